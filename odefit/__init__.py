@@ -1,0 +1,30 @@
+"""odefit: fit the parameters of differential equations to time series, and say how sure you are.
+
+>>> import odefit
+>>> run = odefit.fit("configs/lynx_hare.yaml")      # doctest: +SKIP
+>>> run.parameters                                  # a pandas frame  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from odefit._version import __version__
+
+if TYPE_CHECKING:
+    from odefit.runs.fitting import fit
+    from odefit.runs.run import Run, load_run
+    from odefit.runs.simulation import simulate
+
+__all__ = ["Run", "__version__", "fit", "load_run", "simulate"]
+
+_HOMES = {"fit": "fitting", "simulate": "simulation", "load_run": "run", "Run": "run"}
+
+
+def __getattr__(name: str) -> Any:
+    # Resolved on first use: `import odefit` costs nothing, and the command line answers at once.
+    if name not in _HOMES:
+        raise AttributeError(f"module 'odefit' has no attribute '{name}'")
+    import importlib
+
+    return getattr(importlib.import_module(f"odefit.runs.{_HOMES[name]}"), name)

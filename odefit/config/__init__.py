@@ -1,0 +1,1 @@
+"""What the user wrote: the schema, and YAML with line numbers."""

@@ -1,0 +1,161 @@
+"""A config as plain data, with the line on which every key stands, and with `--set` applied to it."""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from odefit.config.tree import MAX_BYTES, MAX_DEPTH, Node, kind, parse_tree, too_big
+from odefit.errors import ConfigError
+
+KeyPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a YAML file holds: `data` of dict, list, str, int, float, bool and None, and where it stands.
+
+    name: the file as the user called it; overridden: the key paths that `--set` replaced.
+    """
+
+    data: dict[str, Any]
+    name: str
+    _root: Node
+    overridden: frozenset[KeyPath] = frozenset()
+
+    def line(self, key_path: Sequence[str | int]) -> int:
+        """The line (from 1) of a key, or of its nearest ancestor that stands in the file."""
+        node = self._root
+        for key in key_path:
+            if key not in node.children:
+                break
+            node = node.children[key]
+        return node.line
+
+    def where(self, key_path: Sequence[str | int]) -> str:
+        """`configs/x.yaml:14`, or `--set fit.starts` for a key that was overridden."""
+        path = tuple(key_path)
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.overridden:
+                return f"--set {'.'.join(map(str, path[:length]))}"
+        return f"{self.name}:{self.line(path)}"
+
+
+def read_yaml(path: Path | str) -> Source:
+    """Read a YAML file whose top level is a mapping. Raises ConfigError with file, line and remedy."""
+    path = Path(path)
+    name = str(path)
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise ConfigError(name, "this is a directory: give the YAML file in it")
+        if not stat.S_ISREG(status.st_mode):
+            raise ConfigError(name, "this is not a regular file: give a YAML file")
+        if status.st_size > MAX_BYTES:
+            raise ConfigError(name, too_big(status.st_size))
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise ConfigError(name, "there is no such file: check the path") from None
+    except PermissionError:
+        raise ConfigError(name, "the file cannot be read: check its permissions") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(name, f"the file cannot be read ({reason}): check the path") from None
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{name}:{line}", "the file is not UTF-8 text: save it as UTF-8") from None
+    return parse_yaml(text, name)
+
+
+def parse_yaml(text: str, name: str) -> Source:
+    """The same for a text; `name` is what errors call it."""
+    if len(text) > MAX_BYTES:
+        raise ConfigError(name, too_big(len(text)))
+    root = parse_tree(text, name)
+    if root is None or root.value is None:
+        raise ConfigError(f"{name}:1", "the file is empty: it needs at least 'model:' and 'data:'")
+    if not isinstance(root.value, dict):
+        raise ConfigError(
+            f"{name}:{root.line}",
+            f"the top level must be 'key: value' lines (got {kind(root.value)})",
+        )
+    return Source(root.value, name, root)
+
+
+# -- overriding
+
+
+def apply_overrides(source: Source, assignments: Sequence[str]) -> Source:
+    """A source with `--set` applied: each `fit.starts=50` replaces or adds one key.
+
+    The value is read by the same YAML rules; keys are joined by dots, and a number picks an item of a list.
+    `where` of such a key then says `--set fit.starts`. Raises ConfigError.
+    """
+    data: dict[str, Any] = source.data
+    overridden = set(source.overridden)
+    for assignment in assignments:
+        dotted, equals, text = assignment.partition("=")
+        dotted = dotted.strip()
+        if not equals or not dotted:
+            raise ConfigError(f"--set {assignment}", "write key=value, as in --set fit.starts=50")
+        data, path = _set(data, dotted, text)
+        # What was set below this key before is gone.
+        overridden = {p for p in overridden if p[: len(path)] != path} | {path}
+    return replace(source, data=data, overridden=frozenset(overridden))
+
+
+def set_key(data: dict[str, Any], dotted_key: str, value_text: str) -> dict[str, Any]:
+    """A copy of plain data with one key set to a value in YAML. Raises ConfigError."""
+    return _set(data, dotted_key, value_text)[0]
+
+
+def _set(data: dict[str, Any], dotted: str, text: str) -> tuple[dict[str, Any], KeyPath]:
+    where = f"--set {dotted}"
+    segments = dotted.split(".")
+    if not all(segments):
+        raise ConfigError(where, "a key is missing between the dots, as in --set fit.starts=50")
+    if len(segments) > MAX_DEPTH:
+        raise ConfigError(where, f"more than {MAX_DEPTH} keys deep")
+    if len(text) > MAX_BYTES:
+        raise ConfigError(where, too_big(len(text)))
+    try:
+        node = parse_tree(text, where)
+    except ConfigError as error:
+        # The line within the option says nothing.
+        raise ConfigError(where, error.faults[0].what) from None
+    path: list[str | int] = []
+    copied = dict(data)
+    container: Any = copied
+    for i, segment in enumerate(segments):
+        key = _segment(container, segment, where, segments[:i])
+        path.append(key)
+        if i == len(segments) - 1:
+            container[key] = None if node is None else node.value
+        else:
+            below = container[key] if isinstance(container, list) else container.get(key)
+            container[key] = {} if below is None else list(below) if isinstance(below, list) else below
+            if isinstance(below, dict):
+                container[key] = dict(below)
+            container = container[key]
+    return copied, tuple(path)
+
+
+def _segment(container: Any, segment: str, where: str, above: list[str]) -> str | int:
+    """One step of a dotted key: a key of a mapping, or the index of an item of a list."""
+    if isinstance(container, dict):
+        return segment
+    if not isinstance(container, list):
+        parent = ".".join(above)
+        raise ConfigError(
+            where, f"'{parent}' is {kind(container)} and has no key '{segment}': set '{parent}' as a whole"
+        )
+    if not re.fullmatch(r"[0-9]{1,9}", segment) or int(segment) >= len(container):
+        raise ConfigError(where, f"'{'.'.join(above)}' is a list of {len(container)}: count its items from 0")
+    return int(segment)

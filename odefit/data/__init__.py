@@ -1,0 +1,1 @@
+"""What was measured: experiments, CSV files, the torch dataset."""

@@ -1,0 +1,188 @@
+"""Experiments as torch sees them: a Dataset, and batches of experiments that differ in their times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from odefit.data.experiments import Experiment, FloatArray
+
+Item = tuple[int, Experiment]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """E experiments, padded to T times and put on one time grid of G points.
+
+    An engine solves all of them from their own `start` over the elapsed times `grid` and reads experiment
+    e at `grid[index[e]]`. Padding repeats the last time and is masked.
+
+    experiments: the E experiments themselves.
+    rows: [E] their positions in the dataset.
+    start: [E] the absolute time at which each integration starts.
+    grid: [G] elapsed times since the start, strictly increasing from 0: the union over the experiments.
+    index: [E, T] where in `grid` each experiment's own times are.
+    times: [E, T] those times themselves, absolute.
+    values: [E, T, O] measurements, 0 where there is none.
+    mask: [E, T, O] True where there is a measurement.
+    sigma: [E, T, O] measurement errors, 1 where none is given; None when no experiment has any.
+    """
+
+    experiments: tuple[Experiment, ...]
+    rows: Tensor
+    start: Tensor
+    grid: Tensor
+    index: Tensor
+    times: Tensor
+    values: Tensor
+    mask: Tensor
+    sigma: Tensor | None
+
+
+class ExperimentDataset(Dataset[Item]):
+    """The experiments in their order; an item is (position, experiment)."""
+
+    def __init__(self, experiments: Sequence[Experiment]) -> None:
+        self.experiments = tuple(experiments)
+
+    def __len__(self) -> int:
+        return len(self.experiments)
+
+    def __getitem__(self, position: int) -> Item:
+        return position, self.experiments[position]
+
+
+def collate(
+    items: Sequence[Item], dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu"
+) -> Batch:
+    """One Batch from (position, experiment) pairs: the `collate_fn` of a DataLoader.
+
+    Floating-point tensors have `dtype`; the grid is computed in float64 and its points stay distinct in
+    `dtype`. Raises ValueError when there is nothing to batch, or a time before the start.
+    """
+    if not items or any(len(experiment.times) == 0 for _, experiment in items):
+        raise ValueError("a batch needs at least one experiment, and each at least one time")
+    experiments = tuple(experiment for _, experiment in items)
+    lengths = [len(experiment.times) for experiment in experiments]
+    inside = np.arange(max(lengths)) < np.array(lengths)[:, None]  # [E, T]
+    start = np.array([experiment.start for experiment in experiments])
+    times = _pad([experiment.times for experiment in experiments], inside)
+    grid, index = _union_grid(times, start, dtype)
+    measured = _stack([experiment.values for experiment in experiments], inside)
+    mask = ~np.isnan(measured)
+    sigma = None
+    if any(experiment.sigma is not None for experiment in experiments):
+        given = [np.full_like(e.values, np.nan) if e.sigma is None else e.sigma for e in experiments]
+        errors = _stack(given, inside)
+        sigma = np.where(mask & ~np.isnan(errors), errors, 1.0)
+
+    def real(array: FloatArray) -> Tensor:
+        return torch.from_numpy(array).to(device=device, dtype=dtype)
+
+    return Batch(
+        experiments=experiments,
+        rows=torch.tensor([position for position, _ in items], device=device),
+        start=real(start),
+        grid=real(grid),
+        index=torch.from_numpy(index).to(device),
+        times=real(times),
+        values=real(np.where(mask, measured, 0.0)),
+        mask=torch.from_numpy(mask).to(device),
+        sigma=None if sigma is None else real(sigma),
+    )
+
+
+def data_loader(
+    experiments: Sequence[Experiment],
+    batch_size: int | None,
+    generator: torch.Generator,
+    dtype: torch.dtype = torch.float64,
+    device: torch.device | str = "cpu",
+) -> DataLoader[Any]:
+    """A DataLoader of `Batch`: every experiment once per epoch, in a new random order each epoch.
+
+    The order comes from `generator` alone; the global random state is not touched. The last batch may be
+    smaller. With `batch_size` None, or no smaller than the number of experiments, each epoch is one and the
+    same Batch in the given order, collated only once.
+    """
+    dataset = ExperimentDataset(experiments)
+    if batch_size is None or batch_size >= len(dataset):
+        whole = collate([dataset[position] for position in range(len(dataset))], dtype, device)
+        return DataLoader(_Whole(whole), batch_size=None, generator=generator, collate_fn=_as_it_is)
+    return DataLoader(
+        dataset,
+        batch_size=batch_size,
+        shuffle=True,
+        generator=generator,
+        collate_fn=partial(collate, dtype=dtype, device=device),
+    )
+
+
+class _Whole(Dataset[Batch]):
+    """A dataset whose only item is a batch of everything."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, position: int) -> Batch:
+        if position != 0:
+            raise IndexError(position)
+        return self.batch
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _pad(times: Sequence[FloatArray], inside: NDArray[np.bool_]) -> FloatArray:
+    """[E, T], each row continued by its last time."""
+    padded = np.empty(inside.shape)
+    padded[inside] = np.concatenate(times)
+    last = np.array([own[-1] for own in times])
+    return np.where(inside, padded, last[:, None])
+
+
+def _stack(arrays: Sequence[FloatArray], inside: NDArray[np.bool_]) -> FloatArray:
+    """[E, T, O], each experiment continued by NaN."""
+    stacked = np.full((*inside.shape, arrays[0].shape[1]), np.nan)
+    stacked[inside] = np.concatenate(arrays)
+    return stacked
+
+
+def _union_grid(
+    times: FloatArray, start: FloatArray, dtype: torch.dtype
+) -> tuple[FloatArray, NDArray[np.int64]]:
+    """Elapsed times [G], strictly increasing from 0, and where each of `times` [E, T] is among them.
+
+    Points that differ by no more than rounding are one, or a solver would have to step 1e-17: within 1e-12 of
+    the elapsed time (not of the whole span, which may reach from 1e-5 to 1e11 in a stiff problem), plus
+    the rounding of the absolute times that were subtracted.
+    """
+    elapsed = times - start[:, None]
+    if not (elapsed >= 0).all():
+        raise ValueError("an experiment has times before its start")
+    rounding = 4 * np.finfo(np.float64).eps * np.maximum(np.abs(times), np.abs(start)[:, None])
+    points = np.concatenate([[0.0], elapsed.ravel()])
+    slack = np.concatenate([[0.0], (rounding + 1e-12 * elapsed).ravel()])
+    order = np.argsort(points, kind="stable")
+    new = np.ones(len(points), dtype=bool)
+    new[1:] = np.diff(points[order]) > np.maximum(slack[order][1:], slack[order][:-1])
+    grid = points[order][new]
+    index = np.empty(len(points), dtype=np.int64)
+    index[order] = np.cumsum(new) - 1
+    if dtype != torch.float64:
+        rounded = torch.from_numpy(grid).to(dtype).to(torch.float64).numpy()
+        grid, merged = np.unique(rounded, return_inverse=True)
+        index = merged[index]
+    return grid, index[1:].reshape(times.shape)

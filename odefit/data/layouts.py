@@ -1,0 +1,278 @@
+"""From the columns of a file to one table, sorted by experiment and time, whatever the layout.
+
+What is wide, long and a replicate is told in `odefit.data.tables`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from odefit.data.experiments import FloatArray
+from odefit.data.faults import FaultList, clip, suggest
+from odefit.data.sheet import Columns, Header, IntArray
+
+TIME = ("time", "t")
+OBSERVABLE = ("observable", "name")
+ONLY = "1"
+"""The name of the experiment of a file that names none."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Positions in the header. Wide: a value (and sigma) column per observable. Long: one for all."""
+
+    time: int
+    experiment: int | None
+    observable: int | None
+    values: tuple[int, ...]
+    sigmas: tuple[int | None, ...]
+
+    @property
+    def numbers(self) -> list[int]:
+        return [self.time, *self.values, *(index for index in self.sigmas if index is not None)]
+
+    @property
+    def labels(self) -> list[int]:
+        return [index for index in (self.experiment, self.observable) if index is not None]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows [R] sorted by experiment, then time. codes [R] point into `names`; values, sigma: [R, O]."""
+
+    names: tuple[str, ...]
+    codes: IntArray
+    lines: IntArray
+    times: FloatArray
+    values: FloatArray
+    sigma: FloatArray | None
+
+
+def replicate_of(name: str) -> str:
+    """`A` for the replicate `A#2`, and for `A` itself."""
+    base, mark, number = name.rpartition("#")
+    return base if mark and base and number.isascii() and number.isdigit() else name
+
+
+def find_layout(
+    header: Header, names: Mapping[str, str], time: str | None, experiment: str | None, faults: FaultList
+) -> Layout:
+    """Which column is what. names: observable -> column. After a fault, the layout is of no use."""
+    line = header.line
+    position: dict[str, int] = {}
+    for index, name in enumerate(header.names):
+        if name and position.setdefault(name, index) != index:
+            faults.add(line, "", f"two columns are called '{clip(name)}'; give each column a name of its own")
+
+    def find(name: str, role: str, remedy: str) -> int:
+        if name not in position:
+            faults.add(line, "", f"no column '{clip(name)}' for {role}; {suggest(name, position)} ({remedy})")
+        return position.get(name, 0)
+
+    if time is None:
+        time = next((name for name in TIME if name in position), "time")
+    time_at = find(time, "the time", "data.time names the time column")
+    if experiment is None and "experiment" in position and "experiment" not in names.values():
+        experiment = "experiment"
+    experiment_at = None
+    if experiment is not None:
+        experiment_at = find(experiment, "the experiment", "data.experiment names that column")
+    label = next((name for name in OBSERVABLE if name in position), None)
+    if label is not None and "value" in position and not all(name in position for name in names.values()):
+        sigmas: tuple[int | None, ...] = (position.get("sigma"),)
+        layout = Layout(time_at, experiment_at, position[label], (position["value"],), sigmas)
+    else:
+        remedy = "data.columns renames; or leave it out of model.observables"
+        values = tuple(find(column, f"the observable {name}", remedy) for name, column in names.items())
+        layout = Layout(time_at, experiment_at, None, values, _sigmas(names, position))
+    if not faults.count:
+        used = [*layout.numbers, *layout.labels]
+        for index in sorted({index for index in used if used.count(index) > 1}):
+            faults.add(line, header.names[index], "two roles ask for this column; each needs its own")
+    return layout
+
+
+def _sigmas(names: Mapping[str, str], position: Mapping[str, int]) -> tuple[int | None, ...]:
+    """The columns `<column>_sigma` or `<observable>_sigma`, unless an observable itself is called so."""
+    found = []
+    for name, column in names.items():
+        candidates = [c for c in (f"{column}_sigma", f"{name}_sigma") if c not in names.values()]
+        found.append(next((position[c] for c in candidates if c in position), None))
+    return tuple(found)
+
+
+def arrange(
+    sheet: Columns, layout: Layout, names: Mapping[str, str], header: Header, faults: FaultList
+) -> Table:
+    """The table of a wide or a long file. Rows without a time (each a fault by now) are left out."""
+    experiments: tuple[str, ...] = (ONLY,)
+    codes = np.zeros(len(sheet.lines), dtype=np.int64)
+    if layout.experiment is not None:
+        experiments, codes = sheet.labels[layout.experiment].names, sheet.labels[layout.experiment].codes
+    if layout.observable is None:
+        return _wide(sheet, layout, experiments, codes, header, faults)
+    return _long(sheet, layout, layout.observable, experiments, codes, names, header, faults)
+
+
+def _wide(
+    sheet: Columns,
+    layout: Layout,
+    experiments: tuple[str, ...],
+    codes: IntArray,
+    header: Header,
+    faults: FaultList,
+) -> Table:
+    rows = np.flatnonzero(~np.isnan(sheet.numbers[layout.time]))
+    rows = rows[np.argsort(codes[rows], kind="stable")]
+    times, codes, lines = sheet.numbers[layout.time][rows], codes[rows], sheet.lines[rows]
+    for row in _disorder(codes, times, np.less_equal):
+        time, before, line = float(times[row + 1]), float(times[row]), int(lines[row])
+        if time == before:
+            what = f"time {time!r} comes again (line {line}); name a replicate as an experiment, such as A#2"
+        elif layout.experiment is None:
+            what = f"time {time!r} after {before!r} (line {line}); sort the rows, or name the experiments"
+        else:
+            what = f"time {time!r} after {before!r} (line {line}) of the same experiment; sort the rows"
+        faults.add(int(lines[row + 1]), header.names[layout.time], what)
+    values = np.column_stack([sheet.numbers[index][rows] for index in layout.values])
+    sigma = None
+    for number, index in enumerate(layout.sigmas):
+        given = None if index is None else sheet.numbers[index][rows]
+        if index is None or given is None or np.isnan(given).all():
+            continue
+        _check_sigma(given, values[:, number], lines, header.names[index], faults)
+        sigma = np.full_like(values, np.nan) if sigma is None else sigma
+        sigma[:, number] = given
+    return Table(experiments, codes, lines, times, values, sigma)
+
+
+def _long(
+    sheet: Columns,
+    layout: Layout,
+    observable_at: int,
+    experiments: tuple[str, ...],
+    codes: IntArray,
+    names: Mapping[str, str],
+    header: Header,
+    faults: FaultList,
+) -> Table:
+    labels = sheet.labels[observable_at]
+    position = {label: number for number, label in enumerate(names.values())}
+    known = np.array([position.get(label, -1) for label in labels.names], dtype=np.int64)
+    _check_observables(sheet, observable_at, known, names, header, faults)
+    observable = known[labels.codes]
+    rows = np.flatnonzero((observable >= 0) & ~np.isnan(sheet.numbers[layout.time]))
+    rows = rows[np.lexsort((observable[rows], codes[rows]))]
+    codes, observable, lines = codes[rows], observable[rows], sheet.lines[rows]
+    times, values = sheet.numbers[layout.time][rows], sheet.numbers[layout.values[0]][rows]
+    for row in _disorder(codes * len(names) + observable, times, np.less):
+        time, before, line = float(times[row + 1]), float(times[row]), int(lines[row])
+        what = f"time {time!r} after {before!r} (line {line}) of the same observable; sort the rows, or name"
+        what += " the second series in the experiment column"
+        faults.add(int(lines[row + 1]), header.names[layout.time], what)
+    sigma_at = layout.sigmas[0]
+    sigma = None if sigma_at is None else sheet.numbers[sigma_at][rows]
+    if sigma is not None and np.isnan(sigma).all():
+        sigma = None
+    if sigma_at is not None and sigma is not None:
+        for number in range(len(names)):
+            some = observable == number
+            if not np.isnan(sigma[some]).all():
+                _check_sigma(sigma[some], values[some], lines[some], header.names[sigma_at], faults)
+    experiments, codes = _split_replicates(experiments, codes, observable, times, values)
+    return _pivot(experiments, codes, lines, observable, times, values, sigma, len(names))
+
+
+def _check_observables(
+    sheet: Columns, at: int, known: IntArray, names: Mapping[str, str], header: Header, faults: FaultList
+) -> None:
+    """Labels that nobody asked for: a typing error would silently cost its measurements."""
+    labels = sheet.labels[at]
+    if (known >= 0).all():
+        return
+    seen, rows = np.unique(labels.codes, return_index=True)
+    for code, row in zip(seen.tolist(), rows.tolist(), strict=True):
+        label = labels.names[code]
+        if known[code] < 0 and label:  # an empty one was told already
+            hint = suggest(label, names.values())
+            what = f"'{clip(label)}' is no observable; {hint} (data.columns renames, data.ignore leaves out)"
+            faults.add(int(sheet.lines[row]), header.names[at], what)
+
+
+def _disorder(
+    groups: IntArray, times: FloatArray, wrong: Callable[[FloatArray, FloatArray], NDArray[np.bool_]]
+) -> list[int]:
+    """The rows r for which wrong(times[r + 1], times[r]) within one group of adjacent rows."""
+    found: list[int] = np.flatnonzero((groups[1:] == groups[:-1]) & wrong(times[1:], times[:-1])).tolist()
+    return found
+
+
+def _check_sigma(
+    sigma: FloatArray, values: FloatArray, lines: IntArray, column: str, faults: FaultList
+) -> None:
+    """Every measured value of an observable has a positive sigma, or none of them has one."""
+    for row in np.flatnonzero(sigma <= 0).tolist():
+        faults.add(int(lines[row]), column, f"sigma is {float(sigma[row])!r}; it must be positive")
+    for row in np.flatnonzero(np.isnan(sigma) & ~np.isnan(values)).tolist():
+        faults.add(int(lines[row]), column, "sigma is missing for a measured value; give all or none")
+
+
+def _split_replicates(
+    experiments: tuple[str, ...], codes: IntArray, observable: IntArray, times: FloatArray, values: FloatArray
+) -> tuple[tuple[str, ...], IntArray]:
+    """Give the k-th value of one observable at one time to the experiment `A#k`."""
+    missing = np.isnan(values)
+    order = np.lexsort((missing, times, observable, codes))  # stable: replicates stay in the file's order
+    keys = np.column_stack([codes, observable, times])[order]
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = (keys[1:] != keys[:-1]).any(axis=1)
+    place = np.arange(len(order))
+    occurrence = np.empty(len(order), dtype=np.int64)
+    occurrence[order] = place - np.maximum.accumulate(np.where(first, place, 0))
+    occurrence[missing] = 0  # "not measured" needs no experiment of its own
+    span = int(occurrence.max(initial=0)) + 1
+    groups, codes = np.unique(codes * span + occurrence, return_inverse=True)
+    taken, names = set(experiments), []
+    for experiment, repeat in zip((groups // span).tolist(), (groups % span).tolist(), strict=True):
+        name = experiments[experiment]
+        if repeat:
+            base, number = replicate_of(name), repeat + 1
+            while f"{base}#{number}" in taken:
+                number += 1
+            name = f"{base}#{number}"
+            taken.add(name)
+        names.append(name)
+    return tuple(names), codes.astype(np.int64)
+
+
+def _pivot(
+    experiments: tuple[str, ...],
+    codes: IntArray,
+    lines: IntArray,
+    observable: IntArray,
+    times: FloatArray,
+    values: FloatArray,
+    sigma: FloatArray | None,
+    width: int,
+) -> Table:
+    """One row per experiment and time, one column per observable."""
+    order = np.lexsort((times, codes))
+    codes, lines, observable = codes[order], lines[order], observable[order]
+    times, values = times[order], values[order]
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = (codes[1:] != codes[:-1]) | (times[1:] != times[:-1])
+    cell = (np.cumsum(first) - 1, observable)
+    measured = ~np.isnan(values)
+    cell = (cell[0][measured], cell[1][measured])
+
+    def spread(column: FloatArray) -> FloatArray:
+        wide = np.full((int(first.sum()), width), np.nan)
+        wide[cell] = column[measured]
+        return wide
+
+    errors = None if sigma is None else spread(sigma[order])
+    return Table(experiments, codes[first], lines[first], times[first], spread(values), errors)

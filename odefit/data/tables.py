@@ -1,0 +1,208 @@
+"""Experiments from a CSV file, and back.
+
+Two layouts. *Wide*: one row per time, one column per observable,
+
+    time, hare, lynx [, experiment] [, hare_sigma, lynx_sigma]
+
+*Long*: one row per measurement,
+
+    [experiment,] time, observable, value [, sigma]
+
+A file is long when its header has a column `value` and a column `observable` (or `name`), and is not wide,
+that is, not every observable that is asked for has a column of its own. Other columns are left alone. An
+empty cell, `NA` or `NaN` means: not measured. Within one experiment the times increase; experiments may be
+interleaved. In the long layout the times need only not decrease within one observable, and a value that comes
+again at the same time is a replicate: the second replicates of experiment `A` make an experiment `A#2` of
+their own, the third ones `A#3`. That is a convention for all files: `A#2` shares with `A` whatever belongs
+to `A` (where it starts, its initial values); `replicate_of` tells which experiment that is.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from odefit.data.experiments import Experiment
+from odefit.data.faults import FaultList, clip, show, suggest
+from odefit.data.files import atomic_write
+from odefit.data.layouts import OBSERVABLE, ONLY, TIME, Layout, Table, arrange, find_layout, replicate_of
+from odefit.data.sheet import read_columns, read_header
+from odefit.errors import DataError
+
+__all__ = ["ONLY", "read_table", "replicate_of", "write_table"]
+
+
+def read_table(
+    path: Path | str,
+    *,
+    observables: Sequence[str],
+    time: str | None = None,
+    experiment: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    only: Collection[str] | None = None,
+    ignore: Collection[str] = (),
+    start: float | None = None,
+    where: str = "",
+) -> list[Experiment]:
+    """Read the experiments of a CSV file, in the order in which they appear.
+
+    observables: the columns O of `Experiment.values` [T, O], in this order.
+    time: the time column; default `time`, else `t`.
+    experiment: the column that names the experiment; default `experiment` where there is one. A file
+        without one is a single experiment, called `1`.
+    columns: observable -> its column (wide) or its label in the observable column (long).
+    only: names of the experiments to read; default all of them.
+    ignore: labels of the observable column to leave out (long); any other unknown label is a fault.
+    start: where integration starts, for every experiment; default its first time.
+    where: the place in the config that names the file, for faults of the file as a whole.
+
+    An experiment, or an observable, without a single measurement is a fault: nothing could be fitted there.
+    Raises DataError with the faults of the file, the first 20 of them spelled out.
+    """
+    path = Path(path)
+    names = {name: (columns or {}).get(name, name) for name in observables}
+    wanted = [*([time] if time else TIME), *names.values(), experiment or "experiment", *OBSERVABLE, "value"]
+    header = read_header(path, wanted, where)
+    faults = FaultList(path)
+    for unknown in (columns or {}).keys() - names.keys():
+        faults.add(0, "", f"data.columns: '{clip(unknown)}' is no observable; {suggest(unknown, names)}")
+    if not names:
+        faults.add(0, "", "cannot be read without an observable; name one under model.observables")
+    layout = find_layout(header, names, time, experiment, faults)
+    if only is not None and layout.experiment is None:
+        faults.add(header.line, "", "no column names the experiments of data.only; set data.experiment")
+    faults.check()
+    keep = _Filter(layout, None if only is None else frozenset(only), frozenset(ignore))
+    sheet = read_columns(
+        header,
+        layout.numbers,
+        layout.labels,
+        required=layout.time,
+        keep=keep if only is not None or ignore else None,
+        faults=faults,
+    )
+    for name in sorted(keep.unseen):
+        faults.add(0, "", f"data.only names the experiment '{clip(name)}'; {suggest(name, keep.seen)}")
+    if not sheet.lines.size and not faults.count:
+        faults.add(0, "", "has a header but no data; write one row per time")
+    table = arrange(sheet, layout, names, header, faults)
+    if not faults.count:  # a faulty cell counts as missing, and would draw a second fault here
+        _check_measured(table, tuple(names), faults)
+    found = _experiments(table, start, faults)
+    faults.check()
+    return found
+
+
+class _Filter:
+    """Says which rows count, by experiment and by observable, and remembers the experiments it saw."""
+
+    def __init__(self, layout: Layout, only: frozenset[str] | None, ignore: frozenset[str]) -> None:
+        self.layout = layout
+        self.only = only
+        self.ignore = ignore
+        self.seen: dict[str, None] = {}
+
+    def __call__(self, row: list[str]) -> bool:
+        if self.only is not None and self.layout.experiment is not None:
+            name = row[self.layout.experiment].strip()
+            self.seen[name] = None
+            if name not in self.only and replicate_of(name) not in self.only:
+                return False
+        return self.layout.observable is None or row[self.layout.observable].strip() not in self.ignore
+
+    @property
+    def unseen(self) -> frozenset[str]:
+        return (self.only or frozenset()) - self.seen.keys() - set(map(replicate_of, self.seen))
+
+
+def _check_measured(table: Table, observables: tuple[str, ...], faults: FaultList) -> None:
+    measured = ~np.isnan(table.values)
+    if not measured.any():
+        faults.add(0, "", "has no measurement at all; every value is missing")
+        return
+    for number, name in enumerate(observables):
+        if not measured[:, number].any():
+            faults.add(0, "", f"the observable {name} is never measured; leave it out of model.observables")
+    counts = np.bincount(table.codes, weights=measured.any(axis=1), minlength=len(table.names))
+    for name, count in zip(table.names, counts, strict=True):
+        if not count:
+            what = f"experiment {clip(name)} has no measurement; remove it, or choose others (data.only)"
+            faults.add(0, "", what)
+
+
+def _experiments(table: Table, start: float | None, faults: FaultList) -> list[Experiment]:
+    """Cut the table into experiments; replicates start where their experiment starts."""
+    bounds = np.searchsorted(table.codes, np.arange(len(table.names) + 1))
+    starts: dict[str, float] = {}
+    for name, low, high in zip(table.names, bounds[:-1], bounds[1:], strict=True):
+        if low == high:
+            continue
+        first = float(table.times[low])
+        starts[replicate_of(name)] = min(first, starts.get(replicate_of(name), first))
+        if start is not None and first < start:
+            what = f"experiment {clip(name)} is measured at {first!r}, before data.start {start!r}"
+            faults.add(int(table.lines[low]), "", what)
+    return [
+        Experiment(
+            name=name,
+            times=table.times[low:high],
+            values=table.values[low:high],
+            start=starts[replicate_of(name)] if start is None else float(start),
+            sigma=None if table.sigma is None else table.sigma[low:high],
+        )
+        for name, low, high in zip(table.names, bounds[:-1], bounds[1:], strict=True)
+        if low < high
+    ]
+
+
+def write_table(path: Path | str, experiments: Sequence[Experiment], observables: Sequence[str]) -> None:
+    """Write experiments in the wide layout, whole or not at all; `read_table` gives them back.
+
+    Columns: `time`, the observables, `<observable>_sigma` where there are measurement errors, and
+    `experiment` unless the only experiment is called `1`. Numbers are written with the fewest digits
+    that read back as the same float64, so the same data make the same bytes. `start` and `constants`
+    are not written. Raises DataError for names and numbers that `read_table` would refuse,
+    OSError as `atomic_write`.
+    """
+    names = [experiment.name for experiment in experiments]
+    named = names != [ONLY]
+    with_sigma = [
+        number
+        for number in range(len(observables))
+        if any(e.sigma is not None and not np.isnan(e.sigma[:, number]).all() for e in experiments)
+    ]
+    header = ["time", *observables, *(f"{observables[number]}_sigma" for number in with_sigma)]
+    header += ["experiment"] if named else []
+    _check_names(show(Path(path)), header, names)
+    for experiment in experiments:
+        if not np.isfinite(experiment.times).all() or np.isinf(experiment.values).any():
+            raise DataError(show(Path(path)), f"experiment {clip(experiment.name)} holds an infinite number")
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    for experiment in experiments:
+        sigma = np.full_like(experiment.values, np.nan) if experiment.sigma is None else experiment.sigma
+        block = np.column_stack([experiment.times, experiment.values, sigma[:, with_sigma]])
+        tail = [experiment.name] if named else []
+        writer.writerows([*map(_cell, row), *tail] for row in block.tolist())
+    atomic_write(path, text.getvalue())
+
+
+def _cell(value: float) -> str:
+    return "" if math.isnan(value) else repr(value)
+
+
+def _check_names(path: str, header: Sequence[str], experiments: Sequence[str]) -> None:
+    """Names must survive the way back: distinct, printable, no blanks at their ends."""
+    for kind, names in (("column", list(header)), ("experiment", list(experiments))):
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise DataError(path, f"two {kind}s would be called '{clip(twice)}'; rename one")
+        for name in names:
+            if not name or name != name.strip() or not name.isprintable() or len(name) > 200:
+                raise DataError(path, f"the {kind} name {clip(name)!r} cannot be written as CSV; rename it")

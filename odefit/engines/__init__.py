@@ -1,0 +1,1 @@
+"""y(t; p) and its sensitivities: the protocol and one file per engine."""

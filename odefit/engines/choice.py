@@ -1,0 +1,49 @@
+"""`solver.method` alone chooses the engine."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from odefit.engines.base import Engine, SolverOptions
+from odefit.errors import ConfigError
+from odefit.model.system import System
+
+if TYPE_CHECKING:
+    from torch import nn
+
+COMPILED = ("tsit45", "bdf", "esdirk34", "tr_bdf2")
+
+
+def make_engine(
+    system: System,
+    options: SolverOptions,
+    sensitive: Sequence[str] = (),
+    networks: nn.ModuleDict | None = None,
+    where: str = "solver.method",
+) -> Engine:
+    """The engine for a system: compiled for formulas, torch for networks or where the method says so.
+
+    networks: the torch modules that formulas call by name. Raises ConfigError for a method that no
+    engine has or that cannot do what the system needs.
+    """
+    method = options.method
+    if method in COMPILED or (method == "auto" and system.is_mechanistic and options.device == "cpu"):
+        if not system.is_mechanistic:
+            raise ConfigError(where, f"{method} needs formulas; for a network use a torch method such as dopri5")
+        from odefit.engines.diffsol_engine import DiffsolEngine, available
+
+        usable, why = available()
+        if usable:
+            return DiffsolEngine(system, options, tuple(sensitive))
+        if method in COMPILED:
+            raise ConfigError(where, f"{method} is not available here: {why}; use a torch method such as dopri5")
+    from odefit.engines.torch_engine import TorchEngine, methods
+
+    if method != "auto" and method not in methods():
+        known = ("auto", *COMPILED, *methods())
+        close = difflib.get_close_matches(method, known, n=1)
+        hint = f"did you mean '{close[0]}'? " if close else ""
+        raise ConfigError(where, f"unknown method '{method}'; {hint}known: {', '.join(known)}")
+    return TorchEngine(system, options, sensitive, networks)

@@ -1,0 +1,1 @@
+"""f(t, y, p): formulas, systems, the catalogue, networks."""

@@ -1,0 +1,90 @@
+"""dy/dt = f(t, y, p): states, parameters, equations and observables, held once as SymPy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import sympy as sp
+
+TIME = "t"
+
+
+def symbol(name: str) -> sp.Symbol:
+    """The SymPy symbol of a state, parameter, input or the time: real, and equal for equal names."""
+    return sp.Symbol(name, real=True)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A neural network that formulas may call: `name(x, y)` has `outputs` components.
+
+    `output` shapes the last layer: `linear` leaves it, `positive` applies a softplus.
+    """
+
+    name: str
+    inputs: int
+    outputs: int
+    hidden: tuple[int, ...] = (8, 16, 32)
+    activation: str = "leaky_relu"
+    output: str = "linear"
+
+
+class NetworkCall(sp.Function):  # type: ignore[misc]
+    """`NetworkCall(name, k, *arguments)`: component k of a network's output, opaque to SymPy."""
+
+    is_real = True
+
+    @classmethod
+    def eval(cls, *args: Any) -> None:
+        return None
+
+
+@dataclass(frozen=True)
+class System:
+    """A dynamical system as formulas.
+
+    `parameters` are its free symbols that are neither state nor time, in the order in which engines
+    take them as a vector p [L]. Initial values are formulas of parameters; an estimated or measured
+    initial value is a parameter of its own (`x_0`).
+    """
+
+    name: str
+    states: tuple[str, ...]
+    parameters: tuple[str, ...]
+    equations: Mapping[str, sp.Expr]
+    initial: Mapping[str, sp.Expr]
+    observables: Mapping[str, sp.Expr]
+    networks: Mapping[str, Network] = field(default_factory=dict)
+
+    @property
+    def is_mechanistic(self) -> bool:
+        """Formulas all the way: no network anywhere, so the compiled engine can run it."""
+        return not self.networks
+
+    @cached_property
+    def rhs(self) -> tuple[sp.Expr, ...]:
+        """f, in the order of `states`."""
+        return tuple(self.equations[state] for state in self.states)
+
+    @cached_property
+    def start(self) -> tuple[sp.Expr, ...]:
+        """y at the start time, in the order of `states`."""
+        return tuple(self.initial[state] for state in self.states)
+
+    def bind(self, values: Mapping[str, float]) -> System:
+        """The same system with some parameters replaced by numbers (and no longer parameters)."""
+        numbers = {symbol(name): sp.Float(value, 17) for name, value in values.items()}
+
+        def put(formulas: Mapping[str, sp.Expr]) -> dict[str, sp.Expr]:
+            return {name: sp.sympify(expr).xreplace(numbers) for name, expr in formulas.items()}
+
+        return replace(
+            self,
+            parameters=tuple(name for name in self.parameters if name not in values),
+            equations=put(self.equations),
+            initial=put(self.initial),
+            observables=put(self.observables),
+        )

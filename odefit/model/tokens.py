@@ -1,0 +1,210 @@
+"""From the text of a formula to Python's syntax tree, with errors that point at the character.
+
+Python's own `ast` does the precedence, but never sees the user's words: every name and number goes in as
+a placeholder `_3` (the index of its token). So `lambda` is a fine name, no number is too long, no Unicode
+normalization takes place, and nothing but the operators below can reach Python's grammar.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import re
+import unicodedata
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from odefit.errors import ModelError
+
+MAX_LENGTH = 10_000
+MAX_BRACKETS = 100
+LOGIC = frozenset({"and", "or", "not"})
+
+_TOKEN = re.compile(
+    r"(?P<space>\s+)"
+    r"|(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)"
+    r"|(?P<name>[^\W\d]\w*)"
+    r"|(?P<operator>\*\*|<=|>=|==|!=|[-+*/^(),<>\[\]])"
+)
+_HINTS = {
+    "=": "write == to compare; a formula is only the right-hand side, without 'dx/dt ='",
+    "&": "write 'and'",
+    "|": "write 'or'",
+    "!": "write 'not'",
+    "%": "there is no remainder; write steps at known times with piecewise or heaviside",
+    ".": "names have no dots, and a number has one",
+    "'": "a formula holds no quotes",
+    '"': "a formula holds no quotes",
+    "−": "write the plain minus '-'",
+    "–": "write the plain minus '-'",
+    "×": "write *",
+    "·": "write *",
+    "÷": "write /",
+    "²": "write ^2",
+    "³": "write ^3",
+    "≤": "write <=",
+    "≥": "write >=",
+    "≠": "write !=",
+}
+
+
+@dataclass(frozen=True)
+class Token:
+    """A piece of a formula. kind: number, name or operator; start: its first character in the text."""
+
+    kind: str
+    text: str
+    start: int
+
+
+@dataclass(frozen=True)
+class Syntax:
+    """A formula's tree, with the way back from the tree to the text."""
+
+    text: str
+    where: str
+    tokens: tuple[Token, ...]
+    tree: ast.expr
+    columns: dict[int, int]
+
+    def token(self, node: ast.Name) -> Token:
+        """The name or number for which a placeholder stands."""
+        return self.tokens[int(node.id[1:])]
+
+    def error(self, what: str, node: ast.AST) -> ModelError:
+        """An error that points at the first character of a node."""
+        index = self.columns.get(getattr(node, "col_offset", 0), 0)
+        return pointed(self.text, self.where, what, self.tokens[index].start)
+
+
+def pointed(text: str, where: str, what: str, position: int) -> ModelError:
+    """A ModelError that shows the line of the formula and a caret below the character at fault."""
+    first = text.rfind("\n", 0, position) + 1
+    last = text.find("\n", position)
+    line = text[first : last if last >= 0 else len(text)]
+    caret = min(position, len(text)) - first
+    # A long line is shown around the fault only.
+    cut = max(0, caret - 60)
+    shown = ("…" if cut else "") + line[cut : cut + 100] + ("…" if len(line) > cut + 100 else "")
+    shown = "".join(c if c.isprintable() else " " if c.isspace() else "�" for c in shown)
+    return ModelError(where, f"{what}\n    {shown}\n    {' ' * (caret - cut + bool(cut))}^")
+
+
+def parse(text: str, where: str = "") -> Syntax:
+    """The syntax tree of a formula. Raises ModelError, and nothing else."""
+    if not isinstance(text, str):
+        raise ModelError(where, f"a formula must be text (got {type(text).__name__})")
+    if len(text) > MAX_LENGTH:
+        raise ModelError(where, f"the formula has {len(text)} characters (at most {MAX_LENGTH}): split it up")
+    tokens = _tokens(text, where)
+    if not tokens:
+        raise ModelError(where, "the formula is empty: write a number, a name or an expression")
+    _check_order(text, where, tokens)
+    pieces: list[str] = []
+    columns: dict[int, int] = {}
+    column = 0
+    for index, token in enumerate(tokens):
+        piece = token.text if token.kind == "operator" else f"_{index}"
+        if token.text == "^":
+            piece = "**"
+        elif token.text in LOGIC:
+            piece = token.text
+        columns[column] = index
+        pieces.append(piece)
+        column += len(piece) + 1
+    try:
+        tree = ast.parse(" ".join(pieces), mode="eval").body
+    except (RecursionError, MemoryError):
+        raise ModelError(where, "the formula is nested too deeply or too long: split it up") from None
+    except (SyntaxError, ValueError) as error:
+        offset = max(0, (getattr(error, "offset", None) or 1) - 1)
+        index = max((i for c, i in columns.items() if c <= offset), default=0)
+        raise pointed(text, where, "cannot be read as a formula here", tokens[index].start) from None
+    return Syntax(text, where, tuple(tokens), tree, columns)
+
+
+def _tokens(text: str, where: str) -> list[Token]:
+    tokens: list[Token] = []
+    position = 0
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            raise pointed(text, where, _unknown_character(text[position]), position)
+        kind = str(match.lastgroup)
+        if kind != "space":
+            tokens.append(Token(kind, match.group(), position))
+        position = match.end()
+    return tokens
+
+
+def _unknown_character(character: str) -> str:
+    shown = f"'{character}'" if character.isprintable() else f"U+{ord(character):04X}"
+    hint = _HINTS.get(character)
+    return f"unexpected character {shown}" + (f": {hint}" if hint else "")
+
+
+def _check_order(text: str, where: str, tokens: list[Token]) -> None:
+    """Operands and operators take turns and brackets match: said here in plainer words than Python's."""
+    opened: list[tuple[str, int]] = []
+    wants_operand = True
+    for index, token in enumerate(tokens):
+        before = tokens[index - 1] if index else None
+        is_word = token.kind in ("number", "name") and token.text not in LOGIC
+        fault = ""
+        if token.text in ("(", "["):
+            if token.text == "(" and not wants_operand and before is not None and before.kind != "name":
+                fault = "an operator is missing before '(' (write * to multiply)"
+            elif token.text == "[" and (wants_operand or before is None or before.text != ")"):
+                fault = "'[' may only pick a component of a network, as in net(x, y)[0]"
+            opened.append((token.text, token.start))
+            wants_operand = True
+            if len(opened) > MAX_BRACKETS:
+                fault = f"more than {MAX_BRACKETS} brackets inside one another: split the formula up"
+        elif token.text in (")", "]"):
+            empty_call = index > 1 and before is not None and before.text == "("
+            if not opened or opened[-1][0] != {")": "(", "]": "["}[token.text]:
+                fault = f"'{token.text}' closes nothing that was opened"
+            elif wants_operand and not (empty_call and tokens[index - 2].kind == "name"):
+                fault = f"a value is missing before '{token.text}'"
+            else:
+                opened.pop()
+            wants_operand = False
+        elif is_word and wants_operand:
+            wants_operand = False
+        elif is_word or token.text == "not":
+            if not wants_operand:
+                fault = _missing_operator(token)
+        elif token.text in ("+", "-") and wants_operand:
+            pass
+        elif wants_operand:
+            fault = f"a value is missing before '{token.text}'"
+        elif token.text == "," and not opened:
+            fault = "a comma has a place only between the arguments of a function"
+        else:
+            wants_operand = True
+        if fault:
+            raise pointed(text, where, fault, token.start)
+    if wants_operand:
+        raise pointed(text, where, "the formula ends too early: a value is missing", len(text.rstrip()))
+    if opened:
+        raise pointed(text, where, f"'{opened[-1][0]}' is never closed", opened[-1][1])
+
+
+def _missing_operator(token: Token) -> str:
+    if token.text in ("if", "else"):
+        return "write piecewise(value, condition, otherwise) in place of if and else"
+    return f"an operator is missing before '{token.text}' (write * to multiply)"
+
+
+def suggestion(name: str, known: Collection[str]) -> str:
+    """` (did you mean 'beta'?)`, or nothing. Letters that only look alike are told apart."""
+    folded = unicodedata.normalize("NFKC", name)
+    twin = next((k for k in known if unicodedata.normalize("NFKC", k) == folded), None)
+    if twin is not None:
+        return f" (did you mean '{twin}'? It is written with another Unicode character)"
+    close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    parts = [f"did you mean '{close[0]}'?"] if close else []
+    if not name.isascii():
+        odd = next(c for c in name if not c.isascii())
+        parts.append(f"'{odd}' is the character U+{ord(odd):04X}, not a plain letter")
+    return f" ({' '.join(parts)})" if parts else ""

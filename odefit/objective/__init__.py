@@ -1,0 +1,1 @@
+"""How well parameters explain the data: parameters, transforms, noise, likelihood."""

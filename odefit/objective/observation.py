@@ -1,0 +1,173 @@
+"""From states to what is measured: the prediction m = T(g) and its sigma, with exact derivatives.
+
+For observable o with formula g(y, t, p), noise scale T (identity or log) and noise level s(y, t, p):
+
+    m = T(g),   dm/dp = sum_k (dm/dy_k) dy_k/dp + dm/dp|_y,   and the same for s.
+
+All formulas of all observables are compiled into one function, so one call serves a whole fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sympy as sp
+
+from odefit.data.experiments import FloatArray
+from odefit.model.derivatives import derivatives
+from odefit.model.functions import numpy_function, torch_function
+from odefit.model.system import TIME, System, symbol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Noise:
+    """How one observable scatters: `gaussian` (T = identity) or `lognormal` (T = log).
+
+    sigma is a formula of states, time and local symbols on the scale of T, or None where the data
+    bring their own.
+    """
+
+    model: str
+    sigma: sp.Expr | None
+
+    @property
+    def is_log(self) -> bool:
+        return self.model == "lognormal"
+
+
+@dataclass(frozen=True)
+class Moments:
+    """m and s of one observable in every row. m: [R]; s: [R], a number, or None; dm, ds: [R, K] or None."""
+
+    m: FloatArray
+    s: FloatArray | float | None
+    dm: FloatArray | None = None
+    ds: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class Observation:
+    """The observables of a system under their noise models.
+
+    symbols: the local names (the system's parameters, then the noise parameters), as in `Binding`.
+    sensitive: the local names that derivatives are taken to, K of them; the first `len(engine.sensitive)`
+    are those that states depend on.
+    """
+
+    system: System
+    noise: Mapping[str, Noise]
+    symbols: tuple[str, ...]
+    sensitive: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.system.observables)
+
+    @property
+    def _arguments(self) -> tuple[str, ...]:
+        return (*self.system.states, TIME, *self.symbols)
+
+    @cached_property
+    def _formulas(self) -> list[sp.Expr]:
+        """m of every observable, then s of those that have a formula for it."""
+        scaled = [
+            sp.log(g) if self.noise[name].is_log else g for name, g in self.system.observables.items()
+        ]
+        return scaled + [noise.sigma for noise in (self.noise[name] for name in self.names) if noise.sigma is not None]
+
+    @cached_property
+    def _sigma_slot(self) -> dict[str, int]:
+        """Where in `_formulas` the sigma of an observable stands."""
+        with_sigma = [name for name in self.names if self.noise[name].sigma is not None]
+        return {name: len(self.names) + position for position, name in enumerate(with_sigma)}
+
+    @cached_property
+    def _partials(self) -> list[tuple[int, int, bool, sp.Expr]]:
+        """(formula, column, column is a state?, partial derivative) for every partial that is not zero."""
+        states, parameters = self.system.states, self.sensitive
+        table = derivatives(self._formulas, [*states, *parameters])
+        return [
+            (row, column if column < len(states) else column - len(states), column < len(states), partial)
+            for row, partials in enumerate(table)
+            for column, partial in enumerate(partials)
+            if partial != 0
+        ]
+
+    @cached_property
+    def _values(self) -> Any:
+        return numpy_function(self._formulas, self._arguments)
+
+    @cached_property
+    def _values_and_partials(self) -> Any:
+        return numpy_function([*self._formulas, *(p[3] for p in self._partials)], self._arguments)
+
+    def predict(self, y: FloatArray, t: FloatArray, p: FloatArray) -> FloatArray:
+        """g [R, O] on the natural scale at states y [R, S], times t [R], local values p [R, L] or [L]."""
+        function = self._natural
+        columns = function(*y.T, t, *p.T)
+        return np.stack([np.broadcast_to(column, t.shape) for column in columns], axis=-1)
+
+    @cached_property
+    def _natural(self) -> Any:
+        return numpy_function(list(self.system.observables.values()), self._arguments)
+
+    def moments(
+        self, y: FloatArray, t: FloatArray, p: FloatArray, dy: FloatArray | None = None
+    ) -> list[Moments]:
+        """One `Moments` per observable; with dy [R, S, K'] (K' <= K) also derivatives to `sensitive`."""
+        arguments = (*y.T, t, *p.T)
+        n = len(self._formulas)
+        if dy is None:
+            results = self._values(*arguments)
+            slopes: list[FloatArray | None] = [None] * n
+        else:
+            results = self._values_and_partials(*arguments)
+            slopes = self._chain(results[n:], dy)
+        out = []
+        for position, name in enumerate(self.names):
+            slot = self._sigma_slot.get(name)
+            out.append(
+                Moments(
+                    np.broadcast_to(results[position], t.shape),
+                    None if slot is None else results[slot],
+                    slopes[position],
+                    None if slot is None else slopes[slot],
+                )
+            )
+        return out
+
+    def _chain(self, partials: Sequence[Any], dy: FloatArray) -> list[FloatArray | None]:
+        """Total derivatives [R, K] of every formula; None where a formula depends on nothing sensitive."""
+        rows, k = dy.shape[0], len(self.sensitive)
+        slopes: list[FloatArray | None] = [None] * len(self._formulas)
+        for (row, column, is_state, _), value in zip(self._partials, partials, strict=True):
+            slope = slopes[row]
+            if slope is None:
+                slope = slopes[row] = np.zeros((rows, k))
+            if is_state:
+                slope[:, : dy.shape[2]] += dy[:, column, :] * np.reshape(value, (-1, 1))
+            else:
+                slope[:, column] += value
+        return slopes
+
+    @cached_property
+    def _tensor_function(self) -> Any:
+        return torch_function(self._formulas, self._arguments)
+
+    def moments_tensor(self, y: Tensor, t: Tensor, p: Tensor) -> tuple[Tensor, list[Tensor | None]]:
+        """m [E, T, O] and s per observable ([E, T] or None), differentiable. y [E, T, S], t [E, T], p [E, L]."""
+        import torch
+
+        results = self._tensor_function(*y.unbind(-1), t, *p.unsqueeze(1).unbind(-1))
+        full = [torch.as_tensor(r, dtype=y.dtype, device=y.device).expand(t.shape) for r in results]
+        sigma = [full[slot] if (slot := self._sigma_slot.get(name)) is not None else None for name in self.names]
+        return torch.stack(full[: len(self.names)], dim=-1), sigma
+
+

@@ -1,0 +1,171 @@
+"""The table of named unknowns, and its two spaces: natural theta [N] and search u [P].
+
+theta holds every parameter, fixed ones included; u holds the estimated ones only, each on its scale.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from odefit.data.experiments import FloatArray
+from odefit.objective.priors import Prior
+from odefit.objective.transforms import Transforms
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One unknown on its natural scale. `role` is model, initial or noise."""
+
+    name: str
+    value: float
+    lower: float = -math.inf
+    upper: float = math.inf
+    scale: str = "linear"
+    estimate: bool = True
+    prior: Prior | None = None
+    unit: str | None = None
+    role: str = "model"
+
+
+@dataclass(frozen=True)
+class ParameterTable:
+    """All parameters of a fit, in a fixed order."""
+
+    parameters: tuple[Parameter, ...]
+
+    def __iter__(self) -> Iterator[Parameter]:
+        return iter(self.parameters)
+
+    def __len__(self) -> int:
+        return len(self.parameters)
+
+    def __getitem__(self, name: str) -> Parameter:
+        return self.parameters[self.index[name]]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        return tuple(parameter.name for parameter in self.parameters)
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        return {name: position for position, name in enumerate(self.names)}
+
+    @cached_property
+    def estimated(self) -> NDArray[np.intp]:
+        """Positions in theta of the estimated parameters, in the order of u."""
+        return np.array([i for i, p in enumerate(self.parameters) if p.estimate], dtype=np.intp)
+
+    @cached_property
+    def estimated_names(self) -> tuple[str, ...]:
+        return tuple(self.names[i] for i in self.estimated)
+
+    @cached_property
+    def values(self) -> FloatArray:
+        """theta [N] as configured: the start of the search."""
+        return np.array([p.value for p in self.parameters], dtype=np.float64)
+
+    @cached_property
+    def transforms(self) -> Transforms:
+        chosen = [p for p in self.parameters if p.estimate]
+        return Transforms(
+            tuple(p.scale for p in chosen),
+            np.array([p.lower for p in chosen], dtype=np.float64),
+            np.array([p.upper for p in chosen], dtype=np.float64),
+        )
+
+    def natural(self, u: FloatArray) -> FloatArray:
+        """theta [N] at u [P]; fixed parameters keep their values."""
+        theta = self.values.copy()
+        theta[self.estimated] = self.transforms.natural(u)
+        return theta
+
+    def search(self, theta: FloatArray) -> FloatArray:
+        """u [P] at theta [N]."""
+        return self.transforms.search(theta[self.estimated])
+
+    def natural_tensor(self, u: Tensor) -> Tensor:
+        """theta [N] at u [P], differentiable; the torch twin of `natural`."""
+        import torch
+
+        position, is_log, is_logit, low, width = self._tensors(u)
+        value = u
+        # Each branch sees a harmless 0 where it is not taken: torch.where would turn an overflow
+        # there into a NaN gradient here.
+        if is_log.any():
+            value = torch.where(is_log, torch.where(is_log, u, 0.0).exp(), value)
+        if is_logit.any():
+            value = torch.where(is_logit, low + width * torch.where(is_logit, u, 0.0).sigmoid(), value)
+        theta = torch.as_tensor(self.values, dtype=u.dtype, device=u.device)
+        return theta.index_copy(0, position, value)
+
+    def _tensors(self, like: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Where u goes in theta, its scales as masks, and low and width of the logit ones."""
+        import torch
+
+        transforms = self.transforms
+        is_logit = np.array([scale == "logit" for scale in transforms.scales], dtype=bool)
+        low = np.where(is_logit, transforms.lower, 0.0)
+        width = np.where(is_logit, transforms.upper, 1.0) - low
+        as_like = {"dtype": like.dtype, "device": like.device}
+        return (
+            torch.as_tensor(self.estimated, device=like.device),
+            torch.as_tensor([scale == "log" for scale in transforms.scales], device=like.device),
+            torch.as_tensor(is_logit, device=like.device),
+            torch.as_tensor(low, **as_like),
+            torch.as_tensor(width, **as_like),
+        )
+
+    def search_bounds(self) -> tuple[FloatArray, FloatArray]:
+        """Bounds of u, [P] each."""
+        return self.transforms.search_bounds()
+
+    def with_values(self, theta: FloatArray) -> ParameterTable:
+        """The same table starting elsewhere."""
+        pairs = zip(self.parameters, theta, strict=True)
+        return ParameterTable(tuple(replace(p, value=float(value)) for p, value in pairs))
+
+
+@dataclass(frozen=True)
+class Binding:
+    """Which number each symbol of the system takes in each experiment.
+
+    symbols: the L local names. index: [E, L] position in theta, or -1. constant: [E, L] the number
+    where index is -1.
+    """
+
+    symbols: tuple[str, ...]
+    index: NDArray[np.intp]
+    constant: FloatArray
+
+    def local(self, theta: FloatArray) -> FloatArray:
+        """Local values p [E, L] at theta [N]."""
+        if self.index.size == 0:
+            return self.constant
+        return np.where(self.index >= 0, theta[self.index], self.constant)
+
+    def local_tensor(self, theta: Tensor, rows: Tensor | None = None) -> Tensor:
+        """Local values of the experiments `rows` (default all), [E, L], differentiable in theta [N]."""
+        import torch
+
+        index = torch.as_tensor(self.index, device=theta.device)
+        constant = torch.as_tensor(self.constant, dtype=theta.dtype, device=theta.device)
+        if rows is not None:
+            index, constant = index[rows], constant[rows]
+        if index.numel() == 0:
+            return constant
+        return torch.where(index >= 0, theta[index], constant)
+
+    @cached_property
+    def is_shared(self) -> bool:
+        """Every experiment binds its symbols alike."""
+        return bool((self.index == self.index[:1]).all()) and bool((self.constant == self.constant[:1]).all())

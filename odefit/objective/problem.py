@@ -1,0 +1,77 @@
+"""Everything that a fit works on, in one place: data, equations, unknowns, noise, engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from odefit.data.experiments import Experiment, FloatArray
+from odefit.engines.base import Engine
+from odefit.errors import SolveError
+from odefit.objective.observation import Observation
+from odefit.objective.parameters import Binding, ParameterTable
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An assembled fit.
+
+    binding.symbols are the system's parameters followed by the noise parameters; the engine reads the
+    first of them, the observation all.
+    """
+
+    experiments: tuple[Experiment, ...]
+    table: ParameterTable
+    binding: Binding
+    observation: Observation
+    engine: Engine
+
+    @cached_property
+    def n_system(self) -> int:
+        """How many of the local symbols belong to the equations."""
+        return len(self.engine.system.parameters)
+
+    @cached_property
+    def n_measured(self) -> int:
+        return sum(experiment.n_measured for experiment in self.experiments)
+
+    @cached_property
+    def times(self) -> FloatArray:
+        """Times of all rows, [R]: the experiments one after the other."""
+        return np.concatenate([experiment.times for experiment in self.experiments])
+
+    @cached_property
+    def owner(self) -> NDArray[np.intp]:
+        """Position of the experiment that each row belongs to, [R]."""
+        return np.repeat(np.arange(len(self.experiments)), [len(e.times) for e in self.experiments])
+
+    def rows(self, local: FloatArray, owner: NDArray[np.intp]) -> FloatArray:
+        """Local values per row, [R, L], or just [L] where all experiments share them."""
+        return local[0] if self.binding.is_shared else local[owner]
+
+    def predict(self, theta: FloatArray, experiments: tuple[Experiment, ...] | None = None) -> list[FloatArray]:
+        """g [T, O] of every experiment at its times, natural scale.
+
+        experiments: default the problem's own; otherwise as many, at other times (`Experiment.at`).
+        Raises SolveError where the integration fails.
+        """
+        chosen = self.experiments if experiments is None else experiments
+        local = self.binding.local(theta)
+        predictions = []
+        trajectories = self.engine.solve(local[:, : self.n_system], chosen)
+        for trajectory, experiment, p in zip(trajectories, chosen, local, strict=True):
+            if trajectory.failure is not None:
+                raise SolveError(f"experiment {experiment.name}: {trajectory.failure}")
+            predictions.append(self.observation.predict(trajectory.y, experiment.times, p))
+        return predictions
+
+    def states(self, theta: FloatArray, experiments: tuple[Experiment, ...]) -> list[FloatArray]:
+        """y [T, S] of every experiment. Raises SolveError where the integration fails."""
+        trajectories = self.engine.solve(self.binding.local(theta)[:, : self.n_system], experiments)
+        for trajectory, experiment in zip(trajectories, experiments, strict=True):
+            if trajectory.failure is not None:
+                raise SolveError(f"experiment {experiment.name}: {trajectory.failure}")
+        return [trajectory.y for trajectory in trajectories]

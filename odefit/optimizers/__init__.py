@@ -1,0 +1,1 @@
+"""Better parameters. An optimizer knows nothing of differential equations."""

@@ -1,0 +1,152 @@
+"""What an optimizer asks of an objective, and what it answers: nothing here knows of ODEs.
+
+The objective is a negative log posterior f(u). It comes in *score form*: a vector z [M] and a matrix
+A [M, P] with
+
+    gradient of f = A.T @ z        Fisher information = A.T @ A
+
+A datum with Gaussian noise of known sigma gives the ordinary row of least squares, z = r = (g - d) / sigma
+and A = dg / sigma. A sigma that depends on u gives a second row, and both together have the exact gradient
+of f = sum(r**2 / 2 + log(sigma)) and its expected Fisher information:
+
+    z = [r, (1 - r**2) / sqrt(2)]        A = [dg / sigma, sqrt(2) * dsigma / sigma]
+
+So Fisher scoring is a linear least-squares problem, min |A d + z|, which needs no A.T @ A.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+FAILED_START = (
+    "The objective cannot be computed at the start; choose start values for which the model can be solved."
+)
+OUT_OF_STEPS = (
+    "Not converged after {n} steps; raise the number of iterations, or start closer to the optimum."
+)
+
+INTERRUPTED = "Interrupted by its caller; the best parameters so far are kept."
+DISAGREE = (
+    "No step lowers the objective although its gradient is not zero: its values and its derivatives disagree; "
+    "tighten the solver's tolerances."
+)
+
+Status = Literal["converged", "stopped", "failed"]
+
+Callback = Callable[[FloatArray, float], bool | None]
+"""Called with u [P] and the value after each accepted step; returning True ends the search."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The objective at u [P] with its derivatives; see the module's docstring for z [M] and A [M, P].
+
+    value: negative log posterior, or inf (never NaN) where the model fails; z and A do not matter then.
+    """
+
+    value: float
+    z: FloatArray
+    A: FloatArray
+
+    @property
+    def gradient(self) -> FloatArray:
+        """[P]"""
+        return self.A.T @ self.z
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether a step can be computed here: no NaN, and no number whose square overflows."""
+        largest = max(np.abs(self.z).max(initial=0.0), np.abs(self.A).max(initial=0.0))
+        return bool(np.isfinite(self.value) and largest < 1e150)
+
+
+class Objective(Protocol):
+    """A function of u [P] to be minimised."""
+
+    def value(self, u: FloatArray) -> float:
+        """The value alone, which is cheap; inf where the model fails."""
+        ...
+
+    def evaluate(self, u: FloatArray) -> Evaluation:
+        """The value and its derivatives."""
+        ...
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where a search ended.
+
+    u: [P], the best point found, within the bounds (exactly on a bound where the optimum lies there).
+    value: the objective at u.
+    status: `converged`; `stopped` (u is usable, but not known to be an optimum); `failed` (u is the start).
+    message: a sentence that says why the search ended, and what to do about it where something can be done.
+    n_evaluations, n_gradients: calls of `value` and calls with derivatives.
+    history: the value at the start and after each accepted step.
+    at_bound: [P], -1 where u lies on its lower bound, 1 on its upper bound, else 0.
+    """
+
+    u: FloatArray
+    value: float
+    status: Status
+    message: str
+    n_evaluations: int
+    n_gradients: int
+    history: tuple[float, ...]
+    at_bound: NDArray[np.int8]
+
+    @property
+    def n_iterations(self) -> int:
+        """Accepted steps."""
+        return max(len(self.history) - 1, 0)
+
+
+class Counter:
+    """Hands calls on to an objective, and counts them. NaN becomes inf, so that comparisons are safe."""
+
+    def __init__(self, objective: Objective) -> None:
+        self.objective = objective
+        self.n_evaluations = 0
+        self.n_gradients = 0
+
+    def value(self, u: FloatArray) -> float:
+        self.n_evaluations += 1
+        value = float(self.objective.value(u))
+        return np.inf if np.isnan(value) else value
+
+    def evaluate(self, u: FloatArray) -> Evaluation:
+        self.n_gradients += 1
+        return self.objective.evaluate(u)
+
+
+def check_box(
+    u0: FloatArray, lower: FloatArray | float, upper: FloatArray | float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The start, moved into the box [lower, upper], and the box, as float arrays [P].
+
+    Raises ValueError (a mistake of the caller, not of a user) when the shapes differ or the box is empty.
+    """
+    u = np.atleast_1d(np.array(u0, dtype=np.float64))
+    low = np.broadcast_to(np.asarray(lower, dtype=np.float64), u.shape)
+    high = np.broadcast_to(np.asarray(upper, dtype=np.float64), u.shape)
+    if u.ndim != 1 or not np.isfinite(u).all():
+        raise ValueError(f"the start must be a vector of finite numbers (got {u})")
+    if not (low <= high).all() or np.isposinf(low).any() or np.isneginf(high).any():
+        raise ValueError(f"each lower bound must be at most its upper bound (got {low} and {high})")
+    return np.clip(u, low, high), low, high
+
+
+def at_bound(u: FloatArray, lower: FloatArray, upper: FloatArray) -> NDArray[np.int8]:
+    """[P], -1 where u lies on its lower bound, 1 on its upper bound, else 0."""
+    return (u >= upper).astype(np.int8) - (u <= lower).astype(np.int8)
+
+
+def typical_size(u: FloatArray) -> FloatArray:
+    """[P], how much a parameter on its natural scale may typically change: by itself, or by 1 if it is 0."""
+    return np.where(u != 0, np.abs(u), 1.0)

@@ -1,0 +1,173 @@
+"""L-BFGS-B (R. H. Byrd, P. Lu, J. Nocedal, C. Zhu 1995) by SciPy: for objectives that are no least squares.
+
+It asks for the value and the gradient only, and learns the curvature as it goes. Where the objective's score
+form says the curvature (`least_squares.py`), that needs several times fewer evaluations.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from odefit.optimizers.base import (
+    DISAGREE,
+    FAILED_START,
+    INTERRUPTED,
+    OUT_OF_STEPS,
+    Callback,
+    Counter,
+    FloatArray,
+    Objective,
+    Outcome,
+    Status,
+    at_bound,
+    check_box,
+    typical_size,
+)
+
+CONVERGED = 0
+OUT_OF_ITERATIONS = 1
+
+
+def minimize_lbfgs(
+    objective: Objective,
+    u0: FloatArray,
+    lower: FloatArray | float = -np.inf,
+    upper: FloatArray | float = np.inf,
+    *,
+    size: FloatArray | None = None,
+    max_iterations: int = 1000,
+    ftol: float = 1e-15,
+    gtol: float = 1e-9,
+    callback: Callback | None = None,
+) -> Outcome:
+    """A local minimum of `objective` in the box [lower, upper] [P], from u0 [P], which is moved into the box.
+
+    size: [P], how much each component may typically change, as in `minimize_least_squares`; the search runs
+        in u / size, where L-BFGS-B's first step has length 1.
+    max_iterations: accepted steps.
+    gtol: the search has converged where no component of the gradient with respect to u / size that points
+        into the box exceeds gtol * |z|**2 / 2.
+    ftol: relative decrease of the value in one step below which the search has converged as well.
+
+    Raises ValueError where u0 and the box do not fit together. Failures of the objective never raise.
+    """
+    u, low, high = check_box(u0, lower, upper)
+    unit = typical_size(u) if size is None else np.asarray(size, dtype=np.float64)
+    search = _Search(Counter(objective), low, high, unit, callback)
+    if not search.start(u):
+        return search.outcome("failed", FAILED_START)
+    while True:
+        # SciPy's tolerances are absolute: when the objective has become much smaller, start again in its scale.
+        search.worth = max(search.energy, np.finfo(np.float64).tiny)
+        status = search.run(max_iterations - search.n_iterations, ftol, gtol)
+        if search.interrupted:
+            return search.outcome("stopped", INTERRUPTED)
+        if status == OUT_OF_ITERATIONS:
+            return search.outcome("stopped", OUT_OF_STEPS.format(n=search.n_iterations))
+        if search.energy > search.worth / 2:
+            break
+    if status == CONVERGED:
+        return search.outcome("converged", "The gradient or the progress vanishes within the bounds.")
+    # The line search found nothing. Near an optimum that is rounding; elsewhere the gradient is at fault.
+    if search.projected_gradient() <= 1e-4 * search.worth:
+        return search.outcome("converged", "Nothing left to gain at the precision of the objective.")
+    return search.outcome("stopped", DISAGREE)
+
+
+class _Search:
+    """What SciPy calls, in x = u / unit, and the best point that it has seen."""
+
+    def __init__(
+        self,
+        count: Counter,
+        lower: FloatArray,
+        upper: FloatArray,
+        unit: FloatArray,
+        callback: Callback | None,
+    ) -> None:
+        self.count, self.lower, self.upper, self.unit, self.callback = count, lower, upper, unit, callback
+        self.value = self.energy = np.inf
+        self.worth = 1.0
+        self.n_iterations = 0
+        self.interrupted = False
+        self.history: list[float] = []
+
+    def start(self, u: FloatArray) -> bool:
+        """Whether the objective can be computed at u, which becomes the best point."""
+        self.u, self.slope = u, np.zeros_like(u)
+        self.value_and_gradient(u / self.unit)
+        self.history.append(self.value)
+        return bool(np.isfinite(self.value))
+
+    def run(self, max_iterations: int, ftol: float, gtol: float) -> int:
+        """One search of SciPy's from the best point; returns SciPy's status."""
+        from scipy.optimize import Bounds, minimize
+
+        answer = minimize(
+            self.value_and_gradient,
+            self.u / self.unit,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=Bounds(self.lower / self.unit, self.upper / self.unit),
+            callback=self.accept,
+            options={
+                "maxiter": max_iterations,
+                "maxfun": 20 * max_iterations,
+                "maxcor": max(10, min(len(self.u), 30)),
+                "ftol": ftol,
+                "gtol": gtol,
+            },
+        )
+        return int(answer.status)
+
+    def value_and_gradient(self, x: FloatArray) -> tuple[float, FloatArray]:
+        u = self.natural(x)
+        here = self.count.evaluate(u)
+        if not here.is_finite:
+            return self.hill(x)
+        slope = here.gradient * self.unit
+        if here.value <= self.value:
+            self.u, self.value, self.slope = u, here.value, slope
+            self.energy = float(here.z @ here.z) / 2
+        return here.value / self.worth, slope / self.worth
+
+    def hill(self, x: FloatArray) -> tuple[float, FloatArray]:
+        """What the line search is told where the model fails: a parabola around the best point that rises as
+        much as the gradient promised to fall, so that its minimum is a quarter of the way back there."""
+        away = x - self.u / self.unit
+        distance = float(away @ away)
+        if not np.isfinite(self.value) or distance == 0.0:
+            return np.inf, np.zeros_like(x)
+        rise = abs(float(self.slope @ away)) + 1e-3 * self.worth
+        return (self.value + rise) / self.worth, 2 * rise / (distance * self.worth) * away
+
+    def natural(self, x: FloatArray) -> FloatArray:
+        """u at x, exactly on a bound where x is (u / unit * unit may differ from u in the last digit)."""
+        u = np.clip(x * self.unit, self.lower, self.upper)
+        u = np.where(x <= self.lower / self.unit, self.lower, u)
+        return np.where(x >= self.upper / self.unit, self.upper, u)
+
+    def accept(self, x: FloatArray) -> None:
+        del x  # the best point is remembered by value_and_gradient
+        self.n_iterations += 1
+        self.history.append(self.value)
+        if self.callback is not None and self.callback(self.u.copy(), self.value):
+            self.interrupted = True
+            raise StopIteration
+
+    def projected_gradient(self) -> float:
+        """The largest component of the gradient at the best point that points into the box, per unit."""
+        side = at_bound(self.u, self.lower, self.upper)
+        return float(np.abs(np.where(side * self.slope < 0, 0.0, self.slope)).max())
+
+    def outcome(self, status: Status, message: str) -> Outcome:
+        return Outcome(
+            u=self.u,
+            value=self.value,
+            status=status,
+            message=message,
+            n_evaluations=self.count.n_evaluations,
+            n_gradients=self.count.n_gradients,
+            history=tuple(self.history),
+            at_bound=at_bound(self.u, self.lower, self.upper),
+        )

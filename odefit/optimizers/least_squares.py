@@ -1,0 +1,335 @@
+"""Levenberg-Marquardt for likelihoods in score form: Fisher scoring in a trust region, within bounds.
+
+Each iteration minimises the quadratic model
+
+    m(d) = f + (A.T z).d + |A d|**2 / 2      over   |d / size| <= radius,   lower <= u + d <= upper
+
+and keeps u + d only if the objective itself fell. For residuals with known sigma this is the method of
+J. J. Moré, "The Levenberg-Marquardt algorithm: implementation and theory" (1978). What differs: z and A may
+be any score form (base.py); the bounds are part of the model; steps are measured by how much a parameter may
+typically change (`size`) instead of by the columns of A, which on sums of exponentials solves more problems
+with fewer evaluations (benchmarks/optimizers.py); and the end is judged by the relative offset of D. M. Bates
+and D. G. Watts, "A relative offset orthogonality convergence criterion" (Technometrics 23, 1981): the cosine
+of the angle between z and what A can change.
+
+A.T A is never formed: one thin SVD serves every radius of an iteration, and tells a rank-deficient problem,
+for which the shortest step is taken.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+from odefit.optimizers.base import (
+    DISAGREE,
+    FAILED_START,
+    INTERRUPTED,
+    OUT_OF_STEPS,
+    Callback,
+    Counter,
+    Evaluation,
+    FloatArray,
+    Objective,
+    Outcome,
+    Status,
+    at_bound,
+    check_box,
+    typical_size,
+)
+
+EPS = float(np.finfo(np.float64).eps)
+
+ROUNDING = 1e-12
+"""Relative rounding error of an objective: residuals are small differences of large numbers."""
+
+PATIENCE = 4
+"""Rejected steps in a row after which a model that promises next to nothing is believed no longer."""
+
+
+@dataclass(frozen=True)
+class Tolerances:
+    """See minimize_least_squares."""
+
+    max_iterations: int
+    ftol: float
+    xtol: float
+    gtol: float
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point that was reached: u [P], the objective there, and its derivatives."""
+
+    u: FloatArray
+    value: float
+    here: Evaluation
+
+    @property
+    def energy(self) -> float:
+        """|z|**2 / 2: what the best possible linear model could take away."""
+        return float(self.here.z @ self.here.z) / 2
+
+    def coordinate_promise(self) -> float:
+        """The largest decrease that the model predicts for a change of one component alone."""
+        curvature = np.einsum("mp,mp->p", self.here.A, self.here.A)
+        return float(np.max(self.here.gradient**2 / np.where(curvature > 0, curvature, 1.0))) / 2
+
+
+@dataclass(frozen=True)
+class LocalModel:
+    """The quadratic model at one u, in p = d / size [P], reduced to its k singular values.
+
+    m(p) - f = |s * (V p) + c|**2 / 2 - |c|**2 / 2, for low <= p <= high (low <= 0 <= high).
+    """
+
+    s: FloatArray  # [k], positive
+    V: FloatArray  # [k, P], rows are orthonormal
+    c: FloatArray  # [k]
+    low: FloatArray
+    high: FloatArray
+
+    @classmethod
+    def at(cls, point: Point, size: FloatArray, lower: FloatArray, upper: FloatArray) -> LocalModel:
+        z, A = point.here.z, point.here.A
+        U, s, V = np.linalg.svd(A * size, full_matrices=False)
+        seen = s > max(A.shape) * EPS * s[:1]
+        return cls(s[seen], V[seen], U[:, seen].T @ z, (lower - point.u) / size, (upper - point.u) / size)
+
+    def decrease(self, p: FloatArray) -> float:
+        """How much the model falls along p."""
+        change = self.s * (self.V @ p)
+        return float(-(change @ self.c) - change @ change / 2)
+
+    def step(self, radius: float) -> FloatArray:
+        """The minimiser of the model in box and radius (which is met to 10 %)."""
+        p = self.damped(0.0)
+        norm = _norm(p)
+        if norm <= 1.1 * radius:
+            return p
+        # |p| falls as the damping rises, and 1/|p| is nearly linear in it: safeguarded secants.
+        low, high = 0.0, _norm((self.s * self.c) @ self.V) / radius
+        damping_before, norm_before = 0.0, norm
+        damping = 1e-3 * high
+        for _ in range(30):
+            p = self.damped(damping)
+            norm = _norm(p)
+            if 0.9 * radius <= norm <= 1.1 * radius:
+                break
+            low, high = (damping, high) if norm > radius else (low, damping)
+            rise = 1 / norm - 1 / norm_before if min(norm, norm_before) > 0 else 0.0
+            guess = damping + (1 / radius - 1 / norm) * (damping - damping_before) / rise if rise else -1.0
+            damping_before, norm_before = damping, norm
+            damping = guess if low < guess < high else max(np.sqrt(low * high), 1e-3 * high)
+        return p
+
+    def damped(self, damping: float) -> FloatArray:
+        """The minimiser of m(p) + damping |p|**2 / 2 in the box (the shortest one, for damping 0)."""
+        p = -(self.s / (self.s**2 + damping) * self.c) @ self.V
+        if (p >= self.low).all() and (p <= self.high).all():
+            return p
+        return self._damped_at_bounds(damping)
+
+    def _damped_at_bounds(self, damping: float) -> FloatArray:
+        """Pivots between variables on a bound and free ones until all signs are right.
+
+        All wrong ones change sides at once as long as that makes them fewer, then one at a time (Júdice
+        and Pires 1994), which ends for every strictly convex problem.
+        """
+        B = np.vstack([self.s[:, None] * self.V, np.sqrt(damping) * np.eye(len(self.low))])
+        target = np.concatenate([-self.c, np.zeros(len(self.low))])
+        p = np.zeros_like(self.low)
+        side = np.zeros(len(p), dtype=np.int8)
+        fewest, patience = len(p) + 1, 3
+        for _ in range(10 * len(p) + 10):
+            free = side == 0
+            p[~free] = np.where(side[~free] < 0, self.low[~free], self.high[~free])
+            if free.any():
+                rest = target - B[:, ~free] @ p[~free]
+                p[free] = np.linalg.lstsq(B[:, free], rest, rcond=None)[0]
+            slope = B.T @ (B @ p - target)
+            beyond = np.where(p < self.low, -1, np.where(p > self.high, 1, 0)).astype(np.int8)
+            wrong = (free & (beyond != 0)) | (side * slope > 0)
+            count = int(wrong.sum())
+            if count == 0:
+                break
+            if count < fewest:
+                fewest, patience = count, 3
+            else:
+                patience -= 1
+            if patience <= 0:
+                wrong[: np.flatnonzero(wrong)[-1]] = False
+            side = np.where(wrong, np.where(free, beyond, 0), side)
+        return np.clip(p, self.low, self.high)
+
+
+def _norm(x: FloatArray) -> float:
+    return float(np.sqrt(x @ x))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A step that was tried: where it led (None: not to be kept), and actual over predicted decrease."""
+
+    point: Point | None
+    ratio: float
+
+
+class _End(Exception):
+    def __init__(self, status: Status, message: str) -> None:
+        self.status: Status = status
+        self.message = message
+
+
+def minimize_least_squares(
+    objective: Objective,
+    u0: FloatArray,
+    lower: FloatArray | float = -np.inf,
+    upper: FloatArray | float = np.inf,
+    *,
+    size: FloatArray | None = None,
+    max_iterations: int = 200,
+    ftol: float = 1e-8,
+    xtol: float = 1e-13,
+    gtol: float = 1e-10,
+    callback: Callback | None = None,
+) -> Outcome:
+    """A local minimum of `objective` in the box [lower, upper] [P], from u0 [P], which is moved into the box.
+
+    size: [P], how much each component may typically change: 1 for a logarithm; default |u0| (1 where that
+        is 0), right for natural scales. The first step is at most half of it in each component.
+    max_iterations: steps tried.
+    gtol: relative offset at which the search has converged. 1e-10 leaves about 1e-10 sqrt(M) standard errors.
+    ftol: what is left to gain, relative to |z|**2 / 2, below which repeated failure to gain it means that
+        the rest is noise of the objective (a solver's tolerance), and the search has converged as well.
+    xtol: relative change of every component of u below which no more steps are tried.
+
+    Raises ValueError where u0 and the box do not fit together. Failures of the objective never raise.
+    """
+    search = _Search(objective, u0, lower, upper, size, Tolerances(max_iterations, ftol, xtol, gtol))
+    return search.run(callback)
+
+
+class _Search:
+    """The state of one search. It ends by raising _End, wherever the reason is found."""
+
+    def __init__(
+        self,
+        objective: Objective,
+        u0: FloatArray,
+        lower: FloatArray | float,
+        upper: FloatArray | float,
+        size: FloatArray | None,
+        tolerances: Tolerances,
+    ) -> None:
+        self.count = Counter(objective)
+        self.u, self.lower, self.upper = check_box(u0, lower, upper)
+        self.size = typical_size(self.u) if size is None else np.asarray(size, dtype=np.float64)
+        self.tolerances = tolerances
+        self.radius = 0.5 * float(np.sqrt(len(self.u)))
+        self.history: list[float] = []
+        self.n_tried = 0
+
+    def run(self, callback: Callback | None) -> Outcome:
+        try:
+            point = self.start()
+            while True:
+                model = LocalModel.at(point, self.size, self.lower, self.upper)
+                if point.energy == 0.0:
+                    raise _End("converged", "The data are met exactly.")
+                point = self.improve(point, model)
+                self.accept(point)
+                if callback is not None and callback(point.u.copy(), point.value):
+                    raise _End("stopped", INTERRUPTED)
+        except _End as end:
+            return Outcome(
+                u=self.u,
+                value=self.history[-1],
+                status=end.status,
+                message=end.message,
+                n_evaluations=self.count.n_evaluations,
+                n_gradients=self.count.n_gradients,
+                history=tuple(self.history),
+                at_bound=at_bound(self.u, self.lower, self.upper),
+            )
+
+    def start(self) -> Point:
+        # `value` as well as `evaluate`: an ODE solver answers slightly differently with sensitivities, and
+        # later values, which come from `value`, must be compared with their like.
+        value = self.count.value(self.u)
+        self.history.append(value)
+        here = self.count.evaluate(self.u) if np.isfinite(value) else None
+        if here is None or not here.is_finite:
+            raise _End("failed", FAILED_START)
+        return Point(self.u, value, here)
+
+    def accept(self, point: Point) -> None:
+        self.u = point.u
+        self.history.append(point.value)
+
+    def improve(self, point: Point, model: LocalModel) -> Point:
+        """The next point: tries steps in ever smaller radii until one is good."""
+        full = model.damped(0.0)
+        promise = model.decrease(full)
+        tolerances = self.tolerances
+        if promise <= tolerances.gtol**2 * point.energy:
+            raise _End("converged", "The gradient vanishes within the bounds.")
+        nothing_left = min(promise, point.coordinate_promise()) <= tolerances.ftol * point.energy
+        for n_rejected in itertools.count():
+            if n_rejected >= PATIENCE and promise <= tolerances.ftol * point.energy:
+                raise _End("converged", "Nothing left to gain at the precision of the objective.")
+            if n_rejected >= 2 * PATIENCE and nothing_left:
+                raise _End("converged", "Nothing left to gain at the precision of the objective.")
+            if self.n_tried >= tolerances.max_iterations:
+                raise _End("stopped", OUT_OF_STEPS.format(n=self.n_tried))
+            within = _norm(full) <= self.radius
+            p = full if within else model.step(self.radius)
+            u = self.move(point.u, p, model)
+            least = np.maximum(tolerances.xtol * np.abs(point.u), EPS * self.size)
+            if (np.abs(u - point.u) <= least).all():
+                if within or nothing_left:
+                    raise _End("converged", "The parameters no longer change.")
+                raise _End("stopped", DISAGREE)
+            self.n_tried += 1
+            trial = self.attempt(point, u, model.decrease(p))
+            self.resize(_norm(p), trial.ratio)
+            if trial.point is not None and trial.ratio > 1e-4:
+                return trial.point
+        raise AssertionError("unreachable")
+
+    def move(self, u: FloatArray, p: FloatArray, model: LocalModel) -> FloatArray:
+        """u + size p, exactly on a bound where p reaches it."""
+        moved = np.clip(u + self.size * p, self.lower, self.upper)
+        return np.where(p <= model.low, self.lower, np.where(p >= model.high, self.upper, moved))
+
+    def attempt(self, point: Point, u: FloatArray, predicted: float) -> Trial:
+        """Looks at u. Derivatives are computed only if the value says that the step may be kept."""
+        value = self.count.value(u)
+        if not np.isfinite(value):
+            return Trial(None, -np.inf)
+        decrease = point.value - value
+        rounding = ROUNDING * max(abs(value), point.energy)
+        blind = predicted < 1e3 * rounding
+        if predicted <= 0 or decrease < (-rounding if blind else 1e-4 * predicted):
+            return Trial(None, decrease / predicted if predicted > 0 else -1.0)
+        here = self.count.evaluate(u)
+        if not here.is_finite:
+            return Trial(None, -np.inf)
+        if blind:
+            # Both values are the same but for rounding: integrate the gradient along the step instead
+            # (as Hager and Zhang 2005 do in their line search), which has digits left.
+            decrease = -float((point.here.gradient + here.gradient) @ (u - point.u)) / 2
+        return Trial(Point(u, value, here), decrease / predicted)
+
+    def resize(self, length: float, ratio: float) -> None:
+        """Sets the radius for the next step; ratio is actual over predicted decrease."""
+        if ratio > 0.75:
+            self.radius = 2 * length
+        elif ratio <= 0.25:
+            # The parabola through the value, the slope and the failed value has its minimum at about
+            # 1 / (2 - ratio) of the step (Moré's rule, with slope = -predicted).
+            self.radius = min(self.radius, length) * float(np.clip(1 / (2 - ratio), 0.1, 0.5))
+        elif length < 0.9 * self.radius:
+            self.radius = 2 * length

@@ -1,0 +1,1 @@
+"""One fit, from a config to a run folder."""

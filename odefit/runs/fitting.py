@@ -1,0 +1,187 @@
+"""`fit`: from a config to a run folder."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+
+
+from odefit.config.load import LoadedConfig, load_config
+from odefit.data.experiments import Experiment
+from odefit.data.tables import read_table, write_table
+from odefit.errors import ConfigError, FitError, RunError, SolveError
+from odefit.runs import folder as files
+from odefit.runs.assembly import Assembly, assemble
+from odefit.runs.found import Found
+from odefit.runs.progress import Progress, Silent
+from odefit.runs.report import Uncertainty, summarise
+from odefit.runs.results import Result
+from odefit.runs.run import Run
+from odefit.runs.simulation import simulate_data
+from odefit.runs.systems import Described, describe_system
+
+
+def fit(
+    config: Path | str,
+    overrides: Sequence[str] = (),
+    *,
+    out: Path | str | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Run:
+    """Fit the model of a config to its data, and write the run folder.
+
+    overrides: `fit.starts=50` and the like. out: the run folder; default `runs/<name of the config>`,
+    numbered. Raises ConfigError, DataError, ModelError or RunError for the user's input, SolveError or
+    FitError for the numerics.
+    """
+    progress = progress or Silent()
+    loaded = load_config(config, overrides)
+    assembly, measured, truth = prepare(loaded)
+    path = files.reserve(None if out is None else Path(out), loaded.path.stem, overwrite)
+    started = time.perf_counter()
+    try:
+        found = search(assembly, progress)
+        result, uncertainty = summarise(assembly, found, time.perf_counter() - started, truth)
+        run = Run(path, result, assembly, found.theta, measured)
+        write(run, found, uncertainty)
+    except BaseException:
+        _remove_if_empty(path)
+        raise
+    return run
+
+
+def prepare(loaded: LoadedConfig) -> tuple[Assembly, tuple[Experiment, ...], dict[str, float] | None]:
+    """Everything before the search: the assembled problem, the measurements, and the truth if simulated."""
+    described = describe_system(loaded)
+    measured, truth = measurements(loaded, described)
+    return assemble(loaded, described, measured), measured, truth
+
+
+def measurements(
+    loaded: LoadedConfig, described: Described
+) -> tuple[tuple[Experiment, ...], dict[str, float] | None]:
+    """The experiments that a config names or simulates, with the columns in the order of the observables."""
+    data, names = loaded.config.data, tuple(described.system.observables)
+    if data.simulate is not None:
+        simulated = simulate_data(loaded, described)
+        missing = [name for name in names if name not in simulated.observables]
+        if missing:
+            raise ConfigError(
+                loaded.where("data", "simulate", "model"),
+                f"does not make the observable '{missing[0]}'; it makes {', '.join(simulated.observables)}",
+            )
+        order = [simulated.observables.index(name) for name in names]
+        return tuple(replace_columns(e, order) for e in simulated.experiments), dict(simulated.truth)
+    assert data.csv is not None  # the schema sees to it
+    experiments = read_table(
+        loaded.folder / data.csv,
+        observables=names,
+        time=data.time,
+        experiment=data.experiment,
+        columns=data.columns,
+        only=data.only,
+        ignore=data.ignore,
+        start=data.start,
+        where=loaded.where("data", "csv"),
+    )
+    return tuple(experiments), None
+
+
+def replace_columns(experiment: Experiment, order: Sequence[int]) -> Experiment:
+    """The experiment with its columns in another order."""
+    from dataclasses import replace
+
+    return replace(experiment, values=experiment.values[:, list(order)])
+
+
+def search(assembly: Assembly, progress: Progress) -> Found:
+    """The parameters, by the method that the config names or that suits the model."""
+    method = assembly.loaded.config.fit.method
+    if method == "auto":
+        method = "least_squares" if assembly.networks is None else "adam"
+    if method == "adam":
+        from odefit.runs.training import train
+
+        return train(assembly, progress)
+    if assembly.networks is not None:
+        raise ConfigError(
+            assembly.loaded.where("fit", "method"), f"{method} needs equations; a network is fitted with `method: adam`"
+        )
+    from odefit.runs.searching import search_starts
+
+    return search_starts(assembly, method, progress)
+
+
+def write(run: Run, found: Found, uncertainty: Uncertainty | None) -> None:
+    """Every file of the run folder; result.json last, since it says that the run is complete."""
+    path, result = run.path, run.result
+    files.write_config(path, run.assembly.loaded)
+    try:
+        write_table(path / files.DATA, run.measured, run.observables)
+    except OSError as error:
+        raise RunError(str(path / files.DATA), f"cannot be written: {files.reason(error)}") from error
+    write_parameters(path, result)
+    write_predictions(run)
+    files.write_csv(path, files.HISTORY, found.history.header, found.history.rows)
+    if found.start_table is not None:
+        files.write_csv(path, files.STARTS, found.start_table.header, found.start_table.rows)
+    if found.frames is not None:
+        files.write_csv(path, files.FRAMES, found.frames.header, found.frames.rows)
+    if uncertainty is not None:
+        c = uncertainty.covariance
+        rows = [[name, *map(float, row)] for name, row in zip(c.names, c.matrix, strict=True)]
+        files.write_csv(path, files.COVARIANCE, ("parameter", *c.names), rows)
+    if found.weights is not None:
+        files.write_text(path, files.WEIGHTS, _weights_bytes(found.weights))
+    files.write_json(path, files.RESULT, result.to_json())
+
+
+def _weights_bytes(weights: Mapping[str, Any]) -> bytes:
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(dict(weights), buffer)
+    return buffer.getvalue()
+
+
+def write_parameters(path: Path, result: Result) -> None:
+    """parameters.csv: one row per parameter."""
+    header = ("name", "value", "standard_error", "low", "high", "scale", "unit", "fixed", "at_bound", "truth")
+    rows = []
+    for name, e in result.estimates.items():
+        low, high = e.interval or (None, None)
+        truth = (result.truth or {}).get(name)
+        rows.append([name, e.value, e.standard_error, low, high, e.scale, e.unit, e.fixed, e.at_bound, truth])
+    files.write_csv(path, files.PARAMETERS, header, rows)
+
+
+def write_predictions(run: Run) -> None:
+    """predictions.csv: every time of the data with measurement, prediction and residual per observable."""
+    header = ("experiment", "time", "observable", "measured", "predicted", "residual")
+    rows: list[list[Any]] = []
+    try:
+        curves = run.solve([e.times for e in run.measured])
+    except SolveError as error:
+        if run.result.status == "failed":
+            files.write_csv(run.path, files.PREDICTIONS, header, [])
+            return
+        raise FitError(f"the fitted model cannot be solved again: {error}") from error
+    for experiment, predicted in zip(run.measured, curves.observables, strict=True):
+        for column, name in enumerate(run.observables):
+            for t, d, g in zip(experiment.times, experiment.values[:, column], predicted[:, column], strict=True):
+                rows.append([experiment.name, float(t), name, float(d), float(g), float(d - g)])
+    files.write_csv(run.path, files.PREDICTIONS, header, rows)
+
+
+def _remove_if_empty(path: Path) -> None:
+    try:
+        path.rmdir()
+    except OSError:
+        return
+
+

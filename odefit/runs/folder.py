@@ -1,0 +1,139 @@
+"""The run folder: all that a fit leaves behind, readable without odefit.
+
+    config.yaml       the config as it was resolved; `odefit fit` runs it again
+    data.csv          the measurements as they were fitted, wide layout
+    result.json       see `results.Result`
+    parameters.csv    the table of estimates
+    covariance.csv    of the estimates, in search space (after their scales)
+    predictions.csv   every measurement with its prediction
+    history.csv       how the fit went (Adam: per epoch)
+    frames.csv        predicted curves on the way, where `fit.plot_every` asks for them
+    weights.pt        network weights (torch, loaded with weights_only=True)
+    plots/            pictures
+
+Every file appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from odefit.config.load import LoadedConfig
+from odefit.data.files import atomic_write
+from odefit.errors import RunError
+
+RESULT, CONFIG, DATA, WEIGHTS, COVARIANCE = "result.json", "config.yaml", "data.csv", "weights.pt", "covariance.csv"
+PARAMETERS, PREDICTIONS, HISTORY, FRAMES, STARTS = (
+    "parameters.csv",
+    "predictions.csv",
+    "history.csv",
+    "frames.csv",
+    "starts.csv",
+)
+MAX_NUMBERED = 10_000
+
+
+def reserve(path: Path | None, name: str, overwrite: bool) -> Path:
+    """Make the folder of a run: `path`, or `runs/<name>`, `runs/<name>-2`, … where none is asked for.
+
+    A folder that is asked for and exists is refused unless `overwrite`; a folder that is no run folder is
+    never overwritten. Raises RunError.
+    """
+    try:
+        if path is not None:
+            return _explicit(path, overwrite)
+        for number in range(1, MAX_NUMBERED):
+            candidate = Path("runs") / (name if number == 1 else f"{name}-{number}")
+            try:
+                candidate.mkdir(parents=True)
+            except FileExistsError:
+                if candidate.parent.exists() and not candidate.parent.is_dir():
+                    raise
+                continue
+            return candidate
+    except OSError as error:
+        raise RunError(str(path or "runs"), f"cannot make the run folder: {reason(error)}; use --out") from error
+    raise RunError("runs", f"holds {MAX_NUMBERED} runs of {name} already; delete some, or use --out")
+
+
+def _explicit(path: Path, overwrite: bool) -> Path:
+    if path.exists() and not path.is_dir():
+        raise RunError(str(path), "is a file; a run needs a folder: choose another --out")
+    if path.is_dir() and any(path.iterdir()):
+        if not overwrite:
+            raise RunError(str(path), "exists already; choose another --out, or say --overwrite")
+        if not (path / RESULT).exists() and not (path / CONFIG).exists():
+            raise RunError(str(path), "is not empty and no run folder, so it is not overwritten; choose another --out")
+        for name in (RESULT, CONFIG, DATA, WEIGHTS, COVARIANCE, PARAMETERS, PREDICTIONS, HISTORY, FRAMES, STARTS):
+            (path / name).unlink(missing_ok=True)
+        for picture in (path / "plots").glob("*"):
+            picture.unlink()
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def reason(error: OSError) -> str:
+    """The operating system's own words, without the number."""
+    return error.strerror.lower() if error.strerror else str(error)
+
+
+def write_text(folder: Path, name: str, text: str | bytes) -> None:
+    """One file of a run, whole or not at all. Raises RunError."""
+    try:
+        atomic_write(folder / name, text)
+    except OSError as error:
+        raise RunError(str(folder / name), f"cannot be written: {reason(error)}") from error
+
+
+def write_json(folder: Path, name: str, data: Mapping[str, Any]) -> None:
+    write_text(folder, name, json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def write_csv(folder: Path, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Numbers in their shortest exact form; None and NaN are empty cells."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    write_text(folder, name, buffer.getvalue())
+
+
+def _cell(value: Any) -> Any:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return repr(float(value)) if isinstance(value, float) else value
+
+
+def write_config(folder: Path, loaded: LoadedConfig) -> None:
+    """The config as resolved, with the data that lie in the run folder itself."""
+    data = loaded.config.model_dump(mode="json", exclude_unset=True)
+    if loaded.config.data.csv is not None:
+        kept = {key: data["data"][key] for key in ("start",) if key in data["data"]}
+        data["data"] = {"csv": DATA, **kept}
+    note = f"# {loaded.path.name} as odefit resolved it\n"
+    write_text(folder, CONFIG, note + yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
+
+
+def read_json(folder: Path, name: str) -> dict[str, Any]:
+    """Raises RunError where the file is missing or damaged."""
+    path = folder / name
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        what = "is no run folder" if folder.is_dir() else "does not exist"
+        raise RunError(str(folder), f"{what}: it has no {name}; give the folder that `odefit fit` wrote") from None
+    except OSError as error:
+        raise RunError(str(path), f"cannot be read: {reason(error)}") from None
+    except ValueError:
+        raise RunError(str(path), "is damaged: it is not valid JSON; fit again") from None
+    if not isinstance(data, dict):
+        raise RunError(str(path), "is damaged: a JSON object is expected; fit again")
+    return data

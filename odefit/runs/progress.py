@@ -1,0 +1,37 @@
+"""What a fit tells while it runs. The default listens and says nothing; the command line draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+
+class Progress(Protocol):
+    def note(self, sentence: str) -> None:
+        """Something that the user should know now."""
+
+    def begin(self, what: str, total: int) -> None:
+        """A stage of `total` epochs or starts begins."""
+
+    def epoch(self, number: int, loss: float, estimates: Mapping[str, float]) -> None:
+        """An epoch of the training is done."""
+
+    def start(self, finished: int, failed: int, best: float, at_best: int) -> None:
+        """A start of the multi-start search is done."""
+
+    def end(self) -> None:
+        """The stage is over."""
+
+
+class Silent:
+    """A Progress that tells nothing."""
+
+    def note(self, sentence: str) -> None: ...
+
+    def begin(self, what: str, total: int) -> None: ...
+
+    def epoch(self, number: int, loss: float, estimates: Mapping[str, float]) -> None: ...
+
+    def start(self, finished: int, failed: int, best: float, at_best: int) -> None: ...
+
+    def end(self) -> None: ...

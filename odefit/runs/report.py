@@ -1,0 +1,170 @@
+"""From the parameters that were found to a `Result`: errors, intervals, criteria, and what to beware of."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from odefit.data.experiments import FloatArray
+from odefit.objective.likelihood import Likelihood, ProfileLikelihood
+from odefit.objective.parameters import Parameter
+from odefit.objective.problem import Problem
+from odefit.runs.assembly import Assembly
+from odefit.runs.found import Found
+from odefit.runs.results import Estimate, ObjectiveSummary, Result
+from odefit.uncertainty.covariance import Covariance, fisher_covariance
+from odefit.uncertainty.intervals import natural_intervals
+
+# A standard error larger than the estimate itself: the number is known to little more than its sign.
+VAGUE = 1.0
+AT_BOUND = 1e-8
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """covariance: in search space, noise levels scaled to the degrees of freedom. degrees: inf if none."""
+
+    covariance: Covariance
+    degrees: float
+
+
+def summarise(
+    assembly: Assembly, found: Found, seconds: float, truth: dict[str, float] | None
+) -> tuple[Result, Uncertainty | None]:
+    """The result, and the covariance behind its errors where there is one."""
+    problem = assembly.problem
+    table = problem.table
+    likelihood = Likelihood(problem)
+    u = table.search(found.theta)
+    bound = bounds_met(problem, found.theta)
+    warnings = list(found.warnings)
+    uncertainty = None
+    if assembly.networks is None and len(u):
+        uncertainty = estimate_uncertainty(likelihood, u, bound)
+        if uncertainty is None:
+            warnings.append("no standard errors: the model could not be differentiated at the estimates")
+    elif assembly.networks is not None:
+        warnings.append("no standard errors: they are not available for a model with a network")
+    estimates = _estimates(problem, found.theta, u, bound, uncertainty)
+    warnings += _warnings(estimates, found)
+    k = len(table.estimated) + found.n_weights
+    value = likelihood.value(u)
+    nll = value - likelihood.prior_value(u) if math.isfinite(value) else math.nan
+    result = Result(
+        status=found.status,
+        message=found.message,
+        method=found.method,
+        estimates=estimates,
+        objective=ObjectiveSummary.of(nll, likelihood.residual_sum(u), problem.n_measured, k),
+        starts=found.starts,
+        seconds=seconds,
+        seed=assembly.loaded.config.fit.seed,
+        truth=truth,
+        warnings=tuple(warnings),
+        correlation=None if uncertainty is None else _correlation(uncertainty.covariance),
+    )
+    return result, uncertainty
+
+
+def bounds_met(problem: Problem, theta: FloatArray) -> NDArray[np.int8]:
+    """[P], -1 where an estimate lies on its lower bound, 1 on its upper bound, else 0."""
+    met = np.zeros(len(problem.table.estimated), dtype=np.int8)
+    for column, position in enumerate(problem.table.estimated):
+        p, value = problem.table.parameters[position], theta[position]
+        size = AT_BOUND * max(abs(value), p.upper - p.lower if math.isfinite(p.upper - p.lower) else 0.0)
+        if math.isfinite(p.lower) and not (p.lower == 0 and p.scale == "log") and value - p.lower <= size:
+            met[column] = -1
+        elif math.isfinite(p.upper) and p.upper - value <= size:
+            met[column] = 1
+    return met
+
+
+def estimate_uncertainty(likelihood: Likelihood, u: FloatArray, bound: NDArray[np.int8]) -> Uncertainty | None:
+    """Inverse Fisher information at u; None where the model cannot be differentiated there.
+
+    Where every noise level is estimated, the errors of the other parameters are those of s² = RSS/(n - p):
+    the maximum-likelihood sigma, which divides by n, would make them too small.
+    """
+    evaluation = likelihood.evaluate(u)
+    if not evaluation.is_finite:
+        return None
+    problem = likelihood.problem
+    names = problem.table.estimated_names
+    rtol = problem.engine.options.rtol
+    covariance = fisher_covariance(evaluation.A, names, bound == 0, tolerance=max(1e-9, 0.1 * rtol))
+    profile = ProfileLikelihood(likelihood)
+    cells = [c for c in likelihood.cells if len(c.rows)]
+    n, p = problem.n_measured, int(np.count_nonzero(bound[profile.free] == 0))
+    if not all(c.theta in profile.sigmas for c in cells) or n <= p:
+        return Uncertainty(covariance, math.inf)
+    scale = np.ones(len(names))
+    scale[profile.free] = math.sqrt(n / (n - p))
+    scaled = Covariance(covariance.names, covariance.matrix * np.outer(scale, scale), covariance.undetermined)
+    return Uncertainty(scaled, float(n - p))
+
+
+def _estimates(
+    problem: Problem,
+    theta: FloatArray,
+    u: FloatArray,
+    bound: NDArray[np.int8],
+    uncertainty: Uncertainty | None,
+) -> dict[str, Estimate]:
+    table = problem.table
+    position = {int(t): k for k, t in enumerate(table.estimated)}
+    intervals = None
+    if uncertainty is not None:
+        errors = uncertainty.covariance.standard_errors
+        intervals = natural_intervals(u, errors, table.transforms, uncertainty.degrees)
+    estimates = {}
+    for i, parameter in enumerate(table):
+        k = position.get(i)
+        if k is None:
+            estimates[parameter.name] = _plain(parameter, float(theta[i]), fixed=True)
+            continue
+        error, interval, reason = None, None, None
+        if uncertainty is not None and intervals is not None:
+            reason = uncertainty.covariance.undetermined.get(parameter.name)
+            if math.isfinite(intervals.standard_errors[k]):
+                error = float(intervals.standard_errors[k])
+                interval = (float(intervals.lower[k]), float(intervals.upper[k]))
+            elif bound[k] and reason is None:
+                reason = "at its bound, where the errors of a free optimum do not apply"
+        estimates[parameter.name] = Estimate(
+            float(theta[i]),
+            error,
+            interval,
+            parameter.scale,
+            parameter.unit,
+            at_bound={-1: "lower", 1: "upper"}.get(int(bound[k])),
+            reason=reason,
+        )
+    return estimates
+
+
+def _plain(parameter: Parameter, value: float, fixed: bool) -> Estimate:
+    return Estimate(value, scale=parameter.scale, unit=parameter.unit, fixed=fixed)
+
+
+def _warnings(estimates: dict[str, Estimate], found: Found) -> list[str]:
+    sentences = []
+    for name, e in estimates.items():
+        if e.at_bound:
+            sentences.append(f"{name} lies at its {e.at_bound} bound: widen the bound, or fix the parameter")
+        elif e.reason:
+            sentences.append(f"{name} is not determined: {e.reason}")
+        elif e.standard_error and e.value is not None and e.standard_error > VAGUE * abs(e.value):
+            sentences.append(f"{name} is poorly determined: its standard error exceeds its value")
+    if found.status != "converged" and any(e.standard_error for e in estimates.values()):
+        sentences.append("the standard errors assume an optimum, and this fit did not reach one for certain")
+    return sentences
+
+
+def _correlation(covariance: Covariance) -> dict[str, dict[str, float]]:
+    """The correlations of the determined parameters, in search space."""
+    matrix = covariance.correlation
+    keep = [i for i, name in enumerate(covariance.names) if np.isfinite(matrix[i, i])]
+    return {covariance.names[i]: {covariance.names[j]: float(matrix[i, j]) for j in keep} for i in keep}

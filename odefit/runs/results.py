@@ -1,0 +1,124 @@
+"""What a fit found, as the keys of `result.json`: a contract with other programs."""
+
+from __future__ import annotations
+
+import math
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from odefit._version import __version__
+
+SCHEMA_VERSION = 1
+Status = Literal["converged", "stopped", "interrupted", "failed"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One parameter, natural scale. None where the data do not determine it; `reason` says why then.
+
+    at_bound: `lower`, `upper` or None.
+    """
+
+    value: float | None
+    standard_error: float | None = None
+    interval: tuple[float, float] | None = None
+    scale: str = "linear"
+    unit: str | None = None
+    fixed: bool = False
+    at_bound: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class ObjectiveSummary:
+    """nll: negative log-likelihood (no priors). rss: squared residuals on the noise model's own scale."""
+
+    nll: float | None
+    rss: float | None
+    n_observations: int
+    n_estimated: int
+    aic: float | None
+    aicc: float | None
+    bic: float | None
+
+    @classmethod
+    def of(cls, nll: float, rss: float, n: int, k: int) -> ObjectiveSummary:
+        """Akaike (1974), Hurvich & Tsai (1989) and Schwarz (1978) from the likelihood, n data and k parameters."""
+        if not math.isfinite(nll):
+            return cls(None, None, n, k, None, None, None)
+        aic = 2 * nll + 2 * k
+        aicc = aic + 2 * k * (k + 1) / (n - k - 1) if n - k - 1 > 0 else None
+        return cls(nll, rss if math.isfinite(rss) else None, n, k, aic, aicc, 2 * nll + k * math.log(n))
+
+
+@dataclass(frozen=True)
+class Starts:
+    requested: int = 1
+    finished: int = 1
+    failed: int = 0
+    at_best: int = 1
+
+
+@dataclass(frozen=True)
+class Result:
+    """The outcome of one fit. `warnings`: sentences that the user should read before the numbers."""
+
+    status: Status
+    message: str
+    method: str
+    estimates: Mapping[str, Estimate]
+    objective: ObjectiveSummary
+    starts: Starts
+    seconds: float
+    seed: int
+    truth: Mapping[str, float] | None = None
+    warnings: tuple[str, ...] = ()
+    correlation: Mapping[str, Mapping[str, float]] | None = None
+    versions: Mapping[str, str] = field(default_factory=lambda: versions())
+    schema_version: int = SCHEMA_VERSION
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; a number that is not finite becomes null."""
+        order = ["schema_version", "status", "message", "method", "estimates", "objective", "truth", "starts"]
+        plain: dict[str, Any] = _plain(asdict(self))
+        return {key: plain[key] for key in [*order, *(k for k in plain if k not in order)]}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Result:
+        """The inverse of `to_json`. Raises KeyError or TypeError where the contract is broken."""
+        fields = dict(data)
+        fields["estimates"] = {
+            name: Estimate(**{**e, "interval": tuple(e["interval"]) if e["interval"] else None})
+            for name, e in data["estimates"].items()
+        }
+        fields["objective"] = ObjectiveSummary(**data["objective"])
+        fields["starts"] = Starts(**data["starts"])
+        fields["warnings"] = tuple(data.get("warnings") or ())
+        return cls(**fields)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    return int(value) if isinstance(value, np.integer) else value
+
+
+def versions() -> dict[str, str]:
+    """Of what the numbers came from."""
+    import importlib.metadata
+
+    found = {"odefit": __version__, "python": platform.python_version()}
+    for package in ("numpy", "scipy", "pydiffsol", "torch", "torchdiffeq"):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

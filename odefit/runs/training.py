@@ -1,0 +1,131 @@
+"""Fitting with Adam: Dataset, DataLoader, epochs, frames."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from odefit.config.schema import FitSection
+from odefit.data.dataset import data_loader
+from odefit.errors import ConfigError, SolveError
+from odefit.objective.likelihood import Likelihood, ProfileLikelihood
+from odefit.objective.training import TrainingObjective
+from odefit.optimizers.adam import AdamOptions, Epoch, Schedule, minimize_adam
+from odefit.runs.assembly import Assembly
+from odefit.runs.found import Found, Table
+from odefit.runs.progress import Progress
+
+EPOCHS, LEARNING_RATE = 500, 1e-2
+FRAME_TIMES, FRAME_EXPERIMENTS = 200, 4
+SHOWN_PARAMETERS = 50
+
+
+def train(assembly: Assembly, progress: Progress) -> Found:
+    """Run the training loop that the config asks for."""
+    problem, section = assembly.problem, assembly.loaded.config.fit
+    loss = section.loss or "mse"
+    if loss == "mse" and any(p.prior for p in problem.table if p.estimate):
+        raise ConfigError(assembly.loaded.where("fit", "loss"), "mse knows no priors; use `loss: nll`")
+    solver = assembly.loaded.config.solver
+    dtype = torch.float64 if solver.dtype == "float64" else torch.float32
+    networks = assembly.networks if assembly.networks is not None else nn.ModuleDict()
+    u = torch.as_tensor(problem.table.search(problem.table.values), dtype=dtype, device=solver.device)
+    module = TrainingObjective(problem, networks, loss, u)
+    generator = torch.Generator().manual_seed(section.seed)
+    batches = data_loader(
+        problem.experiments,
+        batch_size=section.batch_size or len(problem.experiments),
+        generator=generator,
+        dtype=dtype,
+        device=torch.device(solver.device),
+    )
+    options = adam_options(section)
+    recorder = _Recorder(assembly, module, section.plot_every, progress)
+    progress.begin("epochs", options.epochs)
+    training = minimize_adam(module, batches, options, recorder)
+    progress.end()
+    theta = problem.table.natural(module.u.detach().to(torch.float64).cpu().numpy())
+    if loss == "mse":
+        theta = with_best_sigmas(assembly, theta)
+    return Found(
+        theta,
+        training.status,
+        training.message,
+        "adam",
+        recorder.history(),
+        frames=recorder.frames(),
+        weights=networks.state_dict() if len(networks) else None,
+        n_weights=sum(q.numel() for q in networks.parameters()),
+    )
+
+
+def adam_options(section: FitSection) -> AdamOptions:
+    """The config's words, with defaults where it is silent."""
+    words = section.schedule
+    schedule = Schedule(words.kind, words.final, words.factor, words.patience) if words else Schedule()
+    return AdamOptions(
+        epochs=section.epochs or EPOCHS,
+        learning_rate=section.learning_rate or LEARNING_RATE,
+        schedule=schedule,
+        gradient_clip=section.gradient_clip,
+        weight_decay=section.weight_decay or 0.0,
+        patience=section.patience,
+    )
+
+
+def with_best_sigmas(assembly: Assembly, theta: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
+    """A squared-error loss leaves the noise levels where they were: put them at their best."""
+    table = assembly.problem.table
+    profile = ProfileLikelihood(Likelihood(assembly.problem))
+    return table.natural(profile.lift(table.search(theta)[profile.free]))
+
+
+class _Recorder:
+    """Called after every epoch: the history, the progress bar and the frames."""
+
+    def __init__(self, assembly: Assembly, module: TrainingObjective, plot_every: int | None, progress: Progress) -> None:
+        self.assembly, self.module, self.plot_every, self.progress = assembly, module, plot_every, progress
+        names = assembly.problem.table.estimated_names
+        self.names = names if len(names) <= SHOWN_PARAMETERS else ()
+        self._rows: list[list[Any]] = []
+        self._frames: list[list[Any]] = []
+
+    def __call__(self, epoch: Epoch, _module: nn.Module) -> None:
+        table = self.assembly.problem.table
+        theta = table.natural(self.module.u.detach().to(torch.float64).cpu().numpy())
+        estimates = {name: float(theta[table.index[name]]) for name in self.names}
+        self._rows.append([epoch.epoch, epoch.loss, epoch.learning_rate, epoch.gradient_norm, *estimates.values()])
+        self.progress.epoch(epoch.epoch, epoch.loss, estimates)
+        if self.plot_every and (epoch.epoch == 1 or epoch.epoch % self.plot_every == 0):
+            self._keep_frame(epoch, theta)
+
+    def _keep_frame(self, epoch: Epoch, theta: Any) -> None:
+        problem = self.assembly.problem
+        # Bindings are per experiment, so all are solved and the first few kept.
+        chosen = [
+            e.at(np.linspace(e.start, e.times[-1], FRAME_TIMES) if e.times[-1] > e.start else e.times)
+            for e in problem.experiments
+        ]
+        try:
+            curves = problem.predict(theta, tuple(chosen))
+        except SolveError:
+            return
+        for experiment, curve in list(zip(chosen, curves, strict=True))[:FRAME_EXPERIMENTS]:
+            self._frames += [
+                [epoch.epoch, epoch.loss, experiment.name, float(t), *map(float, row)]
+                for t, row in zip(experiment.times, curve, strict=True)
+            ]
+
+    def history(self) -> Table:
+        return Table(("epoch", "loss", "learning_rate", "gradient_norm", *self.names), self._rows)
+
+    def frames(self) -> Table | None:
+        if not self._frames:
+            return None
+        return Table(("epoch", "loss", "experiment", "time", *self.assembly.problem.observation.names), self._frames)
+
+

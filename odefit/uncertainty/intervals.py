@@ -1,0 +1,45 @@
+"""Standard errors and confidence intervals on the natural scale, from a covariance in search space.
+
+The interval is symmetric in search space and carried through the transform, so that it stays positive on
+a log scale; the standard error is the delta method's, |d theta / d u| se(u).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from odefit.data.experiments import FloatArray
+from odefit.objective.transforms import Transforms
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """[P] each, natural scale; NaN where the covariance is."""
+
+    standard_errors: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+
+
+def natural_intervals(
+    u: FloatArray, search_errors: FloatArray, transforms: Transforms, degrees: float = math.inf, level: float = 0.95
+) -> Intervals:
+    """Intervals of coverage `level` at u [P] with standard errors [P] in search space.
+
+    degrees: of freedom of the noise estimate; infinite for a known noise level.
+    """
+    q = quantile(level, degrees)
+    slope = np.abs(transforms.derivative(u))
+    low, high = u - q * search_errors, u + q * search_errors
+    return Intervals(slope * search_errors, transforms.natural(low), transforms.natural(high))
+
+
+def quantile(level: float, degrees: float) -> float:
+    """The two-sided quantile of Student's t (of the normal distribution for infinite degrees)."""
+    from scipy.special import ndtri, stdtrit
+
+    tail = 0.5 + level / 2
+    return float(ndtri(tail) if math.isinf(degrees) else stdtrit(degrees, tail))
