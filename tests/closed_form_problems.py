@@ -15,7 +15,7 @@ import numpy as np
 from more_garbow_hillstrom import Problem
 from numpy.typing import NDArray
 
-from odefit.optimizers.base import Evaluation
+from odefit.objective.score import Evaluation
 
 Array = NDArray[np.float64]
 REFERENCE = Path(__file__).parents[1] / "data" / "reference"
@@ -125,9 +125,7 @@ def _read(name: str) -> tuple[Array, Array]:
 
 def _nist(name: str, g: Callable[[Array, Array], Array], table: Array, rss: float) -> Model:
     x, y = _read(name)
-    return Model(
-        f"NIST {name}", lambda b: g(b, x), y, table[:, :2].T, np.zeros(len(y), int), table[:, 2], rss
-    )
+    return Model(f"NIST {name}", lambda b: g(b, x), y, table[:, :2].T, np.zeros(len(y), int), table[:, 2], rss)
 
 
 def _gauss1(b: Array, x: Array) -> Array:

@@ -284,17 +284,13 @@ PROBLEMS: tuple[Problem, ...] = (
     Problem("20 Watson 9", watson, np.zeros(9), (1.3997601e-6,)),
     Problem("20 Watson 12", watson, np.zeros(12), (4.7223811e-10,)),
     Problem("23 penalty I", penalty_1, np.arange(1.0, 11.0), (7.0876515e-5,)),
-    Problem(
-        "25 variably dimensioned", variably_dimensioned, 1 - np.arange(1, 11) / 10, (0.0,), np.ones(10), (10,)
-    ),
+    Problem("25 variably dimensioned", variably_dimensioned, 1 - np.arange(1, 11) / 10, (0.0,), np.ones(10), (10,)),
     Problem("26 trigonometric", trigonometric, np.full(10, 0.1), (0.0, 2.7950616e-5)),
     Problem("27 Brown almost linear", brown_almost_linear, np.full(10, 0.5), (0.0, 1.0), None, (10,)),
     Problem("28 discrete boundary value", discrete_boundary_value, _grid(10), (0.0,), None, (10,)),
     Problem("30 Broyden tridiagonal", broyden_tridiagonal, np.full(10, -1.0), (0.0,), None, (10,)),
     Problem("32 linear, full rank", linear_full_rank, np.ones(_N), (float(_M - _N),), -np.ones(_N), (10,)),
-    Problem(
-        "33 linear, rank 1", linear_rank_1, np.ones(_N), (_M * (_M - 1) / (2 * (2 * _M + 1)),), None, (10,)
-    ),
+    Problem("33 linear, rank 1", linear_rank_1, np.ones(_N), (_M * (_M - 1) / (2 * (2 * _M + 1)),), None, (10,)),
     Problem(
         "34 linear, rank 1 with zeros",
         linear_rank_1_zeros,

@@ -53,7 +53,7 @@ def test_every_file_has_a_row_and_every_row_a_file() -> None:
 def test_every_column_is_explained() -> None:
     text = (DATA / "SOURCES.md").read_text(encoding="utf-8").splitlines()
     for path in DATA.rglob("*.csv"):
-        row = next(line for line in text if f"`{path.relative_to(DATA).as_posix()}`" in line)
+        row = next(line for line in text if line.startswith(f"| `{path.relative_to(DATA).as_posix()}`"))
         for column in path.read_text(encoding="utf-8").splitlines()[0].split(","):
             assert f"`{column}`" in row, (path.name, column)
 

@@ -34,7 +34,7 @@ class LoadedConfig:
 
     def where(self, *keys: str | int) -> str:
         """`configs/x.yaml:14  fit.starts`, for the error that names these keys."""
-        return f"{self.source.where(keys)}  {dotted(keys)}"
+        return place(self.source, keys)
 
 
 def load_config(path: Path | str, overrides: Sequence[str] = ()) -> LoadedConfig:
@@ -51,6 +51,12 @@ def validate(source: Source) -> Config:
         raise ConfigError(faults=_faults(error, source)) from None
 
 
+def place(source: Source, keys: tuple[str | int, ...]) -> str:
+    """Where a key stands, and its name: once is enough where an override names it already."""
+    where = source.where(keys)
+    return where if where.startswith("--set") else f"{where}  {dotted(keys)}".rstrip()
+
+
 def dotted(keys: Sequence[str | int]) -> str:
     return ".".join(str(key) for key in keys)
 
@@ -58,29 +64,25 @@ def dotted(keys: Sequence[str | int]) -> str:
 def _faults(error: ValidationError, source: Source) -> list[Fault]:
     faults: list[Fault] = []
     for item in error.errors(include_url=False, include_context=True):
-        keys = _keys(item["loc"], source.data)
-        where = f"{source.where(keys)}  {dotted(keys)}".rstrip()
-        fault = Fault(where, _sentence(item, keys, _value_at(source.data, keys)))
+        keys = _keys(item["loc"], source.data, item["type"] == "missing")
+        fault = Fault(place(source, keys), _sentence(item, keys, _value_at(source.data, keys)))
         if fault not in faults:
             faults.append(fault)
     return faults
 
 
-def _keys(loc: tuple[str | int, ...], data: Any) -> tuple[str | int, ...]:
-    """The part of pydantic's location that the user wrote (it adds names of union members)."""
+def _keys(loc: tuple[str | int, ...], data: Any, is_missing: bool) -> tuple[str | int, ...]:
+    """The part of pydantic's location that the user wrote: it adds the tags of unions."""
     keys: list[str | int] = []
-    for position, part in enumerate(loc):
+    for part in loc[:-1] if is_missing else loc:
         if isinstance(data, dict) and part in data:
             data = data[part]
         elif isinstance(data, list) and isinstance(part, int) and part < len(data):
             data = data[part]
-        elif isinstance(data, dict) and position == len(loc) - 1 and isinstance(part, str) and part.isidentifier():
-            keys.append(part)  # a missing key: named although it is not there
-            break
         else:
             continue
         keys.append(part)
-    return tuple(keys)
+    return (*keys, loc[-1]) if is_missing else tuple(keys)
 
 
 def _value_at(data: Any, keys: Sequence[str | int]) -> Any:

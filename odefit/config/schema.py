@@ -6,19 +6,35 @@ complete and explain the keys. Nothing here reads a file or knows a formula.
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=100_000_000)]
 # YAML has lists and no tuples: a pair may be written as one, its numbers stay strictly numbers.
 LIST = Field(strict=False)
 # Formulas stay text here: the model layer reads them and says where they are wrong.
 Formula = Annotated[str, BeforeValidator(lambda v: repr(v) if _is_number(v) else v), Field(max_length=10_000)]
+
+
+def _by_shape(value: object) -> str:
+    """Which member of a union the user meant, so that faults are told of that one only."""
+    return "mapping" if isinstance(value, dict | BaseModel) else "other"
 
 
 def _is_number(value: object) -> bool:
@@ -44,7 +60,10 @@ class ModelSection(Section):
     observables: dict[Name, Formula] | None = Field(
         None, min_length=1, description="measured quantity: its formula; default: every state"
     )
-    initial: dict[Name, Formula] | Literal["estimate", "first"] = Field(
+    initial: Annotated[
+        Annotated[dict[Name, Formula], Tag("mapping")] | Annotated[Literal["estimate", "first"], Tag("other")],
+        Discriminator(_by_shape),
+    ] = Field(
         default_factory=dict,
         description="state: a number, a formula, `estimate`, or `first` (the first measured row)",
     )
@@ -160,27 +179,22 @@ class SimulateSection(Section):
 
     model: ModelSection | None = Field(None, description="the model that makes the data; default: the config's own")
     parameters: dict[Name, Finite] = Field(default_factory=dict, description="the truth, where it differs")
-    times: TimesSection | list[Finite]
+    times: Annotated[
+        Annotated[TimesSection, Tag("mapping")] | Annotated[list[Finite], Tag("other")], Discriminator(_by_shape)
+    ]
     experiments: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     initial: dict[Name, Finite] = Field(default_factory=dict, description="centre of the initial values")
-    spread: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        0.0, description="standard deviation of the initial values around their centre"
-    )
-    noise: Annotated[float, Field(ge=0, allow_inf_nan=False)] | dict[Name, Annotated[float, Field(ge=0)]] = (
-        Field(0.0, description="standard deviation of the Gaussian noise, for all or per observable")
-    )
+    spread: NotNegative = Field(0.0, description="standard deviation of the initial values around their centre")
+    noise: Annotated[
+        Annotated[dict[Name, NotNegative], Tag("mapping")] | Annotated[NotNegative, Tag("other")],
+        Discriminator(_by_shape),
+    ] = Field(0.0, description="standard deviation of the Gaussian noise, for all or per observable")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-
-    @field_validator("times", mode="before")
-    @classmethod
-    def _times(cls, value: Any) -> Any:
-        # Decided here, so that a fault is reported for the form the user meant and not for both.
-        return TimesSection.model_validate(value) if isinstance(value, dict) else value
 
     @field_validator("times")
     @classmethod
     def _increasing(cls, value: TimesSection | list[float]) -> TimesSection | list[float]:
-        if isinstance(value, list) and (not value or any(b <= a for a, b in zip(value, value[1:], strict=False))):
+        if isinstance(value, list) and (not value or any(b <= a for a, b in itertools.pairwise(value))):
             raise ValueError("must be a list of increasing numbers")
         return value
 
@@ -272,7 +286,7 @@ class FitSection(Section):
         None, description="mean squared error, or the negative log-likelihood with sigma estimated"
     )
     gradient_clip: Positive | None = Field(None, description="largest norm of a gradient")
-    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    weight_decay: NotNegative | None = None
     patience: Count | None = Field(None, description="stop after so many epochs without progress")
     plot_every: Count | None = Field(None, description="keep a frame for `plot --animate` every N epochs")
 
@@ -287,6 +301,13 @@ class FitSection(Section):
         return self
 
 
+def _noise_shape(value: object) -> str:
+    """`lognormal` or `{model: …, sigma: …}` is for all observables; any other mapping is one for each."""
+    if isinstance(value, dict):
+        return "all" if value and set(value) <= {"model", "sigma"} else "each"
+    return "all"
+
+
 class Config(Section):
     """One fit: what the model is, where the data are, how to fit."""
 
@@ -294,7 +315,10 @@ class Config(Section):
     model: ModelSection
     parameters: dict[Name, ParameterSection] = Field(default_factory=dict)
     data: DataSection
-    noise: dict[Name, NoiseSection] | NoiseSection = Field(default_factory=dict)
+    noise: Annotated[
+        Annotated[dict[Name, NoiseSection], Tag("each")] | Annotated[NoiseSection, Tag("all")],
+        Discriminator(_noise_shape),
+    ] = Field(default_factory=dict, description="one noise model for all observables, or one for each")
     solver: SolverSection = Field(default_factory=SolverSection)
     fit: FitSection = Field(default_factory=FitSection)
 
@@ -302,11 +326,3 @@ class Config(Section):
     @classmethod
     def _empty_section(cls, value: Any) -> Any:
         return {} if value is None else value
-
-    @field_validator("noise", mode="before")
-    @classmethod
-    def _noise(cls, value: Any) -> Any:
-        # One model for all, or one per observable: told apart here so that faults read well.
-        if isinstance(value, str) or (isinstance(value, dict) and value and set(value) <= {"model", "sigma"}):
-            return NoiseSection.model_validate(value)
-        return value

@@ -139,10 +139,11 @@ def _set(data: dict[str, Any], dotted: str, text: str) -> tuple[dict[str, Any], 
         if i == len(segments) - 1:
             container[key] = None if node is None else node.value
         else:
-            below = container[key] if isinstance(container, list) else container.get(key)
-            container[key] = {} if below is None else list(below) if isinstance(below, list) else below
-            if isinstance(below, dict):
-                container[key] = dict(below)
+            below = container.get(key) if isinstance(container, dict) else container[key]
+            if below is None:
+                below = {}
+            # A copy of every container on the way: the data that came in stay as they were.
+            container[key] = type(below)(below) if isinstance(below, dict | list) else below
             container = container[key]
     return copied, tuple(path)
 

@@ -93,9 +93,7 @@ class _Builder:
         for event in self.events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if root is not None:
-                    raise self.fault(
-                        _line(event), "a second document begins here ('---'): one file, one config"
-                    )
+                    raise self.fault(_line(event), "a second document begins here ('---'): one file, one config")
                 root = self.node(next(self.events), 0)
         return root
 
@@ -198,9 +196,7 @@ class _Builder:
         value = self.node(event, depth + 1).value
         if not isinstance(value, str):
             shown = getattr(event, "value", None) or str(value)
-            raise self.fault(
-                line, f"a key must be text (got {kind(value)}): write it in quotes, as '{shown}':"
-            )
+            raise self.fault(line, f"a key must be text (got {kind(value)}): write it in quotes, as '{shown}':")
         return value
 
     def merge(self, child: Node, line: int) -> list[Node]:

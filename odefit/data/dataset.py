@@ -174,7 +174,7 @@ def _union_grid(
         raise ValueError("an experiment has times before its start")
     rounding = 4 * np.finfo(np.float64).eps * np.maximum(np.abs(times), np.abs(start)[:, None])
     points = np.concatenate([[0.0], elapsed.ravel()])
-    slack = np.concatenate([[0.0], (rounding + 1e-12 * elapsed).ravel()])
+    slack = np.concatenate([[0.0], np.where(elapsed > 0, rounding + 1e-12 * elapsed, 0.0).ravel()])
     order = np.argsort(points, kind="stable")
     new = np.ones(len(points), dtype=bool)
     new[1:] = np.diff(points[order]) > np.maximum(slack[order][1:], slack[order][:-1])

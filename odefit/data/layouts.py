@@ -126,8 +126,11 @@ def _wide(
     header: Header,
     faults: FaultList,
 ) -> Table:
-    rows = np.flatnonzero(~np.isnan(sheet.numbers[layout.time]))
-    rows = rows[np.argsort(codes[rows], kind="stable")]
+    rows: IntArray | slice = slice(None)
+    timeless = np.isnan(sheet.numbers[layout.time])
+    if timeless.any() or (np.diff(codes) < 0).any():  # a file in order is not copied
+        rows = np.flatnonzero(~timeless)
+        rows = rows[np.argsort(codes[rows], kind="stable")]
     times, codes, lines = sheet.numbers[layout.time][rows], codes[rows], sheet.lines[rows]
     for row in _disorder(codes, times, np.less_equal):
         time, before, line = float(times[row + 1]), float(times[row]), int(lines[row])
@@ -197,10 +200,11 @@ def _check_observables(
     seen, rows = np.unique(labels.codes, return_index=True)
     for code, row in zip(seen.tolist(), rows.tolist(), strict=True):
         label = labels.names[code]
-        if known[code] < 0 and label:  # an empty one was told already
+        line = int(sheet.lines[row])
+        if known[code] < 0 and label and faults.wants(line):  # an empty one was told already
             hint = suggest(label, names.values())
             what = f"'{clip(label)}' is no observable; {hint} (data.columns renames, data.ignore leaves out)"
-            faults.add(int(sheet.lines[row]), header.names[at], what)
+            faults.tell(line, header.names[at], what)
 
 
 def _disorder(

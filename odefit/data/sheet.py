@@ -2,9 +2,8 @@
 
 No pandas on this path: a fit must start without its 0.25 s of import. The file is read in blocks, so that
 memory stays near the size of the numbers. Accepted: UTF-8 (with or without a byte order mark), the
-delimiters comma, semicolon and tab, quoted cells, any line ending, blank lines, and lines that begin with
-# before the header. Limits: a file of
-2 GiB, a header line of 1 MB, a cell of 131072 characters (the csv module's own limit).
+delimiters comma, semicolon and tab, quoted cells, any line ending, blank lines, and comment lines (#) before
+the header. Limits: a file of 2 GiB, a header line of 1 MB, a cell of 131072 characters (the csv module's).
 """
 
 from __future__ import annotations

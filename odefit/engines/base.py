@@ -55,9 +55,7 @@ class Engine(Protocol):
         """States of each experiment at its times. p: [E, L], one row per experiment."""
         ...
 
-    def solve_with_sensitivities(
-        self, p: FloatArray, experiments: Sequence[Experiment]
-    ) -> list[Trajectory]:
+    def solve_with_sensitivities(self, p: FloatArray, experiments: Sequence[Experiment]) -> list[Trajectory]:
         """The same with dy: [T, S, len(sensitive)], total derivatives (through y0 as well)."""
         ...
 

@@ -71,9 +71,7 @@ STIFF = "the system may be stiff or blow up; try solver.method: bdf, other start
 def stack(columns: Sequence[Any], like: Tensor) -> Tensor:
     """Columns (tensors [E] or numbers) as the last axis of a tensor shaped like `like`."""
     shape = like.shape[:-1]
-    full = [
-        c.expand(shape) if isinstance(c, Tensor) else like.new_full(shape, float(c)) for c in columns
-    ]
+    full = [c.expand(shape) if isinstance(c, Tensor) else like.new_full(shape, float(c)) for c in columns]
     return torch.stack(full, dim=-1)
 
 
@@ -105,9 +103,9 @@ class SensitivityField(nn.Module):
         if self.evaluations > self.limit:
             raise SolveError(f"the solver crawls: {self.limit} evaluations without reaching the end; {STIFF}")
         n, k = self.n, self.k
-        y, dy = augmented[..., :n], augmented[..., n:].unflatten(-1, (n, k))
+        y, dy = augmented[..., :n], augmented[..., n:].reshape(-1, n, k)
         values = stack(self._function(*y.unbind(-1), self._start + s, *self._p.unbind(-1)), y)
-        jacobian = values[..., n:].unflatten(-1, (n, n + k))
+        jacobian = values[..., n:].reshape(-1, n, n + k)
         slope = jacobian[..., :n] @ dy + jacobian[..., n:]
         return torch.cat((values[..., :n], slope.flatten(-2)), dim=-1)
 
@@ -193,9 +191,7 @@ class TorchEngine:
         except SolveError as error:
             # One bad experiment spoils the batch: solve each alone to tell which.
             if len(experiments) > 1:
-                return [
-                    self._trajectories(p[i : i + 1], [e], field, initial, k)[0] for i, e in enumerate(experiments)
-                ]
+                return [self._trajectories(p[i : i + 1], [e], field, initial, k)[0] for i, e in enumerate(experiments)]
             return [failed(experiments[0], n, k, str(error))]
         rows = torch.arange(len(local), device=y.device).unsqueeze(1)
         states = y[batch.index, rows].to(torch.float64).cpu().numpy()
@@ -234,7 +230,6 @@ class TorchEngine:
         except AssertionError as error:
             raise SolveError(_sentence(str(error))) from error
         return y  # type: ignore[no-any-return]
-
 
     def _method_options(self, grid: Tensor) -> dict[str, Any]:
         method, step = self.method_in_use, self.options.step

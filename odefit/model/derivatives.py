@@ -72,15 +72,22 @@ def _power(expr: Any, base_change: Any, exponent_change: Any) -> Any:
     if base_change != 0:
         total += exponent * sp.Pow(base, exponent - 1) * base_change
     if exponent_change != 0:
-        slope = expr * sp.log(base) * exponent_change
-        # x**n does not change with n > 0 at x = 0, where SymPy's 0*log(0) would be NaN.
-        at_zero = sp.Eq(base, 0, evaluate=False)
-        total += slope if base.is_Number else sp.Piecewise((0, at_zero), (slope, True), evaluate=False)
+        # No real power of a negative number changes smoothly with its exponent.
+        log = sp.nan if base.is_Number and base.is_negative else sp.log(base)
+        slope = expr * log * exponent_change
+        if not base.is_Number and not base.has(sp.Piecewise):
+            # x**n does not change with n > 0 at x = 0, where 0*log(0) would be NaN.
+            at_zero = sp.Eq(base, 0, evaluate=False)
+            slope = sp.Piecewise((0, at_zero), (slope, True), evaluate=False)
+        total += slope
     return total
 
 
 def _extreme(expr: Any, inner: list[Any]) -> Any:
     """max and min: the derivative of the winner; the first of them at a tie."""
+    if expr.has(sp.Piecewise):
+        # SymPy tries to solve conditions that hold a Piecewise, which can take for ever.
+        return sp.Add(*(expr.fdiff(i + 1) * d for i, d in enumerate(inner)))
     wins = sp.GreaterThan if isinstance(expr, sp.Max) else sp.LessThan
     pairs = [
         (inner[i], sp.And(*(wins(arg, other, evaluate=False) for other in expr.args[i + 1 :])))

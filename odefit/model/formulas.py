@@ -29,7 +29,7 @@ from odefit.model.system import TIME, Network, NetworkCall, symbol
 from odefit.model.tokens import LOGIC, Syntax, parse, suggestion
 
 MAX_DEPTH = 50
-MAX_POWER = 1000
+MAX_POWER = 100
 _DIGITS = 17  # enough for every double to come back as itself
 _EXACT = 2**53
 
@@ -105,11 +105,12 @@ def parse_formula(
     where: what a ModelError puts before its message, such as `configs/x.yaml:14  model.equations.x`.
     networks: neural networks that it may call; their calls become `NetworkCall(Str(name), k, *arguments)`.
 
-    Raises ModelError only. Limits: 10,000 characters, 50 levels of nesting, constant powers up to 1000.
+    Raises ModelError only. Limits: 10,000 characters, 50 levels of nesting, constant powers up to 100.
     """
     syntax = parse(text, where)
     try:
-        return _plain(_Reader(syntax, frozenset(names), networks or {}).number(syntax.tree, 0))
+        reader = _Reader(syntax, frozenset(names), networks or {})
+        return reader.plain(reader.number(syntax.tree, 0))
     except (RecursionError, MemoryError):
         raise ModelError(where, "the formula is nested too deeply: split it up") from None
     except (ArithmeticError, ValueError, TypeError, AttributeError, NotImplementedError) as error:
@@ -264,6 +265,11 @@ class _Reader:
 
     def comparison(self, node: ast.Compare, depth: int) -> Any:
         sides = [self.number(side, depth + 1) for side in (node.left, *node.comparators)]
+        for side, at in zip(sides, (node.left, *node.comparators), strict=True):
+            if side.has(sp.Piecewise):
+                # SymPy would try to solve it for its variables, which can take for ever.
+                what = "a piecewise or a comparison cannot stand inside another: join with and, or, not"
+                raise self.syntax.error(what, at)
         parts = []
         for left, op, right in zip(sides, node.ops, sides[1:], strict=False):
             relation = _RELATIONS.get(type(op))
@@ -360,6 +366,16 @@ class _Reader:
         bounded = self.bounded(coefficient, node)
         return value if bounded is coefficient else bounded * rest
 
+    def plain(self, expr: Any) -> Any:
+        """Constants that SymPy left as formulas, such as sqrt(2), or as huge integers, become doubles."""
+        odd = {
+            part: self.bounded(part if part.is_Number else part.evalf(_DIGITS), self.syntax.tree)
+            for part in sp.preorder_traversal(expr)
+            if isinstance(part, sp.Expr) and part.is_number
+        }
+        odd = {part: number for part, number in odd.items() if part is not number}
+        return expr.xreplace(odd) if odd else expr
+
     def bounded(self, number: Any, node: ast.expr) -> Any:
         if number.is_Rational and max(abs(number.p), number.q) <= _EXACT:
             return number
@@ -386,16 +402,6 @@ def _choose(pairs: list[tuple[Any, Any]]) -> Any:
         if kept[-1][1] == sp.true:
             break
     return kept[0][0] if len(kept) == 1 else sp.Piecewise(*kept, evaluate=False)
-
-
-def _plain(expr: Any) -> Any:
-    """Constants that SymPy left as formulas, such as sqrt(2) or pi, become doubles."""
-    odd = {
-        part: sp.Float(part.evalf(_DIGITS), _DIGITS)
-        for part in sp.preorder_traversal(expr)
-        if isinstance(part, sp.Expr) and part.is_number and not part.is_Number
-    }
-    return expr.xreplace(odd) if odd else expr
 
 
 def _short(number: Any) -> str:

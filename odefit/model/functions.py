@@ -150,7 +150,7 @@ def _apply(module: Callable[[Tensor], Tensor], like: Tensor, *arguments: Tensor 
     import torch
 
     tensors = [torch.as_tensor(arg, dtype=like.dtype, device=like.device) for arg in arguments]
-    shape = torch.broadcast_shapes(*(t.shape for t in tensors))
+    shape = torch.broadcast_shapes(*(t.shape for t in tensors))  # type: ignore[no-untyped-call]
     return module(torch.stack([t.expand(shape) for t in tensors], dim=-1))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 import torch
@@ -29,11 +30,12 @@ class MLP(nn.Module):
         super().__init__()
         if network.activation not in ACTIVATIONS:
             raise ModelError(
-                "model.activation", f"unknown activation '{network.activation}'; known: {', '.join(ACTIVATIONS)}"
+                "model.activation",
+                f"unknown activation '{network.activation}'; known: {', '.join(ACTIVATIONS)}",
             )
         widths = [network.inputs, *network.hidden, network.outputs]
         layers: list[nn.Module] = []
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in itertools.pairwise(widths):
             layers += [nn.Linear(before, after), ACTIVATIONS[network.activation]()]
         layers.pop()
         if network.output == "positive":

@@ -33,7 +33,7 @@ class sign(sp.sign):  # type: ignore[misc]
 
     @classmethod
     def eval(cls, arg: Any) -> Any:
-        return sp.Integer((arg > 0) - (arg < 0)) if arg.is_Number and arg is not sp.S.NaN else None
+        return sp.Integer(bool(arg > 0) - bool(arg < 0)) if arg.is_Number and arg is not sp.S.NaN else None
 
     def fdiff(self, _index: int = 1) -> Any:
         return sp.S.Zero
@@ -50,7 +50,7 @@ class Heaviside(sp.Heaviside):  # type: ignore[misc]
 
     @classmethod
     def eval(cls, arg: Any, _at_zero: Any = sp.S.One) -> Any:
-        return sp.Integer(int(arg >= 0)) if arg.is_Number and arg is not sp.S.NaN else None
+        return sp.Integer(bool(arg >= 0)) if arg.is_Number and arg is not sp.S.NaN else None
 
     def fdiff(self, _index: int = 1) -> Any:
         return sp.S.Zero

@@ -56,7 +56,7 @@ class Printer:
             return str(bool(expr))
         if isinstance(expr, sp.Expr) and expr.is_number:
             # Every number is a double, parts such as sqrt(2) included.
-            return _literal(float(expr))
+            return _literal(_double(expr))
         for kind, method in self.methods():
             if isinstance(expr, kind):
                 return str(method(expr))
@@ -208,6 +208,13 @@ class TorchPrinter(Printer):
 
     def clip(self, name: str, text: str, number: str) -> str:
         return f"clamp({text}, {'min' if name == 'maximum' else 'max'}={number})"
+
+
+def _double(number: Any) -> float:
+    try:
+        return float(number)
+    except TypeError:  # not real
+        return float("nan")
 
 
 def _literal(value: float) -> str:

@@ -38,7 +38,7 @@ class NetworkCall(sp.Function):  # type: ignore[misc]
     is_real = True
 
     @classmethod
-    def eval(cls, *args: Any) -> None:
+    def eval(cls, *_: Any) -> None:
         return None
 
 

@@ -57,7 +57,9 @@ class Likelihood:
         values = np.concatenate([e.values for e in problem.experiments])
         with_sigma = any(e.sigma is not None for e in problem.experiments)
         sigma = (
-            np.concatenate([np.full(e.values.shape, np.nan) if e.sigma is None else e.sigma for e in problem.experiments])
+            np.concatenate(
+                [np.full(e.values.shape, np.nan) if e.sigma is None else e.sigma for e in problem.experiments]
+            )
             if with_sigma
             else None
         )
@@ -114,9 +116,7 @@ class Likelihood:
         if not derivatives:
             return moments
         slope = problem.table.transforms.derivative(u)
-        return [
-            Moments(o.m, o.s, self._to_search(o.dm, slope), self._to_search(o.ds, slope)) for o in moments
-        ]
+        return [Moments(o.m, o.s, self._to_search(o.dm, slope), self._to_search(o.ds, slope)) for o in moments]
 
     def _to_search(self, local: FloatArray | None, slope: FloatArray) -> FloatArray | None:
         """Derivatives to local symbols [R, K] -> derivatives to u [R, P]."""

@@ -20,7 +20,7 @@ import sympy as sp
 from odefit.data.experiments import FloatArray
 from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function, torch_function
-from odefit.model.system import TIME, System, symbol
+from odefit.model.system import TIME, System
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -77,9 +77,7 @@ class Observation:
     @cached_property
     def _formulas(self) -> list[sp.Expr]:
         """m of every observable, then s of those that have a formula for it."""
-        scaled = [
-            sp.log(g) if self.noise[name].is_log else g for name, g in self.system.observables.items()
-        ]
+        scaled = [sp.log(g) if self.noise[name].is_log else g for name, g in self.system.observables.items()]
         return scaled + [noise.sigma for noise in (self.noise[name] for name in self.names) if noise.sigma is not None]
 
     @cached_property
@@ -118,9 +116,7 @@ class Observation:
     def _natural(self) -> Any:
         return numpy_function(list(self.system.observables.values()), self._arguments)
 
-    def moments(
-        self, y: FloatArray, t: FloatArray, p: FloatArray, dy: FloatArray | None = None
-    ) -> list[Moments]:
+    def moments(self, y: FloatArray, t: FloatArray, p: FloatArray, dy: FloatArray | None = None) -> list[Moments]:
         """One `Moments` per observable; with dy [R, S, K'] (K' <= K) also derivatives to `sensitive`."""
         arguments = (*y.T, t, *p.T)
         n = len(self._formulas)
@@ -169,5 +165,3 @@ class Observation:
         full = [torch.as_tensor(r, dtype=y.dtype, device=y.device).expand(t.shape) for r in results]
         sigma = [full[slot] if (slot := self._sigma_slot.get(name)) is not None else None for name in self.names]
         return torch.stack(full[: len(self.names)], dim=-1), sigma
-
-

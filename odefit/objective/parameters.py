@@ -116,13 +116,12 @@ class ParameterTable:
         is_logit = np.array([scale == "logit" for scale in transforms.scales], dtype=bool)
         low = np.where(is_logit, transforms.lower, 0.0)
         width = np.where(is_logit, transforms.upper, 1.0) - low
-        as_like = {"dtype": like.dtype, "device": like.device}
         return (
             torch.as_tensor(self.estimated, device=like.device),
             torch.as_tensor([scale == "log" for scale in transforms.scales], device=like.device),
             torch.as_tensor(is_logit, device=like.device),
-            torch.as_tensor(low, **as_like),
-            torch.as_tensor(width, **as_like),
+            torch.as_tensor(low, dtype=like.dtype, device=like.device),
+            torch.as_tensor(width, dtype=like.dtype, device=like.device),
         )
 
     def search_bounds(self) -> tuple[FloatArray, FloatArray]:

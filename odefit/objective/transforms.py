@@ -70,4 +70,3 @@ class Transforms:
     def search_bounds(self) -> tuple[FloatArray, FloatArray]:
         """The bounds in search space, [P] each; a logit scale has none left."""
         return self.search(self.lower), self.search(self.upper)
-

@@ -78,7 +78,10 @@ def minimize_adam(
     # Weight decay is for weights: a rate constant is not pulled towards zero.
     weights = [q for name, q in module.named_parameters() if "." in name and q.requires_grad]
     others = [q for name, q in module.named_parameters() if "." not in name and q.requires_grad]
-    groups = [{"params": others}, {"params": weights, "weight_decay": options.weight_decay}]
+    groups: list[dict[str, Any]] = [
+        {"params": others},
+        {"params": weights, "weight_decay": options.weight_decay},
+    ]
     optimizer = torch.optim.Adam([g for g in groups if g["params"]], lr=options.learning_rate)
     scheduler = _scheduler(optimizer, options)
     best, best_loss, best_epoch = _snapshot(module), math.inf, 0
@@ -134,7 +137,12 @@ def _epoch(
         loss.backward()
         norm = float(nn.utils.clip_grad_norm_(parameters, clip))
         if not math.isfinite(norm):
-            return math.nan, norm, steps, "the gradient is not finite; lower fit.learning_rate or shorten the data"
+            return (
+                math.nan,
+                norm,
+                steps,
+                "the gradient is not finite; lower fit.learning_rate or shorten the data",
+            )
         optimizer.step()
         project = getattr(module, "project", None)
         if project is not None:

@@ -1,18 +1,4 @@
-"""What an optimizer asks of an objective, and what it answers: nothing here knows of ODEs.
-
-The objective is a negative log posterior f(u). It comes in *score form*: a vector z [M] and a matrix
-A [M, P] with
-
-    gradient of f = A.T @ z        Fisher information = A.T @ A
-
-A datum with Gaussian noise of known sigma gives the ordinary row of least squares, z = r = (g - d) / sigma
-and A = dg / sigma. A sigma that depends on u gives a second row, and both together have the exact gradient
-of f = sum(r**2 / 2 + log(sigma)) and its expected Fisher information:
-
-    z = [r, (1 - r**2) / sqrt(2)]        A = [dg / sigma, sqrt(2) * dsigma / sigma]
-
-So Fisher scoring is a linear least-squares problem, min |A d + z|, which needs no A.T @ A.
-"""
+"""What an optimizer asks of an objective, and what it answers: nothing here knows of ODEs."""
 
 from __future__ import annotations
 
@@ -23,14 +9,11 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from odefit.data.experiments import FloatArray
+from odefit.objective.score import Evaluation
 
-FAILED_START = (
-    "The objective cannot be computed at the start; choose start values for which the model can be solved."
-)
-OUT_OF_STEPS = (
-    "Not converged after {n} steps; raise the number of iterations, or start closer to the optimum."
-)
+FAILED_START = "The objective cannot be computed at the start; choose start values for which the model can be solved."
+OUT_OF_STEPS = "Not converged after {n} steps; raise the number of iterations, or start closer to the optimum."
 
 INTERRUPTED = "Interrupted by its caller; the best parameters so far are kept."
 DISAGREE = (
@@ -42,29 +25,6 @@ Status = Literal["converged", "stopped", "failed"]
 
 Callback = Callable[[FloatArray, float], bool | None]
 """Called with u [P] and the value after each accepted step; returning True ends the search."""
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The objective at u [P] with its derivatives; see the module's docstring for z [M] and A [M, P].
-
-    value: negative log posterior, or inf (never NaN) where the model fails; z and A do not matter then.
-    """
-
-    value: float
-    z: FloatArray
-    A: FloatArray
-
-    @property
-    def gradient(self) -> FloatArray:
-        """[P]"""
-        return self.A.T @ self.z
-
-    @property
-    def is_finite(self) -> bool:
-        """Whether a step can be computed here: no NaN, and no number whose square overflows."""
-        largest = max(np.abs(self.z).max(initial=0.0), np.abs(self.A).max(initial=0.0))
-        return bool(np.isfinite(self.value) and largest < 1e150)
 
 
 class Objective(Protocol):
@@ -123,6 +83,12 @@ class Counter:
     def evaluate(self, u: FloatArray) -> Evaluation:
         self.n_gradients += 1
         return self.objective.evaluate(u)
+
+
+def usable(here: Evaluation) -> bool:
+    """Whether a step can be computed from `here`: no NaN, and no number whose square overflows."""
+    largest = max(np.abs(here.z).max(initial=0.0), np.abs(here.A).max(initial=0.0))
+    return bool(np.isfinite(here.value) and largest < 1e150)
 
 
 def check_box(

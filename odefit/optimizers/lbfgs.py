@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from odefit.data.experiments import FloatArray
 from odefit.optimizers.base import (
     DISAGREE,
     FAILED_START,
@@ -15,13 +16,13 @@ from odefit.optimizers.base import (
     OUT_OF_STEPS,
     Callback,
     Counter,
-    FloatArray,
     Objective,
     Outcome,
     Status,
     at_bound,
     check_box,
     typical_size,
+    usable,
 )
 
 CONVERGED = 0
@@ -59,12 +60,13 @@ def minimize_lbfgs(
     while True:
         # SciPy's tolerances are absolute: when the objective has become much smaller, start again in its scale.
         search.worth = max(search.energy, np.finfo(np.float64).tiny)
-        status = search.run(max_iterations - search.n_iterations, ftol, gtol)
+        n_before = search.n_iterations
+        status = search.run(max_iterations - n_before, ftol, gtol)
         if search.interrupted:
             return search.outcome("stopped", INTERRUPTED)
         if status == OUT_OF_ITERATIONS:
             return search.outcome("stopped", OUT_OF_STEPS.format(n=search.n_iterations))
-        if search.energy > search.worth / 2:
+        if search.energy > search.worth / 2 or search.n_iterations == n_before:
             break
     if status == CONVERGED:
         return search.outcome("converged", "The gradient or the progress vanishes within the bounds.")
@@ -123,7 +125,7 @@ class _Search:
     def value_and_gradient(self, x: FloatArray) -> tuple[float, FloatArray]:
         u = self.natural(x)
         here = self.count.evaluate(u)
-        if not here.is_finite:
+        if not usable(here):
             return self.hill(x)
         slope = here.gradient * self.unit
         if here.value <= self.value:
@@ -147,8 +149,8 @@ class _Search:
         u = np.where(x <= self.lower / self.unit, self.lower, u)
         return np.where(x >= self.upper / self.unit, self.upper, u)
 
-    def accept(self, x: FloatArray) -> None:
-        del x  # the best point is remembered by value_and_gradient
+    def accept(self, xk: FloatArray) -> None:
+        del xk  # the best point is remembered by value_and_gradient
         self.n_iterations += 1
         self.history.append(self.value)
         if self.callback is not None and self.callback(self.u.copy(), self.value):

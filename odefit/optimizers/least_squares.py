@@ -23,6 +23,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from odefit.data.experiments import FloatArray
+from odefit.objective.score import Evaluation
 from odefit.optimizers.base import (
     DISAGREE,
     FAILED_START,
@@ -30,14 +32,13 @@ from odefit.optimizers.base import (
     OUT_OF_STEPS,
     Callback,
     Counter,
-    Evaluation,
-    FloatArray,
     Objective,
     Outcome,
     Status,
     at_bound,
     check_box,
     typical_size,
+    usable,
 )
 
 EPS = float(np.finfo(np.float64).eps)
@@ -261,7 +262,7 @@ class _Search:
         value = self.count.value(self.u)
         self.history.append(value)
         here = self.count.evaluate(self.u) if np.isfinite(value) else None
-        if here is None or not here.is_finite:
+        if here is None or not usable(here):
             raise _End("failed", FAILED_START)
         return Point(self.u, value, here)
 
@@ -315,7 +316,7 @@ class _Search:
         if predicted <= 0 or decrease < (-rounding if blind else 1e-4 * predicted):
             return Trial(None, decrease / predicted if predicted > 0 else -1.0)
         here = self.count.evaluate(u)
-        if not here.is_finite:
+        if not usable(here):
             return Trial(None, -np.inf)
         if blind:
             # Both values are the same but for rounding: integrate the gradient along the step instead

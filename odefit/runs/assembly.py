@@ -36,11 +36,13 @@ if TYPE_CHECKING:
 class Assembly:
     """A problem, and what a result says about how it came together.
 
-    networks: the torch modules of the system, or None for a mechanistic one.
+    measured: the experiments with every measurement; the problem's own leave out a first row that serves
+    as initial value. networks: the torch modules of the system, or None for a mechanistic one.
     """
 
     loaded: LoadedConfig
     described: Described
+    measured: tuple[Experiment, ...]
     problem: Problem
     networks: nn.ModuleDict | None
 
@@ -70,7 +72,13 @@ def assemble(loaded: LoadedConfig, described: Described, measured: Sequence[Expe
     networks = _networks(described.system, loaded, options)
     engine = make_engine(system, options, sensitive, networks, loaded.where("solver", "method"))
     observation = Observation(system, noise, symbols, (*sensitive, *observed))
-    return Assembly(loaded, described, Problem(experiments, table, binding, observation, engine), networks)
+    return Assembly(
+        loaded,
+        described,
+        tuple(measured),
+        Problem(experiments, table, binding, observation, engine),
+        networks,
+    )
 
 
 def _networks(system: System, loaded: LoadedConfig, options: SolverOptions) -> nn.ModuleDict | None:
@@ -120,7 +128,10 @@ class _Table:
                 f"the value that it would start from, {value:g}, does not fit its bounds and scale; give a `value`",
             )
         elif section.estimate and prior and not math.isfinite(prior.value(value)):
-            self.faults.add(self.loaded.where("parameters", symbol_name), f"value: {value:g} is impossible under its prior")
+            self.faults.add(
+                self.loaded.where("parameters", symbol_name),
+                f"value: {value:g} is impossible under its prior",
+            )
         self.rows[name] = Parameter(name, value, low, high, scale, section.estimate, prior, section.unit, role)
 
     @staticmethod
@@ -229,11 +240,12 @@ def _noise(loaded: LoadedConfig, described: Described, faults: Faults) -> tuple[
     for name in own:
         if name not in system.observables:
             faults.add(
-                loaded.where("noise", name), f"'{name}' is no observable; there is: {', '.join(system.observables)}"
+                loaded.where("noise", name),
+                f"'{name}' is no observable; there is: {', '.join(system.observables)}",
             )
     names = {*system.states, *system.observables, *loaded.config.parameters, *described.nominal}
     noise, extra = {}, set()
-    for name, g in system.observables.items():
+    for name in system.observables:
         chosen = own.get(name, general)
         if chosen.sigma == ESTIMATE:
             sigma = symbol(f"sigma_{name}")
@@ -308,16 +320,15 @@ def _without_first(described: Described, experiment: Experiment) -> Experiment:
     return replace(experiment, values=values)
 
 
-def _inline(
-    system: System, noise: Mapping[str, Noise], table: _Table
-) -> tuple[System, dict[str, Noise]]:
+def _inline(system: System, noise: Mapping[str, Noise], table: _Table) -> tuple[System, dict[str, Noise]]:
     """Numbers in place of symbols that never move: engines need not carry their sensitivities."""
     numbers = table.inlined()
     bound = system.bind(numbers)
     formulas = (*bound.rhs, *bound.start, *bound.observables.values())
     if any(formula.has(sp.zoo, sp.nan, sp.oo, sp.I) for formula in formulas):
         raise ConfigError(
-            table.loaded.where("parameters"), "with the fixed parameters at their values, a formula is not finite"
+            table.loaded.where("parameters"),
+            "with the fixed parameters at their values, a formula is not finite",
         )
     values = {symbol(name): sp.Float(value, 17) for name, value in numbers.items()}
     swapped = {

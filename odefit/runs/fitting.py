@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-
 
 from odefit.config.load import LoadedConfig, load_config
 from odefit.data.experiments import Experiment
@@ -41,13 +40,13 @@ def fit(
     """
     progress = progress or Silent()
     loaded = load_config(config, overrides)
-    assembly, measured, truth = prepare(loaded)
+    assembly, truth = prepare(loaded)
     path = files.reserve(None if out is None else Path(out), loaded.path.stem, overwrite)
     started = time.perf_counter()
     try:
         found = search(assembly, progress)
         result, uncertainty = summarise(assembly, found, time.perf_counter() - started, truth)
-        run = Run(path, result, assembly, found.theta, measured)
+        run = Run(path, result, assembly, found.theta)
         write(run, found, uncertainty)
     except BaseException:
         _remove_if_empty(path)
@@ -55,16 +54,14 @@ def fit(
     return run
 
 
-def prepare(loaded: LoadedConfig) -> tuple[Assembly, tuple[Experiment, ...], dict[str, float] | None]:
-    """Everything before the search: the assembled problem, the measurements, and the truth if simulated."""
+def prepare(loaded: LoadedConfig) -> tuple[Assembly, dict[str, float] | None]:
+    """Everything before the search: the assembled problem, and the truth where the data are simulated."""
     described = describe_system(loaded)
     measured, truth = measurements(loaded, described)
-    return assemble(loaded, described, measured), measured, truth
+    return assemble(loaded, described, measured), truth
 
 
-def measurements(
-    loaded: LoadedConfig, described: Described
-) -> tuple[tuple[Experiment, ...], dict[str, float] | None]:
+def measurements(loaded: LoadedConfig, described: Described) -> tuple[tuple[Experiment, ...], dict[str, float] | None]:
     """The experiments that a config names or simulates, with the columns in the order of the observables."""
     data, names = loaded.config.data, tuple(described.system.observables)
     if data.simulate is not None:
@@ -76,7 +73,8 @@ def measurements(
                 f"does not make the observable '{missing[0]}'; it makes {', '.join(simulated.observables)}",
             )
         order = [simulated.observables.index(name) for name in names]
-        return tuple(replace_columns(e, order) for e in simulated.experiments), dict(simulated.truth)
+        reordered = (replace(e, values=e.values[:, order]) for e in simulated.experiments)
+        return tuple(reordered), dict(simulated.truth)
     assert data.csv is not None  # the schema sees to it
     experiments = read_table(
         loaded.folder / data.csv,
@@ -92,13 +90,6 @@ def measurements(
     return tuple(experiments), None
 
 
-def replace_columns(experiment: Experiment, order: Sequence[int]) -> Experiment:
-    """The experiment with its columns in another order."""
-    from dataclasses import replace
-
-    return replace(experiment, values=experiment.values[:, list(order)])
-
-
 def search(assembly: Assembly, progress: Progress) -> Found:
     """The parameters, by the method that the config names or that suits the model."""
     method = assembly.loaded.config.fit.method
@@ -110,7 +101,8 @@ def search(assembly: Assembly, progress: Progress) -> Found:
         return train(assembly, progress)
     if assembly.networks is not None:
         raise ConfigError(
-            assembly.loaded.where("fit", "method"), f"{method} needs equations; a network is fitted with `method: adam`"
+            assembly.loaded.where("fit", "method"),
+            f"{method} needs equations; a network is fitted with `method: adam`",
         )
     from odefit.runs.searching import search_starts
 
@@ -183,5 +175,3 @@ def _remove_if_empty(path: Path) -> None:
         path.rmdir()
     except OSError:
         return
-
-

@@ -30,7 +30,13 @@ from odefit.config.load import LoadedConfig
 from odefit.data.files import atomic_write
 from odefit.errors import RunError
 
-RESULT, CONFIG, DATA, WEIGHTS, COVARIANCE = "result.json", "config.yaml", "data.csv", "weights.pt", "covariance.csv"
+RESULT, CONFIG, DATA, WEIGHTS, COVARIANCE = (
+    "result.json",
+    "config.yaml",
+    "data.csv",
+    "weights.pt",
+    "covariance.csv",
+)
 PARAMETERS, PREDICTIONS, HISTORY, FRAMES, STARTS = (
     "parameters.csv",
     "predictions.csv",
@@ -72,7 +78,18 @@ def _explicit(path: Path, overwrite: bool) -> Path:
             raise RunError(str(path), "exists already; choose another --out, or say --overwrite")
         if not (path / RESULT).exists() and not (path / CONFIG).exists():
             raise RunError(str(path), "is not empty and no run folder, so it is not overwritten; choose another --out")
-        for name in (RESULT, CONFIG, DATA, WEIGHTS, COVARIANCE, PARAMETERS, PREDICTIONS, HISTORY, FRAMES, STARTS):
+        for name in (
+            RESULT,
+            CONFIG,
+            DATA,
+            WEIGHTS,
+            COVARIANCE,
+            PARAMETERS,
+            PREDICTIONS,
+            HISTORY,
+            FRAMES,
+            STARTS,
+        ):
             (path / name).unlink(missing_ok=True)
         for picture in (path / "plots").glob("*"):
             picture.unlink()

@@ -35,17 +35,17 @@ class Curves:
 
 @dataclass(frozen=True)
 class Run:
-    """path: its folder. theta: [N] estimates in the order of the problem's table.
-
-    measured: the experiments with every measurement (the problem's own leave out a first row that
-    serves as initial value).
-    """
+    """path: its folder. theta: [N] estimates in the order of the problem's table."""
 
     path: Path
     result: Result
     assembly: Assembly
     theta: FloatArray
-    measured: tuple[Experiment, ...]
+
+    @property
+    def measured(self) -> tuple[Experiment, ...]:
+        """The experiments with every measurement."""
+        return self.assembly.measured
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -61,9 +61,7 @@ class Run:
         chosen = tuple(e.at(t) for e, t in zip(self.measured, times, strict=True))
         states = problem.states(self.theta, chosen)
         local = problem.binding.local(self.theta)
-        observed = [
-            problem.observation.predict(y, e.times, p) for y, e, p in zip(states, chosen, local, strict=True)
-        ]
+        observed = [problem.observation.predict(y, e.times, p) for y, e, p in zip(states, chosen, local, strict=True)]
         return Curves(chosen, states, observed)
 
     @cached_property
@@ -114,7 +112,9 @@ def load_run(path: Path | str) -> Run:
         described = describe_system(loaded)
         measured = tuple(
             read_table(
-                path / files.DATA, observables=tuple(described.system.observables), start=loaded.config.data.start
+                path / files.DATA,
+                observables=tuple(described.system.observables),
+                start=loaded.config.data.start,
             )
         )
         assembly = assemble(loaded, described, measured)
@@ -128,7 +128,7 @@ def load_run(path: Path | str) -> Run:
     theta = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
     if assembly.networks is not None:
         load_weights(assembly.networks, path / files.WEIGHTS)
-    return Run(path, result, assembly, theta, measured)
+    return Run(path, result, assembly, theta)
 
 
 def load_weights(networks: Any, path: Path) -> None:

@@ -20,10 +20,16 @@ from odefit.engines.choice import make_engine
 from odefit.errors import ConfigError, Faults, RunError, SolveError
 from odefit.model.functions import numpy_function
 from odefit.model.system import System, symbol
-from odefit.runs.systems import Described, describe_simulated, describe_system, initial_name, with_constant_start
+from odefit.runs.systems import (
+    Described,
+    describe_simulated,
+    describe_system,
+    initial_name,
+    with_constant_start,
+)
 
 # The data should be the model's, not a coarse solver's: tighter than a fit needs.
-TIGHT = {"rtol": 1e-10, "atol": 1e-12}
+TIGHT = SolverOptions(method="auto", rtol=1e-10, atol=1e-12)
 
 
 @dataclass(frozen=True)
@@ -98,9 +104,7 @@ def times_of(section: SimulateSection) -> FloatArray:
     return np.array(times, dtype=np.float64)
 
 
-def _truth(
-    loaded: LoadedConfig, described: Described, section: SimulateSection, faults: Faults
-) -> dict[str, float]:
+def _truth(loaded: LoadedConfig, described: Described, section: SimulateSection, faults: Faults) -> dict[str, float]:
     """Every parameter of the equations at its true value."""
     starts = {initial_name(s) for s, kind in described.initial_kind.items() if kind != "formula"}
     names = [name for name in described.system.parameters if name not in starts]
@@ -116,7 +120,8 @@ def _truth(
         value = section.parameters.get(name, described.nominal.get(name, own.value if own else None))
         if value is None:
             faults.add(
-                loaded.where("data", "simulate", "parameters"), f"needs the true value of {name}, e.g. `{name}: 1`"
+                loaded.where("data", "simulate", "parameters"),
+                f"needs the true value of {name}, e.g. `{name}: 1`",
             )
         else:
             truth[name] = float(value)
@@ -144,8 +149,7 @@ def _centre(
         if formula and section.spread > 0:
             faults.add(
                 loaded.where("data", "simulate", "spread"),
-                f"spreads the initial values, but model.initial fixes that of {state}; "
-                "set it to `estimate` or `first`",
+                f"spreads the initial values, but model.initial fixes that of {state}; set it to `estimate` or `first`",
             )
         own = loaded.config.parameters.get(initial_name(state))
         if state in section.initial:
@@ -186,7 +190,7 @@ class TrueModel:
     def solve(self, experiments: Sequence[Experiment]) -> tuple[list[FloatArray], list[FloatArray]]:
         """States [T, S] and observables [T, O] of each experiment at its times. Raises SolveError."""
         system = self.system
-        engine = make_engine(system, SolverOptions(method="auto", **TIGHT))
+        engine = make_engine(system, TIGHT)
         observe = numpy_function(list(system.observables.values()), (*system.states, "t"))
         order = [system.states.index(name.removesuffix("_0")) for name in system.parameters]
         states, observables = [], []

@@ -9,7 +9,7 @@ import sympy as sp
 
 from odefit.config.load import LoadedConfig
 from odefit.config.schema import ModelSection
-from odefit.errors import ConfigError, Faults
+from odefit.errors import ConfigError, Faults, ModelError
 from odefit.model import catalogue
 from odefit.model.formulas import free_names, parse_formula
 from odefit.model.system import TIME, Network, System, symbol
@@ -74,14 +74,14 @@ def _describe(place: Place) -> Described:
     names = {*states, *declared, *map(initial_name, states)}
 
     def read(text: str, *keys: str) -> sp.Expr:
-        with faults.catching():
+        try:
             return parse_formula(text, names, place.where(*keys), networks)
-        return sp.Integer(0)
+        except ModelError as error:
+            faults.found.extend(error.faults)
+            return sp.Integer(0)
 
     built_in = place.section.equations is None
-    equations = {
-        state: read(text, *(("name",) if built_in else ("equations", state))) for state, text in texts.items()
-    }
+    equations = {state: read(text, *(("name",) if built_in else ("equations", state))) for state, text in texts.items()}
     given = place.section.observables
     observables = (
         {state: symbol(state) for state in states}
@@ -126,9 +126,7 @@ def _equations(
     return dict(mlp), {}, {}, {network.name: network}, None
 
 
-def _declared(
-    place: Place, states: tuple[str, ...], nominal: Mapping[str, float], faults: Faults
-) -> tuple[str, ...]:
+def _declared(place: Place, states: tuple[str, ...], nominal: Mapping[str, float], faults: Faults) -> tuple[str, ...]:
     """Names of parameters: the catalogue's, then the config's own."""
     declared = tuple(dict.fromkeys((*nominal, *place.parameters)))
     for name in declared:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -87,7 +86,9 @@ def with_best_sigmas(assembly: Assembly, theta: np.ndarray[Any, np.dtype[np.floa
 class _Recorder:
     """Called after every epoch: the history, the progress bar and the frames."""
 
-    def __init__(self, assembly: Assembly, module: TrainingObjective, plot_every: int | None, progress: Progress) -> None:
+    def __init__(
+        self, assembly: Assembly, module: TrainingObjective, plot_every: int | None, progress: Progress
+    ) -> None:
         self.assembly, self.module, self.plot_every, self.progress = assembly, module, plot_every, progress
         names = assembly.problem.table.estimated_names
         self.names = names if len(names) <= SHOWN_PARAMETERS else ()
@@ -127,5 +128,3 @@ class _Recorder:
         if not self._frames:
             return None
         return Table(("epoch", "loss", "experiment", "time", *self.assembly.problem.observation.names), self._frames)
-
-

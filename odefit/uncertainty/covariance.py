@@ -73,7 +73,7 @@ def fisher_covariance(
         null = vt[~known].T
         lost = np.linalg.norm(null, axis=1) > PARTICIPATES
         for k in np.flatnonzero(lost):
-            undetermined[names[chosen[k]]] = _combination(k, null, chosen, names)
+            undetermined[names[chosen[k]]] = _combination(int(k), null, chosen, names)
         root = vt[known].T / s[known] / length[:, None]
         block = root @ root.T
         block[lost, :] = np.nan

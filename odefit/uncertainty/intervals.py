@@ -25,7 +25,11 @@ class Intervals:
 
 
 def natural_intervals(
-    u: FloatArray, search_errors: FloatArray, transforms: Transforms, degrees: float = math.inf, level: float = 0.95
+    u: FloatArray,
+    search_errors: FloatArray,
+    transforms: Transforms,
+    degrees: float = math.inf,
+    level: float = 0.95,
 ) -> Intervals:
     """Intervals of coverage `level` at u [P] with standard errors [P] in search space.
 

@@ -1,0 +1,227 @@
+"""The commands: parse, call, print. Nothing numerical, and nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from odefit._version import __version__
+from odefit.errors import InputError, OdefitError
+
+if TYPE_CHECKING:
+    from odefit.runs.run import Run
+
+app = typer.Typer(
+    name="odefit",
+    help="Fit the parameters of differential equations to time series, and say how sure you are.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+)
+
+INTERRUPTED = 130
+
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The YAML file.", show_default=False)]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `odefit fit` wrote.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the config, e.g. --set fit.starts=50."),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write into --out although it exists.")]
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"odefit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Fit the parameters of differential equations to time series, and say how sure you are."""
+
+
+@app.command()
+def fit(
+    config: ConfigPath,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="The run folder; default: runs/<name of the config>, numbered."),
+    ] = None,
+    overwrite: Overwrite = False,
+    plots: Annotated[bool, typer.Option("--plots/--no-plots", help="Draw pictures at the end.")] = True,
+    set_: Overrides = None,
+) -> None:
+    """Fit the model of CONFIG to its data, and write a run folder."""
+    from odefit.runs.fitting import fit as run_fit
+    from odefit.terminal import Reporter, console, estimates_table, summary_line
+
+    screen = console()
+    run = run_fit(config, set_ or (), out=out, overwrite=overwrite, progress=Reporter(screen))
+    result = run.result
+    screen.print(f"{result.status}: {result.message}", markup=False)
+    screen.print()
+    screen.print(estimates_table(result))
+    screen.print()
+    screen.print(summary_line(result), markup=False)
+    for warning in result.warnings:
+        screen.print(f"warning: {warning}", markup=False)
+    if plots and result.status != "failed":
+        _draw(run)
+    screen.print(f"written to {run.path} in {result.seconds:.3g} s of fitting", markup=False)
+    if result.status == "interrupted":
+        raise typer.Exit(INTERRUPTED)
+    if result.status == "failed":
+        raise typer.Exit(OdefitError.exit_code)
+
+
+def _draw(run: Run, **options: Any) -> list[Path]:
+    from odefit.plots.draw import draw
+
+    return draw(run, **options)
+
+
+@app.command()
+def simulate(
+    config: ConfigPath,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The CSV file; default: <name of the config>.csv, here.")
+    ] = None,
+    overwrite: Overwrite = False,
+    set_: Overrides = None,
+) -> None:
+    """Make the data that CONFIG's `data.simulate` describes: a CSV file, and the truth beside it."""
+    from odefit.errors import RunError
+    from odefit.runs.simulation import simulate as run_simulate
+
+    target = out or Path(f"{config.stem}.csv")
+    if target.exists() and not overwrite:
+        raise RunError(str(target), "exists already; choose another --out, or say --overwrite")
+    simulated = run_simulate(config, set_ or (), out=target)
+    rows = sum(len(e.times) for e in simulated.experiments)
+    typer.echo(f"{len(simulated.experiments)} experiments, {rows} rows of {', '.join(simulated.observables)}")
+    typer.echo(f"written to {target}, and the truth to {target.with_suffix('.truth.yaml')}")
+
+
+@app.command()
+def plot(
+    run: RunPath,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option("--kind", help="time_series, phase_plane, history, residuals or waterfall; may be repeated."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Where to; default: <RUN>/plots.")] = None,
+    format_: Annotated[str, typer.Option("--format", help="png, svg or pdf.")] = "png",
+    time_range: Annotated[
+        tuple[float, float] | None,
+        typer.Option("--time-range", metavar="FROM TO", help="Solve the model over this time span instead."),
+    ] = None,
+    states: Annotated[str | None, typer.Option("--states", help="Which states, e.g. x,y.")] = None,
+    experiments: Annotated[str | None, typer.Option("--experiments", help="Which experiments, e.g. 1,2.")] = None,
+    animate: Annotated[bool, typer.Option("--animate", help="A GIF of the fit converging.")] = False,
+) -> None:
+    """Draw the pictures of a run: time series, phase plane, history, residuals, waterfall."""
+    from odefit.runs.run import load_run
+
+    loaded = load_run(run)
+    if animate:
+        from odefit.plots.animation import animate as draw_animation
+
+        typer.echo(str(draw_animation(loaded, out)))
+        return
+    paths = _draw(
+        loaded,
+        kinds=kind,
+        out=out,
+        format=format_,
+        time_range=time_range,
+        states=_split(states),
+        experiments=_split(experiments),
+    )
+    for path in paths:
+        typer.echo(str(path))
+
+
+def _split(text: str | None) -> list[str] | None:
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+@app.command()
+def check(config: ConfigPath, set_: Overrides = None) -> None:
+    """Check everything that `fit` would need, and print what is bound to what. Nothing is written."""
+    from odefit.runs.checking import check as run_check
+
+    typer.echo(run_check(config, set_ or ()))
+
+
+@app.command()
+def models(name: Annotated[str | None, typer.Argument(help="Show this one's equations.")] = None) -> None:
+    """List the built-in systems, or show one: equations, parameters, source."""
+    from odefit.model import catalogue
+
+    if name is not None:
+        typer.echo(catalogue.describe(catalogue.entry(name)))
+        return
+    width = max(map(len, catalogue.names()))
+    for known in catalogue.names():
+        typer.echo(f"{known:<{width}}  {catalogue.entry(known).title}")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the config, for editors that complete and explain YAML."""
+    import json
+
+    from odefit.config.schema import Config
+
+    typer.echo(json.dumps(Config.model_json_schema(), indent=2))
+
+
+def main() -> None:
+    """The entry point: one error handler, distinct exit codes (2 input, 3 numerics, 130 interrupted)."""
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    try:
+        # Not standalone: `typer.Exit` comes back as a number, and errors come here.
+        code = app([argument for argument in arguments if argument != "--debug"], standalone_mode=False) or 0
+    except (KeyboardInterrupt, typer.Abort):
+        typer.echo("interrupted", err=True)
+        code = INTERRUPTED
+    except Exception as error:
+        code = _report(error, debug)
+    sys.exit(code)
+
+
+def _report(error: Exception, debug: bool) -> int:
+    """Say what went wrong, one line per fault, and give the exit code."""
+    if debug:
+        import traceback
+
+        traceback.print_exception(error)
+    if isinstance(error, InputError):
+        for fault in error.faults:
+            typer.echo(f"error: {fault}", err=True)
+        return error.exit_code
+    if isinstance(error, OdefitError):
+        typer.echo(f"error: {error}", err=True)
+        return error.exit_code
+    show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
+    if callable(show) and isinstance(code, int):  # click's own usage errors
+        show()
+        return code
+    typer.echo(f"error: odefit failed in a way it should not: {type(error).__name__}: {error}", err=True)
+    typer.echo("Run again with --debug to see where, and please report it.", err=True)
+    return 1
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""Fitting with a local optimizer from many starts: sample, screen, search, choose."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
+
+from odefit.config.load import LoadedConfig
+from odefit.data.experiments import Experiment, FloatArray
+from odefit.objective.likelihood import Likelihood, ProfileLikelihood
+from odefit.optimizers.base import Outcome
+from odefit.optimizers.lbfgs import minimize_lbfgs
+from odefit.optimizers.least_squares import minimize_least_squares
+from odefit.optimizers.multistart import (
+    Search,
+    StartResult,
+    best_of,
+    count_at_best,
+    default_workers,
+    search_all,
+    search_here,
+    worker_context,
+)
+from odefit.optimizers.sampling import screen, start_points
+from odefit.runs.assembly import Assembly, assemble
+from odefit.runs.found import Found, Table
+from odefit.runs.progress import Progress
+from odefit.runs.results import Starts, Status
+from odefit.runs.systems import describe_system
+
+# Starts whose objective is this close to the best have found the same optimum: a likelihood ratio of 1 %.
+SAME_OPTIMUM = 0.01
+CANDIDATES_PER_START = 5
+TIME_LIMIT = 600.0
+MAX_ITERATIONS = 500
+
+
+@dataclass(frozen=True)
+class LocalSearch:
+    """One local search with its method: what a worker runs."""
+
+    objective: ProfileLikelihood
+    method: str
+    max_iterations: int | None
+
+    def __call__(self, u: FloatArray) -> Outcome:
+        table = self.objective.full.problem.table
+        lower, upper = table.search_bounds()
+        free = self.objective.free
+        minimize = minimize_least_squares if self.method == "least_squares" else minimize_lbfgs
+        most = self.max_iterations or MAX_ITERATIONS
+        size = typical_sizes(self.objective)
+        return minimize(self.objective, u, lower[free], upper[free], size=size, max_iterations=most)
+
+
+def typical_sizes(objective: ProfileLikelihood) -> FloatArray:
+    """How much each free component of u may typically change: one unit of a logarithm, else its own value."""
+    table = objective.full.problem.table
+    chosen = [table.parameters[table.estimated[k]] for k in objective.free]
+    return np.array([1.0 if p.scale != "linear" else abs(p.value) or 1.0 for p in chosen])
+
+
+def build_search(loaded: LoadedConfig, measured: Sequence[Experiment], method: str) -> LocalSearch:
+    """Assemble everything anew: what a spawned worker does with what can be sent to it."""
+    assembly = assemble(loaded, describe_system(loaded), measured)
+    return LocalSearch(_objective(assembly), method, loaded.config.fit.max_iterations)
+
+
+def _objective(assembly: Assembly) -> ProfileLikelihood:
+    return ProfileLikelihood(Likelihood(assembly.problem))
+
+
+def search_starts(assembly: Assembly, method: str, progress: Progress) -> Found:
+    """The best of `fit.starts` local searches."""
+    section, problem = assembly.loaded.config.fit, assembly.problem
+    objective = _objective(assembly)
+    search = LocalSearch(objective, method, section.max_iterations)
+    points = starting_points(objective, section.starts, section.seed)
+    progress.begin("starts", len(points))
+    results: list[StartResult] = []
+    interrupted = False
+    try:
+        with closing(_results(assembly, search, points, method)) as finished:
+            for result in finished:
+                results.append(result)
+                best = best_of(results)
+                failed = sum(r.failure is not None for r in results)
+                value = math.inf if best is None else best.value
+                progress.start(len(results), failed, value, count_at_best(results, SAME_OPTIMUM))
+    except KeyboardInterrupt:
+        interrupted = True
+    progress.end()
+    for note in problem.engine.notes:
+        progress.note(note)
+    results.sort(key=lambda r: r.number)
+    return _found(objective, results, section.starts, method, interrupted)
+
+
+def _results(assembly: Assembly, search: LocalSearch, points: FloatArray, method: str) -> Generator[StartResult]:
+    section = assembly.loaded.config.fit
+    if len(points) == 1:
+        return search_here(search, points)
+    workers = min(section.workers or default_workers(), len(points))
+    build: Callable[[], Search] = functools.partial(build_search, assembly.loaded, assembly.measured, method)
+    if worker_context().get_start_method() == "fork":
+        # A forked worker has the compiled model in its memory already.
+        build = functools.partial(_same, search)
+    return search_all(build, points, workers=workers, time_limit=section.time_limit or TIME_LIMIT)
+
+
+def _same(search: Search) -> Search:
+    return search
+
+
+def starting_points(objective: ProfileLikelihood, n: int, seed: int) -> FloatArray:
+    """The user's values, and n - 1 more: the promising ones of a Latin hypercube, chosen by their objective."""
+    table, free = objective.full.problem.table, objective.free
+    first = table.search(table.values)[free]
+    if n == 1 or not len(free):
+        return first[None, :]
+    lower, upper = table.search_bounds()
+    sizes = typical_sizes(objective)
+    candidates = start_points(lower[free], upper[free], first, CANDIDATES_PER_START * n, seed, size=sizes)
+    values = np.array([objective.value(u) for u in candidates])
+    return screen(values, candidates, n)
+
+
+def _found(
+    objective: ProfileLikelihood,
+    results: Sequence[StartResult],
+    requested: int,
+    method: str,
+    interrupted: bool,
+) -> Found:
+    table = objective.full.problem.table
+    best = best_of(results)
+    failed = [r for r in results if r.failure is not None]
+    at_best = count_at_best(results, SAME_OPTIMUM)
+    starts = Starts(requested, len(results), len(failed), at_best)
+    if best is None or best.outcome is None:
+        why = _reasons(failed) or "no start was finished"
+        status: Status = "interrupted" if interrupted else "failed"
+        message = f"no start could be fitted: {why}" if failed else "interrupted before the first start was finished"
+        return Found(table.values, status, message, method, _history(None), starts, _table(objective, results))
+    u = objective.lift(best.outcome.u)
+    message = best.outcome.message
+    if requested > 1:
+        message = summary(starts, _reasons(failed)) + " " + message
+    warnings: tuple[str, ...] = ()
+    if requested > 2 and at_best == 1 and len(results) > 2:
+        warnings = ("only one start found this optimum: a better one may exist; try more fit.starts",)
+    status = "interrupted" if interrupted else best.outcome.status
+    return Found(
+        table.natural(u),
+        status,
+        message,
+        method,
+        _history(best.outcome),
+        starts,
+        _table(objective, results) if requested > 1 else None,
+        warnings=warnings,
+    )
+
+
+def summary(starts: Starts, reasons: str) -> str:
+    """`12 of 20 starts reached the best optimum; 3 failed (integration blew up).`"""
+    text = f"{starts.at_best} of {starts.finished} starts reached the best optimum"
+    if starts.finished < starts.requested:
+        text += f" ({starts.requested} were asked for)"
+    if starts.failed:
+        text += f"; {starts.failed} failed ({reasons})"
+    return text + "."
+
+
+def _reasons(failed: Sequence[StartResult]) -> str:
+    """The commonest reason of failure, in the words of the engine or the pool."""
+    reasons = [r.failure for r in failed if r.failure]
+    return max(set(reasons), key=lambda text: (reasons.count(text), text)) if reasons else ""
+
+
+def _history(outcome: Outcome | None) -> Table:
+    values = () if outcome is None else outcome.history
+    return Table(("iteration", "objective"), [[i, float(v)] for i, v in enumerate(values)])
+
+
+def _table(objective: ProfileLikelihood, results: Sequence[StartResult]) -> Table:
+    """starts.csv: how every start ended, best first is for the plot; here in the order of the starts."""
+    table, free = objective.full.problem.table, objective.free
+    names = [table.names[table.estimated[k]] for k in free]
+    header = ("start", "status", "objective", "message", "seconds", "evaluations", "gradients", *names)
+    rows = []
+    for r in results:
+        complete = table.search(table.values)
+        complete[free] = r.start if r.outcome is None else r.outcome.u
+        natural = table.natural(complete)[table.estimated[free]]
+        counts = (None, None) if r.outcome is None else (r.outcome.n_evaluations, r.outcome.n_gradients)
+        status = "failed" if r.outcome is None or r.failure else r.outcome.status
+        message = r.failure or (r.outcome.message if r.outcome else "")
+        value = r.value if math.isfinite(r.value) else None
+        rows.append([r.number + 1, status, value, message, r.seconds, *counts, *map(float, natural)])
+    return Table(header, rows)

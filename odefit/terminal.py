@@ -1,0 +1,145 @@
+"""What the command line shows: a live bar on a terminal, plain lines elsewhere, tables at the end."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+    from odefit.runs.results import Result
+
+PLAIN_LINES = 10
+SHOWN_ESTIMATES = 4
+
+
+def console(error: bool = False) -> Console:
+    """A console as wide as the terminal, and 100 columns where there is none."""
+    stream = sys.stderr if error else sys.stdout
+    # Rich's own highlighting colours numbers inside of sentences, which helps nobody.
+    return Console(file=stream, highlight=False, width=None if stream.isatty() else 100, soft_wrap=error)
+
+
+class Reporter:
+    """A Progress for people. On a terminal one live line; else a line now and then."""
+
+    def __init__(self, screen: Console) -> None:
+        self.screen = screen
+        self._bar: Bar | None = None
+        self._task: TaskID | None = None
+        self._total = 0
+        self._last = 0.0
+
+    def note(self, sentence: str) -> None:
+        self.screen.print(f"note: {sentence}")
+
+    def begin(self, what: str, total: int) -> None:
+        self._total, self._what, self._last = total, what, time.monotonic()
+        if not self.screen.is_terminal:
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (
+            MofNCompleteColumn(),
+            BarColumn(20),
+            TextColumn("{task.description}"),
+            TimeRemainingColumn(),
+        )
+        self._bar = Progress(TextColumn(what), *columns, console=self.screen, transient=True)
+        self._bar.start()
+        self._task = self._bar.add_task("", total=total)
+
+    def epoch(self, number: int, loss: float, estimates: Mapping[str, float]) -> None:
+        shown = list(estimates.items())[:SHOWN_ESTIMATES]
+        text = "  ".join([f"loss {loss:.4g}", *(f"{name} {value:.4g}" for name, value in shown)])
+        self._advance(number, f"epoch {number}/{self._total}  {text}", text)
+
+    def start(self, finished: int, failed: int, best: float, at_best: int) -> None:
+        value = f"best {best:.6g}" if math.isfinite(best) else "none yet"
+        text = f"{value}, reached by {at_best}" + (f", {failed} failed" if failed else "")
+        self._advance(finished, f"start {finished}/{self._total}  {text}", text)
+
+    def _advance(self, done: int, line: str, text: str) -> None:
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=done, description=text)
+        elif self._total > 1 and (done in (1, self._total) or self._due(done)):
+            self.screen.print(line, markup=False)
+
+    def _due(self, done: int) -> bool:
+        """Every tenth of the way, or after ten silent seconds."""
+        if done % max(self._total // PLAIN_LINES, 1) and time.monotonic() - self._last < 10:
+            return False
+        self._last = time.monotonic()
+        return True
+
+    def end(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def number(value: float | None, digits: int = 5) -> str:
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:.{digits}g}"
+
+
+def estimates_table(result: Result) -> Table:
+    """Estimate, standard error, 95 % interval; and truth and relative error where the truth is known."""
+    truth = result.truth or {}
+    known = [name for name in result.estimates if name in truth]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("parameter", no_wrap=True)
+    for title in ("estimate", "std. error", "95 % interval"):
+        table.add_column(title, justify="right", no_wrap=True)
+    if known:
+        table.add_column("truth", justify="right", no_wrap=True)
+        table.add_column("error", justify="right", no_wrap=True)
+    units = any(e.unit for e in result.estimates.values())
+    if units:
+        table.add_column("unit")
+    table.add_column("")
+    for name, e in result.estimates.items():
+        interval = f"{number(e.interval[0])} … {number(e.interval[1])}" if e.interval else "–"
+        row = [
+            name,
+            number(e.value),
+            "fixed" if e.fixed else number(e.standard_error, 2),
+            "" if e.fixed else interval,
+        ]
+        if known:
+            row += [number(truth.get(name)), _error(e.value, truth.get(name))] if name in truth else ["", ""]
+        if units:
+            row.append(e.unit or "")
+        row.append(f"at its {e.at_bound} bound" if e.at_bound else "not determined" if e.reason else "")
+        table.add_row(*row)
+    return table
+
+
+def _error(value: float | None, truth: float | None) -> str:
+    if value is None or truth is None:
+        return "–"
+    if truth == 0:
+        return number(value - truth, 2)
+    return f"{(value - truth) / abs(truth):+.2%}"
+
+
+def summary_line(result: Result) -> str:
+    """The objective in one line."""
+    o = result.objective
+    parts = [f"{o.n_observations} measurements", f"{o.n_estimated} estimated"]
+    if o.rss is not None:
+        parts.append(f"sum of squared residuals {number(o.rss, 5)}")
+    if o.nll is not None:
+        parts.append(f"-log likelihood {number(o.nll, 7)}")
+    if o.aicc is not None:
+        parts.append(f"AICc {number(o.aicc, 6)}")
+    return ", ".join(parts)

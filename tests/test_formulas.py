@@ -1,0 +1,355 @@
+"""The formula language: values against Python's own evaluation, and faults that point at the character."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import pytest
+import sympy as sp
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from odefit.errors import ModelError
+from odefit.model.formulas import ALIASES, FUNCTIONS, free_names, name_fault, parse_formula
+from odefit.model.functions import numpy_function
+from odefit.model.system import Network, NetworkCall, symbol
+
+NAMES = ("x", "y", "alpha", "beta", "lambda", "n")
+VALUES = {"x": 0.7, "y": 2.3, "alpha": 1.5, "beta": -0.4, "lambda": 0.9, "n": 3.0, "t": 1.25}
+NETWORKS = {"net": Network("net", 2, 2), "one": Network("one", 1, 1)}
+
+
+def value(text: str) -> float:
+    formula = parse_formula(text, NAMES)
+    [result] = numpy_function([formula], list(VALUES))(*VALUES.values())
+    return float(result)
+
+
+def fault(text: str, **kwargs: object) -> str:
+    with pytest.raises(ModelError) as caught:
+        parse_formula(text, NAMES, **kwargs)  # type: ignore[arg-type]
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("alpha*x - beta*x*y", 1.5 * 0.7 + 0.4 * 0.7 * 2.3),
+        ("-x^2", -(0.7**2)),
+        ("2^3^2", 512.0),
+        ("2*x^-1^2", 2 / 0.7),
+        ("x**2.0 + x^0.5", 0.49 + math.sqrt(0.7)),
+        ("8/3", 8 / 3),
+        ("x - y - n/2/5*4", 0.7 - 2.3 - 3 / 2 / 5 * 4),
+        ("e^x + e + pi", math.exp(0.7) + math.e + math.pi),
+        ("lambda*t", 0.9 * 1.25),
+        ("ln(y) + log10(y) + log2(y)", math.log(2.3) + math.log10(2.3) + math.log2(2.3)),
+        ("arctan(y) + asinh(y)", math.atan(2.3) + math.asinh(2.3)),
+        ("max(x, y, 1) - min(x, 2)", 2.3 - 0.7),
+        ("abs(beta) + sign(beta) + heaviside(beta)", 0.4 - 1),
+        ("heaviside(x - x) + sign(0)", 1.0),
+        ("sigmoid(-800) + sigmoid(x)", 1 / (1 + math.exp(-0.7))),
+        ("pow(x, 2) + (2*x)^3", 0.49 + 1.4**3),
+        ("alpha*(t > 1) + (x > y)", 1.5),
+        ("piecewise(1, x > 1, 2, y >= 2 and not x == 0.7, 3)", 3.0),
+        ("piecewise(1, 0 < x < 1 or y < 0, 0)", 1.0),
+        ("piecewise(x, 5 > 3, y)", 0.7),
+        ("1e-3 + .5 + 2. + 1E3", 1002.501),
+        ("x +\n  y", 3.0),
+        ("acosh(y) + atanh(x) + acos(-x)", math.acosh(2.3) + math.atanh(0.7) + math.acos(-0.7)),
+        ("sqrt(3*x)*sqrt(2)", math.sqrt(2.1) * math.sqrt(2)),
+    ],
+)
+def test_value(text: str, expected: float) -> None:
+    assert value(text) == pytest.approx(expected, rel=1e-14)
+
+
+@pytest.mark.parametrize("name", sorted({*FUNCTIONS, *ALIASES} - {"max", "min"}))
+def test_every_function_agrees_for_numbers_and_names(name: str) -> None:
+    """A number is folded by `math`, a name goes through SymPy and NumPy: two ways to one value."""
+    at = "y" if name in ("acosh", "arccosh") else "x"
+    assert value(f"{name}({at})") == pytest.approx(value(f"{name}({VALUES[at]})"), rel=1e-14)
+
+
+def test_small_integers_stay_exact() -> None:
+    x = symbol("x")
+    assert parse_formula("x^2/3 + 1/3", NAMES) == x**2 / 3 + sp.Rational(1, 3)
+    assert parse_formula("e^x", NAMES) == sp.exp(x)
+    assert parse_formula("2*x - x - x", NAMES) == 0
+
+
+def test_symbols_are_those_of_the_system() -> None:
+    assert parse_formula("x*t", NAMES).free_symbols == {symbol("x"), symbol("t")}
+    assert free_names(parse_formula("alpha*x - beta*x*t + pi", NAMES)) == {"alpha", "beta", "x", "t"}
+    assert free_names(parse_formula("2^3", NAMES)) == set()
+
+
+def test_a_declared_name_wins_over_a_constant() -> None:
+    assert parse_formula("e*pi", ["e", "pi"]) == symbol("e") * symbol("pi")
+    assert parse_formula("e^2", ["e"]) == symbol("e") ** 2
+
+
+def test_a_name_and_a_function_do_not_clash() -> None:
+    assert parse_formula("exp(exp)", ["exp"]) == sp.exp(symbol("exp"))
+
+
+@pytest.mark.parametrize("keyword", ["lambda", "is", "in", "if", "class", "True", "None", "yield", "await"])
+def test_keywords_of_python_are_names(keyword: str) -> None:
+    assert parse_formula(f"2*{keyword}", [keyword]) == 2 * symbol(keyword)
+
+
+def test_the_error_points_at_the_character() -> None:
+    assert fault("alpha*x - bta*x*y", where="c.yaml:3") == (
+        "c.yaml:3: unknown symbol 'bta' (did you mean 'beta'?)\n    alpha*x - bta*x*y\n              ^"
+    )
+
+
+@pytest.mark.parametrize(
+    "text, at, says",
+    [
+        ("2x", 1, "operator is missing before 'x'"),
+        ("2(x)", 1, "operator is missing before '('"),
+        ("x y", 2, "operator is missing before 'y'"),
+        ("x +", 3, "ends too early"),
+        ("x * / y", 4, "value is missing before '/'"),
+        ("(x", 0, "never closed"),
+        ("x^2)", 3, "closes nothing"),
+        ("x^y^bta", 4, "unknown symbol 'bta'"),
+        ("x^2 + sinn(y)", 6, "unknown function 'sinn' (did you mean 'sin'?)"),
+        ("x + sin", 4, "'sin' is a function"),
+        ("x + y(2)", 4, "'y' is not a function"),
+        ("max(x)", 0, "two arguments or more (got 1)"),
+        ("1 + sin(x, y)", 4, "sin takes 1 argument (got 2)"),
+        ("1 + sin()", 4, "sin takes 1 argument (got 0)"),
+        ("piecewise(1, x > 0)", 0, "odd number of arguments"),
+        ("piecewise(1, x, 0)", 13, "a condition is needed"),
+        ("x = 2", 2, "write == to compare"),
+        ("x if y else 2", 2, "piecewise"),
+        ("x && y", 2, "write 'and'"),
+        ("x.real", 1, "names have no dots"),
+        ("x[0]", 1, "component of a network"),
+        ("__import__('os')", 11, "quotes"),
+        ("lambda x: x", 8, "unexpected character ':'"),
+        ("x, y", 1, "comma"),
+        ("x*(1, 2)", 2, "cannot be read"),
+        ("x − y", 2, "plain minus"),
+        ("аlpha*x", 0, "U+0430"),
+        ("x\0", 1, "U+0000"),
+        ("floor(x)", 0, "piecewise or heaviside"),
+        ("1/0", 2, "division by zero"),
+        ("x/(y - y)", 3, "division by zero"),
+        ("2*log(0)", 2, "log(0) is not a finite"),
+        ("y + sqrt(-1)", 4, "sqrt(-1) is not a finite real"),
+        ("1e999*x", 0, "not a finite number"),
+        ("0^-1", 0, "division by zero"),
+        ("x^100000", 0, "the power 100000 is too large"),
+        ("exp(exp(exp(10)))", 4, "exp(22026.5) is not a finite"),
+        ("x +\n\n 2*bta", 3, "unknown symbol"),
+    ],
+)
+def test_faults(text: str, at: int, says: str) -> None:
+    what, _, caret = fault(text).rsplit("\n", 2)
+    assert says in what
+    assert caret.index("^") - 4 == at
+
+
+def test_a_long_formula_is_shown_around_the_fault() -> None:
+    what, line, caret = fault("+".join(["alpha*x"] * 50 + ["bta"] + ["y"] * 100)).split("\n")
+    assert len(line) < 110
+    assert line[caret.index("^") :].startswith("bta")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "9**9**9**9",
+        "(1e300)**(1e300)",
+        "(((2*x)**1000)**1000)**1000",
+        "4**(123456789/2)",
+        "*".join(["999999999999999"] * 600),
+        "*".join(["(3*x)"] * 1500),
+        "(" * 4999 + "x" + ")" * 4999,
+        "(" * 10_000 + "x" + ")" * 10_000,
+        "-" * 9_000 + "x",
+        "not " * 2_000 + "x > 1",
+        "**".join(["x"] * 3000),
+        "**".join(["2"] * 3000),
+        "+".join(["x"] * 5001),
+        "1" * 9_000,
+        "x" * 20_000,
+        "sqrt(-x^2)",
+        "(-8)^(1/3)",
+        "",
+        " \n\t",
+        "()",
+        "x\r\n\ud800",
+        "{}",
+        "x; y",
+        "x@y",
+        "*x",
+        "max(*x, y)",
+        "max(x, y=2)",
+        "x > y > > 1",
+        "(x for x in y)",
+        "f'{x}'",
+        "0x10",
+        "1_000",
+        "1j",
+        "...",
+        "x!",
+    ],
+)
+def test_hostile_text_is_refused_quickly(text: str) -> None:
+    began = time.perf_counter()
+    fault(text)
+    assert time.perf_counter() - began < 2.0
+
+
+def test_a_long_sum_and_a_deep_formula_are_fine() -> None:
+    assert parse_formula("+".join(["x*y"] * 2000), NAMES) == 2000 * symbol("x") * symbol("y")
+    assert free_names(parse_formula("exp(" * 49 + "x" + ")" * 49, NAMES)) == {"x"}
+
+
+def test_like_conditions_do_not_multiply_out() -> None:
+    """SymPy's Piecewise would distribute 2^40 conjunctions here."""
+    pairs = ", ".join(f"1, x > {i} and y < {i}" for i in range(40))
+    assert parse_formula(f"piecewise({pairs}, 0)", NAMES).has(sp.Piecewise)
+
+
+def test_network_calls() -> None:
+    first = parse_formula("alpha*net(x, t)[1]", NAMES, networks=NETWORKS)
+    [call] = first.atoms(NetworkCall)
+    name, k, *arguments = call.args
+    assert (name.name, int(k), arguments) == ("net", 1, [symbol("x"), symbol("t")])
+    assert free_names(first) == {"alpha", "x", "t"}
+    assert parse_formula("one(x)", NAMES, networks=NETWORKS) == parse_formula(
+        "one(x)[0]", NAMES, networks=NETWORKS
+    )
+
+
+@pytest.mark.parametrize(
+    "text, says",
+    [
+        ("net(x, y)", "has 2 outputs: pick one"),
+        ("net(x)[0]", "has 2 inputs (got 1)"),
+        ("net(x, y)[2]", "components 0 to 1 (got 2)"),
+        ("net(x, y)[-1]", "cannot be read"),
+        ("net(x, y)[x]", "components 0 to 1"),
+        ("sin(x)[0]", "only a network"),
+        ("net(x, y)[0][1]", "component of a network"),
+        ("nte(x, y)[0]", "only a network"),
+        ("net", "is a function"),
+    ],
+)
+def test_faulty_network_calls(text: str, says: str) -> None:
+    assert says in fault(text, networks=NETWORKS)
+
+
+def test_name_fault() -> None:
+    assert name_fault("lambda") is None
+    for name in ("t", "and", "2x", "", "a b"):
+        assert name_fault(name)
+
+
+def test_real_functions_stay_real() -> None:
+    """SymPy's own Abs turns this one into cosines of atan2, and its Heaviside refuses the other."""
+    formula = parse_formula("abs(y*exp(sqrt(x)))", NAMES).xreplace({symbol("y"): sp.Float(-2.0)})
+    assert not formula.has(sp.re, sp.im, sp.atan2)
+    assert parse_formula("heaviside(sqrt(-x^2 - 1))", NAMES).has(sp.Heaviside)
+
+
+# -- two ways: a random formula, evaluated by Python itself
+
+_LEAVES = st.sampled_from(["x", "y", "alpha", "beta", "t", "2", "3", "0.5", "1.25", "7", "1e-2"])
+
+
+def _grow(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    binary = st.builds("({} {} {})".format, inner, st.sampled_from(["+", "-", "*", "/"]), inner)
+    power = st.builds("({})**{}".format, inner, st.sampled_from(["2", "3", "-1", "0.5", "-2", "1.5"]))
+    unary = st.builds(
+        "{}({})".format, st.sampled_from(["sin", "cos", "tanh", "exp", "log", "abs", "-"]), inner
+    )
+    chosen = st.builds("piecewise({}, {} < {}, {})".format, inner, inner, inner, inner)
+    extreme = st.builds("{}({}, {})".format, st.sampled_from(["min", "max"]), inner, inner)
+    return st.one_of(binary, power, unary, chosen, extreme)
+
+
+def _by_python(text: str, nudge: float = 0.0) -> complex | None:
+    names = {name: getattr(math, name) for name in ("sin", "cos", "tanh", "exp", "log")}
+    names |= {"piecewise": lambda a, c, b: a if c else b, "abs": abs, "min": min, "max": max}
+    at = {name: v * (1 + nudge * (i + 1)) for i, (name, v) in enumerate(VALUES.items())}
+    # `piecewise(a, b < c, d)` happens to be Python too, though eager.
+    try:
+        return eval(text, {"__builtins__": {}}, names | at)  # noqa: S307 (text of our own making)
+    except (ArithmeticError, ValueError, TypeError):
+        return None
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.recursive(_LEAVES, _grow, max_leaves=12))
+def test_random_formulas_agree_with_python(text: str) -> None:
+    expected = _by_python(text)
+    try:
+        got = value(text)
+    except ModelError:
+        return  # a constant part without a finite real value
+    if expected is None or isinstance(expected, complex) or not 1e-100 < abs(expected) < 1e100:
+        return
+    # Rounding is all that may differ; it is amplified where a formula is badly conditioned.
+    nudged = [_by_python(text, nudge) for nudge in (1e-13, -1e-13)]
+    spread = max((abs(v - expected) for v in nudged if v is not None), default=0.0)
+    assert got == pytest.approx(expected, rel=1e-9, abs=1e-12 + 100 * spread)
+
+
+_WORDS = st.sampled_from(
+    [
+        "x",
+        "y",
+        "net",
+        "sin",
+        "exp",
+        "piecewise",
+        "max",
+        "abs",
+        "sqrt",
+        "log",
+        "lambda",
+        "e",
+        "pi",
+        "t",
+        "not",
+        "and",
+    ]
+    + [
+        "(",
+        ")",
+        "[",
+        "]",
+        ",",
+        "+",
+        "-",
+        "*",
+        "/",
+        "^",
+        "**",
+        "<",
+        ">=",
+        "==",
+        "!=",
+        "0",
+        "1",
+        "2.5",
+        "1e308",
+        "9",
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(st.text(max_size=40), st.lists(_WORDS, max_size=25).map(" ".join)))
+def test_any_text_gives_a_formula_or_a_model_error(text: str) -> None:
+    try:
+        assert isinstance(parse_formula(text, NAMES, networks=NETWORKS), sp.Expr)
+    except ModelError as error:
+        assert str(error)
