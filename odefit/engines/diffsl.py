@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import sympy as sp
 
+from odefit.engines.diffsl_functions import FUNCTIONS, sinh
 from odefit.errors import ModelError
 from odefit.model.system import NetworkCall, System, symbol
 
@@ -32,11 +33,6 @@ _ATOM = re.compile(r"[a-z]+[0-9]*|[0-9.]+(e[-+]?[0-9]+)?")
 _TINY = "2.3e-308"  # the smallest normal number: separates x > 0 from x = 0
 _REMEDY = "use a torch method, such as `solver.method: dopri5`"
 
-# asinh(z) = z * sum of c_k z^(2k), atan(z) = z * sum of (-1)^k / (2k+1) z^(2k): 1e-17 for |z| < 0.2.
-_ASINH = [(-1) ** k * math.comb(2 * k, k) / 4**k / (2 * k + 1) for k in range(12)]
-_ATAN = [(-1) ** k / (2 * k + 1) for k in range(13)]
-_SINH = [1 / math.factorial(2 * k + 1) for k in range(9)]
-
 
 class _Capped(sp.Function):  # type: ignore[misc]
     """exp(x) in a sum that is divided by: kept below 1e130, so that 1/(1 + exp(x)) has a derivative."""
@@ -48,12 +44,14 @@ def diffsl_code(
     muted: Collection[str] = (),
     free_start: bool = False,
 ) -> str:
-    """The program of a system: inputs are the parameters in their order, outputs the states.
+    """The program of a system: inputs are the parameters in their order and a time to stop, outputs the states.
 
     scaled: parameters that enter as asinh(p), so that diffsol's tolerance for sensitivities holds for
     sqrt(1 + p^2) dy/dp rather than for dy/dp, which is tiny where p is large.
     muted: parameters that enter as p * MUTED, whose sensitivities nobody wants.
-    free_start: initial values become inputs too, after the parameters.
+    free_start: initial values become inputs too, after the others.
+
+    The integration stops at the last input but those, `last` / MUTED (see `Program`).
 
     Raises ModelError for a neural network, for a function that the compiler cannot have, and for formulas
     that are too large for it.
@@ -73,10 +71,43 @@ def diffsl_code(
         names |= {symbol(name): f"y{i}" for i, name in enumerate(system.states)}
         text = _Text(names | {symbol("t"): "t"}, "h", "equations")
         rates = text.all(system.rhs)
-        lines += [*text.lines, f"F_i {{ {', '.join(rates)} }}"]
+        lines += [*text.lines, f"F_i {{ {', '.join(rates)} }}", "stop { end - t }"]
     except RecursionError:
         raise ModelError("model.equations", f"a formula is nested too deeply to compile: {_REMEDY}") from None
     return "\n".join(lines) + "\n"
+
+
+def jumps(system: System, sensitive: Collection[str]) -> list[str]:
+    """A sentence for each formula that may jump at a place which depends on a state or on these parameters.
+
+    Forward sensitivities leave out what the solution gains or loses when that place moves.
+    """
+    movable = {symbol(name) for name in (*system.states, *sensitive)}
+    sentences = []
+    for state, rate in zip(system.states, map(sp.sympify, system.rhs), strict=True):
+        steps = [part.args[0] for part in rate.atoms(sp.Heaviside, sp.sign)]
+        for choice in rate.atoms(sp.Piecewise):
+            pairs = zip(choice.args, choice.args[1:], strict=False)
+            steps += [cond for (value, cond), (other, _) in pairs if not _joins(value, other, cond)]
+        if any(movable & step.free_symbols for step in steps):
+            sentences.append(
+                f"The equation of {state} may jump where its condition changes sides; the derivatives do not "
+                "contain the moving of that place. If it is to be estimated, use a smooth switch (sigmoid)."
+            )
+    return sentences
+
+
+def _joins(value: Any, other: Any, condition: Any) -> bool:
+    """Whether two branches are equal where their condition changes sides (False also where that is unclear)."""
+    if not isinstance(condition, sp.core.relational.Relational):
+        return False
+    gap = sp.expand(condition.lhs - condition.rhs)
+    for name in gap.free_symbols:
+        slope = gap.diff(name)
+        if slope.is_number and slope != 0:
+            edge = -gap.xreplace({name: sp.S.Zero}) / slope
+            return bool(sp.nsimplify(sp.expand((value - other).subs(name, edge))) == 0)
+    return False
 
 
 def _inputs(system: System, scaled: Collection[str], muted: Collection[str], free_start: bool) -> list[str]:
@@ -86,21 +117,20 @@ def _inputs(system: System, scaled: Collection[str], muted: Collection[str], fre
     for i, name in enumerate(system.parameters):
         if name in scaled or name in muted:
             inputs.append(f"q{i} = 1.0")
-            value = _sinh(f"q{i}") if name in scaled else f"q{i}*{1 / MUTED!r}"
+            value = sinh(f"q{i}") if name in scaled else f"q{i}*{1 / MUTED!r}"
             lines.append(f"p{i} {{ {value} }}")
         else:
             inputs.append(f"p{i} = 1.0")
+    inputs.append("last = 1.0")
+    lines.append(f"end {{ last*{1 / MUTED!r} }}")
     if free_start:
         inputs += [f"a{i} = 1.0" for i in range(len(system.states))]
-    # A program without inputs makes diffsol panic.
-    return [f"in_i {{ {', '.join(inputs or ['none = 1.0'])} }}", *lines]
+    return [f"in_i {{ {', '.join(inputs)} }}", *lines]
 
 
 def _cap_denominators(expr: Any) -> Any:
     def divides_by_sum(e: Any) -> bool:
-        return bool(
-            e.is_Pow and e.exp.is_number and e.exp.is_negative and e.base.is_Add and e.base.has(sp.exp)
-        )
+        return bool(e.is_Pow and e.exp.is_number and e.exp.is_negative and e.base.is_Add and e.base.has(sp.exp))
 
     return expr.replace(divides_by_sum, lambda e: sp.Pow(e.base.replace(sp.exp, _Capped), e.exp))
 
@@ -109,9 +139,7 @@ def _can_be_nan(expr: Any) -> bool:
     """Whether a formula of finite numbers may be NaN: roots, logarithms, quotients and the like."""
     if isinstance(expr, sp.Pow) and not (expr.exp.is_Integer and expr.exp > 0):
         return True
-    return type(expr).__name__ in ("log", "asin", "acos", "acosh", "atanh") or any(
-        map(_can_be_nan, expr.args)
-    )
+    return type(expr).__name__ in ("log", "asin", "acos", "acosh", "atanh") or any(map(_can_be_nan, expr.args))
 
 
 class _Text:
@@ -153,7 +181,7 @@ class _Text:
         if isinstance(expr, sp.Symbol):
             if expr not in self.names:
                 raise self.refusal(f"'{expr}' has no value here")
-            return self.names[expr]
+            return str(self.names[expr])
         if isinstance(expr, sp.Expr) and expr.is_number and not expr.args:
             return self.number(expr)
         if isinstance(expr, NetworkCall):
@@ -172,10 +200,10 @@ class _Text:
         ):
             if isinstance(expr, kind):
                 return str(method(expr))
-        rewrite = _FUNCTIONS.get(type(expr).__name__)
+        rewrite = FUNCTIONS.get(type(expr).__name__)
         if rewrite is None or len(expr.args) != 1:
             raise self.refusal(f"the compiled engine has no function '{type(expr).__name__}'")
-        return rewrite(self.part(self.print(expr.args[0])), self.part)
+        return rewrite(self.print(expr.args[0]), self.part)
 
     def number(self, expr: Any) -> str:
         try:
@@ -217,13 +245,14 @@ class _Text:
     def constant_power(self, base: Any, power: float) -> str:
         if power < 0:
             return f"(1.0/{self.constant_power(base, -power)})"
-        x = self.part(self.print(base))
-        if power == int(power):
-            return f"({'*'.join([x] * int(power))})" if 1 <= power <= 4 else f"pow({x}, {power!r})"
+        x = self.print(base)
         if power == 0.5:
             return f"sqrt({x})"
-        if power > 1:
-            return f"({x}*sqrt({x}))" if power == 1.5 else f"pow({x}, {power!r})"
+        if power in (2, 3, 4):
+            return f"({'*'.join([self.part(x)] * int(power))})"
+        if power >= 1:
+            return f"pow({x}, {power!r})" if power > 1 else x
+        x = self.part(x)
         # The slope at x = 0 is infinite; as for sqrt, diffsol is told 0 there and recovers at x > 0.
         return f"piecewise({x} - {_TINY}, pow({x}, {power!r}), piecewise({x}, 0.0, pow({x}, {power!r})))"
 
@@ -250,9 +279,7 @@ class _Text:
         choices: list[str] = []
         for value, condition in expr.args:
             if condition == sp.true:
-                return (
-                    f"piecewise({', '.join(choices)}, {self.print(value)})" if choices else self.print(value)
-                )
+                return f"piecewise({', '.join(choices)}, {self.print(value)})" if choices else self.print(value)
             choices += [f"{self.truth(condition)} - 0.5", self.print(value)]
         raise self.refusal(f"'{expr}' needs a value for all other cases")
 
@@ -282,74 +309,3 @@ class _Text:
             return f"piecewise({b} - {a}, 0.0, {a} - {b}, 1.0, 0.0)"
         equal = f"piecewise({a} - {b}, piecewise({b} - {a}, 1.0, 0.0), 0.0)"
         return equal if isinstance(condition, sp.Eq) else f"(1.0 - {equal})"
-
-
-Part = Callable[[str], str]
-
-
-def _series(coefficients: list[float], square: str) -> str:
-    text = repr(coefficients[-1])
-    for c in reversed(coefficients[:-1]):
-        text = f"({c!r} + {square}*{text})"
-    return text
-
-
-def _sinh(x: str) -> str:
-    return f"piecewise({x} - 0.5, sinh({x}), -0.5 - {x}, sinh({x}), {x}*{_series(_SINH, f'({x}*{x})')})"
-
-
-def _tanh(x: str, part: Part) -> str:
-    return f"piecewise({x} - 20.0, 1.0, -20.0 - {x}, -1.0, {part(_sinh(x))}/cosh({x}))"
-
-
-def _asinh(x: str, part: Part) -> str:
-    """log for |x| > 1; below, asinh(x) = 2 asinh(x / sqrt(2 (1 + sqrt(1 + x^2)))), three times."""
-    z = part(f"max(min({x}, 1.0), -1.0)")
-    for _ in range(3):
-        z = part(f"{z}/sqrt(2.0*(1.0 + sqrt(1.0 + {z}*{z})))")
-    square = part(f"{z}*{z}")
-    small = part(f"8.0*{z}*{_series(_ASINH, square)}")
-    # |x| > 1e8: sqrt(1 + x^2) is x, and x^2 might overflow.
-    size = part(f"abs({x})")
-    large = part(f"piecewise({size} - 1e8, log({size}) + {math.log(2)!r}, log({size} + sqrt(1.0 + {x}*{x})))")
-    return f"piecewise({x} - 1.0, {large}, -1.0 - {x}, -{large}, {small} + 0.0*{x})"
-
-
-def _atan(x: str, part: Part) -> str:
-    """atan(x) = sign(x) pi/2 - atan(1/x) for |x| > 1; twice atan(w) = 2 atan(w / (1 + sqrt(1 + w^2)))."""
-    z = part(f"piecewise({x} - 1.0, -1.0/{x}, -1.0 - {x}, -1.0/{x}, {x})")
-    for _ in range(2):
-        z = part(f"{z}/(1.0 + sqrt(1.0 + {z}*{z}))")
-    square = part(f"{z}*{z}")
-    turn = f"piecewise({x} - 1.0, {math.pi / 2!r}, -1.0 - {x}, -{math.pi / 2!r}, 0.0)"
-    return f"({turn} + 4.0*{z}*{_series(_ATAN, square)})"
-
-
-def _asin(x: str, part: Part) -> str:
-    return f"(2.0*{_atan(part(f'{x}/(1.0 + sqrt((1.0 - {x})*(1.0 + {x})))'), part)})"
-
-
-def _sigmoid(x: str, _part: Part) -> str:
-    return f"piecewise({x}, 1.0/(1.0 + exp(-{x})), exp({x})/(1.0 + exp({x})))"
-
-
-def _plain(name: str) -> Callable[[str, Part], str]:
-    return lambda x, _part: f"{name}({x})"
-
-
-_FUNCTIONS: Mapping[str, Callable[[str, Part], str]] = {
-    **{name: _plain(name) for name in ("sin", "cos", "cosh", "exp", "log")},
-    "Abs": _plain("abs"),
-    "tan": lambda x, _part: f"(sin({x})/cos({x}))",
-    "sinh": lambda x, _part: _sinh(x),
-    "tanh": _tanh,
-    "asinh": _asinh,
-    "acosh": lambda x, part: _asinh(part(f"sqrt({x} - 1.0)*sqrt({x} + 1.0)"), part),
-    "atanh": lambda x, part: _asinh(part(f"{x}/sqrt((1.0 - {x})*(1.0 + {x}))"), part),
-    "atan": _atan,
-    "asin": _asin,
-    "acos": lambda x, part: f"({math.pi / 2!r} - {_asin(x, part)})",
-    "sigmoid": _sigmoid,
-    "sign": lambda x, _part: f"piecewise({x}, piecewise(-{x}, 0.0, 1.0), -{x}, -1.0, {x})",
-    "_Capped": lambda x, _part: f"piecewise({x} - 300.0, 1e130, exp({x}))",
-}

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,93 +21,34 @@ from torchdiffeq._impl.odeint import SOLVERS
 from odefit.data.dataset import Batch, collate
 from odefit.data.experiments import Experiment, FloatArray
 from odefit.engines.base import SolverOptions, Trajectory
+from odefit.engines.torch_fields import (
+    STIFF,
+    Equations,
+    Field,
+    SensitivityField,
+    VectorField,
+    check_step,
+    rows,
+    worst_rms,
+)
 from odefit.errors import SolveError
-from odefit.model.derivatives import derivatives
-from odefit.model.functions import torch_function
-from odefit.model.system import TIME, System
+from odefit.model.system import System
 
 # Returns tensors without gradient, and without error; through the adjoint it does give gradients.
 ADJOINT_ONLY = {"scipy_solver"}
 RUNGE_KUTTA = {"euler", "midpoint", "heun2", "heun3", "rk4"}
 ADAMS = {"explicit_adams", "implicit_adams", "fixed_adams"}
-# torchdiffeq checks its step size with `assert`, which `python -O` removes: a limit of our own ends
-# a solve that crawls, after as many evaluations as no sensible problem needs.
-MAX_EVALUATIONS = 200_000
+# A solve that crawls ends after as many evaluations as no sensible problem needs: in 10 s and, with gradients,
+# 1 GB. A fixed step is the user's word, within reason, and is refused before it begins.
+MAX_EVALUATIONS = 100_000
+MAX_STEPS = 1_000_000
+# A step may be longer than asked for by as much as no one would notice: rounding must not make two of one.
+SLACK = 1e-6
 
 
 def methods() -> tuple[str, ...]:
     """The methods of the installed torchdiffeq; its table is the truth, not its documentation."""
     return tuple(sorted(SOLVERS))
-
-
-class VectorField(nn.Module):
-    """dy/ds of a batch: y [E, S] at elapsed time s, with p [E, L] and start [E] set by `at`."""
-
-    def __init__(self, system: System, networks: nn.ModuleDict, limit: float) -> None:
-        super().__init__()
-        self.networks = networks
-        arguments = (*system.states, TIME, *system.parameters)
-        self._function = torch_function(list(system.rhs), arguments, dict(networks.items()))
-        self._p: Tensor = torch.empty(0)
-        self._start: Tensor = torch.empty(0)
-        self.evaluations = 0
-        self.limit = limit
-
-    def at(self, p: Tensor, start: Tensor) -> VectorField:
-        self._p, self._start, self.evaluations = p, start, 0
-        return self
-
-    def forward(self, s: Tensor, y: Tensor) -> Tensor:
-        self.evaluations += 1
-        if self.evaluations > self.limit:
-            raise SolveError(f"the solver crawls: {self.limit} evaluations without reaching the end; {STIFF}")
-        slopes = self._function(*y.unbind(-1), self._start + s, *self._p.unbind(-1))
-        return stack(slopes, y)
-
-
-STIFF = "the system may be stiff or blow up; try solver.method: bdf, other starting values, or bounds"
-
-
-def stack(columns: Sequence[Any], like: Tensor) -> Tensor:
-    """Columns (tensors [E] or numbers) as the last axis of a tensor shaped like `like`."""
-    shape = like.shape[:-1]
-    full = [c.expand(shape) if isinstance(c, Tensor) else like.new_full(shape, float(c)) for c in columns]
-    return torch.stack(full, dim=-1)
-
-
-class SensitivityField(nn.Module):
-    """The vector field with its forward sensitivities: Y = [y, dy/dp_1, ..., dy/dp_K] as [E, S (1 + K)].
-
-    s_k' = (df/dy) s_k + df/dp_k with derivatives from SymPy: a Runge-Kutta step of this system is
-    exactly the derivative of the step of the original.
-    """
-
-    def __init__(self, system: System, sensitive: Sequence[str], limit: float) -> None:
-        super().__init__()
-        self.n, self.k = len(system.states), len(sensitive)
-        arguments = (*system.states, TIME, *system.parameters)
-        table = derivatives(list(system.rhs), [*system.states, *sensitive])
-        formulas = [*system.rhs, *(entry for row in table for entry in row)]
-        self._function = torch_function(formulas, arguments)
-        self._p: Tensor = torch.empty(0)
-        self._start: Tensor = torch.empty(0)
-        self.evaluations = 0
-        self.limit = limit
-
-    def at(self, p: Tensor, start: Tensor) -> SensitivityField:
-        self._p, self._start, self.evaluations = p, start, 0
-        return self
-
-    def forward(self, s: Tensor, augmented: Tensor) -> Tensor:
-        self.evaluations += 1
-        if self.evaluations > self.limit:
-            raise SolveError(f"the solver crawls: {self.limit} evaluations without reaching the end; {STIFF}")
-        n, k = self.n, self.k
-        y, dy = augmented[..., :n], augmented[..., n:].reshape(-1, n, k)
-        values = stack(self._function(*y.unbind(-1), self._start + s, *self._p.unbind(-1)), y)
-        jacobian = values[..., n:].reshape(-1, n, n + k)
-        slope = jacobian[..., :n] @ dy + jacobian[..., n:]
-        return torch.cat((values[..., :n], slope.flatten(-2)), dim=-1)
 
 
 class TorchEngine:
@@ -128,108 +69,112 @@ class TorchEngine:
         self.dtype = torch.float64 if options.dtype == "float64" else torch.float32
         self.device = torch.device(options.device)
         self.networks = (networks or nn.ModuleDict()).to(self.device, self.dtype)
-        # A fixed-step method ends by itself.
-        self._limit = math.inf if self.method_in_use in RUNGE_KUTTA | ADAMS else MAX_EVALUATIONS
-        self._field = VectorField(system, self.networks, self._limit)
-        self._initial = torch_function(list(system.start), system.parameters)
-
-    def initial(self, p: Tensor) -> Tensor:
-        """y [E, S] at the start, from local values p [E, L]."""
-        return stack(self._initial(*p.unbind(-1)), p)
+        self._equations = Equations(system, self.sensitive, self.networks)
 
     def solve_batch(self, p: Tensor, batch: Batch) -> Tensor:
-        """States [E, T, S] at each experiment's own times (padded), differentiable in p and the networks."""
-        field = self._field.at(p, batch.start)
-        parameters = (p, *self.networks.parameters())
-        y = self._integrate(field, self.initial(p), batch.grid, parameters)
-        rows = torch.arange(len(p), device=y.device).unsqueeze(1)
-        states = y[batch.index, rows]
-        if not torch.isfinite(states).all():
-            raise SolveError(_blow_up(states, batch))
-        return states
+        """States [E, T, S] at each experiment's own times (padded), differentiable in p [E, L] and the networks.
+
+        Raises SolveError, which names the experiment, when an integration fails.
+        """
+        try:
+            y = self._integrate(VectorField, p, batch, (p, *self.networks.parameters()))
+            if not torch.isfinite(y).all():
+                raise SolveError(_not_finite(y, batch))
+            return _at_own_times(y, batch)
+        except SolveError as error:
+            if len(p) == 1:
+                raise SolveError(f"experiment {batch.experiments[0].name}: {error}") from error
+        # One bad experiment spoils the batch, and so does one that blows up after its own last time: 0 * inf
+        # in the backward pass would be a NaN in everybody's gradient. Each alone, and no further than it goes.
+        return torch.cat([self.solve_batch(p[e : e + 1], _alone(batch, e)) for e in range(len(p))])
 
     def solve(self, p: FloatArray, experiments: Sequence[Experiment]) -> list[Trajectory]:
         """States of each experiment at its times, [T, S] each."""
-        with torch.no_grad():
-            return self._trajectories(p, experiments, self._field, lambda tensor: self.initial(tensor), 0)
+        return self._trajectories(VectorField, p, experiments)
 
     def solve_with_sensitivities(self, p: FloatArray, experiments: Sequence[Experiment]) -> list[Trajectory]:
         """The same with dy [T, S, K], by the forward sensitivity equations."""
         if not self.system.is_mechanistic:
             raise SolveError("sensitivities need formulas; a system with a network is fitted with fit.method: adam")
-        with torch.no_grad():
-            return self._trajectories(
-                p, experiments, self._sensitivity_field, self._initial_with_sensitivities, len(self.sensitive)
-            )
+        if self.sensitive:
+            return self._trajectories(SensitivityField, p, experiments)
+        plain = self._trajectories(VectorField, p, experiments)
+        return [replace(trajectory, dy=np.zeros((*trajectory.y.shape, 0))) for trajectory in plain]
 
-    @cached_property
-    def _sensitivity_field(self) -> SensitivityField:
-        return SensitivityField(self.system, self.sensitive, self._limit)
-
-    @cached_property
-    def _initial_slopes(self) -> Callable[..., Any]:
-        table = derivatives(list(self.system.start), list(self.sensitive))
-        return torch_function([entry for row in table for entry in row], self.system.parameters)
-
-    def _initial_with_sensitivities(self, p: Tensor) -> Tensor:
-        slopes = stack(self._initial_slopes(*p.unbind(-1)), p) if self.sensitive else p[:, :0]
-        return torch.cat((self.initial(p), slopes), dim=-1)
-
-    def _trajectories(
-        self,
-        p: FloatArray,
-        experiments: Sequence[Experiment],
-        field: Any,
-        initial: Callable[[Tensor], Tensor],
-        k: int,
-    ) -> list[Trajectory]:
+    @torch.no_grad()
+    def _trajectories(self, kind: type[Field], p: FloatArray, experiments: Sequence[Experiment]) -> list[Trajectory]:
         batch = collate(list(enumerate(experiments)), dtype=self.dtype, device=self.device)
         local = torch.as_tensor(p, dtype=self.dtype, device=self.device)
-        n = len(self.system.states)
+        k = len(self.sensitive) if kind is SensitivityField else None
         try:
-            y = self._integrate(field.at(local, batch.start), initial(local), batch.grid, ())
+            y = self._integrate(kind, local, batch, ())
         except SolveError as error:
             # One bad experiment spoils the batch: solve each alone to tell which.
             if len(experiments) > 1:
-                return [self._trajectories(p[i : i + 1], [e], field, initial, k)[0] for i, e in enumerate(experiments)]
-            return [failed(experiments[0], n, k, str(error))]
-        rows = torch.arange(len(local), device=y.device).unsqueeze(1)
-        states = y[batch.index, rows].to(torch.float64).cpu().numpy()
+                return [self._trajectories(kind, p[i : i + 1], [e])[0] for i, e in enumerate(experiments)]
+            return [self._failed(experiments[0], k, str(error))]
+        states = _at_own_times(y, batch).to(torch.float64).cpu().numpy()
+        n = len(self.system.states)
         out = []
-        for e, experiment in enumerate(experiments):
-            own = states[e, : len(experiment.times)]
-            if not np.isfinite(own).all():
-                bad = experiment.times[np.flatnonzero(~np.isfinite(own).all(axis=1))[0]]
-                out.append(failed(experiment, n, k, f"the solution is no longer finite at t = {bad:g}; {STIFF}"))
+        for own, experiment in zip(states, experiments, strict=True):
+            own = own[: len(experiment.times)]
+            bad = np.flatnonzero(~np.isfinite(own).all(axis=1))
+            if bad.size:
+                sentence = f"the solution is no longer finite at t = {experiment.times[bad[0]]:g}; {STIFF}"
+                out.append(self._failed(experiment, k, sentence))
             else:
-                dy = own[:, n:].reshape(-1, n, k) if k else None
-                out.append(Trajectory(own[:, :n], dy))
+                out.append(Trajectory(own[:, :n], None if k is None else own[:, n:].reshape(-1, n, k)))
         return out
 
-    def _integrate(self, field: Any, y0: Tensor, grid: Tensor, parameters: tuple[Tensor, ...]) -> Tensor:
-        """Solve on the elapsed-time grid: [G, E, ...]. Every way in which torchdiffeq fails becomes SolveError."""
+    def _failed(self, experiment: Experiment, k: int | None, sentence: str) -> Trajectory:
+        """A trajectory that can never be taken for a solution: NaN everywhere, and the reason."""
+        shape = (len(experiment.times), len(self.system.states))
+        return Trajectory(np.full(shape, np.nan), None if k is None else np.full((*shape, k), np.nan), sentence)
+
+    def _integrate(self, kind: type[Field], p: Tensor, batch: Batch, parameters: tuple[Tensor, ...]) -> Tensor:
+        """Solve on the elapsed-time grid: [G, S, E]. Every way in which torchdiffeq fails becomes SolveError."""
+        limit = math.inf if self.method_in_use in RUNGE_KUTTA | ADAMS else MAX_EVALUATIONS
+        field = kind(self._equations, p, batch.start, limit)
+        grid = batch.grid
+        y0 = self._initial(p, kind is SensitivityField)
         if not torch.isfinite(y0).all():
             raise SolveError("an initial value is not finite")
         if len(grid) == 1:
             return y0.unsqueeze(0)
-        keywords: dict[str, Any] = {
-            "method": self.method_in_use,
-            "rtol": self.options.rtol,
-            "atol": self.options.atol,
-            "options": self._method_options(grid),
-        }
-        adjoint = self.options.adjoint or self.method_in_use in ADJOINT_ONLY
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")
-                if adjoint and torch.is_grad_enabled():
-                    wanted = tuple(q for q in parameters if q.requires_grad)
-                    y = torchdiffeq.odeint_adjoint(field, y0, grid, adjoint_params=wanted, **keywords)
-                else:
-                    y = torchdiffeq.odeint(field, y0, grid, **keywords)
-        except AssertionError as error:
-            raise SolveError(_sentence(str(error))) from error
+            y = self._odeint(field, y0, grid, parameters)
+        except (AssertionError, Warning, SolveError) as error:
+            with torch.no_grad():
+                field.evaluations = 0
+                if not torch.isfinite(field(grid[0], y0)).all():
+                    raise SolveError("the equations have no finite value at the start") from error
+            raise SolveError(_sentence(error)) from error
+        if len(y) < len(grid):
+            raise SolveError(f"the solver gave up at t = {float(batch.start[0] + grid[len(y)]):g}; {STIFF}")
+        return y
+
+    def _odeint(self, field: Any, y0: Tensor, grid: Tensor, parameters: tuple[Tensor, ...]) -> Tensor:
+        method = self.method_in_use
+        keywords: dict[str, Any] = {"method": method, "rtol": self.options.rtol, "atol": self.options.atol}
+        keywords["options"] = self._method_options(grid)
+        if method not in RUNGE_KUTTA | ADAMS | ADJOINT_ONLY:
+            field.callback_step = field.callback_step_adjoint = check_step
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            if torch.is_grad_enabled() and (self.options.adjoint or method in ADJOINT_ONLY):
+                wanted = tuple(q for q in parameters if q.requires_grad)
+                y = torchdiffeq.odeint_adjoint(field, y0, grid, adjoint_params=wanted, **keywords)
+            else:
+                y = torchdiffeq.odeint(field, y0, grid, **keywords)
         return y  # type: ignore[no-any-return]
+
+    def _initial(self, p: Tensor, with_slopes: bool) -> Tensor:
+        """y at the start, [S, E], with its derivatives below where they are wanted."""
+        columns, like = p.unbind(-1), p.new_empty(len(p))
+        y0 = rows(self._equations.start(*columns), like)
+        if not with_slopes:
+            return y0
+        return torch.cat((y0, rows(self._equations.start_derivatives(*columns), like)))
 
     def _method_options(self, grid: Tensor) -> dict[str, Any]:
         method, step = self.method_in_use, self.options.step
@@ -238,41 +183,87 @@ class TorchEngine:
             # order at times that are no multiple of the step: subdivide the wanted grid instead.
             return {} if step is None else {"grid_constructor": lambda _f, _y0, t: subdivide(t, step)}
         if method in ADAMS:
-            # Multistep formulas need equal steps.
-            return {"step_size": step or float(grid.diff().min()), "interp": "cubic"}
+            width = step or float(grid.diff().min())
+            steps = {"grid_constructor": lambda _f, _y0, t: equal_steps(t, width), "interp": "cubic"}
+            # torchdiffeq's default order of 12 is unstable: an oscillator grows to 1e24 at 200 steps per period.
+            return steps | {"max_order": 5, "max_iters": 20}
         if method in ADJOINT_ONLY:
             return {"solver": "LSODA"}
-        return {"max_num_steps": MAX_EVALUATIONS}
+        return {"max_num_steps": MAX_EVALUATIONS, "norm": worst_rms}
 
 
 def subdivide(grid: Tensor, step: float) -> Tensor:
-    """The grid [G] with every interval cut into equal parts no longer than `step`."""
-    parts = torch.ceil(grid.diff() / step * (1 - 1e-12)).clamp(min=1).to(torch.int64)
-    left = grid[:-1].repeat_interleave(parts)
-    width = (grid.diff() / parts).repeat_interleave(parts)
+    """The grid [G], rising or falling, with every interval cut into equal parts no longer than `step`."""
+    width = grid.diff()
+    # float32 knows the width of an interval far from zero no better than this.
+    rounding = 4 * torch.finfo(grid.dtype).eps * grid.abs().max()
+    parts = torch.ceil((width.abs() - rounding) / step - SLACK).clamp(min=1)
+    _check_number(float(parts.sum()), step)
+    parts = parts.to(torch.int64)
     first = (parts.cumsum(0) - parts).repeat_interleave(parts)
     position = torch.arange(int(parts.sum()), device=grid.device) - first
-    return torch.cat((left + width * position, grid[-1:]))
+    left = grid[:-1].repeat_interleave(parts)
+    return torch.cat((left + (width / parts).repeat_interleave(parts) * position, grid[-1:]))
 
 
-def failed(experiment: Experiment, n_states: int, n_sensitive: int, sentence: str) -> Trajectory:
-    """A trajectory that can never be taken for a solution: NaN everywhere, and the reason."""
-    shape = (len(experiment.times), n_states)
-    return Trajectory(np.full(shape, np.nan), np.full((*shape, n_sensitive), np.nan), sentence)
+def equal_steps(grid: Tensor, step: float) -> Tensor:
+    """From the first to the last point of the grid in equal parts no longer than `step`: for multistep formulas."""
+    width = float(grid[-1] - grid[0])
+    number = abs(width) / step
+    _check_number(number, step)
+    n = max(math.ceil(number - SLACK), 1)
+    between = grid[0] + width / n * torch.arange(n, dtype=grid.dtype, device=grid.device)
+    return torch.cat((between, grid[-1:]))
 
 
-def _blow_up(states: Tensor, batch: Batch) -> str:
-    bad = ~torch.isfinite(states).all(dim=-1)
-    e = int(bad.any(dim=1).nonzero()[0])
-    t = float(batch.times[e, int(bad[e].nonzero()[0])])
-    return f"experiment {batch.experiments[e].name}: the solution is no longer finite at t = {t:g}; {STIFF}"
+def _check_number(number: float, step: float) -> None:
+    if not number <= MAX_STEPS:
+        raise SolveError(
+            f"a step of {step:g} makes {number:.1e} steps, and {MAX_STEPS} are too many; "
+            "choose a larger solver.step, or a method that chooses its steps itself"
+        )
 
 
-def _sentence(message: str) -> str:
+def _at_own_times(y: Tensor, batch: Batch) -> Tensor:
+    """[G, S, E] on the common grid -> [E, T, S] at each experiment's own times."""
+    index = batch.index
+    if (index == index[0]).all():
+        return y[index[0]].permute(2, 0, 1)
+    return y[index, :, torch.arange(len(index), device=y.device).unsqueeze(1)]
+
+
+def _alone(batch: Batch, e: int) -> Batch:
+    """Experiment e of a batch, on the common grid up to its own last time."""
+    own = slice(e, e + 1)
+    return replace(
+        batch,
+        experiments=batch.experiments[own],
+        rows=batch.rows[own],
+        start=batch.start[own],
+        grid=batch.grid[: int(batch.index[e].max()) + 1],
+        index=batch.index[own],
+        times=batch.times[own],
+        values=batch.values[own],
+        mask=batch.mask[own],
+        sigma=None if batch.sigma is None else batch.sigma[own],
+    )
+
+
+def _not_finite(y: Tensor, batch: Batch) -> str:
+    first = int((~torch.isfinite(y).flatten(1).all(dim=1)).nonzero()[0])
+    return f"the solution is no longer finite at t = {float(batch.start[0] + batch.grid[first]):g}; {STIFF}"
+
+
+def _sentence(error: BaseException) -> str:
+    message = str(error)
+    if isinstance(error, SolveError):
+        return message
     if "underflow" in message:
         return f"the step size became too small; {STIFF}"
     if "max_num_steps" in message:
         return f"the solver crawls: too many steps; {STIFF}"
     if "non-finite" in message:
         return f"the solution is no longer finite; {STIFF}"
+    if "iteration did not converge" in message:
+        return f"the implicit step did not converge; choose a smaller solver.step; {STIFF}"
     return f"the solver gave up ({message or 'no reason given'}); {STIFF}"

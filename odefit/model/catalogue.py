@@ -263,9 +263,7 @@ def entry(name: str, where: str = "") -> Entry:
         return _BY_NAME[name]
     except KeyError:
         hint = suggestion(name, names())
-        raise ModelError(
-            where, f"unknown model '{name}'{hint}; the built-in ones are {', '.join(names())}"
-        ) from None
+        raise ModelError(where, f"unknown model '{name}'{hint}; the built-in ones are {', '.join(names())}") from None
 
 
 def linear_equations(states: Sequence[str]) -> tuple[dict[str, str], dict[str, float]]:

@@ -52,9 +52,7 @@ def _rule(expr: Any, s: sp.Symbol, known: dict[Any, Any]) -> Any:
     if isinstance(expr, sp.Add):
         return sp.Add(*inner)
     if isinstance(expr, sp.Mul):
-        return sp.Add(
-            *(sp.Mul(*expr.args[:i], d, *expr.args[i + 1 :]) for i, d in enumerate(inner) if d != 0)
-        )
+        return sp.Add(*(sp.Mul(*expr.args[:i], d, *expr.args[i + 1 :]) for i, d in enumerate(inner) if d != 0))
     if isinstance(expr, sp.Pow):
         return _power(expr, inner[0], inner[1])
     if isinstance(expr, sp.sign | sp.Heaviside):

@@ -51,13 +51,13 @@ def _log_base(base: float) -> Callable[[Any], Any]:
 FUNCTIONS: Mapping[str, Function] = {
     "sin": Function(sp.sin, math.sin),
     "cos": Function(sp.cos, math.cos),
-    "tan": Function(sp.tan, math.tan),
+    "tan": Function(operators.tan, math.tan),
     "asin": Function(sp.asin, math.asin),
     "acos": Function(sp.acos, math.acos),
     "atan": Function(sp.atan, math.atan),
-    "sinh": Function(sp.sinh, math.sinh),
-    "cosh": Function(sp.cosh, math.cosh),
-    "tanh": Function(sp.tanh, math.tanh),
+    "sinh": Function(operators.sinh, math.sinh),
+    "cosh": Function(operators.cosh, math.cosh),
+    "tanh": Function(operators.tanh, math.tanh),
     "asinh": Function(sp.asinh, math.asinh),
     "acosh": Function(sp.acosh, math.acosh),
     "atanh": Function(sp.atanh, math.atanh),
@@ -145,7 +145,7 @@ class _Reader:
     def number(self, node: ast.expr, depth: int) -> Any:
         value = self.read(node, depth)
         if isinstance(value, sp.logic.boolalg.Boolean) and not isinstance(value, sp.Symbol):
-            return _choose([(sp.S.One, value), (sp.S.Zero, sp.true)])
+            return operators.choose([(sp.S.One, value), (sp.S.Zero, sp.true)])
         return value
 
     def condition(self, node: ast.expr, depth: int) -> Any:
@@ -254,6 +254,13 @@ class _Reader:
         result_power = exponent * (base.exp if base.is_Pow and base.exp.is_Number else 1)
         if result_power.is_Number and abs(result_power) > MAX_POWER:
             raise self.syntax.error(f"the power {_short(exponent)} is too large (at most {MAX_POWER})", node)
+        if isinstance(base, sp.exp):
+            return sp.exp(base.args[0] * exponent)
+        if base.is_Pow and not exponent.is_Integer and (base.exp.is_Number or exponent.is_Number):
+            # SymPy would search for the branches of a complex power, which can take for ever. Where the
+            # power of a power is real, it is this one (elsewhere this may be real, where that is not).
+            even = not base.exp.is_Number or (base.exp.is_Integer and base.exp % 2 == 0)
+            return sp.Pow(operators.Abs(base.base) if even else base.base, base.exp * exponent)
         coefficient, rest = base.as_coeff_Mul()
         splits = exponent.is_Integer or (exponent.is_Number and coefficient > 0)
         if splits and coefficient not in (1, -1):
@@ -291,7 +298,7 @@ class _Reader:
             (self.number(value, depth + 1), self.condition(condition, depth + 1))
             for value, condition in zip(node.args[:-1:2], node.args[1::2], strict=True)
         ]
-        return _choose([*pairs, (self.number(node.args[-1], depth + 1), sp.true)])
+        return operators.choose([*pairs, (self.number(node.args[-1], depth + 1), sp.true)])
 
     # -- functions and networks
 
@@ -314,6 +321,8 @@ class _Reader:
         if all(arg.is_Number for arg in arguments):
             shown = f"{name}({', '.join(_short(arg) for arg in arguments)})"
             return self.folded(function.value, shown, arguments, node)
+        if name == "sqrt":
+            return self.raised(arguments[0], sp.S.Half, node)
         return function.build(*arguments)
 
     def not_a_function(self, name: str) -> str:
@@ -330,9 +339,7 @@ class _Reader:
         if network is None:
             raise self.syntax.error("only a network has components to pick with [ ]", node)
         if len(node.args) != network.inputs:
-            raise self.syntax.error(
-                f"network '{name}' has {network.inputs} inputs (got {len(node.args)})", node
-            )
+            raise self.syntax.error(f"network '{name}' has {network.inputs} inputs (got {len(node.args)})", node)
         if index is None and network.outputs != 1:
             raise self.syntax.error(
                 f"network '{name}' has {network.outputs} outputs: pick one, as in {name}(...)[0]", node
@@ -384,24 +391,6 @@ class _Reader:
         except OverflowError:
             value = math.inf
         return number if number.is_Float and math.isfinite(value) else self.double(value, node)
-
-
-def _choose(pairs: list[tuple[Any, Any]]) -> Any:
-    """A Piecewise; decided conditions fall away, and neighbours of the same value become one.
-
-    Not left to SymPy: its own merging multiplies conditions out, which can take for ever.
-    """
-    kept: list[tuple[Any, Any]] = []
-    for value, condition in pairs:
-        if condition == sp.false:
-            continue
-        if kept and kept[-1][0] == value:
-            kept[-1] = (value, sp.Or(kept[-1][1], condition))
-        else:
-            kept.append((value, condition))
-        if kept[-1][1] == sp.true:
-            break
-    return kept[0][0] if len(kept) == 1 else sp.Piecewise(*kept, evaluate=False)
 
 
 def _short(number: Any) -> str:

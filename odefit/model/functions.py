@@ -41,7 +41,7 @@ def numpy_function(
     condition holds is returned. Raises ModelError when a formula uses a name that is no argument, or a
     neural network.
     """
-    compiled = _compile(formulas, arguments, Printer(), _numpy_namespace())
+    compiled = _compile(formulas, arguments, Printer, _numpy_namespace())
 
     def call(*values: Any) -> list[NDArray[np.float64] | float]:
         with np.errstate(all="ignore"):
@@ -69,7 +69,7 @@ def torch_function(
 
     modules = dict(networks or {})
     prepared = [_guard(_applications(formula, modules), sp.true) for formula in map(sp.sympify, formulas)]
-    compiled = _compile(prepared, arguments, TorchPrinter(), _torch_namespace(modules), extra=("like",))
+    compiled = _compile(prepared, arguments, TorchPrinter, _torch_namespace(modules), extra=("like",))
     no_tensor = torch.zeros((), dtype=torch.float64)
 
     def call(*values: Any) -> list[Tensor | float]:
@@ -84,23 +84,28 @@ def torch_function(
 def _compile(
     formulas: Sequence[sp.Expr],
     arguments: Sequence[str],
-    printer: Printer,
+    printer: type[Printer],
     namespace: dict[str, Any],
     extra: tuple[str, ...] = (),
 ) -> Callable[..., list[Any]]:
-    renamed = {symbol(name): sp.Symbol(f"a{i}", real=True) for i, name in enumerate(arguments)}
+    names = {symbol(name): f"a{i}" for i, name in enumerate(arguments)}
     expressions = [sp.sympify(formula) for formula in formulas]
     for expr in expressions:
-        unknown = sorted(str(s.name) for s in expr.free_symbols - renamed.keys())
+        unknown = sorted(str(s.name) for s in expr.free_symbols - names.keys())
         if unknown:
             raise ModelError("", f"the formula {expr} uses '{unknown[0]}', which has no value here")
-    function: Callable[..., list[Any]] = sp.lambdify(
-        [*renamed.values(), *map(sp.Symbol, extra)],
-        [expr.xreplace(renamed) for expr in expressions],
-        modules=[namespace],
-        printer=printer,
-        cse=True,
-    )
+    # The printer renames the arguments: to replace them here would make SymPy evaluate all again.
+    writer = printer(names)
+    try:
+        function: Callable[..., list[Any]] = sp.lambdify(
+            sp.symbols([*names.values(), *extra]),
+            expressions,
+            modules=[namespace],
+            printer=writer,
+            cse=writer.share,
+        )
+    except (RecursionError, MemoryError):
+        raise ModelError("", "a formula is nested too deeply: split it up") from None
     return function
 
 

@@ -1,17 +1,21 @@
-"""SymPy functions that stay as they are written: abs, sign, heaviside, max, min, sigmoid.
+"""SymPy functions that stay as they are written: abs, sign, heaviside, max, min, sigmoid, tan, sinh, ...
 
 SymPy's own versions try to be clever with arguments that may be complex: `Abs(y*exp(sqrt(x)))` becomes
-`Abs(y)*exp(re(sqrt(x)))`, then cosines of `atan2`, and `Heaviside(sqrt(-x**2 - 1))` raises. Here every
-quantity is real, so these subclasses only fold numbers. `isinstance(f, sp.Abs)` and the class names hold
-as before; the derivative of a jump is zero, never a DiracDelta.
+`Abs(y)*exp(re(sqrt(x)))`, then cosines of `atan2`; `Heaviside(sqrt(-x**2 - 1))` raises; and whether
+`sinh(f)` is real is found out by expanding f, which can take for ever. Here every quantity is real, so these
+subclasses hardly do more than fold numbers. `isinstance(f, sp.Abs)` and the class names hold as before; the
+derivative of a jump is zero, never a DiracDelta.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import sympy as sp
+
+from odefit.errors import ModelError
 
 
 class Abs(sp.Abs):  # type: ignore[misc]
@@ -97,6 +101,43 @@ class Min(_Extreme, sp.Min):  # type: ignore[misc]
     _best = sp.Min
 
 
+class tan(sp.tan):  # type: ignore[misc]
+    """The tangent of a real number."""
+
+    is_real = True
+
+    def fdiff(self, _index: int = 1) -> Any:
+        return 1 + self**2
+
+
+class sinh(sp.sinh):  # type: ignore[misc]
+    """The hyperbolic sine of a real number."""
+
+    is_real = True
+
+    def fdiff(self, _index: int = 1) -> Any:
+        return cosh(self.args[0])
+
+
+class cosh(sp.cosh):  # type: ignore[misc]
+    """The hyperbolic cosine of a real number."""
+
+    is_real = True
+    is_positive = True
+
+    def fdiff(self, _index: int = 1) -> Any:
+        return sinh(self.args[0])
+
+
+class tanh(sp.tanh):  # type: ignore[misc]
+    """The hyperbolic tangent of a real number."""
+
+    is_real = True
+
+    def fdiff(self, _index: int = 1) -> Any:
+        return 1 - self**2
+
+
 class sigmoid(sp.Function):  # type: ignore[misc]
     """1 / (1 + exp(-x)), kept whole so that neither it nor its derivative overflows."""
 
@@ -118,3 +159,85 @@ def logistic(x: float) -> float:
     """1 / (1 + exp(-x)) without overflow."""
     e = math.exp(-abs(x))
     return (1.0 if x >= 0 else e) / (1.0 + e)
+
+
+def choose(pairs: list[tuple[Any, Any]]) -> Any:
+    """A Piecewise; decided conditions fall away, and neighbours of the same value become one.
+
+    Not left to SymPy: its own merging multiplies conditions out, which can take for ever.
+    """
+    kept: list[tuple[Any, Any]] = []
+    for value, condition in pairs:
+        if condition == sp.false:
+            continue
+        if kept and kept[-1][0] == value:
+            kept[-1] = (value, sp.Or(kept[-1][1], condition))
+        else:
+            kept.append((value, condition))
+        if kept[-1][1] == sp.true:
+            break
+    return kept[0][0] if len(kept) == 1 else sp.Piecewise(*kept, evaluate=False)
+
+
+def put_numbers(expr: Any, numbers: Mapping[Any, float]) -> Any:
+    """An expression with some symbols replaced by numbers, and constant parts folded to doubles.
+
+    In place of `expr.xreplace`, which evaluates `sqrt(-1.5) < x` to an error and may take for ever over
+    constants such as exp(exp(99)). Raises ModelError where no finite real value is left.
+    """
+    values = {s: sp.Float(value, 17) for s, value in numbers.items()}
+    try:
+        result = _put(expr, values, {})
+    except (ArithmeticError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelError("", f"the formula {expr} has no real value ({error})") from None
+    if result.has(sp.nan, sp.zoo, sp.oo, -sp.oo, sp.I):
+        at = ", ".join(f"{s} = {value:.6g}" for s, value in numbers.items() if s in expr.free_symbols)
+        raise ModelError("", f"the formula {expr} is not a finite real number when {at}")
+    return result
+
+
+def _put(expr: Any, values: Mapping[Any, Any], known: dict[Any, Any]) -> Any:
+    if expr in values:
+        return values[expr]
+    if not expr.args or not (expr.free_symbols & values.keys()):
+        return expr
+    if expr not in known:
+        if isinstance(expr, sp.Piecewise):
+            known[expr] = choose([tuple(_put(part, values, known) for part in pair) for pair in expr.args])
+        else:
+            known[expr] = _rebuild(expr, [_put(arg, values, known) for arg in expr.args])
+    return known[expr]
+
+
+def _rebuild(expr: Any, args: list[Any]) -> Any:
+    """One node with new arguments; NaN where plain numbers give no finite real value."""
+    if isinstance(expr, sp.logic.boolalg.BooleanFunction):
+        return expr.func(*args)
+    if any(arg is sp.nan for arg in args):
+        return sp.false if isinstance(expr, sp.core.relational.Relational) else sp.nan
+    plain = all(arg.is_Number for arg in args)
+    if isinstance(expr, sp.core.relational.Relational):
+        return expr.func(*args) if plain else expr.func(*args, evaluate=False)
+    name = type(expr).__name__
+    if not plain or name not in VALUES:
+        return expr.func(*args)
+    try:
+        value = VALUES[name](*map(float, args))
+    except (ArithmeticError, ValueError):
+        value = math.nan
+    return sp.Float(value, 17) if math.isfinite(value) else sp.nan
+
+
+VALUES: Mapping[str, Callable[..., float]] = {
+    **{name: getattr(math, name) for name in ("sin", "cos", "tan", "asin", "acos", "atan", "exp", "log")},
+    **{name: getattr(math, name) for name in ("sinh", "cosh", "tanh", "asinh", "acosh", "atanh")},
+    "Pow": math.pow,
+    "Abs": abs,
+    "Max": max,
+    "Min": min,
+    "sign": lambda x: float((x > 0) - (x < 0)),
+    "Heaviside": lambda x, _at_zero=1.0: float(x >= 0),
+    "sigmoid": logistic,
+    "Add": lambda *terms: math.fsum(terms),
+    "Mul": lambda *factors: math.prod(factors),
+}

@@ -6,12 +6,14 @@ namespace with which it is compiled, so no name of the user's can clash with any
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
 
 from odefit.errors import ModelError
+from odefit.model.sharing import Groups, shared_parts, split_product, split_sum
 
 _SAME = (
     *("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh"),
@@ -46,10 +48,37 @@ class Guarded(sp.Function):  # type: ignore[misc]
     is_real = True
 
 
+@dataclass(frozen=True)
+class Definition:
+    """What a name stands for."""
+
+    expr: Any
+
+
 class Printer:
-    """What both arrays and tensors share; `doprint` is what `sympy.lambdify` calls."""
+    """What both arrays and tensors share; `doprint` is what `sympy.lambdify` calls.
+
+    names: how the text calls each argument.
+    """
+
+    def __init__(self, names: Mapping[Any, str]) -> None:
+        self.names = dict(names)
+        self.groups: Groups = {}
+
+    def share(self, formulas: Sequence[Any]) -> tuple[list[tuple[sp.Symbol, Definition]], list[Any]]:
+        """For `lambdify(cse=...)`: the shared parts with their names, and the formulas as they are."""
+        parts, self.groups = shared_parts(formulas)
+        named = [(sp.Symbol(f"x{i}"), Definition(part)) for i, part in enumerate(parts)]
+        self.names |= {definition.expr: str(x) for x, definition in named}
+        return named, list(formulas)
 
     def doprint(self, expr: Any) -> str:
+        if isinstance(expr, Definition):
+            return self.node(expr.expr)
+        return self.names[expr] if expr in self.names else self.node(expr)
+
+    def node(self, expr: Any) -> str:
+        """The text of an expression whose parts may have names, but not itself."""
         if isinstance(expr, sp.Symbol):
             return str(expr.name)
         if isinstance(expr, sp.logic.boolalg.BooleanAtom):
@@ -83,36 +112,24 @@ class Printer:
         return f" {operator} ".join(self.doprint(arg) for arg in expr.args)
 
     def add(self, expr: Any) -> str:
-        """Positive terms first: a leading minus sign would cost an operation of its own."""
-        added: list[str] = []
-        subtracted: list[str] = []
-        for term in expr.args:
-            coefficient, rest = term.as_coeff_Mul()
-            if coefficient.is_negative and (added or len(expr.args) > 1):
-                subtracted.append(self.doprint(-coefficient * rest))
-            else:
-                added.append(self.doprint(term))
+        """Added terms first: a leading minus sign would cost an operation of its own."""
+        added, subtracted = (list(map(self.doprint, terms)) for terms in split_sum(expr))
         if not added:
             return f"(-({' + '.join(subtracted)}))"
         return f"({' - '.join([' + '.join(added), *subtracted])})"
 
     def mul(self, expr: Any) -> str:
-        coefficient, rest = expr.as_coeff_Mul()
-        above: list[str] = []
-        below: list[str] = []
-        for factor in sp.Mul.make_args(rest):
-            base, exponent = factor.as_base_exp() if isinstance(factor, sp.Pow) else (factor, sp.S.One)
-            if exponent.is_Rational and exponent < 0:
-                below.append(self.doprint(sp.Pow(base, -exponent)))
-            else:
-                above.append(self.doprint(factor))
-        sign = "-" if coefficient == -1 else ""
+        coefficient, factors, divisors = split_product(expr, self.groups)
+        above = list(map(self.doprint, factors))
         if coefficient not in (1, -1) or not above:
-            above.insert(0, _literal(abs(float(coefficient)) if sign else float(coefficient)))
+            above.insert(0, _literal(_double(coefficient)))
+            coefficient = sp.S.One
         text = " * ".join(above)
-        if below:
-            text += f" / ({' * '.join(below)})"
-        return f"({sign}{text})"
+        if len(divisors) == 1:
+            text += f" / {self.doprint(divisors[0])}"
+        elif divisors:
+            text += f" / ({' * '.join(map(self.doprint, divisors))})"
+        return f"({'-' if coefficient == -1 else ''}{text})"
 
     def pow(self, expr: Any) -> str:
         base, exponent = expr.as_base_exp() if expr.is_Pow else (expr, sp.S.One)
@@ -130,7 +147,7 @@ class Printer:
         return f"({inner} ** {self.doprint(exponent)})"
 
     def piecewise(self, expr: Any) -> str:
-        pairs = list(expr.args)
+        pairs = [pair for pair in expr.args if pair.cond != sp.false]
         # Without an "otherwise" there may be no value at all.
         otherwise = pairs.pop().expr if pairs[-1].cond == sp.true else sp.nan
         text = self.doprint(otherwise)
@@ -188,6 +205,8 @@ class TorchPrinter(Printer):
 
     def guarded(self, expr: Any) -> str:
         value, safe, condition = (self.doprint(arg) for arg in expr.args)
+        if condition in ("True", "False"):
+            return value if condition == "True" else safe
         return f"where({condition}, {value}, {safe})"
 
     def pow(self, expr: Any) -> str:
@@ -199,12 +218,6 @@ class TorchPrinter(Printer):
         if exponent in (-2, -3, -4):
             return f"reciprocal({self.doprint(sp.Pow(base, -exponent))})"
         return super().pow(expr)
-
-    def mul(self, expr: Any) -> str:
-        coefficient, rest = expr.as_coeff_Mul()
-        if coefficient == -1 and not isinstance(rest, sp.Mul):
-            return f"(-{self.doprint(rest)})"
-        return super().mul(expr)
 
     def clip(self, name: str, text: str, number: str) -> str:
         return f"clamp({text}, {'min' if name == 'maximum' else 'max'}={number})"

@@ -22,10 +22,12 @@ from numpy.typing import NDArray
 from odefit.data.experiments import FloatArray
 from odefit.model.system import symbol
 from odefit.objective.observation import Moments
+from odefit.objective.priors import HALF_LOG_2PI
 from odefit.objective.problem import Problem
 from odefit.objective.score import Evaluation
 
-HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+NOT_FINITE = "a prediction or a noise level is not finite, or not positive where it must be"
+IMPOSSIBLE = "a parameter has a value that its prior excludes"
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Likelihood:
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         self.failure: str | None = None
-        """Why the last evaluation was infinite, as a sentence."""
+        """Why the last evaluation was infinite, as a sentence; None where it was not."""
 
     @cached_property
     def cells(self) -> tuple[Cells, ...]:
@@ -101,6 +103,7 @@ class Likelihood:
     def moments(self, u: FloatArray, derivatives: bool) -> list[Moments] | None:
         """m, s and, when asked, their derivatives to u [rows, P]; None (and `failure`) where the model fails."""
         problem = self.problem
+        self.failure = None
         theta = problem.table.natural(u)
         local = problem.binding.local(theta)
         own = local[:, : problem.n_system]
@@ -122,15 +125,17 @@ class Likelihood:
         """Derivatives to local symbols [R, K] -> derivatives to u [R, P]."""
         if local is None:
             return None
-        columns, n = self._columns, len(slope)
+        n = len(slope)
         out = np.zeros((len(local), n + 1))
-        if (columns == columns[:1]).all():
-            np.add.at(out.T, columns[0], local.T)
-        else:
-            rows = np.arange(len(local))
-            for k, column in enumerate(columns.T):
-                out[rows, column[self.problem.owner]] += local[:, k]
-        return out[:, :n] * slope
+        rows = np.arange(len(local))
+        with np.errstate(over="ignore", invalid="ignore"):
+            # One symbol after the other: two of them may be the same parameter.
+            for k, column in enumerate(self._columns.T):
+                if (column == column[0]).all():
+                    out[:, column[0]] += local[:, k]
+                else:
+                    out[rows, column[self.problem.owner]] += local[:, k]
+            return out[:, :n] * slope
 
     def value(self, u: FloatArray) -> float:
         """The negative log posterior at u; inf where the model fails."""
@@ -148,22 +153,26 @@ class Likelihood:
         self, u: FloatArray, moments: list[Moments], scales: Mapping[int, float], derivatives: bool
     ) -> Evaluation:
         """The evaluation from the moments at u; scales: sigmas (by position in theta) that are given numbers."""
-        total, (z, a) = self.prior_value(u), self._prior_rows(u)
+        total = self.prior_value(u)
+        if not math.isfinite(total):
+            self.failure = IMPOSSIBLE
+            return failed(len(u))
+        z, a = self._prior_rows(u)
         zs, rows = [z], [a]
-        for cells, observed in zip(self.cells, moments, strict=True):
-            given = None if cells.theta is None else scales.get(cells.theta)
-            s = self._sigma(cells, observed) if given is None else np.full(len(cells.rows), given)
-            with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
+            for cells, observed in zip(self.cells, moments, strict=True):
+                given = None if cells.theta is None else scales.get(cells.theta)
+                s = self._sigma(cells, observed) if given is None else np.full(len(cells.rows), given)
                 r = (observed.m[cells.rows] - cells.values) / s
                 total += float(0.5 * (r @ r) + np.sum(np.log(s))) + cells.constant
-            if observed.dm is not None:
-                zs.append(r)
-                rows.append(observed.dm[cells.rows] / s[:, None])
-            if observed.ds is not None and given is None:
-                zs.append((1 - r * r) / math.sqrt(2))
-                rows.append(math.sqrt(2) * observed.ds[cells.rows] / s[:, None])
+                if observed.dm is not None:
+                    zs.append(r)
+                    rows.append(observed.dm[cells.rows] / s[:, None])
+                if observed.ds is not None and given is None:
+                    zs.append((1 - r * r) / math.sqrt(2))
+                    rows.append(math.sqrt(2) * observed.ds[cells.rows] / s[:, None])
         if not math.isfinite(total):
-            self.failure = "a prediction or a noise level is not finite, or not positive where it must be"
+            self.failure = NOT_FINITE
             return failed(len(u))
         if not derivatives:
             return Evaluation(total, np.zeros(0), np.zeros((0, len(u))))
@@ -205,7 +214,8 @@ class Likelihood:
         if moments is None:
             return math.nan
         pairs = zip(self.cells, moments, strict=True)
-        return float(sum(np.sum((o.m[c.rows] - c.values) ** 2) for c, o in pairs))
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(sum(np.sum((o.m[c.rows] - c.values) ** 2) for c, o in pairs))
 
 
 def failed(n: int) -> Evaluation:
@@ -229,7 +239,8 @@ class ProfileLikelihood:
     def _is_own(self, position: int) -> bool:
         problem = self.full.problem
         name_users = [c for c in self.full.cells if c.theta == position]
-        symbols = {s for s, i in zip(problem.binding.symbols, problem.binding.index[0], strict=True) if i == position}
+        bound = (problem.binding.index == position).any(axis=0)
+        symbols = {s for s, own in zip(problem.binding.symbols, bound, strict=True) if own}
         observation = problem.observation
         users = sum(
             bool({str(x) for x in formula.free_symbols} & symbols)
@@ -248,8 +259,9 @@ class ProfileLikelihood:
             squares, n, size = 0.0, 0, 0.0
             for cells, observed in zip(self.full.cells, moments, strict=True):
                 if cells.theta == position:
-                    difference = observed.m[cells.rows] - cells.values
-                    squares += float(difference @ difference)
+                    with np.errstate(over="ignore", invalid="ignore"):
+                        difference = observed.m[cells.rows] - cells.values
+                        squares += float(difference @ difference)
                     size += float(cells.values @ cells.values)
                     n += len(cells.rows)
             # An exact fit has no noise level; rounding keeps the logarithm finite.

@@ -125,7 +125,9 @@ class Observation:
             slopes: list[FloatArray | None] = [None] * n
         else:
             results = self._values_and_partials(*arguments)
-            slopes = self._chain(results[n:], dy)
+            # inf * 0 is NaN, and no news: the row is not measured, or its moment is not finite either.
+            with np.errstate(over="ignore", invalid="ignore"):
+                slopes = self._chain(results[n:], dy)
         out = []
         for position, name in enumerate(self.names):
             slot = self._sigma_slot.get(name)
@@ -154,14 +156,20 @@ class Observation:
         return slopes
 
     @cached_property
-    def _tensor_function(self) -> Any:
-        return torch_function(self._formulas, self._arguments)
+    def _tensor_functions(self) -> list[Any]:
+        """Per observable a function of m and, where it has a formula, s."""
+        slots = [(position, self._sigma_slot.get(name)) for position, name in enumerate(self.names)]
+        pairs = [[self._formulas[k] for k in pair if k is not None] for pair in slots]
+        return [torch_function(pair, self._arguments) for pair in pairs]
 
-    def moments_tensor(self, y: Tensor, t: Tensor, p: Tensor) -> tuple[Tensor, list[Tensor | None]]:
-        """m [E, T, O] and s per observable ([E, T] or None), differentiable. y [E, T, S], t [E, T], p [E, L]."""
+    def moment_tensors(self, position: int, y: Tensor, t: Tensor, p: Tensor) -> tuple[Tensor, Tensor | None]:
+        """m and s (None where it has no formula) of one observable, shaped like t, differentiable.
+
+        y: [..., S]; t: [...]; p: [..., L], which may broadcast. One observable at a time, so that each is
+        computed where it is measured and nowhere else: log(0) in an empty cell would turn its gradient into NaN.
+        """
         import torch
 
-        results = self._tensor_function(*y.unbind(-1), t, *p.unsqueeze(1).unbind(-1))
+        results = self._tensor_functions[position](*y.unbind(-1), t, *p.unbind(-1))
         full = [torch.as_tensor(r, dtype=y.dtype, device=y.device).expand(t.shape) for r in results]
-        sigma = [full[slot] if (slot := self._sigma_slot.get(name)) is not None else None for name in self.names]
-        return torch.stack(full[: len(self.names)], dim=-1), sigma
+        return full[0], full[1] if len(full) > 1 else None

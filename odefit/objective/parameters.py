@@ -148,7 +148,7 @@ class Binding:
 
     def local(self, theta: FloatArray) -> FloatArray:
         """Local values p [E, L] at theta [N]."""
-        if self.index.size == 0:
+        if not len(theta):
             return self.constant
         return np.where(self.index >= 0, theta[self.index], self.constant)
 
@@ -160,7 +160,7 @@ class Binding:
         constant = torch.as_tensor(self.constant, dtype=theta.dtype, device=theta.device)
         if rows is not None:
             index, constant = index[rows], constant[rows]
-        if index.numel() == 0:
+        if not len(theta):
             return constant
         return torch.where(index >= 0, theta[index], constant)
 

@@ -40,16 +40,24 @@ class Transforms:
         return np.array([i for i, scale in enumerate(self.scales) if scale == "logit"], dtype=np.intp)
 
     def natural(self, u: FloatArray) -> FloatArray:
-        """theta(u), [P]."""
+        """theta(u), [P]; within its bounds, and exactly on one, wherever u is."""
         theta = np.array(u, dtype=np.float64)
         with np.errstate(over="ignore"):
             theta[self._log] = np.exp(theta[self._log])
             k = self._logit
-            theta[k] = self.lower[k] + (self.upper[k] - self.lower[k]) / (1 + np.exp(-theta[k]))
-        return theta
+            theta[k] = self.lower[k] + (self.upper[k] - self.lower[k]) * _sigmoid(theta[k])
+        return self._within(theta, u) if len(self._log) or len(self._logit) else theta
+
+    def _within(self, theta: FloatArray, u: FloatArray) -> FloatArray:
+        """theta without the rounding at its bounds: exp(ln 10) is 10.000000000000002, which a prior on [1, 10]
+        would call impossible. A u outside of its bounds, the end of an interval maybe, stays outside."""
+        low, high = self._ends
+        lower, upper = self._natural_ends
+        theta = np.where((u > low) & (u < high), np.minimum(np.maximum(theta, lower), upper), theta)
+        return np.where(u == low, lower, np.where(u == high, upper, theta))
 
     def search(self, theta: FloatArray) -> FloatArray:
-        """u(theta), [P]; -inf or inf at an open end of a log or logit scale."""
+        """u(theta), [P]; -inf or inf at an open end of a log or logit scale, NaN beyond it."""
         u = np.array(theta, dtype=np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
             u[self._log] = np.log(u[self._log])
@@ -63,10 +71,29 @@ class Transforms:
         with np.errstate(over="ignore"):
             slope[self._log] = np.exp(u[self._log])
             k = self._logit
-            s = 1 / (1 + np.exp(-u[k]))
-            slope[k] = (self.upper[k] - self.lower[k]) * s * (1 - s)
+            # Not s (1 - s), which is 0 from u = 37 on.
+            slope[k] = (self.upper[k] - self.lower[k]) * _sigmoid(u[k]) * _sigmoid(-u[k])
         return slope
 
     def search_bounds(self) -> tuple[FloatArray, FloatArray]:
         """The bounds in search space, [P] each; a logit scale has none left."""
-        return self.search(self.lower), self.search(self.upper)
+        low, high = self._ends
+        return low.copy(), high.copy()
+
+    @cached_property
+    def _natural_ends(self) -> tuple[FloatArray, FloatArray]:
+        """The natural bounds; a log scale ends at 0, whether or not they say so."""
+        lower = np.array(self.lower, dtype=np.float64)
+        lower[self._log] = np.maximum(lower[self._log], 0.0)
+        return lower, np.array(self.upper, dtype=np.float64)
+
+    @cached_property
+    def _ends(self) -> tuple[FloatArray, FloatArray]:
+        lower, upper = self._natural_ends
+        return self.search(lower), self.search(upper)
+
+
+def _sigmoid(x: FloatArray) -> FloatArray:
+    """1 / (1 + exp(-x)) without overflow."""
+    e = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1.0, e) / (1.0 + e)

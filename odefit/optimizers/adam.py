@@ -6,7 +6,6 @@ their bounds after each step. Parameters of submodules are network weights, and 
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -70,9 +69,12 @@ def minimize_adam(
 ) -> Training:
     """Train `module` in place and leave it at its best state.
 
-    batches: iterated once per epoch (a DataLoader). callback: called after every epoch.
-    A loss or gradient that is not finite, or a solve that fails, ends the training with the best state so
-    far; so does Ctrl-C.
+    batches: iterated once per epoch (a DataLoader); a batch whose `mask` is False throughout is passed over.
+    callback: called after every epoch. A loss or gradient that is not finite, or a solve that fails, ends the
+    training with the best state so far; so does Ctrl-C.
+
+    The loss of an epoch with one batch is that of the parameters before its step, and these are what is kept.
+    With several batches it is a mean over parameters on the move, and those at the epoch's end are kept.
     """
     parameters = [q for q in module.parameters() if q.requires_grad]
     # Weight decay is for weights: a rate constant is not pulled towards zero.
@@ -82,38 +84,81 @@ def minimize_adam(
         {"params": others},
         {"params": weights, "weight_decay": options.weight_decay},
     ]
-    optimizer = torch.optim.Adam([g for g in groups if g["params"]], lr=options.learning_rate)
+    # fused: one call for all tensors, twice as fast for a small network.
+    optimizer = torch.optim.Adam([g for g in groups if g["params"]], lr=options.learning_rate, fused=True)
     scheduler = _scheduler(optimizer, options)
-    best, best_loss, best_epoch = _snapshot(module), math.inf, 0
+    keeper = _Keeper(module)
     history: list[Epoch] = []
     status: Status = "stopped"
     message = ""
     try:
         for epoch in range(1, options.epochs + 1):
-            before = _snapshot(module)
-            loss, norm, steps, cause = _epoch(module, batches, optimizer, options, parameters)
-            if cause:
-                message = f"stopped at epoch {epoch}: {cause}; the best parameters so far are kept"
+            passed = _epoch(module, batches, optimizer, options, parameters, keeper)
+            if passed.cause:
+                kept = "the best parameters so far are kept" if history else "the start is kept"
+                message = f"stopped at epoch {epoch}: {passed.cause}; {kept}"
                 break
-            history.append(Epoch(epoch, loss, optimizer.param_groups[0]["lr"], norm))
-            if loss < best_loss:
-                # A single batch's loss belongs to the parameters before its step.
-                best, best_loss, best_epoch = (before if steps == 1 else _snapshot(module)), loss, epoch
+            history.append(Epoch(epoch, passed.loss, optimizer.param_groups[0]["lr"], passed.norm))
+            keeper.offer(passed.loss, epoch, before_step=passed.steps == 1)
             if callback is not None:
                 callback(history[-1], module)
-            if options.patience and epoch - best_epoch >= options.patience:
+            if options.patience and epoch - keeper.epoch >= options.patience:
                 status, message = "converged", f"no better loss in the last {options.patience} epochs"
                 break
-            _advance(scheduler, loss)
+            _advance(scheduler, passed.loss)
         else:
             status, message = _verdict(history)
     except KeyboardInterrupt:
         status = "interrupted"
-        message = f"interrupted after {len(history)} of {options.epochs} epochs; the best parameters so far are kept"
-    if not math.isfinite(best_loss) and status != "interrupted":
+        kept = "the best parameters so far are kept" if math.isfinite(keeper.loss) else "the start is kept"
+        message = f"interrupted after {len(history)} of {options.epochs} epochs; {kept}"
+    if not math.isfinite(keeper.loss) and status != "interrupted":
         status = "failed"
-    module.load_state_dict(best)
-    return Training(status, message, best, best_loss, best_epoch, tuple(history))
+    keeper.restore()
+    best = {name: value.detach().clone() for name, value in module.state_dict().items()}
+    return Training(status, message, best, keeper.loss, keeper.epoch, tuple(history))
+
+
+class _Keeper:
+    """Two copies of a module's state, made once: the best so far, and that before the epoch's first step."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._live = [tensor.detach() for tensor in (*module.parameters(), *module.buffers())]
+        self._best = [tensor.clone() for tensor in self._live]
+        self._before = [tensor.clone() for tensor in self._live]
+        self.loss, self.epoch = math.inf, 0
+
+    def note(self) -> None:
+        """Remember the state as it is, before a step."""
+        self._copy(self._live, self._before)
+
+    def offer(self, loss: float, epoch: int, before_step: bool) -> None:
+        """Keep the present state, or the one that was noted, if this loss is the lowest."""
+        if not loss < self.loss:
+            return
+        if not before_step:
+            self.note()
+        # Exchanged, not copied: an interrupt in the middle of a copy spoils nothing.
+        self._best, self._before = self._before, self._best
+        self.loss, self.epoch = loss, epoch
+
+    def restore(self) -> None:
+        self._copy(self._best, self._live)
+
+    @staticmethod
+    def _copy(sources: list[Tensor], targets: list[Tensor]) -> None:
+        for source, target in zip(sources, targets, strict=True):
+            target.copy_(source)
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """One pass over the data: the mean loss, the last gradient's norm, how many steps, why it broke off (or '')."""
+
+    loss: float
+    norm: float
+    steps: int
+    cause: str = ""
 
 
 def _epoch(
@@ -122,38 +167,35 @@ def _epoch(
     optimizer: torch.optim.Optimizer,
     options: AdamOptions,
     parameters: list[nn.Parameter],
-) -> tuple[float, float, int, str]:
-    """One pass: mean loss, the last gradient's norm, how many steps, and why it broke off (or '')."""
+    keeper: _Keeper,
+) -> _Pass:
     total, cells, norm, steps = 0.0, 0, math.nan, 0
     clip = options.gradient_clip or math.inf
+    project = getattr(module, "project", None)
     for batch in batches:
+        weight = int(batch.mask.sum()) if hasattr(batch, "mask") else 1
+        if weight == 0:
+            continue
         optimizer.zero_grad(set_to_none=True)
         try:
             loss = module(batch)
+            value = loss.item()
+            if not math.isfinite(value):
+                return _Pass(math.nan, norm, steps, f"the loss is {value}")
+            loss.backward()
         except SolveError as error:
-            return math.nan, norm, steps, str(error)
-        if not torch.isfinite(loss):
-            return math.nan, norm, steps, f"the loss is {loss.item()}"
-        loss.backward()
+            return _Pass(math.nan, norm, steps, str(error))
         norm = float(nn.utils.clip_grad_norm_(parameters, clip))
         if not math.isfinite(norm):
-            return (
-                math.nan,
-                norm,
-                steps,
-                "the gradient is not finite; lower fit.learning_rate or shorten the data",
-            )
+            cause = "the gradient is not finite; lower fit.learning_rate or shorten the data"
+            return _Pass(math.nan, norm, steps, cause)
+        if steps == 0 and value < keeper.loss:
+            keeper.note()
         optimizer.step()
-        project = getattr(module, "project", None)
         if project is not None:
             project()
-        weight = int(batch.mask.sum()) if hasattr(batch, "mask") else 1
-        total, cells, steps = total + loss.item() * weight, cells + weight, steps + 1
-    return total / max(cells, 1), norm, steps, ""
-
-
-def _snapshot(module: nn.Module) -> dict[str, Tensor]:
-    return copy.deepcopy(module.state_dict())
+        total, cells, steps = total + value * weight, cells + weight, steps + 1
+    return _Pass(total / max(cells, 1), norm, steps)
 
 
 def _scheduler(optimizer: torch.optim.Optimizer, options: AdamOptions) -> Any:

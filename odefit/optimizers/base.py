@@ -48,7 +48,7 @@ class Outcome:
     status: `converged`; `stopped` (u is usable, but not known to be an optimum); `failed` (u is the start).
     message: a sentence that says why the search ended, and what to do about it where something can be done.
     n_evaluations, n_gradients: calls of `value` and calls with derivatives.
-    history: the value at the start and after each accepted step.
+    history: the value at the start and after each accepted step; it falls, but for rounding (1e-12).
     at_bound: [P], -1 where u lies on its lower bound, 1 on its upper bound, else 0.
     """
 
@@ -89,6 +89,17 @@ def usable(here: Evaluation) -> bool:
     """Whether a step can be computed from `here`: no NaN, and no number whose square overflows."""
     largest = max(np.abs(here.z).max(initial=0.0), np.abs(here.A).max(initial=0.0))
     return bool(np.isfinite(here.value) and largest < 1e150)
+
+
+def coordinate_steps(here: Evaluation, side: NDArray[np.int8]) -> tuple[FloatArray, FloatArray]:
+    """The Fisher scoring step in each component alone, and the decrease that it promises, both [P].
+
+    side: [P], see Outcome.at_bound; a component on a bound makes no step out of the box.
+    """
+    curvature = np.einsum("mp,mp->p", here.A, here.A)
+    steps = -here.gradient / np.where(curvature > 0, curvature, 1.0)
+    steps = np.where(side * steps > 0, 0.0, steps)
+    return steps, curvature * steps**2 / 2
 
 
 def check_box(

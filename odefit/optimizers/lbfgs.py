@@ -21,6 +21,7 @@ from odefit.optimizers.base import (
     Status,
     at_bound,
     check_box,
+    coordinate_steps,
     typical_size,
     usable,
 )
@@ -58,7 +59,6 @@ def minimize_lbfgs(
     if not search.start(u):
         return search.outcome("failed", FAILED_START)
     while True:
-        # SciPy's tolerances are absolute: when the objective has become much smaller, start again in its scale.
         search.worth = max(search.energy, np.finfo(np.float64).tiny)
         n_before = search.n_iterations
         status = search.run(max_iterations - n_before, ftol, gtol)
@@ -66,12 +66,13 @@ def minimize_lbfgs(
             return search.outcome("stopped", INTERRUPTED)
         if status == OUT_OF_ITERATIONS:
             return search.outcome("stopped", OUT_OF_STEPS.format(n=search.n_iterations))
+        # SciPy's tolerances are absolute: when the objective has become much smaller, start again in its scale.
         if search.energy > search.worth / 2 or search.n_iterations == n_before:
             break
     if status == CONVERGED:
         return search.outcome("converged", "The gradient or the progress vanishes within the bounds.")
     # The line search found nothing. Near an optimum that is rounding; elsewhere the gradient is at fault.
-    if search.projected_gradient() <= 1e-4 * search.worth:
+    if search.is_exhausted():
         return search.outcome("converged", "Nothing left to gain at the precision of the objective.")
     return search.outcome("stopped", DISAGREE)
 
@@ -97,7 +98,9 @@ class _Search:
     def start(self, u: FloatArray) -> bool:
         """Whether the objective can be computed at u, which becomes the best point."""
         self.u, self.slope = u, np.zeros_like(u)
+        self.base = (u, np.inf, self.slope)
         self.value_and_gradient(u / self.unit)
+        self.base = (self.u, self.value, self.slope)
         self.history.append(self.value)
         return bool(np.isfinite(self.value))
 
@@ -129,19 +132,20 @@ class _Search:
             return self.hill(x)
         slope = here.gradient * self.unit
         if here.value <= self.value:
-            self.u, self.value, self.slope = u, here.value, slope
+            self.u, self.value, self.slope, self.here = u, here.value, slope, here
             self.energy = float(here.z @ here.z) / 2
         return here.value / self.worth, slope / self.worth
 
     def hill(self, x: FloatArray) -> tuple[float, FloatArray]:
-        """What the line search is told where the model fails: a parabola around the best point that rises as
-        much as the gradient promised to fall, so that its minimum is a quarter of the way back there."""
-        away = x - self.u / self.unit
+        """What the line search is told where the model fails: a parabola around the point where it began that
+        rises as much as the slope there promised to fall, so that it looks a quarter of the way next."""
+        u, value, slope = self.base
+        away = x - u / self.unit
         distance = float(away @ away)
-        if not np.isfinite(self.value) or distance == 0.0:
+        if not np.isfinite(value) or distance == 0.0:
             return np.inf, np.zeros_like(x)
-        rise = abs(float(self.slope @ away)) + 1e-3 * self.worth
-        return (self.value + rise) / self.worth, 2 * rise / (distance * self.worth) * away
+        rise = abs(float(slope @ away)) + 1e-3 * self.worth
+        return (value + rise) / self.worth, 2 * rise / (distance * self.worth) * away
 
     def natural(self, x: FloatArray) -> FloatArray:
         """u at x, exactly on a bound where x is (u / unit * unit may differ from u in the last digit)."""
@@ -152,15 +156,17 @@ class _Search:
     def accept(self, xk: FloatArray) -> None:
         del xk  # the best point is remembered by value_and_gradient
         self.n_iterations += 1
+        self.base = (self.u, self.value, self.slope)
         self.history.append(self.value)
         if self.callback is not None and self.callback(self.u.copy(), self.value):
             self.interrupted = True
             raise StopIteration
 
-    def projected_gradient(self) -> float:
-        """The largest component of the gradient at the best point that points into the box, per unit."""
-        side = at_bound(self.u, self.lower, self.upper)
-        return float(np.abs(np.where(side * self.slope < 0, 0.0, self.slope)).max())
+    def is_exhausted(self) -> bool:
+        """Whether no component alone can still lower the objective, or be moved, by more than rounding."""
+        steps, promises = coordinate_steps(self.here, at_bound(self.u, self.lower, self.upper))
+        still = np.abs(steps) <= 1e-7 * np.maximum(np.abs(self.u), 1e-3 * self.unit)
+        return bool((promises <= 1e-8 * self.energy).all() or still.all())
 
     def outcome(self, status: Status, message: str) -> Outcome:
         return Outcome(

@@ -22,6 +22,7 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from odefit.data.experiments import FloatArray
 from odefit.objective.score import Evaluation
@@ -37,6 +38,7 @@ from odefit.optimizers.base import (
     Status,
     at_bound,
     check_box,
+    coordinate_steps,
     typical_size,
     usable,
 )
@@ -72,11 +74,6 @@ class Point:
     def energy(self) -> float:
         """|z|**2 / 2: what the best possible linear model could take away."""
         return float(self.here.z @ self.here.z) / 2
-
-    def coordinate_promise(self) -> float:
-        """The largest decrease that the model predicts for a change of one component alone."""
-        curvature = np.einsum("mp,mp->p", self.here.A, self.here.A)
-        return float(np.max(self.here.gradient**2 / np.where(curvature > 0, curvature, 1.0))) / 2
 
 
 @dataclass(frozen=True)
@@ -131,9 +128,9 @@ class LocalModel:
         p = -(self.s / (self.s**2 + damping) * self.c) @ self.V
         if (p >= self.low).all() and (p <= self.high).all():
             return p
-        return self._damped_at_bounds(damping)
+        return self._damped_at_bounds(damping, p)
 
-    def _damped_at_bounds(self, damping: float) -> FloatArray:
+    def _damped_at_bounds(self, damping: float, unbounded: FloatArray) -> FloatArray:
         """Pivots between variables on a bound and free ones until all signs are right.
 
         All wrong ones change sides at once as long as that makes them fewer, then one at a time (Júdice
@@ -142,7 +139,7 @@ class LocalModel:
         B = np.vstack([self.s[:, None] * self.V, np.sqrt(damping) * np.eye(len(self.low))])
         target = np.concatenate([-self.c, np.zeros(len(self.low))])
         p = np.zeros_like(self.low)
-        side = np.zeros(len(p), dtype=np.int8)
+        side = self._beyond(unbounded)
         fewest, patience = len(p) + 1, 3
         for _ in range(10 * len(p) + 10):
             free = side == 0
@@ -150,9 +147,10 @@ class LocalModel:
             if free.any():
                 rest = target - B[:, ~free] @ p[~free]
                 p[free] = np.linalg.lstsq(B[:, free], rest, rcond=None)[0]
-            slope = B.T @ (B @ p - target)
-            beyond = np.where(p < self.low, -1, np.where(p > self.high, 1, 0)).astype(np.int8)
-            wrong = (free & (beyond != 0)) | (side * slope > 0)
+            error = B @ p - target
+            rounding = len(B) * EPS * (np.abs(B).T @ np.abs(error))
+            beyond = self._beyond(p)
+            wrong = (free & (beyond != 0)) | (side * (B.T @ error) > rounding)
             count = int(wrong.sum())
             if count == 0:
                 break
@@ -164,6 +162,9 @@ class LocalModel:
                 wrong[: np.flatnonzero(wrong)[-1]] = False
             side = np.where(wrong, np.where(free, beyond, 0), side)
         return np.clip(p, self.low, self.high)
+
+    def _beyond(self, p: FloatArray) -> NDArray[np.int8]:
+        return (p > self.high).astype(np.int8) - (p < self.low).astype(np.int8)
 
 
 def _norm(x: FloatArray) -> float:
@@ -178,10 +179,12 @@ class Trial:
     ratio: float
 
 
-class _End(Exception):
-    def __init__(self, status: Status, message: str) -> None:
-        self.status: Status = status
-        self.message = message
+@dataclass(frozen=True)
+class Ending:
+    """Why a search is over."""
+
+    status: Status
+    message: str
 
 
 def minimize_least_squares(
@@ -214,7 +217,7 @@ def minimize_least_squares(
 
 
 class _Search:
-    """The state of one search. It ends by raising _End, wherever the reason is found."""
+    """The state of one search: what it counts, where it is, and how far it trusts its model."""
 
     def __init__(
         self,
@@ -234,71 +237,71 @@ class _Search:
         self.n_tried = 0
 
     def run(self, callback: Callback | None) -> Outcome:
-        try:
-            point = self.start()
-            while True:
-                model = LocalModel.at(point, self.size, self.lower, self.upper)
-                if point.energy == 0.0:
-                    raise _End("converged", "The data are met exactly.")
-                point = self.improve(point, model)
-                self.accept(point)
-                if callback is not None and callback(point.u.copy(), point.value):
-                    raise _End("stopped", INTERRUPTED)
-        except _End as end:
-            return Outcome(
-                u=self.u,
-                value=self.history[-1],
-                status=end.status,
-                message=end.message,
-                n_evaluations=self.count.n_evaluations,
-                n_gradients=self.count.n_gradients,
-                history=tuple(self.history),
-                at_bound=at_bound(self.u, self.lower, self.upper),
-            )
+        reached = self.start()
+        while isinstance(reached, Point):
+            self.u = reached.u
+            self.history.append(reached.value)
+            if callback is not None and len(self.history) > 1 and callback(self.u.copy(), reached.value):
+                reached = Ending("stopped", INTERRUPTED)
+            else:
+                reached = self.improve(reached)
+        return Outcome(
+            u=self.u,
+            value=self.history[-1] if self.history else np.inf,
+            status=reached.status,
+            message=reached.message,
+            n_evaluations=self.count.n_evaluations,
+            n_gradients=self.count.n_gradients,
+            history=tuple(self.history),
+            at_bound=at_bound(self.u, self.lower, self.upper),
+        )
 
-    def start(self) -> Point:
+    def start(self) -> Point | Ending:
         # `value` as well as `evaluate`: an ODE solver answers slightly differently with sensitivities, and
         # later values, which come from `value`, must be compared with their like.
         value = self.count.value(self.u)
-        self.history.append(value)
-        here = self.count.evaluate(self.u) if np.isfinite(value) else None
-        if here is None or not usable(here):
-            raise _End("failed", FAILED_START)
-        return Point(self.u, value, here)
+        if np.isfinite(value):
+            here = self.count.evaluate(self.u)
+            if usable(here):
+                return Point(self.u, value, here)
+        return Ending("failed", FAILED_START)
 
-    def accept(self, point: Point) -> None:
-        self.u = point.u
-        self.history.append(point.value)
-
-    def improve(self, point: Point, model: LocalModel) -> Point:
-        """The next point: tries steps in ever smaller radii until one is good."""
+    def improve(self, point: Point) -> Point | Ending:
+        """The next point, from steps in ever smaller radii until one is good; or why there is none."""
+        model = LocalModel.at(point, self.size, self.lower, self.upper)
         full = model.damped(0.0)
         promise = model.decrease(full)
-        tolerances = self.tolerances
-        if promise <= tolerances.gtol**2 * point.energy:
-            raise _End("converged", "The gradient vanishes within the bounds.")
-        nothing_left = min(promise, point.coordinate_promise()) <= tolerances.ftol * point.energy
+        if promise <= self.tolerances.gtol**2 * point.energy:
+            return Ending("converged", "The gradient vanishes within the bounds.")
+        little = self.tolerances.ftol * point.energy
         for n_rejected in itertools.count():
-            if n_rejected >= PATIENCE and promise <= tolerances.ftol * point.energy:
-                raise _End("converged", "Nothing left to gain at the precision of the objective.")
-            if n_rejected >= 2 * PATIENCE and nothing_left:
-                raise _End("converged", "Nothing left to gain at the precision of the objective.")
-            if self.n_tried >= tolerances.max_iterations:
-                raise _End("stopped", OUT_OF_STEPS.format(n=self.n_tried))
+            hopeless = n_rejected >= PATIENCE and promise <= little
+            if hopeless or (n_rejected >= 2 * PATIENCE and self.component_promise(point) <= little):
+                return Ending("converged", "Nothing left to gain at the precision of the objective.")
+            if self.n_tried >= self.tolerances.max_iterations:
+                return Ending("stopped", OUT_OF_STEPS.format(n=self.n_tried))
             within = _norm(full) <= self.radius
             p = full if within else model.step(self.radius)
             u = self.move(point.u, p, model)
-            least = np.maximum(tolerances.xtol * np.abs(point.u), EPS * self.size)
-            if (np.abs(u - point.u) <= least).all():
-                if within or nothing_left:
-                    raise _End("converged", "The parameters no longer change.")
-                raise _End("stopped", DISAGREE)
+            if self.is_still(point.u, u):
+                if within or min(promise, self.component_promise(point)) <= little:
+                    return Ending("converged", "The parameters no longer change.")
+                return Ending("stopped", DISAGREE)
             self.n_tried += 1
             trial = self.attempt(point, u, model.decrease(p))
             self.resize(_norm(p), trial.ratio)
             if trial.point is not None and trial.ratio > 1e-4:
                 return trial.point
         raise AssertionError("unreachable")
+
+    def component_promise(self, point: Point) -> float:
+        """What a change of the best single component promises: less than `promise`, and still true where A is
+        nearly singular, so that it promises what cannot be had."""
+        return float(coordinate_steps(point.here, at_bound(point.u, self.lower, self.upper))[1].max())
+
+    def is_still(self, before: FloatArray, after: FloatArray) -> bool:
+        least = np.maximum(self.tolerances.xtol * np.abs(before), EPS * self.size)
+        return bool((np.abs(after - before) <= least).all())
 
     def move(self, u: FloatArray, p: FloatArray, model: LocalModel) -> FloatArray:
         """u + size p, exactly on a bound where p reaches it."""
@@ -313,7 +316,7 @@ class _Search:
         decrease = point.value - value
         rounding = ROUNDING * max(abs(value), point.energy)
         blind = predicted < 1e3 * rounding
-        if predicted <= 0 or decrease < (-rounding if blind else 1e-4 * predicted):
+        if predicted <= 0 or (value > min(self.history) + rounding if blind else decrease < 1e-4 * predicted):
             return Trial(None, decrease / predicted if predicted > 0 else -1.0)
         here = self.count.evaluate(u)
         if not usable(here):

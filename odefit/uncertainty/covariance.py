@@ -67,7 +67,9 @@ def fisher_covariance(
         undetermined[names[k]] = "the data do not depend on it"
     chosen, length = chosen[~silent], length[~silent]
     if chosen.size:
-        _, s, vt = np.linalg.svd(a[:, chosen] / length, full_matrices=True)
+        # R has the singular values of A, and is small: a full U of many data would be [M, M].
+        r = np.linalg.qr(a[:, chosen] / length, mode="r")
+        _, s, vt = np.linalg.svd(r, full_matrices=True)
         s = np.concatenate([s, np.zeros(len(chosen) - len(s))])
         known = s > tolerance * s[0]
         null = vt[~known].T
@@ -84,7 +86,7 @@ def fisher_covariance(
 
 def _combination(k: int, null: FloatArray, chosen: NDArray[np.intp], names: Sequence[str]) -> str:
     """Which parameters move together with parameter k without a change of the fit."""
-    direction = null @ null[k]
+    direction = null @ null[k] / np.linalg.norm(null[k])
     partners = [names[chosen[j]] for j in np.argsort(-np.abs(direction)) if j != k and abs(direction[j]) > PARTICIPATES]
     if not partners:
         return "the data do not determine it"

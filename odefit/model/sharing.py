@@ -1,0 +1,115 @@
+"""What formulas have in common, so that it is computed once: x*y in `beta*x*y` and `gamma*x*y`.
+
+SymPy's own `cse` takes formulas to pieces and evaluates them again, which changes signs (`y - x` becomes
+`-(x - y)`, one operation more) and now and then fails. Here nothing is rebuilt: a part that is met twice
+gets a name, and the printer writes the name.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import sympy as sp
+
+MAX_PRODUCTS = 400
+MAX_FACTORS = 12
+
+Groups = dict[Any, list[Any]]
+
+
+def split_sum(expr: Any) -> tuple[list[Any], list[Any]]:
+    """The terms of a sum that are added, and those (with a plus sign) that are subtracted."""
+    added: list[Any] = []
+    subtracted: list[Any] = []
+    for term in expr.args:
+        coefficient, rest = term.as_coeff_Mul()
+        if coefficient.is_negative:
+            subtracted.append(-coefficient * rest)
+        else:
+            added.append(term)
+    return added, subtracted
+
+
+def split_product(expr: Any, groups: Groups) -> tuple[Any, list[Any], list[Any]]:
+    """(c, above, below) with expr = c * product(above) / product(below)."""
+    coefficient, rest = expr.as_coeff_Mul()
+    above: list[Any] = []
+    below: list[Any] = []
+    for factor in sp.Mul.make_args(rest):
+        base, exponent = factor.as_base_exp() if factor.is_Pow else (factor, sp.S.One)
+        if exponent.is_Rational and exponent < 0:
+            below.append(sp.Pow(base, -exponent))
+        else:
+            above.append(factor)
+    if coefficient != 1 and above and isinstance(rest, sp.Mul):
+        # -x*y and 2*x*y are multiples of x*y, which may be shared.
+        return coefficient, [rest], []
+    return coefficient, groups.get(rest, above), below
+
+
+def shared_parts(formulas: Sequence[Any]) -> tuple[list[Any], Groups]:
+    """The parts that occur more than once, inner ones first, and how products are grouped to share more."""
+    groups = _group(_nodes(formulas, {}))
+    uses = Counter[Any](formulas)
+    order = _nodes(formulas, groups)
+    for node in order:
+        uses.update(_parts(node, groups))
+    return [node for node in order if uses[node] > 1], groups
+
+
+def _parts(expr: Any, groups: Groups) -> list[Any]:
+    """What the printer writes inside of an expression."""
+    if isinstance(expr, sp.Add):
+        added, subtracted = split_sum(expr)
+        return added + subtracted
+    if isinstance(expr, sp.Mul):
+        _, above, below = split_product(expr, groups)
+        return above + below
+    if isinstance(expr, sp.Pow) and expr.exp.is_Rational and expr.exp < -1:
+        return [sp.Pow(expr.base, -expr.exp)]
+    if isinstance(expr, sp.Piecewise):
+        return [part for pair in expr.args for part in pair.args]
+    return list(expr.args)
+
+
+def _nodes(formulas: Sequence[Any], groups: Groups) -> list[Any]:
+    """Every part that takes an operation, once, inner ones first."""
+    found: dict[Any, None] = {}
+
+    def visit(expr: Any) -> None:
+        if expr in found or not expr.args or not expr.free_symbols:
+            return
+        for part in _parts(expr, groups):
+            visit(part)
+        found[expr] = None
+
+    for formula in formulas:
+        visit(formula)
+    return list(found)
+
+
+def _group(nodes: Sequence[Any]) -> Groups:
+    """Give pairs of factors that occur in several products a product of their own, commonest first."""
+    products: Groups = {}
+    for node in nodes:
+        if isinstance(node, sp.Mul):
+            coefficient, above, _ = split_product(node, {})
+            if coefficient == 1 and len(above) <= MAX_FACTORS:
+                products[node] = above
+    groups: Groups = {}
+    while 1 < len(products) <= MAX_PRODUCTS:
+        pairs = Counter(frozenset(p) for above in products.values() for p in combinations(above, 2))
+        pair, count = max(pairs.items(), key=lambda item: item[1], default=(frozenset(), 0))
+        if count < 2:
+            break
+        for rest, above in products.items():
+            if pair <= set(above) and sp.Mul(*pair) != rest:
+                chosen = [factor for factor in above if factor in pair]
+                left = [factor for factor in above if factor not in pair]
+                products[rest] = groups[rest] = [sp.Mul(*chosen), *left]
+        # A pair that is a whole product needs no group of its own.
+        products = {rest: above for rest, above in products.items() if sp.Mul(*pair) != rest}
+    return groups

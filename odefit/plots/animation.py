@@ -1,0 +1,179 @@
+"""The fit converging, as a GIF: the measurements, and the curve that moves towards them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from odefit.data.experiments import FloatArray
+from odefit.errors import Faults, RunError
+from odefit.plots import style
+from odefit.plots.curves import points
+from odefit.plots.draw import write_picture
+from odefit.plots.selection import Group, Quantity, select, time_label, title_of
+from odefit.plots.tables import Rows, read_rows
+from odefit.runs import folder as files
+from odefit.runs.run import Run
+
+MAX_FRAMES, MAX_BYTES = 80, 2_000_000
+MAX_ROWS, MAX_COLUMNS = 3, 2
+DOTS = 100
+FRAME_MS, LAST_MS = 90, 2500
+SHADES = 20
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One epoch: curves by experiment, times [T] and observables [T, O]."""
+
+    epoch: int
+    loss: float
+    curves: dict[str, tuple[FloatArray, FloatArray]]
+
+
+def animate(run: Run, out: Path | None = None) -> Path:
+    """Draw frames.csv as a GIF of less than 2 MB, and return the file.
+
+    out: the file, or a folder; default: plots/animation.gif in the run folder. Raises RunError where the run
+    kept no frames, is damaged, or the file cannot be written.
+    """
+    rows = read_rows(run, files.FRAMES)
+    if rows is None or not len(rows):
+        raise RunError(
+            str(run.path), "kept no frames to animate; say `fit.plot_every: 10` and fit again (fit.method: adam)"
+        )
+    frames = thinned(_frames(run, rows), MAX_FRAMES)
+    folder = run.path / "plots" if out is None else Path(out)
+    target = folder if folder.suffix.lower() == ".gif" and not folder.is_dir() else folder / "animation.gif"
+    with style.styled():
+        images = _images(run, frames)
+    data = _encode(images)
+    while len(data) > MAX_BYTES and len(images) > 2:
+        images = thinned(images, len(images) // 2)
+        data = _encode(images)
+    write_picture(target, data)
+    return target
+
+
+def thinned(items: Sequence[Any], most: int) -> list[Any]:
+    """At most so many, evenly chosen, the first and the last among them."""
+    if len(items) <= most:
+        return list(items)
+    return [items[k] for k in np.unique(np.linspace(0, len(items) - 1, most).round().astype(int))]
+
+
+def _frames(run: Run, rows: Rows) -> list[Frame]:
+    """Cut the table into epochs. Raises RunError."""
+    if len(rows.header) != 4 + len(run.observables):
+        raise RunError(rows.path, "is damaged: it does not fit the observables; fit again")
+    epoch, loss, times = rows.numbers(0), rows.numbers(1), rows.numbers(3)
+    names = np.array(rows.text(2), dtype=object)
+    values = np.stack([rows.numbers(4 + k) for k in range(len(run.observables))], axis=1)
+    frames = []
+    for number in np.unique(epoch):
+        here = np.flatnonzero(epoch == number)
+        curves = {}
+        for name in dict.fromkeys(names[here]):
+            own = here[names[here] == name]
+            curves[str(name)] = (times[own], values[own])
+        frames.append(Frame(int(number), float(loss[here[0]]), curves))
+    return frames
+
+
+def _images(run: Run, frames: Sequence[Frame]) -> list[Any]:
+    """Every frame as a picture: the axes are laid out once, and only curves and title change."""
+    from PIL import Image
+
+    fig, lines = _stage(run, frames)
+    title = fig.suptitle(" \n ")
+    images = []
+    for frame in frames:
+        for line, name, column in lines:
+            times, values = frame.curves.get(name, (np.empty(0), np.empty((0, len(run.observables)))))
+            line.set_data(times, values[:, column])
+        title.set_text(f"{style.plain(title_of(run))}\nepoch {frame.epoch}, loss {frame.loss:.3g}")
+        fig.canvas.draw()
+        fig.set_layout_engine("none")
+        images.append(Image.fromarray(np.asarray(fig.canvas.buffer_rgba())).convert("RGB"))  # type: ignore[attr-defined]
+    return images
+
+
+def _stage(run: Run, frames: Sequence[Frame]) -> tuple[Figure, list[tuple[Line2D, str, int]]]:
+    """The picture without its curves: panels with points and fixed limits, and the lines to be moved."""
+    experiments = list(frames[-1].curves)[:MAX_COLUMNS]
+    quantities = _observables(run)[:MAX_ROWS]
+    fig = style.figure(3.6 * len(experiments) + 1.2, 1.0 + 1.7 * len(quantities), " \n ")
+    fig.set_dpi(DOTS)
+    axes = fig.subplots(len(quantities), len(experiments), squeeze=False, sharex="col")
+    position = {experiment.name: row for row, experiment in enumerate(run.measured)}
+    lines = []
+    for i, quantity in enumerate(quantities):
+        for j, name in enumerate(experiments):
+            ax = axes[i, j]
+            at = points(run, Group(name, (position[name],) if name in position else ()), quantity)
+            size = style.marker_size(len(at.t))
+            ax.plot(at.t, at.d, "o", color=style.BLACK, markersize=size, markeredgewidth=0)
+            (line,) = ax.plot([], [], color=style.BLUE)
+            column = quantity.observable or 0
+            lines.append((line, name, column))
+            _fix_limits(ax, at.t, at.d, [f.curves[name] for f in frames if name in f.curves], column)
+            if j == 0:
+                ax.set_ylabel(quantity.label)
+            if i == 0 and len(run.measured) > 1:
+                ax.set_title(style.experiment_title(name))
+            if i == len(quantities) - 1:
+                ax.set_xlabel(time_label(run))
+            style.tidy_ticks(ax.xaxis)
+            style.tidy_ticks(ax.yaxis)
+    style.legend(fig, [style.point_handle("measured", style.BLACK), style.line_handle("fitted so far", style.BLUE)])
+    return fig, lines
+
+
+def _observables(run: Run) -> tuple[Quantity, ...]:
+    return select(run, None, None, None, Faults()).series
+
+
+def _fix_limits(
+    ax: Axes, t: FloatArray, d: FloatArray, curves: Sequence[tuple[FloatArray, FloatArray]], column: int
+) -> None:
+    """Limits for all frames: the points, and the curves as far as they leave these readable."""
+    times = np.concatenate([t, *(c[0] for c in curves)])
+    ax.set_xlim(times.min() - 0.02 * np.ptp(times), times.max() + 0.02 * np.ptp(times) or 1.0)
+    drawn = np.concatenate([c[1][:, column] for c in curves])
+    drawn = drawn[np.isfinite(drawn)]
+    core = d if len(d) else drawn
+    low, high = float(core.min()), float(core.max())
+    room = 0.4 * (high - low)
+    low, high = max(low - room, min(low, float(drawn.min()))), min(high + room, max(high, float(drawn.max())))
+    pad = 0.06 * (high - low) or 1.0
+    ax.set_ylim(low - pad, high + pad)
+
+
+def _encode(images: Sequence[Any]) -> bytes:
+    """One palette for all frames, the shades between the few colours in use: white stays white, nothing flickers."""
+    from PIL import Image
+
+    inks = [to_rgb(colour) for colour in ("white", style.BLACK, style.BLUE)]
+    shades = [
+        (1 - share) * np.array(a) + share * np.array(b)
+        for a, b in ((inks[0], inks[1]), (inks[0], inks[2]), (inks[2], inks[1]))
+        for share in np.linspace(0, 1, SHADES)
+    ]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette((255 * np.array(shades)).round().astype(np.uint8).tobytes())
+    still = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
+    times = [FRAME_MS] * (len(still) - 1) + [LAST_MS]
+    buffer = io.BytesIO()
+    still[0].save(
+        buffer, "GIF", save_all=True, append_images=still[1:], duration=times, loop=0, optimize=False, disposal=1
+    )
+    return buffer.getvalue()

@@ -1,0 +1,247 @@
+"""The curves of a picture: the fitted model solved again on a fine grid, its bands, and the truth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from odefit.data.experiments import Experiment, FloatArray
+from odefit.engines.choice import COMPILED
+from odefit.errors import RunError, SolveError
+from odefit.objective.likelihood import Likelihood
+from odefit.objective.problem import Problem
+from odefit.plots.selection import Group, Quantity
+from odefit.plots.tables import read_covariance
+from odefit.runs.run import Run
+from odefit.uncertainty.bands import Band, prediction_bands
+from odefit.uncertainty.degrees import residual_degrees
+
+FINE, FINEST = 400, 2000
+# Times that spread over so many decades are shown, and solved, on a logarithmic axis.
+DECADES = 3.0
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The true model's curve: values by the name of a state or an observable, [T] each."""
+
+    times: FloatArray
+    states: dict[str, FloatArray]
+    observables: dict[str, FloatArray]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One group's curve: times [T], states [T, S], observables [T, O]; start and end: of the experiment itself."""
+
+    group: Group
+    times: FloatArray
+    states: FloatArray
+    observables: FloatArray
+    start: float
+    end: float
+    band: Band | None = None
+    truth: Truth | None = None
+
+    def values(self, quantity: Quantity) -> FloatArray:
+        if quantity.observable is not None:
+            return self.observables[:, quantity.observable]
+        return self.states[:, quantity.state]
+
+    def true_values(self, quantity: Quantity, names: tuple[str, ...]) -> FloatArray | None:
+        """names: the observables of the run. The true model may know another set."""
+        if self.truth is None:
+            return None
+        if quantity.observable is not None:
+            name = names[quantity.observable]
+            return self.truth.observables.get(name, self.truth.states.get(quantity.name))
+        return self.truth.states.get(quantity.name)
+
+
+@dataclass(frozen=True)
+class Points:
+    """Measurements of one quantity in a group: t [M], d [M], and their own errors [M] where the data give them."""
+
+    t: FloatArray
+    d: FloatArray
+    error: FloatArray | None
+
+
+def points(run: Run, group: Group, quantity: Quantity, limits: tuple[float, float] | None = None) -> Points:
+    """What was measured of a quantity, within the limits where there are any."""
+    empty = np.empty(0)
+    if quantity.observable is None:
+        return Points(empty, empty, None)
+    k = quantity.observable
+    chosen = [run.measured[row] for row in group.members]
+    noise = run.assembly.problem.observation.noise[run.observables[k]]
+    t = np.concatenate([e.times for e in chosen])
+    d = np.concatenate([e.values[:, k] for e in chosen])
+    known = ~np.isnan(d)
+    if limits is not None:
+        known &= (t >= limits[0]) & (t <= limits[1])
+    error = None
+    if noise.sigma is None and not noise.is_log and all(e.sigma is not None for e in chosen):
+        error = np.concatenate([e.sigma[:, k] for e in chosen if e.sigma is not None])[known]
+    return Points(t[known], d[known], error)
+
+
+def trace(run: Run, groups: Sequence[Group], limits: tuple[float, float] | None) -> list[Trace]:
+    """Solve the fitted model for every group, over the limits or over the data. Raises SolveError, RunError."""
+    check_solvable(run)
+    rows = [group.members[0] for group in groups]
+    problem = restricted(run.assembly.problem, rows)
+    ends = [max(float(run.measured[m].times[-1]) for m in group.members) for group in groups]
+    starts = [run.measured[row].start for row in rows]
+    spans = [_span(run.measured[row], end, limits) for row, end in zip(rows, ends, strict=True)]
+    fine = [_fine_times(run, group, *span, end) for group, span, end in zip(groups, spans, ends, strict=True)]
+    steps = _solver_steps(run, max(high for _, high in spans))
+    wanted = fine
+    if steps is not None:
+        wanted = [_own_steps(run.measured[row], steps, high) for row, (_, high) in zip(rows, spans, strict=True)]
+    experiments = tuple(run.measured[row].at(t) for row, t in zip(rows, wanted, strict=True))
+    states = problem.states(run.theta, experiments)
+    local = problem.binding.local(run.theta)
+    observed = [problem.observation.predict(y, e.times, p) for y, e, p in zip(states, experiments, local, strict=True)]
+    truths = _truths(run, rows, fine)
+    bands = _bands(run, problem, experiments)
+    traces = [
+        Trace(*parts) for parts in zip(groups, wanted, states, observed, starts, ends, bands, truths, strict=True)
+    ]
+    return [_cut(trace, low) for trace, (low, _) in zip(traces, spans, strict=True)]
+
+
+def _cut(trace: Trace, low: float) -> Trace:
+    """Without what lies before the shown span, but for one point, so that the line reaches its edge."""
+    first = max(0, int(np.searchsorted(trace.times, low, side="right")) - 1)
+    band = trace.band
+    if band is not None:
+        band = Band(band.low[first:], band.high[first:], band.noise_low[first:], band.noise_high[first:])
+    return replace(
+        trace,
+        times=trace.times[first:],
+        states=trace.states[first:],
+        observables=trace.observables[first:],
+        band=band,
+    )
+
+
+def check_solvable(run: Run) -> None:
+    """Raises RunError where the run has no estimates to solve its model with."""
+    if not np.isfinite(run.theta).all():
+        raise RunError(str(run.path), f"has no estimates that could be drawn: {run.result.message}")
+
+
+def restricted(problem: Problem, rows: Sequence[int]) -> Problem:
+    """The problem of some of its experiments only."""
+    chosen = list(rows)
+    binding = replace(problem.binding, index=problem.binding.index[chosen], constant=problem.binding.constant[chosen])
+    return replace(problem, experiments=tuple(problem.experiments[row] for row in chosen), binding=binding)
+
+
+def _span(experiment: Experiment, end: float, limits: tuple[float, float] | None) -> tuple[float, float]:
+    if limits is None:
+        return experiment.start, end
+    low = max(experiment.start, limits[0])
+    return low, max(low, limits[1])
+
+
+def _fine_times(run: Run, group: Group, low: float, high: float, end: float) -> FloatArray:
+    """At least 400 times from low to high, every measured one among them."""
+    if high <= low:
+        return np.array([low])
+    start = run.measured[group.members[0]].start
+    share = (high - low) / (end - start) if end > start else 1.0
+    n = int(min(FINEST, FINE * max(1.0, share)))
+    measured = np.concatenate([run.measured[m].times for m in group.members])
+    measured = measured[(measured >= low) & (measured <= high)]
+    first = log_threshold(run, [group])
+    if first is None:
+        grid = np.linspace(low, high, n)
+    else:
+        grid = np.concatenate([[low], np.geomspace(max(low, 0.1 * first), high, n)])
+    # The ends of a geometric grid are rounded: none may fall outside.
+    grid = np.clip(np.concatenate([grid, measured if len(measured) <= FINEST else measured[:0]]), low, high)
+    return np.unique(grid)
+
+
+def log_threshold(run: Run, groups: Sequence[Group]) -> float | None:
+    """The first positive time, where the times spread over decades from there on; None for an ordinary axis."""
+    times = np.concatenate([run.measured[m].times for g in groups for m in g.members])
+    positive = np.unique(times[times > 0])
+    if times.min() < 0 or len(positive) < 4:
+        return None
+    decades = math.log10(positive[-1] / positive[0])
+    # Equally spaced times have their middle in the middle, even if there are thousands.
+    return float(positive[0]) if decades >= DECADES and np.median(positive) < 0.1 * positive[-1] else None
+
+
+def _solver_steps(run: Run, high: float) -> FloatArray | None:
+    """The elapsed times between which a fixed-step solver steps in the fit; None for an adaptive one.
+
+    Such a solver's answer depends on its steps: other times would show another curve than the fitted one.
+    """
+    options = run.assembly.problem.engine.options
+    if options.method in ("auto", *COMPILED):
+        return None
+    from odefit.engines.torch_engine import ADAMS, RUNGE_KUTTA
+
+    if options.method not in RUNGE_KUTTA | ADAMS:
+        return None
+    grid = np.unique(np.concatenate([[0.0], *(e.times - e.start for e in run.assembly.problem.experiments)]))
+    step = options.step or (float(np.median(np.diff(grid))) if len(grid) > 1 else 1.0)
+    if options.step is not None:
+        parts = np.maximum(1, np.ceil(np.diff(grid) / step * (1 - 1e-12)).astype(int))
+        pieces = [np.linspace(a, b, n, endpoint=False) for a, b, n in zip(grid, grid[1:], parts, strict=False)]
+        grid = np.concatenate([*pieces, grid[-1:]])
+    last = max(high - min(e.start for e in run.measured), 0.0)
+    beyond = np.arange(grid[-1] + step, last + 0.5 * step, step)
+    return np.concatenate([grid, beyond])
+
+
+def _own_steps(experiment: Experiment, steps: FloatArray, high: float) -> FloatArray:
+    """Absolute times of the steps up to `high`; the start always, or the first one after it."""
+    times = experiment.start + steps
+    kept: FloatArray = times[times <= high + 1e-9 * max(1.0, abs(high))]
+    return kept if len(kept) else times[:1]
+
+
+def _truths(run: Run, rows: Sequence[int], times: Sequence[FloatArray]) -> list[Truth | None]:
+    model = run.true_model
+    if model is None:
+        return [None] * len(rows)
+    chosen = [run.measured[row].at(t) for row, t in zip(rows, times, strict=True)]
+    try:
+        states, observables = replace(model, starts=model.starts[list(rows)]).solve(chosen)
+    except SolveError as error:
+        raise SolveError(f"the true model: {error}") from error
+    system = model.system
+    return [
+        Truth(t, dict(zip(system.states, y.T, strict=True)), dict(zip(system.observables, g.T, strict=True)))
+        for t, y, g in zip(times, states, observables, strict=True)
+    ]
+
+
+def _bands(run: Run, problem: Problem, experiments: Sequence[Experiment]) -> list[Band | None]:
+    """95 % bands, where there is a covariance and the engine gives sensitivities.
+
+    A parameter at its bound is taken as known, as its covariance was; one that the data do not determine
+    leaves no band wherever a prediction depends on it.
+    """
+    none: list[Band | None] = [None] * len(experiments)
+    covariance = read_covariance(run)
+    if covariance is None or run.assembly.networks is not None:
+        return none
+    names = problem.table.estimated_names
+    bound = np.array([run.result.estimates[name].at_bound is not None for name in names], dtype=bool)
+    covariance[bound, :] = 0.0
+    covariance[:, bound] = 0.0
+    degrees = residual_degrees(Likelihood(run.assembly.problem), ~bound)
+    try:
+        return list(prediction_bands(problem, run.theta, covariance, experiments, degrees=degrees))
+    except SolveError:
+        # The curve itself was solved: the picture is worth more than its band.
+        return none

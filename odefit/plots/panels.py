@@ -1,0 +1,172 @@
+"""How the panels of a time series are laid out, and which limits they share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from odefit.data.experiments import FloatArray
+from odefit.plots.curves import Points, Trace, points
+from odefit.plots.selection import Quantity, Selection
+from odefit.runs.run import Run
+
+MAX_PANELS = 9
+TOGETHER = 2
+"""So many observables may share a panel."""
+COMPARABLE = 10.0
+"""Ranges are comparable when the larger is at most so many times the smaller."""
+LOG_SPREAD = 100.0
+BAND_SHARE = 0.5
+"""A band may widen the limits of the axis by this share of what the points and curves take."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes: some quantities of one group."""
+
+    trace: Trace
+    quantities: tuple[Quantity, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Panels row by row; shape: rows and columns.
+
+    together: the quantities of an experiment share a panel. is_matrix: a row per quantity, a column per
+    experiment. names_experiments: there are several. notes: what is left out. logarithmic: quantities on a
+    log axis.
+    """
+
+    panels: tuple[Panel, ...]
+    shape: tuple[int, int]
+    together: bool
+    is_matrix: bool
+    names_experiments: bool
+    notes: tuple[str, ...]
+    logarithmic: frozenset[Quantity]
+
+    @property
+    def one_quantity(self) -> bool:
+        return len({panel.quantities for panel in self.panels}) == 1
+
+
+def plan_panels(run: Run, selection: Selection, traces: Sequence[Trace]) -> Plan:
+    """At most nine panels: experiments with their quantities together where these compare, else apart."""
+    quantities = selection.series
+    together = 1 < len(quantities) <= TOGETHER and _are_comparable(run, quantities, traces)
+    several = len(run.measured) > 1
+    if together or len(quantities) == 1:
+        kept = traces[:MAX_PANELS]
+        panels = tuple(Panel(trace, quantities) for trace in kept)
+        n, shape, matrix = len(quantities), _grid(len(kept)), False
+    elif len(selection.groups) > 1:
+        n = min(len(quantities), MAX_PANELS)
+        kept = traces[: max(1, min(3, MAX_PANELS // n))]
+        panels = tuple(Panel(trace, (q,)) for q in quantities[:n] for trace in kept)
+        shape, matrix = (n, len(kept)), True
+    else:
+        kept, n = traces[:1], min(len(quantities), MAX_PANELS)
+        panels = tuple(Panel(kept[0], (q,)) for q in quantities[:n])
+        shape, matrix = ((n, 1) if n <= 5 else _grid(n)), False
+    notes = []
+    if len(kept) < len(selection.groups):
+        what = "the first experiment" if len(kept) == 1 else f"the first {len(kept)} experiments"
+        notes.append(f"{what} of {len(selection.groups)}")
+    if n < len(quantities):
+        notes.append(f"the first {n} observables of {len(quantities)}")
+    logarithmic = frozenset(q for q in quantities[:n] if is_log(run, q, kept))
+    return Plan(panels, shape, together, matrix, several, tuple(notes), logarithmic)
+
+
+def _grid(n: int) -> tuple[int, int]:
+    columns = n if n <= 3 else 2 if n == 4 else 3
+    return math.ceil(n / columns), columns
+
+
+def _are_comparable(run: Run, quantities: Sequence[Quantity], traces: Sequence[Trace]) -> bool:
+    if len({q.unit for q in quantities}) > 1:
+        return False
+    sizes = []
+    for quantity in quantities:
+        values = [np.abs(trace.values(quantity)) for trace in traces]
+        values += [np.abs(points(run, trace.group, quantity).d) for trace in traces]
+        sizes.append(float(np.nanmax(np.concatenate(values))))
+    return max(sizes) <= COMPARABLE * min(sizes)
+
+
+def is_log(run: Run, quantity: Quantity, traces: Sequence[Trace]) -> bool:
+    """A logarithmic axis: for log-normal noise, where the measurements spread over two decades."""
+    if quantity.observable is None:
+        return False
+    noise = run.assembly.problem.observation.noise[run.observables[quantity.observable]]
+    d = np.concatenate([points(run, trace.group, quantity).d for trace in traces])
+    return noise.is_log and len(d) > 0 and float(d.max()) >= LOG_SPREAD * float(d.min())
+
+
+def share_limits(
+    axes: Sequence[Axes],
+    plan: Plan,
+    shown: Sequence[Sequence[Points]],
+    limits: tuple[float, float] | None,
+    names: tuple[str, ...],
+) -> None:
+    """The same limits for panels of the same quantities, where their ranges compare."""
+    spans = [(float(p.trace.times[0]), max(float(p.trace.times[-1]), p.trace.end)) for p in plan.panels]
+    widths = [high - low for low, high in spans if high > low]
+    alike = bool(widths) and max(widths) <= 3 * min(widths)
+    union = (min(low for low, _ in spans), max(high for _, high in spans))
+    for ax, span in zip(axes, spans, strict=True):
+        low, high = limits or (union if alike else span)
+        pad = 0.02 * (high - low) or 0.5
+        if ax.get_xscale() == "linear":
+            ax.set_xlim(low - pad, high + pad)
+        else:
+            transform = cast(Any, ax.xaxis.get_transform())
+            ax.set_xlim(low - 0.15 * transform.linthresh, 1.2 * high)
+    ranges = [_range(p, m, ax.get_yscale() == "log", names) for p, m, ax in zip(plan.panels, shown, axes, strict=True)]
+    for panel, ax, own in zip(plan.panels, axes, ranges, strict=True):
+        partners = [
+            r
+            for r, p, a in zip(ranges, plan.panels, axes, strict=True)
+            if p.quantities == panel.quantities and a.get_yscale() == ax.get_yscale()
+        ]
+        shared = (min(r[0] for r in partners), max(r[1] for r in partners))
+        narrowest = min(r[1] - r[0] for r in partners)
+        low, high = shared if shared[1] - shared[0] <= 5 * narrowest else own
+        pad = 0.06 * (high - low) or 0.06 * abs(high) or 1.0
+        ends = np.array([low - pad, high + pad])
+        ax.set_ylim(*(np.exp(ends) if ax.get_yscale() == "log" else ends))
+
+
+def _range(panel: Panel, measured: Sequence[Points], log: bool, names: tuple[str, ...]) -> tuple[float, float]:
+    """What the axis must show, on its scale: points and curves wholly, bands as far as they leave them readable."""
+
+    def scaled(values: FloatArray) -> FloatArray:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            on_axis: FloatArray = np.log(values) if log else values
+        return on_axis[np.isfinite(on_axis)]
+
+    trace = panel.trace
+    core = [scaled(p.d) for p in measured]
+    core += [scaled(p.d + sign * p.error) for p in measured if p.error is not None for sign in (-1, 1)]
+    core += [scaled(trace.values(q)) for q in panel.quantities]
+    core += [scaled(v) for q in panel.quantities if (v := trace.true_values(q, names)) is not None]
+    values = np.concatenate(core)
+    if not len(values):
+        return 0.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    if trace.band is not None:
+        room = BAND_SHARE * (high - low)
+        columns = [q.observable for q in panel.quantities if q.observable is not None]
+        band = trace.band
+        wide = np.concatenate(
+            [scaled(b[:, columns].ravel()) for b in (band.low, band.high, band.noise_low, band.noise_high)]
+        )
+        if len(wide):
+            return max(low - room, min(low, float(wide.min()))), min(high + room, max(high, float(wide.max())))
+    return low, high

@@ -1,0 +1,124 @@
+"""Standardised residuals r = (T(d) - m) / sigma over time, and against the normal distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from odefit.data.experiments import FloatArray
+from odefit.errors import SolveError
+from odefit.objective.likelihood import Likelihood
+from odefit.plots import style
+from odefit.plots.curves import check_solvable, log_threshold
+from odefit.plots.selection import Quantity, Selection, time_label, title_of
+from odefit.runs.run import Run
+
+MAX_ROWS = 6
+ENVELOPE = 0.95
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """Of one observable: times t [M] and r [M], on the noise model's own scale, in units of its sigma."""
+
+    t: FloatArray
+    r: FloatArray
+
+
+def standardised(run: Run, rows: Sequence[int], quantities: Sequence[Quantity]) -> list[Residuals]:
+    """Measured minus fitted, over the estimated or given sigma, for the experiments `rows`. Raises SolveError.
+
+    A first row that serves as an initial value has no residual.
+    """
+    check_solvable(run)
+    problem = run.assembly.problem
+    likelihood = Likelihood(problem)
+    moments = likelihood.moments(problem.table.search(run.theta), derivatives=False)
+    if moments is None:
+        raise SolveError(likelihood.failure or "the fitted model cannot be solved again")
+    found = []
+    for quantity in quantities:
+        k = quantity.observable if quantity.observable is not None else 0
+        cells, observed = likelihood.cells[k], moments[k]
+        s = cells.sigma
+        if s is None:
+            s = np.broadcast_to(np.asarray(observed.s, dtype=np.float64), observed.m.shape)[cells.rows]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            r = (cells.values - observed.m[cells.rows]) / s
+        kept = np.isin(problem.owner[cells.rows], list(rows)) & np.isfinite(r)
+        found.append(Residuals(problem.times[cells.rows][kept], r[kept]))
+    return found
+
+
+def draw_residuals(run: Run, selection: Selection) -> Figure:
+    """A row per observable: residuals over time, and a normal quantile plot."""
+    quantities = selection.residuals[:MAX_ROWS]
+    found = standardised(run, selection.rows, quantities)
+    note = ""
+    if len(quantities) < len(selection.residuals):
+        note = f"the first {len(quantities)} observables of {len(selection.residuals)}"
+    fig = style.figure(style.WIDTH, 0.9 + (2.1 if len(quantities) < 3 else 1.6) * len(quantities), title_of(run), note)
+    axes = fig.subplots(len(quantities), 2, squeeze=False, gridspec_kw={"width_ratios": [2.2, 1]})
+    for (left, right), quantity, residuals in zip(axes, quantities, found, strict=True):
+        reach = 1.12 * max(2.6, float(np.abs(residuals.r).max(initial=0.0)))
+        _draw_over_time(left, run, selection, residuals, reach)
+        left.set_ylabel(style.plain(f"{quantity.name}: residual / σ", 40))
+        _draw_quantiles(right, residuals.r, reach)
+        for ax in (left, right):
+            style.tidy_ticks(ax.xaxis, most=8 if ax is left else 5)
+            style.tidy_ticks(ax.yaxis)
+    axes[-1, 0].set_xlabel(time_label(run))
+    axes[-1, 1].set_xlabel("normal quantile")
+    style.legend(
+        fig,
+        [
+            style.point_handle("(measured − fitted) / σ", style.BLUE),
+            style.line_handle("±2 σ", style.GREY, dashed=True),
+            style.patch_handle("95 % of normal samples", style.GREY, 0.25),
+        ],
+    )
+    return fig
+
+
+def _draw_over_time(ax: Axes, run: Run, selection: Selection, residuals: Residuals, reach: float) -> None:
+    threshold = log_threshold(run, selection.groups)
+    if threshold is not None:
+        ax.set_xscale("symlog", linthresh=threshold, linscale=0.3)
+    ax.axhline(0.0, color=style.BLACK, linewidth=0.6)
+    for level in (-2.0, 2.0):
+        ax.axhline(level, color=style.GREY, linewidth=0.8, linestyle="--")
+    n = len(residuals.r)
+    alpha = 1.0 if n <= 100 else 0.6 if n <= 1000 else 0.25
+    ax.plot(
+        residuals.t,
+        residuals.r,
+        "o",
+        color=style.BLUE,
+        markersize=style.marker_size(n),
+        markeredgewidth=0,
+        alpha=alpha,
+        rasterized=n > 5000,
+    )
+    ax.set_ylim(-reach, reach)
+
+
+def _draw_quantiles(ax: Axes, r: FloatArray, reach: float) -> None:
+    """Ordered residuals over the quantiles of the normal distribution, with a pointwise envelope."""
+    from scipy.special import betaincinv, ndtri
+
+    n = len(r)
+    k = np.arange(1, n + 1)
+    q = ndtri((k - 0.375) / (n + 0.25))  # Blom (1958)
+    ax.axline((0.0, 0.0), slope=1.0, color=style.BLACK, linewidth=0.6)
+    if n:
+        # The k-th of n ordered uniform numbers has a beta distribution.
+        low, high = (ndtri(betaincinv(k, n + 1 - k, p)) for p in ((1 - ENVELOPE) / 2, (1 + ENVELOPE) / 2))
+        ax.fill_between(q, low, high, color=style.GREY, alpha=0.25, linewidth=0)
+        size = style.marker_size(n)
+        ax.plot(q, np.sort(r), "o", color=style.BLUE, markersize=size, markeredgewidth=0, rasterized=n > 5000)
+    ax.set_xlim(-max(2.2, float(q[-1]) * 1.1 if n else 0.0), max(2.2, float(q[-1]) * 1.1 if n else 0.0))
+    ax.set_ylim(-reach, reach)

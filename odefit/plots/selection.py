@@ -1,0 +1,155 @@
+"""What a picture shows: which quantities, which experiments, which time span. Wrong names are told all at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from odefit.data.faults import clip, suggest
+from odefit.data.layouts import replicate_of
+from odefit.errors import Faults
+from odefit.model.system import symbol
+from odefit.plots.style import plain
+from odefit.runs.run import Run
+from odefit.runs.systems import initial_name
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A state, an observable, or an observable that is a state: its columns in the solutions, and its unit."""
+
+    name: str
+    state: int | None
+    observable: int | None
+    unit: str | None
+
+    @property
+    def label(self) -> str:
+        return plain(f"{self.name} ({self.unit})" if self.unit else self.name, 40)
+
+
+@dataclass(frozen=True)
+class Group:
+    """An experiment with its replicates (`A`, `A#2`, ...), which share one curve: positions in `run.measured`."""
+
+    name: str
+    members: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """series: for the time series. plane: the axes of the phase plane. residuals: observables only.
+
+    limits: the time span that is shown, or None for that of the data. n_groups: how many there are in the
+    run, shown or not.
+    """
+
+    series: tuple[Quantity, ...]
+    plane: tuple[Quantity, ...]
+    residuals: tuple[Quantity, ...]
+    groups: tuple[Group, ...]
+    limits: tuple[float, float] | None
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """Positions in `run.measured` of every chosen experiment."""
+        return tuple(row for group in self.groups for row in group.members)
+
+
+def select(
+    run: Run,
+    states: Sequence[str] | None,
+    experiments: Sequence[str] | None,
+    time_range: tuple[float, float] | None,
+    faults: Faults,
+) -> Selection:
+    """Bind the names that the user gave; what is wrong with them goes to `faults`."""
+    names = _known(states, [*run.states, *run.observables], "states", "neither a state nor an observable", faults)
+    groups = _groups(run)
+    if experiments is not None:
+        known = dict.fromkeys(name for g in groups for name in (g.name, *(run.measured[m].name for m in g.members)))
+        wanted = set(_known(experiments, list(known), "experiments", "no experiment of this run", faults))
+        groups = [
+            Group(g.name, kept)
+            for g in groups
+            if (kept := tuple(m for m in g.members if {g.name, run.measured[m].name} & wanted))
+        ]
+    _check_span(run, groups, time_range, faults)
+    series = tuple(_quantity(run, name) for name in names or run.observables)
+    plane = tuple(_quantity(run, name, state_first=True) for name in names or run.states)
+    if states is None and len(plane) > 3:
+        plane = plane[:2]
+    observed = tuple(quantity for quantity in series if quantity.observable is not None)
+    return Selection(series, plane, observed, tuple(groups), time_range)
+
+
+def _known(given: Sequence[str] | None, known: list[str], where: str, what: str, faults: Faults) -> list[str]:
+    if given is None:
+        return []
+    if not given:
+        faults.add(where, "names nothing; leave it out to have all")
+    for name in given:
+        if name not in known:
+            faults.add(where, f"'{clip(name)}' is {what}; {suggest(name, dict.fromkeys(known))}")
+    return [name for name in dict.fromkeys(given) if name in known]
+
+
+def _check_span(run: Run, groups: list[Group], span: tuple[float, float] | None, faults: Faults) -> None:
+    if span is None:
+        return
+    low, high = span
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        faults.add("time_range", f"must be two finite numbers, the first below the second (got {low:g} and {high:g})")
+    elif groups and high <= (start := min(run.measured[g.members[0]].start for g in groups)):
+        faults.add("time_range", f"ends at {high:g}, but the model starts at {start:g}; choose a later end")
+
+
+def _groups(run: Run) -> list[Group]:
+    """Experiments in their order, replicates together where the model predicts the same for them."""
+    binding = run.assembly.problem.binding
+    groups: list[Group] = []
+    place: dict[str, int] = {}
+    for row, experiment in enumerate(run.measured):
+        base = replicate_of(experiment.name)
+        if base in place:
+            first = groups[place[base]].members[0]
+            same = np.array_equal(binding.index[first], binding.index[row])
+            if same and np.array_equal(binding.constant[first], binding.constant[row]):
+                groups[place[base]] = Group(base, (*groups[place[base]].members, row))
+                continue
+        else:
+            place[base] = len(groups)
+        groups.append(Group(experiment.name, (row,)))
+    return groups
+
+
+def _quantity(run: Run, name: str, state_first: bool = False) -> Quantity:
+    """By name; where a state and an observable share it without being the same, `state_first` decides."""
+    formulas = list(run.assembly.described.system.observables.values())
+    is_state, is_observable = name in run.states, name in run.observables
+    if is_observable and not (is_state and state_first):
+        k = run.observables.index(name)
+        state = next((i for i, s in enumerate(run.states) if formulas[k] == symbol(s)), None)
+        observable: int | None = k
+    else:
+        state = run.states.index(name)
+        observable = next((i for i, formula in enumerate(formulas) if formula == symbol(name)), None)
+    unit = None if state is None else _unit(run, run.states[state])
+    return Quantity(name, state, observable, unit)
+
+
+def _unit(run: Run, state: str) -> str | None:
+    """A state has the unit of its initial value."""
+    section = run.assembly.loaded.config.parameters.get(initial_name(state))
+    return None if section is None else section.unit
+
+
+def time_label(run: Run) -> str:
+    return plain(run.assembly.loaded.config.data.time or "time", 40)
+
+
+def title_of(run: Run) -> str:
+    return run.assembly.loaded.config.title or run.path.resolve().name

@@ -1,0 +1,178 @@
+"""Time series: what was measured, the fitted curve with its band, and the true curve where it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from odefit.plots import style
+from odefit.plots.curves import Points, Trace, log_threshold, points
+from odefit.plots.panels import Panel, Plan, plan_panels, share_limits
+from odefit.plots.selection import Selection, time_label, title_of
+from odefit.runs.run import Run
+
+BAND, NOISE_BAND = 0.30, 0.12
+DENSE = 60
+"""With more measurements in a panel, the curve is drawn over them and not below."""
+
+
+def draw_series(run: Run, selection: Selection, traces: Sequence[Trace]) -> Figure:
+    """One panel per experiment, or one per experiment and observable."""
+    plan = plan_panels(run, selection, traces)
+    rows, columns = plan.shape
+    height = 3.8 if len(plan.panels) == 1 else 0.9 + rows * (1.9 if columns > 1 or rows < 4 else 1.5)
+    fig = style.figure(style.WIDTH, height, title_of(run), "; ".join((*plan.notes, *_bandless(run, plan))))
+    axes = fig.subplots(rows, columns, squeeze=False)
+    shown = [[points(run, panel.trace.group, q, selection.limits) for q in panel.quantities] for panel in plan.panels]
+    crowd = max(_crowd(p, panel.trace) for panel, measured in zip(plan.panels, shown, strict=True) for p in measured)
+    size = style.marker_size(crowd, style.WIDTH / columns)
+    for ax, panel, measured in zip(axes.flat, plan.panels, shown, strict=False):
+        _draw_panel(ax, run, plan, panel, measured, size)
+    used: list[Axes] = list(axes.flat[: len(plan.panels)])
+    share_limits(used, plan, shown, selection.limits, run.observables)
+    _label(run, plan, used)
+    for ax in axes.flat[len(plan.panels) :]:
+        ax.remove()
+    style.legend(fig, _handles(run, plan, shown, selection))
+    return fig
+
+
+def _draw_panel(ax: Axes, run: Run, plan: Plan, panel: Panel, measured: Sequence[Points], size: float) -> None:
+    trace, together = panel.trace, plan.together
+    threshold = log_threshold(run, [trace.group])
+    if threshold is not None:
+        ax.set_xscale("symlog", linthresh=threshold, linscale=0.3)
+    if plan.logarithmic.issuperset(panel.quantities):
+        ax.set_yscale("log")
+    if trace.times[-1] > trace.end:
+        ax.axvspan(trace.end, trace.times[-1], color=style.LIGHT, alpha=0.45, linewidth=0, zorder=0)
+    for k, (quantity, at) in enumerate(zip(panel.quantities, measured, strict=True)):
+        colour, ink, marker = _looks(k, together)
+        if trace.band is not None and quantity.observable is not None:
+            o, band = quantity.observable, trace.band
+            for low, high, alpha in (
+                (band.noise_low, band.noise_high, NOISE_BAND),
+                (band.low, band.high, BAND),
+            ):
+                ax.fill_between(trace.times, low[:, o], high[:, o], color=colour, alpha=alpha, linewidth=0, zorder=1)
+        ax.plot(trace.times, trace.values(quantity), color=colour, zorder=3)
+        truth = trace.true_values(quantity, run.observables)
+        if truth is not None and trace.truth is not None:
+            ax.plot(
+                trace.truth.times, truth, color=_truth_ink(together), linestyle=(0, (4, 2)), linewidth=1.0, zorder=4
+            )
+        _draw_points(ax, at, ink, marker, size)
+
+
+def _crowd(at: Points, trace: Trace) -> float:
+    """How many points there would be if they went on like this over the whole axis."""
+    own = trace.end - trace.times[0]
+    return len(at.t) * max(1.0, (trace.times[-1] - trace.times[0]) / own) if own > 0 else len(at.t)
+
+
+def _looks(k: int, together: bool) -> tuple[str, str, str]:
+    """Colour of the curve, colour of the points, marker."""
+    if together:
+        return style.COLOURS[k], style.COLOURS[k], style.MARKERS[k]
+    return style.BLUE, style.BLACK, "o"
+
+
+def _truth_ink(together: bool) -> str:
+    return style.BLACK if together else style.VERMILION
+
+
+def _draw_points(ax: Axes, at: Points, ink: str, marker: str, size: float) -> None:
+    dense = len(at.t) > DENSE
+    if dense:  # a halo around the curve
+        size += 0.8
+    looks: dict[str, Any] = {
+        "color": ink,
+        "marker": marker,
+        "markersize": size,
+        "linestyle": "none",
+        "markeredgecolor": "white",
+        "markeredgewidth": 0.0 if dense else 0.4,
+        "alpha": 0.3 if dense else 1.0,
+        "zorder": 2 if dense else 5,
+    }
+    if at.error is None:
+        ax.plot(at.t, at.d, **looks)
+    else:
+        ax.errorbar(at.t, at.d, yerr=at.error, elinewidth=0.7, capsize=1.5, **looks)
+
+
+def _label(run: Run, plan: Plan, axes: Sequence[Axes]) -> None:
+    """Names and ticks, said once where a row or a column shares them."""
+    rows, columns = plan.shape
+    same_x, same_y = (len({get(ax) for ax in axes}) == 1 for get in (Axes.get_xlim, Axes.get_ylim))
+    for k, (ax, panel) in enumerate(zip(axes, plan.panels, strict=True)):
+        style.tidy_ticks(ax.xaxis, most=10 if columns == 1 else 6)
+        style.tidy_ticks(ax.yaxis, most=8 if rows == 1 else 6 if rows < 4 else 5)
+        if plan.names_experiments and (k < columns or not plan.is_matrix):
+            ax.set_title(style.experiment_title(panel.trace.group.name))
+        left, bottom = k % columns == 0, k + columns >= len(axes)
+        if left or not (plan.is_matrix or plan.one_quantity):
+            ax.set_ylabel(_y_label(panel))
+        if bottom:
+            ax.set_xlabel(time_label(run))
+        ax.tick_params(labelleft=left or not same_y, labelbottom=bottom or not same_x)
+
+
+def _y_label(panel: Panel) -> str:
+    if len(panel.quantities) == 1:
+        return panel.quantities[0].label
+    names = ", ".join(q.name for q in panel.quantities)
+    unit = panel.quantities[0].unit
+    return style.plain(f"{names} ({unit})" if unit else names, 40)
+
+
+def _bandless(run: Run, plan: Plan) -> list[str]:
+    """Why a band is missing, where the data leave a parameter open."""
+    missing = any(
+        p.trace.band is not None and q.observable is not None and np.isnan(p.trace.band.low[:, q.observable]).all()
+        for p in plan.panels
+        for q in p.quantities
+    )
+    names = [name for name, e in run.result.estimates.items() if e.reason and not e.at_bound]
+    if not missing or not names:
+        return []
+    listed = ", ".join(names[:3]) + (" and others" if len(names) > 3 else "")
+    return [f"no band where the data do not determine {listed}"]
+
+
+def _handles(run: Run, plan: Plan, shown: Sequence[Sequence[Points]], selection: Selection) -> list[Line2D | Patch]:
+    """What the signs mean, each once, and only those that occur."""
+    together = plan.together
+    handles: list[Line2D | Patch] = []
+    first = plan.panels[0]
+    if together:
+        for k, quantity in enumerate(first.quantities):
+            colour, _, marker = _looks(k, together)
+            handles.append(
+                Line2D([], [], color=colour, marker=marker, markersize=4.2, label=style.plain(quantity.name, 30))
+            )
+    ink, line = (style.GREY, style.GREY) if together else (style.BLACK, style.BLUE)
+    if any(len(p.t) for measured in shown for p in measured):
+        handles.append(style.point_handle("measured", ink))
+    handles.append(style.line_handle("fitted", line))
+    bands = [
+        (p.trace.band, q.observable)
+        for p in plan.panels
+        for q in p.quantities
+        if p.trace.band and q.observable is not None
+    ]
+    if any(np.isfinite(band.low[:, o]).any() for band, o in bands):
+        handles.append(style.patch_handle("95 % confidence band", line, BAND + NOISE_BAND))
+    if any(np.isfinite(band.noise_low[:, o]).any() for band, o in bands):
+        handles.append(style.patch_handle("95 % prediction band", line, NOISE_BAND + 0.06))
+    if any(p.trace.true_values(q, run.observables) is not None for p in plan.panels for q in p.quantities):
+        handles.append(style.line_handle("true", _truth_ink(together), dashed=True))
+    if selection.limits and any(p.trace.times[-1] > p.trace.end for p in plan.panels):
+        handles.append(style.patch_handle("beyond the data", style.LIGHT, 0.6))
+    return handles

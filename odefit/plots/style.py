@@ -1,0 +1,153 @@
+"""How every picture looks: colours, sizes, and bytes that depend on nothing but the run.
+
+Colours are those of Okabe & Ito (2008, "Color Universal Design"), which the colour-blind can tell apart.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import matplotlib
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+Format = Literal["png", "svg", "pdf"]
+
+BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"
+BLACK, GREY, LIGHT = "#222222", "#767676", "#D9D9D9"
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION)
+MARKERS = ("o", "s", "^", "D", "v", "P")
+DOTS = 200
+"""Dots per inch of a PNG."""
+
+SHORT_LOG = 200.0
+"""A log axis whose end exceeds its beginning less often is labelled with plain numbers."""
+
+WIDTH = 7.0
+"""Inches: two columns of a journal."""
+
+STYLE: dict[str, Any] = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": 8.5,
+    "axes.titlesize": 8.5,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8.5,
+    "axes.edgecolor": BLACK,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.formatter.useoffset": False,
+    "axes.formatter.limits": (-4, 5),
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "figure.titlesize": 10,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "lines.linewidth": 1.4,
+    "savefig.dpi": DOTS,
+    # Text stays text, glyphs are embedded, and ids do not depend on the moment.
+    "pdf.fonttype": 42,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "odefit",
+}
+
+METADATA: dict[str, dict[str, None]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Our settings, whatever the user's matplotlibrc says; the old ones are back at the end.
+
+    A character that the font lacks is drawn as a box, which says enough: no warning about it.
+    """
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from", category=UserWarning)
+        matplotlib.rcdefaults()
+        settings: Any = matplotlib.rcParams
+        settings.update(STYLE)
+        yield
+
+
+def figure(width: float, height: float, title: str, note: str = "") -> Figure:
+    """An empty picture with its title, sizes in inches; `note` stands below the title, smaller."""
+    fig = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(fig)
+    text = plain(title) + (f"\n{plain(note)}" if note else "")
+    fig.suptitle(text)
+    return fig
+
+
+def render(fig: Figure, format: Format) -> bytes:
+    """The bytes of the picture's file: the same run gives the same bytes."""
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format=format, metadata=METADATA[format])
+    return buffer.getvalue()
+
+
+def plain(text: str, length: int = 90) -> str:
+    """Text of the user's as a label: a dollar sign is a dollar sign, and no line is too long."""
+    line = " ".join(text.split())
+    line = line if len(line) <= length else line[: length - 1] + "…"
+    return line.replace("$", r"\$")
+
+
+def experiment_title(name: str) -> str:
+    """`experiment 3`, but `culture A`."""
+    return plain(f"experiment {name}" if name.isdigit() else name, 30)
+
+
+def legend(fig: Figure, handles: Sequence[Line2D | Patch]) -> None:
+    """One legend for the whole picture, below it, where it hides nothing: as few rows as the width allows."""
+    room = fig.bbox.width - 0.1 * fig.dpi
+    for rows in range(1, len(handles) + 1):
+        columns = math.ceil(len(handles) / rows)
+        made = fig.legend(
+            handles=list(handles), loc="outside lower center", ncols=columns, handlelength=1.8, columnspacing=1.6
+        )
+        if rows == len(handles) or made.get_window_extent(fig.canvas.get_renderer()).width <= room:  # type: ignore[attr-defined]
+            return
+        made.remove()
+
+
+def tidy_ticks(axis: Axis, whole: bool = False, most: int = 6) -> None:
+    """Ticks at 1, 2 or 5 times a power of ten, whole numbers where asked for, and plain numbers on short log axes."""
+    if axis.get_scale() == "linear":
+        axis.set_major_locator(MaxNLocator(nbins=most, steps=[1, 2, 5, 10], integer=whole, min_n_ticks=2))
+    elif axis.get_scale() == "log":
+        low, high = axis.get_view_interval()
+        if high < SHORT_LOG * low:
+            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_formatter(NullFormatter())
+
+
+def marker_size(n: float, width: float = WIDTH) -> float:
+    """Points, for n measurements side by side on so many inches."""
+    return 4.2 if n <= 6 * width else 3.0 if n <= 20 * width else 2.0
+
+
+def line_handle(label: str, color: str, dashed: bool = False) -> Line2D:
+    return Line2D([], [], color=color, linestyle="--" if dashed else "-", linewidth=1.4, label=label)
+
+
+def point_handle(label: str, color: str, marker: str = "o") -> Line2D:
+    return Line2D([], [], color=color, marker=marker, markersize=4.2, linestyle="none", label=label)
+
+
+def patch_handle(label: str, color: str, alpha: float) -> Patch:
+    return Patch(facecolor=color, alpha=alpha, linewidth=0, label=label)

@@ -1,0 +1,497 @@
+"""torchdiffeq behind the engine protocol: known solutions, rates, derivatives five ways, failures as sentences."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+import torch
+from scipy.integrate import solve_ivp
+from small_problems import Array, central_differences, make_system, series
+from torch import Tensor, nn
+
+from odefit.data.dataset import Batch, collate
+from odefit.data.experiments import Experiment
+from odefit.engines import torch_engine
+from odefit.engines.base import SolverOptions, Trajectory
+from odefit.engines.torch_engine import ADAMS, RUNGE_KUTTA, TorchEngine, equal_steps, methods, subdivide
+from odefit.errors import SolveError
+from odefit.model.networks import build_networks
+from odefit.model.system import Network, System
+
+FIXED = sorted(RUNGE_KUTTA | ADAMS)
+ADAPTIVE = sorted(set(methods()) - set(FIXED) - {"scipy_solver"})
+ORDER = {"euler": 1, "midpoint": 2, "heun2": 2, "heun3": 3, "rk4": 4, "explicit_adams": 4, "implicit_adams": 4}
+
+DECAY = make_system({"y": "-k*y"}, {"y": "y_0"}, ("k", "y_0"))
+OSCILLATOR = make_system({"x": "v", "v": "-w^2*x"}, {"x": "x_0", "v": 0}, ("w", "x_0"))
+LOGISTIC = make_system({"x": "r*x*(1 - x/K)"}, {"x": "x_0"}, ("r", "K", "x_0"))
+FORCED = make_system({"y": "-k*y + cos(t)"}, {"y": "y_0"}, ("k", "y_0"))
+PREDATORS = make_system(
+    {"x": "a*x - b*x*y", "y": "-c*y + d*x*y"}, {"x": "x_0", "y": "2*x_0"}, ("a", "b", "c", "d", "x_0")
+)
+
+
+def decay(t: Array, p: Sequence[float]) -> Array:
+    return p[1] * np.exp(-p[0] * t[:, None])
+
+
+def oscillation(t: Array, p: Sequence[float]) -> Array:
+    return p[1] * np.stack([np.cos(p[0] * t), -p[0] * np.sin(p[0] * t)], axis=1)
+
+
+def growth(t: Array, p: Sequence[float]) -> Array:
+    r, k, x0 = p
+    return k / (1 + (k / x0 - 1) * np.exp(-r * t[:, None]))
+
+
+Case = tuple[System, tuple[float, ...], Callable[[Array, Sequence[float]], Array]]
+CASES: dict[str, Case] = {
+    "decay": (DECAY, (0.8, 2.0), decay),
+    "oscillator": (OSCILLATOR, (1.3, 0.7), oscillation),
+    "logistic": (LOGISTIC, (1.1, 3.0, 0.2), growth),
+}
+IRREGULAR = np.array([0.0, 0.37, 1.11, 1.13, 2.77, 4.0])
+
+
+def solve(
+    system: System, p: Sequence[Sequence[float]], experiments: Sequence[Experiment], **options: object
+) -> list[Trajectory]:
+    engine = TorchEngine(system, SolverOptions(**options))  # type: ignore[arg-type]
+    return engine.solve(np.array(p, dtype=np.float64), experiments)
+
+
+def solved(system: System, p: Sequence[float], experiment: Experiment, **options: object) -> Array:
+    """y [T, S] of one experiment, which must not fail."""
+    trajectory = solve(system, [p], [experiment], **options)[0]
+    assert trajectory.failure is None
+    assert trajectory.dy is None
+    return trajectory.y
+
+
+def test_every_method_of_torchdiffeq_is_sorted_into_a_kind() -> None:
+    # A fixed-step method that we took for an adaptive one would have no step of its own.
+    from torchdiffeq._impl.odeint import SOLVERS
+    from torchdiffeq._impl.solvers import FixedGridODESolver
+
+    assert {name for name, kind in SOLVERS.items() if issubclass(kind, FixedGridODESolver)} == set(FIXED)
+    assert set(methods()) == set(SOLVERS)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("method", methods())
+def test_every_method_solves_what_has_a_closed_form(method: str, case: str) -> None:
+    system, p, exact = CASES[case]
+    start = 3.0
+    experiment = series("A", start + IRREGULAR, start=start)
+    low_order = method in ("adaptive_heun", "fehlberg2")
+    y = solved(system, p, experiment, method=method, step=0.02, rtol=1e-5 if low_order else 1e-7, atol=1e-8)
+    tolerance = {1: 0.1, 2: 2e-3}.get(ORDER.get(method, 4), 2e-4 if low_order else 2e-5)
+    np.testing.assert_allclose(y, exact(IRREGULAR, p), atol=tolerance)
+    np.testing.assert_array_equal(y[0], exact(IRREGULAR, p)[0])
+
+
+@pytest.mark.parametrize("times", [np.arange(5.0), IRREGULAR], ids=["on the steps", "between the steps"])
+@pytest.mark.parametrize("method", FIXED)
+def test_halving_the_step_shows_the_order(method: str, times: Array) -> None:
+    order = ORDER[method.replace("fixed_", "implicit_")]
+    steps = (0.05, 0.025) if order < 4 else (0.2, 0.1)
+    errors = [
+        np.abs(solved(OSCILLATOR, (1.3, 0.7), series("A", times), method=method, step=step, rtol=1e-12, atol=1e-12)
+               - oscillation(times, (1.3, 0.7))).max()
+        for step in steps
+    ]  # fmt: skip
+    rate = math.log2(errors[0] / errors[1])
+    # An implicit formula of order 5 begins with steps of order 4.
+    assert order - 0.35 < rate < order + (1.2 if "adams" in method else 0.35)
+
+
+@pytest.mark.parametrize("method", ADAPTIVE)
+def test_the_error_is_proportional_to_the_tolerance(method: str) -> None:
+    times = np.array([0.0, 0.9, 2.1, 6.0])
+    # A method of low order crawls at tolerances at which one of high order has not begun to work.
+    tolerances = [1e-4, 1e-6] if method in ("adaptive_heun", "fehlberg2", "bosh3") else [1e-6, 1e-9]
+    errors = [
+        np.abs(solved(OSCILLATOR, (1.3, 0.7), series("A", times), method=method, rtol=tol, atol=tol)
+               - oscillation(times, (1.3, 0.7))).max()
+        for tol in tolerances
+    ]  # fmt: skip
+    assert errors[1] < 300 * tolerances[1]
+    assert errors[1] < 10 * errors[0] * tolerances[1] / tolerances[0] + 1e-13
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_subdivide_keeps_the_grid_and_makes_no_step_too_long(dtype: str) -> None:
+    kind = getattr(torch, dtype)
+    grid = torch.arange(101, dtype=kind) * 0.1
+    # 0.1 is no binary number: an interval that looks longer by rounding must not be cut in two.
+    assert torch.equal(subdivide(grid, 0.1), grid)
+    assert len(subdivide(grid + 50, 0.1)) == 101
+    assert len(subdivide(grid, 0.05)) == 201
+    irregular = torch.tensor([0.0, 0.3, 1.0, 1.01], dtype=kind)
+    for direction in (1, -1):
+        fine = subdivide(direction * irregular, 0.25)
+        assert len(fine) == 1 + 2 + 3 + 1
+        assert fine[0] == 0
+        assert all(value in fine.tolist() for value in (direction * irregular).tolist())
+        assert (direction * fine.diff() > 0).all()
+        assert fine.diff().abs().max() <= 0.25
+
+
+def test_equal_steps_reach_from_end_to_end() -> None:
+    for direction in (1, -1):
+        grid = direction * torch.tensor([0.0, 0.4, 0.7], dtype=torch.float64)
+        steps = equal_steps(grid, 0.2)
+        assert len(steps) == 5
+        assert steps[0] == grid[0]
+        assert steps[-1] == grid[-1]
+        np.testing.assert_allclose(steps.diff().abs(), 0.175)
+
+
+@pytest.mark.parametrize("method", ["rk4", "explicit_adams"])
+def test_a_step_that_makes_millions_of_steps_is_refused(method: str) -> None:
+    trajectory = solve(DECAY, [(1.0, 1.0)], [series("A", [0.0, 1.0])], method=method, step=1e-12)[0]
+    assert "solver.step" in str(trajectory.failure)
+
+
+def mixed_experiments() -> list[Experiment]:
+    return [
+        series("A", IRREGULAR),
+        series("B", [5.0, 5.5, 9.0], start=4.5),
+        series("C", [-2.0]),
+        series("D", [10.0, 10.4], start=10.0),
+    ]
+
+
+@pytest.mark.parametrize("method", ["rk4", "heun3", "implicit_adams", "dopri5", "dopri8", "scipy_solver"])
+def test_experiments_of_one_batch_are_solved_as_if_alone(method: str) -> None:
+    """With different starts in absolute time, on which the equation depends; at different times.
+
+    A fixed-step method steps over the times of all experiments, so that it agrees with itself to its own accuracy; an
+    adaptive one chooses its steps for the worst experiment.
+    """
+    p = [(0.5, 1.0), (1.5, -2.0), (0.2, 3.0), (0.9, 0.1)]
+    options: dict[str, object] = {"method": method, "step": 0.02, "rtol": 1e-8, "atol": 1e-10}
+    together = solve(FORCED, p, mixed_experiments(), **options)
+    for own, row, experiment in zip(together, p, mixed_experiments(), strict=True):
+        alone = solved(FORCED, row, experiment, **options)
+        np.testing.assert_allclose(own.y, alone, atol=2e-6)
+        reference = solve_ivp(
+            lambda t, y, k=row[0]: -k * y + np.cos(t), (experiment.start, experiment.times[-1] + 1e-9), [row[1]],
+            t_eval=experiment.times, rtol=1e-10, atol=1e-12,
+        )  # fmt: skip
+        np.testing.assert_allclose(own.y[:, 0], reference.y[0], atol=2e-6)
+
+
+def test_one_wild_experiment_among_many_keeps_to_the_tolerance() -> None:
+    # A mean over the experiments would let it err ten times as much among a hundred as alone.
+    p = [(8.0, 1.0)] + [(0.01, 1.0)] * 99
+    experiments = [series(str(i), [0.0, 3.0]) for i in range(100)]
+    options: dict[str, object] = {"method": "dopri5", "rtol": 1e-4, "atol": 1e-6}
+    among = solve(OSCILLATOR, p, experiments, **options)[0].y[-1]
+    alone = solved(OSCILLATOR, p[0], experiments[0], **options)[-1]
+    exact = oscillation(np.array([3.0]), p[0])[0]
+    assert np.abs(among - exact).max() < 2 * np.abs(alone - exact).max()
+
+
+def test_a_single_time_at_the_start_is_the_initial_value() -> None:
+    for method in ("rk4", "explicit_adams", "dopri5", "scipy_solver"):
+        np.testing.assert_array_equal(solved(DECAY, (1.0, 4.0), series("A", [7.0]), method=method, step=0.1), [[4.0]])
+    y = solved(DECAY, (1.0, 4.0), series("A", [7.0], start=6.0), method="rk4", step=0.1)
+    np.testing.assert_allclose(y, [[4.0 / math.e]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["rk4", "dopri5", "implicit_adams", "scipy_solver"])
+def test_single_precision_is_single_precision(method: str) -> None:
+    options = SolverOptions(method, step=0.05, rtol=1e-5, atol=1e-5, dtype="float32")
+    engine = TorchEngine(OSCILLATOR, options)
+    batch = collate([(0, series("A", IRREGULAR))], dtype=torch.float32)
+    y = engine.solve_batch(torch.tensor([[1.3, 0.7]]), batch)
+    assert y.dtype == torch.float32
+    np.testing.assert_allclose(y[0].detach().numpy(), oscillation(IRREGULAR, (1.3, 0.7)), atol=1e-4)
+    assert solve(OSCILLATOR, [(1.3, 0.7)], [series("A", IRREGULAR)], method=method, step=0.05, dtype="float32")[
+        0
+    ].y.dtype == (np.float64)
+
+
+# Derivatives.
+
+P = [(1.5, 1.0, 3.0, 1.0, 1.2), (1.2, 0.8, 2.5, 1.1, 0.9)]
+SERIES = [series("A", [0.0, 0.3, 0.75, 1.2], n=2), series("B", [2.5, 3.1], start=2.0, n=2)]
+
+
+def gradient(p: Tensor, weights: Callable[[Tensor], Tensor], system: System = PREDATORS, **options: object) -> Array:
+    """d weights(y) / dp [E, L] by solve_batch."""
+    engine = TorchEngine(system, SolverOptions(**options))  # type: ignore[arg-type]
+    leaf = p.clone().requires_grad_()
+    weights(engine.solve_batch(leaf, collate(list(enumerate(SERIES))))).backward()
+    assert leaf.grad is not None
+    return np.asarray(leaf.grad)
+
+
+def quadratic(y: Tensor) -> Tensor:
+    """Some function of all states at all times; padding counts, so its cell is left out."""
+    return (y[0] ** 2).sum() + (y[1, :2] * torch.tensor([[1.0, -2.0], [0.5, 3.0]], dtype=y.dtype)).sum()
+
+
+def by_differences(p: Array, **options: object) -> Array:
+    engine = TorchEngine(PREDATORS, SolverOptions(**options))  # type: ignore[arg-type]
+    batch = collate(list(enumerate(SERIES)))
+
+    def value(flat: Array) -> float:
+        with torch.no_grad():
+            return float(quadratic(engine.solve_batch(torch.as_tensor(flat.reshape(p.shape)), batch)))
+
+    return central_differences(value, p.ravel(), 1e-4).reshape(p.shape)
+
+
+@pytest.mark.parametrize("method", [*FIXED, "dopri5"])
+def test_backpropagation_is_the_derivative(method: str) -> None:
+    options: dict[str, object] = {"method": method, "step": 0.05, "rtol": 1e-10, "atol": 1e-10}
+    found = gradient(torch.tensor(P, dtype=torch.float64), quadratic, **options)
+    np.testing.assert_allclose(found, by_differences(np.array(P), **options), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["rk4", "implicit_adams", "dopri5", "scipy_solver"])
+def test_the_adjoint_agrees_with_backpropagation(method: str) -> None:
+    # The adjoint steps back over the same step size as forward: an interval in one step would be 1e-2 off.
+    options: dict[str, object] = {"step": 0.02, "rtol": 1e-8, "atol": 1e-10}
+    p = torch.tensor(P, dtype=torch.float64)
+    exact = gradient(p, quadratic, method="dopri5", **options)
+    np.testing.assert_allclose(gradient(p, quadratic, method=method, adjoint=True, **options), exact, rtol=1e-5)
+
+
+def test_the_adjoint_of_a_batch_survives_another_solve() -> None:
+    # The backward pass calls the equations again: with their own parameters, not with those of the last solve.
+    engine = TorchEngine(PREDATORS, SolverOptions("dopri5", adjoint=True, rtol=1e-8, atol=1e-10))
+    batch = collate(list(enumerate(SERIES)))
+    leaf = torch.tensor(P, dtype=torch.float64, requires_grad=True)
+    value = quadratic(engine.solve_batch(leaf, batch))
+    engine.solve(2 * np.array(P), SERIES)
+    value.backward()
+    expected = gradient(leaf.detach(), quadratic, method="dopri5", rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(np.asarray(leaf.grad), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("method", [*FIXED, "dopri5", "dopri8", "bosh3", "scipy_solver"])
+def test_forward_sensitivities_are_the_derivatives(method: str) -> None:
+    """Fixed steps: those of the very scheme, to rounding. Adaptive: of the solution, to the tolerance."""
+    options = SolverOptions(method, step=0.05, rtol=1e-8, atol=1e-9)
+    sensitive = ("d", "a", "x_0")
+    engine = TorchEngine(PREDATORS, options, sensitive)
+    found = engine.solve_with_sensitivities(np.array(P), SERIES)
+    plain = engine.solve(np.array(P), SERIES)
+    columns = [PREDATORS.parameters.index(name) for name in sensitive]
+    for e, trajectory in enumerate(found):
+        assert trajectory.dy is not None
+
+        def states(x: Array, e: int = e) -> Array:
+            p = np.array(P[e])
+            p[columns] = x
+            fine = SolverOptions(method if method in RUNGE_KUTTA else "dopri8", step=0.05, rtol=1e-11, atol=1e-12)
+            return TorchEngine(PREDATORS, fine).solve(p[None], [SERIES[e]])[0].y
+
+        slopes = central_differences(states, np.array(P[e])[columns], 1e-3)
+        np.testing.assert_allclose(trajectory.y, plain[e].y, rtol=1e-6, atol=1e-7)
+        tolerance = 1e-7 if method in RUNGE_KUTTA else 1e-4 if method in ADAMS else 3e-6
+        np.testing.assert_allclose(trajectory.dy, slopes, rtol=tolerance, atol=tolerance)
+
+
+def test_sensitivities_start_with_those_of_the_initial_values() -> None:
+    engine = TorchEngine(PREDATORS, SolverOptions("rk4", step=0.1), ("x_0", "a"))
+    dy = engine.solve_with_sensitivities(np.array(P), SERIES)[0].dy
+    assert dy is not None
+    np.testing.assert_array_equal(dy[0], [[1.0, 0.0], [2.0, 0.0]])
+
+
+def test_no_sensitive_parameter_gives_no_sensitivities() -> None:
+    found = TorchEngine(PREDATORS, SolverOptions("rk4", step=0.1)).solve_with_sensitivities(np.array(P), SERIES)
+    assert found[0].dy is not None
+    assert found[0].dy.shape == (4, 2, 0)
+
+
+def test_scipy_solver_solves_without_gradients_too() -> None:
+    p = (1.3, 0.7)
+    y = solved(OSCILLATOR, p, series("A", IRREGULAR), method="scipy_solver", rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(y, oscillation(IRREGULAR, p), atol=1e-6)
+
+
+NET = Network("net", 2, 2, hidden=(5,), activation="tanh")
+HYBRID = make_system(
+    {"x": "net(x, y)[0] - k*x", "y": "net(x, y)[1]"}, {"x": "x_0", "y": 0.3}, ("k", "x_0"), networks={"net": NET}
+)
+
+
+@pytest.mark.parametrize("adjoint", [False, True])
+@pytest.mark.parametrize("method", ["rk4", "dopri5"])
+def test_networks_learn(method: str, adjoint: bool) -> None:
+    networks = build_networks([NET], 0, torch.float64, torch.device("cpu"))
+    options = SolverOptions(method, step=0.05, rtol=1e-9, atol=1e-11, adjoint=adjoint)
+    engine = TorchEngine(HYBRID, options, networks=networks)
+    p = torch.tensor([[0.5, 1.0], [0.7, 0.4]], dtype=torch.float64)
+    batch = collate(list(enumerate(SERIES)))
+    quadratic(engine.solve_batch(p, batch)).backward()
+    weights = list(networks.parameters())
+
+    def value(flat: Array) -> float:
+        with torch.no_grad():
+            nn.utils.vector_to_parameters(torch.as_tensor(flat), weights)
+            return float(quadratic(engine.solve_batch(p, batch)))
+
+    flat = nn.utils.parameters_to_vector(weights).detach().numpy().copy()
+    found = torch.cat([w.grad.flatten() for w in weights if w.grad is not None]).numpy()
+    assert len(found) == len(flat)
+    np.testing.assert_allclose(found, central_differences(value, flat, 1e-3), rtol=1e-5, atol=1e-6)
+
+
+def test_networks_have_no_sensitivities() -> None:
+    engine = TorchEngine(HYBRID, SolverOptions("rk4"), ("k",))
+    with pytest.raises(SolveError, match="adam"):
+        engine.solve_with_sensitivities(np.array([[0.5, 1.0]]), [series("A", [0.0, 1.0], n=2)])
+
+
+# Failures.
+
+BLOW_UP = make_system({"y": "k*y^2"}, {"y": 1}, ("k",))
+ROOT = make_system({"y": "-k*sqrt(y)"}, {"y": 1}, ("k",))
+LOGARITHM = make_system({"y": "log(k - y)"}, {"y": 1}, ("k",))
+FAULTY_START = make_system({"y": "-y"}, {"y": "log(k)"}, ("k",))
+STIFF = make_system({"y": "-k*(y - cos(t))"}, {"y": 1}, ("k",))
+FAILING = {
+    "blow-up": (BLOW_UP, 1.0, 0.01),
+    "square root of a negative number": (ROOT, 3.0, 0.1),
+    "logarithm of a negative number at the start": (LOGARITHM, 0.5, 5.0),
+    "impossible initial value": (FAULTY_START, -1.0, 1.0),
+    "a parameter that is NaN": (BLOW_UP, math.nan, 0.01),
+    "a parameter that is infinite": (BLOW_UP, math.inf, 0.01),
+}
+
+
+@pytest.mark.parametrize(
+    "method", ["rk4", "euler", "explicit_adams", "implicit_adams", "dopri5", "bosh3", "scipy_solver"]
+)
+@pytest.mark.parametrize("case", FAILING)
+def test_a_failure_is_a_sentence_and_only_of_the_experiment_that_fails(case: str, method: str) -> None:
+    system, bad, good = FAILING[case]
+    options = SolverOptions(method, step=0.1)
+    engine = TorchEngine(system, options, ("k",))
+    experiments = [series(name, [0.0, 0.5, 2.0]) for name in ("fine", "bad", "also fine")]
+    p = np.array([[good], [bad], [good]])
+    for solve_them in (engine.solve, engine.solve_with_sensitivities):
+        found = solve_them(p, experiments)
+        assert [trajectory.failure is None for trajectory in found] == [True, False, True]
+        assert len(str(found[1].failure)) > 20
+        assert np.isnan(found[1].y).all()
+        assert found[1].y.shape == (3, 1)
+        assert np.isfinite(found[0].y).all()
+        if solve_them == engine.solve:
+            assert found[1].dy is None
+        else:
+            assert found[1].dy is not None
+            assert np.isnan(found[1].dy).all()
+            assert found[1].dy.shape == (3, 1, 1)
+    with pytest.raises(SolveError, match="experiment bad: "):
+        engine.solve_batch(torch.as_tensor(p), collate(list(enumerate(experiments))))
+
+
+def test_the_sentence_says_when() -> None:
+    trajectory = solve(BLOW_UP, [(1.0,)], [series("A", [3.0, 3.5, 5.0, 6.0])], method="rk4", step=0.01)[0]
+    assert "t = 5;" in str(trajectory.failure)
+    late = solve(LOGARITHM, [(0.5,)], [series("A", [0.0, 1.0])], method="dopri5")[0]
+    assert "at the start" in str(late.failure)
+
+
+@pytest.mark.parametrize("method", ["dopri5", "scipy_solver"])
+def test_crawling_ends(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch_engine, "MAX_EVALUATIONS", 60)
+    rough = SolverOptions(method, rtol=1e-10, atol=1e-12)
+    engine = TorchEngine(FORCED, rough)
+    experiments = [series("A", [0.0, 50.0])]
+    assert "crawls" in str(engine.solve(np.array([[1.0, 1.0]]), experiments)[0].failure)
+    with pytest.raises(SolveError, match="experiment A: the solver crawls"):
+        engine.solve_batch(torch.ones((1, 2), dtype=torch.float64), collate(list(enumerate(experiments))))
+
+
+def test_a_failure_in_the_backward_pass_is_a_solve_error_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The adjoint of a solve that succeeds may crawl.
+    engine = TorchEngine(FORCED, SolverOptions("dopri5", adjoint=True))
+    leaf = torch.ones((1, 2), dtype=torch.float64, requires_grad=True)
+    batch = collate([(0, series("A", [0.0, 5.0]))])
+    with torch.no_grad():
+        n = 2 * _evaluations(engine, leaf, batch)
+    monkeypatch.setattr(torch_engine, "MAX_EVALUATIONS", n)
+    y = engine.solve_batch(leaf, batch)
+    with pytest.raises(SolveError, match="crawls"):
+        (y * 1e6).sum().backward()
+
+
+def _evaluations(engine: TorchEngine, p: Tensor, batch: Batch) -> int:
+    fields: list[torch_engine.VectorField] = []
+
+    class Counting(torch_engine.VectorField):
+        def __init__(self, *arguments: object) -> None:
+            super().__init__(*arguments)  # type: ignore[arg-type]
+            fields.append(self)
+
+    engine._integrate(Counting, p, batch, ())
+    return fields[0].evaluations
+
+
+@pytest.mark.parametrize("method", ["rk4", "dopri5"])
+def test_a_blow_up_after_an_experiment_has_ended_concerns_nobody(method: str) -> None:
+    # Both run over the same grid; the first would be infinite at t = 1, and is measured to t = 0.5.
+    engine = TorchEngine(BLOW_UP, SolverOptions(method, step=0.05))
+    experiments = [series("short", [0.0, 0.5]), series("long", [0.0, 4.0])]
+    leaf = torch.tensor([[1.0], [0.01]], dtype=torch.float64, requires_grad=True)
+    batch = collate(list(enumerate(experiments)))
+    y = engine.solve_batch(leaf, batch)
+    np.testing.assert_allclose(y[:, 1, 0].detach(), [2.0, 1 / (1 - 0.04)], rtol=1e-4)
+    y[:, 1].sum().backward()
+    # d/dk 1/(1 - k t) = t/(1 - k t)²
+    np.testing.assert_allclose(np.asarray(leaf.grad), [[0.5 * 4.0], [4 / 0.96**2]], rtol=1e-3)
+    assert all(t.failure is None for t in engine.solve(np.array([[1.0], [0.01]]), experiments))
+
+
+OPTIMIZED = """
+import sys
+sys.path.insert(0, {tests!r})
+import numpy as np, torch
+from odefit.engines import torch_engine
+from odefit.engines.base import SolverOptions
+from odefit.engines.torch_engine import TorchEngine
+from odefit.data.dataset import collate
+from odefit.errors import SolveError
+from small_problems import make_system, series
+if __debug__:
+    raise SystemExit("not optimized")
+for equation, k in (("k*y^2", 1.0), ("-k*sqrt(y)", 3.0), ("log(k - y)", 0.5)):
+    system = make_system({{"y": equation}}, {{"y": 1}}, ("k",))
+    for method in ("dopri5", "dopri8", "rk4", "implicit_adams", "scipy_solver"):
+        engine = TorchEngine(system, SolverOptions(method, step=0.1), ("k",))
+        experiments = [series("A", [0.0, 2.0])]
+        for found in (engine.solve(np.array([[k]]), experiments), engine.solve_with_sensitivities(np.array([[k]]), experiments)):
+            print(found[0].failure)
+            if found[0].failure is None or np.isfinite(found[0].y).any():
+                raise SystemExit(f"{{equation}} {{method}} did not fail")
+        try:
+            engine.solve_batch(torch.tensor([[k]], dtype=torch.float64), collate(list(enumerate(experiments))))
+        except SolveError:
+            continue
+        raise SystemExit("no SolveError")
+"""
+
+
+def test_failures_are_told_without_assertions() -> None:
+    """`python -O` leaves out the asserts by which torchdiffeq notices that it no longer gets on."""
+    from pathlib import Path
+
+    program = OPTIMIZED.format(tests=str(Path(__file__).parent))
+    done = subprocess.run(
+        [sys.executable, "-O", "-W", "ignore", "-c", program], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "the solver crawls" not in done.stdout
