@@ -51,6 +51,10 @@ class Engine(Protocol):
     notes: list[str]
     """Sentences about choices that the engine made by itself, each once."""
 
+    def fresh(self) -> Engine:
+        """The same engine before its first solve: what it learnt on the way must not change a new search."""
+        ...
+
     def solve(self, p: FloatArray, experiments: Sequence[Experiment]) -> list[Trajectory]:
         """States of each experiment at its times. p: [E, L], one row per experiment."""
         ...

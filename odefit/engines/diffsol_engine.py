@@ -10,6 +10,7 @@ derivative jump there; as in torch, the jump's own part of the derivative is lef
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -94,6 +95,14 @@ class DiffsolEngine:
         self._compiled: Program | None = None
         diffsl_code(system)  # what cannot be compiled is refused here, not at the first solution
         self.notes += jumps(system, self.sensitive)
+
+    def fresh(self) -> DiffsolEngine:
+        """The same engine before its first solve; nothing is checked or compiled again."""
+        engine = copy.copy(self)
+        engine.method_in_use = "tsit45" if self.options.method == "auto" else self.options.method
+        engine.notes, engine._trusted = list(self.notes), {}
+        engine._scaled, engine._compiled, engine._solved = frozenset(), None, 0
+        return engine
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the compiled program: another process compiles its own."""
@@ -256,19 +265,14 @@ class DiffsolEngine:
         return Solution(failure=_too_slow(request), ended=start)
 
     def _choose_scales(self, p: FloatArray) -> None:
-        """Large parameters enter as asinh(p); which they are is looked at anew with every call."""
+        """Where any parameter is large, all enter as asinh(p): two programs at most, not one per combination."""
         if not len(self.sensitive) or not len(p):
             return
         with np.errstate(invalid="ignore"):
-            size = np.max(np.abs(p), axis=0)
-        scaled = {
-            name
-            for name, column in zip(self.sensitive, self._columns, strict=True)
-            if size[column] > (_SMALL if name in self._scaled else _LARGE)
-        }
+            size = np.max(np.abs(p[:, self._columns]))
+        scaled = frozenset(self.sensitive) if size > (_SMALL if self._scaled else _LARGE) else frozenset[str]()
         if scaled != self._scaled:
-            self._scaled = frozenset(scaled)
-            self._compiled = None
+            self._scaled, self._compiled = scaled, None
 
     @property
     def _program(self) -> Program:

@@ -38,6 +38,8 @@ from odefit.model.system import System
 ADJOINT_ONLY = {"scipy_solver"}
 RUNGE_KUTTA = {"euler", "midpoint", "heun2", "heun3", "rk4"}
 ADAMS = {"explicit_adams", "implicit_adams", "fixed_adams"}
+# torchdiffeq interpolates between their steps less exactly than they step.
+COARSE = {"bosh3", "dopri8"}
 # A solve that crawls ends after as many evaluations as no sensible problem needs: in 10 s and, with gradients,
 # 1 GB. A fixed step is the user's word, within reason, and is refused before it begins.
 MAX_EVALUATIONS = 100_000
@@ -66,10 +68,19 @@ class TorchEngine:
         self.sensitive = tuple(sensitive)
         self.method_in_use = "dopri5" if options.method == "auto" else options.method
         self.notes: list[str] = []
+        if self.method_in_use in COARSE and options.rtol < 1e-6:
+            self.notes.append(
+                f"{self.method_in_use} errs by up to a thousand times its tolerance between its steps; for a "
+                "tolerance as small as this dopri5 is more exact."
+            )
         self.dtype = torch.float64 if options.dtype == "float64" else torch.float32
         self.device = torch.device(options.device)
         self.networks = (networks or nn.ModuleDict()).to(self.device, self.dtype)
         self._equations = Equations(system, self.sensitive, self.networks)
+
+    def fresh(self) -> TorchEngine:
+        """This engine: it learns nothing."""
+        return self
 
     def solve_batch(self, p: Tensor, batch: Batch) -> Tensor:
         """States [E, T, S] at each experiment's own times (padded), differentiable in p [E, L] and the networks.
@@ -116,10 +127,13 @@ class TorchEngine:
         states = _at_own_times(y, batch).to(torch.float64).cpu().numpy()
         n = len(self.system.states)
         out = []
-        for own, experiment in zip(states, experiments, strict=True):
-            own = own[: len(experiment.times)]
+        for e, experiment in enumerate(experiments):
+            own = states[e, : len(experiment.times)]
             bad = np.flatnonzero(~np.isfinite(own).all(axis=1))
-            if bad.size:
+            if bad.size and len(experiments) > 1:
+                # Maybe not its own fault: to LSODA a batch is one system.
+                out += self._trajectories(kind, p[e : e + 1], [experiment])
+            elif bad.size:
                 sentence = f"the solution is no longer finite at t = {experiment.times[bad[0]]:g}; {STIFF}"
                 out.append(self._failed(experiment, k, sentence))
             else:

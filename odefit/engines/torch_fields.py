@@ -20,6 +20,7 @@ from odefit.model.functions import torch_function
 from odefit.model.system import TIME, System, symbol
 
 STIFF = "the system may be stiff or blow up; try solver.method: bdf, other starting values, or bounds"
+LOOK_EVERY = 1000
 
 
 class Equations:
@@ -71,11 +72,17 @@ class Field:
         self._columns = p.unbind(-1)
         self._start = start
         self.evaluations = 0
+        self._seen = -1.0
 
-    def _count(self) -> None:
+    def _count(self, s: Tensor) -> None:
         self.evaluations += 1
         if self.evaluations > self.limit:
             raise SolveError(f"the solver crawls: {self.limit} evaluations without reaching the end; {STIFF}")
+        if self.evaluations % LOOK_EVERY == 0:
+            # LSODA steps on and on when its steps no longer change the time.
+            before, self._seen = self._seen, float(s)
+            if abs(self._seen - before) <= 1e-12 * abs(self._seen):
+                raise SolveError(f"the step size became too small; {STIFF}")
 
     def __call__(self, s: Tensor, y: Tensor) -> Tensor:
         raise NotImplementedError
@@ -89,7 +96,7 @@ class VectorField(Field):
     """dy/ds [S, E] at elapsed time s."""
 
     def __call__(self, s: Tensor, y: Tensor) -> Tensor:
-        self._count()
+        self._count(s)
         return rows(self.equations.slopes(*self._arguments(s, y)), y[0])
 
 
@@ -107,7 +114,7 @@ class SensitivityField(Field):
         self._constant = constant.to(p).unsqueeze(-1).expand(-1, len(p))
 
     def __call__(self, s: Tensor, augmented: Tensor) -> Tensor:
-        self._count()
+        self._count(s)
         n, k = len(self.equations.system.states), len(self.equations.sensitive)
         y, dy = augmented[:n], augmented[n:].view(n, k, -1)
         values = rows(self._function(*self._arguments(s, y)), y[0])

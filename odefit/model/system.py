@@ -9,6 +9,8 @@ from typing import Any
 
 import sympy as sp
 
+from odefit.model.operators import put_numbers
+
 TIME = "t"
 
 
@@ -75,11 +77,14 @@ class System:
         return tuple(self.initial[state] for state in self.states)
 
     def bind(self, values: Mapping[str, float]) -> System:
-        """The same system with some parameters replaced by numbers (and no longer parameters)."""
-        numbers = {symbol(name): sp.Float(value, 17) for name, value in values.items()}
+        """The same system with some parameters replaced by numbers (and no longer parameters).
+
+        Raises ModelError where a formula is then not finite.
+        """
+        numbers = {symbol(name): float(value) for name, value in values.items()}
 
         def put(formulas: Mapping[str, sp.Expr]) -> dict[str, sp.Expr]:
-            return {name: sp.sympify(expr).xreplace(numbers) for name, expr in formulas.items()}
+            return {name: put_numbers(sp.sympify(expr), numbers) for name, expr in formulas.items()}
 
         return replace(
             self,

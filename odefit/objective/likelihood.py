@@ -23,6 +23,7 @@ from odefit.data.experiments import FloatArray
 from odefit.model.system import symbol
 from odefit.objective.observation import Moments
 from odefit.objective.priors import HALF_LOG_2PI
+from odefit.objective.priors import Prior
 from odefit.objective.problem import Problem
 from odefit.objective.score import Evaluation
 
@@ -100,6 +101,22 @@ class Likelihood:
         local = [problem.binding.symbols.index(name) for name in problem.observation.sensitive]
         return where[problem.binding.index[:, local]]
 
+    @cached_property
+    def _plain_columns(self) -> NDArray[np.intp] | None:
+        """Position in u of each sensitive symbol, [K], where all experiments agree and no two share a parameter."""
+        columns = self._columns
+        first = columns[0] if len(columns) else columns.reshape(-1)
+        if (columns != first).any() or len(set(first.tolist())) < len(first):
+            return None
+        return first
+
+    @cached_property
+    def _priors(self) -> list[tuple[int, int, Prior]]:
+        """(position in u, position in theta, prior) of every estimated parameter that has one."""
+        table = self.problem.table
+        pairs = ((column, int(position)) for column, position in enumerate(table.estimated))
+        return [(c, i, prior) for c, i in pairs if (prior := table.parameters[i].prior) is not None]
+
     def moments(self, u: FloatArray, derivatives: bool) -> list[Moments] | None:
         """m, s and, when asked, their derivatives to u [rows, P]; None (and `failure`) where the model fails."""
         problem = self.problem
@@ -127,8 +144,11 @@ class Likelihood:
             return None
         n = len(slope)
         out = np.zeros((len(local), n + 1))
-        rows = np.arange(len(local))
         with np.errstate(over="ignore", invalid="ignore"):
+            if self._plain_columns is not None:
+                out[:, self._plain_columns] = local
+                return out[:, :n] * slope
+            rows = np.arange(len(local))
             # One symbol after the other: two of them may be the same parameter.
             for k, column in enumerate(self._columns.T):
                 if (column == column[0]).all():
@@ -189,24 +209,20 @@ class Likelihood:
 
     def prior_value(self, u: FloatArray) -> float:
         """-ln of the prior density of the estimated parameters, natural scale."""
-        table = self.problem.table
-        theta = table.natural(u)
-        return sum(p.prior.value(float(theta[i])) for i, p in enumerate(table) if p.prior and p.estimate)
+        if not self._priors:
+            return 0.0
+        theta = self.problem.table.natural(u)
+        return sum(prior.value(float(theta[i])) for _, i, prior in self._priors)
 
     def _prior_rows(self, u: FloatArray) -> tuple[FloatArray, FloatArray]:
-        table = self.problem.table
-        theta, slope = table.natural(u), table.transforms.derivative(u)
-        zs, rows = [], []
-        for column, position in enumerate(table.estimated):
-            prior = table.parameters[position].prior
-            if prior is None:
-                continue
-            z, a = prior.score(float(theta[position]))
-            row = np.zeros(len(u))
-            row[column] = a * slope[column]
-            zs.append(z)
-            rows.append(row)
-        return np.array(zs, dtype=np.float64), np.array(rows, dtype=np.float64).reshape(-1, len(u))
+        z, rows = np.zeros(len(self._priors)), np.zeros((len(self._priors), len(u)))
+        if self._priors:
+            table = self.problem.table
+            theta, slope = table.natural(u), table.transforms.derivative(u)
+            for row, (column, position, prior) in enumerate(self._priors):
+                z[row], a = prior.score(float(theta[position]))
+                rows[row, column] = a * slope[column]
+        return z, rows
 
     def residual_sum(self, u: FloatArray) -> float:
         """Sum of squared residuals on the noise models' own scales, before division by sigma."""
@@ -271,11 +287,22 @@ class ProfileLikelihood:
             scales[position] = min(max(best, parameter.lower), parameter.upper)
         return scales
 
+    @cached_property
+    def _configured(self) -> FloatArray:
+        """The search vector as configured, [P]."""
+        table = self.full.problem.table
+        return table.search(table.values)
+
+    def _complete(self, u: FloatArray) -> FloatArray:
+        """The full search vector with the remaining u, and the profiled sigmas as configured."""
+        complete = self._configured.copy()
+        complete[self.free] = u
+        return complete
+
     def lift(self, u: FloatArray) -> FloatArray:
         """The full search vector at the remaining u, with the profiled sigmas at their best."""
         table = self.full.problem.table
-        complete = table.search(table.values)
-        complete[self.free] = u
+        complete = self._complete(u)
         moments = self.full.moments(complete, derivatives=False) if self.sigmas else None
         if moments is None:
             return complete
@@ -293,10 +320,7 @@ class ProfileLikelihood:
         return self._evaluate(u, derivatives=True)
 
     def _evaluate(self, u: FloatArray, derivatives: bool) -> Evaluation:
-        full = self.full
-        table = full.problem.table
-        complete = table.search(table.values)
-        complete[self.free] = u
+        full, complete = self.full, self._complete(u)
         moments = full.moments(complete, derivatives)
         if moments is None:
             return failed(len(u))

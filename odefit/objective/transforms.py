@@ -44,8 +44,8 @@ class Transforms:
         theta = np.array(u, dtype=np.float64)
         with np.errstate(over="ignore"):
             theta[self._log] = np.exp(theta[self._log])
-            k = self._logit
-            theta[k] = self.lower[k] + (self.upper[k] - self.lower[k]) * _sigmoid(theta[k])
+            if len(k := self._logit):
+                theta[k] = self.lower[k] + (self.upper[k] - self.lower[k]) * _sigmoid(theta[k])
         return self._within(theta, u) if len(self._log) or len(self._logit) else theta
 
     def _within(self, theta: FloatArray, u: FloatArray) -> FloatArray:
@@ -70,9 +70,9 @@ class Transforms:
         slope = np.ones(len(u))
         with np.errstate(over="ignore"):
             slope[self._log] = np.exp(u[self._log])
-            k = self._logit
-            # Not s (1 - s), which is 0 from u = 37 on.
-            slope[k] = (self.upper[k] - self.lower[k]) * _sigmoid(u[k]) * _sigmoid(-u[k])
+            if len(k := self._logit):
+                # Not s (1 - s), which is 0 from u = 37 on.
+                slope[k] = (self.upper[k] - self.lower[k]) * _sigmoid(u[k]) * _sigmoid(-u[k])
         return slope
 
     def search_bounds(self) -> tuple[FloatArray, FloatArray]:

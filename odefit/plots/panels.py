@@ -95,7 +95,8 @@ def _are_comparable(run: Run, quantities: Sequence[Quantity], traces: Sequence[T
     for quantity in quantities:
         values = [np.abs(trace.values(quantity)) for trace in traces]
         values += [np.abs(points(run, trace.group, quantity).d) for trace in traces]
-        sizes.append(float(np.nanmax(np.concatenate(values))))
+        known = np.concatenate(values)
+        sizes.append(float(known[np.isfinite(known)].max(initial=0.0)))
     return max(sizes) <= COMPARABLE * min(sizes)
 
 

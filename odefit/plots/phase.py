@@ -207,7 +207,7 @@ def _draw_field(ax: Axes, run: Run, traces: Sequence[Trace], axes: Sequence[Quan
     )
     if not (np.isfinite(u).all() and np.isfinite(v).all()) or not (np.any(u) or np.any(v)):
         return
-    ax.streamplot(x, y, u, v, color=style.LIGHT, linewidth=0.6, density=0.9, arrowsize=0.7, zorder=0)
+    ax.streamplot(x, y, u, v, color=style.LIGHT, linewidth=0.6, density=0.75, arrowsize=0.7, zorder=0)
     ax.set_xlim(x[0], x[-1])
     ax.set_ylim(y[0], y[-1])
 

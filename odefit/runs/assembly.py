@@ -19,8 +19,9 @@ from odefit.data.experiments import Experiment
 from odefit.data.layouts import replicate_of
 from odefit.engines.base import SolverOptions
 from odefit.engines.choice import make_engine
-from odefit.errors import ConfigError, Faults
+from odefit.errors import ConfigError, Faults, ModelError
 from odefit.model.formulas import free_names, parse_formula
+from odefit.model.operators import put_numbers
 from odefit.model.system import System, symbol
 from odefit.objective.observation import Noise, Observation
 from odefit.objective.parameters import Binding, Parameter, ParameterTable
@@ -323,18 +324,15 @@ def _without_first(described: Described, experiment: Experiment) -> Experiment:
 def _inline(system: System, noise: Mapping[str, Noise], table: _Table) -> tuple[System, dict[str, Noise]]:
     """Numbers in place of symbols that never move: engines need not carry their sensitivities."""
     numbers = table.inlined()
-    bound = system.bind(numbers)
-    formulas = (*bound.rhs, *bound.start, *bound.observables.values())
-    if any(formula.has(sp.zoo, sp.nan, sp.oo, sp.I) for formula in formulas):
-        raise ConfigError(
-            table.loaded.where("parameters"),
-            "with the fixed parameters at their values, a formula is not finite",
-        )
-    values = {symbol(name): sp.Float(value, 17) for name, value in numbers.items()}
-    swapped = {
-        name: model if model.sigma is None else Noise(model.model, model.sigma.xreplace(values))
-        for name, model in noise.items()
-    }
+    values = {symbol(name): float(value) for name, value in numbers.items()}
+    try:
+        bound = system.bind(numbers)
+        swapped = {
+            name: model if model.sigma is None else Noise(model.model, put_numbers(model.sigma, values))
+            for name, model in noise.items()
+        }
+    except ModelError as error:
+        raise ConfigError(table.loaded.where("parameters"), error.faults[0].what) from None
     return bound, swapped
 
 

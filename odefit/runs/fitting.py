@@ -12,7 +12,7 @@ from typing import Any
 from odefit.config.load import LoadedConfig, load_config
 from odefit.data.experiments import Experiment
 from odefit.data.tables import read_table, write_table
-from odefit.errors import ConfigError, FitError, RunError, SolveError
+from odefit.errors import ConfigError, DataError, FitError, RunError, SolveError
 from odefit.runs import folder as files
 from odefit.runs.assembly import Assembly, assemble
 from odefit.runs.found import Found
@@ -115,6 +115,8 @@ def write(run: Run, found: Found, uncertainty: Uncertainty | None) -> None:
     files.write_config(path, run.assembly.loaded)
     try:
         write_table(path / files.DATA, run.measured, run.observables)
+    except DataError as error:
+        raise RunError(str(path / files.DATA), f"cannot be written: {error.faults[0].what}") from error
     except OSError as error:
         raise RunError(str(path / files.DATA), f"cannot be written: {files.reason(error)}") from error
     write_parameters(path, result)

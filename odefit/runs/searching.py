@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,7 +35,9 @@ from odefit.runs.systems import describe_system
 
 # Starts whose objective is this close to the best have found the same optimum: a likelihood ratio of 1 %.
 SAME_OPTIMUM = 0.01
+# Screening: so many candidates per start, and no more than this many beyond the starts themselves.
 CANDIDATES_PER_START = 5
+MORE_CANDIDATES = 400
 TIME_LIMIT = 600.0
 MAX_ITERATIONS = 500
 
@@ -49,13 +51,15 @@ class LocalSearch:
     max_iterations: int | None
 
     def __call__(self, u: FloatArray) -> Outcome:
-        table = self.objective.full.problem.table
-        lower, upper = table.search_bounds()
+        problem = self.objective.full.problem
+        lower, upper = problem.table.search_bounds()
         free = self.objective.free
+        # An engine of its own: a start's result must not depend on what this process solved before.
+        objective = ProfileLikelihood(Likelihood(replace(problem, engine=problem.engine.fresh())))
         minimize = minimize_least_squares if self.method == "least_squares" else minimize_lbfgs
         most = self.max_iterations or MAX_ITERATIONS
-        size = typical_sizes(self.objective)
-        return minimize(self.objective, u, lower[free], upper[free], size=size, max_iterations=most)
+        size = typical_sizes(objective)
+        return minimize(objective, u, lower[free], upper[free], size=size, max_iterations=most)
 
 
 def typical_sizes(objective: ProfileLikelihood) -> FloatArray:
@@ -125,7 +129,8 @@ def starting_points(objective: ProfileLikelihood, n: int, seed: int) -> FloatArr
         return first[None, :]
     lower, upper = table.search_bounds()
     sizes = typical_sizes(objective)
-    candidates = start_points(lower[free], upper[free], first, CANDIDATES_PER_START * n, seed, size=sizes)
+    many = min(CANDIDATES_PER_START * n, n + MORE_CANDIDATES)
+    candidates = start_points(lower[free], upper[free], first, many, seed, size=sizes)
     values = np.array([objective.value(u) for u in candidates])
     return screen(values, candidates, n)
 

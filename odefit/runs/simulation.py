@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import sympy as sp
 import yaml
 
 from odefit.config.load import LoadedConfig, load_config
@@ -19,6 +18,7 @@ from odefit.engines.base import SolverOptions
 from odefit.engines.choice import make_engine
 from odefit.errors import ConfigError, Faults, RunError, SolveError
 from odefit.model.functions import numpy_function
+from odefit.model.operators import put_numbers
 from odefit.model.system import System, symbol
 from odefit.runs.systems import (
     Described,
@@ -155,8 +155,9 @@ def _centre(
         if state in section.initial:
             centre[state] = section.initial[state]
         elif formula:
-            values = {symbol(n): sp.Float(v, 17) for n, v in truth.items()}
-            centre[state] = float(described.system.initial[state].xreplace(values))
+            with faults.catching():
+                values = {symbol(n): float(v) for n, v in truth.items()}
+                centre[state] = float(put_numbers(described.system.initial[state], values))
         elif own is not None and own.value is not None:
             centre[state] = own.value
         elif state in described.nominal_initial:
