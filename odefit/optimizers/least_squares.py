@@ -137,6 +137,8 @@ class LocalModel:
         and Pires 1994), which ends for every strictly convex problem.
         """
         B = np.vstack([self.s[:, None] * self.V, np.sqrt(damping) * np.eye(len(self.low))])
+        # Well damped, the normal equations lose nothing and are solved several times faster.
+        H = B.T @ B if damping > 1e-8 * self.s[0] ** 2 else None
         target = np.concatenate([-self.c, np.zeros(len(self.low))])
         p = np.zeros_like(self.low)
         side = self._beyond(unbounded)
@@ -146,7 +148,11 @@ class LocalModel:
             p[~free] = np.where(side[~free] < 0, self.low[~free], self.high[~free])
             if free.any():
                 rest = target - B[:, ~free] @ p[~free]
-                p[free] = np.linalg.lstsq(B[:, free], rest, rcond=None)[0]
+                p[free] = (
+                    np.linalg.lstsq(B[:, free], rest, rcond=None)[0]
+                    if H is None
+                    else np.linalg.solve(H[np.ix_(free, free)], B[:, free].T @ rest)
+                )
             error = B @ p - target
             rounding = len(B) * EPS * (np.abs(B).T @ np.abs(error))
             beyond = self._beyond(p)

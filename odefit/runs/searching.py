@@ -40,6 +40,8 @@ CANDIDATES_PER_START = 5
 MORE_CANDIDATES = 400
 TIME_LIMIT = 600.0
 MAX_ITERATIONS = 500
+# Relative gradient at which one of many starts ends: its objective is then right to about 1e-5.
+COARSE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class LocalSearch:
     objective: ProfileLikelihood
     method: str
     max_iterations: int | None
+    gtol: float | None = None
 
     def __call__(self, u: FloatArray) -> Outcome:
         problem = self.objective.full.problem
@@ -59,7 +62,8 @@ class LocalSearch:
         minimize = minimize_least_squares if self.method == "least_squares" else minimize_lbfgs
         most = self.max_iterations or MAX_ITERATIONS
         size = typical_sizes(objective)
-        return minimize(objective, u, lower[free], upper[free], size=size, max_iterations=most)
+        tolerances = {} if self.gtol is None else {"gtol": self.gtol}
+        return minimize(objective, u, lower[free], upper[free], size=size, max_iterations=most, **tolerances)
 
 
 def typical_sizes(objective: ProfileLikelihood) -> FloatArray:
@@ -72,7 +76,7 @@ def typical_sizes(objective: ProfileLikelihood) -> FloatArray:
 def build_search(loaded: LoadedConfig, measured: Sequence[Experiment], method: str) -> LocalSearch:
     """Assemble everything anew: what a spawned worker does with what can be sent to it."""
     assembly = assemble(loaded, describe_system(loaded), measured)
-    return LocalSearch(_objective(assembly), method, loaded.config.fit.max_iterations)
+    return LocalSearch(_objective(assembly), method, loaded.config.fit.max_iterations, COARSE)
 
 
 def _objective(assembly: Assembly) -> ProfileLikelihood:
@@ -84,18 +88,21 @@ def search_starts(assembly: Assembly, method: str, progress: Progress) -> Found:
     section, problem = assembly.loaded.config.fit, assembly.problem
     objective = _objective(assembly)
     search = LocalSearch(objective, method, section.max_iterations)
+    # Many starts are told apart long before the last digit, which only the best of them needs.
+    coarse = replace(search, gtol=COARSE) if section.starts > 1 else search
     points = starting_points(objective, section.starts, section.seed)
     progress.begin("starts", len(points))
     results: list[StartResult] = []
     interrupted = False
     try:
-        with closing(_results(assembly, search, points, method)) as finished:
+        with closing(_results(assembly, coarse, points, method)) as finished:
             for result in finished:
                 results.append(result)
                 best = best_of(results)
                 failed = sum(r.failure is not None for r in results)
                 value = math.inf if best is None else best.value
                 progress.start(len(results), failed, value, count_at_best(results, SAME_OPTIMUM))
+        results = _polished(results, search, section.starts)
     except KeyboardInterrupt:
         interrupted = True
     progress.end()
@@ -115,6 +122,17 @@ def _results(assembly: Assembly, search: LocalSearch, points: FloatArray, method
         # A forked worker has the compiled model in its memory already.
         build = functools.partial(_same, search)
     return search_all(build, points, workers=workers, time_limit=section.time_limit or TIME_LIMIT)
+
+
+def _polished(results: list[StartResult], search: LocalSearch, requested: int) -> list[StartResult]:
+    """The results with the best one searched to the last digit."""
+    best = best_of(results)
+    if requested == 1 or best is None or best.outcome is None:
+        return results
+    outcome = search(best.outcome.u)
+    if not outcome.value <= best.value:
+        return results
+    return [replace(r, outcome=outcome) if r is best else r for r in results]
 
 
 def _same(search: Search) -> Search:
