@@ -76,7 +76,11 @@ def fit(
     for warning in result.warnings:
         screen.print(f"warning: {warning}", markup=False)
     if plots and result.status != "failed":
-        _draw(run)
+        try:
+            _draw(run)
+        except OdefitError as error:
+            # The run folder is complete: a picture that cannot be drawn is no reason to fail.
+            screen.print(f"warning: no pictures: {error}", markup=False)
     screen.print(f"written to {run.path} in {result.seconds:.3g} s of fitting", markup=False)
     if result.status == "interrupted":
         raise typer.Exit(INTERRUPTED)

@@ -160,10 +160,12 @@ def _experiments(table: Table, start: float | None, faults: FaultList) -> list[E
     ]
 
 
-def write_table(path: Path | str, experiments: Sequence[Experiment], observables: Sequence[str]) -> None:
+def write_table(
+    path: Path | str, experiments: Sequence[Experiment], observables: Sequence[str], *, time: str = "time"
+) -> None:
     """Write experiments in the wide layout, whole or not at all; `read_table` gives them back.
 
-    Columns: `time`, the observables, `<observable>_sigma` where there are measurement errors, and
+    Columns: the time, the observables, `<observable>_sigma` where there are measurement errors, and
     `experiment` unless the only experiment is called `1`. Numbers are written with the fewest digits
     that read back as the same float64, so the same data make the same bytes. `start` and `constants`
     are not written. Raises DataError for names and numbers that `read_table` would refuse,
@@ -176,7 +178,7 @@ def write_table(path: Path | str, experiments: Sequence[Experiment], observables
         for number in range(len(observables))
         if any(e.sigma is not None and not np.isnan(e.sigma[:, number]).all() for e in experiments)
     ]
-    header = ["time", *observables, *(f"{observables[number]}_sigma" for number in with_sigma)]
+    header = [time, *observables, *(f"{observables[number]}_sigma" for number in with_sigma)]
     header += ["experiment"] if named else []
     _check_names(show(Path(path)), header, names)
     for experiment in experiments:

@@ -22,8 +22,7 @@ from numpy.typing import NDArray
 from odefit.data.experiments import FloatArray
 from odefit.model.system import symbol
 from odefit.objective.observation import Moments
-from odefit.objective.priors import HALF_LOG_2PI
-from odefit.objective.priors import Prior
+from odefit.objective.priors import HALF_LOG_2PI, Prior
 from odefit.objective.problem import Problem
 from odefit.objective.score import Evaluation
 

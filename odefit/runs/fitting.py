@@ -114,7 +114,8 @@ def write(run: Run, found: Found, uncertainty: Uncertainty | None) -> None:
     path, result = run.path, run.result
     files.write_config(path, run.assembly.loaded)
     try:
-        write_table(path / files.DATA, run.measured, run.observables)
+        time = run.assembly.loaded.config.data.time or "time"
+        write_table(path / files.DATA, run.measured, run.observables, time=time)
     except DataError as error:
         raise RunError(str(path / files.DATA), f"cannot be written: {error.faults[0].what}") from error
     except OSError as error:

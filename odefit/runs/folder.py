@@ -133,7 +133,7 @@ def write_config(folder: Path, loaded: LoadedConfig) -> None:
     """The config as resolved, with the data that lie in the run folder itself."""
     data = loaded.config.model_dump(mode="json", exclude_unset=True)
     if loaded.config.data.csv is not None:
-        kept = {key: data["data"][key] for key in ("start",) if key in data["data"]}
+        kept = {key: data["data"][key] for key in ("time", "start") if key in data["data"]}
         data["data"] = {"csv": DATA, **kept}
     note = f"# {loaded.path.name} as odefit resolved it\n"
     write_text(folder, CONFIG, note + yaml.safe_dump(data, sort_keys=False, allow_unicode=True))

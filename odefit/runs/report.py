@@ -16,6 +16,7 @@ from odefit.runs.assembly import Assembly
 from odefit.runs.found import Found
 from odefit.runs.results import Estimate, ObjectiveSummary, Result
 from odefit.uncertainty.covariance import Covariance, fisher_covariance
+from odefit.uncertainty.degrees import residual_degrees
 from odefit.uncertainty.intervals import natural_intervals
 
 # A standard error larger than the estimate itself: the number is known to little more than its sign.
@@ -95,15 +96,13 @@ def estimate_uncertainty(likelihood: Likelihood, u: FloatArray, bound: NDArray[n
     names = problem.table.estimated_names
     rtol = problem.engine.options.rtol
     covariance = fisher_covariance(evaluation.A, names, bound == 0, tolerance=max(1e-9, 0.1 * rtol))
-    profile = ProfileLikelihood(likelihood)
-    cells = [c for c in likelihood.cells if len(c.rows)]
-    n, p = problem.n_measured, int(np.count_nonzero(bound[profile.free] == 0))
-    if not all(c.theta in profile.sigmas for c in cells) or n <= p:
-        return Uncertainty(covariance, math.inf)
+    degrees = residual_degrees(likelihood, bound == 0)
+    if math.isinf(degrees):
+        return Uncertainty(covariance, degrees)
     scale = np.ones(len(names))
-    scale[profile.free] = math.sqrt(n / (n - p))
+    scale[ProfileLikelihood(likelihood).free] = math.sqrt(problem.n_measured / degrees)
     scaled = Covariance(covariance.names, covariance.matrix * np.outer(scale, scale), covariance.undetermined)
-    return Uncertainty(scaled, float(n - p))
+    return Uncertainty(scaled, degrees)
 
 
 def _estimates(

@@ -114,6 +114,7 @@ def load_run(path: Path | str) -> Run:
             read_table(
                 path / files.DATA,
                 observables=tuple(described.system.observables),
+                time=loaded.config.data.time,
                 start=loaded.config.data.start,
             )
         )

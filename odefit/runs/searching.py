@@ -62,8 +62,8 @@ class LocalSearch:
         minimize = minimize_least_squares if self.method == "least_squares" else minimize_lbfgs
         most = self.max_iterations or MAX_ITERATIONS
         size = typical_sizes(objective)
-        tolerances = {} if self.gtol is None else {"gtol": self.gtol}
-        return minimize(objective, u, lower[free], upper[free], size=size, max_iterations=most, **tolerances)
+        search = functools.partial(minimize, objective, u, lower[free], upper[free], size=size, max_iterations=most)
+        return search() if self.gtol is None else search(gtol=self.gtol)
 
 
 def typical_sizes(objective: ProfileLikelihood) -> FloatArray:

@@ -90,8 +90,11 @@ class _Recorder:
         self, assembly: Assembly, module: TrainingObjective, plot_every: int | None, progress: Progress
     ) -> None:
         self.assembly, self.module, self.plot_every, self.progress = assembly, module, plot_every, progress
-        names = assembly.problem.table.estimated_names
-        self.names = names if len(names) <= SHOWN_PARAMETERS else ()
+        table = assembly.problem.table
+        # A squared-error loss does not move the noise levels, and hundreds of initial values help nobody.
+        moving = [n for n in table.estimated_names if module.loss == "nll" or table[n].role != "noise"]
+        few = len(moving) <= SHOWN_PARAMETERS
+        self.names = tuple(name for name in moving if few or table[name].role == "model")
         self._rows: list[list[Any]] = []
         self._frames: list[list[Any]] = []
 
