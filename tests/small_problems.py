@@ -58,7 +58,7 @@ def make_problem(
     system: System,
     experiments: Sequence[Experiment],
     table: Sequence[Parameter],
-    noise: Mapping[str, str | None | tuple[str, str | None]],
+    noise: Mapping[str, str | tuple[str, str | None] | None],
     options: SolverOptions | None = None,
     bound: Mapping[str, Sequence[str | float]] | None = None,
     engine: str = "torch",

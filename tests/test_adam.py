@@ -248,7 +248,7 @@ def test_an_interrupt_keeps_what_was_reached(at: str) -> None:
                 raise KeyboardInterrupt
             return forward(batch)
 
-        module.forward = interrupted  # type: ignore[method-assign]
+        module.forward = interrupted
     found = minimize_adam(module, ONE, AdamOptions(10, 0.1), interrupt)
     assert found.status == "interrupted"
     assert len(found.history) == (0 if at == "first" else 4)

@@ -26,7 +26,7 @@ def test_a_table_knows_its_two_spaces() -> None:
     assert TABLE.estimated_names == ("k", "x_0[A]", "x_0[B]")
     u = TABLE.search(TABLE.values)
     np.testing.assert_allclose(u, [math.log(0.5), 1.0, 2.0])
-    np.testing.assert_allclose(TABLE.natural(u + [1.0, 0.5, 0.0]), [0.5 * math.e, 7.0, 1.5, 2.0])
+    np.testing.assert_allclose(TABLE.natural(u + np.array([1.0, 0.5, 0.0])), [0.5 * math.e, 7.0, 1.5, 2.0])
     assert TABLE["x_0[B]"].value == 2.0
     assert TABLE.with_values(np.array([1.0, 2.0, 3.0, 4.0])).values.tolist() == [1, 2, 3, 4]
     low, high = TABLE.search_bounds()
@@ -34,7 +34,11 @@ def test_a_table_knows_its_two_spaces() -> None:
     assert high.tolist() == [np.inf] * 3
 
 
-BINDING = Binding(("rate", "loss", "x_0", "dose"), np.array([[0, 0, 2, -1], [0, 0, 3, -1]]), np.array([[0, 0, 0, 5.0], [0, 0, 0, 9.0]]))  # fmt: skip
+BINDING = Binding(
+    ("rate", "loss", "x_0", "dose"),
+    np.array([[0, 0, 2, -1], [0, 0, 3, -1]]),
+    np.array([[0, 0, 0, 5.0], [0, 0, 0, 9.0]]),
+)
 
 
 def test_symbols_take_parameters_and_numbers_experiment_by_experiment() -> None:
@@ -91,7 +95,7 @@ def test_the_score_of_a_prior_is_its_slope(prior: Prior, reference: stats.rv_con
 
 
 def test_the_curvature_of_a_normal_and_of_a_log_normal_prior_is_exact() -> None:
-    def curvature(function, x):  # type: ignore[no-untyped-def]
+    def curvature(function, x):
         return (function(x + 1e-4) - 2 * function(x) + function(x - 1e-4)) / 1e-8
 
     prior = Prior("normal", 1.0, 0.5)

@@ -32,7 +32,7 @@ SYSTEM = make_system(
     ("a", "b", "c", "x_0", "k"),
     {"g": "k*x", "h": "y + 0.05*t"},
 )
-NOISES: dict[str, dict[str, str | None | tuple[str, str | None]]] = {
+NOISES: dict[str, dict[str, str | tuple[str, str | None] | None]] = {
     "fixed": {"g": "0.3", "h": "0.2"},
     "estimated": {"g": "s", "h": "s2"},
     "shared, one log-normal": {"g": ("lognormal", "s"), "h": "s"},
@@ -65,7 +65,7 @@ def problem(kind: str, engine: str = "torch", method: str = "rk4", dtype: str = 
 
 def module_of(problem: Problem, loss: str) -> TrainingObjective:
     u = torch.as_tensor(problem.table.search(problem.table.values))
-    return TrainingObjective(problem, nn.ModuleDict(), loss, u)  # type: ignore[arg-type]
+    return TrainingObjective(problem, nn.ModuleDict(), loss, u)
 
 
 @pytest.mark.parametrize(("engine", "method"), [("torch", "rk4"), ("torch", "dopri5"), ("compiled", "auto")])

@@ -75,11 +75,9 @@ def _keys(loc: tuple[str | int, ...], data: Any, is_missing: bool) -> tuple[str 
     """The part of pydantic's location that the user wrote: it adds the tags of unions."""
     keys: list[str | int] = []
     for part in loc[:-1] if is_missing else loc:
-        if (isinstance(data, dict) and part in data) or (
-            isinstance(data, list) and isinstance(part, int) and part < len(data)
-        ):
+        try:
             data = data[part]
-        else:
+        except (KeyError, IndexError, TypeError):
             continue
         keys.append(part)
     return (*keys, loc[-1]) if is_missing else tuple(keys)

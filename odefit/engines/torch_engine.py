@@ -158,10 +158,6 @@ class TorchEngine:
         try:
             y = self._odeint(field, y0, grid, parameters)
         except (AssertionError, Warning, SolveError) as error:
-            with torch.no_grad():
-                field.evaluations = 0
-                if not torch.isfinite(field(grid[0], y0)).all():
-                    raise SolveError("the equations have no finite value at the start") from error
             raise SolveError(_sentence(error)) from error
         if len(y) < len(grid):
             raise SolveError(f"the solver gave up at t = {float(batch.start[0] + grid[len(y)]):g}; {STIFF}")

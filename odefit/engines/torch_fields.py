@@ -21,6 +21,7 @@ from odefit.model.system import TIME, System, symbol
 
 STIFF = "the system may be stiff or blow up; try solver.method: bdf, other starting values, or bounds"
 LOOK_EVERY = 1000
+VERY_LARGE = 1e30
 
 
 class Equations:
@@ -87,6 +88,11 @@ class Field:
     def __call__(self, s: Tensor, y: Tensor) -> Tensor:
         raise NotImplementedError
 
+    def _checked(self, slopes: Tensor) -> Tensor:
+        if self.evaluations == 1 and not torch.isfinite(slopes).all():
+            raise SolveError("the equations have no finite value at the start")
+        return slopes
+
     def _arguments(self, s: Tensor, y: Tensor) -> tuple[Tensor, ...]:
         t = self._start + s if self.equations.uses_time else s
         return (*y.unbind(0), t, *self._columns)
@@ -97,7 +103,7 @@ class VectorField(Field):
 
     def __call__(self, s: Tensor, y: Tensor) -> Tensor:
         self._count(s)
-        return rows(self.equations.slopes(*self._arguments(s, y)), y[0])
+        return self._checked(rows(self.equations.slopes(*self._arguments(s, y)), y[0]))
 
 
 class SensitivityField(Field):
@@ -120,7 +126,7 @@ class SensitivityField(Field):
         values = rows(self._function(*self._arguments(s, y)), y[0])
         partials = self._constant.index_copy(0, self._varying, values[n:]).view(n, n + k, -1)
         slope = (partials[:, :n].unsqueeze(2) * dy).sum(1) + partials[:, n:]
-        return torch.cat((values[:n], slope.flatten(0, 1)))
+        return self._checked(torch.cat((values[:n], slope.flatten(0, 1))))
 
 
 def rows(values: Sequence[Any], like: Tensor) -> Tensor:
@@ -141,9 +147,11 @@ def worst_rms(x: Tensor) -> Tensor:
     """The norm for error control: root mean square over the states of the worst experiment.
 
     torchdiffeq's own takes the mean over the experiments too, by which one bad experiment among a hundred
-    may err ten times as much as alone. No gradient: step sizes are no function of the parameters.
+    may err ten times as much as alone. NaN becomes a very large number: a step that tries the root of a
+    negative number is repeated with a smaller width, where torchdiffeq itself would make the width NaN.
+    No gradient: step sizes are no function of the parameters.
     """
-    return x.square().mean(dim=0).max().sqrt()
+    return x.square().mean(dim=0).max().sqrt().nan_to_num(VERY_LARGE, VERY_LARGE)
 
 
 def check_step(t: Tensor, _y: Tensor, width: Tensor) -> None:

@@ -99,7 +99,7 @@ def minimize_adam(
                 message = f"stopped at epoch {epoch}: {passed.cause}; {kept}"
                 break
             history.append(Epoch(epoch, passed.loss, optimizer.param_groups[0]["lr"], passed.norm))
-            keeper.offer(passed.loss, epoch, before_step=False)
+            keeper.offer(passed.loss, epoch, before_step=passed.steps == 1)
             if callback is not None:
                 callback(history[-1], module)
             if options.patience and epoch - keeper.epoch >= options.patience:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,19 @@ from torch import nn
 
 from odefit.config.schema import FitSection
 from odefit.data.dataset import data_loader
+from odefit.data.experiments import FloatArray
 from odefit.errors import ConfigError, SolveError
 from odefit.objective.likelihood import Likelihood, ProfileLikelihood
-from odefit.objective.training import TrainingObjective
+from odefit.objective.training import Loss, TrainingObjective
 from odefit.optimizers.adam import AdamOptions, Epoch, Schedule, minimize_adam
 from odefit.runs.assembly import Assembly
 from odefit.runs.found import Found, Table
 from odefit.runs.progress import Progress
+from odefit.runs.results import Status
 
 EPOCHS, LEARNING_RATE = 500, 1e-2
+# Closer to the optimum than this share of a standard error, a training has found it.
+CLOSE = 0.5
 FRAME_TIMES, FRAME_EXPERIMENTS = 200, 4
 SHOWN_PARAMETERS = 50
 
@@ -50,10 +55,13 @@ def train(assembly: Assembly, progress: Progress) -> Found:
     theta = problem.table.natural(module.u.detach().to(torch.float64).cpu().numpy())
     if loss == "mse":
         theta = with_best_sigmas(assembly, theta)
+    status, message = training.status, training.message
+    if assembly.networks is None and status in ("converged", "stopped"):
+        status, message = verdict(status, message, distance_from_optimum(Likelihood(problem), theta, loss))
     return Found(
         theta,
-        training.status,
-        training.message,
+        status,
+        message,
         "adam",
         recorder.history(),
         frames=recorder.frames(),
@@ -76,7 +84,50 @@ def adam_options(section: FitSection) -> AdamOptions:
     )
 
 
-def with_best_sigmas(assembly: Assembly, theta: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
+def verdict(status: Status, message: str, distance: float | None) -> tuple[Status, str]:
+    """What the training says of itself, corrected by how far the estimates are from the optimum."""
+    if distance is None:
+        return status, message
+    if distance <= CLOSE:
+        return "converged", f"the optimum is reached to {distance:.1g} standard errors ({message})"
+    if status == "converged":
+        message = message.split(":", maxsplit=1)[0]
+    return "stopped", (
+        f"about {distance:.2g} standard errors from the optimum ({message}): more fit.epochs, another "
+        "fit.learning_rate, or `method: least_squares`"
+    )
+
+
+def distance_from_optimum(likelihood: Likelihood, theta: FloatArray, loss: Loss) -> float | None:
+    """How far the full Gauss-Newton step would move the estimates, in standard errors: |A step|.
+
+    None where it cannot be told. For a squared-error loss, all noise levels are taken for equal.
+    """
+    table = likelihood.problem.table
+    u = table.search(theta)
+    moments = likelihood.moments(u, derivatives=True)
+    if moments is None:
+        return None
+    scales: dict[int, float] = {}
+    if loss == "mse":
+        simple = [cells.theta for cells in likelihood.cells]
+        if any(theta_ is None for theta_ in simple):
+            return None
+        common = math.sqrt(likelihood.residual_sum(u) / max(likelihood.problem.n_measured, 1))
+        scales = {position: common for position in simple if position is not None}
+    here = likelihood.assemble(u, moments, scales, derivatives=True)
+    if not math.isfinite(here.value) or not here.A.size:
+        return None
+    low, high = table.search_bounds()
+    # A parameter at its bound cannot move; a noise level has no part in a squared-error loss.
+    a = here.A[:, (u > low) & (u < high)]
+    size = np.linalg.norm(a, axis=0)
+    a = a[:, size > 0] / size[size > 0]
+    left, s, _ = np.linalg.svd(a, full_matrices=False)
+    return float(np.linalg.norm(left[:, s > 1e-7 * s[:1]].T @ here.z))
+
+
+def with_best_sigmas(assembly: Assembly, theta: FloatArray) -> FloatArray:
     """A squared-error loss leaves the noise levels where they were: put them at their best."""
     table = assembly.problem.table
     profile = ProfileLikelihood(Likelihood(assembly.problem))
