@@ -103,7 +103,8 @@ class VectorField(Field):
 
     def __call__(self, s: Tensor, y: Tensor) -> Tensor:
         self._count(s)
-        return self._checked(rows(self.equations.slopes(*self._arguments(s, y)), y[0]))
+        arguments = self._arguments(s, y)
+        return self._checked(rows(self.equations.slopes(*arguments), arguments[0]))
 
 
 class SensitivityField(Field):
@@ -123,7 +124,8 @@ class SensitivityField(Field):
         self._count(s)
         n, k = len(self.equations.system.states), len(self.equations.sensitive)
         y, dy = augmented[:n], augmented[n:].view(n, k, -1)
-        values = rows(self._function(*self._arguments(s, y)), y[0])
+        arguments = self._arguments(s, y)
+        values = rows(self._function(*arguments), arguments[0])
         partials = self._constant.index_copy(0, self._varying, values[n:]).view(n, n + k, -1)
         slope = (partials[:, :n].unsqueeze(2) * dy).sum(1) + partials[:, n:]
         return self._checked(torch.cat((values[:n], slope.flatten(0, 1))))

@@ -202,7 +202,8 @@ def suggestion(name: str, known: Collection[str]) -> str:
     twin = next((k for k in known if unicodedata.normalize("NFKC", k) == folded), None)
     if twin is not None:
         return f" (did you mean '{twin}'? It is written with another Unicode character)"
-    close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    alike = sorted(k for k in known if k.casefold() == name.casefold())
+    close = alike or difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
     parts = [f"did you mean '{close[0]}'?"] if close else []
     if not name.isascii():
         odd = next(c for c in name if not c.isascii())
