@@ -206,7 +206,7 @@ def test_a_network_learns_through_the_objective() -> None:
     system = make_system(
         {"x": "net(x, y)[0]", "y": "net(x, y)[1] - k*y"}, {"x": "x_0", "y": 0.5}, ("k", "x_0"), networks={"net": net}
     )
-    networks = build_networks([net], 0, torch.float64, torch.device("cpu"))
+    networks = build_networks([net], 0).to(torch.float64)
     experiments = tuple(series(n, [0.0, 0.4, 1.0], np.arange(6.0).reshape(3, 2) / 6) for n in "AB")
     noise = {s: Noise("gaussian", None) for s in ("x", "y")}
     assembled = Problem(

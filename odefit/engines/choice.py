@@ -46,4 +46,21 @@ def make_engine(
         close = difflib.get_close_matches(method, known, n=1)
         hint = f"did you mean '{close[0]}'? " if close else ""
         raise ConfigError(where, f"unknown method '{method}'; {hint}known: {', '.join(known)}")
+    _check_device(options.device, where.replace("method", "device"))
     return TorchEngine(system, options, sensitive, networks)
+
+
+def _check_device(name: str, where: str) -> None:
+    """Raises ConfigError for a device that torch does not know or that this machine does not have."""
+    import torch
+
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise ConfigError(where, f"'{name}' is not available here; use cpu" + _cuda_hint()) from None
+
+
+def _cuda_hint() -> str:
+    import torch
+
+    return ", cuda" if torch.cuda.is_available() else " (torch sees no CUDA device)"

@@ -33,8 +33,10 @@ from odefit.model.system import System, symbol
 _SPARSE_STATES = 80
 _SPARSE_DENSITY = 0.2
 # Fresher Jacobians and more Newton iterations than by default: diffsol gives up at the 51st failure of
-# Newton's method in one solution, however long it is.
-_NEWTON = {
+# Newton's method in one solution, however long it is. It allows 40 failures of the error test, which a stiff solution
+# with its sensitivities may well have (Robertson: hundreds); how small a step may become is limited by the floor.
+_LIMITS = {
+    "max_error_test_failures": 10_000,
     "max_nonlinear_solver_iterations": 20,
     "update_jacobian_after_steps": 10,
     "update_rhs_jacobian_after_steps": 10,
@@ -122,7 +124,7 @@ class Program:
             _let_pass(error)
             raise ModelError("model.equations", f"diffsol cannot compile them: {error}") from None
         self._solvers = {name: getattr(pydiffsol, name) for name in ("tsit45", "bdf", "esdirk34", "tr_bdf2")}
-        for name, value in _NEWTON.items():
+        for name, value in _LIMITS.items():
             setattr(ode.options, name, value)
         return ode
 

@@ -47,9 +47,8 @@ class MLP(nn.Module):
         return result
 
 
-def build_networks(networks: Iterable[Network], seed: int, dtype: torch.dtype, device: torch.device) -> nn.ModuleDict:
+def build_networks(networks: Iterable[Network], seed: int) -> nn.ModuleDict:
     """One module per network, with weights drawn from `seed` alone (the global generator is left as it was)."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        modules = nn.ModuleDict({network.name: MLP(network) for network in networks})
-    return modules.to(device, dtype)
+        return nn.ModuleDict({network.name: MLP(network) for network in networks})

@@ -44,12 +44,16 @@ from odefit.optimizers.base import (
 )
 
 EPS = float(np.finfo(np.float64).eps)
+NOTHING_LEFT = "Nothing left to gain at the precision of the objective."
 
 ROUNDING = 1e-12
 """Relative rounding error of an objective: residuals are small differences of large numbers."""
 
 PATIENCE = 4
 """Rejected steps in a row after which a model that promises next to nothing is believed no longer."""
+
+STALLED = 2
+"""Accepted steps in a row after which it is believed no longer either, if it goes on promising the same."""
 
 
 @dataclass(frozen=True)
@@ -212,8 +216,8 @@ def minimize_least_squares(
         is 0), right for natural scales. The first step is at most half of it in each component.
     max_iterations: steps tried.
     gtol: relative offset at which the search has converged. 1e-10 leaves about 1e-10 sqrt(M) standard errors.
-    ftol: what is left to gain, relative to |z|**2 / 2, below which repeated failure to gain it means that
-        the rest is noise of the objective (a solver's tolerance), and the search has converged as well.
+    ftol: what is left to gain, relative to |z|**2 / 2, below which repeated failure to gain it, or to make it
+        less, means that the rest is noise of the objective (a solver's tolerance), and the search has converged as well.
     xtol: relative change of every component of u below which no more steps are tried.
 
     Raises ValueError where u0 and the box do not fit together. Failures of the objective never raise.
@@ -241,6 +245,7 @@ class _Search:
         self.radius = 0.5 * float(np.sqrt(len(self.u)))
         self.history: list[float] = []
         self.n_tried = 0
+        self.n_stalled, self.least_promise = 0, np.inf
 
     def run(self, callback: Callback | None) -> Outcome:
         reached = self.start()
@@ -280,10 +285,12 @@ class _Search:
         if promise <= self.tolerances.gtol**2 * point.energy:
             return Ending("converged", "The gradient vanishes within the bounds.")
         little = self.tolerances.ftol * point.energy
+        if self.stalls(promise) and promise <= little:
+            return Ending("converged", NOTHING_LEFT)
         for n_rejected in itertools.count():
             hopeless = n_rejected >= PATIENCE and promise <= little
             if hopeless or (n_rejected >= 2 * PATIENCE and self.component_promise(point) <= little):
-                return Ending("converged", "Nothing left to gain at the precision of the objective.")
+                return Ending("converged", NOTHING_LEFT)
             if self.n_tried >= self.tolerances.max_iterations:
                 return Ending("stopped", OUT_OF_STEPS.format(n=self.n_tried))
             within = _norm(full) <= self.radius
@@ -299,6 +306,12 @@ class _Search:
             if trial.point is not None and trial.ratio > 1e-4:
                 return trial.point
         raise AssertionError("unreachable")
+
+    def stalls(self, promise: float) -> bool:
+        """Whether steps are taken, and yet do not bring down what the model promises: it promises its own errors."""
+        self.n_stalled = self.n_stalled + 1 if promise > 0.5 * self.least_promise else 0
+        self.least_promise = min(promise, self.least_promise)
+        return self.n_stalled >= STALLED
 
     def component_promise(self, point: Point) -> float:
         """What a change of the best single component promises: less than `promise`, and still true where A is

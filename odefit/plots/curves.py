@@ -187,16 +187,17 @@ def _solver_steps(run: Run, high: float) -> FloatArray | None:
     options = run.assembly.problem.engine.options
     if options.method in ("auto", *COMPILED):
         return None
-    from odefit.engines.torch_engine import ADAMS, RUNGE_KUTTA
+    import torch
+
+    from odefit.engines.torch_engine import ADAMS, RUNGE_KUTTA, equal_steps, subdivide
 
     if options.method not in RUNGE_KUTTA | ADAMS:
         return None
     grid = np.unique(np.concatenate([[0.0], *(e.times - e.start for e in run.assembly.problem.experiments)]))
-    step = options.step or (float(np.median(np.diff(grid))) if len(grid) > 1 else 1.0)
-    if options.step is not None:
-        parts = np.maximum(1, np.ceil(np.diff(grid) / step * (1 - 1e-12)).astype(int))
-        pieces = [np.linspace(a, b, n, endpoint=False) for a, b, n in zip(grid, grid[1:], parts, strict=False)]
-        grid = np.concatenate([*pieces, grid[-1:]])
+    step = options.step or (float(np.diff(grid).min()) if len(grid) > 1 else 1.0)
+    if len(grid) > 1 and (options.step is not None or options.method in ADAMS):
+        divide = equal_steps if options.method in ADAMS else subdivide
+        grid = divide(torch.as_tensor(grid), step).numpy()
     last = max(high - min(e.start for e in run.measured), 0.0)
     beyond = np.arange(grid[-1] + step, last + 0.5 * step, step)
     return np.concatenate([grid, beyond])

@@ -67,10 +67,12 @@ def assemble(loaded: LoadedConfig, described: Described, measured: Sequence[Expe
     symbols = (*system.parameters, *_noise_symbols(noise, system))
     binding = table_builder.bind(symbols)
     moving = _moving(binding, table)
-    sensitive = tuple(name for name in system.parameters if name in moving)
+    # A scale or an offset of an observable moves no state: no sensitivity equation is spent on it.
+    in_states = set().union(*(free_names(formula) for formula in (*system.rhs, *system.start)))
+    sensitive = tuple(name for name in system.parameters if name in moving and name in in_states)
     observed = tuple(name for name in symbols if name in moving and name not in sensitive)
     options = SolverOptions(**loaded.config.solver.model_dump())
-    networks = _networks(described.system, loaded, options)
+    networks = _networks(described.system, loaded.config.fit.seed)
     engine = make_engine(system, options, sensitive, networks, loaded.where("solver", "method"))
     observation = Observation(system, noise, symbols, (*sensitive, *observed))
     return Assembly(
@@ -82,15 +84,13 @@ def assemble(loaded: LoadedConfig, described: Described, measured: Sequence[Expe
     )
 
 
-def _networks(system: System, loaded: LoadedConfig, options: SolverOptions) -> nn.ModuleDict | None:
+def _networks(system: System, seed: int) -> nn.ModuleDict | None:
+    """The torch modules of a system's networks; the engine moves them to its device and dtype."""
     if system.is_mechanistic:
         return None
-    import torch
-
     from odefit.model.networks import build_networks
 
-    dtype = torch.float64 if options.dtype == "float64" else torch.float32
-    return build_networks(system.networks.values(), loaded.config.fit.seed, dtype, torch.device(options.device))
+    return build_networks(system.networks.values(), seed)
 
 
 class _Table:

@@ -88,10 +88,9 @@ def verdict(status: Status, message: str, distance: float | None) -> tuple[Statu
     """What the training says of itself, corrected by how far the estimates are from the optimum."""
     if distance is None:
         return status, message
+    message = message.split(":", maxsplit=1)[0]
     if distance <= CLOSE:
         return "converged", f"the optimum is reached to {distance:.1g} standard errors ({message})"
-    if status == "converged":
-        message = message.split(":", maxsplit=1)[0]
     return "stopped", (
         f"about {distance:.2g} standard errors from the optimum ({message}): more fit.epochs, another "
         "fit.learning_rate, or `method: least_squares`"
