@@ -15,6 +15,7 @@ DATA = Path(__file__).parent.parent / "data"
 # file: how to read it, experiments expected, measurements expected
 SERIES: dict[str, tuple[dict[str, Any], int, int]] = {
     "lynx_hare.csv": ({"time": "year", "observables": ["hare", "lynx"]}, 1, 42),
+    "robertson.csv": ({"observables": ["A", "B", "C"]}, 1, 84),
     "reference/nist_misra1a.csv": ({"time": "x", "observables": ["y"]}, 1, 14),
     "reference/nist_boxbod.csv": ({"time": "x", "observables": ["y"]}, 1, 6),
     "reference/nist_rat43.csv": ({"time": "x", "observables": ["y"]}, 1, 15),

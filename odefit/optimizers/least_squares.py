@@ -216,8 +216,8 @@ def minimize_least_squares(
         is 0), right for natural scales. The first step is at most half of it in each component.
     max_iterations: steps tried.
     gtol: relative offset at which the search has converged. 1e-10 leaves about 1e-10 sqrt(M) standard errors.
-    ftol: what is left to gain, relative to |z|**2 / 2, below which repeated failure to gain it, or to make it
-        less, means that the rest is noise of the objective (a solver's tolerance), and the search has converged as well.
+    ftol: what is left to gain, relative to |z|**2 / 2, below which repeated failure to gain it, or to make it less,
+        means that the rest is noise of the objective (a solver's tolerance), and the search has converged as well.
     xtol: relative change of every component of u below which no more steps are tried.
 
     Raises ValueError where u0 and the box do not fit together. Failures of the objective never raise.

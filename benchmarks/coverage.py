@@ -1,0 +1,76 @@
+"""How often do the 95 % intervals cover the truth? 200 simulated data sets each of two systems.
+
+    python benchmarks/coverage.py [number of data sets]
+
+Every data set has its own noise; initial values and noise levels are estimated as well. An interval that
+is honest covers the truth in 95 % of the cases; with 200 data sets and several parameters, the share over
+all parameters should lie between 93 and 97 %.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from odefit.config.load import load_config
+from odefit.runs.fitting import prepare, search
+from odefit.runs.progress import Silent
+from odefit.runs.report import summarise
+
+LOTKA_VOLTERRA = """\
+model: {name: lotka_volterra, initial: estimate}
+parameters:
+  alpha: {value: 1.4, scale: log}
+  beta: {value: 1.1, scale: log}
+  delta: {value: 2.8, scale: log}
+  gamma: {value: 1.1, scale: log}
+data:
+  simulate:
+    parameters: {alpha: 1.5, beta: 1, delta: 3, gamma: 1}
+    initial: {x: 2, y: 1}
+    times: {stop: 10, count: 25}
+    noise: {x: 0.2, y: 0.1}
+"""
+LOGISTIC = """\
+model:
+  equations: {x: r*x*(1 - x/K)}
+  initial: estimate
+parameters: {r: {value: 0.8, scale: log}, K: {value: 8, scale: log}, x_0: {value: 0.8, scale: log}}
+data:
+  simulate: {parameters: {r: 1, K: 10}, initial: {x: 0.5}, times: {stop: 10, count: 20}, noise: 0.2}
+"""
+SYSTEMS = {"Lotka-Volterra": LOTKA_VOLTERRA, "logistic growth": LOGISTIC}
+
+
+def coverage(config: Path, n: int) -> tuple[dict[str, int], int]:
+    """How many of n data sets have the truth inside of each parameter's interval, and how many fits failed."""
+    inside: dict[str, int] = {}
+    failed = 0
+    for seed in range(n):
+        assembly, truth = prepare(load_config(config, [f"data.simulate.seed={seed}"]))
+        result, _ = summarise(assembly, search(assembly, Silent()), 0.0, truth)
+        if result.status != "converged":
+            failed += 1
+            continue
+        for name, value in (truth or {}).items():
+            interval = result.estimates[name].interval
+            inside[name] = inside.get(name, 0) + (interval is not None and interval[0] <= value <= interval[1])
+    return inside, failed
+
+
+def main() -> None:
+    n = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    for title, text in SYSTEMS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            config = Path(folder) / "coverage.yaml"
+            config.write_text(text)
+            inside, failed = coverage(config, n)
+        fitted = n - failed
+        overall = sum(inside.values()) / (fitted * len(inside))
+        parts = ", ".join(f"{name} {100 * k / fitted:.1f} %" for name, k in inside.items())
+        print(f"{title}: {100 * overall:.1f} % of the intervals cover the truth ({parts}); {failed} of {n} fits failed")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""Many starts on real data: configs/lynx_hare.yaml with 20 and with 1,000 starts, and two peers on the same starts.
+
+    python benchmarks/starts.py
+
+    odefit                the fit of the config: screening, all starts in one worker per core, the best one polished.
+                          Two noise levels are estimated as well
+    SciPy                 solve_ivp(method="LSODA") and least_squares, derivatives by differences, in the same bounds
+    diffrax + optimistix  Tsit5 and LevenbergMarquardt, both compiled by JAX; knows no bounds
+
+The peers minimise the sum of squared residuals of the logarithms over the six parameters, start after start in one
+process, at the config's tolerances. All begin at the points that odefit's screening chose. Of 1,000 starts the peers
+do the first 20 (SciPy) or 100 (diffrax), and the time is scaled. `at best`: starts that ended within 1 % of the lowest
+sum of squares. The second table has the time of the whole command, from a cold start of Python to the run folder.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from timing import describe_machine, duration, missing, seconds, show, times_less
+
+from odefit.config.load import load_config
+from odefit.objective.likelihood import Likelihood, ProfileLikelihood
+from odefit.runs.assembly import Assembly
+from odefit.runs.fitting import prepare, search
+from odefit.runs.progress import Silent
+from odefit.runs.searching import starting_points
+
+CONFIG = Path(__file__).parents[1] / "configs" / "lynx_hare.yaml"
+RTOL, ATOL = 1e-6, 1e-8
+Array = NDArray[np.float64]
+Fit = Callable[[Array], float]
+"""From a start (six logarithms) to the sum of squares that was reached."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """The data and the starts: u = log(alpha, beta, gamma, delta, hare_0, lynx_0)."""
+
+    times: Array
+    logs: Array
+    lower: Array
+    upper: Array
+    starts: Array
+
+
+def main() -> None:
+    describe_machine("diffrax", "optimistix", "jax")
+    for n, rounds in ((20, 3), (1000, 1)):
+        compare(n, rounds)
+    whole_command()
+
+
+def compare(n: int, rounds: int) -> None:
+    assembly, _ = prepare(load_config(CONFIG, [f"fit.starts={n}"]))
+    objective = ProfileLikelihood(Likelihood(assembly.problem))
+    task = task_of(assembly, starting_points(objective, n, seed=0))
+    alone, _ = prepare(load_config(CONFIG, [f"fit.starts={n}", "fit.workers=1"]))
+    # Before JAX is imported, whose threads no fork survives.
+    times: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        for name, each in (("odefit", assembly), ("odefit, one worker", alone)):
+            times.setdefault(name, []).append(seconds(lambda a=each: search(a, Silent())))
+    found = search(assembly, Silent())
+    rows = {name: (min(each), found.starts.at_best, n) for name, each in times.items()}
+    for name, build, some in (("SciPy LSODA", scipy_fit, 20), ("diffrax + optimistix", diffrax_fit, 100)):
+        if name != "SciPy LSODA" and missing("diffrax", "optimistix"):
+            continue
+        fit, done = build(task), min(some, n)
+        reached: list[float] = []
+        spent = seconds(lambda f=fit, d=done, r=reached: r.extend(f(u) for u in task.starts[:d]))
+        at_best = sum(value <= 1.01 * min(reached) for value in reached)
+        rows[name] = (spent * n / done, at_best, done)
+    base = rows["odefit"][0]
+    cells = [[k, duration(t), times_less(t / base), f"{b} of {d}"] for k, (t, b, d) in rows.items()]
+    show(f"{n} starts: time of the fit", ("", "time", "times odefit's", "at best"), cells)
+
+
+def task_of(assembly: Assembly, starts: Array) -> Task:
+    (series,) = assembly.problem.experiments
+    lower, upper = assembly.problem.table.search_bounds()
+    names = ("alpha", "beta", "gamma", "delta", "hare_0", "lynx_0")
+    # The profiled noise levels come after the six: their order is checked, not assumed.
+    order = [assembly.problem.table.estimated_names.index(name) for name in names]
+    if sorted(order) != list(range(6)):
+        raise RuntimeError("the config no longer estimates these six parameters first")
+    return Task(series.times, np.log(series.values), lower[order], upper[order], starts[:, order])
+
+
+def scipy_fit(task: Task) -> Fit:
+    from scipy.integrate import solve_ivp
+    from scipy.optimize import least_squares
+
+    start, end = float(task.times[0]), float(task.times[-1])
+
+    def residuals(u: Array) -> Array:
+        alpha, beta, gamma, delta, *y0 = np.exp(u)
+
+        def rate(_t: float, y: Array) -> list[float]:
+            return [alpha * y[0] - beta * y[0] * y[1], delta * y[0] * y[1] - gamma * y[1]]
+
+        y = solve_ivp(rate, (start, end), y0, method="LSODA", t_eval=task.times, rtol=RTOL, atol=ATOL).y.T
+        if y.shape != task.logs.shape:
+            return np.full(task.logs.size, 1e3)
+        return (np.log(np.maximum(y, 1e-9)) - task.logs).ravel()
+
+    def fit(u: Array) -> float:
+        inside = np.clip(u, task.lower + 1e-9, task.upper - 1e-9)
+        return 2 * float(least_squares(residuals, inside, bounds=(task.lower, task.upper)).cost)
+
+    return fit
+
+
+def diffrax_fit(task: Task) -> Fit:
+    import diffrax
+    import jax
+    import jax.numpy as jnp
+    import optimistix
+
+    jax.config.update("jax_enable_x64", True)
+    times, logs = jnp.asarray(task.times), jnp.asarray(task.logs)
+    controller = diffrax.PIDController(rtol=RTOL, atol=ATOL)
+
+    def rate(_t: Any, y: Any, p: Any) -> Any:
+        return jnp.stack([p[0] * y[0] - p[1] * y[0] * y[1], p[3] * y[0] * y[1] - p[2] * y[1]])
+
+    def residuals(u: Any, _: Any) -> Any:
+        p = jnp.exp(u)
+        solution = diffrax.diffeqsolve(
+            diffrax.ODETerm(rate),
+            diffrax.Tsit5(),
+            times[0],
+            times[-1],
+            None,
+            p[4:],
+            p[:4],
+            saveat=diffrax.SaveAt(ts=times),
+            stepsize_controller=controller,
+            adjoint=diffrax.DirectAdjoint(),
+            max_steps=2048,
+            throw=False,
+        )
+        return (jnp.log(jnp.maximum(solution.ys, 1e-9)) - logs).ravel()
+
+    solver = optimistix.LevenbergMarquardt(rtol=1e-8, atol=1e-8)
+
+    @jax.jit
+    def solve(u: Any) -> Any:
+        found = optimistix.least_squares(residuals, solver, u, max_steps=500, throw=False)
+        return jnp.sum(residuals(found.value, None) ** 2)
+
+    compiled = seconds(lambda: solve(jnp.asarray(task.starts[0])).block_until_ready())
+    print(f"\n(diffrax + optimistix: {compiled:.1f} s to compile and for the first start, not counted below)")
+    return lambda u: float(np.nan_to_num(solve(jnp.asarray(u)), nan=np.inf))
+
+
+def whole_command() -> None:
+    rows = []
+    for n, target, rounds in ((20, 2.0, 5), (1000, 10.0, 2)):
+        spent = min(seconds(lambda k=n: command(k)) for _ in range(rounds))
+        rows.append([f"fit.starts={n}", duration(spent), f"<= {target:g} s", "yes" if spent <= target else "no"])
+    show("odefit fit configs/lynx_hare.yaml --no-plots", ("", "whole process", "target", "met"), rows)
+
+
+def command(n: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = ["fit", str(CONFIG), "--no-plots", "--out", str(Path(folder) / "run"), "--set", f"fit.starts={n}"]
+        subprocess.run([sys.executable, "-m", "odefit.cli", *arguments], check=True, stdout=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    main()
