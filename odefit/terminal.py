@@ -108,20 +108,28 @@ def estimates_table(result: Result) -> Table:
         table.add_column("unit")
     table.add_column("")
     for name, e in result.estimates.items():
-        interval = f"{number(e.interval[0])} … {number(e.interval[1])}" if e.interval else "–"
+        digits = _digits(e.value, e.standard_error)
+        interval = f"{number(e.interval[0], digits)} … {number(e.interval[1], digits)}" if e.interval else "–"
         row = [
             name,
-            number(e.value),
+            number(e.value, digits),
             "fixed" if e.fixed else number(e.standard_error, 2),
             "" if e.fixed else interval,
         ]
         if known:
-            row += [number(truth.get(name)), _error(e.value, truth.get(name))] if name in truth else ["", ""]
+            row += [number(truth.get(name), digits), _error(e.value, truth.get(name))] if name in truth else ["", ""]
         if units:
             row.append(e.unit or "")
         row.append(f"at its {e.at_bound} bound" if e.at_bound else "not determined" if e.reason else "")
         table.add_row(*row)
     return table
+
+
+def _digits(value: float | None, error: float | None) -> int:
+    """Enough digits to show two of the standard error."""
+    if not value or not error:
+        return 5
+    return min(max(5, math.ceil(math.log10(abs(value / error))) + 2), 12)
 
 
 def _error(value: float | None, truth: float | None) -> str:

@@ -50,7 +50,7 @@ def summarise(
     elif assembly.networks is not None:
         warnings.append("no standard errors: they are not available for a model with a network")
     estimates = _estimates(problem, found.theta, u, bound, uncertainty)
-    warnings += _warnings(estimates, found)
+    warnings += _warnings(problem, estimates, found)
     k = len(table.estimated) + found.n_weights
     value = likelihood.value(u)
     nll = value - likelihood.prior_value(u) if math.isfinite(value) else math.nan
@@ -72,15 +72,12 @@ def summarise(
 
 def bounds_met(problem: Problem, theta: FloatArray) -> NDArray[np.int8]:
     """[P], -1 where an estimate lies on its lower bound, 1 on its upper bound, else 0."""
-    met = np.zeros(len(problem.table.estimated), dtype=np.int8)
-    for column, position in enumerate(problem.table.estimated):
-        p, value = problem.table.parameters[position], theta[position]
-        size = AT_BOUND * max(abs(value), p.upper - p.lower if math.isfinite(p.upper - p.lower) else 0.0)
-        if math.isfinite(p.lower) and not (p.lower == 0 and p.scale == "log") and value - p.lower <= size:
-            met[column] = -1
-        elif math.isfinite(p.upper) and p.upper - value <= size:
-            met[column] = 1
-    return met
+    table = problem.table
+    u = table.search(theta)
+    low, high = table.search_bounds()
+    # In search space, where the optimizer moves: a wide bound on a log scale is not near because it is wide.
+    close = AT_BOUND * np.maximum(1.0, np.abs(u))
+    return (u >= high - close).astype(np.int8) - (u <= low + close).astype(np.int8)
 
 
 def estimate_uncertainty(likelihood: Likelihood, u: FloatArray, bound: NDArray[np.int8]) -> Uncertainty | None:
@@ -129,7 +126,9 @@ def _estimates(
             reason = uncertainty.covariance.undetermined.get(parameter.name)
             if math.isfinite(intervals.standard_errors[k]):
                 error = float(intervals.standard_errors[k])
-                interval = (float(intervals.lower[k]), float(intervals.upper[k]))
+                # Nothing beyond the bounds is possible, whatever the quadratic approximation says.
+                low, high = max(intervals.lower[k], parameter.lower), min(intervals.upper[k], parameter.upper)
+                interval = (float(low), float(high))
             elif bound[k] and reason is None:
                 reason = "at its bound, where the errors of a free optimum do not apply"
         estimates[parameter.name] = Estimate(
@@ -148,14 +147,19 @@ def _plain(parameter: Parameter, value: float, fixed: bool) -> Estimate:
     return Estimate(value, scale=parameter.scale, unit=parameter.unit, fixed=fixed)
 
 
-def _warnings(estimates: dict[str, Estimate], found: Found) -> list[str]:
+def _has_size(p: Parameter) -> bool:
+    """Whether zero means something: an initial value or a logarithm near zero may be known well."""
+    return p.role == "model" and (p.scale != "linear" or p.lower >= 0)
+
+
+def _warnings(problem: Problem, estimates: dict[str, Estimate], found: Found) -> list[str]:
     sentences = []
     for name, e in estimates.items():
         if e.at_bound:
             sentences.append(f"{name} lies at its {e.at_bound} bound: widen the bound, or fix the parameter")
         elif e.reason:
             sentences.append(f"{name} is not determined: {e.reason}")
-        elif e.standard_error and e.value is not None and e.standard_error > VAGUE * abs(e.value):
+        elif _has_size(problem.table[name]) and e.standard_error and e.standard_error > VAGUE * abs(e.value or 0):
             sentences.append(f"{name} is poorly determined: its standard error exceeds its value")
     if found.status != "converged" and any(e.standard_error for e in estimates.values()):
         sentences.append("the standard errors assume an optimum, and this fit did not reach one for certain")
