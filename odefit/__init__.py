@@ -21,6 +21,10 @@ __all__ = ["Run", "__version__", "fit", "load_run", "simulate"]
 _HOMES = {"fit": "fitting", "simulate": "simulation", "load_run": "run", "Run": "run"}
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> Any:
     # Resolved on first use: `import odefit` costs nothing, and the command line answers at once.
     if name not in _HOMES:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Reporter:
         self._last = 0.0
 
     def note(self, sentence: str) -> None:
-        self.screen.print(f"note: {sentence}")
+        self.screen.print(f"note: {sentence}", markup=False)
 
     def begin(self, what: str, total: int) -> None:
         self._total, self._what, self._last = total, what, time.monotonic()
@@ -69,7 +70,7 @@ class Reporter:
 
     def _advance(self, done: int, line: str, text: str) -> None:
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=done, description=text)
+            self._bar.update(self._task, completed=done, description=escape(text))
         elif self._total > 1 and (done in (1, self._total) or self._due(done)):
             self.screen.print(line, markup=False)
 
@@ -110,8 +111,9 @@ def estimates_table(result: Result) -> Table:
     for name, e in result.estimates.items():
         digits = _digits(e.value, e.standard_error)
         interval = f"{number(e.interval[0], digits)} … {number(e.interval[1], digits)}" if e.interval else "–"
+        # Not as markup: `x_0[mug]` would lose its brackets.
         row = [
-            name,
+            escape(name),
             number(e.value, digits),
             "fixed" if e.fixed else number(e.standard_error, 2),
             "" if e.fixed else interval,
@@ -119,7 +121,7 @@ def estimates_table(result: Result) -> Table:
         if known:
             row += [number(truth.get(name), digits), _error(e.value, truth.get(name))] if name in truth else ["", ""]
         if units:
-            row.append(e.unit or "")
+            row.append(escape(e.unit or ""))
         row.append(f"at its {e.at_bound} bound" if e.at_bound else "not determined" if e.reason else "")
         table.add_row(*row)
     return table

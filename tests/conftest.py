@@ -6,9 +6,14 @@ import os
 import sys
 
 import pytest
+from hypothesis import settings
 
 # Read when torch and BLAS are first imported, here and in the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Random tests are the same every time; benchmarks and fuzzing look further.
+settings.register_profile("seeded", derandomize=True)
+settings.load_profile("seeded")
 
 
 @pytest.fixture(autouse=True)

@@ -312,7 +312,8 @@ def _grow(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 def _by_python(text: str, nudge: float = 0.0) -> complex | None:
     names = {name: getattr(math, name) for name in ("sin", "cos", "tanh", "exp", "log")}
-    names |= {"piecewise": lambda a, c, b: a if c else b, "abs": abs, "min": min, "max": max}
+    # abs of a complex root would be a real number again; here every quantity is real.
+    names |= {"piecewise": lambda a, c, b: a if c else b, "abs": math.fabs, "min": min, "max": max}
     at = {name: v * (1 + nudge * (i + 1)) for i, (name, v) in enumerate(VALUES.items())}
     # `piecewise(a, b < c, d)` happens to be Python too, though eager.
     try:

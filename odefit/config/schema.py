@@ -294,8 +294,10 @@ class FitSection(Section):
     def _keys_of_the_method(self) -> Self:
         adam = ("epochs", "batch_size", "learning_rate", "schedule", "loss", "gradient_clip", "weight_decay")
         given = [k for k in (*adam, "patience", "plot_every") if getattr(self, k) is not None]
-        if self.method in ("least_squares", "lbfgs") and given:
-            raise ValueError(f"{', '.join(given)}: only for `method: adam`, not for `{self.method}`")
+        if self.method != "adam" and given:
+            raise ValueError(f"{', '.join(given)}: only for `method: adam`, so say that (got `{self.method}`)")
+        if self.method == "adam" and self.starts > 1:
+            raise ValueError("starts: not for `method: adam`, which trains from one start")
         if self.method == "adam" and self.max_iterations is not None:
             raise ValueError("max_iterations: not for `method: adam`; set `epochs`")
         return self

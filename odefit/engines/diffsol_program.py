@@ -15,6 +15,7 @@ which interpolates; a little behind it for the others, which then need not look 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -143,20 +144,18 @@ class Program:
         q = self.inputs(p, request)
         start = request.start
         y = self._ode.y0(q)
-        if not np.isfinite(y).all():
-            return "the initial values are not finite numbers"
         with np.errstate(all="ignore"):
             weight = request.atol + request.rtol * np.abs(y)
             rate = self._ode.rhs(q, start, y)
-            if not np.isfinite(rate).all():
-                return f"dy/dt is not a finite number at the start (t = {start + request.offset:.6g})"
             # diffsol's trial step (Hairer, Norsett, Wanner: Solving ODEs I, II.4); f may be NaN there, not inf.
-            size, speed = (np.sqrt(np.mean(np.square(v / weight))) for v in (y, rate))
+            scaled, change = y / weight, rate / weight
+            size, speed = math.sqrt(scaled @ scaled / len(y)), math.sqrt(change @ change / len(y))
+            if not (math.isfinite(size) and math.isfinite(speed)):
+                return _not_finite(y, rate, start + request.offset)
             step = 1e-6 if size < 1e-5 or speed < 1e-5 else 0.01 * size / speed
-            trial = self._ode.rhs(q, start + step, y + step * rate)
-            change = np.sum(np.square((trial - rate) / weight)) / np.square(step)
-            if not (np.isfinite(size) and np.isfinite(speed) and step > 0) or np.isinf(change):
-                return f"the solution explodes right at the start (t = {start + request.offset:.6g})"
+            change = (self._ode.rhs(q, start + step, y + step * rate) - rate) / weight
+            if step <= 0 or np.isinf(change @ change / np.square(step)):
+                return _explodes(start + request.offset)
         return None
 
     def solve(self, p: FloatArray, request: Request, state: FloatArray | None = None) -> Solution:
@@ -200,6 +199,19 @@ class Program:
         ode.h0 = 1.0
         ode.options.min_timestep = request.floor
         return ode
+
+
+def _not_finite(y: FloatArray, rate: FloatArray, t: float) -> str:
+    """What is wrong at the start, where y, dy/dt or their sizes are not finite."""
+    if not np.isfinite(y).all():
+        return "the initial values are not finite numbers"
+    if not np.isfinite(rate).all():
+        return f"dy/dt is not a finite number at the start (t = {t:.6g})"
+    return _explodes(t)
+
+
+def _explodes(t: float) -> str:
+    return f"the solution explodes right at the start (t = {t:.6g})"
 
 
 def _let_pass(error: BaseException) -> None:

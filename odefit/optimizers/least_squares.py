@@ -68,14 +68,11 @@ class Tolerances:
 
 @dataclass(frozen=True)
 class Point:
-    """A point that was reached: u [P], and the objective there with its derivatives."""
+    """A point that was reached: u [P], the objective there, and its derivatives."""
 
     u: FloatArray
+    value: float
     here: Evaluation
-
-    @property
-    def value(self) -> float:
-        return self.here.value
 
     @property
     def energy(self) -> float:
@@ -249,8 +246,6 @@ class _Search:
         self.history: list[float] = []
         self.n_tried = 0
         self.n_stalled, self.least_promise = 0, np.inf
-        self.is_wary = False
-        self.plain_value: float | None = None
 
     def run(self, callback: Callback | None) -> Outcome:
         reached = self.start()
@@ -273,8 +268,14 @@ class _Search:
         )
 
     def start(self) -> Point | Ending:
-        here = self.count.evaluate(self.u)
-        return Point(self.u, here) if usable(here) else Ending("failed", FAILED_START)
+        # `value` as well as `evaluate`: an ODE solver answers slightly differently with sensitivities, and
+        # later values, which come from `value`, must be compared with their like.
+        value = self.count.value(self.u)
+        if np.isfinite(value):
+            here = self.count.evaluate(self.u)
+            if usable(here):
+                return Point(self.u, value, here)
+        return Ending("failed", FAILED_START)
 
     def improve(self, point: Point) -> Point | Ending:
         """The next point, from steps in ever smaller radii until one is good; or why there is none."""
@@ -327,47 +328,23 @@ class _Search:
         return np.where(p <= model.low, self.lower, np.where(p >= model.high, self.upper, moved))
 
     def attempt(self, point: Point, u: FloatArray, predicted: float) -> Trial:
-        """Looks at u: with its derivatives if the last step was good, for then this one most likely is as well;
-        else at its value first, which is cheaper."""
-        if self.is_wary:
-            if self.plain_value is None:
-                # An ODE solver answers slightly differently with sensitivities: like is compared with like.
-                self.plain_value = self.count.value(point.u)
-            decrease = self.plain_value - self.count.value(u)
-            if not self.is_good(decrease, predicted, point):
-                return self.rejected(decrease, predicted)
+        """Looks at u. Derivatives are computed only if the value says that the step may be kept."""
+        value = self.count.value(u)
+        if not np.isfinite(value):
+            return Trial(None, -np.inf)
+        decrease = point.value - value
+        rounding = ROUNDING * max(abs(value), point.energy)
+        blind = predicted < 1e3 * rounding
+        if predicted <= 0 or (value > min(self.history) + rounding if blind else decrease < 1e-4 * predicted):
+            return Trial(None, decrease / predicted if predicted > 0 else -1.0)
         here = self.count.evaluate(u)
-        decrease = point.value - here.value
-        if not usable(here) or not self.is_good(decrease, predicted, point):
-            return self.rejected(decrease if usable(here) else -np.inf, predicted)
-        if self.is_blind(predicted, point):
+        if not usable(here):
+            return Trial(None, -np.inf)
+        if blind:
             # Both values are the same but for rounding: integrate the gradient along the step instead
             # (as Hager and Zhang 2005 do in their line search), which has digits left.
             decrease = -float((point.here.gradient + here.gradient) @ (u - point.u)) / 2
-        self.is_wary, self.plain_value = decrease <= 1e-4 * predicted, None
-        return Trial(Point(u, here), decrease / predicted)
-
-    def rejected(self, decrease: float, predicted: float) -> Trial:
-        self.is_wary = True
-        if not np.isfinite(decrease):
-            return Trial(None, -np.inf)
-        return Trial(None, decrease / predicted if predicted > 0 else -1.0)
-
-    def is_good(self, decrease: float, predicted: float, point: Point) -> bool:
-        """Whether a step lowers the objective by as much as can be asked for."""
-        if not (np.isfinite(decrease) and predicted > 0):
-            return False
-        if self.is_blind(predicted, point):
-            return point.value - decrease <= min(self.history) + self.rounding(point)
-        return decrease >= 1e-4 * predicted
-
-    def is_blind(self, predicted: float, point: Point) -> bool:
-        """Whether values cannot tell if so small a decrease was reached."""
-        return predicted < 1e3 * self.rounding(point)
-
-    @staticmethod
-    def rounding(point: Point) -> float:
-        return ROUNDING * max(abs(point.value), point.energy)
+        return Trial(Point(u, value, here), decrease / predicted)
 
     def resize(self, length: float, ratio: float) -> None:
         """Sets the radius for the next step; ratio is actual over predicted decrease."""

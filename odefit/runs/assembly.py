@@ -250,6 +250,11 @@ def _noise(loaded: LoadedConfig, described: Described, faults: Faults) -> tuple[
         chosen = own.get(name, general)
         if chosen.sigma == ESTIMATE:
             sigma = symbol(f"sigma_{name}")
+            if f"sigma_{name}" in system.parameters:
+                faults.add(
+                    loaded.where("parameters", f"sigma_{name}"),
+                    f"is also the name of the noise level of {name}; rename it, or give noise.{name}.sigma",
+                )
         elif chosen.sigma == "column":
             sigma = None
         else:

@@ -21,6 +21,8 @@ from odefit.uncertainty.intervals import natural_intervals
 
 # A standard error larger than the estimate itself: the number is known to little more than its sign.
 VAGUE = 1.0
+# A standard error so many times the size of a parameter is that of a parameter without effect.
+FLAT = 1e9
 AT_BOUND = 1e-8
 
 
@@ -43,7 +45,9 @@ def summarise(
     bound = bounds_met(problem, found.theta)
     warnings = list(found.warnings)
     uncertainty = None
-    if assembly.networks is None and len(u):
+    if assembly.networks is None and len(u) and no_degrees_left(likelihood):
+        warnings.append("no standard errors: there are no more measurements than parameters, so no noise can be told")
+    elif assembly.networks is None and len(u):
         uncertainty = estimate_uncertainty(likelihood, u, bound)
         if uncertainty is None:
             warnings.append("no standard errors: the model could not be differentiated at the estimates")
@@ -54,9 +58,16 @@ def summarise(
     k = len(table.estimated) + found.n_weights
     value = likelihood.value(u)
     nll = value - likelihood.prior_value(u) if math.isfinite(value) else math.nan
+    status, message = found.status, found.message
+    if status == "converged" and uncertainty is not None and _is_flat(problem, uncertainty.covariance):
+        status = "stopped"
+        message = (
+            "no parameter of the equations has an effect on what is measured at these values: "
+            "look at the starting values, the units and data.start"
+        )
     result = Result(
-        status=found.status,
-        message=found.message,
+        status=status,
+        message=message,
         method=found.method,
         estimates=estimates,
         objective=ObjectiveSummary.of(nll, likelihood.residual_sum(u), problem.n_measured, k),
@@ -68,6 +79,13 @@ def summarise(
         correlation=None if uncertainty is None else _correlation(uncertainty.covariance),
     )
     return result, uncertainty
+
+
+def no_degrees_left(likelihood: Likelihood) -> bool:
+    """Whether the noise is to be estimated from residuals that the other parameters can make zero."""
+    profile = ProfileLikelihood(likelihood)
+    measured = [cells for cells in likelihood.cells if len(cells.rows)]
+    return all(c.theta in profile.sigmas for c in measured) and likelihood.problem.n_measured <= len(profile.free)
 
 
 def bounds_met(problem: Problem, theta: FloatArray) -> NDArray[np.int8]:
@@ -94,7 +112,9 @@ def estimate_uncertainty(likelihood: Likelihood, u: FloatArray, bound: NDArray[n
     rtol = problem.engine.options.rtol
     covariance = fisher_covariance(evaluation.A, names, bound == 0, tolerance=max(1e-9, 0.1 * rtol))
     degrees = residual_degrees(likelihood, bound == 0)
-    if math.isinf(degrees):
+    # A prior's information is no residual, and is not made less by the noise that was estimated.
+    if math.isinf(degrees) or any(p.prior for p in problem.table if p.estimate):
+        degrees = math.inf
         return Uncertainty(covariance, degrees)
     scale = np.ones(len(names))
     scale[ProfileLikelihood(likelihood).free] = math.sqrt(problem.n_measured / degrees)
@@ -145,6 +165,15 @@ def _estimates(
 
 def _plain(parameter: Parameter, value: float, fixed: bool) -> Estimate:
     return Estimate(value, scale=parameter.scale, unit=parameter.unit, fixed=fixed)
+
+
+def _is_flat(problem: Problem, covariance: Covariance) -> bool:
+    """Whether the predictions depend on none of the estimated parameters that are no noise levels."""
+    names = [name for name in covariance.names if problem.table[name].role != "noise"]
+    errors = dict(zip(covariance.names, covariance.standard_errors, strict=True))
+    sizes = [max(1.0, abs(problem.table[name].value)) for name in names]
+    at = [not math.isfinite(errors[n]) or errors[n] > FLAT * size for n, size in zip(names, sizes, strict=True)]
+    return bool(at) and all(at)
 
 
 def _has_size(p: Parameter) -> bool:

@@ -33,7 +33,7 @@ class Curves:
     observables: list[FloatArray]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """path: its folder. theta: [N] estimates in the order of the problem's table."""
 
@@ -41,6 +41,10 @@ class Run:
     result: Result
     assembly: Assembly
     theta: FloatArray
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{n}={e.value:.4g}" for n, e in self.result.estimates.items() if e.value is not None)
+        return f"<Run {self.path}: {self.result.status}; {values}>"
 
     @property
     def measured(self) -> tuple[Experiment, ...]:

@@ -63,7 +63,11 @@ class LocalSearch:
         most = self.max_iterations or MAX_ITERATIONS
         size = typical_sizes(objective)
         search = functools.partial(minimize, objective, u, lower[free], upper[free], size=size, max_iterations=most)
-        return search() if self.gtol is None else search(gtol=self.gtol)
+        outcome = search() if self.gtol is None else search(gtol=self.gtol)
+        if outcome.status == "failed" and objective.failure:
+            # The optimizer knows only that there is no number; the objective knows why.
+            return replace(outcome, message=f"the model fails at the start: {objective.failure}")
+        return outcome
 
 
 def typical_sizes(objective: ProfileLikelihood) -> FloatArray:
@@ -132,7 +136,8 @@ def _polished(results: list[StartResult], search: LocalSearch, requested: int) -
     outcome = search(best.outcome.u)
     if not outcome.value <= best.value:
         return results
-    return [replace(r, outcome=outcome) if r is best else r for r in results]
+    whole = replace(outcome, history=(*best.outcome.history, *outcome.history[1:]))
+    return [replace(r, outcome=whole) if r is best else r for r in results]
 
 
 def _same(search: Search) -> Search:
