@@ -59,3 +59,11 @@ def test_readme_names_files_that_exist() -> None:
     readme = (ROOT / "README.md").read_text()
     for name in re.findall(r"\b(?:configs|data|benchmarks|docs)/[\w./-]+\.\w+", readme):
         assert (ROOT / name).exists(), name
+
+
+def test_readme_example_of_every_section_can_be_fitted(tmp_path: Path) -> None:
+    blocks = re.findall(r"```yaml\n(model:.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
+    assert len(blocks) == 2
+    (tmp_path / "c.yaml").write_text(blocks[1])
+    run = odefit.fit(tmp_path / "c.yaml", ["fit.epochs=2"], out=tmp_path / "run")
+    assert run.result.status in ("converged", "stopped")

@@ -332,7 +332,7 @@ def _floor(request: Request, auto: bool) -> float:
     if request.method == "tsit45":
         # Tight tolerances make steps shorter without making the equations stiff; tsit45 is of order 5.
         tight = min(1.0, (request.rtol / 1e-6) ** 0.2)
-        return request.span * tight * (_FLOOR_AUTO if auto else _FLOOR)
+        return float(request.span * tight * (_FLOOR_AUTO if auto else _FLOOR))
     return max(1e-22 * request.span, 4 * float(np.finfo(np.float64).eps) * abs(request.start))
 
 

@@ -32,6 +32,8 @@ def train(assembly: Assembly, progress: Progress) -> Found:
     """Run the training loop that the config asks for."""
     problem, section = assembly.problem, assembly.loaded.config.fit
     loss = section.loss or "mse"
+    if section.starts > 1:
+        raise ConfigError(assembly.loaded.where("fit", "starts"), "Adam trains from one start; remove the key")
     if loss == "mse" and any(p.prior for p in problem.table if p.estimate):
         raise ConfigError(assembly.loaded.where("fit", "loss"), "mse knows no priors; use `loss: nll`")
     solver = assembly.loaded.config.solver
