@@ -63,9 +63,9 @@ class Reporter:
         text = "  ".join([f"loss {loss:.4g}", *(f"{name} {value:.4g}" for name, value in shown)])
         self._advance(number, f"epoch {number}/{self._total}  {text}", text)
 
-    def start(self, finished: int, failed: int, best: float, at_best: int) -> None:
+    def start(self, finished: int, failed: int, best: float, at_best: int, why: str) -> None:
         value = f"best {best:.6g}" if math.isfinite(best) else "none yet"
-        text = f"{value}, reached by {at_best}" + (f", {failed} failed" if failed else "")
+        text = f"{value}, reached by {at_best}" + (f", {failed} failed ({why})" if failed else "")
         self._advance(finished, f"start {finished}/{self._total}  {text}", text)
 
     def _advance(self, done: int, line: str, text: str) -> None:

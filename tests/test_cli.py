@@ -77,9 +77,26 @@ def test_result_json_keeps_its_contract(folder: Path) -> None:
     run("fit", "decay.yaml", "--no-plots", "--out", "r")
     result = json.loads((folder / "r" / "result.json").read_text())
     assert set(result) >= {
-        "schema_version", "status", "message", "estimates", "objective", "truth", "starts", "seconds", "seed", "versions",
-    }  # fmt: skip
-    assert set(result["estimates"]["k"]) >= {"value", "standard_error", "interval", "scale", "unit", "fixed", "at_bound"}
+        "schema_version",
+        "status",
+        "message",
+        "estimates",
+        "objective",
+        "truth",
+        "starts",
+        "seconds",
+        "seed",
+        "versions",
+    }
+    assert set(result["estimates"]["k"]) >= {
+        "value",
+        "standard_error",
+        "interval",
+        "scale",
+        "unit",
+        "fixed",
+        "at_bound",
+    }
     assert set(result["objective"]) == {"nll", "rss", "n_observations", "n_estimated", "aic", "aicc", "bic"}
     assert set(result["starts"]) == {"requested", "finished", "failed", "at_best"}
     assert result["objective"]["n_observations"] == 12
@@ -167,9 +184,17 @@ def test_debug_shows_where(folder: Path) -> None:
 
 def test_a_fit_that_cannot_be_solved_ends_with_3(folder: Path) -> None:
     done = run(
-        "fit", "decay.yaml", "--no-plots", "--set", "model.equations.x=k*x^2+1e3", "--set", "data.simulate=null",
-        "--set", "data.csv=d.csv", code=2,
-    )  # fmt: skip
+        "fit",
+        "decay.yaml",
+        "--no-plots",
+        "--set",
+        "model.equations.x=k*x^2+1e3",
+        "--set",
+        "data.simulate=null",
+        "--set",
+        "data.csv=d.csv",
+        code=2,
+    )
     assert "d.csv" in done.stderr
     (folder / "d.csv").write_text("time,x\n0,1\n1,2\n2,3\n")
     done = run(
@@ -181,8 +206,15 @@ def test_a_fit_that_cannot_be_solved_ends_with_3(folder: Path) -> None:
 @pytest.mark.skipif(not hasattr(signal, "SIGINT"), reason="no signals")
 def test_ctrl_c_keeps_what_was_reached(folder: Path) -> None:
     command = [
-        sys.executable, "-m", "odefit.cli", "fit", "decay.yaml", "--no-plots", "--set", "fit={method: adam, epochs: 100000}",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "odefit.cli",
+        "fit",
+        "decay.yaml",
+        "--no-plots",
+        "--set",
+        "fit={method: adam, epochs: 100000}",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     process.stdout.readline()  # the first epoch is done

@@ -15,9 +15,7 @@ from odefit.data.dataset import Batch, ExperimentDataset, collate, data_loader
 from odefit.data.experiments import Experiment, FloatArray
 
 
-def make(
-    name: str, times: list[float], start: float | None = None, seed: int = 0, sigma: bool = False
-) -> Experiment:
+def make(name: str, times: list[float], start: float | None = None, seed: int = 0, sigma: bool = False) -> Experiment:
     values = np.random.default_rng([seed, *name.encode()]).normal(size=(len(times), 2))
     return Experiment(
         name,
@@ -79,9 +77,7 @@ def test_a_regular_grid_is_taken_as_it_is() -> None:
 def test_rounding_makes_no_grid_points(start: float) -> None:
     """times - start differs in the last digits from one start to another: no solver may step there."""
     steps = np.arange(40) * 0.1
-    batch = batch_of(
-        make("a", steps.tolist()), make("b", (start + steps).tolist()), make("c", [start + 0.1], start)
-    )
+    batch = batch_of(make("a", steps.tolist()), make("b", (start + steps).tolist()), make("c", [start + 0.1], start))
     assert len(batch.grid) == 40
     assert batch.grid[0] == 0
     assert batch.index[2, 0] == 1
@@ -103,9 +99,7 @@ def test_a_tiny_first_step_is_kept_beside_a_late_start() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 def test_the_grid_increases_in_every_dtype(dtype: torch.dtype) -> None:
-    batch = batch_of(
-        make("a", [0.0, 1.0, 2.0]), make("b", [1e-9, 1.0 + 1e-9, 2.0 - 1e-9], start=0.0), dtype=dtype
-    )
+    batch = batch_of(make("a", [0.0, 1.0, 2.0]), make("b", [1e-9, 1.0 + 1e-9, 2.0 - 1e-9], start=0.0), dtype=dtype)
     assert batch.grid.dtype == batch.values.dtype == batch.start.dtype == batch.times.dtype == dtype
     assert (batch.grid[1:] > batch.grid[:-1]).all()
     for row, experiment in enumerate(batch.experiments):

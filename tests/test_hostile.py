@@ -130,14 +130,20 @@ def test_a_damaged_run_folder(
     assert "damaged" in err
 
 
-def test_no_run_folder_at_all(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_run_folder_at_all(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert command(monkeypatch, capsys, "plot", "nowhere")[0] == 2
     assert "is no run folder" in command(monkeypatch, capsys, "plot", ".")[1]
 
 
 keys = st.sampled_from(["model", "name", "equations", "x", "parameters", "k", "value", "bounds", "data", "csv", "fit"])
 scalars = st.one_of(
-    st.none(), st.booleans(), st.integers(-3, 3), st.floats(), st.sampled_from(["-k*x", "d.csv", "logistic", "x", "", "é"])
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 3),
+    st.floats(),
+    st.sampled_from(["-k*x", "d.csv", "logistic", "x", "", "é"]),
 )
 documents = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=4))
 

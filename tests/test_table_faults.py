@@ -159,8 +159,7 @@ def test_twenty_faults_are_told_and_the_others_counted(tmp_path: Path) -> None:
         (
             b"time,x,y\n0,1,2\n",
             {"experiment": "place"},
-            "d.csv:1: no column 'place' for the experiment; there is: time, x, y"
-            " (data.experiment names that column)",
+            "d.csv:1: no column 'place' for the experiment; there is: time, x, y (data.experiment names that column)",
         ),
         (
             b"time,x,y\n0,1,2\n",

@@ -102,9 +102,7 @@ def test_long(tmp_path: Path) -> None:
 
 def test_long_replicates_become_experiments_of_their_own(tmp_path: Path) -> None:
     text = "dataset,name,time,value,sigma\n"
-    text += (
-        "A,x,1,10,.1\nA,x,2,,\nA,x,2,11,.2\nA,x,2,12,.3\nA,x,2,13,.4\nB,x,5,1,.5\nA,y,0,7,.6\nA,y,2,8,.7\n"
-    )
+    text += "A,x,1,10,.1\nA,x,2,,\nA,x,2,11,.2\nA,x,2,12,.3\nA,x,2,13,.4\nB,x,5,1,.5\nA,y,0,7,.6\nA,y,2,8,.7\n"
     first, second, third, other = read(tmp_path, text, experiment="dataset")
     assert [first.name, second.name, third.name, other.name] == ["A", "A#2", "A#3", "B"]
     np.testing.assert_array_equal(first.values, [[np.nan, 7], [10, np.nan], [11, 8]])
@@ -185,9 +183,7 @@ def test_memory_stays_near_the_size_of_the_file(tmp_path: Path, layout: str) -> 
 
 
 def test_no_heavy_imports() -> None:
-    code = (
-        "import sys, odefit.data.tables; print([m for m in ('torch', 'pandas', 'scipy') if m in sys.modules])"
-    )
+    code = "import sys, odefit.data.tables; print([m for m in ('torch', 'pandas', 'scipy') if m in sys.modules])"
     root = Path(__file__).parent.parent
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert done.stdout.strip() == "[]"
@@ -214,9 +210,7 @@ def test_write_is_plain_and_exact(tmp_path: Path) -> None:
 
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
-label = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=8).filter(
-    lambda s: "#" not in s
-)
+label = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=8).filter(lambda s: "#" not in s)
 
 
 @st.composite
@@ -230,12 +224,8 @@ def tables(draw: st.DrawFn) -> tuple[list[Experiment], list[str]]:
     for name in names:
         times = np.array(sorted(draw(st.sets(finite, min_size=1, max_size=5))))
         shape = (len(times), len(observables))
-        values = np.array(
-            draw(st.lists(finite, min_size=math.prod(shape), max_size=math.prod(shape)))
-        ).reshape(shape)
-        missing = np.array(draw(st.lists(st.booleans(), min_size=values.size, max_size=values.size))).reshape(
-            shape
-        )
+        values = np.array(draw(st.lists(finite, min_size=math.prod(shape), max_size=math.prod(shape)))).reshape(shape)
+        missing = np.array(draw(st.lists(st.booleans(), min_size=values.size, max_size=values.size))).reshape(shape)
         missing[0] = False  # something is measured in every experiment, of every observable
         sigma = np.where(missing, np.nan, np.abs(values) / 3 + 1e-3) if with_sigma else None
         experiments.append(Experiment(name, times, np.where(missing, np.nan, values), float(times[0]), sigma))
@@ -275,9 +265,7 @@ def test_reading_undoes_writing(tmp_path: Path, table: tuple[list[Experiment], l
         (["a"], ["experiment"], "two columns would be called 'experiment'; rename one"),
     ],
 )
-def test_names_that_could_not_be_read_back(
-    tmp_path: Path, names: list[str], observables: list[str], told: str
-) -> None:
+def test_names_that_could_not_be_read_back(tmp_path: Path, names: list[str], observables: list[str], told: str) -> None:
     experiments = [Experiment(name, np.array([0.0]), np.array([[1.0]]), 0.0) for name in names]
     with pytest.raises(DataError, match=told):
         write_table(tmp_path / "w.csv", experiments, observables)

@@ -60,9 +60,7 @@ class ExperimentDataset(Dataset[Item]):
         return position, self.experiments[position]
 
 
-def collate(
-    items: Sequence[Item], dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu"
-) -> Batch:
+def collate(items: Sequence[Item], dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu") -> Batch:
     """One Batch from (position, experiment) pairs: the `collate_fn` of a DataLoader.
 
     Floating-point tensors have `dtype`; the grid is computed in float64 and its points stay distinct in
@@ -160,9 +158,7 @@ def _stack(arrays: Sequence[FloatArray], inside: NDArray[np.bool_]) -> FloatArra
     return stacked
 
 
-def _union_grid(
-    times: FloatArray, start: FloatArray, dtype: torch.dtype
-) -> tuple[FloatArray, NDArray[np.int64]]:
+def _union_grid(times: FloatArray, start: FloatArray, dtype: torch.dtype) -> tuple[FloatArray, NDArray[np.int64]]:
     """Elapsed times [G], strictly increasing from 0, and where each of `times` [E, T] is among them.
 
     Points that differ by no more than rounding are one, or a solver would have to step 1e-17: within 1e-12 of

@@ -27,9 +27,7 @@ def atomic_write(path: Path | str, data: bytes | str) -> None:
     temporary = target.parent / f".{secrets.token_hex(8)}.tmp"
     try:
         # O_EXCL: never through a link that someone else put there; 0o666 lets the umask decide.
-        descriptor = os.open(
-            temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666
-        )
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
         with open(descriptor, "wb") as file:
             if mode is not None:
                 os.chmod(temporary, mode)

@@ -105,9 +105,7 @@ def _sigmas(names: Mapping[str, str], position: Mapping[str, int]) -> tuple[int 
     return tuple(found)
 
 
-def arrange(
-    sheet: Columns, layout: Layout, names: Mapping[str, str], header: Header, faults: FaultList
-) -> Table:
+def arrange(sheet: Columns, layout: Layout, names: Mapping[str, str], header: Header, faults: FaultList) -> Table:
     """The table of a wide or a long file. Rows without a time (each a fault by now) are left out."""
     experiments: tuple[str, ...] = (ONLY,)
     codes = np.zeros(len(sheet.lines), dtype=np.int64)
@@ -215,9 +213,7 @@ def _disorder(
     return found
 
 
-def _check_sigma(
-    sigma: FloatArray, values: FloatArray, lines: IntArray, column: str, faults: FaultList
-) -> None:
+def _check_sigma(sigma: FloatArray, values: FloatArray, lines: IntArray, column: str, faults: FaultList) -> None:
     """Every measured value of an observable has a positive sigma, or none of them has one."""
     for row in np.flatnonzero(sigma <= 0).tolist():
         faults.add(int(lines[row]), column, f"sigma is {float(sigma[row])!r}; it must be positive")

@@ -28,7 +28,7 @@ def make_engine(
     networks: the torch modules that formulas call by name. Raises ConfigError for a method that no
     engine has or that cannot do what the system needs.
     """
-    method = options.method
+    method, why = options.method, ""
     if method in COMPILED or (method == "auto" and system.is_mechanistic and options.device == "cpu"):
         if not system.is_mechanistic:
             raise ConfigError(where, f"{method} needs formulas; for a network use a torch method such as dopri5")
@@ -47,7 +47,10 @@ def make_engine(
         hint = f"did you mean '{close[0]}'? " if close else ""
         raise ConfigError(where, f"unknown method '{method}'; {hint}known: {', '.join(known)}")
     _check_device(options.device, where.replace("method", "device"))
-    return TorchEngine(system, options, sensitive, networks)
+    engine = TorchEngine(system, options, sensitive, networks)
+    if why:
+        engine.notes.append(f"The compiled engine is not available ({why}), so torchdiffeq's dopri5 is used.")
+    return engine
 
 
 def _check_device(name: str, where: str) -> None:

@@ -232,6 +232,15 @@ class Likelihood:
         with np.errstate(over="ignore", invalid="ignore"):
             return float(sum(np.sum((o.m[c.rows] - c.values) ** 2) for c, o in pairs))
 
+    def chi_square(self, u: FloatArray) -> float:
+        """Sum of squared residuals over sigma; NaN where the model fails."""
+        moments = self.moments(u, derivatives=False)
+        if moments is None:
+            return math.nan
+        pairs = zip(self.cells, moments, strict=True)
+        with np.errstate(all="ignore"):
+            return float(sum(np.sum(((o.m[c.rows] - c.values) / self._sigma(c, o)) ** 2) for c, o in pairs))
+
 
 def failed(n: int) -> Evaluation:
     return Evaluation(math.inf, np.zeros(0), np.zeros((0, n)))

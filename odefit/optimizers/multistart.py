@@ -14,7 +14,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.context import BaseContext
@@ -65,11 +65,9 @@ def search_all(
             pool.schedule(_run, args=(point,), timeout=time_limit): number for number, point in enumerate(points)
         }
         try:
-            while waiting:
-                done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in done:
-                    number = waiting.pop(future)
-                    yield _collect(future, number, points[number], time_limit)
+            for future in as_completed(list(waiting)):
+                number = waiting.pop(future)
+                yield _collect(future, number, points[number], time_limit)
         finally:
             if waiting:
                 pool.stop()  # type: ignore[no-untyped-call]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from odefit.data.tables import read_table, write_table
 from odefit.errors import ConfigError, DataError, FitError, RunError, SolveError
 from odefit.runs import folder as files
 from odefit.runs.assembly import Assembly, assemble
-from odefit.runs.found import Found
+from odefit.runs.found import Found, Table
 from odefit.runs.progress import Progress, Silent
 from odefit.runs.report import Uncertainty, summarise
 from odefit.runs.results import Result
@@ -44,7 +44,7 @@ def fit(
     path = files.reserve(None if out is None else Path(out), loaded.path.stem, overwrite)
     started = time.perf_counter()
     try:
-        found = search(assembly, progress)
+        found = search(assembly, progress, lambda table: files.write_csv(path, files.STARTS, table.header, table.rows))
         result, uncertainty = summarise(assembly, found, time.perf_counter() - started, truth)
         run = Run(path, result, assembly, found.theta)
         write(run, found, uncertainty)
@@ -90,8 +90,11 @@ def measurements(loaded: LoadedConfig, described: Described) -> tuple[tuple[Expe
     return tuple(experiments), None
 
 
-def search(assembly: Assembly, progress: Progress) -> Found:
-    """The parameters, by the method that the config names or that suits the model."""
+def search(assembly: Assembly, progress: Progress, keep: Callable[[Table], None] | None = None) -> Found:
+    """The parameters, by the method that the config names or that suits the model.
+
+    keep: is given the table of starts as it grows, so that finished starts outlive the process.
+    """
     method = assembly.loaded.config.fit.method
     if method == "auto":
         method = "least_squares" if assembly.networks is None else "adam"
@@ -106,7 +109,7 @@ def search(assembly: Assembly, progress: Progress) -> Found:
         )
     from odefit.runs.searching import search_starts
 
-    return search_starts(assembly, method, progress)
+    return search_starts(assembly, method, progress, keep)
 
 
 def write(run: Run, found: Found, uncertainty: Uncertainty | None) -> None:

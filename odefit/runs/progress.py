@@ -16,8 +16,8 @@ class Progress(Protocol):
     def epoch(self, number: int, loss: float, estimates: Mapping[str, float]) -> None:
         """An epoch of the training is done."""
 
-    def start(self, finished: int, failed: int, best: float, at_best: int) -> None:
-        """A start of the multi-start search is done."""
+    def start(self, finished: int, failed: int, best: float, at_best: int, why: str) -> None:
+        """A start of the multi-start search is done. why: the commonest reason of failure."""
 
     def end(self) -> None:
         """The stage is over."""
@@ -32,6 +32,6 @@ class Silent:
 
     def epoch(self, number: int, loss: float, estimates: Mapping[str, float]) -> None: ...
 
-    def start(self, finished: int, failed: int, best: float, at_best: int) -> None: ...
+    def start(self, finished: int, failed: int, best: float, at_best: int, why: str) -> None: ...
 
     def end(self) -> None: ...

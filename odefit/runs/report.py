@@ -76,9 +76,18 @@ def summarise(
         seed=assembly.loaded.config.fit.seed,
         truth=truth,
         warnings=tuple(warnings),
+        reduced_chi_square=_reduced_chi_square(likelihood, u),
         correlation=None if uncertainty is None else _correlation(uncertainty.covariance),
     )
     return result, uncertainty
+
+
+def _reduced_chi_square(likelihood: Likelihood, u: FloatArray) -> float | None:
+    profile = ProfileLikelihood(likelihood)
+    degrees = likelihood.problem.n_measured - len(u)
+    if profile.sigmas or degrees <= 0:
+        return None
+    return likelihood.chi_square(u) / degrees
 
 
 def no_degrees_left(likelihood: Likelihood) -> bool:

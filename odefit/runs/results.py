@@ -65,7 +65,11 @@ class Starts:
 
 @dataclass(frozen=True)
 class Result:
-    """The outcome of one fit. `warnings`: sentences that the user should read before the numbers."""
+    """The outcome of one fit. `warnings`: sentences that the user should read before the numbers.
+
+    reduced_chi_square: the sum of squared standardised residuals over n - p, where the noise levels are
+    given; near 1 if they are right. None where they are estimated from the same residuals.
+    """
 
     status: Status
     message: str
@@ -78,6 +82,7 @@ class Result:
     truth: Mapping[str, float] | None = None
     warnings: tuple[str, ...] = ()
     correlation: Mapping[str, Mapping[str, float]] | None = None
+    reduced_chi_square: float | None = None
     versions: Mapping[str, str] = field(default_factory=lambda: versions())
     schema_version: int = SCHEMA_VERSION
 

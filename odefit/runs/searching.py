@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -39,6 +40,7 @@ SAME_OPTIMUM = 0.01
 CANDIDATES_PER_START = 5
 MORE_CANDIDATES = 400
 TIME_LIMIT = 600.0
+KEEP_EVERY = 2.0
 MAX_ITERATIONS = 500
 # Relative gradient at which one of many starts ends: its objective is then right to about 1e-5.
 COARSE = 1e-3
@@ -87,8 +89,10 @@ def _objective(assembly: Assembly) -> ProfileLikelihood:
     return ProfileLikelihood(Likelihood(assembly.problem))
 
 
-def search_starts(assembly: Assembly, method: str, progress: Progress) -> Found:
-    """The best of `fit.starts` local searches."""
+def search_starts(
+    assembly: Assembly, method: str, progress: Progress, keep: Callable[[Table], None] | None = None
+) -> Found:
+    """The best of `fit.starts` local searches. keep: is given the table of starts now and then as it grows."""
     section, problem = assembly.loaded.config.fit, assembly.problem
     objective = _objective(assembly)
     search = LocalSearch(objective, method, section.max_iterations)
@@ -98,14 +102,19 @@ def search_starts(assembly: Assembly, method: str, progress: Progress) -> Found:
     progress.begin("starts", len(points))
     results: list[StartResult] = []
     interrupted = False
+    kept = time.monotonic()
     try:
         with closing(_results(assembly, coarse, points, method)) as finished:
             for result in finished:
                 results.append(result)
                 best = best_of(results)
-                failed = sum(r.failure is not None for r in results)
+                failed = [r for r in results if r.failure is not None]
                 value = math.inf if best is None else best.value
-                progress.start(len(results), failed, value, count_at_best(results, SAME_OPTIMUM))
+                at_best = count_at_best(results, SAME_OPTIMUM)
+                progress.start(len(results), len(failed), value, at_best, _reasons(failed))
+                if keep is not None and section.starts > 1 and time.monotonic() - kept > KEEP_EVERY:
+                    keep(_table(objective, sorted(results, key=lambda r: r.number)))
+                    kept = time.monotonic()
         results = _polished(results, search, section.starts)
     except KeyboardInterrupt:
         interrupted = True

@@ -54,6 +54,8 @@ def train(assembly: Assembly, progress: Progress) -> Found:
     progress.begin("epochs", options.epochs)
     training = minimize_adam(module, batches, options, recorder)
     progress.end()
+    for note in problem.engine.notes:
+        progress.note(note)
     theta = problem.table.natural(module.u.detach().to(torch.float64).cpu().numpy())
     if loss == "mse":
         theta = with_best_sigmas(assembly, theta)

@@ -1,0 +1,108 @@
+"""Many starts in worker processes: lost workers cost one start, and nothing depends on how many there are."""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import odefit
+from odefit.data.experiments import FloatArray
+from odefit.objective.score import Evaluation
+from odefit.optimizers.base import Outcome
+from odefit.optimizers.least_squares import minimize_least_squares
+from odefit.optimizers.multistart import best_of, count_at_best, search_all
+
+CONFIG = """\
+model: {name: logistic, initial: estimate}
+data:
+  simulate: {initial: {x: 0.5}, times: {stop: 10, count: 15}, noise: 0.05, seed: 2}
+fit: {starts: 6, seed: 1}
+"""
+
+
+class Parabola:
+    """f = |u - 3|² / 2."""
+
+    def value(self, u: FloatArray) -> float:
+        return float((u - 3) @ (u - 3)) / 2
+
+    def evaluate(self, u: FloatArray) -> Evaluation:
+        return Evaluation(self.value(u), u - 3, np.eye(len(u)))
+
+
+def search(u: FloatArray) -> Outcome:
+    """Dies at -1, hangs at -2, raises at -3."""
+    if u[0] == -1:
+        os._exit(9)
+    if u[0] == -2:
+        time.sleep(600)
+    if u[0] == -3:
+        raise ArithmeticError("on purpose")
+    return minimize_least_squares(Parabola(), u)
+
+
+def build() -> Callable[[FloatArray], Outcome]:
+    return search
+
+
+def test_a_dead_a_hung_and_a_failing_worker_cost_one_start_each() -> None:
+    points = np.array([[1.0], [-1.0], [-2.0], [-3.0], [5.0]])
+    begun = time.monotonic()
+    results = sorted(search_all(build, points, workers=2, time_limit=2.0), key=lambda r: r.number)
+    assert time.monotonic() - begun < 60
+    assert [r.failure is None for r in results] == [True, False, False, False, True]
+    assert "died" in (results[1].failure or "")
+    assert "gave up after 2 s" in (results[2].failure or "")
+    assert "on purpose" in (results[3].failure or "")
+    best = best_of(results)
+    assert best is not None
+    assert best.outcome is not None
+    np.testing.assert_allclose(best.outcome.u, [3.0], atol=1e-9)
+    assert count_at_best(results, 1e-6) == 2
+
+
+def test_nothing_left_is_no_best() -> None:
+    results = list(search_all(functools.partial(build), np.array([[-3.0]]), workers=1))
+    assert best_of(results) is None
+    assert count_at_best(results, 1.0) == 0
+
+
+def test_results_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    runs = [odefit.fit(tmp_path / "c.yaml", [f"fit.workers={n}"], out=tmp_path / f"r{n}") for n in (1, 2)]
+    np.testing.assert_array_equal(runs[0].theta, runs[1].theta)
+    tables = [run.frame("starts").drop(columns="seconds") for run in runs]
+    assert tables[0].equals(tables[1])
+    assert len(tables[0]) == 6
+
+
+def test_the_summary_counts_the_starts(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    result = odefit.fit(tmp_path / "c.yaml", out=tmp_path / "r").result
+    assert result.starts.requested == result.starts.finished == 6
+    assert result.message.startswith(f"{result.starts.at_best} of 6 starts reached the best optimum")
+
+
+def test_a_failed_start_says_why(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("model: {equations: {x: a*x^2}}\nparameters: {a: 9}\ndata: {csv: d.csv}\n")
+    (tmp_path / "d.csv").write_text("time,x\n0,9\n1,9\n2,9\n3,9\n")
+    result = odefit.fit(tmp_path / "c.yaml", out=tmp_path / "r").result
+    assert result.status == "failed"
+    assert "the model fails at the start: experiment 1: " in result.message
+
+
+@pytest.mark.parametrize("given, expected", [("0.05", True), ("estimate", False)])
+def test_reduced_chi_square_needs_a_known_noise_level(given: str, expected: bool, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    value = odefit.fit(
+        tmp_path / "c.yaml", ["fit.starts=1", f"noise={{sigma: {given}}}"], out=tmp_path / "r"
+    ).result.reduced_chi_square
+    assert (value is not None) is expected
+    if value is not None:
+        assert 0.2 < value < 2.5  # chi-square with 12 degrees of freedom, over 12
