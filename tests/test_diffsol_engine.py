@@ -550,3 +550,20 @@ def test_neither_torch_nor_pandas_is_imported_for_arrays() -> None:
         timeout=60,
     )
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def test_sensitivities_may_have_a_tolerance_of_their_own() -> None:
+    """y' = -k y: dy/dk = -t y; a looser tolerance for it leaves y as it was and makes dy worse."""
+    k, y = symbol("k"), symbol("y")
+    system = System("decay", ("y",), ("k",), {"y": -k * y}, {"y": sp.Integer(1)}, {"y": y})
+    times = np.linspace(0.0, 5.0, 20)
+    experiment = Experiment("1", times, np.full((20, 1), np.nan), 0.0)
+    errors = []
+    for loose in (1e-10, 1e-3):
+        options = SolverOptions(method="bdf", rtol=1e-10, atol=1e-12, sensitivity_rtol=loose, sensitivity_atol=loose)
+        found = DiffsolEngine(system, options, ("k",)).solve_with_sensitivities(np.array([[0.8]]), [experiment])[0]
+        assert found.dy is not None
+        np.testing.assert_allclose(found.y[:, 0], np.exp(-0.8 * times), rtol=1e-6)
+        errors.append(float(np.abs(found.dy[:, 0, 0] + times * np.exp(-0.8 * times)).max()))
+    assert errors[0] < 1e-6
+    assert errors[1] > 2 * errors[0]

@@ -244,6 +244,8 @@ class SolverSection(Section):
     method: str = Field("auto", description="`auto`, a torchdiffeq method (rk4, dopri5, …) or a diffsol one (bdf, …)")
     rtol: Positive = 1e-6
     atol: Positive = 1e-8
+    sensitivity_rtol: Positive | None = Field(None, description="of the compiled engine; default: rtol")
+    sensitivity_atol: Positive | None = Field(None, description="of the compiled engine; default: atol")
     step: Positive | None = Field(None, description="step size of the fixed-step methods")
     adjoint: bool = Field(False, description="torchdiffeq's adjoint: less memory, slower, less exact")
     dtype: Literal["float64", "float32"] = "float64"

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SolverOptions:
-    """How to integrate. `step` is for fixed-step methods; `rtol` and `atol` are for the others."""
+    """How to integrate. `step` is for fixed-step methods; `rtol` and `atol` are for the others.
+
+    sensitivity_rtol, sensitivity_atol: of the compiled engine's sensitivities, where not those of the states.
+    """
 
     method: str = "auto"
     rtol: float = 1e-6
@@ -26,6 +29,8 @@ class SolverOptions:
     adjoint: bool = False
     dtype: str = "float64"
     device: str = "cpu"
+    sensitivity_rtol: float | None = None
+    sensitivity_atol: float | None = None
 
 
 @dataclass(frozen=True)

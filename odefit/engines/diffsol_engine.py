@@ -151,6 +151,8 @@ class DiffsolEngine:
             atol=self.options.atol,
             sensitivities=sensitivities and bool(self.sensitive),
             offset=offset,
+            sensitivity_rtol=self.options.sensitivity_rtol,
+            sensitivity_atol=self.options.sensitivity_atol,
         )
         fault = self._program.start_fault(p, request)
         if fault is not None:

@@ -57,7 +57,7 @@ class Request:
     """What to integrate, and how: from `start` to the last of `times` [T] (increasing, none before it).
 
     sensitivities: whether dy/dq is wanted too. floor: the smallest step. offset: what to add to a time
-    before it is told to a user.
+    before it is told to a user. sensitivity_rtol, sensitivity_atol: where they differ from those of the states.
     """
 
     method: str
@@ -68,6 +68,8 @@ class Request:
     sensitivities: bool
     floor: float = 0.0
     offset: float = 0.0
+    sensitivity_rtol: float | None = None
+    sensitivity_atol: float | None = None
 
     @property
     def end(self) -> float:
@@ -194,8 +196,9 @@ class Program:
         ode = self._ode
         ode.ode_solver = self._solvers[request.method]
         ode.t0 = request.start
-        ode.rtol = ode.sens_rtol = request.rtol
-        ode.atol = ode.sens_atol = request.atol
+        ode.rtol, ode.atol = request.rtol, request.atol
+        ode.sens_rtol = request.sensitivity_rtol or request.rtol
+        ode.sens_atol = request.sensitivity_atol or request.atol
         ode.h0 = 1.0
         ode.options.min_timestep = request.floor
         return ode
