@@ -131,3 +131,15 @@ def test_a_family_needs_its_states(config: Path) -> None:
 def test_linear_family_fits_its_matrix(config: Path) -> None:
     config.write_text("model: {name: linear, states: [x]}\ndata: {csv: d.csv}\n")
     assert assembled(config).problem.table.names[0] == "a_11"
+
+
+def test_without_the_compiled_engine_auto_means_torch_and_says_so(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from odefit.engines import diffsol_engine
+
+    monkeypatch.setattr(diffsol_engine, "available", lambda: (False, "this build has no sensitivities"))
+    engine = assembled(config).problem.engine
+    assert type(engine).__name__ == "TorchEngine"
+    assert any("this build has no sensitivities" in note for note in engine.notes)
+    assert "bdf is not available here: this build has no sensitivities" in fault(config, "solver.method=bdf")
