@@ -20,12 +20,13 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from timing import describe_machine, duration, missing, seconds, show, times_less
+from timing import best_times, describe_machine, duration, missing, seconds, show, times_less
 
 from odefit.config.load import load_config
 from odefit.objective.likelihood import Likelihood, ProfileLikelihood
@@ -54,34 +55,43 @@ class Task:
 
 def main() -> None:
     describe_machine("diffrax", "optimistix", "jax")
-    for n, rounds in ((20, 3), (1000, 1)):
-        compare(n, rounds)
+    # All of odefit's turns come before JAX is imported, whose threads no fork survives.
+    measured = [(n, *own(n, rounds)) for n, rounds in ((20, 3), (1000, 1))]
     whole_command()
+    for n, task, rows in measured:
+        show_with_peers(n, task, rows)
 
 
-def compare(n: int, rounds: int) -> None:
+Rows = dict[str, tuple[float, int, int]]
+"""Seconds, starts at the best optimum, starts done."""
+
+
+def own(n: int, rounds: int) -> tuple[Task, Rows]:
+    """odefit's times, with one worker per core and with one in all; and the starts, for the peers."""
     assembly, _ = prepare(load_config(CONFIG, [f"fit.starts={n}"]))
     objective = ProfileLikelihood(Likelihood(assembly.problem))
     task = task_of(assembly, starting_points(objective, n, seed=0))
     alone, _ = prepare(load_config(CONFIG, [f"fit.starts={n}", "fit.workers=1"]))
-    # Before JAX is imported, whose threads no fork survives.
-    times: dict[str, list[float]] = {}
-    for _ in range(rounds):
-        for name, each in (("odefit", assembly), ("odefit, one worker", alone)):
-            times.setdefault(name, []).append(seconds(lambda a=each: search(a, Silent())))
-    found = search(assembly, Silent())
-    rows = {name: (min(each), found.starts.at_best, n) for name, each in times.items()}
-    for name, build, some in (("SciPy LSODA", scipy_fit, 20), ("diffrax + optimistix", diffrax_fit, 100)):
-        if name != "SciPy LSODA" and missing("diffrax", "optimistix"):
-            continue
-        fit, done = build(task), min(some, n)
-        reached: list[float] = []
-        spent = seconds(lambda f=fit, d=done, r=reached: r.extend(f(u) for u in task.starts[:d]))
-        at_best = sum(value <= 1.01 * min(reached) for value in reached)
-        rows[name] = (spent * n / done, at_best, done)
+    turns = {"odefit": partial(search, assembly, Silent()), "odefit, one worker": partial(search, alone, Silent())}
+    times = best_times(turns, rounds)
+    at_best = search(assembly, Silent()).starts.at_best
+    return task, {name: (value, at_best, n) for name, value in times.items()}
+
+
+def show_with_peers(n: int, task: Task, rows: Rows) -> None:
+    rows["SciPy LSODA"] = peer(scipy_fit(task), task, n, 20)
+    if not missing("diffrax", "optimistix"):
+        rows["diffrax + optimistix"] = peer(diffrax_fit(task), task, n, 100)
     base = rows["odefit"][0]
     cells = [[k, duration(t), times_less(t / base), f"{b} of {d}"] for k, (t, b, d) in rows.items()]
     show(f"{n} starts: time of the fit", ("", "time", "times odefit's", "at best"), cells)
+
+
+def peer(fit: Fit, task: Task, n: int, most: int) -> tuple[float, int, int]:
+    """The first of the starts by a peer, and its time for all n."""
+    done, reached = min(most, n), list[float]()
+    spent = seconds(lambda: reached.extend(fit(u) for u in task.starts[:done]))
+    return spent * n / done, sum(value <= 1.01 * min(reached) for value in reached), done
 
 
 def task_of(assembly: Assembly, starts: Array) -> Task:
