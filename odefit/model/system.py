@@ -45,12 +45,41 @@ class NetworkCall(sp.Function):  # type: ignore[misc]
 
 
 @dataclass(frozen=True)
+class Event:
+    """At `time`, states change at once.
+
+    time: a formula of parameters. changes: state -> its new value, a formula of the states just before the event,
+    of parameters and the time; the states that it does not name stay as they are.
+    """
+
+    time: sp.Expr
+    changes: Mapping[str, sp.Expr]
+
+
+@dataclass(frozen=True)
+class Dosing:
+    """What becomes of the doses of an experiment: `fraction` of each arrives, later by `lag`. Formulas of parameters.
+
+    states: those that any experiment puts a dose into.
+    """
+
+    states: tuple[str, ...]
+    lag: sp.Expr = sp.S.Zero
+    fraction: sp.Expr = sp.S.One
+
+
+@dataclass(frozen=True)
 class System:
     """A dynamical system as formulas.
 
-    `parameters` are its free symbols that are neither state nor time, in the order in which engines
+    `parameters` are its free symbols that are neither state, input nor time, in the order in which engines
     take them as a vector p [L]. Initial values are formulas of parameters; an estimated or measured
     initial value is a parameter of its own (`x_0`).
+
+    inputs: known functions of time that formulas may name; each experiment brings its own.
+    events, dosing: how states change at once, or are fed, on the way.
+    rest: None, or parameter -> the formula that it has before the start: then the system has come to rest
+    (f = 0 at the start time, from `initial` on) under these before the experiment begins.
     """
 
     name: str
@@ -60,6 +89,10 @@ class System:
     initial: Mapping[str, sp.Expr]
     observables: Mapping[str, sp.Expr]
     networks: Mapping[str, Network] = field(default_factory=dict)
+    inputs: tuple[str, ...] = ()
+    events: tuple[Event, ...] = ()
+    dosing: Dosing | None = None
+    rest: Mapping[str, sp.Expr] | None = None
 
     @property
     def is_mechanistic(self) -> bool:
@@ -86,10 +119,14 @@ class System:
         def put(formulas: Mapping[str, sp.Expr]) -> dict[str, sp.Expr]:
             return {name: put_numbers(sp.sympify(expr), numbers) for name, expr in formulas.items()}
 
+        dosing = self.dosing and replace(self.dosing, **put({"lag": self.dosing.lag, "fraction": self.dosing.fraction}))
         return replace(
             self,
             parameters=tuple(name for name in self.parameters if name not in values),
             equations=put(self.equations),
             initial=put(self.initial),
             observables=put(self.observables),
+            events=tuple(Event(put({"": e.time})[""], put(e.changes)) for e in self.events),
+            dosing=dosing,
+            rest=None if self.rest is None else put(self.rest),
         )
