@@ -63,7 +63,7 @@ def fit(
 ) -> None:
     """Fit the model of CONFIG to its data, and write a run folder."""
     from odefit.runs.fitting import fit as run_fit
-    from odefit.terminal import Reporter, console, estimates_table, summary_line
+    from odefit.terminal import Reporter, console, estimates_table, score_lines, summary_line
 
     screen = console()
     run = run_fit(config, set_ or (), out=out, overwrite=overwrite, progress=Reporter(screen))
@@ -72,7 +72,8 @@ def fit(
     screen.print()
     screen.print(estimates_table(result))
     screen.print()
-    screen.print(summary_line(result), markup=False)
+    for line in (summary_line(result), *score_lines(result)):
+        screen.print(line, markup=False)
     for warning in result.warnings:
         screen.print(f"warning: {warning}", markup=False)
     if plots and result.status != "failed":

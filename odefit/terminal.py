@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
-    from odefit.runs.results import Result
+    from odefit.runs.results import Estimate, Result, Score
 
 PLAIN_LINES = 10
 SHOWN_ESTIMATES = 4
@@ -122,9 +122,15 @@ def estimates_table(result: Result) -> Table:
             row += [number(truth.get(name), digits), _error(e.value, truth.get(name))] if name in truth else ["", ""]
         if units:
             row.append(escape(e.unit or ""))
-        row.append(f"at its {e.at_bound} bound" if e.at_bound else "not determined" if e.reason else "")
+        row.append(escape(_remark(e)))
         table.add_row(*row)
     return table
+
+
+def _remark(e: Estimate) -> str:
+    if e.formula is not None:
+        return f"= {e.formula}"
+    return f"at its {e.at_bound} bound" if e.at_bound else "not determined" if e.reason else ""
 
 
 def _digits(value: float | None, error: float | None) -> int:
@@ -152,4 +158,20 @@ def summary_line(result: Result) -> str:
         parts.append(f"-log likelihood {number(o.nll, 7)}")
     if o.aicc is not None:
         parts.append(f"AICc {number(o.aicc, 6)}")
+    return ", ".join(parts)
+
+
+def score_lines(result: Result) -> list[str]:
+    """How well measurements are predicted that the fit did not see, a line each for hold-out and cross-validation."""
+    both = (("held out", result.hold_out), ("cross-validation", result.cross_validation))
+    return [f"{what}: {_score(score)}" for what, score in both if score is not None]
+
+
+def _score(score: Score) -> str:
+    parts = [f"{score.n_observations} measurements"]
+    if score.nll_per_observation is None:
+        parts.append("impossible under the fitted model")
+    else:
+        parts.append(f"-log likelihood of each {number(score.nll_per_observation, 4)}")
+    parts += [f"rmse of {name} {number(value, 4)}" for name, value in score.rmse.items() if value is not None]
     return ", ".join(parts)

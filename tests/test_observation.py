@@ -83,7 +83,7 @@ def test_tensors_agree_with_arrays(case: str) -> None:
     theta = problem.table.values
     local = binding.local(theta)
     states = problem.states(theta, problem.experiments)
-    moments = observation.moments(np.concatenate(states), problem.times, problem.rows(local, problem.owner))
+    moments = observation.moments(np.concatenate(states), problem.times, problem.rows(local))
     rows = torch.as_tensor(local[problem.owner])
     y, t = torch.as_tensor(np.concatenate(states)), torch.as_tensor(problem.times)
     for position, expected in enumerate(moments):

@@ -52,6 +52,38 @@ def test_all_faults_of_a_file_at_once_in_its_order(tmp_path: Path) -> None:
     ]
 
 
+def test_a_limit_is_a_number_after_a_sign_and_only_a_measurement_can_be_one(tmp_path: Path) -> None:
+    text = "time,x,y,x_sigma\n<0,1,2,1\n1,<,2,1\n2,<abc,2,1\n3,1,<nan,1\n4,<0,5,1\n"
+    text += "5,<-inf,> 1_0,1\n6,1,2,<0.1\n7,=<1,<<1,1\n8,1<,2,<\n"
+    no_limit = "names no limit; write a number after the sign (<0.5), or leave the cell empty"
+    assert faults(tmp_path, text) == [
+        "d.csv:2, column time: '<0' is a limit, which only a measured value can be; write a number",
+        f"d.csv:3, column x: '<' {no_limit}",
+        f"d.csv:4, column x: '<abc' {no_limit}",
+        f"d.csv:5, column y: '<nan' {no_limit}",
+        "d.csv:7, column x: '<-inf' is infinite; write a number or leave the cell empty",
+        f"d.csv:7, column y: '> 1_0' {no_limit}",
+        "d.csv:8, column x_sigma: '<0.1' is a limit, which only a measured value can be; write a number or"
+        " leave the cell empty",
+        f"d.csv:9, column x: '=<1' {NOT_A_NUMBER}",
+        f"d.csv:9, column y: '<<1' {no_limit}",
+        f"d.csv:10, column x: '1<' {NOT_A_NUMBER}",
+        f"d.csv:10, column x_sigma: '<' {NOT_A_NUMBER}",
+    ]
+    semicolons = "time;observable;value\n0;x;<0,5\n<0,5;y;>= 1,5e3\n"
+    assert faults(tmp_path, semicolons) == [
+        "d.csv:2, column value: '<0,5' has a decimal comma; write <0.5",
+        "d.csv:3, column time: '<0,5' is a limit, which only a measured value can be; write a number",
+        "d.csv:3, column value: '>= 1,5e3' has a decimal comma; write >1.5e3",
+    ]
+
+
+def test_a_censored_measurement_needs_its_sigma_as_any_other(tmp_path: Path) -> None:
+    assert faults(tmp_path, "time,x,y,x_sigma\n0,1,2,0.1\n1,<2,3,\n") == [
+        "d.csv:3, column x_sigma: sigma is missing for a measured value; give all or none"
+    ]
+
+
 def test_twenty_faults_are_told_and_the_others_counted(tmp_path: Path) -> None:
     # the faults of the order (found last) stand where the file has them
     told = faults(tmp_path, "time,x,y\n5,1,1\n4,1,1\n" + "".join(f"{i},?,?\n" for i in range(100, 150)))
@@ -252,7 +284,7 @@ HEADERS = st.sampled_from(
     ]
 )
 CELLS = st.sampled_from(
-    ["0", "1", "2.5", "-1e9", "1e308", "x", "y", "A", "A#2", "", "NA", '"', '"1"', "3,5", "\n", "\r"],
+    ["0", "1", "2.5", "-1e9", "1e308", "x", "y", "A", "A#2", "", "NA", '"', '"1"', "3,5", "\n", "\r", "<1", "> 2", "<"],
 )
 LINES = st.lists(st.lists(CELLS, min_size=1, max_size=5).map(",".join), max_size=12).map("\n".join)
 
@@ -282,3 +314,6 @@ def test_no_bytes_draw_anything_but_a_table_or_a_data_error(
         assert experiment.values.shape == (len(experiment.times), 2)
         assert not np.isinf(experiment.values).any()
         assert experiment.n_measured > 0
+        if experiment.censored is not None:
+            assert experiment.censored.shape == experiment.values.shape
+            assert not np.isnan(experiment.values[experiment.censored != 0]).any()

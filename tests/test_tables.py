@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,72 @@ def test_a_wide_file_may_have_observables_called_name_and_value(tmp_path: Path) 
     assert plain(found) == [("1", [0.0], [[1.0, 2.0]], 0.0)]
 
 
+# ---------------------------------------------------------------------------------------------- censored
+
+
+def test_censored_cells_wide(tmp_path: Path) -> None:
+    text = "experiment,time,x,y\na,0,<0.5,2\na,1, < 0.5 ,>100\na,2,3,> -1e2\nb,0,<=0.25,>= 7\nb,1,≤1,\n"
+    a, b = read(tmp_path, text)
+    np.testing.assert_array_equal(a.values, [[0.5, 2], [0.5, 100], [3, -100]])
+    np.testing.assert_array_equal(b.values, [[0.25, 7], [1, np.nan]])
+    assert a.censored is not None
+    assert b.censored is not None
+    assert a.censored.dtype == np.int8
+    np.testing.assert_array_equal(a.censored, [[-1, 0], [-1, 1], [0, 1]])
+    np.testing.assert_array_equal(b.censored, [[-1, 1], [-1, 0]])
+    assert (a.n_measured, b.n_measured) == (6, 3)
+
+
+def test_a_file_without_censored_cells_says_so(tmp_path: Path) -> None:
+    assert read(tmp_path, "time,x,y\n0,1,\n1,,2\n")[0].censored is None
+    (one,) = read(tmp_path, "time,x,y,z\n0,1,2,<3\n")  # a column that nobody asked for
+    assert one.censored is None
+
+
+def test_censored_cells_of_interleaved_experiments_stay_with_their_rows(tmp_path: Path) -> None:
+    b, a = read(tmp_path, "experiment,time,x,y\nb,0,1,<2\na,0,3,>4\nb,1,<5,6\na,1,7,8\n")
+    assert a.censored is not None
+    assert b.censored is not None
+    np.testing.assert_array_equal(b.censored, [[0, -1], [-1, 0]])
+    np.testing.assert_array_equal(a.censored, [[0, 1], [0, 0]])
+
+
+def test_censored_cells_long_with_replicates_and_sigma(tmp_path: Path) -> None:
+    text = "experiment,observable,time,value,sigma\n"
+    text += "A,x,0,<1,.1\nA,x,2,5,.2\nA,x,2,>6,.3\nA,x,2,<0.5,.4\nA,y,1,<2,.5\nA,y,2,,\nB,y,0,3,.6\nB,x,0,4,.7\n"
+    found = {e.name: e for e in read(tmp_path, text)}
+    assert list(found) == ["A", "A#2", "A#3", "B"]
+    np.testing.assert_array_equal(found["A"].values, [[1, np.nan], [np.nan, 2], [5, np.nan]])
+    signs = {name: None if e.censored is None else e.censored.tolist() for name, e in found.items()}
+    assert signs == {"A": [[-1, 0], [0, -1], [0, 0]], "A#2": [[1, 0]], "A#3": [[-1, 0]], "B": [[0, 0]]}
+    assert found["A#3"].sigma is not None
+    np.testing.assert_array_equal(found["A#3"].sigma, [[0.4, np.nan]])
+
+
+def test_censored_cells_are_found_where_most_blocks_of_rows_have_none(tmp_path: Path) -> None:
+    rows = [f"{i},{'<' if i in (7, 190_000) else ''}{i % 7}\n" for i in range(200_000)]
+    (one,) = read(tmp_path, "time,x\n" + "".join(rows), observables=["x"])
+    assert one.censored is not None
+    assert np.flatnonzero(one.censored[:, 0]).tolist() == [7, 190_000]
+    np.testing.assert_array_equal(one.values[:, 0], np.arange(200_000) % 7)
+
+
+def test_censored_cells_are_written_with_their_signs(tmp_path: Path) -> None:
+    values = np.array([[0.5, np.nan], [1e-300, -3.0]])
+    signs = np.array([[-1, 1], [1, 0]], dtype=np.int8)  # of what was not measured, nothing is known
+    one = Experiment("1", np.array([0.0, 1.0]), values, 0.0, np.full((2, 2), 0.25), censored=signs)
+    write_table(tmp_path / "c.csv", [one], XY)
+    assert (tmp_path / "c.csv").read_text().splitlines() == [
+        "time,x,y,x_sigma,y_sigma",
+        "0.0,<0.5,,0.25,0.25",
+        "1.0,>1e-300,-3.0,0.25,0.25",
+    ]
+    (back,) = read_table(tmp_path / "c.csv", observables=XY)
+    assert back.censored is not None
+    np.testing.assert_array_equal(back.censored, [[-1, 0], [1, 0]])
+    np.testing.assert_array_equal(back.values, values)
+
+
 def test_only_and_ignore(tmp_path: Path) -> None:
     text = "experiment,time,observable,value\nA,0,x,1\nA,0,y,2\nA,1,z,3\nB,0,w,what\nA#2,0,x,4\n"
     found = read(tmp_path, text, only=["A"], ignore=["z"])
@@ -161,12 +228,15 @@ def test_only_and_ignore(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------------------------------- size
 
 
-@pytest.mark.parametrize("layout", ["wide", "long"])
+@pytest.mark.parametrize("layout", ["wide", "long", "censored"])
 def test_memory_stays_near_the_size_of_the_file(tmp_path: Path, layout: str) -> None:
     """Lists of strings would take 15 times the file; the limit is 10. (A million rows: 2 s, 3 times.)"""
     file = tmp_path / "big.csv"
     with open(file, "w") as stream:
-        if layout == "wide":
+        if layout == "censored":
+            stream.write("time,x,y\n")
+            stream.writelines(f"{i},{'<' * (i % 3 == 0)}{i % 7},\n" for i in range(100_000))
+        elif layout == "wide":
             stream.write("time,x,y\n")
             stream.writelines(f"{i},{i % 7},\n" for i in range(100_000))
         else:
@@ -183,7 +253,8 @@ def test_memory_stays_near_the_size_of_the_file(tmp_path: Path, layout: str) -> 
 
 
 def test_no_heavy_imports() -> None:
-    code = "import sys, odefit.data.tables; print([m for m in ('torch', 'pandas', 'scipy') if m in sys.modules])"
+    code = "import sys, odefit.data.tables, odefit.data.conditions, odefit.data.doses, odefit.data.inputs"
+    code += "; print([m for m in ('torch', 'pandas', 'scipy', 'sympy') if m in sys.modules])"
     root = Path(__file__).parent.parent
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert done.stdout.strip() == "[]"
@@ -219,7 +290,7 @@ def tables(draw: st.DrawFn) -> tuple[list[Experiment], list[str]]:
         st.lists(st.from_regex(r"[a-z][a-z0-9_]{0,5}", fullmatch=True), min_size=1, max_size=3, unique=True)
     )
     names = draw(st.one_of(st.just(["1"]), st.lists(label, min_size=1, max_size=3, unique=True)))
-    with_sigma = draw(st.booleans())
+    with_sigma, with_signs = draw(st.booleans()), draw(st.booleans())
     experiments = []
     for name in names:
         times = np.array(sorted(draw(st.sets(finite, min_size=1, max_size=5))))
@@ -228,7 +299,12 @@ def tables(draw: st.DrawFn) -> tuple[list[Experiment], list[str]]:
         missing = np.array(draw(st.lists(st.booleans(), min_size=values.size, max_size=values.size))).reshape(shape)
         missing[0] = False  # something is measured in every experiment, of every observable
         sigma = np.where(missing, np.nan, np.abs(values) / 3 + 1e-3) if with_sigma else None
-        experiments.append(Experiment(name, times, np.where(missing, np.nan, values), float(times[0]), sigma))
+        signs = np.array(draw(st.lists(st.sampled_from([0, 0, -1, 1]), min_size=values.size, max_size=values.size)))
+        censored = np.where(missing, 0, signs.reshape(shape)).astype(np.int8) if with_signs else None
+        values = np.where(missing, np.nan, values)
+        experiments.append(Experiment(name, times, values, float(times[0]), sigma, censored=censored))
+    if not any(e.censored is not None and e.censored.any() for e in experiments):
+        experiments = [replace(e, censored=None) for e in experiments]
     return experiments, observables
 
 
@@ -251,6 +327,9 @@ def test_reading_undoes_writing(tmp_path: Path, table: tuple[list[Experiment], l
         assert (got.sigma is None) == (put.sigma is None)
         if got.sigma is not None and put.sigma is not None:
             np.testing.assert_array_equal(got.sigma, put.sigma)
+        assert (got.censored is None) == (put.censored is None)
+        if got.censored is not None and put.censored is not None:
+            np.testing.assert_array_equal(got.censored, put.censored)
     write_table(tmp_path / "w.csv", found, observables)
     assert (tmp_path / "w.csv").read_bytes() == content
 

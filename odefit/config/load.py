@@ -12,7 +12,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from odefit.config.schema import Config, Section
+from odefit.config.fields import Section
+from odefit.config.schema import Config
 from odefit.config.source import Source, apply_overrides, read_yaml
 from odefit.errors import ConfigError, Fault
 

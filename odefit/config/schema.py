@@ -6,236 +6,14 @@ complete and explain the keys. Nothing here reads a file or knows a formula.
 
 from __future__ import annotations
 
-import itertools
-import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    field_validator,
-    model_validator,
-)
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1, le=100_000_000)]
-# YAML has lists and no tuples: a pair may be written as one, its numbers stay strictly numbers.
-LIST = Field(strict=False)
-# Formulas stay text here: the model layer reads them and says where they are wrong.
-Formula = Annotated[str, BeforeValidator(lambda v: repr(v) if _is_number(v) else v), Field(max_length=10_000)]
-
-
-def _by_shape(value: object) -> str:
-    """Which member of a union the user meant, so that faults are told of that one only."""
-    return "mapping" if isinstance(value, dict | BaseModel) else "other"
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-class Section(BaseModel):
-    """A mapping of the config: unknown keys are errors, values are not silently converted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
-
-
-class ModelSection(Section):
-    """The differential equations."""
-
-    name: str | None = Field(None, description="a built-in system (see `odefit models`)")
-    equations: dict[Name, Formula] | None = Field(
-        None, min_length=1, max_length=1000, description="state: the formula of its time derivative"
-    )
-    states: list[Name] | None = Field(
-        None, min_length=1, description="names of the states, for the families `linear` and `mlp`"
-    )
-    observables: dict[Name, Formula] | None = Field(
-        None, min_length=1, description="measured quantity: its formula; default: every state"
-    )
-    initial: Annotated[
-        Annotated[dict[Name, Formula], Tag("mapping")] | Annotated[Literal["estimate", "first"], Tag("other")],
-        Discriminator(_by_shape),
-    ] = Field(
-        default_factory=dict,
-        description="state: a number, a formula, `estimate`, or `first` (the first measured row)",
-    )
-    hidden: list[Count] | None = Field(None, description="widths of the hidden layers of `mlp`")
-    activation: str | None = Field(None, description="activation of `mlp`, e.g. tanh")
-    time_input: bool = Field(False, description="whether the network of `mlp` also sees the time")
-
-    @field_validator("initial", mode="before")
-    @classmethod
-    def _no_null(cls, value: Any) -> Any:
-        return {} if value is None else value
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if (self.name is None) == (self.equations is None):
-            raise ValueError("give either `name` (a built-in system) or `equations`, and not both")
-        if self.equations is not None:
-            for key in ("states", "hidden", "activation"):
-                if getattr(self, key) is not None:
-                    raise ValueError(f"`{key}` belongs to a built-in family; your equations name their states")
-        return self
-
-
-class PriorSection(Section):
-    """A prior density for one parameter, on its natural scale."""
-
-    normal: Annotated[tuple[Finite, Positive], LIST] | None = Field(None, description="[mean, standard deviation]")
-    lognormal: Annotated[tuple[Positive, Positive], LIST] | None = Field(
-        None, description="[median, standard deviation of the logarithm]"
-    )
-    laplace: Annotated[tuple[Finite, Positive], LIST] | None = Field(None, description="[centre, scale]")
-    uniform: Annotated[tuple[Finite, Finite], LIST] | None = Field(None, description="[low, high]")
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Self:
-        given = [kind for kind in type(self).model_fields if getattr(self, kind) is not None]
-        if len(given) != 1:
-            raise ValueError("give exactly one of normal, lognormal, laplace, uniform")
-        if self.uniform is not None and not self.uniform[0] < self.uniform[1]:
-            raise ValueError("uniform: the first number must be below the second")
-        return self
-
-    @property
-    def kind(self) -> str:
-        return next(kind for kind in type(self).model_fields if getattr(self, kind) is not None)
-
-    @property
-    def numbers(self) -> tuple[float, float]:
-        numbers: tuple[float, float] = getattr(self, self.kind)
-        return numbers
-
-
-class ParameterSection(Section):
-    """A named unknown. `alpha: 0.5` is short for `alpha: {value: 0.5}`."""
-
-    value: Finite | None = Field(None, description="where the search starts, or the number when not estimated")
-    bounds: Annotated[tuple[float, float], LIST] | None = Field(None, description="[low, high], natural scale")
-    scale: Literal["linear", "log", "logit"] | None = Field(
-        None, description="in which coordinate the search moves; logit needs two finite bounds"
-    )
-    estimate: bool = Field(True, description="false keeps the parameter at its value")
-    prior: PriorSection | None = None
-    unit: str | None = Field(None, max_length=40)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
-        return {"value": value} if _is_number(value) else value
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        low, high = self.bounds or (-math.inf, math.inf)
-        if math.isnan(low) or math.isnan(high) or not low < high:
-            raise ValueError(f"bounds: the lower bound must be below the upper (got [{low:g}, {high:g}])")
-        if self.scale == "log" and self.bounds and low < 0:
-            raise ValueError(f"bounds: a log scale needs bounds that are not negative (got {low:g})")
-        if self.scale == "logit" and not (math.isfinite(low) and math.isfinite(high)):
-            raise ValueError("bounds: a logit scale needs two finite bounds")
-        if self.value is None:
-            if not self.estimate:
-                raise ValueError("value: a parameter that is not estimated needs a value")
-            return self
-        if self.estimate and not low <= self.value <= high:
-            raise ValueError(f"value: {self.value:g} lies outside its bounds [{low:g}, {high:g}]")
-        if self.estimate and self.scale == "log" and self.value <= 0:
-            raise ValueError(f"value: a log scale needs a positive value (got {self.value:g})")
-        if self.estimate and self.scale == "logit" and not low < self.value < high:
-            raise ValueError("value: on a logit scale the value must lie strictly between its bounds")
-        return self
-
-
-class TimesSection(Section):
-    """Equally spaced times: `{start: 0, stop: 10, count: 11}` or `{start: 0, stop: 10, step: 1}`."""
-
-    start: Finite = 0.0
-    stop: Finite
-    count: Annotated[int, Field(ge=2, le=10_000_000)] | None = None
-    step: Positive | None = None
-
-    @model_validator(mode="after")
-    def _one_spacing(self) -> Self:
-        if (self.count is None) == (self.step is None):
-            raise ValueError("give either `count` (how many times) or `step` (how far apart), and not both")
-        if not self.stop > self.start:
-            raise ValueError(f"stop: must be later than start (got {self.start:g} to {self.stop:g})")
-        if self.step is not None and (self.stop - self.start) / self.step > 10_000_000:
-            raise ValueError("step: makes more than ten million times")
-        return self
-
-
-class SimulateSection(Section):
-    """Data made from a model at known parameters."""
-
-    model: ModelSection | None = Field(None, description="the model that makes the data; default: the config's own")
-    parameters: dict[Name, Finite] = Field(default_factory=dict, description="the truth, where it differs")
-    times: Annotated[
-        Annotated[TimesSection, Tag("mapping")] | Annotated[list[Finite], Tag("other")], Discriminator(_by_shape)
-    ]
-    experiments: Annotated[int, Field(ge=1, le=1_000_000)] = 1
-    initial: dict[Name, Finite] = Field(default_factory=dict, description="centre of the initial values")
-    spread: NotNegative = Field(0.0, description="standard deviation of the initial values around their centre")
-    noise: Annotated[
-        Annotated[dict[Name, NotNegative], Tag("mapping")] | Annotated[NotNegative, Tag("other")],
-        Discriminator(_by_shape),
-    ] = Field(0.0, description="standard deviation of the Gaussian noise, for all or per observable")
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-
-    @field_validator("times")
-    @classmethod
-    def _increasing(cls, value: TimesSection | list[float]) -> TimesSection | list[float]:
-        if isinstance(value, list) and (not value or any(b <= a for a, b in itertools.pairwise(value))):
-            raise ValueError("must be a list of increasing numbers")
-        return value
-
-
-class DataSection(Section):
-    """Where the measurements are."""
-
-    csv: str | None = Field(None, min_length=1, description="path of the CSV file, relative to the config")
-    time: str | None = Field(None, description="the time column")
-    experiment: str | None = Field(None, description="the column that names the experiment")
-    columns: dict[Name, str] = Field(default_factory=dict, description="observable: its column")
-    only: list[str] | None = Field(None, min_length=1, description="read these experiments and leave the others")
-    ignore: list[str] = Field(
-        default_factory=list, description="labels of the observable column to leave out (long layout)"
-    )
-    start: Finite | None = Field(None, description="where integration starts; default: the first time")
-    simulate: SimulateSection | None = None
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if (self.csv is None) == (self.simulate is None):
-            raise ValueError("give either `csv` (a file) or `simulate` (make the data), and not both")
-        if self.simulate is not None:
-            for key in ("time", "experiment", "columns", "only", "ignore", "start"):
-                if getattr(self, key):
-                    raise ValueError(f"`{key}` is about a CSV file and has no meaning with `simulate`")
-        return self
-
-
-class NoiseSection(Section):
-    """How measurements scatter around one observable. `lognormal` is short for `{model: lognormal}`."""
-
-    model: Literal["gaussian", "lognormal"] = "gaussian"
-    sigma: Formula = Field(
-        "estimate", description="`estimate`, a number, a formula, or `column` (the data file's own sigma)"
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
-        return {"model": value} if isinstance(value, str) else value
+from odefit.config.data import DataSection
+from odefit.config.fields import Count, Name, NotNegative, Positive, Section
+from odefit.config.model import ModelSection, ParameterSection
+from odefit.config.noise import NoiseSection, noise_shape
 
 
 class SolverSection(Section):
@@ -278,6 +56,9 @@ class FitSection(Section):
     starts: Annotated[int, Field(ge=1, le=1_000_000)] = Field(1, description="how many starting points")
     workers: Count | None = Field(None, description="processes at a time; default: one per core")
     time_limit: Positive | None = Field(None, description="seconds for one start")
+    folds: Annotated[int, Field(ge=2, le=1000)] | None = Field(
+        None, description="cross-validation over experiments: each fold is predicted by a fit to the others"
+    )
     max_iterations: Count | None = None
     # Adam
     epochs: Count | None = None
@@ -305,13 +86,6 @@ class FitSection(Section):
         return self
 
 
-def _noise_shape(value: object) -> str:
-    """`lognormal` or `{model: …, sigma: …}` is for all observables; any other mapping is one for each."""
-    if isinstance(value, dict):
-        return "all" if value and set(value) <= {"model", "sigma"} else "each"
-    return "all"
-
-
 class Config(Section):
     """One fit: what the model is, where the data are, how to fit."""
 
@@ -321,7 +95,7 @@ class Config(Section):
     data: DataSection
     noise: Annotated[
         Annotated[dict[Name, NoiseSection], Tag("each")] | Annotated[NoiseSection, Tag("all")],
-        Discriminator(_noise_shape),
+        Discriminator(noise_shape),
     ] = Field(default_factory=dict, description="one noise model for all observables, or one for each")
     solver: SolverSection = Field(default_factory=SolverSection)
     fit: FitSection = Field(default_factory=FitSection)

@@ -34,6 +34,9 @@ class Batch:
     values: [E, T, O] measurements, 0 where there is none.
     mask: [E, T, O] True where there is a measurement.
     sigma: [E, T, O] measurement errors, 1 where none is given; None when no experiment has any.
+    censored: [E, T, O] -1 where the truth lies below the value, 1 where above, else 0; None when no experiment has any.
+    inputs: [E, T, U] the known functions of time at `times`, in the order of `input_names`, NaN where an experiment
+        lacks one; None when no experiment has any.
     """
 
     experiments: tuple[Experiment, ...]
@@ -45,6 +48,18 @@ class Batch:
     values: Tensor
     mask: Tensor
     sigma: Tensor | None
+    censored: Tensor | None = None
+    inputs: Tensor | None = None
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The names of all inputs of the experiments, sorted."""
+        return input_names(self.experiments)
+
+
+def input_names(experiments: Sequence[Experiment]) -> tuple[str, ...]:
+    """The names of all inputs that any of the experiments has, sorted."""
+    return tuple(sorted(set().union(*(experiment.inputs for experiment in experiments))))
 
 
 class ExperimentDataset(Dataset[Item]):
@@ -81,6 +96,11 @@ def collate(items: Sequence[Item], dtype: torch.dtype = torch.float64, device: t
         given = [np.full_like(e.values, np.nan) if e.sigma is None else e.sigma for e in experiments]
         errors = _stack(given, inside)
         sigma = np.where(mask & ~np.isnan(errors), errors, 1.0)
+    censored = None
+    if any(experiment.censored is not None for experiment in experiments):
+        sides = [np.zeros(e.values.shape) if e.censored is None else e.censored.astype(np.float64) for e in experiments]
+        censored = np.where(mask, _stack(sides, inside), 0.0)
+    inputs = _inputs(experiments, times)
 
     def real(array: FloatArray) -> Tensor:
         return torch.from_numpy(array).to(device=device, dtype=dtype)
@@ -95,6 +115,8 @@ def collate(items: Sequence[Item], dtype: torch.dtype = torch.float64, device: t
         values=real(np.where(mask, measured, 0.0)),
         mask=torch.from_numpy(mask).to(device),
         sigma=None if sigma is None else real(sigma),
+        censored=None if censored is None else torch.from_numpy(censored.astype(np.int8)).to(device),
+        inputs=None if inputs is None else real(inputs),
     )
 
 
@@ -156,6 +178,19 @@ def _stack(arrays: Sequence[FloatArray], inside: NDArray[np.bool_]) -> FloatArra
     stacked = np.full((*inside.shape, arrays[0].shape[1]), np.nan)
     stacked[inside] = np.concatenate(arrays)
     return stacked
+
+
+def _inputs(experiments: Sequence[Experiment], times: FloatArray) -> FloatArray | None:
+    """u at `times` [E, T], [E, T, U], in the order of `input_names`."""
+    names = input_names(experiments)
+    if not names:
+        return None
+    values = np.full((*times.shape, len(names)), np.nan)
+    for own, t, experiment in zip(values, times, experiments, strict=True):
+        for column, name in enumerate(names):
+            if name in experiment.inputs:
+                own[:, column] = experiment.inputs[name](t)
+    return values
 
 
 def _union_grid(times: FloatArray, start: FloatArray, dtype: torch.dtype) -> tuple[FloatArray, NDArray[np.int64]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import islice
 from pathlib import Path
 
@@ -27,15 +27,18 @@ class FaultList:
         return len(self._kept) < MAX_FAULTS or line < self._kept[-1][0]
 
     def tell(self, line: int, column: str, what: str) -> None:
-        place = f"{show(self.path)}:{line}" if line else show(self.path)
-        where = f"{place}, column {clip(column)}" if column else place
-        bisect.insort(self._kept, (line, self.count, Fault(where, what)))
+        bisect.insort(self._kept, (line, self.count, Fault(place(self.path, line, column), what)))
         del self._kept[MAX_FAULTS:]
 
     def add(self, line: int, column: str, what: str) -> None:
         """One fault; `line` 0 stands for the file as a whole, `column` may be empty."""
         if self.wants(line):
             self.tell(line, column, what)
+
+    @property
+    def lines(self) -> frozenset[int]:
+        """The lines of the faults that are kept: what else these hold is not worth a second fault."""
+        return frozenset(line for line, _, _ in self._kept)
 
     def check(self) -> None:
         """Raise DataError when there is any fault."""
@@ -45,6 +48,39 @@ class FaultList:
         if self.count > len(faults):
             faults.append(Fault(show(self.path), f"and {self.count - len(faults)} more"))
         raise DataError(faults=faults)
+
+
+class PlacedFaults:
+    """Faults that bring their places along, of rows read earlier. The same fault twice is one fault.
+
+    Tells the first 20 and counts the others.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[Fault, None] = {}
+
+    def add(self, where: str, what: str) -> None:
+        self._found[Fault(where, what)] = None
+
+    def unknown(self, where: str, name: str, what: str, known: Collection[str]) -> None:
+        """`'hre' is no state; did you mean 'hare'?`, the search for that only where it will be told."""
+        hint = suggest(name, known) if len(self._found) < MAX_FAULTS else ""
+        self.add(where, f"'{clip(name)}' {what}; {hint}")
+
+    def check(self, where: str = "") -> None:
+        """Raise DataError when there is any fault; `where` is the place of those that are only counted."""
+        if not self._found:
+            return
+        told = list(self._found)[:MAX_FAULTS]
+        if len(self._found) > len(told):
+            told.append(Fault(where, f"and {len(self._found) - len(told)} more"))
+        raise DataError(faults=told)
+
+
+def place(path: Path, line: int = 0, column: str = "") -> str:
+    """`data.csv:3, column x`, as faults name a place; `line` 0 stands for the file as a whole."""
+    where = f"{show(path)}:{line}" if line else show(path)
+    return f"{where}, column {clip(column)}" if column else where
 
 
 def clip(text: str, length: int = 40) -> str:

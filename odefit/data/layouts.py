@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from odefit.data.cells import IntArray, SignArray
 from odefit.data.experiments import FloatArray
 from odefit.data.faults import FaultList, clip, suggest
-from odefit.data.sheet import Columns, Header, IntArray
+from odefit.data.sheet import Columns, Header, find_columns
 
 TIME = ("time", "t")
 OBSERVABLE = ("observable", "name")
@@ -42,7 +43,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows [R] sorted by experiment, then time. codes [R] point into `names`; values, sigma: [R, O]."""
+    """Rows [R] sorted by experiment, then time. codes [R] point into `names`; values, sigma, censored: [R, O]."""
 
     names: tuple[str, ...]
     codes: IntArray
@@ -50,6 +51,7 @@ class Table:
     times: FloatArray
     values: FloatArray
     sigma: FloatArray | None
+    censored: SignArray | None
 
 
 def replicate_of(name: str) -> str:
@@ -63,10 +65,7 @@ def find_layout(
 ) -> Layout:
     """Which column is what. names: observable -> column. After a fault, the layout is of no use."""
     line = header.line
-    position: dict[str, int] = {}
-    for index, name in enumerate(header.names):
-        if name and position.setdefault(name, index) != index:
-            faults.add(line, "", f"two columns are called '{clip(name)}'; give each column a name of its own")
+    position = find_columns(header, faults)
 
     def find(name: str, role: str, remedy: str) -> int:
         if name not in position:
@@ -148,7 +147,12 @@ def _wide(
         _check_sigma(given, values[:, number], lines, header.names[index], faults)
         sigma = np.full_like(values, np.nan) if sigma is None else sigma
         sigma[:, number] = given
-    return Table(experiments, codes, lines, times, values, sigma)
+    censored = None
+    for number, index in enumerate(layout.values):
+        if index in sheet.censored:
+            censored = np.zeros(values.shape, dtype=np.int8) if censored is None else censored
+            censored[:, number] = sheet.censored[index][rows]
+    return Table(experiments, codes, lines, times, values, sigma, censored)
 
 
 def _long(
@@ -185,7 +189,9 @@ def _long(
             if not np.isnan(sigma[some]).all():
                 _check_sigma(sigma[some], values[some], lines[some], header.names[sigma_at], faults)
     experiments, codes = _split_replicates(experiments, codes, observable, times, values)
-    return _pivot(experiments, codes, lines, observable, times, values, sigma, len(names))
+    censored = sheet.censored[layout.values[0]][rows] if layout.values[0] in sheet.censored else None
+    long = _LongRows(codes, lines, observable, times, values, sigma, censored)
+    return _pivot(experiments, long, len(names))
 
 
 def _check_observables(
@@ -217,8 +223,10 @@ def _check_sigma(sigma: FloatArray, values: FloatArray, lines: IntArray, column:
     """Every measured value of an observable has a positive sigma, or none of them has one."""
     for row in np.flatnonzero(sigma <= 0).tolist():
         faults.add(int(lines[row]), column, f"sigma is {float(sigma[row])!r}; it must be positive")
+    told = faults.lines  # a sigma that could not be read is not missing as well
     for row in np.flatnonzero(np.isnan(sigma) & ~np.isnan(values)).tolist():
-        faults.add(int(lines[row]), column, "sigma is missing for a measured value; give all or none")
+        if int(lines[row]) not in told:
+            faults.add(int(lines[row]), column, "sigma is missing for a measured value; give all or none")
 
 
 def _split_replicates(
@@ -249,30 +257,36 @@ def _split_replicates(
     return tuple(names), codes.astype(np.int64)
 
 
-def _pivot(
-    experiments: tuple[str, ...],
-    codes: IntArray,
-    lines: IntArray,
-    observable: IntArray,
-    times: FloatArray,
-    values: FloatArray,
-    sigma: FloatArray | None,
-    width: int,
-) -> Table:
+@dataclass(frozen=True)
+class _LongRows:
+    """The rows [R] of a long file whose replicates are apart: one measurement, or none, in each."""
+
+    codes: IntArray
+    lines: IntArray
+    observable: IntArray
+    times: FloatArray
+    values: FloatArray
+    sigma: FloatArray | None
+    censored: SignArray | None
+
+
+def _pivot(experiments: tuple[str, ...], long: _LongRows, width: int) -> Table:
     """One row per experiment and time, one column per observable."""
-    order = np.lexsort((times, codes))
-    codes, lines, observable = codes[order], lines[order], observable[order]
-    times, values = times[order], values[order]
+    order = np.lexsort((long.times, long.codes))
+    codes, lines, times = long.codes[order], long.lines[order], long.times[order]
     first = np.ones(len(order), dtype=bool)
     first[1:] = (codes[1:] != codes[:-1]) | (times[1:] != times[:-1])
-    cell = (np.cumsum(first) - 1, observable)
-    measured = ~np.isnan(values)
-    cell = (cell[0][measured], cell[1][measured])
-
-    def spread(column: FloatArray) -> FloatArray:
-        wide = np.full((int(first.sum()), width), np.nan)
-        wide[cell] = column[measured]
-        return wide
-
-    errors = None if sigma is None else spread(sigma[order])
-    return Table(experiments, codes[first], lines[first], times[first], spread(values), errors)
+    measured = ~np.isnan(long.values[order])
+    source = order[measured]  # where each cell of the table comes from
+    cell = ((np.cumsum(first) - 1)[measured], long.observable[source])
+    shape = (int(first.sum()), width)
+    values = np.full(shape, np.nan)
+    values[cell] = long.values[source]
+    sigma = censored = None
+    if long.sigma is not None:
+        sigma = np.full(shape, np.nan)
+        sigma[cell] = long.sigma[source]
+    if long.censored is not None:
+        censored = np.zeros(shape, dtype=np.int8)
+        censored[cell] = long.censored[source]
+    return Table(experiments, codes[first], lines[first], times[first], values, sigma, censored)

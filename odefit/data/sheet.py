@@ -10,26 +10,21 @@ from __future__ import annotations
 
 import codecs
 import csv
-import math
 import os
-import re
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import IO
 
 import numpy as np
-from numpy.typing import NDArray
 
+from odefit.data.cells import IntArray, NumberColumn, SignArray, parse_number, parse_numbers
 from odefit.data.experiments import FloatArray
-from odefit.data.faults import FaultList, clip, show, suggest
+from odefit.data.faults import FaultList, clip, place, show, suggest
 from odefit.errors import DataError
 
-IntArray = NDArray[np.int64]
-
-MISSING = frozenset({"", "na", "nan"})
 DELIMITERS = ",;\t"
 MAX_BYTES = 2 * 1024**3
 MAX_HEADER = 1_000_000
@@ -43,7 +38,6 @@ _FOREIGN = (
     (b"\xd0\xcf\x11\xe0", "is an old Excel workbook; export the sheet as CSV"),
     (b"\x1f\x8b", "is compressed; unpack it first"),
 )
-_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -66,11 +60,15 @@ class Labels:
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns that were asked for, by position in the header, and the line of each row [R]."""
+    """The columns that were asked for, by position in the header, and the line of each row [R].
+
+    censored: for the columns of numbers with a censored cell, -1 (`<0.5`), 1 (`>100`) or 0 of each row [R].
+    """
 
     lines: IntArray
     numbers: Mapping[int, FloatArray]
     labels: Mapping[int, Labels]
+    censored: Mapping[int, SignArray] = field(default_factory=dict)
 
 
 def read_header(path: Path, wanted: Sequence[str], where: str = "") -> Header:
@@ -93,52 +91,109 @@ def read_header(path: Path, wanted: Sequence[str], where: str = "") -> Header:
     return _split_header(path, line, text, wanted)
 
 
+def find_columns(header: Header, faults: FaultList) -> dict[str, int]:
+    """Name -> position of the columns that have a name. Two of one name are a fault."""
+    position: dict[str, int] = {}
+    for index, name in enumerate(header.names):
+        if name and position.setdefault(name, index) != index:
+            what = f"two columns are called '{clip(name)}'; give each column a name of its own"
+            faults.add(header.line, "", what)
+    return position
+
+
 def read_columns(
     header: Header,
     numbers: Sequence[int],
     labels: Sequence[int],
     *,
-    required: int,
-    keep: Callable[[list[str]], bool] | None,
+    required: Mapping[int, str],
     faults: FaultList,
+    keep: Callable[[list[str]], bool] | None = None,
+    censorable: Collection[int] = (),
+    blank: Collection[int] = (),
+    limit: int | None = None,
 ) -> Columns:
     """Read some columns: `numbers` as float64 (missing = NaN), `labels` as names.
 
-    The column `required` (one of `numbers`) must have a number in every row. Rows that are blank, or that
-    `keep` refuses, are left out before their cells are looked at. Whatever is wrong goes to `faults`.
+    required: the columns that must not be empty in any row, and what their cells are (`time`). There is at
+        least one.
+    keep: says which rows count; the others, and blank ones, are left out before their cells are looked at.
+    censorable: the columns of `numbers` whose cells may be `<0.5` or `>100`: the number is in `numbers`.
+    blank: the columns of `labels` that may have empty cells, which are the label "".
+    limit: more rows than this are a fault, and are not read.
+
+    Whatever is wrong goes to `faults`.
     """
-    lines: list[IntArray] = []
-    parts: dict[int, list[FloatArray]] = {index: [] for index in numbers}
-    lookups = {index: _Lookup() for index in labels}
-    codes: dict[int, list[IntArray]] = {index: [] for index in labels}
+    reading = _Reading(header, numbers, labels, required, censorable)
     try:
         with _open(header.path) as file:
             for _ in range(header.line):
                 file.readline()
             for first, block in _blocks(file, header, faults):
-                kept, rows = _select(first, block, header, required, keep, faults)
-                lines.append(kept)
-                for index in numbers:
-                    cells = [row[index] for row in rows]
-                    name = header.names[index]
-                    parts[index].append(_numbers(cells, kept, name, index == required, faults))
-                for index in labels:
-                    found = map(lookups[index].__getitem__, [row[index] for row in rows])
-                    codes[index].append(np.fromiter(found, np.int64, len(rows)))
+                reading.add(*_select(first, block, header, next(iter(required)), keep, faults), faults)
+                if limit is not None and reading.count > limit:
+                    faults.add(0, "", f"has more rows than the limit of {limit:,}; write fewer")
+                    break
     except UnicodeDecodeError:
         raise _encoding_error(header.path) from None
     except OSError as error:
         raise _whole(header.path, "", f"cannot be read: {_reason(error)}") from None
-    every = np.concatenate([*lines, np.empty(0, np.int64)])
-    named = {}
-    for index, found_in in codes.items():
-        named[index] = Labels(np.concatenate([*found_in, np.empty(0, np.int64)]), lookups[index].names)
-        _check_labels(named[index], every, header.names[index], faults)
-    return Columns(every, {i: np.concatenate([*parts.pop(i), np.empty(0)]) for i in numbers}, named)
+    found = reading.columns()
+    for index, named in found.labels.items():
+        _check_labels(named, found.lines, header.names[index], index in blank, faults)
+    return found
+
+
+class _Reading:
+    """Grows columns block by block."""
+
+    def __init__(
+        self,
+        header: Header,
+        numbers: Sequence[int],
+        labels: Sequence[int],
+        required: Mapping[int, str],
+        censorable: Collection[int],
+    ) -> None:
+        self.count = 0
+        self.kinds = {i: NumberColumn(header.names[i], required.get(i, ""), i in censorable) for i in numbers}
+        self.lines: list[IntArray] = []
+        self.numbers: dict[int, list[FloatArray]] = {index: [] for index in numbers}
+        self.signs: dict[int, list[SignArray | None]] = {index: [] for index in numbers}
+        self.lookups = {index: _Lookup() for index in labels}
+        self.codes: dict[int, list[IntArray]] = {index: [] for index in labels}
+
+    def add(self, lines: IntArray, rows: list[list[str]], faults: FaultList) -> None:
+        self.count += len(rows)
+        self.lines.append(lines)
+        for index, kind in self.kinds.items():
+            values, signs = parse_numbers([row[index] for row in rows], lines, kind, faults)
+            self.numbers[index].append(values)
+            self.signs[index].append(signs)
+        for index, lookup in self.lookups.items():
+            found = map(lookup.__getitem__, [row[index] for row in rows])
+            self.codes[index].append(np.fromiter(found, np.int64, len(rows)))
+
+    def columns(self) -> Columns:
+        """All that was read. The blocks of a column are let go when it is whole: there is no memory for two."""
+        lines = np.concatenate([*self.lines, np.empty(0, np.int64)])
+        labels = {
+            index: Labels(np.concatenate([*codes, np.empty(0, np.int64)]), self.lookups[index].names)
+            for index, codes in self.codes.items()
+        }
+        marked = [index for index, parts in self.signs.items() if any(part is not None for part in parts)]
+        censored = {index: self._join(self.signs[index]) for index in marked}
+        numbers = {index: np.concatenate([*self.numbers.pop(index), np.empty(0)]) for index in self.kinds}
+        return Columns(lines, numbers, labels, censored)
+
+    def _join(self, parts: Sequence[SignArray | None]) -> SignArray:
+        """One array of the blocks; those without a censored cell have none."""
+        filled = zip(parts, self.lines, strict=True)
+        return np.concatenate([np.zeros(len(lines), np.int8) if part is None else part for part, lines in filled])
 
 
 def _split_header(path: Path, line: int, text: str, wanted: Sequence[str]) -> Header:
-    where = f"{show(path)}:{line}"
+    where = place(path, line)
     if len(text) >= MAX_HEADER:
         raise DataError(where, "this line is longer than 1 MB; the first line must name the columns")
     splits: dict[str, tuple[str, ...]] = {}
@@ -151,7 +206,7 @@ def _split_header(path: Path, line: int, text: str, wanted: Sequence[str]) -> He
     if not splits:
         raise DataError(where, "the quotes of this line do not match, or a name is far too long")
     best = max(splits, key=lambda d: (len(set(splits[d]) & set(wanted)), len(splits[d])))
-    if all(_number(name) is not None for name in splits[best]):
+    if all(parse_number(name) is not None for name in splits[best]):
         raise DataError(where, "this line holds numbers; the first line must name the columns")
     return Header(path, best, splits[best], line)
 
@@ -270,49 +325,6 @@ def _ragged(found: int, width: int, delimiter: str) -> str:
     return f"{what}; write one cell per column"
 
 
-def _numbers(cells: list[str], lines: IntArray, name: str, required: bool, faults: FaultList) -> FloatArray:
-    """The cells as float64 [R]; missing and faulty ones are NaN."""
-    text = "".join(cells)
-    if text.isascii() and "_" not in text:  # float() would take 1_000 and digits of other scripts
-        try:
-            values = np.fromiter(map(float, cells), np.float64, len(cells))
-        except ValueError:
-            pass
-        else:
-            if np.isfinite(values).all():
-                return values
-    values = np.full(len(cells), np.nan)
-    for number, raw in enumerate(cells):
-        cell = raw.strip()
-        value = math.nan if cell.lower() in MISSING else _number(cell)
-        if value is not None and not math.isinf(value) and not (required and math.isnan(value)):
-            values[number] = value
-        elif faults.wants(int(lines[number])):
-            faults.tell(int(lines[number]), name, _explain(cell, value, required))
-    return values
-
-
-def _number(cell: str) -> float | None:
-    if not cell.isascii() or "_" in cell:
-        return None
-    try:
-        return float(cell)
-    except ValueError:
-        return None
-
-
-def _explain(cell: str, value: float | None, required: bool) -> str:
-    shown = f"'{clip(cell)}'"
-    remedy = "write a number" if required else "write a number or leave the cell empty"
-    if value is not None and math.isnan(value):
-        return "the time is missing; write a number, or remove the row"
-    if value is not None:
-        return f"{shown} is infinite; {remedy}"
-    if _DECIMAL_COMMA.fullmatch(cell):
-        return f"{shown} has a decimal comma; write {clip(cell.replace(',', '.'))}"
-    return f"{shown} is not a number; {remedy}"
-
-
 class _Lookup(dict[str, int]):
     """Cell -> code of its label: the blanks around a label do not count."""
 
@@ -330,9 +342,13 @@ class _Lookup(dict[str, int]):
         return tuple(self._codes)
 
 
-def _check_labels(labels: Labels, lines: IntArray, column: str, faults: FaultList) -> None:
-    """A label is one line of printable text, at most 200 characters."""
-    bad = [c for c, name in enumerate(labels.names) if not (name and name.isprintable() and len(name) <= 200)]
+def _check_labels(labels: Labels, lines: IntArray, column: str, blank: bool, faults: FaultList) -> None:
+    """A label is one line of printable text, at most 200 characters; it may be empty where `blank`."""
+    bad = [
+        code
+        for code, name in enumerate(labels.names)
+        if not ((name or blank) and name.isprintable() and len(name) <= 200)
+    ]
     if not bad:
         return
     seen, rows = np.unique(labels.codes, return_index=True)

@@ -10,18 +10,18 @@ Two layouts. *Wide*: one row per time, one column per observable,
 
 A file is long when its header has a column `value` and a column `observable` (or `name`), and is not wide,
 that is, not every observable that is asked for has a column of its own. Other columns are left alone. An
-empty cell, `NA` or `NaN` means: not measured. Within one experiment the times increase; experiments may be
-interleaved. In the long layout the times need only not decrease within one observable, and a value that comes
-again at the same time is a replicate: the second replicates of experiment `A` make an experiment `A#2` of
-their own, the third ones `A#3`. That is a convention for all files: `A#2` shares with `A` whatever belongs
-to `A` (where it starts, its initial values); `replicate_of` tells which experiment that is.
+empty cell, `NA` or `NaN` means: not measured. A value `<0.5` or `>100` is a censored measurement: the truth is
+known to lie below, or above, that limit (`<=` and `>=` say the same).
+
+Within one experiment the times increase; experiments may be interleaved. In the long layout the times need
+only not decrease within one observable, and a value that comes again at the same time is a replicate: the
+second replicates of experiment `A` make an experiment `A#2` of their own, the third ones `A#3`. That is a
+convention for all files: `A#2` shares with `A` whatever belongs to `A` (where it starts, its initial values);
+`replicate_of` tells which experiment that is.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -29,9 +29,9 @@ import numpy as np
 
 from odefit.data.experiments import Experiment
 from odefit.data.faults import FaultList, clip, show, suggest
-from odefit.data.files import atomic_write
 from odefit.data.layouts import OBSERVABLE, ONLY, TIME, Layout, Table, arrange, find_layout, replicate_of
 from odefit.data.sheet import read_columns, read_header
+from odefit.data.writing import check_names, number_cell, write_rows
 from odefit.errors import DataError
 
 __all__ = ["ONLY", "read_table", "replicate_of", "write_table"]
@@ -82,8 +82,9 @@ def read_table(
         header,
         layout.numbers,
         layout.labels,
-        required=layout.time,
+        required={layout.time: "time"},
         keep=keep if only is not None or ignore else None,
+        censorable=layout.values,
         faults=faults,
     )
     for name in sorted(keep.unseen):
@@ -154,6 +155,7 @@ def _experiments(table: Table, start: float | None, faults: FaultList) -> list[E
             values=table.values[low:high],
             start=starts[replicate_of(name)] if start is None else float(start),
             sigma=None if table.sigma is None else table.sigma[low:high],
+            censored=None if table.censored is None else table.censored[low:high],
         )
         for name, low, high in zip(table.names, bounds[:-1], bounds[1:], strict=True)
         if low < high
@@ -167,9 +169,9 @@ def write_table(
 
     Columns: the time, the observables, `<observable>_sigma` where there are measurement errors, and
     `experiment` unless the only experiment is called `1`. Numbers are written with the fewest digits
-    that read back as the same float64, so the same data make the same bytes. `start` and `constants`
-    are not written. Raises DataError for names and numbers that `read_table` would refuse,
-    OSError as `atomic_write`.
+    that read back as the same float64, so the same data make the same bytes; a censored value as `<0.5`.
+    Only measurements are written: not `start`, nor the conditions (constants, labels, doses, inputs).
+    Raises DataError for names and numbers that `read_table` would refuse, OSError as `atomic_write`.
     """
     names = [experiment.name for experiment in experiments]
     named = names != [ONLY]
@@ -180,31 +182,23 @@ def write_table(
     ]
     header = [time, *observables, *(f"{observables[number]}_sigma" for number in with_sigma)]
     header += ["experiment"] if named else []
-    _check_names(show(Path(path)), header, names)
+    check_names(path, header, names)
     for experiment in experiments:
         if not np.isfinite(experiment.times).all() or np.isinf(experiment.values).any():
             raise DataError(show(Path(path)), f"experiment {clip(experiment.name)} holds an infinite number")
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    for experiment in experiments:
-        sigma = np.full_like(experiment.values, np.nan) if experiment.sigma is None else experiment.sigma
-        block = np.column_stack([experiment.times, experiment.values, sigma[:, with_sigma]])
-        tail = [experiment.name] if named else []
-        writer.writerows([*map(_cell, row), *tail] for row in block.tolist())
-    atomic_write(path, text.getvalue())
+    tails = [[experiment.name] if named else [] for experiment in experiments]
+    rows = ([*row, *tail] for e, tail in zip(experiments, tails, strict=True) for row in _cells(e, with_sigma))
+    write_rows(path, header, rows)
 
 
-def _cell(value: float) -> str:
-    return "" if math.isnan(value) else repr(value)
-
-
-def _check_names(path: str, header: Sequence[str], experiments: Sequence[str]) -> None:
-    """Names must survive the way back: distinct, printable, no blanks at their ends."""
-    for kind, names in (("column", list(header)), ("experiment", list(experiments))):
-        if len(set(names)) < len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise DataError(path, f"two {kind}s would be called '{clip(twice)}'; rename one")
-        for name in names:
-            if not name or name != name.strip() or not name.isprintable() or len(name) > 200:
-                raise DataError(path, f"the {kind} name {clip(name)!r} cannot be written as CSV; rename it")
+def _cells(experiment: Experiment, with_sigma: Sequence[int]) -> list[list[str]]:
+    """The rows of an experiment as text: its times, its values, some of its sigmas."""
+    sigma = np.full_like(experiment.values, np.nan) if experiment.sigma is None else experiment.sigma
+    block = np.column_stack([experiment.times, experiment.values, sigma[:, with_sigma]])
+    rows = [list(map(number_cell, row)) for row in block.tolist()]
+    if experiment.censored is not None:
+        marked = (experiment.censored != 0) & ~np.isnan(experiment.values)
+        for row, column in np.argwhere(marked).tolist():
+            sign = "<" if experiment.censored[row, column] < 0 else ">"
+            rows[row][1 + column] = sign + rows[row][1 + column]
+    return rows

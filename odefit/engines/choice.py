@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from odefit.engines.base import Engine, SolverOptions
 from odefit.errors import ConfigError
+from odefit.model.switches import is_interrupted
 from odefit.model.system import System
 
 if TYPE_CHECKING:
@@ -25,9 +27,36 @@ def make_engine(
 ) -> Engine:
     """The engine for a system: compiled for formulas, torch for networks or where the method says so.
 
+    Where something happens on the way (doses, events, inputs, switches, rest before the start) it works in segments.
     networks: the torch modules that formulas call by name. Raises ConfigError for a method that no
     engine has or that cannot do what the system needs.
     """
+    plain = _Factory(options, networks, where)
+    if not is_interrupted(system):
+        return plain(system, tuple(sensitive))
+    from odefit.engines.segments import SegmentedEngine
+
+    # Coming to rest takes long and is stiff: best compiled, whatever solves the experiments.
+    calm = replace(options, method="auto", step=None, adjoint=False, dtype="float64", device="cpu")
+    resting = replace(plain, options=options if options.method in COMPILED else calm)
+    return SegmentedEngine(system, options, sensitive, plain, resting)
+
+
+@dataclass(frozen=True)
+class _Factory:
+    """Makes engines for whole systems without interruption. Can be sent to another process, unlike a closure."""
+
+    options: SolverOptions
+    networks: nn.ModuleDict | None
+    where: str
+
+    def __call__(self, system: System, sensitive: tuple[str, ...]) -> Engine:
+        return _plain_engine(system, self.options, sensitive, self.networks, self.where)
+
+
+def _plain_engine(
+    system: System, options: SolverOptions, sensitive: Sequence[str], networks: nn.ModuleDict | None, where: str
+) -> Engine:
     method, why = options.method, ""
     if method in COMPILED or (method == "auto" and system.is_mechanistic and options.device == "cpu"):
         if not system.is_mechanistic:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -109,24 +109,38 @@ class System:
         """y at the start time, in the order of `states`."""
         return tuple(self.initial[state] for state in self.states)
 
-    def bind(self, values: Mapping[str, float]) -> System:
-        """The same system with some parameters replaced by numbers (and no longer parameters).
+    @property
+    def formulas(self) -> Iterator[sp.Expr]:
+        """Every formula that it holds."""
+        yield from (*self.equations.values(), *self.initial.values(), *self.observables.values())
+        for event in self.events:
+            yield from (event.time, *event.changes.values())
+        if self.dosing is not None:
+            yield from (self.dosing.lag, self.dosing.fraction)
+        yield from (self.rest or {}).values()
 
-        Raises ModelError where a formula is then not finite.
-        """
-        numbers = {symbol(name): float(value) for name, value in values.items()}
+    def mapped(self, change: Callable[[sp.Expr], sp.Expr]) -> System:
+        """The same system with each of its formulas changed."""
 
         def put(formulas: Mapping[str, sp.Expr]) -> dict[str, sp.Expr]:
-            return {name: put_numbers(sp.sympify(expr), numbers) for name, expr in formulas.items()}
+            return {name: change(sp.sympify(formula)) for name, formula in formulas.items()}
 
-        dosing = self.dosing and replace(self.dosing, **put({"lag": self.dosing.lag, "fraction": self.dosing.fraction}))
         return replace(
             self,
-            parameters=tuple(name for name in self.parameters if name not in values),
             equations=put(self.equations),
             initial=put(self.initial),
             observables=put(self.observables),
-            events=tuple(Event(put({"": e.time})[""], put(e.changes)) for e in self.events),
-            dosing=dosing,
+            events=tuple(Event(change(sp.sympify(e.time)), put(e.changes)) for e in self.events),
+            dosing=self.dosing and Dosing(self.dosing.states, change(self.dosing.lag), change(self.dosing.fraction)),
             rest=None if self.rest is None else put(self.rest),
         )
+
+    def bind(self, values: Mapping[str, float]) -> System:
+        """The same system with some parameters replaced by numbers (and no longer parameters).
+
+        A parameter that has another value before the start (`rest`) stays. Raises ModelError where a formula is
+        then not finite.
+        """
+        numbers = {symbol(name): float(value) for name, value in values.items() if name not in (self.rest or {})}
+        bound = self.mapped(lambda formula: put_numbers(formula, numbers))
+        return replace(bound, parameters=tuple(name for name in self.parameters if symbol(name) not in numbers))

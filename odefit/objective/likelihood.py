@@ -1,48 +1,35 @@
 """The negative log-likelihood with priors, in the score form that Fisher scoring needs.
 
-For a cell d with prediction m(theta), noise level s(theta), both on the noise model's own scale:
+For a cell d with location m(theta) and second parameter s(theta), both on the noise model's own scale, the family of
+the noise (family.py) gives nll = -ln p(T(d); m, s), and its derivatives; log-normal cells add ln d. For normal noise
 
-    nll = r²/2 + ln s + ln(2 pi)/2 (+ ln d for log-normal),   r = (m - T(d)) / s
+    nll = r²/2 + ln s + ln(2 pi)/2,   r = (m - T(d)) / s.
 
-An estimated sigma that is one constant per observable can be eliminated: at any theta its best value is
-s² = mean (m - T(d))², and the rest of the problem is solved with s at that value ("variance profiling").
-The optimum is that of the full likelihood, without a badly scaled direction on the way to it.
+An estimated sigma that is one constant per observable can be eliminated where its best value is known at any theta:
+s² = mean (m - T(d))² for normal and log-normal noise, s = mean |m - d| for Laplace's. The rest of the problem is
+solved with s at that value ("variance profiling"). The optimum is that of the full likelihood, without a badly scaled
+direction on the way to it.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from odefit.data.experiments import FloatArray
-from odefit.model.system import symbol
+from odefit.objective.cells import Cells, Part, cells_of
+from odefit.objective.kinks import sharpened
 from odefit.objective.observation import Moments
-from odefit.objective.priors import HALF_LOG_2PI, Prior
+from odefit.objective.priors import Prior
 from odefit.objective.problem import Problem
 from odefit.objective.score import Evaluation
 
 NOT_FINITE = "a prediction or a noise level is not finite, or not positive where it must be"
 IMPOSSIBLE = "a parameter has a value that its prior excludes"
-
-
-@dataclass(frozen=True)
-class Cells:
-    """The measured cells of one observable: rows [M] of the problem, values T(d) [M].
-
-    constant: the sum of the terms that no parameter changes. sigma: [M] from the data, or None.
-    theta: position of the estimated parameter that is this observable's sigma, if it is as simple as that.
-    """
-
-    rows: NDArray[np.intp]
-    values: FloatArray
-    constant: float
-    sigma: FloatArray | None
-    theta: int | None
 
 
 class Likelihood:
@@ -55,41 +42,8 @@ class Likelihood:
 
     @cached_property
     def cells(self) -> tuple[Cells, ...]:
-        problem, observation = self.problem, self.problem.observation
-        values = np.concatenate([e.values for e in problem.experiments])
-        with_sigma = any(e.sigma is not None for e in problem.experiments)
-        sigma = (
-            np.concatenate(
-                [np.full(e.values.shape, np.nan) if e.sigma is None else e.sigma for e in problem.experiments]
-            )
-            if with_sigma
-            else None
-        )
-        cells = []
-        for column, name in enumerate(observation.names):
-            noise = observation.noise[name]
-            rows = np.flatnonzero(~np.isnan(values[:, column]))
-            measured = values[rows, column]
-            constant = len(rows) * HALF_LOG_2PI
-            if noise.is_log:
-                measured = np.log(measured)
-                constant += float(measured.sum())
-            own = sigma[rows, column] if sigma is not None and noise.sigma is None else None
-            cells.append(Cells(rows, measured, constant, own, self._simple_sigma(name)))
-        return tuple(cells)
-
-    def _simple_sigma(self, observable: str) -> int | None:
-        """The position in theta of an observable's sigma, where that is one estimated number throughout."""
-        noise, binding = self.problem.observation.noise[observable], self.problem.binding
-        names = [name for name in binding.symbols if noise.sigma == symbol(name)]
-        if not names:
-            return None
-        index = binding.index[:, binding.symbols.index(names[0])]
-        position = int(index[0])
-        parameters = self.problem.table.parameters
-        if position < 0 or (index != position).any() or not parameters[position].estimate:
-            return None
-        return position
+        """The measured cells, one `Cells` per observable."""
+        return cells_of(self.problem)
 
     @cached_property
     def _columns(self) -> NDArray[np.intp]:
@@ -116,6 +70,11 @@ class Likelihood:
         pairs = ((column, int(position)) for column, position in enumerate(table.estimated))
         return [(c, i, prior) for c, i in pairs if (prior := table.parameters[i].prior) is not None]
 
+    @cached_property
+    def _kinked_priors(self) -> NDArray[np.bool_] | None:
+        kinked = np.array([not prior.is_smooth for _, _, prior in self._priors], dtype=bool)
+        return kinked if kinked.any() else None
+
     def moments(self, u: FloatArray, derivatives: bool) -> list[Moments] | None:
         """m, s and, when asked, their derivatives to u [rows, P]; None (and `failure`) where the model fails."""
         problem = self.problem
@@ -131,7 +90,7 @@ class Likelihood:
                 return None
         y = np.concatenate([trajectory.y for trajectory in trajectories])
         dy = np.concatenate([tr.dy for tr in trajectories if tr.dy is not None]) if derivatives else None
-        moments = problem.observation.moments(y, problem.times, problem.rows(local, problem.owner), dy)
+        moments = problem.observation.moments(y, problem.times, problem.rows(local), dy)
         if not derivatives:
             return moments
         slope = problem.table.transforms.derivative(u)
@@ -161,70 +120,98 @@ class Likelihood:
         return self._evaluate(u, derivatives=False).value
 
     def evaluate(self, u: FloatArray) -> Evaluation:
-        """Value, score residuals z [M] and root-Fisher rows A [M, P]; two rows per cell where s depends on u."""
+        """Value, score residuals z [M] and root-curvature rows A [M, P], for a search: A'z is the exact gradient, and
+        A'A the expected information but for Laplace densities, where it is what a search gets on with (kinks.py)."""
         return self._evaluate(u, derivatives=True)
 
-    def _evaluate(self, u: FloatArray, derivatives: bool) -> Evaluation:
+    def information(self, u: FloatArray) -> Evaluation:
+        """The same with A'A the expected Fisher information: what a covariance is made from.
+
+        Of censored cells it is the observed curvature, of priors that of `Prior.score`.
+        """
+        return self._evaluate(u, derivatives=True, expected=True)
+
+    def _evaluate(self, u: FloatArray, derivatives: bool, expected: bool = False) -> Evaluation:
         moments = self.moments(u, derivatives)
-        return failed(len(u)) if moments is None else self.assemble(u, moments, {}, derivatives)
+        return failed(len(u)) if moments is None else self.assemble(u, moments, {}, derivatives, expected)
 
     def assemble(
-        self, u: FloatArray, moments: list[Moments], scales: Mapping[int, float], derivatives: bool
+        self,
+        u: FloatArray,
+        moments: list[Moments],
+        scales: Mapping[int, float],
+        derivatives: bool,
+        expected: bool = False,
     ) -> Evaluation:
         """The evaluation from the moments at u; scales: sigmas (by position in theta) that are given numbers."""
         total = self.prior_value(u)
         if not math.isfinite(total):
             self.failure = IMPOSSIBLE
             return failed(len(u))
-        z, a = self._prior_rows(u)
-        zs, rows = [z], [a]
+        rows = _Rows()
+        rows.add(*self._prior_rows(u, expected), self._kinked_priors)
         with np.errstate(all="ignore"):
             for cells, observed in zip(self.cells, moments, strict=True):
                 given = None if cells.theta is None else scales.get(cells.theta)
-                s = self._sigma(cells, observed) if given is None else np.full(len(cells.rows), given)
-                r = (observed.m[cells.rows] - cells.values) / s
-                total += float(0.5 * (r @ r) + np.sum(np.log(s))) + cells.constant
+                family, part = cells.family, cells.measured
+                d, m = part.values, observed.m[part.rows]
+                s = cells.second(part, observed) if given is None else np.full(len(d), given)
+                total += float(family.nll(d, m, s).sum()) + cells.constant
                 if observed.dm is not None:
-                    zs.append(r)
-                    rows.append(observed.dm[cells.rows] / s[:, None])
+                    z, root = (family.location if expected else family.search_location)(d, m, s)
+                    rows.add(
+                        z, observed.dm[part.rows] * root[:, None], None if family.is_smooth else np.ones(len(z), bool)
+                    )
                 if observed.ds is not None and given is None:
-                    zs.append((1 - r * r) / math.sqrt(2))
-                    rows.append(math.sqrt(2) * observed.ds[cells.rows] / s[:, None])
+                    z, root = family.scale(d, m, s)
+                    rows.add(z, observed.ds[part.rows] * root[:, None])
+                if cells.censored is not None:
+                    f, z, a = self._censored(cells, cells.censored, observed, derivatives)
+                    total += f
+                    rows.add(z, a)
         if not math.isfinite(total):
             self.failure = NOT_FINITE
             return failed(len(u))
         if not derivatives:
             return Evaluation(total, np.zeros(0), np.zeros((0, len(u))))
-        return Evaluation(total, np.concatenate(zs), np.concatenate(rows))
+        return rows.evaluation(total, sharpen=not expected)
 
-    @staticmethod
-    def _sigma(cells: Cells, observed: Moments) -> FloatArray:
-        """s of every cell, [M]; NaN (so that the value is infinite) where it is not positive."""
-        if cells.sigma is not None:
-            return cells.sigma
-        s = np.asarray(observed.s, dtype=np.float64)
-        s = np.broadcast_to(s, observed.m.shape)[cells.rows]
-        return np.where(s > 0, s, np.nan)
+    def _censored(
+        self, cells: Cells, part: Part, observed: Moments, derivatives: bool
+    ) -> tuple[float, FloatArray, FloatArray]:
+        """The sum of -ln P of the censored cells of an observable, and their rows of z and A."""
+        s = cells.second(part, observed)
+        tail = cells.family.tail(part.side, part.values, observed.m[part.rows], s)
+        n = len(self.problem.table.estimated)
+        if not derivatives:
+            return float(tail.f.sum()), np.zeros(0), np.zeros((0, n))
+        z, of_m, of_s = tail.row()
+        a = np.zeros((len(z), n))
+        for slopes, factor in ((observed.dm, of_m), (observed.ds, of_s)):
+            if slopes is not None:
+                a += slopes[part.rows] * factor[:, None]
+        return float(tail.f.sum()), z, a
 
     def prior_value(self, u: FloatArray) -> float:
-        """-ln of the prior density of the estimated parameters, natural scale."""
+        """-ln of the prior density of the estimated parameters."""
         if not self._priors:
             return 0.0
         theta = self.problem.table.natural(u)
         return sum(prior.value(float(theta[i])) for _, i, prior in self._priors)
 
-    def _prior_rows(self, u: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _prior_rows(self, u: FloatArray, expected: bool) -> tuple[FloatArray, FloatArray]:
         z, rows = np.zeros(len(self._priors)), np.zeros((len(self._priors), len(u)))
         if self._priors:
             table = self.problem.table
             theta, slope = table.natural(u), table.transforms.derivative(u)
             for row, (column, position, prior) in enumerate(self._priors):
-                z[row], a = prior.score(float(theta[position]))
+                z[row], a = prior.score(float(theta[position]), expected)
                 rows[row, column] = a * slope[column]
         return z, rows
 
     def residual_sum(self, u: FloatArray) -> float:
-        """Sum of squared residuals on the noise models' own scales, before division by sigma."""
+        """Sum of squared residuals on the noise models' own scales (logarithms for log-normal noise, else the natural
+        one), before division by sigma. A censored cell has no residual."""
         moments = self.moments(u, derivatives=False)
         if moments is None:
             return math.nan
@@ -232,14 +219,72 @@ class Likelihood:
         with np.errstate(over="ignore", invalid="ignore"):
             return float(sum(np.sum((o.m[c.rows] - c.values) ** 2) for c, o in pairs))
 
-    def chi_square(self, u: FloatArray) -> float:
-        """Sum of squared residuals over sigma; NaN where the model fails."""
+    def residuals(self, u: FloatArray) -> list[FloatArray] | None:
+        """Pearson's residuals, measured minus fitted over the standard deviation (Student's t with df <= 2 has none:
+        over the scale), [M] per observable, in the order of `cells`; None where the model fails."""
         moments = self.moments(u, derivatives=False)
         if moments is None:
-            return math.nan
-        pairs = zip(self.cells, moments, strict=True)
+            return None
+        found = []
         with np.errstate(all="ignore"):
-            return float(sum(np.sum(((o.m[c.rows] - c.values) / self._sigma(c, o)) ** 2) for c, o in pairs))
+            for cells, observed in zip(self.cells, moments, strict=True):
+                m, s = observed.m[cells.rows], cells.second(cells.measured, observed)
+                found.append((cells.values - m) / cells.family.deviation(m, s))
+        return found
+
+    def quantile_residuals(self, u: FloatArray, rng: np.random.Generator | None = None) -> list[FloatArray] | None:
+        """The normal quantiles of F(d), which are normal for the right model, whatever the family, [M] per observable.
+
+        F of a count jumps; its residual is drawn between both ends of the jump (P. K. Dunn and G. K. Smyth 1996), or
+        is that of the middle without `rng`. None where the model fails.
+        """
+        from scipy.special import ndtri
+
+        moments = self.moments(u, derivatives=False)
+        if moments is None:
+            return None
+        found = []
+        with np.errstate(all="ignore"):
+            for cells, observed in zip(self.cells, moments, strict=True):
+                family, d = cells.family, cells.values
+                m, s = observed.m[cells.rows], cells.second(cells.measured, observed)
+                low, high = family.cdf(d, m, s), family.cdf(d, m, s, upper=True)
+                if family.is_count:
+                    share = np.full(len(d), 0.5) if rng is None else rng.random(len(d))
+                    before, after = family.cdf(d - 1, m, s), family.cdf(d - 1, m, s, upper=True)
+                    low, high = before + share * (low - before), high + (1 - share) * (after - high)
+                found.append(np.where(low < 0.5, ndtri(low), -ndtri(high)))
+        return found
+
+    def chi_square(self, u: FloatArray) -> float:
+        """Sum of squares of Pearson's residuals; NaN where the model fails."""
+        residuals = self.residuals(u)
+        if residuals is None:
+            return math.nan
+        with np.errstate(over="ignore"):
+            return float(sum(r @ r for r in residuals))
+
+
+class _Rows:
+    """z and A as they grow, block by block, and which rows are those of absolute values (none by default)."""
+
+    def __init__(self) -> None:
+        self.z: list[FloatArray] = []
+        self.a: list[FloatArray] = []
+        self.kinked: dict[int, NDArray[np.bool_]] = {}
+
+    def add(self, z: FloatArray, a: FloatArray, kinked: NDArray[np.bool_] | None = None) -> None:
+        if kinked is not None:
+            self.kinked[len(self.z)] = kinked
+        self.z.append(z)
+        self.a.append(a)
+
+    def evaluation(self, value: float, sharpen: bool) -> Evaluation:
+        z, a = np.concatenate(self.z), np.concatenate(self.a)
+        if sharpen and self.kinked:
+            blocks = [self.kinked.get(k, np.zeros(len(block), dtype=bool)) for k, block in enumerate(self.z)]
+            z, a = sharpened(z, a, np.concatenate(blocks))
+        return Evaluation(value, z, a)
 
 
 def failed(n: int) -> Evaluation:
@@ -247,7 +292,7 @@ def failed(n: int) -> Evaluation:
 
 
 class ProfileLikelihood:
-    """The likelihood with every simple, prior-free sigma at its best value: a function of the remaining u.
+    """The likelihood with every simple, prior-free scale at its best value: a function of the remaining u.
 
     `lift` gives back the full vector. Where nothing can be profiled, this is the likelihood itself.
     """
@@ -255,10 +300,16 @@ class ProfileLikelihood:
     def __init__(self, likelihood: Likelihood) -> None:
         self.full = likelihood
         table = likelihood.problem.table
-        simple = {c.theta for c in likelihood.cells if c.theta is not None and len(c.rows)}
+        simple = {c.theta for c in likelihood.cells if c.theta is not None and c.n}
         # A sigma that also enters some other formula (a second observable's, an equation) is not simple.
-        self.sigmas = tuple(sorted(t for t in simple if table.parameters[t].prior is None and self._is_own(t)))
+        own = (t for t in simple if table.parameters[t].prior is None and self._is_own(t) and self._is_closed(t))
+        self.sigmas = tuple(sorted(own))
         self.free = np.array([k for k, t in enumerate(table.estimated) if t not in self.sigmas], dtype=np.intp)
+
+    def _is_closed(self, position: int) -> bool:
+        """Whether one formula gives the best value for all observables that share it."""
+        users = [cells for cells in self.full.cells if cells.theta == position and cells.n]
+        return all(cells.profiles and cells.family is users[0].family for cells in users)
 
     def _is_own(self, position: int) -> bool:
         problem = self.full.problem
@@ -277,20 +328,17 @@ class ProfileLikelihood:
         return self.full.failure
 
     def _scales(self, moments: list[Moments]) -> dict[int, float]:
-        """The best value of every profiled sigma, within its bounds."""
+        """The best value of every profiled scale, within its bounds."""
         table, scales = self.full.problem.table, {}
         for position in self.sigmas:
-            squares, n, size = 0.0, 0, 0.0
-            for cells, observed in zip(self.full.cells, moments, strict=True):
-                if cells.theta == position:
-                    with np.errstate(over="ignore", invalid="ignore"):
-                        difference = observed.m[cells.rows] - cells.values
-                        squares += float(difference @ difference)
-                    size += float(cells.values @ cells.values)
-                    n += len(cells.rows)
+            pairs = [(c, o) for c, o in zip(self.full.cells, moments, strict=True) if c.theta == position and c.n]
+            with np.errstate(over="ignore", invalid="ignore"):
+                deviations = [o.m[c.rows] - c.values for c, o in pairs]
+                together = deviations[0] if len(pairs) == 1 else np.concatenate(deviations)
+                best = pairs[0][0].family.best_scale(together)
             # An exact fit has no noise level; rounding keeps the logarithm finite.
-            floor = 1e-10 * math.sqrt(size / n) + 1e-300
-            best = max(math.sqrt(squares / n), floor) if math.isfinite(squares) else math.nan
+            size = sum(float(c.values @ c.values) for c, _ in pairs)
+            best = max(best, 1e-10 * math.sqrt(size / len(together)) + 1e-300) if math.isfinite(best) else math.nan
             parameter = table.parameters[position]
             scales[position] = min(max(best, parameter.lower), parameter.upper)
         return scales

@@ -4,7 +4,8 @@ For observable o with formula g(y, t, p), noise scale T (identity or log) and no
 
     m = T(g),   dm/dp = sum_k (dm/dy_k) dy_k/dp + dm/dp|_y,   and the same for s.
 
-All formulas of all observables are compiled into one function, so one call serves a whole fit.
+m and s are the location and the second parameter of the observable's family of noise (family.py). All formulas of
+all observables are compiled into one function, so one call serves a whole fit.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from odefit.data.experiments import FloatArray
 from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function, torch_function
 from odefit.model.system import TIME, System
+from odefit.objective.families import family_of
+from odefit.objective.family import Family
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,23 +31,46 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Noise:
-    """How one observable scatters: `gaussian` (T = identity) or `lognormal` (T = log).
+    """How one observable scatters: a family by its name, on the scale of T (the logarithm for `lognormal`).
 
-    sigma is a formula of states, time and local symbols on the scale of T, or None where the data
-    bring their own.
+    model: gaussian, lognormal, laplace, student_t, poisson or negative_binomial.
+    sigma: formula of states, time, inputs and local symbols for the family's second parameter on the scale of T (a
+        standard deviation, a scale; the dispersion of negative_binomial), or None where the data bring their own, and
+        for poisson.
+    df: degrees of freedom of student_t; 4 unless given.
     """
 
     model: str
     sigma: sp.Expr | None
+    df: float | None = None
 
     @property
     def is_log(self) -> bool:
         return self.model == "lognormal"
 
+    @cached_property
+    def family(self) -> Family:
+        return family_of(self.model, self.df)
+
+    def sample(self, m: FloatArray, s: FloatArray | None, rng: np.random.Generator) -> FloatArray:
+        """Measurements drawn at m and s (None for a family without a second parameter), natural scale."""
+        return self._natural(self.family.sample(m, np.zeros_like(m) if s is None else s, rng))
+
+    def quantile(self, p: float, m: FloatArray, s: FloatArray | None) -> FloatArray:
+        """The p-quantile of a measurement, natural scale."""
+        return self._natural(self.family.quantile(p, m, np.zeros_like(m) if s is None else s))
+
+    def _natural(self, values: FloatArray) -> FloatArray:
+        with np.errstate(over="ignore"):
+            return np.exp(values) if self.is_log else values
+
 
 @dataclass(frozen=True)
 class Moments:
-    """m and s of one observable in every row. m: [R]; s: [R], a number, or None; dm, ds: [R, K] or None."""
+    """m and s of one observable in every row. m: [R]; s: [R], a number, or None; dm, ds: [R, K] or None.
+
+    s is None where it comes with the data, or the family has none.
+    """
 
     m: FloatArray
     s: FloatArray | float | None
@@ -56,7 +82,8 @@ class Moments:
 class Observation:
     """The observables of a system under their noise models.
 
-    symbols: the local names (the system's parameters, then the noise parameters), as in `Binding`.
+    symbols: the local names (the system's parameters, then the noise parameters) as in `Binding`, and behind them the
+    system's inputs.
     sensitive: the local names that derivatives are taken to, K of them; the first `len(engine.sensitive)`
     are those that states depend on.
     """

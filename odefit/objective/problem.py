@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,7 +21,7 @@ class Problem:
     """An assembled fit.
 
     binding.symbols are the system's parameters followed by the noise parameters; the engine reads the
-    first of them, the observation all.
+    first of them, the observation all, and behind them the inputs at the time of each row.
     """
 
     experiments: tuple[Experiment, ...]
@@ -48,9 +49,23 @@ class Problem:
         """Position of the experiment that each row belongs to, [R]."""
         return np.repeat(np.arange(len(self.experiments)), [len(e.times) for e in self.experiments])
 
-    def rows(self, local: FloatArray, owner: NDArray[np.intp]) -> FloatArray:
-        """Local values per row, [R, L], or just [L] where all experiments share them."""
-        return local[0] if self.binding.is_shared else local[owner]
+    @cached_property
+    def _inputs(self) -> FloatArray | None:
+        """u(t) of all rows, [R, U]; None where the system has no inputs."""
+        if not self.engine.system.inputs:
+            return None
+        return np.concatenate([self._inputs_of(experiment) for experiment in self.experiments])
+
+    def _inputs_of(self, experiment: Experiment) -> FloatArray:
+        """u(t) of one experiment at its times, [T, U]."""
+        names = self.engine.system.inputs
+        return np.stack([experiment.inputs[name](experiment.times) for name in names], axis=-1)
+
+    def rows(self, local: FloatArray) -> FloatArray:
+        """Local values and inputs per row, [R, L + U], or just [L] where all rows share them."""
+        if self._inputs is not None:
+            return np.concatenate([local[self.owner], self._inputs], axis=1)
+        return local[0] if self.binding.is_shared else local[self.owner]
 
     def predict(self, theta: FloatArray, experiments: tuple[Experiment, ...] | None = None) -> list[FloatArray]:
         """g [T, O] of every experiment at its times, natural scale.
@@ -59,13 +74,20 @@ class Problem:
         Raises SolveError where the integration fails.
         """
         chosen = self.experiments if experiments is None else experiments
+        return self.observe(theta, chosen, self.states(theta, chosen))
+
+    def observe(
+        self, theta: FloatArray, experiments: Sequence[Experiment], states: Sequence[FloatArray]
+    ) -> list[FloatArray]:
+        """g [T, O] of every experiment from its states [T, S], natural scale."""
         local = self.binding.local(theta)
         predictions = []
-        trajectories = self.engine.solve(local[:, : self.n_system], chosen)
-        for trajectory, experiment, p in zip(trajectories, chosen, local, strict=True):
-            if trajectory.failure is not None:
-                raise SolveError(f"experiment {experiment.name}: {trajectory.failure}")
-            predictions.append(self.observation.predict(trajectory.y, experiment.times, p))
+        for y, experiment, p in zip(states, experiments, local, strict=True):
+            own = p
+            if self.engine.system.inputs:
+                u = self._inputs_of(experiment)
+                own = np.concatenate([np.broadcast_to(p, (len(u), len(p))), u], axis=1)
+            predictions.append(self.observation.predict(y, experiment.times, own))
         return predictions
 
     def states(self, theta: FloatArray, experiments: tuple[Experiment, ...]) -> list[FloatArray]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import numpy as np
@@ -13,8 +12,8 @@ from odefit.data.dataset import Batch
 from odefit.data.experiments import FloatArray
 from odefit.errors import FitError, SolveError
 from odefit.objective.likelihood import NOT_FINITE
-from odefit.objective.priors import HALF_LOG_2PI
 from odefit.objective.problem import Problem
+from odefit.objective.tail_autograd import tail_tensor
 
 Loss = Literal["mse", "nll"]
 
@@ -22,7 +21,8 @@ Loss = Literal["mse", "nll"]
 class TrainingObjective(nn.Module):
     """Search vector u [P] and network weights as `nn.Parameter`s; forward(batch) is the loss.
 
-    mse: the mean of (m - T(d))² over the batch's measured cells, T the noise model's own scale.
+    mse: the mean of (m - T(d))² over the batch's measured cells, T the noise model's own scale. A censored cell counts
+    only while m is on the wrong side of its limit.
     nll: the negative log-likelihood per measured cell, and the priors' share of it; over all data it is
     `Likelihood.value` divided by the number of measurements.
 
@@ -56,47 +56,63 @@ class TrainingObjective(nn.Module):
             raise SolveError(NOT_FINITE)
         return total
 
+    def _inputs(self, batch: Batch) -> Tensor | None:
+        """u(t) in the order of the system's inputs, [E, T, U]; None where it has none."""
+        names = self.problem.engine.system.inputs
+        if not names or batch.inputs is None:
+            return None
+        known = batch.input_names
+        return batch.inputs[..., [known.index(name) for name in names]]
+
     def _column(self, position: int, y: Tensor, p: Tensor, batch: Batch) -> Tensor:
         """The sum over the measured cells of one observable."""
-        observation = self.problem.observation
+        observation, inputs = self.problem.observation, self._inputs(batch)
         mask, values = batch.mask[..., position], batch.values[..., position]
         sigma = None if batch.sigma is None else batch.sigma[..., position]
-        if mask.all():
+        side = None if batch.censored is None else batch.censored[..., position]
+        if mask.all() and inputs is None and side is None:
             m, s = observation.moment_tensors(position, y, batch.times, p.unsqueeze(1))
         else:
             e, k = mask.nonzero(as_tuple=True)
-            m, s = observation.moment_tensors(position, y[e, k], batch.times[e, k], p[e])
-            values, sigma = values[mask], None if sigma is None else sigma[mask]
+            own = p[e] if inputs is None else torch.cat([p[e], inputs[e, k]], dim=-1)
+            m, s = observation.moment_tensors(position, y[e, k], batch.times[e, k], own)
+            values = values[mask]
+            sigma, side = (None if x is None else x[mask] for x in (sigma, side))
         noise = observation.noise[observation.names[position]]
         scaled = values.log() if noise.is_log else values
         if self.loss == "mse":
-            return (m - scaled).square().sum()
+            return _squares(m - scaled, side)
         if noise.sigma is None:
             s = sigma
+        if not noise.family.has_scale:
+            s = torch.zeros_like(m)
         if s is None:
             raise FitError("the noise level is to come from the data, but the data bring none")
-        nll = 0.5 * ((m - scaled) / s).square() + s.log() + HALF_LOG_2PI
-        return (nll + scaled).sum() if noise.is_log else nll.sum()
+        total = m.new_zeros(())
+        if side is not None and (side != 0).any():
+            total = tail_tensor(noise.family, side[side != 0], scaled[side != 0], m[side != 0], s[side != 0]).sum()
+            scaled, m, s = scaled[side == 0], m[side == 0], s[side == 0]
+        nll = noise.family.nll_tensor(scaled, m, s)
+        return total + ((nll + scaled).sum() if noise.is_log else nll.sum())
 
     def _prior(self, theta: Tensor) -> Tensor:
         total = theta.new_zeros(())
         for position, parameter in enumerate(self.problem.table):
-            prior, value = parameter.prior, theta[position]
-            if prior is None or not parameter.estimate:
-                continue
-            total = total + prior.constant
-            if prior.kind == "normal":
-                total = total + 0.5 * ((value - prior.a) / prior.b).square()
-            elif prior.kind == "lognormal":
-                total = total + 0.5 * ((value.log() - math.log(prior.a)) / prior.b).square() + value.log()
-            elif prior.kind == "laplace":
-                total = total + (value - prior.a).abs() / prior.b
+            if parameter.prior is not None and parameter.estimate:
+                total = total + parameter.prior.value_tensor(theta[position])
         return total
 
     @torch.no_grad()
     def project(self) -> None:
         """Bring u back into its bounds, after a step."""
         self.u.clamp_(self._low, self._high)
+
+
+def _squares(difference: Tensor, side: Tensor | None) -> Tensor:
+    """The sum of (m - T(d))², where a censored cell counts only on the wrong side: m > d for `<d`, m < d for `>d`."""
+    if side is not None:
+        difference = torch.where(side * difference > 0, 0.0, difference)
+    return difference.square().sum()
 
 
 def _rounded(bound: FloatArray, inwards: float, like: Tensor) -> Tensor:

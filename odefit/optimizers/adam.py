@@ -7,7 +7,7 @@ their bounds after each step. Parameters of submodules are network weights, and 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from odefit.errors import SolveError
+
+REMEDY = "more fit.epochs or a fit.schedule"
 
 Status = Literal["converged", "stopped", "interrupted", "failed"]
 
@@ -107,7 +109,7 @@ def minimize_adam(
                 break
             _advance(scheduler, passed.loss)
         else:
-            status, message = _verdict(history)
+            status, message = settled([entry.loss for entry in history], "epochs", REMEDY)
     except KeyboardInterrupt:
         status = "interrupted"
         kept = "the best parameters so far are kept" if math.isfinite(keeper.loss) else "the start is kept"
@@ -220,14 +222,14 @@ def _advance(scheduler: Any, loss: float) -> None:
         scheduler.step()
 
 
-def _verdict(history: list[Epoch]) -> tuple[Status, str]:
-    """Whether the loss had settled when the epochs were used up: below 0.1 % of change over their last tenth."""
-    n = len(history)
-    tail = [entry.loss for entry in history[-max(n // 10, 2) :]]
+def settled(losses: Sequence[float], what: str, remedy: str) -> tuple[Status, str]:
+    """Whether a loss had settled when all epochs were used: below 0.1 % of change over their last tenth."""
+    n = len(losses)
+    tail = losses[-max(n // 10, 2) :]
     change = abs(tail[0] - tail[-1]) / max(abs(tail[-1]), 1e-300)
     if n >= 20 and change < 1e-3:
-        return "converged", f"the loss settled: it changed by {change:.1e} over the last {len(tail)} epochs"
+        return "converged", f"the loss settled: it changed by {change:.1e} over the last {len(tail)} {what}"
     return "stopped", (
-        f"all {n} epochs used; the loss still changed by {change:.1%} over the last {len(tail)}: "
-        "more fit.epochs or a fit.schedule may improve it"
+        f"all {n} {what} used; the loss still changed by {change:.1%} over the last {len(tail)}: "
+        f"{remedy} may improve it"
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from odefit.data.experiments import Experiment, FloatArray
 from odefit.engines.choice import COMPILED
@@ -63,18 +64,26 @@ class Trace:
 
 @dataclass(frozen=True)
 class Points:
-    """Measurements of one quantity in a group: t [M], d [M], and their own errors [M] where the data give them."""
+    """Measurements of one quantity in a group: t [M], d [M], and their own errors [M] where the data give them.
+
+    side: [M], -1 or 1 where d is only a limit, from above or from below. held: [M], whether the fit did not see it.
+    """
 
     t: FloatArray
     d: FloatArray
     error: FloatArray | None
+    side: NDArray[np.int8]
+    held: NDArray[np.bool_]
+
+    def only(self, keep: NDArray[np.bool_]) -> Points:
+        error = None if self.error is None else self.error[keep]
+        return Points(self.t[keep], self.d[keep], error, self.side[keep], self.held[keep])
 
 
 def points(run: Run, group: Group, quantity: Quantity, limits: tuple[float, float] | None = None) -> Points:
     """What was measured of a quantity, within the limits where there are any."""
-    empty = np.empty(0)
     if quantity.observable is None:
-        return Points(empty, empty, None)
+        return Points(np.empty(0), np.empty(0), None, np.empty(0, dtype=np.int8), np.empty(0, dtype=bool))
     k = quantity.observable
     chosen = [run.measured[row] for row in group.members]
     noise = run.assembly.problem.observation.noise[run.observables[k]]
@@ -85,8 +94,10 @@ def points(run: Run, group: Group, quantity: Quantity, limits: tuple[float, floa
         known &= (t >= limits[0]) & (t <= limits[1])
     error = None
     if noise.sigma is None and not noise.is_log and all(e.sigma is not None for e in chosen):
-        error = np.concatenate([e.sigma[:, k] for e in chosen if e.sigma is not None])[known]
-    return Points(t[known], d[known], error)
+        error = np.concatenate([e.sigma[:, k] for e in chosen if e.sigma is not None])
+    exact = [np.zeros(len(e.times), dtype=np.int8) if e.censored is None else e.censored[:, k] for e in chosen]
+    held = np.concatenate([run.assembly.held_out[row][:, k] for row in group.members])
+    return Points(t, d, error, np.concatenate(exact), held).only(known)
 
 
 def trace(run: Run, groups: Sequence[Group], limits: tuple[float, float] | None) -> list[Trace]:
@@ -104,8 +115,7 @@ def trace(run: Run, groups: Sequence[Group], limits: tuple[float, float] | None)
         wanted = [_own_steps(run.measured[row], steps, high) for row, (_, high) in zip(rows, spans, strict=True)]
     experiments = tuple(run.measured[row].at(t) for row, t in zip(rows, wanted, strict=True))
     states = problem.states(run.theta, experiments)
-    local = problem.binding.local(run.theta)
-    observed = [problem.observation.predict(y, e.times, p) for y, e, p in zip(states, experiments, local, strict=True)]
+    observed = problem.observe(run.theta, experiments, states)
     truths = _truths(run, rows, fine)
     bands = _bands(run, problem, experiments)
     traces = [
@@ -216,7 +226,7 @@ def _truths(run: Run, rows: Sequence[int], times: Sequence[FloatArray]) -> list[
         return [None] * len(rows)
     chosen = [run.measured[row].at(t) for row, t in zip(rows, times, strict=True)]
     try:
-        states, observables = replace(model, starts=model.starts[list(rows)]).solve(chosen)
+        states, observables = replace(model, local=model.local[list(rows)]).solve(chosen)
     except SolveError as error:
         raise SolveError(f"the true model: {error}") from error
     system = model.system

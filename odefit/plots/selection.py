@@ -11,7 +11,7 @@ import numpy as np
 from odefit.data.faults import clip, suggest
 from odefit.data.layouts import replicate_of
 from odefit.errors import Faults
-from odefit.model.system import symbol
+from odefit.model.system import TIME, symbol
 from odefit.plots.style import plain
 from odefit.runs.run import Run
 from odefit.runs.systems import initial_name
@@ -137,18 +137,23 @@ def _quantity(run: Run, name: str, state_first: bool = False) -> Quantity:
     else:
         state = run.states.index(name)
         observable = next((i for i, formula in enumerate(formulas) if formula == symbol(name)), None)
-    unit = None if state is None else _unit(run, run.states[state])
+    unit = run.assembly.loaded.config.model.units.get(name)
+    if unit is None and state is not None:
+        unit = _unit(run, run.states[state])
     return Quantity(name, state, observable, unit)
 
 
 def _unit(run: Run, state: str) -> str | None:
-    """A state has the unit of its initial value."""
-    section = run.assembly.loaded.config.parameters.get(initial_name(state))
-    return None if section is None else section.unit
+    """A state has the unit that the config gives to it, or that of its initial value."""
+    config = run.assembly.loaded.config
+    section = config.parameters.get(initial_name(state))
+    return config.model.units.get(state, None if section is None else section.unit)
 
 
 def time_label(run: Run) -> str:
-    return plain(run.assembly.loaded.config.data.time or "time", 40)
+    config = run.assembly.loaded.config
+    name, unit = config.data.time or "time", config.model.units.get(TIME)
+    return plain(f"{name} ({unit})" if unit else name, 40)
 
 
 def title_of(run: Run) -> str:

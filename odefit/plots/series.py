@@ -88,17 +88,27 @@ def _truth_ink(together: bool) -> str:
 
 
 def _draw_points(ax: Axes, at: Points, ink: str, marker: str, size: float) -> None:
-    dense = len(at.t) > DENSE
+    """Filled: what the fit saw; hollow: what it did not. A triangle points to where the truth lies beyond a limit."""
+    for side, shape in ((0, marker), (-1, "v"), (1, "^")):
+        for held in (False, True):
+            part = at.only((at.side == side) & (at.held == held))
+            if len(part.t):
+                _draw_markers(ax, part, ink, shape, size, held, len(at.t) > DENSE)
+
+
+def _draw_markers(ax: Axes, at: Points, ink: str, marker: str, size: float, hollow: bool, dense: bool) -> None:
     if dense:  # a halo around the curve
         size += 0.8
+    edge = 0.9 if hollow else 0.0 if dense else 0.4
     looks: dict[str, Any] = {
         "color": ink,
         "marker": marker,
         "markersize": size,
         "linestyle": "none",
-        "markeredgecolor": "white",
-        "markeredgewidth": 0.0 if dense else 0.4,
-        "alpha": 0.3 if dense else 1.0,
+        "markerfacecolor": "white" if hollow else ink,
+        "markeredgecolor": ink if hollow else "white",
+        "markeredgewidth": edge,
+        "alpha": 0.3 if dense and not hollow else 1.0,
         "zorder": 2 if dense else 5,
     }
     if at.error is None:
@@ -158,8 +168,15 @@ def _handles(run: Run, plan: Plan, shown: Sequence[Sequence[Points]], selection:
                 Line2D([], [], color=colour, marker=marker, markersize=4.2, label=style.plain(quantity.name, 30))
             )
     ink, line = (style.GREY, style.GREY) if together else (style.BLACK, style.BLUE)
-    if any(len(p.t) for measured in shown for p in measured):
+    every = [p for measured in shown for p in measured]
+    if any(((p.side == 0) & ~p.held).any() for p in every):
         handles.append(style.point_handle("measured", ink))
+    if any(p.held.any() for p in every):
+        handles.append(style.point_handle("held out", ink, hollow=True))
+    if any((p.side < 0).any() for p in every):
+        handles.append(style.point_handle("below this limit", ink, marker="v"))
+    if any((p.side > 0).any() for p in every):
+        handles.append(style.point_handle("above this limit", ink, marker="^"))
     handles.append(style.line_handle("fitted", line))
     bands = [
         (p.trace.band, q.observable)

@@ -145,8 +145,11 @@ def line_handle(label: str, color: str, dashed: bool = False) -> Line2D:
     return Line2D([], [], color=color, linestyle="--" if dashed else "-", linewidth=1.4, label=label)
 
 
-def point_handle(label: str, color: str, marker: str = "o") -> Line2D:
-    return Line2D([], [], color=color, marker=marker, markersize=4.2, linestyle="none", label=label)
+def point_handle(label: str, color: str, marker: str = "o", *, hollow: bool = False) -> Line2D:
+    face = "white" if hollow else color
+    return Line2D(
+        [], [], color=color, marker=marker, markerfacecolor=face, markersize=4.2, linestyle="none", label=label
+    )
 
 
 def patch_handle(label: str, color: str, alpha: float) -> Patch:

@@ -8,21 +8,25 @@ from pathlib import Path
 import numpy as np
 
 from odefit.config.load import load_config
-from odefit.model.system import System
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.parameters import Parameter
+from odefit.objective.priors import Prior
 from odefit.objective.problem import Problem
 from odefit.runs.assembly import Assembly
 from odefit.runs.fitting import prepare
+from odefit.runs.systems import ESTIMATE, FIRST, GIVEN, Described
+
+MOST = 40
 
 
 def check(config: Path | str, overrides: Sequence[str] = ()) -> str:
     """A report of the assembled problem. Raises what `fit` would raise for the same input."""
     assembly, truth = prepare(load_config(config, overrides))
     problem, described = assembly.problem, assembly.described
-    lines = [f"{config}: fine", "", "Equations", *_equations(described.system), "", "Measured"]
+    lines = [f"{config}: fine", "", "Equations", *_equations(described), "", "Measured"]
     lines += _measured(assembly)
-    lines += ["", "Parameters", *_parameters(problem)]
+    lines += _conditions(assembly)
+    lines += ["", "Parameters", *_parameters(problem), *_derived(assembly)]
     if truth is not None:
         lines += ["", "The data are simulated, so the truth is known."]
     lines += ["", f"Solver: {_solver(assembly)}"]
@@ -30,9 +34,19 @@ def check(config: Path | str, overrides: Sequence[str] = ()) -> str:
     return "\n".join(lines)
 
 
-def _equations(system: System) -> list[str]:
+def _equations(described: Described) -> list[str]:
+    system = described.system
     lines = [f"  d{state}/dt = {_text(f)}" for state, f in system.equations.items()]
-    return lines + [f"  {state}(start) = {_text(f)}" for state, f in system.initial.items()]
+    words = {ESTIMATE: "estimated", FIRST: "the first measured row", GIVEN: "from the table of experiments"}
+    for state, formula in system.initial.items():
+        lines.append(f"  {state}(start) = {words.get(described.initial_kind[state]) or _text(formula)}")
+    if system.rest is not None:
+        other = ", ".join(f"{name} = {_text(f)}" for name, f in system.rest.items())
+        lines.append("  from there at rest before the start" + (f", with {other}" if other else ""))
+    for event in system.events[:MOST]:
+        changes = ", ".join(f"{state} becomes {_text(f)}" for state, f in event.changes.items())
+        lines.append(f"  at t = {_text(event.time)}: {changes}")
+    return lines
 
 
 def _text(formula: object) -> str:
@@ -52,11 +66,42 @@ def _measured(assembly: Assembly) -> list[str]:
         sigma = "from the data" if noise.sigma is None else _text(noise.sigma)
         lines.append(f"  {name} = {_text(g)}: {count} values, {noise.model} noise, sigma = {sigma}")
     first, last = min(e.times[0] for e in experiments), max(e.times[-1] for e in experiments)
-    lines.append(f"  {len(experiments)} experiment{'s' if len(experiments) > 1 else ''}, t = {first:g} to {last:g}")
+    lines.append(f"  {_many(len(experiments), 'experiment')}, t = {first:g} to {last:g}")
+    limits = sum(int(np.count_nonzero(e.censored)) for e in assembly.measured if e.censored is not None)
+    if limits:
+        lines.append(f"  {_many(limits, 'value')} known only to lie below or above a limit")
+    if assembly.held:
+        lines.append(f"  held out: {_many(sum(e.n_measured for e in assembly.held), 'value')}")
     return lines
 
 
-def _parameters(problem: Problem, most: int = 40) -> list[str]:
+def _conditions(assembly: Assembly) -> list[str]:
+    """What the experiments are given beside their equations."""
+    lines = []
+    for e in assembly.measured[:MOST]:
+        parts = [f"{name} = {value:g}" for name, value in e.constants.items()]
+        parts += [f"{name} = {value}" for name, value in e.labels.items()]
+        if e.doses:
+            total = sum(dose.amount for dose in e.doses)
+            parts.append(f"{_many(len(e.doses), 'dose')}, {total:g} in all, the first at t = {e.doses[0].time:g}")
+        parts += [f"{name}(t) with {_many(len(u.knots), 'point')}" for name, u in e.inputs.items()]
+        if parts:
+            lines.append(f"  {e.name}: {', '.join(parts)}")
+    if not lines:
+        return []
+    more = len(assembly.measured) - MOST
+    return ["", "Experiments", *lines, *([f"  … and {more} more"] if more > 0 else [])]
+
+
+def _derived(assembly: Assembly) -> list[str]:
+    return [f"  {d.name} = {d.text}" for d in assembly.derived[:MOST]]
+
+
+def _many(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"
+
+
+def _parameters(problem: Problem, most: int = MOST) -> list[str]:
     rows = list(problem.table)
     width = max((len(p.name) for p in rows), default=0)
     lines = [f"  {p.name:<{width}}  {_parameter(p)}" for p in rows[:most]]
@@ -70,8 +115,13 @@ def _parameter(p: Parameter) -> str:
     if np.isfinite(p.lower) or np.isfinite(p.upper):
         text += f", bounds {p.lower:g} to {p.upper:g}"
     if p.prior:
-        text += f", {p.prior.kind} prior ({p.prior.a:g}, {p.prior.b:g})"
+        text += f", {_prior(p.prior)}"
     return text + (f" {p.unit}" if p.unit else "")
+
+
+def _prior(prior: Prior) -> str:
+    numbers = f"{prior.a:g}" if prior.kind == "exponential" else f"{prior.a:g}, {prior.b:g}"
+    return f"{prior.kind} prior ({numbers})" + (" of its logarithm" if prior.on == "log" else "")
 
 
 def _solver(assembly: Assembly) -> str:

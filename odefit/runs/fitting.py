@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from odefit.config.load import LoadedConfig, load_config
 from odefit.data.experiments import Experiment
@@ -15,6 +18,8 @@ from odefit.data.tables import read_table, write_table
 from odefit.errors import ConfigError, DataError, FitError, RunError, SolveError
 from odefit.runs import folder as files
 from odefit.runs.assembly import Assembly, assemble
+from odefit.runs.conditions import under_conditions, write_conditions
+from odefit.runs.folds import cross_validate, make_folds
 from odefit.runs.found import Found, Table
 from odefit.runs.progress import Progress, Silent
 from odefit.runs.report import Uncertainty, summarise
@@ -41,11 +46,16 @@ def fit(
     progress = progress or Silent()
     loaded = load_config(config, overrides)
     assembly, truth = prepare(loaded)
+    folds = make_folds(assembly)
     path = files.reserve(None if out is None else Path(out), loaded.path.stem, overwrite)
     started = time.perf_counter()
     try:
         found = search(assembly, progress, lambda table: files.write_csv(path, files.STARTS, table.header, table.rows))
         result, uncertainty = summarise(assembly, found, time.perf_counter() - started, truth)
+        if folds and result.status in ("converged", "stopped"):
+            scored, table = cross_validate(folds, found.theta, lambda one: search(one, Silent()))
+            result = replace(result, cross_validation=scored)
+            files.write_csv(path, files.FOLDS, table.header, table.rows)
         run = Run(path, result, assembly, found.theta)
         write(run, found, uncertainty)
     except BaseException:
@@ -87,7 +97,7 @@ def measurements(loaded: LoadedConfig, described: Described) -> tuple[tuple[Expe
         start=data.start,
         where=loaded.where("data", "csv"),
     )
-    return tuple(experiments), None
+    return under_conditions(loaded, experiments, described.system.states), None
 
 
 def search(assembly: Assembly, progress: Progress, keep: Callable[[Table], None] | None = None) -> Found:
@@ -115,14 +125,15 @@ def search(assembly: Assembly, progress: Progress, keep: Callable[[Table], None]
 def write(run: Run, found: Found, uncertainty: Uncertainty | None) -> None:
     """Every file of the run folder; result.json last, since it says that the run is complete."""
     path, result = run.path, run.result
-    files.write_config(path, run.assembly.loaded)
     try:
         time = run.assembly.loaded.config.data.time or "time"
         write_table(path / files.DATA, run.measured, run.observables, time=time)
+        own = write_conditions(path, run.assembly.loaded, run.measured)
     except DataError as error:
         raise RunError(str(path / files.DATA), f"cannot be written: {error.faults[0].what}") from error
     except OSError as error:
         raise RunError(str(path / files.DATA), f"cannot be written: {files.reason(error)}") from error
+    files.write_config(path, run.assembly.loaded, own)
     write_parameters(path, result)
     write_predictions(run)
     files.write_csv(path, files.HISTORY, found.history.header, found.history.rows)
@@ -149,18 +160,32 @@ def _weights_bytes(weights: Mapping[str, Any]) -> bytes:
 
 def write_parameters(path: Path, result: Result) -> None:
     """parameters.csv: one row per parameter."""
-    header = ("name", "value", "standard_error", "low", "high", "scale", "unit", "fixed", "at_bound", "truth")
+    header = (
+        "name",
+        "value",
+        "standard_error",
+        "low",
+        "high",
+        "scale",
+        "unit",
+        "fixed",
+        "at_bound",
+        "truth",
+        "formula",
+    )
     rows = []
     for name, e in result.estimates.items():
         low, high = e.interval or (None, None)
         truth = (result.truth or {}).get(name)
-        rows.append([name, e.value, e.standard_error, low, high, e.scale, e.unit, e.fixed, e.at_bound, truth])
+        rows.append(
+            [name, e.value, e.standard_error, low, high, e.scale, e.unit, e.fixed, e.at_bound, truth, e.formula]
+        )
     files.write_csv(path, files.PARAMETERS, header, rows)
 
 
 def write_predictions(run: Run) -> None:
     """predictions.csv: every time of the data with measurement, prediction and residual per observable."""
-    header = ("experiment", "time", "observable", "measured", "predicted", "residual")
+    header = ("experiment", "time", "observable", "measured", "predicted", "residual", "censored", "held_out")
     rows: list[list[Any]] = []
     try:
         curves = run.solve([e.times for e in run.measured])
@@ -169,10 +194,23 @@ def write_predictions(run: Run) -> None:
             files.write_csv(run.path, files.PREDICTIONS, header, [])
             return
         raise FitError(f"the fitted model cannot be solved again: {error}") from error
-    for experiment, predicted in zip(run.measured, curves.observables, strict=True):
+    held = run.assembly.held_out
+    for experiment, predicted, hidden in zip(run.measured, curves.observables, held, strict=True):
+        limits = np.zeros(hidden.shape, dtype=np.int8) if experiment.censored is None else experiment.censored
         for column, name in enumerate(run.observables):
-            for t, d, g in zip(experiment.times, experiment.values[:, column], predicted[:, column], strict=True):
-                rows.append([experiment.name, float(t), name, float(d), float(g), float(d - g)])
+            cells = zip(
+                experiment.times,
+                experiment.values[:, column],
+                predicted[:, column],
+                limits[:, column],
+                hidden[:, column],
+                strict=True,
+            )
+            for t, d, g, limit, out in cells:
+                # A limit is no measurement that something could be off by.
+                residual = math.nan if limit else float(d - g)
+                side = {-1: "below", 1: "above"}.get(int(limit))
+                rows.append([experiment.name, float(t), name, float(d), float(g), residual, side, bool(out)])
     files.write_csv(run.path, files.PREDICTIONS, header, rows)
 
 

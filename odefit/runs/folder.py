@@ -2,10 +2,12 @@
 
     config.yaml       the config as it was resolved; `odefit fit` runs it again
     data.csv          the measurements as they were fitted, wide layout
+    experiments.csv, doses.csv, inputs.csv    the conditions, where there are any
     result.json       see `results.Result`
     parameters.csv    the table of estimates
     covariance.csv    of the estimates, in search space (after their scales)
     predictions.csv   every measurement with its prediction
+    folds.csv         cross-validation, where `fit.folds` asks for it
     history.csv       how the fit went (Adam: per epoch)
     frames.csv        predicted curves on the way, where `fit.plot_every` asks for them
     weights.pt        network weights (torch, loaded with weights_only=True)
@@ -44,6 +46,7 @@ PARAMETERS, PREDICTIONS, HISTORY, FRAMES, STARTS = (
     "frames.csv",
     "starts.csv",
 )
+EXPERIMENTS, DOSES, INPUTS, FOLDS = "experiments.csv", "doses.csv", "inputs.csv", "folds.csv"
 MAX_NUMBERED = 10_000
 
 
@@ -89,6 +92,10 @@ def _explicit(path: Path, overwrite: bool) -> Path:
             HISTORY,
             FRAMES,
             STARTS,
+            EXPERIMENTS,
+            DOSES,
+            FOLDS,
+            INPUTS,
         ):
             (path / name).unlink(missing_ok=True)
         for picture in (path / "plots").glob("*"):
@@ -129,14 +136,18 @@ def _cell(value: Any) -> Any:
     return repr(float(value)) if isinstance(value, float) else value
 
 
-def write_config(folder: Path, loaded: LoadedConfig) -> None:
-    """The config as resolved, with the data that lie in the run folder itself."""
-    data = loaded.config.model_dump(mode="json", exclude_unset=True)
+def write_config(folder: Path, loaded: LoadedConfig, own: Mapping[str, Any]) -> None:
+    """The config as resolved, with the data that lie in the run folder itself.
+
+    own: what the data section says of the files of this folder (doses, inputs, the table of experiments).
+    """
+    config = loaded.config.model_dump(mode="json", exclude_unset=True)
+    data = config["data"]
     if loaded.config.data.csv is not None:
-        kept = {key: data["data"][key] for key in ("time", "start") if key in data["data"]}
-        data["data"] = {"csv": DATA, **kept}
+        data = {"csv": DATA} | {key: data[key] for key in ("time", "start", "hold_out") if key in data}
+    config["data"] = data | own
     note = f"# {loaded.path.name} as odefit resolved it\n"
-    write_text(folder, CONFIG, note + yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
+    write_text(folder, CONFIG, note + yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
 
 
 def read_json(folder: Path, name: str) -> dict[str, Any]:

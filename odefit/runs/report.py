@@ -13,7 +13,9 @@ from odefit.objective.likelihood import Likelihood, ProfileLikelihood
 from odefit.objective.parameters import Parameter
 from odefit.objective.problem import Problem
 from odefit.runs.assembly import Assembly
+from odefit.runs.derived import Derived
 from odefit.runs.found import Found
+from odefit.runs.holdout import errors
 from odefit.runs.results import Estimate, ObjectiveSummary, Result
 from odefit.uncertainty.covariance import Covariance, fisher_covariance
 from odefit.uncertainty.degrees import residual_degrees
@@ -54,6 +56,7 @@ def summarise(
     elif assembly.networks is not None:
         warnings.append("no standard errors: they are not available for a model with a network")
     estimates = _estimates(problem, found.theta, u, bound, uncertainty)
+    estimates |= {d.name: _derived(d, problem, found.theta, u, uncertainty) for d in assembly.derived}
     warnings += _warnings(problem, estimates, found)
     k = len(table.estimated) + found.n_weights
     value = likelihood.value(u)
@@ -78,6 +81,7 @@ def summarise(
         warnings=tuple(warnings),
         reduced_chi_square=_reduced_chi_square(likelihood, u),
         correlation=None if uncertainty is None else _correlation(uncertainty.covariance),
+        hold_out=errors(problem, assembly.held, found.theta).score if assembly.held else None,
     )
     return result, uncertainty
 
@@ -172,6 +176,20 @@ def _estimates(
     return estimates
 
 
+def _derived(
+    derived: Derived, problem: Problem, theta: FloatArray, u: FloatArray, uncertainty: Uncertainty | None
+) -> Estimate:
+    """What follows from the estimates, with the error that it inherits from them."""
+    value, _ = derived.evaluate(problem.table, theta)
+    known = None
+    if uncertainty is not None:
+        matrix, degrees = uncertainty.covariance.matrix, uncertainty.degrees
+        known = derived.interval(problem.table, theta, u, matrix, degrees)
+    error, interval = known if known is not None else (None, None)
+    reason = None if known is not None or uncertainty is None else "a parameter that it follows from is not determined"
+    return Estimate(value, error, interval, unit=derived.unit, reason=reason, formula=derived.text)
+
+
 def _plain(parameter: Parameter, value: float, fixed: bool) -> Estimate:
     return Estimate(value, scale=parameter.scale, unit=parameter.unit, fixed=fixed)
 
@@ -197,7 +215,12 @@ def _warnings(problem: Problem, estimates: dict[str, Estimate], found: Found) ->
             sentences.append(f"{name} lies at its {e.at_bound} bound: widen the bound, or fix the parameter")
         elif e.reason:
             sentences.append(f"{name} is not determined: {e.reason}")
-        elif _has_size(problem.table[name]) and e.standard_error and e.standard_error > VAGUE * abs(e.value or 0):
+        elif (
+            e.formula is None
+            and _has_size(problem.table[name])
+            and e.standard_error
+            and e.standard_error > VAGUE * abs(e.value or 0)
+        ):
             sentences.append(f"{name} is poorly determined: its standard error exceeds its value")
     if found.status != "converged" and any(e.standard_error for e in estimates.values()):
         sentences.append("the standard errors assume an optimum, and this fit did not reach one for certain")

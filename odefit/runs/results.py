@@ -20,7 +20,7 @@ Status = Literal["converged", "stopped", "interrupted", "failed"]
 class Estimate:
     """One parameter, natural scale. None where the data do not determine it; `reason` says why then.
 
-    at_bound: `lower`, `upper` or None.
+    at_bound: `lower`, `upper` or None. formula: what it was computed by, for a parameter that follows from others.
     """
 
     value: float | None
@@ -31,6 +31,21 @@ class Estimate:
     fixed: bool = False
     at_bound: str | None = None
     reason: str | None = None
+    formula: str | None = None
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well measurements that the fit did not see are predicted.
+
+    nll: their negative log-likelihood. rmse: per observable, the root mean squared difference to the prediction,
+    natural scale, censored measurements left out; None where there are none.
+    """
+
+    n_observations: int
+    nll: float | None
+    nll_per_observation: float | None
+    rmse: Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -69,6 +84,7 @@ class Result:
 
     reduced_chi_square: the sum of squared standardised residuals over n - p, where the noise levels are
     given; near 1 if they are right. None where they are estimated from the same residuals.
+    hold_out: of what `data.hold_out` names; cross_validation: of all folds of `fit.folds` together.
     """
 
     status: Status
@@ -83,6 +99,8 @@ class Result:
     warnings: tuple[str, ...] = ()
     correlation: Mapping[str, Mapping[str, float]] | None = None
     reduced_chi_square: float | None = None
+    hold_out: Score | None = None
+    cross_validation: Score | None = None
     versions: Mapping[str, str] = field(default_factory=lambda: versions())
     schema_version: int = SCHEMA_VERSION
 
@@ -102,6 +120,8 @@ class Result:
         }
         fields["objective"] = ObjectiveSummary(**data["objective"])
         fields["starts"] = Starts(**data["starts"])
+        for key in ("hold_out", "cross_validation"):
+            fields[key] = Score(**data[key]) if data.get(key) else None
         fields["warnings"] = tuple(data.get("warnings") or ())
         return cls(**fields)
 

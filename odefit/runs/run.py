@@ -16,6 +16,7 @@ from odefit.data.tables import read_table
 from odefit.errors import ConfigError, DataError, RunError
 from odefit.runs import folder as files
 from odefit.runs.assembly import Assembly, assemble
+from odefit.runs.conditions import under_conditions
 from odefit.runs.results import Result
 from odefit.runs.simulation import TrueModel, simulate_data
 from odefit.runs.systems import describe_system
@@ -64,9 +65,7 @@ class Run:
         problem = self.assembly.problem
         chosen = tuple(e.at(t) for e, t in zip(self.measured, times, strict=True))
         states = problem.states(self.theta, chosen)
-        local = problem.binding.local(self.theta)
-        observed = [problem.observation.predict(y, e.times, p) for y, e, p in zip(states, chosen, local, strict=True)]
-        return Curves(chosen, states, observed)
+        return Curves(chosen, states, problem.observe(self.theta, chosen, states))
 
     @cached_property
     def true_model(self) -> TrueModel | None:
@@ -122,6 +121,7 @@ def load_run(path: Path | str) -> Run:
                 start=loaded.config.data.start,
             )
         )
+        measured = under_conditions(loaded, measured, described.system.states)
         assembly = assemble(loaded, described, measured)
     except (ConfigError, DataError) as error:
         raise RunError(str(path), f"is damaged or was changed by hand: {error.faults[0]}") from None

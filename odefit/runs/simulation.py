@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from odefit.config.data import SimulateSection, TimesSection
 from odefit.config.load import LoadedConfig, load_config
-from odefit.config.schema import SimulateSection, TimesSection
 from odefit.data.experiments import Experiment, FloatArray
 from odefit.data.files import atomic_write
 from odefit.data.tables import write_table
@@ -18,15 +19,18 @@ from odefit.engines.base import SolverOptions
 from odefit.engines.choice import make_engine
 from odefit.errors import ConfigError, Faults, RunError, SolveError
 from odefit.model.functions import numpy_function
-from odefit.model.operators import put_numbers
-from odefit.model.system import System, symbol
+from odefit.model.system import System
+from odefit.runs.conditions import conditions_of, under_conditions
+from odefit.runs.scatter import read_scatter
 from odefit.runs.systems import (
+    FORMULA,
     Described,
     describe_simulated,
     describe_system,
     initial_name,
     with_constant_start,
 )
+from odefit.runs.table import groups_of
 
 # The data should be the model's, not a coarse solver's: tighter than a fit needs.
 TIGHT = SolverOptions(method="auto", rtol=1e-10, atol=1e-12)
@@ -60,35 +64,77 @@ def simulate_data(loaded: LoadedConfig, described: Described | None = None) -> S
     section = loaded.config.data.simulate
     if section is None:
         raise ConfigError(loaded.where("data"), "has no `simulate` section: say which times and parameters to simulate")
-    described = describe_simulated(loaded, described or describe_system(loaded))
+    fitted = described or describe_system(loaded)
+    blank = _blank(loaded, section, fitted)
+    constants = tuple(dict.fromkeys(name for e in blank for name in e.constants))
+    described = describe_simulated(loaded, fitted, constants)
     faults = Faults()
-    truth = _truth(loaded, described, section, faults)
-    centre = _centre(loaded, described, section, truth, faults)
-    sigma = _sigma(loaded, described, section, faults)
+    truth = _truth(loaded, described, section, blank, faults)
+    centre = _centre(loaded, described, section, truth, blank, faults)
+    scatter = read_scatter(loaded, section, described, faults)
     faults.check()
     rng = np.random.default_rng(section.seed)
     states = described.system.states
-    starts = np.array([centre[s] for s in states]) + section.spread * rng.standard_normal(
-        (section.experiments, len(states))
-    )
-    system = with_constant_start(described).bind(truth)
+    starts = centre + section.spread * rng.standard_normal((len(blank), len(states)))
+    system = with_constant_start(described)
     if not system.is_mechanistic:
         raise ConfigError(
             loaded.where("data", "simulate"),
             "a network has no true parameters to simulate from: name the equations in data.simulate.model",
         )
-    model = TrueModel(system, starts)
+    dosed = {dose.state for e in blank for dose in e.doses}
+    if dosed:
+        system = replace(system, dosing=replace(described.dosing, states=tuple(s for s in states if s in dosed)))
+    shared = {name: values[0] for name, values in truth.items() if len(set(values)) == 1 and name not in constants}
+    # What all experiments have in common is put into the equations; the rest are columns.
+    system = system.bind(shared)
+    columns = truth | {initial_name(s): starts[:, k].tolist() for k, s in enumerate(states)}
+    local = np.array([columns[name] for name in system.parameters], dtype=np.float64).reshape(-1, len(blank)).T
+    model = TrueModel(system, local)
+    exact = model.solve(blank)
+    noisy = [
+        replace(e, values=scatter(rng, y, g, e, {name: values[k] for name, values in truth.items()}))
+        for k, (e, y, g) in enumerate(zip(blank, *exact, strict=True))
+    ]
+    return Simulated(tuple(noisy), _named(loaded, truth, constants, starts, states, blank), model)
+
+
+def _blank(loaded: LoadedConfig, section: SimulateSection, described: Described) -> tuple[Experiment, ...]:
+    """The experiments under their conditions, before anything is measured."""
     times = times_of(section)
-    blank = np.full((len(times), len(system.observables)), np.nan)
-    experiments = [Experiment(str(i + 1), times, blank, float(times[0])) for i in range(len(starts))]
-    noisy = []
-    for experiment, exact in zip(experiments, model.solve(experiments)[1], strict=True):
-        scatter = sigma * rng.standard_normal(exact.shape)
-        noisy.append(replace(experiment, values=exact + scatter))
-    for experiment, start in zip(experiments, starts, strict=True):
-        suffix = f"[{experiment.name}]" if section.experiments > 1 else ""
-        truth |= {f"{initial_name(s)}{suffix}": float(v) for s, v in zip(states, start, strict=True)}
-    return Simulated(tuple(noisy), truth, model)
+    conditions = conditions_of(loaded)
+    names = [str(k + 1) for k in range(section.experiments or 1)]
+    if conditions is not None:
+        names = list(conditions.experiments)
+        if section.experiments is not None and section.experiments != len(names):
+            where = loaded.where("data", "simulate", "experiments")
+            raise ConfigError(where, f"data.experiments names {len(names)} experiments; remove the key")
+    blank = np.full((len(times), len(described.system.observables)), np.nan)
+    experiments = [Experiment(name, times, blank, float(times[0])) for name in names]
+    return under_conditions(loaded, experiments, described.system.states)
+
+
+def _named(
+    loaded: LoadedConfig,
+    truth: Mapping[str, list[float]],
+    constants: Sequence[str],
+    starts: FloatArray,
+    states: Sequence[str],
+    blank: Sequence[Experiment],
+) -> dict[str, float]:
+    """The truth under the names that a fit gives to it."""
+    named: dict[str, float] = {}
+    for name, values in truth.items():
+        if name in constants:
+            continue
+        section = loaded.config.parameters.get(name)
+        groups = None if section is None or section.by is None else groups_of(section.by, blank)
+        for k, value in enumerate(values):
+            named[name if groups is None else f"{name}[{groups[k]}]"] = value
+    for k, experiment in enumerate(blank):
+        suffix = f"[{experiment.name}]" if len(blank) > 1 else ""
+        named |= {f"{initial_name(s)}{suffix}": float(v) for s, v in zip(states, starts[k], strict=True)}
+    return named
 
 
 def times_of(section: SimulateSection) -> FloatArray:
@@ -104,102 +150,110 @@ def times_of(section: SimulateSection) -> FloatArray:
     return np.array(times, dtype=np.float64)
 
 
-def _truth(loaded: LoadedConfig, described: Described, section: SimulateSection, faults: Faults) -> dict[str, float]:
-    """Every parameter of the equations at its true value."""
-    starts = {initial_name(s) for s, kind in described.initial_kind.items() if kind != "formula"}
+def _truth(
+    loaded: LoadedConfig,
+    described: Described,
+    section: SimulateSection,
+    blank: Sequence[Experiment],
+    faults: Faults,
+) -> dict[str, list[float]]:
+    """Every parameter and constant of the equations at its true value in each experiment."""
+    starts = {initial_name(s) for s, kind in described.initial_kind.items() if kind != FORMULA}
     names = [name for name in described.system.parameters if name not in starts]
+    own = [name for name in names if not all(name in e.constants for e in blank)]
+    where = loaded.where("data", "simulate", "parameters")
     for name in section.parameters:
-        if name not in names:
+        if name not in own:
             faults.add(
                 loaded.where("data", "simulate", "parameters", name),
-                f"'{name}' is no parameter of the equations; there is: {', '.join(names) or 'none'}",
+                f"'{name}' is no parameter of the equations; there is: {', '.join(own) or 'none'}",
             )
     truth = {}
     for name in names:
-        own = loaded.config.parameters.get(name)
-        value = section.parameters.get(name, described.nominal.get(name, own.value if own else None))
-        if value is None:
-            faults.add(
-                loaded.where("data", "simulate", "parameters"),
-                f"needs the true value of {name}, e.g. `{name}: 1`",
-            )
-        else:
-            truth[name] = float(value)
+        parameter = loaded.config.parameters.get(name)
+        value = section.parameters.get(name, described.nominal.get(name, parameter.value if parameter else None))
+        values = [value] * len(blank)
+        if isinstance(value, dict):
+            groups = groups_of(parameter.by, blank) if parameter and parameter.by else [e.name for e in blank]
+            values = [value.get(group) for group in groups]
+            missing = [group for group, v in zip(groups, values, strict=True) if v is None]
+            if missing:
+                faults.add(loaded.where("data", "simulate", "parameters", name), f"says nothing of '{missing[0]}'")
+        elif value is None and name in own:
+            faults.add(where, f"needs the true value of {name}, e.g. `{name}: 1`")
+        truth[name] = [e.constants.get(name, _number(v)) for e, v in zip(blank, values, strict=True)]
     return truth
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else math.nan
 
 
 def _centre(
     loaded: LoadedConfig,
     described: Described,
     section: SimulateSection,
-    truth: Mapping[str, float],
+    truth: Mapping[str, list[float]],
+    blank: Sequence[Experiment],
     faults: Faults,
-) -> dict[str, float]:
-    """The initial value of every state before it is spread."""
-    centre = {}
+) -> FloatArray:
+    """The initial values before they are spread, [E, S]."""
+    system = described.system
     for name in section.initial:
-        if name not in described.system.states:
+        if name not in system.states:
             faults.add(
                 loaded.where("data", "simulate", "initial", name),
-                f"'{name}' is no state; the states are {', '.join(described.system.states)}",
+                f"'{name}' is no state; the states are {', '.join(system.states)}",
             )
-    for state in described.system.states:
+    centre = np.zeros((len(blank), len(system.states)))
+    for k, state in enumerate(system.states):
+        name = initial_name(state)
         where = loaded.where("data", "simulate", "initial")
-        formula = described.initial_kind[state] == "formula"
+        formula = described.initial_kind[state] == FORMULA
         if formula and section.spread > 0:
             faults.add(
                 loaded.where("data", "simulate", "spread"),
                 f"spreads the initial values, but model.initial fixes that of {state}; set it to `estimate` or `first`",
             )
-        own = loaded.config.parameters.get(initial_name(state))
+        own = loaded.config.parameters.get(name)
         if state in section.initial:
-            centre[state] = section.initial[state]
+            centre[:, k] = section.initial[state]
         elif formula:
-            with faults.catching():
-                values = {symbol(n): float(v) for n, v in truth.items()}
-                centre[state] = float(put_numbers(described.system.initial[state], values))
-        elif own is not None and own.value is not None:
-            centre[state] = own.value
+            centre[:, k] = numpy_function([system.initial[state]], tuple(truth))(*truth.values())[0]
+        elif any(name in e.constants for e in blank) or (own is not None and own.value is not None):
+            default = own.value if own is not None else None
+            centre[:, k] = [e.constants.get(name, _number(default)) for e in blank]
         elif state in described.nominal_initial:
-            centre[state] = described.nominal_initial[state]
+            centre[:, k] = described.nominal_initial[state]
         else:
             faults.add(where, f"needs the initial value of {state}, e.g. `{state}: 1`")
     return centre
 
 
-def _sigma(loaded: LoadedConfig, described: Described, section: SimulateSection, faults: Faults) -> FloatArray:
-    """Standard deviation per observable, [O]."""
-    observables = tuple(described.system.observables)
-    if not isinstance(section.noise, dict):
-        return np.full(len(observables), float(section.noise))
-    for name in section.noise:
-        if name not in observables:
-            faults.add(
-                loaded.where("data", "simulate", "noise", name),
-                f"'{name}' is no observable; there is: {', '.join(observables)}",
-            )
-    return np.array([float(section.noise.get(name, 0.0)) for name in observables])
-
-
 @dataclass(frozen=True)
 class TrueModel:
-    """The model that made simulated data: solved again where a picture needs the true curve."""
+    """The model that made simulated data: solved again where a picture needs the true curve.
+
+    local: [E, L], the system's parameters in each experiment.
+    """
 
     system: System
-    starts: FloatArray
+    local: FloatArray
 
     def solve(self, experiments: Sequence[Experiment]) -> tuple[list[FloatArray], list[FloatArray]]:
         """States [T, S] and observables [T, O] of each experiment at its times. Raises SolveError."""
         system = self.system
         engine = make_engine(system, TIGHT)
-        observe = numpy_function(list(system.observables.values()), (*system.states, "t"))
-        order = [system.states.index(name.removesuffix("_0")) for name in system.parameters]
+        observe = numpy_function(
+            list(system.observables.values()), (*system.states, "t", *system.parameters, *system.inputs)
+        )
         states, observables = [], []
-        trajectories = engine.solve(self.starts[:, order], experiments)
-        for experiment, trajectory in zip(experiments, trajectories, strict=True):
+        trajectories = engine.solve(self.local, experiments)
+        for experiment, trajectory, p in zip(experiments, trajectories, self.local, strict=True):
             if trajectory.failure is not None:
                 raise SolveError(f"experiment {experiment.name}: {trajectory.failure}")
-            columns = observe(*trajectory.y.T, experiment.times)
+            inputs = [experiment.inputs[name](experiment.times) for name in system.inputs]
+            columns = observe(*trajectory.y.T, experiment.times, *p, *inputs)
             states.append(trajectory.y)
             observables.append(
                 np.stack([np.broadcast_to(column, experiment.times.shape) for column in columns], axis=-1)

@@ -1,8 +1,10 @@
-"""Fitting with Adam: Dataset, DataLoader, epochs, frames."""
+"""Training by gradients: stages, optimizer, epochs, frames."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,16 +12,22 @@ import torch
 from torch import nn
 
 from odefit.config.schema import FitSection
-from odefit.data.dataset import data_loader
 from odefit.data.experiments import FloatArray
 from odefit.errors import ConfigError, SolveError
 from odefit.objective.likelihood import Likelihood, ProfileLikelihood
+from odefit.objective.linearised import Linearisation
+from odefit.objective.matching import MatchingObjective
+from odefit.objective.network_units import set_network_units
 from odefit.objective.training import Loss, TrainingObjective
-from odefit.optimizers.adam import AdamOptions, Epoch, Schedule, minimize_adam
+from odefit.objective.windows import WindowObjective
+from odefit.optimizers.adam import AdamOptions, Epoch, Schedule, Training, minimize_adam
+from odefit.optimizers.damped import minimize_damped
+from odefit.optimizers.whole import minimize_whole
 from odefit.runs.assembly import Assembly
 from odefit.runs.found import Found, Table
 from odefit.runs.progress import Progress
 from odefit.runs.results import Status
+from odefit.runs.stages import Optimizer, Round, Stage, State, WindowOptions, stages_of, whole_batch
 
 EPOCHS, LEARNING_RATE = 500, 1e-2
 # Closer to the optimum than this share of a standard error, a training has found it.
@@ -28,9 +36,25 @@ FRAME_TIMES, FRAME_EXPERIMENTS = 200, 4
 SHOWN_PARAMETERS = 50
 
 
-def train(assembly: Assembly, progress: Progress) -> Found:
-    """Run the training loop that the config asks for."""
+@dataclass(frozen=True)
+class Plan:
+    """How a training goes. optimizer: `adam`, or on all data at once `lbfgs`, or `least_squares` for few weights.
+
+    whole: epochs on whole series, the last stage; match: iterations of gradient matching, the first one. None leaves a
+    stage out. normalise: networks take the units of their inputs and outputs from the data.
+    """
+
+    optimizer: Optimizer = "adam"
+    whole: int | None = EPOCHS
+    match: int | None = None
+    windows: WindowOptions | None = None
+    normalise: bool = False
+
+
+def train(assembly: Assembly, progress: Progress, plan: Plan | None = None) -> Found:
+    """Run the training that the config asks for. plan: default the stage on whole series alone, with Adam."""
     problem, section = assembly.problem, assembly.loaded.config.fit
+    plan = plan or Plan(whole=section.epochs or EPOCHS)
     loss = section.loss or "mse"
     if section.starts > 1:
         raise ConfigError(assembly.loaded.where("fit", "starts"), "Adam trains from one start; remove the key")
@@ -42,21 +66,15 @@ def train(assembly: Assembly, progress: Progress) -> Found:
     u = torch.as_tensor(problem.table.search(problem.table.values), dtype=dtype, device=solver.device)
     module = TrainingObjective(problem, networks, loss, u)
     generator = torch.Generator().manual_seed(section.seed)
-    batches = data_loader(
-        problem.experiments,
-        batch_size=section.batch_size or len(problem.experiments),
-        generator=generator,
-        dtype=dtype,
-        device=torch.device(solver.device),
-    )
-    options = adam_options(section)
-    recorder = _Recorder(assembly, module, section.plot_every, progress)
-    progress.begin("epochs", options.epochs)
-    training = minimize_adam(module, batches, options, recorder)
-    progress.end()
+    state = State(module, generator, section.batch_size, plan.optimizer)
+    if plan.normalise:
+        set_network_units(problem, networks, state.smoothed)
+    stages = stages_of(plan.optimizer, plan.whole, plan.match, plan.windows)
+    recorder = _Recorder(assembly, module, section.plot_every, progress, len(stages) > 1)
+    training = run_stages(stages, state, plan, adam_options(section), recorder)
     for note in problem.engine.notes:
         progress.note(note)
-    theta = problem.table.natural(module.u.detach().to(torch.float64).cpu().numpy())
+    theta = state.theta
     if loss == "mse":
         theta = with_best_sigmas(assembly, theta)
     status, message = training.status, training.message
@@ -66,12 +84,52 @@ def train(assembly: Assembly, progress: Progress) -> Found:
         theta,
         status,
         message,
-        "adam",
+        plan.optimizer,
         recorder.history(),
         frames=recorder.frames(),
         weights=networks.state_dict() if len(networks) else None,
         n_weights=sum(q.numel() for q in networks.parameters()),
     )
+
+
+def run_stages(
+    stages: Sequence[Stage], state: State, plan: Plan, options: AdamOptions, recorder: _Recorder
+) -> Training:
+    """One stage after the other; how the last one ended. A stage that is not possible is left out, and said."""
+    training = Training("failed", "no stage could be run", {}, math.inf, 0, ())
+    for stage in stages:
+        why = stage.obstacle(state.problem)
+        if why is not None:
+            recorder.progress.note(f"The stage `{stage.name}` is left out: {why}.")
+            continue
+        recorder.begin(stage)
+        try:
+            for part in stage.rounds(state):
+                training = minimise(part, state, plan, options, recorder)
+                if training.status == "interrupted":
+                    break
+        except SolveError as error:
+            training = Training("failed", f"the stage `{stage.name}` cannot begin: {error}", {}, math.inf, 0, ())
+        recorder.progress.end()
+        if training.status == "interrupted":
+            break
+        if training.status == "failed" and stage is not stages[-1]:
+            recorder.progress.note(f"The stage `{stage.name}` achieved nothing: {training.message}.")
+    return training
+
+
+def minimise(part: Round, state: State, plan: Plan, options: AdamOptions, recorder: _Recorder) -> Training:
+    """One round with the plan's optimizer. Gradient matching has one batch and no solver: L-BFGS in any case."""
+    module = part.module
+    if plan.optimizer == "adam" and not isinstance(module, MatchingObjective):
+        return minimize_adam(module, part.batches, replace(options, epochs=part.epochs), recorder)
+    batch, decay = whole_batch(part.batches), options.weight_decay
+    low, high = state.problem.table.search_bounds()
+    if plan.optimizer == "least_squares" and isinstance(module, WindowObjective) and module.is_least_squares:
+        box = (torch.as_tensor(low).to(module.u), torch.as_tensor(high).to(module.u))
+        starts = module.starts if module.start_kind == "free" else None
+        return minimize_damped(module, Linearisation(module), batch, part.epochs, box, starts, decay, recorder)
+    return minimize_whole(module, batch, part.epochs, {"u": (low, high)}, decay, recorder)
 
 
 def adam_options(section: FitSection) -> AdamOptions:
@@ -138,10 +196,18 @@ def with_best_sigmas(assembly: Assembly, theta: FloatArray) -> FloatArray:
 
 
 class _Recorder:
-    """Called after every epoch: the history, the progress bar and the frames."""
+    """Called after every epoch: the history, the progress bar and the frames.
+
+    Epochs are numbered through all stages; with several, the history says which one each belongs to.
+    """
 
     def __init__(
-        self, assembly: Assembly, module: TrainingObjective, plot_every: int | None, progress: Progress
+        self,
+        assembly: Assembly,
+        module: TrainingObjective,
+        plot_every: int | None,
+        progress: Progress,
+        several: bool = False,
     ) -> None:
         self.assembly, self.module, self.plot_every, self.progress = assembly, module, plot_every, progress
         table = assembly.problem.table
@@ -149,19 +215,27 @@ class _Recorder:
         moving = [n for n in table.estimated_names if module.loss == "nll" or table[n].role != "noise"]
         few = len(moving) <= SHOWN_PARAMETERS
         self.names = tuple(name for name in moving if few or table[name].role == "model")
+        self.several, self._stage, self._begun = several, "", 0
         self._rows: list[list[Any]] = []
         self._frames: list[list[Any]] = []
+
+    def begin(self, stage: Stage) -> None:
+        self._stage, self._begun = stage.name, len(self._rows)
+        self.progress.begin(f"epochs, {stage.name}" if self.several else "epochs", stage.epochs)
 
     def __call__(self, epoch: Epoch, _module: nn.Module) -> None:
         table = self.assembly.problem.table
         theta = table.natural(self.module.u.detach().to(torch.float64).cpu().numpy())
         estimates = {name: float(theta[table.index[name]]) for name in self.names}
-        self._rows.append([epoch.epoch, epoch.loss, epoch.learning_rate, epoch.gradient_norm, *estimates.values()])
-        self.progress.epoch(epoch.epoch, epoch.loss, estimates)
-        if self.plot_every and (epoch.epoch == 1 or epoch.epoch % self.plot_every == 0):
-            self._keep_frame(epoch, theta)
+        number = len(self._rows) + 1
+        stage = [self._stage] if self.several else []
+        numbers = [number, epoch.loss, epoch.learning_rate, epoch.gradient_norm]
+        self._rows.append([*numbers, *stage, *estimates.values()])
+        self.progress.epoch(number - self._begun, epoch.loss, estimates)
+        if self.plot_every and (number == 1 or number % self.plot_every == 0):
+            self._keep_frame(number, epoch.loss, theta)
 
-    def _keep_frame(self, epoch: Epoch, theta: Any) -> None:
+    def _keep_frame(self, number: int, loss: float, theta: Any) -> None:
         problem = self.assembly.problem
         # Bindings are per experiment, so all are solved and the first few kept.
         chosen = [
@@ -174,12 +248,13 @@ class _Recorder:
             return
         for experiment, curve in list(zip(chosen, curves, strict=True))[:FRAME_EXPERIMENTS]:
             self._frames += [
-                [epoch.epoch, epoch.loss, experiment.name, float(t), *map(float, row)]
+                [number, loss, experiment.name, float(t), *map(float, row)]
                 for t, row in zip(experiment.times, curve, strict=True)
             ]
 
     def history(self) -> Table:
-        return Table(("epoch", "loss", "learning_rate", "gradient_norm", *self.names), self._rows)
+        stage = ("stage",) if self.several else ()
+        return Table(("epoch", "loss", "learning_rate", "gradient_norm", *stage, *self.names), self._rows)
 
     def frames(self) -> Table | None:
         if not self._frames:

@@ -3,9 +3,10 @@
 For the prediction m(u) = T(g) of one observable at one time, with slopes dm/du [P] and the covariance C of u,
 
     var m = (dm/du) C (dm/du)',    band = T^-1(m -+ q sqrt(var m)),
-    wider band, for a new measurement = T^-1(m -+ q sqrt(var m + s²)),
+    wider band, for a new measurement = T^-1(m -+ sqrt(q² var m + w²)),
 
-with q the quantile of Student's t. T is the logarithm for log-normal noise, so such a band stays positive.
+with q the quantile of Student's t, and w the distance from m to the quantile of the noise on that side: q s for normal
+noise. T is the logarithm for log-normal noise, so such a band stays positive; bands of counts end at 0.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ import numpy as np
 
 from odefit.data.experiments import Experiment, FloatArray
 from odefit.errors import SolveError
+from odefit.objective.families import family_of
 from odefit.objective.likelihood import Likelihood
+from odefit.objective.observation import Moments, Noise
 from odefit.objective.problem import Problem
 from odefit.uncertainty.intervals import quantile
 
@@ -67,11 +70,28 @@ def prediction_bands(
             variance = np.einsum("ri,ij,rj->r", observed.dm[:, known], c, observed.dm[:, known])
             if observed.dm[:, ~known].any():
                 variance[:] = np.nan
-        noise = np.nan if observed.s is None else np.asarray(observed.s, dtype=np.float64)
-        with np.errstate(over="ignore", invalid="ignore"):
+        noise = problem.observation.noise[name]
+        with np.errstate(all="ignore"):
             # Rounding may leave a variance that is zero in truth a trifle below it.
-            width = q * np.sqrt(np.stack([np.maximum(variance, 0.0), np.maximum(variance, 0.0) + noise**2]))
-            both = np.stack([observed.m - width, observed.m + width], axis=1)
-            limits[..., column] = np.exp(both) if problem.observation.noise[name].is_log else both
+            curve = q * np.sqrt(np.maximum(variance, 0.0))
+            below, above = _noise_widths(noise, observed, level, q)
+            m, wide = observed.m, np.hypot
+            both = np.array([[m - curve, m + curve], [m - wide(curve, below), m + wide(curve, above)]])
+            if noise.family.is_count:
+                both = np.maximum(both, 0.0)
+            limits[..., column] = np.exp(both) if noise.is_log else both
     cuts = np.cumsum([len(e.times) for e in experiments])[:-1]
     return [Band(part[0, 0], part[0, 1], part[1, 0], part[1, 1]) for part in np.split(limits, cuts, axis=2)]
+
+
+def _noise_widths(noise: Noise, observed: Moments, level: float, q: float) -> tuple[FloatArray, FloatArray]:
+    """How far below and above m the noise alone reaches, [R] each; NaN where its level is not known."""
+    family, m = noise.family, observed.m
+    if observed.s is None and family.has_scale:
+        return np.full_like(m, np.nan), np.full_like(m, np.nan)
+    s = np.zeros_like(m) if observed.s is None else np.broadcast_to(np.asarray(observed.s, dtype=np.float64), m.shape)
+    if family is family_of("gaussian"):
+        return q * s, q * s
+    low, high = (family.quantile(p, m, s) for p in ((1 - level) / 2, (1 + level) / 2))
+    # A count's quantile may lie on the other side of its mean.
+    return np.maximum(m - low, 0.0), np.maximum(high - m, 0.0)

@@ -1,0 +1,331 @@
+"""Doses: what is put into the states of which experiment, and when.
+
+A table, one row per dose or per series of equal doses,
+
+    [experiment,] time, [state,] amount [, duration] [, every, count]
+
+Without an experiment (no such column, or an empty cell) a dose goes to every experiment. An empty `duration`
+is 0: the dose enters at once. With `every` and `count` it is given `count` times in all, `every` apart.
+Replicates (`A#2`) get the doses of their experiment (`A`), unless rows of the table name them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from odefit.data.experiments import Dose, Experiment
+from odefit.data.faults import FaultList, PlacedFaults, clip, place, suggest
+from odefit.data.layouts import TIME, replicate_of
+from odefit.data.sheet import Columns, Header, find_columns, read_columns, read_header
+from odefit.data.writing import check_names, number_cell, write_rows
+
+MAX_DOSES = 100_000
+TOO_MANY = f"here the table passes {MAX_DOSES:,} doses in all, which is the limit; repeat them less often"
+NUMBERS = ("time", "amount", "duration", "every", "count")
+OPTIONAL = ("state", "duration", "every", "count")
+
+Where = Callable[..., str]
+
+
+@dataclass(frozen=True)
+class DoseRow:
+    """One dose, and the experiment that gets it: None for every one. where: its place, for faults."""
+
+    experiment: str | None
+    dose: Dose
+    where: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class _Series:
+    """A row of the table as it was written; NaN and "" where nothing was."""
+
+    state: str
+    time: float
+    amount: float
+    duration: float = math.nan
+    every: float = math.nan
+    count: float = math.nan
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """(column, what is wrong there)"""
+        repeated, counted = not math.isnan(self.every), not math.isnan(self.count)
+        if not self.state:
+            yield "state", "no state is named; write where the dose goes, or a default (data.doses.state)"
+        if self.amount == 0:
+            yield "amount", "the amount is 0, which is no dose; write another, or remove the row"
+        if self.duration < 0:
+            yield "duration", f"the duration is {self.duration!r}; it must not be negative (0: all at once)"
+        if self.every <= 0:
+            yield "every", f"the interval is {self.every!r}; it must be positive"
+        if counted and not (self.count >= 1 and self.count.is_integer()):
+            yield "count", f"the count is {self.count:g}; write a whole number, 1 or more"
+        elif counted and self.count > 1 and not repeated:
+            yield "every", "a dose that is given several times needs `every`: the time from one to the next"
+        if repeated and not counted:
+            yield "count", "a dose with `every` needs `count`: how many times it is given in all"
+        if math.isinf(self._at(self.number - 1) + self._length):
+            yield "time", "the last dose ends at no finite time; write smaller numbers"
+
+    @property
+    def number(self) -> int:
+        """How many doses these are."""
+        return 1 if math.isnan(self.count) else max(1, int(self.count))
+
+    def doses(self) -> list[Dose]:
+        return [Dose(self._at(i), self.state, self.amount, self._length) for i in range(self.number)]
+
+    @property
+    def _length(self) -> float:
+        return 0.0 if math.isnan(self.duration) else self.duration
+
+    def _at(self, number: int) -> float:
+        return self.time if number == 0 or math.isnan(self.every) else self.time + float(number) * self.every
+
+
+def read_doses(
+    path: Path | str,
+    *,
+    default_state: str | None = None,
+    time: str | None = None,
+    experiment: str | None = None,
+    where: str = "",
+) -> list[DoseRow]:
+    """Read doses from a CSV file; a repeated dose makes as many rows.
+
+    default_state: where doses go that name no state. time: the time column; default `time`, else `t`.
+    experiment: the column that names the experiment; default `experiment` where there is one.
+    where: the place in the config that names the file, for faults of the file as a whole.
+
+    Other columns are left alone, unless they look like a mistyped one of these. Raises DataError with the
+    faults of the file, the first 20 of them spelled out; more than 100,000 doses in all are one of them.
+    """
+    path = Path(path)
+    key = "experiment" if experiment is None else experiment
+    header = read_header(path, [*([time] if time else TIME), key, "amount", *OPTIONAL], where)
+    faults = FaultList(path)
+    position = _find(header, time, key, experiment is not None, default_state, faults)
+    faults.check()
+    labels = [position[name] for name in ("experiment", "state") if name in position]
+    sheet = read_columns(
+        header,
+        [position[name] for name in NUMBERS if name in position],
+        labels,
+        required={position["time"]: "time", position["amount"]: "amount"},
+        blank=labels,
+        limit=MAX_DOSES,
+        faults=faults,
+    )
+    if not sheet.lines.size and not faults.count:
+        faults.add(0, "", "has a header but no data; write one row per dose")
+    told, lines = faults.lines, sheet.lines.tolist()
+    found, total = [], 0
+    for (name, series), line in zip(_series(sheet, position, default_state or ""), lines, strict=True):
+        if line in told:
+            continue
+        for column, what in series.faults():
+            faults.add(line, header.names[position[column]] if column in position else "", what)
+        total += series.number
+        if total > MAX_DOSES:
+            faults.add(line, "", TOO_MANY)
+            break
+        if not faults.count:
+            found += [DoseRow(name or None, dose, place(path, line)) for dose in series.doses()]
+    faults.check()
+    return found
+
+
+def _find(
+    header: Header, time: str | None, key: str, named: bool, default_state: str | None, faults: FaultList
+) -> dict[str, int]:
+    """What is in which column: of `experiment`, `time`, `amount` and the optional ones, those that are there."""
+    position = find_columns(header, faults)
+    time = time or next((name for name in TIME if name in position), TIME[0])
+    names = {"time": time, "experiment": key, **{name: name for name in ("amount", *OPTIONAL)}}
+    needed = {"time": "the time", "amount": "the amount"}
+    if named:
+        needed["experiment"] = "the experiment"
+    if default_state is None:
+        needed["state"] = "the state that gets it (or set data.doses.state)"
+    for role, meaning in needed.items():
+        if names[role] not in position:
+            what = f"no column '{clip(names[role])}' for {meaning}; {suggest(names[role], position)}"
+            faults.add(header.line, "", what)
+    found = {role: position[name] for role, name in names.items() if name in position}
+    others = [name for name in position if name not in names.values()]
+    for role in ("experiment", *OPTIONAL):
+        # What is optional could be lost to a typing error, and the doses would be other ones.
+        close = difflib.get_close_matches(role, [name.casefold() for name in others], n=1, cutoff=0.85)
+        if close and role not in found and role not in needed:
+            other = next(name for name in others if name.casefold() == close[0])
+            faults.add(header.line, other, f"is this the column '{names[role]}'? Rename it, or call it something else")
+    return found
+
+
+def _series(sheet: Columns, position: Mapping[str, int], default_state: str) -> Iterator[tuple[str, _Series]]:
+    """The rows: the experiment (empty: every one), and what it gets."""
+    count = len(sheet.lines)
+
+    def numbers(name: str) -> list[float]:
+        column: list[float] = sheet.numbers[position[name]].tolist() if name in position else [math.nan] * count
+        return column
+
+    def words(name: str) -> list[str]:
+        if name not in position:
+            return [""] * count
+        labels = sheet.labels[position[name]]
+        return [labels.names[code] for code in labels.codes.tolist()]
+
+    rows = zip(words("experiment"), words("state"), *map(numbers, NUMBERS), strict=True)
+    for experiment, state, *row in rows:
+        yield experiment, _Series(state or default_state, *row)
+
+
+def doses_from_list(items: Sequence[Mapping[str, Any]], where: Where) -> list[DoseRow]:
+    """The same table as a list of mappings: `{time: 0, state: gut, amount: 320}`.
+
+    where: the place of the list, of an item or of one of its keys: `where()`, `where(0)`, `where(0, "amount")`.
+    Raises DataError with its faults, which are those of `read_doses`.
+    """
+    faults = PlacedFaults()
+    found: list[DoseRow] = []
+    total = 0
+    for index, item in enumerate(items):
+        series = _series_of(item, functools.partial(_tell, faults, where, index))
+        if series is None:
+            continue
+        for key, what in series.faults():
+            faults.add(where(index, key), what)
+        total += series.number
+        if total > MAX_DOSES:
+            faults.add(where(index), TOO_MANY)
+            break
+        place = where(index)
+        found += [DoseRow((item.get("experiment") or "").strip() or None, dose, place) for dose in series.doses()]
+    faults.check(where())
+    return found
+
+
+def _tell(faults: PlacedFaults, where: Where, index: int, key: str, what: str) -> None:
+    faults.add(where(index, key), what)
+
+
+def _series_of(item: Mapping[str, Any], tell: Callable[[str, str], None]) -> _Series | None:
+    """One item of the list, or None after a fault that leaves nothing to check."""
+    numbers: dict[str, float] = {}
+    sound = True
+    for key in item:
+        if key not in ("experiment", "state", *NUMBERS):
+            tell(key, f"unknown key; {suggest(key, ('experiment', 'state', *NUMBERS))}")
+    for key in NUMBERS:
+        value = item.get(key)
+        if value is None and key in ("time", "amount"):
+            tell(key, f"the {key} is missing; write a number")
+            sound = False
+        elif value is not None and not _is_finite(value):
+            tell(key, f"must be a finite number (got {clip(repr(value))})")
+            sound = False
+        else:
+            numbers[key] = math.nan if value is None else float(value)
+    for key in ("experiment", "state"):
+        if not isinstance(item.get(key), str | None):
+            tell(key, f"must be a name (got {clip(repr(item[key]))})")
+            sound = False
+    return _Series((item.get("state") or "").strip(), **numbers) if sound else None
+
+
+def _is_finite(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number with hundreds of digits
+        return False
+
+
+def apply_doses(
+    experiments: Sequence[Experiment],
+    rows: Sequence[DoseRow],
+    states: Collection[str],
+    where: str = "",
+    *,
+    partial: bool = False,
+) -> list[Experiment]:
+    """Give every experiment its doses, sorted by time; those of equal time stay in the order of the rows.
+
+    An experiment gets the doses for all, and those of the rows that name it; a replicate that no row names
+    gets those of its experiment.
+
+    states: the states of the system. where: the place of the table as a whole. partial: the experiments are a
+    choice of those that the table is about, so a row may name another one. Raises DataError with all faults:
+    an unknown state or experiment, a dose before the start of an experiment that gets it.
+    """
+    faults = PlacedFaults()
+    known = dict.fromkeys(name for e in experiments for name in (replicate_of(e.name), e.name))
+    own: dict[str | None, list[DoseRow]] = {}
+    for row in rows:
+        own.setdefault(row.experiment, []).append(row)
+        if row.dose.state not in states:
+            faults.unknown(row.where or where, row.dose.state, "is no state", states)
+    for name, of in own.items():
+        if name is not None and name not in known and not partial:
+            for row in of:
+                faults.unknown(row.where or where, name, "is no experiment of the data", known)
+    for_all = tuple(sorted((row.dose for row in own.get(None, ())), key=_time))
+    found, early = [], _Early(faults, where)
+    for experiment in experiments:
+        named = own.get(experiment.name) or own.get(replicate_of(experiment.name)) or []
+        doses = tuple(sorted((*for_all, *(row.dose for row in named)), key=_time)) if named else for_all
+        if doses and doses[0].time < experiment.start:
+            early.tell(experiment, [*own.get(None, ()), *named])
+        found.append(replace(experiment, doses=doses))
+    faults.check(where)
+    return found
+
+
+def _time(dose: Dose) -> float:
+    return dose.time
+
+
+class _Early:
+    """Tells of doses before the start of an experiment: once for each row of the table."""
+
+    def __init__(self, faults: PlacedFaults, where: str) -> None:
+        self.faults = faults
+        self.where = where
+        self.told: set[str] = set()
+
+    def tell(self, experiment: Experiment, rows: Sequence[DoseRow]) -> None:
+        for row in rows:
+            place = row.where or self.where
+            if row.dose.time < experiment.start and place not in self.told:
+                self.told.add(place)
+                what = f"the dose at t = {row.dose.time!r} comes before experiment {clip(experiment.name)} starts"
+                self.faults.add(place, f"{what} (t = {experiment.start!r}); move one of the two")
+
+
+def write_doses(path: Path | str, experiments: Sequence[Experiment]) -> None:
+    """Write the doses of the experiments, one row per dose, whole or not at all; `read_doses` gives them back.
+
+    A replicate with the doses of its experiment has no rows of its own. Write only where there are doses: a
+    table without rows is a fault to `read_doses`. Raises DataError for names that could not be read back,
+    OSError as `atomic_write`.
+    """
+    header = ("experiment", "time", "state", "amount", "duration")
+    check_names(path, header, [experiment.name for experiment in experiments])
+    doses_of = {experiment.name: experiment.doses for experiment in experiments}
+    rows = []
+    for name, doses in doses_of.items():
+        base = replicate_of(name)
+        if base != name and doses_of.get(base) == doses:
+            continue
+        for dose in doses:
+            numbers = [number_cell(number) for number in (dose.time, dose.amount, dose.duration)]
+            rows.append([name, numbers[0], dose.state, *numbers[1:]])
+    write_rows(path, header, rows)

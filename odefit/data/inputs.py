@@ -1,0 +1,246 @@
+"""Inputs: known functions of time that formulas may name, from measured points.
+
+A table, one row per point; several inputs may share one file, each with a column of its own,
+
+    [experiment,] time, temperature [, light]
+
+An empty cell says that this input has no point there. Without an experiment (no such column, or an empty
+cell) a point belongs to the input of all experiments; where an experiment has points of its own, these alone
+are its input. Replicates (`A#2`) take the input of their experiment (`A`), unless they have their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from odefit.data.cells import IntArray
+from odefit.data.experiments import Experiment, FloatArray, Input
+from odefit.data.faults import FaultList, PlacedFaults, clip, suggest
+from odefit.data.layouts import TIME, replicate_of
+from odefit.data.sheet import Header, find_columns, read_columns, read_header
+from odefit.data.writing import check_names, number_cell, write_rows
+
+Interpolation = Literal["linear", "previous", "cubic"]
+Where = Callable[..., str]
+
+
+def interpolate(times: FloatArray, values: FloatArray, interpolation: Interpolation) -> Input:
+    """The function through the points (times [K], increasing; values [K]); after the last one it stays there.
+
+    linear: straight lines, so two points or more. previous: steps, each value holds until the next point.
+    cubic: a spline with two continuous derivatives, not-a-knot at its ends (a line through two points, a
+    parabola through three), as SciPy's CubicSpline. The points stand in the result as they are: knots, and
+    the constant coefficients.
+    """
+    coefficients = np.zeros((len(times), 4))
+    if interpolation == "linear":
+        with np.errstate(over="ignore", invalid="ignore"):
+            coefficients[:-1, 1] = np.diff(values) / np.diff(times)
+    elif interpolation == "cubic":
+        from scipy.interpolate import CubicSpline
+
+        with np.errstate(all="ignore"):
+            coefficients[:-1] = CubicSpline(times, values).c[::-1].T
+    coefficients[:, 0] = values
+    return Input(times, coefficients)
+
+
+def read_input(
+    path: Path | str,
+    column: str,
+    *,
+    name: str,
+    time: str | None = None,
+    experiment: str | None = None,
+    interpolation: Interpolation = "linear",
+    where: str = "",
+) -> dict[str | None, Input]:
+    """Read one input from a CSV file: experiment -> its function of time, None -> that of all others.
+
+    column: the column of its values. name: what formulas call it. time: the time column; default `time`, else
+    `t`. experiment: the column that names the experiment; default `experiment` where there is one.
+    where: the place in the config that names the file, for faults of the file as a whole.
+
+    Raises DataError with the faults of the file, the first 20 of them spelled out: times that do not increase
+    within an experiment, too few points (two, or one for `previous`), no points at all.
+    """
+    path = Path(path)
+    header = read_header(path, [column, *([time] if time else TIME), experiment or "experiment"], where)
+    faults = FaultList(path)
+    time_at, value_at, experiment_at = _find(header, column, name, time, experiment, faults)
+    faults.check()
+    labelled = [] if experiment_at is None else [experiment_at]
+    sheet = read_columns(
+        header, [time_at, value_at], labelled, required={time_at: "time"}, blank=labelled, faults=faults
+    )
+    if not sheet.lines.size and not faults.count:
+        faults.add(0, "", "has a header but no data; write one row per point")
+    names: tuple[str, ...] = ("",)
+    codes = np.zeros(len(sheet.lines), dtype=np.int64)
+    if experiment_at is not None:
+        names, codes = sheet.labels[experiment_at].names, sheet.labels[experiment_at].codes
+    rows = np.flatnonzero(~np.isnan(sheet.numbers[time_at]) & ~np.isnan(sheet.numbers[value_at]))
+    if not rows.size and not faults.count:
+        faults.add(0, header.names[value_at], f"has no number at all; the input {name} needs some")
+    rows = rows[np.argsort(codes[rows], kind="stable")]
+    codes, lines = codes[rows], sheet.lines[rows]
+    times, values = sheet.numbers[time_at][rows], sheet.numbers[value_at][rows]
+    _check_order(codes, times, lines, header.names[time_at], faults)
+    faults.check()  # a point that could not be read would draw a second fault below
+    found: dict[str | None, Input] = {}
+    bounds = np.flatnonzero(np.diff(codes, prepend=-1, append=-1))
+    for low, high in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+        key = names[codes[low]] or None
+        try:
+            found[key] = _through(times[low:high], values[low:high], interpolation)
+        except ValueError as error:
+            of = "" if key is None else f" of experiment {clip(key)}"
+            faults.add(int(lines[low]), header.names[value_at], f"the input {name}{of} {error}")
+    faults.check()
+    return found
+
+
+def _find(
+    header: Header, column: str, name: str, time: str | None, experiment: str | None, faults: FaultList
+) -> tuple[int, int, int | None]:
+    """The positions of the time, the values and the experiment. After a fault they are of no use."""
+    position = find_columns(header, faults)
+    time = time or next((candidate for candidate in TIME if candidate in position), TIME[0])
+    if experiment is None and "experiment" in position and column != "experiment":
+        experiment = "experiment"
+    roles = {time: "the time", column: f"the input {name}"}
+    if len(roles) < 2 or experiment in roles:
+        faults.add(header.line, column, "two roles ask for this column; each needs its own")
+    if experiment is not None:
+        roles[experiment] = "the experiment"
+    for wanted, role in roles.items():
+        if wanted not in position:
+            faults.add(header.line, "", f"no column '{clip(wanted)}' for {role}; {suggest(wanted, position)}")
+    return position.get(time, 0), position.get(column, 0), None if experiment is None else position.get(experiment, 0)
+
+
+def _check_order(codes: IntArray, times: FloatArray, lines: IntArray, column: str, faults: FaultList) -> None:
+    for row in np.flatnonzero((codes[1:] == codes[:-1]) & (times[1:] <= times[:-1])).tolist():
+        time, before, line = float(times[row + 1]), float(times[row]), int(lines[row])
+        if time == before:
+            what = f"time {time!r} comes again (line {line}); an input has one value at each time"
+        else:
+            what = f"time {time!r} after {before!r} (line {line}) of the same input; sort the rows"
+        faults.add(int(lines[row + 1]), column, what)
+
+
+def _through(times: FloatArray, values: FloatArray, interpolation: Interpolation) -> Input:
+    """`interpolate`, or a ValueError whose text says what the input has too little or too much of."""
+    needed = 1 if interpolation == "previous" else 2
+    if len(times) < needed:
+        raise ValueError(f"has one point, and `{interpolation}` needs two; add rows, or use `previous`")
+    try:
+        found = interpolate(times, values, interpolation)
+    except (ValueError, np.linalg.LinAlgError):
+        found = None
+    if found is None or not np.isfinite(found.coefficients).all():
+        raise ValueError("has points too close together, or values too large, to draw a curve through them")
+    return found
+
+
+def apply_inputs(
+    experiments: Sequence[Experiment],
+    inputs: Mapping[str, Mapping[str | None, Input]],
+    where: Where,
+    *,
+    held: Collection[str] = (),
+    partial: bool = False,
+) -> list[Experiment]:
+    """Give every experiment every input: its own, else that of the experiment it replicates, else that for all.
+
+    where: the place of an input in the config: `where(name)`. held: the inputs whose last value holds on after
+    their last point (steps, say), so that they never end. partial: the experiments are a choice of those that
+    the inputs are about, so an input may have points for another one. Raises DataError with all faults: an
+    experiment without an input, an input for no experiment, one that begins too late or ends too early.
+    """
+    faults = PlacedFaults()
+    known = dict.fromkeys(name for e in experiments for name in (replicate_of(e.name), e.name))
+    mine: list[dict[str, Input]] = [{} for _ in experiments]
+    for name, by in inputs.items():
+        users: dict[str | None, list[Experiment]] = {}
+        for experiment, own in zip(experiments, mine, strict=True):
+            keys = (experiment.name, replicate_of(experiment.name), None)
+            key = next((key for key in keys if key in by), "")
+            if key == "":
+                what = f"experiment {clip(replicate_of(experiment.name))} has no input {name}; add rows for it"
+                faults.add(where(name), what)
+                continue
+            own[name] = by[key]
+            users.setdefault(key, []).append(experiment)
+        for key in by:
+            if key is not None and key not in known and not partial:
+                faults.unknown(where(name), key, "has points in its table, and is no experiment of the data", known)
+        for key, of in users.items():
+            for what in _gaps(by[key], "" if key is None else f" of experiment {clip(key)}", of, name in held):
+                faults.add(where(name), what)
+    faults.check()
+    return [replace(e, inputs={**e.inputs, **own}) for e, own in zip(experiments, mine, strict=True)]
+
+
+def _gaps(known: Input, of: str, users: Sequence[Experiment], held: bool) -> Iterator[str]:
+    """Where an input is not known although an experiment needs it."""
+    first = min(users, key=lambda e: e.start)
+    if known.knots[0] > first.start:
+        what = f"the input{of} begins at t = {float(known.knots[0])!r}, after experiment {clip(first.name)} starts"
+        yield f"{what}; add a row at t = {float(first.start)!r}"
+    last = max(users, key=lambda e: float(e.times[-1]))
+    if known.knots[-1] < last.times[-1] and not held:
+        what = f"the input{of} ends at t = {float(known.knots[-1])!r}, before the last measurement of experiment"
+        yield f"{what} {clip(last.name)}; add a row at t = {float(last.times[-1])!r}"
+
+
+def write_inputs(path: Path | str, experiments: Sequence[Experiment], *, time: str = "time") -> None:
+    """Write the points of all inputs into one CSV, whole or not at all: a column for each input.
+
+    `read_input` gives every input back exactly, when it is told the interpolation. What all experiments share
+    is written once, with an empty `experiment`; so is what a replicate shares with its experiment, under the
+    experiment's name. Write only where there are inputs: a table without rows is a fault to `read_input`.
+    Raises DataError for names that could not be read back, OSError as `atomic_write`.
+    """
+    names = list(dict.fromkeys(name for e in experiments for name in e.inputs))
+    header = ["experiment", time, *names]
+    check_names(path, header, [e.name for e in experiments])
+    blocks: dict[str, dict[str, Input]] = {}
+    for name in names:
+        for key, known in _distinct(name, experiments):
+            blocks.setdefault(key, {})[name] = known
+    write_rows(path, header, (row for key, block in blocks.items() for row in _point_rows(key, block, names)))
+
+
+def _distinct(name: str, experiments: Sequence[Experiment]) -> list[tuple[str, Input]]:
+    """(experiment, or empty for all; the input) without what follows from the others."""
+    inputs = {e.name: e.inputs[name] for e in experiments if name in e.inputs}
+    first = next(iter(inputs.values()))
+    if len(inputs) == len(experiments) and all(_same(first, other) for other in inputs.values()):
+        return [("", first)]
+    bases = {key: inputs.get(replicate_of(key)) for key in inputs}
+    return [
+        (key, known)
+        for key, known in inputs.items()
+        if replicate_of(key) == key or (base := bases[key]) is None or not _same(known, base)
+    ]
+
+
+def _same(a: Input, b: Input) -> bool:
+    return a is b or (np.array_equal(a.knots, b.knots) and np.array_equal(a.coefficients, b.coefficients))
+
+
+def _point_rows(key: str, block: Mapping[str, Input], names: Sequence[str]) -> Iterator[list[str]]:
+    """The rows of one experiment: a point of an input is a knot and the constant of the polynomial there."""
+    times = np.unique(np.concatenate([known.knots for known in block.values()]))
+    cells = np.full((len(times), len(names)), np.nan)
+    for number, name in enumerate(names):
+        if name in block:
+            cells[np.searchsorted(times, block[name].knots), number] = block[name].coefficients[:, 0]
+    for time, row in zip(times.tolist(), cells.tolist(), strict=True):
+        yield [key, number_cell(time), *map(number_cell, row)]

@@ -1,0 +1,107 @@
+"""What a latent ODE is compared with: a recurrent network that forecasts step by step.
+
+It reads the observed points in their order, says what the next point will be, and from then on reads its own
+predictions. Each prediction is the point before it plus what the network adds, which makes a network that has learnt
+nothing predict that nothing changes: a far better start than predicting zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from odefit.errors import DataError
+from odefit.latent.objective import grown
+from odefit.latent.series import Series
+
+
+class Baseline(nn.Module):
+    """A GRU with one layer of `hidden` units; [E, T, O] series on a regular grid, in the units of the data."""
+
+    centre: Tensor
+    scale: Tensor
+
+    def __init__(self, observables: int, hidden: int) -> None:
+        super().__init__()
+        self.recurrent = nn.GRU(observables, hidden, batch_first=True)
+        self.head = nn.Linear(hidden, observables)
+        self.register_buffer("centre", torch.zeros(observables))
+        self.register_buffer("scale", torch.ones(observables))
+
+    @torch.no_grad()
+    def set_units(self, series: Series) -> None:
+        """Take each observable's mean and spread from series."""
+        values = series.values.flatten(0, 1)
+        self.centre.copy_(values.mean(dim=0))
+        spread = values.std(dim=0, correction=0)
+        self.scale.copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))
+
+    def follow(self, values: Tensor) -> Tensor:
+        """What is predicted for points 2 to T when each is predicted from the true points before it: [E, T-1, O]."""
+        x = self._scaled(values[:, :-1])
+        states, _ = self.recurrent(x)
+        return self._unscaled(x + self.head(states))
+
+    def continue_(self, values: Tensor, more: int) -> Tensor:
+        """Points 2 to T from the points before them, then `more` points from its own predictions: [E, T-1+more, O]."""
+        x = self._scaled(values)
+        states, state = self.recurrent(x)
+        followed = x + self.head(states)
+        own = [followed[:, -1:]]
+        while len(own) < more:
+            states, state = self.recurrent(own[-1], state)
+            own.append(own[-1] + self.head(states))
+        return self._unscaled(torch.cat((followed[:, :-1], *own[:more]), dim=1))
+
+    def _scaled(self, values: Tensor) -> Tensor:
+        return (values - self.centre) / self.scale
+
+    def _unscaled(self, values: Tensor) -> Tensor:
+        return self.centre + self.scale * values
+
+
+def hidden_units(observables: int, parameters: int) -> int:
+    """The hidden units with which a baseline comes closest to so many parameters."""
+    # 3 H (O + H) + 6 H of the GRU, O (H + 1) of the head.
+    linear = 4 * observables + 6
+    root = (linear**2 + 12 * (parameters - observables)) ** 0.5
+    return max(1, round((root - linear) / 6))
+
+
+@dataclass(frozen=True)
+class BaselineOptions:
+    """How a baseline is trained.
+
+    observed: how many points it reads. forced: over this first share of the training every point is predicted from
+    the true ones before it; afterwards only the observed points are true. grow: over this share of the whole training,
+    after that, the horizon grows to the whole grid.
+    """
+
+    observed: int
+    forced: float = 0.2
+    grow: float = 0.3
+
+
+class BaselineLoss:
+    """Mean squared error of a baseline's predictions, in squared spreads. Raises DataError for gaps in the series."""
+
+    def __init__(self, model: Baseline, series: Series, options: BaselineOptions) -> None:
+        if not bool(series.mask.all()):
+            raise DataError("baseline", "reads complete series on one grid only; remove series with missing values")
+        self.model, self.series, self.options = model, series, options
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def loss(self, rows: Tensor, progress: float, generator: torch.Generator) -> Tensor:  # noqa: ARG002
+        """Of some series; progress: 0 at the beginning of a training, 1 at its end."""
+        values, o = self.series.values[rows], self.options
+        if progress < o.forced:
+            predicted = self.model.follow(values)
+        else:
+            n = grown(o.observed, values.shape[1], progress - o.forced, o.grow)
+            values = values[:, :n]
+            predicted = self.model.continue_(values[:, : o.observed], n - o.observed)
+        return ((predicted - values[:, 1:]) / self.model.scale).square().mean()

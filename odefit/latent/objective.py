@@ -1,0 +1,118 @@
+"""What a latent ODE is trained by: the evidence lower bound.
+
+    ELBO = E_q(z0 | x) [log p(x | z0)] - KL(q(z0 | x) || N(0, I))  <=  log p(x)
+
+Source: Kingma & Welling (2014), "Auto-encoding variational Bayes"; for ODEs Chen et al. (2018), section 5.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from odefit.latent.model import LatentODE, Posterior
+from odefit.latent.series import Reading, Series, read_backwards
+
+FIRST_HORIZON = 0.25
+"""The share of the grid with which a growing horizon begins, where the encoder reads everything."""
+
+
+class Terms(NamedTuple):
+    """Of each series: the expected log-likelihood, from one draw of z0, and the divergence; [E] each, in nats."""
+
+    reconstruction: Tensor
+    divergence: Tensor
+
+    @property
+    def elbo(self) -> Tensor:
+        return self.reconstruction - self.divergence
+
+
+@dataclass(frozen=True)
+class ElboOptions:
+    """How the bound is estimated in a step of the training.
+
+    times_per_step: so many points of the grid, drawn anew for each step, stand for all; None: all of them.
+    anneal: over this share of the training the weight of the divergence grows from 0 to 1.
+    grow: over this share of the training the horizon grows from the observed part to the whole grid.
+    """
+
+    times_per_step: int | None = None
+    anneal: float = 0.1
+    grow: float = 0.3
+
+
+def divergence(q: Posterior) -> Tensor:
+    """KL(q || N(0, I)) = 1/2 sum(mean² + variance - 1 - log variance), [E]."""
+    squares = q.mean.square() + q.log_variance.exp()
+    return 0.5 * (squares - 1.0 - q.log_variance).sum(dim=-1)
+
+
+def log_density(values: Tensor, mean: Tensor, sigma: Tensor) -> Tensor:
+    """log N(values; mean, sigma²), elementwise."""
+    return -0.5 * ((values - mean) / sigma).square() - sigma.log() - 0.5 * math.log(2 * math.pi)
+
+
+class Elbo:
+    """The bound of a latent ODE on series whose encoder reads what was measured until `observed` (elapsed time).
+
+    observed: default the end of the grid. Raises DataError for series without a measurement in that part.
+    """
+
+    def __init__(
+        self, model: LatentODE, series: Series, options: ElboOptions | None = None, observed: float | None = None
+    ) -> None:
+        self.model, self.series, self.options = model, series, options or ElboOptions()
+        end = float(series.grid[-1])
+        self.reading = read_backwards(series, end if observed is None else observed)
+        self.first = max(series.until(end * FIRST_HORIZON if observed is None else observed), 2)
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def terms(self, rows: Tensor, points: Tensor, generator: torch.Generator) -> Terms:
+        """Of some series [E], their likelihood summed over some points of the grid [K], increasing."""
+        return elbo_terms(self.model, self.reading.rows(rows), self.series.rows(rows), points, generator)
+
+    def loss(self, rows: Tensor, progress: float, generator: torch.Generator) -> Tensor:
+        """-ELBO per measurement of some series, in nats; progress: 0 at the beginning of a training, 1 at its end.
+
+        An estimate from one draw of z0 and, with times_per_step, from a sample of the times: unbiased for the whole
+        grid once the horizon and the weight of the divergence have grown.
+        """
+        n = grown(self.first, len(self.series.grid), progress, self.options.grow)
+        points = draw_points(n, self.options.times_per_step, generator)
+        terms = self.terms(rows, points, generator)
+        weight = min(1.0, progress / self.options.anneal) if self.options.anneal > 0 else 1.0
+        measured = float(self.series.mask[rows][:, :n].sum())
+        likelihood = terms.reconstruction.sum() * (n / len(points))
+        return (weight * terms.divergence.sum() - likelihood) / max(measured, 1.0)
+
+
+def elbo_terms(
+    model: LatentODE, reading: Reading, series: Series, points: Tensor, generator: torch.Generator
+) -> Terms:
+    """Both terms of each series, from one draw of z0; points: [K] which of the grid count, increasing."""
+    posterior = model.encode(reading)
+    z = model.evolve(posterior.sample(generator), series.grid[points])
+    density = log_density(series.values[:, points], model.decode(z).transpose(0, 1), model.sigma)
+    reconstruction = torch.where(series.mask[:, points], density, 0.0).sum(dim=(1, 2))
+    return Terms(reconstruction, divergence(posterior))
+
+
+def grown(first: int, last: int, progress: float, share: float) -> int:
+    """How many points of a grid count: from `first` to `last`, linearly over a share of the training."""
+    if progress >= share:
+        return last
+    return min(first + round((last - first) * progress / share), last)
+
+
+def draw_points(n: int, wanted: int | None, generator: torch.Generator) -> Tensor:
+    """`wanted` of the numbers 0 to n - 1, increasing; all of them where fewer are there."""
+    if wanted is None or wanted >= n:
+        return torch.arange(n)
+    return torch.randperm(n, generator=generator)[:wanted].sort().values

@@ -1,0 +1,101 @@
+"""Series as a latent ODE sees them: all on one grid, and the observed part of each as the encoder reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from odefit.data.dataset import collate
+from odefit.data.experiments import Experiment
+from odefit.errors import DataError, Fault
+
+
+@dataclass(frozen=True)
+class Series:
+    """E series on the union of their times.
+
+    grid: [G] elapsed times since each one's start, float64, strictly increasing from 0.
+    values: [E, G, O] measurements, 0 where there is none. mask: [E, G, O] True where there is one.
+    """
+
+    grid: Tensor
+    values: Tensor
+    mask: Tensor
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def n_observables(self) -> int:
+        return self.values.shape[2]
+
+    def rows(self, rows: Tensor | slice) -> Series:
+        """Some of the series, on the same grid."""
+        return Series(self.grid, self.values[rows], self.mask[rows])
+
+    def until(self, end: float) -> int:
+        """How many points of the grid are not later than `end`."""
+        return int((self.grid <= end * (1 + 1e-9)).sum())
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the encoder reads of E series: L points of each, latest first, padded at the end.
+
+    inputs: [E, L, 2 O + 1]: the measurements (0 where there is none), 1 where there is one and 0 where not, and how
+    much earlier the point read next was measured (after the last: how much earlier the series started).
+    lengths: [E] how many points there are.
+    """
+
+    inputs: Tensor
+    lengths: Tensor
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def rows(self, rows: Tensor | slice) -> Reading:
+        return Reading(self.inputs[rows], self.lengths[rows])
+
+
+def series_of(experiments: Sequence[Experiment], dtype: torch.dtype = torch.float32) -> Series:
+    """The measurements of experiments, each counted from its own start."""
+    batch = collate(list(enumerate(experiments)), dtype=torch.float64)
+    size = (len(experiments), len(batch.grid), batch.values.shape[2])
+    index = batch.index.unsqueeze(-1).expand_as(batch.values)
+    # Padding repeats a last time, with nothing measured: added, it changes nothing.
+    values = torch.zeros(size, dtype=torch.float64).scatter_add(1, index, batch.values)
+    mask = torch.zeros(size).scatter_add(1, index, batch.mask.to(torch.float32)) > 0
+    return Series(batch.grid, values.to(dtype), mask)
+
+
+def read_backwards(series: Series, end: float) -> Reading:
+    """The measurements of each series until `end` (elapsed), from the latest to the first.
+
+    Points at which nothing is measured are passed over. Raises DataError for series without any measurement.
+    """
+    n = series.until(end)
+    mask = series.mask[:, :n]
+    measured = mask.any(dim=2)
+    lengths = measured.sum(dim=1)
+    empty = (lengths == 0).nonzero().flatten().tolist()
+    if empty:
+        what = f"nothing is measured until {end:g}, so there is nothing to encode; observe a longer part"
+        raise DataError(faults=[Fault(f"series {row + 1}", what) for row in empty[:10]])
+    # Stable: the measured points first, each group latest first.
+    order = torch.arange(n - 1, -1, -1).expand(len(series), n)
+    order = order.gather(1, torch.argsort(measured.flip(1).to(torch.int8), dim=1, descending=True, stable=True))
+    order = order[:, : int(lengths.max())]
+    inside = torch.arange(order.shape[1]) < lengths.unsqueeze(1)
+    times = torch.where(inside, series.grid[order], 0.0)
+    gaps = times - torch.nn.functional.pad(times[:, 1:], (0, 1))
+
+    def read(what: Tensor) -> Tensor:
+        chosen = what.gather(1, order.unsqueeze(-1).expand(-1, -1, series.n_observables))
+        return torch.where(inside.unsqueeze(-1), chosen, 0)
+
+    dtype = series.values.dtype
+    inputs = [read(series.values[:, :n]), read(mask).to(dtype), gaps.unsqueeze(-1).to(dtype)]
+    return Reading(torch.cat(inputs, dim=-1), lengths)

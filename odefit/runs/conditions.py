@@ -1,0 +1,110 @@
+"""Under which conditions the experiments were made: constants, doses and inputs of the `data` section."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from odefit.config.load import LoadedConfig
+from odefit.data.conditions import Conditions, apply_conditions, conditions_from_mapping, read_conditions
+from odefit.data.doses import DoseRow, apply_doses, doses_from_list, read_doses, write_doses
+from odefit.data.experiments import Experiment
+from odefit.data.inputs import apply_inputs, read_input, write_inputs
+from odefit.errors import Faults
+from odefit.runs import folder as files
+
+
+def conditions_of(loaded: LoadedConfig) -> Conditions | None:
+    """The table of experiments, if there is one. Raises ConfigError or DataError."""
+    section = loaded.config.data.experiments
+    if section is None:
+        return None
+    if isinstance(section, str):
+        return read_conditions(loaded.folder / section, where=loaded.where("data", "experiments"))
+    return conditions_from_mapping(section, functools.partial(loaded.where, "data", "experiments"))
+
+
+def constant_names(loaded: LoadedConfig) -> tuple[str, ...]:
+    """What formulas may name because the table of experiments gives it a number."""
+    conditions = conditions_of(loaded)
+    return () if conditions is None else tuple(conditions.constants)
+
+
+def under_conditions(
+    loaded: LoadedConfig, experiments: Sequence[Experiment], states: Sequence[str]
+) -> tuple[Experiment, ...]:
+    """The experiments with all that the config says of them beside their measurements.
+
+    Raises ConfigError or DataError with all faults found.
+    """
+    data = loaded.config.data
+    # Tables may be about more experiments than `data.only` chooses.
+    partial = data.only is not None
+    found = list(experiments)
+    faults = Faults()
+    with faults.catching():
+        conditions = conditions_of(loaded)
+        if conditions is not None:
+            # An empty cell leaves a parameter to the parameters section, and an initial value to be estimated.
+            optional = {*loaded.config.parameters, *(f"{state}_0" for state in states)}
+            where = loaded.where("data", "experiments")
+            found = apply_conditions(found, conditions, where, optional, partial=partial)
+    with faults.catching():
+        found = apply_doses(found, _doses(loaded), states, loaded.where("data", "doses"), partial=partial)
+    with faults.catching():
+        inputs = {}
+        for name, section in data.inputs.items():
+            with faults.catching():
+                inputs[name] = read_input(
+                    loaded.folder / section.csv,
+                    section.column or name,
+                    name=name,
+                    time=section.time,
+                    experiment=section.experiment,
+                    interpolation=section.interpolation,
+                    where=loaded.where("data", "inputs", name),
+                )
+        # Steps go on: their last value holds until another is named.
+        held = [name for name, section in data.inputs.items() if section.interpolation == "previous"]
+        where_of = functools.partial(loaded.where, "data", "inputs")
+        found = apply_inputs(found, inputs, where_of, held=held, partial=partial)
+    faults.check()
+    return tuple(found)
+
+
+def write_conditions(folder: Path, loaded: LoadedConfig, experiments: Sequence[Experiment]) -> dict[str, Any]:
+    """Doses, inputs and constants of the experiments as files of a run folder; what `data` says of them there.
+
+    Raises RunError or OSError.
+    """
+    data, own = loaded.config.data, dict[str, Any]()
+    if data.experiments is not None:
+        constants = list(dict.fromkeys(name for e in experiments for name in e.constants))
+        labels = list(dict.fromkeys(name for e in experiments for name in e.labels))
+        rows = [
+            [e.name, e.start, *(e.constants.get(name) for name in constants), *(e.labels.get(name) for name in labels)]
+            for e in experiments
+        ]
+        files.write_csv(folder, files.EXPERIMENTS, ("experiment", "start", *constants, *labels), rows)
+        own["experiments"] = files.EXPERIMENTS
+    if data.doses is not None:
+        write_doses(folder / files.DOSES, experiments)
+        own["doses"] = {"csv": files.DOSES} | data.doses.model_dump(include={"lag", "fraction"}, exclude_unset=True)
+    if data.inputs:
+        write_inputs(folder / files.INPUTS, experiments)
+        kinds = {name: section.interpolation for name, section in data.inputs.items()}
+        own["inputs"] = {name: {"csv": files.INPUTS, "interpolation": kind} for name, kind in kinds.items()}
+    return own
+
+
+def _doses(loaded: LoadedConfig) -> Sequence[DoseRow]:
+    section = loaded.config.data.doses
+    if section is None:
+        return ()
+    if section.csv is not None:
+        where = loaded.where("data", "doses")
+        return read_doses(loaded.folder / section.csv, default_state=section.state, where=where)
+    items = [{"state": section.state} | dose.model_dump(exclude_unset=True) for dose in section.table or ()]
+    return doses_from_list(items, functools.partial(loaded.where, "data", "doses"))

@@ -1,0 +1,64 @@
+"""Cross-validation over experiments: each fold is predicted by a fit to all the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from odefit.data.experiments import FloatArray
+from odefit.data.layouts import replicate_of
+from odefit.errors import ConfigError
+from odefit.runs.assembly import Assembly, assemble
+from odefit.runs.found import Found, Table
+from odefit.runs.holdout import Errors, errors
+from odefit.runs.results import Score
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Experiments that are left out together, and the problem without them."""
+
+    names: tuple[str, ...]
+    assembly: Assembly
+
+
+def make_folds(assembly: Assembly) -> tuple[Fold, ...]:
+    """`fit.folds` groups of experiments, drawn by `fit.seed`, replicates together. Raises ConfigError."""
+    loaded = assembly.loaded
+    number = loaded.config.fit.folds
+    if number is None:
+        return ()
+    names = list(dict.fromkeys(replicate_of(e.name) for e in assembly.measured))
+    if number > len(names):
+        where = loaded.where("fit", "folds")
+        raise ConfigError(where, f"{number} folds need as many experiments; there {_are(len(names))}")
+    order = np.random.default_rng(loaded.config.fit.seed).permutation(len(names))
+    # A fold starts from the estimates of the fit to everything: one search is enough.
+    once = loaded.config.fit.model_copy(update={"starts": 1, "folds": None})
+    loaded = replace(loaded, config=loaded.config.model_copy(update={"fit": once}))
+    parts = [tuple(names[k] for k in sorted(part)) for part in np.array_split(order, number)]
+    return tuple(Fold(part, assemble(loaded, assembly.described, assembly.measured, part)) for part in parts)
+
+
+def cross_validate(
+    folds: tuple[Fold, ...], theta: FloatArray, search: Callable[[Assembly], Found]
+) -> tuple[Score, Table]:
+    """Fit without each fold, from theta [N] on, and score it; the sum of all, and a table of the folds."""
+    rows, total = [], None
+    for k, fold in enumerate(folds):
+        problem = fold.assembly.problem
+        start = replace(problem, table=problem.table.with_values(theta))
+        found = search(replace(fold.assembly, problem=start))
+        own: Errors = errors(problem, fold.assembly.held, found.theta)
+        total = own if total is None else total + own
+        s = own.score
+        rows.append([k + 1, " ".join(fold.names), found.status, s.n_observations, s.nll, *s.rmse.values()])
+    assert total is not None  # there are two folds at least
+    header = ("fold", "experiments", "status", "n", "nll", *(f"rmse_{name}" for name in total.squares))
+    return total.score, Table(header, rows)
+
+
+def _are(n: int) -> str:
+    return "is 1" if n == 1 else f"are {n}"

@@ -1,0 +1,81 @@
+"""A process that can be stopped: what it yields, and that no task can hang or end the program."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pytest
+
+from odefit.errors import SolveError
+from odefit.runs.bench import Bench, Stopped
+
+SUBJECT = 3
+
+
+def build() -> int:
+    return SUBJECT
+
+
+def broken() -> int:
+    raise RuntimeError("no subject")
+
+
+def count(to: int, subject: int) -> Iterator[int]:
+    for k in range(to):
+        yield subject * k
+
+
+def hang(subject: int) -> Iterator[int]:
+    yield subject
+    time.sleep(60)
+    yield subject
+
+
+def die(subject: int) -> Iterator[int]:
+    yield subject
+    os._exit(3)
+
+
+def fail(subject: int) -> Iterator[int]:
+    yield subject
+    raise ValueError("cannot be done")
+
+
+def collect(items: Iterator[int], found: list[int]) -> None:
+    for item in items:
+        found.append(item)
+
+
+def test_items_come_in_their_order_and_again() -> None:
+    with Bench(build) as bench:
+        assert list(bench.stream(partial(count, 3), 10)) == [0, 3, 6]
+        assert list(bench.stream(partial(count, 0), 10)) == []
+        assert list(bench.stream(partial(count, 2), 10)) == [0, 3]
+
+
+@pytest.mark.parametrize("task", [hang, die], ids=["hangs", "dies"])
+def test_what_came_before_the_end_is_kept_and_the_next_task_runs(task: Callable[[int], Iterator[int]]) -> None:
+    with Bench(build) as bench:
+        bench.start()
+        found: list[int] = []
+        begun = time.perf_counter()
+        with pytest.raises(Stopped, match="too long" if task is hang else "died"):
+            collect(bench.stream(task, 0.5), found)
+        assert time.perf_counter() - begun < 10
+        assert found == [SUBJECT]
+        assert list(bench.stream(partial(count, 2), 10)) == [0, 3]
+
+
+def test_what_a_task_raises_is_a_solve_error_and_ends_nothing() -> None:
+    with Bench(build) as bench:
+        with pytest.raises(SolveError, match="cannot be done"):
+            list(bench.stream(fail, 10))
+        assert list(bench.stream(partial(count, 2), 10)) == [0, 3]
+
+
+def test_a_subject_that_cannot_be_built() -> None:
+    with Bench(broken) as bench, pytest.raises(Stopped, match="died"):
+        bench.start()
