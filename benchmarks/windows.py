@@ -12,6 +12,7 @@ first row, Adam 1e-2. It takes 1,500 epochs; two are timed here, and scaled.
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 import time
@@ -122,7 +123,7 @@ def classic() -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         widths = (2, 8, 16, 32)
-        layers = [m for a, b in zip(widths, widths[1:], strict=False) for m in (nn.Linear(a, b), nn.LeakyReLU())]
+        layers = [m for a, b in itertools.pairwise(widths) for m in (nn.Linear(a, b), nn.LeakyReLU())]
         field = nn.Sequential(*layers, nn.Linear(widths[-1], 2))
     optimizer = torch.optim.Adam(field.parameters(), 1e-2)
     begun = time.process_time()

@@ -62,9 +62,16 @@ FEATURES: dict[str, list[str]] = {
     "poisson": ["noise=poisson", "data.csv=counts.csv"],
     "negative binomial": ["noise=negative_binomial", "data.csv=counts.csv"],
     "by experiment": ["parameters.k1={value: 0.7, scale: log, by: experiment}"],
-    "by group": ["parameters.k1={value: 0.7, by: {x: [one], y: [two]}}", "parameters.scale={value: 1.2, by: experiment}"],
+    "by group": [
+        "parameters.k1={value: 0.7, by: {x: [one], y: [two]}}",
+        "parameters.scale={value: 1.2, by: experiment}",
+    ],
     "by column": ["data.experiments={one: {kind: wt}, two: {kind: ko}}", "parameters.k2={value: 0.3, by: kind}"],
-    "constants": ["data.experiments={one: {T: 1}, two: {T: 1.5}}", "parameters.k1=kref*exp(0.3*T)", "parameters.kref=0.5"],
+    "constants": [
+        "data.experiments={one: {T: 1}, two: {T: 1.5}}",
+        "parameters.k1=kref*exp(0.3*T)",
+        "parameters.kref=0.5",
+    ],
     "initial values of the table": ["data.experiments={one: {a_0: 2}, two: {a_0: 3}}", "model.initial={b: b_start}"],
     "an override of the table": ["data.experiments=table.csv"],
     "start of the table": ["data.experiments={one: {start: -1}, two: {start: 0}}"],
@@ -81,7 +88,7 @@ FEATURES: dict[str, list[str]] = {
     "events": ["model.events=[{time: [1, 2], set: {a: a*k1, b: b + r}}]"],
     "events at a parameter": ["model.events=[{time: t1, set: {a: a/2}}]", "parameters.t1={value: 1.7, bounds: [0, 5]}"],
     "switching time": [
-        "model.equations.a=-k1*a*piecewise(t < t1, 1, 0.2) + r*b",
+        "model.equations.a=-k1*a*piecewise(1, t < t1, 0.2) + r*b",
         "parameters.t1={value: 1.7, bounds: [0, 5]}",
     ],
     "tied": ["parameters.k2=2*k1"],
@@ -150,8 +157,8 @@ def test_both_engines_agree(folder: Path, name: str) -> None:
     for method in ("auto", "bdf", "dopri8"):
         problem = assembled(folder, name, method).problem
         values.append(Likelihood(problem).value(problem.table.search(problem.table.values)))
-    assert values[1] == pytest.approx(values[0], rel=1e-6)
-    assert values[2] == pytest.approx(values[0], rel=1e-6)
+    assert values[1] == pytest.approx(values[0], rel=1e-6, abs=1e-5)
+    assert values[2] == pytest.approx(values[0], rel=1e-6, abs=1e-5)
 
 
 def test_names_of_groups(folder: Path) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import itertools
 import pickle
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -424,6 +427,27 @@ def test_only_what_is_interrupted_is_solved_in_segments() -> None:
     assert isinstance(engine_of(interrupted({"x": "-k*x"}, {"x": 1}, "k")), DiffsolEngine)
     unused = interrupted({"x": "-k*x"}, {"x": 1}, "k", inputs=("u",))
     assert isinstance(engine_of(unused), DiffsolEngine)
+    assert isinstance(engine_of(PK).underlying, DiffsolEngine)
+
+
+def test_a_compiled_solve_needs_no_torch() -> None:
+    pytest.importorskip("pydiffsol")
+    code = """if True:
+        import sys
+        import numpy as np
+        from interrupted_systems import engine_of, experiment, interrupted
+        from odefit.data.experiments import Dose
+        system = interrupted(
+            {"x": "piecewise(k, t < k, 0) - x"}, {"x": 1}, "k",
+            dosing=("k/2", "1"), events=[("k", {"x": "x/2"})], rest={},
+        )
+        one = experiment([1.0, 3.0], doses=[Dose(0, "x", 1.0, 2.0)])
+        found = engine_of(system).solve_with_sensitivities(np.ones((1, 1)), [one])[0]
+        assert found.failure is None
+        assert not {"torch", "pandas", "scipy", "matplotlib"} & set(sys.modules)
+    """
+    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_what_is_handled_needs_no_note() -> None:

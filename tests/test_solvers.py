@@ -232,7 +232,7 @@ def test_the_gradient_of_the_network_is_right(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def comparison() -> Comparison:
     begun = time.perf_counter()
-    found = compare_solvers(prepare(load_config(CONFIGS / "lynx_hare.yaml"))[0], budget=4.0)
+    found = compare_solvers(prepare(load_config(CONFIGS / "lynx_hare.yaml"))[0], budget=3.0)
     assert found.seconds < 10
     assert time.perf_counter() - begun < 25
     return found

@@ -93,9 +93,7 @@ class Elbo:
         return (weight * terms.divergence.sum() - likelihood) / max(measured, 1.0)
 
 
-def elbo_terms(
-    model: LatentODE, reading: Reading, series: Series, points: Tensor, generator: torch.Generator
-) -> Terms:
+def elbo_terms(model: LatentODE, reading: Reading, series: Series, points: Tensor, generator: torch.Generator) -> Terms:
     """Both terms of each series, from one draw of z0; points: [K] which of the grid count, increasing."""
     posterior = model.encode(reading)
     z = model.evolve(posterior.sample(generator), series.grid[points])

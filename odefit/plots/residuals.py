@@ -23,10 +23,15 @@ ENVELOPE = 0.95
 
 @dataclass(frozen=True)
 class Residuals:
-    """Of one observable: times t [M] and r [M], on the noise model's own scale, in units of its sigma."""
+    """Of one observable: times t [M] and r [M], in units of the standard deviation, log-normal ones of logarithms.
+
+    normal: [M], for the quantile plot. The same but for noise that is not normal: there each measurement is put at
+    the normal quantile of its probability under the fitted model (Dunn and Smyth 1996), which is normal if it is right.
+    """
 
     t: FloatArray
     r: FloatArray
+    normal: FloatArray
 
 
 def standardised(run: Run, rows: Sequence[int], quantities: Sequence[Quantity]) -> list[Residuals]:
@@ -37,20 +42,17 @@ def standardised(run: Run, rows: Sequence[int], quantities: Sequence[Quantity]) 
     check_solvable(run)
     problem = run.assembly.problem
     likelihood = Likelihood(problem)
-    moments = likelihood.moments(problem.table.search(run.theta), derivatives=False)
-    if moments is None:
+    u = problem.table.search(run.theta)
+    plain = likelihood.residuals(u)
+    normal = likelihood.quantile_residuals(u, np.random.default_rng(0))
+    if plain is None or normal is None:
         raise SolveError(likelihood.failure or "the fitted model cannot be solved again")
     found = []
     for quantity in quantities:
         k = quantity.observable if quantity.observable is not None else 0
-        cells, observed = likelihood.cells[k], moments[k]
-        s = cells.sigma
-        if s is None:
-            s = np.broadcast_to(np.asarray(observed.s, dtype=np.float64), observed.m.shape)[cells.rows]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            r = (cells.values - observed.m[cells.rows]) / s
-        kept = np.isin(problem.owner[cells.rows], list(rows)) & np.isfinite(r)
-        found.append(Residuals(problem.times[cells.rows][kept], r[kept]))
+        at = likelihood.cells[k].rows
+        kept = np.isin(problem.owner[at], list(rows)) & np.isfinite(plain[k]) & np.isfinite(normal[k])
+        found.append(Residuals(problem.times[at][kept], plain[k][kept], normal[k][kept]))
     return found
 
 
@@ -64,10 +66,10 @@ def draw_residuals(run: Run, selection: Selection) -> Figure:
     fig = style.figure(style.WIDTH, 0.9 + (2.1 if len(quantities) < 3 else 1.6) * len(quantities), title_of(run), note)
     axes = fig.subplots(len(quantities), 2, squeeze=False, gridspec_kw={"width_ratios": [2.2, 1]})
     for (left, right), quantity, residuals in zip(axes, quantities, found, strict=True):
-        reach = 1.12 * max(2.6, float(np.abs(residuals.r).max(initial=0.0)))
+        reach = 1.12 * max(2.6, float(np.abs(np.append(residuals.r, residuals.normal)).max(initial=0.0)))
         _draw_over_time(left, run, selection, residuals, reach)
         left.set_ylabel(style.plain(f"{quantity.name}: residual / σ", 40))
-        _draw_quantiles(right, residuals.r, reach)
+        _draw_quantiles(right, residuals.normal, reach)
         for ax in (left, right):
             style.tidy_ticks(ax.xaxis, most=8 if ax is left else 5)
             style.tidy_ticks(ax.yaxis)

@@ -144,6 +144,8 @@ def _fault(name: str, column: int, model: Noise, experiment: Experiment) -> tupl
     if model.model in COUNTS:
         if (bad := (values < 0) | (values != np.round(values)) & ~np.isnan(values)).any():
             return (), f"{model.model} noise is for counts, which are whole numbers from 0 on; {at(bad)}"
+        if experiment.censored is not None and (bad := (values == 0) & (experiment.censored[:, column] < 0)).any():
+            return (), f"no count is below 0; {at(bad)} as a limit"
         return None
     if model.sigma is None and (
         experiment.sigma is None or np.isnan(experiment.sigma[~np.isnan(values), column]).any()

@@ -18,7 +18,7 @@ from odefit.runs.found import Found
 from odefit.runs.holdout import errors
 from odefit.runs.results import Estimate, ObjectiveSummary, Result
 from odefit.uncertainty.covariance import Covariance, fisher_covariance
-from odefit.uncertainty.degrees import residual_degrees
+from odefit.uncertainty.degrees import no_degrees_left, reduced_chi_square, residual_degrees
 from odefit.uncertainty.intervals import natural_intervals
 
 # A standard error larger than the estimate itself: the number is known to little more than its sign.
@@ -79,26 +79,11 @@ def summarise(
         seed=assembly.loaded.config.fit.seed,
         truth=truth,
         warnings=tuple(warnings),
-        reduced_chi_square=_reduced_chi_square(likelihood, u),
+        reduced_chi_square=reduced_chi_square(likelihood, u),
         correlation=None if uncertainty is None else _correlation(uncertainty.covariance),
         hold_out=errors(problem, assembly.held, found.theta).score if assembly.held else None,
     )
     return result, uncertainty
-
-
-def _reduced_chi_square(likelihood: Likelihood, u: FloatArray) -> float | None:
-    profile = ProfileLikelihood(likelihood)
-    degrees = likelihood.problem.n_measured - len(u)
-    if profile.sigmas or degrees <= 0:
-        return None
-    return likelihood.chi_square(u) / degrees
-
-
-def no_degrees_left(likelihood: Likelihood) -> bool:
-    """Whether the noise is to be estimated from residuals that the other parameters can make zero."""
-    profile = ProfileLikelihood(likelihood)
-    measured = [cells for cells in likelihood.cells if len(cells.rows)]
-    return all(c.theta in profile.sigmas for c in measured) and likelihood.problem.n_measured <= len(profile.free)
 
 
 def bounds_met(problem: Problem, theta: FloatArray) -> NDArray[np.int8]:
@@ -117,7 +102,7 @@ def estimate_uncertainty(likelihood: Likelihood, u: FloatArray, bound: NDArray[n
     Where every noise level is estimated, the errors of the other parameters are those of s² = RSS/(n - p):
     the maximum-likelihood sigma, which divides by n, would make them too small.
     """
-    evaluation = likelihood.evaluate(u)
+    evaluation = likelihood.information(u)
     if not evaluation.is_finite:
         return None
     problem = likelihood.problem

@@ -61,15 +61,8 @@ class TableBuilder:
         low, high = section.bounds or (-math.inf, math.inf)
         scale = section.scale or ("log" if role == "noise" else "linear")
         prior = Prior(section.prior.kind, *section.prior.numbers, on=section.prior.on) if section.prior else None
-        if prior and prior.kind == "uniform":
-            ends = (
-                (math.exp(min(prior.a, 700.0)), math.exp(min(prior.b, 700.0)))
-                if prior.on == "log"
-                else (prior.a, prior.b)
-            )
-            low, high = max(low, ends[0]), min(high, ends[1])
-        if prior and (prior.on == "log" or prior.kind in ("lognormal", "exponential")):
-            low = max(low, 0.0)
+        if prior:
+            low, high = max(low, prior.support[0]), min(high, prior.support[1])
         if scale == "log":
             low = max(low, 0.0)
         if section.estimate and not low < high:

@@ -154,7 +154,7 @@ class Watch:
                 raise SolveError(f"too slow: {self.count} evaluations and not at the end yet")
             return original(field, s, y)
 
-        VectorField.__call__ = counted  # type: ignore[method-assign]
+        VectorField.__call__ = counted  # type: ignore[method-assign, assignment]
 
     def __exit__(self, *_: object) -> None:
         from odefit.engines.torch_fields import VectorField
