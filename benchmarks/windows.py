@@ -36,7 +36,7 @@ from odefit.runs.stages import WindowOptions
 from odefit.runs.training import Plan, train
 
 CONFIG = Path(__file__).parents[1] / "configs" / "neural_van_der_pol.yaml"
-MODEL = ["model.hidden=[32, 32]", "model.activation=tanh", "model.initial=estimate", "fit.weight_decay=2e-6"]
+MODEL = ["model.hidden=[16, 16]", "model.activation=tanh", "model.initial=estimate", "fit.weight_decay=2e-6"]
 PLANS = {
     "least_squares": Plan("least_squares", 10, 200, WindowOptions(), normalise=True),
     "lbfgs": Plan("lbfgs", 150, 200, WindowOptions(), normalise=True),

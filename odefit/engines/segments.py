@@ -104,6 +104,16 @@ class SegmentedEngine:
 
         return states_of(self, p, batch.experiments)
 
+    def jumps(self, p: FloatArray, experiment: Experiment) -> FloatArray:
+        """The times at which states jump, by an event or a dose, at parameters p [L]."""
+        plan = self._plan(self._kind([experiment]))
+        try:
+            legs = plan.timeline(experiment).legs(plan.calculus(()).numbers(p[None])[0].marks)
+        except SolveError:
+            return np.empty(0)
+        happenings = ((leg.start, leg.happening) for leg in legs)
+        return np.unique([t for t, what in happenings if what is not None and max(what.event, what.state) >= 0])
+
     def _solve(self, p: FloatArray, experiments: Sequence[Experiment], with_slopes: bool) -> list[Trajectory]:
         p = np.asarray(p, dtype=np.float64)
         if p.shape != (len(experiments), len(self.system.parameters)):

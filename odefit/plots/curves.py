@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from odefit.data.experiments import Experiment, FloatArray
 from odefit.engines.choice import COMPILED
+from odefit.engines.segments import SegmentedEngine
 from odefit.errors import RunError, SolveError
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.problem import Problem
@@ -173,9 +174,22 @@ def _fine_times(run: Run, group: Group, low: float, high: float, end: float) -> 
         grid = np.linspace(low, high, n)
     else:
         grid = np.concatenate([[low], np.geomspace(max(low, 0.1 * first), high, n)])
+    # Before and after each jump, so that it is drawn upright.
+    jumps = _jumps(run, group.members[0])
+    jumps = jumps[: FINEST // 4]
+    before = np.nextafter(jumps, -np.inf) - 1e-9 * (high - low)
     # The ends of a geometric grid are rounded: none may fall outside.
-    grid = np.clip(np.concatenate([grid, measured if len(measured) <= FINEST else measured[:0]]), low, high)
+    grid = np.concatenate([grid, before, jumps, measured if len(measured) <= FINEST else measured[:0]])
+    grid = np.clip(grid, low, high)
     return np.unique(grid)
+
+
+def _jumps(run: Run, row: int) -> FloatArray:
+    """When the states of an experiment jump."""
+    problem = run.assembly.problem
+    if not isinstance(problem.engine, SegmentedEngine):
+        return np.empty(0)
+    return problem.engine.jumps(problem.binding.local(run.theta)[row, : problem.n_system], run.measured[row])
 
 
 def log_threshold(run: Run, groups: Sequence[Group]) -> float | None:

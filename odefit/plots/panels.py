@@ -15,7 +15,7 @@ from odefit.plots.curves import Points, Trace, points
 from odefit.plots.selection import Quantity, Selection
 from odefit.runs.run import Run
 
-MAX_PANELS = 9
+MAX_PANELS = 12
 TOGETHER = 2
 """So many observables may share a panel."""
 COMPARABLE = 10.0
@@ -56,7 +56,7 @@ class Plan:
 
 
 def plan_panels(run: Run, selection: Selection, traces: Sequence[Trace]) -> Plan:
-    """At most nine panels: experiments with their quantities together where these compare, else apart."""
+    """At most twelve panels: experiments with their quantities together where these compare, else apart."""
     quantities = selection.series
     together = 1 < len(quantities) <= TOGETHER and _are_comparable(run, quantities, traces)
     several = len(run.measured) > 1
@@ -84,7 +84,7 @@ def plan_panels(run: Run, selection: Selection, traces: Sequence[Trace]) -> Plan
 
 
 def _grid(n: int) -> tuple[int, int]:
-    columns = n if n <= 3 else 2 if n == 4 else 3
+    columns = n if n <= 3 else 2 if n == 4 else 3 if n <= 9 else 4
     return math.ceil(n / columns), columns
 
 

@@ -126,7 +126,8 @@ def _prior(prior: Prior) -> str:
 
 def _solver(assembly: Assembly) -> str:
     options = assembly.problem.engine.options
-    kind = type(assembly.problem.engine).__name__.removesuffix("Engine").lower()
+    engine = assembly.problem.engine
+    kind = type(getattr(engine, "underlying", engine)).__name__.removesuffix("Engine").lower()
     detail = f"step {options.step:g}" if options.step else f"rtol {options.rtol:g}, atol {options.atol:g}"
     return f"{options.method} ({kind}), {detail}"
 
