@@ -10,7 +10,7 @@ import pytest
 import sympy as sp
 
 from odefit.errors import ModelError
-from odefit.model.catalogue import describe, entry, linear_equations, mlp_equations, names
+from odefit.model.catalogue import describe, entry, linear_equations, mlp_equations, names, potential_equations
 from odefit.model.formulas import free_names, name_fault, parse_formula
 from odefit.model.functions import derivatives, numpy_function
 from odefit.model.system import symbol
@@ -67,7 +67,7 @@ def rhs(name: str) -> tuple[list[str], list[sp.Expr]]:
 
 def test_every_system_is_checked_by_hand() -> None:
     assert set(PLAIN) == set(BY_HAND)
-    assert {"linear", "mlp"} == set(names()) - set(PLAIN)
+    assert {"linear", "mlp", "potential"} == set(names()) - set(PLAIN)
 
 
 @pytest.mark.parametrize("name", PLAIN)
@@ -186,7 +186,7 @@ def test_mlp_calls_one_network(time_input: bool) -> None:
 
 
 def test_families_need_states() -> None:
-    for build in (linear_equations, mlp_equations):
+    for build in (linear_equations, mlp_equations, potential_equations):
         with pytest.raises(ModelError, match="needs the names of its states"):
             build([])
 

@@ -13,6 +13,7 @@ import torch
 from odefit.errors import ModelError
 from odefit.model.formulas import parse_formula
 from odefit.model.functions import derivatives, numpy_function, torch_function
+from odefit.model.networks import SLOPES, Potential, build_networks
 from odefit.model.system import Network, symbol
 
 NAMES = ("x", "y", "a", "n")
@@ -250,3 +251,18 @@ def test_torch_is_imported_only_for_tensors() -> None:
         "assert not {'torch', 'pandas', 'scipy', 'matplotlib'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("activation", SLOPES)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_potential_is_the_gradient_of_its_scalar_and_has_no_curl(activation: str, sign: int) -> None:
+    network = Network("f", 2, 2, (5, 7), activation, gradient=sign)
+    module = build_networks([network], seed=0)["f"].double()
+    assert isinstance(module, Potential)
+    module.set_units(torch.tensor([0.3, -1.0]), torch.tensor([2.0, 0.5]), torch.tensor([1.5, 0.7]))
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(6, 2, dtype=torch.float64, generator=generator, requires_grad=True)
+    (slope,) = torch.autograd.grad(module.potential(x).sum(), x)
+    assert torch.allclose(module(x), sign * slope, rtol=1e-12, atol=1e-14)
+    jacobian = torch.func.vmap(torch.func.jacrev(module))(x.detach())
+    assert (jacobian - jacobian.mT).abs().max() < 1e-15

@@ -7,7 +7,19 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
-from odefit.config.fields import LIST, Count, Finite, Formula, Name, Positive, Section, by_shape, is_number, or_list
+from odefit.config.fields import (
+    LIST,
+    Count,
+    Finite,
+    Formula,
+    Name,
+    NotNegative,
+    Positive,
+    Section,
+    by_shape,
+    is_number,
+    or_list,
+)
 
 
 class EventSection(Section):
@@ -20,6 +32,18 @@ class EventSection(Section):
     ] = Field(description="when: a number, a formula of parameters, or a list of these")
     set: dict[Name, Formula] = Field(
         min_length=1, description="state: its new value, a formula of the states just before, of parameters and t"
+    )
+
+
+class NetworkSection(Section):
+    """A neural network that formulas call by its name: `net(x, y)`, or `net(x, y)[0]` with several outputs."""
+
+    hidden: list[Count] = Field(default_factory=lambda: [16, 16], max_length=20, description="widths of hidden layers")
+    activation: str = Field("tanh", description="leaky_relu, relu, tanh, sigmoid, elu, gelu, silu or softplus")
+    output: Literal["linear", "positive"] = Field("linear", description="positive: a softplus keeps it above 0")
+    outputs: Annotated[int, Field(ge=1, le=1000)] = 1
+    penalty: NotNegative = Field(
+        0.0, description="weight of the mean square of its output, so that it explains only what the mechanism cannot"
     )
 
 
@@ -54,11 +78,17 @@ class ModelSection(Section):
     units: dict[Name, Annotated[str, Field(max_length=40)]] = Field(
         default_factory=dict, description="of states, observables and t, for tables and axes"
     )
-    hidden: list[Count] | None = Field(None, description="widths of the hidden layers of `mlp`")
-    activation: str | None = Field(None, description="activation of `mlp`, e.g. tanh")
+    networks: dict[Name, NetworkSection] = Field(
+        default_factory=dict, max_length=100, description="neural networks that the equations call by name"
+    )
+    hidden: list[Count] | None = Field(None, description="widths of the hidden layers of `mlp` or `potential`")
+    activation: str | None = Field(None, description="activation of `mlp` or `potential`, e.g. tanh")
+    direction: Literal["descent", "ascent"] | None = Field(
+        None, description="`potential`: the states move down (the default) or up the potential"
+    )
     time_input: bool = Field(False, description="whether the network of `mlp` also sees the time")
 
-    @field_validator("initial", "events", "units", mode="before")
+    @field_validator("initial", "events", "units", "networks", mode="before")
     @classmethod
     def _no_null(cls, value: Any, info: ValidationInfo) -> Any:
         return ([] if info.field_name == "events" else {}) if value is None else value
@@ -68,9 +98,11 @@ class ModelSection(Section):
         if (self.name is None) == (self.equations is None):
             raise ValueError("give either `name` (a built-in system) or `equations`, and not both")
         if self.equations is not None:
-            for key in ("states", "hidden", "activation"):
+            for key in ("states", "hidden", "activation", "direction"):
                 if getattr(self, key) is not None:
                     raise ValueError(f"`{key}` belongs to a built-in family; your equations name their states")
+        elif self.networks:
+            raise ValueError("networks: are for your own `equations`; a built-in system calls none")
         return self
 
 

@@ -81,7 +81,7 @@ class Field:
             raise SolveError(f"the solver crawls: {self.limit} evaluations without reaching the end; {STIFF}")
         if self.evaluations % LOOK_EVERY == 0:
             # LSODA steps on and on when its steps no longer change the time.
-            before, self._seen = self._seen, float(s)
+            before, self._seen = self._seen, float(s.detach())
             if abs(self._seen - before) <= 1e-12 * abs(self._seen):
                 raise SolveError(f"the step size became too small; {STIFF}")
 

@@ -248,6 +248,16 @@ _ENTRIES = (
         notes="Name the states in the config; `hidden`, `activation` and `time_input` shape the network.",
         family=True,
     ),
+    Entry(
+        "potential",
+        "Neural gradient flow dy/dt = -grad p(y), p a scalar network, for any states",
+        "Hirsch & Smale (1974), Differential Equations, Dynamical Systems, and Linear Algebra, "
+        "Academic Press, New York, chapter 9 (gradient systems)",
+        (0.0, 10.0),
+        notes="Name the states in the config; `hidden` and `activation` shape the network, `direction: ascent` turns "
+        "the sign. The field has no curl, whatever the weights.",
+        family=True,
+    ),
 )
 _BY_NAME: Mapping[str, Entry] = MappingProxyType({e.name: e for e in _ENTRIES})
 
@@ -301,6 +311,20 @@ def mlp_equations(
     return {state: f"{call}[{k}]" for k, state in enumerate(states)}, network
 
 
+def potential_equations(
+    states: Sequence[str],
+    hidden: Sequence[int] = (32, 32),
+    activation: str = "tanh",
+    direction: str = "descent",
+) -> tuple[dict[str, str], Network]:
+    """dy/dt = -grad p(y), or + for `ascent`, p a scalar network: the equations, and the network that they call."""
+    _need_states(states, "potential")
+    sign = 1 if direction == "ascent" else -1
+    network = Network(NETWORK, len(states), len(states), tuple(hidden), activation, gradient=sign)
+    call = f"{NETWORK}({', '.join(states)})"
+    return {state: f"{call}[{k}]" for k, state in enumerate(states)}, network
+
+
 def _need_states(states: Sequence[str], name: str) -> None:
     if not states:
         raise ModelError("", f"the model '{name}' needs the names of its states, such as states: [x, y]")
@@ -312,11 +336,14 @@ def describe(entry: Entry) -> str:
     if entry.name == "linear":
         equations, _ = linear_equations(("x", "y"))
         lines += ["Equations (for the states x, y)", *_equations(equations)]
-    elif entry.name == "mlp":
-        equations, network = mlp_equations(("x", "y"))
+    elif entry.family:
+        build = mlp_equations if entry.name == "mlp" else potential_equations
+        equations, network = build(("x", "y"))
         lines += ["Equations (for the states x, y)", *_equations(equations), "", "Network"]
-        layers = " - ".join(map(str, (network.inputs, *network.hidden, network.outputs)))
-        lines += [f"  net: layers {layers}, activation {network.activation}"]
+        outputs = 1 if network.gradient else network.outputs
+        layers = " - ".join(map(str, (network.inputs, *network.hidden, outputs)))
+        what = ", its negative gradient" if network.gradient else ""
+        lines += [f"  net: layers {layers}, activation {network.activation}{what}"]
     else:
         lines += ["Equations", *_equations(entry.equations)]
         lines += ["", "Parameters (nominal values)", *_table(entry.parameters)]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -22,6 +24,14 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "silu": nn.SiLU,
     "softplus": nn.Softplus,
 }
+SLOPES: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": lambda z: 1 - z.tanh().square(),
+    "sigmoid": lambda z: z.sigmoid() * (1 - z.sigmoid()),
+    "softplus": torch.sigmoid,
+    "silu": lambda z: z.sigmoid() * (1 + z * (1 - z.sigmoid())),
+    "gelu": lambda z: 0.5 * (1 + (z / math.sqrt(2)).erf()) + z * (-0.5 * z * z).exp() / math.sqrt(2 * math.pi),
+}
+"""s' of the activations that are smooth enough."""
 
 
 class MLP(nn.Module):
@@ -81,8 +91,50 @@ def _look_at_units(module: Any, _keys: Any = None) -> None:
     module._has_units = not bool(plain)
 
 
+class Potential(MLP):
+    """The gradient of a scalar perceptron times `network.gradient`, [..., inputs] -> [..., inputs]: it has no curl.
+
+    For layers z_l = W_l h_(l-1) + b_l, h_l = s(z_l), potential p = W_L h_(L-1) + b_L, it comes by going back:
+
+        g = W_L,    g <- (g * s'(z_l)) W_l    for l = L - 1, ..., 1
+
+    written out, so that it can itself be differentiated in every way that torch knows.
+    """
+
+    def __init__(self, network: Network) -> None:
+        if network.activation not in SLOPES:
+            raise ModelError(
+                "model.activation",
+                f"a potential needs a smooth activation: {', '.join(SLOPES)} (got '{network.activation}')",
+            )
+        super().__init__(replace(network, outputs=1, output="linear"))
+        self.sign = network.gradient
+        self._slope = SLOPES[network.activation]
+
+    def potential(self, x: Tensor) -> Tensor:
+        """The scalar whose gradient the field is, up to its sign and a constant: [..., inputs] -> [...]."""
+        return super().forward(x).squeeze(-1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h, slopes = (x - self.centre) / self.scale, []
+        linear = [layer for layer in self.layers if isinstance(layer, nn.Linear)]
+        for layer in linear[:-1]:
+            z = layer(h)
+            slopes.append(self._slope(z))
+            h = self.layers[1](z)
+        g = linear[-1].weight[0].expand(*x.shape[:-1], -1)
+        for layer, slope in zip(reversed(linear[:-1]), reversed(slopes), strict=True):
+            g = (g * slope) @ layer.weight
+        return self.sign * self.output_scale * g / self.scale
+
+    @torch.no_grad()
+    def set_units(self, centre: Tensor, scale: Tensor, output_scale: Tensor) -> None:
+        """As of an MLP; output_scale: how fast the states change, [inputs], which the slope of the potential is."""
+        super().set_units(centre, scale, (output_scale * scale).mean().unsqueeze(0))
+
+
 def build_networks(networks: Iterable[Network], seed: int) -> nn.ModuleDict:
     """One module per network, with weights drawn from `seed` alone (the global generator is left as it was)."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return nn.ModuleDict({network.name: MLP(network) for network in networks})
+        return nn.ModuleDict({n.name: Potential(n) if n.gradient else MLP(n) for n in networks})

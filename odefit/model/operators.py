@@ -1,8 +1,9 @@
-"""SymPy functions that stay as they are written: abs, sign, heaviside, max, min, sigmoid, tan, sinh, ...
+"""SymPy functions that stay as they are written: abs, sign, heaviside, max, min, sigmoid, sin, cos, tan, asin, ...
 
 SymPy's own versions try to be clever with arguments that may be complex: `Abs(y*exp(sqrt(x)))` becomes
 `Abs(y)*exp(re(sqrt(x)))`, then cosines of `atan2`; `Heaviside(sqrt(-x**2 - 1))` raises; and whether
-`sinh(f)` is real is found out by expanding f, which can take for ever. Here every quantity is real, so these
+`sinh(f)` is real is found out by expanding f, which can take for ever, as can the search for inverses in
+`tanh(acosh(f))`. Here every quantity is real, so these
 subclasses hardly do more than fold numbers. `isinstance(f, sp.Abs)` and the class names hold as before; the
 derivative of a jump is zero, never a DiracDelta.
 """
@@ -101,41 +102,106 @@ class Min(_Extreme, sp.Min):  # type: ignore[misc]
     _best = sp.Min
 
 
-class tan(sp.tan):  # type: ignore[misc]
-    """The tangent of a real number."""
+class _Kept:
+    """A function of a real number that stays as it is written.
 
+    SymPy looks for inverses and periods, `tanh(acosh(x))` or `sin(x + pi)`, and asks whether the rest is zero, which
+    takes twice as long for every level of nesting. Numbers are folded by the parser and by `put_numbers`.
+    """
+
+    args: tuple[Any, ...]
     is_real = True
+
+    @classmethod
+    def eval(cls, _arg: Any) -> Any:
+        return None
+
+
+class sin(_Kept, sp.sin):  # type: ignore[misc]
+    """The sine."""
+
+    def fdiff(self, _index: int = 1) -> Any:
+        return cos(self.args[0])
+
+
+class cos(_Kept, sp.cos):  # type: ignore[misc]
+    """The cosine."""
+
+    def fdiff(self, _index: int = 1) -> Any:
+        return -sin(self.args[0])
+
+
+class tan(_Kept, sp.tan):  # type: ignore[misc]
+    """The tangent."""
 
     def fdiff(self, _index: int = 1) -> Any:
         return 1 + self**2
 
 
-class sinh(sp.sinh):  # type: ignore[misc]
-    """The hyperbolic sine of a real number."""
+class asin(_Kept, sp.asin):  # type: ignore[misc]
+    """The inverse sine, of a number in [-1, 1]."""
 
-    is_real = True
+    def fdiff(self, _index: int = 1) -> Any:
+        return 1 / sp.sqrt(1 - self.args[0] ** 2)
+
+
+class acos(_Kept, sp.acos):  # type: ignore[misc]
+    """The inverse cosine, of a number in [-1, 1]."""
+
+    def fdiff(self, _index: int = 1) -> Any:
+        return -1 / sp.sqrt(1 - self.args[0] ** 2)
+
+
+class atan(_Kept, sp.atan):  # type: ignore[misc]
+    """The inverse tangent."""
+
+    def fdiff(self, _index: int = 1) -> Any:
+        return 1 / (1 + self.args[0] ** 2)
+
+
+class sinh(_Kept, sp.sinh):  # type: ignore[misc]
+    """The hyperbolic sine."""
 
     def fdiff(self, _index: int = 1) -> Any:
         return cosh(self.args[0])
 
 
-class cosh(sp.cosh):  # type: ignore[misc]
-    """The hyperbolic cosine of a real number."""
+class cosh(_Kept, sp.cosh):  # type: ignore[misc]
+    """The hyperbolic cosine."""
 
-    is_real = True
     is_positive = True
 
     def fdiff(self, _index: int = 1) -> Any:
         return sinh(self.args[0])
 
 
-class tanh(sp.tanh):  # type: ignore[misc]
-    """The hyperbolic tangent of a real number."""
-
-    is_real = True
+class tanh(_Kept, sp.tanh):  # type: ignore[misc]
+    """The hyperbolic tangent."""
 
     def fdiff(self, _index: int = 1) -> Any:
         return 1 - self**2
+
+
+class asinh(_Kept, sp.asinh):  # type: ignore[misc]
+    """The inverse hyperbolic sine."""
+
+    def fdiff(self, _index: int = 1) -> Any:
+        return 1 / sp.sqrt(self.args[0] ** 2 + 1)
+
+
+class acosh(_Kept, sp.acosh):  # type: ignore[misc]
+    """The inverse hyperbolic cosine, of a number from 1 on."""
+
+    def fdiff(self, _index: int = 1) -> Any:
+        # Not sqrt(x**2 - 1), which has a value for x < -1, where there is no function.
+        return 1 / (sp.sqrt(self.args[0] - 1) * sp.sqrt(self.args[0] + 1))
+
+
+class atanh(_Kept, sp.atanh):  # type: ignore[misc]
+    """The inverse hyperbolic tangent, of a number between -1 and 1."""
+
+    def fdiff(self, _index: int = 1) -> Any:
+        return 1 / (1 - self.args[0] ** 2)
 
 
 class sigmoid(sp.Function):  # type: ignore[misc]

@@ -23,7 +23,8 @@ def symbol(name: str) -> sp.Symbol:
 class Network:
     """A neural network that formulas may call: `name(x, y)` has `outputs` components.
 
-    `output` shapes the last layer: `linear` leaves it, `positive` applies a softplus.
+    `output` shapes the last layer: `linear` leaves it, `positive` applies a softplus. `gradient`: 0, or the sign with
+    which the outputs are the gradient of one scalar network with respect to its inputs. `penalty`: see the training.
     """
 
     name: str
@@ -32,6 +33,8 @@ class Network:
     hidden: tuple[int, ...] = (8, 16, 32)
     activation: str = "leaky_relu"
     output: str = "linear"
+    gradient: int = 0
+    penalty: float = 0.0
 
 
 class NetworkCall(sp.Function):  # type: ignore[misc]

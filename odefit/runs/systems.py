@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -297,12 +298,12 @@ def _equations(
 ) -> tuple[dict[str, str], dict[str, float], dict[str, float], dict[str, Network], tuple[float, float] | None]:
     section = place.section
     if section.equations is not None:
-        return dict(section.equations), {}, {}, {}, None
+        return dict(section.equations), {}, {}, _networks(place, section.equations), None
     assert section.name is not None  # the schema sees to it
     where = place.where("name")
     entry = catalogue.entry(section.name, where)
     if not entry.family:
-        for key in ("states", "hidden", "activation"):
+        for key in ("states", "hidden", "activation", "direction"):
             if getattr(section, key) is not None:
                 raise ConfigError(place.where(key), f"not an option of the model `{section.name}`")
         return dict(entry.equations), dict(entry.parameters), dict(entry.initial), {}, entry.time_span
@@ -314,9 +315,49 @@ def _equations(
     if section.name == "linear":
         linear, coefficients = catalogue.linear_equations(states)
         return linear, coefficients, {}, {}, None
+    if section.name == "potential":
+        hidden = tuple(section.hidden or (32, 32))
+        field, network = catalogue.potential_equations(
+            states, hidden, section.activation or "tanh", section.direction or "descent"
+        )
+        return field, {}, {}, {network.name: network}, None
     hidden = tuple(section.hidden) if section.hidden is not None else (8, 16, 32)
     mlp, network = catalogue.mlp_equations(states, hidden, section.activation or "leaky_relu", section.time_input)
     return dict(mlp), {}, {}, {network.name: network}, None
+
+
+def _networks(place: Place, equations: Mapping[str, str]) -> dict[str, Network]:
+    """The networks that equations call; how many inputs each has is seen where it is called."""
+    found, faults = {}, Faults()
+    for name, section in place.section.networks.items():
+        inputs = next((n for text in equations.values() if (n := call_arity(text, name)) is not None), None)
+        if inputs is None:
+            faults.add(place.where("networks", name), f"no equation calls it, e.g. `{name}({next(iter(equations))})`")
+        found[name] = Network(
+            name,
+            inputs or 1,
+            section.outputs,
+            tuple(section.hidden),
+            section.activation,
+            section.output,
+            penalty=section.penalty,
+        )
+    faults.check()
+    return found
+
+
+def call_arity(text: str, name: str) -> int | None:
+    """How many arguments the first call of `name` in a formula has; None where it is not called."""
+    call = re.search(rf"(?<![A-Za-z0-9_]){re.escape(name)}\s*\(", text)
+    if call is None:
+        return None
+    depth, commas = 1, 0
+    for sign in text[call.end() :]:
+        depth += (sign in "([") - (sign in ")]")
+        if depth == 0:
+            break
+        commas += sign == "," and depth == 1
+    return commas + 1
 
 
 def _declared(place: Place, states: tuple[str, ...], nominal: Mapping[str, float], faults: Faults) -> tuple[str, ...]:
