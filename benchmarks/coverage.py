@@ -1,4 +1,4 @@
-"""How often do the 95 % intervals cover the truth? 200 simulated data sets each of two systems.
+"""How often do the 95 % intervals cover the truth? 200 simulated data sets each of four systems.
 
     python benchmarks/coverage.py [number of data sets]
 
@@ -41,7 +41,45 @@ parameters: {r: {value: 0.8, scale: log}, K: {value: 8, scale: log}, x_0: {value
 data:
   simulate: {parameters: {r: 1, K: 10}, initial: {x: 0.5}, times: {stop: 10, count: 20}, noise: {x: 0.2}}
 """
-SYSTEMS = {"Lotka-Volterra": LOTKA_VOLTERRA, "logistic growth": LOGISTIC}
+EPIDEMIC = """\
+model:
+  equations: {S: -beta*S*I/763, I: beta*S*I/763 - gamma*I}
+  initial: {S: 762, I: 1}
+  observables: {in_bed: I}
+parameters: {beta: {value: 1.6, scale: log}, gamma: {value: 0.4, scale: log}, R0: beta/gamma}
+data:
+  simulate:
+    parameters: {beta: 1.7, gamma: 0.5}
+    times: {stop: 20, count: 41}
+    noise: {in_bed: {model: negative_binomial, dispersion: 0.1}}
+noise: negative_binomial
+"""
+DRUG = """\
+model:
+  equations: {gut: -ka*gut, blood: ka*gut - CL/V*blood}
+  initial: {gut: 0, blood: 0}
+  observables: {conc: blood/V}
+parameters:
+  ka: {value: 1, scale: log}
+  CL: {value: 2, scale: log, by: kind}
+  V: {value: 20, scale: log}
+  lag: {value: 0.3, bounds: [0, 0.9]}
+data:
+  start: 0
+  experiments: {a: {kind: fast}, b: {kind: slow}, c: {kind: slow}}
+  doses: {table: [{time: 0, state: gut, amount: 300, every: 12, count: 2}], lag: lag}
+  simulate:
+    parameters: {ka: 1.2, CL: {fast: 4, slow: 2}, V: 25, lag: 0.4}
+    times: [1, 2, 4, 8, 12, 14, 16, 20, 24, 36]
+    noise: {conc: {model: proportional, proportional: 0.15}}
+noise: proportional
+"""
+SYSTEMS = {
+    "Lotka-Volterra": LOTKA_VOLTERRA,
+    "logistic growth": LOGISTIC,
+    "epidemic, negative-binomial counts": EPIDEMIC,
+    "doses with a lag, two groups, proportional noise": DRUG,
+}
 
 
 def coverage(config: Path, n: int) -> tuple[dict[str, int], int]:
@@ -57,17 +95,26 @@ def coverage(config: Path, n: int) -> tuple[dict[str, int], int]:
             failed += 1
             continue
         for name, value in truth.items():
+            if name not in result.estimates:  # an initial value that the model fixes
+                continue
             interval = result.estimates[name].interval
             inside[name] = inside.get(name, 0) + (interval is not None and interval[0] <= value <= interval[1])
     return inside, failed
 
 
 def noise_levels(loaded: LoadedConfig) -> dict[str, float]:
-    """The true sigma of every observable, which the config gives one by one."""
+    """The true noise level of every observable, which the config gives one by one."""
     section = loaded.config.data.simulate
     if section is None or not isinstance(section.noise, dict):
         raise ValueError("the config must simulate its data, with a noise level for each observable")
-    return {f"sigma_{name}": value for name, value in section.noise.items()}
+    levels = {}
+    for name, value in section.noise.items():
+        if isinstance(value, float):
+            levels[f"sigma_{name}"] = value
+        else:
+            kind = "dispersion" if value.dispersion is not None else "proportional"
+            levels[f"{kind}_{name}"] = float(getattr(value, kind))
+    return levels
 
 
 def main() -> None:

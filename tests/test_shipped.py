@@ -19,7 +19,7 @@ CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 SHORT = {
     "lotka_volterra": ["fit.epochs=2", "data.simulate.experiments=3"],
     "lorenz": ["fit.epochs=1", "data.simulate.experiments=2"],
-    "neural_van_der_pol": ["fit.epochs=2"],
+    "neural_van_der_pol": ["fit.match=20", "fit.windows={points: [10], epochs: [1]}", "fit.epochs=1"],
     "van_der_pol": ["fit.epochs=2"],
 }
 

@@ -176,7 +176,7 @@ class DataSection(Section):
         if (self.csv is None) == (self.simulate is None):
             raise ValueError("give either `csv` (a file) or `simulate` (make the data), and not both")
         if self.simulate is not None:
-            for key in ("time", "experiment", "columns", "only", "ignore", "start"):
+            for key in ("time", "experiment", "columns", "only", "ignore"):
                 if getattr(self, key):
                     raise ValueError(f"`{key}` is about a CSV file and has no meaning with `simulate`")
         return self

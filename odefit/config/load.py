@@ -15,7 +15,11 @@ from pydantic import ValidationError
 from odefit.config.fields import Section
 from odefit.config.schema import Config
 from odefit.config.source import Source, apply_overrides, read_yaml
+from odefit.config.tree import one_line
 from odefit.errors import ConfigError, Fault
+
+MAX_FAULTS = 50
+MAX_KEY = 60
 
 
 @dataclass(frozen=True)
@@ -59,17 +63,25 @@ def place(source: Source, keys: tuple[str | int, ...]) -> str:
 
 
 def dotted(keys: Sequence[str | int]) -> str:
-    return ".".join(str(key) for key in keys)
+    return one_line(".".join(_key(key) for key in keys))
+
+
+def _key(key: str | int) -> str:
+    text = str(key)
+    return text if len(text) <= MAX_KEY else text[: MAX_KEY - 1] + "…"
 
 
 def _faults(error: ValidationError, source: Source) -> list[Fault]:
-    faults: list[Fault] = []
-    for item in error.errors(include_url=False, include_context=True):
+    faults: dict[Fault, None] = {}
+    items = error.errors(include_url=False, include_context=True)
+    for done, item in enumerate(items):
+        if len(faults) == MAX_FAULTS:
+            faults[Fault(source.name, f"and about {len(items) - done} more")] = None
+            break
         keys = _keys(item["loc"], source.data, item["type"] == "missing")
-        fault = Fault(place(source, keys), _sentence(item, keys, _value_at(source.data, keys)))
-        if fault not in faults:
-            faults.append(fault)
-    return faults
+        sentence = _sentence(item, keys, _value_at(source.data, keys))
+        faults[Fault(place(source, keys), one_line(sentence))] = None
+    return list(faults)
 
 
 def _keys(loc: tuple[str | int, ...], data: Any, is_missing: bool) -> tuple[str | int, ...]:

@@ -81,6 +81,7 @@ class ModelSection(Section):
     networks: dict[Name, NetworkSection] = Field(
         default_factory=dict, max_length=100, description="neural networks that the equations call by name"
     )
+    normalise: bool = Field(True, description="networks take the units of their inputs and outputs from the data")
     hidden: list[Count] | None = Field(None, description="widths of the hidden layers of `mlp` or `potential`")
     activation: str | None = Field(None, description="activation of `mlp` or `potential`, e.g. tanh")
     direction: Literal["descent", "ascent"] | None = Field(

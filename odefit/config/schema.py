@@ -46,11 +46,33 @@ class ScheduleSection(Section):
         return {"kind": value} if isinstance(value, str) else value
 
 
+class WindowsSection(Section):
+    """Training on short pieces of the series, solved as one batch. `[10, 34]` is short for `{points: [10, 34]}`."""
+
+    points: Annotated[list[Annotated[int, Field(ge=2, le=1_000_000)]], Field(min_length=1, max_length=20)] = Field(
+        default_factory=lambda: [10, 34], description="times per window: a stage for each number"
+    )
+    epochs: Annotated[list[Count], Field(min_length=1, max_length=20)] | None = Field(
+        None, description="of each stage; the last number for all that follow"
+    )
+    overlap: Annotated[float, Field(ge=0, lt=1)] = Field(0.5, description="share of a window that the next one covers")
+    states: Literal["free", "data"] = Field("free", description="windows start free, or from the smoothed data")
+    continuity: NotNegative = Field(0.0, description="weight of the gaps between windows; grows to this in each stage")
+    random: bool = Field(False, description="adam: in each epoch another random choice of windows")
+    steps: Count | None = Field(None, description="Runge-Kutta steps from one time to the next; default: as needed")
+    finish: bool = Field(True, description="train on the whole series at the end")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {"points": value} if isinstance(value, list) else value
+
+
 class FitSection(Section):
     """How the parameters are found."""
 
     method: Literal["auto", "adam", "least_squares", "lbfgs"] = Field(
-        "auto", description="`auto`: least_squares for equations, adam where there is a network"
+        "auto", description="`auto`: least_squares for equations and for small networks, else lbfgs"
     )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     starts: Annotated[int, Field(ge=1, le=1_000_000)] = Field(1, description="how many starting points")
@@ -60,29 +82,35 @@ class FitSection(Section):
         None, description="cross-validation over experiments: each fold is predicted by a fit to the others"
     )
     max_iterations: Count | None = None
-    # Adam
-    epochs: Count | None = None
-    batch_size: Count | None = Field(None, description="experiments per step; default: all")
-    learning_rate: Positive | None = None
+    # Training: of networks, and of equations with adam
+    match: Annotated[int, Field(ge=0, le=100_000_000)] | None = Field(
+        None, description="networks: iterations on the slopes of smoothed data before anything is solved"
+    )
+    windows: WindowsSection | None = Field(None, description="networks: train on short pieces of the series first")
+    epochs: Count | None = Field(None, description="on the whole series")
+    batch_size: Count | None = Field(None, description="adam: experiments per step; default: all")
+    learning_rate: Positive | None = Field(None, description="of adam")
     schedule: ScheduleSection | None = None
     loss: Literal["mse", "nll"] | None = Field(
         None, description="mean squared error, or the negative log-likelihood with sigma estimated"
     )
-    gradient_clip: Positive | None = Field(None, description="largest norm of a gradient")
+    gradient_clip: Positive | None = Field(None, description="adam: largest norm of a gradient")
     weight_decay: NotNegative | None = None
-    patience: Count | None = Field(None, description="stop after so many epochs without progress")
+    patience: Count | None = Field(None, description="adam: stop after so many epochs without progress")
     plot_every: Count | None = Field(None, description="keep a frame for `plot --animate` every N epochs")
 
     @model_validator(mode="after")
     def _keys_of_the_method(self) -> Self:
-        adam = ("epochs", "batch_size", "learning_rate", "schedule", "loss", "gradient_clip", "weight_decay")
-        given = [k for k in (*adam, "patience", "plot_every") if getattr(self, k) is not None]
+        adam = ("batch_size", "learning_rate", "schedule", "gradient_clip", "patience")
+        given = [key for key in adam if getattr(self, key) is not None]
         if self.method != "adam" and given:
             raise ValueError(f"{', '.join(given)}: only for `method: adam`, so say that (got `{self.method}`)")
         if self.method == "adam" and self.starts > 1:
             raise ValueError("starts: not for `method: adam`, which trains from one start")
         if self.method == "adam" and self.max_iterations is not None:
             raise ValueError("max_iterations: not for `method: adam`; set `epochs`")
+        if self.windows is not None and self.windows.random and self.method != "adam":
+            raise ValueError("windows.random: only for `method: adam`; the others see all data at once")
         return self
 
 

@@ -14,6 +14,8 @@ from odefit.errors import ConfigError
 
 KeyPath = tuple[str | int, ...]
 
+EMPTY = "the file is empty: it needs at least 'model:' and 'data:'"
+
 
 @dataclass(frozen=True)
 class Source:
@@ -57,6 +59,8 @@ def read_yaml(path: Path | str) -> Source:
             raise ConfigError(name, "this is not a regular file: give a YAML file")
         if status.st_size > MAX_BYTES:
             raise ConfigError(name, too_big(status.st_size))
+        if not status.st_size:  # nor is anything read from /proc, where some files never end
+            raise ConfigError(f"{name}:1", EMPTY)
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
@@ -80,7 +84,7 @@ def parse_yaml(text: str, name: str) -> Source:
         raise ConfigError(name, too_big(len(text)))
     root = parse_tree(text, name)
     if root is None or root.value is None:
-        raise ConfigError(f"{name}:1", "the file is empty: it needs at least 'model:' and 'data:'")
+        raise ConfigError(f"{name}:1", EMPTY)
     if not isinstance(root.value, dict):
         raise ConfigError(
             f"{name}:{root.line}",

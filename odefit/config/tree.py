@@ -21,6 +21,7 @@ MAX_DEPTH = 50
 MAX_ALIASES = 100
 MAX_VALUES = 100_000
 MAX_DIGITS = 300
+MAX_MESSAGE = 500
 
 _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
@@ -72,7 +73,7 @@ def parse_tree(text: str, name: str) -> Node | None:
         raise ConfigError(name, "the file is nested too deeply: write it flatter") from None
     except (ValueError, IndexError, KeyError, AttributeError, TypeError, OverflowError) as error:
         # PyYAML's scanner lets some of these out, e.g. for the escape "\UFFFFFFFF".
-        raise ConfigError(name, f"this is not YAML ({error})") from None
+        raise ConfigError(name, one_line(f"this is not YAML ({error})")) from None
 
 
 class _Builder:
@@ -86,7 +87,7 @@ class _Builder:
         self.total = 0
 
     def fault(self, line: int, what: str) -> ConfigError:
-        return ConfigError(f"{self.name}:{line}", what)
+        return ConfigError(f"{self.name}:{line}", one_line(what))
 
     def document(self) -> Node | None:
         root: Node | None = None
@@ -236,7 +237,13 @@ def _syntax_error(error: yaml.YAMLError, text: str, name: str) -> ConfigError:
     lines = text.splitlines()
     if line <= len(lines) and lines[line - 1][: max(column, 1)].strip(" ").startswith("\t"):
         meaning = _MEANINGS[0][1]
-    return ConfigError(f"{name}:{line}", f"{meaning} (column {column})")
+    return ConfigError(f"{name}:{line}", f"{one_line(meaning)} (column {column})")
+
+
+def one_line(text: str) -> str:
+    """A message that quotes the user's text: whatever that holds, it stays one line and no command to a terminal."""
+    shown = text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return shown if len(shown) <= MAX_MESSAGE else shown[: MAX_MESSAGE - 1] + "…"
 
 
 def too_big(size: int) -> str:

@@ -24,6 +24,7 @@ SPREAD = 10.0
 FLOOR = 1e-10
 # The training's own columns; parameters, which may have one of these names, come after them.
 TRAINING = ["epoch", "loss", "learning_rate", "gradient_norm"]
+STAGE = "stage"
 
 
 def draw_history(run: Run) -> Figure:
@@ -40,6 +41,7 @@ def draw_history(run: Run) -> Figure:
     top = fig.add_subplot(grid[0, :])
     _draw_value(top, steps, rows.numbers(1), rows.header[1])
     _label_steps(top, name, 10)
+    _mark_stages(top, steps, rows)
     for k, (parameter, column) in enumerate(parameters.items()):
         ax = fig.add_subplot(grid[1 + k // columns, k % columns])
         _draw_parameter(ax, run, steps, rows.numbers(column), parameter)
@@ -48,9 +50,31 @@ def draw_history(run: Run) -> Figure:
     return fig
 
 
+def _mark_stages(ax: Axes, steps: FloatArray, rows: Rows) -> None:
+    """Where a training goes over to its next stage, whose loss is another one, and what each stage is called."""
+    if STAGE not in rows.header:
+        return
+    names = rows.text(rows.position(STAGE))
+    begins = [0, *(k for k in range(1, len(names)) if names[k] != names[k - 1])]
+    for k in begins:
+        if k:
+            ax.axvline((steps[k - 1] + steps[k]) / 2, color=style.GREY, linewidth=0.8, linestyle=":")
+        ax.annotate(
+            style.plain(names[k], 30),
+            (steps[k], 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(2, -2),
+            textcoords="offset points",
+            va="top",
+            fontsize="small",
+            color=style.GREY,
+        )
+
+
 def _parameters(run: Run, rows: Rows) -> dict[str, int]:
     """Which columns are drawn: those that move, or only those of the equations, or none where they are too many."""
     first = len(TRAINING) if rows.header[: len(TRAINING)] == TRAINING else 2
+    first += rows.header[first : first + 1] == [STAGE]
     table = run.assembly.problem.table
     moving = {
         name: column

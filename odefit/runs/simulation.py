@@ -110,7 +110,11 @@ def _blank(loaded: LoadedConfig, section: SimulateSection, described: Described)
             where = loaded.where("data", "simulate", "experiments")
             raise ConfigError(where, f"data.experiments names {len(names)} experiments; remove the key")
     blank = np.full((len(times), len(described.system.observables)), np.nan)
-    experiments = [Experiment(name, times, blank, float(times[0])) for name in names]
+    start = float(times[0]) if loaded.config.data.start is None else loaded.config.data.start
+    if start > times[0]:
+        where = loaded.where("data", "start")
+        raise ConfigError(where, f"is {start:g}, later than the first of the simulated times, {times[0]:g}")
+    experiments = [Experiment(name, times, blank, start) for name in names]
     return under_conditions(loaded, experiments, described.system.states)
 
 

@@ -1,0 +1,569 @@
+"""Latent ODEs: data, encoder, bound, training and baseline against what is known of each."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.linalg import expm
+from torch import Tensor
+from torch.distributions import Independent, Normal, kl_divergence
+
+from odefit.data.experiments import Experiment
+from odefit.errors import ConfigError, DataError
+from odefit.latent.baseline import Baseline, BaselineLoss, BaselineOptions, hidden_units
+from odefit.latent.evaluation import errors_of, interpolate
+from odefit.latent.fitting import continue_baseline, fit_baseline, fit_latent, n_weights, predict, split
+from odefit.latent.model import LatentODE, LatentOptions, Posterior
+from odefit.latent.objective import Elbo, ElboOptions, divergence, draw_points, elbo_terms, grown, log_density
+from odefit.latent.series import Reading, Series, read_backwards, series_of
+from odefit.latent.spirals import draw_spirals
+from odefit.latent.training import Epoch, TrainingOptions, train
+
+TINY = LatentOptions(dimension=3, hidden=(8,), encoder=7, decoder=(6,))
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def tiny(observables: int = 2, options: LatentOptions = TINY, dtype: torch.dtype = torch.float64) -> LatentODE:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        return LatentODE(observables, options).to(dtype)
+
+
+def random_series(seed: int = 0, dtype: torch.dtype = torch.float64) -> tuple[list[Experiment], Series]:
+    """Four experiments of two observables with their own times, starts and missing values."""
+    rng = np.random.default_rng(seed)
+    experiments = []
+    for name, n in zip("abcd", (9, 5, 12, 7), strict=True):
+        times = 2.0 + np.sort(rng.choice(40, n, replace=False)) / 8
+        values = rng.standard_normal((n, 2))
+        values[rng.random((n, 2)) < 0.2] = np.nan
+        values[0] = 1.0
+        experiments.append(Experiment(name, times, values, start=1.5))
+    return experiments, series_of(experiments, dtype)
+
+
+# The spirals
+
+
+def test_half_of_the_spirals_turn_each_way() -> None:
+    matrices = draw_spirals(200).matrices
+    curl = matrices[:, 1, 0] - matrices[:, 0, 1]
+    assert (curl[0::2] < 0).all()
+    assert (curl[1::2] > 0).all()
+    assert (np.trace(matrices, axis1=1, axis2=2) < -0.1).all()
+
+
+def test_spirals_turn_the_way_they_should() -> None:
+    """The angle of those with complex eigenvalues moves one way only, by the imaginary part per unit of time."""
+    spirals = draw_spirals(100, times=2000)
+    frequency = np.linalg.eigvals(spirals.matrices).imag.max(axis=1)
+    angle = np.unwrap(np.arctan2(spirals.truth[..., 1], spirals.truth[..., 0]), axis=1)
+    turns = (angle[:, -1] - angle[:, 0]) / spirals.times[-1]
+    quick = frequency > 0.5
+    assert quick.sum() > 50
+    signs = np.where(np.arange(100) % 2 == 0, -1.0, 1.0)
+    # To half a turn: an ellipse is not passed at one speed.
+    np.testing.assert_allclose(turns[quick], (signs * frequency)[quick], atol=math.pi / spirals.times[-1])
+
+
+def test_matrices_reproduce_the_trajectories() -> None:
+    spirals = draw_spirals(12, times=30)
+    for matrix, truth in zip(spirals.matrices, spirals.truth, strict=True):
+        exact = [expm(matrix * t) @ truth[0] for t in spirals.times]
+        np.testing.assert_allclose(truth, exact, atol=1e-12)
+
+
+def test_noise_and_starts_of_the_spirals_are_as_stated() -> None:
+    spirals = draw_spirals(1000)
+    noise = spirals.measured - spirals.truth
+    assert noise.std() == pytest.approx(0.02, rel=0.01)
+    assert abs(noise.mean()) < 5 * 0.02 / math.sqrt(noise.size)
+    assert spirals.truth[:, 0].std() == pytest.approx(2.0, rel=0.06)
+    assert spirals.truth.shape == (1000, 200, 2)
+    assert spirals.times[-1] == pytest.approx(31.45)
+
+
+def test_spirals_depend_on_their_seed_alone() -> None:
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    one, again, other = draw_spirals(3, seed=4), draw_spirals(3, seed=4), draw_spirals(3, seed=5)
+    np.testing.assert_array_equal(one.measured, again.measured)
+    assert (one.measured != other.measured).all()
+    np.testing.assert_array_equal(before, np.random.get_state()[1])  # noqa: NPY002
+
+
+def test_spirals_that_make_no_data_are_refused() -> None:
+    with pytest.raises(ConfigError, match="times >= 2"):
+        draw_spirals(3, times=1)
+
+
+# Series and what is read of them
+
+
+def test_series_hold_every_measurement_at_its_elapsed_time() -> None:
+    experiments, series = random_series()
+    assert series.grid[0] == 0
+    assert (series.grid.diff() > 0).all()
+    for e, experiment in enumerate(experiments):
+        at = np.searchsorted(series.grid.numpy(), experiment.times - 1.5 - 1e-9)
+        seen = np.where(series.mask[e].numpy(), series.values[e].numpy(), np.nan)
+        np.testing.assert_array_equal(seen[at], experiment.values)
+        assert series.mask[e].sum() == experiment.n_measured
+
+
+def test_reading_is_backwards_with_gaps_that_end_at_the_start() -> None:
+    values = np.array([[1.0, 2.0], [np.nan, np.nan], [3.0, np.nan], [5.0, 6.0], [7.0, 8.0]])
+    long = Experiment("long", np.array([1.0, 2.0, 3.0, 6.0, 9.0]), values, start=0.5)
+    short = Experiment("short", np.array([2.0, 9.0]), values[3:], start=0.5)
+    reading = read_backwards(series_of([long, short], torch.float64), end=6.0)
+    assert reading.lengths.tolist() == [3, 1]
+    assert reading.inputs[0].tolist() == [[5, 6, 1, 1, 3], [3, 0, 1, 0, 2], [1, 2, 1, 1, 0.5]]
+    assert reading.inputs[1].tolist() == [[5, 6, 1, 1, 1.5], [0] * 5, [0] * 5]
+
+
+def test_a_series_with_nothing_to_read_is_refused() -> None:
+    values = np.array([[np.nan], [1.0]])
+    series = series_of([Experiment("a", np.array([0.0, 5.0]), values, start=0.0)])
+    with pytest.raises(DataError, match="series 1: nothing is measured until 2"):
+        read_backwards(series, end=2.0)
+
+
+def test_order_matters_to_the_encoder_and_padding_does_not() -> None:
+    _, series = random_series()
+    model = tiny()
+    reading = read_backwards(series, float(series.grid[-1]))
+    whole = model.encode(reading)
+    for e, n in enumerate(reading.lengths.tolist()):
+        alone = model.encode(Reading(reading.inputs[e : e + 1, :n], reading.lengths[e : e + 1]))
+        torch.testing.assert_close(alone.mean[0], whole.mean[e])
+        torch.testing.assert_close(alone.log_variance[0], whole.log_variance[e])
+        turned = model.encode(Reading(reading.inputs[e : e + 1, :n].flip(1), reading.lengths[e : e + 1]))
+        assert (turned.mean[0] - whole.mean[e]).abs().max() > 1e-3
+
+
+def test_times_without_measurements_and_later_ones_are_not_read() -> None:
+    experiments, series = random_series()
+    model = tiny()
+    blank = Experiment("e", np.linspace(1.6, 6.9, 50), np.full((50, 2), np.nan), start=1.5)
+    blank.values[-1] = 3.0
+    finer = series_of([*experiments, blank], torch.float64)
+    own = model.encode(read_backwards(series, 5.3)).mean
+    among = model.encode(read_backwards(finer.rows(slice(0, 4)), 5.3)).mean
+    torch.testing.assert_close(own, among)
+    observed = model.encode(read_backwards(series, 2.0)).mean
+    changed = dataclasses.replace(series, values=torch.where(series.grid.unsqueeze(1) > 2.0, 99.0, series.values))
+    torch.testing.assert_close(model.encode(read_backwards(changed, 2.0)).mean, observed)
+    assert (own - observed).abs().max() > 1e-3
+
+
+def test_the_last_point_read_weighs_most_by_construction_of_its_order() -> None:
+    """The encoder's last input is the first measurement: the gradient of an untrained one decays from there."""
+    spirals = draw_spirals(20, times=60)
+    reading = read_backwards(series_of(spirals.experiments(), torch.float64), 31.45)
+    inputs = reading.inputs.clone().requires_grad_()
+    tiny().encode(Reading(inputs, reading.lengths)).mean.sum().backward()
+    assert inputs.grad is not None
+    size = inputs.grad[..., :2].abs().mean(dim=(0, 2))
+    assert size[-1] > 100 * size[0]
+    np.testing.assert_allclose(reading.inputs[:, -1, :2].numpy(), spirals.measured[:, 0])
+
+
+# The model
+
+
+def test_shapes() -> None:
+    _, series = random_series(dtype=torch.float32)
+    model = tiny(dtype=torch.float32)
+    reading = read_backwards(series, 3.0)
+    posterior = model.encode(reading)
+    assert posterior.mean.shape == posterior.log_variance.shape == (4, 3)
+    assert model.evolve(posterior.mean, series.grid).shape == (len(series.grid), 4, 3)
+    x = model.predict(reading, series.grid[3:5])
+    assert x.shape == (4, 2, 2)
+    assert x.dtype == torch.float32
+
+
+def test_the_latent_state_follows_its_field() -> None:
+    """With a linear field the solution is a matrix exponential, at any times and in any unit of time."""
+    model = tiny(options=LatentOptions(dimension=3, hidden=(), decoder=(), step=0.05))
+    model.unit.fill_(2.0)
+    z0 = torch.randn(5, 3, generator=generator(), dtype=torch.float64)
+    layer = model.field.layers[0]
+    assert isinstance(layer, torch.nn.Linear)
+    with torch.no_grad():
+        layer.bias.zero_()
+    times = torch.tensor([0.7, 1.1, 3.0], dtype=torch.float64)
+    z = model.evolve(z0, times)
+    for t, state in zip(times.tolist(), z, strict=True):
+        exact = z0 @ torch.matrix_exp(layer.weight * t / 2.0).T
+        torch.testing.assert_close(state, exact, atol=1e-7, rtol=0)
+    start = model.evolve(z0, torch.zeros(1, dtype=torch.float64))
+    torch.testing.assert_close(start[0], z0)
+
+
+def test_units_make_the_encoding_the_same_in_any_units() -> None:
+    experiments, series = random_series()
+    other = [
+        dataclasses.replace(e, times=60 * e.times, start=60 * e.start, values=5 + 1000 * e.values) for e in experiments
+    ]
+    rescaled = series_of(other, torch.float64)
+    here, there = tiny(), tiny()
+    here.set_units(series)
+    there.set_units(rescaled)
+    mine = here.predict(read_backwards(series, 3.0), series.grid)
+    theirs = there.predict(read_backwards(rescaled, 180.0), rescaled.grid)
+    torch.testing.assert_close(5 + 1000 * mine, theirs)
+    torch.testing.assert_close(1000 * here.sigma, there.sigma)
+
+
+def test_a_given_sigma_is_kept() -> None:
+    experiments, series = random_series()
+    model = tiny(options=dataclasses.replace(TINY, sigma=0.3))
+    model.set_units(series)
+    torch.testing.assert_close(model.sigma, torch.full((2,), 0.3, dtype=torch.float64))
+    assert not model.log_sigma.requires_grad
+    options = TrainingOptions(epochs=2)
+    fitted = fit_latent(experiments, dataclasses.replace(TINY, sigma=0.3), training=options, validation=0)
+    torch.testing.assert_close(fitted.model.sigma, torch.full((2,), 0.3))
+
+
+# The bound
+
+
+def test_divergence_two_ways() -> None:
+    mean, log_variance = torch.randn(2, 6, 4, generator=generator(), dtype=torch.float64)
+    q = Posterior(mean, log_variance)
+    normal = Independent(Normal(mean, (0.5 * log_variance).exp()), 1)
+    prior = Independent(Normal(torch.zeros_like(mean), torch.ones_like(mean)), 1)
+    torch.testing.assert_close(divergence(q), kl_divergence(normal, prior))
+    draws = torch.stack([q.sample(generator(seed)) for seed in range(4000)])
+    sampled = (normal.log_prob(draws) - prior.log_prob(draws)).mean(dim=0)
+    torch.testing.assert_close(divergence(q), sampled, atol=0.25, rtol=0.02)
+    standard = Posterior(torch.zeros(3, 2), torch.zeros(3, 2))
+    assert (divergence(standard) == 0).all()
+
+
+def test_log_density_is_that_of_the_normal_distribution() -> None:
+    values, mean = torch.randn(2, 7, 2, generator=generator(), dtype=torch.float64)
+    sigma = torch.tensor([0.3, 2.0], dtype=torch.float64)
+    torch.testing.assert_close(log_density(values, mean, sigma), Normal(mean, sigma).log_prob(values))
+
+
+def test_terms_are_those_written_out_for_one_series() -> None:
+    _, series = random_series()
+    model = tiny()
+    model.set_units(series)
+    reading = read_backwards(series, 3.0)
+    points = torch.arange(1, len(series.grid), 2)
+    terms = elbo_terms(model, reading, series, points, generator(1))
+    z0 = model.encode(reading).sample(generator(1))
+    x = model.decode(model.evolve(z0, series.grid[points]))
+    expected = 0.0
+    for k, point in enumerate(points.tolist()):
+        for o in range(2):
+            if series.mask[2, point, o]:
+                sigma = float(model.sigma[o])
+                r = (float(series.values[2, point, o]) - float(x[k, 2, o])) / sigma
+                expected -= 0.5 * r**2 + math.log(sigma * math.sqrt(2 * math.pi))
+    assert float(terms.reconstruction[2]) == pytest.approx(expected, rel=1e-10)
+    torch.testing.assert_close(terms.elbo, terms.reconstruction - divergence(model.encode(reading)))
+
+
+def test_the_bound_is_below_the_evidence_and_reaches_it() -> None:
+    """A linear-Gaussian model, whose evidence is known: x = z0 + noise at every time, since the field is zero.
+
+    With n points of mean m the posterior is N(n m / (n + s²), s² / (n + s²)): with it the bound is the evidence.
+    """
+    n, sigma = 5, 0.7
+    x = torch.tensor([0.4, 1.3, 0.9, 0.2, 1.1], dtype=torch.float64)
+    model = tiny(1, LatentOptions(dimension=1, hidden=(), decoder=(), sigma=sigma))
+    with torch.no_grad():
+        for q in (*model.field.parameters(), *model.decoder.parameters(), *model.encoder.head.parameters()):
+            q.zero_()
+        decoder = model.decoder.layers[0]
+        assert isinstance(decoder, torch.nn.Linear)
+        decoder.weight.fill_(1.0)
+        model.log_sigma.fill_(math.log(sigma))
+        precision = n / sigma**2 + 1
+        model.encoder.head.bias[0] = x.sum() / sigma**2 / precision
+        model.encoder.head.bias[1] = -math.log(precision)
+    covariance = sigma**2 * torch.eye(n, dtype=torch.float64) + 1
+    prior = torch.distributions.MultivariateNormal(torch.zeros(n, dtype=torch.float64), covariance)
+    evidence = float(prior.log_prob(x))
+    many = x.reshape(1, n, 1).expand(20_000, n, 1)
+    series = Series(torch.arange(n, dtype=torch.float64), many, torch.ones_like(many, dtype=torch.bool))
+    reading = read_backwards(series, float(n))
+    points = torch.arange(n)
+    best = elbo_terms(model, reading, series, points, generator()).elbo.mean()
+    assert float(best) == pytest.approx(evidence, abs=0.02)
+    with torch.no_grad():
+        model.encoder.head.bias[0] += 0.5
+    worse = elbo_terms(model, reading, series, points, generator()).elbo.mean()
+    # The bound falls short by KL(q || posterior): the shift in standard deviations, squared and halved.
+    assert float(worse) == pytest.approx(evidence - 0.5 * 0.25 * precision, abs=0.03)
+
+
+def test_loss_without_growing_and_sampling_is_the_bound_per_measurement() -> None:
+    _, series = random_series()
+    model = tiny()
+    elbo = Elbo(model, series, ElboOptions(anneal=0, grow=0), observed=3.0)
+    rows = torch.tensor([0, 2])
+    terms = elbo.terms(rows, torch.arange(len(series.grid)), generator(5))
+    expected = -terms.elbo.sum() / series.mask[rows].sum()
+    torch.testing.assert_close(elbo.loss(rows, 0.5, generator(5)), expected)
+
+
+def test_sampled_times_estimate_the_same_bound() -> None:
+    """The mean over all first points of the comb is the sum over all times."""
+    _, series = random_series()
+    # An encoder without spread, so that nothing but the times is drawn.
+    model = tiny()
+    with torch.no_grad():
+        model.encoder.head.weight.zero_()
+        model.encoder.head.bias[3:] = -80.0
+    n = len(series.grid)
+    stride = 4
+    reading = read_backwards(series, 3.0)
+    parts = [
+        elbo_terms(model, reading, series, torch.arange(first, n, stride), generator()).reconstruction
+        for first in range(stride)
+    ]
+    whole = elbo_terms(model, reading, series, torch.arange(n), generator()).reconstruction
+    # rk4 with steps of a 100th of the grid: the combs differ by the error of the solver.
+    torch.testing.assert_close(sum(parts), whole, atol=1e-5, rtol=1e-5)
+
+
+def test_drawn_points_are_all_equally_likely() -> None:
+    counts = torch.zeros(50)
+    g = generator()
+    for _ in range(3000):
+        points = draw_points(50, 17, g)
+        assert (points.diff() == 3).all()
+        counts[points] += 1
+    np.testing.assert_allclose(counts.numpy() / 3000, 1 / 3, atol=0.05)
+    assert draw_points(5, 17, g).tolist() == draw_points(5, None, g).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_the_horizon_grows_to_the_whole_grid() -> None:
+    assert [grown(50, 200, p, 0.5) for p in (0.0, 0.25, 0.5, 1.0)] == [50, 125, 200, 200]
+    assert grown(50, 200, 0.0, 0.0) == 200
+
+
+@pytest.mark.parametrize("name", ["encoder.recurrent.weight_hh_l0", "encoder.head.bias", "field.layers.2.weight",
+                                  "decoder.layers.0.weight", "log_sigma"])  # fmt: skip
+def test_gradient_of_the_bound(name: str) -> None:
+    """Against central differences, with the draw of z0 held fixed."""
+    _, series = random_series()
+    model = tiny()
+    model.set_units(series)
+    elbo = Elbo(model, series, ElboOptions(times_per_step=9), observed=3.0)
+    parameter = dict(model.named_parameters())[name]
+
+    def loss() -> Tensor:
+        return elbo.loss(torch.arange(4), 0.2, generator(7))
+
+    (gradient,) = torch.autograd.grad(loss(), parameter)
+    direction = torch.randn(parameter.shape, generator=generator(8), dtype=torch.float64)
+    h = 1e-5
+    with torch.no_grad():
+        values = []
+        for sign in (1, -2, 1):
+            parameter += sign * h * direction
+            values.append(float(loss()))
+    assert float((gradient * direction).sum()) == pytest.approx((values[0] - values[1]) / (2 * h), rel=1e-6)
+    assert values[2] == pytest.approx(float(loss()), rel=1e-12)
+
+
+# Training
+
+
+def small_training(**changes: object) -> TrainingOptions:
+    return dataclasses.replace(TrainingOptions(epochs=6, batch_size=10, learning_rate=1e-2, score_every=2), **changes)
+
+
+def test_a_tiny_training_improves_the_bound_and_the_predictions() -> None:
+    spirals = draw_spirals(40, times=25, end=6.0)
+    losses: list[Epoch] = []
+    fitted = fit_latent(
+        spirals.experiments(),
+        LatentOptions(dimension=4, hidden=(16,), encoder=16, decoder=(8,)),
+        ElboOptions(times_per_step=9, anneal=0, grow=0),
+        small_training(epochs=40),
+        observed=3.0,
+        callback=losses.append,
+    )
+    assert fitted.training.status == "stopped"
+    assert [epoch.epoch for epoch in losses] == list(range(1, 41))
+    assert losses[-1].loss < losses[0].loss - 0.3
+    scores = [epoch.score for epoch in losses if epoch.score is not None]
+    assert min(scores) < 0.7 * scores[0]
+    assert losses[fitted.training.best_epoch - 1].score == min(scores)
+    x = np.stack(predict(fitted, spirals.experiments()))
+    errors = errors_of(x, spirals.truth, 13)
+    nothing = errors_of(np.zeros_like(x), spirals.truth, 13)
+    assert errors.reconstruction < 0.6 * nothing.reconstruction
+
+
+def test_training_depends_on_its_seed_alone() -> None:
+    experiments, _ = random_series()
+    before = torch.random.get_rng_state()
+
+    def weights(seed: int) -> Tensor:
+        fitted = fit_latent(experiments, TINY, training=small_training(epochs=2, seed=seed), validation=0.25)
+        return torch.cat([q.detach().flatten() for q in fitted.model.parameters()])
+
+    one, again, other = weights(1), weights(1), weights(2)
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_predictions_are_at_the_times_asked_for() -> None:
+    experiments, _ = random_series()
+    fitted = fit_latent(experiments, TINY, training=small_training(epochs=1), validation=0)
+    own = predict(fitted, experiments)
+    assert [x.shape for x in own] == [e.values.shape for e in experiments]
+    times = [np.array([1.5, 4.0, 9.0]), np.array([4.0]), np.array([2.0, 4.0]), np.array([1.6])]
+    other = predict(fitted, experiments, times)
+    assert [len(x) for x in other] == [3, 1, 2, 1]
+    # The same series at the same time, whatever else is asked for: to the error of the solver.
+    later = predict(fitted, experiments[:1], [experiments[0].times[3:4]])
+    np.testing.assert_allclose(later[0][0], own[0][3], atol=1e-3)
+
+
+class _Runaway:
+    """An objective that is fine for three steps and NaN then."""
+
+    def __init__(self) -> None:
+        self.model = torch.nn.Linear(1, 1)
+        self.steps = 0
+
+    def __len__(self) -> int:
+        return 1
+
+    def loss(self, rows: Tensor, progress: float, generator: torch.Generator) -> Tensor:
+        self.steps += 1
+        return self.model.weight.square().sum() * (math.nan if self.steps > 3 else 1.0)
+
+
+def test_a_loss_that_is_not_finite_ends_the_training_with_the_best_state() -> None:
+    runaway = _Runaway()
+    trained = train(runaway, small_training(), lambda: float(runaway.model.weight.abs().sum()))
+    assert trained.status == "failed"
+    assert "stopped at epoch 4" in trained.message
+    assert trained.best_epoch == 2
+    assert len(trained.history) == 3
+    assert torch.isfinite(runaway.model.weight).all()
+
+
+def test_an_interrupt_ends_the_training_in_order() -> None:
+    def stop(epoch: Epoch) -> None:
+        if epoch.epoch == 3:
+            raise KeyboardInterrupt
+
+    experiments, _ = random_series()
+    fitted = fit_latent(experiments, TINY, training=small_training(), validation=0, callback=stop)
+    assert fitted.training.status == "interrupted"
+    assert len(fitted.training.history) == 3
+
+
+def test_validation_series_are_not_trained_on() -> None:
+    _, series = random_series()
+    seen, kept = split(series, 0.25, seed=0)
+    assert kept is not None
+    assert (len(seen), len(kept)) == (3, 1)
+    together = torch.cat((seen.values, kept.values)).sum(dim=(1, 2)).sort().values
+    torch.testing.assert_close(together, series.values.sum(dim=(1, 2)).sort().values)
+    with pytest.raises(ConfigError, match="leaves none to train on"):
+        split(series, 0.9, seed=0)
+
+
+# The baseline
+
+
+def test_the_baseline_has_as_many_weights() -> None:
+    for wanted in (500, 5_000, 20_284):
+        hidden = hidden_units(2, wanted)
+        sizes = [abs(n_weights(Baseline(2, h)) - wanted) for h in (hidden - 1, hidden, hidden + 1)]
+        assert min(sizes) == sizes[1]
+
+
+def test_the_baseline_continues_from_its_own_predictions() -> None:
+    """Feeding its predictions back as if they were measured gives the same again."""
+    model = Baseline(2, 9).double()
+    values = torch.randn(3, 6, 2, generator=generator(), dtype=torch.float64)
+    model.set_units(Series(torch.arange(6.0), values, torch.ones_like(values, dtype=torch.bool)))
+    x = model.continue_(values, 5)
+    assert x.shape == (3, 10, 2)
+    torch.testing.assert_close(x[:, :5], model.follow(values))
+    fed = torch.cat((values, x[:, 5:]), dim=1)
+    torch.testing.assert_close(model.follow(fed), x)
+
+
+def test_the_baseline_learns_a_constant_series() -> None:
+    rng = np.random.default_rng(0)
+    levels = rng.uniform(-2, 2, size=(30, 1, 2))
+    times = np.arange(24.0)
+    experiments = [Experiment(str(k), times, np.repeat(level, 24, axis=0), 0.0) for k, level in enumerate(levels)]
+    options = BaselineOptions(observed=8)
+    fitted = fit_baseline(experiments, 12, options, small_training(epochs=60, batch_size=15))
+    x = continue_baseline(fitted.model, experiments, observed=8)
+    assert np.isnan(x[:, 0]).all()
+    errors = errors_of(x, np.repeat(levels, 24, axis=1), 8)
+    assert errors.reconstruction < 1e-3
+    assert errors.extrapolation < 1e-2
+
+
+def test_the_baseline_refuses_gaps() -> None:
+    _, series = random_series()
+    with pytest.raises(DataError, match="complete series"):
+        BaselineLoss(Baseline(2, 4), series, BaselineOptions(observed=3))
+
+
+# Evaluation
+
+
+def test_errors_of_known_predictions() -> None:
+    truth = np.zeros((3, 5, 2))
+    predicted = np.zeros_like(truth)
+    predicted[:, 2:] = np.array([1.0, 2.0, 6.0])[:, None, None]
+    predicted[:, 1] = 0.5
+    predicted[:, 0] = np.nan
+    errors = errors_of(predicted, truth, 2)
+    assert errors.reconstruction == errors.median_reconstruction == 0.25
+    assert errors.extrapolation == pytest.approx((1 + 4 + 36) / 3)
+    assert errors.median_extrapolation == 4.0
+
+
+def test_interpolation_begins_and_ends_at_the_two_series() -> None:
+    _, series = random_series()
+    model = tiny()
+    reading = read_backwards(series, 3.0)
+    between = interpolate(model, reading, series.grid, 5)
+    assert between.shape == (5, len(series.grid), 2)
+    ends = model.predict(reading.rows(slice(0, 2)), series.grid).detach().numpy()
+    np.testing.assert_allclose(between[[0, -1]], ends, atol=1e-12)
+    assert np.abs(between[2] - ends).max() > 1e-3
+
+
+def test_pictures_show_every_series() -> None:
+    from odefit.plots import style
+    from odefit.plots.latent import draw_forecasts, draw_interpolation
+
+    spirals = draw_spirals(3, times=40)
+    predicted = {"latent ODE": spirals.truth, "GRU": np.zeros_like(spirals.truth)}
+    with style.styled():
+        forecasts = draw_forecasts(spirals.times, spirals.measured, spirals.truth, predicted, observed=10)
+        between = draw_interpolation(spirals.truth)
+        first, again = style.render(forecasts, "png"), style.render(forecasts, "png")
+        other = style.render(between, "png")
+    assert len(forecasts.axes) == 6
+    assert len(between.axes) == 3
+    assert first == again
+    assert first[:4] == other[:4] == b"\x89PNG"
