@@ -99,7 +99,7 @@ def test_every_fault_of_a_file_is_told_with_its_line(tmp_path: Path) -> None:
         ("data.simulate.times={start: 3, stop: 1, count: 3}", "later than start"),
         ("data.simulate.times={stop: 1e9, step: 1e-9}", "ten million"),
         ("noise.r=cauchy", "gaussian"),
-        ("fit={method: least_squares, epochs: 3}", "only for `method: adam`"),
+        ("fit={method: least_squares, batch_size: 3}", "only for `method: adam`"),
         ("fit={method: adam, max_iterations: 3}", "set `epochs`"),
         ("solver=rk4", "must be a mapping"),
         ("fit.epochs=1.5", "whole number"),

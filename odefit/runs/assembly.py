@@ -74,6 +74,7 @@ def assemble(
     builder.add_noise(noise)
     _check_unused(loaded, described, noise, faults)
     check_measurements(loaded, noise.models, measured, faults)
+    _check_training(loaded, described, faults)
     faults.check()
     experiments = tuple(_without_first(described, e) for e in parts.seen)
     if not any(e.n_measured for e in experiments):
@@ -145,6 +146,20 @@ def _check_unused(loaded: LoadedConfig, described: Described, noise: NoiseModels
         formulas = [*described.system.formulas, *(m.sigma for m in noise.models.values() if m.sigma is not None)]
         if not any(name in free_names(formula) for formula in formulas):
             faults.add(loaded.where("data", "inputs", name), "appears in no formula; remove it, or check its spelling")
+
+
+def _check_training(loaded: LoadedConfig, described: Described, faults: Faults) -> None:
+    """Keys of the fit that have no meaning for equations."""
+    section = loaded.config.fit
+    if not described.system.is_mechanistic:
+        return
+    for key in ("match", "windows"):
+        if getattr(section, key) is not None:
+            faults.add(loaded.where("fit", key), "is for models with a network; remove it")
+    for key in ("epochs", "loss", "weight_decay", "plot_every"):
+        if section.method != "adam" and getattr(section, key) is not None:
+            what = f"only for `method: adam`, so say that (got `{section.method}`), or for models with a network"
+            faults.add(loaded.where("fit", key), what)
 
 
 def _check_held_out(loaded: LoadedConfig, builder: TableBuilder, seen: Sequence[Experiment]) -> None:
