@@ -99,6 +99,7 @@ FAULTS: list[tuple[str, list[str], dict[str, str], str, str]] = [
     ("a sigma of a count", ["noise={x: {model: poisson, sigma: 1}}"], {}, "noise.x", "sigma"),
     ("units of nobody", ["model.units={z: m}"], {}, "model.units.z", "'z'"),
     ("a limit in the time column", [], {"data.csv": "experiment,time,x,y\na,<1,2,0\n"}, "data.csv:2", "time"),
+    ("steps for a solver that chooses them", ["solver.step=0.1"], {}, "solver.step", "chooses its steps itself"),
     ("epochs for least squares", ["fit={method: least_squares, epochs: 3}"], {}, "fit.epochs", "`method: adam`"),
     ("windows for equations", ["fit.windows=[5]"], {}, "fit.windows", "network"),
     ("a network without its call", ["model.networks={net: {}}"], {}, "model.networks.net", "no equation calls it"),

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from limited import Outcome, outcomes
 
 from odefit import cli
-from odefit.config.load import load_config
-from odefit.errors import InputError, OdefitError
-from odefit.runs.fitting import prepare
+from odefit.errors import RunError
+from odefit.runs.fitting import fit
+from odefit.runs.run import load_run
 
 DATA = "time,x\n0,1\n1,0.6\n2,0.4\n"
 FINE = "model: {equations: {x: -k*x}}\nparameters: {k: 0.5}\ndata: {csv: d.csv}\n"
@@ -137,26 +139,268 @@ def test_no_run_folder_at_all(
     assert "is no run folder" in command(monkeypatch, capsys, "plot", ".")[1]
 
 
-keys = st.sampled_from(["model", "name", "equations", "x", "parameters", "k", "value", "bounds", "data", "csv", "fit"])
-scalars = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-3, 3),
-    st.floats(),
-    st.sampled_from(["-k*x", "d.csv", "logistic", "x", "", "é"]),
+CORPUS = Path(__file__).parent / "hostile"
+PLAIN = FINE.replace("}}", "}, initial: {x: 1}}")
+LONGEST = 10.0
+"""Seconds; most of the corpus takes some hundredths."""
+CONFIGS = sorted((CORPUS / "configs").glob("*.yaml"))
+TABLES = sorted((CORPUS / "data").glob("*.csv"))
+RUNS = sorted(path for path in (CORPUS / "runs").iterdir() if path.is_dir())
+limited_only = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs fork and /proc")
+
+
+def expected(first_line: str) -> tuple[int, str]:
+    """`# 2: no such thing`: the exit code, and a part of what is said."""
+    code, _, phrase = first_line.lstrip("# ").rstrip("\n").partition(": ")
+    return int(code.rstrip(":")), phrase
+
+
+@pytest.fixture(scope="module")
+def good_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("good")
+    (folder / "d.csv").write_text("time,x\n" + "".join(f"{t},{0.6**t + 0.01 * (-1) ** t}\n" for t in range(9)))
+    (folder / "c.yaml").write_text(PLAIN)
+    return fit(folder / "c.yaml", out=folder / "run").path
+
+
+@pytest.fixture(scope="module")
+def corpus(good_run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Path, tuple[Outcome, Path]]:
+    """Every file of the corpus through the command line, with little time and memory."""
+    base = tmp_path_factory.mktemp("corpus")
+    cases: dict[Path, tuple[Path, list[str]]] = {}
+    for path in (*CONFIGS, *TABLES, *RUNS):
+        folder = base / path.parent.name / path.stem
+        folder.mkdir(parents=True)
+        (folder / "d.csv").write_text(DATA)
+        (folder / "e.csv").write_text("time,x\n1.7e308,1\n1.71e308,2\n")
+        (folder / "u.csv").write_text("time,u\n0,1\n1,2\n")
+        (folder / "secret.csv").write_text("time,x,experiment,dose,amount,u\n0,1,1,1,1,1\n")
+        (folder / "c.yaml").write_text(path.read_text() if path in CONFIGS else PLAIN)
+        arguments = ["check", "c.yaml"]
+        if path in TABLES:
+            shutil.copy(path, folder / "d.csv")
+        elif path in RUNS:
+            shutil.copytree(good_run, folder / "run")
+            for file in path.iterdir():
+                shutil.copy(file, folder / "run" / file.name)
+            arguments = ["plot", "run", "--out", "pictures"]
+        cases[path] = (folder, arguments)
+    done = outcomes(list(cases.values()))
+    return {path: (outcome, cases[path][0]) for path, outcome in zip(cases, done, strict=True)}
+
+
+@limited_only
+@pytest.mark.parametrize("path", (*CONFIGS, *TABLES, *RUNS), ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_the_corpus(path: Path, corpus: dict[Path, tuple[Outcome, Path]]) -> None:
+    source = path / "EXPECT" if path in RUNS else path
+    with source.open(encoding="utf-8", errors="replace") as file:
+        code, phrase = expected(file.readline())
+    outcome, folder = corpus[path]
+    assert outcome.code == code, outcome.text
+    assert phrase in outcome.text
+    assert outcome.seconds < LONGEST
+    assert "Traceback" not in outcome.text
+    assert "\x1b" not in outcome.text
+    if code == 2:
+        # One line for each fault; a formula is shown below its fault, with a caret.
+        lines = [line for line in outcome.text.splitlines() if not line.startswith("    ")]
+        assert all(line.startswith("error: ") for line in lines), outcome.text
+        assert len(outcome.text) < 20_000
+    assert not (folder / "escaped").exists()
+    assert not (folder / "pictures").exists() or path in RUNS
+
+
+def huge_cells(path: Path) -> None:
+    path.write_bytes(b"time,x\n0,1" + b"," * (64 << 20) + b"\n")
+
+
+def huge_rows(path: Path) -> None:
+    path.write_bytes(b"time,x\n" + (b"0,1" + b"," * 1_000_000 + b"\n") * 64)
+
+
+def one_line(path: Path) -> None:
+    path.write_bytes(b"time,x\n" + b"1" * (64 << 20))
+
+
+def wide_header(path: Path) -> None:
+    path.write_text(",".join(["time", "x", *(f"c{k}" for k in range(1_000_000))]) + "\n")
+
+
+def endless_comments(path: Path) -> None:
+    path.write_bytes(b"#\n" * 200_000 + b"time,x\n0,1\n1,2\n")
+
+
+def sparse(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(3 << 30)
+
+
+def link_to(target: str) -> Callable[[Path], None]:
+    return lambda path: path.symlink_to(target)
+
+
+AWKWARD: dict[str, tuple[Callable[[Path], None], str]] = {
+    "cells": (huge_cells, "longer than 10 MB"),
+    "rows": (huge_rows, "this row has 1000002 cells"),
+    "line": (one_line, "cannot be split into cells"),
+    "header": (wide_header, "longer than 1 MB"),
+    "comments": (endless_comments, "no header yet"),
+    "sparse": (sparse, "the limit is 2 GiB"),
+    "fifo": (lambda path: os.mkfifo(path), "not a regular file"),
+    "folder": (lambda path: path.mkdir(), "is a directory"),
+    "zero": (link_to("/dev/zero"), "not a regular file"),
+    "proc": (link_to("/proc/kmsg"), ""),
+    "loop": (link_to("d.csv"), "cannot be read"),
+    "broken": (link_to("nowhere.csv"), "does not exist"),
+}
+
+
+@limited_only
+def test_files_that_are_too_much(tmp_path: Path) -> None:
+    """As data, as a table of doses, as the config itself: nothing hangs and nothing fills the memory."""
+    cases, told = [], []
+    for name, (make, phrase) in AWKWARD.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        make(folder / "d.csv")
+        (folder / "e.csv").write_text(DATA)
+        (folder / "c.yaml").write_text(PLAIN)
+        (folder / "doses.yaml").write_text(PLAIN.replace("d.csv", "e.csv, doses: {csv: d.csv, state: x}"))
+        cases += [(folder, ["check", "c.yaml"]), (folder, ["check", "doses.yaml"]), (folder, ["check", "d.csv"])]
+        told += [phrase, "", ""]
+    for (folder, arguments), phrase, outcome in zip(cases, told, outcomes(cases), strict=True):
+        where = f"{folder.name} {arguments}: {outcome.text}"
+        assert outcome.code == 2, where
+        assert phrase in outcome.text, where
+        assert outcome.seconds < LONGEST, where
+        assert outcome.text.startswith("error: "), where
+
+
+@pytest.mark.parametrize("name", ["d.csv", "plots", "plots/time_series.png", "history.csv", "weights.pt", "new.txt"])
+def test_a_run_folder_with_a_way_out(name: str, good_run: Path, tmp_path: Path) -> None:
+    """`odefit plot` writes into a run's `plots`: a link there would lead it to any file of the user."""
+    run = tmp_path / "run"
+    shutil.copytree(good_run, run)
+    (run / "plots").mkdir(exist_ok=True)
+    if name == "plots":
+        (run / "plots").rmdir()
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (run / name).unlink(missing_ok=True)
+    (run / name).symlink_to(outside)
+    with pytest.raises(RunError, match="leads out of the run folder"):
+        load_run(run)
+    assert list(outside.iterdir()) == []
+
+
+def test_links_within_a_run_folder_and_to_it_are_fine(good_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(good_run, run)
+    (run / "data.csv").rename(run / "measured.csv")
+    (run / "data.csv").symlink_to("measured.csv")
+    (tmp_path / "link").symlink_to(run)
+    assert load_run(tmp_path / "link").theta == pytest.approx(load_run(good_run).theta)
+
+
+def test_a_fifo_in_a_run_folder_is_not_waited_for(good_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(good_run, run)
+    (run / "history.csv").unlink()
+    os.mkfifo(run / "history.csv")
+    with pytest.raises(RunError, match="not a regular file"):
+        load_run(run)
+
+
+@pytest.mark.parametrize(
+    "keys, value",
+    [
+        (("estimates", "k", "value"), "0.5"),
+        (("estimates", "k", "value"), True),
+        (("estimates", "k", "value"), float("nan")),
+        (("estimates", "k", "value"), 10**400),
+        (("estimates", "sigma_x", "value"), -1.0),
+        (("estimates", "sigma_x", "value"), 0),
+        (("estimates", "k", "interval"), [1]),
+        (("estimates", "k", "interval"), [1, 2, 3]),
+        (("estimates", "k", "interval"), ["a", "b"]),
+        (("estimates", "k", "standard_error"), {}),
+        (("estimates", "k", "unit"), 1),
+        (("estimates", "k", "fixed"), None),
+        (("estimates", "k", "scale"), None),
+        (("estimates", "k", "code"), "x"),
+        (("estimates", "k"), None),
+        (("estimates", "k"), []),
+        (("estimates",), {}),
+        (("estimates",), "k"),
+        (("objective", "nll"), "low"),
+        (("objective", "n_observations"), -1),
+        (("objective",), None),
+        (("starts", "at_best"), 1.5),
+        (("starts", "at_best"), 10**30),
+        (("starts",), []),
+        (("status",), "excellent"),
+        (("message",), None),
+        (("method",), 1),
+        (("warnings",), [1]),
+        (("warnings",), 1),
+        (("truth",), {"k": "x"}),
+        (("truth",), [1]),
+        (("correlation",), {"k": 1}),
+        (("correlation",), {"k": {"k": "x"}}),
+        (("hold_out",), {"nll": 1}),
+        (("hold_out",), {"n_observations": 1, "nll": "x", "nll_per_observation": None, "rmse": {}}),
+        (("seconds",), None),
+        (("seed",), "x"),
+        (("schema_version",), 10**6),
+        (("schema_version",), "1"),
+        (("new_key",), 1),
+    ],
 )
-documents = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=4))
+def test_a_result_that_no_fit_wrote(keys: tuple[str, ...], value: object, good_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(good_run, run)
+    result = json.loads((run / "result.json").read_text())
+    inner = result
+    for key in keys[:-1]:
+        inner = inner[key]
+    inner[keys[-1]] = value
+    (run / "result.json").write_text(json.dumps(result))
+    with pytest.raises(RunError) as told:
+        load_run(run)
+    assert "\n" not in str(told.value)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(document=st.dictionaries(keys, documents, max_size=5))
-def test_any_document_is_a_problem_or_an_input_error(folder: Path, document: dict[str, object]) -> None:
-    import yaml
+def test_weights_that_unpack_to_more_than_they_are(tmp_path: Path) -> None:
+    import io
+    import zipfile
 
-    (folder / "c.yaml").write_text(yaml.safe_dump(document))
-    try:
-        prepare(load_config(folder / "c.yaml"))
-    except InputError as error:
-        assert all("\n" not in fault.where for fault in error.faults)
-    except OdefitError as error:  # a simulation that cannot be solved
-        assert error.exit_code == 3
+    import torch
+
+    from odefit.runs.run import load_weights
+
+    module = torch.nn.Linear(2, 2)
+    buffer = io.BytesIO()
+    torch.save(module.state_dict(), buffer)
+    packed = tmp_path / "weights.pt"
+    with zipfile.ZipFile(buffer) as plain, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as squeezed:
+        for name in plain.namelist():
+            squeezed.writestr(name, plain.read(name))
+    with pytest.raises(RunError, match="compressed"):
+        load_weights(module, packed)
+    packed.write_bytes(buffer.getvalue())
+    load_weights(module, packed)
+
+
+def test_weights_with_code_are_not_run(tmp_path: Path) -> None:
+    import torch
+
+    from odefit.runs.run import load_weights
+
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.mkdir, (str(tmp_path / "escaped"),)
+
+    torch.save({"weight": Evil()}, tmp_path / "weights.pt")
+    with pytest.raises(RunError, match="cannot be read as this model's weights"):
+        load_weights(torch.nn.Linear(2, 2), tmp_path / "weights.pt")
+    assert not (tmp_path / "escaped").exists()

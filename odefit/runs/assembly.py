@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
-from odefit.engines.base import SolverOptions
+from odefit.engines.base import Engine, SolverOptions
 from odefit.engines.choice import make_engine
+from odefit.engines.diffsol_engine import DiffsolEngine
 from odefit.errors import ConfigError, Faults, ModelError
 from odefit.model.formulas import free_names
 from odefit.model.operators import put_numbers
@@ -92,6 +93,7 @@ def assemble(
     options = SolverOptions(**loaded.config.solver.model_dump())
     networks = _networks(described.system, loaded.config.fit.seed)
     engine = make_engine(system, options, sensitive, networks, loaded.where("solver", "method"))
+    _check_solver(loaded, engine)
     observation = Observation(system, models, (*symbols, *system.inputs), (*sensitive, *observed))
     sections = loaded.config.parameters
     derived = derived_quantities(
@@ -146,6 +148,20 @@ def _check_unused(loaded: LoadedConfig, described: Described, noise: NoiseModels
         formulas = [*described.system.formulas, *(m.sigma for m in noise.models.values() if m.sigma is not None)]
         if not any(name in free_names(formula) for formula in formulas):
             faults.add(loaded.where("data", "inputs", name), "appears in no formula; remove it, or check its spelling")
+
+
+def _check_solver(loaded: LoadedConfig, engine: Engine) -> None:
+    """Options that the chosen engine does not have. Raises ConfigError."""
+    if not isinstance(getattr(engine, "underlying", engine), DiffsolEngine):
+        return
+    faults, section = Faults(), loaded.config.solver
+    if section.step is not None:
+        what = f"{section.method} chooses its steps itself; remove it, or use a fixed-step method such as rk4"
+        faults.add(loaded.where("solver", "step"), what)
+    if section.adjoint:
+        what = f"{section.method} has exact sensitivities; remove it, or use a torch method such as dopri5"
+        faults.add(loaded.where("solver", "adjoint"), what)
+    faults.check()
 
 
 def _check_training(loaded: LoadedConfig, described: Described, faults: Faults) -> None:

@@ -1,0 +1,358 @@
+"""What can befall a fit from outside: each fault is made to happen, and costs no more than it must."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import odefit
+from odefit.data import files
+from odefit.errors import RunError
+from odefit.optimizers.multistart import search_all
+from odefit.runs import checkpoint
+from odefit.runs.progress import Silent
+
+QUICK = """\
+model: {name: logistic, initial: estimate}
+data: {csv: d.csv}
+fit: {starts: 12, seed: 1, workers: 2}
+"""
+# Chaotic, so that every start takes its time.
+SLOW = QUICK.replace("logistic", "lorenz").replace("starts: 12", "starts: 400").replace("d.csv", "e.csv")
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals, limits and mounts as Linux has them")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "quick.yaml").write_text(QUICK)
+    (tmp_path / "slow.yaml").write_text(SLOW)
+    t = np.linspace(0, 10, 15)
+    rows = [f"{a},{b}" for a, b in zip(t, 1 / (1 + np.exp(-t / 2 + 2)), strict=True)]
+    (tmp_path / "d.csv").write_text("time,x\n" + "\n".join(rows))
+    rng = np.random.default_rng(0)
+    rows = [",".join(map(str, (k, *rng.normal(size=3)))) for k in range(60)]
+    (tmp_path / "e.csv").write_text("time,x,y,z\n" + "\n".join(rows))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint after every start."""
+    monkeypatch.setattr(checkpoint, "RARITY", 0)
+    monkeypatch.setattr(checkpoint, "FIRST", 0.0)
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "odefit.cli", "fit", *arguments, "--no-plots"]
+
+
+def run(*arguments: str, code: int = 0, **options: Any) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=120, check=False, **options)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@contextlib.contextmanager
+def running(*arguments: str, until: str = "start 3:", out: str = "r") -> Iterator[subprocess.Popen[str]]:
+    """The command in the background, as soon as its log says so."""
+    process = subprocess.Popen(
+        command(*arguments, "--out", out), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        wait_for(lambda: until in log_of(Path(out)))
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.02)
+
+
+def log_of(path: Path) -> str:
+    return (path / "run.log").read_text() if (path / "run.log").exists() else ""
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_alive(pid: int) -> bool:
+    """A zombie, whose parent may never look at it, is not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def litter(path: Path) -> list[str]:
+    return [p.name for p in path.iterdir() if p.name.endswith(".tmp")]
+
+
+def test_sigterm_keeps_what_was_reached(folder: Path) -> None:
+    with running("slow.yaml") as process:
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 143, out + err
+    loaded = odefit.load_run("r")
+    assert loaded.result.status == "interrupted"
+    assert len(loaded.frame("starts")) >= 3
+    kept = checkpoint.read(Path("r/checkpoint.jsonl"))["parts"]["starts"]
+    assert {s["number"] + 1 for s in kept} == set(loaded.frame("starts")["start"])
+    assert not (folder / "r" / "lock").exists()
+
+
+def test_sigterm_to_the_whole_group_loses_no_finished_start(folder: Path) -> None:
+    process = subprocess.Popen(
+        command("slow.yaml", "--out", "r"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
+    )
+    wait_for(lambda: "start 3:" in log_of(Path("r")))
+    os.killpg(process.pid, signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 143, out + err
+    kept = checkpoint.read(Path("r/checkpoint.jsonl"))["parts"]["starts"]
+    # Those whose worker was hit are tried again when it is resumed.
+    assert len(kept) >= 3
+    assert all(s["failure"] is None or "died" not in s["failure"] for s in kept)
+
+
+def test_a_killed_fit_leaves_no_worker_and_no_lock(folder: Path) -> None:
+    with running("slow.yaml") as process:
+        workers = children(process.pid)
+        assert len(workers) == 2
+        process.kill()
+        process.wait()
+        wait_for(lambda: not any(map(is_alive, workers)), 5)
+    assert (folder / "r" / "lock").exists()  # it names a process that is no more
+    with pytest.raises(RunError, match="odefit fit CONFIG --resume"):
+        odefit.load_run("r")
+    done = run("slow.yaml", "--resume", "--out", "r", "--set", "fit.seed=2", code=2)
+    assert "the config changed since: fit.seed (was 1, is 2)" in done.stderr.replace("\n", " ")
+
+
+def test_a_worker_killed_by_the_kernel_costs_one_start(folder: Path) -> None:
+    with running("slow.yaml", "--set", "fit.starts=40", "--set", "fit.max_iterations=20") as process:
+        os.kill(children(process.pid)[0], signal.SIGKILL)
+        out, err = process.communicate(timeout=100)
+    assert process.returncode == 0, out + err
+    starts = odefit.load_run("r").frame("starts")
+    lost = starts[starts["message"].str.contains("killed")]
+    assert len(starts) == 40
+    assert len(lost) == 1
+    assert "memory runs out" in lost["message"].iloc[0]
+
+
+def _dying() -> Any:
+    os._exit(7)
+
+
+def _failing() -> Any:
+    raise ArithmeticError("no such model here")
+
+
+def test_workers_that_cannot_begin_fail_the_starts_and_say_why() -> None:
+    points = np.zeros((3, 1))
+    results = list(search_all(_dying, points, workers=2))
+    assert {r.failure for r in results} == {"no worker process lives long enough"}
+    assert all(r.lost for r in results)
+    results = list(search_all(_failing, points, workers=2))
+    assert {r.failure for r in results} == {"ArithmeticError: no such model here"}
+
+
+def test_a_second_fit_into_the_same_folder_is_refused(folder: Path) -> None:
+    with running("slow.yaml") as process:
+        for option in ((), ("--overwrite",), ("--resume",)):
+            done = run("slow.yaml", "--out", "r", *option, code=2)
+            assert f"another fit (process {process.pid} on " in done.stderr
+            assert len(done.stderr.strip().splitlines()) == 1
+        assert process.poll() is None
+        assert "start 3:" in log_of(Path("r"))
+
+
+def test_a_second_fit_of_the_same_process_is_refused(folder: Path) -> None:
+    class Nested(Silent):
+        def start(self, *_: Any) -> None:
+            with pytest.raises(RunError, match="another fit of this process"):
+                odefit.fit("quick.yaml", out="r", overwrite=True)
+
+    assert odefit.fit("quick.yaml", out="r", progress=Nested()).result.status == "converged"
+    assert not (folder / "r" / "lock").exists()
+
+
+def test_data_that_vanish_meanwhile_do_no_harm(folder: Path) -> None:
+    class Vanish(Silent):
+        def begin(self, *_: Any) -> None:
+            (folder / "d.csv").unlink()
+
+    odefit.fit("quick.yaml", out="whole")
+    (folder / "copy.csv").write_bytes((folder / "d.csv").read_bytes())
+    odefit.fit("quick.yaml", out="r", progress=Vanish())
+    for name in ("parameters.csv", "data.csv", "predictions.csv"):
+        assert (folder / "r" / name).read_bytes() == (folder / "whole" / name).read_bytes()
+
+
+def test_an_error_of_a_callback_arrives_once_and_loses_nothing(folder: Path, eager: None) -> None:
+    class Faulty(Silent):
+        def start(self, finished: int, *_: Any) -> None:
+            if finished == 3:
+                raise ZeroDivisionError("in the callback")
+
+    before = logging.getLogger("odefit").handlers[:], logging.getLogger("odefit").level
+    with pytest.raises(ZeroDivisionError, match="in the callback"):
+        odefit.fit("quick.yaml", out="r", progress=Faulty())
+    assert (logging.getLogger("odefit").handlers, logging.getLogger("odefit").level) == before
+    assert log_of(Path("r")).count("ZeroDivisionError: in the callback") == 1
+    assert len(checkpoint.read(Path("r/checkpoint.jsonl"))["parts"]["starts"]) == 3
+    odefit.fit("quick.yaml", out="r", resume=True)
+    odefit.fit("quick.yaml", out="whole")
+    assert (folder / "r" / "parameters.csv").read_bytes() == (folder / "whole" / "parameters.csv").read_bytes()
+
+
+@pytest.mark.parametrize("what", ["open", "fsync", "replace"])
+def test_a_checkpoint_that_cannot_be_written_does_not_end_the_fit(
+    what: str, folder: Path, eager: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is full, or becomes read-only, for as long as the fit runs."""
+    notes: list[str] = []
+    genuine = getattr(os, what)
+    searching = True
+
+    def fail(*arguments: Any, **options: Any) -> Any:
+        if searching and len(notes) < 5:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return genuine(*arguments, **options)
+
+    class Told(Silent):
+        def note(self, sentence: str) -> None:
+            notes.append(sentence)
+
+        def begin(self, *_: Any) -> None:
+            monkeypatch.setattr(files.os, what, fail)
+
+        def end(self) -> None:
+            nonlocal searching
+            searching = False
+
+    result = odefit.fit("quick.yaml", ["fit.workers=1"], out="r", progress=Told()).result
+    assert result.starts.finished == 12
+    assert [n for n in notes if "no checkpoint" in n] == [
+        "no checkpoint can be written (read-only file system); the fit goes on, and tries again"
+    ]
+    assert not litter(folder / "r")
+
+
+def test_a_file_size_limit_leaves_the_last_good_checkpoint(folder: Path) -> None:
+    """What the kernel refuses to write is refused in the middle of a file."""
+    code = (
+        "import odefit, sys; from odefit.runs import checkpoint; checkpoint.RARITY, checkpoint.FIRST = 0, 0.0; "
+        "odefit.fit('quick.yaml', ['fit.starts=60'], out='r')"
+    )
+    limit = 12_000
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert "RunError" in done.stderr  # starts.csv is too large as well
+    assert "file too large" in done.stderr
+    assert not litter(folder / "r")
+    assert not (folder / "r" / "result.json").exists()
+    kept = checkpoint.read(folder / "r" / "checkpoint.jsonl")["parts"]["starts"]
+    assert 3 < len(kept) < 60
+    same_as_whole(folder, "fit.starts=60")
+
+
+@pytest.fixture
+def disk(folder: Path) -> Iterator[Path]:
+    """A disk of 64 kB, where the test may mount one."""
+    path = folder / "disk"
+    path.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(path)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only the superuser may mount a disk")
+    yield path
+    subprocess.run(["umount", "-l", str(path)], check=True)
+
+
+def test_a_full_disk_loses_no_finished_start(disk: Path, folder: Path, eager: None) -> None:
+    notes: list[str] = []
+
+    class Told(Silent):
+        def note(self, sentence: str) -> None:
+            notes.append(sentence)
+
+    with pytest.raises(RunError, match="no space left"):
+        odefit.fit("quick.yaml", ["fit.starts=80"], out=disk / "r", progress=Told())
+    assert any("no checkpoint can be written (no space left on device)" in note for note in notes)
+    assert not litter(disk / "r")
+    kept = checkpoint.read(disk / "r" / "checkpoint.jsonl")["parts"]["starts"]
+    assert len(kept) > 3
+    subprocess.run(["mount", "-o", "remount,size=10m", str(disk)], check=True)
+    shutil.copytree(disk / "r", folder / "r")
+    same_as_whole(folder, "fit.starts=80")
+
+
+def test_a_disk_that_becomes_read_only(disk: Path, folder: Path, eager: None) -> None:
+    class Remount(Silent):
+        def start(self, finished: int, *_: Any) -> None:
+            if finished == 4:
+                subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+
+    # Its log stays open for writing, which would keep the disk from becoming read-only.
+    logging.getLogger("odefit").addHandler(handler := logging.NullHandler())
+    try:
+        with pytest.raises((RunError, subprocess.CalledProcessError)):
+            odefit.fit("quick.yaml", out=disk / "r", progress=Remount())
+    finally:
+        logging.getLogger("odefit").removeHandler(handler)
+
+
+def test_a_folder_that_cannot_be_made(folder: Path) -> None:
+    (folder / "runs").write_text("a file where the folder should be")
+    done = run("quick.yaml", code=2)
+    assert done.stderr.startswith("error: runs: cannot make the run folder: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert "cannot make the run folder" in run("quick.yaml", "--out", "/proc/odefit", code=2).stderr
+
+
+def same_as_whole(folder: Path, *overrides: str) -> None:
+    """What is left in `r`, resumed, against a fit that nothing befell."""
+    odefit.fit("quick.yaml", overrides, out="r", resume=True)
+    odefit.fit("quick.yaml", overrides, out="whole")
+    for name in ("parameters.csv", "history.csv", "predictions.csv", "covariance.csv"):
+        assert (folder / "r" / name).read_bytes() == (folder / "whole" / name).read_bytes()
+    starts = [odefit.load_run(name).frame("starts").drop(columns="seconds") for name in ("r", "whole")]
+    assert starts[0].equals(starts[1])
+
+
+def test_verbose_shows_what_the_log_holds(folder: Path) -> None:
+    shown = run("quick.yaml", "--verbose", "--out", "r", "--set", "fit.starts=2").stdout
+    log = log_of(Path("r"))
+    for words in ("versions: odefit ", "quick.yaml, fit.starts=2", "start 2: ", "checkpoints written", "converged: "):
+        assert words in log
+        assert words in shown.replace("\n", "")
+    assert "start 2: converged" not in run("quick.yaml", "--out", "q", "--set", "fit.starts=2").stdout
