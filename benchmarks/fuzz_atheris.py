@@ -17,6 +17,7 @@ import atheris
 
 with atheris.instrument_imports(include=["odefit", "yaml"]):
     import yaml  # noqa: F401
+
     from odefit.config.load import validate
     from odefit.config.source import parse_yaml
     from odefit.errors import InputError
@@ -63,7 +64,8 @@ def one_input(data: bytes) -> None:
         else:
             validate(parse_yaml(text, "c.yaml"))
     except InputError as error:
-        assert all(fault.what and "\n" not in fault.where for fault in error.faults)
+        if not all(fault.what and "\n" not in fault.where for fault in error.faults):
+            raise ValueError(f"a fault without a place or a sentence: {error!r}") from error
     seconds = time.perf_counter() - begun
     if seconds > LONGEST:
         raise TimeoutError(f"{seconds:.1f} s for {text!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,7 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The YAML file.", show_default=False)]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `odefit fit` wrote.")]
@@ -58,15 +59,21 @@ def fit(
         typer.Option("--out", help="The run folder; default: runs/<name of the config>, numbered."),
     ] = None,
     overwrite: Overwrite = False,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with a killed or interrupted fit: in --out, or the newest."),
+    ] = False,
     plots: Annotated[bool, typer.Option("--plots/--no-plots", help="Draw pictures at the end.")] = True,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show on screen what goes into run.log.")] = False,
     set_: Overrides = None,
 ) -> None:
     """Fit the model of CONFIG to its data, and write a run folder."""
     from odefit.runs.fitting import fit as run_fit
-    from odefit.terminal import Reporter, console, estimates_table, score_lines, summary_line
+    from odefit.terminal import Reporter, console, estimates_table, logged_to, score_lines, summary_line
 
     screen = console()
-    run = run_fit(config, set_ or (), out=out, overwrite=overwrite, progress=Reporter(screen))
+    with logged_to(screen if verbose else None):
+        run = run_fit(config, set_ or (), out=out, overwrite=overwrite, resume=resume, progress=Reporter(screen))
     result = run.result
     screen.print(f"{result.status}: {result.message}", markup=False)
     screen.print()
@@ -192,9 +199,18 @@ def schema() -> None:
 
 
 def main() -> None:
-    """The entry point: one error handler, distinct exit codes (2 input, 3 numerics, 130 interrupted)."""
+    """The entry point: one error handler, distinct exit codes (2 input, 3 numerics, 130 Ctrl-C, 143 SIGTERM)."""
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
+    terminated = False
+
+    def terminate(*_: object) -> None:
+        nonlocal terminated
+        terminated = True
+        raise KeyboardInterrupt
+
+    # What a batch system or a shutdown sends deserves as orderly an end as Ctrl-C.
+    signal.signal(signal.SIGTERM, terminate)
     try:
         # Not standalone: `typer.Exit` comes back as a number, and errors come here.
         code = app([argument for argument in arguments if argument != "--debug"], standalone_mode=False) or 0
@@ -203,7 +219,7 @@ def main() -> None:
         code = INTERRUPTED
     except Exception as error:
         code = _report(error, debug)
-    sys.exit(code)
+    sys.exit(TERMINATED if terminated and code == INTERRUPTED else code)
 
 
 def _report(error: Exception, debug: bool) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -27,6 +29,30 @@ def console(error: bool = False) -> Console:
     stream = sys.stderr if error else sys.stdout
     # Rich's own highlighting colours numbers inside of sentences, which helps nobody.
     return Console(file=stream, highlight=False, width=None if stream.isatty() else 100, soft_wrap=error)
+
+
+class _OnScreen(logging.Handler):
+    """Shows what is logged, but for what a Reporter tells anyway."""
+
+    def __init__(self, screen: Console) -> None:
+        super().__init__(logging.INFO)
+        self.screen = screen
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not getattr(record, "told", False):
+            self.screen.print(record.getMessage(), markup=False)
+
+
+@contextmanager
+def logged_to(screen: Console | None) -> Iterator[None]:
+    """Show what odefit logs meanwhile; None: do not."""
+    logger = logging.getLogger("odefit")
+    handler = logging.NullHandler() if screen is None else _OnScreen(screen)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 class Reporter:

@@ -190,7 +190,7 @@ def corpus(good_run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Pat
 
 
 @limited_only
-@pytest.mark.parametrize("path", (*CONFIGS, *TABLES, *RUNS), ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize("path", [*CONFIGS, *TABLES, *RUNS], ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_the_corpus(path: Path, corpus: dict[Path, tuple[Outcome, Path]]) -> None:
     source = path / "EXPECT" if path in RUNS else path
     with source.open(encoding="utf-8", errors="replace") as file:

@@ -18,7 +18,16 @@ from odefit.latent.baseline import Baseline, BaselineLoss, BaselineOptions, hidd
 from odefit.latent.evaluation import errors_of, interpolate
 from odefit.latent.fitting import continue_baseline, fit_baseline, fit_latent, n_weights, predict, split
 from odefit.latent.model import LatentODE, LatentOptions, Posterior
-from odefit.latent.objective import Elbo, ElboOptions, divergence, draw_points, elbo_terms, grown, log_density
+from odefit.latent.objective import (
+    Elbo,
+    ElboOptions,
+    divergence,
+    draw_points,
+    elbo_terms,
+    grown,
+    log_density,
+    start_points,
+)
 from odefit.latent.series import Reading, Series, read_backwards, series_of
 from odefit.latent.spirals import draw_spirals, solve_linear
 from odefit.latent.training import Epoch, TrainingOptions, train
@@ -134,6 +143,13 @@ def test_a_series_with_nothing_to_read_is_refused() -> None:
         read_backwards(series, end=2.0)
 
 
+def test_an_experiment_with_nothing_to_read_is_named() -> None:
+    experiments, _ = random_series()
+    experiments[2] = experiments[2].at(experiments[2].times)
+    with pytest.raises(DataError, match="experiment c: has no measurement until 2 after its start"):
+        fit_latent(experiments, TINY, observed=2.0)
+
+
 def test_order_matters_to_the_encoder_and_padding_does_not() -> None:
     _, series = random_series()
     model = tiny()
@@ -220,6 +236,36 @@ def test_units_make_the_encoding_the_same_in_any_units() -> None:
     theirs = there.predict(read_backwards(rescaled, 180.0), rescaled.grid)
     torch.testing.assert_close(5 + 1000 * mine, theirs)
     torch.testing.assert_close(1000 * here.sigma, there.sigma)
+
+
+def test_with_a_scale_of_its_own_a_series_may_have_any_size() -> None:
+    """Ten times the series: the networks see the same but for the size that they are told."""
+    _, series = random_series()
+    model = tiny(options=dataclasses.replace(TINY, own_scale=True))
+    reading = read_backwards(series, 3.0)
+    larger = read_backwards(dataclasses.replace(series, values=10 * series.values), 3.0)
+    torch.testing.assert_close(model.size(larger), 10 * model.size(reading))
+    own = reading.inputs[2, :, :2][reading.inputs[2, :, 2:4] == 1]
+    assert model.size(reading)[2].item() == pytest.approx(own.square().mean().sqrt().item())
+    with torch.no_grad():
+        model.encoder.recurrent.weight_ih_l0[:, -1] = 0.0
+    torch.testing.assert_close(model.encode(larger).mean, model.encode(reading).mean)
+    torch.testing.assert_close(model.predict(larger, series.grid), 10 * model.predict(reading, series.grid))
+    between = interpolate(model, reading, series.grid, 3)
+    ends = model.predict(reading.rows(slice(0, 2)), series.grid).detach().numpy()
+    np.testing.assert_allclose(between[[0, -1]], ends, atol=1e-12)
+
+
+def test_methods_agree() -> None:
+    _, series = random_series()
+    reading = read_backwards(series, 3.0)
+    x = [
+        tiny(options=dataclasses.replace(TINY, method=method, step=step, rtol=1e-9, atol=1e-9)).predict(
+            reading, series.grid
+        )
+        for method, step in (("dopri5", None), ("rk4", 0.05))
+    ]
+    torch.testing.assert_close(*x, atol=1e-7, rtol=0)
 
 
 def test_a_given_sigma_is_kept() -> None:
@@ -314,9 +360,34 @@ def test_loss_without_growing_and_sampling_is_the_bound_per_measurement() -> Non
     model = tiny()
     elbo = Elbo(model, series, ElboOptions(anneal=0, grow=0), observed=3.0)
     rows = torch.tensor([0, 2])
-    terms = elbo.terms(rows, torch.arange(len(series.grid)), generator(5))
+    g = generator(5)
+    torch.randint(1, (), generator=g)  # which start
+    terms = elbo_terms(model, elbo.reading.rows(rows), series.rows(rows), torch.arange(len(series.grid)), g)
     expected = -terms.elbo.sum() / series.mask[rows].sum()
     torch.testing.assert_close(elbo.loss(rows, 0.5, generator(5)), expected)
+
+
+def test_later_starts_are_series_of_their_own() -> None:
+    """Each start's loss is that of the experiments cut off there."""
+    spirals = draw_spirals(6, times=41, end=8.0)
+    experiments = spirals.experiments()
+    options = ElboOptions(anneal=0, grow=0, starts=3)
+    model = tiny()
+    elbo = Elbo(model, series_of(experiments, torch.float64), options, observed=2.0)
+    assert start_points(41, 11, 3) == [0, 8, 15]
+    expected = []
+    for first in (0, 8, 15):
+        t0 = spirals.times[first]
+        cut = [Experiment(e.name, e.times[first:], e.values[first:], start=t0) for e in experiments]
+        alone = Elbo(model, series_of(cut, torch.float64), dataclasses.replace(options, starts=1), observed=2.0)
+        expected.append(alone)
+    rows, seen = torch.arange(6), set()
+    for seed in range(12):
+        which = int(torch.randint(3, (), generator=generator(seed)))
+        seen.add(which)
+        one, other = generator(seed), generator(seed)
+        torch.testing.assert_close(elbo.loss(rows, 0.5, one), expected[which].loss(rows, 0.5, other))
+    assert seen == {0, 1, 2}
 
 
 def test_sampled_times_estimate_the_same_bound() -> None:
@@ -444,6 +515,17 @@ def test_predictions_are_at_the_times_asked_for() -> None:
     np.testing.assert_allclose(later[0][0], own[0][3], atol=1e-3)
 
 
+def test_weights_hold_all_that_a_model_knows() -> None:
+    experiments, series = random_series(dtype=torch.float32)
+    options = dataclasses.replace(TINY, own_scale=True)
+    fitted = fit_latent(experiments, options, training=small_training(epochs=1), observed=3.0, validation=0)
+    again = LatentODE(2, options)
+    again.load_state_dict(fitted.model.state_dict())
+    reading = read_backwards(series, 3.0)
+    assert torch.equal(again.predict(reading, series.grid), fitted.model.predict(reading, series.grid))
+    assert torch.equal(again.sigma, fitted.model.sigma)
+
+
 class _Runaway:
     """An objective that is fine for three steps and NaN then."""
 
@@ -511,6 +593,18 @@ def test_the_baseline_continues_from_its_own_predictions() -> None:
     torch.testing.assert_close(x[:, :5], model.follow(values))
     fed = torch.cat((values, x[:, 5:]), dim=1)
     torch.testing.assert_close(model.follow(fed), x)
+
+
+def test_the_baseline_with_a_scale_of_its_own() -> None:
+    model = Baseline(2, 9, own_scale=True).double()
+    with torch.no_grad():
+        model.recurrent.weight_ih_l0[:, -1] = 0.0
+    values = torch.randn(3, 6, 2, generator=generator(), dtype=torch.float64)
+    torch.testing.assert_close(model.continue_(10 * values, 4), 10 * model.continue_(values, 4))
+    torch.testing.assert_close(model.follow(values, 6), model.continue_(values[:, :6], 1)[:, :5])
+    hidden = hidden_units(2, 5_000, own_scale=True)
+    sizes = [abs(n_weights(Baseline(2, h, own_scale=True)) - 5_000) for h in (hidden - 1, hidden, hidden + 1)]
+    assert min(sizes) == sizes[1]
 
 
 def test_the_baseline_learns_a_constant_series() -> None:

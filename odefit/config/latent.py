@@ -26,6 +26,13 @@ class LatentSection(Section):
     times_per_step: Count | None = Field(
         None, description="so many of the times, drawn anew for each step of the training; default: all"
     )
+    own_scale: bool = Field(
+        False,
+        description="each series is divided by its own size, and the encoder told that size",
+    )
+    starts: Annotated[int, Field(ge=1, le=1000)] = Field(
+        1, description="series are learnt from so many starting points each: their own, and later ones"
+    )
     anneal: Share = Field(0.1, description="share of the training over which the divergence comes in")
     grow: Share = Field(0.3, description="share of the training over which the horizon grows from the observed part")
     validation: Share = Field(0.1, description="share of the series that choose the best epoch and are not trained on")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -55,6 +55,40 @@ class Batch:
     def input_names(self) -> tuple[str, ...]:
         """The names of all inputs of the experiments, sorted."""
         return input_names(self.experiments)
+
+    @property
+    def inside(self) -> Tensor:
+        """[E, T] True but for the padding."""
+        lengths = torch.tensor([len(experiment.times) for experiment in self.experiments], device=self.times.device)
+        return torch.arange(self.times.shape[1], device=self.times.device) < lengths.unsqueeze(1)
+
+    def some(self, own: slice) -> Batch:
+        """Some of the experiments, on the common grid up to the last time that any of them needs."""
+        experiments = self.experiments[own]
+        inputs = self.inputs
+        if inputs is not None:
+            # Their columns follow the names that are left.
+            known = self.input_names
+            columns = [known.index(name) for name in input_names(experiments)]
+            inputs = inputs[own][..., columns] if columns else None
+
+        def part(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor[own]
+
+        return replace(
+            self,
+            experiments=experiments,
+            rows=self.rows[own],
+            start=self.start[own],
+            grid=self.grid[: int(self.index[own].max()) + 1],
+            index=self.index[own],
+            times=self.times[own],
+            values=self.values[own],
+            mask=self.mask[own],
+            sigma=part(self.sigma),
+            censored=part(self.censored),
+            inputs=inputs,
+        )
 
 
 def input_names(experiments: Sequence[Experiment]) -> tuple[str, ...]:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import stat
 from pathlib import Path
 
+_TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
-def atomic_write(path: Path | str, data: bytes | str) -> None:
+
+def atomic_write(path: Path | str, data: bytes | str, previous: Path | None = None) -> None:
     """Write `data` (text as UTF-8) to `path`: a reader sees the old file or the new one, never a part.
+
+    previous: where what stood at `path` is moved to, once the new bytes are on the disk.
 
     The bytes go to a temporary file in the same folder, reach the disk, and are then renamed onto `path`;
     a symbolic link is followed, and an existing file keeps its permissions. Raises OSError as the system
@@ -24,7 +29,7 @@ def atomic_write(path: Path | str, data: bytes | str) -> None:
     except ValueError as error:  # a NUL in the name
         raise OSError(errno.EINVAL, str(error), str(path)) from None
     mode = _mode_of(target)
-    temporary = target.parent / f".{secrets.token_hex(8)}.tmp"
+    temporary = target.parent / f".{secrets.token_hex(8)}.tmp"  # see _TEMPORARY
     try:
         # O_EXCL: never through a link that someone else put there; 0o666 lets the umask decide.
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
@@ -34,12 +39,21 @@ def atomic_write(path: Path | str, data: bytes | str) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        if previous is not None and mode is not None:
+            os.replace(target, previous)
         os.replace(temporary, target)
     except BaseException:  # Ctrl-C too must leave no litter
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
     _sync_folder(target.parent)
+
+
+def remove_litter(folder: Path) -> None:
+    """Delete the temporary files of processes that were killed while they wrote into `folder`."""
+    for path in folder.glob(".*.tmp"):
+        if _TEMPORARY.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def _mode_of(target: Path) -> int | None:

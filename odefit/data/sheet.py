@@ -3,7 +3,8 @@
 No pandas on this path: a fit must start without its 0.25 s of import. The file is read in blocks, so that
 memory stays near the size of the numbers. Accepted: UTF-8 (with or without a byte order mark), the
 delimiters comma, semicolon and tab, quoted cells, any line ending, blank lines, and comment lines (#) before
-the header. Limits: a file of 2 GiB, a header line of 1 MB, a cell of 131072 characters (the csv module's).
+the header. Limits: a file of 2 GiB, a header line of 1 MB, 100,000 comment or blank lines before it, any other
+line of 10 MB, a cell of 131072 characters (the csv module's).
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ from odefit.errors import DataError
 DELIMITERS = ",;\t"
 MAX_BYTES = 2 * 1024**3
 MAX_HEADER = 1_000_000
+MAX_ABOVE = 100_000
+MAX_LINE = 10_000_000
 CELLS_PER_BLOCK = 150_000
+CHARACTERS_PER_BLOCK = 10_000_000
 
 _FOREIGN = (
     (codecs.BOM_UTF32_LE, "is UTF-32 text; save it as UTF-8"),
@@ -81,6 +85,8 @@ def read_header(path: Path, wanted: Sequence[str], where: str = "") -> Header:
         with _open(path) as file:
             line, text = 1, file.readline(MAX_HEADER)
             while text and (not text.strip() or text.startswith("#")):
+                if line > MAX_ABOVE or len(text) >= MAX_HEADER:
+                    raise DataError(place(path, line), "no header yet; the first line must name the columns")
                 line, text = line + 1, file.readline(MAX_HEADER)
     except UnicodeDecodeError:
         raise _encoding_error(path) from None
@@ -235,6 +241,8 @@ def _check_file(path: Path, where: str) -> None:
         raise _whole(path, where, "is not a regular file; copy the data into one")
     if found.st_size > MAX_BYTES:
         raise _whole(path, where, f"has {found.st_size / 1024**3:.1f} GiB; the limit is 2 GiB")
+    if not found.st_size:  # nor is anything read from /proc, where some files never end
+        raise _whole(path, where, "is empty; its first line must name the columns")
     with open(path, "rb") as file:
         head = file.read(65536)
     for magic, what in _FOREIGN:
@@ -267,18 +275,43 @@ def _encoding_error(path: Path) -> DataError:
     return DataError(show(path), "is not UTF-8 text; save the file as UTF-8")
 
 
+class _Lines:
+    """The lines of a file, none of them so long that it could fill the memory; `read` counts their characters."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self.file = file
+        self.read = 0
+
+    def __iter__(self) -> Iterator[str]:
+        readline = self.file.readline
+        while line := readline(MAX_LINE):
+            self.read += len(line)
+            if len(line) == MAX_LINE:
+                raise csv.Error(f"it is longer than {MAX_LINE // 1_000_000} MB")
+            yield line
+
+
+def _some(reader: Iterator[list[str]], lines: _Lines, most: int, rows: list[list[str]]) -> bool:
+    """Add so many rows, fewer where they are long; False at the end of the file."""
+    end = lines.read + CHARACTERS_PER_BLOCK
+    for row in reader:
+        rows.append(row)
+        if len(rows) == most or lines.read > end:
+            return True
+    return False
+
+
 def _blocks(file: IO[str], header: Header, faults: FaultList) -> Iterator[tuple[int, list[list[str]]]]:
     """(line of the first row, rows), some thousand rows at a time; one row is always one line."""
-    reader = csv.reader(file, delimiter=header.delimiter, strict=True, skipinitialspace=True)
+    lines = _Lines(file)
+    reader = csv.reader(lines, delimiter=header.delimiter, strict=True, skipinitialspace=True)
     size = max(1, CELLS_PER_BLOCK // len(header.names))
     first, going = header.line + 1, True
     while going:
         rows: list[list[str]] = []
         problem = ""
         try:
-            for row in islice(reader, size):
-                rows.append(row)
-            going = len(rows) == size
+            going = _some(reader, lines, size, rows)
         except csv.Error as error:
             problem = f"this line cannot be split into cells ({error}); is a quote missing?"
         if problem or header.line + reader.line_num != first + len(rows) - 1:

@@ -22,6 +22,7 @@ convention for all files: `A#2` shares with `A` whatever belongs to `A` (where i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -148,6 +149,10 @@ def _experiments(table: Table, start: float | None, faults: FaultList) -> list[E
         if start is not None and first < start:
             what = f"experiment {clip(name)} is measured at {first!r}, before data.start {start!r}"
             faults.add(int(table.lines[low]), "", what)
+        begin, last = first if start is None else start, float(table.times[high - 1])
+        if math.isinf(last - begin):
+            what = f"experiment {clip(name)} lasts from {begin!r} to {last!r}, longer than numbers go; use another unit"
+            faults.add(int(table.lines[high - 1]), "", what)
     return [
         Experiment(
             name=name,

@@ -97,7 +97,7 @@ class TorchEngine:
                 raise SolveError(f"experiment {batch.experiments[0].name}: {error}") from error
         # One bad experiment spoils the batch, and so does one that blows up after its own last time: 0 * inf
         # in the backward pass would be a NaN in everybody's gradient. Each alone, and no further than it goes.
-        return torch.cat([self.solve_batch(p[e : e + 1], _alone(batch, e)) for e in range(len(p))])
+        return torch.cat([self.solve_batch(p[e : e + 1], batch.some(slice(e, e + 1))) for e in range(len(p))])
 
     def solve(self, p: FloatArray, experiments: Sequence[Experiment]) -> list[Trajectory]:
         """States of each experiment at its times, [T, S] each."""
@@ -240,23 +240,6 @@ def _at_own_times(y: Tensor, batch: Batch) -> Tensor:
     if (index == index[0]).all():
         return y[index[0]].permute(2, 0, 1)
     return y[index, :, torch.arange(len(index), device=y.device).unsqueeze(1)]
-
-
-def _alone(batch: Batch, e: int) -> Batch:
-    """Experiment e of a batch, on the common grid up to its own last time."""
-    own = slice(e, e + 1)
-    return replace(
-        batch,
-        experiments=batch.experiments[own],
-        rows=batch.rows[own],
-        start=batch.start[own],
-        grid=batch.grid[: int(batch.index[e].max()) + 1],
-        index=batch.index[own],
-        times=batch.times[own],
-        values=batch.values[own],
-        mask=batch.mask[own],
-        sigma=None if batch.sigma is None else batch.sigma[own],
-    )
 
 
 def _not_finite(y: Tensor, batch: Batch) -> str:

@@ -7,25 +7,31 @@ nothing predict that nothing changes: a far better start than predicting zero.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from odefit.errors import DataError
-from odefit.latent.objective import grown
+from odefit.latent.model import root_mean_square
+from odefit.latent.objective import grown, start_points
 from odefit.latent.series import Series
 
 
 class Baseline(nn.Module):
-    """A GRU with one layer of `hidden` units; [E, T, O] series on a regular grid, in the units of the data."""
+    """A GRU with one layer of `hidden` units; [E, T, O] series on a regular grid, in the units of the data.
+
+    own_scale: as that of a latent ODE; the size is taken from what is observed.
+    """
 
     centre: Tensor
     scale: Tensor
 
-    def __init__(self, observables: int, hidden: int) -> None:
+    def __init__(self, observables: int, hidden: int, own_scale: bool = False) -> None:
         super().__init__()
-        self.recurrent = nn.GRU(observables, hidden, batch_first=True)
+        self.own_scale = own_scale
+        self.recurrent = nn.GRU(observables + own_scale, hidden, batch_first=True)
         self.head = nn.Linear(hidden, observables)
         self.register_buffer("centre", torch.zeros(observables))
         self.register_buffer("scale", torch.ones(observables))
@@ -38,35 +44,45 @@ class Baseline(nn.Module):
         spread = values.std(dim=0, correction=0)
         self.scale.copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))
 
-    def follow(self, values: Tensor) -> Tensor:
-        """What is predicted for points 2 to T when each is predicted from the true points before it: [E, T-1, O]."""
-        x = self._scaled(values[:, :-1])
-        states, _ = self.recurrent(x)
-        return self._unscaled(x + self.head(states))
+    def follow(self, values: Tensor, observed: int | None = None) -> Tensor:
+        """What is predicted for points 2 to T when each is predicted from the true points before it: [E, T-1, O].
+
+        observed: the size of the series is that of so many points; default: of all but the last.
+        """
+        size = self._size(values[:, : observed or -1])
+        x = (values[:, :-1] - self.centre) / self.scale / size
+        states, _ = self.recurrent(self._told(x, size))
+        followed: Tensor = self.centre + self.scale * size * (x + self.head(states))
+        return followed
 
     def continue_(self, values: Tensor, more: int) -> Tensor:
         """Points 2 to T from the points before them, then `more` points from its own predictions: [E, T-1+more, O]."""
-        x = self._scaled(values)
-        states, state = self.recurrent(x)
+        size = self._size(values)
+        x = (values - self.centre) / self.scale / size
+        states, state = self.recurrent(self._told(x, size))
         followed = x + self.head(states)
         own = [followed[:, -1:]]
         while len(own) < more:
-            states, state = self.recurrent(own[-1], state)
+            states, state = self.recurrent(self._told(own[-1], size), state)
             own.append(own[-1] + self.head(states))
-        return self._unscaled(torch.cat((followed[:, :-1], *own[:more]), dim=1))
+        return self.centre + self.scale * size * torch.cat((followed[:, :-1], *own[:more]), dim=1)
 
-    def _scaled(self, values: Tensor) -> Tensor:
-        return (values - self.centre) / self.scale
+    def _size(self, values: Tensor) -> Tensor:
+        if not self.own_scale:
+            return torch.ones_like(values[:, :1, :1])
+        scaled = (values - self.centre) / self.scale
+        return root_mean_square(scaled, torch.ones_like(scaled))
 
-    def _unscaled(self, values: Tensor) -> Tensor:
-        return self.centre + self.scale * values
+    def _told(self, x: Tensor, size: Tensor) -> Tensor:
+        """What the network is given: the points, and with own_scale the size of their series."""
+        return torch.cat((x, size.log().expand_as(x[..., :1])), dim=-1) if self.own_scale else x
 
 
-def hidden_units(observables: int, parameters: int) -> int:
+def hidden_units(observables: int, parameters: int, own_scale: bool = False) -> int:
     """The hidden units with which a baseline comes closest to so many parameters."""
-    # 3 H (O + H) + 6 H of the GRU, O (H + 1) of the head.
-    linear = 4 * observables + 6
-    root = (linear**2 + 12 * (parameters - observables)) ** 0.5
+    # 3 H (I + H) + 6 H of the GRU with I inputs, O (H + 1) of the head.
+    linear = 3 * (observables + own_scale) + observables + 6
+    root = math.sqrt(linear**2 + 12 * max(parameters - observables, 0))
     return max(1, round((root - linear) / 6))
 
 
@@ -76,12 +92,13 @@ class BaselineOptions:
 
     observed: how many points it reads. forced: over this first share of the training every point is predicted from
     the true ones before it; afterwards only the observed points are true. grow: over this share of the whole training,
-    after that, the horizon grows to the whole grid.
+    after that, the horizon grows to the whole grid. starts: as for the bound of a latent ODE.
     """
 
     observed: int
-    forced: float = 0.2
-    grow: float = 0.3
+    forced: float = 0.1
+    grow: float = 0.4
+    starts: int = 1
 
 
 class BaselineLoss:
@@ -95,11 +112,13 @@ class BaselineLoss:
     def __len__(self) -> int:
         return len(self.series)
 
-    def loss(self, rows: Tensor, progress: float, generator: torch.Generator) -> Tensor:  # noqa: ARG002
+    def loss(self, rows: Tensor, progress: float, generator: torch.Generator) -> Tensor:
         """Of some series; progress: 0 at the beginning of a training, 1 at its end."""
         values, o = self.series.values[rows], self.options
+        points = start_points(values.shape[1], o.observed, o.starts)
+        values = values[:, points[int(torch.randint(len(points), (), generator=generator))] :]
         if progress < o.forced:
-            predicted = self.model.follow(values)
+            predicted = self.model.follow(values, o.observed)
         else:
             n = grown(o.observed, values.shape[1], progress - o.forced, o.grow)
             values = values[:, :n]

@@ -14,11 +14,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from odefit.errors import DataError
 from odefit.latent.model import LatentODE, Posterior
 from odefit.latent.series import Reading, Series, read_backwards
 
 FIRST_HORIZON = 0.25
 """The share of the grid with which a growing horizon begins, where the encoder reads everything."""
+
+LAST_START = 0.5
+"""The latest of several starts leaves out this share of what is not observed."""
 
 
 class Terms(NamedTuple):
@@ -39,11 +43,14 @@ class ElboOptions:
     times_per_step: so many points of the grid, drawn anew for each step, stand for all; None: all of them.
     anneal: over this share of the training the weight of the divergence grows from 0 to 1.
     grow: over this share of the training the horizon grows from the observed part to the whole grid.
+    starts: a step sees the series from one of so many starts, drawn anew: their own, and later ones. The equation does
+    not depend on the time, so what comes after any point is a series too, and another one to learn from.
     """
 
     times_per_step: int | None = None
     anneal: float = 0.1
     grow: float = 0.3
+    starts: int = 1
 
 
 def divergence(q: Posterior) -> Tensor:
@@ -68,15 +75,24 @@ class Elbo:
     ) -> None:
         self.model, self.series, self.options = model, series, options or ElboOptions()
         end = float(series.grid[-1])
-        self.reading = read_backwards(series, end if observed is None else observed)
+        self.observed = end if observed is None else observed
         self.first = max(series.until(end * FIRST_HORIZON if observed is None else observed), 2)
+        self.reading = read_backwards(series, self.observed)
+        self._views = [(series, self.reading), *self._later_views()]
+
+    def _later_views(self) -> list[tuple[Series, Reading]]:
+        """The series from later starts on, as far as every one of them is measured there."""
+        views = []
+        for point in start_points(len(self.series.grid), self.first, self.options.starts)[1:]:
+            later = self.series.since(point)
+            try:
+                views.append((later, read_backwards(later, self.observed)))
+            except DataError:
+                break
+        return views
 
     def __len__(self) -> int:
         return len(self.series)
-
-    def terms(self, rows: Tensor, points: Tensor, generator: torch.Generator) -> Terms:
-        """Of some series [E], their likelihood summed over some points of the grid [K], increasing."""
-        return elbo_terms(self.model, self.reading.rows(rows), self.series.rows(rows), points, generator)
 
     def loss(self, rows: Tensor, progress: float, generator: torch.Generator) -> Tensor:
         """-ELBO per measurement of some series, in nats; progress: 0 at the beginning of a training, 1 at its end.
@@ -84,11 +100,14 @@ class Elbo:
         An estimate from one draw of z0 and, with times_per_step, from a sample of the times: unbiased for the whole
         grid once the horizon and the weight of the divergence have grown.
         """
-        n = grown(self.first, len(self.series.grid), progress, self.options.grow)
+        series, reading = self._views[int(torch.randint(len(self._views), (), generator=generator))]
+        last = len(series.grid)
+        n = grown(min(self.first, last), last, progress, self.options.grow)
         points = draw_points(n, self.options.times_per_step, generator)
-        terms = self.terms(rows, points, generator)
+        own = series.rows(rows)
+        terms = elbo_terms(self.model, reading.rows(rows), own, points, generator)
         weight = min(1.0, progress / self.options.anneal) if self.options.anneal > 0 else 1.0
-        measured = float(self.series.mask[rows][:, :n].sum())
+        measured = float(own.mask[:, :n].sum())
         likelihood = terms.reconstruction.sum() * (n / len(points))
         return (weight * terms.divergence.sum() - likelihood) / max(measured, 1.0)
 
@@ -96,8 +115,8 @@ class Elbo:
 def elbo_terms(model: LatentODE, reading: Reading, series: Series, points: Tensor, generator: torch.Generator) -> Terms:
     """Both terms of each series, from one draw of z0; points: [K] which of the grid count, increasing."""
     posterior = model.encode(reading)
-    z = model.evolve(posterior.sample(generator), series.grid[points])
-    density = log_density(series.values[:, points], model.decode(z).transpose(0, 1), model.sigma)
+    z = model.evolve(posterior.sample(generator), series.grid[points]).transpose(0, 1)
+    density = log_density(series.values[:, points], model.decode(z, model.size(reading)), model.sigma)
     reconstruction = torch.where(series.mask[:, points], density, 0.0).sum(dim=(1, 2))
     return Terms(reconstruction, divergence(posterior))
 
@@ -107,6 +126,15 @@ def grown(first: int, last: int, progress: float, share: float) -> int:
     if progress >= share:
         return last
     return min(first + round((last - first) * progress / share), last)
+
+
+def start_points(n: int, first: int, starts: int) -> list[int]:
+    """Which points of a grid of n a series may start from: 0, and equally spaced later ones.
+
+    The last leaves half of what follows the `first` points.
+    """
+    last = (n - first) * LAST_START
+    return [round(last * k / max(starts - 1, 1)) for k in range(starts)]
 
 
 def draw_points(n: int, wanted: int | None, generator: torch.Generator) -> Tensor:

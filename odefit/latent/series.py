@@ -36,6 +36,10 @@ class Series:
         """Some of the series, on the same grid."""
         return Series(self.grid, self.values[rows], self.mask[rows])
 
+    def since(self, point: int) -> Series:
+        """The same series from a later point of the grid on, as if they had started there."""
+        return Series(self.grid[point:] - self.grid[point], self.values[:, point:], self.mask[:, point:])
+
     def until(self, end: float) -> int:
         """How many points of the grid are not later than `end`."""
         return int((self.grid <= end * (1 + 1e-9)).sum())

@@ -37,8 +37,8 @@ class TrainingOptions:
     as a share of the first. gradient_clip: largest norm. score_every: epochs between two scores."""
 
     epochs: int = 200
-    batch_size: int = 100
-    learning_rate: float = 3e-3
+    batch_size: int = 50
+    learning_rate: float = 1e-2
     final_rate: float = 0.01
     gradient_clip: float | None = 1.0
     score_every: int = 10
@@ -119,7 +119,8 @@ def _epoch(
 ) -> tuple[float, str]:
     """Every series once: the mean loss, and why it broke off (or '')."""
     losses = []
-    for rows in torch.randperm(len(objective), generator=generator).split(options.batch_size):
+    order = torch.randperm(len(objective), generator=generator)
+    for rows in torch.split(order, options.batch_size):
         optimizer.zero_grad(set_to_none=True)
         try:
             loss = objective.loss(rows, progress, generator)

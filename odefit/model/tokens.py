@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import islice
 
 from odefit.errors import ModelError
 
@@ -203,7 +204,8 @@ def suggestion(name: str, known: Collection[str]) -> str:
     if twin is not None:
         return f" (did you mean '{twin}'? It is written with another Unicode character)"
     alike = sorted(k for k in known if k.casefold() == name.casefold())
-    close = alike or difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    # Among very many names the search would take longer than all else.
+    close = alike or difflib.get_close_matches(name[:100], sorted(islice(known, 1000)), n=1, cutoff=0.6)
     parts = [f"did you mean '{close[0]}'?"] if close else []
     if not name.isascii():
         odd = next(c for c in name if not c.isascii())

@@ -12,6 +12,8 @@ system of the size of q. With B = dr/dz of a window, of full rank, and P = 1 - B
 
     dz = -(B'B)^-1 B' (r + (dr/dq) dq).
 
+Networks that are penalised add rows: their outputs at every time, scaled so that their squares sum up to the penalty.
+
 The matrix is formed as it is needed, a few windows at a time, so that memory does not grow with the data. Its
 condition is bad, but redundant weights make it singular anyway: the step is damped (`optimizers/damped.py`).
 """
@@ -19,7 +21,7 @@ condition is bad, but redundant weights make it singular anyway: the step is dam
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -29,6 +31,7 @@ from torch.func import functional_call, jacrev, vmap
 from odefit.data.dataset import Batch
 from odefit.model.functions import torch_function
 from odefit.model.system import TIME
+from odefit.objective.penalty import Penalty
 from odefit.objective.windows import WindowObjective
 
 ROOM = 10_000_000
@@ -51,6 +54,20 @@ class Linearised:
         return dz
 
 
+@dataclass(frozen=True)
+class Solved:
+    """E windows with their derivatives.
+
+    p: [E, L], local values; p_u: [E, L, n_u]. y: [E, T, S]; of_q: [E, T, S, Q]; of_z: [E, T, S, S].
+    """
+
+    p: Tensor
+    p_u: Tensor
+    y: Tensor
+    of_q: Tensor
+    of_z: Tensor
+
+
 class Linearisation:
     """Linearises a `WindowObjective` with a squared-error loss and no weight on its gaps."""
 
@@ -63,6 +80,7 @@ class Linearisation:
         arguments = (*system.states, TIME, *system.parameters)
         self._slopes = torch_function(list(system.rhs), arguments, dict(self.calls))
         self._start = torch_function(list(system.start), system.parameters)
+        self._penalty = Penalty(system, dict(self.calls))
         self.n_u = objective.u.numel()
 
     @property
@@ -81,14 +99,23 @@ class Linearisation:
 
     def _f(self, weights: tuple[Tensor, ...], y: Tensor, t: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
         """f [S] of one window, twice (to differentiate one and keep the other): y [S], t [], p [L]."""
+        self._set_weights(weights)
+        f = _stacked(self._slopes(*y.unbind(), t, *p.unbind()), y)
+        return f, f
+
+    def _roots(self, weights: tuple[Tensor, ...], y: Tensor, t: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
+        """The penalised outputs at one point, [K], twice."""
+        self._set_weights(weights)
+        roots = self._penalty.roots(*y.unbind(), t, *p.unbind())
+        return roots, roots
+
+    def _set_weights(self, weights: tuple[Tensor, ...]) -> None:
         for name, call in self.calls.items():
             call.weights = {
                 key.removeprefix(f"{name}."): weight
                 for (key, _), weight in zip(self.named, weights, strict=True)
                 if key.startswith(f"{name}.")
             }
-        f = _stacked(self._slopes(*y.unbind(), t, *p.unbind()), y)
-        return f, f
 
     @torch.no_grad()
     def at(self, batch: Batch) -> Linearised:
@@ -96,18 +123,24 @@ class Linearisation:
         n, u = self.q.numel(), self.objective.u
         matrix, gradient = u.new_zeros((n, n)), u.new_zeros(n)
         chunks = []
+        # The loss divides residuals by the cells, and the penalty by the points.
+        share = float((batch.mask.sum() / batch.inside.sum()).sqrt())
         for part in self._chunks(batch, n):
-            r, of_q, of_z = self.residuals(part)
+            solved = self.solve(part)
+            r, of_q, of_z = self.residuals(part, solved)
+            if self._penalty:
+                more = self.penalties(part, solved)
+                r, of_q, of_z = (torch.cat((a, share * b), dim=1) for a, b in zip((r, of_q, of_z), more, strict=True))
             if self.objective.start_kind == "free":
                 # Tiny, so that a window that says nothing of its start leaves it where it is.
                 inner = of_z.mT @ of_z
                 ridge = 1e-10 * inner.diagonal(dim1=1, dim2=2).amax(dim=1).clamp(min=1e-30)
                 inner = inner + ridge[:, None, None] * torch.eye(inner.shape[1]).to(inner)
                 right = torch.cat((of_z.mT @ r.unsqueeze(-1), of_z.mT @ of_q), dim=2)
-                solved = torch.linalg.solve(inner, right)
-                chunks.append((part.rows, solved[..., 0], solved[..., 1:]))
-                r = r - (of_z @ solved[..., :1]).squeeze(-1)
-                of_q = of_q - of_z @ solved[..., 1:]
+                step = torch.linalg.solve(inner, right)
+                chunks.append((part.rows, step[..., 0], step[..., 1:]))
+                r = r - (of_z @ step[..., :1]).squeeze(-1)
+                of_q = of_q - of_z @ step[..., 1:]
             flat = of_q.reshape(-1, n)
             matrix += flat.T @ flat
             gradient += flat.T @ r.reshape(-1)
@@ -116,14 +149,19 @@ class Linearisation:
     def _chunks(self, batch: Batch, n: int) -> Iterator[Batch]:
         size = max(ROOM // (batch.times.shape[1] * len(self.objective.problem.engine.system.states) * n), 1)
         for begin in range(0, len(batch.rows), size):
-            yield _some(batch, slice(begin, begin + size))
+            yield batch.some(slice(begin, begin + size))
 
-    def residuals(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    def solve(self, batch: Batch) -> Solved:
+        """The windows of a batch, with their derivatives."""
+        p, p_u = self._local(self.objective.owner_of(batch))
+        n = self.objective.problem.n_system
+        return Solved(p, p_u, *self._trajectories(batch, p[:, :n], p_u[:, :n]))
+
+    def residuals(self, batch: Batch, solved: Solved | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """r [E, M], dr/dq [E, M, Q], dr/dz [E, M, S] of a batch, 0 where nothing is measured."""
-        objective = self.objective
-        problem, u = objective.problem, objective.u.detach()
-        p, p_u = self._local(objective.owner_of(batch))
-        y, of_q, of_z = self._trajectories(batch, p[:, : problem.n_system], p_u[:, : problem.n_system])
+        problem, u = self.objective.problem, self.objective.u.detach()
+        solved = solved or self.solve(batch)
+        y, p = solved.y, solved.p
 
         def moments(y: Tensor, t: Tensor, p: Tensor) -> Tensor:
             columns = range(len(problem.observation.names))
@@ -132,8 +170,8 @@ class Linearisation:
         at_times = vmap(vmap(jacrev(moments, argnums=(0, 2)), in_dims=(0, 0, None)))
         m = vmap(vmap(moments, in_dims=(0, 0, None)))(y, batch.times, p)
         m_y, m_p = at_times(y, batch.times, p)
-        of_q = m_y @ of_q
-        of_q[..., : self.n_u] += m_p @ p_u.unsqueeze(1)
+        of_q = m_y @ solved.of_q
+        of_q[..., : self.n_u] += m_p @ solved.p_u.unsqueeze(1)
         names = problem.observation.names
         is_log = torch.tensor([problem.observation.noise[name].is_log for name in names], device=u.device)
         values = torch.where(is_log, torch.where(is_log & batch.mask, batch.values, 1.0).log(), batch.values)
@@ -143,8 +181,22 @@ class Linearisation:
         r = torch.where(counts, m - values, 0.0)
         mask = counts.unsqueeze(-1)
         flat = (len(r), -1)
-        of_q, of_z = torch.where(mask, of_q, 0.0), torch.where(mask, m_y @ of_z, 0.0)
+        of_q, of_z = torch.where(mask, of_q, 0.0), torch.where(mask, m_y @ solved.of_z, 0.0)
         return r.reshape(flat), of_q.reshape(*flat, of_q.shape[-1]), of_z.reshape(*flat, of_z.shape[-1])
+
+    def penalties(self, batch: Batch, solved: Solved) -> tuple[Tensor, Tensor, Tensor]:
+        """The same for the penalised outputs, one row for each and every time: their mean over times is the penalty."""
+        n = self.objective.problem.n_system
+        weights = tuple(q.detach() for _, q in self.named)
+        jacobian = vmap(jacrev(self._roots, argnums=(0, 1, 3), has_aux=True), in_dims=(None, 0, 0, None))
+        (of_w, of_y, of_p), r = vmap(jacobian, in_dims=(None, 0, 0, 0))(weights, solved.y, batch.times, solved.p[:, :n])
+        of_q = of_y @ solved.of_q
+        of_q += torch.cat((of_p @ solved.p_u[:, :n].unsqueeze(1), *(w.flatten(3) for w in of_w)), dim=3)
+        outside = ~batch.inside.unsqueeze(-1)
+        r = r.masked_fill(outside, 0.0).flatten(1)
+        outside = outside.unsqueeze(-1)
+        of_z = (of_y @ solved.of_z).masked_fill(outside, 0.0)
+        return r, of_q.masked_fill(outside, 0.0).flatten(1, 2), of_z.flatten(1, 2)
 
     def _local(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Local values p [E, L] of some series, and dp/du [E, L, n_u]."""
@@ -231,19 +283,3 @@ def _step(field: Any, t: Tensor, y: Tensor, both: Tensor, h: Tensor) -> tuple[Te
     k3, s3 = field(t + h / 2, y + a / 2 * k2, both + b / 2 * s2)
     k4, s4 = field(t + h, y + a * k3, both + b * s3)
     return y + a / 6 * (k1 + 2 * (k2 + k3) + k4), both + b / 6 * (s1 + 2 * (s2 + s3) + s4)
-
-
-def _some(batch: Batch, own: slice) -> Batch:
-    """Some experiments of a batch."""
-    return replace(
-        batch,
-        experiments=batch.experiments[own],
-        rows=batch.rows[own],
-        start=batch.start[own],
-        index=batch.index[own],
-        times=batch.times[own],
-        values=batch.values[own],
-        mask=batch.mask[own],
-        sigma=None if batch.sigma is None else batch.sigma[own],
-        censored=None if batch.censored is None else batch.censored[own],
-    )

@@ -4,8 +4,10 @@ With s_k(t) the smoothing spline of state k in a series, the loss is
 
     mean over series, times and states of ((s_k'(t) - f_k(t, s(t); theta)) / scale_k)²,
 
-scale_k the root mean square of all slopes of state k. It is a start for a training and no estimate: noise leaves
-its mark on slopes. Parameters that appear in no equation (noise levels, initial values) stay where they are.
+scale_k the root mean square of all slopes of state k. Penalties of networks are added; where the loss that follows is a
+mean squared error, and not relative as this one is, they are divided by the mean variance of the states. It is a start
+for a training and no estimate: noise leaves its mark on slopes. Parameters that appear in no equation (noise levels,
+initial values) stay where they are.
 """
 
 from __future__ import annotations
@@ -18,11 +20,9 @@ from torch import Tensor
 
 from odefit.data.experiments import FloatArray
 from odefit.engines.torch_fields import Equations, VectorField
-from odefit.errors import SolveError
-from odefit.objective.likelihood import NOT_FINITE
 from odefit.objective.problem import Problem
 from odefit.objective.smoothing import FEWEST, Smoothed, observed_states
-from odefit.objective.training import TrainingObjective
+from odefit.objective.training import TrainingObjective, finite
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class Points:
 def obstacle(problem: Problem) -> str | None:
     """Why the slopes of this problem's data cannot be matched, or None."""
     system = problem.observation.system
+    if system.inputs:
+        return "the model has inputs"
     observed = observed_states(problem).column
     if (observed < 0).any():
         hidden = [name for name, column in zip(system.states, observed, strict=True) if column < 0]
@@ -83,18 +85,25 @@ class MatchingObjective(TrainingObjective):
         scale = points.slopes.square().mean(dim=0).sqrt()
         # A state that stands still has no scale of its own.
         self._scale = torch.where(scale > 0, scale, torch.ones_like(scale))
+        variance = float(points.states.var(dim=0, correction=0).mean()) if base.loss == "mse" else 1.0
+        self._unit = variance if variance > 0 else 1.0
 
     def forward(self, batch: Points) -> Tensor:  # type: ignore[override]
         slopes = self.slopes(batch)
         loss = ((slopes - batch.slopes) / self._scale).square().mean()
-        if not torch.isfinite(loss):
-            raise SolveError(NOT_FINITE)
-        return loss
+        if self.penalty:
+            loss = loss + self.penalty(None, *self._at_points(batch)) / self._unit
+        return finite(loss)
 
     def slopes(self, points: Points) -> Tensor:
         """f [N, S] at the points."""
-        problem = self.problem
-        theta = problem.table.natural_tensor(self.u)
-        p = problem.binding.local_tensor(theta, points.rows)[:, : problem.n_system]
-        field = VectorField(self._equations, p, points.times, 1)
+        field = VectorField(self._equations, self._local(points), points.times, 1)
         return field(points.times.new_zeros(()), points.states.T).T
+
+    def _local(self, points: Points) -> Tensor:
+        """The parameters of the equations at the points, [N, L]."""
+        theta = self.problem.table.natural_tensor(self.u)
+        return self.problem.binding.local_tensor(theta, points.rows)[:, : self.problem.n_system]
+
+    def _at_points(self, points: Points) -> tuple[Tensor, ...]:
+        return (*points.states.unbind(-1), points.times, *self._local(points).unbind(-1))

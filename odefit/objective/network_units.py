@@ -17,6 +17,7 @@ from odefit.errors import ModelError
 from odefit.model.functions import numpy_function
 from odefit.model.networks import MLP
 from odefit.model.system import TIME, NetworkCall
+from odefit.objective.penalty import called_with
 from odefit.objective.problem import Problem
 from odefit.objective.smoothing import Smoothed
 
@@ -25,27 +26,41 @@ def set_network_units(problem: Problem, networks: nn.ModuleDict, smoothed: Seque
     """Give every MLP its units.
 
     An input is a formula: its mean and standard deviation over all smoothed data, at the parameters' start values,
-    become its centre and scale. An output that is by itself the derivative of a state has the root mean square of
-    that state's slopes for its scale. What the data do not say keeps centre 0 and scale 1.
+    become its centre and scale. An output that enters the derivative of a state linearly, times some coefficient, is
+    as large as explains that state's slopes: its scale is the ratio of their root mean squares, its mean where several
+    equations name it. What the data do not say keeps centre 0 and scale 1.
     """
     system = problem.engine.system
     for name, module in networks.items():
-        calls = {call for formula in system.rhs for call in formula.atoms(NetworkCall) if call.args[0].name == name}
-        if not calls or not isinstance(module, MLP):
+        arguments = called_with(system, name)
+        if not arguments or not isinstance(module, MLP):
             continue
-        arguments = list(dict.fromkeys(call.args[2:] for call in sorted(calls, key=str)))
         inputs = [
             np.concatenate([values_of(a[i], problem, smoothed) for a in arguments]) for i in range(len(module.centre))
         ]
         scale = [_or_one(float(x.std())) if x.size else 1.0 for x in inputs]
-        output = np.ones(len(module.output_scale))
+        found: dict[int, list[float]] = {}
         for state, formula in enumerate(system.rhs):
-            if isinstance(formula, NetworkCall) and formula.args[0].name == name:
-                slopes = np.concatenate([series.slopes[:, state] for series in smoothed])
-                slopes = slopes[np.isfinite(slopes)]
-                output[int(formula.args[1])] = _or_one(float(np.sqrt(np.mean(slopes**2)))) if slopes.size else 1.0
+            for call in sorted(formula.atoms(NetworkCall), key=str):
+                if call.args[0].name == name:
+                    size = _output_size(call, state, problem, smoothed)
+                    found.setdefault(int(call.args[1]), []).extend([] if size is None else [size])
+        output = np.array([np.mean(found.get(k) or [1.0]) for k in range(len(module.output_scale))])
         centre = [float(x.mean()) if x.size else 0.0 for x in inputs]
         module.set_units(torch.tensor(centre), torch.tensor(scale), torch.tensor(output))
+
+
+def _output_size(call: NetworkCall, state: int, problem: Problem, smoothed: Sequence[Smoothed]) -> float | None:
+    """How large a call must be to explain the slopes of a state that it enters linearly; None where that is unknown."""
+    output = sp.Dummy("output", real=True)
+    coefficient = sp.diff(problem.engine.system.rhs[state].xreplace({call: output}), output)
+    if output in coefficient.free_symbols:
+        return None
+    slopes = np.concatenate([series.slopes[:, state] for series in smoothed])
+    slopes, weights = slopes[np.isfinite(slopes)], values_of(coefficient, problem, smoothed)
+    if not slopes.size or not weights.size or not weights.any():
+        return None
+    return _or_one(float(np.sqrt(np.mean(slopes**2) / np.mean(weights**2))))
 
 
 def values_of(formula: sp.Expr, problem: Problem, smoothed: Sequence[Smoothed]) -> FloatArray:

@@ -12,6 +12,7 @@ from odefit.data.dataset import Batch
 from odefit.data.experiments import FloatArray
 from odefit.errors import FitError, SolveError
 from odefit.objective.likelihood import NOT_FINITE
+from odefit.objective.penalty import Penalty
 from odefit.objective.problem import Problem
 from odefit.objective.tail_autograd import tail_tensor
 
@@ -25,6 +26,7 @@ class TrainingObjective(nn.Module):
     only while m is on the wrong side of its limit.
     nll: the negative log-likelihood per measured cell, and the priors' share of it; over all data it is
     `Likelihood.value` divided by the number of measurements.
+    Both with the penalties of the networks, as they are (`objective/penalty.py`).
 
     forward raises SolveError where the model fails or the loss is not finite.
     """
@@ -35,6 +37,7 @@ class TrainingObjective(nn.Module):
     def __init__(self, problem: Problem, networks: nn.ModuleDict, loss: Loss, u: Tensor) -> None:
         super().__init__()
         self.problem, self.loss, self.networks = problem, loss, networks
+        self.penalty = Penalty(problem.engine.system, dict(networks.items()))
         self.u = nn.Parameter(u.detach().clone())
         low, high = problem.table.search_bounds()
         self.register_buffer("_low", _rounded(low, np.inf, u))
@@ -46,15 +49,25 @@ class TrainingObjective(nn.Module):
         theta = problem.table.natural_tensor(self.u)
         p = problem.binding.local_tensor(theta, batch.rows)
         y = problem.engine.solve_batch(p[:, : problem.n_system], batch)
+        return finite(self.loss_of(theta, p, y, batch))
+
+    def loss_of(self, theta: Tensor, p: Tensor, y: Tensor, batch: Batch) -> Tensor:
+        """The loss of a batch that is solved: theta [N], local values p [E, L], states y [E, T, S]."""
         total = theta.new_zeros(())
-        for position in range(len(problem.observation.names)):
+        for position in range(len(self.problem.observation.names)):
             total = total + self._column(position, y, p, batch)
         total = total / batch.mask.sum()
         if self.loss == "nll":
-            total = total + self._prior(theta) / problem.n_measured
-        if not torch.isfinite(total):
-            raise SolveError(NOT_FINITE)
+            total = total + self._prior(theta) / self.problem.n_measured
+        if self.penalty:
+            total = total + self.penalty(batch.inside, *self._arguments(p, y, batch))
         return total
+
+    def _arguments(self, p: Tensor, y: Tensor, batch: Batch) -> tuple[Tensor, ...]:
+        """States, time, parameters of the equations and inputs at every time of a batch, [E, T] each."""
+        own = p[:, : self.problem.n_system].unsqueeze(1).expand(-1, y.shape[1], -1)
+        inputs = self._inputs(batch)
+        return (*y.unbind(-1), batch.times, *own.unbind(-1), *(() if inputs is None else inputs.unbind(-1)))
 
     def _inputs(self, batch: Batch) -> Tensor | None:
         """u(t) in the order of the system's inputs, [E, T, U]; None where it has none."""
@@ -106,6 +119,13 @@ class TrainingObjective(nn.Module):
     def project(self) -> None:
         """Bring u back into its bounds, after a step."""
         self.u.clamp_(self._low, self._high)
+
+
+def finite(loss: Tensor) -> Tensor:
+    """Raises SolveError where a loss is no number."""
+    if not torch.isfinite(loss):
+        raise SolveError(NOT_FINITE)
+    return loss
 
 
 def _squares(difference: Tensor, side: Tensor | None) -> Tensor:

@@ -30,10 +30,9 @@ from odefit.data.dataset import Batch, collate
 from odefit.data.experiments import Experiment, FloatArray
 from odefit.engines.torch_fields import STIFF, Equations, VectorField, rows
 from odefit.errors import SolveError
-from odefit.objective.likelihood import NOT_FINITE
 from odefit.objective.problem import Problem
 from odefit.objective.smoothing import Smoothed, observed_states
-from odefit.objective.training import TrainingObjective
+from odefit.objective.training import TrainingObjective, finite
 
 Start = Literal["free", "data", "model"]
 
@@ -208,7 +207,7 @@ class WindowObjective(TrainingObjective):
 
     @property
     def is_least_squares(self) -> bool:
-        """Whether the loss is the mean of the squared residuals and nothing else."""
+        """Whether the loss is a mean of squares: of the residuals, and of networks that are penalised."""
         return self.loss == "mse" and not self.weight
 
     def start_slopes(self) -> Tensor:
@@ -227,17 +226,10 @@ class WindowObjective(TrainingObjective):
         theta = self.problem.table.natural_tensor(self.u)
         p = self.problem.binding.local_tensor(theta, self.owner_of(batch))
         y = self.solve(p, batch)
-        total = theta.new_zeros(())
-        for position in range(len(self.problem.observation.names)):
-            total = total + self._column(position, y, p, batch)
-        total = total / batch.mask.sum()
-        if self.loss == "nll":
-            total = total + self._prior(theta) / self.problem.n_measured
+        total = self.loss_of(theta, p, y, batch)
         if self.weight:
             total = total + self.weight * self._unit * self.gaps(y, batch).square().mean()
-        if not torch.isfinite(total):
-            raise SolveError(NOT_FINITE)
-        return total
+        return finite(total)
 
     def gaps(self, y: Tensor, batch: Batch) -> Tensor:
         """How far the windows of a batch, y [E, T, S], miss the starts of their followers, [G, S], in scale units."""

@@ -7,10 +7,11 @@ their bounds after each step. Parameters of submodules are network weights, and 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -63,17 +64,32 @@ class Training:
     history: tuple[Epoch, ...]
 
 
+class Memory(Protocol):
+    """What outlives the process. A state is a mapping of plain values, arrays and tensors."""
+
+    def restored(self) -> Mapping[str, Any] | None:
+        """The state from which to go on, or None."""
+        ...
+
+    def offer(self, state: Callable[[], dict[str, Any]]) -> None:
+        """After every epoch; `state` is called at once if it is to be kept."""
+        ...
+
+
 def minimize_adam(
     module: nn.Module,
     batches: Iterable[Any],
     options: AdamOptions,
     callback: Callable[[Epoch, nn.Module], None] | None = None,
+    memory: Memory | None = None,
 ) -> Training:
     """Train `module` in place and leave it at its best state.
 
     batches: iterated once per epoch (a DataLoader); a batch whose `mask` is False throughout is passed over.
     callback: called after every epoch. A loss or gradient that is not finite, or a solve that fails, ends the
     training with the best state so far; so does Ctrl-C.
+    memory: keeps the optimizer's state as it goes, and gives back that from which to go on: the training then ends as
+    if it had never ended, if the module and what its batches are drawn from are as they were too.
 
     The loss of an epoch with one batch is that of the parameters before its step, and these are what is kept.
     With several batches it is a mean over parameters on the move, and those at the epoch's end are kept.
@@ -91,10 +107,13 @@ def minimize_adam(
     scheduler = _scheduler(optimizer, options)
     keeper = _Keeper(module)
     history: list[Epoch] = []
+    known = None if memory is None else memory.restored()
+    if known is not None:
+        history = _restore(known, optimizer, scheduler, keeper)
     status: Status = "stopped"
     message = ""
     try:
-        for epoch in range(1, options.epochs + 1):
+        for epoch in range(len(history) + 1, options.epochs + 1):
             passed = _epoch(module, batches, optimizer, options, parameters, keeper)
             if passed.cause:
                 kept = "the best parameters so far are kept" if history else "the start is kept"
@@ -108,6 +127,8 @@ def minimize_adam(
                 status, message = "converged", f"no better loss in the last {options.patience} epochs"
                 break
             _advance(scheduler, passed.loss)
+            if memory is not None:
+                memory.offer(lambda: _state(optimizer, scheduler, keeper, history))
         else:
             status, message = settled([entry.loss for entry in history], "epochs", REMEDY)
     except KeyboardInterrupt:
@@ -119,6 +140,33 @@ def minimize_adam(
     keeper.restore()
     best = {name: value.detach().clone() for name, value in module.state_dict().items()}
     return Training(status, message, best, keeper.loss, keeper.epoch, tuple(history))
+
+
+def _state(optimizer: torch.optim.Optimizer, scheduler: Any, keeper: _Keeper, history: list[Epoch]) -> dict[str, Any]:
+    """What the next epoch depends on, beside the module and its batches."""
+    inner = optimizer.state_dict()["state"]
+    return {
+        "moments": {str(k): {name: q.clone() for name, q in own.items()} for k, own in inner.items()},
+        "rates": [group["lr"] for group in optimizer.param_groups],
+        "schedule": None if scheduler is None else dict(scheduler.state_dict()),
+        "best": [tensor.clone() for tensor in keeper.best],
+        "best_loss": keeper.loss,
+        "best_epoch": keeper.epoch,
+        "history": np.array([[e.loss, e.learning_rate, e.gradient_norm] for e in history]),
+    }
+
+
+def _restore(kept: Mapping[str, Any], optimizer: torch.optim.Optimizer, scheduler: Any, keeper: _Keeper) -> list[Epoch]:
+    """The inverse of `_state`; the history."""
+    whole = optimizer.state_dict()
+    whole["state"] = {int(k): own for k, own in kept["moments"].items()}
+    for group, rate in zip(whole["param_groups"], kept["rates"], strict=True):
+        group["lr"] = rate
+    optimizer.load_state_dict(whole)
+    if scheduler is not None:
+        scheduler.load_state_dict(dict(kept["schedule"]))
+    keeper.put(kept["best"], kept["best_loss"], kept["best_epoch"])
+    return [Epoch(k + 1, *map(float, row)) for k, row in enumerate(kept["history"])]
 
 
 class _Keeper:
@@ -146,6 +194,14 @@ class _Keeper:
 
     def restore(self) -> None:
         self._copy(self._best, self._live)
+
+    @property
+    def best(self) -> list[Tensor]:
+        return self._best
+
+    def put(self, best: list[Tensor], loss: float, epoch: int) -> None:
+        self._copy(best, self._best)
+        self.loss, self.epoch = loss, epoch
 
     @staticmethod
     def _copy(sources: list[Tensor], targets: list[Tensor]) -> None:

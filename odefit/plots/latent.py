@@ -34,15 +34,17 @@ def draw_forecasts(
     axes = fig.subplots(2, n, squeeze=False, height_ratios=(1.1, 0.9))
     colours = dict(zip(predicted, style.COLOURS, strict=False))
     for e, (plane, course) in enumerate(axes.T):
-        for ax, x, y in (
-            (plane, lambda values, e=e: values[e, :, 0], lambda values, e=e: values[e, :, 1]),
-            (course, lambda _: times, lambda values, e=e: values[e, :, 0]),
-        ):
-            for label, values in reversed(predicted.items()):
-                ax.plot(x(values), y(values), color=colours[label], linewidth=1.2, zorder=3)
-            ax.plot(x(truth), y(truth), color=style.BLACK, linestyle=(0, (4, 2)), linewidth=0.9, zorder=4)
-            seen = x(measured)[:observed], y(measured)[:observed]
-            ax.plot(*seen, "o", color=style.BLACK, markersize=1.8, markeredgewidth=0, alpha=0.8, zorder=5)
+        for ax, over_time in ((plane, False), (course, True)):
+
+            def curve(values: FloatArray, e: int = e, over_time: bool = over_time) -> tuple[FloatArray, FloatArray]:
+                return (times, values[e, :, 0]) if over_time else (values[e, :, 0], values[e, :, 1])
+
+            for label in reversed(list(predicted)):
+                ax.plot(*curve(predicted[label]), color=colours[label], linewidth=1.2, zorder=3)
+            ax.plot(*curve(truth), color=style.BLACK, linestyle=(0, (4, 2)), linewidth=0.9, zorder=4)
+            x, y = curve(measured)
+            seen = slice(0, observed)
+            ax.plot(x[seen], y[seen], "o", color=style.BLACK, markersize=1.8, markeredgewidth=0, alpha=0.8, zorder=5)
         course.axvspan(times[observed - 1], times[-1], color=style.LIGHT, alpha=0.4, linewidth=0, zorder=0)
         course.margins(x=0.02)
         plane.margins(0.06)
@@ -68,7 +70,7 @@ def draw_interpolation(
     names: Sequence[str] = ("x", "y"),
     title: str = "Between two latent starts",
 ) -> Figure:
-    """Series [K, T, 2] on the way from one latent start to another, side by side in the plane, each from its diamond."""
+    """Series [K, T, 2] on the way from one latent start to another, side by side in the plane; a diamond is a start."""
     n = len(between)
     fig = style.figure(max(n * 1.3, 4.5), 2.1, title, "the first and the last are reconstructions of series")
     axes = fig.subplots(1, n, squeeze=False, sharex=True, sharey=True)[0]
@@ -90,7 +92,14 @@ def _draw_arrow(ax: Axes, path: FloatArray) -> None:
         "",
         xy=tuple(path[k]),
         xytext=tuple(path[k - 1]),
-        arrowprops={"arrowstyle": "-|>", "color": style.BLUE, "lw": 0, "mutation_scale": 11, "shrinkA": 0, "shrinkB": 0},
+        arrowprops={
+            "arrowstyle": "-|>",
+            "color": style.BLUE,
+            "lw": 0,
+            "mutation_scale": 11,
+            "shrinkA": 0,
+            "shrinkB": 0,
+        },
         zorder=5,
     )
 

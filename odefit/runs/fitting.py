@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
+import logging
 import math
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,24 @@ from odefit.config.load import LoadedConfig, load_config
 from odefit.data.experiments import Experiment
 from odefit.data.tables import read_table, write_table
 from odefit.errors import ConfigError, DataError, FitError, RunError, SolveError
+from odefit.objective.kind import is_least_squares
 from odefit.runs import folder as files
 from odefit.runs.assembly import Assembly, assemble
+from odefit.runs.checkpoint import Checkpoint, Memory
+from odefit.runs.claim import claim
 from odefit.runs.conditions import under_conditions, write_conditions
-from odefit.runs.folds import cross_validate, make_folds
-from odefit.runs.found import Found, Table
+from odefit.runs.folds import Fold, cross_validate, make_folds
+from odefit.runs.found import Found
+from odefit.runs.identity import identity_of
+from odefit.runs.log import Logged, run_log
 from odefit.runs.progress import Progress, Silent
 from odefit.runs.report import Uncertainty, summarise
-from odefit.runs.results import Result
+from odefit.runs.results import Result, versions
 from odefit.runs.run import Run
 from odefit.runs.simulation import simulate_data
 from odefit.runs.systems import Described, describe_system
+
+log = logging.getLogger(__name__)
 
 
 def fit(
@@ -35,32 +42,57 @@ def fit(
     *,
     out: Path | str | None = None,
     overwrite: bool = False,
+    resume: bool = False,
     progress: Progress | None = None,
 ) -> Run:
     """Fit the model of a config to its data, and write the run folder.
 
     overrides: `fit.starts=50` and the like. out: the run folder; default `runs/<name of the config>`,
-    numbered. Raises ConfigError, DataError, ModelError or RunError for the user's input, SolveError or
-    FitError for the numerics.
+    numbered. resume: go on with the fit in `out`, or the newest of these, that was killed or interrupted.
+    Raises ConfigError, DataError, ModelError or RunError for the user's input, SolveError or
+    FitError for the numerics. What was reached by then is kept in the run folder.
     """
-    progress = progress or Silent()
     loaded = load_config(config, overrides)
     assembly, truth = prepare(loaded)
     folds = make_folds(assembly)
-    path = files.reserve(None if out is None else Path(out), loaded.path.stem, overwrite)
-    started = time.perf_counter()
-    try:
-        found = search(assembly, progress, lambda table: files.write_csv(path, files.STARTS, table.header, table.rows))
-        result, uncertainty = summarise(assembly, found, time.perf_counter() - started, truth)
-        if folds and result.status in ("converged", "stopped"):
-            scored, table = cross_validate(folds, found.theta, lambda one: search(one, Silent()))
+    with claim(None if out is None else Path(out), loaded.path.stem, overwrite, resume) as path, run_log(path):
+        told = Logged(progress or Silent())
+        log.info("fit of %s%s", loaded.path.resolve(), "".join(f", {text}" for text in overrides))
+        log.info("versions: %s", ", ".join(f"{name} {version}" for name, version in versions().items()))
+        checkpoint = Checkpoint(path, identity_of(assembly), told.note)
+        if resume:
+            checkpoint.resume()
+            log.info("resumed after %.3g s", checkpoint.seconds)
+        with checkpoint.kept():
+            run = _fit(path, assembly, folds, truth, told, checkpoint)
+        log.info("%s: %s", run.result.status, run.result.message)
+        return run
+
+
+def _fit(
+    path: Path,
+    assembly: Assembly,
+    folds: tuple[Fold, ...],
+    truth: dict[str, float] | None,
+    progress: Progress,
+    checkpoint: Checkpoint,
+) -> Run:
+    found = search(assembly, progress, checkpoint)
+    result, uncertainty = summarise(assembly, found, checkpoint.seconds, truth)
+    if folds and result.status in ("converged", "stopped"):
+        try:
+            scored, table = cross_validate(folds, found.theta, lambda one: search(one, Silent()), checkpoint)
             result = replace(result, cross_validation=scored)
             files.write_csv(path, files.FOLDS, table.header, table.rows)
-        run = Run(path, result, assembly, found.theta)
-        write(run, found, uncertainty)
-    except BaseException:
-        _remove_if_empty(path)
-        raise
+        except KeyboardInterrupt:
+            message = f"the cross-validation was interrupted; the fit itself {result.status}: {result.message}"
+            result = replace(result, status="interrupted", message=message)
+    run = Run(path, result, assembly, found.theta)
+    if result.status == "interrupted":
+        checkpoint.write()
+    write(run, found, uncertainty)
+    if result.status != "interrupted":
+        checkpoint.remove()
     return run
 
 
@@ -100,26 +132,27 @@ def measurements(loaded: LoadedConfig, described: Described) -> tuple[tuple[Expe
     return under_conditions(loaded, experiments, described.system.states), None
 
 
-def search(assembly: Assembly, progress: Progress, keep: Callable[[Table], None] | None = None) -> Found:
+def search(assembly: Assembly, progress: Progress, memory: Memory | None = None) -> Found:
     """The parameters, by the method that the config names or that suits the model.
 
-    keep: is given the table of starts as it grows, so that finished starts outlive the process.
+    memory: keeps what is reached on the way; default nothing.
     """
-    method = assembly.loaded.config.fit.method
-    if method == "auto":
-        method = "least_squares" if assembly.networks is None else "adam"
-    if method == "adam":
+    method: str = assembly.loaded.config.fit.method
+    if method == "adam" or assembly.networks is not None:
         from odefit.runs.training import train
 
-        return train(assembly, progress)
-    if assembly.networks is not None:
-        raise ConfigError(
-            assembly.loaded.where("fit", "method"),
-            f"{method} needs equations; a network is fitted with `method: adam`",
-        )
+        return train(assembly, progress, memory=memory)
+    method = suitable(assembly, progress) if method == "auto" else method
     from odefit.runs.searching import search_starts
 
-    return search_starts(assembly, method, progress, keep)
+    return search_starts(assembly, method, progress, memory)
+
+
+def suitable(assembly: Assembly, progress: Progress) -> str:
+    """The method for equations where the config leaves it open."""
+    if not is_least_squares(assembly.problem):
+        progress.note("This is no least-squares problem: Fisher scoring on its likelihood is used.")
+    return "least_squares"
 
 
 def write(run: Run, found: Found, uncertainty: Uncertainty | None) -> None:
@@ -212,10 +245,3 @@ def write_predictions(run: Run) -> None:
                 side = {-1: "below", 1: "above"}.get(int(limit))
                 rows.append([experiment.name, float(t), name, float(d), float(g), residual, side, bool(out)])
     files.write_csv(run.path, files.PREDICTIONS, header, rows)
-
-
-def _remove_if_empty(path: Path) -> None:
-    try:
-        path.rmdir()
-    except OSError:
-        return

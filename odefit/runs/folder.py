@@ -12,6 +12,9 @@
     frames.csv        predicted curves on the way, where `fit.plot_every` asks for them
     weights.pt        network weights (torch, loaded with weights_only=True)
     plots/            pictures
+    run.log           what happened when
+    checkpoint.jsonl, checkpoint-previous.jsonl    what an unfinished fit has reached: see `checkpoint.py`
+    lock              while a fit writes: whose folder this is
 
 Every file appears whole or not at all.
 """
@@ -47,61 +50,11 @@ PARAMETERS, PREDICTIONS, HISTORY, FRAMES, STARTS = (
     "starts.csv",
 )
 EXPERIMENTS, DOSES, INPUTS, FOLDS = "experiments.csv", "doses.csv", "inputs.csv", "folds.csv"
-MAX_NUMBERED = 10_000
-
-
-def reserve(path: Path | None, name: str, overwrite: bool) -> Path:
-    """Make the folder of a run: `path`, or `runs/<name>`, `runs/<name>-2`, … where none is asked for.
-
-    A folder that is asked for and exists is refused unless `overwrite`; a folder that is no run folder is
-    never overwritten. Raises RunError.
-    """
-    try:
-        if path is not None:
-            return _explicit(path, overwrite)
-        for number in range(1, MAX_NUMBERED):
-            candidate = Path("runs") / (name if number == 1 else f"{name}-{number}")
-            try:
-                candidate.mkdir(parents=True)
-            except FileExistsError:
-                if candidate.parent.exists() and not candidate.parent.is_dir():
-                    raise
-                continue
-            return candidate
-    except OSError as error:
-        raise RunError(str(path or "runs"), f"cannot make the run folder: {reason(error)}; use --out") from error
-    raise RunError("runs", f"holds {MAX_NUMBERED} runs of {name} already; delete some, or use --out")
-
-
-def _explicit(path: Path, overwrite: bool) -> Path:
-    if path.exists() and not path.is_dir():
-        raise RunError(str(path), "is a file; a run needs a folder: choose another --out")
-    if path.is_dir() and any(path.iterdir()):
-        if not overwrite:
-            raise RunError(str(path), "exists already; choose another --out, or say --overwrite")
-        if not (path / RESULT).exists() and not (path / CONFIG).exists():
-            raise RunError(str(path), "is not empty and no run folder, so it is not overwritten; choose another --out")
-        for name in (
-            RESULT,
-            CONFIG,
-            DATA,
-            WEIGHTS,
-            COVARIANCE,
-            PARAMETERS,
-            PREDICTIONS,
-            HISTORY,
-            FRAMES,
-            STARTS,
-            EXPERIMENTS,
-            DOSES,
-            FOLDS,
-            INPUTS,
-        ):
-            (path / name).unlink(missing_ok=True)
-        for picture in (path / "plots").glob("*"):
-            picture.unlink()
-    path.mkdir(parents=True, exist_ok=True)
-    return path
+LOG, CHECKPOINT, PREVIOUS = "run.log", "checkpoint.jsonl", "checkpoint-previous.jsonl"
+FILES = (
+    *(RESULT, CONFIG, DATA, WEIGHTS, COVARIANCE, PARAMETERS, PREDICTIONS, HISTORY, FRAMES, STARTS),
+    *(EXPERIMENTS, DOSES, INPUTS, FOLDS, LOG, CHECKPOINT, PREVIOUS),
+)
 
 
 def reason(error: OSError) -> str:
@@ -150,12 +103,20 @@ def write_config(folder: Path, loaded: LoadedConfig, own: Mapping[str, Any]) -> 
     write_text(folder, CONFIG, note + yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
 
 
+def is_begun(folder: Path) -> bool:
+    """Whether a fit has begun in this folder."""
+    return any((folder / name).exists() for name in (LOG, CHECKPOINT, PREVIOUS))
+
+
 def read_json(folder: Path, name: str) -> dict[str, Any]:
     """Raises RunError where the file is missing or damaged."""
     path = folder / name
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        if is_begun(folder):
+            what = "holds an unfinished fit: go on with `odefit fit CONFIG --resume`, and read it when it is done"
+            raise RunError(str(folder), what) from None
         what = "is no run folder" if folder.is_dir() else "does not exist"
         raise RunError(str(folder), f"{what}: it has no {name}; give the folder that `odefit fit` wrote") from None
     except OSError as error:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import logging
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -11,9 +15,14 @@ from odefit.data.experiments import FloatArray
 from odefit.data.layouts import replicate_of
 from odefit.errors import ConfigError
 from odefit.runs.assembly import Assembly, assemble
+from odefit.runs.checkpoint import Forgetful, Memory
 from odefit.runs.found import Found, Table
 from odefit.runs.holdout import Errors, errors
 from odefit.runs.results import Score
+
+PART = "folds"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,19 +52,30 @@ def make_folds(assembly: Assembly) -> tuple[Fold, ...]:
 
 
 def cross_validate(
-    folds: tuple[Fold, ...], theta: FloatArray, search: Callable[[Assembly], Found]
+    folds: tuple[Fold, ...], theta: FloatArray, search: Callable[[Assembly], Found], memory: Memory | None = None
 ) -> tuple[Score, Table]:
-    """Fit without each fold, from theta [N] on, and score it; the sum of all, and a table of the folds."""
-    rows, total = [], None
-    for k, fold in enumerate(folds):
+    """Fit without each fold, from theta [N] on, and score it; the sum of all, and a table of the folds.
+
+    memory: keeps each fold that is done. Raises KeyboardInterrupt where a fit was interrupted.
+    """
+    memory = memory or Forgetful()
+    done: list[dict[str, Any]] = memory.restored(PART) or []
+    for fold in folds[len(done) :]:
         problem = fold.assembly.problem
         start = replace(problem, table=problem.table.with_values(theta))
         found = search(replace(fold.assembly, problem=start))
-        own: Errors = errors(problem, fold.assembly.held, found.theta)
-        total = own if total is None else total + own
+        if found.status == "interrupted":
+            raise KeyboardInterrupt
+        own = errors(problem, fold.assembly.held, found.theta)
+        done.append({"status": found.status, **vars(own)})
+        log.info("fold %d of %d: %s", len(done), len(folds), found.status)
+        memory.offer(PART, lambda: done)
+    scored = [Errors(each["n"], each["nll"], each["squares"]) for each in done]
+    total = functools.reduce(operator.add, scored)
+    rows = []
+    for k, (fold, each, own) in enumerate(zip(folds, done, scored, strict=True)):
         s = own.score
-        rows.append([k + 1, " ".join(fold.names), found.status, s.n_observations, s.nll, *s.rmse.values()])
-    assert total is not None  # there are two folds at least
+        rows.append([k + 1, " ".join(fold.names), each["status"], s.n_observations, s.nll, *s.rmse.values()])
     header = ("fold", "experiments", "status", "n", "nll", *(f"rmse_{name}" for name in total.squares))
     return total.score, Table(header, rows)
 

@@ -12,9 +12,11 @@ import numpy as np
 
 from odefit.config.load import load_config
 from odefit.data.experiments import Experiment, FloatArray
+from odefit.data.faults import clip
 from odefit.data.tables import read_table
-from odefit.errors import ConfigError, DataError, RunError
+from odefit.errors import InputError, RunError
 from odefit.runs import folder as files
+from odefit.runs import foreign
 from odefit.runs.assembly import Assembly, assemble
 from odefit.runs.conditions import under_conditions
 from odefit.runs.results import Result
@@ -104,14 +106,13 @@ class Run:
 
 
 def load_run(path: Path | str) -> Run:
-    """Read a run folder. Raises RunError where it is missing or damaged."""
+    """Read a run folder, which may be a stranger's. Raises RunError where it is missing or damaged."""
     path = Path(path)
-    try:
-        result = Result.from_json(files.read_json(path, files.RESULT))
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(str(path / files.RESULT), f"is damaged ({error}); fit again") from None
+    foreign.check_folder(path)
+    result = _read_result(path)
     try:
         loaded = load_config(path / files.CONFIG)
+        foreign.check_config(loaded)
         described = describe_system(loaded)
         measured = tuple(
             read_table(
@@ -123,23 +124,38 @@ def load_run(path: Path | str) -> Run:
         )
         measured = under_conditions(loaded, measured, described.system.states)
         assembly = assemble(loaded, described, measured)
-    except (ConfigError, DataError) as error:
-        raise RunError(str(path), f"is damaged or was changed by hand: {error.faults[0]}") from None
+    except RunError:
+        raise
+    except InputError as error:
+        raise RunError(str(path), f"{foreign.DAMAGED}: {error.faults[0]}") from None
     table = assembly.problem.table
     missing = [name for name in table.names if name not in result.estimates]
     if missing:
         raise RunError(str(path / files.RESULT), f"lacks the estimate of {missing[0]}; fit again")
     values = [result.estimates[name].value for name in table.names]
     theta = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    foreign.check_estimates(table, theta, path)
     if assembly.networks is not None:
         load_weights(assembly.networks, path / files.WEIGHTS)
     return Run(path, result, assembly, theta)
+
+
+def _read_result(path: Path) -> Result:
+    """result.json, checked. Raises RunError."""
+    try:
+        result = Result.from_json(files.read_json(path, files.RESULT))
+        foreign.check_result(result, path)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        what = clip(str(error), 100) or type(error).__name__
+        raise RunError(str(path / files.RESULT), f"is damaged ({what}); fit again") from None
+    return result
 
 
 def load_weights(networks: Any, path: Path) -> None:
     """Fill the networks from `weights.pt`. Raises RunError."""
     import torch
 
+    foreign.check_weights(path)
     try:
         networks.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # a damaged archive surfaces as almost any type

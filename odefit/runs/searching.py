@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import functools
+import logging
 import math
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment, FloatArray
 from odefit.objective.likelihood import Likelihood, ProfileLikelihood
-from odefit.optimizers.base import Outcome
+from odefit.optimizers.base import INTERRUPTED, Callback, Outcome
 from odefit.optimizers.lbfgs import minimize_lbfgs
 from odefit.optimizers.least_squares import minimize_least_squares
 from odefit.optimizers.multistart import (
@@ -29,6 +31,7 @@ from odefit.optimizers.multistart import (
 )
 from odefit.optimizers.sampling import screen, start_points
 from odefit.runs.assembly import Assembly, assemble
+from odefit.runs.checkpoint import Forgetful, Memory
 from odefit.runs.found import Found, Table
 from odefit.runs.progress import Progress
 from odefit.runs.results import Starts, Status
@@ -40,10 +43,12 @@ SAME_OPTIMUM = 0.01
 CANDIDATES_PER_START = 5
 MORE_CANDIDATES = 400
 TIME_LIMIT = 600.0
-KEEP_EVERY = 2.0
 MAX_ITERATIONS = 500
 # Relative gradient at which one of many starts ends: its objective is then right to about 1e-5.
 COARSE = 1e-3
+PART = "starts"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class LocalSearch:
     max_iterations: int | None
     gtol: float | None = None
 
-    def __call__(self, u: FloatArray) -> Outcome:
+    def __call__(self, u: FloatArray, callback: Callback | None = None) -> Outcome:
         problem = self.objective.full.problem
         lower, upper = problem.table.search_bounds()
         free = self.objective.free
@@ -64,7 +69,9 @@ class LocalSearch:
         minimize = minimize_least_squares if self.method == "least_squares" else minimize_lbfgs
         most = self.max_iterations or MAX_ITERATIONS
         size = typical_sizes(objective)
-        search = functools.partial(minimize, objective, u, lower[free], upper[free], size=size, max_iterations=most)
+        search = functools.partial(
+            minimize, objective, u, lower[free], upper[free], size=size, max_iterations=most, callback=callback
+        )
         outcome = search() if self.gtol is None else search(gtol=self.gtol)
         if outcome.status == "failed" and objective.failure:
             # The optimizer knows only that there is no number; the objective knows why.
@@ -89,52 +96,115 @@ def _objective(assembly: Assembly) -> ProfileLikelihood:
     return ProfileLikelihood(Likelihood(assembly.problem))
 
 
-def search_starts(
-    assembly: Assembly, method: str, progress: Progress, keep: Callable[[Table], None] | None = None
-) -> Found:
-    """The best of `fit.starts` local searches. keep: is given the table of starts now and then as it grows."""
+def search_starts(assembly: Assembly, method: str, progress: Progress, memory: Memory | None = None) -> Found:
+    """The best of `fit.starts` local searches.
+
+    memory: keeps each finished start. One that was not finished begins again where it began, which takes no longer
+    than one start: what an engine has learnt on its way belongs to a search, and is not kept.
+    """
+    memory = memory or Forgetful()
     section, problem = assembly.loaded.config.fit, assembly.problem
     objective = _objective(assembly)
     search = LocalSearch(objective, method, section.max_iterations)
     # Many starts are told apart long before the last digit, which only the best of them needs.
     coarse = replace(search, gtol=COARSE) if section.starts > 1 else search
     points = starting_points(objective, section.starts, section.seed)
+    watched = _Watched(coarse)
+    finished = _restored(memory, points)
+    results, interrupted = finished, False
     progress.begin("starts", len(points))
-    results: list[StartResult] = []
-    interrupted = False
-    kept = time.monotonic()
     try:
-        with closing(_results(assembly, coarse, points, method)) as finished:
-            for result in finished:
-                results.append(result)
-                best = best_of(results)
-                failed = [r for r in results if r.failure is not None]
-                value = math.inf if best is None else best.value
-                at_best = count_at_best(results, SAME_OPTIMUM)
-                progress.start(len(results), len(failed), value, at_best, _reasons(failed))
-                if keep is not None and section.starts > 1 and time.monotonic() - kept > KEEP_EVERY:
-                    keep(_table(objective, sorted(results, key=lambda r: r.number)))
-                    kept = time.monotonic()
-        results = _polished(results, search, section.starts)
+        if finished:
+            _tell(progress, finished)
+        with closing(_results(assembly, watched, points, method, finished)) as coming:
+            for result in coming:
+                finished.append(result)
+                log.info("%s", _log_line(result))
+                # Whom a lost worker has cost its start may try it again.
+                memory.offer(PART, lambda: [_as_plain(r) for r in finished if not r.lost])
+                _tell(progress, finished)
+        results = _polished(finished, search, section.starts)
     except KeyboardInterrupt:
         interrupted = True
+        if not finished and watched.latest is not None:
+            results = [watched.latest]
     progress.end()
     for note in problem.engine.notes:
         progress.note(note)
-    results.sort(key=lambda r: r.number)
+    results = sorted(results, key=lambda r: r.number)
     return _found(objective, results, section.starts, method, interrupted)
 
 
-def _results(assembly: Assembly, search: LocalSearch, points: FloatArray, method: str) -> Generator[StartResult]:
+class _Watched:
+    """A search that knows how far it has come: where it runs in this process, an interruption does not lose that."""
+
+    def __init__(self, search: LocalSearch) -> None:
+        self.search = search
+        self.latest: StartResult | None = None
+        self._start, self._history, self._begun = np.empty(0), list[float](), 0.0
+
+    def __call__(self, u: FloatArray) -> Outcome:
+        self._start, self._history, self._begun = u, [], time.perf_counter()
+        return self.search(u, self._accept)
+
+    def _accept(self, u: FloatArray, value: float) -> None:
+        self._history.append(value)
+        sides = np.zeros(len(u), dtype=np.int8)
+        outcome = Outcome(u, value, "stopped", INTERRUPTED, 0, 0, tuple(self._history), sides)
+        self.latest = StartResult(0, self._start, outcome, None, time.perf_counter() - self._begun)
+
+
+def _restored(memory: Memory, points: FloatArray) -> list[StartResult]:
+    """The starts that were finished before, as far as they are starts of this search."""
+    kept = [_from_plain(plain) for plain in memory.restored(PART) or []]
+    return [r for r in kept if r.number < len(points) and np.array_equal(r.start, points[r.number])]
+
+
+def _as_plain(result: StartResult) -> dict[str, Any]:
+    """For a checkpoint. `lost` is left out, since such a start is not kept."""
+    plain = {key: getattr(result, key) for key in ("number", "start", "failure", "seconds")}
+    return plain | {"outcome": None if result.outcome is None else vars(result.outcome)}
+
+
+def _from_plain(plain: Mapping[str, Any]) -> StartResult:
+    outcome = plain["outcome"]
+    if outcome is not None:
+        outcome = Outcome(**{**outcome, "history": tuple(outcome["history"])})
+    return StartResult(**{**plain, "outcome": outcome})
+
+
+def _tell(progress: Progress, results: Sequence[StartResult]) -> None:
+    best = best_of(results)
+    failed = [r for r in results if r.failure is not None]
+    value = math.inf if best is None else best.value
+    progress.start(len(results), len(failed), value, count_at_best(results, SAME_OPTIMUM), _reasons(failed))
+
+
+def _log_line(result: StartResult) -> str:
+    """`start 3: converged, objective 1.25, 42 evaluations, 0.31 s`."""
+    o = result.outcome
+    if o is None or result.failure:
+        return f"start {result.number + 1}: failed, {result.failure}"
+    counts = f"{o.n_evaluations} evaluations, {o.n_gradients} gradients"
+    return f"start {result.number + 1}: {o.status}, objective {o.value:.10g}, {counts}, {result.seconds:.3g} s"
+
+
+def _results(
+    assembly: Assembly, watched: _Watched, points: FloatArray, method: str, done: Sequence[StartResult]
+) -> Generator[StartResult]:
+    """The results of the starts that are not done yet."""
     section = assembly.loaded.config.fit
+    known = {result.number for result in done}
+    numbers = [number for number in range(len(points)) if number not in known]
     if len(points) == 1:
-        return search_here(search, points)
-    workers = min(section.workers or default_workers(), len(points))
+        return search_here(watched, points[numbers])
+    workers = min(section.workers or default_workers(), len(numbers))
     build: Callable[[], Search] = functools.partial(build_search, assembly.loaded, assembly.measured, method)
     if worker_context().get_start_method() == "fork":
         # A forked worker has the compiled model in its memory already.
-        build = functools.partial(_same, search)
-    return search_all(build, points, workers=workers, time_limit=section.time_limit or TIME_LIMIT)
+        build = functools.partial(_same, watched.search)
+    limit = section.time_limit or TIME_LIMIT
+    return search_all(build, points, workers=workers, time_limit=limit, numbers=numbers)
 
 
 def _polished(results: list[StartResult], search: LocalSearch, requested: int) -> list[StartResult]:

@@ -91,6 +91,14 @@ class State:
     def states(self, states: list[FloatArray]) -> None:
         self._states = states
 
+    def known(self) -> list[FloatArray] | None:
+        """`states` as far as they were asked for: for a checkpoint."""
+        return self._states
+
+    def recall(self, known: list[FloatArray] | None) -> None:
+        """The inverse of `known`."""
+        self._states = known
+
 
 @dataclass(frozen=True)
 class Round:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,25 +11,34 @@ import numpy as np
 import torch
 from torch import nn
 
-from odefit.config.schema import FitSection
+from odefit.config.schema import FitSection, WindowsSection
 from odefit.data.experiments import FloatArray
-from odefit.errors import ConfigError, SolveError
+from odefit.errors import ConfigError, Faults, SolveError
+from odefit.objective.kind import is_least_squares
 from odefit.objective.likelihood import Likelihood, ProfileLikelihood
 from odefit.objective.linearised import Linearisation
 from odefit.objective.matching import MatchingObjective
 from odefit.objective.network_units import set_network_units
 from odefit.objective.training import Loss, TrainingObjective
 from odefit.objective.windows import WindowObjective
+from odefit.objective.windows import obstacle as windows_obstacle
 from odefit.optimizers.adam import AdamOptions, Epoch, Schedule, Training, minimize_adam
 from odefit.optimizers.damped import minimize_damped
 from odefit.optimizers.whole import minimize_whole
 from odefit.runs.assembly import Assembly
+from odefit.runs.checkpoint import Forgetful, Memory
 from odefit.runs.found import Found, Table
+from odefit.runs.place import Place
 from odefit.runs.progress import Progress
 from odefit.runs.results import Status
 from odefit.runs.stages import Optimizer, Round, Stage, State, WindowOptions, stages_of, whole_batch
 
-EPOCHS, LEARNING_RATE = 500, 1e-2
+LEARNING_RATE = 1e-2
+WHOLE: Mapping[Optimizer, int] = {"adam": 500, "lbfgs": 150, "least_squares": 10}
+"""Epochs on whole series."""
+MATCH = 200
+SMALL = 2000
+"""So many weights at most are worth the sensitivities that least squares needs."""
 # Closer to the optimum than this share of a standard error, a training has found it.
 CLOSE = 0.5
 FRAME_TIMES, FRAME_EXPERIMENTS = 200, 4
@@ -45,19 +54,64 @@ class Plan:
     """
 
     optimizer: Optimizer = "adam"
-    whole: int | None = EPOCHS
+    whole: int | None = WHOLE["adam"]
     match: int | None = None
     windows: WindowOptions | None = None
     normalise: bool = False
 
 
-def train(assembly: Assembly, progress: Progress, plan: Plan | None = None) -> Found:
-    """Run the training that the config asks for. plan: default the stage on whole series alone, with Adam."""
-    problem, section = assembly.problem, assembly.loaded.config.fit
-    plan = plan or Plan(whole=section.epochs or EPOCHS)
-    loss = section.loss or "mse"
+def plan_of(assembly: Assembly) -> Plan:
+    """The training that the config asks for, or that suits its network. Raises ConfigError."""
+    section = assembly.loaded.config.fit
+    if assembly.networks is None:
+        _refuse_network_keys(assembly)
+        return Plan(whole=section.epochs or WHOLE["adam"])
+    size = sum(weights.numel() for weights in assembly.networks.parameters())
+    optimizer: Optimizer
+    if section.method == "auto":
+        small = size <= SMALL and (section.loss or "mse") == "mse"
+        optimizer = "least_squares" if small else "lbfgs"
+    else:
+        optimizer = section.method
     if section.starts > 1:
-        raise ConfigError(assembly.loaded.where("fit", "starts"), "Adam trains from one start; remove the key")
+        raise ConfigError(assembly.loaded.where("fit", "starts"), "a network is trained from one start; remove the key")
+    if section.max_iterations is not None:
+        raise ConfigError(
+            assembly.loaded.where("fit", "max_iterations"), "a network is trained for `epochs`; set these"
+        )
+    why = windows_obstacle(assembly.problem)
+    if optimizer == "least_squares" and why is not None:
+        if section.method != "auto":
+            where = assembly.loaded.where("fit", "method")
+            raise ConfigError(where, f"least_squares is not for this network: {why}; use lbfgs or adam")
+        optimizer = "lbfgs"
+    windows, match = section.windows, section.match
+    options = None if windows is None else WindowOptions(**_window_options(windows))
+    if section.method == "auto" and windows is None and match is None:
+        # What did best in benchmarks/windows.py.
+        match, options = MATCH, WindowOptions()
+    whole = None if windows is not None and not windows.finish else section.epochs or WHOLE[optimizer]
+    return Plan(optimizer, whole, match, options, assembly.loaded.config.model.normalise)
+
+
+def _window_options(windows: WindowsSection) -> dict[str, Any]:
+    given = windows.model_dump(exclude={"finish"})
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+
+
+def _refuse_network_keys(assembly: Assembly) -> None:
+    faults, section = Faults(), assembly.loaded.config.fit
+    for key in ("match", "windows"):
+        if getattr(section, key) is not None:
+            faults.add(assembly.loaded.where("fit", key), "is for models with a network; remove it")
+    faults.check()
+
+
+def train(assembly: Assembly, progress: Progress, plan: Plan | None = None, memory: Memory | None = None) -> Found:
+    """Run the training that the config asks for. plan: default `plan_of` the config. memory: keeps how far it is."""
+    problem, section = assembly.problem, assembly.loaded.config.fit
+    plan = plan or plan_of(assembly)
+    loss = section.loss or "mse"
     if loss == "mse" and any(p.prior for p in problem.table if p.estimate):
         raise ConfigError(assembly.loaded.where("fit", "loss"), "mse knows no priors; use `loss: nll`")
     solver = assembly.loaded.config.solver
@@ -71,7 +125,8 @@ def train(assembly: Assembly, progress: Progress, plan: Plan | None = None) -> F
         set_network_units(problem, networks, state.smoothed)
     stages = stages_of(plan.optimizer, plan.whole, plan.match, plan.windows)
     recorder = _Recorder(assembly, module, section.plot_every, progress, len(stages) > 1)
-    training = run_stages(stages, state, plan, adam_options(section), recorder)
+    place = Place(memory or Forgetful(), state, recorder)
+    training = run_stages(stages, state, plan, adam_options(section), recorder, place)
     for note in problem.engine.notes:
         progress.note(note)
     theta = state.theta
@@ -93,19 +148,23 @@ def train(assembly: Assembly, progress: Progress, plan: Plan | None = None) -> F
 
 
 def run_stages(
-    stages: Sequence[Stage], state: State, plan: Plan, options: AdamOptions, recorder: _Recorder
+    stages: Sequence[Stage], state: State, plan: Plan, options: AdamOptions, recorder: _Recorder, place: Place
 ) -> Training:
     """One stage after the other; how the last one ended. A stage that is not possible is left out, and said."""
     training = Training("failed", "no stage could be run", {}, math.inf, 0, ())
-    for stage in stages:
+    for number, stage in enumerate(stages):
         why = stage.obstacle(state.problem)
         if why is not None:
             recorder.progress.note(f"The stage `{stage.name}` is left out: {why}.")
             continue
+        if not place.enter_stage(number):
+            continue
         recorder.begin(stage)
         try:
-            for part in stage.rounds(state):
-                training = minimise(part, state, plan, options, recorder)
+            for k, part in enumerate(stage.rounds(state)):
+                if not place.enter_round(k, part.module):
+                    continue
+                training = minimise(part, state, plan, options, recorder, place)
                 if training.status == "interrupted":
                     break
         except SolveError as error:
@@ -118,11 +177,13 @@ def run_stages(
     return training
 
 
-def minimise(part: Round, state: State, plan: Plan, options: AdamOptions, recorder: _Recorder) -> Training:
+def minimise(
+    part: Round, state: State, plan: Plan, options: AdamOptions, recorder: _Recorder, place: Place
+) -> Training:
     """One round with the plan's optimizer. Gradient matching has one batch and no solver: L-BFGS in any case."""
     module = part.module
     if plan.optimizer == "adam" and not isinstance(module, MatchingObjective):
-        return minimize_adam(module, part.batches, replace(options, epochs=part.epochs), recorder)
+        return minimize_adam(module, part.batches, replace(options, epochs=part.epochs), recorder, place)
     batch, decay = whole_batch(part.batches), options.weight_decay
     low, high = state.problem.table.search_bounds()
     if plan.optimizer == "least_squares" and isinstance(module, WindowObjective) and module.is_least_squares:
@@ -137,7 +198,7 @@ def adam_options(section: FitSection) -> AdamOptions:
     words = section.schedule
     schedule = Schedule(words.kind, words.final, words.factor, words.patience) if words else Schedule()
     return AdamOptions(
-        epochs=section.epochs or EPOCHS,
+        epochs=section.epochs or WHOLE["adam"],
         learning_rate=section.learning_rate or LEARNING_RATE,
         schedule=schedule,
         gradient_clip=section.gradient_clip,
@@ -172,11 +233,11 @@ def distance_from_optimum(likelihood: Likelihood, theta: FloatArray, loss: Loss)
     scales: dict[int, float] = {}
     if loss == "mse":
         simple = [cells.theta for cells in likelihood.cells]
-        if any(theta_ is None for theta_ in simple):
+        if any(theta_ is None for theta_ in simple) or not is_least_squares(likelihood.problem):
             return None
         common = math.sqrt(likelihood.residual_sum(u) / max(likelihood.problem.n_measured, 1))
         scales = {position: common for position in simple if position is not None}
-    here = likelihood.assemble(u, moments, scales, derivatives=True)
+    here = likelihood.assemble(u, moments, scales, derivatives=True, expected=True)
     if not math.isfinite(here.value) or not here.A.size:
         return None
     low, high = table.search_bounds()
@@ -216,11 +277,14 @@ class _Recorder:
         few = len(moving) <= SHOWN_PARAMETERS
         self.names = tuple(name for name in moving if few or table[name].role == "model")
         self.several, self._stage, self._begun = several, "", 0
+        self._resumed = False
         self._rows: list[list[Any]] = []
         self._frames: list[list[Any]] = []
 
     def begin(self, stage: Stage) -> None:
-        self._stage, self._begun = stage.name, len(self._rows)
+        if not self._resumed:  # else this stage has begun long since
+            self._stage, self._begun = stage.name, len(self._rows)
+        self._resumed = False
         self.progress.begin(f"epochs, {stage.name}" if self.several else "epochs", stage.epochs)
 
     def __call__(self, epoch: Epoch, _module: nn.Module) -> None:
@@ -234,6 +298,16 @@ class _Recorder:
         self.progress.epoch(number - self._begun, epoch.loss, estimates)
         if self.plot_every and (number == 1 or number % self.plot_every == 0):
             self._keep_frame(number, epoch.loss, theta)
+
+    def recorded(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {"stage": self._stage, "begun": self._begun, "rows": list(self._rows), "frames": list(self._frames)}
+
+    def restore(self, recorded: Mapping[str, Any]) -> None:
+        """The inverse of `recorded`."""
+        self._stage, self._begun = recorded["stage"], recorded["begun"]
+        self._rows, self._frames = list(recorded["rows"]), list(recorded["frames"])
+        self._resumed = True
 
     def _keep_frame(self, number: int, loss: float, theta: Any) -> None:
         problem = self.assembly.problem

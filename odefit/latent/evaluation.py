@@ -1,0 +1,50 @@
+"""How well a series is reconstructed and continued, and what lies between two series."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from odefit.data.experiments import FloatArray
+from odefit.latent.model import LatentODE
+from odefit.latent.series import Reading
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Mean squared errors of some series, and the medians over the series of each one's own."""
+
+    reconstruction: float
+    extrapolation: float
+    median_reconstruction: float
+    median_extrapolation: float
+
+
+def errors_of(predicted: FloatArray, truth: FloatArray, observed: int) -> Errors:
+    """Of predictions [E, T, O] against the noise-free truth: of the first `observed` points, and of those after.
+
+    A point that is not predicted (NaN) does not count.
+    """
+    squares = np.square(predicted - truth)
+    first, later = squares[:, :observed], squares[:, observed:]
+    own = [np.nanmean(part, axis=(1, 2)) for part in (first, later)]
+    return Errors(
+        float(np.nanmean(first)), float(np.nanmean(later)), float(np.median(own[0])), float(np.median(own[1]))
+    )
+
+
+@torch.no_grad()
+def interpolate(model: LatentODE, reading: Reading, times: torch.Tensor, steps: int) -> FloatArray:
+    """Series [steps, T, O] on the straight way between the latent starts of the first two series of a reading.
+
+    Where series have sizes of their own, these change in equal proportions.
+    """
+    first, second = model.encode(reading).mean[:2]
+    small, large = model.size(reading)[:2].log()
+    weights = torch.linspace(0, 1, steps, dtype=first.dtype, device=first.device).unsqueeze(1)
+    z = model.evolve(torch.lerp(first, second, weights), times).transpose(0, 1)
+    size = torch.lerp(small, large, weights).exp().unsqueeze(-1)
+    between: FloatArray = model.decode(z, size).to(torch.float64).cpu().numpy()
+    return between

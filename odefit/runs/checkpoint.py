@@ -1,0 +1,229 @@
+"""What a fit has reached, written into its folder as it goes, so that `--resume` can go on from there.
+
+One file of two lines: a header with the checksum of the rest, and the rest as JSON. Floats are written in their
+shortest exact form and arrays by their bytes, so what is read is bit for bit what was written. The checkpoint before
+is kept beside it, for the case that this one is damaged.
+
+A checkpoint is written when the time since the last one is so long that the writing costs less than 1 % of it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from odefit.data.files import atomic_write
+from odefit.errors import OdefitError, RunError
+from odefit.runs.folder import CHECKPOINT, LOG, PREVIOUS, reason
+from odefit.runs.identity import changes, other_versions
+
+FORMAT = 1
+RARITY = 200
+"""So many times as long as the last checkpoint took to be written passes before the next one."""
+FIRST, AFTER_FAILURE = 2.0, 10.0
+"""Seconds until the first one, and until the next try where one could not be written."""
+
+log = logging.getLogger(__name__)
+
+
+class Memory(Protocol):
+    """Where a part of a fit keeps what it has reached, and finds what was kept by the fit that it resumes."""
+
+    def offer(self, part: str, state: Callable[[], Any], *, passing: bool = False) -> None:
+        """This is what the part has reached by now; `state` is called if it is to be written, now or later.
+
+        It makes plain values, arrays and tensors, in lists and in mappings with texts as keys. passing: what it tells
+        of is about to change, so that it is called now or never; the value must not change.
+        """
+        ...
+
+    def restored(self, part: str) -> Any | None:
+        """What the part had reached, or None."""
+        ...
+
+
+class Forgetful:
+    """A Memory without one."""
+
+    def offer(self, part: str, state: Callable[[], Any], *, passing: bool = False) -> None: ...
+
+    def restored(self, part: str) -> Any | None:
+        del part
+        return None
+
+
+class Checkpoint:
+    """The Memory of a fit, in its run folder. `note` is told what the user should know."""
+
+    def __init__(self, folder: Path, identity: Mapping[str, Any], note: Callable[[str], None]) -> None:
+        self.folder, self.identity, self.note = folder, identity, note
+        self._parts: dict[str, Callable[[], Any]] = {}
+        self._restored: dict[str, Any] = {}
+        self._earlier, self._begun = 0.0, time.monotonic()
+        self._due = self._begun + FIRST
+        self._written, self._cost, self._fails = 0, 0.0, False
+
+    @property
+    def seconds(self) -> float:
+        """For how long the fit has been running, with the time before it was resumed."""
+        return self._earlier + time.monotonic() - self._begun
+
+    @property
+    def exists(self) -> bool:
+        return (self.folder / CHECKPOINT).exists() or (self.folder / PREVIOUS).exists()
+
+    def resume(self) -> None:
+        """Take up what the folder holds. Raises RunError where that is another fit, or is damaged throughout."""
+        content = self._read()
+        if content is None:
+            self.note("nothing had been reached yet, so the fit begins anew")
+            return
+        changed = changes(content["identity"], self.identity)
+        if changed:
+            raise RunError(str(self.folder), f"cannot be resumed: {'; '.join(changed)}")
+        versions = other_versions(content["identity"], self.identity)
+        if versions:
+            self.note(f"other versions than at first, so the last digits may differ: {', '.join(versions)}")
+        self._restored, self._earlier = content["parts"], content["seconds"]
+        self._parts = {part: partial(self._restored.get, part) for part in self._restored}
+
+    def restored(self, part: str) -> Any | None:
+        return self._restored.get(part)
+
+    def offer(self, part: str, state: Callable[[], Any], *, passing: bool = False) -> None:
+        is_due = time.monotonic() >= self._due
+        if passing and is_due:
+            value = state()
+            self._parts[part] = lambda: value
+        elif not passing:
+            self._parts[part] = state
+        if is_due:
+            self.write()
+
+    def write(self) -> None:
+        """Write now. Where that fails it is noted, once; what was written before still stands."""
+        begun = time.perf_counter()
+        content = {
+            "identity": self.identity,
+            "seconds": self.seconds,
+            "parts": {part: state() for part, state in self._parts.items()},
+        }
+        body = json.dumps(content, default=_plain)
+        header = json.dumps({"format": FORMAT, "sha256": _checksum(body)})
+        try:
+            atomic_write(self.folder / CHECKPOINT, f"{header}\n{body}\n", previous=self.folder / PREVIOUS)
+        except OSError as error:
+            if not self._fails:
+                self.note(f"no checkpoint can be written ({reason(error)}); the fit goes on, and tries again")
+            self._fails, self._due = True, time.monotonic() + AFTER_FAILURE
+            return
+        cost = time.perf_counter() - begun
+        self._fails, self._due = False, time.monotonic() + RARITY * cost
+        self._written, self._cost = self._written + 1, self._cost + cost
+
+    def remove(self) -> None:
+        """The fit is finished, and the folder holds its result."""
+        for name in (CHECKPOINT, PREVIOUS):
+            (self.folder / name).unlink(missing_ok=True)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Around a fit: however it ends, what it has reached is written before."""
+        try:
+            yield
+        except BaseException as error:
+            if isinstance(error, OdefitError | KeyboardInterrupt):
+                log.info("ended: %s", error or type(error).__name__)
+            else:
+                log.exception("an unexpected error")
+                self.note(f"where it happened is told in {self.folder / LOG}")
+            if self._parts:
+                self.write()
+            if self.exists:
+                self.note(f"what was reached is kept in {self.folder}: --resume goes on from there")
+            raise
+        finally:
+            share = self._cost / max(time.monotonic() - self._begun, 1e-9)
+            log.info("%d checkpoints written, in %.2g %% of the time", self._written, 100 * share)
+
+    def _read(self) -> dict[str, Any] | None:
+        """The newest checkpoint that is whole; None where there never was one. Raises RunError."""
+        damaged = ""
+        for name in (CHECKPOINT, PREVIOUS):
+            path = self.folder / name
+            if not path.exists():
+                continue
+            try:
+                content = read(path)
+            except (OSError, ValueError) as error:
+                damaged = f"{name} is damaged ({reason(error) if isinstance(error, OSError) else error})"
+                continue
+            if damaged:
+                self.note(f"{damaged}, so the one before it is used")
+                # Else it would take the place of the good one when the next is written.
+                (self.folder / CHECKPOINT).unlink()
+            return content
+        if damaged:
+            raise RunError(str(self.folder), f"{damaged}, and there is no other; fit again, with --overwrite")
+        return None
+
+
+def read(path: Path) -> dict[str, Any]:
+    """One checkpoint. Raises ValueError where it is damaged."""
+    lines = path.read_text(encoding="utf-8").split("\n")
+    header = _json(lines[0])
+    if header.get("format", FORMAT) != FORMAT:
+        raise ValueError(f"it has format {header['format']}; this odefit reads format {FORMAT}")
+    if len(lines) != 3 or lines[2] or header.get("sha256") != _checksum(lines[1]):
+        raise ValueError("its checksum is not right")
+    content = _json(lines[1])
+    if content.keys() != {"identity", "seconds", "parts"}:
+        raise ValueError("it is no checkpoint of a fit")
+    return content
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text, object_hook=_arrays)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError("it is cut off, or no checkpoint")
+    return found
+
+
+def _checksum(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """An array or a tensor as JSON: type, shape, and the bytes."""
+    if isinstance(value, np.generic):
+        return value.item()
+    kind = "array" if isinstance(value, np.ndarray) else "tensor"
+    array = value if kind == "array" else value.detach().cpu().numpy()
+    data = base64.b64encode(np.ascontiguousarray(array).tobytes()).decode("ascii")
+    return {kind: array.dtype.str, "shape": list(array.shape), "base64": data}
+
+
+def _arrays(value: dict[str, Any]) -> Any:
+    """The inverse of `_plain`."""
+    if value.keys() != {"shape", "base64", *value.keys() & {"array", "tensor"}} or len(value) != 3:
+        return value
+    kind = "array" if "array" in value else "tensor"
+    array = np.frombuffer(base64.b64decode(value["base64"]), dtype=value[kind]).reshape(value["shape"]).copy()
+    if kind == "array":
+        return array
+    import torch
+
+    return torch.from_numpy(array)

@@ -1,0 +1,84 @@
+"""What a fit is the fit of: a resumed one must have the same config and the same data as it had when it began."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from odefit.data.experiments import Experiment
+from odefit.runs.assembly import Assembly
+from odefit.runs.results import versions
+
+IRRELEVANT = ("title", "fit.workers", "fit.time_limit")
+"""Keys of the config that do not change what a fit finds."""
+_SHOWN = 60
+
+
+def identity_of(assembly: Assembly) -> dict[str, Any]:
+    """config: the resolved keys, dotted; data: a digest of each kind of data; versions: of what computes with them."""
+    config = dict(_leaves(assembly.loaded.config.model_dump(mode="json"), ""))
+    return {
+        "config": {key: value for key, value in config.items() if key not in IRRELEVANT},
+        "data": _digests(assembly.measured),
+        "versions": versions(),
+    }
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What is different between two fits, a sentence each for the config and the data; empty where nothing is."""
+    found = []
+    keys = _different(before["config"], now["config"])
+    if keys:
+        texts = (f"{key} (was {_shown(before['config'], key)}, is {_shown(now['config'], key)})" for key in keys)
+        found.append(f"the config changed since: {', '.join(texts)}")
+    kinds = _different(before["data"], now["data"])
+    if kinds:
+        found.append(f"the data changed since: {', '.join(kinds)}")
+    return found
+
+
+def other_versions(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """`numpy 2.3 (2.4 now)` for each package that has another version."""
+    old, new = before["versions"], now["versions"]
+    return [f"{name} {old.get(name, 'none')} ({new.get(name, 'none')} now)" for name in _different(old, new)]
+
+
+def _different(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    return [key for key in {**before, **now} if before.get(key) != now.get(key)]
+
+
+def _shown(values: Mapping[str, Any], key: str) -> str:
+    text = "not there" if values.get(key) is None else str(values[key])
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
+def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+    if not isinstance(value, dict):
+        yield key, value
+        return
+    for name, part in value.items():
+        yield from _leaves(part, f"{key}.{name}" if key else str(name))
+
+
+_KINDS: Mapping[str, Callable[[Experiment], Iterable[Any]]] = {
+    "which experiments there are": lambda e: (e.name,),
+    "the measurements": lambda e: (e.start, e.times, e.values, e.sigma, e.censored),
+    "the table of experiments": lambda e: (sorted(e.constants.items()), sorted(e.labels.items())),
+    "the doses": lambda e: e.doses,
+    "the inputs": lambda e: (part for name, u in sorted(e.inputs.items()) for part in (name, u.knots, u.coefficients)),
+}
+
+
+def _digests(experiments: Sequence[Experiment]) -> dict[str, str]:
+    digests = {kind: hashlib.sha256() for kind in _KINDS}
+    for experiment in experiments:
+        for kind, parts in _KINDS.items():
+            for part in parts(experiment):
+                # An array by its bytes, which are exact and quick; everything else by its text, which is exact.
+                is_array = isinstance(part, np.ndarray)
+                digests[kind].update(part.tobytes() if is_array else repr(part).encode())
+                digests[kind].update(b";")
+    return {kind: digest.hexdigest() for kind, digest in digests.items()}
