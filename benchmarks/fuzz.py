@@ -53,7 +53,7 @@ def limited() -> Iterator[None]:
 def fuzz(name: str, strategy: Any, check: Callable[[Any], None], examples: int, start: int) -> bool:
     """Whether all went well."""
     counts: Counter[str] = Counter()
-    longest = 0.0
+    longest, slowest = 0.0, None
 
     @seed(start)
     @settings(
@@ -66,12 +66,14 @@ def fuzz(name: str, strategy: Any, check: Callable[[Any], None], examples: int, 
     )
     @given(example=strategy)
     def one(example: Any) -> None:
-        nonlocal longest
-        begun = time.perf_counter()
+        nonlocal longest, slowest
+        begun = time.process_time()
         counts["examples"] += 1
         with limited():
             check(example)
-        longest = max(longest, time.perf_counter() - begun)
+        seconds = time.process_time() - begun
+        if seconds > longest:
+            longest, slowest = seconds, example
 
     begun = time.perf_counter()
     fine = True
@@ -87,6 +89,7 @@ def fuzz(name: str, strategy: Any, check: Callable[[Any], None], examples: int, 
             print(*getattr(found, "__notes__", []), sep="\n")
     seconds = time.perf_counter() - begun
     print(f"{name}: {counts['examples']} examples in {seconds:.0f} s, the longest {longest:.2f} s", flush=True)
+    print(f"  {str(slowest)[:400]}", flush=True)
     return fine
 
 

@@ -226,7 +226,8 @@ def test_all_contradictions_with_the_data_and_the_model_at_once(tmp_path: Path) 
         "d.csv:2: 'Gut' is no state; did you mean 'gut'?",
         "d.csv:6: 'urine' is no state; there is: gut, blood",
         "d.csv:3: 'alpa' is no experiment of the data; did you mean 'alpha'?",
-        "d.csv:4: the dose at t = -3.0 comes before experiment A starts (t = 0.0); move one of the two",
+        "d.csv:4: the dose at t = -3.0 comes before experiment A starts (t = 0.0); move one of the two, or set "
+        "data.start",
     ]
 
 

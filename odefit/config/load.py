@@ -131,6 +131,12 @@ def _sentence(item: Any, keys: tuple[str | int, ...], value: Any) -> str:
         return f"must be one of {context['expected']} (got {_shown(value)})"
     if kind == "value_error":
         return str(context["error"])
+    if kind == "string_pattern_mismatch" and any(sign in str(keys[-1]) for sign in "()*/"):
+        return f"{_shown(keys[-1])} is the rest of a formula: one with a comma needs quotes inside of braces {{ }}"
+    if kind in ("too_short", "too_long"):
+        limits = item["ctx"]
+        many = f"at least {limits['min_length']}" if kind == "too_short" else f"at most {limits['max_length']}"
+        return f"must have {many} (got {limits['actual_length']})"
     if kind == "string_pattern_mismatch":
         return f"{_shown(keys[-1])} is no valid name: a letter, then letters, digits or _"
     if kind in ("float_type", "int_type", "float_parsing", "int_from_float"):

@@ -307,7 +307,7 @@ class _Early:
             if row.dose.time < experiment.start and place not in self.told:
                 self.told.add(place)
                 what = f"the dose at t = {row.dose.time!r} comes before experiment {clip(experiment.name)} starts"
-                self.faults.add(place, f"{what} (t = {experiment.start!r}); move one of the two")
+                self.faults.add(place, f"{what} (t = {experiment.start!r}); move one of the two, or set data.start")
 
 
 def write_doses(path: Path | str, experiments: Sequence[Experiment]) -> None:

@@ -235,9 +235,11 @@ def _split_replicates(
     """Give the k-th value of one observable at one time to the experiment `A#k`."""
     missing = np.isnan(values)
     order = np.lexsort((missing, times, observable, codes))  # stable: replicates stay in the file's order
-    keys = np.column_stack([codes, observable, times])[order]
     first = np.ones(len(order), dtype=bool)
-    first[1:] = (keys[1:] != keys[:-1]).any(axis=1)
+    first[1:] = False
+    for key in (codes, observable, times):
+        sorted_key = key[order]
+        first[1:] |= sorted_key[1:] != sorted_key[:-1]
     place = np.arange(len(order))
     occurrence = np.empty(len(order), dtype=np.int64)
     occurrence[order] = place - np.maximum.accumulate(np.where(first, place, 0))

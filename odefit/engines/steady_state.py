@@ -38,7 +38,7 @@ _NEWTON_STEPS = 10
 _SINGULAR = 1e-10
 # An unstable direction in which nothing has grown over so many of its own times is empty: a species that is absent.
 _GROWTH_TIMES = 30.0
-_REMEDY = "do the equations oscillate or grow without end there? Check model.rest and model.initial"
+_REMEDY = "do the equations oscillate or grow without end there? Check model.steady_state and model.initial"
 
 
 class SteadyState:
@@ -46,7 +46,7 @@ class SteadyState:
 
     def __init__(self, system: System, options: SolverOptions, factory: Callable[[System, tuple[str, ...]], Engine]):
         if not system.is_mechanistic:
-            raise ModelError("model.rest", "rest before the start needs formulas; with a network there is none")
+            raise ModelError("model.steady_state", "rest before the start needs formulas; with a network there is none")
         self.system, self.options = system, options
         rest = {symbol(name): sp.sympify(formula) for name, formula in (system.rest or {}).items()}
         named = {s for formula in system.rhs for s in sp.sympify(formula).free_symbols}

@@ -73,6 +73,11 @@ class TorchEngine:
                 f"{self.method_in_use} errs by up to a thousand times its tolerance between its steps; for a "
                 "tolerance as small as this dopri5 is more exact."
             )
+        if self.method_in_use in RUNGE_KUTTA | ADAMS and options.step is None:
+            self.notes.append(
+                f"{self.method_in_use} steps from one measured time to the next, and errs more the farther these are "
+                "apart; set solver.step, or choose a method that finds its own steps."
+            )
         self.dtype = torch.float64 if options.dtype == "float64" else torch.float32
         self.device = torch.device(options.device)
         self.networks = (networks or nn.ModuleDict()).to(self.device, self.dtype)

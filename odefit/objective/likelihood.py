@@ -170,7 +170,7 @@ class Likelihood:
                     total += f
                     rows.add(z, a)
         if not math.isfinite(total):
-            self.failure = NOT_FINITE
+            self.failure = self._not_finite(moments)
             return failed(len(u))
         if not derivatives:
             return Evaluation(total, np.zeros(0), np.zeros((0, len(u))))
@@ -191,6 +191,20 @@ class Likelihood:
             if slopes is not None:
                 a += slopes[part.rows] * factor[:, None]
         return float(tail.f.sum()), z, a
+
+    def _not_finite(self, moments: list[Moments]) -> str:
+        """NOT_FINITE, and the first cell that it is true of."""
+        problem = self.problem
+        for name, cells, observed in zip(problem.observation.names, self.cells, moments, strict=True):
+            for part in cells.parts:
+                with np.errstate(all="ignore"):
+                    m, s = observed.m[part.rows], cells.second(part, observed)
+                for bad, what in ((~np.isfinite(m), "prediction"), (~np.isfinite(s), "noise level")):
+                    if bad.any():
+                        row = part.rows[int(np.argmax(bad))]
+                        owner = problem.experiments[problem.owner[row]].name
+                        return f"{NOT_FINITE}: the {what} of {name} in experiment {owner} at t = {problem.times[row]:g}"
+        return NOT_FINITE
 
     def prior_value(self, u: FloatArray) -> float:
         """-ln of the prior density of the estimated parameters."""

@@ -76,11 +76,12 @@ def assemble(
     _check_unused(loaded, described, noise, faults)
     check_measurements(loaded, noise.models, measured, faults)
     _check_training(loaded, described, faults)
+    _check_times(loaded, described, measured, faults)
     faults.check()
     experiments = tuple(_without_first(described, e) for e in parts.seen)
     if not any(e.n_measured for e in experiments):
         raise ConfigError(loaded.where("model", "initial"), "the first row is all there is, and `first` uses it up")
-    _check_held_out(loaded, builder, experiments)
+    _check_held_out(loaded, builder, experiments, bool(fold))
     table = ParameterTable(tuple(builder.rows.values()))
     system, models = _inline(system, noise.models, builder)
     symbols = (*system.parameters, *_noise_symbols(models, system))
@@ -178,7 +179,20 @@ def _check_training(loaded: LoadedConfig, described: Described, faults: Faults) 
             faults.add(loaded.where("fit", key), what)
 
 
-def _check_held_out(loaded: LoadedConfig, builder: TableBuilder, seen: Sequence[Experiment]) -> None:
+def _check_times(loaded: LoadedConfig, described: Described, measured: Sequence[Experiment], faults: Faults) -> None:
+    """Doses and events at known times that come before anything begins."""
+    lag = described.dosing.lag
+    if lag.is_number and any(d.time + float(lag) < e.start for e in measured for d in e.doses):
+        what = f"a dose that comes {float(lag):g} after its time comes before the start of an experiment"
+        faults.add(loaded.where("data", "doses", "lag"), what)
+    for event in described.system.events:
+        time = event.time
+        if time.is_number and all(float(time) < e.start for e in measured):
+            what = f"the event at t = {float(time):g} comes before every experiment; remove it, or see data.start"
+            faults.add(loaded.where("model", "events"), what)
+
+
+def _check_held_out(loaded: LoadedConfig, builder: TableBuilder, seen: Sequence[Experiment], by_folds: bool) -> None:
     """What an experiment of which nothing is seen needs must be learnt from the others. Raises ConfigError."""
     learnt, needed = set[str](), dict[str, str]()
     for targets in builder.bound.values():
@@ -191,8 +205,12 @@ def _check_held_out(loaded: LoadedConfig, builder: TableBuilder, seen: Sequence[
     faults = Faults()
     for target, name in needed.items():
         if target not in learnt:
-            what = f"nothing is left to learn {target} from when experiment {name} is held out; share it (no `by`), "
-            faults.add(loaded.where("data", "hold_out"), what + "fix it, or start from `first` or a number")
+            what = f"nothing is left to learn {target} from when experiment {name} is held out: "
+            if builder.rows[target].role == "initial":
+                what += "start from `first`, a number, or a parameter that all share, such as `initial: {x: x_start}`"
+            else:
+                what += "share it (no `by`), or fix it"
+            faults.add(loaded.where(*(("fit", "folds") if by_folds else ("data", "hold_out"))), what)
     faults.check()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from odefit.objective.priors import Prior
 from odefit.objective.problem import Problem
 from odefit.runs.assembly import Assembly
 from odefit.runs.fitting import prepare
+from odefit.runs.folds import make_folds
 from odefit.runs.systems import ESTIMATE, FIRST, GIVEN, Described
 
 MOST = 40
@@ -22,6 +24,7 @@ MOST = 40
 def check(config: Path | str, overrides: Sequence[str] = ()) -> str:
     """A report of the assembled problem. Raises what `fit` would raise for the same input."""
     assembly, truth = prepare(load_config(config, overrides))
+    make_folds(assembly)
     problem, described = assembly.problem, assembly.described
     lines = [f"{config}: fine", "", "Equations", *_equations(described), "", "Measured"]
     lines += _measured(assembly)
@@ -50,7 +53,7 @@ def _equations(described: Described) -> list[str]:
 
 
 def _text(formula: object) -> str:
-    text = str(formula).replace("**", "^")
+    text = re.sub(r"\d+\.\d+(?:e[+-]?\d+)?", lambda number: f"{float(number[0]):.6g}", str(formula)).replace("**", "^")
     return text if len(text) <= 200 else text[:197] + "..."
 
 
@@ -128,7 +131,9 @@ def _solver(assembly: Assembly) -> str:
     options = assembly.problem.engine.options
     engine = assembly.problem.engine
     kind = type(getattr(engine, "underlying", engine)).__name__.removesuffix("Engine").lower()
+    fixed = any("steps from one measured time" in note for note in engine.notes)
     detail = f"step {options.step:g}" if options.step else f"rtol {options.rtol:g}, atol {options.atol:g}"
+    detail = "from one measured time to the next; set solver.step" if fixed else detail
     return f"{options.method} ({kind}), {detail}"
 
 
@@ -146,4 +151,6 @@ def _start(assembly: Assembly) -> list[str]:
     if not evaluation.is_finite:
         return [f"warning: the model cannot be differentiated at its starting values: {likelihood.failure}"]
     silent = np.flatnonzero(~evaluation.A.any(axis=0))
-    return [f"warning: {table.estimated_names[k]} has no effect on what is measured" for k in silent]
+    return [
+        f"warning: {table.estimated_names[k]} has no effect on what is measured at its starting value" for k in silent
+    ]

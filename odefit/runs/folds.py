@@ -39,7 +39,8 @@ def make_folds(assembly: Assembly) -> tuple[Fold, ...]:
     number = loaded.config.fit.folds
     if number is None:
         return ()
-    names = list(dict.fromkeys(replicate_of(e.name) for e in assembly.measured))
+    seen = zip(assembly.measured, assembly.held_out, strict=True)
+    names = list(dict.fromkeys(replicate_of(e.name) for e, out in seen if not (out | np.isnan(e.values)).all()))
     if number > len(names):
         where = loaded.where("fit", "folds")
         raise ConfigError(where, f"{number} folds need as many experiments; there {_are(len(names))}")

@@ -32,12 +32,12 @@ class Split:
 
 
 def split(loaded: LoadedConfig, measured: Sequence[Experiment], fold: Collection[str] = ()) -> Split:
-    """Apply `data.hold_out`; fold: experiments that are held out in any case. Raises ConfigError."""
+    """Apply `data.hold_out`; fold: experiments that are held out instead, of what it leaves. Raises ConfigError."""
     section = loaded.config.data.hold_out
     if section is None and not fold:
         return Split(tuple(measured), (), tuple(np.zeros(e.values.shape, dtype=bool) for e in measured))
     where = loaded.where("data", "hold_out")
-    names = set(fold)
+    names = set[str]()
     if section is not None and section.experiments is not None:
         known = dict.fromkeys(replicate_of(e.name) for e in measured)
         for name in section.experiments:
@@ -55,8 +55,11 @@ def split(loaded: LoadedConfig, measured: Sequence[Experiment], fold: Collection
         if section is not None and section.fraction is not None:
             mask |= _drawn(experiment, section.fraction, rng)
         masks.append(mask)
-    seen = tuple(_only(e, ~mask) for e, mask in zip(measured, masks, strict=True))
-    held = tuple(_only(e, mask) for e, mask in zip(measured, masks, strict=True))
+    # In a fold, what is held out anyway is neither learnt from nor scored.
+    folded = [np.full(m.shape, replicate_of(e.name) in fold) for e, m in zip(measured, masks, strict=True)]
+    chosen = [out & ~mask for out, mask in zip(folded, masks, strict=True)] if fold else masks
+    seen = tuple(_only(e, ~(mask | out)) for e, mask, out in zip(measured, masks, folded, strict=True))
+    held = tuple(_only(e, mask) for e, mask in zip(measured, chosen, strict=True))
     for what, some in (("everything", seen), ("nothing", held)):
         if not any(e.n_measured for e in some):
             raise ConfigError(where, f"holds out {what}; choose other experiments or times")

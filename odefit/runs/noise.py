@@ -124,12 +124,19 @@ def check_measurements(
 ) -> None:
     """Whether the data are such as their noise models make them."""
     for column, (name, model) in enumerate(noise.items()):
+        if all(_only_limits(e, column) for e in measured):
+            faults.add(loaded.where("noise", name), "every measurement of it is only a limit; nothing can be learnt")
         for experiment in measured:
             fault = _fault(name, column, model, experiment)
             if fault is not None:
                 key, what = fault
                 faults.add(loaded.where("noise", name, *key), what)
                 break
+
+
+def _only_limits(experiment: Experiment, column: int) -> bool:
+    known = ~np.isnan(experiment.values[:, column])
+    return experiment.censored is not None and bool((experiment.censored[known, column] != 0).all())
 
 
 def _fault(name: str, column: int, model: Noise, experiment: Experiment) -> tuple[tuple[str, ...], str] | None:

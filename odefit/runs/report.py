@@ -196,7 +196,11 @@ def _has_size(p: Parameter) -> bool:
 def _warnings(problem: Problem, estimates: dict[str, Estimate], found: Found) -> list[str]:
     sentences = []
     for name, e in estimates.items():
-        if e.at_bound:
+        if e.at_bound and name in problem.table.index and problem.table[name].role == "noise":
+            sentences.append(
+                f"{name} lies at its {e.at_bound} bound: the data may not need this part of the noise model"
+            )
+        elif e.at_bound:
             sentences.append(f"{name} lies at its {e.at_bound} bound: widen the bound, or fix the parameter")
         elif e.reason:
             sentences.append(f"{name} is not determined: {e.reason}")

@@ -257,7 +257,16 @@ class _Reader:
         rest = {}
         for name, text in section.items() if isinstance(section, dict) else ():
             where = self.place.where("steady_state", name)
-            if name not in self.known or not self.uses(name, equations):
+            if name in self.place.inputs or name in self.states:
+                what = (
+                    "is an input, which keeps the value of its first point"
+                    if name in self.place.inputs
+                    else "is a state"
+                )
+                self.faults.add(
+                    where, f"'{name}' {what}; parameters and constants may have other values before the start"
+                )
+            elif name not in self.known or not self.uses(name, equations):
                 used = sorted(set().union(*map(free_names, equations.values())) & self.known)
                 self.faults.add(where, f"no equation names '{name}'; they name {', '.join(used) or 'no parameter'}")
             elif name in ties:

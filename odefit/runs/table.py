@@ -24,6 +24,8 @@ Target = str | float
 """What a symbol is in one experiment: the parameter of this name, or a number."""
 
 
+FLOOR = 1e-5
+"""A noise level that is a part of a model is not looked for below this share of its first guess."""
 Default = float | None | Callable[[Experiment], float | None]
 
 
@@ -50,15 +52,15 @@ class TableBuilder:
     def section(self, name: str) -> ParameterSection:
         return self.loaded.config.parameters.get(name, ParameterSection())
 
-    def add(self, name: str, symbol_name: str, default: float | None, role: str) -> None:
-        """A row called `name` with the settings that the config gives to `symbol_name`."""
+    def add(self, name: str, symbol_name: str, default: float | None, role: str, floor: float = -math.inf) -> None:
+        """A row called `name` with the config's settings for `symbol_name`; floor: its lower bound if it has none."""
         section = self.section(symbol_name)
         where = self.loaded.where("parameters", symbol_name)
         value = section.value if section.value is not None else default
         if value is None:
             self.faults.add(where, f"needs a value to start from, e.g. `{symbol_name}: {{value: 1}}`")
             return
-        low, high = section.bounds or (-math.inf, math.inf)
+        low, high = section.bounds or (floor, math.inf)
         scale = section.scale or ("log" if role == "noise" else "linear")
         prior = Prior(section.prior.kind, *section.prior.numbers, on=section.prior.on) if section.prior else None
         if prior:
@@ -103,14 +105,19 @@ class TableBuilder:
     def add_noise(self, noise: NoiseModels) -> None:
         """Noise levels that nobody named."""
         for name, (observable, kind) in noise.own.items():
-            self.bind_symbol(name, self._level(observable, kind, noise), "noise")
+            guess = self._level(observable, kind, noise)
+            # Part of a noise model may well be nothing; on its way to zero it would have no end.
+            floor = -math.inf if noise.models[observable].sigma == symbol(name) and kind == "sigma" else FLOOR * guess
+            self.bind_symbol(name, guess, "noise", floor=floor)
 
     def _level(self, observable: str, kind: str, noise: NoiseModels) -> float:
         column = list(noise.models).index(observable)
         values = np.concatenate([e.values[:, column] for e in self.seen])
         return first_guess(kind, noise.models[observable], values)
 
-    def bind_symbol(self, name: str, default: Default, role: str, by: str | None = None) -> None:
+    def bind_symbol(
+        self, name: str, default: Default, role: str, by: str | None = None, floor: float = -math.inf
+    ) -> None:
         """Bind a symbol in every experiment: to the experiment's own number, or to a parameter, or one of a group.
 
         default: where a parameter starts that has no value. by: how it is grouped unless the config says so.
@@ -126,9 +133,12 @@ class TableBuilder:
                 continue
             row = name if group is None else f"{name}[{group}]"
             if row not in self.rows:
-                self.add(row, name, default(experiment) if callable(default) else default, role)
+                self.add(row, name, default(experiment) if callable(default) else default, role, floor)
             targets.append(row)
         self.bound[name] = targets
+        if name in self.loaded.config.parameters and not any(isinstance(target, str) for target in targets):
+            what = "data.experiments gives a number for it to every experiment; remove one of the two"
+            self.faults.add(self.loaded.where("parameters", name), what)
 
     def _groups(self, name: str, by: str | dict[str, list[str]]) -> list[str]:
         """The group of every experiment; what is wrong with the grouping becomes a fault."""
@@ -137,7 +147,8 @@ class TableBuilder:
         if isinstance(by, dict):
             for group, members in by.items():
                 for member in members:
-                    if member not in bases:
+                    # A choice of experiments need not touch the groups.
+                    if member not in bases and self.loaded.config.data.only is None:
                         what = f"group {group}: no experiment is called '{member}'; {suggest(member, bases)}"
                         self.faults.add(where, what)
             for base in bases:

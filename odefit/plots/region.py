@@ -1,0 +1,94 @@
+"""The region of a plane that the data visit: where a picture of a learnt function means something."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from odefit.data.experiments import FloatArray
+from odefit.errors import SolveError
+from odefit.model.functions import numpy_function
+from odefit.model.system import TIME
+from odefit.plots.selection import Selection
+from odefit.runs.run import Run
+
+GRID = 121
+NEAR = 0.12
+"""Farther from every visited point than this share of the axes nothing is shown."""
+MARGIN = 0.04
+FINE_TIMES = 200
+MOST_POINTS = 20_000
+
+
+@dataclass(frozen=True)
+class Visited:
+    """Where the fitted model has been: paths, [2, T] each, along two states (or a state and the time)."""
+
+    paths: tuple[FloatArray, ...]
+
+    @cached_property
+    def points(self) -> FloatArray:
+        """[2, N]."""
+        return np.concatenate(self.paths, axis=1)
+
+    @cached_property
+    def limits(self) -> tuple[FloatArray, FloatArray]:
+        """The least and greatest values of both axes, with a margin."""
+        low, high = self.points.min(axis=1), self.points.max(axis=1)
+        width = np.where(high > low, high - low, 1.0)
+        return low - MARGIN * width, high + MARGIN * width
+
+    def grid(self) -> tuple[FloatArray, FloatArray]:
+        """Two axes, [G] each."""
+        low, high = self.limits
+        return np.linspace(low[0], high[0], GRID), np.linspace(low[1], high[1], GRID)
+
+    def outside(self, x: FloatArray, y: FloatArray) -> NDArray[np.bool_]:
+        """Which points of a grid are outside of the convex hull of all paths, or far from each of them, [G, G]."""
+        from scipy.spatial import ConvexHull, QhullError, cKDTree
+
+        low, high = self.limits
+        scale = (high - low)[:, None]
+        visited = ((self.points - low[:, None]) / scale).T
+        at = np.stack([a.ravel() for a in np.meshgrid(x, y)])
+        at = ((at - low[:, None]) / scale).T
+        far: Any = cKDTree(visited).query(at)[0]
+        # A little beyond the hull, so that the paths that make it are not cut in half.
+        try:
+            planes = ConvexHull(visited).equations
+            beyond = (at @ planes[:, :2].T + planes[:, 2]).max(axis=1)
+        except QhullError:
+            beyond = far
+        hidden: NDArray[np.bool_] = ((far > NEAR) | (beyond > MARGIN / 2)).reshape(len(y), len(x))
+        return hidden
+
+
+def visited(run: Run, selection: Selection, axes: tuple[str, str]) -> Visited:
+    """The fitted paths of the chosen experiments along two states, or a state and the time. Raises SolveError."""
+    rows = selection.rows
+    fine = [np.unique(np.concatenate([e.times, _fine(e.start, e.times)])) for e in run.measured]
+    if sum(len(fine[row]) for row in rows) > MOST_POINTS:
+        fine = [e.times for e in run.measured]
+    curves = run.solve(fine)
+    columns = numpy_function([symbol_of(name) for name in axes], (*run.states, TIME))
+    paths = []
+    for row in rows:
+        y, t = curves.states[row], fine[row]
+        paths.append(np.stack([np.broadcast_to(c, t.shape) for c in columns(*y.T, t)]).astype(np.float64))
+    if not all(np.isfinite(path).all() for path in paths):
+        raise SolveError("the fitted model has no finite values to draw")
+    return Visited(tuple(paths))
+
+
+def symbol_of(name: str) -> Any:
+    from odefit.model.system import symbol
+
+    return symbol(name)
+
+
+def _fine(start: float, times: FloatArray) -> FloatArray:
+    return np.linspace(start, times[-1], FINE_TIMES)
