@@ -168,11 +168,49 @@ def _split(text: str | None) -> list[str] | None:
 
 
 @app.command()
-def check(config: ConfigPath, set_: Overrides = None) -> None:
+def check(
+    config: ConfigPath,
+    gradients: Annotated[
+        bool, typer.Option("--gradients", help="Compare the gradient with differences, and halve the tolerances.")
+    ] = False,
+    set_: Overrides = None,
+) -> None:
     """Check everything that `fit` would need, and print what is bound to what. Nothing is written."""
     from odefit.runs.checking import check as run_check
+    from odefit.runs.checking import gradient_lines
 
     typer.echo(run_check(config, set_ or ()))
+    if gradients:
+        typer.echo("\n".join(["", "Gradients", *gradient_lines(config, set_ or ())]))
+
+
+@app.command()
+def solvers(
+    config: ConfigPath,
+    out: Annotated[Path | None, typer.Option("--out", help="The picture; default: <config>_solvers.png, here.")] = None,
+    overwrite: Overwrite = False,
+    budget: Annotated[float, typer.Option("--seconds", min=1, help="About how long it may take.")] = 20.0,
+    set_: Overrides = None,
+) -> None:
+    """Compare every solver on CONFIG's model: error, work, time and gradient; a table and a picture."""
+    from odefit.config.load import load_config
+    from odefit.errors import RunError
+    from odefit.plots.work_precision import save_work_precision
+    from odefit.runs.fitting import prepare
+    from odefit.runs.solvers import compare_solvers, solver_table
+    from odefit.terminal import console, plain_table
+
+    target = out or Path(f"{config.stem}_solvers.png")
+    if target.exists() and not overwrite:
+        raise RunError(str(target), "exists already; choose another --out, or say --overwrite")
+    loaded = load_config(config, set_ or ())
+    comparison = compare_solvers(prepare(loaded)[0], budget=budget)
+    screen = console()
+    table = solver_table(comparison)
+    screen.print(plain_table(table.header, table.rows))
+    screen.print(comparison.caption, markup=False)
+    title = loaded.config.title or config.stem
+    screen.print(f"written to {save_work_precision(comparison, title, target)}", markup=False)
 
 
 @app.command()

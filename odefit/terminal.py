@@ -6,7 +6,7 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -150,6 +150,17 @@ def estimates_table(result: Result) -> Table:
             row.append(escape(e.unit or ""))
         row.append(escape(_remark(e)))
         table.add_row(*row)
+    return table
+
+
+def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Cells of text in columns, numbers to the right."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for k, title in enumerate(header):
+        last = k == len(header) - 1
+        table.add_column(escape(title), justify="right" if k and not last else "left", no_wrap=not last)
+    for row in rows:
+        table.add_row(*(escape(str(cell)) for cell in row))
     return table
 
 

@@ -15,8 +15,10 @@ from odefit.errors import Faults, RunError
 from odefit.plots import style
 from odefit.plots.curves import Trace, trace
 from odefit.plots.history import draw_history
+from odefit.plots.network import draw_network, terms
 from odefit.plots.panels import MAX_PANELS
 from odefit.plots.phase import draw_phase
+from odefit.plots.potential import draw_potential, potential_of
 from odefit.plots.residuals import draw_residuals
 from odefit.plots.selection import Selection, select
 from odefit.plots.series import draw_series
@@ -51,6 +53,12 @@ class Pictures:
     def waterfall(self) -> Figure:
         return draw_waterfall(self.run)
 
+    def network(self) -> Figure:
+        return draw_network(self.run, self.selection)
+
+    def potential(self) -> Figure:
+        return draw_potential(self.run, self.selection)
+
 
 KINDS: dict[str, Callable[[Pictures], Figure]] = {
     "time_series": Pictures.time_series,
@@ -58,6 +66,8 @@ KINDS: dict[str, Callable[[Pictures], Figure]] = {
     "history": Pictures.history,
     "residuals": Pictures.residuals,
     "waterfall": Pictures.waterfall,
+    "network": Pictures.network,
+    "potential": Pictures.potential,
 }
 
 
@@ -73,8 +83,8 @@ def draw(
 ) -> list[Path]:
     """Draw a run's pictures and return the files, in the order of `kinds`.
 
-    kinds: `time_series`, `phase_plane`, `history`, `residuals`, `waterfall`; default: all that the run has
-    something to show for. out: a folder (default: `plots` in the run folder), or, for one kind, a file that
+    kinds: `time_series`, `phase_plane`, `history`, `residuals`, `waterfall`, `network`, `potential`; default: all
+    that the run has something to show for. out: a folder (default: `plots` in the run folder), or, for one kind, a file that
     ends in .png, .svg or .pdf, whose format is then that. time_range: the model is solved over this span,
     and the part beyond the data is shaded; time series and phase plane only. states: names of states or
     observables; the phase plane takes the first two or three. experiments: by name.
@@ -118,6 +128,10 @@ def _lacking(run: Run, selection: Selection, kind: str) -> str:
         return "the run has no history of more than one step"
     if kind == "waterfall" and ((rows := read_rows(run, files.STARTS)) is None or len(rows) < 2):
         return "the run has a single start; set fit.starts to have several"
+    if kind == "network" and not terms(run):
+        return "the run has no term of one or two variables that calls a network"
+    if kind == "potential" and potential_of(run) is None:
+        return "the model is no `potential` of two states"
     return ""
 
 

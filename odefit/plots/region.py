@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from odefit.data.experiments import FloatArray
 from odefit.errors import SolveError
 from odefit.model.functions import numpy_function
-from odefit.model.system import TIME
+from odefit.model.system import TIME, symbol
 from odefit.plots.selection import Selection
 from odefit.runs.run import Run
 
@@ -74,7 +74,7 @@ def visited(run: Run, selection: Selection, axes: tuple[str, str]) -> Visited:
     if sum(len(fine[row]) for row in rows) > MOST_POINTS:
         fine = [e.times for e in run.measured]
     curves = run.solve(fine)
-    columns = numpy_function([symbol_of(name) for name in axes], (*run.states, TIME))
+    columns = numpy_function([symbol(name) for name in axes], (*run.states, TIME))
     paths = []
     for row in rows:
         y, t = curves.states[row], fine[row]
@@ -82,12 +82,6 @@ def visited(run: Run, selection: Selection, axes: tuple[str, str]) -> Visited:
     if not all(np.isfinite(path).all() for path in paths):
         raise SolveError("the fitted model has no finite values to draw")
     return Visited(tuple(paths))
-
-
-def symbol_of(name: str) -> Any:
-    from odefit.model.system import symbol
-
-    return symbol(name)
 
 
 def _fine(start: float, times: FloatArray) -> FloatArray:

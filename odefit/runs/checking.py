@@ -37,6 +37,14 @@ def check(config: Path | str, overrides: Sequence[str] = ()) -> str:
     return "\n".join(lines)
 
 
+def gradient_lines(config: Path | str, overrides: Sequence[str] = ()) -> list[str]:
+    """Whether the fit's gradient agrees with differences at random points, and what the solver's tolerance does."""
+    from odefit.runs.gradients import check_gradients, report_lines
+
+    assembly, _ = prepare(load_config(config, overrides))
+    return report_lines(check_gradients(assembly, seed=assembly.loaded.config.fit.seed))
+
+
 def _equations(described: Described) -> list[str]:
     system = described.system
     lines = [f"  d{state}/dt = {_text(f)}" for state, f in system.equations.items()]

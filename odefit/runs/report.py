@@ -17,6 +17,7 @@ from odefit.runs.derived import Derived
 from odefit.runs.found import Found
 from odefit.runs.holdout import errors
 from odefit.runs.results import Estimate, ObjectiveSummary, Result
+from odefit.runs.tolerance import tolerance_limits_optimum
 from odefit.uncertainty.covariance import Covariance, fisher_covariance
 from odefit.uncertainty.degrees import no_degrees_left, reduced_chi_square, residual_degrees
 from odefit.uncertainty.intervals import natural_intervals
@@ -58,6 +59,9 @@ def summarise(
     estimates = _estimates(problem, found.theta, u, bound, uncertainty)
     estimates |= {d.name: _derived(d, problem, found.theta, u, uncertainty) for d in assembly.derived}
     warnings += _warnings(problem, estimates, found)
+    if assembly.networks is None and found.status in ("converged", "stopped"):
+        limit = tolerance_limits_optimum(assembly, found.theta)
+        warnings += [] if limit is None else [limit]
     k = len(table.estimated) + found.n_weights
     value = likelihood.value(u)
     nll = value - likelihood.prior_value(u) if math.isfinite(value) else math.nan

@@ -1,0 +1,195 @@
+"""What a network has learnt: each term of the equations that calls it, over the region that the data visit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from odefit.data.experiments import FloatArray
+from odefit.model.formulas import free_names
+from odefit.model.functions import torch_function
+from odefit.model.system import TIME, NetworkCall, symbol
+from odefit.plots import style
+from odefit.plots.region import Visited, visited
+from odefit.plots.selection import Selection, time_label, title_of
+from odefit.runs.run import Run
+
+MOST_TERMS = 6
+LEVELS = 14
+ONE_SIGN, TWO_SIGNS = "cividis", "PuOr_r"
+RUG = 0.04
+"""Height of the marks below a line, as a share of the axes."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """A summand of dstate/dt that calls a network, and what it depends on: one or two of the states and the time."""
+
+    state: str
+    formula: sp.Expr
+    axes: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """As the user writes it: net(x, y)[0]*x."""
+        outputs = {call.args[0].name: 0 for call in self.formula.atoms(NetworkCall)}
+        calls = {}
+        for call in self.formula.atoms(NetworkCall):
+            inside = ", ".join(map(str, call.args[2:]))
+            several = len(outputs) > 1 or int(call.args[1]) > 0
+            calls[call] = sp.Symbol(f"{call.args[0].name}({inside})" + (f"[{call.args[1]}]" if several else ""))
+        return str(self.formula.xreplace(calls)).replace("**", "^")
+
+
+def terms(run: Run) -> list[Term]:
+    """The terms that can be drawn, in the order of the equations.
+
+    Those of a potential are left to its own picture, those with more than two variables to nobody.
+    """
+    system = run.assembly.problem.engine.system
+    found = []
+    for state, formula in system.equations.items():
+        for summand in sp.Add.make_args(formula):
+            calls = summand.atoms(NetworkCall)
+            if not calls or any(system.networks[call.args[0].name].gradient for call in calls):
+                continue
+            names = free_names(summand)
+            axes = tuple(name for name in (TIME, *system.states) if name in names)
+            if 1 <= len(axes) <= 2 and not names & set(system.inputs) and _is_shared(run, names):
+                found.append(Term(state, summand, axes))
+    return found
+
+
+def _is_shared(run: Run, names: set[str]) -> bool:
+    """Whether the parameters that a term names are the same in every experiment."""
+    problem = run.assembly.problem
+    local = problem.binding.local(run.theta)
+    columns = [k for k, name in enumerate(problem.engine.system.parameters) if name in names]
+    return bool((local[:, columns] == local[:1, columns]).all())
+
+
+def draw_network(run: Run, selection: Selection) -> Figure:
+    """One panel per term: filled contours with the paths on them, or a line with a rug of the data."""
+    every = terms(run)
+    shown = every[:MOST_TERMS]
+    columns = min(len(shown), 2)
+    rows = math.ceil(len(shown) / columns)
+    note = "what the network adds to each equation, where the data have been"
+    if len(every) > len(shown):
+        note += f"; the first {len(shown)} terms of {len(every)}"
+    fig = style.figure(4.4 if columns == 1 else style.WIDTH, 0.7 + 2.9 * rows, title_of(run), note)
+    regions: dict[tuple[str, ...], Visited] = {}
+    for k, term in enumerate(shown):
+        if term.axes not in regions:
+            regions[term.axes] = visited(run, selection, (term.axes[0], term.axes[-1]))
+        ax = fig.add_subplot(rows, columns, k + 1)
+        ax.set_title(style.plain(f"in d{term.state}/dt: {term.text}", 60))
+        if len(term.axes) == 2:
+            draw_term(fig, ax, run, term, regions[term.axes])
+        else:
+            draw_line(ax, run, selection, term, regions[term.axes])
+    style.legend(
+        fig, [style.line_handle("fitted paths" if len(t.axes) == 2 else "fitted term", c) for t, c in _kinds(shown)]
+    )
+    return fig
+
+
+def _kinds(shown: Sequence[Term]) -> list[tuple[Term, str]]:
+    kinds = {len(term.axes): term for term in shown}
+    return [(term, style.BLACK if n == 2 else style.BLUE) for n, term in kinds.items()]
+
+
+def evaluate(run: Run, formula: sp.Expr, values: dict[str, FloatArray]) -> FloatArray:
+    """A formula that may call networks, at states and times of any common shape; parameters as fitted."""
+    import torch
+
+    problem = run.assembly.problem
+    system = problem.engine.system
+    networks = dict(run.assembly.networks.items()) if run.assembly.networks is not None else {}
+    function = torch_function([formula], (*system.states, TIME, *system.parameters), networks)
+    like = next(iter(networks["net"].parameters())) if "net" in networks else torch.zeros((), dtype=torch.float64)
+    shape = next(iter(values.values())).shape
+    p = problem.binding.local(run.theta)[0, : problem.n_system]
+    columns = [values.get(name, np.zeros(shape)) for name in (*system.states, TIME)]
+    with torch.no_grad():
+        found = function(*(torch.as_tensor(c).to(like) for c in columns), *(torch.as_tensor(v).to(like) for v in p))
+    value: Any = found[0]
+    return np.broadcast_to(value.to(torch.float64).cpu().numpy(), shape)
+
+
+def draw_term(fig: Figure, ax: Axes, run: Run, term: Term, region: Visited) -> None:
+    """Filled contours of a term of two variables."""
+    x, y = region.grid()
+    grid = dict(zip(term.axes, np.meshgrid(x, y), strict=True))
+    values = np.ma.masked_where(region.outside(x, y), evaluate(run, term.formula, grid))
+    fill(fig, ax, x, y, values)
+    draw_paths(ax, region)
+    finish(ax, run, term.axes)
+
+
+def fill(fig: Figure, ax: Axes, x: FloatArray, y: FloatArray, values: Any) -> None:
+    """Filled contours with a colour bar; colours tell the sign where there are both."""
+    low, high = float(values.min()), float(values.max())
+    if high - low <= 1e-9 * max(abs(low), abs(high), 1e-300):
+        low, high = low - 0.5, high + 0.5
+    both = low < 0 < high
+    size = max(-low, high)
+    limits = (-size, size) if both else (low, high)
+    levels = np.linspace(low, high, LEVELS)
+    filled = ax.contourf(x, y, values, levels, cmap=TWO_SIGNS if both else ONE_SIGN, vmin=limits[0], vmax=limits[1])
+    # Else thin lines of the background show between the colours of a vector file.
+    filled.set_edgecolor("face")
+    bar = fig.colorbar(filled, ax=ax, pad=0.02)
+    bar.outline.set_visible(False)  # type: ignore[operator]
+    style.tidy_ticks(bar.ax.yaxis)
+
+
+def draw_paths(ax: Axes, region: Visited) -> None:
+    thin = 0.6 if len(region.paths) > 6 else 0.9
+    for path in region.paths:
+        ax.plot(*path, color=style.BLACK, linewidth=thin, alpha=0.7)
+
+
+def draw_line(ax: Axes, run: Run, selection: Selection, term: Term, region: Visited) -> None:
+    """A term of one variable, with a mark below for every time that was measured."""
+    low, high = region.points[0].min(), region.points[0].max()
+    x = np.linspace(low, high, 400)
+    ax.plot(x, evaluate(run, term.formula, {term.axes[0]: x}), color=style.BLUE)
+    marks = np.concatenate([measured_at(run, row, term.axes[0]) for row in selection.rows])
+    ax.vlines(marks, 0, RUG, transform=ax.get_xaxis_transform(), color=style.GREY, linewidth=0.5)
+    finish(ax, run, (term.axes[0],))
+
+
+def measured_at(run: Run, row: int, name: str) -> FloatArray:
+    """The values of a variable that one experiment has: its times, or a state where it is measured directly."""
+    experiment = run.measured[row]
+    if name == TIME:
+        return experiment.times
+    for k, formula in enumerate(run.assembly.described.system.observables.values()):
+        if formula == symbol(name):
+            values = experiment.values[:, k]
+            known: FloatArray = values[np.isfinite(values)]
+            return known
+    return np.empty(0)
+
+
+def finish(ax: Axes, run: Run, axes: Sequence[str]) -> None:
+    ax.set_xlabel(label_of(run, axes[0]))
+    style.tidy_ticks(ax.xaxis)
+    style.tidy_ticks(ax.yaxis)
+    if len(axes) == 2:
+        ax.set_ylabel(label_of(run, axes[1]))
+
+
+def label_of(run: Run, name: str) -> str:
+    if name == TIME:
+        return time_label(run)
+    unit = run.assembly.loaded.config.model.units.get(name)
+    return style.plain(f"{name} ({unit})" if unit else name, 40)
