@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import odefit
+
 MEMORY = 1 << 30
 """Bytes beyond what the imports take."""
 SECONDS = 20
@@ -38,7 +40,9 @@ class Outcome:
 def outcomes(cases: list[tuple[Path, list[str]]]) -> list[Outcome]:
     """Run `odefit ARGUMENTS` in each folder, one after the other."""
     asked = json.dumps([[str(folder), arguments] for folder, arguments in cases])
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    # The odefit that this process has is the one to be tested.
+    paths = os.pathsep.join([str(Path(odefit.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": paths.rstrip(os.pathsep)}
     done = subprocess.run(
         [sys.executable, __file__], input=asked, capture_output=True, text=True, env=environment, check=False
     )

@@ -1,13 +1,14 @@
 """A solve that fails, in every way and at every place where an engine can fail, never looks like a good fit.
 
 The engine is a real one around which something goes wrong: at the k-th solve, for one experiment, or only where
-sensitivities are asked for. What then comes back is a failure with its reason, or the search goes on from a sound point;
-never an objective that is smaller for it, nor a standard error from a NaN.
+sensitivities are asked for. What then comes back is a failure with its reason, or the search goes on from a sound
+point; never an objective that is smaller for it, nor a standard error from a NaN.
 """
 
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -244,7 +245,7 @@ def test_a_search_goes_round_a_failure(kind: str, only: str | None, method: str,
         objective = Likelihood(spoilt(sound, TOLD[kind], at=at, name="B", only=only).problem)
         outcome = MINIMISERS[method](objective, u)
         values = [v for v in outcome.history if math.isfinite(v)]
-        assert all(b <= a + 1e-9 for a, b in zip(values, values[1:], strict=False))
+        assert all(b <= a + 1e-9 for a, b in itertools.pairwise(values))
         if outcome.status == "failed":
             assert at < 2
             assert outcome.value == math.inf

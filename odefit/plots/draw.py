@@ -83,11 +83,12 @@ def draw(
 ) -> list[Path]:
     """Draw a run's pictures and return the files, in the order of `kinds`.
 
-    kinds: `time_series`, `phase_plane`, `history`, `residuals`, `waterfall`, `network`, `potential`; default: all
-    that the run has something to show for. out: a folder (default: `plots` in the run folder), or, for one kind, a file that
-    ends in .png, .svg or .pdf, whose format is then that. time_range: the model is solved over this span,
-    and the part beyond the data is shaded; time series and phase plane only. states: names of states or
-    observables; the phase plane takes the first two or three. experiments: by name.
+    kinds: `time_series`, `phase_plane`, `history`, `residuals`, `waterfall`, `network` (the terms that networks have
+    learnt), `potential` (of a model of that family with two states); default: all that the run has something to show
+    for. out: a folder (default: `plots` in the run folder), or, for one kind, a file that ends in .png, .svg or .pdf,
+    whose format is then that. time_range: the model is solved over this span, and the part beyond the data is
+    shaded; time series and phase plane only. states: names of states or observables; the phase plane takes the first
+    two or three. experiments: by name.
 
     The same run gives the same bytes. Raises ConfigError for names that do not exist, RunError for a damaged
     run folder or a file that cannot be written, SolveError where the model cannot be solved over the span.

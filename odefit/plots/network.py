@@ -10,12 +10,16 @@ from typing import Any
 import numpy as np
 import sympy as sp
 from matplotlib.axes import Axes
+from matplotlib.colors import BoundaryNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from odefit.data.experiments import FloatArray
 from odefit.model.formulas import free_names
 from odefit.model.functions import torch_function
-from odefit.model.system import TIME, NetworkCall, symbol
+from odefit.model.system import TIME, NetworkCall, System, symbol
 from odefit.plots import style
 from odefit.plots.region import Visited, visited
 from odefit.plots.selection import Selection, time_label, title_of
@@ -30,22 +34,15 @@ RUG = 0.04
 
 @dataclass(frozen=True)
 class Term:
-    """A summand of dstate/dt that calls a network, and what it depends on: one or two of the states and the time."""
+    """A summand of dstate/dt that calls a network, and what it depends on: one or two of the states and the time.
+
+    text: the formula as the user writes it, net(x, y)[0]*x.
+    """
 
     state: str
     formula: sp.Expr
     axes: tuple[str, ...]
-
-    @property
-    def text(self) -> str:
-        """As the user writes it: net(x, y)[0]*x."""
-        outputs = {call.args[0].name: 0 for call in self.formula.atoms(NetworkCall)}
-        calls = {}
-        for call in self.formula.atoms(NetworkCall):
-            inside = ", ".join(map(str, call.args[2:]))
-            several = len(outputs) > 1 or int(call.args[1]) > 0
-            calls[call] = sp.Symbol(f"{call.args[0].name}({inside})" + (f"[{call.args[1]}]" if several else ""))
-        return str(self.formula.xreplace(calls)).replace("**", "^")
+    text: str
 
 
 def terms(run: Run) -> list[Term]:
@@ -63,8 +60,18 @@ def terms(run: Run) -> list[Term]:
             names = free_names(summand)
             axes = tuple(name for name in (TIME, *system.states) if name in names)
             if 1 <= len(axes) <= 2 and not names & set(system.inputs) and _is_shared(run, names):
-                found.append(Term(state, summand, axes))
+                found.append(Term(state, summand, axes, text_of(summand, system)))
     return found
+
+
+def text_of(formula: sp.Expr, system: System) -> str:
+    """A formula as the user writes it."""
+    calls = {}
+    for call in formula.atoms(NetworkCall):
+        name = call.args[0].name
+        component = f"[{call.args[1]}]" if system.networks[name].outputs > 1 else ""
+        calls[call] = sp.Symbol(f"{name}({', '.join(map(str, call.args[2:]))}){component}")
+    return str(formula.xreplace(calls)).replace("**", "^")
 
 
 def _is_shared(run: Run, names: set[str]) -> bool:
@@ -81,29 +88,31 @@ def draw_network(run: Run, selection: Selection) -> Figure:
     shown = every[:MOST_TERMS]
     columns = min(len(shown), 2)
     rows = math.ceil(len(shown) / columns)
-    note = "what the network adds to each equation, where the data have been"
+    note = "what was learnt, where the data have been"
     if len(every) > len(shown):
         note += f"; the first {len(shown)} terms of {len(every)}"
-    fig = style.figure(4.4 if columns == 1 else style.WIDTH, 0.7 + 2.9 * rows, title_of(run), note)
+    fig = style.figure(4.4 if columns == 1 else style.WIDTH, 0.7 + 3.0 * rows, title_of(run), note)
     regions: dict[tuple[str, ...], Visited] = {}
     for k, term in enumerate(shown):
         if term.axes not in regions:
             regions[term.axes] = visited(run, selection, (term.axes[0], term.axes[-1]))
         ax = fig.add_subplot(rows, columns, k + 1)
-        ax.set_title(style.plain(f"in d{term.state}/dt: {term.text}", 60))
+        ax.set_title(style.plain(f"in d{term.state}/dt:", 50) + "\n" + style.plain(term.text, 50))
         if len(term.axes) == 2:
             draw_term(fig, ax, run, term, regions[term.axes])
         else:
             draw_line(ax, run, selection, term, regions[term.axes])
-    style.legend(
-        fig, [style.line_handle("fitted paths" if len(t.axes) == 2 else "fitted term", c) for t, c in _kinds(shown)]
-    )
+    style.legend(fig, _handles(shown))
     return fig
 
 
-def _kinds(shown: Sequence[Term]) -> list[tuple[Term, str]]:
-    kinds = {len(term.axes): term for term in shown}
-    return [(term, style.BLACK if n == 2 else style.BLUE) for n, term in kinds.items()]
+def _handles(shown: Sequence[Term]) -> list[Line2D | Patch]:
+    handles: list[Line2D | Patch] = []
+    if any(len(term.axes) == 1 for term in shown):
+        handles += [style.line_handle("learnt", style.BLUE), style.line_handle("measured", style.GREY)]
+    if any(len(term.axes) == 2 for term in shown):
+        handles.append(style.line_handle("fitted paths", style.BLACK))
+    return handles
 
 
 def evaluate(run: Run, formula: sp.Expr, values: dict[str, FloatArray]) -> FloatArray:
@@ -112,9 +121,10 @@ def evaluate(run: Run, formula: sp.Expr, values: dict[str, FloatArray]) -> Float
 
     problem = run.assembly.problem
     system = problem.engine.system
-    networks = dict(run.assembly.networks.items()) if run.assembly.networks is not None else {}
+    assert run.assembly.networks is not None  # or no term would call one
+    networks = dict(run.assembly.networks.items())
     function = torch_function([formula], (*system.states, TIME, *system.parameters), networks)
-    like = next(iter(networks["net"].parameters())) if "net" in networks else torch.zeros((), dtype=torch.float64)
+    like = next(run.assembly.networks.parameters())
     shape = next(iter(values.values())).shape
     p = problem.binding.local(run.theta)[0, : problem.n_system]
     columns = [values.get(name, np.zeros(shape)) for name in (*system.states, TIME)]
@@ -134,21 +144,24 @@ def draw_term(fig: Figure, ax: Axes, run: Run, term: Term, region: Visited) -> N
     finish(ax, run, term.axes)
 
 
-def fill(fig: Figure, ax: Axes, x: FloatArray, y: FloatArray, values: Any) -> None:
-    """Filled contours with a colour bar; colours tell the sign where there are both."""
+def fill(fig: Figure, ax: Axes, x: FloatArray, y: FloatArray, values: Any, levels: FloatArray | None = None) -> None:
+    """Filled contours with a colour bar; colours tell the sign where there are both. levels: increasing, or none."""
     low, high = float(values.min()), float(values.max())
     if high - low <= 1e-9 * max(abs(low), abs(high), 1e-300):
         low, high = low - 0.5, high + 0.5
     both = low < 0 < high
     size = max(-low, high)
-    limits = (-size, size) if both else (low, high)
-    levels = np.linspace(low, high, LEVELS)
-    filled = ax.contourf(x, y, values, levels, cmap=TWO_SIGNS if both else ONE_SIGN, vmin=limits[0], vmax=limits[1])
+    if levels is None:
+        levels = np.array(MaxNLocator(LEVELS, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high))
+        norm: Any = Normalize(-size, size) if both else Normalize(low, high)
+    else:
+        norm = BoundaryNorm(levels, 256)
+    filled = ax.contourf(x, y, values, levels, cmap=TWO_SIGNS if both else ONE_SIGN, norm=norm)
     # Else thin lines of the background show between the colours of a vector file.
     filled.set_edgecolor("face")
-    bar = fig.colorbar(filled, ax=ax, pad=0.02)
-    bar.outline.set_visible(False)  # type: ignore[operator]
-    style.tidy_ticks(bar.ax.yaxis)
+    bar = fig.colorbar(filled, ax=ax, pad=0.02, ticks=levels[:: math.ceil(len(levels) / 8)])
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}".replace("-", "\N{MINUS SIGN}")))
+    bar.outline.set_visible(False)
 
 
 def draw_paths(ax: Axes, region: Visited) -> None:

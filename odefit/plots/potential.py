@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -17,7 +17,7 @@ from odefit.runs.run import Run
 if TYPE_CHECKING:
     from odefit.model.networks import Potential
 
-LINES = 12
+LINES = 16
 SAME = 0.02
 """Points of rest that are nearer to each other than this share of the axes are one."""
 
@@ -44,15 +44,13 @@ def draw_potential(run: Run, selection: Selection) -> Figure:
     # A potential has no zero of its own: the place of rest, or what comes nearest to it, is one.
     downhill = module.sign < 0
     zero = float(shown.min() if downhill else shown.max())
-    fig = style.figure(
-        5.6,
-        4.6,
-        title_of(run),
-        "the learnt potential; its zero is its " + ("lowest" if downhill else "highest") + " value",
-    )
+    note = f"the learnt potential, measured from its {'lowest' if downhill else 'highest'} value"
+    fig = style.figure(5.6, 4.6, title_of(run), note)
     ax = fig.add_subplot()
-    fill(fig, ax, x, y, shown - zero)
-    ax.contour(x, y, shown - zero, LINES, colors="white", linewidths=0.4)
+    shown = shown - zero
+    levels = levels_of(float(np.abs(shown).max()), downhill)
+    fill(fig, ax, x, y, shown, levels)
+    ax.contour(x, y, shown, levels, colors="white", linewidths=0.4)
     draw_paths(ax, region)
     rest = points_of_rest(module, region)
     ax.plot(*rest.T, "o", color=style.VERMILION, markeredgecolor="white", markersize=7, linestyle="none", zorder=5)
@@ -74,6 +72,12 @@ def draw_potential(run: Run, selection: Selection) -> Figure:
     return fig
 
 
+def levels_of(most: float, downhill: bool) -> FloatArray:
+    """Contours close to each other where the potential is flat, around the points of rest: squares up to `most`."""
+    levels = (most if most > 0 else 1.0) * np.linspace(0, 1, LINES + 1) ** 2
+    return levels if downhill else -levels[::-1]
+
+
 def heights(module: Potential, points: FloatArray) -> FloatArray:
     """The potential at points [..., 2], [...]."""
     import torch
@@ -86,8 +90,9 @@ def heights(module: Potential, points: FloatArray) -> FloatArray:
 
 def points_of_rest(module: Potential, region: Visited) -> FloatArray:
     """Where the flow comes to rest within the region, [M, 2]: minima of the potential, or maxima for an ascent."""
-    from scipy.optimize import minimize
+    from scipy import optimize
 
+    minimize: Any = optimize.minimize
     x, y = region.grid()
     sign = -module.sign
     values = np.ma.filled(

@@ -16,10 +16,11 @@ from odefit.model.system import TIME, symbol
 from odefit.plots.selection import Selection
 from odefit.runs.run import Run
 
-GRID = 121
-NEAR = 0.12
+GRID = 201
+NEAR = 0.15
 """Farther from every visited point than this share of the axes nothing is shown."""
 MARGIN = 0.04
+ROUNDING = 1e-9
 FINE_TIMES = 200
 MOST_POINTS = 20_000
 
@@ -57,13 +58,12 @@ class Visited:
         at = np.stack([a.ravel() for a in np.meshgrid(x, y)])
         at = ((at - low[:, None]) / scale).T
         far: Any = cKDTree(visited).query(at)[0]
-        # A little beyond the hull, so that the paths that make it are not cut in half.
         try:
             planes = ConvexHull(visited).equations
             beyond = (at @ planes[:, :2].T + planes[:, 2]).max(axis=1)
         except QhullError:
             beyond = far
-        hidden: NDArray[np.bool_] = ((far > NEAR) | (beyond > MARGIN / 2)).reshape(len(y), len(x))
+        hidden: NDArray[np.bool_] = ((far > NEAR) | (beyond > ROUNDING)).reshape(len(y), len(x))
         return hidden
 
 
