@@ -2,10 +2,10 @@
 
     python benchmarks/networks.py [neural_cosine | linear_spiral | ...]
 
-Errors are against the noise-free truth. Times are CPU seconds of one thread. The classic loop is torchdiffeq's: the same
-vector field in float32, all series from their first rows on, dopri5 at its default tolerances, Adam; one epoch is timed
-(the second of two) and multiplied by the epochs that the demonstrations take. It is not run to its end, so nothing is
-said of how good it would be.
+Errors are against the noise-free truth. Times are CPU seconds of one thread. The classic loop is torchdiffeq's: the
+same vector field in float32, all series from their first rows on, dopri5 at its default tolerances, Adam. One epoch is
+timed (the second of two) and multiplied by the epochs that the demonstrations take; it is not run to its end, so
+nothing is said of how good it would be.
 """
 
 from __future__ import annotations
