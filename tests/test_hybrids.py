@@ -34,7 +34,7 @@ from odefit.runs.progress import Silent
 from odefit.runs.stages import WindowOptions
 from odefit.runs.training import Plan, train
 
-CALLED = {"x": "a*x - net(x, y)[0]*y + other(t)", "y": "net(x, y)[1] - 0.8*y*net(2*x, y)[0]"}
+CALLED = {"x": "a*x - net(x, y)[0]*x*y + other(t)*x", "y": "net(x, y)[1] - 0.8*y*net(2*x, y)[0]"}
 OPTIONS = SolverOptions("rk4", step=0.1)
 
 

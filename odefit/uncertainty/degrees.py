@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odefit.data.experiments import FloatArray
+from odefit.model.formulas import free_names
 from odefit.objective.cells import Cells
 from odefit.objective.families import family_of
 from odefit.objective.kind import scale_moves
 from odefit.objective.likelihood import Likelihood, ProfileLikelihood
+from odefit.objective.problem import Problem
 
 
 def residual_degrees(likelihood: Likelihood, free: NDArray[np.bool_]) -> float:
@@ -21,12 +23,27 @@ def residual_degrees(likelihood: Likelihood, free: NDArray[np.bool_]) -> float:
     no noise levels: the t distribution with n - p degrees is that of an estimate over its standard error.
     """
     profile = ProfileLikelihood(likelihood)
-    measured = _measured(likelihood)
-    n, p = likelihood.problem.n_measured, int(np.count_nonzero(free[profile.free]))
+    problem, table = likelihood.problem, likelihood.problem.table
+    no_level = np.array([table.parameters[table.estimated[k]].role != "noise" for k in profile.free], dtype=bool)
+    n, p = problem.n_measured, int(np.count_nonzero(free[profile.free] & no_level))
     normal = family_of("gaussian")
-    if n <= p or not all(cells.family is normal and cells.theta in profile.sigmas for cells in measured):
-        return math.inf
-    return float(n - p)
+    for cells, name in zip(likelihood.cells, problem.observation.names, strict=True):
+        if not cells.n:
+            continue
+        estimated = cells.theta in profile.sigmas or _has_own_level(problem, name)
+        if cells.family is not normal or not estimated:
+            return math.inf
+    return float(n - p) if n > p else math.inf
+
+
+def _has_own_level(problem: Problem, observable: str) -> bool:
+    """Whether a noise level of its own, estimated, scales the residuals of an observable: a share of the prediction."""
+    sigma = problem.observation.noise[observable].sigma
+    if sigma is None:
+        return False
+    columns = [k for k, symbol in enumerate(problem.binding.symbols) if symbol in free_names(sigma)]
+    rows = {int(i) for i in problem.binding.index[:, columns].ravel() if i >= 0}
+    return any(problem.table.parameters[i].role == "noise" and problem.table.parameters[i].estimate for i in rows)
 
 
 def no_degrees_left(likelihood: Likelihood) -> bool:
