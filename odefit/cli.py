@@ -273,6 +273,9 @@ def _report(error: Exception, debug: bool) -> int:
     if isinstance(error, OdefitError):
         typer.echo(f"error: {error}", err=True)
         return error.exit_code
+    if isinstance(error, MemoryError):
+        typer.echo(f"error: not enough memory for this problem ({error}): fewer experiments or parameters", err=True)
+        return OdefitError.exit_code
     show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
     if callable(show) and isinstance(code, int):  # click's own usage errors
         show()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
@@ -26,6 +27,8 @@ class TimesSection(Section):
             raise ValueError("give either `count` (how many times) or `step` (how far apart), and not both")
         if not self.stop > self.start:
             raise ValueError(f"stop: must be later than start (got {self.start:g} to {self.stop:g})")
+        if math.isinf(self.stop - self.start):
+            raise ValueError(f"stop: is farther from start than numbers go (got {self.start:g} to {self.stop:g})")
         if self.step is not None and (self.stop - self.start) / self.step > 10_000_000:
             raise ValueError("step: makes more than ten million times")
         return self
@@ -67,6 +70,8 @@ class SimulateSection(Section):
     def _increasing(cls, value: TimesSection | list[float]) -> TimesSection | list[float]:
         if isinstance(value, list) and (not value or any(b <= a for a, b in itertools.pairwise(value))):
             raise ValueError("must be a list of increasing numbers")
+        if isinstance(value, list) and math.isinf(value[-1] - value[0]):
+            raise ValueError("must not span more than numbers go")
         return value
 
 

@@ -55,7 +55,7 @@ class ModelSection(Section):
         None, min_length=1, max_length=1000, description="state: the formula of its time derivative"
     )
     states: list[Name] | None = Field(
-        None, min_length=1, description="names of the states, for the families `linear` and `mlp`"
+        None, min_length=1, max_length=1000, description="names of the states, for the families `linear` and `mlp`"
     )
     observables: dict[Name, Formula] | None = Field(
         None, min_length=1, description="measured quantity: its formula; default: every state"
@@ -82,7 +82,9 @@ class ModelSection(Section):
         default_factory=dict, max_length=100, description="neural networks that the equations call by name"
     )
     normalise: bool = Field(True, description="networks take the units of their inputs and outputs from the data")
-    hidden: list[Count] | None = Field(None, description="widths of the hidden layers of `mlp` or `potential`")
+    hidden: list[Annotated[int, Field(ge=1, le=100_000)]] | None = Field(
+        None, max_length=100, description="widths of the hidden layers of `mlp` or `potential`"
+    )
     activation: str | None = Field(None, description="activation of `mlp` or `potential`, e.g. tanh")
     direction: Literal["descent", "ascent"] | None = Field(
         None, description="`potential`: the states move down (the default) or up the potential"

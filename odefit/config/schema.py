@@ -20,7 +20,7 @@ class SolverSection(Section):
     """How the equations are integrated."""
 
     method: str = Field("auto", description="`auto`, a torchdiffeq method (rk4, dopri5, …) or a diffsol one (bdf, …)")
-    rtol: Positive = 1e-6
+    rtol: Annotated[float, Field(ge=1e-14, le=1)] = 1e-6
     atol: Positive = 1e-8
     sensitivity_rtol: Positive | None = Field(None, description="of the compiled engine; default: rtol")
     sensitivity_atol: Positive | None = Field(None, description="of the compiled engine; default: atol")

@@ -87,7 +87,7 @@ def _check_device(name: str, where: str) -> None:
     import torch
 
     try:
-        torch.zeros(1, device=name)
+        torch.zeros(1, device=name).item()  # 'meta' has tensors, and no numbers in them
     except (RuntimeError, AssertionError, NotImplementedError):
         raise ConfigError(where, f"'{name}' is not available here; use cpu" + _cuda_hint()) from None
 

@@ -134,7 +134,8 @@ class Program:
     def inputs(self, p: FloatArray, request: Request, state: FloatArray | None = None) -> FloatArray:
         """The program's inputs: for parameters p [L], a request, and initial values [S] where these are free."""
         event = (request.end + request.delay) * MUTED
-        parameters = np.where(self._scaled, np.arcsinh(p), p * self._factor)
+        with np.errstate(over="ignore"):  # an infinite one is told of by its consequences
+            parameters = np.where(self._scaled, np.arcsinh(p), p * self._factor)
         return np.concatenate([parameters, [event], [] if state is None else state])
 
     def slopes(self, p: FloatArray) -> FloatArray:

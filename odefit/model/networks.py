@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from odefit.errors import ModelError
 from odefit.model.system import Network
 
+MAX_WEIGHTS = 10_000_000
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "leaky_relu": nn.LeakyReLU,
     "relu": nn.ReLU,
@@ -53,6 +54,9 @@ class MLP(nn.Module):
                 f"unknown activation '{network.activation}'; known: {', '.join(ACTIVATIONS)}",
             )
         widths = [network.inputs, *network.hidden, network.outputs]
+        size = sum((before + 1) * after for before, after in itertools.pairwise(widths))
+        if size > MAX_WEIGHTS:
+            raise ModelError("model.hidden", f"makes {size:,} weights; at most {MAX_WEIGHTS:,}")
         layers: list[nn.Module] = []
         for before, after in itertools.pairwise(widths):
             layers += [nn.Linear(before, after), ACTIVATIONS[network.activation]()]

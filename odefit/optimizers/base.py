@@ -87,7 +87,8 @@ class Counter:
 
 def usable(here: Evaluation) -> bool:
     """Whether a step can be computed from `here`: no NaN, and no number whose square overflows."""
-    largest = max(np.abs(here.z).max(initial=0.0), np.abs(here.A).max(initial=0.0))
+    # np.maximum, for Python's max loses a NaN that comes second.
+    largest = np.maximum(np.abs(here.z).max(initial=0.0), np.abs(here.A).max(initial=0.0))
     return bool(np.isfinite(here.value) and largest < 1e150)
 
 

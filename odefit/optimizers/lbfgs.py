@@ -69,7 +69,8 @@ def minimize_lbfgs(
         # SciPy's tolerances are absolute: when the objective has become much smaller, start again in its scale.
         if search.energy > search.worth / 2 or search.n_iterations == n_before:
             break
-    if status == CONVERGED:
+    # Among failures SciPy sees progress vanish on the hills that stand for them: it must be true here as well.
+    if status == CONVERGED and (not search.failed or search.is_exhausted()):
         return search.outcome("converged", "The gradient or the progress vanishes within the bounds.")
     # The line search found nothing. Near an optimum that is rounding; elsewhere the gradient is at fault.
     if search.is_exhausted():
@@ -92,7 +93,7 @@ class _Search:
         self.value = self.energy = np.inf
         self.worth = 1.0
         self.n_iterations = 0
-        self.interrupted = False
+        self.interrupted = self.failed = False
         self.history: list[float] = []
 
     def start(self, u: FloatArray) -> bool:
@@ -129,6 +130,9 @@ class _Search:
         u = self.natural(x)
         here = self.count.evaluate(u)
         if not usable(here):
+            self.failed = True
+            if np.isfinite(self.value) and np.array_equal(u, self.u):  # it did not fail here before
+                return self.value / self.worth, self.slope / self.worth
             return self.hill(x)
         slope = here.gradient * self.unit
         if here.value <= self.value:

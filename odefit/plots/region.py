@@ -62,7 +62,8 @@ class Visited:
             planes = ConvexHull(visited).equations
             beyond = (at @ planes[:, :2].T + planes[:, 2]).max(axis=1)
         except QhullError:
-            beyond = far
+            # All on one line.
+            beyond = np.zeros_like(far)
         hidden: NDArray[np.bool_] = ((far > NEAR) | (beyond > ROUNDING)).reshape(len(y), len(x))
         return hidden
 

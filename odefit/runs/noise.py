@@ -116,7 +116,9 @@ def first_guess(kind: str, model: Noise, values: FloatArray) -> float:
     values = values[~np.isnan(values)]
     if model.is_log:
         values = np.log(values[values > 0])
-    return (float(values.std()) if len(values) > 1 else 0.0) or 1.0
+    # In units of the largest, whose square may be more than numbers go.
+    size = float(np.abs(values).max(initial=0.0))
+    return (size * float((values / size).std()) if len(values) > 1 and size > 0 else 0.0) or 1.0
 
 
 def check_measurements(

@@ -21,7 +21,7 @@ from odefit.errors import ConfigError, Faults, RunError, SolveError
 from odefit.model.functions import numpy_function
 from odefit.model.system import System
 from odefit.runs.conditions import conditions_of, under_conditions
-from odefit.runs.scatter import read_scatter
+from odefit.runs.scatter import Scatter, read_scatter
 from odefit.runs.systems import (
     FORMULA,
     Described,
@@ -33,6 +33,7 @@ from odefit.runs.systems import (
 from odefit.runs.table import groups_of
 
 # The data should be the model's, not a coarse solver's: tighter than a fit needs.
+MAX_ROWS = 10_000_000
 TIGHT = SolverOptions(method="auto", rtol=1e-10, atol=1e-12)
 
 
@@ -75,7 +76,10 @@ def simulate_data(loaded: LoadedConfig, described: Described | None = None) -> S
     faults.check()
     rng = np.random.default_rng(section.seed)
     states = described.system.states
-    starts = centre + section.spread * rng.standard_normal((len(blank), len(states)))
+    with np.errstate(over="ignore"):
+        starts = centre + section.spread * rng.standard_normal((len(blank), len(states)))
+    if not np.isfinite(starts).all():
+        raise ConfigError(loaded.where("data", "simulate", "spread"), "makes infinite initial values; make it smaller")
     system = with_constant_start(described)
     if not system.is_mechanistic:
         raise ConfigError(
@@ -93,10 +97,36 @@ def simulate_data(loaded: LoadedConfig, described: Described | None = None) -> S
     model = TrueModel(system, local)
     exact = model.solve(blank)
     noisy = [
-        replace(e, values=scatter(rng, y, g, e, {name: values[k] for name, values in truth.items()}))
+        replace(
+            e, values=_scattered(loaded, scatter, rng, y, g, e, {name: values[k] for name, values in truth.items()})
+        )
         for k, (e, y, g) in enumerate(zip(blank, *exact, strict=True))
     ]
     return Simulated(tuple(noisy), _named(loaded, truth, constants, starts, states, blank), model)
+
+
+def _scattered(
+    loaded: LoadedConfig,
+    scatter: Scatter,
+    rng: np.random.Generator,
+    y: FloatArray,
+    g: FloatArray,
+    experiment: Experiment,
+    truth: Mapping[str, float],
+) -> FloatArray:
+    """The measurements of one experiment. Raises ConfigError where its noise cannot be drawn."""
+    where = loaded.where("data", "simulate", "noise")
+    try:
+        with np.errstate(all="ignore"):
+            values = scatter(rng, y, g, experiment, truth)
+    except ValueError as error:  # of NumPy's generator
+        raise ConfigError(where, f"cannot be drawn for experiment {experiment.name}: {error}") from None
+    bad = ~np.isfinite(values)
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        at = f"experiment {experiment.name} at t = {experiment.times[row]:g}"
+        raise ConfigError(where, f"makes no finite number of {g[row, column]:g} ({at})")
+    return values
 
 
 def _blank(loaded: LoadedConfig, section: SimulateSection, described: Described) -> tuple[Experiment, ...]:
@@ -109,6 +139,9 @@ def _blank(loaded: LoadedConfig, section: SimulateSection, described: Described)
         if section.experiments is not None and section.experiments != len(names):
             where = loaded.where("data", "simulate", "experiments")
             raise ConfigError(where, f"data.experiments names {len(names)} experiments; remove the key")
+    if len(names) * len(times) > MAX_ROWS:
+        where = loaded.where("data", "simulate")
+        raise ConfigError(where, f"makes {len(names) * len(times):,} rows; at most {MAX_ROWS:,}, so make fewer")
     blank = np.full((len(times), len(described.system.observables)), np.nan)
     start = float(times[0]) if loaded.config.data.start is None else loaded.config.data.start
     if start > times[0]:
