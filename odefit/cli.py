@@ -129,7 +129,9 @@ def plot(
     run: RunPath,
     kind: Annotated[
         list[str] | None,
-        typer.Option("--kind", help="time_series, phase_plane, history, residuals or waterfall; may be repeated."),
+        typer.Option(
+            "--kind", help="time_series, phase_plane, history, residuals, waterfall, network, potential; repeatable."
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Where to; default: <RUN>/plots.")] = None,
     format_: Annotated[str, typer.Option("--format", help="png, svg or pdf.")] = "png",
@@ -141,7 +143,7 @@ def plot(
     experiments: Annotated[str | None, typer.Option("--experiments", help="Which experiments, e.g. 1,2.")] = None,
     animate: Annotated[bool, typer.Option("--animate", help="A GIF of the fit converging.")] = False,
 ) -> None:
-    """Draw the pictures of a run: time series, phase plane, history, residuals, waterfall."""
+    """Draw the pictures of a run: time series, phase plane, history, residuals, waterfall, network, potential."""
     from odefit.runs.run import load_run
 
     loaded = load_run(run)

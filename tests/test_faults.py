@@ -147,6 +147,7 @@ def test_a_killed_fit_leaves_no_worker_and_no_lock(folder: Path) -> None:
     with running("slow.yaml") as process:
         workers = children(process.pid)
         assert len(workers) == 2
+        wait_for((folder / "r" / "checkpoint.jsonl").exists)
         process.kill()
         process.wait()
         wait_for(lambda: not any(map(is_alive, workers)), 5)

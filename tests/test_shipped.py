@@ -19,6 +19,11 @@ CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 SHORT = {
     "lotka_volterra": ["fit.epochs=2", "data.simulate.experiments=3"],
     "lorenz": ["fit.epochs=1", "data.simulate.experiments=2"],
+    "neural_cosine": ["fit.windows={points: [10], epochs: [3]}", "fit.epochs=1"],
+    "neural_time": ["fit.match=200", "fit.windows={points: [11], epochs: [40]}", "fit.epochs=2"],
+    "sigmoid_spiral": ["fit.match=100", "fit.windows={points: [10], epochs: [2]}", "fit.epochs=1"],
+    "potential": ["data.simulate.experiments=12", "fit.windows={points: [13], epochs: [3]}", "fit.epochs=1"],
+    "hybrid_lotka_volterra": ["fit.match=100", "fit.windows={points: [10], epochs: [2]}", "fit.epochs=1"],
     "neural_van_der_pol": ["fit.match=20", "fit.windows={points: [10], epochs: [1]}", "fit.epochs=1"],
     "van_der_pol": ["fit.epochs=2"],
 }

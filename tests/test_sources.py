@@ -15,6 +15,7 @@ DATA = Path(__file__).parent.parent / "data"
 # file: how to read it, experiments expected, measurements expected
 SERIES: dict[str, tuple[dict[str, Any], int, int]] = {
     "lynx_hare.csv": ({"time": "year", "observables": ["hare", "lynx"]}, 1, 42),
+    "puromycin.csv": ({"observables": ["product"]}, 23, 23),
     "robertson.csv": ({"observables": ["A", "B", "C"]}, 1, 84),
     "reference/nist_misra1a.csv": ({"time": "x", "observables": ["y"]}, 1, 14),
     "reference/nist_boxbod.csv": ({"time": "x", "observables": ["y"]}, 1, 6),
@@ -38,7 +39,7 @@ SERIES: dict[str, tuple[dict[str, Any], int, int]] = {
     ),
     "reference/flu_boarding_school_1978.csv": ({"time": "day", "observables": ["in_bed"]}, 1, 14),
 }
-NO_SERIES = {"reference/ivp_testset_reference.csv"}
+NO_SERIES = {"reference/ivp_testset_reference.csv", "puromycin_experiments.csv", "theophylline_doses.csv"}
 
 
 def test_every_file_has_a_row_and_every_row_a_file() -> None:

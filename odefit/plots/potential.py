@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from odefit.model.networks import Potential
 
 LINES = 16
+REACHED = 0.05
+"""So near to a path, as a share of the axes, a point of rest is one that the data speak of."""
 SAME = 0.02
 """Points of rest that are nearer to each other than this share of the axes are one."""
 
@@ -95,20 +97,18 @@ def points_of_rest(module: Potential, region: Visited) -> FloatArray:
     minimize: Any = optimize.minimize
     x, y = region.grid()
     sign = -module.sign
-    values = np.ma.filled(
-        np.ma.masked_where(region.outside(x, y), sign * heights(module, np.stack(np.meshgrid(x, y), axis=-1))), np.inf
-    )
-    framed = np.pad(values, 1, constant_values=-np.inf)
+    values = sign * heights(module, np.stack(np.meshgrid(x, y), axis=-1))
+    inner, (n, m) = values[1:-1, 1:-1], values.shape
     shifts = [(i, j) for i in (0, 1, 2) for j in (0, 1, 2) if (i, j) != (1, 1)]
-    n, m = values.shape
-    # Beside something that is hidden nobody knows whether a point is the lowest.
-    around = np.stack([framed[i : i + n, j : j + m] for i, j in shifts])
-    lowest = np.isfinite(values) & (values <= around).all(axis=0) & np.isfinite(around).all(axis=0)
+    lowest = (inner <= np.stack([values[i : i + n - 2, j : j + m - 2] for i, j in shifts])).all(axis=0)
     width = np.array([x[-1] - x[0], y[-1] - y[0]])
     found: list[FloatArray] = []
-    for row, column in np.argwhere(lowest):
+    for row, column in np.argwhere(lowest) + 1:
         start = np.array([x[column], y[row]])
         point = minimize(lambda at: sign * float(heights(module, at)), start, method="Nelder-Mead").x
-        if all(np.abs((point - other) / width).max() > SAME for other in found):
+        # What no path has come near to is the network's invention.
+        if region.distance(point[None])[0] < REACHED and all(
+            np.abs((point - other) / width).max() > SAME for other in found
+        ):
             found.append(point)
     return np.array(found).reshape(-1, 2)

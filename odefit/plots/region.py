@@ -48,19 +48,27 @@ class Visited:
         low, high = self.limits
         return np.linspace(low[0], high[0], GRID), np.linspace(low[1], high[1], GRID)
 
+    def _scaled(self, points: FloatArray) -> FloatArray:
+        low, high = self.limits
+        scaled: FloatArray = (points - low) / (high - low)
+        return scaled
+
+    def distance(self, points: FloatArray) -> FloatArray:
+        """How far points [M, 2] are from where a path has been, as a share of the axes, [M]."""
+        from scipy.spatial import cKDTree
+
+        found: Any = cKDTree(self._scaled(self.points.T)).query(self._scaled(points))[0]
+        return np.asarray(found)
+
     def outside(self, x: FloatArray, y: FloatArray) -> NDArray[np.bool_]:
         """Which points of a grid are outside of the convex hull of all paths, or far from each of them, [G, G]."""
-        from scipy.spatial import ConvexHull, QhullError, cKDTree
+        from scipy.spatial import ConvexHull, QhullError
 
-        low, high = self.limits
-        scale = (high - low)[:, None]
-        visited = ((self.points - low[:, None]) / scale).T
-        at = np.stack([a.ravel() for a in np.meshgrid(x, y)])
-        at = ((at - low[:, None]) / scale).T
-        far: Any = cKDTree(visited).query(at)[0]
+        at = np.stack([a.ravel() for a in np.meshgrid(x, y)], axis=1)
+        far = self.distance(at)
         try:
-            planes = ConvexHull(visited).equations
-            beyond = (at @ planes[:, :2].T + planes[:, 2]).max(axis=1)
+            planes = ConvexHull(self._scaled(self.points.T)).equations
+            beyond = (self._scaled(at) @ planes[:, :2].T + planes[:, 2]).max(axis=1)
         except QhullError:
             # All on one line.
             beyond = np.zeros_like(far)
