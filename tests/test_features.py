@@ -151,10 +151,12 @@ def test_gradients_of_every_feature(folder: Path, name: str, method: str) -> Non
     assert np.abs(module.u.grad.numpy() - expected).max() < 2e-5 * size.max(), "autograd"
 
 
-@pytest.mark.parametrize("name", FEATURES)
+@pytest.mark.parametrize(
+    "name", ["plain", "constants", "steady state", "cubic input", "doses with a lag", "switching time"]
+)
 def test_both_engines_agree(folder: Path, name: str) -> None:
     values = []
-    for method in ("auto", "bdf", "dopri8"):
+    for method in ("auto", "bdf", "dopri5"):
         problem = assembled(folder, name, method).problem
         values.append(Likelihood(problem).value(problem.table.search(problem.table.values)))
     assert values[1] == pytest.approx(values[0], rel=1e-6, abs=1e-5)

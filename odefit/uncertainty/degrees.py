@@ -30,7 +30,7 @@ def residual_degrees(likelihood: Likelihood, free: NDArray[np.bool_]) -> float:
     for cells, name in zip(likelihood.cells, problem.observation.names, strict=True):
         if not cells.n:
             continue
-        estimated = cells.theta in profile.sigmas or _has_own_level(problem, name)
+        estimated = cells.theta in profile.sigmas or (cells.censored is None and _has_own_level(problem, name))
         if cells.family is not normal or not estimated:
             return math.inf
     return float(n - p) if n > p else math.inf
