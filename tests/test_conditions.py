@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from told_faults import told
 
 from odefit.data.conditions import Conditions, apply_conditions, conditions_from_mapping, read_conditions
 from odefit.data.experiments import Experiment
@@ -22,16 +22,6 @@ def read(folder: Path, content: str | bytes, **how: Any) -> Conditions:
     file = folder / "e.csv"
     file.write_bytes(content.encode() if isinstance(content, str) else content)
     return read_conditions(file, **how)
-
-
-def told(folder: Path, call: Callable[[], object]) -> list[str]:
-    """The faults of a call, without the folder's name."""
-    with pytest.raises(DataError) as caught:
-        call()
-    assert caught.value.exit_code == 2
-    lines = [str(fault) for fault in caught.value.faults]
-    assert all("\n" not in line for line in lines)
-    return [line.replace(f"{folder}{os.sep}", "") for line in lines]
 
 
 def faults(folder: Path, content: str | bytes, **how: Any) -> list[str]:

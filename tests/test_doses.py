@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from told_faults import told
 
 from odefit.data.doses import DoseRow, apply_doses, doses_from_list, read_doses, write_doses
 from odefit.data.experiments import Dose, Experiment
@@ -24,15 +24,6 @@ def read(folder: Path, content: str | bytes, **how: Any) -> list[DoseRow]:
     file = folder / "d.csv"
     file.write_bytes(content.encode() if isinstance(content, str) else content)
     return read_doses(file, **how)
-
-
-def told(folder: Path, call: Callable[[], object]) -> list[str]:
-    with pytest.raises(DataError) as caught:
-        call()
-    assert caught.value.exit_code == 2
-    lines = [str(fault) for fault in caught.value.faults]
-    assert all("\n" not in line for line in lines)
-    return [line.replace(f"{folder}{os.sep}", "") for line in lines]
 
 
 def faults(folder: Path, content: str | bytes, **how: Any) -> list[str]:

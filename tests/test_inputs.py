@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import CubicSpline
+from told_faults import told
 
 from odefit.data.experiments import Experiment, Input
 from odefit.data.inputs import Interpolation, apply_inputs, interpolate, read_input, write_inputs
@@ -26,15 +25,6 @@ def read(folder: Path, content: str | bytes, column: str = "u", **how: Any) -> d
     file.write_bytes(content.encode() if isinstance(content, str) else content)
     how.setdefault("name", "u")
     return read_input(file, column, **how)
-
-
-def told(folder: Path, call: Callable[[], object]) -> list[str]:
-    with pytest.raises(DataError) as caught:
-        call()
-    assert caught.value.exit_code == 2
-    lines = [str(fault) for fault in caught.value.faults]
-    assert all("\n" not in line for line in lines)
-    return [line.replace(f"{folder}{os.sep}", "") for line in lines]
 
 
 def faults(folder: Path, content: str | bytes, **how: Any) -> list[str]:

@@ -27,7 +27,7 @@ from odefit.objective.problem import Problem
 from odefit.runs.derived import Derived, derived_quantities
 from odefit.runs.holdout import split
 from odefit.runs.noise import NoiseModels, check_measurements, read_noise
-from odefit.runs.systems import FIRST, FORMULA, Described, initial_name
+from odefit.runs.systems import FIRST, FORMULA, Described, initial_name, with_doses
 from odefit.runs.table import TableBuilder
 
 if TYPE_CHECKING:
@@ -111,10 +111,7 @@ def assemble(
 
 def _with_surroundings(described: Described, noise: NoiseModels, measured: Sequence[Experiment]) -> System:
     """The system with the doses of its experiments, and with the inputs that noise formulas name."""
-    system = described.system
-    dosed = {dose.state for e in measured for dose in e.doses}
-    if dosed:
-        system = replace(system, dosing=replace(described.dosing, states=tuple(s for s in system.states if s in dosed)))
+    system = with_doses(described.system, described, measured)
     used = set().union(*(free_names(m.sigma) for m in noise.models.values() if m.sigma is not None))
     known = dict.fromkeys(name for e in measured for name in e.inputs)
     return replace(system, inputs=tuple(name for name in known if name in used or name in system.inputs))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import sympy as sp
@@ -67,16 +67,21 @@ def read_noise(loaded: LoadedConfig, described: Described, constants: Sequence[s
                 faults.add(where, f"{kind} must be positive (got {text})")
             return formula
 
-        sigma = sigma_formula(chosen, system.observables[name], level)
+        model = noise_of(chosen, system.observables[name], level)
         # In a noise formula an observable's name means its prediction.
-        sigma = None if sigma is None else sigma.xreplace(predictions)
-        models[name] = Noise("gaussian" if "proportional" in chosen.model else chosen.model, sigma, chosen.df)
+        models[name] = model if model.sigma is None else replace(model, sigma=model.sigma.xreplace(predictions))
     free = set().union(*(free_names(model.sigma) for model in models.values() if model.sigma is not None))
     named = free - {*system.states, *system.parameters, *own, *loaded.config.data.inputs, TIME}
     return NoiseModels(models, own, frozenset(named))
 
 
-def sigma_formula(section: NoiseSection, prediction: sp.Expr, level: Callable[[str, str], sp.Expr]) -> sp.Expr | None:
+def noise_of(section: NoiseSection, prediction: sp.Expr, level: Callable[[str, str], sp.Expr]) -> Noise:
+    """The noise model of a section. level: reads the formula of a sigma, a share or a dispersion, and which it is."""
+    family = "gaussian" if "proportional" in section.model else section.model
+    return Noise(family, _sigma(section, prediction, level), section.df)
+
+
+def _sigma(section: NoiseSection, prediction: sp.Expr, level: Callable[[str, str], sp.Expr]) -> sp.Expr | None:
     """The second parameter of a noise model as a formula; None where there is none, or the data bring it."""
     if section.model == "poisson" or (section.sigma == "column" and section.model not in COUNTS):
         return None

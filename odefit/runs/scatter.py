@@ -16,7 +16,7 @@ from odefit.model.formulas import parse_formula
 from odefit.model.functions import numpy_function
 from odefit.model.system import TIME, symbol
 from odefit.objective.observation import Noise
-from odefit.runs.noise import sigma_formula
+from odefit.runs.noise import noise_of
 from odefit.runs.systems import ESTIMATE, FORMULA, Described, initial_name
 
 Scatter = Callable[[np.random.Generator, FloatArray, FloatArray, Experiment, Mapping[str, float]], FloatArray]
@@ -81,6 +81,5 @@ def _model(
                 formula = parse_formula(text, names, where)
         return formula
 
-    sigma = sigma_formula(noise, symbol(observable), level)
-    model = Noise("gaussian" if "proportional" in noise.model else noise.model, sigma, noise.df)
-    return model, names, None if sigma is None else numpy_function([sigma], names)
+    model = noise_of(noise, symbol(observable), level)
+    return model, names, None if model.sigma is None else numpy_function([model.sigma], names)

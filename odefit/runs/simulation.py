@@ -29,11 +29,12 @@ from odefit.runs.systems import (
     describe_system,
     initial_name,
     with_constant_start,
+    with_doses,
 )
 from odefit.runs.table import groups_of
 
-# The data should be the model's, not a coarse solver's: tighter than a fit needs.
 MAX_ROWS = 10_000_000
+# The data should be the model's, not a coarse solver's: tighter than a fit needs.
 TIGHT = SolverOptions(method="auto", rtol=1e-10, atol=1e-12)
 
 
@@ -86,9 +87,7 @@ def simulate_data(loaded: LoadedConfig, described: Described | None = None) -> S
             loaded.where("data", "simulate"),
             "a network has no true parameters to simulate from: name the equations in data.simulate.model",
         )
-    dosed = {dose.state for e in blank for dose in e.doses}
-    if dosed:
-        system = replace(system, dosing=replace(described.dosing, states=tuple(s for s in states if s in dosed)))
+    system = with_doses(system, described, blank)
     shared = {name: values[0] for name, values in truth.items() if len(set(values)) == 1 and name not in constants}
     # What all experiments have in common is put into the equations; the rest are columns.
     system = system.bind(shared)

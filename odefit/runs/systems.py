@@ -10,6 +10,7 @@ import sympy as sp
 
 from odefit.config.load import LoadedConfig
 from odefit.config.model import ModelSection
+from odefit.data.experiments import Experiment
 from odefit.errors import ConfigError, Faults, ModelError
 from odefit.model import catalogue
 from odefit.model.formulas import free_names, parse_formula
@@ -389,6 +390,14 @@ def _declared(place: Place, states: tuple[str, ...], nominal: Mapping[str, float
             what = f"the column '{name}' has the name of a state or the time; call an initial value `{name}_0`"
             faults.add(place.loaded.where("data", "experiments"), what)
     return declared
+
+
+def with_doses(system: System, described: Described, experiments: Sequence[Experiment]) -> System:
+    """The system with the states that the experiments put doses into, if any do."""
+    dosed = {dose.state for e in experiments for dose in e.doses}
+    if not dosed:
+        return system
+    return replace(system, dosing=replace(described.dosing, states=tuple(s for s in system.states if s in dosed)))
 
 
 def with_constant_start(described: Described) -> System:

@@ -13,7 +13,7 @@ from torch import nn
 
 from odefit.config.schema import FitSection, WindowsSection
 from odefit.data.experiments import FloatArray
-from odefit.errors import ConfigError, Faults, SolveError
+from odefit.errors import ConfigError, SolveError
 from odefit.objective.kind import is_least_squares
 from odefit.objective.likelihood import Likelihood, ProfileLikelihood
 from odefit.objective.linearised import Linearisation
@@ -64,7 +64,6 @@ def plan_of(assembly: Assembly) -> Plan:
     """The training that the config asks for, or that suits its network. Raises ConfigError."""
     section = assembly.loaded.config.fit
     if assembly.networks is None:
-        _refuse_network_keys(assembly)
         return Plan(whole=section.epochs or WHOLE["adam"])
     size = sum(weights.numel() for weights in assembly.networks.parameters())
     optimizer: Optimizer
@@ -97,14 +96,6 @@ def plan_of(assembly: Assembly) -> Plan:
 def _window_options(windows: WindowsSection) -> dict[str, Any]:
     given = windows.model_dump(exclude={"finish"})
     return {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
-
-
-def _refuse_network_keys(assembly: Assembly) -> None:
-    faults, section = Faults(), assembly.loaded.config.fit
-    for key in ("match", "windows"):
-        if getattr(section, key) is not None:
-            faults.add(assembly.loaded.where("fit", key), "is for models with a network; remove it")
-    faults.check()
 
 
 def train(assembly: Assembly, progress: Progress, plan: Plan | None = None, memory: Memory | None = None) -> Found:
