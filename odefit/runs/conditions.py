@@ -26,16 +26,10 @@ def conditions_of(loaded: LoadedConfig) -> Conditions | None:
     return conditions_from_mapping(section, functools.partial(loaded.where, "data", "experiments"))
 
 
-def constant_names(loaded: LoadedConfig) -> tuple[str, ...]:
-    """What formulas may name because the table of experiments gives it a number."""
-    conditions = conditions_of(loaded)
-    return () if conditions is None else tuple(conditions.constants)
-
-
 def under_conditions(
-    loaded: LoadedConfig, experiments: Sequence[Experiment], states: Sequence[str]
+    loaded: LoadedConfig, experiments: Sequence[Experiment], states: Sequence[str], conditions: Conditions | None
 ) -> tuple[Experiment, ...]:
-    """The experiments with all that the config says of them beside their measurements.
+    """The experiments with all that the config says of them beside their measurements; conditions: see `conditions_of`.
 
     Raises ConfigError or DataError with all faults found.
     """
@@ -45,7 +39,6 @@ def under_conditions(
     found = list(experiments)
     faults = Faults()
     with faults.catching():
-        conditions = conditions_of(loaded)
         if conditions is not None:
             # An empty cell leaves a parameter to the parameters section, and an initial value to be estimated.
             optional = {*loaded.config.parameters, *(f"{state}_0" for state in states)}

@@ -129,7 +129,7 @@ def measurements(loaded: LoadedConfig, described: Described) -> tuple[tuple[Expe
         start=data.start,
         where=loaded.where("data", "csv"),
     )
-    return under_conditions(loaded, experiments, described.system.states), None
+    return under_conditions(loaded, experiments, described.system.states, described.conditions), None
 
 
 def search(assembly: Assembly, progress: Progress, memory: Memory | None = None) -> Found:

@@ -122,7 +122,7 @@ def load_run(path: Path | str) -> Run:
                 start=loaded.config.data.start,
             )
         )
-        measured = under_conditions(loaded, measured, described.system.states)
+        measured = under_conditions(loaded, measured, described.system.states, described.conditions)
         assembly = assemble(loaded, described, measured)
     except RunError:
         raise

@@ -20,7 +20,7 @@ from odefit.engines.choice import make_engine
 from odefit.errors import ConfigError, Faults, RunError, SolveError
 from odefit.model.functions import numpy_function
 from odefit.model.system import System
-from odefit.runs.conditions import conditions_of, under_conditions
+from odefit.runs.conditions import under_conditions
 from odefit.runs.scatter import Scatter, read_scatter
 from odefit.runs.systems import (
     FORMULA,
@@ -131,7 +131,7 @@ def _scattered(
 def _blank(loaded: LoadedConfig, section: SimulateSection, described: Described) -> tuple[Experiment, ...]:
     """The experiments under their conditions, before anything is measured."""
     times = times_of(section)
-    conditions = conditions_of(loaded)
+    conditions = described.conditions
     names = [str(k + 1) for k in range(section.experiments or 1)]
     if conditions is not None:
         names = list(conditions.experiments)
@@ -147,7 +147,7 @@ def _blank(loaded: LoadedConfig, section: SimulateSection, described: Described)
         where = loaded.where("data", "start")
         raise ConfigError(where, f"is {start:g}, later than the first of the simulated times, {times[0]:g}")
     experiments = [Experiment(name, times, blank, start) for name in names]
-    return under_conditions(loaded, experiments, described.system.states)
+    return under_conditions(loaded, experiments, described.system.states, conditions)
 
 
 def _named(

@@ -10,12 +10,13 @@ import sympy as sp
 
 from odefit.config.load import LoadedConfig
 from odefit.config.model import ModelSection
+from odefit.data.conditions import Conditions
 from odefit.data.experiments import Experiment
 from odefit.errors import ConfigError, Faults, ModelError
 from odefit.model import catalogue
 from odefit.model.formulas import free_names, parse_formula
 from odefit.model.system import TIME, Dosing, Event, Network, System, symbol
-from odefit.runs.conditions import constant_names
+from odefit.runs.conditions import conditions_of
 
 ESTIMATE, FIRST, GIVEN, FORMULA = "estimate", "first", "given", "formula"
 
@@ -30,6 +31,7 @@ class Described:
     ties: parameters with a formula, in terms of free ones and of constants; the system no longer names them.
     dosing: lag and fraction of doses.
     unused: parameters of the config that no formula of the model names.
+    conditions: the table of experiments, if there is one.
     """
 
     system: System
@@ -40,6 +42,7 @@ class Described:
     dosing: Dosing = field(default_factory=lambda: Dosing(()))
     time_span: tuple[float, float] | None = None
     unused: tuple[str, ...] = ()
+    conditions: Conditions | None = None
 
 
 def initial_name(state: str) -> str:
@@ -65,13 +68,15 @@ class Place:
         return tuple(self.loaded.config.data.inputs)
 
 
-def describe_system(loaded: LoadedConfig, constants: Sequence[str] | None = None) -> Described:
-    """Read every formula of the config's model. Raises ConfigError with all faults found.
+def describe_system(loaded: LoadedConfig) -> Described:
+    """Read every formula of the config's model, and the table of experiments, whose constants they may name.
 
-    constants: names that the table of experiments gives numbers to; default: read there.
+    Raises ConfigError or DataError with all faults found.
     """
-    names = constant_names(loaded) if constants is None else tuple(constants)
-    return _Reader(Place(loaded, loaded.config.model, ("model",), tuple(loaded.config.parameters), names)).describe()
+    conditions = conditions_of(loaded)
+    names = () if conditions is None else tuple(conditions.constants)
+    place = Place(loaded, loaded.config.model, ("model",), tuple(loaded.config.parameters), names)
+    return replace(_Reader(place).describe(), conditions=conditions)
 
 
 def describe_simulated(loaded: LoadedConfig, described: Described, constants: Sequence[str] = ()) -> Described:
