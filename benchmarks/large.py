@@ -1,6 +1,6 @@
 """Long and large: 10,000 experiments, a million rows, a training whose memory must not grow.
 
-    python benchmarks/large.py [--experiments 10000] [--rows 1000000] [--epochs 2000 20000] [--profile]
+    python benchmarks/large.py [--experiments 10000] [--rows 1000000] [--own 300] [--profile]
 
 Each part runs in a process of its own, so that its memory is its own. 1,000 starts are the matter of starts.py.
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import cProfile
-import gc
 import math
 import multiprocessing
 import os
@@ -18,7 +17,6 @@ import resource
 import sys
 import tempfile
 import time
-import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,7 +66,7 @@ def write_experiments(path: Path, experiments: int, times: int = TIMES) -> None:
             file.writelines(f"e{e},{a:.3f},{b:.5f}\n" for a, b in zip(t.tolist(), x.tolist(), strict=True))
 
 
-def many_experiments(folder: str, initial: str, by: str, derivatives: bool, profile: bool) -> list[str]:
+def many_experiments(folder: str, initial: str, by: str, profile: bool) -> list[str]:
     """Read, assemble, one value, one evaluation with derivatives: the cells of one line."""
     from odefit.config.load import load_config
     from odefit.objective.likelihood import Likelihood
@@ -101,16 +99,67 @@ def many_experiments(folder: str, initial: str, by: str, derivatives: bool, prof
     found.append(duration(time.perf_counter() - begun))
     assert math.isfinite(value), likelihood.failure
     begun = time.perf_counter()
-    if derivatives:
-        assert likelihood.evaluate(u).is_finite
-        found.append(duration(time.perf_counter() - begun))
-    else:
-        rows = sum(len(e.times) for e in assembly.problem.experiments)
-        found.append(f"not tried: A would take {rows * len(u) * 8 / 1e9:.0f} GB")
+    assert likelihood.evaluate(u).is_finite
+    found.append(duration(time.perf_counter() - begun))
     found += [str(len(u)), f"{megabytes() - before:.0f} MB"]
     if profile:
         pstats.Stats(profiler).sort_stats("cumulative").print_stats(15)
     return found
+
+
+def whole_fit(folder: str, initial: str, by: str) -> list[str]:
+    """A fit with its report and its files, but no pictures."""
+    from odefit.runs.fitting import fit
+
+    path = Path(folder) / "c.yaml"
+    path.write_text(LOGISTIC.format(initial=initial, by=by))
+    begun, used = time.perf_counter(), time.process_time()
+    run = fit(path, out=Path(folder) / "run", overwrite=True)
+    seconds, used = time.perf_counter() - begun, time.process_time() - used
+    r = run.result.estimates["r"]
+    assert r.value is not None
+    assert abs(r.value - 0.7) < 0.01
+    iterations = len((run.path / "history.csv").read_text().splitlines()) - 2
+    return [
+        f"{run.result.objective.n_estimated:,}",
+        run.result.status,
+        str(iterations),
+        duration(run.result.seconds),
+        duration(seconds),
+        duration(used),
+        f"{megabytes():.0f} MB",
+    ]
+
+
+def both_forms(folder: str) -> list[list[str]]:
+    """What an optimizer does with A beside evaluating it: its model, the full step and one within a radius."""
+    from odefit.config.load import load_config
+    from odefit.objective.likelihood import Likelihood
+    from odefit.optimizers.arrow import ArrowModel
+    from odefit.optimizers.local_model import LocalModel
+    from odefit.runs.fitting import prepare
+    from odefit.uncertainty.covariance import fisher_covariance
+
+    path = Path(folder) / "c.yaml"
+    path.write_text(LOGISTIC.format(initial="estimate", by=", by: experiment"))
+    problem = prepare(load_config(path))[0].problem
+    table = problem.table
+    u, (low, high) = table.search(table.values), table.search_bounds()
+    found, steps, errors = [], [], []
+    for blocks, kind in ((False, LocalModel), (True, ArrowModel)):
+        here = Likelihood(problem, blocks).evaluate(u)
+        begun = time.perf_counter()
+        model = kind.at(u, here, np.ones(len(u)), low, high)
+        full = model.damped(0.0)
+        steps.append(np.concatenate([full, model.step(0.3 * float(np.linalg.norm(full)))]))
+        seconds = time.perf_counter() - begun
+        begun = time.perf_counter()
+        errors.append(fisher_covariance(here.A, table.estimated_names).standard_errors)
+        found.append([seconds, time.perf_counter() - begun])
+    differences = [np.abs(y - x).max() / np.abs(x).max() for x, y in (steps, errors)]
+    rows = [[duration(t) for t in times] for times in found]
+    ratios = [f"{x / y:.0f} times less, equal to {d:.0e}" for x, y, d in zip(*found, differences, strict=True)]
+    return [["matrix", *rows[0]], ["arrow", *rows[1]], ["", *ratios]]
 
 
 def many_rows(path: str) -> tuple[float, float]:
@@ -140,41 +189,11 @@ def write_rows(path: Path, rows: int, long: bool) -> None:
             file.writelines(f"e{k // 1000},{k % 1000 * 0.01:.2f},{a:.6f},{b:.6f}\n" for k, (a, b) in enumerate(values))
 
 
-def long_training(folder: str, epochs: int) -> tuple[float, float, float]:
-    """Seconds; megabytes that a training of so many epochs leaves allocated, its history included; and at its most."""
-    import torch
-
-    from odefit.config.load import load_config
-    from odefit.data.dataset import data_loader
-    from odefit.objective.training import TrainingObjective
-    from odefit.optimizers.adam import AdamOptions, minimize_adam
-    from odefit.runs.fitting import prepare
-
-    path = Path(folder) / "t.yaml"
-    path.write_text("model: {equations: {x: -k*x}, initial: {x: 1}}\nparameters: {k: 0.5}\ndata: {csv: t.csv}\n")
-    (Path(folder) / "t.csv").write_text("time,x\n0,1\n1,0.6\n2,0.4\n")
-    problem = prepare(load_config(path))[0].problem
-    module = TrainingObjective(
-        problem, torch.nn.ModuleDict(), "mse", torch.as_tensor(problem.table.search(problem.table.values))
-    )
-    batches = data_loader(problem.experiments, None, torch.Generator())
-    minimize_adam(module, batches, AdamOptions(epochs=50))  # whatever is made once
-    gc.collect()
-    tracemalloc.start()
-    begun = time.perf_counter()
-    training = minimize_adam(module, batches, AdamOptions(epochs=epochs, learning_rate=1e-4))
-    seconds = time.perf_counter() - begun
-    gc.collect()
-    now, most = tracemalloc.get_traced_memory()
-    assert len(training.history) == epochs
-    return seconds, now / 1e6, most / 1e6
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--experiments", type=int, default=10_000)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--epochs", type=int, nargs=2, default=[2_000, 20_000])
+    parser.add_argument("--own", type=int, default=300, help="experiments of which the matrix is decomposed, too")
     parser.add_argument("--profile", action="store_true", help="show where the assembly spends its time")
     chosen = parser.parse_args()
     describe_machine()
@@ -183,15 +202,23 @@ def main() -> None:
         write_experiments(folder / "d.csv", chosen.experiments)
         size = (folder / "d.csv").stat().st_size / 1e6
         kinds = {
-            "initial values from the first rows": ("first", "", True),
-            "an initial value estimated for each": ("estimate", "", False),
-            "and K for each": ("estimate", ", by: experiment", False),
+            "initial values from the first rows": ("first", ""),
+            "an initial value estimated for each": ("estimate", ""),
+            "and K for each": ("estimate", ", by: experiment"),
         }
         rows = [
             [kind, *own_process(many_experiments, name, *setting, chosen.profile)] for kind, setting in kinds.items()
         ]
         header = ("", "read", "assemble", "value", "with derivatives", "parameters", "memory")
         show(f"{chosen.experiments} experiments of {TIMES} rows ({size:.0f} MB)", header, rows)
+
+        rows = [[kind, *own_process(whole_fit, name, *setting)] for kind, setting in kinds.items()]
+        header = ("", "parameters", "", "iterations", "fit", "with report and files", "of this CPU", "memory")
+        show("The whole fit", header, rows)
+
+        write_experiments(folder / "d.csv", chosen.own)
+        rows = own_process(both_forms, name)
+        show(f"{chosen.own} experiments of {TIMES} rows, 2 values each", ("A", "model, 2 steps", "covariance"), rows)
 
         rows = []
         for layout in ("wide", "long"):
@@ -200,15 +227,6 @@ def main() -> None:
             seconds, memory = own_process(many_rows, str(folder / "rows.csv"))
             rows.append([layout, f"{size:.0f} MB", duration(seconds), f"{memory:.0f} MB", f"{memory / size:.1f}"])
         show(f"A CSV file of {chosen.rows} rows", ("layout", "file", "read", "memory", "times the file"), rows)
-
-        found = [own_process(long_training, name, epochs) for epochs in chosen.epochs]
-        rows = [
-            [n, duration(s), f"{now:.2f} MB", f"{most:.2f} MB"]
-            for n, (s, now, most) in zip(chosen.epochs, found, strict=True)
-        ]
-        show("A training of many epochs", ("epochs", "time", "left", "at most"), rows)
-        (low, high), growth = chosen.epochs, found[1][1] - found[0][1]
-        print(f"{1e6 * growth / (high - low):.0f} bytes per epoch (a line of the history)")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import logging
 import math
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from odefit.runs.results import Estimate, Result, Score
 
 PLAIN_LINES = 10
+MOST_ROWS, MOST_ALIKE = 60, 10
+"""Of more estimates, those of groups with more members are not shown."""
 SHOWN_ESTIMATES = 4
 
 
@@ -120,9 +123,13 @@ def number(value: float | None, digits: int = 5) -> str:
 
 
 def estimates_table(result: Result) -> Table:
-    """Estimate, standard error, 95 % interval; and truth and relative error where the truth is known."""
+    """Estimate, standard error, 95 % interval; and truth and relative error where the truth is known.
+
+    Of many, those that single experiments have for themselves are only counted.
+    """
     truth = result.truth or {}
-    known = [name for name in result.estimates if name in truth]
+    shown = _shown(result.estimates)
+    known = [name for name in shown if name in truth]
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("parameter", no_wrap=True)
     for title in ("estimate", "std. error", "95 % interval"):
@@ -130,11 +137,11 @@ def estimates_table(result: Result) -> Table:
     if known:
         table.add_column("truth", justify="right", no_wrap=True)
         table.add_column("error", justify="right", no_wrap=True)
-    units = any(e.unit for e in result.estimates.values())
+    units = any(e.unit for e in shown.values())
     if units:
         table.add_column("unit")
     table.add_column("")
-    for name, e in result.estimates.items():
+    for name, e in shown.items():
         digits = _digits(e.value, e.standard_error)
         interval = f"{number(e.interval[0], digits)} … {number(e.interval[1], digits)}" if e.interval else "–"
         # Not as markup: `x_0[mug]` would lose its brackets.
@@ -150,7 +157,17 @@ def estimates_table(result: Result) -> Table:
             row.append(escape(e.unit or ""))
         row.append(escape(_remark(e)))
         table.add_row(*row)
+    if len(shown) < len(result.estimates):
+        table.add_row(f"and {len(result.estimates) - len(shown):,} more in parameters.csv")
     return table
+
+
+def _shown(estimates: Mapping[str, Estimate]) -> Mapping[str, Estimate]:
+    """All where they are few, else without the `x_0[mug]` of which there are many."""
+    if len(estimates) <= MOST_ROWS:
+        return estimates
+    sizes = Counter(name.partition("[")[0] for name in estimates if name.endswith("]"))
+    return {n: e for n, e in estimates.items() if not n.endswith("]") or sizes[n.partition("[")[0]] <= MOST_ALIKE}
 
 
 def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
@@ -199,9 +216,10 @@ def summary_line(result: Result) -> str:
 
 
 def score_lines(result: Result) -> list[str]:
-    """How well measurements are predicted that the fit did not see, a line each for hold-out and cross-validation."""
-    both = (("held out", result.hold_out), ("cross-validation", result.cross_validation))
-    return [f"{what}: {_score(score)}" for what, score in both if score is not None]
+    """How well measurements are predicted that the fit did not see: hold-out, cross-validation, series set aside."""
+    scores = [("held out", result.hold_out), ("cross-validation", result.cross_validation)]
+    scores += [(f"series set aside, {part}", score) for part, score in (result.validation or {}).items()]
+    return [f"{what}: {_score(score)}" for what, score in scores if score is not None]
 
 
 def _score(score: Score) -> str:

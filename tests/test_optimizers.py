@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from odefit.objective.score import Evaluation
 from odefit.optimizers.base import Objective, Outcome
 from odefit.optimizers.lbfgs import minimize_lbfgs
-from odefit.optimizers.least_squares import LocalModel, Point, minimize_least_squares
+from odefit.optimizers.least_squares import minimize_least_squares
+from odefit.optimizers.local_model import LocalModel
 from odefit.optimizers.sampling import sampling_box, screen, start_points
 
 Array = NDArray[np.float64]
@@ -207,7 +208,7 @@ def test_the_step_at_bounds_is_the_bounded_minimum() -> None:
         z = rng.normal(size=9)
         size = 10.0 ** rng.uniform(-1, 1, P)
         low, high = -rng.exponential(size=P), rng.exponential(size=P)
-        model = LocalModel.at(Point(np.zeros(P), 0.0, Evaluation(0.0, z, A)), size, low * size, high * size)
+        model = LocalModel.at(np.zeros(P), Evaluation(0.0, z, A), size, low * size, high * size)
         damping = 0.0 if trial % 2 else 10.0 ** rng.uniform(-4, 2)
         p = model.damped(damping)
         rows = np.vstack([A * size, np.sqrt(damping) * np.eye(P)])
@@ -224,7 +225,7 @@ def test_the_step_meets_the_radius() -> None:
         P = int(rng.integers(1, 6))
         A, z = rng.normal(size=(8, P)) * 10.0 ** rng.uniform(-4, 4, P), rng.normal(size=8)
         bound = rng.exponential(size=P) * 3
-        model = LocalModel.at(Point(np.zeros(P), 0.0, Evaluation(0.0, z, A)), np.ones(P), -bound, bound)
+        model = LocalModel.at(np.zeros(P), Evaluation(0.0, z, A), np.ones(P), -bound, bound)
         full = np.linalg.norm(model.damped(0.0))
         radius = full * 10.0 ** rng.uniform(-4, 0)
         p = model.step(float(radius))

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odefit.data.experiments import FloatArray
+from odefit.objective.blocks import BlockRows, Rows
+from odefit.objective.elimination import Elimination, reduce
 
 SOFT = 1e-5
 LEAST, MOST = 0.03, 2.0
@@ -39,14 +41,17 @@ def information_row(r: FloatArray) -> tuple[FloatArray, FloatArray]:
     return r / np.maximum(np.abs(r), SOFT), np.ones_like(r)
 
 
-def sharpened(z: FloatArray, a: FloatArray, kinked: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
+def sharpened(z: FloatArray, a: Rows, kinked: NDArray[np.bool_]) -> tuple[FloatArray, Rows]:
     """z [M] and A [M, P] with the better curvature in the rows that are `kinked` [M]: those of `touching_row`."""
     w = z * z  # |r|, or less within the rounding
-    if not np.isfinite(z).all() or not np.isfinite(a).all():
+    if not np.isfinite(z).all() or not (a.is_finite if isinstance(a, BlockRows) else np.isfinite(a).all()):
         return z, a
-    balance = z - a @ np.linalg.lstsq(a, z, rcond=None)[0]
+    if isinstance(a, BlockRows):
+        balance = z + a.times(Elimination(reduce(a, z)).solve(0.0))
+    else:
+        balance = z - a @ np.linalg.lstsq(a, z, rcond=None)[0]
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.clip(balance * np.sign(z) / np.sqrt(w), -1.0, 1.0)
         factor = np.where(kinked & (w > SOFT), np.clip(1 - share, LEAST, MOST), 1.0)
     k = np.sqrt(factor)
-    return z / k, a * k[:, None]
+    return z / k, a.scaled(k) if isinstance(a, BlockRows) else a * k[:, None]

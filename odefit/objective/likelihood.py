@@ -21,7 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odefit.data.experiments import FloatArray
+from odefit.objective.blocks import only_columns
 from odefit.objective.cells import Cells, Part, cells_of
+from odefit.objective.columns import Columns, LocalRows, stacked
 from odefit.objective.kinks import sharpened
 from odefit.objective.observation import Moments
 from odefit.objective.priors import Prior
@@ -35,8 +37,10 @@ IMPOSSIBLE = "a parameter has a value that its prior excludes"
 class Likelihood:
     """-ln p(data | theta) - ln p(theta) as a function of the search vector u [P] of the problem's table."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, blocks: bool | None = None) -> None:
+        """blocks: whether A is in arrow form (blocks.py) if it can be; default where that pays."""
         self.problem = problem
+        self.blocks = blocks
         self.failure: str | None = None
         """Why the last evaluation was infinite, as a sentence; None where it was not."""
 
@@ -46,22 +50,9 @@ class Likelihood:
         return cells_of(self.problem)
 
     @cached_property
-    def _columns(self) -> NDArray[np.intp]:
-        """Position in u of each sensitive local symbol, [E, K]; P (one past the end) where it is a constant."""
-        problem = self.problem
-        where = np.full(len(problem.table) + 1, len(problem.table.estimated), dtype=np.intp)
-        where[problem.table.estimated] = np.arange(len(problem.table.estimated))
-        local = [problem.binding.symbols.index(name) for name in problem.observation.sensitive]
-        return where[problem.binding.index[:, local]]
-
-    @cached_property
-    def _plain_columns(self) -> NDArray[np.intp] | None:
-        """Position in u of each sensitive symbol, [K], where all experiments agree and no two share a parameter."""
-        columns = self._columns
-        first = columns[0] if len(columns) else columns.reshape(-1)
-        if (columns != first).any() or len(set(first.tolist())) < len(first):
-            return None
-        return first
+    def columns(self) -> Columns:
+        """Where derivatives to the sensitive local symbols go in A, and which form it has."""
+        return Columns(self.problem, self.blocks)
 
     @cached_property
     def _priors(self) -> list[tuple[int, int, Prior]]:
@@ -76,7 +67,8 @@ class Likelihood:
         return kinked if kinked.any() else None
 
     def moments(self, u: FloatArray, derivatives: bool) -> list[Moments] | None:
-        """m, s and, when asked, their derivatives to u [rows, P]; None (and `failure`) where the model fails."""
+        """m, s and, when asked, their derivatives to the sensitive local symbols [R, K] (of which `columns.where` says
+        what they are in u); None (and `failure`) where the model fails."""
         problem = self.problem
         self.failure = None
         theta = problem.table.natural(u)
@@ -90,30 +82,7 @@ class Likelihood:
                 return None
         y = np.concatenate([trajectory.y for trajectory in trajectories])
         dy = np.concatenate([tr.dy for tr in trajectories if tr.dy is not None]) if derivatives else None
-        moments = problem.observation.moments(y, problem.times, problem.rows(local), dy)
-        if not derivatives:
-            return moments
-        slope = problem.table.transforms.derivative(u)
-        return [Moments(o.m, o.s, self._to_search(o.dm, slope), self._to_search(o.ds, slope)) for o in moments]
-
-    def _to_search(self, local: FloatArray | None, slope: FloatArray) -> FloatArray | None:
-        """Derivatives to local symbols [R, K] -> derivatives to u [R, P]."""
-        if local is None:
-            return None
-        n = len(slope)
-        out = np.zeros((len(local), n + 1))
-        with np.errstate(over="ignore", invalid="ignore"):
-            if self._plain_columns is not None:
-                out[:, self._plain_columns] = local
-                return out[:, :n] * slope
-            rows = np.arange(len(local))
-            # One symbol after the other: two of them may be the same parameter.
-            for k, column in enumerate(self._columns.T):
-                if (column == column[0]).all():
-                    out[:, column[0]] += local[:, k]
-                else:
-                    out[rows, column[self.problem.owner]] += local[:, k]
-            return out[:, :n] * slope
+        return problem.observation.moments(y, problem.times, problem.rows(local), dy)
 
     def value(self, u: FloatArray) -> float:
         """The negative log posterior at u; inf where the model fails."""
@@ -148,8 +117,7 @@ class Likelihood:
         if not math.isfinite(total):
             self.failure = IMPOSSIBLE
             return failed(len(u))
-        rows = _Rows()
-        rows.add(*self._prior_rows(u, expected), self._kinked_priors)
+        rows, owner = _Rows(), self.problem.owner
         with np.errstate(all="ignore"):
             for cells, observed in zip(self.cells, moments, strict=True):
                 given = None if cells.theta is None else scales.get(cells.theta)
@@ -159,22 +127,33 @@ class Likelihood:
                 total += float(family.nll(d, m, s).sum()) + cells.constant
                 if observed.dm is not None:
                     z, root = (family.location if expected else family.search_location)(d, m, s)
-                    rows.add(
-                        z, observed.dm[part.rows] * root[:, None], None if family.is_smooth else np.ones(len(z), bool)
-                    )
+                    rows.add(z, observed.dm[part.rows] * root[:, None], owner[part.rows], not family.is_smooth)
                 if observed.ds is not None and given is None:
                     z, root = family.scale(d, m, s)
-                    rows.add(z, observed.ds[part.rows] * root[:, None])
+                    rows.add(z, observed.ds[part.rows] * root[:, None], owner[part.rows])
                 if cells.censored is not None:
                     f, z, a = self._censored(cells, cells.censored, observed, derivatives)
                     total += f
-                    rows.add(z, a)
+                    if derivatives:
+                        rows.add(z, a, owner[cells.censored.rows])
         if not math.isfinite(total):
             self.failure = self._not_finite(moments)
             return failed(len(u))
         if not derivatives:
             return Evaluation(total, np.zeros(0), np.zeros((0, len(u))))
-        return rows.evaluation(total, sharpen=not expected)
+        return self._evaluation(total, rows, u, expected)
+
+    def _evaluation(self, value: float, rows: _Rows, u: FloatArray, expected: bool) -> Evaluation:
+        """z and A: the rows of the priors, and those of the data."""
+        prior_z, single = self._prior_rows(u, expected)
+        z = np.concatenate([prior_z, *rows.z])
+        slope = self.problem.table.transforms.derivative(u)
+        a = self.columns.rows(single, stacked(rows.parts, self.columns.where.shape[1]), slope)
+        kinked = [np.zeros(len(prior_z), dtype=bool) if self._kinked_priors is None else self._kinked_priors]
+        kinked += [np.full(len(part), flag) for part, flag in zip(rows.z, rows.kinked, strict=True)]
+        if not expected and any(k.any() for k in kinked):
+            z, a = sharpened(z, a, np.concatenate(kinked))
+        return Evaluation(value, z, a)
 
     def _censored(
         self, cells: Cells, part: Part, observed: Moments, derivatives: bool
@@ -182,11 +161,10 @@ class Likelihood:
         """The sum of -ln P of the censored cells of an observable, and their rows of z and A."""
         s = cells.second(part, observed)
         tail = cells.family.tail(part.side, part.values, observed.m[part.rows], s)
-        n = len(self.problem.table.estimated)
         if not derivatives:
-            return float(tail.f.sum()), np.zeros(0), np.zeros((0, n))
+            return float(tail.f.sum()), np.zeros(0), np.zeros((0, 0))
         z, of_m, of_s = tail.row()
-        a = np.zeros((len(z), n))
+        a = np.zeros((len(z), self.columns.where.shape[1]))
         for slopes, factor in ((observed.dm, of_m), (observed.ds, of_s)):
             if slopes is not None:
                 a += slopes[part.rows] * factor[:, None]
@@ -213,15 +191,14 @@ class Likelihood:
         theta = self.problem.table.natural(u)
         return sum(prior.value(float(theta[i])) for _, i, prior in self._priors)
 
-    def _prior_rows(self, u: FloatArray, expected: bool) -> tuple[FloatArray, FloatArray]:
-        z, rows = np.zeros(len(self._priors)), np.zeros((len(self._priors), len(u)))
-        if self._priors:
-            table = self.problem.table
-            theta, slope = table.natural(u), table.transforms.derivative(u)
-            for row, (column, position, prior) in enumerate(self._priors):
-                z[row], a = prior.score(float(theta[position]), expected)
-                rows[row, column] = a * slope[column]
-        return z, rows
+    def _prior_rows(self, u: FloatArray, expected: bool) -> tuple[FloatArray, list[tuple[int, float]]]:
+        """z, and the one entry (column, value) that a row of A has, of every prior."""
+        if not self._priors:
+            return np.zeros(0), []
+        table = self.problem.table
+        theta, slope = table.natural(u), table.transforms.derivative(u)
+        found = [(column, *prior.score(float(theta[i]), expected)) for column, i, prior in self._priors]
+        return np.array([z for _, z, _ in found]), [(column, a * float(slope[column])) for column, _, a in found]
 
     def residual_sum(self, u: FloatArray) -> float:
         """Sum of squared residuals on the noise models' own scales (logarithms for log-normal noise, else the natural
@@ -280,25 +257,17 @@ class Likelihood:
 
 
 class _Rows:
-    """z and A as they grow, block by block, and which rows are those of absolute values (none by default)."""
+    """z and the rows of A as they grow, part by part, and which parts are those of absolute values."""
 
     def __init__(self) -> None:
         self.z: list[FloatArray] = []
-        self.a: list[FloatArray] = []
-        self.kinked: dict[int, NDArray[np.bool_]] = {}
+        self.parts: list[LocalRows] = []
+        self.kinked: list[bool] = []
 
-    def add(self, z: FloatArray, a: FloatArray, kinked: NDArray[np.bool_] | None = None) -> None:
-        if kinked is not None:
-            self.kinked[len(self.z)] = kinked
+    def add(self, z: FloatArray, slopes: FloatArray, experiment: NDArray[np.intp], kinked: bool = False) -> None:
         self.z.append(z)
-        self.a.append(a)
-
-    def evaluation(self, value: float, sharpen: bool) -> Evaluation:
-        z, a = np.concatenate(self.z), np.concatenate(self.a)
-        if sharpen and self.kinked:
-            blocks = [self.kinked.get(k, np.zeros(len(block), dtype=bool)) for k, block in enumerate(self.z)]
-            z, a = sharpened(z, a, np.concatenate(blocks))
-        return Evaluation(value, z, a)
+        self.parts.append(LocalRows(slopes, experiment))
+        self.kinked.append(kinked)
 
 
 def failed(n: int) -> Evaluation:
@@ -395,4 +364,4 @@ class ProfileLikelihood:
         if moments is None:
             return failed(len(u))
         plain = full.assemble(complete, moments, self._scales(moments), derivatives)
-        return Evaluation(plain.value, plain.z, plain.A[:, self.free])
+        return Evaluation(plain.value, plain.z, only_columns(plain.A, self.free) if self.sigmas else plain.A)

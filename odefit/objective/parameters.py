@@ -6,7 +6,7 @@ theta holds every parameter, fixed ones included; u holds the estimated ones onl
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -92,6 +92,11 @@ class ParameterTable:
     def search(self, theta: FloatArray) -> FloatArray:
         """u [P] at theta [N]."""
         return self.transforms.search(theta[self.estimated])
+
+    def natural_slopes(self, theta: FloatArray, names: Sequence[str]) -> FloatArray:
+        """dtheta/du of some estimated parameters at theta [N]: what turns a covariance of u into one of theta."""
+        position = {name: k for k, name in enumerate(self.estimated_names)}
+        return self.transforms.derivative(self.search(theta))[[position[name] for name in names]]
 
     def natural_tensor(self, u: Tensor) -> Tensor:
         """theta [N] at u [P], differentiable; the torch twin of `natural`."""

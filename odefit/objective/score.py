@@ -20,24 +20,32 @@ from dataclasses import dataclass
 import numpy as np
 
 from odefit.data.experiments import FloatArray
+from odefit.objective.blocks import BlockRows, Rows, adjoint, column_lengths
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """The objective at u [P] with its derivatives; see the module's docstring for z [M] and A [M, P].
 
+    A: a matrix, or (where many experiments have parameters of their own) its arrow form, see blocks.py.
     value: negative log posterior, or inf (never NaN) where the model fails; z and A do not matter then.
     """
 
     value: float
     z: FloatArray
-    A: FloatArray
+    A: Rows
 
     @property
     def gradient(self) -> FloatArray:
         """[P]"""
-        return self.A.T @ self.z
+        return adjoint(self.A, self.z)
+
+    @property
+    def lengths(self) -> FloatArray:
+        """Of the columns of A, [P]: 1 over the standard error of each parameter were all others known."""
+        return column_lengths(self.A)
 
     @property
     def is_finite(self) -> bool:
-        return bool(np.isfinite(self.value) and np.isfinite(self.z).all() and np.isfinite(self.A).all())
+        finite = self.A.is_finite if isinstance(self.A, BlockRows) else np.isfinite(self.A).all()
+        return bool(np.isfinite(self.value) and np.isfinite(self.z).all() and finite)

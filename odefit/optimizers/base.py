@@ -10,16 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odefit.data.experiments import FloatArray
+from odefit.objective.blocks import largest
 from odefit.objective.score import Evaluation
 
 FAILED_START = "The objective cannot be computed at the start; choose start values for which the model can be solved."
 OUT_OF_STEPS = "Not converged after {n} steps; raise the number of iterations, or start closer to the optimum."
 
 INTERRUPTED = "Interrupted by its caller; the best parameters so far are kept."
-DISAGREE = (
-    "No step lowers the objective although its gradient is not zero: its values and its derivatives disagree; "
-    "tighten the solver's tolerances."
-)
+DISAGREE = "No step lowers the objective although its gradient is not zero: its values and its derivatives disagree."
 
 Status = Literal["converged", "stopped", "failed"]
 
@@ -88,8 +86,8 @@ class Counter:
 def usable(here: Evaluation) -> bool:
     """Whether a step can be computed from `here`: no NaN, and no number whose square overflows."""
     # np.maximum, for Python's max loses a NaN that comes second.
-    largest = np.maximum(np.abs(here.z).max(initial=0.0), np.abs(here.A).max(initial=0.0))
-    return bool(np.isfinite(here.value) and largest < 1e150)
+    most = np.maximum(np.abs(here.z).max(initial=0.0), largest(here.A))
+    return bool(np.isfinite(here.value) and most < 1e150)
 
 
 def coordinate_steps(here: Evaluation, side: NDArray[np.int8]) -> tuple[FloatArray, FloatArray]:
@@ -97,7 +95,7 @@ def coordinate_steps(here: Evaluation, side: NDArray[np.int8]) -> tuple[FloatArr
 
     side: [P], see Outcome.at_bound; a component on a bound makes no step out of the box.
     """
-    curvature = np.einsum("mp,mp->p", here.A, here.A)
+    curvature = here.lengths**2
     steps = -here.gradient / np.where(curvature > 0, curvature, 1.0)
     steps = np.where(side * steps > 0, 0.0, steps)
     return steps, curvature * steps**2 / 2

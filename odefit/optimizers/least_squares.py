@@ -12,8 +12,8 @@ with fewer evaluations (benchmarks/optimizers.py); and the end is judged by the 
 and D. G. Watts, "A relative offset orthogonality convergence criterion" (Technometrics 23, 1981): the cosine
 of the angle between z and what A can change.
 
-A.T A is never formed: one thin SVD serves every radius of an iteration, and tells a rank-deficient problem,
-for which the shortest step is taken.
+A.T A is never formed: one decomposition of A serves every radius of an iteration, and tells a rank-deficient problem,
+for which the shortest step is taken (local_model.py, and for A in arrow form arrow.py).
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from odefit.data.experiments import FloatArray
+from odefit.objective.blocks import BlockRows
 from odefit.objective.score import Evaluation
+from odefit.optimizers.arrow import ArrowModel
 from odefit.optimizers.base import (
     DISAGREE,
     FAILED_START,
@@ -42,8 +43,8 @@ from odefit.optimizers.base import (
     typical_size,
     usable,
 )
+from odefit.optimizers.local_model import EPS, BoxModel, LocalModel, norm
 
-EPS = float(np.finfo(np.float64).eps)
 NOTHING_LEFT = "Nothing left to gain at the precision of the objective."
 
 ROUNDING = 1e-12
@@ -78,107 +79,6 @@ class Point:
     def energy(self) -> float:
         """|z|**2 / 2: what the best possible linear model could take away."""
         return float(self.here.z @ self.here.z) / 2
-
-
-@dataclass(frozen=True)
-class LocalModel:
-    """The quadratic model at one u, in p = d / size [P], reduced to its k singular values.
-
-    m(p) - f = |s * (V p) + c|**2 / 2 - |c|**2 / 2, for low <= p <= high (low <= 0 <= high).
-    """
-
-    s: FloatArray  # [k], positive
-    V: FloatArray  # [k, P], rows are orthonormal
-    c: FloatArray  # [k]
-    low: FloatArray
-    high: FloatArray
-
-    @classmethod
-    def at(cls, point: Point, size: FloatArray, lower: FloatArray, upper: FloatArray) -> LocalModel:
-        z, A = point.here.z, point.here.A
-        U, s, V = np.linalg.svd(A * size, full_matrices=False)
-        seen = s > max(A.shape) * EPS * s[:1]
-        return cls(s[seen], V[seen], U[:, seen].T @ z, (lower - point.u) / size, (upper - point.u) / size)
-
-    def decrease(self, p: FloatArray) -> float:
-        """How much the model falls along p."""
-        change = self.s * (self.V @ p)
-        return float(-(change @ self.c) - change @ change / 2)
-
-    def step(self, radius: float) -> FloatArray:
-        """The minimiser of the model in box and radius (which is met to 10 %)."""
-        p = self.damped(0.0)
-        norm = _norm(p)
-        if norm <= 1.1 * radius:
-            return p
-        # |p| falls as the damping rises, and 1/|p| is nearly linear in it: safeguarded secants.
-        low, high = 0.0, _norm((self.s * self.c) @ self.V) / radius
-        damping_before, norm_before = 0.0, norm
-        damping = 1e-3 * high
-        for _ in range(30):
-            p = self.damped(damping)
-            norm = _norm(p)
-            if 0.9 * radius <= norm <= 1.1 * radius:
-                break
-            low, high = (damping, high) if norm > radius else (low, damping)
-            rise = 1 / norm - 1 / norm_before if min(norm, norm_before) > 0 else 0.0
-            guess = damping + (1 / radius - 1 / norm) * (damping - damping_before) / rise if rise else -1.0
-            damping_before, norm_before = damping, norm
-            damping = guess if low < guess < high else max(np.sqrt(low * high), 1e-3 * high)
-        return p
-
-    def damped(self, damping: float) -> FloatArray:
-        """The minimiser of m(p) + damping |p|**2 / 2 in the box (the shortest one, for damping 0)."""
-        p = -(self.s / (self.s**2 + damping) * self.c) @ self.V
-        if (p >= self.low).all() and (p <= self.high).all():
-            return p
-        return self._damped_at_bounds(damping, p)
-
-    def _damped_at_bounds(self, damping: float, unbounded: FloatArray) -> FloatArray:
-        """Pivots between variables on a bound and free ones until all signs are right.
-
-        All wrong ones change sides at once as long as that makes them fewer, then one at a time (Júdice
-        and Pires 1994), which ends for every strictly convex problem.
-        """
-        B = np.vstack([self.s[:, None] * self.V, np.sqrt(damping) * np.eye(len(self.low))])
-        # Well damped, the normal equations lose nothing and are solved several times faster.
-        H = B.T @ B if damping > 1e-8 * self.s[0] ** 2 else None
-        target = np.concatenate([-self.c, np.zeros(len(self.low))])
-        p = np.zeros_like(self.low)
-        side = self._beyond(unbounded)
-        fewest, patience = len(p) + 1, 3
-        for _ in range(10 * len(p) + 10):
-            free = side == 0
-            p[~free] = np.where(side[~free] < 0, self.low[~free], self.high[~free])
-            if free.any():
-                rest = target - B[:, ~free] @ p[~free]
-                p[free] = (
-                    np.linalg.lstsq(B[:, free], rest, rcond=None)[0]
-                    if H is None
-                    else np.linalg.solve(H[np.ix_(free, free)], B[:, free].T @ rest)
-                )
-            error = B @ p - target
-            rounding = len(B) * EPS * (np.abs(B).T @ np.abs(error))
-            beyond = self._beyond(p)
-            wrong = (free & (beyond != 0)) | (side * (B.T @ error) > rounding)
-            count = int(wrong.sum())
-            if count == 0:
-                break
-            if count < fewest:
-                fewest, patience = count, 3
-            else:
-                patience -= 1
-            if patience <= 0:
-                wrong[: np.flatnonzero(wrong)[-1]] = False
-            side = np.where(wrong, np.where(free, beyond, 0), side)
-        return np.clip(p, self.low, self.high)
-
-    def _beyond(self, p: FloatArray) -> NDArray[np.int8]:
-        return (p > self.high).astype(np.int8) - (p < self.low).astype(np.int8)
-
-
-def _norm(x: FloatArray) -> float:
-    return float(np.sqrt(x @ x))
 
 
 @dataclass(frozen=True)
@@ -279,7 +179,7 @@ class _Search:
 
     def improve(self, point: Point) -> Point | Ending:
         """The next point, from steps in ever smaller radii until one is good; or why there is none."""
-        model = LocalModel.at(point, self.size, self.lower, self.upper)
+        model = self.model(point)
         full = model.damped(0.0)
         promise = model.decrease(full)
         if promise <= self.tolerances.gtol**2 * point.energy:
@@ -293,7 +193,7 @@ class _Search:
                 return Ending("converged", NOTHING_LEFT)
             if self.n_tried >= self.tolerances.max_iterations:
                 return Ending("stopped", OUT_OF_STEPS.format(n=self.n_tried))
-            within = _norm(full) <= self.radius
+            within = norm(full) <= self.radius
             p = full if within else model.step(self.radius)
             u = self.move(point.u, p, model)
             if self.is_still(point.u, u):
@@ -302,10 +202,15 @@ class _Search:
                 return Ending("stopped", DISAGREE)
             self.n_tried += 1
             trial = self.attempt(point, u, model.decrease(p))
-            self.resize(_norm(p), trial.ratio)
+            self.resize(norm(p), trial.ratio)
             if trial.point is not None and trial.ratio > 1e-4:
                 return trial.point
         raise AssertionError("unreachable")
+
+    def model(self, point: Point) -> BoxModel:
+        """The quadratic model there, in the form that A has."""
+        kind = ArrowModel if isinstance(point.here.A, BlockRows) else LocalModel
+        return kind.at(point.u, point.here, self.size, self.lower, self.upper)
 
     def stalls(self, promise: float) -> bool:
         """Whether steps are taken, and yet do not bring down what the model promises: it promises its own errors."""
@@ -322,7 +227,7 @@ class _Search:
         least = np.maximum(self.tolerances.xtol * np.abs(before), EPS * self.size)
         return bool((np.abs(after - before) <= least).all())
 
-    def move(self, u: FloatArray, p: FloatArray, model: LocalModel) -> FloatArray:
+    def move(self, u: FloatArray, p: FloatArray, model: BoxModel) -> FloatArray:
         """u + size p, exactly on a bound where p reaches it."""
         moved = np.clip(u + self.size * p, self.lower, self.upper)
         return np.where(p <= model.low, self.lower, np.where(p >= model.high, self.upper, moved))

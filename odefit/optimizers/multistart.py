@@ -203,10 +203,11 @@ def _result(number: int, point: FloatArray, outcome: Outcome, seconds: float) ->
     return StartResult(number, point, outcome, outcome.message if lost else None, seconds)
 
 
-def best_of(results: Sequence[StartResult]) -> StartResult | None:
-    """The lowest value; among equals the earliest start. None where all failed."""
+def best_of(results: Sequence[StartResult], tie: float = 0.0) -> StartResult | None:
+    """The earliest start whose value is within `tie` of the lowest. None where all failed."""
     finite = [r for r in results if math.isfinite(r.value)]
-    return min(finite, key=lambda r: (r.value, r.number), default=None)
+    lowest = min((r.value for r in finite), default=math.inf)
+    return min((r for r in finite if r.value <= lowest + tie), key=lambda r: r.number, default=None)
 
 
 def count_at_best(results: Sequence[StartResult], tolerance: float) -> int:

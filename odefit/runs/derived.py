@@ -23,6 +23,7 @@ from odefit.model.formulas import free_names
 from odefit.model.functions import numpy_function
 from odefit.objective.parameters import ParameterTable
 from odefit.runs.table import Target
+from odefit.uncertainty.covariance import AnyCovariance
 from odefit.uncertainty.intervals import quantile
 
 
@@ -52,16 +53,16 @@ class Derived:
         return value, gradient
 
     def interval(
-        self, table: ParameterTable, theta: FloatArray, u: FloatArray, covariance: FloatArray, degrees: float
+        self, table: ParameterTable, theta: FloatArray, u: FloatArray, covariance: AnyCovariance, degrees: float
     ) -> tuple[float, tuple[float, float]] | None:
         """The standard error and the 95 % interval; None where they cannot be told.
 
-        covariance: [P, P] in search space, not finite where a parameter is not determined.
+        covariance: in search space, not finite where a parameter is not determined.
         """
         value, gradient = self.evaluate(table, theta)
         g = gradient[table.estimated] * table.transforms.derivative(u)
         used = np.flatnonzero(g)
-        part = covariance[np.ix_(used, used)]
+        part = covariance.part(used)
         if not math.isfinite(value) or not np.isfinite(part).all():
             return None
         error = math.sqrt(max(float(g[used] @ part @ g[used]), 0.0))

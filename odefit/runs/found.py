@@ -20,7 +20,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Found:
-    """theta: [N] natural values. weights: the networks' tensors by name, or None."""
+    """theta: [N] natural values. weights: the networks' tensors by name, or None.
+
+    alternatives: where other starts reached the same objective, [N] each.
+    """
 
     theta: FloatArray
     status: Status
@@ -33,3 +36,4 @@ class Found:
     weights: Mapping[str, Any] | None = None
     n_weights: int = 0
     warnings: tuple[str, ...] = ()
+    alternatives: tuple[FloatArray, ...] = ()

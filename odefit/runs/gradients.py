@@ -19,6 +19,7 @@ from odefit.data.experiments import FloatArray
 from odefit.engines.base import SolverOptions
 from odefit.engines.choice import COMPILED
 from odefit.errors import ConfigError, SolveError
+from odefit.objective.blocks import times
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.problem import Problem
 from odefit.optimizers.sampling import start_points
@@ -34,6 +35,9 @@ TIGHTER = 1e4
 """For the differences the solver's tolerances are divided by it, or for torchdiffeq, which is slow, by"""
 TIGHTER_TORCH = 1e2
 TRIES = 20
+MOST_SINGLE = 200
+"""Of more parameters, those of single experiments are checked all together, along"""
+RANDOM_WAYS = 3
 FIRST_STEP, SHRINK, LEVELS, LEVELS_NETWORK = 0.03, 1.6, 8, 5
 
 
@@ -181,12 +185,35 @@ def _compare(assembly: Assembly, exact: Problem, where: str, u: FloatArray, seed
         evaluation = Likelihood(assembly.problem).evaluate(u)
         known = evaluation.is_finite
         gradient = evaluation.gradient if known else np.full(len(u), np.nan)
-        lengths = np.linalg.norm(evaluation.A, axis=0) if known else np.zeros(len(u))
-        differences = [ridders(_along(finer.value, u, way), 1.0) for way in np.diag(steps)]
-        scaled = [(d / step, error / step) for (d, error), step in zip(differences, steps.tolist(), strict=True)]
-        yield Comparison(where, "sensitivities", evaluation.value, _derivatives(names, gradient, scaled, lengths))
+        ways = _ways(assembly.problem, names, np.random.default_rng(seed))
+        slopes, lengths, scaled = np.zeros(len(ways)), np.zeros(len(ways)), []
+        for k, way in enumerate(ways.values()):
+            # One component is compared as it is, and a direction as it is gone.
+            step = float(steps[np.argmax(way)]) if np.count_nonzero(way) == 1 else 1.0
+            slopes[k] = gradient @ (way * steps) / step
+            lengths[k] = np.linalg.norm(times(evaluation.A, way * steps)) / step if known else 0.0
+            difference, error = ridders(_along(finer.value, u, way * steps), 1.0)
+            scaled.append((difference / step, error / step))
+        yield Comparison(where, "sensitivities", evaluation.value, _derivatives(list(ways), slopes, scaled, lengths))
     if assembly.networks is not None or assembly.loaded.config.fit.method == "adam":
         yield _by_autograd(assembly, exact, where, u, seed)
+
+
+def _ways(problem: Problem, names: Sequence[str], rng: np.random.Generator) -> dict[str, FloatArray]:
+    """The directions [P] in which derivatives are compared: every component, unless they are too many; then those that
+    experiments share, and random directions of all others."""
+    n = len(names)
+    arrow = Likelihood(problem).columns.arrow if n > MOST_SINGLE else None
+    if arrow is None:
+        return dict(zip(names, np.eye(n), strict=True))
+    shared = np.sort(arrow[0].shared)
+    ways = {names[k]: (np.arange(n) == k).astype(np.float64) for k in shared.tolist()}
+    others = np.ones(n, dtype=bool)
+    others[shared] = False
+    for k in range(RANDOM_WAYS):
+        what = f"{n - len(shared)} parameters of single experiments, in random direction {k + 1}"
+        ways[what] = np.where(others, rng.standard_normal(n), 0.0)
+    return ways
 
 
 def _along(function: Callable[[FloatArray], float], u: FloatArray, way: FloatArray) -> Callable[[float], float]:
@@ -207,10 +234,9 @@ def _by_autograd(assembly: Assembly, exact: Problem, where: str, u: FloatArray, 
     """The gradient that a training takes: parameter by parameter, or of a network along two random directions."""
     training = _Training(assembly, exact, u)
     rng = np.random.default_rng(seed)
-    ways = {
-        name: (way, np.zeros(training.n_weights))
-        for name, way in zip(assembly.problem.table.estimated_names, np.eye(len(u)), strict=True)
-    }
+    names = assembly.problem.table.estimated_names
+    single = {} if assembly.networks is not None else _ways(assembly.problem, names, rng)
+    ways = {name: (way, np.zeros(training.n_weights)) for name, way in single.items()}
     levels = LEVELS
     if assembly.networks is not None:
         # Each difference costs as much as an epoch, and one direction sees an error in any component.

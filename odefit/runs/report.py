@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,25 +17,40 @@ from odefit.runs.assembly import Assembly
 from odefit.runs.derived import Derived
 from odefit.runs.found import Found
 from odefit.runs.holdout import errors
+from odefit.runs.moving import moving_times
 from odefit.runs.results import Estimate, ObjectiveSummary, Result
 from odefit.runs.tolerance import tolerance_limits_optimum
-from odefit.uncertainty.covariance import Covariance, fisher_covariance
+from odefit.uncertainty.covariance import AnyCovariance, Covariance, fisher_covariance, listed
 from odefit.uncertainty.degrees import no_degrees_left, reduced_chi_square, residual_degrees
 from odefit.uncertainty.intervals import natural_intervals
+from odefit.uncertainty.randomness import structure_left
 
 # A standard error larger than the estimate itself: the number is known to little more than its sign.
 VAGUE = 1.0
 # A standard error so many times the size of a parameter is that of a parameter without effect.
 FLAT = 1e9
 AT_BOUND = 1e-8
+# So many times its value, or the value that it started from, an error says only that nothing is known.
+HOPELESS = 1e3
+MEANINGLESS = "its standard error would be more than a thousand times its value"
+# Two places with the same objective that lie so many standard errors apart are two optima.
+APART = 3.0
+# So many parameters of which the same is to be said are told one by one, and so many sentences in all.
+MOST_ALIKE, MOST_SENTENCES, MOST_APART = 20, 200, 6
+INHERITED = "a parameter that it follows from is not determined"
 
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """covariance: in search space, noise levels scaled to the degrees of freedom. degrees: inf if none."""
+    """full: the covariance in search space, noise levels scaled to the degrees of freedom. degrees: inf if none."""
 
-    covariance: Covariance
+    full: AnyCovariance
     degrees: float
+
+    @cached_property
+    def covariance(self) -> Covariance:
+        """Of all parameters, or where they are hundreds because of experiments with their own, of the shared ones."""
+        return listed(self.full)
 
 
 def summarise(
@@ -59,14 +75,19 @@ def summarise(
     estimates = _estimates(problem, found.theta, u, bound, uncertainty)
     estimates |= {d.name: _derived(d, problem, found.theta, u, uncertainty) for d in assembly.derived}
     warnings += _warnings(problem, estimates, found)
+    if uncertainty is not None:
+        warnings += _other_optima(problem, found, u, uncertainty, estimates)
     if assembly.networks is None and found.status in ("converged", "stopped"):
         limit = tolerance_limits_optimum(assembly, found.theta)
         warnings += [] if limit is None else [limit]
+        warnings += structure_left(likelihood, u)
+        moving = moving_times(problem).sentence if found.status == "stopped" else None
+        warnings += [] if moving is None else [moving]
     k = len(table.estimated) + found.n_weights
     value = likelihood.value(u)
     nll = value - likelihood.prior_value(u) if math.isfinite(value) else math.nan
     status, message = found.status, found.message
-    if status == "converged" and uncertainty is not None and _is_flat(problem, uncertainty.covariance):
+    if status == "converged" and uncertainty is not None and _is_flat(problem, uncertainty.full):
         status = "stopped"
         message = (
             "no parameter of the equations has an effect on what is measured at these values: "
@@ -116,12 +137,10 @@ def estimate_uncertainty(likelihood: Likelihood, u: FloatArray, bound: NDArray[n
     degrees = residual_degrees(likelihood, bound == 0)
     # A prior's information is no residual, and is not made less by the noise that was estimated.
     if math.isinf(degrees) or any(p.prior for p in problem.table if p.estimate):
-        degrees = math.inf
-        return Uncertainty(covariance, degrees)
+        return Uncertainty(covariance, math.inf)
     scale = np.ones(len(names))
     scale[ProfileLikelihood(likelihood).free] = math.sqrt(problem.n_measured / degrees)
-    scaled = Covariance(covariance.names, covariance.matrix * np.outer(scale, scale), covariance.undetermined)
-    return Uncertainty(scaled, degrees)
+    return Uncertainty(covariance.scaled(scale), degrees)
 
 
 def _estimates(
@@ -135,7 +154,7 @@ def _estimates(
     position = {int(t): k for k, t in enumerate(table.estimated)}
     intervals = None
     if uncertainty is not None:
-        errors = uncertainty.covariance.standard_errors
+        errors = uncertainty.full.standard_errors
         intervals = natural_intervals(u, errors, table.transforms, uncertainty.degrees)
     estimates = {}
     for i, parameter in enumerate(table):
@@ -145,8 +164,10 @@ def _estimates(
             continue
         error, interval, reason = None, None, None
         if uncertainty is not None and intervals is not None:
-            reason = uncertainty.covariance.undetermined.get(parameter.name)
-            if math.isfinite(intervals.standard_errors[k]):
+            reason = uncertainty.full.undetermined.get(parameter.name)
+            if _is_meaningless(parameter, float(theta[i]), float(intervals.standard_errors[k])):
+                reason = reason or MEANINGLESS
+            elif math.isfinite(intervals.standard_errors[k]):
                 error = float(intervals.standard_errors[k])
                 # Nothing beyond the bounds is possible, whatever the quadratic approximation says.
                 low, high = max(intervals.lower[k], parameter.lower), min(intervals.upper[k], parameter.upper)
@@ -172,10 +193,9 @@ def _derived(
     value, _ = derived.evaluate(problem.table, theta)
     known = None
     if uncertainty is not None:
-        matrix, degrees = uncertainty.covariance.matrix, uncertainty.degrees
-        known = derived.interval(problem.table, theta, u, matrix, degrees)
+        known = derived.interval(problem.table, theta, u, uncertainty.full, uncertainty.degrees)
     error, interval = known if known is not None else (None, None)
-    reason = None if known is not None or uncertainty is None else "a parameter that it follows from is not determined"
+    reason = None if known is not None or uncertainty is None else INHERITED
     return Estimate(value, error, interval, unit=derived.unit, reason=reason, formula=derived.text)
 
 
@@ -183,7 +203,36 @@ def _plain(parameter: Parameter, value: float, fixed: bool) -> Estimate:
     return Estimate(value, scale=parameter.scale, unit=parameter.unit, fixed=fixed)
 
 
-def _is_flat(problem: Problem, covariance: Covariance) -> bool:
+def _is_meaningless(parameter: Parameter, value: float, error: float) -> bool:
+    """Whether a standard error says no more than that the parameter could be anything."""
+    size = max(abs(value), abs(parameter.value))
+    return parameter.role == "model" and size > 0 and error > HOPELESS * size
+
+
+def _other_optima(
+    problem: Problem, found: Found, u: FloatArray, uncertainty: Uncertainty, estimates: dict[str, Estimate]
+) -> list[str]:
+    """A sentence where starts reached the same objective at another place."""
+    errors = uncertainty.full.standard_errors
+    names = problem.table.estimated_names
+    for theta in found.alternatives:
+        other = problem.table.search(theta)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            far = np.flatnonzero(np.abs(other - u) > APART * errors)
+        if not len(far):
+            continue
+        first = [names[k] for k in far[:MOST_APART]]
+        more = f" and {len(far) - len(first):,} more" if len(far) > len(first) else ""
+        there = ", ".join(f"{theta[problem.table.index[name]]:.4g}" for name in first)
+        here = ", ".join(f"{estimates[name].value:.4g}" for name in first)
+        return [
+            f"other starts reached the same objective at another place: {', '.join(first)}{more} = {there} instead of "
+            f"{here}; the data cannot tell these apart, and the intervals know of one of them only (see starts.csv)"
+        ]
+    return []
+
+
+def _is_flat(problem: Problem, covariance: AnyCovariance) -> bool:
     """Whether the predictions depend on none of the estimated parameters that are no noise levels."""
     names = [name for name in covariance.names if problem.table[name].role != "noise"]
     errors = dict(zip(covariance.names, covariance.standard_errors, strict=True))
@@ -198,30 +247,43 @@ def _has_size(p: Parameter) -> bool:
 
 
 def _warnings(problem: Problem, estimates: dict[str, Estimate], found: Found) -> list[str]:
-    sentences = []
+    """One sentence for each parameter; where many would say the same, one for all of them."""
+    said: dict[str, list[str]] = {}
     for name, e in estimates.items():
-        if e.at_bound and name in problem.table.index and problem.table[name].role == "noise":
-            sentences.append(
-                f"{name} lies at its {e.at_bound} bound: the data may not need this part of the noise model"
-            )
-        elif e.at_bound:
-            sentences.append(f"{name} lies at its {e.at_bound} bound: widen the bound, or fix the parameter")
-        elif e.reason:
-            sentences.append(f"{name} is not determined: {e.reason}")
-        elif (
-            e.formula is None
-            and _has_size(problem.table[name])
-            and e.standard_error
-            and e.standard_error > VAGUE * abs(e.value or 0)
-        ):
-            sentences.append(f"{name} is poorly determined: its standard error exceeds its value")
+        complaint = _complaint(problem, name, e)
+        if complaint is not None:
+            said.setdefault(complaint, []).append(name)
+    sentences = []
+    for complaint, names in said.items():
+        if len(names) <= (3 if complaint.endswith(INHERITED) else MOST_ALIKE):
+            sentences += [f"{name} {complaint}" for name in names]
+        else:
+            sentences.append(f"{', '.join(names[:3])} and {len(names) - 3:,} more: each {complaint}")
+    if len(sentences) > MOST_SENTENCES:
+        more = len(sentences) - MOST_SENTENCES
+        sentences = [*sentences[:MOST_SENTENCES], f"{more:,} more parameters have a remark like that in result.json"]
     if found.status != "converged" and any(e.standard_error for e in estimates.values()):
         sentences.append("the standard errors assume an optimum, and this fit did not reach one for certain")
     return sentences
 
 
+def _complaint(problem: Problem, name: str, e: Estimate) -> str | None:
+    """What the user should know of one parameter, after its name."""
+    if e.at_bound and name in problem.table.index and problem.table[name].role == "noise":
+        return f"lies at its {e.at_bound} bound: the data may not need this part of the noise model"
+    if e.at_bound:
+        return f"lies at its {e.at_bound} bound: widen the bound, or fix the parameter"
+    if e.reason:
+        return f"is not determined: {e.reason}"
+    if e.formula is not None or not _has_size(problem.table[name]) or not e.standard_error:
+        return None
+    if e.standard_error > VAGUE * abs(e.value or 0):
+        return "is poorly determined: its standard error exceeds its value"
+    return None
+
+
 def _correlation(covariance: Covariance) -> dict[str, dict[str, float]]:
-    """The correlations of the determined parameters, in search space."""
+    """The correlations of the determined ones of these parameters, in search space."""
     matrix = covariance.correlation
     keep = [i for i, name in enumerate(covariance.names) if np.isfinite(matrix[i, i])]
     return {covariance.names[i]: {covariance.names[j]: float(matrix[i, j]) for j in keep} for i in keep}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import math
+import os
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
@@ -12,11 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment, FloatArray
+from odefit.errors import ConfigError
 from odefit.objective.likelihood import Likelihood, ProfileLikelihood
-from odefit.optimizers.base import INTERRUPTED, Callback, Outcome
+from odefit.optimizers.base import DISAGREE, INTERRUPTED, Callback, Outcome
 from odefit.optimizers.lbfgs import minimize_lbfgs
 from odefit.optimizers.least_squares import minimize_least_squares
 from odefit.optimizers.multistart import (
@@ -33,12 +36,17 @@ from odefit.optimizers.sampling import screen, start_points
 from odefit.runs.assembly import Assembly, assemble
 from odefit.runs.checkpoint import Forgetful, Memory
 from odefit.runs.found import Found, Table
+from odefit.runs.moving import moving_times
 from odefit.runs.progress import Progress
 from odefit.runs.results import Starts, Status
 from odefit.runs.systems import describe_system
+from odefit.uncertainty.covariance import MOST_LISTED
 
 # Starts whose objective is this close to the best have found the same optimum: a likelihood ratio of 1 %.
 SAME_OPTIMUM = 0.01
+# Between starts that are as close as that the first is taken, which is the user's own guess, and not the one that the
+# solver's errors favour: the same optimum may stand at several places (rates that could change names).
+TIE = 1e-3
 # Screening: so many candidates per start, and no more than this many beyond the starts themselves.
 CANDIDATES_PER_START = 5
 MORE_CANDIDATES = 400
@@ -46,6 +54,9 @@ TIME_LIMIT = 600.0
 MAX_ITERATIONS = 500
 # Relative gradient at which one of many starts ends: its objective is then right to about 1e-5.
 COARSE = 1e-3
+# A matrix and what its decomposition makes of it.
+COPIES = 3
+MOST_ALTERNATIVES = 3
 PART = "starts"
 
 log = logging.getLogger(__name__)
@@ -86,9 +97,11 @@ def typical_sizes(objective: ProfileLikelihood) -> FloatArray:
     return np.array([1.0 if p.scale != "linear" else abs(p.value) or 1.0 for p in chosen])
 
 
-def build_search(loaded: LoadedConfig, measured: Sequence[Experiment], method: str) -> LocalSearch:
+def build_search(
+    loaded: LoadedConfig, measured: Sequence[Experiment], constants: Sequence[str], method: str
+) -> LocalSearch:
     """Assemble everything anew: what a spawned worker does with what can be sent to it."""
-    assembly = assemble(loaded, describe_system(loaded), measured)
+    assembly = assemble(loaded, describe_system(loaded, constants), measured)
     return LocalSearch(_objective(assembly), method, loaded.config.fit.max_iterations, COARSE)
 
 
@@ -105,6 +118,7 @@ def search_starts(assembly: Assembly, method: str, progress: Progress, memory: M
     memory = memory or Forgetful()
     section, problem = assembly.loaded.config.fit, assembly.problem
     objective = _objective(assembly)
+    _check_memory(assembly, objective)
     search = LocalSearch(objective, method, section.max_iterations)
     # Many starts are told apart long before the last digit, which only the best of them needs.
     coarse = replace(search, gtol=COARSE) if section.starts > 1 else search
@@ -133,6 +147,30 @@ def search_starts(assembly: Assembly, method: str, progress: Progress, memory: M
         progress.note(note)
     results = sorted(results, key=lambda r: r.number)
     return _found(objective, results, section.starts, method, interrupted)
+
+
+def _check_memory(assembly: Assembly, objective: ProfileLikelihood) -> None:
+    """Raises ConfigError where the derivatives of all measurements to all parameters do not fit into the memory.
+
+    Parameters that experiments have for themselves take little; it is those of overlapping groups that may not.
+    """
+    needed = COPIES * objective.full.columns.n_bytes
+    there = _memory_size()
+    if needed > there:
+        n, many = assembly.problem.n_measured, len(assembly.problem.table.estimated)
+        raise ConfigError(
+            assembly.loaded.where("parameters"),
+            f"{n:,} measurements and {many:,} estimated parameters need {needed / 1e9:.0f} GB for their derivatives, "
+            f"and this machine has {there / 1e9:.0f} GB; have fewer parameters that only some experiments share",
+        )
+
+
+def _memory_size() -> float:
+    """Bytes of this machine; infinite where it does not say."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE")) * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return math.inf
 
 
 class _Watched:
@@ -174,7 +212,7 @@ def _from_plain(plain: Mapping[str, Any]) -> StartResult:
 
 
 def _tell(progress: Progress, results: Sequence[StartResult]) -> None:
-    best = best_of(results)
+    best = best_of(results, TIE)
     failed = [r for r in results if r.failure is not None]
     value = math.inf if best is None else best.value
     progress.start(len(results), len(failed), value, count_at_best(results, SAME_OPTIMUM), _reasons(failed))
@@ -199,7 +237,9 @@ def _results(
     if len(points) == 1:
         return search_here(watched, points[numbers])
     workers = min(section.workers or default_workers(), len(numbers))
-    build: Callable[[], Search] = functools.partial(build_search, assembly.loaded, assembly.measured, method)
+    build: Callable[[], Search] = functools.partial(
+        build_search, assembly.loaded, assembly.measured, assembly.described.constants, method
+    )
     if worker_context().get_start_method() == "fork":
         # A forked worker has the compiled model in its memory already.
         build = functools.partial(_same, watched.search)
@@ -209,7 +249,7 @@ def _results(
 
 def _polished(results: list[StartResult], search: LocalSearch, requested: int) -> list[StartResult]:
     """The results with the best one searched to the last digit."""
-    best = best_of(results)
+    best = best_of(results, TIE)
     if requested == 1 or best is None or best.outcome is None:
         return results
     outcome = search(best.outcome.u)
@@ -224,17 +264,36 @@ def _same(search: Search) -> Search:
 
 
 def starting_points(objective: ProfileLikelihood, n: int, seed: int) -> FloatArray:
-    """The user's values, and n - 1 more: the promising ones of a Latin hypercube, chosen by their objective."""
+    """The user's values, and n - 1 more: the promising ones of a Latin hypercube, chosen by their objective.
+
+    Of hundreds of parameters those of single experiments begin where they are: any one of them at a bad place would
+    spoil the start, and each follows from the shared ones.
+    """
     table, free = objective.full.problem.table, objective.free
     first = table.search(table.values)[free]
     if n == 1 or not len(free):
         return first[None, :]
     lower, upper = table.search_bounds()
-    sizes = typical_sizes(objective)
+    varied = _shared(objective)
+    lower, upper, sizes = lower[free][varied], upper[free][varied], typical_sizes(objective)[varied]
     many = min(CANDIDATES_PER_START * n, n + MORE_CANDIDATES)
-    candidates = start_points(lower[free], upper[free], first, many, seed, size=sizes)
-    values = np.array([objective.value(u) for u in candidates])
-    return screen(values, candidates, n)
+    candidates = start_points(lower, upper, first[varied], many, seed, size=sizes)
+
+    def whole(points: FloatArray) -> FloatArray:
+        found = np.tile(first, (len(points), 1))
+        found[:, varied] = points
+        return found
+
+    values = np.array([objective.value(u) for u in whole(candidates)])
+    return whole(screen(values, candidates, n))
+
+
+def _shared(objective: ProfileLikelihood) -> NDArray[np.intp]:
+    """Positions in the remaining u of the parameters that experiments share, where all are hundreds; else of all."""
+    free = objective.free
+    arrow = objective.full.columns.arrow if len(free) > MOST_LISTED else None
+    shared = np.arange(len(free)) if arrow is None else np.flatnonzero(np.isin(free, arrow[0].shared))
+    return shared if len(shared) else np.arange(len(free))
 
 
 def _found(
@@ -245,7 +304,7 @@ def _found(
     interrupted: bool,
 ) -> Found:
     table = objective.full.problem.table
-    best = best_of(results)
+    best = best_of(results, TIE)
     failed = [r for r in results if r.failure is not None]
     at_best = count_at_best(results, SAME_OPTIMUM)
     starts = Starts(requested, len(results), len(failed), at_best)
@@ -256,6 +315,9 @@ def _found(
         return Found(table.values, status, message, method, _history(None), starts, _table(objective, results))
     u = objective.lift(best.outcome.u)
     message = best.outcome.message
+    if message.startswith(DISAGREE):
+        remedy = moving_times(objective.full.problem).sentence or "Tighten the solver's tolerances."
+        message = f"{message} {remedy}"
     if requested > 1:
         message = summary(starts, _reasons(failed)) + " " + message
     warnings: tuple[str, ...] = ()
@@ -271,7 +333,22 @@ def _found(
         starts,
         _table(objective, results) if requested > 1 else None,
         warnings=warnings,
+        alternatives=_alternatives(objective, results, best),
     )
+
+
+def _alternatives(
+    objective: ProfileLikelihood, results: Sequence[StartResult], best: StartResult
+) -> tuple[FloatArray, ...]:
+    """Where other starts reached the objective of the best, [N] each: MOST_ALTERNATIVES of them, those that lie
+    farthest from it."""
+    alike = [
+        r.outcome.u for r in results if r is not best and r.outcome is not None and r.value <= best.value + SAME_OPTIMUM
+    ]
+    assert best.outcome is not None
+    there = best.outcome.u
+    alike.sort(key=lambda u: -float(np.abs(u - there).max(initial=0.0)))
+    return tuple(objective.full.problem.table.natural(objective.lift(u)) for u in alike[:MOST_ALTERNATIVES])
 
 
 def summary(starts: Starts, reasons: str) -> str:
@@ -296,14 +373,17 @@ def _history(outcome: Outcome | None) -> Table:
 
 
 def _table(objective: ProfileLikelihood, results: Sequence[StartResult]) -> Table:
-    """starts.csv: how every start ended, best first is for the plot; here in the order of the starts."""
-    table, free = objective.full.problem.table, objective.free
+    """starts.csv: how every start ended, best first is for the plot; here in the order of the starts.
+
+    Of hundreds of parameters only those that experiments share are told.
+    """
+    table, free = objective.full.problem.table, objective.free[_shared(objective)]
     names = [table.names[table.estimated[k]] for k in free]
     header = ("start", "status", "objective", "message", "seconds", "evaluations", "gradients", *names)
     rows = []
     for r in results:
         complete = table.search(table.values)
-        complete[free] = r.start if r.outcome is None else r.outcome.u
+        complete[objective.free] = r.start if r.outcome is None else r.outcome.u
         natural = table.natural(complete)[table.estimated[free]]
         counts = (None, None) if r.outcome is None else (r.outcome.n_evaluations, r.outcome.n_gradients)
         status = "failed" if r.outcome is None or r.failure else r.outcome.status

@@ -10,8 +10,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from odefit.data.experiments import FloatArray
 from odefit.engines.base import SolverOptions
 from odefit.engines.choice import make_engine
@@ -19,6 +17,7 @@ from odefit.errors import SolveError
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.problem import Problem
 from odefit.runs.assembly import Assembly
+from odefit.uncertainty.covariance import length_in_errors
 
 HALF_UNIT = 0.5
 """Of the negative log-likelihood: from the optimum to one standard error."""
@@ -87,7 +86,7 @@ def tolerance_limits_optimum(assembly: Assembly, theta: FloatArray) -> str | Non
 
     The objective and its gradient at theta [N] are computed again at a tenth of the tolerances (or of the step). They
     limit the fit where the objective moves by more than MOVES, or where the optimum would move by more than SHIFT
-    standard errors, which is the length of S^-1 V' (g - g') with the information A'A = V S² V'.
+    standard errors, which is the length of S^-1 V' (g - g') with the information A'A = V S² V' (covariance.py).
     """
     problem = assembly.problem
     u = problem.table.search(theta)
@@ -100,7 +99,7 @@ def tolerance_limits_optimum(assembly: Assembly, theta: FloatArray) -> str | Non
         if assembly.networks is None and len(u) and all(map(math.isfinite, values)):
             coarse, fine = (likelihood.evaluate(u) for likelihood in likelihoods)
             if coarse.is_finite and fine.is_finite:
-                shift = _shift(fine.A, coarse.gradient - fine.gradient)
+                shift = length_in_errors(fine.A, coarse.gradient - fine.gradient, DEGENERATE)
     except SolveError:
         return None
     if not math.isfinite(values[0]):
@@ -114,18 +113,6 @@ def tolerance_limits_optimum(assembly: Assembly, theta: FloatArray) -> str | Non
     how = [f"the objective moves by {moved:.2g} (half a unit is one standard error)"] if moved > MOVES else []
     how += [f"the optimum moves by about {shift:.2g} standard errors"] if shift > SHIFT else []
     return f"the solver limits this fit: at a tenth of its {_what(options)} {' and '.join(how)}; try {remedy}"
-
-
-def _shift(a: FloatArray, change: FloatArray) -> float:
-    """The step of Fisher scoring for a change of the gradient [P], in standard errors; A [M, P]."""
-    length = np.linalg.norm(a, axis=0)
-    seen = length > 0
-    if not seen.any():
-        return 0.0
-    r = np.linalg.qr(a[:, seen] / length[seen], mode="r")
-    _, s, vt = np.linalg.svd(r, full_matrices=False)
-    kept = s > DEGENERATE * s[0]
-    return float(np.linalg.norm(vt[kept] @ (change[seen] / length[seen]) / s[kept]))
 
 
 def _what(options: SolverOptions) -> str:

@@ -1,6 +1,7 @@
 """How sure we are of a predicted curve: the delta method on the noise model's own scale.
 
-For the prediction m(u) = T(g) of one observable at one time, with slopes dm/du [P] and the covariance C of u,
+For the prediction m(u) = T(g) of one observable at one time, with slopes dm/du to those parameters [K] that its
+experiment depends on, and their covariance C,
 
     var m = (dm/du) C (dm/du)',    band = T^-1(m -+ q sqrt(var m)),
     wider band, for a new measurement = T^-1(m -+ sqrt(q² var m + w²)),
@@ -19,10 +20,12 @@ import numpy as np
 
 from odefit.data.experiments import Experiment, FloatArray
 from odefit.errors import SolveError
+from odefit.objective.blocks import IntArray
 from odefit.objective.families import family_of
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.observation import Moments, Noise
 from odefit.objective.problem import Problem
+from odefit.uncertainty.covariance import AnyCovariance, Covariance
 from odefit.uncertainty.intervals import quantile
 
 
@@ -31,7 +34,8 @@ class Band:
     """Limits of one experiment's observables at its times, [T, O] each, natural scale.
 
     low, high: of the curve. noise_low, noise_high: of a new measurement; NaN where the noise level is known
-    for measured cells only. All are NaN for an observable that depends on a parameter without a variance.
+    for measured cells only. All are NaN for an observable that depends, in this experiment, on a parameter without a
+    variance.
     """
 
     low: FloatArray
@@ -43,7 +47,7 @@ class Band:
 def prediction_bands(
     problem: Problem,
     theta: FloatArray,
-    covariance: FloatArray,
+    covariance: FloatArray | AnyCovariance,
     experiments: Sequence[Experiment],
     level: float = 0.95,
     *,
@@ -51,25 +55,28 @@ def prediction_bands(
 ) -> list[Band]:
     """Bands of pointwise coverage `level` around the predictions at theta [N].
 
-    covariance: [P, P] in search space; NaN in the rows and columns of parameters without a variance, which is
-    no matter for an observable that does not depend on them. experiments: as many as the problem has, at the
-    wanted times (`Experiment.at`). degrees: of freedom of the noise estimate. Raises SolveError where the
+    covariance: in search space, as it was found or [P, P]; NaN in the rows and columns of parameters without a
+    variance, which is no matter for an observable that does not depend on them. experiments: as many as the problem
+    has, at the wanted times (`Experiment.at`). degrees: of freedom of the noise estimate. Raises SolveError where the
     model cannot be solved with sensitivities.
     """
     likelihood = Likelihood(replace(problem, experiments=tuple(experiments)))
-    moments = likelihood.moments(problem.table.search(theta), derivatives=True)
+    u = problem.table.search(theta)
+    moments = likelihood.moments(u, derivatives=True)
     if moments is None:
         raise SolveError(likelihood.failure or "the model could not be differentiated")
-    known = ~np.isnan(np.diag(covariance))
-    c, q = covariance[np.ix_(known, known)], quantile(level, degrees)
+    known = _Known(problem.table.estimated_names, covariance)
+    owner, q = likelihood.problem.owner, quantile(level, degrees)
+    slope = np.append(problem.table.transforms.derivative(u), 0.0)
     # [curve or measurement, lower or upper, all times of all experiments, observable]
-    limits = np.empty((2, 2, sum(len(e.times) for e in experiments), len(moments)))
+    limits = np.empty((2, 2, len(owner), len(moments)))
     for column, (name, observed) in enumerate(zip(problem.observation.names, moments, strict=True)):
         variance = np.zeros(len(observed.m))
         if observed.dm is not None:
-            variance = np.einsum("ri,ij,rj->r", observed.dm[:, known], c, observed.dm[:, known])
-            if observed.dm[:, ~known].any():
-                variance[:] = np.nan
+            begins = np.searchsorted(owner, np.arange(len(experiments) + 1))
+            with np.errstate(over="ignore", invalid="ignore"):
+                for where, first, last in zip(likelihood.columns.where, begins, begins[1:], strict=False):
+                    variance[first:last] = known.variance(observed.dm[first:last] * slope[where], where)
         noise = problem.observation.noise[name]
         with np.errstate(all="ignore"):
             # Rounding may leave a variance that is zero in truth a trifle below it.
@@ -82,6 +89,23 @@ def prediction_bands(
             limits[..., column] = np.exp(both) if noise.is_log else both
     cuts = np.cumsum([len(e.times) for e in experiments])[:-1]
     return [Band(part[0, 0], part[0, 1], part[1, 0], part[1, 1]) for part in np.split(limits, cuts, axis=2)]
+
+
+class _Known:
+    """The covariance, as far as it is needed."""
+
+    def __init__(self, names: tuple[str, ...], covariance: FloatArray | AnyCovariance) -> None:
+        self.n = len(names)
+        self.covariance = Covariance(names, covariance, {}) if isinstance(covariance, np.ndarray) else covariance
+
+    def variance(self, slopes: FloatArray, where: IntArray) -> FloatArray:
+        """Of T linear functions of u with `slopes` [T, K] to its components `where` [K] (n: a constant), [T]; NaN where
+        one has no variance."""
+        real = where < self.n
+        slopes, c = slopes[:, real], self.covariance.part(where[real])
+        lost = np.isnan(np.diag(c))
+        total = np.einsum("ti,ij,tj->t", slopes[:, ~lost], c[np.ix_(~lost, ~lost)], slopes[:, ~lost])
+        return np.where(slopes[:, lost].any(), np.nan, total)
 
 
 def _noise_widths(noise: Noise, observed: Moments, level: float, q: float) -> tuple[FloatArray, FloatArray]:

@@ -7,20 +7,29 @@ decomposition of A, with its columns scaled to length one, tells which direction
 
 A parameter with a part in a direction that is left out has no finite variance. It is reported as not
 determined, together with its partners in that direction, rather than with a huge or invented number.
+
+For A in arrow form the same is done block by block (inverse.py), and no [P, P] is formed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from odefit.data.experiments import FloatArray
+from odefit.objective.blocks import BlockRows, IntArray, Rows
+from odefit.uncertainty.inverse import ArrowInverse
 
 # Components of a null direction smaller than this are rounding, not participation.
 PARTICIPATES = 1e-3
+MOST_LISTED = 300
+"""Of more parameters only the shared ones are put into tables of all with all."""
+SHOWN = 4
+SILENT = "the data do not depend on it"
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,18 @@ class Covariance:
         """[P] in search space; NaN where not determined."""
         return np.sqrt(np.diag(self.matrix))
 
+    def part(self, columns: IntArray) -> FloatArray:
+        """[k, k] of k of the parameters."""
+        return self.matrix[np.ix_(columns, columns)]
+
+    def scaled(self, factor: FloatArray) -> Covariance:
+        """With each parameter times a factor, [P]."""
+        return Covariance(self.names, self.matrix * np.outer(factor, factor), self.undetermined)
+
+    def known(self, columns: NDArray[np.bool_]) -> Covariance:
+        """With some of the parameters, [P], taken as known."""
+        return Covariance(self.names, np.where(columns | columns[:, None], 0.0, self.matrix), self.undetermined)
+
     @property
     def correlation(self) -> FloatArray:
         """[P, P]"""
@@ -48,15 +69,68 @@ class Covariance:
         return np.clip(correlation, -1.0, 1.0)
 
 
+@dataclass(frozen=True)
+class ArrowCovariance:
+    """The same for A in arrow form, without a matrix.
+
+    factor: [P], what each parameter is multiplied by: NaN where it is not determined, 0 where it is taken as known.
+    """
+
+    names: tuple[str, ...]
+    inverse: ArrowInverse
+    factor: FloatArray
+    undetermined: Mapping[str, str]
+
+    @cached_property
+    def standard_errors(self) -> FloatArray:
+        return np.sqrt(np.maximum(self.inverse.diagonal, 0.0)) * self.factor
+
+    @property
+    def matrix(self) -> FloatArray:
+        """[P, P], for few parameters."""
+        return self.part(np.arange(len(self.names)))
+
+    @property
+    def listed(self) -> IntArray:
+        """Positions of the parameters that belong into tables of all with all."""
+        return np.arange(len(self.names)) if len(self.names) <= MOST_LISTED else np.sort(self.inverse.layout.shared)
+
+    def part(self, columns: IntArray) -> FloatArray:
+        factor = self.factor[columns]
+        return self.inverse.part(columns) * np.outer(factor, factor)
+
+    def scaled(self, factor: FloatArray) -> ArrowCovariance:
+        return ArrowCovariance(self.names, self.inverse, self.factor * factor, self.undetermined)
+
+    def known(self, columns: NDArray[np.bool_]) -> ArrowCovariance:
+        return ArrowCovariance(self.names, self.inverse, np.where(columns, 0.0, self.factor), self.undetermined)
+
+
+AnyCovariance = Covariance | ArrowCovariance
+
+
+def listed(covariance: AnyCovariance) -> Covariance:
+    """The covariance of those parameters that belong into tables of all with all."""
+    if isinstance(covariance, Covariance):
+        return covariance
+    columns = covariance.listed
+    names = tuple(covariance.names[k] for k in columns)
+    return Covariance(
+        names, covariance.part(columns), {n: covariance.undetermined[n] for n in names if n in covariance.undetermined}
+    )
+
+
 def fisher_covariance(
-    a: FloatArray, names: Sequence[str], free: NDArray[np.bool_] | None = None, tolerance: float = 1e-7
-) -> Covariance:
+    a: Rows, names: Sequence[str], free: NDArray[np.bool_] | None = None, tolerance: float = 1e-7
+) -> AnyCovariance:
     """The covariance of the estimates u from the root-Fisher rows A [M, P].
 
     free: [P], False for parameters at a bound, which are taken as known. tolerance: singular values of the
     column-scaled A below this share of the largest are taken for zero; it should exceed the relative
     accuracy of the sensitivities.
     """
+    if isinstance(a, BlockRows):
+        return _of_blocks(a, names, free, tolerance)
     n = a.shape[1]
     chosen = np.arange(n) if free is None else np.flatnonzero(free)
     matrix = np.full((n, n), np.nan)
@@ -64,7 +138,7 @@ def fisher_covariance(
     length = np.linalg.norm(a[:, chosen], axis=0)
     silent = length == 0
     for k in chosen[silent]:
-        undetermined[names[k]] = "the data do not depend on it"
+        undetermined[names[k]] = SILENT
     chosen, length = chosen[~silent], length[~silent]
     if chosen.size:
         # R has the singular values of A, and is small: a full U of many data would be [M, M].
@@ -84,11 +158,52 @@ def fisher_covariance(
     return Covariance(tuple(names), matrix, undetermined)
 
 
+def _of_blocks(a: BlockRows, names: Sequence[str], free: NDArray[np.bool_] | None, tolerance: float) -> ArrowCovariance:
+    chosen = np.ones(a.layout.n, dtype=bool) if free is None else free
+    silent = chosen & (a.lengths == 0)
+    undetermined = {names[k]: SILENT for k in np.flatnonzero(silent).tolist()}
+    chosen = chosen & ~silent
+    inverse = ArrowInverse.of(a, chosen, tolerance)
+    lost = chosen & (inverse.participation > PARTICIPATES)
+    for k in np.flatnonzero(lost).tolist():
+        direction = np.where(chosen, inverse.partners(k), 0.0)
+        undetermined[names[k]] = _with_whom(k, direction, names)
+    factor = np.where(chosen & ~lost, 1.0, np.nan)
+    return ArrowCovariance(tuple(names), inverse, factor, undetermined)
+
+
 def _combination(k: int, null: FloatArray, chosen: NDArray[np.intp], names: Sequence[str]) -> str:
     """Which parameters move together with parameter k without a change of the fit."""
-    direction = null @ null[k] / np.linalg.norm(null[k])
-    partners = [names[chosen[j]] for j in np.argsort(-np.abs(direction)) if j != k and abs(direction[j]) > PARTICIPATES]
+    return _with_whom(k, null @ null[k], [names[j] for j in chosen])
+
+
+def _with_whom(k: int, direction: FloatArray, names: Sequence[str]) -> str:
+    """The sentence for parameter k from the part of all in what the data do not determine of it."""
+    # The direction's own length is the root of its k-th component: it is a column of a projection.
+    sizes = np.abs(direction) / np.sqrt(direction[k])
+    sizes[k] = 0.0
+    first = np.argpartition(-sizes, min(SHOWN, len(sizes) - 1))[: SHOWN + 1]
+    partners = [names[j] for j in first[np.argsort(-sizes[first], kind="stable")] if sizes[j] > PARTICIPATES]
     if not partners:
         return "the data do not determine it"
-    listed = ", ".join(partners[:4]) + (" and others" if len(partners) > 4 else "")
+    listed = ", ".join(partners[:SHOWN]) + (" and others" if len(partners) > SHOWN else "")
     return f"the data determine it only in combination with {listed}"
+
+
+def length_in_errors(a: Rows, change: FloatArray, tolerance: float) -> float:
+    """The length of the scoring step for a change of the gradient [P], in standard errors.
+
+    With the information A'A = V S² V' of columns scaled to length one it is |S^-1 V' change|; directions in which the
+    data say less than `tolerance` of the most are left out.
+    """
+    if isinstance(a, BlockRows):
+        inverse = ArrowInverse.of(a, a.lengths > 0, tolerance)
+        return float(np.sqrt(max(inverse.quadratic(change), 0.0)))
+    length = np.linalg.norm(a, axis=0)
+    seen = length > 0
+    if not seen.any():
+        return 0.0
+    r = np.linalg.qr(a[:, seen] / length[seen], mode="r")
+    _, s, vt = np.linalg.svd(r, full_matrices=False)
+    kept = s > tolerance * s[0]
+    return float(np.linalg.norm(vt[kept] @ (change[seen] / length[seen]) / s[kept]))

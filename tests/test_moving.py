@@ -1,0 +1,66 @@
+"""Which parameters make a likelihood jump, and that it does jump there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from odefit.config.load import load_config
+from odefit.objective.likelihood import Likelihood
+from odefit.objective.problem import Problem
+from odefit.runs.fitting import prepare
+from odefit.runs.moving import Moving, moving_times
+
+
+def problem_of(folder: Path, model: str, parameters: str, data: str = "") -> Problem:
+    (folder / "d.csv").write_text("time,x\n0,1\n1,0.8\n2,0.7\n3,0.6\n")
+    (folder / "c.yaml").write_text(
+        f"model: {{initial: {{x: 1}}, {model}}}\nparameters: {{{parameters}}}\ndata: {{csv: d.csv{data}}}\n"
+        "noise: {sigma: 0.1}\n"
+    )
+    return prepare(load_config(folder / "c.yaml"))[0].problem
+
+
+EVENT = "equations: {x: -k*x}, events: [{time: tau, set: {x: x/2}}]"
+SWITCH = "equations: {x: 'piecewise(-k*x, t < tau, 0)'}"
+DOSE = ", doses: {{lag: tau, table: [{{time: 1, state: x, amount: 1{}}}]}}"
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters", "data", "expected"),
+    [
+        (EVENT, "k: 0.5, tau: 1.5", "", Moving(("tau",), ())),
+        (EVENT, "k: 0.5, tau: {value: 1.5, estimate: false}", "", Moving((), ())),
+        (EVENT.replace("tau", "1.5"), "k: 0.5", "", Moving((), ())),
+        (SWITCH, "k: 0.5, tau: 1.5", "", Moving((), ("tau",))),
+        ("equations: {x: -k*x}", "k: 0.5, tau: 0.5", DOSE.format(""), Moving(("tau",), ())),
+        ("equations: {x: -k*x}", "k: 0.5, tau: 0.5", DOSE.format(", duration: 1"), Moving((), ("tau",))),
+    ],
+)
+def test_who_moves_what(model: str, parameters: str, data: str, expected: Moving, tmp_path: Path) -> None:
+    problem = problem_of(tmp_path, model, parameters, data)
+    found = moving_times(problem)
+    assert found == expected
+    if "tau" not in problem.table.estimated_names:
+        return
+    # The likelihood on both sides of the measurement at t = 2, far and near.
+    likelihood, position = Likelihood(problem), problem.table.estimated_names.index("tau")
+    u = problem.table.search(problem.table.values)
+    at = 1.0 if data else 2.0
+
+    def step(width: float) -> float:
+        low, high = u.copy(), u.copy()
+        low[position], high[position] = at - width, at + width
+        return abs(likelihood.value(high) - likelihood.value(low))
+
+    assert (step(1e-6) > 1e-2) == bool(found.jumps)
+
+
+def test_what_is_said_of_them() -> None:
+    assert Moving((), ()).sentence is None
+    assert Moving(("tau", "lag"), ("s",)).sentence == (
+        "The likelihood jumps where tau or lag passes the time of a measurement, and a search may end there: "
+        "try more starts (fit.starts), or bounds of tau or lag between two measurements."
+    )
+    assert "has a kink where s passes" in str(Moving((), ("s",)).sentence)

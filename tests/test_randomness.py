@@ -1,0 +1,56 @@
+"""Residuals that are noise, and residuals that are not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+import odefit
+from odefit.uncertainty.randomness import RARE, neighbours
+
+
+def test_pairs_are_counted_within_experiments() -> None:
+    r = np.array([1.0, 2.0, -1.0, -3.0, -1.0, 5.0, 0.0, 6.0])
+    owner = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    found = neighbours(r, owner)
+    # ++, +-, -- in the first; -+ and, with the zero passed over, ++ in the second.
+    assert (found.pairs, found.agree) == (5, 3)
+    assert found.chance == pytest.approx(float(binom.sf(2, 5, 0.5)))
+
+
+def test_noise_is_hardly_ever_called_anything_else() -> None:
+    rng = np.random.default_rng(0)
+    owner = np.repeat(np.arange(4), 25)
+    called = sum(not neighbours(rng.standard_t(3, 100), owner).is_random for _ in range(5000))
+    # Discrete, so at most RARE: 5 are expected of 5,000.
+    assert called <= 5000 * RARE * 3
+
+
+def test_a_slow_wave_of_half_the_noise_is_found() -> None:
+    rng = np.random.default_rng(1)
+    t = np.linspace(0, 2 * np.pi, 200)
+    found = sum(
+        not neighbours(np.sin(t) + 0.7 * rng.normal(size=200), np.zeros(200, np.intp)).is_random for _ in range(100)
+    )
+    assert found > 95
+
+
+@pytest.mark.parametrize(
+    "equation, complains", [("-k*N", True), ("r*N*(1 - N/K)", False)], ids=["wrong model", "right model"]
+)
+def test_a_fit_says_that_its_model_misses_something(tmp_path: Path, equation: str, complains: bool) -> None:
+    t = np.linspace(0, 10, 41)
+    n = 10 / (1 + 4 * np.exp(-0.9 * t)) + 0.2 * np.random.default_rng(2).normal(size=41)
+    (tmp_path / "grow.csv").write_text("time,N\n" + "".join(f"{a},{b}\n" for a, b in zip(t, n, strict=True)))
+    names = "k: -0.1" if complains else "r: 0.5\n  K: {value: 8, bounds: [1, 100]}"
+    (tmp_path / "grow.yaml").write_text(
+        f"model:\n  equations: {{N: {equation}}}\nparameters:\n  {names}\ndata: {{csv: grow.csv}}\n"
+    )
+    run = odefit.fit(tmp_path / "grow.yaml", out=tmp_path / "run")
+    said = [w for w in run.result.warnings if "not random" in w]
+    assert len(said) == int(complains)
+    if complains:
+        assert said[0].startswith("the residuals of N are not random: 9")
