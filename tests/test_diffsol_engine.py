@@ -6,17 +6,16 @@ import itertools
 import json
 import pickle
 import re
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import sympy as sp
+from commands import in_new_python
 from scipy.linalg import expm, expm_frechet
 
 from odefit.data.experiments import Experiment
@@ -377,17 +376,10 @@ def run_failures() -> dict[str, Any]:
 
 
 def test_every_failure_is_a_sentence_and_none_hangs() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", "import json, test_diffsol_engine as t; print(json.dumps(t.run_failures()))"],
-        cwd=Path(__file__).parent,
-        env={"PYTHONPATH": str(Path(__file__).parents[1])},
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stderr == ""
-    for case, (plain, slopes, blank, notes) in json.loads(done.stdout).items():
+    program = "import json, test_diffsol_engine as t; print(json.dumps(t.run_failures()))"
+    code, said, wrong = in_new_python("-c", program)
+    assert (code, wrong) == (0, "")
+    for case, (plain, slopes, blank, notes) in json.loads(said).items():
         sentence = FAILURES[case.split(" / ")[0]][3]
         for failure in (plain, slopes):
             assert failure, case
@@ -541,15 +533,7 @@ def test_neither_torch_nor_pandas_is_imported_for_arrays() -> None:
         "import sys, numpy as np, test_diffsol_engine as t; t.one(t.engine(t.DECAY), (0.7, 3.0), [0.0, 1.0]); "
         "print([m for m in ('torch', 'pandas') if m in sys.modules])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=Path(__file__).parent,
-        env={"PYTHONPATH": str(Path(__file__).parents[1])},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+    assert in_new_python("-c", script) == (0, "[]\n", "")
 
 
 def test_sensitivities_may_have_a_tolerance_of_their_own() -> None:

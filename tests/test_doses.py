@@ -78,8 +78,34 @@ def test_the_fewest_columns_and_a_default_state(tmp_path: Path) -> None:
 
 
 def test_other_names_of_columns_and_other_columns(tmp_path: Path) -> None:
-    text = "Subject;Time;amount;state;comment;country\n1;0;2;gut;first; \n"
+    text = "Subject;Time;amount;state;comment;Notes\n1;0;2;gut;first; \n"
     assert read(tmp_path, text, time="Time", experiment="Subject") == [DoseRow("1", Dose(0.0, "gut", 2.0))]
+
+
+def test_a_rate_is_an_amount_over_a_duration(tmp_path: Path) -> None:
+    found = read(tmp_path, "time,amount,state,rate,duration\n0,10,gut,4,\n1,-10,gut,4,0\n2,3,gut,0,2\n3,3,gut,,\n")
+    assert [row.dose.duration for row in found] == [2.5, 2.5, 2.0, 0.0]
+    assert doses_from_list([{"time": 0, "state": "gut", "amount": 10, "rate": 4}], where)[0].dose.duration == 2.5
+
+
+def test_unknown_names_of_a_list_are_told_with_its_other_faults(tmp_path: Path) -> None:
+    items: list[dict[str, Any]] = [
+        {"time": "soon", "state": "gutt", "amount": 1},
+        {"time": 0, "state": "gut", "amount": 1, "experiment": "Bb"},
+    ]
+    assert told(tmp_path, lambda: doses_from_list(items, where, states=["gut"], experiments=["B"])) == [
+        "c.yaml.0: 'gutt' is no state; did you mean 'gut'?",
+        "c.yaml.0.time: must be a finite number (got 'soon')",
+        "c.yaml.1: 'Bb' is no experiment of the data; did you mean 'B'?",
+    ]
+
+
+def test_a_table_of_some_experiments_may_name_the_others() -> None:
+    rows = doses_from_list([{"time": 0, "state": "gut", "amount": 1, "experiment": name} for name in "AB"], where)
+    (found,) = apply_doses([series("B")], rows, STATES, others=["A"])
+    assert len(found.doses) == 1
+    with pytest.raises(DataError, match=r"c\.yaml\.0: 'A' is no experiment of the data"):
+        apply_doses([series("B")], rows, STATES, others=["C"])
 
 
 def test_repeated_doses_do_not_drift() -> None:
@@ -134,8 +160,37 @@ def test_all_faults_of_a_file_at_once_in_its_order(tmp_path: Path) -> None:
             "time,amount,Duraton,counts\n0,1,2,3\n",
             {"default_state": "gut"},
             [
-                "d.csv:1, column Duraton: is this the column 'duration'? Rename it, or call it something else",
-                "d.csv:1, column counts: is this the column 'count'? Rename it, or call it something else",
+                "d.csv:1, column Duraton: no column that a table of doses has; did you mean 'duration'?",
+                "d.csv:1, column counts: no column that a table of doses has; did you mean 'count'?",
+            ],
+        ),
+        (
+            "time,amount,state,evid,addl,weight\n0,1,gut,1,0,70\n",
+            {},
+            [
+                "d.csv:1, column evid: no column that a table of doses has; leave only the rows that are doses, and"
+                " then this column out",
+                "d.csv:1, column addl: no column that a table of doses has; write a column `count`, of the doses in"
+                " all: one more than `addl`",
+                "d.csv:1, column weight: no column that a table of doses has; there is: time, experiment, amount,"
+                " state, duration, rate, every, count",
+            ],
+        ),
+        (
+            "time,amount,state,rate,duration\n0,1,gut,-1,\n0,1,gut,2,3\n",
+            {},
+            [
+                "d.csv:2, column rate: the rate is -1.0; it must not be negative (0: all at once)",
+                "d.csv:3, column rate: a dose has a rate or a duration; leave one of the two empty",
+            ],
+        ),
+        (
+            "time,amount,state,experiment\n0,x,gut,A\n0,1,gutt,Bb\n",
+            {"states": ["gut"], "experiments": ["A", "B"]},
+            [
+                "d.csv:2, column amount: 'x' is not a number; write a number",
+                "d.csv:3: 'gutt' is no state; did you mean 'gut'?",
+                "d.csv:3: 'Bb' is no experiment of the data; did you mean 'B'?",
             ],
         ),
         (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,17 +19,57 @@ SignArray = NDArray[np.int8]
 MISSING = frozenset({"", "na", "nan"})
 SIGNS = {"<": -1, "≤": -1, ">": 1, "≥": 1}
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?|[+-]?\d{1,3}(\.\d{3})+,\d+")
+_LONG = 40
+_DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}([T ].*)?|\d{1,2}:\d{2}(:\d{2}.*)?")
+_WITH_UNIT = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(?:%|[^\W\d_][^<>]*)")
+
+
+@dataclass
+class Decimals:
+    """How the decimals of a file are written, as far as it is read: the first cell (line, column, text) of each way.
+
+    with_comma: whether they may have a comma, as in a file with semicolons between its cells. It has no points.
+    """
+
+    with_comma: bool
+    comma: tuple[int, str, str] | None = None
+    point: tuple[int, str, str] | None = None
+
+    def note(self, cells: list[str], text: str, lines: IntArray, column: str) -> None:
+        """text: the cells, joined."""
+        if self.comma is None and "," in text:
+            self.comma = self._first(cells, lines, column, lambda cell: decimal_comma(cell) is not None)
+        if self.point is None and "." in text:
+            self.point = self._first(cells, lines, column, lambda cell: "." in cell and parse_number(cell) is not None)
+
+    def _first(
+        self, cells: list[str], lines: IntArray, column: str, fits: Callable[[str], bool]
+    ) -> tuple[int, str, str] | None:
+        found = (
+            (int(line), column, cell.strip()) for line, cell in zip(lines, cells, strict=True) if fits(cell.strip())
+        )
+        return next(found, None)
+
+    def check(self, faults: FaultList) -> None:
+        """A fault for a file that has both: whether 1,234 is little or much is anybody's guess."""
+        if self.comma is not None and self.point is not None:
+            line, column, cell = self.comma
+            other = f"'{clip(self.point[2])}' (line {self.point[0]}) a decimal point"
+            what = f"'{clip(cell)}' has a decimal comma, and {other}; write points in the whole file"
+            faults.add(line, column, what)
 
 
 @dataclass(frozen=True)
 class NumberColumn:
     """What the cells of a column of numbers may be.
 
-    required: what its numbers are (`time`), where every row must have one; else empty.
+    decimals: those of the file. required: what its numbers are (`time`), where every row must have one; else empty.
     censorable: whether a cell may be censored: `<0.5` lies below 0.5, `>100` above 100.
     """
 
     name: str
+    decimals: Decimals
     required: str = ""
     censorable: bool = False
 
@@ -38,6 +79,12 @@ def parse_numbers(
 ) -> tuple[FloatArray, SignArray | None]:
     """The cells as float64 [R], missing and faulty ones as NaN; and which are censored [R] (-1, 1), if any."""
     text = "".join(cells)
+    shown = cells
+    if column.decimals.with_comma:
+        column.decimals.note(cells, text, lines, column.name)
+        if "," in text:
+            cells = [decimal_comma(cell.strip()) or cell for cell in cells]
+            text = "".join(cells)
     if text.isascii() and "_" not in text:  # float() would take 1_000 and digits of other scripts
         try:
             values = np.fromiter(map(float, cells), np.float64, len(cells))
@@ -59,8 +106,10 @@ def parse_numbers(
             values[number] = value
             if sign:
                 censored[number] = sign
-        elif faults.wants(int(lines[number])):
-            faults.tell(int(lines[number]), column.name, _explain(cell, value, column))
+            continue
+        kind, what = _explain(shown[number].strip(), value, column)
+        if faults.wants(int(lines[number]), column.name, kind):
+            faults.tell(int(lines[number]), column.name, what, kind)
     if not censored:
         return values, None
     signs = np.zeros(len(cells), dtype=np.int8)
@@ -90,18 +139,29 @@ def _limit(cell: str) -> str:
     return cell[1:].removeprefix("=").strip()
 
 
-def _explain(cell: str, value: float | None, column: NumberColumn) -> str:
-    """Why a cell cannot be what its column asks for, and what to do."""
+def _explain(cell: str, value: float | None, column: NumberColumn) -> tuple[str, str]:
+    """Why a cell cannot be what its column asks for: a word for the kind of slip; and a sentence, with what to do."""
     shown = f"'{clip(cell)}'"
     remedy = "write a number" if column.required else "write a number or leave the cell empty"
     if value is not None and math.isnan(value):
-        return f"the {column.required} is missing; write a number, or remove the row"
+        return "missing", f"the {column.required} is missing; write a number, or remove the row"
     if value is not None:
-        return f"{shown} is infinite; {remedy}"
+        return "infinite", f"{shown} is infinite; {remedy}"
     if cell[0] in SIGNS and not column.censorable and parse_number(_limit(cell).replace(",", ".")) is not None:
-        return f"{shown} is a limit, which only a measured value can be; {remedy}"
-    if (mended := decimal_comma(cell)) is not None:
-        return f"{shown} has a decimal comma; write {clip(mended)}"
+        return "limit", f"{shown} is a limit, which only a measured value can be; {remedy}"
+    if (mended := decimal_comma(cell)) is not None and _THOUSANDS.fullmatch(cell):
+        return "comma", f"{shown} has a comma; write {clip(mended)} or {cell.replace(',', '')}, whichever it means"
+    if mended is not None:
+        return "comma", f"{shown} has a decimal comma; write {clip(mended)}"
     if cell[0] in SIGNS and column.censorable:
-        return f"{shown} names no limit; write a number after the sign (<0.5), or leave the cell empty"
-    return f"{shown} is not a number; {remedy}"
+        return "no limit", f"{shown} names no limit; write a number after the sign (<0.5), or leave the cell empty"
+    if len(cell) > _LONG:
+        return "text", f"{shown} is not a number; {remedy}"
+    if _THOUSANDS.fullmatch(cell):
+        return "thousands", f"{shown} has a separator of thousands; write the number without it, and a decimal point"
+    if _DATE.fullmatch(cell):
+        name, unit = ("a time of day", "hours") if ":" in cell[:3] else ("a date", "days")
+        return "date", f"{shown} is {name}; write a number, such as the {unit} since the first one"
+    if (number := _WITH_UNIT.fullmatch(cell)) is not None and parse_number(number[1]) is not None:
+        return "unit", f"{shown} is not a number; write {number[1]}, without a unit"
+    return "text", f"{shown} is not a number; {remedy}"

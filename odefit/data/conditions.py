@@ -93,7 +93,7 @@ def read_conditions(path: Path | str, *, experiment: str | None = None, where: s
         faults.add(header.line if experiment is None else lines[experiment], column, what)
 
     experiments = [sheet.labels[at].names[code] for code in sheet.labels[at].codes.tolist()]
-    grid: Grid = {name: _cells(sheet, index, name, experiments, tell) for name, index in position.items()}
+    grid: Grid = {name: _cells(sheet, index, header, experiments, tell) for name, index in position.items()}
     found = _sort_out(tuple(lines), grid, lambda e, column="": place(path, lines[e], column), tell)
     faults.check()
     return found
@@ -111,15 +111,25 @@ def _rows(sheet: Columns, at: int, header: Header, faults: FaultList) -> dict[st
     return lines
 
 
-def _cells(sheet: Columns, index: int, column: str, experiments: Sequence[str], tell: Tell) -> dict[str, float | str]:
-    """One column: the filled cells, as numbers where they are. A nan is an empty cell, as in the data."""
-    labels = sheet.labels[index]
-    values: list[float | str | None] = []
-    for name in labels.names:
-        number = parse_number(name)
-        missing = name.lower() in MISSING or (number is not None and math.isnan(number))
-        values.append(None if missing else name if number is None else number)
+def _cells(
+    sheet: Columns, index: int, header: Header, experiments: Sequence[str], tell: Tell
+) -> dict[str, float | str]:
+    """One column: the filled cells, as numbers where they are. A nan is an empty cell, as in the data.
+
+    Decimals may have commas where semicolons part the cells, and no other number of the column has a point.
+    """
+    labels, column = sheet.labels[index], header.names[index]
     mended = [decimal_comma(name) for name in labels.names]
+    if header.delimiter == ";" and not any("." in name and parse_number(name) is not None for name in labels.names):
+        texts = [name if other is None else other for name, other in zip(labels.names, mended, strict=True)]
+        mended = [None] * len(texts)
+    else:
+        texts = list(labels.names)
+    values: list[float | str | None] = []
+    for text in texts:
+        number = parse_number(text)
+        missing = text.lower() in MISSING or (number is not None and math.isnan(number))
+        values.append(None if missing else text if number is None else number)
     found: dict[str, float | str] = {}
     for experiment, code in zip(experiments, labels.codes.tolist(), strict=True):
         value, other = values[code], mended[code]
@@ -223,12 +233,13 @@ def apply_conditions(
     optional: Collection[str] = (),
     *,
     partial: bool = False,
+    others: Collection[str] = (),
 ) -> list[Experiment]:
     """Put constants, labels and starts onto the experiments; a replicate takes the row of its experiment.
 
     where: the place of the table as a whole. optional: the columns whose cells may be empty for an experiment,
     which then has no such constant. partial: the experiments are a choice of those that the table is about,
-    so a row may be about another one.
+    so a row may be about another one; others: it may be one of these.
 
     Raises DataError with all faults: an experiment without a row, a row without an experiment, an empty cell
     of a constant, a start after the first time.
@@ -237,7 +248,7 @@ def apply_conditions(
     rows = set(conditions.experiments)
     row_of = {e.name: e.name if e.name in rows else replicate_of(e.name) for e in experiments}
     if not partial:
-        known = dict.fromkeys([*row_of.values(), *map(replicate_of, row_of), *row_of])
+        known = dict.fromkeys([*row_of.values(), *map(replicate_of, row_of), *row_of, *others])
         for row in conditions.experiments:
             if row not in known:
                 faults.unknown(conditions.where(row), row, "is no experiment of the data", known)

@@ -2,16 +2,16 @@
 
 A table, one row per dose or per series of equal doses,
 
-    [experiment,] time, [state,] amount [, duration] [, every, count]
+    [experiment,] time, [state,] amount [, duration or rate] [, every, count]
 
-Without an experiment (no such column, or an empty cell) a dose goes to every experiment. An empty `duration`
-is 0: the dose enters at once. With `every` and `count` it is given `count` times in all, `every` apart.
+Without an experiment (no such column, or an empty cell) a dose goes to every experiment. A dose enters evenly over
+its `duration`, or at its `rate` for amount/rate; where both are empty or 0, at once. With `every` and `count` it is
+given `count` times in all, `every` apart.
 Replicates (`A#2`) get the doses of their experiment (`A`), unless rows of the table name them.
 """
 
 from __future__ import annotations
 
-import difflib
 import functools
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -27,8 +27,27 @@ from odefit.data.writing import check_names, number_cell, write_rows
 
 MAX_DOSES = 100_000
 TOO_MANY = f"here the table passes {MAX_DOSES:,} doses in all, which is the limit; repeat them less often"
-NUMBERS = ("time", "amount", "duration", "every", "count")
-OPTIONAL = ("state", "duration", "every", "count")
+NUMBERS = ("time", "amount", "duration", "rate", "every", "count")
+OPTIONAL = ("state", "duration", "rate", "every", "count")
+# What other programs' tables of doses have, and what to do about it.
+_FOREIGN = {
+    "amt": "call the column `amount`",
+    "dose": "call the column `amount`",
+    "cmt": "call the column `state`, and write names of states",
+    "compartment": "call the column `state`, and write names of states",
+    "id": "call the column `experiment`",
+    "tinf": "call the column `duration`",
+    "dur": "call the column `duration`",
+    "ii": "call the column `every`",
+    "addl": "write a column `count`, of the doses in all: one more than `addl`",
+    "evid": "leave only the rows that are doses, and then this column out",
+    "mdv": "leave only the rows that are doses, and then this column out",
+    "dv": "measurements belong to data.csv: leave only the rows that are doses, and then this column out",
+    "ss": "write the doses that came before, or see model.steady_state; leave this column out",
+}
+
+_REMARKS = ("comment", "comments", "note", "notes", "remark", "remarks")
+_UNKNOWN = {"state": "is no state", "experiment": "is no experiment of the data"}
 
 Where = Callable[..., str]
 
@@ -50,6 +69,7 @@ class _Series:
     time: float
     amount: float
     duration: float = math.nan
+    rate: float = math.nan
     every: float = math.nan
     count: float = math.nan
 
@@ -62,6 +82,10 @@ class _Series:
             yield "amount", "the amount is 0, which is no dose; write another, or remove the row"
         if self.duration < 0:
             yield "duration", f"the duration is {self.duration!r}; it must not be negative (0: all at once)"
+        if self.rate < 0:
+            yield "rate", f"the rate is {self.rate!r}; it must not be negative (0: all at once)"
+        if self.rate > 0 and self.duration > 0:
+            yield "rate", "a dose has a rate or a duration; leave one of the two empty"
         if self.every <= 0:
             yield "every", f"the interval is {self.every!r}; it must be positive"
         if counted and not (self.count >= 1 and self.count.is_integer()):
@@ -83,6 +107,8 @@ class _Series:
 
     @property
     def _length(self) -> float:
+        if self.rate > 0:
+            return abs(self.amount) / self.rate
         return 0.0 if math.isnan(self.duration) else self.duration
 
     def _at(self, number: int) -> float:
@@ -96,15 +122,21 @@ def read_doses(
     time: str | None = None,
     experiment: str | None = None,
     where: str = "",
+    states: Collection[str] | None = None,
+    experiments: Collection[str] | None = None,
+    may_be_empty: bool = False,
 ) -> list[DoseRow]:
     """Read doses from a CSV file; a repeated dose makes as many rows.
 
     default_state: where doses go that name no state. time: the time column; default `time`, else `t`.
     experiment: the column that names the experiment; default `experiment` where there is one.
     where: the place in the config that names the file, for faults of the file as a whole.
+    states, experiments: all names that there are, where they are known: others are faults then, as they are to
+    `apply_doses`. may_be_empty: a table without rows is no fault.
 
-    Other columns are left alone, unless they look like a mistyped one of these. Raises DataError with the
-    faults of the file, the first 20 of them spelled out; more than 100,000 doses in all are one of them.
+    Other columns are faults, since a dose without what they say would be another dose; but for one called comment,
+    note or remark. Raises DataError with the faults of the file, the first 20 of them spelled out; more than 100,000
+    doses in all are one of them.
     """
     path = Path(path)
     key = "experiment" if experiment is None else experiment
@@ -122,8 +154,11 @@ def read_doses(
         limit=MAX_DOSES,
         faults=faults,
     )
-    if not sheet.lines.size and not faults.count:
+    if not sheet.lines.size and not faults.count and not may_be_empty:
         faults.add(0, "", "has a header but no data; write one row per dose")
+    for role, known in (("state", states), ("experiment", experiments)):
+        if known is not None and role in position:
+            _check_names(sheet, position[role], role, known, faults)
     told, lines = faults.lines, sheet.lines.tolist()
     found, total = [], 0
     for (name, series), line in zip(_series(sheet, position, default_state or ""), lines, strict=True):
@@ -139,6 +174,15 @@ def read_doses(
             found += [DoseRow(name or None, dose, place(path, line)) for dose in series.doses()]
     faults.check()
     return found
+
+
+def _check_names(sheet: Columns, at: int, role: str, known: Collection[str], faults: FaultList) -> None:
+    """A name that there is none of is a fault on every line that it is on."""
+    labels = sheet.labels[at]
+    for code, line in zip(labels.codes.tolist(), sheet.lines.tolist(), strict=True):
+        name = labels.names[code]
+        if name and name not in known and faults.wants(line):
+            faults.tell(line, "", f"'{clip(name)}' {_UNKNOWN[role]}; {suggest(name, known)}")
 
 
 def _find(
@@ -157,15 +201,11 @@ def _find(
         if names[role] not in position:
             what = f"no column '{clip(names[role])}' for {meaning}; {suggest(names[role], position)}"
             faults.add(header.line, "", what)
-    found = {role: position[name] for role, name in names.items() if name in position}
-    others = [name for name in position if name not in names.values()]
-    for role in ("experiment", *OPTIONAL):
-        # What is optional could be lost to a typing error, and the doses would be other ones.
-        close = difflib.get_close_matches(role, [name.casefold() for name in others], n=1, cutoff=0.85)
-        if close and role not in found and role not in needed:
-            other = next(name for name in others if name.casefold() == close[0])
-            faults.add(header.line, other, f"is this the column '{names[role]}'? Rename it, or call it something else")
-    return found
+    for name in () if faults.count else position:
+        if name not in names.values() and name.casefold() not in _REMARKS:
+            remedy = _FOREIGN.get(name.casefold()) or suggest(name, names.values())
+            faults.add(header.line, name, f"no column that a table of doses has; {remedy}")
+    return {role: position[name] for role, name in names.items() if name in position}
 
 
 def _series(sheet: Columns, position: Mapping[str, int], default_state: str) -> Iterator[tuple[str, _Series]]:
@@ -187,16 +227,27 @@ def _series(sheet: Columns, position: Mapping[str, int], default_state: str) -> 
         yield experiment, _Series(state or default_state, *row)
 
 
-def doses_from_list(items: Sequence[Mapping[str, Any]], where: Where) -> list[DoseRow]:
+def doses_from_list(
+    items: Sequence[Mapping[str, Any]],
+    where: Where,
+    *,
+    states: Collection[str] | None = None,
+    experiments: Collection[str] | None = None,
+) -> list[DoseRow]:
     """The same table as a list of mappings: `{time: 0, state: gut, amount: 320}`.
 
     where: the place of the list, of an item or of one of its keys: `where()`, `where(0)`, `where(0, "amount")`.
+    states, experiments: as for `read_doses`.
     Raises DataError with its faults, which are those of `read_doses`.
     """
     faults = PlacedFaults()
     found: list[DoseRow] = []
     total = 0
     for index, item in enumerate(items):
+        for role, known in (("state", states), ("experiment", experiments)):
+            name = item.get(role)
+            if known is not None and isinstance(name, str) and name.strip() and name.strip() not in known:
+                faults.unknown(where(index), name.strip(), _UNKNOWN[role], known)
         series = _series_of(item, functools.partial(_tell, faults, where, index))
         if series is None:
             continue
@@ -256,6 +307,7 @@ def apply_doses(
     where: str = "",
     *,
     partial: bool = False,
+    others: Collection[str] = (),
 ) -> list[Experiment]:
     """Give every experiment its doses, sorted by time; those of equal time stay in the order of the rows.
 
@@ -263,20 +315,22 @@ def apply_doses(
     gets those of its experiment.
 
     states: the states of the system. where: the place of the table as a whole. partial: the experiments are a
-    choice of those that the table is about, so a row may name another one. Raises DataError with all faults:
-    an unknown state or experiment, a dose before the start of an experiment that gets it.
+    choice of those that the table is about, so a row may name another one; others: it may be one of these.
+    Raises DataError with all faults: an unknown state or experiment, a dose before the start of an experiment that gets
+    it.
     """
     faults = PlacedFaults()
     known = dict.fromkeys(name for e in experiments for name in (replicate_of(e.name), e.name))
+    known |= dict.fromkeys(others)
     own: dict[str | None, list[DoseRow]] = {}
     for row in rows:
         own.setdefault(row.experiment, []).append(row)
         if row.dose.state not in states:
-            faults.unknown(row.where or where, row.dose.state, "is no state", states)
+            faults.unknown(row.where or where, row.dose.state, _UNKNOWN["state"], states)
     for name, of in own.items():
         if name is not None and name not in known and not partial:
             for row in of:
-                faults.unknown(row.where or where, name, "is no experiment of the data", known)
+                faults.unknown(row.where or where, name, _UNKNOWN["experiment"], known)
     for_all = tuple(sorted((row.dose for row in own.get(None, ())), key=_time))
     found, early = [], _Early(faults, where)
     for experiment in experiments:

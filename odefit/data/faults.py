@@ -11,42 +11,75 @@ from pathlib import Path
 from odefit.errors import DataError, Fault
 
 MAX_FAULTS = 20
+MAX_ALIKE = 3
+MAX_LINES = 10_000
+
+_Placed = tuple[int, int, Fault]
+"""Line, a number that no other has, and the fault."""
 
 
 class FaultList:
-    """The faults of one file. Keeps the first 20 in the order of the file and counts the others."""
+    """The faults of one file. Keeps the first 20 in the order of the file and counts the others.
+
+    More than three of one kind in one column are one fault, told of the first: they have one cause and one remedy.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.count = 0
-        self._kept: list[tuple[int, int, Fault]] = []
+        self._lines: set[int] = set()
+        self._kept: list[_Placed] = []
+        self._alike: dict[tuple[str, str], tuple[int, list[_Placed]]] = {}
 
-    def wants(self, line: int) -> bool:
-        """Count one fault; True when it is early enough to be told: then call `tell`."""
+    def wants(self, line: int, column: str = "", kind: str = "") -> bool:
+        """Count one fault; True when it is early enough to be told: then call `tell` with the same.
+
+        kind: what faults that are alike have in common; empty for one of its own.
+        """
         self.count += 1
-        return len(self._kept) < MAX_FAULTS or line < self._kept[-1][0]
+        if len(self._lines) < MAX_LINES:
+            self._lines.add(line)
+        if not kind:
+            return len(self._kept) < MAX_FAULTS or line < self._kept[-1][0]
+        count, kept = self._alike.get((column, kind), (0, []))
+        self._alike[column, kind] = count + 1, kept
+        return count < MAX_ALIKE
 
-    def tell(self, line: int, column: str, what: str) -> None:
-        bisect.insort(self._kept, (line, self.count, Fault(place(self.path, line, column), what)))
+    def tell(self, line: int, column: str, what: str, kind: str = "") -> None:
+        placed = (line, self.count, Fault(place(self.path, line, column), what))
+        if kind:
+            self._alike[column, kind][1].append(placed)
+            return
+        bisect.insort(self._kept, placed)
         del self._kept[MAX_FAULTS:]
 
-    def add(self, line: int, column: str, what: str) -> None:
+    def add(self, line: int, column: str, what: str, kind: str = "") -> None:
         """One fault; `line` 0 stands for the file as a whole, `column` may be empty."""
-        if self.wants(line):
-            self.tell(line, column, what)
+        if self.wants(line, column, kind):
+            self.tell(line, column, what, kind)
 
     @property
     def lines(self) -> frozenset[int]:
-        """The lines of the faults that are kept: what else these hold is not worth a second fault."""
-        return frozenset(line for line, _, _ in self._kept)
+        """The lines with a fault, up to 10,000 of them: what else these hold is not worth a second one."""
+        return frozenset(self._lines)
 
     def check(self) -> None:
         """Raise DataError when there is any fault."""
         if not self.count:
             return
-        faults = [fault for _, _, fault in self._kept]
-        if self.count > len(faults):
-            faults.append(Fault(show(self.path), f"and {self.count - len(faults)} more"))
+        found = [(placed, 1) for placed in self._kept]
+        for (column, _), (count, kept) in self._alike.items():
+            if count <= MAX_ALIKE:
+                found += [(placed, 1) for placed in kept]
+                continue
+            line, number, fault = min(kept, key=lambda one: one[:2])
+            more = f"{fault.what} (likewise {count - 1} more {'cells of this column' if column else 'rows'})"
+            found.append(((line, number, Fault(fault.where, more)), count))
+        told = sorted(found, key=lambda one: one[0][:2])[:MAX_FAULTS]
+        faults = [fault for (_, _, fault), _ in told]
+        others = self.count - sum(count for _, count in told)
+        if others:
+            faults.append(Fault(show(self.path), f"and {others} more"))
         raise DataError(faults=faults)
 
 

@@ -155,16 +155,19 @@ def apply_inputs(
     *,
     held: Collection[str] = (),
     partial: bool = False,
+    others: Collection[str] = (),
 ) -> list[Experiment]:
     """Give every experiment every input: its own, else that of the experiment it replicates, else that for all.
 
     where: the place of an input in the config: `where(name)`. held: the inputs whose last value holds on after
     their last point (steps, say), so that they never end. partial: the experiments are a choice of those that
-    the inputs are about, so an input may have points for another one. Raises DataError with all faults: an
-    experiment without an input, an input for no experiment, one that begins too late or ends too early.
+    the inputs are about, so an input may have points for another one; others: it may be one of these.
+    Raises DataError with all faults: an experiment without an input, an input for no experiment, one that begins too
+    late or ends too early.
     """
     faults = PlacedFaults()
     known = dict.fromkeys(name for e in experiments for name in (replicate_of(e.name), e.name))
+    known |= dict.fromkeys(others)
     mine: list[dict[str, Input]] = [{} for _ in experiments]
     for name, by in inputs.items():
         users: dict[str | None, list[Experiment]] = {}

@@ -5,15 +5,14 @@ What is wide, long and a replicate is told in `odefit.data.tables`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from odefit.data.cells import IntArray, SignArray
 from odefit.data.experiments import FloatArray
-from odefit.data.faults import FaultList, clip, suggest
+from odefit.data.faults import FaultList, clip, place, suggest
 from odefit.data.sheet import Columns, Header, find_columns
 
 TIME = ("time", "t")
@@ -43,7 +42,10 @@ class Layout:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows [R] sorted by experiment, then time. codes [R] point into `names`; values, sigma, censored: [R, O]."""
+    """Rows [R] sorted by experiment, then time. codes [R] point into `names`; values, sigma, censored: [R, O].
+
+    notes: what was done to the rows of the file, a sentence each.
+    """
 
     names: tuple[str, ...]
     codes: IntArray
@@ -52,6 +54,7 @@ class Table:
     values: FloatArray
     sigma: FloatArray | None
     censored: SignArray | None
+    notes: tuple[str, ...] = ()
 
 
 def replicate_of(name: str) -> str:
@@ -61,9 +64,18 @@ def replicate_of(name: str) -> str:
 
 
 def find_layout(
-    header: Header, names: Mapping[str, str], time: str | None, experiment: str | None, faults: FaultList
+    header: Header,
+    names: Mapping[str, str],
+    time: str | None,
+    experiment: str | None,
+    faults: FaultList,
+    *,
+    chosen: bool = True,
 ) -> Layout:
-    """Which column is what. names: observable -> column. After a fault, the layout is of no use."""
+    """Which column is what. names: observable -> column. After a fault, the layout is of no use.
+
+    chosen: whether somebody chose these observables; else they are the states, all of them.
+    """
     line = header.line
     position = find_columns(header, faults)
 
@@ -85,14 +97,35 @@ def find_layout(
         sigmas: tuple[int | None, ...] = (position.get("sigma"),)
         layout = Layout(time_at, experiment_at, position[label], (position["value"],), sigmas)
     else:
-        remedy = "data.columns renames; or leave it out of model.observables"
-        values = tuple(find(column, f"the observable {name}", remedy) for name, column in names.items())
+        values = _values(header, position, names, chosen, faults)
         layout = Layout(time_at, experiment_at, None, values, _sigmas(names, position))
     if not faults.count:
         used = [*layout.numbers, *layout.labels]
         for index in sorted({index for index in used if used.count(index) > 1}):
             faults.add(line, header.names[index], "two roles ask for this column; each needs its own")
     return layout
+
+
+def _values(
+    header: Header, position: Mapping[str, int], names: Mapping[str, str], chosen: bool, faults: FaultList
+) -> tuple[int, ...]:
+    """The columns of the observables of a wide file."""
+    missing = [name for name, column in names.items() if column not in position]
+    found = [name for name in names if name not in missing]
+    if chosen or not found:
+        remedy = "or leave it out of model.observables" if chosen else "model.observables names what was measured"
+        for name in missing:
+            what = f"no column '{clip(names[name])}' for the observable {name}; {suggest(names[name], position)}"
+            faults.add(header.line, "", f"{what} (data.columns renames; {remedy})")
+    elif missing:
+        # Every state is an observable unless somebody says which are: then these lack one cause, not a column each.
+        columns = ", ".join(f"'{clip(names[name])}'" for name in missing[:5]) + ", …" * (len(missing) > 5)
+        what = f"no column {columns} for the state{'s' * (len(missing) > 1)}; {suggest(names[missing[0]], position)}"
+        pairs = ", ".join(f"{name}: {name}" for name in found[:5]) + ", …" * (len(found) > 5)
+        measured = f"{', '.join(found[:5])}{', …' * (len(found) > 5)} {'is' if len(found) == 1 else 'are'} measured"
+        remedy = f"if only {measured}, write `observables: {{{pairs}}}` under model"
+        faults.add(header.line, "", f"{what} (data.columns renames); {remedy}")
+    return tuple(position.get(column, 0) for column in names.values())
 
 
 def _sigmas(names: Mapping[str, str], position: Mapping[str, int]) -> tuple[int | None, ...]:
@@ -105,14 +138,28 @@ def _sigmas(names: Mapping[str, str], position: Mapping[str, int]) -> tuple[int 
 
 
 def arrange(sheet: Columns, layout: Layout, names: Mapping[str, str], header: Header, faults: FaultList) -> Table:
-    """The table of a wide or a long file. Rows without a time (each a fault by now) are left out."""
+    """The table of a wide or a long file. Rows without a time (each a fault by now) are left out.
+
+    Rows may come in any order. A value that comes again at the same time is a replicate, in both layouts.
+    """
     experiments: tuple[str, ...] = (ONLY,)
     codes = np.zeros(len(sheet.lines), dtype=np.int64)
     if layout.experiment is not None:
         experiments, codes = sheet.labels[layout.experiment].names, sheet.labels[layout.experiment].codes
     if layout.observable is None:
-        return _wide(sheet, layout, experiments, codes, header, faults)
-    return _long(sheet, layout, layout.observable, experiments, codes, names, header, faults)
+        table = _wide(sheet, layout, experiments, codes, header, faults)
+    else:
+        table = _long(sheet, layout, layout.observable, experiments, codes, names, header, faults)
+    repeats = [name for name in table.names if name not in set(experiments)]
+    if not repeats:
+        return table
+    if layout.experiment is None:  # not even its order is worth a note beside this
+        what = f"times come again, and no column names the experiments: read as {len(repeats) + 1} replicates of one"
+        note = f"{place(header.path)}: {what} (data.experiment names the column that tells experiments apart)"
+        return replace(table, notes=(note,))
+    shown = ", ".join(map(clip, repeats[:3])) + f" and {len(repeats) - 3} more" * (len(repeats) > 3)
+    note = f"{place(header.path)}: values that come again at the same time are read as replicates: {shown}"
+    return replace(table, notes=(*table.notes, note))
 
 
 def _wide(
@@ -123,21 +170,16 @@ def _wide(
     header: Header,
     faults: FaultList,
 ) -> Table:
+    times, lines = sheet.numbers[layout.time], sheet.lines
     rows: IntArray | slice = slice(None)
-    timeless = np.isnan(sheet.numbers[layout.time])
-    if timeless.any() or (np.diff(codes) < 0).any():  # a file in order is not copied
+    timeless = np.isnan(times)
+    notes: tuple[str, ...] = ()
+    if timeless.any() or (np.diff(codes) < 0).any() or _back(codes, times) is not None:  # else it is not copied
         rows = np.flatnonzero(~timeless)
         rows = rows[np.argsort(codes[rows], kind="stable")]
-    times, codes, lines = sheet.numbers[layout.time][rows], codes[rows], sheet.lines[rows]
-    for row in _disorder(codes, times, np.less_equal):
-        time, before, line = float(times[row + 1]), float(times[row]), int(lines[row])
-        if time == before:
-            what = f"time {time!r} comes again (line {line}); name a replicate as an experiment, such as A#2"
-        elif layout.experiment is None:
-            what = f"time {time!r} after {before!r} (line {line}); sort the rows, or name the experiments"
-        else:
-            what = f"time {time!r} after {before!r} (line {line}) of the same experiment; sort the rows"
-        faults.add(int(lines[row + 1]), header.names[layout.time], what)
+        notes = _order_note(codes[rows], times[rows], lines[rows], header)
+        rows = rows[np.lexsort((times[rows], codes[rows]))]
+    times, codes, lines = times[rows], codes[rows], lines[rows]
     values = np.column_stack([sheet.numbers[index][rows] for index in layout.values])
     sigma = None
     for number, index in enumerate(layout.sigmas):
@@ -152,7 +194,9 @@ def _wide(
         if index in sheet.censored:
             censored = np.zeros(values.shape, dtype=np.int8) if censored is None else censored
             censored[:, number] = sheet.censored[index][rows]
-    return Table(experiments, codes, lines, times, values, sigma, censored)
+    table = Table(experiments, codes, lines, times, values, sigma, censored, notes)
+    come_again = (codes[1:] == codes[:-1]) & (times[1:] == times[:-1])
+    return _pivot(experiments, _melted(table), len(layout.values), notes) if come_again.any() else table
 
 
 def _long(
@@ -174,11 +218,6 @@ def _long(
     rows = rows[np.lexsort((observable[rows], codes[rows]))]
     codes, observable, lines = codes[rows], observable[rows], sheet.lines[rows]
     times, values = sheet.numbers[layout.time][rows], sheet.numbers[layout.values[0]][rows]
-    for row in _disorder(codes * len(names) + observable, times, np.less):
-        time, before, line = float(times[row + 1]), float(times[row]), int(lines[row])
-        what = f"time {time!r} after {before!r} (line {line}) of the same observable; sort the rows, or name"
-        what += " the second series in the experiment column"
-        faults.add(int(lines[row + 1]), header.names[layout.time], what)
     sigma_at = layout.sigmas[0]
     sigma = None if sigma_at is None else sheet.numbers[sigma_at][rows]
     if sigma is not None and np.isnan(sigma).all():
@@ -188,10 +227,9 @@ def _long(
             some = observable == number
             if not np.isnan(sigma[some]).all():
                 _check_sigma(sigma[some], values[some], lines[some], header.names[sigma_at], faults)
-    experiments, codes = _split_replicates(experiments, codes, observable, times, values)
     censored = sheet.censored[layout.values[0]][rows] if layout.values[0] in sheet.censored else None
-    long = _LongRows(codes, lines, observable, times, values, sigma, censored)
-    return _pivot(experiments, long, len(names))
+    notes = _order_note(codes * len(names) + observable, times, lines, header)
+    return _pivot(experiments, _Rows(codes, lines, observable, times, values, sigma, censored), len(names), notes)
 
 
 def _check_observables(
@@ -211,22 +249,29 @@ def _check_observables(
             faults.tell(line, header.names[at], what)
 
 
-def _disorder(
-    groups: IntArray, times: FloatArray, wrong: Callable[[FloatArray, FloatArray], NDArray[np.bool_]]
-) -> list[int]:
-    """The rows r for which wrong(times[r + 1], times[r]) within one group of adjacent rows."""
-    found: list[int] = np.flatnonzero((groups[1:] == groups[:-1]) & wrong(times[1:], times[:-1])).tolist()
-    return found
+def _back(groups: IntArray, times: FloatArray) -> int | None:
+    """The first row that is earlier than the row before it, where both are of one group."""
+    back = (groups[1:] == groups[:-1]) & (times[1:] < times[:-1])
+    return int(back.argmax()) + 1 if back.any() else None
+
+
+def _order_note(groups: IntArray, times: FloatArray, lines: IntArray, header: Header) -> tuple[str, ...]:
+    """Rows in the order of the file within each group; empty where the times never go back."""
+    row = _back(groups, times)
+    if row is None:
+        return ()
+    what = f"time {float(times[row])!r} after {float(times[row - 1])!r}: the rows were put in the order of time"
+    return (f"{place(header.path, int(lines[row]))}: {what}",)
 
 
 def _check_sigma(sigma: FloatArray, values: FloatArray, lines: IntArray, column: str, faults: FaultList) -> None:
     """Every measured value of an observable has a positive sigma, or none of them has one."""
     for row in np.flatnonzero(sigma <= 0).tolist():
-        faults.add(int(lines[row]), column, f"sigma is {float(sigma[row])!r}; it must be positive")
+        faults.add(int(lines[row]), column, f"sigma is {float(sigma[row])!r}; it must be positive", "not positive")
     told = faults.lines  # a sigma that could not be read is not missing as well
     for row in np.flatnonzero(np.isnan(sigma) & ~np.isnan(values)).tolist():
         if int(lines[row]) not in told:
-            faults.add(int(lines[row]), column, "sigma is missing for a measured value; give all or none")
+            faults.add(int(lines[row]), column, "sigma is missing for a measured value; give all or none", "missing")
 
 
 def _split_replicates(
@@ -260,8 +305,8 @@ def _split_replicates(
 
 
 @dataclass(frozen=True)
-class _LongRows:
-    """The rows [R] of a long file whose replicates are apart: one measurement, or none, in each."""
+class _Rows:
+    """The rows [R] of a long file: one measurement, or none, in each."""
 
     codes: IntArray
     lines: IntArray
@@ -272,10 +317,25 @@ class _LongRows:
     censored: SignArray | None
 
 
-def _pivot(experiments: tuple[str, ...], long: _LongRows, width: int) -> Table:
-    """One row per experiment and time, one column per observable."""
-    order = np.lexsort((long.times, long.codes))
-    codes, lines, times = long.codes[order], long.lines[order], long.times[order]
+def _melted(table: Table) -> _Rows:
+    """The rows of a wide table as a long file has them: one for each cell."""
+    width = table.values.shape[1]
+    return _Rows(
+        codes=np.repeat(table.codes, width),
+        lines=np.repeat(table.lines, width),
+        observable=np.tile(np.arange(width, dtype=np.int64), len(table.times)),
+        times=np.repeat(table.times, width),
+        values=table.values.ravel(),
+        sigma=None if table.sigma is None else table.sigma.ravel(),
+        censored=None if table.censored is None else table.censored.ravel(),
+    )
+
+
+def _pivot(experiments: tuple[str, ...], long: _Rows, width: int, notes: tuple[str, ...]) -> Table:
+    """One row per experiment and time, one column per observable; replicates are experiments of their own."""
+    experiments, codes = _split_replicates(experiments, long.codes, long.observable, long.times, long.values)
+    order = np.lexsort((long.times, codes))
+    codes, lines, times = codes[order], long.lines[order], long.times[order]
     first = np.ones(len(order), dtype=bool)
     first[1:] = (codes[1:] != codes[:-1]) | (times[1:] != times[:-1])
     measured = ~np.isnan(long.values[order])
@@ -291,4 +351,4 @@ def _pivot(experiments: tuple[str, ...], long: _LongRows, width: int) -> Table:
     if long.censored is not None:
         censored = np.zeros(shape, dtype=np.int8)
         censored[cell] = long.censored[source]
-    return Table(experiments, codes[first], lines[first], times[first], values, sigma, censored)
+    return Table(experiments, codes[first], lines[first], times[first], values, sigma, censored, notes)

@@ -2,9 +2,9 @@
 
 No pandas on this path: a fit must start without its 0.25 s of import. The file is read in blocks, so that
 memory stays near the size of the numbers. Accepted: UTF-8 (with or without a byte order mark), the
-delimiters comma, semicolon and tab, quoted cells, any line ending, blank lines, and comment lines (#) before
-the header. Limits: a file of 2 GiB, a header line of 1 MB, 100,000 comment or blank lines before it, any other
-line of 10 MB, a cell of 131072 characters (the csv module's).
+delimiters comma, tab and semicolon (then also decimal commas), quoted cells, any line ending, blank lines, and
+comment lines (#) before the header. Limits: a file of 2 GiB, a header line of 1 MB, 100,000 comment or blank
+lines before it, any other line of 10 MB, a cell of 131072 characters (the csv module's).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import IO
 
 import numpy as np
 
-from odefit.data.cells import IntArray, NumberColumn, SignArray, parse_number, parse_numbers
+from odefit.data.cells import Decimals, IntArray, NumberColumn, SignArray, parse_number, parse_numbers
 from odefit.data.experiments import FloatArray
 from odefit.data.faults import FaultList, clip, place, show, suggest
 from odefit.errors import DataError
@@ -144,6 +144,7 @@ def read_columns(
         raise _encoding_error(header.path) from None
     except OSError as error:
         raise _whole(header.path, "", f"cannot be read: {_reason(error)}") from None
+    reading.decimals.check(faults)
     found = reading.columns()
     for index, named in found.labels.items():
         _check_labels(named, found.lines, header.names[index], index in blank, faults)
@@ -162,7 +163,8 @@ class _Reading:
         censorable: Collection[int],
     ) -> None:
         self.count = 0
-        self.kinds = {i: NumberColumn(header.names[i], required.get(i, ""), i in censorable) for i in numbers}
+        self.decimals = decimals = Decimals(header.delimiter == ";")
+        self.kinds = {i: NumberColumn(header.names[i], decimals, required.get(i, ""), i in censorable) for i in numbers}
         self.lines: list[IntArray] = []
         self.numbers: dict[int, list[FloatArray]] = {index: [] for index in numbers}
         self.signs: dict[int, list[SignArray | None]] = {index: [] for index in numbers}
@@ -212,7 +214,7 @@ def _split_header(path: Path, line: int, text: str, wanted: Sequence[str]) -> He
     if not splits:
         raise DataError(where, "the quotes of this line do not match, or a name is far too long")
     best = max(splits, key=lambda d: (len(set(splits[d]) & set(wanted)), len(splits[d])))
-    if all(parse_number(name) is not None for name in splits[best]):
+    if any(parse_number(name) is not None for name in splits[best]) and not set(splits[best]) & set(wanted):
         raise DataError(where, "this line holds numbers; the first line must name the columns")
     return Header(path, best, splits[best], line)
 
@@ -344,8 +346,9 @@ def _select(
         if not any(map(str.strip, row)):
             continue
         if len(row) != width:
-            if faults.wants(first + number):
-                faults.tell(first + number, "", _ragged(len(row), width, header.delimiter))
+            kind = f"{len(row)} cells"
+            if faults.wants(first + number, "", kind):
+                faults.tell(first + number, "", _ragged(len(row), width, header.delimiter), kind)
         elif keep is None or keep(row):
             chosen.append(number)
     return lines[chosen], [rows[number] for number in chosen]

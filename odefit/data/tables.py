@@ -13,8 +13,7 @@ that is, not every observable that is asked for has a column of its own. Other c
 empty cell, `NA` or `NaN` means: not measured. A value `<0.5` or `>100` is a censored measurement: the truth is
 known to lie below, or above, that limit (`<=` and `>=` say the same).
 
-Within one experiment the times increase; experiments may be interleaved. In the long layout the times need
-only not decrease within one observable, and a value that comes again at the same time is a replicate: the
+Rows may come in any order. A value that comes again at the same time of the same experiment is a replicate: the
 second replicates of experiment `A` make an experiment `A#2` of their own, the third ones `A#3`. That is a
 convention for all files: `A#2` shares with `A` whatever belongs to `A` (where it starts, its initial values);
 `replicate_of` tells which experiment that is.
@@ -49,6 +48,9 @@ def read_table(
     ignore: Collection[str] = (),
     start: float | None = None,
     where: str = "",
+    left_out: set[str] | None = None,
+    chosen: bool = True,
+    notes: list[str] | None = None,
 ) -> list[Experiment]:
     """Read the experiments of a CSV file, in the order in which they appear.
 
@@ -61,6 +63,9 @@ def read_table(
     ignore: labels of the observable column to leave out (long); any other unknown label is a fault.
     start: where integration starts, for every experiment; default its first time.
     where: the place in the config that names the file, for faults of the file as a whole.
+    left_out: gets the names of the experiments that `only` leaves out.
+    chosen: whether the config says what was measured; else the observables are the states, all of them.
+    notes: takes a sentence for what was done to the rows beside reading them: sorted, or split into replicates.
 
     An experiment, or an observable, without a single measurement is a fault: nothing could be fitted there.
     Raises DataError with the faults of the file, the first 20 of them spelled out.
@@ -74,7 +79,7 @@ def read_table(
         faults.add(0, "", f"data.columns: '{clip(unknown)}' is no observable; {suggest(unknown, names)}")
     if not names:
         faults.add(0, "", "cannot be read without an observable; name one under model.observables")
-    layout = find_layout(header, names, time, experiment, faults)
+    layout = find_layout(header, names, time, experiment, faults, chosen=chosen)
     if only is not None and layout.experiment is None:
         faults.add(header.line, "", "no column names the experiments of data.only; set data.experiment")
     faults.check()
@@ -88,11 +93,15 @@ def read_table(
         censorable=layout.values,
         faults=faults,
     )
+    if left_out is not None:
+        left_out |= {name for name in keep.seen if not keep.wants(name)}
     for name in sorted(keep.unseen):
         faults.add(0, "", f"data.only names the experiment '{clip(name)}'; {suggest(name, keep.seen)}")
     if not sheet.lines.size and not faults.count:
         faults.add(0, "", "has a header but no data; write one row per time")
     table = arrange(sheet, layout, names, header, faults)
+    if notes is not None:
+        notes += table.notes
     if not faults.count:  # a faulty cell counts as missing, and would draw a second fault here
         _check_measured(table, tuple(names), faults)
     found = _experiments(table, start, faults)
@@ -113,9 +122,12 @@ class _Filter:
         if self.only is not None and self.layout.experiment is not None:
             name = row[self.layout.experiment].strip()
             self.seen[name] = None
-            if name not in self.only and replicate_of(name) not in self.only:
+            if not self.wants(name):
                 return False
         return self.layout.observable is None or row[self.layout.observable].strip() not in self.ignore
+
+    def wants(self, experiment: str) -> bool:
+        return self.only is None or experiment in self.only or replicate_of(experiment) in self.only
 
     @property
     def unseen(self) -> frozenset[str]:

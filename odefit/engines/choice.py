@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from odefit.config.hints import meant
 from odefit.engines.base import Engine, SolverOptions
 from odefit.errors import ConfigError
 from odefit.model.switches import is_interrupted
@@ -61,24 +61,32 @@ def _plain_engine(
     if method in COMPILED or (method == "auto" and system.is_mechanistic and options.device == "cpu"):
         if not system.is_mechanistic:
             raise ConfigError(where, f"{method} needs formulas; for a network use a torch method such as dopri5")
+        from odefit.engines.diffsl import TooLarge
         from odefit.engines.diffsol_engine import DiffsolEngine, available
 
-        usable, why = available()
+        usable, reason = available()
         if usable:
-            return DiffsolEngine(system, options, tuple(sensitive))
-        if method in COMPILED:
-            raise ConfigError(where, f"{method} is not available here: {why}; use a torch method such as dopri5")
+            try:
+                return DiffsolEngine(system, options, tuple(sensitive))
+            except TooLarge as error:
+                if method in COMPILED:
+                    raise
+                why = f"The equations are too large to be compiled unasked ({error.faults[0].what.split(';')[0]})"
+        elif method in COMPILED:
+            raise ConfigError(where, f"{method} is not available here: {reason}; use a torch method such as dopri5")
+        else:
+            why = f"The compiled engine is not available ({reason})"
     from odefit.engines.torch_engine import TorchEngine, methods
 
     if method != "auto" and method not in methods():
         known = ("auto", *COMPILED, *methods())
-        close = difflib.get_close_matches(method, known, n=1)
-        hint = f"did you mean '{close[0]}'? " if close else ""
+        close = meant(method, known)
+        hint = f"did you mean '{close}'? " if close else ""
         raise ConfigError(where, f"unknown method '{method}'; {hint}known: {', '.join(known)}")
     _check_device(options.device, where.replace("method", "device"))
     engine = TorchEngine(system, options, sensitive, networks)
     if why:
-        engine.notes.append(f"The compiled engine is not available ({why}), so torchdiffeq's dopri5 is used.")
+        engine.notes.append(f"{why}, so torchdiffeq's dopri5 is used.")
     return engine
 
 

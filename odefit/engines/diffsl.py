@@ -22,8 +22,10 @@ from odefit.engines.diffsl_functions import FUNCTIONS, sinh
 from odefit.errors import ModelError
 from odefit.model.system import NetworkCall, System, symbol
 
-# Compiling takes about 1 ms an operation, and more than in proportion: beyond this it would seem to hang.
+# Compiling takes 2 s for 1,000 operations of the text, and far more than in proportion (two minutes for 5,000).
 MAX_OPERATIONS = 5_000
+MAX_UNASKED = 2_500
+"""Operations of a text that is compiled where nobody asked for a compiled method."""
 # Nesting beyond some thousand parentheses overflows the compiler's stack; longer texts become shared parts.
 _MAX_LENGTH = 400
 # A muted parameter enters 2^100 times too large and is scaled back, exactly: its sensitivities become so
@@ -32,6 +34,13 @@ MUTED = 2.0**100
 _ATOM = re.compile(r"[a-z]+[0-9]*|[0-9.]+(e[-+]?[0-9]+)?")
 _TINY = "2.3e-308"  # the smallest normal number: separates x > 0 from x = 0
 _REMEDY = "use a torch method, such as `solver.method: dopri5`"
+
+
+_OPERATION = re.compile(r"[a-z0-9]\(|[*/+]| - ")
+
+
+class TooLarge(ModelError):
+    """Formulas that would take too long to compile."""
 
 
 class _Capped(sp.Function):  # type: ignore[misc]
@@ -43,6 +52,7 @@ def diffsl_code(
     scaled: Collection[str] = (),
     muted: Collection[str] = (),
     free_start: bool = False,
+    most: int = MAX_OPERATIONS,
 ) -> str:
     """The program of a system: inputs are the parameters in their order and a time to stop, outputs the states.
 
@@ -53,8 +63,8 @@ def diffsl_code(
 
     The integration stops at the last input but those, `last` / MUTED (see `Program`).
 
-    Raises ModelError for a neural network, for a function that the compiler cannot have, and for formulas
-    that are too large for it.
+    Raises ModelError for a neural network and for a function that the compiler cannot have, TooLarge for more than
+    `most` operations.
     """
     if not system.is_mechanistic:
         raise ModelError("solver.method", f"the compiled engine needs formulas, not a network: {_REMEDY}")
@@ -74,7 +84,25 @@ def diffsl_code(
         lines += [*text.lines, f"F_i {{ {', '.join(rates)} }}", "stop { end - t }"]
     except RecursionError:
         raise ModelError("model.equations", f"a formula is nested too deeply to compile: {_REMEDY}") from None
-    return "\n".join(lines) + "\n"
+    code = "\n".join(lines) + "\n"
+    _check_size(operations(code), "equations", most)
+    return code
+
+
+def operations(code: str) -> int:
+    """About how many operations a program comes to, its lines among them."""
+    return len(_OPERATION.findall(code)) + code.count("\n")
+
+
+def seconds_to_compile(code: str) -> float:
+    """About how long the compiler takes for a program, to a factor of two or three."""
+    return 2.0 * math.pow(operations(code) / 1000, 2.5)
+
+
+def _check_size(size: int, where: str, most: int) -> None:
+    if size > most:
+        what = f"about {size:,} operations are too many to compile (at most {most:,})"
+        raise TooLarge(f"model ({where})", f"{what}; {_REMEDY}")
 
 
 def jumps(system: System, sensitive: Collection[str]) -> list[str]:
@@ -142,6 +170,18 @@ def _can_be_nan(expr: Any) -> bool:
     return type(expr).__name__ in ("log", "asin", "acos", "acosh", "atanh") or any(map(_can_be_nan, expr.args))
 
 
+def _size(exprs: Iterable[Any]) -> int:
+    """How many operations they take when every part is computed once."""
+    found: set[Any] = set()
+    waiting = list(exprs)
+    while waiting:
+        expr = waiting.pop()
+        if expr.args and expr not in found:
+            found.add(expr)
+            waiting += expr.args
+    return sum(max(1, len(expr.args) - 1) for expr in found)
+
+
 class _Text:
     """Prints formulas; parts that are used again become tensors of their own, collected in `lines`."""
 
@@ -154,9 +194,7 @@ class _Text:
 
     def all(self, formulas: Iterable[Any]) -> list[str]:
         exprs = [_cap_denominators(sp.sympify(f)) for f in formulas]
-        size = sum(int(expr.count_ops()) for expr in exprs)
-        if size > MAX_OPERATIONS:
-            raise self.refusal(f"{size} operations are too many to compile (at most {MAX_OPERATIONS})")
+        _check_size(_size(exprs), self.where, MAX_OPERATIONS)  # to share their parts would take long already
         shared, reduced = sp.cse(exprs, symbols=sp.numbered_symbols("shared", sp.Dummy, real=True))
         for name, expr in shared:
             text = self.print(expr) if isinstance(expr, sp.Expr) else self.truth(expr)

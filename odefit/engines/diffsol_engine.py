@@ -23,8 +23,9 @@ import sympy as sp
 
 from odefit.data.experiments import Experiment, FloatArray
 from odefit.engines.base import SolverOptions, Trajectory
-from odefit.engines.diffsl import diffsl_code, jumps
+from odefit.engines.diffsl import MAX_OPERATIONS, MAX_UNASKED, diffsl_code, jumps, operations, seconds_to_compile
 from odefit.engines.diffsol_program import Program, Request, Solution, compiled
+from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function
 from odefit.model.system import System, symbol
 
@@ -48,6 +49,8 @@ _CRAWL_RATIO = 4
 _MAX_STEPS = 100_000
 _MAX_SECONDS = 20.0
 _TRUSTED_FACTOR = 4.0
+# From so many seconds on it is said how long compiling takes.
+_LONG_COMPILATION = 5.0
 # Parameters above the first size are transformed (until they are below the second again).
 _LARGE = 30.0
 _SMALL = 0.3
@@ -72,7 +75,8 @@ class DiffsolEngine:
     depend on what was solved before it takes a new engine (the program is not compiled again).
     notes: what a user should know, one sentence each, none twice.
 
-    Raises ModelError for what cannot be compiled. A failed integration is a Trajectory with a `failure`.
+    Raises ModelError for what cannot be compiled, TooLarge (with `auto` earlier) for what would take too long. A failed
+    integration is a Trajectory with a `failure`.
     """
 
     def __init__(self, system: System, options: SolverOptions, sensitive: Sequence[str] = ()) -> None:
@@ -93,7 +97,12 @@ class DiffsolEngine:
         self._solved = 0
         self._trusted: dict[tuple[str, bool], _Box] = {}
         self._compiled: Program | None = None
-        diffsl_code(system)  # what cannot be compiled is refused here, not at the first solution
+        # What cannot be compiled is refused here, not at the first solution.
+        code = diffsl_code(system, most=MAX_UNASKED if options.method == "auto" else MAX_OPERATIONS)
+        seconds = seconds_to_compile(code)
+        if seconds > _LONG_COMPILATION:
+            what = f"The equations come to about {operations(code):,} operations: to compile them takes about"
+            self.notes.append(f"{what} {seconds:.0f} seconds, in every process.")
         self.notes += jumps(system, self.sensitive)
 
     def fresh(self) -> DiffsolEngine:
@@ -295,7 +304,7 @@ class DiffsolEngine:
     @cached_property
     def _start_values(self) -> Callable[..., list[Any]]:
         start = [sp.sympify(formula) for formula in self.system.start]
-        slopes = [sp.diff(formula, symbol(name)) for formula in start for name in self.sensitive]
+        slopes = [slope for row in derivatives(start, self.sensitive) for slope in row]
         return numpy_function([*start, *slopes], self.system.parameters)
 
     def _failure(self, sentence: str, n_times: int, sensitivities: bool) -> Trajectory:

@@ -15,6 +15,7 @@ which interpolates; a little behind it for the others, which then need not look 
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Iterable
@@ -26,9 +27,11 @@ import numpy as np
 import sympy as sp
 
 from odefit.data.experiments import FloatArray
-from odefit.engines.diffsl import MUTED, diffsl_code
+from odefit.engines.diffsl import MUTED, diffsl_code, operations, seconds_to_compile
 from odefit.errors import ModelError
 from odefit.model.system import System, symbol
+
+log = logging.getLogger(__name__)
 
 # From this many states on, and where few of the derivatives df/dy are non-zero, sparse matrices are faster.
 _SPARSE_STATES = 80
@@ -120,6 +123,8 @@ class Program:
     def _compiled(self) -> Any:
         import pydiffsol
 
+        if (seconds := seconds_to_compile(self._code)) > 1:
+            log.info("compiling the equations, about %d operations: %.2g s or so", operations(self._code), seconds)
         matrix = pydiffsol.faer_sparse if self._has_sparse_jacobian else pydiffsol.nalgebra_dense
         try:
             ode = pydiffsol.Ode(self._code, matrix_type=matrix, ode_solver=pydiffsol.tsit45)

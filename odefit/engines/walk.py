@@ -211,12 +211,13 @@ class Calculus:
         system = self.segments.whole
         arguments = (*system.states, TIME, *system.parameters, *self.segments.context)
         to = (*system.states, TIME, *self.names) if self.names else ()
-        functions = []
+        known = dict[tuple[Any, ...], Any]()
         for changes in self.segments.changes:
-            formulas = [sp.sympify(formula) for formula in changes.values()]
-            rows = zip(formulas, derivatives(formulas, to), strict=True)
-            functions.append(numpy_function([part for f, row in rows for part in (f, *row)], arguments))
-        return functions
+            formulas = tuple(sp.sympify(formula) for formula in changes.values())
+            if formulas not in known:  # what happens again and again is compiled once
+                rows = zip(formulas, derivatives(formulas, to), strict=True)
+                known[formulas] = numpy_function([part for f, row in rows for part in (f, *row)], arguments)
+        return [known[tuple(map(sp.sympify, changes.values()))] for changes in self.segments.changes]
 
     def _f(self, numbers: Numbers, leg: Leg, y: FloatArray, t: float) -> FloatArray:
         return np.array(self.slopes(*y, t, *self.row(numbers, leg)), dtype=np.float64)

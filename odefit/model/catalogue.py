@@ -1,6 +1,7 @@
 """The built-in systems, written exactly as a user writes equations.
 
-Two of them, `linear` and `mlp`, are families: their equations depend on the names of the states.
+Four of them are families: the equations of `linear`, `mlp` and `potential` depend on the names of the states, and those
+of `latent_ode` are about states that have none.
 """
 
 from __future__ import annotations
@@ -258,6 +259,16 @@ _ENTRIES = (
         "the sign. The field has no curl, whatever the weights.",
         family=True,
     ),
+    Entry(
+        "latent_ode",
+        "Latent ODE: many series, each from a start of its own in states that nobody measured",
+        "Chen, Rubanova, Bettencourt & Duvenaud (2018), Neural ordinary differential equations, "
+        "Adv. Neural Inf. Process. Syst. 31:6571-6583, section 5",
+        (0.0, 10.0),
+        notes="Name the measured columns in the config, `measured: [x, y]`; `hidden` and `activation` shape the field, "
+        "the section `latent` the rest: `dimension`, `encoder`, `decoder`, `observed` (how much of a series is read).",
+        family=True,
+    ),
 )
 _BY_NAME: Mapping[str, Entry] = MappingProxyType({e.name: e for e in _ENTRIES})
 
@@ -336,6 +347,8 @@ def describe(entry: Entry) -> str:
     if entry.name == "linear":
         equations, _ = linear_equations(("x", "y"))
         lines += ["Equations (for the states x, y)", *_equations(equations)]
+    elif entry.name == "latent_ode":
+        lines += ["Equations (for the latent states z, of which there are `latent.dimension`)", *_LATENT]
     elif entry.family:
         build = mlp_equations if entry.name == "mlp" else potential_equations
         equations, network = build(("x", "y"))
@@ -353,6 +366,13 @@ def describe(entry: Entry) -> str:
     if entry.notes:
         lines.append(f"Note: {entry.notes}")
     return "\n".join([*lines, f"Source: {entry.reference}"])
+
+
+_LATENT = (
+    "  z(start) ~ N(mean, variance)    read off a series, backwards, by a recurrent network: the encoder",
+    "  dz/dt = field(z)                a perceptron",
+    "  measured ~ N(decoder(z), sigma^2)    another perceptron; sigma is learnt",
+)
 
 
 def _equations(equations: Mapping[str, str]) -> list[str]:

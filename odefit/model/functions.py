@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from odefit.errors import ModelError
 from odefit.model.derivatives import derivatives
 from odefit.model.printing import Application, Component, Guarded, Printer, TorchPrinter
+from odefit.model.sharing import SymbolsOf
 from odefit.model.system import NetworkCall, symbol
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def torch_function(
     import torch
 
     modules = dict(networks or {})
-    prepared = [_guard(_applications(formula, modules), sp.true) for formula in map(sp.sympify, formulas)]
+    guard = _Guard()
+    prepared = [guard.put(_applications(formula, modules), sp.true) for formula in map(sp.sympify, formulas)]
     compiled = _compile(prepared, arguments, TorchPrinter, _torch_namespace(modules), extra=("like",))
     no_tensor = torch.zeros((), dtype=torch.float64)
 
@@ -90,9 +92,10 @@ def _compile(
 ) -> Callable[..., list[Any]]:
     names = {symbol(name): f"a{i}" for i, name in enumerate(arguments)}
     expressions = [sp.sympify(formula) for formula in formulas]
+    symbols_of, given = SymbolsOf(), frozenset(names)
     for expr in expressions:
-        unknown = sorted(str(s.name) for s in expr.free_symbols - names.keys())
-        if unknown:
+        if not symbols_of(expr) <= given:
+            unknown = sorted(str(s.name) for s in symbols_of(expr) - given)
             raise ModelError("", f"the formula {expr} uses '{unknown[0]}', which has no value here")
     # The printer renames the arguments: to replace them here would make SymPy evaluate all again.
     writer = printer(names)
@@ -103,6 +106,9 @@ def _compile(
             modules=[namespace],
             printer=writer,
             cse=writer.share,
+            # What else it would do with the formulas takes all their parts one by one, as often as they stand there.
+            use_imps=False,
+            docstring_limit=0,
         )
     except (RecursionError, MemoryError):
         raise ModelError("", "a formula is nested too deeply: split it up") from None
@@ -172,28 +178,49 @@ def _applications(expr: Any, modules: Mapping[str, Any]) -> Any:
     return expr.replace(NetworkCall, split) if calls else expr
 
 
-def _guard(expr: Any, condition: Any) -> Any:
-    """Within a branch of a piecewise, keep singular functions away from where it is not taken.
+class _Guard:
+    """Within a branch of a piecewise, keeps singular functions away from where it is not taken.
 
     `where(x > 0, log(x), 0)` has the gradient 0 * (1/x) = NaN at x = 0; `where(x > 0, log(where(x > 0, x,
-    0.5)), 0)` has 0.
+    0.5)), 0)` has 0. Every part is asked once.
     """
-    if not isinstance(expr, sp.Basic) or (condition == sp.true and not expr.has(sp.Piecewise)):
-        return expr
-    if isinstance(expr, sp.Piecewise):
+
+    def __init__(self) -> None:
+        self.symbols_of = SymbolsOf()
+        self.chooses: dict[Any, bool] = {}
+        self.known: dict[tuple[Any, Any], Any] = {}
+
+    def put(self, expr: Any, condition: Any) -> Any:
+        """The expression for where the condition holds."""
+        if not isinstance(expr, sp.Basic) or not expr.args or not self.symbols_of(expr):
+            return expr
+        if condition == sp.true and not self.has_choice(expr):
+            return expr
+        key = (expr, condition)
+        if key not in self.known:
+            self.known[key] = self.choice(expr, condition) if expr.is_Piecewise else self.node(expr, condition)
+        return self.known[key]
+
+    def has_choice(self, expr: Any) -> bool:
+        """Whether a piecewise is anywhere in it."""
+        if expr not in self.chooses:
+            self.chooses[expr] = isinstance(expr, sp.Piecewise) or any(map(self.has_choice, expr.args))
+        return self.chooses[expr]
+
+    def choice(self, expr: Any, condition: Any) -> Any:
         pairs = []
         earlier = condition
         for value, test in expr.args:
-            pairs.append((_guard(value, sp.And(earlier, test)), test))
+            pairs.append((self.put(value, sp.And(earlier, test)), test))
             earlier = sp.And(earlier, sp.Not(test))
         return sp.Piecewise(*pairs, evaluate=False)
-    if not expr.args or not expr.free_symbols:
-        return expr
-    inner = [_guard(arg, condition) for arg in expr.args]
-    if condition != sp.true and inner[0].free_symbols:
-        harmless = _HARMLESS.get(type(expr).__name__)
-        if isinstance(expr, sp.Pow) and not (expr.exp.is_Integer and expr.exp > 0):
-            harmless = sp.Float(0.5)
-        if harmless is not None:
-            inner[0] = Guarded(inner[0], harmless, condition)
-    return expr.func(*inner)
+
+    def node(self, expr: Any, condition: Any) -> Any:
+        inner = [self.put(arg, condition) for arg in expr.args]
+        if condition != sp.true and self.symbols_of(inner[0]):
+            harmless = _HARMLESS.get(type(expr).__name__)
+            if isinstance(expr, sp.Pow) and not (expr.exp.is_Integer and expr.exp > 0):
+                harmless = sp.Float(0.5)
+            if harmless is not None:
+                inner[0] = Guarded(inner[0], harmless, condition)
+        return expr.func(*inner)

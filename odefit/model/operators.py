@@ -17,6 +17,7 @@ from typing import Any
 import sympy as sp
 
 from odefit.errors import ModelError
+from odefit.model.sharing import SymbolsOf
 
 
 class Abs(sp.Abs):  # type: ignore[misc]
@@ -253,7 +254,7 @@ def put_numbers(expr: Any, numbers: Mapping[Any, float]) -> Any:
     """
     values = {s: sp.Float(value, 17) for s, value in numbers.items()}
     try:
-        result = _put(expr, values, {})
+        result = _put(expr, values, SymbolsOf(), {})
     except (ArithmeticError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError("", f"the formula {expr} has no real value ({error})") from None
     if result.has(sp.nan, sp.zoo, sp.oo, -sp.oo, sp.I):
@@ -262,16 +263,16 @@ def put_numbers(expr: Any, numbers: Mapping[Any, float]) -> Any:
     return result
 
 
-def _put(expr: Any, values: Mapping[Any, Any], known: dict[Any, Any]) -> Any:
+def _put(expr: Any, values: Mapping[Any, Any], symbols_of: SymbolsOf, known: dict[Any, Any]) -> Any:
     if expr in values:
         return values[expr]
-    if not expr.args or not (expr.free_symbols & values.keys()):
+    if not expr.args or symbols_of(expr).isdisjoint(values):
         return expr
     if expr not in known:
         if isinstance(expr, sp.Piecewise):
-            known[expr] = choose([tuple(_put(part, values, known) for part in pair) for pair in expr.args])
+            known[expr] = choose([tuple(_put(part, values, symbols_of, known) for part in pair) for pair in expr.args])
         else:
-            known[expr] = _rebuild(expr, [_put(arg, values, known) for arg in expr.args])
+            known[expr] = _rebuild(expr, [_put(arg, values, symbols_of, known) for arg in expr.args])
     return known[expr]
 
 

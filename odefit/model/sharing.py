@@ -8,7 +8,7 @@ gets a name, and the printer writes the name.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -18,6 +18,24 @@ MAX_PRODUCTS = 400
 MAX_FACTORS = 12
 
 Groups = dict[Any, list[Any]]
+_NONE: frozenset[Any] = frozenset()
+
+
+class SymbolsOf:
+    """The free symbols of expressions, as SymPy has them; but a part that several of them hold is asked once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Any, frozenset[Any]] = {}
+
+    def __call__(self, expr: Any) -> frozenset[Any]:
+        if not expr.args:
+            return frozenset((expr,)) if isinstance(expr, sp.Symbol) else _NONE
+        if expr not in self._known:
+            inner = [self(arg) for arg in expr.args]
+            most = max(inner, key=len)
+            # Mostly one part has all symbols that there are: its set serves for the whole.
+            self._known[expr] = most if all(some <= most for some in inner) else most.union(*inner)
+        return self._known[expr]
 
 
 def split_sum(expr: Any) -> tuple[list[Any], list[Any]]:
@@ -39,9 +57,8 @@ def split_product(expr: Any, groups: Groups) -> tuple[Any, list[Any], list[Any]]
     above: list[Any] = []
     below: list[Any] = []
     for factor in sp.Mul.make_args(rest):
-        base, exponent = factor.as_base_exp() if factor.is_Pow else (factor, sp.S.One)
-        if exponent.is_Rational and exponent < 0:
-            below.append(sp.Pow(base, -exponent))
+        if factor.is_Pow and (exponent := factor.as_base_exp()[1]).is_Rational and exponent.is_negative:
+            below.append(sp.Pow(factor.as_base_exp()[0], -exponent))
         else:
             above.append(factor)
     if coefficient != 1 and above and isinstance(rest, sp.Mul):
@@ -52,11 +69,12 @@ def split_product(expr: Any, groups: Groups) -> tuple[Any, list[Any], list[Any]]
 
 def shared_parts(formulas: Sequence[Any]) -> tuple[list[Any], Groups]:
     """The parts that occur more than once, inner ones first, and how products are grouped to share more."""
-    groups = _group(_nodes(formulas, {}))
+    symbols_of = SymbolsOf()
+    groups = _group(list(_nodes(formulas, {}, symbols_of)))
     uses = Counter[Any](formulas)
-    order = _nodes(formulas, groups)
-    for node in order:
-        uses.update(_parts(node, groups))
+    order = _nodes(formulas, groups, symbols_of)
+    for parts in order.values():
+        uses.update(parts)
     return [node for node in order if uses[node] > 1], groups
 
 
@@ -75,20 +93,21 @@ def _parts(expr: Any, groups: Groups) -> list[Any]:
     return list(expr.args)
 
 
-def _nodes(formulas: Sequence[Any], groups: Groups) -> list[Any]:
-    """Every part that takes an operation, once, inner ones first."""
-    found: dict[Any, None] = {}
+def _nodes(formulas: Sequence[Any], groups: Groups, symbols_of: SymbolsOf) -> dict[Any, list[Any]]:
+    """Every part that takes an operation, once, inner ones first, with its own parts."""
+    found: dict[Any, list[Any]] = {}
 
     def visit(expr: Any) -> None:
-        if expr in found or not expr.args or not expr.free_symbols:
+        if expr in found or not expr.args or not symbols_of(expr):
             return
-        for part in _parts(expr, groups):
+        parts = _parts(expr, groups)
+        for part in parts:
             visit(part)
-        found[expr] = None
+        found[expr] = parts
 
     for formula in formulas:
         visit(formula)
-    return list(found)
+    return found
 
 
 def _group(nodes: Sequence[Any]) -> Groups:
@@ -100,16 +119,27 @@ def _group(nodes: Sequence[Any]) -> Groups:
             if coefficient == 1 and len(above) <= MAX_FACTORS:
                 products[node] = above
     groups: Groups = {}
-    while 1 < len(products) <= MAX_PRODUCTS:
-        pairs = Counter(frozenset(p) for above in products.values() for p in combinations(above, 2))
-        pair, count = max(pairs.items(), key=lambda item: item[1], default=(frozenset(), 0))
+    if len(products) > MAX_PRODUCTS:
+        return groups
+    counts = Counter(pair for above in products.values() for pair in _pairs(above))
+    while len(products) > 1:
+        pair, count = max(counts.items(), key=lambda item: item[1], default=(frozenset(), 0))
         if count < 2:
             break
-        for rest, above in products.items():
-            if pair <= set(above) and sp.Mul(*pair) != rest:
-                chosen = [factor for factor in above if factor in pair]
-                left = [factor for factor in above if factor not in pair]
-                products[rest] = groups[rest] = [sp.Mul(*chosen), *left]
-        # A pair that is a whole product needs no group of its own.
-        products = {rest: above for rest, above in products.items() if sp.Mul(*pair) != rest}
+        common = sp.Mul(*pair)
+        for rest, above in list(products.items()):
+            if not pair <= set(above):
+                continue
+            counts.subtract(_pairs(above))
+            if common == rest:
+                del products[rest]  # a pair that is a whole product needs no group of its own
+                continue
+            chosen = [factor for factor in above if factor in pair]
+            left = [factor for factor in above if factor not in pair]
+            products[rest] = groups[rest] = [sp.Mul(*chosen), *left]
+            counts.update(_pairs(products[rest]))
     return groups
+
+
+def _pairs(factors: Sequence[Any]) -> Iterator[frozenset[Any]]:
+    return map(frozenset, combinations(factors, 2))

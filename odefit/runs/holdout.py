@@ -113,13 +113,18 @@ class Errors:
 
 def errors(problem: Problem, held: Sequence[Experiment], theta: FloatArray) -> Errors:
     """How well the problem at theta [N] predicts what it has not seen; held: as many experiments as it has."""
-    likelihood = Likelihood(replace(problem, experiments=tuple(held)))
-    u = problem.table.search(theta)
-    nll = likelihood.value(u) - likelihood.prior_value(u)
+    held = tuple(held)
+    problem = replace(problem, experiments=held)
+    likelihood, u = Likelihood(problem), problem.table.search(theta)
     try:
-        predicted = problem.predict(theta, tuple(held))
+        states = problem.states(theta, held)
     except SolveError:
-        predicted = [np.full(e.values.shape, np.nan) for e in held]
+        nll, predicted = math.inf, [np.full(e.values.shape, np.nan) for e in held]
+    else:
+        rows = problem.rows(problem.binding.local(theta))
+        moments = problem.observation.moments(np.concatenate(states), problem.times, rows)
+        nll = likelihood.assemble(u, moments, {}, derivatives=False).value - likelihood.prior_value(u)
+        predicted = problem.observe(theta, held, states)
     squares = {}
     for k, name in enumerate(problem.observation.names):
         both = zip(predicted, held, strict=True)

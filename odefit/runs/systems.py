@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import sympy as sp
 
 from odefit.config.load import LoadedConfig
-from odefit.config.model import ModelSection
 from odefit.data.conditions import Conditions
 from odefit.data.experiments import Experiment
-from odefit.errors import ConfigError, Faults, ModelError
-from odefit.model import catalogue
+from odefit.errors import Faults, ModelError
 from odefit.model.formulas import free_names, parse_formula
-from odefit.model.system import TIME, Dosing, Event, Network, System, symbol
+from odefit.model.system import TIME, Dosing, Event, System, symbol
 from odefit.runs.conditions import conditions_of
+from odefit.runs.equations import Place, declared_names, equation_texts
+
+MAX_EVENTS = 10_000
+"""Events at all their times: an integration begins anew at each of them, and so many take some seconds each time."""
 
 ESTIMATE, FIRST, GIVEN, FORMULA = "estimate", "first", "given", "formula"
 
@@ -44,37 +45,25 @@ class Described:
     unused: tuple[str, ...] = ()
     conditions: Conditions | None = None
 
+    @property
+    def constants(self) -> tuple[str, ...]:
+        """The columns of numbers of the table of experiments."""
+        return () if self.conditions is None else tuple(self.conditions.constants)
+
 
 def initial_name(state: str) -> str:
     """The parameter that is a state's initial value."""
     return f"{state}_0"
 
 
-@dataclass(frozen=True)
-class Place:
-    """A model section, where it stands in the config, and what else its formulas may name."""
-
-    loaded: LoadedConfig
-    section: ModelSection
-    keys: tuple[str, ...]
-    parameters: tuple[str, ...]
-    constants: tuple[str, ...] = ()
-
-    def where(self, *keys: str | int) -> str:
-        return self.loaded.where(*self.keys, *keys)
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        return tuple(self.loaded.config.data.inputs)
-
-
-def describe_system(loaded: LoadedConfig) -> Described:
+def describe_system(loaded: LoadedConfig, constants: Sequence[str] | None = None) -> Described:
     """Read every formula of the config's model, and the table of experiments, whose constants they may name.
 
+    constants: the names of these (`Described.constants`), where the table has been read already; it is not read again.
     Raises ConfigError or DataError with all faults found.
     """
-    conditions = conditions_of(loaded)
-    names = () if conditions is None else tuple(conditions.constants)
+    conditions = conditions_of(loaded) if constants is None else None
+    names = tuple(constants or ()) if conditions is None else tuple(conditions.constants)
     place = Place(loaded, loaded.config.model, ("model",), tuple(loaded.config.parameters), names)
     return replace(_Reader(place).describe(), conditions=conditions)
 
@@ -94,9 +83,10 @@ class _Reader:
     def __init__(self, place: Place) -> None:
         self.place = place
         self.faults = Faults()
-        self.texts, self.nominal, self.nominal_initial, self.networks, self.time_span = _equations(place)
-        self.states = tuple(self.texts)
-        self.declared = _declared(place, self.states, self.nominal, self.faults)
+        self.texts = equation_texts(place)
+        self.networks = self.texts.networks
+        self.states = tuple(self.texts.equations)
+        self.declared = declared_names(place, self.states, self.texts.nominal, self.faults)
         starts = map(initial_name, self.states)
         self.known = {*self.declared, *place.constants, *starts}
         """What a formula may name that is evaluated before anything is integrated."""
@@ -107,7 +97,7 @@ class _Reader:
         names = {*self.states, *self.known, *place.inputs}
         equations = {
             state: self.read(text, names, *(("name",) if built_in else ("equations", state)))
-            for state, text in self.texts.items()
+            for state, text in self.texts.equations.items()
         }
         given = place.section.observables
         observables = (
@@ -148,12 +138,12 @@ class _Reader:
         rest = system.rest or {}
         return Described(
             replace(system, parameters=parameters),
-            self.nominal,
-            self.nominal_initial,
+            self.texts.nominal,
+            self.texts.nominal_initial,
             kinds,
             ties,
             dosing,
-            self.time_span,
+            self.texts.time_span,
             tuple(n for n in self.place.parameters if n not in used | derived | ties.keys() | rest.keys()),
         )
 
@@ -223,8 +213,13 @@ class _Reader:
 
     def events(self) -> tuple[Event, ...]:
         names = {*self.states, *self.known}
-        found = []
-        for k, section in enumerate(self.place.section.events):
+        found = list[Event]()
+        sections = self.place.section.events
+        number = sum(len(section.time) if isinstance(section.time, list) else 1 for section in sections)
+        if number > MAX_EVENTS:
+            self.faults.add(self.place.where("events"), f"at most {MAX_EVENTS:,} in all (got {number:,}); remove some")
+            return ()
+        for k, section in enumerate(sections):
             changes = {}
             for state, text in section.set.items():
                 if state not in self.states:
@@ -306,95 +301,6 @@ def _close(
             return circle
     closed[name] = formulas[name].xreplace({symbol(other): closed[other] for other in inner})
     return None
-
-
-def _equations(
-    place: Place,
-) -> tuple[dict[str, str], dict[str, float], dict[str, float], dict[str, Network], tuple[float, float] | None]:
-    section = place.section
-    if section.equations is not None:
-        return dict(section.equations), {}, {}, _networks(place, section.equations), None
-    assert section.name is not None  # the schema sees to it
-    where = place.where("name")
-    entry = catalogue.entry(section.name, where)
-    if not entry.family:
-        for key in ("states", "hidden", "activation", "direction"):
-            if getattr(section, key) is not None:
-                raise ConfigError(place.where(key), f"not an option of the model `{section.name}`")
-        return dict(entry.equations), dict(entry.parameters), dict(entry.initial), {}, entry.time_span
-    if section.states is None:
-        raise ConfigError(place.where(), f"`{section.name}` needs `states`: a list of names such as [x, y]")
-    states = tuple(section.states)
-    if len(set(states)) < len(states):
-        raise ConfigError(place.where("states"), "a state is named twice")
-    if section.name == "linear":
-        linear, coefficients = catalogue.linear_equations(states)
-        return linear, coefficients, {}, {}, None
-    if section.name == "potential":
-        hidden = tuple(section.hidden or (32, 32))
-        field, network = catalogue.potential_equations(
-            states, hidden, section.activation or "tanh", section.direction or "descent"
-        )
-        return field, {}, {}, {network.name: network}, None
-    hidden = tuple(section.hidden) if section.hidden is not None else (8, 16, 32)
-    mlp, network = catalogue.mlp_equations(states, hidden, section.activation or "leaky_relu", section.time_input)
-    return dict(mlp), {}, {}, {network.name: network}, None
-
-
-def _networks(place: Place, equations: Mapping[str, str]) -> dict[str, Network]:
-    """The networks that equations call; how many inputs each has is seen where it is called."""
-    found, faults = {}, Faults()
-    for name, section in place.section.networks.items():
-        inputs = next((n for text in equations.values() if (n := call_arity(text, name)) is not None), None)
-        if inputs is None:
-            faults.add(place.where("networks", name), f"no equation calls it, e.g. `{name}({next(iter(equations))})`")
-        found[name] = Network(
-            name,
-            inputs or 1,
-            section.outputs,
-            tuple(section.hidden),
-            section.activation,
-            section.output,
-            penalty=section.penalty,
-        )
-    faults.check()
-    return found
-
-
-def call_arity(text: str, name: str) -> int | None:
-    """How many arguments the first call of `name` in a formula has; None where it is not called."""
-    call = re.search(rf"(?<![A-Za-z0-9_]){re.escape(name)}\s*\(", text)
-    if call is None:
-        return None
-    depth, commas = 1, 0
-    for sign in text[call.end() :]:
-        depth += (sign in "([") - (sign in ")]")
-        if depth == 0:
-            break
-        commas += sign == "," and depth == 1
-    return commas + 1
-
-
-def _declared(place: Place, states: tuple[str, ...], nominal: Mapping[str, float], faults: Faults) -> tuple[str, ...]:
-    """Names of parameters: the catalogue's, then the config's own."""
-    declared = tuple(dict.fromkeys((*nominal, *place.parameters)))
-    for name in declared:
-        where = place.loaded.where("parameters", name)
-        if name in states:
-            faults.add(where, f"'{name}' is a state; a parameter needs another name (its initial value is {name}_0)")
-        elif name == TIME:
-            faults.add(where, "'t' is the time; choose another name")
-    if TIME in states:
-        faults.add(place.where("equations", TIME), "'t' is the time; choose another name")
-    for name in place.inputs:
-        if name in states or name in declared or name == TIME or name in place.constants:
-            what = f"'{name}' is also the name of a state, a parameter, a constant or the time; an input needs its own"
-            faults.add(place.loaded.where("data", "inputs", name), what)
-    for name in place.constants:
-        if name in states or name == TIME:
-            what = f"the column '{name}' has the name of a state or the time; call an initial value `{name}_0`"
-            faults.add(place.loaded.where("data", "experiments"), what)
-    return declared
 
 
 def with_doses(system: System, described: Described, experiments: Sequence[Experiment]) -> System:

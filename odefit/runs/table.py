@@ -65,6 +65,8 @@ class TableBuilder:
         prior = Prior(section.prior.kind, *section.prior.numbers, on=section.prior.on) if section.prior else None
         if prior:
             low, high = max(low, prior.support[0]), min(high, prior.support[1])
+        if section.prior and not section.estimate:
+            self.faults.add(where, "prior: means nothing to a parameter that is not estimated; remove one of the two")
         if scale == "log":
             low = max(low, 0.0)
         if section.estimate and not low < high:
@@ -133,12 +135,23 @@ class TableBuilder:
                 continue
             row = name if group is None else f"{name}[{group}]"
             if row not in self.rows:
-                self.add(row, name, default(experiment) if callable(default) else default, role, floor)
+                self.add(row, name, self._default(default, row, groups, name), role, floor)
             targets.append(row)
         self.bound[name] = targets
         if name in self.loaded.config.parameters and not any(isinstance(target, str) for target in targets):
             what = "data.experiments gives a number for it to every experiment; remove one of the two"
             self.faults.add(self.loaded.where("parameters", name), what)
+
+    def _default(self, default: Default, row: str, groups: Sequence[str | None], name: str) -> float | None:
+        """Where a row starts: what the first experiment of its group that knows it says.
+
+        Where none does because all are held out, what they measured: there is a fault in that, but another one.
+        """
+        if not callable(default):
+            return default
+        own = [k for k, group in enumerate(groups) if row == (name if group is None else f"{name}[{group}]")]
+        guesses = (default(experiments[k]) for experiments in (self.seen, self.measured) for k in own)
+        return next((guess for guess in guesses if guess is not None), None)
 
     def _groups(self, name: str, by: str | dict[str, list[str]]) -> list[str]:
         """The group of every experiment; what is wrong with the grouping becomes a fault."""
