@@ -13,6 +13,7 @@ from odefit._version import __version__
 from odefit.errors import InputError, OdefitError
 
 if TYPE_CHECKING:
+    from odefit.runs.latent_run import LatentRun
     from odefit.runs.run import Run
 
 app = typer.Typer(
@@ -28,9 +29,25 @@ INTERRUPTED, TERMINATED = 130, 143
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The YAML file.", show_default=False)]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `odefit fit` wrote.")]
+
+
+def _overrides(value: list[str] | None) -> list[str] | None:
+    # Here, where `--set fit.starts 50` has not yet become one argument too many.
+    from odefit.config.source import split_assignment
+
+    for assignment in value or ():
+        split_assignment(assignment)
+    return value
+
+
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the config, e.g. --set fit.starts=50."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        callback=_overrides,
+        help="Override a key of the config, e.g. --set fit.starts=50.",
+    ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write into --out although it exists.")]
 
@@ -96,7 +113,7 @@ def fit(
         raise typer.Exit(OdefitError.exit_code)
 
 
-def _draw(run: Run, **options: Any) -> list[Path]:
+def _draw(run: Run | LatentRun, **options: Any) -> list[Path]:
     from odefit.plots.draw import draw
 
     return draw(run, **options)
@@ -111,7 +128,7 @@ def simulate(
     overwrite: Overwrite = False,
     set_: Overrides = None,
 ) -> None:
-    """Make the data that CONFIG's `data.simulate` describes: a CSV file, and the truth beside it."""
+    """Make the data that CONFIG's `data.simulate` (or `data.spirals`) describes: a CSV, and the truth beside it."""
     from odefit.errors import RunError
     from odefit.runs.simulation import simulate as run_simulate
 
@@ -130,7 +147,9 @@ def plot(
     kind: Annotated[
         list[str] | None,
         typer.Option(
-            "--kind", help="time_series, phase_plane, history, residuals, waterfall, network, potential; repeatable."
+            "--kind",
+            help="time_series, phase_plane, history, residuals, waterfall, network, potential; of a latent ODE also "
+            "interpolation; repeatable.",
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Where to; default: <RUN>/plots.")] = None,
@@ -143,7 +162,7 @@ def plot(
     experiments: Annotated[str | None, typer.Option("--experiments", help="Which experiments, e.g. 1,2.")] = None,
     animate: Annotated[bool, typer.Option("--animate", help="A GIF of the fit converging.")] = False,
 ) -> None:
-    """Draw the pictures of a run: time series, phase plane, history, residuals, waterfall, network, potential."""
+    """Draw the pictures of a run: time series, phase plane, history, residuals, and what else it has to show."""
     from odefit.runs.run import load_run
 
     loaded = load_run(run)

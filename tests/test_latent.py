@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 
 import numpy as np
@@ -13,11 +14,11 @@ from torch import Tensor
 from torch.distributions import Independent, Normal, kl_divergence
 
 from odefit.data.experiments import Experiment
-from odefit.errors import ConfigError, DataError
+from odefit.errors import ConfigError, DataError, ModelError
 from odefit.latent.baseline import Baseline, BaselineLoss, BaselineOptions, hidden_units
-from odefit.latent.evaluation import errors_of, interpolate
+from odefit.latent.evaluation import errors_of, interpolate, share_of_size
 from odefit.latent.fitting import continue_baseline, fit_baseline, fit_latent, n_weights, predict, split
-from odefit.latent.model import LatentODE, LatentOptions, Posterior
+from odefit.latent.model import GatedField, LatentODE, LatentOptions, Posterior, what_was_read
 from odefit.latent.objective import (
     Elbo,
     ElboOptions,
@@ -28,11 +29,15 @@ from odefit.latent.objective import (
     log_density,
     start_points,
 )
+from odefit.latent.refinement import most_probable
 from odefit.latent.series import Reading, Series, read_backwards, series_of
 from odefit.latent.spirals import draw_spirals, solve_linear
 from odefit.latent.training import Epoch, TrainingOptions, train
 
 TINY = LatentOptions(dimension=3, hidden=(8,), encoder=7, decoder=(6,), step=0.2)
+
+
+KEEPING = dataclasses.replace(TINY, dimension=5, constants=3, decoder=(), refine=2)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -256,6 +261,38 @@ def test_with_a_scale_of_its_own_a_series_may_have_any_size() -> None:
     np.testing.assert_allclose(between[[0, -1]], ends, atol=1e-12)
 
 
+def test_a_learnt_noise_level_is_a_share_of_the_size() -> None:
+    """Ten times a series is ten times the noise: its density is the same but for the change of unit."""
+    _, series = random_series()
+    model = tiny(options=dataclasses.replace(TINY, own_scale=True))
+    size = torch.tensor([[[1.0]], [[10.0]]], dtype=torch.float64)
+    torch.testing.assert_close(model.noise(size)[1], 10 * model.noise(size)[0])
+    given = tiny(options=dataclasses.replace(TINY, own_scale=True, sigma=0.3))
+    given.set_units(series)
+    torch.testing.assert_close(given.noise(size), torch.full((2, 1, 2), 0.3, dtype=torch.float64))
+
+
+def test_constants_stay_and_the_others_follow_the_gated_field() -> None:
+    model = tiny(options=dataclasses.replace(KEEPING, step=0.01))
+    assert isinstance(model.field, GatedField)
+    z0 = torch.randn(6, 5, generator=generator(), dtype=torch.float64)
+    times = torch.tensor([0.0, 0.3, 0.9], dtype=torch.float64)
+    z = model.evolve(z0, times)
+    torch.testing.assert_close(z[..., 2:], z0[:, 2:].expand(3, 6, 3), atol=0, rtol=0)
+    f, (s, c) = model.field, z0.split((2, 3), dim=1)
+    hidden = torch.nn.functional.silu(f.states(s) + f.shift(c)) * f.gate(c)
+    torch.testing.assert_close(f.given(c)(s), f.layers[0](hidden))
+    h = 1e-4
+    later, sooner = (model.evolve(z0, torch.tensor([0.3 + d], dtype=torch.float64))[0] for d in (h, -h))
+    slope = (later - sooner)[:, :2] / (2 * h) * model.unit
+    torch.testing.assert_close(slope, f.given(c)(z[1, :, :2]), atol=1e-6, rtol=1e-6)
+
+
+def test_constants_that_leave_nothing_to_move_are_refused() -> None:
+    with pytest.raises(ModelError, match="constants need a state that moves"):
+        tiny(options=dataclasses.replace(KEEPING, constants=5))
+
+
 def test_methods_agree() -> None:
     _, series = random_series()
     reading = read_backwards(series, 3.0)
@@ -277,6 +314,97 @@ def test_a_given_sigma_is_kept() -> None:
     options = dataclasses.replace(TINY, sigma=0.3)
     fitted = fit_latent(experiments, options, training=small_training(epochs=2), validation=0)
     torch.testing.assert_close(fitted.model.sigma, torch.full((2,), 0.3))
+
+
+# The refinement
+
+
+def test_a_reading_gives_back_what_was_read() -> None:
+    _, series = random_series()
+    n = series.until(3.0)
+    seen = what_was_read(read_backwards(series, 3.0), 2)
+    measured = series.mask[:, :n].any(dim=2).any(dim=0)
+    torch.testing.assert_close(seen.grid, series.grid[:n][measured], atol=1e-5, rtol=0)
+    assert torch.equal(seen.mask, series.mask[:, :n][:, measured])
+    torch.testing.assert_close(seen.values, series.values[:, :n][:, measured])
+
+
+def test_the_most_probable_start_of_a_linear_model_is_found_in_one_step() -> None:
+    """r = A z - b: z = (A'A + I)^-1 A'b, but for the damping."""
+    a = 0.2 * torch.randn(3, 6, 2, generator=generator(), dtype=torch.float64)
+    b = torch.randn(3, 6, generator=generator(1), dtype=torch.float64)
+    z, left = most_probable(lambda z: z @ a.mT - b.unsqueeze(1), torch.zeros(3, 2, dtype=torch.float64), 4)
+    exact = torch.linalg.solve(a.mT @ a + torch.eye(2, dtype=torch.float64), (a.mT @ b.unsqueeze(-1)).squeeze(-1))
+    torch.testing.assert_close(z, exact, atol=1e-8, rtol=0)
+    torch.testing.assert_close(left, (a @ z.unsqueeze(-1)).squeeze(-1) - b)
+
+
+def test_a_step_that_does_not_improve_is_not_taken() -> None:
+    """A slope that points the wrong way: r is least where we begin, and its difference quotient lies."""
+
+    def residuals(z: Tensor) -> Tensor:
+        ahead = z > 0.5
+        return torch.where(ahead, 100.0, 1.0 - 2 * z.clamp(max=0.01))
+
+    z0 = torch.tensor([[0.0], [-0.3]], dtype=torch.float64)
+    values = []
+    for steps in range(8):
+        z, r = most_probable(residuals, z0, steps)
+        values.append((r.square() + z.square()).sum(dim=1))
+    for before, after in itertools.pairwise(values):
+        assert (after <= before).all()
+    assert (values[-1] < values[0]).all()
+
+
+def test_refinement_finds_what_a_model_made() -> None:
+    """Series that the model itself made, from starts that its untrained encoder knows nothing of."""
+    model = tiny(options=dataclasses.replace(KEEPING, refine=12))
+    with torch.no_grad():
+        model.misfit.fill_(0.01)
+        for weights in (model.field.layers[0].weight, model.decoder.layers[0].weight):
+            weights.mul_(3.0)
+    z0 = 0.5 * torch.randn(8, 5, generator=generator(4), dtype=torch.float64)
+    grid = torch.linspace(0, 6, 41, dtype=torch.float64)
+    with torch.no_grad():
+        x = model.decode(model.evolve(z0, grid).transpose(0, 1))
+    reading = read_backwards(Series(grid, x, torch.ones_like(x, dtype=torch.bool)), 3.0)
+
+    @torch.no_grad()
+    def error(z: Tensor) -> float:
+        # The median: from a start that is far off a step leads to another minimum now and then.
+        y = model.decode(model.evolve(z, grid).transpose(0, 1))
+        return float((y - x).square().mean(dim=(1, 2)).median())
+
+    mean = model.encode(reading).mean
+    assert error(model.best_start(reading)) < 1e-4 * error(mean)
+    assert error(model.refine(reading, mean, stride=3)) < 1e-3 * error(mean)
+    torch.testing.assert_close(model.predict(reading, grid)[:, 0], model.decode(model.best_start(reading)))
+
+
+def test_training_sees_both_starts_and_learns_the_misfit() -> None:
+    _, series = random_series()
+    model, plain = tiny(options=KEEPING), tiny(options=dataclasses.replace(KEEPING, refine=0))
+    for one in (model, plain):
+        one.set_units(series)
+    reading, points = read_backwards(series, 3.0), torch.arange(0, len(series.grid), 2)
+    model.load_state_dict({**model.state_dict(), **plain.state_dict()})
+    before = model.misfit.clone()
+    terms = elbo_terms(model, reading, series, points, generator())
+    alone = elbo_terms(plain, reading, series, points, generator())
+    torch.testing.assert_close(terms.reconstruction, alone.reconstruction)
+    torch.testing.assert_close(terms.divergence, alone.divergence)
+    assert alone.refined is None
+    assert terms.refined is not None
+    # The encoder learns by its own start alone, the field and the decoder by both.
+    encoder = list(model.encoder.parameters())
+    by_refined = torch.autograd.grad(terms.refined.sum(), encoder, allow_unused=True, retain_graph=True)
+    assert all(g is None or not g.any() for g in by_refined)
+    (slope,) = torch.autograd.grad(terms.refined.sum(), [model.field.states.weight], retain_graph=True)
+    assert slope.abs().max() > 0
+    assert (model.misfit != before).all()
+    kept = model.misfit.clone()
+    model.predict(reading, series.grid)
+    assert torch.equal(model.misfit, kept)
 
 
 # The bound
@@ -607,6 +735,22 @@ def test_the_baseline_with_a_scale_of_its_own() -> None:
     assert min(sizes) == sizes[1]
 
 
+def test_the_loss_in_the_scale_of_a_series_does_not_depend_on_it() -> None:
+    model = Baseline(2, 9, own_scale=True).double()
+    with torch.no_grad():
+        model.recurrent.weight_ih_l0[:, -1] = 0.0
+    values = torch.randn(3, 8, 2, generator=generator(), dtype=torch.float64)
+    losses = []
+    for factor in (1.0, 7.0):
+        series = Series(torch.arange(8.0), factor * values, torch.ones_like(values, dtype=torch.bool))
+        objective = BaselineLoss(model, series, BaselineOptions(observed=4))
+        losses.append(objective.loss(torch.arange(3), 0.9, generator()).item())
+    assert losses[0] == pytest.approx(losses[1], rel=1e-9)
+    x = model.continue_(values[:, :4], 4)
+    relative = (x - values[:, 1:]) / model.size(values[:, :4])
+    assert losses[0] == pytest.approx(math.log(relative.square().mean().item() + 1e-4))
+
+
 def test_the_baseline_learns_a_constant_series() -> None:
     rng = np.random.default_rng(0)
     levels = rng.uniform(-2, 2, size=(30, 1, 2))
@@ -640,6 +784,12 @@ def test_errors_of_known_predictions() -> None:
     assert errors.reconstruction == errors.median_reconstruction == 0.25
     assert errors.extrapolation == pytest.approx((1 + 4 + 36) / 3)
     assert errors.median_extrapolation == 4.0
+
+
+def test_error_as_a_share_of_the_size_does_not_depend_on_it() -> None:
+    truth = np.ones((2, 5, 2)) * np.array([1.0, 50.0])[:, None, None]
+    assert share_of_size(1.1 * truth, truth, 2) == pytest.approx(0.01)
+    assert share_of_size(1.1 * truth[:1], truth[:1], 2) == pytest.approx(0.01)
 
 
 def test_interpolation_begins_and_ends_at_the_two_series() -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from odefit.config.fields import Cell, Finite, Formula, Name, NotNegative, Positive, Section, by_shape
+from odefit.config.latent import LATENT_ODE, SpiralsSection
 from odefit.config.model import ModelSection
 from odefit.config.noise import NoiseSection, SimulatedNoise, simulated_shape
 
@@ -74,6 +75,12 @@ class SimulateSection(Section):
             raise ValueError("must not span more than numbers go")
         return value
 
+    @model_validator(mode="after")
+    def _equations(self) -> Self:
+        if self.model is not None and self.model.name == LATENT_ODE:
+            raise ValueError("model: a latent ODE makes no data; name equations, or a built-in system that has some")
+        return self
+
 
 class DoseSection(Section):
     """One dose, or the same one repeated."""
@@ -82,6 +89,7 @@ class DoseSection(Section):
     amount: Finite
     state: Name | None = Field(None, description="where it goes; default: data.doses.state")
     duration: NotNegative = Field(0.0, description="0: at once; else spread evenly over this time")
+    rate: NotNegative | None = Field(None, description="amount per time, instead of a duration; 0: at once")
     every: Positive | None = Field(None, description="time from one dose to the next")
     count: Annotated[int, Field(ge=1, le=100_000)] | None = Field(None, description="how many in all")
     experiment: str | None = Field(None, description="default: every experiment")
@@ -91,7 +99,7 @@ class DosesSection(Section):
     """What is put into the states on the way: a table, in a CSV or here."""
 
     csv: str | None = Field(
-        None, min_length=1, description="columns time, amount; and experiment, state, duration, every, count"
+        None, min_length=1, description="columns time, amount; and experiment, state, duration or rate, every, count"
     )
     table: list[DoseSection] | None = Field(None, min_length=1, max_length=100_000)
     state: Name | None = Field(None, description="where doses go that name no state")
@@ -156,6 +164,7 @@ class DataSection(Section):
     )
     start: Finite | None = Field(None, description="where integration starts; default: the first time")
     simulate: SimulateSection | None = None
+    spirals: SpiralsSection | None = Field(None, description="made-up series for `latent_ode`; {} for the defaults")
     experiments: (
         Annotated[
             Annotated[dict[str, dict[Name, Cell]], Field(min_length=1), Tag("mapping")] | Annotated[str, Tag("other")],
@@ -171,6 +180,13 @@ class DataSection(Section):
     inputs: dict[Name, InputSection] = Field(default_factory=dict, description="known functions of time, by name")
     hold_out: HoldOutSection | None = None
 
+    @field_validator("experiments", mode="before")
+    @classmethod
+    def _file(cls, value: Any) -> Any:
+        # As of doses and inputs. No experiment is called csv: those have a mapping each.
+        is_file = isinstance(value, dict) and list(value) == ["csv"] and isinstance(value["csv"], str)
+        return value["csv"] if is_file else value
+
     @field_validator("inputs", mode="before")
     @classmethod
     def _no_null(cls, value: Any) -> Any:
@@ -178,10 +194,15 @@ class DataSection(Section):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if (self.csv is None) == (self.simulate is None):
-            raise ValueError("give either `csv` (a file) or `simulate` (make the data), and not both")
-        if self.simulate is not None:
+        sources = [key for key in ("csv", "simulate", "spirals") if getattr(self, key) is not None]
+        if len(sources) != 1:
+            got = " and ".join(sources) or "none"
+            raise ValueError(
+                "give either `csv` (a file), `simulate` (make the data) or `spirals` (of latent_ode), and only one "
+                f"(got {got})"
+            )
+        if self.csv is None:
             for key in ("time", "experiment", "columns", "only", "ignore"):
                 if getattr(self, key):
-                    raise ValueError(f"`{key}` is about a CSV file and has no meaning with `simulate`")
+                    raise ValueError(f"`{key}` is about a CSV file and has no meaning with `{sources[0]}`")
         return self

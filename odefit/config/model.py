@@ -20,6 +20,7 @@ from odefit.config.fields import (
     is_number,
     or_list,
 )
+from odefit.config.latent import LATENT_ODE, LatentSection
 
 
 class EventSection(Section):
@@ -83,13 +84,17 @@ class ModelSection(Section):
     )
     normalise: bool = Field(True, description="networks take the units of their inputs and outputs from the data")
     hidden: list[Annotated[int, Field(ge=1, le=100_000)]] | None = Field(
-        None, max_length=100, description="widths of the hidden layers of `mlp` or `potential`"
+        None, max_length=100, description="widths of the hidden layers of `mlp`, `potential` or the latent field"
     )
-    activation: str | None = Field(None, description="activation of `mlp` or `potential`, e.g. tanh")
+    activation: str | None = Field(None, description="activation of `mlp`, `potential` or `latent_ode`, e.g. tanh")
     direction: Literal["descent", "ascent"] | None = Field(
         None, description="`potential`: the states move down (the default) or up the potential"
     )
     time_input: bool = Field(False, description="whether the network of `mlp` also sees the time")
+    measured: list[Name] | None = Field(
+        None, min_length=1, max_length=1000, description="`latent_ode`: what was measured, as the columns are called"
+    )
+    latent: LatentSection | None = Field(None, description="`latent_ode`: sizes of the model, and its training")
 
     @field_validator("initial", "events", "units", "networks", mode="before")
     @classmethod
@@ -106,6 +111,15 @@ class ModelSection(Section):
                     raise ValueError(f"`{key}` belongs to a built-in family; your equations name their states")
         elif self.networks:
             raise ValueError("networks: are for your own `equations`; a built-in system calls none")
+        return self
+
+    @model_validator(mode="after")
+    def _latent(self) -> Self:
+        if self.name == LATENT_ODE and self.measured is None:
+            raise ValueError("`latent_ode` needs `measured`: the names of the measured columns, such as [x, y]")
+        for key in ("measured", "latent"):
+            if self.name != LATENT_ODE and getattr(self, key) is not None:
+                raise ValueError(f"`{key}` belongs to `name: {LATENT_ODE}` (got {self.name})")
         return self
 
 

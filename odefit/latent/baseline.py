@@ -18,6 +18,9 @@ from odefit.latent.model import root_mean_square
 from odefit.latent.objective import grown, start_points
 from odefit.latent.series import Series
 
+FLOOR = 1e-4
+"""Added to mean squared errors in the size of the series before their logarithm: smaller ones need no more effort."""
+
 
 class Baseline(nn.Module):
     """A GRU with one layer of `hidden` units; [E, T, O] series on a regular grid, in the units of the data.
@@ -49,7 +52,7 @@ class Baseline(nn.Module):
 
         observed: the size of the series is that of so many points; default: of all but the last.
         """
-        size = self._size(values[:, : observed or -1])
+        size = self.size(values[:, : observed or -1])
         x = (values[:, :-1] - self.centre) / self.scale / size
         states, _ = self.recurrent(self._told(x, size))
         followed: Tensor = self.centre + self.scale * size * (x + self.head(states))
@@ -57,7 +60,7 @@ class Baseline(nn.Module):
 
     def continue_(self, values: Tensor, more: int) -> Tensor:
         """Points 2 to T from the points before them, then `more` points from its own predictions: [E, T-1+more, O]."""
-        size = self._size(values)
+        size = self.size(values)
         x = (values - self.centre) / self.scale / size
         states, state = self.recurrent(self._told(x, size))
         followed = x + self.head(states)
@@ -67,7 +70,8 @@ class Baseline(nn.Module):
             own.append(own[-1] + self.head(states))
         return self.centre + self.scale * size * torch.cat((followed[:, :-1], *own[:more]), dim=1)
 
-    def _size(self, values: Tensor) -> Tensor:
+    def size(self, values: Tensor) -> Tensor:
+        """How large each series [E, T, O] is, [E, 1, 1]: 1 without `own_scale`, else its root mean square."""
         if not self.own_scale:
             return torch.ones_like(values[:, :1, :1])
         scaled = (values - self.centre) / self.scale
@@ -102,7 +106,13 @@ class BaselineOptions:
 
 
 class BaselineLoss:
-    """Mean squared error of a baseline's predictions, in squared spreads. Raises DataError for gaps in the series."""
+    """Mean squared error of a baseline's predictions, in squared spreads.
+
+    With `own_scale` in squared sizes of the series, and its logarithm: but for a constant that is the negative
+    log-likelihood of a noise level proportional to the size, at its most likely value, as a latent ODE has it.
+
+    Raises DataError for gaps in the series.
+    """
 
     def __init__(self, model: Baseline, series: Series, options: BaselineOptions) -> None:
         if not bool(series.mask.all()):
@@ -123,4 +133,6 @@ class BaselineLoss:
             n = grown(o.observed, values.shape[1], progress - o.forced, o.grow)
             values = values[:, :n]
             predicted = self.model.continue_(values[:, : o.observed], n - o.observed)
-        return ((predicted - values[:, 1:]) / self.model.scale).square().mean()
+        unit = self.model.scale * self.model.size(values[:, : o.observed])
+        error = ((predicted - values[:, 1:]) / unit).square().mean()
+        return (error + FLOOR).log() if self.model.own_scale else error

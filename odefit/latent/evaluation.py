@@ -35,13 +35,20 @@ def errors_of(predicted: FloatArray, truth: FloatArray, observed: int) -> Errors
     )
 
 
+def share_of_size(predicted: FloatArray, truth: FloatArray, observed: int) -> float:
+    """The mean over the series of their extrapolation's squared error, as a share of their own mean square while they
+    are observed: large series count no more than small ones."""
+    own = np.nanmean(np.square(predicted - truth)[:, observed:], axis=(1, 2))
+    return float((own / np.square(truth[:, :observed]).mean(axis=(1, 2))).mean())
+
+
 @torch.no_grad()
 def interpolate(model: LatentODE, reading: Reading, times: torch.Tensor, steps: int) -> FloatArray:
     """Series [steps, T, O] on the straight way between the latent starts of the first two series of a reading.
 
     Where series have sizes of their own, these change in equal proportions.
     """
-    first, second = model.encode(reading).mean[:2]
+    first, second = model.best_start(reading)[:2]
     small, large = model.size(reading)[:2].log()
     weights = torch.linspace(0, 1, steps, dtype=first.dtype, device=first.device).unsqueeze(1)
     z = model.evolve(torch.lerp(first, second, weights), times).transpose(0, 1)

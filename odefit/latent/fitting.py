@@ -16,9 +16,14 @@ from odefit.latent.baseline import Baseline, BaselineLoss, BaselineOptions
 from odefit.latent.model import LatentODE, LatentOptions
 from odefit.latent.objective import Elbo, ElboOptions
 from odefit.latent.series import Series, read_backwards, series_of
-from odefit.latent.training import Epoch, Trained, TrainingOptions, train
+from odefit.latent.training import Epoch, Memory, Trained, TrainingOptions, train
 
 Callback = Callable[[Epoch], None]
+
+MOST_STATES = 20_000_000
+"""So many numbers of latent states are held at a time when series are predicted."""
+
+MOST_FAULTS = 20
 
 
 @dataclass(frozen=True)
@@ -45,21 +50,23 @@ def fit_latent(
     observed: float | None = None,
     validation: float = 0.1,
     callback: Callback | None = None,
+    dtype: torch.dtype = torch.float32,
+    memory: Memory | None = None,
 ) -> FittedLatent:
-    """Train a latent ODE on experiments, in float32.
+    """Train a latent ODE on experiments.
 
     observed: the encoder reads what was measured until then (since the start of each series), and is trained to
     predict the rest as well. validation: this share of the series is not trained on; the state that predicts them best
-    is kept (0: the last state). Weights, batches and draws come from `training.seed` alone.
+    is kept (0: the last state). Weights, batches and draws come from `training.seed` alone. memory: see `train`.
 
     Raises DataError where a series has nothing to read, ConfigError where too few series are left.
     """
     training = training or TrainingOptions()
     check_observed(experiments, observed)
-    seen, kept = split(series_of(experiments), validation, training.seed)
+    seen, kept = split(series_of(experiments, dtype), validation, training.seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
-        model = LatentODE(seen.n_observables, latent or LatentOptions())
+        model = LatentODE(seen.n_observables, latent or LatentOptions()).to(dtype)
     model.set_units(seen)
     objective = Elbo(model, seen, elbo, observed)
     reading = None if kept is None else read_backwards(kept, float(kept.grid[-1]) if observed is None else observed)
@@ -70,7 +77,9 @@ def fit_latent(
         assert kept is not None
         return _mean_square((model.predict(reading, kept.grid) - kept.values) / model.scale, kept.mask)
 
-    return FittedLatent(model, train(objective, training, None if kept is None else score, callback), observed)
+    trained = train(objective, training, None if kept is None else score, callback, memory)
+    model.eval()
+    return FittedLatent(model, trained, observed)
 
 
 def fit_baseline(
@@ -109,22 +118,29 @@ def check_observed(experiments: Sequence[Experiment], observed: float | None) ->
         if np.isnan(e.values[within]).all():
             part = "" if observed is None else f" until {observed:g} after its start"
             faults.append(Fault(f"experiment {e.name}", f"has no measurement{part}, so there is nothing to encode"))
+    if len(faults) > MOST_FAULTS:
+        faults[MOST_FAULTS:] = [Fault("experiments", f"and {len(faults) - MOST_FAULTS} more")]
     if faults:
         raise DataError(faults=faults)
 
 
 def split(series: Series, share: float, seed: int) -> tuple[Series, Series | None]:
     """The series to train on, and a share of them, drawn by the seed, to choose the best state by."""
-    n = round(share * len(series))
-    if n >= len(series):
+    kept = validation_rows(len(series), share, seed)
+    if len(kept) == len(series):
         raise ConfigError("validation", f"{share:g} of {len(series)} series leaves none to train on; lower it")
-    if n == 0:
+    if not kept:
         return series, None
-    order = torch.randperm(len(series), generator=torch.Generator().manual_seed(seed))
-    return series.rows(order[n:].sort().values), series.rows(order[:n].sort().values)
+    seen = sorted(set(range(len(series))) - set(kept))
+    return series.rows(torch.tensor(seen)), series.rows(torch.tensor(kept))
 
 
-@torch.no_grad()
+def validation_rows(n: int, share: float, seed: int) -> list[int]:
+    """Which of n series `split` does not train on, increasing."""
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+    return sorted(order[: round(share * n)].tolist())
+
+
 def predict(
     fitted: FittedLatent, experiments: Sequence[Experiment], times: Sequence[FloatArray] | None = None
 ) -> list[FloatArray]:
@@ -133,13 +149,49 @@ def predict(
     The latent start is the posterior mean given what was measured in the observed part. Raises DataError where that
     is nothing, SolveError where the latent equation cannot be integrated.
     """
-    check_observed(experiments, fitted.observed)
-    series = series_of(experiments, fitted.model.centre.dtype)
-    reading = read_backwards(series, float(series.grid[-1]) if fitted.observed is None else fitted.observed)
-    chosen = experiments if times is None else [e.at(t) for e, t in zip(experiments, times, strict=True)]
-    batch = collate(list(enumerate(chosen)))
-    x = fitted.model.predict(reading, batch.grid).to(torch.float64).cpu().numpy()
-    return [x[e, batch.index[e, : len(one.times)].numpy()] for e, one in enumerate(chosen)]
+    return solve(fitted.model, fitted.observed, experiments, times)[1]
+
+
+@torch.no_grad()
+def solve(
+    model: LatentODE,
+    observed: float | None,
+    experiments: Sequence[Experiment],
+    times: Sequence[FloatArray] | None = None,
+) -> tuple[list[FloatArray], list[FloatArray]]:
+    """Latent states [T, Z] and observables [T, O] of experiments: see `predict`."""
+    check_observed(experiments, observed)
+    chosen = list(experiments) if times is None else [e.at(t) for e, t in zip(experiments, times, strict=True)]
+    elapsed = np.unique(np.concatenate([e.times - e.start for e in chosen])) if chosen else np.empty(0)
+    # Series with times of their own make a long common grid: fewer of them at a time then. Refinement solves from as
+    # many starts more as there are states.
+    o = model.options
+    width = o.dimension * (1 + o.dimension if o.refine else 1)
+    some = max(1, MOST_STATES // max(len(elapsed) * width, 1))
+    states: list[FloatArray] = []
+    observables: list[FloatArray] = []
+    for first in range(0, len(chosen), some):
+        own = slice(first, first + some)
+        series = series_of(experiments[own], model.centre.dtype)
+        reading = read_backwards(series, float(series.grid[-1]) if observed is None else observed)
+        batch = collate(list(enumerate(chosen[own])))
+        z = model.evolve(model.best_start(reading), batch.grid).transpose(0, 1)
+        x = model.decode(z, model.size(reading)).to(torch.float64).cpu().numpy()
+        y = z.to(torch.float64).cpu().numpy()
+        for e, one in enumerate(chosen[own]):
+            at = batch.index[e, : len(one.times)].numpy()
+            states.append(y[e, at])
+            observables.append(x[e, at])
+    return states, observables
+
+
+@torch.no_grad()
+def noise_of(model: LatentODE, observed: float | None, experiments: Sequence[Experiment]) -> FloatArray:
+    """The noise levels [E, O] of experiments, in the unit of the data. Raises DataError as `solve` does."""
+    series = series_of(experiments, model.centre.dtype)
+    reading = read_backwards(series, float(series.grid[-1]) if observed is None else observed)
+    noise: FloatArray = model.noise(model.size(reading)).squeeze(1).to(torch.float64).cpu().numpy()
+    return np.broadcast_to(noise, (len(experiments), noise.shape[1]))
 
 
 @torch.no_grad()

@@ -1,15 +1,19 @@
 """A latent ODE: series are the picture, through a decoder, of states that nobody measured.
 
     q(z0 | x) = N(mean, variance)      encoder: a recurrent network that reads the series backwards
-    dz/dt = f(z),  z(0) = z0           vector field: a perceptron
+    dz/dt = f(z),  z(0) = z0           vector field: a perceptron, which may leave some of z as they are
     x(t) ~ N(g(z(t)), sigma²)          decoder: a perceptron
 
 after Chen, Rubanova, Bettencourt and Duvenaud (2018), "Neural ordinary differential equations", section 5. Backwards,
-because what was read last is remembered best, and z0 is the state at the start.
+because what was read last is remembered best, and z0 is the state at the start. What one series has of its own and
+keeps, such as its frequency, has its place in latent states that are constant (Yildiz et al. 2019, "ODE2VAE"; Auzina
+et al. 2023, "Modulated neural ODEs").
 """
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,14 +21,28 @@ import torch
 from torch import Tensor, nn
 
 from odefit.engines.torch_engine import ADAMS, RUNGE_KUTTA
+from odefit.errors import ModelError
+from odefit.latent.refinement import most_probable
 from odefit.latent.series import Reading, Series
-from odefit.model.networks import MLP
+from odefit.model.networks import ACTIVATIONS, MLP
 from odefit.model.system import Network
 from odefit.nn import ODELayer
 
 FIRST_LOG_VARIANCE = -4.0
 """Of the encoder: with the wide prior's noise at the start of every curve, little would be learnt at first."""
 
+FIRST_MISFIT = 0.3
+"""Of the refinement, in spreads, before anything is learnt."""
+
+MISFITS = (1e-3, 1.0)
+NORMAL_MEDIAN = 0.6745
+"""The median of |N(0, 1)|."""
+
+MEMORY = 0.05
+"""The weight of the latest batch in the running mean of the misfit."""
+
+TICK = 1e-6
+"""Measurements whose times differ by less than this share of the last one are solved for together."""
 
 SMALLEST = 1e-3
 """The size of a series that is nothing but its mean: a thousandth of the spread of all."""
@@ -40,7 +58,10 @@ class LatentOptions:
     the unit of the times (default: a 100th of the time to be solved).
     own_scale: the networks see each series divided by its own size, that is the root mean square of what is read of it,
     and are told that size: a few large series then need no region of the latent space to themselves (after the scale
-    handling of Salinas et al. 2020, "DeepAR"). The noise level remains one for all series.
+    handling of Salinas et al. 2020, "DeepAR"). A noise level that is learnt is a share of the size, too.
+    constants: so many of the latent states, the last ones, stay what they are; the hidden units of the vector field
+    are multiplied by linear functions of them, so that a rate constant times a state is easily learnt.
+    refine: so many Gauss-Newton steps lead from the encoder's latent start to the most probable one (`refinement.py`).
     """
 
     dimension: int = 8
@@ -54,6 +75,8 @@ class LatentOptions:
     rtol: float = 1e-5
     atol: float = 1e-6
     own_scale: bool = False
+    constants: int = 0
+    refine: int = 0
 
 
 class Posterior(NamedTuple):
@@ -87,26 +110,76 @@ class Encoder(nn.Module):
         return Posterior(mean, log_variance)
 
 
+class GatedField(nn.Module):
+    """ds/dt = W2 h(... (a(W s + B c + b) * (G c + g))): a perceptron whose first hidden layer the constants multiply.
+
+    s: states [E, Z - constants]; c: constants [E, constants]; a, h: activations.
+    """
+
+    def __init__(self, options: LatentOptions) -> None:
+        super().__init__()
+        n = options.dimension - options.constants
+        if n < 1 or not options.hidden or options.activation not in ACTIVATIONS:
+            raise ModelError(
+                "model.latent",
+                "constants need a state that moves, a hidden layer and a known activation (got "
+                f"{options.constants} of {options.dimension}, {list(options.hidden)}, '{options.activation}')",
+            )
+        first, *others = options.hidden
+        self.states = nn.Linear(n, first, bias=False)
+        self.shift = nn.Linear(options.constants, first)
+        self.gate = nn.Linear(options.constants, first)
+        with torch.no_grad():
+            self.gate.bias.fill_(1.0)
+        widths = [first, *others, n]
+        self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in itertools.pairwise(widths))
+        self.activation = ACTIVATIONS[options.activation]()
+
+    def given(self, constants: Tensor) -> Callable[[Tensor], Tensor]:
+        """The vector field of s alone: what depends on the constants is worked out once and for all times."""
+        shift, gate, weight = self.shift(constants), self.gate(constants), self.states.weight.T
+
+        def field(s: Tensor) -> Tensor:
+            h = self.activation(torch.addmm(shift, s, weight)) * gate
+            for layer in self.layers[:-1]:
+                h = self.activation(layer(h))
+            ds: Tensor = self.layers[-1](h)
+            return ds
+
+        return field
+
+
 class LatentODE(nn.Module):
     """The three networks, in the units of the data: `centre` and `scale` of each observable, `unit` of time.
 
     The vector field is the network's divided by `unit`; gaps between points are read in units of `gap`. All of these
-    are saved with the weights. sigma is a parameter (its logarithm is) unless it is given.
+    are saved with the weights. sigma is a parameter (its logarithm is) unless it is given. misfit: the refinement's
+    noise level of what is read, in spreads (of series of size 1): from the median of what it leaves unexplained of the
+    series that are trained on. sigma is larger, since it covers what the model misses much later as well.
     """
 
     centre: Tensor
     scale: Tensor
     unit: Tensor
     gap: Tensor
+    misfit: Tensor
 
     def __init__(self, observables: int, options: LatentOptions) -> None:
         super().__init__()
         self.options = options
         n = options.dimension
         self.encoder = Encoder(2 * observables + 1 + options.own_scale, options.encoder, n)
-        self.field = MLP(Network("field", n, n, options.hidden, options.activation))
+        self.field: MLP | GatedField
+        if options.constants:
+            self.field = GatedField(options)
+        else:
+            self.field = MLP(Network("field", n, n, options.hidden, options.activation))
         self.decoder = MLP(Network("decoder", n, observables, options.decoder, options.activation))
         self.log_sigma = nn.Parameter(torch.zeros(observables))
+        if options.refine:
+            # What the encoder alone achieves, which is trained beside what the refinement makes of it.
+            self.log_sigma_encoder = nn.Parameter(torch.zeros(observables))
+            self.register_buffer("misfit", torch.full((observables,), FIRST_MISFIT))
         self.register_buffer("centre", torch.zeros(observables))
         self.register_buffer("scale", torch.ones(observables))
         self.register_buffer("unit", torch.ones(()))
@@ -127,13 +200,19 @@ class LatentODE(nn.Module):
         self.gap.fill_(float(series.grid[-1]) / max(len(series.grid) - 1, 1) or 1.0)
         sigma = self.options.sigma
         if sigma is not None:
-            self.log_sigma.copy_(torch.log(sigma / self.scale))
-            self.log_sigma.requires_grad_(False)
+            for log_sigma in (self.log_sigma, self.log_sigma_encoder) if self.options.refine else (self.log_sigma,):
+                log_sigma.copy_(torch.log(sigma / self.scale))
+                log_sigma.requires_grad_(False)
 
     @property
     def sigma(self) -> Tensor:
-        """The noise levels, [O], in the unit of the data."""
+        """The noise levels, [O], in the unit of the data; with `own_scale` and learnt, of series of size 1."""
         return self.scale * self.log_sigma.exp()
+
+    def noise(self, size: Tensor, log_sigma: Tensor | None = None) -> Tensor:
+        """The noise levels of series of such sizes [E, 1, 1] in the unit of the data, [E, 1, O]."""
+        own = size if self.options.sigma is None else torch.ones_like(size)
+        return self.scale * (self.log_sigma if log_sigma is None else log_sigma).exp() * own
 
     def encode(self, reading: Reading) -> Posterior:
         """The posterior of the latent start."""
@@ -163,9 +242,13 @@ class LatentODE(nn.Module):
         if len(span) == 1:
             return z0.unsqueeze(0)
         o, rate = self.options, 1 / float(self.unit)
+        field: Callable[[Tensor], Tensor] = self.field
+        constants = z0[:, o.dimension - o.constants :]
+        if isinstance(self.field, GatedField):
+            field, z0 = self.field.given(constants), z0[:, : -o.constants]
         width = o.step or span[-1] / 100
         layer = ODELayer(
-            lambda z: rate * self.field(z),
+            lambda z: rate * field(z),
             span,
             o.method,
             rtol=o.rtol,
@@ -175,6 +258,8 @@ class LatentODE(nn.Module):
             all_times=True,
         )
         z: Tensor = layer(z0)
+        if o.constants:
+            z = torch.cat((z, constants.expand(len(z), *constants.shape)), dim=-1)
         return z[1:] if begins_later else z
 
     def decode(self, z: Tensor, size: Tensor | float = 1.0) -> Tensor:
@@ -183,9 +268,67 @@ class LatentODE(nn.Module):
         return x
 
     def predict(self, reading: Reading, times: Tensor) -> Tensor:
-        """Observables [E, K, O] at elapsed times [K], from the posterior mean of the latent start."""
-        z = self.evolve(self.encode(reading).mean, times).transpose(0, 1)
+        """Observables [E, K, O] at elapsed times [K], from the best guess of the latent start."""
+        z = self.evolve(self.best_start(reading), times).transpose(0, 1)
         return self.decode(z, self.size(reading))
+
+    def best_start(self, reading: Reading) -> Tensor:
+        """The posterior mean of the latent start, or what the refinement makes of it, [E, Z]."""
+        mean = self.encode(reading).mean
+        return self.refine(reading, mean) if self.options.refine else mean
+
+    @torch.no_grad()
+    def refine(self, reading: Reading, z: Tensor, stride: int = 1, *, learn: bool = False) -> Tensor:
+        """The most probable latent starts [E, Z], sought from z.
+
+        stride: only every so many of the times read count, as much as all. learn: in training: the prior counts for
+        more, and `misfit` is brought up to date.
+        """
+        seen = what_was_read(reading, len(self.centre))
+        points = torch.arange(0, len(seen.grid), stride)
+        values, mask = seen.values[:, points].unsqueeze(1), seen.mask[:, points].unsqueeze(1)
+        # While the model learns it is trusted less: sigma is the larger of the two.
+        is_exact = not learn and self.options.sigma is None
+        weight = 1.0 if learn else (len(seen.grid) / len(points)) ** 0.5
+        size = self.size(reading)
+        sigma = self.noise(size, self.misfit.log() if is_exact else None)
+
+        def residuals(z: Tensor) -> Tensor:
+            states = self.evolve(z.flatten(0, 1), seen.grid[points]).transpose(0, 1)
+            x = self.decode(states.reshape(*z.shape[:2], *states.shape[1:]), size.unsqueeze(1))
+            r = (x - values) / sigma.unsqueeze(1)
+            return torch.where(mask, weight * r, 0.0).flatten(2)
+
+        best, left = most_probable(residuals, z, self.options.refine)
+        if learn:
+            self._learn_misfit(left.reshape(len(z), len(points), -1) * sigma / (self.scale * size), mask.squeeze(1))
+        return best
+
+    def _learn_misfit(self, left: Tensor, mask: Tensor) -> None:
+        """From what a refinement leaves unexplained [E, K, O], in spreads of series of size 1; mask: what was measured.
+
+        By the median, since a series whose start is not found says nothing of the noise.
+        """
+        for column, own in enumerate(self.misfit):
+            part = left[..., column][mask[..., column]].abs()
+            if len(part):
+                own.lerp_((part.median() / NORMAL_MEDIAN).clamp(*MISFITS), MEMORY)
+
+
+def what_was_read(reading: Reading, observables: int) -> Series:
+    """The measurements of a reading in their order, on the union of their times."""
+    gaps = reading.inputs[..., -1].to(torch.float64)
+    # A point was measured after all the gaps from it to the start.
+    times = gaps.flip(1).cumsum(dim=1).flip(1)
+    tick = TICK * float(times.max()) or 1.0
+    ticks, place = torch.unique((times / tick).round(), return_inverse=True)
+    index = place.unsqueeze(-1).expand(*place.shape, observables)
+    values = reading.inputs.new_zeros(len(gaps), len(ticks), observables)
+    mask = values.scatter_add(1, index, reading.inputs[..., observables:-1]) > 0
+    values = values.scatter_add(1, index, reading.inputs[..., :observables])
+    # Padding, whose gaps are 0, is at the start, where perhaps nothing was measured.
+    used = mask.any(dim=(0, 2))
+    return Series(ticks[used] * tick, values[:, used], mask[:, used])
 
 
 def root_mean_square(scaled: Tensor, mask: Tensor) -> Tensor:

@@ -26,10 +26,14 @@ LAST_START = 0.5
 
 
 class Terms(NamedTuple):
-    """Of each series: the expected log-likelihood, from one draw of z0, and the divergence; [E] each, in nats."""
+    """Of each series: the expected log-likelihood, from one draw of z0, and the divergence; [E] each, in nats.
+
+    refined: the log-likelihood where the same draw surrounds the refined latent start instead of the encoder's.
+    """
 
     reconstruction: Tensor
     divergence: Tensor
+    refined: Tensor | None = None
 
     @property
     def elbo(self) -> Tensor:
@@ -106,19 +110,37 @@ class Elbo:
         points = draw_points(n, self.options.times_per_step, generator)
         own = series.rows(rows)
         terms = elbo_terms(self.model, reading.rows(rows), own, points, generator)
+        likelihood = terms.reconstruction.sum()
+        if terms.refined is not None:
+            likelihood = likelihood + terms.refined.sum()
         weight = min(1.0, progress / self.options.anneal) if self.options.anneal > 0 else 1.0
         measured = float(own.mask[:, :n].sum())
-        likelihood = terms.reconstruction.sum() * (n / len(points))
-        return (weight * terms.divergence.sum() - likelihood) / max(measured, 1.0)
+        return (weight * terms.divergence.sum() - likelihood * (n / len(points))) / max(measured, 1.0)
 
 
 def elbo_terms(model: LatentODE, reading: Reading, series: Series, points: Tensor, generator: torch.Generator) -> Terms:
-    """Both terms of each series, from one draw of z0; points: [K] which of the grid count, increasing."""
+    """The terms of each series, from one draw of z0; points: [K] which of the grid count, increasing.
+
+    With refinement, the vector field and the decoder learn from two latent starts of each series, solved as one batch:
+    the encoder's, through which the encoder learns as well, and what the refinement makes of it, which is taken as
+    given and is what predictions begin from. Each has noise levels of its own.
+    """
     posterior = model.encode(reading)
-    z = model.evolve(posterior.sample(generator), series.grid[points]).transpose(0, 1)
-    density = log_density(series.values[:, points], model.decode(z, model.size(reading)), model.sigma)
-    reconstruction = torch.where(series.mask[:, points], density, 0.0).sum(dim=(1, 2))
-    return Terms(reconstruction, divergence(posterior))
+    starts, log_sigmas = [posterior.sample(generator)], [model.log_sigma]
+    if model.options.refine:
+        stride = int(points[1] - points[0]) if len(points) > 1 else 1
+        best = model.refine(reading, posterior.mean.detach(), stride, learn=True)
+        spread = Posterior(best, posterior.log_variance.detach())
+        starts, log_sigmas = [*starts, spread.sample(generator)], [model.log_sigma_encoder, model.log_sigma]
+    z = model.evolve(torch.cat(starts), series.grid[points]).transpose(0, 1)
+    size = model.size(reading)
+    values, mask = series.values[:, points], series.mask[:, points]
+    densities = [
+        torch.where(mask, log_density(values, model.decode(own, size), model.noise(size, log_sigma)), 0.0)
+        for own, log_sigma in zip(z.chunk(len(starts)), log_sigmas, strict=True)
+    ]
+    reconstruction, *refined = [density.sum(dim=(1, 2)) for density in densities]
+    return Terms(reconstruction, divergence(posterior), *refined)
 
 
 def grown(first: int, last: int, progress: float, share: float) -> int:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -29,6 +30,18 @@ class Objective(Protocol):
     def __len__(self) -> int: ...
 
     def loss(self, rows: Tensor, progress: float, generator: torch.Generator) -> Tensor: ...
+
+
+class Memory(Protocol):
+    """What outlives the process. A state is a mapping of plain values, arrays and tensors."""
+
+    def restored(self) -> Mapping[str, Any] | None:
+        """The state from which to go on, or None."""
+        ...
+
+    def offer(self, state: Callable[[], dict[str, Any]]) -> None:
+        """After every epoch; `state` is called at once if it is to be kept."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -58,7 +71,10 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Trained:
-    """How a training ended; the module is left at the state of `best_epoch`, whose score was the lowest."""
+    """How a training ended; the module is left at the state of `best_epoch`, whose score was the lowest.
+
+    best_epoch: 0 where the training broke off before there was any score; the state is then the last one.
+    """
 
     status: Status
     message: str
@@ -71,30 +87,38 @@ def train(
     options: TrainingOptions,
     score: Callable[[], float] | None = None,
     callback: Callable[[Epoch], None] | None = None,
+    memory: Memory | None = None,
 ) -> Trained:
     """Train `objective.model` in place.
 
     score: how good the module is now, on series that it is not trained on (lower is better); the state with the lowest
     score is kept. Without it the last state is, since the loss of an epoch with a short horizon says nothing of a
-    later one's. callback: called after every epoch.
+    later one's. callback: called after every epoch. memory: keeps what was reached as it goes, and gives back that from
+    which to go on: the training then ends as if it had never ended.
 
     A loss or gradient that is not finite, or a solve that fails, ends the training with the best state so far; so does
     Ctrl-C.
     """
-    generator = torch.Generator().manual_seed(options.seed)
     parameters = [q for q in objective.model.parameters() if q.requires_grad]
-    optimizer = torch.optim.Adam(parameters, lr=options.learning_rate, fused=True)
-    keeper = _Keeper(objective.model, score)
-    history: list[Epoch] = []
+    state = _State(
+        torch.optim.Adam(parameters, lr=options.learning_rate, fused=True),
+        torch.Generator().manual_seed(options.seed),
+        _Keeper(objective.model, score),
+        [],
+    )
+    known = None if memory is None else memory.restored()
+    if known is not None:
+        state.put(known)
+    history, keeper = state.history, state.keeper
     status: Status = "stopped"
     message = f"all {options.epochs} epochs used"
-    begun = time.perf_counter()
+    begun = time.perf_counter() - (history[-1].seconds if history else 0.0)
     try:
-        for epoch in range(1, options.epochs + 1):
+        for epoch in range(len(history) + 1, options.epochs + 1):
             rate = _rate(options, (epoch - 1) / max(options.epochs - 1, 1))
-            optimizer.param_groups[0]["lr"] = rate
+            state.optimizer.param_groups[0]["lr"] = rate
             progress = (epoch - 1) / options.epochs
-            loss, cause = _epoch(objective, options, optimizer, parameters, progress, generator)
+            loss, cause = _epoch(objective, options, state.optimizer, parameters, progress, state.generator)
             if cause:
                 status, message = "failed", f"stopped at epoch {epoch}: {cause}; the best state so far is kept"
                 break
@@ -103,6 +127,8 @@ def train(
             history.append(Epoch(epoch, loss, rate, time.perf_counter() - begun, now))
             if callback is not None:
                 callback(history[-1])
+            if memory is not None:
+                memory.offer(state.taken)
     except KeyboardInterrupt:
         status, message = "interrupted", f"interrupted after {len(history)} of {options.epochs} epochs"
     keeper.restore()
@@ -145,19 +171,61 @@ class _Keeper:
     """The best state of a module so far."""
 
     def __init__(self, model: nn.Module, score: Callable[[], float] | None) -> None:
-        self._model, self._score = model, score
-        self._best = copy.deepcopy(model.state_dict())
-        self._lowest = math.inf
+        self.model, self._score = model, score
+        self.best = copy.deepcopy(model.state_dict())
+        self.lowest = math.inf
         self.epoch = 0
 
     def offer(self, epoch: int) -> float | None:
         """Look at the state as it is; its score."""
         now = None if self._score is None else self._score()
-        if now is None or now < self._lowest:
-            self._lowest = math.inf if now is None else now
-            self._best = copy.deepcopy(self._model.state_dict())
-            self.epoch = epoch
+        if now is None or now < self.lowest:
+            self.put(copy.deepcopy(self.model.state_dict()), math.inf if now is None else now, epoch)
         return now
 
+    def put(self, best: dict[str, Any], lowest: float, epoch: int) -> None:
+        self.best, self.lowest, self.epoch = best, lowest, epoch
+
     def restore(self) -> None:
-        self._model.load_state_dict(self._best)
+        """Put the module into its best state; where there is none yet, the present one is better than the first."""
+        if self.epoch:
+            self.model.load_state_dict(self.best)
+
+
+@dataclass(frozen=True)
+class _State:
+    """All that the next epoch depends on."""
+
+    optimizer: torch.optim.Optimizer
+    generator: torch.Generator
+    keeper: _Keeper
+    history: list[Epoch]
+
+    def taken(self) -> dict[str, Any]:
+        """A copy, as plain values, arrays and tensors."""
+        moments = self.optimizer.state_dict()["state"]
+        return {
+            "model": {name: q.clone() for name, q in self.keeper.model.state_dict().items()},
+            "moments": {str(k): {name: q.clone() for name, q in own.items()} for k, own in moments.items()},
+            "generator": self.generator.get_state(),
+            "best": dict(self.keeper.best),
+            "lowest": self.keeper.lowest,
+            "best_epoch": self.keeper.epoch,
+            # A score that was not asked for is no number.
+            "history": np.array([[e.loss, e.learning_rate, e.seconds, _nan(e.score)] for e in self.history]),
+        }
+
+    def put(self, known: Mapping[str, Any]) -> None:
+        """The inverse of `taken`."""
+        self.keeper.model.load_state_dict(known["model"])
+        whole = self.optimizer.state_dict()
+        whole["state"] = {int(k): own for k, own in known["moments"].items()}
+        self.optimizer.load_state_dict(whole)
+        self.generator.set_state(known["generator"])
+        self.keeper.put(known["best"], known["lowest"], known["best_epoch"])
+        for k, (loss, rate, seconds, score) in enumerate(known["history"].tolist(), 1):
+            self.history.append(Epoch(k, loss, rate, seconds, None if math.isnan(score) else score))
+
+
+def _nan(value: float | None) -> float:
+    return math.nan if value is None else value

@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -24,11 +24,16 @@ from odefit.plots.tables import Rows, read_rows
 from odefit.runs import folder as files
 from odefit.runs.run import Run
 
+if TYPE_CHECKING:
+    from odefit.runs.latent_run import LatentRun
+
 MAX_FRAMES, MAX_BYTES = 80, 2_000_000
 MAX_ROWS, MAX_COLUMNS = 3, 2
 DOTS = 100
 FRAME_MS, LAST_MS = 90, 2500
 SHADES = 20
+COMPARABLE = 5.0
+"""Panels of a row share an axis that is at most so many times as long as the shortest of their own."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +45,14 @@ class Frame:
     curves: dict[str, tuple[FloatArray, FloatArray]]
 
 
-def animate(run: Run, out: Path | None = None) -> Path:
+def animate(run: Run | LatentRun, out: Path | None = None) -> Path:
     """Draw frames.csv as a GIF of less than 2 MB, and return the file.
 
     out: the file, or a folder; default: plots/animation.gif in the run folder. Raises RunError where the run
     kept no frames, is damaged, or the file cannot be written.
     """
+    if not isinstance(run, Run):
+        raise RunError(str(run.path), "is that of a latent ODE, which keeps no frames; `odefit plot` draws the others")
     rows = read_rows(run, files.FRAMES)
     if rows is None or not len(rows):
         raise RunError(
@@ -93,59 +100,69 @@ def _images(run: Run, frames: Sequence[Frame]) -> list[Any]:
     """Every frame as a picture: the axes are laid out once, and only curves and title change."""
     from PIL import Image
 
-    fig, lines = _stage(run, frames)
+    fig, lines, note = _stage(run, frames)
     title = fig.suptitle(" \n ")
     images = []
     for frame in frames:
         for line, name, column in lines:
             times, values = frame.curves.get(name, (np.empty(0), np.empty((0, len(run.observables)))))
             line.set_data(times, values[:, column])
-        title.set_text(f"{style.plain(title_of(run))}\nepoch {frame.epoch}, loss {frame.loss:.3g}")
+        title.set_text(f"{style.plain(title_of(run))}\nepoch {frame.epoch}, loss {frame.loss:.3g}{note}")
         fig.canvas.draw()
         fig.set_layout_engine("none")
         images.append(Image.fromarray(np.asarray(fig.canvas.buffer_rgba())).convert("RGB"))  # type: ignore[attr-defined]
     return images
 
 
-def _stage(run: Run, frames: Sequence[Frame]) -> tuple[Figure, list[tuple[Line2D, str, int]]]:
-    """The picture without its curves: panels with points and fixed limits, and the lines to be moved."""
-    experiments = list(frames[-1].curves)[:MAX_COLUMNS]
-    quantities = _observables(run)[:MAX_ROWS]
+def _stage(run: Run, frames: Sequence[Frame]) -> tuple[Figure, list[tuple[Line2D, str, int]], str]:
+    """The picture without its curves: panels with points and fixed limits; the lines to be moved; what is left out."""
+    names, observables = list(frames[-1].curves), _observables(run)
+    experiments, quantities = names[:MAX_COLUMNS], observables[:MAX_ROWS]
     fig = style.figure(3.6 * len(experiments) + 1.2, 1.0 + 1.7 * len(quantities), " \n ")
     fig.set_dpi(DOTS)
     axes = fig.subplots(len(quantities), len(experiments), squeeze=False, sharex="col")
     position = {experiment.name: row for row, experiment in enumerate(run.measured)}
     lines = []
     for i, quantity in enumerate(quantities):
+        column = quantity.observable or 0
+        limits = []
         for j, name in enumerate(experiments):
             ax = axes[i, j]
             at = points(run, Group(name, (position[name],) if name in position else ()), quantity)
             size = style.marker_size(len(at.t))
             ax.plot(at.t, at.d, "o", color=style.BLACK, markersize=size, markeredgewidth=0)
             (line,) = ax.plot([], [], color=style.BLUE)
-            column = quantity.observable or 0
             lines.append((line, name, column))
-            _fix_limits(ax, at.t, at.d, [f.curves[name] for f in frames if name in f.curves], column)
-            if j == 0:
-                ax.set_ylabel(quantity.label)
+            limits.append(_fix_times(ax, at.t, at.d, [f.curves[name] for f in frames if name in f.curves], column))
             if i == 0 and len(run.measured) > 1:
                 ax.set_title(style.experiment_title(name))
             if i == len(quantities) - 1:
                 ax.set_xlabel(time_label(run))
+        _fix_values(axes[i], limits, quantity.label)
+        for ax in axes[i]:
             style.tidy_ticks(ax.xaxis)
             style.tidy_ticks(ax.yaxis)
     style.legend(fig, [style.point_handle("measured", style.BLACK), style.line_handle("fitted so far", style.BLUE)])
-    return fig, lines
+    left_out = [
+        f"; the first {shown} {what} of {of}"
+        for shown, of, what in (
+            (len(experiments), len(names), "experiments"),
+            (len(quantities), len(observables), "observables"),
+        )
+        if shown < of
+    ]
+    return fig, lines, "".join(left_out)
 
 
 def _observables(run: Run) -> tuple[Quantity, ...]:
     return select(run, None, None, None, Faults()).series
 
 
-def _fix_limits(
+def _fix_times(
     ax: Axes, t: FloatArray, d: FloatArray, curves: Sequence[tuple[FloatArray, FloatArray]], column: int
-) -> None:
-    """Limits for all frames: the points, and the curves as far as they leave these readable."""
+) -> tuple[float, float]:
+    """Limits of the times for all frames; returns those of the values: the points, and the curves as far as they leave
+    these readable."""
     times = np.concatenate([t, *(c[0] for c in curves)])
     ax.set_xlim(times.min() - 0.02 * np.ptp(times), times.max() + 0.02 * np.ptp(times) or 1.0)
     drawn = np.concatenate([c[1][:, column] for c in curves])
@@ -153,9 +170,20 @@ def _fix_limits(
     core = d if len(d) else drawn
     low, high = float(core.min()), float(core.max())
     room = 0.4 * (high - low)
-    low, high = max(low - room, min(low, float(drawn.min()))), min(high + room, max(high, float(drawn.max())))
-    pad = 0.06 * (high - low) or 1.0
-    ax.set_ylim(low - pad, high + pad)
+    return max(low - room, min(low, float(drawn.min()))), min(high + room, max(high, float(drawn.max())))
+
+
+def _fix_values(axes: Sequence[Axes], limits: Sequence[tuple[float, float]], label: str) -> None:
+    """The same limits for a row of panels, said once, where they compare; else each its own."""
+    shared = (min(low for low, _ in limits), max(high for _, high in limits))
+    together = shared[1] - shared[0] <= COMPARABLE * min(high - low for low, high in limits)
+    for j, (ax, own) in enumerate(zip(axes, limits, strict=True)):
+        low, high = shared if together else own
+        pad = 0.06 * (high - low) or 1.0
+        ax.set_ylim(low - pad, high + pad)
+        if j == 0 or not together:
+            ax.set_ylabel(label)
+        ax.tick_params(labelleft=j == 0 or not together)
 
 
 def _encode(images: Sequence[Any]) -> bytes:

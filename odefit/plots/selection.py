@@ -14,6 +14,7 @@ from odefit.errors import Faults
 from odefit.model.system import TIME, symbol
 from odefit.plots.style import plain
 from odefit.runs.run import Run
+from odefit.runs.stored import StoredRun
 from odefit.runs.systems import initial_name
 
 
@@ -67,17 +68,17 @@ def select(
     faults: Faults,
 ) -> Selection:
     """Bind the names that the user gave; what is wrong with them goes to `faults`."""
-    names = _known(states, [*run.states, *run.observables], "states", "neither a state nor an observable", faults)
+    names = known_names(states, [*run.states, *run.observables], "states", "neither a state nor an observable", faults)
     groups = _groups(run)
     if experiments is not None:
         known = dict.fromkeys(name for g in groups for name in (g.name, *(run.measured[m].name for m in g.members)))
-        wanted = set(_known(experiments, list(known), "experiments", "no experiment of this run", faults))
+        wanted = set(known_names(experiments, list(known), "experiments", "no experiment of this run", faults))
         groups = [
             Group(g.name, kept)
             for g in groups
             if (kept := tuple(m for m in g.members if {g.name, run.measured[m].name} & wanted))
         ]
-    _check_span(run, groups, time_range, faults)
+    check_span(time_range, [run.measured[g.members[0]].start for g in groups], faults)
     series = tuple(_quantity(run, name) for name in names or run.observables)
     plane = tuple(_quantity(run, name, state_first=True) for name in names or run.states)
     if states is None and len(plane) > 3:
@@ -86,7 +87,8 @@ def select(
     return Selection(series, plane, observed, tuple(groups), time_range)
 
 
-def _known(given: Sequence[str] | None, known: list[str], where: str, what: str, faults: Faults) -> list[str]:
+def known_names(given: Sequence[str] | None, known: list[str], where: str, what: str, faults: Faults) -> list[str]:
+    """Those of the given names that exist; what is wrong with the others goes to `faults`."""
     if given is None:
         return []
     if not given:
@@ -97,13 +99,14 @@ def _known(given: Sequence[str] | None, known: list[str], where: str, what: str,
     return [name for name in dict.fromkeys(given) if name in known]
 
 
-def _check_span(run: Run, groups: list[Group], span: tuple[float, float] | None, faults: Faults) -> None:
+def check_span(span: tuple[float, float] | None, starts: Sequence[float], faults: Faults) -> None:
+    """That a time range is one, and reaches beyond the first of these starts."""
     if span is None:
         return
     low, high = span
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         faults.add("time_range", f"must be two finite numbers, the first below the second (got {low:g} and {high:g})")
-    elif groups and high <= (start := min(run.measured[g.members[0]].start for g in groups)):
+    elif starts and high <= (start := min(starts)):
         faults.add("time_range", f"ends at {high:g}, but the model starts at {start:g}; choose a later end")
 
 
@@ -150,11 +153,11 @@ def _unit(run: Run, state: str) -> str | None:
     return config.model.units.get(state, None if section is None else section.unit)
 
 
-def time_label(run: Run) -> str:
-    config = run.assembly.loaded.config
+def time_label(run: StoredRun) -> str:
+    config = run.loaded.config
     name, unit = config.data.time or "time", config.model.units.get(TIME)
     return plain(f"{name} ({unit})" if unit else name, 40)
 
 
-def title_of(run: Run) -> str:
-    return run.assembly.loaded.config.title or run.path.resolve().name
+def title_of(run: StoredRun) -> str:
+    return run.loaded.config.title or run.path.resolve().name

@@ -12,6 +12,8 @@ from odefit.data.experiments import FloatArray
 from odefit.errors import RunError
 from odefit.runs import folder as files
 from odefit.runs.run import Run
+from odefit.runs.stored import StoredRun
+from odefit.uncertainty.covariance import MOST_LISTED
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Rows:
         return self.header.index(name)
 
 
-def read_rows(run: Run, name: str) -> Rows | None:
+def read_rows(run: StoredRun, name: str) -> Rows | None:
     """A table of the run folder, None where the run has none. Raises RunError where it is damaged."""
     path = run.path / name
     try:
@@ -60,11 +62,19 @@ def read_rows(run: Run, name: str) -> Rows | None:
 
 
 def read_covariance(run: Run) -> FloatArray | None:
-    """[P, P] in search space, NaN where not determined; None where the run has none. Raises RunError."""
+    """[P, P] in search space, NaN where not determined; None where the run has none. Raises RunError.
+
+    Of hundreds of parameters it may be a smaller one, of those that are shared by the experiments.
+    """
     rows = read_rows(run, files.COVARIANCE)
     if rows is None:
         return None
     names = run.assembly.problem.table.estimated_names
-    if tuple(rows.header[1:]) != names or tuple(rows.text(0)) != names:
+    listed = tuple(rows.header[1:])
+    fits = listed == names or (len(names) > MOST_LISTED and len(listed) > 0 and set(listed) <= set(names))
+    if not fits or tuple(rows.text(0)) != listed:
         raise RunError(rows.path, "is damaged: it does not fit the parameters; fit again")
-    return np.stack([rows.numbers(k + 1) for k in range(len(names))], axis=1)
+    natural = np.stack([rows.numbers(k + 1) for k in range(len(listed))], axis=1)
+    slope = run.assembly.problem.table.natural_slopes(run.theta, listed)
+    with np.errstate(all="ignore"):
+        return natural / np.outer(slope, slope)

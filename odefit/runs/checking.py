@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from odefit.config.latent import LATENT_ODE
 from odefit.config.load import load_config
+from odefit.objective.blocks import column_lengths
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.parameters import Parameter
 from odefit.objective.priors import Prior
@@ -23,16 +25,22 @@ MOST = 40
 
 def check(config: Path | str, overrides: Sequence[str] = ()) -> str:
     """A report of the assembled problem. Raises what `fit` would raise for the same input."""
-    assembly, truth = prepare(load_config(config, overrides))
+    loaded = load_config(config, overrides)
+    if loaded.config.model.name == LATENT_ODE:
+        from odefit.runs.latent_check import latent_report
+
+        return latent_report(loaded, str(config))
+    assembly, truth = prepare(loaded)
     make_folds(assembly)
     problem, described = assembly.problem, assembly.described
     lines = [f"{config}: fine", "", "Equations", *_equations(described), "", "Measured"]
     lines += _measured(assembly)
     lines += _conditions(assembly)
-    lines += ["", "Parameters", *_parameters(problem), *_derived(assembly)]
+    lines += ["", "Parameters", *_parameters(problem), *_derived(assembly), *_bare(assembly)]
     if truth is not None:
         lines += ["", "The data are simulated, so the truth is known."]
     lines += ["", f"Solver: {_solver(assembly)}"]
+    lines += [f"note: {note}" for note in assembly.notes]
     lines += _start(assembly)
     return "\n".join(lines)
 
@@ -108,6 +116,22 @@ def _derived(assembly: Assembly) -> list[str]:
     return [f"  {d.name} = {d.text}" for d in assembly.derived[:MOST]]
 
 
+def _bare(assembly: Assembly) -> list[str]:
+    """What is said of parameters that are estimated although the config gives only their number."""
+    sections = assembly.loaded.config.parameters
+    given = ("bounds", "prior", "scale", "by")
+    bare = [
+        name
+        for name, section in sections.items()
+        if section.estimate and section.value is not None and all(getattr(section, key) is None for key in given)
+    ]
+    if not bare:
+        return []
+    shown = ", ".join(bare[:5]) + f" and {len(bare) - 5} more" * (len(bare) > 5)
+    example = f"`{bare[0]}: {{value: {sections[bare[0]].value:g}, estimate: false}}`"
+    return ["", f"note: a number alone is where the search starts ({shown}); to keep it, write {example}"]
+
+
 def _many(n: int, what: str) -> str:
     return f"{n} {what}{'s' * (n != 1)}"
 
@@ -158,7 +182,7 @@ def _start(assembly: Assembly) -> list[str]:
     evaluation = likelihood.evaluate(u)
     if not evaluation.is_finite:
         return [f"warning: the model cannot be differentiated at its starting values: {likelihood.failure}"]
-    silent = np.flatnonzero(~evaluation.A.any(axis=0))
+    silent = np.flatnonzero(column_lengths(evaluation.A) == 0)
     return [
         f"warning: {table.estimated_names[k]} has no effect on what is measured at its starting value" for k in silent
     ]

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from odefit.config.latent import LATENT_ODE
 from odefit.config.load import LoadedConfig, load_config
 from odefit.data.experiments import Experiment
-from odefit.data.tables import read_table, write_table
-from odefit.errors import ConfigError, DataError, FitError, RunError, SolveError
+from odefit.data.tables import read_table
+from odefit.errors import ConfigError, FitError, SolveError
 from odefit.objective.kind import is_least_squares
 from odefit.runs import folder as files
 from odefit.runs.assembly import Assembly, assemble
@@ -28,60 +29,82 @@ from odefit.runs.identity import identity_of
 from odefit.runs.log import Logged, run_log
 from odefit.runs.progress import Progress, Silent
 from odefit.runs.report import Uncertainty, summarise
-from odefit.runs.results import Result, versions
+from odefit.runs.results import versions
 from odefit.runs.run import Run
 from odefit.runs.simulation import simulate_data
 from odefit.runs.systems import Described, describe_system
+from odefit.runs.writing import PREDICTIONS, telling, write_data, write_parameters, write_weights
+
+if TYPE_CHECKING:
+    from odefit.runs.latent_run import LatentRun
 
 log = logging.getLogger(__name__)
 
 
 def fit(
-    config: Path | str,
+    config: Path | str | Mapping[str, Any],
     overrides: Sequence[str] = (),
     *,
     out: Path | str | None = None,
     overwrite: bool = False,
     resume: bool = False,
     progress: Progress | None = None,
-) -> Run:
+) -> Run | LatentRun:
     """Fit the model of a config to its data, and write the run folder.
 
+    config: the YAML file, or what would stand in it as a mapping; paths are then relative to the current folder.
     overrides: `fit.starts=50` and the like. out: the run folder; default `runs/<name of the config>`,
     numbered. resume: go on with the fit in `out`, or the newest of these, that was killed or interrupted.
     Raises ConfigError, DataError, ModelError or RunError for the user's input, SolveError or
     FitError for the numerics. What was reached by then is kept in the run folder.
     """
     loaded = load_config(config, overrides)
-    assembly, truth = prepare(loaded)
-    folds = make_folds(assembly)
+    measured, work = _planned(loaded)
     with claim(None if out is None else Path(out), loaded.path.stem, overwrite, resume) as path, run_log(path):
         told = Logged(progress or Silent())
         log.info("fit of %s%s", loaded.path.resolve(), "".join(f", {text}" for text in overrides))
         log.info("versions: %s", ", ".join(f"{name} {version}" for name, version in versions().items()))
-        checkpoint = Checkpoint(path, identity_of(assembly), told.note)
+        checkpoint = Checkpoint(path, identity_of(loaded, measured), told.note)
         if resume:
             checkpoint.resume()
             log.info("resumed after %.3g s", checkpoint.seconds)
         with checkpoint.kept():
-            run = _fit(path, assembly, folds, truth, told, checkpoint)
+            run = work(path, told, checkpoint)
         log.info("%s: %s", run.result.status, run.result.message)
         return run
 
 
+def _planned(
+    loaded: LoadedConfig,
+) -> tuple[Sequence[Experiment], Callable[[Path, Progress, Checkpoint], Run | LatentRun]]:
+    """All measurements, and what is left to be done once there is a folder for it. Raises InputError."""
+    if loaded.config.model.name == LATENT_ODE:
+        from odefit.runs.latent import train_latent
+        from odefit.runs.latent_task import prepare_latent
+
+        task = prepare_latent(loaded)
+        return task.measured, partial(train_latent, task)
+    assembly, truth = prepare(loaded)
+    return assembly.measured, partial(_fit, assembly, make_folds(assembly), truth)
+
+
 def _fit(
-    path: Path,
     assembly: Assembly,
     folds: tuple[Fold, ...],
     truth: dict[str, float] | None,
+    path: Path,
     progress: Progress,
     checkpoint: Checkpoint,
 ) -> Run:
+    for note in assembly.notes:
+        progress.note(note)
     found = search(assembly, progress, checkpoint)
     result, uncertainty = summarise(assembly, found, checkpoint.seconds, truth)
     if folds and result.status in ("converged", "stopped"):
         try:
-            scored, table = cross_validate(folds, found.theta, lambda one: search(one, Silent()), checkpoint)
+            scored, table = cross_validate(
+                folds, found.theta, lambda one, kept: search(one, Silent(), kept), checkpoint
+            )
             result = replace(result, cross_validation=scored)
             files.write_csv(path, files.FOLDS, table.header, table.rows)
         except KeyboardInterrupt:
@@ -98,14 +121,29 @@ def _fit(
 
 def prepare(loaded: LoadedConfig) -> tuple[Assembly, dict[str, float] | None]:
     """Everything before the search: the assembled problem, and the truth where the data are simulated."""
+    if loaded.config.model.name == LATENT_ODE:
+        what = (
+            "a latent ODE has no equations to be solved or differentiated here; it can be fitted, checked and plotted"
+        )
+        raise ConfigError(loaded.where("model", "name"), what)
     described = describe_system(loaded)
-    measured, truth = measurements(loaded, described)
-    return assemble(loaded, described, measured), truth
+    notes: list[str] = []
+    measured, truth = measurements(loaded, described, notes)
+    return replace(assemble(loaded, described, measured), notes=tuple(notes)), truth
 
 
-def measurements(loaded: LoadedConfig, described: Described) -> tuple[tuple[Experiment, ...], dict[str, float] | None]:
-    """The experiments that a config names or simulates, with the columns in the order of the observables."""
+def measurements(
+    loaded: LoadedConfig, described: Described, notes: list[str]
+) -> tuple[tuple[Experiment, ...], dict[str, float] | None]:
+    """The experiments that a config names or simulates, with the columns in the order of the observables.
+
+    notes: takes what a user should know of how they were read, a sentence each.
+    """
     data, names = loaded.config.data, tuple(described.system.observables)
+    if data.spirals is not None:
+        raise ConfigError(
+            loaded.where("data", "spirals"), f"makes series for `name: {LATENT_ODE}`; use csv or simulate"
+        )
     if data.simulate is not None:
         simulated = simulate_data(loaded, described)
         missing = [name for name in names if name not in simulated.observables]
@@ -118,6 +156,7 @@ def measurements(loaded: LoadedConfig, described: Described) -> tuple[tuple[Expe
         reordered = (replace(e, values=e.values[:, order]) for e in simulated.experiments)
         return tuple(reordered), dict(simulated.truth)
     assert data.csv is not None  # the schema sees to it
+    left_out: set[str] = set()
     experiments = read_table(
         loaded.folder / data.csv,
         observables=names,
@@ -128,8 +167,11 @@ def measurements(loaded: LoadedConfig, described: Described) -> tuple[tuple[Expe
         ignore=data.ignore,
         start=data.start,
         where=loaded.where("data", "csv"),
+        left_out=left_out,
+        chosen=loaded.config.model.observables is not None,
+        notes=notes,
     )
-    return under_conditions(loaded, experiments, described.system.states, described.conditions), None
+    return under_conditions(loaded, experiments, described.system.states, described.conditions, left_out), None
 
 
 def search(assembly: Assembly, progress: Progress, memory: Memory | None = None) -> Found:
@@ -158,14 +200,9 @@ def suitable(assembly: Assembly, progress: Progress) -> str:
 def write(run: Run, found: Found, uncertainty: Uncertainty | None) -> None:
     """Every file of the run folder; result.json last, since it says that the run is complete."""
     path, result = run.path, run.result
-    try:
-        time = run.assembly.loaded.config.data.time or "time"
-        write_table(path / files.DATA, run.measured, run.observables, time=time)
-        own = write_conditions(path, run.assembly.loaded, run.measured)
-    except DataError as error:
-        raise RunError(str(path / files.DATA), f"cannot be written: {error.faults[0].what}") from error
-    except OSError as error:
-        raise RunError(str(path / files.DATA), f"cannot be written: {files.reason(error)}") from error
+    write_data(path, run.loaded, run.measured, run.observables)
+    with telling(path):
+        own = write_conditions(path, run.loaded, run.measured)
     files.write_config(path, run.assembly.loaded, own)
     write_parameters(path, result)
     write_predictions(run)
@@ -176,55 +213,23 @@ def write(run: Run, found: Found, uncertainty: Uncertainty | None) -> None:
         files.write_csv(path, files.FRAMES, found.frames.header, found.frames.rows)
     if uncertainty is not None:
         c = uncertainty.covariance
-        rows = [[name, *map(float, row)] for name, row in zip(c.names, c.matrix, strict=True)]
+        slope = run.assembly.problem.table.natural_slopes(found.theta, c.names)
+        natural = c.matrix * np.outer(slope, slope)
+        rows = [[name, *map(float, row)] for name, row in zip(c.names, natural, strict=True)]
         files.write_csv(path, files.COVARIANCE, ("parameter", *c.names), rows)
     if found.weights is not None:
-        files.write_text(path, files.WEIGHTS, _weights_bytes(found.weights))
+        write_weights(path, found.weights)
     files.write_json(path, files.RESULT, result.to_json())
-
-
-def _weights_bytes(weights: Mapping[str, Any]) -> bytes:
-    import torch
-
-    buffer = io.BytesIO()
-    torch.save(dict(weights), buffer)
-    return buffer.getvalue()
-
-
-def write_parameters(path: Path, result: Result) -> None:
-    """parameters.csv: one row per parameter."""
-    header = (
-        "name",
-        "value",
-        "standard_error",
-        "low",
-        "high",
-        "scale",
-        "unit",
-        "fixed",
-        "at_bound",
-        "truth",
-        "formula",
-    )
-    rows = []
-    for name, e in result.estimates.items():
-        low, high = e.interval or (None, None)
-        truth = (result.truth or {}).get(name)
-        rows.append(
-            [name, e.value, e.standard_error, low, high, e.scale, e.unit, e.fixed, e.at_bound, truth, e.formula]
-        )
-    files.write_csv(path, files.PARAMETERS, header, rows)
 
 
 def write_predictions(run: Run) -> None:
     """predictions.csv: every time of the data with measurement, prediction and residual per observable."""
-    header = ("experiment", "time", "observable", "measured", "predicted", "residual", "censored", "held_out")
     rows: list[list[Any]] = []
     try:
         curves = run.solve([e.times for e in run.measured])
     except SolveError as error:
         if run.result.status == "failed":
-            files.write_csv(run.path, files.PREDICTIONS, header, [])
+            files.write_csv(run.path, files.PREDICTIONS, PREDICTIONS, [])
             return
         raise FitError(f"the fitted model cannot be solved again: {error}") from error
     held = run.assembly.held_out
@@ -244,4 +249,4 @@ def write_predictions(run: Run) -> None:
                 residual = math.nan if limit else float(d - g)
                 side = {-1: "below", 1: "above"}.get(int(limit))
                 rows.append([experiment.name, float(t), name, float(d), float(g), residual, side, bool(out)])
-    files.write_csv(run.path, files.PREDICTIONS, header, rows)
+    files.write_csv(run.path, files.PREDICTIONS, PREDICTIONS, rows)

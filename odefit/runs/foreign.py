@@ -116,7 +116,7 @@ def _wrong(result: Result) -> Iterator[str]:
     rows = result.correlation
     good = rows is None or (isinstance(rows, dict) and all(isinstance(row, dict) for row in rows.values()))
     yield from _not(good and all(map(_is_table, (rows or {}).values())), "correlation: a value is no number")
-    for score in (result.hold_out, result.cross_validation):
+    for score in (result.hold_out, result.cross_validation, *(result.validation or {}).values()):
         yield from _not(score is None or _is_score(score), "a score is none")
 
 

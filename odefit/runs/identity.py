@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
-from odefit.runs.assembly import Assembly
 from odefit.runs.results import versions
 
 IRRELEVANT = ("title", "fit.workers", "fit.time_limit")
@@ -17,12 +17,12 @@ IRRELEVANT = ("title", "fit.workers", "fit.time_limit")
 _SHOWN = 60
 
 
-def identity_of(assembly: Assembly) -> dict[str, Any]:
+def identity_of(loaded: LoadedConfig, measured: Sequence[Experiment]) -> dict[str, Any]:
     """config: the resolved keys, dotted; data: a digest of each kind of data; versions: of what computes with them."""
-    config = dict(_leaves(assembly.loaded.config.model_dump(mode="json"), ""))
+    config = dict(_leaves(loaded.config.model_dump(mode="json"), ""))
     return {
         "config": {key: value for key, value in config.items() if key not in IRRELEVANT},
-        "data": _digests(assembly.measured),
+        "data": _digests(measured),
         "versions": versions(),
     }
 

@@ -85,6 +85,7 @@ class Result:
     reduced_chi_square: the sum of squared standardised residuals over n - p, where the noise levels are
     given; near 1 if they are right. None where they are estimated from the same residuals.
     hold_out: of what `data.hold_out` names; cross_validation: of all folds of `fit.folds` together.
+    validation: of the series that a latent ODE was not trained on: `observed`, what was read of them, and `continued`.
     """
 
     status: Status
@@ -101,6 +102,7 @@ class Result:
     reduced_chi_square: float | None = None
     hold_out: Score | None = None
     cross_validation: Score | None = None
+    validation: Mapping[str, Score] | None = None
     versions: Mapping[str, str] = field(default_factory=lambda: versions())
     schema_version: int = SCHEMA_VERSION
 
@@ -122,6 +124,8 @@ class Result:
         fields["starts"] = Starts(**data["starts"])
         for key in ("hold_out", "cross_validation"):
             fields[key] = Score(**data[key]) if data.get(key) else None
+        if data.get("validation"):
+            fields["validation"] = {part: Score(**score) for part, score in data["validation"].items()}
         fields["warnings"] = tuple(data.get("warnings") or ())
         return cls(**fields)
 

@@ -6,52 +6,42 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from odefit.config.load import load_config
+from odefit.config.latent import LATENT_ODE
+from odefit.config.load import LoadedConfig, load_config
 from odefit.data.experiments import Experiment, FloatArray
-from odefit.data.faults import clip
 from odefit.data.tables import read_table
 from odefit.errors import InputError, RunError
 from odefit.runs import folder as files
 from odefit.runs import foreign
 from odefit.runs.assembly import Assembly, assemble
 from odefit.runs.conditions import under_conditions
-from odefit.runs.results import Result
 from odefit.runs.simulation import TrueModel, simulate_data
+from odefit.runs.stored import Curves, StoredRun, load_weights, read_result
 from odefit.runs.systems import describe_system
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from odefit.runs.latent_run import LatentRun
 
-
-@dataclass(frozen=True)
-class Curves:
-    """Solutions of some experiments at chosen times: y [T, S] and g [T, O] of each."""
-
-    experiments: tuple[Experiment, ...]
-    states: list[FloatArray]
-    observables: list[FloatArray]
+__all__ = ["Curves", "Run", "load_run", "load_weights"]
 
 
 @dataclass(frozen=True, repr=False)
-class Run:
-    """path: its folder. theta: [N] estimates in the order of the problem's table."""
+class Run(StoredRun):
+    """theta: [N] estimates in the order of the problem's table."""
 
-    path: Path
-    result: Result
     assembly: Assembly
     theta: FloatArray
 
-    def __repr__(self) -> str:
-        values = ", ".join(f"{n}={e.value:.4g}" for n, e in self.result.estimates.items() if e.value is not None)
-        return f"<Run {self.path}: {self.result.status}; {values}>"
+    @property
+    def loaded(self) -> LoadedConfig:
+        return self.assembly.loaded
 
     @property
     def measured(self) -> tuple[Experiment, ...]:
-        """The experiments with every measurement."""
         return self.assembly.measured
 
     @property
@@ -63,7 +53,6 @@ class Run:
         return tuple(self.assembly.described.system.observables)
 
     def solve(self, times: Sequence[FloatArray]) -> Curves:
-        """The fitted model at other times, one array [T] per experiment. Raises SolveError."""
         problem = self.assembly.problem
         chosen = tuple(e.at(t) for e, t in zip(self.measured, times, strict=True))
         states = problem.states(self.theta, chosen)
@@ -83,36 +72,19 @@ class Run:
         chosen = tuple(e.at(t) for e, t in zip(self.measured, times, strict=True))
         return Curves(chosen, *self.true_model.solve(chosen))
 
-    def frame(self, name: str) -> pd.DataFrame:
-        """`parameters`, `predictions`, `history`, `starts` or `frames` as a pandas frame. Raises RunError."""
-        import pandas as pd
 
-        path = self.path / f"{name}.csv"
-        if not path.is_file():
-            raise RunError(str(path), f"this run has no table `{name}`")
-        return pd.read_csv(path)
-
-    @property
-    def parameters(self) -> pd.DataFrame:
-        return self.frame("parameters")
-
-    @property
-    def predictions(self) -> pd.DataFrame:
-        return self.frame("predictions")
-
-    @property
-    def history(self) -> pd.DataFrame:
-        return self.frame("history")
-
-
-def load_run(path: Path | str) -> Run:
+def load_run(path: Path | str) -> Run | LatentRun:
     """Read a run folder, which may be a stranger's. Raises RunError where it is missing or damaged."""
     path = Path(path)
     foreign.check_folder(path)
-    result = _read_result(path)
+    result = read_result(path)
     try:
         loaded = load_config(path / files.CONFIG)
         foreign.check_config(loaded)
+        if loaded.config.model.name == LATENT_ODE:
+            from odefit.runs.latent_run import load_latent
+
+            return load_latent(path, result, loaded)
         described = describe_system(loaded)
         measured = tuple(
             read_table(
@@ -138,26 +110,3 @@ def load_run(path: Path | str) -> Run:
     if assembly.networks is not None:
         load_weights(assembly.networks, path / files.WEIGHTS)
     return Run(path, result, assembly, theta)
-
-
-def _read_result(path: Path) -> Result:
-    """result.json, checked. Raises RunError."""
-    try:
-        result = Result.from_json(files.read_json(path, files.RESULT))
-        foreign.check_result(result, path)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        what = clip(str(error), 100) or type(error).__name__
-        raise RunError(str(path / files.RESULT), f"is damaged ({what}); fit again") from None
-    return result
-
-
-def load_weights(networks: Any, path: Path) -> None:
-    """Fill the networks from `weights.pt`. Raises RunError."""
-    import torch
-
-    foreign.check_weights(path)
-    try:
-        networks.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as error:  # a damaged archive surfaces as almost any type
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RunError(str(path), f"cannot be read as this model's weights ({first}); fit again") from None

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -18,6 +19,7 @@ from odefit.data.tables import write_table
 from odefit.engines.base import SolverOptions
 from odefit.engines.choice import make_engine
 from odefit.errors import ConfigError, Faults, RunError, SolveError
+from odefit.latent.spirals import draw_spirals
 from odefit.model.functions import numpy_function
 from odefit.model.system import System
 from odefit.runs.conditions import under_conditions
@@ -43,15 +45,13 @@ class Simulated:
     """Experiments with noise, and the truth that made them.
 
     truth: parameters by name, and initial values as `x_0` or, for several experiments, `x_0[name]`.
+    model: None where each experiment has equations of its own.
     """
 
     experiments: tuple[Experiment, ...]
+    observables: tuple[str, ...]
     truth: Mapping[str, float]
-    model: TrueModel
-
-    @property
-    def observables(self) -> tuple[str, ...]:
-        return tuple(self.model.system.observables)
+    model: TrueModel | None = None
 
     def write(self, path: Path) -> Path:
         """The CSV, and beside it `<name>.truth.yaml`; returns the latter's path. Raises OSError."""
@@ -101,7 +101,21 @@ def simulate_data(loaded: LoadedConfig, described: Described | None = None) -> S
         )
         for k, (e, y, g) in enumerate(zip(blank, *exact, strict=True))
     ]
-    return Simulated(tuple(noisy), _named(loaded, truth, constants, starts, states, blank), model)
+    named = _named(loaded, truth, constants, starts, states, blank)
+    return Simulated(tuple(noisy), tuple(system.observables), named, model)
+
+
+def simulate_spirals(loaded: LoadedConfig) -> Simulated:
+    """Run the `data.spirals` section. The truth is named as the family `linear` names it: `a_11[1]`, `x_0[1]`, ..."""
+    section, names = loaded.config.data.spirals, loaded.config.model.measured
+    if section is None or names is None or len(names) != 2:
+        raise ConfigError(loaded.where("data"), "spirals need a `spirals` section, and two names in model.measured")
+    spirals = draw_spirals(**section.model_dump())
+    truth: dict[str, float] = {}
+    for number, (matrix, exact) in enumerate(zip(spirals.matrices, spirals.truth, strict=True), 1):
+        truth |= {f"a_{i + 1}{j + 1}[{number}]": float(matrix[i, j]) for i in range(2) for j in range(2)}
+        truth |= {f"{initial_name(name)}[{number}]": float(x) for name, x in zip(names, exact[0], strict=True)}
+    return Simulated(spirals.experiments(), tuple(names), truth)
 
 
 def _scattered(
@@ -297,13 +311,16 @@ class TrueModel:
         return states, observables
 
 
-def simulate(config: Path | str, overrides: Sequence[str] = (), *, out: Path | str | None = None) -> Simulated:
-    """Make the data that a config's `data.simulate` section describes; with `out`, write them there.
+def simulate(
+    config: Path | str | Mapping[str, Any], overrides: Sequence[str] = (), *, out: Path | str | None = None
+) -> Simulated:
+    """Make the data that a config's `data.simulate` or `data.spirals` describes; with `out`, write them there.
 
     The CSV comes with `<name>.truth.yaml` beside it; the same seed gives the same bytes. Raises
     ConfigError, ModelError, SolveError, or RunError where the file cannot be written.
     """
-    simulated = simulate_data(load_config(config, overrides))
+    loaded = load_config(config, overrides)
+    simulated = simulate_data(loaded) if loaded.config.data.spirals is None else simulate_spirals(loaded)
     if out is not None:
         try:
             simulated.write(Path(out))

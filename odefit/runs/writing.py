@@ -1,0 +1,59 @@
+"""The files of a run folder that every fit writes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from odefit.config.load import LoadedConfig
+from odefit.data.experiments import Experiment
+from odefit.data.tables import write_table
+from odefit.errors import DataError, RunError
+from odefit.runs import folder as files
+from odefit.runs.results import Result
+
+PREDICTIONS = ("experiment", "time", "observable", "measured", "predicted", "residual", "censored", "held_out")
+"""The columns of predictions.csv."""
+_PARAMETERS = (
+    *("name", "value", "standard_error", "low", "high", "scale", "unit", "fixed", "at_bound", "truth", "formula"),
+)
+
+
+def write_data(path: Path, loaded: LoadedConfig, measured: Sequence[Experiment], names: Sequence[str]) -> None:
+    """data.csv: the measurements as they were fitted. Raises RunError."""
+    with telling(path / files.DATA):
+        write_table(path / files.DATA, measured, names, time=loaded.config.data.time or "time")
+
+
+@contextmanager
+def telling(path: Path) -> Iterator[None]:
+    """Whatever prevents a file from being written is a RunError that names it."""
+    try:
+        yield
+    except DataError as error:
+        raise RunError(str(path), f"cannot be written: {error.faults[0].what}") from error
+    except OSError as error:
+        raise RunError(str(path), f"cannot be written: {files.reason(error)}") from error
+
+
+def write_parameters(path: Path, result: Result) -> None:
+    """parameters.csv: one row per parameter."""
+    rows = []
+    for name, e in result.estimates.items():
+        low, high = e.interval or (None, None)
+        truth = (result.truth or {}).get(name)
+        numbers = [name, e.value, e.standard_error, low, high]
+        rows.append([*numbers, e.scale, e.unit, e.fixed, e.at_bound, truth, e.formula])
+    files.write_csv(path, files.PARAMETERS, _PARAMETERS, rows)
+
+
+def write_weights(path: Path, weights: Mapping[str, Any]) -> None:
+    """weights.pt, of a module's state."""
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(dict(weights), buffer)
+    files.write_text(path, files.WEIGHTS, buffer.getvalue())
