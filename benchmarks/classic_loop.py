@@ -6,6 +6,8 @@ The data are those that the shipped configs simulate. The competitors:
 
     classic loop             paramfittorchdemo.train: torchdiffeq's dopri5 (float32, its default tolerances 1e-7 and
                              1e-9), 5 series per step, Adam 1e-2, each series from its first row
+    the same in diffrax      its Dopri5, same tolerances, dtype, batches and initial values, compiled by JAX before;
+                             where it is installed
     odefit Adam, torchdiffeq odefit's loop with the same method, tolerances, dtype, batches and initial values
     odefit Adam, compiled    the same loop on the compiled engine (solver.method: auto, its default tolerances)
     odefit least squares     on the compiled engine, from the config's start: with every initial value estimated as
@@ -30,7 +32,9 @@ from typing import Any
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # the peer imports pylab
 
+import numpy as np
 import torch
+from diffrax_peer import Loop
 from timing import best_times, describe_machine, duration, missing, seconds, show, times_less
 
 from odefit.config.load import load_config
@@ -44,7 +48,7 @@ from odefit.runs.report import summarise
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 BATCH = 5
-PEER = "classic loop"
+PEER, DIFFRAX = "classic loop", "classic loop in diffrax"
 ON_TORCH, COMPILED = "odefit Adam, torchdiffeq", "odefit Adam, compiled"
 ESTIMATED, FIRST_ROWS = "odefit least squares", "  from first rows"
 SAME_METHOD = "solver={method: dopri5, rtol: 1e-7, atol: 1e-9, dtype: float32}"
@@ -99,13 +103,20 @@ def compare(case: Case) -> None:
         peer = Peer(case, exact[ESTIMATED][0])
         gradients, slow = {PEER: peer.gradient, **gradients}, {PEER: peer.train, **slow}
 
+    if not missing("diffrax", "optax"):
+        loop = diffrax_loop(exact[FIRST_ROWS][0])
+        gradients[DIFFRAX] = loop.gradient
+        quick[DIFFRAX] = lambda: [loop.epoch() for _ in range(case.measured)]
+        loop.gradient()
+        print(f"\n(diffrax: {loop.seconds_to_compile:.1f} s to compile one step, not counted below)")
+
     per_gradient = best_times(gradients, rounds=10)
     per_fit = best_times(quick, rounds=3)
     for name, task in slow.items():  # long enough to average over what else the machine does
         per_fit[name] = seconds(task)
         again = best_times(quick, rounds=3)
         per_fit |= {name: min(per_fit[name], value) for name, value in again.items()}
-    per_fit |= {name: per_fit[name] * case.scale for name in (PEER, ON_TORCH, COMPILED) if name in per_fit}
+    per_fit |= {name: per_fit[name] * case.scale for name in (PEER, DIFFRAX, ON_TORCH, COMPILED) if name in per_fit}
     report(case, per_gradient, per_fit, first)
     for name, (assembly, truth) in exact.items():
         errors(name, assembly, truth or {})
@@ -177,10 +188,19 @@ class Peer:
             print(f"\n{PEER} after {self.case.epochs} epochs:{model}")
 
 
+def diffrax_loop(assembly: Assembly) -> Loop:
+    """On the same measurements, in the order of the experiments; from the start of the config."""
+    system = assembly.problem.engine.system
+    start = dict(zip(assembly.problem.table.names, assembly.problem.table.values, strict=True))
+    p = [float(start.get(name, 0.0)) for name in system.parameters]
+    values = np.stack([e.values for e in assembly.measured])
+    return Loop(system, {}, p, assembly.measured[0].times, values, BATCH, 0.01)
+
+
 def report(case: Case, per_gradient: dict[str, float], per_fit: dict[str, float], first: dict[str, float]) -> None:
     targets = {ESTIMATED: case.target, FIRST_ROWS: case.target, COMPILED: case.adam_target}
     rows = []
-    for name in [n for n in (PEER, ON_TORCH, COMPILED, ESTIMATED, FIRST_ROWS) if n in per_fit]:
+    for name in [n for n in (PEER, DIFFRAX, ON_TORCH, COMPILED, ESTIMATED, FIRST_ROWS) if n in per_fit]:
         epoch = duration(per_fit[name] / case.epochs) if name not in first else "-"
         begun = duration(first[name]) if name in first else "-"
         ratio = times_less(per_fit[PEER] / per_fit[name]) if PEER in per_fit else "-"

@@ -1,10 +1,11 @@
-"""One prediction with all its sensitivities: diffsol, torchdiffeq and SciPy on four systems.
+"""One prediction with all its sensitivities: diffsol, torchdiffeq, SciPy and diffrax on four systems.
 
     python benchmarks/engines.py
 
     diffsol auto, bdf      odefit's compiled engine
     torchdiffeq dopri5     odefit's torch engine, which integrates the forward sensitivity equations
     SciPy LSODA            solve_ivp on the same equations, as NumPy functions made by SymPy
+    diffrax                Tsit5 (Kvaerno5 where it is stiff), forward mode, compiled by JAX; where it is installed
 
 Sensitivities are to all rate constants and, where they are unknown, to all initial values. `error` is the largest
 error of any p dy/dp, as a part of the largest such number of the same state, against SciPy's DOP853 (Radau for the
@@ -19,8 +20,9 @@ from functools import cached_property, partial
 
 import numpy as np
 import sympy as sp
+from diffrax_peer import PACKAGES, sensitivities
 from numpy.typing import NDArray
-from timing import best_times, describe_machine, duration, seconds, show, times_less
+from timing import best_times, describe_machine, duration, missing, seconds, show, times_less
 
 from odefit.data.experiments import Experiment
 from odefit.engines.base import SolverOptions
@@ -137,7 +139,7 @@ def cases() -> list[Case]:
 
 
 def main() -> None:
-    describe_machine("torch", "torchdiffeq")
+    describe_machine("torch", "torchdiffeq", *PACKAGES)
     for case in cases():
         compare(case)
 
@@ -148,6 +150,10 @@ def compare(case: Case) -> None:
     if not case.stiff:  # an explicit method crawls on it
         solvers["torchdiffeq dopri5"] = case.engine("dopri5")
     solvers["SciPy LSODA"] = partial(case.scipy, "LSODA", case.rtol, case.atol)
+    if not missing("diffrax"):
+        made = sensitivities(case.system, case.p, case.times, case.rtol, case.atol, case.stiff)
+        solvers["diffrax"] = made
+        print(f"\n(diffrax: {seconds(made):.1f} s to compile and for the first solution, not counted below)")
     errors = {name: error(solve(), exact) for name, solve in solvers.items()}  # and the first solve is the slowest
     slow = max(seconds(solve) for solve in solvers.values())
     best = best_times(solvers, rounds=20 if slow < 0.3 else 3)

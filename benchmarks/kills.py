@@ -3,13 +3,15 @@
     python benchmarks/kills.py --kills 200
 
 Every try is a process of its own that is killed with SIGKILL, alone or with its workers, until at last one is allowed
-to finish. Processes are forked from this one, which has imported everything and computed nothing, so that a try takes
-no longer than the fit. Checkpoints are written as often as there is something new (RARITY), not once in a while.
+to finish. Processes are forked from this one, which has imported all that a first fit needed and computed nothing, so
+that a try takes no longer than the fit and the moments are spread over its work. Checkpoints are written as often as
+there is something new (RARITY), not once in a while.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import importlib
 import json
@@ -20,6 +22,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +30,13 @@ LEAST_SQUARES = """\
 model: {name: logistic, initial: first}
 data:
   simulate: {initial: {x: 0.5}, spread: 0.1, experiments: 4, times: {stop: 10, count: 15}, noise: 0.05, seed: 2}
-fit: {starts: 24, seed: 1, workers: 2, folds: 3}
+fit: {starts: 8, seed: 1, workers: 2, folds: 3}
 """
 ADAM = """\
 model: {name: lotka_volterra, initial: estimate}
 data:
   simulate: {initial: {x: 1, y: 1}, spread: 0.1, experiments: 5, times: {stop: 3, count: 8}, noise: 0.05, seed: 2}
-fit: {method: adam, epochs: 40, batch_size: 2, loss: nll, schedule: cosine, plot_every: 20, seed: 3}
+fit: {method: adam, epochs: 20, batch_size: 2, loss: nll, schedule: cosine, plot_every: 10, seed: 3}
 """
 NETWORK = """\
 model: {name: mlp, states: [x, y], hidden: [6], initial: first}
@@ -62,14 +65,40 @@ fit:
   seed: 3
 """
 )
-PROBLEMS = {"least_squares": LEAST_SQUARES, "adam": ADAM, "windows": WINDOWS, "auto": NETWORK}
-NEEDED = {"least_squares": ("odefit.runs.searching", "odefit.engines.diffsol_engine", "pydiffsol", "pebble.pool")}
-TORCH = ("odefit.runs.training", "odefit.engines.torch_engine", "odefit.engines.diffsol_engine", "pydiffsol")
+LATENT = """\
+model:
+  name: latent_ode
+  measured: [x, y]
+  hidden: [8]
+  latent: {dimension: 3, encoder: 8, decoder: [6], observed: 6, starts: 2, times_per_step: 7, validation: 0.2,
+           own_scale: true, constants: 1, refine: 1}
+data: {spirals: {series: 12, times: 20, seed: 2}}
+solver: {step: 2}
+fit: {method: adam, epochs: 40, batch_size: 4, seed: 3}
+"""
+SHORT = "windows: {points: [6], epochs: [12], random: true}, patience: 40, seed: 3"
+FOLDS = NETWORK + f"fit: {{method: adam, epochs: 6, folds: 2, match: 10, {SHORT}}}\n"
+LBFGS = NETWORK + "fit: {method: lbfgs, epochs: 6, folds: 2, match: 20, windows: {points: [6], epochs: [12]}}\n"
+PROBLEMS = {
+    "least_squares": LEAST_SQUARES,
+    "adam": ADAM,
+    "windows": WINDOWS,
+    "auto": NETWORK,
+    "latent": LATENT,
+    "folds": FOLDS,
+    "lbfgs": LBFGS,
+}
+NEEDED = {
+    "least_squares": ("odefit.runs.searching", "odefit.engines.diffsol_engine", "pydiffsol", "pebble.pool"),
+    "latent": ("odefit.runs.latent", "odefit.runs.latent_task", "torchdiffeq", "scipy.linalg"),
+}
+ENGINES = ("odefit.engines.torch_engine", "odefit.engines.diffsol_engine", "pydiffsol")
+TORCH = ("odefit.runs.training", *ENGINES, "torch._dynamo")  # torch's optimizers want the last
 GONE = ("lock", "checkpoint.jsonl", "checkpoint-previous.jsonl")
 
 
-def start(config: Path, out: Path, resume: bool) -> int:
-    """A process with this fit; its id, which is that of its group as well."""
+def start(config: Path, out: Path, resume: bool, modules: Path | None = None) -> int:
+    """A process with this fit; its id, which is that of its group as well. modules: where to write what it imported."""
     pid = os.fork()
     if pid:
         return pid
@@ -81,6 +110,8 @@ def start(config: Path, out: Path, resume: bool) -> int:
 
         checkpoint.RARITY, checkpoint.FIRST = 1, 0.0
         odefit.fit(config, out=out, resume=resume)
+        if modules is not None:
+            modules.write_text("\n".join(sys.modules))
         code = 0
     except BaseException:
         sys.excepthook(*sys.exc_info())
@@ -109,12 +140,19 @@ def finish(pid: int) -> None:
         raise SystemExit(f"a fit that nobody killed ended with {code}")
 
 
+def import_all(names: Iterable[str]) -> None:
+    for name in names:
+        with contextlib.suppress(ImportError):  # some modules put others there that have no file
+            importlib.import_module(name)
+
+
 def attempt(config: Path, out: Path, seconds: float, rng: random.Random) -> tuple[int, int]:
     """One fit, killed at moments that are spread over its time, and finished: kills, and those after a checkpoint."""
+    from odefit.runs.folder import is_begun
+
     kills = resumed = 0
     while True:
-        begun = out.exists() and any(out.iterdir())
-        pid = start(config, out, resume=begun)
+        pid = start(config, out, resume=is_begun(out))
         time.sleep(rng.uniform(0, seconds))
         if kills >= 4 or os.waitpid(pid, os.WNOHANG)[0]:
             if kills >= 4:
@@ -135,11 +173,12 @@ def survive(problem: str, kills: int, seed: int, folder: Path) -> tuple[int, int
 
     Ends the process with a sentence where the outcome is another than that of a fit left alone.
     """
-    for name in NEEDED.get(problem, TORCH):
-        importlib.import_module(name)
+    import_all(NEEDED.get(problem, TORCH))
     rng = random.Random(seed)
     config = folder / f"{problem}.yaml"
     config.write_text(PROBLEMS[problem])
+    finish(start(config, folder / "first", resume=False, modules=folder / "modules"))
+    import_all((folder / "modules").read_text().split())
     begun = time.monotonic()
     finish(start(config, folder / "alone", resume=False))
     seconds = time.monotonic() - begun

@@ -5,7 +5,8 @@
 Errors are against the noise-free truth. Times are CPU seconds of one thread. The classic loop is torchdiffeq's: the
 same vector field in float32, all series from their first rows on, dopri5 at its default tolerances, Adam. One epoch is
 timed (the second of two) and multiplied by the epochs that the demonstrations take; it is not run to its end, so
-nothing is said of how good it would be.
+nothing is said of how good it would be. The same loop in diffrax, where that is installed, is compiled first, and the
+mean of ten epochs taken.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from timing import describe_machine, duration, show
+from diffrax_peer import PACKAGES, Loop
+from timing import describe_machine, duration, missing, show
 from torch import Tensor, nn
 from torchdiffeq import odeint
 
@@ -171,10 +173,25 @@ def classic_epoch(name: str) -> float:
     return time.process_time() - begun
 
 
+def diffrax_epoch(name: str) -> list[str]:
+    """One epoch of the same loop in diffrax, and its compilation before."""
+    assembly, _ = prepare(load_config(CONFIGS / f"{name}.yaml"))
+    system, measured = assembly.problem.engine.system, assembly.measured
+    networks = dict((assembly.networks or nn.ModuleDict()).items())
+    values = np.stack([e.values for e in measured])
+    loop = Loop(system, networks, [0.5] * len(system.parameters), measured[0].times, values)
+    begun = time.process_time()
+    for _ in range(10):
+        loop.epoch()
+    epoch = (time.process_time() - begun) / 10
+    return [duration(epoch), duration(loop.seconds_to_compile)]
+
+
 def main() -> None:
     chosen = sys.argv[1:] or list(MEASURES)
     torch.set_num_threads(1)
-    describe_machine("torch", "torchdiffeq")
+    describe_machine("torch", "torchdiffeq", *PACKAGES)
+    with_diffrax = not missing("diffrax", "optax")
     rows = []
     for name in chosen:
         fit, spent = fitted(name)
@@ -182,9 +199,12 @@ def main() -> None:
         epoch = classic_epoch(name)
         for k, (what, value, most) in enumerate(MEASURES[name](fit)):
             verdict = "" if math.isinf(most) else f"{most:g}: {'met' if value <= most else 'missed'}"
-            times = [duration(spent), duration(epoch), f"{duration(epochs * epoch)} ({epochs})"] if k == 0 else [""] * 3
+            peers = [duration(epoch), f"{duration(epochs * epoch)} ({epochs})"]
+            peers += diffrax_epoch(name) if with_diffrax and k == 0 else ["", ""]
+            times = [duration(spent), *peers] if k == 0 else [""] * 5
             rows.append([name if k == 0 else "", what, f"{value:.2g}", verdict, *times])
     header = ("config", "measure", "reached", "target", "CPU time", "classic epoch", "classic loop (epochs), scaled")
+    header += ("diffrax epoch", "its compilation")
     show("Networks", header, rows)
 
 

@@ -22,9 +22,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from diffrax_peer import lotka_volterra_fits
 from numpy.typing import NDArray
 from timing import best_times, describe_machine, duration, missing, seconds, show, times_less
 
@@ -130,46 +130,10 @@ def scipy_fit(task: Task) -> Fit:
 
 
 def diffrax_fit(task: Task) -> Fit:
-    import diffrax
-    import jax
-    import jax.numpy as jnp
-    import optimistix
-
-    jax.config.update("jax_enable_x64", True)
-    times, logs = jnp.asarray(task.times), jnp.asarray(task.logs)
-    controller = diffrax.PIDController(rtol=RTOL, atol=ATOL)
-
-    def rate(_t: Any, y: Any, p: Any) -> Any:
-        return jnp.stack([p[0] * y[0] - p[1] * y[0] * y[1], p[3] * y[0] * y[1] - p[2] * y[1]])
-
-    def residuals(u: Any, _: Any) -> Any:
-        p = jnp.exp(u)
-        solution = diffrax.diffeqsolve(
-            diffrax.ODETerm(rate),
-            diffrax.Tsit5(),
-            times[0],
-            times[-1],
-            None,
-            p[4:],
-            p[:4],
-            saveat=diffrax.SaveAt(ts=times),
-            stepsize_controller=controller,
-            adjoint=diffrax.DirectAdjoint(),
-            max_steps=2048,
-            throw=False,
-        )
-        return (jnp.log(jnp.maximum(solution.ys, 1e-9)) - logs).ravel()
-
-    solver = optimistix.LevenbergMarquardt(rtol=1e-8, atol=1e-8)
-
-    @jax.jit
-    def solve(u: Any) -> Any:
-        found = optimistix.least_squares(residuals, solver, u, max_steps=500, throw=False)
-        return jnp.sum(residuals(found.value, None) ** 2)
-
-    compiled = seconds(lambda: solve(jnp.asarray(task.starts[0])).block_until_ready())
+    fit = lotka_volterra_fits(task.times, task.logs, RTOL, ATOL)
+    compiled = seconds(lambda: fit(task.starts[0]))
     print(f"\n(diffrax + optimistix: {compiled:.1f} s to compile and for the first start, not counted below)")
-    return lambda u: float(np.nan_to_num(solve(jnp.asarray(u)), nan=np.inf))
+    return fit
 
 
 def whole_command() -> None:

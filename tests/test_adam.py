@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from odefit.errors import SolveError
-from odefit.optimizers.adam import AdamOptions, Epoch, Schedule, minimize_adam
+from odefit.optimizers.adam import AdamOptions, Schedule, minimize_adam
+from odefit.optimizers.history import Epoch, Thinned
 
 ONE = [None]
 """One batch, of which the objective knows all it needs."""
@@ -355,3 +357,73 @@ def test_a_mask_on_a_plain_object_is_enough() -> None:
     batch = SimpleNamespace(mask=torch.ones(4), centre=2.0)
     found = minimize_adam(Batched([1.0]), [batch], AdamOptions(2, 0.1))
     assert found.history[0].loss == pytest.approx(1.0)
+
+
+EVERYTHING = "all draws"
+
+
+class Judged(Bowl):
+    """The mean over all draws of (u - draw)² is u² + 1."""
+
+    def forward(self, batch: Any) -> Tensor:
+        return self.u.square().sum() + 1 if batch == EVERYTHING else super().forward(batch)
+
+
+class Draws:
+    """In each epoch another number from a normal distribution."""
+
+    def __init__(self) -> None:
+        self.generator = torch.Generator().manual_seed(0)
+
+    def __iter__(self) -> Any:
+        yield float(torch.randn((), generator=self.generator, dtype=torch.float64))
+
+
+def test_random_parts_are_judged_by_everything() -> None:
+    """The luckiest draw is not the best state: u = 0 is, where the loss on all is 1."""
+    module = Judged([3.0])
+    lucky = minimize_adam(Judged([3.0]), Draws(), AdamOptions(200, 0.1))
+    found = minimize_adam(module, Draws(), AdamOptions(200, 0.1), everything=EVERYTHING)
+    assert lucky.best_loss < 1e-2
+    assert found.best_epoch % 10 == 0
+    assert found.best_loss == module(EVERYTHING).item() >= 1
+    # A start that is the best is kept.
+    at_best = Judged([0.0])
+    kept = minimize_adam(at_best, Draws(), AdamOptions(30, 0.1), everything=EVERYTHING)
+    assert (kept.best_epoch, kept.best_loss, at_best.u.item()) == (0, 1.0, 0.0)
+    # The last state is judged, whatever its number.
+    far = Judged([100.0])
+    short = minimize_adam(far, Draws(), AdamOptions(17, 0.1), everything=EVERYTHING)
+    assert short.best_epoch == 17
+    patient = minimize_adam(Judged([0.0]), Draws(), AdamOptions(500, 0.1, patience=35), everything=EVERYTHING)
+    assert len(patient.history) == 40
+
+
+@pytest.mark.parametrize("kind", ["constant", "cosine", "plateau"])
+def test_a_rate_that_warms_up_ends_as_scheduled(kind: Any) -> None:
+    found, plain = (
+        minimize_adam(Bowl([5.0]), ONE, AdamOptions(50, 0.1, Schedule(kind), warm_up=share)) for share in (0.2, 0.0)
+    )
+    rates, scheduled = ([e.learning_rate for e in one.history] for one in (found, plain))
+    assert rates[:10] == pytest.approx([r * (k + 1) / 10 for k, r in enumerate(scheduled[:10])])
+    assert rates[10:] == scheduled[10:]
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 16, 17, 100, 1001])
+def test_a_thinned_list_keeps_equal_distances_and_both_ends(n: int) -> None:
+    thinned = Thinned[int](most=8)
+    for k in range(n):
+        thinned.append(k)
+        assert thinned[-1] == k
+    assert len(thinned) == len(list(thinned)) <= 9
+    assert thinned.seen == n
+    kept = thinned.entries
+    if n:
+        assert (kept[0], kept[-1]) == (0, n - 1)
+        assert set(np.diff(kept[:-1])) <= {thinned.stride}
+        assert n <= 8 or len(thinned) > 4
+    again = Thinned(kept, thinned.seen, thinned.stride, most=8)
+    for k in range(n, n + 50):
+        thinned.append(k)
+        again.append(k)
+    assert list(again) == list(thinned)

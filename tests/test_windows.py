@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from network_problems import base_of, check_gradient, neural
 from small_problems import Array, central_differences, make_problem, make_system, series
 from torch import nn
 
@@ -16,13 +17,10 @@ from odefit.data.experiments import Dose
 from odefit.engines.base import SolverOptions
 from odefit.engines.torch_engine import TorchEngine
 from odefit.errors import SolveError
-from odefit.model.networks import build_networks
-from odefit.model.system import Network
 from odefit.objective.linearised import Linearisation
 from odefit.objective.parameters import Parameter
 from odefit.objective.problem import Problem
 from odefit.objective.smoothing import smooth
-from odefit.objective.training import TrainingObjective
 from odefit.objective.windows import (
     RandomWindows,
     Start,
@@ -59,11 +57,6 @@ def problem(noise: dict[str, str] | dict[str, tuple[str, str]] = GAUSSIAN, scatt
         for e, y in zip(empty.experiments, solved, strict=True)
     )
     return replace(empty, experiments=measured)
-
-
-def base_of(assembled: Problem, loss: str = "mse", networks: nn.ModuleDict | None = None) -> TrainingObjective:
-    u = torch.as_tensor(assembled.table.search(assembled.table.values))
-    return TrainingObjective(assembled, networks or nn.ModuleDict(), loss, u)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("points", [2, 5, 11, 13, 40])
@@ -204,28 +197,6 @@ def test_log_normal_states_stay_positive() -> None:
     assert (objective.start_states() > 0).all()
 
 
-def neural(scatter: float = 0.0, hidden: tuple[int, ...] = (4,), n: int = 3) -> tuple[Problem, nn.ModuleDict]:
-    """A damped rotation: dy/dt = net(x, y) - k y, in `n` series."""
-    net = Network("net", 2, 2, hidden=hidden, activation="tanh")
-    system = make_system(
-        {"x": "net(x, y)[0]", "y": "net(x, y)[1] - k*y"}, {"x": "x_0", "y": "y_0"}, ("k", "x_0", "y_0"),
-        networks={"net": net},
-    )  # fmt: skip
-    t, rng = np.linspace(0, 6, 31), np.random.default_rng(2)
-    starts = rng.normal(size=(n, 2))
-    angle, decay = np.stack([np.cos(t), np.sin(t)]), np.exp(-0.1 * t)
-    measured = []
-    for k, (a, b) in enumerate(starts):
-        y = decay[:, None] * np.stack([a * angle[0] + b * angle[1], b * angle[0] - a * angle[1]], axis=1)
-        measured.append(series(str(k), t, y + scatter * rng.standard_normal(y.shape)))
-    bound = {"x_0": starts[:, 0].tolist(), "y_0": starts[:, 1].tolist()}
-    rows = [Parameter("k", 0.2, 0.05, 1.0, "log"), Parameter("s", 0.3, scale="log")]
-    networks = build_networks([net], 0).to(torch.float64)
-    options = SolverOptions("rk4", step=0.2)
-    assembled = make_problem(system, measured, rows, {"x": "s", "y": "s"}, options, bound)
-    return replace(assembled, engine=TorchEngine(system, options, ("k",), networks)), networks
-
-
 @pytest.mark.parametrize("loss", ["mse", "nll"])
 def test_the_gradient_is_that_of_central_differences(loss: str) -> None:
     """Of every weight, start and named parameter, along a direction; half of the windows in the batch."""
@@ -234,19 +205,9 @@ def test_the_gradient_is_that_of_central_differences(loss: str) -> None:
     states = start_states(assembled, smooth(assembled), assembled.table.values)
     module = WindowObjective(base_of(assembled, loss, networks), windows, states, weight=0.7)
     batch = collate([(w, windows.experiments[w]) for w in range(0, len(windows), 2)])
-    module(batch).backward()
     parameters = [q for q in module.parameters() if q.requires_grad]
     assert sum(q.numel() for q in parameters) == 2 + 2 * 4 + 4 + 4 * 2 + 2 + 2 * len(windows)
-    gradient = torch.cat([q.grad.flatten() for q in parameters if q.grad is not None]).numpy()
-    flat = nn.utils.parameters_to_vector(parameters).detach().numpy().copy()
-    direction = np.random.default_rng(0).normal(size=len(flat))
-
-    def value(length: Array) -> float:
-        with torch.no_grad():
-            nn.utils.vector_to_parameters(torch.as_tensor(flat + length * direction), parameters)
-            return float(module(batch))
-
-    np.testing.assert_allclose(gradient @ direction, central_differences(value, np.zeros(1), 1e-3)[0], rtol=1e-7)
+    check_gradient(module, batch)
 
 
 def test_starts_from_the_data_are_not_trained() -> None:

@@ -7,7 +7,7 @@ their bounds after each step. Parameters of submodules are network weights, and 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -16,10 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from odefit.errors import SolveError
+from odefit.optimizers.history import Epoch, Status, Thinned, Training, settled
 
 REMEDY = "more fit.epochs or a fit.schedule"
-
-Status = Literal["converged", "stopped", "interrupted", "failed"]
+JUDGED = 10
+"""After so many epochs a state is judged by all data, where an epoch sees a part of them only."""
 
 
 @dataclass(frozen=True)
@@ -34,34 +35,15 @@ class Schedule:
 
 @dataclass(frozen=True)
 class AdamOptions:
+    """warm_up: over this share of the epochs the learning rate rises to what the schedule says."""
+
     epochs: int = 200
     learning_rate: float = 1e-2
     schedule: Schedule = field(default_factory=Schedule)
     gradient_clip: float | None = None
     weight_decay: float = 0.0
     patience: int | None = None
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One line of the history. loss: the mean over the epoch's batches, each weighted by its cells."""
-
-    epoch: int
-    loss: float
-    learning_rate: float
-    gradient_norm: float
-
-
-@dataclass(frozen=True)
-class Training:
-    """How a training ended. `best` is the state of the module at its lowest loss."""
-
-    status: Status
-    message: str
-    best: dict[str, Tensor]
-    best_loss: float
-    best_epoch: int
-    history: tuple[Epoch, ...]
+    warm_up: float = 0.0
 
 
 class Memory(Protocol):
@@ -82,6 +64,7 @@ def minimize_adam(
     options: AdamOptions,
     callback: Callable[[Epoch, nn.Module], None] | None = None,
     memory: Memory | None = None,
+    everything: Any | None = None,
 ) -> Training:
     """Train `module` in place and leave it at its best state.
 
@@ -90,83 +73,61 @@ def minimize_adam(
     training with the best state so far; so does Ctrl-C.
     memory: keeps the optimizer's state as it goes, and gives back that from which to go on: the training then ends as
     if it had never ended, if the module and what its batches are drawn from are as they were too.
+    everything: a batch of all data, where an epoch sees a random part of them.
 
     The loss of an epoch with one batch is that of the parameters before its step, and these are what is kept.
     With several batches it is a mean over parameters on the move, and those at the epoch's end are kept.
+    Losses of random parts cannot be compared: the luckiest draw would win. There the loss on `everything` is computed
+    at the start, after every tenth epoch and after the last, and it alone judges states, patience and plateaus.
     """
-    parameters = [q for q in module.parameters() if q.requires_grad]
-    # Weight decay is for weights: a rate constant is not pulled towards zero.
-    weights = [q for name, q in module.named_parameters() if "." in name and q.requires_grad]
-    others = [q for name, q in module.named_parameters() if "." not in name and q.requires_grad]
-    groups: list[dict[str, Any]] = [
-        {"params": others},
-        {"params": weights, "weight_decay": options.weight_decay},
-    ]
-    # fused: one call for all tensors, twice as fast for a small network.
-    optimizer = torch.optim.Adam([g for g in groups if g["params"]], lr=options.learning_rate, fused=True)
-    scheduler = _scheduler(optimizer, options)
-    keeper = _Keeper(module)
-    history: list[Epoch] = []
+    run = _Run(module, options, everything)
     known = None if memory is None else memory.restored()
     if known is not None:
-        history = _restore(known, optimizer, scheduler, keeper)
-    status: Status = "stopped"
-    message = ""
+        run.restore(known)
+    keeper, history = run.keeper, run.history
     try:
-        for epoch in range(len(history) + 1, options.epochs + 1):
-            passed = _epoch(module, batches, optimizer, options, parameters, keeper)
-            if passed.cause:
-                kept = "the best parameters so far are kept" if history else "the start is kept"
-                message = f"stopped at epoch {epoch}: {passed.cause}; {kept}"
-                break
-            history.append(Epoch(epoch, passed.loss, optimizer.param_groups[0]["lr"], passed.norm))
-            keeper.offer(passed.loss, epoch, before_step=passed.steps == 1)
-            if callback is not None:
-                callback(history[-1], module)
-            if options.patience and epoch - keeper.epoch >= options.patience:
-                status, message = "converged", f"no better loss in the last {options.patience} epochs"
-                break
-            _advance(scheduler, passed.loss)
-            if memory is not None:
-                memory.offer(lambda: _state(optimizer, scheduler, keeper, history))
-        else:
-            status, message = settled([entry.loss for entry in history], "epochs", REMEDY)
+        status, message = _train(run, batches, callback, memory)
     except KeyboardInterrupt:
         status = "interrupted"
         kept = "the best parameters so far are kept" if math.isfinite(keeper.loss) else "the start is kept"
-        message = f"interrupted after {len(history)} of {options.epochs} epochs; {kept}"
+        message = f"interrupted after {history.seen} of {options.epochs} epochs; {kept}"
     if not math.isfinite(keeper.loss) and status != "interrupted":
         status = "failed"
     keeper.restore()
     best = {name: value.detach().clone() for name, value in module.state_dict().items()}
-    return Training(status, message, best, keeper.loss, keeper.epoch, tuple(history))
+    return Training(status, message, best, keeper.loss, keeper.epoch, history)
 
 
-def _state(optimizer: torch.optim.Optimizer, scheduler: Any, keeper: _Keeper, history: list[Epoch]) -> dict[str, Any]:
-    """What the next epoch depends on, beside the module and its batches."""
-    inner = optimizer.state_dict()["state"]
-    return {
-        "moments": {str(k): {name: q.clone() for name, q in own.items()} for k, own in inner.items()},
-        "rates": [group["lr"] for group in optimizer.param_groups],
-        "schedule": None if scheduler is None else dict(scheduler.state_dict()),
-        "best": [tensor.clone() for tensor in keeper.best],
-        "best_loss": keeper.loss,
-        "best_epoch": keeper.epoch,
-        "history": np.array([[e.loss, e.learning_rate, e.gradient_norm] for e in history]),
-    }
-
-
-def _restore(kept: Mapping[str, Any], optimizer: torch.optim.Optimizer, scheduler: Any, keeper: _Keeper) -> list[Epoch]:
-    """The inverse of `_state`; the history."""
-    whole = optimizer.state_dict()
-    whole["state"] = {int(k): own for k, own in kept["moments"].items()}
-    for group, rate in zip(whole["param_groups"], kept["rates"], strict=True):
-        group["lr"] = rate
-    optimizer.load_state_dict(whole)
-    if scheduler is not None:
-        scheduler.load_state_dict(dict(kept["schedule"]))
-    keeper.put(kept["best"], kept["best_loss"], kept["best_epoch"])
-    return [Epoch(k + 1, *map(float, row)) for k, row in enumerate(kept["history"])]
+def _train(
+    run: _Run,
+    batches: Iterable[Any],
+    callback: Callable[[Epoch, nn.Module], None] | None,
+    memory: Memory | None,
+) -> tuple[Status, str]:
+    """All epochs that are left; how they ended."""
+    options, keeper, history = run.options, run.keeper, run.history
+    if not history:
+        run.judge(0)
+    for epoch in range(history.seen + 1, options.epochs + 1):
+        passed = run.epoch(batches, epoch)
+        if passed.cause:
+            kept = "the best parameters so far are kept" if history else "the start is kept"
+            return ("stopped" if history else "failed"), f"stopped at epoch {epoch}: {passed.cause}; {kept}"
+        history.append(Epoch(epoch, passed.loss, passed.rate, passed.norm))
+        is_judged = run.everything is None or epoch % JUDGED == 0 or epoch == options.epochs
+        if run.everything is None:
+            keeper.offer(passed.loss, epoch, before_step=passed.steps == 1)
+        elif is_judged:
+            run.judge(epoch)
+        if callback is not None:
+            callback(history[-1], run.module)
+        if options.patience and is_judged and epoch - keeper.epoch >= options.patience:
+            return "converged", f"no better loss in the last {options.patience} epochs"
+        run.advance(passed.loss, is_judged)
+        if memory is not None:
+            memory.offer(run.state)
+    losses = run.judged if run.everything is not None else [entry.loss for entry in history]
+    return settled(losses, history.seen, "epochs", REMEDY)
 
 
 class _Keeper:
@@ -211,52 +172,130 @@ class _Keeper:
 
 @dataclass(frozen=True)
 class _Pass:
-    """One pass over the data: the mean loss, the last gradient's norm, how many steps, why it broke off (or '')."""
+    """One pass over the data: the mean loss, the learning rate, the last gradient's norm, how many steps.
+
+    cause: why it broke off, or ''.
+    """
 
     loss: float
+    rate: float
     norm: float
     steps: int
     cause: str = ""
 
 
-def _epoch(
-    module: nn.Module,
-    batches: Iterable[Any],
-    optimizer: torch.optim.Optimizer,
-    options: AdamOptions,
-    parameters: list[nn.Parameter],
-    keeper: _Keeper,
-) -> _Pass:
-    total, cells, norm, steps = 0.0, 0, math.nan, 0
-    clip = options.gradient_clip or math.inf
-    project = getattr(module, "project", None)
-    for batch in batches:
-        weight = int(batch.mask.sum()) if hasattr(batch, "mask") else 1
-        if weight == 0:
-            continue
-        optimizer.zero_grad(set_to_none=True)
+class _Run:
+    """A training under way: what the next epoch depends on."""
+
+    def __init__(self, module: nn.Module, options: AdamOptions, everything: Any | None) -> None:
+        self.module, self.options, self.everything = module, options, everything
+        self.parameters = [q for q in module.parameters() if q.requires_grad]
+        # Weight decay is for weights: a rate constant is not pulled towards zero.
+        weights = [q for name, q in module.named_parameters() if "." in name and q.requires_grad]
+        others = [q for name, q in module.named_parameters() if "." not in name and q.requires_grad]
+        groups: list[dict[str, Any]] = [{"params": others}, {"params": weights, "weight_decay": options.weight_decay}]
+        # fused: one call for all tensors, twice as fast for a small network.
+        self.optimizer = torch.optim.Adam([g for g in groups if g["params"]], lr=options.learning_rate, fused=True)
+        self.scheduler = _scheduler(self.optimizer, options, 1 if everything is None else JUDGED)
+        self.keeper = _Keeper(module)
+        self.history = Thinned[Epoch]()
+        self.judged = Thinned[float]()
+
+    def epoch(self, batches: Iterable[Any], number: int) -> _Pass:
+        """One pass over the data, with the scheduled learning rate or, while it warms up, a part of it."""
+        rising = self.options.warm_up * self.options.epochs
+        groups = self.optimizer.param_groups
+        scheduled = groups[0]["lr"]
+        rate = scheduled * min(number / rising, 1.0) if rising > 1 else scheduled
+        for group in groups:
+            group["lr"] = rate
+        passed = self._pass(batches, rate)
+        for group in groups:
+            group["lr"] = scheduled
+        return passed
+
+    def _pass(self, batches: Iterable[Any], rate: float) -> _Pass:
+        total, cells, norm, steps = 0.0, 0, math.nan, 0
+        clip = self.options.gradient_clip or math.inf
+        project = getattr(self.module, "project", None)
+        for batch in batches:
+            weight = int(batch.mask.sum()) if hasattr(batch, "mask") else 1
+            if weight == 0:
+                continue
+            self.optimizer.zero_grad(set_to_none=True)
+            try:
+                loss = self.module(batch)
+                value = loss.item()
+                if not math.isfinite(value):
+                    return _Pass(math.nan, rate, norm, steps, f"the loss is {value}")
+                loss.backward()
+            except SolveError as error:
+                return _Pass(math.nan, rate, norm, steps, str(error))
+            norm = float(nn.utils.clip_grad_norm_(self.parameters, clip))
+            if not math.isfinite(norm):
+                cause = "the gradient is not finite; lower fit.learning_rate or shorten the data"
+                return _Pass(math.nan, rate, norm, steps, cause)
+            if steps == 0 and self.everything is None and value < self.keeper.loss:
+                self.keeper.note()
+            self.optimizer.step()
+            if project is not None:
+                project()
+            total, cells, steps = total + value * weight, cells + weight, steps + 1
+        return _Pass(total / max(cells, 1), rate, norm, steps)
+
+    @torch.no_grad()
+    def judge(self, epoch: int) -> None:
+        """Offer the present state, with its loss on everything."""
+        if self.everything is None:
+            return
         try:
-            loss = module(batch)
-            value = loss.item()
-            if not math.isfinite(value):
-                return _Pass(math.nan, norm, steps, f"the loss is {value}")
-            loss.backward()
-        except SolveError as error:
-            return _Pass(math.nan, norm, steps, str(error))
-        norm = float(nn.utils.clip_grad_norm_(parameters, clip))
-        if not math.isfinite(norm):
-            cause = "the gradient is not finite; lower fit.learning_rate or shorten the data"
-            return _Pass(math.nan, norm, steps, cause)
-        if steps == 0 and value < keeper.loss:
-            keeper.note()
-        optimizer.step()
-        if project is not None:
-            project()
-        total, cells, steps = total + value * weight, cells + weight, steps + 1
-    return _Pass(total / max(cells, 1), norm, steps)
+            loss = float(self.module(self.everything))
+        except SolveError:
+            loss = math.inf
+        self.judged.append(loss)
+        self.keeper.offer(loss, epoch, before_step=False)
+
+    def advance(self, loss: float, is_judged: bool) -> None:
+        """The learning rate of the next epoch."""
+        if isinstance(self.scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
+            if is_judged:
+                self.scheduler.step(loss if self.everything is None else self.judged[-1])
+        elif self.scheduler is not None:
+            self.scheduler.step()
+
+    def state(self) -> dict[str, Any]:
+        """What the next epoch depends on, beside the module and its batches."""
+        inner, history, judged = self.optimizer.state_dict()["state"], self.history, self.judged
+        return {
+            "moments": {str(k): {name: q.clone() for name, q in own.items()} for k, own in inner.items()},
+            "rates": [group["lr"] for group in self.optimizer.param_groups],
+            "schedule": None if self.scheduler is None else dict(self.scheduler.state_dict()),
+            "best": [tensor.clone() for tensor in self.keeper.best],
+            "best_loss": self.keeper.loss,
+            "best_epoch": self.keeper.epoch,
+            "history": np.array([[e.epoch, e.loss, e.learning_rate, e.gradient_norm] for e in history]),
+            "history_at": [history.seen, history.stride],
+            "judged": np.array(judged.entries),
+            "judged_at": [judged.seen, judged.stride],
+        }
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        """The inverse of `state`."""
+        whole = self.optimizer.state_dict()
+        whole["state"] = {int(k): own for k, own in kept["moments"].items()}
+        for group, rate in zip(whole["param_groups"], kept["rates"], strict=True):
+            group["lr"] = rate
+        self.optimizer.load_state_dict(whole)
+        if self.scheduler is not None:
+            self.scheduler.load_state_dict(dict(kept["schedule"]))
+        self.keeper.put(kept["best"], kept["best_loss"], kept["best_epoch"])
+        entries = [Epoch(int(row[0]), *map(float, row[1:])) for row in kept["history"]]
+        self.history = Thinned(entries, *kept["history_at"])
+        self.judged = Thinned(map(float, kept["judged"]), *kept["judged_at"])
 
 
-def _scheduler(optimizer: torch.optim.Optimizer, options: AdamOptions) -> Any:
+def _scheduler(optimizer: torch.optim.Optimizer, options: AdamOptions, every: int) -> Any:
+    """every: the epochs from one loss that a plateau is told of to the next."""
     schedule, n = options.schedule, options.epochs
     lowest = schedule.final if schedule.final is not None else options.learning_rate * 1e-2
     if schedule.kind == "cosine":
@@ -266,26 +305,6 @@ def _scheduler(optimizer: torch.optim.Optimizer, options: AdamOptions) -> Any:
         return torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma)
     if schedule.kind == "plateau":
         return torch.optim.lr_scheduler.ReduceLROnPlateau(
-            optimizer, factor=schedule.factor, patience=schedule.patience, min_lr=lowest
+            optimizer, factor=schedule.factor, patience=max(schedule.patience // every, 1), min_lr=lowest
         )
     return None
-
-
-def _advance(scheduler: Any, loss: float) -> None:
-    if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
-        scheduler.step(loss)
-    elif scheduler is not None:
-        scheduler.step()
-
-
-def settled(losses: Sequence[float], what: str, remedy: str) -> tuple[Status, str]:
-    """Whether a loss had settled when all epochs were used: below 0.1 % of change over their last tenth."""
-    n = len(losses)
-    tail = losses[-max(n // 10, 2) :]
-    change = abs(tail[0] - tail[-1]) / max(abs(tail[-1]), 1e-300)
-    if n >= 20 and change < 1e-3:
-        return "converged", f"the loss settled: it changed by {change:.1e} over the last {len(tail)} {what}"
-    return "stopped", (
-        f"all {n} {what} used; the loss still changed by {change:.1%} over the last {len(tail)}: "
-        f"{remedy} may improve it"
-    )

@@ -12,14 +12,16 @@ loss.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from odefit.errors import SolveError
-from odefit.optimizers.adam import Epoch, Status, Training
+from odefit.optimizers.adam import Memory
+from odefit.optimizers.history import Epoch, Status, Training
 
 FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-4, 1e-12, 1e6
 LESS, MORE = 0.25, 4.0
@@ -51,19 +53,24 @@ def minimize_damped(
     starts: nn.Parameter | None = None,
     weight_decay: float = 0.0,
     callback: Callable[[Epoch, nn.Module], None] | None = None,
+    memory: Memory | None = None,
 ) -> Training:
     """Train `module` in place on one batch and leave it at its best state.
 
     curved: its parameters as one vector q [Q], of which the first n_u are not decayed and have `bounds` ([n_u] each),
     and its linearisation. starts: parameters that were eliminated from it, and follow q. A trial that fails is a step
-    that is too long. Ctrl-C ends the training with the best so far.
+    that is too long. Ctrl-C ends the training with the best so far. memory: as of `minimize_adam`.
     """
     search = _Search(module, curved, batch, bounds, starts, weight_decay)
-    history: list[Epoch] = []
+    history = search.history
     status: Status = "stopped"
     message = ""
     try:
-        search.value = search.loss()
+        known = None if memory is None else memory.restored()
+        if known is not None:
+            search.resume(known)
+        else:
+            search.value = search.loss()
         if not math.isfinite(search.value):
             status, message = "failed", f"the model fails at the start: {search.failure}"
         while not message and len(history) < iterations:
@@ -80,6 +87,8 @@ def minimize_damped(
                     "converged",
                     f"the loss settled: it changed by {change:.1e} over the last 3 iterations",
                 )
+            elif memory is not None:
+                memory.offer(search.state)
         if not message:
             message = f"all {iterations} iterations used; the loss still falls: more fit.epochs may improve it"
     except KeyboardInterrupt:
@@ -87,7 +96,7 @@ def minimize_damped(
         status = "interrupted"
         message = f"interrupted after {len(history)} of {iterations} iterations; the best parameters so far are kept"
     best = {name: value.detach().clone() for name, value in module.state_dict().items()}
-    return Training(status, message, best, search.value, len(history), tuple(history))
+    return Training(status, message, best, search.value, len(history), history)
 
 
 def _change(history: list[Epoch]) -> float:
@@ -114,6 +123,17 @@ class _Search:
         self.q = curved.q
         self.z = None if starts is None else starts.detach().clone()
         self.value = math.inf
+        self.history: list[Epoch] = []
+
+    def state(self) -> dict[str, Any]:
+        """What the next step depends on, beside the module, which is at q."""
+        history = np.array([[e.loss, e.gradient_norm] for e in self.history])
+        return {"damping": self.damping, "value": self.value, "history": history}
+
+    def resume(self, kept: Mapping[str, Any]) -> None:
+        """The inverse of `state`."""
+        self.damping, self.value = kept["damping"], kept["value"]
+        self.history += [Epoch(k + 1, loss, math.nan, norm) for k, (loss, norm) in enumerate(kept["history"].tolist())]
 
     @torch.no_grad()
     def loss(self) -> float:

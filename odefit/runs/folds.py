@@ -53,18 +53,22 @@ def make_folds(assembly: Assembly) -> tuple[Fold, ...]:
 
 
 def cross_validate(
-    folds: tuple[Fold, ...], theta: FloatArray, search: Callable[[Assembly], Found], memory: Memory | None = None
+    folds: tuple[Fold, ...],
+    theta: FloatArray,
+    search: Callable[[Assembly, Memory], Found],
+    memory: Memory | None = None,
 ) -> tuple[Score, Table]:
     """Fit without each fold, from theta [N] on, and score it; the sum of all, and a table of the folds.
 
-    memory: keeps each fold that is done. Raises KeyboardInterrupt where a fit was interrupted.
+    memory: keeps each fold that is done, and how far the one is that is under way: `search` gets a Memory for it.
+    Raises KeyboardInterrupt where a fit was interrupted.
     """
     memory = memory or Forgetful()
     done: list[dict[str, Any]] = memory.restored(PART) or []
-    for fold in folds[len(done) :]:
+    for number, fold in enumerate(folds[len(done) :], start=len(done)):
         problem = fold.assembly.problem
         start = replace(problem, table=problem.table.with_values(theta))
-        found = search(replace(fold.assembly, problem=start))
+        found = search(replace(fold.assembly, problem=start), WithinFold(memory, number))
         if found.status == "interrupted":
             raise KeyboardInterrupt
         own = errors(problem, fold.assembly.held, found.theta)
@@ -79,6 +83,22 @@ def cross_validate(
         rows.append([k + 1, " ".join(fold.names), each["status"], s.n_observations, s.nll, *s.rmse.values()])
     header = ("fold", "experiments", "status", "n", "nll", *(f"rmse_{name}" for name in total.squares))
     return total.score, Table(header, rows)
+
+
+@dataclass(frozen=True)
+class WithinFold:
+    """The Memory of one fold's fit, within that of the whole. The next fold takes its place, so it does not grow."""
+
+    memory: Memory
+    number: int
+
+    def offer(self, part: str, state: Callable[[], Any], *, passing: bool = False) -> None:
+        number = self.number
+        self.memory.offer(f"{PART}/{part}", lambda: [number, state()], passing=passing)
+
+    def restored(self, part: str) -> Any | None:
+        number, state = self.memory.restored(f"{PART}/{part}") or (None, None)
+        return state if number == self.number else None
 
 
 def _are(n: int) -> str:

@@ -1,7 +1,7 @@
 """Where a training stands, and what it takes to go on from there: stage, round, and the state of everything.
 
-A stage is entered anew by putting everything as it was when it began; then its round is put as it was last. Adam goes
-on within its round; the other optimizers begin their round again, since SciPy does not show its state.
+A stage is entered anew by putting everything as it was when it began; then its round is put as it was last, and its
+optimizer goes on within it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Recorded(Protocol):
 
 
 class Place:
-    """The place of one training. Told of each stage and round before it begins; the Memory of `minimize_adam`."""
+    """The place of one training. Told of each stage and round before it begins; the Memory of its optimizers."""
 
     def __init__(self, memory: Memory, state: State, recorder: Recorded) -> None:
         self.memory, self.state, self.recorder = memory, state, recorder

@@ -102,11 +102,15 @@ class State:
 
 @dataclass(frozen=True)
 class Round:
-    """One minimisation: an objective, its batches, and for how long."""
+    """One minimisation: an objective, its batches, and for how long.
+
+    everything: a batch of all data, where `batches` are random parts of them.
+    """
 
     module: nn.Module
     batches: Iterable[Any]
     epochs: int
+    everything: Any | None = None
 
 
 class Stage(Protocol):
@@ -165,7 +169,8 @@ class Shooting:
         weights = growing(options.continuity)
         for weight, epochs in zip(weights, shares(self.epochs, len(weights)), strict=True):
             objective.weight = weight
-            yield Round(objective, self._batches(state, cut), epochs)
+            everything = objective.everything() if options.random else None
+            yield Round(objective, self._batches(state, cut), epochs, everything)
         if options.states == "free":
             state.states = objective.joined_states(state.states)
             set_initial_values(state)
@@ -241,9 +246,13 @@ def set_initial_values(state: State) -> None:
     module.project()
 
 
-def whole_batch(batches: Iterable[Any]) -> Any:
-    """The only batch of batches that hold everything."""
-    return next(iter(batches))
+def whole_batch(batches: Iterable[Any], generator: torch.Generator) -> Any:
+    """The only batch of batches that hold everything. The number that a DataLoader draws for it is put back, so that
+    a training that goes on after a kill may ask again."""
+    drawn = generator.get_state()
+    batch = next(iter(batches))
+    generator.set_state(drawn)
+    return batch
 
 
 def stages_of(

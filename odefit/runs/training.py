@@ -13,7 +13,7 @@ from torch import nn
 
 from odefit.config.schema import FitSection, WindowsSection
 from odefit.data.experiments import FloatArray
-from odefit.errors import ConfigError, SolveError
+from odefit.errors import ConfigError, FitError, SolveError
 from odefit.objective.kind import is_least_squares
 from odefit.objective.likelihood import Likelihood, ProfileLikelihood
 from odefit.objective.linearised import Linearisation
@@ -22,8 +22,9 @@ from odefit.objective.network_units import set_network_units
 from odefit.objective.training import Loss, TrainingObjective
 from odefit.objective.windows import WindowObjective
 from odefit.objective.windows import obstacle as windows_obstacle
-from odefit.optimizers.adam import AdamOptions, Epoch, Schedule, Training, minimize_adam
+from odefit.optimizers.adam import AdamOptions, Schedule, minimize_adam
 from odefit.optimizers.damped import minimize_damped
+from odefit.optimizers.history import Epoch, Thinned, Training
 from odefit.optimizers.whole import minimize_whole
 from odefit.runs.assembly import Assembly
 from odefit.runs.checkpoint import Forgetful, Memory
@@ -37,6 +38,9 @@ LEARNING_RATE = 1e-2
 WHOLE: Mapping[Optimizer, int] = {"adam": 500, "lbfgs": 150, "least_squares": 10}
 """Epochs on whole series."""
 MATCH = 200
+WARM_UP = 0.2
+"""In training by stages, Adam's rate rises over this share of a stage: its first steps, which are all of full length,
+would else undo what the stage before has reached (benchmarks/README.md)."""
 SMALL = 2000
 """So many weights at most are worth the sensitivities that least squares needs."""
 # Closer to the optimum than this share of a standard error, a training has found it.
@@ -117,7 +121,8 @@ def train(assembly: Assembly, progress: Progress, plan: Plan | None = None, memo
     stages = stages_of(plan.optimizer, plan.whole, plan.match, plan.windows)
     recorder = _Recorder(assembly, module, section.plot_every, progress, len(stages) > 1)
     place = Place(memory or Forgetful(), state, recorder)
-    training = run_stages(stages, state, plan, adam_options(section), recorder, place)
+    options = replace(adam_options(section), warm_up=WARM_UP if len(stages) > 1 else 0.0)
+    training = run_stages(stages, state, plan, options, recorder, place)
     for note in problem.engine.notes:
         progress.note(note)
     theta = state.theta
@@ -174,14 +179,15 @@ def minimise(
     """One round with the plan's optimizer. Gradient matching has one batch and no solver: L-BFGS in any case."""
     module = part.module
     if plan.optimizer == "adam" and not isinstance(module, MatchingObjective):
-        return minimize_adam(module, part.batches, replace(options, epochs=part.epochs), recorder, place)
-    batch, decay = whole_batch(part.batches), options.weight_decay
+        options = replace(options, epochs=part.epochs)
+        return minimize_adam(module, part.batches, options, recorder, place, part.everything)
+    batch, decay = whole_batch(part.batches, state.generator), options.weight_decay
     low, high = state.problem.table.search_bounds()
     if plan.optimizer == "least_squares" and isinstance(module, WindowObjective) and module.is_least_squares:
         box = (torch.as_tensor(low).to(module.u), torch.as_tensor(high).to(module.u))
         starts = module.starts if module.start_kind == "free" else None
-        return minimize_damped(module, Linearisation(module), batch, part.epochs, box, starts, decay, recorder)
-    return minimize_whole(module, batch, part.epochs, {"u": (low, high)}, decay, recorder)
+        return minimize_damped(module, Linearisation(module), batch, part.epochs, box, starts, decay, recorder, place)
+    return minimize_whole(module, batch, part.epochs, {"u": (low, high)}, decay, recorder, place)
 
 
 def adam_options(section: FitSection) -> AdamOptions:
@@ -229,11 +235,15 @@ def distance_from_optimum(likelihood: Likelihood, theta: FloatArray, loss: Loss)
         common = math.sqrt(likelihood.residual_sum(u) / max(likelihood.problem.n_measured, 1))
         scales = {position: common for position in simple if position is not None}
     here = likelihood.assemble(u, moments, scales, derivatives=True, expected=True)
-    if not math.isfinite(here.value) or not here.A.size:
+    try:
+        a = np.asarray(here.A)
+    except FitError:  # too large to be decomposed
+        return None
+    if not math.isfinite(here.value) or not a.size:
         return None
     low, high = table.search_bounds()
     # A parameter at its bound cannot move; a noise level has no part in a squared-error loss.
-    a = here.A[:, (u > low) & (u < high)]
+    a = a[:, (u > low) & (u < high)]
     size = np.linalg.norm(a, axis=0)
     a = a[:, size > 0] / size[size > 0]
     left, s, _ = np.linalg.svd(a, full_matrices=False)
@@ -269,12 +279,12 @@ class _Recorder:
         self.names = tuple(name for name in moving if few or table[name].role == "model")
         self.several, self._stage, self._begun = several, "", 0
         self._resumed = False
-        self._rows: list[list[Any]] = []
+        self._rows = Thinned[list[Any]]()
         self._frames: list[list[Any]] = []
 
     def begin(self, stage: Stage) -> None:
         if not self._resumed:  # else this stage has begun long since
-            self._stage, self._begun = stage.name, len(self._rows)
+            self._stage, self._begun = stage.name, self._rows.seen
         self._resumed = False
         self.progress.begin(f"epochs, {stage.name}" if self.several else "epochs", stage.epochs)
 
@@ -282,7 +292,7 @@ class _Recorder:
         table = self.assembly.problem.table
         theta = table.natural(self.module.u.detach().to(torch.float64).cpu().numpy())
         estimates = {name: float(theta[table.index[name]]) for name in self.names}
-        number = len(self._rows) + 1
+        number = self._rows.seen + 1
         stage = [self._stage] if self.several else []
         numbers = [number, epoch.loss, epoch.learning_rate, epoch.gradient_norm]
         self._rows.append([*numbers, *stage, *estimates.values()])
@@ -292,12 +302,20 @@ class _Recorder:
 
     def recorded(self) -> dict[str, Any]:
         """For a checkpoint."""
-        return {"stage": self._stage, "begun": self._begun, "rows": list(self._rows), "frames": list(self._frames)}
+        rows = self._rows
+        return {
+            "stage": self._stage,
+            "begun": self._begun,
+            "rows": rows.entries,
+            "rows_at": [rows.seen, rows.stride],
+            "frames": list(self._frames),
+        }
 
     def restore(self, recorded: Mapping[str, Any]) -> None:
         """The inverse of `recorded`."""
         self._stage, self._begun = recorded["stage"], recorded["begun"]
-        self._rows, self._frames = list(recorded["rows"]), list(recorded["frames"])
+        self._rows = Thinned(recorded["rows"], *recorded["rows_at"])
+        self._frames = list(recorded["frames"])
         self._resumed = True
 
     def _keep_frame(self, number: int, loss: float, theta: Any) -> None:
@@ -319,7 +337,7 @@ class _Recorder:
 
     def history(self) -> Table:
         stage = ("stage",) if self.several else ()
-        return Table(("epoch", "loss", "learning_rate", "gradient_norm", *stage, *self.names), self._rows)
+        return Table(("epoch", "loss", "learning_rate", "gradient_norm", *stage, *self.names), self._rows.entries)
 
     def frames(self) -> Table | None:
         if not self._frames:

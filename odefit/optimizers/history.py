@@ -1,0 +1,102 @@
+"""What a training leaves behind: its epochs, thinned so that a long one needs no more memory than a short one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar, overload
+
+from torch import Tensor
+
+Status = Literal["converged", "stopped", "interrupted", "failed"]
+Item = TypeVar("Item")
+
+MOST = 10_000
+"""So many entries are kept of a history, at most: more than any picture of it can show."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of the history. loss: the mean over the epoch's batches, each weighted by its cells."""
+
+    epoch: int
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+
+
+class Thinned(Sequence[Item], Generic[Item]):
+    """A list that never has more than `most` + 1 entries: when it is full every other one goes, from then on only
+    every second (then every fourth, ...) is kept. The first and the last are always there.
+
+    seen: how many there were. stride: every so-manieth is kept.
+    """
+
+    def __init__(self, entries: Iterable[Item] = (), seen: int | None = None, stride: int = 1, most: int = MOST):
+        self._kept = list(entries)
+        self.seen, self.stride, self.most = len(self._kept) if seen is None else seen, stride, most
+        self._last: list[Item] = []
+        if self.seen and (self.seen - 1) % stride:
+            self._last = [self._kept.pop()]
+
+    def append(self, entry: Item) -> None:
+        self.seen += 1
+        self._last = [entry]
+        if (self.seen - 1) % self.stride:
+            return
+        self._kept.append(self._last.pop())
+        if len(self._kept) > self.most:
+            self._kept = self._kept[::2]
+            self.stride *= 2
+            if (self.seen - 1) % self.stride:
+                self._last = [entry]
+
+    @property
+    def entries(self) -> list[Item]:
+        """All that are kept: with `seen` and `stride`, what it takes to make this list again."""
+        return self._kept + self._last
+
+    def __len__(self) -> int:
+        return len(self._kept) + len(self._last)
+
+    def __iter__(self) -> Iterator[Item]:
+        yield from self._kept
+        yield from self._last
+
+    @overload
+    def __getitem__(self, k: int) -> Item: ...
+
+    @overload
+    def __getitem__(self, k: slice) -> list[Item]: ...
+
+    def __getitem__(self, k: int | slice) -> Item | list[Item]:
+        if k == -1:  # asked for after every epoch
+            return (self._last or self._kept)[-1]
+        return self.entries[k]
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a training ended. `best` is the state of the module at its lowest loss."""
+
+    status: Status
+    message: str
+    best: dict[str, Tensor]
+    best_loss: float
+    best_epoch: int
+    history: Sequence[Epoch]
+
+
+def settled(losses: Sequence[float], n: int, what: str, remedy: str) -> tuple[Status, str]:
+    """Whether a loss had settled when all n epochs were used: below 0.1 % of change over their last tenth.
+
+    losses: of all epochs, or of some at equal distances.
+    """
+    tail = losses[-max(len(losses) // 10, 2) :]
+    change = abs(tail[0] - tail[-1]) / max(abs(tail[-1]), 1e-300)
+    last = max(n // 10, 2)
+    if n >= 20 and change < 1e-3:
+        return "converged", f"the loss settled: it changed by {change:.1e} over the last {last} {what}"
+    return "stopped", (
+        f"all {n} {what} used; the loss still changed by {change:.1%} over the last {last}: {remedy} may improve it"
+    )
