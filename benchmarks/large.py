@@ -1,8 +1,9 @@
-"""Long and large: 10,000 experiments, a million rows, a training whose memory must not grow.
+"""Large: 10,000 experiments, and a million rows.
 
     python benchmarks/large.py [--experiments 10000] [--rows 1000000] [--own 300] [--profile]
 
-Each part runs in a process of its own, so that its memory is its own. 1,000 starts are the matter of starts.py.
+Each part runs in a process of its own, so that its memory is its own. 1,000 starts are the matter of starts.py, and
+long trainings that of long_training.py.
 """
 
 from __future__ import annotations

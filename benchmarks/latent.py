@@ -4,7 +4,7 @@
 
 All are trained on the same 1,000 noisy spirals of 200 points (of which 100 only choose the best epoch), with as many
 series per step, from the same four starting points of each series, each series in its own scale, with a noise level in
-proportion to it. The latent ODE says where a series starts by its encoder and, after that, three Gauss-Newton steps.
+proportion to it. The latent ODE says where a series starts by its encoder and, after that, two Gauss-Newton steps.
 The baseline is trained in two ways: to predict each point from the true ones before it (the usual one), and, after a
 tenth of the epochs of that, to continue from its own predictions as it will have to (which suits the task far better;
 it is given 2.5 times as many epochs, which take it as long as the latent ODE).
@@ -40,7 +40,7 @@ from odefit.plots import style
 from odefit.plots.latent import draw_forecasts, draw_interpolation
 
 OBSERVED = 50
-LATENT = LatentOptions(dimension=10, constants=6, hidden=(64,), decoder=(), step=0.5, own_scale=True, refine=3)
+LATENT = LatentOptions(dimension=10, constants=6, hidden=(64,), decoder=(), step=0.5, own_scale=True, refine=2)
 STARTS = 4
 RATES = {"latent ODE": 1e-2, "GRU, own predictions": 5e-3, "GRU, one step ahead": 5e-3}
 LONGER = {"GRU, own predictions": 2.5}

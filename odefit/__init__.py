@@ -3,6 +3,8 @@
 >>> import odefit
 >>> run = odefit.fit("configs/lynx_hare.yaml")      # doctest: +SKIP
 >>> run.parameters                                  # a pandas frame  # doctest: +SKIP
+
+A config may also be a mapping of what would stand in the file: `odefit.fit({"model": {...}, "data": {...}})`.
 """
 
 from __future__ import annotations

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -16,9 +19,38 @@ settings.register_profile("seeded", derandomize=True)
 settings.load_profile("seeded")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Neighbours stay in one process unless another has nothing to do, so that what they share is made once."""
+    if config.getoption("dist") != "load":
+        return None
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log)
+
+
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     """Small tensors gain nothing from a second thread, and tests run side by side."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.get_num_threads() != 1:
         torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def forked_workers() -> Iterator[None]:
+    """Workers of fits begin in milliseconds, whichever test has imported torch before: none of them has threads of it.
+
+    What odefit itself chooses, and that spawned workers find the same, is in test_multistart.py.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    from odefit.optimizers import multistart
+    from odefit.runs import bench, searching
+
+    fork = multiprocessing.get_context("fork")
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (multistart, searching, bench):
+            patch.setattr(module, "worker_context", lambda: fork)
+        yield

@@ -1,18 +1,18 @@
 """Commands of odefit in processes with little time and little memory: what a stranger's files may cost.
 
-Run as a program it reads cases from its standard input and answers on its standard output, both JSON. Everything is
-imported once; each case has a process of its own, forked from there, in its own folder.
+Run as a program it reads cases from its standard input and answers on its standard output, both lines of JSON.
+Everything is imported once; each case has a process of its own, forked from there, in its own folder.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import json
 import os
 import resource
 import signal
-import subprocess
 import sys
 import time
 import warnings
@@ -20,8 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import odefit
+from commands import ask, server
 
+IMPORTS = (
+    *("pydantic.type_adapter", "pydiffsol", "scipy.interpolate", "scipy.special", "torch", "odefit.cli"),
+    *("odefit.engines.diffsol_engine", "odefit.engines.torch_engine"),
+    *("odefit.plots.draw", "odefit.runs.checking", "odefit.runs.run"),
+)
 MEMORY = 1 << 30
 """Bytes beyond what the imports take."""
 SECONDS = 20
@@ -37,34 +42,19 @@ class Outcome:
     seconds: float
 
 
-def outcomes(cases: list[tuple[Path, list[str]]]) -> list[Outcome]:
-    """Run `odefit ARGUMENTS` in each folder, one after the other."""
-    asked = json.dumps([[str(folder), arguments] for folder, arguments in cases])
-    # The odefit that this process has is the one to be tested.
-    paths = os.pathsep.join([str(Path(odefit.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": paths.rstrip(os.pathsep)}
-    done = subprocess.run(
-        [sys.executable, __file__], input=asked, capture_output=True, text=True, env=environment, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return [Outcome(*answer) for answer in json.loads(done.stdout)]
+def outcome(folder: Path, arguments: list[str]) -> Outcome:
+    """Of `odefit ARGUMENTS` in this folder."""
+    return Outcome(*ask(server(__file__), [str(folder), arguments]))
 
 
 def _main() -> None:
-    cases = json.load(sys.stdin)
-    import scipy.interpolate
-    import scipy.special  # noqa: F401
+    for name in IMPORTS:
+        importlib.import_module(name)
     import torch
 
-    import odefit.cli
-    import odefit.engines.diffsol_engine
-    import odefit.engines.torch_engine
-    import odefit.plots.draw
-    import odefit.runs.checking
-    import odefit.runs.run  # noqa: F401
-
     torch.set_num_threads(1)
-    json.dump([_forked(folder, arguments) for folder, arguments in cases], sys.stdout)
+    for line in sys.stdin:
+        print(json.dumps(_forked(*json.loads(line))), flush=True)
 
 
 def _forked(folder: str, arguments: list[str]) -> tuple[int | None, str, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from commands import in_new_python, run
 
 import odefit
 from odefit.errors import RunError
@@ -32,35 +32,23 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(*arguments: str, code: int = 0, **extra: str) -> subprocess.CompletedProcess[str]:
-    """The installed command in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "odefit.cli", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, **extra},
-        check=False,
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done
-
-
 def test_help_is_light() -> None:
     script = (
         "import sys, odefit.cli; "
         "heavy = {'torch', 'pandas', 'scipy', 'matplotlib', 'sympy', 'numpy'} & set(sys.modules); "
         "sys.exit(str(heavy) if heavy else 0)"
     )
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
-    assert "fit" in run("--help").stdout
-    assert odefit.__version__ in run("--version").stdout
+    assert in_new_python("-c", script) == (0, "", "")
+    code, said, _ = in_new_python("-m", "odefit.cli", "--help")
+    assert code == 0
+    assert "fit" in said
+    assert odefit.__version__ in run("--version")[0]
 
 
 def test_fit_writes_a_run_folder_that_loads_again(folder: Path) -> None:
-    done = run("fit", "decay.yaml", "--no-plots")
-    assert "converged" in done.stdout
+    code, said, wrong = in_new_python("-m", "odefit.cli", "fit", "decay.yaml", "--no-plots")
+    assert code == 0, said + wrong
+    assert "converged" in said
     path = folder / "runs" / "decay"
     names = {p.name for p in path.iterdir()}
     assert names >= {"config.yaml", "data.csv", "result.json", "parameters.csv", "predictions.csv", "history.csv"}
@@ -108,15 +96,14 @@ def test_a_mechanistic_fit_imports_no_torch_and_no_pandas(folder: Path) -> None:
         "import sys, odefit; odefit.fit('decay.yaml'); "
         "heavy = {'torch', 'pandas', 'matplotlib'} & set(sys.modules); sys.exit(str(heavy) if heavy else 0)"
     )
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    assert in_new_python("-c", script) == (0, "", "")
 
 
 def test_default_folders_are_numbered_and_explicit_ones_refused(folder: Path) -> None:
     assert odefit.fit("decay.yaml").path == Path("runs/decay")
     assert odefit.fit("decay.yaml").path == Path("runs/decay-2")
     before = (folder / "runs" / "decay" / "result.json").read_bytes()
-    done = run("fit", "decay.yaml", "--no-plots", "--out", "runs/decay", code=2)
-    assert "--overwrite" in done.stderr
+    assert "--overwrite" in run("fit", "decay.yaml", "--no-plots", "--out", "runs/decay", code=2)[1]
     assert (folder / "runs" / "decay" / "result.json").read_bytes() == before
     run("fit", "decay.yaml", "--no-plots", "--out", "runs/decay", "--overwrite")
 
@@ -130,8 +117,8 @@ def test_overwrite_spares_a_folder_that_is_no_run(folder: Path) -> None:
 
 
 def test_a_faulty_config_leaves_nothing_behind(folder: Path) -> None:
-    done = run("fit", "decay.yaml", "--set", "fit.starts=0", "--set", "parameters.k.value=x", code=2)
-    assert len(done.stderr.splitlines()) == 2
+    _, wrong = run("fit", "decay.yaml", "--set", "fit.starts=0", "--set", "parameters.k.value=x", code=2)
+    assert len(wrong.splitlines()) == 2
     assert not (folder / "runs").exists()
 
 
@@ -141,7 +128,7 @@ def test_simulate_gives_the_same_bytes_for_the_same_seed(folder: Path) -> None:
     run("simulate", "decay.yaml", "--out", "c.csv", "--set", "data.simulate.seed=4")
     assert (folder / "a.csv").read_bytes() == (folder / "b.csv").read_bytes() != (folder / "c.csv").read_bytes()
     assert (folder / "a.truth.yaml").read_text() == "k: 0.7\nx_0: 3.0\n"
-    assert run("simulate", "decay.yaml", "--out", "a.csv", code=2).stderr.startswith("error: a.csv: exists already")
+    assert run("simulate", "decay.yaml", "--out", "a.csv", code=2)[1].startswith("error: a.csv: exists already")
 
 
 def test_simulated_data_can_be_fitted_from_their_file(folder: Path) -> None:
@@ -152,7 +139,7 @@ def test_simulated_data_can_be_fitted_from_their_file(folder: Path) -> None:
 
 
 def test_check_says_what_is_bound_to_what(folder: Path) -> None:
-    out = run("check", "decay.yaml").stdout
+    out = run("check", "decay.yaml")[0]
     for words in ("dx/dt = -k*x", "x(start) = estimated", "12 values", "estimated from 0.5, log scale"):
         assert words in out
     assert not (folder / "runs").exists()
@@ -161,46 +148,27 @@ def test_check_says_what_is_bound_to_what(folder: Path) -> None:
 def test_check_warns_of_a_parameter_without_effect(folder: Path) -> None:
     overrides = ("--set", "parameters.m=1", "--set", "model.equations.z=m*z", "--set", "model.observables={x: x}")
     extra = ("--set", "data.simulate.initial.z=1", "--set", "data.simulate.parameters.m=1", "--set", "parameters.z_0=1")
-    assert "m has no effect on what is measured" in run("check", "decay.yaml", *overrides, *extra).stdout
+    assert "m has no effect on what is measured" in run("check", "decay.yaml", *overrides, *extra)[0]
 
 
 def test_models_and_schema(folder: Path) -> None:
-    assert "lorenz" in run("models").stdout
-    assert "sigma*(y - x)" in run("models", "lorenz").stdout
-    assert "did you mean" in run("models", "lorentz", code=2).stderr
-    assert json.loads(run("schema").stdout)["title"] == "Config"
+    assert "lorenz" in run("models")[0]
+    assert "sigma*(y - x)" in run("models", "lorenz")[0]
+    assert "did you mean" in run("models", "lorentz", code=2)[1]
+    assert json.loads(run("schema")[0])["title"] == "Config"
 
 
 def test_debug_shows_where(folder: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "odefit.cli", "fit", "nowhere.yaml", "--debug"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert "Traceback" in done.stderr
+    code, _, wrong = in_new_python("-m", "odefit.cli", "fit", "nowhere.yaml", "--debug")
+    assert code == 2
+    assert "Traceback" in wrong
 
 
 def test_a_fit_that_cannot_be_solved_ends_with_3(folder: Path) -> None:
-    done = run(
-        "fit",
-        "decay.yaml",
-        "--no-plots",
-        "--set",
-        "model.equations.x=k*x^2+1e3",
-        "--set",
-        "data.simulate=null",
-        "--set",
-        "data.csv=d.csv",
-        code=2,
-    )
-    assert "d.csv" in done.stderr
+    fit = ("fit", "decay.yaml", "--no-plots", "--set", "model.equations.x=k*x^2+1e3")
+    assert "d.csv" in run(*fit, "--set", "data.simulate=null", "--set", "data.csv=d.csv", code=2)[1]
     (folder / "d.csv").write_text("time,x\n0,1\n1,2\n2,3\n")
-    done = run(
-        "fit", "decay.yaml", "--no-plots", "--set", "model.equations.x=k*x^2+1e3", "--set", "data={csv: d.csv}", code=3
-    )
-    assert "failed" in done.stdout
+    assert "failed" in run(*fit, "--set", "data={csv: d.csv}", code=3)[0]
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGINT"), reason="no signals")

@@ -24,7 +24,7 @@ from odefit.optimizers.whole import minimize_whole
 from odefit.runs import checkpoint
 from odefit.runs.checkpoint import Checkpoint
 from odefit.runs.fitting import prepare
-from odefit.runs.folds import WithinFold, make_folds, cross_validate
+from odefit.runs.folds import WithinFold, cross_validate, make_folds
 from odefit.runs.progress import Silent
 from odefit.runs.training import train
 

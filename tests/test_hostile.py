@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from limited import Outcome, outcomes
+from limited import outcome
 
 from odefit import cli
 from odefit.errors import RunError
@@ -163,49 +163,43 @@ def good_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return fit(folder / "c.yaml", out=folder / "run").path
 
 
-@pytest.fixture(scope="module")
-def corpus(good_run: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Path, tuple[Outcome, Path]]:
-    """Every file of the corpus through the command line, with little time and memory."""
-    base = tmp_path_factory.mktemp("corpus")
-    cases: dict[Path, tuple[Path, list[str]]] = {}
-    for path in (*CONFIGS, *TABLES, *RUNS):
-        folder = base / path.parent.name / path.stem
-        folder.mkdir(parents=True)
-        (folder / "d.csv").write_text(DATA)
-        (folder / "e.csv").write_text("time,x\n1.7e308,1\n1.71e308,2\n")
-        (folder / "u.csv").write_text("time,u\n0,1\n1,2\n")
-        (folder / "secret.csv").write_text("time,x,experiment,dose,amount,u\n0,1,1,1,1,1\n")
-        (folder / "c.yaml").write_text(path.read_text() if path in CONFIGS else PLAIN)
-        arguments = ["check", "c.yaml"]
-        if path in TABLES:
-            shutil.copy(path, folder / "d.csv")
-        elif path in RUNS:
-            shutil.copytree(good_run, folder / "run")
-            for file in path.iterdir():
-                shutil.copy(file, folder / "run" / file.name)
-            arguments = ["plot", "run", "--out", "pictures"]
-        cases[path] = (folder, arguments)
-    done = outcomes(list(cases.values()))
-    return {path: (outcome, cases[path][0]) for path, outcome in zip(cases, done, strict=True)}
+def case(path: Path, folder: Path, good_run: Path) -> list[str]:
+    """The arguments of odefit in a folder that is made for this file of the corpus."""
+    (folder / "d.csv").write_text(DATA)
+    (folder / "e.csv").write_text("time,x\n1.7e308,1\n1.71e308,2\n")
+    (folder / "u.csv").write_text("time,u\n0,1\n1,2\n")
+    (folder / "secret.csv").write_text("time,x,experiment,dose,amount,u\n0,1,1,1,1,1\n")
+    (folder / "c.yaml").write_text(path.read_text() if path in CONFIGS else PLAIN)
+    if path in TABLES:
+        shutil.copy(path, folder / "d.csv")
+    elif path in RUNS:
+        shutil.copytree(good_run, folder / "run")
+        for file in path.iterdir():
+            shutil.copy(file, folder / "run" / file.name)
+        return ["plot", "run", "--out", "pictures"]
+    return ["check", "c.yaml"]
 
 
 @limited_only
 @pytest.mark.parametrize("path", [*CONFIGS, *TABLES, *RUNS], ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_the_corpus(path: Path, corpus: dict[Path, tuple[Outcome, Path]]) -> None:
+def test_the_corpus(path: Path, tmp_path: Path, good_run: Path) -> None:
+    """Every file of the corpus through the command line, with little time and memory."""
     source = path / "EXPECT" if path in RUNS else path
     with source.open(encoding="utf-8", errors="replace") as file:
         code, phrase = expected(file.readline())
-    outcome, folder = corpus[path]
-    assert outcome.code == code, outcome.text
-    assert phrase in outcome.text
-    assert outcome.seconds < LONGEST
-    assert "Traceback" not in outcome.text
-    assert "\x1b" not in outcome.text
+    folder = tmp_path / "case"
+    folder.mkdir()
+    found = outcome(folder, case(path, folder, good_run))
+    assert found.code == code, found.text
+    assert phrase in found.text
+    assert found.seconds < LONGEST
+    assert "Traceback" not in found.text
+    assert "\x1b" not in found.text
     if code == 2:
         # One line for each fault; a formula is shown below its fault, with a caret.
-        lines = [line for line in outcome.text.splitlines() if not line.startswith("    ")]
-        assert all(line.startswith("error: ") for line in lines), outcome.text
-        assert len(outcome.text) < 20_000
+        lines = [line for line in found.text.splitlines() if not line.startswith("    ")]
+        assert all(line.startswith("error: ") for line in lines), found.text
+        assert len(found.text) < 20_000
     assert not (folder / "escaped").exists()
     assert not (folder / "pictures").exists() or path in RUNS
 
@@ -258,7 +252,6 @@ AWKWARD: dict[str, tuple[Callable[[Path], None], str]] = {
 @limited_only
 def test_files_that_are_too_much(tmp_path: Path) -> None:
     """As data, as a table of doses, as the config itself: nothing hangs and nothing fills the memory."""
-    cases, told = [], []
     for name, (make, phrase) in AWKWARD.items():
         folder = tmp_path / name
         folder.mkdir()
@@ -266,14 +259,13 @@ def test_files_that_are_too_much(tmp_path: Path) -> None:
         (folder / "e.csv").write_text(DATA)
         (folder / "c.yaml").write_text(PLAIN)
         (folder / "doses.yaml").write_text(PLAIN.replace("d.csv", "e.csv, doses: {csv: d.csv, state: x}"))
-        cases += [(folder, ["check", "c.yaml"]), (folder, ["check", "doses.yaml"]), (folder, ["check", "d.csv"])]
-        told += [phrase, "", ""]
-    for (folder, arguments), phrase, outcome in zip(cases, told, outcomes(cases), strict=True):
-        where = f"{folder.name} {arguments}: {outcome.text}"
-        assert outcome.code == 2, where
-        assert phrase in outcome.text, where
-        assert outcome.seconds < LONGEST, where
-        assert outcome.text.startswith("error: "), where
+        for file, told in (("c.yaml", phrase), ("doses.yaml", ""), ("d.csv", "")):
+            found = outcome(folder, ["check", file])
+            where = f"{name}, {file}: {found.text}"
+            assert found.code == 2, where
+            assert told in found.text, where
+            assert found.seconds < LONGEST, where
+            assert found.text.startswith("error: "), where
 
 
 @pytest.mark.parametrize("name", ["d.csv", "plots", "plots/time_series.png", "history.csv", "weights.pt", "new.txt"])

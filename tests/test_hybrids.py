@@ -35,7 +35,7 @@ from odefit.runs.stages import WindowOptions
 from odefit.runs.training import Plan, train
 
 CALLED = {"x": "a*x - net(x, y)[0]*x*y + other(t)*x", "y": "net(x, y)[1] - 0.8*y*net(2*x, y)[0]"}
-OPTIONS = SolverOptions("rk4", step=0.1)
+OPTIONS = SolverOptions("rk4", step=0.2)
 
 
 def hybrid(penalty: float = 0.7, other: float = 0.0, model: str = "gaussian") -> tuple[Problem, nn.ModuleDict]:
@@ -296,6 +296,6 @@ def test_a_short_training_recovers_the_parameter_and_the_term(tmp_path: Path) ->
 
 def test_a_larger_penalty_leaves_less_to_the_network(tmp_path: Path) -> None:
     """Where nothing else says which is which, growth and loss fall together."""
-    found = [trained(tmp_path, "1", penalty) for penalty in (0.0, 1e-5, 1e-3)]
-    assert found[0][1] > found[1][1] > found[2][1]
-    assert found[0][0] > found[1][0] > found[2][0]
+    free, held = (trained(tmp_path, "1", penalty) for penalty in (0.0, 1e-3))
+    assert free[1] > held[1]
+    assert free[0] > held[0]

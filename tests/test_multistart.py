@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import functools
+import multiprocessing
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import in_new_python
 
 import odefit
 from odefit.data.experiments import FloatArray
 from odefit.objective.score import Evaluation
+from odefit.optimizers import multistart
 from odefit.optimizers.base import Outcome
 from odefit.optimizers.least_squares import minimize_least_squares
 from odefit.optimizers.multistart import best_of, count_at_best, search_all
+from odefit.runs import searching
 
 CONFIG = """\
 model: {name: logistic, initial: estimate}
@@ -73,13 +78,33 @@ def test_nothing_left_is_no_best() -> None:
     assert count_at_best(results, 1.0) == 0
 
 
-def test_results_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
+def test_results_depend_neither_on_the_number_of_workers_nor_on_how_they_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forked workers have the model in their memory; spawned ones make it anew from the config and the data."""
     (tmp_path / "c.yaml").write_text(CONFIG)
-    runs = [odefit.fit(tmp_path / "c.yaml", [f"fit.workers={n}"], out=tmp_path / f"r{n}") for n in (1, 2)]
-    np.testing.assert_array_equal(runs[0].theta, runs[1].theta)
+    methods = set(multiprocessing.get_all_start_methods()) - {"forkserver"}
+    runs = []
+    for method in sorted(methods):
+        context = multiprocessing.get_context(method)
+        monkeypatch.setattr(multistart, "worker_context", lambda context=context: context)
+        monkeypatch.setattr(searching, "worker_context", lambda context=context: context)
+        for workers in (1, 2) if method == "fork" else (2,):
+            out = tmp_path / f"{method} {workers}"
+            runs.append(odefit.fit(tmp_path / "c.yaml", [f"fit.workers={workers}"], out=out))
     tables = [run.frame("starts").drop(columns="seconds") for run in runs]
-    assert tables[0].equals(tables[1])
-    assert len(tables[0]) == 6
+    for run, table in zip(runs, tables, strict=True):
+        np.testing.assert_array_equal(run.theta, runs[0].theta)
+        assert table.equals(tables[0])
+        assert len(table) == 6
+
+
+def test_workers_are_not_forked_where_torch_may_have_threads() -> None:
+    code = "from odefit.optimizers.multistart import worker_context; print(worker_context().get_start_method())"
+    forked = "fork" if sys.platform == "linux" else "spawn"
+    assert in_new_python("-c", code) == (0, f"{forked}\n", "")
+    pretended = "import sys; sys.modules['torch'] = sys; " + code
+    assert in_new_python("-c", pretended) == (0, "spawn\n", "")
 
 
 def test_the_summary_counts_the_starts(tmp_path: Path) -> None:

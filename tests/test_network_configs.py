@@ -28,9 +28,9 @@ SHORT = {
     "linear_spiral": [],
     "neural_cosine": ["fit.windows={points: [10], epochs: [3]}", "fit.epochs=1"],
     "neural_time": ["fit.match=200", "fit.windows={points: [11], epochs: [40]}", "fit.epochs=2"],
-    "sigmoid_spiral": ["fit.match=100", "fit.windows={points: [10], epochs: [2]}", "fit.epochs=1"],
+    "sigmoid_spiral": ["fit.match=60", "fit.windows={points: [10], epochs: [2], finish: false}"],
     "potential": ["data.simulate.experiments=12", "fit.windows={points: [13], epochs: [3]}", "fit.epochs=1"],
-    "hybrid_lotka_volterra": ["fit.match=100", "fit.windows={points: [10], epochs: [2]}", "fit.epochs=1"],
+    "hybrid_lotka_volterra": ["fit.match=100", "fit.windows={points: [10], epochs: [2], finish: false}"],
 }
 
 

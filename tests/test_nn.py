@@ -21,7 +21,7 @@ from odefit.nn import ODELayer
 FIXED = sorted(RUNGE_KUTTA | ADAMS)
 ADAPTIVE = sorted(set(methods()) - set(FIXED) - {"scipy_solver"})
 LOW_ORDER = ("adaptive_heun", "fehlberg2")
-ROUGH = {"euler": 0.05, "midpoint": 5e-4, "heun2": 5e-4, "adaptive_heun": 2e-4, "fehlberg2": 0.01}
+ROUGH = {"euler": 0.1, "midpoint": 2e-3, "heun2": 2e-3, "adaptive_heun": 1e-3, "fehlberg2": 0.01}
 ORDER = {"euler": 1, "midpoint": 2, "heun2": 2, "heun3": 3}
 A = torch.tensor([[-0.3, 1.7, 0.0], [-1.2, -0.1, 0.4], [0.2, 0.0, -0.5]], dtype=torch.float64)
 
@@ -53,11 +53,11 @@ def random(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Te
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
-def precise(method: str, tolerance: float = 1e-9, step: float = 0.01) -> dict[str, Any]:
+def precise(method: str, tolerance: float = 1e-9, step: float = 0.02) -> dict[str, Any]:
     """Options of a method under which it is exact to a few digits at least."""
     if method in FIXED:
         return {"step": step, "rtol": 1e-12, "atol": 1e-12}
-    tolerance = {"bosh3": 1e-7}.get(method, 1e-5 if method in LOW_ORDER else tolerance)
+    tolerance = {"bosh3": 1e-7, "adaptive_heun": 1e-4, "fehlberg2": 1e-5}.get(method, tolerance)
     return {"rtol": tolerance, "atol": tolerance, "adjoint": method == "scipy_solver"}
 
 
@@ -229,7 +229,7 @@ def test_adjoint_and_backprop_agree_on_a_nonlinear_field(method: str) -> None:
 @pytest.mark.parametrize("method", ["rk4", "dopri5"])
 def test_gradcheck(method: str, adjoint: bool) -> None:
     field = Pendulum()
-    options = precise(method, 1e-10, 0.05) | {"adjoint": adjoint}
+    options = precise(method, 1e-8, 0.05 if adjoint else 0.25) | {"adjoint": adjoint}
     layer = ODELayer(field, (0, 1), method, **options)
 
     def solve(x: Tensor, k: Tensor) -> Tensor:

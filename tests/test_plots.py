@@ -23,7 +23,7 @@ from odefit.objective.likelihood import Likelihood
 from odefit.plots import panels, style
 from odefit.plots.animation import MAX_BYTES, MAX_FRAMES, animate, thinned
 from odefit.plots.curves import log_threshold, points, restricted, trace
-from odefit.plots.draw import KINDS, Pictures, draw
+from odefit.plots.draw import Pictures, draw
 from odefit.plots.panels import plan_panels
 from odefit.plots.residuals import standardised
 from odefit.plots.selection import Selection, select
@@ -110,7 +110,7 @@ def with_measured(run: Run, experiment: Experiment) -> Run:
 
 def picture(run: Run, kind: str, **options: object) -> Figure:
     with style.styled():
-        return KINDS[kind](Pictures(run, chosen(run, **options)))
+        return Pictures(run, chosen(run, **options)).kinds[kind]()
 
 
 def labels(figure: Figure) -> set[str]:
@@ -462,12 +462,17 @@ def test_what_the_data_do_not_determine_has_no_band(tmp_path: Path) -> None:
 
 def test_an_open_combination_is_named_in_the_picture(tmp_path: Path) -> None:
     text = (
-        "model: {equations: {x: -(a + b)*x}, initial: {x: 5}}\nparameters: {a: 0.2, b: 0.2}\ndata: {csv: growth.csv}\n"
+        "model: {equations: {x: -a*b*x, z: a*x}, observables: {x: x}, initial: {x: 5, z: 0}}\n"
+        "parameters: {a: 0.2, b: 1.5}\ndata: {csv: growth.csv}\n"
     )
     run = fitted(tmp_path, text, "time,x\n0,5.1\n1,3.4\n2,2.6\n4,1.1\n")
-    figure = picture(run, "time_series")
+    figure = picture(run, "time_series", states=["z"])
     assert "no band where the data do not determine a, b" in figure.get_suptitle()
-    assert labels(figure) == {"measured", "fitted"}
+    assert labels(figure) == {"fitted"}
+    # Of the combination they do.
+    figure = picture(run, "time_series")
+    assert "no band" not in figure.get_suptitle()
+    assert labels(figure) == {"measured", "fitted", "95 % confidence band", "95 % prediction band"}
 
 
 def test_an_estimate_at_its_bound_is_taken_as_known(tmp_path: Path) -> None:

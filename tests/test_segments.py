@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import itertools
 import pickle
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from commands import in_new_python
 from interrupted_systems import Array, engine_of, experiment, interrupted, polygon, solved
 from small_problems import central_differences
 
@@ -446,8 +444,7 @@ def test_a_compiled_solve_needs_no_torch() -> None:
         assert found.failure is None
         assert not {"torch", "pandas", "scipy", "matplotlib"} & set(sys.modules)
     """
-    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    assert in_new_python("-c", code) == (0, "", "")
 
 
 def test_what_is_handled_needs_no_note() -> None:

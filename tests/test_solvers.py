@@ -263,7 +263,8 @@ def test_the_table_is_text(comparison: Comparison) -> None:
     assert len(table.rows) == len(comparison.rows)
     assert all(len(row) == len(table.header) and all(isinstance(cell, str) for cell in row) for row in table.rows)
     assert [row[0] for row in table.rows if row[0]] == [name for name, _ in solver_methods()]
-    own = next(row for row in table.rows if "as configured" in row[-1])
+    assert "* as configured" in comparison.caption
+    own = next(row for row in table.rows if "*" in row[-1])
     assert own[1] == "rtol 1e-06"
     assert own[3].endswith(" steps")
 

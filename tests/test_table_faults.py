@@ -37,7 +37,7 @@ def faults(folder: Path, content: str | bytes, **how: Any) -> list[str]:
 
 
 def test_all_faults_of_a_file_at_once_in_its_order(tmp_path: Path) -> None:
-    text = "time,x,y\n0,1,2\n1,abc,\n2,inf,1e999\n,3,3\nten,1,1\n3,1\n3,1,2,3\n2,1,1\n1.5,1,1\n"
+    text = "time,x,y\n0,1,2\n1,abc,\n2,inf,1e999\n,3,3\nten,1,1\n3,1\n3,1,2,3\n"
     assert faults(tmp_path, text) == [
         "d.csv:3, column x: 'abc' is not a number; write a number or leave the cell empty",
         "d.csv:4, column x: 'inf' is infinite; write a number or leave the cell empty",
@@ -47,8 +47,6 @@ def test_all_faults_of_a_file_at_once_in_its_order(tmp_path: Path) -> None:
         "d.csv:7: this row has 2 cells, the header has 3; write one cell per column",
         "d.csv:8: this row has 4 cells, the header has 3; write one cell per column, and decimals with a"
         " point (3.5, not 3,5)",
-        "d.csv:9, column time: time 2.0 comes again (line 4); name a replicate as an experiment, such as A#2",
-        "d.csv:10, column time: time 1.5 after 2.0 (line 9); sort the rows, or name the experiments",
     ]
 
 
@@ -70,8 +68,8 @@ def test_a_limit_is_a_number_after_a_sign_and_only_a_measurement_can_be_one(tmp_
         f"d.csv:10, column x: '1<' {NOT_A_NUMBER}",
         f"d.csv:10, column x_sigma: '<' {NOT_A_NUMBER}",
     ]
-    semicolons = "time;observable;value\n0;x;<0,5\n<0,5;y;>= 1,5e3\n"
-    assert faults(tmp_path, semicolons) == [
+    commas = "time\tobservable\tvalue\n0\tx\t<0,5\n<0,5\ty\t>= 1,5e3\n"
+    assert faults(tmp_path, commas) == [
         "d.csv:2, column value: '<0,5' has a decimal comma; write <0.5",
         "d.csv:3, column time: '<0,5' is a limit, which only a measured value can be; write a number",
         "d.csv:3, column value: '>= 1,5e3' has a decimal comma; write >1.5e3",
@@ -85,15 +83,35 @@ def test_a_censored_measurement_needs_its_sigma_as_any_other(tmp_path: Path) -> 
 
 
 def test_twenty_faults_are_told_and_the_others_counted(tmp_path: Path) -> None:
-    # the faults of the order (found last) stand where the file has them
-    told = faults(tmp_path, "time,x,y\n5,1,1\n4,1,1\n" + "".join(f"{i},?,?\n" for i in range(100, 150)))
+    names = [f"x{i}" for i in range(30)]
+    told = faults(tmp_path, f"time,{','.join(names)}\n0{',?' * 30}\n1{',?' * 30}\n", observables=names)
     assert len(told) == 21
-    assert told[0].startswith("d.csv:3, column time: time 4.0 after 5.0")
-    assert sorted(told[1:3]) == [
-        "d.csv:4, column x: '?' is not a number; write a number or leave the cell empty",
-        "d.csv:4, column y: '?' is not a number; write a number or leave the cell empty",
+    assert sorted(told[:2]) == [f"d.csv:2, column {name}: '?' {NOT_A_NUMBER}" for name in ("x0", "x1")]
+    assert told[-1] == "d.csv: and 40 more"
+
+
+def test_faults_of_one_kind_in_one_column_are_one_fault(tmp_path: Path) -> None:
+    rows = "".join(f"{i},{'3 %' if i else 'inf'},{i},{'2024-03-01' if i < 3 else i}\n" for i in range(50))
+    date = "'2024-03-01' is a date; write a number, such as the days since the first one"
+    assert faults(tmp_path, f"when,x,y,time\n{rows}" + "1,2\n" * 4) == [
+        f"d.csv:2, column time: {date}",
+        "d.csv:2, column x: 'inf' is infinite; write a number or leave the cell empty",
+        f"d.csv:3, column time: {date}",
+        "d.csv:3, column x: '3 %' is not a number; write 3, without a unit (likewise 48 more cells of this column)",
+        f"d.csv:4, column time: {date}",
+        "d.csv:52: this row has 2 cells, the header has 4; write one cell per column (likewise 3 more rows)",
     ]
-    assert told[-1] == "d.csv: and 81 more"
+
+
+def test_a_state_that_was_not_measured(tmp_path: Path) -> None:
+    told = "if only x is measured, write `observables: {x: x}` under model"
+    one = faults(tmp_path, "time,x\n0,1\n", chosen=False)
+    assert one == [f"d.csv:1: no column 'y' for the state; there is: time, x (data.columns renames); {told}"]
+    (two,) = faults(tmp_path, "time,x\n0,1\n", chosen=False, observables=["y", "x", "z"])
+    assert two == f"d.csv:1: no column 'y', 'z' for the states; there is: time, x (data.columns renames); {told}"
+    both = faults(tmp_path, "time,a\n0,1\n", chosen=False)
+    assert len(both) == 2
+    assert both[0].endswith("(data.columns renames; model.observables names what was measured)")
 
 
 @pytest.mark.parametrize(
@@ -103,6 +121,7 @@ def test_twenty_faults_are_told_and_the_others_counted(tmp_path: Path) -> None:
         (b"\n \n", {}, "d.csv: is empty; its first line must name the columns"),
         (b"time,x,y\n", {}, "d.csv: has a header but no data; write one row per time"),
         (b"0,1,2\n", {}, "d.csv:1: this line holds numbers; the first line must name the columns"),
+        (b"a,0,1,2\n", {}, "d.csv:1: this line holds numbers; the first line must name the columns"),
         (b"time,x,y\n0,,\n1,NA,nan\n", {}, "d.csv: has no measurement at all; every value is missing"),
         (
             b"time,x,y\n0,1,\n",
@@ -130,7 +149,36 @@ def test_twenty_faults_are_told_and_the_others_counted(tmp_path: Path) -> None:
             "d.csv:2: the byte 0xe9 is not UTF-8 (é in Latin-1); save it as UTF-8",
         ),
         (b"PK\x03\x04rest", {}, "d.csv: is a zip archive or an Excel workbook; export the sheet as CSV"),
-        (b"time;x;y\n0;3,5;2\n", {}, "d.csv:2, column x: '3,5' has a decimal comma; write 3.5"),
+        (b"time\tx\ty\n0\t3,5\t2\n", {}, "d.csv:2, column x: '3,5' has a decimal comma; write 3.5"),
+        (
+            b'time,x,y\n0,"1,234",2\n',
+            {},
+            "d.csv:2, column x: '1,234' has a comma; write 1.234 or 1234, whichever it means",
+        ),
+        (
+            b"time;x;y\n0;3;2.5\n1;4;2\n2;3,5;2\n",
+            {},
+            "d.csv:4, column x: '3,5' has a decimal comma, and '2.5' (line 2) a decimal point; write points in the"
+            " whole file",
+        ),
+        (
+            b"time;x;y\n0;1.104,8;2\n",
+            {},
+            "d.csv:2, column x: '1.104,8' has a separator of thousands; write the number without it, and a decimal"
+            " point",
+        ),
+        (
+            b"time,x,y\n2024-03-01,1,2\n",
+            {},
+            "d.csv:2, column time: '2024-03-01' is a date; write a number, such as the days since the first one",
+        ),
+        (
+            b"time,x,y\n12:30,1,2\n",
+            {},
+            "d.csv:2, column time: '12:30' is a time of day; write a number, such as the hours since the first one",
+        ),
+        (b"time,x,y\n0,30%,2\n", {}, "d.csv:2, column x: '30%' is not a number; write 30, without a unit"),
+        (b"time,x,y\n0,1e3 mg/l,2\n", {}, "d.csv:2, column x: '1e3 mg/l' is not a number; write 1e3, without a unit"),
         (
             b"time,x,y\n0,1_000,2\n",
             {},
@@ -234,12 +282,6 @@ def test_twenty_faults_are_told_and_the_others_counted(tmp_path: Path) -> None:
             {},
             "d.csv:4, column observable: 'xx' is no observable; did you mean 'x'?"
             " (data.columns renames, data.ignore leaves out)",
-        ),
-        (
-            b"time,observable,value\n0,x,1\n2,y,1\n1,y,1\n",
-            {},
-            "d.csv:4, column time: time 1.0 after 2.0 (line 3) of the same observable; sort the rows, or name"
-            " the second series in the experiment column",
         ),
     ],
 )

@@ -128,6 +128,111 @@ def test_replicates_in_a_wide_file_share_the_start(tmp_path: Path) -> None:
     assert [(e.name, e.start) for e in found] == [("A", 0), ("A#2", 0)]
 
 
+# ---------------------------------------------------------------------------------------------- the order of rows
+
+LONG = """\
+experiment,time,observable,value,sigma
+A,0,x,1,.1
+A,0,y,2,.2
+A,1,x,3,.3
+A,1,y,<4,.4
+A,1,x,5,.5
+A,1,y,6,.6
+A,2,x,7,.7
+B,0,x,8,.8
+B,0,y,9,.9
+A,1,x,10,1
+"""
+WIDE = """\
+experiment,time,x,y,x_sigma,y_sigma
+A,0,1,2,.1,.2
+A,1,3,<4,.3,.4
+A,1,5,6,.5,.6
+A,2,7,,.7,
+B,0,8,9,.8,.9
+A,1,10,,1,
+"""
+
+
+def all_of(experiments: list[Experiment]) -> list[Any]:
+    columns = [(e.name, e.start, e.times, e.values, e.sigma, e.censored) for e in experiments]
+    return [[part.tolist() if isinstance(part, np.ndarray) else part for part in row] for row in columns]
+
+
+def test_a_value_that_comes_again_is_a_replicate_in_both_layouts(tmp_path: Path) -> None:
+    wide, long = list[str](), list[str]()
+    found = read(tmp_path, WIDE, notes=wide)
+    assert repr(all_of(found)) == repr(all_of(read(tmp_path, LONG, notes=long)))
+    assert [e.name for e in found] == ["A", "A#2", "A#3", "B"]
+    np.testing.assert_array_equal(found[0].values, [[1, 2], [3, 4], [7, np.nan]])
+    np.testing.assert_array_equal(found[1].values, [[5, 6]])
+    np.testing.assert_array_equal(found[2].values, [[10, np.nan]])
+    assert [e.start for e in found] == [0, 0, 0, 0]
+    assert wide == [
+        f"{tmp_path / 'd.csv'}:7: time 1.0 after 2.0: the rows were put in the order of time",
+        f"{tmp_path / 'd.csv'}: values that come again at the same time are read as replicates: A#2, A#3",
+    ]
+    assert long[1:] == wide[1:]
+
+
+@pytest.mark.parametrize("text", [WIDE, LONG])
+def test_the_order_of_the_rows_changes_nothing_but_which_replicate_is_the_second(tmp_path: Path, text: str) -> None:
+    header, *rows = text.splitlines()
+
+    def cells(experiments: list[Experiment]) -> set[str]:
+        """All measurements, with nothing said of the replicate."""
+        return {
+            repr((replicate_of(e.name), e.start, t, column, values[column], sigma[column], signs[column]))
+            for e in experiments
+            if e.sigma is not None and e.censored is not None
+            for t, values, sigma, signs in zip(e.times, e.values, e.sigma, e.censored, strict=True)
+            for column in range(2)
+            if not np.isnan(values[column])
+        }
+
+    whole = read(tmp_path, text)
+    for seed in range(20):
+        mixed = np.random.default_rng(seed).permutation(rows).tolist()
+        found = read(tmp_path, "\n".join([header, *mixed]))
+        assert cells(found) == cells(whole)
+        assert sorted(e.name for e in found) == ["A", "A#2", "A#3", "B"]
+        assert all((np.diff(e.times) > 0).all() for e in found)
+
+
+def test_series_one_below_the_other_without_a_name_are_replicates(tmp_path: Path) -> None:
+    notes = list[str]()
+    found = read(tmp_path, "time,x,y\n" + "0,1,2\n1,3,4\n2,5,6\n" * 3, notes=notes)
+    assert plain(found) == [(name, [0, 1, 2], [[1, 2], [3, 4], [5, 6]], 0) for name in ("1", "1#2", "1#3")]
+    assert notes == [
+        f"{tmp_path / 'd.csv'}: times come again, and no column names the experiments: read as 3 replicates of one"
+        " (data.experiment names the column that tells experiments apart)"
+    ]
+
+
+def test_rows_in_order_draw_no_note(tmp_path: Path) -> None:
+    notes = list[str]()
+    read(tmp_path, "experiment,time,x,y\nb,0,1,2\na,0,3,4\nb,1,5,6\na,0.5,7,8\n", notes=notes)
+    read(tmp_path, "time,observable,value\n0,x,1\n1,x,2\n0,y,5\n2,y,6\n", notes=notes)
+    assert not notes
+
+
+def test_decimal_commas_between_semicolons(tmp_path: Path) -> None:
+    text = "\ufefftime;x;y;x_sigma;comment\n0;3,069;<0,5;1e-1;see p. 3\n1,5;,5;-1,5e3;,25;a,b\n2;;7;;\n"
+    (one,) = read(tmp_path, text)
+    assert one.times.tolist() == [0, 1.5, 2]
+    np.testing.assert_array_equal(one.values, [[3.069, 0.5], [0.5, -1500], [np.nan, 7]])
+    assert one.censored is not None
+    assert one.censored.tolist() == [[0, -1], [0, 0], [0, 0]]
+    assert one.sigma is not None
+    np.testing.assert_array_equal(one.sigma[:, 0], [0.1, 0.25, np.nan])
+    rows = "".join(f"{i},5;{i};{i},25\n" for i in range(100_000))  # more than one block
+    (one,) = read(tmp_path, "time;x;y\n" + rows)
+    np.testing.assert_array_equal(one.times, np.arange(100_000) + 0.5)
+    np.testing.assert_array_equal(one.values[:, 1], np.arange(100_000) + 0.25)
+    with pytest.raises(DataError, match=r"d.csv:2, column time: '0,5' has a decimal comma, and '3.5' .line 100002. a"):
+        read(tmp_path, "time;x;y\n" + rows + "100000,5;3.5;1\n")
+
+
 @pytest.mark.parametrize(
     ("name", "base"),
     [("A", "A"), ("A#2", "A"), ("a#b", "a#b"), ("#2", "#2"), ("A#1#3", "A#1"), ("A#²", "A#²")],

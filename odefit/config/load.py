@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import difflib
-import types
-import typing
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from odefit.config.fields import Section
 from odefit.config.schema import Config
-from odefit.config.source import Source, apply_overrides, read_yaml
+from odefit.config.sentences import sentence
+from odefit.config.source import OVERRIDE, Source, apply_overrides, from_mapping, read_yaml
 from odefit.config.tree import one_line
 from odefit.errors import ConfigError, Fault
 
 MAX_FAULTS = 50
 MAX_KEY = 60
+KEY = "[key]"
+"""What pydantic adds to the location of a key that is itself at fault."""
 
 
 @dataclass(frozen=True)
 class LoadedConfig:
     """A config, and where it came from: for relative paths and for errors found later.
 
-    `folder` is what relative paths in the config start from.
+    `folder` is what relative paths in the config start from. A config without a file is called `fit.yaml`, here.
     """
 
     config: Config
@@ -42,10 +42,18 @@ class LoadedConfig:
         return place(self.source, keys)
 
 
-def load_config(path: Path | str, overrides: Sequence[str] = ()) -> LoadedConfig:
-    """Read, override (`fit.starts=50`) and check a config. Raises ConfigError with all its faults."""
-    path = Path(path)
-    source = apply_overrides(read_yaml(path), list(overrides))
+def load_config(config: os.PathLike[str] | str | Mapping[str, Any], overrides: Sequence[str] = ()) -> LoadedConfig:
+    """Read, override (`fit.starts=50`) and check a config. Raises ConfigError with all its faults.
+
+    config: the YAML file, or what would stand in it as a mapping; paths are then relative to the current folder.
+    """
+    if isinstance(config, Mapping):
+        source, path = from_mapping(config), Path("fit.yaml")
+    elif isinstance(config, str | os.PathLike):
+        source, path = read_yaml(Path(config)), Path(config)
+    else:
+        raise ConfigError("config", f"must be the path of a YAML file, or a mapping (got {type(config).__name__})")
+    source = apply_overrides(source, overrides)
     return LoadedConfig(validate(source), source, path)
 
 
@@ -57,9 +65,12 @@ def validate(source: Source) -> Config:
 
 
 def place(source: Source, keys: tuple[str | int, ...]) -> str:
-    """Where a key stands, and its name: once is enough where an override names it already."""
-    where = source.where(keys)
-    return where if where.startswith("--set") else f"{where}  {dotted(keys)}".rstrip()
+    """Where a key stands, and its name: only the rest of it where an override names the beginning."""
+    where, name = source.where(keys), dotted(keys)
+    if where.startswith(OVERRIDE):
+        begun = where.removeprefix(OVERRIDE)
+        return f"{where}  {name[len(begun) + 1 :]}" if name.startswith(f"{begun}.") else where
+    return f"{where}  {name}".strip()
 
 
 def dotted(keys: Sequence[str | int]) -> str:
@@ -74,13 +85,16 @@ def _key(key: str | int) -> str:
 def _faults(error: ValidationError, source: Source) -> list[Fault]:
     faults: dict[Fault, None] = {}
     items = error.errors(include_url=False, include_context=True)
+    # What stands at a key that is no name is not worth a second fault.
+    nameless = {item["loc"][:-1] for item in items if item["loc"][-1:] == (KEY,)}
+    items = [item for item in items if item["loc"][-1:] == (KEY,) or item["loc"] not in nameless]
     for done, item in enumerate(items):
         if len(faults) == MAX_FAULTS:
             faults[Fault(source.name, f"and about {len(items) - done} more")] = None
             break
         keys = _keys(item["loc"], source.data, item["type"] == "missing")
-        sentence = _sentence(item, keys, _value_at(source.data, keys))
-        faults[Fault(place(source, keys), one_line(sentence))] = None
+        what = sentence(item, keys, _value_at(source.data, keys))
+        faults[Fault(place(source, keys), one_line(what))] = None
     return list(faults)
 
 
@@ -103,81 +117,3 @@ def _value_at(data: Any, keys: Sequence[str | int]) -> Any:
         except (KeyError, IndexError, TypeError):
             return None
     return data
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _sentence(item: Any, keys: tuple[str | int, ...], value: Any) -> str:
-    kind, context = item["type"], item.get("ctx", {})
-    bounds = {
-        "greater_than": "must be greater than {gt:g}",
-        "greater_than_equal": "must be at least {ge:g}",
-        "less_than": "must be less than {lt:g}",
-        "less_than_equal": "must be at most {le:g}",
-    }
-    if kind == "extra_forbidden":
-        known = _known_keys(keys[:-1])
-        close = difflib.get_close_matches(str(keys[-1]), known, n=1)
-        hint = f"did you mean '{close[0]}'?" if close else f"known here: {', '.join(known)}"
-        return f"unknown key; {hint}"
-    if kind == "missing":
-        return "missing; this key is required"
-    if kind in bounds:
-        return f"{bounds[kind].format(**context)} (got {_shown(value)})"
-    if kind == "literal_error":
-        return f"must be one of {context['expected']} (got {_shown(value)})"
-    if kind == "value_error":
-        return str(context["error"])
-    if kind == "string_pattern_mismatch" and any(sign in str(keys[-1]) for sign in "()*/"):
-        return f"{_shown(keys[-1])} is the rest of a formula: one with a comma needs quotes inside of braces {{ }}"
-    if kind in ("too_short", "too_long"):
-        limits = item["ctx"]
-        many = f"at least {limits['min_length']}" if kind == "too_short" else f"at most {limits['max_length']}"
-        return f"must have {many} (got {limits['actual_length']})"
-    if kind == "string_pattern_mismatch":
-        return f"{_shown(keys[-1])} is no valid name: a letter, then letters, digits or _"
-    if kind in ("float_type", "int_type", "float_parsing", "int_from_float"):
-        wanted = "a whole number" if kind.startswith("int") else "a number"
-        return f"must be {wanted} (got {_shown(value)})"
-    if kind == "finite_number":
-        return f"must be a finite number (got {_shown(value)})"
-    if kind == "bool_type":
-        return f"must be true or false (got {_shown(value)})"
-    if kind in ("model_type", "dict_type", "model_attributes_type"):
-        return f"must be a mapping `key: value` (got {_shown(value)})"
-    if kind in ("list_type", "tuple_type"):
-        return f"must be a list in brackets (got {_shown(value)})"
-    if kind == "string_type":
-        return f"must be text (got {_shown(value)})"
-    message: str = item["msg"]
-    return f"{message[0].lower()}{message[1:]} (got {_shown(value)})"
-
-
-def _known_keys(keys: Sequence[str | int]) -> list[str]:
-    """The keys that the section at `keys` may have, found along the annotations of the schema."""
-    annotation: Any = Config
-    for key in keys:
-        section = _section(annotation)
-        if section is not None:
-            field = section.model_fields.get(str(key))
-            annotation = field.annotation if field else None
-        else:
-            annotation = next((a[1] for a in map(typing.get_args, _members(annotation)) if len(a) == 2), None)
-    section = _section(annotation)
-    return list(section.model_fields) if section else []
-
-
-def _members(annotation: Any) -> tuple[Any, ...]:
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        return typing.get_args(annotation)
-    return (annotation,)
-
-
-def _section(annotation: Any) -> type[Section] | None:
-    for member in _members(annotation):
-        if isinstance(member, type) and issubclass(member, Section):
-            return member
-    return None

@@ -6,6 +6,7 @@ complete and explain the keys. Nothing here reads a file or knows a formula.
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
@@ -68,6 +69,28 @@ class WindowsSection(Section):
         return {"points": value} if isinstance(value, list) else value
 
 
+class HorizonSection(Section):
+    """Training on the beginnings of the series first. `[0.1, 0.4]` is short for `{shares: [0.1, 0.4]}`."""
+
+    shares: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1, max_length=20)] = Field(
+        description="of each series' time span: a stage for each number, rising; the whole comes last by itself"
+    )
+    epochs: Annotated[list[Count], Field(min_length=1, max_length=20)] | None = Field(
+        None, description="of each stage; the last number for all that follow"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {"shares": value} if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if any(b <= a for a, b in itertools.pairwise(self.shares)):
+            raise ValueError("shares: must rise from one stage to the next")
+        return self
+
+
 class FitSection(Section):
     """How the parameters are found."""
 
@@ -87,6 +110,9 @@ class FitSection(Section):
         None, description="networks: iterations on the slopes of smoothed data before anything is solved"
     )
     windows: WindowsSection | None = Field(None, description="networks: train on short pieces of the series first")
+    horizon: HorizonSection | None = Field(
+        None, description="networks and adam: train on a growing beginning of the series first"
+    )
     epochs: Count | None = Field(None, description="on the whole series")
     batch_size: Count | None = Field(None, description="adam: experiments per step; default: all")
     learning_rate: Positive | None = Field(None, description="of adam")

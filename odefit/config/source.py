@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from odefit.config.tree import MAX_BYTES, MAX_DEPTH, Node, kind, parse_tree, too_big
+from odefit.config.tree import MAX_BYTES, MAX_DEPTH, Node, kind, one_line, parse_tree, too_big
 from odefit.errors import ConfigError
 
 KeyPath = tuple[str | int, ...]
 
+OVERRIDE = "--set "
 EMPTY = "the file is empty: it needs at least 'model:' and 'data:'"
 
 
@@ -21,7 +22,7 @@ EMPTY = "the file is empty: it needs at least 'model:' and 'data:'"
 class Source:
     """What a YAML file holds: `data` of dict, list, str, int, float, bool and None, and where it stands.
 
-    name: the file as the user called it; overridden: the key paths that `--set` replaced.
+    name: the file as the user called it, empty where there is none; overridden: the key paths that `--set` replaced.
     """
 
     data: dict[str, Any]
@@ -43,8 +44,8 @@ class Source:
         path = tuple(key_path)
         for length in range(len(path), 0, -1):
             if path[:length] in self.overridden:
-                return f"--set {'.'.join(map(str, path[:length]))}"
-        return f"{self.name}:{self.line(path)}"
+                return f"{OVERRIDE}{'.'.join(map(str, path[:length]))}"
+        return f"{self.name}:{self.line(path)}" if self.name else ""
 
 
 def read_yaml(path: Path | str) -> Source:
@@ -93,6 +94,38 @@ def parse_yaml(text: str, name: str) -> Source:
     return Source(root.value, name, root)
 
 
+def from_mapping(config: Mapping[str, Any]) -> Source:
+    """The same for a config that is a mapping already: Python's own or NumPy's numbers, lists, tuples, arrays, paths.
+
+    Raises ConfigError for a key that is no text and for a value that YAML could not hold.
+    """
+    return Source(_plain(config, ()), "", Node(None, 0))
+
+
+def _plain(value: Any, keys: KeyPath) -> Any:
+    """A copy made of what YAML holds."""
+    if callable(getattr(value, "tolist", None)) and getattr(value, "ndim", 2) <= 1:  # NumPy's
+        value = value.tolist()
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if len(keys) > MAX_DEPTH:
+        raise ConfigError(_named(keys[:3]), f"nested more than {MAX_DEPTH} levels deep: write it flatter")
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise ConfigError(_named(keys), f"a key must be text (got {key!r})")
+        return {str(key): _plain(part, (*keys, key)) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part, (*keys, number)) for number, part in enumerate(value)]
+    if isinstance(value, Path):
+        return str(value)
+    raise ConfigError(_named(keys), f"must be what YAML can hold: text, numbers, lists (got {type(value).__name__})")
+
+
+def _named(keys: KeyPath) -> str:
+    return one_line(".".join(map(str, keys)))
+
+
 # -- overriding
 
 
@@ -104,15 +137,23 @@ def apply_overrides(source: Source, assignments: Sequence[str]) -> Source:
     """
     data: dict[str, Any] = source.data
     overridden = set(source.overridden)
+    if isinstance(assignments, str):
+        raise ConfigError(f"{OVERRIDE}{assignments}", f"write a list of overrides: [{assignments!r}]")
     for assignment in assignments:
-        dotted, equals, text = assignment.partition("=")
-        dotted = dotted.strip()
-        if not equals or not dotted:
-            raise ConfigError(f"--set {assignment}", "write key=value, as in --set fit.starts=50")
-        data, path = _set(data, dotted, text)
+        data, path = _set(data, *split_assignment(assignment))
         # What was set below this key before is gone.
         overridden = {p for p in overridden if p[: len(path)] != path} | {path}
     return replace(source, data=data, overridden=frozenset(overridden))
+
+
+def split_assignment(text: str) -> tuple[str, str]:
+    """`fit.starts=50` as key and value. Raises ConfigError."""
+    dotted, equals, value = text.partition("=")
+    dotted = dotted.strip()
+    if not equals or not dotted:
+        example = f"{dotted}=VALUE" if re.fullmatch(r"\w+(\.\w+)*", dotted) else "fit.starts=50"
+        raise ConfigError(f"{OVERRIDE}{text}", f"write key=value in one word, as in --set {example}")
+    return dotted, value
 
 
 def set_key(data: dict[str, Any], dotted_key: str, value_text: str) -> dict[str, Any]:

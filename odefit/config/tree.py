@@ -235,9 +235,22 @@ def _syntax_error(error: yaml.YAMLError, text: str, name: str) -> ConfigError:
         line, column = 1, 1
     meaning = next((said for pattern, said in _MEANINGS if re.search(pattern, problem)), problem)
     lines = text.splitlines()
+    if (dashed := _dashed(error, lines)) is not None:
+        meaning = dashed
     if line <= len(lines) and lines[line - 1][: max(column, 1)].strip(" ").startswith("\t"):
         meaning = _MEANINGS[0][1]
     return ConfigError(f"{name}:{line}", f"{one_line(meaning)} (column {column})")
+
+
+def _dashed(error: yaml.YAMLError, lines: list[str]) -> str | None:
+    """What to do about a key right below an item of a list: where names are expected, dashes are one sign too many."""
+    mark = getattr(error, "context_mark", None)
+    if getattr(error, "context", None) != "while parsing a block collection" or mark is None or mark.line >= len(lines):
+        return None
+    item = re.match(r"\s*-\s+([^\s:]+)\s*:", lines[mark.line])
+    if item is None:
+        return None
+    return f"line {mark.line + 1} begins a list, and this line is none of its items: no dashes, write `{item[1]}: …`"
 
 
 def one_line(text: str) -> str:

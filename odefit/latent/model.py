@@ -35,9 +35,6 @@ FIRST_MISFIT = 0.3
 """Of the refinement, in spreads, before anything is learnt."""
 
 MISFITS = (1e-3, 1.0)
-NORMAL_MEDIAN = 0.6745
-"""The median of |N(0, 1)|."""
-
 MEMORY = 0.05
 """The weight of the latest batch in the running mean of the misfit."""
 
@@ -154,8 +151,8 @@ class LatentODE(nn.Module):
 
     The vector field is the network's divided by `unit`; gaps between points are read in units of `gap`. All of these
     are saved with the weights. sigma is a parameter (its logarithm is) unless it is given. misfit: the refinement's
-    noise level of what is read, in spreads (of series of size 1): from the median of what it leaves unexplained of the
-    series that are trained on. sigma is larger, since it covers what the model misses much later as well.
+    noise level of what is read, in spreads (of series of size 1): the root mean square of what it leaves unexplained of
+    the series that are trained on. sigma is larger, since it covers what the model misses much later as well.
     """
 
     centre: Tensor
@@ -281,17 +278,14 @@ class LatentODE(nn.Module):
     def refine(self, reading: Reading, z: Tensor, stride: int = 1, *, learn: bool = False) -> Tensor:
         """The most probable latent starts [E, Z], sought from z.
 
-        stride: only every so many of the times read count, as much as all. learn: in training: the prior counts for
-        more, and `misfit` is brought up to date.
+        stride: only every so many of the times read count, as much as all. learn: bring `misfit` up to date.
         """
         seen = what_was_read(reading, len(self.centre))
         points = torch.arange(0, len(seen.grid), stride)
         values, mask = seen.values[:, points].unsqueeze(1), seen.mask[:, points].unsqueeze(1)
-        # While the model learns it is trusted less: sigma is the larger of the two.
-        is_exact = not learn and self.options.sigma is None
-        weight = 1.0 if learn else (len(seen.grid) / len(points)) ** 0.5
+        weight = (len(seen.grid) / len(points)) ** 0.5
         size = self.size(reading)
-        sigma = self.noise(size, self.misfit.log() if is_exact else None)
+        sigma = self.noise(size, self.misfit.log() if self.options.sigma is None else None)
 
         def residuals(z: Tensor) -> Tensor:
             states = self.evolve(z.flatten(0, 1), seen.grid[points]).transpose(0, 1)
@@ -300,19 +294,11 @@ class LatentODE(nn.Module):
             return torch.where(mask, weight * r, 0.0).flatten(2)
 
         best, left = most_probable(residuals, z, self.options.refine)
-        if learn:
-            self._learn_misfit(left.reshape(len(z), len(points), -1) * sigma / (self.scale * size), mask.squeeze(1))
+        if learn and self.options.sigma is None:
+            squares = (left.reshape(len(z), len(points), -1) / weight).square().sum(dim=(0, 1))
+            latest = self.misfit * (squares / mask.sum(dim=(0, 1, 2)).clamp(min=1)).sqrt()
+            self.misfit.lerp_(latest.clamp(*MISFITS), MEMORY)
         return best
-
-    def _learn_misfit(self, left: Tensor, mask: Tensor) -> None:
-        """From what a refinement leaves unexplained [E, K, O], in spreads of series of size 1; mask: what was measured.
-
-        By the median, since a series whose start is not found says nothing of the noise.
-        """
-        for column, own in enumerate(self.misfit):
-            part = left[..., column][mask[..., column]].abs()
-            if len(part):
-                own.lerp_((part.median() / NORMAL_MEDIAN).clamp(*MISFITS), MEMORY)
 
 
 def what_was_read(reading: Reading, observables: int) -> Series:

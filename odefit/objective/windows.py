@@ -108,6 +108,15 @@ def part_of(experiment: Experiment, rows: slice) -> Experiment:
     )
 
 
+def beginning(experiment: Experiment, share: float) -> Experiment:
+    """A series until a share of its time span; at least until its second time, and its first measured one."""
+    end = experiment.start + share * (experiment.times[-1] - experiment.start)
+    measured = np.flatnonzero(~np.isnan(experiment.values).all(axis=1))
+    first = int(measured[0]) if len(measured) else 0
+    count = max(int(np.searchsorted(experiment.times, end, side="right")), 2, first + 1)
+    return replace(part_of(experiment, slice(0, count)), start=experiment.start)
+
+
 class RandomWindows:
     """Batches for a training: in each epoch `count` windows, drawn anew from all without replacement."""
 

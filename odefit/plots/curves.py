@@ -13,12 +13,17 @@ from odefit.data.experiments import Experiment, FloatArray
 from odefit.engines.choice import COMPILED
 from odefit.engines.segments import SegmentedEngine
 from odefit.errors import RunError, SolveError
+from odefit.model.system import symbol
 from odefit.objective.likelihood import Likelihood
+from odefit.objective.observation import Noise
 from odefit.objective.problem import Problem
+from odefit.plots.bends import times_at_bends
 from odefit.plots.selection import Group, Quantity
 from odefit.plots.tables import read_covariance
+from odefit.runs.report import bounds_met, estimate_uncertainty
 from odefit.runs.run import Run
 from odefit.uncertainty.bands import Band, prediction_bands
+from odefit.uncertainty.covariance import AnyCovariance, Covariance
 from odefit.uncertainty.degrees import residual_degrees
 
 FINE, FINEST = 400, 2000
@@ -37,7 +42,10 @@ class Truth:
 
 @dataclass(frozen=True)
 class Trace:
-    """One group's curve: times [T], states [T, S], observables [T, O]; start and end: of the experiment itself."""
+    """One group's curve: times [T], states [T, S], observables [T, O]; start and end: of the experiment itself.
+
+    band: of the observables, and behind them of the states `banded`, by position.
+    """
 
     group: Group
     times: FloatArray
@@ -47,11 +55,22 @@ class Trace:
     end: float
     band: Band | None = None
     truth: Truth | None = None
+    banded: tuple[int, ...] = ()
 
     def values(self, quantity: Quantity) -> FloatArray:
         if quantity.observable is not None:
             return self.observables[:, quantity.observable]
         return self.states[:, quantity.state]
+
+    def band_of(self, quantity: Quantity) -> Band | None:
+        """[T] each; None where there is none. That of a state has no noise."""
+        k = quantity.observable
+        if k is None and quantity.state in self.banded:
+            k = self.observables.shape[1] + self.banded.index(quantity.state)
+        if self.band is None or k is None:
+            return None
+        band = self.band
+        return Band(band.low[:, k], band.high[:, k], band.noise_low[:, k], band.noise_high[:, k])
 
     def true_values(self, quantity: Quantity, names: tuple[str, ...]) -> FloatArray | None:
         """names: the observables of the run. The true model may know another set."""
@@ -101,8 +120,13 @@ def points(run: Run, group: Group, quantity: Quantity, limits: tuple[float, floa
     return Points(t, d, error, np.concatenate(exact), held).only(known)
 
 
-def trace(run: Run, groups: Sequence[Group], limits: tuple[float, float] | None) -> list[Trace]:
-    """Solve the fitted model for every group, over the limits or over the data. Raises SolveError, RunError."""
+def trace(
+    run: Run, groups: Sequence[Group], limits: tuple[float, float] | None, banded: Sequence[int] = ()
+) -> list[Trace]:
+    """Solve the fitted model for every group, over the limits or over the data. Raises SolveError, RunError.
+
+    banded: positions of states that have a band, too.
+    """
     check_solvable(run)
     rows = [group.members[0] for group in groups]
     problem = restricted(run.assembly.problem, rows)
@@ -116,12 +140,16 @@ def trace(run: Run, groups: Sequence[Group], limits: tuple[float, float] | None)
         wanted = [_own_steps(run.measured[row], steps, high) for row, (_, high) in zip(rows, spans, strict=True)]
     experiments = tuple(run.measured[row].at(t) for row, t in zip(rows, wanted, strict=True))
     states = problem.states(run.theta, experiments)
+    if is_compiled(run):
+        wanted = fine = [np.union1d(t, times_at_bends(t, y, FINEST)) for t, y in zip(wanted, states, strict=True)]
+        experiments = tuple(run.measured[row].at(t) for row, t in zip(rows, wanted, strict=True))
+        states = problem.states(run.theta, experiments)
     observed = problem.observe(run.theta, experiments, states)
     truths = _truths(run, rows, fine)
-    bands = _bands(run, problem, experiments)
-    traces = [
-        Trace(*parts) for parts in zip(groups, wanted, states, observed, starts, ends, bands, truths, strict=True)
-    ]
+    bands = _bands(run, with_states(problem, banded), experiments)
+    whose = [tuple(banded)] * len(rows)
+    parts = zip(groups, wanted, states, observed, starts, ends, bands, truths, whose, strict=True)
+    traces = [Trace(*part) for part in parts]
     return [_cut(trace, low) for trace, (low, _) in zip(traces, spans, strict=True)]
 
 
@@ -140,6 +168,21 @@ def _cut(trace: Trace, low: float) -> Trace:
     )
 
 
+def held_inputs(run: Run, traces: Sequence[Trace]) -> list[str]:
+    """Which inputs end before a curve does, in a sentence each. Steps do not: each lasts until the next."""
+    notes = []
+    for name in run.assembly.problem.engine.system.inputs:
+        ends = set()
+        for one in traces:
+            known = run.measured[one.group.members[0]].inputs[name]
+            if known.knots[-1] < one.times[-1] and known.coefficients[:, 1:].any():
+                ends.add(float(known.knots[-1]))
+        if ends:
+            when = f"{ends.pop():g}" if len(ends) == 1 else "its end"
+            notes.append(f"after {when} the input {name} is held at its last value")
+    return notes
+
+
 def check_solvable(run: Run) -> None:
     """Raises RunError where the run has no estimates to solve its model with."""
     if not np.isfinite(run.theta).all():
@@ -151,6 +194,24 @@ def restricted(problem: Problem, rows: Sequence[int]) -> Problem:
     chosen = list(rows)
     binding = replace(problem.binding, index=problem.binding.index[chosen], constant=problem.binding.constant[chosen])
     return replace(problem, experiments=tuple(problem.experiments[row] for row in chosen), binding=binding)
+
+
+def is_compiled(run: Run) -> bool:
+    """Whether a second solution at more times costs next to nothing."""
+    return run.assembly.networks is None and run.assembly.problem.engine.options.method in ("auto", *COMPILED)
+
+
+def with_states(problem: Problem, states: Sequence[int]) -> Problem:
+    """The same with some of its states as observables behind its own, by a name that no user can write."""
+    if not states:
+        return problem
+    observation = problem.observation
+    system = observation.system
+    more = {f"{name}@state": symbol(name) for name in (system.states[k] for k in states)}
+    # What is not measured has no noise that could be known.
+    noise = {**observation.noise, **dict.fromkeys(more, Noise("gaussian", None))}
+    extended = replace(system, observables={**system.observables, **more})
+    return replace(problem, observation=replace(observation, system=extended, noise=noise))
 
 
 def _span(experiment: Experiment, end: float, limits: tuple[float, float] | None) -> tuple[float, float]:
@@ -253,20 +314,27 @@ def _truths(run: Run, rows: Sequence[int], times: Sequence[FloatArray]) -> list[
 def _bands(run: Run, problem: Problem, experiments: Sequence[Experiment]) -> list[Band | None]:
     """95 % bands, where there is a covariance and the engine gives sensitivities.
 
-    A parameter at its bound is taken as known, as its covariance was; one that the data do not determine
-    leaves no band wherever a prediction depends on it.
+    A parameter at its bound is taken as known, as its covariance was. There is no band where a prediction depends on
+    what the data do not determine.
     """
     none: list[Band | None] = [None] * len(experiments)
-    covariance = read_covariance(run)
-    if covariance is None or run.assembly.networks is not None:
+    matrix = read_covariance(run)
+    if matrix is None or run.assembly.networks is not None:
         return none
     names = problem.table.estimated_names
     bound = np.array([run.result.estimates[name].at_bound is not None for name in names], dtype=bool)
-    covariance[bound, :] = 0.0
-    covariance[:, bound] = 0.0
-    degrees = residual_degrees(Likelihood(run.assembly.problem), ~bound)
+    likelihood = Likelihood(run.assembly.problem)
+    covariance: AnyCovariance = Covariance(names, matrix, {})
+    # The table may not tell of all parameters, nor of combinations of those that are not determined.
+    if len(matrix) < len(names) or np.isnan(np.diag(matrix)[~bound]).any():
+        u = run.assembly.problem.table.search(run.theta)
+        found = estimate_uncertainty(likelihood, u, bounds_met(run.assembly.problem, run.theta))
+        if found is None:
+            return none
+        covariance = found.full
+    degrees = residual_degrees(likelihood, ~bound)
     try:
-        return list(prediction_bands(problem, run.theta, covariance, experiments, degrees=degrees))
+        return list(prediction_bands(problem, run.theta, covariance.known(bound), experiments, degrees=degrees))
     except SolveError:
         # The curve itself was solved: the picture is worth more than its band.
         return none

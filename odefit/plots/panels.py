@@ -161,13 +161,10 @@ def _range(panel: Panel, measured: Sequence[Points], log: bool, names: tuple[str
     if not len(values):
         return 0.0, 1.0
     low, high = float(values.min()), float(values.max())
-    if trace.band is not None:
+    bands = [band for q in panel.quantities if (band := trace.band_of(q)) is not None]
+    if bands:
         room = BAND_SHARE * (high - low)
-        columns = [q.observable for q in panel.quantities if q.observable is not None]
-        band = trace.band
-        wide = np.concatenate(
-            [scaled(b[:, columns].ravel()) for b in (band.low, band.high, band.noise_low, band.noise_high)]
-        )
+        wide = np.concatenate([scaled(b) for x in bands for b in (x.low, x.high, x.noise_low, x.noise_high)])
         if len(wide):
             return max(low - room, min(low, float(wide.min()))), min(high + room, max(high, float(wide.max())))
     return low, high

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
+import sympy as sp
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from odefit.data.experiments import FloatArray
+from odefit.engines.segments import SegmentedEngine
 from odefit.model.functions import numpy_function
-from odefit.model.system import TIME, symbol
+from odefit.model.system import TIME
 from odefit.plots import style
-from odefit.plots.curves import FINE, Trace
+from odefit.plots.bends import times_at_bends
+from odefit.plots.curves import FINE, FINEST, Trace, held_inputs, is_compiled
 from odefit.plots.selection import Quantity, Selection, title_of
 from odefit.runs.run import Run
 
@@ -25,6 +28,10 @@ NAMED = 4
 IN_SPACE = 3
 """So many trajectories in three dimensions; where there are more, which would be a tangle, the first."""
 FIELD_GRID = 60
+ROUNDING = 1e-6
+"""What is below 0 by this share of its largest value only is no news of the solver's."""
+HEADS = 7
+"""Arrow heads of the field along each axis."""
 
 
 def draw_phase(run: Run, selection: Selection, traces: Sequence[Trace]) -> Figure:
@@ -32,11 +39,11 @@ def draw_phase(run: Run, selection: Selection, traces: Sequence[Trace]) -> Figur
     axes = selection.plane[:3]
     shown = list(traces if len(axes) == 2 or len(selection.groups) <= IN_SPACE else traces[:1])
     left_out = len(selection.groups) - len(shown)
-    note = ""
+    notes = held_inputs(run, shown)
     if left_out:
         what = "the first experiment" if len(shown) == 1 else f"the first {len(shown)} experiments"
-        note = f"{what} of {len(selection.groups)}"
-    fig = style.figure(5.2, 4.6, title_of(run), note)
+        notes.insert(0, f"{what} of {len(selection.groups)}")
+    fig = style.figure(5.2, 4.6, title_of(run), "; ".join(notes))
     ax: Any = fig.add_subplot() if len(axes) == 2 else _space(fig)
     for k, trace in enumerate(shown):
         _draw_trajectory(ax, run, selection, trace, axes, _inks(k, len(shown)))
@@ -85,7 +92,7 @@ def _inks(k: int, n: int) -> Inks:
 def _draw_trajectory(
     ax: Any, run: Run, selection: Selection, trace: Trace, axes: Sequence[Quantity], inks: Inks
 ) -> None:
-    times, paths = _smooth(trace.times, np.stack([_state_values(trace, q) for q in axes]))
+    times, paths = _smooth(run, trace.times, np.stack([_state_values(trace, q) for q in axes]))
     low = selection.limits[0] if selection.limits else times[0]
     within = (times >= low) & (times <= trace.end)
     beyond = (times >= max(low, trace.end)) if times[-1] > trace.end else np.zeros_like(within)
@@ -127,13 +134,18 @@ def _draw_measured(ax: Any, measured: FloatArray, colour: str) -> None:
     )
 
 
-def _smooth(times: FloatArray, paths: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The few points of a fixed-step solver, joined by a cubic spline: straight lines would show its steps."""
-    if not 4 <= len(times) < FINE or not np.isfinite(paths).all():
+def _smooth(run: Run, times: FloatArray, paths: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The points of a solver that is not asked for more, joined by a cubic spline: straight lines would show its steps.
+
+    Where states may jump only the few points of a fixed-step solver are, whose answer is one of its steps.
+    """
+    may_jump = isinstance(run.assembly.problem.engine, SegmentedEngine)
+    if is_compiled(run) or len(times) < 4 or not np.isfinite(paths).all() or (may_jump and len(times) >= FINE):
         return times, paths
     from scipy.interpolate import CubicSpline
 
-    fine = np.unique(np.concatenate([times, np.linspace(times[0], times[-1], 4 * FINE)]))
+    even = np.linspace(times[0], times[-1], 4 * FINE if len(times) < FINE else 2)
+    fine = np.unique(np.concatenate([times, even, times_at_bends(times, paths.T, FINEST)]))
     return fine, CubicSpline(times, paths, axis=1)(fine)
 
 
@@ -174,42 +186,91 @@ def _draw_arrow(ax: Axes, path: FloatArray, colour: str) -> None:
     if not way[-1] > 0:
         return
     k = int(np.clip(np.searchsorted(way, 0.25 * min(way[-1], 4.0)), 1, path.shape[1] - 1))
-    ax.annotate(
-        "",
-        xy=tuple(path[:, k]),
-        xytext=tuple(path[:, k - 1]),
-        arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 0, "mutation_scale": 13, "shrinkA": 0, "shrinkB": 0},
-        zorder=5,
-    )
+    _draw_head(ax, path[:, k], path[:, k - 1], colour, 13, zorder=5)
 
 
 def _draw_field(ax: Axes, run: Run, traces: Sequence[Trace], axes: Sequence[Quantity]) -> None:
-    """Stream lines of f, for two autonomous equations that are the same in every experiment shown."""
-    system = run.assembly.problem.engine.system
-    order = [q.state for q in axes]
-    if not system.is_mechanistic or len(system.states) != 2 or sorted(o for o in order if o is not None) != [0, 1]:
+    """Stream lines of f, where there is one field for all that is shown."""
+    order = [q.state for q in axes if q.state is not None]
+    field = _field(run, traces) if sorted(order) == [0, 1] else None
+    if field is None:
         return
-    used = set().union(*(f.free_symbols for f in system.rhs))
-    if symbol(TIME) in used:
-        return
-    local = run.assembly.problem.binding.local(run.theta)[[t.group.members[0] for t in traces]]
-    columns = [k for k, name in enumerate(system.parameters) if symbol(name) in used]
-    if (local[:, columns] != local[:1, columns]).any():
-        return
-    x, y = (np.linspace(*limits, FIELD_GRID) for limits in (ax.get_xlim(), ax.get_ylim()))
+    limits = [
+        _where_it_lives(traces, q, run.observables, span)
+        for q, span in zip(axes, (ax.get_xlim(), ax.get_ylim()), strict=True)
+    ]
+    x, y = (np.linspace(*ends, FIELD_GRID) for ends in limits)
     grid = np.meshgrid(x, y)
-    states = grid if order == [0, 1] else grid[::-1]
-    p = local[0, : len(system.parameters)]
-    slopes = numpy_function(list(system.rhs), (*system.states, *system.parameters))(*states, *p)
-    u, v = (
-        np.broadcast_to(np.asarray(s, dtype=np.float64), grid[0].shape)
-        for s in (slopes[k] for k in order if k is not None)
-    )
+    slopes = field(*(grid if order == [0, 1] else grid[::-1]))
+    u, v = (np.broadcast_to(np.asarray(slopes[k], dtype=np.float64), grid[0].shape) for k in order)
     if not (np.isfinite(u).all() and np.isfinite(v).all()) or not (np.any(u) or np.any(v)):
         return
-    ax.streamplot(x, y, u, v, color=style.LIGHT, linewidth=0.6, density=0.75, arrowsize=0.7, zorder=0)
-    ax.set_xlim(x[0], x[-1])
-    ax.set_ylim(y[0], y[-1])
+    whole = ax.get_xlim(), ax.get_ylim()
+    own = len(ax.patches)
+    lines = ax.streamplot(x, y, u, v, color=style.LIGHT, linewidth=0.6, density=0.75, zorder=0).lines
+    for head in ax.patches[own:]:
+        head.remove()
+    pieces = [np.stack([line[:-1], line[1:]], axis=1) for line in map(np.asarray, lines.get_segments())]
+    _draw_heads(ax, np.concatenate(pieces), x, y)
+    ax.set_xlim(*whole[0])
+    ax.set_ylim(*whole[1])
+
+
+def _draw_heads(ax: Axes, pieces: FloatArray, x: FloatArray, y: FloatArray) -> None:
+    """Arrow heads on stream lines, one in each cell of a lattice, on the piece [N, 2 ends, 2] next to its middle.
+
+    In the middle of each line, where they would stand otherwise, those of parallel lines form a line of their own.
+    """
+    low, size = np.array([x[0], y[0]]), np.array([x[-1] - x[0], y[-1] - y[0]])
+    at = (pieces.mean(axis=1) - low) / size * HEADS
+    cell = np.floor(at).clip(0, HEADS - 1)
+    distance = np.abs(at - cell - 0.5).max(axis=1)
+    taken: set[tuple[float, float]] = set()
+    for k in np.argsort(distance, kind="stable"):
+        place = (float(cell[k, 0]), float(cell[k, 1]))
+        if place in taken or distance[k] > 0.4 or not (pieces[k, 0] != pieces[k, 1]).any():
+            continue
+        taken.add(place)
+        _draw_head(ax, pieces[k, 1], pieces[k, 0], style.LIGHT, 9, zorder=0)
+
+
+def _draw_head(ax: Axes, tip: FloatArray, behind: FloatArray, colour: str, size: float, zorder: float) -> None:
+    looks = {"arrowstyle": "-|>", "color": colour, "lw": 0, "mutation_scale": size, "shrinkA": 0, "shrinkB": 0}
+    ax.annotate("", xy=tuple(tip), xytext=tuple(behind), arrowprops=looks, zorder=zorder)
+
+
+def _field(run: Run, traces: Sequence[Trace]) -> Callable[..., Sequence[Any]] | None:
+    """f of the two states; None unless it is the same at all times and in every experiment shown."""
+    system = run.assembly.problem.engine.system
+    if not system.is_mechanistic or len(system.states) != 2:
+        return None
+    used = {s.name for formula in system.rhs for s in sp.sympify(formula).free_symbols}
+    rows = [t.group.members[0] for t in traces]
+    experiments = [run.measured[row] for row in rows]
+    if TIME in used or any(dose.duration for e in experiments for dose in e.doses):
+        return None
+    names = [name for name in system.inputs if name in used]
+    inputs = [
+        np.concatenate([e.inputs[name](t.times) for e, t in zip(experiments, traces, strict=True)]) for name in names
+    ]
+    local = run.assembly.problem.binding.local(run.theta)[rows, : len(system.parameters)]
+    columns = [k for k, name in enumerate(system.parameters) if name in used]
+    if (local[:, columns] != local[:1, columns]).any() or any(np.ptp(values) > 0 for values in inputs):
+        return None
+    function = numpy_function(list(system.rhs), (*system.states, *system.parameters, *names))
+    known = (*local[0], *(float(values[0]) for values in inputs))
+    return lambda *states: function(*states, *known)
+
+
+def _where_it_lives(
+    traces: Sequence[Trace], quantity: Quantity, names: tuple[str, ...], span: tuple[float, float]
+) -> tuple[float, float]:
+    """The limits of an axis, but from 0 on for what is never negative: a concentration has no field below 0."""
+    curves = [_state_values(trace, quantity) for trace in traces]
+    curves += [true for trace in traces if (true := trace.true_values(quantity, names)) is not None]
+    values = np.concatenate(curves)
+    low, high = span
+    return (max(low, 0.0) if np.nanmin(values) >= -ROUNDING * np.nanmax(np.abs(values)) else low), high
 
 
 def _handles(run: Run, shown: Sequence[Trace], axes: Sequence[Quantity], selection: Selection) -> list[Line2D | Patch]:

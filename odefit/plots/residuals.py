@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from odefit.data.experiments import FloatArray
 from odefit.errors import SolveError
@@ -19,6 +21,8 @@ from odefit.runs.run import Run
 
 MAX_ROWS = 6
 ENVELOPE = 0.95
+QUANTILES = style.GREEN
+"""The colour of residuals that are not those over time."""
 
 
 @dataclass(frozen=True)
@@ -69,21 +73,27 @@ def draw_residuals(run: Run, selection: Selection) -> Figure:
         reach = 1.12 * max(2.6, float(np.abs(np.append(residuals.r, residuals.normal)).max(initial=0.0)))
         _draw_over_time(left, run, selection, residuals, reach)
         left.set_ylabel(style.plain(f"{quantity.name}: residual / σ", 40))
-        _draw_quantiles(right, residuals.normal, reach)
+        own = _differ(residuals)
+        _draw_quantiles(right, residuals.normal, reach, QUANTILES if own else style.BLUE)
+        if own:
+            right.set_ylabel("quantile residual")
         for ax in (left, right):
             style.tidy_ticks(ax.xaxis, most=8 if ax is left else 5)
             style.tidy_ticks(ax.yaxis)
     axes[-1, 0].set_xlabel(time_label(run))
     axes[-1, 1].set_xlabel("normal quantile")
-    style.legend(
-        fig,
-        [
-            style.point_handle("(measured − fitted) / σ", style.BLUE),
-            style.line_handle("±2 σ", style.GREY, dashed=True),
-            style.patch_handle("95 % of normal samples", style.GREY, 0.25),
-        ],
-    )
+    handles: list[Line2D | Patch] = [style.point_handle("(measured − fitted) / σ", style.BLUE)]
+    if any(_differ(residuals) for residuals in found):
+        handles.append(style.point_handle("quantile residual", QUANTILES))
+    handles.append(style.line_handle("±2 σ", style.GREY, dashed=True))
+    handles.append(style.patch_handle("95 % of normal samples", style.GREY, 0.25))
+    style.legend(fig, handles)
     return fig
+
+
+def _differ(residuals: Residuals) -> bool:
+    """Whether the quantile plot shows other numbers than the panel beside it."""
+    return not np.allclose(residuals.r, residuals.normal, rtol=1e-6, atol=1e-6)
 
 
 def _draw_over_time(ax: Axes, run: Run, selection: Selection, residuals: Residuals, reach: float) -> None:
@@ -108,7 +118,7 @@ def _draw_over_time(ax: Axes, run: Run, selection: Selection, residuals: Residua
     ax.set_ylim(-reach, reach)
 
 
-def _draw_quantiles(ax: Axes, r: FloatArray, reach: float) -> None:
+def _draw_quantiles(ax: Axes, r: FloatArray, reach: float, colour: str) -> None:
     """Ordered residuals over the quantiles of the normal distribution, with a pointwise envelope."""
     from scipy.special import betaincinv, ndtri
 
@@ -121,6 +131,6 @@ def _draw_quantiles(ax: Axes, r: FloatArray, reach: float) -> None:
         low, high = (ndtri(betaincinv(k, n + 1 - k, p)) for p in ((1 - ENVELOPE) / 2, (1 + ENVELOPE) / 2))
         ax.fill_between(q, low, high, color=style.GREY, alpha=0.25, linewidth=0)
         size = style.marker_size(n)
-        ax.plot(q, np.sort(r), "o", color=style.BLUE, markersize=size, markeredgewidth=0, rasterized=n > 5000)
+        ax.plot(q, np.sort(r), "o", color=colour, markersize=size, markeredgewidth=0, rasterized=n > 5000)
     ax.set_xlim(-max(2.2, float(q[-1]) * 1.1 if n else 0.0), max(2.2, float(q[-1]) * 1.1 if n else 0.0))
     ax.set_ylim(-reach, reach)

@@ -12,14 +12,16 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from odefit.plots import style
-from odefit.plots.curves import Points, Trace, log_threshold, points
+from odefit.plots.curves import Points, Trace, held_inputs, log_threshold, points
 from odefit.plots.panels import Panel, Plan, plan_panels, share_limits
 from odefit.plots.selection import Selection, time_label, title_of
 from odefit.runs.run import Run
 
 BAND, NOISE_BAND = 0.30, 0.12
-DENSE = 60
-"""With more measurements in a panel, the curve is drawn over them and not below."""
+DENSE, FAINT = 60, 0.3
+"""With more measurements in a panel, the curve is drawn over them and not below, and they are faint."""
+LEGEND_FAINT = 0.45
+"""In the legend a single point stands for many, which cover each other."""
 
 
 def draw_series(run: Run, selection: Selection, traces: Sequence[Trace]) -> Figure:
@@ -27,7 +29,8 @@ def draw_series(run: Run, selection: Selection, traces: Sequence[Trace]) -> Figu
     plan = plan_panels(run, selection, traces)
     rows, columns = plan.shape
     height = 3.8 if len(plan.panels) == 1 else 0.9 + rows * (1.9 if columns > 1 or rows < 4 else 1.5)
-    fig = style.figure(style.WIDTH, height, title_of(run), "; ".join((*plan.notes, *_bandless(run, plan))))
+    notes = (*plan.notes, *_bandless(run, plan), *held_inputs(run, [panel.trace for panel in plan.panels]))
+    fig = style.figure(style.WIDTH, height, title_of(run), "; ".join(notes))
     axes = fig.subplots(rows, columns, squeeze=False)
     shown = [[points(run, panel.trace.group, q, selection.limits) for q in panel.quantities] for panel in plan.panels]
     crowd = max(_crowd(p, panel.trace) for panel, measured in zip(plan.panels, shown, strict=True) for p in measured)
@@ -54,13 +57,13 @@ def _draw_panel(ax: Axes, run: Run, plan: Plan, panel: Panel, measured: Sequence
         ax.axvspan(trace.end, trace.times[-1], color=style.LIGHT, alpha=0.45, linewidth=0, zorder=0)
     for k, (quantity, at) in enumerate(zip(panel.quantities, measured, strict=True)):
         colour, ink, marker = _looks(k, together)
-        if trace.band is not None and quantity.observable is not None:
-            o, band = quantity.observable, trace.band
+        band = trace.band_of(quantity)
+        if band is not None:
             for low, high, alpha in (
                 (band.noise_low, band.noise_high, NOISE_BAND),
                 (band.low, band.high, BAND),
             ):
-                ax.fill_between(trace.times, low[:, o], high[:, o], color=colour, alpha=alpha, linewidth=0, zorder=1)
+                ax.fill_between(trace.times, low, high, color=colour, alpha=alpha, linewidth=0, zorder=1)
         ax.plot(trace.times, trace.values(quantity), color=colour, zorder=3)
         truth = trace.true_values(quantity, run.observables)
         if truth is not None and trace.truth is not None:
@@ -108,7 +111,7 @@ def _draw_markers(ax: Axes, at: Points, ink: str, marker: str, size: float, holl
         "markerfacecolor": "white" if hollow else ink,
         "markeredgecolor": ink if hollow else "white",
         "markeredgewidth": edge,
-        "alpha": 0.3 if dense and not hollow else 1.0,
+        "alpha": FAINT if dense and not hollow else 1.0,
         "zorder": 2 if dense else 5,
     }
     if at.error is None:
@@ -144,11 +147,8 @@ def _y_label(panel: Panel) -> str:
 
 def _bandless(run: Run, plan: Plan) -> list[str]:
     """Why a band is missing, where the data leave a parameter open."""
-    missing = any(
-        p.trace.band is not None and q.observable is not None and np.isnan(p.trace.band.low[:, q.observable]).all()
-        for p in plan.panels
-        for q in p.quantities
-    )
+    bands = [p.trace.band_of(q) for p in plan.panels for q in p.quantities]
+    missing = any(band is not None and np.isnan(band.low).any() for band in bands)
     names = [name for name, e in run.result.estimates.items() if e.reason and not e.at_bound]
     if not missing or not names:
         return []
@@ -164,13 +164,14 @@ def _handles(run: Run, plan: Plan, shown: Sequence[Sequence[Points]], selection:
     if together:
         for k, quantity in enumerate(first.quantities):
             colour, _, marker = _looks(k, together)
-            handles.append(
-                Line2D([], [], color=colour, marker=marker, markersize=4.2, label=style.plain(quantity.name, 30))
-            )
+            seen = any(len(measured[k].t) for measured in shown)
+            looks: dict[str, Any] = {"color": colour, "marker": marker if seen else "", "markersize": 4.2}
+            handles.append(Line2D([], [], label=style.plain(quantity.name, 30), **looks))
     ink, line = (style.GREY, style.GREY) if together else (style.BLACK, style.BLUE)
     every = [p for measured in shown for p in measured]
     if any(((p.side == 0) & ~p.held).any() for p in every):
-        handles.append(style.point_handle("measured", ink))
+        faint = all(len(p.t) > DENSE for p in every if len(p.t))
+        handles.append(style.point_handle("measured", ink, alpha=LEGEND_FAINT if faint else 1.0))
     if any(p.held.any() for p in every):
         handles.append(style.point_handle("held out", ink, hollow=True))
     if any((p.side < 0).any() for p in every):
@@ -178,15 +179,11 @@ def _handles(run: Run, plan: Plan, shown: Sequence[Sequence[Points]], selection:
     if any((p.side > 0).any() for p in every):
         handles.append(style.point_handle("above this limit", ink, marker="^"))
     handles.append(style.line_handle("fitted", line))
-    bands = [
-        (p.trace.band, q.observable)
-        for p in plan.panels
-        for q in p.quantities
-        if p.trace.band and q.observable is not None
-    ]
-    if any(np.isfinite(band.low[:, o]).any() for band, o in bands):
+    bands = [band for p in plan.panels for q in p.quantities if (band := p.trace.band_of(q)) is not None]
+    # A single point, such as a start that is known, is no band.
+    if any(np.isfinite(band.low).sum() > 1 for band in bands):
         handles.append(style.patch_handle("95 % confidence band", line, BAND + NOISE_BAND))
-    if any(np.isfinite(band.noise_low[:, o]).any() for band, o in bands):
+    if any(np.isfinite(band.noise_low).sum() > 1 for band in bands):
         handles.append(style.patch_handle("95 % prediction band", line, NOISE_BAND + 0.06))
     if any(p.trace.true_values(q, run.observables) is not None for p in plan.panels for q in p.quantities):
         handles.append(style.line_handle("true", _truth_ink(together), dashed=True))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -99,9 +100,13 @@ def render(fig: Figure, format: Format) -> bytes:
     return buffer.getvalue()
 
 
+POWER = re.compile(r"\^(?:\((-?\d+)\)|(-?\d+))(?![\w.^(])")
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
 def plain(text: str, length: int = 90) -> str:
-    """Text of the user's as a label: a dollar sign is a dollar sign, and no line is too long."""
-    line = " ".join(text.split())
+    """Text of the user's as a label: a dollar sign is a dollar sign, 10^6 is 10⁶, and no line is too long."""
+    line = POWER.sub(lambda found: (found[1] or found[2]).translate(RAISED), " ".join(text.split()))
     line = line if len(line) <= length else line[: length - 1] + "…"
     return line.replace("$", r"\$")
 
@@ -145,11 +150,11 @@ def line_handle(label: str, color: str, dashed: bool = False) -> Line2D:
     return Line2D([], [], color=color, linestyle="--" if dashed else "-", linewidth=1.4, label=label)
 
 
-def point_handle(label: str, color: str, marker: str = "o", *, hollow: bool = False) -> Line2D:
-    face = "white" if hollow else color
-    return Line2D(
-        [], [], color=color, marker=marker, markerfacecolor=face, markersize=4.2, linestyle="none", label=label
-    )
+def point_handle(label: str, color: str, marker: str = "o", *, hollow: bool = False, alpha: float = 1.0) -> Line2D:
+    looks: dict[str, Any] = {"color": color, "markerfacecolor": "white" if hollow else color, "alpha": alpha}
+    if alpha < 1:
+        looks["markeredgewidth"] = 0
+    return Line2D([], [], marker=marker, markersize=4.2, linestyle="none", label=label, **looks)
 
 
 def patch_handle(label: str, color: str, alpha: float) -> Patch:

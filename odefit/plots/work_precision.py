@@ -19,7 +19,7 @@ from odefit.runs.solvers import ADAPTIVE, COMPILED_FAMILY, FIXED, Comparison, So
 HEIGHT = 3.7
 COLOURS = (*style.COLOURS, style.BLACK, style.GREY)
 LARGEST_ERROR = 10.0
-"""Of relative errors: what errs more is drawn at the edge."""
+"""Of relative errors: what errs more is drawn there, with an arrow to where it lies."""
 
 # Line and markers tell the family also where a method has a single point.
 FILLED = (*style.MARKERS, "X", "p")
@@ -55,14 +55,20 @@ class _Panel:
         pairs = map(self.numbers, rows)
         return [(x, min(y, LARGEST_ERROR)) for x, y in pairs if x is not None and y is not None and y > 0]
 
+    def beyond(self, rows: Iterable[SolverRow]) -> list[float]:
+        """Seconds of what is off the scale."""
+        return [x for x, y in map(self.numbers, rows) if x is not None and y is not None and y > LARGEST_ERROR]
+
 
 def draw_work_precision(comparison: Comparison, title: str) -> Figure:
     """Two panels: seconds and error of a solve, seconds and error of a gradient. Best is the lower left corner."""
-    fig = style.figure(style.WIDTH, HEIGHT, title)
     panels = _panels(comparison)
+    off = any(panel.beyond(comparison.rows) for panel in panels)
+    note = f"↑ off the scale: an error above {LARGEST_ERROR:g}" if off else ""
+    fig = style.figure(style.WIDTH, HEIGHT, title, note)
     axes = fig.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     errors = [y for panel in panels for _, y in panel.points(comparison.rows)] or [1.0]
-    low, high = min(errors) / 3, max(errors) * 3
+    low, high = min(errors) / 3, max(errors) * (20 if off else 3)
     looks = _looks(comparison)
     for ax, panel in zip(axes, panels, strict=True):
         ax.set_xscale("log")
@@ -120,6 +126,9 @@ def _looks(comparison: Comparison) -> dict[str, dict[str, Any]]:
 def _draw_method(ax: Axes, panel: _Panel, rows: list[SolverRow], look: dict[str, Any]) -> None:
     if points := panel.points(rows):
         ax.plot(*zip(*points, strict=True), **look)
+    for x in panel.beyond(rows):
+        place: dict[str, Any] = {"xytext": (0, 2), "textcoords": "offset points", "ha": "center", "va": "bottom"}
+        ax.annotate("↑", (x, LARGEST_ERROR), color=look["color"], fontsize=7, **place)
     for x, y in panel.points(row for row in rows if row.configured):
         ax.plot(x, y, "o", markersize=10, markerfacecolor="none", markeredgecolor=style.BLACK, markeredgewidth=0.9)
 

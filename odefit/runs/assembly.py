@@ -43,6 +43,7 @@ class Assembly:
     which cells of `measured` that is, [T, O] each.
     networks: the torch modules of the system, or None for a mechanistic one.
     derived: the parameters that follow from others by a formula.
+    notes: what a user should know of how the data were read, a sentence each.
     """
 
     loaded: LoadedConfig
@@ -53,6 +54,7 @@ class Assembly:
     held: tuple[Experiment, ...] = ()
     held_out: tuple[NDArray[np.bool_], ...] = ()
     derived: tuple[Derived, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def assemble(
@@ -170,7 +172,7 @@ def _check_training(loaded: LoadedConfig, described: Described, faults: Faults) 
     for key in ("match", "windows"):
         if getattr(section, key) is not None:
             faults.add(loaded.where("fit", key), "is for models with a network; remove it")
-    for key in ("epochs", "loss", "weight_decay", "plot_every"):
+    for key in ("horizon", "epochs", "loss", "weight_decay", "plot_every"):
         if section.method != "adam" and getattr(section, key) is not None:
             what = f"only for `method: adam`, so say that (got `{section.method}`), or for models with a network"
             faults.add(loaded.where("fit", key), what)

@@ -77,6 +77,7 @@ REFUSED: dict[tuple[str, ...], str] = {
     ("fit", "max_iterations"): "it is trained for fit.epochs; set these",
     ("fit", "match"): f"its states are not in the data, so their slopes are not either; {_REMOVE}",
     ("fit", "windows"): "its series are cut by model.latent.starts and model.latent.grow; remove the key",
+    ("fit", "horizon"): "its horizon grows by model.latent.grow; remove the key",
     ("fit", "loss"): f"it is trained by the evidence lower bound; {_REMOVE}",
     ("fit", "weight_decay"): f"its prior on the latent start keeps it simple; {_REMOVE}",
     ("fit", "patience"): f"all epochs are used, and the best is kept; {_REMOVE}",

@@ -56,6 +56,8 @@ GRADIENT_COST = 5.0
 # By how much a solve is expected to take longer at a hundredth of the tolerance, before it is known.
 GROWTH, LEAST_GROWTH, MOST_GROWTH = 3.0, 1.5, 10.0
 TOO_SLOW = "left out: it would take too long"
+SHORT_UNITS = {"evaluations": "evals", "steps": "steps"}
+CONFIGURED = "as configured"
 
 T = TypeVar("T")
 
@@ -105,7 +107,18 @@ class Comparison:
 
     @property
     def caption(self) -> str:
-        """What the errors are measured against, in one sentence."""
+        """What the marks of the table say, a line each, and what the errors are measured against, in a sentence."""
+        return "\n".join([*(f"{mark} {what}" for what, mark in self.marks.items()), self._sentence])
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """remark -> its mark in the table, in the order in which they occur there."""
+        reasons = dict.fromkeys(row.reason for row in self.rows if row.reason)
+        own = {CONFIGURED: "*"} if any(row.configured for row in self.rows) else {}
+        return own | {reason: str(k) for k, reason in enumerate(reasons, 1)}
+
+    @property
+    def _sentence(self) -> str:
         text = f"Errors are relative, against {self.reference}, whose states are exact to {self.uncertainty:.0e}"
         if self.gradient_uncertainty is None:
             return f"{text}; the states depend on nothing that is estimated, so there is no gradient."
@@ -120,7 +133,7 @@ def compare_solvers(assembly: Assembly, budget: float = BUDGET) -> Comparison:
     """
     if all(e.times[-1] <= e.start for e in assembly.problem.experiments):
         raise ConfigError(assembly.loaded.where("data"), "all measurements are at the start: there is nothing to solve")
-    build: Callable[[], Model] = partial(rebuilt, assembly.loaded, assembly.measured)
+    build: Callable[[], Model] = partial(rebuilt, assembly.loaded, assembly.measured, assembly.described.constants)
     rows: list[SolverRow] = []
     with Bench(build) as bench:
         try:
@@ -138,11 +151,11 @@ def compare_solvers(assembly: Assembly, budget: float = BUDGET) -> Comparison:
     return Comparison(tuple(rows), reference.name, reference.uncertainty, reference.gradient_uncertainty, seconds)
 
 
-def rebuilt(loaded: LoadedConfig, measured: Sequence[Experiment]) -> Model:
+def rebuilt(loaded: LoadedConfig, measured: Sequence[Experiment], constants: Sequence[str]) -> Model:
     """The model anew, from what can be sent to another process."""
     # Its seconds are to be no method's.
     importlib.import_module("odefit.engines.torch_engine")
-    return Model(assemble(loaded, describe_system(loaded), measured))
+    return Model(assemble(loaded, describe_system(loaded, constants), measured))
 
 
 def _reference(bench: Bench, is_mechanistic: bool, seconds: float) -> Reference:
@@ -317,22 +330,23 @@ def _sentence(error: Exception) -> str:
 
 
 def solver_table(comparison: Comparison) -> Table:
-    """The rows as cells of text; a method's name stands where it begins."""
-    header = ("method", "setting", "error", "work", "time", "gradient error", "gradient time", "remark")
+    """The rows as cells of text, for 80 columns; a method's name stands where it begins, a mark of the caption at the
+    end."""
+    header = ("method", "setting", "error", "work", "time", "grad.\nerror", "grad.\ntime", "")
     rows: list[list[str]] = []
     last = ""
     for row in comparison.rows:
-        remark = "; ".join(text for text in ("as configured" if row.configured else "", row.reason) if text)
+        remarks = (CONFIGURED if row.configured else "", row.reason)
         rows.append(
             [
                 "" if row.method == last else row.method,
                 _setting(row),
                 _error(row.error),
-                "" if row.work is None else f"{row.work} {row.unit}",
+                "" if row.work is None else f"{row.work} {SHORT_UNITS[row.unit]}",
                 _duration(row.seconds),
                 _error(row.gradient_error),
                 _duration(row.gradient_seconds),
-                remark,
+                " ".join(comparison.marks[remark] for remark in remarks if remark),
             ]
         )
         last = row.method
@@ -343,8 +357,8 @@ def _setting(row: SolverRow) -> str:
     if row.rtol is not None:
         return f"rtol {row.rtol:.3g}"
     if row.step is not None:
-        return f"step {row.step:.3g}"
-    return "the data's times" if row.family == FIXED and row.configured else ""
+        return f"step {row.step:.2g}"
+    return "data's times" if row.family == FIXED and row.configured else ""
 
 
 def _error(value: float | None) -> str:
@@ -354,4 +368,5 @@ def _error(value: float | None) -> str:
 def _duration(value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:.3g} s" if value >= 1 else f"{value * 1e3:.3g} ms"
+    number, unit = (value, "s") if value >= 1 else (value * 1e3, "ms")
+    return f"{number:.0f} {unit}" if number >= 99.5 else f"{number:.2g} {unit}"

@@ -190,10 +190,14 @@ class Shooting:
 
 @dataclass(frozen=True)
 class Whole:
-    """Every series from its start to its end."""
+    """Every series from its start to its end, or to a share of its time span: a horizon that grows."""
 
     epochs: int
-    name: str = "whole series"
+    share: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return "whole series" if self.share == 1 else f"first {100 * self.share:.3g} %"
 
     def obstacle(self, problem: Problem) -> str | None:
         del problem
@@ -201,6 +205,8 @@ class Whole:
 
     def rounds(self, state: State) -> Iterator[Round]:
         u, experiments = state.module.u, state.problem.experiments
+        if self.share < 1:
+            experiments = tuple(windows.beginning(e, self.share) for e in experiments)
         size = None if state.whole_batch else state.batch_size or len(experiments)
         if state.optimizer == "least_squares":
             every = windows.whole_series(experiments)
@@ -255,17 +261,41 @@ def whole_batch(batches: Iterable[Any], generator: torch.Generator) -> Any:
     return batch
 
 
+@dataclass(frozen=True)
+class HorizonOptions:
+    """Stages on the beginnings of the series.
+
+    shares: of each one's time span, one number per stage, rising; epochs: of each stage (the last number for all that
+        follow), by default what suits the optimizer.
+    """
+
+    shares: tuple[float, ...]
+    epochs: tuple[int, ...] | None = None
+
+
 def stages_of(
-    optimizer: Optimizer, whole: int | None, match: int | None, options: WindowOptions | None
+    optimizer: Optimizer,
+    whole: int | None,
+    match: int | None,
+    options: WindowOptions | None,
+    horizon: HorizonOptions | None = None,
 ) -> Sequence[Stage]:
     """The stages in their order; those that are not wanted are None."""
     stages: list[Stage] = []
     if match:
         stages.append(Matching(match))
     if options is not None:
-        given = options.epochs or EPOCHS[optimizer]
-        epochs = [*given, *[given[-1]] * len(options.points)]
-        stages += [Shooting(n, e, options) for n, e in zip(options.points, epochs, strict=False)]
+        each = _epochs(options.epochs, optimizer, len(options.points))
+        stages += [Shooting(n, e, options) for n, e in zip(options.points, each, strict=True)]
+    if horizon is not None:
+        each = _epochs(horizon.epochs, optimizer, len(horizon.shares))
+        stages += [Whole(e, share) for share, e in zip(horizon.shares, each, strict=True)]
     if whole:
         stages.append(Whole(whole))
     return stages
+
+
+def _epochs(given: tuple[int, ...] | None, optimizer: Optimizer, n: int) -> list[int]:
+    """The epochs of n stages: the last number is for all that follow."""
+    known = given or EPOCHS[optimizer]
+    return [known[min(k, len(known) - 1)] for k in range(n)]

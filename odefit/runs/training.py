@@ -32,7 +32,7 @@ from odefit.runs.found import Found, Table
 from odefit.runs.place import Place
 from odefit.runs.progress import Progress
 from odefit.runs.results import Status
-from odefit.runs.stages import Optimizer, Round, Stage, State, WindowOptions, stages_of, whole_batch
+from odefit.runs.stages import HorizonOptions, Optimizer, Round, Stage, State, WindowOptions, stages_of, whole_batch
 
 LEARNING_RATE = 1e-2
 WHOLE: Mapping[Optimizer, int] = {"adam": 500, "lbfgs": 150, "least_squares": 10}
@@ -61,6 +61,7 @@ class Plan:
     whole: int | None = WHOLE["adam"]
     match: int | None = None
     windows: WindowOptions | None = None
+    horizon: HorizonOptions | None = None
     normalise: bool = False
 
 
@@ -68,7 +69,7 @@ def plan_of(assembly: Assembly) -> Plan:
     """The training that the config asks for, or that suits its network. Raises ConfigError."""
     section = assembly.loaded.config.fit
     if assembly.networks is None:
-        return Plan(whole=section.epochs or WHOLE["adam"])
+        return Plan(whole=section.epochs or WHOLE["adam"], horizon=_horizon(section))
     size = sum(weights.numel() for weights in assembly.networks.parameters())
     optimizer: Optimizer
     if section.method == "auto":
@@ -90,11 +91,18 @@ def plan_of(assembly: Assembly) -> Plan:
         optimizer = "lbfgs"
     windows, match = section.windows, section.match
     options = None if windows is None else WindowOptions(**_window_options(windows))
-    if section.method == "auto" and windows is None and match is None:
+    if section.method == "auto" and windows is None and match is None and section.horizon is None:
         # What did best in benchmarks/windows.py.
         match, options = MATCH, WindowOptions()
     whole = None if windows is not None and not windows.finish else section.epochs or WHOLE[optimizer]
-    return Plan(optimizer, whole, match, options, assembly.loaded.config.model.normalise)
+    return Plan(optimizer, whole, match, options, _horizon(section), assembly.loaded.config.model.normalise)
+
+
+def _horizon(section: FitSection) -> HorizonOptions | None:
+    given = section.horizon
+    if given is None:
+        return None
+    return HorizonOptions(tuple(given.shares), None if given.epochs is None else tuple(given.epochs))
 
 
 def _window_options(windows: WindowsSection) -> dict[str, Any]:
@@ -118,7 +126,7 @@ def train(assembly: Assembly, progress: Progress, plan: Plan | None = None, memo
     state = State(module, generator, section.batch_size, plan.optimizer)
     if plan.normalise:
         set_network_units(problem, networks, state.smoothed)
-    stages = stages_of(plan.optimizer, plan.whole, plan.match, plan.windows)
+    stages = stages_of(plan.optimizer, plan.whole, plan.match, plan.windows, plan.horizon)
     recorder = _Recorder(assembly, module, section.plot_every, progress, len(stages) > 1)
     place = Place(memory or Forgetful(), state, recorder)
     options = replace(adam_options(section), warm_up=WARM_UP if len(stages) > 1 else 0.0)

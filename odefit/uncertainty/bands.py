@@ -102,10 +102,7 @@ class _Known:
         """Of T linear functions of u with `slopes` [T, K] to its components `where` [K] (n: a constant), [T]; NaN where
         one has no variance."""
         real = where < self.n
-        slopes, c = slopes[:, real], self.covariance.part(where[real])
-        lost = np.isnan(np.diag(c))
-        total = np.einsum("ti,ij,tj->t", slopes[:, ~lost], c[np.ix_(~lost, ~lost)], slopes[:, ~lost])
-        return np.where(slopes[:, lost].any(), np.nan, total)
+        return self.covariance.variance(slopes[:, real], where[real])
 
 
 def _noise_widths(noise: Noise, observed: Moments, level: float, q: float) -> tuple[FloatArray, FloatArray]:

@@ -33,15 +33,51 @@ SILENT = "the data do not depend on it"
 
 
 @dataclass(frozen=True)
+class Directions:
+    """What the data determine of combinations of parameters, and what not.
+
+    root: [P, r], so that root @ root.T is the covariance within the directions that are determined. null: [P, k], the
+    other directions, as unit vectors where each column of A has length one. size: [P], one over these lengths; 0 for
+    parameters that are taken as known, NaN for those without a variance at all.
+    """
+
+    root: FloatArray
+    null: FloatArray
+    size: FloatArray
+
+    def variance(self, slopes: FloatArray, columns: IntArray) -> FloatArray:
+        """[T], as of `Covariance`. A part along `null` that is smaller than PARTICIPATES is rounding."""
+        size = self.size[columns]
+        silent = np.isnan(size)
+        scaled = slopes * np.where(silent, 0.0, size)
+        moves = np.linalg.norm(scaled @ self.null[columns], axis=1) > PARTICIPATES * np.linalg.norm(scaled, axis=1)
+        moves |= (slopes[:, silent] != 0).any(axis=1)
+        known: FloatArray = ((slopes @ self.root[columns]) ** 2).sum(axis=1)
+        return np.where(moves, np.nan, known)
+
+    def scaled(self, factor: FloatArray) -> Directions:
+        """With each parameter's error times a factor, [P]: 0 where it is taken as known."""
+        return Directions(self.root * factor[:, None], self.null, np.where(factor == 0, 0.0, self.size))
+
+
+def _variance(slopes: FloatArray, c: FloatArray) -> FloatArray:
+    """[T] from slopes [T, k] and a covariance [k, k], NaN in rows and columns that are not determined."""
+    lost = np.isnan(np.diag(c))
+    total = np.einsum("ti,ij,tj->t", slopes[:, ~lost], c[np.ix_(~lost, ~lost)], slopes[:, ~lost])
+    return np.where(slopes[:, lost].any(), np.nan, total)
+
+
+@dataclass(frozen=True)
 class Covariance:
     """matrix: [P, P] in search space, NaN in rows and columns that are not determined.
 
-    undetermined: name -> why, in a sentence.
+    undetermined: name -> why, in a sentence. directions: what is known of combinations of these.
     """
 
     names: tuple[str, ...]
     matrix: FloatArray
     undetermined: Mapping[str, str]
+    directions: Directions | None = None
 
     @property
     def standard_errors(self) -> FloatArray:
@@ -52,13 +88,23 @@ class Covariance:
         """[k, k] of k of the parameters."""
         return self.matrix[np.ix_(columns, columns)]
 
+    def variance(self, slopes: FloatArray, columns: IntArray) -> FloatArray:
+        """[T] of linear functions of k of the parameters, slopes [T, k]; NaN where one moves along what is not
+        determined."""
+        if self.directions is None:
+            return _variance(slopes, self.part(columns))
+        return self.directions.variance(slopes, columns)
+
     def scaled(self, factor: FloatArray) -> Covariance:
         """With each parameter times a factor, [P]."""
-        return Covariance(self.names, self.matrix * np.outer(factor, factor), self.undetermined)
+        directions = self.directions and self.directions.scaled(factor)
+        return Covariance(self.names, self.matrix * np.outer(factor, factor), self.undetermined, directions)
 
     def known(self, columns: NDArray[np.bool_]) -> Covariance:
         """With some of the parameters, [P], taken as known."""
-        return Covariance(self.names, np.where(columns | columns[:, None], 0.0, self.matrix), self.undetermined)
+        directions = self.directions and self.directions.scaled(np.where(columns, 0.0, 1.0))
+        matrix = np.where(columns | columns[:, None], 0.0, self.matrix)
+        return Covariance(self.names, matrix, self.undetermined, directions)
 
     @property
     def correlation(self) -> FloatArray:
@@ -99,6 +145,10 @@ class ArrowCovariance:
         factor = self.factor[columns]
         return self.inverse.part(columns) * np.outer(factor, factor)
 
+    def variance(self, slopes: FloatArray, columns: IntArray) -> FloatArray:
+        """As of `Covariance`, but NaN for all where any depends on a parameter that is not determined."""
+        return _variance(slopes, self.part(columns))
+
     def scaled(self, factor: FloatArray) -> ArrowCovariance:
         return ArrowCovariance(self.names, self.inverse, self.factor * factor, self.undetermined)
 
@@ -137,6 +187,9 @@ def fisher_covariance(
     undetermined: dict[str, str] = {}
     length = np.linalg.norm(a[:, chosen], axis=0)
     silent = length == 0
+    size = np.full(n, np.nan)
+    size[chosen[~silent]] = 1 / length[~silent]
+    directions = Directions(np.zeros((n, 0)), np.zeros((n, 0)), size)
     for k in chosen[silent]:
         undetermined[names[k]] = SILENT
     chosen, length = chosen[~silent], length[~silent]
@@ -151,11 +204,14 @@ def fisher_covariance(
         for k in np.flatnonzero(lost):
             undetermined[names[chosen[k]]] = _combination(int(k), null, chosen, names)
         root = vt[known].T / s[known] / length[:, None]
+        whole = np.zeros((n, root.shape[1])), np.zeros((n, null.shape[1]))
+        whole[0][chosen], whole[1][chosen] = root, null
+        directions = Directions(*whole, size)
         block = root @ root.T
         block[lost, :] = np.nan
         block[:, lost] = np.nan
         matrix[np.ix_(chosen, chosen)] = block
-    return Covariance(tuple(names), matrix, undetermined)
+    return Covariance(tuple(names), matrix, undetermined, directions)
 
 
 def _of_blocks(a: BlockRows, names: Sequence[str], free: NDArray[np.bool_] | None, tolerance: float) -> ArrowCovariance:
