@@ -18,6 +18,7 @@ import numpy as np
 import yaml
 from hypothesis import strategies as st
 
+from odefit.config.latent import LATENT_ODE
 from odefit.config.load import load_config
 from odefit.data.conditions import read_conditions
 from odefit.data.doses import read_doses
@@ -28,6 +29,7 @@ from odefit.model.derivatives import derivatives
 from odefit.model.formulas import parse_formula
 from odefit.model.functions import numpy_function
 from odefit.runs.fitting import prepare
+from odefit.runs.latent_task import prepare_latent
 
 FILES = {
     "d.csv": "time,x,y\n0,1,2\n1,0.8,\n2,<0.6,1.5\n3,0.5,1.4\n",
@@ -107,7 +109,31 @@ CONFIGS: tuple[dict[str, Any], ...] = (
         "model": {"name": "mlp", "states": ["x", "y"], "hidden": [3, 2], "activation": "tanh", "time_input": True},
         "data": {"csv": "d.csv", "start": 0},
         "solver": {"method": "rk4", "step": 0.5, "dtype": "float32"},
-        "fit": {"method": "adam", "epochs": 2, "learning_rate": 0.01, "gradient_clip": 1.0, "weight_decay": 0.1},
+        "fit": {
+            "method": "adam",
+            "epochs": 2,
+            "learning_rate": 0.01,
+            "gradient_clip": 1.0,
+            "weight_decay": 0.1,
+            "match": 3,
+            "windows": {"points": [2, 3], "random": True},
+            "horizon": {"shares": [0.3], "epochs": [2]},
+        },
+    },
+    {
+        "model": {
+            "name": "latent_ode",
+            "measured": ["x", "y"],
+            "hidden": [4],
+            "latent": {"dimension": 3, "constants": 1, "refine": 1, "observed": 1.0, "own_scale": True, "starts": 2},
+        },
+        "data": {"csv": "many.csv"},
+        "fit": {"method": "adam", "epochs": 2, "batch_size": 2, "schedule": {"kind": "cosine"}},
+    },
+    {
+        "model": {"name": "latent_ode", "measured": ["x", "y"], "latent": {"decoder": [], "times_per_step": 2}},
+        "data": {"spirals": {"series": 4, "times": 5, "end": 3.0, "noise": 0.1, "seed": 1}},
+        "solver": {"method": "rk4", "step": 0.5},
     },
 )
 
@@ -210,6 +236,7 @@ KEYS = (
         "starts",
         "folds",
     ),
+    *("latent", "measured", "spirals", "horizon", "windows", "match", "rate", "refine", "constants", "observed"),
     *("x", "y", "k", "a", "A", "B", "1", "", "é", "\x1b", "a\nb", "<<"),
 )
 Document = dict[str, Any]
@@ -274,7 +301,12 @@ def check_config(document: Document, folder: Path) -> None:
     path = folder / "c.yaml"
     path.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
     try:
-        assembly, _ = prepare(load_config(path))
+        loaded = load_config(path)
+        if loaded.config.model.name == LATENT_ODE:
+            task = prepare_latent(loaded)
+            assert len(task.aside) < len(task.measured)
+            return
+        assembly, _ = prepare(loaded)
     except InputError as error:
         check_faults(error)
         return

@@ -204,7 +204,7 @@ def test_another_fold_does_not_go_on_from_this_one(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
 def test_killed_within_a_fold_it_gives_what_it_would_have_given() -> None:
     script = ROOT / "benchmarks" / "kills.py"
-    command = [sys.executable, str(script), "--problem", "folds", "--kills", "4", "--seed", "1"]
+    command = [sys.executable, str(script), "--problem", "folds", "--kills", "2", "--seed", "1"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     survived, _, kept = done.stdout.partition(" kills survived, ")

@@ -281,7 +281,8 @@ def test_constants_stay_and_the_others_follow_the_gated_field() -> None:
     torch.testing.assert_close(z[..., 2:], z0[:, 2:].expand(3, 6, 3), atol=0, rtol=0)
     f, (s, c) = model.field, z0.split((2, 3), dim=1)
     hidden = torch.nn.functional.silu(f.states(s) + f.shift(c)) * f.gate(c)
-    torch.testing.assert_close(f.given(c)(s), f.layers[0](hidden))
+    linear = torch.einsum("eij,ej->ei", f.matrix(c).reshape(6, 2, 2), s)
+    torch.testing.assert_close(f.given(c)(s), f.layers[0](hidden) + linear)
     h = 1e-4
     later, sooner = (model.evolve(z0, torch.tensor([0.3 + d], dtype=torch.float64))[0] for d in (h, -h))
     slope = (later - sooner)[:, :2] / (2 * h) * model.unit

@@ -124,9 +124,9 @@ def test_a_panel_shows_the_term_where_the_data_have_been(run: Run) -> None:
         return
     selection = select(run, None, None, None, Faults())
     with style.styled():
-        figure = Pictures(run, selection).network()
+        figure = Pictures(run, selection).kinds["network"]()
         # One path for each experiment, and fewer when fewer are asked for.
-        few = Pictures(run, select(run, None, ["a", "b"], None, Faults())).network()
+        few = Pictures(run, select(run, None, ["a", "b"], None, Faults())).kinds["network"]()
     panels = [ax for ax in figure.axes if ax.get_title(loc="left")]
     assert [ax.get_title(loc="left").split("\n")[0] for ax in panels] == ["in dprey/dt:", "in dpredator/dt:"]
     assert {ax.get_xlabel() for ax in panels} == {"prey"}
@@ -180,7 +180,7 @@ def test_points_of_rest_are_minima_or_maxima(direction: str, tmp_path: Path) -> 
     wells, saddle = heights(module, rest), heights(module, np.zeros(2))
     assert (wells < saddle).all() if direction == "descent" else (wells > saddle).all()
     with style.styled():
-        figure = Pictures(run, select(run, None, None, None, Faults())).potential()
+        figure = Pictures(run, select(run, None, None, None, Faults())).kinds["potential"]()
     said = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
     assert ("minimum" if direction == "descent" else "maximum") in said
     levels = levels_of(2.0, direction == "descent")

@@ -11,13 +11,15 @@ import pytest
 import torch
 
 from odefit.config.load import load_config
+from odefit.data.experiments import Experiment
 from odefit.errors import SolveError
 from odefit.objective.training import TrainingObjective
+from odefit.objective.windows import beginning
 from odefit.runs.assembly import Assembly
 from odefit.runs.fitting import prepare
 from odefit.runs.found import Found
 from odefit.runs.progress import Silent
-from odefit.runs.stages import Optimizer, Shooting, State, WindowOptions, growing, shares, stages_of
+from odefit.runs.stages import HorizonOptions, Optimizer, Shooting, State, WindowOptions, growing, shares, stages_of
 from odefit.runs.training import Plan, train
 
 CONFIG = """
@@ -179,3 +181,36 @@ def test_a_training_that_cannot_begin_says_why(tmp_path: Path, monkeypatch: pyte
     found = train(assembled(tmp_path), Silent(), Plan("least_squares", None, None, WINDOWS))
     assert found.status == "failed"
     assert "no longer finite" in found.message
+
+
+def test_a_growing_horizon_takes_the_beginning_of_each_series(tmp_path: Path) -> None:
+    assembly = assembled(tmp_path)
+    u = torch.as_tensor(assembly.problem.table.search(assembly.problem.table.values))
+    module = TrainingObjective(assembly.problem, assembly.networks, "mse", u)  # type: ignore[arg-type]
+    for optimizer in ("adam", "lbfgs", "least_squares"):
+        state = State(module, torch.Generator(), None, optimizer)
+        stages = stages_of(optimizer, 7, None, None, HorizonOptions((0.2, 0.5), (3,)))
+        assert [(s.name, s.epochs) for s in stages] == [("first 20 %", 3), ("first 50 %", 3), ("whole series", 7)]
+        for stage, share in zip(stages, (0.2, 0.5, 1.0), strict=True):
+            (part,) = stage.rounds(state)
+            (batch,) = part.batches
+            for e, own in zip(assembly.problem.experiments, batch.experiments, strict=True):
+                kept = e.times <= e.start + share * (e.times[-1] - e.start)
+                assert own.start == e.start
+                assert own.times.tolist() == e.times[kept].tolist()
+                assert np.array_equal(own.values, e.values[kept], equal_nan=True)
+            # The loss is that of the model itself on what is left.
+            loss = part.module(batch)
+            y = assembly.problem.states(state.theta, tuple(batch.experiments))
+            measured = np.concatenate([e.values for e in batch.experiments])
+            rough = np.nanmean(np.square(np.concatenate(y) - measured))
+            assert float(loss.detach()) == pytest.approx(rough, rel=1e-3)
+
+
+def test_the_beginning_of_a_series_has_something_measured() -> None:
+    values = np.array([[np.nan], [np.nan], [1.0], [2.0]])
+    e = Experiment("a", np.array([1.0, 2.0, 3.0, 9.0]), values, start=0.0)
+    assert beginning(e, 0.01).times.tolist() == [1.0, 2.0, 3.0]
+    assert beginning(e, 0.999).times.tolist() == [1.0, 2.0, 3.0]
+    full = Experiment("b", e.times, np.ones((4, 1)), start=0.0)
+    assert beginning(full, 0.01).times.tolist() == [1.0, 2.0]

@@ -108,9 +108,11 @@ class Encoder(nn.Module):
 
 
 class GatedField(nn.Module):
-    """ds/dt = W2 h(... (a(W s + B c + b) * (G c + g))): a perceptron whose first hidden layer the constants multiply.
+    """ds/dt = A(c) s + W2 h(... (a(W s + B c + b) * (G c + g))): a linear part, whose matrix depends on the constants,
+    and a perceptron whose first hidden layer they multiply.
 
-    s: states [E, Z - constants]; c: constants [E, constants]; a, h: activations.
+    s: states [E, Z - constants]; c: constants [E, constants]; A linear in c; a, h: activations. Around a place of rest
+    every system is linear, and its matrix is what differs from series to series.
     """
 
     def __init__(self, options: LatentOptions) -> None:
@@ -128,6 +130,7 @@ class GatedField(nn.Module):
         self.gate = nn.Linear(options.constants, first)
         with torch.no_grad():
             self.gate.bias.fill_(1.0)
+        self.matrix = nn.Linear(options.constants, n * n)
         widths = [first, *others, n]
         self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in itertools.pairwise(widths))
         self.activation = ACTIVATIONS[options.activation]()
@@ -135,12 +138,13 @@ class GatedField(nn.Module):
     def given(self, constants: Tensor) -> Callable[[Tensor], Tensor]:
         """The vector field of s alone: what depends on the constants is worked out once and for all times."""
         shift, gate, weight = self.shift(constants), self.gate(constants), self.states.weight.T
+        matrix = self.matrix(constants).unflatten(-1, (len(self.states.weight.T), -1))
 
         def field(s: Tensor) -> Tensor:
             h = self.activation(torch.addmm(shift, s, weight)) * gate
             for layer in self.layers[:-1]:
                 h = self.activation(layer(h))
-            ds: Tensor = self.layers[-1](h)
+            ds: Tensor = torch.baddbmm(self.layers[-1](h).unsqueeze(-1), matrix, s.unsqueeze(-1)).squeeze(-1)
             return ds
 
         return field

@@ -147,3 +147,13 @@ class System:
         numbers = {symbol(name): float(value) for name, value in values.items() if name not in (self.rest or {})}
         bound = self.mapped(lambda formula: put_numbers(formula, numbers))
         return replace(bound, parameters=tuple(name for name in self.parameters if symbol(name) not in numbers))
+
+
+def written(formula: sp.Expr, system: System) -> str:
+    """A formula as the user writes it."""
+    calls = {}
+    for call in formula.atoms(NetworkCall):
+        name = call.args[0].name
+        component = f"[{call.args[1]}]" if system.networks[name].outputs > 1 else ""
+        calls[call] = sp.Symbol(f"{name}({', '.join(map(str, call.args[2:]))}){component}")
+    return str(formula.xreplace(calls)).replace("**", "^")

@@ -19,7 +19,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from odefit.data.experiments import FloatArray
 from odefit.model.formulas import free_names
 from odefit.model.functions import torch_function
-from odefit.model.system import TIME, NetworkCall, System, symbol
+from odefit.model.system import TIME, NetworkCall, symbol, written
 from odefit.plots import style
 from odefit.plots.region import Visited, visited
 from odefit.plots.selection import Selection, time_label, title_of
@@ -60,18 +60,8 @@ def terms(run: Run) -> list[Term]:
             names = free_names(summand)
             axes = tuple(name for name in (TIME, *system.states) if name in names)
             if 1 <= len(axes) <= 2 and not names & set(system.inputs) and _is_shared(run, names):
-                found.append(Term(state, summand, axes, text_of(summand, system)))
+                found.append(Term(state, summand, axes, written(summand, system)))
     return found
-
-
-def text_of(formula: sp.Expr, system: System) -> str:
-    """A formula as the user writes it."""
-    calls = {}
-    for call in formula.atoms(NetworkCall):
-        name = call.args[0].name
-        component = f"[{call.args[1]}]" if system.networks[name].outputs > 1 else ""
-        calls[call] = sp.Symbol(f"{name}({', '.join(map(str, call.args[2:]))}){component}")
-    return str(formula.xreplace(calls)).replace("**", "^")
 
 
 def _is_shared(run: Run, names: set[str]) -> bool:

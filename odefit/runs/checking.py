@@ -10,6 +10,7 @@ import numpy as np
 
 from odefit.config.latent import LATENT_ODE
 from odefit.config.load import load_config
+from odefit.model.system import written
 from odefit.objective.blocks import column_lengths
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.parameters import Parameter
@@ -55,7 +56,7 @@ def gradient_lines(config: Path | str, overrides: Sequence[str] = ()) -> list[st
 
 def _equations(described: Described) -> list[str]:
     system = described.system
-    lines = [f"  d{state}/dt = {_text(f)}" for state, f in system.equations.items()]
+    lines = [f"  d{state}/dt = {_text(written(f, system))}" for state, f in system.equations.items()]
     words = {ESTIMATE: "estimated", FIRST: "the first measured row", GIVEN: "from the table of experiments"}
     for state, formula in system.initial.items():
         lines.append(f"  {state}(start) = {words.get(described.initial_kind[state]) or _text(formula)}")
@@ -63,7 +64,7 @@ def _equations(described: Described) -> list[str]:
         other = ", ".join(f"{name} = {_text(f)}" for name, f in system.rest.items())
         lines.append("  from there at rest before the start" + (f", with {other}" if other else ""))
     for event in system.events[:MOST]:
-        changes = ", ".join(f"{state} becomes {_text(f)}" for state, f in event.changes.items())
+        changes = ", ".join(f"{state} becomes {_text(written(f, system))}" for state, f in event.changes.items())
         lines.append(f"  at t = {_text(event.time)}: {changes}")
     return lines
 

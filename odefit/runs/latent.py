@@ -33,6 +33,8 @@ ENOUGH = 0.02
 
 def train_latent(task: LatentTask, path: Path, progress: Progress, checkpoint: Checkpoint) -> LatentRun:
     """Train it, and write the run folder. Raises RunError where that cannot be written, FitError."""
+    for note in task.notes:
+        progress.note(note)
     if any(e.sigma is not None for e in task.measured):
         progress.note("The data give errors of the measurements, which a latent ODE does not use.")
     progress.begin("epochs", task.training.epochs)

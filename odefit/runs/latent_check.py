@@ -20,6 +20,7 @@ def latent_report(loaded: LoadedConfig, name: str) -> str:
     lines = [f"{name}: fine", "", "Model", *_model(task), "", "Measured", *_measured(task)]
     if loaded.config.data.spirals is not None:
         lines += ["", "The series are made up, so the truth is known."]
+    lines += [f"note: {note}" for note in task.notes]
     return "\n".join([*lines, "", "Training", *_training(task)])
 
 
@@ -31,7 +32,7 @@ def _model(task: LatentTask) -> list[str]:
     kept = f", of which {o.constants} keep the value that they have at the start" if o.constants else ""
     moving = o.dimension - o.constants
     field = _layers(moving, *o.hidden, moving)
-    gated = ["  its first hidden layer is multiplied by functions of the constants"] if o.constants else []
+    gated = ["  and a linear part, whose matrix depends on the constants"] if o.constants else []
     own = ["  each series is divided by its own size"] if o.own_scale else []
     return [
         f"  encoder: {o.encoder} recurrent units (GRU) read {read}, backwards: {n_weights(model.encoder):,} weights",

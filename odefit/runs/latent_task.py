@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -90,7 +90,7 @@ class LatentTask:
     """One latent ODE to be trained, or that was.
 
     measured: all series. observed: until which elapsed time the encoder reads; None: everything. validation: which
-    share of the series chooses the best epoch.
+    share of the series chooses the best epoch. notes: what a user should know of how they were read.
     """
 
     loaded: LoadedConfig
@@ -101,6 +101,7 @@ class LatentTask:
     observed: float | None
     validation: float
     dtype: torch.dtype
+    notes: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -126,6 +127,7 @@ def prepare_latent(loaded: LoadedConfig) -> LatentTask:
         return latent_task(loaded, simulate_spirals(loaded).experiments)
     data = loaded.config.data
     assert data.csv is not None  # the schema sees to it
+    notes: list[str] = []
     experiments = read_table(
         loaded.folder / data.csv,
         observables=tuple(loaded.config.model.measured or ()),
@@ -136,8 +138,9 @@ def prepare_latent(loaded: LoadedConfig) -> LatentTask:
         ignore=data.ignore,
         start=data.start,
         where=loaded.where("data", "csv"),
+        notes=notes,
     )
-    return latent_task(loaded, experiments)
+    return replace(latent_task(loaded, experiments), notes=tuple(notes))
 
 
 def refuse(loaded: LoadedConfig) -> None:
