@@ -12,7 +12,9 @@ import odefit
 from odefit.config.hints import meant
 from odefit.config.load import load_config, validate
 from odefit.config.source import apply_overrides, parse_yaml
-from odefit.errors import ConfigError, InputError
+from odefit.data.conditions import read_conditions
+from odefit.data.tables import read_table
+from odefit.errors import ConfigError, DataError, InputError
 from odefit.runs.checking import check
 from odefit.runs.progress import Silent
 
@@ -295,3 +297,19 @@ def test_an_override_in_two_words(folder: Path) -> None:
     code, _, wrong = in_new_python("-m", "odefit.cli", "check", "c.yaml", "--set", "fit.starts", "5")
     assert code == 2
     assert wrong == "error: --set fit.starts: write key=value in one word, as in --set fit.starts=VALUE\n"
+
+
+def test_commas_that_could_part_thousands_are_asked_about(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("time;x\n0;1,234\n1;950\n2;12,400\n")
+    with pytest.raises(DataError, match=r"'1,234' is 1234 or 1\.234: write one of these in the whole file"):
+        read_table(path, observables=("x",))
+    path.write_text("time;x\n0;1,234\n1;0,950\n")
+    assert read_table(path, observables=("x",))[0].values.ravel().tolist() == [1.234, 0.95]
+
+
+def test_a_table_of_experiments_has_points_or_commas(tmp_path: Path) -> None:
+    path = tmp_path / "e.csv"
+    path.write_text("experiment;dose;weight\nA;0,5;1.234\nB;1,5;2.000\n")
+    with pytest.raises(DataError, match=r"'0,5' has a decimal comma"):
+        read_conditions(path)

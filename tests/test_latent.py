@@ -320,6 +320,14 @@ def test_a_given_sigma_is_kept() -> None:
 # The refinement
 
 
+def test_points_that_nearly_coincide_are_averaged() -> None:
+    times = np.array([0.0, 1e-4, 2e-4, 1.0, 1000.0])
+    values = np.array([[5.0], [6.0], [7.0], [1.0], [2.0]])
+    seen = what_was_read(read_backwards(series_of([Experiment("a", times, values, start=0.0)]), 1000.0), 1)
+    assert seen.values.flatten().tolist() == [6.0, 1.0, 2.0]
+    assert seen.mask.all()
+
+
 def test_a_reading_gives_back_what_was_read() -> None:
     _, series = random_series()
     n = series.until(3.0)

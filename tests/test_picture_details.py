@@ -448,3 +448,38 @@ def test_an_error_off_the_scale_has_an_arrow_and_a_word() -> None:
     assert not gradient.texts
     assert "off the scale: an error above 10" in figure.get_suptitle()
     assert calm.get_suptitle() == "All"
+
+
+def test_hundreds_of_parameters_of_which_none_is_shared_have_bands(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        f"{e},{t},{4 * np.exp(-(0.3 + e / 1000) * t) + 0.1 * rng.normal()}" for e in range(310) for t in (0.5, 1, 2, 3)
+    ]
+    (tmp_path / "d.csv").write_text("experiment,time,x\n" + "\n".join(rows) + "\n")
+    (tmp_path / "c.yaml").write_text(
+        "model: {equations: {x: -k*x}, initial: {x: 4}}\nparameters: {k: {value: 0.4, by: experiment}}\n"
+        "data: {csv: d.csv}\nnoise: {x: {sigma: 0.1}}\n"
+    )
+    run = odefit.fit(tmp_path / "c.yaml", out=tmp_path / "run")
+    assert (tmp_path / "run" / "covariance.csv").read_text().strip() == "parameter"
+    [path] = draw(odefit.load_run(tmp_path / "run"), kinds=["time_series"], experiments=["0"])
+    assert path.exists()
+    assert run.result.status == "converged"
+
+
+def test_the_band_of_a_fit_with_a_prior_is_that_of_its_interval(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("time,x\n1,3.1\n2,2.2\n3,1.7\n4,1.2\n5,0.9\n")
+    (tmp_path / "c.yaml").write_text(
+        "model: {equations: {x: -k*x}, initial: {x: 4}}\ndata: {csv: d.csv}\n"
+        "parameters: {k: {value: 0.3, prior: {normal: [0.3, 1]}}}\n"
+    )
+    run = odefit.fit(tmp_path / "c.yaml", out=tmp_path / "run")
+    low, high = run.result.estimates["k"].interval or (0, 0)
+    assert isinstance(run, odefit.Run)
+    [one] = trace(run, chosen(run, None, None).groups, (2.0, 3.0))
+    assert one.band is not None
+    at = int(np.argmin(np.abs(one.times - 2.0)))
+    width = float(one.band.high[at, 0] - one.band.low[at, 0])
+    # To first order; the series starts at its first time, 1.
+    k = run.result.estimates["k"].value
+    assert width == pytest.approx(4 * np.exp(-k) * (high - low), rel=1e-3)

@@ -54,3 +54,30 @@ def test_a_fit_says_that_its_model_misses_something(tmp_path: Path, equation: st
     assert len(said) == int(complains)
     if complains:
         assert said[0].startswith("the residuals of N are not random: 9")
+
+
+def warned(folder: Path, name: str, text: str, rows: list[str]) -> int:
+    (folder / f"{name}.csv").write_text("time,x\n" + "\n".join(rows) + "\n")
+    (folder / f"{name}.yaml").write_text(text + f"data: {{csv: {name}.csv}}\n")
+    run = odefit.fit(folder / f"{name}.yaml", out=folder / name)
+    return sum("not random" in w for w in run.result.warnings)
+
+
+DECAY = "model: {equations: {x: -k*x}, initial: {x: x_start}}\nparameters: {k: 0.1, x_start: 3}\n"
+
+
+def test_the_right_model_is_not_blamed_for_its_noise(tmp_path: Path) -> None:
+    t = np.linspace(0, 30, 120)
+    few, mean = 0, 3 * np.exp(-0.06 * t)
+    for seed in range(6):
+        counts = np.random.default_rng(seed).poisson(mean)
+        rows = [f"{a},{b}" for a, b in zip(t, counts, strict=True)]
+        few += warned(tmp_path, f"counts{seed}", DECAY + "noise: poisson\n", rows)
+    assert few == 0
+    # Half of what is measured lies below the limit.
+    x = 4 * np.exp(-0.3 * t) + 0.3 * np.random.default_rng(1).normal(size=len(t))
+    rows = [f"{a},{b}" if b >= 0.1 else f"{a},<0.1" for a, b in zip(t, x, strict=True)]
+    assert warned(tmp_path, "limits", DECAY, rows) == 0
+    # Nothing is left but the solver's error.
+    rows = [f"{a},{3 * np.exp(-0.2 * a)}" for a in t]
+    assert warned(tmp_path, "exact", DECAY + "noise: {x: {sigma: 0.1}}\n", rows) == 0

@@ -30,16 +30,20 @@ class Decimals:
     """How the decimals of a file are written, as far as it is read: the first cell (line, column, text) of each way.
 
     with_comma: whether they may have a comma, as in a file with semicolons between its cells. It has no points.
+    clear: whether one of the commas cannot part thousands.
     """
 
     with_comma: bool
     comma: tuple[int, str, str] | None = None
     point: tuple[int, str, str] | None = None
+    clear: bool = False
 
     def note(self, cells: list[str], text: str, lines: IntArray, column: str) -> None:
         """text: the cells, joined."""
         if self.comma is None and "," in text:
             self.comma = self._first(cells, lines, column, lambda cell: decimal_comma(cell) is not None)
+        if not self.clear and "," in text:
+            self.clear = any("," in cell and not _looks_like_thousands(cell.strip()) for cell in cells)
         if self.point is None and "." in text:
             self.point = self._first(cells, lines, column, lambda cell: "." in cell and parse_number(cell) is not None)
 
@@ -58,6 +62,17 @@ class Decimals:
             other = f"'{clip(self.point[2])}' (line {self.point[0]}) a decimal point"
             what = f"'{clip(cell)}' has a decimal comma, and {other}; write points in the whole file"
             faults.add(line, column, what)
+        elif self.comma is not None and not self.clear:
+            line, column, cell = self.comma
+            digits = cell.replace(",", "")
+            other = clip(cell.replace(",", "."))
+            faults.add(
+                line, column, f"'{clip(cell)}' is {clip(digits)} or {other}: write one of these in the whole file"
+            )
+
+
+def _looks_like_thousands(cell: str) -> bool:
+    return _THOUSANDS.fullmatch(cell) is not None and not cell.lstrip("+-").startswith("0")
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,9 @@ def read_conditions(path: Path | str, *, experiment: str | None = None, where: s
         faults.add(header.line if experiment is None else lines[experiment], column, what)
 
     experiments = [sheet.labels[at].names[code] for code in sheet.labels[at].codes.tolist()]
-    grid: Grid = {name: _cells(sheet, index, header, experiments, tell) for name, index in position.items()}
+    texts = [text for index in position.values() for text in sheet.labels[index].names]
+    commas = header.delimiter == ";" and not any("." in text and parse_number(text) is not None for text in texts)
+    grid: Grid = {name: _cells(sheet, index, header, experiments, commas, tell) for name, index in position.items()}
     found = _sort_out(tuple(lines), grid, lambda e, column="": place(path, lines[e], column), tell)
     faults.check()
     return found
@@ -112,15 +114,15 @@ def _rows(sheet: Columns, at: int, header: Header, faults: FaultList) -> dict[st
 
 
 def _cells(
-    sheet: Columns, index: int, header: Header, experiments: Sequence[str], tell: Tell
+    sheet: Columns, index: int, header: Header, experiments: Sequence[str], commas: bool, tell: Tell
 ) -> dict[str, float | str]:
     """One column: the filled cells, as numbers where they are. A nan is an empty cell, as in the data.
 
-    Decimals may have commas where semicolons part the cells, and no other number of the column has a point.
+    commas: whether decimals may have them: semicolons part the cells, and no number of the file has a point.
     """
     labels, column = sheet.labels[index], header.names[index]
     mended = [decimal_comma(name) for name in labels.names]
-    if header.delimiter == ";" and not any("." in name and parse_number(name) is not None for name in labels.names):
+    if commas:
         texts = [name if other is None else other for name, other in zip(labels.names, mended, strict=True)]
         mended = [None] * len(texts)
     else:

@@ -306,16 +306,17 @@ class LatentODE(nn.Module):
 
 
 def what_was_read(reading: Reading, observables: int) -> Series:
-    """The measurements of a reading in their order, on the union of their times."""
+    """The measurements of a reading in their order, on the union of their times; the mean of those at the same tick."""
     gaps = reading.inputs[..., -1].to(torch.float64)
     # A point was measured after all the gaps from it to the start.
     times = gaps.flip(1).cumsum(dim=1).flip(1)
     tick = TICK * float(times.max()) or 1.0
     ticks, place = torch.unique((times / tick).round(), return_inverse=True)
     index = place.unsqueeze(-1).expand(*place.shape, observables)
-    values = reading.inputs.new_zeros(len(gaps), len(ticks), observables)
-    mask = values.scatter_add(1, index, reading.inputs[..., observables:-1]) > 0
-    values = values.scatter_add(1, index, reading.inputs[..., :observables])
+    zeros = reading.inputs.new_zeros(len(gaps), len(ticks), observables)
+    count = zeros.scatter_add(1, index, reading.inputs[..., observables:-1])
+    mask = count > 0
+    values = zeros.scatter_add(1, index, reading.inputs[..., :observables]) / count.clamp(min=1)
     # Padding, whose gaps are 0, is at the start, where perhaps nothing was measured.
     used = mask.any(dim=(0, 2))
     return Series(ticks[used] * tick, values[:, used], mask[:, used])

@@ -71,9 +71,11 @@ def read_covariance(run: Run) -> FloatArray | None:
         return None
     names = run.assembly.problem.table.estimated_names
     listed = tuple(rows.header[1:])
-    fits = listed == names or (len(names) > MOST_LISTED and len(listed) > 0 and set(listed) <= set(names))
+    fits = listed == names or (len(names) > MOST_LISTED and set(listed) <= set(names))
     if not fits or tuple(rows.text(0)) != listed:
         raise RunError(rows.path, "is damaged: it does not fit the parameters; fit again")
+    if not listed:
+        return np.zeros((0, 0))
     natural = np.stack([rows.numbers(k + 1) for k in range(len(listed))], axis=1)
     slope = run.assembly.problem.table.natural_slopes(run.theta, listed)
     with np.errstate(all="ignore"):

@@ -80,7 +80,8 @@ def summarise(
     if assembly.networks is None and found.status in ("converged", "stopped"):
         limit = tolerance_limits_optimum(assembly, found.theta)
         warnings += [] if limit is None else [limit]
-        warnings += structure_left(likelihood, u)
+        if limit is None and found.status == "converged":
+            warnings += structure_left(likelihood, u, any(e.standard_error for e in estimates.values()))
         moving = moving_times(problem).sentence if found.status == "stopped" else None
         warnings += [] if moving is None else [moving]
     k = len(table.estimated) + found.n_weights
@@ -135,8 +136,7 @@ def estimate_uncertainty(likelihood: Likelihood, u: FloatArray, bound: NDArray[n
     rtol = problem.engine.options.rtol
     covariance = fisher_covariance(evaluation.A, names, bound == 0, tolerance=max(1e-9, 0.1 * rtol))
     degrees = residual_degrees(likelihood, bound == 0)
-    # A prior's information is no residual, and is not made less by the noise that was estimated.
-    if math.isinf(degrees) or any(p.prior for p in problem.table if p.estimate):
+    if math.isinf(degrees):
         return Uncertainty(covariance, math.inf)
     scale = np.ones(len(names))
     scale[ProfileLikelihood(likelihood).free] = math.sqrt(problem.n_measured / degrees)

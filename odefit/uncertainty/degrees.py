@@ -19,11 +19,15 @@ from odefit.objective.problem import Problem
 def residual_degrees(likelihood: Likelihood, free: NDArray[np.bool_]) -> float:
     """n - p where every noise level is the standard deviation of normal residuals, estimated from them, else infinite.
 
+    Infinite with a prior, too: its information is no residual, and is not made less by the noise that was estimated.
+
     free: [P], False for estimates that lie on a bound. n counts measurements, p the free parameters that are
     no noise levels: the t distribution with n - p degrees is that of an estimate over its standard error.
     """
     profile = ProfileLikelihood(likelihood)
     problem, table = likelihood.problem, likelihood.problem.table
+    if any(p.prior for p in table if p.estimate):
+        return math.inf
     no_level = np.array([table.parameters[table.estimated[k]].role != "noise" for k in profile.free], dtype=bool)
     n, p = problem.n_measured, int(np.count_nonzero(free[profile.free] & no_level))
     normal = family_of("gaussian")

@@ -21,6 +21,9 @@ FEWEST = 10
 """Of fewer pairs nothing is said."""
 RARE = 1e-3
 """As rarely are random residuals called anything else, for each observable."""
+NOTHING = 0.05
+"""Standard deviations of the noise, below which residuals are no noise."""
+SEED = 0
 
 
 @dataclass(frozen=True)
@@ -53,19 +56,26 @@ def neighbours(residuals: FloatArray, owner: NDArray[np.intp]) -> Neighbours:
     return Neighbours(int(together.sum()), int((together & (positive[1:] == positive[:-1])).sum()))
 
 
-def structure_left(likelihood: Likelihood, u: FloatArray) -> list[str]:
-    """A sentence for each observable whose residuals at u [P] are not random; none where the model fails."""
-    residuals = likelihood.residuals(u)
+def structure_left(likelihood: Likelihood, u: FloatArray, has_errors: bool = True) -> list[str]:
+    """A sentence for each observable whose residuals at u [P], an optimum, are not random; none where the model fails.
+
+    Residuals are quantile residuals, which have median 0 whatever the family; those of counts are drawn. Nothing is
+    said of an observable with limits: of its tail the side above the curve is left. Nor of residuals that are next to
+    nothing in units of the noise, and so the solver's. has_errors: whether there are standard errors to speak of.
+    """
+    residuals = likelihood.quantile_residuals(u, np.random.default_rng(SEED))
     if residuals is None:
         return []
     problem = likelihood.problem
     sentences = []
     for name, cells, r in zip(problem.observation.names, likelihood.cells, residuals, strict=True):
+        if cells.censored is not None or np.sqrt(np.mean(np.square(r))) < NOTHING:
+            continue
         found = neighbours(r, problem.owner[cells.rows])
         if not found.is_random:
+            so = ", and the standard errors are too small" if has_errors else ""
             sentences.append(
                 f"the residuals of {name} are not random: {100 * found.agree / found.pairs:.0f} % of neighbours lie "
-                f"on the same side of the curve (chance: 50 %), so the model misses something of its shape, and the "
-                f"standard errors are too small"
+                f"on the same side of the curve (chance: 50 %), so the model misses something of its shape{so}"
             )
     return sentences
