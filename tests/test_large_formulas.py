@@ -166,3 +166,12 @@ def test_an_event_that_comes_again_is_compiled_once() -> None:
     assert found.y[-1, 0] == pytest.approx(expected, rel=1e-5)
     changes = [a for a in calls if len(a[0]) > 1 and x + k in a[0]]
     assert len(changes) == 1
+
+
+def test_a_divisor_is_not_asked_what_sympy_cannot_tell() -> None:
+    text = "x/" + "sinh(sqrt(" * 6 + "x" + "))" * 6
+    value, slope = numpy_function([f := parse_formula(text, ("x",)), *derivatives([f], ("x",))[0]], ("x",))(0.5)
+    h = 1e-6
+    low, high = (float(numpy_function([f], ("x",))(0.5 + d)[0]) for d in (-h, h))
+    assert float(slope) == pytest.approx((high - low) / (2 * h), rel=1e-6)
+    assert 0 < float(value) < 1

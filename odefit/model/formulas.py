@@ -223,7 +223,7 @@ class _Reader:
         while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
             factor = self.number(node.right, depth + 1)
             if isinstance(node.op, ast.Div):
-                if factor.is_zero:
+                if factor == 0:
                     raise self.syntax.error("division by zero", node.right)
                 factor = self.raised(factor, sp.S.NegativeOne, node)
             factors.append(factor)
@@ -245,7 +245,7 @@ class _Reader:
             exponent = sp.Rational(int(2 * float(exponent)), 2)
         if base.is_Number and exponent.is_Number:
             if base.is_Rational and exponent.is_Integer and abs(exponent) <= 64:
-                if base.is_zero and exponent < 0:
+                if base == 0 and exponent < 0:
                     raise self.syntax.error("division by zero", node)
                 return self.finite(base**exponent, node)
             return self.folded(math.pow, "the power", [base, exponent], node)
