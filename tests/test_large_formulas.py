@@ -16,7 +16,7 @@ from odefit.engines.base import SolverOptions
 from odefit.engines.choice import make_engine
 from odefit.engines.diffsl import MAX_OPERATIONS, MAX_UNASKED, TooLarge, diffsl_code, operations, seconds_to_compile
 from odefit.engines.torch_engine import TorchEngine
-from odefit.errors import ConfigError
+from odefit.errors import ConfigError, ModelError
 from odefit.model import operators
 from odefit.model.formulas import parse_formula
 from odefit.model.functions import derivatives, numpy_function, torch_function
@@ -168,10 +168,17 @@ def test_an_event_that_comes_again_is_compiled_once() -> None:
     assert len(changes) == 1
 
 
-def test_a_divisor_is_not_asked_what_sympy_cannot_tell() -> None:
-    text = "x/" + "sinh(sqrt(" * 6 + "x" + "))" * 6
-    value, slope = numpy_function([f := parse_formula(text, ("x",)), *derivatives([f], ("x",))[0]], ("x",))(0.5)
+def test_roots_in_roots_are_limited() -> None:
+    inside = "asin(" + "tanh(sqrt(" * 3 + "x" + "))" * 3 + ")"
+    f = parse_formula(inside, ("x",))
+    value, slope = numpy_function([f, *derivatives([f], ("x",))[0]], ("x",))(0.5)
+    assert 0 < float(value) < 1
     h = 1e-6
     low, high = (float(numpy_function([f], ("x",))(0.5 + d)[0]) for d in (-h, h))
     assert float(slope) == pytest.approx((high - low) / (2 * h), rel=1e-6)
-    assert 0 < float(value) < 1
+    for root in ("sqrt({})", "({})^0.3", "({})^n"):
+        deep = "x"
+        for _ in range(4):
+            deep = root.format(f"1 + tanh({deep})")
+        with pytest.raises(ModelError, match="more than 3 deep in each other"):
+            parse_formula(deep, ("x", "n"))
