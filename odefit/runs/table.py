@@ -128,29 +128,31 @@ class TableBuilder:
         groups: list[str | None] = [None] * len(self.seen)
         if chosen is not None:
             groups = list(self._groups(name, chosen))
+        rows = [name if group is None else f"{name}[{group}]" for group in groups]
+        members: dict[str, list[int]] = {}
+        for k, row in enumerate(rows):
+            members.setdefault(row, []).append(k)
         targets: list[Target] = []
-        for experiment, group in zip(self.seen, groups, strict=True):
+        for experiment, row in zip(self.seen, rows, strict=True):
             if name in experiment.constants:
                 targets.append(experiment.constants[name])
                 continue
-            row = name if group is None else f"{name}[{group}]"
             if row not in self.rows:
-                self.add(row, name, self._default(default, row, groups, name), role, floor)
+                self.add(row, name, self._default(default, members[row]), role, floor)
             targets.append(row)
         self.bound[name] = targets
         if name in self.loaded.config.parameters and not any(isinstance(target, str) for target in targets):
             what = "data.experiments gives a number for it to every experiment; remove one of the two"
             self.faults.add(self.loaded.where("parameters", name), what)
 
-    def _default(self, default: Default, row: str, groups: Sequence[str | None], name: str) -> float | None:
-        """Where a row starts: what the first experiment of its group that knows it says.
+    def _default(self, default: Default, members: Sequence[int]) -> float | None:
+        """Where a row starts: what the first experiment of its group, by position, that knows it says.
 
         Where none does because all are held out, what they measured: there is a fault in that, but another one.
         """
         if not callable(default):
             return default
-        own = [k for k, group in enumerate(groups) if row == (name if group is None else f"{name}[{group}]")]
-        guesses = (default(experiments[k]) for experiments in (self.seen, self.measured) for k in own)
+        guesses = (default(experiments[k]) for experiments in (self.seen, self.measured) for k in members)
         return next((guess for guess in guesses if guess is not None), None)
 
     def _groups(self, name: str, by: str | dict[str, list[str]]) -> list[str]:
