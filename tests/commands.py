@@ -33,6 +33,7 @@ IMPORTS = (
     *("odefit.runs.checking", "odefit.runs.report", "odefit.engines.diffsol_engine"),
 )
 """No torch, pandas or matplotlib: with torch loaded, odefit would spawn its workers instead of forking them."""
+KILLS = Path(__file__).parents[1] / "benchmarks" / "kills.py"
 OFTEN = 0.005
 """Seconds between two looks at a process that is waited for."""
 
@@ -102,8 +103,17 @@ def run(*arguments: str, code: int = 0, before: str = "") -> tuple[str, str]:
 def in_new_python(*arguments: str) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of `python ARGUMENTS`, in a process that has imported nothing."""
     command = [sys.executable, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=_environment())
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=_environment())
     return done.returncode, done.stdout, done.stderr
+
+
+def killed(problem: str, kills: int) -> tuple[int, int]:
+    """Fits of one problem of benchmarks/kills.py, killed so often at least: how many kills were survived, and how many
+    of them left a checkpoint. Fails where a resumed fit differs from one that was left alone."""
+    code, output, errors = in_new_python(str(KILLS), "--problem", problem, "--kills", str(kills), "--seed", "1")
+    assert code == 0, errors
+    survived, _, kept = output.partition(" kills survived, ")
+    return int(survived.split()[-1]), int(kept.split()[0])
 
 
 def _environment() -> dict[str, str]:

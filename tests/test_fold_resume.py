@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from commands import killed
 from network_problems import base_of, neural
 
 from odefit.config.load import load_config
@@ -28,7 +27,6 @@ from odefit.runs.folds import WithinFold, cross_validate, make_folds
 from odefit.runs.progress import Silent
 from odefit.runs.training import train
 
-ROOT = Path(__file__).parents[1]
 CONFIG = """\
 model: {name: mlp, states: [x, y], hidden: [4], activation: tanh, initial: first}
 data:
@@ -203,10 +201,6 @@ def test_another_fold_does_not_go_on_from_this_one(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
 def test_killed_within_a_fold_it_gives_what_it_would_have_given() -> None:
-    script = ROOT / "benchmarks" / "kills.py"
-    command = [sys.executable, str(script), "--problem", "folds", "--kills", "2", "--seed", "1"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    survived, _, kept = done.stdout.partition(" kills survived, ")
-    assert int(survived.split()[-1]) >= 2
-    assert int(kept.split()[0]) >= 1
+    survived, kept = killed("folds", 2)
+    assert survived >= 2
+    assert kept >= 1

@@ -7,7 +7,6 @@ import json
 import math
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from commands import killed
 from scipy.linalg import expm
 from scipy.stats import norm
 
@@ -33,7 +33,6 @@ from odefit.runs.latent_task import common_times, prepare_latent, refuse
 from odefit.runs.progress import Silent
 from odefit.runs.simulation import simulate
 
-ROOT = Path(__file__).parents[1]
 SPIRALS = """\
 title: Little spirals
 model:
@@ -365,11 +364,8 @@ def test_a_changed_config_is_not_resumed(folder: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
 def test_killed_at_random_moments_it_gives_what_it_would_have_given() -> None:
-    script = ROOT / "benchmarks" / "kills.py"
-    arguments = [sys.executable, str(script), "--problem", "latent", "--kills", "2", "--seed", "1"]
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout.partition(" kills survived, ")[0].split()[-1]) >= 2
+    survived, _ = killed("latent", 2)
+    assert survived >= 2
 
 
 # Pictures

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 import os
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sympy as sp
+from commands import killed
 
 import odefit
 from odefit.data.experiments import Experiment, FloatArray
@@ -29,7 +28,6 @@ from odefit.runs.checkpoint import Checkpoint
 from odefit.runs.claim import claim
 from odefit.runs.progress import Silent
 
-ROOT = Path(__file__).parents[1]
 CONFIG = """\
 model: {name: logistic, initial: first}
 data: {csv: d.csv}
@@ -86,13 +84,9 @@ def tables(path: Path | str) -> dict[str, str]:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
 @pytest.mark.parametrize("problem", ["least_squares", "adam"])
 def test_killed_at_random_moments_it_gives_what_it_would_have_given(problem: str) -> None:
-    script = ROOT / "benchmarks" / "kills.py"
-    command = [sys.executable, str(script), "--problem", problem, "--kills", "10", "--seed", "1"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    survived, _, kept = done.stdout.partition(" kills survived, ")
-    assert int(survived.split()[-1]) >= 10
-    assert int(kept.split()[0]) >= 5
+    survived, kept = killed(problem, 10)
+    assert survived >= 10
+    assert kept >= 5
 
 
 # Interruptions

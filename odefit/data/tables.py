@@ -30,7 +30,7 @@ import numpy as np
 from odefit.data.experiments import Experiment
 from odefit.data.faults import FaultList, clip, show, suggest
 from odefit.data.layouts import OBSERVABLE, ONLY, TIME, Layout, Table, arrange, find_layout, replicate_of
-from odefit.data.sheet import read_columns, read_header
+from odefit.data.sheet import Columns, Header, read_columns, read_header
 from odefit.data.writing import check_names, number_cell, write_rows
 from odefit.errors import DataError
 
@@ -84,21 +84,9 @@ def read_table(
         faults.add(header.line, "", "no column names the experiments of data.only; set data.experiment")
     faults.check()
     keep = _Filter(layout, None if only is None else frozenset(only), frozenset(ignore))
-    sheet = read_columns(
-        header,
-        layout.numbers,
-        layout.labels,
-        required={layout.time: "time"},
-        keep=keep if only is not None or ignore else None,
-        censorable=layout.values,
-        faults=faults,
-    )
+    sheet = _read_rows(header, layout, keep, faults)
     if left_out is not None:
         left_out |= {name for name in keep.seen if not keep.wants(name)}
-    for name in sorted(keep.unseen):
-        faults.add(0, "", f"data.only names the experiment '{clip(name)}'; {suggest(name, keep.seen)}")
-    if not sheet.lines.size and not faults.count:
-        faults.add(0, "", "has a header but no data; write one row per time")
     table = arrange(sheet, layout, names, header, faults)
     if notes is not None:
         notes += table.notes
@@ -107,6 +95,24 @@ def read_table(
     found = _experiments(table, start, faults)
     faults.check()
     return found
+
+
+def _read_rows(header: Header, layout: Layout, keep: _Filter, faults: FaultList) -> Columns:
+    """The rows that count. That there are none, or not of every experiment that is wanted, is a fault."""
+    sheet = read_columns(
+        header,
+        layout.numbers,
+        layout.labels,
+        required={layout.time: "time"},
+        keep=keep if keep.only is not None or keep.ignore else None,
+        censorable=layout.values,
+        faults=faults,
+    )
+    for name in sorted(keep.unseen):
+        faults.add(0, "", f"data.only names the experiment '{clip(name)}'; {suggest(name, keep.seen)}")
+    if not sheet.lines.size and not faults.count:
+        faults.add(0, "", "has a header but no data; write one row per time")
+    return sheet
 
 
 class _Filter:

@@ -269,7 +269,7 @@ class _Reader:
         if splits and coefficient not in (1, -1):
             # SymPy would write (2*x)**n as 2**n*x**n, however large: keep the factor a double.
             return self.raised(coefficient, exponent, node) * self.raised(rest, exponent, node)
-        if not exponent.is_Integer and _functions_of_roots(base, {})[0] >= MAX_ROOTS:
+        if not exponent.is_Integer and operators.functions_of_roots(base, {})[0] >= MAX_ROOTS:
             what = f"functions of roots stand more than {MAX_ROOTS} deep in each other: make the inner ones states"
             raise self.syntax.error(what, node)
         return sp.Pow(base, exponent)
@@ -401,16 +401,3 @@ class _Reader:
 
 def _short(number: Any) -> str:
     return f"{float(number):.6g}"
-
-
-def _functions_of_roots(expr: Any, known: dict[Any, tuple[int, bool]]) -> tuple[int, bool]:
-    """On the longest way down: functions of something with a root in it, and whether a root stands above the first."""
-    if not expr.args:
-        return 0, False
-    if expr not in known:
-        below = [_functions_of_roots(arg, known) for arg in expr.args]
-        level, root = max(n for n, _ in below), any(r for _, r in below)
-        if expr.is_Function and root:
-            level, root = level + 1, False
-        known[expr] = level, root or bool(expr.is_Pow and not expr.exp.is_Integer)
-    return known[expr]

@@ -308,3 +308,16 @@ VALUES: Mapping[str, Callable[..., float]] = {
     "Add": lambda *terms: math.fsum(terms),
     "Mul": lambda *factors: math.prod(factors),
 }
+
+
+def functions_of_roots(expr: Any, known: dict[Any, tuple[int, bool]]) -> tuple[int, bool]:
+    """On the longest way down: functions of something with a root in it, and whether a root stands above the first."""
+    if not expr.args:
+        return 0, False
+    if expr not in known:
+        below = [functions_of_roots(arg, known) for arg in expr.args]
+        level, root = max(n for n, _ in below), any(r for _, r in below)
+        if expr.is_Function and root:
+            level, root = level + 1, False
+        known[expr] = level, root or bool(expr.is_Pow and not expr.exp.is_Integer)
+    return known[expr]

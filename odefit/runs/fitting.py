@@ -15,7 +15,6 @@ import numpy as np
 from odefit.config.latent import LATENT_ODE
 from odefit.config.load import LoadedConfig, load_config
 from odefit.data.experiments import Experiment
-from odefit.data.tables import read_table
 from odefit.errors import ConfigError, FitError, SolveError
 from odefit.objective.kind import is_least_squares
 from odefit.runs import folder as files
@@ -27,6 +26,7 @@ from odefit.runs.folds import Fold, cross_validate, make_folds
 from odefit.runs.found import Found
 from odefit.runs.identity import identity_of
 from odefit.runs.log import Logged, run_log
+from odefit.runs.measured import read_measured
 from odefit.runs.progress import Progress, Silent
 from odefit.runs.report import Uncertainty, summarise
 from odefit.runs.results import versions
@@ -155,22 +155,9 @@ def measurements(
         order = [simulated.observables.index(name) for name in names]
         reordered = (replace(e, values=e.values[:, order]) for e in simulated.experiments)
         return tuple(reordered), dict(simulated.truth)
-    assert data.csv is not None  # the schema sees to it
     left_out: set[str] = set()
-    experiments = read_table(
-        loaded.folder / data.csv,
-        observables=names,
-        time=data.time,
-        experiment=data.experiment,
-        columns=data.columns,
-        only=data.only,
-        ignore=data.ignore,
-        start=data.start,
-        where=loaded.where("data", "csv"),
-        left_out=left_out,
-        chosen=loaded.config.model.observables is not None,
-        notes=notes,
-    )
+    chosen = loaded.config.model.observables is not None
+    experiments = read_measured(loaded, names, notes, left_out=left_out, chosen=chosen)
     return under_conditions(loaded, experiments, described.system.states, described.conditions, left_out), None
 
 

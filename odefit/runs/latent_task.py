@@ -22,7 +22,6 @@ from odefit.config.load import LoadedConfig
 from odefit.config.schema import FitSection
 from odefit.data.experiments import Experiment, FloatArray
 from odefit.data.faults import suggest
-from odefit.data.tables import read_table
 from odefit.engines.choice import COMPILED
 from odefit.engines.torch_engine import ADAMS, ADJOINT_ONLY, MAX_STEPS, RUNGE_KUTTA, methods
 from odefit.errors import ConfigError, DataError, Fault, Faults, ModelError
@@ -32,6 +31,7 @@ from odefit.latent.objective import ElboOptions
 from odefit.latent.training import TrainingOptions
 from odefit.model.networks import ACTIVATIONS, MAX_WEIGHTS
 from odefit.model.system import TIME
+from odefit.runs.measured import read_measured
 from odefit.runs.simulation import simulate_spirals
 
 STEPS = 100
@@ -125,21 +125,8 @@ def prepare_latent(loaded: LoadedConfig) -> LatentTask:
     refuse(loaded)
     if loaded.config.data.spirals is not None:
         return latent_task(loaded, simulate_spirals(loaded).experiments)
-    data = loaded.config.data
-    assert data.csv is not None  # the schema sees to it
     notes: list[str] = []
-    experiments = read_table(
-        loaded.folder / data.csv,
-        observables=tuple(loaded.config.model.measured or ()),
-        time=data.time,
-        experiment=data.experiment,
-        columns=data.columns,
-        only=data.only,
-        ignore=data.ignore,
-        start=data.start,
-        where=loaded.where("data", "csv"),
-        notes=notes,
-    )
+    experiments = read_measured(loaded, tuple(loaded.config.model.measured or ()), notes)
     return replace(latent_task(loaded, experiments), notes=tuple(notes))
 
 

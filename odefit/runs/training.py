@@ -13,7 +13,8 @@ from torch import nn
 
 from odefit.config.schema import FitSection, WindowsSection
 from odefit.data.experiments import FloatArray
-from odefit.errors import ConfigError, FitError, SolveError
+from odefit.errors import ConfigError, SolveError
+from odefit.objective.blocks import adjoint, only_columns
 from odefit.objective.kind import is_least_squares
 from odefit.objective.likelihood import Likelihood, ProfileLikelihood
 from odefit.objective.linearised import Linearisation
@@ -33,6 +34,7 @@ from odefit.runs.place import Place
 from odefit.runs.progress import Progress
 from odefit.runs.results import Status
 from odefit.runs.stages import HorizonOptions, Optimizer, Round, Stage, State, WindowOptions, stages_of, whole_batch
+from odefit.uncertainty.covariance import length_in_errors
 
 LEARNING_RATE = 1e-2
 WHOLE: Mapping[Optimizer, int] = {"adam": 500, "lbfgs": 150, "least_squares": 10}
@@ -243,19 +245,12 @@ def distance_from_optimum(likelihood: Likelihood, theta: FloatArray, loss: Loss)
         common = math.sqrt(likelihood.residual_sum(u) / max(likelihood.problem.n_measured, 1))
         scales = {position: common for position in simple if position is not None}
     here = likelihood.assemble(u, moments, scales, derivatives=True, expected=True)
-    try:
-        a = np.asarray(here.A)
-    except FitError:  # too large to be decomposed
-        return None
-    if not math.isfinite(here.value) or not a.size:
+    if not math.isfinite(here.value) or 0 in here.A.shape:
         return None
     low, high = table.search_bounds()
     # A parameter at its bound cannot move; a noise level has no part in a squared-error loss.
-    a = a[:, (u > low) & (u < high)]
-    size = np.linalg.norm(a, axis=0)
-    a = a[:, size > 0] / size[size > 0]
-    left, s, _ = np.linalg.svd(a, full_matrices=False)
-    return float(np.linalg.norm(left[:, s > 1e-7 * s[:1]].T @ here.z))
+    a = only_columns(here.A, np.flatnonzero((u > low) & (u < high)))
+    return length_in_errors(a, adjoint(a, here.z), 1e-7)
 
 
 def with_best_sigmas(assembly: Assembly, theta: FloatArray) -> FloatArray:
