@@ -39,12 +39,13 @@ from timing import best_times, describe_machine, duration, missing, seconds, sho
 
 from odefit.config.load import load_config
 from odefit.data.dataset import data_loader
+from odefit.fitting.report import summarise
+from odefit.fitting.strategy import search
 from odefit.objective.likelihood import Likelihood, ProfileLikelihood
-from odefit.objective.training import TrainingObjective
-from odefit.runs.assembly import Assembly
-from odefit.runs.fitting import prepare, search
+from odefit.problem.assembly import Assembly
+from odefit.problem.preparation import prepare
 from odefit.runs.progress import Silent
-from odefit.runs.report import summarise
+from odefit.training.objective_torch import TrainingObjective
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 BATCH = 5

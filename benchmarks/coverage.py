@@ -15,9 +15,10 @@ import tempfile
 from pathlib import Path
 
 from odefit.config.load import LoadedConfig, load_config
-from odefit.runs.fitting import prepare, search
+from odefit.fitting.report import summarise
+from odefit.fitting.strategy import search
+from odefit.problem.preparation import prepare
 from odefit.runs.progress import Silent
-from odefit.runs.report import summarise
 
 LOTKA_VOLTERRA = """\
 model: {name: lotka_volterra, initial: estimate}

@@ -99,7 +99,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="*", default=["configs", "formulas", "tables"])
     chosen = parser.parse_args()
-    for module in ("torch", "odefit.engines.torch_engine", "odefit.engines.diffsol_engine", "scipy.interpolate"):
+    for module in (
+        "torch",
+        "odefit.engines.torch_engine",
+        "odefit.engines.diffsol.diffsol_engine",
+        "scipy.interpolate",
+    ):
         importlib.import_module(module)  # no example's time
     warnings.simplefilter("error")
     with tempfile.TemporaryDirectory() as name:

@@ -89,11 +89,11 @@ PROBLEMS = {
     "lbfgs": LBFGS,
 }
 NEEDED = {
-    "least_squares": ("odefit.runs.searching", "odefit.engines.diffsol_engine", "pydiffsol", "pebble.pool"),
-    "latent": ("odefit.runs.latent", "odefit.runs.latent_task", "torchdiffeq", "scipy.linalg"),
+    "least_squares": ("odefit.fitting.multistart", "odefit.engines.diffsol.diffsol_engine", "pydiffsol", "pebble.pool"),
+    "latent": ("odefit.latent.strategy", "odefit.latent.task", "torchdiffeq", "scipy.linalg"),
 }
-ENGINES = ("odefit.engines.torch_engine", "odefit.engines.diffsol_engine", "pydiffsol")
-TORCH = ("odefit.runs.training", *ENGINES, "torch._dynamo")  # torch's optimizers want the last
+ENGINES = ("odefit.engines.torch_engine", "odefit.engines.diffsol.diffsol_engine", "pydiffsol")
+TORCH = ("odefit.fitting.network_training", *ENGINES, "torch._dynamo")  # torch's optimizers want the last
 GONE = ("lock", "checkpoint.jsonl", "checkpoint-previous.jsonl")
 
 

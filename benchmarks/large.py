@@ -71,9 +71,9 @@ def many_experiments(folder: str, initial: str, by: str, profile: bool) -> list[
     """Read, assemble, one value, one evaluation with derivatives: the cells of one line."""
     from odefit.config.load import load_config
     from odefit.objective.likelihood import Likelihood
-    from odefit.runs.assembly import assemble
-    from odefit.runs.fitting import measurements
-    from odefit.runs.systems import describe_system
+    from odefit.problem.assembly import assemble
+    from odefit.problem.preparation import measurements
+    from odefit.problem.systems import describe_system
 
     path = Path(folder) / "c.yaml"
     path.write_text(LOGISTIC.format(initial=initial, by=by))
@@ -110,7 +110,7 @@ def many_experiments(folder: str, initial: str, by: str, profile: bool) -> list[
 
 def whole_fit(folder: str, initial: str, by: str) -> list[str]:
     """A fit with its report and its files, but no pictures."""
-    from odefit.runs.fitting import fit
+    from odefit.api import fit
 
     path = Path(folder) / "c.yaml"
     path.write_text(LOGISTIC.format(initial=initial, by=by))
@@ -136,9 +136,9 @@ def both_forms(folder: str) -> list[list[str]]:
     """What an optimizer does with A beside evaluating it: its model, the full step and one within a radius."""
     from odefit.config.load import load_config
     from odefit.objective.likelihood import Likelihood
-    from odefit.optimizers.arrow import ArrowModel
+    from odefit.optimizers.arrow_model import ArrowModel
     from odefit.optimizers.local_model import LocalModel
-    from odefit.runs.fitting import prepare
+    from odefit.problem.preparation import prepare
     from odefit.uncertainty.covariance import fisher_covariance
 
     path = Path(folder) / "c.yaml"

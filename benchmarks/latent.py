@@ -26,18 +26,18 @@ import numpy as np
 import torch
 from timing import describe_machine, duration, show
 
-from odefit.data.experiments import FloatArray
-from odefit.data.files import atomic_write
+from odefit.arrays import FloatArray
+from odefit.data.atomic_files import atomic_write
 from odefit.latent.baseline import BaselineOptions, hidden_units
+from odefit.latent.estimator import continue_baseline, fit_baseline, fit_latent, n_weights, predict
 from odefit.latent.evaluation import errors_of, interpolate, share_of_size
-from odefit.latent.fitting import continue_baseline, fit_baseline, fit_latent, n_weights, predict
 from odefit.latent.model import LatentODE, LatentOptions
 from odefit.latent.objective import ElboOptions
 from odefit.latent.series import read_backwards, series_of
 from odefit.latent.spirals import Spirals, draw_spirals
 from odefit.latent.training import Epoch, Trained, TrainingOptions
 from odefit.plots import style
-from odefit.plots.latent import draw_forecasts, draw_interpolation
+from odefit.plots.latent_curves import draw_forecasts, draw_interpolation
 
 OBSERVED = 50
 LATENT = LatentOptions(dimension=10, constants=6, hidden=(64,), decoder=(), step=0.5, own_scale=True, refine=2)

@@ -26,15 +26,16 @@ from timing import describe_machine, duration, missing, show
 from torch import Tensor, nn
 from torchdiffeq import odeint
 
+from odefit.arrays import FloatArray
 from odefit.config.load import load_config
-from odefit.data.experiments import FloatArray
+from odefit.fitting.strategy import search
 from odefit.model.functions import torch_function
 from odefit.model.networks import Potential
 from odefit.model.system import TIME
-from odefit.runs.assembly import Assembly
-from odefit.runs.fitting import prepare, search
+from odefit.problem.assembly import Assembly
+from odefit.problem.preparation import prepare
+from odefit.problem.simulation import TrueModel, simulate_data
 from odefit.runs.progress import Silent
-from odefit.runs.simulation import TrueModel, simulate_data
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 FINE = 1001

@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import closed_form_problems as closed
 from more_garbow_hillstrom import PROBLEMS
 
-from odefit.objective.score import Evaluation
+from odefit.linalg.score import Evaluation
 from odefit.optimizers.base import Objective, typical_size
 from odefit.optimizers.lbfgs import minimize_lbfgs
 from odefit.optimizers.least_squares import minimize_least_squares

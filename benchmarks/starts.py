@@ -29,11 +29,12 @@ from numpy.typing import NDArray
 from timing import best_times, describe_machine, duration, missing, seconds, show, times_less
 
 from odefit.config.load import load_config
+from odefit.fitting.multistart import starting_points
+from odefit.fitting.strategy import search
 from odefit.objective.likelihood import Likelihood, ProfileLikelihood
-from odefit.runs.assembly import Assembly
-from odefit.runs.fitting import prepare, search
+from odefit.problem.assembly import Assembly
+from odefit.problem.preparation import prepare
 from odefit.runs.progress import Silent
-from odefit.runs.searching import starting_points
 
 CONFIG = Path(__file__).parents[1] / "configs" / "lynx_hare.yaml"
 RTOL, ATOL = 1e-6, 1e-8

@@ -28,14 +28,15 @@ from timing import describe_machine, duration, missing, show
 from torch import nn
 from torchdiffeq import odeint
 
+from odefit.arrays import FloatArray
 from odefit.config.load import load_config
-from odefit.data.experiments import Experiment, FloatArray
-from odefit.runs.assembly import Assembly
-from odefit.runs.fitting import prepare
+from odefit.data.experiments import Experiment
+from odefit.fitting.network_training import Plan, train
+from odefit.fitting.training_stages import WindowOptions
+from odefit.problem.assembly import Assembly
+from odefit.problem.preparation import prepare
+from odefit.problem.simulation import simulate_data
 from odefit.runs.progress import Silent
-from odefit.runs.simulation import simulate_data
-from odefit.runs.stages import WindowOptions
-from odefit.runs.training import Plan, train
 
 CONFIG = Path(__file__).parents[1] / "configs" / "neural_van_der_pol.yaml"
 MODEL = ["model.hidden=[16, 16]", "model.activation=tanh", "model.initial=estimate", "fit.weight_decay=2e-6"]

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 from odefit._version import __version__
 
 if TYPE_CHECKING:
-    from odefit.runs.fitting import fit
-    from odefit.runs.run import Run, load_run
-    from odefit.runs.simulation import simulate
+    from odefit.api import check, fit, load_run, simulate
+    from odefit.fitting.run import Run
 
-__all__ = ["Run", "__version__", "fit", "load_run", "simulate"]
+__all__ = ["Run", "__version__", "check", "fit", "load_run", "simulate"]
 
-_HOMES = {"fit": "fitting", "simulate": "simulation", "load_run": "run", "Run": "run"}
+_HOMES = {"fit": "api", "simulate": "api", "check": "api", "load_run": "api", "Run": "fitting.run"}
 
 
 def __dir__() -> list[str]:
@@ -33,4 +32,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'odefit' has no attribute '{name}'")
     import importlib
 
-    return getattr(importlib.import_module(f"odefit.runs.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(f"odefit.{_HOMES[name]}"), name)

@@ -13,8 +13,8 @@ from odefit._version import __version__
 from odefit.errors import InputError, OdefitError
 
 if TYPE_CHECKING:
-    from odefit.runs.latent_run import LatentRun
-    from odefit.runs.run import Run
+    from odefit.fitting.run import Run
+    from odefit.latent.latent_run import LatentRun
 
 app = typer.Typer(
     name="odefit",
@@ -85,7 +85,7 @@ def fit(
     set_: Overrides = None,
 ) -> None:
     """Fit the model of CONFIG to its data, and write a run folder."""
-    from odefit.runs.fitting import fit as run_fit
+    from odefit.api import fit as run_fit
     from odefit.terminal import Reporter, console, estimates_table, logged_to, score_lines, summary_line
 
     screen = console()
@@ -129,8 +129,8 @@ def simulate(
     set_: Overrides = None,
 ) -> None:
     """Make the data that CONFIG's `data.simulate` (or `data.spirals`) describes: a CSV, and the truth beside it."""
+    from odefit.api import simulate as run_simulate
     from odefit.errors import RunError
-    from odefit.runs.simulation import simulate as run_simulate
 
     target = out or Path(f"{config.stem}.csv")
     if target.exists() and not overwrite:
@@ -163,7 +163,7 @@ def plot(
     animate: Annotated[bool, typer.Option("--animate", help="A GIF of the fit converging.")] = False,
 ) -> None:
     """Draw the pictures of a run: time series, phase plane, history, residuals, and what else it has to show."""
-    from odefit.runs.run import load_run
+    from odefit.api import load_run
 
     loaded = load_run(run)
     if animate:
@@ -197,11 +197,12 @@ def check(
     set_: Overrides = None,
 ) -> None:
     """Check everything that `fit` would need, and print what is bound to what. Nothing is written."""
-    from odefit.runs.checking import check as run_check
-    from odefit.runs.checking import gradient_lines
+    from odefit.api import check as run_check
 
     typer.echo(run_check(config, set_ or ()))
     if gradients:
+        from odefit.diagnostics.checking import gradient_lines
+
         typer.echo("\n".join(["", "Gradients", *gradient_lines(config, set_ or ())]))
 
 
@@ -215,10 +216,10 @@ def solvers(
 ) -> None:
     """Compare every solver on CONFIG's model: error, work, time and gradient; a table and a picture."""
     from odefit.config.load import load_config
+    from odefit.diagnostics.solver_comparison import compare_solvers, solver_table
     from odefit.errors import RunError
     from odefit.plots.work_precision import save_work_precision
-    from odefit.runs.fitting import prepare
-    from odefit.runs.solvers import compare_solvers, solver_table
+    from odefit.problem.preparation import prepare
     from odefit.terminal import console, plain_table
 
     target = out or Path(f"{config.stem}_solvers.png")

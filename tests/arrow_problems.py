@@ -9,7 +9,7 @@ from small_problems import Array, make_problem, make_system, series
 
 from odefit.data.experiments import Experiment
 from odefit.engines.base import SolverOptions
-from odefit.objective.blocks import BlockRows, Layout
+from odefit.linalg.arrow_matrix import BlockRows, Layout
 from odefit.objective.parameters import Parameter
 from odefit.objective.priors import Prior
 from odefit.objective.problem import Problem

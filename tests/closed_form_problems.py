@@ -15,7 +15,7 @@ import numpy as np
 from more_garbow_hillstrom import Problem
 from numpy.typing import NDArray
 
-from odefit.objective.score import Evaluation
+from odefit.linalg.score import Evaluation
 
 Array = NDArray[np.float64]
 REFERENCE = Path(__file__).parents[1] / "data" / "reference"

@@ -29,8 +29,14 @@ import odefit
 
 IMPORTS = (
     *("pebble.pool", "pydiffsol", "scipy.special", "sympy.combinatorics"),
-    *("odefit.cli", "odefit.terminal", "odefit.runs.fitting", "odefit.runs.searching", "odefit.runs.simulation"),
-    *("odefit.runs.checking", "odefit.runs.report", "odefit.engines.diffsol_engine"),
+    *(
+        "odefit.cli",
+        "odefit.terminal",
+        "odefit.fitting.strategy",
+        "odefit.fitting.multistart",
+        "odefit.problem.simulation",
+    ),
+    *("odefit.diagnostics.checking", "odefit.fitting.report", "odefit.engines.diffsol.diffsol_engine"),
 )
 """No torch, pandas or matplotlib: with torch loaded, odefit would spawn its workers instead of forking them."""
 KILLS = Path(__file__).parents[1] / "benchmarks" / "kills.py"

@@ -46,8 +46,9 @@ def forked_workers() -> Iterator[None]:
     if sys.platform != "linux":
         yield
         return
-    from odefit.optimizers import multistart
-    from odefit.runs import bench, searching
+    from odefit.diagnostics import worker as bench
+    from odefit.fitting import multistart as searching
+    from odefit.optimizers import start_pool as multistart
 
     fork = multiprocessing.get_context("fork")
     with pytest.MonkeyPatch.context() as patch:

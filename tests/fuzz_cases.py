@@ -18,18 +18,18 @@ import numpy as np
 import yaml
 from hypothesis import strategies as st
 
-from odefit.config.latent import LATENT_ODE
+from odefit.config.latent_section import LATENT_ODE
 from odefit.config.load import load_config
-from odefit.data.conditions import read_conditions
 from odefit.data.doses import read_doses
+from odefit.data.experiment_table import read_conditions
 from odefit.data.inputs import read_input
 from odefit.data.tables import read_table
 from odefit.errors import InputError, ModelError, SolveError
+from odefit.latent.task import prepare_latent
 from odefit.model.derivatives import derivatives
 from odefit.model.formulas import parse_formula
 from odefit.model.functions import numpy_function
-from odefit.runs.fitting import prepare
-from odefit.runs.latent_task import prepare_latent
+from odefit.problem.preparation import prepare
 
 FILES = {
     "d.csv": "time,x,y\n0,1,2\n1,0.8,\n2,<0.6,1.5\n3,0.5,1.4\n",

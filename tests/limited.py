@@ -24,8 +24,8 @@ from commands import ask, server
 
 IMPORTS = (
     *("pydantic.type_adapter", "pydiffsol", "scipy.interpolate", "scipy.special", "torch", "odefit.cli"),
-    *("odefit.engines.diffsol_engine", "odefit.engines.torch_engine"),
-    *("odefit.plots.draw", "odefit.runs.checking", "odefit.runs.run"),
+    *("odefit.engines.diffsol.diffsol_engine", "odefit.engines.torch_engine"),
+    *("odefit.plots.draw", "odefit.diagnostics.checking", "odefit.fitting.run"),
 )
 MEMORY = 1 << 30
 """Bytes beyond what the imports take."""

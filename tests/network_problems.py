@@ -16,7 +16,7 @@ from odefit.model.networks import build_networks
 from odefit.model.system import Network
 from odefit.objective.parameters import Parameter
 from odefit.objective.problem import Problem
-from odefit.objective.training import Loss, TrainingObjective
+from odefit.training.objective_torch import Loss, TrainingObjective
 
 
 def neural(scatter: float = 0.0, hidden: tuple[int, ...] = (4,), n: int = 3) -> tuple[Problem, nn.ModuleDict]:

@@ -110,7 +110,7 @@ def make_engine(kind: str, system: System, options: SolverOptions, sensitive: Se
 
         return TorchEngine(system, options, sensitive)
     pytest.importorskip("pydiffsol")
-    from odefit.engines.diffsol_engine import DiffsolEngine
+    from odefit.engines.diffsol.diffsol_engine import DiffsolEngine
 
     return DiffsolEngine(system, options, sensitive)
 

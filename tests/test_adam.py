@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from odefit.errors import SolveError
-from odefit.optimizers.adam import AdamOptions, Schedule, minimize_adam
-from odefit.optimizers.history import Epoch, Thinned
+from odefit.training.adam import AdamOptions, Schedule, minimize_adam
+from odefit.training.loss_history import Epoch, Thinned
 
 ONE = [None]
 """One batch, of which the objective knows all it needs."""

@@ -11,25 +11,28 @@ import pytest
 from arrow_problems import KINDS, predators, random_rows
 from small_problems import Array
 
+from odefit.api import fit
 from odefit.config.load import load_config
+from odefit.diagnostics import gradient_check as gradients
+from odefit.diagnostics.gradient_check import check_gradients
 from odefit.errors import ConfigError
-from odefit.objective.blocks import BlockRows, Layout
-from odefit.objective.elimination import EPS, Elimination, reduce
+from odefit.fitting import multistart as searching
+from odefit.fitting.multistart import starting_points
+from odefit.fitting.outcome import Found
+from odefit.fitting.report import _warnings
+from odefit.linalg.arrow_inverse import ArrowInverse
+from odefit.linalg.arrow_matrix import BlockRows, Layout
+from odefit.linalg.arrow_qr import EPS, Elimination, reduce
+from odefit.linalg.score import Evaluation
 from odefit.objective.likelihood import Likelihood, ProfileLikelihood
 from odefit.objective.problem import Problem
-from odefit.objective.score import Evaluation
-from odefit.optimizers.arrow import ArrowModel
+from odefit.optimizers.arrow_model import ArrowModel
 from odefit.optimizers.base import Outcome
 from odefit.optimizers.lbfgs import minimize_lbfgs
 from odefit.optimizers.least_squares import minimize_least_squares
 from odefit.optimizers.local_model import LocalModel
-from odefit.runs import gradients, searching
-from odefit.runs.fitting import fit, prepare
-from odefit.runs.found import Found
-from odefit.runs.gradients import check_gradients
-from odefit.runs.report import _warnings
+from odefit.problem.preparation import prepare
 from odefit.runs.results import Estimate
-from odefit.runs.searching import starting_points
 from odefit.terminal import estimates_table
 from odefit.uncertainty import covariance
 from odefit.uncertainty.bands import prediction_bands
@@ -41,7 +44,6 @@ from odefit.uncertainty.covariance import (
     length_in_errors,
     listed,
 )
-from odefit.uncertainty.inverse import ArrowInverse
 
 
 def shortest(a: Array, z: Array, damping: float) -> Array:

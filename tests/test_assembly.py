@@ -9,8 +9,8 @@ import pytest
 
 from odefit.config.load import load_config
 from odefit.errors import InputError
-from odefit.runs.assembly import Assembly
-from odefit.runs.fitting import prepare
+from odefit.problem.assembly import Assembly
+from odefit.problem.preparation import prepare
 
 CSV = "time,x,experiment\n0,1.0,a\n1,0.6,a\n2,0.4,a\n0,2.0,b\n1,1.1,b\n3,,b\n"
 CONFIG = """\
@@ -136,7 +136,7 @@ def test_linear_family_fits_its_matrix(config: Path) -> None:
 def test_without_the_compiled_engine_auto_means_torch_and_says_so(
     config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from odefit.engines import diffsol_engine
+    from odefit.engines.diffsol import diffsol_engine
 
     monkeypatch.setattr(diffsol_engine, "available", lambda: (False, "this build has no sensitivities"))
     engine = assembled(config).problem.engine

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from odefit.api import fit
 from odefit.config.load import load_config
 from odefit.errors import InputError
-from odefit.runs.fitting import fit, prepare
+from odefit.problem.preparation import prepare
 
 GOOD = """\
 model:

@@ -9,8 +9,8 @@ from functools import partial
 
 import pytest
 
+from odefit.diagnostics.worker import Bench, Stopped
 from odefit.errors import SolveError
-from odefit.runs.bench import Bench, Stopped
 
 SUBJECT = 3
 

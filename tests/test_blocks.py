@@ -7,11 +7,11 @@ import pytest
 from arrow_problems import KINDS, predators, random_rows
 
 from odefit.errors import FitError
-from odefit.objective.blocks import BlockRows, Layout, adjoint, column_lengths, largest, only_columns, times
-from odefit.objective.columns import cheapest
-from odefit.objective.elimination import Elimination, reduce
-from odefit.objective.kinks import sharpened
+from odefit.linalg.arrow_matrix import BlockRows, Layout, adjoint, column_lengths, largest, only_columns, times
+from odefit.linalg.arrow_qr import Elimination, reduce
+from odefit.objective.jacobian import cheapest
 from odefit.objective.likelihood import Likelihood, ProfileLikelihood
+from odefit.objective.noise.l1 import sharpened
 
 VARIANTS = ("", "priors", "bounds", "ties", "groups", "laplace", "censored", "ragged")
 

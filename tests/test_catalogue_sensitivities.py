@@ -9,7 +9,7 @@ import torch
 from odefit.data.dataset import collate
 from odefit.data.experiments import Experiment
 from odefit.engines.base import SolverOptions
-from odefit.engines.diffsol_engine import DiffsolEngine
+from odefit.engines.diffsol.diffsol_engine import DiffsolEngine
 from odefit.engines.torch_engine import TorchEngine
 from odefit.model import catalogue
 from odefit.model.formulas import parse_formula

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from told_faults import told
 
-from odefit.data.conditions import Conditions, apply_conditions, conditions_from_mapping, read_conditions
+from odefit.data.experiment_table import Conditions, apply_conditions, conditions_from_mapping, read_conditions
 from odefit.data.experiments import Experiment
 from odefit.errors import DataError
 
@@ -150,7 +150,7 @@ def test_no_file(tmp_path: Path) -> None:
 
 
 def test_a_table_beyond_the_limit_is_not_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("odefit.data.conditions.MAX_CELLS", 20)
+    monkeypatch.setattr("odefit.data.experiment_table.MAX_CELLS", 20)
     assert faults(tmp_path, "experiment,a\n" + "".join(f"e{i},1\n" for i in range(11))) == [
         "e.csv: has more rows than the limit of 10; write fewer"
     ]

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
+from odefit.arrays import FloatArray
 from odefit.data.dataset import Batch, ExperimentDataset, collate, data_loader
-from odefit.data.experiments import Experiment, FloatArray
+from odefit.data.experiments import Experiment
 
 
 def make(name: str, times: list[float], start: float | None = None, seed: int = 0, sigma: bool = False) -> Experiment:

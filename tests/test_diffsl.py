@@ -18,7 +18,7 @@ import pytest
 import sympy as sp
 from scipy.integrate import solve_ivp
 
-from odefit.engines.diffsl import MAX_OPERATIONS, MUTED, diffsl_code, jumps
+from odefit.engines.diffsol.diffsl import MAX_OPERATIONS, MUTED, diffsl_code, jumps
 from odefit.errors import ModelError
 from odefit.model.formulas import parse_formula
 from odefit.model.functions import numpy_function

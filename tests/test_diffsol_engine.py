@@ -20,8 +20,8 @@ from scipy.linalg import expm, expm_frechet
 
 from odefit.data.experiments import Experiment
 from odefit.engines.base import SolverOptions
-from odefit.engines.diffsol_engine import METHODS, DiffsolEngine, available
-from odefit.engines.diffsol_program import Request, Solution, compiled
+from odefit.engines.diffsol.diffsol_engine import METHODS, DiffsolEngine, available
+from odefit.engines.diffsol.program import Request, Solution, compiled
 from odefit.errors import ModelError, SolveError
 from odefit.model.system import System, symbol
 

@@ -11,10 +11,10 @@ import pytest
 from scipy import stats
 from small_problems import Array, central_differences
 
-from odefit.objective.counts import dispersion_information, dispersion_score, log_pmf
-from odefit.objective.families import family_of
-from odefit.objective.family import Family
-from odefit.objective.kinks import SOFT
+from odefit.objective.noise.counts import dispersion_information, dispersion_score, log_pmf
+from odefit.objective.noise.families import family_of
+from odefit.objective.noise.family import Family
+from odefit.objective.noise.l1 import SOFT
 from odefit.objective.observation import Noise
 
 NAMES = ["gaussian", "laplace", "student_t", "student_t 1.5", "poisson", "negative_binomial"]
@@ -130,7 +130,7 @@ def test_random_numbers_follow_the_density(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_tensors_agree_with_arrays_and_their_gradient_with_the_score(name: str) -> None:
     torch = pytest.importorskip("torch")
-    from odefit.objective.tail_autograd import tail_tensor
+    from odefit.objective.noise.censored_torch import tail_tensor
 
     d, m, s = cells(name)
     f = family(name)

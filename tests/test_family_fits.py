@@ -26,7 +26,7 @@ from odefit.objective.problem import Problem
 from odefit.optimizers.lbfgs import minimize_lbfgs
 from odefit.optimizers.least_squares import minimize_least_squares
 from odefit.uncertainty.bands import prediction_bands
-from odefit.uncertainty.degrees import no_degrees_left, reduced_chi_square, residual_degrees
+from odefit.uncertainty.degrees_of_freedom import no_degrees_left, reduced_chi_square, residual_degrees
 
 LOG = {"lower": 0.0, "upper": np.inf, "scale": "log"}
 TIMES = np.linspace(0.2, 4.0, 20)
@@ -153,7 +153,7 @@ def test_the_information_is_the_mean_of_the_curvature(case: str) -> None:
 def test_torch_agrees(case: str, censored: bool) -> None:
     torch = pytest.importorskip("torch")
     from odefit.data.dataset import collate
-    from odefit.objective.training import TrainingObjective
+    from odefit.training.objective_torch import TrainingObjective
 
     problem = decay(case, censored)
     u, n = start(problem), problem.n_measured
@@ -388,7 +388,7 @@ def with_inputs(engine: str = "torch") -> Problem:
 def test_observables_and_sigmas_may_name_inputs() -> None:
     torch = pytest.importorskip("torch")
     from odefit.data.dataset import collate
-    from odefit.objective.training import TrainingObjective
+    from odefit.training.objective_torch import TrainingObjective
 
     problem = with_inputs()
     k, s = 0.7, 0.3

@@ -21,9 +21,9 @@ import pytest
 from commands import Command
 
 import odefit
-from odefit.data import files
+from odefit.data import atomic_files as files
 from odefit.errors import RunError
-from odefit.optimizers.multistart import search_all
+from odefit.optimizers.start_pool import search_all
 from odefit.runs import checkpoint
 from odefit.runs.progress import Silent
 

@@ -13,9 +13,9 @@ import torch
 from odefit.config.load import load_config
 from odefit.data.dataset import data_loader
 from odefit.objective.likelihood import Likelihood
-from odefit.objective.training import TrainingObjective
-from odefit.runs.assembly import Assembly
-from odefit.runs.fitting import prepare
+from odefit.problem.assembly import Assembly
+from odefit.problem.preparation import prepare
+from odefit.training.objective_torch import TrainingObjective
 
 BASE = """
 model:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from odefit.data.files import atomic_write
+from odefit.data.atomic_files import atomic_write
 
 
 def test_atomic_write_replaces_and_keeps_permissions(tmp_path: Path) -> None:

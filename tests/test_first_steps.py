@@ -9,13 +9,13 @@ import pytest
 from commands import in_new_python
 
 import odefit
-from odefit.config.hints import meant
+from odefit.api import check
 from odefit.config.load import load_config, validate
 from odefit.config.source import apply_overrides, parse_yaml
-from odefit.data.conditions import read_conditions
+from odefit.config.synonyms import meant
+from odefit.data.experiment_table import read_conditions
 from odefit.data.tables import read_table
 from odefit.errors import ConfigError, DataError, InputError
-from odefit.runs.checking import check
 from odefit.runs.progress import Silent
 
 CONFIG = """\

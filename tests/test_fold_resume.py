@@ -13,19 +13,19 @@ from commands import killed
 from network_problems import base_of, neural
 
 from odefit.config.load import load_config
-from odefit.objective.linearised import Linearisation
-from odefit.objective.smoothing import smooth
-from odefit.objective.windows import RandomWindows, WindowObjective, cut_windows, start_states
-from odefit.optimizers.adam import AdamOptions, Schedule, minimize_adam
-from odefit.optimizers.damped import minimize_damped
-from odefit.optimizers.history import Epoch, Training
-from odefit.optimizers.whole import minimize_whole
+from odefit.fitting.cross_validation import WithinFold, cross_validate, make_folds
+from odefit.fitting.network_training import train
+from odefit.problem.preparation import prepare
 from odefit.runs import checkpoint
 from odefit.runs.checkpoint import Checkpoint
-from odefit.runs.fitting import prepare
-from odefit.runs.folds import WithinFold, cross_validate, make_folds
 from odefit.runs.progress import Silent
-from odefit.runs.training import train
+from odefit.training.adam import AdamOptions, Schedule, minimize_adam
+from odefit.training.lbfgs_torch import minimize_whole
+from odefit.training.levenberg_marquardt import minimize_damped
+from odefit.training.linearised import Linearisation
+from odefit.training.loss_history import Epoch, Training
+from odefit.training.smoothing import smooth
+from odefit.training.windows import RandomWindows, WindowObjective, cut_windows, start_states
 
 CONFIG = """\
 model: {name: mlp, states: [x, y], hidden: [4], activation: tanh, initial: first}
@@ -133,7 +133,7 @@ def test_a_search_too_large_to_be_kept_goes_on_from_what_was(monkeypatch: pytest
     whole, _ = minimise("lbfgs", free)
     assert free.offers == len(whole.history)
     n = sum(len(q) for q in (torch.cat([v.flatten() for v in whole.best.values()]),))
-    monkeypatch.setattr("odefit.optimizers.whole.ROOM", 12 * n)
+    monkeypatch.setattr("odefit.training.lbfgs_torch.ROOM", 12 * n)
     minimise("lbfgs", bounded)
     assert 8 <= bounded.offers < free.offers
     again, _ = minimise("lbfgs", Kept(8, bounded.state), bounded.module)

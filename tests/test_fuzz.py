@@ -24,8 +24,8 @@ def test_what_the_fuzzing_starts_from_is_valid(number: int, folder: Path) -> Non
     import yaml
 
     from odefit.config.load import load_config
-    from odefit.runs.fitting import prepare
-    from odefit.runs.latent_task import prepare_latent
+    from odefit.latent.task import prepare_latent
+    from odefit.problem.preparation import prepare
 
     (folder / "c.yaml").write_text(yaml.safe_dump(CONFIGS[number]))
     loaded = load_config(folder / "c.yaml")

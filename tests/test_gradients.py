@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from odefit.arrays import FloatArray
 from odefit.config.load import load_config
-from odefit.data.experiments import Experiment, FloatArray
+from odefit.data.experiments import Experiment
+from odefit.diagnostics.gradient_check import check_gradients, report_lines, ridders
 from odefit.engines.base import Trajectory
 from odefit.errors import ConfigError, SolveError
-from odefit.runs.assembly import Assembly
-from odefit.runs.fitting import prepare
-from odefit.runs.gradients import check_gradients, report_lines, ridders
-from odefit.runs.tolerance import tolerance_limits_optimum
+from odefit.fitting.solver_accuracy import tolerance_limits_optimum
+from odefit.problem.assembly import Assembly
+from odefit.problem.preparation import prepare
 
 MODEL = """
 model:

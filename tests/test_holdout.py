@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from odefit.config.load import load_config
-from odefit.engines.diffsol_engine import DiffsolEngine
-from odefit.runs.fitting import prepare
-from odefit.runs.holdout import errors
+from odefit.engines.diffsol.diffsol_engine import DiffsolEngine
+from odefit.problem.hold_out import errors
+from odefit.problem.preparation import prepare
 
 TIMES = np.arange(6.0)
 

@@ -13,9 +13,8 @@ import pytest
 from limited import outcome
 
 from odefit import cli
+from odefit.api import fit, load_run
 from odefit.errors import RunError
-from odefit.runs.fitting import fit
-from odefit.runs.run import load_run
 
 DATA = "time,x\n0,1\n1,0.6\n2,0.4\n"
 FINE = "model: {equations: {x: -k*x}}\nparameters: {k: 0.5}\ndata: {csv: d.csv}\n"
@@ -368,7 +367,7 @@ def test_weights_that_unpack_to_more_than_they_are(tmp_path: Path) -> None:
 
     import torch
 
-    from odefit.runs.run import load_weights
+    from odefit.fitting.run import load_weights
 
     module = torch.nn.Linear(2, 2)
     buffer = io.BytesIO()
@@ -386,7 +385,7 @@ def test_weights_that_unpack_to_more_than_they_are(tmp_path: Path) -> None:
 def test_weights_with_code_are_not_run(tmp_path: Path) -> None:
     import torch
 
-    from odefit.runs.run import load_weights
+    from odefit.fitting.run import load_weights
 
     class Evil:
         def __reduce__(self) -> tuple[object, tuple[str]]:

@@ -17,22 +17,22 @@ from odefit.data.dataset import Batch, collate
 from odefit.engines.base import SolverOptions
 from odefit.engines.torch_engine import TorchEngine
 from odefit.errors import SolveError
+from odefit.fitting.network_training import Plan, train
+from odefit.fitting.training_stages import WindowOptions
 from odefit.model.networks import MLP, build_networks
 from odefit.model.system import Network
-from odefit.objective.linearised import Linearisation
-from odefit.objective.matching import MatchingObjective, Points, points_of
-from odefit.objective.matching import obstacle as matching_obstacle
-from odefit.objective.network_units import set_network_units
 from odefit.objective.parameters import Parameter
-from odefit.objective.penalty import Penalty, called_with
 from odefit.objective.problem import Problem
-from odefit.objective.smoothing import smooth
-from odefit.objective.training import Loss, TrainingObjective
-from odefit.objective.windows import Start, WindowObjective, cut_windows, whole_series
-from odefit.runs.fitting import prepare
+from odefit.problem.preparation import prepare
 from odefit.runs.progress import Silent
-from odefit.runs.stages import WindowOptions
-from odefit.runs.training import Plan, train
+from odefit.training.linearised import Linearisation
+from odefit.training.matching import MatchingObjective, Points, points_of
+from odefit.training.matching import obstacle as matching_obstacle
+from odefit.training.network_units import set_network_units
+from odefit.training.objective_torch import Loss, TrainingObjective
+from odefit.training.penalty import Penalty, called_with
+from odefit.training.smoothing import smooth
+from odefit.training.windows import Start, WindowObjective, cut_windows, whole_series
 
 CALLED = {"x": "a*x - net(x, y)[0]*x*y + other(t)*x", "y": "net(x, y)[1] - 0.8*y*net(2*x, y)[0]"}
 OPTIONS = SolverOptions("rk4", step=0.2)

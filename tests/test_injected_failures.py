@@ -20,26 +20,28 @@ import pytest
 import torch
 from torch import Tensor
 
+from odefit.arrays import FloatArray
 from odefit.config.load import load_config
 from odefit.data.dataset import Batch, data_loader
-from odefit.data.experiments import Experiment, FloatArray
+from odefit.data.experiments import Experiment
+from odefit.diagnostics.gradient_check import check_gradients
 from odefit.engines.base import Trajectory
 from odefit.errors import OdefitError, SolveError
+from odefit.fitting.outcome import Found, Table
+from odefit.fitting.report import summarise
+from odefit.fitting.run import Run
+from odefit.fitting.solver_accuracy import tolerance_limits_optimum
+from odefit.fitting.strategy import search
 from odefit.objective.likelihood import Likelihood, ProfileLikelihood
-from odefit.objective.training import TrainingObjective
-from odefit.optimizers.adam import AdamOptions, minimize_adam
 from odefit.optimizers.lbfgs import minimize_lbfgs
 from odefit.optimizers.least_squares import minimize_least_squares
 from odefit.plots.curves import trace
 from odefit.plots.selection import select
-from odefit.runs.assembly import Assembly
-from odefit.runs.fitting import prepare, search
-from odefit.runs.found import Found, Table
-from odefit.runs.gradients import check_gradients
+from odefit.problem.assembly import Assembly
+from odefit.problem.preparation import prepare
 from odefit.runs.progress import Silent
-from odefit.runs.report import summarise
-from odefit.runs.run import Run
-from odefit.runs.tolerance import tolerance_limits_optimum
+from odefit.training.adam import AdamOptions, minimize_adam
+from odefit.training.objective_torch import TrainingObjective
 from odefit.uncertainty.bands import prediction_bands
 
 MODEL = """

@@ -15,7 +15,7 @@ from reference_fits import REFERENCE
 
 from odefit.data.experiments import Experiment
 from odefit.engines.base import SolverOptions
-from odefit.engines.diffsol_engine import DiffsolEngine
+from odefit.engines.diffsol.diffsol_engine import DiffsolEngine
 from odefit.model.formulas import parse_formula
 from odefit.model.system import System
 

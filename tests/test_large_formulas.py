@@ -14,7 +14,14 @@ import torch
 from odefit.config.load import load_config
 from odefit.engines.base import SolverOptions
 from odefit.engines.choice import make_engine
-from odefit.engines.diffsl import MAX_OPERATIONS, MAX_UNASKED, TooLarge, diffsl_code, operations, seconds_to_compile
+from odefit.engines.diffsol.diffsl import (
+    MAX_OPERATIONS,
+    MAX_UNASKED,
+    TooLarge,
+    diffsl_code,
+    operations,
+    seconds_to_compile,
+)
 from odefit.engines.torch_engine import TorchEngine
 from odefit.errors import ConfigError, ModelError
 from odefit.model import operators
@@ -22,8 +29,8 @@ from odefit.model.formulas import parse_formula
 from odefit.model.functions import derivatives, numpy_function, torch_function
 from odefit.model.sharing import SymbolsOf
 from odefit.model.system import System, symbol
-from odefit.runs.equations import MAX_LINEAR
-from odefit.runs.systems import MAX_EVENTS, describe_system
+from odefit.problem.equations import MAX_LINEAR
+from odefit.problem.systems import MAX_EVENTS, describe_system
 
 
 def parts(formulas: Iterable[Any]) -> int:
@@ -153,7 +160,7 @@ def test_an_event_that_comes_again_is_compiled_once() -> None:
     system = System("s", ("x",), ("k",), {"x": -x}, {"x": k}, {"x": x}, events=events)
     engine = make_engine(system, SolverOptions(), ["k"])
     calls = []
-    import odefit.engines.walk as walk
+    import odefit.engines.segments.saltation as walk
 
     original = walk.numpy_function
     with pytest.MonkeyPatch.context() as patch:

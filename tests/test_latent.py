@@ -16,8 +16,8 @@ from torch.distributions import Independent, Normal, kl_divergence
 from odefit.data.experiments import Experiment
 from odefit.errors import ConfigError, DataError, ModelError
 from odefit.latent.baseline import Baseline, BaselineLoss, BaselineOptions, hidden_units
+from odefit.latent.estimator import continue_baseline, fit_baseline, fit_latent, n_weights, predict, split
 from odefit.latent.evaluation import errors_of, interpolate, share_of_size
-from odefit.latent.fitting import continue_baseline, fit_baseline, fit_latent, n_weights, predict, split
 from odefit.latent.model import GatedField, LatentODE, LatentOptions, Posterior, what_was_read
 from odefit.latent.objective import (
     Elbo,
@@ -816,7 +816,7 @@ def test_pictures_show_every_series() -> None:
     from matplotlib.figure import Figure
 
     from odefit.plots import style
-    from odefit.plots.latent import draw_forecasts, draw_interpolation
+    from odefit.plots.latent_curves import draw_forecasts, draw_interpolation
 
     spirals = draw_spirals(3, times=40)
     predicted = {"latent ODE": spirals.truth, "GRU": np.zeros_like(spirals.truth)}

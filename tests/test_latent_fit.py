@@ -20,18 +20,17 @@ from scipy.stats import norm
 
 import odefit
 from odefit import cli
+from odefit.api import check, simulate
 from odefit.config.load import load_config
 from odefit.errors import ConfigError, DataError, InputError, RunError, SolveError
-from odefit.latent.fitting import noise_of
+from odefit.latent.estimator import noise_of
+from odefit.latent.latent_run import LatentRun
+from odefit.latent.task import common_times, prepare_latent, refuse
 from odefit.latent.training import TrainingOptions
 from odefit.plots.draw import draw
-from odefit.plots.latent_pictures import LatentPictures
+from odefit.plots.latent_series import LatentPictures
 from odefit.runs import checkpoint
-from odefit.runs.checking import check
-from odefit.runs.latent_run import LatentRun
-from odefit.runs.latent_task import common_times, prepare_latent, refuse
 from odefit.runs.progress import Silent
-from odefit.runs.simulation import simulate
 
 SPIRALS = """\
 title: Little spirals

@@ -16,13 +16,13 @@ from odefit.engines.base import SolverOptions
 from odefit.engines.torch_engine import TorchEngine
 from odefit.model.networks import ACTIVATIONS, MLP, build_networks
 from odefit.model.system import Network
-from odefit.objective.matching import MatchingObjective, obstacle, points_of
-from odefit.objective.network_units import set_network_units
 from odefit.objective.parameters import Parameter
 from odefit.objective.problem import Problem
-from odefit.objective.smoothing import best_strength, smooth, smoothing_spline
-from odefit.objective.training import TrainingObjective
-from odefit.optimizers.whole import minimize_whole
+from odefit.training.lbfgs_torch import minimize_whole
+from odefit.training.matching import MatchingObjective, obstacle, points_of
+from odefit.training.network_units import set_network_units
+from odefit.training.objective_torch import TrainingObjective
+from odefit.training.smoothing import best_strength, smooth, smoothing_spline
 
 NOISE = {"x": "0.1", "y": "0.1"}
 RATES = np.array([[-0.1, 1.2], [-0.8, -0.05]])

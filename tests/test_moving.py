@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from odefit.config.load import load_config
+from odefit.fitting.nonsmooth import Moving, moving_times
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.problem import Problem
-from odefit.runs.fitting import prepare
-from odefit.runs.moving import Moving, moving_times
+from odefit.problem.preparation import prepare
 
 
 def problem_of(folder: Path, model: str, parameters: str, data: str = "") -> Problem:

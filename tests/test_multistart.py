@@ -15,13 +15,13 @@ import pytest
 from commands import in_new_python
 
 import odefit
-from odefit.data.experiments import FloatArray
-from odefit.objective.score import Evaluation
-from odefit.optimizers import multistart
+from odefit.arrays import FloatArray
+from odefit.fitting import multistart as searching
+from odefit.linalg.score import Evaluation
+from odefit.optimizers import start_pool as multistart
 from odefit.optimizers.base import Outcome
 from odefit.optimizers.least_squares import minimize_least_squares
-from odefit.optimizers.multistart import best_of, count_at_best, search_all
-from odefit.runs import searching
+from odefit.optimizers.start_pool import best_of, count_at_best, search_all
 
 CONFIG = """\
 model: {name: logistic, initial: estimate}
@@ -100,7 +100,7 @@ def test_results_depend_neither_on_the_number_of_workers_nor_on_how_they_begin(
 
 
 def test_workers_are_not_forked_where_torch_may_have_threads() -> None:
-    code = "from odefit.optimizers.multistart import worker_context; print(worker_context().get_start_method())"
+    code = "from odefit.optimizers.start_pool import worker_context; print(worker_context().get_start_method())"
     forked = "fork" if sys.platform == "linux" else "spawn"
     assert in_new_python("-c", code) == (0, f"{forked}\n", "")
     pretended = "import sys; sys.modules['torch'] = sys; " + code

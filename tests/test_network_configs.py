@@ -14,6 +14,7 @@ import torch
 import odefit
 from odefit.config.load import load_config
 from odefit.errors import ConfigError, Faults
+from odefit.fitting.run import Run
 from odefit.model.networks import Potential
 from odefit.plots import style
 from odefit.plots.draw import Pictures, draw
@@ -21,7 +22,6 @@ from odefit.plots.network import evaluate, terms
 from odefit.plots.potential import heights, levels_of, points_of_rest, potential_of
 from odefit.plots.region import Visited
 from odefit.plots.selection import select
-from odefit.runs.run import Run
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 SHORT = {

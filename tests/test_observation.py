@@ -9,7 +9,7 @@ from small_problems import Array, central_differences, make_problem, make_system
 
 from odefit.engines.base import SolverOptions
 from odefit.model.formulas import parse_formula
-from odefit.objective.columns import LocalRows
+from odefit.objective.jacobian import LocalRows
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.observation import Noise, Observation
 from odefit.objective.parameters import Parameter

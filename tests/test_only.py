@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from odefit.api import fit, load_run
 from odefit.config.load import load_config
 from odefit.data.tables import read_table
 from odefit.errors import InputError
-from odefit.runs.conditions import under_conditions
-from odefit.runs.fitting import fit
-from odefit.runs.run import load_run
-from odefit.runs.systems import describe_system
+from odefit.problem.conditions import under_conditions
+from odefit.problem.systems import describe_system
 
 CONFIG = """\
 model: {equations: {x: -k*x}, initial: {x: 1}}

@@ -13,7 +13,7 @@ import pytest
 from more_garbow_hillstrom import PROBLEMS, Problem
 from numpy.typing import NDArray
 
-from odefit.objective.score import Evaluation
+from odefit.linalg.score import Evaluation
 from odefit.optimizers.base import Objective, Outcome
 from odefit.optimizers.lbfgs import minimize_lbfgs
 from odefit.optimizers.least_squares import minimize_least_squares

@@ -15,21 +15,21 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 import odefit
+from odefit.diagnostics.solver_comparison import COMPILED_FAMILY, FIXED, Comparison, SolverRow, solver_table
 from odefit.errors import Faults, RunError, SolveError
+from odefit.fitting.run import Run
 from odefit.objective.likelihood import Likelihood
 from odefit.plots import animation, style
+from odefit.plots.adaptive_grid import MOST_PARTS, VISIBLE, times_at_bends
 from odefit.plots.animation import Frame
-from odefit.plots.bends import MOST_PARTS, VISIBLE, times_at_bends
 from odefit.plots.curves import trace
 from odefit.plots.draw import Pictures, draw
-from odefit.plots.names import file_stem
+from odefit.plots.filenames import file_stem
 from odefit.plots.residuals import draw_residuals
 from odefit.plots.selection import Selection, select
 from odefit.plots.work_precision import draw_work_precision
-from odefit.runs.run import Run
-from odefit.runs.solvers import COMPILED_FAMILY, FIXED, Comparison, SolverRow, solver_table
 from odefit.terminal import plain_table
-from odefit.uncertainty.degrees import residual_degrees
+from odefit.uncertainty.degrees_of_freedom import residual_degrees
 from odefit.uncertainty.intervals import quantile
 
 PUSHED = """

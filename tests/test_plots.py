@@ -19,6 +19,7 @@ from scipy import stats
 import odefit
 from odefit.data.experiments import Experiment
 from odefit.errors import ConfigError, Faults, RunError
+from odefit.fitting.run import Run
 from odefit.objective.likelihood import Likelihood
 from odefit.plots import panels, style
 from odefit.plots.animation import MAX_BYTES, MAX_FRAMES, animate, thinned
@@ -26,11 +27,10 @@ from odefit.plots.curves import log_threshold, points, restricted, trace
 from odefit.plots.draw import Pictures, draw
 from odefit.plots.panels import plan_panels
 from odefit.plots.residuals import standardised
+from odefit.plots.run_tables import read_covariance, read_rows
 from odefit.plots.selection import Selection, select
-from odefit.plots.tables import read_covariance, read_rows
-from odefit.runs.run import Run
 from odefit.uncertainty.bands import prediction_bands
-from odefit.uncertainty.degrees import residual_degrees
+from odefit.uncertainty.degrees_of_freedom import residual_degrees
 
 OSCILLATORS = """
 title: Ten oscillators, $5 each
@@ -590,7 +590,7 @@ def test_estimates_that_are_missing_are_said(runs: dict[str, Run]) -> None:
 
 def test_pictures_of_formulas_need_neither_pyplot_nor_pandas_nor_torch(runs: dict[str, Run], tmp_path: Path) -> None:
     code = (
-        "import sys; from odefit.runs.run import load_run; from odefit.plots.draw import draw\n"
+        "import sys; from odefit.api import load_run; from odefit.plots.draw import draw\n"
         f"assert len(draw(load_run({str(runs['growth'].path)!r}), out={str(tmp_path)!r})) == 4\n"
         "print([m for m in ('matplotlib.pyplot', 'pandas', 'torch') if m in sys.modules])"
     )

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 from small_problems import central_differences
 
-from odefit.objective.kinks import SOFT
+from odefit.objective.noise.l1 import SOFT
 from odefit.objective.priors import Prior
 
 DENSITIES = [

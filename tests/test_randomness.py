@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import binom
 
 import odefit
-from odefit.uncertainty.randomness import RARE, neighbours
+from odefit.uncertainty.runs_test import RARE, neighbours
 
 
 def test_pairs_are_counted_within_experiments() -> None:

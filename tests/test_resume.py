@@ -15,17 +15,18 @@ import sympy as sp
 from commands import killed
 
 import odefit
-from odefit.data.experiments import Experiment, FloatArray
+from odefit.arrays import FloatArray
+from odefit.data.experiments import Experiment
 from odefit.engines.base import SolverOptions
 from odefit.engines.choice import make_engine
-from odefit.engines.diffsol_engine import DiffsolEngine
+from odefit.engines.diffsol.diffsol_engine import DiffsolEngine
 from odefit.engines.memory import memory_of, recall
 from odefit.errors import RunError
 from odefit.model.system import System, symbol
 from odefit.objective.likelihood import ProfileLikelihood
 from odefit.runs import checkpoint
+from odefit.runs.acquire import claim
 from odefit.runs.checkpoint import Checkpoint
-from odefit.runs.claim import claim
 from odefit.runs.progress import Silent
 
 CONFIG = """\
@@ -142,7 +143,7 @@ def test_a_single_start_that_is_interrupted_keeps_where_it_was(folder: Path, mon
 
 
 def test_folds_that_are_done_are_not_done_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from odefit.runs import fitting
+    from odefit.fitting import strategy as fitting
 
     genuine, searched = fitting.search, []
 

@@ -19,9 +19,9 @@ from odefit.data.dataset import collate
 from odefit.data.experiments import Dose, Experiment, Input
 from odefit.engines.base import SolverOptions
 from odefit.engines.choice import make_engine
-from odefit.engines.segment_system import Kind, SegmentSystem
-from odefit.engines.segments import SegmentedEngine
-from odefit.engines.timeline import Marks, Timeline, kinks
+from odefit.engines.segments.schedule import Marks, Timeline, kinks
+from odefit.engines.segments.segment_system import Kind, SegmentSystem
+from odefit.engines.segments.segmented_engine import SegmentedEngine
 from odefit.errors import ModelError, SolveError
 from odefit.model.networks import build_networks
 from odefit.model.system import Network, System
@@ -420,7 +420,7 @@ def test_an_event_without_a_finite_result_fails() -> None:
 
 def test_only_what_is_interrupted_is_solved_in_segments() -> None:
     pytest.importorskip("pydiffsol")
-    from odefit.engines.diffsol_engine import DiffsolEngine
+    from odefit.engines.diffsol.diffsol_engine import DiffsolEngine
 
     assert isinstance(engine_of(interrupted({"x": "-k*x"}, {"x": 1}, "k")), DiffsolEngine)
     unused = interrupted({"x": "-k*x"}, {"x": 1}, "k", inputs=("u",))

@@ -14,14 +14,7 @@ from scipy.integrate import solve_ivp
 from small_problems import Array, central_differences
 
 from odefit.config.load import load_config
-from odefit.engines.choice import COMPILED
-from odefit.engines.torch_engine import methods
-from odefit.errors import ConfigError, SolveError
-from odefit.plots import style
-from odefit.plots.work_precision import draw_work_precision, save_work_precision
-from odefit.runs.assembly import Assembly
-from odefit.runs.fitting import prepare
-from odefit.runs.solvers import (
+from odefit.diagnostics.solver_comparison import (
     ADAPTIVE,
     COMPILED_FAMILY,
     FIXED,
@@ -32,7 +25,14 @@ from odefit.runs.solvers import (
     solver_methods,
     solver_table,
 )
-from odefit.runs.trials import Model, Reference, Trial, climb
+from odefit.diagnostics.solver_trials import Model, Reference, Trial, climb
+from odefit.engines.choice import COMPILED
+from odefit.engines.torch_engine import methods
+from odefit.errors import ConfigError, SolveError
+from odefit.plots import style
+from odefit.plots.work_precision import draw_work_precision, save_work_precision
+from odefit.problem.assembly import Assembly
+from odefit.problem.preparation import prepare
 
 pytest.importorskip("pydiffsol")
 

@@ -13,14 +13,23 @@ import torch
 from odefit.config.load import load_config
 from odefit.data.experiments import Experiment
 from odefit.errors import SolveError
-from odefit.objective.training import TrainingObjective
-from odefit.objective.windows import beginning
-from odefit.runs.assembly import Assembly
-from odefit.runs.fitting import prepare
-from odefit.runs.found import Found
+from odefit.fitting.network_training import Plan, train
+from odefit.fitting.outcome import Found
+from odefit.fitting.training_stages import (
+    HorizonOptions,
+    Optimizer,
+    Shooting,
+    State,
+    WindowOptions,
+    growing,
+    shares,
+    stages_of,
+)
+from odefit.problem.assembly import Assembly
+from odefit.problem.preparation import prepare
 from odefit.runs.progress import Silent
-from odefit.runs.stages import HorizonOptions, Optimizer, Shooting, State, WindowOptions, growing, shares, stages_of
-from odefit.runs.training import Plan, train
+from odefit.training.objective_torch import TrainingObjective
+from odefit.training.windows import beginning
 
 CONFIG = """
 model: {name: mlp, states: [x, y], hidden: [6], activation: tanh, initial: estimate}
@@ -177,7 +186,7 @@ def test_a_training_that_cannot_begin_says_why(tmp_path: Path, monkeypatch: pyte
     def fail(*_: object) -> None:
         raise SolveError("the solution is no longer finite")
 
-    monkeypatch.setattr("odefit.runs.stages.windows.start_states", fail)
+    monkeypatch.setattr("odefit.fitting.training_stages.windows.start_states", fail)
     found = train(assembled(tmp_path), Silent(), Plan("least_squares", None, None, WINDOWS))
     assert found.status == "failed"
     assert "no longer finite" in found.message

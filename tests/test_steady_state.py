@@ -12,7 +12,7 @@ from interrupted_systems import Array, engine_of, experiment, interrupted, polyg
 from small_problems import central_differences
 
 from odefit.data.dataset import collate
-from odefit.engines.steady_state import conservation_laws, least_squares
+from odefit.engines.segments.steady_state import conservation_laws, least_squares
 from odefit.errors import SolveError
 from odefit.model.system import System, symbol
 
@@ -86,7 +86,8 @@ def test_derivatives_agree_with_differences_and_with_autograd(name: str) -> None
 
 def test_an_absent_species_stays_absent_though_it_could_grow() -> None:
     found = solved(DISEASE, CASES["disease"][1], ONE)
-    np.testing.assert_allclose(found.y, [[100.0, 0.0]] * 3, rtol=1e-9)
+    # Absent but for the rounding of a linear solve, whose last bits differ between processors.
+    np.testing.assert_allclose(found.y, [[100.0, 0.0]] * 3, rtol=1e-9, atol=1e-100)
 
 
 @pytest.mark.parametrize("x0, end", [(1e-3, 2.0), (0.9999, 2.0), (-1e-3, -2.0), (5.0, 2.0)])

@@ -7,7 +7,7 @@ import pytest
 import sympy as sp
 from interrupted_systems import interrupted
 
-from odefit.engines.segment_system import MIDDLE, Kind, SegmentSystem
+from odefit.engines.segments.segment_system import MIDDLE, Kind, SegmentSystem
 from odefit.model.functions import numpy_function
 from odefit.model.switches import find_switches, is_interrupted, substitute
 from odefit.model.system import System, symbol

@@ -358,7 +358,7 @@ def test_memory_stays_near_the_size_of_the_file(tmp_path: Path, layout: str) -> 
 
 
 def test_no_heavy_imports() -> None:
-    code = "import sys, odefit.data.tables, odefit.data.conditions, odefit.data.doses, odefit.data.inputs"
+    code = "import sys, odefit.data.tables, odefit.data.experiment_table, odefit.data.doses, odefit.data.inputs"
     code += "; print([m for m in ('torch', 'pandas', 'scipy', 'sympy') if m in sys.modules])"
     root = Path(__file__).parent.parent
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)

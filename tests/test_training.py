@@ -23,7 +23,7 @@ from odefit.objective.observation import Noise, Observation
 from odefit.objective.parameters import Binding, Parameter, ParameterTable
 from odefit.objective.priors import Prior
 from odefit.objective.problem import Problem
-from odefit.objective.training import TrainingObjective
+from odefit.training.objective_torch import TrainingObjective
 
 NAN = math.nan
 LOG = {"lower": 0.0, "upper": np.inf, "scale": "log"}

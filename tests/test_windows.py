@@ -17,11 +17,14 @@ from odefit.data.experiments import Dose
 from odefit.engines.base import SolverOptions
 from odefit.engines.torch_engine import TorchEngine
 from odefit.errors import SolveError
-from odefit.objective.linearised import Linearisation
 from odefit.objective.parameters import Parameter
 from odefit.objective.problem import Problem
-from odefit.objective.smoothing import smooth
-from odefit.objective.windows import (
+from odefit.training.adam import AdamOptions, minimize_adam
+from odefit.training.lbfgs_torch import minimize_whole
+from odefit.training.levenberg_marquardt import minimize_damped
+from odefit.training.linearised import Linearisation
+from odefit.training.smoothing import smooth
+from odefit.training.windows import (
     RandomWindows,
     Start,
     WindowObjective,
@@ -31,9 +34,6 @@ from odefit.objective.windows import (
     start_states,
     whole_series,
 )
-from odefit.optimizers.adam import AdamOptions, minimize_adam
-from odefit.optimizers.damped import minimize_damped
-from odefit.optimizers.whole import minimize_whole
 
 LOTKA_VOLTERRA = make_system(
     {"x": "a*x - b*x*y", "y": "b*x*y - 0.8*y"}, {"x": "x_0", "y": "y_0"}, ("a", "b", "x_0", "y_0")
@@ -404,7 +404,7 @@ def test_chunks_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     module = WindowObjective(base_of(assembled, "mse", networks), windows, states)
     linear = Linearisation(module)
     whole = linear.at(module.everything())
-    monkeypatch.setattr("odefit.objective.linearised.ROOM", 2000)
+    monkeypatch.setattr("odefit.training.linearised.ROOM", 2000)
     parts = linear.at(module.everything())
     assert len(parts.chunks) > 3 > len(whole.chunks)
     torch.testing.assert_close(parts.matrix, whole.matrix)

@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from odefit.config.messages import sentence
 from odefit.config.schema import Config
-from odefit.config.sentences import sentence
 from odefit.config.source import OVERRIDE, Source, apply_overrides, from_mapping, read_yaml
-from odefit.config.tree import one_line
+from odefit.config.yaml_tree import one_line
 from odefit.errors import ConfigError, Fault
 
 MAX_FAULTS = 50

@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from odefit.config.data import DataSection
+from odefit.config.data_section import DataSection
 from odefit.config.fields import Count, Name, NotNegative, Positive, Section
-from odefit.config.model import ModelSection, ParameterSection
-from odefit.config.noise import NoiseSection, noise_shape
+from odefit.config.model_section import ModelSection, ParameterSection
+from odefit.config.noise_section import NoiseSection, noise_shape
 
 
 class SolverSection(Section):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from odefit.config.tree import MAX_BYTES, MAX_DEPTH, Node, kind, one_line, parse_tree, too_big
+from odefit.config.yaml_tree import MAX_BYTES, MAX_DEPTH, Node, kind, one_line, parse_tree, too_big
 from odefit.errors import ConfigError
 
 KeyPath = tuple[str | int, ...]

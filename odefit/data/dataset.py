@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from odefit.data.experiments import Experiment, FloatArray
+from odefit.arrays import FloatArray, Mask
+from odefit.data.experiments import Experiment
 
 Item = tuple[int, Experiment]
 
@@ -199,7 +200,7 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-def _pad(times: Sequence[FloatArray], inside: NDArray[np.bool_]) -> FloatArray:
+def _pad(times: Sequence[FloatArray], inside: Mask) -> FloatArray:
     """[E, T], each row continued by its last time."""
     padded = np.empty(inside.shape)
     padded[inside] = np.concatenate(times)
@@ -207,7 +208,7 @@ def _pad(times: Sequence[FloatArray], inside: NDArray[np.bool_]) -> FloatArray:
     return np.where(inside, padded, last[:, None])
 
 
-def _stack(arrays: Sequence[FloatArray], inside: NDArray[np.bool_]) -> FloatArray:
+def _stack(arrays: Sequence[FloatArray], inside: Mask) -> FloatArray:
     """[E, T, O], each experiment continued by NaN."""
     stacked = np.full((*inside.shape, arrays[0].shape[1]), np.nan)
     stacked[inside] = np.concatenate(arrays)

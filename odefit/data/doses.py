@@ -19,11 +19,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from odefit.data.csv_reader import Columns, Header, find_columns, read_columns, read_header
+from odefit.data.csv_writing import check_names, number_cell, write_rows
+from odefit.data.error_list import FaultList, PlacedFaults, clip, place, suggest
 from odefit.data.experiments import Dose, Experiment
-from odefit.data.faults import FaultList, PlacedFaults, clip, place, suggest
 from odefit.data.layouts import TIME, replicate_of
-from odefit.data.sheet import Columns, Header, find_columns, read_columns, read_header
-from odefit.data.writing import check_names, number_cell, write_rows
 
 MAX_DOSES = 100_000
 TOO_MANY = f"here the table passes {MAX_DOSES:,} doses in all, which is the limit; repeat them less often"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from odefit.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Input:
     knots: FloatArray
     coefficients: FloatArray
 
-    def piece(self, t: FloatArray | float) -> NDArray[np.intp]:
+    def piece(self, t: FloatArray | float) -> IntArray:
         """Which polynomial holds at t: at a knot, the one that begins there."""
         return np.clip(np.searchsorted(self.knots, t, side="right") - 1, 0, None)
 

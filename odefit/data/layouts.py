@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from odefit.data.cells import IntArray, SignArray
-from odefit.data.experiments import FloatArray
-from odefit.data.faults import FaultList, clip, place, suggest
-from odefit.data.sheet import Columns, Header, find_columns
+from odefit.arrays import FloatArray
+from odefit.data.csv_cells import IntArray, SignArray
+from odefit.data.csv_reader import Columns, Header, find_columns
+from odefit.data.error_list import FaultList, clip, place, suggest
 
 TIME = ("time", "t")
 OBSERVABLE = ("observable", "name")

@@ -27,11 +27,11 @@ from pathlib import Path
 
 import numpy as np
 
+from odefit.data.csv_reader import Columns, Header, read_columns, read_header
+from odefit.data.csv_writing import check_names, number_cell, write_rows
+from odefit.data.error_list import FaultList, clip, show, suggest
 from odefit.data.experiments import Experiment
-from odefit.data.faults import FaultList, clip, show, suggest
 from odefit.data.layouts import OBSERVABLE, ONLY, TIME, Layout, Table, arrange, find_layout, replicate_of
-from odefit.data.sheet import Columns, Header, read_columns, read_header
-from odefit.data.writing import check_names, number_cell, write_rows
 from odefit.errors import DataError
 
 __all__ = ["ONLY", "read_table", "replicate_of", "write_table"]

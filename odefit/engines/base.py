@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from odefit.data.experiments import Experiment, FloatArray
+from odefit.arrays import FloatArray
+from odefit.data.experiments import Experiment
 from odefit.model.system import System
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from odefit.config.hints import meant
+from odefit.config.synonyms import meant
 from odefit.engines.base import Engine, SolverOptions
 from odefit.errors import ConfigError
 from odefit.model.switches import is_interrupted
@@ -34,7 +34,7 @@ def make_engine(
     plain = _Factory(options, networks, where)
     if not is_interrupted(system):
         return plain(system, tuple(sensitive))
-    from odefit.engines.segments import SegmentedEngine
+    from odefit.engines.segments.segmented_engine import SegmentedEngine
 
     # Coming to rest takes long and is stiff: best compiled, whatever solves the experiments.
     calm = replace(options, method="auto", step=None, adjoint=False, dtype="float64", device="cpu")
@@ -61,8 +61,8 @@ def _plain_engine(
     if method in COMPILED or (method == "auto" and system.is_mechanistic and options.device == "cpu"):
         if not system.is_mechanistic:
             raise ConfigError(where, f"{method} needs formulas; for a network use a torch method such as dopri5")
-        from odefit.engines.diffsl import TooLarge
-        from odefit.engines.diffsol_engine import DiffsolEngine, available
+        from odefit.engines.diffsol.diffsl import TooLarge
+        from odefit.engines.diffsol.diffsol_engine import DiffsolEngine, available
 
         usable, reason = available()
         if usable:

@@ -14,8 +14,8 @@ from odefit.engines.base import Engine
 
 def memory_of(engine: Engine) -> Any:
     """None for an engine that learns nothing."""
-    from odefit.engines.diffsol_engine import DiffsolEngine
-    from odefit.engines.segments import SegmentedEngine
+    from odefit.engines.diffsol.diffsol_engine import DiffsolEngine
+    from odefit.engines.segments.segmented_engine import SegmentedEngine
 
     if isinstance(engine, DiffsolEngine):
         return {
@@ -34,9 +34,9 @@ def memory_of(engine: Engine) -> Any:
 
 def recall(engine: Engine, memory: Any) -> None:
     """The inverse of `memory_of`, for an engine of the same system and options."""
-    from odefit.engines.diffsol_engine import DiffsolEngine, _Box
-    from odefit.engines.segment_system import Kind
-    from odefit.engines.segments import SegmentedEngine
+    from odefit.engines.diffsol.diffsol_engine import DiffsolEngine, _Box
+    from odefit.engines.segments.segment_system import Kind
+    from odefit.engines.segments.segmented_engine import SegmentedEngine
 
     if isinstance(engine, DiffsolEngine):
         engine.method_in_use, engine._solved = memory["method"], memory["solved"]

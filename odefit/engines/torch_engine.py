@@ -18,8 +18,9 @@ import torchdiffeq
 from torch import Tensor, nn
 from torchdiffeq._impl.odeint import SOLVERS
 
+from odefit.arrays import FloatArray
 from odefit.data.dataset import Batch, collate
-from odefit.data.experiments import Experiment, FloatArray
+from odefit.data.experiments import Experiment
 from odefit.engines.base import SolverOptions, Trajectory
 from odefit.engines.torch_fields import (
     STIFF,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from odefit.data.experiments import FloatArray
+from odefit.arrays import FloatArray
 from odefit.latent.model import LatentODE
 from odefit.latent.series import Reading
 

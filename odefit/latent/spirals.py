@@ -17,8 +17,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from odefit.data.experiments import Experiment, FloatArray
+from odefit.arrays import FloatArray
+from odefit.config.load import LoadedConfig
+from odefit.data.experiments import Experiment
 from odefit.errors import ConfigError
+from odefit.problem.simulation import Simulated
+from odefit.problem.systems import initial_name
 
 END = 5 * 6.29
 """The last time: five turns at frequency 1."""
@@ -76,3 +80,16 @@ def solve_linear(matrices: FloatArray, start: FloatArray, times: FloatArray) -> 
     for k in range(1, len(times)):
         x[:, k] = np.einsum("nij,nj->ni", step, x[:, k - 1])
     return x
+
+
+def simulate_spirals(loaded: LoadedConfig) -> Simulated:
+    """Run the `data.spirals` section. The truth is named as the family `linear` names it: `a_11[1]`, `x_0[1]`, ..."""
+    section, names = loaded.config.data.spirals, loaded.config.model.measured
+    if section is None or names is None or len(names) != 2:
+        raise ConfigError(loaded.where("data"), "spirals need a `spirals` section, and two names in model.measured")
+    spirals = draw_spirals(**section.model_dump())
+    truth: dict[str, float] = {}
+    for number, (matrix, exact) in enumerate(zip(spirals.matrices, spirals.truth, strict=True), 1):
+        truth |= {f"a_{i + 1}{j + 1}[{number}]": float(matrix[i, j]) for i in range(2) for j in range(2)}
+        truth |= {f"{initial_name(name)}[{number}]": float(x) for name, x in zip(names, exact[0], strict=True)}
+    return Simulated(spirals.experiments(), tuple(names), truth)

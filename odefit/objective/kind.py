@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from odefit.model.formulas import free_names
-from odefit.objective.cells import cells_of, simple_second
-from odefit.objective.families import family_of
+from odefit.objective.measurements import cells_of, simple_second
+from odefit.objective.noise.families import family_of
 from odefit.objective.problem import Problem
 
 

@@ -18,17 +18,16 @@ from collections.abc import Mapping
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from odefit.data.experiments import FloatArray
-from odefit.objective.blocks import only_columns
-from odefit.objective.cells import Cells, Part, cells_of
-from odefit.objective.columns import Columns, LocalRows, stacked
-from odefit.objective.kinks import sharpened
+from odefit.arrays import FloatArray, IntArray, Mask
+from odefit.linalg.arrow_matrix import only_columns
+from odefit.linalg.score import Evaluation
+from odefit.objective.jacobian import Columns, LocalRows, stacked
+from odefit.objective.measurements import Cells, Part, cells_of
+from odefit.objective.noise.l1 import sharpened
 from odefit.objective.observation import Moments
 from odefit.objective.priors import Prior
 from odefit.objective.problem import Problem
-from odefit.objective.score import Evaluation
 
 NOT_FINITE = "a prediction or a noise level is not finite, or not positive where it must be"
 IMPOSSIBLE = "a parameter has a value that its prior excludes"
@@ -38,7 +37,7 @@ class Likelihood:
     """-ln p(data | theta) - ln p(theta) as a function of the search vector u [P] of the problem's table."""
 
     def __init__(self, problem: Problem, blocks: bool | None = None) -> None:
-        """blocks: whether A is in arrow form (blocks.py) if it can be; default where that pays."""
+        """blocks: whether A is in arrow form (linalg/arrow_matrix.py) if it can be; default where that pays."""
         self.problem = problem
         self.blocks = blocks
         self.failure: str | None = None
@@ -62,7 +61,7 @@ class Likelihood:
         return [(c, i, prior) for c, i in pairs if (prior := table.parameters[i].prior) is not None]
 
     @cached_property
-    def _kinked_priors(self) -> NDArray[np.bool_] | None:
+    def _kinked_priors(self) -> Mask | None:
         kinked = np.array([not prior.is_smooth for _, _, prior in self._priors], dtype=bool)
         return kinked if kinked.any() else None
 
@@ -90,7 +89,7 @@ class Likelihood:
 
     def evaluate(self, u: FloatArray) -> Evaluation:
         """Value, score residuals z [M] and root-curvature rows A [M, P], for a search: A'z is the exact gradient, and
-        A'A the expected information but for Laplace densities, where it is what a search gets on with (kinks.py)."""
+        A'A the expected information but for Laplace densities, where it is what a search gets on with (noise/l1.py)."""
         return self._evaluate(u, derivatives=True)
 
     def information(self, u: FloatArray) -> Evaluation:
@@ -264,7 +263,7 @@ class _Rows:
         self.parts: list[LocalRows] = []
         self.kinked: list[bool] = []
 
-    def add(self, z: FloatArray, slopes: FloatArray, experiment: NDArray[np.intp], kinked: bool = False) -> None:
+    def add(self, z: FloatArray, slopes: FloatArray, experiment: IntArray, kinked: bool = False) -> None:
         self.z.append(z)
         self.parts.append(LocalRows(slopes, experiment))
         self.kinked.append(kinked)

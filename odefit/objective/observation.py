@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sympy as sp
 
-from odefit.data.experiments import FloatArray
+from odefit.arrays import FloatArray
 from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function, torch_function
 from odefit.model.system import TIME, System
-from odefit.objective.families import family_of
-from odefit.objective.family import Family
+from odefit.objective.noise.families import family_of
+from odefit.objective.noise.family import Family
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -12,9 +12,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from odefit.data.experiments import FloatArray
+from odefit.arrays import FloatArray, IntArray
 from odefit.objective.priors import Prior
 from odefit.objective.transforms import Transforms
 
@@ -61,7 +60,7 @@ class ParameterTable:
         return {name: position for position, name in enumerate(self.names)}
 
     @cached_property
-    def estimated(self) -> NDArray[np.intp]:
+    def estimated(self) -> IntArray:
         """Positions in theta of the estimated parameters, in the order of u."""
         return np.array([i for i, p in enumerate(self.parameters) if p.estimate], dtype=np.intp)
 
@@ -148,7 +147,7 @@ class Binding:
     """
 
     symbols: tuple[str, ...]
-    index: NDArray[np.intp]
+    index: IntArray
     constant: FloatArray
 
     def local(self, theta: FloatArray) -> FloatArray:

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from odefit.objective.family import HALF_LOG_2PI
-from odefit.objective.kinks import SOFT
+from odefit.objective.noise.family import HALF_LOG_2PI
+from odefit.objective.noise.l1 import SOFT
 
 if TYPE_CHECKING:
     from torch import Tensor

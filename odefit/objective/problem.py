@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from odefit.data.experiments import Experiment, FloatArray
+from odefit.arrays import FloatArray, IntArray
+from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine
 from odefit.errors import SolveError
 from odefit.objective.observation import Observation
@@ -45,7 +45,7 @@ class Problem:
         return np.concatenate([experiment.times for experiment in self.experiments])
 
     @cached_property
-    def owner(self) -> NDArray[np.intp]:
+    def owner(self) -> IntArray:
         """Position of the experiment that each row belongs to, [R]."""
         return np.repeat(np.arange(len(self.experiments)), [len(e.times) for e in self.experiments])
 

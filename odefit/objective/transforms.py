@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from odefit.data.experiments import FloatArray
+from odefit.arrays import FloatArray, IntArray
 
 SCALES = ("linear", "log", "logit")
 
@@ -32,11 +31,11 @@ class Transforms:
     upper: FloatArray
 
     @cached_property
-    def _log(self) -> NDArray[np.intp]:
+    def _log(self) -> IntArray:
         return np.array([i for i, scale in enumerate(self.scales) if scale == "log"], dtype=np.intp)
 
     @cached_property
-    def _logit(self) -> NDArray[np.intp]:
+    def _logit(self) -> IntArray:
         return np.array([i for i, scale in enumerate(self.scales) if scale == "logit"], dtype=np.intp)
 
     def natural(self, u: FloatArray) -> FloatArray:

@@ -9,9 +9,9 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from odefit.data.experiments import FloatArray
-from odefit.objective.blocks import largest
-from odefit.objective.score import Evaluation
+from odefit.arrays import FloatArray
+from odefit.linalg.arrow_matrix import largest
+from odefit.linalg.score import Evaluation
 
 FAILED_START = "The objective cannot be computed at the start; choose start values for which the model can be solved."
 OUT_OF_STEPS = "Not converged after {n} steps; raise the number of iterations, or start closer to the optimum."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from odefit.data.experiments import FloatArray
+from odefit.arrays import FloatArray
 from odefit.optimizers.base import (
     DISAGREE,
     FAILED_START,

@@ -13,7 +13,7 @@ and D. G. Watts, "A relative offset orthogonality convergence criterion" (Techno
 of the angle between z and what A can change.
 
 A.T A is never formed: one decomposition of A serves every radius of an iteration, and tells a rank-deficient problem,
-for which the shortest step is taken (local_model.py, and for A in arrow form arrow.py).
+for which the shortest step is taken (local_model.py, and for A in arrow form arrow_model.py).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from odefit.data.experiments import FloatArray
-from odefit.objective.blocks import BlockRows
-from odefit.objective.score import Evaluation
-from odefit.optimizers.arrow import ArrowModel
+from odefit.arrays import FloatArray
+from odefit.linalg.arrow_matrix import BlockRows
+from odefit.linalg.score import Evaluation
+from odefit.optimizers.arrow_model import ArrowModel
 from odefit.optimizers.base import (
     DISAGREE,
     FAILED_START,

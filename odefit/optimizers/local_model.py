@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from odefit.data.experiments import FloatArray
-from odefit.objective.score import Evaluation
+from odefit.arrays import FloatArray, Mask
+from odefit.linalg.score import Evaluation
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -23,7 +23,7 @@ class Pinned(ABC):
     """m(p) + damping |p|**2 / 2 for one damping, to be minimised while some variables lie on a bound."""
 
     @abstractmethod
-    def solve(self, free: NDArray[np.bool_], p: FloatArray) -> FloatArray:
+    def solve(self, free: Mask, p: FloatArray) -> FloatArray:
         """p [P] with the `free` ones [P] at their best."""
 
     @abstractmethod
@@ -157,7 +157,7 @@ class _Pinned(Pinned):
         self.H = self.B.T @ self.B if damping > 1e-8 * model.s[0] ** 2 else None
         self.target = np.concatenate([-model.c, np.zeros(n)])
 
-    def solve(self, free: NDArray[np.bool_], p: FloatArray) -> FloatArray:
+    def solve(self, free: Mask, p: FloatArray) -> FloatArray:
         B, p = self.B, p.copy()
         rest = self.target - B[:, ~free] @ p[~free]
         p[free] = (

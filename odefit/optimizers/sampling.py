@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from odefit.data.experiments import FloatArray
+from odefit.arrays import FloatArray
 from odefit.optimizers.base import check_box, typical_size
 
 FAR = 4.6  # about log(100): a factor 100 either way for a logarithmic parameter

@@ -14,18 +14,18 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from odefit.data.experiments import FloatArray
+from odefit.arrays import FloatArray
 from odefit.errors import Faults, RunError
+from odefit.fitting.run import Run
 from odefit.plots import style
 from odefit.plots.curves import points
 from odefit.plots.draw import write_picture
+from odefit.plots.run_tables import Rows, read_rows
 from odefit.plots.selection import Group, Quantity, select, time_label, title_of
-from odefit.plots.tables import Rows, read_rows
 from odefit.runs import folder as files
-from odefit.runs.run import Run
 
 if TYPE_CHECKING:
-    from odefit.runs.latent_run import LatentRun
+    from odefit.latent.latent_run import LatentRun
 
 MAX_FRAMES, MAX_BYTES = 80, 2_000_000
 MAX_ROWS, MAX_COLUMNS = 3, 2

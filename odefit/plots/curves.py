@@ -9,22 +9,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from odefit.data.experiments import Experiment, FloatArray
+from odefit.arrays import FloatArray, Mask
+from odefit.data.experiments import Experiment
 from odefit.engines.choice import COMPILED
-from odefit.engines.segments import SegmentedEngine
+from odefit.engines.segments.segmented_engine import SegmentedEngine
 from odefit.errors import RunError, SolveError
+from odefit.fitting.report import bounds_met, estimate_uncertainty
+from odefit.fitting.run import Run
 from odefit.model.system import symbol
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.observation import Noise
 from odefit.objective.problem import Problem
-from odefit.plots.bends import times_at_bends
+from odefit.plots.adaptive_grid import times_at_bends
+from odefit.plots.run_tables import read_covariance
 from odefit.plots.selection import Group, Quantity
-from odefit.plots.tables import read_covariance
-from odefit.runs.report import bounds_met, estimate_uncertainty
-from odefit.runs.run import Run
 from odefit.uncertainty.bands import Band, prediction_bands
 from odefit.uncertainty.covariance import AnyCovariance, Covariance
-from odefit.uncertainty.degrees import residual_degrees
+from odefit.uncertainty.degrees_of_freedom import residual_degrees
 
 FINE, FINEST = 400, 2000
 # Times that spread over so many decades are shown, and solved, on a logarithmic axis.
@@ -93,9 +94,9 @@ class Points:
     d: FloatArray
     error: FloatArray | None
     side: NDArray[np.int8]
-    held: NDArray[np.bool_]
+    held: Mask
 
-    def only(self, keep: NDArray[np.bool_]) -> Points:
+    def only(self, keep: Mask) -> Points:
         error = None if self.error is None else self.error[keep]
         return Points(self.t[keep], self.d[keep], error, self.side[keep], self.held[keep])
 

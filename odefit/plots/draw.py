@@ -10,29 +10,29 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from matplotlib.figure import Figure
 
-from odefit.data.faults import clip, suggest
-from odefit.data.files import atomic_write
+from odefit.data.atomic_files import atomic_write
+from odefit.data.error_list import clip, suggest
 from odefit.errors import Faults, OdefitError, RunError
+from odefit.fitting.run import Run
 from odefit.plots import style
 from odefit.plots.curves import Trace, trace
+from odefit.plots.filenames import file_stem
 from odefit.plots.history import draw_history
-from odefit.plots.names import file_stem
 from odefit.plots.network import draw_network, terms
 from odefit.plots.panels import MAX_PANELS
 from odefit.plots.phase import draw_phase
 from odefit.plots.potential import draw_potential, potential_of
 from odefit.plots.residuals import draw_residuals
+from odefit.plots.run_tables import read_rows
 from odefit.plots.selection import Selection, select
 from odefit.plots.series import draw_series
-from odefit.plots.tables import read_rows
 from odefit.plots.waterfall import draw_waterfall
 from odefit.runs import folder as files
-from odefit.runs.run import Run
 from odefit.runs.stored import StoredRun
 
 if TYPE_CHECKING:
-    from odefit.plots.latent_pictures import LatentPictures
-    from odefit.runs.latent_run import LatentRun
+    from odefit.latent.latent_run import LatentRun
+    from odefit.plots.latent_series import LatentPictures
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ def _pictures(
 ) -> Pictures | LatentPictures:
     if isinstance(run, Run):
         return Pictures(run, select(run, states, experiments, time_range, faults))
-    from odefit.plots.latent_pictures import LatentPictures
+    from odefit.plots.latent_series import LatentPictures
 
     return LatentPictures(run, states, experiments, time_range, faults)
 

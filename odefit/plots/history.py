@@ -14,13 +14,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from odefit.data.experiments import FloatArray
+from odefit.arrays import FloatArray
 from odefit.errors import RunError
+from odefit.fitting.run import Run
 from odefit.plots import style
+from odefit.plots.run_tables import Rows, read_rows
 from odefit.plots.selection import title_of
-from odefit.plots.tables import Rows, read_rows
 from odefit.runs import folder as files
-from odefit.runs.run import Run
 from odefit.runs.stored import StoredRun
 
 MAX_PARAMETERS = 12

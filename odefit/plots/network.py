@@ -16,14 +16,14 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from odefit.data.experiments import FloatArray
+from odefit.arrays import FloatArray
+from odefit.fitting.run import Run
 from odefit.model.formulas import free_names
 from odefit.model.functions import torch_function
 from odefit.model.system import TIME, NetworkCall, symbol, written
 from odefit.plots import style
 from odefit.plots.region import Visited, visited
 from odefit.plots.selection import Selection, time_label, title_of
-from odefit.runs.run import Run
 
 MOST_TERMS = 6
 LEVELS = 14

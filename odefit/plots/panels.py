@@ -10,10 +10,10 @@ from typing import Any, cast
 import numpy as np
 from matplotlib.axes import Axes
 
-from odefit.data.experiments import FloatArray
+from odefit.arrays import FloatArray
+from odefit.fitting.run import Run
 from odefit.plots.curves import Points, Trace, points
 from odefit.plots.selection import Quantity, Selection
-from odefit.runs.run import Run
 
 MAX_PANELS = 12
 TOGETHER = 2

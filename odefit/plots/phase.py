@@ -13,15 +13,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from odefit.data.experiments import FloatArray
-from odefit.engines.segments import SegmentedEngine
+from odefit.arrays import FloatArray
+from odefit.engines.segments.segmented_engine import SegmentedEngine
+from odefit.fitting.run import Run
 from odefit.model.functions import numpy_function
 from odefit.model.system import TIME
 from odefit.plots import style
-from odefit.plots.bends import times_at_bends
+from odefit.plots.adaptive_grid import times_at_bends
 from odefit.plots.curves import FINE, FINEST, Trace, held_inputs, is_compiled
 from odefit.plots.selection import Quantity, Selection, title_of
-from odefit.runs.run import Run
 
 NAMED = 4
 """So many experiments have a colour each; more share one."""

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from odefit.data.experiments import FloatArray
+from odefit.arrays import FloatArray
+from odefit.fitting.run import Run
 from odefit.plots import style
 from odefit.plots.network import draw_paths, fill, finish
 from odefit.plots.region import Visited, visited
 from odefit.plots.selection import Selection, title_of
-from odefit.runs.run import Run
 
 if TYPE_CHECKING:
     from odefit.model.networks import Potential

@@ -7,14 +7,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from odefit.data.experiments import FloatArray
+from odefit.arrays import FloatArray, Mask
 from odefit.errors import SolveError
+from odefit.fitting.run import Run
 from odefit.model.functions import numpy_function
 from odefit.model.system import TIME, symbol
 from odefit.plots.selection import Selection
-from odefit.runs.run import Run
 
 GRID = 201
 NEAR = 0.15
@@ -60,7 +59,7 @@ class Visited:
         found: Any = cKDTree(self._scaled(self.points.T)).query(self._scaled(points))[0]
         return np.asarray(found)
 
-    def outside(self, x: FloatArray, y: FloatArray) -> NDArray[np.bool_]:
+    def outside(self, x: FloatArray, y: FloatArray) -> Mask:
         """Which points of a grid are outside of the convex hull of all paths, or far from each of them, [G, G]."""
         from scipy.spatial import ConvexHull, QhullError
 
@@ -72,7 +71,7 @@ class Visited:
         except QhullError:
             # All on one line.
             beyond = np.zeros_like(far)
-        hidden: NDArray[np.bool_] = ((far > NEAR) | (beyond > ROUNDING)).reshape(len(y), len(x))
+        hidden: Mask = ((far > NEAR) | (beyond > ROUNDING)).reshape(len(y), len(x))
         return hidden
 
 

@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from odefit.data.experiments import FloatArray
+from odefit.arrays import FloatArray
 from odefit.errors import SolveError
+from odefit.fitting.run import Run
 from odefit.objective.likelihood import Likelihood
 from odefit.plots import style
 from odefit.plots.curves import check_solvable, log_threshold
 from odefit.plots.selection import Quantity, Selection, time_label, title_of
-from odefit.runs.run import Run
 
 MAX_ROWS = 6
 ENVELOPE = 0.95

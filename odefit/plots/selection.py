@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from odefit.data.faults import clip, suggest
+from odefit.data.error_list import clip, suggest
 from odefit.data.layouts import replicate_of
 from odefit.errors import Faults
+from odefit.fitting.run import Run
 from odefit.model.system import TIME, symbol
 from odefit.plots.style import plain
-from odefit.runs.run import Run
+from odefit.problem.systems import initial_name
 from odefit.runs.stored import StoredRun
-from odefit.runs.systems import initial_name
 
 
 @dataclass(frozen=True)

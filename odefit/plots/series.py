@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from odefit.fitting.run import Run
 from odefit.plots import style
 from odefit.plots.curves import Points, Trace, held_inputs, log_threshold, points
 from odefit.plots.panels import Panel, Plan, plan_panels, share_limits
 from odefit.plots.selection import Selection, time_label, title_of
-from odefit.runs.run import Run
 
 BAND, NOISE_BAND = 0.30, 0.12
 DENSE, FAINT = 60, 0.3

@@ -6,11 +6,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from odefit.errors import RunError
+from odefit.fitting.run import Run
 from odefit.plots import style
+from odefit.plots.run_tables import read_rows
 from odefit.plots.selection import title_of
-from odefit.plots.tables import read_rows
 from odefit.runs import folder as files
-from odefit.runs.run import Run
 
 # An axis of a hundredth of a likelihood unit would make a drama of rounding.
 LEAST_REACH = 2.0

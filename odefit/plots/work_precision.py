@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from odefit.diagnostics.solver_comparison import ADAPTIVE, COMPILED_FAMILY, FIXED, Comparison, SolverRow
 from odefit.plots import style
 from odefit.plots.draw import write_picture
-from odefit.runs.solvers import ADAPTIVE, COMPILED_FAMILY, FIXED, Comparison, SolverRow
 
 HEIGHT = 3.7
 COLOURS = (*style.COLOURS, style.BLACK, style.GREY)

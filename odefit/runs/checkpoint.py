@@ -22,10 +22,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from odefit.data.files import atomic_write
+from odefit.data.atomic_files import atomic_write
 from odefit.errors import OdefitError, RunError
+from odefit.runs.fingerprint import changes, other_versions
 from odefit.runs.folder import CHECKPOINT, LOG, PREVIOUS, reason
-from odefit.runs.identity import changes, other_versions
 
 FORMAT = 1
 RARITY = 200

@@ -32,7 +32,7 @@ from typing import Any
 import yaml
 
 from odefit.config.load import LoadedConfig
-from odefit.data.files import atomic_write
+from odefit.data.atomic_files import atomic_write
 from odefit.errors import RunError
 
 RESULT, CONFIG, DATA, WEIGHTS, COVARIANCE = (

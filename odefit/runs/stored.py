@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from odefit.arrays import FloatArray
 from odefit.config.load import LoadedConfig
-from odefit.data.experiments import Experiment, FloatArray
-from odefit.data.faults import clip
+from odefit.data.error_list import clip
+from odefit.data.experiments import Experiment
 from odefit.errors import RunError
 from odefit.runs import folder as files
-from odefit.runs import foreign
+from odefit.runs import validation as foreign
 from odefit.runs.results import Result
 
 if TYPE_CHECKING:

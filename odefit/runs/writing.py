@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from odefit.config.load import LoadedConfig
+from odefit.data.doses import write_doses
 from odefit.data.experiments import Experiment
+from odefit.data.inputs import write_inputs
 from odefit.data.tables import write_table
 from odefit.errors import DataError, RunError
 from odefit.runs import folder as files
@@ -57,3 +59,28 @@ def write_weights(path: Path, weights: Mapping[str, Any]) -> None:
     buffer = io.BytesIO()
     torch.save(dict(weights), buffer)
     files.write_text(path, files.WEIGHTS, buffer.getvalue())
+
+
+def write_conditions(folder: Path, loaded: LoadedConfig, experiments: Sequence[Experiment]) -> dict[str, Any]:
+    """Doses, inputs and constants of the experiments as files of a run folder; what `data` says of them there.
+
+    Raises RunError or OSError.
+    """
+    data, own = loaded.config.data, dict[str, Any]()
+    if data.experiments is not None:
+        constants = list(dict.fromkeys(name for e in experiments for name in e.constants))
+        labels = list(dict.fromkeys(name for e in experiments for name in e.labels))
+        rows = [
+            [e.name, e.start, *(e.constants.get(name) for name in constants), *(e.labels.get(name) for name in labels)]
+            for e in experiments
+        ]
+        files.write_csv(folder, files.EXPERIMENTS, ("experiment", "start", *constants, *labels), rows)
+        own["experiments"] = files.EXPERIMENTS
+    if data.doses is not None:
+        write_doses(folder / files.DOSES, experiments)
+        own["doses"] = {"csv": files.DOSES} | data.doses.model_dump(include={"lag", "fraction"}, exclude_unset=True)
+    if data.inputs:
+        write_inputs(folder / files.INPUTS, experiments)
+        kinds = {name: section.interpolation for name, section in data.inputs.items()}
+        own["inputs"] = {name: {"csv": files.INPUTS, "interpolation": kind} for name, kind in kinds.items()}
+    return own

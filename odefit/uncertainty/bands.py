@@ -18,11 +18,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from odefit.data.experiments import Experiment, FloatArray
+from odefit.arrays import FloatArray, IntArray
+from odefit.data.experiments import Experiment
 from odefit.errors import SolveError
-from odefit.objective.blocks import IntArray
-from odefit.objective.families import family_of
 from odefit.objective.likelihood import Likelihood
+from odefit.objective.noise.families import family_of
 from odefit.objective.observation import Moments, Noise
 from odefit.objective.problem import Problem
 from odefit.uncertainty.covariance import AnyCovariance, Covariance

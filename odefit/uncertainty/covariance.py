@@ -8,7 +8,7 @@ decomposition of A, with its columns scaled to length one, tells which direction
 A parameter with a part in a direction that is left out has no finite variance. It is reported as not
 determined, together with its partners in that direction, rather than with a huge or invented number.
 
-For A in arrow form the same is done block by block (inverse.py), and no [P, P] is formed.
+For A in arrow form the same is done block by block (linalg/arrow_inverse.py), and no [P, P] is formed.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from odefit.data.experiments import FloatArray
-from odefit.objective.blocks import BlockRows, IntArray, Rows
-from odefit.uncertainty.inverse import ArrowInverse
+from odefit.arrays import FloatArray, IntArray, Mask
+from odefit.linalg.arrow_inverse import ArrowInverse
+from odefit.linalg.arrow_matrix import BlockRows, Rows
 
 # Components of a null direction smaller than this are rounding, not participation.
 PARTICIPATES = 1e-3
@@ -100,7 +99,7 @@ class Covariance:
         directions = self.directions and self.directions.scaled(factor)
         return Covariance(self.names, self.matrix * np.outer(factor, factor), self.undetermined, directions)
 
-    def known(self, columns: NDArray[np.bool_]) -> Covariance:
+    def known(self, columns: Mask) -> Covariance:
         """With some of the parameters, [P], taken as known."""
         directions = self.directions and self.directions.scaled(np.where(columns, 0.0, 1.0))
         matrix = np.where(columns | columns[:, None], 0.0, self.matrix)
@@ -152,7 +151,7 @@ class ArrowCovariance:
     def scaled(self, factor: FloatArray) -> ArrowCovariance:
         return ArrowCovariance(self.names, self.inverse, self.factor * factor, self.undetermined)
 
-    def known(self, columns: NDArray[np.bool_]) -> ArrowCovariance:
+    def known(self, columns: Mask) -> ArrowCovariance:
         return ArrowCovariance(self.names, self.inverse, np.where(columns, 0.0, self.factor), self.undetermined)
 
 
@@ -171,7 +170,7 @@ def listed(covariance: AnyCovariance) -> Covariance:
 
 
 def fisher_covariance(
-    a: Rows, names: Sequence[str], free: NDArray[np.bool_] | None = None, tolerance: float = 1e-7
+    a: Rows, names: Sequence[str], free: Mask | None = None, tolerance: float = 1e-7
 ) -> AnyCovariance:
     """The covariance of the estimates u from the root-Fisher rows A [M, P].
 
@@ -214,7 +213,7 @@ def fisher_covariance(
     return Covariance(tuple(names), matrix, undetermined, directions)
 
 
-def _of_blocks(a: BlockRows, names: Sequence[str], free: NDArray[np.bool_] | None, tolerance: float) -> ArrowCovariance:
+def _of_blocks(a: BlockRows, names: Sequence[str], free: Mask | None, tolerance: float) -> ArrowCovariance:
     chosen = np.ones(a.layout.n, dtype=bool) if free is None else free
     silent = chosen & (a.lengths == 0)
     undetermined = {names[k]: SILENT for k in np.flatnonzero(silent).tolist()}
@@ -228,7 +227,7 @@ def _of_blocks(a: BlockRows, names: Sequence[str], free: NDArray[np.bool_] | Non
     return ArrowCovariance(tuple(names), inverse, factor, undetermined)
 
 
-def _combination(k: int, null: FloatArray, chosen: NDArray[np.intp], names: Sequence[str]) -> str:
+def _combination(k: int, null: FloatArray, chosen: IntArray, names: Sequence[str]) -> str:
     """Which parameters move together with parameter k without a change of the fit."""
     return _with_whom(k, null @ null[k], [names[j] for j in chosen])
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from odefit.data.experiments import FloatArray
+from odefit.arrays import FloatArray
 from odefit.objective.transforms import Transforms
 
 

@@ -1,0 +1,21 @@
+"""The types of arrays, and the letters that name them and their shapes everywhere.
+
+| letter | what | shape |
+|---|---|---|
+| t | times | [T] |
+| y | states | [T, S], with experiments [E, T, S] |
+| theta | natural values of all parameters of the table | [N] |
+| u | search values of the estimated ones, after their scales (linear, log, logit) | [P] |
+| p | an experiment's own values of the symbols of the equations | [L], with experiments [E, L] |
+| q | what a compiled program takes: p, and what differs between segments | [Q] |
+| z, A | scores and root-curvature rows: A'z is the gradient, A'A the information (linalg/score.py) | [M], [M, P] |
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+Mask = NDArray[np.bool_]

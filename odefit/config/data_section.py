@@ -1,0 +1,208 @@
+"""The section `data`: measurements, conditions, doses, inputs, and how data are simulated."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+
+from odefit.config.fields import Cell, Finite, Formula, Name, NotNegative, Positive, Section, by_shape
+from odefit.config.latent_section import LATENT_ODE, SpiralsSection
+from odefit.config.model_section import ModelSection
+from odefit.config.noise_section import NoiseSection, SimulatedNoise, simulated_shape
+
+
+class TimesSection(Section):
+    """Equally spaced times: `{start: 0, stop: 10, count: 11}` or `{start: 0, stop: 10, step: 1}`."""
+
+    start: Finite = 0.0
+    stop: Finite
+    count: Annotated[int, Field(ge=2, le=10_000_000)] | None = None
+    step: Positive | None = None
+
+    @model_validator(mode="after")
+    def _one_spacing(self) -> Self:
+        if (self.count is None) == (self.step is None):
+            raise ValueError("give either `count` (how many times) or `step` (how far apart), and not both")
+        if not self.stop > self.start:
+            raise ValueError(f"stop: must be later than start (got {self.start:g} to {self.stop:g})")
+        if math.isinf(self.stop - self.start):
+            raise ValueError(f"stop: is farther from start than numbers go (got {self.start:g} to {self.stop:g})")
+        if self.step is not None and (self.stop - self.start) / self.step > 10_000_000:
+            raise ValueError("step: makes more than ten million times")
+        return self
+
+
+class SimulateSection(Section):
+    """Data made from a model at known parameters."""
+
+    model: ModelSection | None = Field(None, description="the model that makes the data; default: the config's own")
+    parameters: dict[
+        Name,
+        Annotated[
+            Annotated[dict[str, Finite], Tag("mapping")] | Annotated[Finite, Tag("other")], Discriminator(by_shape)
+        ],
+    ] = Field(
+        default_factory=dict, description="the truth, where it differs; {group: number} for a parameter with `by`"
+    )
+    times: Annotated[
+        Annotated[TimesSection, Tag("mapping")] | Annotated[list[Finite], Tag("other")], Discriminator(by_shape)
+    ]
+    experiments: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        None, description="how many; default: one, or those of data.experiments"
+    )
+    initial: dict[Name, Finite] = Field(default_factory=dict, description="centre of the initial values")
+    spread: NotNegative = Field(0.0, description="standard deviation of the initial values around their centre")
+    noise: Annotated[
+        Annotated[dict[Name, SimulatedNoise], Tag("each")]
+        | Annotated[NoiseSection, Tag("mapping")]
+        | Annotated[NotNegative, Tag("other")],
+        Discriminator(simulated_shape),
+    ] = Field(
+        0.0,
+        description="standard deviation of Gaussian noise, or a noise model with numbers; for all or per observable",
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+
+    @field_validator("times")
+    @classmethod
+    def _increasing(cls, value: TimesSection | list[float]) -> TimesSection | list[float]:
+        if isinstance(value, list) and (not value or any(b <= a for a, b in itertools.pairwise(value))):
+            raise ValueError("must be a list of increasing numbers")
+        if isinstance(value, list) and math.isinf(value[-1] - value[0]):
+            raise ValueError("must not span more than numbers go")
+        return value
+
+    @model_validator(mode="after")
+    def _equations(self) -> Self:
+        if self.model is not None and self.model.name == LATENT_ODE:
+            raise ValueError("model: a latent ODE makes no data; name equations, or a built-in system that has some")
+        return self
+
+
+class DoseSection(Section):
+    """One dose, or the same one repeated."""
+
+    time: Finite
+    amount: Finite
+    state: Name | None = Field(None, description="where it goes; default: data.doses.state")
+    duration: NotNegative = Field(0.0, description="0: at once; else spread evenly over this time")
+    rate: NotNegative | None = Field(None, description="amount per time, instead of a duration; 0: at once")
+    every: Positive | None = Field(None, description="time from one dose to the next")
+    count: Annotated[int, Field(ge=1, le=100_000)] | None = Field(None, description="how many in all")
+    experiment: str | None = Field(None, description="default: every experiment")
+
+
+class DosesSection(Section):
+    """What is put into the states on the way: a table, in a CSV or here."""
+
+    csv: str | None = Field(
+        None, min_length=1, description="columns time, amount; and experiment, state, duration or rate, every, count"
+    )
+    table: list[DoseSection] | None = Field(None, min_length=1, max_length=100_000)
+    state: Name | None = Field(None, description="where doses go that name no state")
+    lag: Formula = Field("0", description="how long after its time a dose arrives; a number or a formula of parameters")
+    fraction: Formula = Field("1", description="how much of it arrives; a number or a formula of parameters")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"csv": value}
+        return {"table": value} if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.csv is None) == (self.table is None):
+            raise ValueError("give either `csv` (a file) or `table` (a list of doses), and not both")
+        return self
+
+
+class InputSection(Section):
+    """A known function of time, from a CSV."""
+
+    csv: str = Field(min_length=1, description="path, relative to the config")
+    column: str | None = Field(None, description="default: the column of the input's name")
+    time: str | None = Field(None, description="the time column")
+    experiment: str | None = Field(None, description="the column that names the experiment")
+    interpolation: Literal["linear", "previous", "cubic"] = "linear"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {"csv": value} if isinstance(value, str) else value
+
+
+class HoldOutSection(Section):
+    """Measurements that the fit does not see, and that it is scored on afterwards."""
+
+    experiments: list[str] | None = Field(None, min_length=1, description="these experiments")
+    fraction: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="this share of the measurements of each experiment, drawn by fit.seed"
+    )
+    after: Finite | None = Field(None, description="everything measured after this time")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if sum(getattr(self, key) is not None for key in type(self).model_fields) != 1:
+            raise ValueError("give exactly one of experiments, fraction, after")
+        return self
+
+
+class DataSection(Section):
+    """Where the measurements are, and under which conditions they were made."""
+
+    csv: str | None = Field(None, min_length=1, description="path of the CSV file, relative to the config")
+    time: str | None = Field(None, description="the time column")
+    experiment: str | None = Field(None, description="the column that names the experiment")
+    columns: dict[Name, str] = Field(default_factory=dict, description="observable: its column")
+    only: list[str] | None = Field(None, min_length=1, description="read these experiments and leave the others")
+    ignore: list[str] = Field(
+        default_factory=list, description="labels of the observable column to leave out (long layout)"
+    )
+    start: Finite | None = Field(None, description="where integration starts; default: the first time")
+    simulate: SimulateSection | None = None
+    spirals: SpiralsSection | None = Field(None, description="made-up series for `latent_ode`; {} for the defaults")
+    experiments: (
+        Annotated[
+            Annotated[dict[str, dict[Name, Cell]], Field(min_length=1), Tag("mapping")] | Annotated[str, Tag("other")],
+            Discriminator(by_shape),
+        ]
+        | None
+    ) = Field(
+        None,
+        description="constants of each experiment, its initial values `x_0`, its `start`, and labels to group by: "
+        "a CSV with a column `experiment`, or {experiment: {name: number}}",
+    )
+    doses: DosesSection | None = None
+    inputs: dict[Name, InputSection] = Field(default_factory=dict, description="known functions of time, by name")
+    hold_out: HoldOutSection | None = None
+
+    @field_validator("experiments", mode="before")
+    @classmethod
+    def _file(cls, value: Any) -> Any:
+        # As of doses and inputs. No experiment is called csv: those have a mapping each.
+        is_file = isinstance(value, dict) and list(value) == ["csv"] and isinstance(value["csv"], str)
+        return value["csv"] if is_file else value
+
+    @field_validator("inputs", mode="before")
+    @classmethod
+    def _no_null(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        sources = [key for key in ("csv", "simulate", "spirals") if getattr(self, key) is not None]
+        if len(sources) != 1:
+            got = " and ".join(sources) or "none"
+            raise ValueError(
+                "give either `csv` (a file), `simulate` (make the data) or `spirals` (of latent_ode), and only one "
+                f"(got {got})"
+            )
+        if self.csv is None:
+            for key in ("time", "experiment", "columns", "only", "ignore"):
+                if getattr(self, key):
+                    raise ValueError(f"`{key}` is about a CSV file and has no meaning with `{sources[0]}`")
+        return self

@@ -1,0 +1,227 @@
+"""The sections `model` and `parameters`: equations, unknowns, priors."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
+
+from odefit.config.fields import (
+    LIST,
+    Count,
+    Finite,
+    Formula,
+    Name,
+    NotNegative,
+    Positive,
+    Section,
+    by_shape,
+    is_number,
+    or_list,
+)
+from odefit.config.latent_section import LATENT_ODE, LatentSection
+
+
+class EventSection(Section):
+    """States that change at once: `{time: 10, set: {x: x/2}}`."""
+
+    time: Annotated[
+        Annotated[list[Formula], Field(min_length=1, max_length=100_000), Tag("list")]
+        | Annotated[Formula, Tag("other")],
+        Discriminator(or_list),
+    ] = Field(description="when: a number, a formula of parameters, or a list of these")
+    set: dict[Name, Formula] = Field(
+        min_length=1, description="state: its new value, a formula of the states just before, of parameters and t"
+    )
+
+
+class NetworkSection(Section):
+    """A neural network that formulas call by its name: `net(x, y)`, or `net(x, y)[0]` with several outputs."""
+
+    hidden: list[Count] = Field(default_factory=lambda: [16, 16], max_length=20, description="widths of hidden layers")
+    activation: str = Field("tanh", description="leaky_relu, relu, tanh, sigmoid, elu, gelu, silu or softplus")
+    output: Literal["linear", "positive"] = Field("linear", description="positive: a softplus keeps it above 0")
+    outputs: Annotated[int, Field(ge=1, le=1000)] = 1
+    penalty: NotNegative = Field(
+        0.0, description="weight of the mean square of its output, so that it explains only what the mechanism cannot"
+    )
+
+
+class ModelSection(Section):
+    """The differential equations."""
+
+    name: str | None = Field(None, description="a built-in system (see `odefit models`)")
+    equations: dict[Name, Formula] | None = Field(
+        None, min_length=1, max_length=1000, description="state: the formula of its time derivative"
+    )
+    states: list[Name] | None = Field(
+        None, min_length=1, max_length=1000, description="names of the states, for the families `linear` and `mlp`"
+    )
+    observables: dict[Name, Formula] | None = Field(
+        None, min_length=1, description="measured quantity: its formula; default: every state"
+    )
+    initial: Annotated[
+        Annotated[dict[Name, Formula], Tag("mapping")] | Annotated[Literal["estimate", "first"], Tag("other")],
+        Discriminator(by_shape),
+    ] = Field(
+        default_factory=dict,
+        description="state: a number, a formula, `estimate`, or `first` (the first measured row)",
+    )
+    steady_state: Annotated[
+        Annotated[dict[Name, Formula], Tag("mapping")] | Annotated[bool, Tag("other")], Discriminator(by_shape)
+    ] = Field(
+        False,
+        description="true: before the start the system, coming from `initial`, has come to rest; a mapping says "
+        "which parameters or constants had other values then, e.g. {ligand: 0}",
+    )
+    events: list[EventSection] = Field(default_factory=list, max_length=10_000, description="sudden changes of states")
+    units: dict[Name, Annotated[str, Field(max_length=40)]] = Field(
+        default_factory=dict, description="of states, observables and t, for tables and axes"
+    )
+    networks: dict[Name, NetworkSection] = Field(
+        default_factory=dict, max_length=100, description="neural networks that the equations call by name"
+    )
+    normalise: bool = Field(True, description="networks take the units of their inputs and outputs from the data")
+    hidden: list[Annotated[int, Field(ge=1, le=100_000)]] | None = Field(
+        None, max_length=100, description="widths of the hidden layers of `mlp`, `potential` or the latent field"
+    )
+    activation: str | None = Field(None, description="activation of `mlp`, `potential` or `latent_ode`, e.g. tanh")
+    direction: Literal["descent", "ascent"] | None = Field(
+        None, description="`potential`: the states move down (the default) or up the potential"
+    )
+    time_input: bool = Field(False, description="whether the network of `mlp` also sees the time")
+    measured: list[Name] | None = Field(
+        None, min_length=1, max_length=1000, description="`latent_ode`: what was measured, as the columns are called"
+    )
+    latent: LatentSection | None = Field(None, description="`latent_ode`: sizes of the model, and its training")
+
+    @field_validator("initial", "events", "units", "networks", mode="before")
+    @classmethod
+    def _no_null(cls, value: Any, info: ValidationInfo) -> Any:
+        return ([] if info.field_name == "events" else {}) if value is None else value
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.name is None) == (self.equations is None):
+            raise ValueError("give either `name` (a built-in system) or `equations`, and not both")
+        if self.equations is not None:
+            for key in ("states", "hidden", "activation", "direction"):
+                if getattr(self, key) is not None:
+                    raise ValueError(f"`{key}` belongs to a built-in family; your equations name their states")
+        elif self.networks:
+            raise ValueError("networks: are for your own `equations`; a built-in system calls none")
+        return self
+
+    @model_validator(mode="after")
+    def _latent(self) -> Self:
+        if self.name == LATENT_ODE and self.measured is None:
+            raise ValueError("`latent_ode` needs `measured`: the names of the measured columns, such as [x, y]")
+        for key in ("measured", "latent"):
+            if self.name != LATENT_ODE and getattr(self, key) is not None:
+                raise ValueError(f"`{key}` belongs to `name: {LATENT_ODE}` (got {self.name})")
+        return self
+
+
+class PriorSection(Section):
+    """A prior density for one parameter: of the parameter itself, or (`on: log`) of its logarithm."""
+
+    normal: Annotated[tuple[Finite, Positive], LIST] | None = Field(None, description="[mean, standard deviation]")
+    lognormal: Annotated[tuple[Positive, Positive], LIST] | None = Field(
+        None, description="[median, standard deviation of the logarithm]"
+    )
+    laplace: Annotated[tuple[Finite, Positive], LIST] | None = Field(None, description="[centre, scale]")
+    uniform: Annotated[tuple[Finite, Finite], LIST] | None = Field(None, description="[low, high]")
+    exponential: Positive | None = Field(None, description="the rate, one over the mean")
+    on: Literal["natural", "log"] = Field(
+        "natural", description="log: the density is one of ln(parameter), as its normal is with mean and sd of the log"
+    )
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if len(self._given) != 1:
+            raise ValueError("give exactly one of normal, lognormal, laplace, uniform, exponential")
+        if self.uniform is not None and not self.uniform[0] < self.uniform[1]:
+            raise ValueError("uniform: the first number must be below the second")
+        if self.on == "log" and (self.lognormal or self.exponential):
+            raise ValueError(f"{self.kind}: is a density of positive numbers, and a logarithm is not; leave out `on`")
+        return self
+
+    @property
+    def _given(self) -> list[str]:
+        return [kind for kind in type(self).model_fields if kind != "on" and getattr(self, kind) is not None]
+
+    @property
+    def kind(self) -> str:
+        return self._given[0]
+
+    @property
+    def numbers(self) -> tuple[float, float]:
+        if self.exponential is not None:
+            return self.exponential, 0.0
+        numbers: tuple[float, float] = getattr(self, self.kind)
+        return numbers
+
+
+class ParameterSection(Section):
+    """A named unknown. `alpha: 0.5` is short for `{value: 0.5}`, `beta: 2*alpha` for `{formula: 2*alpha}`."""
+
+    value: Finite | None = Field(None, description="where the search starts, or the number when not estimated")
+    bounds: Annotated[tuple[float, float], LIST] | None = Field(None, description="[low, high], natural scale")
+    scale: Literal["linear", "log", "logit"] | None = Field(
+        None, description="in which coordinate the search moves; logit needs two finite bounds"
+    )
+    estimate: bool = Field(True, description="false keeps the parameter at its value")
+    prior: PriorSection | None = None
+    unit: str | None = Field(None, max_length=40)
+    by: (
+        Annotated[
+            Annotated[dict[str, list[str]], Field(min_length=1), Tag("mapping")] | Annotated[str, Tag("other")],
+            Discriminator(by_shape),
+        ]
+        | None
+    ) = Field(
+        None,
+        description="one such parameter for each `experiment`, for each entry of a column of data.experiments, or for "
+        "each group of {group: [experiments]}",
+    )
+    formula: Formula | None = Field(
+        None, description="not estimated itself: computed from other parameters and from constants of the experiment"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"formula": value}
+        return {"value": value} if is_number(value) else value
+
+    @model_validator(mode="after")
+    def _tied(self) -> Self:
+        if self.formula is not None:
+            given = [k for k in ("value", "bounds", "scale", "prior", "by") if getattr(self, k) is not None]
+            if given or not self.estimate:
+                key = given[0] if given else "estimate"
+                raise ValueError(f"{key}: a parameter with a formula follows from others; remove one of the two")
+        return self
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        low, high = self.bounds or (-math.inf, math.inf)
+        if math.isnan(low) or math.isnan(high) or not low < high:
+            raise ValueError(f"bounds: the lower bound must be below the upper (got [{low:g}, {high:g}])")
+        if self.scale == "log" and self.bounds and low < 0:
+            raise ValueError(f"bounds: a log scale needs bounds that are not negative (got {low:g})")
+        if self.scale == "logit" and not (math.isfinite(low) and math.isfinite(high)):
+            raise ValueError("bounds: a logit scale needs two finite bounds")
+        if self.value is None:
+            if not self.estimate and self.formula is None:
+                raise ValueError("value: a parameter that is not estimated needs a value")
+            return self
+        if self.estimate and not low <= self.value <= high:
+            raise ValueError(f"value: {self.value:g} lies outside its bounds [{low:g}, {high:g}]")
+        if self.estimate and self.scale == "log" and self.value <= 0:
+            raise ValueError(f"value: a log scale needs a positive value (got {self.value:g})")
+        if self.estimate and self.scale == "logit" and not low < self.value < high:
+            raise ValueError("value: on a logit scale the value must lie strictly between its bounds")
+        return self

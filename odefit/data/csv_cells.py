@@ -1,0 +1,182 @@
+"""What a cell of a CSV file may hold: a number, nothing, or a limit that the measurement did not reach."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from odefit.arrays import FloatArray
+from odefit.data.error_list import FaultList, clip
+
+IntArray = NDArray[np.int64]
+SignArray = NDArray[np.int8]
+
+MISSING = frozenset({"", "na", "nan"})
+SIGNS = {"<": -1, "≤": -1, ">": 1, "≥": 1}
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?|[+-]?\d{1,3}(\.\d{3})+,\d+")
+_LONG = 40
+_DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}([T ].*)?|\d{1,2}:\d{2}(:\d{2}.*)?")
+_WITH_UNIT = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(?:%|[^\W\d_][^<>]*)")
+
+
+@dataclass
+class Decimals:
+    """How the decimals of a file are written, as far as it is read: the first cell (line, column, text) of each way.
+
+    with_comma: whether they may have a comma, as in a file with semicolons between its cells. It has no points.
+    clear: whether one of the commas cannot part thousands.
+    """
+
+    with_comma: bool
+    comma: tuple[int, str, str] | None = None
+    point: tuple[int, str, str] | None = None
+    clear: bool = False
+
+    def note(self, cells: list[str], text: str, lines: IntArray, column: str) -> None:
+        """text: the cells, joined."""
+        if self.comma is None and "," in text:
+            self.comma = self._first(cells, lines, column, lambda cell: decimal_comma(cell) is not None)
+        if not self.clear and "," in text:
+            self.clear = any("," in cell and not _looks_like_thousands(cell.strip()) for cell in cells)
+        if self.point is None and "." in text:
+            self.point = self._first(cells, lines, column, lambda cell: "." in cell and parse_number(cell) is not None)
+
+    def _first(
+        self, cells: list[str], lines: IntArray, column: str, fits: Callable[[str], bool]
+    ) -> tuple[int, str, str] | None:
+        found = (
+            (int(line), column, cell.strip()) for line, cell in zip(lines, cells, strict=True) if fits(cell.strip())
+        )
+        return next(found, None)
+
+    def check(self, faults: FaultList) -> None:
+        """A fault for a file that has both: whether 1,234 is little or much is anybody's guess."""
+        if self.comma is not None and self.point is not None:
+            line, column, cell = self.comma
+            other = f"'{clip(self.point[2])}' (line {self.point[0]}) a decimal point"
+            what = f"'{clip(cell)}' has a decimal comma, and {other}; write points in the whole file"
+            faults.add(line, column, what)
+        elif self.comma is not None and not self.clear:
+            line, column, cell = self.comma
+            digits = cell.replace(",", "")
+            other = clip(cell.replace(",", "."))
+            faults.add(
+                line, column, f"'{clip(cell)}' is {clip(digits)} or {other}: write one of these in the whole file"
+            )
+
+
+def _looks_like_thousands(cell: str) -> bool:
+    return _THOUSANDS.fullmatch(cell) is not None and not cell.lstrip("+-").startswith("0")
+
+
+@dataclass(frozen=True)
+class NumberColumn:
+    """What the cells of a column of numbers may be.
+
+    decimals: those of the file. required: what its numbers are (`time`), where every row must have one; else empty.
+    censorable: whether a cell may be censored: `<0.5` lies below 0.5, `>100` above 100.
+    """
+
+    name: str
+    decimals: Decimals
+    required: str = ""
+    censorable: bool = False
+
+
+def parse_numbers(
+    cells: list[str], lines: IntArray, column: NumberColumn, faults: FaultList
+) -> tuple[FloatArray, SignArray | None]:
+    """The cells as float64 [R], missing and faulty ones as NaN; and which are censored [R] (-1, 1), if any."""
+    text = "".join(cells)
+    shown = cells
+    if column.decimals.with_comma:
+        column.decimals.note(cells, text, lines, column.name)
+        if "," in text:
+            cells = [decimal_comma(cell.strip()) or cell for cell in cells]
+            text = "".join(cells)
+    if text.isascii() and "_" not in text:  # float() would take 1_000 and digits of other scripts
+        try:
+            values = np.fromiter(map(float, cells), np.float64, len(cells))
+        except ValueError:
+            pass
+        else:
+            if np.isfinite(values).all():
+                return values, None
+    values = np.full(len(cells), np.nan)
+    censored: dict[int, int] = {}
+    for number, raw in enumerate(cells):
+        cell = raw.strip()
+        value = math.nan if cell.lower() in MISSING else parse_number(cell)
+        sign = 0
+        if value is None and column.censorable and (sign := SIGNS.get(cell[0], 0)):
+            value = parse_number(_limit(cell))
+            value = None if value is not None and math.isnan(value) else value
+        if value is not None and not math.isinf(value) and not (column.required and math.isnan(value)):
+            values[number] = value
+            if sign:
+                censored[number] = sign
+            continue
+        kind, what = _explain(shown[number].strip(), value, column)
+        if faults.wants(int(lines[number]), column.name, kind):
+            faults.tell(int(lines[number]), column.name, what, kind)
+    if not censored:
+        return values, None
+    signs = np.zeros(len(cells), dtype=np.int8)
+    signs[list(censored)] = list(censored.values())
+    return values, signs
+
+
+def parse_number(cell: str) -> float | None:
+    """The number that a cell holds, infinite and NaN included, or None."""
+    if not cell.isascii() or "_" in cell:
+        return None
+    try:
+        return float(cell)
+    except ValueError:
+        return None
+
+
+def decimal_comma(cell: str) -> str | None:
+    """`3.5` for `3,5`, and `<0.5` for `<0,5`; None for any other cell."""
+    sign = cell[:1] if cell[:1] in SIGNS else ""
+    number = _limit(cell) if sign else cell
+    return sign + number.replace(",", ".") if _DECIMAL_COMMA.fullmatch(number) else None
+
+
+def _limit(cell: str) -> str:
+    """What stands after the sign of a censored cell; `<=` says the same as `<`."""
+    return cell[1:].removeprefix("=").strip()
+
+
+def _explain(cell: str, value: float | None, column: NumberColumn) -> tuple[str, str]:
+    """Why a cell cannot be what its column asks for: a word for the kind of slip; and a sentence, with what to do."""
+    shown = f"'{clip(cell)}'"
+    remedy = "write a number" if column.required else "write a number or leave the cell empty"
+    if value is not None and math.isnan(value):
+        return "missing", f"the {column.required} is missing; write a number, or remove the row"
+    if value is not None:
+        return "infinite", f"{shown} is infinite; {remedy}"
+    if cell[0] in SIGNS and not column.censorable and parse_number(_limit(cell).replace(",", ".")) is not None:
+        return "limit", f"{shown} is a limit, which only a measured value can be; {remedy}"
+    if (mended := decimal_comma(cell)) is not None and _THOUSANDS.fullmatch(cell):
+        return "comma", f"{shown} has a comma; write {clip(mended)} or {cell.replace(',', '')}, whichever it means"
+    if mended is not None:
+        return "comma", f"{shown} has a decimal comma; write {clip(mended)}"
+    if cell[0] in SIGNS and column.censorable:
+        return "no limit", f"{shown} names no limit; write a number after the sign (<0.5), or leave the cell empty"
+    if len(cell) > _LONG:
+        return "text", f"{shown} is not a number; {remedy}"
+    if _THOUSANDS.fullmatch(cell):
+        return "thousands", f"{shown} has a separator of thousands; write the number without it, and a decimal point"
+    if _DATE.fullmatch(cell):
+        name, unit = ("a time of day", "hours") if ":" in cell[:3] else ("a date", "days")
+        return "date", f"{shown} is {name}; write a number, such as the {unit} since the first one"
+    if (number := _WITH_UNIT.fullmatch(cell)) is not None and parse_number(number[1]) is not None:
+        return "unit", f"{shown} is not a number; write {number[1]}, without a unit"
+    return "text", f"{shown} is not a number; {remedy}"

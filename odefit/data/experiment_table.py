@@ -1,0 +1,289 @@
+"""The table of experiments: what is special about each of them, in numbers and in words.
+
+One row per experiment,
+
+    experiment, temperature, genotype [, start] [, x_0]
+
+A column of numbers gives each experiment a constant that formulas may name (also an initial value, `x_0`).
+A column of words holds labels, to group experiments by. `start` is where the integration of an experiment
+starts; an empty cell there leaves it where it was. Replicates (`A#2`) take the row of their experiment
+(`A`), unless they have a row of their own.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from odefit.data.csv_cells import MISSING, decimal_comma, parse_number
+from odefit.data.csv_reader import Columns, Header, find_columns, read_columns, read_header
+from odefit.data.error_list import FaultList, PlacedFaults, clip, place, suggest
+from odefit.data.experiments import Experiment
+from odefit.data.layouts import replicate_of
+
+START = "start"
+MAX_CELLS = 10_000_000
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+_RESERVED = {
+    "t": "is the time",
+    "experiment": "is what a row stands for",
+    **dict.fromkeys(("and", "or", "not"), "is a word of the formula language"),
+}
+
+Where = Callable[..., str]
+Grid = dict[str, dict[str, float | str]]
+"""column -> experiment -> what its cell holds, without the empty ones"""
+Tell = Callable[[str | None, str, str], None]
+"""Takes the fault of a cell: its experiment (None: of the column as a whole), its column, what is wrong."""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What the table says. experiments: those that have a row, in its order.
+
+    constants: column -> experiment -> number; labels: column -> experiment -> word; starts: experiment -> time.
+    An empty cell is missing from the inner mapping; a column without any filled cell is in neither.
+    where: the place of a row, `where("A")`, or of one of its cells, `where("A", "dose")`, for faults.
+    """
+
+    experiments: tuple[str, ...]
+    constants: Mapping[str, Mapping[str, float]]
+    labels: Mapping[str, Mapping[str, str]]
+    starts: Mapping[str, float]
+    where: Where = field(compare=False, repr=False)
+
+
+def read_conditions(path: Path | str, *, experiment: str | None = None, where: str = "") -> Conditions:
+    """Read the table of experiments from a CSV file.
+
+    experiment: the column that names the experiment; default `experiment`.
+    where: the place in the config that names the file, for faults of the file as a whole.
+
+    Columns without a name, or without a single filled cell, are left alone. Raises DataError with the faults
+    of the file, the first 20 of them spelled out: two rows for one experiment, a column that mixes numbers
+    and words, a number that is not finite, a column that formulas could not name.
+    """
+    path = Path(path)
+    key = "experiment" if experiment is None else experiment
+    header = read_header(path, [key, START], where)
+    faults = FaultList(path)
+    position = find_columns(header, faults)
+    if key not in position:
+        what = f"no column '{clip(key)}' for the experiment; {suggest(key, position)}"
+        faults.add(header.line, "", f"{what} (the table of experiments has one row for each)")
+    faults.check()
+    at = position.pop(key)
+    sheet = read_columns(
+        header,
+        [],
+        [at, *position.values()],
+        required={at: "experiment"},
+        blank=set(position.values()),
+        limit=MAX_CELLS // (len(position) + 1),
+        faults=faults,
+    )
+    if not sheet.lines.size and not faults.count:
+        faults.add(0, "", "has a header but no data; write one row per experiment")
+    lines = _rows(sheet, at, header, faults)
+
+    def tell(experiment: str | None, column: str, what: str) -> None:
+        faults.add(header.line if experiment is None else lines[experiment], column, what)
+
+    experiments = [sheet.labels[at].names[code] for code in sheet.labels[at].codes.tolist()]
+    texts = [text for index in position.values() for text in sheet.labels[index].names]
+    commas = header.delimiter == ";" and not any("." in text and parse_number(text) is not None for text in texts)
+    grid: Grid = {name: _cells(sheet, index, header, experiments, commas, tell) for name, index in position.items()}
+    found = _sort_out(tuple(lines), grid, lambda e, column="": place(path, lines[e], column), tell)
+    faults.check()
+    return found
+
+
+def _rows(sheet: Columns, at: int, header: Header, faults: FaultList) -> dict[str, int]:
+    """The line of every experiment's row; a second row is a fault."""
+    lines: dict[str, int] = {}
+    names = sheet.labels[at].names
+    for code, line in zip(sheet.labels[at].codes.tolist(), sheet.lines.tolist(), strict=True):
+        name = names[code]
+        if lines.setdefault(name, line) != line and name:  # an empty name was told already
+            what = f"experiment '{clip(name)}' has a row already (line {lines[name]}); keep one of them"
+            faults.add(line, header.names[at], what)
+    return lines
+
+
+def _cells(
+    sheet: Columns, index: int, header: Header, experiments: Sequence[str], commas: bool, tell: Tell
+) -> dict[str, float | str]:
+    """One column: the filled cells, as numbers where they are. A nan is an empty cell, as in the data.
+
+    commas: whether decimals may have them: semicolons part the cells, and no number of the file has a point.
+    """
+    labels, column = sheet.labels[index], header.names[index]
+    mended = [decimal_comma(name) for name in labels.names]
+    if commas:
+        texts = [name if other is None else other for name, other in zip(labels.names, mended, strict=True)]
+        mended = [None] * len(texts)
+    else:
+        texts = list(labels.names)
+    values: list[float | str | None] = []
+    for text in texts:
+        number = parse_number(text)
+        missing = text.lower() in MISSING or (number is not None and math.isnan(number))
+        values.append(None if missing else text if number is None else number)
+    found: dict[str, float | str] = {}
+    for experiment, code in zip(experiments, labels.codes.tolist(), strict=True):
+        value, other = values[code], mended[code]
+        if other is not None:
+            tell(experiment, column, f"'{clip(labels.names[code])}' has a decimal comma; write {clip(other)}")
+        elif value is not None:
+            found.setdefault(experiment, value)  # a second row was told already
+    return found
+
+
+def conditions_from_mapping(mapping: Mapping[str, Mapping[str, float | str]], where: Where) -> Conditions:
+    """The same table as a mapping of experiments, each a mapping of columns: `{A: {dose: 5, genotype: wt}}`.
+
+    where: the place of the mapping, of a row or of a cell: `where()`, `where("A")`, `where("A", "dose")`.
+    Raises DataError with its faults, which are those of `read_conditions`.
+    """
+    faults = PlacedFaults()
+    grid: Grid = {}
+    for experiment, row in mapping.items():
+        for column, value in row.items():
+            cells = grid.setdefault(column, {})
+            if isinstance(value, bool) or not isinstance(value, int | float | str):
+                if value is not None:  # a key without a value is an empty cell
+                    faults.add(where(experiment, column), "must be a number or a word")
+            elif not isinstance(value, str) or value.strip():
+                cells[experiment] = value.strip() if isinstance(value, str) else _number(value)
+
+    def tell(experiment: str | None, column: str, what: str) -> None:
+        faults.add(where(next(iter(grid[column])) if experiment is None else experiment, column), what)
+
+    found = _sort_out(tuple(mapping), grid, where, tell)
+    faults.check(where())
+    return found
+
+
+def _number(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # of a whole number with hundreds of digits
+        return math.inf
+
+
+def _sort_out(experiments: tuple[str, ...], grid: Grid, where: Where, tell: Tell) -> Conditions:
+    """Which columns are constants, which are labels, and what is wrong with them."""
+    constants: dict[str, dict[str, float]] = {}
+    labels: dict[str, dict[str, str]] = {}
+    for column, cells in grid.items():
+        if not cells:
+            continue
+        if column != START and (fault := _name_fault(column)):
+            tell(None, column, fault)
+        numbers = {experiment: value for experiment, value in cells.items() if not isinstance(value, str)}
+        words = {experiment: value for experiment, value in cells.items() if isinstance(value, str)}
+        _check_kinds(column, numbers, words, tell)
+        if words:
+            labels[column] = words
+        else:
+            constants[column] = numbers
+    starts = constants.pop(START, {})
+    labels.pop(START, None)
+    return Conditions(experiments, constants, labels, starts, where)
+
+
+def _check_kinds(column: str, numbers: Mapping[str, float], words: Mapping[str, str], tell: Tell) -> None:
+    """All numbers and finite, or all words. The rarer kind is taken for the mistake."""
+    for experiment, number in numbers.items():
+        if not math.isfinite(number):
+            tell(experiment, column, f"the number is {number!r}; write a finite one, or leave the cell empty")
+    if column == START:
+        for experiment, word in words.items():
+            tell(experiment, column, f"'{clip(word)}' is not a number; write the time at which the experiment starts")
+    elif numbers and len(words) <= len(numbers):
+        for experiment, word in words.items():
+            what = f"'{clip(word)}' is not a number, and other cells of this column are"
+            tell(experiment, column, f"{what} ({_example(numbers)}); write numbers only, or words only")
+    elif words:
+        for experiment, number in numbers.items():
+            what = f"'{number:g}' is a number, and other cells of this column are words"
+            tell(experiment, column, f"{what} ({_example(words)}); write words only, or numbers only")
+
+
+def _example(cells: Mapping[str, float] | Mapping[str, str]) -> str:
+    experiment, value = next(iter(cells.items()))
+    shown = f"'{clip(value)}'" if isinstance(value, str) else f"{value:g}"
+    return f"{shown} for experiment {clip(experiment)}"
+
+
+def _name_fault(column: str) -> str | None:
+    """Why neither a formula nor `by` could name this column, and what to do."""
+    if column in _RESERVED:
+        return f"'{column}' {_RESERVED[column]}; give the column another name"
+    if not _NAME.fullmatch(column):
+        return f"'{clip(column)}' is no name for formulas; use a letter, then letters, digits or _ (at most 64)"
+    return None
+
+
+def apply_conditions(
+    experiments: Sequence[Experiment],
+    conditions: Conditions,
+    where: str = "",
+    optional: Collection[str] = (),
+    *,
+    partial: bool = False,
+    others: Collection[str] = (),
+) -> list[Experiment]:
+    """Put constants, labels and starts onto the experiments; a replicate takes the row of its experiment.
+
+    where: the place of the table as a whole. optional: the columns whose cells may be empty for an experiment,
+    which then has no such constant. partial: the experiments are a choice of those that the table is about,
+    so a row may be about another one; others: it may be one of these.
+
+    Raises DataError with all faults: an experiment without a row, a row without an experiment, an empty cell
+    of a constant, a start after the first time.
+    """
+    faults = PlacedFaults()
+    rows = set(conditions.experiments)
+    row_of = {e.name: e.name if e.name in rows else replicate_of(e.name) for e in experiments}
+    if not partial:
+        known = dict.fromkeys([*row_of.values(), *map(replicate_of, row_of), *row_of, *others])
+        for row in conditions.experiments:
+            if row not in known:
+                faults.unknown(conditions.where(row), row, "is no experiment of the data", known)
+    found = []
+    for experiment in experiments:
+        row = row_of[experiment.name]
+        if row in rows:
+            found.append(_apply(experiment, row, conditions, optional, faults))
+        else:
+            faults.add(where, f"experiment {clip(row)} of the data has no row; write one")
+    faults.check(where)
+    return found
+
+
+def _apply(
+    experiment: Experiment, row: str, conditions: Conditions, optional: Collection[str], faults: PlacedFaults
+) -> Experiment:
+    for column, numbers in conditions.constants.items():
+        if row not in numbers and column not in optional:
+            what = f"the cell of experiment {clip(row)} is empty; write its number"
+            faults.add(conditions.where(row, column), what)
+    start = float(conditions.starts.get(row, experiment.start))
+    first = float(experiment.times[0]) if len(experiment.times) else math.inf
+    if row in conditions.starts and start > first:
+        what = f"experiment {clip(experiment.name)} is measured at t = {first!r}, before this start ({start!r})"
+        faults.add(conditions.where(row, START), f"{what}; start it earlier")
+    elif len(experiment.times) and math.isinf(float(experiment.times[-1]) - start):
+        faults.add(conditions.where(row, START), f"the start {start!r} is farther from the data than numbers go")
+    constants = {name: numbers[row] for name, numbers in conditions.constants.items() if row in numbers}
+    labels = {name: words[row] for name, words in conditions.labels.items() if row in words}
+    return replace(
+        experiment,
+        start=start,
+        constants={**experiment.constants, **constants},
+        labels={**experiment.labels, **labels},
+    )

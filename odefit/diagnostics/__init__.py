@@ -1,0 +1,1 @@
+"""Is the gradient right, which solver is best, what would a fit need."""

@@ -1,0 +1,183 @@
+"""`odefit check`: everything that a fit would need, and what is bound to what."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from odefit.config.load import LoadedConfig, load_config
+from odefit.fitting.cross_validation import make_folds
+from odefit.linalg.arrow_matrix import column_lengths
+from odefit.model.system import written
+from odefit.objective.likelihood import Likelihood
+from odefit.objective.parameters import Parameter
+from odefit.objective.priors import Prior
+from odefit.objective.problem import Problem
+from odefit.problem.assembly import Assembly
+from odefit.problem.preparation import prepare
+from odefit.problem.systems import ESTIMATE, FIRST, GIVEN, Described
+
+MOST = 40
+
+
+def report(loaded: LoadedConfig, name: str) -> str:
+    """The assembled problem as text. Raises what `fit` would raise for the same input. name: of the config."""
+    assembly, truth = prepare(loaded)
+    make_folds(assembly)
+    problem, described = assembly.problem, assembly.described
+    lines = [f"{name}: fine", "", "Equations", *_equations(described), "", "Measured"]
+    lines += _measured(assembly)
+    lines += _conditions(assembly)
+    lines += ["", "Parameters", *_parameters(problem), *_derived(assembly), *_bare(assembly)]
+    if truth is not None:
+        lines += ["", "The data are simulated, so the truth is known."]
+    lines += ["", f"Solver: {_solver(assembly)}"]
+    lines += [f"note: {note}" for note in assembly.notes]
+    lines += _start(assembly)
+    return "\n".join(lines)
+
+
+def gradient_lines(config: Path | str, overrides: Sequence[str] = ()) -> list[str]:
+    """Whether the fit's gradient agrees with differences at random points, and what the solver's tolerance does."""
+    from odefit.diagnostics.gradient_check import check_gradients, report_lines
+
+    assembly, _ = prepare(load_config(config, overrides))
+    return report_lines(check_gradients(assembly, seed=assembly.loaded.config.fit.seed))
+
+
+def _equations(described: Described) -> list[str]:
+    system = described.system
+    lines = [f"  d{state}/dt = {_text(written(f, system))}" for state, f in system.equations.items()]
+    words = {ESTIMATE: "estimated", FIRST: "the first measured row", GIVEN: "from the table of experiments"}
+    for state, formula in system.initial.items():
+        lines.append(f"  {state}(start) = {words.get(described.initial_kind[state]) or _text(formula)}")
+    if system.rest is not None:
+        other = ", ".join(f"{name} = {_text(f)}" for name, f in system.rest.items())
+        lines.append("  from there at rest before the start" + (f", with {other}" if other else ""))
+    for event in system.events[:MOST]:
+        changes = ", ".join(f"{state} becomes {_text(written(f, system))}" for state, f in event.changes.items())
+        lines.append(f"  at t = {_text(event.time)}: {changes}")
+    return lines
+
+
+def _text(formula: object) -> str:
+    text = re.sub(r"\d+\.\d+(?:e[+-]?\d+)?", lambda number: f"{float(number[0]):.6g}", str(formula)).replace("**", "^")
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
+def _measured(assembly: Assembly) -> list[str]:
+    observation, experiments = assembly.problem.observation, assembly.problem.experiments
+    counts = [
+        sum(int(np.count_nonzero(~np.isnan(e.values[:, k]))) for e in experiments)
+        for k in range(len(observation.names))
+    ]
+    lines = []
+    for (name, g), count in zip(assembly.described.system.observables.items(), counts, strict=True):
+        noise = observation.noise[name]
+        sigma = "from the data" if noise.sigma is None else _text(noise.sigma)
+        lines.append(f"  {name} = {_text(g)}: {count} values, {noise.model} noise, sigma = {sigma}")
+    first, last = min(e.times[0] for e in experiments), max(e.times[-1] for e in experiments)
+    lines.append(f"  {_many(len(experiments), 'experiment')}, t = {first:g} to {last:g}")
+    limits = sum(int(np.count_nonzero(e.censored)) for e in assembly.measured if e.censored is not None)
+    if limits:
+        lines.append(f"  {_many(limits, 'value')} known only to lie below or above a limit")
+    if assembly.held:
+        lines.append(f"  held out: {_many(sum(e.n_measured for e in assembly.held), 'value')}")
+    return lines
+
+
+def _conditions(assembly: Assembly) -> list[str]:
+    """What the experiments are given beside their equations."""
+    lines = []
+    for e in assembly.measured[:MOST]:
+        parts = [f"{name} = {value:g}" for name, value in e.constants.items()]
+        parts += [f"{name} = {value}" for name, value in e.labels.items()]
+        if e.doses:
+            total = sum(dose.amount for dose in e.doses)
+            parts.append(f"{_many(len(e.doses), 'dose')}, {total:g} in all, the first at t = {e.doses[0].time:g}")
+        parts += [f"{name}(t) with {_many(len(u.knots), 'point')}" for name, u in e.inputs.items()]
+        if parts:
+            lines.append(f"  {e.name}: {', '.join(parts)}")
+    if not lines:
+        return []
+    more = len(assembly.measured) - MOST
+    return ["", "Experiments", *lines, *([f"  … and {more} more"] if more > 0 else [])]
+
+
+def _derived(assembly: Assembly) -> list[str]:
+    return [f"  {d.name} = {d.text}" for d in assembly.derived[:MOST]]
+
+
+def _bare(assembly: Assembly) -> list[str]:
+    """What is said of parameters that are estimated although the config gives only their number."""
+    sections = assembly.loaded.config.parameters
+    given = ("bounds", "prior", "scale", "by")
+    bare = [
+        name
+        for name, section in sections.items()
+        if section.estimate and section.value is not None and all(getattr(section, key) is None for key in given)
+    ]
+    if not bare:
+        return []
+    shown = ", ".join(bare[:5]) + f" and {len(bare) - 5} more" * (len(bare) > 5)
+    example = f"`{bare[0]}: {{value: {sections[bare[0]].value:g}, estimate: false}}`"
+    return ["", f"note: a number alone is where the search starts ({shown}); to keep it, write {example}"]
+
+
+def _many(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"
+
+
+def _parameters(problem: Problem, most: int = MOST) -> list[str]:
+    rows = list(problem.table)
+    width = max((len(p.name) for p in rows), default=0)
+    lines = [f"  {p.name:<{width}}  {_parameter(p)}" for p in rows[:most]]
+    return lines + ([f"  … and {len(rows) - most} more"] if len(rows) > most else [])
+
+
+def _parameter(p: Parameter) -> str:
+    if not p.estimate:
+        return f"fixed at {p.value:g}" + (f" {p.unit}" if p.unit else "")
+    text = f"estimated from {p.value:g}, {p.scale} scale"
+    if np.isfinite(p.lower) or np.isfinite(p.upper):
+        text += f", bounds {p.lower:g} to {p.upper:g}"
+    if p.prior:
+        text += f", {_prior(p.prior)}"
+    return text + (f" {p.unit}" if p.unit else "")
+
+
+def _prior(prior: Prior) -> str:
+    numbers = f"{prior.a:g}" if prior.kind == "exponential" else f"{prior.a:g}, {prior.b:g}"
+    return f"{prior.kind} prior ({numbers})" + (" of its logarithm" if prior.on == "log" else "")
+
+
+def _solver(assembly: Assembly) -> str:
+    options = assembly.problem.engine.options
+    engine = assembly.problem.engine
+    kind = type(getattr(engine, "underlying", engine)).__name__.removesuffix("Engine").lower()
+    fixed = any("steps from one measured time" in note for note in engine.notes)
+    detail = f"step {options.step:g}" if options.step else f"rtol {options.rtol:g}, atol {options.atol:g}"
+    detail = "from one measured time to the next; set solver.step" if fixed else detail
+    return f"{options.method} ({kind}), {detail}"
+
+
+def _start(assembly: Assembly) -> list[str]:
+    """Whether the model can be solved at the start of the search, and which parameters change nothing there."""
+    likelihood = Likelihood(assembly.problem)
+    table = assembly.problem.table
+    u = table.search(table.values)
+    value = likelihood.value(u)
+    if not np.isfinite(value):
+        return [f"warning: the model fails at its starting values: {likelihood.failure}"]
+    if assembly.networks is not None or not len(u):
+        return []
+    evaluation = likelihood.evaluate(u)
+    if not evaluation.is_finite:
+        return [f"warning: the model cannot be differentiated at its starting values: {likelihood.failure}"]
+    silent = np.flatnonzero(column_lengths(evaluation.A) == 0)
+    return [
+        f"warning: {table.estimated_names[k]} has no effect on what is measured at its starting value" for k in silent
+    ]

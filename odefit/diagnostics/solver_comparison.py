@@ -1,0 +1,372 @@
+"""`odefit solvers`: every method on the configured model, its error against its cost.
+
+The model is solved at its starting values, at the times of the data, by every method of both engines, each at several
+tolerances or steps; the states and a gradient are compared with those of a method at a far smaller tolerance.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
+
+from odefit.config.load import LoadedConfig
+from odefit.data.experiments import Experiment
+from odefit.diagnostics.solver_trials import (
+    COMPILED_LADDERS,
+    GOOD_REFERENCE,
+    TORCH_LADDERS,
+    Model,
+    Reference,
+    Trial,
+    climb,
+)
+from odefit.diagnostics.worker import Bench, Stopped
+from odefit.engines.base import SolverOptions
+from odefit.engines.choice import COMPILED
+from odefit.errors import ConfigError, OdefitError, SolveError
+from odefit.fitting.outcome import Table
+from odefit.problem.assembly import Assembly, assemble
+from odefit.problem.systems import describe_system
+
+BUDGET = 20.0
+"""Seconds for a comparison, about."""
+REFERENCE_SHARE = 0.25
+"""Of the budget, for each method that may serve as reference."""
+GRACE = 1.0
+"""Seconds after which a method is stopped that does not end by itself when its time is over."""
+
+COMPILED_FAMILY, ADAPTIVE, FIXED = "compiled", "adaptive", "fixed step"
+
+TOLERANCES = {"float64": (1e-3, 1e-5, 1e-7, 1e-9), "float32": (1e-2, 1e-3, 1e-4, 1e-5)}
+REFINEMENTS = (1, 4, 16, 64)
+"""Steps of the fixed-step methods per interval of the data, on average."""
+LEAST_STEPS = 8
+SAME = 0.05
+"""Settings that differ less are one."""
+
+TURNS, SHORT = 3, 0.15
+"""A solve is timed so many times, unless it takes longer than so many seconds."""
+# A gradient is begun only where so many more solves would still be in time.
+GRADIENT_COST = 5.0
+# By how much a solve is expected to take longer at a hundredth of the tolerance, before it is known.
+GROWTH, LEAST_GROWTH, MOST_GROWTH = 3.0, 1.5, 10.0
+TOO_SLOW = "left out: it would take too long"
+SHORT_UNITS = {"evaluations": "evals", "steps": "steps"}
+CONFIGURED = "as configured"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class SolverRow:
+    """One method at one setting; None where there is no number, and then `reason` says why.
+
+    family: `compiled`, `adaptive` or `fixed step` (the last two by torchdiffeq). rtol, atol: of the methods that choose
+    their steps; step: of the others (None: from one time of the data to the next).
+    error: the largest of any state at any time, relative to that state's largest value.
+    work: evaluations of the right-hand side, or steps of a compiled method (`unit`), of all experiments together;
+    torchdiffeq's count serves all experiments at once.
+    seconds: the shortest of three solves without derivatives, where these are short.
+    gradient_error: |g - reference| / |reference| of the mean squared state, in search space and of all weights;
+    gradient_seconds: of the solve with its gradient.
+    configured: it is the config's own setting.
+    """
+
+    method: str
+    family: str
+    rtol: float | None = None
+    atol: float | None = None
+    step: float | None = None
+    error: float | None = None
+    work: int | None = None
+    unit: str = "evaluations"
+    seconds: float | None = None
+    gradient_error: float | None = None
+    gradient_seconds: float | None = None
+    configured: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """reference: a method and its tolerance; uncertainty, gradient_uncertainty: its own relative errors.
+
+    seconds: how long the comparison took.
+    """
+
+    rows: tuple[SolverRow, ...]
+    reference: str
+    uncertainty: float
+    gradient_uncertainty: float | None
+    seconds: float
+
+    @property
+    def caption(self) -> str:
+        """What the marks of the table say, a line each, and what the errors are measured against, in a sentence."""
+        return "\n".join([*(f"{mark} {what}" for what, mark in self.marks.items()), self._sentence])
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """remark -> its mark in the table, in the order in which they occur there."""
+        reasons = dict.fromkeys(row.reason for row in self.rows if row.reason)
+        own = {CONFIGURED: "*"} if any(row.configured for row in self.rows) else {}
+        return own | {reason: str(k) for k, reason in enumerate(reasons, 1)}
+
+    @property
+    def _sentence(self) -> str:
+        text = f"Errors are relative, against {self.reference}, whose states are exact to {self.uncertainty:.0e}"
+        if self.gradient_uncertainty is None:
+            return f"{text}; the states depend on nothing that is estimated, so there is no gradient."
+        return f"{text} and its gradient to {self.gradient_uncertainty:.0e}."
+
+
+def compare_solvers(assembly: Assembly, budget: float = BUDGET) -> Comparison:
+    """Solve the assembled model by every method there is, in about `budget` seconds and a process of its own.
+
+    A method that fails, or that takes too long, is a row with its reason. Raises SolveError where no method can
+    solve the model exactly at its starting values, ConfigError where there is nothing to solve.
+    """
+    if all(e.times[-1] <= e.start for e in assembly.problem.experiments):
+        raise ConfigError(assembly.loaded.where("data"), "all measurements are at the start: there is nothing to solve")
+    build: Callable[[], Model] = partial(rebuilt, assembly.loaded, assembly.measured, assembly.described.constants)
+    rows: list[SolverRow] = []
+    with Bench(build) as bench:
+        try:
+            bench.start()
+        except Stopped as error:
+            raise SolveError(f"the comparison could not begin: {error}") from None
+        begun = time.perf_counter()
+        reference = _reference(bench, assembly.networks is None, budget * REFERENCE_SHARE)
+        methods = solver_methods()
+        for done, (method, family) in enumerate(methods):
+            # What one method leaves over is for those after it.
+            left = max(begun + budget - time.perf_counter(), 0.0)
+            rows += _watched(bench, reference, method, family, left / (len(methods) - done))
+        seconds = time.perf_counter() - begun
+    return Comparison(tuple(rows), reference.name, reference.uncertainty, reference.gradient_uncertainty, seconds)
+
+
+def rebuilt(loaded: LoadedConfig, measured: Sequence[Experiment], constants: Sequence[str]) -> Model:
+    """The model anew, from what can be sent to another process."""
+    # Its seconds are to be no method's.
+    importlib.import_module("odefit.engines.torch_engine")
+    return Model(assemble(loaded, describe_system(loaded, constants), measured))
+
+
+def _reference(bench: Bench, is_mechanistic: bool, seconds: float) -> Reference:
+    """The most exact of the methods that may serve; the later ones only where the first are not good enough."""
+    best: Reference | None = None
+    why = ""
+    for method, tolerances in (COMPILED_LADDERS if is_mechanistic else TORCH_LADDERS).items():
+        if best is not None and (best.uncertainty < GOOD_REFERENCE or method not in COMPILED):
+            break
+        try:
+            for found in bench.stream(partial(climb, method, tolerances, seconds), seconds + GRACE):
+                if best is None or found.uncertainty < best.uncertainty:
+                    best = found
+        except (SolveError, Stopped) as error:
+            why = f"{method}: {error}"
+    if best is None:
+        raise SolveError(f"no method solves the model exactly enough at its starting values ({why})")
+    return best
+
+
+def _watched(bench: Bench, reference: Reference, method: str, family: str, seconds: float) -> list[SolverRow]:
+    """The rows of one method, which is stopped where it does not stop by itself."""
+    rows: list[SolverRow] = []
+    pending = SolverRow(method, family)
+    try:
+        for row, is_final in bench.stream(partial(method_rows, reference, method, family, seconds), seconds + GRACE):
+            pending = row
+            if is_final:
+                rows.append(row)
+    except (SolveError, Stopped) as error:
+        what = str(error) if pending.error is None else f"gradient: {error}"
+        rows.append(replace(pending, reason=what))
+    return rows
+
+
+def solver_methods() -> list[tuple[str, str]]:
+    """Every method with its family, the quick ones first."""
+    from odefit.engines.torch_engine import ADAMS, RUNGE_KUTTA, methods
+
+    def rank(name: str) -> tuple[bool, bool, str]:
+        return name in ADAMS, name in RUNGE_KUTTA, name
+
+    fixed = RUNGE_KUTTA | ADAMS
+    by_torch = [(name, FIXED if name in fixed else ADAPTIVE) for name in sorted(methods(), key=rank)]
+    return [*((name, COMPILED_FAMILY) for name in COMPILED), *by_torch]
+
+
+def _alias(method: str) -> str | None:
+    """The name under which torchdiffeq lists the same method before."""
+    from torchdiffeq._impl.odeint import SOLVERS
+
+    if method not in SOLVERS:
+        return None
+    first = next(name for name in SOLVERS if SOLVERS[name] is SOLVERS[method])
+    return None if first == method else str(first)
+
+
+def method_rows(
+    reference: Reference, method: str, family: str, seconds: float, model: Model
+) -> Iterator[tuple[SolverRow, bool]]:
+    """One method from its coarsest setting on, until its time is up: rows as they grow, and whether they are final.
+
+    The reference comes along, for a process that replaces another knows of none.
+    """
+    deadline = time.perf_counter() + seconds
+    blank = SolverRow(method, family, unit="steps" if family == COMPILED_FAMILY else "evaluations")
+    if (same := _alias(method)) is not None:
+        yield replace(blank, reason=f"another name of {same}"), True
+        return
+    if family == COMPILED_FAMILY and not model.is_mechanistic:
+        yield replace(blank, reason="needs formulas, and this model has a network"), True
+        return
+    costs: list[float] = []
+    before: SolverOptions | None = None
+    for options, configured in _settings(model, method, family):
+        row = replace(blank, configured=configured)
+        if family == FIXED:
+            row = replace(row, step=options.step)
+        else:
+            row = replace(row, rtol=options.rtol, atol=options.atol)
+        begun = time.perf_counter()
+        if before is not None and begun + _expected(costs, before, options, family) > deadline:
+            yield replace(row, reason=TOO_SLOW), True
+            return
+        row = yield from _measure(model, reference, options, row, deadline)
+        # What is compiled once is no cost of the next setting.
+        known = TURNS * (row.seconds or 0.0) + 2 * (row.gradient_seconds or 0.0)
+        costs.append(known or time.perf_counter() - begun)
+        before = options
+
+
+def _expected(costs: list[float], before: SolverOptions, options: SolverOptions, family: str) -> float:
+    """Seconds of the next setting, from those of the ones before."""
+    if family == FIXED and before.step and options.step:
+        return costs[-1] * before.step / options.step
+    growth = costs[-1] / costs[-2] if len(costs) > 1 else GROWTH
+    return costs[-1] * min(max(growth, LEAST_GROWTH), MOST_GROWTH)
+
+
+def _settings(model: Model, method: str, family: str) -> list[tuple[SolverOptions, bool]]:
+    """From coarse to fine; the config's own among them, marked."""
+    tolerances = TOLERANCES[model.options.dtype]
+    own = replace(model.options, method=method) if method == model.configured_method else None
+
+    def fineness(options: SolverOptions) -> float:
+        if family != FIXED:
+            return options.rtol
+        return options.step or span / intervals
+
+    span, intervals = float(model.grid[-1] - model.grid[0]), len(model.grid) - 1
+    if family == FIXED:
+        # The tolerance of these is that of an implicit step.
+        steps = (span / (max(intervals, LEAST_STEPS) * k) for k in REFINEMENTS)
+        chosen = [model.options_at(method, tolerances[-1], step) for step in steps]
+    else:
+        chosen = [model.options_at(method, rtol) for rtol in tolerances]
+    found = [(o, False) for o in chosen if own is None or abs(math.log(fineness(o) / fineness(own))) > SAME]
+    if own is not None:
+        found.append((own, True))
+    return sorted(found, key=lambda setting: -fineness(setting[0]))
+
+
+def _measure(
+    model: Model, reference: Reference, options: SolverOptions, row: SolverRow, deadline: float
+) -> Generator[tuple[SolverRow, bool], None, SolverRow]:
+    """The row before, in the middle and at the end: with its numbers, or with the reason why there are none."""
+    yield row, False
+    try:
+        trial = Trial(model, options)
+        states, first = _timed(lambda: trial.states(deadline))
+        row = replace(row, error=reference.error(states), work=trial.work(), seconds=first)
+        # A compiled method's first solve compiles, and looks at how it gets on.
+        turns = [] if row.family == COMPILED_FAMILY else [first]
+        while len(turns) < TURNS and sum(turns) < SHORT and time.perf_counter() < deadline:
+            turns.append(_timed(lambda: trial.states(deadline))[1])
+        row = replace(row, seconds=min(turns, default=first))
+    except Exception as error:  # whatever it is, it is this method's matter
+        row = replace(row, reason=_sentence(error))
+    if not row.reason and reference.gradient is not None:
+        if time.perf_counter() + GRADIENT_COST * first > deadline:
+            row = replace(row, reason=f"gradient {TOO_SLOW}")
+        elif trial.keeps_too_much:
+            row = replace(row, reason="gradient left out: it would need too much memory")
+        else:
+            yield row, False
+            row = _with_gradient(trial, reference, row, deadline)
+    yield row, True
+    return row
+
+
+def _with_gradient(trial: Trial, reference: Reference, row: SolverRow, deadline: float) -> SolverRow:
+    try:
+        gradient, cost = _timed(lambda: trial.gradient(reference.size, deadline))
+        if cost < SHORT and time.perf_counter() + cost < deadline:
+            cost = min(cost, _timed(lambda: trial.gradient(reference.size, deadline))[1])
+    except Exception as error:  # as above
+        return replace(row, reason=f"gradient: {_sentence(error)}")
+    return replace(row, gradient_error=reference.gradient_error(gradient), gradient_seconds=cost)
+
+
+def _timed(task: Callable[[], T]) -> tuple[T, float]:
+    begun = time.perf_counter()
+    result = task()
+    return result, time.perf_counter() - begun
+
+
+def _sentence(error: Exception) -> str:
+    """What happened, without advice for a fit; of what odefit did not raise itself, the type as well."""
+    lines = str(error).strip().splitlines() or [""]
+    what = lines[0].split("; ")[0]
+    return what if isinstance(error, OdefitError) else f"{type(error).__name__}: {what}"
+
+
+def solver_table(comparison: Comparison) -> Table:
+    """The rows as cells of text, for 80 columns; a method's name stands where it begins, a mark of the caption at the
+    end."""
+    header = ("method", "setting", "error", "work", "time", "grad.\nerror", "grad.\ntime", "")
+    rows: list[list[str]] = []
+    last = ""
+    for row in comparison.rows:
+        remarks = (CONFIGURED if row.configured else "", row.reason)
+        rows.append(
+            [
+                "" if row.method == last else row.method,
+                _setting(row),
+                _error(row.error),
+                "" if row.work is None else f"{row.work} {SHORT_UNITS[row.unit]}",
+                _duration(row.seconds),
+                _error(row.gradient_error),
+                _duration(row.gradient_seconds),
+                " ".join(comparison.marks[remark] for remark in remarks if remark),
+            ]
+        )
+        last = row.method
+    return Table(header, rows)
+
+
+def _setting(row: SolverRow) -> str:
+    if row.rtol is not None:
+        return f"rtol {row.rtol:.3g}"
+    if row.step is not None:
+        return f"step {row.step:.2g}"
+    return "data's times" if row.family == FIXED and row.configured else ""
+
+
+def _error(value: float | None) -> str:
+    return "" if value is None else f"{value:.1e}"
+
+
+def _duration(value: float | None) -> str:
+    if value is None:
+        return ""
+    number, unit = (value, "s") if value >= 1 else (value * 1e3, "ms")
+    return f"{number:.0f} {unit}" if number >= 99.5 else f"{number:.2g} {unit}"

@@ -1,0 +1,228 @@
+"""One engine at work on the configured model, at its starting values: how exact it is, and what that costs."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from odefit.arrays import FloatArray
+from odefit.engines.base import Engine, SolverOptions
+from odefit.engines.choice import COMPILED, make_engine
+from odefit.errors import SolveError
+from odefit.model.switches import is_interrupted
+from odefit.problem.assembly import Assembly
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+COMPILED_LADDERS = {"tsit45": (1e-11, 1e-12), "bdf": (1e-9, 1e-10, 1e-11, 1e-12), "dopri5": (1e-8, 1e-9, 1e-10)}
+TORCH_LADDERS = {"dopri5": (1e-6, 1e-7, 1e-8, 1e-9, 1e-10)}
+"""Methods that may serve as reference, with the tolerances that are tried one after the other."""
+GOOD_REFERENCE = 1e-8
+# Backpropagation keeps every evaluation, of which more than so many may not fit into memory.
+MOST_EVALUATIONS = 30_000
+
+
+class Model:
+    """What is solved again and again.
+
+    p: [E, L] local parameters; u: [P] the search vector; grid: [G] elapsed times of all experiments together.
+    """
+
+    def __init__(self, assembly: Assembly) -> None:
+        from odefit.data.dataset import collate
+
+        self.assembly, self.problem = assembly, assembly.problem
+        self.options = self.problem.engine.options
+        self.is_mechanistic = self.problem.engine.system.is_mechanistic
+        values = self.problem.table.values
+        self.p = self.problem.binding.local(values)[:, : self.problem.n_system]
+        self.u = self.problem.table.search(values)
+        self.grid: FloatArray = collate(list(enumerate(self.problem.experiments))).grid.numpy()
+        self.has_gradient = bool(self.problem.engine.sensitive) or assembly.networks is not None
+
+    @cached_property
+    def configured_method(self) -> str:
+        """What the config's method comes to: `auto` is found out by a solve."""
+        engine: Any = self.problem.engine
+        if self.options.method == "auto":
+            engine.solve(self.p, self.problem.experiments)
+            # An engine of segments has one of these underneath.
+            return str(getattr(engine, "underlying", engine).method_in_use)
+        return self.options.method
+
+    def options_at(self, method: str, rtol: float, step: float | None = None) -> SolverOptions:
+        """The configured options, but for the method and its tolerances; atol is in proportion to rtol."""
+        return replace(
+            self.options,
+            method=method,
+            rtol=rtol,
+            atol=rtol * self.options.atol / self.options.rtol,
+            step=step,
+            sensitivity_rtol=None,
+            sensitivity_atol=None,
+        )
+
+
+class Trial:
+    """An engine of its own for some options. Raises InputError where there is none."""
+
+    def __init__(self, model: Model, options: SolverOptions) -> None:
+        self.model, self.options = model, options
+        # An engine moves the networks to its dtype; those of the assembly stay what they are.
+        self.networks: nn.ModuleDict | None = copy.deepcopy(model.assembly.networks)
+        engine = model.problem.engine
+        self.engine = make_engine(engine.system, options, engine.sensitive, self.networks)
+        self.watch = Watch()
+        self.is_compiled = options.method in COMPILED
+
+    def states(self, deadline: float = math.inf) -> FloatArray:
+        """y of all experiments, one after the other, [R, S]. Raises SolveError."""
+        self.watch.deadline = deadline
+        experiments = self.model.problem.experiments
+        with self.watch:
+            found = self.engine.solve(self.model.p, experiments)
+        for experiment, trajectory in zip(experiments, found, strict=True):
+            if trajectory.failure is not None:
+                which = f"experiment {experiment.name}: " if len(experiments) > 1 else ""
+                raise SolveError(f"{which}{trajectory.failure}")
+        return np.concatenate([trajectory.y for trajectory in found])
+
+    def gradient(self, size: FloatArray, deadline: float = math.inf) -> FloatArray:
+        """Of the mean of (y / size)² over all states and times, to search vector and weights: [P + W]; size: [S].
+
+        Not of the squared residuals: near an optimum these cancel, and what is left says little of the solver.
+        Raises SolveError.
+        """
+        import torch
+
+        from odefit.data.dataset import collate
+
+        self.watch.deadline = deadline
+        dtype, device = getattr(torch, self.options.dtype), torch.device(self.options.device)
+        problem = self.model.problem
+        batch = collate(list(enumerate(problem.experiments)), dtype, device)
+        u = torch.as_tensor(self.model.u, dtype=dtype, device=device).requires_grad_()
+        p = problem.binding.local_tensor(problem.table.natural_tensor(u))
+        lengths = torch.tensor([len(e.times) for e in problem.experiments], device=device)
+        wanted = [u, *([] if self.networks is None else self.networks.parameters())]
+        with self.watch:  # over the backward pass, too, in which the adjoint evaluates
+            y = self.engine.solve_batch(p[:, : problem.n_system], batch)
+            inside = torch.arange(y.shape[1], device=device) < lengths.unsqueeze(1)
+            loss = (y / torch.as_tensor(size, dtype=dtype, device=device))[inside].square().mean()
+            pieces = torch.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True)
+        flat: FloatArray = torch.cat([piece.flatten() for piece in pieces]).to(torch.float64).cpu().numpy()
+        if not np.isfinite(flat).all():
+            raise SolveError("the gradient is not finite")
+        return flat
+
+    def work(self) -> int | None:
+        """Of the solve before: evaluations, or a compiled method's steps; None where they cannot be counted."""
+        return _steps(self.model, self.engine) if self.is_compiled else self.watch.count
+
+    @property
+    def keeps_too_much(self) -> bool:
+        """Whether the gradient of the solve before is better not asked for."""
+        return not self.options.adjoint and self.watch.count > MOST_EVALUATIONS
+
+
+class Watch:
+    """Counts the evaluations of torch's vector fields within a `with`, and ends a solve that takes too long.
+
+    There is no other way in: an engine makes its fields as it goes, and may be made of several engines.
+    """
+
+    def __init__(self) -> None:
+        self.count, self.deadline = 0, math.inf
+
+    def __enter__(self) -> None:
+        from odefit.engines.torch_fields import VectorField
+
+        self.count = 0
+        self._original = original = VectorField.__call__
+
+        def counted(field: VectorField, s: Tensor, y: Tensor) -> Tensor:
+            self.count += 1
+            if time.perf_counter() > self.deadline:
+                raise SolveError(f"too slow: {self.count} evaluations and not at the end yet")
+            return original(field, s, y)
+
+        VectorField.__call__ = counted  # type: ignore[method-assign, assignment]
+
+    def __exit__(self, *_: object) -> None:
+        from odefit.engines.torch_fields import VectorField
+
+        VectorField.__call__ = self._original  # type: ignore[method-assign]
+
+
+def _steps(model: Model, engine: Engine) -> int | None:
+    """Of a compiled method, in all experiments, without sensitivities."""
+    from odefit.engines.diffsol.program import Request, compiled
+
+    system, options, experiments = engine.system, engine.options, model.problem.experiments
+    if is_interrupted(system):
+        return None  # such a solve is several
+    program = compiled(system, (), [name for name in system.parameters if name not in engine.sensitive])
+    total = 0.0
+    for p, e in zip(model.p, experiments, strict=True):
+        if e.times[-1] > e.start:
+            request = Request(options.method, e.start, e.times, options.rtol, options.atol, sensitivities=False)
+            total += program.count_steps(p, request)
+    return int(total) if math.isfinite(total) else None
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A solution that others are measured against.
+
+    states: [R, S]; gradient: [P + W] or None; size: [S], the largest value of each state.
+    uncertainty, gradient_uncertainty: how exact it is, as a relative error.
+    """
+
+    name: str
+    states: FloatArray
+    gradient: FloatArray | None
+    size: FloatArray
+    uncertainty: float = 0.0
+    gradient_uncertainty: float | None = None
+
+    def error(self, states: FloatArray) -> float:
+        """The largest of any state at any time, relative to that state's largest value."""
+        return float((np.abs(states - self.states) / self.size).max())
+
+    def gradient_error(self, gradient: FloatArray) -> float | None:
+        """|g - reference| / |reference|; None where the reference vanishes."""
+        if self.gradient is None or not (size := float(np.linalg.norm(self.gradient))) > 0:
+            return None
+        return float(np.linalg.norm(gradient - self.gradient)) / size
+
+
+def climb(method: str, tolerances: Sequence[float], seconds: float, model: Model) -> Iterator[Reference]:
+    """A method at one tolerance after the other: each result, as exact as the one before was far from it.
+
+    Raises InputError or SolveError where it gets no further.
+    """
+    deadline = time.perf_counter() + seconds
+    before: Reference | None = None
+    for rtol in tolerances:
+        trial = Trial(model, replace(model.options_at(method, rtol), dtype="float64", adjoint=False))
+        states = trial.states(deadline)
+        trial.work()  # compiles what counts steps, here where no method's time is taken
+        if trial.keeps_too_much:
+            raise SolveError("its gradient would need too much memory")
+        largest = np.abs(states).max(axis=0)
+        size = np.where(largest > 0, largest, 1.0)
+        gradient = trial.gradient(size, deadline) if model.has_gradient else None
+        found = Reference(f"{method} at rtol {rtol:.0e}", states, gradient, size)
+        if before is not None:
+            other = None if before.gradient is None else found.gradient_error(before.gradient)
+            found = replace(found, uncertainty=found.error(before.states), gradient_uncertainty=other)
+            yield found
+        before = found

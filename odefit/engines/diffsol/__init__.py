@@ -1,0 +1,1 @@
+"""The compiled engine: formulas as DiffSL, programs of diffsol, and guards around them."""

@@ -1,0 +1,235 @@
+"""The way of one experiment through its legs: where each begins, and how that depends on what was before.
+
+Where a happening comes at a time tau that depends on parameters q, with slopes f- and f+ just before and after it
+and a jump y+ = h(y-, tau, q), the next leg begins at y+ with
+
+    dy = h_y (dy- + f- dtau) + h_q + h_t dtau - f+ dtau      (derivatives to q at fixed times),
+
+where dy- is what the leg before ends with (Saltation; Rozenvasser 1967; Hairer, Norsett, Wanner: Solving
+Ordinary Differential Equations I, I.14). This is linear in dy-, so a walk states it once, as A dy- + B, and arrays
+or tensors apply it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from odefit.arrays import FloatArray
+from odefit.engines.segments.schedule import Happening, Leg, Marks
+from odefit.engines.segments.segment_system import SegmentSystem
+from odefit.errors import SolveError
+from odefit.model.derivatives import derivatives
+from odefit.model.functions import numpy_function
+from odefit.model.system import TIME, symbol
+
+Slopes = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What follows from the parameters p [L] of one experiment; derivatives are to the K names of a `Calculus`.
+
+    fraction: of each dose that arrives. dtimes: [M, K] of `marks.times`; dfraction: [K].
+    """
+
+    p: FloatArray
+    marks: Marks
+    fraction: float
+    dtimes: FloatArray
+    dfraction: FloatArray
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A leg to be integrated, from y [S]. Its derivative there is A dy + B, dy [S, K] being that at the end before.
+
+    A: [S, S], None for the identity. B: [S, K], None for zero.
+    """
+
+    leg: Leg
+    y: FloatArray
+    A: FloatArray | None
+    B: FloatArray | None
+
+
+Walk = Generator[Stretch, FloatArray, None]
+
+
+class Calculus:
+    """What happens between legs, with derivatives to some `names` (K of them, maybe none).
+
+    slopes: f of `segments.plain`; its arguments are states, time, and the parameters except initial values.
+    """
+
+    def __init__(self, segments: SegmentSystem, names: Sequence[str], slopes: Slopes) -> None:
+        self.segments, self.names = segments, tuple(names)
+        self.slopes = slopes
+        system = segments.whole
+        self._kept = np.array([system.parameters.index(name) for name in segments.kept], dtype=np.intp)
+        dosing = system.dosing
+        self._fraction = sp.S.One if dosing is None else sp.sympify(dosing.fraction)
+        lag = sp.S.Zero if dosing is None else sp.sympify(dosing.lag)
+        self._times = [lag, *(sp.sympify(event.time) for event in system.events)]
+        self._gaps = [part for switch in segments.moving for part in (switch.intercept, switch.slope)]
+        moved_by = {symbol(name) for name in self.names}
+        switches = [switch.intercept.free_symbols | switch.slope.free_symbols for switch in segments.moving]
+        self._moves = [bool(moved_by & s) for s in [*(time.free_symbols for time in self._times), *switches]]
+
+    # -- what follows from parameters, for all experiments at once
+
+    def starts(self, p: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """y at the start [E, S] and its derivatives [E, S, K], for parameters p [E, L]."""
+        n, k = len(self.segments.whole.states), len(self.names)
+        values = _columns(self._start(*p.T), len(p))
+        return values[:, :n], values[:, n:].reshape(len(p), n, k)
+
+    def numbers(self, p: FloatArray) -> list[Numbers]:
+        """Of each experiment, for parameters p [E, L]."""
+        k, n_times = len(self.names), len(self._times)
+        values = _columns(self._marks(*p.T), len(p))
+        values = values.reshape(len(p), values.shape[1] // (1 + k), 1 + k)
+        fraction, times, gaps = values[:, 0], values[:, 1 : 1 + n_times], values[:, 1 + n_times :]
+        intercept, slope = gaps[:, 0::2], gaps[:, 1::2]
+        with np.errstate(all="ignore"):
+            tau = -intercept[..., :1] / slope[..., :1]
+            dtau = -(intercept[..., 1:] + tau * slope[..., 1:]) / slope[..., :1]
+        all_times = np.concatenate([times[..., 0], np.where(np.isfinite(tau), tau, np.nan)[..., 0]], axis=1)
+        all_slopes = np.concatenate([times[..., 1:], dtau], axis=1)
+        sides = [self._sides(*pair) for pair in zip(intercept[..., 0], slope[..., 0], strict=True)]
+        return [
+            Numbers(p[e], Marks(all_times[e], sides[e]), float(fraction[e, 0]), all_slopes[e], fraction[e, 1:])
+            for e in range(len(p))
+        ]
+
+    def _sides(self, intercepts: FloatArray, slopes: FloatArray) -> FloatArray:
+        """Values before and after each moving switch of one experiment, [switches, 2]."""
+        sides = np.empty((len(slopes), 2))
+        for i, (switch, a, b) in enumerate(zip(self.segments.moving, intercepts, slopes, strict=True)):
+            sides[i] = (switch.value(-b), switch.value(b)) if b and np.isfinite(a / b) else switch.value(a)
+        return sides
+
+    @cached_property
+    def _start(self) -> Any:
+        start = [sp.sympify(formula) for formula in self.segments.whole.start]
+        slopes = [slope for row in derivatives(start, self.names) for slope in row]
+        return numpy_function([*start, *slopes], self.segments.whole.parameters)
+
+    @cached_property
+    def _marks(self) -> Any:
+        """Fraction, times, and gaps of the switches, each followed by its derivatives."""
+        formulas = [self._fraction, *self._times, *self._gaps]
+        table = zip(formulas, derivatives(formulas, self.names), strict=True)
+        return numpy_function([part for f, row in table for part in (f, *row)], self.segments.whole.parameters)
+
+    # -- the way
+
+    def row(self, numbers: Numbers, leg: Leg) -> FloatArray:
+        """The parameters of a leg, except the initial values."""
+        return np.concatenate([numbers.p[self._kept], numbers.fraction * leg.feeds, leg.context])
+
+    def walk(self, legs: Sequence[Leg], numbers: Numbers, y: FloatArray, dy: FloatArray) -> Walk:
+        """Yields each stretch, and is sent the state at its end, [S].
+
+        y, dy: initial values and their derivatives. The last leg is always yielded, even if it has no length.
+        Raises SolveError where there is no finite state to go on from.
+        """
+        A: FloatArray | None = None
+        B: FloatArray | None = dy
+        before = legs[0]
+        for leg in legs:
+            if leg.happening is not None:
+                y, A, B = self._cross(leg.happening, before, leg, numbers, y, A, B)
+            if not (np.isfinite(y).all() and (B is None or np.isfinite(B).all())):
+                what = "the initial values or their derivatives are" if leg is legs[0] else "the state is"
+                raise SolveError(f"{what} not finite at t = {leg.start:g}")
+            before = leg
+            if leg.piece is not None or leg is legs[-1]:
+                y = yield Stretch(leg, y, A, B)
+                A, B = None, None
+
+    def _cross(
+        self,
+        happening: Happening,
+        before: Leg,
+        after: Leg,
+        numbers: Numbers,
+        y: FloatArray,
+        A: FloatArray | None,
+        B: FloatArray | None,
+    ) -> tuple[FloatArray, FloatArray | None, FloatArray | None]:
+        """Through one happening: the new y, A and B."""
+        moves = happening.mark >= 0 and self._moves[happening.mark]
+        dtau = numbers.dtimes[happening.mark] if moves else np.zeros(len(self.names))
+        if moves:
+            B = _sum(B, np.outer(self._f(numbers, before, y, after.start), dtau))
+        if happening.event >= 0:
+            y, A, B = self._event(happening.event, after, numbers, dtau, y, A, B)
+        elif happening.state >= 0:
+            y = y.copy()
+            y[happening.state] += numbers.fraction * happening.amount
+            if numbers.dfraction.any():
+                B = _sum(B, np.zeros((len(y), len(self.names))))
+                B[happening.state] += happening.amount * numbers.dfraction
+        if moves:
+            B = _sum(B, -np.outer(self._f(numbers, after, y, after.start), dtau))
+        return y, A, B
+
+    def _event(
+        self,
+        event: int,
+        leg: Leg,
+        numbers: Numbers,
+        dtau: FloatArray,
+        y: FloatArray,
+        A: FloatArray | None,
+        B: FloatArray | None,
+    ) -> tuple[FloatArray, FloatArray | None, FloatArray | None]:
+        """States change: y+ = h(y, t, q)."""
+        function = self._changes[event]
+        changed, n = list(self.segments.changes[event]), len(y)
+        values = np.array(function(*y, leg.start, *numbers.p, *leg.context), dtype=np.float64)
+        values = values.reshape(len(changed), 2 + n + len(self.names) if self.names else 1)
+        after = y.copy()
+        after[changed] = values[:, 0]
+        if not self.names:
+            return after, None, B
+        h_y, h_q = np.eye(n), np.zeros((n, len(self.names)))
+        h_y[changed] = values[:, 1 : 1 + n]
+        h_q[changed] = values[:, 2 + n :] + np.outer(values[:, 1 + n], dtau)
+        with np.errstate(all="ignore"):
+            return after, h_y if A is None else h_y @ A, h_q if B is None else h_y @ B + h_q
+
+    @cached_property
+    def _changes(self) -> list[Any]:
+        """Per event a function: each changed state, followed by its derivatives to states, time and names."""
+        system = self.segments.whole
+        arguments = (*system.states, TIME, *system.parameters, *self.segments.context)
+        to = (*system.states, TIME, *self.names) if self.names else ()
+        known = dict[tuple[Any, ...], Any]()
+        for changes in self.segments.changes:
+            formulas = tuple(sp.sympify(formula) for formula in changes.values())
+            if formulas not in known:  # what happens again and again is compiled once
+                rows = zip(formulas, derivatives(formulas, to), strict=True)
+                known[formulas] = numpy_function([part for f, row in rows for part in (f, *row)], arguments)
+        return [known[tuple(map(sp.sympify, changes.values()))] for changes in self.segments.changes]
+
+    def _f(self, numbers: Numbers, leg: Leg, y: FloatArray, t: float) -> FloatArray:
+        return np.array(self.slopes(*y, t, *self.row(numbers, leg)), dtype=np.float64)
+
+
+def _sum(B: FloatArray | None, more: FloatArray) -> FloatArray:
+    return more if B is None else B + more
+
+
+def _columns(values: Sequence[Any], n: int) -> FloatArray:
+    """Numbers or arrays [n] as the columns of one array [n, ...]."""
+    out = np.empty((n, len(values)))
+    for i, value in enumerate(values):
+        out[:, i] = value
+    return out

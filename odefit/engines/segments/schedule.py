@@ -1,0 +1,252 @@
+"""When what happens in one experiment, in numbers: its legs, between which the equations are integrated.
+
+A leg begins with at most one happening and reaches to the next one; legs of no length keep the order of what
+happens at the same time:
+
+    inputs and fixed switches change, an infusion ends, a switch changes sides, an event, a dose.
+
+Everything is continuous from the right: a measurement at the time of a dose or an event sees the state just
+after it, and what happens at the start acts on the initial values. Times that differ by no more than rounding are
+one. What would come after the last time does nothing, nor does an event before the start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from odefit.arrays import FloatArray
+from odefit.data.experiments import Experiment, Input
+from odefit.engines.segments.segment_system import Kind, SegmentSystem
+from odefit.errors import SolveError
+
+# What comes first among simultaneous happenings.
+_STOP, _INFUSION_ENDS, _SWITCH, _EVENT, _DOSE = range(5)
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Numbers of one experiment that depend on its parameters.
+
+    times: [1 + events + switches] how much later doses come; when events and moving switches do (NaN: never).
+    sides: [switches, 2] values of the moving switches before and after their time.
+    """
+
+    times: FloatArray
+    sides: FloatArray
+
+    @property
+    def key(self) -> bytes:
+        return self.times.tobytes() + self.sides.tobytes()
+
+
+@dataclass(frozen=True)
+class Happening:
+    """What happens where a leg begins. `mark`: which of `Marks.times` moves it; -1 for none.
+
+    Either event number `event`, or a dose of `amount` into state number `state`, or only the equations change.
+    """
+
+    mark: int = -1
+    event: int = -1
+    state: int = -1
+    amount: float = 0.0
+
+
+@dataclass(frozen=True)
+class Leg:
+    """A part of the way, [start, end]; `happening` comes before it.
+
+    context: see `SegmentSystem`; feeds: rates of infusion, of which a fraction arrives. wanted: which of the
+    experiment's times lie in it. piece: these times and the end, for an engine; None where the leg has no length.
+    """
+
+    start: float
+    end: float
+    happening: Happening | None
+    context: FloatArray
+    feeds: FloatArray
+    wanted: slice
+    piece: Experiment | None
+
+
+@dataclass
+class _Draft:
+    """Happenings as they are gathered: time, order among simultaneous ones, and what changes."""
+
+    time: float
+    order: int
+    happening: Happening
+    feed: tuple[int, float] | None = None
+    side: tuple[int, float] | None = None
+
+
+@dataclass
+class Timeline:
+    """The legs of one experiment under one segment system, built again only when its marks have changed."""
+
+    experiment: Experiment
+    segments: SegmentSystem
+    _stops: FloatArray = field(init=False)
+    _inputs: list[Input] = field(init=False)
+    _key: bytes | None = None
+    _legs: tuple[Leg, ...] = ()
+
+    def __post_init__(self) -> None:
+        missing = [name for name in self.segments.inputs if name not in self.experiment.inputs]
+        if missing:
+            raise SolveError(f"it has no input {missing[0]}")
+        self._inputs = [self.experiment.inputs[name] for name in self.segments.inputs]
+        switches = [-float(switch.intercept) / float(switch.slope) for switch in self.segments.fixed]
+        self._stops = np.unique(np.concatenate([*(kinks(known) for known in self._inputs), switches]))
+
+    @property
+    def slack(self) -> float:
+        """Times that differ by less are one."""
+        start, last = self.experiment.start, float(self.experiment.times[-1])
+        return 1e-12 * (last - start) + 4 * float(np.finfo(np.float64).eps) * max(abs(start), abs(last))
+
+    def legs(self, marks: Marks) -> tuple[Leg, ...]:
+        """From the start to the last time. Raises SolveError for a time that cannot be."""
+        if self._key != marks.key:
+            self._legs, self._key = self._build(marks), marks.key
+        return self._legs
+
+    def _build(self, marks: Marks) -> tuple[Leg, ...]:
+        drafts = [*self._draft_stops(), *self._draft_events(marks), *self._draft_doses(marks)]
+        sides = marks.sides[:, 0].copy()
+        first_switch = 1 + len(self.segments.changes)
+        for i in range(len(self.segments.moving)):
+            time = marks.times[first_switch + i]
+            if time < self.experiment.start - self.slack:
+                sides[i] = marks.sides[i, 1]
+            elif np.isfinite(time):
+                side = (i, float(marks.sides[i, 1]))
+                drafts.append(_Draft(float(time), _SWITCH, Happening(mark=first_switch + i), side=side))
+        return self._assemble(self._in_order(drafts), sides)
+
+    def _draft_stops(self) -> list[_Draft]:
+        return [_Draft(float(time), _STOP, Happening()) for time in self._stops if time > self.experiment.start]
+
+    def _draft_events(self, marks: Marks) -> list[_Draft]:
+        drafts = []
+        for j in range(len(self.segments.changes)):
+            time = float(marks.times[1 + j])
+            if np.isnan(time):
+                raise SolveError(f"the time of event {j + 1} is not a number")
+            if time >= self.experiment.start - self.slack:
+                drafts.append(_Draft(time, _EVENT, Happening(mark=1 + j, event=j)))
+        return drafts
+
+    def _draft_doses(self, marks: Marks) -> list[_Draft]:
+        lag, states = float(marks.times[0]), self.segments.whole.states
+        drafts = []
+        for dose in self.experiment.doses:
+            time = dose.time + lag
+            if not np.isfinite(time):
+                raise SolveError("the lag of the doses is not a finite number")
+            if time < self.experiment.start - self.slack:
+                raise SolveError(f"a dose comes at t = {time:g}, before the start; its lag must not be negative")
+            if dose.duration <= self.slack:
+                happening = Happening(mark=0, state=states.index(dose.state), amount=dose.amount)
+                drafts.append(_Draft(time, _DOSE, happening))
+                continue
+            slot, rate = self.segments.kind.infused.index(dose.state), dose.amount / dose.duration
+            drafts.append(_Draft(time, _DOSE, Happening(mark=0), feed=(slot, rate)))
+            drafts.append(_Draft(time + dose.duration, _INFUSION_ENDS, Happening(mark=0), feed=(slot, -rate)))
+        return drafts
+
+    def _in_order(self, drafts: list[_Draft]) -> list[_Draft]:
+        """Up to the last time; with times that differ by rounding made equal."""
+        slack, last = self.slack, float(self.experiment.times[-1])
+        within = sorted((draft for draft in drafts if draft.time <= last + slack), key=lambda draft: draft.time)
+        now = self.experiment.start
+        for draft in within:
+            if draft.time > now + slack:
+                now = last if draft.time >= last - slack else draft.time
+            draft.time = now
+        kept = [draft for draft in within if draft.order != _STOP or draft.time < last]
+        kept.sort(key=lambda draft: (draft.time, draft.order))
+        return [d for i, d in enumerate(kept) if d.order != _STOP or i == 0 or d.time > kept[i - 1].time]
+
+    def _assemble(self, drafts: list[_Draft], sides: FloatArray) -> tuple[Leg, ...]:
+        n, times = len(drafts) + 1, np.asarray(self.experiment.times, dtype=np.float64)
+        starts = np.array([self.experiment.start, *(draft.time for draft in drafts)])
+        ends = np.append(starts[1:], times[-1])
+        feeds = np.zeros((n, len(self.segments.kind.infused)))
+        known = np.tile(sides, (n, 1))
+        for i, draft in enumerate(drafts, start=1):
+            if draft.feed is not None:
+                slot, rate = draft.feed
+                feeds[i:, slot] += rate
+            if draft.side is not None:
+                slot, value = draft.side
+                known[i:, slot] = value
+        middles = self._middles(starts, ends)
+        coefficients = [polynomials(u, middles) for u in self._inputs]
+        contexts = self.segments.contexts(middles, coefficients, known)
+        bounds = np.searchsorted(times + self.slack, np.append(starts[1:], np.inf))
+        legs = []
+        for i in range(n):
+            wanted = slice(int(bounds[i - 1]) if i else 0, int(bounds[i]))
+            happening = drafts[i - 1].happening if i else None
+            piece = self._piece(float(starts[i]), float(ends[i]), times[wanted], i == n - 1)
+            legs.append(Leg(float(starts[i]), float(ends[i]), happening, contexts[i], feeds[i], wanted, piece))
+        return tuple(legs)
+
+    def _middles(self, starts: FloatArray, ends: FloatArray) -> FloatArray:
+        """Of each leg; those of no length take the next one's, which knows what holds from there on."""
+        middles = (starts + ends) / 2
+        if ends[-1] <= starts[-1]:
+            later = self._stops[self._stops > ends[-1] + self.slack]
+            middles[-1] = (ends[-1] + later[0]) / 2 if later.size else ends[-1] + 1.0
+        for i in range(len(starts) - 2, -1, -1):
+            if ends[i] <= starts[i]:
+                middles[i] = middles[i + 1]
+        return middles
+
+    def _piece(self, start: float, end: float, wanted: FloatArray, is_last: bool) -> Experiment | None:
+        if end <= start:
+            return None
+        times = np.clip(wanted if is_last else np.append(wanted, end), start, end)
+        return Experiment(self.experiment.name, times, np.empty((len(times), 0)), start)
+
+
+def kind_of(experiment: Experiment, inputs: Sequence[str]) -> Kind:
+    """What the segments of an experiment need, where the equations name `inputs`."""
+    used = [experiment.inputs[name] for name in inputs if name in experiment.inputs]
+    infused = {dose.state for dose in experiment.doses if dose.duration > 0}
+    return Kind(max((degree(known) for known in used), default=0), tuple(sorted(infused)))
+
+
+def degree(known: Input) -> int:
+    """Of the polynomials of an input: 0 for steps, 1 for straight lines, 3 for splines."""
+    used = np.flatnonzero(known.coefficients.any(axis=0))
+    return int(used[-1]) if used.size else 0
+
+
+def polynomials(known: Input, at: FloatArray) -> FloatArray:
+    """The polynomials that hold at times `at` [N], as coefficients around these times: [N, 4]."""
+    k = known.piece(at)
+    return _moved(known.coefficients[k], at - known.knots[k])
+
+
+def kinks(known: Input) -> FloatArray:
+    """The knots at which another polynomial begins, by more than rounding: there a solver stops."""
+    if len(known.knots) < 2:
+        return np.empty(0)
+    width = np.diff(known.knots)
+    before, after = _moved(known.coefficients[:-1], width), known.coefficients[1:]
+    # What the terms contribute within the next piece (the last one has no end: as long as the one before).
+    powers = np.append(width[1:], width[-1])[:, None] ** np.arange(4)
+    size = max(np.abs(known.coefficients[:, 0]).max(), (np.abs(after) * powers).max())
+    found: FloatArray = known.knots[1:][(np.abs(after - before) * powers > 1e-12 * size).any(axis=1)]
+    return found
+
+
+def _moved(coefficients: FloatArray, s: FloatArray) -> FloatArray:
+    """Cubics [N, 4] written around a point that lies s [N] further on."""
+    c0, c1, c2, c3 = coefficients.T
+    return np.stack([c0 + s * (c1 + s * (c2 + s * c3)), c1 + s * (2 * c2 + 3 * s * c3), c2 + 3 * s * c3, c3], axis=-1)

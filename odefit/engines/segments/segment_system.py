@@ -1,0 +1,117 @@
+"""The equations within one segment: nothing happens on the way, and what differs between segments is a parameter.
+
+The initial values are parameters, an input is a cubic at most, an infusion is a constant rate, a time switch is a
+number. The names of these parameters hold an `@`, which no user can write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from odefit.arrays import FloatArray
+from odefit.model.switches import find_switches, substitute
+from odefit.model.system import TIME, System, symbol
+
+MIDDLE = "@middle"
+
+
+def start_name(state: str) -> str:
+    """The parameter that is the value of a state where a segment begins."""
+    return f"{state}@start"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the segments of some experiments need: degree of their inputs' polynomials; states that are infused."""
+
+    degree: int = 0
+    infused: tuple[str, ...] = ()
+
+
+class SegmentSystem:
+    """`system` in segments of one kind.
+
+    plain: the system that an engine solves. Its parameters, in this order: `kept`, those of the whole system that its
+    equations name; the rates of infusion; the `context`, known numbers of each segment; the initial values.
+    changes: per event, the index of a state -> its formula.
+    """
+
+    def __init__(self, system: System, kind: Kind = Kind()) -> None:
+        self.whole, self.kind = system, kind
+        switches = find_switches(system)
+        self.fixed = tuple(switch for switch in switches if switch.is_fixed)
+        self.moving = tuple(switch for switch in switches if not switch.is_fixed)
+        events = [sp.sympify(formula) for event in system.events for formula in event.changes.values()]
+        named = {s for formula in (*system.rhs, *events) for s in sp.sympify(formula).free_symbols}
+        self.inputs = tuple(name for name in system.inputs if symbol(name) in named)
+        parts = self._parts()
+        position = {state: i for i, state in enumerate(system.states)}
+        self.changes = tuple(
+            {position[state]: substitute(formula, self._polynomials) for state, formula in event.changes.items()}
+            for event in system.events
+        )
+        rates = {state: symbol(f"{state}@rate") for state in kind.infused}
+        equations = {
+            state: substitute(formula, parts) + rates.get(state, sp.S.Zero)
+            for state, formula in system.equations.items()
+        }
+        used = {s for formula in equations.values() for s in sp.sympify(formula).free_symbols}
+        self.kept = tuple(name for name in system.parameters if symbol(name) in used)
+        self.plain = System(
+            name=system.name,
+            states=system.states,
+            parameters=(*self.kept, *(s.name for s in rates.values()), *self.context, *map(start_name, system.states)),
+            equations=equations,
+            initial={state: symbol(start_name(state)) for state in system.states},
+            observables={},
+            networks=system.networks,
+        )
+
+    def sensitive(self, names: Sequence[str]) -> tuple[str, ...]:
+        """The parameters of `plain` that derivatives to `names` of the whole system need."""
+        fraction = sp.S.One if self.whole.dosing is None else sp.sympify(self.whole.dosing.fraction)
+        scaled = bool(fraction.free_symbols & {symbol(name) for name in names})
+        kept = [name for name in self.kept if name in names]
+        rates = [f"{state}@rate" for state in self.kind.infused] if scaled else []
+        return (*kept, *rates, *map(start_name, self.whole.states))
+
+    @cached_property
+    def context(self) -> tuple[str, ...]:
+        """Names of the known numbers of a segment: its middle, where it matters; inputs; sides of the switches."""
+        middle = (MIDDLE,) if self.fixed or (self.inputs and self.kind.degree) else ()
+        coefficients = [f"{name}@{k}" for name in self.inputs for k in range(self.kind.degree + 1)]
+        return (*middle, *coefficients, *(f"side@{i}" for i in range(len(self.moving))))
+
+    def contexts(self, middles: FloatArray, inputs: Sequence[FloatArray], sides: FloatArray) -> FloatArray:
+        """The values of `context` [N, C] in segments around `middles` [N].
+
+        inputs: of each input the coefficients around the middles, [N, 4]; sides: [N, switches].
+        """
+        columns = [middles[:, None]] if MIDDLE in self.context else []
+        columns += [coefficients[:, : self.kind.degree + 1] for coefficients in inputs]
+        return np.concatenate([*columns, sides], axis=1)
+
+    @cached_property
+    def _polynomials(self) -> dict[Any, Any]:
+        """Input -> polynomial around the middle of the segment."""
+        s = symbol(TIME) - symbol(MIDDLE)
+        found = {}
+        for name in self.inputs:
+            value: Any = sp.S.Zero
+            for k in reversed(range(self.kind.degree + 1)):
+                value = symbol(f"{name}@{k}") + s * value
+            found[symbol(name)] = value
+        return found
+
+    def _parts(self) -> dict[Any, Any]:
+        """What is replaced in the equations: inputs and switches."""
+        middle = {symbol(TIME): symbol(MIDDLE)}
+        fixed: dict[Any, Any] = {switch.part: substitute(switch.part, middle) for switch in self.fixed}
+        moving = {switch.part: switch.standing_in(symbol(f"side@{i}")) for i, switch in enumerate(self.moving)}
+        return self._polynomials | fixed | moving

@@ -1,0 +1,269 @@
+"""Integration in segments: doses, events, inputs, time switches and rest before the start, on any engine.
+
+Between two happenings nothing happens, so each part of the way is an ordinary problem with its own initial values
+(`segment_system`), which the engine underneath solves; the k-th parts of all experiments are one batch
+(`travel`). What happens between the parts, and the derivatives of it, is the matter of `timeline` and `walk`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sympy as sp
+
+from odefit.arrays import FloatArray
+from odefit.data.experiments import Experiment
+from odefit.engines.base import Engine, SolverOptions, Trajectory
+from odefit.engines.segments.march import ArrayTraveller, travel
+from odefit.engines.segments.saltation import Calculus, Numbers, Walk
+from odefit.engines.segments.schedule import Timeline, kind_of
+from odefit.engines.segments.segment_system import Kind, SegmentSystem
+from odefit.engines.segments.steady_state import SteadyState
+from odefit.errors import ModelError, SolveError
+from odefit.model.functions import numpy_function
+from odefit.model.system import TIME, NetworkCall, System
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from odefit.data.dataset import Batch
+
+Factory = Callable[[System, tuple[str, ...]], Engine]
+# So many experiments are remembered with what is known of them; a fit has fewer, a plot makes new ones.
+_REMEMBERED = 10_000
+
+
+class SegmentedEngine:
+    """Engine protocol for a system that is interrupted on its way; see `model.switches.is_interrupted`.
+
+    factory: makes the engine for the parts; resting: the one that looks for the steady state before the start.
+    Of a compiled engine, `solve_batch` is differentiable in the columns of `sensitive` only; of torch, in all.
+    Raises ModelError for what no engine can do.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        options: SolverOptions,
+        sensitive: Sequence[str],
+        factory: Factory,
+        resting: Factory,
+    ) -> None:
+        self.system, self.options, self.sensitive = system, options, tuple(sensitive)
+        self.notes: list[str] = []
+        self._factory = factory
+        self._plans: dict[Kind, _Plan] = {}
+        self._kinds: dict[int, tuple[Experiment, Kind]] = {}
+        _check(system)
+        self._steady = None if system.rest is None else SteadyState(system, options, resting)
+        self._plan(Kind())  # what cannot be solved is refused here
+
+    def fresh(self) -> SegmentedEngine:
+        """The same engine before its first solve; nothing is compiled again."""
+        engine = copy.copy(self)
+        engine._plans = {kind: plan.fresh() for kind, plan in self._plans.items()}
+        engine._steady = None if self._steady is None else self._steady.fresh()
+        engine.notes = []
+        engine._gather_notes()
+        return engine
+
+    @property
+    def underlying(self) -> Engine:
+        """An engine that solves the segments: to tell its kind."""
+        return self._plan(Kind()).base
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what is compiled: another process makes its own."""
+        return vars(self) | {"_plans": {}, "_kinds": {}}
+
+    def solve(self, p: FloatArray, experiments: Sequence[Experiment]) -> list[Trajectory]:
+        """States of each experiment at its times. p: [E, L], one row per experiment."""
+        return self._solve(p, experiments, False)
+
+    def solve_with_sensitivities(self, p: FloatArray, experiments: Sequence[Experiment]) -> list[Trajectory]:
+        """The same with dy: [T, S, len(sensitive)], total derivatives, those of moving doses and events included."""
+        if not self.system.is_mechanistic:
+            raise SolveError("sensitivities need formulas; a system with a network is fitted with fit.method: adam")
+        return self._solve(p, experiments, True)
+
+    def solve_batch(self, p: Tensor, batch: Batch) -> Tensor:
+        """States at the batch's times, [E, T, S], differentiable (once) with respect to p [E, L].
+
+        Raises SolveError, which names the experiment, when an integration fails.
+        """
+        from odefit.engines.torch_engine import TorchEngine
+
+        plan = self._plan(self._kind(batch.experiments))
+        if isinstance(plan.base, TorchEngine):
+            return self._solve_tensors(plan, p, batch)
+        from odefit.engines.autograd import states_of
+
+        return states_of(self, p, batch.experiments)
+
+    def jumps(self, p: FloatArray, experiment: Experiment) -> FloatArray:
+        """The times at which states jump, by an event or a dose, at parameters p [L]."""
+        plan = self._plan(self._kind([experiment]))
+        try:
+            legs = plan.timeline(experiment).legs(plan.calculus(()).numbers(p[None])[0].marks)
+        except SolveError:
+            return np.empty(0)
+        happenings = ((leg.start, leg.happening) for leg in legs)
+        return np.unique([t for t, what in happenings if what is not None and max(what.event, what.state) >= 0])
+
+    def _solve(self, p: FloatArray, experiments: Sequence[Experiment], with_slopes: bool) -> list[Trajectory]:
+        p = np.asarray(p, dtype=np.float64)
+        if p.shape != (len(experiments), len(self.system.parameters)):
+            raise ValueError(f"p has shape {p.shape}, not ({len(experiments)}, {len(self.system.parameters)})")
+        plan = self._plan(self._kind(experiments))
+        calculus = plan.calculus(self.sensitive if with_slopes else ())
+        wanted = plan.base.sensitive if calculus.names else ()
+        starts, numbers = calculus.starts(p), calculus.numbers(p)
+        travellers = []
+        for e, experiment in enumerate(experiments):
+            walk = self._walk(plan, calculus, experiment, numbers[e], (starts[0][e], starts[1][e]))
+            travellers.append(ArrayTraveller(experiment, calculus, numbers[e], walk, wanted))
+        solve = plan.base.solve_with_sensitivities if calculus.names else plan.base.solve
+        travel(travellers, lambda rows, pieces: solve(np.stack(rows), pieces))
+        self._gather_notes()
+        return [traveller.trajectory(with_slopes) for traveller in travellers]
+
+    def _solve_tensors(self, plan: _Plan, p: Tensor, batch: Batch) -> Tensor:
+        import torch
+
+        from odefit.data.dataset import collate
+        from odefit.engines.segments.march_torch import TensorTraveller, stacked
+
+        values = p.detach().to("cpu", torch.float64).numpy()
+        calculus = plan.calculus(self.system.parameters)
+        starts, numbers = calculus.starts(values), calculus.numbers(values)
+        travellers = []
+        for e, experiment in enumerate(batch.experiments):
+            walk = self._walk(plan, calculus, experiment, numbers[e], (starts[0][e], starts[1][e]))
+            travellers.append(TensorTraveller(p[e], calculus, numbers[e], walk))
+
+        def solve(rows: list[Tensor], pieces: list[Experiment]) -> Sequence[Tensor]:
+            together = collate(list(enumerate(pieces)), dtype=p.dtype, device=p.device)
+            return plan.base.solve_batch(torch.stack(rows), together).unbind(0)
+
+        travel(travellers, solve)
+        self._gather_notes()
+        for experiment, traveller in zip(batch.experiments, travellers, strict=True):
+            if traveller.failure is not None:
+                raise SolveError(f"experiment {experiment.name}: {traveller.failure}")
+        return stacked(travellers, batch.times.shape[1])
+
+    def _walk(
+        self,
+        plan: _Plan,
+        calculus: Calculus,
+        experiment: Experiment,
+        numbers: Numbers,
+        start: tuple[FloatArray, FloatArray],
+    ) -> Walk:
+        """As a generator, so that what cannot begin fails where the others fail."""
+        _check_numbers(self.system, numbers.p, experiment)
+        if not len(experiment.times):
+            return
+        y, dy = start
+        if self._steady is not None:
+            y, dy = self._steady.find(numbers.p, experiment, calculus.names)
+        yield from calculus.walk(plan.timeline(experiment).legs(numbers.marks), numbers, y, dy)
+
+    def _kind(self, experiments: Sequence[Experiment]) -> Kind:
+        """What the segments of all of them need."""
+        inputs = self._plan(Kind()).segments.inputs
+        if len(self._kinds) > _REMEMBERED:
+            self._kinds.clear()
+        kinds = []
+        for experiment in experiments:
+            if id(experiment) not in self._kinds:
+                self._kinds[id(experiment)] = experiment, kind_of(experiment, inputs)
+            kinds.append(self._kinds[id(experiment)][1])
+        infused = tuple(sorted({state for kind in kinds for state in kind.infused}))
+        return Kind(max((kind.degree for kind in kinds), default=0), infused)
+
+    def _plan(self, kind: Kind) -> _Plan:
+        if kind not in self._plans:
+            segments = SegmentSystem(self.system, kind)
+            base = self._factory(segments.plain, segments.sensitive(self.sensitive))
+            self._plans[kind] = _Plan(segments, base)
+            self._gather_notes()
+        return self._plans[kind]
+
+    def _gather_notes(self) -> None:
+        for note in (note for plan in self._plans.values() for note in plan.base.notes):
+            if note not in self.notes:
+                self.notes.append(note)
+
+
+@dataclass
+class _Plan:
+    """How segments of one kind are solved, and what is remembered of experiments."""
+
+    segments: SegmentSystem
+    base: Engine
+    _calculi: dict[tuple[str, ...], Calculus] = field(default_factory=dict)
+    _timelines: dict[int, Timeline] = field(default_factory=dict)
+
+    def fresh(self) -> _Plan:
+        return _Plan(self.segments, self.base.fresh(), self._calculi, self._timelines)
+
+    def calculus(self, names: tuple[str, ...]) -> Calculus:
+        if names not in self._calculi:
+            self._calculi[names] = Calculus(self.segments, names, lambda *values: self._slopes(*values))
+        return self._calculi[names]
+
+    def timeline(self, experiment: Experiment) -> Timeline:
+        if len(self._timelines) > _REMEMBERED:
+            self._timelines.clear()
+        if id(experiment) not in self._timelines:  # it is kept there, so no other one can have its id
+            self._timelines[id(experiment)] = Timeline(experiment, self.segments)
+        return self._timelines[id(experiment)]
+
+    @cached_property
+    def _slopes(self) -> Any:
+        """f of the segments, of numbers: compiled with the first moving boundary that there is."""
+        system = self.segments.plain
+        arguments = (*system.states, TIME, *system.parameters[: -len(system.states)])
+        if system.is_mechanistic:
+            return numpy_function(list(system.rhs), arguments)
+        import torch
+
+        from odefit.engines.torch_engine import TorchEngine
+        from odefit.model.functions import torch_function
+
+        assert isinstance(self.base, TorchEngine)  # no other takes networks
+        like = torch.empty(0, dtype=self.base.dtype, device=self.base.device)
+        function = torch_function(list(system.rhs), arguments, dict(self.base.networks.items()))
+
+        @torch.no_grad()
+        def slopes(*values: float) -> list[float]:
+            return [float(rate) for rate in function(*torch.tensor(values).to(like))]
+
+        return slopes
+
+
+def _check(system: System) -> None:
+    """Raises ModelError for a network where there must be a formula."""
+    formulas = [*system.start, *(part for event in system.events for part in (event.time, *event.changes.values()))]
+    formulas += [] if system.dosing is None else [system.dosing.lag, system.dosing.fraction]
+    calls = {str(call.args[0]) for formula in formulas for call in sp.sympify(formula).atoms(NetworkCall)}
+    if calls:
+        raise ModelError("model", f"the network '{min(calls)}' can only stand in equations and observables here")
+
+
+def _check_numbers(system: System, p: FloatArray, experiment: Experiment) -> None:
+    """Raises SolveError for a number with which no engine can begin."""
+    if not np.isfinite(p).all():
+        bad = system.parameters[int(np.argmin(np.isfinite(p)))]
+        raise SolveError(f"the parameter {bad} is not a finite number")
+    times = np.asarray(experiment.times)
+    if not (np.isfinite(times).all() and np.isfinite(experiment.start)):
+        raise SolveError("a time is not a finite number")
+    if len(times) and (times[0] < experiment.start or (np.diff(times) < 0).any()):
+        raise SolveError("the times must increase from the start")

@@ -1,0 +1,1 @@
+"""Fitting strategies and their report: many starts, training in stages, cross-validation."""

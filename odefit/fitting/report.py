@@ -1,0 +1,289 @@
+"""From the parameters that were found to a `Result`: errors, intervals, criteria, and what to beware of."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from odefit.arrays import FloatArray
+from odefit.fitting.nonsmooth import moving_times
+from odefit.fitting.outcome import Found
+from odefit.fitting.solver_accuracy import tolerance_limits_optimum
+from odefit.objective.likelihood import Likelihood, ProfileLikelihood
+from odefit.objective.parameters import Parameter
+from odefit.objective.problem import Problem
+from odefit.problem.assembly import Assembly
+from odefit.problem.derived import Derived
+from odefit.problem.hold_out import errors
+from odefit.runs.results import Estimate, ObjectiveSummary, Result
+from odefit.uncertainty.covariance import AnyCovariance, Covariance, fisher_covariance, listed
+from odefit.uncertainty.degrees_of_freedom import no_degrees_left, reduced_chi_square, residual_degrees
+from odefit.uncertainty.intervals import natural_intervals
+from odefit.uncertainty.runs_test import structure_left
+
+# A standard error larger than the estimate itself: the number is known to little more than its sign.
+VAGUE = 1.0
+# A standard error so many times the size of a parameter is that of a parameter without effect.
+FLAT = 1e9
+AT_BOUND = 1e-8
+# So many times its value, or the value that it started from, an error says only that nothing is known.
+HOPELESS = 1e3
+MEANINGLESS = "its standard error would be more than a thousand times its value"
+# Two places with the same objective that lie so many standard errors apart are two optima.
+APART = 3.0
+# So many parameters of which the same is to be said are told one by one, and so many sentences in all.
+MOST_ALIKE, MOST_SENTENCES, MOST_APART = 20, 200, 6
+INHERITED = "a parameter that it follows from is not determined"
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """full: the covariance in search space, noise levels scaled to the degrees of freedom. degrees: inf if none."""
+
+    full: AnyCovariance
+    degrees: float
+
+    @cached_property
+    def covariance(self) -> Covariance:
+        """Of all parameters, or where they are hundreds because of experiments with their own, of the shared ones."""
+        return listed(self.full)
+
+
+def summarise(
+    assembly: Assembly, found: Found, seconds: float, truth: dict[str, float] | None
+) -> tuple[Result, Uncertainty | None]:
+    """The result, and the covariance behind its errors where there is one."""
+    problem = assembly.problem
+    table = problem.table
+    likelihood = Likelihood(problem)
+    u = table.search(found.theta)
+    bound = bounds_met(problem, found.theta)
+    warnings = list(found.warnings)
+    uncertainty = None
+    if assembly.networks is None and len(u) and no_degrees_left(likelihood):
+        warnings.append("no standard errors: there are no more measurements than parameters, so no noise can be told")
+    elif assembly.networks is None and len(u):
+        uncertainty = estimate_uncertainty(likelihood, u, bound)
+        if uncertainty is None:
+            warnings.append("no standard errors: the model could not be differentiated at the estimates")
+    elif assembly.networks is not None:
+        warnings.append("no standard errors: they are not available for a model with a network")
+    estimates = _estimates(problem, found.theta, u, bound, uncertainty)
+    estimates |= {d.name: _derived(d, problem, found.theta, u, uncertainty) for d in assembly.derived}
+    warnings += _warnings(problem, estimates, found)
+    if uncertainty is not None:
+        warnings += _other_optima(problem, found, u, uncertainty, estimates)
+    if assembly.networks is None and found.status in ("converged", "stopped"):
+        limit = tolerance_limits_optimum(assembly, found.theta)
+        warnings += [] if limit is None else [limit]
+        if limit is None and found.status == "converged":
+            warnings += structure_left(likelihood, u, any(e.standard_error for e in estimates.values()))
+        moving = moving_times(problem).sentence if found.status == "stopped" else None
+        warnings += [] if moving is None else [moving]
+    k = len(table.estimated) + found.n_weights
+    value = likelihood.value(u)
+    nll = value - likelihood.prior_value(u) if math.isfinite(value) else math.nan
+    status, message = found.status, found.message
+    if status == "converged" and uncertainty is not None and _is_flat(problem, uncertainty.full):
+        status = "stopped"
+        message = (
+            "no parameter of the equations has an effect on what is measured at these values: "
+            "look at the starting values, the units and data.start"
+        )
+    result = Result(
+        status=status,
+        message=message,
+        method=found.method,
+        estimates=estimates,
+        objective=ObjectiveSummary.of(nll, likelihood.residual_sum(u), problem.n_measured, k),
+        starts=found.starts,
+        seconds=seconds,
+        seed=assembly.loaded.config.fit.seed,
+        truth=truth,
+        warnings=tuple(warnings),
+        reduced_chi_square=reduced_chi_square(likelihood, u),
+        correlation=None if uncertainty is None else _correlation(uncertainty.covariance),
+        hold_out=errors(problem, assembly.held, found.theta).score if assembly.held else None,
+    )
+    return result, uncertainty
+
+
+def bounds_met(problem: Problem, theta: FloatArray) -> NDArray[np.int8]:
+    """[P], -1 where an estimate lies on its lower bound, 1 on its upper bound, else 0."""
+    table = problem.table
+    u = table.search(theta)
+    low, high = table.search_bounds()
+    # In search space, where the optimizer moves: a wide bound on a log scale is not near because it is wide.
+    close = AT_BOUND * np.maximum(1.0, np.abs(u))
+    return (u >= high - close).astype(np.int8) - (u <= low + close).astype(np.int8)
+
+
+def estimate_uncertainty(likelihood: Likelihood, u: FloatArray, bound: NDArray[np.int8]) -> Uncertainty | None:
+    """Inverse Fisher information at u; None where the model cannot be differentiated there.
+
+    Where every noise level is estimated, the errors of the other parameters are those of s² = RSS/(n - p):
+    the maximum-likelihood sigma, which divides by n, would make them too small.
+    """
+    evaluation = likelihood.information(u)
+    if not evaluation.is_finite:
+        return None
+    problem = likelihood.problem
+    names = problem.table.estimated_names
+    rtol = problem.engine.options.rtol
+    covariance = fisher_covariance(evaluation.A, names, bound == 0, tolerance=max(1e-9, 0.1 * rtol))
+    degrees = residual_degrees(likelihood, bound == 0)
+    if math.isinf(degrees):
+        return Uncertainty(covariance, math.inf)
+    scale = np.ones(len(names))
+    scale[ProfileLikelihood(likelihood).free] = math.sqrt(problem.n_measured / degrees)
+    return Uncertainty(covariance.scaled(scale), degrees)
+
+
+def _estimates(
+    problem: Problem,
+    theta: FloatArray,
+    u: FloatArray,
+    bound: NDArray[np.int8],
+    uncertainty: Uncertainty | None,
+) -> dict[str, Estimate]:
+    table = problem.table
+    position = {int(t): k for k, t in enumerate(table.estimated)}
+    intervals = None
+    if uncertainty is not None:
+        errors = uncertainty.full.standard_errors
+        intervals = natural_intervals(u, errors, table.transforms, uncertainty.degrees)
+    estimates = {}
+    for i, parameter in enumerate(table):
+        k = position.get(i)
+        if k is None:
+            estimates[parameter.name] = _plain(parameter, float(theta[i]), fixed=True)
+            continue
+        error, interval, reason = None, None, None
+        if uncertainty is not None and intervals is not None:
+            reason = uncertainty.full.undetermined.get(parameter.name)
+            if _is_meaningless(parameter, float(theta[i]), float(intervals.standard_errors[k])):
+                reason = reason or MEANINGLESS
+            elif math.isfinite(intervals.standard_errors[k]):
+                error = float(intervals.standard_errors[k])
+                # Nothing beyond the bounds is possible, whatever the quadratic approximation says.
+                low, high = max(intervals.lower[k], parameter.lower), min(intervals.upper[k], parameter.upper)
+                interval = (float(low), float(high))
+            elif bound[k] and reason is None:
+                reason = "at its bound, where the errors of a free optimum do not apply"
+        estimates[parameter.name] = Estimate(
+            float(theta[i]),
+            error,
+            interval,
+            parameter.scale,
+            parameter.unit,
+            at_bound={-1: "lower", 1: "upper"}.get(int(bound[k])),
+            reason=reason,
+        )
+    return estimates
+
+
+def _derived(
+    derived: Derived, problem: Problem, theta: FloatArray, u: FloatArray, uncertainty: Uncertainty | None
+) -> Estimate:
+    """What follows from the estimates, with the error that it inherits from them."""
+    value, _ = derived.evaluate(problem.table, theta)
+    known = None
+    if uncertainty is not None:
+        known = derived.interval(problem.table, theta, u, uncertainty.full, uncertainty.degrees)
+    error, interval = known if known is not None else (None, None)
+    reason = None if known is not None or uncertainty is None else INHERITED
+    return Estimate(value, error, interval, unit=derived.unit, reason=reason, formula=derived.text)
+
+
+def _plain(parameter: Parameter, value: float, fixed: bool) -> Estimate:
+    return Estimate(value, scale=parameter.scale, unit=parameter.unit, fixed=fixed)
+
+
+def _is_meaningless(parameter: Parameter, value: float, error: float) -> bool:
+    """Whether a standard error says no more than that the parameter could be anything."""
+    size = max(abs(value), abs(parameter.value))
+    return parameter.role == "model" and size > 0 and error > HOPELESS * size
+
+
+def _other_optima(
+    problem: Problem, found: Found, u: FloatArray, uncertainty: Uncertainty, estimates: dict[str, Estimate]
+) -> list[str]:
+    """A sentence where starts reached the same objective at another place."""
+    errors = uncertainty.full.standard_errors
+    names = problem.table.estimated_names
+    for theta in found.alternatives:
+        other = problem.table.search(theta)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            far = np.flatnonzero(np.abs(other - u) > APART * errors)
+        if not len(far):
+            continue
+        first = [names[k] for k in far[:MOST_APART]]
+        more = f" and {len(far) - len(first):,} more" if len(far) > len(first) else ""
+        there = ", ".join(f"{theta[problem.table.index[name]]:.4g}" for name in first)
+        here = ", ".join(f"{estimates[name].value:.4g}" for name in first)
+        return [
+            f"other starts reached the same objective at another place: {', '.join(first)}{more} = {there} instead of "
+            f"{here}; the data cannot tell these apart, and the intervals know of one of them only (see starts.csv)"
+        ]
+    return []
+
+
+def _is_flat(problem: Problem, covariance: AnyCovariance) -> bool:
+    """Whether the predictions depend on none of the estimated parameters that are no noise levels."""
+    names = [name for name in covariance.names if problem.table[name].role != "noise"]
+    errors = dict(zip(covariance.names, covariance.standard_errors, strict=True))
+    sizes = [max(1.0, abs(problem.table[name].value)) for name in names]
+    at = [not math.isfinite(errors[n]) or errors[n] > FLAT * size for n, size in zip(names, sizes, strict=True)]
+    return bool(at) and all(at)
+
+
+def _has_size(p: Parameter) -> bool:
+    """Whether zero means something: an initial value or a logarithm near zero may be known well."""
+    return p.role == "model" and (p.scale != "linear" or p.lower >= 0)
+
+
+def _warnings(problem: Problem, estimates: dict[str, Estimate], found: Found) -> list[str]:
+    """One sentence for each parameter; where many would say the same, one for all of them."""
+    said: dict[str, list[str]] = {}
+    for name, e in estimates.items():
+        complaint = _complaint(problem, name, e)
+        if complaint is not None:
+            said.setdefault(complaint, []).append(name)
+    sentences = []
+    for complaint, names in said.items():
+        if len(names) <= (3 if complaint.endswith(INHERITED) else MOST_ALIKE):
+            sentences += [f"{name} {complaint}" for name in names]
+        else:
+            sentences.append(f"{', '.join(names[:3])} and {len(names) - 3:,} more: each {complaint}")
+    if len(sentences) > MOST_SENTENCES:
+        more = len(sentences) - MOST_SENTENCES
+        sentences = [*sentences[:MOST_SENTENCES], f"{more:,} more parameters have a remark like that in result.json"]
+    if found.status != "converged" and any(e.standard_error for e in estimates.values()):
+        sentences.append("the standard errors assume an optimum, and this fit did not reach one for certain")
+    return sentences
+
+
+def _complaint(problem: Problem, name: str, e: Estimate) -> str | None:
+    """What the user should know of one parameter, after its name."""
+    if e.at_bound and name in problem.table.index and problem.table[name].role == "noise":
+        return f"lies at its {e.at_bound} bound: the data may not need this part of the noise model"
+    if e.at_bound:
+        return f"lies at its {e.at_bound} bound: widen the bound, or fix the parameter"
+    if e.reason:
+        return f"is not determined: {e.reason}"
+    if e.formula is not None or not _has_size(problem.table[name]) or not e.standard_error:
+        return None
+    if e.standard_error > VAGUE * abs(e.value or 0):
+        return "is poorly determined: its standard error exceeds its value"
+    return None
+
+
+def _correlation(covariance: Covariance) -> dict[str, dict[str, float]]:
+    """The correlations of the determined ones of these parameters, in search space."""
+    matrix = covariance.correlation
+    keep = [i for i, name in enumerate(covariance.names) if np.isfinite(matrix[i, i])]
+    return {covariance.names[i]: {covariance.names[j]: float(matrix[i, j]) for j in keep} for i in keep}

@@ -1,0 +1,131 @@
+"""Whether the solver is exact enough for a fit: the objective again, at smaller tolerances.
+
+The objective is a negative log-likelihood, half a unit of which is one standard error. So a solver moves the optimum by
+a share of the standard errors, and that share tells whether it matters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from odefit.arrays import FloatArray
+from odefit.engines.base import SolverOptions
+from odefit.engines.choice import make_engine
+from odefit.errors import SolveError
+from odefit.objective.likelihood import Likelihood
+from odefit.objective.problem import Problem
+from odefit.problem.assembly import Assembly
+from odefit.uncertainty.covariance import length_in_errors
+
+HALF_UNIT = 0.5
+"""Of the negative log-likelihood: from the optimum to one standard error."""
+MOVES = 0.01
+"""An objective that the solver's tolerance moves by more is not known well enough to choose an optimum."""
+SHIFT = 0.1
+"""Standard errors by which the solver's tolerance may move the optimum."""
+LEAST = 1e-12
+"""A relative tolerance below which there are no digits."""
+DEGENERATE = 1e-4
+"""Directions in which the data say less than this share of the most are left out of a shift."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """By how much the objective at one point moves when the solver's tolerances (or steps) are divided by `factor`."""
+
+    where: str
+    factor: int
+    moved: float
+
+
+def problem_at(assembly: Assembly, options: SolverOptions) -> Problem:
+    """The same problem by a solver with other tolerances, which knows nothing of earlier solves."""
+    problem = assembly.problem
+    if options == problem.engine.options:
+        return replace(problem, engine=problem.engine.fresh())
+    engine = make_engine(
+        problem.engine.system,
+        options,
+        problem.engine.sensitive,
+        assembly.networks,
+        assembly.loaded.where("solver", "method"),
+    )
+    return replace(problem, engine=engine)
+
+
+def divided(options: SolverOptions, factor: float) -> SolverOptions:
+    """Tolerances, and the step of a method that has one, divided by a factor."""
+
+    def smaller(x: float | None, least: float) -> float | None:
+        return None if x is None else min(x, max(x / factor, least))
+
+    # Neither more digits than numbers have, nor a tolerance that is to catch nothing at all.
+    rtol = min(options.rtol, max(options.rtol / factor, LEAST))
+    return replace(
+        options,
+        rtol=rtol,
+        atol=options.atol / factor,
+        step=None if options.step is None else options.step / factor,
+        sensitivity_rtol=smaller(options.sensitivity_rtol, LEAST),
+        sensitivity_atol=smaller(options.sensitivity_atol, 0.0),
+    )
+
+
+def moves(assembly: Assembly, where: str, u: FloatArray) -> Iterator[Move]:
+    """The objective at u [P] at half and at a tenth of the tolerances."""
+    options = assembly.problem.engine.options
+    here = Likelihood(problem_at(assembly, options)).value(u)
+    for factor in (2, 10):
+        yield Move(where, factor, abs(Likelihood(problem_at(assembly, divided(options, factor))).value(u) - here))
+
+
+def tolerance_limits_optimum(assembly: Assembly, theta: FloatArray) -> str | None:
+    """After a fit: a sentence that says that the solver's tolerance limits its optimum; None where it does not.
+
+    The objective and its gradient at theta [N] are computed again at a tenth of the tolerances (or of the step). They
+    limit the fit where the objective moves by more than MOVES, or where the optimum would move by more than SHIFT
+    standard errors, which is the length of S^-1 V' (g - g') with the information A'A = V S² V' (covariance.py).
+    """
+    problem = assembly.problem
+    u = problem.table.search(theta)
+    options = problem.engine.options
+    finer = divided(options, 10)
+    try:
+        likelihoods = [Likelihood(problem_at(assembly, o)) for o in (options, finer)]
+        # Not those of `evaluate`: a compiled method takes smaller steps for sensitivities, and searches compare values.
+        values, shift = [likelihood.value(u) for likelihood in likelihoods], 0.0
+        if assembly.networks is None and len(u) and all(map(math.isfinite, values)):
+            coarse, fine = (likelihood.evaluate(u) for likelihood in likelihoods)
+            if coarse.is_finite and fine.is_finite:
+                shift = length_in_errors(fine.A, coarse.gradient - fine.gradient, DEGENERATE)
+    except SolveError:
+        return None
+    if not math.isfinite(values[0]):
+        return None  # the fit failed, and says so itself
+    remedy = _remedy(options, finer)
+    if not math.isfinite(values[1]):
+        return f"the model cannot be solved at a tenth of the solver's {_what(options)}: do not trust this fit"
+    moved = abs(values[1] - values[0])
+    if moved <= MOVES and shift <= SHIFT:
+        return None
+    how = [f"the objective moves by {moved:.2g} (half a unit is one standard error)"] if moved > MOVES else []
+    how += [f"the optimum moves by about {shift:.2g} standard errors"] if shift > SHIFT else []
+    return f"the solver limits this fit: at a tenth of its {_what(options)} {' and '.join(how)}; try {remedy}"
+
+
+def _what(options: SolverOptions) -> str:
+    return "tolerances" if options.step is None else "step"
+
+
+def _remedy(options: SolverOptions, finer: SolverOptions) -> str:
+    if options.step is not None:
+        return f"--set solver.step={finer.step:.3g}, or a method that chooses its steps itself"
+    return f"--set solver.rtol={finer.rtol:.3g} --set solver.atol={finer.atol:.3g}"
+
+
+def solver_words(options: SolverOptions) -> str:
+    if options.step is not None:
+        return f"{options.method}, step {options.step:g}"
+    return f"{options.method}, rtol {options.rtol:g}, atol {options.atol:g}"

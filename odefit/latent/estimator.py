@@ -1,0 +1,213 @@
+"""From experiments to a trained latent ODE or baseline, and from there to predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from odefit.arrays import FloatArray
+from odefit.data.dataset import collate
+from odefit.data.experiments import Experiment
+from odefit.errors import ConfigError, DataError, Fault
+from odefit.latent.baseline import Baseline, BaselineLoss, BaselineOptions
+from odefit.latent.model import LatentODE, LatentOptions
+from odefit.latent.objective import Elbo, ElboOptions
+from odefit.latent.series import Series, read_backwards, series_of
+from odefit.latent.training import Epoch, Memory, Trained, TrainingOptions, train
+
+Callback = Callable[[Epoch], None]
+
+MOST_STATES = 20_000_000
+"""So many numbers of latent states are held at a time when series are predicted."""
+
+MOST_FAULTS = 20
+
+
+@dataclass(frozen=True)
+class FittedLatent:
+    """observed: until which elapsed time the encoder reads; None: the whole series."""
+
+    model: LatentODE
+    training: Trained
+    observed: float | None
+
+
+@dataclass(frozen=True)
+class FittedBaseline:
+    model: Baseline
+    training: Trained
+
+
+def fit_latent(
+    experiments: Sequence[Experiment],
+    latent: LatentOptions | None = None,
+    elbo: ElboOptions | None = None,
+    training: TrainingOptions | None = None,
+    *,
+    observed: float | None = None,
+    validation: float = 0.1,
+    callback: Callback | None = None,
+    dtype: torch.dtype = torch.float32,
+    memory: Memory | None = None,
+) -> FittedLatent:
+    """Train a latent ODE on experiments.
+
+    observed: the encoder reads what was measured until then (since the start of each series), and is trained to
+    predict the rest as well. validation: this share of the series is not trained on; the state that predicts them best
+    is kept (0: the last state). Weights, batches and draws come from `training.seed` alone. memory: see `train`.
+
+    Raises DataError where a series has nothing to read, ConfigError where too few series are left.
+    """
+    training = training or TrainingOptions()
+    check_observed(experiments, observed)
+    seen, kept = split(series_of(experiments, dtype), validation, training.seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(training.seed)
+        model = LatentODE(seen.n_observables, latent or LatentOptions()).to(dtype)
+    model.set_units(seen)
+    objective = Elbo(model, seen, elbo, observed)
+    reading = None if kept is None else read_backwards(kept, float(kept.grid[-1]) if observed is None else observed)
+
+    @torch.no_grad()
+    def score() -> float:
+        assert reading is not None
+        assert kept is not None
+        return _mean_square((model.predict(reading, kept.grid) - kept.values) / model.scale, kept.mask)
+
+    trained = train(objective, training, None if kept is None else score, callback, memory)
+    model.eval()
+    return FittedLatent(model, trained, observed)
+
+
+def fit_baseline(
+    experiments: Sequence[Experiment],
+    hidden: int,
+    options: BaselineOptions,
+    training: TrainingOptions | None = None,
+    *,
+    own_scale: bool = False,
+    validation: float = 0.1,
+    callback: Callback | None = None,
+) -> FittedBaseline:
+    """The same for the recurrent baseline; the series must be complete and share their times."""
+    training = training or TrainingOptions()
+    seen, kept = split(series_of(experiments), validation, training.seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(training.seed)
+        model = Baseline(seen.n_observables, hidden, own_scale)
+    model.set_units(seen)
+    objective = BaselineLoss(model, seen, options)
+
+    @torch.no_grad()
+    def score() -> float:
+        assert kept is not None
+        predicted = model.continue_(kept.values[:, : options.observed], kept.values.shape[1] - options.observed)
+        return _mean_square((predicted - kept.values[:, 1:]) / model.scale, kept.mask[:, 1:])
+
+    return FittedBaseline(model, train(objective, training, None if kept is None else score, callback))
+
+
+def check_observed(experiments: Sequence[Experiment], observed: float | None) -> None:
+    """That the encoder finds something to read in each experiment. Raises DataError, one fault for each that fails."""
+    faults = []
+    for e in experiments:
+        within = np.ones(len(e.times), bool) if observed is None else e.times - e.start <= observed * (1 + 1e-9)
+        if np.isnan(e.values[within]).all():
+            part = "" if observed is None else f" until {observed:g} after its start"
+            faults.append(Fault(f"experiment {e.name}", f"has no measurement{part}, so there is nothing to encode"))
+    if len(faults) > MOST_FAULTS:
+        faults[MOST_FAULTS:] = [Fault("experiments", f"and {len(faults) - MOST_FAULTS} more")]
+    if faults:
+        raise DataError(faults=faults)
+
+
+def split(series: Series, share: float, seed: int) -> tuple[Series, Series | None]:
+    """The series to train on, and a share of them, drawn by the seed, to choose the best state by."""
+    kept = validation_rows(len(series), share, seed)
+    if len(kept) == len(series):
+        raise ConfigError("validation", f"{share:g} of {len(series)} series leaves none to train on; lower it")
+    if not kept:
+        return series, None
+    seen = sorted(set(range(len(series))) - set(kept))
+    return series.rows(torch.tensor(seen)), series.rows(torch.tensor(kept))
+
+
+def validation_rows(n: int, share: float, seed: int) -> list[int]:
+    """Which of n series `split` does not train on, increasing."""
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+    return sorted(order[: round(share * n)].tolist())
+
+
+def predict(
+    fitted: FittedLatent, experiments: Sequence[Experiment], times: Sequence[FloatArray] | None = None
+) -> list[FloatArray]:
+    """Observables [T, O] of experiments at their own times, or at others (absolute, none before the start).
+
+    The latent start is the posterior mean given what was measured in the observed part. Raises DataError where that
+    is nothing, SolveError where the latent equation cannot be integrated.
+    """
+    return solve(fitted.model, fitted.observed, experiments, times)[1]
+
+
+@torch.no_grad()
+def solve(
+    model: LatentODE,
+    observed: float | None,
+    experiments: Sequence[Experiment],
+    times: Sequence[FloatArray] | None = None,
+) -> tuple[list[FloatArray], list[FloatArray]]:
+    """Latent states [T, Z] and observables [T, O] of experiments: see `predict`."""
+    check_observed(experiments, observed)
+    chosen = list(experiments) if times is None else [e.at(t) for e, t in zip(experiments, times, strict=True)]
+    elapsed = np.unique(np.concatenate([e.times - e.start for e in chosen])) if chosen else np.empty(0)
+    # Series with times of their own make a long common grid: fewer of them at a time then. Refinement solves from as
+    # many starts more as there are states.
+    o = model.options
+    width = o.dimension * (1 + o.dimension if o.refine else 1)
+    some = max(1, MOST_STATES // max(len(elapsed) * width, 1))
+    states: list[FloatArray] = []
+    observables: list[FloatArray] = []
+    for first in range(0, len(chosen), some):
+        own = slice(first, first + some)
+        series = series_of(experiments[own], model.centre.dtype)
+        reading = read_backwards(series, float(series.grid[-1]) if observed is None else observed)
+        batch = collate(list(enumerate(chosen[own])))
+        z = model.evolve(model.best_start(reading), batch.grid).transpose(0, 1)
+        x = model.decode(z, model.size(reading)).to(torch.float64).cpu().numpy()
+        y = z.to(torch.float64).cpu().numpy()
+        for e, one in enumerate(chosen[own]):
+            at = batch.index[e, : len(one.times)].numpy()
+            states.append(y[e, at])
+            observables.append(x[e, at])
+    return states, observables
+
+
+@torch.no_grad()
+def noise_of(model: LatentODE, observed: float | None, experiments: Sequence[Experiment]) -> FloatArray:
+    """The noise levels [E, O] of experiments, in the unit of the data. Raises DataError as `solve` does."""
+    series = series_of(experiments, model.centre.dtype)
+    reading = read_backwards(series, float(series.grid[-1]) if observed is None else observed)
+    noise: FloatArray = model.noise(model.size(reading)).squeeze(1).to(torch.float64).cpu().numpy()
+    return np.broadcast_to(noise, (len(experiments), noise.shape[1]))
+
+
+@torch.no_grad()
+def continue_baseline(model: Baseline, experiments: Sequence[Experiment], observed: int) -> FloatArray:
+    """What a baseline says of complete experiments [E, T, O]: each of the observed points from the true ones before it,
+    the others from its own predictions. NaN at the first point, which it cannot predict."""
+    values = series_of(experiments, model.centre.dtype).values
+    predicted = model.continue_(values[:, :observed], values.shape[1] - observed).to(torch.float64).numpy()
+    return np.concatenate([np.full_like(predicted[:, :1], np.nan), predicted], axis=1)
+
+
+def n_weights(module: nn.Module) -> int:
+    """How many numbers a module has learnt or could learn."""
+    return sum(q.numel() for q in module.parameters())
+
+
+def _mean_square(differences: Tensor, mask: Tensor) -> float:
+    return float(differences[mask].square().mean())

@@ -1,0 +1,243 @@
+"""`fit` of a latent ODE: train, judge, write the run folder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from odefit.arrays import FloatArray, Mask
+from odefit.config.load import LoadedConfig
+from odefit.data.experiments import Experiment
+from odefit.errors import FitError, SolveError
+from odefit.latent.estimator import FittedLatent, fit_latent, noise_of
+from odefit.latent.latent_run import LatentRun
+from odefit.latent.task import FEW, LatentTask, prepare_latent
+from odefit.latent.training import Epoch, Trained
+from odefit.runs import folder as files
+from odefit.runs.checkpoint import Checkpoint, Memory
+from odefit.runs.progress import Progress
+from odefit.runs.results import Estimate, ObjectiveSummary, Result, Score, Starts, Status
+from odefit.runs.stored import Curves
+from odefit.runs.writing import PREDICTIONS, write_data, write_parameters, write_weights
+
+PART = "latent"
+OBSERVED, CONTINUED = "observed", "continued"
+HISTORY = ("epoch", "loss", "learning_rate", "seconds", "score")
+ENOUGH = 0.02
+"""A score that still fell by more than this share over the last tenth of the epochs might fall further."""
+
+
+def plan(loaded: LoadedConfig) -> tuple[Sequence[Experiment], Callable[[Path, Progress, Checkpoint], LatentRun]]:
+    """All measurements, and what is left to be done once there is a folder for it. Raises InputError."""
+    task = prepare_latent(loaded)
+    return task.measured, partial(train_latent, task)
+
+
+def train_latent(task: LatentTask, path: Path, progress: Progress, checkpoint: Checkpoint) -> LatentRun:
+    """Train it, and write the run folder. Raises RunError where that cannot be written, FitError."""
+    for note in task.notes:
+        progress.note(note)
+    if any(e.sigma is not None for e in task.measured):
+        progress.note("The data give errors of the measurements, which a latent ODE does not use.")
+    progress.begin("epochs", task.training.epochs)
+    try:
+        fitted = fit_latent(
+            task.measured,
+            task.options,
+            task.elbo,
+            task.training,
+            observed=task.observed,
+            validation=task.validation,
+            callback=_telling(progress),
+            dtype=task.dtype,
+            memory=_Part(checkpoint),
+        )
+    finally:
+        progress.end()
+    status, message = _verdict(task, fitted.training)
+    run = LatentRun(path, _result(task, fitted, status, message, checkpoint.seconds), task, fitted.model)
+    curves = _solve(run)
+    if curves is not None:
+        run = replace(run, result=_judged(run, curves))
+    if status == "interrupted":
+        checkpoint.write()
+    _write(run, curves, fitted.training.history)
+    if status != "interrupted":
+        checkpoint.remove()
+    return run
+
+
+class _Part:
+    """The Memory of the training, as a part of the fit's."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    def restored(self) -> Mapping[str, Any] | None:
+        return self._memory.restored(PART)
+
+    def offer(self, state: Callable[[], dict[str, Any]]) -> None:
+        self._memory.offer(PART, state, passing=True)
+
+
+def _telling(progress: Progress) -> Callable[[Epoch], None]:
+    """Tells each epoch, with the latest score."""
+    latest: dict[str, float] = {}
+
+    def tell(epoch: Epoch) -> None:
+        if epoch.score is not None:
+            latest["score"] = epoch.score
+        progress.epoch(epoch.epoch, epoch.loss, latest)
+
+    return tell
+
+
+def _verdict(task: LatentTask, trained: Trained) -> tuple[Status, str]:
+    """How it ended, and which state is kept."""
+    message = trained.message.removesuffix("; the best state so far is kept")
+    if trained.status == "failed" and not trained.best_epoch:
+        return "failed", f"{message}; nothing was reached before"
+    # A training that breaks off has reached something none the less.
+    status: Status = "stopped" if trained.status == "failed" else trained.status
+    if not task.aside:
+        return status, f"{message}; no series are set aside, so the last state is kept"
+    if not trained.best_epoch:
+        return status, f"{message}; the state reached by then is kept"
+    kept = f"the state of epoch {trained.best_epoch} is kept, which predicts the series set aside best"
+    scores = [(epoch.epoch, epoch.score) for epoch in trained.history if epoch.score is not None]
+    last, final = scores[-1]
+    before = [score for epoch, score in scores if epoch <= 0.9 * last]
+    if status == "stopped" and before and min(before) - final > ENOUGH * min(before):
+        kept += (
+            f"; their error still fell by {1 - final / min(before):.0%} over the last tenth: more fit.epochs may help"
+        )
+    return status, f"{message}; {kept}"
+
+
+def _result(task: LatentTask, fitted: FittedLatent, status: Status, message: str, seconds: float) -> Result:
+    """What can be said before anything is predicted."""
+    sigma = fitted.model.sigma.detach().double().tolist()
+    given = task.options.sigma
+    unit = task.loaded.config.model.units
+    estimates = {
+        f"sigma_{name}": Estimate(given or s, unit=unit.get(name), fixed=given is not None)
+        for name, s in zip(task.names, sigma, strict=True)
+    }
+    spirals = task.loaded.config.data.spirals
+    truth = None
+    if spirals is not None and given is None and not task.options.own_scale:
+        truth = dict.fromkeys(estimates, spirals.noise)
+    weights = sum(q.numel() for q in fitted.model.parameters() if q.requires_grad)
+    return Result(
+        status=status,
+        message=message,
+        method="adam",
+        estimates=estimates,
+        objective=ObjectiveSummary(None, None, _count(task, _seen(task)), weights, None, None, None),
+        starts=Starts(),
+        seconds=seconds,
+        seed=task.training.seed,
+        truth=truth,
+        warnings=_warnings(task),
+    )
+
+
+def _warnings(task: LatentTask) -> tuple[str, ...]:
+    n = len(task.measured)
+    few = (
+        f"{n} series {'is' if n == 1 else 'are'} few for a latent ODE, which learns from many what they have in common"
+    )
+    own = "the noise levels are those of a series as large as the spread of all; they grow with the size (own_scale)"
+    bare = "no standard errors: they are not available for a latent ODE"
+    shares = task.options.own_scale and task.options.sigma is None
+    return (bare, *((own,) if shares else ()), *((few,) if n < FEW else ()))
+
+
+def _seen(task: LatentTask) -> list[int]:
+    """Which series are trained on."""
+    aside = set(task.aside)
+    return [row for row in range(len(task.measured)) if row not in aside]
+
+
+def _count(task: LatentTask, rows: Sequence[int]) -> int:
+    return sum(task.measured[row].n_measured for row in rows)
+
+
+def _solve(run: LatentRun) -> Curves | None:
+    """Every series at its own times; None where the training has failed and the model with it. Raises FitError."""
+    try:
+        return run.solve([e.times for e in run.measured])
+    except SolveError as error:
+        if run.result.status == "failed":
+            return None
+        raise FitError(f"the fitted model cannot be solved again: {error}") from error
+
+
+def _judged(run: LatentRun, curves: Curves) -> Result:
+    """The result with the errors of the predictions: of the series trained on, and of those set aside."""
+    task, result = run.task, run.result
+    seen = np.concatenate([_errors(run, curves, row)[0].ravel() for row in _seen(task)])
+    objective = replace(result.objective, rss=_finite(float(np.nansum(np.square(seen)))))
+    parts = {OBSERVED: True, CONTINUED: False}
+    scores = {part: _score(run, curves, task.aside, read) for part, read in parts.items()} if task.aside else {}
+    scores = {part: score for part, score in scores.items() if score.n_observations}
+    return replace(result, objective=objective, validation=scores or None)
+
+
+def _errors(run: LatentRun, curves: Curves, row: int) -> tuple[FloatArray, Mask]:
+    """Of one series [T, O]: measured minus predicted, NaN where nothing was measured; and [T] what was read."""
+    errors: FloatArray = run.measured[row].values - curves.observables[row]
+    return errors, run.task.read(run.measured[row])
+
+
+def _score(run: LatentRun, curves: Curves, rows: Sequence[int], read: bool) -> Score:
+    """How well the part that the encoder reads, or the one that it does not, is predicted."""
+    parts = [_errors(run, curves, row) for row in rows]
+    chosen = [within == read for _, within in parts]
+    errors = np.concatenate([own[at] for (own, _), at in zip(parts, chosen, strict=True)])
+    noise = noise_of(run.model, run.task.observed, [run.measured[row] for row in rows])
+    sigma = np.concatenate([np.repeat(s[None], at.sum(), axis=0) for s, at in zip(noise, chosen, strict=True)])
+    known = ~np.isnan(errors)
+    n = int(known.sum())
+    nll = float(np.nansum(0.5 * np.square(errors / sigma) + np.log(sigma) + 0.5 * math.log(2 * math.pi)))
+    rmse = {}
+    for k, name in enumerate(run.observables):
+        own = errors[known[:, k], k]
+        rmse[name] = _finite(math.sqrt(float(np.square(own).mean()))) if len(own) else None
+    return Score(n, _finite(nll), _finite(nll / n) if n else None, rmse)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _write(run: LatentRun, curves: Curves | None, history: Sequence[Epoch]) -> None:
+    """Every file of the run folder; result.json last, since it says that the run is complete."""
+    path = run.path
+    write_data(path, run.loaded, run.measured, run.observables)
+    files.write_config(path, run.loaded, {})
+    write_parameters(path, run.result)
+    rows = () if curves is None else _predictions(run, curves)
+    files.write_csv(path, files.PREDICTIONS, (*PREDICTIONS, "part"), rows)
+    told = ([e.epoch, e.loss, e.learning_rate, e.seconds, e.score] for e in history)
+    files.write_csv(path, files.HISTORY, HISTORY, told)
+    write_weights(path, run.model.state_dict())
+    files.write_json(path, files.RESULT, run.result.to_json())
+
+
+def _predictions(run: LatentRun, curves: Curves) -> Iterator[list[Any]]:
+    """The rows of predictions.csv. held_out: the series was not trained on; part: whether the encoder has read it."""
+    aside = set(run.task.aside)
+    for row, (experiment, predicted) in enumerate(zip(run.measured, curves.observables, strict=True)):
+        errors, read = _errors(run, curves, row)
+        for k, name in enumerate(run.observables):
+            columns = (experiment.times, experiment.values[:, k], predicted[:, k], errors[:, k], read)
+            for t, d, g, r, within in zip(*columns, strict=True):
+                part = OBSERVED if within else CONTINUED
+                yield [experiment.name, float(t), name, float(d), float(g), float(r), None, row in aside, part]

@@ -1,0 +1,170 @@
+"""From derivatives to an experiment's own symbols [M, K] to those to the search vector, A [M, P]."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from odefit.arrays import FloatArray, IntArray, Mask
+from odefit.linalg.arrow_matrix import BlockRows, Layout, Rows
+from odefit.objective.problem import Problem
+
+FEWEST_BLOCKS = 4
+PAYS = 3.0
+"""The arrow form is taken where it needs so many times fewer operations than a matrix, with"""
+OVERHEAD = 1e6
+"""operations for its bookkeeping. Both take the same time for 20 experiments of 30 rows with two parameters each."""
+SPREADS = 8
+"""How many sizes of groups that share a parameter are tried as blocks."""
+ROUNDS = 50
+"""Longer chains of experiments, each of which shares a parameter with the next, are no blocks."""
+
+
+@dataclass(frozen=True)
+class LocalRows:
+    """Rows before they know of the search vector. slopes: [M, K], to the K sensitive symbols of `experiment` [M]."""
+
+    slopes: FloatArray
+    experiment: IntArray
+
+
+class Columns:
+    """Where in u [P] the sensitive symbols of each experiment stand, and which form A has.
+
+    where: [E, K], P (one past the end) where a symbol is a constant.
+    """
+
+    def __init__(self, problem: Problem, blocks: bool | None = None) -> None:
+        """blocks: whether A is in arrow form if it can be; default where that pays."""
+        table = problem.table
+        self.n = len(table.estimated)
+        position = np.full(len(table) + 1, self.n, dtype=np.intp)
+        position[table.estimated] = np.arange(self.n)
+        local = [problem.binding.symbols.index(name) for name in problem.observation.sensitive]
+        self.where: IntArray = position[problem.binding.index[:, local]]
+        self.cells = np.array([e.n_measured for e in problem.experiments], dtype=np.intp)
+        self.blocks = blocks
+
+    @cached_property
+    def _plain(self) -> IntArray | None:
+        """[K], where all experiments agree and no two symbols share a parameter."""
+        first = self.where[0] if len(self.where) else self.where.reshape(-1)
+        if (self.where != first).any() or len(set(first.tolist())) < len(first):
+            return None
+        return first
+
+    @cached_property
+    def arrow(self) -> tuple[Layout, IntArray] | None:
+        """The layout of the arrow form and the block of each experiment [E]; None where a matrix is as good."""
+        return None if self.blocks is False else cheapest(self.where, self.n, self.cells, bool(self.blocks))
+
+    @property
+    def n_bytes(self) -> float:
+        """What A takes in memory, without the rows of priors."""
+        width = self.n if self.arrow is None else len(self.arrow[0].shared) + self.arrow[0].own.shape[1]
+        return 8.0 * float(self.cells.sum()) * width
+
+    def rows(self, single: Sequence[tuple[int, float]], local: LocalRows, slope: FloatArray) -> Rows:
+        """A: first the rows with a `single` entry (column, value) each, then the `local` ones; slope: dtheta/du [P]."""
+        columns = np.array([column for column, _ in single], dtype=np.intp)
+        values = np.array([value for _, value in single])
+        m, begin = len(local.slopes), len(single)
+        place = np.arange(self.n + 1) if self.arrow is None else self.arrow[0].place
+        # One place more than there are columns, for what is derived to a constant.
+        out = np.zeros((begin + m, place[-1] + 1))
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self._plain is not None and self.arrow is None:
+                out[begin:, self._plain] = local.slopes
+                out[begin:, :-1] *= slope
+            else:
+                self._put(out[begin:], place, local, np.append(slope, 0.0))
+        out[np.arange(begin), place[columns]] = values
+        if self.arrow is None:
+            return out[:, :-1]
+        layout, block = self.arrow
+        s = len(layout.shared)
+        return BlockRows(
+            layout, np.concatenate([layout.owner[columns], block[local.experiment]]), out[:, :s], out[:, s:-1]
+        )
+
+    def _put(self, out: FloatArray, place: IntArray, local: LocalRows, slope: FloatArray) -> None:
+        rows = np.arange(len(local.slopes))
+        # One symbol after the other: two of them may be the same parameter.
+        for column, slopes in zip(self.where.T, local.slopes.T, strict=True):
+            if len(column) and (column == column[0]).all():
+                out[:, place[column[0]]] += slopes * slope[column[0]]
+            else:
+                out[rows, place[column][local.experiment]] += slopes * slope[column][local.experiment]
+
+
+def cheapest(where: IntArray, n: int, cells: IntArray, always: bool = False) -> tuple[Layout, IntArray] | None:
+    """The arrow form with the fewest operations; None where it does not pay (or, `always`, where there is none).
+
+    where: [E, K] columns, n for none. cells: [E] rows of each experiment. A column may be a block's own if few
+    experiments use it, which are one block then; how few is tried out.
+    """
+    # Every pair of an experiment and a column that it uses, once.
+    pairs = np.unique((np.arange(len(where))[:, None] * (n + 1) + where).ravel())
+    experiment, column = pairs // (n + 1), pairs % (n + 1)
+    experiment, column = experiment[column < n], column[column < n]
+    users = np.bincount(column, minlength=n)
+    rows = float(cells.sum())
+    least, best = math.inf if always else rows * n**2 / PAYS, None
+    for most in np.unique(users[(users > 0) & (users < len(where))])[:SPREADS]:
+        found = _arrow(experiment, column, users <= most, len(where), n)
+        if found is None or found[0].n_blocks < (2 if always else FEWEST_BLOCKS):
+            continue
+        layout = found[0]
+        s, k = len(layout.shared), layout.own.shape[1]
+        cost = rows * (s + k + 1) ** 2 + layout.n_blocks * (k**3 + k * s**2) + OVERHEAD
+        if cost < least:
+            least, best = cost, found
+    return best
+
+
+def _arrow(
+    experiment: IntArray, column: IntArray, ownable: Mask, n_experiments: int, n: int
+) -> tuple[Layout, IntArray] | None:
+    """The layout in which `ownable` [P] columns belong to blocks, and the block of every experiment [E]."""
+    own = ownable[column]
+    label = _joined(experiment[own], column[own], n_experiments, n)
+    if label is None:
+        return None
+    names, block = np.unique(label[experiment[own]], return_inverse=True)
+    # Each column once: its first pair tells its block.
+    columns, first = np.unique(column[own], return_index=True)
+    blocks = block[first]
+    order = np.argsort(blocks, kind="stable")
+    counts = np.bincount(blocks, minlength=len(names))
+    slot = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    table = np.full((len(names), counts.max(initial=0)), n, dtype=np.intp)
+    table[blocks[order], slot] = columns[order]
+    of_label = np.full(n_experiments, len(names), dtype=np.intp)
+    of_label[names] = np.arange(len(names))
+    shared = np.setdiff1d(np.arange(n), columns)
+    return Layout(n, shared, table), of_label[label]
+
+
+def _joined(experiment: IntArray, column: IntArray, n_experiments: int, n: int) -> IntArray | None:
+    """A label for every experiment, [E], the same for those that a column connects; None where chains are too long."""
+    label = np.arange(n_experiments)
+    for _ in range(ROUNDS):
+        least = np.full(n, n_experiments, dtype=np.intp)
+        np.minimum.at(least, column, label[experiment])
+        new = label.copy()
+        np.minimum.at(new, experiment, least[column])
+        if (new == label).all():
+            return label
+        label = new
+    return None
+
+
+def stacked(parts: Sequence[LocalRows], k: int) -> LocalRows:
+    """One below the other; k: how many symbols there are."""
+    none = LocalRows(np.zeros((0, k)), np.zeros(0, dtype=np.intp))
+    both = [none, *parts]
+    return LocalRows(np.concatenate([p.slopes for p in both]), np.concatenate([p.experiment for p in both]))

@@ -1,0 +1,1 @@
+"""How measurements scatter: the noise models, their densities, tails and exact derivatives."""

@@ -1,0 +1,237 @@
+"""Counts: Poisson with mean m, and negative binomial with mean m and variance V = m + a m² (a is its dispersion).
+
+    p(y) = Gamma(y + n) / (Gamma(n) y!) (a m)^y / (1 + a m)^(y + n),   n = 1/a
+
+is of no use as it stands when a is small, where the first two are large and nearly equal. With Stirling's formula,
+ln Gamma(x) = (x - 1/2) ln x - x + ln(2 pi)/2 + R(x), the large parts cancel by hand:
+
+    ln p = a y² L(a y) + (y - 1/2) ln(1 + a y) + R(n + y) - R(n) - ln y!
+           + y ln m - m - a m² L(a m) - y ln(1 + a m),         L(x) = (ln(1 + x) - x) / x²,  L(0) = -1/2
+
+and a = 0 is the Poisson distribution, with no case distinction. The scores:
+
+    d ln p/dm = (y - m)/V,      d ln p/da = K(y) - y² N(a y) + m² N(a m) - y m/(1 + a m),
+    K(y) = (y - 1/2) y/(1 + a y) + G(n) - G(n + y)/(1 + a y)²,   N(x) = 1/(1 + x) + L(x),   G(x) = x² R'(x).
+
+m and a are orthogonal. The information in m is 1/V; that in a has no closed form (R. A. Fisher 1941), and is the
+sum of p(y) (d ln p/da)² over the counts that matter (`summation`). So are P(Y < c), P(Y > c) and their derivatives.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from odefit.arrays import FloatArray
+from odefit.objective.noise.family import Family, Row, Tail
+from odefit.objective.noise.special import NO_DISPERSION, log_ratio, remainder, remainder_slope
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+TRIFLE = 1e-6
+"""A solver's error may leave a mean that is 0 in truth so far below it: no reason to fail where nothing was counted."""
+LEAST = 1e-10
+EXACT = 512
+"""Sums of up to so many counts are exact; of longer ones the first half of these, and the rest by quadrature."""
+NODES = 96
+
+
+def log_pmf(y: FloatArray, m: FloatArray, a: FloatArray) -> FloatArray:
+    """ln p(y), for m > 0 and a >= 0, which broadcast."""
+    from scipy.special import gammaln
+
+    a = np.maximum(a, NO_DISPERSION)
+    x, n, w = a * y, 1 / a, a * m
+    of_y = a * y * y * log_ratio(x) + (y - 0.5) * np.log1p(x) + remainder(n + y) - remainder(n) - gammaln(y + 1)
+    found: FloatArray = of_y + y * (np.log(m) - np.log1p(w)) - m - w * m * log_ratio(w)
+    return found
+
+
+def dispersion_score(y: FloatArray, m: FloatArray, a: FloatArray) -> FloatArray:
+    """d ln p/da."""
+    a = np.maximum(a, NO_DISPERSION)
+    x, n, w = a * y, 1 / a, a * m
+    k = (y - 0.5) * y / (1 + x) + remainder_slope(n) - remainder_slope(n + y) / (1 + x) / (1 + x)
+    return k - y * y * (1 / (1 + x) + log_ratio(x)) + m * m * (1 / (1 + w) + log_ratio(w)) - y * m / (1 + w)
+
+
+@functools.cache
+def _gauss_legendre() -> tuple[FloatArray, FloatArray]:
+    """Nodes and weights on [0, 1]."""
+    x, w = np.polynomial.legendre.leggauss(NODES)
+    return (x + 1) / 2, w / 2
+
+
+def summation(start: FloatArray, length: FloatArray, step: FloatArray | float = 1.0) -> tuple[FloatArray, FloatArray]:
+    """Nodes y and weights w [M, N]: sum_j w_j f(y_j) is the sum of f over `length` [M] counts from `start` [M] on.
+
+    step: 1 upwards, -1 downwards. Exact up to 512 counts. Of more, the first 256 are exact, and the rest is the
+    integral from half a count before to half a count behind (the midpoint rule, whose error is f'/24 at the ends), by
+    the rule of Gauss and Legendre in the logarithm of the distance from `start`: p(y) may have a peak like a power's
+    at 0, a bell anywhere, a tail like an exponential's.
+    """
+    n = int(np.clip(np.max(length, initial=1.0), 1.0, EXACT))
+    by_sum = length <= EXACT
+    taken = np.where(by_sum, length, EXACT // 2)[:, None]
+    distance = np.broadcast_to(np.arange(n, dtype=np.float64), (len(length), n))
+    w = (distance < taken).astype(np.float64)
+    if not by_sum.all():
+        nodes, weights = _gauss_legendre()
+        first = EXACT // 2 - 0.5
+        span = np.log(np.maximum(length - 0.5, EXACT) / first)[:, None]
+        further = first * np.exp(nodes * span)
+        distance = np.hstack([distance, further])
+        w = np.hstack([w, np.where(by_sum[:, None], 0.0, weights * span * further)])
+    return start[:, None] + np.reshape(step, (-1, 1)) * np.where(w > 0, distance, 0.0), w
+
+
+def support(m: FloatArray, a: FloatArray, first: Any = 0.0, last: Any = np.inf) -> tuple[FloatArray, FloatArray]:
+    """The least and the largest count that matter, [M]: of the probability of the counts from `first` to `last`, less
+    than 1e-16 is outside."""
+    sd = np.sqrt(m + a * m * m)
+    low = np.floor(np.minimum(m, last) - 9 * sd)
+    high = np.ceil(np.maximum(m, first) + 9 * sd + 40 * (1 + a * m))
+    return np.maximum(low, first), np.minimum(high, last)
+
+
+def mean_of(y: FloatArray, m: FloatArray) -> FloatArray:
+    """m where it is a mean that y may have (a trifle above 0 at least), else NaN."""
+    return np.where((m > 0) | ((y <= 0) & (m > -TRIFLE)), np.maximum(m, LEAST), np.nan)
+
+
+class NegativeBinomial(Family):
+    """s is the dispersion a, which may be 0."""
+
+    is_count = True
+
+    def _dispersion(self, s: FloatArray) -> FloatArray:
+        return s
+
+    def nll(self, d: FloatArray, m: FloatArray, s: FloatArray) -> FloatArray:
+        return -log_pmf(d, mean_of(d, m), self._dispersion(s))
+
+    def location(self, d: FloatArray, m: FloatArray, s: FloatArray) -> Row:
+        m = mean_of(d, m)
+        sd = np.sqrt(m * (1 + self._dispersion(s) * m))
+        return (m - d) / sd, 1 / sd
+
+    def scale(self, d: FloatArray, m: FloatArray, s: FloatArray) -> Row:
+        m, a = mean_of(d, m), self._dispersion(s)
+        root = np.sqrt(dispersion_information(m, a))
+        return -dispersion_score(d, m, a) / root, root
+
+    def tail(self, side: FloatArray, c: FloatArray, m: FloatArray, s: FloatArray) -> Tail:
+        from scipy.special import logsumexp
+
+        a = np.broadcast_to(self._dispersion(s), m.shape)
+        first = np.where(side < 0, 0.0, np.maximum(np.floor(c) + 1, 0.0))
+        last = np.where(side < 0, np.ceil(c) - 1, np.inf)
+        m = mean_of(first, m)
+        known = ~np.isnan(m + a)
+        with np.errstate(all="ignore"):
+            m, a = np.where(known, m, 1.0), np.where(known, a, 0.0)
+            low, high = support(m, a, first, last)
+            # Where the limit lies far below m, most of what is below it is near it: from there downwards.
+            down = high < m - np.sqrt(m + a * m * m)
+            y, w = summation(np.maximum(np.where(down, high, low), 0.0), high - low + 1, np.where(down, -1.0, 1.0))
+            m_, a_ = m[:, None], a[:, None]
+            log_w = np.where(w > 0, np.log(np.where(w > 0, w, 1.0)), -np.inf)
+            terms = log_w + log_pmf(y, m_, a_)
+            log_p = np.where(known, logsumexp(terms, axis=1), np.nan)
+            share = np.exp(terms - log_p[:, None])
+            v = m_ * (1 + a_ * m_)
+            score = (y - m_) / v
+            dm = -np.sum(share * score, axis=1)
+            # E[l_mm + l_m²] of l = ln p
+            bend = np.sum(share * (score * score - (1 + (y - m_) * (1 + 2 * a_ * m_) / v) / v), axis=1)
+            ds = -np.sum(share * dispersion_score(y, m_, a_), axis=1) if self.has_scale else np.zeros_like(dm)
+        return Tail(np.maximum(-log_p, 0.0), dm, ds, dm * dm - bend)
+
+    def nll_tensor(self, d: Tensor, m: Tensor, s: Tensor) -> Tensor:
+        from odefit.objective.noise.counts_torch import negative_binomial
+
+        return negative_binomial(d, _mean_tensor(d, m), s)
+
+    def cdf(self, d: FloatArray, m: FloatArray, s: FloatArray, upper: bool = False) -> FloatArray:
+        from scipy.special import betainc, betaincc, gammainc, gammaincc
+
+        a = np.asarray(self._dispersion(s), dtype=np.float64)
+        k = np.maximum(np.floor(d), -1.0) + 1
+        # I_q(k, n) with n = 1/a loses its digits when n is very large, and is the Poisson one to as many then.
+        few = a * np.maximum(np.asarray(m), k) < 1e-12
+        n = 1 / np.where(few, 1.0, a)
+        with np.errstate(all="ignore"):
+            if upper:
+                found = np.where(few, gammainc(np.maximum(k, 1), m), betainc(np.maximum(k, 1), n, m / (m + n)))
+                return np.where(k < 1, 1.0, found)
+            found = np.where(few, gammaincc(np.maximum(k, 1), m), betaincc(np.maximum(k, 1), n, m / (m + n)))
+            return np.where(k < 1, 0.0, found)
+
+    def quantile(self, p: FloatArray | float, m: FloatArray, s: FloatArray) -> FloatArray:
+        a = self._dispersion(s)
+        p, m, a = np.broadcast_arrays(np.asarray(p, dtype=np.float64), np.maximum(m, 0.0), a)
+        low, high = np.full(p.shape, -1.0), support(m, a)[1]
+        while (high - low > 1).any():
+            middle = np.floor((low + high) / 2)
+            enough = self.cdf(middle, m, a) >= p
+            low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+        return np.where(np.isnan(m + a), np.nan, high)
+
+    def sample(self, m: FloatArray, s: FloatArray, rng: np.random.Generator) -> FloatArray:
+        m, a = np.broadcast_arrays(np.maximum(m, 0.0), self._dispersion(s))
+        n = 1 / np.where(a > 0, a, 1.0)
+        means = np.where(a > 0, rng.gamma(n) / n, 1.0) * m
+        return rng.poisson(means).astype(np.float64)
+
+    def deviation(self, m: FloatArray, s: FloatArray) -> FloatArray:
+        m = np.maximum(m, 0.0)
+        return np.sqrt(m * (1 + self._dispersion(s) * m))
+
+
+class Poisson(NegativeBinomial):
+    """The negative binomial distribution of dispersion 0, which has simpler formulas."""
+
+    has_scale = False
+
+    def _dispersion(self, s: FloatArray) -> FloatArray:
+        return np.zeros_like(s)
+
+    def nll(self, d: FloatArray, m: FloatArray, s: FloatArray) -> FloatArray:
+        from scipy.special import gammaln
+
+        del s
+        m = mean_of(d, m)
+        return m - d * np.log(m) + gammaln(d + 1)
+
+    def nll_tensor(self, d: Tensor, m: Tensor, s: Tensor) -> Tensor:
+        import torch
+
+        del s
+        m = _mean_tensor(d, m)
+        return m - d * m.log() + torch.lgamma(d + 1)
+
+
+def dispersion_information(m: FloatArray, a: FloatArray) -> FloatArray:
+    """E[(d ln p/da)²], [M]; to about 1e-4 where the sum is long, else exact."""
+    m, a = np.broadcast_arrays(m, a)
+    known = np.isfinite(m + a)
+    mean, dispersion = np.where(known, m, 1.0), np.where(known, a, 0.0)
+    low, high = support(mean, dispersion)
+    y, w = summation(low, high - low + 1)
+    mean, dispersion = mean[:, None], dispersion[:, None]
+    with np.errstate(all="ignore"):
+        p = w * np.exp(log_pmf(y, mean, dispersion))
+        return np.where(known, np.sum(p * dispersion_score(y, mean, dispersion) ** 2, axis=1), np.nan)
+
+
+def _mean_tensor(d: Any, m: Any) -> Any:
+    """The torch twin of `mean_of`."""
+    import torch
+
+    valid = (m > 0) | ((d <= 0) & (m > -TRIFLE))
+    # The slope goes on where the mean is lifted to its least value.
+    lifted = m + (LEAST - m).clamp(min=0).detach()
+    return torch.where(valid, lifted, torch.nan)

@@ -1,0 +1,56 @@
+"""Sums of absolute values, |r_1| + ... + |r_M|, for Fisher scoring: they have kinks, and their minimum lies on some.
+
+Each |r| is rounded off within SOFT of its kink, where it is r²/(2 SOFT) + SOFT/2, by SOFT/2 at most. Elsewhere its row
+of the score form is that of the parabola that touches |r| at the present r from above, of curvature 1/w, w = |r|
+(iteratively reweighted least squares, E. J. Schlossmacher 1973), which never overshoots, but creeps to the kinks: a
+residual that is to vanish falls by a constant factor l_i per step, where -1 < l_i < 1 is its share in the balance of
+slopes there, sum_i l_i dr_i = 0. With the curvature (1 - l_i sign r_i)/w it would vanish in one step, and one that is
+not to vanish, with l_i = sign r_i, would have no curvature, as is right. So l is taken from the step that the
+parabolas suggest, in the manner of T. F. Coleman and Y. Li, "A globally and quadratically convergent affine scaling
+method for linear l1 problems" (1992). That finds minima in a fifth of the steps.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from odefit.arrays import FloatArray, Mask
+from odefit.linalg.arrow_matrix import BlockRows, Rows
+from odefit.linalg.arrow_qr import Elimination, reduce
+
+SOFT = 1e-5
+LEAST, MOST = 0.03, 2.0
+"""Of the factor 1 - l_i sign r_i. A little curvature is left where there should be none, as far as is known."""
+
+
+def soft_abs(r: FloatArray) -> FloatArray:
+    """|r| with its kink rounded off."""
+    a = np.abs(r)
+    return np.where(a < SOFT, r * r / (2 * SOFT) + SOFT / 2, a)
+
+
+def touching_row(r: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """z and the factor of dr in A for the parabola that touches soft_abs at r."""
+    root = np.sqrt(np.maximum(np.abs(r), SOFT))
+    return r / root, 1 / root
+
+
+def information_row(r: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The same with the information of a Laplace distribution, 1, for a curvature."""
+    return r / np.maximum(np.abs(r), SOFT), np.ones_like(r)
+
+
+def sharpened(z: FloatArray, a: Rows, kinked: Mask) -> tuple[FloatArray, Rows]:
+    """z [M] and A [M, P] with the better curvature in the rows that are `kinked` [M]: those of `touching_row`."""
+    w = z * z  # |r|, or less within the rounding
+    if not np.isfinite(z).all() or not (a.is_finite if isinstance(a, BlockRows) else np.isfinite(a).all()):
+        return z, a
+    if isinstance(a, BlockRows):
+        balance = z + a.times(Elimination(reduce(a, z)).solve(0.0))
+    else:
+        balance = z - a @ np.linalg.lstsq(a, z, rcond=None)[0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.clip(balance * np.sign(z) / np.sqrt(w), -1.0, 1.0)
+        factor = np.where(kinked & (w > SOFT), np.clip(1 - share, LEAST, MOST), 1.0)
+    k = np.sqrt(factor)
+    return z / k, a.scaled(k) if isinstance(a, BlockRows) else a * k[:, None]

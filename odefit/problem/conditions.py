@@ -1,0 +1,96 @@
+"""Under which conditions the experiments were made: constants, doses and inputs of the `data` section."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Mapping, Sequence
+
+from odefit.config.load import LoadedConfig
+from odefit.data.doses import DoseRow, apply_doses, doses_from_list, read_doses
+from odefit.data.experiment_table import Conditions, apply_conditions, conditions_from_mapping, read_conditions
+from odefit.data.experiments import Experiment
+from odefit.data.inputs import apply_inputs, read_input
+from odefit.data.layouts import replicate_of
+from odefit.errors import Faults
+from odefit.runs import folder as files
+
+
+def conditions_of(loaded: LoadedConfig) -> Conditions | None:
+    """The table of experiments, if there is one. Raises ConfigError or DataError."""
+    section = loaded.config.data.experiments
+    if section is None:
+        return None
+    if isinstance(section, str):
+        return read_conditions(loaded.folder / section, where=loaded.where("data", "experiments"))
+    return conditions_from_mapping(section, functools.partial(loaded.where, "data", "experiments"))
+
+
+def under_conditions(
+    loaded: LoadedConfig,
+    experiments: Sequence[Experiment],
+    states: Sequence[str],
+    conditions: Conditions | None,
+    left_out: Collection[str] | None = None,
+) -> tuple[Experiment, ...]:
+    """The experiments with all that the config says of them beside their measurements; conditions: see `conditions_of`.
+
+    left_out: the experiments of the data that `data.only` leaves out, which tables may be about as well. Without them
+    any row of a table may be about one of those.
+    Raises ConfigError or DataError with all faults found.
+    """
+    data = loaded.config.data
+    # Tables may be about more experiments than `data.only` chooses.
+    partial = data.only is not None and left_out is None
+    others = dict.fromkeys(name for other in left_out or () for name in (replicate_of(other), other))
+    known = dict.fromkeys(name for e in experiments for name in (replicate_of(e.name), e.name)) | others
+    found = list(experiments)
+    faults = Faults()
+    with faults.catching():
+        if conditions is not None:
+            # An empty cell leaves a parameter to the parameters section, and an initial value to be estimated.
+            optional = {*loaded.config.parameters, *(f"{state}_0" for state in states)}
+            where = loaded.where("data", "experiments")
+            found = apply_conditions(found, conditions, where, optional, partial=partial, others=others)
+    with faults.catching():
+        doses = _doses(loaded, states, None if partial else known)
+        found = apply_doses(found, doses, states, loaded.where("data", "doses"), partial=partial, others=others)
+    with faults.catching():
+        inputs = {}
+        for name, section in data.inputs.items():
+            with faults.catching():
+                inputs[name] = read_input(
+                    loaded.folder / section.csv,
+                    section.column or name,
+                    name=name,
+                    time=section.time,
+                    experiment=section.experiment,
+                    interpolation=section.interpolation,
+                    where=loaded.where("data", "inputs", name),
+                )
+        # Steps go on: their last value holds until another is named.
+        held = [name for name, section in data.inputs.items() if section.interpolation == "previous"]
+        where_of = functools.partial(loaded.where, "data", "inputs")
+        found = apply_inputs(found, inputs, where_of, held=held, partial=partial, others=others)
+    faults.check()
+    return tuple(found)
+
+
+def _doses(loaded: LoadedConfig, states: Sequence[str], experiments: Collection[str] | None) -> Sequence[DoseRow]:
+    section = loaded.config.data.doses
+    if section is None:
+        return ()
+    if section.csv is not None:
+        return read_doses(
+            loaded.folder / section.csv,
+            default_state=section.state,
+            where=loaded.where("data", "doses"),
+            states=states,
+            experiments=experiments,
+            # In a run folder: `data.only` chose experiments without a dose, and lag and fraction are still parameters.
+            may_be_empty=(loaded.folder / files.RESULT).exists(),
+        )
+    items = [{"state": section.state} | dose.model_dump(exclude_unset=True) for dose in section.table or ()]
+    # A list may stand there without the word `table`.
+    keys = ("table",) if isinstance(loaded.source.data["data"]["doses"], Mapping) else ()
+    where = functools.partial(loaded.where, "data", "doses", *keys)
+    return doses_from_list(items, where, states=states, experiments=experiments)

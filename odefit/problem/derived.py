@@ -1,0 +1,102 @@
+"""Parameters with a formula: what follows from the estimates, and how sure that is.
+
+By the delta method: with f(theta) the formula and C the covariance of u, the variance of f is g' C g,
+g = df/du. Where every estimated parameter in it lives on a logarithmic scale and f > 0, the interval is one of ln f,
+so that `k2: 2*k1` has twice the interval of k1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from odefit.arrays import FloatArray
+from odefit.data.experiments import Experiment
+from odefit.data.layouts import replicate_of
+from odefit.model.derivatives import derivatives
+from odefit.model.formulas import free_names
+from odefit.model.functions import numpy_function
+from odefit.objective.parameters import ParameterTable
+from odefit.problem.parameter_table import Target
+from odefit.uncertainty.covariance import AnyCovariance
+from odefit.uncertainty.intervals import quantile
+
+
+@dataclass(frozen=True)
+class Derived:
+    """One computed parameter. targets: what each of its symbols is bound to; text: its formula as it was written."""
+
+    name: str
+    formula: sp.Expr
+    targets: Mapping[str, Target]
+    text: str
+    unit: str | None
+
+    @cached_property
+    def _function(self) -> Any:
+        names = tuple(self.targets)
+        return numpy_function([self.formula, *derivatives([self.formula], names)[0]], names)
+
+    def evaluate(self, table: ParameterTable, theta: FloatArray) -> tuple[float, FloatArray]:
+        """f and df/dtheta [N] at theta [N]."""
+        numbers = [theta[table.index[x]] if isinstance(x, str) else x for x in self.targets.values()]
+        value, *slopes = (float(x) for x in self._function(*numbers))
+        gradient = np.zeros(len(table))
+        for target, slope in zip(self.targets.values(), slopes, strict=True):
+            if isinstance(target, str):
+                gradient[table.index[target]] += slope
+        return value, gradient
+
+    def interval(
+        self, table: ParameterTable, theta: FloatArray, u: FloatArray, covariance: AnyCovariance, degrees: float
+    ) -> tuple[float, tuple[float, float]] | None:
+        """The standard error and the 95 % interval; None where they cannot be told.
+
+        covariance: in search space, not finite where a parameter is not determined.
+        """
+        value, gradient = self.evaluate(table, theta)
+        g = gradient[table.estimated] * table.transforms.derivative(u)
+        used = np.flatnonzero(g)
+        part = covariance.part(used)
+        if not math.isfinite(value) or not np.isfinite(part).all():
+            return None
+        error = math.sqrt(max(float(g[used] @ part @ g[used]), 0.0))
+        reach = quantile(0.95, degrees)
+        scales = {table.transforms.scales[k] for k in used}
+        if scales == {"log"} and value > 0:
+            factor = math.exp(min(reach * error / value, 700.0))
+            return error, (value / factor, value * factor)
+        return error, (value - reach * error, value + reach * error)
+
+
+def derived_quantities(
+    ties: Mapping[str, sp.Expr],
+    bound: Mapping[str, Sequence[Target]],
+    experiments: Sequence[Experiment],
+    texts: Mapping[str, str | None],
+    units: Mapping[str, str | None],
+) -> tuple[Derived, ...]:
+    """Every parameter with a formula: once, or once for each experiment or group where its symbols differ."""
+    found = []
+    for name, formula in ties.items():
+        names = sorted(free_names(formula))
+        rows = [tuple(bound[symbol][e] for symbol in names) for e in range(len(experiments))]
+        distinct = list(dict.fromkeys(rows))
+        for row in distinct:
+            members = [replicate_of(e.name) for e, own in zip(experiments, rows, strict=True) if own == row]
+            suffix = "" if len(distinct) == 1 else f"[{_group(row) or members[0]}]"
+            targets = dict(zip(names, row, strict=True))
+            found.append(Derived(f"{name}{suffix}", formula, targets, texts[name] or "", units.get(name)))
+    return tuple(found)
+
+
+def _group(row: tuple[Target, ...]) -> str | None:
+    """The group of `k[wt]`, where all parameters that have one agree and no number of the experiment matters."""
+    groups = {target.split("[", 1)[1][:-1] for target in row if isinstance(target, str) and "[" in target}
+    return groups.pop() if len(groups) == 1 and all(isinstance(target, str) for target in row) else None

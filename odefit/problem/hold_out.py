@@ -1,0 +1,137 @@
+"""Measurements that the fit does not see: chosen before it, scored after it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from odefit.arrays import FloatArray, Mask
+from odefit.config.load import LoadedConfig
+from odefit.data.error_list import suggest
+from odefit.data.experiments import Experiment
+from odefit.data.layouts import replicate_of
+from odefit.errors import ConfigError, SolveError
+from odefit.objective.likelihood import Likelihood
+from odefit.objective.problem import Problem
+from odefit.runs.results import Score
+
+
+@dataclass(frozen=True)
+class Split:
+    """The same experiments twice: with the cells that the fit sees, and (where any are) with those that it does not."""
+
+    seen: tuple[Experiment, ...]
+    held: tuple[Experiment, ...]
+    masks: tuple[Mask, ...]
+    """Per measured experiment [T, O]: which cells are held out."""
+
+
+def split(loaded: LoadedConfig, measured: Sequence[Experiment], fold: Collection[str] = ()) -> Split:
+    """Apply `data.hold_out`; fold: experiments that are held out instead, of what it leaves. Raises ConfigError."""
+    section = loaded.config.data.hold_out
+    if section is None and not fold:
+        return Split(tuple(measured), (), tuple(np.zeros(e.values.shape, dtype=bool) for e in measured))
+    where = loaded.where("data", "hold_out")
+    names = set[str]()
+    if section is not None and section.experiments is not None:
+        known = dict.fromkeys(replicate_of(e.name) for e in measured)
+        for name in section.experiments:
+            if name not in known:
+                raise ConfigError(where, f"no experiment is called '{name}'; {suggest(name, known)}")
+        names |= set(section.experiments)
+    rng = np.random.default_rng(loaded.config.fit.seed)
+    masks = []
+    for experiment in measured:
+        mask = np.zeros(experiment.values.shape, dtype=bool)
+        if replicate_of(experiment.name) in names:
+            mask[:] = True
+        if section is not None and section.after is not None:
+            mask |= (experiment.times > section.after)[:, None]
+        if section is not None and section.fraction is not None:
+            mask |= _drawn(experiment, section.fraction, rng)
+        masks.append(mask)
+    # In a fold, what is held out anyway is neither learnt from nor scored.
+    folded = [np.full(m.shape, replicate_of(e.name) in fold) for e, m in zip(measured, masks, strict=True)]
+    chosen = [out & ~mask for out, mask in zip(folded, masks, strict=True)] if fold else masks
+    seen = tuple(_only(e, ~(mask | out)) for e, mask, out in zip(measured, masks, folded, strict=True))
+    held = tuple(_only(e, mask) for e, mask in zip(measured, chosen, strict=True))
+    for what, some in (("everything", seen), ("nothing", held)):
+        if not any(e.n_measured for e in some):
+            raise ConfigError(where, f"holds out {what}; choose other experiments or times")
+    return Split(seen, held, tuple(masks))
+
+
+def _drawn(experiment: Experiment, fraction: float, rng: np.random.Generator) -> Mask:
+    """A share of the measured times after the first, which may be the initial value: whole rows at random."""
+    rows = np.flatnonzero(~np.isnan(experiment.values).all(axis=1))
+    rows = rows[experiment.times[rows] > experiment.start]
+    chosen = rng.permutation(rows)[: round(fraction * len(rows))]
+    mask = np.zeros(experiment.values.shape, dtype=bool)
+    mask[chosen] = True
+    return mask
+
+
+def _only(experiment: Experiment, keep: Mask) -> Experiment:
+    """The experiment with these cells, at the times that then have any; one empty row where none has."""
+    values = np.where(keep, experiment.values, np.nan)
+    rows = np.flatnonzero(~np.isnan(values).all(axis=1))
+    rows = rows if len(rows) else np.array([0])
+    return replace(
+        experiment,
+        times=experiment.times[rows],
+        values=values[rows],
+        sigma=None if experiment.sigma is None else experiment.sigma[rows],
+        censored=None if experiment.censored is None else experiment.censored[rows],
+    )
+
+
+@dataclass(frozen=True)
+class Errors:
+    """What a `Score` is made of. squares: observable -> sum of squared differences and their number."""
+
+    n: int
+    nll: float
+    squares: Mapping[str, tuple[float, int]]
+
+    def __add__(self, other: Errors) -> Errors:
+        squares = {
+            name: (a + other.squares[name][0], n + other.squares[name][1]) for name, (a, n) in self.squares.items()
+        }
+        return Errors(self.n + other.n, self.nll + other.nll, squares)
+
+    @property
+    def score(self) -> Score:
+        rmse = {name: math.sqrt(a / n) if n and math.isfinite(a) else None for name, (a, n) in self.squares.items()}
+        known = math.isfinite(self.nll)
+        return Score(self.n, self.nll if known else None, self.nll / self.n if known else None, rmse)
+
+
+def errors(problem: Problem, held: Sequence[Experiment], theta: FloatArray) -> Errors:
+    """How well the problem at theta [N] predicts what it has not seen; held: as many experiments as it has."""
+    held = tuple(held)
+    problem = replace(problem, experiments=held)
+    likelihood, u = Likelihood(problem), problem.table.search(theta)
+    try:
+        states = problem.states(theta, held)
+    except SolveError:
+        nll, predicted = math.inf, [np.full(e.values.shape, np.nan) for e in held]
+    else:
+        rows = problem.rows(problem.binding.local(theta))
+        moments = problem.observation.moments(np.concatenate(states), problem.times, rows)
+        nll = likelihood.assemble(u, moments, {}, derivatives=False).value - likelihood.prior_value(u)
+        predicted = problem.observe(theta, held, states)
+    squares = {}
+    for k, name in enumerate(problem.observation.names):
+        both = zip(predicted, held, strict=True)
+        differences = np.concatenate([(g - e.values)[_exact(e)[:, k], k] for g, e in both])
+        squares[name] = (float(np.sum(differences**2)), len(differences))
+    return Errors(sum(experiment.n_measured for experiment in held), nll, squares)
+
+
+def _exact(experiment: Experiment) -> Mask:
+    """The cells with a measurement that is no limit."""
+    measured = ~np.isnan(experiment.values)
+    return measured if experiment.censored is None else measured & (experiment.censored == 0)

@@ -1,0 +1,169 @@
+"""From the `noise` section to a noise model for every observable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import sympy as sp
+
+from odefit.arrays import FloatArray, Mask
+from odefit.config.load import LoadedConfig
+from odefit.config.noise_section import NoiseSection
+from odefit.data.experiments import Experiment
+from odefit.errors import Faults
+from odefit.model.formulas import free_names, parse_formula
+from odefit.model.operators import Abs
+from odefit.model.system import TIME, symbol
+from odefit.objective.observation import Noise
+from odefit.problem.systems import ESTIMATE, Described
+
+# Where the search for a share of the prediction, or for a dispersion, begins.
+SHARE = 0.1
+COUNTS = ("poisson", "negative_binomial")
+
+
+@dataclass(frozen=True)
+class NoiseModels:
+    """models: observable -> its noise. own: the noise parameters that the config leaves to be named and started
+    here, each with the observable that it is for and its kind (sigma, proportional, dispersion).
+    named: parameters of the config that noise formulas name, and nothing says that others do.
+    """
+
+    models: Mapping[str, Noise]
+    own: Mapping[str, tuple[str, str]]
+    named: frozenset[str]
+
+
+def read_noise(loaded: LoadedConfig, described: Described, constants: Sequence[str], faults: Faults) -> NoiseModels:
+    """Read the noise formulas of the config."""
+    section, system = loaded.config.noise, described.system
+    each = {} if isinstance(section, NoiseSection) else section
+    for name in each:
+        if name not in system.observables:
+            faults.add(
+                loaded.where("noise", name), f"'{name}' is no observable; there is: {', '.join(system.observables)}"
+            )
+    names = {*system.states, *system.observables, *loaded.config.parameters, *described.nominal, *constants}
+    names |= {*loaded.config.data.inputs}
+    ties = {symbol(name): formula for name, formula in described.ties.items()}
+    predictions = {symbol(name): formula for name, formula in system.observables.items()}
+    own: dict[str, tuple[str, str]] = {}
+    models = {}
+    for name in system.observables:
+        general = section if isinstance(section, NoiseSection) else NoiseSection()
+        chosen = each.get(name, general)
+        keys = ("noise", name) if name in each else ("noise",)
+
+        def level(text: str, kind: str, name: str = name, keys: tuple[str, ...] = keys) -> sp.Expr:
+            if text == ESTIMATE:
+                return symbol(_own_name(loaded, described, own, name, kind, faults))
+            where = loaded.where(*keys, kind)
+            formula = sp.Integer(1)
+            with faults.catching():
+                formula = parse_formula(text, names, where).xreplace(ties)
+            if formula.is_number and not float(formula) > 0:
+                faults.add(where, f"{kind} must be positive (got {text})")
+            return formula
+
+        model = noise_of(chosen, system.observables[name], level)
+        # In a noise formula an observable's name means its prediction.
+        models[name] = model if model.sigma is None else replace(model, sigma=model.sigma.xreplace(predictions))
+    free = set().union(*(free_names(model.sigma) for model in models.values() if model.sigma is not None))
+    named = free - {*system.states, *system.parameters, *own, *loaded.config.data.inputs, TIME}
+    return NoiseModels(models, own, frozenset(named))
+
+
+def noise_of(section: NoiseSection, prediction: sp.Expr, level: Callable[[str, str], sp.Expr]) -> Noise:
+    """The noise model of a section. level: reads the formula of a sigma, a share or a dispersion, and which it is."""
+    family = "gaussian" if "proportional" in section.model else section.model
+    return Noise(family, _sigma(section, prediction, level), section.df)
+
+
+def _sigma(section: NoiseSection, prediction: sp.Expr, level: Callable[[str, str], sp.Expr]) -> sp.Expr | None:
+    """The second parameter of a noise model as a formula; None where there is none, or the data bring it."""
+    if section.model == "poisson" or (section.sigma == "column" and section.model not in COUNTS):
+        return None
+    if section.model == "negative_binomial":
+        return level(section.dispersion or ESTIMATE, "dispersion")
+    if section.model == "proportional":
+        return level(section.proportional or ESTIMATE, "proportional") * Abs(prediction)
+    if section.model == "additive_proportional":
+        share = level(section.proportional or ESTIMATE, "proportional") * prediction
+        return sp.sqrt(level(section.sigma, "sigma") ** 2 + share**2)
+    return level(section.sigma, "sigma")
+
+
+def _own_name(
+    loaded: LoadedConfig,
+    described: Described,
+    own: dict[str, tuple[str, str]],
+    observable: str,
+    kind: str,
+    faults: Faults,
+) -> str:
+    """`sigma_<observable>`: a parameter that nobody had to name."""
+    name = f"{kind}_{observable}"
+    if name in described.system.parameters:
+        faults.add(
+            loaded.where("parameters", name),
+            f"is also the name of the noise level of {observable}; rename it, or give noise.{observable}.{kind}",
+        )
+    own[name] = (observable, kind)
+    return name
+
+
+def first_guess(kind: str, model: Noise, values: FloatArray) -> float:
+    """Where the search for a noise level begins. values: the measurements of its observable."""
+    if kind != "sigma":
+        return SHARE
+    values = values[~np.isnan(values)]
+    if model.is_log:
+        values = np.log(values[values > 0])
+    # In units of the largest, whose square may be more than numbers go.
+    size = float(np.abs(values).max(initial=0.0))
+    return (size * float((values / size).std()) if len(values) > 1 and size > 0 else 0.0) or 1.0
+
+
+def check_measurements(
+    loaded: LoadedConfig, noise: Mapping[str, Noise], measured: Sequence[Experiment], faults: Faults
+) -> None:
+    """Whether the data are such as their noise models make them."""
+    for column, (name, model) in enumerate(noise.items()):
+        if all(_only_limits(e, column) for e in measured):
+            faults.add(loaded.where("noise", name), "every measurement of it is only a limit; nothing can be learnt")
+        for experiment in measured:
+            fault = _fault(name, column, model, experiment)
+            if fault is not None:
+                key, what = fault
+                faults.add(loaded.where("noise", name, *key), what)
+                break
+
+
+def _only_limits(experiment: Experiment, column: int) -> bool:
+    known = ~np.isnan(experiment.values[:, column])
+    return experiment.censored is not None and bool((experiment.censored[known, column] != 0).all())
+
+
+def _fault(name: str, column: int, model: Noise, experiment: Experiment) -> tuple[tuple[str, ...], str] | None:
+    values = experiment.values[:, column]
+
+    def at(bad: Mask) -> str:
+        k = int(np.flatnonzero(bad)[0])
+        return f"experiment {experiment.name} has {values[k]:g} at t = {experiment.times[k]:g}"
+
+    if model.is_log and (bad := values <= 0).any():
+        return (), f"log-normal noise needs positive measurements; {at(bad)}"
+    if model.model in COUNTS:
+        if (bad := (values < 0) | (values != np.round(values)) & ~np.isnan(values)).any():
+            return (), f"{model.model} noise is for counts, which are whole numbers from 0 on; {at(bad)}"
+        if experiment.censored is not None and (bad := (values == 0) & (experiment.censored[:, column] < 0)).any():
+            return (), f"no count is below 0; {at(bad)} as a limit"
+        return None
+    if model.sigma is None and (
+        experiment.sigma is None or np.isnan(experiment.sigma[~np.isnan(values), column]).any()
+    ):
+        what = f"the data bring no sigma for every measurement of {name}: add a column `{name}_sigma`, "
+        return ("sigma",), what + "or let it be estimated"
+    return None

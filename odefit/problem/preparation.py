@@ -1,0 +1,57 @@
+"""From a config to an assembled problem: the equations, the measurements, and what binds the two."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from odefit.config.latent_section import LATENT_ODE
+from odefit.config.load import LoadedConfig
+from odefit.data.experiments import Experiment
+from odefit.errors import ConfigError
+from odefit.problem.assembly import Assembly, assemble
+from odefit.problem.conditions import under_conditions
+from odefit.problem.measured import read_measured
+from odefit.problem.simulation import simulate_data
+from odefit.problem.systems import Described, describe_system
+
+
+def prepare(loaded: LoadedConfig) -> tuple[Assembly, dict[str, float] | None]:
+    """Everything before the search: the assembled problem, and the truth where the data are simulated."""
+    if loaded.config.model.name == LATENT_ODE:
+        what = (
+            "a latent ODE has no equations to be solved or differentiated here; it can be fitted, checked and plotted"
+        )
+        raise ConfigError(loaded.where("model", "name"), what)
+    described = describe_system(loaded)
+    notes: list[str] = []
+    measured, truth = measurements(loaded, described, notes)
+    return replace(assemble(loaded, described, measured), notes=tuple(notes)), truth
+
+
+def measurements(
+    loaded: LoadedConfig, described: Described, notes: list[str]
+) -> tuple[tuple[Experiment, ...], dict[str, float] | None]:
+    """The experiments that a config names or simulates, with the columns in the order of the observables.
+
+    notes: takes what a user should know of how they were read, a sentence each.
+    """
+    data, names = loaded.config.data, tuple(described.system.observables)
+    if data.spirals is not None:
+        raise ConfigError(
+            loaded.where("data", "spirals"), f"makes series for `name: {LATENT_ODE}`; use csv or simulate"
+        )
+    if data.simulate is not None:
+        simulated = simulate_data(loaded, described)
+        missing = [name for name in names if name not in simulated.observables]
+        if missing:
+            raise ConfigError(
+                loaded.where("data", "simulate", "model"),
+                f"does not make the observable '{missing[0]}'; it makes {', '.join(simulated.observables)}",
+            )
+        order = [simulated.observables.index(name) for name in names]
+        reordered = (replace(e, values=e.values[:, order]) for e in simulated.experiments)
+        return tuple(reordered), dict(simulated.truth)
+    left_out: set[str] = set()
+    chosen = loaded.config.model.observables is not None
+    experiments = read_measured(loaded, names, notes, left_out=left_out, chosen=chosen)
+    return under_conditions(loaded, experiments, described.system.states, described.conditions, left_out), None

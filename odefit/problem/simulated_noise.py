@@ -1,0 +1,86 @@
+"""The noise of simulated data: `data.simulate.noise`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import sympy as sp
+
+from odefit.arrays import FloatArray
+from odefit.config.data_section import SimulateSection
+from odefit.config.load import LoadedConfig
+from odefit.config.noise_section import NoiseSection
+from odefit.data.experiments import Experiment
+from odefit.errors import Faults
+from odefit.model.formulas import parse_formula
+from odefit.model.functions import numpy_function
+from odefit.model.system import TIME, symbol
+from odefit.objective.observation import Noise
+from odefit.problem.noise_models import noise_of
+from odefit.problem.systems import ESTIMATE, FORMULA, Described, initial_name
+
+Scatter = Callable[[np.random.Generator, FloatArray, FloatArray, Experiment, Mapping[str, float]], FloatArray]
+"""Generator, states [T, S], observables [T, O], experiment, true parameters -> measurements [T, O]."""
+
+
+def read_scatter(loaded: LoadedConfig, section: SimulateSection, described: Described, faults: Faults) -> Scatter:
+    """How the measurements of simulated data scatter around the truth."""
+    observables = tuple(described.system.observables)
+    each = section.noise if isinstance(section.noise, dict) else dict.fromkeys(observables, section.noise)
+    for name in each:
+        if name not in observables:
+            faults.add(
+                loaded.where("data", "simulate", "noise", name),
+                f"'{name}' is no observable; there is: {', '.join(observables)}",
+            )
+    columns = [each.get(name, 0.0) for name in observables]
+    levels = np.array([value if isinstance(value, float) else 0.0 for value in columns])
+    models = {
+        k: _model(loaded, section, described, observables[k], value, faults)
+        for k, value in enumerate(columns)
+        if isinstance(value, NoiseSection)
+    }
+
+    def scatter(
+        rng: np.random.Generator, y: FloatArray, g: FloatArray, experiment: Experiment, truth: Mapping[str, float]
+    ) -> FloatArray:
+        values: FloatArray = g + levels * rng.standard_normal(g.shape)
+        for k, (noise, names, level) in models.items():
+            known = dict(zip(described.system.states, y.T, strict=True)) | dict(zip(observables, g.T, strict=True))
+            known |= {TIME: experiment.times, **truth}
+            s = None if level is None else np.broadcast_to(level(*(known[n] for n in names))[0], g[:, k].shape)
+            m = np.log(g[:, k]) if noise.is_log else g[:, k]
+            values[:, k] = noise.sample(m, s, rng)
+        return values
+
+    return scatter
+
+
+def _model(
+    loaded: LoadedConfig,
+    section: SimulateSection,
+    described: Described,
+    observable: str,
+    noise: NoiseSection,
+    faults: Faults,
+) -> tuple[Noise, tuple[str, ...], Callable[..., list[FloatArray | float]] | None]:
+    """The noise model, the names that its level may use, and that level as a function of them."""
+    system = described.system
+    keys = ("data", "simulate", "noise", *((observable,) if isinstance(section.noise, dict) else ()))
+    starts = {initial_name(s) for s, kind in described.initial_kind.items() if kind != FORMULA}
+    parameters = (name for name in system.parameters if name not in starts)
+    names = tuple(dict.fromkeys((*system.states, *system.observables, TIME, *parameters)))
+
+    def level(text: str, kind: str) -> sp.Expr:
+        where = loaded.where(*keys, kind)
+        formula: sp.Expr = sp.Integer(1)
+        if text in (ESTIMATE, "column"):
+            faults.add(loaded.where(*keys), f"{kind}: the truth must be a number or a formula, e.g. `{kind}: 0.1`")
+        else:
+            with faults.catching():
+                formula = parse_formula(text, names, where)
+        return formula
+
+    model = noise_of(noise, symbol(observable), level)
+    return model, names, None if model.sigma is None else numpy_function([model.sigma], names)

@@ -1,0 +1,297 @@
+"""Data made from a model at known parameters: solve, spread the starts, add noise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from odefit.arrays import FloatArray
+from odefit.config.data_section import SimulateSection, TimesSection
+from odefit.config.load import LoadedConfig
+from odefit.data.atomic_files import atomic_write
+from odefit.data.experiments import Experiment
+from odefit.data.tables import write_table
+from odefit.engines.base import SolverOptions
+from odefit.engines.choice import make_engine
+from odefit.errors import ConfigError, Faults, SolveError
+from odefit.model.functions import numpy_function
+from odefit.model.system import System
+from odefit.problem.conditions import under_conditions
+from odefit.problem.parameter_table import groups_of
+from odefit.problem.simulated_noise import Scatter, read_scatter
+from odefit.problem.systems import (
+    FORMULA,
+    Described,
+    describe_simulated,
+    describe_system,
+    initial_name,
+    with_constant_start,
+    with_doses,
+)
+
+MAX_ROWS = 10_000_000
+# The data should be the model's, not a coarse solver's: tighter than a fit needs.
+TIGHT = SolverOptions(method="auto", rtol=1e-10, atol=1e-12)
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """Experiments with noise, and the truth that made them.
+
+    truth: parameters by name, and initial values as `x_0` or, for several experiments, `x_0[name]`.
+    model: None where each experiment has equations of its own.
+    """
+
+    experiments: tuple[Experiment, ...]
+    observables: tuple[str, ...]
+    truth: Mapping[str, float]
+    model: TrueModel | None = None
+
+    def write(self, path: Path) -> Path:
+        """The CSV, and beside it `<name>.truth.yaml`; returns the latter's path. Raises OSError."""
+        truth_path = path.with_suffix(".truth.yaml")
+        write_table(path, self.experiments, self.observables)
+        atomic_write(truth_path, yaml.safe_dump(dict(self.truth), sort_keys=False))
+        return truth_path
+
+
+def simulate_data(loaded: LoadedConfig, described: Described | None = None) -> Simulated:
+    """Run the `data.simulate` section. Raises ConfigError or SolveError."""
+    section = loaded.config.data.simulate
+    if section is None:
+        raise ConfigError(loaded.where("data"), "has no `simulate` section: say which times and parameters to simulate")
+    fitted = described or describe_system(loaded)
+    blank = _blank(loaded, section, fitted)
+    constants = tuple(dict.fromkeys(name for e in blank for name in e.constants))
+    described = describe_simulated(loaded, fitted, constants)
+    faults = Faults()
+    truth = _truth(loaded, described, section, blank, faults)
+    centre = _centre(loaded, described, section, truth, blank, faults)
+    scatter = read_scatter(loaded, section, described, faults)
+    faults.check()
+    rng = np.random.default_rng(section.seed)
+    states = described.system.states
+    with np.errstate(over="ignore"):
+        starts = centre + section.spread * rng.standard_normal((len(blank), len(states)))
+    if not np.isfinite(starts).all():
+        raise ConfigError(loaded.where("data", "simulate", "spread"), "makes infinite initial values; make it smaller")
+    system = with_constant_start(described)
+    if not system.is_mechanistic:
+        raise ConfigError(
+            loaded.where("data", "simulate"),
+            "a network has no true parameters to simulate from: name the equations in data.simulate.model",
+        )
+    system = with_doses(system, described, blank)
+    shared = {name: values[0] for name, values in truth.items() if len(set(values)) == 1 and name not in constants}
+    # What all experiments have in common is put into the equations; the rest are columns.
+    system = system.bind(shared)
+    columns = truth | {initial_name(s): starts[:, k].tolist() for k, s in enumerate(states)}
+    local = np.array([columns[name] for name in system.parameters], dtype=np.float64).reshape(-1, len(blank)).T
+    model = TrueModel(system, local)
+    exact = model.solve(blank)
+    noisy = [
+        replace(
+            e, values=_scattered(loaded, scatter, rng, y, g, e, {name: values[k] for name, values in truth.items()})
+        )
+        for k, (e, y, g) in enumerate(zip(blank, *exact, strict=True))
+    ]
+    named = _named(loaded, truth, constants, starts, states, blank)
+    return Simulated(tuple(noisy), tuple(system.observables), named, model)
+
+
+def _scattered(
+    loaded: LoadedConfig,
+    scatter: Scatter,
+    rng: np.random.Generator,
+    y: FloatArray,
+    g: FloatArray,
+    experiment: Experiment,
+    truth: Mapping[str, float],
+) -> FloatArray:
+    """The measurements of one experiment. Raises ConfigError where its noise cannot be drawn."""
+    where = loaded.where("data", "simulate", "noise")
+    try:
+        with np.errstate(all="ignore"):
+            values = scatter(rng, y, g, experiment, truth)
+    except ValueError as error:  # of NumPy's generator
+        raise ConfigError(where, f"cannot be drawn for experiment {experiment.name}: {error}") from None
+    bad = ~np.isfinite(values)
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        at = f"experiment {experiment.name} at t = {experiment.times[row]:g}"
+        raise ConfigError(where, f"makes no finite number of {g[row, column]:g} ({at})")
+    return values
+
+
+def _blank(loaded: LoadedConfig, section: SimulateSection, described: Described) -> tuple[Experiment, ...]:
+    """The experiments under their conditions, before anything is measured."""
+    times = times_of(section)
+    conditions = described.conditions
+    names = [str(k + 1) for k in range(section.experiments or 1)]
+    if conditions is not None:
+        names = list(conditions.experiments)
+        if section.experiments is not None and section.experiments != len(names):
+            where = loaded.where("data", "simulate", "experiments")
+            raise ConfigError(where, f"data.experiments names {len(names)} experiments; remove the key")
+    if len(names) * len(times) > MAX_ROWS:
+        where = loaded.where("data", "simulate")
+        raise ConfigError(where, f"makes {len(names) * len(times):,} rows; at most {MAX_ROWS:,}, so make fewer")
+    blank = np.full((len(times), len(described.system.observables)), np.nan)
+    start = float(times[0]) if loaded.config.data.start is None else loaded.config.data.start
+    if start > times[0]:
+        where = loaded.where("data", "start")
+        raise ConfigError(where, f"is {start:g}, later than the first of the simulated times, {times[0]:g}")
+    experiments = [Experiment(name, times, blank, start) for name in names]
+    return under_conditions(loaded, experiments, described.system.states, conditions)
+
+
+def _named(
+    loaded: LoadedConfig,
+    truth: Mapping[str, list[float]],
+    constants: Sequence[str],
+    starts: FloatArray,
+    states: Sequence[str],
+    blank: Sequence[Experiment],
+) -> dict[str, float]:
+    """The truth under the names that a fit gives to it."""
+    named: dict[str, float] = {}
+    for name, values in truth.items():
+        if name in constants:
+            continue
+        section = loaded.config.parameters.get(name)
+        groups = None if section is None or section.by is None else groups_of(section.by, blank)
+        for k, value in enumerate(values):
+            named[name if groups is None else f"{name}[{groups[k]}]"] = value
+    for k, experiment in enumerate(blank):
+        suffix = f"[{experiment.name}]" if len(blank) > 1 else ""
+        named |= {f"{initial_name(s)}{suffix}": float(v) for s, v in zip(states, starts[k], strict=True)}
+    return named
+
+
+def times_of(section: SimulateSection) -> FloatArray:
+    """The measurement times, [T]."""
+    times = section.times
+    if isinstance(times, TimesSection):
+        if times.count is not None:
+            return np.linspace(times.start, times.stop, times.count)
+        assert times.step is not None  # the schema sees to it
+        n = int(np.floor((times.stop - times.start) / times.step * (1 + 1e-12))) + 1
+        # Rounded, so that 0.1 * 3 reads 0.3 in the CSV.
+        return np.round(times.start + times.step * np.arange(n), 12)
+    return np.array(times, dtype=np.float64)
+
+
+def _truth(
+    loaded: LoadedConfig,
+    described: Described,
+    section: SimulateSection,
+    blank: Sequence[Experiment],
+    faults: Faults,
+) -> dict[str, list[float]]:
+    """Every parameter and constant of the equations at its true value in each experiment."""
+    starts = {initial_name(s) for s, kind in described.initial_kind.items() if kind != FORMULA}
+    names = [name for name in described.system.parameters if name not in starts]
+    own = [name for name in names if not all(name in e.constants for e in blank)]
+    where = loaded.where("data", "simulate", "parameters")
+    for name in section.parameters:
+        if name not in own:
+            faults.add(
+                loaded.where("data", "simulate", "parameters", name),
+                f"'{name}' is no parameter of the equations; there is: {', '.join(own) or 'none'}",
+            )
+    truth = {}
+    for name in names:
+        parameter = loaded.config.parameters.get(name)
+        value = section.parameters.get(name, described.nominal.get(name, parameter.value if parameter else None))
+        values = [value] * len(blank)
+        if isinstance(value, dict):
+            groups = groups_of(parameter.by, blank) if parameter and parameter.by else [e.name for e in blank]
+            values = [value.get(group) for group in groups]
+            missing = [group for group, v in zip(groups, values, strict=True) if v is None]
+            if missing:
+                faults.add(loaded.where("data", "simulate", "parameters", name), f"says nothing of '{missing[0]}'")
+        elif value is None and name in own:
+            faults.add(where, f"needs the true value of {name}, e.g. `{name}: 1`")
+        truth[name] = [e.constants.get(name, _number(v)) for e, v in zip(blank, values, strict=True)]
+    return truth
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else math.nan
+
+
+def _centre(
+    loaded: LoadedConfig,
+    described: Described,
+    section: SimulateSection,
+    truth: Mapping[str, list[float]],
+    blank: Sequence[Experiment],
+    faults: Faults,
+) -> FloatArray:
+    """The initial values before they are spread, [E, S]."""
+    system = described.system
+    for name in section.initial:
+        if name not in system.states:
+            faults.add(
+                loaded.where("data", "simulate", "initial", name),
+                f"'{name}' is no state; the states are {', '.join(system.states)}",
+            )
+    centre = np.zeros((len(blank), len(system.states)))
+    for k, state in enumerate(system.states):
+        name = initial_name(state)
+        where = loaded.where("data", "simulate", "initial")
+        formula = described.initial_kind[state] == FORMULA
+        if formula and section.spread > 0:
+            faults.add(
+                loaded.where("data", "simulate", "spread"),
+                f"spreads the initial values, but model.initial fixes that of {state}; set it to `estimate` or `first`",
+            )
+        own = loaded.config.parameters.get(name)
+        if state in section.initial:
+            centre[:, k] = section.initial[state]
+        elif formula:
+            centre[:, k] = numpy_function([system.initial[state]], tuple(truth))(*truth.values())[0]
+        elif any(name in e.constants for e in blank) or (own is not None and own.value is not None):
+            default = own.value if own is not None else None
+            centre[:, k] = [e.constants.get(name, _number(default)) for e in blank]
+        elif state in described.nominal_initial:
+            centre[:, k] = described.nominal_initial[state]
+        else:
+            faults.add(where, f"needs the initial value of {state}, e.g. `{state}: 1`")
+    return centre
+
+
+@dataclass(frozen=True)
+class TrueModel:
+    """The model that made simulated data: solved again where a picture needs the true curve.
+
+    local: [E, L], the system's parameters in each experiment.
+    """
+
+    system: System
+    local: FloatArray
+
+    def solve(self, experiments: Sequence[Experiment]) -> tuple[list[FloatArray], list[FloatArray]]:
+        """States [T, S] and observables [T, O] of each experiment at its times. Raises SolveError."""
+        system = self.system
+        engine = make_engine(system, TIGHT)
+        observe = numpy_function(
+            list(system.observables.values()), (*system.states, "t", *system.parameters, *system.inputs)
+        )
+        states, observables = [], []
+        trajectories = engine.solve(self.local, experiments)
+        for experiment, trajectory, p in zip(experiments, trajectories, self.local, strict=True):
+            if trajectory.failure is not None:
+                raise SolveError(f"experiment {experiment.name}: {trajectory.failure}")
+            inputs = [experiment.inputs[name](experiment.times) for name in system.inputs]
+            columns = observe(*trajectory.y.T, experiment.times, *p, *inputs)
+            states.append(trajectory.y)
+            observables.append(
+                np.stack([np.broadcast_to(column, experiment.times.shape) for column in columns], axis=-1)
+            )
+        return states, observables

@@ -1,0 +1,169 @@
+"""L-BFGS over all data at once, for the modules that `minimize_adam` trains: for smooth losses of few weights.
+
+It learns the curvature of the loss on its way, which pays where a loss is a narrow curved valley, as those of
+trajectories are: the fit of a vector field needs several times fewer gradients than with Adam.
+
+SciPy does not show where it stands. A search that goes on after a kill is led there by the answers that it was given
+before, which takes no time, and does what it would have done.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from odefit.arrays import FloatArray
+from odefit.errors import SolveError
+from odefit.linalg.score import Evaluation
+from odefit.optimizers.lbfgs import minimize_lbfgs
+from odefit.training.adam import Memory
+from odefit.training.loss_history import Epoch, Status, Training, settled
+
+ROOM = 2_000_000
+"""So many numbers of answers are kept at most; a longer search goes on from there, and not from where it was."""
+
+Bounds = Mapping[str, tuple[FloatArray, FloatArray]]
+"""Name of a parameter of the module -> the least and greatest values of its elements."""
+
+
+def minimize_whole(
+    module: nn.Module,
+    batch: Any,
+    iterations: int,
+    bounds: Bounds | None = None,
+    weight_decay: float = 0.0,
+    callback: Callable[[Epoch, nn.Module], None] | None = None,
+    memory: Memory | None = None,
+) -> Training:
+    """Train `module` in place on one batch, and leave it at its best state.
+
+    bounds: of those parameters that have any; others are free. weight_decay: as in Adam, half the sum of the squared
+    weights of submodules times this belongs to the loss. callback: called after every accepted step. memory: as of
+    `minimize_adam`.
+
+    A loss or gradient that is not finite, or a solve that fails, shortens the step; Ctrl-C ends the training with the
+    best so far.
+    """
+    objective = _Flat(module, batch, weight_decay)
+    low, high = objective.box(bounds or {})
+    start = np.clip(objective.get(), low, high)
+    history: list[Epoch] = []
+    told = 0
+    known = None if memory is None else memory.restored()
+    if known is not None:
+        start, told = known["start"], known["accepted"]
+        objective.answers = list(zip(known["values"].tolist(), known["gradients"], strict=True))
+
+    def state() -> dict[str, Any]:
+        values, gradients = zip(*objective.answers, strict=True)
+        kept = {"values": np.array(values), "gradients": np.array(gradients)}
+        return {"start": start, "accepted": len(history), **kept}
+
+    def accept(u: FloatArray, value: float) -> None:
+        history.append(Epoch(len(history) + 1, value, math.nan, objective.best_norm))
+        if len(history) <= told:
+            return
+        objective.put(u)
+        if callback is not None:
+            callback(history[-1], module)
+        if memory is not None and objective.asked <= len(objective.answers):
+            memory.offer(state)
+
+    status: Status = "failed"
+    try:
+        outcome = minimize_lbfgs(
+            objective, start, low, high, size=np.ones(len(start)), max_iterations=iterations, callback=accept
+        )
+        if outcome.status == "failed":
+            message = f"the model fails at the start: {objective.failure}"
+        elif outcome.status == "converged" or len(history) < iterations:
+            status, message = outcome.status, outcome.message
+        else:
+            status, message = settled([e.loss for e in history], len(history), "iterations", "more fit.epochs")
+    except KeyboardInterrupt:
+        status = "interrupted"
+        message = f"interrupted after {len(history)} of {iterations} iterations; the best parameters so far are kept"
+    objective.put(objective.best if objective.best is not None else start)
+    best = {name: value.detach().clone() for name, value in module.state_dict().items()}
+    return Training(status, message, best, objective.best_value, len(history), history)
+
+
+class _Flat:
+    """The loss of a module as a function of one vector, for SciPy: the `Objective` protocol.
+
+    A loss has no residuals, so its score form has one row: z = sqrt(2 |value|), A = gradient / z.
+
+    answers: value and gradient [P] of each evaluation so far, as long as there is room for them. Those that are there
+    before anything is asked are given first.
+    """
+
+    def __init__(self, module: nn.Module, batch: Any, weight_decay: float) -> None:
+        self.module, self.batch, self.weight_decay = module, batch, weight_decay
+        self.named = [(name, q) for name, q in module.named_parameters() if q.requires_grad]
+        self.weights = [q for name, q in self.named if "." in name]
+        self.best: FloatArray | None = None
+        self.best_value, self.best_norm = math.inf, math.nan
+        self.failure = ""
+        self.answers: list[tuple[float, FloatArray]] = []
+        self.asked = 0
+
+    def get(self) -> FloatArray:
+        return _joined([q.detach() for _, q in self.named])
+
+    @torch.no_grad()
+    def put(self, u: FloatArray) -> None:
+        begin = 0
+        for _, q in self.named:
+            part = torch.as_tensor(u[begin : begin + q.numel()])
+            q.copy_(part.reshape(q.shape))
+            begin += q.numel()
+
+    def box(self, bounds: Bounds) -> tuple[FloatArray, FloatArray]:
+        free = {name: (np.full(q.numel(), -np.inf), np.full(q.numel(), np.inf)) for name, q in self.named}
+        pairs = [bounds.get(name, free[name]) for name, _ in self.named]
+        return np.concatenate([low for low, _ in pairs]), np.concatenate([high for _, high in pairs])
+
+    def value(self, u: FloatArray) -> float:
+        return self.evaluate(u).value
+
+    def evaluate(self, u: FloatArray) -> Evaluation:
+        if self.asked < len(self.answers):
+            value, gradient = self.answers[self.asked]
+        else:
+            value, gradient = self._answer(u)
+            if self.asked == len(self.answers) and (self.asked + 1) * len(u) <= ROOM:
+                self.answers.append((value, gradient))
+        self.asked += 1
+        if value < self.best_value:
+            self.best, self.best_value, self.best_norm = u.copy(), value, float(np.linalg.norm(gradient))
+        z = (math.sqrt(2 * abs(value)) or 1.0) if math.isfinite(value) else 0.0
+        return Evaluation(value, np.array([z]), gradient[None, :] / (z or 1.0))
+
+    def _answer(self, u: FloatArray) -> tuple[float, FloatArray]:
+        """The loss and its gradient [P]; inf and zeros where they are not finite."""
+        self.put(u)
+        self.module.zero_grad(set_to_none=True)
+        try:
+            loss = self.module(self.batch)
+            if self.weight_decay:
+                loss = loss + self.weight_decay / 2 * sum(q.square().sum() for q in self.weights)
+            loss.backward()
+        except SolveError as error:
+            self.failure = str(error)
+            return math.inf, np.zeros(len(u))
+        value = loss.item()
+        gradient = _joined([q.new_zeros(q.shape) if q.grad is None else q.grad for _, q in self.named])
+        if not math.isfinite(value) or not np.isfinite(gradient).all():
+            self.failure = "the loss or its gradient is not finite"
+            return math.inf, np.zeros(len(u))
+        return value, gradient
+
+
+def _joined(tensors: list[Tensor]) -> FloatArray:
+    flat = [t.reshape(-1).to(torch.float64).cpu().numpy() for t in tensors]
+    return np.concatenate(flat) if flat else np.empty(0)

@@ -1,0 +1,142 @@
+"""The objective as a torch module: what the Dataset / DataLoader / Adam loop minimises."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from odefit.arrays import FloatArray
+from odefit.data.dataset import Batch
+from odefit.errors import FitError, SolveError
+from odefit.objective.likelihood import NOT_FINITE
+from odefit.objective.noise.censored_torch import tail_tensor
+from odefit.objective.problem import Problem
+from odefit.training.penalty import Penalty
+
+Loss = Literal["mse", "nll"]
+
+
+class TrainingObjective(nn.Module):
+    """Search vector u [P] and network weights as `nn.Parameter`s; forward(batch) is the loss.
+
+    mse: the mean of (m - T(d))² over the batch's measured cells, T the noise model's own scale. A censored cell counts
+    only while m is on the wrong side of its limit.
+    nll: the negative log-likelihood per measured cell, and the priors' share of it; over all data it is
+    `Likelihood.value` divided by the number of measurements.
+    Both with the penalties of the networks, as they are (`objective/penalty.py`).
+
+    forward raises SolveError where the model fails or the loss is not finite.
+    """
+
+    _low: Tensor
+    _high: Tensor
+
+    def __init__(self, problem: Problem, networks: nn.ModuleDict, loss: Loss, u: Tensor) -> None:
+        super().__init__()
+        self.problem, self.loss, self.networks = problem, loss, networks
+        self.penalty = Penalty(problem.engine.system, dict(networks.items()))
+        self.u = nn.Parameter(u.detach().clone())
+        low, high = problem.table.search_bounds()
+        self.register_buffer("_low", _rounded(low, np.inf, u))
+        self.register_buffer("_high", _rounded(high, -np.inf, u))
+        self.project()
+
+    def forward(self, batch: Batch) -> Tensor:
+        problem = self.problem
+        theta = problem.table.natural_tensor(self.u)
+        p = problem.binding.local_tensor(theta, batch.rows)
+        y = problem.engine.solve_batch(p[:, : problem.n_system], batch)
+        return finite(self.loss_of(theta, p, y, batch))
+
+    def loss_of(self, theta: Tensor, p: Tensor, y: Tensor, batch: Batch) -> Tensor:
+        """The loss of a batch that is solved: theta [N], local values p [E, L], states y [E, T, S]."""
+        total = theta.new_zeros(())
+        for position in range(len(self.problem.observation.names)):
+            total = total + self._column(position, y, p, batch)
+        total = total / batch.mask.sum()
+        if self.loss == "nll":
+            total = total + self._prior(theta) / self.problem.n_measured
+        if self.penalty:
+            total = total + self.penalty(batch.inside, *self._arguments(p, y, batch))
+        return total
+
+    def _arguments(self, p: Tensor, y: Tensor, batch: Batch) -> tuple[Tensor, ...]:
+        """States, time, parameters of the equations and inputs at every time of a batch, [E, T] each."""
+        own = p[:, : self.problem.n_system].unsqueeze(1).expand(-1, y.shape[1], -1)
+        inputs = self._inputs(batch)
+        return (*y.unbind(-1), batch.times, *own.unbind(-1), *(() if inputs is None else inputs.unbind(-1)))
+
+    def _inputs(self, batch: Batch) -> Tensor | None:
+        """u(t) in the order of the system's inputs, [E, T, U]; None where it has none."""
+        names = self.problem.engine.system.inputs
+        if not names or batch.inputs is None:
+            return None
+        known = batch.input_names
+        return batch.inputs[..., [known.index(name) for name in names]]
+
+    def _column(self, position: int, y: Tensor, p: Tensor, batch: Batch) -> Tensor:
+        """The sum over the measured cells of one observable."""
+        observation, inputs = self.problem.observation, self._inputs(batch)
+        mask, values = batch.mask[..., position], batch.values[..., position]
+        sigma = None if batch.sigma is None else batch.sigma[..., position]
+        side = None if batch.censored is None else batch.censored[..., position]
+        if mask.all() and inputs is None and side is None:
+            m, s = observation.moment_tensors(position, y, batch.times, p.unsqueeze(1))
+        else:
+            e, k = mask.nonzero(as_tuple=True)
+            own = p[e] if inputs is None else torch.cat([p[e], inputs[e, k]], dim=-1)
+            m, s = observation.moment_tensors(position, y[e, k], batch.times[e, k], own)
+            values = values[mask]
+            sigma, side = (None if x is None else x[mask] for x in (sigma, side))
+        noise = observation.noise[observation.names[position]]
+        scaled = values.log() if noise.is_log else values
+        if self.loss == "mse":
+            return _squares(m - scaled, side)
+        if noise.sigma is None:
+            s = sigma
+        if not noise.family.has_scale:
+            s = torch.zeros_like(m)
+        if s is None:
+            raise FitError("the noise level is to come from the data, but the data bring none")
+        total = m.new_zeros(())
+        if side is not None and (side != 0).any():
+            total = tail_tensor(noise.family, side[side != 0], scaled[side != 0], m[side != 0], s[side != 0]).sum()
+            scaled, m, s = scaled[side == 0], m[side == 0], s[side == 0]
+        nll = noise.family.nll_tensor(scaled, m, s)
+        return total + ((nll + scaled).sum() if noise.is_log else nll.sum())
+
+    def _prior(self, theta: Tensor) -> Tensor:
+        total = theta.new_zeros(())
+        for position, parameter in enumerate(self.problem.table):
+            if parameter.prior is not None and parameter.estimate:
+                total = total + parameter.prior.value_tensor(theta[position])
+        return total
+
+    @torch.no_grad()
+    def project(self) -> None:
+        """Bring u back into its bounds, after a step."""
+        self.u.clamp_(self._low, self._high)
+
+
+def finite(loss: Tensor) -> Tensor:
+    """Raises SolveError where a loss is no number."""
+    if not torch.isfinite(loss):
+        raise SolveError(NOT_FINITE)
+    return loss
+
+
+def _squares(difference: Tensor, side: Tensor | None) -> Tensor:
+    """The sum of (m - T(d))², where a censored cell counts only on the wrong side: m > d for `<d`, m < d for `>d`."""
+    if side is not None:
+        difference = torch.where(side * difference > 0, 0.0, difference)
+    return difference.square().sum()
+
+
+def _rounded(bound: FloatArray, inwards: float, like: Tensor) -> Tensor:
+    """A bound [P] in the dtype of `like`, rounded towards the inside: float32 may lie a trifle outside."""
+    near = torch.as_tensor(bound, dtype=like.dtype, device=like.device)
+    outside = (near.to(torch.float64) - torch.as_tensor(bound, device=like.device)) * inwards < 0
+    return torch.where(outside, torch.nextafter(near, torch.full_like(near, inwards)), near)

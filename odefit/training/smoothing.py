@@ -1,0 +1,167 @@
+"""Measured states as smooth curves, before anything is known of the equations.
+
+Each state that is measured directly becomes a natural cubic smoothing spline s in every series,
+
+    sum_j (s(t_j) - d_j)² + lambda ∫ s''(t)² dt  ->  min,
+
+or its exponential where the noise is log-normal. One lambda serves all series of a state. It minimises their
+generalized cross-validation (Craven & Wahba 1978), sum of n RSS / (n - trace)² over the series: those of one state
+wiggle alike, and together they say how much far better than each alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from odefit.arrays import FloatArray, IntArray, Mask
+from odefit.data.experiments import Experiment
+from odefit.model.system import symbol
+from odefit.objective.problem import Problem
+
+FEWEST = 5
+"""Fewer points than this make no smoothing spline."""
+EXACT_TRACE = 300
+"""More points than this: the trace is estimated with random signs (Hutchinson 1990), not computed."""
+PROBES = 50
+PER_DECADE = 4
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Which observable is a state itself. column: [S] its column, or -1; is_log: [S] is its noise log-normal?"""
+
+    column: IntArray
+    is_log: Mask
+
+
+@dataclass(frozen=True)
+class Smoothed:
+    """One series. states, slopes: [T, S] at the series' own times; NaN where there was too little to smooth."""
+
+    states: FloatArray
+    slopes: FloatArray
+
+
+def observed_states(problem: Problem) -> Observed:
+    """The states that are measured directly."""
+    observables = list(problem.observation.system.observables.items())
+    states = problem.observation.system.states
+    column = np.full(len(states), -1, dtype=np.intp)
+    is_log = np.zeros(len(states), dtype=bool)
+    for k, state in enumerate(states):
+        for position, (name, formula) in enumerate(observables):
+            if formula == symbol(state):
+                column[k], is_log[k] = position, problem.observation.noise[name].is_log
+    return Observed(column, is_log)
+
+
+def smooth(problem: Problem) -> list[Smoothed]:
+    """Every series of a problem at its own times, state by state.
+
+    Between its first and last measurement a state is interpolated by its spline, beyond them it is continued as a
+    straight line. A series with fewer than 5 measurements of a state is interpolated linearly, and has no slope.
+    """
+    observed = observed_states(problem)
+    shape = [(len(e.times), len(observed.column)) for e in problem.experiments]
+    found = [Smoothed(np.full(s, np.nan), np.full(s, np.nan)) for s in shape]
+    for k, (column, is_log) in enumerate(zip(observed.column, observed.is_log, strict=True)):
+        if column < 0:
+            continue
+        curves = [_Curve(e.times, _exact(e, column), bool(is_log)) for e in problem.experiments]
+        strength = best_strength([(c.t, c.d) for c in curves if len(c.t) >= FEWEST])
+        for series, curve in zip(found, curves, strict=True):
+            series.states[:, k], series.slopes[:, k] = curve.at(curve.times, strength)
+    return found
+
+
+def _exact(experiment: Experiment, column: int) -> FloatArray:
+    """The measurements [T] of one observable without those that are known as a limit only."""
+    values = experiment.values[:, column]
+    return values if experiment.censored is None else np.where(experiment.censored[:, column] == 0, values, np.nan)
+
+
+class _Curve:
+    """The measurements of one state in one series: t [n] and d [n], logarithms where the noise is log-normal."""
+
+    def __init__(self, times: FloatArray, values: FloatArray, is_log: bool) -> None:
+        known = ~np.isnan(values) & (values > 0 if is_log else True)
+        self.times, self.t, self.is_log = times, times[known], is_log
+        self.d = np.log(values[known]) if is_log else values[known]
+
+    def at(self, times: FloatArray, strength: float) -> tuple[FloatArray, FloatArray]:
+        """The curve and its slope at `times` [T]."""
+        nothing = np.full(times.shape, np.nan)
+        if not len(self.t):
+            return nothing, nothing
+        if len(self.t) < FEWEST:
+            value, slope = np.interp(times, self.t, self.d), nothing
+        else:
+            spline = smoothing_spline(self.t, self.d, strength)
+            inside = np.clip(times, self.t[0], self.t[-1])
+            slope = spline(inside, 1)
+            value = spline(inside) + slope * (times - inside)
+        if self.is_log:
+            value = np.exp(value)
+            slope = slope * value
+        return value, slope
+
+
+def smoothing_spline(t: FloatArray, d: FloatArray, strength: float) -> Any:
+    """SciPy's smoothing spline of d [n] or [n, K] at t [n], as a function (times, derivative).
+
+    The lambda of the module's docstring is `strength`. SciPy works in units of the mean distance of the times, or
+    its equations would be as badly conditioned as the user's unit of time.
+    """
+    from scipy.interpolate import make_smoothing_spline
+
+    unit = (t[-1] - t[0]) / (len(t) - 1)
+    spline = make_smoothing_spline((t - t[0]) / unit, d, lam=strength / unit**3)
+
+    def at(times: FloatArray, derivative: int = 0) -> FloatArray:
+        value: FloatArray = spline((times - t[0]) / unit, nu=derivative) / unit**derivative
+        return value
+
+    return at
+
+
+def best_strength(series: Sequence[tuple[FloatArray, FloatArray]]) -> float:
+    """The lambda that minimises the generalized cross-validation over all series (t [n], d [n]); 0 without any."""
+    if not series:
+        return 0.0
+    groups = list(_same_times(series))
+    units = [(t[-1] - t[0]) / (len(t) - 1) for t, _ in groups]
+    # From a spline that goes through every point (in the finest series) to one that is a straight line.
+    least = min(units) ** 3 * 1e-3
+    most = max(unit**3 * len(t) ** 4 for unit, (t, _) in zip(units, groups, strict=True))
+    strengths = np.geomspace(least, most, int(PER_DECADE * np.log10(most / least)) + 2)
+    scores = [sum(_score(t, d, strength) for t, d in groups) for strength in strengths]
+    return float(strengths[int(np.argmin(scores))])
+
+
+def _same_times(series: Sequence[tuple[FloatArray, FloatArray]]) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """Series of the same times together: t [n] and d [n, K]. They share their trace."""
+    groups: dict[bytes, list[tuple[FloatArray, FloatArray]]] = {}
+    for t, d in series:
+        groups.setdefault(t.tobytes(), []).append((t, d))
+    for members in groups.values():
+        yield members[0][0], np.stack([d for _, d in members], axis=1)
+
+
+def _score(t: FloatArray, d: FloatArray, strength: float) -> float:
+    """n RSS / (n - trace)², summed over the columns of d [n, K]."""
+    n, k = d.shape
+    if n <= EXACT_TRACE:
+        probes = np.eye(n)
+    else:
+        probes = np.random.default_rng(0).choice([-1.0, 1.0], size=(n, PROBES))
+    fitted = smoothing_spline(t, np.concatenate((d, probes), axis=1), strength)(t)
+    trace = float((probes * fitted[:, k:]).sum())
+    if n > EXACT_TRACE:
+        trace /= PROBES
+    free = n - trace
+    # A spline through every point leaves nothing to judge it by.
+    return float(n * np.square(fitted[:, :k] - d).sum() / free**2) if free > 1e-3 * n else np.inf

@@ -1,0 +1,73 @@
+"""How many degrees of freedom the estimate of the noise has."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from odefit.arrays import FloatArray, Mask
+from odefit.model.formulas import free_names
+from odefit.objective.kind import scale_moves
+from odefit.objective.likelihood import Likelihood, ProfileLikelihood
+from odefit.objective.measurements import Cells
+from odefit.objective.noise.families import family_of
+from odefit.objective.problem import Problem
+
+
+def residual_degrees(likelihood: Likelihood, free: Mask) -> float:
+    """n - p where every noise level is the standard deviation of normal residuals, estimated from them, else infinite.
+
+    Infinite with a prior, too: its information is no residual, and is not made less by the noise that was estimated.
+
+    free: [P], False for estimates that lie on a bound. n counts measurements, p the free parameters that are
+    no noise levels: the t distribution with n - p degrees is that of an estimate over its standard error.
+    """
+    profile = ProfileLikelihood(likelihood)
+    problem, table = likelihood.problem, likelihood.problem.table
+    if any(p.prior for p in table if p.estimate):
+        return math.inf
+    no_level = np.array([table.parameters[table.estimated[k]].role != "noise" for k in profile.free], dtype=bool)
+    n, p = problem.n_measured, int(np.count_nonzero(free[profile.free] & no_level))
+    normal = family_of("gaussian")
+    for cells, name in zip(likelihood.cells, problem.observation.names, strict=True):
+        if not cells.n:
+            continue
+        estimated = cells.theta in profile.sigmas or (cells.censored is None and _has_own_level(problem, name))
+        if cells.family is not normal or not estimated:
+            return math.inf
+    return float(n - p) if n > p else math.inf
+
+
+def _has_own_level(problem: Problem, observable: str) -> bool:
+    """Whether a noise level of its own, estimated, scales the residuals of an observable: a share of the prediction."""
+    sigma = problem.observation.noise[observable].sigma
+    if sigma is None:
+        return False
+    columns = [k for k, symbol in enumerate(problem.binding.symbols) if symbol in free_names(sigma)]
+    rows = {int(i) for i in problem.binding.index[:, columns].ravel() if i >= 0}
+    return any(problem.table.parameters[i].role == "noise" and problem.table.parameters[i].estimate for i in rows)
+
+
+def no_degrees_left(likelihood: Likelihood) -> bool:
+    """Whether the noise is to be estimated from residuals that the other parameters can make zero."""
+    profile = ProfileLikelihood(likelihood)
+    estimated = all(cells.theta in profile.sigmas for cells in _measured(likelihood))
+    return estimated and likelihood.problem.n_measured <= len(profile.free)
+
+
+def reduced_chi_square(likelihood: Likelihood, u: FloatArray) -> float | None:
+    """The sum of squares of Pearson's residuals over n - p; None where it says nothing, because a scale was estimated
+    from these very residuals. (A dispersion of counts may have been: it is no scale.)
+
+    n counts what was measured, without the censored cells.
+    """
+    for cells, name in zip(likelihood.cells, likelihood.problem.observation.names, strict=True):
+        if cells.n and not cells.family.is_count and scale_moves(likelihood.problem, name):
+            return None
+    degrees = sum(len(cells.rows) for cells in likelihood.cells) - len(u)
+    return likelihood.chi_square(u) / degrees if degrees > 0 else None
+
+
+def _measured(likelihood: Likelihood) -> list[Cells]:
+    return [cells for cells in likelihood.cells if cells.n]

@@ -1,0 +1,80 @@
+"""Whether residuals look like noise: how often neighbours in time lie on the same side of the curve.
+
+Independent residuals with median 0 agree in sign with the one before them in half of the pairs, so the number of pairs
+that agree is binomial. A model that misses something of the shape makes them agree in most, long before the eye is
+sure. After A. Wald and J. Wolfowitz, "On a test whether two samples are from the same population" (1940), whose runs
+end where the sign changes. Nothing is assumed of the noise but its median, and a fit makes neighbours agree a
+little less often than chance, so the test errs on the safe side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from odefit.arrays import FloatArray, IntArray
+from odefit.objective.likelihood import Likelihood
+
+FEWEST = 10
+"""Of fewer pairs nothing is said."""
+RARE = 1e-3
+"""As rarely are random residuals called anything else, for each observable."""
+NOTHING = 0.05
+"""Standard deviations of the noise, below which residuals are no noise."""
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Of one observable: pairs of neighbouring residuals, and how many of them agree in sign."""
+
+    pairs: int
+    agree: int
+
+    @property
+    def chance(self) -> float:
+        """The probability of so many or more, if the residuals were random."""
+        from scipy.special import bdtrc
+
+        return float(bdtrc(self.agree - 1, self.pairs, 0.5)) if self.agree else 1.0
+
+    @property
+    def is_random(self) -> bool:
+        return self.pairs < FEWEST or self.chance > RARE
+
+
+def neighbours(residuals: FloatArray, owner: IntArray) -> Neighbours:
+    """Of residuals [M] in the order of time within each experiment, which `owner` [M] tells apart.
+
+    Residuals of exactly 0 have no sign, and are passed over.
+    """
+    signed = residuals != 0
+    positive, owner = residuals[signed] > 0, owner[signed]
+    together = owner[1:] == owner[:-1]
+    return Neighbours(int(together.sum()), int((together & (positive[1:] == positive[:-1])).sum()))
+
+
+def structure_left(likelihood: Likelihood, u: FloatArray, has_errors: bool = True) -> list[str]:
+    """A sentence for each observable whose residuals at u [P], an optimum, are not random; none where the model fails.
+
+    Residuals are quantile residuals, which have median 0 whatever the family; those of counts are drawn. Nothing is
+    said of an observable with limits: of its tail the side above the curve is left. Nor of residuals that are next to
+    nothing in units of the noise, and so the solver's. has_errors: whether there are standard errors to speak of.
+    """
+    residuals = likelihood.quantile_residuals(u, np.random.default_rng(SEED))
+    if residuals is None:
+        return []
+    problem = likelihood.problem
+    sentences = []
+    for name, cells, r in zip(problem.observation.names, likelihood.cells, residuals, strict=True):
+        if cells.censored is not None or np.sqrt(np.mean(np.square(r))) < NOTHING:
+            continue
+        found = neighbours(r, problem.owner[cells.rows])
+        if not found.is_random:
+            so = ", and the standard errors are too small" if has_errors else ""
+            sentences.append(
+                f"the residuals of {name} are not random: {100 * found.agree / found.pairs:.0f} % of neighbours lie "
+                f"on the same side of the curve (chance: 50 %), so the model misses something of its shape{so}"
+            )
+    return sentences
