@@ -140,7 +140,7 @@ def gradient_of(assembly: Assembly) -> Callable[[], Any]:
     """The loss of one batch and its gradient, as the training loop computes it."""
     problem, dtype = assembly.problem, assembly.loaded.config.solver.dtype
     kind = torch.float64 if dtype == "float64" else torch.float32
-    u = torch.as_tensor(problem.table.search(problem.table.values), dtype=kind)
+    u = torch.as_tensor(problem.table.to_search(problem.table.values), dtype=kind)
     module = TrainingObjective(problem, torch.nn.ModuleDict(), "mse", u)
     first = problem.experiments[:BATCH]
     batch = next(iter(data_loader(first, batch_size=BATCH, generator=torch.Generator(), dtype=kind)))
@@ -149,7 +149,7 @@ def gradient_of(assembly: Assembly) -> Callable[[], Any]:
 
 def jacobian_of(assembly: Assembly) -> Callable[[], Any]:
     objective = ProfileLikelihood(Likelihood(assembly.problem))
-    u = assembly.problem.table.search(assembly.problem.table.values)[objective.free]
+    u = assembly.problem.table.to_search(assembly.problem.table.values)[objective.free]
     return lambda: objective.evaluate(u)
 
 

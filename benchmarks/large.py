@@ -93,7 +93,7 @@ def many_experiments(folder: str, initial: str, by: str, profile: bool) -> list[
     found.append(duration(time.perf_counter() - begun))
     table = assembly.problem.table
     likelihood = Likelihood(assembly.problem)
-    u = table.search(table.values)
+    u = table.to_search(table.values)
     likelihood.value(u)  # compiles
     begun = time.perf_counter()
     value = likelihood.value(u)
@@ -145,7 +145,7 @@ def both_forms(folder: str) -> list[list[str]]:
     path.write_text(LOGISTIC.format(initial="estimate", by=", by: experiment"))
     problem = prepare(load_config(path))[0].problem
     table = problem.table
-    u, (low, high) = table.search(table.values), table.search_bounds()
+    u, (low, high) = table.to_search(table.values), table.search_bounds()
     found, steps, errors = [], [], []
     for blocks, kind in ((False, LocalModel), (True, ArrowModel)):
         here = Likelihood(problem, blocks).evaluate(u)

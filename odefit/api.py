@@ -14,7 +14,7 @@ from odefit.config.load import LoadedConfig, load_config
 from odefit.errors import InputError, RunError
 from odefit.runs import folder as files
 from odefit.runs import validation
-from odefit.runs.acquire import claim
+from odefit.runs.acquire import acquire_run_folder
 from odefit.runs.checkpoint import Checkpoint
 from odefit.runs.fingerprint import identity_of
 from odefit.runs.log import Logged, run_log
@@ -90,7 +90,10 @@ def fit(
     """
     loaded = load_config(config, overrides)
     measured, work = _call(kind_of(loaded).plan, loaded)
-    with claim(None if out is None else Path(out), loaded.path.stem, overwrite, resume) as path, run_log(path):
+    with (
+        acquire_run_folder(None if out is None else Path(out), loaded.path.stem, overwrite, resume) as path,
+        run_log(path),
+    ):
         told = Logged(progress or Silent())
         log.info("fit of %s%s", loaded.path.resolve(), "".join(f", {text}" for text in overrides))
         log.info("versions: %s", ", ".join(f"{name} {version}" for name, version in versions().items()))

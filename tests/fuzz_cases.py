@@ -315,7 +315,7 @@ def check_config(document: Document, folder: Path) -> None:
         assert "simulate" in document["data"]
         return
     table = assembly.problem.table
-    u = table.search(table.values)
+    u = table.to_search(table.values)
     assert np.isfinite(table.values).all()
     assert not np.isnan(u).any()
     low, high = table.search_bounds()

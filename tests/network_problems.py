@@ -43,7 +43,7 @@ def neural(scatter: float = 0.0, hidden: tuple[int, ...] = (4,), n: int = 3) -> 
 
 def base_of(assembled: Problem, loss: Loss = "mse", networks: nn.ModuleDict | None = None) -> TrainingObjective:
     """The objective on whole series, at the parameters' start values."""
-    u = torch.as_tensor(assembled.table.search(assembled.table.values))
+    u = torch.as_tensor(assembled.table.to_search(assembled.table.values))
     return TrainingObjective(assembled, networks or nn.ModuleDict(), loss, u)
 
 

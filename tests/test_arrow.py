@@ -18,7 +18,7 @@ from odefit.diagnostics.gradient_check import check_gradients
 from odefit.errors import ConfigError
 from odefit.fitting import multistart as searching
 from odefit.fitting.multistart import starting_points
-from odefit.fitting.outcome import Found
+from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.report import _warnings
 from odefit.linalg.arrow_inverse import ArrowInverse
 from odefit.linalg.arrow_matrix import BlockRows, Layout
@@ -162,7 +162,7 @@ def many_blocks(n: int) -> BlockRows:
 def fitted(problem: Problem, blocks: bool) -> tuple[Outcome, Array]:
     """The outcome, and u with the profiled noise levels."""
     profile = ProfileLikelihood(Likelihood(problem, blocks))
-    u, (low, high) = problem.table.search(problem.table.values), problem.table.search_bounds()
+    u, (low, high) = problem.table.to_search(problem.table.values), problem.table.search_bounds()
     free = profile.free
     outcome = minimize_least_squares(profile, u[free], low[free], high[free], size=np.ones(len(free)))
     return outcome, profile.lift(outcome.u)
@@ -190,7 +190,7 @@ def test_both_forms_find_the_same_fit_and_covariance(n: int, variant: str) -> No
     np.testing.assert_allclose(there.matrix, here.matrix, rtol=1e-7, atol=1e-12)
     assert dict(there.undetermined) == dict(here.undetermined)
     fine = [e.at(np.linspace(0, 4, 7)) for e in problem.experiments]
-    theta = problem.table.natural(u)
+    theta = problem.table.to_natural(u)
     bands = [prediction_bands(problem, theta, c.known(~free), fine) for c in (here, there)]
     for one, other in zip(*bands, strict=True):
         np.testing.assert_allclose(other.low, one.low, rtol=1e-9)
@@ -215,7 +215,7 @@ def test_lbfgs_needs_no_matrix_either() -> None:
     outcomes = []
     for blocks in (False, True):
         profile = ProfileLikelihood(Likelihood(problem, blocks))
-        u = problem.table.search(problem.table.values)[profile.free]
+        u = problem.table.to_search(problem.table.values)[profile.free]
         outcomes.append(minimize_lbfgs(profile, u, size=np.ones(len(u))))
     assert outcomes[1].value == pytest.approx(outcomes[0].value, rel=1e-9)
 
@@ -228,7 +228,7 @@ def test_who_is_not_determined_is_told_alike() -> None:
     experiments = list(problem.experiments)
     experiments[2] = replace(experiments[2], values=values)
     problem = replace(problem, experiments=tuple(experiments))
-    u, names = problem.table.search(problem.table.values), problem.table.estimated_names
+    u, names = problem.table.to_search(problem.table.values), problem.table.estimated_names
     here, there = (fisher_covariance(Likelihood(problem, b).information(u).A, names) for b in (False, True))
     assert dict(there.undetermined) == dict(here.undetermined)
     assert set(there.undetermined) == {"x_0[e2]"}
@@ -386,7 +386,7 @@ def test_a_matrix_that_does_not_fit_is_refused_before_anything_is_solved(
 def test_many_with_the_same_fault_are_named_together(many: Path) -> None:
     problem = prepare(load_config(many))[0].problem
     estimates = {p.name: Estimate(1.0, at_bound="lower") for p in problem.table}
-    found = Found(problem.table.values, "converged", "", "least_squares", None, None, None)  # type: ignore[arg-type]
+    found = FitOutcome(problem.table.values, "converged", "", "least_squares", None, None, None)  # type: ignore[arg-type]
     said = _warnings(problem, estimates, found)
     assert len(said) == 2
     assert said[0].startswith("k, x_0[e0], x_0[e1] and 108 more: each lies at its lower bound")

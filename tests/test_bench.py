@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from odefit.diagnostics.worker import Bench, Stopped
+from odefit.diagnostics.worker import Stopped, Worker
 from odefit.errors import SolveError
 
 SUBJECT = 3
@@ -50,7 +50,7 @@ def collect(items: Iterator[int], found: list[int]) -> None:
 
 
 def test_items_come_in_their_order_and_again() -> None:
-    with Bench(build) as bench:
+    with Worker(build) as bench:
         assert list(bench.stream(partial(count, 3), 10)) == [0, 3, 6]
         assert list(bench.stream(partial(count, 0), 10)) == []
         assert list(bench.stream(partial(count, 2), 10)) == [0, 3]
@@ -58,7 +58,7 @@ def test_items_come_in_their_order_and_again() -> None:
 
 @pytest.mark.parametrize("task", [hang, die], ids=["hangs", "dies"])
 def test_what_came_before_the_end_is_kept_and_the_next_task_runs(task: Callable[[int], Iterator[int]]) -> None:
-    with Bench(build) as bench:
+    with Worker(build) as bench:
         bench.start()
         found: list[int] = []
         begun = time.perf_counter()
@@ -70,12 +70,12 @@ def test_what_came_before_the_end_is_kept_and_the_next_task_runs(task: Callable[
 
 
 def test_what_a_task_raises_is_a_solve_error_and_ends_nothing() -> None:
-    with Bench(build) as bench:
+    with Worker(build) as bench:
         with pytest.raises(SolveError, match="cannot be done"):
             list(bench.stream(fail, 10))
         assert list(bench.stream(partial(count, 2), 10)) == [0, 3]
 
 
 def test_a_subject_that_cannot_be_built() -> None:
-    with Bench(broken) as bench, pytest.raises(Stopped, match="died"):
+    with Worker(broken) as bench, pytest.raises(Stopped, match="died"):
         bench.start()

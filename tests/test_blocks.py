@@ -101,7 +101,7 @@ def test_a_chain_of_shared_columns_makes_no_blocks() -> None:
 
 def test_few_experiments_keep_a_matrix() -> None:
     u = {n: predators(n) for n in (3, 40)}
-    forms = {n: Likelihood(p).evaluate(p.table.search(p.table.values)).A for n, p in u.items()}
+    forms = {n: Likelihood(p).evaluate(p.table.to_search(p.table.values)).A for n, p in u.items()}
     assert isinstance(forms[3], np.ndarray)
     assert isinstance(forms[40], BlockRows)
 
@@ -113,7 +113,7 @@ def test_few_experiments_keep_a_matrix() -> None:
 @pytest.mark.parametrize("n", [3, 8])
 def test_both_forms_are_the_same_evaluation(variant: str, n: int) -> None:
     problem = predators(n, variant)
-    u = problem.table.search(problem.table.values)
+    u = problem.table.to_search(problem.table.values)
     for ask in ("evaluate", "information"):
         matrix, arrow = (getattr(Likelihood(problem, blocks), ask)(u) for blocks in (False, True))
         assert isinstance(arrow.A, BlockRows)

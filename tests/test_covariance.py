@@ -96,7 +96,7 @@ def test_two_combinations_are_told_apart() -> None:
 
 
 def test_who_takes_a_small_part_is_told_with_whom() -> None:
-    # Columns of length one with a = b + 0.0016 c: the third has a part in it that is small, but not rounding.
+    # LocalColumns of length one with a = b + 0.0016 c: the third has a part in it that is small, but not rounding.
     b, c = np.linalg.qr(random_rows(30, 2))[0].T
     found = fisher_covariance(np.stack([b + 1.6e-3 * c, b, c], axis=1), ("a", "b", "c"))
     assert set(found.undetermined) == {"a", "b", "c"}
@@ -133,7 +133,7 @@ def identifiable(equation: str, names: str, initial: str = "1") -> dict[str, str
     problem = make_problem(
         system, [series("A", times, np.exp(-times))], parameters, {"x": "0.1"}, SolverOptions("rk4", step=0.5)
     )
-    evaluation = Likelihood(problem).evaluate(problem.table.search(problem.table.values))
+    evaluation = Likelihood(problem).evaluate(problem.table.to_search(problem.table.values))
     return dict(fisher_covariance(evaluation.A, problem.table.estimated_names).undetermined)
 
 
@@ -183,7 +183,7 @@ def test_certified_standard_deviations_through_the_equation(engine: str) -> None
         SolverOptions("rk4", step=40.0) if engine == "torch" else SolverOptions(rtol=1e-9, atol=1e-11),
         engine=engine,
     )
-    u = problem.table.search(problem.table.values)
+    u = problem.table.to_search(problem.table.values)
     errors = fisher_covariance(Likelihood(problem).evaluate(u).A, problem.table.names).standard_errors
     found = natural_intervals(u, errors, problem.table.transforms, degrees=12)
     np.testing.assert_allclose(found.standard_errors, CERTIFIED_ERRORS, rtol=1e-6)
@@ -192,7 +192,7 @@ def test_certified_standard_deviations_through_the_equation(engine: str) -> None
 def test_intervals_go_through_the_scale() -> None:
     transforms = Transforms(("linear", "log", "logit"), np.array([-np.inf, 0, 0]), np.array([np.inf, np.inf, 1.0]))
     theta = np.array([-1.0, 2e-3, 0.9])
-    u = transforms.search(theta)
+    u = transforms.to_search(theta)
     errors = np.array([0.5, 3.0, 2.0])
     found = natural_intervals(u, errors, transforms)
     q = stats.norm.ppf(0.975)

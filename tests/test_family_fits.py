@@ -54,7 +54,7 @@ def decay(case: str, censored: bool = False, seed: int = 1, engine: str = "torch
     options = SolverOptions("rk4", step=0.2) if engine == "torch" else SolverOptions(rtol=1e-8, atol=1e-10)
     blank = [series("A", TIMES, np.ones(20), start=0.0), series("B", TIMES[::2], np.ones(10), start=0.0)]
     problem = make_problem(system, blank, [*RATES, *extra], {"x": (model, formula)}, options, engine=engine)
-    moments = Likelihood(problem).moments(problem.table.search(problem.table.values), derivatives=False)
+    moments = Likelihood(problem).moments(problem.table.to_search(problem.table.values), derivatives=False)
     assert moments is not None
     m, s = moments[0].m, moments[0].s
     scale = None if s is None else np.broadcast_to(np.asarray(s, dtype=float), m.shape)
@@ -75,7 +75,7 @@ def decay(case: str, censored: bool = False, seed: int = 1, engine: str = "torch
 def redrawn(problem: Problem, seed: int) -> Problem:
     """The same experiments with other random numbers."""
     noise, rng = problem.observation.noise["x"], np.random.default_rng([seed, 7])
-    u = problem.table.search(problem.table.values)
+    u = problem.table.to_search(problem.table.values)
     moments = Likelihood(problem).moments(u, derivatives=False)
     assert moments is not None
     m, s = moments[0].m, moments[0].s
@@ -86,7 +86,7 @@ def redrawn(problem: Problem, seed: int) -> Problem:
 
 
 def start(problem: Problem) -> Array:
-    return problem.table.search(problem.table.values) + 0.1
+    return problem.table.to_search(problem.table.values) + 0.1
 
 
 @pytest.fixture(autouse=True)
@@ -101,8 +101,8 @@ def test_the_value_is_scipys_and_the_gradient_its_slope(case: str, censored: boo
     problem = decay(case, censored)
     likelihood = Likelihood(problem)
     u = start(problem)
-    p = dict(zip(problem.table.names, problem.table.natural(u), strict=True))
-    g = [q[:, 0] for q in problem.predict(problem.table.natural(u))]
+    p = dict(zip(problem.table.names, problem.table.to_natural(u), strict=True))
+    g = [q[:, 0] for q in problem.predict(problem.table.to_natural(u))]
     total = 0.0
     for experiment, m in zip(problem.experiments, g, strict=True):
         density, discrete = {
@@ -136,7 +136,7 @@ def test_the_value_is_scipys_and_the_gradient_its_slope(case: str, censored: boo
 def test_the_information_is_the_mean_of_the_curvature(case: str) -> None:
     """A'A at the truth against the covariance of gradients over many draws, direction by direction."""
     problem = decay(case, engine="compiled")
-    u = problem.table.search(problem.table.values)
+    u = problem.table.to_search(problem.table.values)
     moments = Likelihood(problem).moments(u, derivatives=True)
     assert moments is not None
     drawn = [Likelihood(redrawn(problem, k)).assemble(u, moments, {}, True, expected=True) for k in range(120)]
@@ -167,7 +167,7 @@ def test_torch_agrees(case: str, censored: bool) -> None:
     # A squared-error loss sees a limit only from its wrong side.
     module = TrainingObjective(problem, torch.nn.ModuleDict(), "mse", torch.as_tensor(u))
     total = 0.0
-    for e, g in zip(problem.experiments, problem.predict(problem.table.natural(u)), strict=True):
+    for e, g in zip(problem.experiments, problem.predict(problem.table.to_natural(u)), strict=True):
         r = np.log(g / e.values) if case == "lognormal" else g - e.values
         side = np.zeros(r.shape) if e.censored is None else e.censored
         total += float(np.sum(np.where(side * r > 0, 0.0, r) ** 2))
@@ -218,7 +218,7 @@ def test_laplace_noise_has_the_minimum_of_a_linear_program(seed: int) -> None:
     expected = 40 * (math.log(2 * b) + 1)
     assert found.value == pytest.approx(expected, abs=1e-4)
     np.testing.assert_allclose(found.u, best.x[:3], atol=1e-3)
-    theta = problem.table.natural(objective.lift(found.u))
+    theta = problem.table.to_natural(objective.lift(found.u))
     assert theta[3] == pytest.approx(b, rel=1e-5)
     # The covariance is made from the true information, 1/b².
     a = Likelihood(problem).information(objective.lift(found.u)).A
@@ -275,11 +275,11 @@ def test_residuals_are_in_units_of_the_noise_and_leave_out_limits(case: str) -> 
     problem = decay(case, censored=True)
     likelihood = Likelihood(problem)
     u = start(problem)
-    p = dict(zip(problem.table.names, problem.table.natural(u), strict=True))
+    p = dict(zip(problem.table.names, problem.table.to_natural(u), strict=True))
     side = np.concatenate([np.zeros(len(e.times)) if e.censored is None else e.censored[:, 0]
                            for e in problem.experiments])  # fmt: skip
     d = np.concatenate([e.values[:, 0] for e in problem.experiments])[side == 0]
-    g = np.concatenate(problem.predict(problem.table.natural(u)))[side == 0, 0]
+    g = np.concatenate(problem.predict(problem.table.to_natural(u)))[side == 0, 0]
     t = problem.times[side == 0]
     sd = {
         "gaussian": lambda: p["s"], "gaussian fixed": lambda: 2.0, "lognormal": lambda: p["b"],
@@ -305,7 +305,7 @@ def test_quantile_residuals_of_the_right_model_are_normal() -> None:
         drawn, first = [], decay(case, engine="compiled")
         for seed in range(30):
             problem = redrawn(first, seed)
-            u = problem.table.search(problem.table.values)
+            u = problem.table.to_search(problem.table.values)
             found = Likelihood(problem).quantile_residuals(u, np.random.default_rng([seed, 1]))
             assert found is not None
             drawn.append(found[0])
@@ -336,7 +336,7 @@ def test_a_band_of_new_measurements_is_that_of_their_quantiles(case: str) -> Non
     none = np.zeros((len(problem.table), len(problem.table)))
     noise = problem.observation.noise["x"]
     bands = prediction_bands(problem, theta, none, problem.experiments, 0.9)
-    moments = Likelihood(problem).moments(problem.table.search(theta), derivatives=False)
+    moments = Likelihood(problem).moments(problem.table.to_search(theta), derivatives=False)
     assert moments is not None
     m, s = moments[0].m, moments[0].s
     scale = None if s is None else np.broadcast_to(np.asarray(s, dtype=float), m.shape)
@@ -401,7 +401,7 @@ def test_observables_and_sigmas_may_name_inputs() -> None:
         sigma = s * (1 + experiment.inputs["v"](t))
         total -= stats.norm.logpdf(experiment.values[:, 0], expected, sigma).sum()
     likelihood = Likelihood(problem)
-    u = problem.table.search(problem.table.values)
+    u = problem.table.to_search(problem.table.values)
     assert likelihood.value(u) == pytest.approx(total, rel=1e-6)
     evaluation = likelihood.evaluate(u)
     np.testing.assert_allclose(evaluation.gradient, central_differences(likelihood.value, u, 1e-3), rtol=1e-7)

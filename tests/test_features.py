@@ -145,7 +145,7 @@ def truth(folder: Path) -> Truth:
     @functools.cache
     def of(name: str) -> tuple[np.ndarray, float, np.ndarray]:
         problem = assembled(folder, name, "auto").problem
-        u = problem.table.search(problem.table.values) + 0.01
+        u = problem.table.to_search(problem.table.values) + 0.01
         return u, Likelihood(problem).value(u), central(Likelihood(problem), u)
 
     return of

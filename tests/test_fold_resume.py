@@ -89,7 +89,7 @@ def minimise(kind: str, memory: Kept, begin: Mapping[str, torch.Tensor] | None =
         return minimize_whole(module, module.everything(), 25, {"u": (low, high)}, 1e-6, hear, memory), heard
     generator = torch.Generator().manual_seed(3)
     batches = RandomWindows(windows, 9, generator, torch.float64, torch.device("cpu"))
-    if memory.state is not None:  # what `Place` puts back for it
+    if memory.state is not None:  # what `TrainingCheckpoint` puts back for it
         for _ in range(memory.number):
             next(iter(batches))
     options = AdamOptions(25, 0.02, Schedule("plateau", patience=10), patience=500, warm_up=0.2)

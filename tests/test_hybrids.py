@@ -59,7 +59,7 @@ def hybrid(penalty: float = 0.7, other: float = 0.0, model: str = "gaussian") ->
 
 
 def base_of(assembled: Problem, networks: nn.ModuleDict, loss: Loss = "mse") -> TrainingObjective:
-    u = torch.as_tensor(assembled.table.search(assembled.table.values))
+    u = torch.as_tensor(assembled.table.to_search(assembled.table.values))
     return TrainingObjective(assembled, networks, loss, u)
 
 

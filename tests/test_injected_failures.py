@@ -27,7 +27,7 @@ from odefit.data.experiments import Experiment
 from odefit.diagnostics.gradient_check import check_gradients
 from odefit.engines.base import Trajectory
 from odefit.errors import OdefitError, SolveError
-from odefit.fitting.outcome import Found, Table
+from odefit.fitting.outcome import FitOutcome, Table
 from odefit.fitting.report import summarise
 from odefit.fitting.run import Run
 from odefit.fitting.solver_accuracy import tolerance_limits_optimum
@@ -176,7 +176,7 @@ def spoilt(assembly: Assembly, spoil: Spoil, **where: Any) -> Assembly:
 
 
 def start(assembly: Assembly) -> FloatArray:
-    return assembly.problem.table.search(assembly.problem.table.values)
+    return assembly.problem.table.to_search(assembly.problem.table.values)
 
 
 def best(assembly: Assembly) -> FloatArray:
@@ -242,7 +242,7 @@ def test_a_search_goes_round_a_failure(kind: str, only: str | None, method: str,
     """Whichever solve it is that fails: the search ends at a point whose value is the sound model's own."""
     honest = Likelihood(sound.problem)
     u = start(sound)
-    optimum = honest.value(sound.problem.table.search(best(sound)))
+    optimum = honest.value(sound.problem.table.to_search(best(sound)))
     for at in range(12):
         objective = Likelihood(spoilt(sound, TOLD[kind], at=at, name="B", only=only).problem)
         outcome = MINIMISERS[method](objective, u)
@@ -349,8 +349,8 @@ def test_a_training_keeps_the_best_before_the_failure(kind: str, at: int, sound:
 # -- after the fit
 
 
-def found_at(theta: FloatArray) -> Found:
-    return Found(theta, "converged", "done", "least_squares", Table(("iteration",), []))
+def found_at(theta: FloatArray) -> FitOutcome:
+    return FitOutcome(theta, "converged", "done", "least_squares", Table(("iteration",), []))
 
 
 @pytest.mark.parametrize("kind", TOLD)

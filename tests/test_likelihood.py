@@ -75,7 +75,7 @@ NOISES: dict[str, dict[str, str | tuple[str, str | None] | None]] = {
 
 def exact(problem: Problem, u: Array) -> tuple[list[Array], dict[str, float]]:
     """g and h of every experiment in closed form, and the parameters."""
-    p = dict(zip(problem.table.names, problem.table.natural(u), strict=True))
+    p = dict(zip(problem.table.names, problem.table.to_natural(u), strict=True))
     out = []
     for experiment, x0, dose in zip(problem.experiments, (p["x_0[A]"], p["x_0[B]"]), (1.0, 2.0), strict=True):
         s = experiment.times - experiment.start
@@ -89,7 +89,7 @@ def exact(problem: Problem, u: Array) -> tuple[list[Array], dict[str, float]]:
 @pytest.mark.parametrize("kind", NOISES)
 def test_the_value_is_the_sum_of_log_densities(kind: str, engine: str) -> None:
     problem = decay(NOISES[kind], engine, step=0.05)
-    u = problem.table.search(problem.table.values)
+    u = problem.table.to_search(problem.table.values)
     predictions, p = exact(problem, u)
     total = 0.0
     for experiment, predicted in zip(problem.experiments, predictions, strict=True):
@@ -124,7 +124,7 @@ def test_the_gradient_is_the_slope_of_the_value(kind: str, profiled: bool, engin
     problem = decay(NOISES[kind], engine)
     likelihood = Likelihood(problem)
     objective = ProfileLikelihood(likelihood) if profiled else likelihood
-    u = problem.table.search(problem.table.values)
+    u = problem.table.to_search(problem.table.values)
     if isinstance(objective, ProfileLikelihood):
         u = u[objective.free]
     evaluation = objective.evaluate(u)
@@ -137,7 +137,7 @@ def test_the_gradient_is_the_slope_of_the_value(kind: str, profiled: bool, engin
 def test_every_sensitivity_is_needed_in_the_gradient() -> None:
     # The rate stands for two symbols and the initial values for one experiment each: none may be lost.
     problem = decay(NOISES["fixed"])
-    u = problem.table.search(problem.table.values)
+    u = problem.table.to_search(problem.table.values)
     gradient = Likelihood(problem).evaluate(u).gradient
     assert (np.abs(gradient[:4]) > 1e-3).all()
     assert (gradient[4:] == 0).all()
@@ -151,7 +151,7 @@ def test_a_a_is_the_expected_information(kind: str) -> None:
     problem = decay(NOISES[kind])
     table = replace(problem.table, parameters=tuple(replace(q, prior=None) for q in problem.table))
     problem = replace(problem, table=table)
-    u = table.search(table.values)
+    u = table.to_search(table.values)
     likelihood = Likelihood(problem)
     moments = likelihood.moments(u, derivatives=True)
     assert moments is not None
@@ -203,7 +203,7 @@ def test_the_optimum_of_the_profile_is_that_of_the_likelihood(kind: str) -> None
     problem = replace(problem, table=replace(problem.table, parameters=used))
     likelihood = Likelihood(problem)
     profile = ProfileLikelihood(likelihood)
-    u = problem.table.search(problem.table.values)
+    u = problem.table.to_search(problem.table.values)
     assert len(profile.sigmas) == len(names)
     lifted = profile.lift(minimum(profile, u[profile.free]))
     full = minimum(likelihood, u)
@@ -221,10 +221,10 @@ def test_a_profiled_sigma_keeps_to_its_bounds_and_to_its_prior() -> None:
 
     bounded = changed("s", lower=0.9)
     profile = ProfileLikelihood(Likelihood(bounded))
-    u = bounded.table.search(bounded.table.with_values(np.array([0.8, 1.2, 1.1, 0.9, 1.0, 0.1, 0.05])).values)
-    lifted = bounded.table.natural(profile.lift(u[profile.free]))
+    u = bounded.table.to_search(bounded.table.with_values(np.array([0.8, 1.2, 1.1, 0.9, 1.0, 0.1, 0.05])).values)
+    lifted = bounded.table.to_natural(profile.lift(u[profile.free]))
     assert lifted[4] == pytest.approx(0.9)
-    free = bounded.table.with_values(lifted).search(lifted)
+    free = bounded.table.with_values(lifted).to_search(lifted)
     np.testing.assert_allclose(Likelihood(bounded).evaluate(free).gradient[5], 0.0, atol=1e-9)
     slope = central_differences(profile.value, u[profile.free], 1e-3)
     np.testing.assert_allclose(profile.evaluate(u[profile.free]).gradient, slope, rtol=1e-6, atol=1e-6)
@@ -270,7 +270,7 @@ def test_only_noise_and_observables_may_be_estimated(noise_only: bool, engine: s
     )
     assert problem.engine.sensitive == ()
     likelihood = Likelihood(problem)
-    u = problem.table.search(problem.table.values)
+    u = problem.table.to_search(problem.table.values)
     slope = central_differences(likelihood.value, u, 1e-3)
     np.testing.assert_allclose(likelihood.evaluate(u).gradient, slope, rtol=1e-6)
 
@@ -314,7 +314,7 @@ def test_a_formula_may_be_singular_where_nothing_is_measured() -> None:
     table = [Parameter("k", 0.5, **LOG), Parameter("s", 0.2, **LOG)]
     # x is measured where its noise level is 0: that must fail; without that measurement all is well.
     problem = make_problem(system, data, table, noise)
-    u = problem.table.search(problem.table.values)
+    u = problem.table.to_search(problem.table.values)
     assert Likelihood(problem).evaluate(u).value == math.inf
     data[0].values[0, 1] = NAN
     problem = make_problem(system, data, table, noise)
@@ -327,7 +327,7 @@ def test_a_formula_may_be_singular_where_nothing_is_measured() -> None:
 
 def test_the_residual_sum_is_on_the_scale_of_the_noise() -> None:
     problem = decay(NOISES["log-normal"], step=0.05)
-    u = problem.table.search(problem.table.values)
+    u = problem.table.to_search(problem.table.values)
     predictions, _ = exact(problem, u)
     logs = [np.log(g / e.values) for g, e in zip(predictions, problem.experiments, strict=True)]
     assert Likelihood(problem).residual_sum(u) == pytest.approx(sum(np.nansum(r**2) for r in logs), rel=1e-5)

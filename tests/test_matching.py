@@ -44,7 +44,7 @@ def linear(n: int, noise: float = 0.0, model: str = "gaussian", unit: float = 1.
 
 
 def base_of(assembled: Problem, networks: nn.ModuleDict | None = None) -> TrainingObjective:
-    u = torch.as_tensor(assembled.table.search(assembled.table.values))
+    u = torch.as_tensor(assembled.table.to_search(assembled.table.values))
     return TrainingObjective(assembled, networks or nn.ModuleDict(), "mse", u)  # type: ignore[arg-type]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from odefit.config.load import load_config
-from odefit.fitting.nonsmooth import Moving, moving_times
+from odefit.fitting.nonsmooth import NonsmoothParameters, moving_times
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.problem import Problem
 from odefit.problem.preparation import prepare
@@ -30,15 +30,15 @@ DOSE = ", doses: {{lag: tau, table: [{{time: 1, state: x, amount: 1{}}}]}}"
 @pytest.mark.parametrize(
     ("model", "parameters", "data", "expected"),
     [
-        (EVENT, "k: 0.5, tau: 1.5", "", Moving(("tau",), ())),
-        (EVENT, "k: 0.5, tau: {value: 1.5, estimate: false}", "", Moving((), ())),
-        (EVENT.replace("tau", "1.5"), "k: 0.5", "", Moving((), ())),
-        (SWITCH, "k: 0.5, tau: 1.5", "", Moving((), ("tau",))),
-        ("equations: {x: -k*x}", "k: 0.5, tau: 0.5", DOSE.format(""), Moving(("tau",), ())),
-        ("equations: {x: -k*x}", "k: 0.5, tau: 0.5", DOSE.format(", duration: 1"), Moving((), ("tau",))),
+        (EVENT, "k: 0.5, tau: 1.5", "", NonsmoothParameters(("tau",), ())),
+        (EVENT, "k: 0.5, tau: {value: 1.5, estimate: false}", "", NonsmoothParameters((), ())),
+        (EVENT.replace("tau", "1.5"), "k: 0.5", "", NonsmoothParameters((), ())),
+        (SWITCH, "k: 0.5, tau: 1.5", "", NonsmoothParameters((), ("tau",))),
+        ("equations: {x: -k*x}", "k: 0.5, tau: 0.5", DOSE.format(""), NonsmoothParameters(("tau",), ())),
+        ("equations: {x: -k*x}", "k: 0.5, tau: 0.5", DOSE.format(", duration: 1"), NonsmoothParameters((), ("tau",))),
     ],
 )
-def test_who_moves_what(model: str, parameters: str, data: str, expected: Moving, tmp_path: Path) -> None:
+def test_who_moves_what(model: str, parameters: str, data: str, expected: NonsmoothParameters, tmp_path: Path) -> None:
     problem = problem_of(tmp_path, model, parameters, data)
     found = moving_times(problem)
     assert found == expected
@@ -46,7 +46,7 @@ def test_who_moves_what(model: str, parameters: str, data: str, expected: Moving
         return
     # The likelihood on both sides of the measurement at t = 2, far and near.
     likelihood, position = Likelihood(problem), problem.table.estimated_names.index("tau")
-    u = problem.table.search(problem.table.values)
+    u = problem.table.to_search(problem.table.values)
     at = 1.0 if data else 2.0
 
     def step(width: float) -> float:
@@ -58,9 +58,9 @@ def test_who_moves_what(model: str, parameters: str, data: str, expected: Moving
 
 
 def test_what_is_said_of_them() -> None:
-    assert Moving((), ()).sentence is None
-    assert Moving(("tau", "lag"), ("s",)).sentence == (
+    assert NonsmoothParameters((), ()).sentence is None
+    assert NonsmoothParameters(("tau", "lag"), ("s",)).sentence == (
         "The likelihood jumps where tau or lag passes the time of a measurement, and a search may end there: "
         "try more starts (fit.starts), or bounds of tau or lag between two measurements."
     )
-    assert "has a kink where s passes" in str(Moving((), ("s",)).sentence)
+    assert "has a kink where s passes" in str(NonsmoothParameters((), ("s",)).sentence)

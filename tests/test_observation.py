@@ -54,7 +54,7 @@ def problem_of(case: str, engine: str = "torch") -> Problem:
 def test_derivatives_of_moments_are_those_of_the_whole_pipeline(case: str, engine: str) -> None:
     problem = problem_of(case, engine)
     likelihood = Likelihood(problem)
-    u = problem.table.search(problem.table.values)
+    u = problem.table.to_search(problem.table.values)
     found = likelihood.moments(u, derivatives=True)
     assert found is not None
 

@@ -24,9 +24,9 @@ TABLE = ParameterTable(
 
 def test_a_table_knows_its_two_spaces() -> None:
     assert TABLE.estimated_names == ("k", "x_0[A]", "x_0[B]")
-    u = TABLE.search(TABLE.values)
+    u = TABLE.to_search(TABLE.values)
     np.testing.assert_allclose(u, [math.log(0.5), 1.0, 2.0])
-    np.testing.assert_allclose(TABLE.natural(u + np.array([1.0, 0.5, 0.0])), [0.5 * math.e, 7.0, 1.5, 2.0])
+    np.testing.assert_allclose(TABLE.to_natural(u + np.array([1.0, 0.5, 0.0])), [0.5 * math.e, 7.0, 1.5, 2.0])
     assert TABLE["x_0[B]"].value == 2.0
     assert TABLE.with_values(np.array([1.0, 2.0, 3.0, 4.0])).values.tolist() == [1, 2, 3, 4]
     low, high = TABLE.search_bounds()

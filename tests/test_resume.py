@@ -25,7 +25,7 @@ from odefit.errors import RunError
 from odefit.model.system import System, symbol
 from odefit.objective.likelihood import ProfileLikelihood
 from odefit.runs import checkpoint
-from odefit.runs.acquire import claim
+from odefit.runs.acquire import acquire_run_folder
 from odefit.runs.checkpoint import Checkpoint
 from odefit.runs.progress import Silent
 
@@ -308,7 +308,7 @@ def test_checkpoints_cost_less_than_a_hundredth(tmp_path: Path, monkeypatch: pyt
 def test_temporary_files_of_a_killed_process_are_removed(folder: Path) -> None:
     (folder / "r").mkdir()
     (folder / "r" / ".0123456789abcdef.tmp").write_text("half of a")
-    with claim(Path("r"), "r"):
+    with acquire_run_folder(Path("r"), "r"):
         assert [p.name for p in (folder / "r").iterdir()] == ["lock"]
 
 

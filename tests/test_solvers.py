@@ -85,7 +85,7 @@ def predators(tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, Referenc
 
 def by_scipy(model: Model, u: Array) -> Array:
     """States at search vector u = (log alpha, log delta, y_0) in the table's order."""
-    theta = dict(zip(model.problem.table.names, model.problem.table.natural(u), strict=True))
+    theta = dict(zip(model.problem.table.names, model.problem.table.to_natural(u), strict=True))
 
     def f(_t: float, z: Array) -> list[float]:
         x, y = z

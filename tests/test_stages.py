@@ -14,7 +14,7 @@ from odefit.config.load import load_config
 from odefit.data.experiments import Experiment
 from odefit.errors import SolveError
 from odefit.fitting.network_training import Plan, train
-from odefit.fitting.outcome import Found
+from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.training_stages import (
     HorizonOptions,
     Optimizer,
@@ -59,7 +59,7 @@ def assembled(folder: Path, *overrides: str, text: str = CONFIG) -> Assembly:
     return prepare(load_config(folder / "c.yaml", overrides))[0]
 
 
-def error(assembly: Assembly, found: Found) -> float:
+def error(assembly: Assembly, found: FitOutcome) -> float:
     """Mean squared error against the truth, in units of the noise."""
     loaded = load_config(assembly.loaded.path, ["data.simulate.noise=0"])
     exact, _ = prepare(loaded)
@@ -131,7 +131,7 @@ def test_float32_and_mini_batches(tmp_path: Path) -> None:
 
 def test_continuity_grows_in_rounds(tmp_path: Path) -> None:
     assembly = assembled(tmp_path)
-    u = torch.as_tensor(assembly.problem.table.search(assembly.problem.table.values))
+    u = torch.as_tensor(assembly.problem.table.to_search(assembly.problem.table.values))
     module = TrainingObjective(assembly.problem, assembly.networks, "mse", u)  # type: ignore[arg-type]
     state = State(module, torch.Generator(), None, "lbfgs")
     stage = Shooting(6, 10, WindowOptions((6,), continuity=5.0))
@@ -194,7 +194,7 @@ def test_a_training_that_cannot_begin_says_why(tmp_path: Path, monkeypatch: pyte
 
 def test_a_growing_horizon_takes_the_beginning_of_each_series(tmp_path: Path) -> None:
     assembly = assembled(tmp_path)
-    u = torch.as_tensor(assembly.problem.table.search(assembly.problem.table.values))
+    u = torch.as_tensor(assembly.problem.table.to_search(assembly.problem.table.values))
     module = TrainingObjective(assembly.problem, assembly.networks, "mse", u)  # type: ignore[arg-type]
     for optimizer in ("adam", "lbfgs", "least_squares"):
         state = State(module, torch.Generator(), None, optimizer)

@@ -65,7 +65,7 @@ def problem(kind: str, engine: str = "torch", method: str = "rk4", dtype: str = 
 
 
 def module_of(problem: Problem, loss: str) -> TrainingObjective:
-    u = torch.as_tensor(problem.table.search(problem.table.values))
+    u = torch.as_tensor(problem.table.to_search(problem.table.values))
     return TrainingObjective(problem, nn.ModuleDict(), loss, u)
 
 
@@ -141,7 +141,7 @@ def test_an_observable_that_is_never_measured_is_no_matter() -> None:
 
 def test_single_precision_gives_the_same_to_single_precision() -> None:
     exact = problem("estimated")
-    u = exact.table.search(exact.table.values)
+    u = exact.table.to_search(exact.table.values)
     assembled = problem("estimated", dtype="float32")
     module = TrainingObjective(assembled, nn.ModuleDict(), "nll", torch.as_tensor(u, dtype=torch.float32))
     loss = module(collate(list(enumerate(assembled.experiments)), torch.float32))
@@ -164,7 +164,7 @@ def test_projection_ends_within_the_bounds(dtype: torch.dtype) -> None:
             module.u[:3] = value
             module.u[3] = 0.25
         module.project()
-        theta = assembled.table.natural(module.u.detach().double().numpy())
+        theta = assembled.table.to_natural(module.u.detach().double().numpy())
         if not math.isnan(value):
             assert all(low <= x <= high for x, (low, high) in zip(theta, bounds, strict=False))
         # A scale without bounds has none: nothing is moved, and nothing becomes NaN.
@@ -175,9 +175,9 @@ def test_projection_ends_within_the_bounds(dtype: torch.dtype) -> None:
 def test_a_start_on_its_bound_is_within_it() -> None:
     rows = (Parameter("a", 0.1, 0.1, 10.0, "log"),)
     assembled = replace(problem("fixed"), table=ParameterTable(rows))
-    u = torch.as_tensor(assembled.table.search(assembled.table.values), dtype=torch.float32)
+    u = torch.as_tensor(assembled.table.to_search(assembled.table.values), dtype=torch.float32)
     module = TrainingObjective(assembled, nn.ModuleDict(), "mse", u)
-    assert 0.1 <= assembled.table.natural(module.u.detach().double().numpy())[0] < 0.1001
+    assert 0.1 <= assembled.table.to_natural(module.u.detach().double().numpy())[0] < 0.1001
 
 
 def test_failures_are_solve_errors() -> None:

@@ -37,8 +37,8 @@ def test_a_scale_is_a_smooth_rising_invertible_map(case: tuple[str, float, float
     transforms = one(case)
     low, high = (float(end[0]) for end in transforms.search_bounds())
     us = np.linspace(max(low, -8.0), min(high, 8.0), 33)[1:-1]
-    thetas = np.array([transforms.natural(np.array([u]))[0] for u in us])
-    back = np.array([transforms.search(np.array([theta]))[0] for theta in thetas])
+    thetas = np.array([transforms.to_natural(np.array([u]))[0] for u in us])
+    back = np.array([transforms.to_search(np.array([theta]))[0] for theta in thetas])
     np.testing.assert_allclose(back, us, rtol=1e-7, atol=1e-9)
     assert (np.diff(thetas) > 0).all()
     assert ((thetas >= case[1]) & (thetas <= case[2])).all()
@@ -52,17 +52,17 @@ def test_the_bounds_are_the_ends(case: tuple[str, float, float]) -> None:
     transforms = one(case)
     low, high = transforms.search_bounds()
     assert low[0] < high[0]
-    np.testing.assert_array_equal(transforms.natural(low), [case[1]])
-    np.testing.assert_array_equal(transforms.natural(high), [case[2]])
+    np.testing.assert_array_equal(transforms.to_natural(low), [case[1]])
+    np.testing.assert_array_equal(transforms.to_natural(high), [case[2]])
 
 
 def test_a_bound_comes_back_exactly_although_exp_of_its_logarithm_does_not() -> None:
     # A prior on [1, 10] is infinite at exp(ln 10) = 10.000000000000002.
     assert np.exp(np.log(10.0)) > 10.0
     transforms = Transforms(("log",), np.array([1.0]), np.array([10.0]))
-    assert transforms.natural(np.log(np.array([10.0])))[0] == 10.0
+    assert transforms.to_natural(np.log(np.array([10.0])))[0] == 10.0
     # The end of an interval may lie beyond.
-    assert transforms.natural(np.log(np.array([11.0])))[0] == pytest.approx(11.0)
+    assert transforms.to_natural(np.log(np.array([11.0])))[0] == pytest.approx(11.0)
 
 
 def test_a_log_scale_without_bounds_ends_at_zero() -> None:
@@ -76,7 +76,7 @@ def test_a_log_scale_without_bounds_ends_at_zero() -> None:
 def test_no_search_value_overflows_or_warns(scale: str, values: list[float]) -> None:
     n = len(values)
     transforms = Transforms((scale,) * n, np.zeros(n), np.ones(n) * 2)
-    theta, slope = transforms.natural(np.array(values)), transforms.derivative(np.array(values))
+    theta, slope = transforms.to_natural(np.array(values)), transforms.derivative(np.array(values))
     assert not np.isnan(theta).any()
     assert not np.isnan(slope).any()
     if scale == "logit":
@@ -107,7 +107,7 @@ def test_the_torch_twin_has_the_same_values_and_slopes() -> None:
     u = np.array([-1.2, 0.7, 2.5, 3.0])
     tensor = torch.tensor(u, requires_grad=True)
     theta = table.natural_tensor(tensor)
-    np.testing.assert_allclose(theta.detach().numpy(), table.natural(u), rtol=1e-15)
+    np.testing.assert_allclose(theta.detach().numpy(), table.to_natural(u), rtol=1e-15)
     slopes = torch.stack([torch.autograd.grad(value, tensor, retain_graph=True)[0] for value in theta if value != 7.0])
     np.testing.assert_allclose(slopes.numpy(), np.diag(table.transforms.derivative(u)), rtol=1e-14)
 
@@ -124,5 +124,5 @@ def test_a_table_of_one_scale_or_none_has_a_torch_twin() -> None:
     torch = pytest.importorskip("torch")
     for parameters in ((), (Parameter("a", 2.0, estimate=False),), (Parameter("b", 3.0),)):
         table = ParameterTable(parameters)
-        u = torch.as_tensor(table.search(table.values))
+        u = torch.as_tensor(table.to_search(table.values))
         np.testing.assert_array_equal(table.natural_tensor(u).numpy(), table.values)

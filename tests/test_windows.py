@@ -238,7 +238,7 @@ def test_a_short_training_learns_the_field() -> None:
     exact = neural(0.0, (8,), n=8)[0].experiments
     errors = [float(np.square(y - e.values).mean()) for y, e in zip(joined, exact, strict=True)]
     assert np.mean(errors) < 0.05**2 / 2
-    assert assembled.table.natural(base.u.detach().numpy())[0] >= 0.05
+    assert assembled.table.to_natural(base.u.detach().numpy())[0] >= 0.05
 
 
 def test_continuity_closes_the_gaps() -> None:

@@ -168,7 +168,7 @@ def _start(assembly: Assembly) -> list[str]:
     """Whether the model can be solved at the start of the search, and which parameters change nothing there."""
     likelihood = Likelihood(assembly.problem)
     table = assembly.problem.table
-    u = table.search(table.values)
+    u = table.to_search(table.values)
     value = likelihood.value(u)
     if not np.isfinite(value):
         return [f"warning: the model fails at its starting values: {likelihood.failure}"]

@@ -143,7 +143,7 @@ def check_gradients(assembly: Assembly, points: int = 3, seed: int = 0) -> Gradi
 def _candidates(problem: Problem, points: int, seed: int) -> FloatArray:
     """The start of the search, and random points within the bounds, nearer to the start than a search would begin."""
     table = problem.table
-    first = table.search(table.values)
+    first = table.to_search(table.values)
     lower, upper = table.search_bounds()
     if not len(first):
         return first[None, :]

@@ -25,7 +25,7 @@ from odefit.diagnostics.solver_trials import (
     Trial,
     climb,
 )
-from odefit.diagnostics.worker import Bench, Stopped
+from odefit.diagnostics.worker import Stopped, Worker
 from odefit.engines.base import SolverOptions
 from odefit.engines.choice import COMPILED
 from odefit.errors import ConfigError, OdefitError, SolveError
@@ -135,7 +135,7 @@ def compare_solvers(assembly: Assembly, budget: float = BUDGET) -> Comparison:
         raise ConfigError(assembly.loaded.where("data"), "all measurements are at the start: there is nothing to solve")
     build: Callable[[], Model] = partial(rebuilt, assembly.loaded, assembly.measured, assembly.described.constants)
     rows: list[SolverRow] = []
-    with Bench(build) as bench:
+    with Worker(build) as bench:
         try:
             bench.start()
         except Stopped as error:
@@ -158,7 +158,7 @@ def rebuilt(loaded: LoadedConfig, measured: Sequence[Experiment], constants: Seq
     return Model(assemble(loaded, describe_system(loaded, constants), measured))
 
 
-def _reference(bench: Bench, is_mechanistic: bool, seconds: float) -> Reference:
+def _reference(bench: Worker, is_mechanistic: bool, seconds: float) -> Reference:
     """The most exact of the methods that may serve; the later ones only where the first are not good enough."""
     best: Reference | None = None
     why = ""
@@ -176,7 +176,7 @@ def _reference(bench: Bench, is_mechanistic: bool, seconds: float) -> Reference:
     return best
 
 
-def _watched(bench: Bench, reference: Reference, method: str, family: str, seconds: float) -> list[SolverRow]:
+def _watched(bench: Worker, reference: Reference, method: str, family: str, seconds: float) -> list[SolverRow]:
     """The rows of one method, which is stopped where it does not stop by itself."""
     rows: list[SolverRow] = []
     pending = SolverRow(method, family)

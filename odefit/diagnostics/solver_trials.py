@@ -44,7 +44,7 @@ class Model:
         self.is_mechanistic = self.problem.engine.system.is_mechanistic
         values = self.problem.table.values
         self.p = self.problem.binding.local(values)[:, : self.problem.n_system]
-        self.u = self.problem.table.search(values)
+        self.u = self.problem.table.to_search(values)
         self.grid: FloatArray = collate(list(enumerate(self.problem.experiments))).grid.numpy()
         self.has_gradient = bool(self.problem.engine.sensitive) or assembly.networks is not None
 

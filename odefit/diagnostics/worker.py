@@ -25,10 +25,10 @@ class Stopped(Exception):
     """The process was stopped, or died; the next task gets a new one."""
 
 
-class Bench:
+class Worker:
     """Runs tasks, one after the other, on what `build` makes in the process; both must be importable there.
 
-    >>> with Bench(build) as bench:                   # doctest: +SKIP
+    >>> with Worker(build) as bench:                   # doctest: +SKIP
     ...     for item in bench.stream(task, seconds=3.0):
     ...         print(item)
     """
@@ -38,7 +38,7 @@ class Bench:
         self._process: Any = None
         self._connection: Connection | None = None
 
-    def __enter__(self) -> Bench:
+    def __enter__(self) -> Worker:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.data.layouts import replicate_of
 from odefit.errors import ConfigError
-from odefit.fitting.outcome import Found, Table
+from odefit.fitting.outcome import FitOutcome, Table
 from odefit.problem.assembly import Assembly, assemble
 from odefit.problem.hold_out import Errors, errors
 from odefit.runs.checkpoint import Forgetful, Memory
@@ -55,7 +55,7 @@ def make_folds(assembly: Assembly) -> tuple[Fold, ...]:
 def cross_validate(
     folds: tuple[Fold, ...],
     theta: FloatArray,
-    search: Callable[[Assembly, Memory], Found],
+    search: Callable[[Assembly, Memory], FitOutcome],
     memory: Memory | None = None,
 ) -> tuple[Score, Table]:
     """Fit without each fold, from theta [N] on, and score it; the sum of all, and a table of the folds.

@@ -19,7 +19,7 @@ from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.errors import ConfigError
 from odefit.fitting.nonsmooth import moving_times
-from odefit.fitting.outcome import Found, Table
+from odefit.fitting.outcome import FitOutcome, Table
 from odefit.objective.likelihood import Likelihood, ProfileLikelihood
 from odefit.optimizers.base import DISAGREE, INTERRUPTED, Callback, Outcome
 from odefit.optimizers.lbfgs import minimize_lbfgs
@@ -109,7 +109,7 @@ def _objective(assembly: Assembly) -> ProfileLikelihood:
     return ProfileLikelihood(Likelihood(assembly.problem))
 
 
-def search_starts(assembly: Assembly, method: str, progress: Progress, memory: Memory | None = None) -> Found:
+def search_starts(assembly: Assembly, method: str, progress: Progress, memory: Memory | None = None) -> FitOutcome:
     """The best of `fit.starts` local searches.
 
     memory: keeps each finished start. One that was not finished begins again where it began, which takes no longer
@@ -270,7 +270,7 @@ def starting_points(objective: ProfileLikelihood, n: int, seed: int) -> FloatArr
     spoil the start, and each follows from the shared ones.
     """
     table, free = objective.full.problem.table, objective.free
-    first = table.search(table.values)[free]
+    first = table.to_search(table.values)[free]
     if n == 1 or not len(free):
         return first[None, :]
     lower, upper = table.search_bounds()
@@ -302,7 +302,7 @@ def _found(
     requested: int,
     method: str,
     interrupted: bool,
-) -> Found:
+) -> FitOutcome:
     table = objective.full.problem.table
     best = best_of(results, TIE)
     failed = [r for r in results if r.failure is not None]
@@ -312,7 +312,7 @@ def _found(
         why = _reasons(failed) or "no start was finished"
         status: Status = "interrupted" if interrupted else "failed"
         message = f"no start could be fitted: {why}" if failed else "interrupted before the first start was finished"
-        return Found(table.values, status, message, method, _history(None), starts, _table(objective, results))
+        return FitOutcome(table.values, status, message, method, _history(None), starts, _table(objective, results))
     u = objective.lift(best.outcome.u)
     message = best.outcome.message
     if message.startswith(DISAGREE):
@@ -324,8 +324,8 @@ def _found(
     if requested > 2 and at_best == 1 and len(results) > 2:
         warnings = ("only one start found this optimum: a better one may exist; try more fit.starts",)
     status = "interrupted" if interrupted else best.outcome.status
-    return Found(
-        table.natural(u),
+    return FitOutcome(
+        table.to_natural(u),
         status,
         message,
         method,
@@ -348,7 +348,7 @@ def _alternatives(
     assert best.outcome is not None
     there = best.outcome.u
     alike.sort(key=lambda u: -float(np.abs(u - there).max(initial=0.0)))
-    return tuple(objective.full.problem.table.natural(objective.lift(u)) for u in alike[:MOST_ALTERNATIVES])
+    return tuple(objective.full.problem.table.to_natural(objective.lift(u)) for u in alike[:MOST_ALTERNATIVES])
 
 
 def summary(starts: Starts, reasons: str) -> str:
@@ -382,9 +382,9 @@ def _table(objective: ProfileLikelihood, results: Sequence[StartResult]) -> Tabl
     header = ("start", "status", "objective", "message", "seconds", "evaluations", "gradients", *names)
     rows = []
     for r in results:
-        complete = table.search(table.values)
+        complete = table.to_search(table.values)
         complete[objective.free] = r.start if r.outcome is None else r.outcome.u
-        natural = table.natural(complete)[table.estimated[free]]
+        natural = table.to_natural(complete)[table.estimated[free]]
         counts = (None, None) if r.outcome is None else (r.outcome.n_evaluations, r.outcome.n_gradients)
         status = "failed" if r.outcome is None or r.failure else r.outcome.status
         message = r.failure or (r.outcome.message if r.outcome else "")

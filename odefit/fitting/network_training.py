@@ -14,7 +14,7 @@ from torch import nn
 from odefit.arrays import FloatArray
 from odefit.config.schema import FitSection, WindowsSection
 from odefit.errors import ConfigError, SolveError
-from odefit.fitting.outcome import Found, Table
+from odefit.fitting.outcome import FitOutcome, Table
 from odefit.fitting.training_stages import (
     HorizonOptions,
     Optimizer,
@@ -25,7 +25,7 @@ from odefit.fitting.training_stages import (
     stages_of,
     whole_batch,
 )
-from odefit.fitting.training_state import Place
+from odefit.fitting.training_state import TrainingCheckpoint
 from odefit.linalg.arrow_matrix import adjoint, only_columns
 from odefit.objective.kind import is_least_squares
 from odefit.objective.likelihood import Likelihood, ProfileLikelihood
@@ -121,7 +121,7 @@ def _window_options(windows: WindowsSection) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
 
 
-def train(assembly: Assembly, progress: Progress, plan: Plan | None = None, memory: Memory | None = None) -> Found:
+def train(assembly: Assembly, progress: Progress, plan: Plan | None = None, memory: Memory | None = None) -> FitOutcome:
     """Run the training that the config asks for. plan: default `plan_of` the config. memory: keeps how far it is."""
     problem, section = assembly.problem, assembly.loaded.config.fit
     plan = plan or plan_of(assembly)
@@ -131,7 +131,7 @@ def train(assembly: Assembly, progress: Progress, plan: Plan | None = None, memo
     solver = assembly.loaded.config.solver
     dtype = torch.float64 if solver.dtype == "float64" else torch.float32
     networks = assembly.networks if assembly.networks is not None else nn.ModuleDict()
-    u = torch.as_tensor(problem.table.search(problem.table.values), dtype=dtype, device=solver.device)
+    u = torch.as_tensor(problem.table.to_search(problem.table.values), dtype=dtype, device=solver.device)
     module = TrainingObjective(problem, networks, loss, u)
     generator = torch.Generator().manual_seed(section.seed)
     state = State(module, generator, section.batch_size, plan.optimizer)
@@ -139,7 +139,7 @@ def train(assembly: Assembly, progress: Progress, plan: Plan | None = None, memo
         set_network_units(problem, networks, state.smoothed)
     stages = stages_of(plan.optimizer, plan.whole, plan.match, plan.windows, plan.horizon)
     recorder = _Recorder(assembly, module, section.plot_every, progress, len(stages) > 1)
-    place = Place(memory or Forgetful(), state, recorder)
+    place = TrainingCheckpoint(memory or Forgetful(), state, recorder)
     options = replace(adam_options(section), warm_up=WARM_UP if len(stages) > 1 else 0.0)
     training = run_stages(stages, state, plan, options, recorder, place)
     for note in problem.engine.notes:
@@ -150,7 +150,7 @@ def train(assembly: Assembly, progress: Progress, plan: Plan | None = None, memo
     status, message = training.status, training.message
     if assembly.networks is None and status in ("converged", "stopped"):
         status, message = verdict(status, message, distance_from_optimum(Likelihood(problem), theta, loss))
-    return Found(
+    return FitOutcome(
         theta,
         status,
         message,
@@ -163,7 +163,12 @@ def train(assembly: Assembly, progress: Progress, plan: Plan | None = None, memo
 
 
 def run_stages(
-    stages: Sequence[Stage], state: State, plan: Plan, options: AdamOptions, recorder: _Recorder, place: Place
+    stages: Sequence[Stage],
+    state: State,
+    plan: Plan,
+    options: AdamOptions,
+    recorder: _Recorder,
+    place: TrainingCheckpoint,
 ) -> Training:
     """One stage after the other; how the last one ended. A stage that is not possible is left out, and said."""
     training = Training("failed", "no stage could be run", {}, math.inf, 0, ())
@@ -193,7 +198,7 @@ def run_stages(
 
 
 def minimise(
-    part: Round, state: State, plan: Plan, options: AdamOptions, recorder: _Recorder, place: Place
+    part: Round, state: State, plan: Plan, options: AdamOptions, recorder: _Recorder, place: TrainingCheckpoint
 ) -> Training:
     """One round with the plan's optimizer. Gradient matching has one batch and no solver: L-BFGS in any case."""
     module = part.module
@@ -242,7 +247,7 @@ def distance_from_optimum(likelihood: Likelihood, theta: FloatArray, loss: Loss)
     None where it cannot be told. For a squared-error loss, all noise levels are taken for equal.
     """
     table = likelihood.problem.table
-    u = table.search(theta)
+    u = table.to_search(theta)
     moments = likelihood.moments(u, derivatives=True)
     if moments is None:
         return None
@@ -266,7 +271,7 @@ def with_best_sigmas(assembly: Assembly, theta: FloatArray) -> FloatArray:
     """A squared-error loss leaves the noise levels where they were: put them at their best."""
     table = assembly.problem.table
     profile = ProfileLikelihood(Likelihood(assembly.problem))
-    return table.natural(profile.lift(table.search(theta)[profile.free]))
+    return table.to_natural(profile.lift(table.to_search(theta)[profile.free]))
 
 
 class _Recorder:
@@ -302,7 +307,7 @@ class _Recorder:
 
     def __call__(self, epoch: Epoch, _module: nn.Module) -> None:
         table = self.assembly.problem.table
-        theta = table.natural(self.module.u.detach().to(torch.float64).cpu().numpy())
+        theta = table.to_natural(self.module.u.detach().to(torch.float64).cpu().numpy())
         estimates = {name: float(theta[table.index[name]]) for name in self.names}
         number = self._rows.seen + 1
         stage = [self._stage] if self.several else []

@@ -20,7 +20,7 @@ from odefit.objective.problem import Problem
 
 
 @dataclass(frozen=True)
-class Moving:
+class NonsmoothParameters:
     """The estimated parameters that move a jump of the solution, and those that move a kink of it alone."""
 
     jumps: tuple[str, ...]
@@ -39,7 +39,7 @@ class Moving:
         )
 
 
-def moving_times(problem: Problem) -> Moving:
+def moving_times(problem: Problem) -> NonsmoothParameters:
     """Which estimated parameters of a problem move a time at which something happens in an experiment with data."""
     system = problem.engine.system
     events = _names(event.time for event in system.events)
@@ -49,7 +49,7 @@ def moving_times(problem: Problem) -> Moving:
     at_once = any(dose.duration == 0 for dose in doses)
     jumps = _estimated(problem, system, events | (lag if at_once else set()))
     kinks = _estimated(problem, system, switches | lag)
-    return Moving(jumps, tuple(name for name in kinks if name not in jumps))
+    return NonsmoothParameters(jumps, tuple(name for name in kinks if name not in jumps))
 
 
 def _names(formulas: Iterable[sp.Expr]) -> set[str]:

@@ -19,7 +19,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Found:
+class FitOutcome:
     """theta: [N] natural values. weights: the networks' tensors by name, or None.
 
     alternatives: where other starts reached the same objective, [N] each.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from odefit.arrays import FloatArray
 from odefit.fitting.nonsmooth import moving_times
-from odefit.fitting.outcome import Found
+from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.solver_accuracy import tolerance_limits_optimum
 from odefit.objective.likelihood import Likelihood, ProfileLikelihood
 from odefit.objective.parameters import Parameter
@@ -54,13 +54,13 @@ class Uncertainty:
 
 
 def summarise(
-    assembly: Assembly, found: Found, seconds: float, truth: dict[str, float] | None
+    assembly: Assembly, found: FitOutcome, seconds: float, truth: dict[str, float] | None
 ) -> tuple[Result, Uncertainty | None]:
     """The result, and the covariance behind its errors where there is one."""
     problem = assembly.problem
     table = problem.table
     likelihood = Likelihood(problem)
-    u = table.search(found.theta)
+    u = table.to_search(found.theta)
     bound = bounds_met(problem, found.theta)
     warnings = list(found.warnings)
     uncertainty = None
@@ -115,7 +115,7 @@ def summarise(
 def bounds_met(problem: Problem, theta: FloatArray) -> NDArray[np.int8]:
     """[P], -1 where an estimate lies on its lower bound, 1 on its upper bound, else 0."""
     table = problem.table
-    u = table.search(theta)
+    u = table.to_search(theta)
     low, high = table.search_bounds()
     # In search space, where the optimizer moves: a wide bound on a log scale is not near because it is wide.
     close = AT_BOUND * np.maximum(1.0, np.abs(u))
@@ -210,13 +210,13 @@ def _is_meaningless(parameter: Parameter, value: float, error: float) -> bool:
 
 
 def _other_optima(
-    problem: Problem, found: Found, u: FloatArray, uncertainty: Uncertainty, estimates: dict[str, Estimate]
+    problem: Problem, found: FitOutcome, u: FloatArray, uncertainty: Uncertainty, estimates: dict[str, Estimate]
 ) -> list[str]:
     """A sentence where starts reached the same objective at another place."""
     errors = uncertainty.full.standard_errors
     names = problem.table.estimated_names
     for theta in found.alternatives:
-        other = problem.table.search(theta)
+        other = problem.table.to_search(theta)
         with np.errstate(invalid="ignore", divide="ignore"):
             far = np.flatnonzero(np.abs(other - u) > APART * errors)
         if not len(far):
@@ -246,7 +246,7 @@ def _has_size(p: Parameter) -> bool:
     return p.role == "model" and (p.scale != "linear" or p.lower >= 0)
 
 
-def _warnings(problem: Problem, estimates: dict[str, Estimate], found: Found) -> list[str]:
+def _warnings(problem: Problem, estimates: dict[str, Estimate], found: FitOutcome) -> list[str]:
     """One sentence for each parameter; where many would say the same, one for all of them."""
     said: dict[str, list[str]] = {}
     for name, e in estimates.items():

@@ -89,7 +89,7 @@ def tolerance_limits_optimum(assembly: Assembly, theta: FloatArray) -> str | Non
     standard errors, which is the length of S^-1 V' (g - g') with the information A'A = V S² V' (covariance.py).
     """
     problem = assembly.problem
-    u = problem.table.search(theta)
+    u = problem.table.to_search(theta)
     options = problem.engine.options
     finer = divided(options, 10)
     try:

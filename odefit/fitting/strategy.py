@@ -16,7 +16,7 @@ from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.errors import FitError, SolveError
 from odefit.fitting.cross_validation import Fold, cross_validate, make_folds
-from odefit.fitting.outcome import Found
+from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.report import Uncertainty, summarise
 from odefit.fitting.run import Run
 from odefit.objective.kind import is_least_squares
@@ -72,7 +72,7 @@ def _fit(
     return run
 
 
-def search(assembly: Assembly, progress: Progress, memory: Memory | None = None) -> Found:
+def search(assembly: Assembly, progress: Progress, memory: Memory | None = None) -> FitOutcome:
     """The parameters, by the method that the config names or that suits the model.
 
     memory: keeps what is reached on the way; default nothing.
@@ -95,7 +95,7 @@ def suitable(assembly: Assembly, progress: Progress) -> str:
     return "least_squares"
 
 
-def write(run: Run, found: Found, uncertainty: Uncertainty | None) -> None:
+def write(run: Run, found: FitOutcome, uncertainty: Uncertainty | None) -> None:
     """Every file of the run folder; result.json last, since it says that the run is complete."""
     path, result = run.path, run.result
     write_data(path, run.loaded, run.measured, run.observables)

@@ -78,7 +78,7 @@ class State:
 
     @property
     def theta(self) -> FloatArray:
-        return self.problem.table.natural(self.module.u.detach().to(torch.float64).cpu().numpy())
+        return self.problem.table.to_natural(self.module.u.detach().to(torch.float64).cpu().numpy())
 
     @property
     def states(self) -> list[FloatArray]:
@@ -246,7 +246,7 @@ def set_initial_values(state: State) -> None:
             theta[row[target]] = y[0, k]
     p = table.parameters
     inside = np.array([min(max(v, q.lower), q.upper) for v, q in zip(theta, p, strict=True)])
-    u = table.search(inside)
+    u = table.to_search(inside)
     kept = module.u.detach().to(torch.float64).cpu().numpy()
     module.u.copy_(torch.as_tensor(np.where(np.isfinite(u), u, kept)))
     module.project()

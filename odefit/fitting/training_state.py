@@ -27,7 +27,7 @@ class Recorded(Protocol):
     def restore(self, recorded: Mapping[str, Any]) -> None: ...
 
 
-class Place:
+class TrainingCheckpoint:
     """The place of one training. Told of each stage and round before it begins; the Memory of its optimizers."""
 
     def __init__(self, memory: Memory, state: State, recorder: Recorded) -> None:

@@ -32,7 +32,7 @@ class LocalRows:
     experiment: IntArray
 
 
-class Columns:
+class LocalColumns:
     """Where in u [P] the sensitive symbols of each experiment stand, and which form A has.
 
     where: [E, K], P (one past the end) where a symbol is a constant.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from odefit.model.formulas import free_names
-from odefit.objective.measurements import cells_of, simple_second
+from odefit.objective.measurements import observable_data, simple_second
 from odefit.objective.noise.families import family_of
 from odefit.objective.problem import Problem
 
@@ -22,7 +22,7 @@ def scale_moves(problem: Problem, observable: str) -> bool:
 def is_least_squares(problem: Problem) -> bool:
     """Whether the best parameters minimise a sum of squares: all measurements are of normal or log-normal noise, whose
     sigma is given, or is one estimated number per observable; and none is censored. Priors are not looked at."""
-    for cells, name in zip(cells_of(problem), problem.observation.names, strict=True):
+    for cells, name in zip(observable_data(problem), problem.observation.names, strict=True):
         if cells.n and (cells.family is not family_of("gaussian") or cells.censored is not None):
             return False
         if cells.n and scale_moves(problem, name) and simple_second(problem, name) is None:
@@ -32,5 +32,5 @@ def is_least_squares(problem: Problem) -> bool:
 
 def is_smooth(problem: Problem) -> bool:
     """Whether the objective has a gradient everywhere: no Laplace density, of measurements or of a parameter."""
-    measured = all(cells.family.is_smooth for cells in cells_of(problem) if cells.n)
+    measured = all(cells.family.is_smooth for cells in observable_data(problem) if cells.n)
     return measured and all(p.prior.is_smooth for p in problem.table if p.estimate and p.prior is not None)

@@ -22,8 +22,8 @@ import numpy as np
 from odefit.arrays import FloatArray, IntArray, Mask
 from odefit.linalg.arrow_matrix import only_columns
 from odefit.linalg.score import Evaluation
-from odefit.objective.jacobian import Columns, LocalRows, stacked
-from odefit.objective.measurements import Cells, Part, cells_of
+from odefit.objective.jacobian import LocalColumns, LocalRows, stacked
+from odefit.objective.measurements import DataBlock, ObservableData, observable_data
 from odefit.objective.noise.l1 import sharpened
 from odefit.objective.observation import Moments
 from odefit.objective.priors import Prior
@@ -44,14 +44,14 @@ class Likelihood:
         """Why the last evaluation was infinite, as a sentence; None where it was not."""
 
     @cached_property
-    def cells(self) -> tuple[Cells, ...]:
-        """The measured cells, one `Cells` per observable."""
-        return cells_of(self.problem)
+    def cells(self) -> tuple[ObservableData, ...]:
+        """The measured cells, one `ObservableData` per observable."""
+        return observable_data(self.problem)
 
     @cached_property
-    def columns(self) -> Columns:
+    def columns(self) -> LocalColumns:
         """Where derivatives to the sensitive local symbols go in A, and which form it has."""
-        return Columns(self.problem, self.blocks)
+        return LocalColumns(self.problem, self.blocks)
 
     @cached_property
     def _priors(self) -> list[tuple[int, int, Prior]]:
@@ -70,7 +70,7 @@ class Likelihood:
         what they are in u); None (and `failure`) where the model fails."""
         problem = self.problem
         self.failure = None
-        theta = problem.table.natural(u)
+        theta = problem.table.to_natural(u)
         local = problem.binding.local(theta)
         own = local[:, : problem.n_system]
         solve = problem.engine.solve_with_sensitivities if derivatives else problem.engine.solve
@@ -155,7 +155,7 @@ class Likelihood:
         return Evaluation(value, z, a)
 
     def _censored(
-        self, cells: Cells, part: Part, observed: Moments, derivatives: bool
+        self, cells: ObservableData, part: DataBlock, observed: Moments, derivatives: bool
     ) -> tuple[float, FloatArray, FloatArray]:
         """The sum of -ln P of the censored cells of an observable, and their rows of z and A."""
         s = cells.second(part, observed)
@@ -187,7 +187,7 @@ class Likelihood:
         """-ln of the prior density of the estimated parameters."""
         if not self._priors:
             return 0.0
-        theta = self.problem.table.natural(u)
+        theta = self.problem.table.to_natural(u)
         return sum(prior.value(float(theta[i])) for _, i, prior in self._priors)
 
     def _prior_rows(self, u: FloatArray, expected: bool) -> tuple[FloatArray, list[tuple[int, float]]]:
@@ -195,7 +195,7 @@ class Likelihood:
         if not self._priors:
             return np.zeros(0), []
         table = self.problem.table
-        theta, slope = table.natural(u), table.transforms.derivative(u)
+        theta, slope = table.to_natural(u), table.transforms.derivative(u)
         found = [(column, *prior.score(float(theta[i]), expected)) for column, i, prior in self._priors]
         return np.array([z for _, z, _ in found]), [(column, a * float(slope[column])) for column, _, a in found]
 
@@ -329,7 +329,7 @@ class ProfileLikelihood:
     def _configured(self) -> FloatArray:
         """The search vector as configured, [P]."""
         table = self.full.problem.table
-        return table.search(table.values)
+        return table.to_search(table.values)
 
     def _complete(self, u: FloatArray) -> FloatArray:
         """The full search vector with the remaining u, and the profiled sigmas as configured."""
@@ -344,10 +344,10 @@ class ProfileLikelihood:
         moments = self.full.moments(complete, derivatives=False) if self.sigmas else None
         if moments is None:
             return complete
-        theta = table.natural(complete)
+        theta = table.to_natural(complete)
         for position, sigma in self._scales(moments).items():
             theta[position] = sigma
-        return table.search(theta)
+        return table.to_search(theta)
 
     def value(self, u: FloatArray) -> float:
         """The likelihood at its best sigmas; inf where the model fails."""

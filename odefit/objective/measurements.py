@@ -15,7 +15,7 @@ from odefit.objective.problem import Problem
 
 
 @dataclass(frozen=True)
-class Part:
+class DataBlock:
     """M cells of one observable: their rows [M] of the problem and their values T(d) [M].
 
     sigma: [M] from the data, or None. side: [M], 0 where d was measured, -1 where the truth lies below d, 1 where it
@@ -29,7 +29,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Cells:
+class ObservableData:
     """All cells of one observable. `rows`, `values` and `sigma` are those of the measured ones.
 
     measured: the cells with a measurement. censored: those with a limit only; None where there are none.
@@ -38,8 +38,8 @@ class Cells:
     """
 
     family: Family
-    measured: Part
-    censored: Part | None
+    measured: DataBlock
+    censored: DataBlock | None
     constant: float
     theta: int | None
 
@@ -56,7 +56,7 @@ class Cells:
         return self.measured.sigma
 
     @cached_property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[DataBlock, ...]:
         return (self.measured,) if self.censored is None else (self.measured, self.censored)
 
     @cached_property
@@ -69,7 +69,7 @@ class Cells:
         """Whether the best second parameter is known in closed form."""
         return self.family.profiles and self.censored is None
 
-    def second(self, part: Part, observed: Moments) -> FloatArray:
+    def second(self, part: DataBlock, observed: Moments) -> FloatArray:
         """s of every cell of a part, [M]; NaN (so that the value is infinite) where it is no such parameter."""
         if part.sigma is not None:
             return part.sigma
@@ -81,8 +81,8 @@ class Cells:
         return np.where(s >= 0 if self.family.is_count else s > 0, s, np.nan)
 
 
-def cells_of(problem: Problem) -> tuple[Cells, ...]:
-    """One `Cells` per observable."""
+def observable_data(problem: Problem) -> tuple[ObservableData, ...]:
+    """One `ObservableData` per observable."""
     experiments, observation = problem.experiments, problem.observation
     values = np.concatenate([e.values for e in experiments])
     sigma = np.concatenate([np.full(e.values.shape, np.nan) if e.sigma is None else e.sigma for e in experiments])
@@ -97,12 +97,12 @@ def cells_of(problem: Problem) -> tuple[Cells, ...]:
         for chosen in (known & (side[:, column] == 0), known & (side[:, column] != 0)):
             rows = np.flatnonzero(chosen)
             d = values[rows, column]
-            parts.append(Part(rows, np.log(d) if noise.is_log else d, sigma[rows, column] if own else None,
+            parts.append(DataBlock(rows, np.log(d) if noise.is_log else d, sigma[rows, column] if own else None,
                               side[rows, column].astype(np.float64)))  # fmt: skip
         measured, censored = parts
         constant = float(measured.values.sum()) if noise.is_log else 0.0
         simple = simple_second(problem, name)
-        found.append(Cells(noise.family, measured, censored if len(censored.rows) else None, constant, simple))
+        found.append(ObservableData(noise.family, measured, censored if len(censored.rows) else None, constant, simple))
     return tuple(found)
 
 

@@ -82,20 +82,20 @@ class ParameterTable:
             np.array([p.upper for p in chosen], dtype=np.float64),
         )
 
-    def natural(self, u: FloatArray) -> FloatArray:
+    def to_natural(self, u: FloatArray) -> FloatArray:
         """theta [N] at u [P]; fixed parameters keep their values."""
         theta = self.values.copy()
-        theta[self.estimated] = self.transforms.natural(u)
+        theta[self.estimated] = self.transforms.to_natural(u)
         return theta
 
-    def search(self, theta: FloatArray) -> FloatArray:
+    def to_search(self, theta: FloatArray) -> FloatArray:
         """u [P] at theta [N]."""
-        return self.transforms.search(theta[self.estimated])
+        return self.transforms.to_search(theta[self.estimated])
 
     def natural_slopes(self, theta: FloatArray, names: Sequence[str]) -> FloatArray:
         """dtheta/du of some estimated parameters at theta [N]: what turns a covariance of u into one of theta."""
         position = {name: k for k, name in enumerate(self.estimated_names)}
-        return self.transforms.derivative(self.search(theta))[[position[name] for name in names]]
+        return self.transforms.derivative(self.to_search(theta))[[position[name] for name in names]]
 
     def natural_tensor(self, u: Tensor) -> Tensor:
         """theta [N] at u [P], differentiable; the torch twin of `natural`."""

@@ -38,7 +38,7 @@ class Transforms:
     def _logit(self) -> IntArray:
         return np.array([i for i, scale in enumerate(self.scales) if scale == "logit"], dtype=np.intp)
 
-    def natural(self, u: FloatArray) -> FloatArray:
+    def to_natural(self, u: FloatArray) -> FloatArray:
         """theta(u), [P]; within its bounds, and exactly on one, wherever u is."""
         theta = np.array(u, dtype=np.float64)
         with np.errstate(over="ignore"):
@@ -55,7 +55,7 @@ class Transforms:
         theta = np.where((u > low) & (u < high), np.minimum(np.maximum(theta, lower), upper), theta)
         return np.where(u == low, lower, np.where(u == high, upper, theta))
 
-    def search(self, theta: FloatArray) -> FloatArray:
+    def to_search(self, theta: FloatArray) -> FloatArray:
         """u(theta), [P]; -inf or inf at an open end of a log or logit scale, NaN beyond it."""
         u = np.array(theta, dtype=np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -89,7 +89,7 @@ class Transforms:
     @cached_property
     def _ends(self) -> tuple[FloatArray, FloatArray]:
         lower, upper = self._natural_ends
-        return self.search(lower), self.search(upper)
+        return self.to_search(lower), self.to_search(upper)
 
 
 def _sigmoid(x: FloatArray) -> FloatArray:

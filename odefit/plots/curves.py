@@ -328,7 +328,7 @@ def _bands(run: Run, problem: Problem, experiments: Sequence[Experiment]) -> lis
     covariance: AnyCovariance = Covariance(names, matrix, {})
     # The table may not tell of all parameters, nor of combinations of those that are not determined.
     if len(matrix) < len(names) or np.isnan(np.diag(matrix)[~bound]).any():
-        u = run.assembly.problem.table.search(run.theta)
+        u = run.assembly.problem.table.to_search(run.theta)
         found = estimate_uncertainty(likelihood, u, bounds_met(run.assembly.problem, run.theta))
         if found is None:
             return none

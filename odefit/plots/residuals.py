@@ -46,7 +46,7 @@ def standardised(run: Run, rows: Sequence[int], quantities: Sequence[Quantity]) 
     check_solvable(run)
     problem = run.assembly.problem
     likelihood = Likelihood(problem)
-    u = problem.table.search(run.theta)
+    u = problem.table.to_search(run.theta)
     plain = likelihood.residuals(u)
     normal = likelihood.quantile_residuals(u, np.random.default_rng(0))
     if plain is None or normal is None:

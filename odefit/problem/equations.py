@@ -20,7 +20,7 @@ MAX_LINEAR = 50
 
 
 @dataclass(frozen=True)
-class Place:
+class ModelSource:
     """A model section, where it stands in the config, and what else its formulas may name."""
 
     loaded: LoadedConfig
@@ -51,7 +51,7 @@ class Texts:
     time_span: tuple[float, float] | None = None
 
 
-def equation_texts(place: Place) -> Texts:
+def equation_texts(place: ModelSource) -> Texts:
     """The equations that a model section gives, or names. Raises ConfigError or ModelError."""
     section = place.section
     if section.equations is not None:
@@ -66,7 +66,7 @@ def equation_texts(place: Place) -> Texts:
     return Texts(entry.equations, entry.parameters, entry.initial, time_span=entry.time_span)
 
 
-def _family(place: Place, name: str) -> Texts:
+def _family(place: ModelSource, name: str) -> Texts:
     """A built-in system for any states."""
     section = place.section
     if section.states is None:
@@ -90,7 +90,7 @@ def _family(place: Place, name: str) -> Texts:
     return Texts(mlp, networks={network.name: network})
 
 
-def _networks(place: Place, equations: Mapping[str, str]) -> dict[str, Network]:
+def _networks(place: ModelSource, equations: Mapping[str, str]) -> dict[str, Network]:
     """The networks that equations call; how many inputs each has is seen where it is called."""
     found, faults = {}, Faults()
     for name, section in place.section.networks.items():
@@ -125,7 +125,7 @@ def call_arity(text: str, name: str) -> int | None:
 
 
 def declared_names(
-    place: Place, states: tuple[str, ...], nominal: Mapping[str, float], faults: Faults
+    place: ModelSource, states: tuple[str, ...], nominal: Mapping[str, float], faults: Faults
 ) -> tuple[str, ...]:
     """Names of parameters: the catalogue's, then the config's own."""
     declared = tuple(dict.fromkeys((*nominal, *place.parameters)))

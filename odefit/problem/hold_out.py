@@ -113,7 +113,7 @@ def errors(problem: Problem, held: Sequence[Experiment], theta: FloatArray) -> E
     """How well the problem at theta [N] predicts what it has not seen; held: as many experiments as it has."""
     held = tuple(held)
     problem = replace(problem, experiments=held)
-    likelihood, u = Likelihood(problem), problem.table.search(theta)
+    likelihood, u = Likelihood(problem), problem.table.to_search(theta)
     try:
         states = problem.states(theta, held)
     except SolveError:

@@ -14,7 +14,7 @@ from odefit.errors import Faults, ModelError
 from odefit.model.formulas import free_names, parse_formula
 from odefit.model.system import TIME, Dosing, Event, System, symbol
 from odefit.problem.conditions import conditions_of
-from odefit.problem.equations import Place, declared_names, equation_texts
+from odefit.problem.equations import ModelSource, declared_names, equation_texts
 
 MAX_EVENTS = 10_000
 """Events at all their times: an integration begins anew at each of them, and so many take some seconds each time."""
@@ -64,7 +64,7 @@ def describe_system(loaded: LoadedConfig, constants: Sequence[str] | None = None
     """
     conditions = conditions_of(loaded) if constants is None else None
     names = tuple(constants or ()) if conditions is None else tuple(conditions.constants)
-    place = Place(loaded, loaded.config.model, ("model",), tuple(loaded.config.parameters), names)
+    place = ModelSource(loaded, loaded.config.model, ("model",), tuple(loaded.config.parameters), names)
     return replace(_Reader(place).describe(), conditions=conditions)
 
 
@@ -74,13 +74,13 @@ def describe_simulated(loaded: LoadedConfig, described: Described, constants: Se
     if section is None or section.model is None:
         return described
     keys = ("data", "simulate", "model")
-    return _Reader(Place(loaded, section.model, keys, tuple(section.parameters), tuple(constants))).describe()
+    return _Reader(ModelSource(loaded, section.model, keys, tuple(section.parameters), tuple(constants))).describe()
 
 
 class _Reader:
     """Reads the formulas of one model, and gathers what is wrong with them."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: ModelSource) -> None:
         self.place = place
         self.faults = Faults()
         self.texts = equation_texts(place)

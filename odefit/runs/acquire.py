@@ -18,7 +18,7 @@ RUNS = Path("runs")
 
 
 @contextmanager
-def claim(path: Path | None, name: str, overwrite: bool = False, resume: bool = False) -> Iterator[Path]:
+def acquire_run_folder(path: Path | None, name: str, overwrite: bool = False, resume: bool = False) -> Iterator[Path]:
     """The locked folder of a run: `path`, or `runs/<name>`, `runs/<name>-2`, … where none is asked for.
 
     A folder that is asked for and exists is refused unless `overwrite`; a folder that is no run folder is never

@@ -61,7 +61,7 @@ def prediction_bands(
     model cannot be solved with sensitivities.
     """
     likelihood = Likelihood(replace(problem, experiments=tuple(experiments)))
-    u = problem.table.search(theta)
+    u = problem.table.to_search(theta)
     moments = likelihood.moments(u, derivatives=True)
     if moments is None:
         raise SolveError(likelihood.failure or "the model could not be differentiated")

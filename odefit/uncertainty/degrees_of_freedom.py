@@ -10,7 +10,7 @@ from odefit.arrays import FloatArray, Mask
 from odefit.model.formulas import free_names
 from odefit.objective.kind import scale_moves
 from odefit.objective.likelihood import Likelihood, ProfileLikelihood
-from odefit.objective.measurements import Cells
+from odefit.objective.measurements import ObservableData
 from odefit.objective.noise.families import family_of
 from odefit.objective.problem import Problem
 
@@ -69,5 +69,5 @@ def reduced_chi_square(likelihood: Likelihood, u: FloatArray) -> float | None:
     return likelihood.chi_square(u) / degrees if degrees > 0 else None
 
 
-def _measured(likelihood: Likelihood) -> list[Cells]:
+def _measured(likelihood: Likelihood) -> list[ObservableData]:
     return [cells for cells in likelihood.cells if cells.n]

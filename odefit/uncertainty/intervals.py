@@ -38,7 +38,7 @@ def natural_intervals(
     q = quantile(level, degrees)
     slope = np.abs(transforms.derivative(u))
     low, high = u - q * search_errors, u + q * search_errors
-    return Intervals(slope * search_errors, transforms.natural(low), transforms.natural(high))
+    return Intervals(slope * search_errors, transforms.to_natural(low), transforms.to_natural(high))
 
 
 def quantile(level: float, degrees: float) -> float:
