@@ -1,4 +1,4 @@
-"""The strategies of tests/fuzz_cases.py, as many examples as one likes and other ones every time.
+"""The strategies of tests/support/fuzz_cases.py, as many examples as one likes and other ones every time.
 
     python benchmarks/fuzz.py [--examples 10000] [--seed 0] [--only configs formulas tables]
 
@@ -23,10 +23,11 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
+
+from hypothesis import HealthCheck, given, seed, settings
 
 import fuzz_cases
-from hypothesis import HealthCheck, given, seed, settings
 
 SECONDS = 10
 

@@ -24,10 +24,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 import closed_form_problems as closed
 from more_garbow_hillstrom import PROBLEMS
-
 from odefit.linalg.score import Evaluation
 from odefit.optimizers.base import Objective, typical_size
 from odefit.optimizers.lbfgs import minimize_lbfgs

@@ -41,7 +41,7 @@ def one_thread() -> None:
 def forked_workers() -> Iterator[None]:
     """Workers of fits begin in milliseconds, whichever test has imported torch before: none of them has threads of it.
 
-    What odefit itself chooses, and that spawned workers find the same, is in test_multistart.py.
+    What odefit itself chooses, and that spawned workers find the same, is in optimizers/test_start_pool.py.
     """
     if sys.platform != "linux":
         yield

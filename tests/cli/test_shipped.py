@@ -1,0 +1,135 @@
+"""What the repository ships: every config runs, every command of the README is one that exists."""
+
+from __future__ import annotations
+
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import odefit
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+# Long trainings are cut short here; their full runs are recorded in the README and in benchmarks/.
+SHORT = {
+    "lotka_volterra": ["fit.epochs=2", "data.simulate.experiments=3"],
+    "lorenz": ["fit.epochs=1", "data.simulate.experiments=2"],
+    "neural_cosine": ["fit.windows={points: [10], epochs: [3]}", "fit.epochs=1"],
+    "neural_time": ["fit.match=200", "fit.windows={points: [11], epochs: [40]}", "fit.epochs=2"],
+    "sigmoid_spiral": ["fit.match=100", "fit.windows={points: [10], epochs: [2]}", "fit.epochs=1"],
+    "potential": ["data.simulate.experiments=12", "fit.windows={points: [13], epochs: [3]}", "fit.epochs=1"],
+    "hybrid_lotka_volterra": ["fit.match=100", "fit.windows={points: [10], epochs: [2]}", "fit.epochs=1"],
+    "neural_van_der_pol": ["fit.match=20", "fit.windows={points: [10], epochs: [1]}", "fit.epochs=1"],
+    "van_der_pol": ["fit.epochs=2"],
+    "latent_spirals": ["fit.epochs=1", "data.spirals.series=20"],
+}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_config_runs(path: Path, tmp_path: Path) -> None:
+    run = odefit.fit(path, SHORT.get(path.stem, []), out=tmp_path / "run")
+    assert run.result.status in ("converged", "stopped")
+    again = odefit.load_run(tmp_path / "run")
+    if isinstance(run, odefit.Run):
+        np.testing.assert_array_equal(again.theta, run.theta)
+    times = [e.times for e in run.measured[:1]]
+    curves = [one.solve([*times, *(e.times[:1] for e in run.measured[1:])]) for one in (run, again)]
+    np.testing.assert_array_equal(curves[0].observables[0], curves[1].observables[0])
+
+
+def test_lynx_hare_reaches_its_optimum(tmp_path: Path) -> None:
+    """The maximum likelihood of the Stan case study's model, re-solved independently: see data/SOURCES.md."""
+    result = odefit.fit(ROOT / "configs" / "lynx_hare.yaml", out=tmp_path / "run").result
+    expected = {
+        "alpha": 0.5400139512, "beta": 0.02715611512, "gamma": 0.7965987617, "delta": 0.02370203712,
+        "hare_0": 34.59915551, "lynx_0": 5.84373664, "sigma_hare": 0.2183796464, "sigma_lynx": 0.2200842782,
+    }  # fmt: skip
+    for name, value in expected.items():
+        assert result.estimates[name].value == pytest.approx(value, rel=1e-4), name
+    assert result.objective.nll == pytest.approx(122.92595059, abs=1e-3)
+    assert result.objective.rss == pytest.approx(2.0187, abs=1e-3)
+
+
+# Solved again by other code, or published: see the head of each config.
+OPTIMA: dict[str, dict[str, float]] = {
+    "theophylline": {
+        "ka[1]": math.exp(0.57515936),
+        "ke[1]": math.exp(-2.9196133),
+        "Cl[1]": math.exp(-3.9158561),
+        "ka[4]": math.exp(0.15826534),
+        "ke[4]": math.exp(-2.436495),
+        "Cl[4]": math.exp(-3.2860874),
+    },
+    "flu_1978": {"beta": 1.72574165, "gamma": 0.53865603, "dispersion_in_bed": 0.07452931},
+    "reference/flu_1978_likelihood": {"beta": 1.72664127, "gamma": 0.54104592, "dispersion_in_bed": 0.08351461},
+    "lynx_hare_map": {
+        "alpha": 0.54168549,
+        "beta": 0.0272497603,
+        "gamma": 0.79687945,
+        "delta": 0.0238383602,
+        "hare_0": 34.1351610,
+        "lynx_0": 5.84496194,
+        "sigma_hare": 0.21598831,
+        "sigma_lynx": 0.21781309,
+    },
+    "puromycin": {
+        "Vm[treated]": 212.683630,
+        "Vm[untreated]": 160.279765,
+        "K[treated]": 0.0641211052,
+        "K[untreated]": 0.0477077499,
+    },
+}
+
+
+@pytest.mark.parametrize("name", OPTIMA)
+def test_published_optimum(name: str, tmp_path: Path) -> None:
+    run = odefit.fit(ROOT / "configs" / f"{name}.yaml", ["fit.workers=1"], out=tmp_path / "run")
+    assert run.result.status == "converged"
+    for parameter, value in OPTIMA[name].items():
+        assert run.result.estimates[parameter].value == pytest.approx(value, rel=1e-4), parameter
+    if name == "reference/flu_1978_likelihood":
+        assert run.result.objective.nll == pytest.approx(60.83501369, abs=1e-5)
+    if name == "puromycin":
+        # s = 10.40 on 19 degrees of freedom, Vm of the untreated 160.3 +- 6.9 (Venables and Ripley 2002).
+        assert run.result.objective.rss == pytest.approx(19 * 10.40003316856914**2, rel=1e-6)
+        assert run.result.estimates["Vm[untreated]"].standard_error == pytest.approx(6.896, rel=2e-3)
+
+
+def test_readme_commands_exist() -> None:
+    readme = (ROOT / "README.md").read_text()
+    commands = set(re.findall(r"^\s*(?:\$ )?odefit (\w+)", readme, flags=re.M))
+    help_text = subprocess.run(
+        [sys.executable, "-m", "odefit.cli", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    assert commands
+    for command in commands:
+        assert re.search(rf"^\s+{command}\s", help_text, flags=re.M), command
+
+
+def test_readme_names_files_that_exist() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for name in re.findall(r"\b(?:configs|data|benchmarks|docs)/[\w./-]+\.\w+", readme):
+        assert (ROOT / name).exists(), name
+
+
+def test_readme_example_of_every_section_can_be_fitted(tmp_path: Path) -> None:
+    blocks = re.findall(r"```yaml\n(model:.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
+    assert len(blocks) == 3
+    (tmp_path / "c.yaml").write_text(blocks[1])
+    run = odefit.fit(tmp_path / "c.yaml", ["fit.epochs=2"], out=tmp_path / "run")
+    assert run.result.status in ("converged", "stopped")
+    (tmp_path / "light.csv").write_text("time,light\n0,0\n6,0\n12,1\n24,0\n36,1\n48,0\n")
+    (tmp_path / "d.yaml").write_text(blocks[2])
+    run = odefit.fit(tmp_path / "d.yaml", out=tmp_path / "run2")
+    assert run.result.status == "converged"
+    assert {"ka[mary]", "CL[slow]", "V[paul]", "half_life[mary]"} <= run.result.estimates.keys()
+    assert run.result.hold_out is not None
+    again = odefit.load_run(tmp_path / "run2")
+    assert again.solve([e.times for e in again.measured]).observables[1] == pytest.approx(
+        run.solve([e.times for e in run.measured]).observables[1], rel=1e-9
+    )

@@ -1,0 +1,133 @@
+"""Many starts in worker processes: lost workers cost one start, and nothing depends on how many there are."""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import odefit
+from commands import in_new_python
+from odefit.arrays import FloatArray
+from odefit.fitting import multistart as searching
+from odefit.linalg.score import Evaluation
+from odefit.optimizers import start_pool as multistart
+from odefit.optimizers.base import Outcome
+from odefit.optimizers.least_squares import minimize_least_squares
+from odefit.optimizers.start_pool import best_of, count_at_best, search_all
+
+CONFIG = """\
+model: {name: logistic, initial: estimate}
+data:
+  simulate: {initial: {x: 0.5}, times: {stop: 10, count: 15}, noise: 0.05, seed: 2}
+fit: {starts: 6, seed: 1}
+"""
+
+
+class Parabola:
+    """f = |u - 3|² / 2."""
+
+    def value(self, u: FloatArray) -> float:
+        return float((u - 3) @ (u - 3)) / 2
+
+    def evaluate(self, u: FloatArray) -> Evaluation:
+        return Evaluation(self.value(u), u - 3, np.eye(len(u)))
+
+
+def search(u: FloatArray) -> Outcome:
+    """Dies at -1, hangs at -2, raises at -3."""
+    if u[0] == -1:
+        os._exit(9)
+    if u[0] == -2:
+        time.sleep(600)
+    if u[0] == -3:
+        raise ArithmeticError("on purpose")
+    return minimize_least_squares(Parabola(), u)
+
+
+def build() -> Callable[[FloatArray], Outcome]:
+    return search
+
+
+def test_a_dead_a_hung_and_a_failing_worker_cost_one_start_each() -> None:
+    points = np.array([[1.0], [-1.0], [-2.0], [-3.0], [5.0]])
+    begun = time.monotonic()
+    results = sorted(search_all(build, points, workers=2, time_limit=2.0), key=lambda r: r.number)
+    assert time.monotonic() - begun < 60
+    assert [r.failure is None for r in results] == [True, False, False, False, True]
+    assert "died" in (results[1].failure or "")
+    assert "gave up after 2 s" in (results[2].failure or "")
+    assert "on purpose" in (results[3].failure or "")
+    best = best_of(results)
+    assert best is not None
+    assert best.outcome is not None
+    np.testing.assert_allclose(best.outcome.u, [3.0], atol=1e-9)
+    assert count_at_best(results, 1e-6) == 2
+
+
+def test_nothing_left_is_no_best() -> None:
+    results = list(search_all(functools.partial(build), np.array([[-3.0]]), workers=1))
+    assert best_of(results) is None
+    assert count_at_best(results, 1.0) == 0
+
+
+def test_results_depend_neither_on_the_number_of_workers_nor_on_how_they_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forked workers have the model in their memory; spawned ones make it anew from the config and the data."""
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    methods = set(multiprocessing.get_all_start_methods()) - {"forkserver"}
+    runs = []
+    for method in sorted(methods):
+        context = multiprocessing.get_context(method)
+        monkeypatch.setattr(multistart, "worker_context", lambda context=context: context)
+        monkeypatch.setattr(searching, "worker_context", lambda context=context: context)
+        for workers in (1, 2) if method == "fork" else (2,):
+            out = tmp_path / f"{method} {workers}"
+            runs.append(odefit.fit(tmp_path / "c.yaml", [f"fit.workers={workers}"], out=out))
+    tables = [run.frame("starts").drop(columns="seconds") for run in runs]
+    for run, table in zip(runs, tables, strict=True):
+        np.testing.assert_array_equal(run.theta, runs[0].theta)
+        assert table.equals(tables[0])
+        assert len(table) == 6
+
+
+def test_workers_are_not_forked_where_torch_may_have_threads() -> None:
+    code = "from odefit.optimizers.start_pool import worker_context; print(worker_context().get_start_method())"
+    forked = "fork" if sys.platform == "linux" else "spawn"
+    assert in_new_python("-c", code) == (0, f"{forked}\n", "")
+    pretended = "import sys; sys.modules['torch'] = sys; " + code
+    assert in_new_python("-c", pretended) == (0, "spawn\n", "")
+
+
+def test_the_summary_counts_the_starts(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    result = odefit.fit(tmp_path / "c.yaml", out=tmp_path / "r").result
+    assert result.starts.requested == result.starts.finished == 6
+    assert result.message.startswith(f"{result.starts.at_best} of 6 starts reached the best optimum")
+
+
+def test_a_failed_start_says_why(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("model: {equations: {x: a*x^2}}\nparameters: {a: 9}\ndata: {csv: d.csv}\n")
+    (tmp_path / "d.csv").write_text("time,x\n0,9\n1,9\n2,9\n3,9\n")
+    result = odefit.fit(tmp_path / "c.yaml", out=tmp_path / "r").result
+    assert result.status == "failed"
+    assert "the model fails at the start: experiment 1: " in result.message
+
+
+@pytest.mark.parametrize("given, expected", [("0.05", True), ("estimate", False)])
+def test_reduced_chi_square_needs_a_known_noise_level(given: str, expected: bool, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    value = odefit.fit(
+        tmp_path / "c.yaml", ["fit.starts=1", f"noise={{sigma: {given}}}"], out=tmp_path / "r"
+    ).result.reduced_chi_square
+    assert (value is not None) is expected
+    if value is not None:
+        assert 0.2 < value < 2.5  # chi-square with 12 degrees of freedom, over 12
