@@ -15,7 +15,7 @@ from odefit.model.system import written
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.parameters import Parameter
 from odefit.objective.priors import Prior
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 from odefit.problem.assembly import Assembly
 from odefit.problem.preparation import prepare
 from odefit.problem.systems import ESTIMATE, FIRST, GIVEN, Described
@@ -131,7 +131,7 @@ def _many(n: int, what: str) -> str:
     return f"{n} {what}{'s' * (n != 1)}"
 
 
-def _parameters(problem: Problem, most: int = MOST) -> list[str]:
+def _parameters(problem: FitProblem, most: int = MOST) -> list[str]:
     rows = list(problem.table)
     width = max((len(p.name) for p in rows), default=0)
     lines = [f"  {p.name:<{width}}  {_parameter(p)}" for p in rows[:most]]

@@ -22,7 +22,7 @@ from odefit.errors import ConfigError, SolveError
 from odefit.fitting.solver_accuracy import HALF_UNIT, MOVES, Move, divided, moves, problem_at, solver_words
 from odefit.linalg.arrow_matrix import times
 from odefit.objective.likelihood import Likelihood
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 from odefit.optimizers.sampling import start_points
 from odefit.problem.assembly import Assembly
 
@@ -140,7 +140,7 @@ def check_gradients(assembly: Assembly, points: int = 3, seed: int = 0) -> Gradi
     )
 
 
-def _candidates(problem: Problem, points: int, seed: int) -> FloatArray:
+def _candidates(problem: FitProblem, points: int, seed: int) -> FloatArray:
     """The start of the search, and random points within the bounds, nearer to the start than a search would begin."""
     table = problem.table
     first = table.to_search(table.values)
@@ -161,7 +161,7 @@ def _inside(u: FloatArray, lower: FloatArray, upper: FloatArray) -> FloatArray:
     return np.clip(u, lower + room, upper - room)
 
 
-def _sizes(problem: Problem) -> FloatArray:
+def _sizes(problem: FitProblem) -> FloatArray:
     """How much each component of u typically changes: one unit of a logarithm, else its own value."""
     table = problem.table
     chosen = [table.parameters[k] for k in table.estimated]
@@ -177,7 +177,7 @@ def _tighter(assembly: Assembly) -> SolverOptions:
     return divided(options, TIGHTER if compiled else TIGHTER_TORCH)
 
 
-def _compare(assembly: Assembly, exact: Problem, where: str, u: FloatArray, seed: int) -> Iterator[Comparison]:
+def _compare(assembly: Assembly, exact: FitProblem, where: str, u: FloatArray, seed: int) -> Iterator[Comparison]:
     steps = FIRST_STEP * _sizes(assembly.problem)
     names = assembly.problem.table.estimated_names
     if assembly.networks is None:
@@ -199,7 +199,7 @@ def _compare(assembly: Assembly, exact: Problem, where: str, u: FloatArray, seed
         yield _by_autograd(assembly, exact, where, u, seed)
 
 
-def _ways(problem: Problem, names: Sequence[str], rng: np.random.Generator) -> dict[str, FloatArray]:
+def _ways(problem: FitProblem, names: Sequence[str], rng: np.random.Generator) -> dict[str, FloatArray]:
     """The directions [P] in which derivatives are compared: every component, unless they are too many; then those that
     experiments share, and random directions of all others."""
     n = len(names)
@@ -230,7 +230,7 @@ def _derivatives(
     return tuple(found)
 
 
-def _by_autograd(assembly: Assembly, exact: Problem, where: str, u: FloatArray, seed: int) -> Comparison:
+def _by_autograd(assembly: Assembly, exact: FitProblem, where: str, u: FloatArray, seed: int) -> Comparison:
     """The gradient that a training takes: parameter by parameter, or of a network along two random directions."""
     training = _Training(assembly, exact, u)
     rng = np.random.default_rng(seed)
@@ -263,7 +263,7 @@ class _Training:
     The weights are those of the assembly's networks, which both share, and which are put back after every step.
     """
 
-    def __init__(self, assembly: Assembly, exact: Problem, u: FloatArray) -> None:
+    def __init__(self, assembly: Assembly, exact: FitProblem, u: FloatArray) -> None:
         import torch
         from torch import nn
 

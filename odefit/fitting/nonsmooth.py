@@ -16,7 +16,7 @@ import sympy as sp
 from odefit.model.formulas import free_names
 from odefit.model.switches import find_switches
 from odefit.model.system import System
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class NonsmoothParameters:
         )
 
 
-def moving_times(problem: Problem) -> NonsmoothParameters:
+def moving_times(problem: FitProblem) -> NonsmoothParameters:
     """Which estimated parameters of a problem move a time at which something happens in an experiment with data."""
     system = problem.engine.system
     events = _names(event.time for event in system.events)
@@ -56,7 +56,7 @@ def _names(formulas: Iterable[sp.Expr]) -> set[str]:
     return set().union(*map(free_names, formulas))
 
 
-def _estimated(problem: Problem, system: System, symbols: Collection[str]) -> tuple[str, ...]:
+def _estimated(problem: FitProblem, system: System, symbols: Collection[str]) -> tuple[str, ...]:
     """The estimated parameters that local symbols are bound to, in the order of the table."""
     table, binding = problem.table, problem.binding
     columns = [k for k, name in enumerate(binding.symbols) if name in symbols and name in system.parameters]

@@ -15,7 +15,7 @@ from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.solver_accuracy import tolerance_limits_optimum
 from odefit.objective.likelihood import Likelihood, ProfileLikelihood
 from odefit.objective.parameters import Parameter
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 from odefit.problem.assembly import Assembly
 from odefit.problem.derived import Derived
 from odefit.problem.hold_out import errors
@@ -112,7 +112,7 @@ def summarise(
     return result, uncertainty
 
 
-def bounds_met(problem: Problem, theta: FloatArray) -> NDArray[np.int8]:
+def bounds_met(problem: FitProblem, theta: FloatArray) -> NDArray[np.int8]:
     """[P], -1 where an estimate lies on its lower bound, 1 on its upper bound, else 0."""
     table = problem.table
     u = table.to_search(theta)
@@ -144,7 +144,7 @@ def estimate_uncertainty(likelihood: Likelihood, u: FloatArray, bound: NDArray[n
 
 
 def _estimates(
-    problem: Problem,
+    problem: FitProblem,
     theta: FloatArray,
     u: FloatArray,
     bound: NDArray[np.int8],
@@ -187,7 +187,7 @@ def _estimates(
 
 
 def _derived(
-    derived: Derived, problem: Problem, theta: FloatArray, u: FloatArray, uncertainty: Uncertainty | None
+    derived: Derived, problem: FitProblem, theta: FloatArray, u: FloatArray, uncertainty: Uncertainty | None
 ) -> Estimate:
     """What follows from the estimates, with the error that it inherits from them."""
     value, _ = derived.evaluate(problem.table, theta)
@@ -210,7 +210,7 @@ def _is_meaningless(parameter: Parameter, value: float, error: float) -> bool:
 
 
 def _other_optima(
-    problem: Problem, found: FitOutcome, u: FloatArray, uncertainty: Uncertainty, estimates: dict[str, Estimate]
+    problem: FitProblem, found: FitOutcome, u: FloatArray, uncertainty: Uncertainty, estimates: dict[str, Estimate]
 ) -> list[str]:
     """A sentence where starts reached the same objective at another place."""
     errors = uncertainty.full.standard_errors
@@ -232,7 +232,7 @@ def _other_optima(
     return []
 
 
-def _is_flat(problem: Problem, covariance: AnyCovariance) -> bool:
+def _is_flat(problem: FitProblem, covariance: AnyCovariance) -> bool:
     """Whether the predictions depend on none of the estimated parameters that are no noise levels."""
     names = [name for name in covariance.names if problem.table[name].role != "noise"]
     errors = dict(zip(covariance.names, covariance.standard_errors, strict=True))
@@ -246,7 +246,7 @@ def _has_size(p: Parameter) -> bool:
     return p.role == "model" and (p.scale != "linear" or p.lower >= 0)
 
 
-def _warnings(problem: Problem, estimates: dict[str, Estimate], found: FitOutcome) -> list[str]:
+def _warnings(problem: FitProblem, estimates: dict[str, Estimate], found: FitOutcome) -> list[str]:
     """One sentence for each parameter; where many would say the same, one for all of them."""
     said: dict[str, list[str]] = {}
     for name, e in estimates.items():
@@ -267,7 +267,7 @@ def _warnings(problem: Problem, estimates: dict[str, Estimate], found: FitOutcom
     return sentences
 
 
-def _complaint(problem: Problem, name: str, e: Estimate) -> str | None:
+def _complaint(problem: FitProblem, name: str, e: Estimate) -> str | None:
     """What the user should know of one parameter, after its name."""
     if e.at_bound and name in problem.table.index and problem.table[name].role == "noise":
         return f"lies at its {e.at_bound} bound: the data may not need this part of the noise model"

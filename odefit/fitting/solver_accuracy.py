@@ -15,7 +15,7 @@ from odefit.engines.base import SolverOptions
 from odefit.engines.choice import make_engine
 from odefit.errors import SolveError
 from odefit.objective.likelihood import Likelihood
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 from odefit.problem.assembly import Assembly
 from odefit.uncertainty.covariance import length_in_errors
 
@@ -40,7 +40,7 @@ class Move:
     moved: float
 
 
-def problem_at(assembly: Assembly, options: SolverOptions) -> Problem:
+def problem_at(assembly: Assembly, options: SolverOptions) -> FitProblem:
     """The same problem by a solver with other tolerances, which knows nothing of earlier solves."""
     problem = assembly.problem
     if options == problem.engine.options:

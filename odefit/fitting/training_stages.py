@@ -18,7 +18,7 @@ from torch import nn
 from odefit.arrays import FloatArray
 from odefit.data.dataset import data_loader
 from odefit.model.system import symbol
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 from odefit.training import matching, windows
 from odefit.training.objective_torch import TrainingObjective
 from odefit.training.smoothing import Smoothed, smooth
@@ -65,7 +65,7 @@ class State:
         self._states: list[FloatArray] | None = None
 
     @property
-    def problem(self) -> Problem:
+    def problem(self) -> FitProblem:
         return self.module.problem
 
     @property
@@ -122,7 +122,7 @@ class Stage(Protocol):
     @property
     def epochs(self) -> int: ...
 
-    def obstacle(self, problem: Problem) -> str | None:
+    def obstacle(self, problem: FitProblem) -> str | None:
         """Why it has to be left out, or None."""
         ...
 
@@ -138,7 +138,7 @@ class Matching:
     epochs: int
     name: str = "slopes"
 
-    def obstacle(self, problem: Problem) -> str | None:
+    def obstacle(self, problem: FitProblem) -> str | None:
         return matching.obstacle(problem)
 
     def rounds(self, state: State) -> Iterator[Round]:
@@ -158,7 +158,7 @@ class Shooting:
     def name(self) -> str:
         return f"windows of {self.points}"
 
-    def obstacle(self, problem: Problem) -> str | None:
+    def obstacle(self, problem: FitProblem) -> str | None:
         return windows.obstacle(problem)
 
     def rounds(self, state: State) -> Iterator[Round]:
@@ -199,7 +199,7 @@ class Whole:
     def name(self) -> str:
         return "whole series" if self.share == 1 else f"first {100 * self.share:.3g} %"
 
-    def obstacle(self, problem: Problem) -> str | None:
+    def obstacle(self, problem: FitProblem) -> str | None:
         del problem
         return None
 

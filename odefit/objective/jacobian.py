@@ -11,7 +11,7 @@ import numpy as np
 
 from odefit.arrays import FloatArray, IntArray, Mask
 from odefit.linalg.arrow_matrix import BlockRows, Layout, Rows
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 
 FEWEST_BLOCKS = 4
 PAYS = 3.0
@@ -38,7 +38,7 @@ class LocalColumns:
     where: [E, K], P (one past the end) where a symbol is a constant.
     """
 
-    def __init__(self, problem: Problem, blocks: bool | None = None) -> None:
+    def __init__(self, problem: FitProblem, blocks: bool | None = None) -> None:
         """blocks: whether A is in arrow form if it can be; default where that pays."""
         table = problem.table
         self.n = len(table.estimated)

@@ -27,7 +27,7 @@ from odefit.objective.measurements import DataBlock, ObservableData, observable_
 from odefit.objective.noise.l1 import sharpened
 from odefit.objective.observation import Moments
 from odefit.objective.priors import Prior
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 
 NOT_FINITE = "a prediction or a noise level is not finite, or not positive where it must be"
 IMPOSSIBLE = "a parameter has a value that its prior excludes"
@@ -36,7 +36,7 @@ IMPOSSIBLE = "a parameter has a value that its prior excludes"
 class Likelihood:
     """-ln p(data | theta) - ln p(theta) as a function of the search vector u [P] of the problem's table."""
 
-    def __init__(self, problem: Problem, blocks: bool | None = None) -> None:
+    def __init__(self, problem: FitProblem, blocks: bool | None = None) -> None:
         """blocks: whether A is in arrow form (linalg/arrow_matrix.py) if it can be; default where that pays."""
         self.problem = problem
         self.blocks = blocks

@@ -11,7 +11,7 @@ from odefit.arrays import FloatArray, IntArray
 from odefit.model.system import symbol
 from odefit.objective.noise.family import Family
 from odefit.objective.observation import Moments
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class ObservableData:
         return np.where(s >= 0 if self.family.is_count else s > 0, s, np.nan)
 
 
-def observable_data(problem: Problem) -> tuple[ObservableData, ...]:
+def observable_data(problem: FitProblem) -> tuple[ObservableData, ...]:
     """One `ObservableData` per observable."""
     experiments, observation = problem.experiments, problem.observation
     values = np.concatenate([e.values for e in experiments])
@@ -106,7 +106,7 @@ def observable_data(problem: Problem) -> tuple[ObservableData, ...]:
     return tuple(found)
 
 
-def simple_second(problem: Problem, observable: str) -> int | None:
+def simple_second(problem: FitProblem, observable: str) -> int | None:
     """The position in theta of an observable's second parameter, where that is one estimated number throughout."""
     noise, binding = problem.observation.noise[observable], problem.binding
     names = [name for name in binding.symbols if noise.sigma == symbol(name)]

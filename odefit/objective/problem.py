@@ -17,8 +17,8 @@ from odefit.objective.parameters import Binding, ParameterTable
 
 
 @dataclass(frozen=True)
-class Problem:
-    """An assembled fit.
+class FitProblem:
+    """An assembled fit: what the numerics work on. (`odefit.Problem` is the one that users have.)
 
     binding.symbols are the system's parameters followed by the noise parameters; the engine reads the
     first of them, the observation all, and behind them the inputs at the time of each row.

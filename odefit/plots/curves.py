@@ -19,7 +19,7 @@ from odefit.fitting.run import Run
 from odefit.model.system import symbol
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.observation import Noise
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 from odefit.plots.adaptive_grid import times_at_bends
 from odefit.plots.run_tables import read_covariance
 from odefit.plots.selection import Group, Quantity
@@ -190,7 +190,7 @@ def check_solvable(run: Run) -> None:
         raise RunError(str(run.path), f"has no estimates that could be drawn: {run.result.message}")
 
 
-def restricted(problem: Problem, rows: Sequence[int]) -> Problem:
+def restricted(problem: FitProblem, rows: Sequence[int]) -> FitProblem:
     """The problem of some of its experiments only."""
     chosen = list(rows)
     binding = replace(problem.binding, index=problem.binding.index[chosen], constant=problem.binding.constant[chosen])
@@ -202,7 +202,7 @@ def is_compiled(run: Run) -> bool:
     return run.assembly.networks is None and run.assembly.problem.engine.options.method in ("auto", *COMPILED)
 
 
-def with_states(problem: Problem, states: Sequence[int]) -> Problem:
+def with_states(problem: FitProblem, states: Sequence[int]) -> FitProblem:
     """The same with some of its states as observables behind its own, by a name that no user can write."""
     if not states:
         return problem
@@ -312,7 +312,7 @@ def _truths(run: Run, rows: Sequence[int], times: Sequence[FloatArray]) -> list[
     ]
 
 
-def _bands(run: Run, problem: Problem, experiments: Sequence[Experiment]) -> list[Band | None]:
+def _bands(run: Run, problem: FitProblem, experiments: Sequence[Experiment]) -> list[Band | None]:
     """95 % bands, where there is a covariance and the engine gives sensitivities.
 
     A parameter at its bound is taken as known, as its covariance was. There is no band where a prediction depends on

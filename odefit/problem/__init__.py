@@ -1,1 +1,1 @@
-"""From a config and its data to a Problem: every name is bound here."""
+"""From a config and its data to a FitProblem: every name is bound here."""

@@ -1,4 +1,4 @@
-"""From a config and its data to a `Problem`: every name is bound here, and every contradiction found.
+"""From a config and its data to a `FitProblem`: every name is bound here, and every contradiction found.
 
 Nothing is solved and nothing is written.
 """
@@ -23,7 +23,7 @@ from odefit.model.operators import put_numbers
 from odefit.model.system import System, symbol
 from odefit.objective.observation import Noise, Observation
 from odefit.objective.parameters import Binding, ParameterTable
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 from odefit.problem.derived import Derived, derived_quantities
 from odefit.problem.hold_out import split
 from odefit.problem.noise_models import NoiseModels, check_measurements, read_noise
@@ -49,7 +49,7 @@ class Assembly:
     loaded: LoadedConfig
     described: Described
     measured: tuple[Experiment, ...]
-    problem: Problem
+    problem: FitProblem
     networks: nn.ModuleDict | None
     held: tuple[Experiment, ...] = ()
     held_out: tuple[Mask, ...] = ()
@@ -106,7 +106,7 @@ def assemble(
         {name: section.formula for name, section in sections.items()},
         {name: section.unit for name, section in sections.items()},
     )
-    problem = Problem(experiments, table, binding, observation, engine)
+    problem = FitProblem(experiments, table, binding, observation, engine)
     held = tuple(_without_first(described, e) for e in parts.held)
     return Assembly(loaded, described, tuple(measured), problem, networks, held, parts.masks, derived)
 

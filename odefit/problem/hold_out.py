@@ -15,7 +15,7 @@ from odefit.data.experiments import Experiment
 from odefit.data.layouts import replicate_of
 from odefit.errors import ConfigError, SolveError
 from odefit.objective.likelihood import Likelihood
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 from odefit.runs.results import Score
 
 
@@ -109,7 +109,7 @@ class Errors:
         return Score(self.n, self.nll if known else None, self.nll / self.n if known else None, rmse)
 
 
-def errors(problem: Problem, held: Sequence[Experiment], theta: FloatArray) -> Errors:
+def errors(problem: FitProblem, held: Sequence[Experiment], theta: FloatArray) -> Errors:
     """How well the problem at theta [N] predicts what it has not seen; held: as many experiments as it has."""
     held = tuple(held)
     problem = replace(problem, experiments=held)

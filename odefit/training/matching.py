@@ -20,7 +20,7 @@ from torch import Tensor
 
 from odefit.arrays import FloatArray
 from odefit.engines.torch_fields import Equations, VectorField
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 from odefit.training.objective_torch import TrainingObjective, finite
 from odefit.training.smoothing import FEWEST, Smoothed, observed_states
 
@@ -41,7 +41,7 @@ class Points:
         return Points(self.rows[chosen], self.times[chosen], self.states[chosen], self.slopes[chosen])
 
 
-def obstacle(problem: Problem) -> str | None:
+def obstacle(problem: FitProblem) -> str | None:
     """Why the slopes of this problem's data cannot be matched, or None."""
     system = problem.observation.system
     if system.inputs:
@@ -55,7 +55,7 @@ def obstacle(problem: Problem) -> str | None:
     return None
 
 
-def points_of(smoothed: list[Smoothed], problem: Problem, like: Tensor) -> Points:
+def points_of(smoothed: list[Smoothed], problem: FitProblem, like: Tensor) -> Points:
     """All points at which every state and its slope is known, in the dtype and on the device of `like`."""
     rows, times, states, slopes = [], [], [], []
     for row, (series, experiment) in enumerate(zip(smoothed, problem.experiments, strict=True)):

@@ -17,12 +17,12 @@ from odefit.errors import ModelError
 from odefit.model.functions import numpy_function
 from odefit.model.networks import MLP
 from odefit.model.system import TIME, NetworkCall
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 from odefit.training.penalty import called_with
 from odefit.training.smoothing import Smoothed
 
 
-def set_network_units(problem: Problem, networks: nn.ModuleDict, smoothed: Sequence[Smoothed]) -> None:
+def set_network_units(problem: FitProblem, networks: nn.ModuleDict, smoothed: Sequence[Smoothed]) -> None:
     """Give every MLP its units.
 
     An input is a formula: its mean and standard deviation over all smoothed data, at the parameters' start values,
@@ -50,7 +50,7 @@ def set_network_units(problem: Problem, networks: nn.ModuleDict, smoothed: Seque
         module.set_units(torch.tensor(centre), torch.tensor(scale), torch.tensor(output))
 
 
-def _output_size(call: NetworkCall, state: int, problem: Problem, smoothed: Sequence[Smoothed]) -> float | None:
+def _output_size(call: NetworkCall, state: int, problem: FitProblem, smoothed: Sequence[Smoothed]) -> float | None:
     """How large a call must be to explain the slopes of a state that it enters linearly; None where that is unknown."""
     output = sp.Dummy("output", real=True)
     coefficient = sp.diff(problem.engine.system.rhs[state].xreplace({call: output}), output)
@@ -63,7 +63,7 @@ def _output_size(call: NetworkCall, state: int, problem: Problem, smoothed: Sequ
     return _or_one(float(np.sqrt(np.mean(slopes**2) / np.mean(weights**2))))
 
 
-def values_of(formula: sp.Expr, problem: Problem, smoothed: Sequence[Smoothed]) -> FloatArray:
+def values_of(formula: sp.Expr, problem: FitProblem, smoothed: Sequence[Smoothed]) -> FloatArray:
     """A formula over the smoothed data, where it has a value: [N], empty for one that calls a network."""
     system = problem.engine.system
     try:

@@ -13,7 +13,7 @@ from odefit.data.dataset import Batch
 from odefit.errors import FitError, SolveError
 from odefit.objective.likelihood import NOT_FINITE
 from odefit.objective.noise.censored_torch import tail_tensor
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 from odefit.training.penalty import Penalty
 
 Loss = Literal["mse", "nll"]
@@ -34,7 +34,7 @@ class TrainingObjective(nn.Module):
     _low: Tensor
     _high: Tensor
 
-    def __init__(self, problem: Problem, networks: nn.ModuleDict, loss: Loss, u: Tensor) -> None:
+    def __init__(self, problem: FitProblem, networks: nn.ModuleDict, loss: Loss, u: Tensor) -> None:
         super().__init__()
         self.problem, self.loss, self.networks = problem, loss, networks
         self.penalty = Penalty(problem.engine.system, dict(networks.items()))

@@ -20,7 +20,7 @@ import numpy as np
 from odefit.arrays import FloatArray, IntArray, Mask
 from odefit.data.experiments import Experiment
 from odefit.model.system import symbol
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 
 FEWEST = 5
 """Fewer points than this make no smoothing spline."""
@@ -46,7 +46,7 @@ class Smoothed:
     slopes: FloatArray
 
 
-def observed_states(problem: Problem) -> Observed:
+def observed_states(problem: FitProblem) -> Observed:
     """The states that are measured directly."""
     observables = list(problem.observation.system.observables.items())
     states = problem.observation.system.states
@@ -59,7 +59,7 @@ def observed_states(problem: Problem) -> Observed:
     return Observed(column, is_log)
 
 
-def smooth(problem: Problem) -> list[Smoothed]:
+def smooth(problem: FitProblem) -> list[Smoothed]:
     """Every series of a problem at its own times, state by state.
 
     Between its first and last measurement a state is interpolated by its spline, beyond them it is continued as a

@@ -30,7 +30,7 @@ from odefit.data.dataset import Batch, collate
 from odefit.data.experiments import Experiment
 from odefit.engines.torch_fields import STIFF, Equations, VectorField, rows
 from odefit.errors import SolveError
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 from odefit.training.objective_torch import TrainingObjective, finite
 from odefit.training.smoothing import Smoothed, observed_states
 
@@ -131,7 +131,7 @@ class RandomWindows:
         yield collate([(w, self.windows.experiments[w]) for w in drawn], self.dtype, self.device)
 
 
-def obstacle(problem: Problem) -> str | None:
+def obstacle(problem: FitProblem) -> str | None:
     """Why the series of this problem cannot be cut into windows, or None."""
     system = problem.observation.system
     if system.events or system.rest is not None:
@@ -145,7 +145,7 @@ def obstacle(problem: Problem) -> str | None:
     return None
 
 
-def start_states(problem: Problem, smoothed: Sequence[Smoothed], theta: FloatArray) -> list[FloatArray]:
+def start_states(problem: FitProblem, smoothed: Sequence[Smoothed], theta: FloatArray) -> list[FloatArray]:
     """Every state at every time of every series, [T, S] each: smoothed where measured, else solved at theta [N].
 
     Raises SolveError where a state is to be solved and the model fails.

@@ -24,7 +24,7 @@ from odefit.errors import SolveError
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.noise.families import family_of
 from odefit.objective.observation import Moments, Noise
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 from odefit.uncertainty.covariance import AnyCovariance, Covariance
 from odefit.uncertainty.intervals import quantile
 
@@ -45,7 +45,7 @@ class Band:
 
 
 def prediction_bands(
-    problem: Problem,
+    problem: FitProblem,
     theta: FloatArray,
     covariance: FloatArray | AnyCovariance,
     experiments: Sequence[Experiment],

@@ -12,7 +12,7 @@ from odefit.objective.kind import scale_moves
 from odefit.objective.likelihood import Likelihood, ProfileLikelihood
 from odefit.objective.measurements import ObservableData
 from odefit.objective.noise.families import family_of
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 
 
 def residual_degrees(likelihood: Likelihood, free: Mask) -> float:
@@ -39,7 +39,7 @@ def residual_degrees(likelihood: Likelihood, free: Mask) -> float:
     return float(n - p) if n > p else math.inf
 
 
-def _has_own_level(problem: Problem, observable: str) -> bool:
+def _has_own_level(problem: FitProblem, observable: str) -> bool:
     """Whether a noise level of its own, estimated, scales the residuals of an observable: a share of the prediction."""
     sigma = problem.observation.noise[observable].sigma
     if sigma is None:

@@ -21,7 +21,7 @@ from odefit.fitting.training_stages import WindowOptions
 from odefit.model.networks import MLP, build_networks
 from odefit.model.system import Network
 from odefit.objective.parameters import Parameter
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 from odefit.problem.preparation import prepare
 from odefit.runs.progress import Silent
 from odefit.training.linearised import Linearisation
@@ -38,7 +38,7 @@ CALLED = {"x": "a*x - net(x, y)[0]*x*y + other(t)*x", "y": "net(x, y)[1] - 0.8*y
 OPTIONS = SolverOptions("rk4", step=0.2)
 
 
-def hybrid(penalty: float = 0.7, other: float = 0.0, model: str = "gaussian") -> tuple[Problem, nn.ModuleDict]:
+def hybrid(penalty: float = 0.7, other: float = 0.0, model: str = "gaussian") -> tuple[FitProblem, nn.ModuleDict]:
     """Two series of different lengths; `net` is called with two different pairs of arguments."""
     nets = {
         "net": Network("net", 2, 2, (3,), "tanh", "positive", penalty=penalty),
@@ -58,7 +58,7 @@ def hybrid(penalty: float = 0.7, other: float = 0.0, model: str = "gaussian") ->
     return replace(made, engine=TorchEngine(system, OPTIONS, ("a", "x_0"), networks)), networks
 
 
-def base_of(assembled: Problem, networks: nn.ModuleDict, loss: Loss = "mse") -> TrainingObjective:
+def base_of(assembled: FitProblem, networks: nn.ModuleDict, loss: Loss = "mse") -> TrainingObjective:
     u = torch.as_tensor(assembled.table.to_search(assembled.table.values))
     return TrainingObjective(assembled, networks, loss, u)
 

@@ -9,11 +9,11 @@ import pytest
 from odefit.config.load import load_config
 from odefit.fitting.nonsmooth import NonsmoothParameters, moving_times
 from odefit.objective.likelihood import Likelihood
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 from odefit.problem.preparation import prepare
 
 
-def problem_of(folder: Path, model: str, parameters: str, data: str = "") -> Problem:
+def problem_of(folder: Path, model: str, parameters: str, data: str = "") -> FitProblem:
     (folder / "d.csv").write_text("time,x\n0,1\n1,0.8\n2,0.7\n3,0.6\n")
     (folder / "c.yaml").write_text(
         f"model: {{initial: {{x: 1}}, {model}}}\nparameters: {{{parameters}}}\ndata: {{csv: d.csv{data}}}\n"

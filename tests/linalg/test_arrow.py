@@ -24,7 +24,7 @@ from odefit.linalg.arrow_matrix import BlockRows, Layout
 from odefit.linalg.arrow_qr import EPS, Elimination, reduce
 from odefit.linalg.score import Evaluation
 from odefit.objective.likelihood import Likelihood, ProfileLikelihood
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 from odefit.optimizers.arrow_model import ArrowModel
 from odefit.optimizers.base import Outcome
 from odefit.optimizers.lbfgs import minimize_lbfgs
@@ -159,7 +159,7 @@ def many_blocks(n: int) -> BlockRows:
 # --- fits -------------------------------------------------------------------------------------------
 
 
-def fitted(problem: Problem, blocks: bool) -> tuple[Outcome, Array]:
+def fitted(problem: FitProblem, blocks: bool) -> tuple[Outcome, Array]:
     """The outcome, and u with the profiled noise levels."""
     profile = ProfileLikelihood(Likelihood(problem, blocks))
     u, (low, high) = problem.table.to_search(problem.table.values), problem.table.search_bounds()

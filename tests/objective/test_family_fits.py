@@ -21,7 +21,7 @@ from odefit.objective.likelihood import Likelihood, ProfileLikelihood
 from odefit.objective.observation import Observation
 from odefit.objective.parameters import Binding, Parameter, ParameterTable
 from odefit.objective.priors import Prior
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 from odefit.optimizers.lbfgs import minimize_lbfgs
 from odefit.optimizers.least_squares import minimize_least_squares
 from odefit.uncertainty.bands import prediction_bands
@@ -47,7 +47,7 @@ CASES: dict[str, tuple[str, str | None, tuple[Parameter, ...], bool, bool, bool]
 }
 
 
-def decay(case: str, censored: bool = False, seed: int = 1, engine: str = "torch") -> Problem:
+def decay(case: str, censored: bool = False, seed: int = 1, engine: str = "torch") -> FitProblem:
     """x' = -k x, drawn from its own noise; censored: below 5 and above 15."""
     model, formula, extra, *_ = CASES[case]
     system = make_system({"x": "-k*x"}, {"x": "x_0"}, ("k", "x_0"))
@@ -72,7 +72,7 @@ def decay(case: str, censored: bool = False, seed: int = 1, engine: str = "torch
     return replace(problem, experiments=tuple(experiments))
 
 
-def redrawn(problem: Problem, seed: int) -> Problem:
+def redrawn(problem: FitProblem, seed: int) -> FitProblem:
     """The same experiments with other random numbers."""
     noise, rng = problem.observation.noise["x"], np.random.default_rng([seed, 7])
     u = problem.table.to_search(problem.table.values)
@@ -85,7 +85,7 @@ def redrawn(problem: Problem, seed: int) -> Problem:
         replace(e, values=v) for e, v in zip(problem.experiments, parts, strict=True)))  # fmt: skip
 
 
-def start(problem: Problem) -> Array:
+def start(problem: FitProblem) -> Array:
     return problem.table.to_search(problem.table.values) + 0.1
 
 
@@ -355,7 +355,7 @@ SLOPE = Input(np.array([0.0, 1.0]), np.array([[1.0, 2.0, 0.0, 0.0], [3.0, 0.0, 0
 PULSE = Input(np.array([0.0, 0.7]), np.array([[0.5, 0.0, 0.0, 0.0], [2.0, -0.1, 0.0, 0.0]]))
 
 
-def with_inputs(engine: str = "torch") -> Problem:
+def with_inputs(engine: str = "torch") -> FitProblem:
     """g = k u + x with sigma s (1 + v): v and u in this order in the system, and different in each experiment."""
     names = ("x", "k", "s", "v", "u")
     system = System(
@@ -376,7 +376,7 @@ def with_inputs(engine: str = "torch") -> Problem:
     plain = replace(system, inputs=())
     solver = make_engine(engine, plain, SolverOptions("rk4", step=0.1), ("k",))
     solver.system = system
-    return Problem(
+    return FitProblem(
         experiments,
         ParameterTable((Parameter("k", 0.7, **LOG), Parameter("s", 0.3, **LOG))),
         Binding(("k", "s"), np.array([[0, 1], [0, 1]]), np.zeros((2, 2))),

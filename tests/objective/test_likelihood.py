@@ -16,7 +16,7 @@ from odefit.engines.base import SolverOptions
 from odefit.objective.likelihood import Likelihood, ProfileLikelihood
 from odefit.objective.parameters import Parameter
 from odefit.objective.priors import Prior
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 from small_problems import Array, central_differences, make_problem, make_system, series
 
 NAN = math.nan
@@ -30,7 +30,9 @@ def no_warnings() -> Iterator[None]:
         yield
 
 
-def decay(noise: dict[str, str | tuple[str, str | None] | None], engine: str = "torch", step: float = 0.25) -> Problem:
+def decay(
+    noise: dict[str, str | tuple[str, str | None] | None], engine: str = "torch", step: float = 0.25
+) -> FitProblem:
     """Two experiments of a chain x -> y with scaled observables, missing cells, and a rate that is bound twice.
 
     The exact solution is simple where both rates are equal: x = x0 e^-kt, y = k t x.
@@ -73,7 +75,7 @@ NOISES: dict[str, dict[str, str | tuple[str, str | None] | None]] = {
 }
 
 
-def exact(problem: Problem, u: Array) -> tuple[list[Array], dict[str, float]]:
+def exact(problem: FitProblem, u: Array) -> tuple[list[Array], dict[str, float]]:
     """g and h of every experiment in closed form, and the parameters."""
     p = dict(zip(problem.table.names, problem.table.to_natural(u), strict=True))
     out = []
@@ -171,7 +173,7 @@ def test_a_a_is_the_expected_information(kind: str) -> None:
     np.testing.assert_allclose(a.T @ a, information, rtol=1e-9, atol=1e-9)
 
 
-def one_cell(problem: Problem, row: int, column: int, value: float) -> Problem:
+def one_cell(problem: FitProblem, row: int, column: int, value: float) -> FitProblem:
     """The problem with one measurement only."""
     experiments, first = [], 0
     for experiment in problem.experiments:
@@ -215,7 +217,7 @@ def test_the_optimum_of_the_profile_is_that_of_the_likelihood(kind: str) -> None
 def test_a_profiled_sigma_keeps_to_its_bounds_and_to_its_prior() -> None:
     problem = decay(NOISES["estimated"])
 
-    def changed(name: str, **change: object) -> Problem:  # fmt: skip
+    def changed(name: str, **change: object) -> FitProblem:  # fmt: skip
         rows = tuple(replace(q, **change) if q.name == name else q for q in problem.table)
         return replace(problem, table=replace(problem.table, parameters=rows))
 
@@ -275,7 +277,7 @@ def test_only_noise_and_observables_may_be_estimated(noise_only: bool, engine: s
     np.testing.assert_allclose(likelihood.evaluate(u).gradient, slope, rtol=1e-6)
 
 
-def blow_up() -> Problem:
+def blow_up() -> FitProblem:
     system = make_system({"x": "k*x^2"}, {"x": 1}, ("k",))
     table = [Parameter("k", 0.1, prior=Prior("lognormal", 1.0, 1.0)), Parameter("s", 1.0, **LOG)]
     data = [series("A", [0.0, 1.0, 2.0], [1.0, 1.0, 1.0])]

@@ -12,7 +12,7 @@ from odefit.objective.jacobian import LocalRows
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.observation import Noise, Observation
 from odefit.objective.parameters import Parameter
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 from small_problems import Array, central_differences, make_problem, make_system, series
 
 EQUATIONS = {"x": "a*x - b*x*y", "y": "b*x*y - c*y"}
@@ -39,7 +39,7 @@ CASES = {
 }
 
 
-def problem_of(case: str, engine: str = "torch") -> Problem:
+def problem_of(case: str, engine: str = "torch") -> FitProblem:
     observables, noise, extra, rows = CASES[case]
     system = make_system(EQUATIONS, {"x": "x_0", "y": 0.8}, ("a", "b", "c", "x_0", *extra), observables)
     n = len(system.observables)

@@ -11,7 +11,7 @@ from odefit.engines.base import SolverOptions
 from odefit.linalg.arrow_matrix import BlockRows, Layout
 from odefit.objective.parameters import Parameter
 from odefit.objective.priors import Prior
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 from small_problems import Array, make_problem, make_system, series
 
 LOG = {"lower": 0.0, "upper": np.inf, "scale": "log"}
@@ -50,7 +50,7 @@ def random_rows(rng: np.random.Generator, kind: str = "regular") -> tuple[BlockR
 KINDS = ("regular", "short", "equal", "confounded", "silent")
 
 
-def predators(n: int, variant: str = "") -> Problem:
+def predators(n: int, variant: str = "") -> FitProblem:
     """Lotka-Volterra in n experiments, each with two initial values of its own, the noise level estimated.
 
     variant: `priors` of own and shared parameters; `bounds` that hold some own and a shared parameter; `ties`, one

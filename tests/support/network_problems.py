@@ -14,12 +14,12 @@ from odefit.engines.torch_engine import TorchEngine
 from odefit.model.networks import build_networks
 from odefit.model.system import Network
 from odefit.objective.parameters import Parameter
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 from odefit.training.objective_torch import Loss, TrainingObjective
 from small_problems import Array, central_differences, make_problem, make_system, series
 
 
-def neural(scatter: float = 0.0, hidden: tuple[int, ...] = (4,), n: int = 3) -> tuple[Problem, nn.ModuleDict]:
+def neural(scatter: float = 0.0, hidden: tuple[int, ...] = (4,), n: int = 3) -> tuple[FitProblem, nn.ModuleDict]:
     """A damped rotation: dy/dt = net(x, y) - k y, in `n` series."""
     net = Network("net", 2, 2, hidden=hidden, activation="tanh")
     system = make_system(
@@ -41,7 +41,7 @@ def neural(scatter: float = 0.0, hidden: tuple[int, ...] = (4,), n: int = 3) -> 
     return replace(assembled, engine=TorchEngine(system, options, ("k",), networks)), networks
 
 
-def base_of(assembled: Problem, loss: Loss = "mse", networks: nn.ModuleDict | None = None) -> TrainingObjective:
+def base_of(assembled: FitProblem, loss: Loss = "mse", networks: nn.ModuleDict | None = None) -> TrainingObjective:
     """The objective on whole series, at the parameters' start values."""
     u = torch.as_tensor(assembled.table.to_search(assembled.table.values))
     return TrainingObjective(assembled, networks or nn.ModuleDict(), loss, u)

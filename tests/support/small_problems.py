@@ -15,7 +15,7 @@ from odefit.model.formulas import free_names, parse_formula
 from odefit.model.system import Network, System
 from odefit.objective.observation import Noise, Observation
 from odefit.objective.parameters import Binding, Parameter, ParameterTable
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 
 Array = NDArray[np.float64]
 
@@ -62,7 +62,7 @@ def make_problem(
     options: SolverOptions | None = None,
     bound: Mapping[str, Sequence[str | float]] | None = None,
     engine: str = "torch",
-) -> Problem:
+) -> FitProblem:
     """A problem.
 
     noise: per observable the formula of sigma (None: from the data), or (model, formula). bound: symbol -> what it
@@ -94,7 +94,7 @@ def make_problem(
     in_states = set().union(*(free_names(f) for f in (*system.rhs, *system.start)))
     sensitive = tuple(s for s in system.parameters if s in moving and s in in_states)
     observed = tuple(s for s in symbols if s in moving and s not in sensitive)
-    return Problem(
+    return FitProblem(
         tuple(experiments),
         ParameterTable(tuple(table)),
         Binding(symbols, index, constant),

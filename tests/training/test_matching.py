@@ -16,7 +16,7 @@ from odefit.engines.torch_engine import TorchEngine
 from odefit.model.networks import ACTIVATIONS, MLP, build_networks
 from odefit.model.system import Network
 from odefit.objective.parameters import Parameter
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 from odefit.training.lbfgs_torch import minimize_whole
 from odefit.training.matching import MatchingObjective, obstacle, points_of
 from odefit.training.network_units import set_network_units
@@ -29,7 +29,7 @@ RATES = np.array([[-0.1, 1.2], [-0.8, -0.05]])
 LINEAR = make_system({"x": "a*x + b*y", "y": "c*x + d*y"}, {"x": "x_0", "y": "y_0"}, ("a", "b", "c", "d", "x_0", "y_0"))
 
 
-def linear(n: int, noise: float = 0.0, model: str = "gaussian", unit: float = 1.0) -> Problem:
+def linear(n: int, noise: float = 0.0, model: str = "gaussian", unit: float = 1.0) -> FitProblem:
     """Two series of the linear field in n points, or of exp(y), with `noise`; unit: of the time."""
     from scipy.linalg import expm
 
@@ -43,7 +43,7 @@ def linear(n: int, noise: float = 0.0, model: str = "gaussian", unit: float = 1.
     return make_problem(LINEAR, measured, rows, dict.fromkeys("xy", (model, "0.1")), bound=bound)
 
 
-def base_of(assembled: Problem, networks: nn.ModuleDict | None = None) -> TrainingObjective:
+def base_of(assembled: FitProblem, networks: nn.ModuleDict | None = None) -> TrainingObjective:
     u = torch.as_tensor(assembled.table.to_search(assembled.table.values))
     return TrainingObjective(assembled, networks or nn.ModuleDict(), "mse", u)  # type: ignore[arg-type]
 

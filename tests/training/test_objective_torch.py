@@ -21,7 +21,7 @@ from odefit.objective.likelihood import Likelihood
 from odefit.objective.observation import Noise, Observation
 from odefit.objective.parameters import Binding, Parameter, ParameterTable
 from odefit.objective.priors import Prior
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 from odefit.training.objective_torch import TrainingObjective
 from small_problems import central_differences, make_engine, make_problem, make_system, series
 
@@ -42,7 +42,7 @@ NOISES: dict[str, dict[str, str | tuple[str, str | None] | None]] = {
 }
 
 
-def problem(kind: str, engine: str = "torch", method: str = "rk4", dtype: str = "float64") -> Problem:
+def problem(kind: str, engine: str = "torch", method: str = "rk4", dtype: str = "float64") -> FitProblem:
     """Two experiments with cells missing here and there: h is never measured at the start, where y is 0."""
     rng = np.random.default_rng(3)
     t1, t2 = [0.0, 0.5, 1.0, 1.7, 2.4], [1.0, 1.6, 2.3]
@@ -64,7 +64,7 @@ def problem(kind: str, engine: str = "torch", method: str = "rk4", dtype: str = 
     return make_problem(SYSTEM, experiments, table, NOISES[kind], options, {"x_0": ["x_0[A]", "x_0[B]"]}, engine)
 
 
-def module_of(problem: Problem, loss: str) -> TrainingObjective:
+def module_of(problem: FitProblem, loss: str) -> TrainingObjective:
     u = torch.as_tensor(problem.table.to_search(problem.table.values))
     return TrainingObjective(problem, nn.ModuleDict(), loss, u)
 
@@ -210,7 +210,7 @@ def test_a_network_learns_through_the_objective() -> None:
     networks = build_networks([net], 0).to(torch.float64)
     experiments = tuple(series(n, [0.0, 0.4, 1.0], np.arange(6.0).reshape(3, 2) / 6) for n in "AB")
     noise = {s: Noise("gaussian", None) for s in ("x", "y")}
-    assembled = Problem(
+    assembled = FitProblem(
         experiments,
         ParameterTable((Parameter("k", 0.3, **LOG),)),
         Binding(("k", "x_0"), np.array([[0, -1], [0, -1]]), np.array([[0.0, 0.1], [0.0, 0.2]])),

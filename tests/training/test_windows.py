@@ -17,7 +17,7 @@ from odefit.engines.base import SolverOptions
 from odefit.engines.torch_engine import TorchEngine
 from odefit.errors import SolveError
 from odefit.objective.parameters import Parameter
-from odefit.objective.problem import Problem
+from odefit.objective.problem import FitProblem
 from odefit.training.adam import AdamOptions, minimize_adam
 from odefit.training.lbfgs_torch import minimize_whole
 from odefit.training.levenberg_marquardt import minimize_damped
@@ -44,7 +44,7 @@ IRREGULAR = [0.3, 0.5, 1.1, 1.2, 1.9, 2.0, 2.6, 3.5, 3.6, 4.4, 5.0]
 REGULAR = np.linspace(0.0, 6.0, 13)
 
 
-def problem(noise: dict[str, str] | dict[str, tuple[str, str]] = GAUSSIAN, scatter: float = 0.0) -> Problem:
+def problem(noise: dict[str, str] | dict[str, tuple[str, str]] = GAUSSIAN, scatter: float = 0.0) -> FitProblem:
     """Two series of different times, solved exactly and read with `scatter`."""
     rows = [Parameter(name, value, 0.0, math.inf, "log") for name, value in TRUTH.items()]
     bound = {"x_0": [1.0, 0.5], "y_0": [0.7, 1.4]}
@@ -319,7 +319,7 @@ def test_what_windows_cannot_do_is_said() -> None:
 
 def estimated_starts(
     scatter: float, hidden: tuple[int, ...] = (4,), log: bool = False
-) -> tuple[Problem, nn.ModuleDict]:
+) -> tuple[FitProblem, nn.ModuleDict]:
     """`neural` with every x_0 estimated, and an observable that depends on a parameter."""
     assembled, networks = neural(scatter, hidden)
     system = make_system(
