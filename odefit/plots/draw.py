@@ -1,4 +1,4 @@
-"""`draw`: the pictures of a run, as files."""
+"""The pictures of a run: `figure` makes one, `draw` writes them as files."""
 
 from __future__ import annotations
 
@@ -105,6 +105,60 @@ def _pictures(
     return LatentPictures(run, states, experiments, time_range, faults)
 
 
+def figure(
+    run: Run | LatentRun,
+    kind: str,
+    *,
+    time_range: tuple[float, float] | None = None,
+    states: Sequence[str] | None = None,
+    experiments: Sequence[str] | None = None,
+) -> Figure:
+    """Make one picture of a run, and write nothing.
+
+    Parameters
+    ----------
+    run
+        The run, as `fit` or `load_run` returns it.
+    kind
+        `time_series`, `phase_plane` and so on: see `draw`.
+    time_range
+        Solve the model over this span, in the unit of the data's times; default: that of the data.
+    states
+        Names of the states or observables that are shown; default: all that are observed.
+    experiments
+        Names of the experiments that are shown; default: all.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A notebook shows it; pyplot does not know it, so there is nothing to close.
+
+    Raises
+    ------
+    ConfigError
+        A name or kind does not exist, or the run has nothing to show for this kind.
+    RunError
+        The run folder is damaged.
+    SolveError
+        The fitted model cannot be solved over the span.
+    """
+    faults = Faults()
+    pictures = _pictures(run, states, experiments, time_range, faults)
+    _check_kinds([kind], pictures.kinds, "kind", faults)
+    faults.check()
+    if reason := pictures.lacking(kind):
+        faults.add(kind, reason)
+    faults.check()
+    with style.styled():
+        return pictures.kinds[kind]()
+
+
+def _check_kinds(kinds: Sequence[str], known: Mapping[str, object], where: str, faults: Faults) -> None:
+    for kind in kinds:
+        if kind not in known:
+            faults.add(where, f"'{clip(kind)}' is no kind of picture of this run; {suggest(kind, known)}")
+
+
 def draw(
     run: Run | LatentRun,
     *,
@@ -137,9 +191,7 @@ def draw(
     chosen = list(dict.fromkeys(kinds)) if kinds is not None else list(known)
     if not chosen:
         faults.add("kinds", "names nothing; leave it out to have all")
-    for kind in chosen:
-        if kind not in known:
-            faults.add("kinds", f"'{clip(kind)}' is no kind of picture of this run; {suggest(kind, known)}")
+    _check_kinds(chosen, known, "kinds", faults)
     if format not in get_args(style.Format):
         faults.add("format", f"'{clip(format)}' is no format; {suggest(format, get_args(style.Format))}")
     faults.check()

@@ -13,15 +13,13 @@ import torch
 
 import odefit
 from odefit.config.load import load_config
-from odefit.errors import ConfigError, Faults
+from odefit.errors import ConfigError
 from odefit.fitting.run import Run
 from odefit.model.networks import Potential
-from odefit.plots import style
-from odefit.plots.draw import Pictures, draw
+from odefit.plots.draw import draw, figure
 from odefit.plots.network import evaluate, terms
 from odefit.plots.potential import heights, levels_of, points_of_rest, potential_of
 from odefit.plots.region import Visited
-from odefit.plots.selection import select
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SHORT = {
@@ -122,12 +120,9 @@ def test_its_picture_is_drawn_and_no_other(run: Run, tmp_path: Path) -> None:
 def test_a_panel_shows_the_term_where_the_data_have_been(run: Run) -> None:
     if run.path.name != "hybrid_lotka_volterra":
         return
-    selection = select(run, None, None, None, Faults())
-    with style.styled():
-        figure = Pictures(run, selection).kinds["network"]()
-        # One path for each experiment, and fewer when fewer are asked for.
-        few = Pictures(run, select(run, None, ["a", "b"], None, Faults())).kinds["network"]()
-    panels = [ax for ax in figure.axes if ax.get_title(loc="left")]
+    # One path for each experiment, and fewer when fewer are asked for.
+    every, few = figure(run, "network"), figure(run, "network", experiments=["a", "b"])
+    panels = [ax for ax in every.axes if ax.get_title(loc="left")]
     assert [ax.get_title(loc="left").split("\n")[0] for ax in panels] == ["in dprey/dt:", "in dpredator/dt:"]
     assert {ax.get_xlabel() for ax in panels} == {"prey"}
     assert len(panels[0].lines) == 6
@@ -179,9 +174,8 @@ def test_points_of_rest_are_minima_or_maxima(direction: str, tmp_path: Path) -> 
     np.testing.assert_allclose(slopes, 0, atol=1e-3)
     wells, saddle = heights(module, rest), heights(module, np.zeros(2))
     assert (wells < saddle).all() if direction == "descent" else (wells > saddle).all()
-    with style.styled():
-        figure = Pictures(run, select(run, None, None, None, Faults())).kinds["potential"]()
-    said = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    made = figure(run, "potential")
+    said = [text.get_text() for legend in made.legends for text in legend.get_texts()]
     assert ("minimum" if direction == "descent" else "maximum") in said
     levels = levels_of(2.0, direction == "descent")
     assert (np.diff(levels) > 0).all()

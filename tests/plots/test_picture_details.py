@@ -23,7 +23,7 @@ from odefit.plots import animation, style
 from odefit.plots.adaptive_grid import MOST_PARTS, VISIBLE, times_at_bends
 from odefit.plots.animation import Frame
 from odefit.plots.curves import trace
-from odefit.plots.draw import Pictures, draw
+from odefit.plots.draw import draw, figure
 from odefit.plots.filenames import file_stem
 from odefit.plots.residuals import draw_residuals
 from odefit.plots.selection import Selection, select
@@ -78,10 +78,10 @@ def chosen(run: Run, states: list[str] | None = None, span: tuple[float, float] 
 
 
 def picture(run: Run, kind: str, states: list[str] | None = None, span: tuple[float, float] | None = None) -> Figure:
+    made = figure(run, kind, states=states, time_range=span)
     with style.styled():
-        figure = Pictures(run, chosen(run, states, span)).kinds[kind]()
-        figure.canvas.draw()
-    return figure
+        made.canvas.draw()
+    return made
 
 
 def labels(figure: Figure) -> list[str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -24,7 +26,8 @@ from odefit.objective.likelihood import Likelihood
 from odefit.plots import panels, style
 from odefit.plots.animation import MAX_BYTES, MAX_FRAMES, animate, thinned
 from odefit.plots.curves import log_threshold, points, restricted, trace
-from odefit.plots.draw import Pictures, draw
+from odefit.plots.draw import draw
+from odefit.plots.draw import figure as picture
 from odefit.plots.panels import plan_panels
 from odefit.plots.residuals import standardised
 from odefit.plots.run_tables import read_covariance, read_rows
@@ -106,11 +109,6 @@ def chosen(run: Run, **options: object) -> Selection:
 
 def with_measured(run: Run, experiment: Experiment) -> Run:
     return replace(run, assembly=replace(run.assembly, measured=(experiment,)))
-
-
-def picture(run: Run, kind: str, **options: object) -> Figure:
-    with style.styled():
-        return Pictures(run, chosen(run, **options)).kinds[kind]()
 
 
 def labels(figure: Figure) -> set[str]:
@@ -220,6 +218,35 @@ def test_the_users_own_style_neither_enters_nor_is_changed(runs: dict[str, Run],
     with matplotlib.rc_context({"axes.facecolor": "red", "lines.linewidth": 9}):
         assert draw(runs["drug"], kinds=["residuals"], out=tmp_path / "b.png")[0].read_bytes() == plain
         assert matplotlib.rcParams["axes.facecolor"] == "red"
+
+
+# A figure instead of a file
+
+
+def test_a_figure_is_what_the_file_shows_and_writes_nothing(runs: dict[str, Run], tmp_path: Path) -> None:
+    before = set(runs["growth"].path.rglob("*"))
+    made = picture(runs["growth"], "time_series", experiments=["north"])
+    assert set(runs["growth"].path.rglob("*")) == before
+    assert made.axes[0].get_xlabel() == "hour"
+    data, size = made._repr_png_()  # type: ignore[attr-defined]
+    [path] = draw(runs["growth"], kinds=["time_series"], experiments=["north"], out=tmp_path)
+    assert data == path.read_bytes()
+    with Image.open(path) as image:
+        assert image.width == pytest.approx(2 * size["width"], abs=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"kind": "time_serie"}, "did you mean 'time_series'?"),
+        ({"kind": "phase_plane"}, "needs two states"),
+        ({"kind": "time_series", "states": ["n"]}, "did you mean 'N'?"),
+        ({"kind": "time_series", "time_range": (3, 3)}, "two finite numbers"),
+    ],
+)
+def test_a_figure_that_cannot_be_made_says_why(runs: dict[str, Run], options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(sentence)):
+        picture(runs["growth"], **options)
 
 
 # Where the files go
