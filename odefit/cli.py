@@ -249,13 +249,28 @@ def models(name: Annotated[str | None, typer.Argument(help="Show this one's equa
 
 
 @app.command()
-def schema() -> None:
+def schema(
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write it to this file instead of the screen.", show_default=False)
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
     """Print the JSON Schema of the config, for editors that complete and explain YAML."""
-    import json
+    from odefit.config.json_schema import schema_text
+    from odefit.data.atomic_files import atomic_write
+    from odefit.errors import RunError
 
-    from odefit.config.schema import Config
-
-    typer.echo(json.dumps(Config.model_json_schema(), indent=2))
+    if out is None:
+        typer.echo(schema_text(), nl=False)
+        return
+    if out.exists() and not overwrite:
+        raise RunError(str(out), "exists already; choose another --out, or say --overwrite")
+    try:
+        atomic_write(out, schema_text())
+    except OSError as error:
+        raise RunError(str(out), f"cannot be written: {(error.strerror or str(error)).lower()}") from error
+    typer.echo(f"written to {out}; the first line of a config that an editor shall complete:")
+    typer.echo(f"# yaml-language-server: $schema={out}")
 
 
 def main() -> None:

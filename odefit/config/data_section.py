@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from odefit.config.fields import Cell, Finite, Formula, Name, NotNegative, Positive, Section, by_shape
+from odefit.config.fields import Cell, Finite, Formula, Name, NotNegative, Positive, Section, Seed, by_shape
 from odefit.config.latent_section import LATENT_ODE, SpiralsSection
 from odefit.config.model_section import ModelSection
 from odefit.config.noise_section import NoiseSection, SimulatedNoise, simulated_shape
@@ -17,10 +17,10 @@ from odefit.config.noise_section import NoiseSection, SimulatedNoise, simulated_
 class TimesSection(Section):
     """Equally spaced times: `{start: 0, stop: 10, count: 11}` or `{start: 0, stop: 10, step: 1}`."""
 
-    start: Finite = 0.0
-    stop: Finite
-    count: Annotated[int, Field(ge=2, le=10_000_000)] | None = None
-    step: Positive | None = None
+    start: Finite = Field(0.0, description="the first time")
+    stop: Finite = Field(description="the last time, or with `step` the latest that there may be")
+    count: Annotated[int, Field(ge=2, le=10_000_000)] | None = Field(None, description="how many times")
+    step: Positive | None = Field(None, description="how far apart they are, instead of `count`")
 
     @model_validator(mode="after")
     def _one_spacing(self) -> Self:
@@ -49,7 +49,7 @@ class SimulateSection(Section):
     )
     times: Annotated[
         Annotated[TimesSection, Tag("mapping")] | Annotated[list[Finite], Tag("other")], Discriminator(by_shape)
-    ]
+    ] = Field(description="when is measured: `{start: 0, stop: 10, count: 21}`, or a list of increasing numbers")
     experiments: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         None, description="how many; default: one, or those of data.experiments"
     )
@@ -64,7 +64,7 @@ class SimulateSection(Section):
         0.0,
         description="standard deviation of Gaussian noise, or a noise model with numbers; for all or per observable",
     )
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    seed: Seed = Field(0, description="of the noise and of the initial values: the same seed gives the same data")
 
     @field_validator("times")
     @classmethod
@@ -85,8 +85,8 @@ class SimulateSection(Section):
 class DoseSection(Section):
     """One dose, or the same one repeated."""
 
-    time: Finite
-    amount: Finite
+    time: Finite = Field(description="when it is given")
+    amount: Finite = Field(description="what it adds to the state, in the units of the state")
     state: Name | None = Field(None, description="where it goes; default: data.doses.state")
     duration: NotNegative = Field(0.0, description="0: at once; else spread evenly over this time")
     rate: NotNegative | None = Field(None, description="amount per time, instead of a duration; 0: at once")
@@ -98,20 +98,17 @@ class DoseSection(Section):
 class DosesSection(Section):
     """What is put into the states on the way: a table, in a CSV or here."""
 
+    SHORT: ClassVar = ((str, "csv"), (list, "table"))
+
     csv: str | None = Field(
         None, min_length=1, description="columns time, amount; and experiment, state, duration or rate, every, count"
     )
-    table: list[DoseSection] | None = Field(None, min_length=1, max_length=100_000)
+    table: list[DoseSection] | None = Field(
+        None, min_length=1, max_length=100_000, description="the doses, written here instead of in a CSV"
+    )
     state: Name | None = Field(None, description="where doses go that name no state")
     lag: Formula = Field("0", description="how long after its time a dose arrives; a number or a formula of parameters")
     fraction: Formula = Field("1", description="how much of it arrives; a number or a formula of parameters")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return {"csv": value}
-        return {"table": value} if isinstance(value, list) else value
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -123,16 +120,15 @@ class DosesSection(Section):
 class InputSection(Section):
     """A known function of time, from a CSV."""
 
+    SHORT: ClassVar = ((str, "csv"),)
+
     csv: str = Field(min_length=1, description="path, relative to the config")
     column: str | None = Field(None, description="default: the column of the input's name")
     time: str | None = Field(None, description="the time column")
     experiment: str | None = Field(None, description="the column that names the experiment")
-    interpolation: Literal["linear", "previous", "cubic"] = "linear"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
-        return {"csv": value} if isinstance(value, str) else value
+    interpolation: Literal["linear", "previous", "cubic"] = Field(
+        "linear", description="between the rows; previous: a value holds until the next row"
+    )
 
 
 class HoldOutSection(Section):
@@ -151,6 +147,11 @@ class HoldOutSection(Section):
         return self
 
 
+def _or_file(schema: dict[str, Any]) -> None:
+    file = {"type": "object", "properties": {"csv": {"type": "string"}}, "required": ["csv"]}
+    schema["anyOf"].append(file | {"additionalProperties": False})
+
+
 class DataSection(Section):
     """Where the measurements are, and under which conditions they were made."""
 
@@ -163,7 +164,7 @@ class DataSection(Section):
         default_factory=list, description="labels of the observable column to leave out (long layout)"
     )
     start: Finite | None = Field(None, description="where integration starts; default: the first time")
-    simulate: SimulateSection | None = None
+    simulate: SimulateSection | None = Field(None, description="data made from the model, instead of `csv`")
     spirals: SpiralsSection | None = Field(None, description="made-up series for `latent_ode`; {} for the defaults")
     experiments: (
         Annotated[
@@ -175,15 +176,16 @@ class DataSection(Section):
         None,
         description="constants of each experiment, its initial values `x_0`, its `start`, and labels to group by: "
         "a CSV with a column `experiment`, or {experiment: {name: number}}",
+        json_schema_extra=_or_file,
     )
-    doses: DosesSection | None = None
+    doses: DosesSection | None = Field(None, description="what is put into the states on the way")
     inputs: dict[Name, InputSection] = Field(default_factory=dict, description="known functions of time, by name")
-    hold_out: HoldOutSection | None = None
+    hold_out: HoldOutSection | None = Field(None, description="what the fit does not see and is scored on afterwards")
 
     @field_validator("experiments", mode="before")
     @classmethod
     def _file(cls, value: Any) -> Any:
-        # As of doses and inputs. No experiment is called csv: those have a mapping each.
+        # The long form, which doses and inputs have too. No experiment is called csv: those have a mapping each.
         is_file = isinstance(value, dict) and list(value) == ["csv"] and isinstance(value["csv"], str)
         return value["csv"] if is_file else value
 

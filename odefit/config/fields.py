@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    GetJsonSchemaHandler,
+    Tag,
+    model_validator,
+)
+from pydantic_core import CoreSchema
 
 
 def by_shape(value: object) -> str:
@@ -36,10 +46,46 @@ Count = Annotated[int, Field(ge=1, le=100_000_000)]
 # YAML has lists and no tuples: a pair may be written as one, its numbers stay strictly numbers.
 LIST = Field(strict=False)
 # Formulas stay text here: the model layer reads them and says where they are wrong.
-Formula = Annotated[str, BeforeValidator(lambda v: repr(v) if is_number(v) else v), Field(max_length=10_000)]
+Formula = Annotated[
+    str,
+    BeforeValidator(lambda v: repr(v) if is_number(v) else v, json_schema_input_type=str | float),
+    Field(max_length=10_000),
+]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class Section(BaseModel):
-    """A mapping of the config: unknown keys are errors, values are not silently converted."""
+    """A mapping of the config: unknown keys are errors, values are not silently converted.
+
+    `SHORT` says which key a value stands for that is no mapping: `((str, "csv"),)` reads `x.csv` as `{csv: x.csv}`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+    SHORT: ClassVar[tuple[tuple[type, str], ...]] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        for kind, key in cls.SHORT:
+            if isinstance(value, kind) and not isinstance(value, bool):
+                return {key: value}
+        return value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """The section's own schema, or that of the key for which a short form stands."""
+        reference = handler(core_schema)
+        if cls.SHORT:
+            section = handler.resolve_ref_schema(reference)
+            whole = {key: section.pop(key) for key in list(section) if key not in ("title", "description")}
+            keys = dict.fromkeys(key for _, key in cls.SHORT)
+            section["anyOf"] = [whole, *(_of_a_value(whole["properties"][key]) for key in keys)]
+        return reference
+
+
+def _of_a_value(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a key, as one of a value that stands alone."""
+    kept = {key: part for key, part in schema.items() if key not in ("title", "default")}
+    if "anyOf" in kept:
+        kept["anyOf"] = [part for part in kept["anyOf"] if part != {"type": "null"}]
+    return kept

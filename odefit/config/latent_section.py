@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from odefit.config.fields import Count, NotNegative, Positive, Section
+from odefit.config.fields import Count, NotNegative, Positive, Section, Seed
 
 LATENT_ODE = "latent_ode"
 """The `model.name` to which these belong."""
@@ -62,11 +62,11 @@ class LatentSection(Section):
 class SpiralsSection(Section):
     """Noisy series of random linear systems in the plane, half clockwise and half anticlockwise."""
 
-    series: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    series: Annotated[int, Field(ge=1, le=1_000_000)] = Field(1000, description="how many series")
     times: Annotated[int, Field(ge=2, le=100_000)] = Field(200, description="how many times, equally spaced from 0")
     end: Positive = Field(31.45, description="the last time; the default is five turns at frequency 1")
     noise: NotNegative = Field(0.02, description="standard deviation of the noise")
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    seed: Seed = Field(0, description="the same seed gives the same series")
 
     @model_validator(mode="after")
     def _not_too_many(self) -> Self:

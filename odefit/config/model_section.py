@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
@@ -17,7 +17,6 @@ from odefit.config.fields import (
     Positive,
     Section,
     by_shape,
-    is_number,
     or_list,
 )
 from odefit.config.latent_section import LATENT_ODE, LatentSection
@@ -42,7 +41,7 @@ class NetworkSection(Section):
     hidden: list[Count] = Field(default_factory=lambda: [16, 16], max_length=20, description="widths of hidden layers")
     activation: str = Field("tanh", description="leaky_relu, relu, tanh, sigmoid, elu, gelu, silu or softplus")
     output: Literal["linear", "positive"] = Field("linear", description="positive: a softplus keeps it above 0")
-    outputs: Annotated[int, Field(ge=1, le=1000)] = 1
+    outputs: Annotated[int, Field(ge=1, le=1000)] = Field(1, description="how many numbers it returns")
     penalty: NotNegative = Field(
         0.0, description="weight of the mean square of its output, so that it explains only what the mechanism cannot"
     )
@@ -166,14 +165,16 @@ class PriorSection(Section):
 class ParameterSection(Section):
     """A named unknown. `alpha: 0.5` is short for `{value: 0.5}`, `beta: 2*alpha` for `{formula: 2*alpha}`."""
 
+    SHORT: ClassVar = ((str, "formula"), (int, "value"), (float, "value"))
+
     value: Finite | None = Field(None, description="where the search starts, or the number when not estimated")
     bounds: Annotated[tuple[float, float], LIST] | None = Field(None, description="[low, high], natural scale")
     scale: Literal["linear", "log", "logit"] | None = Field(
         None, description="in which coordinate the search moves; logit needs two finite bounds"
     )
     estimate: bool = Field(True, description="false keeps the parameter at its value")
-    prior: PriorSection | None = None
-    unit: str | None = Field(None, max_length=40)
+    prior: PriorSection | None = Field(None, description="what is known of it beforehand")
+    unit: str | None = Field(None, max_length=40, description="for tables; nothing is converted")
     by: (
         Annotated[
             Annotated[dict[str, list[str]], Field(min_length=1), Tag("mapping")] | Annotated[str, Tag("other")],
@@ -188,13 +189,6 @@ class ParameterSection(Section):
     formula: Formula | None = Field(
         None, description="not estimated itself: computed from other parameters and from constants of the experiment"
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return {"formula": value}
-        return {"value": value} if is_number(value) else value
 
     @model_validator(mode="after")
     def _tied(self) -> Self:

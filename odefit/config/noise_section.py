@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -27,7 +27,9 @@ class NoiseSection(Section):
     `dispersion_<observable>`. A name that several observables give is one parameter for all of them.
     """
 
-    model: NOISE_MODELS = "gaussian"
+    SHORT: ClassVar = ((str, "model"),)
+
+    model: NOISE_MODELS = Field("gaussian", description="how measurements are distributed around the prediction")
     sigma: Formula = Field(
         "estimate",
         description="standard deviation (lognormal: of the logarithm; laplace, student_t: the scale): `estimate`, a "
@@ -44,11 +46,6 @@ class NoiseSection(Section):
     df: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
         None, description="student_t: degrees of freedom, 4 unless given"
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
-        return {"model": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _keys_of_the_model(self) -> Self:

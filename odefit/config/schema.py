@@ -7,12 +7,12 @@ complete and explain the keys. Nothing here reads a file or knows a formula.
 from __future__ import annotations
 
 import itertools
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from odefit.config.data_section import DataSection
-from odefit.config.fields import Count, Name, NotNegative, Positive, Section
+from odefit.config.fields import Count, Name, NotNegative, Positive, Section, Seed
 from odefit.config.model_section import ModelSection, ParameterSection
 from odefit.config.noise_section import NoiseSection, noise_shape
 
@@ -21,34 +21,35 @@ class SolverSection(Section):
     """How the equations are integrated."""
 
     method: str = Field("auto", description="`auto`, a torchdiffeq method (rk4, dopri5, …) or a diffsol one (bdf, …)")
-    rtol: Annotated[float, Field(ge=1e-14, le=1)] = 1e-6
-    atol: Positive = 1e-8
+    rtol: Annotated[float, Field(ge=1e-14, le=1)] = Field(1e-6, description="relative tolerance of each step")
+    atol: Positive = Field(1e-8, description="absolute tolerance of each step, in the units of the states")
     sensitivity_rtol: Positive | None = Field(None, description="of the compiled engine; default: rtol")
     sensitivity_atol: Positive | None = Field(None, description="of the compiled engine; default: atol")
     step: Positive | None = Field(None, description="step size of the fixed-step methods")
     adjoint: bool = Field(False, description="torchdiffeq's adjoint: less memory, slower, less exact")
-    dtype: Literal["float64", "float32"] = "float64"
+    dtype: Literal["float64", "float32"] = Field("float64", description="precision of the torch methods")
     device: str = Field("cpu", description="cpu, cuda, cuda:0, …")
 
 
 class ScheduleSection(Section):
     """How Adam's learning rate changes over the epochs."""
 
-    kind: Literal["constant", "cosine", "exponential", "plateau"] = "constant"
+    SHORT: ClassVar = ((str, "kind"),)
+
+    kind: Literal["constant", "cosine", "exponential", "plateau"] = Field(
+        "constant", description="how the rate falls; plateau: whenever the loss has stopped falling"
+    )
     final: Positive | None = Field(
         None, description="learning rate at the last epoch (cosine, exponential) or the lowest (plateau)"
     )
     factor: Annotated[float, Field(gt=0, lt=1)] = Field(0.5, description="plateau: the rate is multiplied by it")
-    patience: Count = Field(20, description="plateau: after so many epochs without progress")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
-        return {"kind": value} if isinstance(value, str) else value
+    patience: Count = Field(20, description="plateau: epochs without progress before it is")
 
 
 class WindowsSection(Section):
     """Training on short pieces of the series, solved as one batch. `[10, 34]` is short for `{points: [10, 34]}`."""
+
+    SHORT: ClassVar = ((list, "points"),)
 
     points: Annotated[list[Annotated[int, Field(ge=2, le=1_000_000)]], Field(min_length=1, max_length=20)] = Field(
         default_factory=lambda: [10, 34], description="times per window: a stage for each number"
@@ -63,14 +64,11 @@ class WindowsSection(Section):
     steps: Count | None = Field(None, description="Runge-Kutta steps from one time to the next; default: as needed")
     finish: bool = Field(True, description="train on the whole series at the end")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
-        return {"points": value} if isinstance(value, list) else value
-
 
 class HorizonSection(Section):
     """Training on the beginnings of the series first. `[0.1, 0.4]` is short for `{shares: [0.1, 0.4]}`."""
+
+    SHORT: ClassVar = ((list, "shares"),)
 
     shares: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=1, max_length=20)] = Field(
         description="of each series' time span: a stage for each number, rising; the whole comes last by itself"
@@ -78,11 +76,6 @@ class HorizonSection(Section):
     epochs: Annotated[list[Count], Field(min_length=1, max_length=20)] | None = Field(
         None, description="of each stage; the last number for all that follow"
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
-        return {"shares": value} if isinstance(value, list) else value
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
@@ -97,14 +90,14 @@ class FitSection(Section):
     method: Literal["auto", "adam", "least_squares", "lbfgs"] = Field(
         "auto", description="`auto`: least_squares for equations and for small networks, else lbfgs"
     )
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    seed: Seed = Field(0, description="of everything random: the same seed gives the same fit")
     starts: Annotated[int, Field(ge=1, le=1_000_000)] = Field(1, description="how many starting points")
     workers: Count | None = Field(None, description="processes at a time; default: one per core")
     time_limit: Positive | None = Field(None, description="seconds for one start")
     folds: Annotated[int, Field(ge=2, le=1000)] | None = Field(
         None, description="cross-validation over experiments: each fold is predicted by a fit to the others"
     )
-    max_iterations: Count | None = None
+    max_iterations: Count | None = Field(None, description="least_squares, lbfgs: most iterations of one start")
     # Training: of networks, and of equations with adam
     match: Annotated[int, Field(ge=0, le=100_000_000)] | None = Field(
         None, description="networks: iterations on the slopes of smoothed data before anything is solved"
@@ -116,13 +109,13 @@ class FitSection(Section):
     epochs: Count | None = Field(None, description="on the whole series")
     batch_size: Count | None = Field(None, description="adam: experiments per step; default: all")
     learning_rate: Positive | None = Field(None, description="of adam")
-    schedule: ScheduleSection | None = None
+    schedule: ScheduleSection | None = Field(None, description="adam: how the learning rate changes over the epochs")
     loss: Literal["mse", "nll"] | None = Field(
         None, description="mean squared error, or the negative log-likelihood with sigma estimated"
     )
     gradient_clip: Positive | None = Field(None, description="adam: largest norm of a gradient")
-    weight_decay: NotNegative | None = None
-    patience: Count | None = Field(None, description="adam: stop after so many epochs without progress")
+    weight_decay: NotNegative | None = Field(None, description="networks: how strongly their weights are pulled to 0")
+    patience: Count | None = Field(None, description="adam: stop after this many epochs without progress")
     plot_every: Count | None = Field(None, description="keep a frame for `plot --animate` every N epochs")
 
     @model_validator(mode="after")
@@ -143,16 +136,18 @@ class FitSection(Section):
 class Config(Section):
     """One fit: what the model is, where the data are, how to fit."""
 
-    title: str | None = Field(None, max_length=200)
-    model: ModelSection
-    parameters: dict[Name, ParameterSection] = Field(default_factory=dict)
-    data: DataSection
+    title: str | None = Field(None, max_length=200, description="what the pictures are headed with")
+    model: ModelSection = Field(description="the differential equations: your own, or a built-in system")
+    parameters: dict[Name, ParameterSection] = Field(
+        default_factory=dict, description="the unknowns and the constants by name: where the search starts, and more"
+    )
+    data: DataSection = Field(description="what was measured, and under which conditions")
     noise: Annotated[
         Annotated[dict[Name, NoiseSection], Tag("each")] | Annotated[NoiseSection, Tag("all")],
         Discriminator(noise_shape),
     ] = Field(default_factory=dict, description="one noise model for all observables, or one for each")
-    solver: SolverSection = Field(default_factory=SolverSection)
-    fit: FitSection = Field(default_factory=FitSection)
+    solver: SolverSection = Field(default_factory=SolverSection, description="how the equations are integrated")
+    fit: FitSection = Field(default_factory=FitSection, description="how the parameters are found")
 
     @field_validator("parameters", "solver", "fit", "noise", mode="before")
     @classmethod
