@@ -81,6 +81,25 @@ class Experiment:
         """Cells with a value, censored ones included."""
         return int(np.count_nonzero(~np.isnan(self.values)))
 
+    def rows(self, rows: slice | IntArray, start: float | None = None) -> Experiment:
+        """Some rows of the series, with all that belongs to them.
+
+        Parameters
+        ----------
+        rows
+            Which of the T rows, in increasing order.
+        start
+            Where the integration starts, at most the first time of these rows; default where it started before.
+        """
+        return replace(
+            self,
+            times=self.times[rows],
+            values=self.values[rows],
+            start=self.start if start is None else start,
+            sigma=None if self.sigma is None else self.sigma[rows],
+            censored=None if self.censored is None else self.censored[rows],
+        )
+
     def at(self, times: FloatArray) -> Experiment:
         """The same experiment, to be predicted at other times: nothing is measured there."""
         blank = np.full((len(times), self.values.shape[1]), np.nan)

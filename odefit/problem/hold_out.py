@@ -78,14 +78,7 @@ def _only(experiment: Experiment, keep: Mask) -> Experiment:
     """The experiment with these cells, at the times that then have any; one empty row where none has."""
     values = np.where(keep, experiment.values, np.nan)
     rows = np.flatnonzero(~np.isnan(values).all(axis=1))
-    rows = rows if len(rows) else np.array([0])
-    return replace(
-        experiment,
-        times=experiment.times[rows],
-        values=values[rows],
-        sigma=None if experiment.sigma is None else experiment.sigma[rows],
-        censored=None if experiment.censored is None else experiment.censored[rows],
-    )
+    return replace(experiment, values=values).rows(rows if len(rows) else np.array([0]))
 
 
 @dataclass(frozen=True)

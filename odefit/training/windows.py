@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -84,7 +84,7 @@ def cut_windows(experiments: Sequence[Experiment], points: int, overlap: int = 1
             meeting.append(starts[k + 1] - start if following else 0)
             owner.append(row)
             first.append(start)
-            cut.append(part_of(experiment, slice(start, start + points)))
+            cut.append(experiment.rows(slice(start, start + points), start=float(experiment.times[start])))
     return Windows(tuple(cut), *(np.array(a, dtype=np.intp) for a in (owner, first, follower, meeting)))
 
 
@@ -95,26 +95,13 @@ def whole_series(experiments: Sequence[Experiment]) -> Windows:
     return Windows(tuple(experiments), each, nothing, nothing - 1, nothing)
 
 
-def part_of(experiment: Experiment, rows: slice) -> Experiment:
-    """Some consecutive rows of a series; the integration starts with the first of them."""
-    times = experiment.times[rows]
-    return replace(
-        experiment,
-        times=times,
-        values=experiment.values[rows],
-        start=float(times[0]),
-        sigma=None if experiment.sigma is None else experiment.sigma[rows],
-        censored=None if experiment.censored is None else experiment.censored[rows],
-    )
-
-
 def beginning(experiment: Experiment, share: float) -> Experiment:
     """A series until a share of its time span; at least until its second time, and its first measured one."""
     end = experiment.start + share * (experiment.times[-1] - experiment.start)
     measured = np.flatnonzero(~np.isnan(experiment.values).all(axis=1))
     first = int(measured[0]) if len(measured) else 0
     count = max(int(np.searchsorted(experiment.times, end, side="right")), 2, first + 1)
-    return replace(part_of(experiment, slice(0, count)), start=experiment.start)
+    return experiment.rows(slice(0, count))
 
 
 class RandomWindows:

@@ -29,7 +29,6 @@ from odefit.training.windows import (
     WindowObjective,
     cut_windows,
     obstacle,
-    part_of,
     start_states,
     whole_series,
 )
@@ -346,7 +345,7 @@ def test_the_linearisation_has_the_derivatives_of_the_loss(start: Start, log: bo
     """r, dr/dq and dr/dz against the loss and its gradient by autograd, and each column by differences."""
     assembled, networks = estimated_starts(0.05, log=log)
     base = base_of(assembled, "mse", networks)
-    experiments = [part_of(e, slice(0, 8)) for e in assembled.experiments]
+    experiments = [e.rows(slice(0, 8)) for e in assembled.experiments]
     windows = whole_series(experiments) if start == "model" else cut_windows(experiments, 5, 2)
     states = [e.values[:8] for e in neural(0.05)[0].experiments]
     module = WindowObjective(base, windows, states, start, steps=2)
