@@ -41,7 +41,8 @@ from odefit.config.load import load_config
 from odefit.data.dataset import data_loader
 from odefit.fitting.report import summarise
 from odefit.fitting.strategy import search
-from odefit.objective.likelihood import Likelihood, ProfileLikelihood
+from odefit.objective.likelihood import Likelihood
+from odefit.objective.profile import ProfileLikelihood
 from odefit.problem.assembly import Assembly
 from odefit.problem.preparation import prepare
 from odefit.runs.progress import Silent

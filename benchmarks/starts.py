@@ -31,7 +31,8 @@ from timing import best_times, describe_machine, duration, missing, seconds, sho
 from odefit.config.load import load_config
 from odefit.fitting.multistart import starting_points
 from odefit.fitting.strategy import search
-from odefit.objective.likelihood import Likelihood, ProfileLikelihood
+from odefit.objective.likelihood import Likelihood
+from odefit.objective.profile import ProfileLikelihood
 from odefit.problem.assembly import Assembly
 from odefit.problem.preparation import prepare
 from odefit.runs.progress import Silent

@@ -20,7 +20,8 @@ from odefit.data.experiments import Experiment
 from odefit.errors import ConfigError
 from odefit.fitting.nonsmooth import moving_times
 from odefit.fitting.outcome import FitOutcome, Table
-from odefit.objective.likelihood import Likelihood, ProfileLikelihood
+from odefit.objective.likelihood import Likelihood
+from odefit.objective.profile import ProfileLikelihood
 from odefit.optimizers.base import DISAGREE, INTERRUPTED, Callback, Outcome
 from odefit.optimizers.lbfgs import minimize_lbfgs
 from odefit.optimizers.least_squares import minimize_least_squares

@@ -27,8 +27,9 @@ from odefit.fitting.training_stages import (
 )
 from odefit.fitting.training_state import TrainingCheckpoint
 from odefit.linalg.arrow_matrix import adjoint, only_columns
-from odefit.objective.kind import is_least_squares
-from odefit.objective.likelihood import Likelihood, ProfileLikelihood
+from odefit.objective.likelihood import Likelihood
+from odefit.objective.profile import ProfileLikelihood
+from odefit.objective.residuals import residual_sum
 from odefit.problem.assembly import Assembly
 from odefit.runs.checkpoint import Forgetful, Memory
 from odefit.runs.progress import Progress
@@ -253,10 +254,10 @@ def distance_from_optimum(likelihood: Likelihood, theta: FloatArray, loss: Loss)
         return None
     scales: dict[int, float] = {}
     if loss == "mse":
-        simple = [cells.theta for cells in likelihood.cells]
-        if any(theta_ is None for theta_ in simple) or not is_least_squares(likelihood.problem):
+        simple = [data.scale_position for data in likelihood.problem.data]
+        if any(theta_ is None for theta_ in simple) or not likelihood.problem.is_least_squares:
             return None
-        common = math.sqrt(likelihood.residual_sum(u) / max(likelihood.problem.n_measured, 1))
+        common = math.sqrt(residual_sum(likelihood, u) / max(likelihood.problem.n_measured, 1))
         scales = {position: common for position in simple if position is not None}
     here = likelihood.assemble(u, moments, scales, derivatives=True, expected=True)
     if not math.isfinite(here.value) or 0 in here.A.shape:

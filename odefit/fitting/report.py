@@ -13,9 +13,11 @@ from odefit.arrays import FloatArray
 from odefit.fitting.nonsmooth import moving_times
 from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.solver_accuracy import tolerance_limits_optimum
-from odefit.objective.likelihood import Likelihood, ProfileLikelihood
+from odefit.objective.likelihood import Likelihood
 from odefit.objective.parameters import Parameter
 from odefit.objective.problem import FitProblem
+from odefit.objective.profile import ProfileLikelihood
+from odefit.objective.residuals import residual_sum
 from odefit.problem.assembly import Assembly
 from odefit.problem.derived import Derived
 from odefit.problem.hold_out import errors
@@ -99,7 +101,7 @@ def summarise(
         message=message,
         method=found.method,
         estimates=estimates,
-        objective=ObjectiveSummary.of(nll, likelihood.residual_sum(u), problem.n_measured, k),
+        objective=ObjectiveSummary.of(nll, residual_sum(likelihood, u), problem.n_measured, k),
         starts=found.starts,
         seconds=seconds,
         seed=assembly.loaded.config.fit.seed,

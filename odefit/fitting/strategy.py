@@ -19,7 +19,6 @@ from odefit.fitting.cross_validation import Fold, cross_validate, make_folds
 from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.report import Uncertainty, summarise
 from odefit.fitting.run import Run
-from odefit.objective.kind import is_least_squares
 from odefit.problem.assembly import Assembly
 from odefit.problem.preparation import prepare
 from odefit.runs import folder as files
@@ -90,7 +89,7 @@ def search(assembly: Assembly, progress: Progress, memory: Memory | None = None)
 
 def suitable(assembly: Assembly, progress: Progress) -> str:
     """The method for equations where the config leaves it open."""
-    if not is_least_squares(assembly.problem):
+    if not assembly.problem.is_least_squares:
         progress.note("This is no least-squares problem: Fisher scoring on its likelihood is used.")
     return "least_squares"
 

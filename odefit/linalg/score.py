@@ -35,6 +35,11 @@ class Evaluation:
     z: FloatArray
     A: Rows
 
+    @classmethod
+    def failed(cls, n: int) -> Evaluation:
+        """What stands for the objective of n parameters where the model fails."""
+        return cls(np.inf, np.zeros(0), np.zeros((0, n)))
+
     @property
     def gradient(self) -> FloatArray:
         """[P]"""

@@ -1,14 +1,10 @@
 """The negative log-likelihood with priors, in the score form that Fisher scoring needs.
 
-For a cell d with location m(theta) and second parameter s(theta), both on the noise model's own scale, the family of
-the noise (family.py) gives nll = -ln p(T(d); m, s), and its derivatives; log-normal cells add ln d. For normal noise
+For a measurement d with location m(theta) and second parameter s(theta), both on the noise model's own scale, the
+family of the noise (family.py) gives nll = -ln p(T(d); m, s), and its derivatives; log-normal data add ln d. For
+normal noise
 
     nll = r²/2 + ln s + ln(2 pi)/2,   r = (m - T(d)) / s.
-
-An estimated sigma that is one constant per observable can be eliminated where its best value is known at any theta:
-s² = mean (m - T(d))² for normal and log-normal noise, s = mean |m - d| for Laplace's. The rest of the problem is
-solved with s at that value ("variance profiling"). The optimum is that of the full likelihood, without a badly scaled
-direction on the way to it.
 """
 
 from __future__ import annotations
@@ -20,10 +16,9 @@ from functools import cached_property
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray, Mask
-from odefit.linalg.arrow_matrix import only_columns
 from odefit.linalg.score import Evaluation
 from odefit.objective.jacobian import LocalColumns, LocalRows, stacked
-from odefit.objective.measurements import DataBlock, ObservableData, observable_data
+from odefit.objective.measurements import DataBlock, ObservableData
 from odefit.objective.noise.l1 import sharpened
 from odefit.objective.observation import Moments
 from odefit.objective.priors import Prior
@@ -42,11 +37,6 @@ class Likelihood:
         self.blocks = blocks
         self.failure: str | None = None
         """Why the last evaluation was infinite, as a sentence; None where it was not."""
-
-    @cached_property
-    def cells(self) -> tuple[ObservableData, ...]:
-        """The measured cells, one `ObservableData` per observable."""
-        return observable_data(self.problem)
 
     @cached_property
     def columns(self) -> LocalColumns:
@@ -95,13 +85,13 @@ class Likelihood:
     def information(self, u: FloatArray) -> Evaluation:
         """The same with A'A the expected Fisher information: what a covariance is made from.
 
-        Of censored cells it is the observed curvature, of priors that of `Prior.score`.
+        Of censored data it is the observed curvature, of priors that of `Prior.score`.
         """
         return self._evaluate(u, derivatives=True, expected=True)
 
     def _evaluate(self, u: FloatArray, derivatives: bool, expected: bool = False) -> Evaluation:
         moments = self.moments(u, derivatives)
-        return failed(len(u)) if moments is None else self.assemble(u, moments, {}, derivatives, expected)
+        return Evaluation.failed(len(u)) if moments is None else self.assemble(u, moments, {}, derivatives, expected)
 
     def assemble(
         self,
@@ -115,29 +105,29 @@ class Likelihood:
         total = self.prior_value(u)
         if not math.isfinite(total):
             self.failure = IMPOSSIBLE
-            return failed(len(u))
+            return Evaluation.failed(len(u))
         rows, owner = _Rows(), self.problem.owner
         with np.errstate(all="ignore"):
-            for cells, observed in zip(self.cells, moments, strict=True):
-                given = None if cells.theta is None else scales.get(cells.theta)
-                family, part = cells.family, cells.measured
+            for data, observed in zip(self.problem.data, moments, strict=True):
+                given = None if data.scale_position is None else scales.get(data.scale_position)
+                family, part = data.family, data.measured
                 d, m = part.values, observed.m[part.rows]
-                s = cells.second(part, observed) if given is None else np.full(len(d), given)
-                total += float(family.nll(d, m, s).sum()) + cells.constant
+                s = data.scale(part, observed) if given is None else np.full(len(d), given)
+                total += float(family.nll(d, m, s).sum()) + data.constant
                 if observed.dm is not None:
                     z, root = (family.location if expected else family.search_location)(d, m, s)
                     rows.add(z, observed.dm[part.rows] * root[:, None], owner[part.rows], not family.is_smooth)
                 if observed.ds is not None and given is None:
                     z, root = family.scale(d, m, s)
                     rows.add(z, observed.ds[part.rows] * root[:, None], owner[part.rows])
-                if cells.censored is not None:
-                    f, z, a = self._censored(cells, cells.censored, observed, derivatives)
+                if data.censored is not None:
+                    f, z, a = self._censored(data, data.censored, observed, derivatives)
                     total += f
                     if derivatives:
-                        rows.add(z, a, owner[cells.censored.rows])
+                        rows.add(z, a, owner[data.censored.rows])
         if not math.isfinite(total):
             self.failure = self._not_finite(moments)
-            return failed(len(u))
+            return Evaluation.failed(len(u))
         if not derivatives:
             return Evaluation(total, np.zeros(0), np.zeros((0, len(u))))
         return self._evaluation(total, rows, u, expected)
@@ -155,11 +145,11 @@ class Likelihood:
         return Evaluation(value, z, a)
 
     def _censored(
-        self, cells: ObservableData, part: DataBlock, observed: Moments, derivatives: bool
+        self, data: ObservableData, part: DataBlock, observed: Moments, derivatives: bool
     ) -> tuple[float, FloatArray, FloatArray]:
-        """The sum of -ln P of the censored cells of an observable, and their rows of z and A."""
-        s = cells.second(part, observed)
-        tail = cells.family.tail(part.side, part.values, observed.m[part.rows], s)
+        """The sum of -ln P of the censored data of an observable, and their rows of z and A."""
+        s = data.scale(part, observed)
+        tail = data.family.tail(part.side, part.values, observed.m[part.rows], s)
         if not derivatives:
             return float(tail.f.sum()), np.zeros(0), np.zeros((0, 0))
         z, of_m, of_s = tail.row()
@@ -172,10 +162,10 @@ class Likelihood:
     def _not_finite(self, moments: list[Moments]) -> str:
         """NOT_FINITE, and the first cell that it is true of."""
         problem = self.problem
-        for name, cells, observed in zip(problem.observation.names, self.cells, moments, strict=True):
-            for part in cells.parts:
+        for name, data, observed in zip(problem.observation.names, self.problem.data, moments, strict=True):
+            for part in data.blocks:
                 with np.errstate(all="ignore"):
-                    m, s = observed.m[part.rows], cells.second(part, observed)
+                    m, s = observed.m[part.rows], data.scale(part, observed)
                 for bad, what in ((~np.isfinite(m), "prediction"), (~np.isfinite(s), "noise level")):
                     if bad.any():
                         row = part.rows[int(np.argmax(bad))]
@@ -199,61 +189,6 @@ class Likelihood:
         found = [(column, *prior.score(float(theta[i]), expected)) for column, i, prior in self._priors]
         return np.array([z for _, z, _ in found]), [(column, a * float(slope[column])) for column, _, a in found]
 
-    def residual_sum(self, u: FloatArray) -> float:
-        """Sum of squared residuals on the noise models' own scales (logarithms for log-normal noise, else the natural
-        one), before division by sigma. A censored cell has no residual."""
-        moments = self.moments(u, derivatives=False)
-        if moments is None:
-            return math.nan
-        pairs = zip(self.cells, moments, strict=True)
-        with np.errstate(over="ignore", invalid="ignore"):
-            return float(sum(np.sum((o.m[c.rows] - c.values) ** 2) for c, o in pairs))
-
-    def residuals(self, u: FloatArray) -> list[FloatArray] | None:
-        """Pearson's residuals, measured minus fitted over the standard deviation (Student's t with df <= 2 has none:
-        over the scale), [M] per observable, in the order of `cells`; None where the model fails."""
-        moments = self.moments(u, derivatives=False)
-        if moments is None:
-            return None
-        found = []
-        with np.errstate(all="ignore"):
-            for cells, observed in zip(self.cells, moments, strict=True):
-                m, s = observed.m[cells.rows], cells.second(cells.measured, observed)
-                found.append((cells.values - m) / cells.family.deviation(m, s))
-        return found
-
-    def quantile_residuals(self, u: FloatArray, rng: np.random.Generator | None = None) -> list[FloatArray] | None:
-        """The normal quantiles of F(d), which are normal for the right model, whatever the family, [M] per observable.
-
-        F of a count jumps; its residual is drawn between both ends of the jump (P. K. Dunn and G. K. Smyth 1996), or
-        is that of the middle without `rng`. None where the model fails.
-        """
-        from scipy.special import ndtri
-
-        moments = self.moments(u, derivatives=False)
-        if moments is None:
-            return None
-        found = []
-        with np.errstate(all="ignore"):
-            for cells, observed in zip(self.cells, moments, strict=True):
-                family, d = cells.family, cells.values
-                m, s = observed.m[cells.rows], cells.second(cells.measured, observed)
-                low, high = family.cdf(d, m, s), family.cdf(d, m, s, upper=True)
-                if family.is_count:
-                    share = np.full(len(d), 0.5) if rng is None else rng.random(len(d))
-                    before, after = family.cdf(d - 1, m, s), family.cdf(d - 1, m, s, upper=True)
-                    low, high = before + share * (low - before), high + (1 - share) * (after - high)
-                found.append(np.where(low < 0.5, ndtri(low), -ndtri(high)))
-        return found
-
-    def chi_square(self, u: FloatArray) -> float:
-        """Sum of squares of Pearson's residuals; NaN where the model fails."""
-        residuals = self.residuals(u)
-        if residuals is None:
-            return math.nan
-        with np.errstate(over="ignore"):
-            return float(sum(r @ r for r in residuals))
-
 
 class _Rows:
     """z and the rows of A as they grow, part by part, and which parts are those of absolute values."""
@@ -267,100 +202,3 @@ class _Rows:
         self.z.append(z)
         self.parts.append(LocalRows(slopes, experiment))
         self.kinked.append(kinked)
-
-
-def failed(n: int) -> Evaluation:
-    return Evaluation(math.inf, np.zeros(0), np.zeros((0, n)))
-
-
-class ProfileLikelihood:
-    """The likelihood with every simple, prior-free scale at its best value: a function of the remaining u.
-
-    `lift` gives back the full vector. Where nothing can be profiled, this is the likelihood itself.
-    """
-
-    def __init__(self, likelihood: Likelihood) -> None:
-        self.full = likelihood
-        table = likelihood.problem.table
-        simple = {c.theta for c in likelihood.cells if c.theta is not None and c.n}
-        # A sigma that also enters some other formula (a second observable's, an equation) is not simple.
-        own = (t for t in simple if table.parameters[t].prior is None and self._is_own(t) and self._is_closed(t))
-        self.sigmas = tuple(sorted(own))
-        self.free = np.array([k for k, t in enumerate(table.estimated) if t not in self.sigmas], dtype=np.intp)
-
-    def _is_closed(self, position: int) -> bool:
-        """Whether one formula gives the best value for all observables that share it."""
-        users = [cells for cells in self.full.cells if cells.theta == position and cells.n]
-        return all(cells.profiles and cells.family is users[0].family for cells in users)
-
-    def _is_own(self, position: int) -> bool:
-        problem = self.full.problem
-        name_users = [c for c in self.full.cells if c.theta == position]
-        bound = (problem.binding.index == position).any(axis=0)
-        symbols = {s for s, own in zip(problem.binding.symbols, bound, strict=True) if own}
-        observation = problem.observation
-        users = sum(
-            bool({str(x) for x in formula.free_symbols} & symbols)
-            for formula in (*observation.system.rhs, *observation.system.start, *observation._formulas)
-        )
-        return users == len(name_users)
-
-    @property
-    def failure(self) -> str | None:
-        return self.full.failure
-
-    def _scales(self, moments: list[Moments]) -> dict[int, float]:
-        """The best value of every profiled scale, within its bounds."""
-        table, scales = self.full.problem.table, {}
-        for position in self.sigmas:
-            pairs = [(c, o) for c, o in zip(self.full.cells, moments, strict=True) if c.theta == position and c.n]
-            with np.errstate(over="ignore", invalid="ignore"):
-                deviations = [o.m[c.rows] - c.values for c, o in pairs]
-                together = deviations[0] if len(pairs) == 1 else np.concatenate(deviations)
-                best = pairs[0][0].family.best_scale(together)
-            # An exact fit has no noise level; rounding keeps the logarithm finite.
-            size = sum(float(c.values @ c.values) for c, _ in pairs)
-            best = max(best, 1e-10 * math.sqrt(size / len(together)) + 1e-300) if math.isfinite(best) else math.nan
-            parameter = table.parameters[position]
-            scales[position] = min(max(best, parameter.lower), parameter.upper)
-        return scales
-
-    @cached_property
-    def _configured(self) -> FloatArray:
-        """The search vector as configured, [P]."""
-        table = self.full.problem.table
-        return table.to_search(table.values)
-
-    def _complete(self, u: FloatArray) -> FloatArray:
-        """The full search vector with the remaining u, and the profiled sigmas as configured."""
-        complete = self._configured.copy()
-        complete[self.free] = u
-        return complete
-
-    def lift(self, u: FloatArray) -> FloatArray:
-        """The full search vector at the remaining u, with the profiled sigmas at their best."""
-        table = self.full.problem.table
-        complete = self._complete(u)
-        moments = self.full.moments(complete, derivatives=False) if self.sigmas else None
-        if moments is None:
-            return complete
-        theta = table.to_natural(complete)
-        for position, sigma in self._scales(moments).items():
-            theta[position] = sigma
-        return table.to_search(theta)
-
-    def value(self, u: FloatArray) -> float:
-        """The likelihood at its best sigmas; inf where the model fails."""
-        return self._evaluate(u, derivatives=False).value
-
-    def evaluate(self, u: FloatArray) -> Evaluation:
-        """The same with z and A, to the remaining u."""
-        return self._evaluate(u, derivatives=True)
-
-    def _evaluate(self, u: FloatArray, derivatives: bool) -> Evaluation:
-        full, complete = self.full, self._complete(u)
-        moments = full.moments(complete, derivatives)
-        if moments is None:
-            return failed(len(u))
-        plain = full.assemble(complete, moments, self._scales(moments), derivatives)
-        return Evaluation(plain.value, plain.z, only_columns(plain.A, self.free) if self.sigmas else plain.A)

@@ -102,14 +102,14 @@ class Observation:
         return (*self.system.states, TIME, *self.symbols)
 
     @cached_property
-    def _formulas(self) -> list[sp.Expr]:
-        """m of every observable, then s of those that have a formula for it."""
+    def formulas(self) -> list[sp.Expr]:
+        """The formulas of m of every observable, and behind them those of s, where an observable has one."""
         scaled = [sp.log(g) if self.noise[name].is_log else g for name, g in self.system.observables.items()]
         return scaled + [noise.sigma for noise in (self.noise[name] for name in self.names) if noise.sigma is not None]
 
     @cached_property
     def _sigma_slot(self) -> dict[str, int]:
-        """Where in `_formulas` the sigma of an observable stands."""
+        """Where in `formulas` the sigma of an observable stands."""
         with_sigma = [name for name in self.names if self.noise[name].sigma is not None]
         return {name: len(self.names) + position for position, name in enumerate(with_sigma)}
 
@@ -117,7 +117,7 @@ class Observation:
     def _partials(self) -> list[tuple[int, int, bool, sp.Expr]]:
         """(formula, column, column is a state?, partial derivative) for every partial that is not zero."""
         states, parameters = self.system.states, self.sensitive
-        table = derivatives(self._formulas, [*states, *parameters])
+        table = derivatives(self.formulas, [*states, *parameters])
         return [
             (row, column if column < len(states) else column - len(states), column < len(states), partial)
             for row, partials in enumerate(table)
@@ -127,11 +127,11 @@ class Observation:
 
     @cached_property
     def _values(self) -> Any:
-        return numpy_function(self._formulas, self._arguments)
+        return numpy_function(self.formulas, self._arguments)
 
     @cached_property
     def _values_and_partials(self) -> Any:
-        return numpy_function([*self._formulas, *(p[3] for p in self._partials)], self._arguments)
+        return numpy_function([*self.formulas, *(p[3] for p in self._partials)], self._arguments)
 
     def predict(self, y: FloatArray, t: FloatArray, p: FloatArray) -> FloatArray:
         """g [R, O] on the natural scale at states y [R, S], times t [R], local values p [R, L] or [L]."""
@@ -146,7 +146,7 @@ class Observation:
     def moments(self, y: FloatArray, t: FloatArray, p: FloatArray, dy: FloatArray | None = None) -> list[Moments]:
         """One `Moments` per observable; with dy [R, S, K'] (K' <= K) also derivatives to `sensitive`."""
         arguments = (*y.T, t, *p.T)
-        n = len(self._formulas)
+        n = len(self.formulas)
         if dy is None:
             results = self._values(*arguments)
             slopes: list[FloatArray | None] = [None] * n
@@ -171,7 +171,7 @@ class Observation:
     def _chain(self, partials: Sequence[Any], dy: FloatArray) -> list[FloatArray | None]:
         """Total derivatives [R, K] of every formula; None where a formula depends on nothing sensitive."""
         rows, k = dy.shape[0], len(self.sensitive)
-        slopes: list[FloatArray | None] = [None] * len(self._formulas)
+        slopes: list[FloatArray | None] = [None] * len(self.formulas)
         for (row, column, is_state, _), value in zip(self._partials, partials, strict=True):
             slope = slopes[row]
             if slope is None:
@@ -186,7 +186,7 @@ class Observation:
     def _tensor_functions(self) -> list[Any]:
         """Per observable a function of m and, where it has a formula, s."""
         slots = [(position, self._sigma_slot.get(name)) for position, name in enumerate(self.names)]
-        pairs = [[self._formulas[k] for k in pair if k is not None] for pair in slots]
+        pairs = [[self.formulas[k] for k in pair if k is not None] for pair in slots]
         return [torch_function(pair, self._arguments) for pair in pairs]
 
     def moment_tensors(self, position: int, y: Tensor, t: Tensor, p: Tensor) -> tuple[Tensor, Tensor | None]:

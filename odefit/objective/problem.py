@@ -12,6 +12,10 @@ from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine
 from odefit.errors import SolveError
+from odefit.model.formulas import free_names
+from odefit.model.system import symbol
+from odefit.objective.measurements import ObservableData, observable_data
+from odefit.objective.noise.families import family_of
 from odefit.objective.observation import Observation
 from odefit.objective.parameters import Binding, ParameterTable
 
@@ -97,3 +101,51 @@ class FitProblem:
             if trajectory.failure is not None:
                 raise SolveError(f"experiment {experiment.name}: {trajectory.failure}")
         return [trajectory.y for trajectory in trajectories]
+
+    @cached_property
+    def data(self) -> tuple[ObservableData, ...]:
+        """The measurements, one `ObservableData` per observable."""
+        positions = [self._scale_position(name) for name in self.observation.names]
+        return observable_data(self.experiments, self.observation, positions)
+
+    def _scale_position(self, observable: str) -> int | None:
+        """See `ObservableData.scale_position`."""
+        noise, binding = self.observation.noise[observable], self.binding
+        names = [name for name in binding.symbols if noise.sigma == symbol(name)]
+        if not names:
+            return None
+        index = binding.index[:, binding.symbols.index(names[0])]
+        position = int(index[0])
+        if position < 0 or (index != position).any() or not self.table.parameters[position].estimate:
+            return None
+        return position
+
+    def has_estimated_scale(self, observable: str) -> bool:
+        """Whether the scale of an observable's noise depends on an estimated parameter."""
+        sigma = self.observation.noise[observable].sigma
+        if sigma is None:
+            return False
+        moving = set(self.observation.sensitive)
+        if self.engine.sensitive:
+            moving |= set(self.observation.system.states)
+        return not moving.isdisjoint(free_names(sigma))
+
+    @property
+    def is_least_squares(self) -> bool:
+        """Whether the best parameters minimise a sum of squares.
+
+        That is so where all measurements are of normal or log-normal noise, whose sigma is given, or is one estimated
+        number per observable; and none is censored. Priors are not looked at.
+        """
+        for data, name in zip(self.data, self.observation.names, strict=True):
+            if data.n and (data.family is not family_of("gaussian") or data.censored is not None):
+                return False
+            if data.n and self.has_estimated_scale(name) and data.scale_position is None:
+                return False
+        return True
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether the objective has a gradient everywhere: no Laplace density, of measurements or of a parameter."""
+        measured = all(data.family.is_smooth for data in self.data if data.n)
+        return measured and all(p.prior.is_smooth for p in self.table if p.estimate and p.prior is not None)

@@ -15,6 +15,7 @@ from odefit.arrays import FloatArray
 from odefit.errors import SolveError
 from odefit.fitting.run import Run
 from odefit.objective.likelihood import Likelihood
+from odefit.objective.residuals import pearson_residuals, quantile_residuals
 from odefit.plots import style
 from odefit.plots.curves import check_solvable, log_threshold
 from odefit.plots.selection import Quantity, Selection, time_label, title_of
@@ -47,14 +48,14 @@ def standardised(run: Run, rows: Sequence[int], quantities: Sequence[Quantity]) 
     problem = run.assembly.problem
     likelihood = Likelihood(problem)
     u = problem.table.to_search(run.theta)
-    plain = likelihood.residuals(u)
-    normal = likelihood.quantile_residuals(u, np.random.default_rng(0))
+    plain = pearson_residuals(likelihood, u)
+    normal = quantile_residuals(likelihood, u, np.random.default_rng(0))
     if plain is None or normal is None:
         raise SolveError(likelihood.failure or "the fitted model cannot be solved again")
     found = []
     for quantity in quantities:
         k = quantity.observable if quantity.observable is not None else 0
-        at = likelihood.cells[k].rows
+        at = problem.data[k].rows
         kept = np.isin(problem.owner[at], list(rows)) & np.isfinite(plain[k]) & np.isfinite(normal[k])
         found.append(Residuals(problem.times[at][kept], plain[k][kept], normal[k][kept]))
     return found

@@ -8,11 +8,12 @@ import numpy as np
 
 from odefit.arrays import FloatArray, Mask
 from odefit.model.formulas import free_names
-from odefit.objective.kind import scale_moves
-from odefit.objective.likelihood import Likelihood, ProfileLikelihood
+from odefit.objective.likelihood import Likelihood
 from odefit.objective.measurements import ObservableData
 from odefit.objective.noise.families import family_of
 from odefit.objective.problem import FitProblem
+from odefit.objective.profile import ProfileLikelihood
+from odefit.objective.residuals import chi_square
 
 
 def residual_degrees(likelihood: Likelihood, free: Mask) -> float:
@@ -30,11 +31,11 @@ def residual_degrees(likelihood: Likelihood, free: Mask) -> float:
     no_level = np.array([table.parameters[table.estimated[k]].role != "noise" for k in profile.free], dtype=bool)
     n, p = problem.n_measured, int(np.count_nonzero(free[profile.free] & no_level))
     normal = family_of("gaussian")
-    for cells, name in zip(likelihood.cells, problem.observation.names, strict=True):
-        if not cells.n:
+    for data, name in zip(likelihood.problem.data, problem.observation.names, strict=True):
+        if not data.n:
             continue
-        estimated = cells.theta in profile.sigmas or (cells.censored is None and _has_own_level(problem, name))
-        if cells.family is not normal or not estimated:
+        estimated = data.scale_position in profile.sigmas or (data.censored is None and _has_own_level(problem, name))
+        if data.family is not normal or not estimated:
             return math.inf
     return float(n - p) if n > p else math.inf
 
@@ -52,7 +53,7 @@ def _has_own_level(problem: FitProblem, observable: str) -> bool:
 def no_degrees_left(likelihood: Likelihood) -> bool:
     """Whether the noise is to be estimated from residuals that the other parameters can make zero."""
     profile = ProfileLikelihood(likelihood)
-    estimated = all(cells.theta in profile.sigmas for cells in _measured(likelihood))
+    estimated = all(data.scale_position in profile.sigmas for data in _measured(likelihood))
     return estimated and likelihood.problem.n_measured <= len(profile.free)
 
 
@@ -62,12 +63,12 @@ def reduced_chi_square(likelihood: Likelihood, u: FloatArray) -> float | None:
 
     n counts what was measured, without the censored cells.
     """
-    for cells, name in zip(likelihood.cells, likelihood.problem.observation.names, strict=True):
-        if cells.n and not cells.family.is_count and scale_moves(likelihood.problem, name):
+    for data, name in zip(likelihood.problem.data, likelihood.problem.observation.names, strict=True):
+        if data.n and not data.family.is_count and likelihood.problem.has_estimated_scale(name):
             return None
-    degrees = sum(len(cells.rows) for cells in likelihood.cells) - len(u)
-    return likelihood.chi_square(u) / degrees if degrees > 0 else None
+    degrees = sum(len(data.rows) for data in likelihood.problem.data) - len(u)
+    return chi_square(likelihood, u) / degrees if degrees > 0 else None
 
 
 def _measured(likelihood: Likelihood) -> list[ObservableData]:
-    return [cells for cells in likelihood.cells if cells.n]
+    return [data for data in likelihood.problem.data if data.n]

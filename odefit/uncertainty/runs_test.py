@@ -15,6 +15,7 @@ import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
 from odefit.objective.likelihood import Likelihood
+from odefit.objective.residuals import quantile_residuals
 
 FEWEST = 10
 """Of fewer pairs nothing is said."""
@@ -62,15 +63,15 @@ def structure_left(likelihood: Likelihood, u: FloatArray, has_errors: bool = Tru
     said of an observable with limits: of its tail the side above the curve is left. Nor of residuals that are next to
     nothing in units of the noise, and so the solver's. has_errors: whether there are standard errors to speak of.
     """
-    residuals = likelihood.quantile_residuals(u, np.random.default_rng(SEED))
+    residuals = quantile_residuals(likelihood, u, np.random.default_rng(SEED))
     if residuals is None:
         return []
     problem = likelihood.problem
     sentences = []
-    for name, cells, r in zip(problem.observation.names, likelihood.cells, residuals, strict=True):
-        if cells.censored is not None or np.sqrt(np.mean(np.square(r))) < NOTHING:
+    for name, data, r in zip(problem.observation.names, problem.data, residuals, strict=True):
+        if data.censored is not None or np.sqrt(np.mean(np.square(r))) < NOTHING:
             continue
-        found = neighbours(r, problem.owner[cells.rows])
+        found = neighbours(r, problem.owner[data.rows])
         if not found.is_random:
             so = ", and the standard errors are too small" if has_errors else ""
             sentences.append(

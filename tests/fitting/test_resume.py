@@ -23,7 +23,7 @@ from odefit.engines.diffsol.diffsol_engine import DiffsolEngine
 from odefit.engines.memory import memory_of, recall
 from odefit.errors import RunError
 from odefit.model.system import System, symbol
-from odefit.objective.likelihood import ProfileLikelihood
+from odefit.objective.profile import ProfileLikelihood
 from odefit.runs import checkpoint
 from odefit.runs.acquire import acquire_run_folder
 from odefit.runs.checkpoint import Checkpoint

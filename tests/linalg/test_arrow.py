@@ -23,8 +23,9 @@ from odefit.linalg.arrow_inverse import ArrowInverse
 from odefit.linalg.arrow_matrix import BlockRows, Layout
 from odefit.linalg.arrow_qr import EPS, Elimination, reduce
 from odefit.linalg.score import Evaluation
-from odefit.objective.likelihood import Likelihood, ProfileLikelihood
+from odefit.objective.likelihood import Likelihood
 from odefit.objective.problem import FitProblem
+from odefit.objective.profile import ProfileLikelihood
 from odefit.optimizers.arrow_model import ArrowModel
 from odefit.optimizers.base import Outcome
 from odefit.optimizers.lbfgs import minimize_lbfgs

@@ -10,8 +10,9 @@ from odefit.errors import FitError
 from odefit.linalg.arrow_matrix import BlockRows, Layout, adjoint, column_lengths, largest, only_columns, times
 from odefit.linalg.arrow_qr import Elimination, reduce
 from odefit.objective.jacobian import cheapest
-from odefit.objective.likelihood import Likelihood, ProfileLikelihood
+from odefit.objective.likelihood import Likelihood
 from odefit.objective.noise.l1 import sharpened
+from odefit.objective.profile import ProfileLikelihood
 
 VARIANTS = ("", "priors", "bounds", "ties", "groups", "laplace", "censored", "ragged")
 

@@ -65,7 +65,7 @@ class Family(ABC):
 
     has_scale: ClassVar[bool] = True
     is_count: ClassVar[bool] = False
-    profiles: ClassVar[bool] = False
+    has_best_scale: ClassVar[bool] = False
     """Whether the best s for given deviations is known in closed form (`best_scale`)."""
     is_smooth: ClassVar[bool] = True
 

@@ -60,7 +60,7 @@ class LocationScale(Family):
 class Gaussian(LocationScale):
     """h = r²/2 + ln(2 pi)/2; I = 1/s² and 2/s²."""
 
-    profiles = True
+    has_best_scale = True
 
     def nll(self, d: FloatArray, m: FloatArray, s: FloatArray) -> FloatArray:
         r = (m - d) / s
@@ -106,7 +106,7 @@ class Gaussian(LocationScale):
 class Laplace(LocationScale):
     """h = |r| + ln 2; I = 1/s² for both. |r| is rounded off within 1e-5 of its kink (l1.py)."""
 
-    profiles = True
+    has_best_scale = True
     is_smooth = False
 
     def nll(self, d: FloatArray, m: FloatArray, s: FloatArray) -> FloatArray:
