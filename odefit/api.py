@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from odefit.config.latent_section import LATENT_ODE
 from odefit.config.load import LoadedConfig, load_config
-from odefit.errors import InputError, RunError
+from odefit.config.versions import FIRST_VERSION
+from odefit.errors import InputError, NewerConfigError, RunError
 from odefit.runs import folder as files
 from odefit.runs import validation
 from odefit.runs.acquire import acquire_run_folder
@@ -101,6 +102,8 @@ def fit(
         if resume:
             checkpoint.resume()
             log.info("resumed after %.3g s", checkpoint.seconds)
+        for note in loaded.notes:
+            told.note(note)
         with checkpoint.kept():
             run: Run | LatentRun = work(path, told, checkpoint)
         log.info("%s: %s", run.result.status, run.result.message)
@@ -116,6 +119,8 @@ def simulate(
     ConfigError, ModelError, SolveError, or RunError where the file cannot be written.
     """
     loaded = load_config(config, overrides)
+    for note in loaded.notes:
+        log.warning("note: %s", note)
     kind = EQUATIONS if loaded.config.data.spirals is None else kind_of(loaded)
     simulated: Simulated = _call(kind.simulate, loaded)
     if out is not None:
@@ -130,7 +135,7 @@ def check(config: Path | str, overrides: Sequence[str] = ()) -> str:
     """A report of the assembled problem. Raises what `fit` would raise for the same input."""
     loaded = load_config(config, overrides)
     report: str = _call(kind_of(loaded).check, loaded, str(config))
-    return report
+    return "\n".join([report, *(f"note: {note}" for note in loaded.notes)])
 
 
 def load_run(path: Path | str) -> Run | LatentRun:
@@ -139,11 +144,13 @@ def load_run(path: Path | str) -> Run | LatentRun:
     validation.check_folder(path)
     result = read_result(path)
     try:
-        loaded = load_config(path / files.CONFIG)
+        loaded = load_config(path / files.CONFIG, unversioned=FIRST_VERSION)
         validation.check_config(loaded)
         run: Run | LatentRun = _call(kind_of(loaded).load, path, result, loaded)
     except RunError:
         raise
+    except NewerConfigError as error:
+        raise RunError(str(path / files.CONFIG), error.faults[0].what) from None
     except InputError as error:
         raise RunError(str(path), f"{validation.DAMAGED}: {error.faults[0]}") from None
     return run

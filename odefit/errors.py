@@ -54,6 +54,10 @@ class ConfigError(InputError):
     """The YAML file, or an option that overrides it."""
 
 
+class NewerConfigError(ConfigError):
+    """A config that was written for a newer odefit."""
+
+
 class DataError(InputError):
     """The measurements: a CSV file that is missing, malformed or contradicts the config."""
 

@@ -13,8 +13,9 @@ from pydantic import ValidationError
 from odefit.config.messages import sentence
 from odefit.config.schema import Config
 from odefit.config.source import OVERRIDE, Source, apply_overrides, from_mapping, read_yaml
+from odefit.config.versions import fault_of_version, in_todays_terms
 from odefit.config.yaml_tree import one_line
-from odefit.errors import ConfigError, Fault
+from odefit.errors import ConfigError, Fault, NewerConfigError
 
 MAX_FAULTS = 50
 MAX_KEY = 60
@@ -27,11 +28,13 @@ class LoadedConfig:
     """A config, and where it came from: for relative paths and for errors found later.
 
     `folder` is what relative paths in the config start from. A config without a file is called `fit.yaml`, here.
+    `notes`: the defaults that mean something else today, for the author of a config that names no version.
     """
 
     config: Config
     source: Source
     path: Path
+    notes: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -42,10 +45,16 @@ class LoadedConfig:
         return place(self.source, keys)
 
 
-def load_config(config: os.PathLike[str] | str | Mapping[str, Any], overrides: Sequence[str] = ()) -> LoadedConfig:
+def load_config(
+    config: os.PathLike[str] | str | Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    *,
+    unversioned: int | None = None,
+) -> LoadedConfig:
     """Read, override (`fit.starts=50`) and check a config. Raises ConfigError with all its faults.
 
     config: the YAML file, or what would stand in it as a mapping; paths are then relative to the current folder.
+    unversioned: the version of a config that names none, see `versions.in_todays_terms`.
     """
     if isinstance(config, Mapping):
         source, path = from_mapping(config), Path("fit.yaml")
@@ -54,10 +63,15 @@ def load_config(config: os.PathLike[str] | str | Mapping[str, Any], overrides: S
     else:
         raise ConfigError("config", f"must be the path of a YAML file, or a mapping (got {type(config).__name__})")
     source = apply_overrides(source, overrides)
-    return LoadedConfig(validate(source), source, path)
+    checked, notes = in_todays_terms(validate(source), unversioned)
+    return LoadedConfig(checked, source, path, notes)
 
 
 def validate(source: Source) -> Config:
+    # Alone: a newer config has keys and values that need not be faults.
+    newer = fault_of_version(source.data.get("version"))
+    if newer is not None:
+        raise NewerConfigError(place(source, ("version",)), newer)
     try:
         return Config.model_validate(source.data)
     except ValidationError as error:

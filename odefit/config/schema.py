@@ -136,6 +136,9 @@ class FitSection(Section):
 class Config(Section):
     """One fit: what the model is, where the data are, how to fit."""
 
+    version: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="which defaults hold: those of this version of the config; default: today's"
+    )
     title: str | None = Field(None, max_length=200, description="what the pictures are headed with")
     model: ModelSection = Field(description="the differential equations: your own, or a built-in system")
     parameters: dict[Name, ParameterSection] = Field(

@@ -12,7 +12,7 @@ from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.runs.results import versions
 
-IRRELEVANT = ("title", "fit.workers", "fit.time_limit")
+IRRELEVANT = ("version", "title", "fit.workers", "fit.time_limit")
 """Keys of the config that do not change what a fit finds."""
 _SHOWN = 60
 

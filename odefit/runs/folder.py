@@ -5,7 +5,7 @@
     experiments.csv, doses.csv, inputs.csv    the conditions, where there are any
     result.json       see `results.Result`
     parameters.csv    the table of estimates
-    covariance.csv    of the estimates, in search space (after their scales)
+    covariance.csv    of the estimates, on the natural scale
     predictions.csv   every measurement with its prediction
     folds.csv         cross-validation, where `fit.folds` asks for it
     history.csv       how the fit went (Adam: per epoch)
@@ -32,6 +32,7 @@ from typing import Any
 import yaml
 
 from odefit.config.load import LoadedConfig
+from odefit.config.versions import newest_version
 from odefit.data.atomic_files import atomic_write
 from odefit.errors import RunError
 
@@ -94,7 +95,8 @@ def write_config(folder: Path, loaded: LoadedConfig, own: Mapping[str, Any]) -> 
 
     own: what the data section says of the files of this folder (doses, inputs, the table of experiments).
     """
-    config = loaded.config.model_dump(mode="json", exclude_unset=True)
+    config = {"version": newest_version()} | loaded.config.model_dump(mode="json", exclude_unset=True)
+    config["version"] = newest_version()  # the older defaults of an older version are written out
     data = config["data"]
     if loaded.config.data.csv is not None:
         data = {"csv": DATA} | {key: data[key] for key in ("time", "start", "hold_out") if key in data}

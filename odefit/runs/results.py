@@ -13,6 +13,10 @@ import numpy as np
 from odefit._version import __version__
 
 SCHEMA_VERSION = 1
+"""Of `result.json`: raised by one when a key is added, goes, or means something else.
+
+An older odefit then refuses the file and says why (`validation.check_result`); `Result.from_json` reads every version
+up to this one, and gives a key that an older one lacks its default."""
 Status = Literal["converged", "stopped", "interrupted", "failed"]
 
 
