@@ -11,6 +11,7 @@ import typer
 
 from odefit._version import __version__
 from odefit.errors import InputError, OdefitError
+from odefit.status import Status
 
 if TYPE_CHECKING:
     from odefit.fitting.run import Run
@@ -100,16 +101,16 @@ def fit(
         screen.print(line, markup=False)
     for warning in result.warnings:
         screen.print(f"warning: {warning}", markup=False)
-    if plots and result.status != "failed":
+    if plots and result.status != Status.FAILED:
         try:
             _draw(run)
         except OdefitError as error:
             # The run folder is complete: a picture that cannot be drawn is no reason to fail.
             screen.print(f"warning: no pictures: {error}", markup=False)
     screen.print(f"written to {run.path} in {result.seconds:.3g} s of fitting", markup=False)
-    if result.status == "interrupted":
+    if result.status == Status.INTERRUPTED:
         raise typer.Exit(INTERRUPTED)
-    if result.status == "failed":
+    if result.status == Status.FAILED:
         raise typer.Exit(OdefitError.exit_code)
 
 

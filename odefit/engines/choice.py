@@ -71,7 +71,7 @@ def _plain_engine(
             except TooLarge as error:
                 if method in COMPILED:
                     raise
-                why = f"The equations are too large to be compiled unasked ({error.faults[0].what.split(';')[0]})"
+                why = f"The equations are too large to be compiled unasked ({error.size})"
         elif method in COMPILED:
             raise ConfigError(where, f"{method} is not available here: {reason}; use a torch method such as dopri5")
         else:

@@ -19,6 +19,7 @@ from odefit.problem.assembly import Assembly, assemble
 from odefit.problem.hold_out import Errors, errors
 from odefit.runs.checkpoint import Forgetful, Memory
 from odefit.runs.results import Score
+from odefit.status import Status
 
 PART = "folds"
 
@@ -69,7 +70,7 @@ def cross_validate(
         problem = fold.assembly.problem
         start = replace(problem, table=problem.table.with_values(theta))
         found = search(replace(fold.assembly, problem=start), WithinFold(memory, number))
-        if found.status == "interrupted":
+        if found.status == Status.INTERRUPTED:
             raise KeyboardInterrupt
         own = errors(problem, fold.assembly.held, found.theta)
         done.append({"status": found.status, **vars(own)})

@@ -22,13 +22,13 @@ from odefit.fitting.nonsmooth import moving_times
 from odefit.fitting.outcome import FitOutcome, Table
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.profile import ProfileLikelihood
-from odefit.optimizers.base import DISAGREE, INTERRUPTED, Callback, Outcome
+from odefit.optimizers.base import Callback, SearchOutcome
 from odefit.optimizers.lbfgs import minimize_lbfgs
 from odefit.optimizers.least_squares import minimize_least_squares
 from odefit.optimizers.sampling import screen, start_points
 from odefit.optimizers.start_pool import (
     Search,
-    StartResult,
+    StartOutcome,
     best_of,
     count_at_best,
     default_workers,
@@ -40,7 +40,8 @@ from odefit.problem.assembly import Assembly, assemble
 from odefit.problem.systems import describe_system
 from odefit.runs.checkpoint import Forgetful, Memory
 from odefit.runs.progress import Progress
-from odefit.runs.results import Starts, Status
+from odefit.runs.results import Starts
+from odefit.status import Ending, Reason, Status
 from odefit.uncertainty.covariance import MOST_LISTED
 
 # Starts whose objective is this close to the best have found the same optimum: a likelihood ratio of 1 %.
@@ -72,7 +73,7 @@ class LocalSearch:
     max_iterations: int | None
     gtol: float | None = None
 
-    def __call__(self, u: FloatArray, callback: Callback | None = None) -> Outcome:
+    def __call__(self, u: FloatArray, callback: Callback | None = None) -> SearchOutcome:
         problem = self.objective.full.problem
         lower, upper = problem.table.search_bounds()
         free = self.objective.free
@@ -85,9 +86,9 @@ class LocalSearch:
             minimize, objective, u, lower[free], upper[free], size=size, max_iterations=most, callback=callback
         )
         outcome = search() if self.gtol is None else search(gtol=self.gtol)
-        if outcome.status == "failed" and objective.failure:
+        if outcome.status == Status.FAILED and objective.failure:
             # The optimizer knows only that there is no number; the objective knows why.
-            return replace(outcome, message=f"the model fails at the start: {objective.failure}")
+            return replace(outcome, ending=Ending(Reason.MODEL_FAILS_AT_START, {"cause": objective.failure}))
         return outcome
 
 
@@ -179,47 +180,49 @@ class _Watched:
 
     def __init__(self, search: LocalSearch) -> None:
         self.search = search
-        self.latest: StartResult | None = None
+        self.latest: StartOutcome | None = None
         self._start, self._history, self._begun = np.empty(0), list[float](), 0.0
 
-    def __call__(self, u: FloatArray) -> Outcome:
+    def __call__(self, u: FloatArray) -> SearchOutcome:
         self._start, self._history, self._begun = u, [], time.perf_counter()
         return self.search(u, self._accept)
 
     def _accept(self, u: FloatArray, value: float) -> None:
         self._history.append(value)
         sides = np.zeros(len(u), dtype=np.int8)
-        outcome = Outcome(u, value, "stopped", INTERRUPTED, 0, 0, tuple(self._history), sides)
-        self.latest = StartResult(0, self._start, outcome, None, time.perf_counter() - self._begun)
+        outcome = SearchOutcome(u, value, Ending(Reason.ENDED_BY_CALLER), 0, 0, tuple(self._history), sides)
+        self.latest = StartOutcome(0, self._start, outcome, None, time.perf_counter() - self._begun)
 
 
-def _restored(memory: Memory, points: FloatArray) -> list[StartResult]:
+def _restored(memory: Memory, points: FloatArray) -> list[StartOutcome]:
     """The starts that were finished before, as far as they are starts of this search."""
     kept = [_from_plain(plain) for plain in memory.restored(PART) or []]
     return [r for r in kept if r.number < len(points) and np.array_equal(r.start, points[r.number])]
 
 
-def _as_plain(result: StartResult) -> dict[str, Any]:
+def _as_plain(result: StartOutcome) -> dict[str, Any]:
     """For a checkpoint. `lost` is left out, since such a start is not kept."""
     plain = {key: getattr(result, key) for key in ("number", "start", "failure", "seconds")}
-    return plain | {"outcome": None if result.outcome is None else vars(result.outcome)}
+    outcome = result.outcome
+    return plain | {"outcome": None if outcome is None else vars(outcome) | {"ending": outcome.ending.to_plain()}}
 
 
-def _from_plain(plain: Mapping[str, Any]) -> StartResult:
+def _from_plain(plain: Mapping[str, Any]) -> StartOutcome:
     outcome = plain["outcome"]
     if outcome is not None:
-        outcome = Outcome(**{**outcome, "history": tuple(outcome["history"])})
-    return StartResult(**{**plain, "outcome": outcome})
+        ending = Ending.from_plain(outcome["ending"])
+        outcome = SearchOutcome(**{**outcome, "ending": ending, "history": tuple(outcome["history"])})
+    return StartOutcome(**{**plain, "outcome": outcome})
 
 
-def _tell(progress: Progress, results: Sequence[StartResult]) -> None:
+def _tell(progress: Progress, results: Sequence[StartOutcome]) -> None:
     best = best_of(results, TIE)
     failed = [r for r in results if r.failure is not None]
     value = math.inf if best is None else best.value
     progress.start(len(results), len(failed), value, count_at_best(results, SAME_OPTIMUM), _reasons(failed))
 
 
-def _log_line(result: StartResult) -> str:
+def _log_line(result: StartOutcome) -> str:
     """`start 3: converged, objective 1.25, 42 evaluations, 0.31 s`."""
     o = result.outcome
     if o is None or result.failure:
@@ -229,8 +232,8 @@ def _log_line(result: StartResult) -> str:
 
 
 def _results(
-    assembly: Assembly, watched: _Watched, points: FloatArray, method: str, done: Sequence[StartResult]
-) -> Generator[StartResult]:
+    assembly: Assembly, watched: _Watched, points: FloatArray, method: str, done: Sequence[StartOutcome]
+) -> Generator[StartOutcome]:
     """The results of the starts that are not done yet."""
     section = assembly.loaded.config.fit
     known = {result.number for result in done}
@@ -248,7 +251,7 @@ def _results(
     return search_all(build, points, workers=workers, time_limit=limit, numbers=numbers)
 
 
-def _polished(results: list[StartResult], search: LocalSearch, requested: int) -> list[StartResult]:
+def _polished(results: list[StartOutcome], search: LocalSearch, requested: int) -> list[StartOutcome]:
     """The results with the best one searched to the last digit."""
     best = best_of(results, TIE)
     if requested == 1 or best is None or best.outcome is None:
@@ -299,7 +302,7 @@ def _shared(objective: ProfileLikelihood) -> IntArray:
 
 def _found(
     objective: ProfileLikelihood,
-    results: Sequence[StartResult],
+    results: Sequence[StartOutcome],
     requested: int,
     method: str,
     interrupted: bool,
@@ -311,12 +314,13 @@ def _found(
     starts = Starts(requested, len(results), len(failed), at_best)
     if best is None or best.outcome is None:
         why = _reasons(failed) or "no start was finished"
-        status: Status = "interrupted" if interrupted else "failed"
-        message = f"no start could be fitted: {why}" if failed else "interrupted before the first start was finished"
-        return FitOutcome(table.values, status, message, method, _history(None), starts, _table(objective, results))
+        none = Ending(Reason.NO_START_FITTED, {"cause": why}) if failed else Ending(Reason.INTERRUPTED_IN_FIRST_START)
+        status = Status.INTERRUPTED if interrupted else Status.FAILED
+        rows = _table(objective, results)
+        return FitOutcome(table.values, status, none.message, method, _history(None), starts, rows)
     u = objective.lift(best.outcome.u)
     message = best.outcome.message
-    if message.startswith(DISAGREE):
+    if best.outcome.ending.reason is Reason.DERIVATIVES_DISAGREE:
         remedy = moving_times(objective.full.problem).sentence or "Tighten the solver's tolerances."
         message = f"{message} {remedy}"
     if requested > 1:
@@ -324,7 +328,7 @@ def _found(
     warnings: tuple[str, ...] = ()
     if requested > 2 and at_best == 1 and len(results) > 2:
         warnings = ("only one start found this optimum: a better one may exist; try more fit.starts",)
-    status = "interrupted" if interrupted else best.outcome.status
+    status = Status.INTERRUPTED if interrupted else best.outcome.status
     return FitOutcome(
         table.to_natural(u),
         status,
@@ -339,7 +343,7 @@ def _found(
 
 
 def _alternatives(
-    objective: ProfileLikelihood, results: Sequence[StartResult], best: StartResult
+    objective: ProfileLikelihood, results: Sequence[StartOutcome], best: StartOutcome
 ) -> tuple[FloatArray, ...]:
     """Where other starts reached the objective of the best, [N] each: MOST_ALTERNATIVES of them, those that lie
     farthest from it."""
@@ -362,18 +366,18 @@ def summary(starts: Starts, reasons: str) -> str:
     return text + "."
 
 
-def _reasons(failed: Sequence[StartResult]) -> str:
+def _reasons(failed: Sequence[StartOutcome]) -> str:
     """The commonest reason of failure, in the words of the engine or the pool."""
     reasons = [r.failure for r in failed if r.failure]
     return max(set(reasons), key=lambda text: (reasons.count(text), text)) if reasons else ""
 
 
-def _history(outcome: Outcome | None) -> Table:
+def _history(outcome: SearchOutcome | None) -> Table:
     values = () if outcome is None else outcome.history
     return Table(("iteration", "objective"), [[i, float(v)] for i, v in enumerate(values)])
 
 
-def _table(objective: ProfileLikelihood, results: Sequence[StartResult]) -> Table:
+def _table(objective: ProfileLikelihood, results: Sequence[StartOutcome]) -> Table:
     """starts.csv: how every start ended, best first is for the plot; here in the order of the starts.
 
     Of hundreds of parameters only those that experiments share are told.
@@ -387,7 +391,7 @@ def _table(objective: ProfileLikelihood, results: Sequence[StartResult]) -> Tabl
         complete[objective.free] = r.start if r.outcome is None else r.outcome.u
         natural = table.to_natural(complete)[table.estimated[free]]
         counts = (None, None) if r.outcome is None else (r.outcome.n_evaluations, r.outcome.n_gradients)
-        status = "failed" if r.outcome is None or r.failure else r.outcome.status
+        status = Status.FAILED if r.outcome is None or r.failure else r.outcome.status
         message = r.failure or (r.outcome.message if r.outcome else "")
         value = r.value if math.isfinite(r.value) else None
         rows.append([r.number + 1, status, value, message, r.seconds, *counts, *map(float, natural)])

@@ -33,12 +33,12 @@ from odefit.objective.residuals import residual_sum
 from odefit.problem.assembly import Assembly
 from odefit.runs.checkpoint import Forgetful, Memory
 from odefit.runs.progress import Progress
-from odefit.runs.results import Status
+from odefit.status import Ending, Reason, Status
 from odefit.training.adam import AdamOptions, Schedule, minimize_adam
 from odefit.training.lbfgs_torch import minimize_whole
 from odefit.training.levenberg_marquardt import minimize_damped
 from odefit.training.linearised import Linearisation
-from odefit.training.loss_history import Epoch, Thinned, Training
+from odefit.training.loss_history import Epoch, Thinned, TrainingOutcome
 from odefit.training.matching import MatchingObjective
 from odefit.training.network_units import set_network_units
 from odefit.training.objective_torch import Loss, TrainingObjective
@@ -148,13 +148,13 @@ def train(assembly: Assembly, progress: Progress, plan: Plan | None = None, memo
     theta = state.theta
     if loss == "mse":
         theta = with_best_sigmas(assembly, theta)
-    status, message = training.status, training.message
-    if assembly.networks is None and status in ("converged", "stopped"):
-        status, message = verdict(status, message, distance_from_optimum(Likelihood(problem), theta, loss))
+    ending = training.ending
+    if assembly.networks is None and ending.status.is_usable:
+        ending = verdict(ending, distance_from_optimum(Likelihood(problem), theta, loss))
     return FitOutcome(
         theta,
-        status,
-        message,
+        ending.status,
+        ending.message,
         plan.optimizer,
         recorder.history(),
         frames=recorder.frames(),
@@ -170,9 +170,9 @@ def run_stages(
     options: AdamOptions,
     recorder: _Recorder,
     place: TrainingCheckpoint,
-) -> Training:
+) -> TrainingOutcome:
     """One stage after the other; how the last one ended. A stage that is not possible is left out, and said."""
-    training = Training("failed", "no stage could be run", {}, math.inf, 0, ())
+    training = TrainingOutcome(Ending(Reason.NO_STAGE), {}, math.inf, 0, ())
     for number, stage in enumerate(stages):
         why = stage.obstacle(state.problem)
         if why is not None:
@@ -186,21 +186,22 @@ def run_stages(
                 if not place.enter_round(k, part.module):
                     continue
                 training = minimise(part, state, plan, options, recorder, place)
-                if training.status == "interrupted":
+                if training.status == Status.INTERRUPTED:
                     break
         except SolveError as error:
-            training = Training("failed", f"the stage `{stage.name}` cannot begin: {error}", {}, math.inf, 0, ())
+            cause = Ending(Reason.STAGE_CANNOT_BEGIN, {"stage": stage.name, "cause": str(error)})
+            training = TrainingOutcome(cause, {}, math.inf, 0, ())
         recorder.progress.end()
-        if training.status == "interrupted":
+        if training.status == Status.INTERRUPTED:
             break
-        if training.status == "failed" and stage is not stages[-1]:
+        if training.status == Status.FAILED and stage is not stages[-1]:
             recorder.progress.note(f"The stage `{stage.name}` achieved nothing: {training.message}.")
     return training
 
 
 def minimise(
     part: Round, state: State, plan: Plan, options: AdamOptions, recorder: _Recorder, place: TrainingCheckpoint
-) -> Training:
+) -> TrainingOutcome:
     """One round with the plan's optimizer. Gradient matching has one batch and no solver: L-BFGS in any case."""
     module = part.module
     if plan.optimizer == "adam" and not isinstance(module, MatchingObjective):
@@ -229,17 +230,12 @@ def adam_options(section: FitSection) -> AdamOptions:
     )
 
 
-def verdict(status: Status, message: str, distance: float | None) -> tuple[Status, str]:
+def verdict(ending: Ending, distance: float | None) -> Ending:
     """What the training says of itself, corrected by how far the estimates are from the optimum."""
     if distance is None:
-        return status, message
-    message = message.split(":", maxsplit=1)[0]
-    if distance <= CLOSE:
-        return "converged", f"the optimum is reached to {distance:.1g} standard errors ({message})"
-    return "stopped", (
-        f"about {distance:.2g} standard errors from the optimum ({message}): more fit.epochs, another "
-        "fit.learning_rate, or `method: least_squares`"
-    )
+        return ending
+    reason = Reason.NEAR_OPTIMUM if distance <= CLOSE else Reason.FAR_FROM_OPTIMUM
+    return Ending(reason, {"distance": distance, "training": ending.what})
 
 
 def distance_from_optimum(likelihood: Likelihood, theta: FloatArray, loss: Loss) -> float | None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from odefit.arrays import FloatArray
-from odefit.runs.results import Starts, Status
+from odefit.runs.results import Starts
+from odefit.status import Status
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from odefit.problem.assembly import Assembly
 from odefit.problem.derived import Derived
 from odefit.problem.hold_out import errors
 from odefit.runs.results import Estimate, ObjectiveSummary, Result
+from odefit.status import Ending, Reason, Status
 from odefit.uncertainty.covariance import AnyCovariance, Covariance, fisher_covariance, listed
 from odefit.uncertainty.degrees_of_freedom import no_degrees_left, reduced_chi_square, residual_degrees
 from odefit.uncertainty.intervals import natural_intervals
@@ -38,7 +39,7 @@ MEANINGLESS = "its standard error would be more than a thousand times its value"
 # Two places with the same objective that lie so many standard errors apart are two optima.
 APART = 3.0
 # So many parameters of which the same is to be said are told one by one, and so many sentences in all.
-MOST_ALIKE, MOST_SENTENCES, MOST_APART = 20, 200, 6
+FEW_ALIKE, MOST_ALIKE, MOST_SENTENCES, MOST_APART = 3, 20, 200, 6
 INHERITED = "a parameter that it follows from is not determined"
 
 
@@ -79,23 +80,20 @@ def summarise(
     warnings += _warnings(problem, estimates, found)
     if uncertainty is not None:
         warnings += _other_optima(problem, found, u, uncertainty, estimates)
-    if assembly.networks is None and found.status in ("converged", "stopped"):
+    if assembly.networks is None and found.status.is_usable:
         limit = tolerance_limits_optimum(assembly, found.theta)
         warnings += [] if limit is None else [limit]
-        if limit is None and found.status == "converged":
+        if limit is None and found.status == Status.CONVERGED:
             warnings += structure_left(likelihood, u, any(e.standard_error for e in estimates.values()))
-        moving = moving_times(problem).sentence if found.status == "stopped" else None
+        moving = moving_times(problem).sentence if found.status == Status.STOPPED else None
         warnings += [] if moving is None else [moving]
     k = len(table.estimated) + found.n_weights
     value = likelihood.value(u)
     nll = value - likelihood.prior_value(u) if math.isfinite(value) else math.nan
     status, message = found.status, found.message
-    if status == "converged" and uncertainty is not None and _is_flat(problem, uncertainty.full):
-        status = "stopped"
-        message = (
-            "no parameter of the equations has an effect on what is measured at these values: "
-            "look at the starting values, the units and data.start"
-        )
+    if status == Status.CONVERGED and uncertainty is not None and _is_flat(problem, uncertainty.full):
+        flat = Ending(Reason.NO_EFFECT)
+        status, message = flat.status, flat.message
     result = Result(
         status=status,
         message=message,
@@ -257,14 +255,16 @@ def _warnings(problem: FitProblem, estimates: dict[str, Estimate], found: FitOut
             said.setdefault(complaint, []).append(name)
     sentences = []
     for complaint, names in said.items():
-        if len(names) <= (3 if complaint.endswith(INHERITED) else MOST_ALIKE):
+        # What follows from others has nothing of its own to be told.
+        if len(names) <= (FEW_ALIKE if estimates[names[0]].formula is not None else MOST_ALIKE):
             sentences += [f"{name} {complaint}" for name in names]
         else:
-            sentences.append(f"{', '.join(names[:3])} and {len(names) - 3:,} more: each {complaint}")
+            few, others = names[:FEW_ALIKE], len(names) - FEW_ALIKE
+            sentences.append(f"{', '.join(few)} and {others:,} more: each {complaint}")
     if len(sentences) > MOST_SENTENCES:
         more = len(sentences) - MOST_SENTENCES
         sentences = [*sentences[:MOST_SENTENCES], f"{more:,} more parameters have a remark like that in result.json"]
-    if found.status != "converged" and any(e.standard_error for e in estimates.values()):
+    if found.status != Status.CONVERGED and any(e.standard_error for e in estimates.values()):
         sentences.append("the standard errors assume an optimum, and this fit did not reach one for certain")
     return sentences
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -25,9 +25,7 @@ from odefit.runs import folder as files
 from odefit.runs.checkpoint import Checkpoint, Memory
 from odefit.runs.progress import Progress, Silent
 from odefit.runs.writing import PREDICTIONS, telling, write_conditions, write_data, write_parameters, write_weights
-
-if TYPE_CHECKING:
-    pass
+from odefit.status import Status
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +50,7 @@ def _fit(
         progress.note(note)
     found = search(assembly, progress, checkpoint)
     result, uncertainty = summarise(assembly, found, checkpoint.seconds, truth)
-    if folds and result.status in ("converged", "stopped"):
+    if folds and result.status.is_usable:
         try:
             scored, table = cross_validate(
                 folds, found.theta, lambda one, kept: search(one, Silent(), kept), checkpoint
@@ -61,12 +59,12 @@ def _fit(
             files.write_csv(path, files.FOLDS, table.header, table.rows)
         except KeyboardInterrupt:
             message = f"the cross-validation was interrupted; the fit itself {result.status}: {result.message}"
-            result = replace(result, status="interrupted", message=message)
+            result = replace(result, status=Status.INTERRUPTED, message=message)
     run = Run(path, result, assembly, found.theta)
-    if result.status == "interrupted":
+    if result.status == Status.INTERRUPTED:
         checkpoint.write()
     write(run, found, uncertainty)
-    if result.status != "interrupted":
+    if result.status != Status.INTERRUPTED:
         checkpoint.remove()
     return run
 
@@ -125,7 +123,7 @@ def write_predictions(run: Run) -> None:
     try:
         curves = run.solve([e.times for e in run.measured])
     except SolveError as error:
-        if run.result.status == "failed":
+        if run.result.status == Status.FAILED:
             files.write_csv(run.path, files.PREDICTIONS, PREDICTIONS, [])
             return
         raise FitError(f"the fitted model cannot be solved again: {error}") from error

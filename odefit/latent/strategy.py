@@ -22,9 +22,10 @@ from odefit.latent.training import Epoch, Trained
 from odefit.runs import folder as files
 from odefit.runs.checkpoint import Checkpoint, Memory
 from odefit.runs.progress import Progress
-from odefit.runs.results import Estimate, ObjectiveSummary, Result, Score, Starts, Status
+from odefit.runs.results import Estimate, ObjectiveSummary, Result, Score, Starts
 from odefit.runs.stored import Curves
 from odefit.runs.writing import PREDICTIONS, write_data, write_parameters, write_weights
+from odefit.status import Status
 
 PART = "latent"
 OBSERVED, CONTINUED = "observed", "continued"
@@ -65,10 +66,10 @@ def train_latent(task: LatentTask, path: Path, progress: Progress, checkpoint: C
     curves = _solve(run)
     if curves is not None:
         run = replace(run, result=_judged(run, curves))
-    if status == "interrupted":
+    if status == Status.INTERRUPTED:
         checkpoint.write()
     _write(run, curves, fitted.training.history)
-    if status != "interrupted":
+    if status != Status.INTERRUPTED:
         checkpoint.remove()
     return run
 
@@ -101,10 +102,10 @@ def _telling(progress: Progress) -> Callable[[Epoch], None]:
 def _verdict(task: LatentTask, trained: Trained) -> tuple[Status, str]:
     """How it ended, and which state is kept."""
     message = trained.message.removesuffix("; the best state so far is kept")
-    if trained.status == "failed" and not trained.best_epoch:
-        return "failed", f"{message}; nothing was reached before"
+    if trained.status == Status.FAILED and not trained.best_epoch:
+        return Status.FAILED, f"{message}; nothing was reached before"
     # A training that breaks off has reached something none the less.
-    status: Status = "stopped" if trained.status == "failed" else trained.status
+    status = Status.STOPPED if trained.status == Status.FAILED else trained.status
     if not task.aside:
         return status, f"{message}; no series are set aside, so the last state is kept"
     if not trained.best_epoch:
@@ -113,7 +114,7 @@ def _verdict(task: LatentTask, trained: Trained) -> tuple[Status, str]:
     scores = [(epoch.epoch, epoch.score) for epoch in trained.history if epoch.score is not None]
     last, final = scores[-1]
     before = [score for epoch, score in scores if epoch <= 0.9 * last]
-    if status == "stopped" and before and min(before) - final > ENOUGH * min(before):
+    if status == Status.STOPPED and before and min(before) - final > ENOUGH * min(before):
         kept += (
             f"; their error still fell by {1 - final / min(before):.0%} over the last tenth: more fit.epochs may help"
         )
@@ -174,7 +175,7 @@ def _solve(run: LatentRun) -> Curves | None:
     try:
         return run.solve([e.times for e in run.measured])
     except SolveError as error:
-        if run.result.status == "failed":
+        if run.result.status == Status.FAILED:
             return None
         raise FitError(f"the fitted model cannot be solved again: {error}") from error
 

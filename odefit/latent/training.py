@@ -7,15 +7,14 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from odefit.errors import SolveError
-
-Status = Literal["stopped", "interrupted", "failed"]
+from odefit.status import Status
 
 
 class Objective(Protocol):
@@ -110,7 +109,7 @@ def train(
     if known is not None:
         state.put(known)
     history, keeper = state.history, state.keeper
-    status: Status = "stopped"
+    status = Status.STOPPED
     message = f"all {options.epochs} epochs used"
     begun = time.perf_counter() - (history[-1].seconds if history else 0.0)
     try:
@@ -120,7 +119,7 @@ def train(
             progress = (epoch - 1) / options.epochs
             loss, cause = _epoch(objective, options, state.optimizer, parameters, progress, state.generator)
             if cause:
-                status, message = "failed", f"stopped at epoch {epoch}: {cause}; the best state so far is kept"
+                status, message = Status.FAILED, f"stopped at epoch {epoch}: {cause}; the best state so far is kept"
                 break
             due = epoch == options.epochs or epoch % options.score_every == 0
             now = keeper.offer(epoch) if due or score is None else None
@@ -130,7 +129,7 @@ def train(
             if memory is not None:
                 memory.offer(state.taken)
     except KeyboardInterrupt:
-        status, message = "interrupted", f"interrupted after {len(history)} of {options.epochs} epochs"
+        status, message = Status.INTERRUPTED, f"interrupted after {len(history)} of {options.epochs} epochs"
     keeper.restore()
     return Trained(status, message, keeper.epoch, tuple(history))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +12,7 @@ from numpy.typing import NDArray
 from odefit.arrays import FloatArray
 from odefit.linalg.arrow_matrix import largest
 from odefit.linalg.score import Evaluation
-
-FAILED_START = "The objective cannot be computed at the start; choose start values for which the model can be solved."
-OUT_OF_STEPS = "Not converged after {n} steps; raise the number of iterations, or start closer to the optimum."
-
-INTERRUPTED = "Interrupted by its caller; the best parameters so far are kept."
-DISAGREE = "No step lowers the objective although its gradient is not zero: its values and its derivatives disagree."
-
-Status = Literal["converged", "stopped", "failed"]
+from odefit.status import Ending, Status
 
 Callback = Callable[[FloatArray, float], bool | None]
 """Called with u [P] and the value after each accepted step; returning True ends the search."""
@@ -38,13 +31,12 @@ class Objective(Protocol):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SearchOutcome:
     """Where a search ended.
 
     u: [P], the best point found, within the bounds (exactly on a bound where the optimum lies there).
     value: the objective at u.
-    status: `converged`; `stopped` (u is usable, but not known to be an optimum); `failed` (u is the start).
-    message: a sentence that says why the search ended, and what to do about it where something can be done.
+    ending: why, as a code. Where its status is `failed`, u is the start.
     n_evaluations, n_gradients: calls of `value` and calls with derivatives.
     history: the value at the start and after each accepted step; it falls, but for rounding (1e-12).
     at_bound: [P], -1 where u lies on its lower bound, 1 on its upper bound, else 0.
@@ -52,12 +44,20 @@ class Outcome:
 
     u: FloatArray
     value: float
-    status: Status
-    message: str
+    ending: Ending
     n_evaluations: int
     n_gradients: int
     history: tuple[float, ...]
     at_bound: NDArray[np.int8]
+
+    @property
+    def status(self) -> Status:
+        return self.ending.status
+
+    @property
+    def message(self) -> str:
+        """A sentence that says why the search ended, and what to do about it where something can be done."""
+        return self.ending.message
 
     @property
     def n_iterations(self) -> int:
@@ -93,7 +93,7 @@ def usable(here: Evaluation) -> bool:
 def coordinate_steps(here: Evaluation, side: NDArray[np.int8]) -> tuple[FloatArray, FloatArray]:
     """The Fisher scoring step in each component alone, and the decrease that it promises, both [P].
 
-    side: [P], see Outcome.at_bound; a component on a bound makes no step out of the box.
+    side: [P], see SearchOutcome.at_bound; a component on a bound makes no step out of the box.
     """
     curvature = here.lengths**2
     steps = -here.gradient / np.where(curvature > 0, curvature, 1.0)

@@ -10,21 +10,17 @@ import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.optimizers.base import (
-    DISAGREE,
-    FAILED_START,
-    INTERRUPTED,
-    OUT_OF_STEPS,
     Callback,
     Counter,
     Objective,
-    Outcome,
-    Status,
+    SearchOutcome,
     at_bound,
     check_box,
     coordinate_steps,
     typical_size,
     usable,
 )
+from odefit.status import Ending, Reason
 
 CONVERGED = 0
 OUT_OF_ITERATIONS = 1
@@ -41,7 +37,7 @@ def minimize_lbfgs(
     ftol: float = 1e-15,
     gtol: float = 1e-9,
     callback: Callback | None = None,
-) -> Outcome:
+) -> SearchOutcome:
     """A local minimum of `objective` in the box [lower, upper] [P], from u0 [P], which is moved into the box.
 
     size: [P], how much each component may typically change, as in `minimize_least_squares`; the search runs
@@ -57,25 +53,25 @@ def minimize_lbfgs(
     unit = typical_size(u) if size is None else np.asarray(size, dtype=np.float64)
     search = _Search(Counter(objective), low, high, unit, callback)
     if not search.start(u):
-        return search.outcome("failed", FAILED_START)
+        return search.outcome(Ending(Reason.NO_OBJECTIVE_AT_START))
     while True:
         search.worth = max(search.energy, np.finfo(np.float64).tiny)
         n_before = search.n_iterations
         status = search.run(max_iterations - n_before, ftol, gtol)
         if search.interrupted:
-            return search.outcome("stopped", INTERRUPTED)
+            return search.outcome(Ending(Reason.ENDED_BY_CALLER))
         if status == OUT_OF_ITERATIONS:
-            return search.outcome("stopped", OUT_OF_STEPS.format(n=search.n_iterations))
+            return search.outcome(Ending(Reason.OUT_OF_STEPS, {"n": search.n_iterations}))
         # SciPy's tolerances are absolute: when the objective has become much smaller, start again in its scale.
         if search.energy > search.worth / 2 or search.n_iterations == n_before:
             break
     # Among failures SciPy sees progress vanish on the hills that stand for them: it must be true here as well.
     if status == CONVERGED and (not search.failed or search.is_exhausted()):
-        return search.outcome("converged", "The gradient or the progress vanishes within the bounds.")
+        return search.outcome(Ending(Reason.GRADIENT_OR_PROGRESS_VANISHES))
     # The line search found nothing. Near an optimum that is rounding; elsewhere the gradient is at fault.
     if search.is_exhausted():
-        return search.outcome("converged", "Nothing left to gain at the precision of the objective.")
-    return search.outcome("stopped", DISAGREE)
+        return search.outcome(Ending(Reason.NOTHING_LEFT))
+    return search.outcome(Ending(Reason.DERIVATIVES_DISAGREE))
 
 
 class _Search:
@@ -172,12 +168,11 @@ class _Search:
         still = np.abs(steps) <= 1e-7 * np.maximum(np.abs(self.u), 1e-3 * self.unit)
         return bool((promises <= 1e-8 * self.energy).all() or still.all())
 
-    def outcome(self, status: Status, message: str) -> Outcome:
-        return Outcome(
+    def outcome(self, ending: Ending) -> SearchOutcome:
+        return SearchOutcome(
             u=self.u,
             value=self.value,
-            status=status,
-            message=message,
+            ending=ending,
             n_evaluations=self.count.n_evaluations,
             n_gradients=self.count.n_gradients,
             history=tuple(self.history),

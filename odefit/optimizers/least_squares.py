@@ -28,15 +28,10 @@ from odefit.linalg.arrow_matrix import BlockRows
 from odefit.linalg.score import Evaluation
 from odefit.optimizers.arrow_model import ArrowModel
 from odefit.optimizers.base import (
-    DISAGREE,
-    FAILED_START,
-    INTERRUPTED,
-    OUT_OF_STEPS,
     Callback,
     Counter,
     Objective,
-    Outcome,
-    Status,
+    SearchOutcome,
     at_bound,
     check_box,
     coordinate_steps,
@@ -44,8 +39,7 @@ from odefit.optimizers.base import (
     usable,
 )
 from odefit.optimizers.local_model import EPS, BoxModel, LocalModel, norm
-
-NOTHING_LEFT = "Nothing left to gain at the precision of the objective."
+from odefit.status import Ending, Reason
 
 ROUNDING = 1e-12
 """Relative rounding error of an objective: residuals are small differences of large numbers."""
@@ -89,14 +83,6 @@ class Trial:
     ratio: float
 
 
-@dataclass(frozen=True)
-class Ending:
-    """Why a search is over."""
-
-    status: Status
-    message: str
-
-
 def minimize_least_squares(
     objective: Objective,
     u0: FloatArray,
@@ -109,7 +95,7 @@ def minimize_least_squares(
     xtol: float = 1e-13,
     gtol: float = 1e-10,
     callback: Callback | None = None,
-) -> Outcome:
+) -> SearchOutcome:
     """A local minimum of `objective` in the box [lower, upper] [P], from u0 [P], which is moved into the box.
 
     size: [P], how much each component may typically change: 1 for a logarithm; default |u0| (1 where that
@@ -147,20 +133,19 @@ class _Search:
         self.n_tried = 0
         self.n_stalled, self.least_promise = 0, np.inf
 
-    def run(self, callback: Callback | None) -> Outcome:
+    def run(self, callback: Callback | None) -> SearchOutcome:
         reached = self.start()
         while isinstance(reached, Point):
             self.u = reached.u
             self.history.append(reached.value)
             if callback is not None and len(self.history) > 1 and callback(self.u.copy(), reached.value):
-                reached = Ending("stopped", INTERRUPTED)
+                reached = Ending(Reason.ENDED_BY_CALLER)
             else:
                 reached = self.improve(reached)
-        return Outcome(
+        return SearchOutcome(
             u=self.u,
             value=self.history[-1] if self.history else np.inf,
-            status=reached.status,
-            message=reached.message,
+            ending=reached,
             n_evaluations=self.count.n_evaluations,
             n_gradients=self.count.n_gradients,
             history=tuple(self.history),
@@ -175,7 +160,7 @@ class _Search:
             here = self.count.evaluate(self.u)
             if usable(here):
                 return Point(self.u, value, here)
-        return Ending("failed", FAILED_START)
+        return Ending(Reason.NO_OBJECTIVE_AT_START)
 
     def improve(self, point: Point) -> Point | Ending:
         """The next point, from steps in ever smaller radii until one is good; or why there is none."""
@@ -183,23 +168,23 @@ class _Search:
         full = model.damped(0.0)
         promise = model.decrease(full)
         if promise <= self.tolerances.gtol**2 * point.energy:
-            return Ending("converged", "The gradient vanishes within the bounds.")
+            return Ending(Reason.GRADIENT_VANISHES)
         little = self.tolerances.ftol * point.energy
         if self.stalls(promise) and promise <= little:
-            return Ending("converged", NOTHING_LEFT)
+            return Ending(Reason.NOTHING_LEFT)
         for n_rejected in itertools.count():
             hopeless = n_rejected >= PATIENCE and promise <= little
             if hopeless or (n_rejected >= 2 * PATIENCE and self.component_promise(point) <= little):
-                return Ending("converged", NOTHING_LEFT)
+                return Ending(Reason.NOTHING_LEFT)
             if self.n_tried >= self.tolerances.max_iterations:
-                return Ending("stopped", OUT_OF_STEPS.format(n=self.n_tried))
+                return Ending(Reason.OUT_OF_STEPS, {"n": self.n_tried})
             within = norm(full) <= self.radius
             p = full if within else model.step(self.radius)
             u = self.move(point.u, p, model)
             if self.is_still(point.u, u):
                 if within or min(promise, self.component_promise(point)) <= little:
-                    return Ending("converged", "The parameters no longer change.")
-                return Ending("stopped", DISAGREE)
+                    return Ending(Reason.PARAMETERS_REST)
+                return Ending(Reason.DERIVATIVES_DISAGREE)
             self.n_tried += 1
             trial = self.attempt(point, u, model.decrease(p))
             self.resize(norm(p), trial.ratio)

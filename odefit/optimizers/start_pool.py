@@ -24,19 +24,19 @@ from multiprocessing.context import BaseContext
 import numpy as np
 
 from odefit.arrays import FloatArray
-from odefit.optimizers.base import Outcome
+from odefit.optimizers.base import SearchOutcome
 
 log = logging.getLogger(__name__)
 
 ASK_EVERY = 2.0
 """Seconds."""
 
-Search = Callable[[FloatArray], Outcome]
+Search = Callable[[FloatArray], SearchOutcome]
 """A local search from one start u [P]."""
 
 
 @dataclass(frozen=True)
-class StartResult:
+class StartOutcome:
     """One start: where it began, and how its search ended.
 
     outcome: None where there is none, `failure` says why. lost: the worker died of something that was not the
@@ -45,7 +45,7 @@ class StartResult:
 
     number: int
     start: FloatArray
-    outcome: Outcome | None
+    outcome: SearchOutcome | None
     failure: str | None
     seconds: float
     lost: bool = False
@@ -62,7 +62,7 @@ def search_all(
     workers: int,
     time_limit: float | None = None,
     numbers: Sequence[int] | None = None,
-) -> Generator[StartResult]:
+) -> Generator[StartOutcome]:
     """The results of the searches from points [n, P], as they finish.
 
     build: makes the search, once per worker; picklable where processes are spawned rather than forked.
@@ -77,13 +77,13 @@ def search_all(
             yield result
         if len(left) == before:
             for number in left:
-                yield StartResult(number, points[number], None, "no worker process lives long enough", math.nan, True)
+                yield StartOutcome(number, points[number], None, "no worker process lives long enough", math.nan, True)
             return
 
 
 def _search_in_pool(
     build: Callable[[], Search], points: FloatArray, numbers: Sequence[int], workers: int, time_limit: float | None
-) -> Generator[StartResult]:
+) -> Generator[StartOutcome]:
     """The results from one pool: all of them, or those that were there when it broke."""
     from pebble import ProcessPool
 
@@ -91,7 +91,7 @@ def _search_in_pool(
         _quiet_fork(),
         ProcessPool(max_workers=workers, initializer=_install, initargs=(build,), context=worker_context()) as pool,
     ):
-        waiting: dict[Future[tuple[Outcome, float]], int] = {
+        waiting: dict[Future[tuple[SearchOutcome, float]], int] = {
             pool.schedule(_run, args=(points[number],), timeout=time_limit): number for number in numbers
         }
         try:
@@ -107,7 +107,7 @@ def _search_in_pool(
                 pool.stop()  # type: ignore[no-untyped-call]
 
 
-def search_here(search: Search, points: FloatArray) -> Generator[StartResult]:
+def search_here(search: Search, points: FloatArray) -> Generator[StartOutcome]:
     """The same in this process, one after the other: for a single start, which no worker can speed up."""
     for number, point in enumerate(points):
         begun = time.perf_counter()
@@ -161,7 +161,7 @@ def _die_with_parent() -> None:
             ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
 
 
-def _run(point: FloatArray) -> tuple[Outcome, float]:
+def _run(point: FloatArray) -> tuple[SearchOutcome, float]:
     if not callable(_search):
         raise _search or RuntimeError("the worker was not installed")
     begun = time.perf_counter()
@@ -170,22 +170,22 @@ def _run(point: FloatArray) -> tuple[Outcome, float]:
 
 
 def _collect(
-    future: Future[tuple[Outcome, float]], number: int, point: FloatArray, time_limit: float | None
-) -> StartResult:
+    future: Future[tuple[SearchOutcome, float]], number: int, point: FloatArray, time_limit: float | None
+) -> StartOutcome:
     from pebble import ProcessExpired
 
     try:
         outcome, seconds = future.result()
     except TimeoutError:
         limit = time_limit or math.nan
-        return StartResult(number, point, None, f"gave up after {limit:g} s (fit.time_limit)", limit)
+        return StartOutcome(number, point, None, f"gave up after {limit:g} s (fit.time_limit)", limit)
     except ProcessExpired as error:
-        return StartResult(number, point, None, f"the worker process died: {_cause(error.exitcode)}", math.nan, True)
+        return StartOutcome(number, point, None, f"the worker process died: {_cause(error.exitcode)}", math.nan, True)
     except Exception as error:  # whatever a search raises must not end the fit
         log.info("start %d raised in its worker: %s", number + 1, getattr(error, "traceback", error))
         text = str(error).strip().splitlines()
         cause = f"{type(error).__name__}: {text[-1]}" if text else type(error).__name__
-        return StartResult(number, point, None, cause, math.nan)
+        return StartOutcome(number, point, None, cause, math.nan)
     return _result(number, point, outcome, seconds)
 
 
@@ -198,19 +198,19 @@ def _cause(code: int | None) -> str:
     return signal.strsignal(-code) or f"signal {-code}"
 
 
-def _result(number: int, point: FloatArray, outcome: Outcome, seconds: float) -> StartResult:
+def _result(number: int, point: FloatArray, outcome: SearchOutcome, seconds: float) -> StartOutcome:
     lost = not np.isfinite(outcome.value)
-    return StartResult(number, point, outcome, outcome.message if lost else None, seconds)
+    return StartOutcome(number, point, outcome, outcome.message if lost else None, seconds)
 
 
-def best_of(results: Sequence[StartResult], tie: float = 0.0) -> StartResult | None:
+def best_of(results: Sequence[StartOutcome], tie: float = 0.0) -> StartOutcome | None:
     """The earliest start whose value is within `tie` of the lowest. None where all failed."""
     finite = [r for r in results if math.isfinite(r.value)]
     lowest = min((r.value for r in finite), default=math.inf)
     return min((r for r in finite if r.value <= lowest + tie), key=lambda r: r.number, default=None)
 
 
-def count_at_best(results: Sequence[StartResult], tolerance: float) -> int:
+def count_at_best(results: Sequence[StartOutcome], tolerance: float) -> int:
     """How many starts ended within `tolerance` of the best value."""
     best = best_of(results)
     return 0 if best is None else sum(r.value <= best.value + tolerance for r in results)

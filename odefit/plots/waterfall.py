@@ -11,6 +11,7 @@ from odefit.plots import style
 from odefit.plots.run_tables import read_rows
 from odefit.plots.selection import title_of
 from odefit.runs import folder as files
+from odefit.status import Status
 
 # An axis of a hundredth of a likelihood unit would make a drama of rounding.
 LEAST_REACH = 2.0
@@ -23,7 +24,7 @@ def draw_waterfall(run: Run) -> Figure:
         raise RunError(str(run.path / files.STARTS), "this run has a single start; set fit.starts to have several")
     status = rows.text(rows.position("status"))
     objective = rows.numbers(rows.position("objective"))
-    usable = np.isfinite(objective) & np.array([s != "failed" for s in status])
+    usable = np.isfinite(objective) & np.array([s != Status.FAILED for s in status])
     values = np.sort(objective[usable])
     n, best = len(rows), min(run.result.starts.at_best, len(values))
     failed = n - len(values)

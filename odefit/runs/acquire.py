@@ -12,6 +12,7 @@ from odefit.data.atomic_files import remove_litter
 from odefit.errors import OdefitError, RunError
 from odefit.runs import folder as files
 from odefit.runs.lock import LOCK, locked
+from odefit.status import Status
 
 MAX_NUMBERED = 10_000
 RUNS = Path("runs")
@@ -132,7 +133,7 @@ def is_unfinished(folder: Path) -> bool:
     """Whether a fit has begun here, and was killed or interrupted."""
     if not files.is_begun(folder):
         return False
-    return not (folder / files.RESULT).exists() or status(folder) == "interrupted"
+    return not (folder / files.RESULT).exists() or status(folder) == Status.INTERRUPTED
 
 
 def status(folder: Path) -> str:

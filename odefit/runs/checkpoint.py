@@ -27,7 +27,7 @@ from odefit.errors import OdefitError, RunError
 from odefit.runs.fingerprint import changes, other_versions
 from odefit.runs.folder import CHECKPOINT, LOG, PREVIOUS, reason
 
-FORMAT = 1
+FORMAT = 2
 RARITY = 200
 """So many times as long as the last checkpoint took to be written passes before the next one."""
 FIRST, AFTER_FAILURE = 2.0, 10.0

@@ -6,18 +6,18 @@ import math
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from odefit._version import __version__
+from odefit.status import Status
 
 SCHEMA_VERSION = 1
 """Of `result.json`: raised by one when a key is added, goes, or means something else.
 
 An older odefit then refuses the file and says why (`validation.check_result`); `Result.from_json` reads every version
 up to this one, and gives a key that an older one lacks its default."""
-Status = Literal["converged", "stopped", "interrupted", "failed"]
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,12 @@ class Result:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Result:
-        """The inverse of `to_json`. Raises KeyError or TypeError where the contract is broken."""
+        """The inverse of `to_json`. Raises KeyError or TypeError where the contract is broken.
+
+        Values of a wrong kind, such as an unknown status, stay as they are: `validation.check_result` finds them.
+        """
         fields = dict(data)
+        fields["status"] = {str(status): status for status in Status}.get(data["status"], data["status"])
         fields["estimates"] = {
             name: Estimate(**{**e, "interval": tuple(e["interval"]) if e["interval"] else None})
             for name, e in data["estimates"].items()
@@ -141,6 +145,8 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, float | np.floating):
         return float(value) if math.isfinite(value) else None
+    if isinstance(value, str):  # a Status is one
+        return str(value)
     return int(value) if isinstance(value, np.integer) else value
 
 

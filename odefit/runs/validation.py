@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from odefit.arrays import FloatArray
 from odefit.config.load import LoadedConfig
@@ -21,7 +21,8 @@ from odefit.data.error_list import clip
 from odefit.errors import RunError
 from odefit.objective.parameters import Parameter, ParameterTable
 from odefit.runs import folder as files
-from odefit.runs.results import SCHEMA_VERSION, Estimate, Result, Score, Status
+from odefit.runs.results import SCHEMA_VERSION, Estimate, Result, Score
+from odefit.status import Status
 
 MAX_ENTRIES = 10_000
 LIMITS = {files.RESULT: 100, files.HISTORY: 500, files.STARTS: 500, files.FRAMES: 500, files.COVARIANCE: 500}
@@ -101,7 +102,7 @@ def check_result(result: Result, path: Path) -> None:
 
 def _wrong(result: Result) -> Iterator[str]:
     yield from _not(isinstance(result.schema_version, int), "schema_version is no whole number")
-    yield from _not(result.status in get_args(Status), "an unknown status")
+    yield from _not(isinstance(result.status, Status), "an unknown status")
     yield from _not(all(isinstance(x, str) for x in (result.message, result.method)), "a message is no text")
     yield from _not(all(isinstance(x, str) for x in result.warnings), "a warning is no text")
     yield from _not(_is_number(result.seconds) and _is_count(result.seed), "seconds or seed are no numbers")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from odefit.errors import SolveError
-from odefit.training.loss_history import Epoch, Status, Thinned, Training, settled
+from odefit.status import Ending, Reason, Status
+from odefit.training.loss_history import Epoch, Thinned, TrainingOutcome, settled
 
 REMEDY = "more fit.epochs or a fit.schedule"
 JUDGED = 10
@@ -65,7 +66,7 @@ def minimize_adam(
     callback: Callable[[Epoch, nn.Module], None] | None = None,
     memory: Memory | None = None,
     everything: Any | None = None,
-) -> Training:
+) -> TrainingOutcome:
     """Train `module` in place and leave it at its best state.
 
     batches: iterated once per epoch (a DataLoader); a batch whose `mask` is False throughout is passed over.
@@ -86,16 +87,15 @@ def minimize_adam(
         run.restore(known)
     keeper, history = run.keeper, run.history
     try:
-        status, message = _train(run, batches, callback, memory)
+        ending = _train(run, batches, callback, memory)
     except KeyboardInterrupt:
-        status = "interrupted"
-        kept = "the best parameters so far are kept" if math.isfinite(keeper.loss) else "the start is kept"
-        message = f"interrupted after {history.seen} of {options.epochs} epochs; {kept}"
-    if not math.isfinite(keeper.loss) and status != "interrupted":
-        status = "failed"
+        reason = Reason.INTERRUPTED if math.isfinite(keeper.loss) else Reason.INTERRUPTED_AT_START
+        ending = Ending(reason, {"n": history.seen, "total": options.epochs, "unit": "epochs"})
+    if not math.isfinite(keeper.loss) and ending.status != Status.INTERRUPTED:
+        ending = replace(ending, failed=True)
     keeper.restore()
     best = {name: value.detach().clone() for name, value in module.state_dict().items()}
-    return Training(status, message, best, keeper.loss, keeper.epoch, history)
+    return TrainingOutcome(ending, best, keeper.loss, keeper.epoch, history)
 
 
 def _train(
@@ -103,7 +103,7 @@ def _train(
     batches: Iterable[Any],
     callback: Callable[[Epoch, nn.Module], None] | None,
     memory: Memory | None,
-) -> tuple[Status, str]:
+) -> Ending:
     """All epochs that are left; how they ended."""
     options, keeper, history = run.options, run.keeper, run.history
     if not history:
@@ -111,8 +111,8 @@ def _train(
     for epoch in range(history.seen + 1, options.epochs + 1):
         passed = run.epoch(batches, epoch)
         if passed.cause:
-            kept = "the best parameters so far are kept" if history else "the start is kept"
-            return ("stopped" if history else "failed"), f"stopped at epoch {epoch}: {passed.cause}; {kept}"
+            reason = Reason.BROKEN_OFF if history else Reason.BROKEN_OFF_AT_ONCE
+            return Ending(reason, {"epoch": epoch, "cause": passed.cause})
         history.append(Epoch(epoch, passed.loss, passed.rate, passed.norm))
         is_judged = run.everything is None or epoch % JUDGED == 0 or epoch == options.epochs
         if run.everything is None:
@@ -122,7 +122,7 @@ def _train(
         if callback is not None:
             callback(history[-1], run.module)
         if options.patience and is_judged and epoch - keeper.epoch >= options.patience:
-            return "converged", f"no better loss in the last {options.patience} epochs"
+            return Ending(Reason.NO_BETTER_LOSS, {"patience": options.patience})
         run.advance(passed.loss, is_judged)
         if memory is not None:
             memory.offer(run.state)

@@ -21,8 +21,9 @@ from odefit.arrays import FloatArray
 from odefit.errors import SolveError
 from odefit.linalg.score import Evaluation
 from odefit.optimizers.lbfgs import minimize_lbfgs
+from odefit.status import Ending, Reason, Status
 from odefit.training.adam import Memory
-from odefit.training.loss_history import Epoch, Status, Training, settled
+from odefit.training.loss_history import Epoch, TrainingOutcome, settled
 
 ROOM = 2_000_000
 """So many numbers of answers are kept at most; a longer search goes on from there, and not from where it was."""
@@ -39,7 +40,7 @@ def minimize_whole(
     weight_decay: float = 0.0,
     callback: Callable[[Epoch, nn.Module], None] | None = None,
     memory: Memory | None = None,
-) -> Training:
+) -> TrainingOutcome:
     """Train `module` in place on one batch, and leave it at its best state.
 
     bounds: of those parameters that have any; others are free. weight_decay: as in Adam, half the sum of the squared
@@ -74,23 +75,21 @@ def minimize_whole(
         if memory is not None and objective.asked <= len(objective.answers):
             memory.offer(state)
 
-    status: Status = "failed"
     try:
         outcome = minimize_lbfgs(
             objective, start, low, high, size=np.ones(len(start)), max_iterations=iterations, callback=accept
         )
-        if outcome.status == "failed":
-            message = f"the model fails at the start: {objective.failure}"
-        elif outcome.status == "converged" or len(history) < iterations:
-            status, message = outcome.status, outcome.message
+        if outcome.status == Status.FAILED:
+            ending = Ending(Reason.MODEL_FAILS_AT_START, {"cause": objective.failure})
+        elif outcome.status == Status.CONVERGED or len(history) < iterations:
+            ending = outcome.ending
         else:
-            status, message = settled([e.loss for e in history], len(history), "iterations", "more fit.epochs")
+            ending = settled([e.loss for e in history], len(history), "iterations", "more fit.epochs")
     except KeyboardInterrupt:
-        status = "interrupted"
-        message = f"interrupted after {len(history)} of {iterations} iterations; the best parameters so far are kept"
+        ending = Ending(Reason.INTERRUPTED, {"n": len(history), "total": iterations, "unit": "iterations"})
     objective.put(objective.best if objective.best is not None else start)
     best = {name: value.detach().clone() for name, value in module.state_dict().items()}
-    return Training(status, message, best, objective.best_value, len(history), history)
+    return TrainingOutcome(ending, best, objective.best_value, len(history), history)
 
 
 class _Flat:

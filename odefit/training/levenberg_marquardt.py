@@ -20,8 +20,9 @@ import torch
 from torch import Tensor, nn
 
 from odefit.errors import SolveError
+from odefit.status import Ending, Reason
 from odefit.training.adam import Memory
-from odefit.training.loss_history import Epoch, Status, Training
+from odefit.training.loss_history import Epoch, TrainingOutcome
 
 FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-4, 1e-12, 1e6
 LESS, MORE = 0.25, 4.0
@@ -54,7 +55,7 @@ def minimize_damped(
     weight_decay: float = 0.0,
     callback: Callable[[Epoch, nn.Module], None] | None = None,
     memory: Memory | None = None,
-) -> Training:
+) -> TrainingOutcome:
     """Train `module` in place on one batch and leave it at its best state.
 
     curved: its parameters as one vector q [Q], of which the first n_u are not decayed and have `bounds` ([n_u] each),
@@ -63,8 +64,7 @@ def minimize_damped(
     """
     search = _Search(module, curved, batch, bounds, starts, weight_decay)
     history = search.history
-    status: Status = "stopped"
-    message = ""
+    ending: Ending | None = None
     try:
         known = None if memory is None else memory.restored()
         if known is not None:
@@ -72,31 +72,27 @@ def minimize_damped(
         else:
             search.value = search.loss()
         if not math.isfinite(search.value):
-            status, message = "failed", f"the model fails at the start: {search.failure}"
-        while not message and len(history) < iterations:
+            ending = Ending(Reason.MODEL_FAILS_AT_START, {"cause": search.failure})
+        while ending is None and len(history) < iterations:
             norm = search.step()
             if norm is None:
-                status, message = "converged", "no step lowers the loss any further"
+                ending = Ending(Reason.NO_STEP_LOWERS_LOSS)
                 break
             history.append(Epoch(len(history) + 1, search.value, math.nan, norm))
             if callback is not None:
                 callback(history[-1], module)
             change = _change(history)
             if change <= SETTLED or (len(history) == iterations and change <= NEARLY):
-                status, message = (
-                    "converged",
-                    f"the loss settled: it changed by {change:.1e} over the last 3 iterations",
-                )
+                ending = Ending(Reason.LOSS_SETTLED, {"change": change, "last": 3, "unit": "iterations"})
             elif memory is not None:
                 memory.offer(search.state)
-        if not message:
-            message = f"all {iterations} iterations used; the loss still falls: more fit.epochs may improve it"
     except KeyboardInterrupt:
         search.restore()
-        status = "interrupted"
-        message = f"interrupted after {len(history)} of {iterations} iterations; the best parameters so far are kept"
+        ending = Ending(Reason.INTERRUPTED, {"n": len(history), "total": iterations, "unit": "iterations"})
+    if ending is None:
+        ending = Ending(Reason.LOSS_STILL_FALLS, {"n": iterations, "unit": "iterations"})
     best = {name: value.detach().clone() for name, value in module.state_dict().items()}
-    return Training(status, message, best, search.value, len(history), history)
+    return TrainingOutcome(ending, best, search.value, len(history), history)
 
 
 def _change(history: list[Epoch]) -> float:

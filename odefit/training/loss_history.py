@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar, overload
+from typing import Generic, TypeVar, overload
 
 from torch import Tensor
 
-Status = Literal["converged", "stopped", "interrupted", "failed"]
+from odefit.status import Ending, Reason, Status
+
 Item = TypeVar("Item")
 
 MOST = 10_000
@@ -76,18 +77,25 @@ class Thinned(Sequence[Item], Generic[Item]):
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingOutcome:
     """How a training ended. `best` is the state of the module at its lowest loss."""
 
-    status: Status
-    message: str
+    ending: Ending
     best: dict[str, Tensor]
     best_loss: float
     best_epoch: int
     history: Sequence[Epoch]
 
+    @property
+    def status(self) -> Status:
+        return self.ending.status
 
-def settled(losses: Sequence[float], n: int, what: str, remedy: str) -> tuple[Status, str]:
+    @property
+    def message(self) -> str:
+        return self.ending.message
+
+
+def settled(losses: Sequence[float], n: int, unit: str, remedy: str) -> Ending:
     """Whether a loss had settled when all n epochs were used: below 0.1 % of change over their last tenth.
 
     losses: of all epochs, or of some at equal distances.
@@ -96,7 +104,6 @@ def settled(losses: Sequence[float], n: int, what: str, remedy: str) -> tuple[St
     change = abs(tail[0] - tail[-1]) / max(abs(tail[-1]), 1e-300)
     last = max(n // 10, 2)
     if n >= 20 and change < 1e-3:
-        return "converged", f"the loss settled: it changed by {change:.1e} over the last {last} {what}"
-    return "stopped", (
-        f"all {n} {what} used; the loss still changed by {change:.1%} over the last {last}: {remedy} may improve it"
-    )
+        return Ending(Reason.LOSS_SETTLED, {"change": change, "last": last, "unit": unit})
+    details = {"n": n, "unit": unit, "change": change, "last": last, "remedy": remedy}
+    return Ending(Reason.LOSS_STILL_CHANGES, details)

@@ -23,7 +23,7 @@ from odefit.training.adam import AdamOptions, Schedule, minimize_adam
 from odefit.training.lbfgs_torch import minimize_whole
 from odefit.training.levenberg_marquardt import minimize_damped
 from odefit.training.linearised import Linearisation
-from odefit.training.loss_history import Epoch, Training
+from odefit.training.loss_history import Epoch, TrainingOutcome
 from odefit.training.smoothing import smooth
 from odefit.training.windows import RandomWindows, WindowObjective, cut_windows, start_states
 
@@ -66,7 +66,9 @@ class Kept:
             self.module = {name: q.detach().clone() for name, q in self.watched.state_dict().items()}
 
 
-def minimise(kind: str, memory: Kept, begin: Mapping[str, torch.Tensor] | None = None) -> tuple[Training, list[Epoch]]:
+def minimise(
+    kind: str, memory: Kept, begin: Mapping[str, torch.Tensor] | None = None
+) -> tuple[TrainingOutcome, list[Epoch]]:
     """A short training from the same start or, where `begin` is given, from that state of the module."""
     assembled, networks = neural(0.05)
     windows = cut_windows(assembled.experiments, 8, 4 if kind != "adam" else 7)

@@ -42,6 +42,7 @@ from odefit.plots.selection import select
 from odefit.problem.assembly import Assembly
 from odefit.problem.preparation import prepare
 from odefit.runs.progress import Silent
+from odefit.status import Status
 from odefit.training.adam import AdamOptions, minimize_adam
 from odefit.training.objective_torch import TrainingObjective
 from odefit.uncertainty.bands import prediction_bands
@@ -352,7 +353,7 @@ def test_a_training_keeps_the_best_before_the_failure(kind: str, at: int, sound:
 
 
 def found_at(theta: FloatArray) -> FitOutcome:
-    return FitOutcome(theta, "converged", "done", "least_squares", Table(("iteration",), []))
+    return FitOutcome(theta, Status.CONVERGED, "done", "least_squares", Table(("iteration",), []))
 
 
 @pytest.mark.parametrize("kind", TOLD)

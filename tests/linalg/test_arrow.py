@@ -27,12 +27,13 @@ from odefit.objective.likelihood import Likelihood
 from odefit.objective.problem import FitProblem
 from odefit.objective.profile import ProfileLikelihood
 from odefit.optimizers.arrow_model import ArrowModel
-from odefit.optimizers.base import Outcome
+from odefit.optimizers.base import SearchOutcome
 from odefit.optimizers.lbfgs import minimize_lbfgs
 from odefit.optimizers.least_squares import minimize_least_squares
 from odefit.optimizers.local_model import LocalModel
 from odefit.problem.preparation import prepare
 from odefit.runs.results import Estimate
+from odefit.status import Status
 from odefit.terminal import estimates_table
 from odefit.uncertainty import covariance
 from odefit.uncertainty.bands import prediction_bands
@@ -160,7 +161,7 @@ def many_blocks(n: int) -> BlockRows:
 # --- fits -------------------------------------------------------------------------------------------
 
 
-def fitted(problem: FitProblem, blocks: bool) -> tuple[Outcome, Array]:
+def fitted(problem: FitProblem, blocks: bool) -> tuple[SearchOutcome, Array]:
     """The outcome, and u with the profiled noise levels."""
     profile = ProfileLikelihood(Likelihood(problem, blocks))
     u, (low, high) = problem.table.to_search(problem.table.values), problem.table.search_bounds()
@@ -387,7 +388,7 @@ def test_a_matrix_that_does_not_fit_is_refused_before_anything_is_solved(
 def test_many_with_the_same_fault_are_named_together(many: Path) -> None:
     problem = prepare(load_config(many))[0].problem
     estimates = {p.name: Estimate(1.0, at_bound="lower") for p in problem.table}
-    found = FitOutcome(problem.table.values, "converged", "", "least_squares", None, None, None)  # type: ignore[arg-type]
+    found = FitOutcome(problem.table.values, Status.CONVERGED, "", "least_squares", None, None, None)  # type: ignore[arg-type]
     said = _warnings(problem, estimates, found)
     assert len(said) == 2
     assert said[0].startswith("k, x_0[e0], x_0[e1] and 108 more: each lies at its lower bound")

@@ -14,19 +14,19 @@ from numpy.typing import NDArray
 import closed_form_problems as closed
 from more_garbow_hillstrom import PROBLEMS, Problem
 from odefit.linalg.score import Evaluation
-from odefit.optimizers.base import Objective, Outcome
+from odefit.optimizers.base import Objective, SearchOutcome
 from odefit.optimizers.lbfgs import minimize_lbfgs
 from odefit.optimizers.least_squares import minimize_least_squares
 from odefit.optimizers.local_model import LocalModel
 from odefit.optimizers.sampling import sampling_box, screen, start_points
 
 Array = NDArray[np.float64]
-Minimize = Callable[..., Outcome]
+Minimize = Callable[..., SearchOutcome]
 BOTH = pytest.mark.parametrize("minimize", [minimize_least_squares, minimize_lbfgs], ids=["least_squares", "lbfgs"])
 RISE = 1e-11  # relative: values that differ by less are equal but for rounding
 
 
-def never_worse(outcome: Outcome) -> bool:
+def never_worse(outcome: SearchOutcome) -> bool:
     history = np.array(outcome.history)
     return bool((np.diff(history) <= RISE * np.abs(history[:-1])).all())
 

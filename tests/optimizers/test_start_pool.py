@@ -19,7 +19,7 @@ from odefit.arrays import FloatArray
 from odefit.fitting import multistart as searching
 from odefit.linalg.score import Evaluation
 from odefit.optimizers import start_pool as multistart
-from odefit.optimizers.base import Outcome
+from odefit.optimizers.base import SearchOutcome
 from odefit.optimizers.least_squares import minimize_least_squares
 from odefit.optimizers.start_pool import best_of, count_at_best, search_all
 
@@ -41,7 +41,7 @@ class Parabola:
         return Evaluation(self.value(u), u - 3, np.eye(len(u)))
 
 
-def search(u: FloatArray) -> Outcome:
+def search(u: FloatArray) -> SearchOutcome:
     """Dies at -1, hangs at -2, raises at -3."""
     if u[0] == -1:
         os._exit(9)
@@ -52,7 +52,7 @@ def search(u: FloatArray) -> Outcome:
     return minimize_least_squares(Parabola(), u)
 
 
-def build() -> Callable[[FloatArray], Outcome]:
+def build() -> Callable[[FloatArray], SearchOutcome]:
     return search
 
 

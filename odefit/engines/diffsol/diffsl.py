@@ -40,7 +40,11 @@ _OPERATION = re.compile(r"[a-z0-9]\(|[*/+]| - ")
 
 
 class TooLarge(ModelError):
-    """Formulas that would take too long to compile."""
+    """Formulas that would take too long to compile; `size` says how large they are."""
+
+    def __init__(self, where: str, size: str) -> None:
+        super().__init__(where, f"{size}; {_REMEDY}")
+        self.size = size
 
 
 class _Capped(sp.Function):  # type: ignore[misc]
@@ -102,7 +106,7 @@ def seconds_to_compile(code: str) -> float:
 def _check_size(size: int, where: str, most: int) -> None:
     if size > most:
         what = f"about {size:,} operations are too many to compile (at most {most:,})"
-        raise TooLarge(f"model ({where})", f"{what}; {_REMEDY}")
+        raise TooLarge(f"model ({where})", what)
 
 
 def jumps(system: System, sensitive: Collection[str]) -> list[str]:
