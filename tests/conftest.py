@@ -1,11 +1,17 @@
-"""What all tests share. torch is not imported here: some tests prove that odefit does without it."""
+"""What all tests share. torch is not imported here: some tests prove that odefit does without it.
+
+Where torch is not installed, the files that import it are skipped, and so are the tests marked `torch`. Every other
+test runs there, and fails if odefit reaches for torch.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import multiprocessing
 import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -29,6 +35,24 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return WorkStealingScheduling(config, log)
 
 
+HAS_TORCH = importlib.util.find_spec("torch") is not None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, Any]:
+    """A file that cannot be imported without torch is skipped where there is none."""
+    report = yield
+    if not HAS_TORCH and report.failed and re.search("No module named 'torch", str(report.longrepr)):
+        report.outcome = "skipped"
+        report.longrepr = (str(collector.path), 1, "Skipped: torch is not installed")
+    return report
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if not HAS_TORCH and item.get_closest_marker("torch"):
+        pytest.skip("torch is not installed")
+
+
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     """Small tensors gain nothing from a second thread, and tests run side by side."""
@@ -46,12 +70,9 @@ def forked_workers() -> Iterator[None]:
     if sys.platform != "linux":
         yield
         return
-    from odefit.diagnostics import worker as bench
-    from odefit.fitting import multistart as searching
-    from odefit.optimizers import start_pool as multistart
+    from odefit.optimizers import start_pool
 
     fork = multiprocessing.get_context("fork")
     with pytest.MonkeyPatch.context() as patch:
-        for module in (multistart, searching, bench):
-            patch.setattr(module, "worker_context", lambda: fork)
+        patch.setattr(start_pool, "worker_context", lambda: fork)
         yield

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from odefit.errors import SolveError
-from odefit.optimizers.start_pool import worker_context
+from odefit.optimizers import start_pool
 
 START_LIMIT = 120.0
 """Seconds in which the process must have started."""
@@ -48,7 +48,7 @@ class Worker:
         """Start the process where there is none, and wait until it is ready. Raises Stopped."""
         if self._connection is not None:
             return
-        context: Any = worker_context()
+        context: Any = start_pool.worker_context()
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, self._build), daemon=True)
         process.start()

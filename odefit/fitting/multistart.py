@@ -22,6 +22,7 @@ from odefit.fitting.nonsmooth import moving_times
 from odefit.fitting.outcome import FitOutcome, Table
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.profile import ProfileLikelihood
+from odefit.optimizers import start_pool
 from odefit.optimizers.base import Callback, SearchOutcome
 from odefit.optimizers.lbfgs import minimize_lbfgs
 from odefit.optimizers.least_squares import minimize_least_squares
@@ -34,7 +35,6 @@ from odefit.optimizers.start_pool import (
     default_workers,
     search_all,
     search_here,
-    worker_context,
 )
 from odefit.problem.assembly import Assembly, assemble
 from odefit.problem.systems import describe_system
@@ -244,7 +244,7 @@ def _results(
     build: Callable[[], Search] = functools.partial(
         build_search, assembly.loaded, assembly.measured, assembly.described.constants, method
     )
-    if worker_context().get_start_method() == "fork":
+    if start_pool.worker_context().get_start_method() == "fork":
         # A forked worker has the compiled model in its memory already.
         build = functools.partial(_same, watched.search)
     limit = section.time_limit or TIME_LIMIT

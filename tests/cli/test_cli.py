@@ -171,6 +171,7 @@ def test_a_fit_that_cannot_be_solved_ends_with_3(folder: Path) -> None:
     assert "failed" in run(*fit, "--set", "data={csv: d.csv}", code=3)[0]
 
 
+@pytest.mark.torch
 @pytest.mark.skipif(not hasattr(signal, "SIGINT"), reason="no signals")
 def test_ctrl_c_keeps_what_was_reached(folder: Path) -> None:
     command = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -67,7 +68,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
         FINE + "noise: {x: {sigma: -1}}\n",
         FINE + "fit: {starts: 1e3}\n",
         FINE + "solver: {method: rk4, step: 0}\n",
-        FINE + "solver: {method: 'os.system'}\n",
+        pytest.param(FINE + "solver: {method: 'os.system'}\n", marks=pytest.mark.torch),
     ],
 )
 def test_one_line_exit_2_nothing_written(
@@ -145,6 +146,7 @@ LONGEST = 10.0
 CONFIGS = sorted((CORPUS / "configs").glob("*.yaml"))
 TABLES = sorted((CORPUS / "data").glob("*.csv"))
 RUNS = sorted(path for path in (CORPUS / "runs").iterdir() if path.is_dir())
+NEED_TORCH = re.compile("activation|device|formula_slow|latent_(huge|steps)|method|network_heavy|steps|weights_none")
 limited_only = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs fork and /proc")
 
 
@@ -179,8 +181,13 @@ def case(path: Path, folder: Path, good_run: Path) -> list[str]:
     return ["check", "c.yaml"]
 
 
+def one(path: Path) -> object:
+    marks = pytest.mark.torch if NEED_TORCH.match(path.stem) else ()
+    return pytest.param(path, id=f"{path.parent.name}/{path.stem}", marks=marks)
+
+
 @limited_only
-@pytest.mark.parametrize("path", [*CONFIGS, *TABLES, *RUNS], ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize("path", [one(path) for path in (*CONFIGS, *TABLES, *RUNS)])
 def test_the_corpus(path: Path, tmp_path: Path, good_run: Path) -> None:
     """Every file of the corpus through the command line, with little time and memory."""
     source = path / "EXPECT" if path in RUNS else path
@@ -361,6 +368,7 @@ def test_a_result_that_no_fit_wrote(keys: tuple[str, ...], value: object, good_r
     assert "\n" not in str(told.value)
 
 
+@pytest.mark.torch
 def test_weights_that_unpack_to_more_than_they_are(tmp_path: Path) -> None:
     import io
     import zipfile
@@ -382,6 +390,7 @@ def test_weights_that_unpack_to_more_than_they_are(tmp_path: Path) -> None:
     load_weights(module, packed)
 
 
+@pytest.mark.torch
 def test_weights_with_code_are_not_run(tmp_path: Path) -> None:
     import torch
 

@@ -15,7 +15,7 @@ import odefit
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
-# Long trainings are cut short here; their full runs are recorded in the README and in benchmarks/.
+# The trainings, which need torch; cut short here. Their full runs are recorded in the README and in benchmarks/.
 SHORT = {
     "lotka_volterra": ["fit.epochs=2", "data.simulate.experiments=3"],
     "lorenz": ["fit.epochs=1", "data.simulate.experiments=2"],
@@ -30,7 +30,11 @@ SHORT = {
 }
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def config(path: Path) -> object:
+    return pytest.param(path, id=path.stem, marks=pytest.mark.torch if path.stem in SHORT else ())
+
+
+@pytest.mark.parametrize("path", [config(path) for path in CONFIGS])
 def test_every_config_runs(path: Path, tmp_path: Path) -> None:
     run = odefit.fit(path, SHORT.get(path.stem, []), out=tmp_path / "run")
     assert run.result.status in ("converged", "stopped")
@@ -117,6 +121,7 @@ def test_readme_names_files_that_exist() -> None:
         assert (ROOT / name).exists(), name
 
 
+@pytest.mark.torch
 def test_readme_example_of_every_section_can_be_fitted(tmp_path: Path) -> None:
     blocks = re.findall(r"```yaml\n(model:.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
     assert len(blocks) == 3

@@ -48,7 +48,7 @@ def test_atomic_write_refuses_what_is_no_file(tmp_path: Path) -> None:
         atomic_write(tmp_path, "x")
     with pytest.raises(FileNotFoundError):
         atomic_write(tmp_path / "none" / "x", "x")
-    with pytest.raises(OSError, match="null byte"):
+    with pytest.raises(OSError, match="null"):
         atomic_write(tmp_path / "a\0b", "x")
     with pytest.raises(OSError, match="not a regular file"):
         atomic_write(os.devnull, "x")

@@ -297,13 +297,14 @@ def test_no_file(tmp_path: Path) -> None:
         "none/x.csv": f"does not exist; nor does the folder {tmp_path / 'none'}",
         "lynx_hare.csv/x.csv": f"does not exist; nor does the folder {tmp_path / 'lynx_hare.csv'}",
         ".": "is a directory; name a CSV file in it",
-        "x\0y": "cannot be read: embedded null byte",
         "x" * 5000: "cannot be read: file name too long",
     }
     for name, told in cases.items():
         with pytest.raises(DataError) as caught:
             read_table(tmp_path / name, observables=XY)
         assert caught.value.faults[0].what == told
+    with pytest.raises(DataError, match=r"cannot be read: .*null"):  # Python's own words, which change
+        read_table(tmp_path / "x\0y", observables=XY)
     with pytest.raises(DataError, match=r"^c\.yaml:3  data\.csv: .*lynx_har\.csv does not exist; did"):
         read_table(tmp_path / "lynx_har.csv", observables=XY, where="c.yaml:3  data.csv")
 

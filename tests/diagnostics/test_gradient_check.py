@@ -83,7 +83,9 @@ def test_differences_leave_out_steps_at_which_there_is_no_function() -> None:
     assert math.isnan(ridders(lambda _: math.inf, 0.1)[0])
 
 
-@pytest.mark.parametrize("solver", ["{method: auto}", "{method: bdf}", "{method: rk4, step: 0.5}"])
+@pytest.mark.parametrize(
+    "solver", ["{method: auto}", "{method: bdf}", pytest.param("{method: rk4, step: 0.5}", marks=pytest.mark.torch)]
+)
 def test_a_right_gradient_agrees(solver: str, tmp_path: Path) -> None:
     report = check_gradients(problem_of(tmp_path, f"solver={solver}"), points=2)
     assert report.is_right
@@ -93,6 +95,7 @@ def test_a_right_gradient_agrees(solver: str, tmp_path: Path) -> None:
     assert text.count("agrees to 1e-") == 2
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("loss", ["mse", "nll"])
 def test_a_training_is_checked_by_autograd_too(loss: str, tmp_path: Path) -> None:
     report = check_gradients(problem_of(tmp_path, "fit.method=adam", f"fit.loss={loss}"), points=1)
@@ -114,6 +117,7 @@ def test_a_wrong_gradient_is_told_with_both_numbers(tmp_path: Path) -> None:
     assert f"b: {report.comparisons[0].wrong[0].gradient:.6g} by sensitivities" in report_lines(report)[2]
 
 
+@pytest.mark.torch
 def test_a_network_is_checked_along_random_directions(tmp_path: Path) -> None:
     text = """
 model: {name: mlp, states: [x, y], hidden: [4], activation: tanh, initial: first}
@@ -156,6 +160,7 @@ def test_nothing_to_check_without_parameters(tmp_path: Path) -> None:
         check_gradients(problem_of(tmp_path, *fixed, "parameters.c={value: 0.8, estimate: false}"))
 
 
+@pytest.mark.torch
 def test_a_coarse_solver_is_told(tmp_path: Path) -> None:
     exact, coarse = problem_of(tmp_path), problem_of(tmp_path, "solver.method=euler", "solver.step=0.5")
     theta = exact.problem.table.values
@@ -185,6 +190,7 @@ def test_a_fit_that_failed_is_not_warned_about_its_solver(tmp_path: Path) -> Non
     assert tolerance_limits_optimum(assembly, theta) is None
 
 
+@pytest.mark.torch
 def test_a_model_that_only_the_loose_solver_solves_is_not_believed(tmp_path: Path) -> None:
     # Euler's steps of 0.5 jump over the pole of dx/dt = x² at t = 1.
     text = "model: {equations: {x: k*x^2}, initial: {x: 1}}\nparameters: {k: 1}\ndata: {csv: d.csv}\n"

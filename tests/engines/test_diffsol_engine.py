@@ -497,6 +497,7 @@ def test_available_says_why_not(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "cannot be imported" in why
 
 
+@pytest.mark.torch
 def test_solve_batch_is_differentiable() -> None:
     import torch
 
@@ -519,6 +520,7 @@ def test_solve_batch_is_differentiable() -> None:
     assert not constant.requires_grad
 
 
+@pytest.mark.torch
 def test_solve_batch_names_the_experiment_that_failed() -> None:
     import torch
 

@@ -83,7 +83,7 @@ def tables(path: Path | str) -> dict[str, str]:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
-@pytest.mark.parametrize("problem", ["least_squares", "adam"])
+@pytest.mark.parametrize("problem", ["least_squares", pytest.param("adam", marks=pytest.mark.torch)])
 def test_killed_at_random_moments_it_gives_what_it_would_have_given(problem: str) -> None:
     survived, kept = killed(problem, 10)
     assert survived >= 10
@@ -107,6 +107,7 @@ def test_an_interrupted_fit_goes_on(folder: Path) -> None:
     assert not list(resumed.path.glob("checkpoint*"))
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("epochs", [1, 13])
 def test_an_interrupted_training_goes_on(epochs: int, folder: Path) -> None:
     adam = ["fit={method: adam, epochs: 20, batch_size: 3, schedule: plateau, plot_every: 4, seed: 2}"]
@@ -247,6 +248,7 @@ def test_two_damaged_checkpoints_are_refused(folder: Path) -> None:
         odefit.fit("c.yaml", out="r", resume=True)
 
 
+@pytest.mark.torch
 def test_a_checkpoint_gives_back_every_bit(tmp_path: Path) -> None:
     import torch
 

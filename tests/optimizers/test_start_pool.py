@@ -16,9 +16,8 @@ import pytest
 import odefit
 from commands import in_new_python
 from odefit.arrays import FloatArray
-from odefit.fitting import multistart as searching
 from odefit.linalg.score import Evaluation
-from odefit.optimizers import start_pool as multistart
+from odefit.optimizers import start_pool
 from odefit.optimizers.base import SearchOutcome
 from odefit.optimizers.least_squares import minimize_least_squares
 from odefit.optimizers.start_pool import best_of, count_at_best, search_all
@@ -87,8 +86,7 @@ def test_results_depend_neither_on_the_number_of_workers_nor_on_how_they_begin(
     runs = []
     for method in sorted(methods):
         context = multiprocessing.get_context(method)
-        monkeypatch.setattr(multistart, "worker_context", lambda context=context: context)
-        monkeypatch.setattr(searching, "worker_context", lambda context=context: context)
+        monkeypatch.setattr(start_pool, "worker_context", lambda context=context: context)
         for workers in (1, 2) if method == "fork" else (2,):
             out = tmp_path / f"{method} {workers}"
             runs.append(odefit.fit(tmp_path / "c.yaml", [f"fit.workers={workers}"], out=out))

@@ -92,11 +92,22 @@ def fitted(folder: Path, text: str, table: str = "") -> Run:
     return odefit.fit(folder / "config.yaml", out=folder / "run")
 
 
+class Runs(dict[str, Run]):
+    """Each fitted when it is first asked for; the oscillators by training, which needs torch."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __missing__(self, name: str) -> Run:
+        if name == "oscillators":
+            pytest.importorskip("torch")
+        text = {"oscillators": OSCILLATORS, "growth": GROWTH, "lorenz": LORENZ, "drug": DRUG}[name]
+        return self.setdefault(name, fitted(self.folder / name, text))
+
+
 @pytest.fixture(scope="session")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
-    folder = tmp_path_factory.mktemp("plots")
-    texts = {"oscillators": OSCILLATORS, "growth": GROWTH, "lorenz": LORENZ, "drug": DRUG}
-    return {name: fitted(folder / name, text) for name, text in texts.items()}
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    return Runs(tmp_path_factory.mktemp("plots"))
 
 
 def chosen(run: Run, **options: object) -> Selection:
@@ -125,7 +136,7 @@ def labels(figure: Figure) -> set[str]:
         ("lorenz", ["time_series", "phase_plane", "history", "residuals"]),
     ],
 )
-def test_by_default_everything_that_the_run_has_is_drawn(runs: dict[str, Run], name: str, kinds: list[str]) -> None:
+def test_by_default_everything_that_the_run_has_is_drawn(runs: Runs, name: str, kinds: list[str]) -> None:
     paths = draw(runs[name])
     assert paths == [runs[name].path / "plots" / f"{kind}.png" for kind in kinds]
     for path in paths:
@@ -135,7 +146,7 @@ def test_by_default_everything_that_the_run_has_is_drawn(runs: dict[str, Run], n
 
 
 @pytest.mark.parametrize("format", ["png", "svg", "pdf"])
-def test_the_same_run_gives_the_same_bytes(runs: dict[str, Run], tmp_path: Path, format: style.Format) -> None:
+def test_the_same_run_gives_the_same_bytes(runs: Runs, tmp_path: Path, format: style.Format) -> None:
     kinds = ["time_series", "phase_plane"] if format == "png" else ["phase_plane"]
     first = draw(runs["drug"], kinds=kinds, format=format, out=tmp_path / "a")
     second = draw(odefit.load_run(runs["drug"].path), kinds=kinds, format=format, out=tmp_path / "b")
@@ -147,9 +158,7 @@ def test_the_same_run_gives_the_same_bytes(runs: dict[str, Run], tmp_path: Path,
     ("name", "span"),
     [("oscillators", (0.3, 20.0)), ("growth", None), ("lorenz", None), ("drug", (0.3, 30.0))],
 )
-def test_nothing_overlaps_or_leaves_the_picture(
-    runs: dict[str, Run], name: str, span: tuple[float, float] | None
-) -> None:
+def test_nothing_overlaps_or_leaves_the_picture(runs: Runs, name: str, span: tuple[float, float] | None) -> None:
     for kind in ("time_series", "phase_plane", "residuals"):
         if kind == "phase_plane" and name == "growth":
             continue
@@ -173,7 +182,7 @@ def test_nothing_overlaps_or_leaves_the_picture(
             assert not any(box.overlaps(other) for other in boxes[i + 1 :] if other is not None)
 
 
-def test_axes_carry_names_units_and_the_time_column(runs: dict[str, Run]) -> None:
+def test_axes_carry_names_units_and_the_time_column(runs: Runs) -> None:
     figure = picture(runs["growth"], "time_series")
     assert figure.axes[0].get_ylabel() == "N (cells/mL)"
     assert figure.axes[0].get_xlabel() == "hour"
@@ -183,7 +192,7 @@ def test_axes_carry_names_units_and_the_time_column(runs: dict[str, Run]) -> Non
     assert {ax.get_yscale() for ax in figure.axes} == {"log"}
 
 
-def test_many_experiments_are_cut_and_the_title_says_so(runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_experiments_are_cut_and_the_title_says_so(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(picture(runs["oscillators"], "time_series").axes) == 10
     monkeypatch.setattr(panels, "MAX_PANELS", 9)
     figure = picture(runs["oscillators"], "time_series")
@@ -192,7 +201,7 @@ def test_many_experiments_are_cut_and_the_title_says_so(runs: dict[str, Run], mo
     assert len(picture(runs["oscillators"], "time_series", experiments=["10", "3"]).axes) == 2
 
 
-def test_unlike_observables_get_panels_of_their_own(runs: dict[str, Run]) -> None:
+def test_unlike_observables_get_panels_of_their_own(runs: Runs) -> None:
     run = runs["lorenz"]
     plan = plan_panels(run, chosen(run), trace(run, chosen(run).groups, None))
     assert plan.shape == (3, 1)
@@ -203,7 +212,7 @@ def test_unlike_observables_get_panels_of_their_own(runs: dict[str, Run]) -> Non
     assert plan.together
 
 
-def test_a_dollar_is_a_dollar_and_a_strange_letter_no_warning(runs: dict[str, Run], tmp_path: Path) -> None:
+def test_a_dollar_is_a_dollar_and_a_strange_letter_no_warning(runs: Runs, tmp_path: Path) -> None:
     run = runs["lorenz"]
     assert picture(runs["oscillators"], "history").get_suptitle() == r"Ten oscillators, \$5 each"
     loaded = run.assembly.loaded
@@ -213,7 +222,7 @@ def test_a_dollar_is_a_dollar_and_a_strange_letter_no_warning(runs: dict[str, Ru
         assert draw(strange, kinds=["history"], format=format, out=tmp_path)[0].stat().st_size > 1000
 
 
-def test_the_users_own_style_neither_enters_nor_is_changed(runs: dict[str, Run], tmp_path: Path) -> None:
+def test_the_users_own_style_neither_enters_nor_is_changed(runs: Runs, tmp_path: Path) -> None:
     plain = draw(runs["drug"], kinds=["residuals"], out=tmp_path / "a.png")[0].read_bytes()
     with matplotlib.rc_context({"axes.facecolor": "red", "lines.linewidth": 9}):
         assert draw(runs["drug"], kinds=["residuals"], out=tmp_path / "b.png")[0].read_bytes() == plain
@@ -252,7 +261,7 @@ def test_a_figure_that_cannot_be_made_says_why(runs: dict[str, Run], options: di
 # Where the files go
 
 
-def test_one_picture_may_go_to_a_file_whose_ending_is_its_format(runs: dict[str, Run], tmp_path: Path) -> None:
+def test_one_picture_may_go_to_a_file_whose_ending_is_its_format(runs: Runs, tmp_path: Path) -> None:
     target = tmp_path / "new" / "figure_1.pdf"
     assert draw(runs["drug"], kinds=["history"], out=target) == [target]
     assert target.read_bytes().startswith(b"%PDF")
@@ -260,14 +269,14 @@ def test_one_picture_may_go_to_a_file_whose_ending_is_its_format(runs: dict[str,
         draw(runs["drug"], kinds=["history", "residuals"], out=target)
 
 
-def test_a_place_that_refuses_is_a_run_error(runs: dict[str, Run], tmp_path: Path) -> None:
+def test_a_place_that_refuses_is_a_run_error(runs: Runs, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="cannot be written"):
         draw(runs["drug"], kinds=["history"], out=tmp_path / "file" / "plots")
     assert (tmp_path / "file").read_text() == ""
 
 
-def test_wrong_names_are_all_told_at_once_with_a_suggestion(runs: dict[str, Run]) -> None:
+def test_wrong_names_are_all_told_at_once_with_a_suggestion(runs: Runs) -> None:
     with pytest.raises(ConfigError) as caught:
         draw(
             runs["growth"],
@@ -296,7 +305,7 @@ def test_wrong_names_are_all_told_at_once_with_a_suggestion(runs: dict[str, Run]
         ({"kinds": []}, "names nothing"),
     ],
 )
-def test_what_cannot_be_drawn_says_why(runs: dict[str, Run], options: dict[str, object], sentence: str) -> None:
+def test_what_cannot_be_drawn_says_why(runs: Runs, options: dict[str, object], sentence: str) -> None:
     name = options.pop("name", "growth")
     with pytest.raises(ConfigError, match=sentence):
         draw(runs[str(name)], **options)
@@ -306,7 +315,7 @@ def test_what_cannot_be_drawn_says_why(runs: dict[str, Run], options: dict[str, 
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_the_curve_passes_through_the_predictions(runs: dict[str, Run], name: str) -> None:
+def test_the_curve_passes_through_the_predictions(runs: Runs, name: str) -> None:
     """Also with a fixed-step solver, whose answer would be another one between other steps."""
     run = runs[name]
     with (run.path / "predictions.csv").open() as file:
@@ -323,7 +332,7 @@ def test_the_curve_passes_through_the_predictions(runs: dict[str, Run], name: st
             np.testing.assert_allclose(one.values(quantity)[place], g, rtol=2e-5, atol=1e-6)
 
 
-def test_the_true_curve_is_that_of_the_true_parameters(runs: dict[str, Run]) -> None:
+def test_the_true_curve_is_that_of_the_true_parameters(runs: Runs) -> None:
     """x'' = -x: x(t) = x0 cos t + v0 sin t."""
     run = runs["oscillators"]
     selection = chosen(run, experiments=["7", "2"])
@@ -339,7 +348,7 @@ def test_the_true_curve_is_that_of_the_true_parameters(runs: dict[str, Run]) -> 
             np.testing.assert_allclose(one.true_values(quantity, run.observables), exact, atol=1e-6)
 
 
-def test_a_time_range_goes_beyond_the_data_or_into_them(runs: dict[str, Run]) -> None:
+def test_a_time_range_goes_beyond_the_data_or_into_them(runs: Runs) -> None:
     run = runs["growth"]
     beyond = trace(run, chosen(run).groups, (-3, 40))[1]
     assert beyond.times[0] == beyond.start == 0
@@ -358,7 +367,7 @@ def test_a_time_range_goes_beyond_the_data_or_into_them(runs: dict[str, Run]) ->
     assert len(stepped.times) == len(stepped.states) == len(stepped.band.low)
 
 
-def test_points_are_the_measured_cells(runs: dict[str, Run]) -> None:
+def test_points_are_the_measured_cells(runs: Runs) -> None:
     run = runs["growth"]
     selection = chosen(run)
     at = points(run, selection.groups[0], selection.series[0])
@@ -388,7 +397,7 @@ def test_replicates_share_a_panel_and_bring_their_errors(tmp_path: Path) -> None
     assert len(draw(run)) == 3
 
 
-def test_standardised_residuals_are_on_the_noise_models_scale(runs: dict[str, Run]) -> None:
+def test_standardised_residuals_are_on_the_noise_models_scale(runs: Runs) -> None:
     run = runs["growth"]
     selection = chosen(run, experiments=["south"])
     (residuals,) = standardised(run, selection.rows, selection.residuals)
@@ -405,7 +414,7 @@ def test_standardised_residuals_are_on_the_noise_models_scale(runs: dict[str, Ru
     assert x.t.min() > 0
 
 
-def test_the_history_is_shown_above_its_best_and_with_the_truth(runs: dict[str, Run]) -> None:
+def test_the_history_is_shown_above_its_best_and_with_the_truth(runs: Runs) -> None:
     figure = picture(runs["growth"], "history")
     assert figure.axes[0].get_ylabel() == "objective above its best"
     assert figure.axes[0].get_yscale() == "log"
@@ -416,7 +425,7 @@ def test_the_history_is_shown_above_its_best_and_with_the_truth(runs: dict[str, 
     assert 1.0 in [line.get_ydata()[0] for line in figure.axes[1].lines]
 
 
-def test_a_waterfall_counts_the_starts(runs: dict[str, Run], tmp_path: Path) -> None:
+def test_a_waterfall_counts_the_starts(runs: Runs, tmp_path: Path) -> None:
     run = replace(runs["growth"], path=tmp_path)
     head = "start,status,objective,message,seconds,evaluations,gradients,objective\n"
     rows = [
@@ -434,7 +443,7 @@ def test_a_waterfall_counts_the_starts(runs: dict[str, Run], tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("times", [np.geomspace(1e-2, 1e4, 12), np.r_[0, np.geomspace(1e-2, 1e4, 12)]])
-def test_times_over_decades_get_a_logarithmic_axis(runs: dict[str, Run], times: np.ndarray) -> None:
+def test_times_over_decades_get_a_logarithmic_axis(runs: Runs, times: np.ndarray) -> None:
     run = runs["drug"]
     blank = replace(run.measured[0], times=times, values=np.ones((len(times), 1)), start=float(times[0]))
     assert log_threshold(with_measured(run, blank), chosen(run).groups) == pytest.approx(1e-2)
@@ -520,7 +529,7 @@ data: {csv: growth.csv}
     np.testing.assert_allclose(one.band.high, one.observables * (1 + share), rtol=1e-4)
 
 
-def test_a_band_at_the_start_is_the_interval_of_the_initial_value(runs: dict[str, Run]) -> None:
+def test_a_band_at_the_start_is_the_interval_of_the_initial_value(runs: Runs) -> None:
     """Two ways to the same numbers: through the report, and through the sensitivities."""
     run = runs["growth"]
     for one in trace(run, chosen(run).groups, None):
@@ -529,7 +538,7 @@ def test_a_band_at_the_start_is_the_interval_of_the_initial_value(runs: dict[str
         np.testing.assert_allclose([one.band.low[0, 0], one.band.high[0, 0]], interval, rtol=1e-6)
 
 
-def test_degrees_of_freedom_are_data_minus_free_parameters(runs: dict[str, Run], tmp_path: Path) -> None:
+def test_degrees_of_freedom_are_data_minus_free_parameters(runs: Runs, tmp_path: Path) -> None:
     likelihood = Likelihood(runs["growth"].assembly.problem)
     free = np.ones(5, dtype=bool)
     assert residual_degrees(likelihood, free) == 9 - 4
@@ -539,7 +548,7 @@ def test_degrees_of_freedom_are_data_minus_free_parameters(runs: dict[str, Run],
     assert residual_degrees(known, np.ones(1, dtype=bool)) == math.inf
 
 
-def test_a_part_of_the_problem_predicts_the_same(runs: dict[str, Run]) -> None:
+def test_a_part_of_the_problem_predicts_the_same(runs: Runs) -> None:
     run = runs["oscillators"]
     problem = run.assembly.problem
     part = restricted(problem, [4, 1])
@@ -551,7 +560,7 @@ def test_a_part_of_the_problem_predicts_the_same(runs: dict[str, Run]) -> None:
 # The animation, and damaged folders
 
 
-def test_an_animation_has_a_frame_per_kept_epoch(runs: dict[str, Run], tmp_path: Path) -> None:
+def test_an_animation_has_a_frame_per_kept_epoch(runs: Runs, tmp_path: Path) -> None:
     path = animate(runs["oscillators"], tmp_path / "fit.gif")
     assert path == tmp_path / "fit.gif"
     assert path.stat().st_size < MAX_BYTES
@@ -565,7 +574,7 @@ def test_an_animation_has_a_frame_per_kept_epoch(runs: dict[str, Run], tmp_path:
     assert (tmp_path / "animation.gif").read_bytes() == path.read_bytes()
 
 
-def test_without_frames_the_animation_says_what_to_do(runs: dict[str, Run]) -> None:
+def test_without_frames_the_animation_says_what_to_do(runs: Runs) -> None:
     with pytest.raises(RunError, match=r"fit\.plot_every: 10"):
         animate(runs["growth"])
 
@@ -588,7 +597,7 @@ def test_thinning_keeps_both_ends() -> None:
         ("covariance.csv", "parameter,r\nr,1\n"),
     ],
 )
-def test_a_damaged_table_is_a_run_error(runs: dict[str, Run], tmp_path: Path, file: str, text: str) -> None:
+def test_a_damaged_table_is_a_run_error(runs: Runs, tmp_path: Path, file: str, text: str) -> None:
     for name in ("history.csv", "starts.csv", "covariance.csv"):
         (tmp_path / name).write_bytes((runs["growth"].path / name).read_bytes())
     (tmp_path / file).write_text(text)
@@ -596,7 +605,7 @@ def test_a_damaged_table_is_a_run_error(runs: dict[str, Run], tmp_path: Path, fi
         draw(replace(runs["growth"], path=tmp_path), out=tmp_path / "plots")
 
 
-def test_tables_are_read_as_they_were_written(runs: dict[str, Run]) -> None:
+def test_tables_are_read_as_they_were_written(runs: Runs) -> None:
     run = runs["growth"]
     covariance = read_covariance(run)
     assert covariance is not None
@@ -609,13 +618,13 @@ def test_tables_are_read_as_they_were_written(runs: dict[str, Run]) -> None:
     assert read_rows(run, "frames.csv") is None
 
 
-def test_estimates_that_are_missing_are_said(runs: dict[str, Run]) -> None:
+def test_estimates_that_are_missing_are_said(runs: Runs) -> None:
     run = replace(runs["drug"], theta=np.full_like(runs["drug"].theta, np.nan))
     with pytest.raises(RunError, match="no estimates"):
         draw(run, kinds=["time_series"])
 
 
-def test_pictures_of_formulas_need_neither_pyplot_nor_pandas_nor_torch(runs: dict[str, Run], tmp_path: Path) -> None:
+def test_pictures_of_formulas_need_neither_pyplot_nor_pandas_nor_torch(runs: Runs, tmp_path: Path) -> None:
     code = (
         "import sys; from odefit.api import load_run; from odefit.plots.draw import draw\n"
         f"assert len(draw(load_run({str(runs['growth'].path)!r}), out={str(tmp_path)!r})) == 4\n"

@@ -98,7 +98,7 @@ def test_sigma_of_a_formula_means_the_prediction(config: Path) -> None:
         (["noise.y=gaussian"], "'y' is no observable"),
         (["noise.x={sigma: 0}"], "must be positive"),
         (["noise.x={sigma: column}"], "bring no sigma"),
-        (["solver.method=rk5"], "unknown method 'rk5'"),
+        pytest.param(["solver.method=rk5"], "unknown method 'rk5'", marks=pytest.mark.torch),
         (["model.observables={y: x}"], "y"),
         (["data.start=1"], "1"),
         (["parameters.k={value: 0, estimate: false}", "model.equations={x: -x/k}"], "not a finite"),
@@ -133,6 +133,7 @@ def test_linear_family_fits_its_matrix(config: Path) -> None:
     assert assembled(config).problem.table.names[0] == "a_11"
 
 
+@pytest.mark.torch
 def test_without_the_compiled_engine_auto_means_torch_and_says_so(
     config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

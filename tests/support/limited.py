@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 import io
 import json
 import os
@@ -22,9 +23,10 @@ from typing import Any
 
 from commands import ask, server
 
+HAS_TORCH = importlib.util.find_spec("torch") is not None
 IMPORTS = (
-    *("pydantic.type_adapter", "pydiffsol", "scipy.interpolate", "scipy.special", "torch", "odefit.cli"),
-    *("odefit.engines.diffsol.diffsol_engine", "odefit.engines.torch_engine"),
+    *("pydantic.type_adapter", "pydiffsol", "scipy.interpolate", "scipy.special", "odefit.cli"),
+    *("odefit.engines.diffsol.diffsol_engine", *(["odefit.engines.torch_engine"] if HAS_TORCH else [])),
     *("odefit.plots.draw", "odefit.diagnostics.checking", "odefit.fitting.run"),
 )
 MEMORY = 1 << 30
@@ -50,9 +52,10 @@ def outcome(folder: Path, arguments: list[str]) -> Outcome:
 def _main() -> None:
     for name in IMPORTS:
         importlib.import_module(name)
-    import torch
+    if HAS_TORCH:
+        import torch
 
-    torch.set_num_threads(1)
+        torch.set_num_threads(1)
     for line in sys.stdin:
         print(json.dumps(_forked(*json.loads(line))), flush=True)
 

@@ -104,8 +104,9 @@ def make_problem(
 
 
 def make_engine(kind: str, system: System, options: SolverOptions, sensitive: Sequence[str] = ()) -> Any:
-    """`torch`, or `compiled` (skipped where it is not to be had)."""
+    """`torch`, or `compiled`; a test that asks for one that is not installed is skipped."""
     if kind == "torch":
+        pytest.importorskip("torch")
         from odefit.engines.torch_engine import TorchEngine
 
         return TorchEngine(system, options, sensitive)
