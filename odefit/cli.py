@@ -27,6 +27,8 @@ app = typer.Typer(
 )
 
 INTERRUPTED, TERMINATED = 130, 143
+PYTORCH = ("torch", "torchdiffeq")
+"""Installed with odefit, but equations are fitted, checked and drawn without them."""
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The YAML file.", show_default=False)]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `odefit fit` wrote.")]
@@ -87,7 +89,7 @@ def fit(
 ) -> None:
     """Fit the model of CONFIG to its data, and write a run folder."""
     from odefit.api import fit as run_fit
-    from odefit.terminal import Reporter, console, estimates_table, logged_to, score_lines, summary_line
+    from odefit.terminal import Reporter, closing_lines, console, estimates_table, logged_to, score_lines, summary_line
 
     screen = console()
     with logged_to(screen if verbose else None):
@@ -101,13 +103,18 @@ def fit(
         screen.print(line, markup=False)
     for warning in result.warnings:
         screen.print(f"warning: {warning}", markup=False)
+    pictures: list[Path] = []
     if plots and result.status != Status.FAILED:
         try:
-            _draw(run)
+            pictures = _draw(run)
         except OdefitError as error:
             # The run folder is complete: a picture that cannot be drawn is no reason to fail.
             screen.print(f"warning: no pictures: {error}", markup=False)
     screen.print(f"written to {run.path} in {result.seconds:.3g} s of fitting", markup=False)
+    again = ["odefit", "fit", str(config), *(() if out is None else ("--out", str(out)))]
+    again += [word for assignment in set_ or () for word in ("--set", assignment)]
+    for line in closing_lines(run, pictures, [*again, "--resume"]):
+        screen.print(line, markup=False, soft_wrap=True)
     if result.status == Status.INTERRUPTED:
         raise typer.Exit(INTERRUPTED)
     if result.status == Status.FAILED:
@@ -314,6 +321,10 @@ def _report(error: Exception, debug: bool) -> int:
     if isinstance(error, MemoryError):
         typer.echo(f"error: not enough memory for this problem ({error}): fewer experiments or parameters", err=True)
         return OdefitError.exit_code
+    if isinstance(error, ModuleNotFoundError) and error.name in PYTORCH:
+        what = "networks, `fit.method: adam` and the solvers of torchdiffeq need PyTorch, which is not installed"
+        typer.echo(f"error: {what}: pip install {' '.join(PYTORCH)}", err=True)
+        return InputError.exit_code
     show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
     if callable(show) and isinstance(code, int):  # click's own usage errors
         show()

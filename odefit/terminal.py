@@ -9,17 +9,22 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from shlex import join
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from odefit.status import Status
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
     from odefit.runs.results import Estimate, Result, Score
+    from odefit.runs.stored import StoredRun
 
 PLAIN_LINES = 10
 MOST_ROWS, MOST_ALIKE = 60, 10
@@ -230,3 +235,24 @@ def _score(score: Score) -> str:
         parts.append(f"-log likelihood of each {number(score.nll_per_observation, 4)}")
     parts += [f"rmse of {name} {number(value, 4)}" for name, value in score.rmse.items() if value is not None]
     return ", ".join(parts)
+
+
+def closing_lines(run: StoredRun, pictures: Sequence[Path], resume: Sequence[str]) -> list[str]:
+    """Which pictures there are, and the command that goes on from here: one that can be copied and runs.
+
+    resume: the command for a fit that was interrupted.
+    """
+    lines = []
+    if pictures:
+        first, *others = pictures
+        lines.append(f"pictures: {', '.join([str(first), *(picture.name for picture in others)])}")
+    if run.result.status == Status.INTERRUPTED:
+        lines.append(f"next: {join(resume)}")
+    elif pictures:
+        start = min(e.start for e in run.measured)
+        end = max(float(e.times[-1]) for e in run.measured)
+        further = ("--time-range", number(start), number(end + (end - start) / 2))
+        lines.append(f"next: {join(('odefit', 'plot', str(run.path), *further))}")
+    elif run.result.status != Status.FAILED:
+        lines.append(f"next: {join(('odefit', 'plot', str(run.path)))}")
+    return lines

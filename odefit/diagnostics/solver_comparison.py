@@ -134,7 +134,7 @@ def compare_solvers(assembly: Assembly, budget: float = BUDGET) -> Comparison:
     if all(e.times[-1] <= e.start for e in assembly.problem.experiments):
         raise ConfigError(assembly.loaded.where("data"), "all measurements are at the start: there is nothing to solve")
     build: Callable[[], Model] = partial(rebuilt, assembly.loaded, assembly.measured, assembly.described.constants)
-    rows: list[SolverRow] = []
+    methods, rows = solver_methods(), list[SolverRow]()
     with Worker(build) as bench:
         try:
             bench.start()
@@ -142,7 +142,6 @@ def compare_solvers(assembly: Assembly, budget: float = BUDGET) -> Comparison:
             raise SolveError(f"the comparison could not begin: {error}") from None
         begun = time.perf_counter()
         reference = _reference(bench, assembly.networks is None, budget * REFERENCE_SHARE)
-        methods = solver_methods()
         for done, (method, family) in enumerate(methods):
             # What one method leaves over is for those after it.
             left = max(begun + budget - time.perf_counter(), 0.0)

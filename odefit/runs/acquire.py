@@ -84,7 +84,7 @@ def _vacate(folder: Path, overwrite: bool) -> None:
 
 def _remove_if_nothing(folder: Path, kind: type[BaseException] | None, *_: object) -> None:
     """After an error: a log tells nothing that its message does not, unless it is one that should not be."""
-    if kind is None or not issubclass(kind, OdefitError | KeyboardInterrupt):
+    if kind is None or not issubclass(kind, OdefitError | KeyboardInterrupt | ImportError):
         return
     with suppress(OSError):
         if {path.name for path in folder.iterdir()} <= {files.LOG}:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -99,6 +100,25 @@ def test_a_mechanistic_fit_imports_no_torch_and_no_pandas(folder: Path) -> None:
     assert in_new_python("-c", script) == (0, "", "")
 
 
+@pytest.mark.parametrize("out", [None, "a new folder"])
+def test_a_fit_ends_with_its_pictures_and_a_command_that_runs(folder: Path, out: str | None) -> None:
+    said, _ = run("fit", "decay.yaml", *(() if out is None else ("--out", out)))
+    written, pictures, following = said.splitlines()[-3:]
+    path = Path(out or "runs/decay")
+    assert written.startswith(f"written to {path} in ")
+    first, *others = pictures.removeprefix("pictures: ").split(", ")
+    assert Path(first) == path / "plots" / "time_series.png"
+    assert {Path(first).name, *others} == {picture.name for picture in (path / "plots").iterdir()}
+    command = shlex.split(following.removeprefix("next: "))
+    assert command == ["odefit", "plot", str(path), "--time-range", "0", "7.5"]
+    assert "time_series_0_7.5.png" in run(*command[1:])[0]
+
+
+def test_without_pictures_the_next_command_draws_them(folder: Path) -> None:
+    said, _ = run("fit", "decay.yaml", "--no-plots")
+    assert said.splitlines()[-1] == "next: odefit plot runs/decay"
+
+
 def test_default_folders_are_numbered_and_explicit_ones_refused(folder: Path) -> None:
     assert odefit.fit("decay.yaml").path == Path("runs/decay")
     assert odefit.fit("decay.yaml").path == Path("runs/decay-2")
@@ -192,4 +212,6 @@ def test_ctrl_c_keeps_what_was_reached(folder: Path) -> None:
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "interrupted after" in out
+    following = "next: odefit fit decay.yaml --set 'fit={method: adam, epochs: 100000}' --resume"
+    assert out.splitlines()[-1] == following
     assert odefit.load_run("runs/decay").result.status == "interrupted"
