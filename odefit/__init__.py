@@ -14,12 +14,54 @@ from typing import TYPE_CHECKING, Any
 from odefit._version import __version__
 
 if TYPE_CHECKING:
-    from odefit.api import check, fit, load_run, simulate
+    from odefit.api import check, fit, load, load_run, plot, simulate
+    from odefit.data.experiments import Dose, Experiment
+    from odefit.errors import (
+        ConfigError,
+        DataError,
+        FitError,
+        InputError,
+        ModelError,
+        OdefitError,
+        RunError,
+        SolveError,
+    )
     from odefit.fitting.run import Run
+    from odefit.problem.interface import Problem
 
-__all__ = ["Run", "__version__", "check", "fit", "load_run", "simulate"]
+_HOMES = {
+    "api": ("load", "fit", "simulate", "check", "load_run", "plot"),
+    "problem.interface": ("Problem",),
+    "fitting.run": ("Run",),
+    "data.experiments": ("Experiment", "Dose"),
+    "errors": (
+        *("OdefitError", "InputError", "ConfigError", "DataError", "ModelError", "RunError"),
+        *("SolveError", "FitError"),
+    ),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
 
-_HOMES = {"fit": "api", "simulate": "api", "check": "api", "load_run": "api", "Run": "fitting.run"}
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "Dose",
+    "Experiment",
+    "FitError",
+    "InputError",
+    "ModelError",
+    "OdefitError",
+    "Problem",
+    "Run",
+    "RunError",
+    "SolveError",
+    "__version__",
+    "check",
+    "fit",
+    "load",
+    "load_run",
+    "plot",
+    "simulate",
+]
 
 
 def __dir__() -> list[str]:
@@ -28,8 +70,8 @@ def __dir__() -> list[str]:
 
 def __getattr__(name: str) -> Any:
     # Resolved on first use: `import odefit` costs nothing, and the command line answers at once.
-    if name not in _HOMES:
+    if name not in _HOME:
         raise AttributeError(f"module 'odefit' has no attribute '{name}'")
     import importlib
 
-    return getattr(importlib.import_module(f"odefit.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(f"odefit.{_HOME[name]}"), name)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from odefit.config.latent_section import LATENT_ODE
 from odefit.config.load import LoadedConfig, load_config
 from odefit.config.versions import FIRST_VERSION
-from odefit.errors import InputError, NewerConfigError, RunError
+from odefit.errors import ConfigError, InputError, NewerConfigError, RunError
 from odefit.runs import folder as files
 from odefit.runs import validation
 from odefit.runs.acquire import acquire_run_folder
@@ -24,9 +24,16 @@ from odefit.runs.results import versions
 from odefit.runs.stored import read_result
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from odefit.data.experiments import Experiment
     from odefit.fitting.run import Run
     from odefit.latent.latent_run import LatentRun
+    from odefit.problem.interface import Problem
     from odefit.problem.simulation import Simulated
+
+    Data = pd.DataFrame | Sequence[Experiment]
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +77,60 @@ def kind_of(loaded: LoadedConfig) -> Kind:
 def _call(place: str, *arguments: Any) -> Any:
     module, _, name = place.partition(":")
     return getattr(import_module(module), name)(*arguments)
+
+
+Config = Path | str | Mapping[str, Any]
+
+
+def _load(config: Config, overrides: Sequence[str], data: Data | None) -> LoadedConfig:
+    if data is None:
+        return load_config(config, overrides)
+    from odefit.data.given import given_data
+
+    return load_config(config, overrides, given_data(data))
+
+
+def load(config: Config, overrides: Sequence[str] = (), *, data: Data | None = None) -> Problem:
+    """Bind a model to its data, as functions of its parameters for your own optimizer or sampler.
+
+    Parameters
+    ----------
+    config : path or mapping
+        The YAML file, or what would stand in it as a mapping; paths are then relative to the current folder.
+    overrides : sequence of str
+        `solver.rtol=1e-8` and the like.
+    data : pandas.DataFrame or sequence of Experiment, optional
+        The measurements, in place of those that the config names. A frame is wide or long, as a CSV file would be.
+
+    Returns
+    -------
+    Problem
+
+    Raises
+    ------
+    ConfigError, DataError, ModelError
+        What is wrong with the input, all of it at once. A model with a network has weights beside its parameters, and
+        cannot be loaded.
+
+    Examples
+    --------
+    >>> import odefit, pandas
+    >>> frame = pandas.DataFrame({"time": [0, 1, 2, 3], "x": [2.0, 1.2, None, 0.45]})
+    >>> problem = odefit.load({"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 0.5}}, data=frame)
+    >>> problem
+    <Problem: 3 measurements, 3 estimated: k, x_0, sigma_x>
+    >>> problem.x0[:2]
+    array([0.5, 2. ])
+    """
+    from odefit.problem.interface import Problem
+    from odefit.problem.preparation import prepare
+
+    loaded = _load(config, overrides, data)
+    assembly, _ = prepare(loaded)
+    if assembly.networks is not None:
+        what = "has a network, whose weights are no parameters of this kind; it can be fitted, checked and plotted"
+        raise ConfigError(loaded.where("model"), what)
+    return Problem(assembly)
 
 
 def fit(
@@ -131,10 +192,40 @@ def simulate(
     return simulated
 
 
-def check(config: Path | str, overrides: Sequence[str] = ()) -> str:
-    """A report of the assembled problem. Raises what `fit` would raise for the same input."""
-    loaded = load_config(config, overrides)
-    report: str = _call(kind_of(loaded).check, loaded, str(config))
+def check(config: Config, overrides: Sequence[str] = (), *, data: Data | None = None) -> str:
+    """Report what is bound to what, without a fit.
+
+    Parameters
+    ----------
+    config, overrides, data
+        As for `fit`.
+
+    Returns
+    -------
+    str
+        Equations, measurements, parameters, solver, and the objective where the search begins.
+
+    Raises
+    ------
+    ConfigError, DataError, ModelError
+        What `fit` would raise for the same input.
+
+    Examples
+    --------
+    >>> import odefit
+    >>> config = {"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 0.5}}
+    >>> print(odefit.check(config, data=[odefit.Experiment("a", [0, 1, 2, 3], {"x": [2, 1.2, 0.75, 0.45]})]))
+    ... # doctest: +ELLIPSIS
+    fit.yaml: fine
+    <BLANKLINE>
+    Equations
+      dx/dt = -k*x
+      x(start) = estimated
+    ...
+    """
+    loaded = _load(config, overrides, data)
+    name = str(loaded.path) if isinstance(config, Mapping) else str(config)
+    report: str = _call(kind_of(loaded).check, loaded, name)
     return "\n".join([report, *(f"note: {note}" for note in loaded.notes)])
 
 
@@ -154,3 +245,53 @@ def load_run(path: Path | str) -> Run | LatentRun:
     except InputError as error:
         raise RunError(str(path), f"{validation.DAMAGED}: {error.faults[0]}") from None
     return run
+
+
+def plot(
+    run: Run | LatentRun,
+    kind: str = "time_series",
+    *,
+    time_range: tuple[float, float] | None = None,
+    states: Sequence[str] | None = None,
+    experiments: Sequence[str] | None = None,
+) -> Figure:
+    """Draw one picture of a run, and write nothing.
+
+    Parameters
+    ----------
+    run : Run
+        As `fit` or `load_run` returned it.
+    kind : str
+        `time_series`, `phase_plane`, `history`, `residuals`, `waterfall`, `network`, `potential`; of a latent ODE also
+        `interpolation`.
+    time_range : (float, float), optional
+        Solve the model over this span; default that of the data.
+    states, experiments : sequence of str, optional
+        What is shown; default all that was measured.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A notebook shows it, and `figure.savefig("name.png")` writes it.
+
+    Raises
+    ------
+    ConfigError
+        A name that does not exist, or a picture for which the run has nothing to show.
+    SolveError
+        The model cannot be solved over that span.
+
+    Examples
+    --------
+    >>> import odefit
+    >>> run = odefit.fit(
+    ...     {"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 0.5}},
+    ...     data=[odefit.Experiment("a", [0, 1, 2, 3, 4], {"x": [2.0, 1.2, 0.75, 0.45, 0.27]})],
+    ... )
+    >>> figure = odefit.plot(run, "time_series", time_range=(0, 6))
+    >>> [axes.get_ylabel() for axes in figure.axes]
+    ['x']
+    """
+    from odefit.plots.draw import figure
+
+    return figure(run, kind, time_range=time_range, states=states, experiments=experiments)

@@ -13,6 +13,9 @@ from odefit.config.latent_section import LATENT_ODE, SpiralsSection
 from odefit.config.model_section import ModelSection
 from odefit.config.noise_section import NoiseSection, SimulatedNoise, simulated_shape
 
+SOURCES = ("csv", "simulate", "spirals")
+"""Keys of which one says where the measurements come from."""
+
 
 class TimesSection(Section):
     """Equally spaced times: `{start: 0, stop: 10, count: 11}` or `{start: 0, stop: 10, step: 1}`."""
@@ -196,7 +199,7 @@ class DataSection(Section):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        sources = [key for key in ("csv", "simulate", "spirals") if getattr(self, key) is not None]
+        sources = [key for key in SOURCES if getattr(self, key) is not None]
         if len(sources) != 1:
             got = " and ".join(sources) or "none"
             raise ValueError(

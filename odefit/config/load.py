@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 
+from odefit.config.data_section import SOURCES
 from odefit.config.messages import sentence
 from odefit.config.schema import Config
 from odefit.config.source import OVERRIDE, Source, apply_overrides, from_mapping, read_yaml
@@ -23,18 +24,32 @@ KEY = "[key]"
 """What pydantic adds to the location of a key that is itself at fault."""
 
 
+class Given(Protocol):
+    """Data in memory (data/given.py)."""
+
+    @property
+    def content(self) -> Any:
+        """What the measurements are read from."""
+
+    @property
+    def keys(self) -> Mapping[str, Any]:
+        """What they say of their conditions, as the section `data` has it."""
+
+
 @dataclass(frozen=True)
 class LoadedConfig:
     """A config, and where it came from: for relative paths and for errors found later.
 
     `folder` is what relative paths in the config start from. A config without a file is called `fit.yaml`, here.
     `notes`: the defaults that mean something else today, for the author of a config that names no version.
+    given: data that take the place of those that the config names, or None.
     """
 
     config: Config
     source: Source
     path: Path
     notes: tuple[str, ...] = ()
+    given: Given | None = None
 
     @property
     def folder(self) -> Path:
@@ -48,12 +63,14 @@ class LoadedConfig:
 def load_config(
     config: os.PathLike[str] | str | Mapping[str, Any],
     overrides: Sequence[str] = (),
+    given: Given | None = None,
     *,
     unversioned: int | None = None,
 ) -> LoadedConfig:
     """Read, override (`fit.starts=50`) and check a config. Raises ConfigError with all its faults.
 
     config: the YAML file, or what would stand in it as a mapping; paths are then relative to the current folder.
+    given: data that take the place of those that it names.
     unversioned: the version of a config that names none, see `versions.in_todays_terms`.
     """
     if isinstance(config, Mapping):
@@ -63,8 +80,24 @@ def load_config(
     else:
         raise ConfigError("config", f"must be the path of a YAML file, or a mapping (got {type(config).__name__})")
     source = apply_overrides(source, overrides)
+    if given is not None:
+        source = _with_data(source, given)
     checked, notes = in_todays_terms(validate(source), unversioned)
-    return LoadedConfig(checked, source, path, notes)
+    return LoadedConfig(checked, source, path, notes, given)
+
+
+def _with_data(source: Source, given: Given) -> Source:
+    """The config with given data in place of those that it names. Raises ConfigError where both name conditions."""
+    section = source.data.get("data")
+    section = {} if section is None else section
+    if not isinstance(section, Mapping):
+        return source  # which is a fault of its own
+    for key in given.keys:
+        if key in section:
+            what = "the experiments that were given bring theirs; give them in one of the two places"
+            raise ConfigError(place(source, ("data", key)), what)
+    kept = {key: value for key, value in section.items() if key not in SOURCES}
+    return replace(source, data={**source.data, "data": {"csv": "data", **kept, **given.keys}})
 
 
 def validate(source: Source) -> Config:

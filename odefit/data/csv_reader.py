@@ -46,12 +46,19 @@ _FOREIGN = (
 
 @dataclass(frozen=True)
 class Header:
-    """The first line that is neither blank nor a comment (#): its cells, its number, the delimiter."""
+    """The first line that is neither blank nor a comment (#): its cells, its number, the delimiter.
+
+    where: how faults name a line and a column, where that is not as in a file.
+    """
 
     path: Path
     delimiter: str
     names: tuple[str, ...]
     line: int
+    where: Callable[[int, str], str] | None = None
+
+    def place(self, line: int = 0, column: str = "") -> str:
+        return place(self.path, line, column) if self.where is None else self.where(line, column)
 
 
 @dataclass(frozen=True)
@@ -147,7 +154,7 @@ def read_columns(
     reading.decimals.check(faults)
     found = reading.columns()
     for index, named in found.labels.items():
-        _check_labels(named, found.lines, header.names[index], index in blank, faults)
+        check_labels(named, found.lines, header.names[index], index in blank, faults)
     return found
 
 
@@ -378,7 +385,7 @@ class _Lookup(dict[str, int]):
         return tuple(self._codes)
 
 
-def _check_labels(labels: Labels, lines: IntArray, column: str, blank: bool, faults: FaultList) -> None:
+def check_labels(labels: Labels, lines: IntArray, column: str, blank: bool, faults: FaultList) -> None:
     """A label is one line of printable text, at most 200 characters; it may be empty where `blank`."""
     bad = [
         code

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import bisect
 import difflib
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -24,8 +25,10 @@ class FaultList:
     More than three of one kind in one column are one fault, told of the first: they have one cause and one remedy.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, where: Callable[[int, str], str] | None = None) -> None:
+        """where: what a line and a column are called; default as `place` does."""
         self.path = path
+        self.where = where or partial(place, path)
         self.count = 0
         self._lines: set[int] = set()
         self._kept: list[_Placed] = []
@@ -46,7 +49,7 @@ class FaultList:
         return count < MAX_ALIKE
 
     def tell(self, line: int, column: str, what: str, kind: str = "") -> None:
-        placed = (line, self.count, Fault(place(self.path, line, column), what))
+        placed = (line, self.count, Fault(self.where(line, column), what))
         if kind:
             self._alike[column, kind][1].append(placed)
             return

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from odefit.arrays import FloatArray, IntArray
+from odefit.errors import DataError, Fault
 
 
 @dataclass(frozen=True)
@@ -50,19 +53,48 @@ class Input:
         return value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Experiment:
     """One time series. The integration starts at `start` and is read at `times`.
 
-    times: [T], strictly increasing, all >= start.
-    values: [T, O], one column per observable of the system; NaN = not measured.
-    sigma: [T, O] measurement errors where the data file gives them, else None.
-    censored: [T, O]; -1 where the truth is known to lie below `values` (`<0.5` in the file), 1 where it lies
-        above (`>100`), 0 where the value itself was measured; None where all were.
-    constants: parameters of the system that have a number of their own in this experiment
-        (a dose, a temperature, a measured initial value).
-    labels: what the experiments table says of it in words (`genotype: wt`), to group by.
-    doses: what is put into its states, and when. inputs: the known functions of time that act on it.
+    Parameters
+    ----------
+    name
+        What it is called; `A#2` is a replicate of `A`.
+    times : array_like [T]
+        Increasing, none before `start`.
+    values : mapping of array_like [T] by observable, or array_like [T, O]
+        The measurements; NaN or None where nothing was measured. The columns of an array are in the order of the
+        system's observables.
+    start
+        Where the integration starts; default the first time.
+    sigma : as values, optional
+        The measurement errors, where they are known (for noise with `sigma: column`).
+    constants
+        Numbers that the formulas may name (a dose, a temperature), or a measured initial value `x_0`.
+    censored : as values, optional
+        -1 where the truth is known to lie below `values` (`<0.5` in a file), 1 where it lies above (`>100`), 0 where
+        the value itself was measured; default 0.
+    labels
+        Words to group experiments by (`genotype="wt"`).
+    doses
+        What is put into its states, and when.
+    inputs
+        The known functions of time that act on it; those of a fit come from the config.
+    observables
+        The names of the columns of `values`; empty where they are those of the system.
+
+    Raises
+    ------
+    DataError
+        `values` is a mapping, and what was given does not fit together.
+
+    Examples
+    --------
+    >>> import odefit
+    >>> one = odefit.Experiment("mary", [0, 1, 2], {"conc": [0.0, 7.1, None]}, constants={"weight": 60})
+    >>> one.values.shape, one.n_measured
+    ((3, 1), 2)
     """
 
     name: str
@@ -75,6 +107,44 @@ class Experiment:
     labels: Mapping[str, str] = field(default_factory=dict)
     doses: tuple[Dose, ...] = ()
     inputs: Mapping[str, Input] = field(default_factory=dict)
+    observables: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        name: str,
+        times: ArrayLike,
+        values: Columns,
+        start: float | None = None,
+        sigma: Columns | None = None,
+        constants: Mapping[str, float] | None = None,
+        censored: Columns | None = None,
+        labels: Mapping[str, str] | None = None,
+        doses: Sequence[Dose] = (),
+        inputs: Mapping[str, Input] | None = None,
+        observables: Sequence[str] = (),
+    ) -> None:
+        by_hand = isinstance(values, Mapping)
+        names = tuple(values) if isinstance(values, Mapping) else tuple(observables)
+        t = _real(name, "times", times)
+        first = float(t.flat[0]) if t.size else math.nan
+        sides = None if censored is None else _table(name, "censored", censored, names, len(t), 0.0)
+        found: dict[str, Any] = {
+            "name": name,
+            "times": t,
+            "values": _table(name, "values", values, names, len(t)),
+            "start": first if start is None else float(start),
+            "sigma": None if sigma is None else _table(name, "sigma", sigma, names, len(t)),
+            "constants": {} if constants is None else constants,
+            "censored": None if sides is None else sides.astype(np.int8, copy=False),
+            "labels": {} if labels is None else labels,
+            "doses": tuple(doses),
+            "inputs": {} if inputs is None else inputs,
+            "observables": names,
+        }
+        for key, value in found.items():
+            object.__setattr__(self, key, value)
+        if by_hand:
+            self.check()
 
     @property
     def n_measured(self) -> int:
@@ -104,3 +174,67 @@ class Experiment:
         """The same experiment, to be predicted at other times: nothing is measured there."""
         blank = np.full((len(times), self.values.shape[1]), np.nan)
         return replace(self, times=np.asarray(times, dtype=np.float64), values=blank, sigma=None, censored=None)
+
+    def check(self) -> None:
+        """Raise DataError, with all that is wrong, unless this is an experiment that could be fitted."""
+        faults = [Fault(f"experiment {self.name}", what) for what in self._faults()]
+        if faults:
+            raise DataError(faults=faults)
+
+    def _faults(self) -> Iterator[str]:
+        t, values = self.times, self.values
+        if not isinstance(self.name, str) or not self.name.strip():
+            yield f"the name must be text (got {self.name!r})"
+        if t.ndim != 1 or not len(t):
+            yield f"times: must be a list of one number or more (got the shape {t.shape})"
+            return
+        if not np.isfinite(t).all():
+            yield f"times: {float(t[~np.isfinite(t)][0])!r} is no time; leave that measurement out"
+        elif (np.diff(t) <= 0).any():
+            k = int(np.argmax(np.diff(t) <= 0))
+            order = f"{float(t[k + 1])!r} comes after {float(t[k])!r}; put them in order"
+            yield f"times: {order}, and what was measured again at the same time into an experiment '{self.name}#2'"
+        elif not self.start <= t[0]:
+            yield f"start: {self.start!r} is later than the first time, {float(t[0])!r}"
+        if np.isinf(values).any():
+            yield "values: one is infinite; write NaN where nothing was measured"
+        for what, table in (("values", values), ("sigma", self.sigma), ("censored", self.censored)):
+            if table is not None and (table.ndim != 2 or len(table) != len(t) or table.shape != values.shape):
+                yield f"{what}: must be one row for each of {len(t)} times (got the shape {table.shape})"
+                return
+        known = ~np.isnan(values)
+        if self.sigma is not None:
+            if (self.sigma <= 0).any():
+                yield "sigma: one is not positive"
+            lost = (known & np.isnan(self.sigma)).any(axis=0) & ~np.isnan(self.sigma).all(axis=0)
+            if lost.any():
+                yield "sigma is missing for a measured value; give all or none"
+
+
+Columns = ArrayLike | Mapping[str, ArrayLike]
+
+
+def _real(name: str, what: str, given: ArrayLike) -> FloatArray:
+    try:
+        return np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"experiment {name}", f"{what}: must be numbers; NaN or None where there is none") from None
+
+
+def _table(
+    name: str, what: str, given: Columns, names: Sequence[str], rows: int, missing: float = math.nan
+) -> FloatArray:
+    """[T, O]; a mapping need not name all observables."""
+    if not isinstance(given, Mapping):
+        array = _real(name, what, given)
+        return array[:, None] if array.ndim == 1 else array
+    found = np.full((rows, len(names)), missing)
+    for column, values in given.items():
+        if column not in names:
+            raise DataError(f"experiment {name}", f"{what}: '{column}' is none of the observables {', '.join(names)}")
+        array = _real(name, f"{what} of {column}", values)
+        if array.shape != (rows,):
+            remedy = f"needed is one for each of {rows} times"
+            raise DataError(f"experiment {name}", f"{what}: {column} has the shape {array.shape}; {remedy}")
+        found[:, names.index(column)] = array
+    return found

@@ -13,7 +13,7 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.data.csv_cells import IntArray, SignArray
 from odefit.data.csv_reader import Columns, Header, find_columns
-from odefit.data.error_list import FaultList, clip, place, suggest
+from odefit.data.error_list import FaultList, clip, suggest
 
 TIME = ("time", "t")
 OBSERVABLE = ("observable", "name")
@@ -155,10 +155,10 @@ def arrange(sheet: Columns, layout: Layout, names: Mapping[str, str], header: He
         return table
     if layout.experiment is None:  # not even its order is worth a note beside this
         what = f"times come again, and no column names the experiments: read as {len(repeats) + 1} replicates of one"
-        note = f"{place(header.path)}: {what} (data.experiment names the column that tells experiments apart)"
+        note = f"{header.place()}: {what} (data.experiment names the column that tells experiments apart)"
         return replace(table, notes=(note,))
     shown = ", ".join(map(clip, repeats[:3])) + f" and {len(repeats) - 3} more" * (len(repeats) > 3)
-    note = f"{place(header.path)}: values that come again at the same time are read as replicates: {shown}"
+    note = f"{header.place()}: values that come again at the same time are read as replicates: {shown}"
     return replace(table, notes=(*table.notes, note))
 
 
@@ -261,7 +261,7 @@ def _order_note(groups: IntArray, times: FloatArray, lines: IntArray, header: He
     if row is None:
         return ()
     what = f"time {float(times[row])!r} after {float(times[row - 1])!r}: the rows were put in the order of time"
-    return (f"{place(header.path, int(lines[row]))}: {what}",)
+    return (f"{header.place(int(lines[row]))}: {what}",)
 
 
 def _check_sigma(sigma: FloatArray, values: FloatArray, lines: IntArray, column: str, faults: FaultList) -> None:

@@ -22,8 +22,10 @@ convention for all files: `A#2` shares with `A` whatever belongs to `A` (where i
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -34,11 +36,14 @@ from odefit.data.experiments import Experiment
 from odefit.data.layouts import OBSERVABLE, ONLY, TIME, Layout, Table, arrange, find_layout, replicate_of
 from odefit.errors import DataError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = ["ONLY", "read_table", "replicate_of", "write_table"]
 
 
 def read_table(
-    path: Path | str,
+    source: Path | str | pd.DataFrame,
     *,
     observables: Sequence[str],
     time: str | None = None,
@@ -52,7 +57,7 @@ def read_table(
     chosen: bool = True,
     notes: list[str] | None = None,
 ) -> list[Experiment]:
-    """Read the experiments of a CSV file, in the order in which they appear.
+    """Read the experiments of a CSV file, or of a pandas frame with such columns, in the order in which they appear.
 
     observables: the columns O of `Experiment.values` [T, O], in this order.
     time: the time column; default `time`, else `t`.
@@ -70,11 +75,10 @@ def read_table(
     An experiment, or an observable, without a single measurement is a fault: nothing could be fitted there.
     Raises DataError with the faults of the file, the first 20 of them spelled out.
     """
-    path = Path(path)
     names = {name: (columns or {}).get(name, name) for name in observables}
     wanted = [*([time] if time else TIME), *names.values(), experiment or "experiment", *OBSERVABLE, "value"]
-    header = read_header(path, wanted, where)
-    faults = FaultList(path)
+    header, read = _opened(source, wanted, where)
+    faults = FaultList(header.path, header.where)
     for unknown in (columns or {}).keys() - names.keys():
         faults.add(0, "", f"data.columns: '{clip(unknown)}' is no observable; {suggest(unknown, names)}")
     if not names:
@@ -84,7 +88,7 @@ def read_table(
         faults.add(header.line, "", "no column names the experiments of data.only; set data.experiment")
     faults.check()
     keep = _Filter(layout, None if only is None else frozenset(only), frozenset(ignore))
-    sheet = _read_rows(header, layout, keep, faults)
+    sheet = _read_rows(read, layout, keep, faults)
     if left_out is not None:
         left_out |= {name for name in keep.seen if not keep.wants(name)}
     table = arrange(sheet, layout, names, header, faults)
@@ -97,10 +101,22 @@ def read_table(
     return found
 
 
-def _read_rows(header: Header, layout: Layout, keep: _Filter, faults: FaultList) -> Columns:
+def _opened(
+    source: Path | str | pd.DataFrame, wanted: Sequence[str], where: str
+) -> tuple[Header, Callable[..., Columns]]:
+    """The header, and what reads the columns that it names."""
+    if isinstance(source, str | Path):
+        header = read_header(Path(source), wanted, where)
+        return header, partial(read_columns, header)
+    from odefit.data.frames import FrameSheet
+
+    sheet = FrameSheet(source)
+    return sheet.header, sheet.read
+
+
+def _read_rows(read: Callable[..., Columns], layout: Layout, keep: _Filter, faults: FaultList) -> Columns:
     """The rows that count. That there are none, or not of every experiment that is wanted, is a fault."""
-    sheet = read_columns(
-        header,
+    sheet = read(
         layout.numbers,
         layout.labels,
         required={layout.time: "time"},
@@ -124,7 +140,7 @@ class _Filter:
         self.ignore = ignore
         self.seen: dict[str, None] = {}
 
-    def __call__(self, row: list[str]) -> bool:
+    def __call__(self, row: Sequence[str] | Mapping[int, str]) -> bool:
         if self.only is not None and self.layout.experiment is not None:
             name = row[self.layout.experiment].strip()
             self.seen[name] = None

@@ -74,6 +74,21 @@ class Transforms:
                 slope[k] = (self.upper[k] - self.lower[k]) * _sigmoid(u[k]) * _sigmoid(-u[k])
         return slope
 
+    def log_derivative(self, u: FloatArray) -> FloatArray:
+        """ln(d theta / d u), [P]; right where the derivative itself would be 0 or infinite."""
+        logarithm = np.zeros(len(u))
+        logarithm[self._log] = u[self._log]
+        if len(k := self._logit):
+            logarithm[k] = np.log(self.upper[k] - self.lower[k]) - np.abs(u[k]) - 2 * np.log1p(np.exp(-np.abs(u[k])))
+        return logarithm
+
+    def log_derivative_slope(self, u: FloatArray) -> FloatArray:
+        """d ln(d theta / d u) / d u, [P]."""
+        slope = np.zeros(len(u))
+        slope[self._log] = 1.0
+        slope[self._logit] = _sigmoid(-u[self._logit]) - _sigmoid(u[self._logit])
+        return slope
+
     def search_bounds(self) -> tuple[FloatArray, FloatArray]:
         """The bounds in search space, [P] each; a logit scale has none left."""
         low, high = self._ends

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
+from odefit.data.given import arrange_given
 from odefit.data.tables import read_table
 
 
@@ -17,11 +18,19 @@ def read_measured(
     left_out: set[str] | None = None,
     chosen: bool = True,
 ) -> list[Experiment]:
-    """The experiments of `data.csv`; the arguments are those of `read_table`. Raises DataError."""
+    """The experiments of `data.csv`, or those that were given instead. Raises DataError.
+
+    The arguments are those of `read_table`.
+    """
     data = loaded.config.data
+    given = None if loaded.given is None else loaded.given.content
+    if isinstance(given, tuple):
+        return arrange_given(
+            given, observables=observables, columns=data.columns, only=data.only, start=data.start, left_out=left_out
+        )
     assert data.csv is not None  # the schema sees to it
     return read_table(
-        loaded.folder / data.csv,
+        loaded.folder / data.csv if given is None else given,
         observables=observables,
         time=data.time,
         experiment=data.experiment,

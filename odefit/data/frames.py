@@ -1,0 +1,95 @@
+"""A pandas frame as what a CSV file is: named columns of cells, read by the same rules, with every fault located."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from odefit.arrays import FloatArray
+from odefit.data.csv_cells import Decimals, IntArray, NumberColumn, SignArray, parse_numbers
+from odefit.data.csv_reader import Columns, Header, Labels, check_labels
+from odefit.data.error_list import FaultList, clip
+from odefit.data.given import NAME
+from odefit.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class FrameSheet:
+    """The rows of a frame. Named levels of its index are columns, too; faults call a row by its index."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        if frame.columns.nlevels > 1:
+            raise DataError(NAME, "has columns of more than one level; give each column one name")
+        names = [name for name in frame.index.names if name is not None and name not in frame.columns]
+        self.rows = frame.index
+        self.frame = frame.reset_index(level=names) if names else frame
+        self.header = Header(Path(NAME), ",", tuple(str(name).strip() for name in self.frame.columns), 0, self.place)
+
+    def place(self, line: int = 0, column: str = "") -> str:
+        """`data: row 3, column x`; lines are counted from 1, and 0 stands for the frame as a whole."""
+        where = f"{NAME}: row {clip(str(self.rows[line - 1]))}" if line else NAME
+        return f"{where}, column {clip(column)}" if column else where
+
+    def read(
+        self,
+        numbers: Sequence[int],
+        labels: Sequence[int],
+        *,
+        required: Mapping[int, str],
+        faults: FaultList,
+        keep: Callable[[Any], bool] | None = None,
+        censorable: Collection[int] = (),
+    ) -> Columns:
+        """Some columns, as `csv_reader.read_columns` gives those of a file."""
+        missing = self.frame.isna()
+        rows = np.flatnonzero(~missing.all(axis=1).to_numpy(dtype=bool))
+        texts = {k: [_label(value) for value in self.frame.iloc[rows, k].tolist()] for k in labels}
+        if keep is not None:
+            kept = np.array([keep({k: text[i] for k, text in texts.items()}) for i in range(len(rows))], dtype=bool)
+            rows, texts = (
+                rows[kept],
+                {k: [t for t, own in zip(text, kept, strict=True) if own] for k, text in texts.items()},
+            )
+        lines = rows.astype(np.int64) + 1
+        found: dict[int, FloatArray] = {}
+        signs: dict[int, SignArray] = {}
+        for k in numbers:
+            kind = NumberColumn(self.header.names[k], Decimals(False), required.get(k, ""), k in censorable)
+            found[k], side = _numbers(self.frame.iloc[rows, k], lines, kind, faults)
+            if side is not None:
+                signs[k] = side
+        named = {k: _coded(text) for k, text in texts.items()}
+        for k, own in named.items():
+            check_labels(own, lines, self.header.names[k], False, faults)
+        return Columns(lines, found, named, signs)
+
+
+def _numbers(
+    cells: pd.Series[Any], lines: IntArray, kind: NumberColumn, faults: FaultList
+) -> tuple[FloatArray, SignArray | None]:
+    """A column of numbers is taken as it is; of anything else, and of what is wrong, the text is read."""
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(cells.dtype) and cells.dtype.kind in "iuf":
+        values = cells.to_numpy(dtype=np.float64, na_value=math.nan)
+        if not np.isinf(values).any() and not (kind.required and np.isnan(values).any()):
+            return values.copy(), None
+    return parse_numbers(["" if pd.isna(cell) else str(cell) for cell in cells.tolist()], lines, kind, faults)
+
+
+def _label(value: Any) -> str:
+    """The text of a name: that of a whole number has no decimals, for a column with a missing one holds floats."""
+    if value is None or (isinstance(value, float) and math.isnan(value)) or str(value) in ("<NA>", "NaT"):
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
+
+
+def _coded(texts: Sequence[str]) -> Labels:
+    codes = {text: code for code, text in enumerate(dict.fromkeys(texts))}
+    return Labels(np.array([codes[text] for text in texts], dtype=np.int64), tuple(codes))

@@ -1,0 +1,151 @@
+"""Data that are in memory already: a pandas frame, or experiments made by hand."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from odefit.data.error_list import FaultList, clip, suggest
+from odefit.data.experiments import Experiment
+from odefit.data.layouts import replicate_of
+from odefit.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NAME = "data"
+"""What takes the place of a file's name in messages."""
+
+
+@dataclass(frozen=True)
+class GivenData:
+    """content: what the measurements are read from. keys: what the experiments themselves say that would else stand in
+    the section `data` of the config: constants, labels, starts and doses."""
+
+    content: pd.DataFrame | tuple[Experiment, ...]
+    keys: Mapping[str, Any] = field(default_factory=dict)
+
+
+def given_data(data: object) -> GivenData:
+    """What a user gives as `data`. Raises DataError."""
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(data, pandas.DataFrame):
+        return GivenData(data)
+    if isinstance(data, Experiment):
+        data = [data]
+    if not isinstance(data, Sequence) or not data or not all(isinstance(e, Experiment) for e in data):
+        what = f"must be a pandas DataFrame or a list of odefit.Experiment (got {type(data).__name__})"
+        raise DataError(NAME, what)
+    faults = []
+    for experiment in data:
+        try:
+            experiment.check()
+        except DataError as error:
+            faults += [replace(fault, where=f"{NAME}: {fault.where}") for fault in error.faults]
+    if faults:
+        raise DataError(faults=faults)
+    names = [e.name for e in data]
+    for name in dict.fromkeys(names):
+        if names.count(name) > 1:
+            raise DataError(NAME, f"two experiments are called '{clip(name)}'; call a replicate '{clip(name)}#2'")
+    bare = tuple(replace(e, start=float(e.times[0]), constants={}, labels={}, doses=(), inputs={}) for e in data)
+    return GivenData(bare, _keys(data))
+
+
+def _keys(experiments: Sequence[Experiment]) -> dict[str, Any]:
+    """The table of experiments and the doses, as the config has them."""
+    for e in experiments:
+        if e.inputs:
+            what = "inputs are read from the config: name them in data.inputs, and leave them out here"
+            raise DataError(f"{NAME}: experiment {clip(e.name)}", what)
+    keys: dict[str, Any] = {}
+    rows = {e.name: {**e.constants, **e.labels, **_start(e)} for e in experiments}
+    if any(rows.values()):
+        keys["experiments"] = rows
+    doses = [
+        {"experiment": e.name, "time": d.time, "state": d.state, "amount": d.amount, "duration": d.duration}
+        for e in experiments
+        for d in e.doses
+    ]
+    if doses:
+        keys["doses"] = doses
+    return keys
+
+
+def _start(experiment: Experiment) -> dict[str, float]:
+    return {} if experiment.start == experiment.times[0] else {"start": experiment.start}
+
+
+def arrange_given(
+    experiments: Sequence[Experiment],
+    *,
+    observables: Sequence[str],
+    columns: Mapping[str, str] | None = None,
+    only: Collection[str] | None = None,
+    start: float | None = None,
+    left_out: set[str] | None = None,
+) -> list[Experiment]:
+    """Experiments made by hand, their columns in the order of the observables; the arguments are those of `read_table`.
+
+    An experiment need not have measured all of them. Raises DataError with all faults.
+    """
+    faults = FaultList(Path(NAME))
+    names = {name: (columns or {}).get(name, name) for name in observables}
+    chosen = [e for e in experiments if only is None or e.name in only or replicate_of(e.name) in only]
+    known = dict.fromkeys(name for e in experiments for name in (e.name, replicate_of(e.name)))
+    for name in sorted(set(only or ()) - set(known)):
+        faults.add(0, "", f"data.only names the experiment '{clip(name)}'; {suggest(name, known)}")
+    if left_out is not None:
+        left_out |= {e.name for e in experiments} - {e.name for e in chosen}
+    found = [e if not e.observables else _ordered(e, names, faults) for e in chosen]
+    for e in found:
+        if e.values.shape[1] != len(names):
+            width = f"has {e.values.shape[1]} columns, and the observables are {', '.join(names)}"
+            faults.add(0, "", f'experiment {clip(e.name)} {width}; name them: values={{"{next(iter(names))}": …}}')
+    faults.check()
+    measured = np.array([(~np.isnan(e.values)).any(axis=0) for e in found]).reshape(len(found), len(names))
+    for k, name in enumerate(names):
+        if not measured[:, k].any():
+            faults.add(0, "", f"the observable {name} is never measured; leave it out of model.observables")
+    for e, some in zip(found, measured, strict=True):
+        if not some.any():
+            faults.add(0, "", f"experiment {clip(e.name)} has no measurement; remove it, or choose others (data.only)")
+        if start is not None and e.times[0] < start:
+            what = f"experiment {clip(e.name)} is measured at {float(e.times[0])!r}, before data.start {start!r}"
+            faults.add(0, "", what)
+    faults.check()
+    first = {
+        base: min(float(e.times[0]) for e in found if replicate_of(e.name) == base)
+        for base in dict.fromkeys(replicate_of(e.name) for e in found)
+    }
+    return [replace(e, start=first[replicate_of(e.name)] if start is None else float(start)) for e in found]
+
+
+def _ordered(experiment: Experiment, names: Mapping[str, str], faults: FaultList) -> Experiment:
+    """With one column for each observable, empty where this experiment has none of that name."""
+    own = experiment.observables
+    missing = [column for column in names.values() if column not in own]
+    strange = [column for column in own if column not in names.values()]
+    if missing and strange:
+        # Either alone may be meant; both together look like a typing error.
+        hint = suggest(strange[0], missing)
+        faults.add(0, "", f"experiment {clip(experiment.name)}: '{clip(strange[0])}' is no observable; {hint}")
+    place = [own.index(column) if column in own else len(own) for column in names.values()]
+
+    def chosen(table: Any, fill: float) -> Any:
+        if table is None:
+            return None
+        return np.concatenate([table, np.full((len(table), 1), fill, dtype=table.dtype)], axis=1)[:, place]
+
+    return replace(
+        experiment,
+        values=chosen(experiment.values, np.nan),
+        sigma=chosen(experiment.sigma, np.nan),
+        censored=chosen(experiment.censored, 0),
+        observables=(),
+    )

@@ -1,0 +1,84 @@
+"""Measurements and solutions as pandas frames, and the times that a user asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from odefit.arrays import FloatArray
+from odefit.data.error_list import suggest
+from odefit.data.experiments import Experiment
+from odefit.model.system import System
+from odefit.objective.problem import FitProblem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SIDES = {-1: "below", 0: None, 1: "above"}
+
+
+def wanted_times(
+    experiments: Sequence[Experiment], times: ArrayLike | Mapping[str, ArrayLike] | None
+) -> tuple[Experiment, ...]:
+    """The experiments at the times that are asked for, or at their own. Raises ValueError."""
+    if times is None:
+        return tuple(e.at(e.times) for e in experiments)
+    if isinstance(times, Mapping):
+        known = {e.name: e for e in experiments}
+        for name in times:
+            if name not in known:
+                raise ValueError(f"times: '{name}' is no experiment; {suggest(str(name), known)}")
+        return tuple(e.at(_increasing(e, times[e.name]) if e.name in times else e.times) for e in experiments)
+    return tuple(e.at(_increasing(e, times)) for e in experiments)
+
+
+def _increasing(experiment: Experiment, times: ArrayLike) -> FloatArray:
+    array = np.atleast_1d(np.asarray(times, dtype=np.float64))
+    if array.ndim != 1 or not array.size or not np.isfinite(array).all() or (np.diff(array) <= 0).any():
+        raise ValueError("times: must be finite numbers, each later than the one before")
+    if array[0] < experiment.start:
+        raise ValueError(f"times: {array[0]:g} comes before experiment {experiment.name} starts ({experiment.start:g})")
+    return array
+
+
+def measured_frame(problem: FitProblem) -> pd.DataFrame:
+    """One row for each measurement that a problem sees: observable by observable, those that are limits behind."""
+    import pandas as pd
+
+    parts = []
+    values = np.concatenate([e.values for e in problem.experiments])
+    experiments = np.array([e.name for e in problem.experiments], dtype=object)
+    for column, (name, data) in enumerate(zip(problem.observation.names, problem.data, strict=True)):
+        for part in data.blocks:
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "experiment": experiments[problem.owner[part.rows]],
+                        "time": problem.times[part.rows],
+                        "observable": name,
+                        "value": values[part.rows, column],
+                        "censored": [SIDES[int(side)] for side in part.side],
+                    }
+                )
+            )
+    return pd.concat(parts, ignore_index=True)
+
+
+def solution_frame(
+    system: System,
+    experiments: Sequence[Experiment],
+    states: Sequence[FloatArray],
+    observables: Sequence[FloatArray],
+) -> pd.DataFrame:
+    """The wide layout: experiment, time, every observable, and the states [T, S] that no observable is named like."""
+    import pandas as pd
+
+    owner = np.repeat(np.array([e.name for e in experiments], dtype=object), [len(e.times) for e in experiments])
+    y, g = np.concatenate(states), np.concatenate(observables)
+    columns = {"experiment": owner, "time": np.concatenate([e.times for e in experiments])}
+    columns |= {name: g[:, k] for k, name in enumerate(system.observables)}
+    columns |= {name: y[:, k] for k, name in enumerate(system.states) if name not in system.observables}
+    return pd.DataFrame(columns)
