@@ -29,10 +29,12 @@ from torch import nn
 from torchdiffeq import odeint
 
 from odefit.arrays import FloatArray
+from odefit.config.fit_methods import METHODS
 from odefit.config.load import load_config
 from odefit.data.experiments import Experiment
-from odefit.fitting.network_training import Plan, train
-from odefit.fitting.training_stages import WindowOptions
+from odefit.fitting.network_training import train
+from odefit.fitting.stages import WindowOptions
+from odefit.fitting.training_plan import Plan
 from odefit.problem.assembly import Assembly
 from odefit.problem.preparation import prepare
 from odefit.problem.simulation import simulate_data
@@ -41,9 +43,9 @@ from odefit.runs.progress import Silent
 CONFIG = Path(__file__).parents[1] / "configs" / "neural_van_der_pol.yaml"
 MODEL = ["model.hidden=[16, 16]", "model.activation=tanh", "model.initial=estimate", "fit.weight_decay=2e-6"]
 PLANS = {
-    "least_squares": Plan("least_squares", 10, 200, WindowOptions(), normalise=True),
-    "lbfgs": Plan("lbfgs", 150, 200, WindowOptions(), normalise=True),
-    "adam": Plan("adam", 100, 200, WindowOptions(), normalise=True),
+    "least_squares": Plan(METHODS["least_squares"], 10, 200, WindowOptions(), normalise=True),
+    "lbfgs": Plan(METHODS["lbfgs"], 150, 200, WindowOptions(), normalise=True),
+    "adam": Plan(METHODS["adam"], 100, 200, WindowOptions(), normalise=True),
 }
 RATES = {"adam": ["fit.learning_rate=3e-3", "fit.schedule=cosine"]}
 CLASSIC_EPOCHS, TIMED_EPOCHS, CLASSIC_BATCH = 1500, 2, 5

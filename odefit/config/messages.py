@@ -8,7 +8,7 @@ import typing
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from odefit.config.fields import Section
+from odefit.config.fields import OneOf, Section
 from odefit.config.schema import Config
 from odefit.config.synonyms import advice, meant
 
@@ -116,8 +116,15 @@ def _as_mapping(keys: Keys, value: Any) -> str:
         return ""
     # `noise: {sd: 0.1}` is read as the noise of an observable called sd.
     before = f"{keys[-2]}: " if len(keys) > 1 and meant(str(keys[-1]), [field]) == field else ""
-    options = [option for option in typing.get_args(section.model_fields[field].annotation) if isinstance(option, str)]
+    options = _choices(section, field)
     return f"; write `{before}{{{field}: {(options and meant(value, options)) or value}}}`"
+
+
+def _choices(section: type[Section], field: str) -> list[str]:
+    """The words that may stand at a key, where these are listed."""
+    info = section.model_fields[field]
+    tables = [name for part in info.metadata if isinstance(part, OneOf) for name in part.names()]
+    return tables or [option for option in typing.get_args(info.annotation) if isinstance(option, str)]
 
 
 # -- the schema at a place

@@ -12,7 +12,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from odefit.config.data_section import DataSection
-from odefit.config.fields import Count, Name, NotNegative, Positive, Section, Seed
+from odefit.config.fields import Count, Name, NotNegative, OneOf, Positive, Section, Seed
+from odefit.config.fit_methods import AUTO, METHODS, as_written, method_names, own_keys
 from odefit.config.model_section import ModelSection, ParameterSection
 from odefit.config.noise_section import NoiseSection, noise_shape
 
@@ -87,8 +88,8 @@ class HorizonSection(Section):
 class FitSection(Section):
     """How the parameters are found."""
 
-    method: Literal["auto", "adam", "least_squares", "lbfgs"] = Field(
-        "auto", description="`auto`: least_squares for equations and for small networks, else lbfgs"
+    method: Annotated[str, OneOf(method_names)] = Field(
+        AUTO, description="`auto`: least_squares for equations and for small networks, else lbfgs"
     )
     seed: Seed = Field(0, description="of everything random: the same seed gives the same fit")
     starts: Annotated[int, Field(ge=1, le=1_000_000)] = Field(1, description="how many starting points")
@@ -120,16 +121,19 @@ class FitSection(Section):
 
     @model_validator(mode="after")
     def _keys_of_the_method(self) -> Self:
-        adam = ("batch_size", "learning_rate", "schedule", "gradient_clip", "patience")
-        given = [key for key in adam if getattr(self, key) is not None]
-        if self.method != "adam" and given:
-            raise ValueError(f"{', '.join(given)}: only for `method: adam`, so say that (got `{self.method}`)")
-        if self.method == "adam" and self.starts > 1:
-            raise ValueError("starts: not for `method: adam`, which trains from one start")
-        if self.method == "adam" and self.max_iterations is not None:
-            raise ValueError("max_iterations: not for `method: adam`; set `epochs`")
-        if self.windows is not None and self.windows.random and self.method != "adam":
-            raise ValueError("windows.random: only for `method: adam`; the others see all data at once")
+        method, own = METHODS.get(self.method), own_keys()
+        taken = method.keys if method is not None else ()
+        given = [key for key in own if key not in taken and getattr(self, key) is not None]
+        if given:
+            alike = [key for key in given if own[key] == own[given[0]]]
+            raise ValueError(f"{', '.join(alike)}: only for {own[given[0]]}, so say that (got `{self.method}`)")
+        if method is not None and not method.searches and self.starts > 1:
+            raise ValueError(f"starts: not for `method: {self.method}`, which trains from one start")
+        if method is not None and not method.searches and self.max_iterations is not None:
+            raise ValueError(f"max_iterations: not for `method: {self.method}`; set `epochs`")
+        by_batches = [each for each in METHODS.values() if each.by_batches]
+        if self.windows is not None and self.windows.random and method not in by_batches:
+            raise ValueError(f"windows.random: only for {as_written(by_batches)}; the others see all data at once")
         return self
 
 

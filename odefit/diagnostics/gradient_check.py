@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from odefit.arrays import FloatArray
+from odefit.config.fit_methods import trains_equations
 from odefit.engines.base import SolverOptions
 from odefit.engines.choice import COMPILED
 from odefit.errors import ConfigError, SolveError
@@ -195,7 +196,7 @@ def _compare(assembly: Assembly, exact: FitProblem, where: str, u: FloatArray, s
             difference, error = ridders(_along(finer.value, u, way * steps), 1.0)
             scaled.append((difference / step, error / step))
         yield Comparison(where, "sensitivities", evaluation.value, _derivatives(list(ways), slopes, scaled, lengths))
-    if assembly.networks is not None or assembly.loaded.config.fit.method == "adam":
+    if assembly.networks is not None or trains_equations(assembly.loaded.config.fit.method):
         yield _by_autograd(assembly, exact, where, u, seed)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
+from odefit.config.fit_methods import FitMethod, imported
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.errors import ConfigError
@@ -24,8 +25,6 @@ from odefit.objective.likelihood import Likelihood
 from odefit.objective.profile import ProfileLikelihood
 from odefit.optimizers import start_pool
 from odefit.optimizers.base import Callback, SearchOutcome
-from odefit.optimizers.lbfgs import minimize_lbfgs
-from odefit.optimizers.least_squares import minimize_least_squares
 from odefit.optimizers.sampling import screen, start_points
 from odefit.optimizers.start_pool import (
     Search,
@@ -53,9 +52,6 @@ TIE = 1e-3
 CANDIDATES_PER_START = 5
 MORE_CANDIDATES = 400
 TIME_LIMIT = 600.0
-MAX_ITERATIONS = 500
-# Relative gradient at which one of many starts ends: its objective is then right to about 1e-5.
-COARSE = 1e-3
 # A matrix and what its decomposition makes of it.
 COPIES = 3
 MOST_ALTERNATIVES = 3
@@ -69,9 +65,9 @@ class LocalSearch:
     """One local search with its method: what a worker runs."""
 
     objective: ProfileLikelihood
-    method: str
+    method: FitMethod
     max_iterations: int | None
-    gtol: float | None = None
+    coarse: bool = False
 
     def __call__(self, u: FloatArray, callback: Callback | None = None) -> SearchOutcome:
         problem = self.objective.full.problem
@@ -79,13 +75,18 @@ class LocalSearch:
         free = self.objective.free
         # An engine of its own: a start's result must not depend on what this process solved before.
         objective = ProfileLikelihood(Likelihood(replace(problem, engine=problem.engine.fresh())))
-        minimize = minimize_least_squares if self.method == "least_squares" else minimize_lbfgs
-        most = self.max_iterations or MAX_ITERATIONS
-        size = typical_sizes(objective)
-        search = functools.partial(
-            minimize, objective, u, lower[free], upper[free], size=size, max_iterations=most, callback=callback
+        assert self.method.minimize is not None, f"{self.method.name} does not search"
+        minimize = imported(self.method.minimize)
+        outcome: SearchOutcome = minimize(
+            objective,
+            u,
+            lower[free],
+            upper[free],
+            size=typical_sizes(objective),
+            max_iterations=self.max_iterations or self.method.iterations,
+            callback=callback,
+            **(self.method.coarse if self.coarse else {}),
         )
-        outcome = search() if self.gtol is None else search(gtol=self.gtol)
         if outcome.status == Status.FAILED and objective.failure:
             # The optimizer knows only that there is no number; the objective knows why.
             return replace(outcome, ending=Ending(Reason.MODEL_FAILS_AT_START, {"cause": objective.failure}))
@@ -100,18 +101,20 @@ def typical_sizes(objective: ProfileLikelihood) -> FloatArray:
 
 
 def build_search(
-    loaded: LoadedConfig, measured: Sequence[Experiment], constants: Sequence[str], method: str
+    loaded: LoadedConfig, measured: Sequence[Experiment], constants: Sequence[str], method: FitMethod
 ) -> LocalSearch:
     """Assemble everything anew: what a spawned worker does with what can be sent to it."""
     assembly = assemble(loaded, describe_system(loaded, constants), measured)
-    return LocalSearch(_objective(assembly), method, loaded.config.fit.max_iterations, COARSE)
+    return LocalSearch(_objective(assembly), method, loaded.config.fit.max_iterations, coarse=True)
 
 
 def _objective(assembly: Assembly) -> ProfileLikelihood:
     return ProfileLikelihood(Likelihood(assembly.problem))
 
 
-def search_starts(assembly: Assembly, method: str, progress: Progress, memory: Memory | None = None) -> FitOutcome:
+def search_starts(
+    assembly: Assembly, method: FitMethod, progress: Progress, memory: Memory | None = None
+) -> FitOutcome:
     """The best of `fit.starts` local searches.
 
     memory: keeps each finished start. One that was not finished begins again where it began, which takes no longer
@@ -123,7 +126,7 @@ def search_starts(assembly: Assembly, method: str, progress: Progress, memory: M
     _check_memory(assembly, objective)
     search = LocalSearch(objective, method, section.max_iterations)
     # Many starts are told apart long before the last digit, which only the best of them needs.
-    coarse = replace(search, gtol=COARSE) if section.starts > 1 else search
+    coarse = replace(search, coarse=True) if section.starts > 1 else search
     points = starting_points(objective, section.starts, section.seed)
     watched = _Watched(coarse)
     finished = _restored(memory, points)
@@ -148,7 +151,7 @@ def search_starts(assembly: Assembly, method: str, progress: Progress, memory: M
     for note in problem.engine.notes:
         progress.note(note)
     results = sorted(results, key=lambda r: r.number)
-    return _found(objective, results, section.starts, method, interrupted)
+    return _found(objective, results, section.starts, method.name, interrupted)
 
 
 def _check_memory(assembly: Assembly, objective: ProfileLikelihood) -> None:
@@ -232,7 +235,7 @@ def _log_line(result: StartOutcome) -> str:
 
 
 def _results(
-    assembly: Assembly, watched: _Watched, points: FloatArray, method: str, done: Sequence[StartOutcome]
+    assembly: Assembly, watched: _Watched, points: FloatArray, method: FitMethod, done: Sequence[StartOutcome]
 ) -> Generator[StartOutcome]:
     """The results of the starts that are not done yet."""
     section = assembly.loaded.config.fit

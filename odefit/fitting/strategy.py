@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from odefit.config.fit_methods import AUTO, LEAST_SQUARES, METHODS, FitMethod, trains_equations
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.errors import FitError, SolveError
@@ -74,22 +75,22 @@ def search(assembly: Assembly, progress: Progress, memory: Memory | None = None)
 
     memory: keeps what is reached on the way; default nothing.
     """
-    method: str = assembly.loaded.config.fit.method
-    if method == "adam" or assembly.networks is not None:
+    name = assembly.loaded.config.fit.method
+    if trains_equations(name) or assembly.networks is not None:
         from odefit.fitting.network_training import train
 
         return train(assembly, progress, memory=memory)
-    method = suitable(assembly, progress) if method == "auto" else method
+    method = suitable(assembly, progress) if name == AUTO else METHODS[name]
     from odefit.fitting.multistart import search_starts
 
     return search_starts(assembly, method, progress, memory)
 
 
-def suitable(assembly: Assembly, progress: Progress) -> str:
+def suitable(assembly: Assembly, progress: Progress) -> FitMethod:
     """The method for equations where the config leaves it open."""
     if not assembly.problem.is_least_squares:
         progress.note("This is no least-squares problem: Fisher scoring on its likelihood is used.")
-    return "least_squares"
+    return METHODS[LEAST_SQUARES]
 
 
 def write(run: Run, found: FitOutcome, uncertainty: Uncertainty | None) -> None:

@@ -65,6 +65,27 @@ class SearchOutcome:
         return max(len(self.history) - 1, 0)
 
 
+class Minimizer(Protocol):
+    """A search for a local minimum of an objective."""
+
+    def __call__(
+        self,
+        objective: Objective,
+        u0: FloatArray,
+        lower: FloatArray,
+        upper: FloatArray,
+        *,
+        size: FloatArray | None = None,
+        max_iterations: int,
+        callback: Callback | None = None,
+    ) -> SearchOutcome:
+        """Search from u0 [P], moved into the box [lower, upper] [P]. Failures of the objective never raise.
+
+        size: [P], how much each component may typically change. max_iterations: accepted steps.
+        """
+        ...
+
+
 class Counter:
     """Hands calls on to an objective, and counts them. NaN becomes inf, so that comparisons are safe."""
 

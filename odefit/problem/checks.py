@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from odefit.config.fit_methods import METHODS, TRAINING_KEYS, as_written, trains_equations
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine
@@ -69,9 +70,12 @@ def meaningless_fit_keys(draft: Draft, faults: Faults) -> None:
     for key in ("match", "windows"):
         if getattr(section, key) is not None:
             faults.add(loaded.where("fit", key), "is for models with a network; remove it")
-    for key in ("horizon", "epochs", "loss", "weight_decay", "plot_every"):
-        if section.method != "adam" and getattr(section, key) is not None:
-            what = f"only for `method: adam`, so say that (got `{section.method}`), or for models with a network"
+    if trains_equations(section.method):
+        return
+    trainings = as_written(method for method in METHODS.values() if not method.searches)
+    for key in TRAINING_KEYS:
+        if getattr(section, key) is not None:
+            what = f"only for {trainings}, so say that (got `{section.method}`), or for models with a network"
             faults.add(loaded.where("fit", key), what)
 
 

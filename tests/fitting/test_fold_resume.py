@@ -20,11 +20,11 @@ from odefit.runs import checkpoint
 from odefit.runs.checkpoint import Checkpoint
 from odefit.runs.progress import Silent
 from odefit.training.adam import AdamOptions, Schedule, minimize_adam
-from odefit.training.lbfgs_torch import minimize_whole
 from odefit.training.levenberg_marquardt import minimize_damped
 from odefit.training.linearised import Linearisation
 from odefit.training.loss_history import Epoch, TrainingOutcome
 from odefit.training.smoothing import smooth
+from odefit.training.whole_batch import minimize_whole
 from odefit.training.windows import RandomWindows, WindowObjective, cut_windows, start_states
 
 CONFIG = """\
@@ -135,7 +135,7 @@ def test_a_search_too_large_to_be_kept_goes_on_from_what_was(monkeypatch: pytest
     whole, _ = minimise("lbfgs", free)
     assert free.offers == len(whole.history)
     n = sum(len(q) for q in (torch.cat([v.flatten() for v in whole.best.values()]),))
-    monkeypatch.setattr("odefit.training.lbfgs_torch.ROOM", 12 * n)
+    monkeypatch.setattr("odefit.training.whole_batch.ROOM", 12 * n)
     minimise("lbfgs", bounded)
     assert 8 <= bounded.offers < free.offers
     again, _ = minimise("lbfgs", Kept(8, bounded.state), bounded.module)

@@ -11,13 +11,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from odefit.config.fit_methods import METHODS
 from odefit.config.load import load_config
 from odefit.data.dataset import Batch, collate
 from odefit.engines.base import SolverOptions
 from odefit.engines.torch_engine import TorchEngine
 from odefit.errors import SolveError
-from odefit.fitting.network_training import Plan, train
-from odefit.fitting.training_stages import WindowOptions
+from odefit.fitting.network_training import train
+from odefit.fitting.stages import WindowOptions
+from odefit.fitting.training_plan import Plan
 from odefit.model.networks import MLP, build_networks
 from odefit.model.system import Network
 from odefit.objective.parameters import Parameter
@@ -274,7 +276,7 @@ data:
     b: {prey_0: 2, predator_0: 0.1}
 fit: {method: least_squares}
 """
-PLAN = Plan("least_squares", 4, 60, WindowOptions((10,), (3,)), normalise=True)
+PLAN = Plan(METHODS["least_squares"], 4, 60, WindowOptions((10,), (3,)), normalise=True)
 
 
 def trained(folder: Path, factor: str, penalty: float) -> tuple[float, float]:

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
+from odefit.config.fit_methods import METHODS
 from odefit.config.load import load_config
 from odefit.data.experiments import Experiment
 from odefit.errors import SolveError
-from odefit.fitting.network_training import Plan, train
+from odefit.fitting.network_training import train
 from odefit.fitting.outcome import FitOutcome
-from odefit.fitting.training_stages import (
+from odefit.fitting.stages import (
     HorizonOptions,
-    Optimizer,
     Shooting,
     State,
     WindowOptions,
@@ -25,6 +25,7 @@ from odefit.fitting.training_stages import (
     shares,
     stages_of,
 )
+from odefit.fitting.training_plan import Plan
 from odefit.problem.assembly import Assembly
 from odefit.problem.preparation import prepare
 from odefit.runs.progress import Silent
@@ -47,10 +48,10 @@ solver: {method: rk4, step: 0.25}
 fit: {method: adam, learning_rate: 0.003}
 """
 WINDOWS = WindowOptions((6, 17))
-PLANS: dict[Optimizer, Plan] = {
-    "least_squares": Plan("least_squares", 4, 100, replace(WINDOWS, epochs=(3, 3)), normalise=True),
-    "lbfgs": Plan("lbfgs", 25, 100, replace(WINDOWS, epochs=(20, 30)), normalise=True),
-    "adam": Plan("adam", 5, 100, replace(WINDOWS, epochs=(30, 20)), normalise=True),
+PLANS: dict[str, Plan] = {
+    "least_squares": Plan(METHODS["least_squares"], 4, 100, replace(WINDOWS, epochs=(3, 3)), normalise=True),
+    "lbfgs": Plan(METHODS["lbfgs"], 25, 100, replace(WINDOWS, epochs=(20, 30)), normalise=True),
+    "adam": Plan(METHODS["adam"], 5, 100, replace(WINDOWS, epochs=(30, 20)), normalise=True),
 }
 
 
@@ -86,7 +87,7 @@ class Listening(Silent):
 
 @pytest.mark.parametrize(("optimizer", "reached"), [("least_squares", 0.5), ("lbfgs", 1.0), ("adam", 3.0)])
 def test_a_short_training_finds_the_field_and_the_initial_values(
-    tmp_path: Path, optimizer: Optimizer, reached: float
+    tmp_path: Path, optimizer: str, reached: float
 ) -> None:
     assembly, listening = assembled(tmp_path), Listening()
     found = train(assembly, listening, PLANS[optimizer])
@@ -105,7 +106,7 @@ def test_a_short_training_finds_the_field_and_the_initial_values(
 
 
 def test_a_training_is_the_same_for_a_seed(tmp_path: Path) -> None:
-    plan = Plan("adam", 2, 20, replace(WINDOWS, epochs=(4,), random=True), normalise=True)
+    plan = Plan(METHODS["adam"], 2, 20, replace(WINDOWS, epochs=(4,), random=True), normalise=True)
     state = torch.random.get_rng_state()
     first = train(assembled(tmp_path, "fit.seed=4"), Silent(), plan)
     again = train(assembled(tmp_path, "fit.seed=4"), Silent(), plan)
@@ -122,7 +123,7 @@ def test_a_training_is_the_same_for_a_seed(tmp_path: Path) -> None:
 def test_float32_and_mini_batches(tmp_path: Path) -> None:
     assembly = assembled(tmp_path, "solver.dtype=float32", "fit.batch_size=2", "fit.weight_decay=1e-4")
     found = train(
-        assembly, Silent(), Plan("adam", 1, 30, replace(WINDOWS, epochs=(2,), continuity=1.0), normalise=True)
+        assembly, Silent(), Plan(METHODS["adam"], 1, 30, replace(WINDOWS, epochs=(2,), continuity=1.0), normalise=True)
     )
     assert found.weights is not None
     assert {w.dtype for w in found.weights.values()} == {torch.float32}
@@ -133,7 +134,7 @@ def test_continuity_grows_in_rounds(tmp_path: Path) -> None:
     assembly = assembled(tmp_path)
     u = torch.as_tensor(assembly.problem.table.to_search(assembly.problem.table.values))
     module = TrainingObjective(assembly.problem, assembly.networks, "mse", u)  # type: ignore[arg-type]
-    state = State(module, torch.Generator(), None, "lbfgs")
+    state = State(module, torch.Generator(), None, METHODS["lbfgs"])
     stage = Shooting(6, 10, WindowOptions((6,), continuity=5.0))
     rounds = [(part.module.weight, part.epochs) for part in stage.rounds(state)]
     assert [weight for weight, _ in rounds] == pytest.approx([0.05, 0.5, 5.0])
@@ -145,7 +146,7 @@ def test_continuity_grows_in_rounds(tmp_path: Path) -> None:
 
 def test_the_stages_are_those_that_were_asked_for() -> None:
     def names(*arguments: object) -> list[str]:
-        return [f"{s.name}: {s.epochs}" for s in stages_of("adam", *arguments)]  # type: ignore[arg-type]
+        return [f"{s.name}: {s.epochs}" for s in stages_of(METHODS["adam"], *arguments)]  # type: ignore[arg-type]
 
     assert names(7, None, None) == ["whole series: 7"]
     assert names(None, 5, WindowOptions((4, 9, 20), (3, 2))) == [
@@ -162,7 +163,9 @@ def test_a_stage_that_is_not_possible_is_left_out_and_said(tmp_path: Path) -> No
     text = text.replace("noise: {x: 0.1, y: 0.02}", "noise: 0.1").replace("y: {sigma: 0.02}", "s: {sigma: 0.1}")
     text += "parameters: {y_0: 0.6}\n"
     listening = Listening()
-    found = train(assembled(tmp_path, text=text), listening, Plan("lbfgs", 3, 50, replace(WINDOWS, epochs=(3,))))
+    found = train(
+        assembled(tmp_path, text=text), listening, Plan(METHODS["lbfgs"], 3, 50, replace(WINDOWS, epochs=(3,)))
+    )
     assert any("`slopes` is left out: y is not measured directly" in sentence for sentence in listening.heard)
     assert found.status in ("converged", "stopped")
     assert {row[4] for row in found.history.rows} == {"windows of 6", "windows of 17", "whole series"}
@@ -186,8 +189,8 @@ def test_a_training_that_cannot_begin_says_why(tmp_path: Path, monkeypatch: pyte
     def fail(*_: object) -> None:
         raise SolveError("the solution is no longer finite")
 
-    monkeypatch.setattr("odefit.fitting.training_stages.windows.start_states", fail)
-    found = train(assembled(tmp_path), Silent(), Plan("least_squares", None, None, WINDOWS))
+    monkeypatch.setattr("odefit.fitting.stages.windows.start_states", fail)
+    found = train(assembled(tmp_path), Silent(), Plan(METHODS["least_squares"], None, None, WINDOWS))
     assert found.status == "failed"
     assert "no longer finite" in found.message
 
@@ -196,9 +199,9 @@ def test_a_growing_horizon_takes_the_beginning_of_each_series(tmp_path: Path) ->
     assembly = assembled(tmp_path)
     u = torch.as_tensor(assembly.problem.table.to_search(assembly.problem.table.values))
     module = TrainingObjective(assembly.problem, assembly.networks, "mse", u)  # type: ignore[arg-type]
-    for optimizer in ("adam", "lbfgs", "least_squares"):
-        state = State(module, torch.Generator(), None, optimizer)
-        stages = stages_of(optimizer, 7, None, None, HorizonOptions((0.2, 0.5), (3,)))
+    for name in ("adam", "lbfgs", "least_squares"):
+        state = State(module, torch.Generator(), None, METHODS[name])
+        stages = stages_of(METHODS[name], 7, None, None, HorizonOptions((0.2, 0.5), (3,)))
         assert [(s.name, s.epochs) for s in stages] == [("first 20 %", 3), ("first 50 %", 3), ("whole series", 7)]
         for stage, share in zip(stages, (0.2, 0.5, 1.0), strict=True):
             (part,) = stage.rounds(state)

@@ -17,11 +17,11 @@ from odefit.model.networks import ACTIVATIONS, MLP, build_networks
 from odefit.model.system import Network
 from odefit.objective.parameters import Parameter
 from odefit.objective.problem import FitProblem
-from odefit.training.lbfgs_torch import minimize_whole
 from odefit.training.matching import MatchingObjective, obstacle, points_of
 from odefit.training.network_units import set_network_units
 from odefit.training.objective_torch import TrainingObjective
 from odefit.training.smoothing import best_strength, smooth, smoothing_spline
+from odefit.training.whole_batch import minimize_whole
 from small_problems import Array, central_differences, make_problem, make_system, series
 
 NOISE = {"x": "0.1", "y": "0.1"}

@@ -19,10 +19,10 @@ from odefit.errors import SolveError
 from odefit.objective.parameters import Parameter
 from odefit.objective.problem import FitProblem
 from odefit.training.adam import AdamOptions, minimize_adam
-from odefit.training.lbfgs_torch import minimize_whole
 from odefit.training.levenberg_marquardt import minimize_damped
 from odefit.training.linearised import Linearisation
 from odefit.training.smoothing import smooth
+from odefit.training.whole_batch import minimize_whole
 from odefit.training.windows import (
     RandomWindows,
     Start,

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from odefit.engines.memory import memory_of, recall
-from odefit.fitting.training_stages import State
+from odefit.fitting.stages import State
 from odefit.runs.checkpoint import Memory
 
 PART = "training"

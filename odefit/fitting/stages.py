@@ -6,7 +6,7 @@ Each stage makes an objective from what the one before has left, and the same lo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Protocol
@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from odefit.arrays import FloatArray
+from odefit.config.fit_methods import FitMethod, Need
 from odefit.data.dataset import data_loader
 from odefit.model.system import symbol
 from odefit.objective.problem import FitProblem
@@ -23,10 +24,6 @@ from odefit.training import matching, windows
 from odefit.training.objective_torch import TrainingObjective
 from odefit.training.smoothing import Smoothed, smooth
 
-Optimizer = Literal["adam", "lbfgs", "least_squares"]
-
-EPOCHS: Mapping[Optimizer, tuple[int, ...]] = {"adam": (300, 600), "lbfgs": (60, 150), "least_squares": (4, 6)}
-"""Of the first stage of windows and of those that follow: benchmarks/windows.py."""
 FIRST_WEIGHT = 0.01
 """A continuity penalty grows to its weight from this share of it,"""
 GROWTH = 10.0
@@ -38,7 +35,7 @@ class WindowOptions:
     """Stages of multiple shooting.
 
     points: times per window, one number per stage; epochs: of each stage (the last number for all that follow), by
-        default what suits the optimizer.
+        default what suits the method.
     overlap: which share of a window its follower covers, besides the one time that they always share; in [0, 1).
     states: windows start from the smoothed data, or from states that are free.
     continuity: weight of the gaps between windows at the end of each stage (0: none); see `objective/windows.py`.
@@ -59,9 +56,9 @@ class State:
     """What goes from stage to stage: the objective on whole series, and y [T, S] at every time of every series."""
 
     def __init__(
-        self, module: TrainingObjective, generator: torch.Generator, batch_size: int | None, optimizer: Optimizer
+        self, module: TrainingObjective, generator: torch.Generator, batch_size: int | None, method: FitMethod
     ) -> None:
-        self.module, self.generator, self.batch_size, self.optimizer = module, generator, batch_size, optimizer
+        self.module, self.generator, self.batch_size, self.method = module, generator, batch_size, method
         self._states: list[FloatArray] | None = None
 
     @property
@@ -70,7 +67,7 @@ class State:
 
     @property
     def whole_batch(self) -> bool:
-        return self.optimizer != "adam"
+        return not self.method.by_batches
 
     @cached_property
     def smoothed(self) -> list[Smoothed]:
@@ -208,7 +205,7 @@ class Whole:
         if self.share < 1:
             experiments = tuple(windows.beginning(e, self.share) for e in experiments)
         size = None if state.whole_batch else state.batch_size or len(experiments)
-        if state.optimizer == "least_squares":
+        if state.method.needs is Need.RESIDUALS:
             every = windows.whole_series(experiments)
             module = windows.WindowObjective(state.module, every, state.states, "model")
             yield Round(module, [module.everything()], self.epochs)
@@ -266,7 +263,7 @@ class HorizonOptions:
     """Stages on the beginnings of the series.
 
     shares: of each one's time span, one number per stage, rising; epochs: of each stage (the last number for all that
-        follow), by default what suits the optimizer.
+        follow), by default what suits the method.
     """
 
     shares: tuple[float, ...]
@@ -274,7 +271,7 @@ class HorizonOptions:
 
 
 def stages_of(
-    optimizer: Optimizer,
+    method: FitMethod,
     whole: int | None,
     match: int | None,
     options: WindowOptions | None,
@@ -285,17 +282,17 @@ def stages_of(
     if match:
         stages.append(Matching(match))
     if options is not None:
-        each = _epochs(options.epochs, optimizer, len(options.points))
+        each = _epochs(options.epochs, method, len(options.points))
         stages += [Shooting(n, e, options) for n, e in zip(options.points, each, strict=True)]
     if horizon is not None:
-        each = _epochs(horizon.epochs, optimizer, len(horizon.shares))
+        each = _epochs(horizon.epochs, method, len(horizon.shares))
         stages += [Whole(e, share) for share, e in zip(horizon.shares, each, strict=True)]
     if whole:
         stages.append(Whole(whole))
     return stages
 
 
-def _epochs(given: tuple[int, ...] | None, optimizer: Optimizer, n: int) -> list[int]:
+def _epochs(given: tuple[int, ...] | None, method: FitMethod, n: int) -> list[int]:
     """The epochs of n stages: the last number is for all that follow."""
-    known = given or EPOCHS[optimizer]
+    known = given or method.stage_epochs
     return [known[min(k, len(known) - 1)] for k in range(n)]

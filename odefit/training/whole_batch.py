@@ -1,10 +1,11 @@
-"""L-BFGS over all data at once, for the modules that `minimize_adam` trains: for smooth losses of few weights.
+"""Any minimiser of vectors on the modules that `minimize_adam` trains, over all data at once.
 
-It learns the curvature of the loss on its way, which pays where a loss is a narrow curved valley, as those of
-trajectories are: the fit of a vector field needs several times fewer gradients than with Adam.
+L-BFGS is the usual one: it learns the curvature of the loss on its way, which pays where a loss is smooth, has few
+weights, and is a narrow curved valley, as those of trajectories are: the fit of a vector field needs several times
+fewer gradients than with Adam.
 
-SciPy does not show where it stands. A search that goes on after a kill is led there by the answers that it was given
-before, which takes no time, and does what it would have done.
+Minimisers do not show where they stand. A search that goes on after a kill is led there by the answers that it was
+given before, which takes no time, and does what it would have done.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from odefit.arrays import FloatArray
 from odefit.errors import SolveError
 from odefit.linalg.score import Evaluation
+from odefit.optimizers.base import Minimizer
 from odefit.optimizers.lbfgs import minimize_lbfgs
 from odefit.status import Ending, Reason, Status
 from odefit.training.adam import Memory
@@ -40,12 +42,13 @@ def minimize_whole(
     weight_decay: float = 0.0,
     callback: Callable[[Epoch, nn.Module], None] | None = None,
     memory: Memory | None = None,
+    minimize: Minimizer = minimize_lbfgs,
 ) -> TrainingOutcome:
     """Train `module` in place on one batch, and leave it at its best state.
 
     bounds: of those parameters that have any; others are free. weight_decay: as in Adam, half the sum of the squared
     weights of submodules times this belongs to the loss. callback: called after every accepted step. memory: as of
-    `minimize_adam`.
+    `minimize_adam`. minimize: what searches the module's parameters, joined into one vector.
 
     A loss or gradient that is not finite, or a solve that fails, shortens the step; Ctrl-C ends the training with the
     best so far.
@@ -76,7 +79,7 @@ def minimize_whole(
             memory.offer(state)
 
     try:
-        outcome = minimize_lbfgs(
+        outcome = minimize(
             objective, start, low, high, size=np.ones(len(start)), max_iterations=iterations, callback=accept
         )
         if outcome.status == Status.FAILED:
@@ -93,12 +96,12 @@ def minimize_whole(
 
 
 class _Flat:
-    """The loss of a module as a function of one vector, for SciPy: the `Objective` protocol.
+    """The loss of a module as a function of one vector: the `Objective` protocol.
 
     A loss has no residuals, so its score form has one row: z = sqrt(2 |value|), A = gradient / z.
 
-    answers: value and gradient [P] of each evaluation so far, as long as there is room for them. Those that are there
-    before anything is asked are given first.
+    answers: value and gradient [P] of each evaluation so far, as long as there is room for them; of a value alone the
+    gradient is 0. Those that are there before anything is asked are given first.
     """
 
     def __init__(self, module: nn.Module, batch: Any, weight_decay: float) -> None:
@@ -128,30 +131,38 @@ class _Flat:
         return np.concatenate([low for low, _ in pairs]), np.concatenate([high for _, high in pairs])
 
     def value(self, u: FloatArray) -> float:
-        return self.evaluate(u).value
+        return self._ask(u, derivatives=False)[0]
 
     def evaluate(self, u: FloatArray) -> Evaluation:
+        value, gradient = self._ask(u, derivatives=True)
+        z = (math.sqrt(2 * abs(value)) or 1.0) if math.isfinite(value) else 0.0
+        return Evaluation(value, np.array([z]), gradient[None, :] / (z or 1.0))
+
+    def _ask(self, u: FloatArray, derivatives: bool) -> tuple[float, FloatArray]:
+        """Value and gradient: the next of the answers, or a new one."""
         if self.asked < len(self.answers):
             value, gradient = self.answers[self.asked]
         else:
-            value, gradient = self._answer(u)
+            value, gradient = self._answer(u, derivatives)
             if self.asked == len(self.answers) and (self.asked + 1) * len(u) <= ROOM:
                 self.answers.append((value, gradient))
         self.asked += 1
         if value < self.best_value:
-            self.best, self.best_value, self.best_norm = u.copy(), value, float(np.linalg.norm(gradient))
-        z = (math.sqrt(2 * abs(value)) or 1.0) if math.isfinite(value) else 0.0
-        return Evaluation(value, np.array([z]), gradient[None, :] / (z or 1.0))
+            norm = float(np.linalg.norm(gradient)) if derivatives else math.nan
+            self.best, self.best_value, self.best_norm = u.copy(), value, norm
+        return value, gradient
 
-    def _answer(self, u: FloatArray) -> tuple[float, FloatArray]:
+    def _answer(self, u: FloatArray, derivatives: bool) -> tuple[float, FloatArray]:
         """The loss and its gradient [P]; inf and zeros where they are not finite."""
         self.put(u)
         self.module.zero_grad(set_to_none=True)
         try:
-            loss = self.module(self.batch)
-            if self.weight_decay:
-                loss = loss + self.weight_decay / 2 * sum(q.square().sum() for q in self.weights)
-            loss.backward()
+            with torch.set_grad_enabled(derivatives):
+                loss = self.module(self.batch)
+                if self.weight_decay:
+                    loss = loss + self.weight_decay / 2 * sum(q.square().sum() for q in self.weights)
+                if derivatives:
+                    loss.backward()
         except SolveError as error:
             self.failure = str(error)
             return math.inf, np.zeros(len(u))

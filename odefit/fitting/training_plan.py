@@ -1,0 +1,93 @@
+"""How a training goes: which method and which stages, from the config or as suits the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from odefit.config.fit_methods import AUTO, LBFGS, LEAST_SQUARES, METHODS, FitMethod, Need
+from odefit.config.schema import FitSection, WindowsSection
+from odefit.errors import ConfigError
+from odefit.fitting.stages import HorizonOptions, WindowOptions
+from odefit.problem.assembly import Assembly
+from odefit.training.adam import AdamOptions, Schedule
+from odefit.training.windows import obstacle as windows_obstacle
+
+LEARNING_RATE = 1e-2
+MATCHING_ITERATIONS = 200
+MOST_WEIGHTS = 2000
+"""A network with more of them is not worth the sensitivities that least squares needs."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """method: how each stage is minimised.
+
+    whole: epochs on whole series, the last stage; match: iterations of gradient matching, the first one. None leaves a
+    stage out. normalise: networks take the units of their inputs and outputs from the data.
+    """
+
+    method: FitMethod
+    whole: int | None
+    match: int | None = None
+    windows: WindowOptions | None = None
+    horizon: HorizonOptions | None = None
+    normalise: bool = False
+
+
+def plan_of(assembly: Assembly) -> Plan:
+    """The training that the config asks for, or that suits its network. Raises ConfigError."""
+    section = assembly.loaded.config.fit
+    if assembly.networks is None:
+        method = METHODS[section.method]
+        return Plan(method, section.epochs or method.epochs, horizon=_horizon(section))
+    size = sum(weights.numel() for weights in assembly.networks.parameters())
+    if section.method == AUTO:
+        small = size <= MOST_WEIGHTS and (section.loss or "mse") == "mse"
+        method = METHODS[LEAST_SQUARES if small else LBFGS]
+    else:
+        method = METHODS[section.method]
+    if section.starts > 1:
+        raise ConfigError(assembly.loaded.where("fit", "starts"), "a network is trained from one start; remove the key")
+    if section.max_iterations is not None:
+        raise ConfigError(
+            assembly.loaded.where("fit", "max_iterations"), "a network is trained for `epochs`; set these"
+        )
+    why = windows_obstacle(assembly.problem)
+    if method.needs is Need.RESIDUALS and why is not None:
+        if section.method != AUTO:
+            where = assembly.loaded.where("fit", "method")
+            raise ConfigError(where, f"{method.name} is not for this network: {why}; use lbfgs or adam")
+        method = METHODS[LBFGS]
+    windows, match = section.windows, section.match
+    options = None if windows is None else WindowOptions(**_window_options(windows))
+    if section.method == AUTO and windows is None and match is None and section.horizon is None:
+        # What did best in benchmarks/windows.py.
+        match, options = MATCHING_ITERATIONS, WindowOptions()
+    whole = None if windows is not None and not windows.finish else section.epochs or method.epochs
+    return Plan(method, whole, match, options, _horizon(section), assembly.loaded.config.model.normalise)
+
+
+def _horizon(section: FitSection) -> HorizonOptions | None:
+    given = section.horizon
+    if given is None:
+        return None
+    return HorizonOptions(tuple(given.shares), None if given.epochs is None else tuple(given.epochs))
+
+
+def _window_options(windows: WindowsSection) -> dict[str, Any]:
+    given = windows.model_dump(exclude={"finish"})
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+
+
+def adam_options(section: FitSection) -> AdamOptions:
+    """The config's words, with defaults where it is silent."""
+    words = section.schedule
+    schedule = Schedule(words.kind, words.final, words.factor, words.patience) if words else Schedule()
+    return AdamOptions(
+        learning_rate=section.learning_rate or LEARNING_RATE,
+        schedule=schedule,
+        gradient_clip=section.gradient_clip,
+        weight_decay=section.weight_decay or 0.0,
+        patience=section.patience,
+    )
