@@ -346,6 +346,7 @@ def test_how_it_shows_itself() -> None:
     assert len(page) < 5000
 
 
+@pytest.mark.torch
 def test_a_network_is_no_such_problem() -> None:
     config = {"model": {"name": "mlp", "states": ["x"]}}
     with pytest.raises(odefit.ConfigError, match="has a network"):

@@ -23,7 +23,7 @@ from odefit.runs.results import SCHEMA_VERSION
 
 WRITTEN = Path(__file__).parent / "written_by"
 MECHANISTIC = ["logistic", "dosed"]
-LEARNT = ["half", "spirals"]
+LEARNT = [pytest.param(name, marks=pytest.mark.torch) for name in ("half", "spirals")]
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def as_stored(path: Path) -> pd.DataFrame:
     return pd.read_csv(path / "predictions.csv")
 
 
-@pytest.mark.parametrize("stored", MECHANISTIC + LEARNT, indirect=True)
+@pytest.mark.parametrize("stored", [*MECHANISTIC, *LEARNT], indirect=True)
 def test_it_predicts_what_it_predicted_then(stored: Path) -> None:
     run = odefit.load_run(stored)
     assert run.result.versions["odefit"] == "0.1.0"
@@ -52,7 +52,7 @@ def test_it_predicts_what_it_predicted_then(stored: Path) -> None:
     np.testing.assert_allclose([now[key] for key in keys], before["predicted"], rtol=1e-4, atol=1e-5 * scale)
 
 
-@pytest.mark.parametrize("stored", MECHANISTIC + LEARNT, indirect=True)
+@pytest.mark.parametrize("stored", [*MECHANISTIC, *LEARNT], indirect=True)
 def test_it_is_drawn(stored: Path) -> None:
     pictures = draw(odefit.load_run(stored))
     assert {picture.stem for picture in pictures} >= {"time_series", "history"}
