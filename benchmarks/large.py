@@ -136,7 +136,6 @@ def both_forms(folder: str) -> list[list[str]]:
     """What an optimizer does with A beside evaluating it: its model, the full step and one within a radius."""
     from odefit.config.load import load_config
     from odefit.objective.likelihood import Likelihood
-    from odefit.optimizers.arrow_model import ArrowModel
     from odefit.optimizers.local_model import LocalModel
     from odefit.problem.preparation import prepare
     from odefit.uncertainty.covariance import fisher_covariance
@@ -147,10 +146,10 @@ def both_forms(folder: str) -> list[list[str]]:
     table = problem.table
     u, (low, high) = table.to_search(table.values), table.search_bounds()
     found, steps, errors = [], [], []
-    for blocks, kind in ((False, LocalModel), (True, ArrowModel)):
+    for blocks in (False, True):
         here = Likelihood(problem, blocks).evaluate(u)
         begun = time.perf_counter()
-        model = kind.at(u, here, np.ones(len(u)), low, high)
+        model = LocalModel.at(u, here, np.ones(len(u)), low, high)
         full = model.damped(0.0)
         steps.append(np.concatenate([full, model.step(0.3 * float(np.linalg.norm(full)))]))
         seconds = time.perf_counter() - begun

@@ -89,7 +89,7 @@ def own(run: Run, recorder: Recorder) -> None:
 
 def own_scaled_by_columns(run: Run, recorder: Recorder) -> None:
     """With steps measured by the columns of A at the start, as scale-free codes do without a `size`."""
-    norms = np.linalg.norm(run.objective.evaluate(run.start).A, axis=0)
+    norms = run.objective.evaluate(run.start).lengths
     size = 1 / np.where(norms > 0, norms, 1.0)
     # The first step is as long as with `size`, only its shape is another.
     size *= np.linalg.norm(run.size) / np.linalg.norm(size)
@@ -120,7 +120,7 @@ def scipy_trf(run: Run, recorder: Recorder) -> None:
 def as_residuals(objective: Objective) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:
     """The objective as a plain sum of squares, for least squares that know nothing else."""
     if not isinstance(objective, closed.EstimatedSigma):
-        return lambda u: objective.evaluate(u).z, lambda u: objective.evaluate(u).A
+        return lambda u: objective.evaluate(u).z, lambda u: objective.evaluate(u).A.dense()
     k, group, offset = objective.n_groups, objective.model.group, 50.0
 
     def residuals(u: Array) -> Array:
@@ -128,7 +128,7 @@ def as_residuals(objective: Objective) -> tuple[Callable[[Array], Array], Callab
         return np.concatenate([z[: len(group)], np.sqrt(2 * (u[-k:][group] + offset))])
 
     def jacobian(u: Array) -> Array:
-        A = objective.evaluate(u).A.copy()
+        A = objective.evaluate(u).A.dense().copy()
         r = objective.evaluate(u).z[: len(group)]
         which = np.eye(k)[group]
         A[: len(group), -k:] = -r[:, None] * which
@@ -143,7 +143,7 @@ def fides_fim(run: Run, recorder: Recorder) -> None:
 
     def f(x: Array) -> tuple[float, Array, Array]:
         here = recorder.evaluate(x * run.size)
-        A = here.A * run.size
+        A = here.A.dense() * run.size
         return here.value, A.T @ here.z, A.T @ A
 
     scale = run.size

@@ -10,7 +10,6 @@ import numpy as np
 
 from odefit.config.load import LoadedConfig, load_config
 from odefit.fitting.cross_validation import make_folds
-from odefit.linalg.arrow_matrix import column_lengths
 from odefit.model.system import written
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.parameters import Parameter
@@ -177,7 +176,7 @@ def _start(assembly: Assembly) -> list[str]:
     evaluation = likelihood.evaluate(u)
     if not evaluation.is_finite:
         return [f"warning: the model cannot be differentiated at its starting values: {likelihood.failure}"]
-    silent = np.flatnonzero(column_lengths(evaluation.A) == 0)
+    silent = np.flatnonzero(evaluation.lengths == 0)
     return [
         f"warning: {table.estimated_names[k]} has no effect on what is measured at its starting value" for k in silent
     ]

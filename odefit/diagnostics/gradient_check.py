@@ -21,7 +21,6 @@ from odefit.engines.base import SolverOptions
 from odefit.engines.choice import COMPILED
 from odefit.errors import ConfigError, SolveError
 from odefit.fitting.solver_accuracy import HALF_UNIT, MOVES, Move, divided, moves, problem_at, solver_words
-from odefit.linalg.arrow_matrix import times
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.problem import FitProblem
 from odefit.optimizers.sampling import start_points
@@ -192,7 +191,7 @@ def _compare(assembly: Assembly, exact: FitProblem, where: str, u: FloatArray, s
             # One component is compared as it is, and a direction as it is gone.
             step = float(steps[np.argmax(way)]) if np.count_nonzero(way) == 1 else 1.0
             slopes[k] = gradient @ (way * steps) / step
-            lengths[k] = np.linalg.norm(times(evaluation.A, way * steps)) / step if known else 0.0
+            lengths[k] = np.linalg.norm(evaluation.A.times(way * steps)) / step if known else 0.0
             difference, error = ridders(_along(finer.value, u, way * steps), 1.0)
             scaled.append((difference / step, error / step))
         yield Comparison(where, "sensitivities", evaluation.value, _derivatives(list(ways), slopes, scaled, lengths))

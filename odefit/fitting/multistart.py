@@ -41,7 +41,7 @@ from odefit.runs.checkpoint import Forgetful, Memory
 from odefit.runs.progress import Progress
 from odefit.runs.results import Starts
 from odefit.status import Ending, Reason, Status
-from odefit.uncertainty.covariance import MOST_LISTED
+from odefit.uncertainty.covariance import MAX_LISTED
 
 # Starts whose objective is this close to the best have found the same optimum: a likelihood ratio of 1 %.
 SAME_OPTIMUM = 0.01
@@ -298,7 +298,7 @@ def starting_points(objective: ProfileLikelihood, n: int, seed: int) -> FloatArr
 def _shared(objective: ProfileLikelihood) -> IntArray:
     """Positions in the remaining u of the parameters that experiments share, where all are hundreds; else of all."""
     free = objective.free
-    arrow = objective.full.columns.arrow if len(free) > MOST_LISTED else None
+    arrow = objective.full.columns.arrow if len(free) > MAX_LISTED else None
     shared = np.arange(len(free)) if arrow is None else np.flatnonzero(np.isin(free, arrow[0].shared))
     return shared if len(shared) else np.arange(len(free))
 

@@ -18,7 +18,6 @@ from odefit.fitting.rounds import Setting, minimise
 from odefit.fitting.stage_checkpoint import TrainingCheckpoint
 from odefit.fitting.stages import Stage, State, stages_of
 from odefit.fitting.training_plan import Plan, adam_options, plan_of
-from odefit.linalg.arrow_matrix import adjoint, only_columns
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.profile import ProfileLikelihood
 from odefit.objective.residuals import residual_sum
@@ -139,8 +138,8 @@ def distance_from_optimum(likelihood: Likelihood, theta: FloatArray, loss: Loss)
         return None
     low, high = table.search_bounds()
     # A parameter at its bound cannot move; a noise level has no part in a squared-error loss.
-    a = only_columns(here.A, np.flatnonzero((u > low) & (u < high)))
-    return length_in_errors(a, adjoint(a, here.z), 1e-7)
+    a = here.A.select(np.flatnonzero((u > low) & (u < high)))
+    return length_in_errors(a, a.adjoint(here.z), 1e-7)
 
 
 def with_best_sigmas(assembly: Assembly, theta: FloatArray) -> FloatArray:

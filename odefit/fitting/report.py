@@ -23,7 +23,7 @@ from odefit.problem.derived import Derived
 from odefit.problem.hold_out import errors
 from odefit.runs.results import Estimate, ObjectiveSummary, Result
 from odefit.status import Ending, Reason, Status
-from odefit.uncertainty.covariance import AnyCovariance, Covariance, fisher_covariance, listed
+from odefit.uncertainty.covariance import Covariance, fisher_covariance
 from odefit.uncertainty.degrees_of_freedom import no_degrees_left, reduced_chi_square, residual_degrees
 from odefit.uncertainty.intervals import natural_intervals
 from odefit.uncertainty.runs_test import structure_left
@@ -47,13 +47,13 @@ INHERITED = "a parameter that it follows from is not determined"
 class Uncertainty:
     """full: the covariance in search space, noise levels scaled to the degrees of freedom. degrees: inf if none."""
 
-    full: AnyCovariance
+    full: Covariance
     degrees: float
 
     @cached_property
     def covariance(self) -> Covariance:
         """Of all parameters, or where they are hundreds because of experiments with their own, of the shared ones."""
-        return listed(self.full)
+        return self.full.listed()
 
 
 def summarise(
@@ -232,7 +232,7 @@ def _other_optima(
     return []
 
 
-def _is_flat(problem: FitProblem, covariance: AnyCovariance) -> bool:
+def _is_flat(problem: FitProblem, covariance: Covariance) -> bool:
     """Whether the predictions depend on none of the estimated parameters that are no noise levels."""
     names = [name for name in covariance.names if problem.table[name].role != "noise"]
     errors = dict(zip(covariance.names, covariance.standard_errors, strict=True))

@@ -15,16 +15,28 @@ from dataclasses import dataclass
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray, Mask
-from odefit.linalg.arrow_matrix import BlockRows, Layout
-from odefit.linalg.arrow_qr import Elimination, reduce
+from odefit.linalg.arrow_layout import Layout
+from odefit.linalg.arrow_qr import Elimination, Reduced
+from odefit.linalg.matrix import Inverse
 
 
 @dataclass(frozen=True)
-class ArrowInverse:
-    """diag(own) + X core X', [P, P], zero for columns that were not chosen.
+class ArrowInverse(Inverse):
+    """diag(own) + X core X'. The methods are those of `Inverse`, where they are documented.
 
-    own: [B, K, K]; x: [P, r]; core: [r, r]. null_own: [B, K, K] and null: [P, k] say what was left out: null @ null'
-    plus null_own on the diagonal projects on it, in units of columns with length one.
+    Parameters
+    ----------
+    layout
+        Which columns are shared, and which belong to a block.
+    own
+        [B, K, K], the blocks on the diagonal.
+    x, core
+        [P, r] and [r, r], the rest.
+    null_own, null
+        [B, K, K] and [P, k]: null null' plus `null_own` on the diagonal projects on the directions that were left out,
+        in units of columns with length one.
+    size
+        [P], one over the lengths of the columns; 0 where they were not chosen.
     """
 
     layout: Layout
@@ -33,14 +45,24 @@ class ArrowInverse:
     core: FloatArray
     null_own: FloatArray
     null: FloatArray
+    size: FloatArray
 
     @classmethod
-    def of(cls, a: BlockRows, chosen: Mask, tolerance: float) -> ArrowInverse:
-        """chosen: [P], the columns to be inverted, none of which is zero. tolerance: singular values of these columns,
-        scaled to length one, are left out below this share of the largest (which is met to a factor sqrt(2))."""
-        layout = a.layout
-        size = np.where(chosen, 1 / np.where(chosen, a.lengths, 1.0), 0.0)
-        reduced = reduce(a, np.zeros(len(a.block)), size)
+    def of(cls, reduced: Reduced, chosen: Mask, size: FloatArray, tolerance: float) -> ArrowInverse:
+        """The inverse for [A D] in few rows.
+
+        Parameters
+        ----------
+        reduced
+            The rows, with columns of length one.
+        chosen
+            [P], the columns to be inverted, none of which is zero.
+        size
+            [P], one over the lengths of the columns; 0 where they are not chosen.
+        tolerance
+            Singular values below this share of the largest (which is met to a factor sqrt(2)) are left out.
+        """
+        layout = reduced.layout
         parts = Elimination(reduced, chosen, threshold=tolerance * reduced.norm)
         vt, directions, known = parts.vt, parts.directions, parts.directions.known
         inverse = np.where(parts.seen, 1 / np.where(parts.seen, parts.s, 1.0), 0.0)
@@ -63,24 +85,27 @@ class ArrowInverse:
             core[r : r + k, r + k :] = core[r + k :, r : r + k] = -np.eye(k)
         _, sizes = layout.split(size)
         scaled = own * sizes[:, :, None] * sizes[:, None, :]
-        return cls(layout, scaled, x * size[:, None], core, null_own, null * chosen[:, None])
+        _, kept = layout.split(chosen.astype(np.float64))
+        null_own = null_own * kept[:, :, None] * kept[:, None, :]
+        return cls(layout, scaled, x * size[:, None], core, null_own, null * chosen[:, None], size)
 
     @property
     def diagonal(self) -> FloatArray:
-        """[P], not below zero but for rounding."""
         own = self.layout.joined(np.zeros(len(self.layout.shared)), np.einsum("bkk->bk", self.own))
         shared: FloatArray = ((self.x @ self.core) * self.x).sum(axis=1)
         return own + shared
 
     @property
+    def shared(self) -> IntArray:
+        return np.sort(self.layout.shared)
+
+    @property
     def participation(self) -> FloatArray:
-        """How much of each column is in what was left out, [P], from 0 to 1."""
         own = self.layout.joined(np.zeros(len(self.layout.shared)), np.einsum("bkk->bk", self.null_own))
         shared: FloatArray = (self.null**2).sum(axis=1)
         return np.sqrt(own + shared)
 
     def partners(self, column: int) -> FloatArray:
-        """How the columns move together with this one in what was left out, [P]."""
         found: FloatArray = self.null @ self.null[column]
         block = self.layout.owner[column]
         if block < self.layout.n_blocks:
@@ -90,15 +115,25 @@ class ArrowInverse:
         return found
 
     def part(self, columns: IntArray) -> FloatArray:
-        """[k, k] of k columns."""
-        found: FloatArray = self.x[columns] @ self.core @ self.x[columns].T
+        shared: FloatArray = self.x[columns] @ self.core @ self.x[columns].T
+        return shared + self._diagonal_part(self.own, columns)
+
+    def _diagonal_part(self, own: FloatArray, columns: IntArray) -> FloatArray:
+        """[k, k] of k columns of diag(own), own [B, K, K]."""
+        found = np.zeros((len(columns), len(columns)))
         block, place = self.layout.owner[columns], self.layout.place[columns] - len(self.layout.shared)
         i, j = np.nonzero((block[:, None] == block) & (block[:, None] < self.layout.n_blocks))
-        found[i, j] += self.own[block[i], place[i], place[j]]
+        found[i, j] = own[block[i], place[i], place[j]]
         return found
 
+    def null_parts(self, slopes: FloatArray, columns: IntArray) -> FloatArray:
+        scaled = slopes * self.size[columns]
+        shared = ((scaled @ self.null[columns]) ** 2).sum(axis=1)
+        own = np.einsum("ti,ij,tj->t", scaled, self._diagonal_part(self.null_own, columns), scaled)
+        length = np.linalg.norm(scaled, axis=1)
+        return np.asarray(np.sqrt(np.maximum(shared + own, 0.0)) / np.where(length > 0, length, 1.0))
+
     def quadratic(self, g: FloatArray) -> float:
-        """g' (...) g of g [P]."""
         _, own = self.layout.split(g)
         x = self.x.T @ g
         return float(np.einsum("bj,bjk,bk->", own, self.own, own) + x @ self.core @ x)

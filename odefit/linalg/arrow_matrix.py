@@ -14,76 +14,36 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray, Mask
 from odefit.errors import FitError
+from odefit.linalg.arrow_inverse import ArrowInverse
+from odefit.linalg.arrow_layout import Layout
+from odefit.linalg.arrow_least_squares import ArrowLeastSquares
+from odefit.linalg.arrow_qr import Reduced, triangle
+from odefit.linalg.matrix import EPS, Matrix
 
-IntArray = IntArray
-
-DENSE_MOST = 4e9
-"""Bytes of a matrix that nobody should ask for."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Which of the n = P columns are shared, and which belong to one of the B blocks.
-
-    shared: [S]. own: [B, K], n (one past the end) where a block has fewer than K. Each column is in one place.
-    """
-
-    n: int
-    shared: IntArray
-    own: IntArray
-
-    @property
-    def n_blocks(self) -> int:
-        return len(self.own)
-
-    @cached_property
-    def place(self) -> IntArray:
-        """[n + 1], where a row keeps each column: s < S of a shared one, S + k of an own one, S + K at the end."""
-        width = len(self.shared) + self.own.shape[1]
-        found = np.full(self.n + 1, width, dtype=np.intp)
-        found[self.own] = len(self.shared) + np.arange(self.own.shape[1])
-        found[self.shared] = np.arange(len(self.shared))
-        found[self.n] = width
-        return found
-
-    @cached_property
-    def owner(self) -> IntArray:
-        """[n + 1], the block of each column; B (one past the end) of a shared one, and at the end."""
-        found = np.full(self.n + 1, self.n_blocks, dtype=np.intp)
-        found[self.own] = np.arange(self.n_blocks)[:, None]
-        found[self.n] = self.n_blocks
-        return found
-
-    def split(self, values: FloatArray, fill: float = 0.0) -> tuple[FloatArray, FloatArray]:
-        """Values of the columns [P, ...] -> those of the shared [S, ...] and the own ones [B, K, ...]."""
-        padded = np.concatenate([values, np.full((1, *values.shape[1:]), fill, dtype=values.dtype)])
-        return values[self.shared], padded[self.own]
-
-    def joined(self, shared: FloatArray, own: FloatArray) -> FloatArray:
-        """The inverse of `split`."""
-        values = np.zeros((self.n + 1, *shared.shape[1:]), dtype=np.result_type(shared, own))
-        values[self.own.ravel()] = own.reshape(self.own.size, *shared.shape[1:])
-        values[self.shared] = shared
-        return values[: self.n]
-
-    def only(self, chosen: IntArray) -> Layout:
-        """The layout of some of the columns, which keep their order; a block may be left without any."""
-        new = np.full(self.n + 1, len(chosen), dtype=np.intp)
-        new[chosen] = np.arange(len(chosen))
-        shared = new[self.shared]
-        return Layout(len(chosen), shared[shared < len(chosen)], new[self.own])
+MAX_DENSE_BYTES = 4e9
+"""The most memory that a matrix with all its entries may take."""
 
 
 @dataclass(frozen=True, eq=False)
-class BlockRows:
-    """A [M, P]. block: [M], B (one past the end) for a row of no block. shared: [M, S]. own: [M, K], zero where a row
-    has no such column."""
+class ArrowMatrix(Matrix):
+    """A in arrow form. The methods that `Matrix` has are documented there.
+
+    Parameters
+    ----------
+    layout
+        Which columns are shared, and which belong to a block.
+    block
+        [M], the block of each row; B (one past the end) for a row of no block.
+    shared
+        [M, S], the entries in the shared columns.
+    own
+        [M, K], the entries in the columns of the row's block; zero where it has fewer than K.
+    """
 
     layout: Layout
     block: IntArray
@@ -95,7 +55,6 @@ class BlockRows:
         return len(self.block), self.layout.n
 
     def times(self, d: FloatArray) -> FloatArray:
-        """A d, [M], of d [P]."""
         shared, own = self.layout.split(d)
         found: FloatArray = self.shared @ shared
         if own.size:
@@ -104,12 +63,10 @@ class BlockRows:
         return found
 
     def adjoint(self, z: FloatArray) -> FloatArray:
-        """A' z, [P], of z [M]."""
         return self.layout.joined(self.shared.T @ z, self._sums(self.own * z[:, None]))
 
     @cached_property
     def lengths(self) -> FloatArray:
-        """Of the columns, [P]."""
         with np.errstate(over="ignore"):
             shared = np.sqrt(np.einsum("ms,ms->s", self.shared, self.shared))
             return self.layout.joined(shared, np.sqrt(self._sums(self.own**2)))
@@ -120,36 +77,27 @@ class BlockRows:
         sums = [np.bincount(self.block, column, minlength=n + 1)[:n] for column in own.T]
         return np.stack(sums, axis=1) if sums else np.zeros((n, 0))
 
-    def any(self, axis: int) -> Mask:
-        """As NumPy's: of every row (axis 1) or column (0), whether it has an entry that is not zero."""
-        if axis == 1:
-            return np.asarray(np.column_stack([self.shared, self.own]).any(axis=1))
-        return np.asarray(self.lengths != 0)
-
     @property
-    def largest(self) -> float:
-        """max |A|; NaN where there is one."""
+    def max_abs(self) -> float:
         return float(np.maximum(np.abs(self.shared).max(initial=0.0), np.abs(self.own).max(initial=0.0)))
 
     @property
     def is_finite(self) -> bool:
         return bool(np.isfinite(self.shared).all() and np.isfinite(self.own).all())
 
-    def scaled(self, factor: FloatArray) -> BlockRows:
-        """The rows times a factor each, [M]."""
-        return BlockRows(self.layout, self.block, self.shared * factor[:, None], self.own * factor[:, None])
+    def scale_rows(self, factor: FloatArray) -> ArrowMatrix:
+        return ArrowMatrix(self.layout, self.block, self.shared * factor[:, None], self.own * factor[:, None])
 
-    def only(self, chosen: IntArray) -> BlockRows:
-        """Some of the columns, in their order."""
-        layout = self.layout.only(chosen)
+    def select(self, columns: IntArray) -> ArrowMatrix:
+        layout = self.layout.select(columns)
         keep = np.zeros(self.layout.n + 1, dtype=bool)
-        keep[chosen] = True
+        keep[columns] = True
         kept = np.concatenate([keep[self.layout.own], np.zeros((1, self.layout.own.shape[1]), dtype=bool)])
         shared = (
             self.shared if len(layout.shared) == len(self.layout.shared) else self.shared[:, keep[self.layout.shared]]
         )
         own = self.own if kept[:-1].sum() == (self.layout.own < self.layout.n).sum() else self.own * kept[self.block]
-        return BlockRows(layout, self.block, shared, own)
+        return ArrowMatrix(layout, self.block, shared, own)
 
     def groups(self) -> Iterator[tuple[IntArray, IntArray]]:
         """The rows block by block: (blocks [b], rows [b, r]) of blocks with similarly many rows, each block once; M
@@ -167,9 +115,8 @@ class BlockRows:
             yield blocks, np.where(inside, rows, len(self.block))
 
     def dense(self) -> FloatArray:
-        """The whole matrix [M, P], for small problems. Raises FitError where it is not to be had."""
         m, n = self.shape
-        if 8.0 * m * n > DENSE_MOST:
+        if 8.0 * m * n > MAX_DENSE_BYTES:
             raise FitError(f"a matrix of {m} rows and {n} columns would take {8e-9 * m * n:.0f} GB")
         found = np.zeros((m, n + 1))
         columns = np.concatenate([self.layout.own, np.full((1, self.layout.own.shape[1]), n)])[self.block]
@@ -177,36 +124,30 @@ class BlockRows:
         found[:, self.layout.shared] = self.shared
         return found[:, :n]
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> FloatArray:
-        """Who knows nothing of blocks gets the dense matrix."""
-        del copy
-        return self.dense() if dtype is None else self.dense().astype(dtype)
+    def reduced(self, z: FloatArray, size: FloatArray | float = 1.0) -> Reduced:
+        """[A D | z] turned into few rows, with z [M] and the diagonal of D in size [P]."""
+        layout = self.layout
+        (n_blocks, k), s = layout.own.shape, len(layout.shared)
+        scale_shared, scale_own = layout.split(np.broadcast_to(np.asarray(size, dtype=np.float64), (layout.n,)))
+        scale = np.concatenate([scale_own, np.zeros((1, k))])[self.block]
+        # One more row, of zeros, fills up what is shorter.
+        whole = np.zeros((len(z) + 1, k + s + 1))
+        whole[:-1, :k] = self.own * scale
+        whole[:-1, k:-1] = self.shared * scale_shared
+        whole[:-1, -1] = z
+        heads, tails = np.zeros((n_blocks, k, k + s + 1)), [whole[:-1][self.block == n_blocks, k:]]
+        for blocks, rows in self.groups():
+            turned = triangle(whole[rows])
+            have = min(k, turned.shape[1])
+            heads[blocks, :have] = turned[:, :have]
+            tails.append(turned[:, have:, k:].reshape(-1, s + 1))
+        rest = triangle(np.concatenate(tails))
+        rounding = max(self.shape) * EPS
+        return Reduced(layout, heads[:, :, :k], heads[:, :, k:-1], heads[:, :, -1], rest[:, :-1], rest[:, -1], rounding)
 
+    def least_squares(self, z: FloatArray, size: FloatArray | float = 1.0) -> ArrowLeastSquares:
+        return ArrowLeastSquares(self.reduced(z, size))
 
-Rows = FloatArray | BlockRows
-"""A, in whichever form."""
-
-
-def times(a: Rows, d: FloatArray) -> FloatArray:
-    """A d."""
-    return a.times(d) if isinstance(a, BlockRows) else a @ d
-
-
-def adjoint(a: Rows, z: FloatArray) -> FloatArray:
-    """A' z."""
-    return a.adjoint(z) if isinstance(a, BlockRows) else a.T @ z
-
-
-def only_columns(a: Rows, chosen: IntArray) -> Rows:
-    """Some of the columns, whose positions increase."""
-    return a.only(chosen) if isinstance(a, BlockRows) else a[:, chosen]
-
-
-def column_lengths(a: Rows) -> FloatArray:
-    """[P]"""
-    return a.lengths if isinstance(a, BlockRows) else np.linalg.norm(a, axis=0)
-
-
-def largest(a: Rows) -> float:
-    """max |A|; NaN where there is one, 0 where there is nothing."""
-    return a.largest if isinstance(a, BlockRows) else float(np.abs(a).max(initial=0.0))
+    def inverse(self, chosen: Mask, tolerance: float) -> ArrowInverse:
+        size = np.where(chosen, 1 / np.where(chosen, self.lengths, 1.0), 0.0)
+        return ArrowInverse.of(self.reduced(np.zeros(len(self.block)), size), chosen, size, tolerance)

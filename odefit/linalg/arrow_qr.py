@@ -5,9 +5,9 @@ To minimise |A p + z|² + damping |p|² over p, the rows of each block b are fir
     [ R_b  C_b  z_b ]      K rows, all that the block's own columns see
     [ 0    T_b  t_b ]      rows that know shared columns only; those of all blocks are turned into one small triangle
 
-and that once for all dampings (`reduce`). With the singular values R_b = U s V', each own mode o' = V' o has one row,
-s o' + c x + d, with c and d the rows of U'C_b and U'z_b, and x the shared part of p. Its best o' = -s (c x + d) / (s² +
-damping) leaves of it and of damping o'² the one row
+and that once for all dampings (`ArrowMatrix.reduced`). With the singular values R_b = U s V', each own mode o' = V' o
+has one row, s o' + c x + d, with c and d the rows of U'C_b and U'z_b, and x the shared part of p. Its best
+o' = -s (c x + d) / (s² + damping) leaves of it and of damping o'² the one row
 
     sqrt(damping / (s² + damping)) (c x + d),
 
@@ -24,9 +24,7 @@ from functools import cached_property
 import numpy as np
 
 from odefit.arrays import FloatArray, Mask
-from odefit.linalg.arrow_matrix import BlockRows, Layout
-
-EPS = float(np.finfo(np.float64).eps)
+from odefit.linalg.arrow_layout import Layout
 
 
 @dataclass(frozen=True)
@@ -69,28 +67,6 @@ class Reduced:
         """|A D|, for bounds of rounding."""
         own, shared, z, rest, rest_z = map(np.abs, (self.own, self.shared, self.z, self.rest, self.rest_z))
         return Reduced(self.layout, own, shared, z, rest, rest_z, self.rounding)
-
-
-def reduce(a: BlockRows, z: FloatArray, size: FloatArray | float = 1.0) -> Reduced:
-    """The triangles of [A D | z]; size: [P], the diagonal of D."""
-    layout = a.layout
-    (n_blocks, k), s = layout.own.shape, len(layout.shared)
-    scale_shared, scale_own = layout.split(np.broadcast_to(np.asarray(size, dtype=np.float64), (layout.n,)))
-    scale = np.concatenate([scale_own, np.zeros((1, k))])[a.block]
-    # One more row, of zeros, fills up what is shorter.
-    whole = np.zeros((len(z) + 1, k + s + 1))
-    whole[:-1, :k] = a.own * scale
-    whole[:-1, k:-1] = a.shared * scale_shared
-    whole[:-1, -1] = z
-    heads, tails = np.zeros((n_blocks, k, k + s + 1)), [whole[:-1][a.block == n_blocks, k:]]
-    for blocks, rows in a.groups():
-        turned = triangle(whole[rows])
-        have = min(k, turned.shape[1])
-        heads[blocks, :have] = turned[:, :have]
-        tails.append(turned[:, have:, k:].reshape(-1, s + 1))
-    rest = triangle(np.concatenate(tails))
-    rounding = max(a.shape) * EPS
-    return Reduced(layout, heads[:, :, :k], heads[:, :, k:-1], heads[:, :, -1], rest[:, :-1], rest[:, -1], rounding)
 
 
 def triangle(rows: FloatArray) -> FloatArray:

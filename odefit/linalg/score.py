@@ -20,37 +20,49 @@ from dataclasses import dataclass
 import numpy as np
 
 from odefit.arrays import FloatArray
-from odefit.linalg.arrow_matrix import BlockRows, Rows, adjoint, column_lengths
+from odefit.linalg.dense_matrix import DenseMatrix
+from odefit.linalg.matrix import Matrix
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The objective at u [P] with its derivatives; see the module's docstring for z [M] and A [M, P].
+    """The objective at u [P] with its derivatives; the module's docstring says what z and A are.
 
-    A: a matrix, or (where many experiments have parameters of their own) its arrow form, see arrow_matrix.py.
-    value: negative log posterior, or inf (never NaN) where the model fails; z and A do not matter then.
+    Parameters
+    ----------
+    value
+        The negative log posterior, or inf (never NaN) where the model fails; z and A do not matter then.
+    z
+        [M], the scores.
+    A
+        [M, P], the root-curvature rows.
     """
 
     value: float
     z: FloatArray
-    A: Rows
+    A: Matrix
 
     @classmethod
     def failed(cls, n: int) -> Evaluation:
         """What stands for the objective of n parameters where the model fails."""
-        return cls(np.inf, np.zeros(0), np.zeros((0, n)))
+        return cls.without_derivatives(np.inf, n)
+
+    @classmethod
+    def without_derivatives(cls, value: float, n: int) -> Evaluation:
+        """The value alone, at n parameters: z and A have no rows."""
+        return cls(value, np.zeros(0), DenseMatrix(np.zeros((0, n))))
 
     @property
     def gradient(self) -> FloatArray:
-        """[P]"""
-        return adjoint(self.A, self.z)
+        """A'z, [P]."""
+        return self.A.adjoint(self.z)
 
     @property
     def lengths(self) -> FloatArray:
-        """Of the columns of A, [P]: 1 over the standard error of each parameter were all others known."""
-        return column_lengths(self.A)
+        """The lengths of the columns of A, [P]: 1 over the standard error of each parameter were all others known."""
+        return self.A.lengths
 
     @property
     def is_finite(self) -> bool:
-        finite = self.A.is_finite if isinstance(self.A, BlockRows) else np.isfinite(self.A).all()
-        return bool(np.isfinite(self.value) and np.isfinite(self.z).all() and finite)
+        """Whether the value and its derivatives are finite numbers."""
+        return bool(np.isfinite(self.value) and np.isfinite(self.z).all() and self.A.is_finite)

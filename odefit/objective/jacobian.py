@@ -10,7 +10,10 @@ from functools import cached_property
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray, Mask
-from odefit.linalg.arrow_matrix import BlockRows, Layout, Rows
+from odefit.linalg.arrow_layout import Layout
+from odefit.linalg.arrow_matrix import ArrowMatrix
+from odefit.linalg.dense_matrix import DenseMatrix
+from odefit.linalg.matrix import Matrix
 from odefit.objective.problem import FitProblem
 
 FEWEST_BLOCKS = 4
@@ -68,7 +71,7 @@ class LocalColumns:
         width = self.n if self.arrow is None else len(self.arrow[0].shared) + self.arrow[0].own.shape[1]
         return 8.0 * float(self.cells.sum()) * width
 
-    def rows(self, single: Sequence[tuple[int, float]], local: LocalRows, slope: FloatArray) -> Rows:
+    def rows(self, single: Sequence[tuple[int, float]], local: LocalRows, slope: FloatArray) -> Matrix:
         """A: first the rows with a `single` entry (column, value) each, then the `local` ones; slope: dtheta/du [P]."""
         columns = np.array([column for column, _ in single], dtype=np.intp)
         values = np.array([value for _, value in single])
@@ -84,10 +87,10 @@ class LocalColumns:
                 self._put(out[begin:], place, local, np.append(slope, 0.0))
         out[np.arange(begin), place[columns]] = values
         if self.arrow is None:
-            return out[:, :-1]
+            return DenseMatrix(out[:, :-1])
         layout, block = self.arrow
         s = len(layout.shared)
-        return BlockRows(
+        return ArrowMatrix(
             layout, np.concatenate([layout.owner[columns], block[local.experiment]]), out[:, :s], out[:, s:-1]
         )
 

@@ -129,7 +129,7 @@ class Likelihood:
             self.failure = self._not_finite(moments)
             return Evaluation.failed(len(u))
         if not derivatives:
-            return Evaluation(total, np.zeros(0), np.zeros((0, len(u))))
+            return Evaluation.without_derivatives(total, len(u))
         return self._evaluation(total, rows, u, expected)
 
     def _evaluation(self, value: float, rows: _Rows, u: FloatArray, expected: bool) -> Evaluation:

@@ -14,7 +14,6 @@ from functools import cached_property
 import numpy as np
 
 from odefit.arrays import FloatArray
-from odefit.linalg.arrow_matrix import only_columns
 from odefit.linalg.score import Evaluation
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.observation import Moments
@@ -114,4 +113,4 @@ class ProfileLikelihood:
         if moments is None:
             return Evaluation.failed(len(u))
         plain = full.assemble(complete, moments, self._scales(moments), derivatives)
-        return Evaluation(plain.value, plain.z, only_columns(plain.A, self.free) if self.sigmas else plain.A)
+        return Evaluation(plain.value, plain.z, plain.A.select(self.free) if self.sigmas else plain.A)

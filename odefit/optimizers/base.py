@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odefit.arrays import FloatArray
-from odefit.linalg.arrow_matrix import largest
 from odefit.linalg.score import Evaluation
 from odefit.status import Ending, Status
 
@@ -107,7 +106,7 @@ class Counter:
 def usable(here: Evaluation) -> bool:
     """Whether a step can be computed from `here`: no NaN, and no number whose square overflows."""
     # np.maximum, for Python's max loses a NaN that comes second.
-    most = np.maximum(np.abs(here.z).max(initial=0.0), largest(here.A))
+    most = np.maximum(np.abs(here.z).max(initial=0.0), here.A.max_abs)
     return bool(np.isfinite(here.value) and most < 1e150)
 
 

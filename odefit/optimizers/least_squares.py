@@ -13,7 +13,7 @@ and D. G. Watts, "A relative offset orthogonality convergence criterion" (Techno
 of the angle between z and what A can change.
 
 A.T A is never formed: one decomposition of A serves every radius of an iteration, and tells a rank-deficient problem,
-for which the shortest step is taken (local_model.py, and for A in arrow form arrow_model.py).
+for which the shortest step is taken (local_model.py).
 """
 
 from __future__ import annotations
@@ -24,9 +24,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from odefit.arrays import FloatArray
-from odefit.linalg.arrow_matrix import BlockRows
+from odefit.linalg.matrix import EPS
 from odefit.linalg.score import Evaluation
-from odefit.optimizers.arrow_model import ArrowModel
 from odefit.optimizers.base import (
     Callback,
     Counter,
@@ -38,7 +37,7 @@ from odefit.optimizers.base import (
     typical_size,
     usable,
 )
-from odefit.optimizers.local_model import EPS, BoxModel, LocalModel, norm
+from odefit.optimizers.local_model import LocalModel, norm
 from odefit.status import Ending, Reason
 
 ROUNDING = 1e-12
@@ -192,10 +191,9 @@ class _Search:
                 return trial.point
         raise AssertionError("unreachable")
 
-    def model(self, point: Point) -> BoxModel:
-        """The quadratic model there, in the form that A has."""
-        kind = ArrowModel if isinstance(point.here.A, BlockRows) else LocalModel
-        return kind.at(point.u, point.here, self.size, self.lower, self.upper)
+    def model(self, point: Point) -> LocalModel:
+        """The quadratic model there."""
+        return LocalModel.at(point.u, point.here, self.size, self.lower, self.upper)
 
     def stalls(self, promise: float) -> bool:
         """Whether steps are taken, and yet do not bring down what the model promises: it promises its own errors."""
@@ -212,7 +210,7 @@ class _Search:
         least = np.maximum(self.tolerances.xtol * np.abs(before), EPS * self.size)
         return bool((np.abs(after - before) <= least).all())
 
-    def move(self, u: FloatArray, p: FloatArray, model: BoxModel) -> FloatArray:
+    def move(self, u: FloatArray, p: FloatArray, model: LocalModel) -> FloatArray:
         """u + size p, exactly on a bound where p reaches it."""
         moved = np.clip(u + self.size * p, self.lower, self.upper)
         return np.where(p <= model.low, self.lower, np.where(p >= model.high, self.upper, moved))

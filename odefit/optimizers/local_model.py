@@ -3,55 +3,46 @@
 In p = d / size [P], for z and A at that point and D = diag(size),
 
     m(p) - f = |A D p + z|**2 / 2 - |z|**2 / 2      for low <= p <= high    (low <= 0 <= high).
+
+The linear algebra is that of the matrix (linalg/matrix.py), in whichever form A is kept.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from odefit.arrays import FloatArray, Mask
+from odefit.arrays import FloatArray
+from odefit.linalg.matrix import HeldLeastSquares, LeastSquares
 from odefit.linalg.score import Evaluation
 
-EPS = float(np.finfo(np.float64).eps)
 
+@dataclass(frozen=True)
+class LocalModel:
+    """The model at one point.
 
-class Pinned(ABC):
-    """m(p) + damping |p|**2 / 2 for one damping, to be minimised while some variables lie on a bound."""
+    Parameters
+    ----------
+    problem
+        m(p) - f without bounds.
+    low, high
+        [P], the bounds of p.
+    """
 
-    @abstractmethod
-    def solve(self, free: Mask, p: FloatArray) -> FloatArray:
-        """p [P] with the `free` ones [P] at their best."""
-
-    @abstractmethod
-    def slope(self, p: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """The gradient at p, and how much of it may be rounding, [P] each."""
-
-
-class BoxModel(ABC):
-    """What a search asks of its model: low, high [P], and steps."""
-
+    problem: LeastSquares
     low: FloatArray
     high: FloatArray
 
-    @abstractmethod
+    @classmethod
+    def at(cls, u: FloatArray, here: Evaluation, size: FloatArray, lower: FloatArray, upper: FloatArray) -> LocalModel:
+        """The model of the objective `here`, at u, for lower <= u + size p <= upper; [P] each."""
+        return cls(here.A.least_squares(here.z, size), (lower - u) / size, (upper - u) / size)
+
     def decrease(self, p: FloatArray) -> float:
         """How much the model falls along p."""
-
-    @abstractmethod
-    def steepness(self) -> float:
-        """The length of the gradient at p = 0."""
-
-    @abstractmethod
-    def unbounded(self, damping: float) -> FloatArray:
-        """The minimiser of m(p) + damping |p|**2 / 2 without bounds (the shortest one, for damping 0)."""
-
-    @abstractmethod
-    def pinned(self, damping: float) -> Pinned:
-        """The same with bounds."""
+        return self.problem.decrease(p)
 
     def step(self, radius: float) -> FloatArray:
         """The minimiser of the model in box and radius (which is met to 10 %)."""
@@ -60,7 +51,7 @@ class BoxModel(ABC):
         if length <= 1.1 * radius:
             return p
         # |p| falls as the damping rises, and 1/|p| is nearly linear in it: safeguarded secants.
-        low, high = 0.0, self.steepness() / radius
+        low, high = 0.0, self.problem.steepness() / radius
         damping_before, length_before = 0.0, length
         damping = 1e-3 * high
         for _ in range(30):
@@ -77,12 +68,12 @@ class BoxModel(ABC):
 
     def damped(self, damping: float) -> FloatArray:
         """The minimiser of m(p) + damping |p|**2 / 2 in the box (the shortest one, for damping 0)."""
-        p = self.unbounded(damping)
+        p = self.problem.minimiser(damping)
         if (p >= self.low).all() and (p <= self.high).all():
             return p
-        return self._pivoted(self.pinned(damping), p)
+        return self._pivoted(self.problem.held(damping), p)
 
-    def _pivoted(self, problem: Pinned, unbounded: FloatArray) -> FloatArray:
+    def _pivoted(self, problem: HeldLeastSquares, unbounded: FloatArray) -> FloatArray:
         """Pivots between variables on a bound and free ones until all signs are right.
 
         All wrong ones change sides at once as long as that makes them fewer, then one at a time (Júdice
@@ -115,62 +106,6 @@ class BoxModel(ABC):
         return (p > self.high).astype(np.int8) - (p < self.low).astype(np.int8)
 
 
-@dataclass(frozen=True)
-class LocalModel(BoxModel):
-    """The model of a matrix A, reduced to its k singular values:
-
-    m(p) - f = |s * (V p) + c|**2 / 2 - |c|**2 / 2.
-    """
-
-    s: FloatArray  # [k], positive
-    V: FloatArray  # [k, P], rows are orthonormal
-    c: FloatArray  # [k]
-    low: FloatArray
-    high: FloatArray
-
-    @classmethod
-    def at(cls, u: FloatArray, here: Evaluation, size: FloatArray, lower: FloatArray, upper: FloatArray) -> LocalModel:
-        A = np.asarray(here.A)
-        U, s, V = np.linalg.svd(A * size, full_matrices=False)
-        seen = s > max(A.shape) * EPS * s[:1]
-        return cls(s[seen], V[seen], U[:, seen].T @ here.z, (lower - u) / size, (upper - u) / size)
-
-    def decrease(self, p: FloatArray) -> float:
-        change = self.s * (self.V @ p)
-        return float(-(change @ self.c) - change @ change / 2)
-
-    def steepness(self) -> float:
-        return norm((self.s * self.c) @ self.V)
-
-    def unbounded(self, damping: float) -> FloatArray:
-        return -(self.s / (self.s**2 + damping) * self.c) @ self.V
-
-    def pinned(self, damping: float) -> Pinned:
-        return _Pinned(self, damping)
-
-
-class _Pinned(Pinned):
-    def __init__(self, model: LocalModel, damping: float) -> None:
-        n = len(model.low)
-        self.B = np.vstack([model.s[:, None] * model.V, np.sqrt(damping) * np.eye(n)])
-        # Well damped, the normal equations lose nothing and are solved several times faster.
-        self.H = self.B.T @ self.B if damping > 1e-8 * model.s[0] ** 2 else None
-        self.target = np.concatenate([-model.c, np.zeros(n)])
-
-    def solve(self, free: Mask, p: FloatArray) -> FloatArray:
-        B, p = self.B, p.copy()
-        rest = self.target - B[:, ~free] @ p[~free]
-        p[free] = (
-            np.linalg.lstsq(B[:, free], rest, rcond=None)[0]
-            if self.H is None
-            else np.linalg.solve(self.H[np.ix_(free, free)], B[:, free].T @ rest)
-        )
-        return p
-
-    def slope(self, p: FloatArray) -> tuple[FloatArray, FloatArray]:
-        error = self.B @ p - self.target
-        return self.B.T @ error, len(self.B) * EPS * (np.abs(self.B).T @ np.abs(error))
-
-
 def norm(x: FloatArray) -> float:
+    """The Euclidean length of a vector."""
     return float(np.sqrt(x @ x))

@@ -24,7 +24,7 @@ from odefit.plots.adaptive_grid import times_at_bends
 from odefit.plots.run_tables import read_covariance
 from odefit.plots.selection import Group, Quantity
 from odefit.uncertainty.bands import Band, prediction_bands
-from odefit.uncertainty.covariance import AnyCovariance, Covariance
+from odefit.uncertainty.covariance import Covariance
 from odefit.uncertainty.degrees_of_freedom import residual_degrees
 
 FINE, FINEST = 400, 2000
@@ -325,7 +325,7 @@ def _bands(run: Run, problem: FitProblem, experiments: Sequence[Experiment]) -> 
     names = problem.table.estimated_names
     bound = np.array([run.result.estimates[name].at_bound is not None for name in names], dtype=bool)
     likelihood = Likelihood(run.assembly.problem)
-    covariance: AnyCovariance = Covariance(names, matrix, {})
+    covariance = Covariance.of_matrix(names, matrix, {})
     # The table may not tell of all parameters, nor of combinations of those that are not determined.
     if len(matrix) < len(names) or np.isnan(np.diag(matrix)[~bound]).any():
         u = run.assembly.problem.table.to_search(run.theta)

@@ -13,7 +13,7 @@ from odefit.errors import RunError
 from odefit.fitting.run import Run
 from odefit.runs import folder as files
 from odefit.runs.stored import StoredRun
-from odefit.uncertainty.covariance import MOST_LISTED
+from odefit.uncertainty.covariance import MAX_LISTED
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def read_covariance(run: Run) -> FloatArray | None:
         return None
     names = run.assembly.problem.table.estimated_names
     listed = tuple(rows.header[1:])
-    fits = listed == names or (len(names) > MOST_LISTED and set(listed) <= set(names))
+    fits = listed == names or (len(names) > MAX_LISTED and set(listed) <= set(names))
     if not fits or tuple(rows.text(0)) != listed:
         raise RunError(rows.path, "is damaged: it does not fit the parameters; fit again")
     if not listed:

@@ -24,7 +24,7 @@ from odefit.model.formulas import free_names
 from odefit.model.functions import numpy_function
 from odefit.objective.parameters import ParameterTable
 from odefit.problem.parameter_table import Target
-from odefit.uncertainty.covariance import AnyCovariance
+from odefit.uncertainty.covariance import Covariance
 from odefit.uncertainty.intervals import quantile
 
 
@@ -54,7 +54,7 @@ class Derived:
         return value, gradient
 
     def interval(
-        self, table: ParameterTable, theta: FloatArray, u: FloatArray, covariance: AnyCovariance, degrees: float
+        self, table: ParameterTable, theta: FloatArray, u: FloatArray, covariance: Covariance, degrees: float
     ) -> tuple[float, tuple[float, float]] | None:
         """The standard error and the 95 % interval; None where they cannot be told.
 

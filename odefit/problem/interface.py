@@ -168,7 +168,7 @@ class Problem:
         found = self._dense.information(x) if self._is_inside(x) else None
         if found is None or not found.is_finite:
             return np.full((len(x), len(x)), np.nan)
-        a = np.asarray(found.A)
+        a = found.A.dense()
         return a.T @ a
 
     def residuals(self, x: ArrayLike) -> FloatArray:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from odefit.arrays import FloatArray
 from odefit.errors import SolveError
+from odefit.linalg.dense_matrix import DenseMatrix
 from odefit.linalg.score import Evaluation
 from odefit.optimizers.base import Minimizer
 from odefit.optimizers.lbfgs import minimize_lbfgs
@@ -136,7 +137,7 @@ class _Flat:
     def evaluate(self, u: FloatArray) -> Evaluation:
         value, gradient = self._ask(u, derivatives=True)
         z = (math.sqrt(2 * abs(value)) or 1.0) if math.isfinite(value) else 0.0
-        return Evaluation(value, np.array([z]), gradient[None, :] / (z or 1.0))
+        return Evaluation(value, np.array([z]), DenseMatrix(gradient[None, :] / (z or 1.0)))
 
     def _ask(self, u: FloatArray, derivatives: bool) -> tuple[float, FloatArray]:
         """Value and gradient: the next of the answers, or a new one."""

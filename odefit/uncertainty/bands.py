@@ -25,7 +25,7 @@ from odefit.objective.likelihood import Likelihood
 from odefit.objective.noise.families import family_of
 from odefit.objective.observation import Moments, Noise
 from odefit.objective.problem import FitProblem
-from odefit.uncertainty.covariance import AnyCovariance, Covariance
+from odefit.uncertainty.covariance import Covariance
 from odefit.uncertainty.intervals import quantile
 
 
@@ -47,7 +47,7 @@ class Band:
 def prediction_bands(
     problem: FitProblem,
     theta: FloatArray,
-    covariance: FloatArray | AnyCovariance,
+    covariance: FloatArray | Covariance,
     experiments: Sequence[Experiment],
     level: float = 0.95,
     *,
@@ -94,9 +94,11 @@ def prediction_bands(
 class _Known:
     """The covariance, as far as it is needed."""
 
-    def __init__(self, names: tuple[str, ...], covariance: FloatArray | AnyCovariance) -> None:
+    def __init__(self, names: tuple[str, ...], covariance: FloatArray | Covariance) -> None:
         self.n = len(names)
-        self.covariance = Covariance(names, covariance, {}) if isinstance(covariance, np.ndarray) else covariance
+        self.covariance = (
+            Covariance.of_matrix(names, covariance, {}) if isinstance(covariance, np.ndarray) else covariance
+        )
 
     def variance(self, slopes: FloatArray, where: IntArray) -> FloatArray:
         """Of T linear functions of u with `slopes` [T, K] to its components `where` [K] (n: a constant), [T]; NaN where

@@ -20,13 +20,15 @@ from odefit.fitting.multistart import starting_points
 from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.report import _warnings
 from odefit.linalg.arrow_inverse import ArrowInverse
-from odefit.linalg.arrow_matrix import BlockRows, Layout
-from odefit.linalg.arrow_qr import EPS, Elimination, reduce
+from odefit.linalg.arrow_layout import Layout
+from odefit.linalg.arrow_matrix import ArrowMatrix
+from odefit.linalg.arrow_qr import Elimination
+from odefit.linalg.dense_matrix import DenseMatrix
+from odefit.linalg.matrix import EPS
 from odefit.linalg.score import Evaluation
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.problem import FitProblem
 from odefit.objective.profile import ProfileLikelihood
-from odefit.optimizers.arrow_model import ArrowModel
 from odefit.optimizers.base import SearchOutcome
 from odefit.optimizers.lbfgs import minimize_lbfgs
 from odefit.optimizers.least_squares import minimize_least_squares
@@ -38,12 +40,9 @@ from odefit.terminal import estimates_table
 from odefit.uncertainty import covariance
 from odefit.uncertainty.bands import prediction_bands
 from odefit.uncertainty.covariance import (
-    MOST_LISTED,
-    ArrowCovariance,
-    Covariance,
+    MAX_LISTED,
     fisher_covariance,
     length_in_errors,
-    listed,
 )
 from small_problems import Array
 
@@ -64,7 +63,7 @@ def test_the_step_is_the_shortest_minimum_for_every_damping(kind: str) -> None:
     for _ in range(25):
         a, z = random_rows(rng, kind)
         size = 10.0 ** rng.uniform(-2, 2, a.shape[1])
-        parts = Elimination(reduce(a, z, size))
+        parts = Elimination(a.reduced(z, size))
         for damping in (0.0, 1e-6, 0.1, 100.0):
             expected = shortest(a.dense() * size, z, damping)
             np.testing.assert_allclose(parts.solve(damping), expected, rtol=0, atol=1e-9 * np.abs(expected).max())
@@ -77,7 +76,7 @@ def test_columns_that_are_held_leave(kind: str) -> None:
         a, z = random_rows(rng, kind)
         free, held = rng.random(a.shape[1]) < 0.7, rng.normal(size=a.shape[1])
         free[0] = True
-        reduced, dense = reduce(a, z), a.dense()
+        reduced, dense = a.reduced(z), a.dense()
         like = Elimination(reduced)
         for damping in (0.0, 0.1):
             expected = held.copy()
@@ -97,7 +96,7 @@ def test_an_ill_conditioned_problem_is_not_squared() -> None:
     truth = rng.normal(size=a.shape[1])
     z = -a.times(truth)
     assert np.linalg.cond(a.dense()) > 1e8
-    np.testing.assert_allclose(Elimination(reduce(a, z)).solve(0.0), truth, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(Elimination(a.reduced(z)).solve(0.0), truth, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -109,9 +108,9 @@ def test_the_model_in_a_box_is_that_of_the_matrix(kind: str) -> None:
         size = 10.0 ** rng.uniform(-2, 2, n)
         low, high = -size * rng.exponential(size=n), size * rng.exponential(size=n)
         low[rng.random(n) < 0.1] = 0.0
-        arrow = ArrowModel.at(np.zeros(n), Evaluation(0.0, z, a), size, low, high)
-        matrix = LocalModel.at(np.zeros(n), Evaluation(0.0, z, a.dense()), size, low, high)
-        assert arrow.steepness() == pytest.approx(matrix.steepness(), rel=1e-9)
+        arrow = LocalModel.at(np.zeros(n), Evaluation(0.0, z, a), size, low, high)
+        matrix = LocalModel.at(np.zeros(n), Evaluation(0.0, z, DenseMatrix(a.dense())), size, low, high)
+        assert arrow.problem.steepness() == pytest.approx(matrix.problem.steepness(), rel=1e-9)
         for damping in (0.0, 1e-3, 1.0):
             p, q = arrow.damped(damping), matrix.damped(damping)
             assert ((p >= arrow.low) & (p <= arrow.high)).all()
@@ -127,12 +126,12 @@ def test_the_model_in_a_box_is_that_of_the_matrix(kind: str) -> None:
 def test_a_block_without_data_does_not_move() -> None:
     a, z = random_rows(np.random.default_rng(4), "silent")
     own = a.layout.own[0]
-    p = ArrowModel.at(*at_zero(a, z)).damped(0.0)
+    p = LocalModel.at(*at_zero(a, z)).damped(0.0)
     assert (p[own[own < a.shape[1]]] == 0).all()
     assert np.abs(p).max() > 0
 
 
-def at_zero(a: BlockRows, z: Array) -> tuple[Array, Evaluation, Array, Array, Array]:
+def at_zero(a: ArrowMatrix, z: Array) -> tuple[Array, Evaluation, Array, Array, Array]:
     n = a.shape[1]
     return np.zeros(n), Evaluation(0.0, z, a), np.ones(n), np.full(n, -np.inf), np.full(n, np.inf)
 
@@ -142,20 +141,20 @@ def test_the_cost_is_linear_in_the_blocks() -> None:
     seconds = []
     for n in (2_000, 20_000):
         a = many_blocks(n)
-        model = ArrowModel.at(*at_zero(a, np.ones(a.shape[0])))
+        model = LocalModel.at(*at_zero(a, np.ones(a.shape[0])))
         begun = time.process_time()
         assert model.decrease(model.step(1.0)) > 0
-        model = ArrowModel.at(*at_zero(a, np.ones(a.shape[0])))
+        model = LocalModel.at(*at_zero(a, np.ones(a.shape[0])))
         seconds.append(time.process_time() - begun)
     assert seconds[1] < 25 * max(seconds[0], 0.01)
 
 
-def many_blocks(n: int) -> BlockRows:
+def many_blocks(n: int) -> ArrowMatrix:
 
     rng = np.random.default_rng(5)
     layout = Layout(n + 2, np.array([n, n + 1]), np.arange(n)[:, None])
     rows = 3 * n
-    return BlockRows(layout, np.repeat(np.arange(n), 3), rng.normal(size=(rows, 2)), rng.normal(size=(rows, 1)))
+    return ArrowMatrix(layout, np.repeat(np.arange(n), 3), rng.normal(size=(rows, 2)), rng.normal(size=(rows, 1)))
 
 
 # --- fits -------------------------------------------------------------------------------------------
@@ -187,7 +186,7 @@ def test_both_forms_find_the_same_fit_and_covariance(n: int, variant: str) -> No
     low, high = problem.table.search_bounds()
     free, names = (u > low) & (u < high), problem.table.estimated_names
     here, there = (fisher_covariance(Likelihood(problem, b).information(u).A, names, free) for b in (False, True))
-    assert isinstance(there, ArrowCovariance)
+    assert isinstance(there.inverse, ArrowInverse)
     np.testing.assert_allclose(there.standard_errors, here.standard_errors, rtol=1e-9)
     np.testing.assert_allclose(there.matrix, here.matrix, rtol=1e-7, atol=1e-12)
     assert dict(there.undetermined) == dict(here.undetermined)
@@ -247,8 +246,7 @@ def test_the_covariance_is_that_of_the_matrix(kind: str) -> None:
         a, z = random_rows(rng, kind)
         names = [f"p{k}" for k in range(a.shape[1])]
         free = rng.random(a.shape[1]) < 0.9
-        here, there = fisher_covariance(a.dense(), names, free), fisher_covariance(a, names, free)
-        assert isinstance(here, Covariance)
+        here, there = fisher_covariance(DenseMatrix(a.dense()), names, free), fisher_covariance(a, names, free)
         assert there.undetermined.keys() == here.undetermined.keys()
         assert {n: there.undetermined[n].split(" with ")[0] for n in there.undetermined} == {
             n: here.undetermined[n].split(" with ")[0] for n in here.undetermined
@@ -259,10 +257,16 @@ def test_the_covariance_is_that_of_the_matrix(kind: str) -> None:
         np.testing.assert_allclose(there.standard_errors, here.standard_errors, rtol=1e-8)
         some = rng.permutation(a.shape[1])[:3]
         np.testing.assert_allclose(there.part(some), there.matrix[np.ix_(some, some)], rtol=1e-9, atol=1e-12)
+        for covariances in ((here, there), (here.known(~free), there.known(~free))):
+            slopes = np.concatenate([rng.normal(size=(3, len(some))), np.eye(len(some))])
+            expected, found = (c.variance(slopes, some) for c in covariances)
+            np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-12)
         factor = rng.exponential(size=a.shape[1])
         np.testing.assert_allclose(there.scaled(factor).standard_errors, factor * there.standard_errors)
         change = a.adjoint(z)
-        assert length_in_errors(a, change, 1e-7) == pytest.approx(length_in_errors(a.dense(), change, 1e-7), rel=1e-8)
+        assert length_in_errors(a, change, 1e-7) == pytest.approx(
+            length_in_errors(DenseMatrix(a.dense()), change, 1e-7), rel=1e-8
+        )
 
 
 def test_what_was_left_out_is_a_projection() -> None:
@@ -271,7 +275,7 @@ def test_what_was_left_out_is_a_projection() -> None:
         a, _ = random_rows(rng, kind)
         while len(a.layout.shared) < 2:
             a, _ = random_rows(rng, kind)
-        inverse = ArrowInverse.of(a, np.ones(a.shape[1], dtype=bool), 1e-9)
+        inverse = a.inverse(np.ones(a.shape[1], dtype=bool), 1e-9)
         projection = np.stack([inverse.partners(k) for k in range(a.shape[1])])
         np.testing.assert_allclose(projection @ projection, projection, atol=1e-9)
         np.testing.assert_allclose(a.dense() / a.lengths @ projection, 0.0, atol=1e-9)
@@ -282,8 +286,8 @@ def test_of_thousands_only_the_shared_ones_are_listed() -> None:
     a = many_blocks(3_000)
     names = [f"p{k}" for k in range(a.shape[1])]
     whole = fisher_covariance(a, names)
-    table = listed(whole)
-    assert len(names) > MOST_LISTED
+    table = whole.listed()
+    assert len(names) > MAX_LISTED
     assert table.names == ("p3000", "p3001")
     assert len(whole.standard_errors) == len(names)
     # The Schur complement, block by block.
@@ -325,8 +329,8 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def fewer_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits that a small problem exceeds."""
-    monkeypatch.setattr(covariance, "MOST_LISTED", 100)
-    monkeypatch.setattr(searching, "MOST_LISTED", 100)
+    monkeypatch.setattr(covariance, "MAX_LISTED", 100)
+    monkeypatch.setattr(searching, "MAX_LISTED", 100)
     monkeypatch.setattr(gradients, "MOST_SINGLE", 100)
 
 

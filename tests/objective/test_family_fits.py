@@ -141,7 +141,7 @@ def test_the_information_is_the_mean_of_the_curvature(case: str) -> None:
     moments = Likelihood(problem).moments(u, derivatives=True)
     assert moments is not None
     drawn = [Likelihood(redrawn(problem, k)).assemble(u, moments, {}, True, expected=True) for k in range(120)]
-    a, gradients = drawn[0].A, np.array([here.gradient for here in drawn])
+    a, gradients = drawn[0].A.dense(), np.array([here.gradient for here in drawn])
     root = np.linalg.cholesky(np.linalg.inv(a.T @ a))
     white = gradients @ root
     # Of 120 draws: means within 4/sqrt(120), variances within 4 sqrt(2/120), with room for heavier tails.
@@ -222,7 +222,7 @@ def test_laplace_noise_has_the_minimum_of_a_linear_program(seed: int) -> None:
     theta = problem.table.to_natural(objective.lift(found.u))
     assert theta[3] == pytest.approx(b, rel=1e-5)
     # The covariance is made from the true information, 1/b².
-    a = Likelihood(problem).information(objective.lift(found.u)).A
+    a = Likelihood(problem).information(objective.lift(found.u)).A.dense()
     np.testing.assert_allclose((a.T @ a)[:3, :3], design.T @ design / theta[3] ** 2, rtol=1e-6)
 
 

@@ -171,7 +171,7 @@ def test_a_a_is_the_expected_information(kind: str) -> None:
                 single = one_cell(problem, int(row), column, math.exp(drawn) if is_log else drawn)
                 gradient = Likelihood(single).evaluate(u).gradient
                 information += weight * np.outer(gradient, gradient)
-    a = likelihood.evaluate(u).A
+    a = likelihood.evaluate(u).A.dense()
     np.testing.assert_allclose(a.T @ a, information, rtol=1e-9, atol=1e-9)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 import closed_form_problems as closed
 from more_garbow_hillstrom import PROBLEMS, Problem
+from odefit.linalg.dense_matrix import DenseMatrix
 from odefit.linalg.score import Evaluation
 from odefit.optimizers.base import Objective, SearchOutcome
 from odefit.optimizers.lbfgs import minimize_lbfgs
@@ -208,7 +209,7 @@ def test_the_step_at_bounds_is_the_bounded_minimum() -> None:
         z = rng.normal(size=9)
         size = 10.0 ** rng.uniform(-1, 1, P)
         low, high = -rng.exponential(size=P), rng.exponential(size=P)
-        model = LocalModel.at(np.zeros(P), Evaluation(0.0, z, A), size, low * size, high * size)
+        model = LocalModel.at(np.zeros(P), Evaluation(0.0, z, DenseMatrix(A)), size, low * size, high * size)
         damping = 0.0 if trial % 2 else 10.0 ** rng.uniform(-4, 2)
         p = model.damped(damping)
         rows = np.vstack([A * size, np.sqrt(damping) * np.eye(P)])
@@ -225,7 +226,7 @@ def test_the_step_meets_the_radius() -> None:
         P = int(rng.integers(1, 6))
         A, z = rng.normal(size=(8, P)) * 10.0 ** rng.uniform(-4, 4, P), rng.normal(size=8)
         bound = rng.exponential(size=P) * 3
-        model = LocalModel.at(np.zeros(P), Evaluation(0.0, z, A), np.ones(P), -bound, bound)
+        model = LocalModel.at(np.zeros(P), Evaluation(0.0, z, DenseMatrix(A)), np.ones(P), -bound, bound)
         full = np.linalg.norm(model.damped(0.0))
         radius = full * 10.0 ** rng.uniform(-4, 0)
         p = model.step(float(radius))
@@ -272,7 +273,7 @@ class Walled:
         if not self.fails(u):
             return here
         self.failures += 1
-        return Evaluation(np.inf, np.full_like(here.z, np.nan), np.full_like(here.A, np.nan))
+        return Evaluation(np.inf, np.full_like(here.z, np.nan), here.A.scale_rows(np.full(len(here.z), np.nan)))
 
 
 DERIVATIVES = pytest.mark.parametrize("derivatives_only", [False, True], ids=["values fail", "derivatives fail"])
@@ -344,8 +345,8 @@ class Noisy:
 
     def evaluate(self, u: Array) -> Evaluation:
         here = self.inner.evaluate(u)
-        z, A = here.z * self._factor(u, 1, here.z.shape), here.A * self._factor(u, 2, here.A.shape)
-        return Evaluation(float(here.value * self._factor(u, 3)), z, A)
+        z, A = here.z * self._factor(u, 1, here.z.shape), here.A.dense() * self._factor(u, 2, here.A.shape)
+        return Evaluation(float(here.value * self._factor(u, 3)), z, DenseMatrix(A))
 
 
 @pytest.mark.parametrize("level", [1e-10, 1e-8, 1e-6])
@@ -366,7 +367,7 @@ def test_noise_ends_the_search_soon_and_honestly(level: float) -> None:
 
 
 def information(objective: Objective, u: Array) -> Array:
-    A = objective.evaluate(u).A
+    A = objective.evaluate(u).A.dense()
     return A.T @ A
 
 
@@ -377,7 +378,7 @@ class WrongGradient:
         return float(np.sum(u))
 
     def evaluate(self, u: Array) -> Evaluation:
-        return Evaluation(self.value(u), np.full(len(u), 3.0), -np.eye(len(u)))
+        return Evaluation(self.value(u), np.full(len(u), 3.0), DenseMatrix(-np.eye(len(u))))
 
 
 @BOTH

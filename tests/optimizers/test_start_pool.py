@@ -16,6 +16,7 @@ import pytest
 import odefit
 from commands import in_new_python
 from odefit.arrays import FloatArray
+from odefit.linalg.dense_matrix import DenseMatrix
 from odefit.linalg.score import Evaluation
 from odefit.optimizers import start_pool
 from odefit.optimizers.base import SearchOutcome
@@ -37,7 +38,7 @@ class Parabola:
         return float((u - 3) @ (u - 3)) / 2
 
     def evaluate(self, u: FloatArray) -> Evaluation:
-        return Evaluation(self.value(u), u - 3, np.eye(len(u)))
+        return Evaluation(self.value(u), u - 3, DenseMatrix(np.eye(len(u))))
 
 
 def search(u: FloatArray) -> SearchOutcome:

@@ -8,7 +8,8 @@ import numpy as np
 
 from odefit.data.experiments import Experiment
 from odefit.engines.base import SolverOptions
-from odefit.linalg.arrow_matrix import BlockRows, Layout
+from odefit.linalg.arrow_layout import Layout
+from odefit.linalg.arrow_matrix import ArrowMatrix
 from odefit.objective.parameters import Parameter
 from odefit.objective.priors import Prior
 from odefit.objective.problem import FitProblem
@@ -17,7 +18,7 @@ from small_problems import Array, make_problem, make_system, series
 LOG = {"lower": 0.0, "upper": np.inf, "scale": "log"}
 
 
-def random_rows(rng: np.random.Generator, kind: str = "regular") -> tuple[BlockRows, Array]:
+def random_rows(rng: np.random.Generator, kind: str = "regular") -> tuple[ArrowMatrix, Array]:
     """A and z of a few blocks, which differ in rows and own columns, their rows and columns in any order.
 
     kind: `regular` (enough rows), `short` (blocks with fewer rows than columns), `equal` (all shared columns are the
@@ -32,7 +33,7 @@ def random_rows(rng: np.random.Generator, kind: str = "regular") -> tuple[BlockR
     order = rng.permutation(n)
     own = np.full((n_blocks, k), n)
     own[has[:-1]] = order[s:]
-    a = BlockRows(
+    a = ArrowMatrix(
         Layout(n, order[:s], own),
         block,
         rng.normal(size=(len(block), s)),

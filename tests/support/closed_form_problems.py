@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from more_garbow_hillstrom import Problem
+from odefit.linalg.dense_matrix import DenseMatrix
 from odefit.linalg.score import Evaluation
 
 Array = NDArray[np.float64]
@@ -46,7 +47,7 @@ class SquaredResiduals:
 
     def evaluate(self, u: Array) -> Evaluation:
         with np.errstate(all="ignore"):
-            return Evaluation(self.value(u), self.residuals(u), jacobian(self.residuals, u))
+            return Evaluation(self.value(u), self.residuals(u), DenseMatrix(jacobian(self.residuals, u)))
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class EstimatedSigma:
             J = jacobian(self.model.residuals, x) * weight[:, None]
             which = np.eye(self.n_groups)[self.model.group]
             A = np.block([[J, np.zeros_like(which)], [np.zeros_like(J), np.sqrt(2.0) * which]])
-            return Evaluation(self.value(u), np.concatenate([r, (1 - r**2) / np.sqrt(2.0)]), A)
+            return Evaluation(self.value(u), np.concatenate([r, (1 - r**2) / np.sqrt(2.0)]), DenseMatrix(A))
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,8 @@ class ProfiledSigma:
         with np.errstate(all="ignore"):
             r = self.model.residuals(u)
             weight = 1 / self._weights(r)[1][self.model.group]
-            return Evaluation(self.value(u), r * weight, jacobian(self.model.residuals, u) * weight[:, None])
+            A = jacobian(self.model.residuals, u) * weight[:, None]
+            return Evaluation(self.value(u), r * weight, DenseMatrix(A))
 
 
 def _read(name: str) -> tuple[Array, Array]:

@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from odefit.engines.base import SolverOptions
+from odefit.linalg.dense_matrix import DenseMatrix
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.parameters import Parameter
 from odefit.objective.transforms import Transforms
@@ -27,7 +28,7 @@ def random_rows(m: int = 30, n: int = 4) -> Array:
 
 def test_a_regular_information_is_inverted() -> None:
     a = random_rows()
-    found = fisher_covariance(a, NAMES)
+    found = fisher_covariance(DenseMatrix(a), NAMES)
     expected = np.linalg.inv(a.T @ a)
     np.testing.assert_allclose(found.matrix, expected, rtol=1e-10)
     np.testing.assert_allclose(found.standard_errors, np.sqrt(np.diag(expected)), rtol=1e-10)
@@ -40,7 +41,7 @@ def test_a_regular_information_is_inverted() -> None:
 def test_units_are_no_matter() -> None:
     a = random_rows()
     units = np.array([1e-12, 1.0, 1e9, 1e-5])
-    plain, scaled = fisher_covariance(a, NAMES), fisher_covariance(a * units, NAMES)
+    plain, scaled = fisher_covariance(DenseMatrix(a), NAMES), fisher_covariance(DenseMatrix(a * units), NAMES)
     np.testing.assert_allclose(scaled.matrix * np.outer(units, units), plain.matrix, rtol=1e-10)
     assert not scaled.undetermined
 
@@ -53,14 +54,14 @@ def test_a_badly_conditioned_information_is_not_squared() -> None:
     length = np.linalg.norm(a, axis=0)
     expected = np.sqrt(((vt.T / values) ** 2).sum(axis=1))
     assert np.linalg.cond(a / length) > 1e6
-    found = fisher_covariance(a, NAMES, tolerance=1e-9)
+    found = fisher_covariance(DenseMatrix(a), NAMES, tolerance=1e-9)
     np.testing.assert_allclose(found.standard_errors, expected, rtol=1e-6)
 
 
 def test_a_parameter_without_influence_is_named() -> None:
     a = random_rows()
     a[:, 2] = 0.0
-    found = fisher_covariance(a, NAMES)
+    found = fisher_covariance(DenseMatrix(a), NAMES)
     assert dict(found.undetermined) == {"c": "the data do not depend on it"}
     assert np.isnan(found.matrix[2]).all()
     assert np.isnan(found.matrix[:, 2]).all()
@@ -72,7 +73,7 @@ def test_a_parameter_without_influence_is_named() -> None:
 def test_parameters_that_the_data_know_in_combination_only_are_named(ratio: float) -> None:
     a = random_rows()
     a[:, 3] = ratio * a[:, 1]
-    found = fisher_covariance(a, NAMES)
+    found = fisher_covariance(DenseMatrix(a), NAMES)
     assert set(found.undetermined) == {"b", "d"}
     assert found.undetermined["b"].endswith("in combination with d")
     assert found.undetermined["d"].endswith("in combination with b")
@@ -89,7 +90,7 @@ def test_two_combinations_are_told_apart() -> None:
     a = random_rows(30, 6)
     a[:, 1] = 2 * a[:, 0]
     a[:, 4] = a[:, 3] - a[:, 5]
-    found = fisher_covariance(a, ("a", "b", "c", "d", "e", "f"))
+    found = fisher_covariance(DenseMatrix(a), ("a", "b", "c", "d", "e", "f"))
     assert found.undetermined["a"].endswith("with b")
     assert set(found.undetermined) == {"a", "b", "d", "e", "f"}
     assert {"d", "f"} == set(found.undetermined["e"].split("with ")[1].split(", "))
@@ -98,31 +99,31 @@ def test_two_combinations_are_told_apart() -> None:
 def test_who_takes_a_small_part_is_told_with_whom() -> None:
     # LocalColumns of length one with a = b + 0.0016 c: the third has a part in it that is small, but not rounding.
     b, c = np.linalg.qr(random_rows(30, 2))[0].T
-    found = fisher_covariance(np.stack([b + 1.6e-3 * c, b, c], axis=1), ("a", "b", "c"))
+    found = fisher_covariance(DenseMatrix(np.stack([b + 1.6e-3 * c, b, c], axis=1)), ("a", "b", "c"))
     assert set(found.undetermined) == {"a", "b", "c"}
     assert set(found.undetermined["c"].split("with ")[1].split(", ")) == {"a", "b"}
 
 
 def test_fewer_data_than_parameters_determine_none_of_them() -> None:
-    found = fisher_covariance(random_rows(2, 4), NAMES)
+    found = fisher_covariance(DenseMatrix(random_rows(2, 4)), NAMES)
     assert set(found.undetermined) == set(NAMES)
-    assert fisher_covariance(np.zeros((0, 4)), NAMES).undetermined.keys() == set(NAMES)
+    assert fisher_covariance(DenseMatrix(np.zeros((0, 4))), NAMES).undetermined.keys() == set(NAMES)
 
 
 def test_a_parameter_at_its_bound_is_taken_as_known() -> None:
     a = random_rows()
     free = np.array([True, False, True, True])
-    found = fisher_covariance(a, NAMES, free)
+    found = fisher_covariance(DenseMatrix(a), NAMES, free)
     assert np.isnan(found.matrix[1]).all()
     assert "b" not in found.undetermined
     np.testing.assert_allclose(found.matrix[np.ix_(free, free)], np.linalg.inv(a[:, free].T @ a[:, free]))
-    assert np.isnan(fisher_covariance(a, NAMES, np.zeros(4, dtype=bool)).matrix).all()
+    assert np.isnan(fisher_covariance(DenseMatrix(a), NAMES, np.zeros(4, dtype=bool)).matrix).all()
 
 
 def test_many_data_need_no_square_matrix_of_them() -> None:
     # 200,000 data: an [M, M] factor would take 320 GB.
     a = random_rows(200_000, 4)
-    np.testing.assert_allclose(fisher_covariance(a, NAMES).matrix, np.linalg.inv(a.T @ a), rtol=1e-8)
+    np.testing.assert_allclose(fisher_covariance(DenseMatrix(a), NAMES).matrix, np.linalg.inv(a.T @ a), rtol=1e-8)
 
 
 def identifiable(equation: str, names: str, initial: str = "1") -> dict[str, str]:
@@ -167,7 +168,7 @@ def test_certified_standard_deviations_follow_from_the_certified_parameters() ->
     jacobian = np.stack([1 - decay, b1 * x * decay], axis=1)
     residual = np.sqrt(np.sum((y - b1 * (1 - decay)) ** 2) / (len(x) - 2))
     assert residual == pytest.approx(RESIDUAL_ERROR, rel=1e-9)
-    found = fisher_covariance(jacobian / residual, ("b1", "b2"))
+    found = fisher_covariance(DenseMatrix(jacobian / residual), ("b1", "b2"))
     np.testing.assert_allclose(found.standard_errors, CERTIFIED_ERRORS, rtol=1e-8)
 
 

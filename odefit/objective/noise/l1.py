@@ -15,8 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from odefit.arrays import FloatArray, Mask
-from odefit.linalg.arrow_matrix import BlockRows, Rows
-from odefit.linalg.arrow_qr import Elimination, reduce
+from odefit.linalg.matrix import Matrix
 
 SOFT = 1e-5
 LEAST, MOST = 0.03, 2.0
@@ -40,17 +39,22 @@ def information_row(r: FloatArray) -> tuple[FloatArray, FloatArray]:
     return r / np.maximum(np.abs(r), SOFT), np.ones_like(r)
 
 
-def sharpened(z: FloatArray, a: Rows, kinked: Mask) -> tuple[FloatArray, Rows]:
-    """z [M] and A [M, P] with the better curvature in the rows that are `kinked` [M]: those of `touching_row`."""
+def sharpened(z: FloatArray, a: Matrix, kinked: Mask) -> tuple[FloatArray, Matrix]:
+    """The score form with a better curvature where the objective has kinks.
+
+    Parameters
+    ----------
+    z, a
+        [M] and [M, P], with the rows of `touching_row` for every absolute value.
+    kinked
+        [M], which rows these are.
+    """
     w = z * z  # |r|, or less within the rounding
-    if not np.isfinite(z).all() or not (a.is_finite if isinstance(a, BlockRows) else np.isfinite(a).all()):
+    if not np.isfinite(z).all() or not a.is_finite:
         return z, a
-    if isinstance(a, BlockRows):
-        balance = z + a.times(Elimination(reduce(a, z)).solve(0.0))
-    else:
-        balance = z - a @ np.linalg.lstsq(a, z, rcond=None)[0]
+    balance = z + a.times(a.least_squares(z).minimiser(0.0))
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.clip(balance * np.sign(z) / np.sqrt(w), -1.0, 1.0)
         factor = np.where(kinked & (w > SOFT), np.clip(1 - share, LEAST, MOST), 1.0)
     k = np.sqrt(factor)
-    return z / k, a.scaled(k) if isinstance(a, BlockRows) else a * k[:, None]
+    return z / k, a.scale_rows(k)
