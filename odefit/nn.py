@@ -49,20 +49,39 @@ SIGNS = {
 class ODELayer(nn.Module):
     """Integrates dx/dt = vector_field(t, x) from the first to the last time of `t_span`; x [B, ...] of any shape.
 
-    vector_field: a module, or a function where `adjoint` is off, of the time (a tensor without dimensions, of x's
-        dtype) and the state; it returns the shape of the state. With `autonomous` it is given the state alone.
-        It must be a function of these: batch normalisation and dropout are none, GroupNorm is one.
-    t_span: two or more times, rising or falling.
-    method: any of torchdiffeq. The fixed-step ones take steps no longer than `step`; without it, one step from each
-        time of `t_span` to the next (euler over (0, 1) is a residual block). The others choose their steps by rtol
-        and atol, such that the worst sample of the batch is as exact as it would be alone.
-    adjoint: the gradient by integrating backwards: slower, and only as exact as the tolerances, but memory does
-        not grow with the number of steps. Gradients reach x and the module's parameters, and nothing else.
-    all_times: return the states at all times of `t_span`, [T, B, ...], instead of the last, [B, ...].
-    max_evaluations: a solve by an adaptive method ends with an error after so many.
+    Parameters
+    ----------
+    vector_field
+        A module, or a function where `adjoint` is off, of the time (a tensor without dimensions, of x's dtype) and the
+        state; it returns the shape of the state. With `autonomous` it gets the state alone. It must be a function of
+        these: batch normalisation and dropout are none, GroupNorm is one.
+    t_span
+        Two or more times, rising or falling.
+    method
+        Any of torchdiffeq. The fixed-step ones take steps no longer than `step`; without it, one step from each time of
+        `t_span` to the next (euler over (0, 1) is a residual block). The others choose their steps by rtol and atol,
+        such that the worst sample of the batch is as exact as it would be alone.
+    adjoint
+        The gradient by integrating backwards: slower, and only as exact as the tolerances, but memory does not grow
+        with the number of steps. Gradients reach x and the module's parameters, and nothing else.
+    rtol, atol
+        Tolerances of the methods that choose their steps.
+    step
+        Longest step of the fixed-step methods, in units of time.
+    autonomous
+        Whether the vector field is a function of the state alone.
+    all_times
+        Return the states at all times of `t_span`, [T, B, ...], instead of the last, [B, ...].
+    max_evaluations
+        A solve by an adaptive method ends with an error after this many evaluations of the vector field.
 
-    Raises ValueError for options that make no sense, SolveError (also in the backward pass of the adjoint) where the
-    equation cannot be integrated. What the vector field itself raises comes through as it is.
+    Raises
+    ------
+    ValueError
+        For options that make no sense.
+    SolveError
+        Where the equation cannot be integrated, also in the backward pass of the adjoint. What the vector field itself
+        raises comes through as it is.
     """
 
     def __init__(

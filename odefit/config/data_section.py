@@ -91,11 +91,11 @@ class DoseSection(Section):
     time: Finite = Field(description="when it is given")
     amount: Finite = Field(description="what it adds to the state, in the units of the state")
     state: Name | None = Field(None, description="where it goes; default: data.doses.state")
-    duration: NotNegative = Field(0.0, description="0: at once; else spread evenly over this time")
+    duration: NotNegative = Field(0.0, description="over how long it is spread evenly; 0: at once")
     rate: NotNegative | None = Field(None, description="amount per time, instead of a duration; 0: at once")
     every: Positive | None = Field(None, description="time from one dose to the next")
     count: Annotated[int, Field(ge=1, le=100_000)] | None = Field(None, description="how many in all")
-    experiment: str | None = Field(None, description="default: every experiment")
+    experiment: str | None = Field(None, description="which experiment gets it; default: every one")
 
 
 class DosesSection(Section):
@@ -104,7 +104,9 @@ class DosesSection(Section):
     SHORT: ClassVar = ((str, "csv"), (list, "table"))
 
     csv: str | None = Field(
-        None, min_length=1, description="columns time, amount; and experiment, state, duration or rate, every, count"
+        None,
+        min_length=1,
+        description="a file with columns time, amount; and experiment, state, duration or rate, every, count",
     )
     table: list[DoseSection] | None = Field(
         None, min_length=1, max_length=100_000, description="the doses, written here instead of in a CSV"
@@ -126,7 +128,7 @@ class InputSection(Section):
     SHORT: ClassVar = ((str, "csv"),)
 
     csv: str = Field(min_length=1, description="path, relative to the config")
-    column: str | None = Field(None, description="default: the column of the input's name")
+    column: str | None = Field(None, description="the column of its values; default: that of the input's name")
     time: str | None = Field(None, description="the time column")
     experiment: str | None = Field(None, description="the column that names the experiment")
     interpolation: Literal["linear", "previous", "cubic"] = Field(

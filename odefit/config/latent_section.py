@@ -20,10 +20,10 @@ class LatentSection(Section):
 
     dimension: Annotated[int, Field(ge=1, le=10_000)] = Field(8, description="how many latent states there are")
     constants: Annotated[int, Field(ge=0)] = Field(
-        0, description="so many of the latent states stay what they are at the start: what one series has of its own"
+        0, description="how many latent states stay what they are at the start: what one series has of its own"
     )
     refine: Annotated[int, Field(ge=0, le=100)] = Field(
-        0, description="so many Gauss-Newton steps from the encoder's latent start to the most probable one"
+        0, description="how many Gauss-Newton steps from the encoder's latent start to the most probable one"
     )
     encoder: Width = Field(64, description="hidden units of the recurrent network that reads a series backwards")
     decoder: list[Width] = Field(
@@ -32,15 +32,15 @@ class LatentSection(Section):
         description="widths of the hidden layers from latent states to observables",
     )
     observed: Positive | None = Field(
-        None, description="the encoder reads what was measured until so long after the start; default: everything"
+        None, description="how long after the start the encoder reads what was measured; default: to the end"
     )
     sigma: Positive | None = Field(None, description="noise level of the observables; default: learnt, one for each")
-    own_scale: bool = Field(False, description="each series is divided by its own size, which the encoder is told")
+    own_scale: bool = Field(False, description="each series is divided by its own size, which the encoder sees")
     starts: Annotated[int, Field(ge=1, le=1000)] = Field(
-        1, description="series are learnt from so many starting points each: their own, and later ones"
+        1, description="from how many starting points each series is learnt: its own, and later ones"
     )
     times_per_step: Count | None = Field(
-        None, description="so many of the times, drawn anew for each step of the training; default: at most 200"
+        None, description="how many of the times, drawn anew for each step of the training; default: at most 200"
     )
     anneal: Share = Field(0.1, description="share of the training over which the divergence comes in")
     grow: Share = Field(0.3, description="share of the training over which the horizon grows from the observed part")

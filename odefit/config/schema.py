@@ -24,12 +24,16 @@ class SolverSection(Section):
     method: str = Field("auto", description="`auto`, a torchdiffeq method (rk4, dopri5, …) or a diffsol one (bdf, …)")
     rtol: Annotated[float, Field(ge=1e-14, le=1)] = Field(1e-6, description="relative tolerance of each step")
     atol: Positive = Field(1e-8, description="absolute tolerance of each step, in the units of the states")
-    sensitivity_rtol: Positive | None = Field(None, description="of the compiled engine; default: rtol")
-    sensitivity_atol: Positive | None = Field(None, description="of the compiled engine; default: atol")
+    sensitivity_rtol: Positive | None = Field(
+        None, description="rtol of the sensitivities, compiled engine; default: rtol"
+    )
+    sensitivity_atol: Positive | None = Field(
+        None, description="atol of the sensitivities, compiled engine; default: atol"
+    )
     step: Positive | None = Field(None, description="step size of the fixed-step methods")
     adjoint: bool = Field(False, description="torchdiffeq's adjoint: less memory, slower, less exact")
     dtype: Literal["float64", "float32"] = Field("float64", description="precision of the torch methods")
-    device: str = Field("cpu", description="cpu, cuda, cuda:0, …")
+    device: str = Field("cpu", description="where the torch methods compute: cpu, cuda, cuda:0, …")
 
 
 class ScheduleSection(Section):
@@ -107,9 +111,9 @@ class FitSection(Section):
     horizon: HorizonSection | None = Field(
         None, description="networks and adam: train on a growing beginning of the series first"
     )
-    epochs: Count | None = Field(None, description="on the whole series")
+    epochs: Count | None = Field(None, description="passes over the data, the whole series")
     batch_size: Count | None = Field(None, description="adam: experiments per step; default: all")
-    learning_rate: Positive | None = Field(None, description="of adam")
+    learning_rate: Positive | None = Field(None, description="adam: the size of a step")
     schedule: ScheduleSection | None = Field(None, description="adam: how the learning rate changes over the epochs")
     loss: Literal["mse", "nll"] | None = Field(
         None, description="mean squared error, or the negative log-likelihood with sigma estimated"

@@ -1,0 +1,160 @@
+"""Every code block of the documentation is run, by the rules that docs/README.md states."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import re
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from commands import start
+
+ROOT = Path(__file__).parents[2]
+NEEDS_TORCH = ("networks", "solvers")
+PAGES = [
+    pytest.param(path, id=path.stem, marks=[pytest.mark.torch] if path.stem in NEEDS_TORCH else [])
+    for path in sorted((ROOT / "docs").glob("*.md"))
+    if path.name != "README.md"
+]
+FENCE = re.compile(r"^(?P<indent> *)```(?P<head>[^\n]*)\n(?P<body>.*?)^(?P=indent)```$", re.M | re.S)
+DIRECTIVE = re.compile(r"\{code-block\} (\w+)")
+CAPTION = re.compile(r"\A:caption: (\S+)\n\n?")
+NOT_CODE = ("{toctree}", "{eval-rst}", "{figure}", "{note}", "{tip}", "{warning}")
+NOT_RUN = ("pip install", "python -m venv", ". venv/bin/activate", "npm install")
+SOURCES = {"model": ("name", "equations"), "data": ("csv", "simulate", "spirals")}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block. line: of its fence, from 1; caption: the file that it is, or empty."""
+
+    line: int
+    language: str
+    body: str
+    caption: str = ""
+
+
+def blocks(text: str) -> list[Block]:
+    found = []
+    for match in FENCE.finditer(text):
+        head, body = match["head"].strip(), re.sub(rf"^{match['indent']}", "", match["body"], flags=re.M)
+        if head.startswith(NOT_CODE):
+            continue
+        directive, caption = DIRECTIVE.fullmatch(head), CAPTION.match(body)
+        name = caption[1] if directive and caption else ""
+        body = body[caption.end() :] if directive and caption else body
+        found.append(Block(text.count("\n", 0, match.start()) + 1, directive[1] if directive else head, body, name))
+    return found
+
+
+def laid_over(config: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    """A part of a config on top of a whole one: key by key; another model or other data take the old one's place."""
+    result = dict(config)
+    for section, keys in part.items():
+        if any(key in keys for key in SOURCES.get(section, ())):
+            result[section] = keys
+            if section == "model":
+                result["parameters"] = {}
+        elif isinstance(keys, dict) and isinstance(result.get(section), dict) and section != "noise":
+            result[section] = result[section] | keys
+        else:
+            result[section] = keys
+    return result | {"parameters": result.get("parameters", {}) | part.get("parameters", {})}
+
+
+@dataclass
+class Page:
+    """A page as it is worked through. said: what its last block printed; failed: whether that ended in an error."""
+
+    names: dict[str, Any] = field(default_factory=lambda: {"__name__": "page"})
+    config: dict[str, Any] = field(default_factory=dict)
+    said: str = ""
+    failed: bool = False
+
+    def work(self, block: Block, fails: bool) -> None:
+        self.said, self.failed = "", False
+        getattr(self, block.language)(block)
+        assert self.failed == fails, self.said or "no error"
+
+    def command(self, *arguments: str) -> None:
+        command = start(*arguments)
+        output, errors = command.communicate()
+        assert "Traceback" not in errors
+        self.said += output + errors
+        self.failed |= command.returncode != 0
+
+    def csv(self, block: Block) -> None:
+        assert block.caption, "a file needs a :caption:"
+        Path(block.caption).write_text(block.body, encoding="utf-8")
+
+    def yaml(self, block: Block) -> None:
+        text, name = block.body, block.caption or "mine.yaml"
+        part = yaml.safe_load(text)
+        assert isinstance(part, dict)
+        if not all(any(key in part.get(section, ()) for key in keys) for section, keys in SOURCES.items()):
+            assert self.config, "the first config of a page must be a whole one"
+            text = yaml.safe_dump(laid_over(self.config, part), sort_keys=False, allow_unicode=True)
+        else:
+            self.config = part
+        Path(name).write_text(text, encoding="utf-8")
+        self.command("check", name)
+
+    def sh(self, block: Block) -> None:
+        for line in block.body.splitlines():
+            words = shlex.split(line, comments=True)
+            if words[:1] == ["odefit"]:
+                self.command(*words[1:])
+            else:
+                assert not words or line.startswith(NOT_RUN), f"not run: {line}"
+
+    def python(self, block: Block) -> None:
+        printed = io.StringIO()
+        code = compile("\n" * block.line + block.body, "page", "exec")
+        with contextlib.redirect_stdout(printed):
+            exec(code, self.names)  # noqa: S102 - the text of our own pages
+        self.said = printed.getvalue()
+
+
+def said(pattern: str, text: str) -> bool:
+    """Whether a line is among others; `…` stands for anything, and blanks for any blanks."""
+    parts = [r"\s+".join(map(re.escape, part.split())) for part in pattern.strip().split("…")]
+    return re.search(r"^\s*" + r"\s*.*\s*".join(parts) + r"\s*$", text, re.M) is not None
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_page(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    for folder in ("configs", "data"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
+    page, all_blocks = Page(), blocks(path.read_text(encoding="utf-8"))
+    for block, after in itertools.zip_longest(all_blocks, all_blocks[1:]):
+        where = f"{path.name}:{block.line}"
+        assert block.language in ("yaml", "csv", "sh", "python", "text"), f"{where}: {block.language!r}"
+        try:
+            if block.language == "text":
+                for line in filter(str.strip, block.body.splitlines()):
+                    assert said(line, page.said), f"not printed: {line}\n{page.said}"
+            else:
+                fails = after is not None and after.language == "text" and re.search("^error: ", after.body, re.M)
+                page.work(block, fails=bool(fails))
+        except Exception as error:
+            raise AssertionError(f"{where}: {error}") from error
+
+
+def test_what_the_test_itself_understands() -> None:
+    text = "a\n```yaml\nx: 1\n```\n- b\n  ```{code-block} csv\n  :caption: m.csv\n\n  time,x\n  ```\n```{tip}\nc\n```\n"
+    assert blocks(text) == [Block(2, "yaml", "x: 1\n"), Block(6, "csv", "time,x\n", "m.csv")]
+    assert said("a  … c", "x\n a b c\n")
+    assert not said("a … d", "a b c")
+    old = {"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 1}, "noise": "lognormal"}
+    assert laid_over(old, {"noise": {"x": "laplace"}})["noise"] == {"x": "laplace"}
+    assert laid_over(old, {"parameters": {"m": 2}})["parameters"] == {"k": 1, "m": 2}
+    assert laid_over(old, {"model": {"name": "sir"}, "parameters": {"m": 2}})["parameters"] == {"m": 2}
