@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from odefit.text import printable
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -20,15 +22,11 @@ class Fault:
     def __post_init__(self) -> None:
         # Whatever text of the user's is quoted, a fault is one line, and no command to a terminal; only a formula is
         # shown below, on lines of its own.
-        object.__setattr__(self, "where", _printable(self.where))
-        object.__setattr__(self, "what", "\n    ".join(map(_printable, self.what.split("\n    "))))
+        object.__setattr__(self, "where", printable(self.where))
+        object.__setattr__(self, "what", "\n    ".join(map(printable, self.what.split("\n    "))))
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}" if self.where else self.what
-
-
-def _printable(text: str) -> str:
-    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 class OdefitError(Exception):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 
+from odefit.text import cut
+
 MOST_ROWS, LONGEST = 30, 80
 
 
@@ -27,4 +29,4 @@ def _cell(value: object) -> str:
 
 
 def _text(text: str, longest: int = LONGEST) -> str:
-    return html.escape(text if len(text) <= longest else text[: longest - 1] + "…")
+    return html.escape(cut(text, longest))

@@ -12,7 +12,6 @@ after Chen, Rubanova, Bettencourt and Duvenaud (2018), "Neural ordinary differen
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import math
 import warnings
@@ -35,6 +34,7 @@ from odefit.engines.torch_engine import (
 )
 from odefit.engines.torch_fields import worst_rms
 from odefit.errors import SolveError
+from odefit.text import closest, did_you_mean
 
 REMEDY = "the vector field may be too steep; try a smaller learning rate, a bounded activation, or a larger rtol"
 # What torchdiffeq (assertions, warnings) says, and what it means.
@@ -251,8 +251,8 @@ def _times(t_span: Sequence[float] | Tensor) -> tuple[float, ...]:
 
 def _check_method(method: str, adjoint: bool, step: float | None, times: tuple[float, ...]) -> None:
     if method not in methods():
-        close = difflib.get_close_matches(str(method), methods(), n=1)
-        hint = f"did you mean '{close[0]}'? " if close else ""
+        close = closest(str(method), methods())
+        hint = f"{did_you_mean(close)} " if close else ""
         raise ValueError(f"method: unknown method '{method}'; {hint}known: {', '.join(methods())}")
     if method in ADJOINT_ONLY and not adjoint:
         raise ValueError(f"method: {method} has gradients with adjoint=True only; set it, or choose dopri5")

@@ -1,3 +1,73 @@
-"""Words for people: one line, cut where it is long, and the name that was probably meant."""
+"""Words for people: one line, cut where it is long, counted, and the name that was probably meant."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MOST_COMPARED, LONGEST_COMPARED = 1000, 100
+"""Among more names, or longer ones, the search for the one that was meant would take longer than all else."""
+MOST_LISTED = 12
+
+
+def printable(text: str) -> str:
+    """The text on one line and without commands to a terminal: other characters as Python writes them."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def cut(text: str, length: int, mark: str = "…") -> str:
+    """At most `length` characters of a text; the mark says that there were more."""
+    return text if len(text) <= length else text[: length - len(mark)] + mark
+
+
+def clip(text: str, length: int = 40) -> str:
+    """A text of the user's as it may stand in a one-line message."""
+    return cut(printable(text), length)
+
+
+def one_line(text: str) -> str:
+    """A message that quotes the user's text: whatever that holds, it stays one line and no command to a terminal."""
+    return clip(text, 500)
+
+
+def show(path: Path) -> str:
+    """The path as it may stand in a one-line message."""
+    return clip(str(path), 300)
+
+
+def counted(n: int, noun: str) -> str:
+    """`1 step`, `3 steps`."""
+    return f"{n} {noun}{'s' * (n != 1)}"
+
+
+def abridged(names: Sequence[str], most: int) -> str:
+    """`a, b and 3 more`."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The name that is written most like a word, whatever the case; None where none is much like it."""
+    import difflib  # not needed by a run without faults
+
+    candidates = [name for name in islice(known, MOST_COMPARED) if 0 < len(name) <= LONGEST_COMPARED]
+    folded = {name.casefold(): name for name in reversed(candidates)}
+    found = difflib.get_close_matches(word[:LONGEST_COMPARED].casefold(), folded, n=1)
+    return folded[found[0]] if found else None
+
+
+def did_you_mean(name: str) -> str:
+    return f"did you mean '{clip(name)}'?"
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """`did you mean 'hare'?`, or a list of what there is."""
+    candidates = [name for name in islice(known, MOST_COMPARED) if 0 < len(name) <= LONGEST_COMPARED]
+    close = closest(word, candidates)
+    if close is not None:
+        return did_you_mean(close)
+    return f"there is: {abridged([clip(name) for name in candidates], MOST_LISTED)}" if candidates else "there is none"

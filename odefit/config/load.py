@@ -15,8 +15,8 @@ from odefit.config.messages import sentence
 from odefit.config.schema import Config
 from odefit.config.source import OVERRIDE, Source, apply_overrides, from_mapping, read_yaml
 from odefit.config.versions import fault_of_version, in_todays_terms
-from odefit.config.yaml_tree import one_line
 from odefit.errors import ConfigError, Fault, NewerConfigError
+from odefit.text import cut, one_line
 
 MAX_FAULTS = 50
 MAX_KEY = 60
@@ -121,12 +121,7 @@ def place(source: Source, keys: tuple[str | int, ...]) -> str:
 
 
 def dotted(keys: Sequence[str | int]) -> str:
-    return one_line(".".join(_key(key) for key in keys))
-
-
-def _key(key: str | int) -> str:
-    text = str(key)
-    return text if len(text) <= MAX_KEY else text[: MAX_KEY - 1] + "…"
+    return one_line(".".join(cut(str(key), MAX_KEY) for key in keys))
 
 
 def _faults(error: ValidationError, source: Source) -> list[Fault]:

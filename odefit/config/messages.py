@@ -11,6 +11,7 @@ from typing import Any
 from odefit.config.fields import OneOf, Section
 from odefit.config.schema import Config
 from odefit.config.synonyms import advice, meant
+from odefit.text import cut
 
 Keys = Sequence[str | int]
 
@@ -72,8 +73,7 @@ def sentence(item: Any, keys: tuple[str | int, ...], value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return cut(repr(value), 60, "...")
 
 
 def _remedy(keys: tuple[str | int, ...]) -> str:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from odefit.config.yaml_tree import MAX_BYTES, MAX_DEPTH, Node, kind, one_line, parse_tree, too_big
+from odefit.config.yaml_tree import MAX_BYTES, MAX_DEPTH, Node, kind, parse_tree, too_big
 from odefit.errors import ConfigError
+from odefit.text import one_line
 
 KeyPath = tuple[str | int, ...]
 

@@ -6,9 +6,10 @@ is the one that was meant. So `init` means `value` within a parameter, and `init
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Collection, Mapping
+
+from odefit.text import closest, did_you_mean
 
 _WORDS = {
     # -- keys of a parameter
@@ -112,7 +113,7 @@ def meant(word: str, options: Collection[str]) -> str | None:
         return plain
     synonyms = _synonyms()
     known = next((option for option in synonyms if option in options and plain in synonyms[option]), None)
-    return known or next(iter(difflib.get_close_matches(word, options, n=1)), None)
+    return known or closest(word, options)
 
 
 def advice(word: str, options: Collection[str]) -> str | None:
@@ -120,8 +121,7 @@ def advice(word: str, options: Collection[str]) -> str | None:
     option = meant(word, options)
     if option is None:
         return None
-    is_typo = bool(difflib.get_close_matches(word, [option], n=1))
-    return f"did you mean '{option}'?" if is_typo else _HOW.get(option, f"write `{option}`")
+    return did_you_mean(option) if closest(word, [option]) else _HOW.get(option, f"write `{option}`")
 
 
 @functools.cache

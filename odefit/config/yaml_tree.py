@@ -15,13 +15,13 @@ from typing import Any
 import yaml
 
 from odefit.errors import ConfigError
+from odefit.text import one_line
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 50
 MAX_ALIASES = 100
 MAX_VALUES = 100_000
 MAX_DIGITS = 300
-MAX_MESSAGE = 500
 
 _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
@@ -251,12 +251,6 @@ def _dashed(error: yaml.YAMLError, lines: list[str]) -> str | None:
     if item is None:
         return None
     return f"line {mark.line + 1} begins a list, and this line is none of its items: no dashes, write `{item[1]}: …`"
-
-
-def one_line(text: str) -> str:
-    """A message that quotes the user's text: whatever that holds, it stays one line and no command to a terminal."""
-    shown = text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-    return shown if len(shown) <= MAX_MESSAGE else shown[: MAX_MESSAGE - 1] + "…"
 
 
 def too_big(size: int) -> str:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odefit.arrays import FloatArray
-from odefit.data.error_list import FaultList, clip
+from odefit.data.error_list import FaultList
+from odefit.text import clip
 
 IntArray = NDArray[np.int64]
 SignArray = NDArray[np.int8]

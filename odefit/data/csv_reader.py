@@ -23,8 +23,9 @@ import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.data.csv_cells import Decimals, IntArray, NumberColumn, SignArray, parse_number, parse_numbers
-from odefit.data.error_list import FaultList, clip, place, show, suggest
+from odefit.data.error_list import FaultList, place
 from odefit.errors import DataError
+from odefit.text import clip, counted, show, suggest
 
 DELIMITERS = ",;\t"
 MAX_BYTES = 2 * 1024**3
@@ -362,7 +363,7 @@ def _select(
 
 
 def _ragged(found: int, width: int, delimiter: str) -> str:
-    what = f"this row has {found} cell{'s' * (found != 1)}, the header has {width}"
+    what = f"this row has {counted(found, 'cell')}, the header has {width}"
     if delimiter == "," and found > width:
         return f"{what}; write one cell per column, and decimals with a point (3.5, not 3,5)"
     return f"{what}; write one cell per column"

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from odefit.data.atomic_files import atomic_write
-from odefit.data.error_list import clip, show
 from odefit.errors import DataError
+from odefit.text import clip, show
 
 
 def write_rows(path: Path | str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

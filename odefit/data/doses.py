@@ -21,9 +21,10 @@ from typing import Any
 
 from odefit.data.csv_reader import Columns, Header, find_columns, read_columns, read_header
 from odefit.data.csv_writing import check_names, number_cell, write_rows
-from odefit.data.error_list import FaultList, PlacedFaults, clip, place, suggest
+from odefit.data.error_list import FaultList, PlacedFaults, place
 from odefit.data.experiments import Dose, Experiment
 from odefit.data.layouts import TIME, replicate_of
+from odefit.text import clip, suggest
 
 MAX_DOSES = 100_000
 TOO_MANY = f"here the table passes {MAX_DOSES:,} doses in all, which is the limit; repeat them less often"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import bisect
-import difflib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 from odefit.errors import DataError, Fault
+from odefit.text import clip, show, suggest
 
 MAX_FAULTS = 20
 MAX_ALIKE = 3
@@ -117,27 +116,3 @@ def place(path: Path, line: int = 0, column: str = "") -> str:
     """`data.csv:3, column x`, as faults name a place; `line` 0 stands for the file as a whole."""
     where = f"{show(path)}:{line}" if line else show(path)
     return f"{where}, column {clip(column)}" if column else where
-
-
-def clip(text: str, length: int = 40) -> str:
-    """The text as it may stand in a one-line message."""
-    shown = text if text.isprintable() else repr(text)[1:-1]
-    return shown if len(shown) <= length else shown[: length - 1] + "…"
-
-
-def show(path: Path) -> str:
-    """The path as it may stand in a one-line message."""
-    return clip(str(path), 300)
-
-
-def suggest(name: str, known: Iterable[str]) -> str:
-    """`did you mean 'hare'?`, or a list of what there is."""
-    candidates = [candidate for candidate in islice(known, 1000) if 0 < len(candidate) <= 100]
-    folded = {candidate.casefold(): candidate for candidate in reversed(candidates)}
-    close = difflib.get_close_matches(name[:100].casefold(), folded, n=1)
-    if close:
-        return f"did you mean '{clip(folded[close[0]])}'?"
-    if not candidates:
-        return "there is none"
-    more = f" and {len(candidates) - 12} more" if len(candidates) > 12 else ""
-    return f"there is: {', '.join(clip(candidate) for candidate in candidates[:12])}{more}"

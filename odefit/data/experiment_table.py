@@ -20,9 +20,10 @@ from pathlib import Path
 
 from odefit.data.csv_cells import MISSING, decimal_comma, parse_number
 from odefit.data.csv_reader import Columns, Header, find_columns, read_columns, read_header
-from odefit.data.error_list import FaultList, PlacedFaults, clip, place, suggest
+from odefit.data.error_list import FaultList, PlacedFaults, place
 from odefit.data.experiments import Experiment
 from odefit.data.layouts import replicate_of
+from odefit.text import clip, suggest
 
 START = "start"
 MAX_CELLS = 10_000_000

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from odefit.data.error_list import FaultList, clip, suggest
+from odefit.data.error_list import FaultList
 from odefit.data.experiments import Experiment
 from odefit.data.layouts import replicate_of
 from odefit.errors import DataError
+from odefit.text import clip, suggest
 
 if TYPE_CHECKING:
     import pandas as pd

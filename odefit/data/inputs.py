@@ -22,9 +22,10 @@ from odefit.arrays import FloatArray
 from odefit.data.csv_cells import IntArray
 from odefit.data.csv_reader import Header, find_columns, read_columns, read_header
 from odefit.data.csv_writing import check_names, number_cell, write_rows
-from odefit.data.error_list import FaultList, PlacedFaults, clip, suggest
+from odefit.data.error_list import FaultList, PlacedFaults
 from odefit.data.experiments import Experiment, Input
 from odefit.data.layouts import TIME, replicate_of
+from odefit.text import clip, suggest
 
 Interpolation = Literal["linear", "previous", "cubic"]
 Where = Callable[..., str]

@@ -13,7 +13,8 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.data.csv_cells import IntArray, SignArray
 from odefit.data.csv_reader import Columns, Header, find_columns
-from odefit.data.error_list import FaultList, clip, suggest
+from odefit.data.error_list import FaultList
+from odefit.text import abridged, clip, suggest
 
 TIME = ("time", "t")
 OBSERVABLE = ("observable", "name")
@@ -157,7 +158,7 @@ def arrange(sheet: Columns, layout: Layout, names: Mapping[str, str], header: He
         what = f"times come again, and no column names the experiments: read as {len(repeats) + 1} replicates of one"
         note = f"{header.place()}: {what} (data.experiment names the column that tells experiments apart)"
         return replace(table, notes=(note,))
-    shown = ", ".join(map(clip, repeats[:3])) + f" and {len(repeats) - 3} more" * (len(repeats) > 3)
+    shown = abridged([clip(name) for name in repeats], 3)
     note = f"{header.place()}: values that come again at the same time are read as replicates: {shown}"
     return replace(table, notes=(*table.notes, note))
 

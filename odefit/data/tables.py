@@ -31,10 +31,11 @@ import numpy as np
 
 from odefit.data.csv_reader import Columns, Header, read_columns, read_header
 from odefit.data.csv_writing import check_names, number_cell, write_rows
-from odefit.data.error_list import FaultList, clip, show, suggest
+from odefit.data.error_list import FaultList
 from odefit.data.experiments import Experiment
 from odefit.data.layouts import OBSERVABLE, ONLY, TIME, Layout, Table, arrange, find_layout, replicate_of
 from odefit.errors import DataError
+from odefit.text import clip, show, suggest
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,6 +18,7 @@ from odefit.objective.problem import FitProblem
 from odefit.problem.assembly import Assembly
 from odefit.problem.preparation import prepare
 from odefit.problem.systems import ESTIMATE, FIRST, GIVEN, Described
+from odefit.text import abridged, counted
 
 MOST = 40
 
@@ -79,12 +80,12 @@ def _measured(assembly: Assembly) -> list[str]:
         sigma = "from the data" if noise.sigma is None else _text(noise.sigma)
         lines.append(f"  {name} = {_text(g)}: {count} values, {noise.model} noise, sigma = {sigma}")
     first, last = min(e.times[0] for e in experiments), max(e.times[-1] for e in experiments)
-    lines.append(f"  {_many(len(experiments), 'experiment')}, t = {first:g} to {last:g}")
+    lines.append(f"  {counted(len(experiments), 'experiment')}, t = {first:g} to {last:g}")
     limits = sum(int(np.count_nonzero(e.censored)) for e in assembly.measured if e.censored is not None)
     if limits:
-        lines.append(f"  {_many(limits, 'value')} known only to lie below or above a limit")
+        lines.append(f"  {counted(limits, 'value')} known only to lie below or above a limit")
     if assembly.held:
-        lines.append(f"  held out: {_many(sum(e.n_measured for e in assembly.held), 'value')}")
+        lines.append(f"  held out: {counted(sum(e.n_measured for e in assembly.held), 'value')}")
     return lines
 
 
@@ -96,8 +97,8 @@ def _conditions(assembly: Assembly) -> list[str]:
         parts += [f"{name} = {value}" for name, value in e.labels.items()]
         if e.doses:
             total = sum(dose.amount for dose in e.doses)
-            parts.append(f"{_many(len(e.doses), 'dose')}, {total:g} in all, the first at t = {e.doses[0].time:g}")
-        parts += [f"{name}(t) with {_many(len(u.knots), 'point')}" for name, u in e.inputs.items()]
+            parts.append(f"{counted(len(e.doses), 'dose')}, {total:g} in all, the first at t = {e.doses[0].time:g}")
+        parts += [f"{name}(t) with {counted(len(u.knots), 'point')}" for name, u in e.inputs.items()]
         if parts:
             lines.append(f"  {e.name}: {', '.join(parts)}")
     if not lines:
@@ -121,13 +122,9 @@ def _bare(assembly: Assembly) -> list[str]:
     ]
     if not bare:
         return []
-    shown = ", ".join(bare[:5]) + f" and {len(bare) - 5} more" * (len(bare) > 5)
+    shown = abridged(bare, 5)
     example = f"`{bare[0]}: {{value: {sections[bare[0]].value:g}, estimate: false}}`"
     return ["", f"note: a number alone is where the search starts ({shown}); to keep it, write {example}"]
-
-
-def _many(n: int, what: str) -> str:
-    return f"{n} {what}{'s' * (n != 1)}"
 
 
 def _parameters(problem: FitProblem, most: int = MOST) -> list[str]:

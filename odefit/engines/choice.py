@@ -11,6 +11,7 @@ from odefit.engines.base import Engine, SolverOptions
 from odefit.errors import ConfigError
 from odefit.model.switches import is_interrupted
 from odefit.model.system import System
+from odefit.text import did_you_mean
 
 if TYPE_CHECKING:
     from torch import nn
@@ -81,7 +82,7 @@ def _plain_engine(
     if method != "auto" and method not in methods():
         known = ("auto", *COMPILED, *methods())
         close = meant(method, known)
-        hint = f"did you mean '{close}'? " if close else ""
+        hint = f"{did_you_mean(close)} " if close else ""
         raise ConfigError(where, f"unknown method '{method}'; {hint}known: {', '.join(known)}")
     _check_device(options.device, where.replace("method", "device"))
     engine = TorchEngine(system, options, sensitive, networks)

@@ -23,6 +23,7 @@ from odefit.problem.derived import Derived
 from odefit.problem.hold_out import errors
 from odefit.runs.results import Estimate, ObjectiveSummary, Result
 from odefit.status import Ending, Reason, Status
+from odefit.text import abridged
 from odefit.uncertainty.covariance import Covariance, fisher_covariance
 from odefit.uncertainty.degrees_of_freedom import no_degrees_left, reduced_chi_square, residual_degrees
 from odefit.uncertainty.intervals import natural_intervals
@@ -221,12 +222,12 @@ def _other_optima(
             far = np.flatnonzero(np.abs(other - u) > APART * errors)
         if not len(far):
             continue
-        first = [names[k] for k in far[:MOST_APART]]
-        more = f" and {len(far) - len(first):,} more" if len(far) > len(first) else ""
+        apart = [names[k] for k in far]
+        first, which = apart[:MOST_APART], abridged(apart, MOST_APART)
         there = ", ".join(f"{theta[problem.table.index[name]]:.4g}" for name in first)
         here = ", ".join(f"{estimates[name].value:.4g}" for name in first)
         return [
-            f"other starts reached the same objective at another place: {', '.join(first)}{more} = {there} instead of "
+            f"other starts reached the same objective at another place: {which} = {there} instead of "
             f"{here}; the data cannot tell these apart, and the intervals know of one of them only (see starts.csv)"
         ]
     return []
@@ -259,8 +260,7 @@ def _warnings(problem: FitProblem, estimates: dict[str, Estimate], found: FitOut
         if len(names) <= (FEW_ALIKE if estimates[names[0]].formula is not None else MOST_ALIKE):
             sentences += [f"{name} {complaint}" for name in names]
         else:
-            few, others = names[:FEW_ALIKE], len(names) - FEW_ALIKE
-            sentences.append(f"{', '.join(few)} and {others:,} more: each {complaint}")
+            sentences.append(f"{abridged(names, FEW_ALIKE)}: each {complaint}")
     if len(sentences) > MOST_SENTENCES:
         more = len(sentences) - MOST_SENTENCES
         sentences = [*sentences[:MOST_SENTENCES], f"{more:,} more parameters have a remark like that in result.json"]

@@ -20,7 +20,6 @@ from odefit.arrays import FloatArray, Mask
 from odefit.config.latent_section import LATENT_ODE, LatentSection
 from odefit.config.load import LoadedConfig
 from odefit.config.schema import FitSection
-from odefit.data.error_list import suggest
 from odefit.data.experiments import Experiment
 from odefit.engines.choice import COMPILED
 from odefit.engines.torch_engine import ADAMS, ADJOINT_ONLY, MAX_STEPS, RUNGE_KUTTA, methods
@@ -33,6 +32,7 @@ from odefit.latent.training import TrainingOptions
 from odefit.model.networks import ACTIVATIONS, MAX_WEIGHTS
 from odefit.model.system import TIME
 from odefit.problem.measured import read_measured
+from odefit.text import suggest
 
 STEPS = 100
 """A fixed step is so small a share of the longest series, where the config says nothing."""

@@ -12,6 +12,7 @@ from odefit.latent.estimator import n_weights
 from odefit.latent.model import LatentODE
 from odefit.latent.objective import draw_points
 from odefit.latent.task import LatentTask, common_times, prepare_latent
+from odefit.text import counted
 
 
 def latent_report(loaded: LoadedConfig, name: str) -> str:
@@ -38,7 +39,7 @@ def _model(task: LatentTask) -> list[str]:
         f"  encoder: {o.encoder} recurrent units (GRU) read {read}, backwards: {n_weights(model.encoder):,} weights",
         *own,
         *(
-            [f"  {_many(o.refine, 'Gauss-Newton step')} from what it says to the most probable start"]
+            [f"  {counted(o.refine, 'Gauss-Newton step')} from what it says to the most probable start"]
             if o.refine
             else []
         ),
@@ -61,12 +62,12 @@ def _measured(task: LatentTask) -> list[str]:
         f"  {name}: {sum(int(np.count_nonzero(~np.isnan(e.values[:, k]))) for e in every)} values"
         for k, name in enumerate(task.names)
     ]
-    lines.append(f"  {_many(len(every), 'series')} of {_range([len(e.times) for e in every])} times")
+    lines.append(f"  {len(every)} series of {_range([len(e.times) for e in every])} times")
     lines.append(f"  {len(elapsed)} different times since the start, to {elapsed[-1]:g}")
     lines.append(
         f"  {_range([int(task.read(e).sum()) for e in every])} of the times of a series are read by the encoder"
     )
-    aside = f"{_many(len(task.aside), 'series')} not trained on, to choose the best epoch"
+    aside = f"{len(task.aside)} series not trained on, to choose the best epoch"
     lines.append(f"  {aside if task.aside else 'no series set aside, so the last epoch is kept'}")
     return lines
 
@@ -81,7 +82,7 @@ def _training(task: LatentTask) -> list[str]:
     dtype = str(task.dtype).removeprefix("torch.")
     starts = "" if e.starts == 1 else f", from {e.starts} starting points of each series"
     return [
-        f"  adam, {t.epochs} epochs of {_many(steps, 'step')}, of up to {_many(t.batch_size, 'series')} each",
+        f"  adam, {t.epochs} epochs of {counted(steps, 'step')}, of up to {t.batch_size} series each",
         f"  learning rate {t.learning_rate:g}, at the end {t.learning_rate * t.final_rate:g}",
         f"  {points} of the {n} times in a step{starts}",
         f"  solver: {o.method}, {tolerance}, {dtype}",
@@ -91,7 +92,3 @@ def _training(task: LatentTask) -> list[str]:
 def _range(numbers: Sequence[int]) -> str:
     low, high = min(numbers), max(numbers)
     return str(low) if low == high else f"{low} to {high}"
-
-
-def _many(n: int, what: str) -> str:
-    return f"{n} {what}" if what == "series" or n == 1 else f"{n} {what}s"

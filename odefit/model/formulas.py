@@ -27,6 +27,7 @@ from odefit.errors import ModelError
 from odefit.model import operators
 from odefit.model.system import TIME, Network, NetworkCall, symbol
 from odefit.model.tokens import LOGIC, Syntax, parse, suggestion
+from odefit.text import counted
 
 MAX_DEPTH = 50
 MAX_ROOTS = 3
@@ -321,7 +322,7 @@ class _Reader:
             raise self.syntax.error(self.not_a_function(name), node)
         wanted = function.arity or max(2, len(node.args))
         if len(node.args) != wanted:
-            count = f"{wanted} argument" + "s" * (wanted > 1) if function.arity else "two arguments or more"
+            count = counted(wanted, "argument") if function.arity else "two arguments or more"
             raise self.syntax.error(f"{name} takes {count} (got {len(node.args)})", node)
         arguments = [self.number(arg, depth + 1) for arg in node.args]
         if all(arg.is_Number for arg in arguments):

@@ -8,7 +8,6 @@ normalization takes place, and nothing but the operators below can reach Python'
 from __future__ import annotations
 
 import ast
-import difflib
 import re
 import unicodedata
 from collections.abc import Collection
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from odefit.errors import ModelError
+from odefit.text import MOST_COMPARED, closest, did_you_mean
 
 MAX_LENGTH = 10_000
 MAX_BRACKETS = 100
@@ -204,9 +204,8 @@ def suggestion(name: str, known: Collection[str]) -> str:
     if twin is not None:
         return f" (did you mean '{twin}'? It is written with another Unicode character)"
     alike = sorted(k for k in known if k.casefold() == name.casefold())
-    # Among very many names the search would take longer than all else.
-    close = alike or difflib.get_close_matches(name[:100], sorted(islice(known, 1000)), n=1, cutoff=0.6)
-    parts = [f"did you mean '{close[0]}'?"] if close else []
+    close = alike[0] if alike else closest(name, sorted(islice(known, MOST_COMPARED)))
+    parts = [did_you_mean(close)] if close else []
     if not name.isascii():
         odd = next(c for c in name if not c.isascii())
         parts.append(f"'{odd}' is the character U+{ord(odd):04X}, not a plain letter")

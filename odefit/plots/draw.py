@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, get_args
 from matplotlib.figure import Figure
 
 from odefit.data.atomic_files import atomic_write
-from odefit.data.error_list import clip, suggest
 from odefit.errors import Faults, OdefitError, RunError
 from odefit.fitting.run import Run
 from odefit.plots import style
@@ -29,6 +28,7 @@ from odefit.plots.series import draw_series
 from odefit.plots.waterfall import draw_waterfall
 from odefit.runs import folder as files
 from odefit.runs.stored import StoredRun
+from odefit.text import clip, suggest
 
 if TYPE_CHECKING:
     from odefit.latent.latent_run import LatentRun

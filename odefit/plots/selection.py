@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from odefit.data.error_list import clip, suggest
 from odefit.data.layouts import replicate_of
 from odefit.errors import Faults
 from odefit.fitting.run import Run
@@ -16,6 +15,7 @@ from odefit.model.system import TIME, symbol
 from odefit.plots.style import plain
 from odefit.problem.systems import initial_name
 from odefit.runs.stored import StoredRun
+from odefit.text import clip, suggest
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from odefit.text import cut
+
 Format = Literal["png", "svg", "pdf"]
 
 BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"
@@ -117,8 +119,7 @@ RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 def plain(text: str, length: int = 90) -> str:
     """Text of the user's as a label: a dollar sign is a dollar sign, 10^6 is 10⁶, and no line is too long."""
     line = POWER.sub(lambda found: (found[1] or found[2]).translate(RAISED), " ".join(text.split()))
-    line = line if len(line) <= length else line[: length - 1] + "…"
-    return line.replace("$", r"\$")
+    return cut(line, length).replace("$", r"\$")
 
 
 def experiment_title(name: str) -> str:

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from odefit.arrays import FloatArray
-from odefit.data.error_list import suggest
 from odefit.data.experiments import Experiment
 from odefit.model.system import System
 from odefit.objective.problem import FitProblem
+from odefit.text import suggest
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,13 +10,13 @@ import numpy as np
 
 from odefit.arrays import FloatArray, Mask
 from odefit.config.load import LoadedConfig
-from odefit.data.error_list import suggest
 from odefit.data.experiments import Experiment
 from odefit.data.layouts import replicate_of
 from odefit.errors import ConfigError, SolveError
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.problem import FitProblem
 from odefit.runs.results import Score
+from odefit.text import suggest
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from odefit.arrays import FloatArray
-from odefit.data.error_list import clip
 from odefit.errors import ModelError
 from odefit.html import html_table
 from odefit.objective.jacobian import LocalRows, stacked
@@ -30,6 +29,7 @@ from odefit.objective.priors import Prior
 from odefit.objective.transforms import Transforms
 from odefit.problem.assembly import Assembly
 from odefit.problem.frames import measured_frame, solution_frame, wanted_times
+from odefit.text import clip
 
 if TYPE_CHECKING:
     import pandas as pd

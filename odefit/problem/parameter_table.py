@@ -10,7 +10,6 @@ import numpy as np
 
 from odefit.config.load import LoadedConfig
 from odefit.config.model_section import ParameterSection
-from odefit.data.error_list import suggest
 from odefit.data.experiments import Experiment
 from odefit.data.layouts import replicate_of
 from odefit.errors import Faults
@@ -19,6 +18,7 @@ from odefit.objective.parameters import Binding, Parameter
 from odefit.objective.priors import Prior
 from odefit.problem.noise_models import NoiseModels, first_guess
 from odefit.problem.systems import FIRST, FORMULA, GIVEN, Described, initial_name
+from odefit.text import suggest
 
 Target = str | float
 """What a symbol is in one experiment: the parameter of this name, or a number."""

@@ -11,6 +11,7 @@ import numpy as np
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.runs.results import versions
+from odefit.text import cut
 
 IRRELEVANT = ("version", "title", "fit.workers", "fit.time_limit")
 """Keys of the config that do not change what a fit finds."""
@@ -52,7 +53,7 @@ def _different(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 def _shown(values: Mapping[str, Any], key: str) -> str:
     text = "not there" if values.get(key) is None else str(values[key])
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+    return cut(text, _SHOWN, "...")
 
 
 def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:

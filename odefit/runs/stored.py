@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from odefit.arrays import FloatArray
 from odefit.config.load import LoadedConfig
-from odefit.data.error_list import clip
 from odefit.data.experiments import Experiment
 from odefit.errors import RunError
 from odefit.runs import folder as files
 from odefit.runs import validation as foreign
 from odefit.runs.results import Result
+from odefit.text import clip
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,12 +17,12 @@ from typing import Any
 
 from odefit.arrays import FloatArray
 from odefit.config.load import LoadedConfig
-from odefit.data.error_list import clip
 from odefit.errors import RunError
 from odefit.objective.parameters import Parameter, ParameterTable
 from odefit.runs import folder as files
 from odefit.runs.results import SCHEMA_VERSION, Estimate, Result, Score
 from odefit.status import Status
+from odefit.text import clip
 
 MAX_ENTRIES = 10_000
 LIMITS = {files.RESULT: 100, files.HISTORY: 500, files.STARTS: 500, files.FRAMES: 500, files.COVARIANCE: 500}
