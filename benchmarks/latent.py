@@ -25,19 +25,21 @@ from pathlib import Path
 import numpy as np
 import torch
 from timing import describe_machine, duration, show
+from torch import nn
 
 from odefit.arrays import FloatArray
 from odefit.data.atomic_files import atomic_write
 from odefit.latent.baseline import BaselineOptions, hidden_units
 from odefit.latent.estimator import continue_baseline, fit_baseline, fit_latent, n_weights, predict
 from odefit.latent.evaluation import errors_of, interpolate, share_of_size
+from odefit.latent.minibatches import ADAM, TrainingOptions
 from odefit.latent.model import LatentODE, LatentOptions
 from odefit.latent.objective import ElboOptions
 from odefit.latent.series import read_backwards, series_of
 from odefit.latent.spirals import Spirals, draw_spirals
-from odefit.latent.training import Epoch, Trained, TrainingOptions
 from odefit.plots import style
 from odefit.plots.latent_curves import draw_forecasts, draw_interpolation
+from odefit.training.loss_history import Epoch, TrainingOutcome
 
 OBSERVED = 50
 LATENT = LatentOptions(dimension=10, constants=6, hidden=(64,), decoder=(), step=0.5, own_scale=True, refine=2)
@@ -69,12 +71,13 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Outcome:
-    """predicted: [N, T, 2] of the fresh spirals. Of the latent ODE, by_encoder: the same without refinement;
-    between: between the first two of them."""
+    """predicted: [N, T, 2] of the fresh spirals. seconds: of the training. Of the latent ODE, by_encoder: the same
+    without refinement; between: between the first two of them."""
 
     predicted: FloatArray
     weights: int
-    training: Trained
+    training: TrainingOutcome
+    seconds: float
     between: FloatArray | None = None
     by_encoder: FloatArray | None = None
 
@@ -84,27 +87,33 @@ def train(name: str, epochs: int) -> Outcome:
     torch.set_num_threads(1)
     seen, fresh = draw_spirals(seed=0).experiments(), draw_spirals(seed=1).experiments()
     observed = float(seen[0].times[OBSERVED - 1])
-    options = TrainingOptions(epochs=round(epochs * LONGER.get(name, 1)), learning_rate=RATES[name])
+    adam = replace(ADAM, epochs=round(epochs * LONGER.get(name, 1)), learning_rate=RATES[name])
+    options = TrainingOptions(adam)
+    begun = time.perf_counter()
 
-    def tell(epoch: Epoch) -> None:
+    def tell(epoch: Epoch, _module: nn.Module) -> None:
         if epoch.score is not None and epoch.epoch % 20 == 0:
-            line = f"{name}, epoch {epoch.epoch}, {epoch.seconds:.0f} s: loss {epoch.loss:.4f}, score {epoch.score:.4f}"
+            seconds = time.perf_counter() - begun
+            line = f"{name}, epoch {epoch.epoch}, {seconds:.0f} s: loss {epoch.loss:.4f}, score {epoch.score:.4f}"
             print(line, flush=True)
 
     if name == "latent ODE":
         elbo = ElboOptions(times_per_step=67, starts=STARTS)
         latent = fit_latent(seen, LATENT, elbo, options, observed=observed, callback=tell)
+        seconds = time.perf_counter() - begun
         reading = read_backwards(series_of(fresh[:2]), observed)
         between = interpolate(latent.model, reading, torch.from_numpy(fresh[0].times), 7)
         print(f"sigma learnt: {', '.join(f'{s:.3g}' for s in latent.model.sigma.tolist())} (the noise has 0.02)")
         predicted = np.stack(predict(latent, fresh))
         latent.model.options = replace(LATENT, refine=0)
         by_encoder = np.stack(predict(latent, fresh))
-        return Outcome(predicted, n_weights(latent.model), latent.training, between, by_encoder)
+        return Outcome(predicted, n_weights(latent.model), latent.training, seconds, between, by_encoder)
     hidden = hidden_units(2, n_weights(LatentODE(2, LATENT)), own_scale=True)
     own = BaselineOptions(OBSERVED, starts=STARTS) if "own" in name else BaselineOptions(OBSERVED, 1.0, starts=STARTS)
     baseline = fit_baseline(seen, hidden, own, options, own_scale=True, callback=tell)
-    return Outcome(continue_baseline(baseline.model, fresh, OBSERVED), n_weights(baseline.model), baseline.training)
+    seconds = time.perf_counter() - begun
+    predicted = continue_baseline(baseline.model, fresh, OBSERVED)
+    return Outcome(predicted, n_weights(baseline.model), baseline.training, seconds)
 
 
 def report(fresh: Spirals, outcomes: dict[str, Outcome]) -> None:
@@ -118,7 +127,7 @@ def report(fresh: Spirals, outcomes: dict[str, Outcome]) -> None:
         one = outcomes.get(name)
         effort = ["-"] * 3
         if one is not None:
-            effort = [str(one.weights), str(one.training.best_epoch), duration(one.training.history[-1].seconds)]
+            effort = [str(one.weights), str(one.training.best_epoch), duration(one.seconds)]
         share = share_of_size(predicted[name], fresh.truth, OBSERVED)
         numbers = (e.reconstruction, e.extrapolation, e.median_reconstruction, e.median_extrapolation, share)
         rows.append([name, *effort, *(f"{value:.4f}" for value in numbers), f"{e.extrapolation**0.5:.3f}"])

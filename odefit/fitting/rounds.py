@@ -12,6 +12,7 @@ from odefit.config.fit_methods import LBFGS, METHODS, FitMethod, Need, imported
 from odefit.fitting.stage_checkpoint import TrainingCheckpoint
 from odefit.fitting.stages import Round, State, whole_batch
 from odefit.training.adam import AdamOptions, minimize_adam
+from odefit.training.best_state import LowestScore
 from odefit.training.levenberg_marquardt import minimize_damped
 from odefit.training.linearised import Linearisation
 from odefit.training.loss_history import Epoch, TrainingOutcome
@@ -69,7 +70,10 @@ def _is_sum_of_squares(module: nn.Module) -> bool:
 
 def by_adam(part: Round, setting: Setting) -> TrainingOutcome:
     options = replace(setting.options, epochs=part.epochs)
-    return minimize_adam(part.module, part.batches, options, setting.callback, setting.checkpoint, part.everything)
+    module, everything = part.module, part.everything
+    # Losses of random parts of the data cannot be compared.
+    keeper = None if everything is None else LowestScore(module, lambda: float(module(everything)))
+    return minimize_adam(module, part.batches, options, setting.callback, setting.checkpoint, keeper)
 
 
 def by_levenberg_marquardt(part: Round, setting: Setting) -> TrainingOutcome:

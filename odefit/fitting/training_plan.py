@@ -10,7 +10,8 @@ from odefit.config.schema import FitSection, WindowsSection
 from odefit.errors import ConfigError
 from odefit.fitting.stages import HorizonOptions, WindowOptions
 from odefit.problem.assembly import Assembly
-from odefit.training.adam import AdamOptions, Schedule
+from odefit.training.adam import AdamOptions
+from odefit.training.learning_rate import Schedule
 from odefit.training.windows import obstacle as windows_obstacle
 
 LEARNING_RATE = 1e-2

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from odefit.errors import DataError
+from odefit.latent.minibatches import Minibatch
 from odefit.latent.model import root_mean_square
 from odefit.latent.objective import grown, start_points
 from odefit.latent.series import Series
@@ -105,7 +106,7 @@ class BaselineOptions:
     starts: int = 1
 
 
-class BaselineLoss:
+class BaselineLoss(nn.Module):
     """Mean squared error of a baseline's predictions, in squared spreads.
 
     With `own_scale` in squared sizes of the series, and its logarithm: but for a constant that is the negative
@@ -117,16 +118,14 @@ class BaselineLoss:
     def __init__(self, model: Baseline, series: Series, options: BaselineOptions) -> None:
         if not bool(series.mask.all()):
             raise DataError("baseline", "reads complete series on one grid only; remove series with missing values")
+        super().__init__()
         self.model, self.series, self.options = model, series, options
 
-    def __len__(self) -> int:
-        return len(self.series)
-
-    def loss(self, rows: Tensor, progress: float, generator: torch.Generator) -> Tensor:
-        """Of some series; progress: 0 at the beginning of a training, 1 at its end."""
-        values, o = self.series.values[rows], self.options
+    def forward(self, batch: Minibatch) -> Tensor:
+        """Of some series."""
+        values, progress, o = self.series.values[batch.rows], batch.progress, self.options
         points = start_points(values.shape[1], o.observed, o.starts)
-        values = values[:, points[int(torch.randint(len(points), (), generator=generator))] :]
+        values = values[:, points[int(torch.randint(len(points), (), generator=batch.generator))] :]
         if progress < o.forced:
             predicted = self.model.follow(values, o.observed)
         else:

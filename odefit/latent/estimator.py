@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +14,12 @@ from odefit.data.dataset import collate
 from odefit.data.experiments import Experiment
 from odefit.errors import ConfigError, DataError, Fault
 from odefit.latent.baseline import Baseline, BaselineLoss, BaselineOptions
+from odefit.latent.minibatches import Callback, TrainingOptions, train
 from odefit.latent.model import LatentODE, LatentOptions
 from odefit.latent.objective import Elbo, ElboOptions
 from odefit.latent.series import Series, read_backwards, series_of
-from odefit.latent.training import Epoch, Memory, Trained, TrainingOptions, train
-
-Callback = Callable[[Epoch], None]
+from odefit.training.adam import Memory
+from odefit.training.loss_history import TrainingOutcome
 
 MOST_STATES = 20_000_000
 """So many numbers of latent states are held at a time when series are predicted."""
@@ -32,14 +32,14 @@ class FittedLatent:
     """observed: until which elapsed time the encoder reads; None: the whole series."""
 
     model: LatentODE
-    training: Trained
+    training: TrainingOutcome
     observed: float | None
 
 
 @dataclass(frozen=True)
 class FittedBaseline:
     model: Baseline
-    training: Trained
+    training: TrainingOutcome
 
 
 def fit_latent(
@@ -72,13 +72,12 @@ def fit_latent(
     objective = Elbo(model, seen, elbo, observed)
     reading = None if kept is None else read_backwards(kept, float(kept.grid[-1]) if observed is None else observed)
 
-    @torch.no_grad()
     def score() -> float:
         assert reading is not None
         assert kept is not None
         return _mean_square((model.predict(reading, kept.grid) - kept.values) / model.scale, kept.mask)
 
-    trained = train(objective, training, None if kept is None else score, callback, memory)
+    trained = train(objective, len(seen), training, None if kept is None else score, callback, memory)
     model.eval()
     return FittedLatent(model, trained, observed)
 
@@ -102,13 +101,12 @@ def fit_baseline(
     model.set_units(seen)
     objective = BaselineLoss(model, seen, options)
 
-    @torch.no_grad()
     def score() -> float:
         assert kept is not None
         predicted = model.continue_(kept.values[:, : options.observed], kept.values.shape[1] - options.observed)
         return _mean_square((predicted - kept.values[:, 1:]) / model.scale, kept.mask[:, 1:])
 
-    return FittedBaseline(model, train(objective, training, None if kept is None else score, callback))
+    return FittedBaseline(model, train(objective, len(seen), training, None if kept is None else score, callback))
 
 
 def check_observed(experiments: Sequence[Experiment], observed: float | None) -> None:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from odefit.errors import DataError
+from odefit.latent.minibatches import Minibatch
 from odefit.latent.model import LatentODE, Posterior
 from odefit.latent.series import Reading, Series, read_backwards
 
@@ -68,15 +69,30 @@ def log_density(values: Tensor, mean: Tensor, sigma: Tensor) -> Tensor:
     return -0.5 * ((values - mean) / sigma).square() - sigma.log() - 0.5 * math.log(2 * math.pi)
 
 
-class Elbo:
-    """The bound of a latent ODE on series whose encoder reads what was measured until `observed` (elapsed time).
+class Elbo(nn.Module):
+    """The negative bound of a latent ODE as the loss of a training.
 
-    observed: default the end of the grid. Raises DataError for series without a measurement in that part.
+    Parameters
+    ----------
+    model
+        The latent ODE.
+    series
+        What it is trained on.
+    options
+        How the bound is estimated.
+    observed
+        The encoder reads what was measured until then (elapsed time); default: the end of the grid.
+
+    Raises
+    ------
+    DataError
+        Series have no measurement in that part.
     """
 
     def __init__(
         self, model: LatentODE, series: Series, options: ElboOptions | None = None, observed: float | None = None
     ) -> None:
+        super().__init__()
         self.model, self.series, self.options = model, series, options or ElboOptions()
         end = float(series.grid[-1])
         self.observed = end if observed is None else observed
@@ -95,15 +111,13 @@ class Elbo:
                 break
         return views
 
-    def __len__(self) -> int:
-        return len(self.series)
-
-    def loss(self, rows: Tensor, progress: float, generator: torch.Generator) -> Tensor:
-        """-ELBO per measurement of some series, in nats; progress: 0 at the beginning of a training, 1 at its end.
+    def forward(self, batch: Minibatch) -> Tensor:
+        """-ELBO per measurement of some series, in nats.
 
         An estimate from one draw of z0 and, with times_per_step, from a sample of the times: unbiased for the whole
         grid once the horizon and the weight of the divergence have grown.
         """
+        rows, progress, generator = batch.rows, batch.progress, batch.generator
         series, reading = self._views[int(torch.randint(len(self._views), (), generator=generator))]
         last = len(series.grid)
         n = grown(min(self.first, last), last, progress, self.options.grow)

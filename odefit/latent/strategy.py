@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from odefit.arrays import FloatArray, Mask
 from odefit.config.load import LoadedConfig
@@ -18,14 +20,14 @@ from odefit.errors import FitError, SolveError
 from odefit.latent.estimator import FittedLatent, fit_latent, noise_of
 from odefit.latent.latent_run import LatentRun
 from odefit.latent.task import FEW, LatentTask, prepare_latent
-from odefit.latent.training import Epoch, Trained
 from odefit.runs import folder as files
 from odefit.runs.checkpoint import Checkpoint, Memory
 from odefit.runs.progress import Progress
 from odefit.runs.results import Estimate, ObjectiveSummary, Result, Score, Starts
 from odefit.runs.stored import Curves
 from odefit.runs.writing import PREDICTIONS, write_data, write_parameters, write_weights
-from odefit.status import Status
+from odefit.status import Reason, Status
+from odefit.training.loss_history import Epoch, TrainingOutcome
 
 PART = "latent"
 OBSERVED, CONTINUED = "observed", "continued"
@@ -46,7 +48,8 @@ def train_latent(task: LatentTask, path: Path, progress: Progress, checkpoint: C
         progress.note(note)
     if any(e.sigma is not None for e in task.measured):
         progress.note("The data give errors of the measurements, which a latent ODE does not use.")
-    progress.begin("epochs", task.training.epochs)
+    progress.begin("epochs", task.training.adam.epochs)
+    recorder = _Recorder(progress)
     try:
         fitted = fit_latent(
             task.measured,
@@ -55,63 +58,86 @@ def train_latent(task: LatentTask, path: Path, progress: Progress, checkpoint: C
             task.training,
             observed=task.observed,
             validation=task.validation,
-            callback=_telling(progress),
+            callback=recorder,
             dtype=task.dtype,
-            memory=_Part(checkpoint),
+            memory=_Part(checkpoint, recorder),
         )
     finally:
         progress.end()
-    status, message = _verdict(task, fitted.training)
+    status, message = _verdict(task, fitted.training, recorder)
     run = LatentRun(path, _result(task, fitted, status, message, checkpoint.seconds), task, fitted.model)
     curves = _solve(run)
     if curves is not None:
         run = replace(run, result=_judged(run, curves))
     if status == Status.INTERRUPTED:
         checkpoint.write()
-    _write(run, curves, fitted.training.history)
+    _write(run, curves, recorder.rows)
     if status != Status.INTERRUPTED:
         checkpoint.remove()
     return run
 
 
-class _Part:
-    """The Memory of the training, as a part of the fit's."""
+class _Recorder:
+    """Called after every epoch: the history, and the progress bar with the latest score."""
 
-    def __init__(self, memory: Memory) -> None:
-        self._memory = memory
+    def __init__(self, progress: Progress) -> None:
+        self.progress, self.rows = progress, list[list[Any]]()
+        self._begun = time.perf_counter()
+        self._latest: dict[str, float] = {}
+
+    def __call__(self, epoch: Epoch, _module: nn.Module) -> None:
+        if epoch.score is not None:
+            self._latest = {"score": epoch.score}
+        seconds = time.perf_counter() - self._begun
+        self.rows.append([epoch.epoch, epoch.loss, epoch.learning_rate, seconds, epoch.score])
+        self.progress.epoch(epoch.epoch, epoch.loss, self._latest)
+
+    @property
+    def scores(self) -> list[tuple[int, float]]:
+        """The epochs in which there was one, with it."""
+        return [(row[0], row[-1]) for row in self.rows if row[-1] is not None]
+
+    def restore(self, rows: Sequence[list[Any]]) -> None:
+        """Go on after the rows of a training that was broken off."""
+        self.rows = list(rows)
+        self._begun = time.perf_counter() - self.rows[-1][HISTORY.index("seconds")]
+
+
+class _Part:
+    """The Memory of the training, as a part of the fit's, with what was recorded on the way."""
+
+    def __init__(self, memory: Memory, recorder: _Recorder) -> None:
+        self.memory, self.recorder = memory, recorder
 
     def restored(self) -> Mapping[str, Any] | None:
-        return self._memory.restored(PART)
+        kept = self.memory.restored(PART)
+        if kept is None:
+            return None
+        self.recorder.restore(kept["recorded"])
+        training: Mapping[str, Any] = kept["training"]
+        return training
 
     def offer(self, state: Callable[[], dict[str, Any]]) -> None:
-        self._memory.offer(PART, state, passing=True)
+        recorded = self.recorder.rows
+        self.memory.offer(PART, lambda: {"training": state(), "recorded": list(recorded)}, passing=True)
 
 
-def _telling(progress: Progress) -> Callable[[Epoch], None]:
-    """Tells each epoch, with the latest score."""
-    latest: dict[str, float] = {}
-
-    def tell(epoch: Epoch) -> None:
-        if epoch.score is not None:
-            latest["score"] = epoch.score
-        progress.epoch(epoch.epoch, epoch.loss, latest)
-
-    return tell
-
-
-def _verdict(task: LatentTask, trained: Trained) -> tuple[Status, str]:
+def _verdict(task: LatentTask, training: TrainingOutcome, recorder: _Recorder) -> tuple[Status, str]:
     """How it ended, and which state is kept."""
-    message = trained.message.removesuffix("; the best state so far is kept")
-    if trained.status == Status.FAILED and not trained.best_epoch:
-        return Status.FAILED, f"{message}; nothing was reached before"
-    # A training that breaks off has reached something none the less.
-    status = Status.STOPPED if trained.status == Status.FAILED else trained.status
+    ending, epochs = training.ending, task.training.adam.epochs
+    if ending.status == Status.FAILED:
+        return Status.FAILED, f"{ending.account}; nothing was reached before"
+    if ending.reason in (Reason.LOSS_SETTLED, Reason.LOSS_STILL_CHANGES):
+        # The loss says nothing: it is another one while the horizon grows.
+        status, message = Status.STOPPED, f"all {epochs} epochs used"
+    else:
+        status, message = ending.status, ending.account
     if not task.aside:
         return status, f"{message}; no series are set aside, so the last state is kept"
-    if not trained.best_epoch:
+    if not training.best_epoch:
         return status, f"{message}; the state reached by then is kept"
-    kept = f"the state of epoch {trained.best_epoch} is kept, which predicts the series set aside best"
-    scores = [(epoch.epoch, epoch.score) for epoch in trained.history if epoch.score is not None]
+    kept = f"the state of epoch {training.best_epoch} is kept, which predicts the series set aside best"
+    scores = recorder.scores
     last, final = scores[-1]
     before = [score for epoch, score in scores if epoch <= 0.9 * last]
     if status == Status.STOPPED and before and min(before) - final > ENOUGH * min(before):
@@ -218,7 +244,7 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _write(run: LatentRun, curves: Curves | None, history: Sequence[Epoch]) -> None:
+def _write(run: LatentRun, curves: Curves | None, history: Sequence[Sequence[Any]]) -> None:
     """Every file of the run folder; result.json last, since it says that the run is complete."""
     path = run.path
     write_data(path, run.loaded, run.measured, run.observables)
@@ -226,8 +252,7 @@ def _write(run: LatentRun, curves: Curves | None, history: Sequence[Epoch]) -> N
     write_parameters(path, run.result)
     rows = () if curves is None else _predictions(run, curves)
     files.write_csv(path, files.PREDICTIONS, (*PREDICTIONS, "part"), rows)
-    told = ([e.epoch, e.loss, e.learning_rate, e.seconds, e.score] for e in history)
-    files.write_csv(path, files.HISTORY, HISTORY, told)
+    files.write_csv(path, files.HISTORY, HISTORY, history)
     write_weights(path, run.model.state_dict())
     files.write_json(path, files.RESULT, run.result.to_json())
 

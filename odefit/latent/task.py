@@ -25,14 +25,15 @@ from odefit.engines.choice import COMPILED
 from odefit.engines.torch_engine import ADAMS, ADJOINT_ONLY, MAX_STEPS, RUNGE_KUTTA, methods
 from odefit.errors import ConfigError, DataError, Fault, Faults, ModelError
 from odefit.latent.estimator import check_observed, n_weights, validation_rows
+from odefit.latent.minibatches import TrainingOptions
 from odefit.latent.model import LatentODE, LatentOptions
 from odefit.latent.objective import ElboOptions
 from odefit.latent.spirals import simulate_spirals
-from odefit.latent.training import TrainingOptions
 from odefit.model.networks import ACTIVATIONS, MAX_WEIGHTS
 from odefit.model.system import TIME
 from odefit.problem.measured import read_measured
 from odefit.text import suggest
+from odefit.training.learning_rate import Schedule
 
 STEPS = 100
 """A fixed step is so small a share of the longest series, where the config says nothing."""
@@ -181,7 +182,7 @@ def _check_fit(loaded: LoadedConfig, faults: Faults) -> None:
     if fit.schedule.kind not in ("cosine", "constant"):
         what = f"the learning rate of a latent ODE is `cosine` or `constant` (got {fit.schedule.kind})"
         faults.add(loaded.where("fit", "schedule"), what)
-    rate = fit.learning_rate or TrainingOptions().learning_rate
+    rate = fit.learning_rate or TrainingOptions().adam.learning_rate
     if fit.schedule.final is not None and fit.schedule.final > rate:
         what = f"must not be above the first learning rate, {rate:g} (got {fit.schedule.final:g})"
         faults.add(loaded.where("fit", "schedule", "final"), what)
@@ -270,17 +271,16 @@ def _training(fit: FitSection, series: int) -> TrainingOptions:
     default = TrainingOptions()
     batch_size = fit.batch_size or default.batch_size
     steps = -(-series // batch_size)
-    rate = fit.learning_rate or default.learning_rate
-    final = default.final_rate
-    if fit.schedule is not None:
-        constant = fit.schedule.kind == "constant"
-        final = 1.0 if constant else final if fit.schedule.final is None else fit.schedule.final / rate
+    words = fit.schedule
     return TrainingOptions(
-        epochs=fit.epochs or max(default.epochs, -(-MIN_STEPS // steps)),
+        replace(
+            default.adam,
+            epochs=fit.epochs or max(default.adam.epochs, -(-MIN_STEPS // steps)),
+            learning_rate=fit.learning_rate or default.adam.learning_rate,
+            schedule=Schedule(words.kind, words.final) if words else default.adam.schedule,
+            gradient_clip=fit.gradient_clip or default.adam.gradient_clip,
+        ),
         batch_size=batch_size,
-        learning_rate=rate,
-        final_rate=final,
-        gradient_clip=fit.gradient_clip or default.gradient_clip,
         seed=fit.seed,
     )
 

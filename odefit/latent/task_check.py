@@ -82,8 +82,8 @@ def _training(task: LatentTask) -> list[str]:
     dtype = str(task.dtype).removeprefix("torch.")
     starts = "" if e.starts == 1 else f", from {e.starts} starting points of each series"
     return [
-        f"  adam, {t.epochs} epochs of {counted(steps, 'step')}, of up to {t.batch_size} series each",
-        f"  learning rate {t.learning_rate:g}, at the end {t.learning_rate * t.final_rate:g}",
+        f"  adam, {t.adam.epochs} epochs of {counted(steps, 'step')}, of up to {t.batch_size} series each",
+        f"  learning rate {t.adam.learning_rate:g}, at the end {t.adam.schedule.lowest(t.adam.learning_rate):g}",
         f"  {points} of the {n} times in a step{starts}",
         f"  solver: {o.method}, {tolerance}, {dtype}",
     ]

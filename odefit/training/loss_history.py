@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar, overload
@@ -18,12 +19,42 @@ MOST = 10_000
 
 @dataclass(frozen=True)
 class Epoch:
-    """One line of the history. loss: the mean over the epoch's batches, each weighted by its cells."""
+    """One line of a training's history.
+
+    Parameters
+    ----------
+    epoch
+        Its number, from 1 on.
+    loss
+        The mean over the epoch's batches, each weighted by its cells.
+    learning_rate, gradient_norm
+        Of the epoch, and of its last step, before it was clipped.
+    score
+        What the state at the epoch's end was judged by, see `training/best_state.py`; None where it was not judged.
+    """
 
     epoch: int
     loss: float
     learning_rate: float
     gradient_norm: float
+    score: float | None = None
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """As one row of an array: NaN where there is no score."""
+        return (
+            self.epoch,
+            self.loss,
+            self.learning_rate,
+            self.gradient_norm,
+            math.nan if self.score is None else self.score,
+        )
+
+    @classmethod
+    def of(cls, numbers: Sequence[float]) -> Epoch:
+        """The inverse of `numbers`."""
+        epoch, loss, rate, norm, score = numbers
+        return cls(int(epoch), loss, rate, norm, None if math.isnan(score) else score)
 
 
 class Thinned(Sequence[Item], Generic[Item]):

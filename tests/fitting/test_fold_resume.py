@@ -19,7 +19,9 @@ from odefit.problem.preparation import prepare
 from odefit.runs import checkpoint
 from odefit.runs.checkpoint import Checkpoint
 from odefit.runs.progress import Silent
-from odefit.training.adam import AdamOptions, Schedule, minimize_adam
+from odefit.training.adam import AdamOptions, minimize_adam
+from odefit.training.best_state import LowestScore
+from odefit.training.learning_rate import Schedule
 from odefit.training.levenberg_marquardt import minimize_damped
 from odefit.training.linearised import Linearisation
 from odefit.training.loss_history import Epoch, TrainingOutcome
@@ -95,7 +97,9 @@ def minimise(
         for _ in range(memory.number):
             next(iter(batches))
     options = AdamOptions(25, 0.02, Schedule("plateau", patience=10), patience=500, warm_up=0.2)
-    return minimize_adam(module, batches, options, hear, memory, module.everything()), heard
+    everything = module.everything()
+    judged = LowestScore(module, lambda: float(module(everything)))
+    return minimize_adam(module, batches, options, hear, memory, judged), heard
 
 
 @pytest.mark.parametrize("after", [1, 5])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +18,9 @@ from torch.distributions import Independent, Normal, kl_divergence
 from odefit.data.experiments import Experiment
 from odefit.errors import ConfigError, DataError, ModelError
 from odefit.latent.baseline import Baseline, BaselineLoss, BaselineOptions, hidden_units
-from odefit.latent.estimator import continue_baseline, fit_baseline, fit_latent, n_weights, predict, split
+from odefit.latent.estimator import FittedLatent, continue_baseline, fit_baseline, fit_latent, n_weights, predict, split
 from odefit.latent.evaluation import errors_of, interpolate, share_of_size
+from odefit.latent.minibatches import ADAM, Minibatch, Minibatches, TrainingOptions, train
 from odefit.latent.model import GatedField, LatentODE, LatentOptions, Posterior, what_was_read
 from odefit.latent.objective import (
     Elbo,
@@ -32,7 +35,10 @@ from odefit.latent.objective import (
 from odefit.latent.refinement import most_probable
 from odefit.latent.series import Reading, Series, read_backwards, series_of
 from odefit.latent.spirals import draw_spirals, solve_linear
-from odefit.latent.training import Epoch, TrainingOptions, train
+from odefit.status import Reason, Status
+from odefit.training.adam import minimize_adam
+from odefit.training.best_state import LastState
+from odefit.training.loss_history import Epoch
 
 TINY = LatentOptions(dimension=3, hidden=(8,), encoder=7, decoder=(6,), step=0.2)
 
@@ -501,7 +507,7 @@ def test_loss_without_growing_and_sampling_is_the_bound_per_measurement() -> Non
     torch.randint(1, (), generator=g)  # which start
     terms = elbo_terms(model, elbo.reading.rows(rows), series.rows(rows), torch.arange(len(series.grid)), g)
     expected = -terms.elbo.sum() / series.mask[rows].sum()
-    torch.testing.assert_close(elbo.loss(rows, 0.5, generator(5)), expected)
+    torch.testing.assert_close(elbo(Minibatch(rows, 0.5, generator(5))), expected)
 
 
 def test_later_starts_are_series_of_their_own() -> None:
@@ -523,7 +529,7 @@ def test_later_starts_are_series_of_their_own() -> None:
         which = int(torch.randint(3, (), generator=generator(seed)))
         seen.add(which)
         one, other = generator(seed), generator(seed)
-        torch.testing.assert_close(elbo.loss(rows, 0.5, one), expected[which].loss(rows, 0.5, other))
+        torch.testing.assert_close(elbo(Minibatch(rows, 0.5, one)), expected[which](Minibatch(rows, 0.5, other)))
     assert seen == {0, 1, 2}
 
 
@@ -574,7 +580,7 @@ def test_gradient_of_the_bound(name: str) -> None:
     parameter = dict(model.named_parameters())[name]
 
     def loss() -> Tensor:
-        return elbo.loss(torch.arange(4), 0.2, generator(7))
+        return elbo(Minibatch(torch.arange(4), 0.2, generator(7)))
 
     (gradient,) = torch.autograd.grad(loss(), parameter)
     direction = torch.randn(parameter.shape, generator=generator(8), dtype=torch.float64)
@@ -591,8 +597,8 @@ def test_gradient_of_the_bound(name: str) -> None:
 # Training
 
 
-def small_training(**changes: object) -> TrainingOptions:
-    return dataclasses.replace(TrainingOptions(epochs=6, batch_size=10, learning_rate=1e-2, score_every=2), **changes)
+def small_training(epochs: int = 6, batch_size: int = 10, score_every: int = 2, seed: int = 0) -> TrainingOptions:
+    return TrainingOptions(dataclasses.replace(ADAM, epochs=epochs), batch_size, score_every, seed)
 
 
 def test_a_tiny_training_improves_the_bound_and_the_predictions() -> None:
@@ -612,7 +618,7 @@ def test_a_tiny_training_improves_the_bound_and_the_predictions() -> None:
         ElboOptions(times_per_step=9, anneal=0, grow=0),
         small_training(epochs=60, score_every=10),
         observed=3.0,
-        callback=losses.append,
+        callback=lambda epoch, _: losses.append(epoch),
     )
     assert fitted.training.status == "stopped"
     assert [epoch.epoch for epoch in losses] == list(range(1, 61))
@@ -663,25 +669,23 @@ def test_weights_hold_all_that_a_model_knows() -> None:
     assert torch.equal(again.sigma, fitted.model.sigma)
 
 
-class _Runaway:
+class Runaway(torch.nn.Module):
     """An objective that is fine for three steps and NaN then."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.model = torch.nn.Linear(1, 1)
         self.steps = 0
 
-    def __len__(self) -> int:
-        return 1
-
-    def loss(self, rows: Tensor, progress: float, generator: torch.Generator) -> Tensor:
+    def forward(self, batch: Minibatch) -> Tensor:
         self.steps += 1
         return self.model.weight.square().sum() * (math.nan if self.steps > 3 else 1.0)
 
 
 def test_a_loss_that_is_not_finite_ends_the_training_with_the_best_state() -> None:
-    runaway = _Runaway()
-    trained = train(runaway, small_training(), lambda: runaway.model.weight.abs().sum().item())
-    assert trained.status == "failed"
+    runaway = Runaway()
+    trained = train(runaway, 1, small_training(), lambda: runaway.model.weight.abs().sum().item())
+    assert (trained.status, trained.ending.reason) == (Status.STOPPED, Reason.BROKEN_OFF)
     assert "stopped at epoch 4" in trained.message
     assert trained.best_epoch == 2
     assert len(trained.history) == 3
@@ -689,7 +693,7 @@ def test_a_loss_that_is_not_finite_ends_the_training_with_the_best_state() -> No
 
 
 def test_an_interrupt_ends_the_training_in_order() -> None:
-    def stop(epoch: Epoch) -> None:
+    def stop(epoch: Epoch, _: torch.nn.Module) -> None:
         if epoch.epoch == 3:
             raise KeyboardInterrupt
 
@@ -697,6 +701,65 @@ def test_an_interrupt_ends_the_training_in_order() -> None:
     fitted = fit_latent(experiments, TINY, training=small_training(), validation=0, callback=stop)
     assert fitted.training.status == "interrupted"
     assert len(fitted.training.history) == 3
+
+
+class Kept:
+    """The Memory of a training: what it offered last."""
+
+    def __init__(self, state: Any = None) -> None:
+        self.state, self.offers = state, 0
+
+    def restored(self) -> Any:
+        return self.state
+
+    def offer(self, state: Callable[[], dict[str, Any]]) -> None:
+        self.offers, self.state = self.offers + 1, state()
+
+
+@pytest.mark.parametrize("aside", [0.0, 0.25])
+def test_a_training_that_is_interrupted_within_an_epoch_ends_as_if_it_were_not(
+    aside: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiments, _ = random_series()
+    options = small_training(batch_size=2)
+
+    def fit(memory: Kept) -> FittedLatent:
+        return fit_latent(experiments, TINY, training=options, observed=4.0, validation=aside, memory=memory)
+
+    whole, first = fit(Kept()), Kept()
+    genuine, steps = Elbo.forward, 0
+
+    def interrupted(self: Elbo, batch: Minibatch) -> Tensor:
+        nonlocal steps
+        steps += 1
+        if steps == 6:  # the second of two steps in the third epoch
+            raise KeyboardInterrupt
+        return genuine(self, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Elbo, "forward", interrupted)
+        assert fit(first).training.ending.reason in (Reason.INTERRUPTED, Reason.INTERRUPTED_AT_START)
+    assert first.offers == 2
+    resumed = fit(Kept(first.state))
+    assert list(resumed.training.history) == list(whole.training.history)
+    assert resumed.training.ending == whole.training.ending
+    for a, b in zip(resumed.model.state_dict().values(), whole.model.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_the_loop_is_the_one_by_which_everything_is_trained() -> None:
+    """The same by hand: the bound as a module, series in minibatches, and Adam as networks in equations have it."""
+    experiments, series = random_series(dtype=torch.float32)
+    options = small_training()
+    fitted = fit_latent(experiments, TINY, training=options, observed=4.0, validation=0)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(options.seed)
+        model = LatentODE(2, TINY)
+    model.set_units(series)
+    objective = Elbo(model, series, observed=4.0)
+    minimize_adam(objective, Minibatches(len(series), options), options.adam, keeper=LastState(objective))
+    for a, b in zip(fitted.model.parameters(), model.parameters(), strict=True):
+        assert torch.equal(a, b)
 
 
 def test_validation_series_are_not_trained_on() -> None:
@@ -753,7 +816,7 @@ def test_the_loss_in_the_scale_of_a_series_does_not_depend_on_it() -> None:
     for factor in (1.0, 7.0):
         series = Series(torch.arange(8.0), factor * values, torch.ones_like(values, dtype=torch.bool))
         objective = BaselineLoss(model, series, BaselineOptions(observed=4))
-        losses.append(objective.loss(torch.arange(3), 0.9, generator()).item())
+        losses.append(objective(Minibatch(torch.arange(3), 0.9, generator())).item())
     assert losses[0] == pytest.approx(losses[1], rel=1e-9)
     x = model.continue_(values[:, :4], 4)
     relative = (x - values[:, 1:]) / model.size(values[:, :4])

@@ -25,12 +25,15 @@ from odefit.config.load import load_config
 from odefit.errors import ConfigError, DataError, InputError, RunError, SolveError
 from odefit.latent.estimator import noise_of
 from odefit.latent.latent_run import LatentRun
+from odefit.latent.minibatches import Minibatch, TrainingOptions
+from odefit.latent.objective import Elbo
 from odefit.latent.task import common_times, prepare_latent, refuse
-from odefit.latent.training import TrainingOptions
 from odefit.plots.draw import draw
 from odefit.plots.latent_series import LatentPictures
 from odefit.runs import checkpoint
 from odefit.runs.progress import Silent
+from odefit.training.adam import AdamOptions
+from odefit.training.learning_rate import Schedule
 
 SPIRALS = """\
 title: Little spirals
@@ -240,7 +243,8 @@ def test_common_times_are_one_but_for_rounding(folder: Path) -> None:
 
 def test_sections_become_options(folder: Path) -> None:
     task = prepare_latent(load_config("c.yaml", ["fit.schedule={kind: cosine, final: 0.002}", "solver.dtype=float64"]))
-    assert task.training == TrainingOptions(12, 3, 0.01, 0.2, 1.0, 10, 3)
+    adam = AdamOptions(12, 0.01, Schedule("cosine", 0.002), gradient_clip=1.0)
+    assert task.training == TrainingOptions(adam, batch_size=3, score_every=10, seed=3)
     assert task.dtype == torch.float64
     assert (task.options.method, task.options.step) == ("rk4", 1.0)
     assert (task.options.hidden, task.options.decoder, task.options.activation) == ((6,), (4,), "silu")
@@ -249,13 +253,13 @@ def test_sections_become_options(folder: Path) -> None:
     adaptive = ["solver={method: dopri5, rtol: 1e-4}", "fit.schedule=constant", "model.latent.sigma=0.2"]
     other = prepare_latent(load_config("c.yaml", adaptive))
     assert (other.options.step, other.options.rtol, other.options.sigma) == (None, 1e-4, 0.2)
-    assert other.training.final_rate == 1.0
+    assert other.training.adam.schedule.lowest(0.01) == 0.01
     few = prepare_latent(load_config("p.yaml", ["fit={seed: 1}", "solver={}"]))
     longest = max(e.times[-1] - e.start for e in few.measured)
     assert few.options.step == pytest.approx(longest / 100)
-    assert few.training.epochs == 2000
+    assert few.training.adam.epochs == 2000
     many = ["fit={seed: 1}", "data.spirals.series=1000", "model.latent={}"]
-    assert prepare_latent(load_config("c.yaml", many)).training.epochs == 200
+    assert prepare_latent(load_config("c.yaml", many)).training.adam.epochs == 200
     assert len(prepare_latent(load_config("c.yaml", many)).aside) == 100
 
 
@@ -302,20 +306,18 @@ def test_a_given_sigma_is_fixed(folder: Path) -> None:
 
 
 def test_a_training_that_breaks_off_keeps_what_it_reached(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from odefit.latent.objective import Elbo
+    genuine, steps = Elbo.forward, 0
 
-    genuine, steps = Elbo.loss, 0
-
-    def loss(self: Elbo, *arguments: Any) -> torch.Tensor:
+    def forward(self: Elbo, batch: Minibatch) -> torch.Tensor:
         nonlocal steps
         steps += 1
-        return genuine(self, *arguments) * (math.nan if steps > limit else 1.0)
+        return genuine(self, batch) * (math.nan if steps > limit else 1.0)
 
-    monkeypatch.setattr(Elbo, "loss", loss)
+    monkeypatch.setattr(Elbo, "forward", forward)
     limit = 22
     fitted = odefit.fit("c.yaml", out="r")
     assert fitted.result.status == "stopped"
-    assert "stopped at epoch 12: the loss or its gradient is not finite" in fitted.result.message
+    assert "stopped at epoch 12: the loss is nan" in fitted.result.message
     assert "the state of epoch 10 is kept" in fitted.result.message
     limit, steps = 0, 0
     failed = odefit.fit("c.yaml", out="f")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -16,8 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from odefit.errors import SolveError
-from odefit.training.adam import AdamOptions, Schedule, minimize_adam
-from odefit.training.loss_history import Epoch, Thinned
+from odefit.training.adam import AdamOptions, minimize_adam
+from odefit.training.best_state import Keeper, LowestScore
+from odefit.training.learning_rate import Schedule
+from odefit.training.loss_history import Epoch, Thinned, TrainingOutcome
 
 ONE = [None]
 """One batch, of which the objective knows all it needs."""
@@ -316,14 +317,14 @@ def test_buffers_are_part_of_the_state() -> None:
 
 def test_nothing_grows_but_the_history() -> None:
     """The state is copied into the same two places, however many epochs there are."""
+    module = Bowl([5.0])
+    keeper = Keeper(module)
     addresses: list[set[int]] = []
 
-    def tensors(_: Epoch, module: nn.Module) -> None:
-        frame = sys._getframe(1)
-        keeper = frame.f_locals["keeper"]
-        addresses.append({t.data_ptr() for t in (*keeper._best, *keeper._before, *keeper._live)})
+    def tensors(_: Epoch, __: nn.Module) -> None:
+        addresses.append({t.data_ptr() for t in (*keeper.best, *keeper.spare, *keeper.live)})
 
-    minimize_adam(Bowl([5.0]), ONE, AdamOptions(50, 0.1), tensors)
+    minimize_adam(module, ONE, AdamOptions(50, 0.1), tensors, keeper=keeper)
     assert all(found == addresses[0] for found in addresses)
     assert len(addresses[0]) == 3
 
@@ -379,23 +380,28 @@ class Draws:
         yield float(torch.randn((), generator=self.generator, dtype=torch.float64))
 
 
+def judged(module: Judged, options: AdamOptions) -> TrainingOutcome:
+    keeper = LowestScore(module, lambda: float(module(EVERYTHING)))
+    return minimize_adam(module, Draws(), options, keeper=keeper)
+
+
 def test_random_parts_are_judged_by_everything() -> None:
     """The luckiest draw is not the best state: u = 0 is, where the loss on all is 1."""
     module = Judged([3.0])
     lucky = minimize_adam(Judged([3.0]), Draws(), AdamOptions(200, 0.1))
-    found = minimize_adam(module, Draws(), AdamOptions(200, 0.1), everything=EVERYTHING)
+    found = judged(module, AdamOptions(200, 0.1))
     assert lucky.best_loss < 1e-2
     assert found.best_epoch % 10 == 0
     assert found.best_loss == module(EVERYTHING).item() >= 1
     # A start that is the best is kept.
     at_best = Judged([0.0])
-    kept = minimize_adam(at_best, Draws(), AdamOptions(30, 0.1), everything=EVERYTHING)
+    kept = judged(at_best, AdamOptions(30, 0.1))
     assert (kept.best_epoch, kept.best_loss, at_best.u.item()) == (0, 1.0, 0.0)
     # The last state is judged, whatever its number.
     far = Judged([100.0])
-    short = minimize_adam(far, Draws(), AdamOptions(17, 0.1), everything=EVERYTHING)
+    short = judged(far, AdamOptions(17, 0.1))
     assert short.best_epoch == 17
-    patient = minimize_adam(Judged([0.0]), Draws(), AdamOptions(500, 0.1, patience=35), everything=EVERYTHING)
+    patient = judged(Judged([0.0]), AdamOptions(500, 0.1, patience=35))
     assert len(patient.history) == 40
 
 
