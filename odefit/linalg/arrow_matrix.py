@@ -100,8 +100,14 @@ class ArrowMatrix(Matrix):
         return ArrowMatrix(layout, self.block, shared, own)
 
     def groups(self) -> Iterator[tuple[IntArray, IntArray]]:
-        """The rows block by block: (blocks [b], rows [b, r]) of blocks with similarly many rows, each block once; M
-        (one past the end) where a block has fewer than r. Blocks without rows are left out."""
+        """The rows block by block, in groups of blocks with similarly many rows.
+
+        Yields
+        ------
+        blocks, rows
+            [b] and [b, r]; M (one past the end) where a block has fewer than r rows. Each block comes once; blocks
+            without rows are left out.
+        """
         n = self.layout.n_blocks
         order = np.argsort(self.block, kind="stable")
         counts = np.bincount(self.block, minlength=n + 1)[:n]

@@ -29,9 +29,18 @@ from odefit.linalg.arrow_layout import Layout
 
 @dataclass(frozen=True)
 class Reduced:
-    """[A D | z] turned into few rows. own: [B, K, K]; shared: [B, K, S]; z: [B, K]; rest: [T, S]; rest_z: [T].
+    """[A D | z] turned into few rows.
 
-    rounding: relative, below which a singular value of A is taken for zero.
+    Parameters
+    ----------
+    layout
+        Which columns are shared, and which belong to a block.
+    own, shared, z
+        [B, K, K], [B, K, S] and [B, K], the rows of the blocks.
+    rest, rest_z
+        [T, S] and [T], the rows that know shared columns only.
+    rounding
+        Relative, below which a singular value of A is taken for zero.
     """
 
     layout: Layout
@@ -58,7 +67,7 @@ class Reduced:
         return np.einsum("bij,bj->bi", self.own, o) + self.shared @ x, self.rest @ x
 
     def adjoint(self, blocks: FloatArray, rest: FloatArray) -> FloatArray:
-        """(A D)' of a vector in the same parts, [P]."""
+        """(A D)' v, [P], of a vector v in the rows of the blocks [B, K] and in the rest [T]."""
         shared = np.einsum("bks,bk->s", self.shared, blocks) + self.rest.T @ rest
         return self.layout.joined(shared, np.einsum("bij,bi->bj", self.own, blocks))
 
@@ -70,14 +79,14 @@ class Reduced:
 
 
 def triangle(rows: FloatArray) -> FloatArray:
-    """R of a QR decomposition, [..., min(m, n), n] of [..., m, n]."""
+    """R of a QR decomposition, [..., min(m, n), n], of rows [..., m, n]."""
     if not rows.size:
         return np.zeros((*rows.shape[:-2], min(rows.shape[-2:]), rows.shape[-1]))
     return np.asarray(np.linalg.qr(rows, mode="r"))
 
 
 class Elimination:
-    """The minimum over the free columns, all others held, for any damping."""
+    """The minimum over the free columns while all others are held, for any damping."""
 
     def __init__(
         self,
@@ -87,9 +96,20 @@ class Elimination:
         like: Elimination | None = None,
         threshold: float | None = None,
     ) -> None:
-        """free: [P], default all; held: [P], what the others are, default 0. like: the same with all columns free,
-        which spares what both have in common. threshold: singular values of A D that are no larger are taken for
-        zero; default what rounding leaves.
+        """Decompose the blocks.
+
+        Parameters
+        ----------
+        reduced
+            The problem in few rows.
+        free
+            [P], which columns are free; default all.
+        held
+            [P], the values of the others; default 0.
+        like
+            The same problem with all columns free, whose decompositions are taken over where nothing changed.
+        threshold
+            Singular values of A D that are no larger are taken for zero; default what rounding leaves.
         """
         layout = reduced.layout
         own, shared, z, rest, rest_z = reduced.own, reduced.shared, reduced.z, reduced.rest, reduced.rest_z
@@ -121,10 +141,11 @@ class Elimination:
 
     @property
     def n_shared(self) -> int:
+        """The number of free shared columns."""
         return int(self.free_shared.sum())
 
     def solve(self, damping: float) -> FloatArray:
-        """The minimiser [P] of |A D p + z|² + damping |p|² (the shortest one, for damping 0)."""
+        """The minimiser [P] of |A D p + z|² + damping |p|²; for damping 0 the shortest one."""
         gain = self._gain(damping)
         if damping > 0:
             x = self._damped_shared(damping)
@@ -163,7 +184,7 @@ class Elimination:
 
     @cached_property
     def directions(self) -> Directions:
-        """Of the shared columns, with what the own ones do to follow."""
+        """The directions of the free shared columns, with what the own ones do to follow."""
         n = self.n_shared
         follow = np.einsum("bkj,bks->bjs", self.vt, -self._gain(0.0)[:, :, None] * self.c)
         length = triangle(np.concatenate([np.eye(n), follow.reshape(self.d.size, n)]))
@@ -189,11 +210,21 @@ class Elimination:
 
 @dataclass(frozen=True)
 class Directions:
-    """S orthonormal directions of p in which the shared columns move and own ones follow, so that their own rows do not
-    notice: A D moves by `values` [S] in them, orthogonally to each other.
+    """Orthonormal directions of p in which the shared columns move, and own ones follow so that their own rows do not
+    notice.
 
-    shared: [S, S] and own: [B, K, S], one direction per last index; left: [S, S], where they move A D; known: [S],
-    whether `values` are above the threshold.
+    A D moves by `values` in them, orthogonally to each other.
+
+    Parameters
+    ----------
+    left
+        [S, S], where they move A D, one direction per last index.
+    values
+        [S], by how much.
+    shared, own
+        [S, S] and [B, K, S], the directions, one per last index.
+    known
+        [S], whether `values` are above the threshold.
     """
 
     left: FloatArray

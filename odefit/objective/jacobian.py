@@ -16,20 +16,32 @@ from odefit.linalg.dense_matrix import DenseMatrix
 from odefit.linalg.matrix import Matrix
 from odefit.objective.problem import FitProblem
 
-FEWEST_BLOCKS = 4
-PAYS = 3.0
-"""The arrow form is taken where it needs so many times fewer operations than a matrix, with"""
-OVERHEAD = 1e6
-"""operations for its bookkeeping. Both take the same time for 20 experiments of 30 rows with two parameters each."""
-SPREADS = 8
-"""How many sizes of groups that share a parameter are tried as blocks."""
-ROUNDS = 50
-"""Longer chains of experiments, each of which shares a parameter with the next, are no blocks."""
+MIN_BLOCKS = 4
+"""The arrow form is not taken for fewer blocks."""
+MIN_SAVING = 3.0
+"""The arrow form is taken where a matrix with all entries needs more than this many times its operations."""
+ARROW_OVERHEAD = 1e6
+"""The cost of the arrow form's bookkeeping, in operations.
+
+With it, both forms take the same time for 20 experiments of 30 rows with two parameters each.
+"""
+MAX_GROUP_SIZES = 8
+"""The most sizes of groups sharing a parameter that are tried as blocks."""
+MAX_CHAIN = 50
+"""The longest chain of experiments, each of which shares a parameter with the next, that becomes one block."""
 
 
 @dataclass(frozen=True)
 class LocalRows:
-    """Rows before they know of the search vector. slopes: [M, K], to the K sensitive symbols of `experiment` [M]."""
+    """Rows of A before they know of the search vector.
+
+    Parameters
+    ----------
+    slopes
+        [M, K], derivatives to the K sensitive symbols.
+    experiment
+        [M], the experiment of each row.
+    """
 
     slopes: FloatArray
     experiment: IntArray
@@ -38,11 +50,22 @@ class LocalRows:
 class LocalColumns:
     """Where in u [P] the sensitive symbols of each experiment stand, and which form A has.
 
-    where: [E, K], P (one past the end) where a symbol is a constant.
+    Attributes
+    ----------
+    where
+        [E, K], P (one past the end) where a symbol is a constant.
     """
 
     def __init__(self, problem: FitProblem, blocks: bool | None = None) -> None:
-        """blocks: whether A is in arrow form if it can be; default where that pays."""
+        """Look up the symbols of a problem.
+
+        Parameters
+        ----------
+        problem
+            The fit.
+        blocks
+            Whether A is in arrow form if it can be; default where that pays.
+        """
         table = problem.table
         self.n = len(table.estimated)
         position = np.full(len(table) + 1, self.n, dtype=np.intp)
@@ -67,12 +90,22 @@ class LocalColumns:
 
     @property
     def n_bytes(self) -> float:
-        """What A takes in memory, without the rows of priors."""
+        """The memory that A takes, without the rows of priors."""
         width = self.n if self.arrow is None else len(self.arrow[0].shared) + self.arrow[0].own.shape[1]
         return 8.0 * float(self.cells.sum()) * width
 
     def rows(self, single: Sequence[tuple[int, float]], local: LocalRows, slope: FloatArray) -> Matrix:
-        """A: first the rows with a `single` entry (column, value) each, then the `local` ones; slope: dtheta/du [P]."""
+        """A, in the form that pays.
+
+        Parameters
+        ----------
+        single
+            The column and the value of the one entry of each first row (a prior).
+        local
+            The other rows.
+        slope
+            [P], dtheta/du.
+        """
         columns = np.array([column for column, _ in single], dtype=np.intp)
         values = np.array([value for _, value in single])
         m, begin = len(local.slopes), len(single)
@@ -105,10 +138,25 @@ class LocalColumns:
 
 
 def cheapest(where: IntArray, n: int, cells: IntArray, always: bool = False) -> tuple[Layout, IntArray] | None:
-    """The arrow form with the fewest operations; None where it does not pay (or, `always`, where there is none).
+    """The arrow form with the fewest operations.
 
-    where: [E, K] columns, n for none. cells: [E] rows of each experiment. A column may be a block's own if few
-    experiments use it, which are one block then; how few is tried out.
+    A column may belong to a block if few experiments use it, which are one block then; how few is tried out.
+
+    Parameters
+    ----------
+    where
+        [E, K], the columns of each experiment; n for none.
+    n
+        P, the number of columns.
+    cells
+        [E], the rows of each experiment.
+    always
+        Whether to give the best arrow form even where a matrix with all entries needs fewer operations.
+
+    Returns
+    -------
+    layout, block
+        And the block of every experiment [E]; None where the form does not pay, or where there is none.
     """
     # Every pair of an experiment and a column that it uses, once.
     pairs = np.unique((np.arange(len(where))[:, None] * (n + 1) + where).ravel())
@@ -116,14 +164,14 @@ def cheapest(where: IntArray, n: int, cells: IntArray, always: bool = False) -> 
     experiment, column = experiment[column < n], column[column < n]
     users = np.bincount(column, minlength=n)
     rows = float(cells.sum())
-    least, best = math.inf if always else rows * n**2 / PAYS, None
-    for most in np.unique(users[(users > 0) & (users < len(where))])[:SPREADS]:
+    least, best = math.inf if always else rows * n**2 / MIN_SAVING, None
+    for most in np.unique(users[(users > 0) & (users < len(where))])[:MAX_GROUP_SIZES]:
         found = _arrow(experiment, column, users <= most, len(where), n)
-        if found is None or found[0].n_blocks < (2 if always else FEWEST_BLOCKS):
+        if found is None or found[0].n_blocks < (2 if always else MIN_BLOCKS):
             continue
         layout = found[0]
         s, k = len(layout.shared), layout.own.shape[1]
-        cost = rows * (s + k + 1) ** 2 + layout.n_blocks * (k**3 + k * s**2) + OVERHEAD
+        cost = rows * (s + k + 1) ** 2 + layout.n_blocks * (k**3 + k * s**2) + ARROW_OVERHEAD
         if cost < least:
             least, best = cost, found
     return best
@@ -155,7 +203,7 @@ def _arrow(
 def _joined(experiment: IntArray, column: IntArray, n_experiments: int, n: int) -> IntArray | None:
     """A label for every experiment, [E], the same for those that a column connects; None where chains are too long."""
     label = np.arange(n_experiments)
-    for _ in range(ROUNDS):
+    for _ in range(MAX_CHAIN):
         least = np.full(n, n_experiments, dtype=np.intp)
         np.minimum.at(least, column, label[experiment])
         new = label.copy()
@@ -167,7 +215,7 @@ def _joined(experiment: IntArray, column: IntArray, n_experiments: int, n: int) 
 
 
 def stacked(parts: Sequence[LocalRows], k: int) -> LocalRows:
-    """One below the other; k: how many symbols there are."""
+    """All rows, one part below the other; k is the number of sensitive symbols."""
     none = LocalRows(np.zeros((0, k)), np.zeros(0, dtype=np.intp))
     both = [none, *parts]
     return LocalRows(np.concatenate([p.slopes for p in both]), np.concatenate([p.experiment for p in both]))

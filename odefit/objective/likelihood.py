@@ -32,7 +32,15 @@ class Likelihood:
     """-ln p(data | theta) - ln p(theta) as a function of the search vector u [P] of the problem's table."""
 
     def __init__(self, problem: FitProblem, blocks: bool | None = None) -> None:
-        """blocks: whether A is in arrow form (linalg/arrow_matrix.py) if it can be; default where that pays."""
+        """Keep the problem; nothing is solved yet.
+
+        Parameters
+        ----------
+        problem
+            The fit.
+        blocks
+            Whether A is in arrow form (linalg/arrow_matrix.py) if it can be; default where that pays.
+        """
         self.problem = problem
         self.blocks = blocks
         self.failure: str | None = None
@@ -56,8 +64,21 @@ class Likelihood:
         return kinked if kinked.any() else None
 
     def moments(self, u: FloatArray, derivatives: bool) -> list[Moments] | None:
-        """m, s and, when asked, their derivatives to the sensitive local symbols [R, K] (of which `columns.where` says
-        what they are in u); None (and `failure`) where the model fails."""
+        """The location and scale of every measurement.
+
+        Parameters
+        ----------
+        u
+            [P], the search vector.
+        derivatives
+            Whether to give their derivatives to the sensitive local symbols as well; `columns.where` says where these
+            stand in u.
+
+        Returns
+        -------
+        list of Moments, or None
+            One per observable, of all R rows; None where the model fails, and `failure` says why.
+        """
         problem = self.problem
         self.failure = None
         theta = problem.table.to_natural(u)
@@ -78,14 +99,32 @@ class Likelihood:
         return self._evaluate(u, derivatives=False).value
 
     def evaluate(self, u: FloatArray) -> Evaluation:
-        """Value, score residuals z [M] and root-curvature rows A [M, P], for a search: A'z is the exact gradient, and
-        A'A the expected information but for Laplace densities, where it is what a search gets on with (noise/l1.py)."""
+        """The value with the score form, for a search.
+
+        A'z is the exact gradient, and A'A the expected information; for Laplace densities it is a curvature with which
+        a search converges faster (noise/l1.py).
+
+        Parameters
+        ----------
+        u
+            [P], the search vector.
+
+        Returns
+        -------
+        Evaluation
+            Its value is inf where the model fails.
+        """
         return self._evaluate(u, derivatives=True)
 
     def information(self, u: FloatArray) -> Evaluation:
-        """The same with A'A the expected Fisher information: what a covariance is made from.
+        """The value with the score form whose A'A is the expected Fisher information: what a covariance is made from.
 
-        Of censored data it is the observed curvature, of priors that of `Prior.score`.
+        For censored data it is the observed curvature, for priors that of `Prior.score`.
+
+        Parameters
+        ----------
+        u
+            [P], the search vector.
         """
         return self._evaluate(u, derivatives=True, expected=True)
 
@@ -101,7 +140,21 @@ class Likelihood:
         derivatives: bool,
         expected: bool = False,
     ) -> Evaluation:
-        """The evaluation from the moments at u; scales: sigmas (by position in theta) that are given numbers."""
+        """The evaluation from the moments.
+
+        Parameters
+        ----------
+        u
+            [P], the search vector.
+        moments
+            One per observable, at u.
+        scales
+            Numbers that replace estimated scales, by position in theta; they get no column of A.
+        derivatives
+            Whether the moments have derivatives.
+        expected
+            Whether A'A is to be the expected information, as in `information`.
+        """
         total = self.prior_value(u)
         if not math.isfinite(total):
             self.failure = IMPOSSIBLE
@@ -174,7 +227,7 @@ class Likelihood:
         return NOT_FINITE
 
     def prior_value(self, u: FloatArray) -> float:
-        """-ln of the prior density of the estimated parameters."""
+        """-ln of the prior density of the estimated parameters at u [P]."""
         if not self._priors:
             return 0.0
         theta = self.problem.table.to_natural(u)

@@ -31,13 +31,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Noise:
-    """How one observable scatters: a family by its name, on the scale of T (the logarithm for `lognormal`).
+    """How one observable scatters.
 
-    model: gaussian, lognormal, laplace, student_t, poisson or negative_binomial.
-    sigma: formula of states, time, inputs and local symbols for the family's second parameter on the scale of T (a
-        standard deviation, a scale; the dispersion of negative_binomial), or None where the data bring their own, and
-        for poisson.
-    df: degrees of freedom of student_t; 4 unless given.
+    Parameters
+    ----------
+    model
+        gaussian, lognormal, laplace, student_t, poisson or negative_binomial. Its scale T is the logarithm for
+        `lognormal`.
+    sigma
+        Formula of states, time, inputs and local symbols for the family's second parameter on the scale of T: a
+        standard deviation, a scale; the dispersion of negative_binomial. None where the data bring their own, and for
+        poisson.
+    df
+        Degrees of freedom of student_t; 4 unless given.
     """
 
     model: str
@@ -46,18 +52,33 @@ class Noise:
 
     @property
     def is_log(self) -> bool:
+        """Whether the noise model is one of logarithms."""
         return self.model == "lognormal"
 
     @cached_property
     def family(self) -> Family:
+        """The distribution on the scale of T."""
         return family_of(self.model, self.df)
 
     def sample(self, m: FloatArray, s: FloatArray | None, rng: np.random.Generator) -> FloatArray:
-        """Measurements drawn at m and s (None for a family without a second parameter), natural scale."""
+        """Measurements drawn at random.
+
+        Parameters
+        ----------
+        m, s
+            [M] each, location and second parameter on the scale of T; s is None for a family without one.
+        rng
+            Draws them.
+
+        Returns
+        -------
+        FloatArray
+            [M], natural scale.
+        """
         return self._natural(self.family.sample(m, np.zeros_like(m) if s is None else s, rng))
 
     def quantile(self, p: float, m: FloatArray, s: FloatArray | None) -> FloatArray:
-        """The p-quantile of a measurement, natural scale."""
+        """The p-quantile of a measurement [M] at m and s as in `sample`, natural scale."""
         return self._natural(self.family.quantile(p, m, np.zeros_like(m) if s is None else s))
 
     def _natural(self, values: FloatArray) -> FloatArray:
@@ -67,9 +88,17 @@ class Noise:
 
 @dataclass(frozen=True)
 class Moments:
-    """m and s of one observable in every row. m: [R]; s: [R], a number, or None; dm, ds: [R, K] or None.
+    """Location and scale of one observable in all R rows.
 
-    s is None where it comes with the data, or the family has none.
+    Parameters
+    ----------
+    m
+        [R].
+    s
+        [R] or a number; None where it comes with the data, or the family has none.
+    dm, ds
+        [R, K], derivatives to the sensitive symbols; None where nothing sensitive has a part, or they were not asked
+        for.
     """
 
     m: FloatArray
@@ -82,10 +111,18 @@ class Moments:
 class Observation:
     """The observables of a system under their noise models.
 
-    symbols: the local names (the system's parameters, then the noise parameters) as in `Binding`, and behind them the
-    system's inputs.
-    sensitive: the local names that derivatives are taken to, K of them; the first `len(engine.sensitive)`
-    are those that states depend on.
+    Parameters
+    ----------
+    system
+        Its observables are the formulas g.
+    noise
+        The noise model of each observable.
+    symbols
+        The L + U local names: the system's parameters, the noise parameters, as in `Binding`, and behind them the
+        system's inputs.
+    sensitive
+        The K local names that derivatives are taken to; the first `len(engine.sensitive)` are those that states depend
+        on.
     """
 
     system: System
@@ -95,6 +132,7 @@ class Observation:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The observables, in the order of the columns."""
         return tuple(self.system.observables)
 
     @property
@@ -134,7 +172,22 @@ class Observation:
         return numpy_function([*self.formulas, *(p[3] for p in self._partials)], self._arguments)
 
     def predict(self, y: FloatArray, t: FloatArray, p: FloatArray) -> FloatArray:
-        """g [R, O] on the natural scale at states y [R, S], times t [R], local values p [R, L] or [L]."""
+        """Predictions on the natural scale.
+
+        Parameters
+        ----------
+        y
+            [R, S], states.
+        t
+            [R], times.
+        p
+            [R, L + U] local values and inputs, or [L + U] where all rows share them.
+
+        Returns
+        -------
+        FloatArray
+            g [R, O].
+        """
         function = self._natural
         columns = function(*y.T, t, *p.T)
         return np.stack([np.broadcast_to(column, t.shape) for column in columns], axis=-1)
@@ -144,7 +197,20 @@ class Observation:
         return numpy_function(list(self.system.observables.values()), self._arguments)
 
     def moments(self, y: FloatArray, t: FloatArray, p: FloatArray, dy: FloatArray | None = None) -> list[Moments]:
-        """One `Moments` per observable; with dy [R, S, K'] (K' <= K) also derivatives to `sensitive`."""
+        """Location and scale of every observable.
+
+        Parameters
+        ----------
+        y, t, p
+            As in `predict`.
+        dy
+            [R, S, K'], sensitivities of the states to the first K' sensitive symbols; None for no derivatives.
+
+        Returns
+        -------
+        list of Moments
+            One per observable.
+        """
         arguments = (*y.T, t, *p.T)
         n = len(self.formulas)
         if dy is None:
@@ -190,10 +256,22 @@ class Observation:
         return [torch_function(pair, self._arguments) for pair in pairs]
 
     def moment_tensors(self, position: int, y: Tensor, t: Tensor, p: Tensor) -> tuple[Tensor, Tensor | None]:
-        """m and s (None where it has no formula) of one observable, shaped like t, differentiable.
+        """m and s of one observable as differentiable tensors.
 
-        y: [..., S]; t: [...]; p: [..., L], which may broadcast. One observable at a time, so that each is
-        computed where it is measured and nowhere else: log(0) in an empty cell would turn its gradient into NaN.
+        One observable at a time, so that each is computed where it is measured and nowhere else: log(0) in an empty
+        cell would turn its gradient into NaN.
+
+        Parameters
+        ----------
+        position
+            Which observable.
+        y, t, p
+            [..., S], [...] and [..., L + U], which may broadcast.
+
+        Returns
+        -------
+        m, s
+            Shaped like t; s is None where it has no formula.
         """
         import torch
 

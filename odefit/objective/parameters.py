@@ -23,7 +23,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Parameter:
-    """One unknown on its natural scale. `role` is model, initial or noise."""
+    """One unknown on its natural scale.
+
+    Parameters
+    ----------
+    name
+        In reports, such as `k` or `x_0[A]`.
+    value
+        Where a search starts, or the number where it is fixed.
+    lower, upper
+        Bounds.
+    scale
+        linear, log or logit: how an optimizer moves it.
+    estimate
+        False where it is fixed.
+    prior
+        Its prior density, if it has one.
+    unit
+        For reports only.
+    role
+        model, initial (an initial value) or noise (a noise level).
+    """
 
     name: str
     value: float
@@ -38,7 +58,10 @@ class Parameter:
 
 @dataclass(frozen=True)
 class ParameterTable:
-    """All parameters of a fit, in a fixed order."""
+    """All N parameters of a fit in a fixed order, P of them estimated.
+
+    Iterating gives the parameters; `table[name]` is one of them.
+    """
 
     parameters: tuple[Parameter, ...]
 
@@ -53,10 +76,12 @@ class ParameterTable:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
+        """The names of all parameters, [N]."""
         return tuple(parameter.name for parameter in self.parameters)
 
     @cached_property
     def index(self) -> dict[str, int]:
+        """The position in theta of each name."""
         return {name: position for position, name in enumerate(self.names)}
 
     @cached_property
@@ -66,6 +91,7 @@ class ParameterTable:
 
     @cached_property
     def estimated_names(self) -> tuple[str, ...]:
+        """The names of the estimated parameters, [P], in the order of u."""
         return tuple(self.names[i] for i in self.estimated)
 
     @cached_property
@@ -75,6 +101,7 @@ class ParameterTable:
 
     @cached_property
     def transforms(self) -> Transforms:
+        """The scales of the estimated parameters."""
         chosen = [p for p in self.parameters if p.estimate]
         return Transforms(
             tuple(p.scale for p in chosen),
@@ -93,12 +120,25 @@ class ParameterTable:
         return self.transforms.to_search(theta[self.estimated])
 
     def natural_slopes(self, theta: FloatArray, names: Sequence[str]) -> FloatArray:
-        """dtheta/du of some estimated parameters at theta [N]: what turns a covariance of u into one of theta."""
+        """dtheta/du of some estimated parameters, which turns a covariance of u into one of theta.
+
+        Parameters
+        ----------
+        theta
+            [N].
+        names
+            Which parameters, [k].
+
+        Returns
+        -------
+        FloatArray
+            [k].
+        """
         position = {name: k for k, name in enumerate(self.estimated_names)}
         return self.transforms.derivative(self.to_search(theta))[[position[name] for name in names]]
 
     def natural_tensor(self, u: Tensor) -> Tensor:
-        """theta [N] at u [P], differentiable; the torch twin of `natural`."""
+        """theta [N] at u [P], differentiable; the torch twin of `to_natural`."""
         import torch
 
         position, is_log, is_logit, low, width = self._tensors(u)
@@ -133,7 +173,7 @@ class ParameterTable:
         return self.transforms.search_bounds()
 
     def with_values(self, theta: FloatArray) -> ParameterTable:
-        """The same table starting elsewhere."""
+        """The same table with values theta [N] to start from."""
         pairs = zip(self.parameters, theta, strict=True)
         return ParameterTable(tuple(replace(p, value=float(value)) for p, value in pairs))
 
@@ -142,8 +182,14 @@ class ParameterTable:
 class Binding:
     """Which number each symbol of the system takes in each experiment.
 
-    symbols: the L local names. index: [E, L] position in theta, or -1. constant: [E, L] the number
-    where index is -1.
+    Parameters
+    ----------
+    symbols
+        The L local names.
+    index
+        [E, L], position in theta, or -1 where the symbol is a number.
+    constant
+        [E, L], that number.
     """
 
     symbols: tuple[str, ...]
@@ -157,7 +203,20 @@ class Binding:
         return np.where(self.index >= 0, theta[self.index], self.constant)
 
     def local_tensor(self, theta: Tensor, rows: Tensor | None = None) -> Tensor:
-        """Local values of the experiments `rows` (default all), [E, L], differentiable in theta [N]."""
+        """Local values, differentiable.
+
+        Parameters
+        ----------
+        theta
+            [N].
+        rows
+            Positions of experiments; default all.
+
+        Returns
+        -------
+        Tensor
+            p [E, L].
+        """
         import torch
 
         index = torch.as_tensor(self.index, device=theta.device)
@@ -170,5 +229,5 @@ class Binding:
 
     @cached_property
     def is_shared(self) -> bool:
-        """Every experiment binds its symbols alike."""
+        """Whether every experiment binds its symbols alike."""
         return bool((self.index == self.index[:1]).all()) and bool((self.constant == self.constant[:1]).all())

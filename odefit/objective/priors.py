@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from odefit.objective.noise.family import HALF_LOG_2PI
-from odefit.objective.noise.l1 import SOFT
+from odefit.objective.noise.l1 import KINK_WIDTH
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,15 +15,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prior:
-    """A density of x, which is theta (`on` natural) or ln theta (`on` log).
+    """A density of x, which is theta or its logarithm.
 
-    kind: `normal` (a: mean, b: sd), `lognormal` (median, sd of the logarithm), `laplace` (centre, scale), `uniform`
-    (from a to b), `exponential` (a: rate; no b).
+    A density of ln theta is not turned into one of theta: the maximum of the posterior is that of the logarithm. So a
+    normal one of ln theta has its maximum at its centre; `lognormal`, the same distribution as a density of theta, at
+    exp(mean - sd²). Bounds of the parameter cut a density off without rescaling it: that adds a constant to every
+    value. A Laplace density is rounded off within KINK_WIDTH b of its kink, so that a search can end there.
 
-    A density of ln theta is not turned into one of theta: the maximum of the posterior is that of the logarithm.
-    So a normal one of ln theta has its maximum at its centre; `lognormal`, the same distribution as a density of theta,
-    at exp(mean - sd²). Bounds of the parameter cut a density off without rescaling it: that adds a constant to every
-    value. A Laplace density is rounded off within 1e-5 b of its kink (SOFT), so that a search can end there.
+    Parameters
+    ----------
+    kind
+        `normal` (a: mean, b: sd), `lognormal` (median, sd of the logarithm), `laplace` (centre, scale), `uniform` (from
+        a to b), `exponential` (a: rate; no b).
+    a, b
+        Its two numbers.
+    on
+        `natural` for a density of theta, `log` for one of ln theta.
     """
 
     kind: str
@@ -33,7 +40,7 @@ class Prior:
 
     @property
     def support(self) -> tuple[float, float]:
-        """Between which theta the density is positive."""
+        """The lowest and the highest theta between which the density is positive."""
         low, high = {
             "lognormal": (0.0, math.inf),
             "exponential": (0.0, math.inf),
@@ -43,6 +50,7 @@ class Prior:
 
     @property
     def is_smooth(self) -> bool:
+        """Whether the density has a derivative everywhere."""
         return self.kind != "laplace"
 
     def value(self, theta: float) -> float:
@@ -65,7 +73,7 @@ class Prior:
             return 0.5 * z * z + log + self.constant
         if self.kind == "laplace":
             r = abs(x - a) / b
-            return (r if r > SOFT else r * r / (2 * SOFT) + SOFT / 2) + self.constant
+            return (r if r > KINK_WIDTH else r * r / (2 * KINK_WIDTH) + KINK_WIDTH / 2) + self.constant
         if self.kind == "exponential":
             return a * x + self.constant if x >= 0 else math.inf
         return self.constant if a <= x <= b else math.inf
@@ -82,11 +90,21 @@ class Prior:
         return math.log(self.b) + HALF_LOG_2PI
 
     def score(self, theta: float, expected: bool = True) -> tuple[float, float]:
-        """(z, k) with z k = d value/d theta and k² a positive curvature: the exact one where it is constant.
+        """The prior's row of the score form.
 
-        expected: for a Laplace density its information, as if theta were measured with such noise; else the
-        curvature that a search gets on better with (`kinks.touching_row`). For an exponential one the curvature is that
-        of the value as a function of ln theta. Both are 0 outside the support.
+        Parameters
+        ----------
+        theta
+            Natural value.
+        expected
+            For a Laplace density, whether to give its information, as if theta were measured with such noise, instead
+            of the curvature with which a search converges faster (`l1.touching_row`).
+
+        Returns
+        -------
+        z, k
+            z k = d value/d theta, and k² is a positive curvature: the exact one where it is constant, and for an
+            exponential density that of the value as a function of ln theta. Both are 0 outside the support.
         """
         if self.on == "natural":
             return self._score(theta, expected)
@@ -107,7 +125,7 @@ class Prior:
             return (math.log(x) - math.log(a) + b * b) / b, 1 / b / x
         if self.kind == "laplace":
             r = (x - a) / b
-            width = max(abs(r), SOFT)
+            width = max(abs(r), KINK_WIDTH)
             if math.isinf(r):
                 return math.copysign(1.0, r), 1 / b
             return (r / width, 1 / b) if expected else (r / math.sqrt(width), 1 / b / math.sqrt(width))
@@ -127,7 +145,7 @@ class Prior:
             return 0.5 * ((x.log() - math.log(self.a)) / self.b).square() + x.log() + self.constant
         if self.kind == "laplace":
             r = ((x - self.a) / self.b).abs()
-            return torch.where(r > SOFT, r, r.square() / (2 * SOFT) + SOFT / 2) + self.constant
+            return torch.where(r > KINK_WIDTH, r, r.square() / (2 * KINK_WIDTH) + KINK_WIDTH / 2) + self.constant
         if self.kind == "exponential":
             return self.a * x + self.constant
         return torch.zeros_like(x) + self.constant

@@ -22,10 +22,21 @@ from odefit.objective.parameters import Binding, ParameterTable
 
 @dataclass(frozen=True)
 class FitProblem:
-    """An assembled fit: what the numerics work on. (`odefit.Problem` is the one that users have.)
+    """An assembled fit.
 
-    binding.symbols are the system's parameters followed by the noise parameters; the engine reads the
-    first of them, the observation all, and behind them the inputs at the time of each row.
+    Parameters
+    ----------
+    experiments
+        Their rows, R in all, follow one another.
+    table
+        The unknowns.
+    binding
+        Its symbols are the system's parameters followed by the noise parameters. The engine reads the first of them,
+        the observation all, and behind them the inputs at the time of each row.
+    observation
+        Observables and noise models.
+    engine
+        Integrates the system.
     """
 
     experiments: tuple[Experiment, ...]
@@ -36,11 +47,12 @@ class FitProblem:
 
     @cached_property
     def n_system(self) -> int:
-        """How many of the local symbols belong to the equations."""
+        """The number of local symbols that belong to the equations."""
         return len(self.engine.system.parameters)
 
     @cached_property
     def n_measured(self) -> int:
+        """The number of measurements, censored ones included."""
         return sum(experiment.n_measured for experiment in self.experiments)
 
     @cached_property
@@ -66,16 +78,41 @@ class FitProblem:
         return np.stack([experiment.inputs[name](experiment.times) for name in names], axis=-1)
 
     def rows(self, local: FloatArray) -> FloatArray:
-        """Local values and inputs per row, [R, L + U], or just [L] where all rows share them."""
+        """Local values and inputs per row.
+
+        Parameters
+        ----------
+        local
+            [E, L].
+
+        Returns
+        -------
+        FloatArray
+            [R, L + U], or [L] where all rows share them.
+        """
         if self._inputs is not None:
             return np.concatenate([local[self.owner], self._inputs], axis=1)
         return local[0] if self.binding.is_shared else local[self.owner]
 
     def predict(self, theta: FloatArray, experiments: tuple[Experiment, ...] | None = None) -> list[FloatArray]:
-        """g [T, O] of every experiment at its times, natural scale.
+        """Predictions at the times of the experiments, natural scale.
 
-        experiments: default the problem's own; otherwise as many, at other times (`Experiment.at`).
-        Raises SolveError where the integration fails.
+        Parameters
+        ----------
+        theta
+            [N].
+        experiments
+            As many as the problem has, at other times (`Experiment.at`); default the problem's own.
+
+        Returns
+        -------
+        list of arrays
+            g [T, O] per experiment.
+
+        Raises
+        ------
+        SolveError
+            The integration fails.
         """
         chosen = self.experiments if experiments is None else experiments
         return self.observe(theta, chosen, self.states(theta, chosen))
@@ -83,7 +120,22 @@ class FitProblem:
     def observe(
         self, theta: FloatArray, experiments: Sequence[Experiment], states: Sequence[FloatArray]
     ) -> list[FloatArray]:
-        """g [T, O] of every experiment from its states [T, S], natural scale."""
+        """Predictions from states, natural scale.
+
+        Parameters
+        ----------
+        theta
+            [N].
+        experiments
+            As many as the problem has.
+        states
+            y [T, S] per experiment.
+
+        Returns
+        -------
+        list of arrays
+            g [T, O] per experiment.
+        """
         local = self.binding.local(theta)
         predictions = []
         for y, experiment, p in zip(states, experiments, local, strict=True):

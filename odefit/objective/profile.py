@@ -22,10 +22,20 @@ from odefit.objective.observation import Moments
 class ProfileLikelihood:
     """The likelihood with every simple, prior-free scale at its best value: a function of the remaining u.
 
-    `lift` gives back the full vector. Where nothing can be profiled, this is the likelihood itself.
+    Where nothing can be profiled, this is the likelihood itself.
+
+    Attributes
+    ----------
+    full
+        The likelihood of all estimated parameters.
+    sigmas
+        Positions in theta of the scales that are profiled.
+    free
+        [P'], positions in u of the parameters that remain.
     """
 
     def __init__(self, likelihood: Likelihood) -> None:
+        """Find out which scales of the likelihood can be profiled."""
         self.full = likelihood
         table = likelihood.problem.table
         simple = {c.scale_position for c in likelihood.problem.data if c.scale_position is not None and c.n}
@@ -53,6 +63,7 @@ class ProfileLikelihood:
 
     @property
     def failure(self) -> str | None:
+        """Why the last evaluation was infinite, as a sentence; None where it was not."""
         return self.full.failure
 
     def _scales(self, moments: list[Moments]) -> dict[int, float]:
@@ -88,7 +99,18 @@ class ProfileLikelihood:
         return complete
 
     def lift(self, u: FloatArray) -> FloatArray:
-        """The full search vector at the remaining u, with the profiled sigmas at their best."""
+        """The full search vector with the profiled scales at their best.
+
+        Parameters
+        ----------
+        u
+            [P'], the remaining parameters.
+
+        Returns
+        -------
+        FloatArray
+            [P]. Where the model fails the scales are those of the configuration.
+        """
         table = self.full.problem.table
         complete = self._complete(u)
         moments = self.full.moments(complete, derivatives=False) if self.sigmas else None
@@ -100,11 +122,11 @@ class ProfileLikelihood:
         return table.to_search(theta)
 
     def value(self, u: FloatArray) -> float:
-        """The likelihood at its best sigmas; inf where the model fails."""
+        """The likelihood at its best scales and the remaining u [P']; inf where the model fails."""
         return self._evaluate(u, derivatives=False).value
 
     def evaluate(self, u: FloatArray) -> Evaluation:
-        """The same with z and A, to the remaining u."""
+        """The value with z and A [M, P'], to the remaining u [P']."""
         return self._evaluate(u, derivatives=True)
 
     def _evaluate(self, u: FloatArray, derivatives: bool) -> Evaluation:

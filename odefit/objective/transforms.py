@@ -17,13 +17,19 @@ import numpy as np
 from odefit.arrays import FloatArray, IntArray
 
 SCALES = ("linear", "log", "logit")
+"""The names of all scales."""
 
 
 @dataclass(frozen=True)
 class Transforms:
     """One scale per parameter, applied to vectors [P] in one go.
 
-    scales: [P] names; lower, upper: [P] natural bounds (infinite where there are none).
+    Parameters
+    ----------
+    scales
+        [P] names, see `SCALES`.
+    lower, upper
+        [P] natural bounds; infinite where there are none.
     """
 
     scales: tuple[str, ...]

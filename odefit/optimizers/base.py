@@ -17,6 +17,10 @@ Callback = Callable[[FloatArray, float], bool | None]
 """Called with u [P] and the value after each accepted step; returning True ends the search."""
 
 
+MAX_ENTRY = 1e150
+"""The largest entry of z and A whose square, and sums of such, do not overflow."""
+
+
 class Objective(Protocol):
     """A function of u [P] to be minimised."""
 
@@ -33,12 +37,20 @@ class Objective(Protocol):
 class SearchOutcome:
     """Where a search ended.
 
-    u: [P], the best point found, within the bounds (exactly on a bound where the optimum lies there).
-    value: the objective at u.
-    ending: why, as a code. Where its status is `failed`, u is the start.
-    n_evaluations, n_gradients: calls of `value` and calls with derivatives.
-    history: the value at the start and after each accepted step; it falls, but for rounding (1e-12).
-    at_bound: [P], -1 where u lies on its lower bound, 1 on its upper bound, else 0.
+    Parameters
+    ----------
+    u
+        [P], the best point found, within the bounds (exactly on a bound where the optimum lies there).
+    value
+        The objective at u.
+    ending
+        Why the search ended, as a code. Where its status is `failed`, u is the start.
+    n_evaluations, n_gradients
+        Calls of `value`, and calls with derivatives.
+    history
+        The value at the start and after each accepted step; it falls, but for rounding (1e-12).
+    at_bound
+        [P], -1 where u lies on its lower bound, 1 on its upper bound, else 0.
     """
 
     u: FloatArray
@@ -51,6 +63,7 @@ class SearchOutcome:
 
     @property
     def status(self) -> Status:
+        """Whether the search converged, was stopped, or failed."""
         return self.ending.status
 
     @property
@@ -60,7 +73,7 @@ class SearchOutcome:
 
     @property
     def n_iterations(self) -> int:
-        """Accepted steps."""
+        """The number of accepted steps."""
         return max(len(self.history) - 1, 0)
 
 
@@ -78,15 +91,28 @@ class Minimizer(Protocol):
         max_iterations: int,
         callback: Callback | None = None,
     ) -> SearchOutcome:
-        """Search from u0 [P], moved into the box [lower, upper] [P]. Failures of the objective never raise.
+        """Search from u0.
 
-        size: [P], how much each component may typically change. max_iterations: accepted steps.
+        Parameters
+        ----------
+        objective
+            The function to be minimised. Its failures never raise.
+        u0
+            [P], moved into the box.
+        lower, upper
+            [P], the box.
+        size
+            [P], how much each component may typically change.
+        max_iterations
+            The most accepted steps.
+        callback
+            Called after each accepted step.
         """
         ...
 
 
 class Counter:
-    """Hands calls on to an objective, and counts them. NaN becomes inf, so that comparisons are safe."""
+    """Hands calls on to an objective, and counts them. A value of NaN becomes inf, so that comparisons are safe."""
 
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
@@ -94,26 +120,38 @@ class Counter:
         self.n_gradients = 0
 
     def value(self, u: FloatArray) -> float:
+        """The value at u [P]; inf where it is NaN."""
         self.n_evaluations += 1
         value = float(self.objective.value(u))
         return np.inf if np.isnan(value) else value
 
     def evaluate(self, u: FloatArray) -> Evaluation:
+        """The value and its derivatives at u [P]."""
         self.n_gradients += 1
         return self.objective.evaluate(u)
 
 
 def usable(here: Evaluation) -> bool:
-    """Whether a step can be computed from `here`: no NaN, and no number whose square overflows."""
+    """Whether a step can be computed from an evaluation: no NaN, and no number whose square overflows."""
     # np.maximum, for Python's max loses a NaN that comes second.
     most = np.maximum(np.abs(here.z).max(initial=0.0), here.A.max_abs)
-    return bool(np.isfinite(here.value) and most < 1e150)
+    return bool(np.isfinite(here.value) and most < MAX_ENTRY)
 
 
 def coordinate_steps(here: Evaluation, side: NDArray[np.int8]) -> tuple[FloatArray, FloatArray]:
-    """The Fisher scoring step in each component alone, and the decrease that it promises, both [P].
+    """The Fisher scoring step in each component alone.
 
-    side: [P], see SearchOutcome.at_bound; a component on a bound makes no step out of the box.
+    Parameters
+    ----------
+    here
+        The objective and its derivatives.
+    side
+        [P], see `SearchOutcome.at_bound`; a component on a bound makes no step out of the box.
+
+    Returns
+    -------
+    steps, decreases
+        [P] each, and what they promise.
     """
     curvature = here.lengths**2
     steps = -here.gradient / np.where(curvature > 0, curvature, 1.0)
@@ -124,9 +162,24 @@ def coordinate_steps(here: Evaluation, side: NDArray[np.int8]) -> tuple[FloatArr
 def check_box(
     u0: FloatArray, lower: FloatArray | float, upper: FloatArray | float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """The start, moved into the box [lower, upper], and the box, as float arrays [P].
+    """The start, moved into the box, and the box, as float arrays.
 
-    Raises ValueError (a mistake of the caller, not of a user) when the shapes differ or the box is empty.
+    Parameters
+    ----------
+    u0
+        [P].
+    lower, upper
+        [P] or numbers.
+
+    Returns
+    -------
+    u, lower, upper
+        [P] each.
+
+    Raises
+    ------
+    ValueError
+        The shapes differ or the box is empty: a mistake of the caller, not of a user.
     """
     u = np.atleast_1d(np.array(u0, dtype=np.float64))
     low = np.broadcast_to(np.asarray(lower, dtype=np.float64), u.shape)
@@ -139,10 +192,10 @@ def check_box(
 
 
 def at_bound(u: FloatArray, lower: FloatArray, upper: FloatArray) -> NDArray[np.int8]:
-    """[P], -1 where u lies on its lower bound, 1 on its upper bound, else 0."""
+    """Where u lies on the box [lower, upper], [P]: -1 on its lower bound, 1 on its upper bound, else 0."""
     return (u >= upper).astype(np.int8) - (u <= lower).astype(np.int8)
 
 
 def typical_size(u: FloatArray) -> FloatArray:
-    """[P], how much a parameter on its natural scale may typically change: by itself, or by 1 if it is 0."""
+    """How much parameters u on their natural scale may typically change, [P]: by |u|, or by 1 where u is 0."""
     return np.where(u != 0, np.abs(u), 1.0)

@@ -22,8 +22,9 @@ from odefit.optimizers.base import (
 )
 from odefit.status import Ending, Reason
 
-CONVERGED = 0
-OUT_OF_ITERATIONS = 1
+SCIPY_CONVERGED = 0
+SCIPY_OUT_OF_ITERATIONS = 1
+"""The codes of SciPy's L-BFGS-B for how it ended."""
 
 
 def minimize_lbfgs(
@@ -38,16 +39,33 @@ def minimize_lbfgs(
     gtol: float = 1e-9,
     callback: Callback | None = None,
 ) -> SearchOutcome:
-    """A local minimum of `objective` in the box [lower, upper] [P], from u0 [P], which is moved into the box.
+    """A local minimum of an objective in a box.
 
-    size: [P], how much each component may typically change, as in `minimize_least_squares`; the search runs
-        in u / size, where L-BFGS-B's first step has length 1.
-    max_iterations: accepted steps.
-    gtol: the search has converged where no component of the gradient with respect to u / size that points
-        into the box exceeds gtol * |z|**2 / 2.
-    ftol: relative decrease of the value in one step below which the search has converged as well.
+    Parameters
+    ----------
+    objective
+        The function; its failures never raise.
+    u0
+        [P], the start, which is moved into the box.
+    lower, upper
+        [P] or numbers, the box.
+    size
+        [P], how much each component may typically change, as in `minimize_least_squares`; the search runs in u / size,
+        where L-BFGS-B's first step has length 1.
+    max_iterations
+        The most accepted steps.
+    ftol
+        The relative decrease of the value in one step below which the search has converged.
+    gtol
+        The search has converged where no component of the gradient with respect to u / size that points into the box
+        exceeds gtol |z|²/2.
+    callback
+        Called after each accepted step; returning True ends the search.
 
-    Raises ValueError where u0 and the box do not fit together. Failures of the objective never raise.
+    Raises
+    ------
+    ValueError
+        u0 and the box do not fit together.
     """
     u, low, high = check_box(u0, lower, upper)
     unit = typical_size(u) if size is None else np.asarray(size, dtype=np.float64)
@@ -60,13 +78,13 @@ def minimize_lbfgs(
         status = search.run(max_iterations - n_before, ftol, gtol)
         if search.interrupted:
             return search.outcome(Ending(Reason.ENDED_BY_CALLER))
-        if status == OUT_OF_ITERATIONS:
+        if status == SCIPY_OUT_OF_ITERATIONS:
             return search.outcome(Ending(Reason.OUT_OF_STEPS, {"n": search.n_iterations}))
         # SciPy's tolerances are absolute: when the objective has become much smaller, start again in its scale.
         if search.energy > search.worth / 2 or search.n_iterations == n_before:
             break
     # Among failures SciPy sees progress vanish on the hills that stand for them: it must be true here as well.
-    if status == CONVERGED and (not search.failed or search.is_exhausted()):
+    if status == SCIPY_CONVERGED and (not search.failed or search.is_exhausted()):
         return search.outcome(Ending(Reason.GRADIENT_OR_PROGRESS_VANISHES))
     # The line search found nothing. Near an optimum that is rounding; elsewhere the gradient is at fault.
     if search.is_exhausted():

@@ -40,19 +40,19 @@ from odefit.optimizers.base import (
 from odefit.optimizers.local_model import LocalModel, norm
 from odefit.status import Ending, Reason
 
-ROUNDING = 1e-12
-"""Relative rounding error of an objective: residuals are small differences of large numbers."""
+OBJECTIVE_ROUNDING = 1e-12
+"""The relative rounding error of an objective: residuals are small differences of large numbers."""
 
-PATIENCE = 4
-"""Rejected steps in a row after which a model that promises next to nothing is believed no longer."""
+MAX_REJECTED = 4
+"""The rejected steps in a row after which a model that promises next to nothing is not believed any more."""
 
-STALLED = 2
-"""Accepted steps in a row after which it is believed no longer either, if it goes on promising the same."""
+MAX_STALLED = 2
+"""The accepted steps in a row after which a model that goes on promising the same is not believed any more."""
 
 
 @dataclass(frozen=True)
 class Tolerances:
-    """See minimize_least_squares."""
+    """When a search ends; `minimize_least_squares` says what each of them means."""
 
     max_iterations: int
     ftol: float
@@ -62,7 +62,17 @@ class Tolerances:
 
 @dataclass(frozen=True)
 class Point:
-    """A point that was reached: u [P], the objective there, and its derivatives."""
+    """A point that was reached.
+
+    Parameters
+    ----------
+    u
+        [P].
+    value
+        The objective at u.
+    here
+        Its derivatives there.
+    """
 
     u: FloatArray
     value: float
@@ -70,13 +80,21 @@ class Point:
 
     @property
     def energy(self) -> float:
-        """|z|**2 / 2: what the best possible linear model could take away."""
+        """|z|²/2: what the best possible linear model could take away."""
         return float(self.here.z @ self.here.z) / 2
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A step that was tried: where it led (None: not to be kept), and actual over predicted decrease."""
+    """A step that was tried.
+
+    Parameters
+    ----------
+    point
+        Where it led; None where it is not to be kept.
+    ratio
+        Actual over predicted decrease.
+    """
 
     point: Point | None
     ratio: float
@@ -95,17 +113,35 @@ def minimize_least_squares(
     gtol: float = 1e-10,
     callback: Callback | None = None,
 ) -> SearchOutcome:
-    """A local minimum of `objective` in the box [lower, upper] [P], from u0 [P], which is moved into the box.
+    """A local minimum of an objective in a box.
 
-    size: [P], how much each component may typically change: 1 for a logarithm; default |u0| (1 where that
-        is 0), right for natural scales. The first step is at most half of it in each component.
-    max_iterations: steps tried.
-    gtol: relative offset at which the search has converged. 1e-10 leaves about 1e-10 sqrt(M) standard errors.
-    ftol: what is left to gain, relative to |z|**2 / 2, below which repeated failure to gain it, or to make it less,
-        means that the rest is noise of the objective (a solver's tolerance), and the search has converged as well.
-    xtol: relative change of every component of u below which no more steps are tried.
+    Parameters
+    ----------
+    objective
+        The function; its failures never raise.
+    u0
+        [P], the start, which is moved into the box.
+    lower, upper
+        [P] or numbers, the box.
+    size
+        [P], how much each component may typically change: 1 for a logarithm. Default |u0| (1 where that is 0), which is
+        right for natural scales. The first step is at most half of it in each component.
+    max_iterations
+        The most steps tried.
+    ftol
+        What is left to gain, relative to |z|²/2, below which repeated failure to gain it, or to make it less, means
+        that the rest is noise of the objective (a solver's tolerance), and the search has converged as well.
+    xtol
+        The relative change of every component of u below which no more steps are tried.
+    gtol
+        The relative offset at which the search has converged; 1e-10 leaves about 1e-10 sqrt(M) standard errors.
+    callback
+        Called after each accepted step; returning True ends the search.
 
-    Raises ValueError where u0 and the box do not fit together. Failures of the objective never raise.
+    Raises
+    ------
+    ValueError
+        u0 and the box do not fit together.
     """
     search = _Search(objective, u0, lower, upper, size, Tolerances(max_iterations, ftol, xtol, gtol))
     return search.run(callback)
@@ -172,8 +208,8 @@ class _Search:
         if self.stalls(promise) and promise <= little:
             return Ending(Reason.NOTHING_LEFT)
         for n_rejected in itertools.count():
-            hopeless = n_rejected >= PATIENCE and promise <= little
-            if hopeless or (n_rejected >= 2 * PATIENCE and self.component_promise(point) <= little):
+            hopeless = n_rejected >= MAX_REJECTED and promise <= little
+            if hopeless or (n_rejected >= 2 * MAX_REJECTED and self.component_promise(point) <= little):
                 return Ending(Reason.NOTHING_LEFT)
             if self.n_tried >= self.tolerances.max_iterations:
                 return Ending(Reason.OUT_OF_STEPS, {"n": self.n_tried})
@@ -199,7 +235,7 @@ class _Search:
         """Whether steps are taken, and yet do not bring down what the model promises: it promises its own errors."""
         self.n_stalled = self.n_stalled + 1 if promise > 0.5 * self.least_promise else 0
         self.least_promise = min(promise, self.least_promise)
-        return self.n_stalled >= STALLED
+        return self.n_stalled >= MAX_STALLED
 
     def component_promise(self, point: Point) -> float:
         """What a change of the best single component promises: less than `promise`, and still true where A is
@@ -221,7 +257,7 @@ class _Search:
         if not np.isfinite(value):
             return Trial(None, -np.inf)
         decrease = point.value - value
-        rounding = ROUNDING * max(abs(value), point.energy)
+        rounding = OBJECTIVE_ROUNDING * max(abs(value), point.energy)
         blind = predicted < 1e3 * rounding
         if predicted <= 0 or (value > min(self.history) + rounding if blind else decrease < 1e-4 * predicted):
             return Trial(None, decrease / predicted if predicted > 0 else -1.0)

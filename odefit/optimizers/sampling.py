@@ -11,19 +11,36 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.optimizers.base import check_box, typical_size
 
-FAR = 4.6  # about log(100): a factor 100 either way for a logarithmic parameter
+REACH = 4.6
+"""How far beyond the user's value starts are drawn on a side without a bound, in typical sizes.
+
+That is about log(100): a factor 100 either way for a logarithmic parameter.
+"""
 
 
 def sampling_box(
     lower: FloatArray, upper: FloatArray, first: FloatArray, size: FloatArray | None = None
 ) -> tuple[FloatArray, FloatArray]:
-    """The finite box [low, high], both [P], in which starts are drawn.
+    """The finite box in which starts are drawn.
 
-    Where a side has no bound, the box reaches FAR * `size` beyond the user's value `first`; `size` [P] is how
-    much each component may typically change, 1 for a logarithm, by default |first|.
+    On a side without a bound it reaches REACH * size beyond the user's value.
+
+    Parameters
+    ----------
+    lower, upper
+        [P], bounds.
+    first
+        [P], the user's values.
+    size
+        [P], how much each component may typically change: 1 for a logarithm; default |first|.
+
+    Returns
+    -------
+    low, high
+        [P] each.
     """
     first, lower, upper = check_box(first, lower, upper)
-    reach = FAR * (typical_size(first) if size is None else np.asarray(size, dtype=np.float64))
+    reach = REACH * (typical_size(first) if size is None else np.asarray(size, dtype=np.float64))
     low = np.where(np.isfinite(lower), lower, first - reach)
     high = np.where(np.isfinite(upper), upper, first + reach)
     return low, high
@@ -38,11 +55,32 @@ def start_points(
     *,
     size: FloatArray | None = None,
 ) -> FloatArray:
-    """n points [n, P] in the box: the user's values `first` [P], then a Latin hypercube of n - 1 points.
+    """Points from which to search: the user's values, then a Latin hypercube.
 
-    In a Latin hypercube (M. D. McKay, R. J. Beckman, W. J. Conover, Technometrics 21, 1979) each component
-    has exactly one point in each of n - 1 equal slices of its range. The same seed gives the same points.
-    Raises ValueError where `first` and the box do not fit together, or n < 1.
+    In a Latin hypercube each component has exactly one point in each of n - 1 equal slices of its range.
+
+    Parameters
+    ----------
+    lower, upper, first, size
+        As in `sampling_box`.
+    n
+        The number of points, at least 1.
+    seed
+        The same seed gives the same points.
+
+    Returns
+    -------
+    FloatArray
+        [n, P].
+
+    Raises
+    ------
+    ValueError
+        `first` and the box do not fit together, or n < 1.
+
+    References
+    ----------
+    M. D. McKay, R. J. Beckman and W. J. Conover, Technometrics 21 (1979).
     """
     if n < 1:
         raise ValueError(f"at least one start is needed (got {n})")
@@ -56,14 +94,28 @@ def start_points(
 
 
 def screen(values: FloatArray, candidates: FloatArray, n: int) -> FloatArray:
-    """The n of the candidates [N, P] from which to search: [n, P]. values: [N], inf where the model fails.
+    """The candidates from which to search.
 
-    The rule: the first candidate, the user's own, is always taken. Then the others are gone through from the
-    best value to the worst, and one is taken if it is no closer to those already taken than half the spacing
-    that n points have when they fill the candidates' box: with its sides of length 1, and the distance as
-    root mean square over the components, that spacing is n**(-1/P). What is then still missing is filled up
-    with the best that were passed over. So values choose among neighbours, and no valley gets all the starts.
-    Candidates for which the model fails come last. Ties go to the earlier one.
+    The first candidate, the user's own, is always taken. Then the others are gone through from the best value to the
+    worst, and one is taken if it is no closer to those already taken than half the spacing that n points have when they
+    fill the candidates' box: with its sides of length 1, and the distance as root mean square over the components, that
+    spacing is n**(-1/P). What is then still missing is filled up with the best that were passed over. So values choose
+    among neighbours, and no valley gets all the starts. Candidates for which the model fails come last. Ties go to the
+    earlier one.
+
+    Parameters
+    ----------
+    values
+        [N], the objective; inf where the model fails.
+    candidates
+        [N, P].
+    n
+        How many to take.
+
+    Returns
+    -------
+    FloatArray
+        [n, P].
     """
     values = np.asarray(values, dtype=np.float64)
     if len(values) != len(candidates):

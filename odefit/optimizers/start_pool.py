@@ -28,8 +28,8 @@ from odefit.optimizers.base import SearchOutcome
 
 log = logging.getLogger(__name__)
 
-ASK_EVERY = 2.0
-"""Seconds."""
+POLL_SECONDS = 2.0
+"""How often a pool is asked whether it is still alive while nothing finishes."""
 
 Search = Callable[[FloatArray], SearchOutcome]
 """A local search from one start u [P]."""
@@ -39,8 +39,21 @@ Search = Callable[[FloatArray], SearchOutcome]
 class StartOutcome:
     """One start: where it began, and how its search ended.
 
-    outcome: None where there is none, `failure` says why. lost: the worker died of something that was not the
-    search's doing, for all that is known, so that another try may succeed.
+    Parameters
+    ----------
+    number
+        Which of the starts.
+    start
+        [P].
+    outcome
+        None where there is none; `failure` says why.
+    failure
+        A sentence, or None.
+    seconds
+        What the search took; NaN where that is not known.
+    lost
+        Whether the worker died of something that was not the search's doing, for all that is known, so that another try
+        may succeed.
     """
 
     number: int
@@ -52,6 +65,7 @@ class StartOutcome:
 
     @property
     def value(self) -> float:
+        """The objective where the search ended; inf where it has no outcome."""
         return math.inf if self.outcome is None else self.outcome.value
 
 
@@ -63,11 +77,25 @@ def search_all(
     time_limit: float | None = None,
     numbers: Sequence[int] | None = None,
 ) -> Generator[StartOutcome]:
-    """The results of the searches from points [n, P], as they finish.
+    """Searches from many points in worker processes.
 
-    build: makes the search, once per worker; picklable where processes are spawned rather than forked.
-    time_limit: seconds for one start. numbers: which of the points to search from; default all. Closing the iterator
-    ends the workers.
+    Parameters
+    ----------
+    build
+        Makes the search, once per worker; picklable where processes are spawned rather than forked.
+    points
+        [n, P], the starts.
+    workers
+        The number of processes.
+    time_limit
+        Seconds for one start; None for no limit.
+    numbers
+        Which of the points to search from; default all.
+
+    Yields
+    ------
+    StartOutcome
+        As they finish. Closing the iterator ends the workers.
     """
     left = list(range(len(points)) if numbers is None else numbers)
     while left:
@@ -98,7 +126,7 @@ def _search_in_pool(
             while waiting and pool.active:
                 # A pool that breaks may leave some waiting for ever, so it is asked now and then.
                 with suppress(TimeoutError):
-                    for future in as_completed(list(waiting), timeout=ASK_EVERY):
+                    for future in as_completed(list(waiting), timeout=POLL_SECONDS):
                         number = waiting.pop(future)
                         if not isinstance(future.exception(), BrokenProcessPool):
                             yield _collect(future, number, points[number], time_limit)
@@ -108,7 +136,7 @@ def _search_in_pool(
 
 
 def search_here(search: Search, points: FloatArray) -> Generator[StartOutcome]:
-    """The same in this process, one after the other: for a single start, which no worker can speed up."""
+    """Searches from points [n, P] in this process, one after the other: no worker can speed up a single start."""
     for number, point in enumerate(points):
         begun = time.perf_counter()
         outcome = search(point)
@@ -116,7 +144,7 @@ def search_here(search: Search, points: FloatArray) -> Generator[StartOutcome]:
 
 
 def worker_context() -> BaseContext:
-    """Forked workers start at once with everything loaded; where threads of torch run, a fork is not safe."""
+    """How workers are started: forked, with everything loaded, unless threads of torch run; else spawned."""
     methods = multiprocessing.get_all_start_methods()
     if "fork" in methods and sys.platform == "linux" and "torch" not in sys.modules:
         return multiprocessing.get_context("fork")
@@ -124,7 +152,7 @@ def worker_context() -> BaseContext:
 
 
 def default_workers() -> int:
-    """One per core that this process may use."""
+    """One worker per core that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

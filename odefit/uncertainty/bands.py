@@ -31,11 +31,16 @@ from odefit.uncertainty.intervals import quantile
 
 @dataclass(frozen=True)
 class Band:
-    """Limits of one experiment's observables at its times, [T, O] each, natural scale.
+    """Limits of one experiment's observables at its times, natural scale.
 
-    low, high: of the curve. noise_low, noise_high: of a new measurement; NaN where the noise level is known
-    for measured cells only. All are NaN for an observable that depends, in this experiment, on a parameter without a
-    variance.
+    All are NaN for an observable that depends, in this experiment, on a parameter without a variance.
+
+    Parameters
+    ----------
+    low, high
+        [T, O], of the curve.
+    noise_low, noise_high
+        [T, O], of a new measurement; NaN where the noise level is known for measured cells only.
     """
 
     low: FloatArray
@@ -53,12 +58,33 @@ def prediction_bands(
     *,
     degrees: float = math.inf,
 ) -> list[Band]:
-    """Bands of pointwise coverage `level` around the predictions at theta [N].
+    """Bands of pointwise coverage around the predictions.
 
-    covariance: in search space, as it was found or [P, P]; NaN in the rows and columns of parameters without a
-    variance, which is no matter for an observable that does not depend on them. experiments: as many as the problem
-    has, at the wanted times (`Experiment.at`). degrees: of freedom of the noise estimate. Raises SolveError where the
-    model cannot be solved with sensitivities.
+    Parameters
+    ----------
+    problem
+        The fit.
+    theta
+        [N], the estimates.
+    covariance
+        In search space, as it was found or [P, P] with NaN in the rows and columns of parameters without a variance.
+        These are no matter for an observable that does not depend on them.
+    experiments
+        As many as the problem has, at the wanted times (`Experiment.at`).
+    level
+        The coverage.
+    degrees
+        Degrees of freedom of the noise estimate; infinite for a known noise level.
+
+    Returns
+    -------
+    list of Band
+        One per experiment.
+
+    Raises
+    ------
+    SolveError
+        The model cannot be solved with sensitivities.
     """
     likelihood = Likelihood(replace(problem, experiments=tuple(experiments)))
     u = problem.table.to_search(theta)

@@ -17,12 +17,19 @@ from odefit.objective.residuals import chi_square
 
 
 def residual_degrees(likelihood: Likelihood, free: Mask) -> float:
-    """n - p where every noise level is the standard deviation of normal residuals, estimated from them, else infinite.
+    """The degrees of freedom of the noise estimate.
 
-    Infinite with a prior, too: its information is no residual, and is not made less by the noise that was estimated.
+    They are n - p where every noise level is the standard deviation of normal residuals, estimated from them, else
+    infinite. They are infinite with a prior, too: its information is no residual, and is not made less by the noise
+    that was estimated. n counts measurements, p the free parameters that are no noise levels: the t distribution with n
+    - p degrees is that of an estimate over its standard error.
 
-    free: [P], False for estimates that lie on a bound. n counts measurements, p the free parameters that are
-    no noise levels: the t distribution with n - p degrees is that of an estimate over its standard error.
+    Parameters
+    ----------
+    likelihood
+        The problem and its data.
+    free
+        [P], False for estimates that lie on a bound.
     """
     profile = ProfileLikelihood(likelihood)
     problem, table = likelihood.problem, likelihood.problem.table
@@ -58,10 +65,20 @@ def no_degrees_left(likelihood: Likelihood) -> bool:
 
 
 def reduced_chi_square(likelihood: Likelihood, u: FloatArray) -> float | None:
-    """The sum of squares of Pearson's residuals over n - p; None where it says nothing, because a scale was estimated
-    from these very residuals. (A dispersion of counts may have been: it is no scale.)
+    """The sum of squares of Pearson's residuals over n - p; n counts what was measured, without censored cells.
 
-    n counts what was measured, without the censored cells.
+    Parameters
+    ----------
+    likelihood
+        The problem and its data.
+    u
+        [P], the estimates.
+
+    Returns
+    -------
+    float or None
+        None where it says nothing, because a scale was estimated from these very residuals. (A dispersion of counts may
+        have been: it is no scale.)
     """
     for data, name in zip(likelihood.problem.data, likelihood.problem.observation.names, strict=True):
         if data.n and not data.family.is_count and likelihood.problem.has_estimated_scale(name):

@@ -17,7 +17,15 @@ from odefit.objective.transforms import Transforms
 
 @dataclass(frozen=True)
 class Intervals:
-    """[P] each, natural scale; NaN where the covariance is."""
+    """Errors on the natural scale; NaN where the covariance is.
+
+    Parameters
+    ----------
+    standard_errors
+        [P].
+    lower, upper
+        [P], the ends of the intervals.
+    """
 
     standard_errors: FloatArray
     lower: FloatArray
@@ -31,9 +39,20 @@ def natural_intervals(
     degrees: float = math.inf,
     level: float = 0.95,
 ) -> Intervals:
-    """Intervals of coverage `level` at u [P] with standard errors [P] in search space.
+    """Confidence intervals on the natural scale.
 
-    degrees: of freedom of the noise estimate; infinite for a known noise level.
+    Parameters
+    ----------
+    u
+        [P], the estimates in search space.
+    search_errors
+        [P], their standard errors there.
+    transforms
+        The scales.
+    degrees
+        Degrees of freedom of the noise estimate; infinite for a known noise level.
+    level
+        The coverage.
     """
     q = quantile(level, degrees)
     slope = np.abs(transforms.derivative(u))
@@ -42,7 +61,7 @@ def natural_intervals(
 
 
 def quantile(level: float, degrees: float) -> float:
-    """The two-sided quantile of Student's t (of the normal distribution for infinite degrees)."""
+    """The two-sided quantile of Student's t for a coverage `level`; of the normal distribution for infinite degrees."""
     from scipy.special import ndtri, stdtrit
 
     tail = 0.5 + level / 2

@@ -17,38 +17,53 @@ from odefit.arrays import FloatArray, IntArray
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.residuals import quantile_residuals
 
-FEWEST = 10
-"""Of fewer pairs nothing is said."""
-RARE = 1e-3
-"""As rarely are random residuals called anything else, for each observable."""
-NOTHING = 0.05
-"""Standard deviations of the noise, below which residuals are no noise."""
+MIN_PAIRS = 10
+"""Nothing is said of fewer pairs of neighbours."""
+SIGNIFICANCE = 1e-3
+"""The probability with which random residuals of one observable are called anything else."""
+MIN_RESIDUAL = 0.05
+"""The root mean square in standard deviations of the noise below which residuals are the solver's, not the noise."""
 SEED = 0
+"""The seed with which quantile residuals of counts are drawn."""
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Of one observable: pairs of neighbouring residuals, and how many of them agree in sign."""
+    """Neighbouring residuals of one observable.
+
+    Parameters
+    ----------
+    pairs
+        The number of pairs of neighbours.
+    agree
+        How many of them agree in sign.
+    """
 
     pairs: int
     agree: int
 
     @property
     def chance(self) -> float:
-        """The probability of so many or more, if the residuals were random."""
+        """The probability that at least as many agree if the residuals are random."""
         from scipy.special import bdtrc
 
         return float(bdtrc(self.agree - 1, self.pairs, 0.5)) if self.agree else 1.0
 
     @property
     def is_random(self) -> bool:
-        return self.pairs < FEWEST or self.chance > RARE
+        """Whether the residuals may well be random."""
+        return self.pairs < MIN_PAIRS or self.chance > SIGNIFICANCE
 
 
 def neighbours(residuals: FloatArray, owner: IntArray) -> Neighbours:
-    """Of residuals [M] in the order of time within each experiment, which `owner` [M] tells apart.
+    """Count pairs of neighbours. Residuals of exactly 0 have no sign, and are passed over.
 
-    Residuals of exactly 0 have no sign, and are passed over.
+    Parameters
+    ----------
+    residuals
+        [M], in the order of time within each experiment.
+    owner
+        [M], the experiment of each.
     """
     signed = residuals != 0
     positive, owner = residuals[signed] > 0, owner[signed]
@@ -57,11 +72,25 @@ def neighbours(residuals: FloatArray, owner: IntArray) -> Neighbours:
 
 
 def structure_left(likelihood: Likelihood, u: FloatArray, has_errors: bool = True) -> list[str]:
-    """A sentence for each observable whose residuals at u [P], an optimum, are not random; none where the model fails.
+    """Which observables have residuals that are not random.
 
     Residuals are quantile residuals, which have median 0 whatever the family; those of counts are drawn. Nothing is
     said of an observable with limits: of its tail the side above the curve is left. Nor of residuals that are next to
-    nothing in units of the noise, and so the solver's. has_errors: whether there are standard errors to speak of.
+    nothing in units of the noise, and so the solver's.
+
+    Parameters
+    ----------
+    likelihood
+        The problem and its data.
+    u
+        [P], an optimum.
+    has_errors
+        Whether there are standard errors to speak of.
+
+    Returns
+    -------
+    list of str
+        A sentence per observable; none where the model fails.
     """
     residuals = quantile_residuals(likelihood, u, np.random.default_rng(SEED))
     if residuals is None:
@@ -69,7 +98,7 @@ def structure_left(likelihood: Likelihood, u: FloatArray, has_errors: bool = Tru
     problem = likelihood.problem
     sentences = []
     for name, data, r in zip(problem.observation.names, problem.data, residuals, strict=True):
-        if data.censored is not None or np.sqrt(np.mean(np.square(r))) < NOTHING:
+        if data.censored is not None or np.sqrt(np.mean(np.square(r))) < MIN_RESIDUAL:
             continue
         found = neighbours(r, problem.owner[data.rows])
         if not found.is_random:

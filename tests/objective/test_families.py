@@ -13,7 +13,7 @@ from scipy import stats
 from odefit.objective.noise.counts import dispersion_information, dispersion_score, log_pmf
 from odefit.objective.noise.families import family_of
 from odefit.objective.noise.family import Family
-from odefit.objective.noise.l1 import SOFT
+from odefit.objective.noise.l1 import KINK_WIDTH
 from odefit.objective.observation import Noise
 from small_problems import Array, central_differences
 
@@ -300,11 +300,11 @@ def test_the_best_scale_is_the_best() -> None:
 
 
 def test_a_rounded_kink_costs_next_to_nothing() -> None:
-    r = np.linspace(-3, 3, 1001) * SOFT
+    r = np.linspace(-3, 3, 1001) * KINK_WIDTH
     exact = stats.laplace.logpdf(r)
     excess = family("laplace").nll(r, 0 * r, np.ones(len(r))) + exact
     assert (excess >= -1e-15).all()
-    assert excess.max() <= SOFT / 2 * (1 + 1e-9)
+    assert excess.max() <= KINK_WIDTH / 2 * (1 + 1e-9)
 
 
 def test_noise_is_drawn_and_limited_on_the_natural_scale() -> None:

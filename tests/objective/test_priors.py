@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from odefit.objective.noise.l1 import SOFT
+from odefit.objective.noise.l1 import KINK_WIDTH
 from odefit.objective.priors import Prior
 from small_problems import central_differences
 
@@ -86,10 +86,10 @@ def test_where_a_density_ends_it_ends() -> None:
 def test_a_laplace_prior_is_round_at_its_centre() -> None:
     prior = Prior("laplace", 1.0, 2.0)
     assert not prior.is_smooth
-    assert prior.value(1.0) - math.log(4) == pytest.approx(SOFT / 2)
+    assert prior.value(1.0) - math.log(4) == pytest.approx(KINK_WIDTH / 2)
     # The gradient goes through zero, the information of the density does not become infinite.
     assert prior.score(1.0) == (0.0, 0.5)
-    z, k = prior.score(1.0 + SOFT, expected=False)
+    z, k = prior.score(1.0 + KINK_WIDTH, expected=False)
     assert z * k == pytest.approx(0.25, rel=1e-6)
 
 

@@ -51,10 +51,10 @@ def test_least_squares_reaches_every_published_minimum(problem: Problem) -> None
         np.testing.assert_allclose(outcome.u, problem.solution, rtol=1e-6, atol=1e-6)
 
 
-FAR = [(problem, factor) for problem in PROBLEMS for factor in problem.far_starts]
+REACH = [(problem, factor) for problem in PROBLEMS for factor in problem.far_starts]
 
 
-@pytest.mark.parametrize("problem, factor", FAR, ids=[f"{p.name} x{f:g}" for p, f in FAR])
+@pytest.mark.parametrize("problem, factor", REACH, ids=[f"{p.name} x{f:g}" for p, f in REACH])
 def test_least_squares_from_far_starts(problem: Problem, factor: float) -> None:
     outcome = minimize_least_squares(closed.SquaredResiduals.of(problem), factor * problem.start, max_iterations=1000)
     assert near(2 * outcome.value, problem.minima, 1e-5)

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import binom
 
 import odefit
-from odefit.uncertainty.runs_test import RARE, neighbours
+from odefit.uncertainty.runs_test import SIGNIFICANCE, neighbours
 
 
 def test_pairs_are_counted_within_experiments() -> None:
@@ -25,8 +25,8 @@ def test_noise_is_hardly_ever_called_anything_else() -> None:
     rng = np.random.default_rng(0)
     owner = np.repeat(np.arange(4), 25)
     called = sum(not neighbours(rng.standard_t(3, 100), owner).is_random for _ in range(5000))
-    # Discrete, so at most RARE: 5 are expected of 5,000.
-    assert called <= 5000 * RARE * 3
+    # Discrete, so at most SIGNIFICANCE: 5 are expected of 5,000.
+    assert called <= 5000 * SIGNIFICANCE * 3
 
 
 def test_a_slow_wave_of_half_the_noise_is_found() -> None:

@@ -31,16 +31,18 @@ from odefit.objective.noise.special import NO_DISPERSION, log_ratio, remainder, 
 if TYPE_CHECKING:
     from torch import Tensor
 
-TRIFLE = 1e-6
-"""A solver's error may leave a mean that is 0 in truth so far below it: no reason to fail where nothing was counted."""
-LEAST = 1e-10
-EXACT = 512
-"""Sums of up to so many counts are exact; of longer ones the first half of these, and the rest by quadrature."""
-NODES = 96
+MEAN_ERROR = 1e-6
+"""How far below 0 a solver's error may leave a mean that is 0 in truth, where nothing was counted."""
+MIN_MEAN = 1e-10
+"""The mean that stands for one of 0."""
+MAX_EXACT_TERMS = 512
+"""The most counts whose sum is taken term by term; of longer sums that is half of these, and the rest an integral."""
+QUADRATURE_NODES = 96
+"""The nodes of the Gauss-Legendre rule for that integral."""
 
 
 def log_pmf(y: FloatArray, m: FloatArray, a: FloatArray) -> FloatArray:
-    """ln p(y), for m > 0 and a >= 0, which broadcast."""
+    """ln p(y) of counts y for m > 0 and a >= 0; the arrays broadcast."""
     from scipy.special import gammaln
 
     a = np.maximum(a, NO_DISPERSION)
@@ -51,7 +53,7 @@ def log_pmf(y: FloatArray, m: FloatArray, a: FloatArray) -> FloatArray:
 
 
 def dispersion_score(y: FloatArray, m: FloatArray, a: FloatArray) -> FloatArray:
-    """d ln p/da."""
+    """d ln p/da of counts y for m > 0 and a >= 0; the arrays broadcast."""
     a = np.maximum(a, NO_DISPERSION)
     x, n, w = a * y, 1 / a, a * m
     k = (y - 0.5) * y / (1 + x) + remainder_slope(n) - remainder_slope(n + y) / (1 + x) / (1 + x)
@@ -61,27 +63,41 @@ def dispersion_score(y: FloatArray, m: FloatArray, a: FloatArray) -> FloatArray:
 @functools.cache
 def _gauss_legendre() -> tuple[FloatArray, FloatArray]:
     """Nodes and weights on [0, 1]."""
-    x, w = np.polynomial.legendre.leggauss(NODES)
+    x, w = np.polynomial.legendre.leggauss(QUADRATURE_NODES)
     return (x + 1) / 2, w / 2
 
 
 def summation(start: FloatArray, length: FloatArray, step: FloatArray | float = 1.0) -> tuple[FloatArray, FloatArray]:
-    """Nodes y and weights w [M, N]: sum_j w_j f(y_j) is the sum of f over `length` [M] counts from `start` [M] on.
+    """Nodes and weights for sums over many counts.
 
-    step: 1 upwards, -1 downwards. Exact up to 512 counts. Of more, the first 256 are exact, and the rest is the
+    Sums of up to MAX_EXACT_TERMS counts are exact. Of longer ones the first half of these is exact, and the rest is the
     integral from half a count before to half a count behind (the midpoint rule, whose error is f'/24 at the ends), by
-    the rule of Gauss and Legendre in the logarithm of the distance from `start`: p(y) may have a peak like a power's
-    at 0, a bell anywhere, a tail like an exponential's.
+    the rule of Gauss and Legendre in the logarithm of the distance from `start`: p(y) may have a peak like a power's at
+    0, a bell anywhere, a tail like an exponential's.
+
+    Parameters
+    ----------
+    start
+        [M], the first count of each sum.
+    length
+        [M], the number of counts.
+    step
+        1 upwards, -1 downwards.
+
+    Returns
+    -------
+    y, w
+        [M, N] each; sum_j w_j f(y_j) is the sum of f over the counts.
     """
-    n = int(np.clip(np.max(length, initial=1.0), 1.0, EXACT))
-    by_sum = length <= EXACT
-    taken = np.where(by_sum, length, EXACT // 2)[:, None]
+    n = int(np.clip(np.max(length, initial=1.0), 1.0, MAX_EXACT_TERMS))
+    by_sum = length <= MAX_EXACT_TERMS
+    taken = np.where(by_sum, length, MAX_EXACT_TERMS // 2)[:, None]
     distance = np.broadcast_to(np.arange(n, dtype=np.float64), (len(length), n))
     w = (distance < taken).astype(np.float64)
     if not by_sum.all():
         nodes, weights = _gauss_legendre()
-        first = EXACT // 2 - 0.5
-        span = np.log(np.maximum(length - 0.5, EXACT) / first)[:, None]
+        first = MAX_EXACT_TERMS // 2 - 0.5
+        span = np.log(np.maximum(length - 0.5, MAX_EXACT_TERMS) / first)[:, None]
         further = first * np.exp(nodes * span)
         distance = np.hstack([distance, further])
         w = np.hstack([w, np.where(by_sum[:, None], 0.0, weights * span * further)])
@@ -89,8 +105,20 @@ def summation(start: FloatArray, length: FloatArray, step: FloatArray | float = 
 
 
 def support(m: FloatArray, a: FloatArray, first: Any = 0.0, last: Any = np.inf) -> tuple[FloatArray, FloatArray]:
-    """The least and the largest count that matter, [M]: of the probability of the counts from `first` to `last`, less
-    than 1e-16 is outside."""
+    """The least and the largest count that matter.
+
+    Parameters
+    ----------
+    m, a
+        [M], means and dispersions.
+    first, last
+        The counts that are of interest at all.
+
+    Returns
+    -------
+    low, high
+        [M]; less than 1e-16 of the probability of the counts from `first` to `last` is outside.
+    """
     sd = np.sqrt(m + a * m * m)
     low = np.floor(np.minimum(m, last) - 9 * sd)
     high = np.ceil(np.maximum(m, first) + 9 * sd + 40 * (1 + a * m))
@@ -98,12 +126,12 @@ def support(m: FloatArray, a: FloatArray, first: Any = 0.0, last: Any = np.inf) 
 
 
 def mean_of(y: FloatArray, m: FloatArray) -> FloatArray:
-    """m where it is a mean that y may have (a trifle above 0 at least), else NaN."""
-    return np.where((m > 0) | ((y <= 0) & (m > -TRIFLE)), np.maximum(m, LEAST), np.nan)
+    """m where it is a mean that counts y may have, MIN_MEAN at least, else NaN."""
+    return np.where((m > 0) | ((y <= 0) & (m > -MEAN_ERROR)), np.maximum(m, MIN_MEAN), np.nan)
 
 
 class NegativeBinomial(Family):
-    """s is the dispersion a, which may be 0."""
+    """Counts whose s is the dispersion a, which may be 0. The methods are those of `Family`."""
 
     is_count = True
 
@@ -215,7 +243,7 @@ class Poisson(NegativeBinomial):
 
 
 def dispersion_information(m: FloatArray, a: FloatArray) -> FloatArray:
-    """E[(d ln p/da)²], [M]; to about 1e-4 where the sum is long, else exact."""
+    """E[(d ln p/da)²] at means m and dispersions a [M]; to about 1e-4 where the sum is long, else exact."""
     m, a = np.broadcast_arrays(m, a)
     known = np.isfinite(m + a)
     mean, dispersion = np.where(known, m, 1.0), np.where(known, a, 0.0)
@@ -231,7 +259,7 @@ def _mean_tensor(d: Any, m: Any) -> Any:
     """The torch twin of `mean_of`."""
     import torch
 
-    valid = (m > 0) | ((d <= 0) & (m > -TRIFLE))
+    valid = (m > 0) | ((d <= 0) & (m > -MEAN_ERROR))
     # The slope goes on where the mean is lifted to its least value.
-    lifted = m + (LEAST - m).clamp(min=0).detach()
+    lifted = m + (MIN_MEAN - m).clamp(min=0).detach()
     return torch.where(valid, lifted, torch.nan)

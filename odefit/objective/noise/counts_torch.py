@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from odefit.objective.noise.special import NO_DISPERSION, SERIES, STIRLING
+from odefit.objective.noise.special import MAX_SERIES_ARGUMENT, MIN_STIRLING_ARGUMENT, NO_DISPERSION
 
 
 def negative_binomial(y: Tensor, m: Tensor, a: Tensor) -> Tensor:
@@ -22,12 +22,12 @@ def negative_binomial(y: Tensor, m: Tensor, a: Tensor) -> Tensor:
 
 def _log_ratio(x: Tensor) -> Tensor:
     """(ln(1 + x) - x) / x². Each branch sees harmless numbers where it is not taken."""
-    small = x.clamp(max=SERIES)
+    small = x.clamp(max=MAX_SERIES_ARGUMENT)
     total = torch.zeros_like(small)
     for k in range(13, 1, -1):
         total = total * small + (-1) ** (k + 1) / k
-    large = x.clamp(min=SERIES)
-    return torch.where(x < SERIES, total, (large.log1p() - large) / large / large)
+    large = x.clamp(min=MAX_SERIES_ARGUMENT)
+    return torch.where(x < MAX_SERIES_ARGUMENT, total, (large.log1p() - large) / large / large)
 
 
 def _remainder_rise(a: Tensor, y: Tensor) -> Tensor:
@@ -38,9 +38,9 @@ def _remainder_rise(a: Tensor, y: Tensor) -> Tensor:
 
 def _remainder(b: Tensor) -> Tensor:
     """R(1/b)."""
-    small = b.clamp(max=1 / STIRLING)
+    small = b.clamp(max=1 / MIN_STIRLING_ARGUMENT)
     w = small * small
     series = small * (1 / 12 - w * (1 / 360 - w * (1 / 1260 - w * (1 / 1680 - w / 1188))))
-    x = 1 / b.clamp(min=1 / STIRLING)
+    x = 1 / b.clamp(min=1 / MIN_STIRLING_ARGUMENT)
     exact = torch.lgamma(x) - (x - 0.5) * x.log() + x - 0.5 * math.log(2 * math.pi)
-    return torch.where(b <= 1 / STIRLING, series, exact)
+    return torch.where(b <= 1 / MIN_STIRLING_ARGUMENT, series, exact)

@@ -6,7 +6,8 @@ from odefit.objective.noise.counts import NegativeBinomial, Poisson
 from odefit.objective.noise.family import Family
 from odefit.objective.noise.location_scale import Gaussian, Laplace, StudentT
 
-DF = 4.0
+DEFAULT_DF = 4.0
+"""The degrees of freedom of Student's t where none are given."""
 
 _GAUSSIAN, _LAPLACE, _POISSON, _NEGATIVE_BINOMIAL = Gaussian(), Laplace(), Poisson(), NegativeBinomial()
 _BY_NAME: dict[str, Family] = {
@@ -19,8 +20,18 @@ _BY_NAME: dict[str, Family] = {
 
 
 def family_of(model: str, df: float | None = None) -> Family:
-    """The family of a noise model; that of `lognormal` is the normal one, of logarithms.
+    """The family of a noise model.
 
-    df: degrees of freedom of `student_t`, 4 unless given. Raises KeyError for an unknown name.
+    Parameters
+    ----------
+    model
+        Its name in a config; that of `lognormal` is the normal one, of logarithms.
+    df
+        Degrees of freedom of `student_t`; default DEFAULT_DF.
+
+    Raises
+    ------
+    KeyError
+        The name is unknown.
     """
-    return StudentT(DF if df is None else df) if model == "student_t" else _BY_NAME[model]
+    return StudentT(DEFAULT_DF if df is None else df) if model == "student_t" else _BY_NAME[model]

@@ -39,7 +39,17 @@ Row = tuple[FloatArray, FloatArray]
 
 @dataclass(frozen=True)
 class Tail:
-    """f = -ln P of each of M censored cells, its slopes in m and s, and its second derivative in m (or 0)."""
+    """Minus the logarithms of the probabilities of M censored measurements.
+
+    Parameters
+    ----------
+    f
+        [M], -ln P.
+    dm, ds
+        [M], its slopes in m and s.
+    dmm
+        [M], its second derivative in m, or 0.
+    """
 
     f: FloatArray
     dm: FloatArray
@@ -47,7 +57,7 @@ class Tail:
     dmm: FloatArray
 
     def row(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """z [M], and the factors [M] of dm/du and ds/du in A. A cell that tells nothing has zeros."""
+        """z [M], and the factors [M] of dm/du and ds/du in A; zeros for a cell without information."""
         with np.errstate(all="ignore"):
             k = np.sqrt(np.maximum(self.dmm, self.dm**2 / (2 * np.maximum(self.f, 1e-14)))) / np.abs(self.dm)
             tells = np.isfinite(k) & (k > 0)
@@ -59,8 +69,8 @@ class Family(ABC):
     """A family of distributions; every array is [M], on the noise model's own scale (of logarithms for log-normal).
 
     The names have the same meaning throughout: d data, m locations, s second parameters, c limits, p probabilities.
-    Where m or s is impossible the answers are NaN or infinite, never an exception. s is ignored by a family
-    that has no second parameter.
+    Where m or s is impossible the answers are NaN or infinite, never an exception. s is ignored by a family that has no
+    second parameter. A new family is a subclass and a line in families.py.
     """
 
     has_scale: ClassVar[bool] = True
@@ -78,7 +88,7 @@ class Family(ABC):
         """z and sqrt(I) of m."""
 
     def search_location(self, d: FloatArray, m: FloatArray, s: FloatArray) -> Row:
-        """The same with another curvature in place of I, where a search gets on better with it."""
+        """As `location`, with another curvature in place of I, where a search converges faster with it."""
         return self.location(d, m, s)
 
     @abstractmethod
@@ -87,15 +97,25 @@ class Family(ABC):
 
     @abstractmethod
     def tail(self, side: FloatArray, c: FloatArray, m: FloatArray, s: FloatArray) -> Tail:
-        """Of cells with a value below c (side -1) or above it (side 1); for counts, c itself is not among them."""
+        """Censored measurements.
+
+        Parameters
+        ----------
+        side
+            -1 where the value lies below c, 1 where it lies above. For counts, c itself is not among them.
+        c
+            Limits.
+        m, s
+            As everywhere.
+        """
 
     @abstractmethod
     def nll_tensor(self, d: Tensor, m: Tensor, s: Tensor) -> Tensor:
-        """The differentiable twin of `nll`."""
+        """As `nll`, differentiable."""
 
     @abstractmethod
     def cdf(self, d: FloatArray, m: FloatArray, s: FloatArray, upper: bool = False) -> FloatArray:
-        """P(D <= d); upper: P(D > d), to full precision where it is small."""
+        """P(D <= d); with `upper`, P(D > d) to full precision where it is small."""
 
     @abstractmethod
     def quantile(self, p: FloatArray | float, m: FloatArray, s: FloatArray) -> FloatArray:

@@ -1,6 +1,6 @@
 """Sums of absolute values, |r_1| + ... + |r_M|, for Fisher scoring: they have kinks, and their minimum lies on some.
 
-Each |r| is rounded off within SOFT of its kink, where it is r²/(2 SOFT) + SOFT/2, by SOFT/2 at most. Elsewhere its row
+Each |r| is rounded off within h = KINK_WIDTH of its kink, where it is r²/(2 h) + h/2, by h/2 at most. Elsewhere its row
 of the score form is that of the parabola that touches |r| at the present r from above, of curvature 1/w, w = |r|
 (iteratively reweighted least squares, E. J. Schlossmacher 1973), which never overshoots, but creeps to the kinks: a
 residual that is to vanish falls by a constant factor l_i per step, where -1 < l_i < 1 is its share in the balance of
@@ -17,26 +17,30 @@ import numpy as np
 from odefit.arrays import FloatArray, Mask
 from odefit.linalg.matrix import Matrix
 
-SOFT = 1e-5
-LEAST, MOST = 0.03, 2.0
-"""Of the factor 1 - l_i sign r_i. A little curvature is left where there should be none, as far as is known."""
+KINK_WIDTH = 1e-5
+"""The distance from its kink within which an absolute value is rounded off."""
+MIN_CURVATURE, MAX_CURVATURE = 0.03, 2.0
+"""The limits of the factor 1 - l_i sign r_i.
+
+A little curvature is left even where there should be none: l_i is an estimate.
+"""
 
 
 def soft_abs(r: FloatArray) -> FloatArray:
     """|r| with its kink rounded off."""
     a = np.abs(r)
-    return np.where(a < SOFT, r * r / (2 * SOFT) + SOFT / 2, a)
+    return np.where(a < KINK_WIDTH, r * r / (2 * KINK_WIDTH) + KINK_WIDTH / 2, a)
 
 
 def touching_row(r: FloatArray) -> tuple[FloatArray, FloatArray]:
     """z and the factor of dr in A for the parabola that touches soft_abs at r."""
-    root = np.sqrt(np.maximum(np.abs(r), SOFT))
+    root = np.sqrt(np.maximum(np.abs(r), KINK_WIDTH))
     return r / root, 1 / root
 
 
 def information_row(r: FloatArray) -> tuple[FloatArray, FloatArray]:
     """The same with the information of a Laplace distribution, 1, for a curvature."""
-    return r / np.maximum(np.abs(r), SOFT), np.ones_like(r)
+    return r / np.maximum(np.abs(r), KINK_WIDTH), np.ones_like(r)
 
 
 def sharpened(z: FloatArray, a: Matrix, kinked: Mask) -> tuple[FloatArray, Matrix]:
@@ -55,6 +59,6 @@ def sharpened(z: FloatArray, a: Matrix, kinked: Mask) -> tuple[FloatArray, Matri
     balance = z + a.times(a.least_squares(z).minimiser(0.0))
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.clip(balance * np.sign(z) / np.sqrt(w), -1.0, 1.0)
-        factor = np.where(kinked & (w > SOFT), np.clip(1 - share, LEAST, MOST), 1.0)
+        factor = np.where(kinked & (w > KINK_WIDTH), np.clip(1 - share, MIN_CURVATURE, MAX_CURVATURE), 1.0)
     k = np.sqrt(factor)
     return z / k, a.scale_rows(k)

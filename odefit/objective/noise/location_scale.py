@@ -17,18 +17,23 @@ import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.objective.noise.family import HALF_LOG_2PI, Family, Row, Tail
-from odefit.objective.noise.l1 import SOFT, information_row, soft_abs, touching_row
+from odefit.objective.noise.l1 import KINK_WIDTH, information_row, soft_abs, touching_row
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 SQRT_2 = math.sqrt(2)
-SMALL = 1e-200
-MOST = 20
+MIN_PROBABILITY = 1e-200
+"""The probability of a tail of Student's t below which its series is summed instead."""
+MAX_ROUNDS = 20
+"""The most rounds of the fixed point for the scale of Laplace noise."""
 
 
 class LocationScale(Family):
-    """What the three have in common."""
+    """What the three have in common: everything but the distribution of X.
+
+    The methods are those of `Family`, where they are documented.
+    """
 
     def cdf(self, d: FloatArray, m: FloatArray, s: FloatArray, upper: bool = False) -> FloatArray:
         x = (d - m) / s
@@ -48,13 +53,15 @@ class LocationScale(Family):
 
     @abstractmethod
     def log_cdf(self, x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """ln F(x), q = p(x)/F(x) and q (q + v), which is -(ln F)'', each right in both tails."""
+        """ln F(x), q = p(x)/F(x) and q (q + v), which is -(ln F)''; [M] each, right in both tails."""
 
     @abstractmethod
-    def standard_quantile(self, p: FloatArray) -> FloatArray: ...
+    def standard_quantile(self, p: FloatArray) -> FloatArray:
+        """The p-quantile of X."""
 
     @abstractmethod
-    def standard_sample(self, shape: tuple[int, ...], rng: np.random.Generator) -> FloatArray: ...
+    def standard_sample(self, shape: tuple[int, ...], rng: np.random.Generator) -> FloatArray:
+        """Random numbers distributed as X."""
 
 
 class Gaussian(LocationScale):
@@ -122,20 +129,20 @@ class Laplace(LocationScale):
 
     def scale(self, d: FloatArray, m: FloatArray, s: FloatArray) -> Row:
         r = (m - d) / s
-        return 1 - r * r / np.maximum(np.abs(r), SOFT), 1 / s
+        return 1 - r * r / np.maximum(np.abs(r), KINK_WIDTH), 1 / s
 
     def nll_tensor(self, d: Tensor, m: Tensor, s: Tensor) -> Tensor:
         import torch
 
         a = ((m - d) / s).abs()
-        return torch.where(a < SOFT, a.square() / (2 * SOFT) + SOFT / 2, a) + (2 * s).log()
+        return torch.where(a < KINK_WIDTH, a.square() / (2 * KINK_WIDTH) + KINK_WIDTH / 2, a) + (2 * s).log()
 
     def best_scale(self, deviations: FloatArray) -> float:
-        """mean |m - d|, but for the rounding, for which it is a fixed point that is met at once."""
+        """The mean |m - d|; with the rounded kink it is a fixed point, which is met at once."""
         a = np.abs(deviations)
         best = float(a.mean())
-        for _ in range(MOST):
-            before, width = best, SOFT * best
+        for _ in range(MAX_ROUNDS):
+            before, width = best, KINK_WIDTH * best
             if not width > 0:
                 break
             best = float(np.mean(np.where(a < width, a * a / width, a)))
@@ -163,12 +170,19 @@ class Laplace(LocationScale):
 
 @dataclass(frozen=True)
 class StudentT(LocationScale):
-    """h = (df + 1)/2 ln(1 + r²/df) + const; I = (df + 1)/(df + 3)/s² and 2 df/(df + 3)/s². s is the scale."""
+    """h = (df + 1)/2 ln(1 + r²/df) + const; I = (df + 1)/(df + 3)/s² and 2 df/(df + 3)/s². s is the scale.
+
+    Parameters
+    ----------
+    df
+        Degrees of freedom, positive.
+    """
 
     df: float
 
     @property
     def constant(self) -> float:
+        """The part of h that normalises the density."""
         k = self.df
         return 0.5 * math.log(k * math.pi) + math.lgamma(k / 2) - math.lgamma((k + 1) / 2)
 
@@ -199,7 +213,7 @@ class StudentT(LocationScale):
         k = self.df
         lower, upper = stdtr(k, x), stdtr(k, -x)
         # F = I_y(k/2, 1/2)/2 with y = k/(k + x²), by its series where F itself is no number any more.
-        far = (x < 0) & (lower < SMALL)
+        far = (x < 0) & (lower < MIN_PROBABILITY)
         t = np.where(far, x, -1.0)
         series = np.log(hyp2f1(k / 2, 0.5, k / 2 + 1, k / (k + t * t)))
         tail = series - k / 2 * np.log1p(t * t / k) - math.log(k) - float(betaln(k / 2, 0.5))
