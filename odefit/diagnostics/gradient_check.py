@@ -20,7 +20,15 @@ from odefit.config.fit_methods import trains_equations
 from odefit.engines.base import SolverOptions
 from odefit.engines.choice import COMPILED
 from odefit.errors import ConfigError, SolveError
-from odefit.fitting.solver_accuracy import HALF_UNIT, MOVES, Move, divided, moves, problem_at, solver_words
+from odefit.fitting.solver_accuracy import (
+    HALF_UNIT,
+    MAX_OBJECTIVE_CHANGE,
+    ObjectiveChange,
+    divided,
+    objective_changes,
+    problem_at,
+    solver_words,
+)
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.problem import FitProblem
 from odefit.optimizers.sampling import start_points
@@ -98,7 +106,7 @@ class GradientReport:
     """solver: the method and its tolerance, in words. failures: points at which the model could not be solved."""
 
     comparisons: tuple[Comparison, ...]
-    moves: tuple[Move, ...]
+    changes: tuple[ObjectiveChange, ...]
     solver: str
     failures: int
     why: str
@@ -134,9 +142,9 @@ def check_gradients(assembly: Assembly, points: int = 3, seed: int = 0) -> Gradi
         raise SolveError(f"the gradient cannot be checked, for the model fails at every point that was tried: {why}")
     for where, u in chosen:
         comparisons += _compare(assembly, exact, where, u, seed)
-    moved = [move for where, u in chosen for move in moves(assembly, where, u)]
+    changes = [change for where, u in chosen for change in objective_changes(assembly, where, u)]
     return GradientReport(
-        tuple(comparisons), tuple(moved), solver_words(assembly.problem.engine.options), failures, why
+        tuple(comparisons), tuple(changes), solver_words(assembly.problem.engine.options), failures, why
     )
 
 
@@ -357,10 +365,10 @@ def report_lines(report: GradientReport) -> list[str]:
     if report.failures:
         lines.append(f"  {report.failures} more points left out, where the model fails: {report.why}")
     lines += ["", f"Solver ({report.solver}): how much the objective moves; half a unit is one standard error"]
-    for where in dict.fromkeys(move.where for move in report.moves):
-        own = [move for move in report.moves if move.where == where]
-        said = ", ".join(f"{_number(move.moved)} at 1/{move.factor}" for move in own)
-        worst = max((move.moved for move in own), key=lambda x: math.inf if math.isnan(x) else x)
+    for where in dict.fromkeys(each.where for each in report.changes):
+        own = [each for each in report.changes if each.where == where]
+        said = ", ".join(f"{_number(each.change)} at 1/{each.factor}" for each in own)
+        worst = max((each.change for each in own), key=lambda x: math.inf if math.isnan(x) else x)
         lines.append(f"  at {where}: {said} of the tolerances or steps{_remark(worst)}")
     return lines
 
@@ -380,7 +388,7 @@ def _number(value: float) -> str:
     return f"{value:.2g}" if math.isfinite(value) else "unknown (the model fails)"
 
 
-def _remark(moved: float) -> str:
-    if not moved <= HALF_UNIT:
+def _remark(change: float) -> str:
+    if not change <= HALF_UNIT:
         return ": too much, the tolerances must be smaller"
-    return ": more than an optimum should depend on" if moved > MOVES else ""
+    return ": more than an optimum should depend on" if change > MAX_OBJECTIVE_CHANGE else ""

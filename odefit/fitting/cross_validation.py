@@ -69,12 +69,12 @@ def cross_validate(
     for number, fold in enumerate(folds[len(done) :], start=len(done)):
         problem = fold.assembly.problem
         start = replace(problem, table=problem.table.with_values(theta))
-        found = search(replace(fold.assembly, problem=start), WithinFold(memory, number))
-        if found.status == Status.INTERRUPTED:
+        outcome = search(replace(fold.assembly, problem=start), WithinFold(memory, number))
+        if outcome.status == Status.INTERRUPTED:
             raise KeyboardInterrupt
-        own = errors(problem, fold.assembly.held, found.theta)
-        done.append({"status": found.status, **vars(own)})
-        log.info("fold %d of %d: %s", len(done), len(folds), found.status)
+        own = errors(problem, fold.assembly.held, outcome.theta)
+        done.append({"status": outcome.status, **vars(own)})
+        log.info("fold %d of %d: %s", len(done), len(folds), outcome.status)
         memory.offer(PART, lambda: done)
     scored = [Errors(each["n"], each["nll"], each["squares"]) for each in done]
     total = functools.reduce(operator.add, scored)

@@ -19,7 +19,7 @@ from odefit.config.fit_methods import FitMethod, imported
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.errors import ConfigError
-from odefit.fitting.nonsmooth import moving_times
+from odefit.fitting.nonsmooth import nonsmooth_parameters
 from odefit.fitting.outcome import FitOutcome, Table
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.profile import ProfileLikelihood
@@ -128,20 +128,20 @@ def search_starts(
     # Many starts are told apart long before the last digit, which only the best of them needs.
     coarse = replace(search, coarse=True) if section.starts > 1 else search
     points = starting_points(objective, section.starts, section.seed)
-    watched = _Watched(coarse)
+    watched = _ObservedSearch(coarse)
     finished = _restored(memory, points)
     results, interrupted = finished, False
     progress.begin("starts", len(points))
     try:
         if finished:
-            _tell(progress, finished)
+            _report(progress, finished)
         with closing(_results(assembly, watched, points, method, finished)) as coming:
             for result in coming:
                 finished.append(result)
                 log.info("%s", _log_line(result))
                 # Whom a lost worker has cost its start may try it again.
                 memory.offer(PART, lambda: [_as_plain(r) for r in finished if not r.lost])
-                _tell(progress, finished)
+                _report(progress, finished)
         results = _polished(finished, search, section.starts)
     except KeyboardInterrupt:
         interrupted = True
@@ -151,7 +151,7 @@ def search_starts(
     for note in problem.engine.notes:
         progress.note(note)
     results = sorted(results, key=lambda r: r.number)
-    return _found(objective, results, section.starts, method.name, interrupted)
+    return _outcome(objective, results, section.starts, method.name, interrupted)
 
 
 def _check_memory(assembly: Assembly, objective: ProfileLikelihood) -> None:
@@ -178,7 +178,7 @@ def _memory_size() -> float:
         return math.inf
 
 
-class _Watched:
+class _ObservedSearch:
     """A search that knows how far it has come: where it runs in this process, an interruption does not lose that."""
 
     def __init__(self, search: LocalSearch) -> None:
@@ -218,7 +218,7 @@ def _from_plain(plain: Mapping[str, Any]) -> StartOutcome:
     return StartOutcome(**{**plain, "outcome": outcome})
 
 
-def _tell(progress: Progress, results: Sequence[StartOutcome]) -> None:
+def _report(progress: Progress, results: Sequence[StartOutcome]) -> None:
     best = best_of(results, TIE)
     failed = [r for r in results if r.failure is not None]
     value = math.inf if best is None else best.value
@@ -235,7 +235,7 @@ def _log_line(result: StartOutcome) -> str:
 
 
 def _results(
-    assembly: Assembly, watched: _Watched, points: FloatArray, method: FitMethod, done: Sequence[StartOutcome]
+    assembly: Assembly, watched: _ObservedSearch, points: FloatArray, method: FitMethod, done: Sequence[StartOutcome]
 ) -> Generator[StartOutcome]:
     """The results of the starts that are not done yet."""
     section = assembly.loaded.config.fit
@@ -303,7 +303,7 @@ def _shared(objective: ProfileLikelihood) -> IntArray:
     return shared if len(shared) else np.arange(len(free))
 
 
-def _found(
+def _outcome(
     objective: ProfileLikelihood,
     results: Sequence[StartOutcome],
     requested: int,
@@ -324,7 +324,7 @@ def _found(
     u = objective.lift(best.outcome.u)
     message = best.outcome.message
     if best.outcome.ending.reason is Reason.DERIVATIVES_DISAGREE:
-        remedy = moving_times(objective.full.problem).sentence or "Tighten the solver's tolerances."
+        remedy = nonsmooth_parameters(objective.full.problem).sentence or "Tighten the solver's tolerances."
         message = f"{message} {remedy}"
     if requested > 1:
         message = summary(starts, _reasons(failed)) + " " + message

@@ -16,7 +16,7 @@ from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.recorder import Recorder
 from odefit.fitting.rounds import Setting, minimise
 from odefit.fitting.stage_checkpoint import TrainingCheckpoint
-from odefit.fitting.stages import Stage, State, stages_of
+from odefit.fitting.stages import Stage, TrainingState, stages_of
 from odefit.fitting.training_plan import Plan, adam_options, plan_of
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.profile import ProfileLikelihood
@@ -50,7 +50,7 @@ def train(assembly: Assembly, progress: Progress, plan: Plan | None = None, memo
     u = torch.as_tensor(problem.table.to_search(problem.table.values), dtype=dtype, device=solver.device)
     module = TrainingObjective(problem, networks, loss, u)
     generator = torch.Generator().manual_seed(section.seed)
-    state = State(module, generator, section.batch_size, plan.method)
+    state = TrainingState(module, generator, section.batch_size, plan.method)
     if plan.normalise:
         set_network_units(problem, networks, state.smoothed)
     stages = stages_of(plan.method, plan.whole, plan.match, plan.windows, plan.horizon)

@@ -39,7 +39,7 @@ class NonsmoothParameters:
         )
 
 
-def moving_times(problem: FitProblem) -> NonsmoothParameters:
+def nonsmooth_parameters(problem: FitProblem) -> NonsmoothParameters:
     """Which estimated parameters of a problem move a time at which something happens in an experiment with data."""
     system = problem.engine.system
     events = _names(event.time for event in system.events)

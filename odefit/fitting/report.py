@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odefit.arrays import FloatArray
-from odefit.fitting.nonsmooth import moving_times
+from odefit.fitting.nonsmooth import nonsmooth_parameters
 from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.solver_accuracy import tolerance_limits_optimum
 from odefit.objective.likelihood import Likelihood
@@ -29,18 +29,21 @@ from odefit.uncertainty.degrees_of_freedom import no_degrees_left, reduced_chi_s
 from odefit.uncertainty.intervals import natural_intervals
 from odefit.uncertainty.runs_test import structure_left
 
-# A standard error larger than the estimate itself: the number is known to little more than its sign.
-VAGUE = 1.0
-# A standard error so many times the size of a parameter is that of a parameter without effect.
-FLAT = 1e9
-AT_BOUND = 1e-8
-# So many times its value, or the value that it started from, an error says only that nothing is known.
-HOPELESS = 1e3
+POOR_RELATIVE_ERROR = 1.0
+"""A standard error above this share of its estimate: the number is known to little more than its sign."""
+NO_EFFECT_ERROR = 1e9
+"""A standard error above this multiple of a parameter's size: it has no effect on what is measured."""
+BOUND_TOLERANCE = 1e-8
+MEANINGLESS_RELATIVE_ERROR = 1e3
+"""Above this multiple of its value, or of the value that it started from, an error says only that nothing is known."""
 MEANINGLESS = "its standard error would be more than a thousand times its value"
-# Two places with the same objective that lie so many standard errors apart are two optima.
-APART = 3.0
-# So many parameters of which the same is to be said are told one by one, and so many sentences in all.
-FEW_ALIKE, MOST_ALIKE, MOST_SENTENCES, MOST_APART = 3, 20, 200, 6
+ERRORS_APART = 3.0
+"""Standard errors between two places with the same objective, from which on they are two optima."""
+FEW_ALIKE, MOST_ALIKE = 3, 20
+"""Parameters of which the same is to be said: this many are named for all, and up to this many one by one."""
+MOST_SENTENCES = 200
+MOST_APART = 6
+"""Parameters that are named of two optima."""
 INHERITED = "a parameter that it follows from is not determined"
 
 
@@ -58,15 +61,15 @@ class Uncertainty:
 
 
 def summarise(
-    assembly: Assembly, found: FitOutcome, seconds: float, truth: dict[str, float] | None
+    assembly: Assembly, outcome: FitOutcome, seconds: float, truth: dict[str, float] | None
 ) -> tuple[Result, Uncertainty | None]:
     """The result, and the covariance behind its errors where there is one."""
     problem = assembly.problem
     table = problem.table
     likelihood = Likelihood(problem)
-    u = table.to_search(found.theta)
-    bound = bounds_met(problem, found.theta)
-    warnings = list(found.warnings)
+    u = table.to_search(outcome.theta)
+    bound = bounds_met(problem, outcome.theta)
+    warnings = list(outcome.warnings)
     uncertainty = None
     if assembly.networks is None and len(u) and no_degrees_left(likelihood):
         warnings.append("no standard errors: there are no more measurements than parameters, so no noise can be told")
@@ -76,39 +79,39 @@ def summarise(
             warnings.append("no standard errors: the model could not be differentiated at the estimates")
     elif assembly.networks is not None:
         warnings.append("no standard errors: they are not available for a model with a network")
-    estimates = _estimates(problem, found.theta, u, bound, uncertainty)
-    estimates |= {d.name: _derived(d, problem, found.theta, u, uncertainty) for d in assembly.derived}
-    warnings += _warnings(problem, estimates, found)
+    estimates = _estimates(problem, outcome.theta, u, bound, uncertainty)
+    estimates |= {d.name: _derived(d, problem, outcome.theta, u, uncertainty) for d in assembly.derived}
+    warnings += _warnings(problem, estimates, outcome)
     if uncertainty is not None:
-        warnings += _other_optima(problem, found, u, uncertainty, estimates)
-    if assembly.networks is None and found.status.is_usable:
-        limit = tolerance_limits_optimum(assembly, found.theta)
+        warnings += _other_optima(problem, outcome, u, uncertainty, estimates)
+    if assembly.networks is None and outcome.status.is_usable:
+        limit = tolerance_limits_optimum(assembly, outcome.theta)
         warnings += [] if limit is None else [limit]
-        if limit is None and found.status == Status.CONVERGED:
+        if limit is None and outcome.status == Status.CONVERGED:
             warnings += structure_left(likelihood, u, any(e.standard_error for e in estimates.values()))
-        moving = moving_times(problem).sentence if found.status == Status.STOPPED else None
+        moving = nonsmooth_parameters(problem).sentence if outcome.status == Status.STOPPED else None
         warnings += [] if moving is None else [moving]
-    k = len(table.estimated) + found.n_weights
+    k = len(table.estimated) + outcome.n_weights
     value = likelihood.value(u)
     nll = value - likelihood.prior_value(u) if math.isfinite(value) else math.nan
-    status, message = found.status, found.message
+    status, message = outcome.status, outcome.message
     if status == Status.CONVERGED and uncertainty is not None and _is_flat(problem, uncertainty.full):
         flat = Ending(Reason.NO_EFFECT)
         status, message = flat.status, flat.message
     result = Result(
         status=status,
         message=message,
-        method=found.method,
+        method=outcome.method,
         estimates=estimates,
         objective=ObjectiveSummary.of(nll, residual_sum(likelihood, u), problem.n_measured, k),
-        starts=found.starts,
+        starts=outcome.starts,
         seconds=seconds,
         seed=assembly.loaded.config.fit.seed,
         truth=truth,
         warnings=tuple(warnings),
         reduced_chi_square=reduced_chi_square(likelihood, u),
         correlation=None if uncertainty is None else _correlation(uncertainty.covariance),
-        hold_out=errors(problem, assembly.held, found.theta).score if assembly.held else None,
+        hold_out=errors(problem, assembly.held, outcome.theta).score if assembly.held else None,
     )
     return result, uncertainty
 
@@ -119,7 +122,7 @@ def bounds_met(problem: FitProblem, theta: FloatArray) -> NDArray[np.int8]:
     u = table.to_search(theta)
     low, high = table.search_bounds()
     # In search space, where the optimizer moves: a wide bound on a log scale is not near because it is wide.
-    close = AT_BOUND * np.maximum(1.0, np.abs(u))
+    close = BOUND_TOLERANCE * np.maximum(1.0, np.abs(u))
     return (u >= high - close).astype(np.int8) - (u <= low + close).astype(np.int8)
 
 
@@ -207,19 +210,19 @@ def _plain(parameter: Parameter, value: float, fixed: bool) -> Estimate:
 def _is_meaningless(parameter: Parameter, value: float, error: float) -> bool:
     """Whether a standard error says no more than that the parameter could be anything."""
     size = max(abs(value), abs(parameter.value))
-    return parameter.role == "model" and size > 0 and error > HOPELESS * size
+    return parameter.role == "model" and size > 0 and error > MEANINGLESS_RELATIVE_ERROR * size
 
 
 def _other_optima(
-    problem: FitProblem, found: FitOutcome, u: FloatArray, uncertainty: Uncertainty, estimates: dict[str, Estimate]
+    problem: FitProblem, outcome: FitOutcome, u: FloatArray, uncertainty: Uncertainty, estimates: dict[str, Estimate]
 ) -> list[str]:
     """A sentence where starts reached the same objective at another place."""
     errors = uncertainty.full.standard_errors
     names = problem.table.estimated_names
-    for theta in found.alternatives:
+    for theta in outcome.alternatives:
         other = problem.table.to_search(theta)
         with np.errstate(invalid="ignore", divide="ignore"):
-            far = np.flatnonzero(np.abs(other - u) > APART * errors)
+            far = np.flatnonzero(np.abs(other - u) > ERRORS_APART * errors)
         if not len(far):
             continue
         apart = [names[k] for k in far]
@@ -238,8 +241,11 @@ def _is_flat(problem: FitProblem, covariance: Covariance) -> bool:
     names = [name for name in covariance.names if problem.table[name].role != "noise"]
     errors = dict(zip(covariance.names, covariance.standard_errors, strict=True))
     sizes = [max(1.0, abs(problem.table[name].value)) for name in names]
-    at = [not math.isfinite(errors[n]) or errors[n] > FLAT * size for n, size in zip(names, sizes, strict=True)]
-    return bool(at) and all(at)
+    no_effect = [
+        not math.isfinite(errors[name]) or errors[name] > NO_EFFECT_ERROR * size
+        for name, size in zip(names, sizes, strict=True)
+    ]
+    return bool(no_effect) and all(no_effect)
 
 
 def _has_size(p: Parameter) -> bool:
@@ -247,7 +253,7 @@ def _has_size(p: Parameter) -> bool:
     return p.role == "model" and (p.scale != "linear" or p.lower >= 0)
 
 
-def _warnings(problem: FitProblem, estimates: dict[str, Estimate], found: FitOutcome) -> list[str]:
+def _warnings(problem: FitProblem, estimates: dict[str, Estimate], outcome: FitOutcome) -> list[str]:
     """One sentence for each parameter; where many would say the same, one for all of them."""
     said: dict[str, list[str]] = {}
     for name, e in estimates.items():
@@ -264,7 +270,7 @@ def _warnings(problem: FitProblem, estimates: dict[str, Estimate], found: FitOut
     if len(sentences) > MOST_SENTENCES:
         more = len(sentences) - MOST_SENTENCES
         sentences = [*sentences[:MOST_SENTENCES], f"{more:,} more parameters have a remark like that in result.json"]
-    if found.status != Status.CONVERGED and any(e.standard_error for e in estimates.values()):
+    if outcome.status != Status.CONVERGED and any(e.standard_error for e in estimates.values()):
         sentences.append("the standard errors assume an optimum, and this fit did not reach one for certain")
     return sentences
 
@@ -279,7 +285,7 @@ def _complaint(problem: FitProblem, name: str, e: Estimate) -> str | None:
         return f"is not determined: {e.reason}"
     if e.formula is not None or not _has_size(problem.table[name]) or not e.standard_error:
         return None
-    if e.standard_error > VAGUE * abs(e.value or 0):
+    if e.standard_error > POOR_RELATIVE_ERROR * abs(e.value or 0):
         return "is poorly determined: its standard error exceeds its value"
     return None
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from odefit.config.fit_methods import LBFGS, METHODS, FitMethod, Need, imported
 from odefit.fitting.stage_checkpoint import TrainingCheckpoint
-from odefit.fitting.stages import Round, State, whole_batch
+from odefit.fitting.stages import Round, TrainingState, whole_batch
 from odefit.training.adam import AdamOptions, minimize_adam
 from odefit.training.best_state import LowestScore
 from odefit.training.levenberg_marquardt import minimize_damped
@@ -40,7 +40,7 @@ class Setting:
     """
 
     method: FitMethod
-    state: State
+    state: TrainingState
     options: AdamOptions
     callback: Callable[[Epoch, nn.Module], None]
     checkpoint: TrainingCheckpoint

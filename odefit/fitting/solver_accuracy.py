@@ -20,24 +20,24 @@ from odefit.problem.assembly import Assembly
 from odefit.uncertainty.covariance import length_in_errors
 
 HALF_UNIT = 0.5
-"""Of the negative log-likelihood: from the optimum to one standard error."""
-MOVES = 0.01
+"""Of the negative log-likelihood, from the optimum to one standard error."""
+MAX_OBJECTIVE_CHANGE = 0.01
 """An objective that the solver's tolerance moves by more is not known well enough to choose an optimum."""
-SHIFT = 0.1
+MAX_OPTIMUM_SHIFT = 0.1
 """Standard errors by which the solver's tolerance may move the optimum."""
-LEAST = 1e-12
+MIN_RTOL = 1e-12
 """A relative tolerance below which there are no digits."""
-DEGENERATE = 1e-4
+MIN_SINGULAR_SHARE = 1e-4
 """Directions in which the data say less than this share of the most are left out of a shift."""
 
 
 @dataclass(frozen=True)
-class Move:
+class ObjectiveChange:
     """By how much the objective at one point moves when the solver's tolerances (or steps) are divided by `factor`."""
 
     where: str
     factor: int
-    moved: float
+    change: float
 
 
 def problem_at(assembly: Assembly, options: SolverOptions) -> FitProblem:
@@ -62,31 +62,33 @@ def divided(options: SolverOptions, factor: float) -> SolverOptions:
         return None if x is None else min(x, max(x / factor, least))
 
     # Neither more digits than numbers have, nor a tolerance that is to catch nothing at all.
-    rtol = min(options.rtol, max(options.rtol / factor, LEAST))
+    rtol = min(options.rtol, max(options.rtol / factor, MIN_RTOL))
     return replace(
         options,
         rtol=rtol,
         atol=options.atol / factor,
         step=None if options.step is None else options.step / factor,
-        sensitivity_rtol=smaller(options.sensitivity_rtol, LEAST),
+        sensitivity_rtol=smaller(options.sensitivity_rtol, MIN_RTOL),
         sensitivity_atol=smaller(options.sensitivity_atol, 0.0),
     )
 
 
-def moves(assembly: Assembly, where: str, u: FloatArray) -> Iterator[Move]:
+def objective_changes(assembly: Assembly, where: str, u: FloatArray) -> Iterator[ObjectiveChange]:
     """The objective at u [P] at half and at a tenth of the tolerances."""
     options = assembly.problem.engine.options
     here = Likelihood(problem_at(assembly, options)).value(u)
     for factor in (2, 10):
-        yield Move(where, factor, abs(Likelihood(problem_at(assembly, divided(options, factor))).value(u) - here))
+        finer = Likelihood(problem_at(assembly, divided(options, factor)))
+        yield ObjectiveChange(where, factor, abs(finer.value(u) - here))
 
 
 def tolerance_limits_optimum(assembly: Assembly, theta: FloatArray) -> str | None:
     """After a fit: a sentence that says that the solver's tolerance limits its optimum; None where it does not.
 
     The objective and its gradient at theta [N] are computed again at a tenth of the tolerances (or of the step). They
-    limit the fit where the objective moves by more than MOVES, or where the optimum would move by more than SHIFT
-    standard errors, which is the length of S^-1 V' (g - g') with the information A'A = V S² V' (covariance.py).
+    limit the fit where the objective moves by more than MAX_OBJECTIVE_CHANGE, or where the optimum would move by more
+    than MAX_OPTIMUM_SHIFT standard errors, which is the length of S^-1 V' (g - g') with the information
+    A'A = V S² V' (covariance.py).
     """
     problem = assembly.problem
     u = problem.table.to_search(theta)
@@ -99,7 +101,7 @@ def tolerance_limits_optimum(assembly: Assembly, theta: FloatArray) -> str | Non
         if assembly.networks is None and len(u) and all(map(math.isfinite, values)):
             coarse, fine = (likelihood.evaluate(u) for likelihood in likelihoods)
             if coarse.is_finite and fine.is_finite:
-                shift = length_in_errors(fine.A, coarse.gradient - fine.gradient, DEGENERATE)
+                shift = length_in_errors(fine.A, coarse.gradient - fine.gradient, MIN_SINGULAR_SHARE)
     except SolveError:
         return None
     if not math.isfinite(values[0]):
@@ -107,11 +109,14 @@ def tolerance_limits_optimum(assembly: Assembly, theta: FloatArray) -> str | Non
     remedy = _remedy(options, finer)
     if not math.isfinite(values[1]):
         return f"the model cannot be solved at a tenth of the solver's {_what(options)}: do not trust this fit"
-    moved = abs(values[1] - values[0])
-    if moved <= MOVES and shift <= SHIFT:
+    change = abs(values[1] - values[0])
+    if change <= MAX_OBJECTIVE_CHANGE and shift <= MAX_OPTIMUM_SHIFT:
         return None
-    how = [f"the objective moves by {moved:.2g} (half a unit is one standard error)"] if moved > MOVES else []
-    how += [f"the optimum moves by about {shift:.2g} standard errors"] if shift > SHIFT else []
+    how = []
+    if change > MAX_OBJECTIVE_CHANGE:
+        how.append(f"the objective moves by {change:.2g} (half a unit is one standard error)")
+    if shift > MAX_OPTIMUM_SHIFT:
+        how.append(f"the optimum moves by about {shift:.2g} standard errors")
     return f"the solver limits this fit: at a tenth of its {_what(options)} {' and '.join(how)}; try {remedy}"
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from odefit.engines.memory import memory_of, recall
-from odefit.fitting.stages import State
+from odefit.fitting.stages import TrainingState
 from odefit.runs.checkpoint import Memory
 
 PART = "training"
@@ -30,7 +30,7 @@ class Recorded(Protocol):
 class TrainingCheckpoint:
     """The place of one training. Told of each stage and round before it begins; the Memory of its optimizers."""
 
-    def __init__(self, memory: Memory, state: State, recorder: Recorded) -> None:
+    def __init__(self, memory: Memory, state: TrainingState, recorder: Recorded) -> None:
         self.memory, self.state, self.recorder = memory, state, recorder
         self._kept: Mapping[str, Any] | None = memory.restored(PART)
         self._inner: Any | None = None

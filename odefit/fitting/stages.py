@@ -24,10 +24,10 @@ from odefit.training import matching, windows
 from odefit.training.objective_torch import TrainingObjective
 from odefit.training.smoothing import Smoothed, smooth
 
-FIRST_WEIGHT = 0.01
-"""A continuity penalty grows to its weight from this share of it,"""
-GROWTH = 10.0
-"""and so many times from each round of the stage to the next."""
+FIRST_WEIGHT_SHARE = 0.01
+"""A continuity penalty begins with this share of its weight."""
+WEIGHT_GROWTH = 10.0
+"""Factor of a continuity penalty from each round of its stage to the next."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class WindowOptions:
         default what suits the method.
     overlap: which share of a window its follower covers, besides the one time that they always share; in [0, 1).
     states: windows start from the smoothed data, or from states that are free.
-    continuity: weight of the gaps between windows at the end of each stage (0: none); see `objective/windows.py`.
+    continuity: weight of the gaps between windows at the end of each stage (0: none); see `training/windows.py`.
     random: in each epoch another random choice of all possible windows, as many as would cover the data once.
     steps: Runge-Kutta steps between neighbouring times; None: as many as the model needs.
     """
@@ -52,7 +52,7 @@ class WindowOptions:
     steps: int | None = None
 
 
-class State:
+class TrainingState:
     """What goes from stage to stage: the objective on whole series, and y [T, S] at every time of every series."""
 
     def __init__(
@@ -123,14 +123,14 @@ class Stage(Protocol):
         """Why it has to be left out, or None."""
         ...
 
-    def rounds(self, state: State) -> Iterator[Round]:
+    def rounds(self, state: TrainingState) -> Iterator[Round]:
         """What to minimise, one after the other. Raises SolveError where the model fails before it begins."""
         ...
 
 
 @dataclass(frozen=True)
 class Matching:
-    """The vector field is fitted to the slopes of smoothed data: `objective/matching.py`."""
+    """The vector field is fitted to the slopes of smoothed data: `training/matching.py`."""
 
     epochs: int
     name: str = "slopes"
@@ -138,14 +138,14 @@ class Matching:
     def obstacle(self, problem: FitProblem) -> str | None:
         return matching.obstacle(problem)
 
-    def rounds(self, state: State) -> Iterator[Round]:
+    def rounds(self, state: TrainingState) -> Iterator[Round]:
         points = matching.points_of(state.smoothed, state.problem, state.module.u)
         yield Round(matching.MatchingObjective(state.module, points), [points], self.epochs)
 
 
 @dataclass(frozen=True)
 class Shooting:
-    """The model is solved over windows of `points` times: `objective/windows.py`."""
+    """The model is solved over windows of `points` times: `training/windows.py`."""
 
     points: int
     epochs: int
@@ -158,7 +158,7 @@ class Shooting:
     def obstacle(self, problem: FitProblem) -> str | None:
         return windows.obstacle(problem)
 
-    def rounds(self, state: State) -> Iterator[Round]:
+    def rounds(self, state: TrainingState) -> Iterator[Round]:
         options, problem = self.options, state.problem
         shared = self.points - 1 if options.random else 1 + int(options.overlap * (self.points - 1))
         cut = windows.cut_windows(problem.experiments, self.points, min(shared, self.points - 1))
@@ -172,7 +172,7 @@ class Shooting:
             state.states = objective.joined_states(state.states)
             set_initial_values(state)
 
-    def _batches(self, state: State, cut: windows.Windows) -> Iterable[Any]:
+    def _batches(self, state: TrainingState, cut: windows.Windows) -> Iterable[Any]:
         u, whole = state.module.u, sum(len(e.times) for e in state.problem.experiments)
         if self.options.random:
             count = math.ceil(whole / self.points)
@@ -200,7 +200,7 @@ class Whole:
         del problem
         return None
 
-    def rounds(self, state: State) -> Iterator[Round]:
+    def rounds(self, state: TrainingState) -> Iterator[Round]:
         u, experiments = state.module.u, state.problem.experiments
         if self.share < 1:
             experiments = tuple(windows.beginning(e, self.share) for e in experiments)
@@ -217,8 +217,8 @@ def growing(weight: float) -> list[float]:
     """The weights of the rounds of a stage: the last is `weight`."""
     if not weight:
         return [0.0]
-    n = 1 + round(math.log(1 / FIRST_WEIGHT) / math.log(GROWTH))
-    return [weight / GROWTH ** (n - 1 - k) for k in range(n)]
+    n = 1 + round(math.log(1 / FIRST_WEIGHT_SHARE) / math.log(WEIGHT_GROWTH))
+    return [weight / WEIGHT_GROWTH ** (n - 1 - k) for k in range(n)]
 
 
 def shares(total: int, n: int) -> list[int]:
@@ -228,7 +228,7 @@ def shares(total: int, n: int) -> list[int]:
 
 
 @torch.no_grad()
-def set_initial_values(state: State) -> None:
+def set_initial_values(state: TrainingState) -> None:
     """Estimated initial values at what is known of the states by now, within their bounds."""
     problem, module = state.problem, state.module
     system, table = problem.engine.system, problem.table

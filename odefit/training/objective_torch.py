@@ -26,7 +26,7 @@ class TrainingObjective(nn.Module):
     only while m is on the wrong side of its limit.
     nll: the negative log-likelihood per measured cell, and the priors' share of it; over all data it is
     `Likelihood.value` divided by the number of measurements.
-    Both with the penalties of the networks, as they are (`objective/penalty.py`).
+    Both with the penalties of the networks, as they are (`training/penalty.py`).
 
     forward raises SolveError where the model fails or the loss is not finite.
     """

@@ -171,7 +171,7 @@ def test_a_coarse_solver_is_told(tmp_path: Path) -> None:
     assert "--set solver.step=0.05" in said
     # The sizes of Euler's errors at h, h/2 and h/10 are as 1 to 1/2 to 1/10.
     report = check_gradients(coarse, points=1)
-    half, tenth = (move.moved for move in report.moves)
+    half, tenth = (each.change for each in report.changes)
     assert 0.3 < half / tenth < 0.8
     assert "too much" in report_lines(report)[-1]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from odefit.config.load import load_config
-from odefit.fitting.nonsmooth import NonsmoothParameters, moving_times
+from odefit.fitting.nonsmooth import NonsmoothParameters, nonsmooth_parameters
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.problem import FitProblem
 from odefit.problem.preparation import prepare
@@ -40,7 +40,7 @@ DOSE = ", doses: {{lag: tau, table: [{{time: 1, state: x, amount: 1{}}}]}}"
 )
 def test_who_moves_what(model: str, parameters: str, data: str, expected: NonsmoothParameters, tmp_path: Path) -> None:
     problem = problem_of(tmp_path, model, parameters, data)
-    found = moving_times(problem)
+    found = nonsmooth_parameters(problem)
     assert found == expected
     if "tau" not in problem.table.estimated_names:
         return

@@ -19,7 +19,7 @@ from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.stages import (
     HorizonOptions,
     Shooting,
-    State,
+    TrainingState,
     WindowOptions,
     growing,
     shares,
@@ -134,7 +134,7 @@ def test_continuity_grows_in_rounds(tmp_path: Path) -> None:
     assembly = assembled(tmp_path)
     u = torch.as_tensor(assembly.problem.table.to_search(assembly.problem.table.values))
     module = TrainingObjective(assembly.problem, assembly.networks, "mse", u)  # type: ignore[arg-type]
-    state = State(module, torch.Generator(), None, METHODS["lbfgs"])
+    state = TrainingState(module, torch.Generator(), None, METHODS["lbfgs"])
     stage = Shooting(6, 10, WindowOptions((6,), continuity=5.0))
     rounds = [(part.module.weight, part.epochs) for part in stage.rounds(state)]
     assert [weight for weight, _ in rounds] == pytest.approx([0.05, 0.5, 5.0])
@@ -200,7 +200,7 @@ def test_a_growing_horizon_takes_the_beginning_of_each_series(tmp_path: Path) ->
     u = torch.as_tensor(assembly.problem.table.to_search(assembly.problem.table.values))
     module = TrainingObjective(assembly.problem, assembly.networks, "mse", u)  # type: ignore[arg-type]
     for name in ("adam", "lbfgs", "least_squares"):
-        state = State(module, torch.Generator(), None, METHODS[name])
+        state = TrainingState(module, torch.Generator(), None, METHODS[name])
         stages = stages_of(METHODS[name], 7, None, None, HorizonOptions((0.2, 0.5), (3,)))
         assert [(s.name, s.epochs) for s in stages] == [("first 20 %", 3), ("first 50 %", 3), ("whole series", 7)]
         for stage, share in zip(stages, (0.2, 0.5, 1.0), strict=True):
