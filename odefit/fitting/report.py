@@ -81,7 +81,7 @@ def summarise(
         warnings.append("no standard errors: they are not available for a model with a network")
     estimates = _estimates(problem, outcome.theta, u, bound, uncertainty)
     estimates |= {d.name: _derived(d, problem, outcome.theta, u, uncertainty) for d in assembly.derived}
-    warnings += _warnings(problem, estimates, outcome)
+    warnings += parameter_warnings(problem, estimates, outcome)
     if uncertainty is not None:
         warnings += _other_optima(problem, outcome, u, uncertainty, estimates)
     if assembly.networks is None and outcome.status.is_usable:
@@ -253,7 +253,7 @@ def _has_size(p: Parameter) -> bool:
     return p.role == "model" and (p.scale != "linear" or p.lower >= 0)
 
 
-def _warnings(problem: FitProblem, estimates: dict[str, Estimate], outcome: FitOutcome) -> list[str]:
+def parameter_warnings(problem: FitProblem, estimates: dict[str, Estimate], outcome: FitOutcome) -> list[str]:
     """One sentence for each parameter; where many would say the same, one for all of them."""
     said: dict[str, list[str]] = {}
     for name, e in estimates.items():

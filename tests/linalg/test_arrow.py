@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,15 +9,7 @@ import numpy as np
 import pytest
 
 from arrow_problems import KINDS, predators, random_rows
-from odefit.api import fit
 from odefit.config.load import load_config
-from odefit.diagnostics import gradient_check as gradients
-from odefit.diagnostics.gradient_check import check_gradients
-from odefit.errors import ConfigError
-from odefit.fitting import multistart as searching
-from odefit.fitting.multistart import starting_points
-from odefit.fitting.outcome import FitOutcome
-from odefit.fitting.report import _warnings
 from odefit.linalg.arrow_inverse import ArrowInverse
 from odefit.linalg.arrow_layout import Layout
 from odefit.linalg.arrow_matrix import ArrowMatrix
@@ -34,10 +25,6 @@ from odefit.optimizers.lbfgs import minimize_lbfgs
 from odefit.optimizers.least_squares import minimize_least_squares
 from odefit.optimizers.local_model import LocalModel
 from odefit.problem.preparation import prepare
-from odefit.runs.results import Estimate
-from odefit.status import Status
-from odefit.terminal import estimates_table
-from odefit.uncertainty import covariance
 from odefit.uncertainty.bands import prediction_bands
 from odefit.uncertainty.covariance import (
     MAX_LISTED,
@@ -136,21 +123,16 @@ def at_zero(a: ArrowMatrix, z: Array) -> tuple[Array, Evaluation, Array, Array, 
     return np.zeros(n), Evaluation(0.0, z, a), np.ones(n), np.full(n, -np.inf), np.full(n, np.inf)
 
 
-def test_the_cost_is_linear_in_the_blocks() -> None:
-    """A step for 20,000 blocks, whose matrix would take 9.6 GB, and in less than 25 times the time of 2,000."""
-    seconds = []
-    for n in (2_000, 20_000):
-        a = many_blocks(n)
-        model = LocalModel.at(*at_zero(a, np.ones(a.shape[0])))
-        begun = time.process_time()
-        assert model.decrease(model.step(1.0)) > 0
-        model = LocalModel.at(*at_zero(a, np.ones(a.shape[0])))
-        seconds.append(time.process_time() - begun)
-    assert seconds[1] < 25 * max(seconds[0], 0.01)
+def test_twenty_thousand_blocks_are_no_trouble() -> None:
+    """Their matrix with all entries would take 9.6 GB: nothing on the way may form it."""
+    a = many_blocks(20_000)
+    model = LocalModel.at(*at_zero(a, np.ones(a.shape[0])))
+    step = model.step(1.0)
+    assert 0.89 < np.linalg.norm(step) < 1.11
+    assert model.decrease(step) > 0
 
 
 def many_blocks(n: int) -> ArrowMatrix:
-
     rng = np.random.default_rng(5)
     layout = Layout(n + 2, np.array([n, n + 1]), np.arange(n)[:, None])
     rows = 3 * n
@@ -297,102 +279,3 @@ def test_of_thousands_only_the_shared_ones_are_listed() -> None:
         rest = shared - own @ (own.T @ shared) / float(own.ravel() @ own.ravel())
         left += rest.T @ rest
     np.testing.assert_allclose(table.matrix, np.linalg.inv(left), rtol=1e-9)
-
-
-# --- the whole way ----------------------------------------------------------------------------------
-
-MANY = """
-model: {equations: {x: -k*x}, initial: {x: estimate}}
-parameters: {k: {value: 0.5, scale: log}, twice: {formula: 2*k}}
-data: {csv: many.csv}
-noise: {x: {sigma: estimate}}
-fit: {starts: 2}
-"""
-N = 110
-
-
-@pytest.fixture(scope="module")
-def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A config whose experiments begin where they like."""
-    folder = tmp_path_factory.mktemp("many")
-    rng = np.random.default_rng(8)
-    t = np.linspace(0, 3, 5)
-    lines = ["experiment,time,x"]
-    for e, start in enumerate(rng.uniform(1, 3, N)):
-        x = start * np.exp(-0.7 * t) + 0.02 * rng.standard_normal(len(t))
-        lines += [f"e{e},{a:g},{b:.6g}" for a, b in zip(t, x, strict=True)]
-    (folder / "many.csv").write_text("\n".join(lines) + "\n")
-    (folder / "many.yaml").write_text(MANY)
-    return folder / "many.yaml"
-
-
-@pytest.fixture
-def fewer_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Limits that a small problem exceeds."""
-    monkeypatch.setattr(covariance, "MAX_LISTED", 100)
-    monkeypatch.setattr(searching, "MAX_LISTED", 100)
-    monkeypatch.setattr(gradients, "MOST_SINGLE", 100)
-
-
-@pytest.mark.usefixtures("fewer_are_many")
-def test_a_fit_with_hundreds_of_own_parameters_stays_readable(many: Path) -> None:
-
-    run = fit(many, out=many.parent / "run")
-    result = run.result
-    assert result.status == "converged"
-    assert len(result.estimates) == N + 3
-    k = result.estimates["k"]
-    assert k.value is not None
-    assert k.standard_error is not None
-    assert abs(k.value - 0.7) < 4 * k.standard_error
-    assert k.standard_error == pytest.approx(result.estimates["twice"].standard_error / 2)  # type: ignore[operator]
-    assert all(e.standard_error for e in result.estimates.values())
-    # What holds all with all holds the shared ones; nothing is lost elsewhere.
-    assert set(result.correlation or {}) == {"k", "sigma_x"}
-    for name, n in (("covariance.csv", 3), ("starts.csv", 3), ("parameters.csv", N + 4)):
-        assert len((run.path / name).read_text().splitlines()) == n
-    assert len((run.path / "starts.csv").read_text().splitlines()[0]) < 100
-    table = estimates_table(result)
-    names = list(table.columns[0].cells)
-    assert names == ["k", "sigma_x", "twice", f"and {N} more in parameters.csv"]
-
-
-@pytest.mark.usefixtures("fewer_are_many")
-def test_random_starts_vary_what_experiments_share(many: Path) -> None:
-    problem = prepare(load_config(many))[0].problem
-    profile = ProfileLikelihood(Likelihood(problem))
-    points = starting_points(profile, 3, seed=0)
-    names = [problem.table.estimated_names[k] for k in profile.free]
-    varied = {name for name, column in zip(names, points.T, strict=True) if np.ptp(column)}
-    assert varied == {"k"}
-    assert len(np.unique(points[:, names.index("k")])) == 3
-
-
-@pytest.mark.usefixtures("fewer_are_many")
-def test_the_gradient_of_hundreds_of_parameters_is_checked_in_directions(many: Path) -> None:
-
-    report = check_gradients(prepare(load_config(many))[0], points=1)
-    assert report.is_right
-    (comparison,) = report.comparisons
-    names = [d.name for d in comparison.derivatives]
-    assert names[:2] == ["k", "sigma_x"]
-    assert len(names) == 5
-    assert all(f"{N} parameters of single experiments" in name for name in names[2:])
-
-
-def test_a_matrix_that_does_not_fit_is_refused_before_anything_is_solved(
-    many: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-
-    monkeypatch.setattr(searching, "_memory_size", lambda: 1e4)
-    with pytest.raises(ConfigError, match=r"parameters: 550 measurements and 112 estimated parameters need"):
-        fit(many, out=many.parent / "refused")
-
-
-def test_many_with_the_same_fault_are_named_together(many: Path) -> None:
-    problem = prepare(load_config(many))[0].problem
-    estimates = {p.name: Estimate(1.0, at_bound="lower") for p in problem.table}
-    found = FitOutcome(problem.table.values, Status.CONVERGED, "", "least_squares", None, None, None)  # type: ignore[arg-type]
-    said = _warnings(problem, estimates, found)
-    assert len(said) == 2
-    assert said[0].startswith("k, x_0[e0], x_0[e1] and 108 more: each lies at its lower bound")
