@@ -61,7 +61,7 @@ class Case:
         series = Experiment("1", self.times, np.full((len(self.times), 1), np.nan), 0.0)
 
         def solve() -> Array:
-            (found,) = engine.solve_with_sensitivities(self.p[None, :], [series])
+            (found,) = engine.solve(self.p[None, :], [series], sensitivities=True)
             if found.dy is None or found.failure:
                 raise RuntimeError(found.failure)
             return found.dy * self.p

@@ -22,28 +22,15 @@ import torch
 import torchdiffeq
 from torch import Tensor, nn
 
-from odefit.engines.torch_engine import (
-    ADAMS,
-    ADJOINT_ONLY,
-    MAX_EVALUATIONS,
-    MAX_STEPS,
-    RUNGE_KUTTA,
-    equal_steps,
-    methods,
-    subdivide,
-)
+from odefit.engines.methods import METHODS, methods_of
+from odefit.engines.status import Failure, Reason
+from odefit.engines.torch_engine import MAX_EVALUATIONS, MAX_STEPS, equal_steps, subdivide
+from odefit.engines.torch_failures import failure_of
 from odefit.engines.torch_fields import worst_rms
 from odefit.errors import SolveError
 from odefit.text import closest, did_you_mean
 
 REMEDY = "the vector field may be too steep; try a smaller learning rate, a bounded activation, or a larger rtol"
-# What torchdiffeq (assertions, warnings) says, and what it means.
-SIGNS = {
-    "underflow": "the step size became too small",
-    "max_num_steps": "the solver crawls: too many steps",
-    "non-finite": "the state is no longer finite",
-    "iteration did not converge": "the implicit step did not converge (a smaller step may help)",
-}
 
 
 class ODELayer(nn.Module):
@@ -137,12 +124,12 @@ class ODELayer(nn.Module):
         except (AssertionError, Warning) as error:
             if error is self._field.raised:
                 raise
-            raise SolveError(_sentence(error)) from error
+            raise _error(failure_of(error)) from error
         if len(y) < len(grid):
-            raise SolveError(f"the solver gave up at t = {chosen[len(y)]:g}; {REMEDY}")
+            raise _error(Failure(Reason.GAVE_UP, chosen[len(y)]))
         if not torch.isfinite(y).all():
             first = int((~torch.isfinite(y).flatten(1).all(dim=1)).nonzero()[0])
-            raise SolveError(f"the state is no longer finite at t = {chosen[first]:g}; {REMEDY}")
+            raise _error(Failure(Reason.NOT_FINITE, chosen[first]))
         return y if self.all_times else y[-1]
 
     def _integrate(self, field: _Field, x: Tensor, grid: Tensor) -> Tensor:
@@ -161,20 +148,21 @@ class ODELayer(nn.Module):
 
     def _options(self, device: torch.device) -> dict[str, Any]:
         times = torch.tensor(self.times, dtype=torch.float64, device=device)
-        if self.method in RUNGE_KUTTA:
+        method = METHODS[self.method]
+        if method.is_fixed_step and not method.is_multistep:
             width = math.inf if self.step is None else self.step
             return {"grid_constructor": lambda _f, _x, t: subdivide(_between(times, t), width)}
-        if self.method in ADAMS:
+        if method.is_fixed_step:
             width = float(times.diff().abs().min()) if self.step is None else self.step
             steps = {"grid_constructor": lambda _f, _x, t: equal_steps(t, width), "interp": "cubic"}
             return steps | {"max_order": 5, "max_iters": 20}  # the default order of 12 is unstable
-        if self.method in ADJOINT_ONLY:
+        if method.adjoint_only:
             return {"solver": "LSODA"}
         # To step onto the wanted times is more exact than to step over them and interpolate.
         return {"max_num_steps": self.max_evaluations, "norm": worst_sample, "step_t": times}
 
     def extra_repr(self) -> str:
-        tolerance = f"step={self.step}" if self.method in RUNGE_KUTTA | ADAMS else f"rtol={self.rtol}, atol={self.atol}"
+        tolerance = f"step={self.step}" if METHODS[self.method].is_fixed_step else f"rtol={self.rtol}, atol={self.atol}"
         span = f"t={self.times[0]:g}..{self.times[-1]:g}"
         return f"{span}, method={self.method}, {tolerance}, adjoint={self.adjoint}"
 
@@ -189,17 +177,18 @@ class _Field:
     def __init__(self, layer: ODELayer, dtype: torch.dtype) -> None:
         self.dtype = dtype
         self.function, self.autonomous = layer.vector_field, layer.autonomous
-        is_adaptive = layer.method not in RUNGE_KUTTA | ADAMS
+        method = METHODS[layer.method]
+        is_adaptive = not method.is_fixed_step
         self.limit = layer.max_evaluations if is_adaptive else math.inf
         self.evaluations = 0
         self.raised: BaseException | None = None
-        if is_adaptive and layer.method not in ADJOINT_ONLY:
+        if is_adaptive and not method.adjoint_only:
             self.callback_step = self.callback_step_adjoint = _check_step
 
     def __call__(self, t: Tensor, x: Tensor) -> Tensor:
         self.evaluations += 1
         if self.evaluations > self.limit:
-            raise SolveError(f"the solver crawls: {self.limit} evaluations without reaching the end; {REMEDY}")
+            raise _error(Failure(Reason.CRAWLS, subject=f"{self.limit} evaluations without reaching the end"))
         # float64 times make a float64 state of a float32 one that has no dimensions.
         t, x = t.to(self.dtype), x.to(self.dtype)
         try:
@@ -221,7 +210,7 @@ def worst_sample(x: Tensor) -> Tensor:
 def _check_step(t: Tensor, _x: Tensor, width: Tensor) -> None:
     """Before each adaptive step. torchdiffeq asserts the same, which `python -O` leaves out."""
     if not bool(t + width > t):
-        raise SolveError(f"the step size became too small at t = {float(t.detach()):g}; {REMEDY}")
+        raise _error(Failure(Reason.STEP_TOO_SMALL, float(t.detach())))
 
 
 def _between(times: Tensor, t: Tensor) -> Tensor:
@@ -230,11 +219,9 @@ def _between(times: Tensor, t: Tensor) -> Tensor:
     return inside if (inside[-1] > inside[0]) == (t[-1] > t[0]) else inside.flip(0)
 
 
-def _sentence(error: BaseException) -> str:
-    for sign, meaning in SIGNS.items():
-        if sign in str(error):
-            return f"{meaning}; {REMEDY}"
-    return f"the solver gave up ({str(error) or 'no reason given'}); {REMEDY}"
+def _error(failure: Failure) -> SolveError:
+    """With the remedy for a layer, which has no config."""
+    return SolveError(f"{failure.what}; {REMEDY}")
 
 
 def _times(t_span: Sequence[float] | Tensor) -> tuple[float, ...]:
@@ -250,15 +237,16 @@ def _times(t_span: Sequence[float] | Tensor) -> tuple[float, ...]:
 
 
 def _check_method(method: str, adjoint: bool, step: float | None, times: tuple[float, ...]) -> None:
-    if method not in methods():
-        close = closest(str(method), methods())
+    known = methods_of("torch")
+    if method not in known:
+        close = closest(str(method), known)
         hint = f"{did_you_mean(close)} " if close else ""
-        raise ValueError(f"method: unknown method '{method}'; {hint}known: {', '.join(methods())}")
-    if method in ADJOINT_ONLY and not adjoint:
+        raise ValueError(f"method: unknown method '{method}'; {hint}known: {', '.join(known)}")
+    if METHODS[method].adjoint_only and not adjoint:
         raise ValueError(f"method: {method} has gradients with adjoint=True only; set it, or choose dopri5")
     if step is None:
         return
-    if method not in RUNGE_KUTTA | ADAMS:
+    if not METHODS[method].is_fixed_step:
         raise ValueError(f"step: {method} chooses its steps itself, by rtol and atol; leave step out")
     if not (step > 0 and math.isfinite(step)):
         raise ValueError(f"step: must be a positive number (got {step})")

@@ -14,12 +14,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from odefit.engines.torch_engine import ADAMS, RUNGE_KUTTA, methods
+from odefit.engines.methods import METHODS, methods_of
 from odefit.errors import SolveError
 from odefit.nn import ODELayer
 
-FIXED = sorted(RUNGE_KUTTA | ADAMS)
-ADAPTIVE = sorted(set(methods()) - set(FIXED) - {"scipy_solver"})
+NAMES = methods_of("torch")
+FIXED = [name for name in NAMES if METHODS[name].is_fixed_step]
+ADAPTIVE = [name for name in NAMES if name not in FIXED and not METHODS[name].adjoint_only]
 LOW_ORDER = ("adaptive_heun", "fehlberg2")
 ROUGH = {"euler": 0.1, "midpoint": 2e-3, "heun2": 2e-3, "adaptive_heun": 1e-3, "fehlberg2": 0.01}
 ORDER = {"euler": 1, "midpoint": 2, "heun2": 2, "heun3": 3}
@@ -69,7 +70,7 @@ def exact(x: Tensor, t: float) -> Tensor:
 
 
 @pytest.mark.parametrize("span", [(0.5, 2.5), (2.5, 0.5), (-1.0, 0.0, 0.3, 1.0)], ids=["up", "down", "several"])
-@pytest.mark.parametrize("method", methods())
+@pytest.mark.parametrize("method", NAMES)
 def test_a_linear_field_is_the_matrix_exponential(method: str, span: tuple[float, ...]) -> None:
     x = random(4, 3)
     layer = ODELayer(Linear(), span, method, **precise(method))
@@ -98,7 +99,7 @@ def test_halving_the_step_shows_the_order(method: str) -> None:
     ]
     rate = math.log2(errors[0] / errors[1])
     # The Adams methods are of order 5 after a start of order 4.
-    assert order - 0.3 < rate < order + (1.3 if method in ADAMS else 0.3)
+    assert order - 0.3 < rate < order + (1.3 if METHODS[method].is_multistep else 0.3)
 
 
 @pytest.mark.parametrize("method", ADAPTIVE)
@@ -137,7 +138,7 @@ def test_a_field_of_the_state_alone() -> None:
     assert network(x).shape == (5, 2)
 
 
-@pytest.mark.parametrize("method", [m for m in methods() if m != "scipy_solver"])
+@pytest.mark.parametrize("method", [m for m in NAMES if m != "scipy_solver"])
 def test_the_time_reaches_the_field_as_it_is(method: str) -> None:
     # dx/dt = 3 t² from 1 to 2, and backwards.
     for span, change in (((1.0, 2.0), 7.0), ((2.0, 1.0), -7.0)):
@@ -197,7 +198,7 @@ def test_every_sample_is_as_exact_in_a_batch_as_alone() -> None:
 
 
 @pytest.mark.parametrize("adjoint", [False, True], ids=["backprop", "adjoint"])
-@pytest.mark.parametrize("method", methods())
+@pytest.mark.parametrize("method", NAMES)
 def test_gradients_are_those_of_the_exact_solution(method: str, adjoint: bool) -> None:
     if method == "scipy_solver" and not adjoint:
         pytest.skip("it has no other gradient")

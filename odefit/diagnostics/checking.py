@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from odefit.config.load import LoadedConfig, load_config
+from odefit.engines.methods import METHODS
 from odefit.fitting.cross_validation import make_folds
 from odefit.model.system import written
 from odefit.objective.likelihood import Likelihood
@@ -151,13 +152,12 @@ def _prior(prior: Prior) -> str:
 
 
 def _solver(assembly: Assembly) -> str:
-    options = assembly.problem.engine.options
     engine = assembly.problem.engine
-    kind = type(getattr(engine, "underlying", engine)).__name__.removesuffix("Engine").lower()
-    fixed = any("steps from one measured time" in note for note in engine.notes)
+    options, method = engine.options, METHODS[engine.method_in_use]
     detail = f"step {options.step:g}" if options.step else f"rtol {options.rtol:g}, atol {options.atol:g}"
-    detail = "from one measured time to the next; set solver.step" if fixed else detail
-    return f"{options.method} ({kind}), {detail}"
+    if method.is_fixed_step and options.step is None:
+        detail = "from one measured time to the next; set solver.step"
+    return f"{options.method} ({method.engine}), {detail}"
 
 
 def _start(assembly: Assembly) -> list[str]:

@@ -18,7 +18,6 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.config.fit_methods import trains_equations
 from odefit.engines.base import SolverOptions
-from odefit.engines.choice import COMPILED
 from odefit.errors import ConfigError, SolveError
 from odefit.fitting.solver_accuracy import (
     HALF_UNIT,
@@ -181,8 +180,7 @@ def _tighter(assembly: Assembly) -> SolverOptions:
     options = assembly.problem.engine.options
     if options.step is not None or options.dtype != "float64":
         return options
-    compiled = options.method in COMPILED or (options.method == "auto" and assembly.networks is None)
-    return divided(options, TIGHTER if compiled else TIGHTER_TORCH)
+    return divided(options, TIGHTER if assembly.problem.engine.is_compiled else TIGHTER_TORCH)
 
 
 def _compare(assembly: Assembly, exact: FitProblem, where: str, u: FloatArray, seed: int) -> Iterator[Comparison]:

@@ -17,9 +17,7 @@ from typing import TypeVar
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.diagnostics.solver_trials import (
-    COMPILED_LADDERS,
     GOOD_REFERENCE,
-    TORCH_LADDERS,
     Model,
     Reference,
     Trial,
@@ -27,7 +25,7 @@ from odefit.diagnostics.solver_trials import (
 )
 from odefit.diagnostics.worker import Stopped, Worker
 from odefit.engines.base import SolverOptions
-from odefit.engines.choice import COMPILED
+from odefit.engines.methods import METHODS
 from odefit.errors import ConfigError, OdefitError, SolveError
 from odefit.fitting.outcome import Table
 from odefit.problem.assembly import Assembly, assemble
@@ -161,8 +159,8 @@ def _reference(bench: Worker, is_mechanistic: bool, seconds: float) -> Reference
     """The most exact of the methods that may serve; the later ones only where the first are not good enough."""
     best: Reference | None = None
     why = ""
-    for method, tolerances in (COMPILED_LADDERS if is_mechanistic else TORCH_LADDERS).items():
-        if best is not None and (best.uncertainty < GOOD_REFERENCE or method not in COMPILED):
+    for method, tolerances in reference_ladders(is_mechanistic):
+        if best is not None and (best.uncertainty < GOOD_REFERENCE or not METHODS[method].is_compiled):
             break
         try:
             for found in bench.stream(partial(climb, method, tolerances, seconds), seconds + GRACE):
@@ -173,6 +171,23 @@ def _reference(bench: Worker, is_mechanistic: bool, seconds: float) -> Reference
     if best is None:
         raise SolveError(f"no method solves the model exactly enough at its starting values ({why})")
     return best
+
+
+COARSEST_REFERENCE = 1e-8
+"""Relative tolerance of a reference, where there are formulas."""
+
+
+def reference_ladders(is_mechanistic: bool) -> list[tuple[str, tuple[float, ...]]]:
+    """The methods that may serve as reference, with the tolerances that are tried one after the other.
+
+    Those that need formulas come first; after them there is no use for coarse tolerances.
+    """
+    ladders = []
+    for name, method in METHODS.items():
+        if is_mechanistic or not method.is_compiled:
+            least = COARSEST_REFERENCE if is_mechanistic else 1.0
+            ladders.append((name, tuple(rtol for rtol in method.reference if rtol <= least)))
+    return [(name, tolerances) for name, tolerances in ladders if tolerances]
 
 
 def _watched(bench: Worker, reference: Reference, method: str, family: str, seconds: float) -> list[SolverRow]:
@@ -192,24 +207,17 @@ def _watched(bench: Worker, reference: Reference, method: str, family: str, seco
 
 def solver_methods() -> list[tuple[str, str]]:
     """Every method with its family, the quick ones first."""
-    from odefit.engines.torch_engine import ADAMS, RUNGE_KUTTA, methods
 
-    def rank(name: str) -> tuple[bool, bool, str]:
-        return name in ADAMS, name in RUNGE_KUTTA, name
+    def rank(name: str) -> tuple[bool, bool, bool]:
+        method = METHODS[name]
+        return not method.is_compiled, method.is_fixed_step and method.is_multistep, method.is_fixed_step
 
-    fixed = RUNGE_KUTTA | ADAMS
-    by_torch = [(name, FIXED if name in fixed else ADAPTIVE) for name in sorted(methods(), key=rank)]
-    return [*((name, COMPILED_FAMILY) for name in COMPILED), *by_torch]
+    return [(name, _family(name)) for name in sorted(METHODS, key=rank)]
 
 
-def _alias(method: str) -> str | None:
-    """The name under which torchdiffeq lists the same method before."""
-    from torchdiffeq._impl.odeint import SOLVERS
-
-    if method not in SOLVERS:
-        return None
-    first = next(name for name in SOLVERS if SOLVERS[name] is SOLVERS[method])
-    return None if first == method else str(first)
+def _family(name: str) -> str:
+    method = METHODS[name]
+    return COMPILED_FAMILY if method.is_compiled else FIXED if method.is_fixed_step else ADAPTIVE
 
 
 def method_rows(
@@ -221,7 +229,7 @@ def method_rows(
     """
     deadline = time.perf_counter() + seconds
     blank = SolverRow(method, family, unit="steps" if family == COMPILED_FAMILY else "evaluations")
-    if (same := _alias(method)) is not None:
+    if (same := METHODS[method].alias_of) is not None:
         yield replace(blank, reason=f"another name of {same}"), True
         return
     if family == COMPILED_FAMILY and not model.is_mechanistic:

@@ -8,23 +8,20 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from odefit.arrays import FloatArray
-from odefit.engines.base import Engine, SolverOptions
-from odefit.engines.choice import COMPILED, make_engine
+from odefit.engines.base import SolverOptions
+from odefit.engines.choice import make_engine
+from odefit.engines.methods import AUTO
 from odefit.errors import SolveError
-from odefit.model.switches import is_interrupted
 from odefit.problem.assembly import Assembly
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-COMPILED_LADDERS = {"tsit45": (1e-11, 1e-12), "bdf": (1e-9, 1e-10, 1e-11, 1e-12), "dopri5": (1e-8, 1e-9, 1e-10)}
-TORCH_LADDERS = {"dopri5": (1e-6, 1e-7, 1e-8, 1e-9, 1e-10)}
-"""Methods that may serve as reference, with the tolerances that are tried one after the other."""
 GOOD_REFERENCE = 1e-8
 # Backpropagation keeps every evaluation, of which more than so many may not fit into memory.
 MOST_EVALUATIONS = 30_000
@@ -51,12 +48,10 @@ class Model:
     @cached_property
     def configured_method(self) -> str:
         """What the config's method comes to: `auto` is found out by a solve."""
-        engine: Any = self.problem.engine
-        if self.options.method == "auto":
+        engine = self.problem.engine
+        if self.options.method == AUTO:
             engine.solve(self.p, self.problem.experiments)
-            # An engine of segments has one of these underneath.
-            return str(getattr(engine, "underlying", engine).method_in_use)
-        return self.options.method
+        return engine.method_in_use
 
     def options_at(self, method: str, rtol: float, step: float | None = None) -> SolverOptions:
         """The configured options, but for the method and its tolerances; atol is in proportion to rtol."""
@@ -81,19 +76,18 @@ class Trial:
         engine = model.problem.engine
         self.engine = make_engine(engine.system, options, engine.sensitive, self.networks)
         self.watch = Watch()
-        self.is_compiled = options.method in COMPILED
+        self.is_compiled = self.engine.is_compiled
 
     def states(self, deadline: float = math.inf) -> FloatArray:
         """y of all experiments, one after the other, [R, S]. Raises SolveError."""
         self.watch.deadline = deadline
         experiments = self.model.problem.experiments
         with self.watch:
-            found = self.engine.solve(self.model.p, experiments)
-        for experiment, trajectory in zip(experiments, found, strict=True):
-            if trajectory.failure is not None:
-                which = f"experiment {experiment.name}: " if len(experiments) > 1 else ""
-                raise SolveError(f"{which}{trajectory.failure}")
-        return np.concatenate([trajectory.y for trajectory in found])
+            solutions = self.engine.solve(self.model.p, experiments)
+        if (failed := solutions.failed) is not None:
+            which = f"experiment {experiments[failed].name}: " if len(experiments) > 1 else ""
+            raise SolveError(f"{which}{solutions.failures[failed]}")
+        return solutions.y
 
     def gradient(self, size: FloatArray, deadline: float = math.inf) -> FloatArray:
         """Of the mean of (y / size)² over all states and times, to search vector and weights: [P + W]; size: [S].
@@ -125,7 +119,9 @@ class Trial:
 
     def work(self) -> int | None:
         """Of the solve before: evaluations, or a compiled method's steps; None where they cannot be counted."""
-        return _steps(self.model, self.engine) if self.is_compiled else self.watch.count
+        if not self.is_compiled:
+            return self.watch.count
+        return self.engine.count_steps(self.model.p, self.model.problem.experiments)
 
     @property
     def keeps_too_much(self) -> bool:
@@ -160,22 +156,6 @@ class Watch:
         from odefit.engines.torch_fields import VectorField
 
         VectorField.__call__ = self._original  # type: ignore[method-assign]
-
-
-def _steps(model: Model, engine: Engine) -> int | None:
-    """Of a compiled method, in all experiments, without sensitivities."""
-    from odefit.engines.diffsol.program import Request, compiled
-
-    system, options, experiments = engine.system, engine.options, model.problem.experiments
-    if is_interrupted(system):
-        return None  # such a solve is several
-    program = compiled(system, (), [name for name in system.parameters if name not in engine.sensitive])
-    total = 0.0
-    for p, e in zip(model.p, experiments, strict=True):
-        if e.times[-1] > e.start:
-            request = Request(options.method, e.start, e.times, options.rtol, options.atol, sensitivities=False)
-            total += program.count_steps(p, request)
-    return int(total) if math.isfinite(total) else None
 
 
 @dataclass(frozen=True)

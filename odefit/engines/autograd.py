@@ -1,23 +1,22 @@
-"""The bridge from diffsol's sensitivities to autograd. Imports torch, hence only where tensors are wanted."""
+"""The bridge from an engine's sensitivities to autograd. Imports torch, hence only where tensors are wanted."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment
-from odefit.engines.base import Engine, Trajectory
+from odefit.engines.base import Engine, Solutions
 from odefit.errors import SolveError
 
 
 def states_of(engine: Engine, p: Tensor, experiments: Sequence[Experiment]) -> Tensor:
-    """What `Engine.solve_batch` promises, from `solve` and `solve_with_sensitivities`: [E, T, S]."""
+    """What `Engine.solve_batch` promises, from `Engine.solve`: [E, T, S]."""
     states: Tensor = _States.apply(p, engine, experiments)  # type: ignore[no-untyped-call]
     return states
 
@@ -26,16 +25,15 @@ class _States(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, p: Tensor, engine: Engine, experiments: Sequence[Experiment]) -> Tensor:
         values = p.detach().to("cpu", torch.float64).numpy()
-        wanted = ctx.needs_input_grad[0]
-        found = (engine.solve_with_sensitivities if wanted else engine.solve)(values, experiments)
-        _raise_failures(found, experiments)
-        longest = max(len(trajectory.y) for trajectory in found)
-        if wanted:
-            slopes = [_padded(trajectory.dy, longest) for trajectory in found if trajectory.dy is not None]
-            ctx.slopes = torch.from_numpy(np.stack(slopes)).to(p)
+        solutions = engine.solve(values, experiments, sensitivities=ctx.needs_input_grad[0])
+        if (failed := solutions.failed) is not None:
+            raise SolveError(f"experiment '{experiments[failed].name}': {solutions.failures[failed]}")
+        rows = _padded_rows(solutions)
+        if solutions.dy is not None:
+            ctx.slopes = _taken(solutions.dy, rows, p)
             ctx.columns = [engine.system.parameters.index(name) for name in engine.sensitive]
             ctx.n_parameters = p.shape[1]
-        return torch.from_numpy(np.stack([_padded(t.y, longest) for t in found])).to(p)
+        return _taken(solutions.y, rows, p)
 
     @staticmethod
     @once_differentiable
@@ -45,12 +43,13 @@ class _States(torch.autograd.Function):
         return total, None, None
 
 
-def _raise_failures(found: Sequence[Trajectory], experiments: Sequence[Experiment]) -> None:
-    for experiment, trajectory in zip(experiments, found, strict=True):
-        if trajectory.failure is not None:
-            raise SolveError(f"experiment '{experiment.name}': {trajectory.failure}")
+def _padded_rows(solutions: Solutions) -> Tensor:
+    """[E, T] the row of each member's times, continued by its last one."""
+    first, last = torch.from_numpy(solutions.offsets[:-1]), torch.from_numpy(solutions.offsets[1:] - 1)
+    longest = int((last - first).max()) + 1
+    return torch.minimum(first.unsqueeze(1) + torch.arange(longest), last.unsqueeze(1))
 
 
-def _padded(values: FloatArray, length: int) -> FloatArray:
-    """[T, ...] -> [length, ...], the last row repeated."""
-    return values[np.minimum(np.arange(length), len(values) - 1)]
+def _taken(values: FloatArray, rows: Tensor, like: Tensor) -> Tensor:
+    """[R, ...] -> [E, T, ...]."""
+    return torch.from_numpy(values)[rows].to(like)

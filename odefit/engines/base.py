@@ -1,13 +1,25 @@
-"""What every engine promises: y(t; p) and its sensitivities, or a sentence that says why not."""
+"""What every engine promises: y(t; p) of many members at once, their sensitivities, or the reason why not.
+
+A *member* is one row of parameters p [M, L] together with one experiment: its start, its times, its doses and inputs.
+Members refer to experiments by their position, so that a thousand parameter vectors for one experiment, or one vector
+for each of a thousand experiments, or any mixture, are one call. Times are ragged: what comes back is one array of
+all rows, in which each member has its own part. Nothing in a call is an object per member, so that a compiled batch may
+stand behind it; the engines of today loop inside.
+"""
 
 from __future__ import annotations
 
+import math
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
-from odefit.arrays import FloatArray
+import numpy as np
+
+from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
+from odefit.engines.status import Failure, Reason
 from odefit.model.system import System
 
 if TYPE_CHECKING:
@@ -36,42 +48,194 @@ class SolverOptions:
 
 @dataclass(frozen=True)
 class Trajectory:
-    """The states of one experiment at its times.
+    """The solution of one member at the times of its experiment.
 
-    y: [T, S]; dy: [T, S, L] derivatives with respect to the engine's `sensitive` parameters, when asked.
-    failure: None, or a plain sentence that says where and why the integration failed; y and dy are
-    NaN then, never a number that looks like a solution.
+    Attributes
+    ----------
+    y
+        States [T, S].
+    dy
+        Derivatives [T, S, K] with respect to the engine's `sensitive` parameters, when asked.
+    failure
+        None, or why the integration failed; y and dy are NaN then, never a number that looks like a solution.
     """
 
     y: FloatArray
     dy: FloatArray | None = None
-    failure: str | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True)
+class Solutions(Sequence[Trajectory]):
+    """The solutions of M members; as a sequence, one `Trajectory` for each of them.
+
+    Attributes
+    ----------
+    y
+        States [R, S] at the times of all members, one member after the other.
+    dy
+        Derivatives [R, S, K] with respect to the engine's `sensitive` parameters; None where not asked for.
+    offsets
+        [M + 1]; member m has the rows from offsets[m] to offsets[m + 1].
+    failures
+        [M] None, or why the member's integration failed; its rows are NaN then.
+    """
+
+    y: FloatArray
+    dy: FloatArray | None
+    offsets: IntArray
+    failures: tuple[Failure | None, ...]
+
+    @classmethod
+    def joined(cls, trajectories: Sequence[Trajectory]) -> Solutions:
+        """From one trajectory per member, at least one."""
+        slopes = [t.dy for t in trajectories if t.dy is not None]
+        return cls(
+            np.concatenate([t.y for t in trajectories]),
+            np.concatenate(slopes) if slopes else None,
+            offsets_of([len(t.y) for t in trajectories]),
+            tuple(t.failure for t in trajectories),
+        )
+
+    @property
+    def failed(self) -> int | None:
+        """The first member that failed; None where none did."""
+        return next((m for m, failure in enumerate(self.failures) if failure is not None), None)
+
+    def __len__(self) -> int:
+        return len(self.failures)
+
+    @overload
+    def __getitem__(self, m: int) -> Trajectory: ...
+
+    @overload
+    def __getitem__(self, m: slice) -> list[Trajectory]: ...
+
+    def __getitem__(self, m: int | slice) -> Trajectory | list[Trajectory]:
+        if isinstance(m, slice):
+            return [self[i] for i in range(*m.indices(len(self)))]
+        failure = self.failures[m]  # IndexError where there is no such member
+        first, last = self.offsets[m % len(self)], self.offsets[m % len(self) + 1]
+        return Trajectory(self.y[first:last], None if self.dy is None else self.dy[first:last], failure)
 
 
 class Engine(Protocol):
-    """Integrates one system. p is [L], in the order of `system.parameters`."""
+    """Integrates one system.
+
+    Attributes
+    ----------
+    system, options, sensitive
+        What it integrates and how; the parameters that derivatives are taken to, K of them.
+    notes
+        Sentences about choices that the engine made by itself, each once.
+    """
 
     system: System
     options: SolverOptions
     sensitive: tuple[str, ...]
     notes: list[str]
-    """Sentences about choices that the engine made by itself, each once."""
 
-    def fresh(self) -> Engine:
-        """The same engine before its first solve: what it learnt on the way must not change a new search."""
+    @property
+    @abstractmethod
+    def is_compiled(self) -> bool:
+        """Whether formulas were compiled: a solution costs next to nothing, and steps are the method's own."""
         ...
 
-    def solve(self, p: FloatArray, experiments: Sequence[Experiment]) -> list[Trajectory]:
-        """States of each experiment at its times. p: [E, L], one row per experiment."""
+    @property
+    @abstractmethod
+    def method_in_use(self) -> str:
+        """The method of the next solution: what `auto` has come to so far."""
         ...
 
-    def solve_with_sensitivities(self, p: FloatArray, experiments: Sequence[Experiment]) -> list[Trajectory]:
-        """The same with dy: [T, S, len(sensitive)], total derivatives (through y0 as well)."""
+    @abstractmethod
+    def solve(
+        self,
+        p: FloatArray,
+        experiments: Sequence[Experiment],
+        sensitivities: bool = False,
+        members: IntArray | None = None,
+    ) -> Solutions:
+        """States of each member at the times of its experiment.
+
+        Parameters
+        ----------
+        p
+            [M, L] one row per member, in the order of `system.parameters`.
+        experiments
+            What members refer to; the same objects from call to call, so that an engine may prepare them once.
+        sensitivities
+            Whether total derivatives to the `sensitive` parameters (through y0 as well) are asked for.
+        members
+            [M] the position of each member's experiment; None where member m is experiment m.
+
+        Raises
+        ------
+        ValueError
+            The shapes do not fit. A bad point is no error: it comes back as a failure of its member.
+        SolveError
+            The system has no sensitivities.
+        """
         ...
 
+    @abstractmethod
     def solve_batch(self, p: Tensor, batch: Batch) -> Tensor:
         """States at the batch's times, [E, T, S], differentiable with respect to p [E, L].
 
-        Raises SolveError when the integration fails.
+        Raises SolveError, which names the experiment, when the integration fails.
         """
         ...
+
+    @abstractmethod
+    def reset_copy(self) -> Engine:
+        """The same engine before its first solve: what it learnt on the way must not change a new search."""
+        ...
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """What the engine has learnt on its way (which method suits, ...), as plain values for a checkpoint.
+
+        A search that goes on in another process gives the same numbers only with an engine in the same state.
+        """
+        ...
+
+    @abstractmethod
+    def restore(self, state: dict[str, Any]) -> None:
+        """The inverse of `state`, for an engine of the same system and options."""
+        ...
+
+    def jumps(self, p: FloatArray, experiment: Experiment) -> FloatArray:
+        """The times at which states jump, by an event or a dose, at parameters p [L]."""
+        del p, experiment
+        return np.empty(0)
+
+    def count_steps(self, p: FloatArray, experiments: Sequence[Experiment]) -> int | None:
+        """How many steps the states alone take, for p [E, L]; None where the engine cannot say."""
+        del p, experiments
+        return None
+
+
+def offsets_of(lengths: Sequence[int]) -> IntArray:
+    """[M + 1] where the rows of each member begin, and the end."""
+    offsets = np.zeros(len(lengths) + 1, dtype=np.intp)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
+
+
+def members_of(
+    system: System, p: FloatArray, experiments: Sequence[Experiment], members: IntArray | None
+) -> tuple[FloatArray, Sequence[Experiment]]:
+    """The parameters [M, L], and the experiment of each member. Raises ValueError where the shapes do not fit."""
+    p = np.asarray(p, dtype=np.float64)
+    chosen = experiments if members is None else [experiments[e] for e in members]
+    if p.shape != (len(chosen), len(system.parameters)):
+        raise ValueError(f"p has shape {p.shape}, not ({len(chosen)}, {len(system.parameters)})")
+    return p, chosen
+
+
+def times_fault(times: FloatArray, start: float) -> Failure | None:
+    """Why nothing can be integrated over these times; None where it can."""
+    if not (np.isfinite(times).all() and math.isfinite(start)):
+        return Failure(Reason.TIME_NOT_FINITE)
+    if len(times) and not (start <= times[0] and (times[1:] >= times[:-1]).all()):
+        return Failure(Reason.TIMES_NOT_INCREASING)
+    return None

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from odefit.config.synonyms import meant
 from odefit.engines.base import Engine, SolverOptions
+from odefit.engines.methods import AUTO, AUTO_COMPILED, AUTO_TORCH, METHODS
+from odefit.engines.registry import ENGINES, EngineEntry
 from odefit.errors import ConfigError
 from odefit.model.switches import is_interrupted
 from odefit.model.system import System
@@ -15,8 +17,6 @@ from odefit.text import did_you_mean
 
 if TYPE_CHECKING:
     from torch import nn
-
-COMPILED = ("tsit45", "bdf", "esdirk34", "tr_bdf2")
 
 
 def make_engine(
@@ -26,11 +26,21 @@ def make_engine(
     networks: nn.ModuleDict | None = None,
     where: str = "solver.method",
 ) -> Engine:
-    """The engine for a system: compiled for formulas, torch for networks or where the method says so.
+    """The engine for a system: that of the method; by `auto` compiled for formulas, torch for networks.
 
     Where something happens on the way (doses, events, inputs, switches, rest before the start) it works in segments.
-    networks: the torch modules that formulas call by name. Raises ConfigError for a method that no
-    engine has or that cannot do what the system needs.
+
+    Parameters
+    ----------
+    networks
+        The torch modules that formulas call by name.
+    where
+        How an error names `solver.method`.
+
+    Raises
+    ------
+    ConfigError
+        A method that no engine has, or that cannot do what the system needs.
     """
     plain = _Factory(options, networks, where)
     if not is_interrupted(system):
@@ -38,9 +48,9 @@ def make_engine(
     from odefit.engines.segments.segmented_engine import SegmentedEngine
 
     # Coming to rest takes long and is stiff: best compiled, whatever solves the experiments.
-    calm = replace(options, method="auto", step=None, adjoint=False, dtype="float64", device="cpu")
-    resting = replace(plain, options=options if options.method in COMPILED else calm)
-    return SegmentedEngine(system, options, sensitive, plain, resting)
+    calm = replace(options, method=AUTO, step=None, adjoint=False, dtype="float64", device="cpu")
+    is_compiled = options.method in METHODS and METHODS[options.method].is_compiled
+    return SegmentedEngine(system, options, sensitive, plain, plain if is_compiled else replace(plain, options=calm))
 
 
 @dataclass(frozen=True)
@@ -52,56 +62,45 @@ class _Factory:
     where: str
 
     def __call__(self, system: System, sensitive: tuple[str, ...]) -> Engine:
-        return _plain_engine(system, self.options, sensitive, self.networks, self.where)
+        if self.options.method == AUTO:
+            return self._automatic(system, sensitive)
+        name = self.options.method
+        if name not in METHODS:
+            known = (AUTO, *METHODS)
+            close = meant(name, known)
+            hint = f"{did_you_mean(close)} " if close else ""
+            raise ConfigError(self.where, f"unknown method '{name}'; {hint}known: {', '.join(known)}")
+        entry = ENGINES[METHODS[name].engine]
+        if not (system.is_mechanistic or entry.takes_networks):
+            what = f"{name} needs formulas; for a network use a torch method such as {AUTO_TORCH}"
+            raise ConfigError(self.where, what)
+        usable, reason = entry.available()
+        if not usable:
+            what = f"{name} is not available here: {reason}; use a torch method such as {AUTO_TORCH}"
+            raise ConfigError(self.where, what)
+        return self._made(entry, system, sensitive)
 
+    def _made(self, entry: EngineEntry, system: System, sensitive: tuple[str, ...]) -> Engine:
+        if entry.check is not None:
+            entry.check(self.options, self.where)
+        return entry.make(system, self.options, sensitive, self.networks)
 
-def _plain_engine(
-    system: System, options: SolverOptions, sensitive: Sequence[str], networks: nn.ModuleDict | None, where: str
-) -> Engine:
-    method, why = options.method, ""
-    if method in COMPILED or (method == "auto" and system.is_mechanistic and options.device == "cpu"):
-        if not system.is_mechanistic:
-            raise ConfigError(where, f"{method} needs formulas; for a network use a torch method such as dopri5")
+    def _automatic(self, system: System, sensitive: tuple[str, ...]) -> Engine:
+        """Compiled where that can be, else torch's, which says why."""
         from odefit.engines.diffsol.diffsl import TooLarge
-        from odefit.engines.diffsol.diffsol_engine import DiffsolEngine, available
 
-        usable, reason = available()
-        if usable:
-            try:
-                return DiffsolEngine(system, options, tuple(sensitive))
-            except TooLarge as error:
-                if method in COMPILED:
-                    raise
-                why = f"The equations are too large to be compiled unasked ({error.size})"
-        elif method in COMPILED:
-            raise ConfigError(where, f"{method} is not available here: {reason}; use a torch method such as dopri5")
-        else:
-            why = f"The compiled engine is not available ({reason})"
-    from odefit.engines.torch_engine import TorchEngine, methods
-
-    if method != "auto" and method not in methods():
-        known = ("auto", *COMPILED, *methods())
-        close = meant(method, known)
-        hint = f"{did_you_mean(close)} " if close else ""
-        raise ConfigError(where, f"unknown method '{method}'; {hint}known: {', '.join(known)}")
-    _check_device(options.device, where.replace("method", "device"))
-    engine = TorchEngine(system, options, sensitive, networks)
-    if why:
-        engine.notes.append(f"{why}, so torchdiffeq's dopri5 is used.")
-    return engine
-
-
-def _check_device(name: str, where: str) -> None:
-    """Raises ConfigError for a device that torch does not know or that this machine does not have."""
-    import torch
-
-    try:
-        torch.zeros(1, device=name).item()  # 'meta' has tensors, and no numbers in them
-    except (RuntimeError, AssertionError, NotImplementedError):
-        raise ConfigError(where, f"'{name}' is not available here; use cpu" + _cuda_hint()) from None
-
-
-def _cuda_hint() -> str:
-    import torch
-
-    return ", cuda" if torch.cuda.is_available() else " (torch sees no CUDA device)"
+        why = ""
+        if system.is_mechanistic and self.options.device == "cpu":
+            compiled = ENGINES[METHODS[AUTO_COMPILED].engine]
+            usable, reason = compiled.available()
+            if usable:
+                try:
+                    return self._made(compiled, system, sensitive)
+                except TooLarge as error:
+                    why = f"The equations are too large to be compiled unasked ({error.size})"
+            else:
+                why = f"The compiled engine is not available ({reason})"
+        engine = self._made(ENGINES[METHODS[AUTO_TORCH].engine], system, sensitive)
+        if why:
+            engine.notes.append(f"{why}, so torchdiffeq's {AUTO_TORCH} is used.")
+        return engine

@@ -16,31 +16,18 @@ import numpy as np
 import torch
 import torchdiffeq
 from torch import Tensor, nn
-from torchdiffeq._impl.odeint import SOLVERS
 
-from odefit.arrays import FloatArray
+from odefit.arrays import FloatArray, IntArray
 from odefit.data.dataset import Batch, collate
 from odefit.data.experiments import Experiment
-from odefit.engines.base import SolverOptions, Trajectory
-from odefit.engines.torch_fields import (
-    STIFF,
-    Equations,
-    Field,
-    SensitivityField,
-    VectorField,
-    check_step,
-    rows,
-    worst_rms,
-)
+from odefit.engines.base import Engine, Solutions, SolverOptions, Trajectory, members_of
+from odefit.engines.methods import AUTO, AUTO_TORCH, METHODS
+from odefit.engines.status import STIFF, Failure, IntegrationError, Reason
+from odefit.engines.torch_failures import failure_of
+from odefit.engines.torch_fields import Equations, Field, SensitivityField, VectorField, check_step, rows, worst_rms
 from odefit.errors import SolveError
 from odefit.model.system import System
 
-# Returns tensors without gradient, and without error; through the adjoint it does give gradients.
-ADJOINT_ONLY = {"scipy_solver"}
-RUNGE_KUTTA = {"euler", "midpoint", "heun2", "heun3", "rk4"}
-ADAMS = {"explicit_adams", "implicit_adams", "fixed_adams"}
-# torchdiffeq interpolates between their steps less exactly than they step.
-COARSE = {"bosh3", "dopri8"}
 # A solve that crawls ends after as many evaluations as no sensible problem needs: in 10 s and, with gradients,
 # 1 GB. A fixed step is the user's word, within reason, and is refused before it begins.
 MAX_EVALUATIONS = 100_000
@@ -49,13 +36,13 @@ MAX_STEPS = 1_000_000
 SLACK = 1e-6
 
 
-def methods() -> tuple[str, ...]:
-    """The methods of the installed torchdiffeq; its table is the truth, not its documentation."""
-    return tuple(sorted(SOLVERS))
+class TorchEngine(Engine):
+    """Engine protocol on torchdiffeq. `networks` are the modules that formulas call by name.
 
+    What bounds the work of one solution: MAX_EVALUATIONS of the right-hand side, or MAX_STEPS of a fixed step.
+    """
 
-class TorchEngine:
-    """Engine protocol on torchdiffeq. `networks` are the modules that formulas call by name."""
+    is_compiled = False
 
     def __init__(
         self,
@@ -67,16 +54,17 @@ class TorchEngine:
         self.system = system
         self.options = options
         self.sensitive = tuple(sensitive)
-        self.method_in_use = "dopri5" if options.method == "auto" else options.method
+        self._name = AUTO_TORCH if options.method == AUTO else options.method
+        self._method = METHODS[self._name]
         self.notes: list[str] = []
-        if self.method_in_use in COARSE and options.rtol < 1e-6:
+        if self._method.is_coarse_between and options.rtol < 1e-6:
             self.notes.append(
-                f"{self.method_in_use} errs by up to a thousand times its tolerance between its steps; for a "
+                f"{self._name} errs by up to a thousand times its tolerance between its steps; for a "
                 "tolerance as small as this dopri5 is more exact."
             )
-        if self.method_in_use in RUNGE_KUTTA | ADAMS and options.step is None:
+        if self._method.is_fixed_step and options.step is None:
             self.notes.append(
-                f"{self.method_in_use} steps from one measured time to the next, and errs more the farther these are "
+                f"{self._name} steps from one measured time to the next, and errs more the farther these are "
                 "apart; set solver.step, or choose a method that finds its own steps."
             )
         self.dtype = torch.float64 if options.dtype == "float64" else torch.float32
@@ -84,9 +72,21 @@ class TorchEngine:
         self.networks = (networks or nn.ModuleDict()).to(self.device, self.dtype)
         self._equations = Equations(system, self.sensitive, self.networks)
 
-    def fresh(self) -> TorchEngine:
+    @property
+    def method_in_use(self) -> str:
+        """The method of all solutions."""
+        return self._name
+
+    def reset_copy(self) -> TorchEngine:
         """This engine: it learns nothing."""
         return self
+
+    def state(self) -> dict[str, Any]:
+        """Empty: it learns nothing."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Nothing is to be done."""
 
     def solve_batch(self, p: Tensor, batch: Batch) -> Tensor:
         """States [E, T, S] at each experiment's own times (padded), differentiable in p [E, L] and the networks.
@@ -96,27 +96,32 @@ class TorchEngine:
         try:
             y = self._integrate(VectorField, p, batch, (p, *self.networks.parameters()))
             if not torch.isfinite(y).all():
-                raise SolveError(_not_finite(y, batch))
+                raise IntegrationError(_not_finite(y, batch))
             return _at_own_times(y, batch)
-        except SolveError as error:
+        except IntegrationError as error:
             if len(p) == 1:
                 raise SolveError(f"experiment {batch.experiments[0].name}: {error}") from error
         # One bad experiment spoils the batch, and so does one that blows up after its own last time: 0 * inf
         # in the backward pass would be a NaN in everybody's gradient. Each alone, and no further than it goes.
         return torch.cat([self.solve_batch(p[e : e + 1], batch.some(slice(e, e + 1))) for e in range(len(p))])
 
-    def solve(self, p: FloatArray, experiments: Sequence[Experiment]) -> list[Trajectory]:
-        """States of each experiment at its times, [T, S] each."""
-        return self._trajectories(VectorField, p, experiments)
-
-    def solve_with_sensitivities(self, p: FloatArray, experiments: Sequence[Experiment]) -> list[Trajectory]:
-        """The same with dy [T, S, K], by the forward sensitivity equations."""
+    def solve(
+        self,
+        p: FloatArray,
+        experiments: Sequence[Experiment],
+        sensitivities: bool = False,
+        members: IntArray | None = None,
+    ) -> Solutions:
+        """States of each member at the times of its experiment; sensitivities by the forward equations."""
+        p, chosen = members_of(self.system, p, experiments, members)
+        if not sensitivities:
+            return Solutions.joined(self._trajectories(VectorField, p, chosen))
         if not self.system.is_mechanistic:
             raise SolveError("sensitivities need formulas; a system with a network is fitted with fit.method: adam")
         if self.sensitive:
-            return self._trajectories(SensitivityField, p, experiments)
-        plain = self._trajectories(VectorField, p, experiments)
-        return [replace(trajectory, dy=np.zeros((*trajectory.y.shape, 0))) for trajectory in plain]
+            return Solutions.joined(self._trajectories(SensitivityField, p, chosen))
+        plain = Solutions.joined(self._trajectories(VectorField, p, chosen))
+        return replace(plain, dy=np.zeros((*plain.y.shape, 0)))
 
     @torch.no_grad()
     def _trajectories(self, kind: type[Field], p: FloatArray, experiments: Sequence[Experiment]) -> list[Trajectory]:
@@ -125,11 +130,11 @@ class TorchEngine:
         k = len(self.sensitive) if kind is SensitivityField else None
         try:
             y = self._integrate(kind, local, batch, ())
-        except SolveError as error:
+        except IntegrationError as error:
             # One bad experiment spoils the batch: solve each alone to tell which.
             if len(experiments) > 1:
                 return [self._trajectories(kind, p[i : i + 1], [e])[0] for i, e in enumerate(experiments)]
-            return [self._failed(experiments[0], k, str(error))]
+            return [self._failed(experiments[0], k, error.failure)]
         states = _at_own_times(y, batch).to(torch.float64).cpu().numpy()
         n = len(self.system.states)
         out = []
@@ -140,44 +145,43 @@ class TorchEngine:
                 # Maybe not its own fault: to LSODA a batch is one system.
                 out += self._trajectories(kind, p[e : e + 1], [experiment])
             elif bad.size:
-                sentence = f"the solution is no longer finite at t = {experiment.times[bad[0]]:g}; {STIFF}"
-                out.append(self._failed(experiment, k, sentence))
+                failure = Failure(Reason.NOT_FINITE, float(experiment.times[bad[0]]), advice=STIFF)
+                out.append(self._failed(experiment, k, failure))
             else:
                 out.append(Trajectory(own[:, :n], None if k is None else own[:, n:].reshape(-1, n, k)))
         return out
 
-    def _failed(self, experiment: Experiment, k: int | None, sentence: str) -> Trajectory:
+    def _failed(self, experiment: Experiment, k: int | None, failure: Failure) -> Trajectory:
         """A trajectory that can never be taken for a solution: NaN everywhere, and the reason."""
         shape = (len(experiment.times), len(self.system.states))
-        return Trajectory(np.full(shape, np.nan), None if k is None else np.full((*shape, k), np.nan), sentence)
+        return Trajectory(np.full(shape, np.nan), None if k is None else np.full((*shape, k), np.nan), failure)
 
     def _integrate(self, kind: type[Field], p: Tensor, batch: Batch, parameters: tuple[Tensor, ...]) -> Tensor:
-        """Solve on the elapsed-time grid: [G, S, E]. Every way in which torchdiffeq fails becomes SolveError."""
-        limit = math.inf if self.method_in_use in RUNGE_KUTTA | ADAMS else MAX_EVALUATIONS
+        """Solve on the elapsed-time grid: [G, S, E]. Every way in which torchdiffeq fails becomes IntegrationError."""
+        limit = math.inf if self._method.is_fixed_step else MAX_EVALUATIONS
         field = kind(self._equations, p, batch.start, limit)
         grid = batch.grid
         y0 = self._initial(p, kind is SensitivityField)
         if not torch.isfinite(y0).all():
-            raise SolveError("an initial value is not finite")
+            raise IntegrationError(Failure(Reason.INITIAL_NOT_FINITE))
         if len(grid) == 1:
             return y0.unsqueeze(0)
         try:
             y = self._odeint(field, y0, grid, parameters)
-        except (AssertionError, Warning, SolveError) as error:
-            raise SolveError(_sentence(error)) from error
+        except (AssertionError, Warning, IntegrationError) as error:
+            raise IntegrationError(failure_of(error)) from error
         if len(y) < len(grid):
-            raise SolveError(f"the solver gave up at t = {float(batch.start[0] + grid[len(y)]):g}; {STIFF}")
+            raise IntegrationError(Failure(Reason.GAVE_UP, float(batch.start[0] + grid[len(y)])))
         return y
 
     def _odeint(self, field: Any, y0: Tensor, grid: Tensor, parameters: tuple[Tensor, ...]) -> Tensor:
-        method = self.method_in_use
-        keywords: dict[str, Any] = {"method": method, "rtol": self.options.rtol, "atol": self.options.atol}
+        keywords: dict[str, Any] = {"method": self._name, "rtol": self.options.rtol, "atol": self.options.atol}
         keywords["options"] = self._method_options(grid)
-        if method not in RUNGE_KUTTA | ADAMS | ADJOINT_ONLY:
+        if not (self._method.is_fixed_step or self._method.adjoint_only):
             field.callback_step = field.callback_step_adjoint = check_step
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            if torch.is_grad_enabled() and (self.options.adjoint or method in ADJOINT_ONLY):
+            if torch.is_grad_enabled() and (self.options.adjoint or self._method.adjoint_only):
                 wanted = tuple(q for q in parameters if q.requires_grad)
                 y = torchdiffeq.odeint_adjoint(field, y0, grid, adjoint_params=wanted, **keywords)
             else:
@@ -193,17 +197,17 @@ class TorchEngine:
         return torch.cat((y0, rows(self._equations.start_derivatives(*columns), like)))
 
     def _method_options(self, grid: Tensor) -> dict[str, Any]:
-        method, step = self.method_in_use, self.options.step
-        if method in RUNGE_KUTTA:
+        method, step = self._method, self.options.step
+        if method.is_fixed_step and not method.is_multistep:
             # torchdiffeq's own `step_size` interpolates linearly between its steps, which spoils the
             # order at times that are no multiple of the step: subdivide the wanted grid instead.
             return {} if step is None else {"grid_constructor": lambda _f, _y0, t: subdivide(t, step)}
-        if method in ADAMS:
+        if method.is_fixed_step:
             width = step or float(grid.diff().min())
             steps = {"grid_constructor": lambda _f, _y0, t: equal_steps(t, width), "interp": "cubic"}
             # torchdiffeq's default order of 12 is unstable: an oscillator grows to 1e24 at 200 steps per period.
             return steps | {"max_order": 5, "max_iters": 20}
-        if method in ADJOINT_ONLY:
+        if method.adjoint_only:
             return {"solver": "LSODA"}
         return {"max_num_steps": MAX_EVALUATIONS, "norm": worst_rms}
 
@@ -234,10 +238,8 @@ def equal_steps(grid: Tensor, step: float) -> Tensor:
 
 def _check_number(number: float, step: float) -> None:
     if not number <= MAX_STEPS:
-        raise SolveError(
-            f"a step of {step:g} makes {number:.1e} steps, and {MAX_STEPS} are too many; "
-            "choose a larger solver.step, or a method that chooses its steps itself"
-        )
+        subject = f"{step:g} makes {number:.1e} steps, and {MAX_STEPS}"
+        raise IntegrationError(Failure(Reason.TOO_MANY_FIXED_STEPS, subject=subject))
 
 
 def _at_own_times(y: Tensor, batch: Batch) -> Tensor:
@@ -248,21 +250,6 @@ def _at_own_times(y: Tensor, batch: Batch) -> Tensor:
     return y[index, :, torch.arange(len(index), device=y.device).unsqueeze(1)]
 
 
-def _not_finite(y: Tensor, batch: Batch) -> str:
+def _not_finite(y: Tensor, batch: Batch) -> Failure:
     first = int((~torch.isfinite(y).flatten(1).all(dim=1)).nonzero()[0])
-    return f"the solution is no longer finite at t = {float(batch.start[0] + batch.grid[first]):g}; {STIFF}"
-
-
-def _sentence(error: BaseException) -> str:
-    message = str(error)
-    if isinstance(error, SolveError):
-        return message
-    if "underflow" in message:
-        return f"the step size became too small; {STIFF}"
-    if "max_num_steps" in message:
-        return f"the solver crawls: too many steps; {STIFF}"
-    if "non-finite" in message:
-        return f"the solution is no longer finite; {STIFF}"
-    if "iteration did not converge" in message:
-        return f"the implicit step did not converge; choose a smaller solver.step; {STIFF}"
-    return f"the solver gave up ({message or 'no reason given'}); {STIFF}"
+    return Failure(Reason.NOT_FINITE, float(batch.start[0] + batch.grid[first]), advice=STIFF)

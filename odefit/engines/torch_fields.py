@@ -14,12 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from odefit.errors import SolveError
+from odefit.engines.status import Failure, IntegrationError, Reason
 from odefit.model.derivatives import derivatives
 from odefit.model.functions import torch_function
 from odefit.model.system import TIME, System, symbol
 
-STIFF = "the system may be stiff or blow up; try solver.method: bdf, other starting values, or bounds"
 LOOK_EVERY = 1000
 VERY_LARGE = 1e30
 
@@ -78,19 +77,20 @@ class Field:
     def _count(self, s: Tensor) -> None:
         self.evaluations += 1
         if self.evaluations > self.limit:
-            raise SolveError(f"the solver crawls: {self.limit} evaluations without reaching the end; {STIFF}")
+            subject = f"{self.limit} evaluations without reaching the end"
+            raise IntegrationError(Failure(Reason.CRAWLS, subject=subject))
         if self.evaluations % LOOK_EVERY == 0:
             # LSODA steps on and on when its steps no longer change the time.
             before, self._seen = self._seen, float(s.detach())
             if abs(self._seen - before) <= 1e-12 * abs(self._seen):
-                raise SolveError(f"the step size became too small; {STIFF}")
+                raise IntegrationError(Failure(Reason.STEP_TOO_SMALL))
 
     def __call__(self, s: Tensor, y: Tensor) -> Tensor:
         raise NotImplementedError
 
     def _checked(self, slopes: Tensor) -> Tensor:
         if self.evaluations == 1 and not torch.isfinite(slopes).all():
-            raise SolveError("the equations have no finite value at the start")
+            raise IntegrationError(Failure(Reason.RATE_NOT_FINITE))
         return slopes
 
     def _arguments(self, s: Tensor, y: Tensor) -> tuple[Tensor, ...]:
@@ -159,4 +159,4 @@ def worst_rms(x: Tensor) -> Tensor:
 def check_step(t: Tensor, _y: Tensor, width: Tensor) -> None:
     """Before each adaptive step. torchdiffeq asserts the same, which `python -O` leaves out."""
     if not bool(t + width > t):
-        raise SolveError(f"the step size became too small; {STIFF}")
+        raise IntegrationError(Failure(Reason.STEP_TOO_SMALL))

@@ -74,7 +74,7 @@ class LocalSearch:
         lower, upper = problem.table.search_bounds()
         free = self.objective.free
         # An engine of its own: a start's result must not depend on what this process solved before.
-        objective = ProfileLikelihood(Likelihood(replace(problem, engine=problem.engine.fresh())))
+        objective = ProfileLikelihood(Likelihood(replace(problem, engine=problem.engine.reset_copy())))
         assert self.method.minimize is not None, f"{self.method.name} does not search"
         minimize = imported(self.method.minimize)
         outcome: SearchOutcome = minimize(

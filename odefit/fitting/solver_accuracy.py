@@ -44,7 +44,7 @@ def problem_at(assembly: Assembly, options: SolverOptions) -> FitProblem:
     """The same problem by a solver with other tolerances, which knows nothing of earlier solves."""
     problem = assembly.problem
     if options == problem.engine.options:
-        return replace(problem, engine=problem.engine.fresh())
+        return replace(problem, engine=problem.engine.reset_copy())
     engine = make_engine(
         problem.engine.system,
         options,

@@ -12,7 +12,6 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from odefit.engines.memory import memory_of, recall
 from odefit.fitting.stages import TrainingState
 from odefit.runs.checkpoint import Memory
 
@@ -86,11 +85,11 @@ class TrainingCheckpoint:
         return {
             "module": {name: tensor.detach().clone() for name, tensor in module.state_dict().items()},
             "generator": self.state.generator.get_state(),
-            "engine": memory_of(self.state.problem.engine),
+            "engine": self.state.problem.engine.state(),
         }
 
     @torch.no_grad()
     def _put(self, module: nn.Module, taken: Mapping[str, Any]) -> None:
         module.load_state_dict(taken["module"])
         self.state.generator.set_state(taken["generator"])
-        recall(self.state.problem.engine, taken["engine"])
+        self.state.problem.engine.restore(taken["engine"])

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from odefit.engines.torch_engine import ADAMS, RUNGE_KUTTA
+from odefit.engines.methods import METHODS
 from odefit.errors import ModelError
 from odefit.latent.refinement import most_probable
 from odefit.latent.series import Reading, Series
@@ -254,7 +254,7 @@ class LatentODE(nn.Module):
             o.method,
             rtol=o.rtol,
             atol=o.atol,
-            step=width if o.method in RUNGE_KUTTA | ADAMS else None,
+            step=width if METHODS[o.method].is_fixed_step else None,
             autonomous=True,
             all_times=True,
         )

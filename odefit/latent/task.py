@@ -21,8 +21,8 @@ from odefit.config.latent_section import LATENT_ODE, LatentSection
 from odefit.config.load import LoadedConfig
 from odefit.config.schema import FitSection
 from odefit.data.experiments import Experiment
-from odefit.engines.choice import COMPILED
-from odefit.engines.torch_engine import ADAMS, ADJOINT_ONLY, MAX_STEPS, RUNGE_KUTTA, methods
+from odefit.engines.methods import METHODS, methods_of
+from odefit.engines.torch_engine import MAX_STEPS
 from odefit.errors import ConfigError, DataError, Fault, Faults, ModelError
 from odefit.latent.estimator import check_observed, n_weights, validation_rows
 from odefit.latent.minibatches import TrainingOptions
@@ -164,8 +164,8 @@ def refuse(loaded: LoadedConfig) -> None:
 
 def _check_solver(loaded: LoadedConfig, faults: Faults) -> None:
     solver, where = loaded.config.solver, loaded.where("solver", "method")
-    known = [method for method in methods() if method not in ADJOINT_ONLY]
-    if solver.method in COMPILED:
+    known = [name for name in methods_of("torch") if not METHODS[name].adjoint_only]
+    if solver.method in METHODS and METHODS[solver.method].is_compiled:
         faults.add(where, f"{solver.method} is for equations; a latent ODE takes rk4, dopri5 or another of torchdiffeq")
     elif solver.method not in ("auto", *known):
         faults.add(where, f"'{solver.method}' is none for `{LATENT_ODE}`; {suggest(solver.method, known)}")
@@ -193,7 +193,7 @@ def _method(loaded: LoadedConfig) -> str:
 
 
 def _is_adaptive(method: str) -> bool:
-    return method not in RUNGE_KUTTA | ADAMS
+    return not METHODS[method].is_fixed_step
 
 
 def _size(loaded: LoadedConfig) -> int:

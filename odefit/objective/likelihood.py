@@ -84,15 +84,11 @@ class Likelihood:
         theta = problem.table.to_natural(u)
         local = problem.binding.local(theta)
         own = local[:, : problem.n_system]
-        solve = problem.engine.solve_with_sensitivities if derivatives else problem.engine.solve
-        trajectories = solve(own, problem.experiments)
-        for trajectory, experiment in zip(trajectories, problem.experiments, strict=True):
-            if trajectory.failure is not None:
-                self.failure = f"experiment {experiment.name}: {trajectory.failure}"
-                return None
-        y = np.concatenate([trajectory.y for trajectory in trajectories])
-        dy = np.concatenate([tr.dy for tr in trajectories if tr.dy is not None]) if derivatives else None
-        return problem.observation.moments(y, problem.times, problem.rows(local), dy)
+        solutions = problem.engine.solve(own, problem.experiments, sensitivities=derivatives)
+        if (failed := solutions.failed) is not None:
+            self.failure = f"experiment {problem.experiments[failed].name}: {solutions.failures[failed]}"
+            return None
+        return problem.observation.moments(solutions.y, problem.times, problem.rows(local), solutions.dy)
 
     def value(self, u: FloatArray) -> float:
         """The negative log posterior at u; inf where the model fails."""

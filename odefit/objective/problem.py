@@ -148,11 +148,10 @@ class FitProblem:
 
     def states(self, theta: FloatArray, experiments: tuple[Experiment, ...]) -> list[FloatArray]:
         """y [T, S] of every experiment. Raises SolveError where the integration fails."""
-        trajectories = self.engine.solve(self.binding.local(theta)[:, : self.n_system], experiments)
-        for trajectory, experiment in zip(trajectories, experiments, strict=True):
-            if trajectory.failure is not None:
-                raise SolveError(f"experiment {experiment.name}: {trajectory.failure}")
-        return [trajectory.y for trajectory in trajectories]
+        solutions = self.engine.solve(self.binding.local(theta)[:, : self.n_system], experiments)
+        if (failed := solutions.failed) is not None:
+            raise SolveError(f"experiment {experiments[failed].name}: {solutions.failures[failed]}")
+        return [trajectory.y for trajectory in solutions]
 
     @cached_property
     def data(self) -> tuple[ObservableData, ...]:

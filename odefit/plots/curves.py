@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from odefit.arrays import FloatArray, Mask
 from odefit.data.experiments import Experiment
-from odefit.engines.choice import COMPILED
-from odefit.engines.segments.segmented_engine import SegmentedEngine
+from odefit.engines.methods import METHODS
 from odefit.errors import RunError, SolveError
 from odefit.fitting.report import bounds_met, estimate_uncertainty
 from odefit.fitting.run import Run
@@ -199,7 +198,7 @@ def restricted(problem: FitProblem, rows: Sequence[int]) -> FitProblem:
 
 def is_compiled(run: Run) -> bool:
     """Whether a second solution at more times costs next to nothing."""
-    return run.assembly.networks is None and run.assembly.problem.engine.options.method in ("auto", *COMPILED)
+    return run.assembly.problem.engine.is_compiled
 
 
 def with_states(problem: FitProblem, states: Sequence[int]) -> FitProblem:
@@ -249,8 +248,6 @@ def _fine_times(run: Run, group: Group, low: float, high: float, end: float) -> 
 def _jumps(run: Run, row: int) -> FloatArray:
     """When the states of an experiment jump."""
     problem = run.assembly.problem
-    if not isinstance(problem.engine, SegmentedEngine):
-        return np.empty(0)
     return problem.engine.jumps(problem.binding.local(run.theta)[row, : problem.n_system], run.measured[row])
 
 
@@ -271,18 +268,17 @@ def _solver_steps(run: Run, high: float) -> FloatArray | None:
     Such a solver's answer depends on its steps: other times would show another curve than the fitted one.
     """
     options = run.assembly.problem.engine.options
-    if options.method in ("auto", *COMPILED):
+    method = METHODS[run.assembly.problem.engine.method_in_use]
+    if not method.is_fixed_step:
         return None
     import torch
 
-    from odefit.engines.torch_engine import ADAMS, RUNGE_KUTTA, equal_steps, subdivide
+    from odefit.engines.torch_engine import equal_steps, subdivide
 
-    if options.method not in RUNGE_KUTTA | ADAMS:
-        return None
     grid = np.unique(np.concatenate([[0.0], *(e.times - e.start for e in run.assembly.problem.experiments)]))
     step = options.step or (float(np.diff(grid).min()) if len(grid) > 1 else 1.0)
-    if len(grid) > 1 and (options.step is not None or options.method in ADAMS):
-        divide = equal_steps if options.method in ADAMS else subdivide
+    if len(grid) > 1 and (options.step is not None or method.is_multistep):
+        divide = equal_steps if method.is_multistep else subdivide
         grid = divide(torch.as_tensor(grid), step).numpy()
     last = max(high - min(e.start for e in run.measured), 0.0)
     beyond = np.arange(grid[-1] + step, last + 0.5 * step, step)

@@ -14,9 +14,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from odefit.arrays import FloatArray
-from odefit.engines.segments.segmented_engine import SegmentedEngine
 from odefit.fitting.run import Run
 from odefit.model.functions import numpy_function
+from odefit.model.switches import is_interrupted
 from odefit.model.system import TIME
 from odefit.plots import style
 from odefit.plots.adaptive_grid import times_at_bends
@@ -139,7 +139,7 @@ def _smooth(run: Run, times: FloatArray, paths: FloatArray) -> tuple[FloatArray,
 
     Where states may jump only the few points of a fixed-step solver are, whose answer is one of its steps.
     """
-    may_jump = isinstance(run.assembly.problem.engine, SegmentedEngine)
+    may_jump = is_interrupted(run.assembly.problem.engine.system)
     if is_compiled(run) or len(times) < 4 or not np.isfinite(paths).all() or (may_jump and len(times) >= FINE):
         return times, paths
     from scipy.interpolate import CubicSpline

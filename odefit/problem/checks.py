@@ -12,7 +12,6 @@ from odefit.config.fit_methods import METHODS, TRAINING_KEYS, as_written, trains
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine
-from odefit.engines.diffsol.diffsol_engine import DiffsolEngine
 from odefit.errors import ConfigError, Faults
 from odefit.model.formulas import free_names
 from odefit.problem.hold_out import Split
@@ -149,7 +148,7 @@ def check_held_out(draft: Draft, seen: Sequence[Experiment]) -> None:
 
 def check_solver(loaded: LoadedConfig, engine: Engine) -> None:
     """Options that the chosen engine does not have. Raises ConfigError."""
-    if not isinstance(getattr(engine, "underlying", engine), DiffsolEngine):
+    if not engine.is_compiled:
         return
     faults, section = Faults(), loaded.config.solver
     if section.step is not None:

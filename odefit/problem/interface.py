@@ -319,7 +319,7 @@ class Problem:
     def __reduce__(self) -> tuple[type[Problem], tuple[Assembly]]:
         problem = self._assembly.problem
         # Without the functions that were compiled on the way: they do not travel.
-        bare = replace(problem, observation=replace(problem.observation), engine=problem.engine.fresh())
+        bare = replace(problem, observation=replace(problem.observation), engine=problem.engine.reset_copy())
         return Problem, (replace(self._assembly, problem=bare),)
 
     def __repr__(self) -> str:

@@ -28,7 +28,8 @@ from torch import Tensor, nn
 from odefit.arrays import FloatArray, IntArray
 from odefit.data.dataset import Batch, collate
 from odefit.data.experiments import Experiment
-from odefit.engines.torch_fields import STIFF, Equations, VectorField, rows
+from odefit.engines.status import STIFF
+from odefit.engines.torch_fields import Equations, VectorField, rows
 from odefit.errors import SolveError
 from odefit.objective.problem import FitProblem
 from odefit.training.objective_torch import TrainingObjective, finite

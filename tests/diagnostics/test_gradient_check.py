@@ -15,7 +15,7 @@ from odefit.arrays import FloatArray
 from odefit.config.load import load_config
 from odefit.data.experiments import Experiment
 from odefit.diagnostics.gradient_check import check_gradients, report_lines, ridders
-from odefit.engines.base import Trajectory
+from odefit.engines.base import Solutions
 from odefit.errors import ConfigError, SolveError
 from odefit.fitting.solver_accuracy import tolerance_limits_optimum
 from odefit.problem.assembly import Assembly
@@ -49,13 +49,13 @@ class Tampered:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.engine, name)
 
-    def fresh(self) -> Tampered:
+    def reset_copy(self) -> Tampered:
         return self
 
-    def solve_with_sensitivities(self, p: FloatArray, experiments: Sequence[Experiment]) -> list[Trajectory]:
-        found = self.engine.solve_with_sensitivities(p, experiments)
-        for trajectory in found:
-            trajectory.dy[:, :, self.column] *= self.factor
+    def solve(self, p: FloatArray, experiments: Sequence[Experiment], sensitivities: bool = False) -> Solutions:
+        found: Solutions = self.engine.solve(p, experiments, sensitivities)
+        if found.dy is not None:
+            found.dy[:, :, self.column] *= self.factor
         return found
 
 

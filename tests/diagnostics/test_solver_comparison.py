@@ -25,8 +25,7 @@ from odefit.diagnostics.solver_comparison import (
     solver_table,
 )
 from odefit.diagnostics.solver_trials import Model, Reference, Trial, climb
-from odefit.engines.choice import COMPILED
-from odefit.engines.torch_engine import methods
+from odefit.engines.methods import METHODS
 from odefit.errors import ConfigError, SolveError
 from odefit.plots import style
 from odefit.plots.work_precision import draw_work_precision, save_work_precision
@@ -134,7 +133,7 @@ def test_errors_fall_with_the_tolerance(method: str, predators: tuple[Model, Ref
     assert all(row.seconds and row.gradient_seconds and row.work and not row.reason for row in rows)
     work = [row.work or 0 for row in rows]
     assert work == sorted(work)
-    assert {row.unit for row in rows} == {"steps" if method in COMPILED else "evaluations"}
+    assert {row.unit for row in rows} == {"steps" if METHODS[method].is_compiled else "evaluations"}
 
 
 def test_a_fixed_step_method_shows_its_order_and_its_evaluations(predators: tuple[Model, Reference]) -> None:
@@ -240,11 +239,11 @@ def comparison() -> Comparison:
 
 def test_every_method_has_its_rows(comparison: Comparison) -> None:
     assert list(dict.fromkeys(row.method for row in comparison.rows)) == [name for name, _ in solver_methods()]
-    assert {row.method for row in comparison.rows} == {*COMPILED, *methods()}
+    assert {row.method for row in comparison.rows} == set(METHODS)
     for row in comparison.rows:
         assert row.error is not None or row.reason
         assert row.family == (
-            COMPILED_FAMILY if row.method in COMPILED else FIXED if row.step is not None else row.family
+            COMPILED_FAMILY if METHODS[row.method].is_compiled else FIXED if row.step is not None else row.family
         )
         assert (row.rtol is None) == (row.atol is None)
     same = [row for row in comparison.rows if row.method == "fixed_adams"]

@@ -47,8 +47,8 @@ def test_four_ways_agree(name: str) -> None:
     options = {"rtol": 1e-9, "atol": 1e-11}
     compiled = DiffsolEngine(system, SolverOptions(method="auto", **options), system.parameters)
     engine = TorchEngine(system, SolverOptions(method="dopri5", **options), system.parameters)
-    ours = compiled.solve_with_sensitivities(p, [experiment])[0]
-    forward = engine.solve_with_sensitivities(p, [experiment])[0]
+    ours = compiled.solve(p, [experiment], sensitivities=True)[0]
+    forward = engine.solve(p, [experiment], sensitivities=True)[0]
     assert ours.failure is None
     assert forward.failure is None
     assert ours.dy is not None

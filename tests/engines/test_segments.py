@@ -174,7 +174,7 @@ def test_derivatives_agree_with_differences_and_with_autograd(name: str, method:
     system, p, one = FEATURES[name]
     engine, other = engine_of(system, method, rtol=1e-8), engine_of(system, "tsit45", rtol=1e-11)
     assert isinstance(engine, SegmentedEngine)
-    found = engine.solve_with_sensitivities(np.array([p]), [one])[0]
+    found = engine.solve(np.array([p]), [one], sensitivities=True)[0]
     assert found.failure is None
     differences = central_differences(lambda q: other.solve(q[None], [one])[0].y, np.array(p), 1e-4)
     np.testing.assert_allclose(found.dy, differences, rtol=2e-6, atol=2e-6)
@@ -231,7 +231,7 @@ def test_a_network_goes_in_segments_too() -> None:
             weight[0, 0] -= step
     np.testing.assert_allclose(inner[0, 0], (values[0] - values[1]) / 2e-4, rtol=1e-4, atol=1e-7)
     with pytest.raises(SolveError, match="adam"):
-        engine.solve_with_sensitivities(p[None], [one])
+        engine.solve(p[None], [one], sensitivities=True)
     with pytest.raises(ModelError, match="rest"):
         make_engine(replace(system, rest={}), SolverOptions(method="dopri5"), (), modules)
 
@@ -247,9 +247,9 @@ def test_experiments_together_are_as_each_alone(method: str) -> None:
     ]
     rows = np.array([p] * 4) * np.linspace(0.9, 1.2, 4)[:, None]
     engine = engine_of(system, method, rtol=1e-8)
-    together = engine.solve_with_sensitivities(rows, several)
+    together = engine.solve(rows, several, sensitivities=True)
     for row, own, found in zip(rows, several, together, strict=True):
-        alone = engine.fresh().solve_with_sensitivities(row[None], [own])[0]
+        alone = engine.reset_copy().solve(row[None], [own], sensitivities=True)[0]
         np.testing.assert_allclose(found.y, alone.y, rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(found.dy, alone.dy, rtol=1e-5, atol=1e-5)
     batch = collate(list(enumerate(several)))
@@ -277,9 +277,9 @@ def test_a_kink_does_not_spoil_the_order() -> None:
 
 def test_float32() -> None:
     system, p, one = FEATURES["all"]
-    exact = engine_of(system, "dopri5", 1e-9).solve_with_sensitivities(np.array([p]), [one])[0]
+    exact = engine_of(system, "dopri5", 1e-9).solve(np.array([p]), [one], sensitivities=True)[0]
     engine = make_engine(system, SolverOptions("dopri5", rtol=1e-5, atol=1e-6, dtype="float32"), system.parameters)
-    found = engine.solve_with_sensitivities(np.array([p]), [one])[0]
+    found = engine.solve(np.array([p]), [one], sensitivities=True)[0]
     np.testing.assert_allclose(found.y, exact.y, atol=2e-4)
     np.testing.assert_allclose(found.dy, exact.dy, atol=2e-3)
     local = torch.tensor([p], dtype=torch.float32, requires_grad=True)
@@ -344,7 +344,7 @@ def test_an_event_before_the_start_has_been_and_one_at_infinity_never_is() -> No
     system = interrupted({"x": "0*te"}, {"x": 1}, "te", events=[("te", {"x": "x + 1"}), ("log(-te)", {"x": "0"})])
     assert states(interrupted({"x": 0}, {"x": 1}, "te", events=[("te", {"x": "2"})]), (-1.0,), experiment([3.0])) == 1
     found = engine_of(system).solve(np.array([[1.0]]), [experiment([3.0])])[0]
-    assert "the time of event 2 is not a number" in (found.failure or "")
+    assert "the time of event 2 is not a number" in str(found.failure)
     never = interrupted({"x": "0*te"}, {"x": 1}, "te", events=[("1/te", {"x": "x + 1"})])
     assert engine_of(never).solve(np.array([[0.0]]), [experiment([3.0])])[0].y == 1
 
@@ -385,16 +385,16 @@ def test_failures_are_sentences_and_nan(method: str) -> None:
     early = experiment([1.0, 2.0], doses=(Dose(0.0, "x", 1.0),), name="early")
     good = experiment([1.0, 2.0], name="good")
     engine = engine_of(STEADY, method)
-    found = engine.solve_with_sensitivities(np.array([[1.0, -0.5], [1.0, -0.5], [np.nan, 0]]), [early, good, good])
-    assert "before the start" in found[0].failure
+    found = engine.solve(np.array([[1.0, -0.5], [1.0, -0.5], [np.nan, 0]]), [early, good, good], sensitivities=True)
+    assert "before the start" in str(found[0].failure)
     assert np.isnan(found[0].y).all()
     assert np.isnan(found[0].dy).all()
     assert found[1].failure is None
-    assert "the parameter k is not a finite number" in found[2].failure
+    assert "the parameter k is not a finite number" in str(found[2].failure)
     with pytest.raises(SolveError, match=r"early.*before the start"):
         engine.solve_batch(torch.tensor([[1.0, -0.5]], dtype=torch.float64), collate([(0, early)]))
     missing = engine_of(FEATURES["input"][0], method).solve(np.ones((1, 2)), [experiment([1.0])])[0]
-    assert "no input u" in missing.failure
+    assert "no input u" in str(missing.failure)
 
 
 @pytest.mark.parametrize("method", BOTH)
@@ -404,15 +404,15 @@ def test_a_blow_up_after_a_dose_is_told_in_the_time_of_the_experiment(method: st
     found = engine_of(system, method, 1e-6).solve(np.array([[1.0]]), [one])[0]
     assert np.isnan(found.y).all()
     assert found.failure
-    assert "t = " not in found.failure or "t = 1" in found.failure
+    assert found.failure.time is None or found.failure.time == pytest.approx(12.5, abs=0.01)
     with pytest.raises(SolveError, match=r"experiment '?e'?:"):
         engine_of(system, method, 1e-6).solve_batch(torch.ones(1, 1, dtype=torch.float64), collate([(0, one)]))
 
 
 def test_an_event_without_a_finite_result_fails() -> None:
     system = interrupted({"x": "-k"}, {"x": 1}, "k", events=[("2", {"x": "log(x)"})])
-    found = engine_of(system).solve_with_sensitivities(np.array([[1.0]]), [experiment([1.0, 3.0])])[0]
-    assert found.failure == "the state is not finite at t = 2"
+    found = engine_of(system).solve(np.array([[1.0]]), [experiment([1.0, 3.0])], sensitivities=True)[0]
+    assert str(found.failure) == "the state is not finite at t = 2"
 
 
 # -- the engine around the engine
@@ -425,7 +425,8 @@ def test_only_what_is_interrupted_is_solved_in_segments() -> None:
     assert isinstance(engine_of(interrupted({"x": "-k*x"}, {"x": 1}, "k")), DiffsolEngine)
     unused = interrupted({"x": "-k*x"}, {"x": 1}, "k", inputs=("u",))
     assert isinstance(engine_of(unused), DiffsolEngine)
-    assert isinstance(engine_of(PK).underlying, DiffsolEngine)
+    assert not isinstance(engine_of(PK), DiffsolEngine)
+    assert engine_of(PK).is_compiled
 
 
 def test_a_compiled_solve_needs_no_torch() -> None:
@@ -440,7 +441,7 @@ def test_a_compiled_solve_needs_no_torch() -> None:
             dosing=("k/2", "1"), events=[("k", {"x": "x/2"})], rest={},
         )
         one = experiment([1.0, 3.0], doses=[Dose(0, "x", 1.0, 2.0)])
-        found = engine_of(system).solve_with_sensitivities(np.ones((1, 1)), [one])[0]
+        found = engine_of(system).solve(np.ones((1, 1)), [one], sensitivities=True)[0]
         assert found.failure is None
         assert not {"torch", "pandas", "scipy", "matplotlib"} & set(sys.modules)
     """
@@ -458,9 +459,9 @@ def test_what_is_handled_needs_no_note() -> None:
 def test_an_engine_can_be_sent_to_another_process_and_begin_anew(method: str) -> None:
     system, p, one = FEATURES["all"]
     engine = engine_of(system, method)
-    before = engine.solve_with_sensitivities(np.array([p]), [one])[0]
-    for other in (pickle.loads(pickle.dumps(engine)), engine.fresh()):  # noqa: S301
-        after = other.solve_with_sensitivities(np.array([p]), [one])[0]
+    before = engine.solve(np.array([p]), [one], sensitivities=True)[0]
+    for other in (pickle.loads(pickle.dumps(engine)), engine.reset_copy()):  # noqa: S301
+        after = other.solve(np.array([p]), [one], sensitivities=True)[0]
         np.testing.assert_array_equal(before.dy, after.dy)
 
 
@@ -468,12 +469,12 @@ def test_only_sensitive_parameters_have_columns_and_gradients() -> None:
     pytest.importorskip("pydiffsol")
     system, p, one = FEATURES["all"]
     options = SolverOptions(method="tsit45", rtol=1e-9, atol=1e-11)
-    every = make_engine(system, options, system.parameters).solve_with_sensitivities(np.array([p]), [one])[0]
+    every = make_engine(system, options, system.parameters).solve(np.array([p]), [one], sensitivities=True)[0]
     some = make_engine(system, options, ("tb", "ke"))
-    found = some.solve_with_sensitivities(np.array([p]), [one])[0]
+    found = some.solve(np.array([p]), [one], sensitivities=True)[0]
     np.testing.assert_allclose(found.dy, every.dy[:, :, [4, 1]], rtol=1e-6, atol=1e-7)
     local = torch.tensor([p], dtype=torch.float64, requires_grad=True)
     (gradient,) = torch.autograd.grad(some.solve_batch(local, collate([(0, one)]))[0, -1, 0], local)
     np.testing.assert_allclose(gradient[0], [0, found.dy[-1, 0, 1], 0, 0, found.dy[-1, 0, 0]], rtol=1e-9)
     none: Any = make_engine(system, options, ())
-    assert none.solve_with_sensitivities(np.array([p]), [one])[0].dy.shape == (len(TIMES), 2, 0)
+    assert none.solve(np.array([p]), [one], sensitivities=True)[0].dy.shape == (len(TIMES), 2, 0)

@@ -14,14 +14,18 @@ from torch import Tensor, nn
 from odefit.data.dataset import collate
 from odefit.data.experiments import Experiment
 from odefit.engines.base import SolverOptions, Trajectory
-from odefit.engines.torch_engine import ADAMS, COARSE, RUNGE_KUTTA, TorchEngine, equal_steps, methods, subdivide
+from odefit.engines.methods import METHODS, methods_of
+from odefit.engines.torch_engine import TorchEngine, equal_steps, subdivide
 from odefit.errors import SolveError
 from odefit.model.networks import build_networks
 from odefit.model.system import Network, System
 from small_problems import Array, central_differences, make_system, series
 
-FIXED = sorted(RUNGE_KUTTA | ADAMS)
-ADAPTIVE = sorted(set(methods()) - set(FIXED) - {"scipy_solver"})
+NAMES = methods_of("torch")
+FIXED = [name for name in NAMES if METHODS[name].is_fixed_step]
+RUNGE_KUTTA = [name for name in FIXED if not METHODS[name].is_multistep]
+COARSE = [name for name in NAMES if METHODS[name].is_coarse_between]
+ADAPTIVE = [name for name in NAMES if name not in FIXED and not METHODS[name].adjoint_only]
 ORDER = {"euler": 1, "midpoint": 2, "heun2": 2, "heun3": 3, "rk4": 4, "explicit_adams": 4, "implicit_adams": 4}
 
 LOW_ORDER = ("adaptive_heun", "fehlberg2")
@@ -78,11 +82,11 @@ def test_every_method_of_torchdiffeq_is_sorted_into_a_kind() -> None:
     from torchdiffeq._impl.solvers import FixedGridODESolver
 
     assert {name for name, kind in SOLVERS.items() if issubclass(kind, FixedGridODESolver)} == set(FIXED)
-    assert set(methods()) == set(SOLVERS)
+    assert set(NAMES) == set(SOLVERS)
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("method", methods())
+@pytest.mark.parametrize("method", NAMES)
 def test_every_method_solves_what_has_a_closed_form(method: str, case: str) -> None:
     system, p, exact = CASES[case]
     start = 3.0
@@ -284,11 +288,11 @@ SENSITIVE = ("d", "a", "x_0")
 COLUMNS = [PREDATORS.parameters.index(name) for name in SENSITIVE]
 
 
-@pytest.mark.parametrize("method", sorted(RUNGE_KUTTA))
+@pytest.mark.parametrize("method", RUNGE_KUTTA)
 def test_sensitivities_of_a_fixed_step_method_are_those_of_its_steps(method: str) -> None:
     """Exact, however wrong the steps are: what is fitted is then what is differentiated."""
     engine = TorchEngine(PREDATORS, SolverOptions(method, step=0.1), SENSITIVE)
-    found = engine.solve_with_sensitivities(np.array(P), SERIES)
+    found = engine.solve(np.array(P), SERIES, sensitivities=True)
     plain = engine.solve(np.array(P), SERIES)
     for e, trajectory in enumerate(found):
         assert trajectory.dy is not None
@@ -307,7 +311,7 @@ def test_sensitivities_of_a_fixed_step_method_are_those_of_its_steps(method: str
 def test_forward_sensitivities_converge_to_the_derivatives(method: str) -> None:
     def sensitivities(method: str, step: float) -> Array:
         engine = TorchEngine(PREDATORS, SolverOptions(method, step=step, rtol=1e-8, atol=1e-9), SENSITIVE)
-        found = engine.solve_with_sensitivities(np.array(P), SERIES)
+        found = engine.solve(np.array(P), SERIES, sensitivities=True)
         return np.concatenate([trajectory.dy for trajectory in found if trajectory.dy is not None])
 
     tolerance = {1: 0.05, 2: 2e-3, 3: 2e-5}.get(ORDER.get(method, 4), 1e-5)
@@ -316,13 +320,13 @@ def test_forward_sensitivities_converge_to_the_derivatives(method: str) -> None:
 
 def test_sensitivities_start_with_those_of_the_initial_values() -> None:
     engine = TorchEngine(PREDATORS, SolverOptions("rk4", step=0.1), ("x_0", "a"))
-    dy = engine.solve_with_sensitivities(np.array(P), SERIES)[0].dy
+    dy = engine.solve(np.array(P), SERIES, sensitivities=True)[0].dy
     assert dy is not None
     np.testing.assert_array_equal(dy[0], [[1.0, 0.0], [2.0, 0.0]])
 
 
 def test_no_sensitive_parameter_gives_no_sensitivities() -> None:
-    found = TorchEngine(PREDATORS, SolverOptions("rk4", step=0.1)).solve_with_sensitivities(np.array(P), SERIES)
+    found = TorchEngine(PREDATORS, SolverOptions("rk4", step=0.1)).solve(np.array(P), SERIES, sensitivities=True)
     assert found[0].dy is not None
     assert found[0].dy.shape == (4, 2, 0)
 
@@ -366,4 +370,4 @@ def test_networks_learn(method: str, adjoint: bool) -> None:
 def test_networks_have_no_sensitivities() -> None:
     engine = TorchEngine(HYBRID, SolverOptions("rk4"), ("k",))
     with pytest.raises(SolveError, match="adam"):
-        engine.solve_with_sensitivities(np.array([[0.5, 1.0]]), [series("A", [0.0, 1.0], n=2)])
+        engine.solve(np.array([[0.5, 1.0]]), [series("A", [0.0, 1.0], n=2)], sensitivities=True)

@@ -60,14 +60,14 @@ def test_a_failure_is_a_sentence_and_only_of_the_experiment_that_fails(case: str
     experiments = [series(name, [0.0, 0.5, 3.0]) for name in ("fine", "bad", "also fine")]
     # (A pole between two steps is none to Euler's method, until the numbers overflow.)
     p = np.array([[good], [bad], [good]])
-    for solve_them in (engine.solve, engine.solve_with_sensitivities):
-        found = solve_them(p, experiments)
+    for sensitivities in (False, True):
+        found = engine.solve(p, experiments, sensitivities)
         assert [trajectory.failure is None for trajectory in found] == [True, False, True]
         assert len(str(found[1].failure)) > 20
         assert np.isnan(found[1].y).all()
         assert found[1].y.shape == (3, 1)
         assert np.isfinite(found[0].y).all()
-        if solve_them == engine.solve:
+        if not sensitivities:
             assert found[1].dy is None
         else:
             assert found[1].dy is not None
@@ -175,8 +175,8 @@ for equation, k, methods in (
     for method in methods:
         engine = TorchEngine(system, SolverOptions(method, 1e-3, 1e-4, step=0.1), ("k",))
         experiments = [series("A", [0.0, 2.0])]
-        for solve in (engine.solve, engine.solve_with_sensitivities):
-            found = solve(np.array([[k]]), experiments)
+        for sensitivities in (False, True):
+            found = engine.solve(np.array([[k]]), experiments, sensitivities)
             print(found[0].failure)
             if found[0].failure is None or np.isfinite(found[0].y).any():
                 raise SystemExit(f"{equation} {method} did not fail")

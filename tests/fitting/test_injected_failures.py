@@ -25,7 +25,8 @@ from odefit.config.load import load_config
 from odefit.data.dataset import Batch, data_loader
 from odefit.data.experiments import Experiment
 from odefit.diagnostics.gradient_check import check_gradients
-from odefit.engines.base import Trajectory
+from odefit.engines.base import Solutions, Trajectory
+from odefit.engines.status import Failure, Reason
 from odefit.errors import OdefitError, SolveError
 from odefit.fitting.outcome import FitOutcome, Table
 from odefit.fitting.report import summarise
@@ -55,14 +56,15 @@ parameters: {k: 0.4}
 data: {csv: d.csv}
 """
 TRUE = 0.7
-WHY = "the solver was made to fail here"
+FAILURE = Failure(Reason.STOPPED, subject=": it was made to fail here")
+WHY = str(FAILURE)
 
 Spoil = Callable[[Trajectory], Trajectory]
 
 
 def a_sentence(t: Trajectory) -> Trajectory:
     blank = np.full_like(t.y, np.nan)
-    return Trajectory(blank, None if t.dy is None else np.full_like(t.dy, np.nan), WHY)
+    return Trajectory(blank, None if t.dy is None else np.full_like(t.dy, np.nan), FAILURE)
 
 
 def filled(value: float) -> Spoil:
@@ -109,7 +111,7 @@ ONLY_SENSITIVITIES: dict[str, Spoil] = {"NaN": bad_sensitivities(math.nan), "inf
 class Faulty:
     """An engine around which solve number `at` (from 0; None: every one) of experiment `name` (None: all) is spoilt.
 
-    only: `values` or `sensitivities`, None: both. fresh() counts on, as one search would.
+    only: `values` or `sensitivities`, None: both. reset_copy() counts on, as one search would.
     """
 
     engine: Any
@@ -125,7 +127,7 @@ class Faulty:
             raise AttributeError(name)
         return getattr(self.engine, name)
 
-    def fresh(self) -> Faulty:
+    def reset_copy(self) -> Faulty:
         return self
 
     def _due(self, kind: str) -> bool:
@@ -134,17 +136,12 @@ class Faulty:
         here = self.at is None or number == self.at or (self.lasting and number > self.at)
         return here and self.only in (None, kind)
 
-    def _spoilt(self, found: list[Trajectory], experiments: Sequence[Experiment], kind: str) -> list[Trajectory]:
-        if not self._due(kind):
+    def solve(self, p: FloatArray, experiments: Sequence[Experiment], sensitivities: bool = False) -> Solutions:
+        found: Solutions = self.engine.solve(p, experiments, sensitivities)
+        if not self._due("sensitivities" if sensitivities else "values"):
             return found
         chosen = [self.name in (None, e.name) for e in experiments]
-        return [self.spoil(t) if bad else t for t, bad in zip(found, chosen, strict=True)]
-
-    def solve(self, p: FloatArray, experiments: Sequence[Experiment]) -> list[Trajectory]:
-        return self._spoilt(self.engine.solve(p, experiments), experiments, "values")
-
-    def solve_with_sensitivities(self, p: FloatArray, experiments: Sequence[Experiment]) -> list[Trajectory]:
-        return self._spoilt(self.engine.solve_with_sensitivities(p, experiments), experiments, "sensitivities")
+        return Solutions.joined([self.spoil(t) if bad else t for t, bad in zip(found, chosen, strict=True)])
 
     def solve_batch(self, p: Tensor, batch: Batch) -> Tensor:
         y: Tensor = self.engine.solve_batch(p, batch)

@@ -20,7 +20,6 @@ from odefit.data.experiments import Experiment
 from odefit.engines.base import SolverOptions
 from odefit.engines.choice import make_engine
 from odefit.engines.diffsol.diffsol_engine import DiffsolEngine
-from odefit.engines.memory import memory_of, recall
 from odefit.errors import RunError
 from odefit.model.system import System, symbol
 from odefit.objective.profile import ProfileLikelihood
@@ -324,17 +323,17 @@ def test_an_engine_that_recalls_goes_on_as_if_it_had_learnt(tmp_path: Path) -> N
     experiment = Experiment("1", np.linspace(0, 100, 20), np.full((20, 1), np.nan), 0.0)
     engine.solve(np.array([[1000.0]]), [experiment])
     assert engine.method_in_use == "bdf"
-    other = engine.fresh()
+    other = engine.reset_copy()
     assert other.method_in_use == "tsit45"
     kept = Checkpoint(tmp_path, IDENTITY, print)
-    kept.offer("engine", lambda: memory_of(engine))
+    kept.offer("engine", lambda: engine.state())
     kept.write()
     again = Checkpoint(tmp_path, IDENTITY, print)
     again.resume()
-    recall(other, again.restored("engine"))
+    other.restore(again.restored("engine"))
     p = np.array([[900.0]])
     np.testing.assert_array_equal(
-        engine.solve_with_sensitivities(p, [experiment])[0].dy, other.solve_with_sensitivities(p, [experiment])[0].dy
+        engine.solve(p, [experiment], sensitivities=True)[0].dy, other.solve(p, [experiment], sensitivities=True)[0].dy
     )
     assert other.method_in_use == "bdf"
-    assert memory_of(other)["solved"] == memory_of(engine)["solved"]
+    assert other.state()["solved"] == engine.state()["solved"]

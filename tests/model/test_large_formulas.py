@@ -166,8 +166,8 @@ def test_an_event_that_comes_again_is_compiled_once() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(walk, "numpy_function", lambda *a: calls.append(a) or original(*a))  # type: ignore[func-returns-value]
         times = np.array([0.0, 1.0])
-        [found] = engine.solve_with_sensitivities(
-            np.array([[2.0]]), [Experiment("1", times, np.full((2, 1), np.nan), 0.0)]
+        [found] = engine.solve(
+            np.array([[2.0]]), [Experiment("1", times, np.full((2, 1), np.nan), 0.0)], sensitivities=True
         )
     expected = 2 * (np.exp(-1) + sum(np.exp(-(1 - 0.1 * (i + 1))) for i in range(9)))
     assert found.y[-1, 0] == pytest.approx(expected, rel=1e-5)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from odefit.data.experiments import Dose, Experiment, Input
 from odefit.engines.base import SolverOptions, Trajectory
-from odefit.engines.choice import COMPILED, make_engine
+from odefit.engines.choice import make_engine
+from odefit.engines.methods import methods_of
 from odefit.model.formulas import parse_formula
 from odefit.model.system import Dosing, Event, Network, System
 
@@ -70,7 +71,7 @@ def polygon(times: Sequence[float], values: Sequence[float]) -> Input:
 
 def engine_of(system: System, method: str = "tsit45", rtol: float = 1e-9, **options: Any) -> Any:
     """An engine sensitive to all parameters; skipped where the compiled one is not to be had."""
-    if method in COMPILED or method == "auto":
+    if method in (*methods_of("diffsol"), "auto"):
         pytest.importorskip("pydiffsol")
     tolerances = SolverOptions(method=method, rtol=rtol, atol=rtol * 1e-2, **options)
     sensitive = system.parameters if system.is_mechanistic else ()
@@ -80,6 +81,6 @@ def engine_of(system: System, method: str = "tsit45", rtol: float = 1e-9, **opti
 def solved(system: System, p: Sequence[float], one: Experiment, method: str = "tsit45", **options: Any) -> Trajectory:
     """With sensitivities; it must not fail."""
     engine = engine_of(system, method, **options)
-    found: Trajectory = engine.solve_with_sensitivities(np.array([p], dtype=np.float64), [one])[0]
+    found: Trajectory = engine.solve(np.array([p], dtype=np.float64), [one], sensitivities=True)[0]
     assert found.failure is None
     return found

@@ -18,7 +18,7 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -26,8 +26,11 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from odefit.arrays import FloatArray
+from odefit.arrays import FloatArray, IntArray
 from odefit.engines.diffsol.diffsl import MUTED, diffsl_code, operations, seconds_to_compile
+from odefit.engines.diffsol.request import Request
+from odefit.engines.methods import methods_of
+from odefit.engines.status import Failure, Reason
 from odefit.errors import ModelError
 from odefit.model.system import System, symbol
 
@@ -47,57 +50,12 @@ _LIMITS = {
     "threshold_to_update_jacobian": 0.1,
     "threshold_to_update_rhs_jacobian": 0.1,
 }
-# The event comes after this part of the time span (or of the time itself, if that is large).
-_EVENT = 1e-9
-_EVENT_LARGE = 1e-13
-# The end that bdf is told, in time spans; its steps grow tenfold at most.
-_FAR = 20.0
 _ENDED = re.compile(r"at time = (\S+)")
 
 
 @dataclass(frozen=True)
-class Request:
-    """What to integrate, and how: from `start` to the last of `times` [T] (increasing, none before it).
-
-    sensitivities: whether dy/dq is wanted too. floor: the smallest step. offset: what to add to a time
-    before it is told to a user. sensitivity_rtol, sensitivity_atol: where they differ from those of the states.
-    """
-
-    method: str
-    start: float
-    times: FloatArray
-    rtol: float
-    atol: float
-    sensitivities: bool
-    floor: float = 0.0
-    offset: float = 0.0
-    sensitivity_rtol: float | None = None
-    sensitivity_atol: float | None = None
-
-    @property
-    def end(self) -> float:
-        """The last of the times."""
-        return float(self.times[-1])
-
-    @property
-    def span(self) -> float:
-        return self.end - self.start
-
-    @property
-    def delay(self) -> float:
-        """How long after the last time the event comes that ends the integration."""
-        return _EVENT * self.span + _EVENT_LARGE * max(abs(self.start), abs(self.end))
-
-    @property
-    def told(self) -> float:
-        """The end that the solver is told."""
-        return self.end + 2 * self.delay + (_FAR * self.span if self.method == "bdf" else 0.0)
-
-
-@dataclass(frozen=True)
 class Solution:
-    """y: [T, S]; dy: [T, S, N] with respect to the program's inputs, when asked (the first L
-    of them are the parameters, then comes the time to stop). failure: None or a sentence.
+    """y: [T, S]; dy: [T, S, C] with respect to the inputs that were asked for. failure: None, or why there is none.
 
     ended: where diffsol gave up, in the request's time. exhausted: it did so because Newton's method had
     failed too often in all, so that a fresh start from nearby may well get further.
@@ -105,18 +63,20 @@ class Solution:
 
     y: FloatArray | None = None
     dy: FloatArray | None = None
-    failure: str | None = None
+    failure: Failure | None = None
     ended: float | None = None
     exhausted: bool = False
 
 
 class Program:
-    """One compiled system. Its inputs q [N] are the parameters, as `inputs` transforms them."""
+    """One compiled system. Its inputs q [N] are the parameters, as `inputs` transforms them, then the event."""
 
     def __init__(self, system: System, scaled: frozenset[str], muted: frozenset[str], free_start: bool = False) -> None:
         self._code = diffsl_code(system, scaled, muted, free_start)
+        self.n_states = len(system.states)
         self._has_sparse_jacobian = _is_sparse(system)
         self._ode = self._compiled()
+        self._has_scaled = bool(scaled)
         self._scaled = np.array([name in scaled for name in system.parameters], dtype=bool)
         self._factor = np.array([MUTED if name in muted else 1.0 for name in system.parameters])
 
@@ -131,25 +91,36 @@ class Program:
         except BaseException as error:
             _let_pass(error)
             raise ModelError("model.equations", f"diffsol cannot compile them: {error}") from None
-        self._solvers = {name: getattr(pydiffsol, name) for name in ("tsit45", "bdf", "esdirk34", "tr_bdf2")}
+        self._solvers = {name: getattr(pydiffsol, name) for name in methods_of("diffsol")}
+        self._options = ode.options
         for name, value in _LIMITS.items():
-            setattr(ode.options, name, value)
+            setattr(self._options, name, value)
+        self._request: Request | None = None
         return ode
 
     def inputs(self, p: FloatArray, request: Request, state: FloatArray | None = None) -> FloatArray:
-        """The program's inputs: for parameters p [L], a request, and initial values [S] where these are free."""
-        event = (request.end + request.delay) * MUTED
-        with np.errstate(over="ignore"):  # an infinite one is told of by its consequences
-            parameters = np.where(self._scaled, np.arcsinh(p), p * self._factor)
-        return np.concatenate([parameters, [event], [] if state is None else state])
+        """The program's inputs q: for parameters p [L], a request, and initial values [S] where these are free."""
+        n = len(p)
+        q = np.empty(n + 1 if state is None else n + 1 + len(state))
+        if self._has_scaled:
+            with np.errstate(over="ignore"):  # an infinite one shows itself by its consequences
+                q[:n] = np.where(self._scaled, np.arcsinh(p), p * self._factor)
+        else:
+            with np.errstate(over="ignore"):
+                np.multiply(p, self._factor, out=q[:n])
+        q[n] = request.event
+        if state is not None:
+            q[n + 1 :] = state
+        return q
 
     def slopes(self, p: FloatArray) -> FloatArray:
         """dq/dp [L]."""
+        if not self._has_scaled:
+            return self._factor
         return np.where(self._scaled, 1 / np.hypot(1, p), self._factor)
 
-    def start_fault(self, p: FloatArray, request: Request) -> str | None:
-        """Why the integration cannot even begin, as a sentence; None when it can."""
-        q = self.inputs(p, request)
+    def start_fault(self, q: FloatArray, request: Request) -> Failure | None:
+        """Why the integration cannot even begin; None when it can."""
         start = request.start
         y = self._ode.y0(q)
         with np.errstate(all="ignore"):
@@ -163,33 +134,48 @@ class Program:
             step = 1e-6 if size < 1e-5 or speed < 1e-5 else 0.01 * size / speed
             change = (self._ode.rhs(q, start + step, y + step * rate) - rate) / weight
             if step <= 0 or np.isinf(change @ change / np.square(step)):
-                return _explodes(start + request.offset)
+                return Failure(Reason.EXPLODES, start + request.offset)
         return None
 
-    def solve(self, p: FloatArray, request: Request, state: FloatArray | None = None) -> Solution:
-        """Integrate. Times that all are the start are for the caller to answer."""
+    def solve(self, q: FloatArray, request: Request, columns: IntArray | Sequence[int] = ()) -> Solution:
+        """Integrate; with derivatives to the inputs in `columns`, where the request asks for any.
+
+        Times that all are the start are for the caller to answer.
+        """
         ode = self._configured(request)
-        q = self.inputs(p, request, state)
-        times = np.append(request.times, request.told)
         try:
-            found = ode.solve_fwd_sens(q, times) if request.sensitivities else ode.solve_dense(q, times)
+            if request.sensitivities:
+                found = ode.solve_fwd_sens(q, request.stops)
+            else:
+                found = ode.solve_dense(q, request.stops)
         except BaseException as error:
             self._recover(error)
             return _failed(str(error), request)
         n = len(request.times)
         y = found.ys.T[:n]
-        dy = np.stack(found.sens, axis=-1).transpose(1, 0, 2)[:n] if request.sensitivities else None
+        dy = None
+        if request.sensitivities:
+            slopes = found.sens
+            dy = np.empty((len(y), y.shape[1], len(columns)))
+            for k, column in enumerate(columns):
+                dy[:, :, k] = slopes[column].T[:n]
         return _checked(y, dy, request)
 
-    def count_steps(self, p: FloatArray, request: Request) -> float:
-        """How many steps the states alone take to the last of the times; infinity where they fail."""
+    def steps(self, q: FloatArray, request: Request) -> FloatArray | None:
+        """The times of the steps that the states alone take to the last of the times; None where they fail."""
         ode = self._configured(request)
         try:
-            found = ode.solve(self.inputs(p, request), request.told)
+            found = ode.solve(q, request.final)
         except BaseException as error:
             self._recover(error)
-            return np.inf
-        return float(len(found.ts)) if np.isfinite(found.ys).all() else np.inf
+            return None
+        times: FloatArray = found.ts
+        return times if np.isfinite(found.ys).all() else None
+
+    def count_steps(self, q: FloatArray, request: Request) -> float:
+        """How many these are; infinity where they fail."""
+        times = self.steps(q, request)
+        return math.inf if times is None else float(len(times))
 
     def _recover(self, error: BaseException) -> None:
         """After a panic of its Rust code, a program can never be used again."""
@@ -198,29 +184,27 @@ class Program:
             self._ode = self._compiled()
 
     def _configured(self, request: Request) -> Any:
-        """The compiled program is shared by all engines of a process: set everything, every time."""
+        """The compiled program is shared by all engines of a process: set everything that another request set."""
         ode = self._ode
-        ode.ode_solver = self._solvers[request.method]
-        ode.t0 = request.start
-        ode.rtol, ode.atol = request.rtol, request.atol
-        ode.sens_rtol = request.sensitivity_rtol or request.rtol
-        ode.sens_atol = request.sensitivity_atol or request.atol
-        ode.h0 = 1.0
-        ode.options.min_timestep = request.floor
+        if request is not self._request:
+            ode.ode_solver = self._solvers[request.method]
+            ode.t0 = request.start
+            ode.rtol, ode.atol = request.rtol, request.atol
+            ode.sens_rtol = request.sensitivity_rtol or request.rtol
+            ode.sens_atol = request.sensitivity_atol or request.atol
+            ode.h0 = 1.0
+            self._options.min_timestep = request.floor
+            self._request = request
         return ode
 
 
-def _not_finite(y: FloatArray, rate: FloatArray, t: float) -> str:
+def _not_finite(y: FloatArray, rate: FloatArray, t: float) -> Failure:
     """What is wrong at the start, where y, dy/dt or their sizes are not finite."""
     if not np.isfinite(y).all():
-        return "the initial values are not finite numbers"
+        return Failure(Reason.INITIAL_NOT_FINITE)
     if not np.isfinite(rate).all():
-        return f"dy/dt is not a finite number at the start (t = {t:.6g})"
-    return _explodes(t)
-
-
-def _explodes(t: float) -> str:
-    return f"the solution explodes right at the start (t = {t:.6g})"
+        return Failure(Reason.RATE_NOT_FINITE, t)
+    return Failure(Reason.EXPLODES, t)
 
 
 def _let_pass(error: BaseException) -> None:
@@ -229,28 +213,33 @@ def _let_pass(error: BaseException) -> None:
         raise error
 
 
+# What diffsol says where it fails, and what it means.
+_SIGNS = {
+    "Step size is too small": Reason.BLOWS_UP,
+    "nonlinear solver failures": Reason.IMPLICIT_EQUATIONS,
+    "error test failures": Reason.TOLERANCE,
+}
+
+
 def _failed(message: str, request: Request) -> Solution:
     where = _ENDED.search(message)
     ended = float(where[1]) if where else request.start
-    at = f"at t = {ended + request.offset:.6g}"
-    if "Step size is too small" in message:
-        return Solution(failure=f"the solution blows up or changes too fast to be followed {at}", ended=ended)
-    if "nonlinear solver failures" in message:
-        return Solution(failure=f"the implicit equations could not be solved {at}", ended=ended, exhausted=True)
-    if "error test failures" in message:
-        return Solution(failure=f"the tolerance could not be met {at}: try a larger rtol and atol", ended=ended)
-    return Solution(failure=f"the solver stopped: {message}", ended=ended)
+    for sign, reason in _SIGNS.items():
+        if sign in message:
+            failure = Failure(reason, ended + request.offset)
+            return Solution(failure=failure, ended=ended, exhausted=reason is Reason.IMPLICIT_EQUATIONS)
+    return Solution(failure=Failure(Reason.STOPPED, subject=f": {message}"), ended=ended)
 
 
 def _checked(y: FloatArray, dy: FloatArray | None, request: Request) -> Solution:
-    if y.shape[0] != len(request.times):
-        return Solution(failure="the solver stopped before the last time", ended=request.start)
-    for what, values in (("the solution is", y), ("its sensitivities are", dy)):
+    if len(y) != len(request.times):
+        return Solution(failure=Failure(Reason.STOPPED, subject=" before the last time"), ended=request.start)
+    for reason, values in ((Reason.NOT_FINITE, y), (Reason.SENSITIVITIES_NOT_FINITE, dy)):
         if values is None or np.isfinite(values).all():
             continue
         bad = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
         ended = float(request.times[np.argmax(bad)])
-        return Solution(failure=f"{what} no longer finite at t = {ended + request.offset:.6g}", ended=ended)
+        return Solution(failure=Failure(reason, ended + request.offset), ended=ended)
     return Solution(y=y, dy=dy)
 
 

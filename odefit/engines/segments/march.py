@@ -11,7 +11,7 @@ from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Trajectory
 from odefit.engines.segments.saltation import Calculus, Numbers, Stretch, Walk
-from odefit.errors import SolveError
+from odefit.engines.status import Failure, IntegrationError, Reason
 
 Row = TypeVar("Row")
 Found = TypeVar("Found")
@@ -22,7 +22,7 @@ class Traveller(Generic[Row, Found]):
 
     row: Row
     piece: Experiment
-    failure: str | None = None
+    failure: Failure | None = None
 
     def __init__(self, walk: Walk) -> None:
         self._walk = walk
@@ -41,8 +41,8 @@ class Traveller(Generic[Row, Found]):
             stretch = step()
         except StopIteration:
             return False
-        except SolveError as error:
-            self.failure = str(error)
+        except IntegrationError as error:
+            self.failure = error.failure
             return False
         self.enter(stretch)
         if stretch.leg.piece is None:
@@ -129,10 +129,10 @@ class ArrayTraveller(Traveller[FloatArray, Trajectory]):
         if dy is not None:
             self.dy[wanted] = dy[:n]
             if not np.isfinite(dy[:n]).all():
-                self.failure = "the sensitivities are no longer finite"
+                self.failure = Failure(Reason.SENSITIVITIES_NOT_FINITE)
 
     def trajectory(self, with_slopes: bool) -> Trajectory:
-        """The whole way; NaN and a sentence where it failed."""
+        """The whole way; NaN and the reason where it failed."""
         if self.failure is not None:
             self.y[:], self.dy[:] = np.nan, np.nan
         return Trajectory(self.y, self.dy if with_slopes else None, self.failure)

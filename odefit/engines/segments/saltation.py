@@ -23,7 +23,7 @@ import sympy as sp
 from odefit.arrays import FloatArray
 from odefit.engines.segments.schedule import Happening, Leg, Marks
 from odefit.engines.segments.segment_system import SegmentSystem
-from odefit.errors import SolveError
+from odefit.engines.status import Failure, IntegrationError, Reason
 from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function
 from odefit.model.system import TIME, symbol
@@ -137,7 +137,7 @@ class Calculus:
         """Yields each stretch, and is sent the state at its end, [S].
 
         y, dy: initial values and their derivatives. The last leg is always yielded, even if it has no length.
-        Raises SolveError where there is no finite state to go on from.
+        Raises IntegrationError where there is no finite state to go on from.
         """
         A: FloatArray | None = None
         B: FloatArray | None = dy
@@ -146,8 +146,9 @@ class Calculus:
             if leg.happening is not None:
                 y, A, B = self._cross(leg.happening, before, leg, numbers, y, A, B)
             if not (np.isfinite(y).all() and (B is None or np.isfinite(B).all())):
-                what = "the initial values or their derivatives are" if leg is legs[0] else "the state is"
-                raise SolveError(f"{what} not finite at t = {leg.start:g}")
+                is_first = leg is legs[0]
+                reason = Reason.INITIAL_SENSITIVITIES_NOT_FINITE if is_first else Reason.STATE_NOT_FINITE
+                raise IntegrationError(Failure(reason, leg.start))
             before = leg
             if leg.piece is not None or leg is legs[-1]:
                 y = yield Stretch(leg, y, A, B)

@@ -20,7 +20,7 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment, Input
 from odefit.engines.segments.segment_system import Kind, SegmentSystem
-from odefit.errors import SolveError
+from odefit.engines.status import Failure, IntegrationError, Reason
 
 # What comes first among simultaneous happenings.
 _STOP, _INFUSION_ENDS, _SWITCH, _EVENT, _DOSE = range(5)
@@ -97,7 +97,7 @@ class Timeline:
     def __post_init__(self) -> None:
         missing = [name for name in self.segments.inputs if name not in self.experiment.inputs]
         if missing:
-            raise SolveError(f"it has no input {missing[0]}")
+            raise IntegrationError(Failure(Reason.INPUT_MISSING, subject=missing[0]))
         self._inputs = [self.experiment.inputs[name] for name in self.segments.inputs]
         switches = [-float(switch.intercept) / float(switch.slope) for switch in self.segments.fixed]
         self._stops = np.unique(np.concatenate([*(kinks(known) for known in self._inputs), switches]))
@@ -109,7 +109,7 @@ class Timeline:
         return 1e-12 * (last - start) + 4 * float(np.finfo(np.float64).eps) * max(abs(start), abs(last))
 
     def legs(self, marks: Marks) -> tuple[Leg, ...]:
-        """From the start to the last time. Raises SolveError for a time that cannot be."""
+        """From the start to the last time. Raises IntegrationError for a time that cannot be."""
         if self._key != marks.key:
             self._legs, self._key = self._build(marks), marks.key
         return self._legs
@@ -135,7 +135,7 @@ class Timeline:
         for j in range(len(self.segments.changes)):
             time = float(marks.times[1 + j])
             if np.isnan(time):
-                raise SolveError(f"the time of event {j + 1} is not a number")
+                raise IntegrationError(Failure(Reason.EVENT_TIME_NOT_A_NUMBER, subject=str(j + 1)))
             if time >= self.experiment.start - self.slack:
                 drafts.append(_Draft(time, _EVENT, Happening(mark=1 + j, event=j)))
         return drafts
@@ -146,9 +146,9 @@ class Timeline:
         for dose in self.experiment.doses:
             time = dose.time + lag
             if not np.isfinite(time):
-                raise SolveError("the lag of the doses is not a finite number")
+                raise IntegrationError(Failure(Reason.LAG_NOT_FINITE))
             if time < self.experiment.start - self.slack:
-                raise SolveError(f"a dose comes at t = {time:g}, before the start; its lag must not be negative")
+                raise IntegrationError(Failure(Reason.DOSE_BEFORE_START, time))
             if dose.duration <= self.slack:
                 happening = Happening(mark=0, state=states.index(dose.state), amount=dose.amount)
                 drafts.append(_Draft(time, _DOSE, happening))

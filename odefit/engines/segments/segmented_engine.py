@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sympy as sp
 
-from odefit.arrays import FloatArray
+from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
-from odefit.engines.base import Engine, SolverOptions, Trajectory
+from odefit.engines.base import Engine, Solutions, SolverOptions, members_of, times_fault
 from odefit.engines.segments.march import ArrayTraveller, travel
 from odefit.engines.segments.saltation import Calculus, Numbers, Walk
 from odefit.engines.segments.schedule import Timeline, kind_of
 from odefit.engines.segments.segment_system import Kind, SegmentSystem
 from odefit.engines.segments.steady_state import SteadyState
+from odefit.engines.status import Failure, IntegrationError, Reason
 from odefit.errors import ModelError, SolveError
 from odefit.model.functions import numpy_function
 from odefit.model.system import TIME, NetworkCall, System
@@ -38,7 +39,7 @@ Factory = Callable[[System, tuple[str, ...]], Engine]
 _REMEMBERED = 10_000
 
 
-class SegmentedEngine:
+class SegmentedEngine(Engine):
     """Engine protocol for a system that is interrupted on its way; see `model.switches.is_interrupted`.
 
     factory: makes the engine for the parts; resting: the one that looks for the steady state before the start.
@@ -63,33 +64,66 @@ class SegmentedEngine:
         self._steady = None if system.rest is None else SteadyState(system, options, resting)
         self._plan(Kind())  # what cannot be solved is refused here
 
-    def fresh(self) -> SegmentedEngine:
+    @property
+    def is_compiled(self) -> bool:
+        """Whether the engine for the segments is."""
+        return self._plan(Kind()).base.is_compiled
+
+    @property
+    def method_in_use(self) -> str:
+        """Of the engine for segments without inputs and infusions; each kind has its own."""
+        return self._plan(Kind()).base.method_in_use
+
+    def reset_copy(self) -> SegmentedEngine:
         """The same engine before its first solve; nothing is compiled again."""
         engine = copy.copy(self)
-        engine._plans = {kind: plan.fresh() for kind, plan in self._plans.items()}
-        engine._steady = None if self._steady is None else self._steady.fresh()
+        engine._plans = {kind: plan.reset_copy() for kind, plan in self._plans.items()}
+        engine._steady = None if self._steady is None else self._steady.reset_copy()
         engine.notes = []
         engine._gather_notes()
         return engine
 
-    @property
-    def underlying(self) -> Engine:
-        """An engine that solves the segments: to tell its kind."""
-        return self._plan(Kind()).base
+    def state(self) -> dict[str, Any]:
+        """The states of the engines underneath."""
+        plans = [[kind.degree, list(kind.infused), plan.base.state()] for kind, plan in self._plans.items()]
+        steady = None if self._steady is None else self._steady.engine.state()
+        return {"plans": plans, "steady": steady, "notes": list(self.notes)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """The inverse of `state`."""
+        for degree, infused, base in state["plans"]:
+            self._plan(Kind(degree, tuple(infused))).base.restore(base)
+        if self._steady is not None:
+            self._steady.engine.restore(state["steady"])
+        self.notes = list(state["notes"])
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what is compiled: another process makes its own."""
         return vars(self) | {"_plans": {}, "_kinds": {}}
 
-    def solve(self, p: FloatArray, experiments: Sequence[Experiment]) -> list[Trajectory]:
-        """States of each experiment at its times. p: [E, L], one row per experiment."""
-        return self._solve(p, experiments, False)
-
-    def solve_with_sensitivities(self, p: FloatArray, experiments: Sequence[Experiment]) -> list[Trajectory]:
-        """The same with dy: [T, S, len(sensitive)], total derivatives, those of moving doses and events included."""
-        if not self.system.is_mechanistic:
+    def solve(
+        self,
+        p: FloatArray,
+        experiments: Sequence[Experiment],
+        sensitivities: bool = False,
+        members: IntArray | None = None,
+    ) -> Solutions:
+        """States of each member at the times of its experiment; sensitivities with those of moving doses and events."""
+        if sensitivities and not self.system.is_mechanistic:
             raise SolveError("sensitivities need formulas; a system with a network is fitted with fit.method: adam")
-        return self._solve(p, experiments, True)
+        p, chosen = members_of(self.system, p, experiments, members)
+        plan = self._plan(self._kind(chosen))
+        calculus = plan.calculus(self.sensitive if sensitivities else ())
+        wanted = plan.base.sensitive if calculus.names else ()
+        starts, numbers = calculus.starts(p), calculus.numbers(p)
+        travellers = []
+        for m, experiment in enumerate(chosen):
+            walk = self._walk(plan, calculus, experiment, numbers[m], (starts[0][m], starts[1][m]))
+            travellers.append(ArrayTraveller(experiment, calculus, numbers[m], walk, wanted))
+        slopes = bool(calculus.names)
+        travel(travellers, lambda rows, pieces: plan.base.solve(np.stack(rows), pieces, slopes))
+        self._gather_notes()
+        return Solutions.joined([traveller.trajectory(sensitivities) for traveller in travellers])
 
     def solve_batch(self, p: Tensor, batch: Batch) -> Tensor:
         """States at the batch's times, [E, T, S], differentiable (once) with respect to p [E, L].
@@ -110,27 +144,10 @@ class SegmentedEngine:
         plan = self._plan(self._kind([experiment]))
         try:
             legs = plan.timeline(experiment).legs(plan.calculus(()).numbers(p[None])[0].marks)
-        except SolveError:
+        except IntegrationError:
             return np.empty(0)
         happenings = ((leg.start, leg.happening) for leg in legs)
         return np.unique([t for t, what in happenings if what is not None and max(what.event, what.state) >= 0])
-
-    def _solve(self, p: FloatArray, experiments: Sequence[Experiment], with_slopes: bool) -> list[Trajectory]:
-        p = np.asarray(p, dtype=np.float64)
-        if p.shape != (len(experiments), len(self.system.parameters)):
-            raise ValueError(f"p has shape {p.shape}, not ({len(experiments)}, {len(self.system.parameters)})")
-        plan = self._plan(self._kind(experiments))
-        calculus = plan.calculus(self.sensitive if with_slopes else ())
-        wanted = plan.base.sensitive if calculus.names else ()
-        starts, numbers = calculus.starts(p), calculus.numbers(p)
-        travellers = []
-        for e, experiment in enumerate(experiments):
-            walk = self._walk(plan, calculus, experiment, numbers[e], (starts[0][e], starts[1][e]))
-            travellers.append(ArrayTraveller(experiment, calculus, numbers[e], walk, wanted))
-        solve = plan.base.solve_with_sensitivities if calculus.names else plan.base.solve
-        travel(travellers, lambda rows, pieces: solve(np.stack(rows), pieces))
-        self._gather_notes()
-        return [traveller.trajectory(with_slopes) for traveller in travellers]
 
     def _solve_tensors(self, plan: _Plan, p: Tensor, batch: Batch) -> Tensor:
         import torch
@@ -210,8 +227,8 @@ class _Plan:
     _calculi: dict[tuple[str, ...], Calculus] = field(default_factory=dict)
     _timelines: dict[int, Timeline] = field(default_factory=dict)
 
-    def fresh(self) -> _Plan:
-        return _Plan(self.segments, self.base.fresh(), self._calculi, self._timelines)
+    def reset_copy(self) -> _Plan:
+        return _Plan(self.segments, self.base.reset_copy(), self._calculi, self._timelines)
 
     def calculus(self, names: tuple[str, ...]) -> Calculus:
         if names not in self._calculi:
@@ -258,12 +275,10 @@ def _check(system: System) -> None:
 
 
 def _check_numbers(system: System, p: FloatArray, experiment: Experiment) -> None:
-    """Raises SolveError for a number with which no engine can begin."""
+    """Raises IntegrationError for a number with which no engine can begin."""
     if not np.isfinite(p).all():
         bad = system.parameters[int(np.argmin(np.isfinite(p)))]
-        raise SolveError(f"the parameter {bad} is not a finite number")
-    times = np.asarray(experiment.times)
-    if not (np.isfinite(times).all() and np.isfinite(experiment.start)):
-        raise SolveError("a time is not a finite number")
-    if len(times) and (times[0] < experiment.start or (np.diff(times) < 0).any()):
-        raise SolveError("the times must increase from the start")
+        raise IntegrationError(Failure(Reason.PARAMETER_NOT_FINITE, subject=bad))
+    fault = times_fault(np.asarray(experiment.times), experiment.start)
+    if fault is not None:
+        raise IntegrationError(fault)

@@ -24,7 +24,8 @@ from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, SolverOptions
 from odefit.engines.segments.segment_system import start_name
-from odefit.errors import ModelError, SolveError
+from odefit.engines.status import Failure, IntegrationError, Reason
+from odefit.errors import ModelError
 from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function
 from odefit.model.switches import substitute
@@ -39,7 +40,6 @@ _NEWTON_STEPS = 10
 _SINGULAR = 1e-10
 # An unstable direction in which nothing has grown over so many of its own times is empty: a species that is absent.
 _GROWTH_TIMES = 30.0
-_REMEDY = "do the equations oscillate or grow without end there? Check model.steady_state and model.initial"
 
 
 class SteadyState:
@@ -71,10 +71,10 @@ class SteadyState:
         self._laws = conservation_laws(plain.rhs)
         self._initial_functions: dict[tuple[str, ...], Any] = {}
 
-    def fresh(self) -> SteadyState:
+    def reset_copy(self) -> SteadyState:
         """With the engine before its first solve."""
         other = copy.copy(self)
-        other.engine = self.engine.fresh()
+        other.engine = self.engine.reset_copy()
         return other
 
     def __getstate__(self) -> dict[str, Any]:
@@ -83,17 +83,17 @@ class SteadyState:
     def find(self, p: FloatArray, experiment: Experiment, names: Sequence[str]) -> tuple[FloatArray, FloatArray]:
         """y [S] at the start of an experiment with parameters p [L], and dy [S, len(names)].
 
-        Raises SolveError where no steady state is reached.
+        Raises IntegrationError where no steady state is reached.
         """
         known = [experiment.start]
         for name in self._inputs:
             if name not in experiment.inputs:
-                raise SolveError(f"it has no input {name}")
+                raise IntegrationError(Failure(Reason.INPUT_MISSING, subject=name))
             known.append(float(experiment.inputs[name](np.array([experiment.start]))[0]))
         row = np.concatenate([p[self._positions], known])
         y_init, dy_init = self._start(p, tuple(names))
         if not (np.isfinite(y_init).all() and np.isfinite(dy_init).all()):
-            raise SolveError("the initial values or their derivatives, before the steady state, are not finite")
+            raise IntegrationError(Failure(Reason.REST_NOT_FINITE))
         span = float(experiment.times[-1]) - experiment.start or 1.0
         y, spans = y_init, list[float]()
         for k in range(_SPANS):
@@ -102,7 +102,7 @@ class SteadyState:
             if trajectory.failure is not None:
                 # Over a long span a method gives up on what moves all the time: no news.
                 reason = f": {trajectory.failure}" if k == 0 else f", within a time of {sum(spans[:-1]):g}"
-                raise SolveError(f"no steady state was reached before the start{reason}; {_REMEDY}")
+                raise IntegrationError(Failure(Reason.NOT_AT_REST, subject=reason))
             y = trajectory.y[-1]
             found = self._at_rest(row, y, y_init, sum(spans))
             if found is not None:
@@ -112,7 +112,7 @@ class SteadyState:
                 if dy is not None:
                     return found, dy
                 return self._integrated(row, y_init, dy_init, experiment, [*spans, 10 * spans[-1]], names)
-        raise SolveError(f"no steady state was reached before the start, within a time of {sum(spans):g}; {_REMEDY}")
+        raise IntegrationError(Failure(Reason.NOT_AT_REST, subject=f", within a time of {sum(spans):g}"))
 
     def _at_rest(self, row: FloatArray, y: FloatArray, y_init: FloatArray, elapsed: float) -> FloatArray | None:
         """The steady state, if y is as good as at it."""
@@ -152,7 +152,7 @@ class SteadyState:
         _, J, f_q = self._values(row, y)
         right = np.concatenate([-self._spread(f_q, names), self._laws @ dy_init])
         if not (np.isfinite(right).all() and np.isfinite(J).all()):
-            raise SolveError("the derivatives of the steady state before the start are not finite")
+            raise IntegrationError(Failure(Reason.REST_SENSITIVITIES_NOT_FINITE))
         dy, is_singular = least_squares(np.concatenate([J, self._laws]), right)
         return None if is_singular else dy
 
@@ -169,9 +169,9 @@ class SteadyState:
         m = len(self._kept)
         for span in spans:
             piece = [_over(experiment, span)]
-            trajectory = self.engine.solve_with_sensitivities(np.concatenate([row, y])[None], piece)[0]
+            trajectory = self.engine.solve(np.concatenate([row, y])[None], piece, sensitivities=True)[0]
             if trajectory.failure is not None or trajectory.dy is None:
-                raise SolveError(f"no steady state was reached before the start: {trajectory.failure}; {_REMEDY}")
+                raise IntegrationError(Failure(Reason.NOT_AT_REST, subject=f": {trajectory.failure}"))
             last = trajectory.dy[-1]
             y, dy = trajectory.y[-1], self._spread(last[:, :m], names) + last[:, m:] @ dy
         return y, dy
