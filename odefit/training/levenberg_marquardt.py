@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,25 +25,56 @@ from odefit.status import Ending, Reason
 from odefit.training.adam import Memory
 from odefit.training.loss_history import Epoch, TrainingOutcome
 
-FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-4, 1e-12, 1e6
-LESS, MORE = 0.25, 4.0
-SETTLED, NEARLY = 3e-5, 2e-3
-"""Three steps in a row that lower the loss by no more than this share of it end the search; the second, after all
-iterations were used, is taken for having converged."""
+
+@dataclass(frozen=True)
+class DampingOptions:
+    """How the damping mu changes, and when a loss has settled.
+
+    Parameters
+    ----------
+    first, lowest, highest
+        mu of the first step, and its limits; beyond the highest no step is tried.
+    after_success, after_failure
+        The factors of mu after a step that lowers the loss, and after one that does not.
+    settled
+        The search has converged when three steps in a row lower the loss by no more than this share of it.
+    nearly_settled
+        The same share for a search that has used all its iterations.
+    """
+
+    first: float = 1e-4
+    lowest: float = 1e-12
+    highest: float = 1e6
+    after_success: float = 0.25
+    after_failure: float = 4.0
+    settled: float = 3e-5
+    nearly_settled: float = 2e-3
+
+
+OPTIONS = DampingOptions()
+"""What has served all networks that were tried."""
 
 
 class Curved(Protocol):
     """What there is of a module beside its loss, a mean of squares over its batch."""
 
     @property
-    def q(self) -> Tensor: ...
+    def q(self) -> Tensor:
+        """All its parameters, [Q]."""
+        ...
 
     @property
-    def n_u(self) -> int: ...
+    def n_u(self) -> int:
+        """The number of parameters at the beginning of q that are no weights."""
+        ...
 
-    def put(self, q: Tensor) -> None: ...
+    def put(self, q: Tensor) -> None:
+        """Set all parameters, within their bounds."""
+        ...
 
-    def at(self, batch: Any) -> Any: ...
+    def at(self, batch: Any) -> Any:
+        """The sum of squares over a batch, linearised at the present parameters."""
+        ...
 
 
 def minimize_damped(
@@ -56,11 +88,30 @@ def minimize_damped(
     callback: Callable[[Epoch, nn.Module], None] | None = None,
     memory: Memory | None = None,
 ) -> TrainingOutcome:
-    """Train `module` in place on one batch and leave it at its best state.
+    """Train a module in place on one batch, and leave it at its best state.
 
-    curved: its parameters as one vector q [Q], of which the first n_u are not decayed and have `bounds` ([n_u] each),
-    and its linearisation. starts: parameters that were eliminated from it, and follow q. A trial that fails is a step
-    that is too long. Ctrl-C ends the training with the best so far. memory: as of `minimize_adam`.
+    A trial that fails is a step that is too long. Ctrl-C ends the training with the best so far.
+
+    Parameters
+    ----------
+    module
+        Its forward(batch) is the loss.
+    curved
+        Its parameters as one vector q [Q], of which the first n_u are not decayed, and its linearisation.
+    batch
+        All data.
+    iterations
+        The most steps.
+    bounds
+        [n_u] each, of the first parameters.
+    starts
+        Parameters that were eliminated from q, and follow it.
+    weight_decay
+        Twice the factor of the sum of squares of all weights that is added to the loss.
+    callback
+        Called after each step.
+    memory
+        What keeps the state for a resume, as in `minimize_adam`.
     """
     search = _Search(module, curved, batch, bounds, starts, weight_decay)
     history = search.history
@@ -82,7 +133,7 @@ def minimize_damped(
             if callback is not None:
                 callback(history[-1], module)
             change = _change(history)
-            if change <= SETTLED or (len(history) == iterations and change <= NEARLY):
+            if change <= OPTIONS.settled or (len(history) == iterations and change <= OPTIONS.nearly_settled):
                 ending = Ending(Reason.LOSS_SETTLED, {"change": change, "last": 3, "unit": "iterations"})
             elif memory is not None:
                 memory.offer(search.state)
@@ -115,7 +166,7 @@ class _Search:
         self.module, self.curved, self.batch, self.starts = module, curved, batch, starts
         self.low, self.high = bounds
         self.decay, self.cells = weight_decay, max(int(batch.mask.sum()), 1)
-        self.damping, self.failure = FIRST_DAMPING, ""
+        self.damping, self.failure = OPTIONS.first, ""
         self.q = curved.q
         self.z = None if starts is None else starts.detach().clone()
         self.value = math.inf
@@ -157,16 +208,16 @@ class _Search:
         matrix = torch.where(held | held.unsqueeze(1), 0.0, matrix)
         diagonal = matrix.diagonal()
         scale = diagonal + diagonal.mean().clamp(min=1e-30)
-        while self.damping <= MOST_DAMPING:
+        while self.damping <= OPTIONS.highest:
             factor, bad = torch.linalg.cholesky_ex(matrix + torch.diag(self.damping * scale + decay))
             if not int(bad):
                 dq = -torch.cholesky_solve(gradient.unsqueeze(1), factor).squeeze(1)
                 if self._try(here, dq):
-                    self.damping = max(self.damping * LESS, LEAST_DAMPING)
+                    self.damping = max(self.damping * OPTIONS.after_success, OPTIONS.lowest)
                     return 2 * float(gradient.norm())
-            self.damping *= MORE
+            self.damping *= OPTIONS.after_failure
         self.restore()
-        self.damping = MOST_DAMPING
+        self.damping = OPTIONS.highest
         return None
 
     def _try(self, here: Any, dq: Tensor) -> bool:

@@ -34,13 +34,23 @@ from odefit.model.system import TIME
 from odefit.training.penalty import Penalty
 from odefit.training.windows import WindowObjective
 
-ROOM = 10_000_000
-"""So many numbers of a chunk's sensitivities at one time are held."""
+MAX_HELD = 10_000_000
+"""The most numbers of sensitivities at one time that a chunk of windows may have."""
 
 
 @dataclass(frozen=True)
 class Linearised:
-    """The sum of squares at one point. matrix: [Q, Q]; gradient: [Q], halved; chunks: what moves the start states."""
+    """The sum of squares at one point.
+
+    Parameters
+    ----------
+    matrix
+        [Q, Q], the Gauss-Newton matrix.
+    gradient
+        [Q], half the gradient.
+    chunks
+        What moves the start states: rows, constant and slope for a few windows each.
+    """
 
     matrix: Tensor
     gradient: Tensor
@@ -58,7 +68,14 @@ class Linearised:
 class Solved:
     """E windows with their derivatives.
 
-    p: [E, L], local values; p_u: [E, L, n_u]. y: [E, T, S]; of_q: [E, T, S, Q]; of_z: [E, T, S, S].
+    Parameters
+    ----------
+    p, p_u
+        [E, L] and [E, L, n_u], local values and their derivatives to u.
+    y
+        [E, T, S], states.
+    of_q, of_z
+        [E, T, S, Q] and [E, T, S, S], their derivatives to q and to the own start state.
     """
 
     p: Tensor
@@ -147,7 +164,7 @@ class Linearisation:
         return Linearised(matrix, gradient, chunks)
 
     def _chunks(self, batch: Batch, n: int) -> Iterator[Batch]:
-        size = max(ROOM // (batch.times.shape[1] * len(self.objective.problem.engine.system.states) * n), 1)
+        size = max(MAX_HELD // (batch.times.shape[1] * len(self.objective.problem.engine.system.states) * n), 1)
         for begin in range(0, len(batch.rows), size):
             yield batch.some(slice(begin, begin + size))
 

@@ -13,8 +13,8 @@ from odefit.status import Ending, Reason, Status
 
 Item = TypeVar("Item")
 
-MOST = 10_000
-"""So many entries are kept of a history, at most: more than any picture of it can show."""
+MAX_ENTRIES = 10_000
+"""The most entries that are kept of a history: more than any picture of it can show."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,20 @@ class Epoch:
 
 
 class Thinned(Sequence[Item], Generic[Item]):
-    """A list that never has more than `most` + 1 entries: when it is full every other one goes, from then on only
-    every second (then every fourth, ...) is kept. The first and the last are always there.
+    """A list that never has more than `most` + 1 entries.
 
-    seen: how many there were. stride: every so-manieth is kept.
+    When it is full every other entry goes; from then on only every second (then every fourth, ...) is kept. The first
+    and the last are always there.
+
+    Attributes
+    ----------
+    seen
+        How many entries there were.
+    stride
+        The distance of those that are kept.
     """
 
-    def __init__(self, entries: Iterable[Item] = (), seen: int | None = None, stride: int = 1, most: int = MOST):
+    def __init__(self, entries: Iterable[Item] = (), seen: int | None = None, stride: int = 1, most: int = MAX_ENTRIES):
         self._kept = list(entries)
         self.seen, self.stride, self.most = len(self._kept) if seen is None else seen, stride, most
         self._last: list[Item] = []
@@ -72,6 +79,7 @@ class Thinned(Sequence[Item], Generic[Item]):
             self._last = [self._kept.pop()]
 
     def append(self, entry: Item) -> None:
+        """Add an entry at the end."""
         self.seen += 1
         self._last = [entry]
         if (self.seen - 1) % self.stride:
@@ -109,7 +117,19 @@ class Thinned(Sequence[Item], Generic[Item]):
 
 @dataclass(frozen=True)
 class TrainingOutcome:
-    """How a training ended. `best` is the state of the module at its lowest loss."""
+    """How a training ended.
+
+    Parameters
+    ----------
+    ending
+        Why it ended.
+    best
+        The state of the module where its loss, or its score, was lowest.
+    best_loss, best_epoch
+        The loss there, and its epoch.
+    history
+        Some of the epochs, the first and the last among them.
+    """
 
     ending: Ending
     best: dict[str, Tensor]
@@ -119,10 +139,12 @@ class TrainingOutcome:
 
     @property
     def status(self) -> Status:
+        """Whether it converged, was stopped, was interrupted, or failed."""
         return self.ending.status
 
     @property
     def message(self) -> str:
+        """A sentence that says why it ended, and what may be done."""
         return self.ending.message
 
 

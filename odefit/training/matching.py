@@ -22,12 +22,22 @@ from odefit.arrays import FloatArray
 from odefit.engines.torch_fields import Equations, VectorField
 from odefit.objective.problem import FitProblem
 from odefit.training.objective_torch import TrainingObjective, finite
-from odefit.training.smoothing import FEWEST, Smoothed, observed_states
+from odefit.training.smoothing import MIN_POINTS, Smoothed, observed_states
 
 
 @dataclass(frozen=True)
 class Points:
-    """N points in state space. rows: [N] the experiment of each; times: [N]; states, slopes: [N, S]."""
+    """N points in state space.
+
+    Parameters
+    ----------
+    rows
+        [N], the experiment of each.
+    times
+        [N].
+    states, slopes
+        [N, S].
+    """
 
     rows: Tensor
     times: Tensor
@@ -50,8 +60,8 @@ def obstacle(problem: FitProblem) -> str | None:
     if (observed < 0).any():
         hidden = [name for name, column in zip(system.states, observed, strict=True) if column < 0]
         return f"{', '.join(hidden)} is not measured directly"
-    if not any((~np.isnan(e.values[:, observed])).sum(axis=0).min() >= FEWEST for e in problem.experiments):
-        return f"no series has {FEWEST} measurements of every state"
+    if not any((~np.isnan(e.values[:, observed])).sum(axis=0).min() >= MIN_POINTS for e in problem.experiments):
+        return f"no series has {MIN_POINTS} measurements of every state"
     return None
 
 
@@ -72,12 +82,13 @@ def points_of(smoothed: list[Smoothed], problem: FitProblem, like: Tensor) -> Po
 
 
 class MatchingObjective(TrainingObjective):
-    """The loss of the module's docstring, with the u [P] and the networks of `base`, which it trains.
+    """The loss of the module's docstring as a module, with the u [P] and the networks of `base`, which it trains.
 
-    forward(points) raises SolveError where the vector field is not finite.
+    Calling it with `Points` gives the loss; that raises SolveError where the vector field is not finite.
     """
 
     def __init__(self, base: TrainingObjective, points: Points) -> None:
+        """Take over the parameters of `base`, and the scales of all slopes."""
         super().__init__(base.problem, base.networks, base.loss, base.u)
         self.u = base.u
         system = base.problem.engine.system

@@ -20,15 +20,23 @@ Loss = Literal["mse", "nll"]
 
 
 class TrainingObjective(nn.Module):
-    """Search vector u [P] and network weights as `nn.Parameter`s; forward(batch) is the loss.
+    """The loss as a module, with the search vector u [P] and all weights as `nn.Parameter`s.
 
-    mse: the mean of (m - T(d))² over the batch's measured cells, T the noise model's own scale. A censored cell counts
-    only while m is on the wrong side of its limit.
-    nll: the negative log-likelihood per measured cell, and the priors' share of it; over all data it is
-    `Likelihood.value` divided by the number of measurements.
-    Both with the penalties of the networks, as they are (`training/penalty.py`).
+    Calling it with a `Batch` gives the loss; that raises SolveError where the model fails or the loss is not finite.
+    Penalties of networks are added as they are (`training/penalty.py`).
 
-    forward raises SolveError where the model fails or the loss is not finite.
+    Parameters
+    ----------
+    problem
+        The fit.
+    networks
+        The modules of its networks.
+    loss
+        `mse`: the mean of (m - T(d))² over the batch's measured cells, T the noise model's own scale; a censored cell
+        counts only while m is on the wrong side of its limit. `nll`: the negative log-likelihood per measured cell, and
+        the priors' share of it; over all data it is `Likelihood.value` divided by the number of measurements.
+    u
+        [P], where u starts; its dtype and device are those of the module.
     """
 
     _low: Tensor
@@ -45,6 +53,7 @@ class TrainingObjective(nn.Module):
         self.project()
 
     def forward(self, batch: Batch) -> Tensor:
+        """The loss of a batch. Raises SolveError where the model fails or the loss is not finite."""
         problem = self.problem
         theta = problem.table.natural_tensor(self.u)
         p = problem.binding.local_tensor(theta, batch.rows)
@@ -52,7 +61,19 @@ class TrainingObjective(nn.Module):
         return finite(self.loss_of(theta, p, y, batch))
 
     def loss_of(self, theta: Tensor, p: Tensor, y: Tensor, batch: Batch) -> Tensor:
-        """The loss of a batch that is solved: theta [N], local values p [E, L], states y [E, T, S]."""
+        """The loss of a batch that is solved.
+
+        Parameters
+        ----------
+        theta
+            [N].
+        p
+            [E, L], local values.
+        y
+            [E, T, S], states.
+        batch
+            What was measured.
+        """
         total = theta.new_zeros(())
         for position in range(len(self.problem.observation.names)):
             total = total + self._column(position, y, p, batch)
@@ -122,7 +143,7 @@ class TrainingObjective(nn.Module):
 
 
 def finite(loss: Tensor) -> Tensor:
-    """Raises SolveError where a loss is no number."""
+    """The loss itself. Raises SolveError where it is no finite number."""
     if not torch.isfinite(loss):
         raise SolveError(NOT_FINITE)
     return loss

@@ -24,12 +24,21 @@ from odefit.model.system import TIME, NetworkCall, System
 
 
 class Penalty:
-    """The penalised outputs of a system's networks as formulas. Empty (False) where no network has a penalty.
+    """The penalised outputs of a system's networks as formulas.
 
-    modules: what a call applies, as for `torch_function`.
+    Its length is their number: it is empty, and so False, where no network has a penalty.
     """
 
     def __init__(self, system: System, modules: Mapping[str, Callable[[Tensor], Tensor]]) -> None:
+        """Compile the formulas.
+
+        Parameters
+        ----------
+        system
+            Its networks say which have a penalty, and its equations with what arguments they are called.
+        modules
+            What a call applies, as for `torch_function`.
+        """
         calls: list[NetworkCall] = []
         shares: list[float] = []
         for name, network in system.networks.items():
@@ -49,16 +58,24 @@ class Penalty:
         return len(self._roots)
 
     def roots(self, *columns: Tensor) -> Tensor:
-        """The outputs, scaled so that the penalty is the mean over points of the sum of their squares: [..., K].
+        """The outputs, scaled so that the penalty is the mean over points of the sum of their squares.
 
-        columns: states, time, parameters and inputs, [...] each.
+        Parameters
+        ----------
+        columns
+            States, time, parameters and inputs, [...] each.
+
+        Returns
+        -------
+        Tensor
+            [..., K].
         """
         like = columns[0]
         outputs = [torch.as_tensor(v, dtype=like.dtype).expand(like.shape) for v in self._function(*columns)]
         return torch.stack(outputs, dim=-1) * self._roots.to(like)
 
     def __call__(self, inside: Tensor | None, *columns: Tensor) -> Tensor:
-        """The penalty over the points that are `inside` [...] (None: all)."""
+        """The penalty over the points that are `inside` [...], by default all; columns as in `roots`."""
         squares = self.roots(*columns).square().sum(dim=-1)
         return squares.mean() if inside is None else torch.where(inside, squares, 0.0).sum() / inside.sum()
 

@@ -22,17 +22,27 @@ from odefit.data.experiments import Experiment
 from odefit.model.system import symbol
 from odefit.objective.problem import FitProblem
 
-FEWEST = 5
-"""Fewer points than this make no smoothing spline."""
-EXACT_TRACE = 300
-"""More points than this: the trace is estimated with random signs (Hutchinson 1990), not computed."""
-PROBES = 50
-PER_DECADE = 4
+MIN_POINTS = 5
+"""A smoothing spline needs as many points."""
+MAX_EXACT_TRACE = 300
+"""The most points for which the trace is computed; of more it is estimated with random signs (Hutchinson 1990)."""
+N_PROBES = 50
+"""The number of vectors of random signs for that."""
+STRENGTHS_PER_DECADE = 4
+"""The values of lambda per factor of ten that are tried."""
 
 
 @dataclass(frozen=True)
 class Observed:
-    """Which observable is a state itself. column: [S] its column, or -1; is_log: [S] is its noise log-normal?"""
+    """Which observable is a state itself.
+
+    Parameters
+    ----------
+    column
+        [S], the column of each state among the observables, or -1.
+    is_log
+        [S], whether its noise is log-normal.
+    """
 
     column: IntArray
     is_log: Mask
@@ -40,7 +50,13 @@ class Observed:
 
 @dataclass(frozen=True)
 class Smoothed:
-    """One series. states, slopes: [T, S] at the series' own times; NaN where there was too little to smooth."""
+    """One series; NaN where there was too little to smooth.
+
+    Parameters
+    ----------
+    states, slopes
+        [T, S], at the series' own times.
+    """
 
     states: FloatArray
     slopes: FloatArray
@@ -72,7 +88,7 @@ def smooth(problem: FitProblem) -> list[Smoothed]:
         if column < 0:
             continue
         curves = [_Curve(e.times, _exact(e, column), bool(is_log)) for e in problem.experiments]
-        strength = best_strength([(c.t, c.d) for c in curves if len(c.t) >= FEWEST])
+        strength = best_strength([(c.t, c.d) for c in curves if len(c.t) >= MIN_POINTS])
         for series, curve in zip(found, curves, strict=True):
             series.states[:, k], series.slopes[:, k] = curve.at(curve.times, strength)
     return found
@@ -97,7 +113,7 @@ class _Curve:
         nothing = np.full(times.shape, np.nan)
         if not len(self.t):
             return nothing, nothing
-        if len(self.t) < FEWEST:
+        if len(self.t) < MIN_POINTS:
             value, slope = np.interp(times, self.t, self.d), nothing
         else:
             spline = smoothing_spline(self.t, self.d, strength)
@@ -111,10 +127,24 @@ class _Curve:
 
 
 def smoothing_spline(t: FloatArray, d: FloatArray, strength: float) -> Any:
-    """SciPy's smoothing spline of d [n] or [n, K] at t [n], as a function (times, derivative).
+    """SciPy's smoothing spline.
 
-    The lambda of the module's docstring is `strength`. SciPy works in units of the mean distance of the times, or
-    its equations would be as badly conditioned as the user's unit of time.
+    SciPy works in units of the mean distance of the times, or its equations would be as badly conditioned as the user's
+    unit of time.
+
+    Parameters
+    ----------
+    t
+        [n], times.
+    d
+        [n] or [n, K], data.
+    strength
+        The lambda of the module's docstring.
+
+    Returns
+    -------
+    callable
+        A function (times, derivative=0).
     """
     from scipy.interpolate import make_smoothing_spline
 
@@ -137,7 +167,7 @@ def best_strength(series: Sequence[tuple[FloatArray, FloatArray]]) -> float:
     # From a spline that goes through every point (in the finest series) to one that is a straight line.
     least = min(units) ** 3 * 1e-3
     most = max(unit**3 * len(t) ** 4 for unit, (t, _) in zip(units, groups, strict=True))
-    strengths = np.geomspace(least, most, int(PER_DECADE * np.log10(most / least)) + 2)
+    strengths = np.geomspace(least, most, int(STRENGTHS_PER_DECADE * np.log10(most / least)) + 2)
     scores = [sum(_score(t, d, strength) for t, d in groups) for strength in strengths]
     return float(strengths[int(np.argmin(scores))])
 
@@ -154,14 +184,14 @@ def _same_times(series: Sequence[tuple[FloatArray, FloatArray]]) -> Iterator[tup
 def _score(t: FloatArray, d: FloatArray, strength: float) -> float:
     """n RSS / (n - trace)², summed over the columns of d [n, K]."""
     n, k = d.shape
-    if n <= EXACT_TRACE:
+    if n <= MAX_EXACT_TRACE:
         probes = np.eye(n)
     else:
-        probes = np.random.default_rng(0).choice([-1.0, 1.0], size=(n, PROBES))
+        probes = np.random.default_rng(0).choice([-1.0, 1.0], size=(n, N_PROBES))
     fitted = smoothing_spline(t, np.concatenate((d, probes), axis=1), strength)(t)
     trace = float((probes * fitted[:, k:]).sum())
-    if n > EXACT_TRACE:
-        trace /= PROBES
+    if n > MAX_EXACT_TRACE:
+        trace /= N_PROBES
     free = n - trace
     # A spline through every point leaves nothing to judge it by.
     return float(n * np.square(fitted[:, :k] - d).sum() / free**2) if free > 1e-3 * n else np.inf

@@ -28,8 +28,8 @@ from odefit.status import Ending, Reason, Status
 from odefit.training.adam import Memory
 from odefit.training.loss_history import Epoch, TrainingOutcome, settled
 
-ROOM = 2_000_000
-"""So many numbers of answers are kept at most; a longer search goes on from there, and not from where it was."""
+MAX_ANSWERS = 2_000_000
+"""The most numbers of answers that are kept; a longer search resumes where they end, and not where it was."""
 
 Bounds = Mapping[str, tuple[FloatArray, FloatArray]]
 """Name of a parameter of the module -> the least and greatest values of its elements."""
@@ -145,7 +145,7 @@ class _Flat:
             value, gradient = self.answers[self.asked]
         else:
             value, gradient = self._answer(u, derivatives)
-            if self.asked == len(self.answers) and (self.asked + 1) * len(u) <= ROOM:
+            if self.asked == len(self.answers) and (self.asked + 1) * len(u) <= MAX_ANSWERS:
                 self.answers.append((value, gradient))
         self.asked += 1
         if value < self.best_value:

@@ -37,19 +37,28 @@ from odefit.training.smoothing import Smoothed, observed_states
 
 Start = Literal["free", "data", "model"]
 
-MOST_STEPS = 64
-"""Steps between neighbouring times, at most, where nobody says how many."""
-TOLERANCE = 1e-3
-"""Such an error of the steps, relative to the scale of a state, is no matter beside the noise of the data."""
+MAX_STEPS = 64
+"""The most steps between neighbouring times where their number is not given."""
+STEP_TOLERANCE = 1e-3
+"""The error of the steps, relative to the scale of a state, that does not matter beside the noise of the data."""
 
 
 @dataclass(frozen=True)
 class Windows:
     """W windows, as experiments of their own.
 
-    owner: [W] the series that each is cut from. first: [W] the row of the series with which it begins.
-    follower: [W] the window that begins within this one (or on its last row) and reaches further, or -1.
-    meeting: [W] the row of this window on which the follower begins.
+    Parameters
+    ----------
+    experiments
+        The windows.
+    owner
+        [W], the series that each is cut from.
+    first
+        [W], the row of the series with which it begins.
+    follower
+        [W], the window that begins within this one (or on its last row) and reaches further, or -1.
+    meeting
+        [W], the row of this window on which the follower begins.
     """
 
     experiments: tuple[Experiment, ...]
@@ -63,11 +72,25 @@ class Windows:
 
 
 def cut_windows(experiments: Sequence[Experiment], points: int, overlap: int = 1) -> Windows:
-    """Cut every series into windows of `points` times of which neighbours share `overlap` >= 1.
+    """Cut every series into windows.
 
     The last window of a series ends with it, and shares more where the rest is shorter. A series of no more than
-    `points` times is one window; one of a single time is left out. With overlap = points - 1 there is a window at
-    every time. Raises ValueError unless 1 <= overlap < points.
+    `points` times is one window; one of a single time is left out. With overlap = points - 1 there is a window at every
+    time.
+
+    Parameters
+    ----------
+    experiments
+        The series.
+    points
+        The number of times in a window.
+    overlap
+        The number of times that neighbours share.
+
+    Raises
+    ------
+    ValueError
+        Unless 1 <= overlap < points.
     """
     if not 1 <= overlap < points:
         raise ValueError(f"windows of {points} points cannot share {overlap}")
@@ -134,9 +157,26 @@ def obstacle(problem: FitProblem) -> str | None:
 
 
 def start_states(problem: FitProblem, smoothed: Sequence[Smoothed], theta: FloatArray) -> list[FloatArray]:
-    """Every state at every time of every series, [T, S] each: smoothed where measured, else solved at theta [N].
+    """Every state at every time of every series: smoothed where measured, else solved.
 
-    Raises SolveError where a state is to be solved and the model fails.
+    Parameters
+    ----------
+    problem
+        The fit.
+    smoothed
+        Its series.
+    theta
+        [N], for states that have to be solved.
+
+    Returns
+    -------
+    list of arrays
+        [T, S] per series.
+
+    Raises
+    ------
+    SolveError
+        A state has to be solved and the model fails.
     """
     states = [series.states for series in smoothed]
     if all(np.isfinite(y).all() for y in states):
@@ -146,16 +186,19 @@ def start_states(problem: FitProblem, smoothed: Sequence[Smoothed], theta: Float
 
 
 class WindowObjective(TrainingObjective):
-    """The loss of the module's docstring, with the u [P] and the networks of `base`, which it trains.
+    """The loss of the module's docstring as a module, with the u [P] and the networks of `base`, which it trains.
 
-    windows: W of them; a batch holds some, its `rows` say which.
-    states: y at every time of every series, [T, S] each: where windows start, or where free ones begin to move.
-    start: where windows start. `free`: in states that are trained, the parameter `starts` [W, S] in units of each
-        state's scale; `data`: in `states`; `model`: as the system says, for windows that are whole series.
-    weight: c, of the gaps; may be changed at any time.
-    steps: between neighbouring times; default as many as keep the error of the steps below 0.1 % of the scale.
+    Calling it with a `Batch` of windows gives the loss; that raises SolveError where a window fails or the loss is not
+    finite.
 
-    forward raises SolveError where a window fails or the loss is not finite.
+    Attributes
+    ----------
+    starts
+        [W, S], where free windows start, in units of each state's scale.
+    weight
+        The factor c of the gaps; it may be changed at any time.
+    steps
+        The number of steps between neighbouring times.
     """
 
     _owner: Tensor
@@ -173,6 +216,25 @@ class WindowObjective(TrainingObjective):
         weight: float = 0.0,
         steps: int | None = None,
     ) -> None:
+        """Take over the parameters of `base`.
+
+        Parameters
+        ----------
+        base
+            The loss over whole series.
+        windows
+            W of them; a batch holds some, its `rows` say which.
+        states
+            [T, S] per series: where windows start, or where free ones begin to move.
+        start
+            Where windows start. `free`: in states that are trained. `data`: in `states`. `model`: as the system says,
+            for windows that are whole series.
+        weight
+            c, of the gaps.
+        steps
+            Between neighbouring times; default as many as keep the error of the steps below STEP_TOLERANCE of the
+            scale.
+        """
         super().__init__(base.problem, base.networks, base.loss, base.u)
         self.u, self.windows, self.weight, self.start_kind = base.u, windows, weight, start
         self._equations = Equations(base.problem.engine.system, (), base.networks)
@@ -220,6 +282,7 @@ class WindowObjective(TrainingObjective):
         return collate(list(enumerate(self.windows.experiments)), self.u.dtype, self.u.device)
 
     def forward(self, batch: Batch) -> Tensor:
+        """The loss of a batch. Raises SolveError where a window fails or the loss is not finite."""
         theta = self.problem.table.natural_tensor(self.u)
         p = self.problem.binding.local_tensor(theta, self.owner_of(batch))
         y = self.solve(p, batch)
@@ -238,7 +301,27 @@ class WindowObjective(TrainingObjective):
         return self._scaled(reached) - self.starts[follower[has]]
 
     def solve(self, p: Tensor, batch: Batch, steps: int | None = None) -> Tensor:
-        """States [E, T, S] of the windows of a batch; p: [E, L] local values. Raises SolveError."""
+        """States of the windows of a batch.
+
+        Parameters
+        ----------
+        p
+            [E, L], local values.
+        batch
+            E windows.
+        steps
+            Between neighbouring times; default the module's own.
+
+        Returns
+        -------
+        Tensor
+            [E, T, S].
+
+        Raises
+        ------
+        SolveError
+            A window is not finite.
+        """
         n = steps or self.steps
         field = _Field(self._equations, p[:, : self.problem.n_system], batch.start, math.inf)
         columns = p[:, : self.problem.n_system].unbind(-1)
@@ -280,11 +363,11 @@ class WindowObjective(TrainingObjective):
         batch = self.everything()
         p = self.problem.binding.local_tensor(self.problem.table.natural_tensor(self.u), self._owner)
         steps, coarse = 1, None
-        while steps < MOST_STEPS:
+        while steps < MAX_STEPS:
             try:
                 fine = self.solve(p, batch, 2 * steps)
                 coarse = self.solve(p, batch, steps) if coarse is None else coarse
-                if float(((fine - coarse) / self._scale).abs().max()) < TOLERANCE:
+                if float(((fine - coarse) / self._scale).abs().max()) < STEP_TOLERANCE:
                     return steps
                 coarse = fine
             except SolveError:

@@ -139,7 +139,7 @@ def test_a_search_too_large_to_be_kept_goes_on_from_what_was(monkeypatch: pytest
     whole, _ = minimise("lbfgs", free)
     assert free.offers == len(whole.history)
     n = sum(len(q) for q in (torch.cat([v.flatten() for v in whole.best.values()]),))
-    monkeypatch.setattr("odefit.training.whole_batch.ROOM", 12 * n)
+    monkeypatch.setattr("odefit.training.whole_batch.MAX_ANSWERS", 12 * n)
     minimise("lbfgs", bounded)
     assert 8 <= bounded.offers < free.offers
     again, _ = minimise("lbfgs", Kept(8, bounded.state), bounded.module)

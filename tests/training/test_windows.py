@@ -403,7 +403,7 @@ def test_chunks_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     module = WindowObjective(base_of(assembled, "mse", networks), windows, states)
     linear = Linearisation(module)
     whole = linear.at(module.everything())
-    monkeypatch.setattr("odefit.training.linearised.ROOM", 2000)
+    monkeypatch.setattr("odefit.training.linearised.MAX_HELD", 2000)
     parts = linear.at(module.everything())
     assert len(parts.chunks) > 3 > len(whole.chunks)
     torch.testing.assert_close(parts.matrix, whole.matrix)
