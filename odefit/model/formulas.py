@@ -32,7 +32,7 @@ from odefit.text import counted
 MAX_DEPTH = 50
 MAX_ROOTS = 3
 """Deep in each other, with functions between them: SymPy asks whether each radicand is real, and its effort grows
-exponentially (asin(tanh(sqrt(tanh(sqrt(...)))) with four of them takes it minutes)."""
+exponentially."""
 MAX_POWER = 100
 _DIGITS = 17  # enough for every double to come back as itself
 _EXACT = 2**53

@@ -2,10 +2,9 @@
 
 SymPy's own versions try to be clever with arguments that may be complex: `Abs(y*exp(sqrt(x)))` becomes
 `Abs(y)*exp(re(sqrt(x)))`, then cosines of `atan2`; `Heaviside(sqrt(-x**2 - 1))` raises; and whether
-`sinh(f)` is real is found out by expanding f, which can take for ever, as can the search for inverses in
-`tanh(acosh(f))`. Here every quantity is real, so these
-subclasses hardly do more than fold numbers. `isinstance(f, sp.Abs)` and the class names hold as before; the
-derivative of a jump is zero, never a DiracDelta.
+a function of f is real is found out by expanding f, which can take for ever, as can the search for inverses.
+Here every quantity is real, so these subclasses hardly do more than fold numbers. `isinstance(f, sp.Abs)` and the
+class names hold as before; the derivative of a jump is zero, never a DiracDelta.
 """
 
 from __future__ import annotations
@@ -106,8 +105,8 @@ class Min(_Extreme, sp.Min):  # type: ignore[misc]
 class _Kept:
     """A function of a real number that stays as it is written.
 
-    SymPy looks for inverses and periods, `tanh(acosh(x))` or `sin(x + pi)`, and asks whether the rest is zero, which
-    takes twice as long for every level of nesting. Numbers are folded by the parser and by `put_numbers`.
+    SymPy looks for inverses and periods, and asks whether the rest is zero, with an effort that grows exponentially
+    with the nesting. Numbers are folded by the parser and by `put_numbers`.
     """
 
     args: tuple[Any, ...]
@@ -249,8 +248,8 @@ def choose(pairs: list[tuple[Any, Any]]) -> Any:
 def put_numbers(expr: Any, numbers: Mapping[Any, float]) -> Any:
     """An expression with some symbols replaced by numbers, and constant parts folded to doubles.
 
-    In place of `expr.xreplace`, which evaluates `sqrt(-1.5) < x` to an error and may take for ever over
-    constants such as exp(exp(99)). Raises ModelError where no finite real value is left.
+    In place of `expr.xreplace`, which evaluates `sqrt(-1.5) < x` to an error and may take for ever over constants.
+    Raises ModelError where no finite real value is left.
     """
     values = {s: sp.Float(value, 17) for s, value in numbers.items()}
     try:

@@ -2,8 +2,8 @@
 
 Only text made here reaches the compiler: names are generated (`p0` parameters, `y0` states, `h0` shared
 parts), and every function is on a list that was checked, value and derivative, against SymPy. Many are
-rewritten, because in diffsl 0.12 `tan` aborts the process, `tanh` is NaN beyond 700, `arcsinh` loses its
-digits below zero and `sinh` near zero, and the derivative of `pow(x, e)` is NaN at x = 0 for e < 1.
+rewritten, because in diffsl 0.12 one elementary function ends the process, `tanh` is NaN beyond 700, `arcsinh` loses
+its digits below zero and `sinh` near zero, and the derivative of `pow(x, e)` is NaN at x = 0 for e < 1.
 
 `piecewise(a, u, b, v, w)` is u where a >= 0, else v where b >= 0, else w: a true choice, so that a NaN or
 an infinite derivative in the branch that is not taken does no harm. A comparison with NaN is false.
