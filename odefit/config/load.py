@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from odefit.config.data_section import SOURCES
 from odefit.config.messages import sentence
 from odefit.config.schema import Config
-from odefit.config.source import OVERRIDE, Source, apply_overrides, from_mapping, read_yaml
+from odefit.config.source import Source, apply_overrides, from_mapping, read_yaml
 from odefit.config.versions import fault_of_version, in_todays_terms
 from odefit.errors import ConfigError, Fault, NewerConfigError
 from odefit.text import cut, one_line
@@ -113,11 +113,8 @@ def validate(source: Source) -> Config:
 
 def place(source: Source, keys: tuple[str | int, ...]) -> str:
     """Where a key stands, and its name: only the rest of it where an override names the beginning."""
-    where, name = source.where(keys), dotted(keys)
-    if where.startswith(OVERRIDE):
-        begun = where.removeprefix(OVERRIDE)
-        return f"{where}  {name[len(begun) + 1 :]}" if name.startswith(f"{begun}.") else where
-    return f"{where}  {name}".strip()
+    rest = keys[len(source.override(keys)) :]
+    return f"{source.where(keys)}  {dotted(rest)}".strip()
 
 
 def dotted(keys: Sequence[str | int]) -> str:

@@ -42,11 +42,16 @@ class Source:
 
     def where(self, key_path: Sequence[str | int]) -> str:
         """`configs/x.yaml:14`, or `--set fit.starts` for a key that was overridden."""
+        override = self.override(key_path)
+        if override:
+            return f"{OVERRIDE}{'.'.join(map(str, override))}"
+        return f"{self.name}:{self.line(key_path)}" if self.name else ""
+
+    def override(self, key_path: Sequence[str | int]) -> KeyPath:
+        """What `--set` replaced that holds a key: its key path, or an empty one."""
         path = tuple(key_path)
-        for length in range(len(path), 0, -1):
-            if path[:length] in self.overridden:
-                return f"{OVERRIDE}{'.'.join(map(str, path[:length]))}"
-        return f"{self.name}:{self.line(path)}" if self.name else ""
+        beginnings = (path[:length] for length in range(len(path), 0, -1))
+        return next((begun for begun in beginnings if begun in self.overridden), ())
 
 
 def read_yaml(path: Path | str) -> Source:

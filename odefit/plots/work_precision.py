@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from odefit.diagnostics.solver_comparison import ADAPTIVE, COMPILED_FAMILY, FIXED, Comparison, SolverRow
+from odefit.engines.methods import METHODS
 from odefit.plots import style
 from odefit.plots.draw import write_picture
 
@@ -109,7 +110,7 @@ def _looks(comparison: Comparison) -> dict[str, dict[str, Any]]:
     """How each method's line looks; second names of a method are left out."""
     looks: dict[str, dict[str, Any]] = {}
     for name, family in FAMILIES.items():
-        own = [row for row in comparison.rows if row.family == name and not row.reason.startswith("another name")]
+        own = [row for row in comparison.rows if row.family == name and METHODS[row.method].alias_of is None]
         for k, method in enumerate(dict.fromkeys(row.method for row in own)):
             colour = COLOURS[k % len(COLOURS)]
             looks[method] = {
@@ -153,14 +154,17 @@ def _seconds(value: float) -> str:
 def _legend(fig: Figure, comparison: Comparison, looks: dict[str, dict[str, Any]], has_limit: bool) -> None:
     """Beside the panels, family by family; a method without a point is named, too."""
     handles: list[Line2D] = []
+    without_result: set[str] = set()
     for name, family in FAMILIES.items():
         members = [m for m in looks if _rows(comparison, m)[0].family == name]
         if members:
             handles.append(Line2D([], [], linestyle="none", label=family.heading))
         for method in members:
-            has_result = any(row.error is not None for row in _rows(comparison, method))
-            missing = Line2D([], [], linestyle="none", label=f"{method}: no result")
-            handles.append(Line2D([], [], label=method, **looks[method]) if has_result else missing)
+            if any(row.error is not None for row in _rows(comparison, method)):
+                handles.append(Line2D([], [], label=method, **looks[method]))
+                continue
+            without_result.add(f"{method}: no result")
+            handles.append(Line2D([], [], linestyle="none", label=f"{method}: no result"))
     if any(row.configured and row.error is not None for row in comparison.rows):
         ring = Line2D([], [], linestyle="none", marker="o", markersize=8, label="as configured")
         ring.set(markerfacecolor="none", markeredgecolor=style.BLACK)
@@ -172,5 +176,5 @@ def _legend(fig: Figure, comparison: Comparison, looks: dict[str, dict[str, Any]
     for text in made.get_texts():
         if text.get_text() in headings:
             text.set_fontweight("bold")
-        elif text.get_text().endswith(": no result"):
+        elif text.get_text() in without_result:
             text.set_color(style.GREY)
