@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 import odefit
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
-# The trainings, which need torch; cut short here. Their full runs are recorded in the README and in benchmarks/.
+# The trainings, which need torch; cut short here. Their full runs are recorded in configs/README.md and in benchmarks/.
 SHORT = {
     "lotka_volterra": ["fit.epochs=2", "data.simulate.experiments=3"],
     "lorenz": ["fit.epochs=1", "data.simulate.experiments=2"],
@@ -121,15 +122,86 @@ def test_readme_names_files_that_exist() -> None:
         assert (ROOT / name).exists(), name
 
 
+def test_the_readme_shows_the_shipped_config() -> None:
+    (shown,) = re.findall(r"```yaml\n(model:.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
+    shipped = yaml.safe_load((ROOT / "configs" / "lynx_hare.yaml").read_text())
+    del shipped["title"]
+    assert yaml.safe_load(shown) == shipped
+
+
+def test_the_readme_fits_on_four_screens() -> None:
+    lines = (ROOT / "README.md").read_text().splitlines()
+    assert len(lines) <= 160
+    assert max(map(len, lines)) <= 100
+
+
+EVERY_SECTION = """\
+model:
+  name: lotka_volterra                 # instead of equations: a built-in system, see `odefit models`
+  observables: {x: x, total: c*(x + y)}      # what was measured, if not every state under its own name
+  initial: {x: first, y: estimate}     # first measured row, estimated, a number, or a formula of parameters
+parameters:
+  alpha: {value: 1.4, bounds: [0.1, 10], scale: log, prior: {normal: [1.5, 0.5]}}   # a prior makes it a MAP fit
+  delta: {value: 3, estimate: false}   # fixed
+  c: 0.01                              # short for {value: 0.01}: where the search starts; estimate: false keeps it
+data:
+  simulate:                            # instead of csv: data made from the model
+    parameters: {alpha: 1.5}
+    experiments: 3
+    initial: {x: 2.5, y: 2.5}
+    spread: 0.5                        # of the initial values
+    times: {start: 0, stop: 10, count: 21}
+    noise: 0.02
+    seed: 1
+noise: {total: {model: gaussian, sigma: 0.02}}   # or lognormal; sigma: a number, a formula, `column`, or estimated
+solver: {method: auto, rtol: 1e-6}
+fit: {method: adam, epochs: 200, learning_rate: 0.01, loss: nll, plot_every: 10}   # frames for `plot --animate`
+"""
+
+
+SEVERAL_EXPERIMENTS = """\
+model:
+  equations:
+    gut: -ka*gut
+    blood: ka*gut - (CL/V)*blood + uptake*light
+  initial: {gut: 0}                          # that of blood is a column of the table of experiments
+  observables: {conc: blood/V}
+  events: [{time: 24, set: {blood: blood/2}}]  # at a number or at a formula of parameters
+  units: {t: h, conc: mg/l}
+parameters:
+  ka: {value: 1.5, bounds: [0.1, 10], scale: log, by: experiment}      # ka[mary], ka[paul]
+  CL: {value: 2.8, bounds: [0.1, 50], scale: log, by: genotype}        # CL[fast], CL[slow]
+  V: V_per_kg*weight                         # a formula of parameters and constants: reported with its error
+  V_per_kg: {value: 0.5, bounds: [0.05, 5], scale: log, prior: {lognormal: [0.5, 0.3]}}
+  lag: {value: 0.2, bounds: [0, 2]}
+  uptake: {value: 0.1, prior: {normal: [-2, 1], on: log}}
+  half_life: log(2)*V/CL
+data:
+  experiments:                               # or {csv: persons.csv}, with a column `experiment`
+    mary: {weight: 60, genotype: fast, blood_0: 0}
+    paul: {weight: 80, genotype: slow, blood_0: 1.5}
+  doses:                                     # or a CSV: experiment, time, state, amount, duration or rate, every, count
+    table:
+      - {time: 0, state: gut, amount: 320, every: 12, count: 3}
+      - {time: 6, state: blood, amount: 10, duration: 2, experiment: paul}
+    lag: lag                                 # and `fraction`, formulas of parameters
+  inputs: {light: {csv: light.csv, interpolation: linear}}             # u(t), for any formula; or previous, cubic
+  hold_out: {after: 40}                      # or {experiments: [paul]}, {fraction: 0.2}: scored after the fit
+  simulate: {times: {stop: 48, step: 2}, noise: {conc: {model: additive_proportional, sigma: 0.05, proportional: 0.1}}}
+noise: {conc: additive_proportional}
+"""
+
+
 @pytest.mark.torch
-def test_readme_example_of_every_section_can_be_fitted(tmp_path: Path) -> None:
-    blocks = re.findall(r"```yaml\n(model:.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
-    assert len(blocks) == 3
-    (tmp_path / "c.yaml").write_text(blocks[1])
+def test_a_config_with_every_section_can_be_fitted(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(EVERY_SECTION)
     run = odefit.fit(tmp_path / "c.yaml", ["fit.epochs=2"], out=tmp_path / "run")
     assert run.result.status in ("converged", "stopped")
+
+
+def test_a_config_of_several_experiments_can_be_fitted(tmp_path: Path) -> None:
     (tmp_path / "light.csv").write_text("time,light\n0,0\n6,0\n12,1\n24,0\n36,1\n48,0\n")
-    (tmp_path / "d.yaml").write_text(blocks[2])
+    (tmp_path / "d.yaml").write_text(SEVERAL_EXPERIMENTS)
     run = odefit.fit(tmp_path / "d.yaml", out=tmp_path / "run2")
     assert run.result.status == "converged"
     assert {"ka[mary]", "CL[slow]", "V[paul]", "half_life[mary]"} <= run.result.estimates.keys()
