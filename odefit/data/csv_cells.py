@@ -18,7 +18,9 @@ IntArray = NDArray[np.int64]
 SignArray = NDArray[np.int8]
 
 MISSING = frozenset({"", "na", "nan"})
+"""Cells that stand for no value, in lower case."""
 SIGNS = {"<": -1, "≤": -1, ">": 1, "≥": 1}
+"""The sign before a limit, and on which side of it the truth lies."""
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?|[+-]?\d{1,3}(\.\d{3})+,\d+")
 _LONG = 40

@@ -28,12 +28,12 @@ from odefit.errors import DataError
 from odefit.text import clip, counted, show, suggest
 
 DELIMITERS = ",;\t"
-MAX_BYTES = 2 * 1024**3
-MAX_HEADER = 1_000_000
-MAX_ABOVE = 100_000
-MAX_LINE = 10_000_000
-CELLS_PER_BLOCK = 150_000
-CHARACTERS_PER_BLOCK = 10_000_000
+MAX_BYTES = 2 * 1024**3  # The largest file.
+MAX_HEADER = 1_000_000  # The most characters of a header.
+MAX_ABOVE = 100_000  # The most lines above a header: comments and blank ones.
+MAX_LINE = 10_000_000  # The most characters of a line.
+CELLS_PER_BLOCK = 150_000  # The cells that are read at one time.
+CHARACTERS_PER_BLOCK = 10_000_000  # The characters that are read at one time, where cells are long.
 
 _FOREIGN = (
     (codecs.BOM_UTF32_LE, "is UTF-32 text; save it as UTF-8"),
@@ -59,6 +59,7 @@ class Header:
     where: Callable[[int, str], str] | None = None
 
     def place(self, line: int = 0, column: str = "") -> str:
+        """What a line and a column are called in messages."""
         return place(self.path, line, column) if self.where is None else self.where(line, column)
 
 

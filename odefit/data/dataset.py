@@ -23,21 +23,34 @@ Item = tuple[int, Experiment]
 class Batch:
     """E experiments, padded to T times and put on one time grid of G points.
 
-    An engine solves all of them from their own `start` over the elapsed times `grid` and reads experiment
-    e at `grid[index[e]]`. Padding repeats the last time and is masked.
+    An engine solves all of them from their own `start` over the elapsed times `grid` and reads experiment e at
+    `grid[index[e]]`. Padding repeats the last time and is masked.
 
-    experiments: the E experiments themselves.
-    rows: [E] their positions in the dataset.
-    start: [E] the absolute time at which each integration starts.
-    grid: [G] elapsed times since the start, strictly increasing from 0: the union over the experiments.
-    index: [E, T] where in `grid` each experiment's own times are.
-    times: [E, T] those times themselves, absolute.
-    values: [E, T, O] measurements, 0 where there is none.
-    mask: [E, T, O] True where there is a measurement.
-    sigma: [E, T, O] measurement errors, 1 where none is given; None when no experiment has any.
-    censored: [E, T, O] -1 where the truth lies below the value, 1 where above, else 0; None when no experiment has any.
-    inputs: [E, T, U] the known functions of time at `times`, in the order of `input_names`, NaN where an experiment
-        lacks one; None when no experiment has any.
+    Parameters
+    ----------
+    experiments
+        The E experiments themselves.
+    rows
+        [E], their positions in the dataset.
+    start
+        [E], the absolute time at which each integration starts.
+    grid
+        [G], elapsed times since the start, strictly increasing from 0: the union over the experiments.
+    index
+        [E, T], where in `grid` each experiment's own times are.
+    times
+        [E, T], those times themselves, absolute.
+    values
+        [E, T, O], measurements; 0 where there is none.
+    mask
+        [E, T, O], True where there is a measurement.
+    sigma
+        [E, T, O], measurement errors, 1 where none is given; None when no experiment has any.
+    censored
+        [E, T, O], -1 where the truth lies below the value, 1 where above, else 0; None when no experiment has any.
+    inputs
+        [E, T, U], the known functions of time at `times`, in the order of `input_names`, NaN where an experiment lacks
+        one; None when no experiment has any.
     """
 
     experiments: tuple[Experiment, ...]

@@ -27,9 +27,11 @@ from odefit.data.layouts import TIME, replicate_of
 from odefit.text import clip, suggest
 
 MAX_DOSES = 100_000
+"""The most doses of all experiments together, repeated ones counted each."""
 TOO_MANY = f"here the table passes {MAX_DOSES:,} doses in all, which is the limit; repeat them less often"
 NUMBERS = ("time", "amount", "duration", "rate", "every", "count")
 OPTIONAL = ("state", "duration", "rate", "every", "count")
+"""The columns of numbers, and the columns that a table need not have."""
 # What other programs' tables of doses have, and what to do about it.
 _FOREIGN = {
     "amt": "call the column `amount`",

@@ -11,8 +11,11 @@ from odefit.errors import DataError, Fault
 from odefit.text import clip, show, suggest
 
 MAX_FAULTS = 20
+"""The most faults that a message lists."""
 MAX_ALIKE = 3
+"""The most faults of one kind in one column that are listed one by one."""
 MAX_LINES = 10_000
+"""The most lines that are remembered for having a fault."""
 
 _Placed = tuple[int, int, Fault]
 """Line, a number that no other has, and the fault."""
@@ -48,6 +51,7 @@ class FaultList:
         return count < MAX_ALIKE
 
     def tell(self, line: int, column: str, what: str, kind: str = "") -> None:
+        """Keep one fault that `wants` said is early enough."""
         placed = (line, self.count, Fault(self.where(line, column), what))
         if kind:
             self._alike[column, kind][1].append(placed)

@@ -26,7 +26,9 @@ from odefit.data.layouts import replicate_of
 from odefit.text import clip, suggest
 
 START = "start"
+"""The column that says when an integration starts."""
 MAX_CELLS = 10_000_000
+"""The most cells of the table."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _RESERVED = {
     "t": "is the time",

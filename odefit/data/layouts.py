@@ -18,6 +18,7 @@ from odefit.text import abridged, clip, suggest
 
 TIME = ("time", "t")
 OBSERVABLE = ("observable", "name")
+"""The names of the columns of times and of observables, where a config names none."""
 ONLY = "1"
 """The name of the experiment of a file that names none."""
 
@@ -34,10 +35,12 @@ class Layout:
 
     @property
     def numbers(self) -> list[int]:
+        """The columns of numbers."""
         return [self.time, *self.values, *(index for index in self.sigmas if index is not None)]
 
     @property
     def labels(self) -> list[int]:
+        """The columns of names."""
         return [index for index in (self.experiment, self.observable) if index is not None]
 
 

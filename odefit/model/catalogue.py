@@ -15,16 +15,30 @@ from odefit.model.system import TIME, Network
 from odefit.model.tokens import suggestion
 
 NETWORK = "net"
+"""The name of the network in built-in systems."""
 
 
 @dataclass(frozen=True)
 class Entry:
     """A built-in system. All numbers are without units.
 
-    equations: state -> formula of its time derivative, in the language of `parse_formula`.
-    parameters: nominal values; initial: values of the states at the start of `time_span`.
-    family: the equations follow from the names of the states (see `linear_equations`, `mlp_equations`),
-    so that the mappings here are empty.
+    Parameters
+    ----------
+    name, title, reference
+        Its name in a config, in words, and its source.
+    time_span
+        From the start to the end of an example.
+    equations
+        State -> formula of its time derivative, in the language of `parse_formula`.
+    parameters
+        Nominal values.
+    initial
+        Values of the states at the start of `time_span`.
+    notes
+        What a user should know.
+    family
+        Whether the equations follow from the names of the states (see `linear_equations`, `mlp_equations`), so that the
+        mappings here are empty.
     """
 
     name: str

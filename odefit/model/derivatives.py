@@ -23,7 +23,7 @@ from odefit.model import operators
 from odefit.model.system import NetworkCall, symbol
 
 MAX_FACTORS = 12
-"""A product of more factors is halved."""
+"""The most factors of a product that is differentiated as a whole; a longer one is split in two."""
 
 Slopes = Mapping[Any, Any]
 """symbol -> derivative, without those that are zero"""

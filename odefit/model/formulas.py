@@ -29,11 +29,10 @@ from odefit.model.system import TIME, Network, NetworkCall, symbol
 from odefit.model.tokens import LOGIC, Syntax, parse, suggestion
 from odefit.text import counted
 
-MAX_DEPTH = 50
+MAX_DEPTH = 50  # The deepest that parts of a formula may stand in each other.
 MAX_ROOTS = 3
-"""Deep in each other, with functions between them: SymPy asks whether each radicand is real, and its effort grows
-exponentially."""
-MAX_POWER = 100
+"""The most roots in each other: SymPy asks whether each radicand is real, at a cost exponential in their depth."""
+MAX_POWER = 100  # The largest whole exponent that SymPy may multiply out.
 _DIGITS = 17  # enough for every double to come back as itself
 _EXACT = 2**53
 

@@ -15,6 +15,7 @@ from odefit.errors import ModelError
 from odefit.model.system import Network
 
 MAX_WEIGHTS = 10_000_000
+"""The most weights of one network."""
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "leaky_relu": nn.LeakyReLU,
     "relu": nn.ReLU,
@@ -25,6 +26,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "silu": nn.SiLU,
     "softplus": nn.Softplus,
 }
+"""The activations by their names in a config."""
 SLOPES: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": lambda z: 1 - z.tanh().square(),
     "sigmoid": lambda z: z.sigmoid() * (1 - z.sigmoid()),
@@ -32,7 +34,7 @@ SLOPES: dict[str, Callable[[Tensor], Tensor]] = {
     "silu": lambda z: z.sigmoid() * (1 + z * (1 - z.sigmoid())),
     "gelu": lambda z: 0.5 * (1 + (z / math.sqrt(2)).erf()) + z * (-0.5 * z * z).exp() / math.sqrt(2 * math.pi),
 }
-"""s' of the activations that are smooth enough."""
+"""The derivatives of the activations that are smooth enough for a potential."""
 
 
 class MLP(nn.Module):
@@ -71,6 +73,7 @@ class MLP(nn.Module):
         self.register_load_state_dict_post_hook(_look_at_units)  # type: ignore[no-untyped-call]
 
     def forward(self, x: Tensor) -> Tensor:
+        """The outputs [..., outputs] at inputs x [..., inputs]."""
         if not self._has_units:
             result: Tensor = self.layers(x)
             return result
@@ -79,9 +82,14 @@ class MLP(nn.Module):
 
     @torch.no_grad()
     def set_units(self, centre: Tensor, scale: Tensor, output_scale: Tensor) -> None:
-        """Where the inputs lie and how far they spread, [inputs] each, and how large the outputs are, [outputs].
+        """Set the units of inputs and outputs. Weights stay as they are, so the function changes.
 
-        Scales must be positive. Weights stay as they are, so the function changes.
+        Parameters
+        ----------
+        centre, scale
+            [inputs] each, where the inputs lie and how far they spread; the scale is positive.
+        output_scale
+            [outputs], how large the outputs are, positive.
         """
         self.centre.copy_(centre)
         self.scale.copy_(scale)
@@ -133,12 +141,20 @@ class Potential(MLP):
 
     @torch.no_grad()
     def set_units(self, centre: Tensor, scale: Tensor, output_scale: Tensor) -> None:
-        """As of an MLP; output_scale: how fast the states change, [inputs], which the slope of the potential is."""
+        """Set the units as for an MLP; output_scale [inputs] says how fast the states change."""
         super().set_units(centre, scale, (output_scale * scale).mean().unsqueeze(0))
 
 
 def build_networks(networks: Iterable[Network], seed: int) -> nn.ModuleDict:
-    """One module per network, with weights drawn from `seed` alone (the global generator is left as it was)."""
+    """One module per network.
+
+    Parameters
+    ----------
+    networks
+        Their shapes.
+    seed
+        Weights are drawn from it alone; the global generator is left as it was.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return nn.ModuleDict({n.name: Potential(n) if n.gradient else MLP(n) for n in networks})

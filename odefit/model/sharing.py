@@ -15,7 +15,9 @@ from typing import Any
 import sympy as sp
 
 MAX_PRODUCTS = 400
+"""The most products whose common factors are looked for."""
 MAX_FACTORS = 12
+"""The most factors of such a product."""
 
 Groups = dict[Any, list[Any]]
 _NONE: frozenset[Any] = frozenset()

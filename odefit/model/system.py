@@ -12,6 +12,7 @@ import sympy as sp
 from odefit.model.operators import put_numbers
 
 TIME = "t"
+"""The name of the time in formulas."""
 
 
 def symbol(name: str) -> sp.Symbol:
@@ -23,8 +24,22 @@ def symbol(name: str) -> sp.Symbol:
 class Network:
     """A neural network that formulas may call: `name(x, y)` has `outputs` components.
 
-    `output` shapes the last layer: `linear` leaves it, `positive` applies a softplus. `gradient`: 0, or the sign with
-    which the outputs are the gradient of one scalar network with respect to its inputs. `penalty`: see the training.
+    Parameters
+    ----------
+    name
+        In formulas.
+    inputs, outputs
+        Their numbers.
+    hidden
+        The widths of the hidden layers.
+    activation
+        See `networks.ACTIVATIONS`.
+    output
+        The shape of the last layer: `linear` leaves it, `positive` applies a softplus.
+    gradient
+        0, or the sign with which the outputs are the gradient of one scalar network with respect to its inputs.
+    penalty
+        The weight of its squared outputs in the loss (`training/penalty.py`).
     """
 
     name: str
@@ -44,15 +59,21 @@ class NetworkCall(sp.Function):  # type: ignore[misc]
 
     @classmethod
     def eval(cls, *_: Any) -> None:
-        return None
+        """Leave the call as it is."""
+        return
 
 
 @dataclass(frozen=True)
 class Event:
-    """At `time`, states change at once.
+    """Something that changes states at once.
 
-    time: a formula of parameters. changes: state -> its new value, a formula of the states just before the event,
-    of parameters and the time; the states that it does not name stay as they are.
+    Parameters
+    ----------
+    time
+        A formula of parameters.
+    changes
+        State -> its new value, a formula of the states just before the event, of parameters and the time. The states
+        that it does not name stay as they are.
     """
 
     time: sp.Expr
@@ -61,9 +82,14 @@ class Event:
 
 @dataclass(frozen=True)
 class Dosing:
-    """What becomes of the doses of an experiment: `fraction` of each arrives, later by `lag`. Formulas of parameters.
+    """What becomes of the doses of an experiment.
 
-    states: those that any experiment puts a dose into.
+    Parameters
+    ----------
+    states
+        Those that any experiment puts a dose into.
+    lag, fraction
+        `fraction` of each dose arrives, later by `lag`: formulas of parameters.
     """
 
     states: tuple[str, ...]
@@ -75,14 +101,31 @@ class Dosing:
 class System:
     """A dynamical system as formulas.
 
-    `parameters` are its free symbols that are neither state, input nor time, in the order in which engines
-    take them as a vector p [L]. Initial values are formulas of parameters; an estimated or measured
-    initial value is a parameter of its own (`x_0`).
-
-    inputs: known functions of time that formulas may name; each experiment brings its own.
-    events, dosing: how states change at once, or are fed, on the way.
-    rest: None, or parameter -> the formula that it has before the start: then the system has come to rest
-    (f = 0 at the start time, from `initial` on) under these before the experiment begins.
+    Parameters
+    ----------
+    name
+        For messages.
+    states
+        Their order is that of y [S].
+    parameters
+        The free symbols that are neither state, input nor time, in the order in which engines take them as a vector p
+        [L].
+    equations
+        State -> f.
+    initial
+        State -> its initial value, a formula of parameters. An estimated or measured one is a parameter of its own
+        (`x_0`).
+    observables
+        Name -> g.
+    networks
+        Those that formulas call.
+    inputs
+        Known functions of time that formulas may name; each experiment brings its own.
+    events, dosing
+        How states change at once, or are fed, on the way.
+    rest
+        None, or parameter -> the formula that it has before the start: then the system has come to rest (f = 0 at the
+        start time, from `initial` on) under these before the experiment starts.
     """
 
     name: str
@@ -123,7 +166,7 @@ class System:
         yield from (self.rest or {}).values()
 
     def mapped(self, change: Callable[[sp.Expr], sp.Expr]) -> System:
-        """The same system with each of its formulas changed."""
+        """The same system with `change` applied to each of its formulas."""
 
         def put(formulas: Mapping[str, sp.Expr]) -> dict[str, sp.Expr]:
             return {name: change(sp.sympify(formula)) for name, formula in formulas.items()}
@@ -139,10 +182,17 @@ class System:
         )
 
     def bind(self, values: Mapping[str, float]) -> System:
-        """The same system with some parameters replaced by numbers (and no longer parameters).
+        """The same system with some parameters replaced by numbers.
 
-        A parameter that has another value before the start (`rest`) stays. Raises ModelError where a formula is
-        then not finite.
+        Parameters
+        ----------
+        values
+            Parameter -> number. One that has another value before the start (`rest`) stays a parameter.
+
+        Raises
+        ------
+        ModelError
+            A formula is then not finite.
         """
         numbers = {symbol(name): float(value) for name, value in values.items() if name not in (self.rest or {})}
         bound = self.mapped(lambda formula: put_numbers(formula, numbers))

@@ -18,8 +18,11 @@ from odefit.errors import ModelError
 from odefit.text import MOST_COMPARED, closest, did_you_mean
 
 MAX_LENGTH = 10_000
+"""The most characters of a formula."""
 MAX_BRACKETS = 100
+"""The most brackets that may be open at one time."""
 LOGIC = frozenset({"and", "or", "not"})
+"""The words that are operators."""
 
 _TOKEN = re.compile(
     r"(?P<space>\s+)"

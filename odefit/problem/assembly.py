@@ -38,12 +38,25 @@ if TYPE_CHECKING:
 class Assembly:
     """A problem, and what a result says about how it came together.
 
-    measured: the experiments with every measurement; the problem's own leave out a first row that serves
-    as initial value, and what is held out. held: the same experiments with what is held out, or empty; held_out:
-    which cells of `measured` that is, [T, O] each.
-    networks: the torch modules of the system, or None for a mechanistic one.
-    derived: the parameters that follow from others by a formula.
-    notes: what a user should know of how the data were read, a sentence each.
+    Parameters
+    ----------
+    loaded, described
+        The config, and the system that it describes.
+    measured
+        The experiments with every measurement; the problem's own leave out a first row that serves as initial value,
+        and what is held out.
+    problem
+        What is fitted.
+    networks
+        The torch modules of the system; None for a mechanistic one.
+    held
+        The experiments with what is held out, or empty.
+    held_out
+        [T, O] each, which cells of `measured` are held out.
+    derived
+        The parameters that follow from others by a formula.
+    notes
+        What a user should know of how the data were read, a sentence each.
     """
 
     loaded: LoadedConfig
@@ -110,7 +123,14 @@ def _draft(loaded: LoadedConfig, described: Described, measured: Sequence[Experi
 class Formulas:
     """The formulas with numbers in place of what never moves, and where their symbols get values from.
 
-    sensitive: the parameters of the system that move a state; the observation's own come behind them.
+    Parameters
+    ----------
+    system
+        The equations.
+    binding, observation
+        As in `FitProblem`.
+    sensitive
+        The parameters of the system that move a state; the observation's own come behind them.
     """
 
     system: System

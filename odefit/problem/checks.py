@@ -24,9 +24,20 @@ from odefit.problem.systems import FORMULA, Described, initial_name
 class Draft:
     """A problem whose names are known and whose numbers are not yet bound.
 
-    measured: the experiments with every measurement. parts: the same, split into what the fit sees and what is held
-    out; by_folds: whether a fold of the cross-validation was held out as well.
-    noise: the noise model of every observable. builder: the rows of the parameter table, and who uses them.
+    Parameters
+    ----------
+    loaded, described
+        The config, and the system that it describes.
+    measured
+        The experiments with every measurement.
+    parts
+        The same, split into what the fit sees and what is held out.
+    by_folds
+        Whether a fold of the cross-validation was held out as well.
+    noise
+        The noise model of every observable.
+    builder
+        The rows of the parameter table, and who uses them.
     """
 
     loaded: LoadedConfig

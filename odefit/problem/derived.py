@@ -30,7 +30,21 @@ from odefit.uncertainty.intervals import quantile
 
 @dataclass(frozen=True)
 class Derived:
-    """One computed parameter. targets: what each of its symbols is bound to; text: its formula as it was written."""
+    """One computed parameter.
+
+    Parameters
+    ----------
+    name
+        In reports.
+    formula
+        In terms of its symbols.
+    targets
+        What each of its symbols is bound to: a parameter's name or a number.
+    text
+        The formula as it was written.
+    unit
+        For reports only.
+    """
 
     name: str
     formula: sp.Expr
@@ -56,9 +70,23 @@ class Derived:
     def interval(
         self, table: ParameterTable, theta: FloatArray, u: FloatArray, covariance: Covariance, degrees: float
     ) -> tuple[float, tuple[float, float]] | None:
-        """The standard error and the 95 % interval; None where they cannot be told.
+        """The standard error and the 95 % interval, natural scale.
 
-        covariance: in search space, not finite where a parameter is not determined.
+        Parameters
+        ----------
+        table
+            The parameters.
+        theta, u
+            [N] and [P], the estimates.
+        covariance
+            In search space, not finite where a parameter is not determined.
+        degrees
+            Degrees of freedom of the noise estimate.
+
+        Returns
+        -------
+        error, (low, high)
+            None where they are not known.
         """
         value, gradient = self.evaluate(table, theta)
         g = gradient[table.estimated] * table.transforms.derivative(u)

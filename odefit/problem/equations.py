@@ -16,7 +16,7 @@ from odefit.model import catalogue
 from odefit.model.system import TIME, Network
 
 MAX_LINEAR = 50
-"""States of `linear`, whose parameters are the square of that: fifty take half a minute to be solved once."""
+"""The most states of `linear`; it has their square of parameters, and fifty states take half a minute to solve once."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,12 @@ class ModelSource:
     constants: tuple[str, ...] = ()
 
     def where(self, *keys: str | int) -> str:
+        """The place of a key of the section in the config, for messages."""
         return self.loaded.where(*self.keys, *keys)
 
     @property
     def inputs(self) -> tuple[str, ...]:
+        """The names of known functions of time."""
         return tuple(self.loaded.config.data.inputs)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SIDES = {-1: "below", 0: None, 1: "above"}
+"""What a censored measurement is called in a frame."""
 
 
 def wanted_times(

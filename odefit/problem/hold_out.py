@@ -21,7 +21,17 @@ from odefit.text import suggest
 
 @dataclass(frozen=True)
 class Split:
-    """The same experiments twice: with the cells that the fit sees, and (where any are) with those that it does not."""
+    """The same experiments twice.
+
+    Parameters
+    ----------
+    seen
+        With the cells that the fit sees.
+    held
+        With those that it does not; empty where there are none.
+    masks
+        [T, O] per measured experiment: which cells are held out.
+    """
 
     seen: tuple[Experiment, ...]
     held: tuple[Experiment, ...]
@@ -30,7 +40,22 @@ class Split:
 
 
 def split(loaded: LoadedConfig, measured: Sequence[Experiment], fold: Collection[str] = ()) -> Split:
-    """Apply `data.hold_out`; fold: experiments that are held out instead, of what it leaves. Raises ConfigError."""
+    """Apply `data.hold_out`.
+
+    Parameters
+    ----------
+    loaded
+        The config.
+    measured
+        All experiments with every measurement.
+    fold
+        Experiments that are held out instead, of what `data.hold_out` leaves.
+
+    Raises
+    ------
+    ConfigError
+        A name is unknown, or everything or nothing is held out.
+    """
     section = loaded.config.data.hold_out
     if section is None and not fold:
         return Split(tuple(measured), (), tuple(np.zeros(e.values.shape, dtype=bool) for e in measured))
@@ -83,7 +108,17 @@ def _only(experiment: Experiment, keep: Mask) -> Experiment:
 
 @dataclass(frozen=True)
 class Errors:
-    """What a `Score` is made of. squares: observable -> sum of squared differences and their number."""
+    """What a `Score` is made of; errors of several folds can be added.
+
+    Parameters
+    ----------
+    n
+        The number of measurements.
+    nll
+        Their negative log-likelihood.
+    squares
+        Observable -> the sum of squared differences, and their number.
+    """
 
     n: int
     nll: float
@@ -97,13 +132,24 @@ class Errors:
 
     @property
     def score(self) -> Score:
+        """The score of these errors; None in it stands for what is not finite."""
         rmse = {name: math.sqrt(a / n) if n and math.isfinite(a) else None for name, (a, n) in self.squares.items()}
         known = math.isfinite(self.nll)
         return Score(self.n, self.nll if known else None, self.nll / self.n if known else None, rmse)
 
 
 def errors(problem: FitProblem, held: Sequence[Experiment], theta: FloatArray) -> Errors:
-    """How well the problem at theta [N] predicts what it has not seen; held: as many experiments as it has."""
+    """How well a problem predicts what it has not seen.
+
+    Parameters
+    ----------
+    problem
+        The fit.
+    held
+        As many experiments as it has, with what was held out.
+    theta
+        [N], the estimates.
+    """
     held = tuple(held)
     problem = replace(problem, experiments=held)
     likelihood, u = Likelihood(problem), problem.table.to_search(theta)

@@ -34,8 +34,8 @@ from odefit.text import clip
 if TYPE_CHECKING:
     import pandas as pd
 
-SHOWN = 6
-"""Parameters in the text form."""
+MAX_SHOWN = 6
+"""The most parameters that the text form names."""
 
 
 class Problem:
@@ -323,7 +323,7 @@ class Problem:
         return Problem, (replace(self._assembly, problem=bare),)
 
     def __repr__(self) -> str:
-        names = ", ".join(self.names[:SHOWN]) + (", …" if len(self.names) > SHOWN else "")
+        names = ", ".join(self.names[:MAX_SHOWN]) + (", …" if len(self.names) > MAX_SHOWN else "")
         n = self._problem.n_measured
         return f"<Problem: {n} measurements, {len(self.names)} estimated: {clip(names, 200)}>"
 

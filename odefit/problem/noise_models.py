@@ -19,16 +19,25 @@ from odefit.model.system import TIME, symbol
 from odefit.objective.observation import Noise
 from odefit.problem.systems import ESTIMATE, Described
 
-# Where the search for a share of the prediction, or for a dispersion, begins.
-SHARE = 0.1
-COUNTS = ("poisson", "negative_binomial")
+FIRST_SHARE = 0.1
+"""Where the search for a share of the prediction, or for a dispersion, begins."""
+COUNT_MODELS = ("poisson", "negative_binomial")
+"""The noise models of counts."""
 
 
 @dataclass(frozen=True)
 class NoiseModels:
-    """models: observable -> its noise. own: the noise parameters that the config leaves to be named and started
-    here, each with the observable that it is for and its kind (sigma, proportional, dispersion).
-    named: parameters of the config that noise formulas name, and nothing says that others do.
+    """The noise of all observables.
+
+    Parameters
+    ----------
+    models
+        Observable -> its noise.
+    own
+        The noise parameters that the config leaves to be named and started here, each with the observable that it is
+        for and its kind (sigma, proportional, dispersion).
+    named
+        Parameters of the config that noise formulas name, and nothing says that others do.
     """
 
     models: Mapping[str, Noise]
@@ -83,7 +92,7 @@ def noise_of(section: NoiseSection, prediction: sp.Expr, level: Callable[[str, s
 
 def _sigma(section: NoiseSection, prediction: sp.Expr, level: Callable[[str, str], sp.Expr]) -> sp.Expr | None:
     """The second parameter of a noise model as a formula; None where there is none, or the data bring it."""
-    if section.model == "poisson" or (section.sigma == "column" and section.model not in COUNTS):
+    if section.model == "poisson" or (section.sigma == "column" and section.model not in COUNT_MODELS):
         return None
     if section.model == "negative_binomial":
         return level(section.dispersion or ESTIMATE, "dispersion")
@@ -117,7 +126,7 @@ def _own_name(
 def first_guess(kind: str, model: Noise, values: FloatArray) -> float:
     """Where the search for a noise level begins. values: the measurements of its observable."""
     if kind != "sigma":
-        return SHARE
+        return FIRST_SHARE
     values = values[~np.isnan(values)]
     if model.is_log:
         values = np.log(values[values > 0])
@@ -155,7 +164,7 @@ def _fault(name: str, column: int, model: Noise, experiment: Experiment) -> tupl
 
     if model.is_log and (bad := values <= 0).any():
         return (), f"log-normal noise needs positive measurements; {at(bad)}"
-    if model.model in COUNTS:
+    if model.model in COUNT_MODELS:
         if (bad := (values < 0) | (values != np.round(values)) & ~np.isnan(values)).any():
             return (), f"{model.model} noise is for counts, which are whole numbers from 0 on; {at(bad)}"
         if experiment.censored is not None and (bad := (values == 0) & (experiment.censored[:, column] < 0)).any():

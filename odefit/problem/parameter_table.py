@@ -24,15 +24,20 @@ Target = str | float
 """What a symbol is in one experiment: the parameter of this name, or a number."""
 
 
-FLOOR = 1e-5
-"""A noise level that is a part of a model is not looked for below this share of its first guess."""
+MIN_LEVEL_SHARE = 1e-5
+"""The share of its first guess below which a noise level that is only part of a model is not looked for."""
 Default = float | None | Callable[[Experiment], float | None]
 
 
 class TableBuilder:
     """Grows the parameter table, and remembers what each symbol is bound to.
 
-    measured: the experiments with every measurement; seen: the same with what the fit may look at.
+    Attributes
+    ----------
+    rows
+        Name -> parameter.
+    bound
+        Symbol -> its target in every experiment.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class TableBuilder:
         """symbol -> its target in every experiment."""
 
     def section(self, name: str) -> ParameterSection:
+        """The config's section of a parameter; an empty one where it has none."""
         return self.loaded.config.parameters.get(name, ParameterSection())
 
     def add(self, name: str, symbol_name: str, default: float | None, role: str, floor: float = -math.inf) -> None:
@@ -109,7 +115,11 @@ class TableBuilder:
         for name, (observable, kind) in noise.own.items():
             guess = self._level(observable, kind, noise)
             # Part of a noise model may well be nothing; on its way to zero it would have no end.
-            floor = -math.inf if noise.models[observable].sigma == symbol(name) and kind == "sigma" else FLOOR * guess
+            floor = (
+                -math.inf
+                if noise.models[observable].sigma == symbol(name) and kind == "sigma"
+                else MIN_LEVEL_SHARE * guess
+            )
             self.bind_symbol(name, guess, "noise", floor=floor)
 
     def _level(self, observable: str, kind: str, noise: NoiseModels) -> float:
@@ -224,6 +234,7 @@ class TableBuilder:
         return target
 
     def bind(self, symbols: Sequence[str]) -> Binding:
+        """Which number each of the symbols [L] takes in each experiment."""
         position = {name: i for i, name in enumerate(self.rows)}
         index = np.full((len(self.measured), len(symbols)), -1, dtype=np.intp)
         constant = np.zeros(index.shape)

@@ -35,8 +35,9 @@ from odefit.problem.systems import (
 )
 
 MAX_ROWS = 10_000_000
-# The data should be the model's, not a coarse solver's: tighter than a fit needs.
-TIGHT = SolverOptions(method="auto", rtol=1e-10, atol=1e-12)
+"""The most rows of simulated data."""
+SIMULATION_SOLVER = SolverOptions(method="auto", rtol=1e-10, atol=1e-12)
+"""Tighter than a fit needs: the data should be those of the model, not of a coarse solver."""
 
 
 @dataclass(frozen=True)
@@ -279,7 +280,7 @@ class TrueModel:
     def solve(self, experiments: Sequence[Experiment]) -> tuple[list[FloatArray], list[FloatArray]]:
         """States [T, S] and observables [T, O] of each experiment at its times. Raises SolveError."""
         system = self.system
-        engine = make_engine(system, TIGHT)
+        engine = make_engine(system, SIMULATION_SOLVER)
         observe = numpy_function(
             list(system.observables.values()), (*system.states, "t", *system.parameters, *system.inputs)
         )

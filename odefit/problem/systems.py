@@ -17,22 +17,35 @@ from odefit.problem.conditions import conditions_of
 from odefit.problem.equations import ModelSource, declared_names, equation_texts
 
 MAX_EVENTS = 10_000
-"""Events at all their times: an integration begins anew at each of them, and so many take some seconds each time."""
+"""The most events at all their times: an integration starts again at each, and this many take seconds per solve."""
 
 ESTIMATE, FIRST, GIVEN, FORMULA = "estimate", "first", "given", "formula"
+"""What an initial value may be, see `Described.initial_kind`."""
 
 
 @dataclass(frozen=True)
 class Described:
     """A system as the config describes it, before any data are seen.
 
-    nominal: values that the catalogue knows (parameters, and initial values by state name).
-    initial_kind: per state `estimate`, `first`, `given` (by the table of experiments) or `formula`; but for the last,
-    the system's initial value is the symbol `<state>_0`.
-    ties: parameters with a formula, in terms of free ones and of constants; the system no longer names them.
-    dosing: lag and fraction of doses.
-    unused: parameters of the config that no formula of the model names.
-    conditions: the table of experiments, if there is one.
+    Parameters
+    ----------
+    system
+        Its formulas.
+    nominal, nominal_initial
+        Values that the catalogue knows, by parameter and by state.
+    initial_kind
+        Per state `estimate`, `first`, `given` (by the table of experiments) or `formula`; but for the last, the
+        system's initial value is the symbol `<state>_0`.
+    ties
+        Parameters with a formula, in terms of free ones and of constants; the system no longer names them.
+    dosing
+        Lag and fraction of doses.
+    time_span
+        Of a built-in system.
+    unused
+        Parameters of the config that no formula of the model names.
+    conditions
+        The table of experiments, if there is one.
     """
 
     system: System
