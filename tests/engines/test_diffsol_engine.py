@@ -394,6 +394,18 @@ def test_every_failure_is_a_sentence_and_none_hangs() -> None:
         assert notes == 0, case
 
 
+@pytest.mark.parametrize("method", ["bdf", "esdirk34"])
+def test_sensitivities_that_would_crawl_beside_a_state_at_rest(method: str) -> None:
+    """x = 0, while dx/dx0 = cos(w t) has 10^6 periods on the way; how many steps that is says no clock."""
+    solver = engine(OSCILLATOR, method)
+    p = np.array([[2 * np.pi * 1e6, 0.0]])
+    assert solver.solve(p, [measured([1.0])])[0].failure is None
+    failure = solver.solve(p, [measured([1.0])], sensitivities=True)[0].failure
+    assert failure is not None
+    assert failure.reason is Reason.TOO_MANY_STEPS
+    assert str(failure) == f"{method} would take more than 100,000 steps: the solution changes too fast"
+
+
 def test_a_tolerance_that_cannot_be_met_gives_a_solution_or_a_sentence() -> None:
     for method in ("tsit45", "bdf"):
         found = one(engine(OSCILLATOR, method, 1e-14), (2.0, 1.5), TIMES)

@@ -106,15 +106,14 @@ def test_a_failure_in_the_backward_pass_is_a_solve_error_too(monkeypatch: pytest
     engine = TorchEngine(FORCED, SolverOptions("dopri5", adjoint=True))
     leaf = torch.ones((1, 2), dtype=torch.float64, requires_grad=True)
     batch = collate([(0, series("A", [0.0, 5.0]))])
-    with torch.no_grad():
-        n = 2 * _evaluations(engine, leaf, batch)
+    n = 2 * _evaluations(engine, leaf, batch, monkeypatch)
     monkeypatch.setattr(torch_engine, "MAX_EVALUATIONS", n)
     y = engine.solve_batch(leaf, batch)
     with pytest.raises(SolveError, match="crawls"):
         (y * 1e6).sum().backward()
 
 
-def _evaluations(engine: TorchEngine, p: Tensor, batch: Batch) -> int:
+def _evaluations(engine: TorchEngine, p: Tensor, batch: Batch, monkeypatch: pytest.MonkeyPatch) -> int:
     fields: list[torch_engine.VectorField] = []
 
     class Counting(torch_engine.VectorField):
@@ -122,7 +121,9 @@ def _evaluations(engine: TorchEngine, p: Tensor, batch: Batch) -> int:
             super().__init__(*arguments)
             fields.append(self)
 
-    engine._integrate(Counting, p, batch, ())
+    with monkeypatch.context() as counted, torch.no_grad():
+        counted.setattr(torch_engine, "VectorField", Counting)
+        engine.solve_batch(p, batch)
     return fields[0].evaluations
 
 
