@@ -21,7 +21,8 @@ from odefit.problem.preparation import prepare
 from odefit.problem.systems import ESTIMATE, FIRST, GIVEN, Described
 from odefit.text import abridged, counted
 
-MOST = 40
+MAX_LINES = 40
+"""The most events, experiments or parameters that are listed one by one."""
 
 
 def report(loaded: LoadedConfig, name: str) -> str:
@@ -58,7 +59,7 @@ def _equations(described: Described) -> list[str]:
     if system.rest is not None:
         other = ", ".join(f"{name} = {_text(f)}" for name, f in system.rest.items())
         lines.append("  from there at rest before the start" + (f", with {other}" if other else ""))
-    for event in system.events[:MOST]:
+    for event in system.events[:MAX_LINES]:
         changes = ", ".join(f"{state} becomes {_text(written(f, system))}" for state, f in event.changes.items())
         lines.append(f"  at t = {_text(event.time)}: {changes}")
     return lines
@@ -93,7 +94,7 @@ def _measured(assembly: Assembly) -> list[str]:
 def _conditions(assembly: Assembly) -> list[str]:
     """What the experiments are given beside their equations."""
     lines = []
-    for e in assembly.measured[:MOST]:
+    for e in assembly.measured[:MAX_LINES]:
         parts = [f"{name} = {value:g}" for name, value in e.constants.items()]
         parts += [f"{name} = {value}" for name, value in e.labels.items()]
         if e.doses:
@@ -104,12 +105,12 @@ def _conditions(assembly: Assembly) -> list[str]:
             lines.append(f"  {e.name}: {', '.join(parts)}")
     if not lines:
         return []
-    more = len(assembly.measured) - MOST
+    more = len(assembly.measured) - MAX_LINES
     return ["", "Experiments", *lines, *([f"  … and {more} more"] if more > 0 else [])]
 
 
 def _derived(assembly: Assembly) -> list[str]:
-    return [f"  {d.name} = {d.text}" for d in assembly.derived[:MOST]]
+    return [f"  {d.name} = {d.text}" for d in assembly.derived[:MAX_LINES]]
 
 
 def _bare(assembly: Assembly) -> list[str]:
@@ -128,7 +129,7 @@ def _bare(assembly: Assembly) -> list[str]:
     return ["", f"note: a number alone is where the search starts ({shown}); to keep it, write {example}"]
 
 
-def _parameters(problem: FitProblem, most: int = MOST) -> list[str]:
+def _parameters(problem: FitProblem, most: int = MAX_LINES) -> list[str]:
     rows = list(problem.table)
     width = max((len(p.name) for p in rows), default=0)
     lines = [f"  {p.name:<{width}}  {_parameter(p)}" for p in rows[:most]]

@@ -36,16 +36,22 @@ from odefit.problem.assembly import Assembly
 if TYPE_CHECKING:
     from odefit.data.dataset import Batch
 
-GOOD = 1e-3
-"""Relative difference of a derivative that no search minds: the tolerance of most sensitivities is smaller by far."""
-TIGHTER = 1e4
-"""For the differences the solver's tolerances are divided by it, or for torchdiffeq, which is slow, by"""
-TIGHTER_TORCH = 1e2
-TRIES = 20
-MOST_SINGLE = 200
-"""Of more parameters, those of single experiments are checked all together, along"""
-RANDOM_WAYS = 3
-FIRST_STEP, SHRINK, LEVELS, LEVELS_NETWORK = 0.03, 1.6, 8, 5
+MAX_RELATIVE_DIFFERENCE = 1e-3
+"""The relative difference of a derivative that no search minds; the tolerance of most sensitivities is far smaller."""
+TIGHTENING = 1e4
+"""The factor by which the solver's tolerances are tightened for the differences."""
+TIGHTENING_TORCH = 1e2
+"""The same factor for torchdiffeq, which is slow."""
+MORE_POINTS = 20
+"""The random points that are drawn beyond those that are asked for, since the model may fail at some."""
+MAX_SINGLE = 200
+"""The most parameters checked one by one; of more, those of single experiments are checked along random directions."""
+N_RANDOM_DIRECTIONS = 3
+"""The number of such directions."""
+FIRST_STEP, STEP_FACTOR = 0.03, 1.6
+"""The widest step of the differences, in typical sizes of the parameters, and its ratio to the next, finer one."""
+N_STEPS, N_STEPS_NETWORK = 8, 5
+"""The number of steps that are extrapolated, and the same for networks, whose losses take longer."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +76,11 @@ class Derivative:
     @property
     def is_known(self) -> bool:
         """Whether the differences are exact enough to judge by."""
-        return math.isfinite(self.difference) and self.error <= GOOD * self.size
+        return math.isfinite(self.difference) and self.error <= MAX_RELATIVE_DIFFERENCE * self.size
 
     @property
     def agrees(self) -> bool:
-        return math.isfinite(self.gradient) and self.off <= GOOD
+        return math.isfinite(self.gradient) and self.off <= MAX_RELATIVE_DIFFERENCE
 
 
 @dataclass(frozen=True)
@@ -154,7 +160,7 @@ def _candidates(problem: FitProblem, points: int, seed: int) -> FloatArray:
     lower, upper = table.search_bounds()
     if not len(first):
         return first[None, :]
-    far = start_points(lower, upper, first, points + TRIES, seed, size=_sizes(problem))
+    far = start_points(lower, upper, first, points + MORE_POINTS, seed, size=_sizes(problem))
     # A tenth of the way: the corners of a wide box say little about where a fit will be.
     near = first + 0.1 * (far - first)
     near[0] = _inside(first, lower, upper)
@@ -180,7 +186,7 @@ def _tighter(assembly: Assembly) -> SolverOptions:
     options = assembly.problem.engine.options
     if options.step is not None or options.dtype != "float64":
         return options
-    return divided(options, TIGHTER if assembly.problem.engine.is_compiled else TIGHTER_TORCH)
+    return divided(options, TIGHTENING if assembly.problem.engine.is_compiled else TIGHTENING_TORCH)
 
 
 def _compare(assembly: Assembly, exact: FitProblem, where: str, u: FloatArray, seed: int) -> Iterator[Comparison]:
@@ -209,14 +215,14 @@ def _ways(problem: FitProblem, names: Sequence[str], rng: np.random.Generator) -
     """The directions [P] in which derivatives are compared: every component, unless they are too many; then those that
     experiments share, and random directions of all others."""
     n = len(names)
-    arrow = Likelihood(problem).columns.arrow if n > MOST_SINGLE else None
+    arrow = Likelihood(problem).columns.arrow if n > MAX_SINGLE else None
     if arrow is None:
         return dict(zip(names, np.eye(n), strict=True))
     shared = np.sort(arrow[0].shared)
     ways = {names[k]: (np.arange(n) == k).astype(np.float64) for k in shared.tolist()}
     others = np.ones(n, dtype=bool)
     others[shared] = False
-    for k in range(RANDOM_WAYS):
+    for k in range(N_RANDOM_DIRECTIONS):
         what = f"{n - len(shared)} parameters of single experiments, in random direction {k + 1}"
         ways[what] = np.where(others, rng.standard_normal(n), 0.0)
     return ways
@@ -243,10 +249,10 @@ def _by_autograd(assembly: Assembly, exact: FitProblem, where: str, u: FloatArra
     names = assembly.problem.table.estimated_names
     single = {} if assembly.networks is not None else _ways(assembly.problem, names, rng)
     ways = {name: (way, np.zeros(training.n_weights)) for name, way in single.items()}
-    levels = LEVELS
+    levels = N_STEPS
     if assembly.networks is not None:
         # Each difference costs as much as an epoch, and one direction sees an error in any component.
-        levels = LEVELS_NETWORK
+        levels = N_STEPS_NETWORK
         ways = {"the weights, in a random direction": (np.zeros(len(u)), rng.standard_normal(training.n_weights))}
         if len(u):
             ways["the parameters, in a random direction"] = (rng.standard_normal(len(u)), np.zeros(training.n_weights))
@@ -321,7 +327,7 @@ class _Training:
                     q.copy_(old)
 
 
-def ridders(function: Callable[[float], float], step: float, levels: int = LEVELS) -> tuple[float, float]:
+def ridders(function: Callable[[float], float], step: float, levels: int = N_STEPS) -> tuple[float, float]:
     """f'(0) and an estimate of its error, from central differences at step, step/1.6, ... (J. F. Ridders 1982).
 
     Steps at which the function is not finite are left out; both are NaN where none is left.
@@ -331,13 +337,13 @@ def ridders(function: Callable[[float], float], step: float, levels: int = LEVEL
     h = step
     for _ in range(levels):
         slope = (function(h) - function(-h)) / (2 * h)
-        h /= SHRINK
+        h /= STEP_FACTOR
         if not math.isfinite(slope):
             rows = []
             continue
         row = [slope]
         for j, before in enumerate(rows[-1] if rows else ()):
-            factor = SHRINK ** (2 * (j + 1))
+            factor = STEP_FACTOR ** (2 * (j + 1))
             row.append((factor * row[j] - before) / (factor - 1))
             change = max(abs(row[j + 1] - row[j]), abs(row[j + 1] - before))
             if change <= error:

@@ -31,28 +31,33 @@ from odefit.fitting.outcome import Table
 from odefit.problem.assembly import Assembly, assemble
 from odefit.problem.systems import describe_system
 
-BUDGET = 20.0
-"""Seconds for a comparison, about."""
+DEFAULT_SECONDS = 20.0
+"""About how long a comparison takes."""
 REFERENCE_SHARE = 0.25
-"""Of the budget, for each method that may serve as reference."""
-GRACE = 1.0
-"""Seconds after which a method is stopped that does not end by itself when its time is over."""
+"""The share of that time for each method that may serve as reference."""
+GRACE_SECONDS = 1.0
+"""How long after its time is over a method is stopped that does not end by itself."""
 
 COMPILED_FAMILY, ADAPTIVE, FIXED = "compiled", "adaptive", "fixed step"
+"""The families of methods."""
 
 TOLERANCES = {"float64": (1e-3, 1e-5, 1e-7, 1e-9), "float32": (1e-2, 1e-3, 1e-4, 1e-5)}
+"""The relative tolerances of the adaptive methods, by precision."""
 REFINEMENTS = (1, 4, 16, 64)
-"""Steps of the fixed-step methods per interval of the data, on average."""
-LEAST_STEPS = 8
-SAME = 0.05
-"""Settings that differ less are one."""
+"""The steps of the fixed-step methods per interval of the data, on average."""
+MIN_INTERVALS = 8
+"""The fewest intervals of the data that these are counted by."""
+MAX_LOG_DIFFERENCE = 0.05
+"""Settings whose tolerances or steps differ less than this, as logarithms, are one."""
 
-TURNS, SHORT = 3, 0.15
-"""A solve is timed so many times, unless it takes longer than so many seconds."""
-# A gradient is begun only where so many more solves would still be in time.
+MAX_TIMINGS = 3
+"""The most times that a solve is timed."""
+TIMING_SECONDS = 0.15
+"""The time after which a solve is not timed once more."""
 GRADIENT_COST = 5.0
-# By how much a solve is expected to take longer at a hundredth of the tolerance, before it is known.
-GROWTH, LEAST_GROWTH, MOST_GROWTH = 3.0, 1.5, 10.0
+"""The solves that a gradient may take; it is started only where as many would still be in time."""
+EXPECTED_GROWTH, MIN_GROWTH, MAX_GROWTH = 3.0, 1.5, 10.0
+"""How many times longer a solve takes at a hundredth of the tolerance: before it is known, and its limits."""
 TOO_SLOW = "left out: it would take too long"
 SHORT_UNITS = {"evaluations": "evals", "steps": "steps"}
 CONFIGURED = "as configured"
@@ -123,7 +128,7 @@ class Comparison:
         return f"{text} and its gradient to {self.gradient_uncertainty:.0e}."
 
 
-def compare_solvers(assembly: Assembly, budget: float = BUDGET) -> Comparison:
+def compare_solvers(assembly: Assembly, budget: float = DEFAULT_SECONDS) -> Comparison:
     """Solve the assembled model by every method there is, in about `budget` seconds and a process of its own.
 
     A method that fails, or that takes too long, is a row with its reason. Raises SolveError where no method can
@@ -163,7 +168,7 @@ def _reference(bench: Worker, is_mechanistic: bool, seconds: float) -> Reference
         if best is not None and (best.uncertainty < GOOD_REFERENCE or not METHODS[method].is_compiled):
             break
         try:
-            for found in bench.stream(partial(climb, method, tolerances, seconds), seconds + GRACE):
+            for found in bench.stream(partial(climb, method, tolerances, seconds), seconds + GRACE_SECONDS):
                 if best is None or found.uncertainty < best.uncertainty:
                     best = found
         except (SolveError, Stopped) as error:
@@ -195,7 +200,9 @@ def _watched(bench: Worker, reference: Reference, method: str, family: str, seco
     rows: list[SolverRow] = []
     pending = SolverRow(method, family)
     try:
-        for row, is_final in bench.stream(partial(method_rows, reference, method, family, seconds), seconds + GRACE):
+        for row, is_final in bench.stream(
+            partial(method_rows, reference, method, family, seconds), seconds + GRACE_SECONDS
+        ):
             pending = row
             if is_final:
                 rows.append(row)
@@ -249,7 +256,7 @@ def method_rows(
             return
         row = yield from _measure(model, reference, options, row, deadline)
         # What is compiled once is no cost of the next setting.
-        known = TURNS * (row.seconds or 0.0) + 2 * (row.gradient_seconds or 0.0)
+        known = MAX_TIMINGS * (row.seconds or 0.0) + 2 * (row.gradient_seconds or 0.0)
         costs.append(known or time.perf_counter() - begun)
         before = options
 
@@ -258,8 +265,8 @@ def _expected(costs: list[float], before: SolverOptions, options: SolverOptions,
     """Seconds of the next setting, from those of the ones before."""
     if family == FIXED and before.step and options.step:
         return costs[-1] * before.step / options.step
-    growth = costs[-1] / costs[-2] if len(costs) > 1 else GROWTH
-    return costs[-1] * min(max(growth, LEAST_GROWTH), MOST_GROWTH)
+    growth = costs[-1] / costs[-2] if len(costs) > 1 else EXPECTED_GROWTH
+    return costs[-1] * min(max(growth, MIN_GROWTH), MAX_GROWTH)
 
 
 def _settings(model: Model, method: str, family: str) -> list[tuple[SolverOptions, bool]]:
@@ -275,11 +282,13 @@ def _settings(model: Model, method: str, family: str) -> list[tuple[SolverOption
     span, intervals = float(model.grid[-1] - model.grid[0]), len(model.grid) - 1
     if family == FIXED:
         # The tolerance of these is that of an implicit step.
-        steps = (span / (max(intervals, LEAST_STEPS) * k) for k in REFINEMENTS)
+        steps = (span / (max(intervals, MIN_INTERVALS) * k) for k in REFINEMENTS)
         chosen = [model.options_at(method, tolerances[-1], step) for step in steps]
     else:
         chosen = [model.options_at(method, rtol) for rtol in tolerances]
-    found = [(o, False) for o in chosen if own is None or abs(math.log(fineness(o) / fineness(own))) > SAME]
+    found = [
+        (o, False) for o in chosen if own is None or abs(math.log(fineness(o) / fineness(own))) > MAX_LOG_DIFFERENCE
+    ]
     if own is not None:
         found.append((own, True))
     return sorted(found, key=lambda setting: -fineness(setting[0]))
@@ -296,7 +305,7 @@ def _measure(
         row = replace(row, error=reference.error(states), work=trial.work(), seconds=first)
         # A compiled method's first solve compiles, and looks at how it gets on.
         turns = [] if row.family == COMPILED_FAMILY else [first]
-        while len(turns) < TURNS and sum(turns) < SHORT and time.perf_counter() < deadline:
+        while len(turns) < MAX_TIMINGS and sum(turns) < TIMING_SECONDS and time.perf_counter() < deadline:
             turns.append(_timed(lambda: trial.states(deadline))[1])
         row = replace(row, seconds=min(turns, default=first))
     except Exception as error:  # whatever it is, it is this method's matter
@@ -316,7 +325,7 @@ def _measure(
 def _with_gradient(trial: Trial, reference: Reference, row: SolverRow, deadline: float) -> SolverRow:
     try:
         gradient, cost = _timed(lambda: trial.gradient(reference.size, deadline))
-        if cost < SHORT and time.perf_counter() + cost < deadline:
+        if cost < TIMING_SECONDS and time.perf_counter() + cost < deadline:
             cost = min(cost, _timed(lambda: trial.gradient(reference.size, deadline))[1])
     except Exception as error:  # as above
         return replace(row, reason=f"gradient: {_sentence(error)}")

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 GOOD_REFERENCE = 1e-8
-# Backpropagation keeps every evaluation, of which more than so many may not fit into memory.
-MOST_EVALUATIONS = 30_000
+"""The relative uncertainty of a reference that needs no better one."""
+MAX_EVALUATIONS = 30_000
+"""The most evaluations that backpropagation may keep; more may not fit into memory."""
 
 
 class Model:
@@ -126,7 +127,7 @@ class Trial:
     @property
     def keeps_too_much(self) -> bool:
         """Whether the gradient of the solve before is better not asked for."""
-        return not self.options.adjoint and self.watch.count > MOST_EVALUATIONS
+        return not self.options.adjoint and self.watch.count > MAX_EVALUATIONS
 
 
 class Watch:

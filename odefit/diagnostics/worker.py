@@ -16,7 +16,7 @@ from odefit.errors import SolveError
 from odefit.optimizers import start_pool
 
 START_LIMIT = 120.0
-"""Seconds in which the process must have started."""
+"""The seconds within which the process must have started."""
 
 T = TypeVar("T")
 
