@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from timing import best_times, describe_machine, duration, missing, seconds, show, times_less
 
 from odefit.config.load import load_config
-from odefit.fitting.multistart import starting_points
+from odefit.fitting.starting_points import starting_points
 from odefit.fitting.strategy import search
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.profile import ProfileLikelihood

@@ -9,23 +9,22 @@ import os
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray
-from odefit.config.fit_methods import FitMethod, imported
-from odefit.config.load import LoadedConfig
-from odefit.data.experiments import Experiment
+from odefit.arrays import FloatArray
+from odefit.config.fit_methods import FitMethod
 from odefit.errors import ConfigError
-from odefit.fitting.nonsmooth import nonsmooth_parameters
-from odefit.fitting.outcome import FitOutcome, Table
+from odefit.fitting.local_search import LocalSearch, build_search
+from odefit.fitting.multistart_outcome import SAME_OPTIMUM, TIE, commonest_reason, fit_outcome
+from odefit.fitting.outcome import FitOutcome
+from odefit.fitting.starting_points import starting_points
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.profile import ProfileLikelihood
 from odefit.optimizers import start_pool
-from odefit.optimizers.base import Callback, SearchOutcome
-from odefit.optimizers.sampling import screen, start_points
+from odefit.optimizers.base import SearchOutcome
 from odefit.optimizers.start_pool import (
     Search,
     StartOutcome,
@@ -35,77 +34,17 @@ from odefit.optimizers.start_pool import (
     search_all,
     search_here,
 )
-from odefit.problem.assembly import Assembly, assemble
-from odefit.problem.systems import describe_system
+from odefit.problem.assembly import Assembly
 from odefit.runs.checkpoint import Forgetful, Memory
 from odefit.runs.progress import Progress
-from odefit.runs.results import Starts
-from odefit.status import Ending, Reason, Status
-from odefit.uncertainty.covariance import MAX_LISTED
+from odefit.status import Ending, Reason
 
-# Starts whose objective is this close to the best have found the same optimum: a likelihood ratio of 1 %.
-SAME_OPTIMUM = 0.01
-# Between starts that are as close as that the first is taken, which is the user's own guess, and not the one that the
-# solver's errors favour: the same optimum may stand at several places (rates that could change names).
-TIE = 1e-3
-# Screening: so many candidates per start, and no more than this many beyond the starts themselves.
-CANDIDATES_PER_START = 5
-MORE_CANDIDATES = 400
 TIME_LIMIT = 600.0
 # A matrix and what its decomposition makes of it.
 COPIES = 3
-MOST_ALTERNATIVES = 3
 PART = "starts"
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class LocalSearch:
-    """One local search with its method: what a worker runs."""
-
-    objective: ProfileLikelihood
-    method: FitMethod
-    max_iterations: int | None
-    coarse: bool = False
-
-    def __call__(self, u: FloatArray, callback: Callback | None = None) -> SearchOutcome:
-        problem = self.objective.full.problem
-        lower, upper = problem.table.search_bounds()
-        free = self.objective.free
-        # An engine of its own: a start's result must not depend on what this process solved before.
-        objective = ProfileLikelihood(Likelihood(replace(problem, engine=problem.engine.reset_copy())))
-        assert self.method.minimize is not None, f"{self.method.name} does not search"
-        minimize = imported(self.method.minimize)
-        outcome: SearchOutcome = minimize(
-            objective,
-            u,
-            lower[free],
-            upper[free],
-            size=typical_sizes(objective),
-            max_iterations=self.max_iterations or self.method.iterations,
-            callback=callback,
-            **(self.method.coarse if self.coarse else {}),
-        )
-        if outcome.status == Status.FAILED and objective.failure:
-            # The optimizer knows only that there is no number; the objective knows why.
-            return replace(outcome, ending=Ending(Reason.MODEL_FAILS_AT_START, {"cause": objective.failure}))
-        return outcome
-
-
-def typical_sizes(objective: ProfileLikelihood) -> FloatArray:
-    """How much each free component of u may typically change: one unit of a logarithm, else its own value."""
-    table = objective.full.problem.table
-    chosen = [table.parameters[table.estimated[k]] for k in objective.free]
-    return np.array([1.0 if p.scale != "linear" else abs(p.value) or 1.0 for p in chosen])
-
-
-def build_search(
-    loaded: LoadedConfig, measured: Sequence[Experiment], constants: Sequence[str], method: FitMethod
-) -> LocalSearch:
-    """Assemble everything anew: what a spawned worker does with what can be sent to it."""
-    assembly = assemble(loaded, describe_system(loaded, constants), measured)
-    return LocalSearch(_objective(assembly), method, loaded.config.fit.max_iterations, coarse=True)
 
 
 def _objective(assembly: Assembly) -> ProfileLikelihood:
@@ -151,7 +90,7 @@ def search_starts(
     for note in problem.engine.notes:
         progress.note(note)
     results = sorted(results, key=lambda r: r.number)
-    return _outcome(objective, results, section.starts, method.name, interrupted)
+    return fit_outcome(objective, results, section.starts, method.name, interrupted)
 
 
 def _check_memory(assembly: Assembly, objective: ProfileLikelihood) -> None:
@@ -222,7 +161,7 @@ def _report(progress: Progress, results: Sequence[StartOutcome]) -> None:
     best = best_of(results, TIE)
     failed = [r for r in results if r.failure is not None]
     value = math.inf if best is None else best.value
-    progress.start(len(results), len(failed), value, count_at_best(results, SAME_OPTIMUM), _reasons(failed))
+    progress.start(len(results), len(failed), value, count_at_best(results, SAME_OPTIMUM), commonest_reason(failed))
 
 
 def _log_line(result: StartOutcome) -> str:
@@ -268,134 +207,3 @@ def _polished(results: list[StartOutcome], search: LocalSearch, requested: int) 
 
 def _same(search: Search) -> Search:
     return search
-
-
-def starting_points(objective: ProfileLikelihood, n: int, seed: int) -> FloatArray:
-    """The user's values, and n - 1 more: the promising ones of a Latin hypercube, chosen by their objective.
-
-    Of hundreds of parameters those of single experiments begin where they are: any one of them at a bad place would
-    spoil the start, and each follows from the shared ones.
-    """
-    table, free = objective.full.problem.table, objective.free
-    first = table.to_search(table.values)[free]
-    if n == 1 or not len(free):
-        return first[None, :]
-    lower, upper = table.search_bounds()
-    varied = _shared(objective)
-    lower, upper, sizes = lower[free][varied], upper[free][varied], typical_sizes(objective)[varied]
-    many = min(CANDIDATES_PER_START * n, n + MORE_CANDIDATES)
-    candidates = start_points(lower, upper, first[varied], many, seed, size=sizes)
-
-    def whole(points: FloatArray) -> FloatArray:
-        found = np.tile(first, (len(points), 1))
-        found[:, varied] = points
-        return found
-
-    values = np.array([objective.value(u) for u in whole(candidates)])
-    return whole(screen(values, candidates, n))
-
-
-def _shared(objective: ProfileLikelihood) -> IntArray:
-    """Positions in the remaining u of the parameters that experiments share, where all are hundreds; else of all."""
-    free = objective.free
-    arrow = objective.full.columns.arrow if len(free) > MAX_LISTED else None
-    shared = np.arange(len(free)) if arrow is None else np.flatnonzero(np.isin(free, arrow[0].shared))
-    return shared if len(shared) else np.arange(len(free))
-
-
-def _outcome(
-    objective: ProfileLikelihood,
-    results: Sequence[StartOutcome],
-    requested: int,
-    method: str,
-    interrupted: bool,
-) -> FitOutcome:
-    table = objective.full.problem.table
-    best = best_of(results, TIE)
-    failed = [r for r in results if r.failure is not None]
-    at_best = count_at_best(results, SAME_OPTIMUM)
-    starts = Starts(requested, len(results), len(failed), at_best)
-    if best is None or best.outcome is None:
-        why = _reasons(failed) or "no start was finished"
-        none = Ending(Reason.NO_START_FITTED, {"cause": why}) if failed else Ending(Reason.INTERRUPTED_IN_FIRST_START)
-        status = Status.INTERRUPTED if interrupted else Status.FAILED
-        rows = _table(objective, results)
-        return FitOutcome(table.values, status, none.message, method, _history(None), starts, rows)
-    u = objective.lift(best.outcome.u)
-    message = best.outcome.message
-    if best.outcome.ending.reason is Reason.DERIVATIVES_DISAGREE:
-        remedy = nonsmooth_parameters(objective.full.problem).sentence or "Tighten the solver's tolerances."
-        message = f"{message} {remedy}"
-    if requested > 1:
-        message = summary(starts, _reasons(failed)) + " " + message
-    warnings: tuple[str, ...] = ()
-    if requested > 2 and at_best == 1 and len(results) > 2:
-        warnings = ("only one start found this optimum: a better one may exist; try more fit.starts",)
-    status = Status.INTERRUPTED if interrupted else best.outcome.status
-    return FitOutcome(
-        table.to_natural(u),
-        status,
-        message,
-        method,
-        _history(best.outcome),
-        starts,
-        _table(objective, results) if requested > 1 else None,
-        warnings=warnings,
-        alternatives=_alternatives(objective, results, best),
-    )
-
-
-def _alternatives(
-    objective: ProfileLikelihood, results: Sequence[StartOutcome], best: StartOutcome
-) -> tuple[FloatArray, ...]:
-    """Where other starts reached the objective of the best, [N] each: MOST_ALTERNATIVES of them, those that lie
-    farthest from it."""
-    alike = [
-        r.outcome.u for r in results if r is not best and r.outcome is not None and r.value <= best.value + SAME_OPTIMUM
-    ]
-    assert best.outcome is not None
-    there = best.outcome.u
-    alike.sort(key=lambda u: -float(np.abs(u - there).max(initial=0.0)))
-    return tuple(objective.full.problem.table.to_natural(objective.lift(u)) for u in alike[:MOST_ALTERNATIVES])
-
-
-def summary(starts: Starts, reasons: str) -> str:
-    """`12 of 20 starts reached the best optimum; 3 failed (integration blew up).`"""
-    text = f"{starts.at_best} of {starts.finished} starts reached the best optimum"
-    if starts.finished < starts.requested:
-        text += f" ({starts.requested} were asked for)"
-    if starts.failed:
-        text += f"; {starts.failed} failed ({reasons})"
-    return text + "."
-
-
-def _reasons(failed: Sequence[StartOutcome]) -> str:
-    """The commonest reason of failure, in the words of the engine or the pool."""
-    reasons = [r.failure for r in failed if r.failure]
-    return max(set(reasons), key=lambda text: (reasons.count(text), text)) if reasons else ""
-
-
-def _history(outcome: SearchOutcome | None) -> Table:
-    values = () if outcome is None else outcome.history
-    return Table(("iteration", "objective"), [[i, float(v)] for i, v in enumerate(values)])
-
-
-def _table(objective: ProfileLikelihood, results: Sequence[StartOutcome]) -> Table:
-    """starts.csv: how every start ended, best first is for the plot; here in the order of the starts.
-
-    Of hundreds of parameters only those that experiments share are told.
-    """
-    table, free = objective.full.problem.table, objective.free[_shared(objective)]
-    names = [table.names[table.estimated[k]] for k in free]
-    header = ("start", "status", "objective", "message", "seconds", "evaluations", "gradients", *names)
-    rows = []
-    for r in results:
-        complete = table.to_search(table.values)
-        complete[objective.free] = r.start if r.outcome is None else r.outcome.u
-        natural = table.to_natural(complete)[table.estimated[free]]
-        counts = (None, None) if r.outcome is None else (r.outcome.n_evaluations, r.outcome.n_gradients)
-        status = Status.FAILED if r.outcome is None or r.failure else r.outcome.status
-        message = r.failure or (r.outcome.message if r.outcome else "")
-        value = r.value if math.isfinite(r.value) else None
-        rows.append([r.number + 1, status, value, message, r.seconds, *counts, *map(float, natural)])
-    return Table(header, rows)

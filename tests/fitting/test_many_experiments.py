@@ -12,9 +12,9 @@ from odefit.api import fit
 from odefit.config.load import load_config
 from odefit.diagnostics.gradient_check import check_gradients
 from odefit.errors import ConfigError
-from odefit.fitting.multistart import starting_points
 from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.report import parameter_warnings
+from odefit.fitting.starting_points import starting_points
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.profile import ProfileLikelihood
 from odefit.problem.preparation import prepare

@@ -1,0 +1,123 @@
+"""From the outcomes of all starts to that of the fit: the best one, and what the others say of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from odefit.arrays import FloatArray
+from odefit.fitting.nonsmooth import nonsmooth_parameters
+from odefit.fitting.outcome import FitOutcome, Table
+from odefit.fitting.starting_points import shared
+from odefit.objective.profile import ProfileLikelihood
+from odefit.optimizers.base import SearchOutcome
+from odefit.optimizers.start_pool import StartOutcome, best_of, count_at_best
+from odefit.runs.results import Starts
+from odefit.status import Ending, Reason, Status
+
+SAME_OPTIMUM = 0.01
+"""Starts whose objective is this close to the best have found the same optimum: a likelihood ratio of 1 %."""
+TIE = 1e-3
+"""Between starts that are as close as this the first is taken, which is the user's own guess, and not the one that the
+solver's errors favour: the same optimum may stand at several places (rates that could change names)."""
+MAX_ALTERNATIVES = 3
+
+
+def fit_outcome(
+    objective: ProfileLikelihood,
+    results: Sequence[StartOutcome],
+    requested: int,
+    method: str,
+    interrupted: bool,
+) -> FitOutcome:
+    table = objective.full.problem.table
+    best = best_of(results, TIE)
+    failed = [r for r in results if r.failure is not None]
+    at_best = count_at_best(results, SAME_OPTIMUM)
+    starts = Starts(requested, len(results), len(failed), at_best)
+    if best is None or best.outcome is None:
+        why = commonest_reason(failed) or "no start was finished"
+        none = Ending(Reason.NO_START_FITTED, {"cause": why}) if failed else Ending(Reason.INTERRUPTED_IN_FIRST_START)
+        status = Status.INTERRUPTED if interrupted else Status.FAILED
+        rows = _table(objective, results)
+        return FitOutcome(table.values, status, none.message, method, _history(None), starts, rows)
+    u = objective.lift(best.outcome.u)
+    message = best.outcome.message
+    if best.outcome.ending.reason is Reason.DERIVATIVES_DISAGREE:
+        remedy = nonsmooth_parameters(objective.full.problem).sentence or "Tighten the solver's tolerances."
+        message = f"{message} {remedy}"
+    if requested > 1:
+        message = summary(starts, commonest_reason(failed)) + " " + message
+    warnings: tuple[str, ...] = ()
+    if requested > 2 and at_best == 1 and len(results) > 2:
+        warnings = ("only one start found this optimum: a better one may exist; try more fit.starts",)
+    status = Status.INTERRUPTED if interrupted else best.outcome.status
+    return FitOutcome(
+        table.to_natural(u),
+        status,
+        message,
+        method,
+        _history(best.outcome),
+        starts,
+        _table(objective, results) if requested > 1 else None,
+        warnings=warnings,
+        alternatives=_alternatives(objective, results, best),
+    )
+
+
+def _alternatives(
+    objective: ProfileLikelihood, results: Sequence[StartOutcome], best: StartOutcome
+) -> tuple[FloatArray, ...]:
+    """Where other starts reached the objective of the best, [N] each: MAX_ALTERNATIVES of them, those that lie
+    farthest from it."""
+    alike = [
+        r.outcome.u for r in results if r is not best and r.outcome is not None and r.value <= best.value + SAME_OPTIMUM
+    ]
+    assert best.outcome is not None
+    there = best.outcome.u
+    alike.sort(key=lambda u: -float(np.abs(u - there).max(initial=0.0)))
+    return tuple(objective.full.problem.table.to_natural(objective.lift(u)) for u in alike[:MAX_ALTERNATIVES])
+
+
+def summary(starts: Starts, reasons: str) -> str:
+    """`12 of 20 starts reached the best optimum; 3 failed (integration blew up).`"""
+    text = f"{starts.at_best} of {starts.finished} starts reached the best optimum"
+    if starts.finished < starts.requested:
+        text += f" ({starts.requested} were asked for)"
+    if starts.failed:
+        text += f"; {starts.failed} failed ({reasons})"
+    return text + "."
+
+
+def commonest_reason(failed: Sequence[StartOutcome]) -> str:
+    """The commonest reason of failure, in the words of the engine or the pool."""
+    reasons = [r.failure for r in failed if r.failure]
+    return max(set(reasons), key=lambda text: (reasons.count(text), text)) if reasons else ""
+
+
+def _history(outcome: SearchOutcome | None) -> Table:
+    values = () if outcome is None else outcome.history
+    return Table(("iteration", "objective"), [[i, float(v)] for i, v in enumerate(values)])
+
+
+def _table(objective: ProfileLikelihood, results: Sequence[StartOutcome]) -> Table:
+    """starts.csv: how every start ended, best first is for the plot; here in the order of the starts.
+
+    Of hundreds of parameters only those that experiments share are told.
+    """
+    table, free = objective.full.problem.table, objective.free[shared(objective)]
+    names = [table.names[table.estimated[k]] for k in free]
+    header = ("start", "status", "objective", "message", "seconds", "evaluations", "gradients", *names)
+    rows = []
+    for r in results:
+        complete = table.to_search(table.values)
+        complete[objective.free] = r.start if r.outcome is None else r.outcome.u
+        natural = table.to_natural(complete)[table.estimated[free]]
+        counts = (None, None) if r.outcome is None else (r.outcome.n_evaluations, r.outcome.n_gradients)
+        status = Status.FAILED if r.outcome is None or r.failure else r.outcome.status
+        message = r.failure or (r.outcome.message if r.outcome else "")
+        value = r.value if math.isfinite(r.value) else None
+        rows.append([r.number + 1, status, value, message, r.seconds, *counts, *map(float, natural)])
+    return Table(header, rows)
