@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from odefit.data.experiments import Experiment
     from odefit.fitting.run import Run
     from odefit.latent.latent_run import LatentRun
+    from odefit.plots.style import Format
+    from odefit.problem.assembly import Assembly
     from odefit.problem.interface import Problem
     from odefit.problem.simulation import Simulated
 
@@ -40,17 +42,35 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Kind:
-    """Where one kind of model is fitted, loaded, checked and simulated, each as `module:function`.
+    """Where one kind of model is fitted, loaded, drawn and so on, each as `module:function`.
 
-    plan: LoadedConfig -> its measurements, and the work that is left once there is a folder for it.
-    load: path, result, LoadedConfig -> the run. check: LoadedConfig, name -> the report as text.
-    simulate: LoadedConfig -> Simulated.
+    A function that a kind of model cannot have says so by an error.
+
+    Parameters
+    ----------
+    plan
+        LoadedConfig -> its measurements, and the work that is left once there is a folder for it.
+    load
+        Path, result, LoadedConfig -> the run.
+    check
+        LoadedConfig, name -> the report as text.
+    simulate
+        LoadedConfig -> Simulated.
+    prepare
+        LoadedConfig -> the assembled problem of equations, and the truth or None.
+    pictures
+        Run, choice, faults -> what its pictures share, see `plots/draw.py`.
+    animate
+        Run, file or folder or None -> the file.
     """
 
     plan: str
     load: str
     check: str
     simulate: str
+    prepare: str
+    pictures: str
+    animate: str
 
 
 EQUATIONS = Kind(
@@ -58,6 +78,9 @@ EQUATIONS = Kind(
     load="odefit.fitting.run:load_equations",
     check="odefit.diagnostics.checking:report",
     simulate="odefit.problem.simulation:simulate_data",
+    prepare="odefit.problem.preparation:prepare",
+    pictures="odefit.plots.equation_pictures:EquationPictures",
+    animate="odefit.plots.animation:animate",
 )
 KINDS = {
     LATENT_ODE: Kind(
@@ -65,6 +88,9 @@ KINDS = {
         load="odefit.latent.latent_run:load_latent",
         check="odefit.latent.task_check:latent_report",
         simulate="odefit.latent.spirals:simulate_spirals",
+        prepare="odefit.latent.unavailable:prepare",
+        pictures="odefit.plots.latent_pictures:LatentPictures",
+        animate="odefit.latent.unavailable:animate",
     ),
 }
 """Models by name that are no equations; all others are `EQUATIONS`."""
@@ -74,9 +100,13 @@ def kind_of(loaded: LoadedConfig) -> Kind:
     return KINDS.get(loaded.config.model.name or "", EQUATIONS)
 
 
-def _call(place: str, *arguments: Any) -> Any:
+def _at(place: str) -> Any:
     module, _, name = place.partition(":")
-    return getattr(import_module(module), name)(*arguments)
+    return getattr(import_module(module), name)
+
+
+def _call(place: str, *arguments: Any) -> Any:
+    return _at(place)(*arguments)
 
 
 Config = Path | str | Mapping[str, Any]
@@ -88,6 +118,29 @@ def _load(config: Config, overrides: Sequence[str], data: Data | None) -> Loaded
     from odefit.data.given import given_data
 
     return load_config(config, overrides, given_data(data))
+
+
+def assembled(config: Config, overrides: Sequence[str] = (), *, data: Data | None = None) -> Assembly:
+    """The problem of equations that a config describes, with all that belongs to it.
+
+    Parameters
+    ----------
+    config, overrides, data
+        As for `load`.
+
+    Returns
+    -------
+    Assembly
+
+    Raises
+    ------
+    ConfigError, DataError, ModelError
+        What is wrong with the input, all of it at once; or the model has no equations.
+    """
+    loaded = _load(config, overrides, data)
+    assembly: Assembly
+    assembly, _ = _call(kind_of(loaded).prepare, loaded)
+    return assembly
 
 
 def load(config: Config, overrides: Sequence[str] = (), *, data: Data | None = None) -> Problem:
@@ -123,13 +176,11 @@ def load(config: Config, overrides: Sequence[str] = (), *, data: Data | None = N
     array([0.5, 2. ])
     """
     from odefit.problem.interface import Problem
-    from odefit.problem.preparation import prepare
 
-    loaded = _load(config, overrides, data)
-    assembly, _ = prepare(loaded)
+    assembly = assembled(config, overrides, data=data)
     if assembly.networks is not None:
         what = "has a network, whose weights are no parameters of this kind; it can be fitted, checked and plotted"
-        raise ConfigError(loaded.where("model"), what)
+        raise ConfigError(assembly.loaded.where("model"), what)
     return Problem(assembly)
 
 
@@ -293,5 +344,72 @@ def plot(
     ['x']
     """
     from odefit.plots.draw import figure
+    from odefit.plots.selection import Choice
 
-    return figure(run, kind, time_range=time_range, states=states, experiments=experiments)
+    return figure(_at(kind_of(run.loaded).pictures), run, Choice(time_range, states, experiments), kind)
+
+
+def draw(
+    run: Run | LatentRun,
+    *,
+    kinds: Sequence[str] | None = None,
+    out: Path | None = None,
+    format: Format = "png",
+    time_range: tuple[float, float] | None = None,
+    states: Sequence[str] | None = None,
+    experiments: Sequence[str] | None = None,
+) -> list[Path]:
+    """Draw pictures of a run and write them as files.
+
+    Parameters
+    ----------
+    run
+        As `fit` or `load_run` returned it.
+    kinds
+        As for `plot`; default: all that the run has something to show for.
+    out
+        A folder (default: `plots` in the run folder), or, for one kind, a file that ends in .png, .svg or .pdf.
+    format
+        Of the files: `png`, `svg` or `pdf`.
+    time_range, states, experiments
+        As for `plot`. What was chosen is in the names of the files.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    ConfigError, RunError, SolveError
+        See `odefit.plots.draw.draw`.
+    """
+    from odefit.plots.draw import draw as write
+    from odefit.plots.selection import Choice
+
+    choice = Choice(time_range, states, experiments)
+    return write(_at(kind_of(run.loaded).pictures), run, choice, kinds, out, format)
+
+
+def animate(run: Run | LatentRun, out: Path | None = None) -> Path:
+    """Draw a fit converging, as a GIF.
+
+    Parameters
+    ----------
+    run
+        As `fit` or `load_run` returned it.
+    out
+        The file, or a folder; default: plots/animation.gif in the run folder.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    RunError
+        The run kept no frames, is damaged, or the file cannot be written.
+    """
+    path: Path = _call(kind_of(run.loaded).animate, run, out)
+    return path

@@ -5,17 +5,17 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from odefit._version import __version__
 from odefit.errors import InputError, OdefitError
+from odefit.plots.kinds import LISTED as PICTURES
 from odefit.status import Status
 
 if TYPE_CHECKING:
-    from odefit.fitting.run import Run
-    from odefit.latent.latent_run import LatentRun
+    pass
 
 app = typer.Typer(
     name="odefit",
@@ -88,6 +88,7 @@ def fit(
     set_: Overrides = None,
 ) -> None:
     """Fit the model of CONFIG to its data, and write a run folder."""
+    from odefit.api import draw
     from odefit.api import fit as run_fit
     from odefit.terminal import Reporter, closing_lines, console, estimates_table, logged_to, score_lines, summary_line
 
@@ -106,7 +107,7 @@ def fit(
     pictures: list[Path] = []
     if plots and result.status != Status.FAILED:
         try:
-            pictures = _draw(run)
+            pictures = draw(run)
         except OdefitError as error:
             # The run folder is complete: a picture that cannot be drawn is no reason to fail.
             screen.print(f"warning: no pictures: {error}", markup=False)
@@ -119,12 +120,6 @@ def fit(
         raise typer.Exit(INTERRUPTED)
     if result.status == Status.FAILED:
         raise typer.Exit(OdefitError.exit_code)
-
-
-def _draw(run: Run | LatentRun, **options: Any) -> list[Path]:
-    from odefit.plots.draw import draw
-
-    return draw(run, **options)
 
 
 @app.command()
@@ -156,8 +151,7 @@ def plot(
         list[str] | None,
         typer.Option(
             "--kind",
-            help="time_series, phase_plane, history, residuals, waterfall, network, potential; of a latent ODE also "
-            "interpolation; repeatable.",
+            help=f"{PICTURES}; repeatable.",
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Where to; default: <RUN>/plots.")] = None,
@@ -171,19 +165,17 @@ def plot(
     animate: Annotated[bool, typer.Option("--animate", help="A GIF of the fit converging.")] = False,
 ) -> None:
     """Draw the pictures of a run: time series, phase plane, history, residuals, and what else it has to show."""
-    from odefit.api import load_run
+    from odefit import api
 
-    loaded = load_run(run)
+    loaded = api.load_run(run)
     if animate:
-        from odefit.plots.animation import animate as draw_animation
-
-        typer.echo(str(draw_animation(loaded, out)))
+        typer.echo(str(api.animate(loaded, out)))
         return
-    paths = _draw(
+    paths = api.draw(
         loaded,
         kinds=kind,
         out=out,
-        format=format_,
+        format=format_,  # type: ignore[arg-type]  # what is none is refused there
         time_range=time_range,
         states=_split(states),
         experiments=_split(experiments),
@@ -205,13 +197,13 @@ def check(
     set_: Overrides = None,
 ) -> None:
     """Check everything that `fit` would need, and print what is bound to what. Nothing is written."""
-    from odefit.api import check as run_check
+    from odefit import api
 
-    typer.echo(run_check(config, set_ or ()))
+    typer.echo(api.check(config, set_ or ()))
     if gradients:
         from odefit.diagnostics.checking import gradient_lines
 
-        typer.echo("\n".join(["", "Gradients", *gradient_lines(config, set_ or ())]))
+        typer.echo("\n".join(["", "Gradients", *gradient_lines(api.assembled(config, set_ or ()))]))
 
 
 @app.command()
@@ -223,23 +215,22 @@ def solvers(
     set_: Overrides = None,
 ) -> None:
     """Compare every solver on CONFIG's model: error, work, time and gradient; a table and a picture."""
-    from odefit.config.load import load_config
+    from odefit.api import assembled
     from odefit.diagnostics.solver_comparison import compare_solvers, solver_table
     from odefit.errors import RunError
     from odefit.plots.work_precision import save_work_precision
-    from odefit.problem.preparation import prepare
     from odefit.terminal import console, plain_table
 
     target = out or Path(f"{config.stem}_solvers.png")
     if target.exists() and not overwrite:
         raise RunError(str(target), "exists already; choose another --out, or say --overwrite")
-    loaded = load_config(config, set_ or ())
-    comparison = compare_solvers(prepare(loaded)[0], budget=budget)
+    assembly = assembled(config, set_ or ())
+    comparison = compare_solvers(assembly, budget=budget)
     screen = console()
     table = solver_table(comparison)
     screen.print(plain_table(table.header, table.rows))
     screen.print(comparison.caption, markup=False)
-    title = loaded.config.title or config.stem
+    title = assembly.loaded.config.title or config.stem
     screen.print(f"written to {save_work_precision(comparison, title, target)}", markup=False)
 
 

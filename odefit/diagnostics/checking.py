@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from odefit.config.load import LoadedConfig, load_config
+from odefit.config.load import LoadedConfig
 from odefit.engines.methods import METHODS
 from odefit.fitting.cross_validation import make_folds
 from odefit.model.system import written
@@ -42,11 +40,10 @@ def report(loaded: LoadedConfig, name: str) -> str:
     return "\n".join(lines)
 
 
-def gradient_lines(config: Path | str, overrides: Sequence[str] = ()) -> list[str]:
+def gradient_lines(assembly: Assembly) -> list[str]:
     """Whether the fit's gradient agrees with differences at random points, and what the solver's tolerance does."""
     from odefit.diagnostics.gradient_check import check_gradients, report_lines
 
-    assembly, _ = prepare(load_config(config, overrides))
     return report_lines(check_gradients(assembly, seed=assembly.loaded.config.fit.seed))
 
 

@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -23,9 +23,6 @@ from odefit.plots.draw import write_picture
 from odefit.plots.run_tables import Rows, read_rows
 from odefit.plots.selection import Group, Quantity, select, time_label, title_of
 from odefit.runs import folder as files
-
-if TYPE_CHECKING:
-    from odefit.latent.latent_run import LatentRun
 
 MAX_FRAMES, MAX_BYTES = 80, 2_000_000
 MAX_ROWS, MAX_COLUMNS = 3, 2
@@ -45,14 +42,12 @@ class Frame:
     curves: dict[str, tuple[FloatArray, FloatArray]]
 
 
-def animate(run: Run | LatentRun, out: Path | None = None) -> Path:
+def animate(run: Run, out: Path | None = None) -> Path:
     """Draw frames.csv as a GIF of less than 2 MB, and return the file.
 
     out: the file, or a folder; default: plots/animation.gif in the run folder. Raises RunError where the run
     kept no frames, is damaged, or the file cannot be written.
     """
-    if not isinstance(run, Run):
-        raise RunError(str(run.path), "is that of a latent ODE, which keeps no frames; `odefit plot` draws the others")
     rows = read_rows(run, files.FRAMES)
     if rows is None or not len(rows):
         raise RunError(

@@ -5,21 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-BY_TIME = ("time_series", "phase_plane", "interpolation")
-BY_STATES = ("time_series", "phase_plane", "residuals")
-BY_EXPERIMENTS = (*BY_STATES, "network", "potential", "interpolation")
-LONGEST = 40
+from odefit.plots.kinds import By
+from odefit.plots.selection import Choice
+
+MAX_LENGTH = 40
+"""Characters of the names in a file name; where there are more, it says how many names there are."""
 
 
-def file_stem(
-    kind: str, span: tuple[float, float] | None, states: Sequence[str] | None, experiments: Sequence[str] | None
-) -> str:
+def file_stem(kind: str, by: Sequence[By], choice: Choice) -> str:
     """`time_series`, or `time_series_0_60_x` where a time span or states (or experiments) were chosen and matter."""
     parts = [kind]
-    if span is not None and kind in BY_TIME:
-        parts += [f"{end:.6g}" for end in span]
-    for names, kinds, what in ((states, BY_STATES, "states"), (experiments, BY_EXPERIMENTS, "experiments")):
-        if names and kind in kinds:
+    if choice.time_range is not None and "time_range" in by:
+        parts += [f"{end:.6g}" for end in choice.time_range]
+    chosen: dict[By, Sequence[str] | None] = {"states": choice.states, "experiments": choice.experiments}
+    for what, names in chosen.items():
+        if names and what in by:
             joined = "_".join(re.sub(r"[^\w.+-]+", "-", name) for name in dict.fromkeys(names))
-            parts.append(joined if len(joined) <= LONGEST else f"{len(set(names))}_{what}")
+            parts.append(joined if len(joined) <= MAX_LENGTH else f"{len(set(names))}_{what}")
     return "_".join(parts)

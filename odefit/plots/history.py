@@ -1,4 +1,4 @@
-"""How the fit went: the loss, and every parameter on its way to its estimate; of a latent ODE, the score."""
+"""How the fit went: the loss, and every parameter on its way to its estimate."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,13 +15,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from odefit.arrays import FloatArray
-from odefit.errors import RunError
 from odefit.fitting.run import Run
 from odefit.plots import style
+from odefit.plots.equation_pictures import EquationPictures
 from odefit.plots.run_tables import Rows, read_rows
 from odefit.plots.selection import title_of
 from odefit.runs import folder as files
-from odefit.runs.stored import StoredRun
+
+if TYPE_CHECKING:
+    from odefit.plots.latent_pictures import LatentPictures
 
 MAX_PARAMETERS = 12
 SPREAD = 10.0
@@ -32,15 +34,18 @@ TRAINING = ["epoch", "loss", "learning_rate", "gradient_norm"]
 STAGE = "stage"
 # The last one is that of the truth.
 STAGE_COLOURS, STAGE_DASHES = style.COLOURS[:-1], ("-", "--", ":")
-SCORE, SCORE_LABEL = "score", "error of the series set aside"
 
 
-def draw_history(run: StoredRun) -> Figure:
-    """The loss above, small panels of the parameters below, or one of the score. Raises RunError."""
-    rows = read_rows(run, files.HISTORY)
-    if rows is None or len(rows) < 2:
-        raise RunError(str(run.path / files.HISTORY), "this run has no history of more than one step")
-    parameters = _parameters(run, rows) if isinstance(run, Run) else _score(rows)
+def lacking(pictures: EquationPictures | LatentPictures) -> str:
+    rows = read_rows(pictures.run, files.HISTORY)
+    return "the run has no history of more than one step" if rows is None or len(rows) < 2 else ""
+
+
+def draw(pictures: EquationPictures) -> Figure:
+    """The loss above, small panels of the parameters below. Raises RunError."""
+    run, rows = pictures.run, read_rows(pictures.run, files.HISTORY)
+    assert rows is not None  # or the picture would be lacking
+    parameters = _parameters(run, rows)
     columns = min(4, len(parameters)) if len(parameters) != 6 else 3
     n = math.ceil(len(parameters) / columns) if parameters else 0
     fig = style.figure(style.WIDTH, 2.9 + 1.6 * n, title_of(run))
@@ -48,32 +53,17 @@ def draw_history(run: StoredRun) -> Figure:
     steps, name = rows.numbers(0), rows.header[0]
     stages = _stages(rows)
     top = fig.add_subplot(grid[0, :])
-    if isinstance(run, Run):
-        _draw_value(top, steps, rows.numbers(1), rows.header[1], stages)
-    else:
-        _draw_bound(top, steps, rows.numbers(1))
-    _label_steps(top, name, 10)
+    _draw_value(top, steps, rows.numbers(1), rows.header[1], stages)
+    label_steps(top, name, 10)
     for stage in stages[1:]:
         k = stage.part.start
         top.axvline((steps[k - 1] + steps[k]) / 2, color=style.GREY, linewidth=0.8, linestyle=":")
     for k, (parameter, column) in enumerate(parameters.items()):
         ax = fig.add_subplot(grid[1 + k // columns, k % columns])
-        if isinstance(run, Run):
-            _draw_parameter(ax, run, steps, rows.numbers(column), parameter, stages)
-        else:
-            ax.sharex(top)
-            _draw_score(ax, steps, rows.numbers(column))
-        _label_steps(ax, name if k + columns >= len(parameters) else "", 4 if columns > 1 else 10)
+        _draw_parameter(ax, run, steps, rows.numbers(column), parameter, stages)
+        label_steps(ax, name if k + columns >= len(parameters) else "", 4 if columns > 1 else 10)
     style.legend(fig, _handles(run, parameters, stages))
     return fig
-
-
-def _score(rows: Rows) -> dict[str, int]:
-    """The column of the score, where there were any."""
-    if SCORE not in rows.header:
-        return {}
-    column = rows.position(SCORE)
-    return {SCORE: column} if np.isfinite(rows.numbers(column)).sum() > 1 else {}
 
 
 @dataclass(frozen=True)
@@ -159,31 +149,15 @@ def _draw_parameter(
     ax.set_title(style.plain(f"{name} ({unit})" if unit else name, 26))
 
 
-def _draw_bound(ax: Axes, steps: FloatArray, values: FloatArray) -> None:
-    """A bound on a likelihood has no natural zero, and is an estimate: no logarithm."""
-    ax.plot(steps, values, color=style.BLUE, linewidth=1.2)
-    ax.set_ylabel("loss, nats per measurement")
-
-
-def _draw_score(ax: Axes, steps: FloatArray, values: FloatArray) -> None:
-    """It is known at some of the steps only."""
-    known = np.isfinite(values)
-    if values[known].min() > 0 and values[known].max() > SPREAD * values[known].min():
-        ax.set_yscale("log")
-    ax.plot(steps[known], values[known], color=style.BLUE, linewidth=1.2)
-    best = np.flatnonzero(known)[np.argmin(values[known])]
-    ax.plot(steps[best], values[best], "o", color=style.BLUE, markersize=4)
-    ax.set_title(f"{SCORE_LABEL} (mean square, in squared spreads); the best is kept")
-
-
-def _label_steps(ax: Axes, name: str, most: int) -> None:
+def label_steps(ax: Axes, name: str, most: int) -> None:
+    """The axis of the steps, with at most so many ticks, and that of the values."""
     ax.set_xlabel(name)
     ax.margins(x=0.02)
     style.tidy_ticks(ax.xaxis, whole=True, most=most)
     style.tidy_ticks(ax.yaxis, most=5)
 
 
-def _handles(run: StoredRun, parameters: dict[str, int], stages: Sequence[_Stage]) -> list[Line2D | Patch]:
+def _handles(run: Run, parameters: dict[str, int], stages: Sequence[_Stage]) -> list[Line2D | Patch]:
     handles: list[Line2D | Patch] = []
     if len(stages) > 1:
         handles += [Line2D([], [], label=style.plain(s.name, 30) or "unnamed", **s.looks) for s in stages]

@@ -22,6 +22,7 @@ from odefit.model.formulas import free_names
 from odefit.model.functions import torch_function
 from odefit.model.system import TIME, NetworkCall, symbol, written
 from odefit.plots import style
+from odefit.plots.equation_pictures import EquationPictures
 from odefit.plots.region import Visited, visited
 from odefit.plots.selection import Selection, time_label, title_of
 
@@ -72,8 +73,13 @@ def _is_shared(run: Run, names: set[str]) -> bool:
     return bool((local[:, columns] == local[:1, columns]).all())
 
 
-def draw_network(run: Run, selection: Selection) -> Figure:
+def lacking(pictures: EquationPictures) -> str:
+    return "" if terms(pictures.run) else "the run has no term of one or two variables that calls a network"
+
+
+def draw(pictures: EquationPictures) -> Figure:
     """One panel per term: filled contours with the paths on them, or a line with a rug of the data."""
+    run, selection = pictures.run, pictures.selection
     every = terms(run)
     shown = every[:MOST_TERMS]
     columns = min(len(shown), 2)

@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from odefit.arrays import FloatArray
 from odefit.fitting.run import Run
 from odefit.plots import style
+from odefit.plots.equation_pictures import EquationPictures
 from odefit.plots.network import draw_paths, fill, finish
 from odefit.plots.region import Visited, visited
-from odefit.plots.selection import Selection, title_of
+from odefit.plots.selection import title_of
 
 if TYPE_CHECKING:
     from odefit.model.networks import Potential
@@ -34,10 +35,15 @@ def potential_of(run: Run) -> Potential | None:
     return modules[0] if len(modules) == 1 else None
 
 
-def draw_potential(run: Run, selection: Selection) -> Figure:
+def lacking(pictures: EquationPictures) -> str:
+    return "the model is no `potential` of two states" if potential_of(pictures.run) is None else ""
+
+
+def draw(pictures: EquationPictures) -> Figure:
     """Contours of the potential above its lowest value (ascent: below its highest), paths and points of rest."""
+    run, selection = pictures.run, pictures.selection
     module = potential_of(run)
-    assert module is not None  # `draw` asks before
+    assert module is not None  # or the picture would be lacking
     axes = (run.states[0], run.states[1])
     region = visited(run, selection, axes)
     x, y = region.grid()

@@ -18,6 +18,7 @@ from odefit.objective.likelihood import Likelihood
 from odefit.objective.residuals import pearson_residuals, quantile_residuals
 from odefit.plots import style
 from odefit.plots.curves import check_solvable, log_threshold
+from odefit.plots.equation_pictures import EquationPictures
 from odefit.plots.selection import Quantity, Selection, time_label, title_of
 
 MAX_ROWS = 6
@@ -61,8 +62,13 @@ def standardised(run: Run, rows: Sequence[int], quantities: Sequence[Quantity]) 
     return found
 
 
-def draw_residuals(run: Run, selection: Selection) -> Figure:
+def lacking(pictures: EquationPictures) -> str:
+    return "" if pictures.selection.residuals else "needs an observable; none of these states is measured"
+
+
+def draw(pictures: EquationPictures) -> Figure:
     """A row per observable: residuals over time, and a normal quantile plot."""
+    run, selection = pictures.run, pictures.selection
     quantities = selection.residuals[:MAX_ROWS]
     found = standardised(run, selection.rows, quantities)
     note = ""

@@ -19,6 +19,26 @@ from odefit.text import clip, suggest
 
 
 @dataclass(frozen=True)
+class Choice:
+    """What a user wants to see of a run; None: all of it.
+
+    Parameters
+    ----------
+    time_range
+        The model is solved over this span, in the unit of the data's times, and the part beyond the data is shaded.
+        Not of residuals, history and the like.
+    states
+        Names of states or observables; the phase plane takes the first two or three.
+    experiments
+        By name.
+    """
+
+    time_range: tuple[float, float] | None = None
+    states: Sequence[str] | None = None
+    experiments: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
 class Quantity:
     """A state, an observable, or an observable that is a state: its columns in the solutions, and its unit."""
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from odefit.errors import RunError
-from odefit.fitting.run import Run
 from odefit.plots import style
+from odefit.plots.equation_pictures import EquationPictures
 from odefit.plots.run_tables import read_rows
 from odefit.plots.selection import title_of
 from odefit.runs import folder as files
@@ -17,11 +16,16 @@ from odefit.status import Status
 LEAST_REACH = 2.0
 
 
-def draw_waterfall(run: Run) -> Figure:
+def lacking(pictures: EquationPictures) -> str:
+    rows = read_rows(pictures.run, files.STARTS)
+    return "the run has a single start; set fit.starts to have several" if rows is None or len(rows) < 2 else ""
+
+
+def draw(pictures: EquationPictures) -> Figure:
     """1 + objective - best on a logarithmic axis, so that the best lies at 1 = 10^0. Raises RunError."""
+    run = pictures.run
     rows = read_rows(run, files.STARTS)
-    if rows is None or len(rows) < 2:
-        raise RunError(str(run.path / files.STARTS), "this run has a single start; set fit.starts to have several")
+    assert rows is not None  # or the picture would be lacking
     status = rows.text(rows.position("status"))
     objective = rows.numbers(rows.position("objective"))
     usable = np.isfinite(objective) & np.array([s != Status.FAILED for s in status])

@@ -17,11 +17,6 @@ from odefit.problem.systems import Described, describe_system
 
 def prepare(loaded: LoadedConfig) -> tuple[Assembly, dict[str, float] | None]:
     """Everything before the search: the assembled problem, and the truth where the data are simulated."""
-    if loaded.config.model.name == LATENT_ODE:
-        what = (
-            "a latent ODE has no equations to be solved or differentiated here; it can be fitted, checked and plotted"
-        )
-        raise ConfigError(loaded.where("model", "name"), what)
     described = describe_system(loaded)
     notes: list[str] = []
     measured, truth = measurements(loaded, described, notes)

@@ -20,16 +20,16 @@ from scipy.stats import norm
 import odefit
 from commands import killed
 from odefit import cli
-from odefit.api import check, simulate
+from odefit.api import animate, check, draw, plot, simulate
 from odefit.config.load import load_config
-from odefit.errors import ConfigError, DataError, InputError, RunError, SolveError
+from odefit.errors import ConfigError, DataError, Faults, InputError, RunError, SolveError
 from odefit.latent.estimator import noise_of
 from odefit.latent.latent_run import LatentRun
 from odefit.latent.minibatches import Minibatch, TrainingOptions
 from odefit.latent.objective import Elbo
 from odefit.latent.task import common_times, prepare_latent, refuse
-from odefit.plots.draw import draw
-from odefit.plots.latent_series import LatentPictures
+from odefit.plots.latent_pictures import LatentPictures
+from odefit.plots.selection import Choice
 from odefit.runs import checkpoint
 from odefit.runs.progress import Silent
 from odefit.training.adam import AdamOptions
@@ -231,7 +231,8 @@ def test_series_of_one_time_can_be_fitted(folder: Path) -> None:
     fitted = odefit.fit("o.yaml", out="r")
     assert isinstance(fitted, LatentRun)
     assert fitted.result.status == "stopped"
-    assert pictures(fitted).lacking("interpolation") == "needs a series of more than one time"
+    with pytest.raises(ConfigError, match="needs a series of more than one time"):
+        plot(fitted, "interpolation")
     assert [p.stem for p in draw(fitted)] == ["time_series", "history"]
 
 
@@ -373,11 +374,8 @@ def test_killed_at_random_moments_it_gives_what_it_would_have_given() -> None:
 
 
 def pictures(run: LatentRun, **options: Any) -> LatentPictures:
-    from odefit.errors import Faults
-
-    chosen = {"states": None, "experiments": None, "limits": None} | options
     faults = Faults()
-    made = LatentPictures(run, **chosen, faults=faults)
+    made = LatentPictures(run, Choice(**options), faults)
     faults.check()
     return made
 
@@ -396,10 +394,10 @@ def test_series_not_trained_on_are_shown_first_with_the_line_where_reading_stops
     made = pictures(run)
     assert made.rows[:2] == list(run.task.aside)
     assert sorted(made.rows) == list(range(8))
-    fig = made.time_series()
+    fig = plot(run)
     assert len(fig.axes) == 6
-    assert "not trained on" in fig.axes[0].get_title()
-    assert "not trained on" not in fig.axes[2].get_title()
+    assert "not trained on" in fig.axes[0].get_title(loc="left")
+    assert "not trained on" not in fig.axes[2].get_title(loc="left")
     one = made.shown[0]
     lines = [line for line in fig.axes[0].lines if line.get_linestyle() == ":"]
     assert [line.get_xdata()[0] for line in lines] == [one.read]
@@ -410,12 +408,12 @@ def test_series_not_trained_on_are_shown_first_with_the_line_where_reading_stops
 
 
 def test_a_time_range_is_solved_and_shaded(run: LatentRun) -> None:
-    made = pictures(run, limits=(3.0, 25.0), experiments=["4"])
+    made = pictures(run, time_range=(3.0, 25.0), experiments=["4"])
     [one] = made.shown
     assert (one.times[0], one.times[-1]) == (3.0, 25.0)
     exact = run.solve_some([3], [one.times])
     np.testing.assert_array_equal(one.values, exact.observables[0])
-    ax = made.time_series().axes[0]
+    ax = plot(run, time_range=(3.0, 25.0), experiments=["4"]).axes[0]
     assert ax.get_xlim() == (3.0, 25.0)
     assert len(ax.patches) == 1
 
@@ -423,16 +421,16 @@ def test_a_time_range_is_solved_and_shaded(run: LatentRun) -> None:
 def test_observables_of_other_sizes_have_panels_of_their_own(folder: Path) -> None:
     fitted = odefit.fit("p.yaml", out="r")
     assert isinstance(fitted, LatentRun)
-    fig = pictures(fitted).time_series()
+    fig = plot(fitted)
     assert len(fig.axes) == 6
     assert [fig.axes[k].get_ylabel() for k in (0, 3)] == ["glucose (mmol/l)", "insulin"]
     assert fig.axes[3].get_xlabel() == "hours (h)"
-    alone = pictures(fitted, states=["insulin"])
-    assert alone.lacking("phase_plane") == "needs two observables; this shows one"
-    between = alone.interpolation()
+    with pytest.raises(ConfigError, match="phase_plane: needs two observables; this shows one"):
+        plot(fitted, "phase_plane", states=["insulin"])
+    between = plot(fitted, "interpolation", states=["insulin"])
     assert len(between.axes) == 7
     assert between.axes[0].get_xlabel() == "hours (h)"
-    history = pictures(fitted).history()
+    history = plot(fitted, "history")
     assert len(history.axes) == 1
 
 
@@ -441,7 +439,7 @@ def test_interpolation_is_between_the_chosen_series(run: LatentRun) -> None:
     between = run.between(4, 1, elapsed, 5)
     ends = run.solve_some([4, 1], [elapsed, elapsed]).observables
     np.testing.assert_allclose(between[[0, -1]], np.stack(ends), atol=1e-5)
-    title = pictures(run, experiments=["5", "2"]).interpolation().get_suptitle()
+    title = plot(run, "interpolation", experiments=["5", "2"]).get_suptitle()
     assert "from experiment 5 to experiment 2" in title
 
 
@@ -458,8 +456,6 @@ def test_what_cannot_be_drawn_is_told_in_a_line(run: LatentRun, tmp_path: Path) 
 
 
 def test_no_animation(run: LatentRun) -> None:
-    from odefit.plots.animation import animate
-
     with pytest.raises(RunError, match="latent ODE, which keeps no frames"):
         animate(run)
 

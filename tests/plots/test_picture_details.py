@@ -7,7 +7,9 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -15,18 +17,20 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 import odefit
+from odefit.api import draw
+from odefit.api import plot as figure
 from odefit.diagnostics.solver_comparison import COMPILED_FAMILY, FIXED, Comparison, SolverRow, solver_table
-from odefit.errors import Faults, RunError, SolveError
+from odefit.errors import ConfigError, Faults, RunError, SolveError
 from odefit.fitting.run import Run
 from odefit.objective.likelihood import Likelihood
 from odefit.plots import animation, style
 from odefit.plots.adaptive_grid import MOST_PARTS, VISIBLE, times_at_bends
 from odefit.plots.animation import Frame
 from odefit.plots.curves import trace
-from odefit.plots.draw import draw, figure
+from odefit.plots.equation_pictures import EquationPictures
 from odefit.plots.filenames import file_stem
-from odefit.plots.residuals import draw_residuals
-from odefit.plots.selection import Selection, select
+from odefit.plots.kinds import OF_EQUATIONS, OF_LATENT_ODES, PictureKind
+from odefit.plots.selection import Choice, Selection, select
 from odefit.plots.work_precision import draw_work_precision
 from odefit.terminal import plain_table
 from odefit.uncertainty.degrees_of_freedom import residual_degrees
@@ -116,7 +120,7 @@ def test_a_picture_that_cannot_be_drawn_takes_no_other(
         solved.append(1)
         raise SolveError("it blew up")
 
-    monkeypatch.setattr("odefit.plots.draw.trace", fails)
+    monkeypatch.setattr("odefit.plots.equation_pictures.trace", fails)
     assert [path.stem for path in draw(drug, out=tmp_path)] == ["history", "residuals"]
     warned = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
     assert warned == ["warning: no time_series: it blew up", "warning: no phase_plane: it blew up"]
@@ -138,9 +142,9 @@ def test_a_damaged_table_is_an_error_when_all_else_is_drawn(drug: Run, tmp_path:
 
 def test_the_warning_is_one_line_on_the_screen(drug: Run, tmp_path: Path) -> None:
     code = (
-        "import odefit.plots.draw as d; from odefit.errors import SolveError; from odefit.cli import main\n"
+        "import odefit.plots.history as h; from odefit.errors import SolveError; from odefit.cli import main\n"
         "def fails(*_): raise SolveError('it blew up')\n"
-        "d.draw_history = fails; main()"
+        "h.draw = fails; main()"
     )
     arguments = ["plot", str(drug.path), "--out", str(tmp_path)]
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60)
@@ -175,7 +179,8 @@ def test_pictures_of_a_choice_leave_those_of_the_whole(drug: Run, tmp_path: Path
 def test_the_name_of_a_file_tells_what_was_chosen(
     kind: str, span: tuple[float, float] | None, states: list[str] | None, experiments: list[str] | None, stem: str
 ) -> None:
-    assert file_stem(kind, span, states, experiments) == stem
+    by = (OF_EQUATIONS | OF_LATENT_ODES)[kind].by
+    assert file_stem(kind, by, Choice(span, states, experiments)) == stem
 
 
 def test_stages_of_a_training_are_named_in_the_legend(tmp_path: Path, drug: Run) -> None:
@@ -190,6 +195,33 @@ def test_stages_of_a_training_are_named_in_the_legend(tmp_path: Path, drug: Run)
         assert len({line.get_color() for line in curves}) == 3
         assert [line.get_marker() for line in curves] == ["", "o", "o"]
         assert len(ax.lines) == 3 + marks
+
+
+# To add a picture is one line and one file
+
+
+def test_a_kind_of_picture_is_one_line_of_a_table(drug: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A toy picture: drawn by default, named with its choice, and left out where it has nothing to show."""
+
+    def only_figure(pictures: EquationPictures) -> Figure:
+        return style.figure(2, 2, pictures.run.result.method)
+
+    toy = ModuleType("odefit.plots.toy")
+    toy.__dict__.update(draw=only_figure, lacking=lambda pictures: "" if pictures.choice.states else "no states")
+    monkeypatch.setitem(sys.modules, "odefit.plots.toy", toy)
+    monkeypatch.setattr(EquationPictures, "kinds", {**OF_EQUATIONS, "toy": PictureKind("toy", ("states",))})
+    assert draw(drug, states=["conc"], out=tmp_path)[-1] == tmp_path / "toy_conc.png"
+    assert figure(drug, "toy", states=["gut"]).get_suptitle() == "least_squares"
+    assert "toy" not in {path.stem for path in draw(drug, out=tmp_path)}
+    with pytest.raises(ConfigError, match="toy: no states"):
+        figure(drug, "toy")
+
+
+def test_every_kind_of_picture_has_a_file_with_both_functions() -> None:
+    for kind in (*OF_EQUATIONS.values(), *OF_LATENT_ODES.values()):
+        module = import_module(f"odefit.plots.{kind.module}")
+        assert callable(module.draw)
+        assert callable(module.lacking)
 
 
 # The field of the phase plane
@@ -339,8 +371,7 @@ def test_a_picture_says_that_an_input_has_ended(tmp_path: Path) -> None:
 def test_quantile_residuals_are_called_so_where_they_differ(tmp_path: Path, drug: Run) -> None:
     text = CULTURES + "noise: {N: {model: student_t, df: 3}}\n"
     run = fitted(tmp_path, text, CULTURES_CSV)
-    with style.styled():
-        figures = [draw_residuals(r, chosen(r)) for r in (run, drug)]
+    figures = [picture(one, "residuals") for one in (run, drug)]
     assert "quantile residual" in labels(figures[0])
     assert figures[0].axes[1].get_ylabel() == "quantile residual"
     assert "quantile residual" not in labels(figures[1])

@@ -14,6 +14,7 @@ from matplotlib.patches import Patch
 from odefit.fitting.run import Run
 from odefit.plots import style
 from odefit.plots.curves import Points, Trace, held_inputs, log_threshold, points
+from odefit.plots.equation_pictures import EquationPictures
 from odefit.plots.panels import Panel, Plan, plan_panels, share_limits
 from odefit.plots.selection import Selection, time_label, title_of
 
@@ -24,9 +25,15 @@ LEGEND_FAINT = 0.45
 """In the legend a single point stands for many, which cover each other."""
 
 
-def draw_series(run: Run, selection: Selection, traces: Sequence[Trace]) -> Figure:
+def lacking(_pictures: EquationPictures) -> str:
+    """Never anything."""
+    return ""
+
+
+def draw(pictures: EquationPictures) -> Figure:
     """One panel per experiment, or one per experiment and observable."""
-    plan = plan_panels(run, selection, traces)
+    run, selection = pictures.run, pictures.selection
+    plan = plan_panels(run, selection, pictures.traces)
     rows, columns = plan.shape
     height = 3.8 if len(plan.panels) == 1 else 0.9 + rows * (1.9 if columns > 1 or rows < 4 else 1.5)
     notes = (*plan.notes, *_bandless(run, plan), *held_inputs(run, [panel.trace for panel in plan.panels]))

@@ -21,6 +21,7 @@ from odefit.model.system import TIME
 from odefit.plots import style
 from odefit.plots.adaptive_grid import times_at_bends
 from odefit.plots.curves import FINE, FINEST, Trace, held_inputs, is_compiled
+from odefit.plots.equation_pictures import EquationPictures
 from odefit.plots.selection import Quantity, Selection, title_of
 
 NAMED = 4
@@ -34,8 +35,13 @@ HEADS = 7
 """Arrow heads of the field along each axis."""
 
 
-def draw_phase(run: Run, selection: Selection, traces: Sequence[Trace]) -> Figure:
+def lacking(pictures: EquationPictures) -> str:
+    return "needs two states; this shows one" if len(pictures.selection.plane) < 2 else ""
+
+
+def draw(pictures: EquationPictures) -> Figure:
     """Two quantities in the plane, three in space; one trajectory per experiment, from its start (a diamond) on."""
+    run, selection, traces = pictures.run, pictures.selection, pictures.traces
     axes = selection.plane[:3]
     shown = list(traces if len(axes) == 2 or len(selection.groups) <= IN_SPACE else traces[:1])
     left_out = len(selection.groups) - len(shown)

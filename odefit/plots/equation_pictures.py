@@ -1,0 +1,49 @@
+"""What the pictures of one call share, of a run with equations: the selection, and the curves, solved once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from odefit.errors import Faults, OdefitError
+from odefit.fitting.run import Run
+from odefit.plots.curves import Trace, trace
+from odefit.plots.kinds import OF_EQUATIONS
+from odefit.plots.panels import MAX_PANELS
+from odefit.plots.selection import Choice, select
+
+
+class EquationPictures:
+    """The run, what is shown of it, and its curves.
+
+    Parameters
+    ----------
+    run
+        The fitted run.
+    choice
+        The names and the span that the user gave.
+    faults
+        Takes what is wrong with these.
+    """
+
+    kinds = OF_EQUATIONS
+
+    def __init__(self, run: Run, choice: Choice, faults: Faults) -> None:
+        self.run, self.choice = run, choice
+        self.selection = select(run, choice.states, choice.experiments, choice.time_range, faults)
+
+    @property
+    def traces(self) -> list[Trace]:
+        """The curves of the selected experiments. Raises OdefitError where they cannot be solved."""
+        if isinstance(self._solved, OdefitError):
+            raise self._solved
+        return self._solved
+
+    @cached_property
+    def _solved(self) -> list[Trace] | OdefitError:
+        """What cannot be solved for one picture is not tried again for the next."""
+        chosen = self.selection
+        banded = [q.state for q in chosen.series if q.observable is None and q.state is not None]
+        try:
+            return trace(self.run, chosen.groups[:MAX_PANELS], chosen.limits, banded)
+        except OdefitError as error:
+            return error

@@ -1,0 +1,52 @@
+"""The kinds of pictures: which file draws each, and which choices change it. To add one: a line here, and the file.
+
+The file has two functions of what the pictures of a run share (`equation_pictures.py`, `latent_pictures.py`):
+
+    lacking(pictures) -> str       why there is nothing to draw; empty where there is
+    draw(pictures) -> Figure
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+By = Literal["time_range", "states", "experiments"]
+
+
+@dataclass(frozen=True)
+class PictureKind:
+    """One kind of picture.
+
+    Parameters
+    ----------
+    module
+        The file in this folder.
+    by
+        The choices that change it: then they are in the name of its file, so that the run's own picture stays.
+    """
+
+    module: str
+    by: tuple[By, ...] = ()
+
+
+OF_EQUATIONS: Mapping[str, PictureKind] = {
+    "time_series": PictureKind("time_series", ("time_range", "states", "experiments")),
+    "phase_plane": PictureKind("phase_plane", ("time_range", "states", "experiments")),
+    "history": PictureKind("history"),
+    "residuals": PictureKind("residuals", ("states", "experiments")),
+    "waterfall": PictureKind("waterfall"),
+    "network": PictureKind("network", ("experiments",)),
+    "potential": PictureKind("potential", ("experiments",)),
+}
+OF_LATENT_ODES: Mapping[str, PictureKind] = {
+    "time_series": PictureKind("latent_time_series", ("time_range", "states", "experiments")),
+    "phase_plane": PictureKind("latent_phase_plane", ("time_range", "states", "experiments")),
+    "history": PictureKind("latent_history"),
+    "interpolation": PictureKind("latent_interpolation", ("time_range", "experiments")),
+}
+
+_OTHERS = [kind for kind in OF_LATENT_ODES if kind not in OF_EQUATIONS]
+LISTED = f"{', '.join(OF_EQUATIONS)}; of a latent ODE also {', '.join(_OTHERS)}"
+"""For the help of the command line."""
