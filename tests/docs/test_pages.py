@@ -5,8 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
+import os
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,10 +75,14 @@ def laid_over(config: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class Page:
-    """A page as it is worked through. said: what its last block printed; failed: whether that ended in an error."""
+    """A page as it is worked through. own_copy: whether it changes an odefit of its own, which then runs all else.
+
+    said: what its last block printed; failed: whether that ended in an error.
+    """
 
     names: dict[str, Any] = field(default_factory=lambda: {"__name__": "page"})
     config: dict[str, Any] = field(default_factory=dict)
+    own_copy: bool = False
     said: str = ""
     failed: bool = False
 
@@ -84,11 +92,39 @@ class Page:
         assert self.failed == fails, self.said or "no error"
 
     def command(self, *arguments: str) -> None:
-        command = start(*arguments)
-        output, errors = command.communicate()
+        if self.own_copy:
+            code, output, errors = self.in_copy("-m", "odefit.cli", *arguments)
+        else:
+            command = start(*arguments)
+            output, errors = command.communicate()
+            code = command.wait()
         assert "Traceback" not in errors
         self.said += output + errors
-        self.failed |= command.returncode != 0
+        self.failed |= code != 0
+
+    def copy(self) -> None:
+        """odefit's own files, in the page's folder, to be changed there."""
+        if not self.own_copy:
+            shutil.copytree(ROOT / "odefit", "odefit", ignore=shutil.ignore_patterns("__pycache__"))
+            Path("docs").mkdir()
+            shutil.copy(ROOT / "docs" / "generate.py", "docs")
+            self.own_copy = True
+
+    def in_copy(self, *arguments: str) -> tuple[int, str, str]:
+        command, environment = [sys.executable, *arguments], os.environ | {"PYTHONPATH": os.getcwd()}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment)
+        return done.returncode, done.stdout, done.stderr
+
+    def diff(self, block: Block) -> None:
+        """Lines with `-` are there, once and in this order, with those without a sign around them; `+` are the new."""
+        self.copy()
+        head, *lines = block.body.splitlines()
+        path = Path(head.removeprefix("+++ "))
+        old = "".join(f"{line[1:]}\n" for line in lines if not line.startswith("+"))
+        new = "".join(f"{line[1:]}\n" for line in lines if not line.startswith("-"))
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{path} has {text.count(old)} times:\n{old}"
+        path.write_text(text.replace(old, new), encoding="utf-8")
 
     def csv(self, block: Block) -> None:
         assert block.caption, "a file needs a :caption:"
@@ -111,10 +147,21 @@ class Page:
             words = shlex.split(line, comments=True)
             if words[:1] == ["odefit"]:
                 self.command(*words[1:])
+            elif words[:1] == ["python"] and self.own_copy:
+                code, _, errors = self.in_copy(*words[1:])
+                assert code == 0, errors
             else:
                 assert not words or line.startswith(NOT_RUN), f"not run: {line}"
 
     def python(self, block: Block) -> None:
+        if block.caption:
+            self.copy()
+            Path(block.caption).write_text(block.body, encoding="utf-8")
+            return
+        if self.own_copy:
+            code, self.said, errors = self.in_copy("-c", block.body)
+            assert code == 0, errors
+            return
         printed = io.StringIO()
         code = compile("\n" * block.line + block.body, "page", "exec")
         with contextlib.redirect_stdout(printed):
@@ -137,7 +184,7 @@ def test_page(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     page, all_blocks = Page(), blocks(path.read_text(encoding="utf-8"))
     for block, after in itertools.zip_longest(all_blocks, all_blocks[1:]):
         where = f"{path.name}:{block.line}"
-        assert block.language in ("yaml", "csv", "sh", "python", "text"), f"{where}: {block.language!r}"
+        assert block.language in ("yaml", "csv", "sh", "python", "diff", "text"), f"{where}: {block.language!r}"
         try:
             if block.language == "text":
                 for line in filter(str.strip, block.body.splitlines()):
