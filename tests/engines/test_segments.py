@@ -18,7 +18,7 @@ from odefit.data.dataset import collate
 from odefit.data.experiments import Dose, Experiment, Input
 from odefit.engines.base import SolverOptions
 from odefit.engines.choice import make_engine
-from odefit.engines.segments.schedule import Marks, Timeline, kinks
+from odefit.engines.segments.schedule import EventTimes, Timeline, kinks
 from odefit.engines.segments.segment_system import Kind, SegmentSystem
 from odefit.engines.segments.segmented_engine import SegmentedEngine
 from odefit.errors import ModelError, SolveError
@@ -367,14 +367,14 @@ def test_knots_at_which_nothing_changes_are_no_stops() -> None:
     assert not len(kinks(Input(np.array([0.0, 0.3, 1.1]), np.array(parts))))
 
 
-def test_legs_are_built_once_while_times_stay() -> None:
+def test_segments_are_built_once_while_times_stay() -> None:
     segments = SegmentSystem(PK, Kind())
     timeline = Timeline(experiment(TIMES, doses=DOSES[:1]), segments)
-    marks = Marks(np.array([0.5]), np.empty((0, 2)))
-    legs = timeline.legs(marks)
-    assert timeline.legs(Marks(np.array([0.5]), np.empty((0, 2)))) is legs
-    assert [leg.start for leg in legs] == [0.0, 0.5]
-    assert [leg.start for leg in timeline.legs(Marks(np.array([0.7]), np.empty((0, 2))))] == [0.0, 0.7]
+    first = timeline.segments(EventTimes(np.array([0.5]), np.empty((0, 2))))
+    assert timeline.segments(EventTimes(np.array([0.5]), np.empty((0, 2)))) is first
+    assert [segment.start for segment in first] == [0.0, 0.5]
+    later = timeline.segments(EventTimes(np.array([0.7]), np.empty((0, 2))))
+    assert [segment.start for segment in later] == [0.0, 0.7]
 
 
 # -- failures

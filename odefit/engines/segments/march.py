@@ -1,4 +1,4 @@
-"""Experiments on their ways, all together: the k-th stretch of each is one batch of a round."""
+"""Experiments on their ways, all together: the k-th segment of each is one batch of a round."""
 
 from __future__ import annotations
 
@@ -10,48 +10,49 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Trajectory
-from odefit.engines.segments.saltation import Calculus, Numbers, Stretch, Walk
+from odefit.engines.segments.saltation import EventSensitivities, EventValues, SegmentStart, SegmentStarts
 from odefit.engines.status import Failure, IntegrationError, Reason
 
 Row = TypeVar("Row")
 Found = TypeVar("Found")
 
 
-class Traveller(Generic[Row, Found]):
-    """One experiment on its way. Between `begin` and the last `receive` it has a row and a piece to be solved."""
+class SegmentMarch(Generic[Row, Found]):
+    """One experiment on its way. Between `begin` and the last `receive` it has a row of parameters and an
+    experiment, which are to be solved."""
 
     row: Row
-    piece: Experiment
+    experiment: Experiment
     failure: Failure | None = None
 
-    def __init__(self, walk: Walk) -> None:
-        self._walk = walk
+    def __init__(self, starts: SegmentStarts) -> None:
+        self._starts = starts
 
     def begin(self) -> bool:
-        """To the first stretch; whether there is one."""
-        return self._advance(lambda: next(self._walk))
+        """To the first segment; whether there is one."""
+        return self._advance(lambda: next(self._starts))
 
     def receive(self, found: Found) -> bool:
-        """The solution of the piece; whether there is another one."""
+        """The solution of the segment; whether there is another one."""
         end = self.take(found)
-        return self.failure is None and self._advance(lambda: self._walk.send(end))
+        return self.failure is None and self._advance(lambda: self._starts.send(end))
 
-    def _advance(self, step: Callable[[], Stretch]) -> bool:
+    def _advance(self, step: Callable[[], SegmentStart]) -> bool:
         try:
-            stretch = step()
+            start = step()
         except StopIteration:
             return False
         except IntegrationError as error:
             self.failure = error.failure
             return False
-        self.enter(stretch)
-        if stretch.leg.piece is None:
+        self.enter(start)
+        if start.segment.experiment is None:
             return False
-        self.piece = stretch.leg.piece
+        self.experiment = start.segment.experiment
         return True
 
-    def enter(self, stretch: Stretch) -> None:
-        """Begin a stretch: make the row of its parameters, or where it has no length keep its state."""
+    def enter(self, start: SegmentStart) -> None:
+        """Begin a segment: make the row of its parameters, or where it has no length keep its state."""
         raise NotImplementedError
 
     def take(self, found: Found) -> FloatArray:
@@ -59,46 +60,53 @@ class Traveller(Generic[Row, Found]):
         raise NotImplementedError
 
 
-def travel(
-    travellers: Sequence[Traveller[Row, Found]],
+def march_all(
+    marches: Sequence[SegmentMarch[Row, Found]],
     solve: Callable[[list[Row], list[Experiment]], Sequence[Found]],
 ) -> None:
-    """Every traveller to its end, in rounds."""
-    going = [traveller for traveller in travellers if traveller.begin()]
+    """Every one to its end, in rounds."""
+    going = [one for one in marches if one.begin()]
     while going:
-        found = solve([traveller.row for traveller in going], [traveller.piece for traveller in going])
-        going = [traveller for traveller, own in zip(going, found, strict=True) if traveller.receive(own)]
+        found = solve([one.row for one in going], [one.experiment for one in going])
+        going = [one for one, own in zip(going, found, strict=True) if one.receive(own)]
 
 
-class ArrayTraveller(Traveller[FloatArray, Trajectory]):
-    """In arrays, with derivatives to the calculus's names.
+class ArrayMarch(SegmentMarch[FloatArray, Trajectory]):
+    """In arrays, with derivatives to the names of the event sensitivities.
 
-    The chain rule: what the engine gives are derivatives to parameters q and initial values y1 of the piece, so
+    The chain rule: what the engine gives are derivatives to parameters q and initial values y1 of the segment, so
     dy/dq = (dy/dq with y1 fixed) + (dy/dr) dr/dq + (dy/dy1) dy1/dq, with rates of infusion r.
     """
 
     def __init__(
-        self, experiment: Experiment, calculus: Calculus, numbers: Numbers, walk: Walk, wanted: Sequence[str]
+        self,
+        experiment: Experiment,
+        sensitivities: EventSensitivities,
+        events: EventValues,
+        starts: SegmentStarts,
+        wanted: Sequence[str],
     ) -> None:
-        super().__init__(walk)
-        self._calculus, self._numbers = calculus, numbers
-        n, k = len(calculus.segments.whole.states), len(calculus.names)
+        super().__init__(starts)
+        self._sensitivities, self._events = sensitivities, events
+        n, k = len(sensitivities.segment_system.whole.states), len(sensitivities.names)
         self.y = np.full((len(experiment.times), n), np.nan)
         self.dy = np.full((*self.y.shape, k), np.nan)
         self._slope = np.zeros((n, k))
-        self._columns = [calculus.names.index(name) for name in wanted[: len(wanted) - n] if name in calculus.names]
+        self._columns = [
+            sensitivities.names.index(name) for name in wanted[: len(wanted) - n] if name in sensitivities.names
+        ]
         self._rated = len(wanted) - n - len(self._columns)
 
-    def enter(self, stretch: Stretch) -> None:
+    def enter(self, start: SegmentStart) -> None:
         with np.errstate(all="ignore"):
-            if stretch.A is not None:
-                self._slope = stretch.A @ self._slope
-            if stretch.B is not None:
-                self._slope = self._slope + stretch.B
-        self._leg = stretch.leg
-        self.row = np.concatenate([self._calculus.row(self._numbers, stretch.leg), stretch.y])
-        if stretch.leg.piece is None:
-            self._keep(stretch.y[None], self._slope[None])
+            if start.A is not None:
+                self._slope = start.A @ self._slope
+            if start.B is not None:
+                self._slope = self._slope + start.B
+        self._segment = start.segment
+        self.row = np.concatenate([self._sensitivities.row(self._events, start.segment), start.y])
+        if start.segment.experiment is None:
+            self._keep(start.y[None], self._slope[None])
 
     def take(self, found: Trajectory) -> FloatArray:
         end: FloatArray = found.y[-1]
@@ -117,11 +125,11 @@ class ArrayTraveller(Traveller[FloatArray, Trajectory]):
             total: FloatArray = dy[:, :, m + r :] @ self._slope
             total[:, :, self._columns] += dy[:, :, :m]
             if r:
-                total += dy[:, :, m : m + r] @ np.outer(self._leg.feeds, self._numbers.dfraction)
+                total += dy[:, :, m : m + r] @ np.outer(self._segment.feeds, self._events.dfraction)
         return total
 
     def _keep(self, y: FloatArray, dy: FloatArray | None) -> None:
-        wanted = self._leg.wanted
+        wanted = self._segment.wanted
         n = wanted.stop - wanted.start
         if not n:
             return

@@ -1,12 +1,12 @@
-"""The way of one experiment through its legs: where each begins, and how that depends on what was before.
+"""The way of one experiment through its segments: where each begins, and how that depends on what was before.
 
-Where a happening comes at a time tau that depends on parameters q, with slopes f- and f+ just before and after it
-and a jump y+ = h(y-, tau, q), the next leg begins at y+ with
+Where a transition comes at a time tau that depends on parameters q, with slopes f- and f+ just before and after it
+and a jump y+ = h(y-, tau, q), the next segment begins at y+ with
 
     dy = h_y (dy- + f- dtau) + h_q + h_t dtau - f+ dtau      (derivatives to q at fixed times),
 
-where dy- is what the leg before ends with (Saltation; Rozenvasser 1967; Hairer, Norsett, Wanner: Solving
-Ordinary Differential Equations I, I.14). This is linear in dy-, so a walk states it once, as A dy- + B, and arrays
+where dy- is what the segment before ends with (Saltation; Rozenvasser 1967; Hairer, Norsett, Wanner: Solving
+Ordinary Differential Equations I, I.14). This is linear in dy-, so it is stated once, as A dy- + B, and arrays
 or tensors apply it.
 """
 
@@ -21,7 +21,7 @@ import numpy as np
 import sympy as sp
 
 from odefit.arrays import FloatArray
-from odefit.engines.segments.schedule import Happening, Leg, Marks
+from odefit.engines.segments.schedule import EventTimes, Segment, Transition
 from odefit.engines.segments.segment_system import SegmentSystem
 from odefit.engines.status import Failure, IntegrationError, Reason
 from odefit.model.derivatives import derivatives
@@ -32,67 +32,67 @@ Slopes = Callable[..., Any]
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """What follows from the parameters p [L] of one experiment; derivatives are to the K names of a `Calculus`.
+class EventValues:
+    """What follows from the parameters p [L] of one experiment; derivatives are to the K names of `EventSensitivities`.
 
-    fraction: of each dose that arrives. dtimes: [M, K] of `marks.times`; dfraction: [K].
+    fraction: of each dose that arrives. dtimes: [M, K] of `event_times.times`; dfraction: [K].
     """
 
     p: FloatArray
-    marks: Marks
+    event_times: EventTimes
     fraction: float
     dtimes: FloatArray
     dfraction: FloatArray
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """A leg to be integrated, from y [S]. Its derivative there is A dy + B, dy [S, K] being that at the end before.
+class SegmentStart:
+    """A segment to be integrated, from y [S]. Its derivative there is A dy + B, dy [S, K] being that at the end before.
 
     A: [S, S], None for the identity. B: [S, K], None for zero.
     """
 
-    leg: Leg
+    segment: Segment
     y: FloatArray
     A: FloatArray | None
     B: FloatArray | None
 
 
-Walk = Generator[Stretch, FloatArray, None]
+SegmentStarts = Generator[SegmentStart, FloatArray, None]
 
 
-class Calculus:
-    """What happens between legs, with derivatives to some `names` (K of them, maybe none).
+class EventSensitivities:
+    """What happens between segments, with derivatives to some `names` (K of them, maybe none).
 
-    slopes: f of `segments.plain`; its arguments are states, time, and the parameters except initial values.
+    slopes: f of `segment_system.plain`; its arguments are states, time, and the parameters except initial values.
     """
 
-    def __init__(self, segments: SegmentSystem, names: Sequence[str], slopes: Slopes) -> None:
-        self.segments, self.names = segments, tuple(names)
+    def __init__(self, segment_system: SegmentSystem, names: Sequence[str], slopes: Slopes) -> None:
+        self.segment_system, self.names = segment_system, tuple(names)
         self.slopes = slopes
-        system = segments.whole
-        self._kept = np.array([system.parameters.index(name) for name in segments.kept], dtype=np.intp)
+        system = segment_system.whole
+        self._kept = np.array([system.parameters.index(name) for name in segment_system.kept], dtype=np.intp)
         dosing = system.dosing
         self._fraction = sp.S.One if dosing is None else sp.sympify(dosing.fraction)
         lag = sp.S.Zero if dosing is None else sp.sympify(dosing.lag)
         self._times = [lag, *(sp.sympify(event.time) for event in system.events)]
-        self._gaps = [part for switch in segments.moving for part in (switch.intercept, switch.slope)]
+        self._gaps = [part for switch in segment_system.moving for part in (switch.intercept, switch.slope)]
         moved_by = {symbol(name) for name in self.names}
-        switches = [switch.intercept.free_symbols | switch.slope.free_symbols for switch in segments.moving]
+        switches = [switch.intercept.free_symbols | switch.slope.free_symbols for switch in segment_system.moving]
         self._moves = [bool(moved_by & s) for s in [*(time.free_symbols for time in self._times), *switches]]
 
     # -- what follows from parameters, for all experiments at once
 
-    def starts(self, p: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def initial(self, p: FloatArray) -> tuple[FloatArray, FloatArray]:
         """y at the start [E, S] and its derivatives [E, S, K], for parameters p [E, L]."""
-        n, k = len(self.segments.whole.states), len(self.names)
+        n, k = len(self.segment_system.whole.states), len(self.names)
         values = _columns(self._start(*p.T), len(p))
         return values[:, :n], values[:, n:].reshape(len(p), n, k)
 
-    def numbers(self, p: FloatArray) -> list[Numbers]:
+    def event_values(self, p: FloatArray) -> list[EventValues]:
         """Of each experiment, for parameters p [E, L]."""
         k, n_times = len(self.names), len(self._times)
-        values = _columns(self._marks(*p.T), len(p))
+        values = _columns(self._event_formulas(*p.T), len(p))
         values = values.reshape(len(p), values.shape[1] // (1 + k), 1 + k)
         fraction, times, gaps = values[:, 0], values[:, 1 : 1 + n_times], values[:, 1 + n_times :]
         intercept, slope = gaps[:, 0::2], gaps[:, 1::2]
@@ -103,89 +103,91 @@ class Calculus:
         all_slopes = np.concatenate([times[..., 1:], dtau], axis=1)
         sides = [self._sides(*pair) for pair in zip(intercept[..., 0], slope[..., 0], strict=True)]
         return [
-            Numbers(p[e], Marks(all_times[e], sides[e]), float(fraction[e, 0]), all_slopes[e], fraction[e, 1:])
+            EventValues(p[e], EventTimes(all_times[e], sides[e]), float(fraction[e, 0]), all_slopes[e], fraction[e, 1:])
             for e in range(len(p))
         ]
 
     def _sides(self, intercepts: FloatArray, slopes: FloatArray) -> FloatArray:
         """Values before and after each moving switch of one experiment, [switches, 2]."""
         sides = np.empty((len(slopes), 2))
-        for i, (switch, a, b) in enumerate(zip(self.segments.moving, intercepts, slopes, strict=True)):
+        for i, (switch, a, b) in enumerate(zip(self.segment_system.moving, intercepts, slopes, strict=True)):
             sides[i] = (switch.value(-b), switch.value(b)) if b and np.isfinite(a / b) else switch.value(a)
         return sides
 
     @cached_property
     def _start(self) -> Any:
-        start = [sp.sympify(formula) for formula in self.segments.whole.start]
+        start = [sp.sympify(formula) for formula in self.segment_system.whole.start]
         slopes = [slope for row in derivatives(start, self.names) for slope in row]
-        return numpy_function([*start, *slopes], self.segments.whole.parameters)
+        return numpy_function([*start, *slopes], self.segment_system.whole.parameters)
 
     @cached_property
-    def _marks(self) -> Any:
+    def _event_formulas(self) -> Any:
         """Fraction, times, and gaps of the switches, each followed by its derivatives."""
         formulas = [self._fraction, *self._times, *self._gaps]
         table = zip(formulas, derivatives(formulas, self.names), strict=True)
-        return numpy_function([part for f, row in table for part in (f, *row)], self.segments.whole.parameters)
+        return numpy_function([part for f, row in table for part in (f, *row)], self.segment_system.whole.parameters)
 
     # -- the way
 
-    def row(self, numbers: Numbers, leg: Leg) -> FloatArray:
-        """The parameters of a leg, except the initial values."""
-        return np.concatenate([numbers.p[self._kept], numbers.fraction * leg.feeds, leg.context])
+    def row(self, events: EventValues, segment: Segment) -> FloatArray:
+        """The parameters of a segment, except the initial values."""
+        return np.concatenate([events.p[self._kept], events.fraction * segment.feeds, segment.context])
 
-    def walk(self, legs: Sequence[Leg], numbers: Numbers, y: FloatArray, dy: FloatArray) -> Walk:
-        """Yields each stretch, and is sent the state at its end, [S].
+    def segment_starts(
+        self, segments: Sequence[Segment], events: EventValues, y: FloatArray, dy: FloatArray
+    ) -> SegmentStarts:
+        """Yields where each segment starts, and is sent the state at its end, [S].
 
-        y, dy: initial values and their derivatives. The last leg is always yielded, even if it has no length.
+        y, dy: initial values and their derivatives. The last segment is always yielded, even if it has no length.
         Raises IntegrationError where there is no finite state to go on from.
         """
         A: FloatArray | None = None
         B: FloatArray | None = dy
-        before = legs[0]
-        for leg in legs:
-            if leg.happening is not None:
-                y, A, B = self._cross(leg.happening, before, leg, numbers, y, A, B)
+        before = segments[0]
+        for segment in segments:
+            if segment.transition is not None:
+                y, A, B = self._cross(segment.transition, before, segment, events, y, A, B)
             if not (np.isfinite(y).all() and (B is None or np.isfinite(B).all())):
-                is_first = leg is legs[0]
+                is_first = segment is segments[0]
                 reason = Reason.INITIAL_SENSITIVITIES_NOT_FINITE if is_first else Reason.STATE_NOT_FINITE
-                raise IntegrationError(Failure(reason, leg.start))
-            before = leg
-            if leg.piece is not None or leg is legs[-1]:
-                y = yield Stretch(leg, y, A, B)
+                raise IntegrationError(Failure(reason, segment.start))
+            before = segment
+            if segment.experiment is not None or segment is segments[-1]:
+                y = yield SegmentStart(segment, y, A, B)
                 A, B = None, None
 
     def _cross(
         self,
-        happening: Happening,
-        before: Leg,
-        after: Leg,
-        numbers: Numbers,
+        transition: Transition,
+        before: Segment,
+        after: Segment,
+        events: EventValues,
         y: FloatArray,
         A: FloatArray | None,
         B: FloatArray | None,
     ) -> tuple[FloatArray, FloatArray | None, FloatArray | None]:
-        """Through one happening: the new y, A and B."""
-        moves = happening.mark >= 0 and self._moves[happening.mark]
-        dtau = numbers.dtimes[happening.mark] if moves else np.zeros(len(self.names))
+        """Through one transition: the new y, A and B."""
+        moves = transition.moved_by >= 0 and self._moves[transition.moved_by]
+        dtau = events.dtimes[transition.moved_by] if moves else np.zeros(len(self.names))
         if moves:
-            B = _sum(B, np.outer(self._f(numbers, before, y, after.start), dtau))
-        if happening.event >= 0:
-            y, A, B = self._event(happening.event, after, numbers, dtau, y, A, B)
-        elif happening.state >= 0:
+            B = _sum(B, np.outer(self._f(events, before, y, after.start), dtau))
+        if transition.event >= 0:
+            y, A, B = self._event(transition.event, after, events, dtau, y, A, B)
+        elif transition.state >= 0:
             y = y.copy()
-            y[happening.state] += numbers.fraction * happening.amount
-            if numbers.dfraction.any():
+            y[transition.state] += events.fraction * transition.amount
+            if events.dfraction.any():
                 B = _sum(B, np.zeros((len(y), len(self.names))))
-                B[happening.state] += happening.amount * numbers.dfraction
+                B[transition.state] += transition.amount * events.dfraction
         if moves:
-            B = _sum(B, -np.outer(self._f(numbers, after, y, after.start), dtau))
+            B = _sum(B, -np.outer(self._f(events, after, y, after.start), dtau))
         return y, A, B
 
     def _event(
         self,
         event: int,
-        leg: Leg,
-        numbers: Numbers,
+        segment: Segment,
+        events: EventValues,
         dtau: FloatArray,
         y: FloatArray,
         A: FloatArray | None,
@@ -193,8 +195,8 @@ class Calculus:
     ) -> tuple[FloatArray, FloatArray | None, FloatArray | None]:
         """States change: y+ = h(y, t, q)."""
         function = self._changes[event]
-        changed, n = list(self.segments.changes[event]), len(y)
-        values = np.array(function(*y, leg.start, *numbers.p, *leg.context), dtype=np.float64)
+        changed, n = list(self.segment_system.changes[event]), len(y)
+        values = np.array(function(*y, segment.start, *events.p, *segment.context), dtype=np.float64)
         values = values.reshape(len(changed), 2 + n + len(self.names) if self.names else 1)
         after = y.copy()
         after[changed] = values[:, 0]
@@ -209,19 +211,19 @@ class Calculus:
     @cached_property
     def _changes(self) -> list[Any]:
         """Per event a function: each changed state, followed by its derivatives to states, time and names."""
-        system = self.segments.whole
-        arguments = (*system.states, TIME, *system.parameters, *self.segments.context)
+        system = self.segment_system.whole
+        arguments = (*system.states, TIME, *system.parameters, *self.segment_system.context)
         to = (*system.states, TIME, *self.names) if self.names else ()
         known = dict[tuple[Any, ...], Any]()
-        for changes in self.segments.changes:
+        for changes in self.segment_system.changes:
             formulas = tuple(sp.sympify(formula) for formula in changes.values())
             if formulas not in known:  # what happens again and again is compiled once
                 rows = zip(formulas, derivatives(formulas, to), strict=True)
                 known[formulas] = numpy_function([part for f, row in rows for part in (f, *row)], arguments)
-        return [known[tuple(map(sp.sympify, changes.values()))] for changes in self.segments.changes]
+        return [known[tuple(map(sp.sympify, changes.values()))] for changes in self.segment_system.changes]
 
-    def _f(self, numbers: Numbers, leg: Leg, y: FloatArray, t: float) -> FloatArray:
-        return np.array(self.slopes(*y, t, *self.row(numbers, leg)), dtype=np.float64)
+    def _f(self, events: EventValues, segment: Segment, y: FloatArray, t: float) -> FloatArray:
+        return np.array(self.slopes(*y, t, *self.row(events, segment)), dtype=np.float64)
 
 
 def _sum(B: FloatArray | None, more: FloatArray) -> FloatArray:

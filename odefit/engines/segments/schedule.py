@@ -1,6 +1,6 @@
-"""When what happens in one experiment, in numbers: its legs, between which the equations are integrated.
+"""When what happens in one experiment, in numbers: its segments, between which the equations are integrated.
 
-A leg begins with at most one happening and reaches to the next one; legs of no length keep the order of what
+A segment begins with at most one transition and reaches to the next one; segments of no length keep the order of what
 happens at the same time:
 
     inputs and fixed switches change, an infusion ends, a switch changes sides, an event, a dose.
@@ -22,12 +22,12 @@ from odefit.data.experiments import Experiment, Input
 from odefit.engines.segments.segment_system import Kind, SegmentSystem
 from odefit.engines.status import Failure, IntegrationError, Reason
 
-# What comes first among simultaneous happenings.
+# What comes first among simultaneous transitions.
 _STOP, _INFUSION_ENDS, _SWITCH, _EVENT, _DOSE = range(5)
 
 
 @dataclass(frozen=True)
-class Marks:
+class EventTimes:
     """Numbers of one experiment that depend on its parameters.
 
     times: [1 + events + switches] how much later doses come; when events and moving switches do (NaN: never).
@@ -43,63 +43,63 @@ class Marks:
 
 
 @dataclass(frozen=True)
-class Happening:
-    """What happens where a leg begins. `mark`: which of `Marks.times` moves it; -1 for none.
+class Transition:
+    """What happens where a segment begins. `moved_by`: which of `EventTimes.times` moves it; -1 for none.
 
     Either event number `event`, or a dose of `amount` into state number `state`, or only the equations change.
     """
 
-    mark: int = -1
+    moved_by: int = -1
     event: int = -1
     state: int = -1
     amount: float = 0.0
 
 
 @dataclass(frozen=True)
-class Leg:
-    """A part of the way, [start, end]; `happening` comes before it.
+class Segment:
+    """A part of the way, [start, end]; `transition` comes before it.
 
-    context: see `SegmentSystem`; feeds: rates of infusion, of which a fraction arrives. wanted: which of the
-    experiment's times lie in it. piece: these times and the end, for an engine; None where the leg has no length.
+    context: see `SegmentSystem`; feeds: rates of infusion, of which a fraction arrives. wanted: which of the whole
+    experiment's times lie in it. experiment: these times and the end, for an engine; None where it has no length.
     """
 
     start: float
     end: float
-    happening: Happening | None
+    transition: Transition | None
     context: FloatArray
     feeds: FloatArray
     wanted: slice
-    piece: Experiment | None
+    experiment: Experiment | None
 
 
 @dataclass
 class _Draft:
-    """Happenings as they are gathered: time, order among simultaneous ones, and what changes."""
+    """Transitions as they are gathered: time, order among simultaneous ones, and what changes."""
 
     time: float
     order: int
-    happening: Happening
+    transition: Transition
     feed: tuple[int, float] | None = None
     side: tuple[int, float] | None = None
 
 
 @dataclass
 class Timeline:
-    """The legs of one experiment under one segment system, built again only when its marks have changed."""
+    """The segments of one experiment under one segment system, built again only when its event times have changed."""
 
     experiment: Experiment
-    segments: SegmentSystem
+    segment_system: SegmentSystem
     _stops: FloatArray = field(init=False)
     _inputs: list[Input] = field(init=False)
     _key: bytes | None = None
-    _legs: tuple[Leg, ...] = ()
+    _segments: tuple[Segment, ...] = ()
 
     def __post_init__(self) -> None:
-        missing = [name for name in self.segments.inputs if name not in self.experiment.inputs]
+        missing = [name for name in self.segment_system.inputs if name not in self.experiment.inputs]
         if missing:
             raise IntegrationError(Failure(Reason.INPUT_MISSING, subject=missing[0]))
-        self._inputs = [self.experiment.inputs[name] for name in self.segments.inputs]
-        switches = [-float(switch.intercept) / float(switch.slope) for switch in self.segments.fixed]
+        self._inputs = [self.experiment.inputs[name] for name in self.segment_system.inputs]
+        switches = [-float(switch.intercept) / float(switch.slope) for switch in self.segment_system.fixed]
         self._stops = np.unique(np.concatenate([*(kinks(known) for known in self._inputs), switches]))
 
     @property
@@ -108,40 +108,40 @@ class Timeline:
         start, last = self.experiment.start, float(self.experiment.times[-1])
         return 1e-12 * (last - start) + 4 * float(np.finfo(np.float64).eps) * max(abs(start), abs(last))
 
-    def legs(self, marks: Marks) -> tuple[Leg, ...]:
+    def segments(self, event_times: EventTimes) -> tuple[Segment, ...]:
         """From the start to the last time. Raises IntegrationError for a time that cannot be."""
-        if self._key != marks.key:
-            self._legs, self._key = self._build(marks), marks.key
-        return self._legs
+        if self._key != event_times.key:
+            self._segments, self._key = self._build(event_times), event_times.key
+        return self._segments
 
-    def _build(self, marks: Marks) -> tuple[Leg, ...]:
-        drafts = [*self._draft_stops(), *self._draft_events(marks), *self._draft_doses(marks)]
-        sides = marks.sides[:, 0].copy()
-        first_switch = 1 + len(self.segments.changes)
-        for i in range(len(self.segments.moving)):
-            time = marks.times[first_switch + i]
+    def _build(self, event_times: EventTimes) -> tuple[Segment, ...]:
+        drafts = [*self._draft_stops(), *self._draft_events(event_times), *self._draft_doses(event_times)]
+        sides = event_times.sides[:, 0].copy()
+        first_switch = 1 + len(self.segment_system.changes)
+        for i in range(len(self.segment_system.moving)):
+            time = event_times.times[first_switch + i]
             if time < self.experiment.start - self.slack:
-                sides[i] = marks.sides[i, 1]
+                sides[i] = event_times.sides[i, 1]
             elif np.isfinite(time):
-                side = (i, float(marks.sides[i, 1]))
-                drafts.append(_Draft(float(time), _SWITCH, Happening(mark=first_switch + i), side=side))
+                side = (i, float(event_times.sides[i, 1]))
+                drafts.append(_Draft(float(time), _SWITCH, Transition(moved_by=first_switch + i), side=side))
         return self._assemble(self._in_order(drafts), sides)
 
     def _draft_stops(self) -> list[_Draft]:
-        return [_Draft(float(time), _STOP, Happening()) for time in self._stops if time > self.experiment.start]
+        return [_Draft(float(time), _STOP, Transition()) for time in self._stops if time > self.experiment.start]
 
-    def _draft_events(self, marks: Marks) -> list[_Draft]:
+    def _draft_events(self, event_times: EventTimes) -> list[_Draft]:
         drafts = []
-        for j in range(len(self.segments.changes)):
-            time = float(marks.times[1 + j])
+        for j in range(len(self.segment_system.changes)):
+            time = float(event_times.times[1 + j])
             if np.isnan(time):
                 raise IntegrationError(Failure(Reason.EVENT_TIME_NOT_A_NUMBER, subject=str(j + 1)))
             if time >= self.experiment.start - self.slack:
-                drafts.append(_Draft(time, _EVENT, Happening(mark=1 + j, event=j)))
+                drafts.append(_Draft(time, _EVENT, Transition(moved_by=1 + j, event=j)))
         return drafts
 
-    def _draft_doses(self, marks: Marks) -> list[_Draft]:
-        lag, states = float(marks.times[0]), self.segments.whole.states
+    def _draft_doses(self, event_times: EventTimes) -> list[_Draft]:
+        lag, states = float(event_times.times[0]), self.segment_system.whole.states
         drafts = []
         for dose in self.experiment.doses:
             time = dose.time + lag
@@ -150,12 +150,12 @@ class Timeline:
             if time < self.experiment.start - self.slack:
                 raise IntegrationError(Failure(Reason.DOSE_BEFORE_START, time))
             if dose.duration <= self.slack:
-                happening = Happening(mark=0, state=states.index(dose.state), amount=dose.amount)
-                drafts.append(_Draft(time, _DOSE, happening))
+                transition = Transition(moved_by=0, state=states.index(dose.state), amount=dose.amount)
+                drafts.append(_Draft(time, _DOSE, transition))
                 continue
-            slot, rate = self.segments.kind.infused.index(dose.state), dose.amount / dose.duration
-            drafts.append(_Draft(time, _DOSE, Happening(mark=0), feed=(slot, rate)))
-            drafts.append(_Draft(time + dose.duration, _INFUSION_ENDS, Happening(mark=0), feed=(slot, -rate)))
+            slot, rate = self.segment_system.kind.infused.index(dose.state), dose.amount / dose.duration
+            drafts.append(_Draft(time, _DOSE, Transition(moved_by=0), feed=(slot, rate)))
+            drafts.append(_Draft(time + dose.duration, _INFUSION_ENDS, Transition(moved_by=0), feed=(slot, -rate)))
         return drafts
 
     def _in_order(self, drafts: list[_Draft]) -> list[_Draft]:
@@ -171,11 +171,11 @@ class Timeline:
         kept.sort(key=lambda draft: (draft.time, draft.order))
         return [d for i, d in enumerate(kept) if d.order != _STOP or i == 0 or d.time > kept[i - 1].time]
 
-    def _assemble(self, drafts: list[_Draft], sides: FloatArray) -> tuple[Leg, ...]:
+    def _assemble(self, drafts: list[_Draft], sides: FloatArray) -> tuple[Segment, ...]:
         n, times = len(drafts) + 1, np.asarray(self.experiment.times, dtype=np.float64)
         starts = np.array([self.experiment.start, *(draft.time for draft in drafts)])
         ends = np.append(starts[1:], times[-1])
-        feeds = np.zeros((n, len(self.segments.kind.infused)))
+        feeds = np.zeros((n, len(self.segment_system.kind.infused)))
         known = np.tile(sides, (n, 1))
         for i, draft in enumerate(drafts, start=1):
             if draft.feed is not None:
@@ -186,18 +186,20 @@ class Timeline:
                 known[i:, slot] = value
         middles = self._middles(starts, ends)
         coefficients = [polynomials(u, middles) for u in self._inputs]
-        contexts = self.segments.contexts(middles, coefficients, known)
+        contexts = self.segment_system.contexts(middles, coefficients, known)
         bounds = np.searchsorted(times + self.slack, np.append(starts[1:], np.inf))
-        legs = []
+        segments = []
         for i in range(n):
             wanted = slice(int(bounds[i - 1]) if i else 0, int(bounds[i]))
-            happening = drafts[i - 1].happening if i else None
-            piece = self._piece(float(starts[i]), float(ends[i]), times[wanted], i == n - 1)
-            legs.append(Leg(float(starts[i]), float(ends[i]), happening, contexts[i], feeds[i], wanted, piece))
-        return tuple(legs)
+            transition = drafts[i - 1].transition if i else None
+            experiment = self._experiment(float(starts[i]), float(ends[i]), times[wanted], i == n - 1)
+            segments.append(
+                Segment(float(starts[i]), float(ends[i]), transition, contexts[i], feeds[i], wanted, experiment)
+            )
+        return tuple(segments)
 
     def _middles(self, starts: FloatArray, ends: FloatArray) -> FloatArray:
-        """Of each leg; those of no length take the next one's, which knows what holds from there on."""
+        """Of each segment; those of no length take the next one's, which knows what holds from there on."""
         middles = (starts + ends) / 2
         if ends[-1] <= starts[-1]:
             later = self._stops[self._stops > ends[-1] + self.slack]
@@ -207,7 +209,7 @@ class Timeline:
                 middles[i] = middles[i + 1]
         return middles
 
-    def _piece(self, start: float, end: float, wanted: FloatArray, is_last: bool) -> Experiment | None:
+    def _experiment(self, start: float, end: float, wanted: FloatArray, is_last: bool) -> Experiment | None:
         if end <= start:
             return None
         times = np.clip(wanted if is_last else np.append(wanted, end), start, end)
@@ -239,7 +241,7 @@ def kinks(known: Input) -> FloatArray:
         return np.empty(0)
     width = np.diff(known.knots)
     before, after = _moved(known.coefficients[:-1], width), known.coefficients[1:]
-    # What the terms contribute within the next piece (the last one has no end: as long as the one before).
+    # What the terms contribute within the next experiment (the last one has no end: as long as the one before).
     powers = np.append(width[1:], width[-1])[:, None] ** np.arange(4)
     size = max(np.abs(known.coefficients[:, 0]).max(), (np.abs(after) * powers).max())
     found: FloatArray = known.knots[1:][(np.abs(after - before) * powers > 1e-12 * size).any(axis=1)]

@@ -38,7 +38,7 @@ class SegmentSystem:
     """`system` in segments of one kind.
 
     plain: the system that an engine solves. Its parameters, in this order: `kept`, those of the whole system that its
-    equations name; the rates of infusion; the `context`, known numbers of each segment; the initial values.
+    equations name; the rates of infusion; the `context`, known events of each segment; the initial values.
     changes: per event, the index of a state -> its formula.
     """
 
@@ -83,7 +83,7 @@ class SegmentSystem:
 
     @cached_property
     def context(self) -> tuple[str, ...]:
-        """Names of the known numbers of a segment: its middle, where it matters; inputs; sides of the switches."""
+        """Names of the known events of a segment: its middle, where it matters; inputs; sides of the switches."""
         middle = (MIDDLE,) if self.fixed or (self.inputs and self.kind.degree) else ()
         coefficients = [f"{name}@{k}" for name in self.inputs for k in range(self.kind.degree + 1)]
         return (*middle, *coefficients, *(f"side@{i}" for i in range(len(self.moving))))

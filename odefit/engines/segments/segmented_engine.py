@@ -1,8 +1,8 @@
 """Integration in segments: doses, events, inputs, time switches and rest before the start, on any engine.
 
-Between two happenings nothing happens, so each part of the way is an ordinary problem with its own initial values
-(`segment_system`), which the engine underneath solves; the k-th parts of all experiments are one batch
-(`travel`). What happens between the parts, and the derivatives of it, is the matter of `timeline` and `walk`.
+Between two transitions nothing happens, so each segment is an ordinary problem with its own initial values
+(segment_system.py), which the engine underneath solves; the k-th segments of all experiments are one batch (march.py).
+When transitions come stands in schedule.py; what they do, and the derivatives of it, in saltation.py.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import sympy as sp
 from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions, SolverOptions, members_of, times_fault
-from odefit.engines.segments.march import ArrayTraveller, travel
-from odefit.engines.segments.saltation import Calculus, Numbers, Walk
+from odefit.engines.segments.march import ArrayMarch, march_all
+from odefit.engines.segments.saltation import EventSensitivities, EventValues, SegmentStarts
 from odefit.engines.segments.schedule import Timeline, kind_of
 from odefit.engines.segments.segment_system import Kind, SegmentSystem
 from odefit.engines.segments.steady_state import SteadyState
@@ -113,17 +113,17 @@ class SegmentedEngine(Engine):
             raise SolveError("sensitivities need formulas; a system with a network is fitted with fit.method: adam")
         p, chosen = members_of(self.system, p, experiments, members)
         plan = self._plan(self._kind(chosen))
-        calculus = plan.calculus(self.sensitive if sensitivities else ())
-        wanted = plan.base.sensitive if calculus.names else ()
-        starts, numbers = calculus.starts(p), calculus.numbers(p)
-        travellers = []
+        derived = plan.sensitivities(self.sensitive if sensitivities else ())
+        wanted = plan.base.sensitive if derived.names else ()
+        (y, dy), events = derived.initial(p), derived.event_values(p)
+        marches = []
         for m, experiment in enumerate(chosen):
-            walk = self._walk(plan, calculus, experiment, numbers[m], (starts[0][m], starts[1][m]))
-            travellers.append(ArrayTraveller(experiment, calculus, numbers[m], walk, wanted))
-        slopes = bool(calculus.names)
-        travel(travellers, lambda rows, pieces: plan.base.solve(np.stack(rows), pieces, slopes))
+            starts = self._segment_starts(plan, derived, experiment, events[m], (y[m], dy[m]))
+            marches.append(ArrayMarch(experiment, derived, events[m], starts, wanted))
+        slopes = bool(derived.names)
+        march_all(marches, lambda rows, parts: plan.base.solve(np.stack(rows), parts, slopes))
         self._gather_notes()
-        return Solutions.joined([traveller.trajectory(sensitivities) for traveller in travellers])
+        return Solutions.joined([one.trajectory(sensitivities) for one in marches])
 
     def solve_batch(self, p: Tensor, batch: Batch) -> Tensor:
         """States at the batch's times, [E, T, S], differentiable (once) with respect to p [E, L].
@@ -143,57 +143,58 @@ class SegmentedEngine(Engine):
         """The times at which states jump, by an event or a dose, at parameters p [L]."""
         plan = self._plan(self._kind([experiment]))
         try:
-            legs = plan.timeline(experiment).legs(plan.calculus(()).numbers(p[None])[0].marks)
+            segments = plan.timeline(experiment).segments(plan.sensitivities(()).event_values(p[None])[0].event_times)
         except IntegrationError:
             return np.empty(0)
-        happenings = ((leg.start, leg.happening) for leg in legs)
-        return np.unique([t for t, what in happenings if what is not None and max(what.event, what.state) >= 0])
+        transitions = ((segment.start, segment.transition) for segment in segments)
+        return np.unique([t for t, what in transitions if what is not None and max(what.event, what.state) >= 0])
 
     def _solve_tensors(self, plan: _Plan, p: Tensor, batch: Batch) -> Tensor:
         import torch
 
         from odefit.data.dataset import collate
-        from odefit.engines.segments.march_torch import TensorTraveller, stacked
+        from odefit.engines.segments.march_torch import TensorMarch, stacked
 
         values = p.detach().to("cpu", torch.float64).numpy()
-        calculus = plan.calculus(self.system.parameters)
-        starts, numbers = calculus.starts(values), calculus.numbers(values)
-        travellers = []
+        derived = plan.sensitivities(self.system.parameters)
+        (y, dy), events = derived.initial(values), derived.event_values(values)
+        marches = []
         for e, experiment in enumerate(batch.experiments):
-            walk = self._walk(plan, calculus, experiment, numbers[e], (starts[0][e], starts[1][e]))
-            travellers.append(TensorTraveller(p[e], calculus, numbers[e], walk))
+            starts = self._segment_starts(plan, derived, experiment, events[e], (y[e], dy[e]))
+            marches.append(TensorMarch(p[e], derived, events[e], starts))
 
-        def solve(rows: list[Tensor], pieces: list[Experiment]) -> Sequence[Tensor]:
-            together = collate(list(enumerate(pieces)), dtype=p.dtype, device=p.device)
+        def solve(rows: list[Tensor], parts: list[Experiment]) -> Sequence[Tensor]:
+            together = collate(list(enumerate(parts)), dtype=p.dtype, device=p.device)
             return plan.base.solve_batch(torch.stack(rows), together).unbind(0)
 
-        travel(travellers, solve)
+        march_all(marches, solve)
         self._gather_notes()
-        for experiment, traveller in zip(batch.experiments, travellers, strict=True):
-            if traveller.failure is not None:
-                raise SolveError(f"experiment {experiment.name}: {traveller.failure}")
-        return stacked(travellers, batch.times.shape[1])
+        for experiment, one in zip(batch.experiments, marches, strict=True):
+            if one.failure is not None:
+                raise SolveError(f"experiment {experiment.name}: {one.failure}")
+        return stacked(marches, batch.times.shape[1])
 
-    def _walk(
+    def _segment_starts(
         self,
         plan: _Plan,
-        calculus: Calculus,
+        sensitivities: EventSensitivities,
         experiment: Experiment,
-        numbers: Numbers,
+        events: EventValues,
         start: tuple[FloatArray, FloatArray],
-    ) -> Walk:
+    ) -> SegmentStarts:
         """As a generator, so that what cannot begin fails where the others fail."""
-        _check_numbers(self.system, numbers.p, experiment)
+        _check_numbers(self.system, events.p, experiment)
         if not len(experiment.times):
             return
         y, dy = start
         if self._steady is not None:
-            y, dy = self._steady.find(numbers.p, experiment, calculus.names)
-        yield from calculus.walk(plan.timeline(experiment).legs(numbers.marks), numbers, y, dy)
+            y, dy = self._steady.find(events.p, experiment, sensitivities.names)
+        segments = plan.timeline(experiment).segments(events.event_times)
+        yield from sensitivities.segment_starts(segments, events, y, dy)
 
     def _kind(self, experiments: Sequence[Experiment]) -> Kind:
         """What the segments of all of them need."""
-        inputs = self._plan(Kind()).segments.inputs
+        inputs = self._plan(Kind()).segment_system.inputs
         if len(self._kinds) > _REMEMBERED:
             self._kinds.clear()
         kinds = []
@@ -206,9 +207,9 @@ class SegmentedEngine(Engine):
 
     def _plan(self, kind: Kind) -> _Plan:
         if kind not in self._plans:
-            segments = SegmentSystem(self.system, kind)
-            base = self._factory(segments.plain, segments.sensitive(self.sensitive))
-            self._plans[kind] = _Plan(segments, base)
+            segment_system = SegmentSystem(self.system, kind)
+            base = self._factory(segment_system.plain, segment_system.sensitive(self.sensitive))
+            self._plans[kind] = _Plan(segment_system, base)
             self._gather_notes()
         return self._plans[kind]
 
@@ -222,30 +223,32 @@ class SegmentedEngine(Engine):
 class _Plan:
     """How segments of one kind are solved, and what is remembered of experiments."""
 
-    segments: SegmentSystem
+    segment_system: SegmentSystem
     base: Engine
-    _calculi: dict[tuple[str, ...], Calculus] = field(default_factory=dict)
+    _sensitivities: dict[tuple[str, ...], EventSensitivities] = field(default_factory=dict)
     _timelines: dict[int, Timeline] = field(default_factory=dict)
 
     def reset_copy(self) -> _Plan:
-        return _Plan(self.segments, self.base.reset_copy(), self._calculi, self._timelines)
+        return _Plan(self.segment_system, self.base.reset_copy(), self._sensitivities, self._timelines)
 
-    def calculus(self, names: tuple[str, ...]) -> Calculus:
-        if names not in self._calculi:
-            self._calculi[names] = Calculus(self.segments, names, lambda *values: self._slopes(*values))
-        return self._calculi[names]
+    def sensitivities(self, names: tuple[str, ...]) -> EventSensitivities:
+        if names not in self._sensitivities:
+            self._sensitivities[names] = EventSensitivities(
+                self.segment_system, names, lambda *values: self._slopes(*values)
+            )
+        return self._sensitivities[names]
 
     def timeline(self, experiment: Experiment) -> Timeline:
         if len(self._timelines) > _REMEMBERED:
             self._timelines.clear()
         if id(experiment) not in self._timelines:  # it is kept there, so no other one can have its id
-            self._timelines[id(experiment)] = Timeline(experiment, self.segments)
+            self._timelines[id(experiment)] = Timeline(experiment, self.segment_system)
         return self._timelines[id(experiment)]
 
     @cached_property
     def _slopes(self) -> Any:
         """f of the segments, of numbers: compiled with the first moving boundary that there is."""
-        system = self.segments.plain
+        system = self.segment_system.plain
         arguments = (*system.states, TIME, *system.parameters[: -len(system.states)])
         if system.is_mechanistic:
             return numpy_function(list(system.rhs), arguments)
