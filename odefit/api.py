@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,12 +16,13 @@ from odefit.errors import ConfigError, InputError, NewerConfigError, RunError
 from odefit.runs import folder as files
 from odefit.runs import validation
 from odefit.runs.acquire import acquire_run_folder
-from odefit.runs.checkpoint import Checkpoint
+from odefit.runs.checkpoint import Checkpoint, Forgetful
 from odefit.runs.fingerprint import identity_of
 from odefit.runs.log import Logged, run_log
 from odefit.runs.progress import Progress, Silent
 from odefit.runs.results import versions
 from odefit.runs.stored import read_result
+from odefit.status import Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +50,7 @@ class Kind:
     Parameters
     ----------
     plan
-        LoadedConfig -> its measurements, and the work that is left once there is a folder for it.
+        LoadedConfig -> its measurements, and the work that is left: Progress, FitMemory -> the run, in memory.
     load
         Path, result, LoadedConfig -> the run.
     check
@@ -185,23 +186,81 @@ def load(config: Config, overrides: Sequence[str] = (), *, data: Data | None = N
 
 
 def fit(
-    config: Path | str | Mapping[str, Any],
+    config: Config,
     overrides: Sequence[str] = (),
     *,
+    data: Data | None = None,
     out: Path | str | None = None,
     overwrite: bool = False,
     resume: bool = False,
     progress: Progress | None = None,
 ) -> Run | LatentRun:
-    """Fit the model of a config to its data, and write the run folder.
+    """Fit the model of a config to its data.
 
-    config: the YAML file, or what would stand in it as a mapping; paths are then relative to the current folder.
-    overrides: `fit.starts=50` and the like. out: the run folder; default `runs/<name of the config>`,
-    numbered. resume: go on with the fit in `out`, or the newest of these, that was killed or interrupted.
-    Raises ConfigError, DataError, ModelError or RunError for the user's input, SolveError or
-    FitError for the numerics. What was reached by then is kept in the run folder.
+    The fit is in memory and leaves nothing behind, unless `out` asks for a run folder.
+
+    Parameters
+    ----------
+    config : path or mapping
+        The YAML file, or what would stand in it as a mapping; paths are then relative to the current folder.
+    overrides : sequence of str
+        `fit.starts=50` and the like.
+    data : pandas.DataFrame or sequence of Experiment, optional
+        The measurements, in place of those that the config names. A frame is wide or long, as a CSV file would be.
+    out : path, optional
+        The run folder to write, with checkpoints on the way.
+    overwrite : bool
+        Replace an earlier run in `out`.
+    resume : bool
+        Go on with the fit in `out` that was killed or interrupted; without `out`, with the newest in `runs`.
+    progress : Progress, optional
+        Is told how the fit goes.
+
+    Returns
+    -------
+    Run
+        Its `result.status` says how it ended: converged, stopped, interrupted (Ctrl-C) or failed.
+
+    Raises
+    ------
+    ConfigError, DataError, ModelError, RunError
+        What is wrong with the input, all of it at once.
+    SolveError, FitError
+        The numerics. What was reached by then is kept in the run folder, if there is one.
+
+    Examples
+    --------
+    >>> import odefit, pandas
+    >>> frame = pandas.DataFrame({"time": [0, 1, 2, 3, 4], "x": [2.0, 1.2, 0.75, 0.45, 0.27]})
+    >>> run = odefit.fit({"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 0.5}}, data=frame)
+    >>> print(run.result.status, round(run.result.estimates["k"].value, 3))
+    converged 0.499
     """
-    loaded = load_config(config, overrides)
+    if out is not None or resume:
+        return fit_into_folder(
+            config, overrides, data=data, out=out, overwrite=overwrite, resume=resume, progress=progress
+        )
+    loaded = _load(config, overrides, data)
+    _, work = _call(kind_of(loaded).plan, loaded)
+    told = Logged(progress or Silent())
+    for note in loaded.notes:
+        told.note(note)
+    run: Run | LatentRun = work(told, Forgetful())
+    return run
+
+
+def fit_into_folder(
+    config: Config,
+    overrides: Sequence[str] = (),
+    *,
+    data: Data | None = None,
+    out: Path | str | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> Run | LatentRun:
+    """What the command does: the same with a run folder in any case; default `runs/<name of the config>`, numbered."""
+    loaded = _load(config, overrides, data)
     measured, work = _call(kind_of(loaded).plan, loaded)
     with (
         acquire_run_folder(None if out is None else Path(out), loaded.path.stem, overwrite, resume) as path,
@@ -217,18 +276,50 @@ def fit(
         for note in loaded.notes:
             told.note(note)
         with checkpoint.kept():
-            run: Run | LatentRun = work(path, told, checkpoint)
+            run: Run | LatentRun = work(told, checkpoint)
+            if run.result.status == Status.INTERRUPTED:
+                checkpoint.write()
+            run.write(path)
+            if run.result.status != Status.INTERRUPTED:
+                checkpoint.remove()
         log.info("%s: %s", run.result.status, run.result.message)
-        return run
+        return replace(run, path=path, tables={})
 
 
-def simulate(
-    config: Path | str | Mapping[str, Any], overrides: Sequence[str] = (), *, out: Path | str | None = None
-) -> Simulated:
-    """Make the data that a config's `data.simulate` or `data.spirals` describes; with `out`, write them there.
+def simulate(config: Config, overrides: Sequence[str] = (), *, out: Path | str | None = None) -> Simulated:
+    """Make the data that a config's `data.simulate` or `data.spirals` describes.
 
-    The CSV comes with `<name>.truth.yaml` beside it; the same seed gives the same bytes. Raises
-    ConfigError, ModelError, SolveError, or RunError where the file cannot be written.
+    Parameters
+    ----------
+    config, overrides
+        As for `fit`.
+    out : path, optional
+        A CSV file to write, with `<name>.truth.yaml` beside it; the same seed gives the same bytes.
+
+    Returns
+    -------
+    Simulated
+        `frame` (a pandas frame in the wide layout), `experiments`, `observables`, and `truth`, the parameters that made
+        them.
+
+    Raises
+    ------
+    ConfigError, ModelError
+        What is wrong with the input.
+    SolveError
+        The model cannot be solved at the true parameters.
+    RunError
+        The file cannot be written.
+
+    Examples
+    --------
+    >>> import odefit
+    >>> simulated = odefit.simulate(
+    ...     {"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 0.5},
+    ...      "data": {"simulate": {"times": [0, 1, 2], "initial": {"x": 2}, "noise": 0.1, "seed": 1}}}
+    ... )
+    >>> simulated.frame.shape, dict(simulated.truth)
+    ((3, 3), {'k': 0.5, 'x_0': 2.0})
     """
     loaded = load_config(config, overrides)
     for note in loaded.notes:
@@ -281,7 +372,34 @@ def check(config: Config, overrides: Sequence[str] = (), *, data: Data | None = 
 
 
 def load_run(path: Path | str) -> Run | LatentRun:
-    """Read a run folder, which may be a stranger's. Raises RunError where it is missing or damaged."""
+    """Read a run folder, which may be a stranger's.
+
+    Parameters
+    ----------
+    path
+        The folder that a fit wrote.
+
+    Returns
+    -------
+    Run
+        As `fit` returned it; its model can be solved again.
+
+    Raises
+    ------
+    RunError
+        The folder is missing or damaged.
+
+    Examples
+    --------
+    >>> import odefit, tempfile
+    >>> config = {"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 0.5}}
+    >>> data = [odefit.Experiment("a", [0, 1, 2, 3, 4], {"x": [2.0, 1.2, 0.75, 0.45, 0.27]})]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     written = odefit.fit(config, data=data, out=f"{folder}/run")
+    ...     again = odefit.load_run(f"{folder}/run")
+    >>> again.result.estimates == written.result.estimates
+    True
+    """
     path = Path(path)
     validation.check_folder(path)
     result = read_result(path)

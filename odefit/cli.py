@@ -88,13 +88,13 @@ def fit(
     set_: Overrides = None,
 ) -> None:
     """Fit the model of CONFIG to its data, and write a run folder."""
-    from odefit.api import draw
-    from odefit.api import fit as run_fit
+    from odefit.api import draw, fit_into_folder
     from odefit.terminal import Reporter, closing_lines, console, estimates_table, logged_to, score_lines, summary_line
 
     screen = console()
     with logged_to(screen if verbose else None):
-        run = run_fit(config, set_ or (), out=out, overwrite=overwrite, resume=resume, progress=Reporter(screen))
+        told = Reporter(screen)
+        run = fit_into_folder(config, set_ or (), out=out, overwrite=overwrite, resume=resume, progress=told)
     result = run.result
     screen.print(f"{result.status}: {result.message}", markup=False)
     screen.print()

@@ -27,9 +27,9 @@ from odefit.diagnostics.worker import Stopped, Worker
 from odefit.engines.base import SolverOptions
 from odefit.engines.methods import METHODS
 from odefit.errors import ConfigError, OdefitError, SolveError
-from odefit.fitting.outcome import Table
 from odefit.problem.assembly import Assembly, assemble
 from odefit.problem.systems import describe_system
+from odefit.runs.tables import Table
 
 DEFAULT_SECONDS = 20.0
 """About how long a comparison takes."""

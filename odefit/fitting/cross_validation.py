@@ -14,11 +14,12 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.data.layouts import replicate_of
 from odefit.errors import ConfigError
-from odefit.fitting.outcome import FitOutcome, Table
+from odefit.fitting.outcome import FitOutcome
 from odefit.problem.assembly import Assembly, assemble
 from odefit.problem.hold_out import Errors, errors
 from odefit.runs.checkpoint import Forgetful, Memory
 from odefit.runs.results import Score
+from odefit.runs.tables import Table
 from odefit.status import Status
 
 PART = "folds"

@@ -9,12 +9,13 @@ import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.fitting.nonsmooth import nonsmooth_parameters
-from odefit.fitting.outcome import FitOutcome, Table
+from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.starting_points import shared
 from odefit.objective.profile import ProfileLikelihood
 from odefit.optimizers.base import SearchOutcome
 from odefit.optimizers.start_pool import StartOutcome, best_of, count_at_best
 from odefit.runs.results import Starts
+from odefit.runs.tables import Table
 from odefit.status import Ending, Reason, Status
 
 SAME_OPTIMUM = 0.01

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from odefit.arrays import FloatArray
 from odefit.runs.results import Starts
+from odefit.runs.tables import Table
 from odefit.status import Status
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows under a header, as they go into a CSV file."""
-
-    header: Sequence[str]
-    rows: Sequence[Sequence[Any]]
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from odefit.errors import SolveError
-from odefit.fitting.outcome import Table
 from odefit.fitting.stages import Stage
 from odefit.problem.assembly import Assembly
 from odefit.runs.progress import Progress
+from odefit.runs.tables import Table
 from odefit.training.loss_history import Epoch, Thinned
 from odefit.training.objective_torch import TrainingObjective
 

@@ -2,35 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from odefit.arrays import FloatArray
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.data.tables import read_table
-from odefit.errors import RunError
+from odefit.errors import FitError, RunError, SolveError
+from odefit.fitting.predictions import KnownErrors, curve_table, errors_of, interval_columns, measured_table
 from odefit.problem.assembly import Assembly, assemble
 from odefit.problem.conditions import under_conditions
+from odefit.problem.frames import wanted_times
 from odefit.problem.simulation import TrueModel, simulate_data
 from odefit.problem.systems import describe_system
 from odefit.runs import folder as files
 from odefit.runs import validation as foreign
 from odefit.runs.results import Result
 from odefit.runs.stored import Curves, StoredRun, load_weights
+from odefit.runs.tables import Table, frame_of
+from odefit.runs.writing import (
+    PREDICTIONS,
+    parameter_table,
+    telling,
+    write_conditions,
+    write_data,
+    write_tables,
+    write_weights,
+)
+from odefit.status import Status
+from odefit.uncertainty.covariance import MAX_LISTED
 
 if TYPE_CHECKING:
-    pass
+    import pandas as pd
 
 
 @dataclass(frozen=True, repr=False)
 class Run(StoredRun):
-    """theta: [N] estimates in the order of the problem's table."""
+    """A finished fit of equations: what `odefit.fit` and `odefit.load_run` return.
+
+    Attributes
+    ----------
+    result
+        How it ended, the estimates, the likelihood, AIC and the like: the content of `result.json`.
+    path
+        The run folder; None where the fit is in memory only, which `save` writes.
+    theta
+        [N] all parameters in the order of the problem's table, natural scale.
+
+    Examples
+    --------
+    >>> import odefit
+    >>> run = odefit.fit(
+    ...     {"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 0.5}},
+    ...     data=[odefit.Experiment("a", [0, 1, 2, 3, 4], {"x": [2.0, 1.2, 0.75, 0.45, 0.27]})],
+    ... )
+    >>> run
+    <Run in memory: converged; k=0.499, x_0=1.994, sigma_x=0.01001>
+    >>> run.parameters.loc["k", ["value", "standard_error"]].astype(float).round(3).tolist()
+    [0.499, 0.006]
+    >>> run.predictions([5, 6])[["time", "predicted", "low", "high"]].round(3).values.tolist()
+    [[5.0, 0.164, 0.151, 0.179], [6.0, 0.1, 0.088, 0.112]]
+    """
 
     assembly: Assembly
     theta: FloatArray
@@ -70,6 +109,96 @@ class Run(StoredRun):
             return None
         chosen = tuple(e.at(t) for e, t in zip(self.measured, times, strict=True))
         return Curves(chosen, *self.true_model.solve(chosen))
+
+    @cached_property
+    def known_errors(self) -> KnownErrors | None:
+        """What is known of the errors; None where nothing is. Raises RunError where the table is damaged."""
+        return errors_of(self.assembly, self.theta, self._covariance_in_search())
+
+    def _covariance_in_search(self) -> FloatArray | None:
+        """[P, P], NaN where not determined. Of hundreds of parameters those that the experiments share."""
+        table = self.assembly.problem.table
+        rows = self.rows(files.COVARIANCE)
+        if rows is None:
+            return None
+        names = table.estimated_names
+        listed = tuple(rows.header[1:])
+        fits = listed == names or (len(names) > MAX_LISTED and set(listed) <= set(names))
+        if not fits or tuple(rows.text(0)) != listed:
+            raise RunError(rows.path, "is damaged: it does not fit the parameters; fit again")
+        if not listed:
+            return np.zeros((0, 0))
+        natural = np.stack([rows.numbers(k + 1) for k in range(len(listed))], axis=1)
+        slope = table.natural_slopes(self.theta, listed)
+        with np.errstate(all="ignore"):
+            found: FloatArray = natural / np.outer(slope, slope)
+        return found
+
+    def predictions(
+        self, times: ArrayLike | Mapping[str, ArrayLike] | None = None, intervals: bool = True
+    ) -> pd.DataFrame:
+        """What the fitted model predicts, one row for each experiment, observable and time.
+
+        Parameters
+        ----------
+        times : array_like [T] or mapping of such by experiment, optional
+            Increasing times, none before the start of an experiment; default the measured ones. With these come the
+            columns measured, residual, censored and held_out.
+        intervals
+            Whether to add 95 % intervals by the delta method: `low` and `high` of the curve, `new_low` and `new_high`
+            of a new measurement there. They are NaN where the data leave a prediction open, and, of a new measurement,
+            where the noise is known for measured data only; a model with a network has none of them.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The columns experiment, time, observable, predicted, and those above.
+
+        Raises
+        ------
+        SolveError
+            The model cannot be solved there.
+        RunError
+            The fit has no estimates, because it failed.
+        ValueError
+            The times are none.
+        """
+        check_solvable(self)
+        chosen = wanted_times(self.measured, times)
+        curves = self.solve([e.times for e in chosen])
+        if times is None:
+            frame = frame_of(measured_table(self.assembly, curves.observables).text)
+        else:
+            frame = frame_of(curve_table(chosen, curves.observables, self.observables).text)
+        if intervals and self.known_errors is not None:
+            bands = self.known_errors.bands(self.assembly.problem, self.theta, curves.experiments)
+            frame = frame.assign(**interval_columns(bands))
+        return frame
+
+    def write(self, folder: Path) -> None:
+        """Every file of the run folder; result.json last, since it says that the run is complete."""
+        try:
+            predicted = measured_table(self.assembly, self.solve([e.times for e in self.measured]).observables)
+        except SolveError as error:
+            if self.result.status != Status.FAILED:
+                raise FitError(f"the fitted model cannot be solved again: {error}") from error
+            predicted = Table(PREDICTIONS, [])
+        write_data(folder, self.loaded, self.measured, self.observables)
+        with telling(folder):
+            own = write_conditions(folder, self.loaded, self.measured)
+        files.write_config(folder, self.loaded, own)
+        kept = (files.HISTORY, files.STARTS, files.FRAMES, files.FOLDS, files.COVARIANCE)
+        tables = {files.PARAMETERS: parameter_table(self.result).text, files.PREDICTIONS: predicted.text}
+        write_tables(folder, tables | {name: self.table_text(name) for name in kept})
+        if self.assembly.networks:
+            write_weights(folder, self.assembly.networks.state_dict())
+        files.write_json(folder, files.RESULT, self.result.to_json())
+
+
+def check_solvable(run: Run) -> None:
+    """Raises RunError where the run has no estimates to solve its model with."""
+    if not np.isfinite(run.theta).all():
+        raise RunError(run.place, f"has no estimates that could be solved with: {run.result.message}")
 
 
 def load_equations(path: Path, result: Result, loaded: LoadedConfig) -> Run:

@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
+from numpy.typing import ArrayLike
 
 from odefit.arrays import FloatArray
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.data.tables import read_table
 from odefit.engines.torch_engine import MAX_STEPS
-from odefit.errors import RunError, SolveError
+from odefit.errors import FitError, RunError, SolveError
 from odefit.latent.estimator import solve
 from odefit.latent.evaluation import interpolate
 from odefit.latent.model import LatentODE
 from odefit.latent.series import read_backwards, series_of
 from odefit.latent.spirals import draw_spirals
 from odefit.latent.task import LatentTask, latent_task, refuse
+from odefit.problem.frames import wanted_times
 from odefit.runs import folder as files
 from odefit.runs.results import Result
 from odefit.runs.stored import Curves, StoredRun, load_weights
+from odefit.runs.tables import Table, csv_text, frame_of
 from odefit.runs.validation import DAMAGED
+from odefit.runs.writing import PREDICTIONS, parameter_table, write_data, write_tables, write_weights
+from odefit.status import Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OBSERVED, CONTINUED = "observed", "continued"
+"""The parts of a series: what the encoder has read of it, and the rest."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -77,6 +89,57 @@ class LatentRun(StoredRun):
         if any(len(e.times) != section.times for e in self.measured):
             return None
         return list(draw_spirals(**section.model_dump()).truth)
+
+    def predictions(
+        self, times: ArrayLike | Mapping[str, ArrayLike] | None = None, intervals: bool = True
+    ) -> pd.DataFrame:
+        """What the model predicts, one row for each series, observable and time.
+
+        times: as of `Run.predictions`; at the measured ones there are also the columns measured, residual, held_out
+        (the series was not trained on) and part (`observed`, which the encoder has read, or `continued`). There are
+        no intervals, whatever `intervals` says. Raises SolveError, or ValueError for times that are none.
+        """
+        del intervals
+        chosen = wanted_times(self.measured, times)
+        curves = self.solve([e.times for e in chosen])
+        if times is None:
+            return frame_of(self._measured_table(curves).text)
+        rows = (
+            [e.name, float(t), name, float(g)]
+            for e, predicted in zip(chosen, curves.observables, strict=True)
+            for k, name in enumerate(self.observables)
+            for t, g in zip(e.times, predicted[:, k], strict=True)
+        )
+        return frame_of(csv_text(("experiment", "time", "observable", "predicted"), rows))
+
+    def _measured_table(self, curves: Curves) -> Table:
+        """predictions.csv. held_out: the series was not trained on; part: whether the encoder has read it."""
+        aside, rows = set(self.task.aside), list[list[Any]]()
+        for row, (experiment, predicted) in enumerate(zip(self.measured, curves.observables, strict=True)):
+            read = self.task.read(experiment)
+            for k, name in enumerate(self.observables):
+                columns = (experiment.times, experiment.values[:, k], predicted[:, k], read)
+                for t, d, g, within in zip(*columns, strict=True):
+                    part = OBSERVED if within else CONTINUED
+                    rows.append(
+                        [experiment.name, float(t), name, float(d), float(g), float(d - g), None, row in aside, part]
+                    )
+        return Table((*PREDICTIONS, "part"), rows)
+
+    def write(self, folder: Path) -> None:
+        """Every file of the run folder; result.json last, since it says that the run is complete."""
+        try:
+            predicted = self._measured_table(self.solve([e.times for e in self.measured]))
+        except SolveError as error:
+            if self.result.status != Status.FAILED:
+                raise FitError(f"the fitted model cannot be solved again: {error}") from error
+            predicted = Table((*PREDICTIONS, "part"), [])
+        write_data(folder, self.loaded, self.measured, self.observables)
+        files.write_config(folder, self.loaded, {})
+        tables = {files.PARAMETERS: parameter_table(self.result).text, files.PREDICTIONS: predicted.text}
+        write_tables(folder, tables | {files.HISTORY: self.table_text(files.HISTORY)})
+        write_weights(folder, self.model.state_dict())
+        files.write_json(folder, files.RESULT, self.result.to_json())
 
     def _check_span(self, span: float) -> None:
         step = self.task.options.step

@@ -1,13 +1,12 @@
-"""`fit` of a latent ODE: train, judge, write the run folder."""
+"""`fit` of a latent ODE: train, judge."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,32 +17,31 @@ from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.errors import FitError, SolveError
 from odefit.latent.estimator import FittedLatent, fit_latent, noise_of
-from odefit.latent.latent_run import LatentRun
+from odefit.latent.latent_run import CONTINUED, OBSERVED, LatentRun
 from odefit.latent.task import FEW, LatentTask, prepare_latent
 from odefit.runs import folder as files
-from odefit.runs.checkpoint import Checkpoint, Memory
+from odefit.runs.checkpoint import FitMemory, Memory
 from odefit.runs.progress import Progress
 from odefit.runs.results import Estimate, ObjectiveSummary, Result, Score, Starts
 from odefit.runs.stored import Curves
-from odefit.runs.writing import PREDICTIONS, write_data, write_parameters, write_weights
+from odefit.runs.tables import Table
 from odefit.status import Reason, Status
 from odefit.training.loss_history import Epoch, TrainingOutcome
 
 PART = "latent"
-OBSERVED, CONTINUED = "observed", "continued"
 HISTORY = ("epoch", "loss", "learning_rate", "seconds", "score")
 ENOUGH = 0.02
 """A score that still fell by more than this share over the last tenth of the epochs might fall further."""
 
 
-def plan(loaded: LoadedConfig) -> tuple[Sequence[Experiment], Callable[[Path, Progress, Checkpoint], LatentRun]]:
-    """All measurements, and what is left to be done once there is a folder for it. Raises InputError."""
+def plan(loaded: LoadedConfig) -> tuple[Sequence[Experiment], Callable[[Progress, FitMemory], LatentRun]]:
+    """All measurements, and what is left to be done. Raises InputError."""
     task = prepare_latent(loaded)
     return task.measured, partial(train_latent, task)
 
 
-def train_latent(task: LatentTask, path: Path, progress: Progress, checkpoint: Checkpoint) -> LatentRun:
-    """Train it, and write the run folder. Raises RunError where that cannot be written, FitError."""
+def train_latent(task: LatentTask, progress: Progress, memory: FitMemory) -> LatentRun:
+    """Train it, and judge it. Raises FitError."""
     for note in task.notes:
         progress.note(note)
     if any(e.sigma is not None for e in task.measured):
@@ -60,20 +58,16 @@ def train_latent(task: LatentTask, path: Path, progress: Progress, checkpoint: C
             validation=task.validation,
             callback=recorder,
             dtype=task.dtype,
-            memory=_Part(checkpoint, recorder),
+            memory=_Part(memory, recorder),
         )
     finally:
         progress.end()
     status, message = _verdict(task, fitted.training, recorder)
-    run = LatentRun(path, _result(task, fitted, status, message, checkpoint.seconds), task, fitted.model)
+    result = _result(task, fitted, status, message, memory.seconds)
+    run = LatentRun(None, result, task, fitted.model, tables={files.HISTORY: Table(HISTORY, recorder.rows)})
     curves = _solve(run)
     if curves is not None:
         run = replace(run, result=_judged(run, curves))
-    if status == Status.INTERRUPTED:
-        checkpoint.write()
-    _write(run, curves, recorder.rows)
-    if status != Status.INTERRUPTED:
-        checkpoint.remove()
     return run
 
 
@@ -242,28 +236,3 @@ def _score(run: LatentRun, curves: Curves, rows: Sequence[int], read: bool) -> S
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _write(run: LatentRun, curves: Curves | None, history: Sequence[Sequence[Any]]) -> None:
-    """Every file of the run folder; result.json last, since it says that the run is complete."""
-    path = run.path
-    write_data(path, run.loaded, run.measured, run.observables)
-    files.write_config(path, run.loaded, {})
-    write_parameters(path, run.result)
-    rows = () if curves is None else _predictions(run, curves)
-    files.write_csv(path, files.PREDICTIONS, (*PREDICTIONS, "part"), rows)
-    files.write_csv(path, files.HISTORY, HISTORY, history)
-    write_weights(path, run.model.state_dict())
-    files.write_json(path, files.RESULT, run.result.to_json())
-
-
-def _predictions(run: LatentRun, curves: Curves) -> Iterator[list[Any]]:
-    """The rows of predictions.csv. held_out: the series was not trained on; part: whether the encoder has read it."""
-    aside = set(run.task.aside)
-    for row, (experiment, predicted) in enumerate(zip(run.measured, curves.observables, strict=True)):
-        errors, read = _errors(run, curves, row)
-        for k, name in enumerate(run.observables):
-            columns = (experiment.times, experiment.values[:, k], predicted[:, k], errors[:, k], read)
-            for t, d, g, r, within in zip(*columns, strict=True):
-                part = OBSERVED if within else CONTINUED
-                yield [experiment.name, float(t), name, float(d), float(g), float(r), None, row in aside, part]

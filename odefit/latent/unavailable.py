@@ -18,4 +18,4 @@ def prepare(loaded: LoadedConfig) -> NoReturn:
 
 def animate(run: LatentRun, _out: Path | None) -> NoReturn:
     """There are no frames."""
-    raise RunError(str(run.path), "is that of a latent ODE, which keeps no frames; `odefit plot` draws the others")
+    raise RunError(run.place, "is that of a latent ODE, which keeps no frames; `odefit plot` draws the others")

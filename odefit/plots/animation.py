@@ -20,9 +20,9 @@ from odefit.fitting.run import Run
 from odefit.plots import style
 from odefit.plots.curves import points
 from odefit.plots.draw import write_picture
-from odefit.plots.run_tables import Rows, read_rows
 from odefit.plots.selection import Group, Quantity, select, time_label, title_of
 from odefit.runs import folder as files
+from odefit.runs.tables import Rows
 
 MAX_FRAMES, MAX_BYTES = 80, 2_000_000
 MAX_ROWS, MAX_COLUMNS = 3, 2
@@ -48,13 +48,13 @@ def animate(run: Run, out: Path | None = None) -> Path:
     out: the file, or a folder; default: plots/animation.gif in the run folder. Raises RunError where the run
     kept no frames, is damaged, or the file cannot be written.
     """
-    rows = read_rows(run, files.FRAMES)
+    rows = run.rows(files.FRAMES)
     if rows is None or not len(rows):
         raise RunError(
-            str(run.path), "kept no frames to animate; say `fit.plot_every: 10` and fit again (fit.method: adam)"
+            run.place, "kept no frames to animate; say `fit.plot_every: 10` and fit again (fit.method: adam)"
         )
     frames = thinned(_frames(run, rows), MAX_FRAMES)
-    folder = run.path / "plots" if out is None else Path(out)
+    folder = run.pictures_folder if out is None else Path(out)
     target = folder if folder.suffix.lower() == ".gif" and not folder.is_dir() else folder / "animation.gif"
     with style.styled():
         images = _images(run, frames)

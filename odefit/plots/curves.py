@@ -12,19 +12,14 @@ from numpy.typing import NDArray
 from odefit.arrays import FloatArray, Mask
 from odefit.data.experiments import Experiment
 from odefit.engines.methods import METHODS
-from odefit.errors import RunError, SolveError
-from odefit.fitting.report import bounds_met, estimate_uncertainty
-from odefit.fitting.run import Run
+from odefit.errors import SolveError
+from odefit.fitting.run import Run, check_solvable
 from odefit.model.system import symbol
-from odefit.objective.likelihood import Likelihood
 from odefit.objective.observation import Noise
 from odefit.objective.problem import FitProblem
 from odefit.plots.adaptive_grid import times_at_bends
-from odefit.plots.run_tables import read_covariance
 from odefit.plots.selection import Group, Quantity
-from odefit.uncertainty.bands import Band, prediction_bands
-from odefit.uncertainty.covariance import Covariance
-from odefit.uncertainty.degrees_of_freedom import residual_degrees
+from odefit.uncertainty.bands import Band
 
 FINE, FINEST = 400, 2000
 # Times that spread over so many decades are shown, and solved, on a logarithmic axis.
@@ -183,12 +178,6 @@ def held_inputs(run: Run, traces: Sequence[Trace]) -> list[str]:
     return notes
 
 
-def check_solvable(run: Run) -> None:
-    """Raises RunError where the run has no estimates to solve its model with."""
-    if not np.isfinite(run.theta).all():
-        raise RunError(str(run.path), f"has no estimates that could be drawn: {run.result.message}")
-
-
 def restricted(problem: FitProblem, rows: Sequence[int]) -> FitProblem:
     """The problem of some of its experiments only."""
     chosen = list(rows)
@@ -315,23 +304,10 @@ def _bands(run: Run, problem: FitProblem, experiments: Sequence[Experiment]) -> 
     what the data do not determine.
     """
     none: list[Band | None] = [None] * len(experiments)
-    matrix = read_covariance(run)
-    if matrix is None or run.assembly.networks is not None:
+    if run.known_errors is None:
         return none
-    names = problem.table.estimated_names
-    bound = np.array([run.result.estimates[name].at_bound is not None for name in names], dtype=bool)
-    likelihood = Likelihood(run.assembly.problem)
-    covariance = Covariance.of_matrix(names, matrix, {})
-    # The table may not tell of all parameters, nor of combinations of those that are not determined.
-    if len(matrix) < len(names) or np.isnan(np.diag(matrix)[~bound]).any():
-        u = run.assembly.problem.table.to_search(run.theta)
-        found = estimate_uncertainty(likelihood, u, bounds_met(run.assembly.problem, run.theta))
-        if found is None:
-            return none
-        covariance = found.full
-    degrees = residual_degrees(likelihood, ~bound)
     try:
-        return list(prediction_bands(problem, run.theta, covariance.known(bound), experiments, degrees=degrees))
+        return list(run.known_errors.bands(problem, run.theta, experiments))
     except SolveError:
         # The curve itself was solved: the picture is worth more than its band.
         return none

@@ -186,7 +186,7 @@ def _targets(
     run: StoredRun, stems: Mapping[str, str], out: Path | None, format: style.Format, faults: Faults
 ) -> tuple[dict[str, Path], style.Format]:
     """kind -> file, and the format."""
-    folder = run.path / "plots" if out is None else Path(out)
+    folder = run.pictures_folder if out is None else Path(out)
     suffix: Any = folder.suffix.lower().removeprefix(".")
     if out is None or folder.is_dir() or suffix not in get_args(style.Format):
         return {kind: folder / f"{stem}.{format}" for kind, stem in stems.items()}, format

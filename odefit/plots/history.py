@@ -18,9 +18,9 @@ from odefit.arrays import FloatArray
 from odefit.fitting.run import Run
 from odefit.plots import style
 from odefit.plots.equation_pictures import EquationPictures
-from odefit.plots.run_tables import Rows, read_rows
 from odefit.plots.selection import title_of
 from odefit.runs import folder as files
+from odefit.runs.tables import Rows
 
 if TYPE_CHECKING:
     from odefit.plots.latent_pictures import LatentPictures
@@ -37,13 +37,13 @@ STAGE_COLOURS, STAGE_DASHES = style.COLOURS[:-1], ("-", "--", ":")
 
 
 def lacking(pictures: EquationPictures | LatentPictures) -> str:
-    rows = read_rows(pictures.run, files.HISTORY)
+    rows = pictures.run.rows(files.HISTORY)
     return "the run has no history of more than one step" if rows is None or len(rows) < 2 else ""
 
 
 def draw(pictures: EquationPictures) -> Figure:
     """The loss above, small panels of the parameters below. Raises RunError."""
-    run, rows = pictures.run, read_rows(pictures.run, files.HISTORY)
+    run, rows = pictures.run, pictures.run.rows(files.HISTORY)
     assert rows is not None  # or the picture would be lacking
     parameters = _parameters(run, rows)
     columns = min(4, len(parameters)) if len(parameters) != 6 else 3

@@ -10,9 +10,9 @@ from odefit.arrays import FloatArray
 from odefit.plots import style
 from odefit.plots.history import SPREAD, label_steps, lacking
 from odefit.plots.latent_pictures import LatentPictures
-from odefit.plots.run_tables import Rows, read_rows
 from odefit.plots.selection import title_of
 from odefit.runs import folder as files
+from odefit.runs.tables import Rows
 
 __all__ = ["draw", "lacking"]
 
@@ -21,7 +21,7 @@ SCORE, SCORE_LABEL = "score", "error of the series set aside"
 
 def draw(pictures: LatentPictures) -> Figure:
     """The loss above, the score below, where there were any. Raises RunError."""
-    run, rows = pictures.run, read_rows(pictures.run, files.HISTORY)
+    run, rows = pictures.run, pictures.run.rows(files.HISTORY)
     assert rows is not None  # or the picture would be lacking
     score = _score(rows)
     n = 0 if score is None else 1

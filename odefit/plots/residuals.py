@@ -13,11 +13,11 @@ from matplotlib.patches import Patch
 
 from odefit.arrays import FloatArray
 from odefit.errors import SolveError
-from odefit.fitting.run import Run
+from odefit.fitting.run import Run, check_solvable
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.residuals import pearson_residuals, quantile_residuals
 from odefit.plots import style
-from odefit.plots.curves import check_solvable, log_threshold
+from odefit.plots.curves import log_threshold
 from odefit.plots.equation_pictures import EquationPictures
 from odefit.plots.selection import Quantity, Selection, time_label, title_of
 

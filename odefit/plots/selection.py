@@ -180,4 +180,4 @@ def time_label(run: StoredRun) -> str:
 
 
 def title_of(run: StoredRun) -> str:
-    return run.loaded.config.title or run.path.resolve().name
+    return run.loaded.config.title or (run.loaded.path.stem if run.path is None else run.path.resolve().name)

@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 
 from odefit.plots import style
 from odefit.plots.equation_pictures import EquationPictures
-from odefit.plots.run_tables import read_rows
 from odefit.plots.selection import title_of
 from odefit.runs import folder as files
 from odefit.status import Status
@@ -17,14 +16,14 @@ LEAST_REACH = 2.0
 
 
 def lacking(pictures: EquationPictures) -> str:
-    rows = read_rows(pictures.run, files.STARTS)
+    rows = pictures.run.rows(files.STARTS)
     return "the run has a single start; set fit.starts to have several" if rows is None or len(rows) < 2 else ""
 
 
 def draw(pictures: EquationPictures) -> Figure:
     """1 + objective - best on a logarithmic axis, so that the best lies at 1 = 10^0. Raises RunError."""
     run = pictures.run
-    rows = read_rows(run, files.STARTS)
+    rows = run.rows(files.STARTS)
     assert rows is not None  # or the picture would be lacking
     status = rows.text(rows.position("status"))
     objective = rows.numbers(rows.position("objective"))

@@ -211,7 +211,7 @@ class Problem:
             if observed.ds is not None:
                 slopes -= observed.ds[data.rows] * r[:, None]
             rows.append(LocalRows(slopes / s[:, None], owner[data.rows]))
-        found = np.asarray(columns.rows([], stacked(rows, k), np.ones(len(x))))
+        found = columns.rows([], stacked(rows, k), np.ones(len(x))).dense()
         return found if np.isfinite(found).all() else np.full(found.shape, np.nan)
 
     # -- with priors

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import yaml
@@ -34,6 +35,9 @@ from odefit.problem.systems import (
     with_doses,
 )
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 MAX_ROWS = 10_000_000
 """The most rows of simulated data."""
 SIMULATION_SOLVER = SolverOptions(method="auto", rtol=1e-10, atol=1e-12)
@@ -52,6 +56,19 @@ class Simulated:
     observables: tuple[str, ...]
     truth: Mapping[str, float]
     model: TrueModel | None = None
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The wide layout: experiment, time and every observable; `fit` takes it as `data`."""
+        import pandas as pd
+
+        parts = [
+            pd.DataFrame(
+                {"experiment": e.name, "time": e.times, **dict(zip(self.observables, e.values.T, strict=True))}
+            )
+            for e in self.experiments
+        ]
+        return pd.concat(parts, ignore_index=True)
 
     def write(self, path: Path) -> Path:
         """The CSV, and beside it `<name>.truth.yaml`; returns the latter's path. Raises OSError."""

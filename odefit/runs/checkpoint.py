@@ -52,8 +52,24 @@ class Memory(Protocol):
         ...
 
 
+class FitMemory(Memory, Protocol):
+    """The Memory of a whole fit."""
+
+    @property
+    def seconds(self) -> float:
+        """For how long the fit has been running, with the time before it was resumed."""
+        ...
+
+
 class Forgetful:
-    """A Memory without one."""
+    """A FitMemory without one."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._begun
 
     def offer(self, part: str, state: Callable[[], Any], *, passing: bool = False) -> None: ...
 

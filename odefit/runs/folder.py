@@ -21,10 +21,7 @@ Every file appears whole or not at all.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,6 +32,7 @@ from odefit.config.load import LoadedConfig
 from odefit.config.versions import newest_version
 from odefit.data.atomic_files import atomic_write
 from odefit.errors import RunError
+from odefit.runs.tables import csv_text
 
 RESULT, CONFIG, DATA, WEIGHTS, COVARIANCE = (
     "result.json",
@@ -76,18 +74,8 @@ def write_json(folder: Path, name: str, data: Mapping[str, Any]) -> None:
 
 
 def write_csv(folder: Path, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Numbers in their shortest exact form; None and NaN are empty cells."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    write_text(folder, name, buffer.getvalue())
-
-
-def _cell(value: Any) -> Any:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    return repr(float(value)) if isinstance(value, float) else value
+    """A table, as `csv_text` writes it. Raises RunError."""
+    write_text(folder, name, csv_text(header, rows))
 
 
 def write_config(folder: Path, loaded: LoadedConfig, own: Mapping[str, Any]) -> None:

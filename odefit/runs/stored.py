@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
+
+from numpy.typing import ArrayLike
 
 from odefit.arrays import FloatArray
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.errors import RunError
+from odefit.html import html_table
 from odefit.runs import folder as files
 from odefit.runs import validation as foreign
+from odefit.runs.acquire import acquire_run_folder
 from odefit.runs.results import Result
+from odefit.runs.tables import Rows, Table, frame_of, rows_of
+from odefit.runs.writing import parameter_table
 from odefit.text import clip
 
 if TYPE_CHECKING:
     import pandas as pd
+
+SHOWN = 6
+"""Estimates in the text form, and warnings in that of notebooks."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +41,38 @@ class Curves:
 
 @dataclass(frozen=True, repr=False)
 class StoredRun(ABC):
-    """path: its folder."""
+    """A finished fit.
 
-    path: Path
+    path: its folder; None where it is in memory only. tables: those that the fit left behind, by their file names; of a
+    run that was read from its folder they are there.
+    """
+
+    path: Path | None
     result: Result
+    tables: Mapping[str, Table] = field(default_factory=dict, kw_only=True)
 
     def __repr__(self) -> str:
-        values = ", ".join(f"{n}={e.value:.4g}" for n, e in self.result.estimates.items() if e.value is not None)
-        return f"<{type(self).__name__} {self.path}: {self.result.status}; {values}>"
+        known = [(name, e.value) for name, e in self.result.estimates.items() if e.value is not None]
+        values = ", ".join(f"{clip(name)}={value:.4g}" for name, value in known[:SHOWN])
+        more = f", … ({len(known):,} in all)" if len(known) > SHOWN else ""
+        return f"<{type(self).__name__} {clip(self.place, 100)}: {self.result.status}; {values}{more}>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: how it ended, the estimates, and what to beware of."""
+        rows = [
+            (name, e.value, e.standard_error, *(e.interval or (None, None)), e.unit)
+            for name, e in self.result.estimates.items()
+        ]
+        header = ("parameter", "estimate", "std. error", "low", "high", "unit")
+        warnings = self.result.warnings
+        notes = [f"warning: {warning}" for warning in warnings[:SHOWN]]
+        notes += [f"and {len(warnings) - SHOWN:,} more warnings"] if len(warnings) > SHOWN else []
+        return html_table(f"{self.result.status}: {self.result.message}", header, rows, notes)
+
+    @property
+    def place(self) -> str:
+        """What messages call it."""
+        return "in memory" if self.path is None else str(self.path)
 
     @property
     @abstractmethod
@@ -63,26 +96,111 @@ class StoredRun(ABC):
     def solve(self, times: Sequence[FloatArray]) -> Curves:
         """The fitted model at other times, one array [T] per experiment. Raises SolveError."""
 
-    def frame(self, name: str) -> pd.DataFrame:
-        """`parameters`, `predictions`, `history`, `starts` or `frames` as a pandas frame. Raises RunError."""
-        import pandas as pd
+    @abstractmethod
+    def write(self, folder: Path) -> None:
+        """Every file of the run folder; result.json last, since it says that the run is complete. Raises RunError."""
 
-        path = self.path / f"{name}.csv"
-        if not path.is_file():
-            raise RunError(str(path), f"this run has no table `{name}`")
-        return pd.read_csv(path)
+    def save(self, path: Path | str, *, overwrite: bool = False) -> Self:
+        """Write the run folder that `fit(..., out=path)` would have written.
+
+        Parameters
+        ----------
+        path
+            The folder, which is made.
+        overwrite
+            Replace an earlier run in that folder.
+
+        Returns
+        -------
+        Run
+            The same, with its folder as `path`: `load_run` gives it back.
+
+        Raises
+        ------
+        RunError
+            The folder exists already, or cannot be written.
+        """
+        with acquire_run_folder(Path(path), self.loaded.path.stem, overwrite) as folder:
+            self.write(folder)
+        return replace(self, path=folder, tables={})
+
+    @property
+    def pictures_folder(self) -> Path:
+        """Where its pictures belong. Raises RunError."""
+        if self.path is None:
+            raise RunError(self.place, "this run has no folder for pictures: name one with `out`, or save it first")
+        return self.path / "plots"
+
+    def table_text(self, name: str) -> str | None:
+        """A table by its file name, as CSV; None where the run has none. Raises RunError."""
+        if name in self.tables:
+            return self.tables[name].text
+        if self.path is None:
+            return None
+        path = self.path / name
+        try:
+            return path.read_bytes().decode("utf-8")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise RunError(str(path), f"cannot be read: {files.reason(error)}") from None
+        except ValueError:
+            raise RunError(str(path), "is damaged: it is no table; fit again") from None
+
+    def rows(self, name: str) -> Rows | None:
+        """A table by its file name, by position; None where the run has none. Raises RunError where it is damaged."""
+        text = self.table_text(name)
+        return None if text is None else rows_of(text, name if self.path is None else str(self.path / name))
+
+    def frame(self, name: str) -> pd.DataFrame:
+        """`parameters`, `covariance`, `history`, `starts`, `folds` or `frames` as a pandas frame. Raises RunError."""
+        text = self.table_text(f"{name}.csv")
+        if text is None:
+            raise RunError(self.place, f"this run has no table `{name}`")
+        try:
+            return frame_of(text)
+        except ValueError:
+            raise RunError(f"{self.place}: {name}.csv", "is damaged: it is no table; fit again") from None
 
     @property
     def parameters(self) -> pd.DataFrame:
-        return self.frame("parameters")
+        """One row for each parameter, by name: value, standard_error, low, high (95 %), scale, unit, fixed, at_bound,
+        truth (of simulated data), formula (of those that follow from others)."""
+        return frame_of(parameter_table(self.result).text).set_index("name")
 
     @property
-    def predictions(self) -> pd.DataFrame:
-        return self.frame("predictions")
+    def covariance(self) -> pd.DataFrame:
+        """Of the estimates, natural scale, by name; NaN where the data do not determine one.
+
+        Of more than 300 parameters those that the experiments share. Raises RunError where the run has none, as of a
+        network.
+        """
+        return self.frame("covariance").set_index("parameter")
+
+    @property
+    def correlation(self) -> pd.DataFrame:
+        """Of the estimates on their search scales, by name: those that the data determine. Raises RunError."""
+        import pandas as pd
+
+        if self.result.correlation is None:
+            raise RunError(self.place, "this run has no correlations: no standard errors were computed")
+        return pd.DataFrame(self.result.correlation).T
 
     @property
     def history(self) -> pd.DataFrame:
+        """How the fit went, step by step."""
         return self.frame("history")
+
+    @property
+    def starts(self) -> pd.DataFrame:
+        """How every start ended. Raises RunError where there was one only."""
+        return self.frame("starts")
+
+    @abstractmethod
+    def predictions(
+        self, times: ArrayLike | Mapping[str, ArrayLike] | None = None, intervals: bool = True
+    ) -> pd.DataFrame:
+        """What the fitted model predicts, one row for each experiment, observable and time."""
 
 
 def read_result(path: Path) -> Result:

@@ -16,6 +16,7 @@ from odefit.data.tables import write_table
 from odefit.errors import DataError, RunError
 from odefit.runs import folder as files
 from odefit.runs.results import Result
+from odefit.runs.tables import Table
 
 PREDICTIONS = ("experiment", "time", "observable", "measured", "predicted", "residual", "censored", "held_out")
 """The columns of predictions.csv."""
@@ -41,7 +42,7 @@ def telling(path: Path) -> Iterator[None]:
         raise RunError(str(path), f"cannot be written: {files.reason(error)}") from error
 
 
-def write_parameters(path: Path, result: Result) -> None:
+def parameter_table(result: Result) -> Table:
     """parameters.csv: one row per parameter."""
     rows = []
     for name, e in result.estimates.items():
@@ -49,7 +50,14 @@ def write_parameters(path: Path, result: Result) -> None:
         truth = (result.truth or {}).get(name)
         numbers = [name, e.value, e.standard_error, low, high]
         rows.append([*numbers, e.scale, e.unit, e.fixed, e.at_bound, truth, e.formula])
-    files.write_csv(path, files.PARAMETERS, _PARAMETERS, rows)
+    return Table(_PARAMETERS, rows)
+
+
+def write_tables(path: Path, tables: Mapping[str, str | None]) -> None:
+    """Tables by their file names, as CSV. Raises RunError."""
+    for name, text in tables.items():
+        if text is not None:
+            files.write_text(path, name, text)
 
 
 def write_weights(path: Path, weights: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 import odefit
 from commands import in_new_python, run
+from odefit.api import fit_into_folder
 from odefit.errors import RunError
 
 DECAY = """\
@@ -58,8 +59,8 @@ def test_fit_writes_a_run_folder_that_loads_again(folder: Path) -> None:
     assert estimate.interval is not None
     assert estimate.interval[0] < 0.7 < estimate.interval[1]
     assert loaded.result.truth == {"k": 0.7, "x_0": 3.0}
-    assert list(loaded.parameters["name"]) == ["k", "x_0", "sigma_x"]
-    assert len(loaded.predictions) == 12
+    assert list(loaded.parameters.index) == ["k", "x_0", "sigma_x"]
+    assert len(loaded.predictions()) == 12
 
 
 def test_result_json_keeps_its_contract(folder: Path) -> None:
@@ -120,8 +121,8 @@ def test_without_pictures_the_next_command_draws_them(folder: Path) -> None:
 
 
 def test_default_folders_are_numbered_and_explicit_ones_refused(folder: Path) -> None:
-    assert odefit.fit("decay.yaml").path == Path("runs/decay")
-    assert odefit.fit("decay.yaml").path == Path("runs/decay-2")
+    assert fit_into_folder("decay.yaml").path == Path("runs/decay")
+    assert fit_into_folder("decay.yaml").path == Path("runs/decay-2")
     before = (folder / "runs" / "decay" / "result.json").read_bytes()
     assert "--overwrite" in run("fit", "decay.yaml", "--no-plots", "--out", "runs/decay", code=2)[1]
     assert (folder / "runs" / "decay" / "result.json").read_bytes() == before

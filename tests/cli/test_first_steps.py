@@ -9,7 +9,7 @@ import pytest
 
 import odefit
 from commands import in_new_python
-from odefit.api import check
+from odefit.api import check, fit_into_folder
 from odefit.config.load import load_config, validate
 from odefit.config.source import apply_overrides, parse_yaml
 from odefit.config.synonyms import meant
@@ -145,7 +145,7 @@ def test_a_config_may_be_a_mapping(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     (tmp_path / "d.csv").write_text("time,N\n" + "".join(f"{t},{n}\n" for t, n in CURVE))
     given = mapping()
-    run = odefit.fit(given, ["fit.starts=2"])
+    run = fit_into_folder(given, ["fit.starts=2"])
     assert run.path == Path("runs/fit")
     assert run.result.status == "converged"
     assert run.result.estimates["r"].value == pytest.approx(0.8, rel=0.01)

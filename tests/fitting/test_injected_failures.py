@@ -28,7 +28,7 @@ from odefit.diagnostics.gradient_check import check_gradients
 from odefit.engines.base import Solutions, Trajectory
 from odefit.engines.status import Failure, Reason
 from odefit.errors import OdefitError, SolveError
-from odefit.fitting.outcome import FitOutcome, Table
+from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.report import summarise
 from odefit.fitting.run import Run
 from odefit.fitting.solver_accuracy import tolerance_limits_optimum
@@ -43,6 +43,7 @@ from odefit.plots.selection import select
 from odefit.problem.assembly import Assembly
 from odefit.problem.preparation import prepare
 from odefit.runs.progress import Silent
+from odefit.runs.tables import Table
 from odefit.status import Status
 from odefit.training.adam import AdamOptions, minimize_adam
 from odefit.training.objective_torch import TrainingObjective

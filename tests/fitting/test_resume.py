@@ -15,6 +15,7 @@ import sympy as sp
 
 import odefit
 from commands import killed
+from odefit.api import fit_into_folder
 from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment
 from odefit.engines.base import SolverOptions
@@ -93,11 +94,11 @@ def test_killed_at_random_moments_it_gives_what_it_would_have_given(problem: str
 
 
 def test_an_interrupted_fit_goes_on(folder: Path) -> None:
-    first = odefit.fit("c.yaml", progress=StopAt(3))
+    first = fit_into_folder("c.yaml", progress=StopAt(3))
     assert first.result.status == "interrupted"
     assert first.result.starts.finished == 3
     (folder / "runs" / "other").mkdir()
-    resumed = odefit.fit("c.yaml", resume=True)
+    resumed = fit_into_folder("c.yaml", resume=True)
     assert resumed.path == first.path == Path("runs/c")
     assert resumed.result.status == "converged"
     assert resumed.result.seconds > first.result.seconds
@@ -169,24 +170,24 @@ def test_folds_that_are_done_are_not_done_again(folder: Path, monkeypatch: pytes
 
 def test_nothing_to_resume(folder: Path) -> None:
     with pytest.raises(RunError, match="runs: holds no fit of c, so there is nothing to resume"):
-        odefit.fit("c.yaml", resume=True)
+        fit_into_folder("c.yaml", resume=True)
     with pytest.raises(RunError, match="is no run folder, so there is nothing to resume"):
         odefit.fit("c.yaml", out="nowhere", resume=True)
     assert not (folder / "nowhere").exists()
-    odefit.fit("c.yaml")
+    fit_into_folder("c.yaml")
     for where in (None, "runs/c"):
         with pytest.raises(RunError, match=r"runs/c: the fit is finished \(converged\), so there is nothing to resume"):
             odefit.fit("c.yaml", out=where, resume=True)
     with pytest.raises(RunError, match="say one of them"):
-        odefit.fit("c.yaml", resume=True, overwrite=True)
+        fit_into_folder("c.yaml", resume=True, overwrite=True)
 
 
 def test_the_newest_unfinished_one_is_resumed(folder: Path) -> None:
     for stop in (2, 4):
-        odefit.fit("c.yaml", progress=StopAt(stop))
-    odefit.fit("c.yaml")
-    assert odefit.fit("c.yaml", resume=True).path == Path("runs/c-2")
-    assert odefit.fit("c.yaml", resume=True).path == Path("runs/c")
+        fit_into_folder("c.yaml", progress=StopAt(stop))
+    fit_into_folder("c.yaml")
+    assert fit_into_folder("c.yaml", resume=True).path == Path("runs/c-2")
+    assert fit_into_folder("c.yaml", resume=True).path == Path("runs/c")
 
 
 def test_a_changed_config_or_changed_data_are_refused(folder: Path) -> None:

@@ -191,8 +191,8 @@ def test_a_run_is_read_back(run: LatentRun) -> None:
     assert set(again.history) == {"epoch", "loss", "learning_rate", "seconds", "score"}
     assert "<LatentRun " in repr(again)
     predicted = run.solve([e.times for e in run.measured]).observables
-    table = again.predictions
-    own = table[(table.experiment == 3) & (table.observable == "y")].predicted
+    table = again.predictions()
+    own = table[(table.experiment == "3") & (table.observable == "y")].predicted
     np.testing.assert_array_equal(own, predicted[2][:, 1])
 
 

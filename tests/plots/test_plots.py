@@ -30,7 +30,6 @@ from odefit.plots.animation import MAX_BYTES, MAX_FRAMES, animate, thinned
 from odefit.plots.curves import log_threshold, points, restricted, trace
 from odefit.plots.panels import plan_panels
 from odefit.plots.residuals import standardised
-from odefit.plots.run_tables import read_covariance, read_rows
 from odefit.plots.selection import Selection, select
 from odefit.uncertainty.bands import prediction_bands
 from odefit.uncertainty.degrees_of_freedom import residual_degrees
@@ -607,15 +606,14 @@ def test_a_damaged_table_is_a_run_error(runs: Runs, tmp_path: Path, file: str, t
 
 def test_tables_are_read_as_they_were_written(runs: Runs) -> None:
     run = runs["growth"]
-    covariance = read_covariance(run)
-    assert covariance is not None
-    assert covariance.shape == (5, 5)
+    assert run.known_errors is not None
+    covariance = run.known_errors.covariance.part(np.arange(5))
     np.testing.assert_array_equal(covariance, covariance.T)
-    rows = read_rows(run, "history.csv")
+    rows = run.rows("history.csv")
     assert rows is not None
     assert rows.header == ["iteration", "objective"]
     assert rows.numbers(0)[0] == 0
-    assert read_rows(run, "frames.csv") is None
+    assert run.rows("frames.csv") is None
 
 
 def test_estimates_that_are_missing_are_said(runs: Runs) -> None:

@@ -347,6 +347,7 @@ def test_how_it_shows_itself() -> None:
 
 
 @pytest.mark.torch
+@pytest.mark.torch
 def test_a_network_is_no_such_problem() -> None:
     config = {"model": {"name": "mlp", "states": ["x"]}}
     with pytest.raises(odefit.ConfigError, match="has a network"):

@@ -1,0 +1,101 @@
+"""What a fitted model predicts, as tables: at the data's times or at others, with intervals where there are any."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from odefit.arrays import FloatArray
+from odefit.data.experiments import Experiment
+from odefit.fitting.report import bounds_met, estimate_uncertainty
+from odefit.objective.likelihood import Likelihood
+from odefit.objective.problem import FitProblem
+from odefit.problem.assembly import Assembly
+from odefit.runs.tables import Table
+from odefit.runs.writing import PREDICTIONS
+from odefit.uncertainty.bands import Band, prediction_bands
+from odefit.uncertainty.covariance import Covariance
+from odefit.uncertainty.degrees_of_freedom import residual_degrees
+
+INTERVALS = ("low", "high", "new_low", "new_high")
+"""Of the curve, and of a new measurement."""
+
+
+@dataclass(frozen=True)
+class KnownErrors:
+    """covariance: of the estimates, in search space; parameters at a bound are taken as known. degrees: of freedom."""
+
+    covariance: Covariance
+    degrees: float
+
+    def bands(self, problem: FitProblem, theta: FloatArray, experiments: Sequence[Experiment]) -> list[Band]:
+        """95 % bands at the times of the experiments. Raises SolveError."""
+        return prediction_bands(problem, theta, self.covariance, experiments, degrees=self.degrees)
+
+
+def errors_of(assembly: Assembly, theta: FloatArray, matrix: FloatArray | None) -> KnownErrors | None:
+    """What is known of the errors of a fit; None where nothing is, as of a network.
+
+    matrix: the covariance that the fit left behind, in search space; None where it left none. It may not tell of all
+    parameters, nor of combinations of those that are not determined: then it is computed anew.
+    """
+    if matrix is None or assembly.networks is not None:
+        return None
+    problem = assembly.problem
+    names = problem.table.estimated_names
+    bound = bounds_met(problem, theta)
+    likelihood = Likelihood(problem)
+    covariance = Covariance.of_matrix(names, matrix, {})
+    if len(matrix) < len(names) or np.isnan(np.diag(matrix)[bound == 0]).any():
+        found = estimate_uncertainty(likelihood, problem.table.to_search(theta), bound)
+        if found is None:
+            return None
+        covariance = found.full
+    return KnownErrors(covariance.known(bound != 0), residual_degrees(likelihood, bound == 0))
+
+
+def measured_table(assembly: Assembly, observables: Sequence[FloatArray]) -> Table:
+    """predictions.csv: every time of the data with measurement, prediction and residual per observable.
+
+    observables: the predictions at these times, [T, O] of each experiment.
+    """
+    rows: list[list[Any]] = []
+    names = assembly.problem.observation.names
+    for experiment, predicted, hidden in zip(assembly.measured, observables, assembly.held_out, strict=True):
+        limits = np.zeros(hidden.shape, dtype=np.int8) if experiment.censored is None else experiment.censored
+        for column, name in enumerate(names):
+            cells = zip(
+                experiment.times,
+                experiment.values[:, column],
+                predicted[:, column],
+                limits[:, column],
+                hidden[:, column],
+                strict=True,
+            )
+            for t, d, g, limit, out in cells:
+                # A limit is no measurement that something could be off by.
+                residual = math.nan if limit else float(d - g)
+                side = {-1: "below", 1: "above"}.get(int(limit))
+                rows.append([experiment.name, float(t), name, float(d), float(g), residual, side, bool(out)])
+    return Table(PREDICTIONS, rows)
+
+
+def curve_table(experiments: Sequence[Experiment], observables: Sequence[FloatArray], names: Sequence[str]) -> Table:
+    """The same where nothing was measured: experiment, time, observable, predicted."""
+    rows = [
+        [e.name, float(t), name, float(g)]
+        for e, predicted in zip(experiments, observables, strict=True)
+        for column, name in enumerate(names)
+        for t, g in zip(e.times, predicted[:, column], strict=True)
+    ]
+    return Table(("experiment", "time", "observable", "predicted"), rows)
+
+
+def interval_columns(bands: Sequence[Band]) -> dict[str, FloatArray]:
+    """The columns INTERVALS, in the order of the rows of such a table."""
+    parts = {"low": "low", "high": "high", "new_low": "noise_low", "new_high": "noise_high"}
+    return {name: np.concatenate([getattr(band, of).T.ravel() for band in bands]) for name, of in parts.items()}
