@@ -95,12 +95,14 @@ class Covariance:
         Returns
         -------
         FloatArray
-            [T]; NaN where a function moves along what is not determined.
+            [T]; NaN where a function moves along what is not determined, all where one depends on a parameter that has
+            no variance.
         """
         factor = self.factor[columns]
         silent, known = np.isnan(factor), factor == 0
         moves = self.inverse.null_parts(np.where(silent | known, 0.0, slopes), columns) > MIN_PARTICIPATION
-        moves |= (slopes[:, silent] != 0).any(axis=1)
+        # Without a variance of a parameter nothing is known of a function that depends on it, wherever that may be.
+        moves |= (slopes[:, silent] != 0).any()
         return np.where(moves, np.nan, self.inverse.variances(slopes * np.where(silent, 0.0, factor), columns))
 
     def scaled(self, factor: FloatArray) -> Covariance:
