@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import pickle
 import re
 import sys
@@ -350,20 +351,13 @@ def test_bdf_interpolates_rightly_where_a_step_ends_just_before_the_last_time(se
 
 
 FAILURES: dict[str, tuple[System, list[float], list[float], str]] = {
-    "nan at the start": (make({"x": "log(-p*x)"}, {"x": 1}, "p"), [1], [0, 1], "not a finite number at the start"),
-    "pole at the start": (make({"x": "p/t"}, {"x": 1}, "p"), [1], [0, 1], "not a finite number at the start"),
-    "nan parameter": (DECAY, [float("nan"), 1], [0, 1], "the parameter k is not a finite number"),
-    "infinite parameter": (DECAY, [1, float("inf")], [0, 1], "the parameter a is not a finite number"),
-    "nan initial value": (make({"x": "-x"}, {"x": "sqrt(p)"}, "p"), [-1], [1], "initial values are not finite"),
-    "explosion": (make({"x": "exp(100000*(x - p))"}, {"x": 1}, "p"), [1], [0, 1], "explodes right at the start"),
-    "huge slope": (make({"x": "p*10**200"}, {"x": 1}, "p"), [1], [0, 1], "explodes right at the start"),
     "blow-up": (make({"x": "p*x**2"}, {"x": 1}, "p"), [1], [0, 0.5, 5], "at t = (0.99|1)"),
     "overflow": (make({"x": "p*x"}, {"x": 1}, "p"), [1], [0, 500, 1000], "(finite at t = 1000|at t = 7)"),
     "negative root": (make({"x": "-p*sqrt(x)"}, {"x": 1}, "p"), [1], [0, 1, 5], "at t = (2|5|1.9)"),
     "negative power": (make({"x": "-p*x**(7/10)"}, {"x": 1}, "p"), [1], [0, 1, 5], "at t = (5|3.3|4)"),
     "log of negative": (make({"x": "p*log(2 - t)"}, {"x": 1}, "p"), [1], [0, 1, 5], "at t = (2|5)"),
     "pole on the way": (make({"x": "p/(t - 2)"}, {"x": 1}, "p"), [1], [0, 1, 5], "at t = (1.99|2)"),
-    "too fast": (make({"x": "p*cos(p*t)"}, {"x": 1}, "p"), [1e7], [0, 1], "(changes too fast|100,000 steps)"),
+    "too fast": (make({"x": "p*cos(p*t)"}, {"x": 1}, "p"), [3e5], [0, 1], "(changes too fast|100,000 steps)"),
     "times before the start": (DECAY, [1, 1], [-1, 1], "must increase from the start"),
 }
 
@@ -381,7 +375,7 @@ def run_failures() -> dict[str, Any]:
     return results
 
 
-def test_every_failure_is_a_sentence_and_none_hangs() -> None:
+def test_every_failure_on_the_way_is_a_sentence() -> None:
     program = "import json, test_diffsol_engine as t; print(json.dumps(t.run_failures()))"
     code, said, wrong = in_new_python("-c", program)
     assert (code, wrong) == (0, "")
@@ -404,6 +398,54 @@ def test_sensitivities_that_would_crawl_beside_a_state_at_rest(method: str) -> N
     assert failure is not None
     assert failure.reason is Reason.TOO_MANY_STEPS
     assert str(failure) == f"{method} would take more than 100,000 steps: the solution changes too fast"
+
+
+class Start:
+    """In the place of a compiled program: what the values and slopes at the start are. It cannot solve."""
+
+    def __init__(self, y: float, *slopes: float) -> None:
+        self.options = SimpleNamespace()
+        self._y, self._slopes = y, itertools.cycle(slopes)
+
+    def y0(self, q: Any) -> Any:
+        return np.array([self._y])
+
+    def rhs(self, q: Any, t: float, y: Any) -> Any:
+        return np.array([next(self._slopes)])
+
+    def refuse(self, *_: Any) -> Any:
+        raise RuntimeError("reached the solver")
+
+    solve = solve_dense = solve_fwd_sens = refuse
+
+
+STARTS: dict[str, tuple[list[float], float, tuple[float, ...], str]] = {
+    "sound": ([1], 1, (-1,), "reached the solver"),
+    "parameter": ([math.nan], 1, (-1,), "the parameter k is not a finite number"),
+    "infinite parameter": ([math.inf], 1, (-1,), "the parameter k is not a finite number"),
+    "initial value": ([1], math.nan, (-1,), "initial values are not finite"),
+    "slope": ([1], 1, (math.nan,), "dy/dt is not a finite number at the start"),
+    "infinite slope": ([1], 1, (math.inf,), "dy/dt is not a finite number at the start"),
+    "steep": ([1], 1, (1e200,), "explodes right at the start"),
+    "steep after the trial step": ([1], 1, (1, 1e200), "explodes right at the start"),
+}
+
+
+@pytest.mark.parametrize("sensitivities", [False, True])
+@pytest.mark.parametrize("method", ["auto", *METHODS])
+@pytest.mark.parametrize("case", STARTS)
+def test_nothing_reaches_the_solver_from_an_impossible_start(
+    case: str, method: str, sensitivities: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From some starting values diffsol never returns; a stand-in that cannot solve shows that it is not asked."""
+    p, y, slopes, sentence = STARTS[case]
+    monkeypatch.setattr("pydiffsol.Ode", lambda *_, **__: Start(y, *slopes))
+    # Programs are kept for a process's life: this one is no other test's.
+    state = f"{case} {method} {sensitivities}"
+    system = make({state: "-k"}, {state: 1}, "k")
+    found = engine(system, method).solve(np.array([p]), [measured([0, 1])], sensitivities)[0]
+    assert sentence in str(found.failure)
+    assert np.isnan(found.y).all()
 
 
 def test_a_tolerance_that_cannot_be_met_gives_a_solution_or_a_sentence() -> None:
