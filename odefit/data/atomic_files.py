@@ -14,14 +14,25 @@ _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
 
 
 def atomic_write(path: Path | str, data: bytes | str, previous: Path | None = None) -> None:
-    """Write `data` (text as UTF-8) to `path`: a reader sees the old file or the new one, never a part.
+    """Write a file whole or not at all: a reader sees the old file or the new one, never a part.
 
-    previous: where what stood at `path` is moved to, once the new bytes are on the disk.
+    The bytes go to a temporary file in the same folder, reach the disk, and are then renamed onto `path`; a symbolic
+    link is followed, and an existing file keeps its permissions.
 
-    The bytes go to a temporary file in the same folder, reach the disk, and are then renamed onto `path`;
-    a symbolic link is followed, and an existing file keeps its permissions. Raises OSError as the system
-    gave it (disk full, no permission, a folder that is missing, a `path` that is no regular file); nothing
-    is left behind then, and what stood at `path` still stands.
+    Parameters
+    ----------
+    path
+        The file.
+    data
+        Its bytes, or its text, which is written as UTF-8.
+    previous
+        Where what stood at `path` is moved to, once the new bytes are on the disk.
+
+    Raises
+    ------
+    OSError
+        As the system gave it: disk full, no permission, a folder that is missing, a `path` that is no regular file.
+        Nothing is left behind then, and what stood at `path` still stands.
     """
     content = data.encode("utf-8") if isinstance(data, str) else data
     try:

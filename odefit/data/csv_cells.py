@@ -30,10 +30,14 @@ _WITH_UNIT = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(?:%|[^\
 
 @dataclass
 class Decimals:
-    """How the decimals of a file are written, as far as it is read: the first cell (line, column, text) of each way.
+    """How the decimals of a file are written, as far as it is read.
 
-    with_comma: whether they may have a comma, as in a file with semicolons between its cells. It has no points.
-    clear: whether one of the commas cannot part thousands.
+    Parameters
+    ----------
+    with_comma
+        Whether they may have a comma, as in a file with semicolons between its cells. It has no points.
+    clear
+        Whether one of the commas cannot part thousands.
     """
 
     with_comma: bool
@@ -82,8 +86,14 @@ def _looks_like_thousands(cell: str) -> bool:
 class NumberColumn:
     """What the cells of a column of numbers may be.
 
-    decimals: those of the file. required: what its numbers are (`time`), where every row must have one; else empty.
-    censorable: whether a cell may be censored: `<0.5` lies below 0.5, `>100` above 100.
+    Parameters
+    ----------
+    decimals
+        Those of the file.
+    required
+        What its numbers are (`time`), where every row must have one; else empty.
+    censorable
+        Whether a cell may be censored: `<0.5` lies below 0.5, `>100` above 100.
     """
 
     name: str

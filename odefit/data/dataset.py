@@ -126,8 +126,19 @@ class ExperimentDataset(Dataset[Item]):
 def collate(items: Sequence[Item], dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu") -> Batch:
     """One Batch from (position, experiment) pairs: the `collate_fn` of a DataLoader.
 
-    Floating-point tensors have `dtype`; the grid is computed in float64 and its points stay distinct in
-    `dtype`. Raises ValueError when there is nothing to batch, or a time before the start.
+    Parameters
+    ----------
+    items
+        The pairs.
+    dtype
+        Of floating-point tensors. The grid is computed in float64, and its points stay distinct in `dtype`.
+    device
+        Of all tensors.
+
+    Raises
+    ------
+    ValueError
+        There is nothing to batch, or a time before the start.
     """
     if not items or any(len(experiment.times) == 0 for _, experiment in items):
         raise ValueError("a batch needs at least one experiment, and each at least one time")

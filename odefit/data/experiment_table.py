@@ -62,12 +62,22 @@ class Conditions:
 def read_conditions(path: Path | str, *, experiment: str | None = None, where: str = "") -> Conditions:
     """Read the table of experiments from a CSV file.
 
-    experiment: the column that names the experiment; default `experiment`.
-    where: the place in the config that names the file, for faults of the file as a whole.
+    Columns without a name, or without a single filled cell, are left alone.
 
-    Columns without a name, or without a single filled cell, are left alone. Raises DataError with the faults
-    of the file, the first 20 of them spelled out: two rows for one experiment, a column that mixes numbers
-    and words, a number that is not finite, a column that formulas could not name.
+    Parameters
+    ----------
+    path
+        The file.
+    experiment
+        The column that names the experiment; default `experiment`.
+    where
+        The place in the config that names the file, for faults of the file as a whole.
+
+    Raises
+    ------
+    DataError
+        With the faults of the file, the first 20 of them spelled out: two rows for one experiment, a column that mixes
+        numbers and words, a number that is not finite, a column that formulas could not name.
     """
     path = Path(path)
     key = "experiment" if experiment is None else experiment
@@ -148,8 +158,17 @@ def _cells(
 def conditions_from_mapping(mapping: Mapping[str, Mapping[str, float | str]], where: Where) -> Conditions:
     """The same table as a mapping of experiments, each a mapping of columns: `{A: {dose: 5, genotype: wt}}`.
 
-    where: the place of the mapping, of a row or of a cell: `where()`, `where("A")`, `where("A", "dose")`.
-    Raises DataError with its faults, which are those of `read_conditions`.
+    Parameters
+    ----------
+    mapping
+        The table.
+    where
+        The place of the mapping, of a row or of a cell: `where()`, `where("A")`, `where("A", "dose")`.
+
+    Raises
+    ------
+    DataError
+        With its faults, which are those of `read_conditions`.
     """
     faults = PlacedFaults()
     grid: Grid = {}
@@ -242,12 +261,22 @@ def apply_conditions(
 ) -> list[Experiment]:
     """Put constants, labels and starts onto the experiments; a replicate takes the row of its experiment.
 
-    where: the place of the table as a whole. optional: the columns whose cells may be empty for an experiment,
-    which then has no such constant. partial: the experiments are a choice of those that the table is about,
-    so a row may be about another one; others: it may be one of these.
+    Parameters
+    ----------
+    where
+        The place of the table as a whole.
+    optional
+        The columns whose cells may be empty for an experiment, which then has no such constant.
+    partial
+        Whether the experiments are a choice of those that the table is about, so that a row may be about another one.
+    others
+        The experiments that it may be about then.
 
-    Raises DataError with all faults: an experiment without a row, a row without an experiment, an empty cell
-    of a constant, a start after the first time.
+    Raises
+    ------
+    DataError
+        With all faults: an experiment without a row, a row without an experiment, an empty cell of a constant, a start
+        after the first time.
     """
     faults = PlacedFaults()
     rows = set(conditions.experiments)

@@ -16,9 +16,18 @@ from odefit.errors import DataError, Fault
 
 @dataclass(frozen=True)
 class Dose:
-    """`amount` of something enters a state at `time`: at once, or evenly over `duration`.
+    """An amount of something that enters a state, at once or evenly over a duration.
 
-    time: absolute, of the experiment. amount: in the state's unit, may be negative (something is taken out).
+    Parameters
+    ----------
+    time
+        Absolute, of the experiment.
+    state
+        Which state.
+    amount
+        In the state's unit; negative where something is taken out.
+    duration
+        0 for a bolus.
     """
 
     time: float
@@ -29,13 +38,18 @@ class Dose:
 
 @dataclass(frozen=True)
 class Input:
-    """A known function of time u(t), piecewise polynomial.
-
-    knots: [K] increasing absolute times; coefficients: [K, 4], so that from knots[k] until the next knot
+    """A known function of time u(t), piecewise polynomial. From knots[k] until the next knot
 
         u(t) = c0 + c1 s + c2 s² + c3 s³,   s = t - knots[k].
 
-    The first polynomial also holds before its knot, the last one for ever after.
+    The first polynomial also holds before its knot, the last one to the end of all times.
+
+    Parameters
+    ----------
+    knots
+        [K], increasing absolute times.
+    coefficients
+        [K, 4].
     """
 
     knots: FloatArray

@@ -32,12 +32,18 @@ Where = Callable[..., str]
 
 
 def interpolate(times: FloatArray, values: FloatArray, interpolation: Interpolation) -> Input:
-    """The function through the points (times [K], increasing; values [K]); after the last one it stays there.
+    """The function through some points; after the last one it stays there.
 
-    linear: straight lines, so two points or more. previous: steps, each value holds until the next point.
-    cubic: a spline with two continuous derivatives, not-a-knot at its ends (a line through two points, a
-    parabola through three), as SciPy's CubicSpline. The points stand in the result as they are: knots, and
-    the constant coefficients.
+    The points stand in the result as they are: knots, and the constant coefficients.
+
+    Parameters
+    ----------
+    times, values
+        [K] each; times increase.
+    interpolation
+        `linear`: straight lines, so two points or more. `previous`: steps, each value holds until the next point.
+        `cubic`: a spline with two continuous derivatives, not-a-knot at its ends (a line through two points, a parabola
+        through three), as SciPy's CubicSpline.
     """
     coefficients = np.zeros((len(times), 4))
     if interpolation == "linear":
@@ -62,14 +68,33 @@ def read_input(
     interpolation: Interpolation = "linear",
     where: str = "",
 ) -> dict[str | None, Input]:
-    """Read one input from a CSV file: experiment -> its function of time, None -> that of all others.
+    """Read one input from a CSV file.
 
-    column: the column of its values. name: what formulas call it. time: the time column; default `time`, else
-    `t`. experiment: the column that names the experiment; default `experiment` where there is one.
-    where: the place in the config that names the file, for faults of the file as a whole.
+    Parameters
+    ----------
+    path
+        The file.
+    column
+        The column of its values.
+    name
+        What formulas call it.
+    time
+        The time column; default `time`, else `t`.
+    experiment
+        The column that names the experiment; default `experiment` where there is one.
+    where
+        The place in the config that names the file, for faults of the file as a whole.
 
-    Raises DataError with the faults of the file, the first 20 of them spelled out: times that do not increase
-    within an experiment, too few points (two, or one for `previous`), no points at all.
+    Returns
+    -------
+    dict
+        Experiment -> its function of time; None -> that of all others.
+
+    Raises
+    ------
+    DataError
+        With the faults of the file, the first 20 of them spelled out: times that do not increase within an experiment,
+        too few points (two, or one for `previous`), no points at all.
     """
     path = Path(path)
     header = read_header(path, [column, *([time] if time else TIME), experiment or "experiment"], where)
@@ -161,11 +186,23 @@ def apply_inputs(
 ) -> list[Experiment]:
     """Give every experiment every input: its own, else that of the experiment it replicates, else that for all.
 
-    where: the place of an input in the config: `where(name)`. held: the inputs whose last value holds on after
-    their last point (steps, say), so that they never end. partial: the experiments are a choice of those that
-    the inputs are about, so an input may have points for another one; others: it may be one of these.
-    Raises DataError with all faults: an experiment without an input, an input for no experiment, one that begins too
-    late or ends too early.
+    Parameters
+    ----------
+    where
+        The place of an input in the config: `where(name)`.
+    held
+        The inputs whose last value holds on after their last point (steps, say), so that they never end.
+    partial
+        Whether the experiments are a choice of those that the inputs are about, so that an input may have points for
+        another one.
+    others
+        The experiments that it may have points for then.
+
+    Raises
+    ------
+    DataError
+        With all faults: an experiment without an input, an input for no experiment, one that begins too late or ends
+        too early.
     """
     faults = PlacedFaults()
     known = dict.fromkeys(name for e in experiments for name in (replicate_of(e.name), e.name))
@@ -207,10 +244,16 @@ def _gaps(known: Input, of: str, users: Sequence[Experiment], held: bool) -> Ite
 def write_inputs(path: Path | str, experiments: Sequence[Experiment], *, time: str = "time") -> None:
     """Write the points of all inputs into one CSV, whole or not at all: a column for each input.
 
-    `read_input` gives every input back exactly, when it is told the interpolation. What all experiments share
-    is written once, with an empty `experiment`; so is what a replicate shares with its experiment, under the
-    experiment's name. Write only where there are inputs: a table without rows is a fault to `read_input`.
-    Raises DataError for names that could not be read back, OSError as `atomic_write`.
+    `read_input` gives every input back exactly, with the same interpolation. What all experiments share is written
+    once, with an empty `experiment`; so is what a replicate shares with its experiment, under the experiment's name.
+    Write only where there are inputs: a table without rows is a fault to `read_input`.
+
+    Raises
+    ------
+    DataError
+        A name could not be read back.
+    OSError
+        As `atomic_write`.
     """
     names = list(dict.fromkeys(name for e in experiments for name in e.inputs))
     header = ["experiment", time, *names]

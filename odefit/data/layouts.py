@@ -46,9 +46,20 @@ class Layout:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows [R] sorted by experiment, then time. codes [R] point into `names`; values, sigma, censored: [R, O].
+    """Rows [R] sorted by experiment, then time.
 
-    notes: what was done to the rows of the file, a sentence each.
+    Parameters
+    ----------
+    names, codes
+        The experiments, and which of them each row [R] belongs to.
+    lines
+        [R], of the file.
+    times
+        [R].
+    values, sigma, censored
+        [R, O], as in `Experiment`.
+    notes
+        What was done to the rows of the file, a sentence each.
     """
 
     names: tuple[str, ...]

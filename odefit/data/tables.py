@@ -60,21 +60,38 @@ def read_table(
 ) -> list[Experiment]:
     """Read the experiments of a CSV file, or of a pandas frame with such columns, in the order in which they appear.
 
-    observables: the columns O of `Experiment.values` [T, O], in this order.
-    time: the time column; default `time`, else `t`.
-    experiment: the column that names the experiment; default `experiment` where there is one. A file
-        without one is a single experiment, called `1`.
-    columns: observable -> its column (wide) or its label in the observable column (long).
-    only: names of the experiments to read; default all of them.
-    ignore: labels of the observable column to leave out (long); any other unknown label is a fault.
-    start: where integration starts, for every experiment; default its first time.
-    where: the place in the config that names the file, for faults of the file as a whole.
-    left_out: gets the names of the experiments that `only` leaves out.
-    chosen: whether the config says what was measured; else the observables are the states, all of them.
-    notes: takes a sentence for what was done to the rows beside reading them: sorted, or split into replicates.
-
     An experiment, or an observable, without a single measurement is a fault: nothing could be fitted there.
-    Raises DataError with the faults of the file, the first 20 of them spelled out.
+
+    Parameters
+    ----------
+    observables
+        The columns O of `Experiment.values` [T, O], in this order.
+    time
+        The time column; default `time`, else `t`.
+    experiment
+        The column that names the experiment; default `experiment` where there is one. A file without one is a single
+        experiment, called `1`.
+    columns
+        Observable -> its column (wide) or its label in the observable column (long).
+    only
+        Names of the experiments to read; default all of them.
+    ignore
+        Labels of the observable column to leave out (long); any other unknown label is a fault.
+    start
+        Where integration starts, for every experiment; default its first time.
+    where
+        The place in the config that names the file, for faults of the file as a whole.
+    left_out
+        Gets the names of the experiments that `only` leaves out.
+    chosen
+        Whether the config says what was measured; else the observables are the states, all of them.
+    notes
+        Takes a sentence for what was done to the rows beside reading them: sorted, or split into replicates.
+
+    Raises
+    ------
+    DataError
+        With the faults of the file, the first 20 of them spelled out.
     """
     names = {name: (columns or {}).get(name, name) for name in observables}
     wanted = [*([time] if time else TIME), *names.values(), experiment or "experiment", *OBSERVABLE, "value"]
@@ -207,11 +224,17 @@ def write_table(
 ) -> None:
     """Write experiments in the wide layout, whole or not at all; `read_table` gives them back.
 
-    Columns: the time, the observables, `<observable>_sigma` where there are measurement errors, and
-    `experiment` unless the only experiment is called `1`. Numbers are written with the fewest digits
-    that read back as the same float64, so the same data make the same bytes; a censored value as `<0.5`.
-    Only measurements are written: not `start`, nor the conditions (constants, labels, doses, inputs).
-    Raises DataError for names and numbers that `read_table` would refuse, OSError as `atomic_write`.
+    Columns are the time, the observables, `<observable>_sigma` where there are measurement errors, and `experiment`
+    unless the only experiment is called `1`. Numbers are written with the fewest digits that read back as the same
+    float64, so the same data make the same bytes; a censored value as `<0.5`. Only measurements are written: not
+    `start`, nor the conditions (constants, labels, doses, inputs).
+
+    Raises
+    ------
+    DataError
+        `read_table` would refuse a name or a number.
+    OSError
+        As `atomic_write`.
     """
     names = [experiment.name for experiment in experiments]
     named = names != [ONLY]

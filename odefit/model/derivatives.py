@@ -30,10 +30,13 @@ Slopes = Mapping[Any, Any]
 
 
 def derivatives(formulas: Sequence[sp.Expr], names: Sequence[str]) -> list[list[sp.Expr]]:
-    """The Jacobian: row i, column j is d formulas[i] / d names[j].
+    """The Jacobian: row i, column j is d formulas[i] / d names[j]. Products may stand inside of products, unlike
+    SymPy's own.
 
-    Products may stand inside of products, unlike SymPy's own. Raises ModelError for a neural network, which has no
-    formula, and for nesting that is too deep.
+    Raises
+    ------
+    ModelError
+        A formula calls a neural network, which has no formula, or its nesting is too deep.
     """
     symbols = [symbol(name) for name in names]
     chain = _Chain(frozenset(symbols))

@@ -3,7 +3,7 @@
     numbers      2   0.5   1e-3          (small integers are exact, all else is double precision)
     operators    + - * / ^ **            (^ and ** are the same power; -x^2 is -(x^2))
     comparisons  < <= > >= == !=  and  or  not     (used as a number: 1 where true, else 0)
-    functions    see FUNCTIONS, and  piecewise(value1, condition1, value2, condition2, ..., otherwise)
+    functions    see language.py, and  piecewise(value1, condition1, value2, condition2, ..., otherwise)
     constants    pi, e                   (a parameter that is declared under such a name wins)
     time         t
     networks     net(x, y), net(x, y)[0] (component 0 of a network with several outputs)
@@ -17,7 +17,6 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
@@ -25,6 +24,7 @@ from sympy.core.symbol import Str
 
 from odefit.errors import ModelError
 from odefit.model import operators
+from odefit.model.language import ALIASES, CONSTANTS, DIGITS, FUNCTIONS
 from odefit.model.system import TIME, Network, NetworkCall, symbol
 from odefit.model.tokens import LOGIC, Syntax, parse, suggestion
 from odefit.text import counted
@@ -33,54 +33,7 @@ MAX_DEPTH = 50  # The deepest that parts of a formula may stand in each other.
 MAX_ROOTS = 3
 """The most roots in each other: SymPy asks whether each radicand is real, at a cost exponential in their depth."""
 MAX_POWER = 100  # The largest whole exponent that SymPy may multiply out.
-_DIGITS = 17  # enough for every double to come back as itself
 _EXACT = 2**53
-
-
-@dataclass(frozen=True)
-class Function:
-    """A function of the language: how to build it, and its value for plain numbers. arity 0: two or more."""
-
-    build: Callable[..., Any]
-    value: Callable[..., float]
-    arity: int = 1
-
-
-def _log_base(base: float) -> Callable[[Any], Any]:
-    scale = sp.Float(1 / math.log(base), _DIGITS)
-    return lambda x: scale * sp.log(x)
-
-
-FUNCTIONS: Mapping[str, Function] = {
-    "sin": Function(operators.sin, math.sin),
-    "cos": Function(operators.cos, math.cos),
-    "tan": Function(operators.tan, math.tan),
-    "asin": Function(operators.asin, math.asin),
-    "acos": Function(operators.acos, math.acos),
-    "atan": Function(operators.atan, math.atan),
-    "sinh": Function(operators.sinh, math.sinh),
-    "cosh": Function(operators.cosh, math.cosh),
-    "tanh": Function(operators.tanh, math.tanh),
-    "asinh": Function(operators.asinh, math.asinh),
-    "acosh": Function(operators.acosh, math.acosh),
-    "atanh": Function(operators.atanh, math.atanh),
-    "exp": Function(sp.exp, math.exp),
-    "log": Function(sp.log, math.log),
-    "log10": Function(_log_base(10), math.log10),
-    "log2": Function(_log_base(2), math.log2),
-    "sqrt": Function(sp.sqrt, math.sqrt),
-    "abs": Function(operators.Abs, abs),
-    "sign": Function(operators.sign, lambda x: float((x > 0) - (x < 0))),
-    "heaviside": Function(operators.Heaviside, lambda x: float(x >= 0)),
-    "sigmoid": Function(operators.sigmoid, operators.logistic),
-    "max": Function(operators.Max, max, arity=0),
-    "min": Function(operators.Min, min, arity=0),
-}
-ALIASES: Mapping[str, str] = {
-    "ln": "log",
-    **{f"arc{name}": f"a{name}" for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
-}
-CONSTANTS: Mapping[str, float] = {"pi": math.pi, "e": math.e}
 
 _STEPS = ("floor", "ceil", "round", "mod")
 _RELATIONS: Mapping[type[ast.cmpop], Callable[..., Any]] = {
@@ -100,15 +53,24 @@ def parse_formula(
     where: str = "",
     networks: Mapping[str, Network] | None = None,
 ) -> sp.Expr:
-    """The SymPy expression of a formula.
+    """The SymPy expression of a formula. Its limits: 10,000 characters, 50 levels of nesting, constant powers up to
+    100.
 
-    names: the states, parameters and inputs that it may use, besides the time `t`. A name declared here
-    wins over a constant (`e`, `pi`); a name and a function never clash, since only `exp(` is a call.
-    Python's keywords are ordinary names (`lambda`), except `and`, `or`, `not`.
-    where: what a ModelError puts before its message, such as `configs/x.yaml:14  model.equations.x`.
-    networks: neural networks that it may call; their calls become `NetworkCall(Str(name), k, *arguments)`.
+    Parameters
+    ----------
+    names
+        The states, parameters and inputs that it may use, besides the time `t`. A name declared here wins over a
+        constant (`e`, `pi`); a name and a function never clash, since only `exp(` is a call. Python's keywords are
+        ordinary names (`lambda`), except `and`, `or`, `not`.
+    where
+        What a ModelError puts before its message, such as `configs/x.yaml:14  model.equations.x`.
+    networks
+        Neural networks that it may call; their calls become `NetworkCall(Str(name), k, *arguments)`.
 
-    Raises ModelError only. Limits: 10,000 characters, 50 levels of nesting, constant powers up to 100.
+    Raises
+    ------
+    ModelError
+        And nothing else, whatever the text.
     """
     syntax = parse(text, where)
     try:
@@ -199,7 +161,7 @@ class _Reader:
         if token.text in self.names or token.text == TIME:
             return symbol(token.text)
         if token.text in CONSTANTS:
-            return sp.Float(CONSTANTS[token.text], _DIGITS)
+            return sp.Float(CONSTANTS[token.text], DIGITS)
         if token.text in (*FUNCTIONS, *ALIASES, *self.networks, "piecewise"):
             raise self.syntax.error(f"'{token.text}' is a function: write {token.text}(...)", node)
         known = [*self.names, *CONSTANTS, TIME]
@@ -208,7 +170,7 @@ class _Reader:
     def double(self, value: float, node: ast.expr) -> Any:
         if not math.isfinite(value):
             raise self.syntax.error("this is not a finite number", node)
-        return sp.Float(value, _DIGITS)
+        return sp.Float(value, DIGITS)
 
     # -- arithmetic; long sums and products lean to the left in the tree and are read without recursion
 
@@ -253,7 +215,7 @@ class _Reader:
                 return self.finite(base**exponent, node)
             return self.folded(math.pow, "the power", [base, exponent], node)
         if exponent.is_Number and not exponent.is_Integer and exponent.is_Rational and exponent.q != 2:
-            exponent = sp.Float(exponent, _DIGITS)
+            exponent = sp.Float(exponent, DIGITS)
         result_power = exponent * (base.exp if base.is_Pow and base.exp.is_Number else 1)
         if result_power.is_Number and abs(result_power) > MAX_POWER:
             raise self.syntax.error(f"the power {_short(exponent)} is too large (at most {MAX_POWER})", node)
@@ -368,7 +330,7 @@ class _Reader:
             value = math.nan
         if not math.isfinite(value):
             raise self.syntax.error(f"{shown} is not a finite real number", node)
-        return sp.Float(value, _DIGITS)
+        return sp.Float(value, DIGITS)
 
     def finite(self, value: Any, node: ast.expr) -> Any:
         if value.has(*_IMPOSSIBLE):
@@ -382,7 +344,7 @@ class _Reader:
     def plain(self, expr: Any) -> Any:
         """Constants that SymPy left as formulas, such as sqrt(2), or as huge integers, become doubles."""
         odd = {
-            part: self.bounded(part if part.is_Number else part.evalf(_DIGITS), self.syntax.tree)
+            part: self.bounded(part if part.is_Number else part.evalf(DIGITS), self.syntax.tree)
             for part in sp.preorder_traversal(expr)
             if isinstance(part, sp.Expr) and part.is_number
         }

@@ -37,10 +37,18 @@ def numpy_function(
 ) -> Callable[..., list[NDArray[np.float64] | float]]:
     """Compile formulas for NumPy, in double precision.
 
-    The function takes one array, number or list per name of `arguments`. Where a formula has no real value
-    it returns NaN or inf, without a warning. All branches of a piecewise are computed; the one whose
-    condition holds is returned. Raises ModelError when a formula uses a name that is no argument, or a
-    neural network.
+    All branches of a piecewise are computed; the one whose condition holds is returned. Where a formula has no real
+    value the result is NaN or inf, without a warning.
+
+    Returns
+    -------
+    callable
+        It takes one array, number or list per name of `arguments`.
+
+    Raises
+    ------
+    ModelError
+        A formula uses a name that is no argument, or a neural network.
     """
     compiled = _compile(formulas, arguments, Printer, _numpy_namespace())
 
@@ -58,13 +66,22 @@ def torch_function(
 ) -> Callable[..., list[Tensor | float]]:
     """Compile formulas for torch: differentiable, on the device and in the dtype of the arguments.
 
-    The function takes one tensor or number per name of `arguments`. networks: what a NetworkCall applies,
-    a function from [..., inputs] to [..., outputs]; a network is evaluated once per call for the same
-    arguments, however many of its components are used.
+    Gradients: a piecewise passes none to the branch that is not taken, and log, exp, roots, quotients and the like
+    inside of that branch cannot spoil it with NaN. max and min pass half to each side at a tie (torch's rule), abs and
+    sign pass 0 at 0, heaviside and sign pass 0 everywhere.
 
-    Gradients: a piecewise passes none to the branch that is not taken, and log, exp, roots, quotients and
-    the like inside of that branch cannot spoil it with NaN. max and min pass half to each side at a tie
-    (torch's rule), abs and sign pass 0 at 0, heaviside and sign pass 0 everywhere.
+    Parameters
+    ----------
+    formulas, arguments
+        As for `numpy_function`.
+    networks
+        What a NetworkCall applies, a function from [..., inputs] to [..., outputs]; a network is evaluated once per
+        call for the same arguments, however many of its components are used.
+
+    Returns
+    -------
+    callable
+        It takes one tensor or number per name of `arguments`.
     """
     import torch
 

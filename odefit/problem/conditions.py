@@ -32,11 +32,20 @@ def under_conditions(
     conditions: Conditions | None,
     left_out: Collection[str] | None = None,
 ) -> tuple[Experiment, ...]:
-    """The experiments with all that the config says of them beside their measurements; conditions: see `conditions_of`.
+    """The experiments with all that the config says of them beside their measurements.
 
-    left_out: the experiments of the data that `data.only` leaves out, which tables may be about as well. Without them
-    any row of a table may be about one of those.
-    Raises ConfigError or DataError with all faults found.
+    Parameters
+    ----------
+    conditions
+        See `conditions_of`.
+    left_out
+        The experiments of the data that `data.only` leaves out, which tables may be about as well. Without them any row
+        of a table may be about one of those.
+
+    Raises
+    ------
+    ConfigError, DataError
+        With all faults found.
     """
     data = loaded.config.data
     # Tables may be about more experiments than `data.only` chooses.

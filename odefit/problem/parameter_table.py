@@ -132,7 +132,18 @@ class TableBuilder:
     ) -> None:
         """Bind a symbol in every experiment: to the experiment's own number, or to a parameter, or one of a group.
 
-        default: where a parameter starts that has no value. by: how it is grouped unless the config says so.
+        Parameters
+        ----------
+        name
+            The symbol.
+        default
+            Where a parameter starts that has no value.
+        role
+            See `Parameter`.
+        by
+            How it is grouped unless the config says so.
+        floor
+            The lower bound of a parameter that has none.
         """
         chosen = self.section(name).by or by
         groups: list[str | None] = [None] * len(self.seen)

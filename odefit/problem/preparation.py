@@ -28,7 +28,17 @@ def measurements(
 ) -> tuple[tuple[Experiment, ...], dict[str, float] | None]:
     """The experiments that a config names or simulates, with the columns in the order of the observables.
 
-    notes: takes what a user should know of how they were read, a sentence each.
+    Parameters
+    ----------
+    loaded, described
+        The config, and the system that it describes.
+    notes
+        Takes what a user should know of how they were read, a sentence each.
+
+    Returns
+    -------
+    experiments, truth
+        The truth is None unless the data are simulated.
     """
     data, names = loaded.config.data, tuple(described.system.observables)
     if data.spirals is not None:

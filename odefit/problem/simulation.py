@@ -48,8 +48,14 @@ SIMULATION_SOLVER = SolverOptions(method="auto", rtol=1e-10, atol=1e-12)
 class Simulated:
     """Experiments with noise, and the truth that made them.
 
-    truth: parameters by name, and initial values as `x_0` or, for several experiments, `x_0[name]`.
-    model: None where each experiment has equations of its own.
+    Parameters
+    ----------
+    experiments, observables
+        What was measured.
+    truth
+        Parameters by name, and initial values as `x_0` or, for several experiments, `x_0[name]`.
+    model
+        None where each experiment has equations of its own.
     """
 
     experiments: tuple[Experiment, ...]

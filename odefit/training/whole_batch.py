@@ -45,14 +45,25 @@ def minimize_whole(
     memory: Memory | None = None,
     minimize: Minimizer = minimize_lbfgs,
 ) -> TrainingOutcome:
-    """Train `module` in place on one batch, and leave it at its best state.
-
-    bounds: of those parameters that have any; others are free. weight_decay: as in Adam, half the sum of the squared
-    weights of submodules times this belongs to the loss. callback: called after every accepted step. memory: as of
-    `minimize_adam`. minimize: what searches the module's parameters, joined into one vector.
+    """Train a module in place on one batch, and leave it at its best state.
 
     A loss or gradient that is not finite, or a solve that fails, shortens the step; Ctrl-C ends the training with the
     best so far.
+
+    Parameters
+    ----------
+    module
+        Its forward(batch) is the loss.
+    bounds
+        Those of parameters that have any; others are free.
+    weight_decay
+        As in Adam: half the sum of the squared weights of submodules times this belongs to the loss.
+    callback
+        Called after every accepted step.
+    memory
+        As in `minimize_adam`.
+    minimize
+        What searches the module's parameters, joined into one vector.
     """
     objective = _Flat(module, batch, weight_decay)
     low, high = objective.box(bounds or {})

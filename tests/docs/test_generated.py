@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT / "docs"))
 import generate  # noqa: E402
 
 from odefit.config.noise_section import NOISE_MODELS  # noqa: E402
-from odefit.model.formulas import ALIASES, CONSTANTS, FUNCTIONS  # noqa: E402
+from odefit.model.language import ALIASES, CONSTANTS, FUNCTIONS  # noqa: E402
 
 DOCS = ROOT / "docs"
 

@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from odefit.errors import ModelError
-from odefit.model.formulas import ALIASES, FUNCTIONS, free_names, name_fault, parse_formula
+from odefit.model.formulas import free_names, name_fault, parse_formula
 from odefit.model.functions import numpy_function
+from odefit.model.language import ALIASES, FUNCTIONS
 from odefit.model.operators import put_numbers
 from odefit.model.system import Network, NetworkCall, symbol
 
