@@ -24,20 +24,26 @@ _NONE: frozenset[Any] = frozenset()
 
 
 class SymbolsOf:
-    """The free symbols of expressions, as SymPy has them; but a part that several of them hold is asked once."""
+    """The free symbols of expressions, as SymPy has them; but a part that several of them hold is asked once.
+
+    Attributes
+    ----------
+    known : dict
+        Every part that has been asked, with its symbols.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[Any, frozenset[Any]] = {}
+        self.known: dict[Any, frozenset[Any]] = {}
 
     def __call__(self, expr: Any) -> frozenset[Any]:
         if not expr.args:
             return frozenset((expr,)) if isinstance(expr, sp.Symbol) else _NONE
-        if expr not in self._known:
+        if expr not in self.known:
             inner = [self(arg) for arg in expr.args]
             most = max(inner, key=len)
             # Mostly one part has all symbols that there are: its set serves for the whole.
-            self._known[expr] = most if all(some <= most for some in inner) else most.union(*inner)
-        return self._known[expr]
+            self.known[expr] = most if all(some <= most for some in inner) else most.union(*inner)
+        return self.known[expr]
 
 
 def split_sum(expr: Any) -> tuple[list[Any], list[Any]]:

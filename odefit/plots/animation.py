@@ -95,7 +95,7 @@ def _images(run: Run, frames: Sequence[Frame]) -> list[Any]:
     """Every frame as a picture: the axes are laid out once, and only curves and title change."""
     from PIL import Image
 
-    fig, lines, note = _stage(run, frames)
+    fig, lines, note = stage(run, frames)
     title = fig.suptitle(" \n ")
     images = []
     for frame in frames:
@@ -109,7 +109,7 @@ def _images(run: Run, frames: Sequence[Frame]) -> list[Any]:
     return images
 
 
-def _stage(run: Run, frames: Sequence[Frame]) -> tuple[Figure, list[tuple[Line2D, str, int]], str]:
+def stage(run: Run, frames: Sequence[Frame]) -> tuple[Figure, list[tuple[Line2D, str, int]], str]:
     """The picture without its curves: panels with points and fixed limits; the lines to be moved; what is left out."""
     names, observables = list(frames[-1].curves), _observables(run)
     experiments, quantities = names[:MAX_COLUMNS], observables[:MAX_ROWS]

@@ -199,12 +199,16 @@ class WindowObjective(TrainingObjective):
         The factor c of the gaps; it may be changed at any time.
     steps
         The number of steps between neighbouring times.
+    owner
+        [W], the series that each window is cut from.
+    scale
+        [S], the unit of each state: its spread, or that of its logarithm where the noise is log-normal.
     """
 
-    _owner: Tensor
+    owner: Tensor
     _follower: Tensor
     _meeting: Tensor
-    _scale: Tensor
+    scale: Tensor
     _is_log: Tensor
 
     def __init__(
@@ -239,7 +243,7 @@ class WindowObjective(TrainingObjective):
         self.u, self.windows, self.weight, self.start_kind = base.u, windows, weight, start
         self._equations = Equations(base.problem.engine.system, (), base.networks)
         device = base.u.device
-        self.register_buffer("_owner", torch.as_tensor(windows.owner, device=device), persistent=False)
+        self.register_buffer("owner", torch.as_tensor(windows.owner, device=device), persistent=False)
         self.register_buffer("_follower", torch.as_tensor(windows.follower, device=device), persistent=False)
         self.register_buffer("_meeting", torch.as_tensor(windows.meeting, device=device), persistent=False)
         is_log = observed_states(base.problem).is_log
@@ -248,20 +252,20 @@ class WindowObjective(TrainingObjective):
             spread = np.where(is_log, np.nanstd(np.log(np.abs(every)), axis=0), every.std(axis=0))
         scale = np.where(np.isfinite(spread) & (spread > 0), spread, 1.0)
         self._unit = float(np.square(scale).mean()) if base.loss == "mse" else 1.0
-        self.register_buffer("_scale", torch.as_tensor(scale, dtype=base.u.dtype, device=device), persistent=False)
+        self.register_buffer("scale", torch.as_tensor(scale, dtype=base.u.dtype, device=device), persistent=False)
         self.register_buffer("_is_log", torch.as_tensor(is_log, device=device), persistent=False)
         begin = torch.as_tensor(np.stack([states[e][k] for e, k in zip(windows.owner, windows.first, strict=True)]))
-        self.starts = nn.Parameter(self._scaled(begin.to(base.u)), requires_grad=start == "free")
+        self.starts = nn.Parameter(self.scaled(begin.to(base.u)), requires_grad=start == "free")
         self.steps = steps or self._enough_steps()
 
-    def _scaled(self, y: Tensor) -> Tensor:
+    def scaled(self, y: Tensor) -> Tensor:
         """States [..., S] in units of their scale, their logarithms where the noise is log-normal."""
         positive = torch.where(self._is_log, y.clamp(min=torch.finfo(y.dtype).tiny), torch.ones_like(y))
-        return torch.where(self._is_log, positive.log(), y) / self._scale
+        return torch.where(self._is_log, positive.log(), y) / self.scale
 
     def start_states(self) -> Tensor:
         """Where the windows start, [W, S], in the units of the states."""
-        z = self.starts * self._scale
+        z = self.starts * self.scale
         return torch.where(self._is_log, torch.where(self._is_log, z, 0.0).exp(), z)
 
     @property
@@ -271,11 +275,11 @@ class WindowObjective(TrainingObjective):
 
     def start_slopes(self) -> Tensor:
         """The derivative of each start state to its element of `starts`, [W, S]."""
-        return self._scale * torch.where(self._is_log, self.start_states(), torch.ones_like(self.starts))
+        return self.scale * torch.where(self._is_log, self.start_states(), torch.ones_like(self.starts))
 
     def owner_of(self, batch: Batch) -> Tensor:
         """The series that the windows of a batch are cut from, [E]."""
-        return self._owner[batch.rows]
+        return self.owner[batch.rows]
 
     def everything(self) -> Batch:
         """All windows as one batch."""
@@ -298,7 +302,7 @@ class WindowObjective(TrainingObjective):
         if not has.any():
             return y.new_zeros((1, y.shape[-1]))
         reached = y[has, self._meeting[batch.rows][has]]
-        return self._scaled(reached) - self.starts[follower[has]]
+        return self.scaled(reached) - self.starts[follower[has]]
 
     def solve(self, p: Tensor, batch: Batch, steps: int | None = None) -> Tensor:
         """States of the windows of a batch.
@@ -347,7 +351,7 @@ class WindowObjective(TrainingObjective):
     def joined_states(self, before: Sequence[FloatArray]) -> list[FloatArray]:
         """y at every time of every series, [T, S] each: the mean over the windows that cover it, else as `before`."""
         batch = self.everything()
-        p = self.problem.binding.local_tensor(self.problem.table.natural_tensor(self.u), self._owner)
+        p = self.problem.binding.local_tensor(self.problem.table.natural_tensor(self.u), self.owner)
         solved = self.solve(p, batch).to(torch.float64).cpu().numpy()
         total, count = [np.zeros_like(y) for y in before], [np.zeros((len(y), 1)) for y in before]
         for w, experiment in enumerate(self.windows.experiments):
@@ -361,13 +365,13 @@ class WindowObjective(TrainingObjective):
     def _enough_steps(self) -> int:
         """As many as it takes for half the steps to be exact enough at the present parameters."""
         batch = self.everything()
-        p = self.problem.binding.local_tensor(self.problem.table.natural_tensor(self.u), self._owner)
+        p = self.problem.binding.local_tensor(self.problem.table.natural_tensor(self.u), self.owner)
         steps, coarse = 1, None
         while steps < MAX_STEPS:
             try:
                 fine = self.solve(p, batch, 2 * steps)
                 coarse = self.solve(p, batch, steps) if coarse is None else coarse
-                if float(((fine - coarse) / self._scale).abs().max()) < STEP_TOLERANCE:
+                if float(((fine - coarse) / self.scale).abs().max()) < STEP_TOLERANCE:
                     return steps
                 coarse = fine
             except SolveError:

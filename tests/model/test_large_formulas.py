@@ -85,7 +85,7 @@ def test_a_part_is_looked_at_once_however_often_it_stands_there(monkeypatch: pyt
     formula = woven(levels)
     symbols_of = SymbolsOf()
     assert symbols_of(formula) == {symbol("x")}
-    assert len(symbols_of._known) == 3 * levels
+    assert len(symbols_of.known) == 3 * levels
     monkeypatch.setattr(type(formula), "free_symbols", property(lambda _: pytest.fail("walks the whole tree")))
     [[slope]] = derivatives([formula], ["x"])
     assert parts([slope]) < 20 * levels

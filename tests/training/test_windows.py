@@ -174,9 +174,9 @@ def test_the_true_trajectory_has_no_gaps_and_costs_nothing(noise: dict[str, str]
     # Half a percent off in one start is seen by its own window, and in the gap before it.
     y = objective.start_states().detach()
     with torch.no_grad():
-        objective.starts[1] += objective._scaled(y[1] * 1.005) - objective._scaled(y[1])
+        objective.starts[1] += objective.scaled(y[1] * 1.005) - objective.scaled(y[1])
     gaps = objective.gaps(objective.solve(*_everything(objective)), batch).detach()
-    scale = objective._scale
+    scale = objective.scale
     expected = (torch.full_like(scale, math.log(1.005)) if "lognormal" in str(noise) else y[1] * 0.005) / scale
     torch.testing.assert_close(gaps[0], -expected, rtol=1e-4, atol=1e-6)
     assert objective(batch).item() > 1
@@ -184,7 +184,7 @@ def test_the_true_trajectory_has_no_gaps_and_costs_nothing(noise: dict[str, str]
 
 def _everything(objective: WindowObjective) -> tuple[torch.Tensor, Batch]:
     theta = objective.problem.table.natural_tensor(objective.u)
-    return objective.problem.binding.local_tensor(theta, objective._owner), objective.everything()
+    return objective.problem.binding.local_tensor(theta, objective.owner), objective.everything()
 
 
 def test_log_normal_states_stay_positive() -> None:
@@ -301,7 +301,7 @@ def test_a_window_that_blows_up_is_named() -> None:
     assembled = make_problem(system, [series("A", t, np.full(9, 1.0))], [Parameter("k", 1.0)], {"x": "0.1"})
     module = WindowObjective(base_of(assembled), cut_windows(assembled.experiments, 5), [np.full((9, 1), 1.0)])
     with torch.no_grad():
-        module.starts[1] = 1e30 / module._scale
+        module.starts[1] = 1e30 / module.scale
     with pytest.raises(SolveError, match="experiment A: the window from t = 1 on"):
         module(module.everything())
 
