@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
+import json
 import multiprocessing
 import os
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 
 import odefit
@@ -23,12 +26,11 @@ from odefit.optimizers.base import SearchOutcome
 from odefit.optimizers.least_squares import minimize_least_squares
 from odefit.optimizers.start_pool import best_of, count_at_best, search_all
 
-CONFIG = """\
-model: {name: logistic, initial: estimate}
-data:
-  simulate: {initial: {x: 0.5}, times: {stop: 10, count: 15}, noise: 0.05, seed: 2}
-fit: {starts: 6, seed: 1}
-"""
+LOGISTIC: dict[str, Any] = {
+    "model": {"name": "logistic", "initial": "estimate"},
+    "data": {"simulate": {"initial": {"x": 0.5}, "times": {"stop": 10, "count": 15}, "noise": 0.05, "seed": 2}},
+    "fit": {"starts": 6, "seed": 1},
+}
 
 
 class Parabola:
@@ -80,7 +82,7 @@ def test_results_depend_neither_on_the_number_of_workers_nor_on_how_they_begin(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Forked workers have the model in their memory; spawned ones make it anew from the config and the data."""
-    (tmp_path / "c.yaml").write_text(CONFIG)
+    (tmp_path / "c.yaml").write_text(json.dumps(LOGISTIC))
     methods = set(multiprocessing.get_all_start_methods()) - {"forkserver"}
     runs = []
     for method in sorted(methods):
@@ -104,27 +106,22 @@ def test_workers_are_not_forked_where_torch_may_have_threads() -> None:
     assert in_new_python("-c", pretended) == (0, "spawn\n", "")
 
 
-def test_the_summary_counts_the_starts(tmp_path: Path) -> None:
-    (tmp_path / "c.yaml").write_text(CONFIG)
-    result = odefit.fit(tmp_path / "c.yaml", out=tmp_path / "r").result
+def test_the_summary_counts_the_starts() -> None:
+    result = odefit.fit(LOGISTIC).result
     assert result.starts.requested == result.starts.finished == 6
     assert result.message.startswith(f"{result.starts.at_best} of 6 starts reached the best optimum")
 
 
-def test_a_failed_start_says_why(tmp_path: Path) -> None:
-    (tmp_path / "c.yaml").write_text("model: {equations: {x: a*x^2}}\nparameters: {a: 9}\ndata: {csv: d.csv}\n")
-    (tmp_path / "d.csv").write_text("time,x\n0,9\n1,9\n2,9\n3,9\n")
-    result = odefit.fit(tmp_path / "c.yaml", out=tmp_path / "r").result
+def test_a_failed_start_says_why() -> None:
+    data = pandas.DataFrame({"time": [0, 1, 2, 3], "x": [9.0, 9.0, 9.0, 9.0]})
+    result = odefit.fit({"model": {"equations": {"x": "a*x^2"}}, "parameters": {"a": 9}}, data=data).result
     assert result.status == "failed"
     assert "the model fails at the start: experiment 1: " in result.message
 
 
-@pytest.mark.parametrize("given, expected", [("0.05", True), ("estimate", False)])
-def test_reduced_chi_square_needs_a_known_noise_level(given: str, expected: bool, tmp_path: Path) -> None:
-    (tmp_path / "c.yaml").write_text(CONFIG)
-    value = odefit.fit(
-        tmp_path / "c.yaml", ["fit.starts=1", f"noise={{sigma: {given}}}"], out=tmp_path / "r"
-    ).result.reduced_chi_square
+@pytest.mark.parametrize("given, expected", [(0.05, True), ("estimate", False)])
+def test_reduced_chi_square_needs_a_known_noise_level(given: float | str, expected: bool) -> None:
+    value = odefit.fit(LOGISTIC | {"noise": {"sigma": given}}, ["fit.starts=1"]).result.reduced_chi_square
     assert (value is not None) is expected
     if value is not None:
         assert 0.2 < value < 2.5  # chi-square with 12 degrees of freedom, over 12
