@@ -155,7 +155,7 @@ class _Search:
         return here.value / self.worth, slope / self.worth
 
     def hill(self, x: FloatArray) -> tuple[float, FloatArray]:
-        """What the line search is told where the model fails: a parabola around the point where it began that
+        """The value and gradient for the line search at a point where the model fails: a parabola around the point where it began that
         rises as much as the slope there promised to fall, so that it looks a quarter of the way next."""
         u, value, slope = self.base
         away = x - u / self.unit

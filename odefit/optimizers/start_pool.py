@@ -124,7 +124,7 @@ def _search_in_pool(
         }
         try:
             while waiting and pool.active:
-                # A pool that breaks may leave some waiting for ever, so it is asked now and then.
+                # A pool that breaks may leave some waiting without end, so it is asked now and then.
                 with suppress(TimeoutError):
                     for future in as_completed(list(waiting), timeout=POLL_SECONDS):
                         number = waiting.pop(future)
@@ -138,9 +138,9 @@ def _search_in_pool(
 def search_here(search: Search, points: FloatArray) -> Generator[StartOutcome]:
     """Searches from points [n, P] in this process, one after the other: no worker can speed up a single start."""
     for number, point in enumerate(points):
-        begun = time.perf_counter()
+        started = time.perf_counter()
         outcome = search(point)
-        yield _result(number, point, outcome, time.perf_counter() - begun)
+        yield _result(number, point, outcome, time.perf_counter() - started)
 
 
 def worker_context() -> BaseContext:
@@ -180,7 +180,7 @@ def _install(build: Callable[[], Search]) -> None:
 
 
 def _die_with_parent() -> None:
-    """Where the main process is killed, a worker that hangs must not go on for ever. Linux alone offers this."""
+    """If the main process is killed, a worker that hangs must not run on. Linux alone offers this."""
     if sys.platform == "linux":
         import ctypes
 
@@ -192,9 +192,9 @@ def _die_with_parent() -> None:
 def _run(point: FloatArray) -> tuple[SearchOutcome, float]:
     if not callable(_search):
         raise _search or RuntimeError("the worker was not installed")
-    begun = time.perf_counter()
+    started = time.perf_counter()
     outcome = _search(point)
-    return outcome, time.perf_counter() - begun
+    return outcome, time.perf_counter() - started
 
 
 def _collect(

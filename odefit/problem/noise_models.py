@@ -112,7 +112,7 @@ def _own_name(
     kind: str,
     faults: Faults,
 ) -> str:
-    """`sigma_<observable>`: a parameter that nobody had to name."""
+    """`sigma_<observable>`: a parameter that the config need not name."""
     name = f"{kind}_{observable}"
     if name in described.system.parameters:
         faults.add(
@@ -124,7 +124,7 @@ def _own_name(
 
 
 def first_guess(kind: str, model: Noise, values: FloatArray) -> float:
-    """Where the search for a noise level begins. values: the measurements of its observable."""
+    """The first guess of a noise level from the measurements of its observable."""
     if kind != "sigma":
         return FIRST_SHARE
     values = values[~np.isnan(values)]

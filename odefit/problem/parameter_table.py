@@ -111,7 +111,7 @@ class TableBuilder:
             self.bind_symbol(name, self._level(users[0], "sigma", noise) if users else None, "model")
 
     def add_noise(self, noise: NoiseModels) -> None:
-        """Noise levels that nobody named."""
+        """Noise levels that the config does not name."""
         for name, (observable, kind) in noise.own.items():
             guess = self._level(observable, kind, noise)
             # Part of a noise model may well be nothing; on its way to zero it would have no end.
@@ -167,7 +167,7 @@ class TableBuilder:
             self.faults.add(self.loaded.where("parameters", name), what)
 
     def _default(self, default: Default, members: Sequence[int]) -> float | None:
-        """Where a row starts: what the first experiment of its group, by position, that knows it says.
+        """The start value of a row: what the first experiment of its group, by position, that knows it says.
 
         Where none does because all are held out, what they measured: there is a fault in that, but another one.
         """

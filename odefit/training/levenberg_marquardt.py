@@ -147,7 +147,7 @@ def minimize_damped(
 
 
 def _change(history: list[Epoch]) -> float:
-    """By which share of itself the loss fell in the last three steps; infinite before there are so many."""
+    """The share of itself by which the loss fell in the last three steps; infinite before the third."""
     if len(history) < 4:
         return math.inf
     return (history[-4].loss - history[-1].loss) / max(abs(history[-1].loss), 1e-300)

@@ -28,7 +28,7 @@ class Epoch:
     loss
         The mean over the epoch's batches, each weighted by its cells.
     learning_rate, gradient_norm
-        Of the epoch, and of its last step, before it was clipped.
+        The rate of the epoch, and the norm of its last step before it was clipped.
     score
         What the state at the epoch's end was judged by, see `training/best_state.py`; None where it was not judged.
     """

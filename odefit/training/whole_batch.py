@@ -69,10 +69,10 @@ def minimize_whole(
     low, high = objective.box(bounds or {})
     start = np.clip(objective.get(), low, high)
     history: list[Epoch] = []
-    told = 0
+    reported = 0
     known = None if memory is None else memory.restored()
     if known is not None:
-        start, told = known["start"], known["accepted"]
+        start, reported = known["start"], known["accepted"]
         objective.answers = list(zip(known["values"].tolist(), known["gradients"], strict=True))
 
     def state() -> dict[str, Any]:
@@ -82,7 +82,7 @@ def minimize_whole(
 
     def accept(u: FloatArray, value: float) -> None:
         history.append(Epoch(len(history) + 1, value, math.nan, objective.best_norm))
-        if len(history) <= told:
+        if len(history) <= reported:
             return
         objective.put(u)
         if callback is not None:

@@ -127,8 +127,8 @@ class _Known:
         )
 
     def variance(self, slopes: FloatArray, where: IntArray) -> FloatArray:
-        """Of T linear functions of u with `slopes` [T, K] to its components `where` [K] (n: a constant), [T]; NaN where
-        one has no variance."""
+        """The variances [T] of T linear functions of u, with `slopes` [T, K] to its components `where` [K] (n stands
+        for a constant); NaN where one has no variance."""
         real = where < self.n
         return self.covariance.variance(slopes[:, real], where[real])
 
