@@ -155,8 +155,11 @@ class _Search:
         return here.value / self.worth, slope / self.worth
 
     def hill(self, x: FloatArray) -> tuple[float, FloatArray]:
-        """The value and gradient for the line search at a point where the model fails: a parabola around the point where it began that
-        rises as much as the slope there promised to fall, so that it looks a quarter of the way next."""
+        """The value and gradient for the line search at a point where the model fails.
+
+        They are those of a parabola around the point where the search began that rises as much as the slope there
+        promised to fall, so that it looks a quarter of the way next.
+        """
         u, value, slope = self.base
         away = x - u / self.unit
         distance = float(away @ away)
