@@ -90,7 +90,7 @@ PROBLEMS = {
 }
 NEEDED = {
     "least_squares": ("odefit.fitting.multistart", "odefit.engines.diffsol.diffsol_engine", "pydiffsol", "pebble.pool"),
-    "latent": ("odefit.latent.strategy", "odefit.latent.task", "torchdiffeq", "scipy.linalg"),
+    "latent": ("odefit.latent.latent_fit", "odefit.latent.task", "torchdiffeq", "scipy.linalg"),
 }
 ENGINES = ("odefit.engines.torch_engine", "odefit.engines.diffsol.diffsol_engine", "pydiffsol")
 TORCH = ("odefit.fitting.network_training", *ENGINES, "torch._dynamo")  # torch's optimizers want the last

@@ -85,9 +85,9 @@ EQUATIONS = Kind(
 )
 KINDS = {
     LATENT_ODE: Kind(
-        plan="odefit.latent.strategy:plan",
+        plan="odefit.latent.latent_fit:plan",
         load="odefit.latent.latent_run:load_latent",
-        check="odefit.latent.task_check:latent_report",
+        check="odefit.latent.latent_check:latent_report",
         simulate="odefit.latent.spirals:simulate_spirals",
         prepare="odefit.latent.unavailable:prepare",
         pictures="odefit.plots.latent_pictures:LatentPictures",

@@ -19,14 +19,21 @@ from odefit.latent.model import root_mean_square
 from odefit.latent.objective import grown, start_points
 from odefit.latent.series import Series
 
-FLOOR = 1e-4
-"""Added to mean squared errors in the size of the series before their logarithm: smaller ones need no more effort."""
+ERROR_FLOOR = 1e-4
+"""Added to mean squared errors, in squared sizes, before their logarithm: smaller ones need no more effort."""
 
 
 class Baseline(nn.Module):
-    """A GRU with one layer of `hidden` units; [E, T, O] series on a regular grid, in the units of the data.
+    """A recurrent network (GRU) of one layer, for series [E, T, O] on a regular grid, in the units of the data.
 
-    own_scale: as that of a latent ODE; the size is taken from what is observed.
+    Parameters
+    ----------
+    observables
+        How many there are.
+    hidden
+        Units of the layer.
+    own_scale
+        As that of a latent ODE; the size is taken from what is observed.
     """
 
     centre: Tensor
@@ -49,42 +56,55 @@ class Baseline(nn.Module):
         self.scale.copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))
 
     def follow(self, values: Tensor, observed: int | None = None) -> Tensor:
-        """What is predicted for points 2 to T when each is predicted from the true points before it: [E, T-1, O].
+        """Predict points 2 to T, each from the true points before it.
 
-        observed: the size of the series is that of so many points; default: of all but the last.
+        Parameters
+        ----------
+        values
+            [E, T, O], the true points.
+        observed
+            The size of a series is that of this many points; default: of all but the last.
+
+        Returns
+        -------
+        Tensor
+            [E, T - 1, O].
         """
         size = self.size(values[:, : observed or -1])
         x = (values[:, :-1] - self.centre) / self.scale / size
-        states, _ = self.recurrent(self._told(x, size))
+        states, _ = self.recurrent(self._inputs(x, size))
         followed: Tensor = self.centre + self.scale * size * (x + self.head(states))
         return followed
 
     def continue_(self, values: Tensor, more: int) -> Tensor:
-        """Points 2 to T from the points before them, then `more` points from its own predictions: [E, T-1+more, O]."""
+        """Predict points 2 to T from those before, then `more` points from its own predictions.
+
+        [E, T, O] -> [E, T - 1 + more, O].
+        """
         size = self.size(values)
         x = (values - self.centre) / self.scale / size
-        states, state = self.recurrent(self._told(x, size))
+        states, state = self.recurrent(self._inputs(x, size))
         followed = x + self.head(states)
         own = [followed[:, -1:]]
         while len(own) < more:
-            states, state = self.recurrent(self._told(own[-1], size), state)
+            states, state = self.recurrent(self._inputs(own[-1], size), state)
             own.append(own[-1] + self.head(states))
         return self.centre + self.scale * size * torch.cat((followed[:, :-1], *own[:more]), dim=1)
 
     def size(self, values: Tensor) -> Tensor:
-        """How large each series [E, T, O] is, [E, 1, 1]: 1 without `own_scale`, else its root mean square."""
+        """The size of each series [E, T, O], [E, 1, 1]: 1 without `own_scale`, else its root mean square."""
         if not self.own_scale:
             return torch.ones_like(values[:, :1, :1])
         scaled = (values - self.centre) / self.scale
         return root_mean_square(scaled, torch.ones_like(scaled))
 
-    def _told(self, x: Tensor, size: Tensor) -> Tensor:
-        """What the network is given: the points, and with own_scale the size of their series."""
+    def _inputs(self, x: Tensor, size: Tensor) -> Tensor:
+        """The points, and with own_scale the size of their series."""
         return torch.cat((x, size.log().expand_as(x[..., :1])), dim=-1) if self.own_scale else x
 
 
 def hidden_units(observables: int, parameters: int, own_scale: bool = False) -> int:
-    """The hidden units with which a baseline comes closest to so many parameters."""
+    """The hidden units with which a baseline comes closest to this number of parameters."""
     # 3 H (I + H) + 6 H of the GRU with I inputs, O (H + 1) of the head.
     linear = 3 * (observables + own_scale) + observables + 6
     root = math.sqrt(linear**2 + 12 * max(parameters - observables, 0))
@@ -95,9 +115,17 @@ def hidden_units(observables: int, parameters: int, own_scale: bool = False) -> 
 class BaselineOptions:
     """How a baseline is trained.
 
-    observed: how many points it reads. forced: over this first share of the training every point is predicted from
-    the true ones before it; afterwards only the observed points are true. grow: over this share of the whole training,
-    after that, the horizon grows to the whole grid. starts: as for the bound of a latent ODE.
+    Parameters
+    ----------
+    observed
+        Points that it reads.
+    forced
+        Over this first share of the training every point is predicted from the true ones before it; afterwards only
+        the observed points are true.
+    grow
+        Over this share of the whole training, after that, the horizon grows to the whole grid.
+    starts
+        As for the bound of a latent ODE.
     """
 
     observed: int
@@ -107,12 +135,24 @@ class BaselineOptions:
 
 
 class BaselineLoss(nn.Module):
-    """Mean squared error of a baseline's predictions, in squared spreads.
+    """The mean squared error of a baseline's predictions, in squared spreads, as the loss of a training.
 
     With `own_scale` in squared sizes of the series, and its logarithm: but for a constant that is the negative
     log-likelihood of a noise level proportional to the size, at its most likely value, as a latent ODE has it.
 
-    Raises DataError for gaps in the series.
+    Parameters
+    ----------
+    model
+        The baseline.
+    series
+        What it is trained on.
+    options
+        How.
+
+    Raises
+    ------
+    DataError
+        The series have gaps.
     """
 
     def __init__(self, model: Baseline, series: Series, options: BaselineOptions) -> None:
@@ -122,7 +162,7 @@ class BaselineLoss(nn.Module):
         self.model, self.series, self.options = model, series, options
 
     def forward(self, batch: Minibatch) -> Tensor:
-        """Of some series."""
+        """The loss of some series."""
         values, progress, o = self.series.values[batch.rows], batch.progress, self.options
         points = start_points(values.shape[1], o.observed, o.starts)
         values = values[:, points[int(torch.randint(len(points), (), generator=batch.generator))] :]
@@ -134,4 +174,4 @@ class BaselineLoss(nn.Module):
             predicted = self.model.continue_(values[:, : o.observed], n - o.observed)
         unit = self.model.scale * self.model.size(values[:, : o.observed])
         error = ((predicted - values[:, 1:]) / unit).square().mean()
-        return (error + FLOOR).log() if self.model.own_scale else error
+        return (error + ERROR_FLOOR).log() if self.model.own_scale else error

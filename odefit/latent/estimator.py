@@ -21,15 +21,26 @@ from odefit.latent.series import Series, read_backwards, series_of
 from odefit.training.adam import Memory
 from odefit.training.loss_history import TrainingOutcome
 
-MOST_STATES = 20_000_000
-"""So many numbers of latent states are held at a time when series are predicted."""
+MAX_STATES = 20_000_000
+"""Numbers of latent states that are held at a time when series are predicted."""
 
-MOST_FAULTS = 20
+MAX_FAULTS = 20
+"""Series that are named in an error."""
 
 
 @dataclass(frozen=True)
 class FittedLatent:
-    """observed: until which elapsed time the encoder reads; None: the whole series."""
+    """A trained latent ODE.
+
+    Parameters
+    ----------
+    model
+        In the state that was kept.
+    training
+        How it was trained.
+    observed
+        The encoder reads until this elapsed time; None: the whole series.
+    """
 
     model: LatentODE
     training: TrainingOutcome
@@ -38,6 +49,8 @@ class FittedLatent:
 
 @dataclass(frozen=True)
 class FittedBaseline:
+    """A trained baseline, and how it was trained."""
+
     model: Baseline
     training: TrainingOutcome
 
@@ -56,11 +69,34 @@ def fit_latent(
 ) -> FittedLatent:
     """Train a latent ODE on experiments.
 
-    observed: the encoder reads what was measured until then (since the start of each series), and is trained to
-    predict the rest as well. validation: this share of the series is not trained on; the state that predicts them best
-    is kept (0: the last state). Weights, batches and draws come from `training.seed` alone. memory: see `train`.
+    Weights, batches and draws come from `training.seed` alone.
 
-    Raises DataError where a series has nothing to read, ConfigError where too few series are left.
+    Parameters
+    ----------
+    experiments
+        The series.
+    latent, elbo, training
+        The model, its bound and the training; default: as the classes say.
+    observed
+        The encoder reads what was measured until then, since the start of each series, and is trained to predict the
+        rest as well; None: everything.
+    validation
+        This share of the series is not trained on; the state that predicts them best is kept. 0: the last state.
+    callback, memory
+        As for `train`.
+    dtype
+        Of the weights and the solution.
+
+    Returns
+    -------
+    FittedLatent
+
+    Raises
+    ------
+    DataError
+        A series has nothing to read.
+    ConfigError
+        Too few series are left to train on.
     """
     training = training or TrainingOptions()
     check_observed(experiments, observed)
@@ -92,7 +128,25 @@ def fit_baseline(
     validation: float = 0.1,
     callback: Callback | None = None,
 ) -> FittedBaseline:
-    """The same for the recurrent baseline; the series must be complete and share their times."""
+    """Train the recurrent baseline.
+
+    Parameters
+    ----------
+    experiments
+        The series, complete and at the same times.
+    hidden
+        Units of the recurrent network.
+    options
+        How it is trained.
+    training, validation, callback
+        As for `fit_latent`.
+    own_scale
+        As that of `LatentOptions`.
+
+    Returns
+    -------
+    FittedBaseline
+    """
     training = training or TrainingOptions()
     seen, kept = split(series_of(experiments), validation, training.seed)
     with torch.random.fork_rng(devices=[]):
@@ -110,21 +164,21 @@ def fit_baseline(
 
 
 def check_observed(experiments: Sequence[Experiment], observed: float | None) -> None:
-    """That the encoder finds something to read in each experiment. Raises DataError, one fault for each that fails."""
+    """Check that the encoder finds something to read in each experiment. Raises DataError with all that fail."""
     faults = []
     for e in experiments:
         within = np.ones(len(e.times), bool) if observed is None else e.times - e.start <= observed * (1 + 1e-9)
         if np.isnan(e.values[within]).all():
             part = "" if observed is None else f" until {observed:g} after its start"
             faults.append(Fault(f"experiment {e.name}", f"has no measurement{part}, so there is nothing to encode"))
-    if len(faults) > MOST_FAULTS:
-        faults[MOST_FAULTS:] = [Fault("experiments", f"and {len(faults) - MOST_FAULTS} more")]
+    if len(faults) > MAX_FAULTS:
+        faults[MAX_FAULTS:] = [Fault("experiments", f"and {len(faults) - MAX_FAULTS} more")]
     if faults:
         raise DataError(faults=faults)
 
 
 def split(series: Series, share: float, seed: int) -> tuple[Series, Series | None]:
-    """The series to train on, and a share of them, drawn by the seed, to choose the best state by."""
+    """Part the series into those to train on and a share, drawn by the seed, to choose the best state by."""
     kept = validation_rows(len(series), share, seed)
     if len(kept) == len(series):
         raise ConfigError("validation", f"{share:g} of {len(series)} series leaves none to train on; lower it")
@@ -135,7 +189,7 @@ def split(series: Series, share: float, seed: int) -> tuple[Series, Series | Non
 
 
 def validation_rows(n: int, share: float, seed: int) -> list[int]:
-    """Which of n series `split` does not train on, increasing."""
+    """The positions of those of n series that `split` does not train on, increasing."""
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
     return sorted(order[: round(share * n)].tolist())
 
@@ -143,10 +197,28 @@ def validation_rows(n: int, share: float, seed: int) -> list[int]:
 def predict(
     fitted: FittedLatent, experiments: Sequence[Experiment], times: Sequence[FloatArray] | None = None
 ) -> list[FloatArray]:
-    """Observables [T, O] of experiments at their own times, or at others (absolute, none before the start).
+    """Predict experiments, from the most probable latent start given the observed part.
 
-    The latent start is the posterior mean given what was measured in the observed part. Raises DataError where that
-    is nothing, SolveError where the latent equation cannot be integrated.
+    Parameters
+    ----------
+    fitted
+        The trained model.
+    experiments
+        What is read.
+    times
+        [T] each, absolute, none before the start; default: the experiments' own.
+
+    Returns
+    -------
+    list of FloatArray
+        Observables, [T, O] each.
+
+    Raises
+    ------
+    DataError
+        Nothing was measured in the observed part of an experiment.
+    SolveError
+        The latent equation cannot be integrated.
     """
     return solve(fitted.model, fitted.observed, experiments, times)[1]
 
@@ -158,7 +230,7 @@ def solve(
     experiments: Sequence[Experiment],
     times: Sequence[FloatArray] | None = None,
 ) -> tuple[list[FloatArray], list[FloatArray]]:
-    """Latent states [T, Z] and observables [T, O] of experiments: see `predict`."""
+    """Solve for latent states, [T, Z] each, and observables, [T, O] each: see `predict`."""
     check_observed(experiments, observed)
     chosen = list(experiments) if times is None else [e.at(t) for e, t in zip(experiments, times, strict=True)]
     elapsed = np.unique(np.concatenate([e.times - e.start for e in chosen])) if chosen else np.empty(0)
@@ -166,7 +238,7 @@ def solve(
     # many starts more as there are states.
     o = model.options
     width = o.dimension * (1 + o.dimension if o.refine else 1)
-    some = max(1, MOST_STATES // max(len(elapsed) * width, 1))
+    some = max(1, MAX_STATES // max(len(elapsed) * width, 1))
     states: list[FloatArray] = []
     observables: list[FloatArray] = []
     for first in range(0, len(chosen), some):
@@ -195,15 +267,18 @@ def noise_of(model: LatentODE, observed: float | None, experiments: Sequence[Exp
 
 @torch.no_grad()
 def continue_baseline(model: Baseline, experiments: Sequence[Experiment], observed: int) -> FloatArray:
-    """What a baseline says of complete experiments [E, T, O]: each of the observed points from the true ones before it,
-    the others from its own predictions. NaN at the first point, which it cannot predict."""
+    """Predict complete experiments by a baseline, [E, T, O].
+
+    Each of the observed points is predicted from the true ones before it, the others from its own predictions. The
+    first point, which it cannot predict, is NaN.
+    """
     values = series_of(experiments, model.centre.dtype).values
     predicted = model.continue_(values[:, :observed], values.shape[1] - observed).to(torch.float64).numpy()
     return np.concatenate([np.full_like(predicted[:, :1], np.nan), predicted], axis=1)
 
 
 def n_weights(module: nn.Module) -> int:
-    """How many numbers a module has learnt or could learn."""
+    """Count the numbers that a module has learnt or could learn."""
     return sum(q.numel() for q in module.parameters())
 
 

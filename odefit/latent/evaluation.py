@@ -14,7 +14,10 @@ from odefit.latent.series import Reading
 
 @dataclass(frozen=True)
 class Errors:
-    """Mean squared errors of some series, and the medians over the series of each one's own."""
+    """Mean squared errors of some series, and the medians over the series of each one's own.
+
+    Reconstruction is what was observed, extrapolation what comes after.
+    """
 
     reconstruction: float
     extrapolation: float
@@ -23,9 +26,18 @@ class Errors:
 
 
 def errors_of(predicted: FloatArray, truth: FloatArray, observed: int) -> Errors:
-    """Of predictions [E, T, O] against the noise-free truth: of the first `observed` points, and of those after.
+    """Compare predictions with the noise-free truth.
 
-    A point that is not predicted (NaN) does not count.
+    Parameters
+    ----------
+    predicted, truth
+        [E, T, O]. A point that is not predicted (NaN) does not count.
+    observed
+        The first points, which were read.
+
+    Returns
+    -------
+    Errors
     """
     squares = np.square(predicted - truth)
     first, later = squares[:, :observed], squares[:, observed:]
@@ -36,17 +48,35 @@ def errors_of(predicted: FloatArray, truth: FloatArray, observed: int) -> Errors
 
 
 def share_of_size(predicted: FloatArray, truth: FloatArray, observed: int) -> float:
-    """The mean over the series of their extrapolation's squared error, as a share of their own mean square while they
-    are observed: large series count no more than small ones."""
+    """The mean over the series of the squared error of the extrapolation, as a share of each one's mean square.
+
+    The mean square is that of the observed part. Large series count no more than small ones.
+    """
     own = np.nanmean(np.square(predicted - truth)[:, observed:], axis=(1, 2))
     return float((own / np.square(truth[:, :observed]).mean(axis=(1, 2))).mean())
 
 
 @torch.no_grad()
 def interpolate(model: LatentODE, reading: Reading, times: torch.Tensor, steps: int) -> FloatArray:
-    """Series [steps, T, O] on the straight way between the latent starts of the first two series of a reading.
+    """Go straight from the latent start of one series to that of another.
 
     Where series have sizes of their own, these change in equal proportions.
+
+    Parameters
+    ----------
+    model
+        The latent ODE.
+    reading
+        What is read of the series; the first two count.
+    times
+        [T], elapsed.
+    steps
+        How many series there are on the way, with both ends.
+
+    Returns
+    -------
+    FloatArray
+        [steps, T, O].
     """
     first, second = model.best_start(reading)[:2]
     small, large = model.size(reading)[:2].log()

@@ -1,7 +1,7 @@
 """Series in minibatches, for the training loop of `training/adam.py`: latent ODEs and their baseline are trained by it.
 
-All randomness of a training (which series are together, what is drawn in a step) comes from one generator, and the
-objective is told how far the training is, since its horizon grows with it.
+All randomness of a training (which series are together, what is drawn in a step) comes from one generator, and a
+batch says how far the training is, since the horizon of the objective grows with it.
 """
 
 from __future__ import annotations
@@ -71,11 +71,11 @@ class Minibatches:
     def __init__(self, n: int, options: TrainingOptions) -> None:
         self.n, self.options = n, options
         self.generator = torch.Generator().manual_seed(options.seed)
-        self.epochs_begun = 0
+        self.epochs_started = 0
 
     def __iter__(self) -> Iterator[Minibatch]:
-        progress = self.epochs_begun / self.options.adam.epochs
-        self.epochs_begun += 1
+        progress = self.epochs_started / self.options.adam.epochs
+        self.epochs_started += 1
         order = torch.randperm(self.n, generator=self.generator)
         for rows in torch.split(order, self.options.batch_size):
             yield Minibatch(rows, progress, self.generator)
@@ -136,7 +136,7 @@ class _Place:
             return None
         self.objective.load_state_dict(kept["module"])
         self.batches.generator.set_state(kept["generator"])
-        self.batches.epochs_begun = kept["epochs_begun"]
+        self.batches.epochs_started = kept["epochs_started"]
         loop: Mapping[str, Any] = kept["loop"]
         return loop
 
@@ -145,7 +145,7 @@ class _Place:
             lambda: {
                 "module": {name: tensor.clone() for name, tensor in self.objective.state_dict().items()},
                 "generator": self.batches.generator.get_state(),
-                "epochs_begun": self.batches.epochs_begun,
+                "epochs_started": self.batches.epochs_started,
                 "loop": state(),
             }
         )

@@ -1,4 +1,4 @@
-"""A latent ODE: series are the picture, through a decoder, of states that nobody measured.
+"""A latent ODE: series are the picture, through a decoder, of states that are not measured.
 
     q(z0 | x) = N(mean, variance)      encoder: a recurrent network that reads the series backwards
     dz/dt = f(z),  z(0) = z0           vector field: a perceptron, which may leave some of z as they are
@@ -29,36 +29,50 @@ from odefit.model.system import Network
 from odefit.nn import ODELayer
 
 FIRST_LOG_VARIANCE = -4.0
-"""Of the encoder: with the wide prior's noise at the start of every curve, little would be learnt at first."""
+"""Of the encoder. With the wide prior's noise at the start of every curve, little would be learnt at first."""
 
 FIRST_MISFIT = 0.3
-"""Of the refinement, in spreads, before anything is learnt."""
-
-MISFITS = (1e-3, 1.0)
-MEMORY = 0.05
-"""The weight of the latest batch in the running mean of the misfit."""
+"""Misfit of the refinement before anything is learnt, in spreads."""
+MIN_MISFIT, MAX_MISFIT = 1e-3, 1.0
+"""Limits of the misfit, in spreads."""
+MISFIT_WEIGHT = 0.05
+"""Weight of the latest batch in the running mean of the misfit."""
 
 TICK = 1e-6
 """Measurements whose times differ by less than this share of the last one are solved for together."""
 
-SMALLEST = 1e-3
-"""The size of a series that is nothing but its mean: a thousandth of the spread of all."""
+MIN_SIZE = 1e-3
+"""Size of a series that is nothing but its mean, in spreads of all."""
 
 
 @dataclass(frozen=True)
 class LatentOptions:
     """How large a latent ODE is, and how it is solved.
 
-    dimension: of the latent state. hidden, activation: of the vector field. encoder: hidden units of the recurrent
-    network. decoder: widths of its hidden layers. sigma: the noise level in the unit of the data; None: learnt, one for
-    each observable. method, step, rtol, atol: of the solver; the step, of methods that do not choose it themselves, in
-    the unit of the times (default: a 100th of the time to be solved).
-    own_scale: the networks see each series divided by its own size, that is the root mean square of what is read of it,
-    and are told that size: a few large series then need no region of the latent space to themselves (after the scale
-    handling of Salinas et al. 2020, "DeepAR"). A noise level that is learnt is a share of the size, too.
-    constants: so many of the latent states, the last ones, stay what they are; the hidden units of the vector field
-    are multiplied by linear functions of them, so that a rate constant times a state is easily learnt.
-    refine: so many Gauss-Newton steps lead from the encoder's latent start to the most probable one (`refinement.py`).
+    Parameters
+    ----------
+    dimension
+        Of the latent state.
+    hidden, activation
+        Of the vector field.
+    encoder
+        Hidden units of the recurrent network.
+    decoder
+        Widths of its hidden layers.
+    sigma
+        The noise level in the unit of the data; None: learnt, one for each observable.
+    method, step, rtol, atol
+        Of the solver. The step, of methods that do not choose it themselves, is in the unit of the times; default: a
+        hundredth of the time to be solved.
+    own_scale
+        The networks see each series divided by its own size, that is the root mean square of what is read of it, and
+        that size beside it: a few large series then need no region of the latent space to themselves (after the scale
+        handling of Salinas et al. 2020, "DeepAR"). A noise level that is learnt is a share of the size, too.
+    constants
+        This many of the latent states, the last ones, stay what they are. The hidden units of the vector field are
+        multiplied by linear functions of them, so that a rate constant times a state is easily learnt.
+    refine
+        Gauss-Newton steps from the encoder's latent start to the most probable one (`refinement.py`).
     """
 
     dimension: int = 8
@@ -99,7 +113,7 @@ class Encoder(nn.Module):
             self.head.bias[dimension:] = FIRST_LOG_VARIANCE
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Posterior:
-        """inputs: [E, L, F], padded at the end; lengths: [E]."""
+        """Read inputs [E, L, F], padded at the end, of lengths [E]."""
         states, _ = self.recurrent(inputs)
         # The state after each one's own last point: what the network makes of the padding is not looked at.
         last = states[torch.arange(len(states), device=states.device), lengths - 1]
@@ -211,7 +225,7 @@ class LatentODE(nn.Module):
         return self.scale * self.log_sigma.exp()
 
     def noise(self, size: Tensor, log_sigma: Tensor | None = None) -> Tensor:
-        """The noise levels of series of such sizes [E, 1, 1] in the unit of the data, [E, 1, O]."""
+        """The noise levels of series of sizes [E, 1, 1] in the unit of the data, [E, 1, O]."""
         own = size if self.options.sigma is None else torch.ones_like(size)
         return self.scale * (self.log_sigma if log_sigma is None else log_sigma).exp() * own
 
@@ -228,7 +242,7 @@ class LatentODE(nn.Module):
         return posterior
 
     def size(self, reading: Reading) -> Tensor:
-        """How large each series is, [E, 1, 1]: 1 without `own_scale`, else the root mean square of what is read."""
+        """The size of each series, [E, 1, 1]: 1 without `own_scale`, else the root mean square of what is read."""
         n = len(self.centre)
         if not self.options.own_scale:
             return torch.ones_like(reading.inputs[:, :1, :1])
@@ -280,9 +294,23 @@ class LatentODE(nn.Module):
 
     @torch.no_grad()
     def refine(self, reading: Reading, z: Tensor, stride: int = 1, *, learn: bool = False) -> Tensor:
-        """The most probable latent starts [E, Z], sought from z.
+        """Find the most probable latent starts.
 
-        stride: only every so many of the times read count, as much as all. learn: bring `misfit` up to date.
+        Parameters
+        ----------
+        reading
+            What is read of each series.
+        z
+            [E, Z], where the search begins.
+        stride
+            One in `stride` of the times read counts, and all of these as much as all times.
+        learn
+            Bring `misfit` up to date.
+
+        Returns
+        -------
+        Tensor
+            [E, Z].
         """
         seen = what_was_read(reading, len(self.centre))
         points = torch.arange(0, len(seen.grid), stride)
@@ -301,7 +329,7 @@ class LatentODE(nn.Module):
         if learn and self.options.sigma is None:
             squares = (left.reshape(len(z), len(points), -1) / weight).square().sum(dim=(0, 1))
             latest = self.misfit * (squares / mask.sum(dim=(0, 1, 2)).clamp(min=1)).sqrt()
-            self.misfit.lerp_(latest.clamp(*MISFITS), MEMORY)
+            self.misfit.lerp_(latest.clamp(MIN_MISFIT, MAX_MISFIT), MISFIT_WEIGHT)
         return best
 
 
@@ -323,6 +351,6 @@ def what_was_read(reading: Reading, observables: int) -> Series:
 
 
 def root_mean_square(scaled: Tensor, mask: Tensor) -> Tensor:
-    """Over the points and observables of each series [E, L, O] where mask is 1, [E, 1, 1]; not below SMALLEST."""
+    """Over the points and observables of each series [E, L, O] where mask is 1, [E, 1, 1]; not below MIN_SIZE."""
     squares = (scaled.square() * mask).sum(dim=(1, 2), keepdim=True)
-    return (squares / mask.sum(dim=(1, 2), keepdim=True)).sqrt().clamp(min=SMALLEST)
+    return (squares / mask.sum(dim=(1, 2), keepdim=True)).sqrt().clamp(min=MIN_SIZE)

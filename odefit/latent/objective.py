@@ -22,14 +22,21 @@ from odefit.latent.series import Reading, Series, read_backwards
 FIRST_HORIZON = 0.25
 """The share of the grid with which a growing horizon begins, where the encoder reads everything."""
 
-LAST_START = 0.5
+LATEST_START = 0.5
 """The latest of several starts leaves out this share of what is not observed."""
 
 
 class Terms(NamedTuple):
-    """Of each series: the expected log-likelihood, from one draw of z0, and the divergence; [E] each, in nats.
+    """The terms of the bound, [E] each, in nats.
 
-    refined: the log-likelihood where the same draw surrounds the refined latent start instead of the encoder's.
+    Parameters
+    ----------
+    reconstruction
+        The expected log-likelihood, from one draw of z0.
+    divergence
+        Of the posterior from the prior.
+    refined
+        The log-likelihood where the same draw surrounds the refined latent start instead of the encoder's.
     """
 
     reconstruction: Tensor
@@ -45,11 +52,17 @@ class Terms(NamedTuple):
 class ElboOptions:
     """How the bound is estimated in a step of the training.
 
-    times_per_step: so many points of the grid, drawn anew for each step, stand for all; None: all of them.
-    anneal: over this share of the training the weight of the divergence grows from 0 to 1.
-    grow: over this share of the training the horizon grows from the observed part to the whole grid.
-    starts: a step sees the series from one of so many starts, drawn anew: their own, and later ones. The equation does
-    not depend on the time, so what comes after any point is a series too, and another one to learn from.
+    Parameters
+    ----------
+    times_per_step
+        This many points of the grid, drawn anew for each step, stand for all; None: all of them.
+    anneal
+        Over this share of the training the weight of the divergence grows from 0 to 1.
+    grow
+        Over this share of the training the horizon grows from the observed part to the whole grid.
+    starts
+        A step sees the series from one of this many starts, drawn anew: their own, and later ones. The equation does
+        not depend on the time, so what comes after any point is a series too, and another one to learn from.
     """
 
     times_per_step: int | None = None
@@ -133,11 +146,28 @@ class Elbo(nn.Module):
 
 
 def elbo_terms(model: LatentODE, reading: Reading, series: Series, points: Tensor, generator: torch.Generator) -> Terms:
-    """The terms of each series, from one draw of z0; points: [K] which of the grid count, increasing.
+    """Estimate the terms of each series from one draw of z0.
 
     With refinement, the vector field and the decoder learn from two latent starts of each series, solved as one batch:
     the encoder's, through which the encoder learns as well, and what the refinement makes of it, which is taken as
     given and is what predictions begin from. Each has noise levels of its own.
+
+    Parameters
+    ----------
+    model
+        The latent ODE.
+    reading
+        What the encoder reads of each series.
+    series
+        The same series, to be explained.
+    points
+        [K], the positions in the grid that count, increasing.
+    generator
+        Where the draw comes from.
+
+    Returns
+    -------
+    Terms
     """
     posterior = model.encode(reading)
     starts, log_sigmas = [posterior.sample(generator)], [model.log_sigma]
@@ -158,23 +188,23 @@ def elbo_terms(model: LatentODE, reading: Reading, series: Series, points: Tenso
 
 
 def grown(first: int, last: int, progress: float, share: float) -> int:
-    """How many points of a grid count: from `first` to `last`, linearly over a share of the training."""
+    """The number of points of a grid that count: from `first` to `last`, linearly over a share of the training."""
     if progress >= share:
         return last
     return min(first + round((last - first) * progress / share), last)
 
 
 def start_points(n: int, first: int, starts: int) -> list[int]:
-    """Which points of a grid of n a series may start from: 0, and equally spaced later ones.
+    """The points of a grid of n that a series may start from: 0, and equally spaced later ones.
 
     The last leaves half of what follows the `first` points.
     """
-    last = (n - first) * LAST_START
+    last = (n - first) * LATEST_START
     return [round(last * k / max(starts - 1, 1)) for k in range(starts)]
 
 
 def draw_points(n: int, wanted: int | None, generator: torch.Generator) -> Tensor:
-    """About `wanted` of the numbers 0 to n - 1, equally spaced, the first at random: each number is as likely.
+    """Draw about `wanted` of the numbers 0 to n - 1, equally spaced, the first at random: each number is as likely.
 
     Equally spaced, since a solver steps onto each of them: points drawn one by one would cost it as many short steps,
     and tell no more. All of them where no more than that are wanted.

@@ -14,22 +14,33 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-FIRST_DAMPING = 1e-2
-DAMPINGS = (1e-6, 1e6)
-LONGEST_STEP = 1.0
+FIRST_DAMPING, MIN_DAMPING, MAX_DAMPING = 1e-2, 1e-6, 1e6
+"""The damping at first, and its limits."""
+LESS_DAMPING, MORE_DAMPING = 5, 10
+"""The damping is divided by the one after a step that improves, multiplied by the other after one that does not."""
+MAX_STEP = 1.0
 """In standard deviations of the prior: further away the model says nothing that could be relied on."""
-
 DIFFERENCE = 3e-3
 """Of the difference quotients: the rounding of float32 and the curvature of the model err about equally there."""
 
 
 @torch.no_grad()
 def most_probable(residuals: Callable[[Tensor], Tensor], z: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-    """Take so many steps from z [E, Z]: where they lead [E, Z], and the residuals there [E, M].
+    """Take steps from z. One that does not improve is not taken, but dampens the next.
 
-    A step that does not improve is not taken, but dampens the next.
+    Parameters
+    ----------
+    residuals
+        Of several latent starts for each series, [E, R, Z] -> [E, R, M].
+    z
+        [E, Z], where the steps begin.
+    steps
+        How many are tried.
 
-    residuals: of several latent starts for each series, [E, R, Z] -> [E, R, M].
+    Returns
+    -------
+    tuple of Tensor
+        Where they lead, [E, Z], and the residuals there, [E, M].
     """
     n = z.shape[1]
     identity = torch.eye(n, dtype=z.dtype, device=z.device)
@@ -48,12 +59,13 @@ def most_probable(residuals: Callable[[Tensor], Tensor], z: Tensor, steps: int) 
         diagonal = torch.diag_embed(precision.diagonal(dim1=1, dim2=2))
         step, _failed = torch.linalg.solve_ex(precision + damping * diagonal, slope)
         step = torch.nan_to_num(step)
-        step = step / (step.norm(dim=1, keepdim=True) / LONGEST_STEP).clamp(min=1.0)
+        step = step / (step.norm(dim=1, keepdim=True) / MAX_STEP).clamp(min=1.0)
         there, its_jacobian, its_value = look(z - step)
         better = its_value < value
         z = torch.where(better[:, None], z - step, z)
         r = torch.where(better[:, None], there, r)
         jacobian = torch.where(better[:, None, None], its_jacobian, jacobian)
         value = torch.where(better, its_value, value)
-        damping = torch.where(better[:, None, None], damping / 5, damping * 10).clamp(*DAMPINGS)
+        damping = torch.where(better[:, None, None], damping / LESS_DAMPING, damping * MORE_DAMPING)
+        damping = damping.clamp(MIN_DAMPING, MAX_DAMPING)
     return z, r

@@ -17,8 +17,14 @@ from odefit.errors import DataError, Fault
 class Series:
     """E series on the union of their times.
 
-    grid: [G] elapsed times since each one's start, float64, strictly increasing from 0.
-    values: [E, G, O] measurements, 0 where there is none. mask: [E, G, O] True where there is one.
+    Parameters
+    ----------
+    grid
+        [G], elapsed times since each one's start, float64, strictly increasing from 0.
+    values
+        [E, G, O], measurements, 0 where there is none.
+    mask
+        [E, G, O], True where there is one.
     """
 
     grid: Tensor
@@ -41,7 +47,7 @@ class Series:
         return Series(self.grid[point:] - self.grid[point], self.values[:, point:], self.mask[:, point:])
 
     def until(self, end: float) -> int:
-        """How many points of the grid are not later than `end`."""
+        """The number of points of the grid that are not later than `end`."""
         return int((self.grid <= end * (1 + 1e-9)).sum())
 
 
@@ -49,9 +55,13 @@ class Series:
 class Reading:
     """What the encoder reads of E series: L points of each, latest first, padded at the end.
 
-    inputs: [E, L, 2 O + 1]: the measurements (0 where there is none), 1 where there is one and 0 where not, and how
-    much earlier the point read next was measured (after the last: how much earlier the series started).
-    lengths: [E] how many points there are.
+    Parameters
+    ----------
+    inputs
+        [E, L, 2 O + 1]: the measurements (0 where there is none), 1 where there is one and 0 where not, and how much
+        earlier the point read next was measured (after the last: how much earlier the series started).
+    lengths
+        [E], the numbers of points.
     """
 
     inputs: Tensor
@@ -65,7 +75,7 @@ class Reading:
 
 
 def series_of(experiments: Sequence[Experiment], dtype: torch.dtype = torch.float32) -> Series:
-    """The measurements of experiments, each counted from its own start."""
+    """Put the measurements of experiments on one grid of the times since their starts."""
     batch = collate(list(enumerate(experiments)), dtype=torch.float64)
     size = (len(experiments), len(batch.grid), batch.values.shape[2])
     index = batch.index.unsqueeze(-1).expand_as(batch.values)
@@ -76,9 +86,14 @@ def series_of(experiments: Sequence[Experiment], dtype: torch.dtype = torch.floa
 
 
 def read_backwards(series: Series, end: float) -> Reading:
-    """The measurements of each series until `end` (elapsed), from the latest to the first.
+    """Read the measurements of each series until `end` (elapsed), from the latest to the first.
 
-    Points at which nothing is measured are passed over. Raises DataError for series without any measurement.
+    Points at which nothing is measured are passed over.
+
+    Raises
+    ------
+    DataError
+        Series without any measurement until then.
     """
     n = series.until(end)
     mask = series.mask[:, :n]

@@ -35,15 +35,16 @@ from odefit.problem.measured import read_measured
 from odefit.text import suggest
 from odefit.training.learning_rate import Schedule
 
-STEPS = 100
-"""A fixed step is so small a share of the longest series, where the config says nothing."""
-POINTS = 200
-"""So many times are looked at in a step of the training, where the config says nothing."""
-FEW = 50
-"""With fewer series than these, all are trained on where the config says nothing: two or three choose badly."""
-ASIDE = 0.1
+DEFAULT_STEPS = 100
+"""Fixed steps on the longest series, where the config says nothing."""
+DEFAULT_TIMES_PER_STEP = 200
+"""Times of the grid in a step of the training, where the config says nothing."""
+MIN_SERIES_TO_SPLIT = 50
+"""With fewer series, all are trained on where the config says nothing: two or three choose badly."""
+DEFAULT_VALIDATION = 0.1
+"""The share of the series that is not trained on, where the config says nothing."""
 MIN_STEPS = 2000
-"""Fewer steps are no training, where the config says nothing of the epochs: for few series more epochs."""
+"""Steps of a training at least, where the config says nothing of the epochs: for few series more epochs."""
 MAX_CELLS = 100_000_000
 """Series times their common times times observables: about a gigabyte."""
 
@@ -90,8 +91,22 @@ REFUSED: dict[tuple[str, ...], str] = {
 class LatentTask:
     """One latent ODE to be trained, or that was.
 
-    measured: all series. observed: until which elapsed time the encoder reads; None: everything. validation: which
-    share of the series chooses the best epoch. notes: what a user should know of how they were read.
+    Parameters
+    ----------
+    loaded
+        The config.
+    measured
+        All series.
+    options, elbo, training
+        Those of the model, of its bound and of the training.
+    observed
+        The encoder reads until this elapsed time; None: everything.
+    validation
+        The share of the series that chooses the best epoch.
+    dtype
+        Of the weights and the solution.
+    notes
+        What a user should know of how the series were read.
     """
 
     loaded: LoadedConfig
@@ -106,23 +121,38 @@ class LatentTask:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the observables."""
+        """The names of the observables."""
         return tuple(self.loaded.config.model.measured or ())
 
     @cached_property
     def aside(self) -> tuple[int, ...]:
-        """Which series are not trained on."""
+        """The positions of the series that are not trained on."""
         return tuple(validation_rows(len(self.measured), self.validation, self.training.seed))
 
     def read(self, experiment: Experiment) -> Mask:
-        """[T] Which of its times the encoder reads."""
+        """Mark those of its times that the encoder reads, [T]."""
         end = math.inf if self.observed is None else self.observed * (1 + 1e-9)
         within: Mask = experiment.times - experiment.start <= end
         return within
 
 
 def prepare_latent(loaded: LoadedConfig) -> LatentTask:
-    """Everything before the training. Raises ConfigError or DataError."""
+    """Do everything that comes before the training.
+
+    Parameters
+    ----------
+    loaded
+        The config.
+
+    Returns
+    -------
+    LatentTask
+
+    Raises
+    ------
+    ConfigError, DataError
+        Keys that make no sense for a latent ODE, or series that do not suit it.
+    """
     refuse(loaded)
     if loaded.config.data.spirals is not None:
         return latent_task(loaded, simulate_spirals(loaded).experiments)
@@ -197,14 +227,14 @@ def _is_adaptive(method: str) -> bool:
 
 
 def _size(loaded: LoadedConfig) -> int:
-    """How many weights the model has; none of them is made."""
+    """Count the weights of the model; none of them is made."""
     with torch.device("meta"), _placed(loaded):
         return n_weights(LatentODE(len(loaded.config.model.measured or ()), _options(loaded, 1.0)))
 
 
 @contextmanager
 def _placed(loaded: LoadedConfig) -> Iterator[None]:
-    """Tells of a network that is too large where the config stands."""
+    """Say where in the config a network stands that is too large."""
     try:
         yield
     except ModelError as error:
@@ -212,7 +242,24 @@ def _placed(loaded: LoadedConfig) -> Iterator[None]:
 
 
 def latent_task(loaded: LoadedConfig, experiments: Sequence[Experiment]) -> LatentTask:
-    """The task with these series. Raises ConfigError or DataError where they do not suit it."""
+    """Bind the config to its series.
+
+    Parameters
+    ----------
+    loaded
+        The config, whose keys have been checked by `refuse`.
+    experiments
+        The series.
+
+    Returns
+    -------
+    LatentTask
+
+    Raises
+    ------
+    ConfigError, DataError
+        The series do not suit it.
+    """
     section = loaded.config.model.latent or LatentSection()
     measured = tuple(experiments)
     _check_series(loaded, measured, section)
@@ -228,7 +275,7 @@ def latent_task(loaded: LoadedConfig, experiments: Sequence[Experiment]) -> Late
         loaded,
         measured,
         options,
-        ElboOptions(section.times_per_step or POINTS, section.anneal, section.grow, section.starts),
+        ElboOptions(section.times_per_step or DEFAULT_TIMES_PER_STEP, section.anneal, section.grow, section.starts),
         _training(loaded.config.fit, len(measured) - round(share * len(measured))),
         section.observed,
         share,
@@ -253,7 +300,7 @@ def _options(loaded: LoadedConfig, longest: float) -> LatentOptions:
         sigma=section.sigma,
         method=method,
         # The same for every horizon, so that a curve does not depend on how far it is drawn.
-        step=None if _is_adaptive(method) else solver.step or longest / STEPS or None,
+        step=None if _is_adaptive(method) else solver.step or longest / DEFAULT_STEPS or None,
         rtol=solver.rtol if "rtol" in given else default.rtol,
         atol=solver.atol if "atol" in given else default.atol,
         own_scale=section.own_scale,
@@ -263,7 +310,7 @@ def _options(loaded: LoadedConfig, longest: float) -> LatentOptions:
 def _validation(section: LatentSection, n: int) -> float:
     if section.validation is not None:
         return section.validation
-    return ASIDE if n >= FEW else 0.0
+    return DEFAULT_VALIDATION if n >= MIN_SERIES_TO_SPLIT else 0.0
 
 
 def _training(fit: FitSection, series: int) -> TrainingOptions:
@@ -307,7 +354,7 @@ def _check_series(loaded: LoadedConfig, measured: Sequence[Experiment], section:
 
 
 def common_times(measured: Sequence[Experiment]) -> FloatArray:
-    """The elapsed times of all series, each once but for rounding."""
+    """The elapsed times of all series, [G], each once but for rounding."""
     elapsed: FloatArray = np.unique(np.concatenate([e.times - e.start for e in measured]))
     slack = 1e-9 * max(float(elapsed[-1]), math.ulp(0.0))
     return elapsed[np.diff(elapsed, prepend=-math.inf) > slack]

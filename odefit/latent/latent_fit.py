@@ -18,7 +18,7 @@ from odefit.data.experiments import Experiment
 from odefit.errors import FitError, SolveError
 from odefit.latent.estimator import FittedLatent, fit_latent, noise_of
 from odefit.latent.latent_run import CONTINUED, OBSERVED, LatentRun
-from odefit.latent.task import FEW, LatentTask, prepare_latent
+from odefit.latent.task import MIN_SERIES_TO_SPLIT, LatentTask, prepare_latent
 from odefit.runs import folder as files
 from odefit.runs.checkpoint import FitMemory, Memory
 from odefit.runs.progress import Progress
@@ -30,8 +30,8 @@ from odefit.training.loss_history import Epoch, TrainingOutcome
 
 PART = "latent"
 HISTORY = ("epoch", "loss", "learning_rate", "seconds", "score")
-ENOUGH = 0.02
-"""A score that still fell by more than this share over the last tenth of the epochs might fall further."""
+STILL_FALLING = 0.02
+"""A score that fell by more than this share over the last tenth of the epochs might fall further."""
 
 
 def plan(loaded: LoadedConfig) -> tuple[Sequence[Experiment], Callable[[Progress, FitMemory], LatentRun]]:
@@ -134,7 +134,7 @@ def _verdict(task: LatentTask, training: TrainingOutcome, recorder: _Recorder) -
     scores = recorder.scores
     last, final = scores[-1]
     before = [score for epoch, score in scores if epoch <= 0.9 * last]
-    if status == Status.STOPPED and before and min(before) - final > ENOUGH * min(before):
+    if status == Status.STOPPED and before and min(before) - final > STILL_FALLING * min(before):
         kept += (
             f"; their error still fell by {1 - final / min(before):.0%} over the last tenth: more fit.epochs may help"
         )
@@ -177,7 +177,7 @@ def _warnings(task: LatentTask) -> tuple[str, ...]:
     own = "the noise levels are those of a series as large as the spread of all; they grow with the size (own_scale)"
     bare = "no standard errors: they are not available for a latent ODE"
     shares = task.options.own_scale and task.options.sigma is None
-    return (bare, *((own,) if shares else ()), *((few,) if n < FEW else ()))
+    return (bare, *((own,) if shares else ()), *((few,) if n < MIN_SERIES_TO_SPLIT else ()))
 
 
 def _seen(task: LatentTask) -> list[int]:

@@ -16,7 +16,24 @@ from odefit.text import counted
 
 
 def latent_report(loaded: LoadedConfig, name: str) -> str:
-    """Raises what `fit` would raise for the same input."""
+    """Describe the task: series, networks, what is read, the training.
+
+    Parameters
+    ----------
+    loaded
+        The config.
+    name
+        What it is called in the first line.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ConfigError, DataError
+        What `fit` would raise for the same input.
+    """
     task = prepare_latent(loaded)
     lines = [f"{name}: fine", "", "Model", *_model(task), "", "Measured", *_measured(task)]
     if loaded.config.data.spirals is not None:
