@@ -168,8 +168,10 @@ def attempt(config: Path, out: Path, seconds: float, rng: random.Random) -> tupl
             return kills, resumed
 
 
-def survive(problem: str, kills: int, seed: int, folder: Path) -> tuple[int, int]:
+def survive(problem: str, kills: int, least: int, seed: int, folder: Path) -> tuple[int, int]:
     """At least so many kills of fits of one problem: how many, and how many of them left a checkpoint behind.
+
+    It goes on until `least` have left one, which takes more kills where the machine is busy; but not for ever.
 
     Ends the process with a sentence where the outcome is another than that of a fit left alone.
     """
@@ -184,7 +186,7 @@ def survive(problem: str, kills: int, seed: int, folder: Path) -> tuple[int, int
     seconds = time.monotonic() - begun
     expected = outcome(folder / "alone")
     done = kept = 0
-    while done < kills:
+    while done < kills or (kept < least and done < 20 * kills):
         out = folder / "killed"
         tried, resumed = attempt(config, out, seconds, rng)
         found = outcome(out)
@@ -200,13 +202,16 @@ def survive(problem: str, kills: int, seed: int, folder: Path) -> tuple[int, int
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200, help="at least so many in all")
+    parser.add_argument("--kept", type=int, default=0, help="of each problem, at least so many after a checkpoint")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--problem", choices=sorted(PROBLEMS), help="default: all of them")
     arguments = parser.parse_args()
     problems = [arguments.problem] if arguments.problem else list(PROBLEMS)
     for problem in problems:
         with tempfile.TemporaryDirectory() as folder:
-            done, kept = survive(problem, -(-arguments.kills // len(problems)), arguments.seed, Path(folder))
+            done, kept = survive(
+                problem, -(-arguments.kills // len(problems)), arguments.kept, arguments.seed, Path(folder)
+            )
         print(f"{problem}: {done} kills survived, {kept} of them with a checkpoint to go on from", flush=True)
 
 

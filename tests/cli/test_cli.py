@@ -210,7 +210,7 @@ def test_ctrl_c_keeps_what_was_reached(folder: Path) -> None:
     process.stdout.readline()  # the first epoch is done
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 130, err
     assert "interrupted after" in out
     following = "next: odefit fit decay.yaml --set 'fit={method: adam, epochs: 100000}' --resume"

@@ -77,7 +77,7 @@ def running(*arguments: str, out: str = "r") -> Iterator[Command]:
         process.communicate()
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 600) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it took too long"
@@ -111,7 +111,7 @@ def litter(path: Path) -> list[str]:
 def test_sigterm_keeps_what_was_reached(folder: Path) -> None:
     with running("slow.yaml") as process:
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate()
     assert process.returncode == 143, out + err
     loaded = odefit.load_run("r")
     assert loaded.result.status == "interrupted"
@@ -124,7 +124,7 @@ def test_sigterm_keeps_what_was_reached(folder: Path) -> None:
 def test_sigterm_to_the_whole_group_loses_no_finished_start(folder: Path) -> None:
     with running("slow.yaml") as process:
         os.killpg(process.pid, signal.SIGTERM)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate()
     assert process.returncode == 143, out + err
     kept = checkpoint.read(Path("r/checkpoint.jsonl"))["parts"]["starts"]
     # Those whose worker was hit are tried again when it is resumed.
@@ -139,7 +139,7 @@ def test_a_killed_fit_leaves_no_worker_and_no_lock(folder: Path) -> None:
         wait_for((folder / "r" / "checkpoint.jsonl").exists)
         process.kill()
         assert process.wait() == -signal.SIGKILL
-        wait_for(lambda: not any(map(is_alive, workers)), 5)
+        wait_for(lambda: not any(map(is_alive, workers)))
     assert (folder / "r" / "lock").exists()  # it names a process that is no more
     with pytest.raises(RunError, match="odefit fit CONFIG --resume"):
         odefit.load_run("r")
@@ -152,7 +152,7 @@ def test_a_worker_killed_by_the_kernel_costs_one_start(folder: Path) -> None:
         # Not while it takes the next task: then it holds the lock of the pool, and the others wait for a minute.
         time.sleep(0.05)
         os.kill(children(process.pid)[0], signal.SIGKILL)
-        out, err = process.communicate(timeout=100)
+        out, err = process.communicate()
     assert process.returncode == 0, out + err
     starts = odefit.load_run("r").frame("starts")
     lost = starts[starts["message"].str.contains("killed")]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -165,11 +164,9 @@ def test_faults(text: str, line: int, says: str) -> None:
     assert "\n" not in message
 
 
-def test_a_large_file_is_refused_or_read_in_reasonable_time() -> None:
-    began = time.perf_counter()
+def test_a_large_file_is_refused() -> None:
     assert "put measurements into a CSV file" in fault("a: " + "x" * (1 << 20))
     assert "more than 100000 values" in fault("a: [" + "1," * 150_000 + "]")
-    assert time.perf_counter() - began < 10
 
 
 def test_reading_files(tmp_path: Path) -> None:

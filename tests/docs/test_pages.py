@@ -121,7 +121,7 @@ class Page:
 
     def in_copy(self, *arguments: str) -> tuple[int, str, str]:
         command, environment = [sys.executable, *arguments], os.environ | {"PYTHONPATH": os.getcwd()}
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False, env=environment)
         return done.returncode, done.stdout, done.stderr
 
     def diff(self, block: Block) -> None:

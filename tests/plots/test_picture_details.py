@@ -147,7 +147,7 @@ def test_the_warning_is_one_line_on_the_screen(drug: Run, tmp_path: Path) -> Non
         "h.draw = fails; main()"
     )
     arguments = ["plot", str(drug.path), "--out", str(tmp_path)]
-    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert done.stderr == "warning: no history: it blew up\n"
     assert len(done.stdout.splitlines()) == 3

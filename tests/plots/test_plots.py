@@ -628,5 +628,5 @@ def test_pictures_of_formulas_need_neither_pyplot_nor_pandas_nor_torch(runs: Run
         f"assert len(draw(load_run({str(runs['growth'].path)!r}), out={str(tmp_path)!r})) == 4\n"
         "print([m for m in ('matplotlib.pyplot', 'pandas', 'torch') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=600)
     assert done.stdout.strip() == "[]", done.stderr

@@ -40,6 +40,8 @@ IMPORTS = (
 )
 """No torch, pandas or matplotlib: with torch loaded, odefit would spawn its workers instead of forking them."""
 KILLS = Path(__file__).parents[2] / "benchmarks" / "kills.py"
+GUARD = 600.0
+"""Seconds after which a process is taken to hang, however busy the machine is."""
 OFTEN = 0.005
 """Seconds between two looks at a process that is waited for."""
 
@@ -59,7 +61,7 @@ class Command:
             self.returncode = ask(server(__file__), {"pid": self.pid})
         return self.returncode
 
-    def wait(self, timeout: float = 120.0) -> int:
+    def wait(self, timeout: float = GUARD) -> int:
         end = time.monotonic() + timeout
         while self.poll() is None:
             if time.monotonic() > end:
@@ -69,7 +71,7 @@ class Command:
         assert self.returncode is not None
         return self.returncode
 
-    def communicate(self, timeout: float = 120.0) -> tuple[str, str]:
+    def communicate(self, timeout: float = GUARD) -> tuple[str, str]:
         """What it said on standard output and standard error until it ended."""
         self.wait(timeout)
         if self._said is None:
@@ -109,14 +111,16 @@ def run(*arguments: str, code: int = 0, before: str = "") -> tuple[str, str]:
 def in_new_python(*arguments: str) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of `python ARGUMENTS`, in a process that has imported nothing."""
     command = [sys.executable, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=_environment())
+    done = subprocess.run(command, capture_output=True, text=True, timeout=GUARD, check=False, env=_environment())
     return done.returncode, done.stdout, done.stderr
 
 
-def killed(problem: str, kills: int) -> tuple[int, int]:
+def killed(problem: str, kills: int, kept: int = 0) -> tuple[int, int]:
     """Fits of one problem of benchmarks/kills.py, killed so often at least: how many kills were survived, and how many
-    of them left a checkpoint. Fails where a resumed fit differs from one that was left alone."""
-    code, output, errors = in_new_python(str(KILLS), "--problem", problem, "--kills", str(kills), "--seed", "1")
+    of them left a checkpoint, which are to be `kept` at least. Fails where a resumed fit differs from one left alone.
+    """
+    wanted = ("--kills", str(kills), "--kept", str(kept), "--seed", "1")
+    code, output, errors = in_new_python(str(KILLS), "--problem", problem, *wanted)
     assert code == 0, errors
     survived, _, kept = output.partition(" kills survived, ")
     return int(survived.split()[-1]), int(kept.split()[0])
@@ -138,7 +142,7 @@ def server(program: str) -> subprocess.Popen[str]:
     """A program that answers lines of JSON with lines of JSON, until this process ends."""
     pipe = subprocess.PIPE
     process = subprocess.Popen([sys.executable, program], stdin=pipe, stdout=pipe, text=True, env=_environment())
-    atexit.register(process.communicate, timeout=10)  # it ends when its standard input does
+    atexit.register(process.communicate, timeout=60)  # it ends when its standard input does
     return process
 
 
