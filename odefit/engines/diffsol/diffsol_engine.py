@@ -208,10 +208,11 @@ class DiffsolEngine(Engine):
             return self._at_start(p, y, dy) if fault is None else fault
         request = self._request(experiment, dy is not None and bool(self.sensitive))
         program = self._program
-        fault = request.fault or program.start_fault(program.inputs(p, request), request)
+        q = program.inputs(p, request)
+        fault = request.fault or program.start_fault(q, request)
         if fault is not None:
             return fault
-        found = self._automatic(p, request) if self.options.method == AUTO else self._run(p, request)
+        found = self._automatic(p, q, request) if self.options.method == AUTO else self._run(p, q, request)
         self._solved += 1
         if found.failure is not None or found.y is None:
             advice = _IF_STIFF if self.options.method == AUTO_COMPILED else ""
@@ -245,20 +246,20 @@ class DiffsolEngine(Engine):
             self._requests[key] = experiment, request  # it is kept there, so no other one can have its id
         return self._requests[key][1]
 
-    def _automatic(self, p: FloatArray, request: Request) -> Solution:
+    def _automatic(self, p: FloatArray, q: FloatArray, request: Request) -> Solution:
         """Non-stiff first; the stiff method where that fails or crawls, and from then on."""
-        found = self._run(p, request)
+        found = self._run(p, q, request)
         is_due = self._solved % _CHECK_EVERY == 0
         if self._method == AUTO_STIFF:
             if found.failure is None:
                 if is_due and not self._crawls(p, request, margin=1.0):
                     self._method = AUTO_COMPILED
                 return found
-            other = self._run(p, replace(request, method=AUTO_COMPILED))
+            other = self._run(p, q, replace(request, method=AUTO_COMPILED))
             return found if other.failure else other
         if found.failure is None and not (is_due and self._crawls(p, request, margin=_CRAWL_RATIO)):
             return found
-        stiff = self._run(p, replace(request, method=AUTO_STIFF))
+        stiff = self._run(p, q, replace(request, method=AUTO_STIFF))
         if stiff.failure is not None:
             return found
         self._method = AUTO_STIFF
@@ -274,17 +275,17 @@ class DiffsolEngine(Engine):
         )
         return explicit > max(_CRAWL_STEPS, margin * stiff)
 
-    def _run(self, p: FloatArray, request: Request) -> Solution:
-        """One method, guarded: see what bounds the work."""
+    def _run(self, p: FloatArray, q: FloatArray, request: Request) -> Solution:
+        """One method, guarded: see what bounds the work. q: what the program makes of p, whatever the method."""
         program = self._program
         if request.is_bounded:
-            return program.solve(program.inputs(p, request), request, self._columns)
+            return program.solve(q, request, self._columns)
         region = self._trusted.setdefault((request.method, request.sensitivities), TrustedRegion())
         if not region.holds(p, request.span):
             fault = excessive(program, p, request)
             if fault is not None:
                 return Solution(failure=fault, ended=request.start)
-        found = program.solve(program.inputs(p, request), request, self._columns)
+        found = program.solve(q, request, self._columns)
         if found.exhausted:
             restart = compiled(self.system, self._scaled, self._muted, free_start=True)
             found = solve_in_pieces(program, restart, p, request, self._columns, found)

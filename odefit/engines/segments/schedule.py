@@ -19,6 +19,7 @@ import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment, Input
+from odefit.engines.base import times_fault
 from odefit.engines.segments.segment_system import Kind, SegmentSystem
 from odefit.engines.status import Failure, IntegrationError, Reason
 
@@ -95,6 +96,9 @@ class Timeline:
     _segments: tuple[Segment, ...] = ()
 
     def __post_init__(self) -> None:
+        fault = times_fault(np.asarray(self.experiment.times), self.experiment.start)
+        if fault is not None:
+            raise IntegrationError(fault)
         missing = [name for name in self.segment_system.inputs if name not in self.experiment.inputs]
         if missing:
             raise IntegrationError(Failure(Reason.INPUT_MISSING, subject=missing[0]))

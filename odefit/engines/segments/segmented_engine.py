@@ -18,7 +18,7 @@ import sympy as sp
 
 from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
-from odefit.engines.base import Engine, Solutions, SolverOptions, members_of, times_fault
+from odefit.engines.base import Engine, Solutions, SolverOptions, members_of
 from odefit.engines.segments.march import ArrayMarch, march_all
 from odefit.engines.segments.saltation import EventSensitivities, EventValues, SegmentStarts
 from odefit.engines.segments.schedule import Timeline, kind_of
@@ -183,13 +183,13 @@ class SegmentedEngine(Engine):
         start: tuple[FloatArray, FloatArray],
     ) -> SegmentStarts:
         """As a generator, so that what cannot begin fails where the others fail."""
-        _check_numbers(self.system, events.p, experiment)
+        _check_numbers(self.system, events.p)
         if not len(experiment.times):
             return
-        y, dy = start
+        timeline, (y, dy) = plan.timeline(experiment), start
         if self._steady is not None:
             y, dy = self._steady.find(events.p, experiment, sensitivities.names)
-        segments = plan.timeline(experiment).segments(events.event_times)
+        segments = timeline.segments(events.event_times)
         yield from sensitivities.segment_starts(segments, events, y, dy)
 
     def _kind(self, experiments: Sequence[Experiment]) -> Kind:
@@ -277,11 +277,8 @@ def _check(system: System) -> None:
         raise ModelError("model", f"the network '{min(calls)}' can only stand in equations and observables here")
 
 
-def _check_numbers(system: System, p: FloatArray, experiment: Experiment) -> None:
+def _check_numbers(system: System, p: FloatArray) -> None:
     """Raises IntegrationError for a number with which no engine can begin."""
     if not np.isfinite(p).all():
         bad = system.parameters[int(np.argmin(np.isfinite(p)))]
         raise IntegrationError(Failure(Reason.PARAMETER_NOT_FINITE, subject=bad))
-    fault = times_fault(np.asarray(experiment.times), experiment.start)
-    if fault is not None:
-        raise IntegrationError(fault)
