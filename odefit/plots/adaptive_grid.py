@@ -6,25 +6,38 @@ import numpy as np
 
 from odefit.arrays import FloatArray
 
-VISIBLE = 2e-4
+MAX_CHORD_ERROR = 2e-4
 """A chord may miss its arc by this share of what a state spans: a fifth of a dot of a large picture."""
-MOST_PARTS = 20
-UPRIGHT = 1e-8
+MAX_PARTS = 20
+"""Parts of a chord."""
+JUMP_WIDTH = 1e-8
 """Times nearer to each other than this share of all are both sides of a jump."""
 
 
 def times_at_bends(times: FloatArray, states: FloatArray, most: int) -> FloatArray:
-    """Times to be added, at most `most`, to those [T] at which the states [T, S] are known.
+    """Choose times to be added to a curve where it bends.
 
     A chord over h misses an arc of curvature c by c h² / 8; c is the second difference of each state, over what the
     state spans, and the largest one at both ends and beside them, for it may be 0 at one of them.
+
+    Parameters
+    ----------
+    times, states
+        [T] and [T, S], the curve as it is known.
+    most
+        Times that are added at most.
+
+    Returns
+    -------
+    FloatArray
+        The times to be added.
     """
     h = np.diff(times)
     if len(times) < 3 or not np.isfinite(states).all():
         return np.empty(0)
     span = np.ptp(states, axis=0)
     y = states[:, span > 0] / span[span > 0]
-    smooth = h > UPRIGHT * (times[-1] - times[0])
+    smooth = h > JUMP_WIDTH * (times[-1] - times[0])
     if not y.shape[1] or not smooth.any():
         return np.empty(0)
     slope = np.diff(y, axis=0) / np.where(smooth, h, np.inf)[:, None]
@@ -34,7 +47,7 @@ def times_at_bends(times: FloatArray, states: FloatArray, most: int) -> FloatArr
     curvature = np.concatenate([np.zeros(2), inner, np.zeros(2)])
     nearby = np.lib.stride_tricks.sliding_window_view(curvature, 4).max(axis=1)
     missed = nearby * h**2 / 8
-    extra = np.where(smooth, np.ceil(np.sqrt(missed / VISIBLE)) - 1, 0).clip(0, MOST_PARTS - 1)
+    extra = np.where(smooth, np.ceil(np.sqrt(missed / MAX_CHORD_ERROR)) - 1, 0).clip(0, MAX_PARTS - 1)
     if extra.sum() > most:
         extra = np.floor(extra * most / extra.sum())
     parts = extra.astype(np.intp) + 1

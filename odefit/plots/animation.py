@@ -25,17 +25,22 @@ from odefit.runs import folder as files
 from odefit.runs.tables import Rows
 
 MAX_FRAMES, MAX_BYTES = 80, 2_000_000
+"""Of the file."""
 MAX_ROWS, MAX_COLUMNS = 3, 2
+"""Observables below each other, and experiments side by side."""
 DOTS = 100
-FRAME_MS, LAST_MS = 90, 2500
+"""Dots per inch."""
+FRAME_MS, LAST_FRAME_MS = 90, 2500
+"""Milliseconds for which a frame, and the last one, is shown."""
 SHADES = 20
-COMPARABLE = 5.0
-"""Panels of a row share an axis that is at most so many times as long as the shortest of their own."""
+"""Colours between two inks, for smooth edges."""
+MAX_SHARED_SPAN = 5.0
+"""Panels of a row share an axis that is at most this many times as long as the shortest of their own."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One epoch: curves by experiment, times [T] and observables [T, O]."""
+    """One epoch, with its curves by experiment: times [T] and observables [T, O]."""
 
     epoch: int
     loss: float
@@ -45,8 +50,22 @@ class Frame:
 def animate(run: Run, out: Path | None = None) -> Path:
     """Draw frames.csv as a GIF of less than 2 MB, and return the file.
 
-    out: the file, or a folder; default: plots/animation.gif in the run folder. Raises RunError where the run
-    kept no frames, is damaged, or the file cannot be written.
+    Parameters
+    ----------
+    run
+        A run that kept frames.
+    out
+        The file, or a folder; default: plots/animation.gif in the run folder.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    RunError
+        The run kept no frames, is damaged, or the file cannot be written.
     """
     rows = run.rows(files.FRAMES)
     if rows is None or not len(rows):
@@ -67,7 +86,7 @@ def animate(run: Run, out: Path | None = None) -> Path:
 
 
 def thinned(items: Sequence[Any], most: int) -> list[Any]:
-    """At most so many, evenly chosen, the first and the last among them."""
+    """Choose at most `most` of the items, evenly, the first and the last among them."""
     if len(items) <= most:
         return list(items)
     return [items[k] for k in np.unique(np.linspace(0, len(items) - 1, most).round().astype(int))]
@@ -171,7 +190,7 @@ def _fix_times(
 def _fix_values(axes: Sequence[Axes], limits: Sequence[tuple[float, float]], label: str) -> None:
     """The same limits for a row of panels, said once, where they compare; else each its own."""
     shared = (min(low for low, _ in limits), max(high for _, high in limits))
-    together = shared[1] - shared[0] <= COMPARABLE * min(high - low for low, high in limits)
+    together = shared[1] - shared[0] <= MAX_SHARED_SPAN * min(high - low for low, high in limits)
     for j, (ax, own) in enumerate(zip(axes, limits, strict=True)):
         low, high = shared if together else own
         pad = 0.06 * (high - low) or 1.0
@@ -194,7 +213,7 @@ def _encode(images: Sequence[Any]) -> bytes:
     palette = Image.new("P", (1, 1))
     palette.putpalette((255 * np.array(shades)).round().astype(np.uint8).tobytes())
     still = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
-    times = [FRAME_MS] * (len(still) - 1) + [LAST_MS]
+    times = [FRAME_MS] * (len(still) - 1) + [LAST_FRAME_MS]
     buffer = io.BytesIO()
     still[0].save(
         buffer, "GIF", save_all=True, append_images=still[1:], duration=times, loop=0, optimize=False, disposal=1

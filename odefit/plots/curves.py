@@ -22,8 +22,9 @@ from odefit.plots.selection import Group, Quantity
 from odefit.uncertainty.bands import Band
 
 FINE, FINEST = 400, 2000
-# Times that spread over so many decades are shown, and solved, on a logarithmic axis.
-DECADES = 3.0
+"""Times of a curve over the data, and at most, where a longer span is shown."""
+MIN_LOG_DECADES = 3.0
+"""Times that spread over more decades are shown, and solved, on a logarithmic axis."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,22 @@ class Truth:
 
 @dataclass(frozen=True)
 class Trace:
-    """One group's curve: times [T], states [T, S], observables [T, O]; start and end: of the experiment itself.
+    """The curve of one group.
 
-    band: of the observables, and behind them of the states `banded`, by position.
+    Parameters
+    ----------
+    group
+        Whose curve it is.
+    times, states, observables
+        [T], [T, S] and [T, O].
+    start, end
+        Of the experiment itself.
+    band
+        Of the observables, and behind them of the states `banded`.
+    truth
+        The curve of the true model, where it is known.
+    banded
+        Positions of the states that have a band.
     """
 
     group: Group
@@ -79,9 +93,18 @@ class Trace:
 
 @dataclass(frozen=True)
 class Points:
-    """Measurements of one quantity in a group: t [M], d [M], and their own errors [M] where the data give them.
+    """Measurements of one quantity in a group.
 
-    side: [M], -1 or 1 where d is only a limit, from above or from below. held: [M], whether the fit did not see it.
+    Parameters
+    ----------
+    t, d
+        [M], times and values.
+    error
+        [M], their own errors, where the data give them.
+    side
+        [M], -1 or 1 where d is only a limit, from above or from below.
+    held
+        [M], True where the fit did not see it.
     """
 
     t: FloatArray
@@ -96,7 +119,7 @@ class Points:
 
 
 def points(run: Run, group: Group, quantity: Quantity, limits: tuple[float, float] | None = None) -> Points:
-    """What was measured of a quantity, within the limits where there are any."""
+    """Collect the measurements of a quantity, within the limits where there are any."""
     if quantity.observable is None:
         return Points(np.empty(0), np.empty(0), None, np.empty(0, dtype=np.int8), np.empty(0, dtype=bool))
     k = quantity.observable
@@ -118,9 +141,29 @@ def points(run: Run, group: Group, quantity: Quantity, limits: tuple[float, floa
 def trace(
     run: Run, groups: Sequence[Group], limits: tuple[float, float] | None, banded: Sequence[int] = ()
 ) -> list[Trace]:
-    """Solve the fitted model for every group, over the limits or over the data. Raises SolveError, RunError.
+    """Solve the fitted model for every group.
 
-    banded: positions of states that have a band, too.
+    Parameters
+    ----------
+    run
+        The fitted run.
+    groups
+        Whose curves are wanted.
+    limits
+        The span that is shown; None: that of the data.
+    banded
+        Positions of states that have a band, too.
+
+    Returns
+    -------
+    list of Trace
+
+    Raises
+    ------
+    SolveError
+        The model cannot be solved over the span.
+    RunError
+        The run is damaged.
     """
     check_solvable(run)
     rows = [group.members[0] for group in groups]
@@ -164,7 +207,7 @@ def _cut(trace: Trace, low: float) -> Trace:
 
 
 def held_inputs(run: Run, traces: Sequence[Trace]) -> list[str]:
-    """Which inputs end before a curve does, in a sentence each. Steps do not: each lasts until the next."""
+    """Name the inputs that end before a curve does, in a sentence each. Steps do not: each lasts until the next."""
     notes = []
     for name in run.assembly.problem.engine.system.inputs:
         ends = set()
@@ -186,7 +229,7 @@ def restricted(problem: FitProblem, rows: Sequence[int]) -> FitProblem:
 
 
 def is_compiled(run: Run) -> bool:
-    """Whether a second solution at more times costs next to nothing."""
+    """True where a second solution at more times costs next to nothing."""
     return run.assembly.problem.engine.is_compiled
 
 
@@ -235,7 +278,7 @@ def _fine_times(run: Run, group: Group, low: float, high: float, end: float) -> 
 
 
 def _jumps(run: Run, row: int) -> FloatArray:
-    """When the states of an experiment jump."""
+    """The times at which the states of an experiment jump."""
     problem = run.assembly.problem
     return problem.engine.jumps(problem.binding.local(run.theta)[row, : problem.n_system], run.measured[row])
 
@@ -248,7 +291,7 @@ def log_threshold(run: Run, groups: Sequence[Group]) -> float | None:
         return None
     decades = math.log10(positive[-1] / positive[0])
     # Equally spaced times have their middle in the middle, even if there are thousands.
-    return float(positive[0]) if decades >= DECADES and np.median(positive) < 0.1 * positive[-1] else None
+    return float(positive[0]) if decades >= MIN_LOG_DECADES and np.median(positive) < 0.1 * positive[-1] else None
 
 
 def _solver_steps(run: Run, high: float) -> FloatArray | None:

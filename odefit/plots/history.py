@@ -26,14 +26,17 @@ if TYPE_CHECKING:
     from odefit.plots.latent_pictures import LatentPictures
 
 MAX_PARAMETERS = 12
-SPREAD = 10.0
-"""A quantity whose largest value exceeds its smallest so many times is drawn on a logarithmic axis."""
-FLOOR = 1e-10
-# The training's own columns; parameters, which may have one of these names, come after them.
-TRAINING = ["epoch", "loss", "learning_rate", "gradient_norm"]
+"""Parameters that have a panel each; where there are more, only those of the equations do."""
+MIN_LOG_SPREAD = 10.0
+"""A quantity whose largest value exceeds its smallest this many times is drawn on a logarithmic axis."""
+LOG_FLOOR = 1e-10
+"""Differences from the best value, as a share of it, below which there is rounding only."""
+TRAINING_COLUMNS = ["epoch", "loss", "learning_rate", "gradient_norm"]
+"""The training's own; parameters, which may have one of these names, come after them."""
 STAGE = "stage"
-# The last one is that of the truth.
+"""The column that says to which stage of a training an epoch belongs."""
 STAGE_COLOURS, STAGE_DASHES = style.COLOURS[:-1], ("-", "--", ":")
+"""The looks of the stages. The last colour is that of the truth."""
 
 
 def lacking(pictures: EquationPictures | LatentPictures) -> str:
@@ -96,8 +99,8 @@ def _stages(rows: Rows) -> list[_Stage]:
 
 
 def _parameters(run: Run, rows: Rows) -> dict[str, int]:
-    """Which columns are drawn: those that move, or only those of the equations, or none where they are too many."""
-    first = len(TRAINING) if rows.header[: len(TRAINING)] == TRAINING else 2
+    """The columns to be drawn: those that move, or only those of the equations, or none where they are too many."""
+    first = len(TRAINING_COLUMNS) if rows.header[: len(TRAINING_COLUMNS)] == TRAINING_COLUMNS else 2
     first += rows.header[first : first + 1] == [STAGE]
     table = run.assembly.problem.table
     moving = {
@@ -120,13 +123,12 @@ def _draw_value(ax: Axes, steps: FloatArray, values: FloatArray, name: str, stag
     low, high = float(finite.min()), float(finite.max())
     label = name
     if name == "loss" and low > 0:
-        ax.set_yscale("log" if high > SPREAD * low else "linear")
+        ax.set_yscale("log" if high > MIN_LOG_SPREAD * low else "linear")
     else:
         # A likelihood has no natural zero, it may well be negative: what counts is the way down to its best.
         above = finite[finite > low] - low
-        if len(above) > 1 and above.max() > SPREAD * above.min():
-            # Below the floor there is rounding only.
-            values, label = np.maximum(values - low, FLOOR * max(1.0, abs(low))), f"{name} above its best"
+        if len(above) > 1 and above.max() > MIN_LOG_SPREAD * above.min():
+            values, label = np.maximum(values - low, LOG_FLOOR * max(1.0, abs(low))), f"{name} above its best"
             ax.set_yscale("log")
     # Few steps are shown one by one.
     for stage in stages:
@@ -138,7 +140,7 @@ def _draw_parameter(
     ax: Axes, run: Run, steps: FloatArray, values: FloatArray, name: str, stages: Sequence[_Stage]
 ) -> None:
     finite = _finite(values)
-    if finite.min() > 0 and finite.max() > SPREAD * finite.min():
+    if finite.min() > 0 and finite.max() > MIN_LOG_SPREAD * finite.min():
         ax.set_yscale("log")
     for stage in stages:
         stage.draw(ax, steps, values, 1.2)
@@ -150,7 +152,7 @@ def _draw_parameter(
 
 
 def label_steps(ax: Axes, name: str, most: int) -> None:
-    """The axis of the steps, with at most so many ticks, and that of the values."""
+    """Name the axis of the steps, with at most `most` ticks, and tidy that of the values."""
     ax.set_xlabel(name)
     ax.margins(x=0.02)
     style.tidy_ticks(ax.xaxis, whole=True, most=most)

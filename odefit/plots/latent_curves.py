@@ -24,10 +24,26 @@ def draw_forecasts(
     names: Sequence[str] = ("x", "y"),
     title: str = "Series continued from their first points",
 ) -> Figure:
-    """One column for each of E series: in the plane of two observables, and the first of them over time.
+    """Draw a column for each of E series: in the plane of two observables, and the first of them over time.
 
-    times: [T]; measured, truth and each of `predicted` (label: values): [E, T, O]. The first `observed` points are
-    those from which the predictions were made; the others are not drawn, and their span is shaded.
+    Parameters
+    ----------
+    times
+        [T].
+    measured, truth
+        [E, T, O].
+    predicted
+        [E, T, O] by label.
+    observed
+        The first points, from which the predictions were made; the others are not drawn, and their span is shaded.
+    names
+        Of the observables.
+    title
+        Of the picture.
+
+    Returns
+    -------
+    Figure
     """
     n = len(truth)
     fig = style.figure(max(n * PANEL, 4.5), 2.2 * PANEL + 0.7, title)
@@ -70,7 +86,21 @@ def draw_interpolation(
     names: Sequence[str] = ("x", "y"),
     title: str = "Between two latent starts",
 ) -> Figure:
-    """Series [K, T, 2] on the way from one latent start to another, side by side in the plane; a diamond is a start."""
+    """Draw series on the way from one latent start to another, side by side in the plane; a diamond is a start.
+
+    Parameters
+    ----------
+    between
+        [K, T, 2], the series.
+    names
+        Of the axes.
+    title
+        Of the picture.
+
+    Returns
+    -------
+    Figure
+    """
     n = len(between)
     fig = style.figure(max(n * 1.3, 4.5), 2.1, title, "the first and the last are reconstructions of series")
     axes = fig.subplots(1, n, squeeze=False, sharex=True, sharey=True)[0]

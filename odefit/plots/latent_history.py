@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from odefit.arrays import FloatArray
 from odefit.plots import style
-from odefit.plots.history import SPREAD, label_steps, lacking
+from odefit.plots.history import MIN_LOG_SPREAD, label_steps, lacking
 from odefit.plots.latent_pictures import LatentPictures
 from odefit.plots.selection import title_of
 from odefit.runs import folder as files
@@ -17,6 +17,7 @@ from odefit.runs.tables import Rows
 __all__ = ["draw", "lacking"]
 
 SCORE, SCORE_LABEL = "score", "error of the series set aside"
+"""The column, and what it means."""
 
 
 def draw(pictures: LatentPictures) -> Figure:
@@ -51,7 +52,7 @@ def _score(rows: Rows) -> FloatArray | None:
 
 def _draw_score(ax: Axes, steps: FloatArray, values: FloatArray) -> None:
     known = np.isfinite(values)
-    if values[known].min() > 0 and values[known].max() > SPREAD * values[known].min():
+    if values[known].min() > 0 and values[known].max() > MIN_LOG_SPREAD * values[known].min():
         ax.set_yscale("log")
     ax.plot(steps[known], values[known], color=style.BLUE, linewidth=1.2)
     best = np.flatnonzero(known)[np.argmin(values[known])]

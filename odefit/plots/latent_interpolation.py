@@ -34,7 +34,7 @@ def draw(pictures: LatentPictures) -> Figure:
 
 
 def _longest(pictures: LatentPictures) -> float:
-    """How far the first two series go, or are to be shown."""
+    """The time over which the first two series go, or are to be shown."""
     pair = [pictures.run.measured[row] for row in pictures.rows[:2]]
     if pictures.limits is not None:
         return pictures.limits[1] - min(e.start for e in pair)

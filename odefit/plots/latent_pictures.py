@@ -31,7 +31,21 @@ TRUTH: Mapping[str, Any] = {"color": style.BLACK, "linestyle": (0, (4, 2)), "lin
 
 @dataclass(frozen=True)
 class Shown:
-    """One series: its row in the run; the curve at times [T], values [T, O]; until when it was read, and measured."""
+    """One series.
+
+    Parameters
+    ----------
+    row
+        Its position in the run.
+    experiment
+        Its measurements.
+    times, values
+        [T] and [T, O], the curve.
+    read, end
+        When it was last read by the encoder, and last measured.
+    truth
+        [M, O], without noise, at the measured times, where it is known.
+    """
 
     row: int
     experiment: Experiment
@@ -149,7 +163,7 @@ class LatentPictures:
             style.tidy_ticks(ax.yaxis, most=5)
 
     def handles(self, shown: Sequence[Shown], columns: Sequence[int], *, over_time: bool) -> list[Line2D | Patch]:
-        """What the signs mean, each once, and only those that occur."""
+        """The signs, each once, and only those that occur."""
         handles: list[Line2D | Patch] = []
         if len(columns) > 1:
             handles += [style.line_handle(self.label(c), style.COLOURS[k]) for k, c in enumerate(columns)]

@@ -57,6 +57,6 @@ def _draw_course(pictures: LatentPictures, ax: Axes, one: Shown, columns: Sequen
 
 
 def _compare(shown: Sequence[Shown], columns: Sequence[int]) -> bool:
-    """Whether the ranges of these observables are comparable."""
+    """True where the ranges of these observables are comparable."""
     sizes = [max(float(np.abs(one.values[:, column]).max()) for one in shown) for column in columns]
     return max(sizes) <= COMPARABLE * min(sizes)

@@ -26,18 +26,30 @@ from odefit.plots.equation_pictures import EquationPictures
 from odefit.plots.region import Visited, visited
 from odefit.plots.selection import Selection, time_label, title_of
 
-MOST_TERMS = 6
+MAX_TERMS = 6
+"""Panels."""
 LEVELS = 14
+"""Colours of a panel, about."""
 ONE_SIGN, TWO_SIGNS = "cividis", "PuOr_r"
-RUG = 0.04
-"""Height of the marks below a line, as a share of the axes."""
+"""The colour maps of values of one sign, and of both."""
+RUG_HEIGHT = 0.04
+"""Of the marks below a line, as a share of the axes."""
 
 
 @dataclass(frozen=True)
 class Term:
-    """A summand of dstate/dt that calls a network, and what it depends on: one or two of the states and the time.
+    """A summand of dstate/dt that calls a network.
 
-    text: the formula as the user writes it, net(x, y)[0]*x.
+    Parameters
+    ----------
+    state
+        Whose equation it stands in.
+    formula
+        The summand.
+    axes
+        The one or two of the states and the time that it depends on.
+    text
+        The formula as the user writes it, net(x, y)[0]*x.
     """
 
     state: str
@@ -49,7 +61,7 @@ class Term:
 def terms(run: Run) -> list[Term]:
     """The terms that can be drawn, in the order of the equations.
 
-    Those of a potential are left to its own picture, those with more than two variables to nobody.
+    Those of a potential are left to its own picture; those with more than two variables are left out.
     """
     system = run.assembly.problem.engine.system
     found = []
@@ -66,7 +78,7 @@ def terms(run: Run) -> list[Term]:
 
 
 def _is_shared(run: Run, names: set[str]) -> bool:
-    """Whether the parameters that a term names are the same in every experiment."""
+    """True where the parameters that a term names are the same in every experiment."""
     problem = run.assembly.problem
     local = problem.binding.local(run.theta)
     columns = [k for k, name in enumerate(problem.engine.system.parameters) if name in names]
@@ -81,7 +93,7 @@ def draw(pictures: EquationPictures) -> Figure:
     """One panel per term: filled contours with the paths on them, or a line with a rug of the data."""
     run, selection = pictures.run, pictures.selection
     every = terms(run)
-    shown = every[:MOST_TERMS]
+    shown = every[:MAX_TERMS]
     columns = min(len(shown), 2)
     rows = math.ceil(len(shown) / columns)
     note = "what was learnt, where the data have been"
@@ -172,7 +184,7 @@ def draw_line(ax: Axes, run: Run, selection: Selection, term: Term, region: Visi
     x = np.linspace(low, high, 400)
     ax.plot(x, evaluate(run, term.formula, {term.axes[0]: x}), color=style.BLUE)
     marks = np.concatenate([measured_at(run, row, term.axes[0]) for row in selection.rows])
-    ax.vlines(marks, 0, RUG, transform=ax.get_xaxis_transform(), color=style.GREY, linewidth=0.5)
+    ax.vlines(marks, 0, RUG_HEIGHT, transform=ax.get_xaxis_transform(), color=style.GREY, linewidth=0.5)
     finish(ax, run, (term.axes[0],))
 
 

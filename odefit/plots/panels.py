@@ -1,4 +1,4 @@
-"""How the panels of a time series are laid out, and which limits they share."""
+"""The panels of a time series: how they are laid out, and which limits they share."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from odefit.plots.curves import Points, Trace, points
 from odefit.plots.selection import Quantity, Selection
 
 MAX_PANELS = 12
-TOGETHER = 2
-"""So many observables may share a panel."""
+"""Panels of a picture."""
+MAX_TOGETHER = 2
+"""Observables in one panel."""
 COMPARABLE = 10.0
-"""Ranges are comparable when the larger is at most so many times the smaller."""
-LOG_SPREAD = 100.0
+"""Ranges are comparable when the larger is at most this many times the smaller."""
+MIN_LOG_SPREAD = 100.0
+"""Measurements with log-normal noise have a logarithmic axis when the largest is this many times the smallest."""
 BAND_SHARE = 0.5
 """A band may widen the limits of the axis by this share of what the points and curves take."""
 
@@ -35,11 +37,24 @@ class Panel:
 
 @dataclass(frozen=True)
 class Plan:
-    """Panels row by row; shape: rows and columns.
+    """The panels of a picture.
 
-    together: the quantities of an experiment share a panel. is_matrix: a row per quantity, a column per
-    experiment. names_experiments: there are several. notes: what is left out. logarithmic: quantities on a
-    log axis.
+    Parameters
+    ----------
+    panels
+        Row by row.
+    shape
+        Rows and columns.
+    together
+        The quantities of an experiment share a panel.
+    is_matrix
+        There is a row per quantity, and a column per experiment.
+    names_experiments
+        There are several.
+    notes
+        What is left out.
+    logarithmic
+        Quantities on a logarithmic axis.
     """
 
     panels: tuple[Panel, ...]
@@ -56,9 +71,9 @@ class Plan:
 
 
 def plan_panels(run: Run, selection: Selection, traces: Sequence[Trace]) -> Plan:
-    """At most twelve panels: experiments with their quantities together where these compare, else apart."""
+    """Lay out at most twelve panels: the quantities of an experiment together where they compare, else apart."""
     quantities = selection.series
-    together = 1 < len(quantities) <= TOGETHER and _are_comparable(run, quantities, traces)
+    together = 1 < len(quantities) <= MAX_TOGETHER and _are_comparable(run, quantities, traces)
     several = len(run.measured) > 1
     if together or len(quantities) == 1:
         kept = traces[:MAX_PANELS]
@@ -101,12 +116,12 @@ def _are_comparable(run: Run, quantities: Sequence[Quantity], traces: Sequence[T
 
 
 def is_log(run: Run, quantity: Quantity, traces: Sequence[Trace]) -> bool:
-    """A logarithmic axis: for log-normal noise, where the measurements spread over two decades."""
+    """True for a logarithmic axis: with log-normal noise, where the measurements spread over two decades."""
     if quantity.observable is None:
         return False
     noise = run.assembly.problem.observation.noise[run.observables[quantity.observable]]
     d = np.concatenate([points(run, trace.group, quantity).d for trace in traces])
-    return noise.is_log and len(d) > 0 and float(d.max()) >= LOG_SPREAD * float(d.min())
+    return noise.is_log and len(d) > 0 and float(d.max()) >= MIN_LOG_SPREAD * float(d.min())
 
 
 def share_limits(
@@ -116,7 +131,7 @@ def share_limits(
     limits: tuple[float, float] | None,
     names: tuple[str, ...],
 ) -> None:
-    """The same limits for panels of the same quantities, where their ranges compare."""
+    """Give panels of the same quantities the same limits, where their ranges compare."""
     spans = [(float(p.trace.times[0]), max(float(p.trace.times[-1]), p.trace.end)) for p in plan.panels]
     widths = [high - low for low, high in spans if high > low]
     alike = bool(widths) and max(widths) <= 3 * min(widths)
@@ -145,7 +160,7 @@ def share_limits(
 
 
 def _range(panel: Panel, measured: Sequence[Points], log: bool, names: tuple[str, ...]) -> tuple[float, float]:
-    """What the axis must show, on its scale: points and curves wholly, bands as far as they leave them readable."""
+    """The range of an axis, on its scale: points and curves wholly, bands as far as they leave these readable."""
 
     def scaled(values: FloatArray) -> FloatArray:
         with np.errstate(invalid="ignore", divide="ignore"):

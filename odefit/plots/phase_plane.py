@@ -24,14 +24,15 @@ from odefit.plots.curves import FINE, FINEST, Trace, held_inputs, is_compiled
 from odefit.plots.equation_pictures import EquationPictures
 from odefit.plots.selection import Quantity, Selection, title_of
 
-NAMED = 4
-"""So many experiments have a colour each; more share one."""
-IN_SPACE = 3
-"""So many trajectories in three dimensions; where there are more, which would be a tangle, the first."""
+MAX_COLOURED = 4
+"""Experiments that have a colour each; more share one."""
+MAX_IN_SPACE = 3
+"""Trajectories in three dimensions. Of more, which would be a tangle, only the first is drawn."""
 FIELD_GRID = 60
-ROUNDING = 1e-6
-"""What is below 0 by this share of its largest value only is no news of the solver's."""
-HEADS = 7
+"""Points along each axis at which the field is computed."""
+SOLVER_NOISE = 1e-6
+"""A state that is below 0 by no more than this share of its largest value is never negative in truth."""
+FIELD_HEADS = 7
 """Arrow heads of the field along each axis."""
 
 
@@ -43,7 +44,7 @@ def draw(pictures: EquationPictures) -> Figure:
     """Two quantities in the plane, three in space; one trajectory per experiment, from its start (a diamond) on."""
     run, selection, traces = pictures.run, pictures.selection, pictures.traces
     axes = selection.plane[:3]
-    shown = list(traces if len(axes) == 2 or len(selection.groups) <= IN_SPACE else traces[:1])
+    shown = list(traces if len(axes) == 2 or len(selection.groups) <= MAX_IN_SPACE else traces[:1])
     left_out = len(selection.groups) - len(shown)
     notes = held_inputs(run, shown)
     if left_out:
@@ -90,7 +91,7 @@ class Inks:
 
 
 def _inks(k: int, n: int) -> Inks:
-    if 1 < n <= NAMED:
+    if 1 < n <= MAX_COLOURED:
         return Inks(style.COLOURS[k], style.COLOURS[k], style.BLACK)
     return Inks(style.BLUE, style.BLACK, style.VERMILION, 1.3 if n == 1 else 0.9)
 
@@ -228,8 +229,8 @@ def _draw_heads(ax: Axes, pieces: FloatArray, x: FloatArray, y: FloatArray) -> N
     In the middle of each line, where they would stand otherwise, those of parallel lines form a line of their own.
     """
     low, size = np.array([x[0], y[0]]), np.array([x[-1] - x[0], y[-1] - y[0]])
-    at = (pieces.mean(axis=1) - low) / size * HEADS
-    cell = np.floor(at).clip(0, HEADS - 1)
+    at = (pieces.mean(axis=1) - low) / size * FIELD_HEADS
+    cell = np.floor(at).clip(0, FIELD_HEADS - 1)
     distance = np.abs(at - cell - 0.5).max(axis=1)
     taken: set[tuple[float, float]] = set()
     for k in np.argsort(distance, kind="stable"):
@@ -276,12 +277,12 @@ def _where_it_lives(
     curves += [true for trace in traces if (true := trace.true_values(quantity, names)) is not None]
     values = np.concatenate(curves)
     low, high = span
-    return (max(low, 0.0) if np.nanmin(values) >= -ROUNDING * np.nanmax(np.abs(values)) else low), high
+    return (max(low, 0.0) if np.nanmin(values) >= -SOLVER_NOISE * np.nanmax(np.abs(values)) else low), high
 
 
 def _handles(run: Run, shown: Sequence[Trace], axes: Sequence[Quantity], selection: Selection) -> list[Line2D | Patch]:
     handles: list[Line2D | Patch] = []
-    named = 1 < len(shown) <= NAMED
+    named = 1 < len(shown) <= MAX_COLOURED
     if named:
         handles += [
             style.line_handle(style.experiment_title(t.group.name), _inks(k, len(shown)).curve)

@@ -18,10 +18,11 @@ from odefit.plots.selection import title_of
 if TYPE_CHECKING:
     from odefit.model.networks import Potential
 
-LINES = 16
-REACHED = 0.05
-"""So near to a path, as a share of the axes, a point of rest is one that the data speak of."""
-SAME = 0.02
+CONTOURS = 16
+"""Steps between contours."""
+MAX_DISTANCE = 0.05
+"""A point of rest that is farther from every path than this share of the axes is the network's invention."""
+MIN_SEPARATION = 0.02
 """Points of rest that are nearer to each other than this share of the axes are one."""
 
 
@@ -81,8 +82,8 @@ def draw(pictures: EquationPictures) -> Figure:
 
 
 def levels_of(most: float, downhill: bool) -> FloatArray:
-    """Contours close to each other where the potential is flat, around the points of rest: squares up to `most`."""
-    levels = (most if most > 0 else 1.0) * np.linspace(0, 1, LINES + 1) ** 2
+    """Levels close to each other where the potential is flat, around the points of rest: squares up to `most`."""
+    levels = (most if most > 0 else 1.0) * np.linspace(0, 1, CONTOURS + 1) ** 2
     return levels if downhill else -levels[::-1]
 
 
@@ -97,7 +98,7 @@ def heights(module: Potential, points: FloatArray) -> FloatArray:
 
 
 def points_of_rest(module: Potential, region: Visited) -> FloatArray:
-    """Where the flow comes to rest within the region, [M, 2]: minima of the potential, or maxima for an ascent."""
+    """Find the points of rest within the region, [M, 2]: minima of the potential, or maxima for an ascent."""
     from scipy import optimize
 
     minimize: Any = optimize.minimize
@@ -112,9 +113,8 @@ def points_of_rest(module: Potential, region: Visited) -> FloatArray:
     for row, column in np.argwhere(lowest) + 1:
         start = np.array([x[column], y[row]])
         point = minimize(lambda at: sign * float(heights(module, at)), start, method="Nelder-Mead").x
-        # What no path has come near to is the network's invention.
-        if region.distance(point[None])[0] < REACHED and all(
-            np.abs((point - other) / width).max() > SAME for other in found
+        if region.distance(point[None])[0] < MAX_DISTANCE and all(
+            np.abs((point - other) / width).max() > MIN_SEPARATION for other in found
         ):
             found.append(point)
     return np.array(found).reshape(-1, 2)

@@ -16,17 +16,22 @@ from odefit.model.system import TIME, symbol
 from odefit.plots.selection import Selection
 
 GRID = 201
-NEAR = 0.15
+"""Points along each axis."""
+MAX_DISTANCE = 0.15
 """Farther from every visited point than this share of the axes nothing is shown."""
 MARGIN = 0.04
+"""Around the visited points, as a share of what they span."""
 ROUNDING = 1e-9
+"""A point that is outside of the hull by no more than this share of the axes is on it."""
 FINE_TIMES = 200
-MOST_POINTS = 20_000
+"""Times of a path."""
+MAX_POINTS = 20_000
+"""Points of all paths, for the distances from them."""
 
 
 @dataclass(frozen=True)
 class Visited:
-    """Where the fitted model has been: paths, [2, T] each, along two states (or a state and the time)."""
+    """The paths of the fitted model, [2, T] each, along two states (or a state and the time)."""
 
     paths: tuple[FloatArray, ...]
 
@@ -53,14 +58,14 @@ class Visited:
         return scaled
 
     def distance(self, points: FloatArray) -> FloatArray:
-        """How far points [M, 2] are from where a path has been, as a share of the axes, [M]."""
+        """The distances of points [M, 2] from where a path has been, as a share of the axes, [M]."""
         from scipy.spatial import cKDTree
 
         found: Any = cKDTree(self._scaled(self.points.T)).query(self._scaled(points))[0]
         return np.asarray(found)
 
     def outside(self, x: FloatArray, y: FloatArray) -> Mask:
-        """Which points of a grid are outside of the convex hull of all paths, or far from each of them, [G, G]."""
+        """Mark the points of a grid that are outside of the hull of all paths, or far from each of them, [G, G]."""
         from scipy.spatial import ConvexHull, QhullError
 
         at = np.stack([a.ravel() for a in np.meshgrid(x, y)], axis=1)
@@ -71,7 +76,7 @@ class Visited:
         except QhullError:
             # All on one line.
             beyond = np.zeros_like(far)
-        hidden: Mask = ((far > NEAR) | (beyond > ROUNDING)).reshape(len(y), len(x))
+        hidden: Mask = ((far > MAX_DISTANCE) | (beyond > ROUNDING)).reshape(len(y), len(x))
         return hidden
 
 
@@ -79,7 +84,7 @@ def visited(run: Run, selection: Selection, axes: tuple[str, str]) -> Visited:
     """The fitted paths of the chosen experiments along two states, or a state and the time. Raises SolveError."""
     rows = selection.rows
     fine = [np.unique(np.concatenate([e.times, _fine(e.start, e.times)])) for e in run.measured]
-    if sum(len(fine[row]) for row in rows) > MOST_POINTS:
+    if sum(len(fine[row]) for row in rows) > MAX_POINTS:
         fine = [e.times for e in run.measured]
     curves = run.solve(fine)
     columns = numpy_function([symbol(name) for name in axes], (*run.states, TIME))

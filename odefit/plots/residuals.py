@@ -22,17 +22,26 @@ from odefit.plots.equation_pictures import EquationPictures
 from odefit.plots.selection import Quantity, Selection, time_label, title_of
 
 MAX_ROWS = 6
+"""Observables."""
 ENVELOPE = 0.95
-QUANTILES = style.GREEN
-"""The colour of residuals that are not those over time."""
+"""The share of normal samples, at each rank, that the shaded region holds."""
+QUANTILE_COLOUR = style.GREEN
+"""Of residuals that are not those over time."""
 
 
 @dataclass(frozen=True)
 class Residuals:
-    """Of one observable: times t [M] and r [M], in units of the standard deviation, log-normal ones of logarithms.
+    """The residuals of one observable.
 
-    normal: [M], for the quantile plot. The same but for noise that is not normal: there each measurement is put at
-    the normal quantile of its probability under the fitted model (Dunn and Smyth 1996), which is normal if it is right.
+    Parameters
+    ----------
+    t
+        [M], times.
+    r
+        [M], in units of the standard deviation; log-normal ones are of logarithms.
+    normal
+        [M], for the quantile plot. The same but for noise that is not normal: there each measurement is put at the
+        normal quantile of its probability under the fitted model (Dunn and Smyth 1996), which is normal if it is right.
     """
 
     t: FloatArray
@@ -41,7 +50,7 @@ class Residuals:
 
 
 def standardised(run: Run, rows: Sequence[int], quantities: Sequence[Quantity]) -> list[Residuals]:
-    """Measured minus fitted, over the estimated or given sigma, for the experiments `rows`. Raises SolveError.
+    """Compute measured minus fitted, over the estimated or given sigma, for the experiments `rows`. Raises SolveError.
 
     A first row that serves as an initial value has no residual.
     """
@@ -81,7 +90,7 @@ def draw(pictures: EquationPictures) -> Figure:
         _draw_over_time(left, run, selection, residuals, reach)
         left.set_ylabel(style.plain(f"{quantity.name}: residual / σ", 40))
         own = _differ(residuals)
-        _draw_quantiles(right, residuals.normal, reach, QUANTILES if own else style.BLUE)
+        _draw_quantiles(right, residuals.normal, reach, QUANTILE_COLOUR if own else style.BLUE)
         if own:
             right.set_ylabel("quantile residual")
         for ax in (left, right):
@@ -91,7 +100,7 @@ def draw(pictures: EquationPictures) -> Figure:
     axes[-1, 1].set_xlabel("normal quantile")
     handles: list[Line2D | Patch] = [style.point_handle("(measured − fitted) / σ", style.BLUE)]
     if any(_differ(residuals) for residuals in found):
-        handles.append(style.point_handle("quantile residual", QUANTILES))
+        handles.append(style.point_handle("quantile residual", QUANTILE_COLOUR))
     handles.append(style.line_handle("±2 σ", style.GREY, dashed=True))
     handles.append(style.patch_handle("95 % of normal samples", style.GREY, 0.25))
     style.legend(fig, handles)
@@ -99,7 +108,7 @@ def draw(pictures: EquationPictures) -> Figure:
 
 
 def _differ(residuals: Residuals) -> bool:
-    """Whether the quantile plot shows other numbers than the panel beside it."""
+    """True where the quantile plot shows other numbers than the panel beside it."""
     return not np.allclose(residuals.r, residuals.normal, rtol=1e-6, atol=1e-6)
 
 

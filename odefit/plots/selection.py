@@ -1,4 +1,4 @@
-"""What a picture shows: which quantities, which experiments, which time span. Wrong names are told all at once."""
+"""What a picture shows: which quantities, which experiments, which time span. Wrong names are named all at once."""
 
 from __future__ import annotations
 
@@ -62,10 +62,20 @@ class Group:
 
 @dataclass(frozen=True)
 class Selection:
-    """series: for the time series. plane: the axes of the phase plane. residuals: observables only.
+    """What is shown, bound to the run.
 
-    limits: the time span that is shown, or None for that of the data. n_groups: how many there are in the
-    run, shown or not.
+    Parameters
+    ----------
+    series
+        Quantities of the time series.
+    plane
+        The axes of the phase plane.
+    residuals
+        Those of the series that are observables.
+    groups
+        The experiments.
+    limits
+        The time span; None: that of the data.
     """
 
     series: tuple[Quantity, ...]
@@ -108,7 +118,7 @@ def select(
 
 
 def known_names(given: Sequence[str] | None, known: list[str], where: str, what: str, faults: Faults) -> list[str]:
-    """Those of the given names that exist; what is wrong with the others goes to `faults`."""
+    """Keep those of the given names that exist; what is wrong with the others goes to `faults`."""
     if given is None:
         return []
     if not given:
@@ -120,7 +130,7 @@ def known_names(given: Sequence[str] | None, known: list[str], where: str, what:
 
 
 def check_span(span: tuple[float, float] | None, starts: Sequence[float], faults: Faults) -> None:
-    """That a time range is one, and reaches beyond the first of these starts."""
+    """Check that a time range is one, and reaches beyond the first of these starts."""
     if span is None:
         return
     low, high = span

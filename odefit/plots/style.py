@@ -32,8 +32,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 DOTS = 200
 """Dots per inch of a PNG."""
 
-SHORT_LOG = 200.0
-"""A log axis whose end exceeds its beginning less often is labelled with plain numbers."""
+SHORT_LOG_AXIS = 200.0
+"""A logarithmic axis whose end is less than this many times its beginning is labelled with plain numbers."""
 
 WIDTH = 7.0
 """Inches: two columns of a journal."""
@@ -74,7 +74,7 @@ METADATA: dict[str, dict[str, None]] = {
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Our settings, whatever the user's matplotlibrc says; the old ones are back at the end.
+    """Use our settings, whatever the user's matplotlibrc says; the old ones are back at the end.
 
     A character that the font lacks is drawn as a box, which says enough: no warning about it.
     """
@@ -117,7 +117,7 @@ RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def plain(text: str, length: int = 90) -> str:
-    """Text of the user's as a label: a dollar sign is a dollar sign, 10^6 is 10⁶, and no line is too long."""
+    """Make a label of a text of the user's: a dollar sign is a dollar sign, 10^6 is 10⁶, and no line is too long."""
     line = POWER.sub(lambda found: (found[1] or found[2]).translate(RAISED), " ".join(text.split()))
     return cut(line, length).replace("$", r"\$")
 
@@ -146,14 +146,14 @@ def tidy_ticks(axis: Axis, whole: bool = False, most: int = 6) -> None:
         axis.set_major_locator(MaxNLocator(nbins=most, steps=[1, 2, 5, 10], integer=whole, min_n_ticks=2))
     elif axis.get_scale() == "log":
         low, high = axis.get_view_interval()
-        if high < SHORT_LOG * low:
+        if high < SHORT_LOG_AXIS * low:
             axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axis.set_minor_formatter(NullFormatter())
 
 
 def marker_size(n: float, width: float = WIDTH) -> float:
-    """Points, for n measurements side by side on so many inches."""
+    """The size of a marker in points, for n measurements side by side on `width` inches."""
     return 4.2 if n <= 6 * width else 3.0 if n <= 20 * width else 2.0
 
 

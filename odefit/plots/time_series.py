@@ -18,10 +18,13 @@ from odefit.plots.equation_pictures import EquationPictures
 from odefit.plots.panels import Panel, Plan, plan_panels, share_limits
 from odefit.plots.selection import Selection, time_label, title_of
 
-BAND, NOISE_BAND = 0.30, 0.12
-DENSE, FAINT = 60, 0.3
+BAND_ALPHA, NOISE_BAND_ALPHA = 0.30, 0.12
+"""Opacity of the band of the curve, and of that of a new measurement around it."""
+DENSE = 60
 """With more measurements in a panel, the curve is drawn over them and not below, and they are faint."""
-LEGEND_FAINT = 0.45
+DENSE_ALPHA = 0.3
+"""Opacity of such measurements."""
+DENSE_LEGEND_ALPHA = 0.45
 """In the legend a single point stands for many, which cover each other."""
 
 
@@ -67,8 +70,8 @@ def _draw_panel(ax: Axes, run: Run, plan: Plan, panel: Panel, measured: Sequence
         band = trace.band_of(quantity)
         if band is not None:
             for low, high, alpha in (
-                (band.noise_low, band.noise_high, NOISE_BAND),
-                (band.low, band.high, BAND),
+                (band.noise_low, band.noise_high, NOISE_BAND_ALPHA),
+                (band.low, band.high, BAND_ALPHA),
             ):
                 ax.fill_between(trace.times, low, high, color=colour, alpha=alpha, linewidth=0, zorder=1)
         ax.plot(trace.times, trace.values(quantity), color=colour, zorder=3)
@@ -81,7 +84,7 @@ def _draw_panel(ax: Axes, run: Run, plan: Plan, panel: Panel, measured: Sequence
 
 
 def _crowd(at: Points, trace: Trace) -> float:
-    """How many points there would be if they went on like this over the whole axis."""
+    """The number of points if they went on like this over the whole axis."""
     own = trace.end - trace.times[0]
     return len(at.t) * max(1.0, (trace.times[-1] - trace.times[0]) / own) if own > 0 else len(at.t)
 
@@ -118,7 +121,7 @@ def _draw_markers(ax: Axes, at: Points, ink: str, marker: str, size: float, holl
         "markerfacecolor": "white" if hollow else ink,
         "markeredgecolor": ink if hollow else "white",
         "markeredgewidth": edge,
-        "alpha": FAINT if dense and not hollow else 1.0,
+        "alpha": DENSE_ALPHA if dense and not hollow else 1.0,
         "zorder": 2 if dense else 5,
     }
     if at.error is None:
@@ -164,7 +167,7 @@ def _bandless(run: Run, plan: Plan) -> list[str]:
 
 
 def _handles(run: Run, plan: Plan, shown: Sequence[Sequence[Points]], selection: Selection) -> list[Line2D | Patch]:
-    """What the signs mean, each once, and only those that occur."""
+    """The signs, each once, and only those that occur."""
     together = plan.together
     handles: list[Line2D | Patch] = []
     first = plan.panels[0]
@@ -178,7 +181,7 @@ def _handles(run: Run, plan: Plan, shown: Sequence[Sequence[Points]], selection:
     every = [p for measured in shown for p in measured]
     if any(((p.side == 0) & ~p.held).any() for p in every):
         faint = all(len(p.t) > DENSE for p in every if len(p.t))
-        handles.append(style.point_handle("measured", ink, alpha=LEGEND_FAINT if faint else 1.0))
+        handles.append(style.point_handle("measured", ink, alpha=DENSE_LEGEND_ALPHA if faint else 1.0))
     if any(p.held.any() for p in every):
         handles.append(style.point_handle("held out", ink, hollow=True))
     if any((p.side < 0).any() for p in every):
@@ -189,9 +192,9 @@ def _handles(run: Run, plan: Plan, shown: Sequence[Sequence[Points]], selection:
     bands = [band for p in plan.panels for q in p.quantities if (band := p.trace.band_of(q)) is not None]
     # A single point, such as a start that is known, is no band.
     if any(np.isfinite(band.low).sum() > 1 for band in bands):
-        handles.append(style.patch_handle("95 % confidence band", line, BAND + NOISE_BAND))
+        handles.append(style.patch_handle("95 % confidence band", line, BAND_ALPHA + NOISE_BAND_ALPHA))
     if any(np.isfinite(band.noise_low).sum() > 1 for band in bands):
-        handles.append(style.patch_handle("95 % prediction band", line, NOISE_BAND + 0.06))
+        handles.append(style.patch_handle("95 % prediction band", line, NOISE_BAND_ALPHA + 0.06))
     if any(p.trace.true_values(q, run.observables) is not None for p in plan.panels for q in p.quantities):
         handles.append(style.line_handle("true", _truth_ink(together), dashed=True))
     if selection.limits and any(p.trace.times[-1] > p.trace.end for p in plan.panels):

@@ -11,8 +11,8 @@ from odefit.plots.selection import title_of
 from odefit.runs import folder as files
 from odefit.status import Status
 
-# An axis of a hundredth of a likelihood unit would make a drama of rounding.
-LEAST_REACH = 2.0
+MIN_REACH = 2.0
+"""Of the axis, upwards from 1: one of a hundredth of a likelihood unit would make a drama of rounding."""
 
 
 def lacking(pictures: EquationPictures) -> str:
@@ -41,7 +41,7 @@ def draw(pictures: EquationPictures) -> Figure:
     ax.plot(rank[best:], height[best:], "o", color=style.GREY, markersize=size, markeredgewidth=0, zorder=2)
     ax.plot(rank[:best], height[:best], "o", color=style.VERMILION, markersize=size, markeredgewidth=0, zorder=3)
     ax.set_yscale("log")
-    top = max(LEAST_REACH, float(height.max(initial=1.0)))
+    top = max(MIN_REACH, float(height.max(initial=1.0)))
     ax.set_ylim(top**-0.06, top**1.08)
     ax.set_xlim(1 - 0.03 * n - 0.5, n + 0.03 * n + 0.5)
     style.tidy_ticks(ax.xaxis, whole=True)

@@ -18,13 +18,15 @@ from odefit.plots import style
 from odefit.plots.draw import write_picture
 
 HEIGHT = 3.7
+"""Inches."""
 COLOURS = (*style.COLOURS, style.BLACK, style.GREY)
-LARGEST_ERROR = 10.0
-"""Of relative errors: what errs more is drawn there, with an arrow to where it lies."""
-
-# Line and markers tell the family also where a method has a single point.
+"""Of the methods of a family."""
+MAX_ERROR = 10.0
+"""Relative errors that are larger are drawn here, with an arrow to where they lie."""
 FILLED = (*style.MARKERS, "X", "p")
+"""Markers of a family: they tell it even where a method has a single point."""
 THIN = ("x", "+", "1", "2", "3", "4", "_", "|")
+"""Markers of another family."""
 
 
 @dataclass(frozen=True)
@@ -54,18 +56,18 @@ class _Panel:
     def points(self, rows: Iterable[SolverRow]) -> list[tuple[float, float]]:
         """Seconds and error, where there are both."""
         pairs = map(self.numbers, rows)
-        return [(x, min(y, LARGEST_ERROR)) for x, y in pairs if x is not None and y is not None and y > 0]
+        return [(x, min(y, MAX_ERROR)) for x, y in pairs if x is not None and y is not None and y > 0]
 
     def beyond(self, rows: Iterable[SolverRow]) -> list[float]:
         """Seconds of what is off the scale."""
-        return [x for x, y in map(self.numbers, rows) if x is not None and y is not None and y > LARGEST_ERROR]
+        return [x for x, y in map(self.numbers, rows) if x is not None and y is not None and y > MAX_ERROR]
 
 
 def draw_work_precision(comparison: Comparison, title: str) -> Figure:
     """Two panels: seconds and error of a solve, seconds and error of a gradient. Best is the lower left corner."""
     panels = _panels(comparison)
     off = any(panel.beyond(comparison.rows) for panel in panels)
-    note = f"↑ off the scale: an error above {LARGEST_ERROR:g}" if off else ""
+    note = f"↑ off the scale: an error above {MAX_ERROR:g}" if off else ""
     fig = style.figure(style.WIDTH, HEIGHT, title, note)
     axes = fig.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     errors = [y for panel in panels for _, y in panel.points(comparison.rows)] or [1.0]
@@ -107,7 +109,7 @@ def _rows(comparison: Comparison, method: str) -> list[SolverRow]:
 
 
 def _looks(comparison: Comparison) -> dict[str, dict[str, Any]]:
-    """How each method's line looks; second names of a method are left out."""
+    """The looks of each method's line; second names of a method are left out."""
     looks: dict[str, dict[str, Any]] = {}
     for name, family in FAMILIES.items():
         own = [row for row in comparison.rows if row.family == name and METHODS[row.method].alias_of is None]
@@ -129,7 +131,7 @@ def _draw_method(ax: Axes, panel: _Panel, rows: list[SolverRow], look: dict[str,
         ax.plot(*zip(*points, strict=True), **look)
     for x in panel.beyond(rows):
         place: dict[str, Any] = {"xytext": (0, 2), "textcoords": "offset points", "ha": "center", "va": "bottom"}
-        ax.annotate("↑", (x, LARGEST_ERROR), color=look["color"], fontsize=7, **place)
+        ax.annotate("↑", (x, MAX_ERROR), color=look["color"], fontsize=7, **place)
     for x, y in panel.points(row for row in rows if row.configured):
         ax.plot(x, y, "o", markersize=10, markerfacecolor="none", markeredgecolor=style.BLACK, markeredgewidth=0.9)
 
@@ -137,7 +139,7 @@ def _draw_method(ax: Axes, panel: _Panel, rows: list[SolverRow], look: dict[str,
 def _tidy(ax: Axes) -> None:
     """Times as 1 ms and 10 s."""
     low, high = ax.get_xlim()
-    subs = (1.0, 2.0, 5.0) if high < 20 * low else (1.0, 3.0) if high < style.SHORT_LOG * low else (1.0,)
+    subs = (1.0, 2.0, 5.0) if high < 20 * low else (1.0, 3.0) if high < style.SHORT_LOG_AXIS * low else (1.0,)
     ax.xaxis.set_major_locator(LogLocator(subs=subs, numticks=10))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _seconds(value)))
     ax.xaxis.set_minor_formatter(NullFormatter())

@@ -24,7 +24,7 @@ from odefit.errors import ConfigError, Faults, RunError, SolveError
 from odefit.fitting.run import Run
 from odefit.objective.likelihood import Likelihood
 from odefit.plots import animation, style
-from odefit.plots.adaptive_grid import MOST_PARTS, VISIBLE, times_at_bends
+from odefit.plots.adaptive_grid import MAX_CHORD_ERROR, MAX_PARTS, times_at_bends
 from odefit.plots.animation import Frame
 from odefit.plots.curves import trace
 from odefit.plots.equation_pictures import EquationPictures
@@ -270,8 +270,8 @@ def test_a_polygon_gets_corners_until_it_is_none() -> None:
     middle = (finer[1:] + finer[:-1]) / 2
     for curve in (np.sin, lambda t: np.cos(2 * t)):
         missed = np.abs(curve(middle) - (curve(finer[1:]) + curve(finer[:-1])) / 2)
-        assert missed.max() < 1.5 * 2 * VISIBLE
-    assert len(finer) < MOST_PARTS * 60
+        assert missed.max() < 1.5 * 2 * MAX_CHORD_ERROR
+    assert len(finer) < MAX_PARTS * 60
     assert len(times_at_bends(times, states, 100)) <= 100
 
 
