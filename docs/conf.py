@@ -28,7 +28,7 @@ autodoc_typehints_description_target = "documented"
 autodoc_typehints_format = "short"
 autodoc_member_order = "bysource"
 napoleon_google_docstring = False
-napoleon_use_rtype = False
+napoleon_use_ivar = True
 
 html_math_renderer = "mathml"
 html_theme = "furo"

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import odefit
+
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
 import generate  # noqa: E402
@@ -35,6 +37,12 @@ def test_the_language_page_names_every_function() -> None:
 def test_the_noise_page_names_every_model() -> None:
     text = (DOCS / "noise.md").read_text(encoding="utf-8")
     assert all(f"| `{model}`" in text for model in NOISE_MODELS.__args__)
+
+
+def test_the_api_page_names_whatever_is_public() -> None:
+    text = (DOCS / "api.md").read_text(encoding="utf-8")
+    named = re.findall(r"^\.\. auto\w+:: (\w+)$", text, re.M)
+    assert sorted(named) == sorted(set(odefit.__all__) - {"__version__"})
 
 
 def _messages(page: str) -> Iterator[str]:
