@@ -52,7 +52,7 @@ class LocalColumns:
 
     Attributes
     ----------
-    where
+    positions
         [E, K], P (one past the end) where a symbol is a constant.
     """
 
@@ -71,28 +71,28 @@ class LocalColumns:
         position = np.full(len(table) + 1, self.n, dtype=np.intp)
         position[table.estimated] = np.arange(self.n)
         local = [problem.binding.symbols.index(name) for name in problem.observation.sensitive]
-        self.where: IntArray = position[problem.binding.index[:, local]]
-        self.cells = np.array([e.n_measured for e in problem.experiments], dtype=np.intp)
+        self.positions: IntArray = position[problem.binding.index[:, local]]
+        self.n_rows = np.array([e.n_measured for e in problem.experiments], dtype=np.intp)
         self.blocks = blocks
 
     @cached_property
     def _plain(self) -> IntArray | None:
         """[K], where all experiments agree and no two symbols share a parameter."""
-        first = self.where[0] if len(self.where) else self.where.reshape(-1)
-        if (self.where != first).any() or len(set(first.tolist())) < len(first):
+        first = self.positions[0] if len(self.positions) else self.positions.reshape(-1)
+        if (self.positions != first).any() or len(set(first.tolist())) < len(first):
             return None
         return first
 
     @cached_property
     def arrow(self) -> tuple[Layout, IntArray] | None:
         """The layout of the arrow form and the block of each experiment [E]; None where a matrix is as good."""
-        return None if self.blocks is False else cheapest(self.where, self.n, self.cells, bool(self.blocks))
+        return None if self.blocks is False else cheapest(self.positions, self.n, self.n_rows, bool(self.blocks))
 
     @property
     def n_bytes(self) -> float:
         """The memory that A takes, without the rows of priors."""
         width = self.n if self.arrow is None else len(self.arrow[0].shared) + self.arrow[0].own.shape[1]
-        return 8.0 * float(self.cells.sum()) * width
+        return 8.0 * float(self.n_rows.sum()) * width
 
     def rows(self, single: Sequence[tuple[int, float]], local: LocalRows, slope: FloatArray) -> Matrix:
         """A, in the form that pays.
@@ -117,7 +117,7 @@ class LocalColumns:
                 out[begin:, self._plain] = local.slopes
                 out[begin:, :-1] *= slope
             else:
-                self._put(out[begin:], place, local, np.append(slope, 0.0))
+                self._scatter(out[begin:], place, local, np.append(slope, 0.0))
         out[np.arange(begin), place[columns]] = values
         if self.arrow is None:
             return DenseMatrix(out[:, :-1])
@@ -127,28 +127,28 @@ class LocalColumns:
             layout, np.concatenate([layout.owner[columns], block[local.experiment]]), out[:, :s], out[:, s:-1]
         )
 
-    def _put(self, out: FloatArray, place: IntArray, local: LocalRows, slope: FloatArray) -> None:
+    def _scatter(self, out: FloatArray, place: IntArray, local: LocalRows, slope: FloatArray) -> None:
         rows = np.arange(len(local.slopes))
         # One symbol after the other: two of them may be the same parameter.
-        for column, slopes in zip(self.where.T, local.slopes.T, strict=True):
+        for column, slopes in zip(self.positions.T, local.slopes.T, strict=True):
             if len(column) and (column == column[0]).all():
                 out[:, place[column[0]]] += slopes * slope[column[0]]
             else:
                 out[rows, place[column][local.experiment]] += slopes * slope[column][local.experiment]
 
 
-def cheapest(where: IntArray, n: int, cells: IntArray, always: bool = False) -> tuple[Layout, IntArray] | None:
+def cheapest(positions: IntArray, n: int, n_rows: IntArray, always: bool = False) -> tuple[Layout, IntArray] | None:
     """The arrow form with the fewest operations.
 
     A column may belong to a block if few experiments use it, which are one block then; how few is tried out.
 
     Parameters
     ----------
-    where
+    positions
         [E, K], the columns of each experiment; n for none.
     n
         P, the number of columns.
-    cells
+    n_rows
         [E], the rows of each experiment.
     always
         Whether to give the best arrow form even where a matrix with all entries needs fewer operations.
@@ -159,14 +159,14 @@ def cheapest(where: IntArray, n: int, cells: IntArray, always: bool = False) -> 
         And the block of every experiment [E]; None where the form does not pay, or where there is none.
     """
     # Every pair of an experiment and a column that it uses, once.
-    pairs = np.unique((np.arange(len(where))[:, None] * (n + 1) + where).ravel())
+    pairs = np.unique((np.arange(len(positions))[:, None] * (n + 1) + positions).ravel())
     experiment, column = pairs // (n + 1), pairs % (n + 1)
     experiment, column = experiment[column < n], column[column < n]
     users = np.bincount(column, minlength=n)
-    rows = float(cells.sum())
+    rows = float(n_rows.sum())
     least, best = math.inf if always else rows * n**2 / MIN_SAVING, None
-    for most in np.unique(users[(users > 0) & (users < len(where))])[:MAX_GROUP_SIZES]:
-        found = _arrow(experiment, column, users <= most, len(where), n)
+    for most in np.unique(users[(users > 0) & (users < len(positions))])[:MAX_GROUP_SIZES]:
+        found = _arrow(experiment, column, users <= most, len(positions), n)
         if found is None or found[0].n_blocks < (2 if always else MIN_BLOCKS):
             continue
         layout = found[0]

@@ -71,8 +71,8 @@ class Likelihood:
         u
             [P], the search vector.
         derivatives
-            Whether to give their derivatives to the sensitive local symbols as well; `columns.where` says where these
-            stand in u.
+            Whether to give their derivatives to the sensitive local symbols as well; `columns.positions` says where
+            these stand in u.
 
         Returns
         -------
@@ -186,7 +186,7 @@ class Likelihood:
         prior_z, single = self._prior_rows(u, expected)
         z = np.concatenate([prior_z, *rows.z])
         slope = self.problem.table.transforms.derivative(u)
-        a = self.columns.rows(single, stacked(rows.parts, self.columns.where.shape[1]), slope)
+        a = self.columns.rows(single, stacked(rows.parts, self.columns.positions.shape[1]), slope)
         kinked = [np.zeros(len(prior_z), dtype=bool) if self._kinked_priors is None else self._kinked_priors]
         kinked += [np.full(len(part), flag) for part, flag in zip(rows.z, rows.kinked, strict=True)]
         if not expected and any(k.any() for k in kinked):
@@ -202,7 +202,7 @@ class Likelihood:
         if not derivatives:
             return float(tail.f.sum()), np.zeros(0), np.zeros((0, 0))
         z, of_m, of_s = tail.row()
-        a = np.zeros((len(z), self.columns.where.shape[1]))
+        a = np.zeros((len(z), self.columns.positions.shape[1]))
         for slopes, factor in ((observed.dm, of_m), (observed.ds, of_s)):
             if slopes is not None:
                 a += slopes[part.rows] * factor[:, None]

@@ -202,7 +202,7 @@ class Problem:
         if moments is None:
             return np.full((sum(data.n for data in self._problem.data), len(x)), np.nan)
         columns, owner, rows = self._dense.columns, self._problem.owner, []
-        k = columns.where.shape[1]
+        k = columns.positions.shape[1]
         pairs = zip(self._problem.data, moments, self._standardised(moments), strict=True)
         for data, observed, (r, s) in pairs:
             slopes = np.zeros((len(r), k))

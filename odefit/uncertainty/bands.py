@@ -101,8 +101,8 @@ def prediction_bands(
         if observed.dm is not None:
             begins = np.searchsorted(owner, np.arange(len(experiments) + 1))
             with np.errstate(over="ignore", invalid="ignore"):
-                for where, first, last in zip(likelihood.columns.where, begins, begins[1:], strict=False):
-                    variance[first:last] = known.variance(observed.dm[first:last] * slope[where], where)
+                for columns, first, last in zip(likelihood.columns.positions, begins, begins[1:], strict=False):
+                    variance[first:last] = known.variance(observed.dm[first:last] * slope[columns], columns)
         noise = problem.observation.noise[name]
         with np.errstate(all="ignore"):
             # Rounding may leave a variance that is zero in truth a trifle below it.
@@ -126,11 +126,11 @@ class _Known:
             Covariance.of_matrix(names, covariance, {}) if isinstance(covariance, np.ndarray) else covariance
         )
 
-    def variance(self, slopes: FloatArray, where: IntArray) -> FloatArray:
-        """The variances [T] of T linear functions of u, with `slopes` [T, K] to its components `where` [K] (n stands
+    def variance(self, slopes: FloatArray, columns: IntArray) -> FloatArray:
+        """The variances [T] of T linear functions of u, with `slopes` [T, K] to its components `columns` [K] (n stands
         for a constant); NaN where one has no variance."""
-        real = where < self.n
-        return self.covariance.variance(slopes[:, real], where[real])
+        real = columns < self.n
+        return self.covariance.variance(slopes[:, real], columns[real])
 
 
 def _noise_widths(noise: Noise, observed: Moments, level: float, q: float) -> tuple[FloatArray, FloatArray]:
