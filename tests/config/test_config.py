@@ -11,6 +11,8 @@ from odefit.config.load import load_config
 from odefit.config.schema import Config
 from odefit.errors import ConfigError
 
+pytestmark = pytest.mark.quick
+
 MINIMAL = """\
 model:
   name: logistic

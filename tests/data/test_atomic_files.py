@@ -9,6 +9,8 @@ import pytest
 
 from odefit.data.atomic_files import atomic_write
 
+pytestmark = pytest.mark.quick
+
 
 def test_atomic_write_replaces_and_keeps_permissions(tmp_path: Path) -> None:
     file = tmp_path / "a.txt"

@@ -15,6 +15,8 @@ from odefit.objective.likelihood import Likelihood
 from odefit.objective.noise.l1 import sharpened
 from odefit.objective.profile import ProfileLikelihood
 
+pytestmark = pytest.mark.quick
+
 VARIANTS = ("", "priors", "bounds", "ties", "groups", "laplace", "censored", "ragged")
 
 

@@ -12,6 +12,8 @@ from odefit.model.functions import numpy_function
 from odefit.model.switches import find_switches, is_interrupted, substitute
 from odefit.model.system import System, symbol
 
+pytestmark = pytest.mark.quick
+
 
 def rate(text: str) -> System:
     return interrupted({"x": text, "z": 0}, {"x": 0, "z": 0}, "a b", inputs=("u",))

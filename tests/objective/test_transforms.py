@@ -11,6 +11,8 @@ from odefit.objective.parameters import Parameter, ParameterTable
 from odefit.objective.transforms import SCALES, Transforms
 from small_problems import central_differences
 
+pytestmark = pytest.mark.quick
+
 CASES = [
     ("linear", -np.inf, np.inf),
     ("linear", -2.0, 3.0),

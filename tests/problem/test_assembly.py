@@ -12,6 +12,8 @@ from odefit.errors import InputError
 from odefit.problem.assembly import Assembly
 from odefit.problem.preparation import prepare
 
+pytestmark = pytest.mark.quick
+
 CSV = "time,x,experiment\n0,1.0,a\n1,0.6,a\n2,0.4,a\n0,2.0,b\n1,1.1,b\n3,,b\n"
 CONFIG = """\
 model:

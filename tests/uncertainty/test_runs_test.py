@@ -13,6 +13,8 @@ import odefit
 from odefit.arrays import FloatArray
 from odefit.uncertainty.runs_test import SIGNIFICANCE, neighbours
 
+pytestmark = pytest.mark.quick
+
 
 def test_pairs_are_counted_within_experiments() -> None:
     r = np.array([1.0, 2.0, -1.0, -3.0, -1.0, 5.0, 0.0, 6.0])
