@@ -5,21 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from from_text import assembled
 from odefit.arrays import FloatArray
-from odefit.config.load import load_config
 from odefit.data.experiments import Experiment
 from odefit.diagnostics.gradient_check import check_gradients, report_lines, ridders
 from odefit.engines.base import Solutions
 from odefit.errors import ConfigError, SolveError
 from odefit.fitting.solver_accuracy import tolerance_limits_optimum
 from odefit.problem.assembly import Assembly
-from odefit.problem.preparation import prepare
 
 MODEL = """
 model:
@@ -35,9 +33,8 @@ noise: {sigma: 0.5}
 """
 
 
-def problem_of(folder: Path, *overrides: str, text: str = MODEL) -> Assembly:
-    (folder / "c.yaml").write_text(text)
-    return prepare(load_config(folder / "c.yaml", overrides))[0]
+def problem_of(*overrides: str, text: str = MODEL, data: str | None = None) -> Assembly:
+    return assembled(text, *overrides, data=data)
 
 
 class Tampered:
@@ -86,8 +83,8 @@ def test_differences_leave_out_steps_at_which_there_is_no_function() -> None:
 @pytest.mark.parametrize(
     "solver", ["{method: auto}", "{method: bdf}", pytest.param("{method: rk4, step: 0.5}", marks=pytest.mark.torch)]
 )
-def test_a_right_gradient_agrees(solver: str, tmp_path: Path) -> None:
-    report = check_gradients(problem_of(tmp_path, f"solver={solver}"), points=2)
+def test_a_right_gradient_agrees(solver: str) -> None:
+    report = check_gradients(problem_of(f"solver={solver}"), points=2)
     assert report.is_right
     assert [c.where for c in report.comparisons] == ["the starting values", "random point 1"]
     assert all(c.off < 5e-4 and not c.unknown for c in report.comparisons)
@@ -97,14 +94,14 @@ def test_a_right_gradient_agrees(solver: str, tmp_path: Path) -> None:
 
 @pytest.mark.torch
 @pytest.mark.parametrize("loss", ["mse", "nll"])
-def test_a_training_is_checked_by_autograd_too(loss: str, tmp_path: Path) -> None:
-    report = check_gradients(problem_of(tmp_path, "fit.method=adam", f"fit.loss={loss}"), points=1)
+def test_a_training_is_checked_by_autograd_too(loss: str) -> None:
+    report = check_gradients(problem_of("fit.method=adam", f"fit.loss={loss}"), points=1)
     assert [c.kind for c in report.comparisons] == ["sensitivities", "autograd"]
     assert report.is_right
 
 
-def test_a_wrong_gradient_is_told_with_both_numbers(tmp_path: Path) -> None:
-    assembly = problem_of(tmp_path)
+def test_a_wrong_gradient_is_told_with_both_numbers() -> None:
+    assembly = problem_of()
     engine = Tampered(assembly.problem.engine, column=1, factor=1.01)
     wrong = replace(assembly, problem=replace(assembly.problem, engine=engine))
     report = check_gradients(wrong, points=2)
@@ -118,14 +115,14 @@ def test_a_wrong_gradient_is_told_with_both_numbers(tmp_path: Path) -> None:
 
 
 @pytest.mark.torch
-def test_a_network_is_checked_along_random_directions(tmp_path: Path) -> None:
+def test_a_network_is_checked_along_random_directions() -> None:
     text = """
 model: {name: mlp, states: [x, y], hidden: [4], activation: tanh, initial: first}
 data: {simulate: {model: {name: van_der_pol}, parameters: {mu: 1}, initial: {x: 1, y: 0.5}, times: {stop: 2, count: 8}}}
 noise: {sigma: 1}
 fit: {method: adam}
 """
-    assembly = problem_of(tmp_path, text=text)
+    assembly = problem_of(text=text)
     before = {name: q.clone() for name, q in assembly.networks.state_dict().items()} if assembly.networks else {}
     report = check_gradients(assembly, points=1)
     assert report.is_right
@@ -133,36 +130,36 @@ fit: {method: adam}
     assert all((q == before[name]).all() for name, q in assembly.networks.state_dict().items())  # type: ignore[union-attr]
 
 
-def test_random_points_are_the_same_for_the_same_seed(tmp_path: Path) -> None:
-    assembly = problem_of(tmp_path)
+def test_random_points_are_the_same_for_the_same_seed() -> None:
+    assembly = problem_of()
     reports = [check_gradients(assembly, points=2, seed=seed) for seed in (1, 1, 2)]
     assert reports[0] == reports[1]
     assert reports[0] != reports[2]
 
 
-def test_points_where_the_model_fails_are_replaced(tmp_path: Path) -> None:
+def test_points_where_the_model_fails_are_replaced() -> None:
     text = MODEL.replace("x: a*x - b*x*y", "x: a*x - b*x*y + 1e-9*sqrt(c - 0.79)")
-    report = check_gradients(problem_of(tmp_path, text=text), points=3)
+    report = check_gradients(problem_of(text=text), points=3)
     assert report.failures > 0
     assert "more points left out" in "\n".join(report_lines(report))
 
 
-def test_a_model_that_fails_everywhere_cannot_be_checked(tmp_path: Path) -> None:
-    text = MODEL.replace("x: a*x - b*x*y", "x: sqrt(-a)*b").replace("simulate:", "csv: d.csv\n#")
-    (tmp_path / "d.csv").write_text("time,x,y\n0,1,1\n1,2,2\n")
+def test_a_model_that_fails_everywhere_cannot_be_checked() -> None:
+    text = MODEL.replace("x: a*x - b*x*y", "x: sqrt(-a)*b").partition("data:")[0]
+    table = "time,x,y\n0,1,1\n1,2,2\n"
     with pytest.raises(SolveError, match="fails at every point"):
-        check_gradients(problem_of(tmp_path, text=text))
+        check_gradients(problem_of(text=text, data=table))
 
 
-def test_nothing_to_check_without_parameters(tmp_path: Path) -> None:
+def test_nothing_to_check_without_parameters() -> None:
     fixed = [f"parameters.{name}.estimate=false" for name in "ab"]
     with pytest.raises(ConfigError, match="nothing is estimated"):
-        check_gradients(problem_of(tmp_path, *fixed, "parameters.c={value: 0.8, estimate: false}"))
+        check_gradients(problem_of(*fixed, "parameters.c={value: 0.8, estimate: false}"))
 
 
 @pytest.mark.torch
-def test_a_coarse_solver_is_told(tmp_path: Path) -> None:
-    exact, coarse = problem_of(tmp_path), problem_of(tmp_path, "solver.method=euler", "solver.step=0.5")
+def test_a_coarse_solver_is_told() -> None:
+    exact, coarse = problem_of(), problem_of("solver.method=euler", "solver.step=0.5")
     theta = exact.problem.table.values
     assert tolerance_limits_optimum(exact, theta) is None
     said = tolerance_limits_optimum(coarse, theta)
@@ -176,27 +173,26 @@ def test_a_coarse_solver_is_told(tmp_path: Path) -> None:
     assert "too much" in report_lines(report)[-1]
 
 
-def test_a_loose_tolerance_is_told(tmp_path: Path) -> None:
-    loose = problem_of(tmp_path, "solver.method=tsit45", "solver.rtol=0.01", "solver.atol=0.1")
+def test_a_loose_tolerance_is_told() -> None:
+    loose = problem_of("solver.method=tsit45", "solver.rtol=0.01", "solver.atol=0.1")
     said = tolerance_limits_optimum(loose, loose.problem.table.values)
     assert said is not None
     assert "--set solver.rtol=0.001 --set solver.atol=0.01" in said
 
 
-def test_a_fit_that_failed_is_not_warned_about_its_solver(tmp_path: Path) -> None:
-    assembly = problem_of(tmp_path)
+def test_a_fit_that_failed_is_not_warned_about_its_solver() -> None:
+    assembly = problem_of()
     theta = assembly.problem.table.values.copy()
     theta[assembly.problem.table.index["a"]] = np.nan
     assert tolerance_limits_optimum(assembly, theta) is None
 
 
 @pytest.mark.torch
-def test_a_model_that_only_the_loose_solver_solves_is_not_believed(tmp_path: Path) -> None:
+def test_a_model_that_only_the_loose_solver_solves_is_not_believed() -> None:
     # Euler's steps of 0.5 jump over the pole of dx/dt = x² at t = 1.
-    text = "model: {equations: {x: k*x^2}, initial: {x: 1}}\nparameters: {k: 1}\ndata: {csv: d.csv}\n"
+    text = "model: {equations: {x: k*x^2}, initial: {x: 1}}\nparameters: {k: 1}\n"
     text += "noise: {sigma: 1}\nsolver: {method: euler, step: 0.5}\n"
-    (tmp_path / "d.csv").write_text("time,x\n0,1\n2,10\n")
-    assembly = problem_of(tmp_path, text=text)
+    assembly = problem_of(text=text, data="time,x\n0,1\n2,10\n")
     said = tolerance_limits_optimum(assembly, assembly.problem.table.values)
     assert said is not None
     assert "do not trust this fit" in said or "the objective moves by" in said

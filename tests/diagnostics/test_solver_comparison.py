@@ -11,6 +11,7 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
+from from_text import assembled
 from odefit.config.load import load_config
 from odefit.diagnostics.solver_comparison import (
     ADAPTIVE,
@@ -28,7 +29,6 @@ from odefit.engines.methods import METHODS
 from odefit.errors import ConfigError, SolveError
 from odefit.plots import style
 from odefit.plots.work_precision import draw_work_precision, save_work_precision
-from odefit.problem.assembly import Assembly
 from odefit.problem.preparation import prepare
 from small_problems import Array, central_differences
 
@@ -61,12 +61,6 @@ solver: {method: dopri5, rtol: 1e-4, atol: 1e-5, dtype: float32}
 """
 
 
-def assembled(text: str, folder: Path, *overrides: str) -> Assembly:
-    path = folder / "c.yaml"
-    path.write_text(text)
-    return prepare(load_config(path, overrides))[0]
-
-
 def reference_of(model: Model, method: str = "tsit45") -> Reference:
     *_, last = climb(method, (1e-11, 1e-12) if method != "dopri5" else (1e-7, 1e-8), LONG, model)
     return last
@@ -78,8 +72,8 @@ def final_rows(model: Model, reference: Reference, method: str, seconds: float =
 
 
 @pytest.fixture(scope="module")
-def predators(tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, Reference]:
-    model = Model(assembled(PREDATORS, tmp_path_factory.mktemp("predators")))
+def predators() -> tuple[Model, Reference]:
+    model = Model(assembled(PREDATORS))
     return model, reference_of(model)
 
 
@@ -151,8 +145,8 @@ def test_a_fixed_step_method_shows_its_order_and_its_evaluations(predators: tupl
     assert errors == sorted(errors, reverse=True)
 
 
-def test_auto_is_marked_as_what_it_comes_to(tmp_path: Path) -> None:
-    model = Model(assembled(PREDATORS, tmp_path, "solver.method=auto", "solver.step=null", "solver.rtol=1e-6"))
+def test_auto_is_marked_as_what_it_comes_to() -> None:
+    model = Model(assembled(PREDATORS, "solver.method=auto", "solver.step=null", "solver.rtol=1e-6"))
     assert model.configured_method == "tsit45"
     rows = final_rows(model, reference_of(model), "tsit45")
     assert [(row.rtol, row.configured) for row in rows if row.configured] == [(1e-6, True)]
@@ -184,8 +178,8 @@ def test_an_explicit_method_on_a_stiff_system_is_a_row_with_its_reason() -> None
     assert all(row.error is not None and row.error < 1e-2 for row in good[:3])
 
 
-def test_networks_are_compared_in_their_dtype_and_left_as_they_were(tmp_path: Path) -> None:
-    assembly = assembled(NETWORK, tmp_path)
+def test_networks_are_compared_in_their_dtype_and_left_as_they_were() -> None:
+    assembly = assembled(NETWORK)
     assert assembly.networks is not None
     before = {name: w.clone() for name, w in assembly.networks.state_dict().items()}
     model = Model(assembly)
@@ -207,8 +201,8 @@ def test_networks_are_compared_in_their_dtype_and_left_as_they_were(tmp_path: Pa
         torch.testing.assert_close(after[name], weights, rtol=0, atol=0)
 
 
-def test_the_gradient_of_the_network_is_right(tmp_path: Path) -> None:
-    model = Model(assembled(NETWORK, tmp_path, "solver.dtype=float64"))
+def test_the_gradient_of_the_network_is_right() -> None:
+    model = Model(assembled(NETWORK, "solver.dtype=float64"))
     trial = Trial(model, model.options_at("rk4", 1e-9, 0.1))
     size = np.array([1.0, 2.0])
     gradient = trial.gradient(size)
@@ -309,32 +303,27 @@ def test_a_picture_of_failures_only(tmp_path: Path) -> None:
 # What cannot be compared
 
 
-def test_a_model_that_cannot_be_solved(tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_solved() -> None:
     text = """
 model: {equations: {x: k*x^2}, initial: {x: 1}}
 parameters: {k: 1}
-data: {csv: d.csv}
 """
-    (tmp_path / "d.csv").write_text("time,x\n0,1\n3,2\n")
     with pytest.raises(SolveError, match="no method solves the model exactly enough at its starting values"):
-        compare_solvers(assembled(text, tmp_path), budget=2.0)
+        compare_solvers(assembled(text, data="time,x\n0,1\n3,2\n"), budget=2.0)
 
 
-def test_nothing_to_solve(tmp_path: Path) -> None:
-    text = "model: {equations: {x: -k*x}, initial: {x: 1}}\nparameters: {k: 1}\ndata: {csv: d.csv}\n"
-    (tmp_path / "d.csv").write_text("time,x\n0,1\n")
+def test_nothing_to_solve() -> None:
+    text = "model: {equations: {x: -k*x}, initial: {x: 1}}\nparameters: {k: 1}\n"
     with pytest.raises(ConfigError, match="nothing to solve"):
-        compare_solvers(assembled(text, tmp_path))
+        compare_solvers(assembled(text, data="time,x\n0,1\n"))
 
 
-def test_nothing_to_differentiate(tmp_path: Path) -> None:
+def test_nothing_to_differentiate() -> None:
     text = """
 model: {equations: {x: -k*x}, observables: {g: c*x}, initial: {x: 1}}
 parameters: {k: {value: 1, estimate: false}, c: 2}
-data: {csv: d.csv}
 """
-    (tmp_path / "d.csv").write_text("time,g\n0,2\n1,1\n2,0.3\n")
-    model = Model(assembled(text, tmp_path))
+    model = Model(assembled(text, data="time,g\n0,2\n1,1\n2,0.3\n"))
     reference = reference_of(model)
     np.testing.assert_allclose(reference.states[:, 0], np.exp([0.0, -1.0, -2.0]), rtol=1e-10)
     assert reference.gradient is None

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from odefit.config.load import load_config
+from from_text import assembled
 from odefit.fitting.nonsmooth import NonsmoothParameters, nonsmooth_parameters
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.problem import FitProblem
-from odefit.problem.preparation import prepare
 
 
-def problem_of(folder: Path, model: str, parameters: str, data: str = "") -> FitProblem:
-    (folder / "d.csv").write_text("time,x\n0,1\n1,0.8\n2,0.7\n3,0.6\n")
-    (folder / "c.yaml").write_text(
-        f"model: {{initial: {{x: 1}}, {model}}}\nparameters: {{{parameters}}}\ndata: {{csv: d.csv{data}}}\n"
-        "noise: {sigma: 0.1}\n"
-    )
-    return prepare(load_config(folder / "c.yaml"))[0].problem
+def problem_of(model: str, parameters: str, data: str = "") -> FitProblem:
+    config = f"model: {{initial: {{x: 1}}, {model}}}\nparameters: {{{parameters}}}\ndata: {{{data}}}\n"
+    return assembled(config + "noise: {sigma: 0.1}\n", data="time,x\n0,1\n1,0.8\n2,0.7\n3,0.6\n").problem
 
 
 EVENT = "equations: {x: -k*x}, events: [{time: tau, set: {x: x/2}}]"
 SWITCH = "equations: {x: 'piecewise(-k*x, t < tau, 0)'}"
-DOSE = ", doses: {{lag: tau, table: [{{time: 1, state: x, amount: 1{}}}]}}"
+DOSE = "doses: {{lag: tau, table: [{{time: 1, state: x, amount: 1{}}}]}}"
 
 
 @pytest.mark.parametrize(
@@ -38,8 +31,8 @@ DOSE = ", doses: {{lag: tau, table: [{{time: 1, state: x, amount: 1{}}}]}}"
         ("equations: {x: -k*x}", "k: 0.5, tau: 0.5", DOSE.format(", duration: 1"), NonsmoothParameters((), ("tau",))),
     ],
 )
-def test_who_moves_what(model: str, parameters: str, data: str, expected: NonsmoothParameters, tmp_path: Path) -> None:
-    problem = problem_of(tmp_path, model, parameters, data)
+def test_who_moves_what(model: str, parameters: str, data: str, expected: NonsmoothParameters) -> None:
+    problem = problem_of(model, parameters, data)
     found = nonsmooth_parameters(problem)
     assert found == expected
     if "tau" not in problem.table.estimated_names:

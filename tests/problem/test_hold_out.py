@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from odefit.config.load import load_config
+from odefit.api import assembled
 from odefit.engines.diffsol.diffsol_engine import DiffsolEngine
 from odefit.problem.hold_out import errors
-from odefit.problem.preparation import prepare
 
 TIMES = np.arange(6.0)
 
 
 @pytest.mark.parametrize("noise", ["gaussian", "lognormal"])
-def test_held_out_measurements_are_solved_once(noise: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_held_out_measurements_are_solved_once(noise: str, monkeypatch: pytest.MonkeyPatch) -> None:
     values = 2 * np.exp(-0.4 * TIMES) + 0.03 * (-1.0) ** TIMES
-    (tmp_path / "d.csv").write_text("time,x\n" + "".join(f"{t},{v}\n" for t, v in zip(TIMES, values, strict=True)))
-    (tmp_path / "c.yaml").write_text(
-        "model: {equations: {x: -k*x}, initial: {x: 2}}\n"
-        "parameters: {k: {value: 0.4, prior: {normal: [0.5, 0.1]}}}\n"
-        f"noise: {{model: {noise}, sigma: 0.1}}\n"
-        "data: {csv: d.csv, hold_out: {after: 3}}\n"
-    )
-    assembly, _ = prepare(load_config(tmp_path / "c.yaml"))
+    config = {
+        "model": {"equations": {"x": "-k*x"}, "initial": {"x": 2}},
+        "parameters": {"k": {"value": 0.4, "prior": {"normal": [0.5, 0.1]}}},
+        "noise": {"model": noise, "sigma": 0.1},
+        "data": {"hold_out": {"after": 3}},
+    }
+    assembly = assembled(config, data=pd.DataFrame({"time": TIMES, "x": values}))
     calls = []
     solve = DiffsolEngine.solve
     monkeypatch.setattr(DiffsolEngine, "solve", lambda *a: calls.append(1) or solve(*a))  # type: ignore[func-returns-value]
@@ -41,13 +39,13 @@ def test_held_out_measurements_are_solved_once(noise: str, tmp_path: Path, monke
     assert found.squares["x"][0] == pytest.approx(np.sum((seen - predicted) ** 2), rel=1e-3)
 
 
-def test_a_model_that_fails_there_has_no_score(tmp_path: Path) -> None:
-    (tmp_path / "d.csv").write_text("time,x\n0,1\n1,2\n2,4\n3,8\n")
-    (tmp_path / "c.yaml").write_text(
-        "model: {equations: {x: k*x^2}, initial: {x: 1}}\nparameters: {k: 0.1}\n"
-        "data: {csv: d.csv, hold_out: {after: 1}}\n"
-    )
-    assembly, _ = prepare(load_config(tmp_path / "c.yaml"))
+def test_a_model_that_fails_there_has_no_score() -> None:
+    config = {
+        "model": {"equations": {"x": "k*x^2"}, "initial": {"x": 1}},
+        "parameters": {"k": 0.1},
+        "data": {"hold_out": {"after": 1}},
+    }
+    assembly = assembled(config, data=pd.DataFrame({"time": TIMES[:4], "x": 2.0 ** TIMES[:4]}))
     theta = np.where(np.array(assembly.problem.table.names) == "k", 5.0, 1.0)
     score = errors(assembly.problem, assembly.held, theta).score
     assert score.nll is None
