@@ -20,7 +20,7 @@ from odefit.errors import SolveError
 from odefit.problem.assembly import Assembly
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 GOOD_REFERENCE = 1e-8
 """The relative uncertainty of a reference that needs no better one."""
@@ -77,14 +77,14 @@ class Trial:
         engine = model.problem.engine
         self.engine = make_engine(engine.system, options, engine.sensitive, self.networks)
         self.watch = Watch()
+        self.engine.watch(self.watch)
         self.is_compiled = self.engine.is_compiled
 
     def states(self, deadline: float = math.inf) -> FloatArray:
         """y of all experiments, one after the other, [R, S]. Raises SolveError."""
-        self.watch.deadline = deadline
+        self.watch.begin(deadline)
         experiments = self.model.problem.experiments
-        with self.watch:
-            solutions = self.engine.solve(self.model.p, experiments)
+        solutions = self.engine.solve(self.model.p, experiments)
         if (failed := solutions.failed) is not None:
             which = f"experiment {experiments[failed].name}: " if len(experiments) > 1 else ""
             raise SolveError(f"{which}{solutions.failures[failed]}")
@@ -100,7 +100,7 @@ class Trial:
 
         from odefit.data.dataset import collate
 
-        self.watch.deadline = deadline
+        self.watch.begin(deadline)
         dtype, device = getattr(torch, self.options.dtype), torch.device(self.options.device)
         problem = self.model.problem
         batch = collate(list(enumerate(problem.experiments)), dtype, device)
@@ -108,11 +108,10 @@ class Trial:
         p = problem.binding.local_tensor(problem.table.natural_tensor(u))
         lengths = torch.tensor([len(e.times) for e in problem.experiments], device=device)
         wanted = [u, *([] if self.networks is None else self.networks.parameters())]
-        with self.watch:  # over the backward pass, too, in which the adjoint evaluates
-            y = self.engine.solve_batch(p[:, : problem.n_system], batch)
-            inside = torch.arange(y.shape[1], device=device) < lengths.unsqueeze(1)
-            loss = (y / torch.as_tensor(size, dtype=dtype, device=device))[inside].square().mean()
-            pieces = torch.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True)
+        y = self.engine.solve_batch(p[:, : problem.n_system], batch)
+        inside = torch.arange(y.shape[1], device=device) < lengths.unsqueeze(1)
+        loss = (y / torch.as_tensor(size, dtype=dtype, device=device))[inside].square().mean()
+        pieces = torch.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True)
         flat: FloatArray = torch.cat([piece.flatten() for piece in pieces]).to(torch.float64).cpu().numpy()
         if not np.isfinite(flat).all():
             raise SolveError("the gradient is not finite")
@@ -121,7 +120,7 @@ class Trial:
     def work(self) -> int | None:
         """Of the solve before: evaluations, or a compiled method's steps; None where they cannot be counted."""
         if not self.is_compiled:
-            return self.watch.count
+            return self.watch.count or None
         return self.engine.count_steps(self.model.p, self.model.problem.experiments)
 
     @property
@@ -131,32 +130,19 @@ class Trial:
 
 
 class Watch:
-    """Counts the evaluations of torch's vector fields within a `with`, and ends a solve that takes too long.
-
-    There is no other way in: an engine makes its fields as it goes, and may be made of several engines.
-    """
+    """Counts the evaluations that an engine sees, and ends a solve that takes too long."""
 
     def __init__(self) -> None:
         self.count, self.deadline = 0, math.inf
 
-    def __enter__(self) -> None:
-        from odefit.engines.torch_fields import VectorField
+    def begin(self, deadline: float) -> None:
+        """A new count."""
+        self.count, self.deadline = 0, deadline
 
-        self.count = 0
-        self._original = original = VectorField.__call__
-
-        def counted(field: VectorField, s: Tensor, y: Tensor) -> Tensor:
-            self.count += 1
-            if time.perf_counter() > self.deadline:
-                raise SolveError(f"too slow: {self.count} evaluations and not at the end yet")
-            return original(field, s, y)
-
-        VectorField.__call__ = counted  # type: ignore[method-assign, assignment]
-
-    def __exit__(self, *_: object) -> None:
-        from odefit.engines.torch_fields import VectorField
-
-        VectorField.__call__ = self._original  # type: ignore[method-assign]
+    def __call__(self) -> None:
+        self.count += 1
+        if time.perf_counter() > self.deadline:
+            raise SolveError(f"too slow: {self.count} evaluations and not at the end yet")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
@@ -207,6 +207,14 @@ class Engine(Protocol):
         """The times at which states jump, by an event or a dose, at parameters p [L]."""
         del p, experiment
         return np.empty(0)
+
+    def watch(self, callback: Callable[[], None] | None) -> None:
+        """Call back at each evaluation of the right-hand side, where the engine sees them; None ends it.
+
+        What the callback raises ends the solution. It is for measuring: how much work a solution is, or its end after
+        a time that somebody is willing to wait.
+        """
+        del callback
 
     def count_steps(self, p: FloatArray, experiments: Sequence[Experiment]) -> int | None:
         """How many steps the states alone take, for p [E, L]; None where the engine cannot say."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -56,6 +56,7 @@ class TorchEngine(Engine):
         self.sensitive = tuple(sensitive)
         self._name = AUTO_TORCH if options.method == AUTO else options.method
         self._method = METHODS[self._name]
+        self._callback: Callable[[], None] | None = None
         self.notes: list[str] = []
         if self._method.is_coarse_between and options.rtol < 1e-6:
             self.notes.append(
@@ -87,6 +88,10 @@ class TorchEngine(Engine):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Nothing is to be done."""
+
+    def watch(self, callback: Callable[[], None] | None) -> None:
+        """Call back at each evaluation; those of the adjoint's backward pass are among them."""
+        self._callback = callback
 
     def solve_batch(self, p: Tensor, batch: Batch) -> Tensor:
         """States [E, T, S] at each experiment's own times (padded), differentiable in p [E, L] and the networks.
@@ -159,7 +164,7 @@ class TorchEngine(Engine):
     def _integrate(self, kind: type[Field], p: Tensor, batch: Batch, parameters: tuple[Tensor, ...]) -> Tensor:
         """Solve on the elapsed-time grid: [G, S, E]. Every way in which torchdiffeq fails becomes IntegrationError."""
         limit = math.inf if self._method.is_fixed_step else MAX_EVALUATIONS
-        field = kind(self._equations, p, batch.start, limit)
+        field = kind(self._equations, p, batch.start, limit, self._callback)
         grid = batch.grid
         y0 = self._initial(p, kind is SensitivityField)
         if not torch.isfinite(y0).all():

@@ -6,7 +6,7 @@ Each integration has a field of its own, since the adjoint method calls it once 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -65,10 +65,20 @@ class Equations:
 
 
 class Field:
-    """What both fields share. p: [E, L]; start: [E], absolute; limit: of evaluations in one integration."""
+    """What both fields share. p: [E, L]; start: [E], absolute; limit: of evaluations in one integration.
 
-    def __init__(self, equations: Equations, p: Tensor, start: Tensor, limit: float) -> None:
-        self.equations, self.limit = equations, limit
+    callback: called at each evaluation.
+    """
+
+    def __init__(
+        self,
+        equations: Equations,
+        p: Tensor,
+        start: Tensor,
+        limit: float,
+        callback: Callable[[], None] | None = None,
+    ) -> None:
+        self.equations, self.limit, self._callback = equations, limit, callback
         self._columns = p.unbind(-1)
         self._start = start
         self.evaluations = 0
@@ -76,6 +86,8 @@ class Field:
 
     def _count(self, s: Tensor) -> None:
         self.evaluations += 1
+        if self._callback is not None:
+            self._callback()
         if self.evaluations > self.limit:
             subject = f"{self.limit} evaluations without reaching the end"
             raise IntegrationError(Failure(Reason.CRAWLS, subject=subject))
@@ -114,8 +126,15 @@ class SensitivityField(Field):
     exactly the derivative of the step of the original. Without gradients.
     """
 
-    def __init__(self, equations: Equations, p: Tensor, start: Tensor, limit: float) -> None:
-        super().__init__(equations, p, start, limit)
+    def __init__(
+        self,
+        equations: Equations,
+        p: Tensor,
+        start: Tensor,
+        limit: float,
+        callback: Callable[[], None] | None = None,
+    ) -> None:
+        super().__init__(equations, p, start, limit, callback)
         self._function, varying, constant = equations.jacobian
         self._varying = varying.to(p.device)
         self._constant = constant.to(p).unsqueeze(-1).expand(-1, len(p))

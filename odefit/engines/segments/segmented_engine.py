@@ -59,6 +59,7 @@ class SegmentedEngine(Engine):
         self.notes: list[str] = []
         self._factory = factory
         self._plans: dict[Kind, _Plan] = {}
+        self._callback: Callable[[], None] | None = None
         self._kinds: dict[int, tuple[Experiment, Kind]] = {}
         _check(system)
         self._steady = None if system.rest is None else SteadyState(system, options, resting)
@@ -96,6 +97,12 @@ class SegmentedEngine(Engine):
         if self._steady is not None:
             self._steady.engine.restore(state["steady"])
         self.notes = list(state["notes"])
+
+    def watch(self, callback: Callable[[], None] | None) -> None:
+        """Call back at the evaluations in segments."""
+        self._callback = callback
+        for plan in self._plans.values():
+            plan.base.watch(callback)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what is compiled: another process makes its own."""
@@ -209,6 +216,7 @@ class SegmentedEngine(Engine):
         if kind not in self._plans:
             segment_system = SegmentSystem(self.system, kind)
             base = self._factory(segment_system.plain, segment_system.sensitive(self.sensitive))
+            base.watch(self._callback)
             self._plans[kind] = _Plan(segment_system, base)
             self._gather_notes()
         return self._plans[kind]
