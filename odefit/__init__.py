@@ -1,10 +1,11 @@
 """odefit: fit the parameters of differential equations to time series, and say how sure you are.
 
 >>> import odefit
->>> run = odefit.fit("configs/lynx_hare.yaml")      # doctest: +SKIP
->>> run.parameters                                  # a pandas frame  # doctest: +SKIP
+>>> run = odefit.fit("configs/lynx_hare.yaml", ["fit.starts=2"])
+>>> run.parameters.loc["alpha", ["value", "standard_error"]].astype(float).round(2).tolist()
+[0.54, 0.06]
 
-A config may also be a mapping of what would stand in the file: `odefit.fit({"model": {...}, "data": {...}})`.
+A config may also be a mapping of what would stand in the file, and the data a pandas frame or a list of `Experiment`.
 """
 
 from __future__ import annotations

@@ -233,8 +233,8 @@ def fit(
     >>> import odefit, pandas
     >>> frame = pandas.DataFrame({"time": [0, 1, 2, 3, 4], "x": [2.0, 1.2, 0.75, 0.45, 0.27]})
     >>> run = odefit.fit({"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 0.5}}, data=frame)
-    >>> print(run.result.status, round(run.result.estimates["k"].value, 3))
-    converged 0.499
+    >>> print(run.result.status, round(run.result.estimates["k"].value, 2))
+    converged 0.5
     """
     if out is not None or resume:
         return fit_into_folder(

@@ -30,7 +30,17 @@ class Fault:
 
 
 class OdefitError(Exception):
-    """Base of every error that odefit raises on purpose."""
+    """Base of every error that odefit raises on purpose.
+
+    Examples
+    --------
+    >>> import odefit
+    >>> try:
+    ...     odefit.load_run("no such folder")
+    ... except odefit.OdefitError as error:
+    ...     print(error)
+    no such folder: does not exist: it has no result.json; give the folder that `odefit fit` wrote
+    """
 
     exit_code = 3
 
@@ -39,6 +49,16 @@ class InputError(OdefitError):
     """The user's input is at fault: every fault that was found, not only the first.
 
     `InputError("data.csv:3", "…")` states one fault, `InputError(faults=[...])` several.
+
+    Examples
+    --------
+    >>> import odefit
+    >>> try:
+    ...     odefit.check({"model": {"equations": {"x": "-k*x"}}, "data": {"csv": "d.csv"}, "fit": {"starts": 0}})
+    ... except odefit.InputError as error:
+    ...     for fault in error.faults:
+    ...         print(fault.where, "|", fault.what)
+    fit.starts | must be at least 1 (got 0)
     """
 
     exit_code = 2
@@ -49,7 +69,17 @@ class InputError(OdefitError):
 
 
 class ConfigError(InputError):
-    """The YAML file, or an option that overrides it."""
+    """The YAML file or the mapping, or an option that overrides it.
+
+    Examples
+    --------
+    >>> import odefit
+    >>> try:
+    ...     odefit.check({"model": {"equations": {"x": "-k*x"}}, "data": {"csv": "d.csv"}}, ["fit.strats=2"])
+    ... except odefit.ConfigError as error:
+    ...     print(error)
+    --set fit.strats: unknown key; did you mean 'starts'?
+    """
 
 
 class NewerConfigError(ConfigError):
@@ -57,23 +87,83 @@ class NewerConfigError(ConfigError):
 
 
 class DataError(InputError):
-    """The measurements: a CSV file that is missing, malformed or contradicts the config."""
+    """The measurements: a CSV file or frame that is missing, malformed or contradicts the config.
+
+    Examples
+    --------
+    >>> import odefit, pandas
+    >>> frame = pandas.DataFrame({"time": [0, 1], "x": [1.0, "n.a."]})
+    >>> try:
+    ...     odefit.load({"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 1}}, data=frame)
+    ... except odefit.DataError as error:
+    ...     print(error)
+    data: row 1, column x: 'n.a.' is not a number; write a number or leave the cell empty
+    """
 
 
 class ModelError(InputError):
-    """The equations: a formula that cannot be read, an unknown symbol, an unknown model."""
+    """The equations: a formula that cannot be read, an unknown model, or something that the model does not have.
+
+    Examples
+    --------
+    >>> import odefit
+    >>> problem = odefit.load(
+    ...     {"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 1}, "noise": {"x": "poisson"}},
+    ...     data=[odefit.Experiment("a", [0, 1, 2], {"x": [9, 4, 2]})],
+    ... )
+    >>> try:
+    ...     problem.residuals(problem.x0)
+    ... except odefit.ModelError as error:
+    ...     print(error)
+    x: has other noise, and residuals are for normal and log-normal noise; use nll, gradient and fisher
+    """
 
 
 class RunError(InputError):
-    """A run folder that is missing, damaged, locked or in the way."""
+    """A run folder that is missing, damaged, locked or in the way; or a run that has not what is asked for.
+
+    Examples
+    --------
+    >>> import odefit
+    >>> run = odefit.fit(
+    ...     {"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 1}},
+    ...     data=[odefit.Experiment("a", [0, 1, 2, 3], {"x": [2.0, 1.2, 0.75, 0.45]})],
+    ... )
+    >>> try:
+    ...     run.starts
+    ... except odefit.RunError as error:
+    ...     print(error)
+    in memory: this run has no table `starts`
+    """
 
 
 class SolveError(OdefitError):
-    """The differential equation could not be integrated."""
+    """The differential equation could not be integrated.
+
+    Examples
+    --------
+    >>> import odefit
+    >>> problem = odefit.load(
+    ...     {"model": {"equations": {"x": "k*x^2"}, "initial": {"x": 1}}, "parameters": {"k": 0.1}},
+    ...     data=[odefit.Experiment("a", [0, 1, 2], {"x": [1, 1.1, 1.3]})],
+    ... )
+    >>> try:
+    ...     problem.simulate([9.0, 0.1])
+    ... except odefit.SolveError as error:
+    ...     print(str(error).split(":")[0])
+    experiment a
+    """
 
 
 class FitError(OdefitError):
-    """The fit could not produce a result."""
+    """The fit could not produce a result.
+
+    Examples
+    --------
+    >>> import odefit
+    >>> issubclass(odefit.FitError, odefit.OdefitError), issubclass(odefit.FitError, odefit.InputError)
+    (True, False)
+    """
 
 
 class Faults:

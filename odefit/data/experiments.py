@@ -28,6 +28,12 @@ class Dose:
         In the state's unit; negative where something is taken out.
     duration
         0 for a bolus.
+
+    Examples
+    --------
+    >>> import odefit
+    >>> odefit.Experiment("mary", [0, 1], {"blood": [0, 3]}, doses=[odefit.Dose(0, "gut", 320)]).doses[0].amount
+    320
     """
 
     time: float

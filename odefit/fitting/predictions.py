@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from odefit.arrays import FloatArray
+from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
 from odefit.fitting.report import bounds_met, estimate_uncertainty
 from odefit.objective.likelihood import Likelihood
@@ -20,9 +20,6 @@ from odefit.runs.writing import PREDICTIONS
 from odefit.uncertainty.bands import Band, prediction_bands
 from odefit.uncertainty.covariance import Covariance
 from odefit.uncertainty.degrees_of_freedom import residual_degrees
-
-INTERVALS = ("low", "high", "new_low", "new_high")
-"""Of the curve, and of a new measurement."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +92,13 @@ def curve_table(experiments: Sequence[Experiment], observables: Sequence[FloatAr
     return Table(("experiment", "time", "observable", "predicted"), rows)
 
 
-def interval_columns(bands: Sequence[Band]) -> dict[str, FloatArray]:
-    """The columns INTERVALS, in the order of the rows of such a table."""
+def interval_columns(bands: Sequence[Band], rows: Sequence[IntArray | slice]) -> dict[str, FloatArray]:
+    """The columns `low` and `high` of the curve, and those of a new measurement, in the order of such a table.
+
+    rows: the times of each band that are in the table.
+    """
+    pairs = list(zip(bands, rows, strict=True))
     parts = {"low": "low", "high": "high", "new_low": "noise_low", "new_high": "noise_high"}
-    return {name: np.concatenate([getattr(band, of).T.ravel() for band in bands]) for name, of in parts.items()}
+    return {
+        name: np.concatenate([getattr(band, of)[own].T.ravel() for band, own in pairs]) for name, of in parts.items()
+    }

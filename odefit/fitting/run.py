@@ -21,6 +21,7 @@ from odefit.problem.assembly import Assembly, assemble
 from odefit.problem.conditions import under_conditions
 from odefit.problem.frames import wanted_times
 from odefit.problem.simulation import TrueModel, simulate_data
+from odefit.problem.solver_steps import with_steps
 from odefit.problem.systems import describe_system
 from odefit.runs import folder as files
 from odefit.runs import validation as foreign
@@ -63,12 +64,12 @@ class Run(StoredRun):
     ...     {"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 0.5}},
     ...     data=[odefit.Experiment("a", [0, 1, 2, 3, 4], {"x": [2.0, 1.2, 0.75, 0.45, 0.27]})],
     ... )
-    >>> run
-    <Run in memory: converged; k=0.499, x_0=1.994, sigma_x=0.01001>
+    >>> print(run)
+    <Run in memory: converged; k=0.497..., x_0=1.996, sigma_x=0.0084...>
     >>> run.parameters.loc["k", ["value", "standard_error"]].astype(float).round(3).tolist()
-    [0.499, 0.006]
-    >>> run.predictions([5, 6])[["time", "predicted", "low", "high"]].round(3).values.tolist()
-    [[5.0, 0.164, 0.151, 0.179], [6.0, 0.1, 0.088, 0.112]]
+    [0.498, 0.005]
+    >>> run.predictions([5, 6])[["time", "predicted", "low", "high"]].round(2).values.tolist()
+    [[5.0, 0.17, 0.15, 0.18], [6.0, 0.1, 0.09, 0.11]]
     """
 
     assembly: Assembly
@@ -165,14 +166,16 @@ class Run(StoredRun):
         """
         check_solvable(self)
         chosen = wanted_times(self.measured, times)
-        curves = self.solve([e.times for e in chosen])
+        solved, rows = with_steps(self.assembly.problem, chosen)
+        curves = self.solve([e.times for e in solved])
+        predicted = [g[own] for g, own in zip(curves.observables, rows, strict=True)]
         if times is None:
-            frame = frame_of(measured_table(self.assembly, curves.observables).text)
+            frame = frame_of(measured_table(self.assembly, predicted).text)
         else:
-            frame = frame_of(curve_table(chosen, curves.observables, self.observables).text)
+            frame = frame_of(curve_table(chosen, predicted, self.observables).text)
         if intervals and self.known_errors is not None:
             bands = self.known_errors.bands(self.assembly.problem, self.theta, curves.experiments)
-            frame = frame.assign(**interval_columns(bands))
+            frame = frame.assign(**interval_columns(bands, rows))
         return frame
 
     def write(self, folder: Path) -> None:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from odefit.arrays import FloatArray, Mask
 from odefit.data.experiments import Experiment
-from odefit.engines.methods import METHODS
 from odefit.errors import SolveError
 from odefit.fitting.run import Run, check_solvable
 from odefit.model.system import symbol
@@ -19,6 +18,7 @@ from odefit.objective.observation import Noise
 from odefit.objective.problem import FitProblem
 from odefit.plots.adaptive_grid import times_at_bends
 from odefit.plots.selection import Group, Quantity
+from odefit.problem.solver_steps import own_steps, solver_steps
 from odefit.uncertainty.bands import Band
 
 FINE, FINEST = 400, 2000
@@ -172,10 +172,10 @@ def trace(
     starts = [run.measured[row].start for row in rows]
     spans = [_span(run.measured[row], end, limits) for row, end in zip(rows, ends, strict=True)]
     fine = [_fine_times(run, group, *span, end) for group, span, end in zip(groups, spans, ends, strict=True)]
-    steps = _solver_steps(run, max(high for _, high in spans))
+    steps = solver_steps(run.assembly.problem, max(high for _, high in spans))
     wanted = fine
     if steps is not None:
-        wanted = [_own_steps(run.measured[row], steps, high) for row, (_, high) in zip(rows, spans, strict=True)]
+        wanted = [own_steps(run.measured[row], steps, high) for row, (_, high) in zip(rows, spans, strict=True)]
     experiments = tuple(run.measured[row].at(t) for row, t in zip(rows, wanted, strict=True))
     states = problem.states(run.theta, experiments)
     if is_compiled(run):
@@ -292,36 +292,6 @@ def log_threshold(run: Run, groups: Sequence[Group]) -> float | None:
     decades = math.log10(positive[-1] / positive[0])
     # Equally spaced times have their middle in the middle, even if there are thousands.
     return float(positive[0]) if decades >= MIN_LOG_DECADES and np.median(positive) < 0.1 * positive[-1] else None
-
-
-def _solver_steps(run: Run, high: float) -> FloatArray | None:
-    """The elapsed times between which a fixed-step solver steps in the fit; None for an adaptive one.
-
-    Such a solver's answer depends on its steps: other times would show another curve than the fitted one.
-    """
-    options = run.assembly.problem.engine.options
-    method = METHODS[run.assembly.problem.engine.method_in_use]
-    if not method.is_fixed_step:
-        return None
-    import torch
-
-    from odefit.engines.torch_engine import equal_steps, subdivide
-
-    grid = np.unique(np.concatenate([[0.0], *(e.times - e.start for e in run.assembly.problem.experiments)]))
-    step = options.step or (float(np.diff(grid).min()) if len(grid) > 1 else 1.0)
-    if len(grid) > 1 and (options.step is not None or method.is_multistep):
-        divide = equal_steps if method.is_multistep else subdivide
-        grid = divide(torch.as_tensor(grid), step).numpy()
-    last = max(high - min(e.start for e in run.measured), 0.0)
-    beyond = np.arange(grid[-1] + step, last + 0.5 * step, step)
-    return np.concatenate([grid, beyond])
-
-
-def _own_steps(experiment: Experiment, steps: FloatArray, high: float) -> FloatArray:
-    """Absolute times of the steps up to `high`; the start always, or the first one after it."""
-    times = experiment.start + steps
-    kept: FloatArray = times[times <= high + 1e-9 * max(1.0, abs(high))]
-    return kept if len(kept) else times[:1]
 
 
 def _truths(run: Run, rows: Sequence[int], times: Sequence[FloatArray]) -> list[Truth | None]:

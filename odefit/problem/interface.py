@@ -29,6 +29,7 @@ from odefit.objective.priors import Prior
 from odefit.objective.transforms import Transforms
 from odefit.problem.assembly import Assembly
 from odefit.problem.frames import measured_frame, solution_frame, wanted_times
+from odefit.problem.solver_steps import with_steps
 from odefit.text import clip
 
 if TYPE_CHECKING:
@@ -309,7 +310,8 @@ class Problem:
         """
         theta = self._theta(self._vector(x))
         experiments = wanted_times(self._assembly.measured, times)
-        states = self._problem.states(theta, experiments)
+        solved, rows = with_steps(self._problem, experiments)
+        states = [y[own] for y, own in zip(self._problem.states(theta, solved), rows, strict=True)]
         return solution_frame(
             self._assembly.described.system, experiments, states, self._problem.observe(theta, experiments, states)
         )

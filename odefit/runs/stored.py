@@ -86,11 +86,13 @@ class StoredRun(ABC):
 
     @property
     @abstractmethod
-    def states(self) -> tuple[str, ...]: ...
+    def states(self) -> tuple[str, ...]:
+        """The names of the states, in the order of the columns of `Curves.states`."""
 
     @property
     @abstractmethod
-    def observables(self) -> tuple[str, ...]: ...
+    def observables(self) -> tuple[str, ...]:
+        """The names of what is measured, in the order of the columns of `Experiment.values`."""
 
     @abstractmethod
     def solve(self, times: Sequence[FloatArray]) -> Curves:

@@ -380,3 +380,48 @@ def test_least_squares_of_scipy_finds_puromycin() -> None:
     estimates = dict(zip(problem.names, found.x, strict=True))
     assert found.success
     assert sorted(round(v, 1) for n, v in estimates.items() if n.startswith("Vm")) == [160.3, 212.7]
+
+
+def test_emcee_samples_the_posterior_of_lynx_and_hare() -> None:
+    """The published posterior of the Stan case study (Carpenter 2018): alpha 0.55, sd 0.06, and so on.
+
+    A short chain from the mode: its means lie within half a standard deviation.
+    """
+    emcee = pytest.importorskip("emcee")
+    from scipy.optimize import minimize
+
+    problem = odefit.load(ROOT / "configs" / "lynx_hare_map.yaml")
+    start = problem.to_search(problem.x0)
+    mode = minimize(
+        lambda u: -problem.log_posterior_search(u),
+        start,
+        jac=lambda u: -problem.log_posterior_gradient_search(u),
+        bounds=problem.bounds_search,
+        method="L-BFGS-B",
+    )
+    rng = np.random.default_rng(1)
+    walkers = mode.x + 0.03 * rng.standard_normal((24, len(mode.x)))
+    sampler = emcee.EnsembleSampler(24, len(mode.x), problem.log_posterior_search)
+    sampler.random_state = np.random.RandomState(1).get_state()
+    sampler.run_mcmc(walkers, 260)
+    samples = np.array([problem.to_natural(u) for u in sampler.get_chain(discard=100, flat=True)])
+    published = {"alpha": (0.55, 0.06), "beta": (0.028, 0.004), "gamma": (0.80, 0.09), "delta": (0.024, 0.004)}
+    for name, (mean, sd) in published.items():
+        own = samples[:, problem.names.index(name)]
+        assert abs(own.mean() - mean) < 0.5 * sd, name
+        assert 0.6 * sd < own.std() < 1.5 * sd, name
+
+
+@pytest.mark.torch
+def test_a_fixed_step_solver_keeps_its_steps_between_the_data() -> None:
+    """A curve at few times, or far beyond the data, is that of the fit, and not one of longer steps."""
+    config = decay(solver={"method": "rk4"})
+    problem, exact = (odefit.load(c, data=measured()) for c in (config, decay()))
+    few, all_times = problem.simulate(problem.x0, [4, 12]), problem.simulate(problem.x0)
+    assert few["y"][0] == pytest.approx(all_times["y"].iloc[-1], rel=1e-12)
+    assert few["y"][1] == pytest.approx(exact.simulate(problem.x0, [12])["y"][0], rel=1e-3)
+    run = odefit.fit(config | {"fit": {"method": "least_squares"}}, data=measured())
+    short, whole = run.predictions([4]), run.predictions()
+    last = whole[(whole["time"] == 4)]
+    for column in ("predicted", "low", "high"):
+        np.testing.assert_allclose(short[column], last[column], rtol=1e-9)
