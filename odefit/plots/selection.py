@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -190,4 +191,8 @@ def time_label(run: StoredRun) -> str:
 
 
 def title_of(run: StoredRun) -> str:
-    return run.loaded.config.title or (run.loaded.path.stem if run.path is None else run.path.resolve().name)
+    loaded = run.loaded
+    if loaded.config.title or run.path is not None:
+        return loaded.config.title or Path(run.place).resolve().name
+    # A mapping has no name.
+    return loaded.path.stem if loaded.source.name else ""
