@@ -40,8 +40,9 @@ from odefit.runs.progress import Progress
 from odefit.status import Ending, Reason
 
 TIME_LIMIT = 600.0
-# A matrix and what its decomposition makes of it.
+"""Seconds for one start, where the config names no number."""
 COPIES = 3
+"""Of the matrix of derivatives that are in memory at once: itself, and what its decomposition makes of it."""
 PART = "starts"
 
 log = logging.getLogger(__name__)

@@ -14,9 +14,28 @@ from odefit.status import Status
 
 @dataclass(frozen=True)
 class FitOutcome:
-    """theta: [N] natural values. weights: the networks' tensors by name, or None.
+    """What a strategy hands over, whether it searched from starts or trained.
 
-    alternatives: where other starts reached the same objective, [N] each.
+    Attributes
+    ----------
+    theta
+        [N] natural values.
+    status, message
+        How it ended, and the sentence that says why.
+    method
+        The name of the fitting method.
+    history
+        The objective or the loss on the way.
+    starts, start_table
+        How many starts there were, and how each of them ended; None where there was one.
+    frames
+        Curves on the way, for an animation.
+    weights
+        The networks' tensors by name; None where there is no network. n_weights: how many numbers these are.
+    warnings
+        Sentences that a user should read before the numbers.
+    alternatives
+        [N] each, where other starts reached the same objective.
     """
 
     theta: FloatArray

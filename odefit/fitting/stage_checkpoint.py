@@ -27,7 +27,7 @@ class Recorded(Protocol):
 
 
 class TrainingCheckpoint:
-    """The place of one training. Told of each stage and round before it begins; the Memory of its optimizers."""
+    """The place of one training: it hears of each stage and round before it begins, and is its minimisers' memory."""
 
     def __init__(self, memory: Memory, state: TrainingState, recorder: Recorded) -> None:
         self.memory, self.state, self.recorder = memory, state, recorder
@@ -44,9 +44,9 @@ class TrainingCheckpoint:
             return False
         if kept is not None:
             self._put(self.state.module, kept["begun"])
-            self.state.recall(kept["begun"]["states"])
+            self.state.restore_states(kept["begun"]["states"])
             self.recorder.restore(kept["recorded"])
-        self._stage, self._begun = number, self._taken(self.state.module) | {"states": self.state.known()}
+        self._stage, self._begun = number, self._taken(self.state.module) | {"states": self.state.computed_states()}
         return True
 
     def enter_round(self, number: int, module: nn.Module) -> bool:

@@ -34,13 +34,22 @@ WEIGHT_GROWTH = 10.0
 class WindowOptions:
     """Stages of multiple shooting.
 
-    points: times per window, one number per stage; epochs: of each stage (the last number for all that follow), by
-        default what suits the method.
-    overlap: which share of a window its follower covers, besides the one time that they always share; in [0, 1).
-    states: windows start from the smoothed data, or from states that are free.
-    continuity: weight of the gaps between windows at the end of each stage (0: none); see `training/windows.py`.
-    random: in each epoch another random choice of all possible windows, as many as would cover the data once.
-    steps: Runge-Kutta steps between neighbouring times; None: as many as the model needs.
+    Attributes
+    ----------
+    points
+        Times per window, one number per stage.
+    epochs
+        Of each stage, the last number for all that follow; by default what suits the method.
+    overlap
+        The share of a window that its follower covers, besides the one time that they always share; in [0, 1).
+    states
+        Windows start from the smoothed data, or from states that are free.
+    continuity
+        Weight of the gaps between windows at the end of each stage; 0 for none. See `training/windows.py`.
+    random
+        In each epoch another random choice of all possible windows, as many as would cover the data once.
+    steps
+        Runge-Kutta steps between neighbouring times; None for as many as the model needs.
     """
 
     points: tuple[int, ...] = (10, 34)
@@ -88,20 +97,29 @@ class TrainingState:
     def states(self, states: list[FloatArray]) -> None:
         self._states = states
 
-    def known(self) -> list[FloatArray] | None:
+    def computed_states(self) -> list[FloatArray] | None:
         """`states` as far as they were asked for: for a checkpoint."""
         return self._states
 
-    def recall(self, known: list[FloatArray] | None) -> None:
-        """The inverse of `known`."""
-        self._states = known
+    def restore_states(self, states: list[FloatArray] | None) -> None:
+        """The inverse of `computed_states`."""
+        self._states = states
 
 
 @dataclass(frozen=True)
 class Round:
-    """One minimisation: an objective, its batches, and for how long.
+    """One minimisation.
 
-    everything: a batch of all data, where `batches` are random parts of them.
+    Attributes
+    ----------
+    module
+        The objective.
+    batches
+        Its data, once per epoch.
+    epochs
+        For how long.
+    everything
+        A batch of all data, where `batches` are random parts of them.
     """
 
     module: nn.Module
@@ -262,8 +280,12 @@ def whole_batch(batches: Iterable[Any], generator: torch.Generator) -> Any:
 class HorizonOptions:
     """Stages on the beginnings of the series.
 
-    shares: of each one's time span, one number per stage, rising; epochs: of each stage (the last number for all that
-        follow), by default what suits the method.
+    Attributes
+    ----------
+    shares
+        Of each one's time span, one number per stage, rising.
+    epochs
+        Of each stage, the last number for all that follow; by default what suits the method.
     """
 
     shares: tuple[float, ...]
@@ -294,5 +316,5 @@ def stages_of(
 
 def _epochs(given: tuple[int, ...] | None, method: FitMethod, n: int) -> list[int]:
     """The epochs of n stages: the last number is for all that follow."""
-    known = given or method.stage_epochs
-    return [known[min(k, len(known) - 1)] for k in range(n)]
+    listed = given or method.stage_epochs
+    return [listed[min(k, len(listed) - 1)] for k in range(n)]

@@ -31,9 +31,9 @@ def starting_points(objective: ProfileLikelihood, n: int, seed: int) -> FloatArr
     candidates = start_points(lower, upper, first[varied], many, seed, size=sizes)
 
     def whole(points: FloatArray) -> FloatArray:
-        found = np.tile(first, (len(points), 1))
-        found[:, varied] = points
-        return found
+        complete = np.tile(first, (len(points), 1))
+        complete[:, varied] = points
+        return complete
 
     values = np.array([objective.value(u) for u in whole(candidates)])
     return whole(screen(values, candidates, n))

@@ -42,31 +42,31 @@ def _fit(
 ) -> Run:
     for note in assembly.notes:
         progress.note(note)
-    found = search(assembly, progress, memory)
-    result, uncertainty = summarise(assembly, found, memory.seconds, truth)
-    tables = _tables(assembly, found, uncertainty)
+    outcome = search(assembly, progress, memory)
+    result, uncertainty = summarise(assembly, outcome, memory.seconds, truth)
+    tables = _tables(assembly, outcome, uncertainty)
     if folds and result.status.is_usable:
         try:
             scored, tables[files.FOLDS] = cross_validate(
-                folds, found.theta, lambda one, kept: search(one, Silent(), kept), memory
+                folds, outcome.theta, lambda one, kept: search(one, Silent(), kept), memory
             )
             result = replace(result, cross_validation=scored)
         except KeyboardInterrupt:
             message = f"the cross-validation was interrupted; the fit itself {result.status}: {result.message}"
             result = replace(result, status=Status.INTERRUPTED, message=message)
-    return Run(None, result, assembly, found.theta, tables=tables)
+    return Run(None, result, assembly, outcome.theta, tables=tables)
 
 
-def _tables(assembly: Assembly, found: FitOutcome, uncertainty: Uncertainty | None) -> dict[str, Table]:
+def _tables(assembly: Assembly, outcome: FitOutcome, uncertainty: Uncertainty | None) -> dict[str, Table]:
     """What is kept of the way, and of the uncertainty on the natural scale."""
-    tables = {files.HISTORY: found.history}
-    if found.start_table is not None:
-        tables[files.STARTS] = found.start_table
-    if found.frames is not None:
-        tables[files.FRAMES] = found.frames
+    tables = {files.HISTORY: outcome.history}
+    if outcome.start_table is not None:
+        tables[files.STARTS] = outcome.start_table
+    if outcome.frames is not None:
+        tables[files.FRAMES] = outcome.frames
     if uncertainty is not None:
         c = uncertainty.covariance
-        slope = assembly.problem.table.natural_slopes(found.theta, c.names)
+        slope = assembly.problem.table.natural_slopes(outcome.theta, c.names)
         natural = c.matrix * np.outer(slope, slope)
         rows = [[name, *map(float, row)] for name, row in zip(c.names, natural, strict=True)]
         tables[files.COVARIANCE] = Table(("parameter", *c.names), rows)

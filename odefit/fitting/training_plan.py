@@ -22,10 +22,20 @@ MOST_WEIGHTS = 2000
 
 @dataclass(frozen=True)
 class Plan:
-    """method: how each stage is minimised.
+    """How a training goes. None leaves a stage out.
 
-    whole: epochs on whole series, the last stage; match: iterations of gradient matching, the first one. None leaves a
-    stage out. normalise: networks take the units of their inputs and outputs from the data.
+    Attributes
+    ----------
+    method
+        What minimises.
+    whole
+        Epochs on whole series, the last stage.
+    match
+        Iterations of gradient matching, the first stage.
+    windows, horizon
+        The stages between them.
+    normalise
+        Networks take the units of their inputs and outputs from the data.
     """
 
     method: FitMethod
