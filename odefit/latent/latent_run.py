@@ -48,18 +48,22 @@ class LatentRun(StoredRun):
 
     @property
     def loaded(self) -> LoadedConfig:
+        """The config."""
         return self.task.loaded
 
     @property
     def measured(self) -> tuple[Experiment, ...]:
+        """All series."""
         return self.task.measured
 
     @property
     def states(self) -> tuple[str, ...]:
+        """Names of the latent states: z_1, z_2, ..."""
         return tuple(f"z_{k + 1}" for k in range(self.task.options.dimension))
 
     @property
     def observables(self) -> tuple[str, ...]:
+        """Names of the measured columns."""
         return self.task.names
 
     def solve(self, times: Sequence[FloatArray]) -> Curves:

@@ -45,6 +45,7 @@ class Terms(NamedTuple):
 
     @property
     def elbo(self) -> Tensor:
+        """The bound of each series, [E]."""
         return self.reconstruction - self.divergence
 
 

@@ -36,6 +36,7 @@ class Series:
 
     @property
     def n_observables(self) -> int:
+        """How many observables there are."""
         return self.values.shape[2]
 
     def rows(self, rows: Tensor | slice) -> Series:
@@ -71,6 +72,7 @@ class Reading:
         return len(self.inputs)
 
     def rows(self, rows: Tensor | slice) -> Reading:
+        """The same of some of the series."""
         return Reading(self.inputs[rows], self.lengths[rows])
 
 

@@ -67,6 +67,7 @@ class Trace:
     banded: tuple[int, ...] = ()
 
     def values(self, quantity: Quantity) -> FloatArray:
+        """The curve of a quantity, [T]."""
         if quantity.observable is not None:
             return self.observables[:, quantity.observable]
         return self.states[:, quantity.state]
@@ -114,6 +115,7 @@ class Points:
     held: Mask
 
     def only(self, keep: Mask) -> Points:
+        """Some of the points."""
         error = None if self.error is None else self.error[keep]
         return Points(self.t[keep], self.d[keep], error, self.side[keep], self.held[keep])
 

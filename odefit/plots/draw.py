@@ -126,6 +126,21 @@ def draw(
     """
     faults = Faults()
     pictures = pictures_of(run, choice, faults)
+    chosen = _chosen(pictures, kinds, format, faults)
+    stems = {kind: file_stem(kind, pictures.kinds[kind].by, choice) for kind in chosen}
+    targets, format = _targets(run, stems, out, format, faults)
+    faults.check()
+    failures = _write(pictures, targets, format)
+    for failure in failures.values():
+        if kinds is not None or isinstance(failure, RunError) or len(failures) == len(targets):
+            raise failure
+    for kind, failure in failures.items():
+        log.warning("warning: no %s: %s", kind, failure)
+    return [target for kind, target in targets.items() if kind not in failures]
+
+
+def _chosen(pictures: Pictures, kinds: Sequence[str] | None, format: str, faults: Faults) -> list[str]:
+    """The kinds that are drawn: of all, those that have something to show. Raises ConfigError for wrong names."""
     chosen = list(dict.fromkeys(kinds)) if kinds is not None else list(pictures.kinds)
     if not chosen:
         faults.add("kinds", "names nothing; leave it out to have all")
@@ -138,16 +153,7 @@ def draw(
         for kind, reason in why.items():
             if reason:
                 faults.add(kind, reason)
-    stems = {kind: file_stem(kind, pictures.kinds[kind].by, choice) for kind in chosen if not why[kind]}
-    targets, format = _targets(run, stems, out, format, faults)
-    faults.check()
-    failures = _write(pictures, targets, format)
-    for failure in failures.values():
-        if kinds is not None or isinstance(failure, RunError) or len(failures) == len(targets):
-            raise failure
-    for kind, failure in failures.items():
-        log.warning("warning: no %s: %s", kind, failure)
-    return [target for kind, target in targets.items() if kind not in failures]
+    return [kind for kind in chosen if not why[kind]]
 
 
 def _check_kinds(kinds: Sequence[str], known: Mapping[str, object], where: str, faults: Faults) -> None:

@@ -40,6 +40,7 @@ STAGE_COLOURS, STAGE_DASHES = style.COLOURS[:-1], ("-", "--", ":")
 
 
 def lacking(pictures: EquationPictures | LatentPictures) -> str:
+    """Why there is nothing to draw; empty where there is."""
     rows = pictures.run.rows(files.HISTORY)
     return "the run has no history of more than one step" if rows is None or len(rows) < 2 else ""
 

@@ -15,6 +15,7 @@ STEPS = 7
 
 
 def lacking(pictures: LatentPictures) -> str:
+    """Why there is nothing to draw; empty where there is."""
     if len(pictures.rows) < 2:
         return "needs two series; this shows one"
     return "" if _longest(pictures) > 0 else "needs a series of more than one time"

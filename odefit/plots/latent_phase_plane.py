@@ -12,6 +12,7 @@ from odefit.plots.latent_pictures import TRUTH, LatentPictures, Shown
 
 
 def lacking(pictures: LatentPictures) -> str:
+    """Why there is nothing to draw; empty where there is."""
     return "needs two observables; this shows one" if len(pictures.columns) < 2 else ""
 
 

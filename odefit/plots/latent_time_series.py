@@ -21,7 +21,7 @@ COMPARABLE = 10.0
 
 
 def lacking(_pictures: LatentPictures) -> str:
-    """Never anything."""
+    """Empty: there is always something to draw."""
     return ""
 
 

@@ -86,6 +86,7 @@ def _is_shared(run: Run, names: set[str]) -> bool:
 
 
 def lacking(pictures: EquationPictures) -> str:
+    """Why there is nothing to draw; empty where there is."""
     return "" if terms(pictures.run) else "the run has no term of one or two variables that calls a network"
 
 
@@ -173,6 +174,7 @@ def fill(fig: Figure, ax: Axes, x: FloatArray, y: FloatArray, values: Any, level
 
 
 def draw_paths(ax: Axes, region: Visited) -> None:
+    """Draw the paths of the fitted model on a region."""
     thin = 0.6 if len(region.paths) > 6 else 0.9
     for path in region.paths:
         ax.plot(*path, color=style.BLACK, linewidth=thin, alpha=0.7)
@@ -202,6 +204,7 @@ def measured_at(run: Run, row: int, name: str) -> FloatArray:
 
 
 def finish(ax: Axes, run: Run, axes: Sequence[str]) -> None:
+    """Name one or two axes, and tidy their ticks."""
     ax.set_xlabel(label_of(run, axes[0]))
     style.tidy_ticks(ax.xaxis)
     style.tidy_ticks(ax.yaxis)
@@ -210,6 +213,7 @@ def finish(ax: Axes, run: Run, axes: Sequence[str]) -> None:
 
 
 def label_of(run: Run, name: str) -> str:
+    """The name of a state or of the time, with its unit."""
     if name == TIME:
         return time_label(run)
     unit = run.assembly.loaded.config.model.units.get(name)

@@ -67,6 +67,7 @@ class Plan:
 
     @property
     def one_quantity(self) -> bool:
+        """True where all panels show the same."""
         return len({panel.quantities for panel in self.panels}) == 1
 
 

@@ -37,6 +37,7 @@ FIELD_HEADS = 7
 
 
 def lacking(pictures: EquationPictures) -> str:
+    """Why there is nothing to draw; empty where there is."""
     return "needs two states; this shows one" if len(pictures.selection.plane) < 2 else ""
 
 

@@ -37,6 +37,7 @@ def potential_of(run: Run) -> Potential | None:
 
 
 def lacking(pictures: EquationPictures) -> str:
+    """Why there is nothing to draw; empty where there is."""
     return "the model is no `potential` of two states" if potential_of(pictures.run) is None else ""
 
 

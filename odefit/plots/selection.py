@@ -50,6 +50,7 @@ class Quantity:
 
     @property
     def label(self) -> str:
+        """The name, with the unit."""
         return plain(f"{self.name} ({self.unit})" if self.unit else self.name, 40)
 
 
@@ -185,12 +186,14 @@ def _unit(run: Run, state: str) -> str | None:
 
 
 def time_label(run: StoredRun) -> str:
+    """The name of the time, with its unit."""
     config = run.loaded.config
     name, unit = config.data.time or "time", config.model.units.get(TIME)
     return plain(f"{name} ({unit})" if unit else name, 40)
 
 
 def title_of(run: StoredRun) -> str:
+    """The title of the config, or else the name of the run."""
     loaded = run.loaded
     if loaded.config.title or run.path is not None:
         return loaded.config.title or Path(run.place).resolve().name

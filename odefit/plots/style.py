@@ -158,10 +158,12 @@ def marker_size(n: float, width: float = WIDTH) -> float:
 
 
 def line_handle(label: str, color: str, dashed: bool = False) -> Line2D:
+    """An entry of the legend: a line."""
     return Line2D([], [], color=color, linestyle="--" if dashed else "-", linewidth=1.4, label=label)
 
 
 def point_handle(label: str, color: str, marker: str = "o", *, hollow: bool = False, alpha: float = 1.0) -> Line2D:
+    """An entry of the legend: a marker."""
     looks: dict[str, Any] = {"color": color, "markerfacecolor": "white" if hollow else color, "alpha": alpha}
     if alpha < 1:
         looks["markeredgewidth"] = 0
@@ -169,4 +171,5 @@ def point_handle(label: str, color: str, marker: str = "o", *, hollow: bool = Fa
 
 
 def patch_handle(label: str, color: str, alpha: float) -> Patch:
+    """An entry of the legend: a shaded area."""
     return Patch(facecolor=color, alpha=alpha, linewidth=0, label=label)

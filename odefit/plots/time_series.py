@@ -29,7 +29,7 @@ DENSE_LEGEND_ALPHA = 0.45
 
 
 def lacking(_pictures: EquationPictures) -> str:
-    """Never anything."""
+    """Empty: there is always something to draw."""
     return ""
 
 

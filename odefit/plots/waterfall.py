@@ -16,6 +16,7 @@ MIN_REACH = 2.0
 
 
 def lacking(pictures: EquationPictures) -> str:
+    """Why there is nothing to draw; empty where there is."""
     rows = pictures.run.rows(files.STARTS)
     return "the run has a single start; set fit.starts to have several" if rows is None or len(rows) < 2 else ""
 
