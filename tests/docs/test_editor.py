@@ -1,6 +1,7 @@
 """The schema in a real editor's hands: completion, hover and faults from `yaml-language-server`.
 
-It is an npm package (`npm install yaml-language-server@1.25.0`; 2.0.0 works, too); where its command is not on the PATH, nothing is tried.
+It is an npm package (`npm install yaml-language-server@1.25.0`; 2.0.0 works, too). Where its command is not on the
+PATH, nothing is tried.
 """
 
 from __future__ import annotations
