@@ -14,11 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from odefit.config.load import LoadedConfig, load_config
-from odefit.fitting.report import summarise
-from odefit.fitting.strategy import search
-from odefit.problem.preparation import prepare
-from odefit.runs.progress import Silent
+import odefit
+from odefit.config.load import LoadedConfig
 
 LOTKA_VOLTERRA = """\
 model: {name: lotka_volterra, initial: estimate}
@@ -88,10 +85,9 @@ def coverage(config: Path, n: int) -> tuple[dict[str, int], int]:
     inside: dict[str, int] = {}
     failed = 0
     for seed in range(n):
-        loaded = load_config(config, [f"data.simulate.seed={seed}"])
-        assembly, made_with = prepare(loaded)
-        truth = {**(made_with or {}), **noise_levels(loaded)}
-        result, _ = summarise(assembly, search(assembly, Silent()), 0.0, made_with)
+        run = odefit.fit(config, [f"data.simulate.seed={seed}"])
+        result = run.result
+        truth = {**(result.truth or {}), **noise_levels(run.loaded)}
         if result.status != "converged":
             failed += 1
             continue

@@ -34,6 +34,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_importing_odefit_and_its_errors_is_light() -> None:
+    script = (
+        "import sys, odefit; dir(odefit); odefit.InputError, odefit.SolveError; "
+        "heavy = {'torch', 'pandas', 'scipy', 'matplotlib', 'sympy', 'numpy', 'pydantic', 'yaml'} & set(sys.modules); "
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    assert in_new_python("-c", script) == (0, "", "")
+
+
 def test_help_is_light() -> None:
     script = (
         "import sys, odefit.cli; "

@@ -260,3 +260,22 @@ def test_simulated_data_are_a_frame() -> None:
     assert simulated.frame["experiment"].unique().tolist() == ["1", "2"]
     one, other = odefit.load(config), odefit.load(GROWTH, data=simulated.frame)
     assert one.nll(one.x0) == other.nll(one.x0)
+
+
+@pytest.mark.torch
+def test_a_latent_ode_is_fitted_in_memory(tmp_path: Path) -> None:
+    t = np.linspace(0, 5, 8)
+    frame = pd.concat([pd.DataFrame({"experiment": k, "time": t, "x": np.sin(t + k)}) for k in range(6)])
+    latent = {"dimension": 3, "encoder": 4, "observed": 2.5}
+    config = {
+        "model": {"name": "latent_ode", "measured": ["x"], "hidden": [4], "latent": latent},
+        "fit": {"method": "adam", "epochs": 2, "batch_size": 3},
+    }
+    fitted = odefit.fit(config, data=frame)
+    assert fitted.path is None
+    assert fitted.predictions([0, 7])["time"].tolist() == [0, 7] * 6
+    saved = odefit.load_run(fitted.save(tmp_path / "run").path)
+    pd.testing.assert_frame_equal(saved.predictions(), fitted.predictions())
+    pd.testing.assert_frame_equal(saved.history, fitted.history)
+    with pytest.raises(odefit.ConfigError, match="has no equations"):
+        odefit.load(config, data=frame)
