@@ -34,13 +34,13 @@ ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The YAML fil
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `odefit fit` wrote.")]
 
 
-def _overrides(value: list[str] | None) -> list[str] | None:
+def _overrides(value: list[str] | None) -> list[str]:
     # Here, where `--set fit.starts 50` has not yet become one argument too many.
     from odefit.config.source import split_assignment
 
     for assignment in value or ():
         split_assignment(assignment)
-    return value
+    return value or []
 
 
 Overrides = Annotated[

@@ -7,6 +7,7 @@ tolerances or steps; the states and a gradient are compared with those of a meth
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -136,8 +137,11 @@ def compare_solvers(assembly: Assembly, budget: float = DEFAULT_SECONDS) -> Comp
     """
     if all(e.times[-1] <= e.start for e in assembly.problem.experiments):
         raise ConfigError(assembly.loaded.where("data"), "all measurements are at the start: there is nothing to solve")
+    for package in ("torch", "torchdiffeq"):  # said here, not by the process that would miss it
+        if importlib.util.find_spec(package) is None:
+            raise ModuleNotFoundError(f"No module named '{package}'", name=package)
     build: Callable[[], Model] = partial(rebuilt, assembly.loaded, assembly.measured, assembly.described.constants)
-    methods, rows = solver_methods(), list[SolverRow]()
+    rows: list[SolverRow] = []
     with Worker(build) as bench:
         try:
             bench.start()
@@ -145,6 +149,7 @@ def compare_solvers(assembly: Assembly, budget: float = DEFAULT_SECONDS) -> Comp
             raise SolveError(f"the comparison could not begin: {error}") from None
         begun = time.perf_counter()
         reference = _reference(bench, assembly.networks is None, budget * REFERENCE_SHARE)
+        methods = solver_methods()
         for done, (method, family) in enumerate(methods):
             # What one method leaves over is for those after it.
             left = max(begun + budget - time.perf_counter(), 0.0)

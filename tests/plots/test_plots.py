@@ -490,8 +490,9 @@ def test_bands_have_the_closed_form_of_the_delta_method(tmp_path: Path, noise: s
 def test_what_the_data_do_not_determine_has_no_band(tmp_path: Path) -> None:
     run = decay(tmp_path, "gaussian")
     (band,) = prediction_bands(run.assembly.problem, run.theta, np.array([[np.nan]]), run.measured)
-    assert np.isnan(band.low[:, 0]).all()
-    assert np.isnan(band.noise_high[:, 0]).all()
+    # At the start the derivative is exactly 0, and what 0 times NaN gives depends on the BLAS library.
+    assert np.isnan(band.low[1:, 0]).all()
+    assert np.isnan(band.noise_high[1:, 0]).all()
     np.testing.assert_allclose(band.low[:, 1], 2)
 
 
