@@ -35,6 +35,7 @@ class Counts:
 
     lines: list[int] = field(default_factory=list)
     functions: list[int] = field(default_factory=list)
+    code: list[int] = field(default_factory=list)
     modules: int = 0
     modules_with_docstring: int = 0
     public: int = 0
@@ -55,10 +56,19 @@ def count(files: Sequence[Path]) -> Counts:
             counts.modules += 1
             counts.modules_with_docstring += ast.get_docstring(tree) is not None
         for function, is_public in functions(tree, not path.stem.startswith("_") or path.stem == "__init__"):
-            counts.functions.append((function.end_lineno or function.lineno) - function.lineno + 1)
+            counts.functions.append(lines_of(function))
+            counts.code.append(lines_of(function) - docstring_lines(function))
             counts.public += is_public
             counts.public_with_docstring += is_public and ast.get_docstring(function) is not None
     return counts
+
+
+def lines_of(node: FunctionNode | ast.stmt) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def docstring_lines(function: FunctionNode) -> int:
+    return lines_of(function.body[0]) if ast.get_docstring(function) is not None else 0
 
 
 def functions(node: ast.AST, is_public: bool) -> Iterator[tuple[FunctionNode, bool]]:
@@ -142,6 +152,7 @@ def table() -> list[tuple[str, str]]:
         ("median / longest file", f"{statistics.median(c.lines):.0f} / {max(c.lines)}"),
         ("functions; median lines", f"{len(c.functions):,}; {statistics.median(c.functions):.0f}"),
         (f"functions over {LONG} lines", str(sum(lines > LONG for lines in c.functions))),
+        ("the same without docstrings", str(sum(lines > LONG for lines in c.code))),
         ("modules with a docstring", f"{c.modules_with_docstring} of {c.modules}"),
         ("public functions with a docstring", f"{share:.0%} of {c.public:,}"),
         ("names in the public API", str(len(public_names()))),
