@@ -53,7 +53,7 @@ def config(folder: Path, method: str, fit: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("method", ["scipy_rk45", "scipy_lsoda"])
-@pytest.mark.parametrize("other", ["tsit45", "bdf", "dopri5"])
+@pytest.mark.parametrize("other", ["tsit45", "bdf", pytest.param("dopri5", marks=pytest.mark.torch)])
 def test_it_is_as_exact_as_the_built_in_engines(method: str, other: str) -> None:
     members = np.array([0, 1, 0])
     experiments = [series("A", TIMES, n=2), series("B", 1.0 + TIMES[:5], n=2, start=1.0)]

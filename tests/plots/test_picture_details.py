@@ -217,6 +217,7 @@ def test_a_kind_of_picture_is_one_line_of_a_table(drug: Run, tmp_path: Path, mon
         figure(drug, "toy")
 
 
+@pytest.mark.torch
 def test_every_kind_of_picture_has_a_file_with_both_functions() -> None:
     for kind in (*OF_EQUATIONS.values(), *OF_LATENT_ODES.values()):
         module = import_module(f"odefit.plots.{kind.module}")
