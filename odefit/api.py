@@ -1,18 +1,17 @@
-"""The functions of the public face: read the config, ask `KINDS` which wing of the house it belongs to, call it."""
+"""The functions of the public face: read the config, ask which kind of model it is, call what that kind has."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from importlib import import_module
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from odefit.config.latent_section import LATENT_ODE
 from odefit.config.load import LoadedConfig, load_config
 from odefit.config.versions import FIRST_VERSION
 from odefit.errors import ConfigError, InputError, NewerConfigError, RunError
+from odefit.model_kinds import EQUATIONS, at, call, kind_of
 from odefit.runs import folder as files
 from odefit.runs import validation
 from odefit.runs.acquire import acquire_run_folder
@@ -39,75 +38,6 @@ if TYPE_CHECKING:
     Data = pd.DataFrame | Sequence[Experiment]
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Kind:
-    """Where one kind of model is fitted, loaded, drawn and so on, each as `module:function`.
-
-    A function that a kind of model cannot have says so by an error.
-
-    Parameters
-    ----------
-    plan
-        LoadedConfig -> its measurements, and the work that is left: Progress, FitMemory -> the run, in memory.
-    load
-        Path, result, LoadedConfig -> the run.
-    check
-        LoadedConfig, name -> the report as text.
-    simulate
-        LoadedConfig -> Simulated.
-    prepare
-        LoadedConfig -> the assembled problem of equations, and the truth or None.
-    pictures
-        Run, choice, faults -> what its pictures share, see `plots/draw.py`.
-    animate
-        Run, file or folder or None -> the file.
-    """
-
-    plan: str
-    load: str
-    check: str
-    simulate: str
-    prepare: str
-    pictures: str
-    animate: str
-
-
-EQUATIONS = Kind(
-    plan="odefit.fitting.strategy:plan",
-    load="odefit.fitting.run:load_equations",
-    check="odefit.diagnostics.checking:report",
-    simulate="odefit.problem.simulation:simulate_data",
-    prepare="odefit.problem.preparation:prepare",
-    pictures="odefit.plots.equation_pictures:EquationPictures",
-    animate="odefit.plots.animation:animate",
-)
-KINDS = {
-    LATENT_ODE: Kind(
-        plan="odefit.latent.latent_fit:plan",
-        load="odefit.latent.latent_run:load_latent",
-        check="odefit.latent.latent_check:latent_report",
-        simulate="odefit.latent.spirals:simulate_spirals",
-        prepare="odefit.latent.unavailable:prepare",
-        pictures="odefit.plots.latent_pictures:LatentPictures",
-        animate="odefit.latent.unavailable:animate",
-    ),
-}
-"""Models by name that are no equations; all others are `EQUATIONS`."""
-
-
-def kind_of(loaded: LoadedConfig) -> Kind:
-    return KINDS.get(loaded.config.model.name or "", EQUATIONS)
-
-
-def _at(place: str) -> Any:
-    module, _, name = place.partition(":")
-    return getattr(import_module(module), name)
-
-
-def _call(place: str, *arguments: Any) -> Any:
-    return _at(place)(*arguments)
 
 
 Config = Path | str | Mapping[str, Any]
@@ -140,7 +70,7 @@ def assembled(config: Config, overrides: Sequence[str] = (), *, data: Data | Non
     """
     loaded = _load(config, overrides, data)
     assembly: Assembly
-    assembly, _ = _call(kind_of(loaded).prepare, loaded)
+    assembly, _ = call(kind_of(loaded).prepare, loaded)
     return assembly
 
 
@@ -241,7 +171,7 @@ def fit(
             config, overrides, data=data, out=out, overwrite=overwrite, resume=resume, progress=progress
         )
     loaded = _load(config, overrides, data)
-    _, work = _call(kind_of(loaded).plan, loaded)
+    _, work = call(kind_of(loaded).plan, loaded)
     told = Logged(progress or Silent())
     for note in loaded.notes:
         told.note(note)
@@ -261,7 +191,7 @@ def fit_into_folder(
 ) -> Run | LatentRun:
     """What the command does: the same with a run folder in any case; default `runs/<name of the config>`, numbered."""
     loaded = _load(config, overrides, data)
-    measured, work = _call(kind_of(loaded).plan, loaded)
+    measured, work = call(kind_of(loaded).plan, loaded)
     with (
         acquire_run_folder(None if out is None else Path(out), loaded.path.stem, overwrite, resume) as path,
         run_log(path),
@@ -325,7 +255,7 @@ def simulate(config: Config, overrides: Sequence[str] = (), *, out: Path | str |
     for note in loaded.notes:
         log.warning("note: %s", note)
     kind = EQUATIONS if loaded.config.data.spirals is None else kind_of(loaded)
-    simulated: Simulated = _call(kind.simulate, loaded)
+    simulated: Simulated = call(kind.simulate, loaded)
     if out is not None:
         try:
             simulated.write(Path(out))
@@ -367,7 +297,7 @@ def check(config: Config, overrides: Sequence[str] = (), *, data: Data | None = 
     """
     loaded = _load(config, overrides, data)
     name = str(loaded.path) if isinstance(config, Mapping) else str(config)
-    report: str = _call(kind_of(loaded).check, loaded, name)
+    report: str = call(kind_of(loaded).check, loaded, name)
     return "\n".join([report, *(f"note: {note}" for note in loaded.notes)])
 
 
@@ -406,7 +336,7 @@ def load_run(path: Path | str) -> Run | LatentRun:
     try:
         loaded = load_config(path / files.CONFIG, unversioned=FIRST_VERSION)
         validation.check_config(loaded)
-        run: Run | LatentRun = _call(kind_of(loaded).load, path, result, loaded)
+        run: Run | LatentRun = call(kind_of(loaded).load, path, result, loaded)
     except RunError:
         raise
     except NewerConfigError as error:
@@ -464,7 +394,7 @@ def plot(
     from odefit.plots.draw import figure
     from odefit.plots.selection import Choice
 
-    return figure(_at(kind_of(run.loaded).pictures), run, Choice(time_range, states, experiments), kind)
+    return figure(at(kind_of(run.loaded).pictures), run, Choice(time_range, states, experiments), kind)
 
 
 def draw(
@@ -506,7 +436,7 @@ def draw(
     from odefit.plots.selection import Choice
 
     choice = Choice(time_range, states, experiments)
-    return write(_at(kind_of(run.loaded).pictures), run, choice, kinds, out, format)
+    return write(at(kind_of(run.loaded).pictures), run, choice, kinds, out, format)
 
 
 def animate(run: Run | LatentRun, out: Path | None = None) -> Path:
@@ -529,5 +459,5 @@ def animate(run: Run | LatentRun, out: Path | None = None) -> Path:
     RunError
         The run kept no frames, is damaged, or the file cannot be written.
     """
-    path: Path = _call(kind_of(run.loaded).animate, run, out)
+    path: Path = call(kind_of(run.loaded).animate, run, out)
     return path

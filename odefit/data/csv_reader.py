@@ -24,6 +24,7 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.data.csv_cells import Decimals, IntArray, NumberColumn, SignArray, parse_number, parse_numbers
 from odefit.data.error_list import FaultList, place
+from odefit.data.labels import Labels, Lookup, check_labels
 from odefit.errors import DataError
 from odefit.text import clip, counted, show, suggest
 
@@ -61,14 +62,6 @@ class Header:
     def place(self, line: int = 0, column: str = "") -> str:
         """What a line and a column are called in messages."""
         return place(self.path, line, column) if self.where is None else self.where(line, column)
-
-
-@dataclass(frozen=True)
-class Labels:
-    """A column of names: `names[codes[row]]`, in the order of first appearance. codes: [R]."""
-
-    codes: IntArray
-    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -177,7 +170,7 @@ class _Reading:
         self.lines: list[IntArray] = []
         self.numbers: dict[int, list[FloatArray]] = {index: [] for index in numbers}
         self.signs: dict[int, list[SignArray | None]] = {index: [] for index in numbers}
-        self.lookups = {index: _Lookup() for index in labels}
+        self.lookups = {index: Lookup() for index in labels}
         self.codes: dict[int, list[IntArray]] = {index: [] for index in labels}
 
     def add(self, lines: IntArray, rows: list[list[str]], faults: FaultList) -> None:
@@ -368,42 +361,3 @@ def _ragged(found: int, width: int, delimiter: str) -> str:
     if delimiter == "," and found > width:
         return f"{what}; write one cell per column, and decimals with a point (3.5, not 3,5)"
     return f"{what}; write one cell per column"
-
-
-class _Lookup(dict[str, int]):
-    """Cell -> code of its label: the blanks around a label do not count."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._codes: dict[str, int] = {}
-
-    def __missing__(self, cell: str) -> int:
-        label = cell.strip()
-        code = self[cell] = self._codes.setdefault(label, len(self._codes))
-        return code
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(self._codes)
-
-
-def check_labels(labels: Labels, lines: IntArray, column: str, blank: bool, faults: FaultList) -> None:
-    """A label is one line of printable text, at most 200 characters; it may be empty where `blank`."""
-    bad = [
-        code
-        for code, name in enumerate(labels.names)
-        if not ((name or blank) and name.isprintable() and len(name) <= 200)
-    ]
-    if not bad:
-        return
-    seen, rows = np.unique(labels.codes, return_index=True)
-    first = dict(zip(seen.tolist(), lines[rows].tolist(), strict=True))
-    for code in bad:
-        name = labels.names[code]
-        if not name:
-            what = "the cell is empty; write a name in every row"
-        elif len(name) > 200:
-            what = f"'{clip(name)}' is longer than 200 characters; write a shorter name"
-        else:
-            what = f"'{clip(name)}' holds a character that cannot be printed; remove it"
-        faults.add(first[code], column, what)

@@ -11,9 +11,10 @@ import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.data.csv_cells import Decimals, IntArray, NumberColumn, SignArray, parse_numbers
-from odefit.data.csv_reader import Columns, Header, Labels, check_labels
+from odefit.data.csv_reader import Columns, Header
 from odefit.data.error_list import FaultList
 from odefit.data.given import NAME
+from odefit.data.labels import Labels, check_labels
 from odefit.errors import DataError
 from odefit.text import clip
 

@@ -1,0 +1,58 @@
+"""A column of names: experiments, observables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from odefit.data.csv_cells import IntArray
+from odefit.data.error_list import FaultList
+from odefit.text import clip
+
+
+@dataclass(frozen=True)
+class Labels:
+    """A column of names: `names[codes[row]]`, in the order of first appearance. codes: [R]."""
+
+    codes: IntArray
+    names: tuple[str, ...]
+
+
+class Lookup(dict[str, int]):
+    """Cell -> code of its label: the blanks around a label do not count."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._codes: dict[str, int] = {}
+
+    def __missing__(self, cell: str) -> int:
+        label = cell.strip()
+        code = self[cell] = self._codes.setdefault(label, len(self._codes))
+        return code
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._codes)
+
+
+def check_labels(labels: Labels, lines: IntArray, column: str, blank: bool, faults: FaultList) -> None:
+    """A label is one line of printable text, at most 200 characters; it may be empty where `blank`."""
+    bad = [
+        code
+        for code, name in enumerate(labels.names)
+        if not ((name or blank) and name.isprintable() and len(name) <= 200)
+    ]
+    if not bad:
+        return
+    seen, rows = np.unique(labels.codes, return_index=True)
+    first = dict(zip(seen.tolist(), lines[rows].tolist(), strict=True))
+    for code in bad:
+        name = labels.names[code]
+        if not name:
+            what = "the cell is empty; write a name in every row"
+        elif len(name) > 200:
+            what = f"'{clip(name)}' is longer than 200 characters; write a shorter name"
+        else:
+            what = f"'{clip(name)}' holds a character that cannot be printed; remove it"
+        faults.add(first[code], column, what)

@@ -1,0 +1,79 @@
+"""The one table of what differs between kinds of models: which wing of the house fits, loads, draws and checks them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from odefit.config.latent_section import LATENT_ODE
+from odefit.config.load import LoadedConfig
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Where one kind of model is fitted, loaded, drawn and so on, each as `module:function`.
+
+    A function that a kind of model cannot have says so by an error.
+
+    Parameters
+    ----------
+    plan
+        LoadedConfig -> its measurements, and the work that is left: Progress, FitMemory -> the run, in memory.
+    load
+        Path, result, LoadedConfig -> the run.
+    check
+        LoadedConfig, name -> the report as text.
+    simulate
+        LoadedConfig -> Simulated.
+    prepare
+        LoadedConfig -> the assembled problem of equations, and the truth or None.
+    pictures
+        Run, choice, faults -> what its pictures share, see `plots/draw.py`.
+    animate
+        Run, file or folder or None -> the file.
+    """
+
+    plan: str
+    load: str
+    check: str
+    simulate: str
+    prepare: str
+    pictures: str
+    animate: str
+
+
+EQUATIONS = Kind(
+    plan="odefit.fitting.strategy:plan",
+    load="odefit.fitting.run:load_equations",
+    check="odefit.diagnostics.checking:report",
+    simulate="odefit.problem.simulation:simulate_data",
+    prepare="odefit.problem.preparation:prepare",
+    pictures="odefit.plots.equation_pictures:EquationPictures",
+    animate="odefit.plots.animation:animate",
+)
+KINDS = {
+    LATENT_ODE: Kind(
+        plan="odefit.latent.latent_fit:plan",
+        load="odefit.latent.latent_run:load_latent",
+        check="odefit.latent.latent_check:latent_report",
+        simulate="odefit.latent.spirals:simulate_spirals",
+        prepare="odefit.latent.unavailable:prepare",
+        pictures="odefit.plots.latent_pictures:LatentPictures",
+        animate="odefit.latent.unavailable:animate",
+    ),
+}
+"""Models by name that are no equations; all others are `EQUATIONS`."""
+
+
+def kind_of(loaded: LoadedConfig) -> Kind:
+    return KINDS.get(loaded.config.model.name or "", EQUATIONS)
+
+
+def at(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
+
+
+def call(place: str, *arguments: Any) -> Any:
+    return at(place)(*arguments)
