@@ -22,8 +22,8 @@ import torch
 import torchdiffeq
 from torch import Tensor, nn
 
+from odefit.engines.failure import Failure, FailureReason
 from odefit.engines.methods import METHODS, methods_of
-from odefit.engines.status import Failure, Reason
 from odefit.engines.torch_engine import MAX_EVALUATIONS, MAX_STEPS, equal_steps, subdivide
 from odefit.engines.torch_failures import failure_of
 from odefit.engines.torch_fields import worst_rms
@@ -126,10 +126,10 @@ class ODELayer(nn.Module):
                 raise
             raise _error(failure_of(error)) from error
         if len(y) < len(grid):
-            raise _error(Failure(Reason.GAVE_UP, chosen[len(y)]))
+            raise _error(Failure(FailureReason.GAVE_UP, chosen[len(y)]))
         if not torch.isfinite(y).all():
             first = int((~torch.isfinite(y).flatten(1).all(dim=1)).nonzero()[0])
-            raise _error(Failure(Reason.NOT_FINITE, chosen[first]))
+            raise _error(Failure(FailureReason.NOT_FINITE, chosen[first]))
         return y if self.all_times else y[-1]
 
     def _integrate(self, field: _Field, x: Tensor, grid: Tensor) -> Tensor:
@@ -188,7 +188,7 @@ class _Field:
     def __call__(self, t: Tensor, x: Tensor) -> Tensor:
         self.evaluations += 1
         if self.evaluations > self.limit:
-            raise _error(Failure(Reason.CRAWLS, subject=f"{self.limit} evaluations without reaching the end"))
+            raise _error(Failure(FailureReason.CRAWLS, subject=f"{self.limit} evaluations without reaching the end"))
         # float64 times make a float64 state of a float32 one that has no dimensions.
         t, x = t.to(self.dtype), x.to(self.dtype)
         try:
@@ -210,7 +210,7 @@ def worst_sample(x: Tensor) -> Tensor:
 def _check_step(t: Tensor, _x: Tensor, width: Tensor) -> None:
     """Before each adaptive step. torchdiffeq asserts the same, which `python -O` leaves out."""
     if not bool(t + width > t):
-        raise _error(Failure(Reason.STEP_TOO_SMALL, float(t.detach())))
+        raise _error(Failure(FailureReason.STEP_TOO_SMALL, float(t.detach())))
 
 
 def _between(times: Tensor, t: Tensor) -> Tensor:

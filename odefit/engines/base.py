@@ -19,7 +19,7 @@ import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
-from odefit.engines.status import Failure, Reason
+from odefit.engines.failure import Failure, FailureReason
 from odefit.model.system import System
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ def members_of(
 def times_fault(times: FloatArray, start: float) -> Failure | None:
     """Why nothing can be integrated over these times; None where it can."""
     if not (np.isfinite(times).all() and math.isfinite(start)):
-        return Failure(Reason.TIME_NOT_FINITE)
+        return Failure(FailureReason.TIME_NOT_FINITE)
     if len(times) and not (start <= times[0] and (times[1:] >= times[:-1]).all()):
-        return Failure(Reason.TIMES_NOT_INCREASING)
+        return Failure(FailureReason.TIMES_NOT_INCREASING)
     return None

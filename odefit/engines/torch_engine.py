@@ -21,8 +21,8 @@ from odefit.arrays import FloatArray, IntArray
 from odefit.data.dataset import Batch, collate
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions, SolverOptions, Trajectory, members_of
+from odefit.engines.failure import STIFF, Failure, FailureReason, IntegrationError
 from odefit.engines.methods import AUTO, AUTO_TORCH, METHODS
-from odefit.engines.status import STIFF, Failure, IntegrationError, Reason
 from odefit.engines.torch_failures import failure_of
 from odefit.engines.torch_fields import Equations, Field, SensitivityField, VectorField, check_step, rows, worst_rms
 from odefit.errors import SolveError
@@ -150,7 +150,7 @@ class TorchEngine(Engine):
                 # Maybe not its own fault: to LSODA a batch is one system.
                 out += self._trajectories(kind, p[e : e + 1], [experiment])
             elif bad.size:
-                failure = Failure(Reason.NOT_FINITE, float(experiment.times[bad[0]]), advice=STIFF)
+                failure = Failure(FailureReason.NOT_FINITE, float(experiment.times[bad[0]]), advice=STIFF)
                 out.append(self._failed(experiment, k, failure))
             else:
                 out.append(Trajectory(own[:, :n], None if k is None else own[:, n:].reshape(-1, n, k)))
@@ -168,7 +168,7 @@ class TorchEngine(Engine):
         grid = batch.grid
         y0 = self._initial(p, kind is SensitivityField)
         if not torch.isfinite(y0).all():
-            raise IntegrationError(Failure(Reason.INITIAL_NOT_FINITE))
+            raise IntegrationError(Failure(FailureReason.INITIAL_NOT_FINITE))
         if len(grid) == 1:
             return y0.unsqueeze(0)
         try:
@@ -176,7 +176,7 @@ class TorchEngine(Engine):
         except (AssertionError, Warning, IntegrationError) as error:
             raise IntegrationError(failure_of(error)) from error
         if len(y) < len(grid):
-            raise IntegrationError(Failure(Reason.GAVE_UP, float(batch.start[0] + grid[len(y)])))
+            raise IntegrationError(Failure(FailureReason.GAVE_UP, float(batch.start[0] + grid[len(y)])))
         return y
 
     def _odeint(self, field: Any, y0: Tensor, grid: Tensor, parameters: tuple[Tensor, ...]) -> Tensor:
@@ -244,7 +244,7 @@ def equal_steps(grid: Tensor, step: float) -> Tensor:
 def _check_number(number: float, step: float) -> None:
     if not number <= MAX_STEPS:
         subject = f"{step:g} makes {number:.1e} steps, and {MAX_STEPS}"
-        raise IntegrationError(Failure(Reason.TOO_MANY_FIXED_STEPS, subject=subject))
+        raise IntegrationError(Failure(FailureReason.TOO_MANY_FIXED_STEPS, subject=subject))
 
 
 def _at_own_times(y: Tensor, batch: Batch) -> Tensor:
@@ -257,4 +257,4 @@ def _at_own_times(y: Tensor, batch: Batch) -> Tensor:
 
 def _not_finite(y: Tensor, batch: Batch) -> Failure:
     first = int((~torch.isfinite(y).flatten(1).all(dim=1)).nonzero()[0])
-    return Failure(Reason.NOT_FINITE, float(batch.start[0] + batch.grid[first]), advice=STIFF)
+    return Failure(FailureReason.NOT_FINITE, float(batch.start[0] + batch.grid[first]), advice=STIFF)

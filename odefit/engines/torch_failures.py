@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from odefit.engines.status import STIFF, Failure, IntegrationError, Reason
+from odefit.engines.failure import STIFF, Failure, FailureReason, IntegrationError
 
 _SIGNS = {
-    "underflow": Failure(Reason.STEP_TOO_SMALL),
-    "max_num_steps": Failure(Reason.CRAWLS, subject="too many steps"),
-    "non-finite": Failure(Reason.NOT_FINITE, advice=STIFF),
-    "iteration did not converge": Failure(Reason.IMPLICIT_STEP),
+    "underflow": Failure(FailureReason.STEP_TOO_SMALL),
+    "max_num_steps": Failure(FailureReason.CRAWLS, subject="too many steps"),
+    "non-finite": Failure(FailureReason.NOT_FINITE, advice=STIFF),
+    "iteration did not converge": Failure(FailureReason.IMPLICIT_STEP),
 }
 
 
@@ -20,4 +20,4 @@ def failure_of(error: BaseException) -> Failure:
     for sign, failure in _SIGNS.items():
         if sign in message:
             return failure
-    return Failure(Reason.GAVE_UP, subject=f" ({message or 'no reason given'})")
+    return Failure(FailureReason.GAVE_UP, subject=f" ({message or 'no reason given'})")

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from odefit.engines.status import Failure, IntegrationError, Reason
+from odefit.engines.failure import Failure, FailureReason, IntegrationError
 from odefit.model.derivatives import derivatives
 from odefit.model.functions import torch_function
 from odefit.model.system import TIME, System, symbol
@@ -90,19 +90,19 @@ class Field:
             self._callback()
         if self.evaluations > self.limit:
             subject = f"{self.limit} evaluations without reaching the end"
-            raise IntegrationError(Failure(Reason.CRAWLS, subject=subject))
+            raise IntegrationError(Failure(FailureReason.CRAWLS, subject=subject))
         if self.evaluations % LOOK_EVERY == 0:
             # LSODA steps on and on when its steps no longer change the time.
             before, self._seen = self._seen, float(s.detach())
             if abs(self._seen - before) <= 1e-12 * abs(self._seen):
-                raise IntegrationError(Failure(Reason.STEP_TOO_SMALL))
+                raise IntegrationError(Failure(FailureReason.STEP_TOO_SMALL))
 
     def __call__(self, s: Tensor, y: Tensor) -> Tensor:
         raise NotImplementedError
 
     def _checked(self, slopes: Tensor) -> Tensor:
         if self.evaluations == 1 and not torch.isfinite(slopes).all():
-            raise IntegrationError(Failure(Reason.RATE_NOT_FINITE))
+            raise IntegrationError(Failure(FailureReason.RATE_NOT_FINITE))
         return slopes
 
     def _arguments(self, s: Tensor, y: Tensor) -> tuple[Tensor, ...]:
@@ -178,4 +178,4 @@ def worst_rms(x: Tensor) -> Tensor:
 def check_step(t: Tensor, _y: Tensor, width: Tensor) -> None:
     """Before each adaptive step. torchdiffeq asserts the same, which `python -O` leaves out."""
     if not bool(t + width > t):
-        raise IntegrationError(Failure(Reason.STEP_TOO_SMALL))
+        raise IntegrationError(Failure(FailureReason.STEP_TOO_SMALL))

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from odefit.arrays import FloatArray, IntArray
 from odefit.data.dataset import Batch, collate
 from odefit.data.experiments import Experiment
-from odefit.engines.status import STIFF
+from odefit.engines.failure import STIFF
 from odefit.engines.torch_fields import Equations, VectorField, rows
 from odefit.errors import SolveError
 from odefit.objective.problem import FitProblem

@@ -25,8 +25,8 @@ from odefit.engines.diffsol.diffsol_engine import DiffsolEngine, available
 from odefit.engines.diffsol.program import Solution, compiled
 from odefit.engines.diffsol.request import Request
 from odefit.engines.diffsol.restart import solve_in_pieces
+from odefit.engines.failure import Failure, FailureReason
 from odefit.engines.methods import methods_of
-from odefit.engines.status import Failure, Reason
 from odefit.errors import ModelError, SolveError
 from odefit.model.system import System, symbol
 
@@ -396,7 +396,7 @@ def test_sensitivities_that_would_crawl_beside_a_state_at_rest(method: str) -> N
     assert solver.solve(p, [measured([1.0])])[0].failure is None
     failure = solver.solve(p, [measured([1.0])], sensitivities=True)[0].failure
     assert failure is not None
-    assert failure.reason is Reason.TOO_MANY_STEPS
+    assert failure.reason is FailureReason.TOO_MANY_STEPS
     assert str(failure) == f"{method} would take more than 100,000 steps: the solution changes too fast"
 
 
@@ -493,7 +493,7 @@ def test_pieces_agree_with_the_whole() -> None:
     times = np.linspace(0, 5, 11)
     whole = one(engine(LOTKA, "bdf", 1e-8), p, times)
     request = Request("bdf", 0.0, times, 1e-8, 1e-10, True)
-    stopped = Solution(failure=Failure(Reason.IMPLICIT_EQUATIONS, 3.0), ended=3.0, exhausted=True)
+    stopped = Solution(failure=Failure(FailureReason.IMPLICIT_EQUATIONS, 3.0), ended=3.0, exhausted=True)
     parts = solve_in_pieces(compiled(LOTKA), compiled(LOTKA, free_start=True), p, request, np.arange(6), stopped)
     assert parts.y is not None
     assert parts.dy is not None

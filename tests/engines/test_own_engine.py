@@ -14,9 +14,9 @@ from interrupted_systems import experiment, interrupted
 from odefit.data.experiments import Dose
 from odefit.engines.base import Engine, SolverOptions
 from odefit.engines.choice import make_engine
+from odefit.engines.failure import FailureReason
 from odefit.engines.methods import METHODS, Method
 from odefit.engines.registry import ENGINES, EngineEntry
-from odefit.engines.status import Reason
 from odefit.errors import ConfigError
 from odefit.runs import checkpoint
 from odefit.runs.progress import Silent
@@ -75,7 +75,7 @@ def test_its_failure_is_a_reason_and_not_a_number() -> None:
     good, bad = engine.solve(np.array([[0.1], [1.0]]), [series("A", [0.5, 3.0])], members=np.array([0, 0]))
     assert good.failure is None
     assert bad.failure is not None
-    assert bad.failure.reason is Reason.GAVE_UP
+    assert bad.failure.reason is FailureReason.GAVE_UP
     assert "solver.method: bdf" in str(bad.failure)
     assert np.isnan(bad.y).all()
 

@@ -11,8 +11,8 @@ import torch
 
 from interrupted_systems import Array, engine_of, experiment, interrupted, polygon, solved
 from odefit.data.dataset import collate
+from odefit.engines.failure import FailureReason
 from odefit.engines.segments.steady_state import conservation_laws, least_squares
-from odefit.engines.status import Reason
 from odefit.errors import SolveError
 from odefit.model.system import System, symbol
 from small_problems import central_differences
@@ -108,7 +108,7 @@ def test_what_never_rests_is_a_sentence(equations: dict[str, str]) -> None:
     system = interrupted(equations, {"x": 1, "z": 0}, "w", rest={})
     engine = engine_of(system, "auto", 1e-6)
     found = engine.solve(np.array([[1.0]]), [ONE], sensitivities=True)[0]
-    assert found.failure.reason is Reason.NOT_AT_REST
+    assert found.failure.reason is FailureReason.NOT_AT_REST
     assert "model.steady_state" in str(found.failure)
     assert np.isnan(found.y).all()
     assert np.isnan(found.dy).all()

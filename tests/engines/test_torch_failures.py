@@ -15,7 +15,7 @@ from odefit.data.dataset import Batch, collate
 from odefit.data.experiments import Experiment
 from odefit.engines import torch_engine
 from odefit.engines.base import SolverOptions, Trajectory
-from odefit.engines.status import IntegrationError
+from odefit.engines.failure import IntegrationError
 from odefit.engines.torch_engine import TorchEngine
 from odefit.engines.torch_fields import LOOK_EVERY, Equations, VectorField
 from odefit.errors import SolveError

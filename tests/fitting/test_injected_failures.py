@@ -26,7 +26,7 @@ from odefit.data.dataset import Batch, data_loader
 from odefit.data.experiments import Experiment
 from odefit.diagnostics.gradient_check import check_gradients
 from odefit.engines.base import Solutions, Trajectory
-from odefit.engines.status import Failure, Reason
+from odefit.engines.failure import Failure, FailureReason
 from odefit.errors import OdefitError, SolveError
 from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.report import summarise
@@ -57,7 +57,7 @@ parameters: {k: 0.4}
 data: {csv: d.csv}
 """
 TRUE = 0.7
-FAILURE = Failure(Reason.STOPPED, subject=": it was made to fail here")
+FAILURE = Failure(FailureReason.STOPPED, subject=": it was made to fail here")
 WHY = str(FAILURE)
 
 Spoil = Callable[[Trajectory], Trajectory]

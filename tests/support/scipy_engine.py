@@ -13,7 +13,7 @@ from scipy.integrate import solve_ivp
 from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions, SolverOptions, Trajectory, members_of
-from odefit.engines.status import Failure, Reason
+from odefit.engines.failure import Failure, FailureReason
 from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function
 from odefit.model.system import TIME, System
@@ -86,7 +86,7 @@ class ScipyEngine(Engine):
         )
         if not found.success or found.y.shape[1] < len(times):
             y, dy = np.full((len(times), n), np.nan), None if k is None else np.full((len(times), n, k), np.nan)
-            return Trajectory(y, dy, Failure(Reason.GAVE_UP, float(found.t[-1]) if len(found.t) else None))
+            return Trajectory(y, dy, Failure(FailureReason.GAVE_UP, float(found.t[-1]) if len(found.t) else None))
         self._step = (span[1] - span[0]) / found.nfev
         dy = None if k is None else found.y[n:].T.reshape(-1, n, k)
         return Trajectory(found.y[:n].T, dy)

@@ -35,8 +35,8 @@ from odefit.engines.diffsol.effort import TrustedRegion, excessive
 from odefit.engines.diffsol.program import Program, Solution, compiled
 from odefit.engines.diffsol.request import Request
 from odefit.engines.diffsol.restart import solve_in_pieces
+from odefit.engines.failure import Failure, FailureReason
 from odefit.engines.methods import AUTO, AUTO_COMPILED, AUTO_STIFF, methods_of
-from odefit.engines.status import Failure, Reason
 from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function
 from odefit.model.system import System, symbol
@@ -177,7 +177,7 @@ class DiffsolEngine(Engine):
                 failures.append(self._solve_one(p[m], experiment, y[rows], None if dy is None else dy[rows]))
             else:
                 bad = self.system.parameters[int(np.argmin(np.isfinite(p[m])))]
-                failures.append(Failure(Reason.PARAMETER_NOT_FINITE, subject=bad))
+                failures.append(Failure(FailureReason.PARAMETER_NOT_FINITE, subject=bad))
         return Solutions(y, dy, offsets, tuple(failures))
 
     def solve_batch(self, p: Tensor, batch: Batch) -> Tensor:
@@ -216,7 +216,7 @@ class DiffsolEngine(Engine):
         self._solved += 1
         if found.failure is not None or found.y is None:
             advice = _IF_STIFF if self.options.method == AUTO_COMPILED else ""
-            return replace(found.failure or Failure(Reason.STOPPED), advice=advice)
+            return replace(found.failure or Failure(FailureReason.STOPPED), advice=advice)
         y[:] = found.y
         if dy is not None and found.dy is not None:
             np.multiply(found.dy, program.slopes(p)[self._columns], out=dy)
@@ -316,7 +316,7 @@ class DiffsolEngine(Engine):
         start = np.array(values[:n], dtype=np.float64)
         slopes = np.array(values[n:], dtype=np.float64).reshape(n, len(self.sensitive))
         if not (np.isfinite(start).all() and np.isfinite(slopes).all()):
-            return Failure(Reason.INITIAL_SENSITIVITIES_NOT_FINITE)
+            return Failure(FailureReason.INITIAL_SENSITIVITIES_NOT_FINITE)
         y[:] = start
         if dy is not None:
             dy[:] = slopes

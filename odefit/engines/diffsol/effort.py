@@ -17,7 +17,7 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.engines.diffsol.program import Program
 from odefit.engines.diffsol.request import Request
-from odefit.engines.status import Failure, Reason
+from odefit.engines.failure import Failure, FailureReason
 
 MAX_STEPS = 100_000
 """Of one solution by a method without a floor under its steps."""
@@ -89,4 +89,4 @@ def _beside(p: FloatArray, parts: list[Request]) -> tuple[FloatArray, list[Reque
 
 
 def _too_many(request: Request, most: int) -> Failure:
-    return Failure(Reason.TOO_MANY_STEPS, subject=f"{request.method} would take more than {most:,} steps")
+    return Failure(FailureReason.TOO_MANY_STEPS, subject=f"{request.method} would take more than {most:,} steps")

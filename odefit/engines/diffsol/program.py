@@ -29,8 +29,8 @@ import sympy as sp
 from odefit.arrays import FloatArray, IntArray
 from odefit.engines.diffsol.diffsl import MUTED, diffsl_code, operations, seconds_to_compile
 from odefit.engines.diffsol.request import Request
+from odefit.engines.failure import Failure, FailureReason
 from odefit.engines.methods import methods_of
-from odefit.engines.status import Failure, Reason
 from odefit.errors import ModelError
 from odefit.model.system import System, symbol
 
@@ -134,7 +134,7 @@ class Program:
             step = 1e-6 if size < 1e-5 or speed < 1e-5 else 0.01 * size / speed
             change = (self._ode.rhs(q, start + step, y + step * rate) - rate) / weight
             if step <= 0 or np.isinf(change @ change / np.square(step)):
-                return Failure(Reason.EXPLODES, start + request.offset)
+                return Failure(FailureReason.EXPLODES, start + request.offset)
         return None
 
     def solve(self, q: FloatArray, request: Request, columns: IntArray | Sequence[int] = ()) -> Solution:
@@ -201,10 +201,10 @@ class Program:
 def _not_finite(y: FloatArray, rate: FloatArray, t: float) -> Failure:
     """What is wrong at the start, where y, dy/dt or their sizes are not finite."""
     if not np.isfinite(y).all():
-        return Failure(Reason.INITIAL_NOT_FINITE)
+        return Failure(FailureReason.INITIAL_NOT_FINITE)
     if not np.isfinite(rate).all():
-        return Failure(Reason.RATE_NOT_FINITE, t)
-    return Failure(Reason.EXPLODES, t)
+        return Failure(FailureReason.RATE_NOT_FINITE, t)
+    return Failure(FailureReason.EXPLODES, t)
 
 
 def _let_pass(error: BaseException) -> None:
@@ -215,9 +215,9 @@ def _let_pass(error: BaseException) -> None:
 
 # What diffsol says where it fails, and what it means.
 _SIGNS = {
-    "Step size is too small": Reason.BLOWS_UP,
-    "nonlinear solver failures": Reason.IMPLICIT_EQUATIONS,
-    "error test failures": Reason.TOLERANCE,
+    "Step size is too small": FailureReason.BLOWS_UP,
+    "nonlinear solver failures": FailureReason.IMPLICIT_EQUATIONS,
+    "error test failures": FailureReason.TOLERANCE,
 }
 
 
@@ -227,14 +227,14 @@ def _failed(message: str, request: Request) -> Solution:
     for sign, reason in _SIGNS.items():
         if sign in message:
             failure = Failure(reason, ended + request.offset)
-            return Solution(failure=failure, ended=ended, exhausted=reason is Reason.IMPLICIT_EQUATIONS)
-    return Solution(failure=Failure(Reason.STOPPED, subject=f": {message}"), ended=ended)
+            return Solution(failure=failure, ended=ended, exhausted=reason is FailureReason.IMPLICIT_EQUATIONS)
+    return Solution(failure=Failure(FailureReason.STOPPED, subject=f": {message}"), ended=ended)
 
 
 def _checked(y: FloatArray, dy: FloatArray | None, request: Request) -> Solution:
     if len(y) != len(request.times):
-        return Solution(failure=Failure(Reason.STOPPED, subject=" before the last time"), ended=request.start)
-    for reason, values in ((Reason.NOT_FINITE, y), (Reason.SENSITIVITIES_NOT_FINITE, dy)):
+        return Solution(failure=Failure(FailureReason.STOPPED, subject=" before the last time"), ended=request.start)
+    for reason, values in ((FailureReason.NOT_FINITE, y), (FailureReason.SENSITIVITIES_NOT_FINITE, dy)):
         if values is None or np.isfinite(values).all():
             continue
         bad = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)

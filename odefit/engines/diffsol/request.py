@@ -9,8 +9,8 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.engines.base import times_fault
 from odefit.engines.diffsol.diffsl import MUTED
+from odefit.engines.failure import Failure
 from odefit.engines.methods import METHODS
-from odefit.engines.status import Failure
 
 # The event comes after this part of the time span (or of the time itself, if that is large).
 _EVENT = 1e-9

@@ -14,7 +14,7 @@ import numpy as np
 from odefit.arrays import FloatArray, IntArray
 from odefit.engines.diffsol.program import Program, Solution
 from odefit.engines.diffsol.request import Request
-from odefit.engines.status import Failure, Reason
+from odefit.engines.failure import Failure, FailureReason
 
 MAX_PIECES = 100
 """Each has 50 failures of Newton's method to its credit. Relaxation oscillations over 400 periods take two or three."""
@@ -61,7 +61,7 @@ def solve_in_pieces(
         rest = replace(request, start=start, times=request.times[request.times > start])
         found = restart.solve(restart.inputs(p, rest, state), rest, more)
     what = f"{request.method} would have to begin anew more than {MAX_PIECES} times"
-    return Solution(failure=Failure(Reason.TOO_MANY_STEPS, subject=what), ended=start)
+    return Solution(failure=Failure(FailureReason.TOO_MANY_STEPS, subject=what), ended=start)
 
 
 def _chained(piece: Solution, slope: FloatArray | None) -> Solution:
@@ -72,7 +72,7 @@ def _chained(piece: Solution, slope: FloatArray | None) -> Solution:
     with np.errstate(all="ignore"):
         dy = piece.dy[:, :, :n] + piece.dy[:, :, n:] @ slope
     if not np.isfinite(dy).all():
-        return Solution(failure=Failure(Reason.SENSITIVITIES_NOT_FINITE), ended=piece.ended)
+        return Solution(failure=Failure(FailureReason.SENSITIVITIES_NOT_FINITE), ended=piece.ended)
     return replace(piece, dy=dy)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Trajectory
+from odefit.engines.failure import Failure, FailureReason, IntegrationError
 from odefit.engines.segments.saltation import EventSensitivities, EventValues, SegmentStart, SegmentStarts
-from odefit.engines.status import Failure, IntegrationError, Reason
 
 Row = TypeVar("Row")
 Found = TypeVar("Found")
@@ -137,7 +137,7 @@ class ArrayMarch(SegmentMarch[FloatArray, Trajectory]):
         if dy is not None:
             self.dy[wanted] = dy[:n]
             if not np.isfinite(dy[:n]).all():
-                self.failure = Failure(Reason.SENSITIVITIES_NOT_FINITE)
+                self.failure = Failure(FailureReason.SENSITIVITIES_NOT_FINITE)
 
     def trajectory(self, with_slopes: bool) -> Trajectory:
         """The whole way; NaN and the reason where it failed."""

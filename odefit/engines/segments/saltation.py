@@ -21,9 +21,9 @@ import numpy as np
 import sympy as sp
 
 from odefit.arrays import FloatArray
+from odefit.engines.failure import Failure, FailureReason, IntegrationError
 from odefit.engines.segments.schedule import EventTimes, Segment, Transition
 from odefit.engines.segments.segment_system import SegmentSystem
-from odefit.engines.status import Failure, IntegrationError, Reason
 from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function
 from odefit.model.system import TIME, symbol
@@ -149,7 +149,7 @@ class EventSensitivities:
                 y, A, B = self._cross(segment.transition, before, segment, events, y, A, B)
             if not (np.isfinite(y).all() and (B is None or np.isfinite(B).all())):
                 is_first = segment is segments[0]
-                reason = Reason.INITIAL_SENSITIVITIES_NOT_FINITE if is_first else Reason.STATE_NOT_FINITE
+                reason = FailureReason.INITIAL_SENSITIVITIES_NOT_FINITE if is_first else FailureReason.STATE_NOT_FINITE
                 raise IntegrationError(Failure(reason, segment.start))
             before = segment
             if segment.experiment is not None or segment is segments[-1]:

@@ -20,8 +20,8 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment, Input
 from odefit.engines.base import times_fault
+from odefit.engines.failure import Failure, FailureReason, IntegrationError
 from odefit.engines.segments.segment_system import Kind, SegmentSystem
-from odefit.engines.status import Failure, IntegrationError, Reason
 
 # What comes first among simultaneous transitions.
 _STOP, _INFUSION_ENDS, _SWITCH, _EVENT, _DOSE = range(5)
@@ -101,7 +101,7 @@ class Timeline:
             raise IntegrationError(fault)
         missing = [name for name in self.segment_system.inputs if name not in self.experiment.inputs]
         if missing:
-            raise IntegrationError(Failure(Reason.INPUT_MISSING, subject=missing[0]))
+            raise IntegrationError(Failure(FailureReason.INPUT_MISSING, subject=missing[0]))
         self._inputs = [self.experiment.inputs[name] for name in self.segment_system.inputs]
         switches = [-float(switch.intercept) / float(switch.slope) for switch in self.segment_system.fixed]
         self._stops = np.unique(np.concatenate([*(kinks(known) for known in self._inputs), switches]))
@@ -139,7 +139,7 @@ class Timeline:
         for j in range(len(self.segment_system.changes)):
             time = float(event_times.times[1 + j])
             if np.isnan(time):
-                raise IntegrationError(Failure(Reason.EVENT_TIME_NOT_A_NUMBER, subject=str(j + 1)))
+                raise IntegrationError(Failure(FailureReason.EVENT_TIME_NOT_A_NUMBER, subject=str(j + 1)))
             if time >= self.experiment.start - self.slack:
                 drafts.append(_Draft(time, _EVENT, Transition(moved_by=1 + j, event=j)))
         return drafts
@@ -150,9 +150,9 @@ class Timeline:
         for dose in self.experiment.doses:
             time = dose.time + lag
             if not np.isfinite(time):
-                raise IntegrationError(Failure(Reason.LAG_NOT_FINITE))
+                raise IntegrationError(Failure(FailureReason.LAG_NOT_FINITE))
             if time < self.experiment.start - self.slack:
-                raise IntegrationError(Failure(Reason.DOSE_BEFORE_START, time))
+                raise IntegrationError(Failure(FailureReason.DOSE_BEFORE_START, time))
             if dose.duration <= self.slack:
                 transition = Transition(moved_by=0, state=states.index(dose.state), amount=dose.amount)
                 drafts.append(_Draft(time, _DOSE, transition))

@@ -19,12 +19,12 @@ import sympy as sp
 from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions, SolverOptions, members_of
+from odefit.engines.failure import Failure, FailureReason, IntegrationError
 from odefit.engines.segments.march import ArrayMarch, march_all
 from odefit.engines.segments.saltation import EventSensitivities, EventValues, SegmentStarts
 from odefit.engines.segments.schedule import Timeline, kind_of
 from odefit.engines.segments.segment_system import Kind, SegmentSystem
 from odefit.engines.segments.steady_state import SteadyState
-from odefit.engines.status import Failure, IntegrationError, Reason
 from odefit.errors import ModelError, SolveError
 from odefit.model.functions import numpy_function
 from odefit.model.system import TIME, NetworkCall, System
@@ -289,4 +289,4 @@ def _check_numbers(system: System, p: FloatArray) -> None:
     """Raises IntegrationError for a number with which no engine can begin."""
     if not np.isfinite(p).all():
         bad = system.parameters[int(np.argmin(np.isfinite(p)))]
-        raise IntegrationError(Failure(Reason.PARAMETER_NOT_FINITE, subject=bad))
+        raise IntegrationError(Failure(FailureReason.PARAMETER_NOT_FINITE, subject=bad))

@@ -23,8 +23,8 @@ import sympy as sp
 from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, SolverOptions
+from odefit.engines.failure import Failure, FailureReason, IntegrationError
 from odefit.engines.segments.segment_system import start_name
-from odefit.engines.status import Failure, IntegrationError, Reason
 from odefit.errors import ModelError
 from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function
@@ -88,12 +88,12 @@ class SteadyState:
         known = [experiment.start]
         for name in self._inputs:
             if name not in experiment.inputs:
-                raise IntegrationError(Failure(Reason.INPUT_MISSING, subject=name))
+                raise IntegrationError(Failure(FailureReason.INPUT_MISSING, subject=name))
             known.append(float(experiment.inputs[name](np.array([experiment.start]))[0]))
         row = np.concatenate([p[self._positions], known])
         y_init, dy_init = self._start(p, tuple(names))
         if not (np.isfinite(y_init).all() and np.isfinite(dy_init).all()):
-            raise IntegrationError(Failure(Reason.REST_NOT_FINITE))
+            raise IntegrationError(Failure(FailureReason.REST_NOT_FINITE))
         span = float(experiment.times[-1]) - experiment.start or 1.0
         y, spans = y_init, list[float]()
         for k in range(_SPANS):
@@ -102,7 +102,7 @@ class SteadyState:
             if trajectory.failure is not None:
                 # Over a long span a method gives up on what moves all the time: no news.
                 reason = f": {trajectory.failure}" if k == 0 else f", within a time of {sum(spans[:-1]):g}"
-                raise IntegrationError(Failure(Reason.NOT_AT_REST, subject=reason))
+                raise IntegrationError(Failure(FailureReason.NOT_AT_REST, subject=reason))
             y = trajectory.y[-1]
             found = self._at_rest(row, y, y_init, sum(spans))
             if found is not None:
@@ -112,7 +112,7 @@ class SteadyState:
                 if dy is not None:
                     return found, dy
                 return self._integrated(row, y_init, dy_init, experiment, [*spans, 10 * spans[-1]], names)
-        raise IntegrationError(Failure(Reason.NOT_AT_REST, subject=f", within a time of {sum(spans):g}"))
+        raise IntegrationError(Failure(FailureReason.NOT_AT_REST, subject=f", within a time of {sum(spans):g}"))
 
     def _at_rest(self, row: FloatArray, y: FloatArray, y_init: FloatArray, elapsed: float) -> FloatArray | None:
         """The steady state, if y is as good as at it."""
@@ -152,7 +152,7 @@ class SteadyState:
         _, J, f_q = self._values(row, y)
         right = np.concatenate([-self._spread(f_q, names), self._laws @ dy_init])
         if not (np.isfinite(right).all() and np.isfinite(J).all()):
-            raise IntegrationError(Failure(Reason.REST_SENSITIVITIES_NOT_FINITE))
+            raise IntegrationError(Failure(FailureReason.REST_SENSITIVITIES_NOT_FINITE))
         dy, is_singular = least_squares(np.concatenate([J, self._laws]), right)
         return None if is_singular else dy
 
@@ -171,7 +171,7 @@ class SteadyState:
             piece = [_over(experiment, span)]
             trajectory = self.engine.solve(np.concatenate([row, y])[None], piece, sensitivities=True)[0]
             if trajectory.failure is not None or trajectory.dy is None:
-                raise IntegrationError(Failure(Reason.NOT_AT_REST, subject=f": {trajectory.failure}"))
+                raise IntegrationError(Failure(FailureReason.NOT_AT_REST, subject=f": {trajectory.failure}"))
             last = trajectory.dy[-1]
             y, dy = trajectory.y[-1], self._spread(last[:, :m], names) + last[:, m:] @ dy
         return y, dy

@@ -14,7 +14,7 @@ STIFF = "the system may be stiff or blow up; try solver.method: bdf, other start
 NO_REST = "do the equations oscillate or grow without end there? Check model.steady_state and model.initial"
 
 
-class Reason(Enum):
+class FailureReason(Enum):
     """What can go wrong in an integration: a sentence, and the remedy where there is one for every solver.
 
     A sentence has places for the data of a `Failure`: {subject}, {at} (` at t = 1`) and {when} (` (t = 1)`).
@@ -74,7 +74,7 @@ class Failure:
         What the solver adds to the reason's remedy, because of its method.
     """
 
-    reason: Reason
+    reason: FailureReason
     time: float | None = None
     subject: str = ""
     advice: str = ""
