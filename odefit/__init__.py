@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from odefit._version import __version__
 
 if TYPE_CHECKING:
-    from odefit.api import check, fit, load, load_run, plot, simulate
+    from odefit.api import check, fit, load, load_run, simulate
     from odefit.data.experiments import Dose, Experiment
     from odefit.errors import (
         ConfigError,
@@ -28,10 +28,12 @@ if TYPE_CHECKING:
         SolveError,
     )
     from odefit.fitting.run import Run
+    from odefit.pictures import plot
     from odefit.problem.interface import Problem
 
 _HOMES = {
-    "api": ("load", "fit", "simulate", "check", "load_run", "plot"),
+    "api": ("load", "fit", "simulate", "check", "load_run"),
+    "pictures": ("plot",),
     "problem.interface": ("Problem",),
     "fitting.run": ("Run",),
     "data.experiments": ("Experiment", "Dose"),

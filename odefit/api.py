@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from odefit.config.load import LoadedConfig, load_config
 from odefit.config.versions import FIRST_VERSION
 from odefit.errors import ConfigError, InputError, NewerConfigError, RunError
-from odefit.model_kinds import EQUATIONS, at, call, kind_of
+from odefit.model_kinds import EQUATIONS, call, kind_of
 from odefit.runs import folder as files
 from odefit.runs import validation
 from odefit.runs.acquire import acquire_run_folder
@@ -25,12 +25,10 @@ from odefit.status import Status
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
     from odefit.data.experiments import Experiment
     from odefit.fitting.run import Run
     from odefit.latent.latent_run import LatentRun
-    from odefit.plots.style import Format
     from odefit.problem.assembly import Assembly
     from odefit.problem.interface import Problem
     from odefit.problem.simulation import Simulated
@@ -170,12 +168,14 @@ def fit(
         return fit_into_folder(
             config, overrides, data=data, out=out, overwrite=overwrite, resume=resume, progress=progress
         )
-    loaded = _load(config, overrides, data)
+    return _fit_in_memory(_load(config, overrides, data), Logged(progress or Silent()))
+
+
+def _fit_in_memory(loaded: LoadedConfig, progress: Progress) -> Run | LatentRun:
     _, work = call(kind_of(loaded).plan, loaded)
-    told = Logged(progress or Silent())
     for note in loaded.notes:
-        told.note(note)
-    run: Run | LatentRun = work(told, Forgetful())
+        progress.note(note)
+    run: Run | LatentRun = work(progress, Forgetful())
     return run
 
 
@@ -344,120 +344,3 @@ def load_run(path: Path | str) -> Run | LatentRun:
     except InputError as error:
         raise RunError(str(path), f"{validation.DAMAGED}: {error.faults[0]}") from None
     return run
-
-
-def plot(
-    run: Run | LatentRun,
-    kind: str = "time_series",
-    *,
-    time_range: tuple[float, float] | None = None,
-    states: Sequence[str] | None = None,
-    experiments: Sequence[str] | None = None,
-) -> Figure:
-    """Draw one picture of a run, and write nothing.
-
-    Parameters
-    ----------
-    run : Run
-        As `fit` or `load_run` returned it.
-    kind : str
-        `time_series`, `phase_plane`, `history`, `residuals`, `waterfall`, `network`, `potential`; of a latent ODE also
-        `interpolation`.
-    time_range : (float, float), optional
-        Solve the model over this span; default that of the data.
-    states, experiments : sequence of str, optional
-        What is shown; default all that was measured.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        A notebook shows it, and `figure.savefig("name.png")` writes it.
-
-    Raises
-    ------
-    ConfigError
-        A name that does not exist, or a picture for which the run has nothing to show.
-    SolveError
-        The model cannot be solved over that span.
-
-    Examples
-    --------
-    >>> import odefit
-    >>> run = odefit.fit(
-    ...     {"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 0.5}},
-    ...     data=[odefit.Experiment("a", [0, 1, 2, 3, 4], {"x": [2.0, 1.2, 0.75, 0.45, 0.27]})],
-    ... )
-    >>> figure = odefit.plot(run, "time_series", time_range=(0, 6))
-    >>> [axes.get_ylabel() for axes in figure.axes]
-    ['x']
-    """
-    from odefit.plots.draw import figure
-    from odefit.plots.selection import Choice
-
-    return figure(at(kind_of(run.loaded).pictures), run, Choice(time_range, states, experiments), kind)
-
-
-def draw(
-    run: Run | LatentRun,
-    *,
-    kinds: Sequence[str] | None = None,
-    out: Path | None = None,
-    format: Format = "png",
-    time_range: tuple[float, float] | None = None,
-    states: Sequence[str] | None = None,
-    experiments: Sequence[str] | None = None,
-) -> list[Path]:
-    """Draw pictures of a run and write them as files.
-
-    Parameters
-    ----------
-    run
-        As `fit` or `load_run` returned it.
-    kinds
-        As for `plot`; default: all that the run has something to show for.
-    out
-        A folder (default: `plots` in the run folder), or, for one kind, a file that ends in .png, .svg or .pdf.
-    format
-        Of the files: `png`, `svg` or `pdf`.
-    time_range, states, experiments
-        As for `plot`. What was chosen is in the names of the files.
-
-    Returns
-    -------
-    list of Path
-        The files.
-
-    Raises
-    ------
-    ConfigError, RunError, SolveError
-        See `odefit.plots.draw.draw`.
-    """
-    from odefit.plots.draw import draw as write
-    from odefit.plots.selection import Choice
-
-    choice = Choice(time_range, states, experiments)
-    return write(at(kind_of(run.loaded).pictures), run, choice, kinds, out, format)
-
-
-def animate(run: Run | LatentRun, out: Path | None = None) -> Path:
-    """Draw a fit converging, as a GIF.
-
-    Parameters
-    ----------
-    run
-        As `fit` or `load_run` returned it.
-    out
-        The file, or a folder; default: plots/animation.gif in the run folder.
-
-    Returns
-    -------
-    Path
-        The file.
-
-    Raises
-    ------
-    RunError
-        The run kept no frames, is damaged, or the file cannot be written.
-    """
-    path: Path = call(kind_of(run.loaded).animate, run, out)
-    return path

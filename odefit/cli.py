@@ -88,7 +88,8 @@ def fit(
     set_: Overrides = None,
 ) -> None:
     """Fit the model of CONFIG to its data, and write a run folder."""
-    from odefit.api import draw, fit_into_folder
+    from odefit.api import fit_into_folder
+    from odefit.pictures import draw
     from odefit.terminal import Reporter, closing_lines, console, estimates_table, logged_to, score_lines, summary_line
 
     screen = console()
@@ -165,13 +166,13 @@ def plot(
     animate: Annotated[bool, typer.Option("--animate", help="A GIF of the fit converging.")] = False,
 ) -> None:
     """Draw the pictures of a run: time series, phase plane, history, residuals, and what else it has to show."""
-    from odefit import api
+    from odefit import api, pictures
 
     loaded = api.load_run(run)
     if animate:
-        typer.echo(str(api.animate(loaded, out)))
+        typer.echo(str(pictures.animate(loaded, out)))
         return
-    paths = api.draw(
+    paths = pictures.draw(
         loaded,
         kinds=kind,
         out=out,

@@ -222,7 +222,7 @@ def test_a_network_is_fitted_in_memory(tmp_path: Path) -> None:
 
 
 def test_pictures_of_a_run_in_memory(run: odefit.Run, tmp_path: Path) -> None:
-    from odefit.api import draw
+    from odefit.pictures import draw
 
     figure = odefit.plot(run, time_range=(0, 20))
     assert figure.axes[0].get_xlabel() == "time"

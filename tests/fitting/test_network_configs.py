@@ -12,12 +12,12 @@ import pytest
 import torch
 
 import odefit
-from odefit.api import draw
-from odefit.api import plot as figure
 from odefit.config.load import load_config
 from odefit.errors import ConfigError
 from odefit.fitting.run import Run
 from odefit.model.networks import Potential
+from odefit.pictures import draw
+from odefit.pictures import plot as figure
 from odefit.plots.network import evaluate, terms
 from odefit.plots.potential import heights, levels_of, points_of_rest, potential_of
 from odefit.plots.region import Visited

@@ -15,7 +15,7 @@ from scipy.stats import norm
 import odefit
 from commands import killed
 from latent_runs import StopAt, rows_of, without_seconds
-from odefit.api import check, draw, plot
+from odefit.api import check
 from odefit.config.load import load_config
 from odefit.errors import ConfigError, RunError
 from odefit.latent.estimator import noise_of
@@ -23,6 +23,7 @@ from odefit.latent.latent_run import LatentRun
 from odefit.latent.minibatches import Minibatch, TrainingOptions
 from odefit.latent.objective import Elbo
 from odefit.latent.task import common_times, prepare_latent
+from odefit.pictures import draw, plot
 from odefit.runs import checkpoint
 from odefit.training.adam import AdamOptions
 from odefit.training.learning_rate import Schedule

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 import odefit
-from odefit.api import draw
 from odefit.errors import RunError
 from odefit.latent.latent_run import LatentRun
+from odefit.pictures import draw
 
 
 def damaged(run: LatentRun, folder: Path, name: str) -> Path:

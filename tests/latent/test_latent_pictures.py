@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import odefit
-from odefit.api import animate, draw, plot
 from odefit.errors import ConfigError, Faults, RunError, SolveError
 from odefit.latent.latent_run import LatentRun
+from odefit.pictures import animate, draw, plot
 from odefit.plots.latent_pictures import LatentPictures
 from odefit.plots.selection import Choice
 

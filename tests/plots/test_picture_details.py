@@ -17,12 +17,12 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 import odefit
-from odefit.api import draw
-from odefit.api import plot as figure
 from odefit.diagnostics.solver_comparison import COMPILED_FAMILY, FIXED, Comparison, SolverRow, solver_table
 from odefit.errors import ConfigError, Faults, RunError, SolveError
 from odefit.fitting.run import Run
 from odefit.objective.likelihood import Likelihood
+from odefit.pictures import draw
+from odefit.pictures import plot as figure
 from odefit.plots import animation, style
 from odefit.plots.adaptive_grid import MAX_CHORD_ERROR, MAX_PARTS, times_at_bends
 from odefit.plots.animation import Frame

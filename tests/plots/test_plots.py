@@ -19,12 +19,12 @@ from PIL import Image
 from scipy import stats
 
 import odefit
-from odefit.api import draw
-from odefit.api import plot as picture
 from odefit.data.experiments import Experiment
 from odefit.errors import ConfigError, Faults, RunError
 from odefit.fitting.run import Run
 from odefit.objective.likelihood import Likelihood
+from odefit.pictures import draw
+from odefit.pictures import plot as picture
 from odefit.plots import panels, style
 from odefit.plots.animation import MAX_BYTES, MAX_FRAMES, animate, thinned
 from odefit.plots.curves import log_threshold, points, restricted, trace
@@ -625,7 +625,7 @@ def test_estimates_that_are_missing_are_said(runs: Runs) -> None:
 
 def test_pictures_of_formulas_need_neither_pyplot_nor_pandas_nor_torch(runs: Runs, tmp_path: Path) -> None:
     code = (
-        "import sys; from odefit.api import draw, load_run\n"
+        "import sys; from odefit.api import load_run; from odefit.pictures import draw\n"
         f"assert len(draw(load_run({str(runs['growth'].path)!r}), out={str(tmp_path)!r})) == 4\n"
         "print([m for m in ('matplotlib.pyplot', 'pandas', 'torch') if m in sys.modules])"
     )

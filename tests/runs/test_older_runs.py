@@ -16,9 +16,9 @@ import pandas as pd
 import pytest
 
 import odefit
-from odefit.api import draw
 from odefit.config.versions import newest_version
 from odefit.errors import RunError
+from odefit.pictures import draw
 from odefit.runs.results import SCHEMA_VERSION
 
 WRITTEN = Path(__file__).parent / "written_by"

@@ -1,0 +1,133 @@
+"""The functions of the public face that draw: which pictures there are depends on the kind of the run's model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from odefit.model_kinds import at, call, kind_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from odefit.fitting.run import Run
+    from odefit.latent.latent_run import LatentRun
+    from odefit.plots.style import Format
+
+
+def plot(
+    run: Run | LatentRun,
+    kind: str = "time_series",
+    *,
+    time_range: tuple[float, float] | None = None,
+    states: Sequence[str] | None = None,
+    experiments: Sequence[str] | None = None,
+) -> Figure:
+    """Draw one picture of a run, and write nothing.
+
+    Parameters
+    ----------
+    run : Run
+        As `fit` or `load_run` returned it.
+    kind : str
+        `time_series`, `phase_plane`, `history`, `residuals`, `waterfall`, `network`, `potential`; of a latent ODE also
+        `interpolation`.
+    time_range : (float, float), optional
+        Solve the model over this span; default that of the data.
+    states, experiments : sequence of str, optional
+        What is shown; default all that was measured.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A notebook shows it, and `figure.savefig("name.png")` writes it.
+
+    Raises
+    ------
+    ConfigError
+        A name that does not exist, or a picture for which the run has nothing to show.
+    SolveError
+        The model cannot be solved over that span.
+
+    Examples
+    --------
+    >>> import odefit
+    >>> run = odefit.fit(
+    ...     {"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 0.5}},
+    ...     data=[odefit.Experiment("a", [0, 1, 2, 3, 4], {"x": [2.0, 1.2, 0.75, 0.45, 0.27]})],
+    ... )
+    >>> figure = odefit.plot(run, "time_series", time_range=(0, 6))
+    >>> [axes.get_ylabel() for axes in figure.axes]
+    ['x']
+    """
+    from odefit.plots.draw import figure
+    from odefit.plots.selection import Choice
+
+    return figure(at(kind_of(run.loaded).pictures), run, Choice(time_range, states, experiments), kind)
+
+
+def draw(
+    run: Run | LatentRun,
+    *,
+    kinds: Sequence[str] | None = None,
+    out: Path | None = None,
+    format: Format = "png",
+    time_range: tuple[float, float] | None = None,
+    states: Sequence[str] | None = None,
+    experiments: Sequence[str] | None = None,
+) -> list[Path]:
+    """Draw pictures of a run and write them as files.
+
+    Parameters
+    ----------
+    run
+        As `fit` or `load_run` returned it.
+    kinds
+        As for `plot`; default: all that the run has something to show for.
+    out
+        A folder (default: `plots` in the run folder), or, for one kind, a file that ends in .png, .svg or .pdf.
+    format
+        Of the files: `png`, `svg` or `pdf`.
+    time_range, states, experiments
+        As for `plot`. What was chosen is in the names of the files.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    ConfigError, RunError, SolveError
+        See `odefit.plots.draw.draw`.
+    """
+    from odefit.plots.draw import draw as write
+    from odefit.plots.selection import Choice
+
+    choice = Choice(time_range, states, experiments)
+    return write(at(kind_of(run.loaded).pictures), run, choice, kinds, out, format)
+
+
+def animate(run: Run | LatentRun, out: Path | None = None) -> Path:
+    """Draw a fit converging, as a GIF.
+
+    Parameters
+    ----------
+    run
+        As `fit` or `load_run` returned it.
+    out
+        The file, or a folder; default: plots/animation.gif in the run folder.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    RunError
+        The run kept no frames, is damaged, or the file cannot be written.
+    """
+    path: Path = call(kind_of(run.loaded).animate, run, out)
+    return path
