@@ -48,6 +48,18 @@ class Reason(Enum):
         "No step lowers the objective although its gradient is not zero",
         ": its values and its derivatives disagree.",
     )
+    NOT_CERTIFIED = (
+        Status.STOPPED,
+        "The search came to rest ({why}), but {left:.2g} log-likelihood units seem left to gain",
+        "",
+        "; try more fit.starts, tighter bounds, or a smaller solver.rtol.",
+    )
+    OBJECTIVE_NOISY = (
+        Status.STOPPED,
+        "The objective is only known to {noise:.2g} log-likelihood units, which is too rough to find its optimum",
+        "",
+        "; set a smaller solver.rtol, or see whether a single measurement makes nearly all of the misfit.",
+    )
     ENDED_BY_CALLER = Status.STOPPED, "Interrupted by its caller", "", f"{_BEST}."
     NO_OBJECTIVE_AT_START = (
         Status.FAILED,

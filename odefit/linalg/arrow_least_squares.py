@@ -37,6 +37,9 @@ class ArrowLeastSquares(LeastSquares):
         slope = self.reduced.adjoint(self.reduced.z, self.reduced.rest_z)
         return float(np.sqrt(slope @ slope))
 
+    def largest_curvature(self) -> float:
+        return self.reduced.norm**2
+
     def minimiser(self, damping: float) -> FloatArray:
         return self.elimination.solve(damping)
 

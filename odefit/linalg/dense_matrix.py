@@ -79,6 +79,9 @@ class DenseLeastSquares(LeastSquares):
         slope = (self.s * self.c) @ self.V
         return float(np.sqrt(slope @ slope))
 
+    def largest_curvature(self) -> float:
+        return float(self.s[0]) ** 2 if len(self.s) else 0.0
+
     def minimiser(self, damping: float) -> FloatArray:
         return -(self.s / (self.s**2 + damping) * self.c) @ self.V
 

@@ -60,6 +60,10 @@ class LeastSquares(ABC):
         """|D A'z|, the length of the gradient at p = 0."""
 
     @abstractmethod
+    def largest_curvature(self) -> float:
+        """The largest curvature of the problem, or less by at most a factor of 2."""
+
+    @abstractmethod
     def minimiser(self, damping: float) -> FloatArray:
         """The minimiser [P] of m(p) + damping |p|²/2; for damping 0 the shortest one."""
 

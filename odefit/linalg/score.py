@@ -36,11 +36,15 @@ class Evaluation:
         [M], the scores.
     A
         [M, P], the root-curvature rows.
+    weights
+        [M], positive, or None where they are not known: z over them are residuals in units that do not depend on u,
+        whose derivative is A over them, exactly or nearly. Searches follow curved valleys by them.
     """
 
     value: float
     z: FloatArray
     A: Matrix
+    weights: FloatArray | None = None
 
     @classmethod
     def failed(cls, n: int) -> Evaluation:

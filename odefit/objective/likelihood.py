@@ -165,15 +165,15 @@ class Likelihood:
                 total += float(family.nll(d, m, s).sum()) + data.constant
                 if observed.dm is not None:
                     z, root = (family.location if expected else family.search_location)(d, m, s)
-                    rows.add(z, observed.dm[part.rows] * root[:, None], owner[part.rows], not family.is_smooth)
+                    rows.add(z, observed.dm[part.rows], root, owner[part.rows], not family.is_smooth)
                 if observed.ds is not None and given is None:
                     z, root = family.scale(d, m, s)
-                    rows.add(z, observed.ds[part.rows] * root[:, None], owner[part.rows])
+                    rows.add(z, observed.ds[part.rows], root, owner[part.rows])
                 if data.censored is not None:
                     f, z, a = self._censored(data, data.censored, observed, derivatives)
                     total += f
                     if derivatives:
-                        rows.add(z, a, owner[data.censored.rows])
+                        rows.add(z, a, np.ones(len(z)), owner[data.censored.rows])
         if not math.isfinite(total):
             self.failure = self._not_finite(moments)
             return Evaluation.failed(len(u))
@@ -187,11 +187,13 @@ class Likelihood:
         z = np.concatenate([prior_z, *rows.z])
         slope = self.problem.table.transforms.derivative(u)
         a = self.columns.rows(single, stacked(rows.parts, self.columns.positions.shape[1]), slope)
+        weights = np.concatenate([np.ones(len(prior_z)), *rows.weights])
         kinked = [np.zeros(len(prior_z), dtype=bool) if self._kinked_priors is None else self._kinked_priors]
         kinked += [np.full(len(part), flag) for part, flag in zip(rows.z, rows.kinked, strict=True)]
         if not expected and any(k.any() for k in kinked):
             z, a = sharpened(z, a, np.concatenate(kinked))
-        return Evaluation(value, z, a)
+            return Evaluation(value, z, a)
+        return Evaluation(value, z, a, weights)
 
     def _censored(
         self, data: ObservableData, part: DataBlock, observed: Moments, derivatives: bool
@@ -245,9 +247,14 @@ class _Rows:
     def __init__(self) -> None:
         self.z: list[FloatArray] = []
         self.parts: list[LocalRows] = []
+        self.weights: list[FloatArray] = []
         self.kinked: list[bool] = []
 
-    def add(self, z: FloatArray, slopes: FloatArray, experiment: IntArray, kinked: bool = False) -> None:
+    def add(
+        self, z: FloatArray, slopes: FloatArray, root: FloatArray, experiment: IntArray, kinked: bool = False
+    ) -> None:
+        """root: [M], the factor of the slopes in A."""
         self.z.append(z)
-        self.parts.append(LocalRows(slopes, experiment))
+        self.parts.append(LocalRows(slopes * root[:, None], experiment))
+        self.weights.append(root)
         self.kinked.append(kinked)

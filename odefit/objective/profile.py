@@ -9,6 +9,7 @@ direction on the way to it.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -135,4 +136,4 @@ class ProfileLikelihood:
         if moments is None:
             return Evaluation.failed(len(u))
         plain = full.assemble(complete, moments, self._scales(moments), derivatives)
-        return Evaluation(plain.value, plain.z, plain.A.select(self.free) if self.sigmas else plain.A)
+        return replace(plain, A=plain.A.select(self.free)) if self.sigmas else plain

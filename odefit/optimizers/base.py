@@ -51,6 +51,8 @@ class SearchOutcome:
         The value at the start and after each accepted step; it falls, but for rounding (1e-12).
     at_bound
         [P], -1 where u lies on its lower bound, 1 on its upper bound, else 0.
+    left
+        What is left to gain at u by the certificate of an optimum (certificate.py); None where nobody asked.
     """
 
     u: FloatArray
@@ -60,6 +62,7 @@ class SearchOutcome:
     n_gradients: int
     history: tuple[float, ...]
     at_bound: NDArray[np.int8]
+    left: float | None = None
 
     @property
     def status(self) -> Status:
@@ -138,25 +141,26 @@ def usable(here: Evaluation) -> bool:
     return bool(np.isfinite(here.value) and most < MAX_ENTRY)
 
 
-def coordinate_steps(here: Evaluation, side: NDArray[np.int8]) -> tuple[FloatArray, FloatArray]:
-    """The Fisher scoring step in each component alone.
+def coordinate_steps(
+    here: Evaluation, u: FloatArray, lower: FloatArray, upper: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """The Fisher scoring step within the box in each component alone.
 
     Parameters
     ----------
     here
         The objective and its derivatives.
-    side
-        [P], see `SearchOutcome.at_bound`; a component on a bound makes no step out of the box.
+    u, lower, upper
+        [P], where that is, and the box.
 
     Returns
     -------
     steps, decreases
         [P] each, and what they promise.
     """
-    curvature = here.lengths**2
-    steps = -here.gradient / np.where(curvature > 0, curvature, 1.0)
-    steps = np.where(side * steps > 0, 0.0, steps)
-    return steps, curvature * steps**2 / 2
+    curvature, gradient = here.lengths**2, here.gradient
+    steps = np.clip(-gradient / np.where(curvature > 0, curvature, 1.0), lower - u, upper - u)
+    return steps, -steps * (gradient + curvature * steps / 2)
 
 
 def check_box(

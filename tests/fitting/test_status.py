@@ -24,6 +24,9 @@ DETAILS = {
     "stage": "whole series",
     "distance": 1.234,
     "training": "the loss settled",
+    "why": "the parameters no longer change",
+    "left": 0.034,
+    "noise": 0.71,
 }
 
 

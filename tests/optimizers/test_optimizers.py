@@ -74,14 +74,14 @@ def test_lbfgs_reaches_every_published_minimum(problem: Problem) -> None:
 
 
 def test_convergence_is_quadratic_where_the_residuals_vanish() -> None:
-    # The error of each step is about the square of the one before: its exponent doubles.
+    # The error of each step is about the square of the one before, or less: its exponent doubles.
     problem = next(p for p in PROBLEMS if p.name == "30 Broyden tridiagonal")
     objective = closed.SquaredResiduals.of(problem)
     exact = minimize_least_squares(objective, problem.start).u
     path: list[Array] = []
     minimize_least_squares(objective, problem.start, callback=lambda u, _: path.append(u))
     errors = np.array([np.linalg.norm(u - exact) for u in path])
-    errors = errors[(errors < 0.1) & (errors > 1e-12)]
+    errors = errors[(errors < 1.0) & (errors > 1e-14)]
     rates = np.log(errors[1:]) / np.log(errors[:-1])
     assert len(rates) >= 2
     assert (rates > 1.7).all(), errors
@@ -229,7 +229,7 @@ def test_the_step_meets_the_radius() -> None:
         model = LocalModel.at(np.zeros(P), Evaluation(0.0, z, DenseMatrix(A)), np.ones(P), -bound, bound)
         full = np.linalg.norm(model.damped(0.0))
         radius = full * 10.0 ** rng.uniform(-4, 0)
-        p = model.step(float(radius))
+        p = model.step(float(radius))[0]
         assert 0.89 * radius <= np.linalg.norm(p) <= 1.11 * radius
         assert model.decrease(p) > 0
 

@@ -47,7 +47,8 @@ class SquaredResiduals:
 
     def evaluate(self, u: Array) -> Evaluation:
         with np.errstate(all="ignore"):
-            return Evaluation(self.value(u), self.residuals(u), DenseMatrix(jacobian(self.residuals, u)))
+            r = self.residuals(u)
+            return Evaluation(self.value(u), r, DenseMatrix(jacobian(self.residuals, u)), np.ones_like(r))
 
 
 @dataclass(frozen=True)
