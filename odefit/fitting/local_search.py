@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from odefit.data.experiments import Experiment
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.profile import ProfileLikelihood
 from odefit.optimizers.base import Callback, SearchOutcome
+from odefit.optimizers.certificate import certify
 from odefit.problem.assembly import assemble
 from odefit.problem.systems import describe_system
 from odefit.status import Ending, Reason, Status
@@ -35,21 +37,61 @@ class LocalSearch:
         # An engine of its own: a start's result must not depend on what this process solved before.
         objective = ProfileLikelihood(Likelihood(replace(problem, engine=problem.engine.reset_copy())))
         assert self.method.minimize is not None, f"{self.method.name} does not search"
-        minimize = imported(self.method.minimize)
-        outcome: SearchOutcome = minimize(
+        search = functools.partial(
+            imported(self.method.minimize),
             objective,
-            u,
-            lower[free],
-            upper[free],
+            lower=lower[free],
+            upper=upper[free],
             size=typical_sizes(objective),
-            max_iterations=self.max_iterations or self.method.iterations,
             callback=callback,
             **(self.method.coarse if self.coarse else {}),
         )
+        most = self.max_iterations or self.method.iterations
+        outcome: SearchOutcome = search(u, max_iterations=most)
+        if outcome.status == Status.CONVERGED:
+            outcome = certified(objective, outcome, search, most)
         if outcome.status == Status.FAILED and objective.failure:
             # The optimizer knows only that there is no number; the objective knows why.
             return replace(outcome, ending=Ending(Reason.MODEL_FAILS_AT_START, {"cause": objective.failure}))
         return outcome
+
+
+def certified(
+    objective: ProfileLikelihood, outcome: SearchOutcome, search: Callable[..., SearchOutcome], most: int
+) -> SearchOutcome:
+    """The outcome of a search that converged, with what the certificate of an optimum leaves to gain.
+
+    Where that is too much the search goes on from there, once, with nothing that it believed; where it is still too
+    much then, the outcome is `stopped`.
+
+    Parameters
+    ----------
+    objective
+        What was minimised.
+    outcome
+        Where the search ended.
+    search
+        Takes a start and `max_iterations`.
+    most
+        The iterations that both searches may have together.
+    """
+    lower, upper = (bounds[objective.free] for bounds in objective.full.problem.table.search_bounds())
+    size = typical_sizes(objective)
+    certificate = certify(objective, outcome.u, lower, upper, size)
+    if not certificate.holds and outcome.n_iterations < most:
+        more = search(outcome.u, max_iterations=most - outcome.n_iterations)
+        if more.value <= outcome.value:
+            outcome = replace(
+                more,
+                n_evaluations=outcome.n_evaluations + more.n_evaluations,
+                n_gradients=outcome.n_gradients + more.n_gradients,
+                history=(*outcome.history, *more.history[1:]),
+            )
+            certificate = certify(objective, outcome.u, lower, upper, size)
+    if not certificate.holds and outcome.status == Status.CONVERGED:
+        details = {"why": outcome.message.rstrip(".").lower(), "left": certificate.left}
+        outcome = replace(outcome, ending=Ending(Reason.NOT_CERTIFIED, details))
+    return replace(outcome, left=certificate.left)
 
 
 def typical_sizes(objective: ProfileLikelihood) -> FloatArray:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from odefit.arrays import FloatArray
+from odefit.fitting.local_search import typical_sizes
 from odefit.fitting.nonsmooth import nonsmooth_parameters
 from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.starting_points import shared
@@ -24,6 +25,11 @@ TIE = 1e-3
 """Between starts that are as close as this the first is taken, which is the user's own guess, and not the one that the
 solver's errors favour: the same optimum may stand at several places (rates that could change names)."""
 MAX_ALTERNATIVES = 3
+WITHIN_REGION = 1.92
+"""Log-likelihood units above the best that the 95 % region of one parameter holds."""
+DIFFERENT = 0.1
+"""Typical sizes by which a parameter of two optima must differ to be named."""
+MAX_NAMED = 4
 
 
 def fit_outcome(
@@ -51,9 +57,6 @@ def fit_outcome(
         message = f"{message} {remedy}"
     if requested > 1:
         message = summary(starts, commonest_reason(failed)) + " " + message
-    warnings: tuple[str, ...] = ()
-    if requested > 2 and at_best == 1 and len(results) > 2:
-        warnings = ("only one start found this optimum: a better one may exist; try more fit.starts",)
     status = Status.INTERRUPTED if interrupted else best.outcome.status
     return FitOutcome(
         table.to_natural(u),
@@ -63,9 +66,36 @@ def fit_outcome(
         _history(best.outcome),
         starts,
         _table(objective, results) if requested > 1 else None,
-        warnings=warnings,
+        warnings=_doubts(objective, results, best, at_best),
         alternatives=_alternatives(objective, results, best),
+        left=best.outcome.left,
     )
+
+
+def _doubts(
+    objective: ProfileLikelihood, results: Sequence[StartOutcome], best: StartOutcome, at_best: int
+) -> tuple[str, ...]:
+    """What the other starts say against the best one, a sentence each, with what to do."""
+    doubts = []
+    if len(results) > 2 and at_best == 1:
+        more = 5 * len(results)
+        doubts.append(f"only one start found this optimum: a better one may exist; try --set fit.starts={more}")
+    near = [
+        r.outcome.u
+        for r in results
+        if r.converged and r.outcome is not None and SAME_OPTIMUM < r.value - best.value <= WITHIN_REGION
+    ]
+    if near and best.outcome is not None:
+        away = np.max(np.abs(np.array(near) - best.outcome.u) / typical_sizes(objective), axis=0)
+        order = [int(k) for k in np.argsort(-away) if away[k] > DIFFERENT][:MAX_NAMED]
+        table, free = objective.full.problem.table, objective.free
+        names = ", ".join(table.names[table.estimated[free[k]]] for k in order)
+        doubts.append(
+            f"{len(near)} of {len(results)} starts ended at other optima within {WITHIN_REGION} log-likelihood units, "
+            f"which the 95 % region holds as well{'; they differ in ' * bool(names)}{names}, and the intervals know of "
+            "one of them only (see starts.csv)"
+        )
+    return tuple(doubts)
 
 
 def _alternatives(
@@ -85,6 +115,8 @@ def _alternatives(
 def summary(starts: Starts, reasons: str) -> str:
     """`12 of 20 starts reached the best optimum; 3 failed (integration blew up).`"""
     text = f"{starts.at_best} of {starts.finished} starts reached the best optimum"
+    if not starts.at_best:
+        text = f"None of {starts.finished} starts reached an optimum for certain; the lowest is kept"
     if starts.finished < starts.requested:
         text += f" ({starts.requested} were asked for)"
     if starts.failed:
@@ -110,13 +142,14 @@ def _table(objective: ProfileLikelihood, results: Sequence[StartOutcome]) -> Tab
     """
     table, free = objective.full.problem.table, objective.free[shared(objective)]
     names = [table.names[table.estimated[k]] for k in free]
-    header = ("start", "status", "objective", "message", "seconds", "evaluations", "gradients", *names)
+    header = ("start", "status", "objective", "message", "seconds", "evaluations", "gradients", "left_to_gain", *names)
     rows = []
     for r in results:
         complete = table.to_search(table.values)
         complete[objective.free] = r.start if r.outcome is None else r.outcome.u
         natural = table.to_natural(complete)[table.estimated[free]]
-        counts = (None, None) if r.outcome is None else (r.outcome.n_evaluations, r.outcome.n_gradients)
+        o = r.outcome
+        counts = (None, None, None) if o is None else (o.n_evaluations, o.n_gradients, o.left)
         status = Status.FAILED if r.outcome is None or r.failure else r.outcome.status
         message = r.failure or (r.outcome.message if r.outcome else "")
         value = r.value if math.isfinite(r.value) else None

@@ -36,6 +36,8 @@ class FitOutcome:
         Sentences that a user should read before the numbers.
     alternatives
         [N] each, where other starts reached the same objective.
+    left
+        What the certificate of the optimum leaves to gain, in units of the objective; None where there is none.
     """
 
     theta: FloatArray
@@ -50,3 +52,4 @@ class FitOutcome:
     n_weights: int = 0
     warnings: tuple[str, ...] = ()
     alternatives: tuple[FloatArray, ...] = ()
+    left: float | None = None

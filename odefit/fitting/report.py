@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odefit.arrays import FloatArray
+from odefit.fitting.misfit import dominant_measurement
 from odefit.fitting.nonsmooth import nonsmooth_parameters
 from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.solver_accuracy import tolerance_limits_optimum
@@ -36,6 +37,9 @@ NO_EFFECT_ERROR = 1e9
 BOUND_TOLERANCE = 1e-8
 MEANINGLESS_RELATIVE_ERROR = 1e3
 """Above this multiple of its value, or of the value that it started from, an error says only that nothing is known."""
+INTERCHANGEABLE = 0.999
+"""The correlation beyond which one parameter can make up for any change of another."""
+MAX_PARTNERS = 4
 MEANINGLESS = "its standard error would be more than a thousand times its value"
 ERRORS_APART = 3.0
 """Standard errors between two places with the same objective, from which on they are two optima."""
@@ -49,10 +53,14 @@ INHERITED = "a parameter that it follows from is not determined"
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """full: the covariance in search space, noise levels scaled to the degrees of freedom. degrees: inf if none."""
+    """full: the covariance in search space, noise levels scaled to the degrees of freedom. degrees: inf if none.
+
+    lengths: [P], of the columns of A: 1 over the standard error of each parameter, were all others known.
+    """
 
     full: Covariance
     degrees: float
+    lengths: FloatArray
 
     @cached_property
     def covariance(self) -> Covariance:
@@ -89,13 +97,15 @@ def summarise(
         warnings += [] if limit is None else [limit]
         if limit is None and outcome.status == Status.CONVERGED:
             warnings += structure_left(likelihood, u, any(e.standard_error for e in estimates.values()))
+        dominant = dominant_measurement(likelihood, u)
+        warnings += [] if dominant is None else [dominant]
         moving = nonsmooth_parameters(problem).sentence if outcome.status == Status.STOPPED else None
         warnings += [] if moving is None else [moving]
     k = len(table.estimated) + outcome.n_weights
     value = likelihood.value(u)
     nll = value - likelihood.prior_value(u) if math.isfinite(value) else math.nan
     status, message = outcome.status, outcome.message
-    if status == Status.CONVERGED and uncertainty is not None and _is_flat(problem, uncertainty.full):
+    if status == Status.CONVERGED and uncertainty is not None and _is_flat(problem, uncertainty):
         flat = Ending(Reason.NO_EFFECT)
         status, message = flat.status, flat.message
     result = Result(
@@ -111,6 +121,7 @@ def summarise(
         warnings=tuple(warnings),
         reduced_chi_square=reduced_chi_square(likelihood, u),
         correlation=None if uncertainty is None else _correlation(uncertainty.covariance),
+        left_to_gain=outcome.left,
         hold_out=errors(problem, assembly.held, outcome.theta).score if assembly.held else None,
     )
     return result, uncertainty
@@ -141,10 +152,10 @@ def estimate_uncertainty(likelihood: Likelihood, u: FloatArray, bound: NDArray[n
     covariance = fisher_covariance(evaluation.A, names, bound == 0, tolerance=max(1e-9, 0.1 * rtol))
     degrees = residual_degrees(likelihood, bound == 0)
     if math.isinf(degrees):
-        return Uncertainty(covariance, math.inf)
+        return Uncertainty(covariance, math.inf, evaluation.lengths)
     scale = np.ones(len(names))
     scale[ProfileLikelihood(likelihood).free] = math.sqrt(problem.n_measured / degrees)
-    return Uncertainty(covariance.scaled(scale), degrees)
+    return Uncertainty(covariance.scaled(scale), degrees, evaluation.lengths)
 
 
 def _estimates(
@@ -170,7 +181,7 @@ def _estimates(
         if uncertainty is not None and intervals is not None:
             reason = uncertainty.full.undetermined.get(parameter.name)
             if _is_meaningless(parameter, float(theta[i]), float(intervals.standard_errors[k])):
-                reason = reason or MEANINGLESS
+                reason = reason or _together(uncertainty.covariance, parameter.name) or MEANINGLESS
             elif math.isfinite(intervals.standard_errors[k]):
                 error = float(intervals.standard_errors[k])
                 # Nothing beyond the bounds is possible, whatever the quadratic approximation says.
@@ -188,6 +199,16 @@ def _estimates(
             reason=reason,
         )
     return estimates
+
+
+def _together(covariance: Covariance, name: str) -> str | None:
+    """Which parameters can make up for any change of this one, by their correlations; None where none does."""
+    if name not in covariance.names:
+        return None
+    with np.errstate(invalid="ignore"):
+        alike = np.abs(covariance.correlation[covariance.names.index(name)]) > INTERCHANGEABLE
+    partners = [other for other, is_one in zip(covariance.names, alike, strict=True) if is_one and other != name]
+    return f"the data determine it only in combination with {', '.join(partners[:MAX_PARTNERS])}" if partners else None
 
 
 def _derived(
@@ -236,16 +257,15 @@ def _other_optima(
     return []
 
 
-def _is_flat(problem: FitProblem, covariance: Covariance) -> bool:
-    """Whether the predictions depend on none of the estimated parameters that are no noise levels."""
-    names = [name for name in covariance.names if problem.table[name].role != "noise"]
-    errors = dict(zip(covariance.names, covariance.standard_errors, strict=True))
-    sizes = [max(1.0, abs(problem.table[name].value)) for name in names]
-    no_effect = [
-        not math.isfinite(errors[name]) or errors[name] > NO_EFFECT_ERROR * size
-        for name, size in zip(names, sizes, strict=True)
-    ]
-    return bool(no_effect) and all(no_effect)
+def _is_flat(problem: FitProblem, uncertainty: Uncertainty) -> bool:
+    """Whether the predictions depend on none of the estimated parameters that are no noise levels, each for itself.
+
+    Parameters that are determined in combination only have an effect, and are no reason to doubt the optimum.
+    """
+    table = problem.table
+    lengths = dict(zip(uncertainty.full.names, uncertainty.lengths, strict=True))
+    chosen = [name for name in lengths if table[name].role != "noise"]
+    return bool(chosen) and all(lengths[n] * NO_EFFECT_ERROR * max(1.0, abs(table[n].value)) < 1 for n in chosen)
 
 
 def _has_size(p: Parameter) -> bool:

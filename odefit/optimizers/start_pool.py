@@ -25,6 +25,7 @@ import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.optimizers.base import SearchOutcome
+from odefit.status import Status
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,10 @@ class StartOutcome:
     failure: str | None
     seconds: float
     lost: bool = False
+
+    @property
+    def converged(self) -> bool:
+        return self.outcome is not None and self.outcome.status == Status.CONVERGED
 
     @property
     def value(self) -> float:
@@ -232,13 +237,14 @@ def _result(number: int, point: FloatArray, outcome: SearchOutcome, seconds: flo
 
 
 def best_of(results: Sequence[StartOutcome], tie: float = 0.0) -> StartOutcome | None:
-    """The earliest start whose value is within `tie` of the lowest. None where all failed."""
+    """The earliest start whose value is within `tie` of the lowest, one that converged before others. None where all
+    failed."""
     finite = [r for r in results if math.isfinite(r.value)]
     lowest = min((r.value for r in finite), default=math.inf)
-    return min((r for r in finite if r.value <= lowest + tie), key=lambda r: r.number, default=None)
+    return min((r for r in finite if r.value <= lowest + tie), key=lambda r: (not r.converged, r.number), default=None)
 
 
 def count_at_best(results: Sequence[StartOutcome], tolerance: float) -> int:
-    """How many starts ended within `tolerance` of the best value."""
+    """How many starts converged within `tolerance` of the best value."""
     best = best_of(results)
-    return 0 if best is None else sum(r.value <= best.value + tolerance for r in results)
+    return 0 if best is None else sum(r.converged and r.value <= best.value + tolerance for r in results)

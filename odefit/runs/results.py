@@ -88,6 +88,8 @@ class Result:
 
     reduced_chi_square: the sum of squared standardised residuals over n - p, where the noise levels are
     given; near 1 if they are right. None where they are estimated from the same residuals.
+    left_to_gain: what the certificate of the optimum leaves to gain, in units of the negative log-likelihood (half a
+    unit is one standard error); None where there is no certificate.
     hold_out: of what `data.hold_out` names; cross_validation: of all folds of `fit.folds` together.
     validation: of the series that a latent ODE was not trained on: `observed`, what was read of them, and `continued`.
     """
@@ -104,6 +106,7 @@ class Result:
     warnings: tuple[str, ...] = ()
     correlation: Mapping[str, Mapping[str, float]] | None = None
     reduced_chi_square: float | None = None
+    left_to_gain: float | None = None
     hold_out: Score | None = None
     cross_validation: Score | None = None
     validation: Mapping[str, Score] | None = None

@@ -109,7 +109,15 @@ def _wrong(result: Result) -> Iterator[str]:
     for name, estimate in result.estimates.items():
         yield from _not(_is_estimate(estimate), f"the estimate of {name} is none")
     summary = result.objective
-    numbers = (summary.nll, summary.rss, summary.aic, summary.aicc, summary.bic, result.reduced_chi_square)
+    numbers = (
+        summary.nll,
+        summary.rss,
+        summary.aic,
+        summary.aicc,
+        summary.bic,
+        result.reduced_chi_square,
+        result.left_to_gain,
+    )
     yield from _not(all(x is None or _is_number(x) for x in numbers), "objective: a value is no number")
     counts = (summary.n_observations, summary.n_estimated, *vars(result.starts).values())
     yield from _not(all(map(_is_count, counts)), "a count is no whole number")

@@ -1,0 +1,157 @@
+"""`converged` means it: problems on which a search once ended on a slope, on noise, or in a valley's bend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import odefit
+from odefit.fitting.run import Run
+
+REFERENCE = Path(__file__).parents[2] / "data" / "reference"
+
+
+def fit(model: dict[str, Any], parameters: dict[str, Any], csv: Path, **sections: Any) -> Run:
+    config = {"model": model, "parameters": parameters, "data": {"csv": str(csv)}, "fit": {"starts": 1}, **sections}
+    run = odefit.fit(config, out=csv.parent / "run", overwrite=True)
+    assert isinstance(run, Run)
+    return run
+
+
+def table(path: Path, header: str, *columns: Any) -> Path:
+    rows = "\n".join(",".join(f"{cell:.17g}" for cell in row) for row in zip(*columns, strict=True))
+    path.write_text(f"{header}\n{rows}\n")
+    return path
+
+
+def value(run: Run, name: str) -> float:
+    found = run.result.estimates[name].value
+    assert found is not None
+    return found
+
+
+LOGISTIC = {"equations": {"x": "r*x*(1 - x/K)"}, "initial": {"x": 2}}
+GROWTH = {
+    "r": {"value": 0.2, "bounds": [0.01, 10], "scale": "log"},
+    "K": {"value": 400, "bounds": [1, 10000], "scale": "log"},
+}
+
+
+def test_one_bad_row_does_not_silence_the_search(tmp_path: Path) -> None:
+    # A first cell in the wrong unit, which no parameter can reach: |z|² is 1e13, of which nothing can be had.
+    rng, t = np.random.default_rng(3), np.linspace(0, 12, 13)
+    x = 50 / (1 + 24 * np.exp(-0.7 * t)) + 0.5 * rng.standard_normal(13)
+    x[0] = 2e6
+    run = fit(LOGISTIC, GROWTH, table(tmp_path / "d.csv", "time,x", t, x), noise={"x": {"sigma": 0.5}})
+    assert run.result.status == "converged"
+    assert value(run, "r") == pytest.approx(0.7, rel=0.05)
+    assert value(run, "K") == pytest.approx(50, rel=0.05)
+    assert run.result.left_to_gain is not None
+    assert run.result.left_to_gain < 1e-3
+
+
+def test_a_singular_model_is_no_vanishing_gradient(tmp_path: Path) -> None:
+    # Four rates started at one value: the step's model is singular, and its bounded minimum is hard to find.
+    rng, t = np.random.default_rng(5), np.linspace(0, 10, 10)
+    y = 1.3 * np.exp(-0.15 * t) + 0.7 * np.exp(-2.0 * t) + 0.02 * rng.standard_normal(10)
+    model = {
+        "equations": {"A": "-k1*A + k2*B", "B": "k1*A - k2*B - k3*B + k4*C", "C": "k3*B - k4*C - k5*C"},
+        "initial": {"A": 2, "B": 0, "C": 0},
+        "observables": {"y": "A + B"},
+    }
+    rates = {f"k{i}": {"value": 0.1, "bounds": [1e-5, 1000], "scale": "log"} for i in range(1, 6)}
+    run = fit(model, rates, table(tmp_path / "d.csv", "time,y", t, y), noise={"y": {"sigma": 0.02}})
+    assert run.result.status == "converged"
+    # As many degrees of freedom as points less parameters: the misfit is that of the noise, not thousands of units.
+    assert run.result.objective.rss is not None
+    assert run.result.objective.rss < 3 * 10 * 0.02**2
+
+
+BENNETT5 = {"equations": {"y": "-y/(b3*(b2+t))"}, "initial": {"y": "b1*b2^(-1/b3)"}}
+"""NIST StRD Bennett5 as an ODE: a valley with a long bend."""
+
+
+@pytest.mark.parametrize("start", [(-2000, 50, 0.8), (-1500, 45, 0.85)])
+def test_curved_valleys_are_followed(start: tuple[float, float, float], tmp_path: Path) -> None:
+    # Data on the certified curve, with noise of the certified size: the valley is that of the published problem.
+    rng, t = np.random.default_rng(7), np.linspace(7.45, 12.87, 154)
+    y = -2523.5058043 * (46.736564644 + t) ** (-1 / 0.93218483193) + 1.86e-3 * rng.standard_normal(154)
+    csv = table(tmp_path / "d.csv", "x,y", t, y)
+    run = fit(
+        BENNETT5,
+        dict(zip(("b1", "b2", "b3"), start, strict=True)),
+        csv,
+        data={"csv": str(csv), "time": "x", "start": 0},
+        solver={"rtol": 1e-10, "atol": 1e-12},
+    )
+    assert run.result.status == "converged"
+    from scipy.optimize import least_squares
+
+    def residuals(b: Any) -> Any:
+        return b[0] * (b[1] + t) ** (-1 / b[2]) - y
+
+    best = least_squares(residuals, [-2523.5, 46.7366, 0.932185], x_scale="jac", ftol=1e-15, xtol=1e-15, gtol=1e-15)
+    assert run.result.objective.rss == pytest.approx(2 * best.cost, rel=1e-6)
+    assert len(run.history) < 200
+
+
+def test_only_certified_starts_have_reached_the_optimum(tmp_path: Path) -> None:
+    rng, t = np.random.default_rng(3), np.linspace(0, 12, 13)
+    x = 50 / (1 + 24 * np.exp(-0.7 * t)) + 0.5 * rng.standard_normal(13)
+    csv = table(tmp_path / "d.csv", "time,x", t, x)
+    run = fit(LOGISTIC, GROWTH, csv, fit={"starts": 6, "seed": 1})
+    starts = run.frame("starts")
+    converged = starts["status"] == "converged"
+    assert (starts["left_to_gain"][converged] < 1e-3).all()
+    best = starts["objective"].min()
+    assert run.result.starts.at_best == (converged & (starts["objective"] < best + 0.01)).sum()
+    # Two steps are too few for any start: none of them has reached an optimum, and the message says so.
+    run = fit(LOGISTIC, GROWTH, csv, fit={"starts": 3, "max_iterations": 2}, noise={"x": {"sigma": 0.5}})
+    assert run.result.status == "stopped"
+    assert run.result.starts.at_best == 0
+    assert run.result.message.startswith("None of 3 starts reached an optimum for certain")
+
+
+def test_a_slipped_row_is_named_and_ordinary_ones_are_not(tmp_path: Path) -> None:
+    rng, t = np.random.default_rng(3), np.linspace(0, 12, 13)
+    x = 50 / (1 + 24 * np.exp(-0.7 * t)) + 0.5 * rng.standard_normal(13)
+    run = fit(LOGISTIC, GROWTH, table(tmp_path / "d.csv", "time,x", t, x), noise={"x": {"sigma": 0.5}})
+    assert not any("of the misfit" in warning for warning in run.result.warnings)
+    x[4] *= 10
+    run = fit(LOGISTIC, GROWTH, table(tmp_path / "d.csv", "time,x", t, x), noise={"x": {"sigma": 0.5}})
+    (named,) = (warning for warning in run.result.warnings if "of the misfit" in warning)
+    assert named.startswith("the measurement of x in experiment 1 at t = 4 makes ")
+
+
+def test_parameters_determined_in_combination_only_have_converged_and_are_named(tmp_path: Path) -> None:
+    # c k1 and k1 + k2 are determined, and nothing else.
+    rng, t = np.random.default_rng(8), np.linspace(0, 4, 9)
+    y = 1.2 / 0.7 * (1 - np.exp(-0.7 * t)) + 0.01 * rng.standard_normal(9)
+    model = {
+        "equations": {"A": "-(k1 + k2)*A", "P": "k1*A"},
+        "initial": {"A": 1, "P": 0},
+        "observables": {"y": "c*P"},
+    }
+    run = fit(model, {"k1": 0.3, "k2": 0.3, "c": 3}, table(tmp_path / "d.csv", "time,y", t, y))
+    assert run.result.status == "converged"
+    assert value(run, "c") * value(run, "k1") == pytest.approx(1.2, rel=0.05)
+    assert value(run, "k1") + value(run, "k2") == pytest.approx(0.7, rel=0.1)
+    for name in ("k1", "k2", "c"):
+        reason = run.result.estimates[name].reason
+        assert reason is not None
+        assert "only in combination with" in reason
+
+
+def test_a_ridge_names_the_parameters_that_make_up_for_each_other(tmp_path: Path) -> None:
+    # At rest from the second sample on: the data know k1/(k1 + k2) and that both are fast.
+    rng, t = np.random.default_rng(2), np.array([0.0, 3, 6, 9, 12])
+    a = np.where(t == 0, 1.0, 1 / 3) + 0.01 * rng.standard_normal(5)
+    model = {"equations": {"A": "-k1*A + k2*(1 - A)"}, "initial": {"A": 1}}
+    rate = {"value": 2.0, "bounds": [1e-3, 1e3], "scale": "log"}
+    run = fit(model, {"k1": rate, "k2": rate}, table(tmp_path / "d.csv", "time,A", t, a))
+    assert run.result.status == "converged"
+    assert value(run, "k1") / (value(run, "k1") + value(run, "k2")) == pytest.approx(2 / 3, abs=0.03)
+    assert run.result.estimates["k1"].reason == "the data determine it only in combination with k2"
