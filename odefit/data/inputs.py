@@ -12,7 +12,7 @@ are its input. Replicates (`A#2`) take the input of their experiment (`A`), unle
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +20,7 @@ import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.data.csv_cells import IntArray
-from odefit.data.csv_reader import Header, find_columns, read_columns, read_header
+from odefit.data.csv_reader import Columns, Header, find_columns, read_columns, read_header
 from odefit.data.csv_writing import check_names, number_cell, write_rows
 from odefit.data.error_list import FaultList, PlacedFaults
 from odefit.data.experiments import Experiment, Input
@@ -107,28 +107,68 @@ def read_input(
     )
     if not sheet.lines.size and not faults.count:
         faults.add(0, "", "has a header but no data; write one row per point")
-    names: tuple[str, ...] = ("",)
+    points = _points(sheet, time_at, value_at, experiment_at)
+    if not points.lines.size and not faults.count:
+        faults.add(0, header.names[value_at], f"has no number at all; the input {name} needs some")
+    _check_order(points.codes, points.times, points.lines, header.names[time_at], faults)
+    faults.check()  # a point that could not be read would draw a second fault below
+    found = _curves(points, interpolation, name, header.names[value_at], faults)
+    faults.check()
+    return found
+
+
+@dataclass(frozen=True)
+class _Points:
+    """The points of one input, those of one experiment together: [K] each.
+
+    Parameters
+    ----------
+    names
+        Of the experiments; empty for that of all others.
+    codes
+        Positions in `names`.
+    times, values
+        The points.
+    lines
+        Where in the file they stand.
+    """
+
+    names: Sequence[str]
+    codes: IntArray
+    times: FloatArray
+    values: FloatArray
+    lines: IntArray
+
+    def by_experiment(self) -> Iterator[tuple[str | None, slice]]:
+        """Each experiment (None: all others) with its points."""
+        bounds = np.flatnonzero(np.diff(self.codes, prepend=-1, append=-1))
+        for low, high in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+            yield self.names[self.codes[low]] or None, slice(low, high)
+
+
+def _points(sheet: Columns, time_at: int, value_at: int, experiment_at: int | None) -> _Points:
+    """The rows that have a time and a value, in the order of the file within each experiment."""
+    names: Sequence[str] = ("",)
     codes = np.zeros(len(sheet.lines), dtype=np.int64)
     if experiment_at is not None:
         names, codes = sheet.labels[experiment_at].names, sheet.labels[experiment_at].codes
-    rows = np.flatnonzero(~np.isnan(sheet.numbers[time_at]) & ~np.isnan(sheet.numbers[value_at]))
-    if not rows.size and not faults.count:
-        faults.add(0, header.names[value_at], f"has no number at all; the input {name} needs some")
+    times, values = sheet.numbers[time_at], sheet.numbers[value_at]
+    rows = np.flatnonzero(~np.isnan(times) & ~np.isnan(values))
     rows = rows[np.argsort(codes[rows], kind="stable")]
-    codes, lines = codes[rows], sheet.lines[rows]
-    times, values = sheet.numbers[time_at][rows], sheet.numbers[value_at][rows]
-    _check_order(codes, times, lines, header.names[time_at], faults)
-    faults.check()  # a point that could not be read would draw a second fault below
+    return _Points(names, codes[rows], times[rows], values[rows], sheet.lines[rows])
+
+
+def _curves(
+    points: _Points, interpolation: Interpolation, name: str, column: str, faults: FaultList
+) -> dict[str | None, Input]:
+    """The function of each experiment; one that its points do not make is a fault of the column."""
     found: dict[str | None, Input] = {}
-    bounds = np.flatnonzero(np.diff(codes, prepend=-1, append=-1))
-    for low, high in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
-        key = names[codes[low]] or None
+    for key, own in points.by_experiment():
         try:
-            found[key] = _through(times[low:high], values[low:high], interpolation)
+            found[key] = _through(points.times[own], points.values[own], interpolation)
         except ValueError as error:
             of = "" if key is None else f" of experiment {clip(key)}"
-            faults.add(int(lines[low]), header.names[value_at], f"the input {name}{of} {error}")
-    faults.check()
+            faults.add(int(points.lines[own][0]), column, f"the input {name}{of} {error}")
     return found
 
 

@@ -97,23 +97,41 @@ def read_table(
     wanted = [*([time] if time else TIME), *names.values(), experiment or "experiment", *OBSERVABLE, "value"]
     header, read = _opened(source, wanted, where)
     faults = FaultList(header.path, header.where)
-    for unknown in (columns or {}).keys() - names.keys():
-        faults.add(0, "", f"data.columns: '{clip(unknown)}' is no observable; {suggest(unknown, names)}")
-    if not names:
-        faults.add(0, "", "cannot be read without an observable; name one under model.observables")
-    layout = find_layout(header, names, time, experiment, faults, chosen=chosen)
-    if only is not None and layout.experiment is None:
-        faults.add(header.line, "", "no column names the experiments of data.only; set data.experiment")
-    faults.check()
-    keep = _Filter(layout, None if only is None else frozenset(only), frozenset(ignore))
-    sheet = _read_rows(read, layout, keep, faults)
+    layout = _layout(header, names, columns or {}, (time, experiment), only is not None, chosen, faults)
+    sheet, others = _read_rows(read, layout, only, ignore, faults)
     if left_out is not None:
-        left_out |= {name for name in keep.seen if not keep.wants(name)}
+        left_out |= others
     table = arrange(sheet, layout, names, header, faults)
     if notes is not None:
         notes += table.notes
+    return _measured(table, tuple(names), start, faults)
+
+
+def _layout(
+    header: Header,
+    names: Mapping[str, str],
+    columns: Mapping[str, str],
+    given: tuple[str | None, str | None],
+    needs_experiments: bool,
+    chosen: bool,
+    faults: FaultList,
+) -> Layout:
+    """Where everything stands; given: the columns of the times and of the experiments. Raises DataError."""
+    for unknown in columns.keys() - names.keys():
+        faults.add(0, "", f"data.columns: '{clip(unknown)}' is no observable; {suggest(unknown, names)}")
+    if not names:
+        faults.add(0, "", "cannot be read without an observable; name one under model.observables")
+    layout = find_layout(header, names, *given, faults, chosen=chosen)
+    if needs_experiments and layout.experiment is None:
+        faults.add(header.line, "", "no column names the experiments of data.only; set data.experiment")
+    faults.check()
+    return layout
+
+
+def _measured(table: Table, names: tuple[str, ...], start: float | None, faults: FaultList) -> list[Experiment]:
+    """The experiments, each with something measured. Raises DataError."""
     if not faults.count:  # a faulty cell counts as missing, and would draw a second fault here
-        _check_measured(table, tuple(names), faults)
+        _check_measured(table, names, faults)
     found = _experiments(table, start, faults)
     faults.check()
     return found
@@ -132,8 +150,18 @@ def _opened(
     return sheet.header, sheet.read
 
 
-def _read_rows(read: Callable[..., Columns], layout: Layout, keep: _Filter, faults: FaultList) -> Columns:
-    """The rows that count. That there are none, or not of every experiment that is wanted, is a fault."""
+def _read_rows(
+    read: Callable[..., Columns],
+    layout: Layout,
+    only: Collection[str] | None,
+    ignore: Collection[str],
+    faults: FaultList,
+) -> tuple[Columns, set[str]]:
+    """The rows that count, and the experiments that `only` leaves out.
+
+    That there are no rows, or none of an experiment that is wanted, is a fault.
+    """
+    keep = _Filter(layout, None if only is None else frozenset(only), frozenset(ignore))
     sheet = read(
         layout.numbers,
         layout.labels,
@@ -146,7 +174,7 @@ def _read_rows(read: Callable[..., Columns], layout: Layout, keep: _Filter, faul
         faults.add(0, "", f"data.only names the experiment '{clip(name)}'; {suggest(name, keep.seen)}")
     if not sheet.lines.size and not faults.count:
         faults.add(0, "", "has a header but no data; write one row per time")
-    return sheet
+    return sheet, {name for name in keep.seen if not keep.wants(name)}
 
 
 class _Filter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,16 +106,20 @@ def fit_latent(
         model = LatentODE(seen.n_observables, latent or LatentOptions()).to(dtype)
     model.set_units(seen)
     objective = Elbo(model, seen, elbo, observed)
-    reading = None if kept is None else read_backwards(kept, float(kept.grid[-1]) if observed is None else observed)
-
-    def score() -> float:
-        assert reading is not None
-        assert kept is not None
-        return _mean_square((model.predict(reading, kept.grid) - kept.values) / model.scale, kept.mask)
-
-    trained = train(objective, len(seen), training, None if kept is None else score, callback, memory)
+    score = None if kept is None else _validation(model, kept, observed)
+    trained = train(objective, len(seen), training, score, callback, memory)
     model.eval()
     return FittedLatent(model, trained, observed)
+
+
+def _validation(model: LatentODE, kept: Series, observed: float | None) -> Callable[[], float]:
+    """How far the model is from series that it is not trained on: the mean square, in units of the observables."""
+    reading = read_backwards(kept, float(kept.grid[-1]) if observed is None else observed)
+
+    def score() -> float:
+        return _mean_square((model.predict(reading, kept.grid) - kept.values) / model.scale, kept.mask)
+
+    return score
 
 
 def fit_baseline(

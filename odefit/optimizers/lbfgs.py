@@ -72,24 +72,27 @@ def minimize_lbfgs(
     search = _Search(Counter(objective), low, high, unit, callback)
     if not search.start(u):
         return search.outcome(Ending(Reason.NO_OBJECTIVE_AT_START))
+    return search.outcome(_ending(search, max_iterations, ftol, gtol))
+
+
+def _ending(search: _Search, max_iterations: int, ftol: float, gtol: float) -> Ending:
+    """Why the search ends, after as many calls of SciPy as it takes."""
     while True:
         search.worth = max(search.energy, np.finfo(np.float64).tiny)
         n_before = search.n_iterations
         status = search.run(max_iterations - n_before, ftol, gtol)
         if search.interrupted:
-            return search.outcome(Ending(Reason.ENDED_BY_CALLER))
+            return Ending(Reason.ENDED_BY_CALLER)
         if status == SCIPY_OUT_OF_ITERATIONS:
-            return search.outcome(Ending(Reason.OUT_OF_STEPS, {"n": search.n_iterations}))
+            return Ending(Reason.OUT_OF_STEPS, {"n": search.n_iterations})
         # SciPy's tolerances are absolute: when the objective has become much smaller, start again in its scale.
         if search.energy > search.worth / 2 or search.n_iterations == n_before:
             break
     # Among failures SciPy sees progress vanish on the hills that stand for them: it must be true here as well.
     if status == SCIPY_CONVERGED and (not search.failed or search.is_exhausted()):
-        return search.outcome(Ending(Reason.GRADIENT_OR_PROGRESS_VANISHES))
+        return Ending(Reason.GRADIENT_OR_PROGRESS_VANISHES)
     # The line search found nothing. Near an optimum that is rounding; elsewhere the gradient is at fault.
-    if search.is_exhausted():
-        return search.outcome(Ending(Reason.NOTHING_LEFT))
-    return search.outcome(Ending(Reason.DERIVATIVES_DISAGREE))
+    return Ending(Reason.NOTHING_LEFT if search.is_exhausted() else Reason.DERIVATIVES_DISAGREE)
 
 
 class _Search:

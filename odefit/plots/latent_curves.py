@@ -50,17 +50,9 @@ def draw_forecasts(
     axes = fig.subplots(2, n, squeeze=False, height_ratios=(1.1, 0.9))
     colours = dict(zip(predicted, style.COLOURS, strict=False))
     for e, (plane, course) in enumerate(axes.T):
+        chosen = {label: values[e] for label, values in predicted.items()}
         for ax, over_time in ((plane, False), (course, True)):
-
-            def curve(values: FloatArray, e: int = e, over_time: bool = over_time) -> tuple[FloatArray, FloatArray]:
-                return (times, values[e, :, 0]) if over_time else (values[e, :, 0], values[e, :, 1])
-
-            for label in reversed(list(predicted)):
-                ax.plot(*curve(predicted[label]), color=colours[label], linewidth=1.2, zorder=3)
-            ax.plot(*curve(truth), color=style.BLACK, linestyle=(0, (4, 2)), linewidth=0.9, zorder=4)
-            x, y = curve(measured)
-            seen = slice(0, observed)
-            ax.plot(x[seen], y[seen], "o", color=style.BLACK, markersize=1.8, markeredgewidth=0, alpha=0.8, zorder=5)
+            _draw_series(ax, times if over_time else None, measured[e, :observed], truth[e], chosen, colours)
         course.axvspan(times[observed - 1], times[-1], color=style.LIGHT, alpha=0.4, linewidth=0, zorder=0)
         course.margins(x=0.02)
         plane.margins(0.06)
@@ -79,6 +71,25 @@ def draw_forecasts(
         ],
     )
     return fig
+
+
+def _draw_series(
+    ax: Axes,
+    times: FloatArray | None,
+    measured: FloatArray,
+    truth: FloatArray,
+    predicted: Mapping[str, FloatArray],
+    colours: Mapping[str, str],
+) -> None:
+    """One series: its first observable over times [T], or its first two in the plane. measured: the first points."""
+
+    def curve(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+        return (values[:, 0], values[:, 1]) if times is None else (times[: len(values)], values[:, 0])
+
+    for label in reversed(list(predicted)):
+        ax.plot(*curve(predicted[label]), color=colours[label], linewidth=1.2, zorder=3)
+    ax.plot(*curve(truth), color=style.BLACK, linestyle=(0, (4, 2)), linewidth=0.9, zorder=4)
+    ax.plot(*curve(measured), "o", color=style.BLACK, markersize=1.8, markeredgewidth=0, alpha=0.8, zorder=5)
 
 
 def draw_interpolation(

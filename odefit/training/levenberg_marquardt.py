@@ -115,35 +115,43 @@ def minimize_damped(
     """
     search = _Search(module, curved, batch, bounds, starts, weight_decay)
     history = search.history
-    ending: Ending | None = None
     try:
-        known = None if memory is None else memory.restored()
-        if known is not None:
-            search.resume(known)
-        else:
-            search.value = search.loss()
-        if not math.isfinite(search.value):
-            ending = Ending(Reason.MODEL_FAILS_AT_START, {"cause": search.failure})
-        while ending is None and len(history) < iterations:
-            norm = search.step()
-            if norm is None:
-                ending = Ending(Reason.NO_STEP_LOWERS_LOSS)
-                break
-            history.append(Epoch(len(history) + 1, search.value, math.nan, norm))
-            if callback is not None:
-                callback(history[-1], module)
-            change = _change(history)
-            if change <= OPTIONS.settled or (len(history) == iterations and change <= OPTIONS.nearly_settled):
-                ending = Ending(Reason.LOSS_SETTLED, {"change": change, "last": 3, "unit": "iterations"})
-            elif memory is not None:
-                memory.offer(search.state)
+        ending = _searched(search, iterations, callback, memory)
     except KeyboardInterrupt:
         search.restore()
         ending = Ending(Reason.INTERRUPTED, {"n": len(history), "total": iterations, "unit": "iterations"})
-    if ending is None:
-        ending = Ending(Reason.LOSS_STILL_FALLS, {"n": iterations, "unit": "iterations"})
     best = {name: value.detach().clone() for name, value in module.state_dict().items()}
     return TrainingOutcome(ending, best, search.value, len(history), history)
+
+
+def _searched(
+    search: _Search,
+    iterations: int,
+    callback: Callable[[Epoch, nn.Module], None] | None,
+    memory: Memory | None,
+) -> Ending:
+    """Step after step, from the start or from what the memory kept, and why that ended."""
+    history = search.history
+    known = None if memory is None else memory.restored()
+    if known is not None:
+        search.resume(known)
+    else:
+        search.value = search.loss()
+    if not math.isfinite(search.value):
+        return Ending(Reason.MODEL_FAILS_AT_START, {"cause": search.failure})
+    while len(history) < iterations:
+        norm = search.step()
+        if norm is None:
+            return Ending(Reason.NO_STEP_LOWERS_LOSS)
+        history.append(Epoch(len(history) + 1, search.value, math.nan, norm))
+        if callback is not None:
+            callback(history[-1], search.module)
+        change = _change(history)
+        if change <= OPTIONS.settled or (len(history) == iterations and change <= OPTIONS.nearly_settled):
+            return Ending(Reason.LOSS_SETTLED, {"change": change, "last": 3, "unit": "iterations"})
+        if memory is not None:
+            memory.offer(search.state)
+    return Ending(Reason.LOSS_STILL_FALLS, {"n": iterations, "unit": "iterations"})
 
 
 def _change(history: list[Epoch]) -> float:

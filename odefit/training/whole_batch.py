@@ -68,31 +68,17 @@ def minimize_whole(
     objective = _Flat(module, batch, weight_decay)
     low, high = objective.box(bounds or {})
     start = np.clip(objective.get(), low, high)
-    history: list[Epoch] = []
-    reported = 0
-    known = None if memory is None else memory.restored()
-    if known is not None:
-        start, reported = known["start"], known["accepted"]
-        objective.answers = list(zip(known["values"].tolist(), known["gradients"], strict=True))
-
-    def state() -> dict[str, Any]:
-        values, gradients = zip(*objective.answers, strict=True)
-        kept = {"values": np.array(values), "gradients": np.array(gradients)}
-        return {"start": start, "accepted": len(history), **kept}
-
-    def accept(u: FloatArray, value: float) -> None:
-        history.append(Epoch(len(history) + 1, value, math.nan, objective.best_norm))
-        if len(history) <= reported:
-            return
-        objective.put(u)
-        if callback is not None:
-            callback(history[-1], module)
-        if memory is not None and objective.asked <= len(objective.answers):
-            memory.offer(state)
-
+    accepted = _Accepted(objective, start, callback, memory)
+    history = accepted.history
     try:
         outcome = minimize(
-            objective, start, low, high, size=np.ones(len(start)), max_iterations=iterations, callback=accept
+            objective,
+            accepted.start,
+            low,
+            high,
+            size=np.ones(len(start)),
+            max_iterations=iterations,
+            callback=accepted.step,
         )
         if outcome.status == Status.FAILED:
             ending = Ending(Reason.MODEL_FAILS_AT_START, {"cause": objective.failure})
@@ -102,9 +88,55 @@ def minimize_whole(
             ending = settled([e.loss for e in history], len(history), "iterations", "more fit.epochs")
     except KeyboardInterrupt:
         ending = Ending(Reason.INTERRUPTED, {"n": len(history), "total": iterations, "unit": "iterations"})
-    objective.put(objective.best if objective.best is not None else start)
+    objective.put(objective.best if objective.best is not None else accepted.start)
     best = {name: value.detach().clone() for name, value in module.state_dict().items()}
     return TrainingOutcome(ending, best, objective.best_value, len(history), history)
+
+
+class _Accepted:
+    """The accepted steps of a search. A search that is resumed takes those again that it had, without a word of them.
+
+    Parameters
+    ----------
+    objective
+        What is searched; gets the answers that the memory kept.
+    start
+        [P]; the memory's own where it kept one.
+    callback, memory
+        As for `minimize_whole`.
+    """
+
+    def __init__(
+        self,
+        objective: _Flat,
+        start: FloatArray,
+        callback: Callable[[Epoch, nn.Module], None] | None,
+        memory: Memory | None,
+    ) -> None:
+        self.objective, self.start, self.callback, self.memory = objective, start, callback, memory
+        self.history: list[Epoch] = []
+        self.n_reported = 0
+        known = None if memory is None else memory.restored()
+        if known is not None:
+            self.start, self.n_reported = known["start"], known["accepted"]
+            objective.answers = list(zip(known["values"].tolist(), known["gradients"], strict=True))
+
+    def step(self, u: FloatArray, value: float) -> None:
+        """What the optimizer calls after a step to u [P]."""
+        self.history.append(Epoch(len(self.history) + 1, value, math.nan, self.objective.best_norm))
+        if len(self.history) <= self.n_reported:
+            return
+        self.objective.put(u)
+        if self.callback is not None:
+            self.callback(self.history[-1], self.objective.module)
+        if self.memory is not None and self.objective.asked <= len(self.objective.answers):
+            self.memory.offer(self.state)
+
+    def state(self) -> dict[str, Any]:
+        """For the memory."""
+        values, gradients = zip(*self.objective.answers, strict=True)
+        kept = {"values": np.array(values), "gradients": np.array(gradients)}
+        return {"start": self.start, "accepted": len(self.history), **kept}
 
 
 class _Flat:

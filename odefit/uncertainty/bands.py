@@ -103,18 +103,22 @@ def prediction_bands(
             with np.errstate(over="ignore", invalid="ignore"):
                 for columns, first, last in zip(likelihood.columns.positions, begins, begins[1:], strict=False):
                     variance[first:last] = known.variance(observed.dm[first:last] * slope[columns], columns)
-        noise = problem.observation.noise[name]
-        with np.errstate(all="ignore"):
-            # Rounding may leave a variance that is zero in truth a trifle below it.
-            curve = q * np.sqrt(np.maximum(variance, 0.0))
-            below, above = _noise_widths(noise, observed, level, q)
-            m, wide = observed.m, np.hypot
-            both = np.array([[m - curve, m + curve], [m - wide(curve, below), m + wide(curve, above)]])
-            if noise.family.is_count:
-                both = np.maximum(both, 0.0)
-            limits[..., column] = np.exp(both) if noise.is_log else both
+        limits[..., column] = _limits(problem.observation.noise[name], observed, variance, level, q)
     cuts = np.cumsum([len(e.times) for e in experiments])[:-1]
     return [Band(part[0, 0], part[0, 1], part[1, 0], part[1, 1]) for part in np.split(limits, cuts, axis=2)]
+
+
+def _limits(noise: Noise, observed: Moments, variance: FloatArray, level: float, q: float) -> FloatArray:
+    """The limits of one observable with the variances [R] of its curve: [curve or measurement, lower or upper, R]."""
+    with np.errstate(all="ignore"):
+        # Rounding may leave a variance that is zero in truth a trifle below it.
+        curve = q * np.sqrt(np.maximum(variance, 0.0))
+        below, above = _noise_widths(noise, observed, level, q)
+        m, wide = observed.m, np.hypot
+        limits = np.array([[m - curve, m + curve], [m - wide(curve, below), m + wide(curve, above)]])
+        if noise.family.is_count:
+            limits = np.maximum(limits, 0.0)
+        return np.exp(limits) if noise.is_log else limits
 
 
 class _Known:
