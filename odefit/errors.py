@@ -140,6 +140,13 @@ class RunError(InputError):
 class SolveError(OdefitError):
     """The differential equation could not be integrated.
 
+    Parameters
+    ----------
+    message : str
+        What went wrong, and what may help.
+    what : str, optional
+        The same without what may help; default the message.
+
     Examples
     --------
     >>> import odefit
@@ -153,6 +160,10 @@ class SolveError(OdefitError):
     ...     print(str(error).split(":")[0])
     experiment a
     """
+
+    def __init__(self, message: str = "", *, what: str | None = None) -> None:
+        super().__init__(message)
+        self.what = message if what is None else what
 
 
 class FitError(OdefitError):

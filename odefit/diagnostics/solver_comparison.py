@@ -239,7 +239,7 @@ def method_rows(
 
     The reference comes along, for a process that replaces another knows of none.
     """
-    deadline = time.perf_counter() + seconds
+    deadline = model.clock() + seconds
     blank = SolverRow(method, family, unit="steps" if family == COMPILED_FAMILY else "evaluations")
     if (same := METHODS[method].alias_of) is not None:
         yield replace(blank, reason=f"another name of {same}"), True
@@ -255,14 +255,14 @@ def method_rows(
             row = replace(row, step=options.step)
         else:
             row = replace(row, rtol=options.rtol, atol=options.atol)
-        begun = time.perf_counter()
+        begun = model.clock()
         if before is not None and begun + _expected(costs, before, options, family) > deadline:
             yield replace(row, reason=TOO_SLOW), True
             return
         row = yield from _measure(model, reference, options, row, deadline)
         # What is compiled once is no cost of the next setting.
         known = MAX_TIMINGS * (row.seconds or 0.0) + 2 * (row.gradient_seconds or 0.0)
-        costs.append(known or time.perf_counter() - begun)
+        costs.append(known or model.clock() - begun)
         before = options
 
 
@@ -306,17 +306,17 @@ def _measure(
     yield row, False
     try:
         trial = Trial(model, options)
-        states, first = _timed(lambda: trial.states(deadline))
+        states, first = _timed(model.clock, lambda: trial.states(deadline))
         row = replace(row, error=reference.error(states), work=trial.work(), seconds=first)
         # A compiled method's first solve compiles, and looks at how it gets on.
         turns = [] if row.family == COMPILED_FAMILY else [first]
-        while len(turns) < MAX_TIMINGS and sum(turns) < TIMING_SECONDS and time.perf_counter() < deadline:
-            turns.append(_timed(lambda: trial.states(deadline))[1])
+        while len(turns) < MAX_TIMINGS and sum(turns) < TIMING_SECONDS and model.clock() + first < deadline:
+            turns.append(_timed(model.clock, lambda: trial.states(deadline))[1])
         row = replace(row, seconds=min(turns, default=first))
     except Exception as error:  # whatever it is, it is this method's matter
         row = replace(row, reason=_sentence(error))
     if not row.reason and reference.gradient is not None:
-        if time.perf_counter() + GRADIENT_COST * first > deadline:
+        if model.clock() + GRADIENT_COST * first > deadline:
             row = replace(row, reason=f"gradient {TOO_SLOW}")
         elif trial.keeps_too_much:
             row = replace(row, reason="gradient left out: it would need too much memory")
@@ -328,25 +328,27 @@ def _measure(
 
 
 def _with_gradient(trial: Trial, reference: Reference, row: SolverRow, deadline: float) -> SolverRow:
+    clock = trial.model.clock
     try:
-        gradient, cost = _timed(lambda: trial.gradient(reference.size, deadline))
-        if cost < TIMING_SECONDS and time.perf_counter() + cost < deadline:
-            cost = min(cost, _timed(lambda: trial.gradient(reference.size, deadline))[1])
+        gradient, cost = _timed(clock, lambda: trial.gradient(reference.size, deadline))
+        if cost < TIMING_SECONDS and clock() + cost < deadline:
+            cost = min(cost, _timed(clock, lambda: trial.gradient(reference.size, deadline))[1])
     except Exception as error:  # as above
         return replace(row, reason=f"gradient: {_sentence(error)}")
     return replace(row, gradient_error=reference.gradient_error(gradient), gradient_seconds=cost)
 
 
-def _timed(task: Callable[[], T]) -> tuple[T, float]:
-    begun = time.perf_counter()
+def _timed(clock: Callable[[], float], task: Callable[[], T]) -> tuple[T, float]:
+    begun = clock()
     result = task()
-    return result, time.perf_counter() - begun
+    return result, clock() - begun
 
 
 def _sentence(error: Exception) -> str:
     """What happened, without advice for a fit; of what odefit did not raise itself, the type as well."""
-    lines = str(error).strip().splitlines() or [""]
-    what = lines[0].split("; ")[0]
+    if isinstance(error, SolveError):
+        return error.what
+    what = next(iter(str(error).strip().splitlines()), "")
     return what if isinstance(error, OdefitError) else f"{type(error).__name__}: {what}"
 
 

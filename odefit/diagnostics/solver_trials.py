@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.engines.base import SolverOptions
 from odefit.engines.choice import make_engine
+from odefit.engines.failure import solve_error
 from odefit.engines.methods import AUTO
 from odefit.errors import SolveError
 from odefit.problem.assembly import Assembly
@@ -32,11 +33,13 @@ class Model:
     """What is solved again and again.
 
     p: [E, L] local parameters; u: [P] the search vector; grid: [G] elapsed times of all experiments together.
+    clock: gives seconds; what says how long a solve takes, and when time is up.
     """
 
-    def __init__(self, assembly: Assembly) -> None:
+    def __init__(self, assembly: Assembly, clock: Callable[[], float] = time.perf_counter) -> None:
         from odefit.data.dataset import collate
 
+        self.clock = clock
         self.assembly, self.problem = assembly, assembly.problem
         self.options = self.problem.engine.options
         self.is_mechanistic = self.problem.engine.system.is_mechanistic
@@ -76,7 +79,7 @@ class Trial:
         self.networks: nn.ModuleDict | None = copy.deepcopy(model.assembly.networks)
         engine = model.problem.engine
         self.engine = make_engine(engine.system, options, engine.sensitive, self.networks)
-        self.watch = Watch()
+        self.watch = Watch(model.clock)
         self.engine.watch(self.watch)
         self.is_compiled = self.engine.is_compiled
 
@@ -86,8 +89,7 @@ class Trial:
         experiments = self.model.problem.experiments
         solutions = self.engine.solve(self.model.p, experiments)
         if (failed := solutions.failed) is not None:
-            which = f"experiment {experiments[failed].name}: " if len(experiments) > 1 else ""
-            raise SolveError(f"{which}{solutions.failures[failed]}")
+            raise solve_error(experiments[failed].name if len(experiments) > 1 else "", solutions.failures[failed])
         return solutions.y
 
     def gradient(self, size: FloatArray, deadline: float = math.inf) -> FloatArray:
@@ -132,8 +134,8 @@ class Trial:
 class Watch:
     """Counts the evaluations that an engine sees, and ends a solve that takes too long."""
 
-    def __init__(self) -> None:
-        self.count, self.deadline = 0, math.inf
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock, self.count, self.deadline = clock, 0, math.inf
 
     def begin(self, deadline: float) -> None:
         """A new count."""
@@ -141,7 +143,7 @@ class Watch:
 
     def __call__(self) -> None:
         self.count += 1
-        if time.perf_counter() > self.deadline:
+        if self.clock() > self.deadline:
             raise SolveError(f"too slow: {self.count} evaluations and not at the end yet")
 
 
@@ -176,7 +178,7 @@ def climb(method: str, tolerances: Sequence[float], seconds: float, model: Model
 
     Raises InputError or SolveError where it gets no further.
     """
-    deadline = time.perf_counter() + seconds
+    deadline = model.clock() + seconds
     before: Reference | None = None
     for rtol in tolerances:
         trial = Trial(model, replace(model.options_at(method, rtol), dtype="float64", adjoint=False))

@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions
-from odefit.errors import SolveError
+from odefit.engines.failure import solve_error
 
 
 def states_of(engine: Engine, p: Tensor, experiments: Sequence[Experiment]) -> Tensor:
@@ -27,7 +27,7 @@ class _States(torch.autograd.Function):
         values = p.detach().to("cpu", torch.float64).numpy()
         solutions = engine.solve(values, experiments, sensitivities=ctx.needs_input_grad[0])
         if (failed := solutions.failed) is not None:
-            raise SolveError(f"experiment '{experiments[failed].name}': {solutions.failures[failed]}")
+            raise solve_error(f"'{experiments[failed].name}'", solutions.failures[failed])
         rows = _padded_rows(solutions)
         if solutions.dy is not None:
             ctx.slopes = _taken(solutions.dy, rows, p)

@@ -94,5 +94,12 @@ class IntegrationError(SolveError):
     """A `Failure` on its way to whoever answers for it."""
 
     def __init__(self, failure: Failure) -> None:
-        super().__init__(str(failure))
+        super().__init__(str(failure), what=failure.what)
         self.failure = failure
+
+
+def solve_error(experiment: str, failure: Failure | None) -> SolveError:
+    """The error for the user, which names the experiment unless that is ""; `failure` must be one."""
+    assert failure is not None
+    place = f"experiment {experiment}: " if experiment else ""
+    return SolveError(f"{place}{failure}", what=f"{place}{failure.what}")

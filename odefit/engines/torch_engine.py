@@ -21,7 +21,7 @@ from odefit.arrays import FloatArray, IntArray
 from odefit.data.dataset import Batch, collate
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions, SolverOptions, Trajectory, members_of
-from odefit.engines.failure import STIFF, Failure, FailureReason, IntegrationError
+from odefit.engines.failure import STIFF, Failure, FailureReason, IntegrationError, solve_error
 from odefit.engines.methods import AUTO, AUTO_TORCH, METHODS
 from odefit.engines.torch_failures import failure_of
 from odefit.engines.torch_fields import Equations, Field, SensitivityField, VectorField, check_step, rows, worst_rms
@@ -105,7 +105,7 @@ class TorchEngine(Engine):
             return _at_own_times(y, batch)
         except IntegrationError as error:
             if len(p) == 1:
-                raise SolveError(f"experiment {batch.experiments[0].name}: {error}") from error
+                raise solve_error(batch.experiments[0].name, error.failure) from error
         # One bad experiment spoils the batch, and so does one that blows up after its own last time: 0 * inf
         # in the backward pass would be a NaN in everybody's gradient. Each alone, and no further than it goes.
         return torch.cat([self.solve_batch(p[e : e + 1], batch.some(slice(e, e + 1))) for e in range(len(p))])

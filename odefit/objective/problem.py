@@ -11,7 +11,7 @@ import numpy as np
 from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine
-from odefit.errors import SolveError
+from odefit.engines.failure import solve_error
 from odefit.model.formulas import free_names
 from odefit.model.system import symbol
 from odefit.objective.measurements import ObservableData, observable_data
@@ -150,7 +150,7 @@ class FitProblem:
         """y [T, S] of every experiment. Raises SolveError where the integration fails."""
         solutions = self.engine.solve(self.binding.local(theta)[:, : self.n_system], experiments)
         if (failed := solutions.failed) is not None:
-            raise SolveError(f"experiment {experiments[failed].name}: {solutions.failures[failed]}")
+            raise solve_error(experiments[failed].name, solutions.failures[failed])
         return [trajectory.y for trajectory in solutions]
 
     @cached_property

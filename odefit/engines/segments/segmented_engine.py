@@ -19,7 +19,7 @@ import sympy as sp
 from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions, SolverOptions, members_of
-from odefit.engines.failure import Failure, FailureReason, IntegrationError
+from odefit.engines.failure import Failure, FailureReason, IntegrationError, solve_error
 from odefit.engines.segments.march import ArrayMarch, march_all
 from odefit.engines.segments.saltation import EventSensitivities, EventValues, SegmentStarts
 from odefit.engines.segments.schedule import Timeline, kind_of
@@ -178,7 +178,7 @@ class SegmentedEngine(Engine):
         self._gather_notes()
         for experiment, one in zip(batch.experiments, marches, strict=True):
             if one.failure is not None:
-                raise SolveError(f"experiment {experiment.name}: {one.failure}")
+                raise solve_error(experiment.name, one.failure)
         return stacked(marches, batch.times.shape[1])
 
     def _segment_starts(
