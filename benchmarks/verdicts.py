@@ -5,8 +5,9 @@ python benchmarks/verdicts.py [CONFIG ...] [--starts 20] [--seconds 100] [--buil
 The default configs are the shipped and the reference ones of equations, and epidemics with counts made here. Each is
 fitted from `--starts` random starts by the command line, by this build or by the one in --build (a `git worktree` of an
 earlier commit). Each start whose status is `converged` is then continued from where it ended by SciPy's L-BFGS-B on the
-same likelihood, this build's, for at most 200 evaluations. A gain of more than 0.01 makes the verdict a false one. A
-config whose fit takes more than `--seconds` is left out, and said. --also: a folder of more problems, `*/problem.yaml`.
+same likelihood, this build's, for at most 200 evaluations, as many starts as `--seconds` of CPU time allow. A gain of
+more than 0.01 makes the verdict a false one. A config whose fit takes more than `--seconds` is left out, and said. --also: a
+folder of more problems, `*/problem.yaml`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,8 +111,9 @@ def fitted(config: Path, build: Path, starts: int, seconds: float, out: Path) ->
         return list(csv.DictReader(file))
 
 
-def count(config: Path, rows: list[dict[str, str]]) -> Count:
-    """Continues the starts of one config that say that they converged."""
+def count(config: Path, rows: list[dict[str, str]], seconds: float) -> Count:
+    """Continues the starts of one config that say that they converged, as many as the time allows."""
+    begun = time.process_time()
     assembly, _ = prepare(load_config(config))
     objective = ProfileLikelihood(Likelihood(assembly.problem))
     table, free = assembly.problem.table, objective.free
@@ -118,7 +121,7 @@ def count(config: Path, rows: list[dict[str, str]]) -> Count:
     size = typical_sizes(objective)
     found = Count()
     for row in rows:
-        if row["status"] != "converged":
+        if row["status"] != "converged" or time.process_time() - begun > seconds:
             continue
         theta = table.values.copy()
         for k in free:
@@ -174,7 +177,7 @@ def main() -> None:
                 left_out.append(label)
                 continue
             try:
-                found = count(config, rows)
+                found = count(config, rows, chosen.seconds)
             except OdefitError as error:
                 left_out.append(f"{label} ({error})")
                 continue

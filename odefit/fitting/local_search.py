@@ -20,6 +20,10 @@ from odefit.problem.assembly import assemble
 from odefit.problem.systems import describe_system
 from odefit.status import Ending, Reason, Status
 
+PLATEAU = 0.01
+"""Standard deviations of the data by which a typical change of a parameter must move the predictions. Where none does a
+search has come to rest on a plateau, which is no optimum."""
+
 
 @dataclass(frozen=True)
 class LocalSearch:
@@ -88,7 +92,11 @@ def certified(
                 history=(*outcome.history, *more.history[1:]),
             )
             certificate = certify(objective, outcome.u, lower, upper, size)
-    if not certificate.holds and outcome.status == Status.CONVERGED:
+    table = objective.full.problem.table
+    of_model = np.array([table.parameters[table.estimated[k]].role != "noise" for k in objective.free], dtype=bool)
+    if outcome.status == Status.CONVERGED and of_model.any() and (certificate.effects[of_model] < PLATEAU).all():
+        outcome = replace(outcome, ending=Ending(Reason.NO_EFFECT))
+    elif not certificate.holds and outcome.status == Status.CONVERGED:
         details = {"why": outcome.message.rstrip(".").lower(), "left": certificate.left}
         outcome = replace(outcome, ending=Ending(Reason.NOT_CERTIFIED, details))
     return replace(outcome, left=certificate.left)

@@ -38,10 +38,15 @@ MOST_ENTRIES = 20_000_000
 
 @dataclass(frozen=True)
 class Certificate:
-    """What is left to gain at a point, as the module's docstring defines it; infinite where nothing can be computed."""
+    """What is left to gain at a point, as the module's docstring defines it; infinite where nothing can be computed.
+
+    effects: [P], standard deviations of the data by which a typical change of each component moves the predictions, all
+    together.
+    """
 
     promise: float
     gain: float
+    effects: FloatArray
 
     @property
     def left(self) -> float:
@@ -75,7 +80,7 @@ def certify(objective: Objective, u: FloatArray, lower: FloatArray, upper: Float
     value = objective.value(u)
     here = objective.evaluate(u)
     if not np.isfinite(value) or not usable(here):
-        return Certificate(np.inf, np.inf)
+        return Certificate(np.inf, np.inf, np.zeros(len(u)))
     low, high = np.maximum((lower - u) / size, -FARTHEST), np.minimum((upper - u) / size, FARTHEST)
     step = _best_step(here, low, high, size)
     if step is None:
@@ -88,7 +93,7 @@ def certify(objective: Objective, u: FloatArray, lower: FloatArray, upper: Float
     for move in moves:
         there = objective.value(np.clip(u + size * move, lower, upper))
         best = min(best, there) if np.isfinite(there) else best
-    return Certificate(max(promise, 0.0), value - best)
+    return Certificate(max(promise, 0.0), value - best, here.lengths * size)
 
 
 def _best_step(here: Evaluation, low: FloatArray, high: FloatArray, size: FloatArray) -> FloatArray | None:

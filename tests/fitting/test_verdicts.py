@@ -115,6 +115,17 @@ def test_only_certified_starts_have_reached_the_optimum(tmp_path: Path) -> None:
     assert run.result.message.startswith("None of 3 starts reached an optimum for certain")
 
 
+def test_a_plateau_is_no_optimum(tmp_path: Path) -> None:
+    # Twenty standard deviations away from growth nothing that the parameters do is seen in the data.
+    t = np.linspace(0, 10, 11)
+    x = 0.1 * np.exp(0.5 * t)
+    csv = table(tmp_path / "d.csv", "time,x", t, x)
+    model = {"equations": {"x": "r*x"}, "initial": {"x": 0.1}, "observables": {"x": "x/(1 + x)"}}
+    run = fit(model, {"r": {"value": -30, "bounds": [-40, -20]}}, csv, noise={"x": {"sigma": 0.1}})
+    assert run.result.status == "stopped"
+    assert "no parameter of the equations has an effect" in run.result.message
+
+
 def test_a_slipped_row_is_named_and_ordinary_ones_are_not(tmp_path: Path) -> None:
     rng, t = np.random.default_rng(3), np.linspace(0, 12, 13)
     x = 50 / (1 + 24 * np.exp(-0.7 * t)) + 0.5 * rng.standard_normal(13)
