@@ -6,8 +6,8 @@ The default configs are the shipped and the reference ones of equations, and epi
 fitted from `--starts` random starts by the command line, by this build or by the one in --build (a `git worktree` of an
 earlier commit). Each start whose status is `converged` is then continued from where it ended by SciPy's L-BFGS-B on the
 same likelihood, this build's, for at most 200 evaluations, as many starts as `--seconds` of CPU time allow. A gain of
-more than 0.01 makes the verdict a false one. A config whose fit takes more than `--seconds` is left out, and said. --also: a
-folder of more problems, `*/problem.yaml`.
+more than 0.01 makes the verdict a false one. A config whose fit takes more than `--seconds` is left out, and said.
+--also: a folder of more problems, `*/problem.yaml`.
 """
 
 from __future__ import annotations
