@@ -11,6 +11,7 @@ import pytest
 
 import odefit
 from interrupted_systems import experiment, interrupted
+from listeners import StopAt
 from odefit.data.experiments import Dose
 from odefit.engines.base import Engine, SolverOptions
 from odefit.engines.choice import make_engine
@@ -107,17 +108,6 @@ def test_doses_come_with_it_and_their_engines_are_saved_too() -> None:
     np.testing.assert_array_equal(again.dy, same.dy)
 
 
-class StopAt(Silent):
-    """Ctrl-C after an epoch."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-    def epoch(self, number: int, *_: Any) -> None:
-        if number == self.number:
-            raise KeyboardInterrupt
-
-
 def trained(folder: Path, out: str, progress: Silent | None = None, resume: bool = False) -> odefit.Run:
     fit = {"method": "adam", "epochs": 12, "learning_rate": 0.05, "seed": 3}
     return odefit.fit(config(folder, "scipy_rk45", fit), out=folder / out, progress=progress or Silent(), resume=resume)
@@ -129,13 +119,13 @@ def test_a_training_with_it_is_resumed_bit_for_bit(epoch: int, tmp_path: Path, m
     monkeypatch.setattr(checkpoint, "RARITY", 0)
     monkeypatch.setattr(checkpoint, "FIRST", 0.0)
     whole = trained(tmp_path, "whole")
-    assert trained(tmp_path, "parts", StopAt(epoch)).result.status == "interrupted"
+    assert trained(tmp_path, "parts", StopAt(epoch=epoch)).result.status == "interrupted"
     parts = trained(tmp_path, "parts", resume=True)
     np.testing.assert_array_equal(parts.theta, whole.theta)
     # It would not be so, had the engine forgotten its step.
     with monkeypatch.context() as forgetful:
         forgetful.setattr(ScipyEngine, "restore", lambda self, state: None)
-        assert trained(tmp_path, "forgotten", StopAt(epoch)).result.status == "interrupted"
+        assert trained(tmp_path, "forgotten", StopAt(epoch=epoch)).result.status == "interrupted"
         assert (trained(tmp_path, "forgotten", resume=True).theta != whole.theta).any()
 
 

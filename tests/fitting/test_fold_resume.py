@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from commands import killed
+from listeners import StopAt
 from network_problems import base_of, neural
 from odefit.config.load import load_config
 from odefit.fitting.cross_validation import WithinFold, cross_validate, make_folds
@@ -18,7 +19,6 @@ from odefit.fitting.network_training import train
 from odefit.problem.preparation import prepare
 from odefit.runs import checkpoint
 from odefit.runs.checkpoint import Checkpoint
-from odefit.runs.progress import Silent
 from odefit.training.adam import AdamOptions, minimize_adam
 from odefit.training.best_state import LowestScore
 from odefit.training.learning_rate import Schedule
@@ -149,19 +149,6 @@ def test_a_search_too_large_to_be_kept_goes_on_from_what_was(monkeypatch: pytest
 # Within a fold
 
 
-class StopAt(Silent):
-    """Ctrl-C after so many epochs in all."""
-
-    def __init__(self, number: int = -1) -> None:
-        self.left, self.heard = number, 0
-
-    def epoch(self, number: int, *_: Any) -> None:
-        self.heard += 1
-        self.left -= 1
-        if not self.left:
-            raise KeyboardInterrupt
-
-
 @pytest.mark.parametrize("method", METHODS)
 def test_a_fold_goes_on_where_it_was(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint, "RARITY", 0)
@@ -176,17 +163,17 @@ def test_a_fold_goes_on_where_it_was(method: str, tmp_path: Path, monkeypatch: p
 
     alone = StopAt()
     expected = score(Checkpoint(tmp_path, IDENTITY, print), alone)
-    for epochs in (7, alone.heard - 4):
+    for epochs in (7, len(alone.seen) - 4):
         first = Checkpoint(tmp_path, IDENTITY, print)
         with pytest.raises(KeyboardInterrupt):
-            score(first, StopAt(epochs))
+            score(first, StopAt(in_all=epochs))
         resumed = Checkpoint(tmp_path, IDENTITY, print)
         resumed.resume()
         later = StopAt()
         found = score(resumed, later)
         assert found == expected
         # The epoch that was interrupted is done again, and none before it.
-        assert later.heard == alone.heard - epochs + 1
+        assert len(later.seen) == len(alone.seen) - epochs + 1
         first.remove()
 
 

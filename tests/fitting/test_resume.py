@@ -15,6 +15,7 @@ import sympy as sp
 
 import odefit
 from commands import killed
+from listeners import StopAt
 from odefit.api import fit_into_folder
 from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment
@@ -27,7 +28,6 @@ from odefit.objective.profile import ProfileLikelihood
 from odefit.runs import checkpoint
 from odefit.runs.acquire import acquire_run_folder
 from odefit.runs.checkpoint import Checkpoint
-from odefit.runs.progress import Silent
 
 CONFIG = """\
 model: {name: logistic, initial: first}
@@ -54,25 +54,6 @@ def _curve(t: FloatArray, rng: np.random.Generator) -> FloatArray:
     return 1 / (1 + np.exp(rng.normal(2, 0.3) - t / 2)) + rng.normal(0, 0.03, len(t))
 
 
-class StopAt(Silent):
-    """Ctrl-C after so many starts, or after so many epochs."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.notes: list[str] = []
-
-    def note(self, sentence: str) -> None:
-        self.notes.append(sentence)
-
-    def start(self, finished: int, *_: Any) -> None:
-        if finished == self.number:
-            raise KeyboardInterrupt
-
-    def epoch(self, number: int, *_: Any) -> None:
-        if number == self.number:
-            raise KeyboardInterrupt
-
-
 def tables(path: Path | str) -> dict[str, str]:
     run = odefit.load_run(path)
     names = [p.stem for p in sorted(run.path.glob("*.csv"))]
@@ -94,7 +75,7 @@ def test_killed_at_random_moments_it_gives_what_it_would_have_given(problem: str
 
 
 def test_an_interrupted_fit_goes_on(folder: Path) -> None:
-    first = fit_into_folder("c.yaml", progress=StopAt(3))
+    first = fit_into_folder("c.yaml", progress=StopAt(start=3))
     assert first.result.status == "interrupted"
     assert first.result.starts.finished == 3
     (folder / "runs" / "other").mkdir()
@@ -111,7 +92,7 @@ def test_an_interrupted_fit_goes_on(folder: Path) -> None:
 @pytest.mark.parametrize("epochs", [1, 13])
 def test_an_interrupted_training_goes_on(epochs: int, folder: Path) -> None:
     adam = ["fit={method: adam, epochs: 20, batch_size: 3, schedule: plateau, plot_every: 4, seed: 2}"]
-    assert odefit.fit("c.yaml", adam, out="r", progress=StopAt(epochs)).result.status == "interrupted"
+    assert odefit.fit("c.yaml", adam, out="r", progress=StopAt(epoch=epochs)).result.status == "interrupted"
     odefit.fit("c.yaml", adam, out="r", resume=True)
     odefit.fit("c.yaml", adam, out="whole")
     assert tables("r") == tables("whole")
@@ -184,14 +165,14 @@ def test_nothing_to_resume(folder: Path) -> None:
 
 def test_the_newest_unfinished_one_is_resumed(folder: Path) -> None:
     for stop in (2, 4):
-        fit_into_folder("c.yaml", progress=StopAt(stop))
+        fit_into_folder("c.yaml", progress=StopAt(start=stop))
     fit_into_folder("c.yaml")
     assert fit_into_folder("c.yaml", resume=True).path == Path("runs/c-2")
     assert fit_into_folder("c.yaml", resume=True).path == Path("runs/c")
 
 
 def test_a_changed_config_or_changed_data_are_refused(folder: Path) -> None:
-    odefit.fit("c.yaml", out="r", progress=StopAt(3))
+    odefit.fit("c.yaml", out="r", progress=StopAt(start=3))
     with pytest.raises(RunError, match=r"the config changed since: parameters.r.value \(was not there, is 2.0\)"):
         odefit.fit("c.yaml", ["parameters.r.value=2"], out="r", resume=True)
     with pytest.raises(RunError, match=r"fit.seed \(was 1, is 7\)"):
@@ -211,7 +192,7 @@ def test_a_changed_config_or_changed_data_are_refused(folder: Path) -> None:
 
 
 def test_an_unfinished_folder_is_not_taken_for_a_run(folder: Path) -> None:
-    odefit.fit("c.yaml", out="r", progress=StopAt(3))
+    odefit.fit("c.yaml", out="r", progress=StopAt(start=3))
     (folder / "r" / "result.json").unlink()
     with pytest.raises(RunError, match="holds an unfinished fit: go on with `odefit fit CONFIG --resume`"):
         odefit.load_run("r")
@@ -229,19 +210,19 @@ def test_a_damaged_checkpoint_is_replaced_by_the_one_before(folder: Path) -> Non
         "it is cut off, or no checkpoint": lambda text: text[:40],
         "its checksum is": lambda text: text[: len(text) // 2],
     }
-    odefit.fit("c.yaml", out="stopped", progress=StopAt(4))
+    odefit.fit("c.yaml", out="stopped", progress=StopAt(start=4))
     odefit.fit("c.yaml", out="whole")
     for number, (why, damage) in enumerate(damages.items()):
         path = Path(shutil.copytree("stopped", f"r{number}")) / "checkpoint.jsonl"
         path.write_text(damage(path.read_text()))
-        told = StopAt(-1)
+        told = StopAt()
         odefit.fit("c.yaml", out=path.parent, resume=True, progress=told)
         assert any(f"checkpoint.jsonl is damaged ({why}" in n and "the one before it is used" in n for n in told.notes)
         assert tables(path.parent) == tables("whole")
 
 
 def test_two_damaged_checkpoints_are_refused(folder: Path) -> None:
-    odefit.fit("c.yaml", out="r", progress=StopAt(4))
+    odefit.fit("c.yaml", out="r", progress=StopAt(start=4))
     for path in (folder / "r").glob("checkpoint*"):
         path.write_bytes(b"\xff\x00")
     with pytest.raises(RunError, match="and there is no other; fit again, with --overwrite"):

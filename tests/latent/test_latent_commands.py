@@ -9,7 +9,8 @@ import pytest
 from scipy.linalg import expm
 
 import odefit
-from latent_runs import SPIRALS, StopAt, command, rows_of
+from latent_runs import SPIRALS, command, rows_of
+from listeners import StopAt
 from odefit.api import check, simulate
 from odefit.config.load import load_config
 from odefit.errors import ConfigError, DataError, InputError
@@ -174,7 +175,7 @@ def test_errors_in_the_data_are_not_used_and_that_is_said(folder: Path) -> None:
     lines = ["name,hours,glucose,ins,glucose_sigma"]
     lines += [",".join([*row.values(), "0.1" if row["glucose"] else ""]) for row in rows]
     (folder / "patients.csv").write_text("\n".join(lines) + "\n")
-    told = StopAt(-1)
+    told = StopAt()
     odefit.fit("p.yaml", ["fit.epochs=1"], out="r", progress=told)
     assert any("a latent ODE does not use" in note for note in told.notes)
 

@@ -14,7 +14,8 @@ from scipy.stats import norm
 
 import odefit
 from commands import killed
-from latent_runs import StopAt, rows_of, without_seconds
+from latent_runs import rows_of, without_seconds
+from listeners import StopAt
 from odefit.api import check
 from odefit.config.load import load_config
 from odefit.errors import ConfigError, RunError
@@ -96,7 +97,7 @@ def test_the_config_of_a_run_gives_the_same_run(run: LatentRun, tmp_path: Path) 
 
 
 def test_series_with_times_of_their_own_and_missing_cells(folder: Path) -> None:
-    told = StopAt(-1)
+    told = StopAt()
     fitted = odefit.fit("p.yaml", out="r", progress=told)
     assert isinstance(fitted, LatentRun)
     assert [e.name for e in fitted.measured] == ["ada", "ben", "cyd", "dan", "eve"]
@@ -227,11 +228,11 @@ def test_a_training_that_breaks_off_keeps_what_it_reached(folder: Path, monkeypa
 def test_an_interrupted_training_goes_on(epochs: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint, "RARITY", 0)
     monkeypatch.setattr(checkpoint, "FIRST", 0.0)
-    begun = odefit.fit("c.yaml", out="r", progress=StopAt(epochs))
+    begun = odefit.fit("c.yaml", out="r", progress=StopAt(epoch=epochs))
     assert begun.result.status == "interrupted"
     assert begun.result.message.startswith(f"interrupted after {epochs} of 12 epochs")
     assert len(rows_of(folder / "r" / "history.csv")) == epochs
-    told = StopAt(-1)
+    told = StopAt()
     resumed = odefit.fit("c.yaml", out="r", resume=True, progress=told)
     # The epoch that was interrupted had not been offered yet.
     assert [number for number, _, _ in told.seen] == list(range(epochs, 13))
@@ -242,16 +243,16 @@ def test_an_interrupted_training_goes_on(epochs: int, folder: Path, monkeypatch:
 
 
 def test_what_was_reached_before_any_score_is_kept(folder: Path) -> None:
-    begun = odefit.fit("c.yaml", out="r", progress=StopAt(3))
+    begun = odefit.fit("c.yaml", out="r", progress=StopAt(epoch=3))
     assert isinstance(begun, LatentRun)
     assert "the state reached by then is kept" in begun.result.message
-    three = odefit.fit("c.yaml", ["fit.schedule=constant"], out="a", progress=StopAt(3))
-    untrained = odefit.fit("c.yaml", ["fit.schedule=constant"], out="b", progress=StopAt(1))
+    three = odefit.fit("c.yaml", ["fit.schedule=constant"], out="a", progress=StopAt(epoch=3))
+    untrained = odefit.fit("c.yaml", ["fit.schedule=constant"], out="b", progress=StopAt(epoch=1))
     assert three.result.objective.rss != untrained.result.objective.rss
 
 
 def test_a_changed_config_is_not_resumed(folder: Path) -> None:
-    odefit.fit("c.yaml", out="r", progress=StopAt(3))
+    odefit.fit("c.yaml", out="r", progress=StopAt(epoch=3))
     with pytest.raises(RunError, match=r"the config changed since: model.latent.dimension \(was 3, is 4\)"):
         odefit.fit("c.yaml", ["model.latent.dimension=4"], out="r", resume=True)
     with pytest.raises(RunError, match="the data changed since: the measurements"):

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from odefit import cli
-from odefit.runs.progress import Silent
 
 SPIRALS = """\
 title: Little spirals
@@ -75,20 +74,3 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
         cli.main()
     told = capsys.readouterr()
     return int(ended.value.code or 0), told.out + told.err
-
-
-class StopAt(Silent):
-    """Ctrl-C after so many epochs."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.seen: list[tuple[int, float, dict[str, float]]] = []
-        self.notes: list[str] = []
-
-    def note(self, sentence: str) -> None:
-        self.notes.append(sentence)
-
-    def epoch(self, number: int, loss: float, estimates: Any) -> None:
-        self.seen.append((number, loss, dict(estimates)))
-        if number == self.number:
-            raise KeyboardInterrupt
