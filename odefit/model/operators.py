@@ -2,9 +2,13 @@
 
 SymPy's own versions try to be clever with arguments that may be complex: `Abs(y*exp(sqrt(x)))` becomes
 `Abs(y)*exp(re(sqrt(x)))`, then cosines of `atan2`; `Heaviside(sqrt(-x**2 - 1))` raises; and whether
-a function of f is real is found out by expanding f, which can take for ever, as can the search for inverses.
+a function of f is real is found out by expanding f, which may not end, as may the search for inverses.
 Here every quantity is real, so these subclasses hardly do more than fold numbers. `isinstance(f, sp.Abs)` and the
 class names hold as before; the derivative of a jump is zero, never a DiracDelta.
+
+The classes define what SymPy asks of a function: `eval` gives the value where that can be said at once, and None for
+"leave it as it is written"; `fdiff(i)` is the derivative with respect to the i-th argument, as a formula;
+`_eval_derivative(s)` that with respect to a symbol, by the chain rule, where SymPy's own would take another way.
 """
 
 from __future__ import annotations
@@ -230,7 +234,7 @@ def logistic(x: float) -> float:
 def choose(pairs: list[tuple[Any, Any]]) -> Any:
     """A Piecewise; decided conditions fall away, and neighbours of the same value become one.
 
-    Not left to SymPy: its own merging multiplies conditions out, which can take for ever.
+    Not left to SymPy: its own merging multiplies conditions out, which may not end.
     """
     kept: list[tuple[Any, Any]] = []
     for value, condition in pairs:
@@ -248,7 +252,7 @@ def choose(pairs: list[tuple[Any, Any]]) -> Any:
 def put_numbers(expr: Any, numbers: Mapping[Any, float]) -> Any:
     """An expression with some symbols replaced by numbers, and constant parts folded to doubles.
 
-    In place of `expr.xreplace`, which evaluates `sqrt(-1.5) < x` to an error and may take for ever over constants.
+    In place of `expr.xreplace`, which evaluates `sqrt(-1.5) < x` to an error and may not end over constants.
     Raises ModelError where no finite real value is left.
     """
     values = {s: sp.Float(value, 17) for s, value in numbers.items()}
@@ -263,6 +267,7 @@ def put_numbers(expr: Any, numbers: Mapping[Any, float]) -> Any:
 
 
 def _put(expr: Any, values: Mapping[Any, Any], symbols_of: SymbolsOf, known: dict[Any, Any]) -> Any:
+    """The work of `put_numbers`: a formula with numbers in place of symbols; known: the parts that are done."""
     if expr in values:
         return values[expr]
     if not expr.args or symbols_of(expr).isdisjoint(values):

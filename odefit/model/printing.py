@@ -58,7 +58,13 @@ class Definition:
 class Printer:
     """What both arrays and tensors share; `doprint` is what `sympy.lambdify` calls.
 
-    names: how the text calls each argument.
+    `add`, `mul`, `pow`, `piecewise` and `extreme` take a formula of that kind and return its text, in parentheses where
+    it has an operator outermost.
+
+    Parameters
+    ----------
+    names
+        How the text calls each argument.
     """
 
     def __init__(self, names: Mapping[Any, str]) -> None:
@@ -73,6 +79,7 @@ class Printer:
         return named, list(formulas)
 
     def doprint(self, expr: Any) -> str:
+        """The text of a formula: its name where it has one."""
         if isinstance(expr, Definition):
             return self.node(expr.expr)
         return self.names[expr] if expr in self.names else self.node(expr)
@@ -95,6 +102,7 @@ class Printer:
         return f"{name}({self.doprint(expr.args[0])})"
 
     def methods(self) -> Sequence[tuple[Any, Any]]:
+        """Kinds of formulas, each with what prints it; the first that fits counts."""
         return (
             (sp.Add, self.add),
             (sp.Mul, self.mul),
@@ -109,6 +117,7 @@ class Printer:
         )
 
     def sides(self, expr: Any, operator: str) -> str:
+        """The arguments with an operator between them."""
         return f" {operator} ".join(self.doprint(arg) for arg in expr.args)
 
     def add(self, expr: Any) -> str:
@@ -119,6 +128,7 @@ class Printer:
         return f"({' - '.join([' + '.join(added), *subtracted])})"
 
     def mul(self, expr: Any) -> str:
+        """One division at most, for it costs more than a product."""
         coefficient, factors, divisors = split_product(expr, self.groups)
         above = list(map(self.doprint, factors))
         if coefficient not in (1, -1) or not above:
@@ -132,6 +142,7 @@ class Printer:
         return f"({'-' if coefficient == -1 else ''}{text})"
 
     def pow(self, expr: Any) -> str:
+        """Roots, squares, cubes and fourth powers by calls of their own, which are quicker than a power."""
         base, exponent = expr.as_base_exp() if expr.is_Pow else (expr, sp.S.One)
         inner = self.doprint(base)
         if exponent == sp.Rational(1, 2):
@@ -147,6 +158,7 @@ class Printer:
         return f"({inner} ** {self.doprint(exponent)})"
 
     def piecewise(self, expr: Any) -> str:
+        """Nested choices, the first condition outermost."""
         pairs = [pair for pair in expr.args if pair.cond != sp.false]
         # Without an "otherwise" there may be no value at all.
         otherwise = pairs.pop().expr if pairs[-1].cond == sp.true else sp.nan
@@ -164,6 +176,7 @@ class Printer:
         return f"where({condition}, {yes}, {no})"
 
     def extreme(self, expr: Any) -> str:
+        """Two arguments at a time; the numbers among them are one bound."""
         name = "maximum" if isinstance(expr, sp.Max) else "minimum"
         numbers = [float(arg) for arg in expr.args if arg.is_number]
         parts = [self.doprint(arg) for arg in expr.args if not arg.is_number]
@@ -176,13 +189,15 @@ class Printer:
         return text
 
     def clip(self, name: str, text: str, number: str) -> str:
+        """The maximum or minimum (`name`) of a formula and a number."""
         return f"{name}({text}, {number})"
 
 
 class TorchPrinter(Printer):
     """Tensors: `torch.where` must be told the dtype of two plain numbers, and 1/x has a call of its own.
 
-    The text may name one more argument, `like`: a tensor whose dtype and device numbers take on.
+    The text may name one more argument, `like`: a tensor whose dtype and device numbers take on. Methods that `Printer`
+    has as well do the same as there, in calls of torch.
     """
 
     def methods(self) -> Sequence[tuple[Any, Any]]:
@@ -199,11 +214,13 @@ class TorchPrinter(Printer):
         return super().where(condition, yes, no, plain)
 
     def application(self, expr: Any) -> str:
+        """The call of a whole network."""
         name, *arguments = expr.args
         inputs = ", ".join(self.doprint(arg) for arg in arguments)
         return f"network_{name.name}(like, {inputs})"
 
     def guarded(self, expr: Any) -> str:
+        """A choice, unless its condition is decided."""
         value, safe, condition = (self.doprint(arg) for arg in expr.args)
         if condition in ("True", "False"):
             return value if condition == "True" else safe
@@ -224,12 +241,14 @@ class TorchPrinter(Printer):
 
 
 def _double(number: Any) -> float:
+    """The value of a formula without symbols; NaN where that is not real."""
     try:
         return float(number)
-    except TypeError:  # not real
+    except TypeError:
         return float("nan")
 
 
 def _literal(value: float) -> str:
+    """A number as text, with every digit that it has."""
     text = repr(value) if value - value == 0 else "nan" if value != value else "inf" if value > 0 else "-inf"
     return f"({text})" if text.startswith("-") else text
