@@ -22,7 +22,7 @@ convention for all files: `A#2` shares with `A` whatever belongs to `A` (where i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,9 +94,7 @@ def read_table(
         With the faults of the file, the first 20 of them spelled out.
     """
     names = {name: (columns or {}).get(name, name) for name in observables}
-    wanted = [*([time] if time else TIME), *names.values(), experiment or "experiment", *OBSERVABLE, "value"]
-    header, read = _opened(source, wanted, where)
-    faults = FaultList(header.path, header.where)
+    header, read, faults = _opened(source, names.values(), (time, experiment), where)
     layout = _layout(header, names, columns or {}, (time, experiment), only is not None, chosen, faults)
     sheet, others = _read_rows(read, layout, only, ignore, faults)
     if left_out is not None:
@@ -138,16 +136,18 @@ def _measured(table: Table, names: tuple[str, ...], start: float | None, faults:
 
 
 def _opened(
-    source: Path | str | pd.DataFrame, wanted: Sequence[str], where: str
-) -> tuple[Header, Callable[..., Columns]]:
-    """The header, and what reads the columns that it names."""
+    source: Path | str | pd.DataFrame, values: Iterable[str], given: tuple[str | None, str | None], where: str
+) -> tuple[Header, Callable[..., Columns], FaultList]:
+    """The header, what reads the columns that it names, and a list for their faults; given: as for `_layout`."""
     if isinstance(source, str | Path):
+        time, experiment = given
+        wanted = [*([time] if time else TIME), *values, experiment or "experiment", *OBSERVABLE, "value"]
         header = read_header(Path(source), wanted, where)
-        return header, partial(read_columns, header)
+        return header, partial(read_columns, header), FaultList(header.path, header.where)
     from odefit.data.frames import FrameSheet
 
     sheet = FrameSheet(source)
-    return sheet.header, sheet.read
+    return sheet.header, sheet.read, FaultList(sheet.header.path, sheet.header.where)
 
 
 def _read_rows(
