@@ -64,7 +64,7 @@ def assembled(config: Config, overrides: Sequence[str] = (), *, data: Data | Non
     Raises
     ------
     ConfigError, DataError, ModelError
-        What is wrong with the input, all of it at once; or the model has no equations.
+        What is wrong with the input, as much of it as can be known at once; or the model has no equations.
     """
     loaded = _load(config, overrides, data)
     assembly: Assembly
@@ -91,7 +91,8 @@ def load(config: Config, overrides: Sequence[str] = (), *, data: Data | None = N
     Raises
     ------
     ConfigError, DataError, ModelError
-        What is wrong with the input, all of it at once. A model with a network has weights beside its parameters, and
+        What is wrong with the input, as much of it as can be known at once. A model with a network has weights beside
+        its parameters, and
         cannot be loaded.
 
     Examples
@@ -152,7 +153,7 @@ def fit(
     Raises
     ------
     ConfigError, DataError, ModelError, RunError
-        What is wrong with the input, all of it at once.
+        What is wrong with the input, as much of it as can be known at once.
     SolveError, FitError
         The numerics. What was reached by then is kept in the run folder, if there is one.
 

@@ -55,7 +55,7 @@ class ModelSection(Section):
         None, min_length=1, max_length=1000, description="state: the formula of its time derivative"
     )
     states: list[Name] | None = Field(
-        None, min_length=1, max_length=1000, description="names of the states, for the families `linear` and `mlp`"
+        None, min_length=1, max_length=1000, description="names of the states of a `linear`, `mlp` or `potential` model"
     )
     observables: dict[Name, Formula] | None = Field(
         None, min_length=1, description="measured quantity: its formula; default: every state"

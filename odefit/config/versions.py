@@ -67,7 +67,7 @@ def fault_of_version(version: Any) -> str | None:
     if not isinstance(version, int) or isinstance(version, bool) or version <= newest:
         return None
     known = f"version {newest}" if newest == FIRST_VERSION else f"versions {FIRST_VERSION} to {newest}"
-    return f"a newer odefit is needed for version {version}, this one knows {known}; update it: pip install -U odefit"
+    return f"a newer odefit is needed for version {version}, this one knows {known}; install a newer release"
 
 
 def in_todays_terms(config: Config, unversioned: int | None) -> tuple[Config, tuple[str, ...]]:

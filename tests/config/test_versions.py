@@ -134,7 +134,7 @@ def test_a_run_folder_without_a_version_is_of_the_first(tmp_path: Path, monkeypa
 @pytest.mark.parametrize(
     "version, words",
     [
-        (7, "a newer odefit is needed for version 7, this one knows version 1; update it"),
+        (7, "a newer odefit is needed for version 7, this one knows version 1; install a newer"),
         (0, "must be at least 1 (got 0)"),
         ("1", "must be a whole number (got '1')"),
         (1.5, "must be a whole number (got 1.5)"),
