@@ -25,7 +25,7 @@ from odefit.problem.hold_out import errors
 from odefit.runs.results import Estimate, ObjectiveSummary, Result
 from odefit.status import Ending, Reason, Status
 from odefit.text import abridged
-from odefit.uncertainty.covariance import Covariance, fisher_covariance
+from odefit.uncertainty.covariance import Covariance, fisher_covariance, in_combination
 from odefit.uncertainty.degrees_of_freedom import no_degrees_left, reduced_chi_square, residual_degrees
 from odefit.uncertainty.intervals import natural_intervals
 from odefit.uncertainty.runs_test import structure_left
@@ -39,7 +39,6 @@ MEANINGLESS_RELATIVE_ERROR = 1e3
 """Above this multiple of its value, or of the value that it started from, an error says only that nothing is known."""
 INTERCHANGEABLE = 0.999
 """The correlation beyond which one parameter can make up for any change of another."""
-MAX_PARTNERS = 4
 MEANINGLESS = "its standard error would be more than a thousand times its value"
 ERRORS_APART = 3.0
 """Standard errors between two places with the same objective, from which on they are two optima."""
@@ -208,7 +207,7 @@ def _together(covariance: Covariance, name: str) -> str | None:
     with np.errstate(invalid="ignore"):
         alike = np.abs(covariance.correlation[covariance.names.index(name)]) > INTERCHANGEABLE
     partners = [other for other, is_one in zip(covariance.names, alike, strict=True) if is_one and other != name]
-    return f"the data determine it only in combination with {', '.join(partners[:MAX_PARTNERS])}" if partners else None
+    return in_combination(partners) if partners else None
 
 
 def _derived(

@@ -163,6 +163,27 @@ def coordinate_steps(
     return steps, -steps * (gradient + curvature * steps / 2)
 
 
+def cauchy_step(here: Evaluation, slope: FloatArray, size: FloatArray) -> FloatArray:
+    """The step along a direction to the lowest point of the quadratic model on it, in units of `size`.
+
+    Parameters
+    ----------
+    here
+        The objective and its derivatives.
+    slope
+        [P], the direction to go against: the gradient to u / size, or some of its components.
+    size
+        [P], how much each component may typically change.
+
+    Returns
+    -------
+    FloatArray
+        [P], to be multiplied by `size`.
+    """
+    bend = here.A.times(size * slope)
+    return -slope * float(slope @ slope) / max(float(bend @ bend), np.finfo(np.float64).tiny)
+
+
 def check_box(
     u0: FloatArray, lower: FloatArray | float, upper: FloatArray | float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:

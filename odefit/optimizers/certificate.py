@@ -17,7 +17,7 @@ import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.linalg.score import Evaluation
-from odefit.optimizers.base import Objective, coordinate_steps, usable
+from odefit.optimizers.base import Objective, cauchy_step, coordinate_steps, usable
 
 MOST_PROMISED = 1e-3
 """A model that promises no more has its minimum here: 1/500 of what one standard error changes."""
@@ -131,5 +131,4 @@ def _downhill(here: Evaluation, u: FloatArray, lower: FloatArray, upper: FloatAr
     slope = size * here.gradient
     away = ((slope > 0) & (u <= lower)) | ((slope < 0) & (u >= upper))
     slope = np.where(away, 0.0, slope)
-    bend = here.A.times(size * slope)
-    return -slope * float(slope @ slope) / max(float(bend @ bend), np.finfo(np.float64).tiny)
+    return cauchy_step(here, slope, size)

@@ -32,6 +32,7 @@ from odefit.optimizers.base import (
     Objective,
     SearchOutcome,
     at_bound,
+    cauchy_step,
     check_box,
     coordinate_steps,
     typical_size,
@@ -302,11 +303,8 @@ class _Search:
         """
         if gain <= min(MOST_NOISE, 0.1 * self.measured_at):
             self.measured_at = gain
-            slope = self.size * point.here.gradient
-            bend = point.here.A.times(self.size * slope)
-            length = float(slope @ slope) / max(float(bend @ bend), np.finfo(np.float64).tiny)
-            shares = np.linspace(0.0, 1.0, POINTS)
-            u = np.clip(point.u - shares[:, None] * (length * self.size * slope), self.lower, self.upper)
+            step = self.size * cauchy_step(point.here, self.size * point.here.gradient, self.size)
+            u = np.clip(point.u + np.linspace(0.0, 1.0, POINTS)[:, None] * step, self.lower, self.upper)
             self.noise = noise_level(np.array([point.value, *(self.count.value(x) for x in u[1:])])) or 0.0
         return max(self.tolerances.ftol * point.unit, NOISE_FACTOR * self.noise)
 

@@ -212,7 +212,10 @@ def _with_whom(k: int, direction: FloatArray, names: Sequence[str]) -> str:
     sizes[k] = 0.0
     first = np.argpartition(-sizes, min(MAX_PARTNERS, len(sizes) - 1))[: MAX_PARTNERS + 1]
     partners = [names[j] for j in first[np.argsort(-sizes[first], kind="stable")] if sizes[j] > MIN_PARTICIPATION]
-    if not partners:
-        return "the data do not determine it"
+    return in_combination(partners) if partners else "the data do not determine it"
+
+
+def in_combination(partners: Sequence[str]) -> str:
+    """The sentence for a parameter whose changes these others can make up for, the closest first."""
     listed = ", ".join(partners[:MAX_PARTNERS]) + (" and others" if len(partners) > MAX_PARTNERS else "")
     return f"the data determine it only in combination with {listed}"
