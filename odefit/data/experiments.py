@@ -53,7 +53,7 @@ class Input:
     Parameters
     ----------
     knots
-        [K], increasing absolute times.
+        [K], absolute times in their order. One that comes twice is a jump: its first polynomial holds for no time.
     coefficients
         [K, 4].
     """

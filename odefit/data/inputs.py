@@ -4,9 +4,10 @@ A table, one row per point; several inputs may share one file, each with a colum
 
     [experiment,] time, temperature [, light]
 
-An empty cell says that this input has no point there. Without an experiment (no such column, or an empty
-cell) a point belongs to the input of all experiments; where an experiment has points of its own, these alone
-are its input. Replicates (`A#2`) take the input of their experiment (`A`), unless they have their own.
+An empty cell says that this input has no point there. Two points at one time are a jump: the value before it, and the
+one after it, which is that of the time itself. Points that say the same twice are one. Without an experiment (no such
+column, or an empty cell) a point belongs to the input of all experiments; where an experiment has points of its own,
+these alone are its input. Replicates (`A#2`) take the input of their experiment (`A`), unless they have their own.
 """
 
 from __future__ import annotations
@@ -32,30 +33,40 @@ Where = Callable[..., str]
 
 
 def interpolate(times: FloatArray, values: FloatArray, interpolation: Interpolation) -> Input:
-    """The function through some points; after the last one it stays there.
+    """The function through some points; after the last one it stays there. Where a time comes twice it jumps.
 
     The points stand in the result as they are: knots, and the constant coefficients.
 
     Parameters
     ----------
     times, values
-        [K] each; times increase.
+        [K] each; times do not fall, and none comes three times.
     interpolation
         `linear`: straight lines, so two points or more. `previous`: steps, each value holds until the next point.
         `cubic`: a spline with two continuous derivatives, not-a-knot at its ends (a line through two points, a parabola
-        through three), as SciPy's CubicSpline.
+        through three), as SciPy's CubicSpline; on either side of a jump one of its own.
     """
     coefficients = np.zeros((len(times), 4))
-    if interpolation == "linear":
-        with np.errstate(over="ignore", invalid="ignore"):
-            coefficients[:-1, 1] = np.diff(values) / np.diff(times)
-    elif interpolation == "cubic":
-        from scipy.interpolate import CubicSpline
-
-        with np.errstate(all="ignore"):
-            coefficients[:-1] = CubicSpline(times, values).c[::-1].T
     coefficients[:, 0] = values
+    ends = np.append(np.flatnonzero(np.diff(times) <= 0) + 1, len(times))
+    for first, end in zip(np.append(0, ends), ends, strict=False):
+        if interpolation != "previous" and end - first > 1:
+            coefficients[first : end - 1] = _piece(times[first:end], values[first:end], interpolation)
     return Input(times, coefficients)
+
+
+def _piece(times: FloatArray, values: FloatArray, interpolation: Interpolation) -> FloatArray:
+    """The polynomials [N - 1, 4] between N points without a jump."""
+    coefficients = np.zeros((len(times) - 1, 4))
+    with np.errstate(all="ignore"):
+        if interpolation == "linear":
+            coefficients[:, 1] = np.diff(values) / np.diff(times)
+        else:
+            from scipy.interpolate import CubicSpline
+
+            coefficients = CubicSpline(times, values).c[::-1].T
+    coefficients[:, 0] = values[:-1]
+    return coefficients
 
 
 def read_input(
@@ -93,8 +104,8 @@ def read_input(
     Raises
     ------
     DataError
-        With the faults of the file, the first 20 of them spelled out: times that do not increase within an experiment,
-        too few points (two, or one for `previous`), no points at all.
+        With the faults of the file, the first 20 of them spelled out: times that fall within an experiment, or come
+        three times, too few points (two, or one for `previous`), no points at all.
     """
     path = Path(path)
     header = read_header(path, [column, *([time] if time else TIME), experiment or "experiment"], where)
@@ -155,6 +166,10 @@ def _points(sheet: Columns, time_at: int, value_at: int, experiment_at: int | No
     times, values = sheet.numbers[time_at], sheet.numbers[value_at]
     rows = np.flatnonzero(~np.isnan(times) & ~np.isnan(values))
     rows = rows[np.argsort(codes[rows], kind="stable")]
+    if len(rows):
+        # A file of measurements says the same of an input in each row of a time.
+        same = [part[rows][1:] == part[rows][:-1] for part in (codes, times, values)]
+        rows = rows[np.append(True, ~np.logical_and.reduce(same))]
     return _Points(names, codes[rows], times[rows], values[rows], sheet.lines[rows])
 
 
@@ -192,12 +207,15 @@ def _find(
 
 
 def _check_order(codes: IntArray, times: FloatArray, lines: IntArray, column: str, faults: FaultList) -> None:
-    for row in np.flatnonzero((codes[1:] == codes[:-1]) & (times[1:] <= times[:-1])).tolist():
+    follows = codes[1:] == codes[:-1]
+    falls = follows & (times[1:] < times[:-1])
+    again = follows & (times[1:] == times[:-1])
+    thrice = np.append(False, again[1:] & again[:-1])
+    for row in np.flatnonzero(falls | thrice).tolist():
         time, before, line = float(times[row + 1]), float(times[row]), int(lines[row])
-        if time == before:
-            what = f"time {time!r} comes again (line {line}); an input has one value at each time"
-        else:
-            what = f"time {time!r} after {before!r} (line {line}) of the same input; sort the rows"
+        what = f"time {time!r} after {before!r} (line {line}) of the same input; sort the rows"
+        if thrice[row]:
+            what = f"time {time!r} comes again (line {line}) with a third value; two are a jump: before and after"
         faults.add(int(lines[row + 1]), column, what)
 
 
@@ -325,10 +343,17 @@ def _same(a: Input, b: Input) -> bool:
 
 def _point_rows(key: str, block: Mapping[str, Input], names: Sequence[str]) -> Iterator[list[str]]:
     """The rows of one experiment: a point of an input is a knot and the constant of the polynomial there."""
-    times = np.unique(np.concatenate([known.knots for known in block.values()]))
-    cells = np.full((len(times), len(names)), np.nan)
+    # A time that comes twice in any of them, for a jump, has two rows.
+    keys = {name: list(zip(known.knots.tolist(), _again(known.knots), strict=True)) for name, known in block.items()}
+    places = {key: row for row, key in enumerate(sorted({key for own in keys.values() for key in own}))}
+    cells = np.full((len(places), len(names)), np.nan)
     for number, name in enumerate(names):
         if name in block:
-            cells[np.searchsorted(times, block[name].knots), number] = block[name].coefficients[:, 0]
-    for time, row in zip(times.tolist(), cells.tolist(), strict=True):
+            cells[[places[key] for key in keys[name]], number] = block[name].coefficients[:, 0]
+    for (time, _), row in zip(places, cells.tolist(), strict=True):
         yield [key, number_cell(time), *map(number_cell, row)]
+
+
+def _again(knots: FloatArray) -> list[bool]:
+    """Of each knot [K], whether it is where the one before is: the second one of a jump."""
+    return [False, *(bool(gap == 0) for gap in np.diff(knots))]

@@ -138,7 +138,7 @@ def compare_points() -> list[str]:
         code = diffsl_code(a_system(rate, sp.Float(0)))
         ode = pydiffsol.Ode(code, matrix_type=pydiffsol.nalgebra_dense, ode_solver=pydiffsol.tsit45)
         exact = slopes([rate])
-        q = np.array([K, M, 9 * MUTED])
+        q = np.array([K, M, 9 * MUTED, 9 * MUTED])
         for x in map(float, xs):
             values = np.array([x, 1.3])
             wanted = [float(v) for v in exact(x, 1.3, K, M, 0.4)[:2]]
@@ -173,7 +173,7 @@ def compare_random(seed: int, n_systems: int) -> list[str]:
         for _ in range(6):
             x, y, k, m, t = (rng.uniform(-2, 3) for _ in range(5))
             wanted = np.array([float(v) for v in exact(x, y, k, m, t)])
-            q = np.array([k, m, 9 * MUTED])
+            q = np.array([k, m, 9 * MUTED, 9 * MUTED])
             state = np.array([x, y])
             value = ode.rhs(q, t, state)  # first: the derivatives use the shared parts that it leaves behind
             columns = [ode.rhs_jac_mul(q, t, state, unit) for unit in np.eye(2)]
@@ -212,7 +212,7 @@ def compare_sensitivities(seed: int, n_systems: int) -> list[str]:
             return [*v[:2], *(table[:, :2] @ z[2:].reshape(2, 2) + table[:, 2:]).ravel()]
 
         times = np.array([0.3, 0.8])
-        found = ode.solve_fwd_sens(np.array([K, M, 0.9 * MUTED]), np.array([*times, 1.0]))
+        found = ode.solve_fwd_sens(np.array([K, M, 0.9 * MUTED, 0.9 * MUTED]), np.array([*times, 1.0]))
         reference = solve_ivp(both, (0, 0.8), [0.4, -0.3, 0, 0, 0, 0], "DOP853", times, rtol=1e-10, atol=1e-12)
         got = np.concatenate(
             [found.ys[:, :2].T, np.stack(found.sens[:2], -1)[:, :2].transpose(1, 0, 2).reshape(2, 4)], 1
@@ -240,7 +240,7 @@ def test_compiled_formulas_agree_with_sympy(check: str) -> None:
 def test_the_program_of_a_small_system() -> None:
     x, y, k, m = map(symbol, NAMES)
     code = diffsl_code(a_system(-k * x, m * y))
-    assert code.splitlines()[0] == "in_i { p0 = 1.0, p1 = 1.0, last = 1.0 }"
+    assert code.splitlines()[0] == "in_i { p0 = 1.0, p1 = 1.0, event = 1.0, last = 1.0 }"
     assert "F_i { (-1.0)*p0*y0" in code.replace("((", "(") or "F_i" in code
     assert "k" not in code.replace("stop", "")
 
@@ -262,7 +262,7 @@ def test_no_name_of_the_user_reaches_the_compiler() -> None:
 def test_scaled_and_muted_parameters_enter_transformed() -> None:
     k, m = symbol("k"), symbol("m")
     code = diffsl_code(a_system(k + m), scaled=["k"], muted=["m"])
-    assert code.startswith("in_i { q0 = 1.0, q1 = 1.0, last = 1.0 }")
+    assert code.startswith("in_i { q0 = 1.0, q1 = 1.0, event = 1.0, last = 1.0 }")
     assert "p0 { piecewise(q0 - 0.5, sinh(q0)" in code
     assert f"p1 {{ q1*{1 / MUTED!r} }}" in code
 

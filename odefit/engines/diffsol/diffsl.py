@@ -20,7 +20,7 @@ import sympy as sp
 
 from odefit.engines.diffsol.diffsl_functions import FUNCTIONS, sinh
 from odefit.errors import ModelError
-from odefit.model.system import NetworkCall, System, symbol
+from odefit.model.system import TIME, NetworkCall, System, symbol
 
 # Compiling takes 2 s for 1,000 operations of the text, and far more than in proportion (two minutes for 5,000).
 MAX_OPERATIONS = 5_000
@@ -31,6 +31,8 @@ _MAX_LENGTH = 400
 # A muted parameter enters 2^100 times too large and is scaled back, exactly: its sensitivities become so
 # small that they have no part in the error control.
 MUTED = 2.0**100
+N_TIMES = 2
+"""The inputs of a program behind its parameters."""
 _ATOM = re.compile(r"[a-z]+[0-9]*|[0-9.]+(e[-+]?[0-9]+)?")
 _TINY = "2.3e-308"  # the smallest normal number: separates x > 0 from x = 0
 _REMEDY = "use a torch method, such as `solver.method: dopri5`"
@@ -58,14 +60,15 @@ def diffsl_code(
     free_start: bool = False,
     most: int = MAX_OPERATIONS,
 ) -> str:
-    """The program of a system: inputs are the parameters in their order and a time to stop, outputs the states.
+    """The program of a system: inputs are the parameters in their order and two times, outputs the states.
 
     scaled: parameters that enter as asinh(p), so that diffsol's tolerance for sensitivities holds for
     sqrt(1 + p^2) dy/dp rather than for dy/dp, which is tiny where p is large.
     muted: parameters that enter as p * MUTED, whose sensitivities nobody wants.
     free_start: initial values become inputs too, after the others.
 
-    The integration stops at the last input but those, `last` / MUTED (see `Program`).
+    The two times are `event` / MUTED, at which the integration ends (see `Program`), and `last` / MUTED, after which
+    the equations see the time held.
 
     Raises ModelError for a neural network and for a function that the compiler cannot have, TooLarge for more than
     `most` operations.
@@ -83,8 +86,11 @@ def diffsl_code(
             lines += text.lines
         lines.append(f"u_i {{ {', '.join(f'y{i} = {value}' for i, value in enumerate(start))} }}")
         names |= {symbol(name): f"y{i}" for i, name in enumerate(system.states)}
-        text = _Text(names | {symbol("t"): "t"}, "h", "equations")
+        text = _Text(names | {symbol(TIME): "held"}, "h", "equations")
         rates = text.all(system.rhs)
+        if any(symbol(TIME) in sp.sympify(rate).free_symbols for rate in system.rhs):
+            # The first trial step and the last step reach beyond the end, where a formula of t may be no number.
+            lines.append("held { min(t, until) }")
         lines += [*text.lines, f"F_i {{ {', '.join(rates)} }}", "stop { end - t }"]
     except RecursionError:
         raise ModelError("model.equations", f"a formula is nested too deeply to compile: {_REMEDY}") from None
@@ -153,8 +159,8 @@ def _inputs(system: System, scaled: Collection[str], muted: Collection[str], fre
             lines.append(f"p{i} {{ {value} }}")
         else:
             inputs.append(f"p{i} = 1.0")
-    inputs.append("last = 1.0")
-    lines.append(f"end {{ last*{1 / MUTED!r} }}")
+    inputs += ["event = 1.0", "last = 1.0"]
+    lines += [f"end {{ event*{1 / MUTED!r} }}", f"until {{ last*{1 / MUTED!r} }}"]
     if free_start:
         inputs += [f"a{i} = 1.0" for i in range(len(system.states))]
     return [f"in_i {{ {', '.join(inputs)} }}", *lines]

@@ -27,7 +27,7 @@ import numpy as np
 import sympy as sp
 
 from odefit.arrays import FloatArray, IntArray
-from odefit.engines.diffsol.diffsl import MUTED, diffsl_code, operations, seconds_to_compile
+from odefit.engines.diffsol.diffsl import MUTED, N_TIMES, diffsl_code, operations, seconds_to_compile
 from odefit.engines.diffsol.request import Request
 from odefit.engines.failure import Failure, FailureReason
 from odefit.engines.methods import methods_of
@@ -69,7 +69,7 @@ class Solution:
 
 
 class Program:
-    """One compiled system. Its inputs q [N] are the parameters, as `inputs` transforms them, then the event."""
+    """One compiled system. Its inputs q [N] are the parameters, as `inputs` transforms them, then two times."""
 
     def __init__(self, system: System, scaled: frozenset[str], muted: frozenset[str], free_start: bool = False) -> None:
         self._code = diffsl_code(system, scaled, muted, free_start)
@@ -101,16 +101,16 @@ class Program:
     def inputs(self, p: FloatArray, request: Request, state: FloatArray | None = None) -> FloatArray:
         """The program's inputs q: for parameters p [L], a request, and initial values [S] where these are free."""
         n = len(p)
-        q = np.empty(n + 1 if state is None else n + 1 + len(state))
+        q = np.empty(n + N_TIMES if state is None else n + N_TIMES + len(state))
         if self._has_scaled:
             with np.errstate(over="ignore"):  # an infinite one shows itself by its consequences
                 q[:n] = np.where(self._scaled, np.arcsinh(p), p * self._factor)
         else:
             with np.errstate(over="ignore"):
                 np.multiply(p, self._factor, out=q[:n])
-        q[n] = request.event
+        q[n], q[n + 1] = request.event, request.last
         if state is not None:
-            q[n + 1 :] = state
+            q[n + N_TIMES :] = state
         return q
 
     def slopes(self, p: FloatArray) -> FloatArray:

@@ -40,8 +40,9 @@ class Request:
         The last of the times, and from the start to there.
     final
         The end that the solver is given.
-    event
-        The program's last input: when the event comes that ends the integration, a little after the last time.
+    event, last
+        What the program takes behind its parameters: when the event comes that ends the integration, a little after the
+        last time; and the last time.
     floor
         The smallest step.
     stops
@@ -64,6 +65,7 @@ class Request:
     span: float = field(init=False)
     final: float = field(init=False)
     event: float = field(init=False)
+    last: float = field(init=False)
     floor: float = field(init=False)
     stops: FloatArray = field(init=False)
     fault: Failure | None = field(init=False)
@@ -84,7 +86,8 @@ class Request:
             floor = span * tight * (_FLOOR_AUTO if self.is_auto else _FLOOR)
         else:
             floor = max(_FLOOR_IMPLICIT * span, 4 * float(np.finfo(np.float64).eps) * abs(self.start))
-        derived = {"end": end, "span": span, "final": final, "event": (end + delay) * MUTED, "floor": float(floor)}
+        derived = {"end": end, "span": span, "final": final, "floor": float(floor)}
+        derived |= {"event": (end + delay) * MUTED, "last": end * MUTED}
         for name, value in derived.items():
             object.__setattr__(self, name, value)
         object.__setattr__(self, "stops", np.append(self.times, final))

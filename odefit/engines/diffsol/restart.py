@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
+from odefit.engines.diffsol.diffsl import N_TIMES
 from odefit.engines.diffsol.program import Program, Solution
 from odefit.engines.diffsol.request import Request
 from odefit.engines.failure import Failure, FailureReason
@@ -36,7 +37,7 @@ def solve_in_pieces(
     found
         An attempt that is `exhausted`.
     """
-    more = np.concatenate([columns, len(p) + 1 + np.arange(restart.n_states)])
+    more = np.concatenate([columns, len(p) + N_TIMES + np.arange(restart.n_states)])
     pieces: list[Solution] = []
     state: FloatArray | None = None
     slope: FloatArray | None = None

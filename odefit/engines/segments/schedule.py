@@ -241,14 +241,17 @@ def polynomials(known: Input, at: FloatArray) -> FloatArray:
 
 def kinks(known: Input) -> FloatArray:
     """The knots at which another polynomial begins, by more than rounding: there a solver stops."""
-    if len(known.knots) < 2:
+    # The first polynomial of a jump holds for no time.
+    lasting = np.append(np.diff(known.knots) > 0, True)
+    knots, coefficients = known.knots[lasting], known.coefficients[lasting]
+    if len(knots) < 2:
         return np.empty(0)
-    width = np.diff(known.knots)
-    before, after = _moved(known.coefficients[:-1], width), known.coefficients[1:]
+    width = np.diff(knots)
+    before, after = _moved(coefficients[:-1], width), coefficients[1:]
     # What the terms contribute within the next experiment (the last one has no end: as long as the one before).
     powers = np.append(width[1:], width[-1])[:, None] ** np.arange(4)
     size = max(np.abs(known.coefficients[:, 0]).max(), (np.abs(after) * powers).max())
-    found: FloatArray = known.knots[1:][(np.abs(after - before) * powers > 1e-12 * size).any(axis=1)]
+    found: FloatArray = knots[1:][(np.abs(after - before) * powers > 1e-12 * size).any(axis=1)]
     return found
 
 
