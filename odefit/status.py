@@ -54,6 +54,12 @@ class Reason(Enum):
         "",
         "; try more fit.starts, tighter bounds, or a smaller solver.rtol.",
     )
+    SOLVER_LIMITS = (
+        Status.STOPPED,
+        "The solver limits this fit",
+        ": {account} ({solver})",
+        "; {remedy}.",
+    )
     OBJECTIVE_NOISY = (
         Status.STOPPED,
         "The objective is only known to {noise:.2g} log-likelihood units, which is too rough to find its optimum",

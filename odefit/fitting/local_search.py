@@ -12,6 +12,7 @@ from odefit.arrays import FloatArray
 from odefit.config.fit_methods import FitMethod, imported
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
+from odefit.fitting.tightening import tightened
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.profile import ProfileLikelihood
 from odefit.optimizers.base import Callback, SearchOutcome
@@ -110,9 +111,12 @@ def typical_sizes(objective: ProfileLikelihood) -> FloatArray:
 
 
 def build_search(
-    loaded: LoadedConfig, measured: Sequence[Experiment], constants: Sequence[str], method: FitMethod
+    loaded: LoadedConfig, measured: Sequence[Experiment], constants: Sequence[str], method: FitMethod, factor: int = 1
 ) -> LocalSearch:
-    """Assemble everything anew: what a spawned worker does with what can be sent to it."""
-    assembly = assemble(loaded, describe_system(loaded, constants), measured)
+    """Assemble everything anew: what a spawned worker does with what can be sent to it.
+
+    factor: what the solver's tolerances are divided by.
+    """
+    assembly = tightened(assemble(loaded, describe_system(loaded, constants), measured), factor)
     objective = ProfileLikelihood(Likelihood(assembly.problem))
     return LocalSearch(objective, method, loaded.config.fit.max_iterations, coarse=True)

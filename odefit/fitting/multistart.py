@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,17 @@ from odefit.errors import ConfigError
 from odefit.fitting.local_search import LocalSearch, build_search
 from odefit.fitting.multistart_outcome import SAME_OPTIMUM, TIE, commonest_reason, fit_outcome
 from odefit.fitting.outcome import FitOutcome
+from odefit.fitting.solver_accuracy import SolverEffect, solver_effect
 from odefit.fitting.starting_points import starting_points
+from odefit.fitting.tightening import (
+    STEP,
+    continued,
+    is_due,
+    limited_ending,
+    points_to_go_on,
+    tightened,
+    tightening_told,
+)
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.profile import ProfileLikelihood
 from odefit.optimizers import start_pool
@@ -52,46 +62,120 @@ def _objective(assembly: Assembly) -> ProfileLikelihood:
     return ProfileLikelihood(Likelihood(assembly.problem))
 
 
+@dataclass(frozen=True)
+class _Pass:
+    """All starts, searched by one solver.
+
+    Parameters
+    ----------
+    assembly
+        With the solver.
+    factor
+        What its tolerances are divided by.
+    results
+        The starts, in their order.
+    interrupted
+        Whether by the user.
+    effect
+        What smaller tolerances do to the best one; None where it is not known.
+    """
+
+    assembly: Assembly
+    factor: int
+    results: list[StartOutcome]
+    interrupted: bool
+    effect: SolverEffect | None = None
+
+    @property
+    def best(self) -> StartOutcome | None:
+        return best_of(self.results, TIE)
+
+    @property
+    def n_evaluations(self) -> int:
+        """Calls of the objective in all searches."""
+        outcomes = [r.outcome for r in self.results if r.outcome is not None]
+        return sum(o.n_evaluations + o.n_gradients for o in outcomes)
+
+
 def search_starts(
     assembly: Assembly, method: FitMethod, progress: Progress, memory: Memory | None = None
 ) -> FitOutcome:
-    """The best of `fit.starts` local searches.
+    """The best of `fit.starts` local searches; with smaller tolerances of the solver where these limit it.
 
     memory: keeps each finished start. One that was not finished begins again where it began, which takes no longer
     than one start: what an engine has learnt on its way belongs to a search, and is not kept.
     """
     memory = memory or Forgetful()
-    section, problem = assembly.loaded.config.fit, assembly.problem
+    section = assembly.loaded.config.fit
     objective = _objective(assembly)
     _check_memory(assembly, objective)
-    search = LocalSearch(objective, method, section.max_iterations)
+    points = starting_points(objective, section.starts, section.seed)
+    found = first = _search_pass(assembly, 1, method, (range(len(points)), points), progress, memory)
+    gained, finer_fails = math.inf, False
+    while (best := found.best) is not None and best.outcome is not None and not found.interrupted:
+        if not is_due(found.assembly, found.factor, best.outcome, found.effect, gained):
+            break
+        factor = STEP * found.factor
+        begun = points_to_go_on(found.results, len(points))
+        finer = _search_pass(tightened(assembly, factor), factor, method, begun, progress, memory)
+        if finer.best is None or finer.interrupted:
+            found, finer_fails = replace(found, interrupted=finer.interrupted), not finer.interrupted
+            break
+        gained = best.value - finer.best.value
+        found = replace(finer, results=continued(found.results, finer.results))
+    progress.end()
+    for note in found.assembly.problem.engine.notes:
+        progress.note(note)
+    limit = limited_ending(found.assembly, found.effect, finer_fails)
+    outcome = fit_outcome(
+        _objective(found.assembly), found.results, section.starts, method.name, found.interrupted, limit
+    )
+    told = tightening_told(found.assembly, found.factor, first.n_evaluations, found.n_evaluations)
+    return replace(outcome, message=outcome.message + told, tightened=found.factor, effect=found.effect)
+
+
+def _search_pass(
+    assembly: Assembly,
+    factor: int,
+    method: FitMethod,
+    starts: tuple[Sequence[int], FloatArray],
+    progress: Progress,
+    memory: Memory,
+) -> _Pass:
+    """The starts with these numbers, from these points [n, P]; those that the memory holds are not searched again."""
+    section = assembly.loaded.config.fit
+    numbers, points = starts
+    search = LocalSearch(_objective(assembly), method, section.max_iterations)
     # Many starts are told apart long before the last digit, which only the best of them needs.
     coarse = replace(search, coarse=True) if section.starts > 1 else search
-    points = starting_points(objective, section.starts, section.seed)
+    part = PART if factor == 1 else f"{PART}, tolerances / {factor}"
     watched = _ObservedSearch(coarse)
-    finished = _restored(memory, points)
+    finished = _restored(memory, part, points)
     results, interrupted = finished, False
-    progress.begin("starts", len(points))
+    progress.begin(part, len(numbers))
     try:
         if finished:
             _report(progress, finished)
-        with closing(_results(assembly, watched, points, method, finished)) as coming:
+        left = [number for number in numbers if number not in {result.number for result in finished}]
+        with closing(_results(assembly, watched, points, left, method, factor)) as coming:
             for result in coming:
                 finished.append(result)
                 log.info("%s", _log_line(result))
                 # Whom a lost worker has cost its start may try it again.
-                memory.offer(PART, lambda: [_as_plain(r) for r in finished if not r.lost])
+                memory.offer(part, lambda: [_as_plain(r) for r in finished if not r.lost])
                 _report(progress, finished)
         results = _polished(finished, search, section.starts)
     except KeyboardInterrupt:
         interrupted = True
         if not finished and watched.latest is not None:
             results = [watched.latest]
-    progress.end()
-    for note in problem.engine.notes:
-        progress.note(note)
     results = sorted(results, key=lambda r: r.number)
-    return fit_outcome(objective, results, section.starts, method.name, interrupted)
+    best = best_of(results, TIE)
+    effect = None
+    if not interrupted and best is not None and best.outcome is not None and best.outcome.status.is_usable:
+        table = assembly.problem.table
+        effect = solver_effect(assembly, table.to_natural(search.objective.lift(best.outcome.u)))
+    return _Pass(assembly, factor, results, interrupted, effect)
 
 
 def _check_memory(assembly: Assembly, objective: ProfileLikelihood) -> None:
@@ -137,9 +221,9 @@ class _ObservedSearch:
         self.latest = StartOutcome(0, self._start, outcome, None, time.perf_counter() - self._begun)
 
 
-def _restored(memory: Memory, points: FloatArray) -> list[StartOutcome]:
+def _restored(memory: Memory, part: str, points: FloatArray) -> list[StartOutcome]:
     """The starts that were finished before, as far as they are starts of this search."""
-    kept = [_from_plain(plain) for plain in memory.restored(PART) or []]
+    kept = [_from_plain(plain) for plain in memory.restored(part) or []]
     return [r for r in kept if r.number < len(points) and np.array_equal(r.start, points[r.number])]
 
 
@@ -175,17 +259,20 @@ def _log_line(result: StartOutcome) -> str:
 
 
 def _results(
-    assembly: Assembly, watched: _ObservedSearch, points: FloatArray, method: FitMethod, done: Sequence[StartOutcome]
+    assembly: Assembly,
+    watched: _ObservedSearch,
+    points: FloatArray,
+    numbers: Sequence[int],
+    method: FitMethod,
+    factor: int,
 ) -> Generator[StartOutcome]:
-    """The results of the starts that are not done yet."""
+    """The results of the starts with these numbers."""
     section = assembly.loaded.config.fit
-    known = {result.number for result in done}
-    numbers = [number for number in range(len(points)) if number not in known]
     if len(points) == 1:
         return search_here(watched, points[numbers])
     workers = min(section.workers or default_workers(), len(numbers))
     build: Callable[[], Search] = functools.partial(
-        build_search, assembly.loaded, assembly.measured, assembly.described.constants, method
+        build_search, assembly.loaded, assembly.measured, assembly.described.constants, method, factor
     )
     if start_pool.worker_context().get_start_method() == "fork":
         # A forked worker has the compiled model in its memory already.

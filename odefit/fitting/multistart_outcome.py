@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -38,7 +39,12 @@ def fit_outcome(
     requested: int,
     method: str,
     interrupted: bool,
+    limit: Ending | None = None,
 ) -> FitOutcome:
+    """The best start, with what is to be said of it and of the others.
+
+    limit: the verdict where the solver limits all of them.
+    """
     table = objective.full.problem.table
     best = best_of(results, TIE)
     failed = [r for r in results if r.failure is not None]
@@ -51,13 +57,15 @@ def fit_outcome(
         rows = _table(objective, results)
         return FitOutcome(table.values, status, none.message, method, _history(None), starts, rows)
     u = objective.lift(best.outcome.u)
-    message = best.outcome.message
-    if best.outcome.ending.reason is Reason.DERIVATIVES_DISAGREE:
+    status, message = best.outcome.status, best.outcome.message
+    if limit is not None and status == Status.CONVERGED:
+        status, message, starts = limit.status, limit.message, replace(starts, at_best=0)
+    elif best.outcome.ending.reason is Reason.DERIVATIVES_DISAGREE:
         remedy = nonsmooth_parameters(objective.full.problem).sentence or "Tighten the solver's tolerances."
         message = f"{message} {remedy}"
     if requested > 1:
         message = summary(starts, commonest_reason(failed)) + " " + message
-    status = Status.INTERRUPTED if interrupted else best.outcome.status
+    status = Status.INTERRUPTED if interrupted else status
     return FitOutcome(
         table.to_natural(u),
         status,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from odefit.arrays import FloatArray
+from odefit.fitting.solver_accuracy import SolverEffect
 from odefit.runs.results import Starts
 from odefit.runs.tables import Table
 from odefit.status import Status
@@ -38,6 +39,10 @@ class FitOutcome:
         [N] each, where other starts reached the same objective.
     left
         What the certificate of the optimum leaves to gain, in units of the objective; None where there is none.
+    tightened
+        What the solver's tolerances were divided by in the end, because they limited the fit.
+    effect
+        What a tenth of these tolerances would change; None where nobody has looked.
     """
 
     theta: FloatArray
@@ -53,3 +58,5 @@ class FitOutcome:
     warnings: tuple[str, ...] = ()
     alternatives: tuple[FloatArray, ...] = ()
     left: float | None = None
+    tightened: int = 1
+    effect: SolverEffect | None = None

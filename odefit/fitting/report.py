@@ -13,7 +13,6 @@ from odefit.arrays import FloatArray
 from odefit.fitting.misfit import dominant_measurement
 from odefit.fitting.nonsmooth import nonsmooth_parameters
 from odefit.fitting.outcome import FitOutcome
-from odefit.fitting.solver_accuracy import tolerance_limits_optimum
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.parameters import Parameter
 from odefit.objective.problem import FitProblem
@@ -92,9 +91,10 @@ def summarise(
     if uncertainty is not None:
         warnings += _other_optima(problem, outcome, u, uncertainty, estimates)
     if assembly.networks is None and outcome.status.is_usable:
-        limit = tolerance_limits_optimum(assembly, outcome.theta)
-        warnings += [] if limit is None else [limit]
-        if limit is None and outcome.status == Status.CONVERGED:
+        effect = outcome.effect
+        if effect is not None and effect.limits and effect.account not in outcome.message:
+            warnings.append(f"the solver limits this fit: {effect.account}; {effect.remedy}")
+        elif outcome.status == Status.CONVERGED:
             warnings += structure_left(likelihood, u, any(e.standard_error for e in estimates.values()))
         dominant = dominant_measurement(likelihood, u)
         warnings += [] if dominant is None else [dominant]
@@ -121,6 +121,7 @@ def summarise(
         reduced_chi_square=reduced_chi_square(likelihood, u),
         correlation=None if uncertainty is None else _correlation(uncertainty.covariance),
         left_to_gain=outcome.left,
+        tolerances_divided_by=outcome.tightened,
         hold_out=errors(problem, assembly.held, outcome.theta).score if assembly.held else None,
     )
     return result, uncertainty

@@ -17,6 +17,7 @@ from odefit.data.experiments import Experiment
 from odefit.data.tables import read_table
 from odefit.errors import FitError, RunError, SolveError
 from odefit.fitting.predictions import KnownErrors, curve_table, errors_of, interval_columns, measured_table
+from odefit.fitting.tightening import tightened
 from odefit.problem.assembly import Assembly, assemble
 from odefit.problem.conditions import under_conditions
 from odefit.problem.frames import wanted_times
@@ -216,7 +217,7 @@ def load_equations(path: Path, result: Result, loaded: LoadedConfig) -> Run:
         )
     )
     measured = under_conditions(loaded, measured, described.system.states, described.conditions)
-    assembly = assemble(loaded, described, measured)
+    assembly = tightened(assemble(loaded, described, measured), result.tolerances_divided_by)
     table = assembly.problem.table
     missing = [name for name in table.names if name not in result.estimates]
     if missing:

@@ -14,6 +14,7 @@ from odefit.arrays import FloatArray
 from odefit.engines.base import SolverOptions
 from odefit.engines.choice import make_engine
 from odefit.errors import SolveError
+from odefit.fitting.stepped_over import Contradiction, contradiction
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.problem import FitProblem
 from odefit.problem.assembly import Assembly
@@ -82,8 +83,62 @@ def objective_changes(assembly: Assembly, where: str, u: FloatArray) -> Iterator
         yield ObjectiveChange(where, factor, abs(finer.value(u) - here))
 
 
-def tolerance_limits_optimum(assembly: Assembly, theta: FloatArray) -> str | None:
-    """After a fit: a sentence that says that the solver's tolerance limits its optimum; None where it does not.
+@dataclass(frozen=True)
+class SolverEffect:
+    """What a tenth of the solver's tolerances (or of its step) does to an optimum.
+
+    Parameters
+    ----------
+    options
+        The solver's.
+    change
+        Of the objective, in log-likelihood units; infinite where the model cannot be solved at a tenth.
+    shift
+        Of the optimum, in standard errors.
+    passed
+        A place that the solution passes against its equations; None where there is none.
+    """
+
+    options: SolverOptions
+    change: float
+    shift: float
+    passed: Contradiction | None = None
+
+    @property
+    def limits(self) -> bool:
+        """Whether the solver limits the fit."""
+        return self.moves or self.passed is not None
+
+    @property
+    def moves(self) -> bool:
+        """Whether smaller tolerances change the objective or the optimum noticeably."""
+        return self.change > MAX_OBJECTIVE_CHANGE or self.shift > MAX_OPTIMUM_SHIFT
+
+    @property
+    def account(self) -> str:
+        """What moves by how much, as a clause."""
+        what = _what(self.options)
+        if not math.isfinite(self.change):
+            return f"the model cannot be solved at a tenth of its {what}: do not trust this fit"
+        how = []
+        if self.change > MAX_OBJECTIVE_CHANGE:
+            how.append(f"the objective moves by {self.change:.2g} (half a unit is one standard error)")
+        if self.shift > MAX_OPTIMUM_SHIFT:
+            how.append(f"the optimum moves by about {self.shift:.2g} standard errors")
+        if not how and self.passed is not None:
+            return self.passed.account
+        return f"at a tenth of its {what} {' and '.join(how)}"
+
+    @property
+    def remedy(self) -> str:
+        """What to write or to set, with values."""
+        if self.passed is not None and not self.moves:
+            return self.passed.remedy
+        return f"try {_remedy(self.options, divided(self.options, 10))}"
+
+
+def solver_effect(assembly: Assembly, theta: FloatArray) -> SolverEffect | None:
+    """What the solver's tolerances do to the optimum of a fit; None where it cannot be told.
 
     The objective and its gradient at theta [N] are computed again at a tenth of the tolerances (or of the step). They
     limit the fit where the objective moves by more than MAX_OBJECTIVE_CHANGE, or where the optimum would move by more
@@ -106,18 +161,9 @@ def tolerance_limits_optimum(assembly: Assembly, theta: FloatArray) -> str | Non
         return None
     if not math.isfinite(values[0]):
         return None  # the fit failed, and says so itself
-    remedy = _remedy(options, finer)
-    if not math.isfinite(values[1]):
-        return f"the model cannot be solved at a tenth of the solver's {_what(options)}: do not trust this fit"
     change = abs(values[1] - values[0])
-    if change <= MAX_OBJECTIVE_CHANGE and shift <= MAX_OPTIMUM_SHIFT:
-        return None
-    how = []
-    if change > MAX_OBJECTIVE_CHANGE:
-        how.append(f"the objective moves by {change:.2g} (half a unit is one standard error)")
-    if shift > MAX_OPTIMUM_SHIFT:
-        how.append(f"the optimum moves by about {shift:.2g} standard errors")
-    return f"the solver limits this fit: at a tenth of its {_what(options)} {' and '.join(how)}; try {remedy}"
+    passed = contradiction(problem, theta)
+    return SolverEffect(options, change if math.isfinite(change) else math.inf, shift, passed)
 
 
 def _what(options: SolverOptions) -> str:

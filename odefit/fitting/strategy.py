@@ -16,6 +16,7 @@ from odefit.fitting.cross_validation import Fold, cross_validate, make_folds
 from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.report import Uncertainty, summarise
 from odefit.fitting.run import Run
+from odefit.fitting.tightening import judged_by_solver, tightened
 from odefit.problem.assembly import Assembly
 from odefit.problem.preparation import prepare
 from odefit.runs import folder as files
@@ -43,6 +44,8 @@ def _fit(
     for note in assembly.notes:
         progress.note(note)
     outcome = search(assembly, progress, memory)
+    assembly = tightened(assembly, outcome.tightened)
+    outcome = judged_by_solver(assembly, outcome)
     result, uncertainty = summarise(assembly, outcome, memory.seconds, truth)
     tables = _tables(assembly, outcome, uncertainty)
     if folds and result.status.is_usable:

@@ -13,7 +13,7 @@ import numpy as np
 from odefit._version import __version__
 from odefit.status import Status
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Of `result.json`: raised by one when a key is added, goes, or means something else.
 
 An older odefit then refuses the file and says why (`validation.check_result`); `Result.from_json` reads every version
@@ -90,6 +90,7 @@ class Result:
     given; near 1 if they are right. None where they are estimated from the same residuals.
     left_to_gain: what the certificate of the optimum leaves to gain, in units of the negative log-likelihood (half a
     unit is one standard error); None where there is no certificate.
+    tolerances_divided_by: what odefit has divided the solver's tolerances by, because they limited the fit.
     hold_out: of what `data.hold_out` names; cross_validation: of all folds of `fit.folds` together.
     validation: of the series that a latent ODE was not trained on: `observed`, what was read of them, and `continued`.
     """
@@ -107,6 +108,7 @@ class Result:
     correlation: Mapping[str, Mapping[str, float]] | None = None
     reduced_chi_square: float | None = None
     left_to_gain: float | None = None
+    tolerances_divided_by: int = 1
     hold_out: Score | None = None
     cross_validation: Score | None = None
     validation: Mapping[str, Score] | None = None

@@ -16,7 +16,7 @@ from odefit.data.experiments import Experiment
 from odefit.diagnostics.gradient_check import check_gradients, report_lines, ridders
 from odefit.engines.base import Solutions
 from odefit.errors import ConfigError, SolveError
-from odefit.fitting.solver_accuracy import tolerance_limits_optimum
+from odefit.fitting.solver_accuracy import solver_effect
 from odefit.problem.assembly import Assembly
 
 MODEL = """
@@ -161,11 +161,13 @@ def test_nothing_to_check_without_parameters() -> None:
 def test_a_coarse_solver_is_told() -> None:
     exact, coarse = problem_of(), problem_of("solver.method=euler", "solver.step=0.5")
     theta = exact.problem.table.values
-    assert tolerance_limits_optimum(exact, theta) is None
-    said = tolerance_limits_optimum(coarse, theta)
-    assert said is not None
-    assert "at a tenth of its step the objective moves by" in said
-    assert "--set solver.step=0.05" in said
+    fine, found = solver_effect(exact, theta), solver_effect(coarse, theta)
+    assert fine is not None
+    assert not fine.limits
+    assert found is not None
+    assert found.limits
+    assert "at a tenth of its step the objective moves by" in found.account
+    assert "--set solver.step=0.05" in found.remedy
     # The sizes of Euler's errors at h, h/2 and h/10 are as 1 to 1/2 to 1/10.
     report = check_gradients(coarse, points=1)
     half, tenth = (each.change for each in report.changes)
@@ -175,16 +177,17 @@ def test_a_coarse_solver_is_told() -> None:
 
 def test_a_loose_tolerance_is_told() -> None:
     loose = problem_of("solver.method=tsit45", "solver.rtol=0.01", "solver.atol=0.1")
-    said = tolerance_limits_optimum(loose, loose.problem.table.values)
-    assert said is not None
-    assert "--set solver.rtol=0.001 --set solver.atol=0.01" in said
+    found = solver_effect(loose, loose.problem.table.values)
+    assert found is not None
+    assert found.limits
+    assert "--set solver.rtol=0.001 --set solver.atol=0.01" in found.remedy
 
 
 def test_a_fit_that_failed_is_not_warned_about_its_solver() -> None:
     assembly = problem_of()
     theta = assembly.problem.table.values.copy()
     theta[assembly.problem.table.index["a"]] = np.nan
-    assert tolerance_limits_optimum(assembly, theta) is None
+    assert solver_effect(assembly, theta) is None
 
 
 @pytest.mark.torch
@@ -193,6 +196,7 @@ def test_a_model_that_only_the_loose_solver_solves_is_not_believed() -> None:
     text = "model: {equations: {x: k*x^2}, initial: {x: 1}}\nparameters: {k: 1}\n"
     text += "noise: {sigma: 1}\nsolver: {method: euler, step: 0.5}\n"
     assembly = problem_of(text=text, data="time,x\n0,1\n2,10\n")
-    said = tolerance_limits_optimum(assembly, assembly.problem.table.values)
-    assert said is not None
-    assert "do not trust this fit" in said or "the objective moves by" in said
+    found = solver_effect(assembly, assembly.problem.table.values)
+    assert found is not None
+    assert found.limits
+    assert "do not trust this fit" in found.account or "the objective moves by" in found.account

@@ -31,7 +31,7 @@ from odefit.errors import OdefitError, SolveError
 from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.report import summarise
 from odefit.fitting.run import Run
-from odefit.fitting.solver_accuracy import tolerance_limits_optimum
+from odefit.fitting.solver_accuracy import solver_effect
 from odefit.fitting.strategy import search
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.profile import ProfileLikelihood
@@ -409,7 +409,7 @@ def test_a_failure_in_the_checks_is_told(sound: Assembly) -> None:
         check_gradients(spoilt(sound, a_sentence), points=1)
     report = check_gradients(spoilt(sound, bad_sensitivities(math.nan), name="A"), points=1)
     assert not report.is_right
-    assert tolerance_limits_optimum(spoilt(sound, a_sentence), theta) is None  # the fit's own failure says more
+    assert solver_effect(spoilt(sound, a_sentence), theta) is None  # the fit's own failure says more
 
 
 def test_a_faulty_engine_can_be_copied(sound: Assembly) -> None:

@@ -69,11 +69,11 @@ def test_its_config_is_fitted_again_to_the_same_optimum(stored: Path, tmp_path: 
         assert again.estimates[name].value == pytest.approx(estimate.value, rel=1e-3, abs=1e-6)
 
 
-def test_today_writes_the_same_schema_with_a_version_of_the_config(tmp_path: Path) -> None:
+def test_today_writes_what_stood_there_with_a_version_of_the_config(tmp_path: Path) -> None:
     before = WRITTEN / "0.1.0" / "logistic"
     run = odefit.fit(before / "config.yaml", out=tmp_path / "today")
     old, new = (json.loads((path / "result.json").read_text()) for path in (before, run.path))
-    assert old["schema_version"] == new["schema_version"] == SCHEMA_VERSION
+    assert old["schema_version"] <= new["schema_version"] == SCHEMA_VERSION
     assert old.keys() <= new.keys()
     assert f"\nversion: {newest_version()}\n" in (run.path / "config.yaml").read_text()
 

@@ -1,0 +1,127 @@
+"""Where the solver limits a fit: smaller tolerances by themselves, or a verdict that says so."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import odefit
+from from_text import assembled
+from odefit.fitting.run import Run
+from odefit.fitting.stepped_over import contradiction
+
+TIMES = np.arange(9.0)
+NOISE = 0.04 * np.random.default_rng(8).standard_normal((2, 9))
+K, STARTS = 1.7, (8.0, 5.0)
+EMPTIES = {"equations": {"x": "-k*x/(Km + x)"}}
+PARAMETERS = {
+    "k": {"value": 1.5, "bounds": [0.01, 10], "scale": "log"},
+    "x_0": {"value": 7, "bounds": [0.1, 100], "scale": "log"},
+    "Km": {"value": 1e-5, "estimate": False},
+}
+
+
+def experiment(which: int = 0) -> odefit.Experiment:
+    """A substrate that runs empty at a constant rate (Km is next to nothing), measured with noise."""
+    x = np.maximum(STARTS[which] - K * TIMES, 0) + NOISE[which]
+    return odefit.Experiment("ab"[which], TIMES, {"x": x})
+
+
+def fit(model: dict[str, Any] = EMPTIES, data: Sequence[odefit.Experiment] = (), **sections: Any) -> Run:
+    config = {"model": model, "parameters": PARAMETERS, **sections}
+    run = odefit.fit(config, data=list(data) or [experiment()])
+    assert isinstance(run, Run)
+    return run
+
+
+def estimate(run: Run, name: str) -> float:
+    value = run.result.estimates[name].value
+    assert value is not None
+    return value
+
+
+def closed_form() -> tuple[float, float, float]:
+    """k, x_0 and the sum of squares of the straight lines through the data before and after the substrate ends."""
+    from scipy.optimize import least_squares
+
+    x = experiment().values[:, 0]
+    found = least_squares(lambda q: np.maximum(q[1] - q[0] * TIMES, 0) - x, [K, STARTS[0]], xtol=1e-14, ftol=1e-14)
+    return float(found.x[0]), float(found.x[1]), float(2 * found.cost)
+
+
+def test_a_substrate_that_runs_empty_is_fitted_right() -> None:
+    k, x_0, rss = closed_form()
+    run = fit()
+    assert run.result.status == "converged", run.result.message
+    assert estimate(run, "k") == pytest.approx(k, rel=1e-3)
+    assert estimate(run, "x_0") == pytest.approx(x_0, rel=1e-3)
+    assert run.result.objective.rss == pytest.approx(rss, rel=1e-2)
+    assert run.result.tolerances_divided_by > 1
+    assert "evaluations more than the" in run.result.message
+
+
+def test_so_are_two_of_them_from_several_starts() -> None:
+    run = fit(data=[experiment(0), experiment(1)], fit={"starts": 4, "seed": 1, "workers": 1})
+    assert run.result.status == "converged", run.result.message
+    assert run.result.starts.at_best == run.result.starts.finished == 4
+    assert estimate(run, "k") == pytest.approx(K, rel=0.05)
+
+
+def test_tolerances_of_the_config_are_kept_and_the_verdict_names_them() -> None:
+    run = fit(solver={"rtol": 1e-6})
+    assert run.result.status == "stopped"
+    assert run.result.tolerances_divided_by == 1
+    assert "--set solver.rtol=1e-07" in run.result.message
+    assert run.result.starts.at_best == 0
+
+
+def test_a_well_that_no_tolerance_finds_is_not_converged() -> None:
+    # The rate ends within 1e-5 of zero, and no denominator has a zero of its own.
+    run = fit({"equations": {"x": "-k*x^2/(Km^2 + x^2)"}})
+    assert run.result.status == "stopped"
+    assert "x passes through zero at t = " in run.result.message
+    assert "write max(x, 0)" in run.result.message
+
+
+def test_what_the_message_says_helps() -> None:
+    run = fit({"equations": {"x": "-k*max(x, 0)^2/(Km^2 + max(x, 0)^2)"}})
+    assert run.result.status == "converged"
+    assert estimate(run, "k") == pytest.approx(closed_form()[0], rel=1e-3)
+
+
+def test_a_stored_run_is_solved_as_exactly_as_it_was_fitted(tmp_path: Path) -> None:
+    run = fit()
+    run.save(tmp_path / "run")
+    again = odefit.load_run(tmp_path / "run")
+    assert isinstance(again, Run)
+    assert again.assembly.problem.engine.options == run.assembly.problem.engine.options
+    there, here = (r.predictions([0.5, 4.5, 8.0], intervals=False)["predicted"] for r in (again, run))
+    assert there.to_numpy() == pytest.approx(here.to_numpy(), rel=1e-9)
+
+
+def test_states_that_change_their_sign_for_good_reason_are_no_contradiction() -> None:
+    # A fast oscillator, whose zeros fall between any times that are looked at, and a branch that leaves a saddle.
+    text = """
+        model:
+          equations: {x: w*v, v: -w*x, z: (z - 1)/(1 + x^2)}
+          initial: {x: 1, v: 0, z: 0.5}
+        parameters: {w: 300}
+        """
+    assembly = assembled(textwrap.dedent(text), data="time,x,v,z\n0,1,0,0.5\n1,0,0.9,0.2\n2,1,0,-2\n")
+    assert contradiction(assembly.problem, assembly.problem.table.values) is None
+
+
+@pytest.mark.torch
+def test_a_pole_on_the_way_is_a_contradiction() -> None:
+    # y = 1 / (1 - t) solves dy/dt = y / (1 - t), and has no part beyond t = 1; a step of 0.4 takes no notice of that.
+    text = "model: {equations: {y: y/(1 - z), z: c}, initial: {y: 1, z: 0}}\nparameters: {c: 1}\n"
+    text += "solver: {method: euler, step: 0.4}\n"
+    assembly = assembled(text, data="time,y,z\n0,1,0\n0.8,5,0.8\n2.4,1,2.4\n")
+    found = contradiction(assembly.problem, assembly.problem.table.values)
+    assert found is not None
+    assert found.state == "y"
