@@ -38,6 +38,10 @@ class TimesSection(Section):
         return self
 
 
+def _is_list(value: object) -> str:
+    return "list" if isinstance(value, list) else "other"
+
+
 class SimulateSection(Section):
     """Data made from a model at known parameters."""
 
@@ -66,6 +70,13 @@ class SimulateSection(Section):
     ] = Field(
         0.0,
         description="standard deviation of Gaussian noise, or a noise model with numbers; for all or per observable",
+    )
+    columns: dict[
+        Name,
+        Annotated[Annotated[list[Finite], Tag("list")] | Annotated[Formula, Tag("other")], Discriminator(_is_list)],
+    ] = Field(
+        default_factory=dict,
+        description="columns beside the measurements, which noise formulas may name: a formula, or a number per time",
     )
     seed: Seed = Field(0, description="of the noise and of the initial values: the same seed gives the same data")
 

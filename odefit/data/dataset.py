@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -51,6 +51,8 @@ class Batch:
     inputs
         [E, T, U], the known functions of time at `times`, in the order of `input_names`, NaN where an experiment lacks
         one; None when no experiment has any.
+    covariates
+        [E, T, O] each, the numbers beside the measurements, by name; 1 where nothing is measured.
     """
 
     experiments: tuple[Experiment, ...]
@@ -64,6 +66,7 @@ class Batch:
     sigma: Tensor | None
     censored: Tensor | None = None
     inputs: Tensor | None = None
+    covariates: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -102,6 +105,7 @@ class Batch:
             sigma=part(self.sigma),
             censored=part(self.censored),
             inputs=inputs,
+            covariates={name: numbers[own] for name, numbers in self.covariates.items()},
         )
 
 
@@ -161,6 +165,8 @@ def collate(items: Sequence[Item], dtype: torch.dtype = torch.float64, device: t
         censored = np.where(mask, _stack(sides, inside), 0.0)
     inputs = _inputs(experiments, times)
 
+    covariates = {name: _stack([e.covariates[name] for e in experiments], inside) for name in experiments[0].covariates}
+
     def real(array: FloatArray) -> Tensor:
         return torch.from_numpy(array).to(device=device, dtype=dtype)
 
@@ -176,6 +182,7 @@ def collate(items: Sequence[Item], dtype: torch.dtype = torch.float64, device: t
         sigma=None if sigma is None else real(sigma),
         censored=None if censored is None else torch.from_numpy(censored.astype(np.int8)).to(device),
         inputs=None if inputs is None else real(inputs),
+        covariates={name: real(np.where(mask, numbers, 1.0)) for name, numbers in covariates.items()},
     )
 
 

@@ -103,6 +103,9 @@ class Experiment:
         The known functions of time that act on it; those of a fit come from the config.
     observables
         The names of the columns of `values`; empty where they are those of the system.
+    covariates : mapping of array_like [T], or as values, by name
+        Numbers beside the measurements that noise formulas may name (`sigma: s*x_sd`), one for each cell, or one
+        for each time.
 
     Raises
     ------
@@ -128,6 +131,7 @@ class Experiment:
     doses: tuple[Dose, ...] = ()
     inputs: Mapping[str, Input] = field(default_factory=dict)
     observables: tuple[str, ...] = ()
+    covariates: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def __init__(
         self,
@@ -142,6 +146,7 @@ class Experiment:
         doses: Sequence[Dose] = (),
         inputs: Mapping[str, Input] | None = None,
         observables: Sequence[str] = (),
+        covariates: Mapping[str, Columns] | None = None,
     ) -> None:
         by_hand = isinstance(values, Mapping)
         names = tuple(values) if isinstance(values, Mapping) else tuple(observables)
@@ -160,6 +165,11 @@ class Experiment:
             "doses": tuple(doses),
             "inputs": {} if inputs is None else inputs,
             "observables": names,
+        }
+        width = found["values"].shape[-1]
+        found["covariates"] = {
+            key: _beside(name, f"covariates: {key}", given, names, len(t), width)
+            for key, given in (covariates or {}).items()
         }
         for key, value in found.items():
             object.__setattr__(self, key, value)
@@ -188,12 +198,15 @@ class Experiment:
             start=self.start if start is None else start,
             sigma=None if self.sigma is None else self.sigma[rows],
             censored=None if self.censored is None else self.censored[rows],
+            covariates={name: numbers[rows] for name, numbers in self.covariates.items()},
         )
 
     def at(self, times: FloatArray) -> Experiment:
         """The same experiment, to be predicted at other times: nothing is measured there."""
         blank = np.full((len(times), self.values.shape[1]), np.nan)
-        return replace(self, times=np.asarray(times, dtype=np.float64), values=blank, sigma=None, censored=None)
+        unknown = dict.fromkeys(self.covariates, blank)
+        found = np.asarray(times, dtype=np.float64)
+        return replace(self, times=found, values=blank, sigma=None, censored=None, covariates=unknown)
 
     def check(self) -> None:
         """Raise DataError, with all that is wrong, unless this is an experiment that could be fitted."""
@@ -218,7 +231,8 @@ class Experiment:
             yield f"start: {self.start!r} is later than the first time, {float(t[0])!r}"
         if np.isinf(values).any():
             yield "values: one is infinite; write NaN where nothing was measured"
-        for what, table in (("values", values), ("sigma", self.sigma), ("censored", self.censored)):
+        beside = [(f"covariates: {name}", numbers) for name, numbers in self.covariates.items()]
+        for what, table in (("values", values), ("sigma", self.sigma), ("censored", self.censored), *beside):
             if table is not None and (table.ndim != 2 or len(table) != len(t) or table.shape != values.shape):
                 yield f"{what}: must be one row for each of {len(t)} times (got the shape {table.shape})"
                 return
@@ -258,3 +272,10 @@ def _table(
             raise DataError(f"experiment {name}", f"{what}: {column} has the shape {array.shape}; {remedy}")
         found[:, names.index(column)] = array
     return found
+
+
+def _beside(name: str, what: str, given: Columns, names: Sequence[str], rows: int, width: int) -> FloatArray:
+    """[T, O]; one number for each time stands beside every observable."""
+    table = _table(name, what, given, names, rows)
+    alike = not isinstance(given, Mapping) and table.ndim == 2 and table.shape[1] == 1
+    return np.repeat(table, width, axis=1) if alike else table

@@ -5,15 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from odefit.data.error_list import FaultList
+from odefit.data.covariates import CovariateUse
+from odefit.data.error_list import MAX_FAULTS, FaultList
 from odefit.data.experiments import Experiment
 from odefit.data.layouts import replicate_of
-from odefit.errors import DataError
+from odefit.errors import DataError, Fault
 from odefit.text import clip, suggest
 
 if TYPE_CHECKING:
@@ -90,6 +92,8 @@ def arrange_given(
     only: Collection[str] | None = None,
     start: float | None = None,
     left_out: set[str] | None = None,
+    use: CovariateUse | None = None,
+    known: set[str] | None = None,
 ) -> list[Experiment]:
     """Experiments made by hand, their columns in the order of the observables; the arguments are those of `read_table`.
 
@@ -98,9 +102,9 @@ def arrange_given(
     faults = FaultList(Path(NAME))
     names = {name: (columns or {}).get(name, name) for name in observables}
     chosen = [e for e in experiments if only is None or e.name in only or replicate_of(e.name) in only]
-    known = dict.fromkeys(name for e in experiments for name in (e.name, replicate_of(e.name)))
-    for name in sorted(set(only or ()) - set(known)):
-        faults.add(0, "", f"data.only names the experiment '{clip(name)}'; {suggest(name, known)}")
+    called = dict.fromkeys(name for e in experiments for name in (e.name, replicate_of(e.name)))
+    for name in sorted(set(only or ()) - set(called)):
+        faults.add(0, "", f"data.only names the experiment '{clip(name)}'; {suggest(name, called)}")
     if left_out is not None:
         left_out |= {e.name for e in experiments} - {e.name for e in chosen}
     found = [e if not e.observables else _ordered(e, names, faults) for e in chosen]
@@ -120,6 +124,7 @@ def arrange_given(
             what = f"experiment {clip(e.name)} is measured at {float(e.times[0])!r}, before data.start {start!r}"
             faults.add(0, "", what)
     faults.check()
+    found = _beside(found, tuple(names), use or CovariateUse(), set() if known is None else known)
     first = {
         base: min(float(e.times[0]) for e in found if replicate_of(e.name) == base)
         for base in dict.fromkeys(replicate_of(e.name) for e in found)
@@ -148,5 +153,45 @@ def _ordered(experiment: Experiment, names: Mapping[str, str], faults: FaultList
         values=chosen(experiment.values, np.nan),
         sigma=chosen(experiment.sigma, np.nan),
         censored=chosen(experiment.censored, 0),
+        covariates={name: chosen(numbers, np.nan) for name, numbers in experiment.covariates.items()},
         observables=(),
     )
+
+
+def _beside(
+    experiments: Sequence[Experiment], observables: Sequence[str], use: CovariateUse, known: set[str]
+) -> list[Experiment]:
+    """The experiments with those numbers beside the measurements that noise formulas name. Raises DataError.
+
+    known: gets the names of all.
+    """
+    own = dict.fromkeys(name for e in experiments for name in e.covariates)
+    known |= set(own)
+    faults = FaultList(Path(NAME))
+    use.check_names(list(own), (), 0, faults)
+    faults.check()
+    told = list[Fault]()
+    named = [name for name in own if any(name in names for names in use.names.values())]
+    found = []
+    for e in experiments:
+        blank = np.full_like(e.values, np.nan)
+        e = replace(e, covariates={name: e.covariates.get(name, blank) for name in named})
+        here = FaultList(Path(NAME), partial(_place, e))
+        for k, observable in enumerate(observables):
+            for name in named:
+                if name in use.names.get(observable, ()):
+                    lines = np.arange(1, len(e.times) + 1)
+                    use.check_values(observable, name, e.covariates[name][:, k], e.values[:, k], lines, name, here)
+        try:
+            here.check()
+        except DataError as error:
+            told += error.faults
+        found.append(e)
+    if told:
+        raise DataError(faults=told[:MAX_FAULTS])
+    return found
+
+
+def _place(experiment: Experiment, line: int, column: str) -> str:
+    where = f"{NAME}: experiment {clip(experiment.name)}" + (f", row {line - 1}" if line else "")
+    return f"{where}, column {clip(column)}" if column else where

@@ -6,11 +6,12 @@ What is wide, long and a replicate is told in `odefit.data.tables`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from odefit.arrays import FloatArray
+from odefit.data.covariates import Cells, CovariateUse, covariate_columns, read_covariates
 from odefit.data.csv_cells import IntArray, SignArray
 from odefit.data.csv_reader import Columns, Header, find_columns
 from odefit.data.error_list import FaultList
@@ -25,18 +26,28 @@ ONLY = "1"
 
 @dataclass(frozen=True)
 class Layout:
-    """Positions in the header. Wide: a value (and sigma) column per observable. Long: one for all."""
+    """Positions in the header. Wide: a value (and sigma) column per observable. Long: one for all.
+
+    covariates: name -> its column for each observable, None where that one has no use for it.
+    """
 
     time: int
     experiment: int | None
     observable: int | None
     values: tuple[int, ...]
     sigmas: tuple[int | None, ...]
+    covariates: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
+
+    @property
+    def measured(self) -> list[int]:
+        """The columns of times, measurements and their sigmas."""
+        return [self.time, *self.values, *(index for index in self.sigmas if index is not None)]
 
     @property
     def numbers(self) -> list[int]:
-        """The columns of numbers."""
-        return [self.time, *self.values, *(index for index in self.sigmas if index is not None)]
+        """The columns of numbers, each once."""
+        beside = (index for columns in self.covariates.values() for index in columns if index is not None)
+        return list(dict.fromkeys([*self.measured, *beside]))
 
     @property
     def labels(self) -> list[int]:
@@ -56,7 +67,7 @@ class Table:
         [R], of the file.
     times
         [R].
-    values, sigma, censored
+    values, sigma, censored, covariates
         [R, O], as in `Experiment`.
     notes
         What was done to the rows of the file, a sentence each.
@@ -70,6 +81,7 @@ class Table:
     sigma: FloatArray | None
     censored: SignArray | None
     notes: tuple[str, ...] = ()
+    covariates: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
 def replicate_of(name: str) -> str:
@@ -86,10 +98,12 @@ def find_layout(
     faults: FaultList,
     *,
     chosen: bool = True,
+    use: CovariateUse,
 ) -> Layout:
     """Which column is what. names: observable -> column. After a fault, the layout is of no use.
 
     chosen: whether somebody chose these observables; else they are the states, all of them.
+    use: what noise formulas may name.
     """
     line = header.line
     position = find_columns(header, faults)
@@ -115,10 +129,12 @@ def find_layout(
         values = _values(header, position, names, chosen, faults)
         layout = Layout(time_at, experiment_at, None, values, _sigmas(names, position))
     if not faults.count:
-        used = [*layout.numbers, *layout.labels]
+        used = [*layout.measured, *layout.labels]
         for index in sorted({index for index in used if used.count(index) > 1}):
             faults.add(line, header.names[index], "two roles ask for this column; each needs its own")
-    return layout
+    is_long = layout.observable is not None
+    use.check_names(list(position), [header.names[time_at], *(() if is_long else names.values())], line, faults)
+    return replace(layout, covariates=covariate_columns(use, names, position, is_long))
 
 
 def _values(
@@ -152,8 +168,10 @@ def _sigmas(names: Mapping[str, str], position: Mapping[str, int]) -> tuple[int 
     return tuple(found)
 
 
-def arrange(sheet: Columns, layout: Layout, names: Mapping[str, str], header: Header, faults: FaultList) -> Table:
-    """The table of a wide or a long file. Rows without a time (each a fault by now) are left out.
+def arrange(
+    sheet: Columns, layout: Layout, names: Mapping[str, str], header: Header, faults: FaultList, use: CovariateUse
+) -> Table:
+    """The table of a wide or a long file. Rows without a time (each a fault by now) are left out. use: of covariates.
 
     Rows may come in any order. A value that comes again at the same time is a replicate, in both layouts.
     """
@@ -162,9 +180,9 @@ def arrange(sheet: Columns, layout: Layout, names: Mapping[str, str], header: He
     if layout.experiment is not None:
         experiments, codes = sheet.labels[layout.experiment].names, sheet.labels[layout.experiment].codes
     if layout.observable is None:
-        table = _wide(sheet, layout, experiments, codes, header, faults)
+        table = _wide(sheet, layout, experiments, codes, names, header, faults, use)
     else:
-        table = _long(sheet, layout, layout.observable, experiments, codes, names, header, faults)
+        table = _long(sheet, layout, layout.observable, experiments, codes, names, header, faults, use)
     repeats = [name for name in table.names if name not in set(experiments)]
     if not repeats:
         return table
@@ -182,8 +200,10 @@ def _wide(
     layout: Layout,
     experiments: tuple[str, ...],
     codes: IntArray,
+    names: Mapping[str, str],
     header: Header,
     faults: FaultList,
+    use: CovariateUse,
 ) -> Table:
     times, lines = sheet.numbers[layout.time], sheet.lines
     rows: IntArray | slice = slice(None)
@@ -209,7 +229,9 @@ def _wide(
         if index in sheet.censored:
             censored = np.zeros(values.shape, dtype=np.int8) if censored is None else censored
             censored[:, number] = sheet.censored[index][rows]
-    table = Table(experiments, codes, lines, times, values, sigma, censored, notes)
+    cells: list[Cells] = [(name, np.s_[:, number], rows) for number, name in enumerate(names)]
+    covariates = read_covariates(use, layout.covariates, sheet, header, values, cells, faults)
+    table = Table(experiments, codes, lines, times, values, sigma, censored, notes, covariates)
     come_again = (codes[1:] == codes[:-1]) & (times[1:] == times[:-1])
     return _pivot(experiments, _melted(table), len(layout.values), notes) if come_again.any() else table
 
@@ -223,6 +245,7 @@ def _long(
     names: Mapping[str, str],
     header: Header,
     faults: FaultList,
+    use: CovariateUse,
 ) -> Table:
     labels = sheet.labels[observable_at]
     position = {label: number for number, label in enumerate(names.values())}
@@ -243,8 +266,11 @@ def _long(
             if not np.isnan(sigma[some]).all():
                 _check_sigma(sigma[some], values[some], lines[some], header.names[sigma_at], faults)
     censored = sheet.censored[layout.values[0]][rows] if layout.values[0] in sheet.censored else None
+    cells: list[Cells] = [(name, some := observable == k, rows[some]) for k, name in enumerate(names)]
+    covariates = read_covariates(use, layout.covariates, sheet, header, values, cells, faults)
     notes = _order_note(codes * len(names) + observable, times, lines, header)
-    return _pivot(experiments, _Rows(codes, lines, observable, times, values, sigma, censored), len(names), notes)
+    found = _Rows(codes, lines, observable, times, values, sigma, censored, covariates)
+    return _pivot(experiments, found, len(names), notes)
 
 
 def _check_observables(
@@ -330,6 +356,7 @@ class _Rows:
     values: FloatArray
     sigma: FloatArray | None
     censored: SignArray | None
+    covariates: Mapping[str, FloatArray]
 
 
 def _melted(table: Table) -> _Rows:
@@ -343,6 +370,7 @@ def _melted(table: Table) -> _Rows:
         values=table.values.ravel(),
         sigma=None if table.sigma is None else table.sigma.ravel(),
         censored=None if table.censored is None else table.censored.ravel(),
+        covariates={name: numbers.ravel() for name, numbers in table.covariates.items()},
     )
 
 
@@ -366,4 +394,7 @@ def _pivot(experiments: tuple[str, ...], long: _Rows, width: int, notes: tuple[s
     if long.censored is not None:
         censored = np.zeros(shape, dtype=np.int8)
         censored[cell] = long.censored[source]
-    return Table(experiments, codes[first], lines[first], times[first], values, sigma, censored, notes)
+    covariates = {name: np.full(shape, np.nan) for name in long.covariates}
+    for name, numbers in long.covariates.items():
+        covariates[name][cell] = numbers[source]
+    return Table(experiments, codes[first], lines[first], times[first], values, sigma, censored, notes, covariates)

@@ -21,6 +21,7 @@ convention for all files: `A#2` shares with `A` whatever belongs to `A` (where i
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
@@ -29,6 +30,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from odefit.data.covariates import CovariateUse, covariate_table
 from odefit.data.csv_reader import Columns, Header, read_columns, read_header
 from odefit.data.csv_writing import check_names, number_cell, write_rows
 from odefit.data.error_list import FaultList
@@ -57,6 +59,8 @@ def read_table(
     left_out: set[str] | None = None,
     chosen: bool = True,
     notes: list[str] | None = None,
+    use: CovariateUse | None = None,
+    known: set[str] | None = None,
 ) -> list[Experiment]:
     """Read the experiments of a CSV file, or of a pandas frame with such columns, in the order in which they appear.
 
@@ -87,6 +91,10 @@ def read_table(
         Whether the config says what was measured; else the observables are the states, all of them.
     notes
         Takes a sentence for what was done to the rows beside reading them: sorted, or split into replicates.
+    use
+        Which other columns noise formulas may name.
+    known
+        Gets the names of all columns.
 
     Raises
     ------
@@ -95,11 +103,14 @@ def read_table(
     """
     names = {name: (columns or {}).get(name, name) for name in observables}
     header, read, faults = _opened(source, names.values(), (time, experiment), where)
-    layout = _layout(header, names, columns or {}, (time, experiment), only is not None, chosen, faults)
+    use = use or CovariateUse()
+    layout = _layout(header, names, columns or {}, (time, experiment), only is not None, chosen, use, faults)
     sheet, others = _read_rows(read, layout, only, ignore, faults)
     if left_out is not None:
         left_out |= others
-    table = arrange(sheet, layout, names, header, faults)
+    if known is not None:
+        known |= {*header.names, *layout.covariates}
+    table = arrange(sheet, layout, names, header, faults, use)
     if notes is not None:
         notes += table.notes
     return _measured(table, tuple(names), start, faults)
@@ -112,6 +123,7 @@ def _layout(
     given: tuple[str | None, str | None],
     needs_experiments: bool,
     chosen: bool,
+    use: CovariateUse,
     faults: FaultList,
 ) -> Layout:
     """Where everything stands; given: the columns of the times and of the experiments. Raises DataError."""
@@ -119,7 +131,7 @@ def _layout(
         faults.add(0, "", f"data.columns: '{clip(unknown)}' is no observable; {suggest(unknown, names)}")
     if not names:
         faults.add(0, "", "cannot be read without an observable; name one under model.observables")
-    layout = find_layout(header, names, *given, faults, chosen=chosen)
+    layout = find_layout(header, names, *given, faults, chosen=chosen, use=use)
     if needs_experiments and layout.experiment is None:
         faults.add(header.line, "", "no column names the experiments of data.only; set data.experiment")
     faults.check()
@@ -241,6 +253,7 @@ def _experiments(table: Table, start: float | None, faults: FaultList) -> list[E
             start=starts[replicate_of(name)] if start is None else float(start),
             sigma=None if table.sigma is None else table.sigma[low:high],
             censored=None if table.censored is None else table.censored[low:high],
+            covariates={name: numbers[low:high] for name, numbers in table.covariates.items()},
         )
         for name, low, high in zip(table.names, bounds[:-1], bounds[1:], strict=True)
         if low < high
@@ -252,10 +265,10 @@ def write_table(
 ) -> None:
     """Write experiments in the wide layout, whole or not at all; `read_table` gives them back.
 
-    Columns are the time, the observables, `<observable>_sigma` where there are measurement errors, and `experiment`
-    unless the only experiment is called `1`. Numbers are written with the fewest digits that read back as the same
-    float64, so the same data make the same bytes; a censored value as `<0.5`. Only measurements are written: not
-    `start`, nor the conditions (constants, labels, doses, inputs).
+    Columns are the time, the observables, `<observable>_sigma` where there are measurement errors, covariates, and
+    `experiment` unless the only experiment is called `1`. Numbers are written with the fewest digits that read back as
+    the same float64, so the same data make the same bytes; a censored value as `<0.5`. Only measurements are written:
+    not `start`, nor the conditions (constants, labels, doses, inputs).
 
     Raises
     ------
@@ -272,13 +285,19 @@ def write_table(
         if any(e.sigma is not None and not np.isnan(e.sigma[:, number]).all() for e in experiments)
     ]
     header = [time, *observables, *(f"{observables[number]}_sigma" for number in with_sigma)]
-    header += ["experiment"] if named else []
+    beside = {name: column for name, column in covariate_table(experiments, observables).items() if name not in header}
+    header += [*beside, *(["experiment"] if named else [])]
     check_names(path, header, names)
     for experiment in experiments:
         if not np.isfinite(experiment.times).all() or np.isinf(experiment.values).any():
             raise DataError(show(Path(path)), f"experiment {clip(experiment.name)} holds an infinite number")
-    tails = [[experiment.name] if named else [] for experiment in experiments]
-    rows = ([*row, *tail] for e, tail in zip(experiments, tails, strict=True) for row in _cells(e, with_sigma))
+    names_of_rows = (e.name for e in experiments for _ in e.times)
+    cells = (row for e in experiments for row in _cells(e, with_sigma))
+    more = zip(*beside.values(), strict=True) if beside else itertools.repeat(())
+    rows = (
+        [*row, *map(number_cell, numbers), *([name] if named else [])]
+        for row, numbers, name in zip(cells, more, names_of_rows, strict=False)
+    )
     write_rows(path, header, rows)
 
 

@@ -76,7 +76,7 @@ def _measured(assembly: Assembly) -> list[str]:
     lines = []
     for (name, g), count in zip(assembly.described.system.observables.items(), counts, strict=True):
         noise = observation.noise[name]
-        sigma = "from the data" if noise.sigma is None else _text(noise.sigma)
+        sigma = "from the data" if noise.sigma is None else _text(noise.sigma).replace(f"[{name}]", "")
         lines.append(f"  {name} = {_text(g)}: {count} values, {noise.model} noise, sigma = {sigma}")
     first, last = min(e.times[0] for e in experiments), max(e.times[-1] for e in experiments)
     lines.append(f"  {counted(len(experiments), 'experiment')}, t = {first:g} to {last:g}")

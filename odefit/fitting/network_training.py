@@ -129,7 +129,8 @@ def distance_from_optimum(likelihood: Likelihood, theta: FloatArray, loss: Loss)
     scales: dict[int, float] = {}
     if loss == "mse":
         simple = [data.scale_position for data in likelihood.problem.data]
-        if any(theta_ is None for theta_ in simple) or not likelihood.problem.is_least_squares:
+        weighted = any(data.unit is not None for data in likelihood.problem.data)
+        if weighted or any(theta_ is None for theta_ in simple) or not likelihood.problem.is_least_squares:
             return None
         common = math.sqrt(residual_sum(likelihood, u) / max(likelihood.problem.n_measured, 1))
         scales = {position: common for position in simple if position is not None}

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odefit.arrays import FloatArray
+from odefit.fitting.given_noise import refuted_levels
 from odefit.fitting.misfit import dominant_measurement
 from odefit.fitting.nonsmooth import nonsmooth_parameters
 from odefit.fitting.outcome import FitOutcome
@@ -87,6 +88,7 @@ def summarise(
         warnings.append("no standard errors: they are not available for a model with a network")
     estimates = _estimates(problem, outcome.theta, u, bound, uncertainty)
     estimates |= {d.name: _derived(d, problem, outcome.theta, u, uncertainty) for d in assembly.derived}
+    warnings += refuted_levels(likelihood, u) if outcome.status.is_usable else []
     warnings += parameter_warnings(problem, estimates, outcome)
     if uncertainty is not None:
         warnings += _other_optima(problem, outcome, u, uncertainty, estimates)

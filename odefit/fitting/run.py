@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,9 +18,12 @@ from odefit.data.tables import read_table
 from odefit.errors import FitError, RunError, SolveError
 from odefit.fitting.predictions import KnownErrors, curve_table, errors_of, interval_columns, measured_table
 from odefit.fitting.tightening import tightened
+from odefit.objective.likelihood import Likelihood
+from odefit.objective.observation import Moments
 from odefit.problem.assembly import Assembly, assemble
 from odefit.problem.conditions import under_conditions
 from odefit.problem.frames import wanted_times
+from odefit.problem.noise_columns import NoiseColumns
 from odefit.problem.simulation import TrueModel, simulate_data
 from odefit.problem.solver_steps import with_steps
 from odefit.problem.systems import describe_system
@@ -111,6 +114,13 @@ class Run(StoredRun):
             return None
         chosen = tuple(e.at(t) for e, t in zip(self.measured, times, strict=True))
         return Curves(chosen, *self.true_model.solve(chosen))
+
+    @cached_property
+    def noise_levels(self) -> tuple[Moments, ...] | None:
+        """Location and scale of every observable in all rows of `measured`; None where the model cannot be solved."""
+        problem = replace(self.assembly.problem, experiments=self.measured)
+        found = Likelihood(problem).moments(problem.table.to_search(self.theta), derivatives=False)
+        return None if found is None else tuple(found)
 
     @cached_property
     def known_errors(self) -> KnownErrors | None:
@@ -214,6 +224,8 @@ def load_equations(path: Path, result: Result, loaded: LoadedConfig) -> Run:
             observables=tuple(described.system.observables),
             time=loaded.config.data.time,
             start=loaded.config.data.start,
+            # What else stands in the file was chosen by a fit that knew the columns of the original.
+            use=replace(NoiseColumns(loaded, described).use, taken={}),
         )
     )
     measured = under_conditions(loaded, measured, described.system.states, described.conditions)

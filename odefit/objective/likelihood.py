@@ -161,7 +161,7 @@ class Likelihood:
                 given = None if data.scale_position is None else scales.get(data.scale_position)
                 family, part = data.family, data.measured
                 d, m = part.values, observed.m[part.rows]
-                s = data.scale(part, observed) if given is None else np.full(len(d), given)
+                s = data.scale(part, observed) if given is None else data.in_units(given)
                 total += float(family.nll(d, m, s).sum()) + data.constant
                 if observed.dm is not None:
                     z, root = (family.location if expected else family.search_location)(d, m, s)

@@ -15,6 +15,22 @@ from odefit.objective.observation import Moments, Observation
 
 
 @dataclass(frozen=True)
+class Scale:
+    """A noise level that is an estimated parameter, or that times a known number of each cell.
+
+    Parameters
+    ----------
+    position
+        Of the parameter in theta.
+    unit
+        [R], the known numbers; None where they are all 1.
+    """
+
+    position: int
+    unit: FloatArray | None = None
+
+
+@dataclass(frozen=True)
 class DataBlock:
     """M cells of one observable, all measured or all censored.
 
@@ -51,8 +67,10 @@ class ObservableData:
     constant
         The sum of the terms of -ln p that depend on nothing estimated: the logarithms of log-normal data.
     scale_position
-        Position in theta of the estimated parameter that is the scale of every cell; None where the scale is
-        anything else.
+        Position in theta of the estimated parameter that is the scale of every cell, in units of `unit`; None where
+        the scale is anything else.
+    unit
+        [M], the known factor of the scale of the measured cells; None where that is 1.
     """
 
     family: Family
@@ -60,6 +78,7 @@ class ObservableData:
     censored: DataBlock | None
     constant: float
     scale_position: int | None
+    unit: FloatArray | None = None
 
     @property
     def rows(self) -> IntArray:
@@ -91,6 +110,15 @@ class ObservableData:
         """Whether the scale that fits given predictions best is known in closed form."""
         return self.family.has_best_scale and self.censored is None
 
+    def in_units(self, scale: float) -> FloatArray:
+        """The scale of every measured cell [M], where it is `scale` in units of the known factor."""
+        return np.full(len(self.rows), scale) if self.unit is None else scale * self.unit
+
+    def deviations(self, observed: Moments) -> FloatArray:
+        """m - d of every measured cell [M], in the same units."""
+        deviations: FloatArray = observed.m[self.rows] - self.values
+        return deviations if self.unit is None else deviations / self.unit
+
     def scale(self, block: DataBlock, observed: Moments) -> FloatArray:
         """The family's second parameter s of every cell of a block, [M].
 
@@ -108,7 +136,7 @@ class ObservableData:
 
 
 def observable_data(
-    experiments: Sequence[Experiment], observation: Observation, scale_positions: Sequence[int | None]
+    experiments: Sequence[Experiment], observation: Observation, scales: Sequence[Scale | None]
 ) -> tuple[ObservableData, ...]:
     """The measurements of all experiments, sorted by observable.
 
@@ -118,15 +146,15 @@ def observable_data(
         The experiments, whose rows follow one another.
     observation
         The observables, in the order of the columns, with their noise models.
-    scale_positions
-        Per observable, see `ObservableData.scale_position`.
+    scales
+        Per observable; None where its noise level is anything else.
     """
     values = np.concatenate([e.values for e in experiments])
     sigma = np.concatenate([np.full(e.values.shape, np.nan) if e.sigma is None else e.sigma for e in experiments])
     side = np.concatenate([np.zeros(e.values.shape) if e.censored is None else e.censored for e in experiments])
     with_sigma = any(e.sigma is not None for e in experiments)
     found = []
-    for column, (name, scale_position) in enumerate(zip(observation.names, scale_positions, strict=True)):
+    for column, (name, scale) in enumerate(zip(observation.names, scales, strict=True)):
         noise = observation.noise[name]
         has_errors = with_sigma and noise.sigma is None and noise.family.has_scale
         known = ~np.isnan(values[:, column])
@@ -145,5 +173,9 @@ def observable_data(
         measured, censored = blocks
         constant = float(measured.values.sum()) if noise.is_log else 0.0
         limits = censored if len(censored.rows) else None
-        found.append(ObservableData(noise.family, measured, limits, constant, scale_position))
+        position = None if scale is None else scale.position
+        unit = None if scale is None or scale.unit is None else scale.unit[measured.rows]
+        if unit is not None and not (unit > 0).all():
+            position = unit = None
+        found.append(ObservableData(noise.family, measured, limits, constant, position, unit))
     return tuple(found)

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+def covariate_symbol(name: str, observable: str) -> str:
+    """The symbol of a column of the data beside the measurements of an observable."""
+    return f"{name}[{observable}]"
+
+
 @dataclass(frozen=True)
 class Noise:
     """How one observable scatters.
@@ -39,16 +44,19 @@ class Noise:
         gaussian, lognormal, laplace, student_t, poisson or negative_binomial. Its scale T is the logarithm for
         `lognormal`.
     sigma
-        Formula of states, time, inputs and local symbols for the family's second parameter on the scale of T: a
-        standard deviation, a scale; the dispersion of negative_binomial. None where the data bring their own, and for
-        poisson.
+        Formula of states, time, inputs, covariates and local symbols for the family's second parameter on the scale
+        of T: a standard deviation, a scale; the dispersion of negative_binomial. None where the data bring their own,
+        and for poisson.
     df
         Degrees of freedom of student_t; 4 unless given.
+    covariates
+        Columns of the data that the formula names, as `covariate_symbol`.
     """
 
     model: str
     sigma: sp.Expr | None
     df: float | None = None
+    covariates: tuple[str, ...] = ()
 
     @property
     def is_log(self) -> bool:
@@ -86,6 +94,11 @@ class Noise:
             return np.exp(values) if self.is_log else values
 
 
+def covariates_of(noise: Sequence[Noise]) -> tuple[tuple[str, int], ...]:
+    """The covariates of the noise of all observables, each with the position of its observable."""
+    return tuple((name, position) for position, model in enumerate(noise) for name in model.covariates)
+
+
 @dataclass(frozen=True)
 class Moments:
     """Location and scale of one observable in all R rows.
@@ -119,7 +132,7 @@ class Observation:
         The noise model of each observable.
     symbols
         The L + U local names: the system's parameters, the noise parameters, as in `Binding`, and behind them the
-        system's inputs.
+        system's inputs and the covariates.
     sensitive
         The K local names that derivatives are taken to; the first `len(engine.sensitive)` are those that states depend
         on.
@@ -134,6 +147,11 @@ class Observation:
     def names(self) -> tuple[str, ...]:
         """The observables, in the order of the columns."""
         return tuple(self.system.observables)
+
+    @property
+    def covariates(self) -> tuple[tuple[str, int], ...]:
+        """The columns of the data that noise formulas name, and beside which observable: the last of the symbols."""
+        return covariates_of([self.noise[name] for name in self.names])
 
     @property
     def _arguments(self) -> tuple[str, ...]:

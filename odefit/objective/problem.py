@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import sympy as sp
 
 from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine
 from odefit.engines.failure import solve_error
 from odefit.model.formulas import free_names
-from odefit.model.system import symbol
-from odefit.objective.measurements import ObservableData, observable_data
+from odefit.model.functions import numpy_function
+from odefit.model.system import TIME, symbol
+from odefit.objective.measurements import ObservableData, Scale, observable_data
 from odefit.objective.noise.families import family_of
 from odefit.objective.observation import Observation
 from odefit.objective.parameters import Binding, ParameterTable
@@ -32,7 +34,7 @@ class FitProblem:
         The unknowns.
     binding
         Its symbols are the system's parameters followed by the noise parameters. The engine reads the first of them,
-        the observation all, and behind them the inputs at the time of each row.
+        the observation all, and behind them the inputs at the time of each row and the covariates beside it.
     observation
         Observables and noise models.
     engine
@@ -66,19 +68,24 @@ class FitProblem:
         return np.repeat(np.arange(len(self.experiments)), [len(e.times) for e in self.experiments])
 
     @cached_property
-    def _inputs(self) -> FloatArray | None:
-        """u(t) of all rows, [R, U]; None where the system has no inputs."""
-        if not self.engine.system.inputs:
+    def _given(self) -> FloatArray | None:
+        """Inputs and covariates of all rows, [R, U]; None where there are none."""
+        if not self._has_given:
             return None
-        return np.concatenate([self._inputs_of(experiment) for experiment in self.experiments])
+        return np.concatenate([self._given_of(experiment) for experiment in self.experiments])
 
-    def _inputs_of(self, experiment: Experiment) -> FloatArray:
-        """u(t) of one experiment at its times, [T, U]."""
-        names = self.engine.system.inputs
-        return np.stack([experiment.inputs[name](experiment.times) for name in names], axis=-1)
+    @property
+    def _has_given(self) -> bool:
+        return bool(self.engine.system.inputs or self.observation.covariates)
+
+    def _given_of(self, experiment: Experiment) -> FloatArray:
+        """Inputs and covariates of one experiment at its times, [T, U]."""
+        inputs = [experiment.inputs[name](experiment.times) for name in self.engine.system.inputs]
+        beside = [experiment.covariates[name][:, column] for name, column in self.observation.covariates]
+        return np.stack([*inputs, *beside], axis=-1)
 
     def rows(self, local: FloatArray) -> FloatArray:
-        """Local values and inputs per row.
+        """Local values, inputs and covariates per row.
 
         Parameters
         ----------
@@ -90,8 +97,8 @@ class FitProblem:
         FloatArray
             [R, L + U], or [L] where all rows share them.
         """
-        if self._inputs is not None:
-            return np.concatenate([local[self.owner], self._inputs], axis=1)
+        if self._given is not None:
+            return np.concatenate([local[self.owner], self._given], axis=1)
         return local[0] if self.binding.is_shared else local[self.owner]
 
     def predict(self, theta: FloatArray, experiments: tuple[Experiment, ...] | None = None) -> list[FloatArray]:
@@ -140,8 +147,8 @@ class FitProblem:
         predictions = []
         for y, experiment, p in zip(states, experiments, local, strict=True):
             own = p
-            if self.engine.system.inputs:
-                u = self._inputs_of(experiment)
+            if self._has_given:
+                u = self._given_of(experiment)
                 own = np.concatenate([np.broadcast_to(p, (len(u), len(p))), u], axis=1)
             predictions.append(self.observation.predict(y, experiment.times, own))
         return predictions
@@ -156,20 +163,25 @@ class FitProblem:
     @cached_property
     def data(self) -> tuple[ObservableData, ...]:
         """The measurements, one `ObservableData` per observable."""
-        positions = [self._scale_position(name) for name in self.observation.names]
-        return observable_data(self.experiments, self.observation, positions)
+        return observable_data(self.experiments, self.observation, [self._scale(o) for o in self.observation.names])
 
-    def _scale_position(self, observable: str) -> int | None:
-        """See `ObservableData.scale_position`."""
+    def _scale(self, observable: str) -> Scale | None:
+        """The estimated parameter that is a factor of the noise level of every cell, where the rest of it is known."""
         noise, binding = self.observation.noise[observable], self.binding
-        names = [name for name in binding.symbols if noise.sigma == symbol(name)]
-        if not names:
+        split = None if noise.sigma is None else _factor(noise.sigma, binding.symbols)
+        if split is None:
             return None
-        index = binding.index[:, binding.symbols.index(names[0])]
+        name, known = split
+        index = binding.index[:, binding.symbols.index(name)]
         position = int(index[0])
         if position < 0 or (index != position).any() or not self.table.parameters[position].estimate:
             return None
-        return position
+        names = (TIME, *self.observation.symbols[len(binding.symbols) :])
+        if known == 1 or not free_names(known) <= set(names):
+            return Scale(position) if known == 1 else None
+        given = np.zeros((len(self.times), 0)) if self._given is None else self._given
+        unit = np.broadcast_to(numpy_function([known], names)(self.times, *given.T)[0], self.times.shape)
+        return Scale(position, unit)
 
     def has_estimated_scale(self, observable: str) -> bool:
         """Whether the scale of an observable's noise depends on an estimated parameter."""
@@ -200,3 +212,13 @@ class FitProblem:
         """Whether the objective has a gradient everywhere: no Laplace density, of measurements or of a parameter."""
         measured = all(data.family.is_smooth for data in self.data if data.n)
         return measured and all(p.prior.is_smooth for p in self.table if p.estimate and p.prior is not None)
+
+
+def _factor(sigma: sp.Expr, names: Sequence[str]) -> tuple[str, sp.Expr] | None:
+    """A noise level s*f as s, one of the names, and f, which names none of them; None where it is anything else."""
+    factors = sp.Mul.make_args(sigma)
+    for name in names:
+        if symbol(name) in factors:
+            known = sp.Mul(*(factor for factor in factors if factor != symbol(name)))
+            return (name, known) if free_names(known).isdisjoint(names) else None
+    return None

@@ -1,7 +1,8 @@
 """The likelihood with the scales of the noise at their best values: a function of the other parameters.
 
-An estimated sigma that is one constant per observable can be eliminated where its best value is known at any theta:
-s² = mean (m - T(d))² for normal and log-normal noise, s = mean |m - d| for Laplace's. The rest of the problem is
+An estimated sigma that is one constant per observable, or s times a known number f of each cell, can be eliminated
+where its best value is known at any theta: s² = mean ((m - T(d))/f)² for normal and log-normal noise, s = mean
+|m - d|/f for Laplace's. The rest of the problem is
 solved with s at that value ("variance profiling"). The optimum is that of the full likelihood, without a badly scaled
 direction on the way to it.
 """
@@ -77,11 +78,11 @@ class ProfileLikelihood:
                 if c.scale_position == position and c.n
             ]
             with np.errstate(over="ignore", invalid="ignore"):
-                deviations = [o.m[c.rows] - c.values for c, o in pairs]
+                deviations = [c.deviations(o) for c, o in pairs]
                 together = deviations[0] if len(pairs) == 1 else np.concatenate(deviations)
                 best = pairs[0][0].family.best_scale(together)
             # An exact fit has no noise level; rounding keeps the logarithm finite.
-            size = sum(float(c.values @ c.values) for c, _ in pairs)
+            size = sum(float(np.sum((c.values if c.unit is None else c.values / c.unit) ** 2)) for c, _ in pairs)
             best = max(best, 1e-10 * math.sqrt(size / len(together)) + 1e-300) if math.isfinite(best) else math.nan
             parameter = table.parameters[position]
             scales[position] = min(max(best, parameter.lower), parameter.upper)

@@ -135,6 +135,12 @@ def points(run: Run, group: Group, quantity: Quantity, limits: tuple[float, floa
     error = None
     if noise.sigma is None and not noise.is_log and all(e.sigma is not None for e in chosen):
         error = np.concatenate([e.sigma[:, k] for e in chosen if e.sigma is not None])
+    elif noise.covariates and not noise.is_log and run.noise_levels is not None:
+        level, cuts = run.noise_levels[k].s, np.cumsum([len(e.times) for e in run.measured])[:-1]
+        parts = np.split(
+            np.broadcast_to(np.nan if level is None else level, sum(len(e.times) for e in run.measured)), cuts
+        )
+        error = np.concatenate([parts[row] for row in group.members])
     exact = [np.zeros(len(e.times), dtype=np.int8) if e.censored is None else e.censored[:, k] for e in chosen]
     held = np.concatenate([run.assembly.held_out[row][:, k] for row in group.members])
     return Points(t, d, error, np.concatenate(exact), held).only(known)

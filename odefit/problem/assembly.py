@@ -20,7 +20,7 @@ from odefit.errors import ConfigError, Faults, ModelError
 from odefit.model.formulas import free_names
 from odefit.model.operators import put_numbers
 from odefit.model.system import System, symbol
-from odefit.objective.observation import Noise, Observation
+from odefit.objective.observation import Noise, Observation, covariate_symbol, covariates_of
 from odefit.objective.parameters import Binding, ParameterTable
 from odefit.objective.problem import FitProblem
 from odefit.problem.checks import CHECKS, Draft, check_held_out, check_learnable, check_solver
@@ -105,8 +105,7 @@ def _draft(loaded: LoadedConfig, described: Described, measured: Sequence[Experi
     """Every name of the config with its meaning. Raises ConfigError with what is wrong with them."""
     faults = Faults()
     parts = split(loaded, measured, fold)
-    constants = sorted({name for e in measured for name in e.constants})
-    noise = read_noise(loaded, described, constants, faults)
+    noise = read_noise(loaded, described, measured, faults)
     builder = TableBuilder(loaded, described, measured, parts.seen, faults)
     builder.add_model(sorted(set[str]().union(*map(free_names, described.ties.values()))))
     builder.add_named(noise)
@@ -149,7 +148,8 @@ def _bind(draft: Draft, table: ParameterTable) -> Formulas:
     in_states = set().union(*map(free_names, replace(system, observables={}).formulas))
     sensitive = tuple(name for name in system.parameters if name in moving and name in in_states)
     observed = tuple(name for name in symbols if name in moving and name not in sensitive)
-    observation = Observation(system, noise, (*symbols, *system.inputs), (*sensitive, *observed))
+    beside = _covariate_symbols(system, noise)
+    observation = Observation(system, noise, (*symbols, *system.inputs, *beside), (*sensitive, *observed))
     return Formulas(system, binding, observation, sensitive)
 
 
@@ -200,9 +200,14 @@ def _inline(system: System, noise: Mapping[str, Noise], table: TableBuilder) -> 
 
 
 def _noise_symbols(noise: Mapping[str, Noise], system: System) -> tuple[str, ...]:
-    known = {*system.parameters, *system.states, *system.inputs, "t"}
+    known = {*system.parameters, *system.states, *system.inputs, *_covariate_symbols(system, noise), "t"}
     names = [n for model in noise.values() if model.sigma is not None for n in sorted(free_names(model.sigma))]
     return tuple(name for name in dict.fromkeys(names) if name not in known)
+
+
+def _covariate_symbols(system: System, noise: Mapping[str, Noise]) -> tuple[str, ...]:
+    names = tuple(system.observables)
+    return tuple(covariate_symbol(c, names[o]) for c, o in covariates_of([noise[name] for name in names]))
 
 
 def _moving(binding: Binding, table: ParameterTable) -> set[str]:

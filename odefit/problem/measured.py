@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from odefit.config.load import LoadedConfig
+from odefit.data.covariates import CovariateUse
 from odefit.data.experiments import Experiment
 from odefit.data.given import arrange_given
 from odefit.data.tables import read_table
@@ -17,6 +18,8 @@ def read_measured(
     *,
     left_out: set[str] | None = None,
     chosen: bool = True,
+    use: CovariateUse | None = None,
+    known: set[str] | None = None,
 ) -> list[Experiment]:
     """The experiments of `data.csv`, or those that were given instead. Raises DataError.
 
@@ -26,7 +29,14 @@ def read_measured(
     given = None if loaded.given is None else loaded.given.content
     if isinstance(given, tuple):
         return arrange_given(
-            given, observables=observables, columns=data.columns, only=data.only, start=data.start, left_out=left_out
+            given,
+            observables=observables,
+            columns=data.columns,
+            only=data.only,
+            start=data.start,
+            left_out=left_out,
+            use=use,
+            known=known,
         )
     assert data.csv is not None  # the schema sees to it
     return read_table(
@@ -42,4 +52,6 @@ def read_measured(
         left_out=left_out,
         chosen=chosen,
         notes=notes,
+        use=use,
+        known=known,
     )

@@ -16,7 +16,8 @@ from odefit.errors import Faults
 from odefit.model.formulas import free_names, parse_formula
 from odefit.model.operators import Abs
 from odefit.model.system import TIME, symbol
-from odefit.objective.observation import Noise
+from odefit.objective.observation import Noise, covariate_symbol
+from odefit.problem.noise_columns import COLUMN
 from odefit.problem.systems import ESTIMATE, Described
 
 FIRST_SHARE = 0.1
@@ -45,8 +46,12 @@ class NoiseModels:
     named: frozenset[str]
 
 
-def read_noise(loaded: LoadedConfig, described: Described, constants: Sequence[str], faults: Faults) -> NoiseModels:
-    """Read the noise formulas of the config."""
+def read_noise(
+    loaded: LoadedConfig, described: Described, measured: Sequence[Experiment], faults: Faults
+) -> NoiseModels:
+    """Read the noise formulas of the config, which may name what the experiments bring along."""
+    constants = {name for e in measured for name in e.constants}
+    beside = dict.fromkeys(name for e in measured for name in e.covariates)
     section, system = loaded.config.noise, described.system
     each = {} if isinstance(section, NoiseSection) else section
     for name in each:
@@ -71,16 +76,21 @@ def read_noise(loaded: LoadedConfig, described: Described, constants: Sequence[s
             where = loaded.where(*keys, kind)
             formula = sp.Integer(1)
             with faults.catching():
-                formula = parse_formula(text, names, where).xreplace(ties)
+                formula = parse_formula(text, {*names, *beside}, where).xreplace(ties)
             if formula.is_number and not float(formula) > 0:
                 faults.add(where, f"{kind} must be positive (got {text})")
             return formula
 
         model = noise_of(chosen, system.observables[name], level)
-        # In a noise formula an observable's name means its prediction.
-        models[name] = model if model.sigma is None else replace(model, sigma=model.sigma.xreplace(predictions))
+        if model.sigma is not None:
+            # In a noise formula an observable's name means its prediction, and a column's what stands beside its own.
+            own_columns = tuple(column for column in beside if symbol(column) in model.sigma.free_symbols)
+            columns = {symbol(column): symbol(covariate_symbol(column, name)) for column in own_columns}
+            model = replace(model, sigma=model.sigma.xreplace(predictions | columns), covariates=own_columns)
+        models[name] = model
     free = set().union(*(free_names(model.sigma) for model in models.values() if model.sigma is not None))
-    named = free - {*system.states, *system.parameters, *own, *loaded.config.data.inputs, TIME}
+    symbols = {covariate_symbol(column, o) for o, model in models.items() for column in model.covariates}
+    named = free - {*system.states, *system.parameters, *own, *loaded.config.data.inputs, *symbols, TIME}
     return NoiseModels(models, own, frozenset(named))
 
 
@@ -92,7 +102,7 @@ def noise_of(section: NoiseSection, prediction: sp.Expr, level: Callable[[str, s
 
 def _sigma(section: NoiseSection, prediction: sp.Expr, level: Callable[[str, str], sp.Expr]) -> sp.Expr | None:
     """The second parameter of a noise model as a formula; None where there is none, or the data bring it."""
-    if section.model == "poisson" or (section.sigma == "column" and section.model not in COUNT_MODELS):
+    if section.model == "poisson" or (section.sigma == COLUMN and section.model not in COUNT_MODELS):
         return None
     if section.model == "negative_binomial":
         return level(section.dispersion or ESTIMATE, "dispersion")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from odefit.config.latent_section import LATENT_ODE
@@ -11,6 +12,7 @@ from odefit.errors import ConfigError
 from odefit.problem.assembly import Assembly, assemble
 from odefit.problem.conditions import under_conditions
 from odefit.problem.measured import read_measured
+from odefit.problem.noise_columns import NoiseColumns
 from odefit.problem.simulation import simulate_data
 from odefit.problem.systems import Described, describe_system
 
@@ -54,9 +56,17 @@ def measurements(
                 f"does not make the observable '{missing[0]}'; it makes {', '.join(simulated.observables)}",
             )
         order = [simulated.observables.index(name) for name in names]
-        reordered = (replace(e, values=e.values[:, order]) for e in simulated.experiments)
-        return tuple(reordered), dict(simulated.truth)
+        NoiseColumns(loaded, described).check(data.simulate.columns)
+        return tuple(_ordered(e, order) for e in simulated.experiments), dict(simulated.truth)
     left_out: set[str] = set()
     chosen = loaded.config.model.observables is not None
-    experiments = read_measured(loaded, names, notes, left_out=left_out, chosen=chosen)
+    beside, known = NoiseColumns(loaded, described), set[str]()
+    experiments = read_measured(loaded, names, notes, left_out=left_out, chosen=chosen, use=beside.use, known=known)
+    beside.check(known)
     return under_conditions(loaded, experiments, described.system.states, described.conditions, left_out), None
+
+
+def _ordered(experiment: Experiment, order: Sequence[int]) -> Experiment:
+    """The same with its observables in another order."""
+    beside = {name: numbers[:, order] for name, numbers in experiment.covariates.items()}
+    return replace(experiment, values=experiment.values[:, order], covariates=beside)

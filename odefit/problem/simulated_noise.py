@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import sympy as sp
@@ -11,17 +11,17 @@ from odefit.arrays import FloatArray
 from odefit.config.data_section import SimulateSection
 from odefit.config.load import LoadedConfig
 from odefit.config.noise_section import NoiseSection
-from odefit.data.experiments import Experiment
 from odefit.errors import Faults
 from odefit.model.formulas import parse_formula
 from odefit.model.functions import numpy_function
 from odefit.model.system import TIME, symbol
 from odefit.objective.observation import Noise
 from odefit.problem.noise_models import noise_of
+from odefit.problem.simulated_columns import Values
 from odefit.problem.systems import ESTIMATE, FORMULA, Described, initial_name
 
-Scatter = Callable[[np.random.Generator, FloatArray, FloatArray, Experiment, Mapping[str, float]], FloatArray]
-"""Generator, states [T, S], observables [T, O], experiment, true parameters -> measurements [T, O]."""
+Scatter = Callable[[np.random.Generator, FloatArray, Values], FloatArray]
+"""Generator, observables [T, O], values of all names at the same times -> measurements [T, O]."""
 
 
 def read_scatter(loaded: LoadedConfig, section: SimulateSection, described: Described, faults: Faults) -> Scatter:
@@ -42,19 +42,23 @@ def read_scatter(loaded: LoadedConfig, section: SimulateSection, described: Desc
         if isinstance(value, NoiseSection)
     }
 
-    def scatter(
-        rng: np.random.Generator, y: FloatArray, g: FloatArray, experiment: Experiment, truth: Mapping[str, float]
-    ) -> FloatArray:
+    def scatter(rng: np.random.Generator, g: FloatArray, known: Values) -> FloatArray:
         values: FloatArray = g + levels * rng.standard_normal(g.shape)
         for k, (noise, names, level) in models.items():
-            known = dict(zip(described.system.states, y.T, strict=True)) | dict(zip(observables, g.T, strict=True))
-            known |= {TIME: experiment.times, **truth}
             s = None if level is None else np.broadcast_to(level(*(known[n] for n in names))[0], g[:, k].shape)
             m = np.log(g[:, k]) if noise.is_log else g[:, k]
             values[:, k] = noise.sample(m, s, rng)
         return values
 
     return scatter
+
+
+def simulated_names(described: Described) -> tuple[str, ...]:
+    """What the formulas of noise and columns of simulated data may name: all that is known at the measured times."""
+    system = described.system
+    starts = {initial_name(s) for s, kind in described.initial_kind.items() if kind != FORMULA}
+    parameters = (name for name in system.parameters if name not in starts)
+    return tuple(dict.fromkeys((*system.states, *system.observables, TIME, *parameters)))
 
 
 def _model(
@@ -66,11 +70,8 @@ def _model(
     faults: Faults,
 ) -> tuple[Noise, tuple[str, ...], Callable[..., list[FloatArray | float]] | None]:
     """The noise model, the names that its level may use, and that level as a function of them."""
-    system = described.system
     keys = ("data", "simulate", "noise", *((observable,) if isinstance(section.noise, dict) else ()))
-    starts = {initial_name(s) for s, kind in described.initial_kind.items() if kind != FORMULA}
-    parameters = (name for name in system.parameters if name not in starts)
-    names = tuple(dict.fromkeys((*system.states, *system.observables, TIME, *parameters)))
+    names = (*simulated_names(described), *section.columns)
 
     def level(text: str, kind: str) -> sp.Expr:
         where = loaded.where(*keys, kind)

@@ -15,16 +15,18 @@ from odefit.arrays import FloatArray
 from odefit.config.data_section import SimulateSection, TimesSection
 from odefit.config.load import LoadedConfig
 from odefit.data.atomic_files import atomic_write
+from odefit.data.covariates import covariate_table
 from odefit.data.experiments import Experiment
 from odefit.data.tables import write_table
 from odefit.engines.base import SolverOptions
 from odefit.engines.choice import make_engine
 from odefit.errors import ConfigError, Faults, SolveError
 from odefit.model.functions import numpy_function
-from odefit.model.system import System
+from odefit.model.system import TIME, System
 from odefit.problem.conditions import under_conditions
 from odefit.problem.parameter_table import groups_of
-from odefit.problem.simulated_noise import Scatter, read_scatter
+from odefit.problem.simulated_columns import Values, read_columns
+from odefit.problem.simulated_noise import Scatter, read_scatter, simulated_names
 from odefit.problem.systems import (
     FORMULA,
     Described,
@@ -70,7 +72,12 @@ class Simulated:
 
         parts = [
             pd.DataFrame(
-                {"experiment": e.name, "time": e.times, **dict(zip(self.observables, e.values.T, strict=True))}
+                {
+                    "experiment": e.name,
+                    "time": e.times,
+                    **dict(zip(self.observables, e.values.T, strict=True)),
+                    **covariate_table([e], self.observables),
+                }
             )
             for e in self.experiments
         ]
@@ -97,6 +104,7 @@ def simulate_data(loaded: LoadedConfig, described: Described | None = None) -> S
     truth = _truth(loaded, described, section, blank, faults)
     centre = _centre(loaded, described, section, truth, blank, faults)
     scatter = read_scatter(loaded, section, described, faults)
+    beside = read_columns(loaded, section, described, simulated_names(described), len(blank[0].times), faults)
     faults.check()
     rng = np.random.default_rng(section.seed)
     states = described.system.states
@@ -118,12 +126,18 @@ def simulate_data(loaded: LoadedConfig, described: Described | None = None) -> S
     local = np.array([columns[name] for name in system.parameters], dtype=np.float64).reshape(-1, len(blank)).T
     model = TrueModel(system, local)
     exact = model.solve(blank)
-    noisy = [
-        replace(
-            e, values=_scattered(loaded, scatter, rng, y, g, e, {name: values[k] for name, values in truth.items()})
+    noisy = []
+    for k, (e, y, g) in enumerate(zip(blank, *exact, strict=True)):
+        values: dict[str, FloatArray | float] = {name: own[k] for name, own in truth.items()} | {TIME: e.times}
+        values |= dict(zip(states, y.T, strict=True)) | dict(zip(system.observables, g.T, strict=True))
+        own_columns = beside(e, values)
+        noisy.append(
+            replace(
+                e,
+                values=_scattered(loaded, scatter, rng, g, e, values | own_columns),
+                covariates={name: np.repeat(c[:, None], g.shape[1], axis=1) for name, c in own_columns.items()},
+            )
         )
-        for k, (e, y, g) in enumerate(zip(blank, *exact, strict=True))
-    ]
     named = _named(loaded, truth, constants, starts, states, blank)
     return Simulated(tuple(noisy), tuple(system.observables), named, model)
 
@@ -132,16 +146,15 @@ def _scattered(
     loaded: LoadedConfig,
     scatter: Scatter,
     rng: np.random.Generator,
-    y: FloatArray,
     g: FloatArray,
     experiment: Experiment,
-    truth: Mapping[str, float],
+    known: Values,
 ) -> FloatArray:
     """The measurements of one experiment. Raises ConfigError where its noise cannot be drawn."""
     where = loaded.where("data", "simulate", "noise")
     try:
         with np.errstate(all="ignore"):
-            values = scatter(rng, y, g, experiment, truth)
+            values = scatter(rng, g, known)
     except ValueError as error:  # of NumPy's generator
         raise ConfigError(where, f"cannot be drawn for experiment {experiment.name}: {error}") from None
     bad = ~np.isfinite(values)

@@ -64,9 +64,13 @@ def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
         yield from _leaves(part, f"{key}.{name}" if key else str(name))
 
 
+def _beside(experiment: Experiment) -> Iterator[Any]:
+    return (part for named in sorted(experiment.covariates.items()) for part in named)
+
+
 _KINDS: Mapping[str, Callable[[Experiment], Iterable[Any]]] = {
     "which experiments there are": lambda e: (e.name,),
-    "the measurements": lambda e: (e.start, e.times, e.values, e.sigma, e.censored),
+    "the measurements": lambda e: (e.start, e.times, e.values, e.sigma, e.censored, *_beside(e)),
     "the table of experiments": lambda e: (sorted(e.constants.items()), sorted(e.labels.items())),
     "the doses": lambda e: e.doses,
     "the inputs": lambda e: (part for name, u in sorted(e.inputs.items()) for part in (name, u.knots, u.coefficients)),

@@ -182,6 +182,8 @@ class Linearisation:
 
         def moments(y: Tensor, t: Tensor, p: Tensor) -> Tensor:
             columns = range(len(problem.observation.names))
+            # A covariate has a part in noise levels only, which this loss does not know.
+            p = torch.cat([p, p.new_ones(len(problem.observation.covariates))])
             return torch.stack([problem.observation.moment_tensors(k, y, t, p)[0] for k in columns])
 
         at_times = vmap(vmap(jacrev(moments, argnums=(0, 2)), in_dims=(0, 0, None)))

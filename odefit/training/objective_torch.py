@@ -98,17 +98,24 @@ class TrainingObjective(nn.Module):
         known = batch.input_names
         return batch.inputs[..., [known.index(name) for name in names]]
 
+    def _given(self, batch: Batch) -> Tensor | None:
+        """Inputs and, beside each measurement, covariates, [E, T, U]; None where there are none."""
+        inputs = self._inputs(batch)
+        beside = [batch.covariates[name][..., column] for name, column in self.problem.observation.covariates]
+        parts = [*([] if inputs is None else [inputs]), *([torch.stack(beside, dim=-1)] if beside else [])]
+        return torch.cat(parts, dim=-1) if parts else None
+
     def _column(self, position: int, y: Tensor, p: Tensor, batch: Batch) -> Tensor:
         """The sum over the measured cells of one observable."""
-        observation, inputs = self.problem.observation, self._inputs(batch)
+        observation, given = self.problem.observation, self._given(batch)
         mask, values = batch.mask[..., position], batch.values[..., position]
         sigma = None if batch.sigma is None else batch.sigma[..., position]
         side = None if batch.censored is None else batch.censored[..., position]
-        if mask.all() and inputs is None and side is None:
+        if mask.all() and given is None and side is None:
             m, s = observation.moment_tensors(position, y, batch.times, p.unsqueeze(1))
         else:
             e, k = mask.nonzero(as_tuple=True)
-            own = p[e] if inputs is None else torch.cat([p[e], inputs[e, k]], dim=-1)
+            own = p[e] if given is None else torch.cat([p[e], given[e, k]], dim=-1)
             m, s = observation.moment_tensors(position, y[e, k], batch.times[e, k], own)
             values = values[mask]
             sigma, side = (None if x is None else x[mask] for x in (sigma, side))

@@ -71,6 +71,7 @@ NOISES: dict[str, dict[str, str | tuple[str, str | None] | None]] = {
     "estimated": {"g": "s", "h": "s2"},
     "shared": {"g": "s", "h": "s"},
     "log-normal": {"g": ("lognormal", "s"), "h": ("lognormal", "s2")},
+    "with a known factor": {"g": "s*(1 + 0.5*t)", "h": "2*s"},
     "of the prediction": {"g": "s + 0.2*(dose*x + m*y)", "h": "s2 + fixed*t"},
     "from the data": {"g": None, "h": ("lognormal", None)},
     "data and estimated": {"g": None, "h": "s"},
@@ -104,6 +105,7 @@ def test_the_value_is_the_sum_of_log_densities(kind: str, engine: str) -> None:
                 "fixed": (0.3, 0.2)[o],
                 "estimated": (p["s"], p["s2"])[o],
                 "shared": p["s"],
+                "with a known factor": (p["s"] * (1 + 0.5 * t), 2 * p["s"])[o],
                 "log-normal": (p["s"], p["s2"])[o],
                 "of the prediction": (p["s"] + 0.2 * g, p["s2"] + 0.05 * t)[o],
                 "from the data": experiment.sigma[i, o],
@@ -197,7 +199,7 @@ def _finite(objective: Likelihood | ProfileLikelihood, u: Array) -> tuple[float,
     return (evaluation.value, evaluation.gradient) if evaluation.is_finite else (1e10, np.zeros(len(u)))
 
 
-@pytest.mark.parametrize("kind", ["estimated", "shared", "data and estimated"])
+@pytest.mark.parametrize("kind", ["estimated", "shared", "with a known factor", "data and estimated"])
 def test_the_optimum_of_the_profile_is_that_of_the_likelihood(kind: str) -> None:
     problem = decay(NOISES[kind])
     names = {"s", "s2"} & set(problem.binding.symbols)
@@ -237,7 +239,7 @@ def test_a_profiled_sigma_keeps_to_its_bounds_and_to_its_prior() -> None:
 
 
 def test_a_sigma_with_another_part_to_play_is_not_profiled() -> None:
-    shared = decay({"g": "s", "h": "2*s"})
+    shared = decay({"g": "s", "h": "s^2"})
     assert ProfileLikelihood(Likelihood(shared)).sigmas == ()
     alone = decay({"g": "s", "h": "s2"})
     assert ProfileLikelihood(Likelihood(alone)).sigmas == (4, 5)

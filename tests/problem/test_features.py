@@ -44,6 +44,17 @@ two,1.5,2.5,1.1
 two,3,>1.2,0.9
 two,5,1.3,0.6
 """
+WEIGHTS = """experiment,time,total,second,sd,w
+one,0,2.9,0.7,0.12,1.1
+one,1,2.4,1.2,0.14,1.2
+one,2.5,2.1,<0.9,0.16,1.3
+one,4,1.4,1.0,0.18,1.4
+two,0.5,3.1,,0.2,
+two,1.5,2.5,1.1,0.22,1.6
+two,3,>1.2,0.9,0.24,1.7
+two,5,1.3,0.6,0.26,1.8
+"""
+"""A number beside every measurement; that of `w` is missing beside a cell that is empty."""
 COUNTS = """experiment,time,total,second
 one,1,2,1
 one,2.5,3,<2
@@ -58,6 +69,25 @@ FEATURES: dict[str, list[str]] = {
     "proportional": ["noise=proportional"],
     "additive and proportional": ["noise=additive_proportional"],
     "shared sigma": ["noise={total: {sigma: s}, second: {sigma: 2*s}}", "parameters.s={value: 0.2, scale: log}"],
+    "columns": [
+        "data.csv=weights.csv",
+        "noise={total: {sigma: s*sd}, second: {sigma: sqrt(q^2 + (0.1*second)^2)*w}}",
+        "parameters.s={value: 1.2, scale: log}",
+        "parameters.q={value: 0.3, scale: log}",
+    ],
+    "columns of a log-normal": ["noise={model: lognormal, sigma: s*sd}", "parameters.s=2", "data.csv=weights.csv"],
+    "columns of a laplace": ["noise={model: laplace, sigma: s*sd}", "parameters.s=2", "data.csv=weights.csv"],
+    "columns of a student": ["noise={model: student_t, sigma: s + sd}", "parameters.s=0.1", "data.csv=weights.csv"],
+    "columns of a share": [
+        "noise={total: {model: additive_proportional, sigma: sd, proportional: s/sd}, second: {sigma: 0.2}}",
+        "parameters.s={value: 0.02, scale: log}",
+        "data.csv=weights.csv",
+    ],
+    "columns of a dispersion": [
+        "noise={model: negative_binomial, dispersion: s*time}",
+        "parameters.s=0.3",
+        "data.csv=counts.csv",
+    ],
     "log-normal": ["noise=lognormal"],
     "laplace": ["noise=laplace"],
     "student": ["noise={model: student_t, df: 3}"],
@@ -113,6 +143,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("features")
     (path / "c.yaml").write_text(BASE)
     (path / "data.csv").write_text(DATA)
+    (path / "weights.csv").write_text(WEIGHTS)
     (path / "counts.csv").write_text(COUNTS)
     (path / "table.csv").write_text("experiment,r\none,0.4\ntwo,\n")
     (path / "u.csv").write_text("experiment,time,u\none,0,1\none,1.2,0\none,3,2\none,4,1\ntwo,0,1\ntwo,2,2\ntwo,5,0\n")

@@ -1,0 +1,111 @@
+"""Which names in noise formulas are columns of the data: those that mean nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from functools import cached_property
+
+import sympy as sp
+
+from odefit.config.load import LoadedConfig
+from odefit.config.noise_section import NoiseSection
+from odefit.data.covariates import CovariateUse
+from odefit.errors import Faults, ModelError
+from odefit.model.formulas import parse_formula
+from odefit.model.language import CONSTANTS
+from odefit.model.system import TIME, symbol
+from odefit.model.tokens import LOGIC, parse
+from odefit.problem.systems import ESTIMATE, Described
+
+COLUMN = "column"
+"""What stands for the data's own sigma."""
+LEVELS = ("sigma", "proportional", "dispersion")
+
+
+class NoiseColumns:
+    """The noise formulas of a config, and the columns that they name."""
+
+    def __init__(self, loaded: LoadedConfig, described: Described) -> None:
+        """Keep both; nothing is read yet."""
+        self.loaded, self.described = loaded, described
+
+    @cached_property
+    def meanings(self) -> dict[str, str]:
+        """What the names that formulas may use mean, columns aside."""
+        config, system = self.loaded.config, self.described.system
+        found = dict.fromkeys(config.data.inputs, "an input")
+        found |= dict.fromkeys(self.described.constants, "a constant of data.experiments")
+        found |= dict.fromkeys((*config.parameters, *self.described.nominal), "a parameter")
+        found |= dict.fromkeys(system.observables, "an observable")
+        return found | dict.fromkeys(system.states, "a state")
+
+    @property
+    def use(self) -> CovariateUse:
+        """What to read beside the measurements."""
+        used = {o: self._names(o) for o in self.described.system.observables}
+        columns = {o: tuple(name for name in names if name not in self.meanings) for o, names in used.items()}
+        taken = {name: self.meanings[name] for names in used.values() for name in names if name in self.meanings}
+        return CovariateUse(columns, taken, self._refuses)
+
+    def check(self, known: Collection[str]) -> None:
+        """Raise ConfigError for every name in a noise formula that means nothing.
+
+        Parameters
+        ----------
+        known
+            The columns of the data.
+        """
+        faults = Faults()
+        for observable in self.described.system.observables:
+            for where, text in self._texts(observable):
+                if COLUMN in self._names(observable) and COLUMN not in {*self.meanings, *known}:
+                    what = f"`{COLUMN}` stands by itself; in a formula, name the column of the data"
+                    faults.add(where, f"{what}, such as `s*{observable}_sigma`")
+                    continue
+                with faults.catching():
+                    parse_formula(text, {*self.meanings, *known}, where)
+        faults.check()
+
+    def _names(self, observable: str) -> tuple[str, ...]:
+        """The names in the noise formulas of an observable; none of one that cannot be read."""
+        found = dict[str, None]()
+        for _, text in self._texts(observable):
+            try:
+                tokens = parse(text).tokens
+            except ModelError:
+                continue
+            for token, after in zip(tokens, (*tokens[1:], None), strict=True):
+                is_call = after is not None and after.text == "("
+                if token.kind == "name" and not is_call and token.text not in {TIME, *LOGIC, *CONSTANTS}:
+                    found[token.text] = None
+        return tuple(found)
+
+    def _texts(self, observable: str) -> Iterator[tuple[str, str]]:
+        """Where the noise formulas of an observable stand, and what they are."""
+        section = self.loaded.config.noise
+        chosen = section if isinstance(section, NoiseSection) else section.get(observable, NoiseSection())
+        keys = ("noise",) if isinstance(section, NoiseSection) else ("noise", observable)
+        for kind in LEVELS:
+            text = getattr(chosen, kind)
+            if text not in (None, ESTIMATE, COLUMN):
+                yield self.loaded.where(*keys, kind), text
+
+    def _refuses(self, observable: str, column: str, value: float) -> bool:
+        """Whether a noise level is none, or has the wrong sign, where the column has this value."""
+        names = {*self.meanings, *self._names(observable)}
+        for _, text in self._texts(observable):
+            try:
+                formula = parse_formula(text, names)
+            except ModelError:
+                continue
+            if symbol(column) in formula.free_symbols and _is_none(formula, symbol(column), value):
+                return True
+        return False
+
+
+def _is_none(formula: sp.Expr, column: sp.Symbol, value: float) -> bool:
+    """Whether a formula that is positive at positive values of the column is not so at this one."""
+    there = formula.xreplace({column: sp.Float(value)})
+    if there.is_zero or there.has(sp.nan, sp.zoo, sp.oo, sp.I):
+        return True
+    return value < 0 and sp.expand(there + formula.xreplace({column: sp.Float(-value)})) == 0
