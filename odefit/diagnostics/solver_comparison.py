@@ -162,7 +162,7 @@ def rebuilt(loaded: LoadedConfig, measured: Sequence[Experiment], constants: Seq
     """The model anew, from what can be sent to another process."""
     # Its seconds are to be no method's.
     importlib.import_module("odefit.engines.torch_engine")
-    return Model(assemble(loaded, describe_system(loaded, constants), measured))
+    return Model(assemble(loaded, describe_system(loaded, constants), measured, for_fit=False))
 
 
 def _reference(bench: Worker, is_mechanistic: bool, seconds: float) -> Reference:

@@ -51,7 +51,8 @@ def make_folds(assembly: Assembly) -> tuple[Fold, ...]:
     once = loaded.config.fit.model_copy(update={"starts": 1, "folds": None})
     loaded = replace(loaded, config=loaded.config.model_copy(update={"fit": once}))
     parts = [tuple(names[k] for k in sorted(part)) for part in np.array_split(order, number)]
-    return tuple(Fold(part, assemble(loaded, assembly.described, assembly.measured, part)) for part in parts)
+    described, measured = assembly.described, assembly.measured
+    return tuple(Fold(part, assemble(loaded, described, measured, part, for_fit=False)) for part in parts)
 
 
 def cross_validate(

@@ -117,6 +117,6 @@ def build_search(
 
     factor: what the solver's tolerances are divided by.
     """
-    assembly = tightened(assemble(loaded, describe_system(loaded, constants), measured), factor)
+    assembly = tightened(assemble(loaded, describe_system(loaded, constants), measured, for_fit=False), factor)
     objective = ProfileLikelihood(Likelihood(assembly.problem))
     return LocalSearch(objective, method, loaded.config.fit.max_iterations, coarse=True)

@@ -229,7 +229,7 @@ def load_equations(path: Path, result: Result, loaded: LoadedConfig) -> Run:
         )
     )
     measured = under_conditions(loaded, measured, described.system.states, described.conditions)
-    assembly = tightened(assemble(loaded, described, measured), result.tolerances_divided_by)
+    assembly = tightened(assemble(loaded, described, measured, for_fit=False), result.tolerances_divided_by)
     table = assembly.problem.table
     missing = [name for name in table.names if name not in result.estimates]
     if missing:

@@ -25,6 +25,7 @@ from odefit.objective.parameters import Binding, ParameterTable
 from odefit.objective.problem import FitProblem
 from odefit.problem.checks import CHECKS, Draft, check_held_out, check_learnable, check_solver
 from odefit.problem.derived import Derived, derived_quantities
+from odefit.problem.exact_rows import check_bounded
 from odefit.problem.hold_out import split
 from odefit.problem.noise_models import read_noise
 from odefit.problem.parameter_table import TableBuilder
@@ -71,7 +72,12 @@ class Assembly:
 
 
 def assemble(
-    loaded: LoadedConfig, described: Described, measured: Sequence[Experiment], fold: Collection[str] = ()
+    loaded: LoadedConfig,
+    described: Described,
+    measured: Sequence[Experiment],
+    fold: Collection[str] = (),
+    *,
+    for_fit: bool = True,
 ) -> Assembly:
     """Bind a described system to its data: read, check, bind, choose an engine.
 
@@ -83,6 +89,8 @@ def assemble(
         Its experiments with every measurement.
     fold
         Names of experiments to be held out beside those of `data.hold_out`.
+    for_fit
+        Whether to refuse data under which a fit has no optimum; not where one has been made.
 
     Raises
     ------
@@ -93,6 +101,8 @@ def assemble(
     seen, held = _without_first_rows(draft, draft.parts.seen), _without_first_rows(draft, draft.parts.held)
     check_learnable(draft, seen)
     check_held_out(draft, seen)
+    if for_fit:
+        check_bounded(draft, seen)
     table = ParameterTable(tuple(draft.builder.rows.values()))
     formulas = _bind(draft, table)
     engine, networks = _engine(draft, formulas)

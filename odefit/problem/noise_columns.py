@@ -13,6 +13,7 @@ from odefit.data.covariates import CovariateUse
 from odefit.errors import Faults, ModelError
 from odefit.model.formulas import parse_formula
 from odefit.model.language import CONSTANTS
+from odefit.model.operators import put_numbers
 from odefit.model.system import TIME, symbol
 from odefit.model.tokens import LOGIC, parse
 from odefit.problem.systems import ESTIMATE, Described
@@ -105,7 +106,8 @@ class NoiseColumns:
 
 def _is_none(formula: sp.Expr, column: sp.Symbol, value: float) -> bool:
     """Whether a formula that is positive at positive values of the column is not so at this one."""
-    there = formula.xreplace({column: sp.Float(value)})
-    if there.is_zero or there.has(sp.nan, sp.zoo, sp.oo, sp.I):
+    try:
+        there, opposite = (put_numbers(formula, {column: v}) for v in (value, -value))
+    except ModelError:
         return True
-    return value < 0 and sp.expand(there + formula.xreplace({column: sp.Float(-value)})) == 0
+    return bool(there.is_zero) or (value < 0 and sp.expand(there + opposite) == 0)

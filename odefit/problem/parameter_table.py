@@ -233,12 +233,13 @@ class TableBuilder:
         """Symbols that are the same number in every experiment and never move."""
         numbers = {}
         for name, targets in self.bound.items():
-            values = {self._number(target) for target in targets}
+            values = {self.number(target) for target in targets}
             if len(values) == 1 and (value := values.pop()) is not None:
                 numbers[name] = value
         return numbers
 
-    def _number(self, target: Target) -> float | None:
+    def number(self, target: Target) -> float | None:
+        """What a target is, where it never moves."""
         if isinstance(target, str):
             row = self.rows.get(target)
             return None if row is None or row.estimate else row.value
