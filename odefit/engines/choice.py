@@ -13,6 +13,7 @@ from odefit.engines.registry import ENGINES, EngineEntry
 from odefit.errors import ConfigError
 from odefit.model.switches import is_interrupted
 from odefit.model.system import System
+from odefit.model.time_formulas import time_formulas
 from odefit.text import did_you_mean
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def make_engine(
 ) -> Engine:
     """The engine for a system: that of the method; by `auto` compiled for formulas, torch for networks.
 
-    Where something happens on the way (doses, events, inputs, switches, rest before the start) it works in segments.
+    Where something happens on the way (doses, events, inputs, switches, rest before the start) it works in segments;
+    and so it does in experiments in which a formula of the time changes fast (fast_times.py).
 
     Parameters
     ----------
@@ -44,7 +46,12 @@ def make_engine(
     """
     plain = _Factory(options, networks, where)
     if not is_interrupted(system):
-        return plain(system, tuple(sensitive))
+        engine = plain(system, tuple(sensitive))
+        if not time_formulas(system):
+            return engine
+        from odefit.engines.segments.watchful_engine import WatchfulEngine
+
+        return WatchfulEngine(engine, plain)
     from odefit.engines.segments.segmented_engine import SegmentedEngine
 
     # Coming to rest takes long and is stiff: best compiled, whatever solves the experiments.

@@ -27,6 +27,7 @@ from odefit.engines.torch_failures import failure_of
 from odefit.engines.torch_fields import Equations, Field, SensitivityField, VectorField, check_step, rows, worst_rms
 from odefit.errors import SolveError
 from odefit.model.system import System
+from odefit.model.time_formulas import time_formulas
 
 # A solve that crawls ends after as many evaluations as no sensible problem needs: in 10 s and, with gradients,
 # 1 GB. A fixed step is the user's word, within reason, and is refused before it begins.
@@ -72,6 +73,7 @@ class TorchEngine(Engine):
         self.device = torch.device(options.device)
         self.networks = (networks or nn.ModuleDict()).to(self.device, self.dtype)
         self._equations = Equations(system, self.sensitive, self.networks)
+        self._follows_time = bool(time_formulas(system))
 
     @property
     def method_in_use(self) -> str:
@@ -172,16 +174,23 @@ class TorchEngine(Engine):
         if len(grid) == 1:
             return y0.unsqueeze(0)
         try:
-            y = self._odeint(field, y0, grid, parameters)
+            y = self._odeint(field, y0, grid, grid[torch.unique(batch.index[:, -1])], parameters)
         except (AssertionError, Warning, IntegrationError) as error:
             raise IntegrationError(failure_of(error)) from error
         if len(y) < len(grid):
             raise IntegrationError(Failure(FailureReason.GAVE_UP, float(batch.start[0] + grid[len(y)])))
         return y
 
-    def _odeint(self, field: Any, y0: Tensor, grid: Tensor, parameters: tuple[Tensor, ...]) -> Tensor:
+    def _odeint(self, field: Any, y0: Tensor, grid: Tensor, ends: Tensor, parameters: tuple[Tensor, ...]) -> Tensor:
         keywords: dict[str, Any] = {"method": self._name, "rtol": self.options.rtol, "atol": self.options.atol}
         keywords["options"] = self._method_options(grid)
+        if (
+            self._follows_time
+            and not self.options.adjoint
+            and not (self._method.is_fixed_step or self._method.adjoint_only)
+        ):
+            # Else its last step may go beyond the end, and over what happens there.
+            keywords["options"]["step_t"] = ends
         if not (self._method.is_fixed_step or self._method.adjoint_only):
             field.callback_step = field.callback_step_adjoint = check_step
         with warnings.catch_warnings():

@@ -3,7 +3,8 @@
 An event or a dose changes a state at once. Where its time passes that of a measurement, what is predicted there jumps,
 and the likelihood with it. A time switch of the equations only bends the solution, and an infusion too: there the
 likelihood has a kink. No derivative knows of either, so that a search comes to a stop where no step leads on, whatever
-the solver's tolerances.
+the solver's tolerances. Where such a time ends on that of a measurement, the curvature of one side is that of the
+likelihood on neither, and no standard error follows from it.
 """
 
 from __future__ import annotations
@@ -11,12 +12,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import sympy as sp
 
+from odefit.arrays import FloatArray
 from odefit.model.formulas import free_names
+from odefit.model.functions import numpy_function
 from odefit.model.switches import find_switches
 from odefit.model.system import System
 from odefit.objective.problem import FitProblem
+
+NEAR = 0.01
+"""Share of the distance between neighbouring measurements that is still at one of them."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,43 @@ class NonsmoothParameters:
             f"The likelihood {what} where {which} passes the time of a measurement, and a search may end there: "
             f"try more starts (fit.starts), or bounds of {which} between two measurements."
         )
+
+    def among(self, names: Collection[str]) -> NonsmoothParameters:
+        """Those of them that are among these names."""
+        kept = (tuple(name for name in those if name in names) for those in (self.jumps, self.kinks))
+        return NonsmoothParameters(*kept)
+
+
+def parameters_at_measurements(problem: FitProblem, theta: FloatArray) -> NonsmoothParameters:
+    """Those whose time has come to lie on that of a measurement, at theta [N]: within NEAR, or a fixed step."""
+    nonsmooth, system = nonsmooth_parameters(problem), problem.engine.system
+    if not (nonsmooth.jumps or nonsmooth.kinks):
+        return nonsmooth
+    switches = [-switch.intercept / switch.slope for switch in find_switches(system) if not switch.is_fixed]
+    lag = sp.S.Zero if system.dosing is None else sp.sympify(system.dosing.lag)
+    formulas = [lag, *(sp.sympify(event.time) for event in system.events), *switches]
+    values_of = numpy_function(formulas, system.parameters)
+    met: set[str] = set()
+    for e, experiment in enumerate(problem.experiments):
+        times = experiment.times[~np.isnan(experiment.values).all(axis=1)]
+        if len(times) < 2:
+            continue
+        near = max(NEAR * float(np.diff(np.unique(times)).min(initial=np.inf)), problem.engine.options.step or 0.0)
+        with np.errstate(all="ignore"):
+            values = [float(v) for v in values_of(*problem.binding.local(theta)[e, : problem.n_system])]
+        ends = [t for dose in experiment.doses for t in (dose.time, dose.time + dose.duration)]
+        happens = [[values[0] + t for t in ends], *([v] for v in values[1:])]
+        for formula, at in zip(formulas, happens, strict=True):
+            if any(np.abs(times - t).min() <= near for t in at if np.isfinite(t)):
+                met.update(_bound(problem, e, free_names(formula)))
+    return nonsmooth.among(met)
+
+
+def _bound(problem: FitProblem, experiment: int, symbols: Collection[str]) -> set[str]:
+    """The parameters of the table that local symbols are bound to in one experiment."""
+    index = problem.binding.index[experiment]
+    pairs = zip(problem.binding.symbols, index, strict=True)
+    return {problem.table.names[int(i)] for name, i in pairs if name in symbols and i >= 0}
 
 
 def nonsmooth_parameters(problem: FitProblem) -> NonsmoothParameters:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from odefit.arrays import FloatArray
 from odefit.fitting.given_noise import refuted_levels
 from odefit.fitting.misfit import dominant_measurement
-from odefit.fitting.nonsmooth import nonsmooth_parameters
+from odefit.fitting.nonsmooth import NonsmoothParameters, nonsmooth_parameters, parameters_at_measurements
 from odefit.fitting.outcome import FitOutcome
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.parameters import Parameter
@@ -47,6 +47,7 @@ FEW_ALIKE, MOST_ALIKE = 3, 20
 MOST_SENTENCES = 200
 MOST_APART = 6
 """Parameters that are named of two optima."""
+AT_A_MEASUREMENT = "its time lies on that of a measurement, where the likelihood is not smooth"
 INHERITED = "a parameter that it follows from is not determined"
 
 
@@ -86,7 +87,8 @@ def summarise(
             warnings.append("no standard errors: the model could not be differentiated at the estimates")
     elif assembly.networks is not None:
         warnings.append("no standard errors: they are not available for a model with a network")
-    estimates = _estimates(problem, outcome.theta, u, bound, uncertainty)
+    met = parameters_at_measurements(problem, outcome.theta)
+    estimates = _estimates(problem, outcome.theta, u, bound, uncertainty, met)
     estimates |= {d.name: _derived(d, problem, outcome.theta, u, uncertainty) for d in assembly.derived}
     warnings += refuted_levels(likelihood, u) if outcome.status.is_usable else []
     warnings += parameter_warnings(problem, estimates, outcome)
@@ -100,7 +102,7 @@ def summarise(
             warnings += structure_left(likelihood, u, any(e.standard_error for e in estimates.values()))
         dominant = dominant_measurement(likelihood, u)
         warnings += [] if dominant is None else [dominant]
-        moving = nonsmooth_parameters(problem).sentence if outcome.status == Status.STOPPED else None
+        moving = (nonsmooth_parameters(problem) if outcome.status == Status.STOPPED else met).sentence
         warnings += [] if moving is None else [moving]
     k = len(table.estimated) + outcome.n_weights
     value = likelihood.value(u)
@@ -166,7 +168,9 @@ def _estimates(
     u: FloatArray,
     bound: NDArray[np.int8],
     uncertainty: Uncertainty | None,
+    met: NonsmoothParameters,
 ) -> dict[str, Estimate]:
+    """met: the parameters whose time lies on that of a measurement."""
     table = problem.table
     position = {int(t): k for k, t in enumerate(table.estimated)}
     intervals = None
@@ -184,6 +188,8 @@ def _estimates(
             reason = uncertainty.full.undetermined.get(parameter.name)
             if _is_meaningless(parameter, float(theta[i]), float(intervals.standard_errors[k])):
                 reason = reason or _together(uncertainty.covariance, parameter.name) or MEANINGLESS
+            elif parameter.name in met.jumps + met.kinks:
+                reason = reason or AT_A_MEASUREMENT
             elif math.isfinite(intervals.standard_errors[k]):
                 error = float(intervals.standard_errors[k])
                 # Nothing beyond the bounds is possible, whatever the quadratic approximation says.
@@ -303,6 +309,8 @@ def _complaint(problem: FitProblem, name: str, e: Estimate) -> str | None:
         return f"lies at its {e.at_bound} bound: the data may not need this part of the noise model"
     if e.at_bound:
         return f"lies at its {e.at_bound} bound: widen the bound, or fix the parameter"
+    if e.reason == AT_A_MEASUREMENT:
+        return f"has no interval: {e.reason}"
     if e.reason:
         return f"is not determined: {e.reason}"
     if e.formula is not None or not _has_size(problem.table[name]) or not e.standard_error:

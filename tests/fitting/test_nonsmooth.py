@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+import odefit
 from from_text import assembled
-from odefit.fitting.nonsmooth import NonsmoothParameters, nonsmooth_parameters
+from odefit.fitting.nonsmooth import NonsmoothParameters, nonsmooth_parameters, parameters_at_measurements
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.problem import FitProblem
 
@@ -57,3 +59,29 @@ def test_what_is_said_of_them() -> None:
         "try more starts (fit.starts), or bounds of tau or lag between two measurements."
     )
     assert "has a kink where s passes" in str(NonsmoothParameters((), ("s",)).sentence)
+
+
+def test_a_time_that_ends_on_a_measurement_has_no_interval_though_the_fit_converged() -> None:
+    t = np.arange(11.0)
+    noise = 0.002 * np.random.default_rng(0).standard_normal(11)
+    x = 2 * np.exp(-0.3 * t) + 5 * (t >= 4) * np.exp(-0.3 * np.maximum(t - 3.997, 0)) + noise
+    model = {"equations": {"x": "-k*x"}, "events": [{"time": "tau", "set": {"x": "x + 5"}}]}
+    parameters = {"k": 0.2, "tau": {"value": 3.9, "bounds": [1, 9]}}
+    run = odefit.fit({"model": model, "parameters": parameters}, data=[odefit.Experiment("a", t, {"x": x})])
+    assert run.result.status == "converged"
+    tau, k = run.result.estimates["tau"], run.result.estimates["k"]
+    assert tau.value == pytest.approx(4, abs=0.01)
+    assert (tau.standard_error, tau.interval) == (None, None)
+    assert k.standard_error is not None
+    assert any(text.startswith("The likelihood jumps where tau passes") for text in run.result.warnings)
+    assert any(text.startswith("tau has no interval") for text in run.result.warnings)
+
+
+@pytest.mark.parametrize(("tau", "found"), [(2.0, ("tau",)), (2.0 + 1e-4, ("tau",)), (2.3, ())])
+def test_who_lies_on_a_measurement(tau: float, found: tuple[str, ...]) -> None:
+    for model in (EVENT, SWITCH):
+        problem = problem_of(model, f"k: 0.5, tau: {tau}")
+        met = parameters_at_measurements(problem, problem.table.values)
+        assert met.jumps + met.kinks == found
+    problem = problem_of("equations: {x: -k*x}", f"k: 0.5, tau: {tau - 1}", DOSE.format(""))
+    assert parameters_at_measurements(problem, problem.table.values).jumps == found

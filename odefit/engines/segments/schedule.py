@@ -23,6 +23,7 @@ from odefit.engines.base import times_fault
 from odefit.engines.failure import Failure, FailureReason, IntegrationError
 from odefit.engines.segments.segment_system import Kind, SegmentSystem
 
+NO_STOPS = np.empty(0)
 # What comes first among simultaneous transitions.
 _STOP, _INFUSION_ENDS, _SWITCH, _EVENT, _DOSE = range(5)
 
@@ -112,14 +113,18 @@ class Timeline:
         start, last = self.experiment.start, float(self.experiment.times[-1])
         return 1e-12 * (last - start) + 4 * float(np.finfo(np.float64).eps) * max(abs(start), abs(last))
 
-    def segments(self, event_times: EventTimes) -> tuple[Segment, ...]:
-        """From the start to the last time. Raises IntegrationError for a time that cannot be."""
-        if self._key != event_times.key:
-            self._segments, self._key = self._build(event_times), event_times.key
+    def segments(self, event_times: EventTimes, stops: FloatArray = NO_STOPS) -> tuple[Segment, ...]:
+        """From the start to the last time. Raises IntegrationError for a time that cannot be.
+
+        stops: more times at which a solver is to stop.
+        """
+        key = event_times.key + stops.tobytes()
+        if self._key != key:
+            self._segments, self._key = self._build(event_times, stops), key
         return self._segments
 
-    def _build(self, event_times: EventTimes) -> tuple[Segment, ...]:
-        drafts = [*self._draft_stops(), *self._draft_events(event_times), *self._draft_doses(event_times)]
+    def _build(self, event_times: EventTimes, stops: FloatArray) -> tuple[Segment, ...]:
+        drafts = [*self._draft_stops(stops), *self._draft_events(event_times), *self._draft_doses(event_times)]
         sides = event_times.sides[:, 0].copy()
         first_switch = 1 + len(self.segment_system.changes)
         for i in range(len(self.segment_system.moving)):
@@ -131,8 +136,9 @@ class Timeline:
                 drafts.append(_Draft(float(time), _SWITCH, Transition(moved_by=first_switch + i), side=side))
         return self._assemble(self._in_order(drafts), sides)
 
-    def _draft_stops(self) -> list[_Draft]:
-        return [_Draft(float(time), _STOP, Transition()) for time in self._stops if time > self.experiment.start]
+    def _draft_stops(self, more: FloatArray) -> list[_Draft]:
+        stops = np.concatenate([self._stops, more])
+        return [_Draft(float(time), _STOP, Transition()) for time in stops if time > self.experiment.start]
 
     def _draft_events(self, event_times: EventTimes) -> list[_Draft]:
         drafts = []

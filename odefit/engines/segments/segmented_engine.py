@@ -20,6 +20,7 @@ from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions, SolverOptions, members_of
 from odefit.engines.failure import Failure, FailureReason, IntegrationError, solve_error
+from odefit.engines.segments.fast_times import FastTimes
 from odefit.engines.segments.march import ArrayMarch, march_all
 from odefit.engines.segments.saltation import EventSensitivities, EventValues, SegmentStarts
 from odefit.engines.segments.schedule import Timeline, kind_of
@@ -61,6 +62,7 @@ class SegmentedEngine(Engine):
         self._plans: dict[Kind, _Plan] = {}
         self._callback: Callable[[], None] | None = None
         self._kinds: dict[int, tuple[Experiment, Kind]] = {}
+        self._fast = FastTimes(system)
         _check(system)
         self._steady = None if system.rest is None else SteadyState(system, options, resting)
         self._plan(Kind())  # what cannot be solved is refused here
@@ -150,7 +152,9 @@ class SegmentedEngine(Engine):
         """The times at which states jump, by an event or a dose, at parameters p [L]."""
         plan = self._plan(self._kind([experiment]))
         try:
-            segments = plan.timeline(experiment).segments(plan.sensitivities(()).event_values(p[None])[0].event_times)
+            segments = plan.timeline(experiment).segments(
+                plan.sensitivities(()).event_values(p[None])[0].event_times, self._fast.stops(p, experiment)
+            )
         except IntegrationError:
             return np.empty(0)
         transitions = ((segment.start, segment.transition) for segment in segments)
@@ -196,7 +200,7 @@ class SegmentedEngine(Engine):
         timeline, (y, dy) = plan.timeline(experiment), start
         if self._steady is not None:
             y, dy = self._steady.find(events.p, experiment, sensitivities.names)
-        segments = timeline.segments(events.event_times)
+        segments = timeline.segments(events.event_times, self._fast.stops(events.p, experiment))
         yield from sensitivities.segment_starts(segments, events, y, dy)
 
     def _kind(self, experiments: Sequence[Experiment]) -> Kind:

@@ -1,0 +1,139 @@
+"""Pulses that fall between the steps of a solver: where it stops, and that fits with them come out right."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import sympy as sp
+from scipy.integrate import quad
+
+import odefit
+from from_text import assembled
+from odefit.engines.segments.fast_times import fast_times
+from odefit.fitting.run import Run
+from odefit.model.time_formulas import centres, time_formulas
+
+TIMES = np.arange(0.0, 11.0)
+PULSE = "exp(-((t - 4.38)/0.005)^2)"
+
+
+def gaussian(centre: float, width: float) -> Any:
+    return lambda t: np.exp(-(((t - centre) / width) ** 2))
+
+
+@pytest.mark.parametrize("width", [1.0, 0.3, 5e-3, 1e-4, 1e-7])
+def test_a_pulse_of_any_width_is_met_in_its_flanks_and_at_its_top(width: float) -> None:
+    stops = fast_times(gaussian(4.38, width), 0.0, 10.0, hints=[4.38])
+    if width == 1.0:
+        assert not len(stops)
+        return
+    heights = gaussian(4.38, width)(stops)
+    assert len(stops) in (5, 6)
+    assert (heights > 0.1).all()
+    assert heights.max() > 0.6
+
+
+def test_without_a_hint_the_grid_finds_what_is_not_too_narrow() -> None:
+    assert len(fast_times(gaussian(4.38, 5e-3), 0.0, 10.0)) in (5, 6)
+
+
+SLOW = {
+    "slow": lambda t: np.sin(0.5 * t),
+    "fast everywhere": lambda t: np.sin(500 * t),
+    "decay": lambda t: np.exp(-t / 3),
+    "fast from the start": lambda t: np.exp(-1000 * t),
+    "constant": np.ones_like,
+}
+
+
+@pytest.mark.parametrize("slow", SLOW.values(), ids=SLOW.keys())
+def test_what_any_step_sees_needs_no_stop(slow: Any) -> None:
+    assert not len(fast_times(slow, 0.0, 10.0))
+
+
+def test_a_step_written_as_tanh_and_pulses_that_come_again() -> None:
+    step = fast_times(lambda t: np.tanh((t - 5) / 1e-3), 0.0, 10.0)
+    assert step == pytest.approx(5.0, abs=2e-3)
+    again = fast_times(lambda t: np.exp(300 * (np.cos(np.pi * t) - 1)), 0.5, 10.5)
+    assert np.unique(again.round()).tolist() == [2.0, 4.0, 6.0, 8.0, 10.0]
+
+
+def test_which_formulas_are_looked_at() -> None:
+    text = """
+model:
+  equations: {x: "-k*x*(1 + a*sin(t)) + A*(exp(-(t - c)^2/w^2) + tanh(x*t)) + t^2 + max(0, t - 3)"}
+  initial: {x: 1}
+parameters: {k: 1, a: 1, A: 1, c: 3, w: 0.1}
+"""
+    found = time_formulas(assembled(text, data="time,x\n0,1\n1,1\n").problem.engine.system)
+    pulse = next(formula for formula in found if formula.has(sp.exp))
+    assert {str(s) for s in pulse.free_symbols} == {"t", "c", "w"}
+    assert [str(centre) for centre in centres(pulse)] == ["c"]
+    assert not any("x" in map(str, formula.free_symbols) or formula.is_polynomial() for formula in found)
+
+
+def data(k: float, a: float, pulse: Any, centre: float, width: float) -> odefit.Experiment:
+    """Of dx/dt = -k x + a pulse(t) from 2 on, by the integral that solves it, with noise."""
+
+    def fed(end: float) -> float:
+        edges = np.unique(np.clip([0, *(centre + width * np.arange(-8, 9)), end], 0, end))
+        parts = pairwise(edges)
+        return sum(quad(lambda s: float(np.exp(k * s) * pulse(s)), low, high, epsabs=1e-13)[0] for low, high in parts)
+
+    x = np.array([np.exp(-k * t) * (2 + a * fed(t)) for t in TIMES])
+    return odefit.Experiment("a", TIMES, {"x": x * (1 + 2e-3 * np.random.default_rng(4).standard_normal(len(x)))})
+
+
+PARAMETERS = {
+    "k": {"value": 0.2, "bounds": [0.001, 5], "scale": "log"},
+    "A": {"value": 30, "bounds": [0.1, 1e5], "scale": "log"},
+}
+
+
+def fit(formula: str, measured: odefit.Experiment, **sections: Any) -> Run:
+    model = {"equations": {"x": f"-k*x + A*{formula}"}, "initial": {"x": 2}}
+    config = {"model": model, "parameters": PARAMETERS, "noise": {"x": "lognormal"}, **sections}
+    run = odefit.fit(config, data=[measured])
+    assert isinstance(run, Run)
+    return run
+
+
+@pytest.mark.parametrize(
+    "method", ["auto", "bdf", "esdirk34", pytest.param("dopri5", marks=pytest.mark.torch)], ids=str
+)
+def test_a_narrow_pulse_is_fitted_right(method: str) -> None:
+    run = fit(PULSE, data(0.3, 100, gaussian(4.38, 0.005), 4.38, 0.005), solver={"method": method})
+    assert run.result.status == "converged", run.result.message
+    for name, truth in {"k": 0.3, "A": 100}.items():
+        estimate = run.result.estimates[name]
+        assert estimate.standard_error is not None
+        assert estimate.value == pytest.approx(truth, abs=4 * estimate.standard_error)
+        assert estimate.value == pytest.approx(truth, rel=0.02)
+
+
+def test_so_is_the_width_of_one() -> None:
+    parameters = PARAMETERS | {
+        "A": {"value": 100, "estimate": False},
+        "w": {"value": 0.02, "bounds": [1e-4, 0.1], "scale": "log"},
+    }
+    measured = data(0.3, 100, gaussian(4.38, 0.005), 4.38, 0.005)
+    run = fit("exp(-((t - 4.38)/w)^2)", measured, parameters=parameters)
+    assert run.result.status == "converged", run.result.message
+    assert run.result.estimates["w"].value == pytest.approx(0.005, rel=0.02)
+
+
+def test_the_engine_says_where_it_stops_and_goes_on_from_what_it_has_learnt() -> None:
+    text = f"model: {{equations: {{x: '-k*x + {PULSE}'}}, initial: {{x: 2}}}}\nparameters: {{k: 0.3}}\n"
+    problem = assembled(text, data="time,x\n0,2\n5,1\n10,1\n").problem
+    theta = problem.table.values
+    before = problem.predict(theta)[0]
+    assert any("changes fast around t = 4.37" in note for note in problem.engine.notes)
+    state = problem.engine.state()
+    again = problem.engine.reset_copy()
+    assert again.notes == []
+    again.restore(state)
+    solved = again.solve(problem.binding.local(theta)[:, : problem.n_system], problem.experiments)
+    assert solved.y == pytest.approx(before, rel=1e-12)
