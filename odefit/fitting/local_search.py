@@ -14,6 +14,7 @@ from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.fitting.tightening import tightened
 from odefit.objective.likelihood import Likelihood
+from odefit.objective.parameters import Parameter
 from odefit.objective.profile import ProfileLikelihood
 from odefit.optimizers.base import Callback, SearchOutcome
 from odefit.optimizers.certificate import certify
@@ -106,8 +107,12 @@ def certified(
 def typical_sizes(objective: ProfileLikelihood) -> FloatArray:
     """How much each free component of u may typically change: one unit of a logarithm, else its own value."""
     table = objective.full.problem.table
-    chosen = [table.parameters[table.estimated[k]] for k in objective.free]
-    return np.array([1.0 if p.scale != "linear" else abs(p.value) or 1.0 for p in chosen])
+    return size_of([table.parameters[table.estimated[k]] for k in objective.free])
+
+
+def size_of(parameters: Sequence[Parameter]) -> FloatArray:
+    """The same of parameters, [n]."""
+    return np.array([1.0 if p.scale != "linear" else abs(p.value) or 1.0 for p in parameters])
 
 
 def build_search(

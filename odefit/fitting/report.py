@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odefit.arrays import FloatArray
+from odefit.fitting.combined import combination_warning, combined
 from odefit.fitting.given_noise import refuted_levels
 from odefit.fitting.misfit import dominant_measurement
 from odefit.fitting.nonsmooth import NonsmoothParameters, nonsmooth_parameters, parameters_at_measurements
@@ -92,6 +93,8 @@ def summarise(
     estimates |= {d.name: _derived(d, problem, outcome.theta, u, uncertainty) for d in assembly.derived}
     warnings += refuted_levels(likelihood, u) if outcome.status.is_usable else []
     warnings += parameter_warnings(problem, estimates, outcome)
+    combinations = {} if uncertainty is None else combined(likelihood, u, estimates, uncertainty.degrees)
+    warnings += combination_warning(combinations)
     if uncertainty is not None:
         warnings += _other_optima(problem, outcome, u, uncertainty, estimates)
     if assembly.networks is None and outcome.status.is_usable:
@@ -126,6 +129,7 @@ def summarise(
         correlation=None if uncertainty is None else _correlation(uncertainty.covariance),
         left_to_gain=outcome.left,
         tolerances_divided_by=outcome.tightened,
+        combinations=combinations,
         hold_out=errors(problem, assembly.held, outcome.theta).score if assembly.held else None,
     )
     return result, uncertainty

@@ -88,6 +88,7 @@ class Result:
 
     reduced_chi_square: the sum of squared standardised residuals over n - p, where the noise levels are
     given; near 1 if they are right. None where they are estimated from the same residuals.
+    combinations: formulas of parameters that the data determine in combination only, with their values and errors.
     left_to_gain: what the certificate of the optimum leaves to gain, in units of the negative log-likelihood (half a
     unit is one standard error); None where there is no certificate.
     tolerances_divided_by: what odefit has divided the solver's tolerances by, because they limited the fit.
@@ -109,6 +110,7 @@ class Result:
     reduced_chi_square: float | None = None
     left_to_gain: float | None = None
     tolerances_divided_by: int = 1
+    combinations: Mapping[str, Estimate] = field(default_factory=dict)
     hold_out: Score | None = None
     cross_validation: Score | None = None
     validation: Mapping[str, Score] | None = None
@@ -129,10 +131,11 @@ class Result:
         """
         fields = dict(data)
         fields["status"] = {str(status): status for status in Status}.get(data["status"], data["status"])
-        fields["estimates"] = {
-            name: Estimate(**{**e, "interval": tuple(e["interval"]) if e["interval"] else None})
-            for name, e in data["estimates"].items()
-        }
+        for key in ("estimates", "combinations"):
+            fields[key] = {
+                name: Estimate(**{**e, "interval": tuple(e["interval"]) if e["interval"] else None})
+                for name, e in (data["estimates"] if key == "estimates" else data.get(key) or {}).items()
+            }
         fields["objective"] = ObjectiveSummary(**data["objective"])
         fields["starts"] = Starts(**data["starts"])
         for key in ("hold_out", "cross_validation"):

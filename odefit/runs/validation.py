@@ -106,7 +106,7 @@ def _wrong(result: Result) -> Iterator[str]:
     yield from _not(all(isinstance(x, str) for x in (result.message, result.method)), "a message is no text")
     yield from _not(all(isinstance(x, str) for x in result.warnings), "a warning is no text")
     yield from _not(_is_number(result.seconds) and _is_count(result.seed), "seconds or seed are no numbers")
-    for name, estimate in result.estimates.items():
+    for name, estimate in (*result.estimates.items(), *result.combinations.items()):
         yield from _not(_is_estimate(estimate), f"the estimate of {name} is none")
     summary = result.objective
     numbers = (
@@ -119,7 +119,7 @@ def _wrong(result: Result) -> Iterator[str]:
         result.left_to_gain,
     )
     yield from _not(all(x is None or _is_number(x) for x in numbers), "objective: a value is no number")
-    counts = (summary.n_observations, summary.n_estimated, *vars(result.starts).values())
+    counts = (summary.n_observations, summary.n_estimated, *vars(result.starts).values(), result.tolerances_divided_by)
     yield from _not(all(map(_is_count, counts)), "a count is no whole number")
     yield from _not(result.truth is None or _is_table(result.truth), "truth: a value is no number")
     rows = result.correlation

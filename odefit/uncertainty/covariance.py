@@ -28,6 +28,7 @@ MAX_LISTED = 300
 """The most parameters that tables of all with all may have; beyond it only the shared ones are listed."""
 MAX_PARTNERS = 4
 """The most parameters that a sentence names as partners of one that is not determined."""
+IN_COMBINATION = "the data determine it only in combination with "
 SILENT = "the data do not depend on it"
 
 
@@ -218,4 +219,4 @@ def _with_whom(k: int, direction: FloatArray, names: Sequence[str]) -> str:
 def in_combination(partners: Sequence[str]) -> str:
     """The sentence for a parameter whose changes these others can make up for, the closest first."""
     listed = ", ".join(partners[:MAX_PARTNERS]) + (" and others" if len(partners) > MAX_PARTNERS else "")
-    return f"the data determine it only in combination with {listed}"
+    return f"{IN_COMBINATION}{listed}"
