@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         OdefitError,
         RunError,
         SolveError,
+        StorageError,
     )
     from odefit.fitting.run import Run
     from odefit.pictures import plot
@@ -39,7 +40,7 @@ _HOMES = {
     "data.experiments": ("Experiment", "Dose"),
     "errors": (
         *("OdefitError", "InputError", "ConfigError", "DataError", "ModelError", "RunError"),
-        *("SolveError", "FitError"),
+        *("SolveError", "FitError", "StorageError"),
     ),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -57,6 +58,7 @@ __all__ = [
     "Run",
     "RunError",
     "SolveError",
+    "StorageError",
     "__version__",
     "check",
     "fit",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING, Any
 from odefit.config.load import LoadedConfig, load_config
 from odefit.config.versions import FIRST_VERSION
 from odefit.errors import ConfigError, InputError, NewerConfigError, RunError
+from odefit.folder_fits import Place, fit_in_folder
 from odefit.model_kinds import EQUATIONS, call, kind_of
 from odefit.runs import folder as files
 from odefit.runs import validation
-from odefit.runs.acquire import acquire_run_folder
-from odefit.runs.checkpoint import Checkpoint, Forgetful
-from odefit.runs.fingerprint import identity_of
-from odefit.runs.log import Logged, run_log
+from odefit.runs.checkpoint import Forgetful
+from odefit.runs.log import Logged
 from odefit.runs.progress import Progress, Silent
-from odefit.runs.results import versions
+from odefit.runs.replacement import readable
+from odefit.runs.results import Result
 from odefit.runs.stored import read_result
-from odefit.status import Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,20 +40,22 @@ log = logging.getLogger(__name__)
 Config = Path | str | Mapping[str, Any]
 
 
-def _load(config: Config, overrides: Sequence[str], data: Data | None) -> LoadedConfig:
+def _load(config: Config, overrides: Sequence[str], data: Data | None, only_beside: bool | None) -> LoadedConfig:
     if data is None:
-        return load_config(config, overrides)
+        return load_config(config, overrides, only_beside=only_beside)
     from odefit.data.given import given_data
 
-    return load_config(config, overrides, given_data(data))
+    return load_config(config, overrides, given_data(data), only_beside=only_beside)
 
 
-def assembled(config: Config, overrides: Sequence[str] = (), *, data: Data | None = None) -> Assembly:
+def assembled(
+    config: Config, overrides: Sequence[str] = (), *, data: Data | None = None, only_beside: bool | None = None
+) -> Assembly:
     """The problem of equations that a config describes, with all that belongs to it.
 
     Parameters
     ----------
-    config, overrides, data
+    config, overrides, data, only_beside
         As for `load`.
 
     Returns
@@ -66,13 +67,15 @@ def assembled(config: Config, overrides: Sequence[str] = (), *, data: Data | Non
     ConfigError, DataError, ModelError
         What is wrong with the input, as much of it as can be known at once; or the model has no equations.
     """
-    loaded = _load(config, overrides, data)
+    loaded = _load(config, overrides, data, only_beside)
     assembly: Assembly
     assembly, _ = call(kind_of(loaded).prepare, loaded)
     return assembly
 
 
-def load(config: Config, overrides: Sequence[str] = (), *, data: Data | None = None) -> Problem:
+def load(
+    config: Config, overrides: Sequence[str] = (), *, data: Data | None = None, only_beside: bool | None = None
+) -> Problem:
     """Bind a model to its data, as functions of its parameters for your own optimizer or sampler.
 
     Parameters
@@ -83,6 +86,9 @@ def load(config: Config, overrides: Sequence[str] = (), *, data: Data | None = N
         `solver.rtol=1e-8` and the like.
     data : pandas.DataFrame or sequence of Experiment, optional
         The measurements, in place of those that the config names. A frame is wide or long, as a CSV file would be.
+    only_beside : bool, optional
+        Refuse a config that names files elsewhere than beside it or below; default: what the environment says, by
+        `ODEFIT_ONLY_BESIDE=1`.
 
     Returns
     -------
@@ -107,7 +113,7 @@ def load(config: Config, overrides: Sequence[str] = (), *, data: Data | None = N
     """
     from odefit.problem.interface import Problem
 
-    assembly = assembled(config, overrides, data=data)
+    assembly = assembled(config, overrides, data=data, only_beside=only_beside)
     if assembly.networks is not None:
         what = "has a network, whose weights are no parameters of this kind; it can be fitted, checked and plotted"
         raise ConfigError(assembly.loaded.where("model"), what)
@@ -122,6 +128,9 @@ def fit(
     out: Path | str | None = None,
     overwrite: bool = False,
     resume: bool = False,
+    accept_changes: bool = False,
+    start_from: Run | LatentRun | Path | str | None = None,
+    only_beside: bool | None = None,
     progress: Progress | None = None,
 ) -> Run | LatentRun:
     """Fit the model of a config to its data.
@@ -139,9 +148,16 @@ def fit(
     out : path, optional
         The run folder to write, with checkpoints on the way.
     overwrite : bool
-        Replace an earlier run in `out`.
+        Replace an earlier run in `out`, which stays until the new one is complete.
     resume : bool
-        Go on with the fit in `out` that was killed or interrupted; without `out`, with the newest in `runs`.
+        Go on with the fit in `out` that was killed or interrupted; without `out`, with the newest in `runs`. Where
+        there is none the fit begins; where it is finished this gives its result.
+    accept_changes : bool
+        Resume although the config or the data have changed since.
+    start_from : Run or path, optional
+        Begin at the values (and weights of networks) of an earlier run, as far as both have them.
+    only_beside : bool, optional
+        As for `load`.
     progress : Progress, optional
         Is told how the fit goes.
 
@@ -156,6 +172,8 @@ def fit(
         What is wrong with the input, as much of it as can be known at once.
     SolveError, FitError
         The numerics. What was reached by then is kept in the run folder, if there is one.
+    StorageError
+        The run folder cannot be written; the error has the run.
 
     Examples
     --------
@@ -167,9 +185,16 @@ def fit(
     """
     if out is not None or resume:
         return fit_into_folder(
-            config, overrides, data=data, out=out, overwrite=overwrite, resume=resume, progress=progress
+            config,
+            overrides,
+            data=data,
+            place=Place(None if out is None else Path(out), overwrite, resume, accept_changes),
+            start_from=start_from,
+            only_beside=only_beside,
+            progress=progress,
         )
-    return _fit_in_memory(_load(config, overrides, data), Logged(progress or Silent()))
+    loaded = _begun(_load(config, overrides, data, only_beside), start_from)
+    return _fit_in_memory(loaded, Logged(progress or Silent()))
 
 
 def _fit_in_memory(loaded: LoadedConfig, progress: Progress) -> Run | LatentRun:
@@ -185,44 +210,41 @@ def fit_into_folder(
     overrides: Sequence[str] = (),
     *,
     data: Data | None = None,
-    out: Path | str | None = None,
-    overwrite: bool = False,
-    resume: bool = False,
+    place: Place | None = None,
+    start_from: Run | LatentRun | Path | str | None = None,
+    only_beside: bool | None = None,
     progress: Progress | None = None,
+    show: Callable[[Result], None] | None = None,
 ) -> Run | LatentRun:
-    """What the command does: the same with a run folder in any case; default `runs/<name of the config>`, numbered."""
-    loaded = _load(config, overrides, data)
-    measured, work = call(kind_of(loaded).plan, loaded)
-    with (
-        acquire_run_folder(None if out is None else Path(out), loaded.path.stem, overwrite, resume) as path,
-        run_log(path),
-    ):
-        told = Logged(progress or Silent())
-        log.info("fit of %s%s", loaded.path.resolve(), "".join(f", {text}" for text in overrides))
-        log.info("versions: %s", ", ".join(f"{name} {version}" for name, version in versions().items()))
-        checkpoint = Checkpoint(path, identity_of(loaded, measured), told.note)
-        if resume:
-            checkpoint.resume()
-            log.info("resumed after %.3g s", checkpoint.seconds)
-        for note in loaded.notes:
-            told.note(note)
-        with checkpoint.kept():
-            run: Run | LatentRun = work(told, checkpoint)
-            if run.result.status == Status.INTERRUPTED:
-                checkpoint.write()
-            run.write(path)
-            if run.result.status != Status.INTERRUPTED:
-                checkpoint.remove()
-        log.info("%s: %s", run.result.status, run.result.message)
-        return replace(run, path=path, tables={})
+    """What the command does: the same with a run folder in any case. See `folder_fits.fit_in_folder`."""
+    place = place or Place()
+    if start_from is not None and place.resume:
+        raise RunError("--from", "begins at an earlier result, and --resume goes on with a fit; say one of them")
+    loaded = _begun(_load(config, overrides, data, only_beside), start_from)
+    title = f"{loaded.path.resolve()}{''.join(f', {text}' for text in overrides)}"
+    return fit_in_folder(loaded, place, progress or Silent(), title, load_run, show)
 
 
-def simulate(config: Config, overrides: Sequence[str] = (), *, out: Path | str | None = None) -> Simulated:
+def _begun(loaded: LoadedConfig, start_from: Run | LatentRun | Path | str | None) -> LoadedConfig:
+    """With the earlier result that the fit begins at, if there is one. Raises RunError."""
+    if start_from is None:
+        return loaded
+    run = load_run(start_from) if isinstance(start_from, Path | str) else start_from
+    return replace(loaded, earlier=run.as_start)
+
+
+def simulate(
+    config: Config,
+    overrides: Sequence[str] = (),
+    *,
+    out: Path | str | None = None,
+    only_beside: bool | None = None,
+) -> Simulated:
     """Make the data that a config's `data.simulate` or `data.spirals` describes.
 
     Parameters
     ----------
-    config, overrides
+    config, overrides, only_beside
         As for `fit`.
     out : path, optional
         A CSV file to write, with `<name>.truth.yaml` beside it; the same seed gives the same bytes.
@@ -252,7 +274,7 @@ def simulate(config: Config, overrides: Sequence[str] = (), *, out: Path | str |
     >>> simulated.frame.shape, dict(simulated.truth)
     ((3, 3), {'k': 0.5, 'x_0': 2.0})
     """
-    loaded = load_config(config, overrides)
+    loaded = load_config(config, overrides, only_beside=only_beside)
     for note in loaded.notes:
         log.warning("note: %s", note)
     kind = EQUATIONS if loaded.config.data.spirals is None else kind_of(loaded)
@@ -265,12 +287,14 @@ def simulate(config: Config, overrides: Sequence[str] = (), *, out: Path | str |
     return simulated
 
 
-def check(config: Config, overrides: Sequence[str] = (), *, data: Data | None = None) -> str:
+def check(
+    config: Config, overrides: Sequence[str] = (), *, data: Data | None = None, only_beside: bool | None = None
+) -> str:
     """Report what is bound to what, without a fit.
 
     Parameters
     ----------
-    config, overrides, data
+    config, overrides, data, only_beside
         As for `fit`.
 
     Returns
@@ -296,7 +320,7 @@ def check(config: Config, overrides: Sequence[str] = (), *, data: Data | None = 
       x(start) = estimated
     ...
     """
-    loaded = _load(config, overrides, data)
+    loaded = _load(config, overrides, data, only_beside)
     name = str(loaded.path) if isinstance(config, Mapping) else str(config)
     report: str = call(kind_of(loaded).check, loaded, name)
     return "\n".join([report, *(f"note: {note}" for note in loaded.notes)])
@@ -333,6 +357,9 @@ def load_run(path: Path | str) -> Run | LatentRun:
     """
     path = Path(path)
     validation.check_folder(path)
+    if readable(path) != path:  # a new result that was not yet put in the place of an earlier one
+        path = readable(path)
+        validation.check_folder(path)
     result = read_result(path)
     try:
         loaded = load_config(path / files.CONFIG, unversioned=FIRST_VERSION)

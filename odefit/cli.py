@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -13,9 +13,6 @@ from odefit._version import __version__
 from odefit.errors import InputError, OdefitError
 from odefit.plots.kinds import LISTED as PICTURES
 from odefit.status import Status
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer(
     name="odefit",
@@ -53,6 +50,14 @@ Overrides = Annotated[
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write into --out although it exists.")]
+OnlyBeside = Annotated[
+    bool | None,
+    typer.Option(
+        "--only-beside",
+        help="Refuse a config that names files elsewhere than beside it or below; also by ODEFIT_ONLY_BESIDE=1.",
+        show_default=False,
+    ),
+]
 
 
 def _version(value: bool) -> None:
@@ -78,40 +83,50 @@ def fit(
         Path | None,
         typer.Option("--out", help="The run folder; default: runs/<name of the config>, numbered."),
     ] = None,
-    overwrite: Overwrite = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the run in --out, which stays until the new one is complete.")
+    ] = False,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Go on with a killed or interrupted fit: in --out, or the newest."),
+        typer.Option(
+            "--resume",
+            help="Go on with a killed or interrupted fit, in --out or the newest; begin where there is none, and show "
+            "the result where it is finished.",
+        ),
     ] = False,
+    accept_changes: Annotated[
+        bool, typer.Option("--accept-changes", help="With --resume: although the config or the data have changed.")
+    ] = False,
+    from_: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="RUN", help="Begin at the estimates of an earlier run.", show_default=False),
+    ] = None,
+    only_beside: OnlyBeside = None,
     plots: Annotated[bool, typer.Option("--plots/--no-plots", help="Draw pictures at the end.")] = True,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show on screen what goes into run.log.")] = False,
     set_: Overrides = None,
 ) -> None:
     """Fit the model of CONFIG to its data, and write a run folder."""
     from odefit.api import fit_into_folder
+    from odefit.folder_fits import Place
     from odefit.pictures import draw
-    from odefit.terminal import Reporter, closing_lines, console, estimates_table, logged_to, score_lines, summary_line
+    from odefit.terminal import Reporter, closing_lines, console, logged_to
 
     screen = console()
-    with logged_to(screen if verbose else None):
-        told = Reporter(screen)
-        run = fit_into_folder(config, set_ or (), out=out, overwrite=overwrite, resume=resume, progress=told)
-    result = run.result
-    screen.print(f"{result.status}: {result.message}", markup=False)
-    screen.print()
-    screen.print(estimates_table(result))
-    screen.print()
-    for line in (summary_line(result), *score_lines(result)):
-        screen.print(line, markup=False)
-    for warning in result.warnings:
-        screen.print(f"warning: {warning}", markup=False)
     pictures: list[Path] = []
-    if plots and result.status != Status.FAILED:
-        try:
-            pictures = draw(run)
-        except OdefitError as error:
-            # The run folder is complete: a picture that cannot be drawn is no reason to fail.
-            screen.print(f"warning: no pictures: {error}", markup=False)
+    with logged_to(screen if verbose else None), Reporter(screen) as told:
+        place = Place(out, overwrite, resume, accept_changes)
+        run = fit_into_folder(
+            config, set_ or (), place=place, start_from=from_, only_beside=only_beside, progress=told, show=told.result
+        )
+        result = run.result
+        if plots and result.status != Status.FAILED:
+            told.now("drawing the pictures")
+            try:
+                pictures = draw(run)
+            except OdefitError as error:
+                # The run folder is complete: a picture that cannot be drawn is no reason to fail.
+                screen.print(f"warning: no pictures: {error}", markup=False)
     screen.print(f"written to {run.path} in {result.seconds:.3g} s of fitting", markup=False)
     again = ["odefit", "fit", str(config), *(() if out is None else ("--out", str(out)))]
     again += [word for assignment in set_ or () for word in ("--set", assignment)]
@@ -130,6 +145,7 @@ def simulate(
         Path | None, typer.Option("--out", help="The CSV file; default: <name of the config>.csv, here.")
     ] = None,
     overwrite: Overwrite = False,
+    only_beside: OnlyBeside = None,
     set_: Overrides = None,
 ) -> None:
     """Make the data that CONFIG's `data.simulate` (or `data.spirals`) describes: a CSV, and the truth beside it."""
@@ -139,7 +155,7 @@ def simulate(
     target = out or Path(f"{config.stem}.csv")
     if target.exists() and not overwrite:
         raise RunError(str(target), "exists already; choose another --out, or say --overwrite")
-    simulated = run_simulate(config, set_ or (), out=target)
+    simulated = run_simulate(config, set_ or (), out=target, only_beside=only_beside)
     rows = sum(len(e.times) for e in simulated.experiments)
     typer.echo(f"{len(simulated.experiments)} experiments, {rows} rows of {', '.join(simulated.observables)}")
     typer.echo(f"written to {target}, and the truth to {target.with_suffix('.truth.yaml')}")
@@ -195,16 +211,18 @@ def check(
     gradients: Annotated[
         bool, typer.Option("--gradients", help="Compare the gradient with differences, and halve the tolerances.")
     ] = False,
+    only_beside: OnlyBeside = None,
     set_: Overrides = None,
 ) -> None:
     """Check everything that `fit` would need, and print what is bound to what. Nothing is written."""
     from odefit import api
 
-    typer.echo(api.check(config, set_ or ()))
+    typer.echo(api.check(config, set_ or (), only_beside=only_beside))
     if gradients:
         from odefit.diagnostics.checking import gradient_lines
 
-        typer.echo("\n".join(["", "Gradients", *gradient_lines(api.assembled(config, set_ or ()))]))
+        assembly = api.assembled(config, set_ or (), only_beside=only_beside)
+        typer.echo("\n".join(["", "Gradients", *gradient_lines(assembly)]))
 
 
 @app.command()
@@ -213,6 +231,7 @@ def solvers(
     out: Annotated[Path | None, typer.Option("--out", help="The picture; default: <config>_solvers.png, here.")] = None,
     overwrite: Overwrite = False,
     budget: Annotated[float, typer.Option("--seconds", min=1, help="About how long it may take.")] = 20.0,
+    only_beside: OnlyBeside = None,
     set_: Overrides = None,
 ) -> None:
     """Compare every solver on CONFIG's model: error, work, time and gradient; a table and a picture."""
@@ -225,7 +244,7 @@ def solvers(
     target = out or Path(f"{config.stem}_solvers.png")
     if target.exists() and not overwrite:
         raise RunError(str(target), "exists already; choose another --out, or say --overwrite")
-    assembly = assembled(config, set_ or ())
+    assembly = assembled(config, set_ or (), only_beside=only_beside)
     comparison = compare_solvers(assembly, budget=budget)
     screen = console()
     table = solver_table(comparison)
@@ -274,15 +293,19 @@ def schema(
 
 
 def main() -> None:
-    """The entry point: one error handler, distinct exit codes (2 input, 3 numerics, 130 Ctrl-C, 143 SIGTERM)."""
+    """The entry point: one error handler, distinct exit codes.
+
+    2 input, 3 numerics, 4 a result that cannot be written, 130 Ctrl-C, 143 SIGTERM.
+    """
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
     terminated = False
 
     def terminate(*_: object) -> None:
         nonlocal terminated
-        terminated = True
-        raise KeyboardInterrupt
+        if not terminated:  # a second one finds the orderly end under way
+            terminated = True
+            raise KeyboardInterrupt
 
     # What a batch system or a shutdown sends deserves as orderly an end as Ctrl-C.
     signal.signal(signal.SIGTERM, terminate)
@@ -294,6 +317,9 @@ def main() -> None:
         code = INTERRUPTED
     except Exception as error:
         code = _report(error, debug)
+    # From here on there is nothing to be kept, and a signal may end the process at once.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
     sys.exit(TERMINATED if terminated and code == INTERRUPTED else code)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from odefit.text import printable
 
@@ -135,6 +136,28 @@ class RunError(InputError):
     ...     print(error)
     in memory: this run has no table `starts`
     """
+
+
+class StorageError(RunError):
+    """A result that cannot be written: the disk is full, or refuses.
+
+    Attributes
+    ----------
+    run : Run or None
+        The fit's result, which is in memory still: `run.save(path)` writes it elsewhere.
+
+    Examples
+    --------
+    >>> import odefit
+    >>> issubclass(odefit.StorageError, odefit.RunError), odefit.StorageError.exit_code
+    (True, 4)
+    """
+
+    exit_code = 4
+
+    def __init__(self, where: str = "", what: str = "", *, run: Any = None) -> None:
+        super().__init__(where, what)
+        self.run = run
 
 
 class SolveError(OdefitError):

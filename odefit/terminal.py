@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from shlex import join
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from odefit.heartbeat import Heartbeat
 from odefit.status import Status
 
 if TYPE_CHECKING:
@@ -64,29 +65,63 @@ def logged_to(screen: Console | None) -> Iterator[None]:
 
 
 class Reporter:
-    """A Progress for people. On a terminal one live line; else a line now and then."""
+    """A Progress for people. On a terminal one live line; else a line now and then, and never ten silent seconds."""
 
     def __init__(self, screen: Console) -> None:
         self.screen = screen
+        self._pulse = Heartbeat(self._beat, "reading")
         self._bar: Bar | None = None
         self._task: TaskID | None = None
         self._total = 0
         self._last = 0.0
 
+    def __enter__(self) -> Self:
+        self._pulse.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.end()
+        self._pulse.__exit__(*error)
+
+    def _print(self, line: str | Table) -> None:
+        self._pulse.spoke()
+        self.screen.print(line, markup=not isinstance(line, str))  # a table has its names escaped
+
+    def _beat(self, line: str) -> None:
+        if self._bar is None:  # which moves by itself
+            self.screen.print(line, markup=False)
+
+    def now(self, what: str) -> None:
+        self._pulse.doing = what
+
     def note(self, sentence: str) -> None:
-        self.screen.print(f"note: {sentence}", markup=False)
+        self._print(f"note: {sentence}")
+
+    def result(self, result: Result) -> None:
+        """Show how a fit ended."""
+        for line in result_lines(result):
+            self._print(line)
 
     def begin(self, what: str, total: int) -> None:
+        self.now(f"{what}, {total} in all")
         self._total, self._what, self._last = total, what, time.monotonic()
         if not self.screen.is_terminal:
             return
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
 
         columns = (
             MofNCompleteColumn(),
             BarColumn(20),
             TextColumn("{task.description}"),
             TimeRemainingColumn(),
+            TimeElapsedColumn(),
         )
         self._bar = Progress(TextColumn(what), *columns, console=self.screen, transient=True)
         self._bar.start()
@@ -103,10 +138,11 @@ class Reporter:
         self._advance(finished, f"start {finished}/{self._total}  {text}", text)
 
     def _advance(self, done: int, line: str, text: str) -> None:
+        self.now(line)
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=done, description=escape(text))
         elif self._total > 1 and (done in (1, self._total) or self._due(done)):
-            self.screen.print(line, markup=False)
+            self._print(line)
 
     def _due(self, done: int) -> bool:
         """Every tenth of the way, or after ten silent seconds."""
@@ -218,6 +254,13 @@ def summary_line(result: Result) -> str:
     if o.aicc is not None:
         parts.append(f"AICc {number(o.aicc, 6)}")
     return ", ".join(parts)
+
+
+def result_lines(result: Result) -> Iterator[str | Table]:
+    """All that is said of a result: how it ended, the estimates, how well it fits, and what to beware of."""
+    yield from (f"{result.status}: {result.message}", "", estimates_table(result), "", summary_line(result))
+    yield from score_lines(result)
+    yield from (f"warning: {warning}" for warning in result.warnings)
 
 
 def score_lines(result: Result) -> list[str]:

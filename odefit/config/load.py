@@ -11,7 +11,9 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from odefit.config.data_section import SOURCES
+from odefit.config.earlier import EarlierFit
 from odefit.config.messages import sentence
+from odefit.config.named_files import WHY, held_to_its_folder, lies_within, named_files
 from odefit.config.schema import Config
 from odefit.config.source import Source, apply_overrides, from_mapping, read_yaml
 from odefit.config.versions import fault_of_version, in_todays_terms
@@ -43,6 +45,7 @@ class LoadedConfig:
     `folder` is what relative paths in the config start from. A config without a file is called `fit.yaml`, here.
     `notes`: the defaults that mean something else today, for the author of a config that names no version.
     given: data that take the place of those that the config names, or None.
+    earlier: the fit whose values the parameters start from, or None.
     """
 
     config: Config
@@ -50,6 +53,7 @@ class LoadedConfig:
     path: Path
     notes: tuple[str, ...] = ()
     given: Given | None = None
+    earlier: EarlierFit | None = None
 
     @property
     def folder(self) -> Path:
@@ -66,12 +70,15 @@ def load_config(
     given: Given | None = None,
     *,
     unversioned: int | None = None,
+    only_beside: bool | None = None,
 ) -> LoadedConfig:
     """Read, override (`fit.starts=50`) and check a config. Raises ConfigError with all its faults.
 
     config: the YAML file, or what would stand in it as a mapping; paths are then relative to the current folder.
     given: data that take the place of those that it names.
     unversioned: the version of a config that names none, see `versions.in_todays_terms`.
+    only_beside: whether it may name no files but those beside it or below, see `named_files.py`; default: what the
+    environment says.
     """
     if isinstance(config, Mapping):
         source, path = from_mapping(config), Path("fit.yaml")
@@ -83,7 +90,21 @@ def load_config(
     if given is not None:
         source = _with_data(source, given)
     checked, notes = in_todays_terms(validate(source), unversioned)
-    return LoadedConfig(checked, source, path, notes, given)
+    loaded = LoadedConfig(checked, source, path, notes, given)
+    if held_to_its_folder() if only_beside is None else only_beside:
+        check_only_beside(loaded)
+    return loaded
+
+
+def check_only_beside(loaded: LoadedConfig) -> None:
+    """Every file that the config names lies beside it or below, links followed. Raises ConfigError."""
+    faults = [
+        Fault(loaded.where(*keys), f"names '{cut(name, MAX_KEY)}', which lies not beside the config or below it: {WHY}")
+        for keys, name in named_files(loaded.config)
+        if not lies_within(loaded.folder / name, loaded.folder)
+    ]
+    if faults:
+        raise ConfigError(faults=faults)
 
 
 def _with_data(source: Source, given: Given) -> Source:

@@ -57,7 +57,7 @@ def atomic_write(path: Path | str, data: bytes | str, previous: Path | None = No
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
 def remove_litter(folder: Path) -> None:
@@ -82,7 +82,7 @@ def _mode_of(target: Path) -> int | None:
     return stat.S_IMODE(found.st_mode)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the rename survive a power cut, where the system can; the file itself is in place already."""
     if os.name != "posix":
         return

@@ -58,7 +58,7 @@ def make_folds(assembly: Assembly) -> tuple[Fold, ...]:
 def cross_validate(
     folds: tuple[Fold, ...],
     theta: FloatArray,
-    search: Callable[[Assembly, Memory], FitOutcome],
+    search: Callable[[Assembly, WithinFold], FitOutcome],
     memory: Memory | None = None,
 ) -> tuple[Score, Table]:
     """Fit without each fold, from theta [N] on, and score it; the sum of all, and a table of the folds.

@@ -45,7 +45,7 @@ from odefit.optimizers.start_pool import (
     search_here,
 )
 from odefit.problem.assembly import Assembly
-from odefit.runs.checkpoint import Forgetful, Memory
+from odefit.runs.checkpoint import BEST, Forgetful, Memory
 from odefit.runs.progress import Progress
 from odefit.status import Ending, Reason
 
@@ -109,6 +109,7 @@ def search_starts(
     section = assembly.loaded.config.fit
     objective = _objective(assembly)
     _check_memory(assembly, objective)
+    progress.now("choosing where to start")
     points = starting_points(objective, section.starts, section.seed)
     found = first = _search_pass(assembly, 1, method, (range(len(points)), points), progress, memory)
     gained, finer_fails = math.inf, False
@@ -149,7 +150,7 @@ def _search_pass(
     # Many starts are told apart long before the last digit, which only the best of them needs.
     coarse = replace(search, coarse=True) if section.starts > 1 else search
     part = PART if factor == 1 else f"{PART}, tolerances / {factor}"
-    watched = _ObservedSearch(coarse)
+    watched = _ObservedSearch(coarse, progress)
     finished = _restored(memory, part, points)
     results, interrupted = finished, False
     progress.begin(part, len(numbers))
@@ -163,7 +164,9 @@ def _search_pass(
                 log.info("%s", _log_line(result))
                 # Whom a lost worker has cost its start may try it again.
                 memory.offer(part, lambda: [_as_plain(r) for r in finished if not r.lost])
+                memory.offer(BEST, lambda: {BEST: _best_values(search.objective, finished)})
                 _report(progress, finished)
+        progress.now("the best start, to its last digit")
         results = _polished(finished, search, section.starts)
     except KeyboardInterrupt:
         interrupted = True
@@ -174,6 +177,7 @@ def _search_pass(
     effect = None
     if not interrupted and best is not None and best.outcome is not None and best.outcome.status.is_usable:
         table = assembly.problem.table
+        progress.now("how exact the solver is")
         effect = solver_effect(assembly, table.to_natural(search.objective.lift(best.outcome.u)))
     return _Pass(assembly, factor, results, interrupted, effect)
 
@@ -205,8 +209,8 @@ def _memory_size() -> float:
 class _ObservedSearch:
     """A search that knows how far it has come: where it runs in this process, an interruption does not lose that."""
 
-    def __init__(self, search: LocalSearch) -> None:
-        self.search = search
+    def __init__(self, search: LocalSearch, progress: Progress) -> None:
+        self.search, self.progress = search, progress
         self.latest: StartOutcome | None = None
         self._start, self._history, self._begun = np.empty(0), list[float](), 0.0
 
@@ -216,6 +220,7 @@ class _ObservedSearch:
 
     def _accept(self, u: FloatArray, value: float) -> None:
         self._history.append(value)
+        self.progress.now(f"start 1, {len(self._history)} steps, objective {value:.6g}")
         sides = np.zeros(len(u), dtype=np.int8)
         outcome = SearchOutcome(u, value, Ending(Reason.ENDED_BY_CALLER), 0, 0, tuple(self._history), sides)
         self.latest = StartOutcome(0, self._start, outcome, None, time.perf_counter() - self._begun)
@@ -232,6 +237,15 @@ def _as_plain(result: StartOutcome) -> dict[str, Any]:
     plain = {key: getattr(result, key) for key in ("number", "start", "failure", "seconds")}
     outcome = result.outcome
     return plain | {"outcome": None if outcome is None else vars(outcome) | {"ending": outcome.ending.to_plain()}}
+
+
+def _best_values(objective: ProfileLikelihood, results: Sequence[StartOutcome]) -> dict[str, Any]:
+    """For a checkpoint that another fit may begin with."""
+    table, best = objective.full.problem.table, best_of(results, TIE)
+    theta = table.values
+    if best is not None and best.outcome is not None:
+        theta = table.to_natural(objective.lift(best.outcome.u))
+    return {"values": dict(zip(table.names, theta.tolist(), strict=True)), "weights": {}}
 
 
 def _from_plain(plain: Mapping[str, Any]) -> StartOutcome:

@@ -52,7 +52,9 @@ def train(assembly: Assembly, progress: Progress, plan: Plan | None = None, memo
     generator = torch.Generator().manual_seed(section.seed)
     state = TrainingState(module, generator, section.batch_size, plan.method)
     if plan.normalise:
-        set_network_units(problem, networks, state.smoothed)
+        # Weights that were trained go with the units that they were trained in.
+        fresh = nn.ModuleDict({name: one for name, one in networks.items() if name not in assembly.trained})
+        set_network_units(problem, fresh, state.smoothed)
     stages = stages_of(plan.method, plan.whole, plan.match, plan.windows, plan.horizon)
     recorder = Recorder(assembly, module, section.plot_every, progress, len(stages) > 1)
     checkpoint = TrainingCheckpoint(memory or Forgetful(), state, recorder)

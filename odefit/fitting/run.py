@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -94,6 +94,10 @@ class Run(StoredRun):
     @property
     def observables(self) -> tuple[str, ...]:
         return tuple(self.assembly.described.system.observables)
+
+    @property
+    def weights(self) -> Mapping[str, Any]:
+        return {} if self.assembly.networks is None else self.assembly.networks.state_dict()
 
     def solve(self, times: Sequence[FloatArray]) -> Curves:
         problem = self.assembly.problem

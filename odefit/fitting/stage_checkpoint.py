@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from odefit.fitting.stages import TrainingState
-from odefit.runs.checkpoint import Memory
+from odefit.runs.checkpoint import BEST, Memory
 
 PART = "training"
 
@@ -79,6 +79,10 @@ class TrainingCheckpoint:
             "now": self._taken(self._module),
             "inner": inner,
             "recorded": self.recorder.recorded(),
+            BEST: {
+                "values": dict(zip(self.state.problem.table.names, self.state.theta.tolist(), strict=True)),
+                "weights": {k: w.detach().clone() for k, w in self.state.module.networks.state_dict().items()},
+            },
         }
 
     def _taken(self, module: nn.Module) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 from odefit.config.fit_methods import AUTO, LEAST_SQUARES, METHODS, FitMethod, trains_equations
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
-from odefit.fitting.cross_validation import Fold, cross_validate, make_folds
+from odefit.fitting.cross_validation import Fold, WithinFold, cross_validate, make_folds
 from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.report import Uncertainty, summarise
 from odefit.fitting.run import Run
@@ -44,15 +44,19 @@ def _fit(
     for note in assembly.notes:
         progress.note(note)
     outcome = search(assembly, progress, memory)
+    progress.now("standard errors and checks of the result")
     assembly = tightened(assembly, outcome.tightened)
     outcome = judged_by_solver(assembly, outcome)
     result, uncertainty = summarise(assembly, outcome, memory.seconds, truth)
     tables = _tables(assembly, outcome, uncertainty)
     if folds and result.status.is_usable:
         try:
-            scored, tables[files.FOLDS] = cross_validate(
-                folds, outcome.theta, lambda one, kept: search(one, Silent(), kept), memory
-            )
+
+            def without(fold: Assembly, kept: WithinFold) -> FitOutcome:
+                progress.now(f"cross-validation, fold {kept.number + 1} of {len(folds)}")
+                return search(fold, Silent(), kept)
+
+            scored, tables[files.FOLDS] = cross_validate(folds, outcome.theta, without, memory)
             result = replace(result, cross_validation=scored)
         except KeyboardInterrupt:
             message = f"the cross-validation was interrupted; the fit itself {result.status}: {result.message}"

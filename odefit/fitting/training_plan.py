@@ -72,7 +72,8 @@ def plan_of(assembly: Assembly) -> Plan:
         method = METHODS[LBFGS]
     windows, match = section.windows, section.match
     options = None if windows is None else WindowOptions(**_window_options(windows))
-    if section.method == AUTO and windows is None and match is None and section.horizon is None:
+    is_trained = set(assembly.networks) <= set(assembly.trained)
+    if section.method == AUTO and windows is None and match is None and section.horizon is None and not is_trained:
         # What did best in benchmarks/windows.py.
         match, options = MATCHING_ITERATIONS, WindowOptions()
     whole = None if windows is not None and not windows.finish else section.epochs or method.epochs

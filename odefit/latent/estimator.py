@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from odefit.latent.minibatches import Callback, TrainingOptions, train
 from odefit.latent.model import LatentODE, LatentOptions
 from odefit.latent.objective import Elbo, ElboOptions
 from odefit.latent.series import Series, read_backwards, series_of
+from odefit.model.networks import same_architecture
 from odefit.training.adam import Memory
 from odefit.training.loss_history import TrainingOutcome
 
@@ -66,6 +67,7 @@ def fit_latent(
     callback: Callback | None = None,
     dtype: torch.dtype = torch.float32,
     memory: Memory | None = None,
+    start: Mapping[str, Tensor] | None = None,
 ) -> FittedLatent:
     """Train a latent ODE on experiments.
 
@@ -86,6 +88,8 @@ def fit_latent(
         As for `train`.
     dtype
         Of the weights and the solution.
+    start
+        Weights by name to start from, in place of those that the seed draws.
 
     Returns
     -------
@@ -96,7 +100,7 @@ def fit_latent(
     DataError
         A series has nothing to read.
     ConfigError
-        Too few series are left to train on.
+        Too few series are left to train on, or `start` is of another model.
     """
     training = training or TrainingOptions()
     check_observed(experiments, observed)
@@ -105,6 +109,10 @@ def fit_latent(
         torch.manual_seed(training.seed)
         model = LatentODE(seen.n_observables, latent or LatentOptions()).to(dtype)
     model.set_units(seen)
+    if start is not None:
+        if not same_architecture(model, start):
+            raise ConfigError("the weights to start from", "are of a model of another shape; make them alike")
+        model.load_state_dict(start)
     objective = Elbo(model, seen, elbo, observed)
     score = None if kept is None else _validation(model, kept, observed)
     trained = train(objective, len(seen), training, score, callback, memory)

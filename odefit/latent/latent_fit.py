@@ -46,6 +46,9 @@ def train_latent(task: LatentTask, progress: Progress, memory: FitMemory) -> Lat
         progress.note(note)
     if any(e.sigma is not None for e in task.measured):
         progress.note("The data give errors of the measurements, which a latent ODE does not use.")
+    earlier = task.loaded.earlier
+    if earlier is not None:
+        progress.note(f"the weights to start from are those of {earlier.name}")
     progress.begin("epochs", task.training.adam.epochs)
     recorder = _Recorder(progress)
     try:
@@ -59,6 +62,7 @@ def train_latent(task: LatentTask, progress: Progress, memory: FitMemory) -> Lat
             callback=recorder,
             dtype=task.dtype,
             memory=_Part(memory, recorder),
+            start=None if earlier is None else earlier.weights,
         )
     finally:
         progress.end()

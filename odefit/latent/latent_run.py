@@ -66,6 +66,11 @@ class LatentRun(StoredRun):
         """Names of the measured columns."""
         return self.task.names
 
+    @property
+    def weights(self) -> Mapping[str, Any]:
+        """The tensors of the model by name."""
+        return self.model.state_dict()
+
     def solve(self, times: Sequence[FloatArray]) -> Curves:
         """Each series at other times, none before its start: from the latent start that the encoder reads off it."""
         return self.solve_some(range(len(self.measured)), times)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -158,3 +158,9 @@ def build_networks(networks: Iterable[Network], seed: int) -> nn.ModuleDict:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return nn.ModuleDict({n.name: Potential(n) if n.gradient else MLP(n) for n in networks})
+
+
+def same_architecture(module: nn.Module, weights: Mapping[str, Any]) -> bool:
+    """Whether weights by name are those of a module of this shape."""
+    own = module.state_dict()
+    return own.keys() == weights.keys() and all(own[name].shape == weights[name].shape for name in own)

@@ -100,9 +100,24 @@ def search_all(
     Yields
     ------
     StartOutcome
-        As they finish. Closing the iterator ends the workers.
+        As they finish; those whose worker died come last, after a second try, one at a time, since it is most often
+        the memory that was short. Closing the iterator ends the workers.
     """
-    left = list(range(len(points)) if numbers is None else numbers)
+    lost: list[StartOutcome] = []
+    wanted = list(range(len(points)) if numbers is None else numbers)
+    for result in _search_once(build, points, wanted, workers, time_limit):
+        if result.lost:
+            log.info("start %d is tried once more: %s", result.number + 1, result.failure)
+            lost.append(result)
+        else:
+            yield result
+    yield from _search_once(build, points, sorted(result.number for result in lost), 1, time_limit)
+
+
+def _search_once(
+    build: Callable[[], Search], points: FloatArray, left: list[int], workers: int, time_limit: float | None
+) -> Generator[StartOutcome]:
+    """The results, whatever becomes of the workers."""
     while left:
         before = len(left)
         for result in _search_in_pool(build, points, left, workers, time_limit):

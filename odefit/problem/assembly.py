@@ -25,6 +25,7 @@ from odefit.objective.parameters import Binding, ParameterTable
 from odefit.objective.problem import FitProblem
 from odefit.problem.checks import CHECKS, Draft, check_held_out, check_learnable, check_solver
 from odefit.problem.derived import Derived, derived_quantities
+from odefit.problem.earlier_start import take_earlier_weights, with_earlier_values
 from odefit.problem.exact_rows import check_bounded
 from odefit.problem.hold_out import split
 from odefit.problem.noise_models import read_noise
@@ -58,6 +59,8 @@ class Assembly:
         The parameters that follow from others by a formula.
     notes
         What a user should know of how the data were read, a sentence each.
+    trained
+        The networks whose weights come from an earlier fit.
     """
 
     loaded: LoadedConfig
@@ -69,6 +72,7 @@ class Assembly:
     held_out: tuple[Mask, ...] = ()
     derived: tuple[Derived, ...] = ()
     notes: tuple[str, ...] = ()
+    trained: tuple[str, ...] = ()
 
 
 def assemble(
@@ -106,9 +110,17 @@ def assemble(
     table = ParameterTable(tuple(draft.builder.rows.values()))
     formulas = _bind(draft, table)
     engine, networks = _engine(draft, formulas)
+    notes: tuple[str, ...] = ()
+    taken: tuple[str, ...] = ()
+    if loaded.earlier is not None:
+        table, notes = with_earlier_values(table, loaded.earlier)
+        if networks is not None:
+            taken, more = take_earlier_weights(networks, loaded.earlier)
+            notes += more
     problem = FitProblem(seen, table, formulas.binding, formulas.observation, engine)
     derived = _derived(draft)
-    return Assembly(loaded, described, draft.measured, problem, networks, held, draft.parts.masks, derived)
+    masks = draft.parts.masks
+    return Assembly(loaded, described, draft.measured, problem, networks, held, masks, derived, notes, taken)
 
 
 def _draft(loaded: LoadedConfig, described: Described, measured: Sequence[Experiment], fold: Collection[str]) -> Draft:

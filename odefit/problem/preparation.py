@@ -22,7 +22,8 @@ def prepare(loaded: LoadedConfig) -> tuple[Assembly, dict[str, float] | None]:
     described = describe_system(loaded)
     notes: list[str] = []
     measured, truth = measurements(loaded, described, notes)
-    return replace(assemble(loaded, described, measured), notes=tuple(notes)), truth
+    assembly = assemble(loaded, described, measured)
+    return replace(assembly, notes=(*notes, *assembly.notes)), truth
 
 
 def measurements(

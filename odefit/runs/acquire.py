@@ -5,53 +5,128 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from odefit.data.atomic_files import remove_litter
 from odefit.errors import OdefitError, RunError
 from odefit.runs import folder as files
-from odefit.runs.lock import LOCK, locked
+from odefit.runs import replacement
+from odefit.runs.lock import LOCK, FolderHeld, locked
+from odefit.runs.validation import check_before_writing
 from odefit.status import Status
 
 MAX_NUMBERED = 10_000
 RUNS = Path("runs")
 
 
+@dataclass(frozen=True)
+class RunFolder:
+    """A folder that no other fit writes into.
+
+    Attributes
+    ----------
+    path
+        The run folder.
+    work
+        Where this fit writes: there, or inside of it where the result is to replace an earlier one.
+    is_begun
+        Whether a fit has begun there before.
+    notes
+        What the user should know of it, a sentence each.
+    """
+
+    path: Path
+    work: Path
+    is_begun: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def replaces(self) -> bool:
+        """Whether there is an earlier result, which stays until the new one is complete."""
+        return self.work != self.path
+
+    @property
+    def stays(self) -> bool:
+        """Whether the earlier result stays although there is a new one, which is not worth it."""
+        return self.replaces and not replacement.supersedes(self.path)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the fit that was to be resumed is at its end."""
+        return (self.work / files.RESULT).exists() and not is_unfinished(self.work)
+
+    @property
+    def result(self) -> Path:
+        """Where the new result lies, once the folder is released."""
+        return self.work if (self.work / files.RESULT).exists() else self.path
+
+
 @contextmanager
-def acquire_run_folder(path: Path | None, name: str, overwrite: bool = False, resume: bool = False) -> Iterator[Path]:
+def acquire_run_folder(
+    path: Path | None, name: str, overwrite: bool = False, resume: bool = False
+) -> Iterator[RunFolder]:
     """The locked folder of a run: `path`, or `runs/<name>`, `runs/<name>-2`, … where none is asked for.
 
-    A folder that is asked for and exists is refused unless `overwrite`; a folder that is no run folder is never
-    overwritten. resume: take the newest of these whose fit is unfinished. A fit that is refused or ended before it
-    has reached anything leaves nothing behind. Raises RunError.
+    A folder that is asked for and holds a run is refused unless `overwrite`; then its result stays until the new one is
+    complete. A folder that is no run folder is never written into. resume: take the newest of these whose fit is
+    unfinished and that is free; else the newest, which is finished; else a new one. A fit that is refused or ended
+    before it has reached anything leaves nothing behind. Raises RunError.
     """
     if overwrite and resume:
         raise RunError(str(path or RUNS), "--resume goes on where --overwrite begins anew; say one of them")
     with ExitStack() as held:
         try:
-            if resume:
-                folder = _unfinished(path, name)
+            if resume and path is None and _runs_of(name):
+                acquired = _resumable(_runs_of(name), held)
             else:
-                folder = _numbered(name) if path is None else _explicit(path)
-            held.push(partial(_remove_if_nothing, folder))
-            held.enter_context(locked(folder))
-            remove_litter(folder)
-            if resume:
-                check_unfinished(folder)
-            elif path is not None:
-                _vacate(folder, overwrite)
+                folder = _numbered(name, held) if path is None else _explicit(path, held)
+                acquired = _claimed(folder, held, resume)
+            if acquired.work == acquired.path and not resume and path is not None:
+                acquired = _vacated(acquired, overwrite)
+            if acquired.replaces:
+                held.push(partial(_remove_if_nothing, acquired.work))
         except OSError as error:
             what = f"cannot make the run folder: {files.reason(error)}; use --out"
             raise RunError(str(path or RUNS), what) from error
-        yield folder
+        yield acquired
+        _conclude(acquired)
 
 
-def _numbered(name: str) -> Path:
+def _claimed(folder: Path, held: ExitStack, resume: bool) -> RunFolder:
+    """A folder that exists, locked, with what killed processes left in it put in order."""
+    check_before_writing(folder)
+    held.push(partial(_remove_if_nothing, folder))
+    notes = held.enter_context(locked(folder))
+    remove_litter(folder)
+    replacement.settle(folder)
+    work = folder
+    if resume:
+        _check_ours(folder)
+        staged = folder / replacement.STAGED
+        work = staged if staged.is_dir() and is_unfinished(staged) else folder
+        check_before_writing(work)
+        remove_litter(work)
+    return RunFolder(folder, work, files.is_begun(work), notes)
+
+
+def _conclude(acquired: RunFolder) -> None:
+    """A result that is complete takes the place of the earlier one. Raises RunError."""
+    if not acquired.replaces:
+        return
+    try:
+        replacement.settle(acquired.path)
+    except OSError as error:
+        what = f"cannot replace the earlier result: {files.reason(error)}; the new one is in {acquired.work}"
+        raise RunError(str(acquired.path), what) from error
+
+
+def _numbered(name: str, held: ExitStack) -> Path:
     for number in range(1, MAX_NUMBERED):
         candidate = RUNS / (name if number == 1 else f"{name}-{number}")
         try:
-            candidate.mkdir(parents=True)
+            _make(candidate, held)
         except FileExistsError:
             if candidate.parent.exists() and not candidate.parent.is_dir():
                 raise
@@ -60,26 +135,47 @@ def _numbered(name: str) -> Path:
     raise RunError(str(RUNS), f"holds {MAX_NUMBERED} runs of {name} already; delete some, or use --out")
 
 
-def _explicit(path: Path) -> Path:
+def _explicit(path: Path, held: ExitStack) -> Path:
     if path.exists() and not path.is_dir():
         raise RunError(str(path), "is a file; a run needs a folder: choose another --out")
-    path.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        _make(path, held)
     return path
 
 
-def _vacate(folder: Path, overwrite: bool) -> None:
-    """Delete an earlier run, if that is wanted and it is one. Raises RunError."""
+def _make(path: Path, held: ExitStack) -> None:
+    """A new folder, and those above it, which are gone again where the fit leaves nothing in them."""
+    missing = [folder for folder in path.parents if not folder.exists()]
+    path.mkdir(parents=True)
+    held.push(partial(_remove_empty, [path, *missing]))
+
+
+def _remove_empty(folders: list[Path], kind: type[BaseException] | None, *_: object) -> None:
+    if kind is not None:
+        for folder in folders:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _vacated(acquired: RunFolder, overwrite: bool) -> RunFolder:
+    """The same, with a place for a result that replaces the earlier one, if there is one. Raises RunError."""
+    folder = acquired.path
     if all(path.name == LOCK for path in folder.iterdir()):
-        return
+        return acquired
     if not overwrite:
         what = "holds an unfinished fit; go on with --resume" if is_unfinished(folder) else "exists already"
         raise RunError(str(folder), f"{what}; choose another --out, or say --overwrite")
-    if not any((folder / name).exists() for name in (files.RESULT, files.CONFIG)) and not files.is_begun(folder):
+    _check_ours(folder)
+    if (folder / replacement.STAGED).exists():
+        check_before_writing(folder / replacement.STAGED)
+    return RunFolder(folder, replacement.stage(folder), notes=acquired.notes)
+
+
+def _check_ours(folder: Path) -> None:
+    """Raises RunError where a folder holds something else than a run."""
+    is_run = files.is_begun(folder) or any((folder / name).exists() for name in (files.RESULT, files.CONFIG))
+    if not is_run and any(path.name != LOCK for path in folder.iterdir()):
         raise RunError(str(folder), "is not empty and no run folder, so it is not overwritten; choose another --out")
-    for name in files.FILES:
-        (folder / name).unlink(missing_ok=True)
-    for picture in (folder / "plots").glob("*"):
-        picture.unlink()
 
 
 def _remove_if_nothing(folder: Path, kind: type[BaseException] | None, *_: object) -> None:
@@ -92,41 +188,35 @@ def _remove_if_nothing(folder: Path, kind: type[BaseException] | None, *_: objec
             folder.rmdir()
 
 
-def _unfinished(path: Path | None, name: str) -> Path:
-    """Raises RunError where there is none."""
-    if path is not None:
-        if not path.is_dir():
-            raise RunError(str(path), "is no run folder, so there is nothing to resume")
-        check_unfinished(path)
-        return path
-    runs = _runs_of(name)
+def _resumable(runs: list[Path], held: ExitStack) -> RunFolder:
+    """The newest of these runs that is unfinished and free; else the newest that is finished. Raises RunError."""
+    refused: FolderHeld | None = None
     for run in reversed(runs):
-        if is_unfinished(run):
-            return run
-    if runs:
-        check_unfinished(runs[-1])
-    raise RunError(str(RUNS), f"holds no fit of {name}, so there is nothing to resume; leave --resume away")
+        if not is_unfinished(run) and not is_unfinished(run / replacement.STAGED):
+            continue
+        with ExitStack() as tried:
+            try:
+                acquired = _claimed(run, tried, resume=True)
+            except FolderHeld as error:
+                refused = refused or error
+                continue
+            if not acquired.is_finished:  # else it was finished meanwhile
+                held.push(tried.pop_all())
+                return acquired
+    if refused is not None:
+        raise refused
+    return _claimed(runs[-1], held, resume=True)
 
 
 def _runs_of(name: str) -> list[Path]:
-    """`runs/<name>`, `runs/<name>-2`, …, as they were numbered."""
+    """`runs/<name>`, `runs/<name>-2`, …, as they were numbered: those that hold a run."""
     pattern = re.compile(re.escape(name) + r"(?:-([1-9]\d{0,4}))?")
     found = {}
     for run in RUNS.iterdir() if RUNS.is_dir() else ():
         match = pattern.fullmatch(run.name)
-        if match and run.is_dir():
+        if match and run.is_dir() and (files.is_begun(run) or (run / files.RESULT).exists()):
             found[int(match[1] or 1)] = run
     return [found[number] for number in sorted(found)]
-
-
-def check_unfinished(folder: Path) -> None:
-    """Raises RunError where there is nothing to go on with."""
-    if is_unfinished(folder):
-        return
-    if not (folder / files.RESULT).exists():
-        raise RunError(str(folder), "is no run folder, so there is nothing to resume")
-    what = f"the fit is finished ({status(folder)}), so there is nothing to resume; leave --resume away to fit again"
-    raise RunError(str(folder), what)
 
 
 def is_unfinished(folder: Path) -> bool:

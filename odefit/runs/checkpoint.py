@@ -10,9 +10,11 @@ A checkpoint is written when the time since the last one is so long that the wri
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,9 +24,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from odefit.config.earlier import EarlierFit
 from odefit.data.atomic_files import atomic_write
 from odefit.errors import OdefitError, RunError
-from odefit.runs.fingerprint import changes, other_versions
+from odefit.runs.fingerprint import changes, other_versions, same_search
 from odefit.runs.folder import CHECKPOINT, LOG, PREVIOUS, reason
 
 FORMAT = 2
@@ -32,6 +35,13 @@ RARITY = 200
 """So many times as long as the last checkpoint took to be written passes before the next one."""
 FIRST, AFTER_FAILURE = 2.0, 10.0
 """Seconds until the first one, and until the next try where one could not be written."""
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
+"""What the system says where there is no room."""
+MAX_BYTES = 2_000_000_000
+"""Of a checkpoint; the largest network with all that Adam knows of it takes a third of that."""
+BEST = "best"
+"""The key under which a part tells its best `values` of the parameters and the `weights` of its networks."""
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +98,8 @@ class Checkpoint:
         self._earlier, self._begun = 0.0, time.monotonic()
         self._due = self._begun + FIRST
         self._written, self._cost, self._fails = 0, 0.0, False
+        self.other: EarlierFit | None = None
+        """What a fit of another problem has reached, which was accepted: where this one begins."""
 
     @property
     def seconds(self) -> float:
@@ -98,19 +110,32 @@ class Checkpoint:
     def exists(self) -> bool:
         return (self.folder / CHECKPOINT).exists() or (self.folder / PREVIOUS).exists()
 
-    def resume(self) -> None:
-        """Take up what the folder holds. Raises RunError where that is another fit, or is damaged throughout."""
+    def resume(self, accept_changes: bool = False) -> None:
+        """Take up what the folder holds. Raises RunError where that is another fit, or is damaged throughout.
+
+        accept_changes: another fit is no obstacle. What it has reached is taken up as far as it can be compared with
+        what this one will reach; see `reached` for the rest.
+        """
         content = self._read()
         if content is None:
             self.note("nothing had been reached yet, so the fit begins anew")
             return
         changed = changes(content["identity"], self.identity)
-        if changed:
-            raise RunError(str(self.folder), f"cannot be resumed: {'; '.join(changed)}")
+        if changed and not accept_changes:
+            remedy = "--accept-changes goes on with them all the same"
+            raise RunError(str(self.folder), f"cannot be resumed: {'; '.join(changed)}; {remedy}")
+        for change in changed:
+            self.note(change)
         versions = other_versions(content["identity"], self.identity)
         if versions:
             self.note(f"other versions than at first, so the last digits may differ: {', '.join(versions)}")
-        self._restored, self._earlier = content["parts"], content["seconds"]
+        self._earlier = content["seconds"]
+        if not same_search(content["identity"], self.identity):
+            self.other = _best_of(content["parts"], str(self.folder))
+            where = "its best values" if self.other else "the config's values"
+            self.note(f"what was reached is of another problem by that, so the search begins anew from {where}")
+            return
+        self._restored = content["parts"]
         self._parts = {part: partial(self._restored.get, part) for part in self._restored}
 
     def restored(self, part: str) -> Any | None:
@@ -126,8 +151,11 @@ class Checkpoint:
         if is_due:
             self.write()
 
-    def write(self) -> None:
-        """Write now. Where that fails it is noted, once; what was written before still stands."""
+    def write(self, last: bool = False) -> None:
+        """Write now. Where that fails it is noted, once; what was written before still stands.
+
+        last: there will be no other, so that it may take the room of the one before where the disk is full.
+        """
         begun = time.perf_counter()
         content = {
             "identity": self.identity,
@@ -137,9 +165,11 @@ class Checkpoint:
         body = json.dumps(content, default=_plain)
         header = json.dumps({"format": FORMAT, "sha256": _checksum(body)})
         try:
-            atomic_write(self.folder / CHECKPOINT, f"{header}\n{body}\n", previous=self.folder / PREVIOUS)
+            store(self.folder, f"{header}\n{body}\n", last)
         except OSError as error:
-            if not self._fails:
+            if last:
+                self.note(f"what was reached since the last checkpoint cannot be kept ({reason(error)})")
+            elif not self._fails:
                 self.note(f"no checkpoint can be written ({reason(error)}); the fit goes on, and tries again")
             self._fails, self._due = True, time.monotonic() + AFTER_FAILURE
             return
@@ -164,7 +194,7 @@ class Checkpoint:
                 log.exception("an unexpected error")
                 self.note(f"where it happened is told in {self.folder / LOG}")
             if self._parts:
-                self.write()
+                self.write(last=True)
             if self.exists:
                 self.note(f"what was reached is kept in {self.folder}: --resume goes on from there")
             raise
@@ -194,8 +224,57 @@ class Checkpoint:
         return None
 
 
+def store(folder: Path, text: str, last: bool = False) -> None:
+    """Write a checkpoint, and keep the one before as long as there is room for both. Raises OSError."""
+    path, previous = folder / CHECKPOINT, folder / PREVIOUS
+    if len(text) > MAX_BYTES:  # it would not be read either
+        raise OSError(errno.EFBIG, f"it would have {len(text) / 1e9:.1f} GB, and {MAX_BYTES / 1e9:.0f} are the limit")
+    try:
+        atomic_write(path, text, previous=previous)
+        return
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        previous.unlink(missing_ok=True)
+    try:
+        atomic_write(path, text)
+    except OSError as error:
+        if error.errno not in FULL or not last or not path.exists():
+            raise
+        overwrite(path, text)
+
+
+def overwrite(path: Path, text: str) -> None:
+    """Write where the old bytes stand, which needs the least room; they are put back where that fails."""
+    before = path.read_bytes()
+    try:
+        _write_over(path, text.encode())
+    except OSError:
+        _write_over(path, before)
+        raise
+
+
+def _write_over(path: Path, data: bytes) -> None:
+    with path.open("r+b") as file:
+        file.write(data)
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _best_of(parts: Mapping[str, Any], name: str) -> EarlierFit | None:
+    """The best values that the parts of a fit have reached; None where they keep none."""
+    for part in parts.values():
+        if isinstance(part, dict) and BEST in part:
+            return EarlierFit(name, part[BEST]["values"], part[BEST]["weights"])
+    return None
+
+
 def read(path: Path) -> dict[str, Any]:
     """One checkpoint. Raises ValueError where it is damaged."""
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise ValueError(f"it has {size / 1e9:.1f} GB, more than any checkpoint; the limit is {MAX_BYTES / 1e9:.0f} GB")
     lines = path.read_text(encoding="utf-8").split("\n")
     header = _json(lines[0])
     if header.get("format", FORMAT) != FORMAT:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,10 @@ from odefit.text import cut
 
 IRRELEVANT = ("version", "title", "fit.workers", "fit.time_limit")
 """Keys of the config that do not change what a fit finds."""
+NAMES_ONLY = re.compile(r"data\.(csv|experiments|doses\.csv|inputs\..+\.csv)|parameters\..+\.unit|model\.units\..+")
+"""Keys that only name something: where files lie, whose content is compared, and units, which compute nothing."""
+SEARCH_ONLY = ("fit.starts", "fit.max_iterations", "fit.cpu_limit")
+"""Keys that change how far a search goes, and not what it searches: what was reached without them still holds."""
 _SHOWN = 60
 
 
@@ -28,10 +33,21 @@ def identity_of(loaded: LoadedConfig, measured: Sequence[Experiment]) -> dict[st
     }
 
 
+def same_search(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether what one fit has reached can be compared with what the other will reach."""
+    keys = _changed_keys(before, now)
+    return set(keys) <= set(SEARCH_ONLY) and not _different(before["data"], now["data"])
+
+
+def _changed_keys(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Of the config; a file of conditions that was written into the config, or out of it, is a matter of the data."""
+    return [key for key in _different(before["config"], now["config"]) if not NAMES_ONLY.fullmatch(key)]
+
+
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What is different between two fits, a sentence each for the config and the data; empty where nothing is."""
     found = []
-    keys = _different(before["config"], now["config"])
+    keys = _changed_keys(before, now)
     if keys:
         texts = (f"{key} (was {_shown(before['config'], key)}, is {_shown(now['config'], key)})" for key in keys)
         found.append(f"the config changed since: {', '.join(texts)}")

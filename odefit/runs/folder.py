@@ -14,7 +14,10 @@
     plots/            pictures
     run.log           what happened when
     checkpoint.jsonl, checkpoint-previous.jsonl    what an unfinished fit has reached: see `checkpoint.py`
+    identity.json     what it is the fit of, by which `--resume` knows it: see `fingerprint.py`
+    start.json, start-weights.pt    what it began with, where that was an earlier result
     lock              while a fit writes: whose folder this is
+    next-result/      while a fit writes that is to replace this one: see `replacement.py`
 
 Every file appears whole or not at all.
 """
@@ -31,7 +34,7 @@ import yaml
 from odefit.config.load import LoadedConfig
 from odefit.config.versions import newest_version
 from odefit.data.atomic_files import atomic_write
-from odefit.errors import RunError
+from odefit.errors import RunError, StorageError
 from odefit.runs.tables import csv_text
 
 RESULT, CONFIG, DATA, WEIGHTS, COVARIANCE = (
@@ -50,10 +53,20 @@ PARAMETERS, PREDICTIONS, HISTORY, FRAMES, STARTS = (
 )
 EXPERIMENTS, DOSES, INPUTS, FOLDS = "experiments.csv", "doses.csv", "inputs.csv", "folds.csv"
 LOG, CHECKPOINT, PREVIOUS = "run.log", "checkpoint.jsonl", "checkpoint-previous.jsonl"
-FILES = (
+IDENTITY, START, START_WEIGHTS = "identity.json", "start.json", "start-weights.pt"
+TABLES = (
     *(RESULT, CONFIG, DATA, WEIGHTS, COVARIANCE, PARAMETERS, PREDICTIONS, HISTORY, FRAMES, STARTS),
-    *(EXPERIMENTS, DOSES, INPUTS, FOLDS, LOG, CHECKPOINT, PREVIOUS),
+    *(EXPERIMENTS, DOSES, INPUTS, FOLDS, IDENTITY),
 )
+"""All that a fit writes at its end, result.json first."""
+FILES = (*TABLES, START, START_WEIGHTS, LOG, CHECKPOINT, PREVIOUS)
+"""All that a fit writes."""
+PLOTS = "plots"
+_KINDS = (
+    *("time_series", "phase_plane", "history", "residuals", "waterfall", "network", "potential", "interpolation"),
+)
+PICTURES = (*(f"{kind}.{form}" for kind in _KINDS for form in ("png", "svg", "pdf")), "animation.gif")
+"""All that a fit draws; a picture of a chosen part is the user's."""
 
 
 def reason(error: OSError) -> str:
@@ -62,11 +75,11 @@ def reason(error: OSError) -> str:
 
 
 def write_text(folder: Path, name: str, text: str | bytes) -> None:
-    """One file of a run, whole or not at all. Raises RunError."""
+    """One file of a run, whole or not at all. Raises StorageError."""
     try:
         atomic_write(folder / name, text)
     except OSError as error:
-        raise RunError(str(folder / name), f"cannot be written: {reason(error)}") from error
+        raise StorageError(str(folder / name), f"cannot be written: {reason(error)}") from error
 
 
 def write_json(folder: Path, name: str, data: Mapping[str, Any]) -> None:

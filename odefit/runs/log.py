@@ -59,6 +59,10 @@ class Logged:
         LOGGER.info("note: %s", sentence, extra={"told": True})
         self.inner.note(sentence)
 
+    def now(self, what: str) -> None:
+        if hasattr(self.inner, "now"):  # a user's own Progress need not listen to this
+            self.inner.now(what)
+
     def begin(self, what: str, total: int) -> None:
         LOGGER.info("%d %s begin", total, what)
         self.inner.begin(what, total)

@@ -10,6 +10,9 @@ class Progress(Protocol):
     def note(self, sentence: str) -> None:
         """Something that the user should know now."""
 
+    def now(self, what: str) -> None:
+        """What is being done from now on, for whoever wonders why nothing happens."""
+
     def begin(self, what: str, total: int) -> None:
         """A stage of `total` epochs or starts begins."""
 
@@ -27,6 +30,8 @@ class Silent:
     """A Progress that tells nothing."""
 
     def note(self, sentence: str) -> None: ...
+
+    def now(self, what: str) -> None: ...
 
     def begin(self, what: str, total: int) -> None: ...
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from numpy.typing import ArrayLike
 
 from odefit.arrays import FloatArray
+from odefit.config.earlier import EarlierFit
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.errors import RunError
@@ -18,6 +19,7 @@ from odefit.html import html_table
 from odefit.runs import folder as files
 from odefit.runs import validation as foreign
 from odefit.runs.acquire import acquire_run_folder
+from odefit.runs.fingerprint import identity_of
 from odefit.runs.results import Result
 from odefit.runs.tables import Rows, Table, frame_of, rows_of
 from odefit.runs.writing import parameter_table
@@ -123,8 +125,26 @@ class StoredRun(ABC):
             The folder exists already, or cannot be written.
         """
         with acquire_run_folder(Path(path), self.loaded.path.stem, overwrite) as folder:
-            self.write(folder)
-        return replace(self, path=folder, tables={})
+            files.write_json(folder.work, files.IDENTITY, self._identity())
+            self.write(folder.work)
+        return replace(self, path=folder.result, tables={})
+
+    def _identity(self) -> Mapping[str, Any]:
+        """What it was the fit of, as the fit itself wrote it down where there is a folder."""
+        if self.path is not None and (self.path / files.IDENTITY).exists():
+            return files.read_json(self.path, files.IDENTITY)
+        return identity_of(self.loaded, self.measured)
+
+    @property
+    @abstractmethod
+    def weights(self) -> Mapping[str, Any]:
+        """The tensors of its networks by name; empty where it has none."""
+
+    @property
+    def as_start(self) -> EarlierFit:
+        """What another fit may begin with."""
+        known = {name: e.value for name, e in self.result.estimates.items() if e.value is not None and not e.formula}
+        return EarlierFit(self.place if self.path is not None else "the earlier fit", known, self.weights)
 
     @property
     def pictures_folder(self) -> Path:
@@ -218,11 +238,38 @@ def read_result(path: Path) -> Result:
 
 def load_weights(networks: Any, path: Path) -> None:
     """Fill the networks from `weights.pt`. Raises RunError."""
+    weights = read_weights(path)
+    try:
+        networks.load_state_dict(weights)
+    except Exception as error:  # weights of another model surface as almost any type
+        raise _unreadable(path, error) from None
+
+
+def read_weights(path: Path) -> dict[str, Any]:
+    """The tensors of a file of weights by name. Raises RunError."""
     import torch
 
     foreign.check_weights(path)
     try:
-        networks.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        weights: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged archive surfaces as almost any type
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RunError(str(path), f"cannot be read as this model's weights ({first}); fit again") from None
+        raise _unreadable(path, error) from None
+    return weights
+
+
+def _unreadable(path: Path, error: Exception) -> RunError:
+    first = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return RunError(str(path), f"cannot be read as this model's weights ({first}); fit again")
+
+
+def read_start(folder: Path) -> EarlierFit | None:
+    """What a fit began with, where that was an earlier result. Raises RunError."""
+    if not (folder / files.START).exists():
+        return None
+    kept = files.read_json(folder, files.START)
+    path = folder / files.START_WEIGHTS
+    try:
+        values = {str(name): float(value) for name, value in kept["values"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise RunError(str(folder / files.START), "is damaged; fit again") from None
+    return EarlierFit(str(kept.get("name")), values, read_weights(path) if path.exists() else {})

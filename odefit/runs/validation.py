@@ -17,6 +17,7 @@ from typing import Any
 
 from odefit.arrays import FloatArray
 from odefit.config.load import LoadedConfig
+from odefit.config.named_files import named_files
 from odefit.errors import RunError
 from odefit.objective.parameters import Parameter, ParameterTable
 from odefit.runs import folder as files
@@ -27,7 +28,6 @@ from odefit.text import clip
 MAX_ENTRIES = 10_000
 LIMITS = {files.RESULT: 100, files.HISTORY: 500, files.STARTS: 500, files.FRAMES: 500, files.COVARIANCE: 500}
 """Megabytes; config.yaml and the measurements have limits of their own."""
-PLOTS = "plots"
 ROUNDING = 1e-6
 """An estimate at a bound may lie this share beyond it, where it went through a logarithm and back."""
 DAMAGED = "is damaged or was changed by hand"
@@ -38,8 +38,7 @@ def check_folder(path: Path) -> None:
     home = Path(os.path.realpath(path))
     try:
         for entry in _entries(path):
-            if entry.is_symlink() and not Path(os.path.realpath(entry.path)).is_relative_to(home):
-                raise RunError(entry.path, "is a link that leads out of the run folder; put the file itself there")
+            _check_link(entry, home)
             _check_entry(entry)
     except FileNotFoundError:
         return  # what is missing is told by whoever needs it
@@ -47,9 +46,29 @@ def check_folder(path: Path) -> None:
         raise RunError(str(path), f"cannot be read: {files.reason(error)}") from None
 
 
+def check_before_writing(path: Path) -> None:
+    """What a fit would write into the folder goes nowhere else, and its names are those of files. Raises RunError."""
+    home = Path(os.path.realpath(path))
+    for folder in (path, path / files.PLOTS):
+        if not folder.is_dir():
+            continue
+        with os.scandir(folder) as found:
+            for entry in found:
+                _check_link(entry, home)
+                if entry.name in files.FILES and folder == path and not entry.is_file():
+                    raise RunError(entry.path, "is no file; no fit wrote that, so move it away")
+    if (path / files.PLOTS).exists() and not (path / files.PLOTS).is_dir():
+        raise RunError(str(path / files.PLOTS), "is a file where the pictures' folder should be; move it away")
+
+
+def _check_link(entry: os.DirEntry[str], home: Path) -> None:
+    if entry.is_symlink() and not Path(os.path.realpath(entry.path)).is_relative_to(home):
+        raise RunError(entry.path, "is a link that leads out of the run folder; put the file itself there")
+
+
 def _entries(path: Path) -> Iterator[os.DirEntry[str]]:
     """What lies in the folder and in its pictures' folder."""
-    for folder in (path, path / PLOTS):
+    for folder in (path, path / files.PLOTS):
         if not folder.is_dir():
             continue
         with os.scandir(folder) as found:
@@ -74,13 +93,8 @@ def _check_entry(entry: os.DirEntry[str]) -> None:
 
 def check_config(loaded: LoadedConfig) -> None:
     """The config of a run names files of the run only. Raises RunError."""
-    data = loaded.config.data
-    named = [data.csv, data.experiments if isinstance(data.experiments, str) else None]
-    named += [None if data.doses is None else data.doses.csv, *(section.csv for section in data.inputs.values())]
     home = Path(os.path.realpath(loaded.folder))
-    for name in named:
-        if name is None:
-            continue
+    for _, name in named_files(loaded.config):
         try:
             inside = Path(os.path.realpath(loaded.folder / name)).parent == home
         except (OSError, ValueError):  # a NUL in the name

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from odefit.config.earlier import EarlierFit
 from odefit.config.load import LoadedConfig
 from odefit.data.doses import write_doses
 from odefit.data.experiments import Experiment
 from odefit.data.inputs import write_inputs
 from odefit.data.tables import write_table
-from odefit.errors import DataError, RunError
+from odefit.errors import DataError, RunError, StorageError
 from odefit.runs import folder as files
 from odefit.runs.results import Result
 from odefit.runs.tables import Table
@@ -33,13 +34,13 @@ def write_data(path: Path, loaded: LoadedConfig, measured: Sequence[Experiment],
 
 @contextmanager
 def telling(path: Path) -> Iterator[None]:
-    """Whatever prevents a file from being written is a RunError that names it."""
+    """Whatever prevents a file from being written is a RunError that names it; of the disk, a StorageError."""
     try:
         yield
     except DataError as error:
         raise RunError(str(path), f"cannot be written: {error.faults[0].what}") from error
     except OSError as error:
-        raise RunError(str(path), f"cannot be written: {files.reason(error)}") from error
+        raise StorageError(str(path), f"cannot be written: {files.reason(error)}") from error
 
 
 def parameter_table(result: Result) -> Table:
@@ -60,13 +61,20 @@ def write_tables(path: Path, tables: Mapping[str, str | None]) -> None:
             files.write_text(path, name, text)
 
 
-def write_weights(path: Path, weights: Mapping[str, Any]) -> None:
+def write_weights(path: Path, weights: Mapping[str, Any], name: str = files.WEIGHTS) -> None:
     """weights.pt, of a module's state."""
     import torch
 
     buffer = io.BytesIO()
     torch.save(dict(weights), buffer)
-    files.write_text(path, files.WEIGHTS, buffer.getvalue())
+    files.write_text(path, name, buffer.getvalue())
+
+
+def write_start(path: Path, earlier: EarlierFit) -> None:
+    """start.json and start-weights.pt, so that `--resume` begins with the same. Raises RunError."""
+    files.write_json(path, files.START, {"name": earlier.name, "values": dict(earlier.values)})
+    if earlier.weights:
+        write_weights(path, earlier.weights, files.START_WEIGHTS)
 
 
 def write_conditions(folder: Path, loaded: LoadedConfig, experiments: Sequence[Experiment]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from odefit.engines.base import SolverOptions
 from odefit.engines.choice import make_engine
 from odefit.engines.diffsol.diffsol_engine import DiffsolEngine
 from odefit.errors import RunError
+from odefit.folder_fits import Place
 from odefit.model.system import System, symbol
 from odefit.objective.profile import ProfileLikelihood
 from odefit.runs import checkpoint
@@ -79,7 +80,7 @@ def test_an_interrupted_fit_goes_on(folder: Path) -> None:
     assert first.result.status == "interrupted"
     assert first.result.starts.finished == 3
     (folder / "runs" / "other").mkdir()
-    resumed = fit_into_folder("c.yaml", resume=True)
+    resumed = fit_into_folder("c.yaml", place=Place(resume=True))
     assert resumed.path == first.path == Path("runs/c")
     assert resumed.result.status == "converged"
     assert resumed.result.seconds > first.result.seconds
@@ -149,26 +150,22 @@ def test_folds_that_are_done_are_not_done_again(folder: Path, monkeypatch: pytes
 # What is refused
 
 
-def test_nothing_to_resume(folder: Path) -> None:
-    with pytest.raises(RunError, match="runs: holds no fit of c, so there is nothing to resume"):
-        fit_into_folder("c.yaml", resume=True)
-    with pytest.raises(RunError, match="is no run folder, so there is nothing to resume"):
-        odefit.fit("c.yaml", out="nowhere", resume=True)
-    assert not (folder / "nowhere").exists()
-    fit_into_folder("c.yaml")
-    for where in (None, "runs/c"):
-        with pytest.raises(RunError, match=r"runs/c: the fit is finished \(converged\), so there is nothing to resume"):
-            odefit.fit("c.yaml", out=where, resume=True)
+def test_two_wishes_at_once(folder: Path) -> None:
     with pytest.raises(RunError, match="say one of them"):
-        fit_into_folder("c.yaml", resume=True, overwrite=True)
+        odefit.fit("c.yaml", out="r", resume=True, overwrite=True)
+    with pytest.raises(RunError, match="say --resume as well"):
+        odefit.fit("c.yaml", out="r", accept_changes=True)
+    with pytest.raises(RunError, match="say one of them"):
+        odefit.fit("c.yaml", out="r", resume=True, start_from="q")
+    assert not (folder / "r").exists()
 
 
 def test_the_newest_unfinished_one_is_resumed(folder: Path) -> None:
     for stop in (2, 4):
         fit_into_folder("c.yaml", progress=StopAt(start=stop))
     fit_into_folder("c.yaml")
-    assert fit_into_folder("c.yaml", resume=True).path == Path("runs/c-2")
-    assert fit_into_folder("c.yaml", resume=True).path == Path("runs/c")
+    assert fit_into_folder("c.yaml", place=Place(resume=True)).path == Path("runs/c-2")
+    assert fit_into_folder("c.yaml", place=Place(resume=True)).path == Path("runs/c")
 
 
 def test_a_changed_config_or_changed_data_are_refused(folder: Path) -> None:
@@ -179,7 +176,7 @@ def test_a_changed_config_or_changed_data_are_refused(folder: Path) -> None:
         odefit.fit("c.yaml", ["fit.seed=7"], out="r", resume=True)
     text = (folder / "d.csv").read_text()
     (folder / "d.csv").write_text(text.rstrip()[:-1])
-    with pytest.raises(RunError, match=r"the data changed since: the measurements$"):
+    with pytest.raises(RunError, match=r"the data changed since: the measurements; --accept-changes goes on"):
         odefit.fit("c.yaml", out="r", resume=True)
     (folder / "d.csv").write_text(text)
     table = "data.experiments={'0': {r: 1}, '1': {r: 1}, '2': {r: 1}, '3': {r: 1}}"
