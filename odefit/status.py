@@ -43,6 +43,12 @@ class Reason(Enum):
         "",
         "; raise the number of iterations, or start closer to the optimum.",
     )
+    OUT_OF_CPU_TIME = (
+        Status.STOPPED,
+        "Not converged after {limit:g} s of CPU time",
+        "",
+        "; raise fit.cpu_limit, or start closer to the optimum.",
+    )
     DERIVATIVES_DISAGREE = (
         Status.STOPPED,
         "No step lowers the objective although its gradient is not zero",

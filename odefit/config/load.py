@@ -21,7 +21,7 @@ from odefit.errors import ConfigError, Fault, NewerConfigError
 from odefit.text import cut, one_line
 
 MAX_FAULTS = 50
-MAX_KEY = 60
+MAX_KEY, MAX_NAME = 60, 300
 KEY = "[key]"
 """What pydantic adds to the location of a key that is itself at fault."""
 
@@ -99,7 +99,7 @@ def load_config(
 def check_only_beside(loaded: LoadedConfig) -> None:
     """Every file that the config names lies beside it or below, links followed. Raises ConfigError."""
     faults = [
-        Fault(loaded.where(*keys), f"names '{cut(name, MAX_KEY)}', which lies not beside the config or below it: {WHY}")
+        Fault(loaded.where(*keys), f"names '{cut(name, MAX_NAME)}', {WHY}")
         for keys, name in named_files(loaded.config)
         if not lies_within(loaded.folder / name, loaded.folder)
     ]

@@ -10,7 +10,7 @@ from odefit.config.schema import Config
 
 ENVIRONMENT = "ODEFIT_ONLY_BESIDE"
 """Says for a whole server that configs are held to the files beside them."""
-WHY = f"this config is held to files there (--only-beside, {ENVIRONMENT})"
+WHY = f"which lies not beside the config or below it: this config is held to files there (--only-beside, {ENVIRONMENT})"
 
 
 def named_files(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -98,7 +98,10 @@ class FitSection(Section):
     seed: Seed = Field(0, description="of everything random: the same seed gives the same fit")
     starts: Annotated[int, Field(ge=1, le=1_000_000)] = Field(1, description="how many starting points")
     workers: Count | None = Field(None, description="processes at a time; default: one per core")
-    time_limit: Positive | None = Field(None, description="seconds for one start")
+    time_limit: Positive | None = Field(None, description="seconds of the clock for one start, which is then given up")
+    cpu_limit: Positive | None = Field(
+        None, description="seconds of CPU time for one start, whose best point is kept: whatever the machine's load"
+    )
     folds: Annotated[int, Field(ge=2, le=1000)] | None = Field(
         None, description="cross-validation over experiments: each fold is predicted by a fit to the others"
     )
@@ -135,6 +138,8 @@ class FitSection(Section):
             raise ValueError(f"starts: not for `method: {self.method}`, which trains from one start")
         if method is not None and not method.searches and self.max_iterations is not None:
             raise ValueError(f"max_iterations: not for `method: {self.method}`; set `epochs`")
+        if method is not None and not method.searches and self.cpu_limit is not None:
+            raise ValueError(f"cpu_limit: not for `method: {self.method}`; set `epochs`")
         by_batches = [each for each in METHODS.values() if each.by_batches]
         if self.windows is not None and self.windows.random and method not in by_batches:
             raise ValueError(f"windows.random: only for {as_written(by_batches)}; the others see all data at once")

@@ -38,6 +38,7 @@ _WORDS = {
     "batch_size": "batch batchsize",
     "workers": "n_jobs jobs cores n_cores cpus processes threads n_workers parallel",
     "time_limit": "timeout max_time walltime",
+    "cpu_limit": "cpu_time max_cpu_time cputime",
     "seed": "random_state rng random_seed",
     "folds": "cv k_folds n_folds cross_validation crossvalidation",
     # -- of the data

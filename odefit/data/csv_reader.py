@@ -25,6 +25,7 @@ from odefit.arrays import FloatArray
 from odefit.data.csv_cells import Decimals, IntArray, NumberColumn, SignArray, parse_number, parse_numbers
 from odefit.data.error_list import FaultList, place
 from odefit.data.labels import Labels, Lookup, check_labels
+from odefit.data.number_tables import SAMPLE, has_numbers
 from odefit.errors import DataError
 from odefit.text import clip, counted, show, suggest
 
@@ -34,6 +35,7 @@ MAX_HEADER = 1_000_000  # The most characters of a header.
 MAX_ABOVE = 100_000  # The most lines above a header: comments and blank ones.
 MAX_LINE = 10_000_000  # The most characters of a line.
 CELLS_PER_BLOCK = 150_000  # The cells that are read at one time.
+MOST_WANTED = 6  # The most names that a message lists.
 CHARACTERS_PER_BLOCK = 10_000_000  # The characters that are read at one time, where cells are long.
 
 _FOREIGN = (
@@ -90,13 +92,27 @@ def read_header(path: Path, wanted: Sequence[str], where: str = "") -> Header:
                 if line > MAX_ABOVE or len(text) >= MAX_HEADER:
                     raise DataError(place(path, line), "no header yet; the first line must name the columns")
                 line, text = line + 1, file.readline(MAX_HEADER)
+            below = list(islice(_below(file), SAMPLE))
     except UnicodeDecodeError:
         raise _encoding_error(path) from None
     except (OSError, ValueError) as error:
         raise _whole(path, where, f"cannot be read: {_reason(error)}") from None
     if not text:
         raise _whole(path, where, "is empty; its first line must name the columns")
-    return _split_header(path, line, text, wanted)
+    header = _split_header(path, line, text, wanted)
+    if not set(header.names) & set(wanted) and not has_numbers(below, header.delimiter, len(header.names)):
+        names = ", ".join(map(clip, dict.fromkeys(wanted[:MOST_WANTED])))
+        raise _whole(path, where, f"is no table of numbers: no column is called {names}, and its rows hold no numbers")
+    return header
+
+
+def _below(file: IO[str]) -> Iterator[str]:
+    """The next lines, as far as they can be read: what is wrong with them is told by whoever reads them all."""
+    try:
+        while line := file.readline(MAX_HEADER):
+            yield line
+    except UnicodeDecodeError:
+        return
 
 
 def find_columns(header: Header, faults: FaultList) -> dict[str, int]:

@@ -12,6 +12,7 @@ from odefit.arrays import FloatArray
 from odefit.config.fit_methods import FitMethod, imported
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
+from odefit.fitting.cpu_limit import CpuLimited, CpuTimeSpent
 from odefit.fitting.tightening import tightened
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.parameters import Parameter
@@ -35,6 +36,7 @@ class LocalSearch:
     method: FitMethod
     max_iterations: int | None
     coarse: bool = False
+    cpu_limit: float | None = None
 
     def __call__(self, u: FloatArray, callback: Callback | None = None) -> SearchOutcome:
         problem = self.objective.full.problem
@@ -43,9 +45,10 @@ class LocalSearch:
         # An engine of its own: a start's result must not depend on what this process solved before.
         objective = ProfileLikelihood(Likelihood(replace(problem, engine=problem.engine.reset_copy())))
         assert self.method.minimize is not None, f"{self.method.name} does not search"
+        within = CpuLimited(objective, self.cpu_limit)
         search = functools.partial(
             imported(self.method.minimize),
-            objective,
+            within,
             lower=lower[free],
             upper=upper[free],
             size=typical_sizes(objective),
@@ -53,9 +56,12 @@ class LocalSearch:
             **(self.method.coarse if self.coarse else {}),
         )
         most = self.max_iterations or self.method.iterations
-        outcome: SearchOutcome = search(u, max_iterations=most)
-        if outcome.status == Status.CONVERGED:
-            outcome = certified(objective, outcome, search, most)
+        try:
+            outcome: SearchOutcome = search(u, max_iterations=most)
+            if outcome.status == Status.CONVERGED:
+                outcome = certified(objective, outcome, search, most)
+        except CpuTimeSpent:
+            outcome = within.outcome(u, lower[free], upper[free])
         if outcome.status == Status.FAILED and objective.failure:
             # The optimizer knows only that there is no number; the objective knows why.
             return replace(outcome, ending=Ending(Reason.MODEL_FAILS_AT_START, {"cause": objective.failure}))
@@ -124,4 +130,5 @@ def build_search(
     """
     assembly = tightened(assemble(loaded, describe_system(loaded, constants), measured, for_fit=False), factor)
     objective = ProfileLikelihood(Likelihood(assembly.problem))
-    return LocalSearch(objective, method, loaded.config.fit.max_iterations, coarse=True)
+    section = loaded.config.fit
+    return LocalSearch(objective, method, section.max_iterations, coarse=True, cpu_limit=section.cpu_limit)

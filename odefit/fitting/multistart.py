@@ -146,7 +146,7 @@ def _search_pass(
     """The starts with these numbers, from these points [n, P]; those that the memory holds are not searched again."""
     section = assembly.loaded.config.fit
     numbers, points = starts
-    search = LocalSearch(_objective(assembly), method, section.max_iterations)
+    search = LocalSearch(_objective(assembly), method, section.max_iterations, cpu_limit=section.cpu_limit)
     # Many starts are told apart long before the last digit, which only the best of them needs.
     coarse = replace(search, coarse=True) if section.starts > 1 else search
     part = PART if factor == 1 else f"{PART}, tolerances / {factor}"

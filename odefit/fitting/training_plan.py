@@ -60,10 +60,9 @@ def plan_of(assembly: Assembly) -> Plan:
         method = METHODS[section.method]
     if section.starts > 1:
         raise ConfigError(assembly.loaded.where("fit", "starts"), "a network is trained from one start; remove the key")
-    if section.max_iterations is not None:
-        raise ConfigError(
-            assembly.loaded.where("fit", "max_iterations"), "a network is trained for `epochs`; set these"
-        )
+    for key in ("max_iterations", "cpu_limit"):
+        if getattr(section, key) is not None:
+            raise ConfigError(assembly.loaded.where("fit", key), "a network is trained for `epochs`; set these")
     why = windows_obstacle(assembly.problem)
     if method.needs is Need.RESIDUALS and why is not None:
         if section.method != AUTO:

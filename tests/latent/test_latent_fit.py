@@ -32,8 +32,8 @@ from odefit.training.learning_rate import Schedule
 
 def test_a_run_folder_holds_everything(run: LatentRun) -> None:
     assert sorted(p.name for p in run.path.iterdir()) == sorted(
-        ("config.yaml", "data.csv", "history.csv", "parameters.csv", "predictions.csv", "result.json", "run.log",
-         "weights.pt")
+        ("config.yaml", "data.csv", "history.csv", "identity.json", "parameters.csv", "predictions.csv",
+         "result.json", "run.log", "weights.pt")
     )  # fmt: skip
     result = json.loads((run.path / "result.json").read_text())
     assert (result["status"], result["method"], result["seed"], result["schema_version"]) == ("stopped", "adam", 3, 1)

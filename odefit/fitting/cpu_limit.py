@@ -1,0 +1,68 @@
+"""A limit on the CPU time of one search: unlike a limit on the time of the clock it does not depend on the load."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from odefit.arrays import FloatArray
+from odefit.linalg.score import Evaluation
+from odefit.optimizers.base import Objective, SearchOutcome, at_bound
+from odefit.status import Ending, Reason
+
+
+class CpuTimeSpent(Exception):
+    """The search has used what it was given."""
+
+
+class CpuLimited:
+    """An objective that ends its search by CpuTimeSpent, and knows the best point that was evaluated.
+
+    Parameters
+    ----------
+    objective
+        What is minimised.
+    limit
+        Seconds of CPU time of this process, from now on; None for no limit.
+    """
+
+    def __init__(self, objective: Objective, limit: float | None) -> None:
+        self.objective = objective
+        self.limit = math.inf if limit is None else limit
+        self._end = time.process_time() + self.limit
+        self._best: FloatArray | None = None
+        self._history: list[float] = []
+        self._n_values = self._n_gradients = 0
+
+    def value(self, u: FloatArray) -> float:
+        """The value at u [P]. Raises CpuTimeSpent."""
+        self._check()
+        value = self.objective.value(u)
+        self._keep(u, value)
+        self._n_values += 1
+        return value
+
+    def evaluate(self, u: FloatArray) -> Evaluation:
+        """The value at u [P] and its derivatives. Raises CpuTimeSpent."""
+        self._check()
+        here = self.objective.evaluate(u)
+        self._keep(u, here.value)
+        self._n_gradients += 1
+        return here
+
+    def _check(self) -> None:
+        if time.process_time() > self._end:
+            raise CpuTimeSpent
+
+    def _keep(self, u: FloatArray, value: float) -> None:
+        if math.isfinite(value) and (not self._history or value < self._history[-1]):
+            self._best = u.copy()
+            self._history.append(float(value))
+
+    def outcome(self, start: FloatArray, lower: FloatArray, upper: FloatArray) -> SearchOutcome:
+        """What the search from `start` [P] within the bounds [P] had reached when its time was spent."""
+        best = start if self._best is None else self._best
+        ending = Ending(Reason.OUT_OF_CPU_TIME, {"limit": self.limit}, failed=self._best is None)
+        value = self._history[-1] if self._history else math.inf
+        counts, sides = (self._n_values, self._n_gradients), at_bound(best, lower, upper)
+        return SearchOutcome(best, value, ending, *counts, tuple(self._history), sides)
