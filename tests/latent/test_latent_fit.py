@@ -36,7 +36,7 @@ def test_a_run_folder_holds_everything(run: LatentRun) -> None:
          "result.json", "run.log", "weights.pt")
     )  # fmt: skip
     result = json.loads((run.path / "result.json").read_text())
-    assert (result["status"], result["method"], result["seed"], result["schema_version"]) == ("stopped", "adam", 3, 1)
+    assert (result["status"], result["method"], result["seed"], result["schema_version"]) == ("stopped", "adam", 3, 2)
     assert "all 12 epochs used; the state of epoch 1" in result["message"]
     assert result["truth"] == {"sigma_x": 0.1, "sigma_y": 0.1}
     assert result["objective"]["n_observations"] == 6 * 20 * 2
