@@ -51,14 +51,15 @@ class Count:
 
 
 def epidemics(folder: Path) -> Iterator[Path]:
-    """Configs of SIR and SEIR epidemics with counts, over- and not over-dispersed, at several sizes."""
+    """Configs of SIR, SIRS and SEIR epidemics with counts, over- and not over-dispersed, at several sizes."""
     models = {
         "sir": {"S": "-b*S*I/N", "I": "b*S*I/N - g*I"},
         "seir": {"S": "-b*S*I/N", "E": "b*S*I/N - s*E", "I": "s*E - g*I"},
+        "sirs": {"S": "s*(N - S - I) - b*S*I/N", "I": "b*S*I/N - g*I"},
     }
     for name, equations in models.items():
         for noise in ("poisson", "negative_binomial"):
-            for seed, size in enumerate((500, 20_000)):
+            for seed, size in enumerate((500, 20_000, 2_000, 200_000)):
                 initial = dict.fromkeys(equations, 0) | {"S": size - 5, "I": 5}
                 rate = {"value": 0.5, "bounds": [0.01, 20], "scale": "log"}
                 made: dict[str, object] = {"model": "poisson"} if noise == "poisson" else {"model": noise}
@@ -77,9 +78,9 @@ def epidemics(folder: Path) -> Iterator[Path]:
                     },
                     "noise": {"cases": noise},
                 }
-                if name == "seir":
+                if name != "sir":
                     config["parameters"]["s"] = rate
-                    config["data"]["simulate"]["parameters"]["s"] = 0.5
+                    config["data"]["simulate"]["parameters"]["s"] = 0.5 if name == "seir" else 0.05
                 path = folder / f"{name}_{noise}_{size}.yaml"
                 path.write_text(yaml.safe_dump(config, sort_keys=False))
                 yield path

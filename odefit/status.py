@@ -41,7 +41,7 @@ class Reason(Enum):
         Status.STOPPED,
         "Not converged after {n} steps",
         "",
-        "; raise the number of iterations, or start closer to the optimum.",
+        "; set fit.max_iterations={more}, or start closer to the optimum.",
     )
     OUT_OF_CPU_TIME = (
         Status.STOPPED,
@@ -58,7 +58,7 @@ class Reason(Enum):
         Status.STOPPED,
         "The search came to rest ({why}), but {left:.2g} log-likelihood units seem left to gain",
         "",
-        "; try more fit.starts, tighter bounds, or a smaller solver.rtol.",
+        "; try fit.starts=20, tighter bounds, or a solver.rtol that is ten times smaller.",
     )
     SOLVER_LIMITS = (
         Status.STOPPED,
@@ -70,7 +70,7 @@ class Reason(Enum):
         Status.STOPPED,
         "The objective is only known to {noise:.2g} log-likelihood units, which is too rough to find its optimum",
         "",
-        "; set a smaller solver.rtol, or see whether a single measurement makes nearly all of the misfit.",
+        "; set a ten times smaller solver.rtol, or see whether a single measurement makes nearly all of the misfit.",
     )
     ENDED_BY_CALLER = Status.STOPPED, "Interrupted by its caller", "", f"{_BEST}."
     NO_OBJECTIVE_AT_START = (

@@ -31,6 +31,8 @@ WITHIN_REGION = 1.92
 DIFFERENT = 0.1
 """Typical sizes by which a parameter of two optima must differ to be named."""
 MAX_NAMED = 4
+FEW = 10
+"""Starts up to which those at the best must be half of them to be no doubt; of more, two."""
 
 
 def fit_outcome(
@@ -61,7 +63,7 @@ def fit_outcome(
     if limit is not None and status == Status.CONVERGED:
         status, message, starts = limit.status, limit.message, replace(starts, at_best=0)
     elif best.outcome.ending.reason is Reason.DERIVATIVES_DISAGREE:
-        remedy = nonsmooth_parameters(objective.full.problem).sentence or "Tighten the solver's tolerances."
+        remedy = nonsmooth_parameters(objective.full.problem).sentence or _smoother(objective, requested)
         message = f"{message} {remedy}"
     if requested > 1:
         message = summary(starts, commonest_reason(failed)) + " " + message
@@ -80,14 +82,21 @@ def fit_outcome(
     )
 
 
+def _smoother(objective: ProfileLikelihood, requested: int) -> str:
+    """What to do where the values and the derivatives of an objective disagree."""
+    rtol = objective.full.problem.engine.options.rtol / 10
+    return f"Try --set fit.starts={5 * max(requested, 4)}, or --set solver.rtol={rtol:.0e}."
+
+
 def _doubts(
     objective: ProfileLikelihood, results: Sequence[StartOutcome], best: StartOutcome, at_best: int
 ) -> tuple[str, ...]:
     """What the other starts say against the best one, a sentence each, with what to do."""
     doubts = []
-    if len(results) > 2 and at_best == 1:
-        more = 5 * len(results)
-        doubts.append(f"only one start found this optimum: a better one may exist; try --set fit.starts={more}")
+    n, more = len(results), 5 * len(results)
+    if n > 2 and (at_best == 1 or (n <= FEW and 0 < 2 * at_best < n)):
+        found = "one start" if at_best == 1 else f"{at_best} of {n} starts"
+        doubts.append(f"only {found} found this optimum: a better one may exist; try --set fit.starts={more}")
     near = [
         r.outcome.u
         for r in results

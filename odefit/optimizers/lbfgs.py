@@ -84,7 +84,7 @@ def _ending(search: _Search, max_iterations: int, ftol: float, gtol: float) -> E
         if search.interrupted:
             return Ending(Reason.ENDED_BY_CALLER)
         if status == SCIPY_OUT_OF_ITERATIONS:
-            return Ending(Reason.OUT_OF_STEPS, {"n": search.n_iterations})
+            return Ending(Reason.OUT_OF_STEPS, {"n": search.n_iterations, "more": 4 * max(search.n_iterations, 1)})
         # SciPy's tolerances are absolute: when the objective has become much smaller, start again in its scale.
         if search.energy > search.worth / 2 or search.n_iterations == n_before:
             break

@@ -252,7 +252,7 @@ class _Search:
             if hopeless or (n_rejected >= 2 * MAX_REJECTED and self.component_promise(point) <= little):
                 return self.nothing_left()
             if self.n_tried >= self.tolerances.max_iterations:
-                return Ending(Reason.OUT_OF_STEPS, {"n": self.n_tried})
+                return Ending(Reason.OUT_OF_STEPS, {"n": self.n_tried, "more": 4 * max(self.n_tried, 1)})
             within = norm(full) <= self.radius
             p, damping = (full, 0.0) if within else model.step(self.radius)
             u = self.move(point.u, p, model)

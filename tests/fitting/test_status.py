@@ -13,6 +13,7 @@ from odefit.status import Ending, Reason, Status
 
 DETAILS = {
     "n": 500,
+    "more": 2000,
     "total": 600,
     "unit": "epochs",
     "last": 50,

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 import odefit
+from from_text import assembled
+from odefit.fitting.multistart_outcome import fit_outcome
 from odefit.fitting.run import Run
+from odefit.objective.likelihood import Likelihood
+from odefit.objective.profile import ProfileLikelihood
+from odefit.optimizers.base import SearchOutcome
+from odefit.optimizers.start_pool import StartOutcome
+from odefit.status import Ending, Reason
 
 REFERENCE = Path(__file__).parents[2] / "data" / "reference"
 
@@ -166,3 +173,25 @@ def test_a_ridge_names_the_parameters_that_make_up_for_each_other(tmp_path: Path
     assert run.result.status == "converged"
     assert value(run, "k1") / (value(run, "k1") + value(run, "k2")) == pytest.approx(2 / 3, abs=0.03)
     assert run.result.estimates["k1"].reason == "the data determine it only in combination with k2"
+
+
+@pytest.mark.parametrize(
+    ("at_best", "others", "doubted"),
+    [(1, 4, True), (2, 3, True), (3, 2, False), (5, 0, False), (1, 19, True), (2, 18, False)],
+)
+def test_few_starts_at_the_best_are_a_doubt(at_best: int, others: int, doubted: bool) -> None:
+    text = "model: {equations: {x: -k*x}, initial: {x: 1}}\nparameters: {k: {value: 0.5, bounds: [0.01, 9]}}\n"
+    problem = assembled(text, data="time,x\n0,1\n1,0.61\n2,0.36\n").problem
+    objective = ProfileLikelihood(Likelihood(problem))
+
+    def start(number: int, value: float) -> StartOutcome:
+        sides = np.zeros(1, dtype=np.int8)
+        found = SearchOutcome(np.array([0.5]), value, Ending(Reason.GRADIENT_VANISHES), 5, 5, (9.0, value), sides)
+        return StartOutcome(number, np.array([1.0]), found, None, 0.1)
+
+    values = [0.0] * at_best + [70.0] * others
+    results = [start(number, value) for number, value in enumerate(values)]
+    outcome = fit_outcome(objective, results, len(results), "least_squares", interrupted=False)
+    said = [text for text in outcome.warnings if "found this optimum: a better one may exist" in text]
+    assert len(said) == doubted
+    assert all(f"--set fit.starts={5 * len(results)}" in text for text in said)
