@@ -14,6 +14,7 @@ from odefit.status import Ending, Reason, Status
 DETAILS = {
     "n": 500,
     "more": 2000,
+    "limit": 1.5,
     "total": 600,
     "unit": "epochs",
     "last": 50,
