@@ -94,6 +94,18 @@ def test_what_the_message_says_helps() -> None:
     assert estimate(run, "k") == pytest.approx(closed_form()[0], rel=1e-3)
 
 
+def test_a_root_of_a_state_that_runs_empty_says_what_to_write() -> None:
+    x = np.maximum(np.sqrt(8) - 0.6 * TIMES, 0) ** 2 + NOISE[0]
+    data = [odefit.Experiment("a", TIMES, {"x": x})]
+    parameters = {name: PARAMETERS[name] for name in ("k", "x_0")}
+    failed = fit({"equations": {"x": "-k*sqrt(x)"}}, data, parameters=parameters)
+    assert failed.result.status == "failed"
+    assert "where x falls below zero sqrt(x) is no number: write max(x, 0) in it" in failed.result.message
+    run = fit({"equations": {"x": "-k*sqrt(max(x, 0))"}}, data, parameters=parameters)
+    assert run.result.status == "converged"
+    assert estimate(run, "k") == pytest.approx(1.2, rel=0.03)
+
+
 def test_a_stored_run_is_solved_as_exactly_as_it_was_fitted(tmp_path: Path) -> None:
     run = fit()
     run.save(tmp_path / "run")

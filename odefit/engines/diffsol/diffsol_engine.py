@@ -37,6 +37,7 @@ from odefit.engines.diffsol.request import Request
 from odefit.engines.diffsol.restart import solve_in_pieces
 from odefit.engines.failure import Failure, FailureReason
 from odefit.engines.methods import AUTO, AUTO_COMPILED, AUTO_STIFF, methods_of
+from odefit.engines.roots import advice_on_roots
 from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function
 from odefit.model.system import System, symbol
@@ -215,8 +216,9 @@ class DiffsolEngine(Engine):
         found = self._automatic(p, q, request) if self.options.method == AUTO else self._run(p, q, request)
         self._solved += 1
         if found.failure is not None or found.y is None:
+            failure = found.failure or Failure(FailureReason.STOPPED)
             advice = _IF_STIFF if self.options.method == AUTO_COMPILED else ""
-            return replace(found.failure or Failure(FailureReason.STOPPED), advice=advice)
+            return replace(failure, advice=advice_on_roots(self.system, failure) or advice)
         y[:] = found.y
         if dy is not None and found.dy is not None:
             np.multiply(found.dy, program.slopes(p)[self._columns], out=dy)
