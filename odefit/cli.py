@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from odefit._version import __version__
 from odefit.errors import InputError, OdefitError
 from odefit.plots.kinds import LISTED as PICTURES
 from odefit.status import Status
+
+if TYPE_CHECKING:
+    from odefit.heartbeat import Heartbeat
 
 app = typer.Typer(
     name="odefit",
@@ -29,6 +32,13 @@ PYTORCH = ("torch", "torchdiffeq")
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The YAML file.", show_default=False)]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `odefit fit` wrote.")]
+
+
+def _alive(doing: str) -> Heartbeat:
+    """Says now and then, beside what the command prints, that it is at work."""
+    from odefit.heartbeat import Heartbeat
+
+    return Heartbeat(lambda line: typer.echo(line, err=True), doing)
 
 
 def _overrides(value: list[str] | None) -> list[str]:
@@ -155,7 +165,8 @@ def simulate(
     target = out or Path(f"{config.stem}.csv")
     if target.exists() and not overwrite:
         raise RunError(str(target), "exists already; choose another --out, or say --overwrite")
-    simulated = run_simulate(config, set_ or (), out=target, only_beside=only_beside)
+    with _alive("simulating"):
+        simulated = run_simulate(config, set_ or (), out=target, only_beside=only_beside)
     rows = sum(len(e.times) for e in simulated.experiments)
     typer.echo(f"{len(simulated.experiments)} experiments, {rows} rows of {', '.join(simulated.observables)}")
     typer.echo(f"written to {target}, and the truth to {target.with_suffix('.truth.yaml')}")
@@ -185,18 +196,19 @@ def plot(
     from odefit import api, pictures
 
     loaded = api.load_run(run)
-    if animate:
-        typer.echo(str(pictures.animate(loaded, out)))
-        return
-    paths = pictures.draw(
-        loaded,
-        kinds=kind,
-        out=out,
-        format=format_,  # type: ignore[arg-type]  # what is none is refused there
-        time_range=time_range,
-        states=_split(states),
-        experiments=_split(experiments),
-    )
+    with _alive("drawing"):
+        if animate:
+            typer.echo(str(pictures.animate(loaded, out)))
+            return
+        paths = pictures.draw(
+            loaded,
+            kinds=kind,
+            out=out,
+            format=format_,  # type: ignore[arg-type]  # what is none is refused there
+            time_range=time_range,
+            states=_split(states),
+            experiments=_split(experiments),
+        )
     for path in paths:
         typer.echo(str(path))
 
@@ -217,12 +229,14 @@ def check(
     """Check everything that `fit` would need, and print what is bound to what. Nothing is written."""
     from odefit import api
 
-    typer.echo(api.check(config, set_ or (), only_beside=only_beside))
+    with _alive("checking"):
+        typer.echo(api.check(config, set_ or (), only_beside=only_beside))
     if gradients:
         from odefit.diagnostics.checking import gradient_lines
 
         assembly = api.assembled(config, set_ or (), only_beside=only_beside)
-        typer.echo("\n".join(["", "Gradients", *gradient_lines(assembly)]))
+        with _alive("checking the gradients"):
+            typer.echo("\n".join(["", "Gradients", *gradient_lines(assembly)]))
 
 
 @app.command()
@@ -245,7 +259,8 @@ def solvers(
     if target.exists() and not overwrite:
         raise RunError(str(target), "exists already; choose another --out, or say --overwrite")
     assembly = assembled(config, set_ or (), only_beside=only_beside)
-    comparison = compare_solvers(assembly, budget=budget)
+    with _alive("comparing the solvers"):
+        comparison = compare_solvers(assembly, budget=budget)
     screen = console()
     table = solver_table(comparison)
     screen.print(plain_table(table.header, table.rows))

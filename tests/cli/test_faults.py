@@ -121,6 +121,42 @@ def test_sigterm_keeps_what_was_reached(folder: Path) -> None:
     assert not (folder / "r" / "lock").exists()
 
 
+def test_more_sigterms_at_the_end_print_no_traceback(folder: Path) -> None:
+    slow_disk = (
+        "import time; from odefit.runs import checkpoint; genuine = checkpoint.store; "
+        "checkpoint.store = lambda *a: (time.sleep(0.3), genuine(*a))"
+    )
+    process = commands.start("fit", "slow.yaml", "--no-plots", "--out", "r", before=slow_disk)
+    wait_for(lambda: n_starts(Path("r")) >= 3)
+    while process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.01)
+    out, err = process.communicate()
+    assert process.returncode in (143, -signal.SIGTERM), out + err
+    assert "Traceback" not in out + err
+    assert "Error" not in out + err
+    assert len(checkpoint.read(Path("r/checkpoint.jsonl"))["parts"]["starts"]) >= 3
+
+
+def test_the_table_comes_before_the_disk_refuses(folder: Path) -> None:
+    refusing = (
+        "import os, errno; genuine = os.replace\n"
+        "def replace(a, b):\n"
+        "    if str(b).endswith('parameters.csv'): raise OSError(errno.ENOSPC, 'No space left on device')\n"
+        "    genuine(a, b)\n"
+        "os.replace = replace"
+    )
+    out, err = run("quick.yaml", "--out", "r", code=4, before=refusing)
+    assert "parameter  estimate" in out
+    assert "converged: " in out
+    assert err.splitlines() == ["error: r/parameters.csv: cannot be written: no space left on device"]
+    assert "note: what was reached is kept in r: --resume goes on from there" in out
+    shown = run("quick.yaml", "--out", "r", "--resume")[0]
+    assert run("quick.yaml", "--out", "r", "--resume")[0].partition("\nconverged")[2].split() == (
+        shown.partition("\nconverged")[2].split()
+    )
+
+
 def test_sigterm_to_the_whole_group_loses_no_finished_start(folder: Path) -> None:
     with running("slow.yaml") as process:
         os.killpg(process.pid, signal.SIGTERM)
