@@ -61,6 +61,16 @@ def test_a_step_written_as_tanh_and_pulses_that_come_again() -> None:
     assert np.unique(again.round()).tolist() == [2.0, 4.0, 6.0, 8.0, 10.0]
 
 
+def test_of_many_pulses_each_is_met() -> None:
+    # 200 pulses, each of which takes 5 % of its period.
+    stops = fast_times(lambda t: np.exp(300 * (np.cos(2 * np.pi * t) - 1)), 0.5, 200.5, n_first=16_384)
+    where, counts = np.unique(stops.round(), return_counts=True)
+    assert where.tolist() == np.arange(1.0, 201.0).tolist()
+    assert counts.min() >= 2
+    assert len(stops) < 700
+    assert np.abs(stops - stops.round()).max() < 0.05
+
+
 def test_which_formulas_are_looked_at() -> None:
     text = """
 model:

@@ -23,13 +23,13 @@ from odefit.model.functions import numpy_function
 from odefit.model.system import TIME, System
 from odefit.model.time_formulas import centres, time_formulas
 
-GRID = 2048
-"""Intervals of the first grid."""
+GRID, FINE_GRID = 2048, 16_384
+"""Intervals of the first grid; and of that for formulas without parameters, which are looked at once."""
 
 AROUND = 2.0 ** -np.arange(1, 46)
 """Distances from a centre that are looked at, in time spans: a pulse of any width is met."""
 
-ROUNDS, MOST_POINTS = 12, 20_000
+ROUNDS, MOST_POINTS = 12, 40_000
 """Refinements of the grid, and the points that it may have."""
 
 COARSE = 1 / 8
@@ -41,11 +41,13 @@ SHARE = 1 / 3
 FAST = 1 / 40
 """Of the time span: a third of the range in less is fast."""
 
-MOST_OF_SPAN = 0.25
-"""Share of the time span in which a formula may be fast: what is fast everywhere, such as an oscillation, is seen."""
+ISOLATED = 0.2
+"""Share of the mean time between stops that fast ones are apart: what is as fast everywhere, such as an oscillation, is
+seen by any step."""
 
-MOST_STOPS = 300
-"""Of one formula in one experiment."""
+MANY_STOPS, MOST_STOPS = 300, 2000
+"""Of one formula in one experiment; more than MANY stand MORE_APART."""
+MORE_APART = 2.0
 
 REMEMBERED = 10_000
 """Parameters and experiments of which the stops are kept."""
@@ -110,11 +112,11 @@ class FastTimes:
                     return np.where(np.isfinite(g), g, 0.0)
 
                 hints = [float(time) for time in singled_out(*p)]
-                parts.append(fast_times(values, start, end, hints))
+                parts.append(fast_times(values, start, end, hints, GRID if len(self._used) else FINE_GRID))
         return np.unique(np.concatenate(parts))
 
 
-def fast_times(values: Any, start: float, end: float, hints: Sequence[float] = ()) -> FloatArray:
+def fast_times(values: Any, start: float, end: float, hints: Sequence[float] = (), n_first: int = GRID) -> FloatArray:
     """Where one function of t is fast.
 
     Parameters
@@ -125,10 +127,12 @@ def fast_times(values: Any, start: float, end: float, hints: Sequence[float] = (
         Where to look.
     hints
         Times around which to look closely.
+    n_first
+        Intervals of the first grid.
     """
     span = end - start
     around = [c + side * span * AROUND for c in hints if np.isfinite(c) for side in (-1, 1)]
-    t = np.unique(np.concatenate([np.linspace(start, end, GRID + 1), *around, [c for c in hints if np.isfinite(c)]]))
+    t = np.unique(np.concatenate([np.linspace(start, end, n_first + 1), *around, [c for c in hints if np.isfinite(c)]]))
     t = t[(t >= start) & (t <= end)]
     g = values(t)
     for _ in range(ROUNDS):
@@ -142,13 +146,13 @@ def fast_times(values: Any, start: float, end: float, hints: Sequence[float] = (
     if step <= 0:
         return np.empty(0)
     passed = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(g)))])
+    if passed[-1] > MANY_STOPS * step:
+        step *= MORE_APART
     stops = np.interp(np.arange(0.5 * step, passed[-1], step), passed, t)
     gaps = np.diff(np.concatenate([[start], stops, [end]]))
-    is_fast = gaps < FAST * span
+    is_fast = gaps < min(FAST * span, ISOLATED * span / len(gaps))
     # What is fast from the start on is met by the first step.
     begun = int(np.argmin(is_fast)) if is_fast[0] else 0
     is_fast[:begun] = False
-    if gaps[is_fast].sum() > MOST_OF_SPAN * span:
-        return np.empty(0)
     kept: FloatArray = stops[is_fast[:-1] | is_fast[1:]]
     return kept if len(kept) <= MOST_STOPS else np.empty(0)
