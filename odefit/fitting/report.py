@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from odefit.arrays import FloatArray
+from odefit.arrays import FloatArray, Mask
 from odefit.fitting.combined import combination_warning, combined
 from odefit.fitting.given_noise import refuted_levels
 from odefit.fitting.misfit import dominant_measurement
 from odefit.fitting.nonsmooth import NonsmoothParameters, nonsmooth_parameters, parameters_at_measurements
 from odefit.fitting.outcome import FitOutcome
+from odefit.linalg.dense_matrix import DenseMatrix
+from odefit.linalg.matrix import Matrix
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.parameters import Parameter
 from odefit.objective.problem import FitProblem
@@ -29,6 +32,7 @@ from odefit.text import abridged
 from odefit.uncertainty.covariance import Covariance, fisher_covariance, in_combination
 from odefit.uncertainty.degrees_of_freedom import no_degrees_left, reduced_chi_square, residual_degrees
 from odefit.uncertainty.intervals import natural_intervals
+from odefit.uncertainty.observed import MAX_PARAMETERS, observed_rows
 from odefit.uncertainty.runs_test import structure_left
 
 POOR_RELATIVE_ERROR = 1.0
@@ -57,11 +61,13 @@ class Uncertainty:
     """full: the covariance in search space, noise levels scaled to the degrees of freedom. degrees: inf if none.
 
     lengths: [P], of the columns of A: 1 over the standard error of each parameter, were all others known.
+    information: which one the covariance is the inverse of.
     """
 
     full: Covariance
     degrees: float
     lengths: FloatArray
+    information: Literal["expected", "observed"] = "expected"
 
     @cached_property
     def covariance(self) -> Covariance:
@@ -127,6 +133,7 @@ def summarise(
         warnings=tuple(warnings),
         reduced_chi_square=reduced_chi_square(likelihood, u),
         correlation=None if uncertainty is None else _correlation(uncertainty.covariance),
+        information=None if uncertainty is None else uncertainty.information,
         left_to_gain=outcome.left,
         tolerances_divided_by=outcome.tightened,
         combinations=combinations,
@@ -146,9 +153,11 @@ def bounds_met(problem: FitProblem, theta: FloatArray) -> NDArray[np.int8]:
 
 
 def estimate_uncertainty(likelihood: Likelihood, u: FloatArray, bound: NDArray[np.int8]) -> Uncertainty | None:
-    """Inverse Fisher information at u; None where the model cannot be differentiated there.
+    """The inverse information at u; None where the model cannot be differentiated there.
 
-    Where every noise level is estimated, the errors of the other parameters are those of s² = RSS/(n - p):
+    Of plain least squares the information is the expected one, of other likelihoods with second derivatives the
+    observed one, as far as it can be had. Where every noise level is estimated, the errors of the other parameters are
+    those of s² = RSS/(n - p):
     the maximum-likelihood sigma, which divides by n, would make them too small.
     """
     evaluation = likelihood.information(u)
@@ -157,13 +166,32 @@ def estimate_uncertainty(likelihood: Likelihood, u: FloatArray, bound: NDArray[n
     problem = likelihood.problem
     names = problem.table.estimated_names
     rtol = problem.engine.options.rtol
-    covariance = fisher_covariance(evaluation.A, names, bound == 0, tolerance=max(1e-9, 0.1 * rtol))
+    rows, tolerance = evaluation.A, max(1e-9, 0.1 * rtol)
+    observed = _observed_rows(likelihood, u, rows, bound == 0, tolerance)
+    information: Literal["expected", "observed"] = "expected" if observed is None else "observed"
+    covariance = fisher_covariance(observed or rows, names, bound == 0, tolerance)
     degrees = residual_degrees(likelihood, bound == 0)
     if math.isinf(degrees):
-        return Uncertainty(covariance, math.inf, evaluation.lengths)
+        return Uncertainty(covariance, math.inf, evaluation.lengths, information)
     scale = np.ones(len(names))
     scale[ProfileLikelihood(likelihood).free] = math.sqrt(problem.n_measured / degrees)
-    return Uncertainty(covariance.scaled(scale), degrees, evaluation.lengths)
+    return Uncertainty(covariance.scaled(scale), degrees, evaluation.lengths, information)
+
+
+def _observed_rows(
+    likelihood: Likelihood, u: FloatArray, expected: Matrix, free: Mask, tolerance: float
+) -> DenseMatrix | None:
+    """The root of the observed information; None where the expected one is to be used, or nothing better can be had."""
+    problem = likelihood.problem
+    if problem.is_least_squares or not problem.is_smooth or len(u) > MAX_PARAMETERS:
+        return None
+
+    def gradient(at: FloatArray) -> FloatArray:
+        here = likelihood.evaluate(at)
+        return here.gradient if here.is_finite else np.full(len(at), np.nan)
+
+    box = problem.table.search_bounds()
+    return observed_rows(gradient, u, expected.dense(), free, box, tolerance)
 
 
 def _estimates(

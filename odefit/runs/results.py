@@ -89,6 +89,7 @@ class Result:
     reduced_chi_square: the sum of squared standardised residuals over n - p, where the noise levels are
     given; near 1 if they are right. None where they are estimated from the same residuals.
     combinations: formulas of parameters that the data determine in combination only, with their values and errors.
+    information: `observed` or `expected`, whose inverse the covariance is; None where there is none.
     left_to_gain: what the certificate of the optimum leaves to gain, in units of the negative log-likelihood (half a
     unit is one standard error); None where there is no certificate.
     tolerances_divided_by: what odefit has divided the solver's tolerances by, because they limited the fit.
@@ -109,6 +110,7 @@ class Result:
     correlation: Mapping[str, Mapping[str, float]] | None = None
     reduced_chi_square: float | None = None
     left_to_gain: float | None = None
+    information: str | None = None
     tolerances_divided_by: int = 1
     combinations: Mapping[str, Estimate] = field(default_factory=dict)
     hold_out: Score | None = None
