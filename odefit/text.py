@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -71,3 +72,9 @@ def suggest(word: str, known: Iterable[str]) -> str:
     if close is not None:
         return did_you_mean(close)
     return f"there is: {abridged([clip(name) for name in candidates], MOST_LISTED)}" if candidates else "there is none"
+
+
+def plain_label(text: str) -> str:
+    """A label without the blanks around it, and a number without the zeros of its fraction: `1.0` is `1`."""
+    label = text.strip()
+    return label.rstrip("0").rstrip(".") if re.fullmatch(r"-?[0-9]+\.[0-9]*", label, re.ASCII) else label

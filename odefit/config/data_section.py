@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from odefit.config.fields import Cell, Finite, Formula, Name, NotNegative, Positive, Section, Seed, by_shape
+from odefit.config.fields import Cell, Finite, Formula, Label, Name, NotNegative, Positive, Section, Seed, by_shape
 from odefit.config.latent_section import LATENT_ODE, SpiralsSection
 from odefit.config.model_section import ModelSection
 from odefit.config.noise_section import NoiseSection, SimulatedNoise, simulated_shape
@@ -49,7 +49,7 @@ class SimulateSection(Section):
     parameters: dict[
         Name,
         Annotated[
-            Annotated[dict[str, Finite], Tag("mapping")] | Annotated[Finite, Tag("other")], Discriminator(by_shape)
+            Annotated[dict[Label, Finite], Tag("mapping")] | Annotated[Finite, Tag("other")], Discriminator(by_shape)
         ],
     ] = Field(
         default_factory=dict, description="the truth, where it differs; {group: number} for a parameter with `by`"
@@ -106,7 +106,7 @@ class DoseSection(Section):
     rate: NotNegative | None = Field(None, description="amount per time, instead of a duration; 0: at once")
     every: Positive | None = Field(None, description="time from one dose to the next")
     count: Annotated[int, Field(ge=1, le=100_000)] | None = Field(None, description="how many in all")
-    experiment: str | None = Field(None, description="which experiment gets it; default: every one")
+    experiment: Label | None = Field(None, description="which experiment gets it; default: every one")
 
 
 class DosesSection(Section):
@@ -150,7 +150,7 @@ class InputSection(Section):
 class HoldOutSection(Section):
     """Measurements that the fit does not see, and that it is scored on afterwards."""
 
-    experiments: list[str] | None = Field(None, min_length=1, description="these experiments")
+    experiments: list[Label] | None = Field(None, min_length=1, description="these experiments")
     fraction: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None, description="this share of the measurements of each experiment, drawn by fit.seed"
     )
@@ -175,7 +175,7 @@ class DataSection(Section):
     time: str | None = Field(None, description="the time column")
     experiment: str | None = Field(None, description="the column that names the experiment")
     columns: dict[Name, str] = Field(default_factory=dict, description="observable: its column")
-    only: list[str] | None = Field(None, min_length=1, description="read these experiments and leave the others")
+    only: list[Label] | None = Field(None, min_length=1, description="read these experiments and leave the others")
     ignore: list[str] = Field(
         default_factory=list, description="labels of the observable column to leave out (long layout)"
     )
@@ -184,7 +184,8 @@ class DataSection(Section):
     spirals: SpiralsSection | None = Field(None, description="made-up series for `latent_ode`; {} for the defaults")
     experiments: (
         Annotated[
-            Annotated[dict[str, dict[Name, Cell]], Field(min_length=1), Tag("mapping")] | Annotated[str, Tag("other")],
+            Annotated[dict[Label, dict[Name, Cell]], Field(min_length=1), Tag("mapping")]
+            | Annotated[str, Tag("other")],
             Discriminator(by_shape),
         ]
         | None

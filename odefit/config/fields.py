@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -18,6 +19,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from odefit.text import plain_label
 
 
 def by_shape(value: object) -> str:
@@ -53,6 +56,12 @@ Formula = Annotated[
     str,
     BeforeValidator(lambda v: repr(v) if is_number(v) else v, json_schema_input_type=str | float),
     Field(max_length=10_000),
+]
+# Experiments and groups: those called by a number compare as numbers.
+Label = Annotated[
+    str,
+    BeforeValidator(lambda v: repr(v) if is_number(v) else v, json_schema_input_type=str | float),
+    AfterValidator(plain_label),
 ]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 

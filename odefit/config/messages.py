@@ -12,6 +12,7 @@ from odefit.config.fields import OneOf, Section
 from odefit.config.schema import Config
 from odefit.config.synonyms import advice, meant
 from odefit.text import cut
+from odefit.unsupported import ALGEBRAIC
 
 Keys = Sequence[str | int]
 
@@ -64,6 +65,9 @@ def sentence(item: Any, keys: tuple[str | int, ...], value: Any) -> str:
     if kind == "literal_error":
         hint = meant(value, re.findall(r"'([^']*)'", context["expected"])) if isinstance(value, str) else None
         return f"must be one of {context['expected']} (got {shown(value)})" + (f"; write {hint}" if hint else "")
+    decimal = re.fullmatch(r"\s*([+-]?[0-9]+),([0-9]+)\s*", value) if isinstance(value, str) else None
+    if decimal and kind in ("float_type", "float_parsing", "int_type", "finite_number"):
+        return f"{shown(value)} has a decimal comma: write {decimal[1]}.{decimal[2]}"
     if kind in _WANTED:
         return f"must be {_WANTED[kind]} (got {shown(value)})"
     if kind in _MAPPING:
@@ -96,6 +100,11 @@ def _no_name(keys: Keys, value: Any) -> str:
     derivative = _DERIVATIVE.fullmatch(key.strip())
     if derivative and "equations" in keys:
         return f"{shown(key)} is no name; write the state's name: `{derivative[1] or derivative[2]}: …`"
+    if re.match(r"\s*0(\.0*)?\s*(=|$)", key) and "equations" in keys:
+        return ALGEBRAIC
+    colon = re.match(r"([A-Za-z]\w*):(?=\S)", key)
+    if colon and value is None:
+        return f"a blank is missing after the colon: `{colon[1]}: {key[colon.end() :]}`"
     if value is None and any(sign in key for sign in "()*/"):
         return f"{shown(key)} is the rest of a formula: one with a comma needs quotes inside of braces {{ }}"
     return f"{shown(key)} is no valid name: a letter, then letters, digits or _"
@@ -107,6 +116,8 @@ def _as_mapping(keys: Keys, value: Any) -> str:
         first = next(iter(value[0]))
         named = value[0][first] if first in ("name", "id") else first
         return f"; write its entries without dashes: `{named}: …`"
+    if keys and keys[-1] == "equations":
+        return "; write each equation as its state and the right-hand side: `equations: {x: -k*x, y: k*x}`"
     section = next(_sections(keys), None)
     name = "" if section is None else section.__name__
     if name == "PriorSection" and isinstance(value, list):

@@ -12,6 +12,7 @@ from odefit.config.fields import (
     Count,
     Finite,
     Formula,
+    Label,
     Name,
     NotNegative,
     Positive,
@@ -177,7 +178,7 @@ class ParameterSection(Section):
     unit: str | None = Field(None, max_length=40, description="for tables; nothing is converted")
     by: (
         Annotated[
-            Annotated[dict[str, list[str]], Field(min_length=1), Tag("mapping")] | Annotated[str, Tag("other")],
+            Annotated[dict[Label, list[Label]], Field(min_length=1), Tag("mapping")] | Annotated[str, Tag("other")],
             Discriminator(by_shape),
         ]
         | None

@@ -16,6 +16,7 @@ import yaml
 
 from odefit.errors import ConfigError
 from odefit.text import one_line
+from odefit.unsupported import NO_ALGEBRA
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 50
@@ -197,7 +198,10 @@ class _Builder:
         value = self.node(event, depth + 1).value
         if not isinstance(value, str):
             shown = getattr(event, "value", None) or str(value)
-            raise self.fault(line, f"a key must be text (got {kind(value)}): write it in quotes, as '{shown}':")
+            remedy = f"write it in quotes, as '{shown}':"
+            if isinstance(value, int) and not isinstance(value, bool):
+                remedy += f"; a decimal number is written with a point, as 0.{shown}" if value else f" ({NO_ALGEBRA})"
+            raise self.fault(line, f"a key must be text (got {kind(value)}): {remedy}")
         return value
 
     def merge(self, child: Node, line: int) -> list[Node]:

@@ -16,7 +16,7 @@ from odefit.data.error_list import FaultList
 from odefit.data.given import NAME
 from odefit.data.labels import Labels, check_labels
 from odefit.errors import DataError
-from odefit.text import clip
+from odefit.text import clip, plain_label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,7 +89,7 @@ def _label(value: Any) -> str:
     """The text of a name: that of a whole number has no decimals, for a column with a missing one holds floats."""
     if value is None or (isinstance(value, float) and math.isnan(value)) or str(value) in ("<NA>", "NaT"):
         return ""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
+    return plain_label(str(value))
 
 
 def _coded(texts: Sequence[str]) -> Labels:

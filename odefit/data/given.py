@@ -16,7 +16,7 @@ from odefit.data.error_list import MAX_FAULTS, FaultList
 from odefit.data.experiments import Experiment
 from odefit.data.layouts import replicate_of
 from odefit.errors import DataError, Fault
-from odefit.text import clip, suggest
+from odefit.text import clip, plain_label, suggest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +52,7 @@ def given_data(data: object) -> GivenData:
             faults += [replace(fault, where=f"{NAME}: {fault.where}") for fault in error.faults]
     if faults:
         raise DataError(faults=faults)
+    data = [replace(e, name=plain_label(e.name)) for e in data]
     names = [e.name for e in data]
     for name in dict.fromkeys(names):
         if names.count(name) > 1:

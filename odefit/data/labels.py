@@ -8,7 +8,7 @@ import numpy as np
 
 from odefit.data.csv_cells import IntArray
 from odefit.data.error_list import FaultList
-from odefit.text import clip
+from odefit.text import clip, plain_label
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Lookup(dict[str, int]):
         self._codes: dict[str, int] = {}
 
     def __missing__(self, cell: str) -> int:
-        label = cell.strip()
+        label = plain_label(cell)
         code = self[cell] = self._codes.setdefault(label, len(self._codes))
         return code
 

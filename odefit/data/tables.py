@@ -37,7 +37,7 @@ from odefit.data.error_list import FaultList
 from odefit.data.experiments import Experiment
 from odefit.data.layouts import OBSERVABLE, ONLY, TIME, Layout, Table, arrange, find_layout, replicate_of
 from odefit.errors import DataError
-from odefit.text import clip, show, suggest
+from odefit.text import clip, plain_label, show, suggest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -200,7 +200,7 @@ class _Filter:
 
     def __call__(self, row: Sequence[str] | Mapping[int, str]) -> bool:
         if self.only is not None and self.layout.experiment is not None:
-            name = row[self.layout.experiment].strip()
+            name = plain_label(row[self.layout.experiment])
             self.seen[name] = None
             if not self.wants(name):
                 return False

@@ -114,10 +114,14 @@ def _bare(assembly: Assembly) -> list[str]:
     """What is said of parameters that are estimated although the config gives only their number."""
     sections = assembly.loaded.config.parameters
     given = ("bounds", "prior", "scale", "by")
+    used = {name.partition("[")[0] for name in assembly.problem.table.names}
     bare = [
         name
         for name, section in sections.items()
-        if section.estimate and section.value is not None and all(getattr(section, key) is None for key in given)
+        if name in used
+        and section.estimate
+        and section.value is not None
+        and all(getattr(section, key) is None for key in given)
     ]
     if not bare:
         return []

@@ -28,6 +28,7 @@ from odefit.model.language import ALIASES, CONSTANTS, DIGITS, FUNCTIONS
 from odefit.model.system import TIME, Network, NetworkCall, symbol
 from odefit.model.tokens import LOGIC, Syntax, parse, suggestion
 from odefit.text import counted
+from odefit.unsupported import DELAY, DELAYS, DERIVATIVES, derivative_of, of_derivative
 
 MAX_DEPTH = 50  # The deepest that parts of a formula may stand in each other.
 MAX_ROOTS = 3
@@ -165,6 +166,12 @@ class _Reader:
         if token.text in (*FUNCTIONS, *ALIASES, *self.networks, "piecewise"):
             raise self.syntax.error(f"'{token.text}' is a function: write {token.text}(...)", node)
         known = [*self.names, *CONSTANTS, TIME]
+        state = derivative_of(token.text, self.names)
+        # In `dx/dt` the divisor is read first.
+        over = self.syntax.before(node, 2) if token.text == "dt" else None
+        state = state or (over and derivative_of(over, self.names))
+        if state or (over and over.startswith("d")):
+            raise self.syntax.error(of_derivative(state), node)
         raise self.syntax.error(f"unknown symbol '{token.text}'{suggestion(token.text, known)}", node)
 
     def double(self, value: float, node: ast.expr) -> Any:
@@ -280,7 +287,7 @@ class _Reader:
             return self.raised(base, exponent, node)
         function = FUNCTIONS.get(ALIASES.get(name, name))
         if function is None:
-            raise self.syntax.error(self.not_a_function(name), node)
+            raise self.syntax.error(self.not_a_function(name, node), node)
         wanted = function.arity or max(2, len(node.args))
         if len(node.args) != wanted:
             count = counted(wanted, "argument") if function.arity else "two arguments or more"
@@ -293,9 +300,16 @@ class _Reader:
             return self.raised(arguments[0], sp.S.Half, node)
         return function.build(*arguments)
 
-    def not_a_function(self, name: str) -> str:
+    def not_a_function(self, name: str, node: ast.Call) -> str:
         if name in _STEPS:
             return f"{name} is not available: write steps at known times with piecewise or heaviside"
+        inside = [self.syntax.token(n).text for n in ast.walk(node) if isinstance(n, ast.Name) and n is not node.func]
+        if inside == [TIME]:
+            return f"write {name} alone: it means its value at the time t"
+        if (name in self.names and TIME in inside) or name in DELAYS:
+            return DELAY
+        if name in DERIVATIVES:
+            return of_derivative(inside[0] if inside and inside[0] in self.names else None)
         if name in self.names or name in CONSTANTS or name == TIME:
             return f"'{name}' is not a function: write {name}*(...) to multiply"
         known = [*FUNCTIONS, *ALIASES, *self.networks, "piecewise", "pow"]

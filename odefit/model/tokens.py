@@ -16,6 +16,7 @@ from itertools import islice
 
 from odefit.errors import ModelError
 from odefit.text import MOST_COMPARED, closest, did_you_mean
+from odefit.unsupported import ALGEBRAIC, of_derivative
 
 MAX_LENGTH = 10_000
 """The most characters of a formula."""
@@ -75,6 +76,11 @@ class Syntax:
         """The name or number for which a placeholder stands."""
         return self.tokens[int(node.id[1:])]
 
+    def before(self, node: ast.Name, count: int) -> str | None:
+        """The text of the token that stands `count` tokens before a name; None where there is none."""
+        index = int(node.id[1:]) - count
+        return self.tokens[index].text if index >= 0 else None
+
     def error(self, what: str, node: ast.AST) -> ModelError:
         """An error that points at the first character of a node."""
         index = self.columns.get(getattr(node, "col_offset", 0), 0)
@@ -127,13 +133,23 @@ def parse(text: str, where: str = "") -> Syntax:
     return Syntax(text, where, tuple(tokens), tree, columns)
 
 
+def written_names(text: str) -> set[str]:
+    """The names that stand in a formula, functions aside; none in one that cannot be read."""
+    try:
+        tokens = parse(text).tokens
+    except ModelError:
+        return set()
+    followed = zip(tokens, (*(token.text for token in tokens[1:]), ""), strict=True)
+    return {t.text for t, after in followed if t.kind == "name" and t.text not in LOGIC and after != "("}
+
+
 def _tokens(text: str, where: str) -> list[Token]:
     tokens: list[Token] = []
     position = 0
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
-            raise pointed(text, where, _unknown_character(text[position]), position)
+            raise pointed(text, where, _unknown_character(text, position), position)
         kind = str(match.lastgroup)
         if kind != "space":
             tokens.append(Token(kind, match.group(), position))
@@ -141,7 +157,12 @@ def _tokens(text: str, where: str) -> list[Token]:
     return tokens
 
 
-def _unknown_character(character: str) -> str:
+def _unknown_character(text: str, position: int) -> str:
+    character = text[position]
+    if character == "=" and re.fullmatch(r"\s*0(\.0*)?\s*", text[:position]):
+        return ALGEBRAIC
+    if character in "'’′" and re.search(r"\w$", text[:position]):
+        return of_derivative(re.findall(r"\w+$", text[:position])[0])
     shown = f"'{character}'" if character.isprintable() else f"U+{ord(character):04X}"
     hint = _HINTS.get(character)
     return f"unexpected character {shown}" + (f": {hint}" if hint else "")
@@ -184,6 +205,9 @@ def _check_order(text: str, where: str, tokens: list[Token]) -> None:
             fault = f"a value is missing before '{token.text}'"
         elif token.text == "," and not opened:
             fault = "a comma has a place only between the arguments of a function"
+            decimal = re.search(r"[0-9]+,[0-9]+$", text[: _end_of_number(text, token.start)])
+            if decimal:
+                fault = f"a decimal comma: write {decimal[0].replace(',', '.')}"
         else:
             wants_operand = True
         if fault:
@@ -192,6 +216,12 @@ def _check_order(text: str, where: str, tokens: list[Token]) -> None:
         raise pointed(text, where, "the formula ends too early: a value is missing", len(text.rstrip()))
     if opened:
         raise pointed(text, where, f"'{opened[-1][0]}' is never closed", opened[-1][1])
+
+
+def _end_of_number(text: str, comma: int) -> int:
+    """Where the digits behind a comma end."""
+    digits = re.compile(r"[0-9]*").match(text, comma + 1)
+    return comma + 1 if digits is None else digits.end()
 
 
 def _missing_operator(token: Token) -> str:

@@ -31,6 +31,7 @@ from odefit.problem.hold_out import split
 from odefit.problem.noise_models import read_noise
 from odefit.problem.parameter_table import TableBuilder
 from odefit.problem.systems import FIRST, Described, with_doses
+from odefit.text import abridged
 
 if TYPE_CHECKING:
     from torch import nn
@@ -58,7 +59,7 @@ class Assembly:
     derived
         The parameters that follow from others by a formula.
     notes
-        What a user should know of how the data were read, a sentence each.
+        What a user should know of how the config and the data were read, a sentence each.
     trained
         The networks whose weights come from an earlier fit.
     """
@@ -119,7 +120,7 @@ def assemble(
             notes += more
     problem = FitProblem(seen, table, formulas.binding, formulas.observation, engine)
     derived = _derived(draft)
-    masks = draft.parts.masks
+    masks, notes = draft.parts.masks, (*notes, *_cancelled(draft))
     return Assembly(loaded, described, draft.measured, problem, networks, held, masks, derived, notes, taken)
 
 
@@ -183,6 +184,16 @@ def _engine(draft: Draft, formulas: Formulas) -> tuple[Engine, nn.ModuleDict | N
     engine = make_engine(formulas.system, options, formulas.sensitive, networks, loaded.where("solver", "method"))
     check_solver(loaded, engine)
     return engine, networks
+
+
+def _cancelled(draft: Draft) -> tuple[str, ...]:
+    """A note for the parameters that stand in formulas only where they cancel out."""
+    described = draft.described
+    names = [n for n in (*described.cancelled, *described.unused) if n not in draft.builder.bound]
+    if not names:
+        return ()
+    verb = "cancels out of every formula, has no effect, and is" if len(names) == 1 else "cancel out, and are"
+    return (f"{draft.loaded.where('parameters')}: {abridged(names, 5)} {verb} left out",)
 
 
 def _derived(draft: Draft) -> tuple[Derived, ...]:

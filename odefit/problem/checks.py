@@ -15,6 +15,7 @@ from odefit.engines.base import Engine
 from odefit.errors import ConfigError, Faults
 from odefit.model.formulas import free_names
 from odefit.problem.hold_out import Split
+from odefit.problem.noise_columns import NoiseColumns
 from odefit.problem.noise_models import NoiseModels, check_measurements
 from odefit.problem.parameter_table import TableBuilder
 from odefit.problem.systems import FORMULA, Described, initial_name
@@ -52,15 +53,13 @@ class Draft:
 def unused_names(draft: Draft, faults: Faults) -> None:
     """Parameters and inputs that no formula names."""
     loaded, described, noise = draft.loaded, draft.described, draft.noise
+    in_noise = NoiseColumns(loaded, described).names
     starts = {initial_name(s) for s, kind in described.initial_kind.items() if kind == FORMULA}
     for name in described.unused:
-        if name in noise.named or name in noise.own:
-            continue
-        if name in starts:
-            what = "model.initial already says what this state starts from; remove one of the two"
-        else:
-            what = "appears in no formula; remove it, or check its spelling there"
-        faults.add(loaded.where("parameters", name), what)
+        if name not in noise.named | noise.own.keys() | in_noise | starts:
+            faults.add(
+                loaded.where("parameters", name), "appears in no formula; remove it, or check its spelling there"
+            )
     for name in loaded.config.data.inputs:
         formulas = [*described.system.formulas, *(m.sigma for m in noise.models.values() if m.sigma is not None)]
         if not any(name in free_names(formula) for formula in formulas):

@@ -15,8 +15,8 @@ from odefit.model.formulas import parse_formula
 from odefit.model.language import CONSTANTS
 from odefit.model.operators import put_numbers
 from odefit.model.system import TIME, symbol
-from odefit.model.tokens import LOGIC, parse
-from odefit.problem.systems import ESTIMATE, Described
+from odefit.model.tokens import written_names
+from odefit.problem.systems import ESTIMATE, Described, initial_name
 
 COLUMN = "column"
 """What stands for the data's own sigma."""
@@ -36,6 +36,7 @@ class NoiseColumns:
         config, system = self.loaded.config, self.described.system
         found = dict.fromkeys(config.data.inputs, "an input")
         found |= dict.fromkeys(self.described.constants, "a constant of data.experiments")
+        found |= dict.fromkeys(map(initial_name, system.states), "an initial value")
         found |= dict.fromkeys((*config.parameters, *self.described.nominal), "a parameter")
         found |= dict.fromkeys(system.observables, "an observable")
         return found | dict.fromkeys(system.states, "a state")
@@ -71,15 +72,13 @@ class NoiseColumns:
         """The names in the noise formulas of an observable; none of one that cannot be read."""
         found = dict[str, None]()
         for _, text in self._texts(observable):
-            try:
-                tokens = parse(text).tokens
-            except ModelError:
-                continue
-            for token, after in zip(tokens, (*tokens[1:], None), strict=True):
-                is_call = after is not None and after.text == "("
-                if token.kind == "name" and not is_call and token.text not in {TIME, *LOGIC, *CONSTANTS}:
-                    found[token.text] = None
+            found |= dict.fromkeys(sorted(written_names(text) - {TIME, *CONSTANTS}))
         return tuple(found)
+
+    @property
+    def names(self) -> set[str]:
+        """All names in the noise formulas, also where they cancel out."""
+        return {name for observable in self.described.system.observables for name in self._names(observable)}
 
     def _texts(self, observable: str) -> Iterator[tuple[str, str]]:
         """Where the noise formulas of an observable stand, and what they are."""

@@ -18,7 +18,7 @@ from odefit.model.operators import Abs
 from odefit.model.system import TIME, symbol
 from odefit.objective.observation import Noise, covariate_symbol
 from odefit.problem.noise_columns import COLUMN
-from odefit.problem.systems import ESTIMATE, Described
+from odefit.problem.systems import ESTIMATE, Described, initial_name
 
 FIRST_SHARE = 0.1
 """Where the search for a share of the prediction, or for a dispersion, begins."""
@@ -60,8 +60,8 @@ def read_noise(
                 loaded.where("noise", name), f"'{name}' is no observable; there is: {', '.join(system.observables)}"
             )
     names = {*system.states, *system.observables, *loaded.config.parameters, *described.nominal, *constants}
-    names |= {*loaded.config.data.inputs}
-    ties = {symbol(name): formula for name, formula in described.ties.items()}
+    names |= {*loaded.config.data.inputs, *map(initial_name, system.states)}
+    ties = {symbol(name): formula for name, formula in {**described.ties, **described.starts}.items()}
     predictions = {symbol(name): formula for name, formula in system.observables.items()}
     own: dict[str, tuple[str, str]] = {}
     models = {}

@@ -63,8 +63,12 @@ class TableBuilder:
         section = self.section(symbol_name)
         where = self.loaded.where("parameters", symbol_name)
         value = section.value if section.value is not None else default
+        if section.value is None and section.bounds is not None:
+            value = _within(value, *section.bounds, section.scale or ("log" if role == "noise" else "linear"))
         if value is None:
-            self.faults.add(where, f"needs a value to start from, e.g. `{symbol_name}: {{value: 1}}`")
+            what = f"needs a value to start from, e.g. `{symbol_name}: {{value: 1}}`, or finite bounds"
+            what += " above 0" if section.scale == "log" else ""
+            self.faults.add(where, what)
             return
         low, high = section.bounds or (floor, math.inf)
         scale = section.scale or ("log" if role == "noise" else "linear")
@@ -257,6 +261,15 @@ class TableBuilder:
                 else:
                     constant[row, column] = target
         return Binding(tuple(symbols), index, constant)
+
+
+def _within(value: float | None, low: float, high: float, scale: str) -> float | None:
+    """The middle of finite bounds, on the scale of the search, for a value that is not known or not between them."""
+    if value is not None and _inside(value, low, high, scale):
+        return value
+    if scale == "log":
+        return math.sqrt(low) * math.sqrt(high) if low > 0 and math.isfinite(high) else value
+    return low + 0.5 * (high - low) if math.isfinite(low) and math.isfinite(high) else value
 
 
 def _inside(value: float, low: float, high: float, scale: str) -> bool:

@@ -13,6 +13,7 @@ from odefit.data.experiments import Experiment
 from odefit.errors import Faults, ModelError
 from odefit.model.formulas import free_names, parse_formula
 from odefit.model.system import TIME, Dosing, Event, System, symbol
+from odefit.model.tokens import written_names
 from odefit.problem.conditions import conditions_of
 from odefit.problem.equations import ModelSource, declared_names, equation_texts
 
@@ -42,8 +43,10 @@ class Described:
         Lag and fraction of doses.
     time_span
         Of a built-in system.
-    unused
-        Parameters of the config that no formula of the model names.
+    unused, cancelled
+        Parameters of the config that no formula of the model names, and those that are written in one and cancel out.
+    starts
+        `x_0` of every state whose initial value is a formula -> that formula; the system no longer names them.
     conditions
         The table of experiments, if there is one.
     """
@@ -57,6 +60,8 @@ class Described:
     time_span: tuple[float, float] | None = None
     unused: tuple[str, ...] = ()
     conditions: Conditions | None = None
+    cancelled: tuple[str, ...] = ()
+    starts: Mapping[str, sp.Expr] = field(default_factory=dict)
 
     @property
     def constants(self) -> tuple[str, ...]:
@@ -103,6 +108,8 @@ class _Reader:
         starts = map(initial_name, self.states)
         self.known = {*self.declared, *place.constants, *starts}
         """What a formula may name that is evaluated before anything is integrated."""
+        self.written = set[str]()
+        """The names that stand in formulas, also where they cancel out."""
 
     def describe(self) -> Described:
         place = self.place
@@ -120,6 +127,7 @@ class _Reader:
         )
         ties = self.ties()
         initial, kinds = self.initial(ties)
+        ties, starts = self.with_starts(ties, initial, kinds)
         events = self.events()
         dosing = self.dosing()
         rest = self.rest(equations, kinds, ties)
@@ -137,11 +145,18 @@ class _Reader:
             events,
             rest=rest,
         )
-        return self.tied(system, kinds, ties, dosing)
+        return self.tied(system, kinds, ties, dosing, starts)
 
-    def tied(self, system: System, kinds: Mapping[str, str], ties: Mapping[str, sp.Expr], dosing: Dosing) -> Described:
-        """Ties put in, and parameters counted: those that are named anywhere, in the order of the config."""
-        formulas = {symbol(name): formula for name, formula in ties.items()}
+    def tied(
+        self,
+        system: System,
+        kinds: Mapping[str, str],
+        ties: Mapping[str, sp.Expr],
+        dosing: Dosing,
+        starts: Mapping[str, sp.Expr],
+    ) -> Described:
+        """Ties and starts put in, and parameters counted: those that are named anywhere, in the order of the config."""
+        formulas = {symbol(name): formula for name, formula in {**ties, **starts}.items()}
         system = system.mapped(lambda formula: formula.xreplace(formulas))
         dosing = replace(dosing, lag=dosing.lag.xreplace(formulas), fraction=dosing.fraction.xreplace(formulas))
         used = set().union(*map(free_names, (*system.formulas, dosing.lag, dosing.fraction)))
@@ -149,6 +164,7 @@ class _Reader:
         order = dict.fromkeys([*self.declared, *self.place.constants, *map(initial_name, self.states)])
         parameters = tuple(name for name in order if name in used)
         rest = system.rest or {}
+        unused = [n for n in self.place.parameters if n not in used | derived | ties.keys() | rest.keys()]
         return Described(
             replace(system, parameters=parameters),
             self.texts.nominal,
@@ -157,13 +173,16 @@ class _Reader:
             ties,
             dosing,
             self.texts.time_span,
-            tuple(n for n in self.place.parameters if n not in used | derived | ties.keys() | rest.keys()),
+            tuple(n for n in unused if n not in self.written),
+            cancelled=tuple(n for n in unused if n in self.written),
+            starts=starts,
         )
 
     def read(self, text: str, names: Collection[str], *keys: str | int) -> sp.Expr:
         return self.formula(text, names, self.place.where(*keys))
 
     def formula(self, text: str, names: Collection[str], where: str) -> sp.Expr:
+        self.written |= written_names(text)
         try:
             return parse_formula(text, names, where, self.networks)
         except ModelError as error:
@@ -223,6 +242,33 @@ class _Reader:
                 formula = self.read(given[state], {*self.states, *self.known}, "initial", state)
                 formulas[state] = self.timeless(formula, where, "an initial value")
         return formulas, kinds
+
+    def with_starts(
+        self, ties: Mapping[str, sp.Expr], initial: dict[str, sp.Expr], kinds: Mapping[str, str]
+    ) -> tuple[dict[str, sp.Expr], dict[str, sp.Expr]]:
+        """Ties, and the `x_0` of states with a formula as initial value, in terms of what is neither."""
+        starts = {}
+        for state, formula in initial.items():
+            name = initial_name(state)
+            if kinds[state] != FORMULA or name in ties:
+                continue
+            if name not in self.place.parameters:
+                starts[name] = formula
+            elif symbol(name) not in formula.free_symbols:
+                self.faults.add(
+                    self.place.loaded.where("parameters", name),
+                    "model.initial already says what this state starts from; remove one of the two",
+                )
+        formulas, closed = {**ties, **starts}, dict[str, sp.Expr]()
+        for name in formulas:
+            circle = _close(name, formulas, closed, ())
+            if circle:
+                state = next((s for s in self.states if initial_name(s) == name), name)
+                self.faults.add(
+                    self.place.where("initial", state), f"is defined by itself: {' -> '.join(circle)}; break the circle"
+                )
+                break
+        return {name: closed.get(name, f) for name, f in ties.items()}, {n: closed.get(n, f) for n, f in starts.items()}
 
     def events(self) -> tuple[Event, ...]:
         names = {*self.states, *self.known}
