@@ -36,6 +36,40 @@ class EventSection(Section):
     )
 
 
+class ObservableSection(Section):
+    """What was measured. `conc: A/V` is short for `{formula: A/V}`.
+
+    Counts per interval are `{increase: C}`, data normalised to their start `{fold_change: A}`; see
+    [Increments and ratios](increments.md).
+    """
+
+    SHORT: ClassVar = ((str, "formula"), (int, "formula"), (float, "formula"))
+
+    formula: Formula | None = Field(None, description="of states, parameters, inputs and t")
+    increase: Formula | None = Field(
+        None, description="the growth of a formula since the sample before, of the first one since the start"
+    )
+    fold_change: Formula | None = Field(None, description="a formula divided by the value that it has at the start")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if sum(getattr(self, kind) is not None for kind in type(self).model_fields) != 1:
+            raise ValueError("give exactly one of formula, increase, fold_change")
+        return self
+
+    @property
+    def kind(self) -> Literal["formula", "increase", "fold_change"]:
+        """Which of the three it is."""
+        if self.formula is not None:
+            return "formula"
+        return "fold_change" if self.increase is None else "increase"
+
+    @property
+    def text(self) -> str:
+        """Its formula."""
+        return str(getattr(self, self.kind))
+
+
 class NetworkSection(Section):
     """A neural network that formulas call by its name: `net(x, y)`, or `net(x, y)[0]` with several outputs."""
 
@@ -58,8 +92,10 @@ class ModelSection(Section):
     states: list[Name] | None = Field(
         None, min_length=1, max_length=1000, description="names of the states of a `linear`, `mlp` or `potential` model"
     )
-    observables: dict[Name, Formula] | None = Field(
-        None, min_length=1, description="measured quantity: its formula; default: every state"
+    observables: dict[Name, ObservableSection] | None = Field(
+        None,
+        min_length=1,
+        description="measured quantity: its formula, or what it compares, such as {increase: C}; default: every state",
     )
     initial: Annotated[
         Annotated[dict[Name, Formula], Tag("mapping")] | Annotated[Literal["estimate", "first"], Tag("other")],

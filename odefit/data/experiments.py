@@ -106,6 +106,9 @@ class Experiment:
     covariates : mapping of array_like [T], or as values, by name
         Numbers beside the measurements that noise formulas may name (`sigma: s*x_sd`), one for each cell, or one
         for each time.
+    intervals
+        [T, O, 2] for observables that are an increase: from when until when each cell counts. Not for users: it follows
+        from the data.
 
     Raises
     ------
@@ -132,6 +135,7 @@ class Experiment:
     inputs: Mapping[str, Input] = field(default_factory=dict)
     observables: tuple[str, ...] = ()
     covariates: Mapping[str, FloatArray] = field(default_factory=dict)
+    intervals: FloatArray | None = None
 
     def __init__(
         self,
@@ -147,6 +151,7 @@ class Experiment:
         inputs: Mapping[str, Input] | None = None,
         observables: Sequence[str] = (),
         covariates: Mapping[str, Columns] | None = None,
+        intervals: FloatArray | None = None,
     ) -> None:
         by_hand = isinstance(values, Mapping)
         names = tuple(values) if isinstance(values, Mapping) else tuple(observables)
@@ -165,6 +170,7 @@ class Experiment:
             "doses": tuple(doses),
             "inputs": {} if inputs is None else inputs,
             "observables": names,
+            "intervals": intervals,
         }
         width = found["values"].shape[-1]
         found["covariates"] = {
@@ -199,14 +205,45 @@ class Experiment:
             sigma=None if self.sigma is None else self.sigma[rows],
             censored=None if self.censored is None else self.censored[rows],
             covariates={name: numbers[rows] for name, numbers in self.covariates.items()},
+            intervals=None if self.intervals is None else self.intervals[rows],
         )
 
     def at(self, times: FloatArray) -> Experiment:
-        """The same experiment, to be predicted at other times: nothing is measured there."""
-        blank = np.full((len(times), self.values.shape[1]), np.nan)
+        """The same experiment, to be predicted at other times: nothing is measured there, and counts go from one of
+        these times to the next."""
+        t, blank = np.asarray(times, dtype=np.float64), np.full((len(times), self.values.shape[1]), np.nan)
+        pairs = np.stack([np.append(self.start, t[:-1])[: len(t)], t], axis=1)[:, None]
+        intervals = np.broadcast_to(pairs, (*blank.shape, 2))
         unknown = dict.fromkeys(self.covariates, blank)
-        found = np.asarray(times, dtype=np.float64)
-        return replace(self, times=found, values=blank, sigma=None, censored=None, covariates=unknown)
+        bare = replace(self, times=t, values=blank, sigma=None, censored=None, covariates=unknown)
+        return replace(bare, intervals=intervals)
+
+    def among(self, times: FloatArray) -> tuple[Experiment, IntArray]:
+        """The same measurements among other times, at which nothing is measured; and where [T] its own times are."""
+        t = np.union1d(self.times, times)
+        own = np.searchsorted(t, self.times)
+
+        def spread(table: Any, fill: float) -> Any:
+            if table is None:
+                return None
+            wide = np.full((len(t), *table.shape[1:]), fill, dtype=table.dtype)
+            wide[own] = table
+            return wide
+
+        intervals = None
+        if self.intervals is not None:
+            intervals = np.broadcast_to(t[:, None, None], (len(t), *self.intervals.shape[1:])).copy()
+            intervals[own] = self.intervals
+        wide = replace(
+            self,
+            times=t,
+            values=spread(self.values, np.nan),
+            sigma=spread(self.sigma, np.nan),
+            censored=spread(self.censored, 0),
+            covariates={name: spread(numbers, np.nan) for name, numbers in self.covariates.items()},
+            intervals=intervals,
+        )
+        return wide, own
 
     def check(self) -> None:
         """Raise DataError, with all that is wrong, unless this is an experiment that could be fitted."""

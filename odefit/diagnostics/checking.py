@@ -9,7 +9,7 @@ import numpy as np
 from odefit.config.load import LoadedConfig
 from odefit.engines.methods import METHODS
 from odefit.fitting.cross_validation import make_folds
-from odefit.model.system import written
+from odefit.model.system import written, written_observable
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.parameters import Parameter
 from odefit.objective.priors import Prior
@@ -74,10 +74,12 @@ def _measured(assembly: Assembly) -> list[str]:
         for k in range(len(observation.names))
     ]
     lines = []
-    for (name, g), count in zip(assembly.described.system.observables.items(), counts, strict=True):
+    system = assembly.described.system
+    for name, count in zip(system.observables, counts, strict=True):
         noise = observation.noise[name]
         sigma = "from the data" if noise.sigma is None else _text(noise.sigma).replace(f"[{name}]", "")
-        lines.append(f"  {name} = {_text(g)}: {count} values, {noise.model} noise, sigma = {sigma}")
+        formula = _text(written_observable(name, system))
+        lines.append(f"  {name} = {formula}: {count} values, {noise.model} noise, sigma = {sigma}")
     first, last = min(e.times[0] for e in experiments), max(e.times[-1] for e in experiments)
     lines.append(f"  {counted(len(experiments), 'experiment')}, t = {first:g} to {last:g}")
     limits = sum(int(np.count_nonzero(e.censored)) for e in assembly.measured if e.censored is not None)

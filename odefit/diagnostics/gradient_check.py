@@ -288,7 +288,7 @@ class _Training:
         networks = assembly.networks if assembly.networks is not None else nn.ModuleDict()
         loss = config.fit.loss or "mse"
         self.coarse, self.fine = (TrainingObjective(p, networks, loss, start) for p in (assembly.problem, exact))
-        loader = data_loader(assembly.problem.experiments, None, torch.Generator(), dtype, config.solver.device)
+        loader = data_loader(assembly.problem.solved.experiments, None, torch.Generator(), dtype, config.solver.device)
         self.batch: Batch = next(iter(loader))
 
     @property

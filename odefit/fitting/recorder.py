@@ -12,6 +12,7 @@ from torch import nn
 from odefit.errors import SolveError
 from odefit.fitting.stages import Stage
 from odefit.problem.assembly import Assembly
+from odefit.problem.intervals import over_intervals
 from odefit.runs.progress import Progress
 from odefit.runs.tables import Table
 from odefit.training.loss_history import Epoch, Thinned
@@ -85,9 +86,10 @@ class Recorder:
     def _keep_frame(self, number: int, loss: float, theta: Any) -> None:
         problem = self.assembly.problem
         # Bindings are per experiment, so all are solved and the first few kept.
+        times = (np.linspace(e.start, e.times[-1], FRAME_TIMES) for e in problem.experiments)
         chosen = [
-            e.at(np.linspace(e.start, e.times[-1], FRAME_TIMES) if e.times[-1] > e.start else e.times)
-            for e in problem.experiments
+            over_intervals(problem.observation.system, e.at(t if t[-1] > e.start else e.times), [e])
+            for e, t in zip(problem.experiments, times, strict=True)
         ]
         try:
             curves = problem.predict(theta, tuple(chosen))

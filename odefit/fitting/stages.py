@@ -219,7 +219,7 @@ class Whole:
         return None
 
     def rounds(self, state: TrainingState) -> Iterator[Round]:
-        u, experiments = state.module.u, state.problem.experiments
+        u, experiments = state.module.u, state.problem.solved.experiments
         if self.share < 1:
             experiments = tuple(windows.beginning(e, self.share) for e in experiments)
         size = None if state.whole_batch else state.batch_size or len(experiments)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import sympy as sp
 
@@ -14,10 +14,19 @@ from odefit.model.operators import put_numbers
 TIME = "t"
 """The name of the time in formulas."""
 
+Comparison = Literal["increase", "fold_change"]
+"""How an observable compares its formula with an earlier value of it: less that at the sample before, or divided by
+that at the start."""
+
 
 def symbol(name: str) -> sp.Symbol:
     """The SymPy symbol of a state, parameter, input or the time: real, and equal for equal names."""
     return sp.Symbol(name, real=True)
+
+
+def compared_symbol(observable: str) -> sp.Symbol:
+    """What stands for the value of an observable that is compared, by a name that no user can write."""
+    return symbol(f"{observable}@compared")
 
 
 @dataclass(frozen=True)
@@ -126,6 +135,8 @@ class System:
     rest
         None, or parameter -> the formula that it has before the start: then the system has come to rest (f = 0 at the
         start time, from `initial` on) under these before the experiment starts.
+    compared
+        Observables that are not the value of their formula, but compare it with an earlier one.
     """
 
     name: str
@@ -139,6 +150,7 @@ class System:
     events: tuple[Event, ...] = ()
     dosing: Dosing | None = None
     rest: Mapping[str, sp.Expr] | None = None
+    compared: Mapping[str, Comparison] = field(default_factory=dict)
 
     @property
     def is_mechanistic(self) -> bool:
@@ -154,6 +166,11 @@ class System:
     def start(self) -> tuple[sp.Expr, ...]:
         """y at the start time, in the order of `states`."""
         return tuple(self.initial[state] for state in self.states)
+
+    @cached_property
+    def predicted(self) -> Mapping[str, sp.Expr]:
+        """Observable -> its formula, or a symbol where it is `compared`."""
+        return {name: compared_symbol(name) if name in self.compared else g for name, g in self.observables.items()}
 
     @property
     def formulas(self) -> Iterator[sp.Expr]:
@@ -207,3 +224,9 @@ def written(formula: sp.Expr, system: System) -> str:
         component = f"[{call.args[1]}]" if system.networks[name].outputs > 1 else ""
         calls[call] = sp.Symbol(f"{name}({', '.join(map(str, call.args[2:]))}){component}")
     return str(formula.xreplace(calls)).replace("**", "^")
+
+
+def written_observable(name: str, system: System) -> str:
+    """What an observable is, as the user writes it."""
+    text = written(system.observables[name], system)
+    return f"{{{system.compared[name]}: {text}}}" if name in system.compared else text

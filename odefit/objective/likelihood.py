@@ -84,11 +84,12 @@ class Likelihood:
         theta = problem.table.to_natural(u)
         local = problem.binding.local(theta)
         own = local[:, : problem.n_system]
-        solutions = problem.engine.solve(own, problem.experiments, sensitivities=derivatives)
+        solutions = problem.engine.solve(own, problem.solved.experiments, sensitivities=derivatives)
         if (failed := solutions.failed) is not None:
             self.failure = f"experiment {problem.experiments[failed].name}: {solutions.failures[failed]}"
             return None
-        return problem.observation.moments(solutions.y, problem.times, problem.rows(local), solutions.dy)
+        y, dy = problem.levels(local, solutions)
+        return problem.observation.moments(y, problem.times, problem.rows(local), dy)
 
     def value(self, u: FloatArray) -> float:
         """The negative log posterior at u; inf where the model fails."""

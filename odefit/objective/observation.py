@@ -5,7 +5,8 @@ For observable o with formula g(y, t, p), noise scale T (identity or log) and no
     m = T(g),   dm/dp = sum_k (dm/dy_k) dy_k/dp + dm/dp|_y,   and the same for s.
 
 m and s are the location and the second parameter of the observable's family of noise (family.py). All formulas of
-all observables are compiled into one function, so one call serves a whole fit.
+all observables are compiled into one function, so one call serves a whole fit. What an observable compares with an
+earlier value (comparisons.py) is a level beside the states, and g is that level itself.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from odefit.arrays import FloatArray
 from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function, torch_function
 from odefit.model.system import TIME, System
+from odefit.objective.comparisons import Comparisons
 from odefit.objective.noise.families import family_of
 from odefit.objective.noise.family import Family
 
@@ -148,6 +150,16 @@ class Observation:
         """The observables, in the order of the columns."""
         return tuple(self.system.observables)
 
+    @cached_property
+    def comparisons(self) -> Comparisons | None:
+        """What is compared with an earlier value; None where nothing is."""
+        return Comparisons(self.system, self.symbols, self.sensitive) if self.system.compared else None
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The states, and what is compared: S in all."""
+        return (*self.system.states, *(() if self.comparisons is None else self.comparisons.names))
+
     @property
     def covariates(self) -> tuple[tuple[str, int], ...]:
         """The columns of the data that noise formulas name, and beside which observable: the last of the symbols."""
@@ -155,12 +167,12 @@ class Observation:
 
     @property
     def _arguments(self) -> tuple[str, ...]:
-        return (*self.system.states, TIME, *self.symbols)
+        return (*self.levels, TIME, *self.symbols)
 
     @cached_property
     def formulas(self) -> list[sp.Expr]:
         """The formulas of m of every observable, and behind them those of s, where an observable has one."""
-        scaled = [sp.log(g) if self.noise[name].is_log else g for name, g in self.system.observables.items()]
+        scaled = [sp.log(g) if self.noise[name].is_log else g for name, g in self.system.predicted.items()]
         return scaled + [noise.sigma for noise in (self.noise[name] for name in self.names) if noise.sigma is not None]
 
     @cached_property
@@ -172,7 +184,7 @@ class Observation:
     @cached_property
     def _partials(self) -> list[tuple[int, int, bool, sp.Expr]]:
         """(formula, column, column is a state?, partial derivative) for every partial that is not zero."""
-        states, parameters = self.system.states, self.sensitive
+        states, parameters = self.levels, self.sensitive
         table = derivatives(self.formulas, [*states, *parameters])
         return [
             (row, column if column < len(states) else column - len(states), column < len(states), partial)
@@ -195,7 +207,7 @@ class Observation:
         Parameters
         ----------
         y
-            [R, S], states.
+            [R, S], states, and what is compared (`Comparisons.levels`).
         t
             [R], times.
         p
@@ -212,7 +224,7 @@ class Observation:
 
     @cached_property
     def _natural(self) -> Any:
-        return numpy_function(list(self.system.observables.values()), self._arguments)
+        return numpy_function(list(self.system.predicted.values()), self._arguments)
 
     def moments(self, y: FloatArray, t: FloatArray, p: FloatArray, dy: FloatArray | None = None) -> list[Moments]:
         """Location and scale of every observable.
@@ -222,7 +234,7 @@ class Observation:
         y, t, p
             As in `predict`.
         dy
-            [R, S, K'], sensitivities of the states to the first K' sensitive symbols; None for no derivatives.
+            [R, S, K'], sensitivities of y to the first K' sensitive symbols; None for no derivatives.
 
         Returns
         -------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,11 +11,12 @@ import sympy as sp
 
 from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
-from odefit.engines.base import Engine
+from odefit.engines.base import Engine, Solutions
 from odefit.engines.failure import solve_error
 from odefit.model.formulas import free_names
 from odefit.model.functions import numpy_function
 from odefit.model.system import TIME, symbol
+from odefit.objective.comparisons import SolvedRows, solved_rows
 from odefit.objective.measurements import ObservableData, Scale, observable_data
 from odefit.objective.noise.families import family_of
 from odefit.objective.observation import Observation
@@ -66,6 +67,34 @@ class FitProblem:
     def owner(self) -> IntArray:
         """Position of the experiment that each row belongs to, [R]."""
         return np.repeat(np.arange(len(self.experiments)), [len(e.times) for e in self.experiments])
+
+    @cached_property
+    def compared_rows(self) -> SolvedRows | None:
+        """The rows that observables compare; None where none does."""
+        return solved_rows(self.experiments, self.observation.system) if self.observation.comparisons else None
+
+    @cached_property
+    def solved(self) -> FitProblem:
+        """The same problem with all times at which the equations have to be solved."""
+        rows = self.compared_rows
+        if rows is None or len(rows.own) == sum(len(e.times) for e in rows.experiments):
+            return self
+        return replace(self, experiments=rows.experiments)
+
+    def levels(self, local: FloatArray, solutions: Solutions) -> tuple[FloatArray, FloatArray | None]:
+        """States and what is compared, [R, S], and their sensitivities, at the rows of the problem.
+
+        Parameters
+        ----------
+        local
+            [E, L].
+        solutions
+            Of the experiments of `solved`.
+        """
+        rows, comparisons = self.compared_rows, self.observation.comparisons
+        if rows is None or comparisons is None:
+            return solutions.y, solutions.dy
+        return comparisons.levels(solutions.y, self.solved.times, self.solved.rows(local), rows, solutions.dy)
 
     @cached_property
     def _given(self) -> FloatArray | None:
@@ -143,6 +172,10 @@ class FitProblem:
         list of arrays
             g [T, O] per experiment.
         """
+        if self.observation.comparisons is not None:
+            # They need more than the states at these times.
+            whole = replace(self, experiments=tuple(experiments))
+            return whole.observe_levels(theta, whole.solve_levels(theta))
         local = self.binding.local(theta)
         predictions = []
         for y, experiment, p in zip(states, experiments, local, strict=True):
@@ -152,6 +185,20 @@ class FitProblem:
                 own = np.concatenate([np.broadcast_to(p, (len(u), len(p))), u], axis=1)
             predictions.append(self.observation.predict(y, experiment.times, own))
         return predictions
+
+    def solve_levels(self, theta: FloatArray) -> FloatArray:
+        """States and what is compared, at all rows of the problem, [R, S]. Raises SolveError."""
+        local = self.binding.local(theta)
+        experiments = self.solved.experiments
+        solutions = self.engine.solve(local[:, : self.n_system], experiments)
+        if (failed := solutions.failed) is not None:
+            raise solve_error(experiments[failed].name, solutions.failures[failed])
+        return self.levels(local, solutions)[0]
+
+    def observe_levels(self, theta: FloatArray, y: FloatArray) -> list[FloatArray]:
+        """g [T, O] of every experiment from what `solve_levels` gives."""
+        g = self.observation.predict(y, self.times, self.rows(self.binding.local(theta)))
+        return np.split(g, np.cumsum([len(e.times) for e in self.experiments])[:-1])
 
     def states(self, theta: FloatArray, experiments: tuple[Experiment, ...]) -> list[FloatArray]:
         """y [T, S] of every experiment. Raises SolveError where the integration fails."""
@@ -190,7 +237,7 @@ class FitProblem:
             return False
         moving = set(self.observation.sensitive)
         if self.engine.sensitive:
-            moving |= set(self.observation.system.states)
+            moving |= set(self.observation.levels)
         return not moving.isdisjoint(free_names(sigma))
 
     @property

@@ -57,9 +57,10 @@ class ProfileLikelihood:
         bound = (problem.binding.index == position).any(axis=0)
         symbols = {s for s, own in zip(problem.binding.symbols, bound, strict=True) if own}
         observation = problem.observation
+        compared = observation.comparisons.formulas if observation.comparisons else []
         users = sum(
             bool({str(x) for x in formula.free_symbols} & symbols)
-            for formula in (*observation.system.rhs, *observation.system.start, *observation.formulas)
+            for formula in (*observation.system.rhs, *observation.system.start, *observation.formulas, *compared)
         )
         return users == len(name_users)
 

@@ -18,6 +18,7 @@ from odefit.objective.observation import Noise
 from odefit.objective.problem import FitProblem
 from odefit.plots.adaptive_grid import times_at_bends
 from odefit.plots.selection import Group, Quantity
+from odefit.problem.intervals import increases, interval_ends, over_intervals
 from odefit.problem.solver_steps import own_steps, solver_steps
 from odefit.uncertainty.bands import Band
 
@@ -184,14 +185,14 @@ def trace(
     wanted = fine
     if steps is not None:
         wanted = [own_steps(run.measured[row], steps, high) for row, (_, high) in zip(rows, spans, strict=True)]
-    experiments = tuple(run.measured[row].at(t) for row, t in zip(rows, wanted, strict=True))
+    experiments = tuple(_at(run, group, t) for group, t in zip(groups, wanted, strict=True))
     states = problem.states(run.theta, experiments)
     if is_compiled(run):
         wanted = fine = [np.union1d(t, times_at_bends(t, y, FINEST)) for t, y in zip(wanted, states, strict=True)]
-        experiments = tuple(run.measured[row].at(t) for row, t in zip(rows, wanted, strict=True))
+        experiments = tuple(_at(run, group, t) for group, t in zip(groups, wanted, strict=True))
         states = problem.states(run.theta, experiments)
     observed = problem.observe(run.theta, experiments, states)
-    truths = _truths(run, rows, fine)
+    truths = _truths(run, groups, fine)
     bands = _bands(run, with_states(problem, banded), experiments)
     whose = [tuple(banded)] * len(rows)
     parts = zip(groups, wanted, states, observed, starts, ends, bands, truths, whose, strict=True)
@@ -280,7 +281,9 @@ def _fine_times(run: Run, group: Group, low: float, high: float, end: float) -> 
     jumps = jumps[: FINEST // 4]
     before = np.nextafter(jumps, -np.inf) - 1e-9 * (high - low)
     # The ends of a geometric grid are rounded: none may fall outside.
-    grid = np.concatenate([grid, before, jumps, measured if len(measured) <= FINEST else measured[:0]])
+    ends = _interval_ends(run, group, high)[:FINEST]
+    after = ends + 1e-9 * (high - low)
+    grid = np.concatenate([grid, before, jumps, ends, after, measured if len(measured) <= FINEST else measured[:0]])
     grid = np.clip(grid, low, high)
     return np.unique(grid)
 
@@ -302,13 +305,27 @@ def log_threshold(run: Run, groups: Sequence[Group]) -> float | None:
     return float(positive[0]) if decades >= MIN_LOG_DECADES and np.median(positive) < 0.1 * positive[-1] else None
 
 
-def _truths(run: Run, rows: Sequence[int], times: Sequence[FloatArray]) -> list[Truth | None]:
+def _at(run: Run, group: Group, times: FloatArray) -> Experiment:
+    """The experiment of a group at other times; what is counted there goes over the intervals of the data."""
+    data = [run.measured[member] for member in group.members]
+    return over_intervals(run.assembly.problem.observation.system, data[0].at(times), data)
+
+
+def _interval_ends(run: Run, group: Group, high: float) -> FloatArray:
+    """Where the intervals of observables that are an increase end."""
+    data = [run.measured[member] for member in group.members]
+    columns = increases(run.assembly.problem.observation.system).values()
+    return np.concatenate([np.empty(0), *(interval_ends(data, k, high) for k in columns)])
+
+
+def _truths(run: Run, groups: Sequence[Group], times: Sequence[FloatArray]) -> list[Truth | None]:
     model = run.true_model
     if model is None:
-        return [None] * len(rows)
-    chosen = [run.measured[row].at(t) for row, t in zip(rows, times, strict=True)]
+        return [None] * len(groups)
+    chosen = [_at(run, group, t) for group, t in zip(groups, times, strict=True)]
+    rows = [group.members[0] for group in groups]
     try:
-        states, observables = replace(model, local=model.local[list(rows)]).solve(chosen)
+        states, observables = replace(model, local=model.local[rows]).solve(chosen, run.observables)
     except SolveError as error:
         raise SolveError(f"the true model: {error}") from error
     system = model.system

@@ -195,7 +195,7 @@ def measured_at(run: Run, row: int, name: str) -> FloatArray:
     experiment = run.measured[row]
     if name == TIME:
         return experiment.times
-    for k, formula in enumerate(run.assembly.described.system.observables.values()):
+    for k, formula in enumerate(run.assembly.described.system.predicted.values()):
         if formula == symbol(name):
             values = experiment.values[:, k]
             known: FloatArray = values[np.isfinite(values)]

@@ -163,7 +163,7 @@ def _groups(run: Run) -> list[Group]:
 
 def _quantity(run: Run, name: str, state_first: bool = False) -> Quantity:
     """By name; where a state and an observable share it without being the same, `state_first` decides."""
-    formulas = list(run.assembly.described.system.observables.values())
+    formulas = list(run.assembly.described.system.predicted.values())
     is_state, is_observable = name in run.states, name in run.observables
     if is_observable and not (is_state and state_first):
         k = run.observables.index(name)

@@ -19,7 +19,7 @@ from odefit.engines.choice import make_engine
 from odefit.errors import ConfigError, Faults, ModelError
 from odefit.model.formulas import free_names
 from odefit.model.operators import put_numbers
-from odefit.model.system import System, symbol
+from odefit.model.system import System, compared_symbol, symbol
 from odefit.objective.observation import Noise, Observation, covariate_symbol, covariates_of
 from odefit.objective.parameters import Binding, ParameterTable
 from odefit.objective.problem import FitProblem
@@ -28,6 +28,7 @@ from odefit.problem.derived import Derived, derived_quantities
 from odefit.problem.earlier_start import take_earlier_weights, with_earlier_values
 from odefit.problem.exact_rows import check_bounded
 from odefit.problem.hold_out import split
+from odefit.problem.intervals import with_intervals
 from odefit.problem.noise_models import read_noise
 from odefit.problem.parameter_table import TableBuilder
 from odefit.problem.systems import FIRST, Described, with_doses
@@ -102,7 +103,7 @@ def assemble(
     ConfigError
         With all faults found.
     """
-    draft = _draft(loaded, described, measured, fold)
+    draft = _draft(loaded, described, with_intervals(loaded, described.system, measured), fold)
     seen, held = _without_first_rows(draft, draft.parts.seen), _without_first_rows(draft, draft.parts.held)
     check_learnable(draft, seen)
     check_held_out(draft, seen)
@@ -233,7 +234,8 @@ def _inline(system: System, noise: Mapping[str, Noise], table: TableBuilder) -> 
 
 
 def _noise_symbols(noise: Mapping[str, Noise], system: System) -> tuple[str, ...]:
-    known = {*system.parameters, *system.states, *system.inputs, *_covariate_symbols(system, noise), "t"}
+    levels = (compared_symbol(name).name for name in system.compared)
+    known = {*system.parameters, *system.states, *levels, *system.inputs, *_covariate_symbols(system, noise), "t"}
     names = [n for model in noise.values() if model.sigma is not None for n in sorted(free_names(model.sigma))]
     return tuple(name for name in dict.fromkeys(names) if name not in known)
 
@@ -272,7 +274,7 @@ def _without_first(described: Described, experiment: Experiment) -> Experiment:
     if FIRST not in described.initial_kind.values() or experiment.times[0] != experiment.start:
         return experiment
     values = experiment.values.copy()
-    for column, g in enumerate(described.system.observables.values()):
+    for column, g in enumerate(described.system.predicted.values()):
         if any(g == symbol(s) and kind == FIRST for s, kind in described.initial_kind.items()):
             values[0, column] = np.nan
     return replace(experiment, values=values)

@@ -175,7 +175,7 @@ def _unbounded(cell: _Cell, parameter: Parameter, name: str) -> str:
 def _exact_cells(place: _Surroundings) -> Iterator[_Cell]:
     """The measurements that are met exactly, or that have no noise at all."""
     draft, experiment = place.draft, place.experiment
-    for column, (name, g) in enumerate(draft.described.system.observables.items()):
+    for column, (name, g) in enumerate(draft.described.system.predicted.items()):
         sigma = draft.noise.models[name].sigma
         if sigma is None or not _may_vanish(draft, name):
             continue

@@ -26,13 +26,13 @@ def wanted_times(
 ) -> tuple[Experiment, ...]:
     """The experiments at the times that are asked for, or at their own. Raises ValueError."""
     if times is None:
-        return tuple(e.at(e.times) for e in experiments)
+        return tuple(experiments)
     if isinstance(times, Mapping):
         known = {e.name: e for e in experiments}
         for name in times:
             if name not in known:
                 raise ValueError(f"times: '{name}' is no experiment; {suggest(str(name), known)}")
-        return tuple(e.at(_increasing(e, times[e.name]) if e.name in times else e.times) for e in experiments)
+        return tuple(e.at(_increasing(e, times[e.name])) if e.name in times else e for e in experiments)
     return tuple(e.at(_increasing(e, times)) for e in experiments)
 
 

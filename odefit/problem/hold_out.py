@@ -154,14 +154,13 @@ def errors(problem: FitProblem, held: Sequence[Experiment], theta: FloatArray) -
     problem = replace(problem, experiments=held)
     likelihood, u = Likelihood(problem), problem.table.to_search(theta)
     try:
-        states = problem.states(theta, held)
+        y = problem.solve_levels(theta)
     except SolveError:
         nll, predicted = math.inf, [np.full(e.values.shape, np.nan) for e in held]
     else:
-        rows = problem.rows(problem.binding.local(theta))
-        moments = problem.observation.moments(np.concatenate(states), problem.times, rows)
+        moments = problem.observation.moments(y, problem.times, problem.rows(problem.binding.local(theta)))
         nll = likelihood.assemble(u, moments, {}, derivatives=False).value - likelihood.prior_value(u)
-        predicted = problem.observe(theta, held, states)
+        predicted = problem.observe_levels(theta, y)
     squares = {}
     for k, name in enumerate(problem.observation.names):
         both = zip(predicted, held, strict=True)

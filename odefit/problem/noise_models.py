@@ -15,7 +15,7 @@ from odefit.data.experiments import Experiment
 from odefit.errors import Faults
 from odefit.model.formulas import free_names, parse_formula
 from odefit.model.operators import Abs
-from odefit.model.system import TIME, symbol
+from odefit.model.system import TIME, compared_symbol, symbol
 from odefit.objective.observation import Noise, covariate_symbol
 from odefit.problem.noise_columns import COLUMN
 from odefit.problem.systems import ESTIMATE, Described, initial_name
@@ -62,7 +62,7 @@ def read_noise(
     names = {*system.states, *system.observables, *loaded.config.parameters, *described.nominal, *constants}
     names |= {*loaded.config.data.inputs, *map(initial_name, system.states)}
     ties = {symbol(name): formula for name, formula in {**described.ties, **described.starts}.items()}
-    predictions = {symbol(name): formula for name, formula in system.observables.items()}
+    predictions = {symbol(name): formula for name, formula in system.predicted.items()}
     own: dict[str, tuple[str, str]] = {}
     models = {}
     for name in system.observables:
@@ -81,7 +81,7 @@ def read_noise(
                 faults.add(where, f"{kind} must be positive (got {text})")
             return formula
 
-        model = noise_of(chosen, system.observables[name], level)
+        model = noise_of(chosen, system.predicted[name], level)
         if model.sigma is not None:
             # In a noise formula an observable's name means its prediction, and a column's what stands beside its own.
             own_columns = tuple(column for column in beside if symbol(column) in model.sigma.free_symbols)
@@ -90,6 +90,7 @@ def read_noise(
         models[name] = model
     free = set().union(*(free_names(model.sigma) for model in models.values() if model.sigma is not None))
     symbols = {covariate_symbol(column, o) for o, model in models.items() for column in model.covariates}
+    symbols |= {compared_symbol(name).name for name in system.compared}
     named = free - {*system.states, *system.parameters, *own, *loaded.config.data.inputs, *symbols, TIME}
     return NoiseModels(models, own, frozenset(named))
 

@@ -207,7 +207,7 @@ class TableBuilder:
 
     def _observed(self, state: str) -> int | None:
         """The column of the observable that is this state itself."""
-        observables = self.described.system.observables.values()
+        observables = self.described.system.predicted.values()
         return next((i for i, g in enumerate(observables) if g == symbol(state)), None)
 
     def _first(self, state: str, experiment: Experiment) -> float:

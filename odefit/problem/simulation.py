@@ -20,10 +20,14 @@ from odefit.data.experiments import Experiment
 from odefit.data.tables import write_table
 from odefit.engines.base import SolverOptions
 from odefit.engines.choice import make_engine
-from odefit.errors import ConfigError, Faults, SolveError
+from odefit.errors import ConfigError, Faults
 from odefit.model.functions import numpy_function
 from odefit.model.system import TIME, System
+from odefit.objective.observation import Noise, Observation
+from odefit.objective.parameters import Binding, ParameterTable
+from odefit.objective.problem import FitProblem
 from odefit.problem.conditions import under_conditions
+from odefit.problem.intervals import without_counts_at_start
 from odefit.problem.parameter_table import groups_of
 from odefit.problem.simulated_columns import Values, read_columns
 from odefit.problem.simulated_noise import Scatter, read_scatter, simulated_names
@@ -139,6 +143,7 @@ def simulate_data(loaded: LoadedConfig, described: Described | None = None) -> S
             )
         )
     named = _named(loaded, truth, constants, starts, states, blank)
+    noisy = [without_counts_at_start(system, e) for e in noisy]
     return Simulated(tuple(noisy), tuple(system.observables), named, model)
 
 
@@ -313,22 +318,39 @@ class TrueModel:
     system: System
     local: FloatArray
 
-    def solve(self, experiments: Sequence[Experiment]) -> tuple[list[FloatArray], list[FloatArray]]:
-        """States [T, S] and observables [T, O] of each experiment at its times. Raises SolveError."""
+    def solve(
+        self, experiments: Sequence[Experiment], columns: Sequence[str] = ()
+    ) -> tuple[list[FloatArray], list[FloatArray]]:
+        """States [T, S] and observables [T, O] of each experiment at its times.
+
+        columns: the observables of the experiments' own columns, where these are not those of this system. Raises
+        SolveError.
+        """
         system = self.system
-        engine = make_engine(system, SIMULATION_SOLVER)
-        observe = numpy_function(
-            list(system.observables.values()), (*system.states, "t", *system.parameters, *system.inputs)
+        if columns and tuple(columns) != tuple(system.observables):
+            experiments = [_rearranged(e, columns, tuple(system.observables)) for e in experiments]
+        names = tuple(system.parameters)
+        binding = Binding(names, np.full(self.local.shape, -1, dtype=np.intp), self.local)
+        # Exact observables need no noise.
+        observation = Observation(
+            system, dict.fromkeys(system.observables, Noise("gaussian", None)), (*names, *system.inputs), ()
         )
-        states, observables = [], []
-        trajectories = engine.solve(self.local, experiments)
-        for experiment, trajectory, p in zip(experiments, trajectories, self.local, strict=True):
-            if trajectory.failure is not None:
-                raise SolveError(f"experiment {experiment.name}: {trajectory.failure}")
-            inputs = [experiment.inputs[name](experiment.times) for name in system.inputs]
-            columns = observe(*trajectory.y.T, experiment.times, *p, *inputs)
-            states.append(trajectory.y)
-            observables.append(
-                np.stack([np.broadcast_to(column, experiment.times.shape) for column in columns], axis=-1)
-            )
-        return states, observables
+        engine = make_engine(system, SIMULATION_SOLVER)
+        problem = FitProblem(tuple(experiments), ParameterTable(()), binding, observation, engine)
+        nothing = np.empty(0)
+        states = problem.states(nothing, problem.experiments)
+        return states, problem.observe(nothing, problem.experiments, states)
+
+
+def _rearranged(experiment: Experiment, columns: Sequence[str], wanted: Sequence[str]) -> Experiment:
+    """Without measurements, and with the intervals of the observables that are wanted."""
+    bare = experiment.at(experiment.times)
+    bare = replace(bare, values=np.full((len(bare.times), len(wanted)), np.nan), intervals=None)
+    if experiment.intervals is None:
+        return bare
+    intervals = np.broadcast_to(bare.times[:, None, None], (*bare.values.shape, 2)).copy()
+    intervals[1:, :, 0], intervals[:1, :, 0] = bare.times[:-1, None], bare.start
+    for k, name in enumerate(wanted):
+        if name in columns:
+            intervals[:, k] = experiment.intervals[:, list(columns).index(name)]
+    return replace(bare, intervals=intervals)

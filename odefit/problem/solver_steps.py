@@ -53,5 +53,5 @@ def with_steps(
     steps = solver_steps(problem, max(float(e.times[-1]) for e in experiments))
     if steps is None:
         return tuple(experiments), [slice(None)] * len(experiments)
-    fine = [e.at(np.union1d(e.times, own_steps(e, steps, float(e.times[-1])))) for e in experiments]
-    return tuple(fine), [np.searchsorted(f.times, e.times) for f, e in zip(fine, experiments, strict=True)]
+    fine = [e.among(own_steps(e, steps, float(e.times[-1]))) for e in experiments]
+    return tuple(one for one, _ in fine), [own for _, own in fine]

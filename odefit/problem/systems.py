@@ -123,8 +123,9 @@ class _Reader:
         observables = (
             {state: symbol(state) for state in self.states}
             if given is None
-            else {name: self.read(text, names, "observables", name) for name, text in given.items()}
+            else {name: self.read(one.text, names, "observables", name) for name, one in given.items()}
         )
+        compared = {name: one.kind for name, one in (given or {}).items() if one.kind != "formula"}
         ties = self.ties()
         initial, kinds = self.initial(ties)
         ties, starts = self.with_starts(ties, initial, kinds)
@@ -144,6 +145,7 @@ class _Reader:
             tuple(name for name in place.inputs if self.uses(name, equations, observables)),
             events,
             rest=rest,
+            compared=compared,
         )
         return self.tied(system, kinds, ties, dosing, starts)
 

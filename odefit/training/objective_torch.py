@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from odefit.arrays import FloatArray
 from odefit.data.dataset import Batch
 from odefit.errors import FitError, SolveError
+from odefit.objective.comparisons import SolvedRows, solved_rows
 from odefit.objective.likelihood import NOT_FINITE
 from odefit.objective.noise.censored_torch import tail_tensor
 from odefit.objective.problem import FitProblem
@@ -50,6 +51,7 @@ class TrainingObjective(nn.Module):
         low, high = problem.table.search_bounds()
         self.register_buffer("_low", _rounded(low, np.inf, u))
         self.register_buffer("_high", _rounded(high, -np.inf, u))
+        self._compared: tuple[Batch, SolvedRows] | None = None
         self.project()
 
     def forward(self, batch: Batch) -> Tensor:
@@ -72,17 +74,29 @@ class TrainingObjective(nn.Module):
         y
             [E, T, S], states.
         batch
-            What was measured.
+            What was measured, at all times that are needed (`FitProblem.solved`).
         """
-        total = theta.new_zeros(())
+        total, levels = theta.new_zeros(()), self._levels(y, p, batch)
         for position in range(len(self.problem.observation.names)):
-            total = total + self._column(position, y, p, batch)
+            total = total + self._column(position, levels, p, batch)
         total = total / batch.mask.sum()
         if self.loss == "nll":
             total = total + self._prior(theta) / self.problem.n_measured
         if self.penalty:
             total = total + self.penalty(batch.inside, *self._arguments(p, y, batch))
         return total
+
+    def _levels(self, y: Tensor, p: Tensor, batch: Batch) -> Tensor:
+        """States [E, T, S], and behind them what is compared with an earlier value."""
+        comparisons, inputs = self.problem.observation.comparisons, self._inputs(batch)
+        if comparisons is None:
+            return y
+        if self._compared is None or self._compared[0] is not batch:
+            self._compared = batch, solved_rows(batch.experiments, self.problem.observation.system)
+        own = p.unsqueeze(1)
+        if inputs is not None:
+            own = torch.cat([own.expand(-1, y.shape[1], -1), inputs], dim=-1)
+        return comparisons.level_tensors(y, batch.times, own, self._compared[1])
 
     def _arguments(self, p: Tensor, y: Tensor, batch: Batch) -> tuple[Tensor, ...]:
         """States, time, parameters of the equations and inputs at every time of a batch, [E, T] each."""

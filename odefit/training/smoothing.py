@@ -64,7 +64,7 @@ class Smoothed:
 
 def observed_states(problem: FitProblem) -> Observed:
     """The states that are measured directly."""
-    observables = list(problem.observation.system.observables.items())
+    observables = list(problem.observation.system.predicted.items())
     states = problem.observation.system.states
     column = np.full(len(states), -1, dtype=np.intp)
     is_log = np.zeros(len(states), dtype=bool)

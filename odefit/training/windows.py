@@ -151,6 +151,8 @@ def obstacle(problem: FitProblem) -> str | None:
         return "the data have doses"
     if system.inputs:
         return "the model has inputs"
+    if system.compared:
+        return "an observable is compared with an earlier value"
     if not any(len(e.times) > 1 for e in problem.experiments):
         return "no series has two times"
     return None

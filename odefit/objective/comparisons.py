@@ -1,0 +1,221 @@
+"""Observables that compare a formula h with an earlier value of it: increments, and ratios to the start.
+
+For a cell that counts from time a to time b, with the start of the integration at t0,
+
+    increase:     g = h(b) - h(a)           dg = dh(b) - dh(a)
+    fold_change:  g = h(b) / h(t0)          dg = (dh(b) - g dh(t0)) / h(t0)
+
+where h and its total derivatives follow from the states at those times. So the equations are solved at all of them
+(`solved_rows`); nothing else of a fit needs to know. g then stands beside the states, as one more level that the
+formulas of measurements and of their noise may name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sympy as sp
+
+from odefit.arrays import FloatArray, IntArray
+from odefit.data.experiments import Experiment
+from odefit.model.derivatives import derivatives
+from odefit.model.functions import numpy_function, torch_function
+from odefit.model.system import TIME, System, compared_symbol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class SolvedRows:
+    """Where the equations are solved for the sake of some experiments, R rows in all, and R' rows that are solved.
+
+    Parameters
+    ----------
+    experiments
+        The same with the times that are needed besides; nothing is measured there.
+    own
+        [R], the solved row of each row.
+    later, earlier
+        [R, C], the solved rows that each compared observable compares.
+    """
+
+    experiments: tuple[Experiment, ...]
+    own: IntArray
+    later: IntArray
+    earlier: IntArray
+
+
+def solved_rows(experiments: Sequence[Experiment], system: System) -> SolvedRows:
+    """The rows that the compared observables of a system need."""
+    solved, own, later, earlier, offset = list[Experiment](), list[IntArray](), list[IntArray](), list[IntArray](), 0
+    for experiment in experiments:
+        pairs = _pairs(experiment, system)
+        more = np.setdiff1d(pairs, experiment.times)
+        whole, rows = experiment.among(more) if len(more) else (experiment, np.arange(len(experiment.times)))
+        places = offset + np.searchsorted(whole.times, pairs)
+        solved.append(whole)
+        own.append(offset + rows)
+        earlier.append(places[..., 0])
+        later.append(places[..., 1])
+        offset += len(whole.times)
+    return SolvedRows(tuple(solved), np.concatenate(own), np.concatenate(later), np.concatenate(earlier))
+
+
+def _pairs(experiment: Experiment, system: System) -> FloatArray:
+    """[T, C, 2], the earlier and the later time of each compared observable."""
+    pairs = np.empty((len(experiment.times), len(system.compared), 2))
+    pairs[..., 1] = experiment.times[:, None]
+    for c, (name, kind) in enumerate(system.compared.items()):
+        if kind == "fold_change":
+            pairs[:, c, 0] = experiment.start
+        elif experiment.intervals is not None:
+            pairs[:, c] = experiment.intervals[:, list(system.observables).index(name)]
+        else:
+            pairs[:, c, 0] = np.append(experiment.start, experiment.times[:-1])[: len(pairs)]
+    return pairs
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """The compared observables of a system, C of them.
+
+    Parameters
+    ----------
+    system
+        It has some (`System.compared`).
+    symbols, sensitive
+        As in `Observation`: the names of local values and inputs; the K names that derivatives are taken to.
+    """
+
+    system: System
+    symbols: tuple[str, ...]
+    sensitive: tuple[str, ...]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The symbols of the values g."""
+        return tuple(compared_symbol(name).name for name in self.system.compared)
+
+    @cached_property
+    def formulas(self) -> list[sp.Expr]:
+        """h of each."""
+        return [self.system.observables[name] for name in self.system.compared]
+
+    @cached_property
+    def _is_ratio(self) -> list[bool]:
+        return [kind == "fold_change" for kind in self.system.compared.values()]
+
+    @property
+    def _arguments(self) -> tuple[str, ...]:
+        return (*self.system.states, TIME, *self.symbols)
+
+    @cached_property
+    def _values(self) -> Any:
+        return numpy_function(self.formulas, self._arguments)
+
+    @cached_property
+    def _partials(self) -> list[tuple[int, int, bool, sp.Expr]]:
+        """(formula, column, column is a state?, partial derivative) for every partial of h that is not zero."""
+        states = len(self.system.states)
+        table = derivatives(self.formulas, [*self.system.states, *self.sensitive])
+        return [
+            (row, column if column < states else column - states, column < states, partial)
+            for row, partials in enumerate(table)
+            for column, partial in enumerate(partials)
+            if partial != 0
+        ]
+
+    @cached_property
+    def _partial_values(self) -> Any:
+        return numpy_function([partial for *_, partial in self._partials], self._arguments)
+
+    def levels(
+        self, y: FloatArray, t: FloatArray, p: FloatArray, rows: SolvedRows, dy: FloatArray | None = None
+    ) -> tuple[FloatArray, FloatArray | None]:
+        """States, and behind them what is compared.
+
+        Parameters
+        ----------
+        y, t, p
+            [R', S], [R'] and [R', L + U] (or [L + U]), at the solved rows.
+        rows
+            Which these are.
+        dy
+            [R', S, K'], sensitivities of the states to the first K' sensitive names; None for no derivatives.
+
+        Returns
+        -------
+        y, dy
+            [R, S + C] and [R, S + C, K], at the rows that were asked for; dy is None where it was not given.
+        """
+        n = len(self.formulas)
+        h = np.empty((len(t), n))
+        for column, value in enumerate(self._values(*y.T, t, *p.T)):
+            h[:, column] = value
+        with np.errstate(all="ignore"):
+            g, slopes = self._compared(h, None if dy is None else self._slopes(y, t, p, dy), rows)
+        y = np.concatenate([y[rows.own], g], axis=1)
+        if dy is None or slopes is None:
+            return y, None
+        wide = np.zeros((len(rows.own), dy.shape[1], len(self.sensitive)))
+        wide[..., : dy.shape[2]] = dy[rows.own]
+        return y, np.concatenate([wide, slopes], axis=1)
+
+    def _slopes(self, y: FloatArray, t: FloatArray, p: FloatArray, dy: FloatArray) -> FloatArray:
+        """Total derivatives of h, [R', C, K]."""
+        slopes = np.zeros((len(t), len(self.formulas), len(self.sensitive)))
+        values = self._partial_values(*y.T, t, *p.T)
+        for (row, column, is_state, _), value in zip(self._partials, values, strict=True):
+            if is_state:
+                slopes[:, row, : dy.shape[2]] += dy[:, column] * np.reshape(value, (-1, 1))
+            else:
+                slopes[:, row, column] += value
+        return slopes
+
+    def _compared(self, h: FloatArray, dh: FloatArray | None, rows: SolvedRows) -> tuple[FloatArray, FloatArray | None]:
+        """g [R, C] and its derivatives [R, C, K]."""
+        columns = np.arange(len(self.formulas))
+        a, b = h[rows.earlier, columns], h[rows.later, columns]
+        g = np.where(self._is_ratio, b / a, b - a)
+        if dh is None:
+            return g, None
+        da, db = dh[rows.earlier, columns], dh[rows.later, columns]
+        ratio = (db - g[..., None] * da) / a[..., None]
+        return g, np.where(np.array(self._is_ratio)[:, None], ratio, db - da)
+
+    @cached_property
+    def _tensor_function(self) -> Any:
+        return torch_function(self.formulas, self._arguments)
+
+    def level_tensors(self, y: Tensor, t: Tensor, p: Tensor, rows: SolvedRows) -> Tensor:
+        """The same as a differentiable tensor, at the solved rows themselves.
+
+        Parameters
+        ----------
+        y, t, p
+            [E, T, S], [E, T] and [E, T, L + U] (or [E, 1, L + U]); experiments are padded to T times.
+        rows
+            Of the experiments of the batch, which have all times that are needed.
+
+        Returns
+        -------
+        Tensor
+            [E, T, S + C]; NaN in the padding.
+        """
+        import torch
+
+        found = self._tensor_function(*y.unbind(-1), t, *p.unbind(-1))
+        h = torch.stack([torch.as_tensor(v, dtype=y.dtype, device=y.device).expand(t.shape) for v in found], dim=-1)
+        lengths = torch.tensor([len(e.times) for e in rows.experiments], device=y.device)
+        inside = torch.arange(t.shape[1], device=y.device) < lengths.unsqueeze(1)
+        flat, columns = h[inside], torch.arange(h.shape[-1], device=y.device)
+        a, b = (flat[torch.as_tensor(places, device=y.device), columns] for places in (rows.earlier, rows.later))
+        ratio = torch.tensor(self._is_ratio, device=y.device)
+        g = h.new_full(h.shape, float("nan"))
+        g[inside] = torch.where(ratio, b / torch.where(ratio, a, torch.ones_like(a)), b - a)
+        return torch.cat([y, g], dim=-1)

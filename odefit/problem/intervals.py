@@ -1,0 +1,122 @@
+"""From when until when each count counts: the intervals of observables that are an increase.
+
+A cell counts since the last measurement of its observable in the same experiment, replicates included, and the first
+one since the start of the integration. Cells that are missing are skipped; those that are held out are not, for they
+were counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from odefit.arrays import FloatArray
+from odefit.config.load import LoadedConfig
+from odefit.data.experiments import Experiment
+from odefit.data.layouts import replicate_of
+from odefit.errors import Faults
+from odefit.model.system import System
+
+MAX_MORE = 10_000
+"""The most intervals that are drawn after those of the data."""
+
+
+def with_intervals(loaded: LoadedConfig, system: System, measured: Sequence[Experiment]) -> tuple[Experiment, ...]:
+    """The experiments with their intervals, where an observable is an increase.
+
+    Parameters
+    ----------
+    loaded
+        Names the place of an observable in messages.
+    system
+        Its observables are the columns of the data.
+    measured
+        The experiments with every measurement.
+
+    Raises
+    ------
+    ConfigError
+        A count at the start of the integration, which has no interval.
+    """
+    columns = increases(system)
+    if not columns:
+        return tuple(measured)
+    faults = Faults()
+    groups: dict[str, list[Experiment]] = {}
+    for experiment in measured:
+        groups.setdefault(replicate_of(experiment.name), []).append(experiment)
+    for name, k in columns.items():
+        early = [e for e in measured if not np.isnan(e.values[0, k]) and e.times[0] <= e.start]
+        if early:
+            faults.add(
+                loaded.where("model", "observables", name),
+                f"experiment {early[0].name} counts {early[0].values[0, k]:g} at t = {early[0].start:g}, where the "
+                f"integration starts: nothing can have grown yet; leave the cell empty, or set data.start to where "
+                "the first interval begins",
+            )
+    faults.check()
+    counted = {base: [_counted(members, k) for k in columns.values()] for base, members in groups.items()}
+    return tuple(_with(e, list(columns.values()), counted[replicate_of(e.name)]) for e in measured)
+
+
+def increases(system: System) -> dict[str, int]:
+    """The observables that are an increase, and their columns."""
+    return {name: k for k, name in enumerate(system.observables) if system.compared.get(name) == "increase"}
+
+
+def without_counts_at_start(system: System, experiment: Experiment) -> Experiment:
+    """An experiment whose increases are not measured at the start, where nothing can have grown yet."""
+    values = experiment.values.copy()
+    for k in increases(system).values():
+        values[experiment.times <= experiment.start, k] = np.nan
+    return replace(experiment, values=values)
+
+
+def over_intervals(system: System, experiment: Experiment, data: Sequence[Experiment]) -> Experiment:
+    """An experiment at any times, to be drawn over its data: each increase is that over the interval of the data in
+    which the time lies, so that a curve is a staircase. After the last measurement intervals are as long as the last.
+
+    Parameters
+    ----------
+    system
+        Its observables are the columns of the data.
+    experiment
+        At times of its own (`Experiment.at`).
+    data
+        The same experiment as it was measured, and its replicates.
+    """
+    columns, times = increases(system), experiment.times
+    if not columns or experiment.intervals is None:
+        return experiment
+    intervals = experiment.intervals.copy()
+    for k in columns.values():
+        ends = interval_ends(data, k, float(times[-1]))
+        later = np.clip(np.searchsorted(ends, times), 1, len(ends) - 1)
+        intervals[:, k] = np.stack([ends[later - 1], ends[later]], axis=1)
+    return replace(experiment, intervals=intervals)
+
+
+def interval_ends(data: Sequence[Experiment], column: int, last: float) -> FloatArray:
+    """Where the intervals of an increase begin and end, from the start to `last` or a little later; two or more."""
+    lows = [e.intervals[:, column, 0] for e in data if e.intervals is not None]
+    ends = np.unique(np.concatenate([[data[0].start], _counted(data, column), *lows]))
+    width = float(ends[-1] - ends[-2]) if len(ends) > 1 else max(last - float(ends[0]), 1.0)
+    more = max(0, min(MAX_MORE, int(np.ceil((last - ends[-1]) / width - 1e-9))))
+    found: FloatArray = np.append(ends, ends[-1] + width * np.arange(1, max(more, len(ends) == 1) + 1))
+    return found
+
+
+def _counted(experiments: Sequence[Experiment], column: int) -> FloatArray:
+    """The times at which an observable was measured in any of some replicates."""
+    return np.unique(np.concatenate([e.times[~np.isnan(e.values[:, column])] for e in experiments]))
+
+
+def _with(experiment: Experiment, columns: Sequence[int], counted: Sequence[FloatArray]) -> Experiment:
+    times = experiment.times
+    intervals = np.broadcast_to(times[:, None, None], (*experiment.values.shape, 2)).copy()
+    for k, known in zip(columns, counted, strict=True):
+        ends = np.append(experiment.start, known)
+        intervals[:, k, 0] = ends[np.searchsorted(known, times)]
+    return replace(experiment, intervals=intervals)

@@ -1,0 +1,145 @@
+"""Counts per interval from the config to the picture: right values, samples, predictions, the folder and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.integrate import solve_ivp
+from scipy.optimize import minimize
+from scipy.special import gammaln
+
+import odefit
+
+Array = NDArray[np.float64]
+N = 500.0
+DAYS = np.arange(1.0, 16.0)
+CASES = [3, 4, 6, 13, 12, 22, 37, 44, 50, 52, 61, 40, 37, 22, 20]
+
+
+def epidemic(**more: Any) -> dict[str, Any]:
+    """Susceptible and infectious; the sum of all infections is a state of its own."""
+    return {
+        "model": {
+            "equations": {"S": f"-beta*S*I/{N}", "I": f"beta*S*I/{N} - gamma*I", "C": f"beta*S*I/{N}"},
+            "initial": {"S": f"{N} - i0", "I": "i0", "C": 0},
+            "observables": {"cases": {"increase": "C"}},
+        },
+        "parameters": {
+            "beta": {"value": 0.9, "bounds": [0.01, 5], "scale": "log"},
+            "gamma": {"value": 0.3, "bounds": [0.01, 5], "scale": "log"},
+            "i0": {"value": 3, "bounds": [0.1, 100], "scale": "log"},
+        },
+        "data": {"start": 0},
+        "noise": "poisson",
+    } | more
+
+
+def cases(beta: float, gamma: float, i0: float, days: Array) -> Array:
+    def rates(_t: float, y: Array) -> list[float]:
+        new = beta * y[0] * y[1] / N
+        return [-new, new - gamma * y[1], new]
+
+    times = np.append(0.0, days)
+    total = solve_ivp(rates, (0, times[-1]), [N - i0, i0, 0.0], t_eval=times, rtol=1e-10, atol=1e-10).y[2]
+    return np.diff(total)
+
+
+def best(days: Array, counts: Array, gaussian: bool = False) -> tuple[Array, float]:
+    """The optimum by hand, and what is minimised there: a Poisson likelihood, or a sum of squares."""
+
+    def miss(u: Array) -> float:
+        m = cases(*np.exp(u), days)
+        if gaussian:
+            return float(np.sum((m - counts) ** 2))
+        return float(np.sum(m - counts * np.log(m) + gammaln(counts + 1)))
+
+    found = minimize(miss, np.log([0.9, 0.3, 3.0]), method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-10})
+    return np.exp(found.x), float(found.fun)
+
+
+@pytest.mark.parametrize("method", ["auto", "dopri5"])
+def test_new_cases_since_the_last_sample(method: str) -> None:
+    known = np.array([0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 13, 14])  # what is missing was counted with the next one
+    counts = np.add.reduceat(CASES, np.append(0, known[:-1] + 1))
+    exact, nll = best(DAYS[known], counts)
+    column = np.full(len(DAYS), np.nan)
+    column[known] = counts
+    config = epidemic(solver={"method": method})
+    run = odefit.fit(config, data=[odefit.Experiment("town", DAYS, {"cases": column})])
+    assert run.result.status == "converged"
+    np.testing.assert_allclose(run.parameters["value"].astype(float), exact, rtol=2e-4)
+    assert run.result.objective.nll == pytest.approx(nll, abs=1e-4)
+
+
+def test_least_squares_of_two_towns_on_days_of_their_own(tmp_path: Path) -> None:
+    towns = {"a": (DAYS, np.array(CASES)), "b": (DAYS[2::3], np.add.reduceat(CASES, np.arange(0, 15, 3)) + 5)}
+    rows = [f"{name},{t:g},{c}" for name, (days, counts) in towns.items() for t, c in zip(days, counts, strict=True)]
+    (tmp_path / "d.csv").write_text("town,day,cases\n" + "\n".join(rows) + "\n")
+    data = {"csv": str(tmp_path / "d.csv"), "start": 0, "experiment": "town", "time": "day"}
+    config = epidemic(noise="gaussian", data=data)
+    for name in ("beta", "gamma", "i0"):
+        config["parameters"][name]["by"] = "experiment"
+    values = odefit.fit(config).parameters["value"].astype(float)
+    for name, (days, counts) in towns.items():
+        exact, _ = best(days, counts, gaussian=True)
+        np.testing.assert_allclose([values[f"{p}[{name}]"] for p in ("beta", "gamma", "i0")], exact, rtol=5e-3)
+
+
+def test_predictions_pictures_and_the_folder(tmp_path: Path) -> None:
+    data = [odefit.Experiment("town", DAYS, {"cases": CASES})]
+    run = odefit.fit(epidemic(), data=data, out=tmp_path / "run")
+    values = run.parameters["value"].astype(float).to_numpy()
+    own = run.predictions()
+    np.testing.assert_allclose(own["predicted"], cases(*values, DAYS), rtol=1e-4)
+    assert ((own["low"] < own["predicted"]) & (own["predicted"] < own["high"])).all()
+    assert ((own["new_low"] <= own["measured"]) & (own["measured"] <= own["new_high"])).mean() > 0.8
+    weeks = run.predictions([7, 14, 21, 28])
+    np.testing.assert_allclose(weeks["predicted"], cases(*values, np.array([7.0, 14, 21, 28])), rtol=1e-4)
+    again = odefit.load_run(tmp_path / "run")
+    np.testing.assert_allclose(again.predictions()["predicted"], own["predicted"], rtol=1e-12)
+    figure = odefit.plot(again, "time_series", time_range=(0, 20))
+    axes = figure.axes[0]
+    x, y = max((line.get_data() for line in axes.lines), key=lambda xy: len(xy[0]))
+    middles = np.arange(0.5, 20)
+    # A staircase: within each day of the data the count of that day, and days go on after the last one.
+    np.testing.assert_allclose(np.interp(middles, x, y), cases(*values, np.arange(1.0, 21.0)), rtol=1e-4)
+    assert len(np.unique(np.round(y, 6))) == 20
+
+
+@pytest.mark.parametrize("noise", ["poisson", {"model": "negative_binomial", "dispersion": 0.05}, 0.5])
+def test_simulated_counts(noise: Any) -> None:
+    truth = {"beta": 0.9, "gamma": 0.3, "i0": 3}
+    section = {"parameters": truth, "times": {"start": 0, "stop": 15, "step": 1}, "noise": noise, "seed": 5}
+    model = "gaussian" if noise == 0.5 else noise if isinstance(noise, str) else "negative_binomial"
+    config = epidemic(data={"simulate": section}, noise=model)
+    frame = odefit.simulate(config).frame
+    assert np.isnan(frame["cases"][0])  # nothing can have grown yet
+    exact = cases(0.9, 0.3, 3.0, DAYS)
+    assert np.all(np.abs(frame["cases"][1:] - exact) < 6 * np.sqrt(exact + 0.05 * exact**2))
+    run = odefit.fit(config)
+    assert run.parameters.loc["beta", "value"] == pytest.approx(0.9, rel=0.3)
+    assert odefit.plot(run, "time_series").axes
+
+
+def test_a_network_learns_from_counts() -> None:
+    pytest.importorskip("torch")
+    config = {
+        "model": {
+            "equations": {"A": "-net(A)", "B": "net(A)"},
+            "networks": {"net": {"hidden": [4], "output": "positive"}},
+            "initial": {"A": 4, "B": 0},
+            "observables": {"cases": {"increase": "B"}, "left": {"fold_change": "A"}},
+        },
+        "data": {"start": 0},
+        "fit": {"method": "lbfgs", "epochs": 60},
+    }
+    times = np.array([0.5, 1.0, 2.0, 3.0])
+    columns = {"cases": -4 * np.diff(np.exp(-0.6 * np.append(0, times))), "left": np.exp(-0.6 * times)}
+    run = odefit.fit(config, data=[odefit.Experiment("a", times, columns)])
+    assert float(np.abs(run.predictions(intervals=False)["residual"]).max()) < 0.05
+    with pytest.raises(odefit.OdefitError, match="an observable is compared with an earlier value"):
+        odefit.fit(config | {"fit": {"method": "least_squares"}}, data=[odefit.Experiment("a", times, columns)])
