@@ -23,12 +23,14 @@ class SolverSection(Section):
 
     method: str = Field("auto", description="`auto`, a torchdiffeq method (rk4, dopri5, …) or a diffsol one (bdf, …)")
     rtol: Annotated[float, Field(ge=1e-14, le=1)] = Field(1e-6, description="relative tolerance of each step")
-    atol: Positive = Field(1e-8, description="absolute tolerance of each step, in the units of the states")
+    atol: Positive | Literal["auto"] | Annotated[dict[Name, Positive], Field(min_length=1)] = Field(
+        "auto", description="absolute tolerance of each step: a number, one per state, or by the size of each state"
+    )
     sensitivity_rtol: Positive | None = Field(
         None, description="rtol of the sensitivities, compiled engine; default: rtol"
     )
     sensitivity_atol: Positive | None = Field(
-        None, description="atol of the sensitivities, compiled engine; default: atol"
+        None, description="atol of the sensitivities, compiled engine; default: as for the states"
     )
     step: Positive | None = Field(None, description="step size of the fixed-step methods")
     adjoint: bool = Field(False, description="torchdiffeq's adjoint: less memory, slower, less exact")

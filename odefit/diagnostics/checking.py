@@ -8,6 +8,7 @@ import numpy as np
 
 from odefit.config.load import LoadedConfig
 from odefit.engines.methods import METHODS
+from odefit.engines.tolerances import atol_words
 from odefit.fitting.cross_validation import make_folds
 from odefit.model.system import written, written_observable
 from odefit.objective.likelihood import Likelihood
@@ -158,7 +159,11 @@ def _prior(prior: Prior) -> str:
 def _solver(assembly: Assembly) -> str:
     engine = assembly.problem.engine
     options, method = engine.options, METHODS[engine.method_in_use]
-    detail = f"step {options.step:g}" if options.step else f"rtol {options.rtol:g}, atol {options.atol:g}"
+    detail = (
+        f"step {options.step:g}"
+        if options.step
+        else f"rtol {options.rtol:g}, atol {atol_words(options, engine.system.states)}"
+    )
     if method.is_fixed_step and options.step is None:
         detail = "from one measured time to the next; set solver.step"
     return f"{options.method} ({method.engine}), {detail}"

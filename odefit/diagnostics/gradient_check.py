@@ -160,25 +160,18 @@ def _candidates(problem: FitProblem, points: int, seed: int) -> FloatArray:
     lower, upper = table.search_bounds()
     if not len(first):
         return first[None, :]
-    far = start_points(lower, upper, first, points + MORE_POINTS, seed, size=_sizes(problem))
+    far = start_points(lower, upper, first, points + MORE_POINTS, seed, size=table.sizes)
     # A tenth of the way: the corners of a wide box say little about where a fit will be.
     near = first + 0.1 * (far - first)
-    near[0] = _inside(first, lower, upper)
+    near[0] = _inside(first, lower, upper, table.sizes)
     return near
 
 
-def _inside(u: FloatArray, lower: FloatArray, upper: FloatArray) -> FloatArray:
+def _inside(u: FloatArray, lower: FloatArray, upper: FloatArray, sizes: FloatArray) -> FloatArray:
     """A start on its bound, where a logarithm or a root may be at its end, moved in by a little."""
     with np.errstate(invalid="ignore"):
-        room = np.minimum(1e-3 * np.maximum(np.abs(u), 1.0), 0.1 * (upper - lower))
+        room = np.minimum(1e-3 * np.maximum(np.abs(u), sizes), 0.1 * (upper - lower))
     return np.clip(u, lower + room, upper - room)
-
-
-def _sizes(problem: FitProblem) -> FloatArray:
-    """How much each component of u typically changes: one unit of a logarithm, else its own value."""
-    table = problem.table
-    chosen = [table.parameters[k] for k in table.estimated]
-    return np.array([1.0 if p.scale != "linear" else abs(p.value) or 1.0 for p in chosen])
 
 
 def _tighter(assembly: Assembly) -> SolverOptions:
@@ -190,7 +183,7 @@ def _tighter(assembly: Assembly) -> SolverOptions:
 
 
 def _compare(assembly: Assembly, exact: FitProblem, where: str, u: FloatArray, seed: int) -> Iterator[Comparison]:
-    steps = FIRST_STEP * _sizes(assembly.problem)
+    steps = FIRST_STEP * assembly.problem.table.sizes
     names = assembly.problem.table.estimated_names
     if assembly.networks is None:
         finer = Likelihood(exact)
@@ -256,7 +249,7 @@ def _by_autograd(assembly: Assembly, exact: FitProblem, where: str, u: FloatArra
         ways = {"the weights, in a random direction": (np.zeros(len(u)), rng.standard_normal(training.n_weights))}
         if len(u):
             ways["the parameters, in a random direction"] = (rng.standard_normal(len(u)), np.zeros(training.n_weights))
-    sizes = _sizes(assembly.problem)
+    sizes = assembly.problem.table.sizes
     scaled = {name: (sizes * du, dw) for name, (du, dw) in ways.items()}
     value, gradient = training.gradient()
     slopes = np.array([gradient @ np.concatenate(way) for way in scaled.values()])

@@ -27,6 +27,7 @@ from odefit.diagnostics.solver_trials import (
 from odefit.diagnostics.worker import Stopped, Worker
 from odefit.engines.base import SolverOptions
 from odefit.engines.methods import METHODS
+from odefit.engines.tolerances import absolute_tolerances
 from odefit.errors import ConfigError, OdefitError, SolveError
 from odefit.problem.assembly import Assembly, assemble
 from odefit.problem.systems import describe_system
@@ -71,7 +72,7 @@ class SolverRow:
     """One method at one setting; None where there is no number, and then `reason` says why.
 
     family: `compiled`, `adaptive` or `fixed step` (the last two by torchdiffeq). rtol, atol: of the methods that choose
-    their steps; step: of the others (None: from one time of the data to the next).
+    their steps, atol the largest of the states'; step: of the others (None: from one time of the data to the next).
     error: the largest of any state at any time, relative to that state's largest value.
     work: evaluations of the right-hand side, or steps of a compiled method (`unit`), of all experiments together;
     torchdiffeq's count serves all experiments at once.
@@ -254,7 +255,11 @@ def method_rows(
         if family == FIXED:
             row = replace(row, step=options.step)
         else:
-            row = replace(row, rtol=options.rtol, atol=options.atol)
+            row = replace(
+                row,
+                rtol=options.rtol,
+                atol=float(absolute_tolerances(options, len(model.problem.engine.system.states)).max()),
+            )
         begun = model.clock()
         if before is not None and begun + _expected(costs, before, options, family) > deadline:
             yield replace(row, reason=TOO_SLOW), True

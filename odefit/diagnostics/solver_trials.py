@@ -17,6 +17,7 @@ from odefit.engines.base import SolverOptions
 from odefit.engines.choice import make_engine
 from odefit.engines.failure import solve_error
 from odefit.engines.methods import AUTO
+from odefit.engines.tolerances import scaled_atol
 from odefit.errors import SolveError
 from odefit.problem.assembly import Assembly
 
@@ -63,7 +64,7 @@ class Model:
             self.options,
             method=method,
             rtol=rtol,
-            atol=rtol * self.options.atol / self.options.rtol,
+            atol=scaled_atol(self.options, rtol / self.options.rtol),
             step=step,
             sensitivity_rtol=None,
             sensitivity_atol=None,

@@ -32,18 +32,21 @@ if TYPE_CHECKING:
 class SolverOptions:
     """How to integrate. `step` is for fixed-step methods; `rtol` and `atol` are for the others.
 
+    atol: one number for all states, or one for each in their order.
     sensitivity_rtol, sensitivity_atol: of the compiled engine's sensitivities, where not those of the states.
+    typical: sizes of parameters by name, 1 where there is none; tolerances hold for size * dy/dp.
     """
 
     method: str = "auto"
     rtol: float = 1e-6
-    atol: float = 1e-8
+    atol: float | tuple[float, ...] = 1e-8
     step: float | None = None
     adjoint: bool = False
     dtype: str = "float64"
     device: str = "cpu"
     sensitivity_rtol: float | None = None
     sensitivity_atol: float | None = None
+    typical: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)

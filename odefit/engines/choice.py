@@ -90,7 +90,10 @@ class _Factory:
     def _made(self, entry: EngineEntry, system: System, sensitive: tuple[str, ...]) -> Engine:
         if entry.check is not None:
             entry.check(self.options, self.where)
-        return entry.make(system, self.options, sensitive, self.networks)
+        options = self.options
+        if isinstance(options.atol, tuple) and not entry.has_own_atol:
+            options = replace(options, atol=min(options.atol))
+        return entry.make(system, options, sensitive, self.networks)
 
     def _automatic(self, system: System, sensitive: tuple[str, ...]) -> Engine:
         """Compiled where that can be, else torch's, which says why."""

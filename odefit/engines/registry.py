@@ -30,6 +30,8 @@ class EngineEntry:
         Whether it can work here; if not, a sentence that says why.
     takes_networks
         Whether formulas may call networks.
+    has_own_atol
+        Whether each state may have its own absolute tolerance; else the least of them is for all.
     check
         Looks at options that another machine may allow; raises ConfigError. Its second argument names `solver.method`.
     """
@@ -37,6 +39,7 @@ class EngineEntry:
     make: Callable[[System, SolverOptions, tuple[str, ...], nn.ModuleDict | None], Engine]
     available: Callable[[], tuple[bool, str]] = lambda: (True, "")
     takes_networks: bool = False
+    has_own_atol: bool = False
     check: Callable[[SolverOptions, str], None] | None = None
 
 
@@ -75,6 +78,6 @@ def _check_device(options: SolverOptions, where: str) -> None:
 
 
 ENGINES: dict[str, EngineEntry] = {
-    "diffsol": EngineEntry(_make_diffsol, _diffsol_available),
-    "torch": EngineEntry(_make_torch, takes_networks=True, check=_check_device),
+    "diffsol": EngineEntry(_make_diffsol, _diffsol_available, has_own_atol=True),
+    "torch": EngineEntry(_make_torch, takes_networks=True, has_own_atol=True, check=_check_device),
 }

@@ -23,6 +23,7 @@ from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions, SolverOptions, Trajectory, members_of
 from odefit.engines.failure import STIFF, Failure, FailureReason, IntegrationError, solve_error
 from odefit.engines.methods import AUTO, AUTO_TORCH, METHODS
+from odefit.engines.tolerances import parameter_sizes
 from odefit.engines.torch_failures import failure_of
 from odefit.engines.torch_fields import Equations, Field, SensitivityField, VectorField, check_step, rows, worst_rms
 from odefit.errors import SolveError
@@ -74,6 +75,8 @@ class TorchEngine(Engine):
         self.networks = (networks or nn.ModuleDict()).to(self.device, self.dtype)
         self._equations = Equations(system, self.sensitive, self.networks)
         self._follows_time = bool(time_formulas(system))
+        known = dict(zip(system.parameters, parameter_sizes(system, options), strict=True))
+        self._sizes = np.array([known[name] for name in self.sensitive], dtype=np.float64)
 
     @property
     def method_in_use(self) -> str:
@@ -181,8 +184,17 @@ class TorchEngine(Engine):
             raise IntegrationError(Failure(FailureReason.GAVE_UP, float(batch.start[0] + grid[len(y)])))
         return y
 
+    def _tolerances(self, y0: Tensor) -> dict[str, Any]:
+        """atol, for each row of y0 [S (1 + K), E] where states have their own, and the adjoint equations' one."""
+        if not isinstance(self.options.atol, tuple):
+            return {"atol": self.options.atol}
+        own = np.array(self.options.atol)
+        atol = own if len(y0) == len(own) else np.concatenate([own, (own[:, None] / self._sizes).ravel()])
+        rows = torch.as_tensor(atol, dtype=y0.dtype, device=y0.device).unsqueeze(1).expand_as(y0)
+        return {"atol": rows.reshape(-1).cpu().numpy() if self._method.adjoint_only else rows}
+
     def _odeint(self, field: Any, y0: Tensor, grid: Tensor, ends: Tensor, parameters: tuple[Tensor, ...]) -> Tensor:
-        keywords: dict[str, Any] = {"method": self._name, "rtol": self.options.rtol, "atol": self.options.atol}
+        keywords: dict[str, Any] = {"method": self._name, "rtol": self.options.rtol, **self._tolerances(y0)}
         keywords["options"] = self._method_options(grid)
         if (
             self._follows_time
@@ -197,7 +209,8 @@ class TorchEngine(Engine):
             warnings.simplefilter("error")
             if torch.is_grad_enabled() and (self.options.adjoint or self._method.adjoint_only):
                 wanted = tuple(q for q in parameters if q.requires_grad)
-                y = torchdiffeq.odeint_adjoint(field, y0, grid, adjoint_params=wanted, **keywords)
+                least = float(np.min(self.options.atol))  # of all that it solves backwards: states, slopes and sums
+                y = torchdiffeq.odeint_adjoint(field, y0, grid, adjoint_params=wanted, adjoint_atol=least, **keywords)
             else:
                 y = torchdiffeq.odeint(field, y0, grid, **keywords)
         return y  # type: ignore[no-any-return]

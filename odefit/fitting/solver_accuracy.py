@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from odefit.arrays import FloatArray
 from odefit.engines.base import SolverOptions
 from odefit.engines.choice import make_engine
+from odefit.engines.tolerances import atol_words, scaled_atol
 from odefit.errors import SolveError
 from odefit.fitting.stepped_over import Contradiction, contradiction
 from odefit.objective.likelihood import Likelihood
@@ -67,7 +68,7 @@ def divided(options: SolverOptions, factor: float) -> SolverOptions:
     return replace(
         options,
         rtol=rtol,
-        atol=options.atol / factor,
+        atol=scaled_atol(options, 1 / factor),
         step=None if options.step is None else options.step / factor,
         sensitivity_rtol=smaller(options.sensitivity_rtol, MIN_RTOL),
         sensitivity_atol=smaller(options.sensitivity_atol, 0.0),
@@ -173,10 +174,14 @@ def _what(options: SolverOptions) -> str:
 def _remedy(options: SolverOptions, finer: SolverOptions) -> str:
     if options.step is not None:
         return f"--set solver.step={finer.step:.3g}, or a method that chooses its steps itself"
-    return f"--set solver.rtol={finer.rtol:.3g} --set solver.atol={finer.atol:.3g}"
+    tolerance = f"--set solver.rtol={finer.rtol:.3g}"
+    if options.typical or isinstance(finer.atol, tuple):
+        return tolerance  # the absolute tolerances go with it
+    return f"{tolerance} --set solver.atol={finer.atol:.3g}"
 
 
 def solver_words(options: SolverOptions) -> str:
+    """The method and its tolerances, or its step."""
     if options.step is not None:
         return f"{options.method}, step {options.step:g}"
-    return f"{options.method}, rtol {options.rtol:g}, atol {options.atol:g}"
+    return f"{options.method}, rtol {options.rtol:g}, atol {atol_words(options)}"

@@ -303,7 +303,7 @@ def _options(loaded: LoadedConfig, longest: float) -> LatentOptions:
         # The same for every horizon, so that a curve does not depend on how far it is drawn.
         step=None if _is_adaptive(method) else solver.step or longest / DEFAULT_STEPS or None,
         rtol=solver.rtol if "rtol" in given else default.rtol,
-        atol=solver.atol if "atol" in given else default.atol,
+        atol=solver.atol if isinstance(solver.atol, float) else default.atol,
         own_scale=section.own_scale,
     )
 

@@ -55,6 +55,17 @@ class Parameter:
     unit: str | None = None
     role: str = "model"
 
+    @property
+    def size(self) -> float:
+        """How much its search value typically changes: one unit of a logarithm; else by its own value.
+
+        Of a value that is 0 it is the width of its bounds, and 1 where it has none.
+        """
+        if self.scale != "linear":
+            return 1.0
+        width = self.upper - self.lower
+        return abs(self.value) or (width if math.isfinite(width) and width > 0 else 1.0)
+
 
 @dataclass(frozen=True)
 class ParameterTable:
@@ -98,6 +109,11 @@ class ParameterTable:
     def values(self) -> FloatArray:
         """theta [N] as configured: the start of the search."""
         return np.array([p.value for p in self.parameters], dtype=np.float64)
+
+    @cached_property
+    def sizes(self) -> FloatArray:
+        """How much each component of u typically changes, [P]."""
+        return np.array([self.parameters[i].size for i in self.estimated], dtype=np.float64)
 
     @cached_property
     def transforms(self) -> Transforms:

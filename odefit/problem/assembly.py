@@ -14,7 +14,7 @@ import numpy as np
 from odefit.arrays import Mask
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
-from odefit.engines.base import Engine, SolverOptions
+from odefit.engines.base import Engine
 from odefit.engines.choice import make_engine
 from odefit.errors import ConfigError, Faults, ModelError
 from odefit.model.formulas import free_names
@@ -31,6 +31,7 @@ from odefit.problem.hold_out import split
 from odefit.problem.intervals import with_intervals
 from odefit.problem.noise_models import read_noise
 from odefit.problem.parameter_table import TableBuilder
+from odefit.problem.state_sizes import solver_options
 from odefit.problem.systems import FIRST, Described, with_doses
 from odefit.text import abridged
 
@@ -111,14 +112,14 @@ def assemble(
         check_bounded(draft, seen)
     table = ParameterTable(tuple(draft.builder.rows.values()))
     formulas = _bind(draft, table)
-    engine, networks = _engine(draft, formulas)
     notes: tuple[str, ...] = ()
     taken: tuple[str, ...] = ()
     if loaded.earlier is not None:
         table, notes = with_earlier_values(table, loaded.earlier)
-        if networks is not None:
-            taken, more = take_earlier_weights(networks, loaded.earlier)
-            notes += more
+    engine, networks = _engine(draft, formulas, seen, table)
+    if loaded.earlier is not None and networks is not None:
+        taken, more = take_earlier_weights(networks, loaded.earlier)
+        notes += more
     problem = FitProblem(seen, table, formulas.binding, formulas.observation, engine)
     derived = _derived(draft)
     masks, notes = draft.parts.masks, (*notes, *_cancelled(draft))
@@ -177,10 +178,13 @@ def _bind(draft: Draft, table: ParameterTable) -> Formulas:
     return Formulas(system, binding, observation, sensitive)
 
 
-def _engine(draft: Draft, formulas: Formulas) -> tuple[Engine, nn.ModuleDict | None]:
+def _engine(
+    draft: Draft, formulas: Formulas, seen: tuple[Experiment, ...], table: ParameterTable
+) -> tuple[Engine, nn.ModuleDict | None]:
     """The engine that the config asks for, and the networks in it. Raises ConfigError."""
     loaded = draft.loaded
-    options = SolverOptions(**loaded.config.solver.model_dump())
+    p = formulas.binding.local(table.values)[:, : len(formulas.system.parameters)]
+    options = solver_options(loaded, formulas.system, seen, p, formulas.observation)
     networks = _networks(draft.described.system, loaded.config.fit.seed)
     engine = make_engine(formulas.system, options, formulas.sensitive, networks, loaded.where("solver", "method"))
     check_solver(loaded, engine)

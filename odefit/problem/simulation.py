@@ -31,6 +31,7 @@ from odefit.problem.intervals import without_counts_at_start
 from odefit.problem.parameter_table import groups_of
 from odefit.problem.simulated_columns import Values, read_columns
 from odefit.problem.simulated_noise import Scatter, read_scatter, simulated_names
+from odefit.problem.state_sizes import state_sizes
 from odefit.problem.systems import (
     FORMULA,
     Described,
@@ -46,7 +47,9 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 10_000_000
 """The most rows of simulated data."""
-SIMULATION_SOLVER = SolverOptions(method="auto", rtol=1e-10, atol=1e-12)
+SIMULATION_ATOL = 1e-12
+"""Of a state of size 1 or more."""
+SIMULATION_SOLVER = SolverOptions(method="auto", rtol=1e-10, atol=SIMULATION_ATOL)
 """Tighter than a fit needs: the data should be those of the model, not of a coarse solver."""
 
 
@@ -335,7 +338,9 @@ class TrueModel:
         observation = Observation(
             system, dict.fromkeys(system.observables, Noise("gaussian", None)), (*names, *system.inputs), ()
         )
-        engine = make_engine(system, SIMULATION_SOLVER)
+        # Tighter for what is small, in whatever unit.
+        atol = tuple((SIMULATION_ATOL * np.minimum(state_sizes(system, experiments, self.local), 1.0)).tolist())
+        engine = make_engine(system, replace(SIMULATION_SOLVER, atol=atol if len(set(atol)) > 1 else atol[0]))
         problem = FitProblem(tuple(experiments), ParameterTable(()), binding, observation, engine)
         nothing = np.empty(0)
         states = problem.states(nothing, problem.experiments)

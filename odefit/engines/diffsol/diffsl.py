@@ -19,6 +19,7 @@ from typing import Any
 import sympy as sp
 
 from odefit.engines.diffsol.diffsl_functions import FUNCTIONS, sinh
+from odefit.engines.diffsol.units import Units
 from odefit.errors import ModelError
 from odefit.model.system import TIME, NetworkCall, System, symbol
 
@@ -59,9 +60,11 @@ def diffsl_code(
     muted: Collection[str] = (),
     free_start: bool = False,
     most: int = MAX_OPERATIONS,
+    units: Units | None = None,
 ) -> str:
     """The program of a system: inputs are the parameters in their order and two times, outputs the states.
 
+    units: of the states and parameters that the program knows; default their own. Below, p is in its unit.
     scaled: parameters that enter as asinh(p), so that diffsol's tolerance for sensitivities holds for
     sqrt(1 + p^2) dy/dp rather than for dy/dp, which is tiny where p is large.
     muted: parameters that enter as p * MUTED, whose sensitivities nobody wants.
@@ -77,17 +80,21 @@ def diffsl_code(
         raise ModelError("solver.method", f"the compiled engine needs formulas, not a network: {_REMEDY}")
     names = {symbol(name): f"p{i}" for i, name in enumerate(system.parameters)}
     try:
-        lines = _inputs(system, scaled, muted, free_start)
+        lines = _inputs(system, scaled, muted, free_start, units)
         if free_start:
             start = [f"a{i}" for i in range(len(system.states))]
         else:
             text = _Text(names, "g", "initial values")
             start = text.all(system.start)
             lines += text.lines
+        unit = (1.0,) * len(system.states) if units is None else units.states
+        start = [_times(value, 1 / s) for value, s in zip(start, unit, strict=True)]
         lines.append(f"u_i {{ {', '.join(f'y{i} = {value}' for i, value in enumerate(start))} }}")
-        names |= {symbol(name): f"y{i}" for i, name in enumerate(system.states)}
+        own = [f"y{i}" if s == 1 else f"x{i}" for i, s in enumerate(unit)]
+        lines += [f"x{i} {{ y{i}*{s!r} }}" for i, s in enumerate(unit) if s != 1]
+        names |= {symbol(name): own[i] for i, name in enumerate(system.states)}
         text = _Text(names | {symbol(TIME): "held"}, "h", "equations")
-        rates = text.all(system.rhs)
+        rates = [_times(rate, 1 / s) for rate, s in zip(text.all(system.rhs), unit, strict=True)]
         if any(symbol(TIME) in sp.sympify(rate).free_symbols for rate in system.rhs):
             # The first trial step and the last step reach beyond the end, where a formula of t may be no number.
             lines.append("held { min(t, until) }")
@@ -148,14 +155,24 @@ def _joins(value: Any, other: Any, condition: Any) -> bool:
     return False
 
 
-def _inputs(system: System, scaled: Collection[str], muted: Collection[str], free_start: bool) -> list[str]:
+def _times(text: str, factor: float) -> str:
+    return text if factor == 1 else f"{factor!r}*{text}"
+
+
+def _inputs(
+    system: System, scaled: Collection[str], muted: Collection[str], free_start: bool, units: Units | None
+) -> list[str]:
     """The declaration of the inputs, and of the parameters that are not inputs as they stand."""
     inputs = []
     lines = []
     for i, name in enumerate(system.parameters):
-        if name in scaled or name in muted:
+        unit = 1.0 if units is None else units.parameters[i]
+        if name in scaled or name in muted or unit != 1:
             inputs.append(f"q{i} = 1.0")
-            value = sinh(f"q{i}") if name in scaled else f"q{i}*{1 / MUTED!r}"
+            if name in muted:
+                value = f"q{i}*{1 / MUTED!r}"
+            else:
+                value = _times(sinh(f"q{i}") if name in scaled else f"q{i}", unit)
             lines.append(f"p{i} {{ {value} }}")
         else:
             inputs.append(f"p{i} = 1.0")

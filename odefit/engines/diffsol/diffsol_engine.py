@@ -35,6 +35,7 @@ from odefit.engines.diffsol.effort import TrustedRegion, excessive
 from odefit.engines.diffsol.program import Program, Solution, compiled
 from odefit.engines.diffsol.request import Request
 from odefit.engines.diffsol.restart import solve_in_pieces
+from odefit.engines.diffsol.units import units_of
 from odefit.engines.failure import Failure, FailureReason
 from odefit.engines.methods import AUTO, AUTO_COMPILED, AUTO_STIFF, methods_of
 from odefit.engines.roots import advice_on_roots
@@ -102,6 +103,8 @@ class DiffsolEngine(Engine):
             raise ValueError(f"not parameters of the system: {', '.join(sorted(unknown))}")
         self._columns = np.array([system.parameters.index(name) for name in self.sensitive], dtype=np.intp)
         self._muted = tuple(name for name in system.parameters if name not in self.sensitive)
+        self._units = units_of(system, options, self.sensitive)
+        self._sizes = np.array(self._units.parameters)[self._columns]
         self._uses_time = any(symbol("t") in sp.sympify(rate).free_symbols for rate in system.rhs)
         self._forget()
         # What cannot be compiled is refused here, not at the first solution.
@@ -238,7 +241,7 @@ class DiffsolEngine(Engine):
                 start=experiment.start - offset,
                 times=times - offset,
                 rtol=self.options.rtol,
-                atol=self.options.atol,
+                atol=self._units.atol,
                 sensitivities=sensitivities,
                 is_auto=self.options.method == AUTO,
                 offset=offset,
@@ -289,7 +292,7 @@ class DiffsolEngine(Engine):
                 return Solution(failure=fault, ended=request.start)
         found = program.solve(q, request, self._columns)
         if found.exhausted:
-            restart = compiled(self.system, self._scaled, self._muted, free_start=True)
+            restart = compiled(self.system, self._scaled, self._muted, free_start=True, units=self._units)
             found = solve_in_pieces(program, restart, p, request, self._columns, found)
         if found.failure is None:
             region.include(p, request.span)
@@ -300,7 +303,7 @@ class DiffsolEngine(Engine):
         if not len(self._columns) or not len(p):
             return
         with np.errstate(invalid="ignore"):
-            size = np.max(np.abs(p[:, self._columns]))
+            size = np.max(np.abs(p[:, self._columns]) / self._sizes)
         scaled = frozenset(self.sensitive) if size > (_SMALL if self._scaled else _LARGE) else frozenset[str]()
         if scaled != self._scaled:
             self._scaled, self._compiled = scaled, None
@@ -308,7 +311,7 @@ class DiffsolEngine(Engine):
     @property
     def _program(self) -> Program:
         if self._compiled is None:
-            self._compiled = compiled(self.system, self._scaled, self._muted)
+            self._compiled = compiled(self.system, self._scaled, self._muted, units=self._units)
         return self._compiled
 
     def _at_start(self, p: FloatArray, y: FloatArray, dy: FloatArray | None) -> Failure | None:

@@ -23,7 +23,7 @@ MAX_STEPS = 100_000
 """Of one solution by a method without a floor under its steps."""
 MAX_STEPS_BESIDE = 1_000_000
 """Of the states beside it: their tolerance is a hundred times smaller, which at low order takes several times more."""
-# By how much parameters are moved to see what their sensitivities do: in parts of themselves, or at zero absolute.
+# By how much parameters are moved to see what their sensitivities do: in parts of themselves, or at zero of their unit.
 _NUDGE = 1e-2
 _TRUSTED_FACTOR = 4.0
 
@@ -59,7 +59,7 @@ def excessive(program: Program, p: FloatArray, request: Request) -> Failure | No
     parts = [replace(request, times=np.array([request.start + request.span * 10.0**-k])) for k in range(6, 0, -1)]
     if _grows_beyond(MAX_STEPS, program, p, parts):
         return _too_many(request, MAX_STEPS)
-    if request.sensitivities and _grows_beyond(MAX_STEPS_BESIDE, program, *_beside(p, parts)):
+    if request.sensitivities and _grows_beyond(MAX_STEPS_BESIDE, program, *_beside(p, program.sizes, parts)):
         return _too_many(request, MAX_STEPS)
     return None
 
@@ -76,8 +76,10 @@ def _grows_beyond(most: int, program: Program, p: FloatArray, parts: list[Reques
     return False
 
 
-def _beside(p: FloatArray, parts: list[Request]) -> tuple[FloatArray, list[Request]]:
+def _beside(p: FloatArray, sizes: FloatArray, parts: list[Request]) -> tuple[FloatArray, list[Request]]:
     """Parameters next to p, and tolerances at which a nudge is followed as exactly as a sensitivity would be.
+
+    sizes: [L] what is a large parameter, for those that are 0.
 
     y(p + d) = y(p) + d dy/dp: where the sensitivities oscillate, so does this, even if y itself is at rest; and to
     control d dy/dp to d (rtol |dy/dp| + atol) is to control dy/dp to rtol and atol.
@@ -85,7 +87,7 @@ def _beside(p: FloatArray, parts: list[Request]) -> tuple[FloatArray, list[Reque
     rtol, atol = (
         max(_NUDGE * value, least) for value, least in ((parts[0].rtol, 1e-13), (parts[0].atol, np.finfo(float).tiny))
     )
-    return np.where(p == 0, _NUDGE, p * (1 + _NUDGE)), [replace(part, rtol=rtol, atol=atol) for part in parts]
+    return np.where(p == 0, _NUDGE * sizes, p * (1 + _NUDGE)), [replace(part, rtol=rtol, atol=atol) for part in parts]
 
 
 def _too_many(request: Request, most: int) -> Failure:

@@ -19,7 +19,7 @@ import logging
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -29,6 +29,7 @@ import sympy as sp
 from odefit.arrays import FloatArray, IntArray
 from odefit.engines.diffsol.diffsl import MUTED, N_TIMES, diffsl_code, operations, seconds_to_compile
 from odefit.engines.diffsol.request import Request
+from odefit.engines.diffsol.units import Units
 from odefit.engines.failure import Failure, FailureReason
 from odefit.engines.methods import methods_of
 from odefit.errors import ModelError
@@ -69,16 +70,29 @@ class Solution:
 
 
 class Program:
-    """One compiled system. Its inputs q [N] are the parameters, as `inputs` transforms them, then two times."""
+    """One compiled system. Its inputs q [N] are the parameters, as `inputs` transforms them, then two times.
 
-    def __init__(self, system: System, scaled: frozenset[str], muted: frozenset[str], free_start: bool = False) -> None:
-        self._code = diffsl_code(system, scaled, muted, free_start)
+    What comes back is in the states' own units.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        scaled: frozenset[str],
+        muted: frozenset[str],
+        free_start: bool = False,
+        units: Units | None = None,
+    ) -> None:
+        self._code = diffsl_code(system, scaled, muted, free_start, units=units)
         self.n_states = len(system.states)
+        self.sizes = np.ones(len(system.parameters)) if units is None else np.array(units.parameters)
+        self._unit = np.array(units.states) if units is not None and units.has_states else None
         self._has_sparse_jacobian = _is_sparse(system)
         self._ode = self._compiled()
         self._has_scaled = bool(scaled)
         self._scaled = np.array([name in scaled for name in system.parameters], dtype=bool)
-        self._factor = np.array([MUTED if name in muted else 1.0 for name in system.parameters])
+        factor = np.array([MUTED if name in muted else 1.0 for name in system.parameters])
+        self._factor: FloatArray = factor / self.sizes
 
     def _compiled(self) -> Any:
         import pydiffsol
@@ -104,7 +118,7 @@ class Program:
         q = np.empty(n + N_TIMES if state is None else n + N_TIMES + len(state))
         if self._has_scaled:
             with np.errstate(over="ignore"):  # an infinite one shows itself by its consequences
-                q[:n] = np.where(self._scaled, np.arcsinh(p), p * self._factor)
+                q[:n] = np.where(self._scaled, np.arcsinh(p / self.sizes), p * self._factor)
         else:
             with np.errstate(over="ignore"):
                 np.multiply(p, self._factor, out=q[:n])
@@ -117,7 +131,7 @@ class Program:
         """dq/dp [L]."""
         if not self._has_scaled:
             return self._factor
-        return np.where(self._scaled, 1 / np.hypot(1, p), self._factor)
+        return np.where(self._scaled, 1 / np.hypot(self.sizes, p), self._factor)
 
     def start_fault(self, q: FloatArray, request: Request) -> Failure | None:
         """Why the integration cannot even begin; None when it can."""
@@ -159,6 +173,9 @@ class Program:
             dy = np.empty((len(y), y.shape[1], len(columns)))
             for k, column in enumerate(columns):
                 dy[:, :, k] = slopes[column].T[:n]
+        if self._unit is not None:
+            y = y * self._unit
+            dy = None if dy is None else dy * self._unit[:, None]
         return _checked(y, dy, request)
 
     def steps(self, q: FloatArray, request: Request) -> FloatArray | None:
@@ -253,8 +270,10 @@ def _is_sparse(system: System) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _compile(key: _Key, scaled: frozenset[str], muted: frozenset[str], free_start: bool) -> Program:
-    return Program(key.system, scaled, muted, free_start)
+def _compile(
+    key: _Key, scaled: frozenset[str], muted: frozenset[str], free_start: bool, units: Units | None
+) -> Program:
+    return Program(key.system, scaled, muted, free_start, units)
 
 
 class _Key:
@@ -272,7 +291,13 @@ class _Key:
 
 
 def compiled(
-    system: System, scaled: Iterable[str] = (), muted: Iterable[str] = (), free_start: bool = False
+    system: System,
+    scaled: Iterable[str] = (),
+    muted: Iterable[str] = (),
+    free_start: bool = False,
+    units: Units | None = None,
 ) -> Program:
     """The program of a system, generated and compiled once per process. Raises ModelError."""
-    return _compile(_Key(system), frozenset(scaled), frozenset(muted), free_start)
+    if units is not None:
+        units = replace(units, atol=1.0)  # it is no part of the program
+    return _compile(_Key(system), frozenset(scaled), frozenset(muted), free_start, units)

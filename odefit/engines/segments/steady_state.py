@@ -116,7 +116,7 @@ class SteadyState:
 
     def _at_rest(self, row: FloatArray, y: FloatArray, y_init: FloatArray, elapsed: float) -> FloatArray | None:
         """The steady state, if y is as good as at it."""
-        weight = self.options.atol + self.options.rtol * np.abs(y)
+        weight = np.asarray(self.options.atol) + self.options.rtol * np.abs(y)
         f, J, _ = self._values(row, y)
         step, is_singular = self._newton(f, J, y, y_init)
         if not (np.abs(step) <= _NEAR * weight).all():

@@ -1,0 +1,177 @@
+"""A rough solution, by SciPy's LSODA: how large the states are, before anything is compiled or integrated exactly.
+
+Nothing is known of the sizes here, so each state's absolute tolerance is a part of the largest value that it has had so
+far; for one that has been 0, of the value to which the equations drive it within a small part of the way.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from odefit.arrays import FloatArray, IntArray
+from odefit.data.experiments import Experiment
+from odefit.engines.base import Engine, Solutions, SolverOptions, Trajectory, members_of
+from odefit.engines.failure import Failure, FailureReason
+from odefit.engines.segments.segmented_engine import SegmentedEngine
+from odefit.model.functions import numpy_function
+from odefit.model.switches import is_interrupted
+from odefit.model.system import TIME, System
+
+RTOL = 1e-3
+ATOL_SHARE = 1e-5
+"""Of a state's largest value so far."""
+MAX_EVALUATIONS = 500
+"""On one way. What a solution that is not at its end by then has shown is enough."""
+PROBE = 1e-6
+"""The part of the way after which it is looked what states that are 0 become."""
+POINTS = 25
+"""Equal parts of a piece, at whose ends it is recorded too."""
+
+
+@dataclass
+class Record:
+    """Pieces of one way: times [n] and states [n, S] of each; and how often the equations were evaluated."""
+
+    pieces: list[tuple[FloatArray, FloatArray]] = field(default_factory=list)
+    evaluations: int = 0
+
+    @property
+    def largest(self) -> FloatArray | float:
+        """The largest value of each state so far, [S]."""
+        tops = [np.abs(y).max(axis=0) for _, y in self.pieces if len(y)]
+        return np.max(tops, axis=0) if tops else 0.0
+
+
+class PilotEngine(Engine):
+    """Solves roughly, without sensitivities, and records every piece of the way in `record`."""
+
+    is_compiled = False
+    method_in_use = "LSODA"
+
+    def __init__(self, system: System, record: Record) -> None:
+        self.system, self.options, self.sensitive = system, SolverOptions(rtol=RTOL), ()
+        self.notes: list[str] = []
+        self.record = record
+        self._start = numpy_function(list(system.start), system.parameters)
+        self._rates = numpy_function(list(system.rhs), (*system.states, TIME, *system.parameters))
+
+    def solve(
+        self,
+        p: FloatArray,
+        experiments: Sequence[Experiment],
+        sensitivities: bool = False,
+        members: IntArray | None = None,
+    ) -> Solutions:
+        """States of each member at the times of its experiment."""
+        del sensitivities
+        p, chosen = members_of(self.system, p, experiments, members)
+        return Solutions.joined([self._one(row, experiment) for row, experiment in zip(p, chosen, strict=True)])
+
+    def solve_batch(self, p: Any, batch: Any) -> Any:
+        """There are no gradients."""
+        raise NotImplementedError
+
+    def reset_copy(self) -> PilotEngine:
+        """This engine: it learns nothing."""
+        return self
+
+    def state(self) -> dict[str, Any]:
+        """Empty: it learns nothing."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Nothing is to be done."""
+
+    def _one(self, p: FloatArray, experiment: Experiment) -> Trajectory:
+        from scipy.integrate import LSODA
+
+        times, n = experiment.times, len(self.system.states)
+        y0 = np.array(self._start(*p), dtype=np.float64)
+        start, end = experiment.start, float(times[-1])
+        if not np.isfinite(y0).all():
+            return _failed(times, n)
+
+        def rates(t: float, y: FloatArray) -> FloatArray:
+            return np.array(self._rates(*y, t, *p), dtype=np.float64)
+
+        seen_t, seen_y = [np.array([start])], [y0[None]]
+        y = np.full((len(times), n), np.nan)
+        y[times <= start] = y0
+        if end > start:
+            atol = ATOL_SHARE * self._sizes(y0, lambda z: rates(start, z), end - start)
+            grid = np.linspace(start, end, POINTS + 1)
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                solver = LSODA(rates, start, y0, end, rtol=RTOL, atol=atol)
+                before = self.record.evaluations
+                while solver.status == "running" and self.record.evaluations < MAX_EVALUATIONS:
+                    t = solver.t
+                    solver.step()
+                    self.record.evaluations = before + solver.nfev
+                    if solver.t == t or not np.isfinite(solver.y).all():
+                        break
+                    inside, wanted = grid[(grid > t) & (grid < solver.t)], (times > t) & (times <= solver.t)
+                    seen_t += [inside, np.array([solver.t])]
+                    if len(inside) or wanted.any():
+                        between = solver.dense_output()
+                        seen_y.append(between(inside).T)
+                        y[wanted] = between(times[wanted]).T
+                    seen_y.append(solver.y[None])
+        self.record.pieces.append((np.concatenate(seen_t), np.concatenate(seen_y)))
+        return Trajectory(y) if np.isfinite(y).all() else _failed(times, n)
+
+    def _sizes(self, y0: FloatArray, rates: Any, span: float) -> FloatArray:
+        """What is known of each state's size at the beginning of a piece, [S]; 1 of what nothing moves."""
+        size, y = np.maximum(self.record.largest, np.abs(y0)), y0
+        for _ in y0:
+            if (size > 0).all():
+                break
+            y = y + PROBE * span * rates(y)
+            if not np.isfinite(y).all():
+                break
+            size = np.where(size > 0, size, np.abs(y))
+        return np.where(size > 0, size, 1.0)
+
+
+def _failed(times: FloatArray, n: int) -> Trajectory:
+    return Trajectory(np.full((len(times), n), np.nan), failure=Failure(FailureReason.GAVE_UP))
+
+
+class Pilot:
+    """Rough ways of one system. Raises ModelError for what no engine can do."""
+
+    def __init__(self, system: System) -> None:
+        """Make what solves the system, of formulas."""
+        self._record, self._resting = Record(), Record()
+        self._system = system
+        self._start = numpy_function(list(system.start), system.parameters)
+        self._engine: Engine | None = None
+
+    def way(self, p: FloatArray, experiment: Experiment) -> Record:
+        """One experiment at parameters p [L], as far as it comes."""
+        if self._engine is None:
+            self._engine = self._made(p)
+        for record in (self._record, self._resting):
+            record.pieces, record.evaluations = [], 0
+        self._engine.solve(p[None], [experiment])
+        found = self._record if self._record.pieces else self._resting
+        return Record(found.pieces, found.evaluations)
+
+    def _made(self, p: FloatArray) -> Engine:
+        if not is_interrupted(self._system):
+            return PilotEngine(self._system, self._record)
+        # What is near enough to rest is judged by one tolerance.
+        start = np.abs(np.array(self._start(*p), dtype=np.float64))
+        known = start[np.isfinite(start) & (start > 0)]
+        return SegmentedEngine(
+            self._system,
+            SolverOptions(rtol=RTOL, atol=ATOL_SHARE * float(known.min() if len(known) else 1.0)),
+            (),
+            lambda part, _: PilotEngine(part, self._record),
+            lambda part, _: PilotEngine(part, self._resting),
+        )
