@@ -104,6 +104,11 @@ class ModelSection(Section):
         default_factory=dict,
         description="state: a number, a formula, `estimate`, or `first` (the first measured row)",
     )
+    initial_scale: Literal["auto", "linear"] = Field(
+        "auto",
+        description="of estimated initial values without scale, bounds or prior: `auto` is log, within a factor of "
+        "1000 of the start, where all measurements of the state are positive",
+    )
     steady_state: Annotated[
         Annotated[dict[Name, Formula], Tag("mapping")] | Annotated[bool, Tag("other")], Discriminator(by_shape)
     ] = Field(

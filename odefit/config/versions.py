@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from odefit.config.fields import Section
+from odefit.config.latent_section import LATENT_ODE
 from odefit.config.schema import Config
 
 FIRST_VERSION = 1
@@ -42,6 +43,8 @@ class ChangedDefault:
         What the user should know of it: one sentence, without a full stop.
     applies
         Which configs the default matters for; all of them where this is not given.
+    is_noted
+        Whether the author of a config that names no version is told; not of what changes no estimate.
     """
 
     key: str
@@ -50,9 +53,33 @@ class ChangedDefault:
     new: Any
     why: str
     applies: Callable[[Config], bool] = _always
+    is_noted: bool = True
 
 
-CHANGED_DEFAULTS: tuple[ChangedDefault, ...] = ()
+def _chooses_steps(config: Config) -> bool:
+    """Whether equations are solved, by a method that looks at tolerances."""
+    return config.model.name != LATENT_ODE and not config.solver.step
+
+
+CHANGED_DEFAULTS: tuple[ChangedDefault, ...] = (
+    ChangedDefault(
+        "solver.atol",
+        2,
+        1e-8,
+        "auto",
+        "each state has a tolerance by its size, in whatever unit it is written",
+        _chooses_steps,
+        is_noted=False,
+    ),
+    ChangedDefault(
+        "model.initial_scale",
+        2,
+        "linear",
+        "auto",
+        "estimated initial values of states with positive measurements get a log scale, and bounds",
+        is_noted=False,
+    ),
+)
 """Every default that changed after version 1, the oldest change first."""
 
 
@@ -95,7 +122,7 @@ def in_todays_terms(config: Config, unversioned: int | None) -> tuple[Config, tu
         if before is meant:
             continue
         if version is None:
-            notes.append(_note(change))
+            notes += [_note(change)] if change.is_noted else []
         else:
             meant = before
     return meant, tuple(notes)

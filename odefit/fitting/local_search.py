@@ -13,6 +13,7 @@ from odefit.config.fit_methods import FitMethod, imported
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.fitting.cpu_limit import CpuLimited, CpuTimeSpent
+from odefit.fitting.far_start import nearer_start
 from odefit.fitting.tightening import tightened
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.parameters import Parameter
@@ -46,9 +47,8 @@ class LocalSearch:
         objective = ProfileLikelihood(Likelihood(replace(problem, engine=problem.engine.reset_copy())))
         assert self.method.minimize is not None, f"{self.method.name} does not search"
         within = CpuLimited(objective, self.cpu_limit)
-        search = functools.partial(
+        minimize = functools.partial(
             imported(self.method.minimize),
-            within,
             lower=lower[free],
             upper=upper[free],
             size=typical_sizes(objective),
@@ -56,7 +56,9 @@ class LocalSearch:
             **(self.method.coarse if self.coarse else {}),
         )
         most = self.max_iterations or self.method.iterations
+        search = functools.partial(minimize, within)
         try:
+            u = nearer_start(objective, u, functools.partial(minimize, max_iterations=most), self.cpu_limit)
             outcome: SearchOutcome = search(u, max_iterations=most)
             if outcome.status == Status.CONVERGED:
                 outcome = certified(objective, outcome, search, most)
@@ -111,14 +113,14 @@ def certified(
 
 
 def typical_sizes(objective: ProfileLikelihood) -> FloatArray:
-    """How much each free component of u may typically change: one unit of a logarithm, else its own value."""
-    table = objective.full.problem.table
-    return size_of([table.parameters[table.estimated[k]] for k in objective.free])
+    """How much each free component of u typically changes, [P']; see `Parameter.size`."""
+    sizes: FloatArray = objective.full.problem.table.sizes[objective.free]
+    return sizes
 
 
 def size_of(parameters: Sequence[Parameter]) -> FloatArray:
     """The same of parameters, [n]."""
-    return np.array([1.0 if p.scale != "linear" else abs(p.value) or 1.0 for p in parameters])
+    return np.array([p.size for p in parameters])
 
 
 def build_search(

@@ -1,4 +1,4 @@
-"""A single measurement that makes most of the misfit: a slipped unit, a swapped row, or where a model fails."""
+"""Measurements that a fit cannot mean: one that makes most of the misfit, and those whose predictions vanish."""
 
 from __future__ import annotations
 
@@ -41,3 +41,18 @@ def dominant_measurement(likelihood: Likelihood, u: FloatArray) -> str | None:
         f"the measurement of {name} in experiment {experiment} at t = {problem.times[row]:g} makes {share:.4g} % of "
         "the misfit: check its value and its unit, or leave the row out"
     )
+
+
+def vanishing_predictions(likelihood: Likelihood, u: FloatArray) -> list[str]:
+    """A sentence per observable with predictions at u [P] that are zero but for the solver's error."""
+    problem, sentences = likelihood.problem, []
+    for name, rows in zip(problem.observation.names, likelihood.vanishing(u), strict=True):
+        if len(rows):
+            first = int(rows[0])
+            experiment = problem.experiments[int(problem.owner[first])].name
+            more = f", and {len(rows) - 1} more" if len(rows) > 1 else ""
+            sentences.append(
+                f"the prediction of {name} in experiment {experiment} at t = {problem.times[first]:g}{more} is zero "
+                "but for the solver's error, which stands in for it: check the model there, or lower solver.atol"
+            )
+    return sentences

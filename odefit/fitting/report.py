@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from odefit.arrays import FloatArray, Mask
 from odefit.fitting.combined import combination_warning, combined
 from odefit.fitting.given_noise import refuted_levels
-from odefit.fitting.misfit import dominant_measurement
+from odefit.fitting.misfit import dominant_measurement, vanishing_predictions
 from odefit.fitting.nonsmooth import NonsmoothParameters, nonsmooth_parameters, parameters_at_measurements
 from odefit.fitting.outcome import FitOutcome
 from odefit.linalg.dense_matrix import DenseMatrix
@@ -109,6 +109,7 @@ def summarise(
             warnings.append(f"the solver limits this fit: {effect.account}; {effect.remedy}")
         elif outcome.status == Status.CONVERGED:
             warnings += structure_left(likelihood, u, any(e.standard_error for e in estimates.values()))
+        warnings += vanishing_predictions(likelihood, u)
         dominant = dominant_measurement(likelihood, u)
         warnings += [] if dominant is None else [dominant]
         moving = (nonsmooth_parameters(problem) if outcome.status == Status.STOPPED else met).sentence
@@ -148,7 +149,7 @@ def bounds_met(problem: FitProblem, theta: FloatArray) -> NDArray[np.int8]:
     u = table.to_search(theta)
     low, high = table.search_bounds()
     # In search space, where the optimizer moves: a wide bound on a log scale is not near because it is wide.
-    close = BOUND_TOLERANCE * np.maximum(1.0, np.abs(u))
+    close = BOUND_TOLERANCE * np.maximum(table.sizes, np.abs(u))
     return (u >= high - close).astype(np.int8) - (u <= low + close).astype(np.int8)
 
 
@@ -305,7 +306,7 @@ def _is_flat(problem: FitProblem, uncertainty: Uncertainty) -> bool:
     table = problem.table
     lengths = dict(zip(uncertainty.full.names, uncertainty.lengths, strict=True))
     chosen = [name for name in lengths if table[name].role != "noise"]
-    return bool(chosen) and all(lengths[n] * NO_EFFECT_ERROR * max(1.0, abs(table[n].value)) < 1 for n in chosen)
+    return bool(chosen) and all(lengths[n] * NO_EFFECT_ERROR * table[n].size < 1 for n in chosen)
 
 
 def _has_size(p: Parameter) -> bool:

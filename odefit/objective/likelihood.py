@@ -23,6 +23,7 @@ from odefit.objective.noise.l1 import sharpened
 from odefit.objective.observation import Moments
 from odefit.objective.priors import Prior
 from odefit.objective.problem import FitProblem
+from odefit.objective.solver_floor import SolverFloor
 
 NOT_FINITE = "a prediction or a noise level is not finite, or not positive where it must be"
 IMPOSSIBLE = "a parameter has a value that its prior excludes"
@@ -59,6 +60,12 @@ class Likelihood:
         return [(c, i, prior) for c, i in pairs if (prior := table.parameters[i].prior) is not None]
 
     @cached_property
+    def _floor(self) -> SolverFloor:
+        problem = self.problem
+        options = problem.engine.options
+        return SolverFloor(problem.observation, problem.data, options.rtol, options.atol)
+
+    @cached_property
     def _kinked_priors(self) -> Mask | None:
         kinked = np.array([not prior.is_smooth for _, _, prior in self._priors], dtype=bool)
         return kinked if kinked.any() else None
@@ -79,6 +86,24 @@ class Likelihood:
         list of Moments, or None
             One per observable, of all R rows; None where the model fails, and `failure` says why.
         """
+        found = self._solved(u, derivatives)
+        return None if found is None else self._floor.raised(*found)
+
+    def vanishing(self, u: FloatArray) -> list[IntArray]:
+        """Rows of every observable whose prediction is zero but for the solver's error, so that another stands in.
+
+        None where the model fails at u [P].
+        """
+        found = self._solved(u, derivatives=False) if self._floor.matters else None
+        if found is None:
+            return [np.empty(0, dtype=np.intp) for _ in self.problem.data]
+        pairs = zip(found[0], self._floor.raised(*found), strict=True)
+        return [np.flatnonzero(~((raised.m == plain.m) | np.isnan(raised.m))) for plain, raised in pairs]
+
+    def _solved(
+        self, u: FloatArray, derivatives: bool
+    ) -> tuple[list[Moments], FloatArray, FloatArray, FloatArray, FloatArray | None] | None:
+        """The moments as they are solved, and what they are made from."""
         problem = self.problem
         self.failure = None
         theta = problem.table.to_natural(u)
@@ -89,7 +114,8 @@ class Likelihood:
             self.failure = f"experiment {problem.experiments[failed].name}: {solutions.failures[failed]}"
             return None
         y, dy = problem.levels(local, solutions)
-        return problem.observation.moments(y, problem.times, problem.rows(local), dy)
+        rows = problem.rows(local)
+        return problem.observation.moments(y, problem.times, rows, dy), y, problem.times, rows, dy
 
     def value(self, u: FloatArray) -> float:
         """The negative log posterior at u; inf where the model fails."""

@@ -15,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from odefit.arrays import FloatArray
+from odefit.arrays import FloatArray, IntArray
 from odefit.linalg.score import Evaluation
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.observation import Moments
@@ -123,6 +123,10 @@ class ProfileLikelihood:
         for position, sigma in self._scales(moments).items():
             theta[position] = sigma
         return table.to_search(theta)
+
+    def vanishing(self, u: FloatArray) -> list[IntArray]:
+        """See `Likelihood.vanishing`; u: [P'], the remaining parameters."""
+        return self.full.vanishing(self._complete(u))
 
     def value(self, u: FloatArray) -> float:
         """The likelihood at its best scales and the remaining u [P']; inf where the model fails."""

@@ -26,6 +26,8 @@ Target = str | float
 
 MIN_LEVEL_SHARE = 1e-5
 """The share of its first guess below which a noise level that is only part of a model is not looked for."""
+INITIAL_FACTOR = 1e3
+"""How far the initial value of a state with positive measurements may be from the first of them, either way."""
 Default = float | None | Callable[[Experiment], float | None]
 
 
@@ -58,8 +60,20 @@ class TableBuilder:
         """The config's section of a parameter; an empty one where it has none."""
         return self.loaded.config.parameters.get(name, ParameterSection())
 
-    def add(self, name: str, symbol_name: str, default: float | None, role: str, floor: float = -math.inf) -> None:
-        """A row called `name` with the config's settings for `symbol_name`; floor: its lower bound if it has none."""
+    def add(
+        self,
+        name: str,
+        symbol_name: str,
+        default: float | None,
+        role: str,
+        floor: float = -math.inf,
+        around: float | None = None,
+    ) -> None:
+        """A row called `name` with the config's settings for `symbol_name`.
+
+        floor: its lower bound if it has none. around: where neither bounds, scale nor prior are given, it gets a log
+        scale and bounds that are this factor away from its start.
+        """
         section = self.section(symbol_name)
         where = self.loaded.where("parameters", symbol_name)
         value = section.value if section.value is not None else default
@@ -72,6 +86,8 @@ class TableBuilder:
             return
         low, high = section.bounds or (floor, math.inf)
         scale = section.scale or ("log" if role == "noise" else "linear")
+        if around is not None and value > 0 and not (section.bounds or section.scale or section.prior):
+            scale, low, high = "log", value / around, value * around
         prior = Prior(section.prior.kind, *section.prior.numbers, on=section.prior.on) if section.prior else None
         if prior:
             low, high = max(low, prior.support[0]), min(high, prior.support[1])
@@ -106,7 +122,8 @@ class TableBuilder:
                 self.bound[name] = [self._first(state, e) for e in self.measured]
             elif kind != FORMULA:
                 by = "experiment" if several or kind == GIVEN else None
-                self.bind_symbol(name, functools.partial(self._guess, state), "initial", by)
+                guess = functools.partial(self._guess, state)
+                self.bind_symbol(name, guess, "initial", by, around=self._around(state))
 
     def add_named(self, noise: NoiseModels) -> None:
         """Parameters of the config that nothing but noise formulas name."""
@@ -132,7 +149,13 @@ class TableBuilder:
         return first_guess(kind, noise.models[observable], values)
 
     def bind_symbol(
-        self, name: str, default: Default, role: str, by: str | None = None, floor: float = -math.inf
+        self,
+        name: str,
+        default: Default,
+        role: str,
+        by: str | None = None,
+        floor: float = -math.inf,
+        around: float | None = None,
     ) -> None:
         """Bind a symbol in every experiment: to the experiment's own number, or to a parameter, or one of a group.
 
@@ -146,8 +169,8 @@ class TableBuilder:
             See `Parameter`.
         by
             How it is grouped unless the config says so.
-        floor
-            The lower bound of a parameter that has none.
+        floor, around
+            See `add`.
         """
         chosen = self.section(name).by or by
         groups: list[str | None] = [None] * len(self.seen)
@@ -163,7 +186,7 @@ class TableBuilder:
                 targets.append(experiment.constants[name])
                 continue
             if row not in self.rows:
-                self.add(row, name, self._default(default, members[row]), role, floor)
+                self.add(row, name, self._default(default, members[row]), role, floor, around)
             targets.append(row)
         self.bound[name] = targets
         if name in self.loaded.config.parameters and not any(isinstance(target, str) for target in targets):
@@ -227,6 +250,17 @@ class TableBuilder:
             )
             return 0.0
         return float(value)
+
+    def _around(self, state: str) -> float | None:
+        """See `add`: of the initial value of a state whose measurements are all positive; None of others."""
+        column = self._observed(state)
+        if self.loaded.config.model.initial_scale == "linear" or column is None:
+            return None
+        if not self.described.system.is_mechanistic:
+            return None
+        values = np.concatenate([e.values[:, column] for e in self.measured])
+        values = values[~np.isnan(values)]
+        return INITIAL_FACTOR if len(values) and (values > 0).all() else None
 
     def _guess(self, state: str, experiment: Experiment) -> float | None:
         column = self._observed(state)

@@ -33,6 +33,11 @@ CHANGES = (
 
 
 @pytest.fixture
+def unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(versions, "CHANGED_DEFAULTS", ())
+
+
+@pytest.fixture
 def changed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(versions, "CHANGED_DEFAULTS", CHANGES)
 
@@ -104,7 +109,9 @@ def test_notes_reach_the_user(
     assert note in caplog.text
 
 
-def test_a_run_folder_keeps_its_meaning_when_defaults_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_folder_keeps_its_meaning_when_defaults_change(
+    unchanged: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     odefit.fit(CONFIG, out=tmp_path / "today")
     written = yaml.safe_load((tmp_path / "today" / "config.yaml").read_text())
     assert next(iter(written)) == "version"
@@ -121,7 +128,9 @@ def test_a_run_folder_says_what_its_defaults_were(changed: None, tmp_path: Path)
     assert odefit.load_run(tmp_path / "old").loaded.config.solver.rtol == 1e-4
 
 
-def test_a_run_folder_without_a_version_is_of_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_folder_without_a_version_is_of_the_first(
+    unchanged: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     odefit.fit(CONFIG, out=tmp_path / "first")
     config = tmp_path / "first" / "config.yaml"
     config.write_text(config.read_text().replace("version: 1\n", ""))
@@ -141,7 +150,7 @@ def test_a_run_folder_without_a_version_is_of_the_first(tmp_path: Path, monkeypa
         (True, "must be a whole number (got True)"),
     ],
 )
-def test_versions_that_are_none(version: object, words: str) -> None:
+def test_versions_that_are_none(unchanged: None, version: object, words: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(CONFIG | {"version": version, "fit": {}})
     assert len(caught.value.faults) == 1
@@ -156,7 +165,7 @@ def test_a_newer_config_is_refused_in_one_line_whatever_else_it_says(tmp_path: P
     assert [fault.where for fault in caught.value.faults] == [f"{path}:2  version"]
 
 
-def test_a_newer_run_folder_is_not_called_damaged(tmp_path: Path) -> None:
+def test_a_newer_run_folder_is_not_called_damaged(unchanged: None, tmp_path: Path) -> None:
     odefit.fit(CONFIG, out=tmp_path / "run")
     config = tmp_path / "run" / "config.yaml"
     config.write_text(config.read_text().replace("version: 1", "version: 9"))

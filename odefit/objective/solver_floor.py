@@ -1,0 +1,143 @@
+"""What stands in for a prediction that is zero as far as the solver can tell, where errors are relative.
+
+A log-normal prediction of 1e-30 is solved as 3e-17 or as -2e-16: its sign is the solver's. Let g+ be the largest
+prediction within the solver's own error of the states,
+
+    y+_i = y_i + ERRORS sign(dg/dy_i) (atol_i + rtol |y_i|),     g+ = g(y+).
+
+Where g is less than half of g+ and than a small part of the least measurement, the lesser of half g+ and that part is
+taken in its place: far from what was measured, so that a search leaves, and finite, so that it can. That place does not
+move with the parameters, so it has no derivatives. A prediction below zero by more than this (g+ <= 0) stays
+impossible. A noise level that vanishes with its prediction is taken at y+ too, but for a measurement of 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from odefit.arrays import FloatArray, IntArray
+from odefit.model.derivatives import derivatives
+from odefit.model.formulas import free_names
+from odefit.model.functions import numpy_function
+from odefit.model.system import TIME
+from odefit.objective.measurements import ObservableData
+from odefit.objective.observation import Moments, Observation
+
+ERRORS = 10.0
+"""The solver's tolerances that its error may come to."""
+LEAST_SHARE = 1e-3
+"""Of the least measurement: no prediction above it is touched."""
+
+
+class SolverFloor:
+    """Raises what the observables with relative errors predict, where it is zero but for the solver's error."""
+
+    def __init__(
+        self,
+        observation: Observation,
+        data: Sequence[ObservableData],
+        rtol: float,
+        atol: float | tuple[float, ...],
+    ) -> None:
+        """Choose the observables.
+
+        Parameters
+        ----------
+        observation
+            The observables and their noise.
+        data
+            The measurements of each.
+        rtol, atol
+            Of the solver; atol one for all states, or one for each.
+        """
+        self._observation, self._data, self._rtol = observation, data, rtol
+        n, states = len(observation.system.states), set(observation.levels)
+        # Of a difference to an earlier value only the relative error is known.
+        self._atol = np.concatenate([np.broadcast_to(atol, n), np.zeros(len(observation.levels) - n)])
+        self._chosen = [
+            k
+            for k, (name, g) in enumerate(observation.system.predicted.items())
+            if data[k].n and free_names(g) & states and (observation.noise[name].is_log or self._sigma_moves(name))
+        ]
+        self._slopes: dict[int, Any] = {}
+
+    @property
+    def matters(self) -> bool:
+        """Whether any observable has relative errors."""
+        return bool(self._chosen)
+
+    def _sigma_moves(self, name: str) -> bool:
+        sigma = self._observation.noise[name].sigma
+        return sigma is not None and not free_names(sigma).isdisjoint(self._observation.levels)
+
+    def raised(
+        self, moments: list[Moments], y: FloatArray, t: FloatArray, p: FloatArray, dy: FloatArray | None
+    ) -> list[Moments]:
+        """The moments with what stands in for zeros; the same where nothing does.
+
+        Parameters
+        ----------
+        moments
+            One per observable.
+        y, t, p, dy
+            What they were made from, as in `Observation.moments`.
+        """
+        out = moments
+        for k in self._chosen:
+            rows = self._low(k, moments[k])
+            if len(rows):
+                own = p if p.ndim == 1 else p[rows]
+                part = y[rows], t[rows], own, None if dy is None else dy[rows]
+                out = [*out[:k], self._raised(k, moments[k], rows, part), *out[k + 1 :]]
+        return out
+
+    def _low(self, k: int, moments: Moments) -> IntArray:
+        """The measured rows that may have to be raised."""
+        data = self._data[k]
+        rows: IntArray = np.concatenate([block.rows for block in data.blocks])
+        if self._observation.noise[self._observation.names[k]].is_log:
+            low: IntArray = rows[~(moments.m[rows] > self._limit(k))]
+            return low
+        values = np.concatenate([block.values for block in data.blocks])
+        s = np.broadcast_to(np.asarray(moments.s, dtype=np.float64), moments.m.shape)[rows]
+        vanishing: IntArray = rows[~(s > 0) & (values != 0)]
+        return vanishing
+
+    def _limit(self, k: int) -> float:
+        """The logarithm of the prediction above which none is touched."""
+        return float(np.concatenate([block.values for block in self._data[k].blocks]).min() + np.log(LEAST_SHARE))
+
+    def _raised(self, k: int, moments: Moments, rows: IntArray, part: tuple[Any, ...]) -> Moments:
+        y, t, p, dy = part
+        above = self._observation.moments(self._above(k, y, t, p), t, p, dy)[k]
+        m, s, dm, ds = moments.m.copy(), moments.s, moments.dm, moments.ds
+        if self._observation.noise[self._observation.names[k]].is_log:
+            half = above.m - np.log(2)
+            chosen = np.isfinite(half) & ~(m[rows] >= half)
+            m[rows[chosen]] = np.minimum(half, self._limit(k))[chosen]
+            if dm is not None:
+                dm = dm.copy()
+                dm[rows[chosen]] = 0.0
+        if s is not None and above.s is not None:
+            s = np.broadcast_to(np.asarray(s, dtype=np.float64), m.shape).copy()
+            instead = np.broadcast_to(np.asarray(above.s, dtype=np.float64), rows.shape)
+            chosen = ~(s[rows] > 0) & (instead > 0)
+            s[rows[chosen]] = instead[chosen]
+            if ds is not None and above.ds is not None:
+                ds = ds.copy()
+                ds[rows[chosen]] = above.ds[chosen]
+        return replace(moments, m=m, s=s, dm=dm, ds=ds)
+
+    def _above(self, k: int, y: FloatArray, t: FloatArray, p: FloatArray) -> FloatArray:
+        """y+ [M, S] for observable k."""
+        states = self._observation.levels
+        if k not in self._slopes:
+            g = list(self._observation.system.predicted.values())[k]
+            self._slopes[k] = numpy_function(derivatives([g], states)[0], (*states, TIME, *self._observation.symbols))
+        signs = [np.broadcast_to(np.sign(slope), t.shape) for slope in self._slopes[k](*y.T, t, *p.T)]
+        raised: FloatArray = y + ERRORS * np.stack(signs, axis=1) * (self._atol + self._rtol * np.abs(y))
+        return raised
