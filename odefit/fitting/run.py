@@ -100,10 +100,12 @@ class Run(StoredRun):
         return {} if self.assembly.networks is None else self.assembly.networks.state_dict()
 
     def solve(self, times: Sequence[FloatArray]) -> Curves:
+        return self._solved(tuple(e.at(t) for e, t in zip(self.measured, times, strict=True)))
+
+    def _solved(self, experiments: tuple[Experiment, ...]) -> Curves:
         problem = self.assembly.problem
-        chosen = tuple(e.at(t) for e, t in zip(self.measured, times, strict=True))
-        states = problem.states(self.theta, chosen)
-        return Curves(chosen, states, problem.observe(self.theta, chosen, states))
+        states = problem.states(self.theta, experiments)
+        return Curves(experiments, states, problem.observe(self.theta, experiments, states))
 
     @cached_property
     def true_model(self) -> TrueModel | None:
@@ -182,7 +184,7 @@ class Run(StoredRun):
         check_solvable(self)
         chosen = wanted_times(self.measured, times)
         solved, rows = with_steps(self.assembly.problem, chosen)
-        curves = self.solve([e.times for e in solved])
+        curves = self._solved(solved)
         predicted = [g[own] for g, own in zip(curves.observables, rows, strict=True)]
         if times is None:
             frame = frame_of(measured_table(self.assembly, predicted).text)
@@ -196,7 +198,7 @@ class Run(StoredRun):
     def write(self, folder: Path) -> None:
         """Every file of the run folder; result.json last, since it says that the run is complete."""
         try:
-            predicted = measured_table(self.assembly, self.solve([e.times for e in self.measured]).observables)
+            predicted = measured_table(self.assembly, self._solved(self.measured).observables)
         except SolveError as error:
             if self.result.status != Status.FAILED:
                 raise FitError(f"the fitted model cannot be solved again: {error}") from error

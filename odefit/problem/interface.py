@@ -311,10 +311,10 @@ class Problem:
         theta = self._theta(self._vector(x))
         experiments = wanted_times(self._assembly.measured, times)
         solved, rows = with_steps(self._problem, experiments)
-        states = [y[own] for y, own in zip(self._problem.states(theta, solved), rows, strict=True)]
-        return solution_frame(
-            self._assembly.described.system, experiments, states, self._problem.observe(theta, experiments, states)
-        )
+        states = self._problem.states(theta, solved)
+        observed = self._problem.observe(theta, solved, states)
+        chosen = ([values[own] for values, own in zip(found, rows, strict=True)] for found in (states, observed))
+        return solution_frame(self._assembly.described.system, experiments, *chosen)
 
     # -- how it shows itself, and travels to other processes
 

@@ -151,11 +151,11 @@ class _Measured:
         if observation is None:
             return
         states = {symbol(name): k for k, name in enumerate(observation.system.states)}
-        for column, (name, g) in enumerate(observation.system.observables.items()):
+        for column, (name, g) in enumerate(observation.system.predicted.items()):
             for state, k in states.items():
                 if sp.sympify(g).free_symbols == {state} and (factor := (g / state)).is_number and factor != 0:
                     self._factors.append((column, k, abs(float(factor))))
-            if _has_relative_errors(observation.noise[name], observation.system):
+            if _has_relative_errors(observation.noise[name], observation.levels):
                 values = np.abs(np.concatenate([e.values[:, column] for e in experiments]))
                 values = values[np.isfinite(values) & (values > 0)]
                 if len(values):
@@ -173,11 +173,11 @@ class _Measured:
         return found
 
 
-def _has_relative_errors(noise: Noise, system: System) -> bool:
+def _has_relative_errors(noise: Noise, levels: Sequence[str]) -> bool:
     """Whether small values are known better than large ones."""
     if noise.is_log or noise.family.is_count:
         return True
-    return noise.sigma is not None and not free_names(noise.sigma).isdisjoint(system.states)
+    return noise.sigma is not None and not free_names(noise.sigma).isdisjoint(levels)
 
 
 def _sizes_of(record: Record, n: int) -> tuple[FloatArray, FloatArray]:

@@ -143,3 +143,24 @@ def test_a_network_learns_from_counts() -> None:
     assert float(np.abs(run.predictions(intervals=False)["residual"]).max()) < 0.05
     with pytest.raises(odefit.OdefitError, match="an observable is compared with an earlier value"):
         odefit.fit(config | {"fit": {"method": "least_squares"}}, data=[odefit.Experiment("a", times, columns)])
+
+
+@pytest.mark.parametrize("solver", [{}, {"method": "rk4", "step": 0.25}])
+def test_predictions_go_over_missing_cells_and_keep_the_solver_steps(solver: dict[str, Any], tmp_path: Path) -> None:
+    column = np.array(CASES, dtype=np.float64)
+    column[[4, 5, 11]] = np.nan
+    run = odefit.fit(epidemic(solver=solver), data=[odefit.Experiment("town", DAYS, {"cases": column})])
+    values = run.parameters["value"].astype(float).to_numpy()
+    daily = cases(*values, DAYS)
+    # A day without a count: what has come since the last one; the next count has all of it.
+    expected = daily.copy()
+    expected[5], expected[6], expected[12] = daily[4:6].sum(), daily[4:7].sum(), daily[11:13].sum()
+    np.testing.assert_allclose(run.predictions()["predicted"], expected, rtol=1e-4)
+    np.testing.assert_allclose(run.predictions(DAYS)["predicted"], daily, rtol=1e-4)
+    run.save(tmp_path / "run")
+    again = odefit.load_run(tmp_path / "run")
+    np.testing.assert_allclose(again.predictions(intervals=False)["predicted"], expected, rtol=1e-4)
+    written = np.genfromtxt(
+        tmp_path / "run" / "predictions.csv", delimiter=",", names=True, dtype=None, encoding="utf-8"
+    )
+    np.testing.assert_allclose(written["predicted"], expected, rtol=1e-4)
