@@ -279,6 +279,8 @@ def simulate(
         log.warning("note: %s", note)
     kind = EQUATIONS if loaded.config.data.spirals is None else kind_of(loaded)
     simulated: Simulated = call(kind.simulate, loaded)
+    for note in simulated.notes:
+        log.warning("note: %s", note)
     if out is not None:
         try:
             simulated.write(Path(out))
@@ -317,7 +319,7 @@ def check(
     <BLANKLINE>
     Equations
       dx/dt = -k*x
-      x(start) = estimated
+      x(0) = estimated
     ...
     """
     loaded = _load(config, overrides, data, only_beside)

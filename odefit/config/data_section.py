@@ -8,7 +8,19 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from odefit.config.fields import Cell, Finite, Formula, Label, Name, NotNegative, Positive, Section, Seed, by_shape
+from odefit.config.fields import (
+    Cell,
+    Finite,
+    Formula,
+    Label,
+    Name,
+    NotNegative,
+    Positive,
+    Section,
+    Seed,
+    by_shape,
+    or_text,
+)
 from odefit.config.latent_section import LATENT_ODE, SpiralsSection
 from odefit.config.model_section import ModelSection
 from odefit.config.noise_section import NoiseSection, SimulatedNoise, simulated_shape
@@ -179,7 +191,22 @@ class DataSection(Section):
     ignore: list[str] = Field(
         default_factory=list, description="labels of the observable column to leave out (long layout)"
     )
-    start: Finite | None = Field(None, description="where integration starts; default: the first time")
+    start: Annotated[
+        Annotated[Literal["auto", "first"], Tag("text")] | Annotated[Finite, Tag("other")], Discriminator(or_text)
+    ] = Field(
+        "auto",
+        description="where integration starts: a number, or `first` (the first measurement); auto: there, at an "
+        "earlier dose or at 0, see [Where the clock starts](experiments.md#where-the-clock-starts)",
+    )
+    at_jumps: Annotated[
+        Annotated[dict[Name, Literal["before", "after"]], Tag("mapping")]
+        | Annotated[Literal["auto", "before", "after"], Tag("other")],
+        Discriminator(by_shape),
+    ] = Field(
+        "auto",
+        description="what a measurement at the very time of a jump is compared with: the value just `before` it or "
+        "just `after`; for all, or per observable; auto: before a dose, after an event or a step of an input",
+    )
     simulate: SimulateSection | None = Field(None, description="data made from the model, instead of `csv`")
     spirals: SpiralsSection | None = Field(None, description="made-up series for `latent_ode`; {} for the defaults")
     experiments: (
@@ -198,6 +225,11 @@ class DataSection(Section):
     doses: DosesSection | None = Field(None, description="what is put into the states on the way")
     inputs: dict[Name, InputSection] = Field(default_factory=dict, description="known functions of time, by name")
     hold_out: HoldOutSection | None = Field(None, description="what the fit does not see and is scored on afterwards")
+
+    @property
+    def fixed_start(self) -> float | None:
+        """The start where it is a number."""
+        return None if isinstance(self.start, str) else self.start
 
     @field_validator("experiments", mode="before")
     @classmethod

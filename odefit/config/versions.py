@@ -44,7 +44,8 @@ class ChangedDefault:
     applies
         Which configs the default matters for; all of them where this is not given.
     is_noted
-        Whether the author of a config that names no version is told; not of what changes no estimate.
+        Whether the author of a config that names no version is told; not of what changes no estimate, nor where it
+        depends on the data which configs it matters for: what reads them says what it came to, and names the key.
     """
 
     key: str
@@ -62,6 +63,23 @@ def _chooses_steps(config: Config) -> bool:
 
 
 CHANGED_DEFAULTS: tuple[ChangedDefault, ...] = (
+    ChangedDefault(
+        "data.start",
+        2,
+        "first",
+        "auto",
+        "initial values belong to the first dose or to 0 where the data suggest it",
+        is_noted=False,
+    ),
+    ChangedDefault(
+        "data.at_jumps",
+        2,
+        "after",
+        "auto",
+        "a measurement at the time of a dose was made before it",
+        lambda config: config.model.name != LATENT_ODE,
+        is_noted=False,
+    ),
     ChangedDefault(
         "solver.atol",
         2,

@@ -40,6 +40,8 @@ class Batch:
         [E, T], where in `grid` each experiment's own times are.
     times
         [E, T], those times themselves, absolute.
+    clock
+        [E, T], the same as formulas of the time see them (`Experiment.clock`).
     values
         [E, T, O], measurements; 0 where there is none.
     mask
@@ -49,7 +51,7 @@ class Batch:
     censored
         [E, T, O], -1 where the truth lies below the value, 1 where above, else 0; None when no experiment has any.
     inputs
-        [E, T, U], the known functions of time at `times`, in the order of `input_names`, NaN where an experiment lacks
+        [E, T, U], the known functions of time at `clock`, in the order of `input_names`, NaN where an experiment lacks
         one; None when no experiment has any.
     covariates
         [E, T, O] each, the numbers beside the measurements, by name; 1 where nothing is measured.
@@ -61,6 +63,7 @@ class Batch:
     grid: Tensor
     index: Tensor
     times: Tensor
+    clock: Tensor
     values: Tensor
     mask: Tensor
     sigma: Tensor | None
@@ -100,6 +103,7 @@ class Batch:
             grid=self.grid[: int(self.index[own].max()) + 1],
             index=self.index[own],
             times=self.times[own],
+            clock=self.clock[own],
             values=self.values[own],
             mask=self.mask[own],
             sigma=part(self.sigma),
@@ -163,7 +167,8 @@ def collate(items: Sequence[Item], dtype: torch.dtype = torch.float64, device: t
     if any(experiment.censored is not None for experiment in experiments):
         sides = [np.zeros(e.values.shape) if e.censored is None else e.censored.astype(np.float64) for e in experiments]
         censored = np.where(mask, _stack(sides, inside), 0.0)
-    inputs = _inputs(experiments, times)
+    clock = _pad([experiment.clock for experiment in experiments], inside)
+    inputs = _inputs(experiments, clock)
 
     covariates = {name: _stack([e.covariates[name] for e in experiments], inside) for name in experiments[0].covariates}
 
@@ -177,6 +182,7 @@ def collate(items: Sequence[Item], dtype: torch.dtype = torch.float64, device: t
         grid=real(grid),
         index=torch.from_numpy(index).to(device),
         times=real(times),
+        clock=real(clock),
         values=real(np.where(mask, measured, 0.0)),
         mask=torch.from_numpy(mask).to(device),
         sigma=None if sigma is None else real(sigma),
@@ -247,7 +253,7 @@ def _stack(arrays: Sequence[FloatArray], inside: Mask) -> FloatArray:
 
 
 def _inputs(experiments: Sequence[Experiment], times: FloatArray) -> FloatArray | None:
-    """u at `times` [E, T], [E, T, U], in the order of `input_names`."""
+    """u at `times` [E, T] of the clock, [E, T, U], in the order of `input_names`."""
     names = input_names(experiments)
     if not names:
         return None

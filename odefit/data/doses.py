@@ -23,7 +23,8 @@ from odefit.data.csv_reader import Columns, Header, find_columns, read_columns, 
 from odefit.data.csv_writing import check_names, number_cell, write_rows
 from odefit.data.error_list import FaultList, PlacedFaults, place
 from odefit.data.experiments import Dose, Experiment
-from odefit.data.layouts import TIME, replicate_of
+from odefit.data.layouts import TIME
+from odefit.data.replicates import replicate_of
 from odefit.text import clip, suggest
 
 MAX_DOSES = 100_000
@@ -311,6 +312,7 @@ def apply_doses(
     *,
     partial: bool = False,
     others: Collection[str] = (),
+    free: Collection[str] = (),
 ) -> list[Experiment]:
     """Give every experiment its doses, sorted by time; those of equal time stay in the order of the rows.
 
@@ -318,7 +320,8 @@ def apply_doses(
     gets those of its experiment.
 
     states: the states of the system. where: the place of the table as a whole. partial: the experiments are a
-    choice of those that the table is about, so a row may name another one; others: it may be one of these.
+    choice of those that the table is about, so a row may name another one; others: it may be one of these. free: the
+    experiments that start with an earlier dose.
     Raises DataError with all faults: an unknown state or experiment, a dose before the start of an experiment that gets
     it.
     """
@@ -339,9 +342,13 @@ def apply_doses(
     for experiment in experiments:
         named = own.get(experiment.name) or own.get(replicate_of(experiment.name)) or []
         doses = tuple(sorted((*for_all, *(row.dose for row in named)), key=_time)) if named else for_all
-        if doses and doses[0].time < experiment.start:
-            early.tell(experiment, [*own.get(None, ()), *named])
-        found.append(replace(experiment, doses=doses))
+        start = experiment.start
+        if doses and doses[0].time < start:
+            if experiment.name in free:
+                start = doses[0].time
+            else:
+                early.tell(experiment, [*own.get(None, ()), *named])
+        found.append(replace(experiment, doses=doses, start=start))
     faults.check(where)
     return found
 

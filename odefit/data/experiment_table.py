@@ -22,7 +22,7 @@ from odefit.data.csv_cells import MISSING, decimal_comma, parse_number
 from odefit.data.csv_reader import Columns, Header, find_columns, read_columns, read_header
 from odefit.data.error_list import FaultList, PlacedFaults, place
 from odefit.data.experiments import Experiment
-from odefit.data.layouts import replicate_of
+from odefit.data.replicates import replicate_of
 from odefit.text import clip, suggest
 
 START = "start"

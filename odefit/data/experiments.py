@@ -13,6 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from odefit.arrays import FloatArray, IntArray
 from odefit.errors import DataError, Fault
 
+HAIR = 1e-12
+"""How much earlier "just before" is, as a share of the time: more than rounding, and less than anything else."""
+
 
 @dataclass(frozen=True)
 class Dose:
@@ -65,6 +68,16 @@ class Input:
         """Which polynomial holds at t: at a knot, the one that begins there."""
         return np.clip(np.searchsorted(self.knots, t, side="right") - 1, 0, None)
 
+    @property
+    def steps(self) -> FloatArray:
+        """The knots at which u jumps."""
+        with np.errstate(all="ignore"):
+            c, s = self.coefficients[:-1], np.diff(self.knots)
+            ends = c[:, 0] + s * (c[:, 1] + s * (c[:, 2] + s * c[:, 3]))
+        size = np.abs(self.coefficients[:, 0]).max()
+        found: FloatArray = self.knots[1:][np.abs(self.coefficients[1:, 0] - ends) > 1e-9 * size]
+        return found
+
     def __call__(self, t: FloatArray) -> FloatArray:
         """u at times t [T], [T]."""
         k = self.piece(t)
@@ -82,7 +95,8 @@ class Experiment:
     name
         What it is called; `A#2` is a replicate of `A`.
     times : array_like [T]
-        Increasing, none before `start`.
+        Increasing, none before `start`; a time may come twice, as the rows before and after what happens then
+        (`side`).
     values : mapping of array_like [T] by observable, or array_like [T, O]
         The measurements; NaN or None where nothing was measured. The columns of an array are in the order of the
         system's observables.
@@ -109,6 +123,11 @@ class Experiment:
     intervals
         [T, O, 2] for observables that are an increase: from when until when each cell counts. Not for users: it follows
         from the data.
+    side : array_like [T], optional
+        -1 where a row was measured just before what happens at its time (a dose, an event, a step of an input), 1 where
+        just after it, 0 where nothing is said of it (then `data.at_jumps` of the config says it); default 0.
+    start_is_given : bool, optional
+        Whether nothing may be assumed of the start; default where `start` is given.
 
     Raises
     ------
@@ -136,6 +155,8 @@ class Experiment:
     observables: tuple[str, ...] = ()
     covariates: Mapping[str, FloatArray] = field(default_factory=dict)
     intervals: FloatArray | None = None
+    side: NDArray[np.int8] | None = None
+    start_is_given: bool = False
 
     def __init__(
         self,
@@ -152,6 +173,8 @@ class Experiment:
         observables: Sequence[str] = (),
         covariates: Mapping[str, Columns] | None = None,
         intervals: FloatArray | None = None,
+        side: ArrayLike | None = None,
+        start_is_given: bool | None = None,
     ) -> None:
         by_hand = isinstance(values, Mapping)
         names = tuple(values) if isinstance(values, Mapping) else tuple(observables)
@@ -171,6 +194,8 @@ class Experiment:
             "inputs": {} if inputs is None else inputs,
             "observables": names,
             "intervals": intervals,
+            "side": None if side is None else np.asarray(side).astype(np.int8, copy=False),
+            "start_is_given": start is not None if start_is_given is None else start_is_given,
         }
         width = found["values"].shape[-1]
         found["covariates"] = {
@@ -186,6 +211,26 @@ class Experiment:
     def n_measured(self) -> int:
         """Cells with a value, censored ones included."""
         return int(np.count_nonzero(~np.isnan(self.values)))
+
+    @property
+    def sides(self) -> NDArray[np.int8]:
+        """[T] -1 for the rows just before what happens at their time, 1 for those just after, 0 for all others."""
+        return np.zeros(len(self.times), dtype=np.int8) if self.side is None else self.side
+
+    @property
+    def clock(self) -> FloatArray:
+        """[T] the times at which formulas of the time and inputs are read: a hair earlier in the rows before a jump."""
+        if self.side is None:
+            return self.times
+        t = np.asarray(self.times, dtype=np.float64)
+        hair = HAIR * np.maximum(np.abs(t), t[-1] - self.start) if len(t) else t
+        return np.where(self.side < 0, t - hair, t)
+
+    @property
+    def before_and_after(self) -> tuple[Experiment, Experiment]:
+        """The same with every row just before what happens at its time, and just after it."""
+        before, after = (np.full(len(self.times), side, dtype=np.int8) for side in (-1, 1))
+        return replace(self, side=before), replace(self, side=after)
 
     def rows(self, rows: slice | IntArray, start: float | None = None) -> Experiment:
         """Some rows of the series, with all that belongs to them.
@@ -206,22 +251,26 @@ class Experiment:
             censored=None if self.censored is None else self.censored[rows],
             covariates={name: numbers[rows] for name, numbers in self.covariates.items()},
             intervals=None if self.intervals is None else self.intervals[rows],
+            side=None if self.side is None else self.side[rows],
         )
 
-    def at(self, times: FloatArray) -> Experiment:
+    def at(self, times: FloatArray, side: NDArray[np.int8] | None = None) -> Experiment:
         """The same experiment, to be predicted at other times: nothing is measured there, and counts go from one of
         these times to the next."""
         t, blank = np.asarray(times, dtype=np.float64), np.full((len(times), self.values.shape[1]), np.nan)
         pairs = np.stack([np.append(self.start, t[:-1])[: len(t)], t], axis=1)[:, None]
         intervals = np.broadcast_to(pairs, (*blank.shape, 2))
         unknown = dict.fromkeys(self.covariates, blank)
-        bare = replace(self, times=t, values=blank, sigma=None, censored=None, covariates=unknown)
+        bare = replace(self, times=t, values=blank, sigma=None, censored=None, covariates=unknown, side=side)
         return replace(bare, intervals=intervals)
 
     def among(self, times: FloatArray) -> tuple[Experiment, IntArray]:
         """The same measurements among other times, at which nothing is measured; and where [T] its own times are."""
-        t = np.union1d(self.times, times)
-        own = np.searchsorted(t, self.times)
+        t = np.concatenate([self.times, np.setdiff1d(times, self.times)])
+        order = np.lexsort((np.append(self.sides, np.zeros(len(t) - len(self.times), dtype=np.int8)), t))
+        place = np.empty(len(order), dtype=np.intp)
+        place[order] = np.arange(len(order))
+        t, own = t[order], place[: len(self.times)]
 
         def spread(table: Any, fill: float) -> Any:
             if table is None:
@@ -242,6 +291,7 @@ class Experiment:
             censored=spread(self.censored, 0),
             covariates={name: spread(numbers, np.nan) for name, numbers in self.covariates.items()},
             intervals=intervals,
+            side=spread(self.side, 0),
         )
         return wide, own
 
@@ -260,8 +310,12 @@ class Experiment:
             return
         if not np.isfinite(t).all():
             yield f"times: {float(t[~np.isfinite(t)][0])!r} is no time; leave that measurement out"
-        elif (np.diff(t) <= 0).any():
-            k = int(np.argmax(np.diff(t) <= 0))
+        elif self.side is not None and self.side.shape != t.shape:
+            yield f"side: must be one for each of {len(t)} times (got the shape {self.side.shape})"
+        elif self.side is not None and not np.isin(self.side, (-1, 0, 1)).all():
+            yield "side: must be -1 (just before), 1 (just after) or 0"
+        elif (back := (np.diff(t) < 0) | ((np.diff(t) == 0) & (np.diff(self.sides) <= 0))).any():
+            k = int(np.argmax(back))
             order = f"{float(t[k + 1])!r} comes after {float(t[k])!r}; put them in order"
             yield f"times: {order}, and what was measured again at the same time into an experiment '{self.name}#2'"
         elif not self.start <= t[0]:

@@ -45,6 +45,7 @@ class FrameSheet:
         *,
         required: Mapping[int, str],
         faults: FaultList,
+        blank: Collection[int] = (),
         keep: Callable[[Any], bool] | None = None,
         censorable: Collection[int] = (),
     ) -> Columns:
@@ -68,7 +69,7 @@ class FrameSheet:
                 signs[k] = side
         named = {k: _coded(text) for k, text in texts.items()}
         for k, own in named.items():
-            check_labels(own, lines, self.header.names[k], False, faults)
+            check_labels(own, lines, self.header.names[k], k in blank, faults)
         return Columns(lines, found, named, signs)
 
 

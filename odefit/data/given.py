@@ -14,7 +14,7 @@ import numpy as np
 from odefit.data.covariates import CovariateUse
 from odefit.data.error_list import MAX_FAULTS, FaultList
 from odefit.data.experiments import Experiment
-from odefit.data.layouts import replicate_of
+from odefit.data.replicates import replicate_of
 from odefit.errors import DataError, Fault
 from odefit.text import clip, plain_label, suggest
 

@@ -25,7 +25,8 @@ from odefit.data.csv_reader import Columns, Header, find_columns, read_columns, 
 from odefit.data.csv_writing import check_names, number_cell, write_rows
 from odefit.data.error_list import FaultList, PlacedFaults
 from odefit.data.experiments import Experiment, Input
-from odefit.data.layouts import TIME, replicate_of
+from odefit.data.layouts import TIME
+from odefit.data.replicates import replicate_of
 from odefit.text import clip, suggest
 
 Interpolation = Literal["linear", "previous", "cubic"]

@@ -15,7 +15,9 @@ from odefit.data.covariates import Cells, CovariateUse, covariate_columns, read_
 from odefit.data.csv_cells import IntArray, SignArray
 from odefit.data.csv_reader import Columns, Header, find_columns
 from odefit.data.error_list import FaultList
-from odefit.text import abridged, clip, suggest
+from odefit.data.replicates import Repeats, split_replicates
+from odefit.data.side_column import AT_JUMP, read_sides
+from odefit.text import clip, suggest
 
 TIME = ("time", "t")
 OBSERVABLE = ("observable", "name")
@@ -36,6 +38,7 @@ class Layout:
     observable: int | None
     values: tuple[int, ...]
     sigmas: tuple[int | None, ...]
+    side: int | None = None
     covariates: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
 
     @property
@@ -52,12 +55,17 @@ class Layout:
     @property
     def labels(self) -> list[int]:
         """The columns of names."""
-        return [index for index in (self.experiment, self.observable) if index is not None]
+        return [index for index in (self.experiment, self.observable, self.side) if index is not None]
+
+    @property
+    def blank(self) -> list[int]:
+        """The columns of names whose cells may be empty."""
+        return [] if self.side is None else [self.side]
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows [R] sorted by experiment, then time.
+    """Rows [R] sorted by experiment, then time, then side.
 
     Parameters
     ----------
@@ -69,8 +77,12 @@ class Table:
         [R].
     values, sigma, censored, covariates
         [R, O], as in `Experiment`.
+    side
+        [R], as in `Experiment`.
     notes
-        What was done to the rows of the file, a sentence each.
+        What was done to the rows of the file, a sentence each, but for `repeats`.
+    repeats
+        What came again at the same time, if anything did.
     """
 
     names: tuple[str, ...]
@@ -80,14 +92,10 @@ class Table:
     values: FloatArray
     sigma: FloatArray | None
     censored: SignArray | None
+    side: SignArray | None = None
     notes: tuple[str, ...] = ()
     covariates: Mapping[str, FloatArray] = field(default_factory=dict)
-
-
-def replicate_of(name: str) -> str:
-    """`A` for the replicate `A#2`, and for `A` itself."""
-    base, mark, number = name.rpartition("#")
-    return base if mark and base and number.isascii() and number.isdigit() else name
+    repeats: Repeats | None = None
 
 
 def find_layout(
@@ -128,6 +136,8 @@ def find_layout(
     else:
         values = _values(header, position, names, chosen, faults)
         layout = Layout(time_at, experiment_at, None, values, _sigmas(names, position))
+    if AT_JUMP in position and AT_JUMP not in (time, experiment, *names.values()):
+        layout = replace(layout, side=position[AT_JUMP])
     if not faults.count:
         used = [*layout.measured, *layout.labels]
         for index in sorted({index for index in used if used.count(index) > 1}):
@@ -179,20 +189,17 @@ def arrange(
     codes = np.zeros(len(sheet.lines), dtype=np.int64)
     if layout.experiment is not None:
         experiments, codes = sheet.labels[layout.experiment].names, sheet.labels[layout.experiment].codes
+    side = None if layout.side is None else read_sides(sheet, layout.side, header, faults)
     if layout.observable is None:
-        table = _wide(sheet, layout, experiments, codes, names, header, faults, use)
+        table = _wide(sheet, layout, experiments, codes, side, names, header, faults, use)
     else:
-        table = _long(sheet, layout, layout.observable, experiments, codes, names, header, faults, use)
-    repeats = [name for name in table.names if name not in set(experiments)]
+        table = _long(sheet, layout, layout.observable, experiments, codes, side, names, header, faults, use)
+    repeats = tuple(name for name in table.names if name not in set(experiments))
     if not repeats:
         return table
-    if layout.experiment is None:  # not even its order is worth a note beside this
-        what = f"times come again, and no column names the experiments: read as {len(repeats) + 1} replicates of one"
-        note = f"{header.place()}: {what} (data.experiment names the column that tells experiments apart)"
-        return replace(table, notes=(note,))
-    shown = abridged([clip(name) for name in repeats], 3)
-    note = f"{header.place()}: values that come again at the same time are read as replicates: {shown}"
-    return replace(table, notes=(*table.notes, note))
+    named = layout.experiment is not None
+    # Where no column names the experiments, not even the order is worth a note beside that of the repeats.
+    return replace(table, notes=table.notes if named else (), repeats=Repeats(repeats, header.place(), named))
 
 
 def _wide(
@@ -200,6 +207,7 @@ def _wide(
     layout: Layout,
     experiments: tuple[str, ...],
     codes: IntArray,
+    side: SignArray | None,
     names: Mapping[str, str],
     header: Header,
     faults: FaultList,
@@ -209,12 +217,14 @@ def _wide(
     rows: IntArray | slice = slice(None)
     timeless = np.isnan(times)
     notes: tuple[str, ...] = ()
-    if timeless.any() or (np.diff(codes) < 0).any() or _back(codes, times) is not None:  # else it is not copied
+    unsorted = timeless.any() or (np.diff(codes) < 0).any() or _back(codes, times) is not None
+    if unsorted or side is not None:  # else it is not copied
         rows = np.flatnonzero(~timeless)
         rows = rows[np.argsort(codes[rows], kind="stable")]
         notes = _order_note(codes[rows], times[rows], lines[rows], header)
-        rows = rows[np.lexsort((times[rows], codes[rows]))]
+        rows = rows[np.lexsort((*(() if side is None else (side[rows],)), times[rows], codes[rows]))]
     times, codes, lines = times[rows], codes[rows], lines[rows]
+    side = None if side is None else side[rows]
     values = np.column_stack([sheet.numbers[index][rows] for index in layout.values])
     sigma = None
     for number, index in enumerate(layout.sigmas):
@@ -231,8 +241,10 @@ def _wide(
             censored[:, number] = sheet.censored[index][rows]
     cells: list[Cells] = [(name, np.s_[:, number], rows) for number, name in enumerate(names)]
     covariates = read_covariates(use, layout.covariates, sheet, header, values, cells, faults)
-    table = Table(experiments, codes, lines, times, values, sigma, censored, notes, covariates)
+    table = Table(experiments, codes, lines, times, values, sigma, censored, side, notes, covariates)
     come_again = (codes[1:] == codes[:-1]) & (times[1:] == times[:-1])
+    if side is not None:
+        come_again &= side[1:] == side[:-1]
     return _pivot(experiments, _melted(table), len(layout.values), notes) if come_again.any() else table
 
 
@@ -242,6 +254,7 @@ def _long(
     observable_at: int,
     experiments: tuple[str, ...],
     codes: IntArray,
+    side: SignArray | None,
     names: Mapping[str, str],
     header: Header,
     faults: FaultList,
@@ -269,8 +282,9 @@ def _long(
     cells: list[Cells] = [(name, some := observable == k, rows[some]) for k, name in enumerate(names)]
     covariates = read_covariates(use, layout.covariates, sheet, header, values, cells, faults)
     notes = _order_note(codes * len(names) + observable, times, lines, header)
-    found = _Rows(codes, lines, observable, times, values, sigma, censored, covariates)
-    return _pivot(experiments, found, len(names), notes)
+    side = None if side is None else side[rows]
+    long = _Rows(codes, lines, observable, times, values, sigma, censored, side, covariates)
+    return _pivot(experiments, long, len(names), notes)
 
 
 def _check_observables(
@@ -315,36 +329,6 @@ def _check_sigma(sigma: FloatArray, values: FloatArray, lines: IntArray, column:
             faults.add(int(lines[row]), column, "sigma is missing for a measured value; give all or none", "missing")
 
 
-def _split_replicates(
-    experiments: tuple[str, ...], codes: IntArray, observable: IntArray, times: FloatArray, values: FloatArray
-) -> tuple[tuple[str, ...], IntArray]:
-    """Give the k-th value of one observable at one time to the experiment `A#k`."""
-    missing = np.isnan(values)
-    order = np.lexsort((missing, times, observable, codes))  # stable: replicates stay in the file's order
-    first = np.ones(len(order), dtype=bool)
-    first[1:] = False
-    for key in (codes, observable, times):
-        sorted_key = key[order]
-        first[1:] |= sorted_key[1:] != sorted_key[:-1]
-    place = np.arange(len(order))
-    occurrence = np.empty(len(order), dtype=np.int64)
-    occurrence[order] = place - np.maximum.accumulate(np.where(first, place, 0))
-    occurrence[missing] = 0  # "not measured" needs no experiment of its own
-    span = int(occurrence.max(initial=0)) + 1
-    groups, codes = np.unique(codes * span + occurrence, return_inverse=True)
-    taken, names = set(experiments), []
-    for experiment, repeat in zip((groups // span).tolist(), (groups % span).tolist(), strict=True):
-        name = experiments[experiment]
-        if repeat:
-            base, number = replicate_of(name), repeat + 1
-            while f"{base}#{number}" in taken:
-                number += 1
-            name = f"{base}#{number}"
-            taken.add(name)
-        names.append(name)
-    return tuple(names), codes.astype(np.int64)
-
-
 @dataclass(frozen=True)
 class _Rows:
     """The rows [R] of a long file: one measurement, or none, in each."""
@@ -356,7 +340,12 @@ class _Rows:
     values: FloatArray
     sigma: FloatArray | None
     censored: SignArray | None
+    side: SignArray | None
     covariates: Mapping[str, FloatArray]
+
+    @property
+    def sides(self) -> SignArray:
+        return np.zeros(len(self.times), dtype=np.int8) if self.side is None else self.side
 
 
 def _melted(table: Table) -> _Rows:
@@ -370,17 +359,19 @@ def _melted(table: Table) -> _Rows:
         values=table.values.ravel(),
         sigma=None if table.sigma is None else table.sigma.ravel(),
         censored=None if table.censored is None else table.censored.ravel(),
+        side=None if table.side is None else np.repeat(table.side, width),
         covariates={name: numbers.ravel() for name, numbers in table.covariates.items()},
     )
 
 
 def _pivot(experiments: tuple[str, ...], long: _Rows, width: int, notes: tuple[str, ...]) -> Table:
-    """One row per experiment and time, one column per observable; replicates are experiments of their own."""
-    experiments, codes = _split_replicates(experiments, long.codes, long.observable, long.times, long.values)
-    order = np.lexsort((long.times, codes))
-    codes, lines, times = codes[order], long.lines[order], long.times[order]
+    """One row per experiment, time and side, one column per observable; replicates are experiments of their own."""
+    keys = (long.observable, long.times, long.sides)
+    experiments, codes = split_replicates(experiments, long.codes, keys, np.isnan(long.values))
+    order = np.lexsort((long.sides, long.times, codes))
+    codes, lines, times, side = codes[order], long.lines[order], long.times[order], long.sides[order]
     first = np.ones(len(order), dtype=bool)
-    first[1:] = (codes[1:] != codes[:-1]) | (times[1:] != times[:-1])
+    first[1:] = (codes[1:] != codes[:-1]) | (times[1:] != times[:-1]) | (side[1:] != side[:-1])
     measured = ~np.isnan(long.values[order])
     source = order[measured]  # where each cell of the table comes from
     cell = ((np.cumsum(first) - 1)[measured], long.observable[source])
@@ -397,4 +388,5 @@ def _pivot(experiments: tuple[str, ...], long: _Rows, width: int, notes: tuple[s
     covariates = {name: np.full(shape, np.nan) for name in long.covariates}
     for name, numbers in long.covariates.items():
         covariates[name][cell] = numbers[source]
-    return Table(experiments, codes[first], lines[first], times[first], values, sigma, censored, notes, covariates)
+    own = None if long.side is None else side[first]
+    return Table(experiments, codes[first], lines[first], times[first], values, sigma, censored, own, notes, covariates)

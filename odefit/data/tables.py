@@ -11,7 +11,8 @@ Two layouts. *Wide*: one row per time, one column per observable,
 A file is long when its header has a column `value` and a column `observable` (or `name`), and is not wide,
 that is, not every observable that is asked for has a column of its own. Other columns are left alone. An
 empty cell, `NA` or `NaN` means: not measured. A value `<0.5` or `>100` is a censored measurement: the truth is
-known to lie below, or above, that limit (`<=` and `>=` say the same).
+known to lie below, or above, that limit (`<=` and `>=` say the same). A column `at_jump` says `before` or `after` of
+rows at the time of a dose, an event or a step of an input.
 
 Rows may come in any order. A value that comes again at the same time of the same experiment is a replicate: the
 second replicates of experiment `A` make an experiment `A#2` of their own, the third ones `A#3`. That is a
@@ -35,7 +36,17 @@ from odefit.data.csv_reader import Columns, Header, read_columns, read_header
 from odefit.data.csv_writing import check_names, number_cell, write_rows
 from odefit.data.error_list import FaultList
 from odefit.data.experiments import Experiment
-from odefit.data.layouts import OBSERVABLE, ONLY, TIME, Layout, Table, arrange, find_layout, replicate_of
+from odefit.data.layouts import (
+    OBSERVABLE,
+    ONLY,
+    TIME,
+    Layout,
+    Table,
+    arrange,
+    find_layout,
+)
+from odefit.data.replicates import Repeats, replicate_of
+from odefit.data.side_column import AT_JUMP, side_words
 from odefit.errors import DataError
 from odefit.text import clip, plain_label, show, suggest
 
@@ -61,6 +72,7 @@ def read_table(
     notes: list[str] | None = None,
     use: CovariateUse | None = None,
     known: set[str] | None = None,
+    repeats: list[Repeats] | None = None,
 ) -> list[Experiment]:
     """Read the experiments of a CSV file, or of a pandas frame with such columns, in the order in which they appear.
 
@@ -95,6 +107,8 @@ def read_table(
         Which other columns noise formulas may name.
     known
         Gets the names of all columns.
+    repeats
+        Takes the replicates that were made of values that came again at the same time, instead of a note on them.
 
     Raises
     ------
@@ -111,8 +125,12 @@ def read_table(
     if known is not None:
         known |= {*header.names, *layout.covariates}
     table = arrange(sheet, layout, names, header, faults, use)
+    if repeats is not None and table.repeats is not None:
+        repeats.append(table.repeats)
     if notes is not None:
         notes += table.notes
+        note = table.repeats.note(table.repeats.names) if table.repeats is not None and repeats is None else None
+        notes += [] if note is None else [note]
     return _measured(table, tuple(names), start, faults)
 
 
@@ -178,6 +196,7 @@ def _read_rows(
         layout.numbers,
         layout.labels,
         required={layout.time: "time"},
+        blank=layout.blank,
         keep=keep if keep.only is not None or keep.ignore else None,
         censorable=layout.values,
         faults=faults,
@@ -254,6 +273,8 @@ def _experiments(table: Table, start: float | None, faults: FaultList) -> list[E
             sigma=None if table.sigma is None else table.sigma[low:high],
             censored=None if table.censored is None else table.censored[low:high],
             covariates={name: numbers[low:high] for name, numbers in table.covariates.items()},
+            side=None if table.side is None else table.side[low:high],
+            start_is_given=start is not None,
         )
         for name, low, high in zip(table.names, bounds[:-1], bounds[1:], strict=True)
         if low < high
@@ -265,10 +286,11 @@ def write_table(
 ) -> None:
     """Write experiments in the wide layout, whole or not at all; `read_table` gives them back.
 
-    Columns are the time, the observables, `<observable>_sigma` where there are measurement errors, covariates, and
-    `experiment` unless the only experiment is called `1`. Numbers are written with the fewest digits that read back as
-    the same float64, so the same data make the same bytes; a censored value as `<0.5`. Only measurements are written:
-    not `start`, nor the conditions (constants, labels, doses, inputs).
+    Columns are the time, the observables, `<observable>_sigma` where there are measurement errors, covariates,
+    `at_jump` where a row was measured before or after a jump, and `experiment` unless the only experiment is called
+    `1`. Numbers are written with the fewest digits that read back as the same float64, so the same data make the same
+    bytes; a censored value as `<0.5`. Only measurements are written: not `start`, nor the conditions (constants,
+    labels, doses, inputs).
 
     Raises
     ------
@@ -286,18 +308,16 @@ def write_table(
     ]
     header = [time, *observables, *(f"{observables[number]}_sigma" for number in with_sigma)]
     beside = {name: column for name, column in covariate_table(experiments, observables).items() if name not in header}
-    header += [*beside, *(["experiment"] if named else [])]
+    sided = any(e.sides.any() for e in experiments)
+    header += [*beside, *[AT_JUMP] * sided, *["experiment"] * named]
     check_names(path, header, names)
     for experiment in experiments:
         if not np.isfinite(experiment.times).all() or np.isinf(experiment.values).any():
             raise DataError(show(Path(path)), f"experiment {clip(experiment.name)} holds an infinite number")
-    names_of_rows = (e.name for e in experiments for _ in e.times)
+    tails = ([*[side] * sided, *[e.name] * named] for e in experiments for side in side_words(e))
     cells = (row for e in experiments for row in _cells(e, with_sigma))
     more = zip(*beside.values(), strict=True) if beside else itertools.repeat(())
-    rows = (
-        [*row, *map(number_cell, numbers), *([name] if named else [])]
-        for row, numbers, name in zip(cells, more, names_of_rows, strict=False)
-    )
+    rows = ([*row, *map(number_cell, numbers), *tail] for row, numbers, tail in zip(cells, more, tails, strict=False))
     write_rows(path, header, rows)
 
 

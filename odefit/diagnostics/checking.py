@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
 from odefit.config.load import LoadedConfig
+from odefit.data.experiments import Experiment
 from odefit.engines.methods import METHODS
 from odefit.engines.tolerances import atol_words
 from odefit.fitting.cross_validation import make_folds
@@ -29,7 +31,7 @@ def report(loaded: LoadedConfig, name: str) -> str:
     assembly, truth = prepare(loaded)
     make_folds(assembly)
     problem, described = assembly.problem, assembly.described
-    lines = [f"{name}: fine", "", "Equations", *_equations(described), "", "Measured"]
+    lines = [f"{name}: fine", "", "Equations", *_equations(described, assembly.measured), "", "Measured"]
     lines += _measured(assembly)
     lines += _conditions(assembly)
     lines += ["", "Parameters", *_parameters(problem), *_derived(assembly), *_bare(assembly)]
@@ -48,12 +50,13 @@ def gradient_lines(assembly: Assembly) -> list[str]:
     return report_lines(check_gradients(assembly, seed=assembly.loaded.config.fit.seed))
 
 
-def _equations(described: Described) -> list[str]:
-    system = described.system
+def _equations(described: Described, experiments: Sequence[Experiment]) -> list[str]:
+    system, starts = described.system, {e.start for e in experiments}
+    start = f"{starts.pop():g}" if len(starts) == 1 else "start"
     lines = [f"  d{state}/dt = {_text(written(f, system))}" for state, f in system.equations.items()]
     words = {ESTIMATE: "estimated", FIRST: "the first measured row", GIVEN: "from the table of experiments"}
     for state, formula in system.initial.items():
-        lines.append(f"  {state}(start) = {words.get(described.initial_kind[state]) or _text(formula)}")
+        lines.append(f"  {state}({start}) = {words.get(described.initial_kind[state]) or _text(formula)}")
     if system.rest is not None:
         other = ", ".join(f"{name} = {_text(f)}" for name, f in system.rest.items())
         lines.append("  from there at rest before the start" + (f", with {other}" if other else ""))
@@ -94,8 +97,10 @@ def _measured(assembly: Assembly) -> list[str]:
 def _conditions(assembly: Assembly) -> list[str]:
     """What the experiments are given beside their equations."""
     lines = []
+    together = len({e.start for e in assembly.measured}) == 1
     for e in assembly.measured[:MAX_LINES]:
-        parts = [f"{name} = {value:g}" for name, value in e.constants.items()]
+        parts = [] if together else [f"starts at t = {e.start:g}"]
+        parts += [f"{name} = {value:g}" for name, value in e.constants.items()]
         parts += [f"{name} = {value}" for name, value in e.labels.items()]
         if e.doses:
             total = sum(dose.amount for dose in e.doses)

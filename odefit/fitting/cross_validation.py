@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from odefit.arrays import FloatArray
-from odefit.data.layouts import replicate_of
+from odefit.data.replicates import replicate_of
 from odefit.errors import ConfigError
 from odefit.fitting.outcome import FitOutcome
 from odefit.problem.assembly import Assembly, assemble

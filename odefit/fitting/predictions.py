@@ -11,6 +11,7 @@ import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
+from odefit.data.side_column import AT_JUMP, side_words
 from odefit.fitting.report import bounds_met, estimate_uncertainty
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.problem import FitProblem
@@ -56,12 +57,14 @@ def errors_of(assembly: Assembly, theta: FloatArray, matrix: FloatArray | None) 
 
 
 def measured_table(assembly: Assembly, observables: Sequence[FloatArray]) -> Table:
-    """predictions.csv: every time of the data with measurement, prediction and residual per observable.
+    """predictions.csv: every time of the data with measurement, prediction and residual per observable; and on which
+    side of a jump each row is, where any is.
 
     observables: the predictions at these times, [T, O] of each experiment.
     """
     rows: list[list[Any]] = []
     names = assembly.problem.observation.names
+    sided = any(experiment.sides.any() for experiment in assembly.measured)
     for experiment, predicted, hidden in zip(assembly.measured, observables, assembly.held_out, strict=True):
         limits = np.zeros(hidden.shape, dtype=np.int8) if experiment.censored is None else experiment.censored
         for column, name in enumerate(names):
@@ -71,14 +74,16 @@ def measured_table(assembly: Assembly, observables: Sequence[FloatArray]) -> Tab
                 predicted[:, column],
                 limits[:, column],
                 hidden[:, column],
+                side_words(experiment),
                 strict=True,
             )
-            for t, d, g, limit, out in cells:
+            for t, d, g, limit, out, word in cells:
                 # A limit is no measurement that something could be off by.
                 residual = math.nan if limit else float(d - g)
                 side = {-1: "below", 1: "above"}.get(int(limit))
-                rows.append([experiment.name, float(t), name, float(d), float(g), residual, side, bool(out)])
-    return Table(PREDICTIONS, rows)
+                row = [experiment.name, float(t), name, float(d), float(g), residual, side, bool(out)]
+                rows.append([*row, *[word or None] * sided])
+    return Table((*PREDICTIONS, *[AT_JUMP] * sided), rows)
 
 
 def curve_table(experiments: Sequence[Experiment], observables: Sequence[FloatArray], names: Sequence[str]) -> Table:

@@ -24,6 +24,7 @@ from odefit.problem.assembly import Assembly, assemble
 from odefit.problem.conditions import under_conditions
 from odefit.problem.frames import wanted_times
 from odefit.problem.noise_columns import NoiseColumns
+from odefit.problem.sides import on_sides
 from odefit.problem.simulation import TrueModel, simulate_data
 from odefit.problem.solver_steps import with_steps
 from odefit.problem.systems import describe_system
@@ -229,12 +230,15 @@ def load_equations(path: Path, result: Result, loaded: LoadedConfig) -> Run:
             path / files.DATA,
             observables=tuple(described.system.observables),
             time=loaded.config.data.time,
-            start=loaded.config.data.start,
+            start=loaded.config.data.fixed_start,
             # What else stands in the file was chosen by a fit that knew the columns of the original.
             use=replace(NoiseColumns(loaded, described).use, taken={}),
         )
     )
-    measured = under_conditions(loaded, measured, described.system.states, described.conditions)
+    notes: list[str] = []  # they were given when it was fitted
+    states, conditions = described.system.states, described.conditions
+    measured = under_conditions(loaded, measured, states, conditions, described.anchor, notes)
+    measured = on_sides(loaded, described, measured, notes)
     assembly = tightened(assemble(loaded, described, measured, for_fit=False), result.tolerances_divided_by)
     table = assembly.problem.table
     missing = [name for name in table.names if name not in result.estimates]

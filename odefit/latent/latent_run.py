@@ -163,7 +163,7 @@ def load_latent(path: Path, result: Result, loaded: LoadedConfig) -> LatentRun:
         path / files.DATA,
         observables=tuple(loaded.config.model.measured or ()),
         time=loaded.config.data.time,
-        start=loaded.config.data.start,
+        start=loaded.config.data.fixed_start,
     )
     task = latent_task(loaded, experiments)
     model = LatentODE(len(task.names), task.options).to(task.dtype).eval()

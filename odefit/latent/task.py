@@ -180,7 +180,7 @@ def refuse(loaded: LoadedConfig) -> None:
             faults.add(loaded.where("model", "units", name), f"'{name}' is not measured; {suggest(name, names)}")
     if config.data.spirals is not None and len(names) != 2:
         faults.add(loaded.where("model", "measured"), f"must be two names for `data.spirals` (got {len(names)})")
-    if config.data.spirals is not None and config.data.start is not None:
+    if config.data.spirals is not None and config.data.fixed_start is not None:
         faults.add(loaded.where("data", "start"), "spirals start at 0; remove the key")
     activation = config.model.activation
     if activation is not None and activation not in ACTIVATIONS:

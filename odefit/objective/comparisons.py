@@ -58,6 +58,8 @@ def solved_rows(experiments: Sequence[Experiment], system: System) -> SolvedRows
         more = np.setdiff1d(pairs, experiment.times)
         whole, rows = experiment.among(more) if len(more) else (experiment, np.arange(len(experiment.times)))
         places = offset + np.searchsorted(whole.times, pairs)
+        # Of two rows around a jump a cell is its own; what it is compared with is what is there before a jump.
+        places[..., 1] = np.where(pairs[..., 1] == experiment.times[:, None], offset + rows[:, None], places[..., 1])
         solved.append(whole)
         own.append(offset + rows)
         earlier.append(places[..., 0])

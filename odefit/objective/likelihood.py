@@ -115,7 +115,7 @@ class Likelihood:
             return None
         y, dy = problem.levels(local, solutions)
         rows = problem.rows(local)
-        return problem.observation.moments(y, problem.times, rows, dy), y, problem.times, rows, dy
+        return problem.observation.moments(y, problem.clock, rows, dy), y, problem.clock, rows, dy
 
     def value(self, u: FloatArray) -> float:
         """The negative log posterior at u; inf where the model fails."""

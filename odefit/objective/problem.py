@@ -64,6 +64,11 @@ class FitProblem:
         return np.concatenate([experiment.times for experiment in self.experiments])
 
     @cached_property
+    def clock(self) -> FloatArray:
+        """The times of all rows as formulas see them, [R]: those just before a jump are a hair earlier."""
+        return np.concatenate([experiment.clock for experiment in self.experiments])
+
+    @cached_property
     def owner(self) -> IntArray:
         """Position of the experiment that each row belongs to, [R]."""
         return np.repeat(np.arange(len(self.experiments)), [len(e.times) for e in self.experiments])
@@ -94,7 +99,7 @@ class FitProblem:
         rows, comparisons = self.compared_rows, self.observation.comparisons
         if rows is None or comparisons is None:
             return solutions.y, solutions.dy
-        return comparisons.levels(solutions.y, self.solved.times, self.solved.rows(local), rows, solutions.dy)
+        return comparisons.levels(solutions.y, self.solved.clock, self.solved.rows(local), rows, solutions.dy)
 
     @cached_property
     def _given(self) -> FloatArray | None:
@@ -109,7 +114,7 @@ class FitProblem:
 
     def _given_of(self, experiment: Experiment) -> FloatArray:
         """Inputs and covariates of one experiment at its times, [T, U]."""
-        inputs = [experiment.inputs[name](experiment.times) for name in self.engine.system.inputs]
+        inputs = [experiment.inputs[name](experiment.clock) for name in self.engine.system.inputs]
         beside = [experiment.covariates[name][:, column] for name, column in self.observation.covariates]
         return np.stack([*inputs, *beside], axis=-1)
 
@@ -183,7 +188,7 @@ class FitProblem:
             if self._has_given:
                 u = self._given_of(experiment)
                 own = np.concatenate([np.broadcast_to(p, (len(u), len(p))), u], axis=1)
-            predictions.append(self.observation.predict(y, experiment.times, own))
+            predictions.append(self.observation.predict(y, experiment.clock, own))
         return predictions
 
     def solve_levels(self, theta: FloatArray) -> FloatArray:
@@ -197,7 +202,7 @@ class FitProblem:
 
     def observe_levels(self, theta: FloatArray, y: FloatArray) -> list[FloatArray]:
         """g [T, O] of every experiment from what `solve_levels` gives."""
-        g = self.observation.predict(y, self.times, self.rows(self.binding.local(theta)))
+        g = self.observation.predict(y, self.clock, self.rows(self.binding.local(theta)))
         return np.split(g, np.cumsum([len(e.times) for e in self.experiments])[:-1])
 
     def states(self, theta: FloatArray, experiments: tuple[Experiment, ...]) -> list[FloatArray]:
@@ -227,7 +232,7 @@ class FitProblem:
         if known == 1 or not free_names(known) <= set(names):
             return Scale(position) if known == 1 else None
         given = np.zeros((len(self.times), 0)) if self._given is None else self._given
-        unit = np.broadcast_to(numpy_function([known], names)(self.times, *given.T)[0], self.times.shape)
+        unit = np.broadcast_to(numpy_function([known], names)(self.clock, *given.T)[0], self.clock.shape)
         return Scale(position, unit)
 
     def has_estimated_scale(self, observable: str) -> bool:

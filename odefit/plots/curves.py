@@ -13,6 +13,7 @@ from odefit.arrays import FloatArray, Mask
 from odefit.data.experiments import Experiment
 from odefit.errors import SolveError
 from odefit.fitting.run import Run, check_solvable
+from odefit.model.formulas import free_names
 from odefit.model.system import symbol
 from odefit.objective.observation import Noise
 from odefit.objective.problem import FitProblem
@@ -185,12 +186,14 @@ def trace(
     wanted = fine
     if steps is not None:
         wanted = [own_steps(run.measured[row], steps, high) for row, (_, high) in zip(rows, spans, strict=True)]
-    experiments = tuple(_at(run, group, t) for group, t in zip(groups, wanted, strict=True))
+    experiments = tuple(_from_before(run, group, t) for group, t in zip(groups, wanted, strict=True))
     states = problem.states(run.theta, experiments)
     if is_compiled(run):
-        wanted = fine = [np.union1d(t, times_at_bends(t, y, FINEST)) for t, y in zip(wanted, states, strict=True)]
-        experiments = tuple(_at(run, group, t) for group, t in zip(groups, wanted, strict=True))
+        solved = [(e.times, y) for e, y in zip(experiments, states, strict=True)]
+        wanted = fine = [np.union1d(t, times_at_bends(t, y, FINEST)) for t, y in solved]
+        experiments = tuple(_from_before(run, group, t) for group, t in zip(groups, wanted, strict=True))
         states = problem.states(run.theta, experiments)
+    wanted = [e.times for e in experiments]
     observed = problem.observe(run.theta, experiments, states)
     truths = _truths(run, groups, fine)
     bands = _bands(run, with_states(problem, banded), experiments)
@@ -202,7 +205,7 @@ def trace(
 
 def _cut(trace: Trace, low: float) -> Trace:
     """Without what lies before the shown span, but for one point, so that the line reaches its edge."""
-    first = max(0, int(np.searchsorted(trace.times, low, side="right")) - 1)
+    first = int(np.searchsorted(trace.times, low, side="right")) - 1 if low > trace.times[0] else 0
     band = trace.band
     if band is not None:
         band = Band(band.low[first:], band.high[first:], band.noise_low[first:], band.noise_high[first:])
@@ -288,10 +291,24 @@ def _fine_times(run: Run, group: Group, low: float, high: float, end: float) -> 
     return np.unique(grid)
 
 
+def _from_before(run: Run, group: Group, times: FloatArray) -> Experiment:
+    """`_at`; twice at the start where something jumps there, so that this is drawn, too."""
+    row = group.members[0]
+    start = run.measured[row].start
+    if times[0] != start or start not in _jumps(run, row):
+        return _at(run, group, times)
+    side = np.zeros(len(times) + 1, dtype=np.int8)
+    side[:2] = -1, 1
+    return _at(run, group, np.concatenate([times[:1], times]), side)
+
+
 def _jumps(run: Run, row: int) -> FloatArray:
-    """The times at which the states of an experiment jump."""
-    problem = run.assembly.problem
-    return problem.engine.jumps(problem.binding.local(run.theta)[row, : problem.n_system], run.measured[row])
+    """The times at which the states of an experiment jump, or an input does that is measured by itself."""
+    problem, experiment = run.assembly.problem, run.measured[row]
+    states = problem.engine.jumps(problem.binding.local(run.theta)[row, : problem.n_system], experiment)
+    named = set().union(*map(free_names, problem.observation.system.observables.values()))
+    steps = [experiment.inputs[name].steps for name in problem.engine.system.inputs if name in named]
+    return np.unique(np.concatenate([states, *steps]))
 
 
 def log_threshold(run: Run, groups: Sequence[Group]) -> float | None:
@@ -305,10 +322,10 @@ def log_threshold(run: Run, groups: Sequence[Group]) -> float | None:
     return float(positive[0]) if decades >= MIN_LOG_DECADES and np.median(positive) < 0.1 * positive[-1] else None
 
 
-def _at(run: Run, group: Group, times: FloatArray) -> Experiment:
+def _at(run: Run, group: Group, times: FloatArray, side: NDArray[np.int8] | None = None) -> Experiment:
     """The experiment of a group at other times; what is counted there goes over the intervals of the data."""
     data = [run.measured[member] for member in group.members]
-    return over_intervals(run.assembly.problem.observation.system, data[0].at(times), data)
+    return over_intervals(run.assembly.problem.observation.system, data[0].at(times, side), data)
 
 
 def _interval_ends(run: Run, group: Group, high: float) -> FloatArray:

@@ -150,6 +150,8 @@ def _smooth(run: Run, times: FloatArray, paths: FloatArray) -> tuple[FloatArray,
     may_jump = is_interrupted(run.assembly.problem.engine.system)
     if is_compiled(run) or len(times) < 4 or not np.isfinite(paths).all() or (may_jump and len(times) >= FINE):
         return times, paths
+    if not (np.diff(times) > 0).all():  # a jump at the start
+        return times, paths
     from scipy.interpolate import CubicSpline
 
     even = np.linspace(times[0], times[-1], 4 * FINE if len(times) < FINE else 2)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from odefit.data.layouts import replicate_of
+from odefit.data.replicates import replicate_of
 from odefit.errors import Faults
 from odefit.fitting.run import Run
 from odefit.model.system import TIME, symbol

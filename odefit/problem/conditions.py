@@ -10,7 +10,8 @@ from odefit.data.doses import DoseRow, apply_doses, doses_from_list, read_doses
 from odefit.data.experiment_table import Conditions, apply_conditions, conditions_from_mapping, read_conditions
 from odefit.data.experiments import Experiment
 from odefit.data.inputs import apply_inputs, read_input
-from odefit.data.layouts import replicate_of
+from odefit.data.replicates import replicate_of
+from odefit.data.starts import Anchor, assume_starts, movable
 from odefit.errors import Faults
 from odefit.runs import folder as files
 
@@ -30,14 +31,22 @@ def under_conditions(
     experiments: Sequence[Experiment],
     states: Sequence[str],
     conditions: Conditions | None,
+    anchor: Anchor,
+    notes: list[str],
     left_out: Collection[str] | None = None,
 ) -> tuple[Experiment, ...]:
     """The experiments with all that the config says of them beside their measurements.
 
     Parameters
     ----------
+    states
+        Of the system.
     conditions
         See `conditions_of`.
+    anchor
+        What the initial values are, which decides on starts of which nothing is said.
+    notes
+        Takes what was assumed of the starts.
     left_out
         The experiments of the data that `data.only` leaves out, which tables may be about as well. Without them any row
         of a table may be about one of those.
@@ -53,6 +62,10 @@ def under_conditions(
     others = dict.fromkeys(name for other in left_out or () for name in (replicate_of(other), other))
     known = dict.fromkeys(name for e in experiments for name in (replicate_of(e.name), e.name)) | others
     found = list(experiments)
+    said = [e.name for e in found if data.start != "auto"]
+    if conditions is not None:
+        said += [e.name for e in found if not conditions.starts.keys().isdisjoint((e.name, replicate_of(e.name)))]
+    free = movable(found, anchor, said)
     faults = Faults()
     with faults.catching():
         if conditions is not None:
@@ -62,7 +75,9 @@ def under_conditions(
             found = apply_conditions(found, conditions, where, optional, partial=partial, others=others)
     with faults.catching():
         doses = _doses(loaded, states, None if partial else known)
-        found = apply_doses(found, doses, states, loaded.where("data", "doses"), partial=partial, others=others)
+        found = apply_doses(
+            found, doses, states, loaded.where("data", "doses"), partial=partial, others=others, free=free
+        )
     with faults.catching():
         inputs = {}
         for name, section in data.inputs.items():
@@ -76,6 +91,8 @@ def under_conditions(
                     interpolation=section.interpolation,
                     where=loaded.where("data", "inputs", name),
                 )
+        found, note = assume_starts(found, free, anchor, (known for by in inputs.values() for known in by.values()))
+        notes += [] if note is None else [note]
         # Steps go on: their last value holds until another is named.
         held = [name for name, section in data.inputs.items() if section.interpolation == "previous"]
         where_of = functools.partial(loaded.where, "data", "inputs")

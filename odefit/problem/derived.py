@@ -18,7 +18,7 @@ import sympy as sp
 
 from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment
-from odefit.data.layouts import replicate_of
+from odefit.data.replicates import replicate_of
 from odefit.model.derivatives import derivatives
 from odefit.model.formulas import free_names
 from odefit.model.functions import numpy_function

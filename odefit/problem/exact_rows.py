@@ -86,11 +86,11 @@ class _Surroundings:
         events = [_Act(_number(e.time, self.numbers), frozenset(e.changes)) for e in described.system.events]
         return doses + events
 
-    def states(self, t: float) -> dict[str, float]:
-        """The states whose value at time t does not depend on any estimate."""
+    def states(self, t: float, before: bool) -> dict[str, float]:
+        """The states whose value at time t, or just before what happens then, does not depend on any estimate."""
         if self.draft.described.system.rest is not None:
             return {}
-        jumped = [a.states for a in self.acts if a.time is None or a.time <= t]
+        jumped = [a.states for a in self.acts if a.time is None or a.time < t or (a.time == t and not before)]
         known = self.at_start
         if t > self.experiment.start:
             known = {} if any(a.time is None or a.time < t for a in self.acts) else self.resting
@@ -98,14 +98,14 @@ class _Surroundings:
 
     def at(self, k: int, observable: str, column: int) -> dict[str, float]:
         """What is a number at the k-th time, for the noise of an observable."""
-        t = float(self.experiment.times[k])
-        inputs = {name: float(u(np.array([t]))[0]) for name, u in self.experiment.inputs.items()}
+        t, clock = float(self.experiment.times[k]), self.experiment.clock[[k]]
+        inputs = {name: float(u(clock)[0]) for name, u in self.experiment.inputs.items()}
         beside = {
             covariate_symbol(name, observable): float(numbers[k, column])
             for name, numbers in self.experiment.covariates.items()
             if not math.isnan(numbers[k, column])
         }
-        return {**self.numbers, **self.states(t), **inputs, **beside, TIME: t}
+        return {**self.numbers, **self.states(t, bool(self.experiment.sides[k] < 0)), **inputs, **beside, TIME: t}
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment
+from odefit.data.side_column import AT_JUMP, side_words
 from odefit.model.system import System
 from odefit.objective.problem import FitProblem
 from odefit.text import suggest
@@ -32,17 +33,23 @@ def wanted_times(
         for name in times:
             if name not in known:
                 raise ValueError(f"times: '{name}' is no experiment; {suggest(str(name), known)}")
-        return tuple(e.at(_increasing(e, times[e.name])) if e.name in times else e for e in experiments)
-    return tuple(e.at(_increasing(e, times)) for e in experiments)
+        return tuple(_at(e, times[e.name]) if e.name in times else e for e in experiments)
+    return tuple(_at(e, times) for e in experiments)
 
 
-def _increasing(experiment: Experiment, times: ArrayLike) -> FloatArray:
+def _at(experiment: Experiment, times: ArrayLike) -> Experiment:
+    """At increasing times; of one that comes twice the first is just before what happens then."""
     array = np.atleast_1d(np.asarray(times, dtype=np.float64))
-    if array.ndim != 1 or not array.size or not np.isfinite(array).all() or (np.diff(array) <= 0).any():
+    if array.ndim != 1 or not array.size or not np.isfinite(array).all() or (np.diff(array) < 0).any():
         raise ValueError("times: must be finite numbers, each later than the one before")
+    twice = np.diff(array) == 0
+    if (twice[1:] & twice[:-1]).any():
+        raise ValueError("times: one may come twice, for before and after a dose or an event, and not more often")
     if array[0] < experiment.start:
         raise ValueError(f"times: {array[0]:g} comes before experiment {experiment.name} starts ({experiment.start:g})")
-    return array
+    side = np.zeros(len(array), dtype=np.int8)
+    side[:-1][twice], side[1:][twice] = -1, 1
+    return experiment.at(array, side if twice.any() else None)
 
 
 def measured_frame(problem: FitProblem) -> pd.DataFrame:
@@ -82,4 +89,6 @@ def solution_frame(
     columns = {"experiment": owner, "time": np.concatenate([e.times for e in experiments])}
     columns |= {name: g[:, k] for k, name in enumerate(system.observables)}
     columns |= {name: y[:, k] for k, name in enumerate(system.states) if name not in system.observables}
+    if any(e.sides.any() for e in experiments):
+        columns |= {AT_JUMP: np.array([word for e in experiments for word in side_words(e)], dtype=object)}
     return pd.DataFrame(columns)

@@ -11,7 +11,7 @@ import numpy as np
 from odefit.arrays import FloatArray, Mask
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
-from odefit.data.layouts import replicate_of
+from odefit.data.replicates import replicate_of
 from odefit.errors import ConfigError, SolveError
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.problem import FitProblem
@@ -158,7 +158,7 @@ def errors(problem: FitProblem, held: Sequence[Experiment], theta: FloatArray) -
     except SolveError:
         nll, predicted = math.inf, [np.full(e.values.shape, np.nan) for e in held]
     else:
-        moments = problem.observation.moments(y, problem.times, problem.rows(problem.binding.local(theta)))
+        moments = problem.observation.moments(y, problem.clock, problem.rows(problem.binding.local(theta)))
         nll = likelihood.assemble(u, moments, {}, derivatives=False).value - likelihood.prior_value(u)
         predicted = problem.observe_levels(theta, y)
     squares = {}

@@ -15,7 +15,7 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
-from odefit.data.layouts import replicate_of
+from odefit.data.replicates import replicate_of
 from odefit.errors import Faults
 from odefit.model.system import System
 

@@ -8,6 +8,7 @@ from odefit.config.load import LoadedConfig
 from odefit.data.covariates import CovariateUse
 from odefit.data.experiments import Experiment
 from odefit.data.given import arrange_given
+from odefit.data.replicates import Repeats
 from odefit.data.tables import read_table
 
 
@@ -20,6 +21,7 @@ def read_measured(
     chosen: bool = True,
     use: CovariateUse | None = None,
     known: set[str] | None = None,
+    repeats: list[Repeats] | None = None,
 ) -> list[Experiment]:
     """The experiments of `data.csv`, or those that were given instead. Raises DataError.
 
@@ -33,7 +35,7 @@ def read_measured(
             observables=observables,
             columns=data.columns,
             only=data.only,
-            start=data.start,
+            start=data.fixed_start,
             left_out=left_out,
             use=use,
             known=known,
@@ -47,11 +49,12 @@ def read_measured(
         columns=data.columns,
         only=data.only,
         ignore=data.ignore,
-        start=data.start,
+        start=data.fixed_start,
         where=loaded.where("data", "csv"),
         left_out=left_out,
         chosen=chosen,
         notes=notes,
         use=use,
         known=known,
+        repeats=repeats,
     )

@@ -11,7 +11,7 @@ import numpy as np
 from odefit.config.load import LoadedConfig
 from odefit.config.model_section import ParameterSection
 from odefit.data.experiments import Experiment
-from odefit.data.layouts import replicate_of
+from odefit.data.replicates import replicate_of
 from odefit.errors import Faults
 from odefit.model.system import symbol
 from odefit.objective.parameters import Binding, Parameter

@@ -8,11 +8,14 @@ from dataclasses import replace
 from odefit.config.latent_section import LATENT_ODE
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
+from odefit.data.replicates import Repeats
 from odefit.errors import ConfigError
 from odefit.problem.assembly import Assembly, assemble
 from odefit.problem.conditions import under_conditions
+from odefit.problem.first_rows import first_row_notes
 from odefit.problem.measured import read_measured
 from odefit.problem.noise_columns import NoiseColumns
+from odefit.problem.sides import on_sides
 from odefit.problem.simulation import simulate_data
 from odefit.problem.systems import Described, describe_system
 
@@ -22,6 +25,7 @@ def prepare(loaded: LoadedConfig) -> tuple[Assembly, dict[str, float] | None]:
     described = describe_system(loaded)
     notes: list[str] = []
     measured, truth = measurements(loaded, described, notes)
+    notes += first_row_notes(described, measured)
     assembly = assemble(loaded, described, measured)
     return replace(assembly, notes=(*notes, *assembly.notes)), truth
 
@@ -50,6 +54,7 @@ def measurements(
         )
     if data.simulate is not None:
         simulated = simulate_data(loaded, described)
+        notes += simulated.notes
         missing = [name for name in names if name not in simulated.observables]
         if missing:
             raise ConfigError(
@@ -61,10 +66,15 @@ def measurements(
         return tuple(_ordered(e, order) for e in simulated.experiments), dict(simulated.truth)
     left_out: set[str] = set()
     chosen = loaded.config.model.observables is not None
+    repeats: list[Repeats] = []
     beside, known = NoiseColumns(loaded, described), set[str]()
-    experiments = read_measured(loaded, names, notes, left_out=left_out, chosen=chosen, use=beside.use, known=known)
+    experiments = read_measured(
+        loaded, names, notes, left_out=left_out, chosen=chosen, use=beside.use, known=known, repeats=repeats
+    )
     beside.check(known)
-    return under_conditions(loaded, experiments, described.system.states, described.conditions, left_out), None
+    states, conditions, anchor = described.system.states, described.conditions, described.anchor
+    found = under_conditions(loaded, experiments, states, conditions, anchor, notes, left_out)
+    return on_sides(loaded, described, found, notes, repeats), None
 
 
 def _ordered(experiment: Experiment, order: Sequence[int]) -> Experiment:

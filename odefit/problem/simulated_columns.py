@@ -60,7 +60,9 @@ def read_columns(
     compiled = numpy_function(list(formulas.values()), names) if formulas else None
 
     def columns(experiment: Experiment, values: Values) -> dict[str, FloatArray]:
-        found = dict(lists)
+        # A time comes twice where one observable is measured before a jump and another one after it.
+        place = np.unique(experiment.times, return_inverse=True)[1]
+        found = {name: numbers[place] for name, numbers in lists.items()}
         if compiled is not None:
             computed = compiled(*(values[name] for name in names))
             found |= {

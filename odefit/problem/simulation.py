@@ -17,6 +17,7 @@ from odefit.config.load import LoadedConfig
 from odefit.data.atomic_files import atomic_write
 from odefit.data.covariates import covariate_table
 from odefit.data.experiments import Experiment
+from odefit.data.side_column import AT_JUMP, side_words
 from odefit.data.tables import write_table
 from odefit.engines.base import SolverOptions
 from odefit.engines.choice import make_engine
@@ -29,6 +30,7 @@ from odefit.objective.problem import FitProblem
 from odefit.problem.conditions import under_conditions
 from odefit.problem.intervals import without_counts_at_start
 from odefit.problem.parameter_table import groups_of
+from odefit.problem.sides import on_sides
 from odefit.problem.simulated_columns import Values, read_columns
 from odefit.problem.simulated_noise import Scatter, read_scatter, simulated_names
 from odefit.problem.state_sizes import state_sizes
@@ -65,18 +67,22 @@ class Simulated:
         Parameters by name, and initial values as `x_0` or, for several experiments, `x_0[name]`.
     model
         None where each experiment has equations of its own.
+    notes
+        What was assumed, a sentence each.
     """
 
     experiments: tuple[Experiment, ...]
     observables: tuple[str, ...]
     truth: Mapping[str, float]
     model: TrueModel | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def frame(self) -> pd.DataFrame:
         """The wide layout: experiment, time and every observable; `fit` takes it as `data`."""
         import pandas as pd
 
+        sided = any(e.sides.any() for e in self.experiments)
         parts = [
             pd.DataFrame(
                 {
@@ -84,6 +90,7 @@ class Simulated:
                     "time": e.times,
                     **dict(zip(self.observables, e.values.T, strict=True)),
                     **covariate_table([e], self.observables),
+                    **({AT_JUMP: side_words(e)} if sided else {}),
                 }
             )
             for e in self.experiments
@@ -104,9 +111,11 @@ def simulate_data(loaded: LoadedConfig, described: Described | None = None) -> S
     if section is None:
         raise ConfigError(loaded.where("data"), "has no `simulate` section: say which times and parameters to simulate")
     fitted = described or describe_system(loaded)
-    blank = _blank(loaded, section, fitted)
+    notes: list[str] = []
+    blank = _blank(loaded, section, fitted, notes)
     constants = tuple(dict.fromkeys(name for e in blank for name in e.constants))
     described = describe_simulated(loaded, fitted, constants)
+    blank = _sided(loaded, described, blank, notes)
     faults = Faults()
     truth = _truth(loaded, described, section, blank, faults)
     centre = _centre(loaded, described, section, truth, blank, faults)
@@ -135,7 +144,7 @@ def simulate_data(loaded: LoadedConfig, described: Described | None = None) -> S
     exact = model.solve(blank)
     noisy = []
     for k, (e, y, g) in enumerate(zip(blank, *exact, strict=True)):
-        values: dict[str, FloatArray | float] = {name: own[k] for name, own in truth.items()} | {TIME: e.times}
+        values: dict[str, FloatArray | float] = {name: own[k] for name, own in truth.items()} | {TIME: e.clock}
         values |= dict(zip(states, y.T, strict=True)) | dict(zip(system.observables, g.T, strict=True))
         own_columns = beside(e, values)
         noisy.append(
@@ -147,7 +156,7 @@ def simulate_data(loaded: LoadedConfig, described: Described | None = None) -> S
         )
     named = _named(loaded, truth, constants, starts, states, blank)
     noisy = [without_counts_at_start(system, e) for e in noisy]
-    return Simulated(tuple(noisy), tuple(system.observables), named, model)
+    return Simulated(tuple(noisy), tuple(system.observables), named, model, tuple(notes))
 
 
 def _scattered(
@@ -173,7 +182,18 @@ def _scattered(
     return values
 
 
-def _blank(loaded: LoadedConfig, section: SimulateSection, described: Described) -> tuple[Experiment, ...]:
+def _sided(
+    loaded: LoadedConfig, described: Described, blank: Sequence[Experiment], notes: list[str]
+) -> tuple[Experiment, ...]:
+    """The experiments with the observables of the model that makes the data, none of them measured yet."""
+    width = len(described.system.observables)
+    found = [replace(e, values=np.full((len(e.times), width), np.nan)) for e in blank]
+    return on_sides(loaded, described, found, notes, blank=True)
+
+
+def _blank(
+    loaded: LoadedConfig, section: SimulateSection, described: Described, notes: list[str]
+) -> tuple[Experiment, ...]:
     """The experiments under their conditions, before anything is measured."""
     times = times_of(section)
     conditions = described.conditions
@@ -187,12 +207,12 @@ def _blank(loaded: LoadedConfig, section: SimulateSection, described: Described)
         where = loaded.where("data", "simulate")
         raise ConfigError(where, f"makes {len(names) * len(times):,} rows; at most {MAX_ROWS:,}, so make fewer")
     blank = np.full((len(times), len(described.system.observables)), np.nan)
-    start = float(times[0]) if loaded.config.data.start is None else loaded.config.data.start
-    if start > times[0]:
+    start = loaded.config.data.fixed_start
+    if start is not None and start > times[0]:
         where = loaded.where("data", "start")
         raise ConfigError(where, f"is {start:g}, later than the first of the simulated times, {times[0]:g}")
     experiments = [Experiment(name, times, blank, start) for name in names]
-    return under_conditions(loaded, experiments, described.system.states, conditions)
+    return under_conditions(loaded, experiments, described.system.states, conditions, described.anchor, notes)
 
 
 def _named(

@@ -10,6 +10,7 @@ import sympy as sp
 from odefit.config.load import LoadedConfig
 from odefit.data.experiment_table import Conditions
 from odefit.data.experiments import Experiment
+from odefit.data.starts import Anchor
 from odefit.errors import Faults, ModelError
 from odefit.model.formulas import free_names, parse_formula
 from odefit.model.system import TIME, Dosing, Event, System, symbol
@@ -49,6 +50,8 @@ class Described:
         `x_0` of every state whose initial value is a formula -> that formula; the system no longer names them.
     conditions
         The table of experiments, if there is one.
+    anchor
+        What the initial values are, as far as their time is concerned.
     """
 
     system: System
@@ -62,6 +65,7 @@ class Described:
     conditions: Conditions | None = None
     cancelled: tuple[str, ...] = ()
     starts: Mapping[str, sp.Expr] = field(default_factory=dict)
+    anchor: Anchor = Anchor.OWN
 
     @property
     def constants(self) -> tuple[str, ...]:
@@ -178,7 +182,20 @@ class _Reader:
             tuple(n for n in unused if n not in self.written),
             cancelled=tuple(n for n in unused if n in self.written),
             starts=starts,
+            anchor=self.anchor(kinds),
         )
+
+    def anchor(self, kinds: Mapping[str, str]) -> Anchor:
+        """What the initial values are; a formula may be a number or a parameter that experiments share."""
+        if FIRST in kinds.values():
+            return Anchor.ROW
+        sections = self.place.loaded.config.parameters
+        for state, kind in kinds.items():
+            own = sections.get(initial_name(state))
+            shared = own is not None and (not own.estimate or own.by not in (None, "experiment"))
+            if kind in (FORMULA, GIVEN) or shared:
+                return Anchor.TIME
+        return Anchor.OWN
 
     def read(self, text: str, names: Collection[str], *keys: str | int) -> sp.Expr:
         return self.formula(text, names, self.place.where(*keys))

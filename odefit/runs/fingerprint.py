@@ -86,11 +86,15 @@ def _beside(experiment: Experiment) -> Iterator[Any]:
 
 _KINDS: Mapping[str, Callable[[Experiment], Iterable[Any]]] = {
     "which experiments there are": lambda e: (e.name,),
-    "the measurements": lambda e: (e.start, e.times, e.values, e.sigma, e.censored, *_beside(e)),
+    "the measurements": lambda e: (e.start, e.times, e.values, e.sigma, e.censored, *_beside(e), *_side(e)),
     "the table of experiments": lambda e: (sorted(e.constants.items()), sorted(e.labels.items())),
     "the doses": lambda e: e.doses,
     "the inputs": lambda e: (part for name, u in sorted(e.inputs.items()) for part in (name, u.knots, u.coefficients)),
 }
+
+
+def _side(experiment: Experiment) -> Iterable[Any]:
+    return () if experiment.side is None else (experiment.side,)
 
 
 def _digests(experiments: Sequence[Experiment]) -> dict[str, str]:

@@ -187,8 +187,8 @@ class Linearisation:
             return torch.stack([problem.observation.moment_tensors(k, y, t, p)[0] for k in columns])
 
         at_times = vmap(vmap(jacrev(moments, argnums=(0, 2)), in_dims=(0, 0, None)))
-        m = vmap(vmap(moments, in_dims=(0, 0, None)))(y, batch.times, p)
-        m_y, m_p = at_times(y, batch.times, p)
+        m = vmap(vmap(moments, in_dims=(0, 0, None)))(y, batch.clock, p)
+        m_y, m_p = at_times(y, batch.clock, p)
         of_q = m_y @ solved.of_q
         of_q[..., : self.n_u] += m_p @ solved.p_u.unsqueeze(1)
         names = problem.observation.names
@@ -208,7 +208,7 @@ class Linearisation:
         n = self.objective.problem.n_system
         weights = tuple(q.detach() for _, q in self.named)
         jacobian = vmap(jacrev(self._roots, argnums=(0, 1, 3), has_aux=True), in_dims=(None, 0, 0, None))
-        (of_w, of_y, of_p), r = vmap(jacobian, in_dims=(None, 0, 0, 0))(weights, solved.y, batch.times, solved.p[:, :n])
+        (of_w, of_y, of_p), r = vmap(jacobian, in_dims=(None, 0, 0, 0))(weights, solved.y, batch.clock, solved.p[:, :n])
         of_q = of_y @ solved.of_q
         of_q += torch.cat((of_p @ solved.p_u[:, :n].unsqueeze(1), *(w.flatten(3) for w in of_w)), dim=3)
         outside = ~batch.inside.unsqueeze(-1)

@@ -96,13 +96,13 @@ class TrainingObjective(nn.Module):
         own = p.unsqueeze(1)
         if inputs is not None:
             own = torch.cat([own.expand(-1, y.shape[1], -1), inputs], dim=-1)
-        return comparisons.level_tensors(y, batch.times, own, self._compared[1])
+        return comparisons.level_tensors(y, batch.clock, own, self._compared[1])
 
     def _arguments(self, p: Tensor, y: Tensor, batch: Batch) -> tuple[Tensor, ...]:
         """States, time, parameters of the equations and inputs at every time of a batch, [E, T] each."""
         own = p[:, : self.problem.n_system].unsqueeze(1).expand(-1, y.shape[1], -1)
         inputs = self._inputs(batch)
-        return (*y.unbind(-1), batch.times, *own.unbind(-1), *(() if inputs is None else inputs.unbind(-1)))
+        return (*y.unbind(-1), batch.clock, *own.unbind(-1), *(() if inputs is None else inputs.unbind(-1)))
 
     def _inputs(self, batch: Batch) -> Tensor | None:
         """u(t) in the order of the system's inputs, [E, T, U]; None where it has none."""
@@ -126,11 +126,11 @@ class TrainingObjective(nn.Module):
         sigma = None if batch.sigma is None else batch.sigma[..., position]
         side = None if batch.censored is None else batch.censored[..., position]
         if mask.all() and given is None and side is None:
-            m, s = observation.moment_tensors(position, y, batch.times, p.unsqueeze(1))
+            m, s = observation.moment_tensors(position, y, batch.clock, p.unsqueeze(1))
         else:
             e, k = mask.nonzero(as_tuple=True)
             own = p[e] if given is None else torch.cat([p[e], given[e, k]], dim=-1)
-            m, s = observation.moment_tensors(position, y[e, k], batch.times[e, k], own)
+            m, s = observation.moment_tensors(position, y[e, k], batch.clock[e, k], own)
             values = values[mask]
             sigma, side = (None if x is None else x[mask] for x in (sigma, side))
         noise = observation.noise[observation.names[position]]

@@ -105,6 +105,7 @@ class _Curve:
 
     def __init__(self, times: FloatArray, values: FloatArray, is_log: bool) -> None:
         known = ~np.isnan(values) & (values > 0 if is_log else True)
+        known[1:] &= np.diff(times) > 0  # one value at a time: of two around a jump the earlier
         self.times, self.t, self.is_log = times, times[known], is_log
         self.d = np.log(values[known]) if is_log else values[known]
 

@@ -170,7 +170,7 @@ def test_simulated_data_can_be_fitted_from_their_file(folder: Path) -> None:
 
 def test_check_says_what_is_bound_to_what(folder: Path) -> None:
     out = run("check", "decay.yaml")[0]
-    for words in ("dx/dt = -k*x", "x(start) = estimated", "12 values", "estimated from 0.5, log scale"):
+    for words in ("dx/dt = -k*x", "x(0) = estimated", "12 values", "estimated from 0.5, log scale"):
         assert words in out
     assert not (folder / "runs").exists()
 

@@ -174,6 +174,13 @@ def test_a_newer_run_folder_is_not_called_damaged(unchanged: None, tmp_path: Pat
     assert "damaged" not in str(caught.value)
 
 
+def test_what_depends_on_the_data_is_told_where_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    change = ChangedDefault("solver.rtol", 2, 1e-4, 1e-6, "solutions are closer", is_noted=False)
+    monkeypatch.setattr(versions, "CHANGED_DEFAULTS", (change,))
+    assert load_config(CONFIG).notes == ()
+    assert load_config(CONFIG | {"version": 1}).config.solver.rtol == 1e-4
+
+
 def test_the_table_is_in_order_and_agrees_with_the_schema() -> None:
     sinces = [change.since for change in versions.CHANGED_DEFAULTS]
     assert sinces == sorted(sinces)

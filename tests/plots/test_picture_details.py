@@ -502,7 +502,7 @@ def test_hundreds_of_parameters_of_which_none_is_shared_have_bands(tmp_path: Pat
 def test_the_band_of_a_fit_with_a_prior_is_that_of_its_interval(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("time,x\n1,3.1\n2,2.2\n3,1.7\n4,1.2\n5,0.9\n")
     (tmp_path / "c.yaml").write_text(
-        "model: {equations: {x: -k*x}, initial: {x: 4}}\ndata: {csv: d.csv}\n"
+        "model: {equations: {x: -k*x}, initial: {x: 4}}\ndata: {csv: d.csv, start: first}\n"
         "parameters: {k: {value: 0.3, prior: {normal: [0.3, 1]}}}\n"
     )
     run = odefit.fit(tmp_path / "c.yaml", out=tmp_path / "run")

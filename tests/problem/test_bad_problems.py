@@ -33,7 +33,13 @@ FILES = {
 
 FAULTS: list[tuple[str, list[str], dict[str, str], str, str]] = [
     ("a dose into an unknown state", [], {"doses.csv": "time,state,amount\n1,z,1\n"}, "doses.csv:2", "'z' is no state"),
-    ("a dose before the start", [], {"doses.csv": "time,state,amount\n-1,x,1\n"}, "doses.csv:2", "before"),
+    (
+        "a dose before the start",
+        ["data.start=first"],
+        {"doses.csv": "time,state,amount\n-1,x,1\n"},
+        "doses.csv:2",
+        "before",
+    ),
     ("a dose for nobody", [], {"doses.csv": "experiment,time,state,amount\nc,1,x,1\n"}, "doses.csv:2", "'c'"),
     ("an input that ends too early", [], {"u.csv": "time,u\n0,0\n2,1\n"}, "data.inputs.u", "ends"),
     ("an input that begins too late", [], {"u.csv": "time,u\n1,0\n3,1\n"}, "data.inputs.u", "begins"),

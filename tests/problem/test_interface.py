@@ -295,7 +295,8 @@ def test_it_is_simulated_at_other_times() -> None:
     assert own.groupby("experiment").size().to_dict() == {"a": 9, "b": 2, "c": 9}
     np.testing.assert_allclose(own[own["experiment"] == "b"]["y"], common[common["experiment"] == "b"]["y"])
     for times, message in (
-        ([1, 1], "later than the one before"),
+        ([2, 1], "later than the one before"),
+        ([1, 1, 1], "may come twice"),
         ([math.nan], "finite"),
         ([-1, 2], "before experiment a starts"),
         ({"d": [1]}, "'d' is no experiment"),

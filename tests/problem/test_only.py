@@ -8,6 +8,7 @@ import pytest
 
 from odefit.api import fit, load_run
 from odefit.config.load import load_config
+from odefit.data.starts import Anchor
 from odefit.data.tables import read_table
 from odefit.errors import InputError
 from odefit.problem.conditions import under_conditions
@@ -54,10 +55,10 @@ def test_a_row_for_an_experiment_that_the_data_do_not_have_is_told(folder: Path)
     with pytest.raises(
         InputError, match=r"doses\.csv:3: 'Bb' is no experiment of the data; did you mean 'B'\?"
     ) as told:
-        under_conditions(loaded, experiments, ["x"], None, left_out)
+        under_conditions(loaded, experiments, ["x"], None, Anchor.OWN, [], left_out)
     assert len(told.value.faults) == 1
     (folder / "doses.csv").write_text("experiment,time,amount\nA,0.5,1\nB,0.5,2\n")
-    (found,) = under_conditions(loaded, experiments, ["x"], None, left_out)
+    (found,) = under_conditions(loaded, experiments, ["x"], None, Anchor.OWN, [], left_out)
     assert [dose.amount for dose in found.doses] == [2.0]
 
 

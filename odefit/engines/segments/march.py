@@ -40,19 +40,20 @@ class SegmentMarch(Generic[Row, Found]):
     def _advance(self, step: Callable[[], SegmentStart]) -> bool:
         try:
             start = step()
+            self.enter(start)
+            while start.segment.experiment is None:
+                start = self._starts.send(start.y)
+                self.enter(start)
         except StopIteration:
             return False
         except IntegrationError as error:
             self.failure = error.failure
             return False
-        self.enter(start)
-        if start.segment.experiment is None:
-            return False
         self.experiment = start.segment.experiment
         return True
 
     def enter(self, start: SegmentStart) -> None:
-        """Begin a segment: make the row of its parameters, or where it has no length keep its state."""
+        """Begin a segment: make the row of its parameters, or where it has no length keep its state in its rows."""
         raise NotImplementedError
 
     def take(self, found: Found) -> FloatArray:

@@ -36,7 +36,9 @@ class TensorMarch(SegmentMarch[Tensor, Tensor]):
             y = y + self._constant(start.B) @ self._shift
         self._segment = start.segment
         if start.segment.experiment is None:
-            self._parts.append(y.unsqueeze(0))
+            wanted = start.segment.wanted
+            self._parts.append(y.expand(wanted.stop - wanted.start, -1))
+            self._end = y
             return
         parts = [self._p[self._kept], self._constant(start.segment.context), y]
         if len(start.segment.feeds):

@@ -138,7 +138,8 @@ class EventSensitivities:
     ) -> SegmentStarts:
         """Yields where each segment starts, and is sent the state at its end, [S].
 
-        y, dy: initial values and their derivatives. The last segment is always yielded, even if it has no length.
+        y, dy: initial values and their derivatives. A segment without length is yielded where it has rows, as the first
+        one may have just before a dose at the start, and where it is the last.
         Raises IntegrationError where there is no finite state to go on from.
         """
         A: FloatArray | None = None
@@ -152,7 +153,8 @@ class EventSensitivities:
                 reason = FailureReason.INITIAL_SENSITIVITIES_NOT_FINITE if is_first else FailureReason.STATE_NOT_FINITE
                 raise IntegrationError(Failure(reason, segment.start))
             before = segment
-            if segment.experiment is not None or segment is segments[-1]:
+            has_rows = segment.wanted.stop > segment.wanted.start
+            if segment.experiment is not None or has_rows or segment is segments[-1]:
                 y = yield SegmentStart(segment, y, A, B)
                 A, B = None, None
 

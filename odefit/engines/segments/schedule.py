@@ -5,9 +5,10 @@ happens at the same time:
 
     inputs and fixed switches change, an infusion ends, a switch changes sides, an event, a dose.
 
-Everything is continuous from the right: a measurement at the time of a dose or an event sees the state just
-after it, and what happens at the start acts on the initial values. Times that differ by no more than rounding are
-one. What would come after the last time does nothing, nor does an event before the start.
+A row of an experiment has a time and a side (`Experiment.side`): just before all that happens then, or, as everything
+is continuous from the right, after it. What happens at the start acts on the initial values, which are what a row just
+before it sees. Times that differ by no more than rounding are one. What would come after the last time does nothing,
+nor does an event before the start.
 """
 
 from __future__ import annotations
@@ -197,7 +198,10 @@ class Timeline:
         middles = self._middles(starts, ends)
         coefficients = [polynomials(u, middles) for u in self._inputs]
         contexts = self.segment_system.contexts(middles, coefficients, known)
-        bounds = np.searchsorted(times + self.slack, np.append(starts[1:], np.inf))
+        # The rows just before a transition belong to the segment that ends there, all others to the one that begins.
+        before = np.nextafter(times - self.slack, -np.inf)
+        reach = np.maximum.accumulate(np.where(self.experiment.sides < 0, before, times + self.slack))
+        bounds = np.append(np.searchsorted(reach, starts[1:]), len(times))
         segments = []
         for i in range(n):
             wanted = slice(int(bounds[i - 1]) if i else 0, int(bounds[i]))
@@ -222,7 +226,9 @@ class Timeline:
     def _experiment(self, start: float, end: float, wanted: FloatArray, is_last: bool) -> Experiment | None:
         if end <= start:
             return None
-        times = np.clip(wanted if is_last else np.append(wanted, end), start, end)
+        times = np.clip(
+            wanted if is_last or (len(wanted) and wanted[-1] >= end) else np.append(wanted, end), start, end
+        )
         return Experiment(self.experiment.name, times, np.empty((len(times), 0)), start)
 
 

@@ -1,0 +1,213 @@
+"""Where what is measured jumps: at doses, events and steps of inputs whose times are known before anything is fitted.
+
+A dose into a depot does not make the blood jump, and an event that moves an amount from one state to another leaves
+their sum alone. So each observable is computed on both sides of what happens, at states and parameters that stand for
+any others: numbers drawn once, but for those that are known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from odefit.arrays import FloatArray, IntArray, Mask
+from odefit.data.experiments import Experiment
+from odefit.model.formulas import free_names
+from odefit.model.functions import numpy_function
+from odefit.model.system import TIME, NetworkCall
+from odefit.problem.systems import Described
+
+NOTHING, DOSE, EVENT, STEP = range(4)
+"""What makes an observable jump."""
+_DRAWS, _SEED = 2, 20
+_SAME = 1e-9
+"""Values that differ by less, relatively, are one."""
+
+
+@dataclass(frozen=True)
+class _Happening:
+    """What happens at one time: events in their order, the sums of doses by state, inputs that jump."""
+
+    events: tuple[int, ...]
+    doses: tuple[tuple[int, float], ...]
+    steps: tuple[str, ...]
+
+
+class JumpFinder:
+    """Of one system; `known`: the parameters that never move."""
+
+    def __init__(self, described: Described, known: Mapping[str, float]) -> None:
+        self.system, self.dosing, self.known = described.system, described.dosing, dict(known)
+        self.observables = list(self.system.observables.values())
+        self._found: dict[tuple[Any, ...], tuple[Mask, Mask]] = {}
+        self._changes: dict[int, Any] = {}
+        named = set().union(*map(free_names, self.observables)) if self.observables else set()
+        self._inputs = [name for name in self.system.inputs if name in named]
+        self._timed = TIME in named
+        rng = np.random.default_rng(_SEED)
+        s, p, u = len(self.system.states), len(self.system.parameters), len(self.system.inputs)
+        self._draws = [(rng.uniform(0.5, 1.5, s), rng.uniform(0.5, 1.5, p), rng.random(u)) for _ in range(_DRAWS)]
+
+    def may_jump(self, experiment: Experiment) -> bool:
+        """False where nothing happens that could make an observable jump."""
+        steps = any(len(experiment.inputs[name].steps) for name in self._inputs)
+        return bool(self.system.events or experiment.doses or self._timed or steps)
+
+    @property
+    def knows_all(self) -> bool:
+        """Whether the time of everything that makes states jump is known beforehand."""
+        times = [self.dosing.lag, *(event.time for event in self.system.events)]
+        return all(free_names(time) <= self.known.keys() for time in times)
+
+    def kinds(self, experiment: Experiment) -> IntArray:
+        """[T, O] `DOSE`, `EVENT` or `STEP` where an observable jumps at the time of a row, else `NOTHING`."""
+        found = np.zeros((len(experiment.times), len(self.observables)), dtype=np.intp)
+        if not len(experiment.times):
+            return found
+        values = self._values(experiment)
+        for row, what in self._happenings(experiment, values).items():
+            jumps, by_dose = self._jumps(what, values, float(experiment.times[row]))
+            found[row, jumps] = EVENT if what.events else STEP
+            found[row, by_dose] = DOSE
+        if self._timed:
+            found[(found == NOTHING) & self._switched(experiment, values)] = STEP
+        return found
+
+    def _values(self, experiment: Experiment) -> FloatArray:
+        """The parameters of the system in this experiment; NaN for those that are estimated."""
+        known = self.known | dict(experiment.constants)
+        return np.array([known.get(name, np.nan) for name in self.system.parameters], dtype=np.float64)
+
+    def _happenings(self, experiment: Experiment, values: FloatArray) -> dict[int, _Happening]:
+        """By row, with what happens at its time; rows with the same time share it."""
+        t = np.asarray(experiment.times, dtype=np.float64)
+        slack = 1e-12 * (t[-1] - experiment.start) + 4 * np.finfo(np.float64).eps * max(
+            abs(experiment.start), abs(t[-1])
+        )
+        lag, *times = self._times(*values)
+        events: dict[int, list[int]] = {}
+        doses: dict[int, dict[int, float]] = {}
+        steps: dict[int, list[str]] = {}
+        for k, time in enumerate(map(float, times)):
+            if time >= experiment.start - slack:
+                for row in _at(t, time, slack):
+                    events.setdefault(row, []).append(k)
+        for dose in experiment.doses:
+            if dose.duration <= slack:
+                state = self.system.states.index(dose.state)
+                for row in _at(t, dose.time + float(lag), slack):
+                    sums = doses.setdefault(row, {})
+                    sums[state] = sums.get(state, 0.0) + dose.amount
+        for name in self._inputs:
+            for row in {row for time in experiment.inputs[name].steps for row in _at(t, float(time), slack)}:
+                steps.setdefault(row, []).append(name)
+        return {
+            row: _Happening(
+                tuple(events.get(row, [])),
+                tuple(sorted(doses.get(row, {}).items())),
+                tuple(steps.get(row, [])),
+            )
+            for row in sorted({*events, *doses, *steps})
+        }
+
+    @cached_property
+    def _times(self) -> Any:
+        """The lag of doses and the times of events, of the parameters."""
+        return numpy_function([self.dosing.lag, *(event.time for event in self.system.events)], self.system.parameters)
+
+    def _jumps(self, what: _Happening, values: FloatArray, t: float) -> tuple[Mask, Mask]:
+        """[O] each: which observables jump, and which of them by a dose."""
+        key = (what, values.tobytes(), t if self._timed else 0.0)
+        if key not in self._found:
+            moved = [self._moved(what, values, t, *draw) for draw in self._draws]
+            jumps, by_dose = (np.any([m[k] for m in moved], axis=0) for k in (0, 1))
+            self._found[key] = jumps, by_dose & jumps
+        return self._found[key]
+
+    def _moved(
+        self, what: _Happening, values: FloatArray, t: float, y: FloatArray, p: FloatArray, u: FloatArray
+    ) -> tuple[Mask, Mask]:
+        p = np.where(np.isnan(values), p, values)
+        after_step = u + np.array([1.0 if name in what.steps else 0.0 for name in self.system.inputs])
+        dosed = self._dosed(y, what, p)
+        after = y.copy()
+        for k in what.events:
+            after = self._changed(k, after, t, p, after_step)
+        after = self._dosed(after, what, p)
+        before = self._observe(y, t, p, u)
+        named = self._named_by(np.flatnonzero((after != y) | ~np.isfinite(after)), what.steps)
+        both = _differ(before, self._observe(after, t, p, after_step), named)
+        return both, _differ(before, self._observe(dosed, t, p, u), self._named_by(np.flatnonzero(dosed != y), ()))
+
+    def _dosed(self, y: FloatArray, what: _Happening, p: FloatArray) -> FloatArray:
+        after = y.copy()
+        for state, amount in what.doses:
+            after[state] += amount * float(self._fraction(*p)[0])
+        return after
+
+    @cached_property
+    def _fraction(self) -> Any:
+        return numpy_function([self.dosing.fraction], self.system.parameters)
+
+    def _changed(self, event: int, y: FloatArray, t: float, p: FloatArray, u: FloatArray) -> FloatArray:
+        changes = self.system.events[event].changes
+        if event not in self._changes:
+            self._changes[event] = numpy_function(list(changes.values()), self._arguments)
+        after = y.copy()
+        for state, value in zip(changes, self._changes[event](*y, t, *p, *u), strict=True):
+            after[self.system.states.index(state)] = value
+        return after
+
+    @property
+    def _arguments(self) -> tuple[str, ...]:
+        return (*self.system.states, TIME, *self.system.parameters, *self.system.inputs)
+
+    def _observe(self, y: FloatArray, t: float, p: FloatArray, u: FloatArray) -> FloatArray:
+        """[O]; NaN where an observable calls a network."""
+        found = np.full(len(self.observables), np.nan)
+        for k, value in zip(self._plain, self._observed(*y, t, *p, *u), strict=True):
+            found[k] = value
+        return found
+
+    @cached_property
+    def _plain(self) -> list[int]:
+        return [k for k, formula in enumerate(self.observables) if not formula.has(NetworkCall)]
+
+    @cached_property
+    def _observed(self) -> Any:
+        return numpy_function([self.observables[k] for k in self._plain], self._arguments)
+
+    def _named_by(self, states: IntArray, steps: Sequence[str]) -> Mask:
+        """[O] which observables name one of these states or inputs."""
+        names = {*(self.system.states[k] for k in states), *steps}
+        return np.array([not names.isdisjoint(free_names(formula)) for formula in self.observables], dtype=bool)
+
+    def _switched(self, experiment: Experiment, values: FloatArray) -> Mask:
+        """[T, O] where a formula of the time alone makes an observable jump."""
+        found = np.zeros((len(experiment.times), len(self.observables)), dtype=bool)
+        y, p, u = self._draws[0]
+        p = np.where(np.isnan(values), p, values)
+        sides = [self._observed(*y, side.clock, *p, *u) for side in experiment.before_and_after]
+        for k, before, after in zip(self._plain, *sides, strict=True):
+            found[:, k] = np.broadcast_to(_differ(np.asarray(before), np.asarray(after), np.False_), len(found))
+        return found
+
+
+def _at(times: FloatArray, time: float, slack: float) -> range:
+    """The rows at a time; none for NaN."""
+    if np.isnan(time):
+        return range(0)
+    low, high = np.searchsorted(times, time - slack), np.searchsorted(times, time + slack, side="right")
+    return range(int(low), int(high))
+
+
+def _differ(before: FloatArray, after: FloatArray, unknown: Any) -> Mask:
+    """Where two values are not one; `unknown` where they are no numbers."""
+    with np.errstate(all="ignore"):
+        apart = np.abs(after - before) > _SAME * (np.abs(after) + np.abs(before))
+    found: Mask = np.where(np.isfinite(before) & np.isfinite(after), apart, unknown)
+    return found
