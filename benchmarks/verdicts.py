@@ -128,7 +128,8 @@ def count(config: Path, rows: list[dict[str, str]], seconds: float) -> Count:
         for k in free:
             theta[table.estimated[k]] = float(row[table.names[table.estimated[k]]])
         u = np.clip(table.to_search(theta)[free], low, high)
-        gain = objective.value(u) - lowest(objective, u, low, high, size)
+        # A solver's steps are others where derivatives are wanted: like is compared with like.
+        gain = objective.evaluate(u).value - lowest(objective, u, low, high, size)
         found.converged += 1
         found.false += gain > GAIN
         found.most = max(found.most, gain)
@@ -136,8 +137,8 @@ def count(config: Path, rows: list[dict[str, str]], seconds: float) -> Count:
 
 
 def lowest(objective: ProfileLikelihood, u: FloatArray, low: FloatArray, high: FloatArray, size: FloatArray) -> float:
-    """The lowest value that L-BFGS-B sees from u [P]."""
-    seen = [objective.value(u)]
+    """The lowest value that L-BFGS-B sees from u [P], with derivatives."""
+    seen = [objective.evaluate(u).value]
 
     def value_and_gradient(x: FloatArray) -> tuple[float, FloatArray]:
         here = objective.evaluate(np.clip(x * size, low, high))
