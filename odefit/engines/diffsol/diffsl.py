@@ -71,7 +71,7 @@ def diffsl_code(
     free_start: initial values become inputs too, after the others.
 
     The two times are `event` / MUTED, at which the integration ends (see `Program`), and `last` / MUTED, after which
-    the equations see the time held.
+    the equations see the time held where they are no polynomials of it.
 
     Raises ModelError for a neural network and for a function that the compiler cannot have, TooLarge for more than
     `most` operations.
@@ -93,9 +93,10 @@ def diffsl_code(
         own = [f"y{i}" if s == 1 else f"x{i}" for i, s in enumerate(unit)]
         lines += [f"x{i} {{ y{i}*{s!r} }}" for i, s in enumerate(unit) if s != 1]
         names |= {symbol(name): own[i] for i, name in enumerate(system.states)}
-        text = _Text(names | {symbol(TIME): "held"}, "h", "equations")
+        is_held = _may_be_no_number(system)
+        text = _Text(names | {symbol(TIME): "held" if is_held else "t"}, "h", "equations")
         rates = [_times(rate, 1 / s) for rate, s in zip(text.all(system.rhs), unit, strict=True)]
-        if any(symbol(TIME) in sp.sympify(rate).free_symbols for rate in system.rhs):
+        if is_held:
             # The first trial step and the last step reach beyond the end, where a formula of t may be no number.
             lines.append("held { min(t, until) }")
         lines += [*text.lines, f"F_i {{ {', '.join(rates)} }}", "stop { end - t }"]
@@ -104,6 +105,12 @@ def diffsl_code(
     code = "\n".join(lines) + "\n"
     _check_size(operations(code), "equations", most)
     return code
+
+
+def _may_be_no_number(system: System) -> bool:
+    """Whether a formula of t may be no number beyond the end: a polynomial always is one, and has no kink there."""
+    t = symbol(TIME)
+    return any(t in (f := sp.sympify(rate)).free_symbols and not f.is_polynomial(t) for rate in system.rhs)
 
 
 def operations(code: str) -> int:
