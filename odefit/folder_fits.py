@@ -144,7 +144,7 @@ def _fit(
             checkpoint.write(last=True)
         told.now("writing the run folder")
         try:
-            files.write_json(path, files.IDENTITY, identity)
+            files.write_json(path, files.IDENTITY, identity, allow_nan=True)
             run.write(path)
         except StorageError as error:
             # What was reached is worth more than a part of the tables, which are made of it anew.

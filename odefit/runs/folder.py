@@ -82,8 +82,9 @@ def write_text(folder: Path, name: str, text: str | bytes) -> None:
         raise StorageError(str(folder / name), f"cannot be written: {reason(error)}") from error
 
 
-def write_json(folder: Path, name: str, data: Mapping[str, Any]) -> None:
-    write_text(folder, name, json.dumps(data, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+def write_json(folder: Path, name: str, data: Mapping[str, Any], allow_nan: bool = False) -> None:
+    """allow_nan: for files that odefit alone reads, such as those with infinite bounds of a config."""
+    write_text(folder, name, json.dumps(data, indent=2, allow_nan=allow_nan, ensure_ascii=False) + "\n")
 
 
 def write_csv(folder: Path, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

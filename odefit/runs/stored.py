@@ -125,7 +125,7 @@ class StoredRun(ABC):
             The folder exists already, or cannot be written.
         """
         with acquire_run_folder(Path(path), self.loaded.path.stem, overwrite) as folder:
-            files.write_json(folder.work, files.IDENTITY, self._identity())
+            files.write_json(folder.work, files.IDENTITY, self._identity(), allow_nan=True)
             self.write(folder.work)
         return replace(self, path=folder.result, tables={})
 
