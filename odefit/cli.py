@@ -332,6 +332,12 @@ def main() -> None:
         code = INTERRUPTED
     except Exception as error:
         code = _report(error, debug)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # as of `odefit check … | head`
+        from odefit.terminal import unread
+
+        unread(sys.stdout)
     # From here on there is nothing to be kept, and a signal may end the process at once.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)

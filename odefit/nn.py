@@ -18,9 +18,13 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
-import torchdiffeq
-from torch import Tensor, nn
+try:
+    import torch
+    import torchdiffeq
+    from torch import Tensor, nn
+except ModuleNotFoundError as error:
+    what = "odefit.nn needs PyTorch, which is not installed: pip install torch torchdiffeq"
+    raise ModuleNotFoundError(what, name=error.name) from None
 
 from odefit.engines.failure import Failure, FailureReason
 from odefit.engines.methods import METHODS, methods_of

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from shlex import join
-from typing import TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from rich.console import Console
 from rich.markup import escape
@@ -28,16 +28,34 @@ if TYPE_CHECKING:
     from odefit.runs.stored import StoredRun
 
 PLAIN_LINES = 10
-MOST_ROWS, MOST_ALIKE = 60, 10
-"""Of more estimates, those of groups with more members are not shown."""
+UNBROKEN = 10_000
+"""The width of a file."""
+MOST_OWN = 20
+"""The most values of single experiments or groups, such as `x_0[mug]`, that are shown."""
 SHOWN_ESTIMATES = 4
 
 
+class _Screen(Console):
+    """A console whose reader may leave: `odefit fit … | head` goes on without a word, and its result is written."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        unread(self.file)
+
+
+def unread(stream: IO[str]) -> None:
+    """Let whatever is still written to a stream go nowhere: nobody reads it any more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
 def console(error: bool = False) -> Console:
-    """A console as wide as the terminal, and 100 columns where there is none."""
+    """A console as wide as the terminal; where there is none, in a file or a pipe, no line is broken."""
     stream = sys.stderr if error else sys.stdout
     # Rich's own highlighting colours numbers inside of sentences, which helps nobody.
-    return Console(file=stream, highlight=False, width=None if stream.isatty() else 100, soft_wrap=error)
+    width = None if stream.isatty() else UNBROKEN
+    return _Screen(file=stream, highlight=False, width=width, soft_wrap=error)
 
 
 class _OnScreen(logging.Handler):
@@ -72,7 +90,7 @@ class Reporter:
         self._pulse = Heartbeat(self._beat, "reading")
         self._bar: Bar | None = None
         self._task: TaskID | None = None
-        self._total = 0
+        self._total, self._what = 0, ""
         self._last = 0.0
 
     def __enter__(self) -> Self:
@@ -130,7 +148,8 @@ class Reporter:
     def epoch(self, number: int, loss: float, estimates: Mapping[str, float]) -> None:
         shown = list(estimates.items())[:SHOWN_ESTIMATES]
         text = "  ".join([f"loss {loss:.4g}", *(f"{name} {value:.4g}" for name, value in shown)])
-        self._advance(number, f"epoch {number}/{self._total}  {text}", text)
+        stage = self._what.removeprefix("epochs")  # `, matching` where there are several
+        self._advance(number, f"epoch {number}/{self._total}{stage}  {text}", text)
 
     def start(self, finished: int, failed: int, best: float, at_best: int, why: str) -> None:
         value = f"best {best:.6g}" if math.isfinite(best) else "none yet"
@@ -205,10 +224,8 @@ def estimates_table(result: Result) -> Table:
 
 def _shown(estimates: Mapping[str, Estimate]) -> Mapping[str, Estimate]:
     """All where they are few, else without the `x_0[mug]` of which there are many."""
-    if len(estimates) <= MOST_ROWS:
-        return estimates
-    sizes = Counter(name.partition("[")[0] for name in estimates if name.endswith("]"))
-    return {n: e for n, e in estimates.items() if not n.endswith("]") or sizes[n.partition("[")[0]] <= MOST_ALIKE}
+    own = [name for name in estimates if name.endswith("]")]
+    return estimates if len(own) <= MOST_OWN else {n: e for n, e in estimates.items() if n not in own}
 
 
 def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
@@ -249,6 +266,8 @@ def summary_line(result: Result) -> str:
     parts = [f"{o.n_observations} measurements", f"{o.n_estimated} estimated"]
     if o.rss is not None:
         parts.append(f"sum of squared residuals {number(o.rss, 5)}")
+    if result.residual_standard_error is not None:
+        parts.append(f"s {number(result.residual_standard_error, 5)}")
     if o.nll is not None:
         parts.append(f"-log likelihood {number(o.nll, 7)}")
     if o.aicc is not None:

@@ -11,7 +11,7 @@ from typing import Any
 from odefit.config.fields import OneOf, Section
 from odefit.config.schema import Config
 from odefit.config.synonyms import advice, meant
-from odefit.text import cut
+from odefit.text import closest, cut, did_you_mean
 from odefit.unsupported import ALGEBRAIC
 
 Keys = Sequence[str | int]
@@ -51,6 +51,8 @@ def sentence(item: Any, keys: tuple[str | int, ...], value: Any) -> str:
     kind, context = item["type"], item.get("ctx", {})
     if kind == "extra_forbidden":
         return f"unknown key; {_remedy(keys)}"
+    if kind == "missing" and isinstance(keys[-1], int):
+        return f"number {keys[-1] + 1} of the list is missing; write two, as in `[low, high]`"
     if kind == "missing":
         return "missing; this key is required"
     if kind == "value_error":
@@ -89,6 +91,9 @@ def _remedy(keys: tuple[str | int, ...]) -> str:
     elsewhere = [name for name in Config.model_fields if key in _fields((name,))] if len(keys) <= 2 else []
     if key in Config.model_fields and len(keys) == 2:
         return f"it stands at the top of the file, beside `{keys[0]}:` and not under it"
+    near = closest(key, known)
+    if elsewhere and near:
+        return f"{did_you_mean(near)} (`{key}` belongs under {' or '.join(f'`{name}:`' for name in elsewhere)})"
     if elsewhere:
         return f"it belongs under {' or '.join(f'`{name}:`' for name in elsewhere)}"
     return advice(key, known) or f"known here: {', '.join(known)}"

@@ -95,7 +95,7 @@ def parse_yaml(text: str, name: str) -> Source:
     if not isinstance(root.value, dict):
         raise ConfigError(
             f"{name}:{root.line}",
-            f"the top level must be 'key: value' lines (got {kind(root.value)})",
+            _no_config(name, kind(root.value)),
         )
     return Source(root.value, name, root)
 
@@ -130,6 +130,12 @@ def _plain(value: Any, keys: KeyPath) -> Any:
 
 def _named(keys: KeyPath) -> str:
     return one_line(".".join(map(str, keys)))
+
+
+def _no_config(name: str, got: str) -> str:
+    if name.lower().endswith((".csv", ".tsv", ".txt", ".xlsx")):
+        return f"is a table of data, no config; write a config that names it, `data: {{csv: {name}}}`"
+    return f"the top level must be 'key: value' lines (got {got})"
 
 
 # -- overriding

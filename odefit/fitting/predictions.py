@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray
+from odefit.arrays import FloatArray, IntArray, Mask
 from odefit.data.experiments import Experiment
+from odefit.data.replicates import replicate_of
 from odefit.data.side_column import AT_JUMP, side_words
 from odefit.fitting.report import bounds_met, estimate_uncertainty
 from odefit.objective.likelihood import Likelihood
@@ -84,6 +85,20 @@ def measured_table(assembly: Assembly, observables: Sequence[FloatArray]) -> Tab
                 row = [experiment.name, float(t), name, float(d), float(g), residual, side, bool(out)]
                 rows.append([*row, *[word or None] * sided])
     return Table((*PREDICTIONS, *[AT_JUMP] * sided), rows)
+
+
+def not_repeated(experiments: Sequence[Experiment]) -> Mask:
+    """Which rows of such a table say something: not those of a replicate that did not measure, beside the first.
+
+    They would be the same prediction once more, at the same time of the same experiment.
+    """
+    times = {e.name: e.times for e in experiments}
+    parts = []
+    for e in experiments:
+        first = times.get(replicate_of(e.name)) if replicate_of(e.name) != e.name else None
+        again = np.zeros(len(e.times), dtype=bool) if first is None else np.isin(e.times, first)
+        parts += [~(again & np.isnan(column)) for column in e.values.T]
+    return np.concatenate(parts)
 
 
 def curve_table(experiments: Sequence[Experiment], observables: Sequence[FloatArray], names: Sequence[str]) -> Table:

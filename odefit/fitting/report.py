@@ -30,7 +30,12 @@ from odefit.runs.results import Estimate, ObjectiveSummary, Result
 from odefit.status import Ending, Reason, Status
 from odefit.text import abridged
 from odefit.uncertainty.covariance import Covariance, fisher_covariance, in_combination
-from odefit.uncertainty.degrees_of_freedom import no_degrees_left, reduced_chi_square, residual_degrees
+from odefit.uncertainty.degrees_of_freedom import (
+    no_degrees_left,
+    reduced_chi_square,
+    residual_degrees,
+    residual_standard_error,
+)
 from odefit.uncertainty.intervals import natural_intervals
 from odefit.uncertainty.observed import MAX_PARAMETERS, observed_rows
 from odefit.uncertainty.runs_test import structure_left
@@ -40,6 +45,8 @@ POOR_RELATIVE_ERROR = 1.0
 NO_EFFECT_ERROR = 1e9
 """A standard error above this multiple of a parameter's size: it has no effect on what is measured."""
 BOUND_TOLERANCE = 1e-8
+NEARLY_ZERO = 1e-6
+"""The share of its start below which a parameter on a log scale is on its way to 0."""
 MEANINGLESS_RELATIVE_ERROR = 1e3
 """Above this multiple of its value, or of the value that it started from, an error says only that nothing is known."""
 INTERCHANGEABLE = 0.999
@@ -133,6 +140,7 @@ def summarise(
         truth=truth,
         warnings=tuple(warnings),
         reduced_chi_square=reduced_chi_square(likelihood, u),
+        residual_standard_error=residual_standard_error(likelihood, u, bound == 0),
         correlation=None if uncertainty is None else _correlation(uncertainty.covariance),
         information=None if uncertainty is None else uncertainty.information,
         left_to_gain=outcome.left,
@@ -336,10 +344,20 @@ def parameter_warnings(problem: FitProblem, estimates: dict[str, Estimate], outc
     return sentences
 
 
+def _falls_to_zero(problem: FitProblem, name: str, e: Estimate) -> bool:
+    """Whether a parameter on a log scale, whose bound is 0, is on its way there."""
+    if e.fixed or e.formula is not None or e.value is None or name not in problem.table.index:
+        return False
+    p = problem.table[name]
+    return p.scale == "log" and p.lower <= 0 and p.role != "noise" and e.value < NEARLY_ZERO * p.value
+
+
 def _complaint(problem: FitProblem, name: str, e: Estimate) -> str | None:
     """What the user should know of one parameter, after its name."""
     if e.at_bound and name in problem.table.index and problem.table[name].role == "noise":
         return f"lies at its {e.at_bound} bound: the data may not need this part of the noise model"
+    if _falls_to_zero(problem, name, e):
+        return "goes to 0, which no logarithm reaches: give it a lower bound above 0, or a linear scale"
     if e.at_bound:
         return f"lies at its {e.at_bound} bound: widen the bound, or fix the parameter"
     if e.reason == AT_A_MEASUREMENT:

@@ -16,7 +16,14 @@ from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.data.tables import read_table
 from odefit.errors import FitError, RunError, SolveError
-from odefit.fitting.predictions import KnownErrors, curve_table, errors_of, interval_columns, measured_table
+from odefit.fitting.predictions import (
+    KnownErrors,
+    curve_table,
+    errors_of,
+    interval_columns,
+    measured_table,
+    not_repeated,
+)
 from odefit.fitting.tightening import tightened
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.observation import Moments
@@ -194,12 +201,14 @@ class Run(StoredRun):
         if intervals and self.known_errors is not None:
             bands = self.known_errors.bands(self.assembly.problem, self.theta, curves.experiments)
             frame = frame.assign(**interval_columns(bands, rows))
-        return frame
+        return frame[not_repeated(self.measured)].reset_index(drop=True) if times is None else frame
 
     def write(self, folder: Path) -> None:
         """Every file of the run folder; result.json last, since it says that the run is complete."""
         try:
-            predicted = measured_table(self.assembly, self._solved(self.measured).observables)
+            whole = measured_table(self.assembly, self._solved(self.measured).observables)
+            told = zip(whole.rows, not_repeated(self.measured), strict=True)
+            predicted = replace(whole, rows=[row for row, says in told if says])
         except SolveError as error:
             if self.result.status != Status.FAILED:
                 raise FitError(f"the fitted model cannot be solved again: {error}") from error

@@ -88,6 +88,7 @@ class Result:
 
     reduced_chi_square: the sum of squared standardised residuals over n - p, where the noise levels are
     given; near 1 if they are right. None where they are estimated from the same residuals.
+    residual_standard_error: s, the root of rss over n - p, where one noise level is estimated for all; else None.
     combinations: formulas of parameters that the data determine in combination only, with their values and errors.
     information: `observed` or `expected`, whose inverse the covariance is; None where there is none.
     left_to_gain: what the certificate of the optimum leaves to gain, in units of the negative log-likelihood (half a
@@ -109,6 +110,7 @@ class Result:
     warnings: tuple[str, ...] = ()
     correlation: Mapping[str, Mapping[str, float]] | None = None
     reduced_chi_square: float | None = None
+    residual_standard_error: float | None = None
     left_to_gain: float | None = None
     information: str | None = None
     tolerances_divided_by: int = 1

@@ -131,6 +131,7 @@ def _wrong(result: Result) -> Iterator[str]:
         summary.aicc,
         summary.bic,
         result.reduced_chi_square,
+        result.residual_standard_error,
         result.left_to_gain,
     )
     yield from _not(all(x is None or _is_number(x) for x in numbers), "objective: a value is no number")

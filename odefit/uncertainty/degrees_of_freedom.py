@@ -13,7 +13,7 @@ from odefit.objective.measurements import ObservableData
 from odefit.objective.noise.families import family_of
 from odefit.objective.problem import FitProblem
 from odefit.objective.profile import ProfileLikelihood
-from odefit.objective.residuals import chi_square
+from odefit.objective.residuals import chi_square, residual_sum
 
 
 def residual_degrees(likelihood: Likelihood, free: Mask) -> float:
@@ -85,6 +85,31 @@ def reduced_chi_square(likelihood: Likelihood, u: FloatArray) -> float | None:
             return None
     degrees = sum(len(data.rows) for data in likelihood.problem.data) - len(u)
     return chi_square(likelihood, u) / degrees if degrees > 0 else None
+
+
+def residual_standard_error(likelihood: Likelihood, u: FloatArray, free: Mask) -> float | None:
+    """s = sqrt(RSS/(n - p)) of a least-squares fit: one estimated noise level, the same for all measurements.
+
+    Parameters
+    ----------
+    likelihood
+        The problem and its data.
+    u
+        [P], the estimates.
+    free
+        [P], False for estimates that lie on a bound.
+
+    Returns
+    -------
+    float or None
+        On the noise model's own scale; None for any other noise, and where n is not above p.
+    """
+    measured = _measured(likelihood)
+    shared = {data.scale_position for data in measured}
+    degrees = residual_degrees(likelihood, free)
+    if len(shared) != 1 or None in shared or any(data.unit is not None for data in measured) or math.isinf(degrees):
+        return None
+    return math.sqrt(residual_sum(likelihood, u) / degrees)
 
 
 def _measured(likelihood: Likelihood) -> list[ObservableData]:
