@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -338,10 +339,11 @@ def main() -> None:
         from odefit.terminal import unread
 
         unread(sys.stdout)
-    # From here on there is nothing to be kept, and a signal may end the process at once.
+    code = TERMINATED if terminated and code == INTERRUPTED else code
+    # From here on there is nothing to be kept, and a signal may end the process at once, with the code that it has.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
-    sys.exit(TERMINATED if terminated and code == INTERRUPTED else code)
+        signal.signal(number, lambda *_: os._exit(code))
+    sys.exit(code)
 
 
 def _report(error: Exception, debug: bool) -> int:
