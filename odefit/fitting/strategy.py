@@ -16,6 +16,7 @@ from odefit.fitting.cross_validation import Fold, WithinFold, cross_validate, ma
 from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.report import Uncertainty, summarise
 from odefit.fitting.run import Run
+from odefit.fitting.solver_accuracy import problem_at
 from odefit.fitting.tightening import judged_by_solver, tightened
 from odefit.problem.assembly import Assembly
 from odefit.problem.preparation import prepare
@@ -61,7 +62,9 @@ def _fit(
         except KeyboardInterrupt:
             message = f"the cross-validation was interrupted; the fit itself {result.status}: {result.message}"
             result = replace(result, status=Status.INTERRUPTED, message=message)
-    return Run(None, result, assembly, outcome.theta, tables=tables)
+    # What the engine has learnt from its solves must not show: the run answers as the stored one will.
+    fresh = replace(assembly, problem=problem_at(assembly, assembly.problem.engine.options))
+    return Run(None, result, fresh, outcome.theta, tables=tables)
 
 
 def _tables(assembly: Assembly, outcome: FitOutcome, uncertainty: Uncertainty | None) -> dict[str, Table]:

@@ -86,7 +86,7 @@ def prediction_bands(
     SolveError
         The model cannot be solved with sensitivities.
     """
-    likelihood = Likelihood(replace(problem, experiments=tuple(experiments)))
+    likelihood = Likelihood(replace(problem, experiments=tuple(_unmeasured(problem, e) for e in experiments)))
     u = problem.table.to_search(theta)
     moments = likelihood.moments(u, derivatives=True)
     if moments is None:
@@ -106,6 +106,12 @@ def prediction_bands(
         limits[..., column] = _limits(problem.observation.noise[name], observed, variance, level, q)
     cuts = np.cumsum([len(e.times) for e in experiments])[:-1]
     return [Band(part[0, 0], part[0, 1], part[1, 0], part[1, 1]) for part in np.split(limits, cuts, axis=2)]
+
+
+def _unmeasured(problem: FitProblem, experiment: Experiment) -> Experiment:
+    """The experiment without measurements: of all observables, which may be more than were measured."""
+    blank = np.full((len(experiment.times), len(problem.observation.names)), np.nan)
+    return replace(experiment, values=blank, sigma=None, censored=None)
 
 
 def _limits(noise: Noise, observed: Moments, variance: FloatArray, level: float, q: float) -> FloatArray:

@@ -202,7 +202,10 @@ class DiffsolEngine(Engine):
         for row, experiment in zip(p, chosen, strict=True):
             if len(experiment.times) and experiment.times[-1] > experiment.start:
                 request = self._request(experiment, False)
-                total += self._program.count_steps(self._program.inputs(row, request), request)
+                q = self._program.inputs(row, request)
+                if request.fault is not None or self._program.start_fault(q, request) is not None:
+                    return None
+                total += self._program.count_steps(q, request)
         return int(total) if math.isfinite(total) else None
 
     def _solve_one(self, p: FloatArray, experiment: Experiment, y: FloatArray, dy: FloatArray | None) -> Failure | None:
