@@ -77,6 +77,26 @@ class JumpFinder:
             found[(found == NOTHING) & self._switched(experiment, values)] = STEP
         return found
 
+    def certain(self, experiment: Experiment) -> FloatArray:
+        """[2, T, O] what is just before and just after, where it is one number whatever is estimated; else NaN."""
+        found = np.full((2, len(experiment.times), len(self.observables)), np.nan)
+        values = self._values(experiment)
+        for row, what in self._happenings(experiment, values).items():
+            t = float(experiment.times[row])
+            draws = []
+            for y, p, u in self._draws:
+                known = np.where(np.isnan(values), p, values)
+                at_start = np.array(self._start(*known)) if t <= experiment.start else y
+                draws.append(self._sides(what, t, at_start, known, u))
+            first, second = np.array(draws)
+            found[:, row] = np.where(_differ(first, second, np.True_), np.nan, first)
+        return found
+
+    @cached_property
+    def _start(self) -> Any:
+        """The initial values, of the parameters."""
+        return numpy_function(list(self.system.start), self.system.parameters)
+
     def _values(self, experiment: Experiment) -> FloatArray:
         """The parameters of the system in this experiment; NaN for those that are estimated."""
         known = self.known | dict(experiment.constants)
@@ -132,16 +152,29 @@ class JumpFinder:
         self, what: _Happening, values: FloatArray, t: float, y: FloatArray, p: FloatArray, u: FloatArray
     ) -> tuple[Mask, Mask]:
         p = np.where(np.isnan(values), p, values)
-        after_step = u + np.array([1.0 if name in what.steps else 0.0 for name in self.system.inputs])
+        after = self._after(what, t, y, p, u)
+        before, then = self._sides(what, t, y, p, u)
+        both = _differ(before, then, self._named_by(np.flatnonzero((after != y) | ~np.isfinite(after)), what.steps))
         dosed = self._dosed(y, what, p)
+        return both, _differ(before, self._observe(dosed, t, p, u), self._named_by(np.flatnonzero(dosed != y), ()))
+
+    def _sides(
+        self, what: _Happening, t: float, y: FloatArray, p: FloatArray, u: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """The observables [O] just before and just after, for states y [S] before and inputs u."""
+        after = self._after(what, t, y, p, u)
+        return self._observe(y, t, p, u), self._observe(after, t, p, self._stepped(what, u))
+
+    def _stepped(self, what: _Happening, u: FloatArray) -> FloatArray:
+        after: FloatArray = u + np.array([1.0 if name in what.steps else 0.0 for name in self.system.inputs])
+        return after
+
+    def _after(self, what: _Happening, t: float, y: FloatArray, p: FloatArray, u: FloatArray) -> FloatArray:
+        """The states [S] just after."""
         after = y.copy()
         for k in what.events:
-            after = self._changed(k, after, t, p, after_step)
-        after = self._dosed(after, what, p)
-        before = self._observe(y, t, p, u)
-        named = self._named_by(np.flatnonzero((after != y) | ~np.isfinite(after)), what.steps)
-        both = _differ(before, self._observe(after, t, p, after_step), named)
-        return both, _differ(before, self._observe(dosed, t, p, u), self._named_by(np.flatnonzero(dosed != y), ()))
+            after = self._changed(k, after, t, p, self._stepped(what, u))
+        return self._dosed(after, what, p)
 
     def _dosed(self, y: FloatArray, what: _Happening, p: FloatArray) -> FloatArray:
         after = y.copy()

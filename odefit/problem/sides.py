@@ -3,8 +3,10 @@
 In this order: what the row says itself (a column `at_jump`, `Experiment.side`); what `data.at_jumps` says, for all or
 for its observable; else before a dose and after an event or a step of an input. NONMEM takes records of one time in the
 order of the file, so that a trough stands above its dose; nlmixr2 gives doses first. PEtab evaluates observables after
-the changes of a condition. Two values of an observable that has one at every other time are the two sides, in the order
-of the file.
+the changes of a condition. Where the default side is one number whatever is estimated (a bolus into an empty body, a
+counter set to 0) and most of the measurements there are nearer to their neighbours on the other side, they belong to
+that: nobody measures what is known. Two values of an observable that has one at every other time are the two sides, in
+the order of the file.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from odefit.text import abridged, clip, counted, suggest
 
 BEFORE, AFTER = SIDES["before"], SIDES["after"]
 _SHOWN = 5
-_BY_DEFAULT, _BY_KEY, _BY_ROW, _IN_PAIRS = range(4)
+_BY_DEFAULT, _BY_KEY, _BY_ROW, _IN_PAIRS, _BY_VALUE = range(5)
 
 
 @dataclass
@@ -94,6 +96,8 @@ def on_sides(
     faults.check()
     for one in sided:
         _by_rule(one, rules)
+    if not blank:
+        _by_value(sided, finder)
     found = _rebuilt(loaded, sided, names, faults)
     faults.check()
     notes += _notes(sided, names)
@@ -190,6 +194,40 @@ def _by_rule(one: _Sided, rules: Sequence[int]) -> None:
         rows = one.is_open[:, o]
         one.how[rows, o] = _BY_KEY if rule else _BY_DEFAULT
         one.side[rows, o] = rule or np.where(one.kinds[rows, o] == DOSE, BEFORE, AFTER)
+
+
+def _by_value(sided: Sequence[_Sided], finder: JumpFinder) -> None:
+    """Measurements that stand by default on a side of which everything is known beforehand, and do not look like it."""
+    cells: dict[tuple[int, int], list[tuple[_Sided, int]]] = defaultdict(list)
+    votes: dict[tuple[int, int], list[bool]] = defaultdict(list)
+    for one in sided:
+        default = one.wanted & (one.kinds != NOTHING) & (one.how == _BY_DEFAULT)
+        if not default.any():
+            continue
+        certain = finder.certain(one.experiment)
+        for i, o in np.argwhere(default & ~np.isnan(np.where(one.side == BEFORE, *certain))):
+            known, other = certain[:: 1 if one.side[i, o] == BEFORE else -1, i, o]
+            if not np.isnan(other):
+                continue
+            group = int(o), int(one.kinds[i, o])
+            cells[group].append((one, int(i)))
+            neighbour = _neighbour(one, i, o)
+            if neighbour is not None:
+                value = one.experiment.values[i, o]
+                votes[group].append(abs(value - neighbour) < abs(value - known))
+    for (o, kind), found in cells.items():
+        cast = votes[o, kind]
+        if 2 * sum(cast) > len(cast):
+            for one, i in found:
+                one.side[i, o], one.how[i, o] = -one.side[i, o], _BY_VALUE
+
+
+def _neighbour(one: _Sided, i: int, o: int) -> float | None:
+    """The nearest value of an observable on the other side of the jump at row i; None where there is none."""
+    times = one.experiment.times
+    there = one.wanted[:, o] & (times > times[i] if one.side[i, o] == BEFORE else times < times[i])
+    rows = np.flatnonzero(there)
+    return float(one.experiment.values[rows[0 if one.side[i, o] == BEFORE else -1], o]) if len(rows) else None
 
 
 def _rebuilt(
@@ -315,6 +353,10 @@ def _note(name: str, kind: int, side: int, how: int, times: Sequence[float]) -> 
     reason = {
         _BY_KEY: "as `data.at_jumps` says",
         _BY_ROW: "as the column `at_jump` says",
+        _BY_VALUE: (
+            f"just {other} it the model says one number whatever its parameters are; `data.at_jumps: {other}` takes "
+            "that side for all, a column `at_jump` row by row"
+        ),
         _BY_DEFAULT: f"`data.at_jumps: {other}` says otherwise for all, a column `at_jump` row by row",
     }[how]
     return f"{what} (t = {shown}) and {'is' if one else 'are'} compared with what is there just {word} it: {reason}"

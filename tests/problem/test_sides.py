@@ -247,13 +247,13 @@ def test_only_what_is_measured_and_jumps_counts() -> None:
 
 def test_two_observables_of_one_row_may_be_on_two_sides() -> None:
     frame = pd.DataFrame({"experiment": "A", "time": [1, 6, 12, 14]})
-    frame = frame.assign(conc=[1, 2, 3, 4.0], all=[5, 6, 7, 8.0], gut=[9, 8, np.nan, 6])
+    frame = frame.assign(conc=[1, 2, 3, 4.0], all=[5, 6, 7, 8.0], gut=[9, 0.2, np.nan, 6])
     config = with_keys(ORAL, experiments={"A": {"on": 1}}, at_jumps={"conc": "before"})
     (one,), notes = prepared(config, frame)
     assert one.times.tolist() == [1, 6, 6, 12, 14]
     assert one.sides.tolist() == [0, -1, 1, -1, 0]
     np.testing.assert_array_equal(
-        one.values, [[1, 5, 9], [2, 6, np.nan], [np.nan, np.nan, 8], [3, 7, np.nan], [4, 8, 6]]
+        one.values, [[1, 5, 9], [2, 6, np.nan], [np.nan, np.nan, 0.2], [3, 7, np.nan], [4, 8, 6]]
     )
     assert len(notes) == 3
 
@@ -372,3 +372,54 @@ def test_held_out_cells_keep_their_side() -> None:
     assert run.result.hold_out is not None
     # Were t = 36 compared with what is there after its dose, the error would be of the size of a dose.
     assert run.result.hold_out.rmse["conc"] < 0.3
+
+
+# -- a side on which everything is known beforehand
+
+PEAK = {"time": [0, 1, 2, 4, 8, 12], "conc": [4.95, 4.28, 3.63, 2.71, 1.48, 0.79]}
+COUNTER: dict[str, Any] = {
+    "model": {
+        "equations": {"n": "exp(r*t)"},
+        "initial": {"n": 0},
+        "events": [{"time": [1, 2, 3, 4], "set": {"n": 0}}],
+    },
+    "parameters": {"r": {"value": 0.2, "bounds": [0.001, 5]}},
+    "data": {"start": 0},
+}
+
+
+def test_the_first_sample_of_a_bolus_is_its_peak() -> None:
+    """Just before it there is nothing in the body, which the measurement contradicts: log-linear regression."""
+    once = {**BOLUS, "data": {"doses": [{"time": 0, "state": "A", "amount": 100}]}, "noise": "lognormal"}
+    run = odefit.fit(once, data=pd.DataFrame(PEAK))
+    slope, height = np.polyfit(PEAK["time"], np.log(PEAK["conc"]), 1)
+    values = [run.result.estimates[name].value for name in ("ke", "V")]
+    assert values == pytest.approx([-slope, 100 / np.exp(height)], rel=1e-4)
+    _, notes = prepared(BOLUS, pd.DataFrame(PEAK))
+    assert "compared with what is there just after it: just before it the model says one number" in notes[0]
+
+
+def test_a_small_value_at_the_time_of_a_bolus_was_taken_before_it() -> None:
+    assert sides(BOLUS, pd.DataFrame({**PEAK, "conc": [0.04, *PEAK["conc"][1:]]}))[0][0] == -1
+
+
+def test_peaks_and_troughs_of_one_series() -> None:
+    """A peak at the first dose makes no peak of the sample at the second one, before which nothing is known."""
+    table = pd.DataFrame({**TROUGHS, "conc": [5.1, *TROUGHS["conc"][1:]]})
+    assert sides(BOLUS, table) == [[1, 0, 0, -1, -1, -1, 0, 0, 0]]
+
+
+def test_counts_at_the_times_of_their_resets_are_whole_counts() -> None:
+    """Those of the last reset, too, and the first one, which has no earlier value to be compared with."""
+    run = odefit.fit(COUNTER, data=pd.DataFrame({"time": [1, 2, 3, 4, 5], "n": [1.16, 1.57, 2.12, 2.86, 3.87]}))
+    # The growth of (exp(0.3 t) - 1)/0.3 from one time to the next, to two digits.
+    assert run.result.estimates["r"].value == pytest.approx(0.3, abs=1e-3)
+
+
+def test_a_state_that_an_event_sets_stays_on_that_side_where_it_looks_like_it() -> None:
+    refilled = {"time": [0.5, 1, 1.5, 2, 2.5], "n": [0.54, 0.01, 0.63, -0.02, 0.73]}
+    assert sides(COUNTER, pd.DataFrame(refilled)) == [[0, 1, 0, 1, 0]]
+
+
+def test_a_key_is_stronger_than_the_values() -> None:
+    assert sides(with_keys(BOLUS, at_jumps="before"), pd.DataFrame(PEAK))[0][0] == -1
