@@ -111,9 +111,7 @@ class Run(StoredRun):
         return self._solved(tuple(e.at(t) for e, t in zip(self.measured, times, strict=True)))
 
     def _solved(self, experiments: tuple[Experiment, ...]) -> Curves:
-        problem = self.assembly.problem
-        states = problem.states(self.theta, experiments)
-        return Curves(experiments, states, problem.observe(self.theta, experiments, states))
+        return Curves(experiments, *self.assembly.problem.curves(self.theta, experiments))
 
     @cached_property
     def true_model(self) -> TrueModel | None:

@@ -22,9 +22,9 @@ import sympy as sp
 
 from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
-from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function, torch_function
 from odefit.model.system import TIME, System, compared_symbol
+from odefit.objective.partials import Partials
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -121,20 +121,12 @@ class Comparisons:
         return numpy_function(self.formulas, self._arguments)
 
     @cached_property
-    def _partials(self) -> list[tuple[int, int, bool, sp.Expr]]:
-        """(formula, column, column is a state?, partial derivative) for every partial of h that is not zero."""
-        states = len(self.system.states)
-        table = derivatives(self.formulas, [*self.system.states, *self.sensitive])
-        return [
-            (row, column if column < states else column - states, column < states, partial)
-            for row, partials in enumerate(table)
-            for column, partial in enumerate(partials)
-            if partial != 0
-        ]
+    def _partials(self) -> Partials:
+        return Partials.of(self.formulas, self.system.states, self.sensitive)
 
     @cached_property
     def _partial_values(self) -> Any:
-        return numpy_function([partial for *_, partial in self._partials], self._arguments)
+        return numpy_function(self._partials.formulas, self._arguments)
 
     def levels(
         self, y: FloatArray, t: FloatArray, p: FloatArray, rows: SolvedRows, dy: FloatArray | None = None
@@ -170,14 +162,9 @@ class Comparisons:
 
     def _slopes(self, y: FloatArray, t: FloatArray, p: FloatArray, dy: FloatArray) -> FloatArray:
         """Total derivatives of h, [R', C, K]."""
-        slopes = np.zeros((len(t), len(self.formulas), len(self.sensitive)))
-        values = self._partial_values(*y.T, t, *p.T)
-        for (row, column, is_state, _), value in zip(self._partials, values, strict=True):
-            if is_state:
-                slopes[:, row, : dy.shape[2]] += dy[:, column] * np.reshape(value, (-1, 1))
-            else:
-                slopes[:, row, column] += value
-        return slopes
+        slopes = self._partials.chained(self._partial_values(*y.T, t, *p.T), dy)
+        nothing = np.zeros((len(t), len(self.sensitive)))
+        return np.stack([nothing if slope is None else slope for slope in slopes], axis=1)
 
     def _compared(self, h: FloatArray, dh: FloatArray | None, rows: SolvedRows) -> tuple[FloatArray, FloatArray | None]:
         """g [R, C] and its derivatives [R, C, K]."""

@@ -20,12 +20,12 @@ import numpy as np
 import sympy as sp
 
 from odefit.arrays import FloatArray
-from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function, torch_function
 from odefit.model.system import TIME, System
 from odefit.objective.comparisons import Comparisons
 from odefit.objective.noise.families import family_of
 from odefit.objective.noise.family import Family
+from odefit.objective.partials import Partials
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -182,16 +182,8 @@ class Observation:
         return {name: len(self.names) + position for position, name in enumerate(with_sigma)}
 
     @cached_property
-    def _partials(self) -> list[tuple[int, int, bool, sp.Expr]]:
-        """(formula, column, column is a state?, partial derivative) for every partial that is not zero."""
-        states, parameters = self.levels, self.sensitive
-        table = derivatives(self.formulas, [*states, *parameters])
-        return [
-            (row, column if column < len(states) else column - len(states), column < len(states), partial)
-            for row, partials in enumerate(table)
-            for column, partial in enumerate(partials)
-            if partial != 0
-        ]
+    def _partials(self) -> Partials:
+        return Partials.of(self.formulas, self.levels, self.sensitive)
 
     @cached_property
     def _values(self) -> Any:
@@ -199,7 +191,7 @@ class Observation:
 
     @cached_property
     def _values_and_partials(self) -> Any:
-        return numpy_function([*self.formulas, *(p[3] for p in self._partials)], self._arguments)
+        return numpy_function([*self.formulas, *self._partials.formulas], self._arguments)
 
     def predict(self, y: FloatArray, t: FloatArray, p: FloatArray) -> FloatArray:
         """Predictions on the natural scale.
@@ -250,7 +242,7 @@ class Observation:
             results = self._values_and_partials(*arguments)
             # inf * 0 is NaN, and no news: the row is not measured, or its moment is not finite either.
             with np.errstate(over="ignore", invalid="ignore"):
-                slopes = self._chain(results[n:], dy)
+                slopes = self._partials.chained(results[n:], dy)
         out = []
         for position, name in enumerate(self.names):
             slot = self._sigma_slot.get(name)
@@ -263,20 +255,6 @@ class Observation:
                 )
             )
         return out
-
-    def _chain(self, partials: Sequence[Any], dy: FloatArray) -> list[FloatArray | None]:
-        """Total derivatives [R, K] of every formula; None where a formula depends on nothing sensitive."""
-        rows, k = dy.shape[0], len(self.sensitive)
-        slopes: list[FloatArray | None] = [None] * len(self.formulas)
-        for (row, column, is_state, _), value in zip(self._partials, partials, strict=True):
-            slope = slopes[row]
-            if slope is None:
-                slope = slopes[row] = np.zeros((rows, k))
-            if is_state:
-                slope[:, : dy.shape[2]] += dy[:, column, :] * np.reshape(value, (-1, 1))
-            else:
-                slope[:, column] += value
-        return slopes
 
     @cached_property
     def _tensor_functions(self) -> list[Any]:

@@ -104,13 +104,9 @@ class FitProblem:
     @cached_property
     def _given(self) -> FloatArray | None:
         """Inputs and covariates of all rows, [R, U]; None where there are none."""
-        if not self._has_given:
+        if not (self.engine.system.inputs or self.observation.covariates):
             return None
         return np.concatenate([self._given_of(experiment) for experiment in self.experiments])
-
-    @property
-    def _has_given(self) -> bool:
-        return bool(self.engine.system.inputs or self.observation.covariates)
 
     def _given_of(self, experiment: Experiment) -> FloatArray:
         """Inputs and covariates of one experiment at its times, [T, U]."""
@@ -155,13 +151,12 @@ class FitProblem:
         SolveError
             The integration fails.
         """
-        chosen = self.experiments if experiments is None else experiments
-        return self.observe(theta, chosen, self.states(theta, chosen))
+        return self.curves(theta, self.experiments if experiments is None else experiments)[1]
 
-    def observe(
-        self, theta: FloatArray, experiments: Sequence[Experiment], states: Sequence[FloatArray]
-    ) -> list[FloatArray]:
-        """Predictions from states, natural scale.
+    def curves(
+        self, theta: FloatArray, experiments: tuple[Experiment, ...]
+    ) -> tuple[list[FloatArray], list[FloatArray]]:
+        """States and predictions, natural scale, from one solution.
 
         Parameters
         ----------
@@ -169,48 +164,43 @@ class FitProblem:
             [N].
         experiments
             As many as the problem has.
-        states
-            y [T, S] per experiment.
 
         Returns
         -------
-        list of arrays
-            g [T, O] per experiment.
+        states, predictions
+            y [T, S] and g [T, O] per experiment.
+
+        Raises
+        ------
+        SolveError
+            The integration fails.
         """
-        if self.observation.comparisons is not None:
-            # They need more than the states at these times.
-            whole = replace(self, experiments=tuple(experiments))
-            return whole.observe_levels(theta, whole.solve_levels(theta))
-        local = self.binding.local(theta)
-        predictions = []
-        for y, experiment, p in zip(states, experiments, local, strict=True):
-            own = p
-            if self._has_given:
-                u = self._given_of(experiment)
-                own = np.concatenate([np.broadcast_to(p, (len(u), len(p))), u], axis=1)
-            predictions.append(self.observation.predict(y, experiment.clock, own))
-        return predictions
+        whole = replace(self, experiments=experiments)
+        y = whole.solve_levels(theta)
+        return whole.by_experiment(y[:, : len(self.engine.system.states)]), whole.observe_levels(theta, y)
 
     def solve_levels(self, theta: FloatArray) -> FloatArray:
         """States and what is compared, at all rows of the problem, [R, S]. Raises SolveError."""
         local = self.binding.local(theta)
-        experiments = self.solved.experiments
-        solutions = self.engine.solve(local[:, : self.n_system], experiments)
-        if (failed := solutions.failed) is not None:
-            raise solve_error(experiments[failed].name, solutions.failures[failed])
-        return self.levels(local, solutions)[0]
+        return self.levels(local, self._solutions(local, self.solved.experiments))[0]
 
     def observe_levels(self, theta: FloatArray, y: FloatArray) -> list[FloatArray]:
         """g [T, O] of every experiment from what `solve_levels` gives."""
-        g = self.observation.predict(y, self.clock, self.rows(self.binding.local(theta)))
-        return np.split(g, np.cumsum([len(e.times) for e in self.experiments])[:-1])
+        return self.by_experiment(self.observation.predict(y, self.clock, self.rows(self.binding.local(theta))))
+
+    def by_experiment(self, table: FloatArray) -> list[FloatArray]:
+        """A table of all rows, [R, ...], as one of each experiment."""
+        return np.split(table, np.cumsum([len(e.times) for e in self.experiments])[:-1])
 
     def states(self, theta: FloatArray, experiments: tuple[Experiment, ...]) -> list[FloatArray]:
         """y [T, S] of every experiment. Raises SolveError where the integration fails."""
-        solutions = self.engine.solve(self.binding.local(theta)[:, : self.n_system], experiments)
+        return [trajectory.y for trajectory in self._solutions(self.binding.local(theta), experiments)]
+
+    def _solutions(self, local: FloatArray, experiments: tuple[Experiment, ...]) -> Solutions:
+        solutions = self.engine.solve(local[:, : self.n_system], experiments)
         if (failed := solutions.failed) is not None:
             raise solve_error(experiments[failed].name, solutions.failures[failed])
-        return [trajectory.y for trajectory in solutions]
+        return solutions
 
     @cached_property
     def data(self) -> tuple[ObservableData, ...]:

@@ -187,14 +187,13 @@ def trace(
     if steps is not None:
         wanted = [own_steps(run.measured[row], steps, high) for row, (_, high) in zip(rows, spans, strict=True)]
     experiments = tuple(_from_before(run, group, t) for group, t in zip(groups, wanted, strict=True))
-    states = problem.states(run.theta, experiments)
+    states, observed = problem.curves(run.theta, experiments)
     if is_compiled(run):
         solved = [(e.times, y) for e, y in zip(experiments, states, strict=True)]
         wanted = fine = [np.union1d(t, times_at_bends(t, y, FINEST)) for t, y in solved]
         experiments = tuple(_from_before(run, group, t) for group, t in zip(groups, wanted, strict=True))
-        states = problem.states(run.theta, experiments)
+        states, observed = problem.curves(run.theta, experiments)
     wanted = [e.times for e in experiments]
-    observed = problem.observe(run.theta, experiments, states)
     truths = _truths(run, groups, fine)
     bands = _bands(run, with_states(problem, banded), experiments)
     whose = [tuple(banded)] * len(rows)

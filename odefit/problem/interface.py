@@ -311,9 +311,8 @@ class Problem:
         theta = self._theta(self._vector(x))
         experiments = wanted_times(self._assembly.measured, times)
         solved, rows = with_steps(self._problem, experiments)
-        states = self._problem.states(theta, solved)
-        observed = self._problem.observe(theta, solved, states)
-        chosen = ([values[own] for values, own in zip(found, rows, strict=True)] for found in (states, observed))
+        curves = self._problem.curves(theta, solved)
+        chosen = ([values[own] for values, own in zip(found, rows, strict=True)] for found in curves)
         return solution_frame(self._assembly.described.system, experiments, *chosen)
 
     # -- how it shows itself, and travels to other processes

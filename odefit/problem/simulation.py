@@ -362,9 +362,7 @@ class TrueModel:
         atol = tuple((SIMULATION_ATOL * np.minimum(state_sizes(system, experiments, self.local), 1.0)).tolist())
         engine = make_engine(system, replace(SIMULATION_SOLVER, atol=atol if len(set(atol)) > 1 else atol[0]))
         problem = FitProblem(tuple(experiments), ParameterTable(()), binding, observation, engine)
-        nothing = np.empty(0)
-        states = problem.states(nothing, problem.experiments)
-        return states, problem.observe(nothing, problem.experiments, states)
+        return problem.curves(np.empty(0), problem.experiments)
 
 
 def _rearranged(experiment: Experiment, columns: Sequence[str], wanted: Sequence[str]) -> Experiment:

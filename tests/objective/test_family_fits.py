@@ -411,8 +411,9 @@ def test_observables_and_sigmas_may_name_inputs() -> None:
     later = problem.predict(problem.table.values, moved)
     np.testing.assert_allclose(later[0][:, 0], k * SLOPE(np.array([0.3, 1.5])) + np.exp(-k * np.array([0.3, 1.5])),
                                rtol=1e-6)  # fmt: skip
-    states = problem.states(problem.table.values, moved)
-    assert problem.observe(problem.table.values, moved, states)[1].tolist() == later[1].tolist()
+    states, observed = problem.curves(problem.table.values, moved)
+    assert observed[1].tolist() == later[1].tolist()
+    assert states[1].tolist() == problem.states(problem.table.values, moved)[1].tolist()
     batch = collate(list(enumerate(problem.experiments)))
     assert batch.input_names == ("u", "v")
     assert batch.inputs is not None
