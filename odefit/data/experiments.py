@@ -227,6 +227,12 @@ class Experiment:
         return np.where(self.side < 0, t - hair, t)
 
     @property
+    def slack(self) -> float:
+        """Times that differ by less are one."""
+        start, last = self.start, float(self.times[-1])
+        return 1e-12 * (last - start) + 4 * float(np.finfo(np.float64).eps) * max(abs(start), abs(last))
+
+    @property
     def before_and_after(self) -> tuple[Experiment, Experiment]:
         """The same with every row just before what happens at its time, and just after it."""
         before, after = (np.full(len(self.times), side, dtype=np.int8) for side in (-1, 1))
@@ -264,10 +270,14 @@ class Experiment:
         bare = replace(self, times=t, values=blank, sigma=None, censored=None, covariates=unknown, side=side)
         return replace(bare, intervals=intervals)
 
-    def among(self, times: FloatArray) -> tuple[Experiment, IntArray]:
-        """The same measurements among other times, at which nothing is measured; and where [T] its own times are."""
+    def among(self, times: FloatArray, side: int = 0) -> tuple[Experiment, IntArray]:
+        """The same measurements among other times, at which nothing is measured; and where [T] its own times are.
+
+        side: of the other times.
+        """
         t = np.concatenate([self.times, np.setdiff1d(times, self.times)])
-        order = np.lexsort((np.append(self.sides, np.zeros(len(t) - len(self.times), dtype=np.int8)), t))
+        sides = np.append(self.sides, np.full(len(t) - len(self.times), side, dtype=np.int8))
+        order = np.lexsort((sides, t))
         place = np.empty(len(order), dtype=np.intp)
         place[order] = np.arange(len(order))
         t, own = t[order], place[: len(self.times)]
@@ -291,7 +301,7 @@ class Experiment:
             censored=spread(self.censored, 0),
             covariates={name: spread(numbers, np.nan) for name, numbers in self.covariates.items()},
             intervals=intervals,
-            side=spread(self.side, 0),
+            side=sides[order] if sides.any() else None,
         )
         return wide, own
 

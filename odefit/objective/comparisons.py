@@ -56,7 +56,9 @@ def solved_rows(experiments: Sequence[Experiment], system: System) -> SolvedRows
     for experiment in experiments:
         pairs = _pairs(experiment, system)
         more = np.setdiff1d(pairs, experiment.times)
-        whole, rows = experiment.among(more) if len(more) else (experiment, np.arange(len(experiment.times)))
+        # As with rows that say nothing of their side: before a dose, after all else.
+        side = -1 if experiment.doses else 0
+        whole, rows = experiment.among(more, side) if len(more) else (experiment, np.arange(len(experiment.times)))
         places = offset + np.searchsorted(whole.times, pairs)
         # Of two rows around a jump a cell is its own; what it is compared with is what is there before a jump.
         places[..., 1] = np.where(pairs[..., 1] == experiment.times[:, None], offset + rows[:, None], places[..., 1])

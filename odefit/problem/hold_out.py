@@ -100,10 +100,17 @@ def _drawn(experiment: Experiment, fraction: float, rng: np.random.Generator) ->
 
 
 def _only(experiment: Experiment, keep: Mask) -> Experiment:
-    """The experiment with these cells, at the times that then have any; one empty row where none has."""
+    """The experiment with these cells, at the times that then have any; one empty row where none has.
+
+    Counts keep the rows before, from which they go on: what was measured there may be on one side of a jump.
+    """
     values = np.where(keep, experiment.values, np.nan)
     rows = np.flatnonzero(~np.isnan(values).all(axis=1))
-    return replace(experiment, values=values).rows(rows if len(rows) else np.array([0]))
+    if not len(rows):
+        rows = np.array([0])
+    elif experiment.intervals is not None:
+        rows = np.arange(rows[-1] + 1)
+    return replace(experiment, values=values).rows(rows)
 
 
 @dataclass(frozen=True)

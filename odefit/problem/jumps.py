@@ -105,9 +105,7 @@ class JumpFinder:
     def _happenings(self, experiment: Experiment, values: FloatArray) -> dict[int, _Happening]:
         """By row, with what happens at its time; rows with the same time share it."""
         t = np.asarray(experiment.times, dtype=np.float64)
-        slack = 1e-12 * (t[-1] - experiment.start) + 4 * np.finfo(np.float64).eps * max(
-            abs(experiment.start), abs(t[-1])
-        )
+        slack = experiment.slack
         lag, *times = self._times(*values)
         events: dict[int, list[int]] = {}
         doses: dict[int, dict[int, float]] = {}

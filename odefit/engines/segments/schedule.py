@@ -108,12 +108,6 @@ class Timeline:
         switches = [-float(switch.intercept) / float(switch.slope) for switch in self.segment_system.fixed]
         self._stops = np.unique(np.concatenate([*(kinks(known) for known in self._inputs), switches]))
 
-    @property
-    def slack(self) -> float:
-        """Times that differ by less are one."""
-        start, last = self.experiment.start, float(self.experiment.times[-1])
-        return 1e-12 * (last - start) + 4 * float(np.finfo(np.float64).eps) * max(abs(start), abs(last))
-
     def segments(self, event_times: EventTimes, stops: FloatArray = NO_STOPS) -> tuple[Segment, ...]:
         """From the start to the last time. Raises IntegrationError for a time that cannot be.
 
@@ -130,7 +124,7 @@ class Timeline:
         first_switch = 1 + len(self.segment_system.changes)
         for i in range(len(self.segment_system.moving)):
             time = event_times.times[first_switch + i]
-            if time < self.experiment.start - self.slack:
+            if time < self.experiment.start - self.experiment.slack:
                 sides[i] = event_times.sides[i, 1]
             elif np.isfinite(time):
                 side = (i, float(event_times.sides[i, 1]))
@@ -147,7 +141,7 @@ class Timeline:
             time = float(event_times.times[1 + j])
             if np.isnan(time):
                 raise IntegrationError(Failure(FailureReason.EVENT_TIME_NOT_A_NUMBER, subject=str(j + 1)))
-            if time >= self.experiment.start - self.slack:
+            if time >= self.experiment.start - self.experiment.slack:
                 drafts.append(_Draft(time, _EVENT, Transition(moved_by=1 + j, event=j)))
         return drafts
 
@@ -158,9 +152,9 @@ class Timeline:
             time = dose.time + lag
             if not np.isfinite(time):
                 raise IntegrationError(Failure(FailureReason.LAG_NOT_FINITE))
-            if time < self.experiment.start - self.slack:
+            if time < self.experiment.start - self.experiment.slack:
                 raise IntegrationError(Failure(FailureReason.DOSE_BEFORE_START, time))
-            if dose.duration <= self.slack:
+            if dose.duration <= self.experiment.slack:
                 transition = Transition(moved_by=0, state=states.index(dose.state), amount=dose.amount)
                 drafts.append(_Draft(time, _DOSE, transition))
                 continue
@@ -171,7 +165,7 @@ class Timeline:
 
     def _in_order(self, drafts: list[_Draft]) -> list[_Draft]:
         """Up to the last time; with times that differ by rounding made equal."""
-        slack, last = self.slack, float(self.experiment.times[-1])
+        slack, last = self.experiment.slack, float(self.experiment.times[-1])
         within = sorted((draft for draft in drafts if draft.time <= last + slack), key=lambda draft: draft.time)
         now = self.experiment.start
         for draft in within:
@@ -199,8 +193,8 @@ class Timeline:
         coefficients = [polynomials(u, middles) for u in self._inputs]
         contexts = self.segment_system.contexts(middles, coefficients, known)
         # The rows just before a transition belong to the segment that ends there, all others to the one that begins.
-        before = np.nextafter(times - self.slack, -np.inf)
-        reach = np.maximum.accumulate(np.where(self.experiment.sides < 0, before, times + self.slack))
+        before = np.nextafter(times - self.experiment.slack, -np.inf)
+        reach = np.maximum.accumulate(np.where(self.experiment.sides < 0, before, times + self.experiment.slack))
         bounds = np.append(np.searchsorted(reach, starts[1:]), len(times))
         segments = []
         for i in range(n):
@@ -216,7 +210,7 @@ class Timeline:
         """Of each segment; those of no length take the next one's, which knows what holds from there on."""
         middles = (starts + ends) / 2
         if ends[-1] <= starts[-1]:
-            later = self._stops[self._stops > ends[-1] + self.slack]
+            later = self._stops[self._stops > ends[-1] + self.experiment.slack]
             middles[-1] = (ends[-1] + later[0]) / 2 if later.size else ends[-1] + 1.0
         for i in range(len(starts) - 2, -1, -1):
             if ends[i] <= starts[i]:
