@@ -38,7 +38,7 @@ from odefit.problem.systems import describe_system
 from odefit.runs import folder as files
 from odefit.runs import validation as foreign
 from odefit.runs.results import Result
-from odefit.runs.stored import Curves, StoredRun, load_weights
+from odefit.runs.stored import Curves, StoredRun, load_weights, read_start
 from odefit.runs.tables import Table, frame_of
 from odefit.runs.writing import (
     PREDICTIONS,
@@ -231,6 +231,7 @@ def check_solvable(run: Run) -> None:
 
 def load_equations(path: Path, result: Result, loaded: LoadedConfig) -> Run:
     """Read the rest of a run folder. Raises InputError where it is damaged."""
+    loaded = replace(loaded, earlier=read_start(path))  # the sizes of states are those where the search began
     described = describe_system(loaded)
     measured = tuple(
         read_table(

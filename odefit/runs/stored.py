@@ -22,7 +22,7 @@ from odefit.runs.acquire import acquire_run_folder
 from odefit.runs.fingerprint import identity_of
 from odefit.runs.results import Result
 from odefit.runs.tables import Rows, Table, frame_of, rows_of
-from odefit.runs.writing import parameter_table
+from odefit.runs.writing import parameter_table, write_start
 from odefit.text import clip
 
 if TYPE_CHECKING:
@@ -126,6 +126,8 @@ class StoredRun(ABC):
         """
         with acquire_run_folder(Path(path), self.loaded.path.stem, overwrite) as folder:
             files.write_json(folder.work, files.IDENTITY, self._identity(), allow_nan=True)
+            if self.loaded.earlier is not None:
+                write_start(folder.work, self.loaded.earlier)
             self.write(folder.work)
         return replace(self, path=folder.result, tables={})
 

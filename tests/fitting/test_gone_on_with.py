@@ -139,6 +139,27 @@ def test_a_fit_starts_at_an_earlier_result(folder: Path) -> None:
     assert told.notes == ["starts from r: r, K, sigma_x"]
 
 
+def test_it_is_solved_again_as_it_was(folder: Path) -> None:
+    """The absolute tolerances go by the sizes of states where the search began."""
+    near = {
+        "model": {"equations": {"x": "-k*x", "y": "k*x - y"}, "initial": {"x": "c", "y": 0}, "observables": {"y": "y"}},
+        "parameters": {
+            "k": {"value": 0.5, "bounds": [0.1, 5]},
+            "c": {"value": 1, "bounds": [1e-3, 1e6], "scale": "log"},
+        },
+    }
+    t = np.array([0.5, 1, 2, 4, 6])
+    data = [odefit.Experiment("a", t, {"y": 4000 * 0.4 / 0.6 * (np.exp(-0.4 * t) - np.exp(-t)) + [3, -4, 5, -2, 1]})]
+    odefit.fit(near, data=data, out="r")
+    for out in (None, "again"):
+        run = odefit.fit(near, data=data, start_from="r", out=out)
+        if out is None:
+            run.save("kept")
+    fresh = odefit.load_run("r").assembly.problem.engine.options
+    for path in ("kept", "again"):
+        assert odefit.load_run(path).assembly.problem.engine.options == run.assembly.problem.engine.options != fresh
+
+
 def test_what_does_not_fit_is_said(folder: Path) -> None:
     odefit.fit("c.yaml", out="r")
     told = StopAt()
