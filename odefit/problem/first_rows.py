@@ -20,20 +20,17 @@ def first_row_notes(described: Described, experiments: Sequence[Experiment]) -> 
     It fits whatever the parameters are. It counts, as published fits count it; so it makes an estimated noise level
     smaller, and the user may want to leave it out.
     """
-    system, notes = described.system, list[str]()
-    if system.rest is not None:
+    notes = list[str]()
+    if described.system.rest is not None:
         return notes
-    for column, (name, formula) in enumerate(system.observables.items()):
+    for column, name in enumerate(described.system.observables):
         equal = []
         for e in experiments:
             if not len(e.times) or e.times[0] != e.start or e.sides[0] > 0:
                 continue
-            known = {
-                s: v for s in free_names(formula) & {*system.states} if (v := _number(described, e, s)) is not None
-            }
-            start = sp.sympify(formula.xreplace({symbol(s): sp.Float(value) for s, value in known.items()}))
-            if known and start.is_number and math.isclose(float(start), e.values[0, column], rel_tol=1e-12):
-                equal.append((e, float(start)))
+            start = _at_start(described, e, name)
+            if start is not None and math.isclose(start, e.values[0, column], rel_tol=1e-12):
+                equal.append((e, start))
         if not equal:
             continue
         e, start = equal[0]
@@ -43,6 +40,18 @@ def first_row_notes(described: Described, experiments: Sequence[Experiment]) -> 
             "nothing of the parameters, and counts as a measurement without an error; to leave it out, empty its cell"
         )
     return notes
+
+
+def _at_start(described: Described, experiment: Experiment, observable: str) -> float | None:
+    """What an observable starts from, where its states start from numbers; a ratio to the start is 1 there."""
+    system = described.system
+    if system.compared.get(observable) == "fold_change":
+        return 1.0
+    formula = system.observables[observable]
+    states = free_names(formula) & {*system.states}
+    known = {s: v for s in states if (v := _number(described, experiment, s)) is not None}
+    start = sp.sympify(formula.xreplace({symbol(s): sp.Float(value) for s, value in known.items()}))
+    return float(start) if known and start.is_number else None
 
 
 def _number(described: Described, experiment: Experiment, state: str) -> float | None:

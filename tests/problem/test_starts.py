@@ -240,3 +240,5 @@ def test_a_first_row_that_is_the_initial_value_gets_a_note() -> None:
     assert len(notes({**given, "data": {"experiments": {"A": {"x_0": 10}}}}, frame)) == 1
     scaled = {**DECAY, "model": {**DECAY["model"], "initial": {"x": 0}, "observables": {"c": "x/k"}}}
     assert len(notes(scaled, pd.DataFrame({"time": [0, 1, 2], "c": [0, 0.1, 0.2]}))) == 1
+    relative = {**DECAY, "model": {**DECAY["model"], "observables": {"r": {"fold_change": "x"}}}}
+    assert "(r(0) = 1)" in notes(relative, pd.DataFrame({"time": [0, 1, 2], "r": [1, 0.7, 0.5]}))[0]
