@@ -62,10 +62,10 @@ def parameters_at_measurements(problem: FitProblem, theta: FloatArray) -> Nonsmo
     values_of = numpy_function(formulas, system.parameters)
     met: set[str] = set()
     for e, experiment in enumerate(problem.experiments):
-        times = experiment.times[~np.isnan(experiment.values).all(axis=1)]
+        times = np.unique(experiment.times[~np.isnan(experiment.values).all(axis=1)])
         if len(times) < 2:
             continue
-        near = max(NEAR * float(np.diff(np.unique(times)).min(initial=np.inf)), problem.engine.options.step or 0.0)
+        near = max(NEAR * float(np.diff(times).min()), problem.engine.options.step or 0.0)
         with np.errstate(all="ignore"):
             values = [float(v) for v in values_of(*problem.binding.local(theta)[e, : problem.n_system])]
         ends = [t for dose in experiment.doses for t in (dose.time, dose.time + dose.duration)]

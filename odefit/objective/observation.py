@@ -11,7 +11,7 @@ earlier value (comparisons.py) is a level beside the states, and g is that level
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ import numpy as np
 import sympy as sp
 
 from odefit.arrays import FloatArray
+from odefit.model.formulas import free_names
 from odefit.model.functions import numpy_function, torch_function
 from odefit.model.system import TIME, System
 from odefit.objective.comparisons import Comparisons
@@ -69,6 +70,10 @@ class Noise:
     def family(self) -> Family:
         """The distribution on the scale of T."""
         return family_of(self.model, self.df)
+
+    def moves_with(self, names: Iterable[str]) -> bool:
+        """Whether the second parameter depends on any of these."""
+        return self.sigma is not None and not free_names(self.sigma).isdisjoint(names)
 
     def sample(self, m: FloatArray, s: FloatArray | None, rng: np.random.Generator) -> FloatArray:
         """Measurements drawn at random.

@@ -227,13 +227,10 @@ class FitProblem:
 
     def has_estimated_scale(self, observable: str) -> bool:
         """Whether the scale of an observable's noise depends on an estimated parameter."""
-        sigma = self.observation.noise[observable].sigma
-        if sigma is None:
-            return False
         moving = set(self.observation.sensitive)
         if self.engine.sensitive:
             moving |= set(self.observation.levels)
-        return not moving.isdisjoint(free_names(sigma))
+        return self.observation.noise[observable].moves_with(moving)
 
     @property
     def is_least_squares(self) -> bool:

@@ -61,7 +61,9 @@ class SolverFloor:
         self._chosen = [
             k
             for k, (name, g) in enumerate(observation.system.predicted.items())
-            if data[k].n and free_names(g) & states and (observation.noise[name].is_log or self._sigma_moves(name))
+            if data[k].n
+            and free_names(g) & states
+            and (observation.noise[name].is_log or observation.noise[name].moves_with(states))
         ]
         self._slopes: dict[int, Any] = {}
 
@@ -69,10 +71,6 @@ class SolverFloor:
     def matters(self) -> bool:
         """Whether any observable has relative errors."""
         return bool(self._chosen)
-
-    def _sigma_moves(self, name: str) -> bool:
-        sigma = self._observation.noise[name].sigma
-        return sigma is not None and not free_names(sigma).isdisjoint(self._observation.levels)
 
     def raised(
         self, moments: list[Moments], y: FloatArray, t: FloatArray, p: FloatArray, dy: FloatArray | None

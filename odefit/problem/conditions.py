@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from odefit.config.load import LoadedConfig
 from odefit.data.doses import DoseRow, apply_doses, doses_from_list, read_doses
 from odefit.data.experiment_table import Conditions, apply_conditions, conditions_from_mapping, read_conditions
-from odefit.data.experiments import Experiment
+from odefit.data.experiments import Experiment, Input
 from odefit.data.inputs import apply_inputs, read_input
 from odefit.data.replicates import replicate_of
 from odefit.data.starts import Anchor, assume_starts, movable
@@ -78,19 +78,8 @@ def under_conditions(
         found = apply_doses(
             found, doses, states, loaded.where("data", "doses"), partial=partial, others=others, free=free
         )
+    inputs = _inputs(loaded, faults)
     with faults.catching():
-        inputs = {}
-        for name, section in data.inputs.items():
-            with faults.catching():
-                inputs[name] = read_input(
-                    loaded.folder / section.csv,
-                    section.column or name,
-                    name=name,
-                    time=section.time,
-                    experiment=section.experiment,
-                    interpolation=section.interpolation,
-                    where=loaded.where("data", "inputs", name),
-                )
         found, note = assume_starts(found, free, anchor, (known for by in inputs.values() for known in by.values()))
         notes += [] if note is None else [note]
         # Steps go on: their last value holds until another is named.
@@ -99,6 +88,23 @@ def under_conditions(
         found = apply_inputs(found, inputs, where_of, held=held, partial=partial, others=others)
     faults.check()
     return tuple(found)
+
+
+def _inputs(loaded: LoadedConfig, faults: Faults) -> dict[str, dict[str | None, Input]]:
+    """The known functions of time, of each experiment or of all."""
+    found = {}
+    for name, section in loaded.config.data.inputs.items():
+        with faults.catching():
+            found[name] = read_input(
+                loaded.folder / section.csv,
+                section.column or name,
+                name=name,
+                time=section.time,
+                experiment=section.experiment,
+                interpolation=section.interpolation,
+                where=loaded.where("data", "inputs", name),
+            )
+    return found
 
 
 def _doses(loaded: LoadedConfig, states: Sequence[str], experiments: Collection[str] | None) -> Sequence[DoseRow]:

@@ -25,9 +25,8 @@ from odefit.engines.methods import METHODS
 from odefit.engines.pilot import Pilot, Record
 from odefit.engines.segments.segment_system import start_name
 from odefit.errors import ConfigError, InputError
-from odefit.model.formulas import free_names
 from odefit.model.system import System, symbol
-from odefit.objective.observation import Noise, Observation
+from odefit.objective.observation import Observation
 from odefit.text import suggest
 
 ATOL_DIVISOR = 100
@@ -121,7 +120,7 @@ def state_sizes(
         except InputError:
             record = Record()  # what cannot be solved at all is said by those who have to solve it
         sizes, tops = _sizes_of(record, len(system.states))
-        sizes = np.minimum(sizes, np.maximum(measured.share * tops, LEAST_SHARE * tops))
+        sizes = np.minimum(sizes, max(measured.share, LEAST_SHARE) * tops)
         sizes = np.where(sizes > 0, sizes, math.inf)
         least = np.minimum(least, np.minimum(sizes, measured.largest(e)))
     known = least[np.isfinite(least) & (least > 0)]
@@ -155,7 +154,9 @@ class _Measured:
             for state, k in states.items():
                 if sp.sympify(g).free_symbols == {state} and (factor := (g / state)).is_number and factor != 0:
                     self._factors.append((column, k, abs(float(factor))))
-            if _has_relative_errors(observation.noise[name], observation.levels):
+            noise = observation.noise[name]
+            # Where small values are known better than large ones.
+            if noise.is_log or noise.family.is_count or noise.moves_with(observation.levels):
                 values = np.abs(np.concatenate([e.values[:, column] for e in experiments]))
                 values = values[np.isfinite(values) & (values > 0)]
                 if len(values):
@@ -171,13 +172,6 @@ class _Measured:
             if top > 0:
                 found[k] = min(found[k], top / factor)
         return found
-
-
-def _has_relative_errors(noise: Noise, levels: Sequence[str]) -> bool:
-    """Whether small values are known better than large ones."""
-    if noise.is_log or noise.family.is_count:
-        return True
-    return noise.sigma is not None and not free_names(noise.sigma).isdisjoint(levels)
 
 
 def _sizes_of(record: Record, n: int) -> tuple[FloatArray, FloatArray]:
