@@ -128,6 +128,9 @@ class Experiment:
         just after it, 0 where nothing is said of it (then `data.at_jumps` of the config says it); default 0.
     start_is_given : bool, optional
         Whether nothing may be assumed of the start; default where `start` is given.
+    start_side
+        The side of the sample at the start, with which later ones are compared also where it is not at hand itself. Not
+        for users: it follows from the rows.
 
     Raises
     ------
@@ -157,6 +160,7 @@ class Experiment:
     intervals: FloatArray | None = None
     side: NDArray[np.int8] | None = None
     start_is_given: bool = False
+    start_side: int | None = None
 
     def __init__(
         self,
@@ -175,6 +179,7 @@ class Experiment:
         intervals: FloatArray | None = None,
         side: ArrayLike | None = None,
         start_is_given: bool | None = None,
+        start_side: int | None = None,
     ) -> None:
         by_hand = isinstance(values, Mapping)
         names = tuple(values) if isinstance(values, Mapping) else tuple(observables)
@@ -196,6 +201,7 @@ class Experiment:
             "intervals": intervals,
             "side": None if side is None else np.asarray(side).astype(np.int8, copy=False),
             "start_is_given": start is not None if start_is_given is None else start_is_given,
+            "start_side": start_side,
         }
         width = found["values"].shape[-1]
         found["covariates"] = {
@@ -216,6 +222,13 @@ class Experiment:
     def sides(self) -> NDArray[np.int8]:
         """[T] -1 for the rows just before what happens at their time, 1 for those just after, 0 for all others."""
         return np.zeros(len(self.times), dtype=np.int8) if self.side is None else self.side
+
+    @property
+    def reference_side(self) -> int:
+        """The side of what is at the start, for whatever is compared with it: as the sample there, else just after."""
+        if self.start_side is not None:
+            return self.start_side
+        return int(self.sides[0]) if len(self.times) and self.times[0] == self.start else 0
 
     @property
     def clock(self) -> FloatArray:
@@ -258,6 +271,7 @@ class Experiment:
             covariates={name: numbers[rows] for name, numbers in self.covariates.items()},
             intervals=None if self.intervals is None else self.intervals[rows],
             side=None if self.side is None else self.side[rows],
+            start_side=self.reference_side if start is None else None,
         )
 
     def at(self, times: FloatArray, side: NDArray[np.int8] | None = None) -> Experiment:
@@ -268,15 +282,16 @@ class Experiment:
         intervals = np.broadcast_to(pairs, (*blank.shape, 2))
         unknown = dict.fromkeys(self.covariates, blank)
         bare = replace(self, times=t, values=blank, sigma=None, censored=None, covariates=unknown, side=side)
-        return replace(bare, intervals=intervals)
+        return replace(bare, intervals=intervals, start_side=self.reference_side)
 
-    def among(self, times: FloatArray, side: int = 0) -> tuple[Experiment, IntArray]:
-        """The same measurements among other times, at which nothing is measured; and where [T] its own times are.
+    def among(self, times: FloatArray) -> tuple[Experiment, IntArray]:
+        """The same measurements among other times, at which nothing is measured; and where [T] its own times are."""
+        more = np.setdiff1d(times, self.times)
+        return self.among_rows(more, np.zeros(len(more), dtype=np.int8))
 
-        side: of the other times.
-        """
-        t = np.concatenate([self.times, np.setdiff1d(times, self.times)])
-        sides = np.append(self.sides, np.full(len(t) - len(self.times), side, dtype=np.int8))
+    def among_rows(self, times: FloatArray, side: NDArray[np.int8]) -> tuple[Experiment, IntArray]:
+        """The same among rows at these times and sides [M], none of which it has."""
+        t, sides = np.append(self.times, times), np.append(self.sides, side)
         order = np.lexsort((sides, t))
         place = np.empty(len(order), dtype=np.intp)
         place[order] = np.arange(len(order))
@@ -302,6 +317,7 @@ class Experiment:
             covariates={name: spread(numbers, np.nan) for name, numbers in self.covariates.items()},
             intervals=intervals,
             side=sides[order] if sides.any() else None,
+            start_side=self.reference_side,
         )
         return wide, own
 

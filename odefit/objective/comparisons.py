@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import sympy as sp
+from numpy.typing import NDArray
 
 from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
@@ -55,19 +56,33 @@ def solved_rows(experiments: Sequence[Experiment], system: System) -> SolvedRows
     solved, own, later, earlier, offset = list[Experiment](), list[IntArray](), list[IntArray](), list[IntArray](), 0
     for experiment in experiments:
         pairs = _pairs(experiment, system)
-        more = np.setdiff1d(pairs, experiment.times)
-        # As with rows that say nothing of their side: before a dose, after all else.
-        side = -1 if experiment.doses else 0
-        whole, rows = experiment.among(more, side) if len(more) else (experiment, np.arange(len(experiment.times)))
+        more, sides = _missing(experiment, pairs)
+        whole, rows = (
+            experiment.among_rows(more, sides) if len(more) else (experiment, np.arange(len(experiment.times)))
+        )
         places = offset + np.searchsorted(whole.times, pairs)
         # Of two rows around a jump a cell is its own; what it is compared with is what is there before a jump.
         places[..., 1] = np.where(pairs[..., 1] == experiment.times[:, None], offset + rows[:, None], places[..., 1])
+        if experiment.reference_side >= 0:
+            at_start = offset + int(np.searchsorted(whole.times, experiment.start, side="right")) - 1
+            places[..., 0] = np.where(pairs[..., 0] == experiment.start, at_start, places[..., 0])
         solved.append(whole)
         own.append(offset + rows)
         earlier.append(places[..., 0])
         later.append(places[..., 1])
         offset += len(whole.times)
     return SolvedRows(tuple(solved), np.concatenate(own), np.concatenate(later), np.concatenate(earlier))
+
+
+def _missing(experiment: Experiment, pairs: FloatArray) -> tuple[FloatArray, NDArray[np.int8]]:
+    """Times and sides of the rows that are needed besides: before a dose, and at the start as the sample there is."""
+    start, is_before = experiment.start, experiment.reference_side < 0
+    times = np.setdiff1d(pairs, np.append(experiment.times, start))
+    sides = np.full(len(times), -1 if experiment.doses else 0, dtype=np.int8)
+    there = experiment.sides[experiment.times == start] < 0
+    if (pairs[..., 0] == start).any() and not (there == is_before).any():
+        times, sides = np.append(times, start), np.append(sides, np.int8(-1 if is_before else 0))
+    return times, sides
 
 
 def _pairs(experiment: Experiment, system: System) -> FloatArray:

@@ -24,7 +24,7 @@ MAX_MORE = 10_000
 
 
 def with_intervals(loaded: LoadedConfig, system: System, measured: Sequence[Experiment]) -> tuple[Experiment, ...]:
-    """The experiments with their intervals, where an observable is an increase.
+    """The experiments with what is compared in them: intervals of increases, and the side of the sample at the start.
 
     Parameters
     ----------
@@ -40,13 +40,17 @@ def with_intervals(loaded: LoadedConfig, system: System, measured: Sequence[Expe
     ConfigError
         A count at the start of the integration, which has no interval.
     """
+    if not system.compared:
+        return tuple(measured)
+    groups: dict[str, list[Experiment]] = {}
+    for experiment in measured:
+        groups.setdefault(replicate_of(experiment.name), []).append(experiment)
+    sides = {base: min(e.reference_side for e in members) for base, members in groups.items()}
+    measured = [replace(e, start_side=sides[replicate_of(e.name)]) for e in measured]
     columns = increases(system)
     if not columns:
         return tuple(measured)
     faults = Faults()
-    groups: dict[str, list[Experiment]] = {}
-    for experiment in measured:
-        groups.setdefault(replicate_of(experiment.name), []).append(experiment)
     for name, k in columns.items():
         early = [e for e in measured if not np.isnan(e.values[0, k]) and e.times[0] <= e.start]
         if early:

@@ -166,9 +166,11 @@ def test_predictions_go_over_missing_cells_and_keep_the_solver_steps(solver: dic
     np.testing.assert_allclose(written["predicted"], expected, rtol=1e-4)
 
 
-def test_what_is_held_out_is_compared_with_the_same_value() -> None:
-    """The first sample was taken before the dose, and stands among those that are fitted."""
-    times, grown = np.array([0.0, 1.0, 2.0, 3.0]), np.exp(-0.5 * np.array([0.0, 1.0, 2.0, 3.0]))
+@pytest.mark.parametrize(("first", "side"), [(1.0, "before"), (4.0, "after")])
+def test_what_is_held_out_is_compared_with_the_same_value(first: float, side: str) -> None:
+    """The sample before or after the dose at the start stands among those that are fitted."""
+    times = np.array([0.0, 1.0, 2.0, 3.0])
+    amount = 4 * np.exp(-0.5 * times)
     config = {
         "model": {
             "equations": {"A": "-k*A", "M": "k*A"},
@@ -176,15 +178,19 @@ def test_what_is_held_out_is_compared_with_the_same_value() -> None:
             "observables": {"rel": {"fold_change": "A"}, "out": {"increase": "M"}},
         },
         "parameters": {"k": {"value": 0.4, "bounds": [0.01, 5], "scale": "log"}},
-        "data": {"doses": [{"time": 0, "state": "A", "amount": 3}], "hold_out": {"after": 2}},
-        "noise": {"rel": {"model": "gaussian", "sigma": 0.01}, "out": {"model": "gaussian", "sigma": 0.01}},
+        "data": {
+            "doses": [{"time": 0, "state": "A", "amount": 3}],
+            "hold_out": {"after": 2},
+            "at_jumps": side,
+        },
+        "noise": {name: {"model": "gaussian", "sigma": 0.01} for name in ("rel", "out")},
     }
-    rel = np.where(times > 0, 4 * grown, 1.0)
-    out = np.append(np.nan, -4 * np.diff(grown))
+    rel = np.append(1.0, amount[1:] / first)
+    out = np.append(np.nan, -np.diff(amount))
     run = odefit.fit(config, data=[odefit.Experiment("a", times, {"rel": rel, "out": out})])
     assert run.parameters.loc["k", "value"] == pytest.approx(0.5, rel=1e-6)
     assert run.result.hold_out is not None
-    assert run.result.hold_out.rmse["rel"] == pytest.approx(0, abs=1e-5)
-    assert run.result.hold_out.rmse["out"] == pytest.approx(0, abs=1e-5)
-    later = run.predictions([3.0]).set_index("observable")["predicted"]
-    assert later["rel"] == pytest.approx(rel[-1], rel=1e-5)
+    assert run.result.hold_out.rmse == pytest.approx({"rel": 0, "out": 0}, abs=1e-5)
+    for asked in ([3.0], [0.0, 3.0]):
+        later = run.predictions(asked).query("observable == 'rel'")["predicted"]
+        assert later.iloc[-1] == pytest.approx(rel[-1], rel=1e-5)
