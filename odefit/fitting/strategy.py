@@ -50,6 +50,7 @@ def _fit(
     outcome = judged_by_solver(assembly, outcome)
     result, uncertainty = summarise(assembly, outcome, memory.seconds, truth)
     tables = _tables(assembly, outcome, uncertainty)
+    folds = tuple(replace(fold, assembly=tightened(fold.assembly, outcome.tightened)) for fold in folds)
     if folds and result.status.is_usable:
         try:
 

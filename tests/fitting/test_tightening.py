@@ -116,6 +116,35 @@ def test_a_stored_run_is_solved_as_exactly_as_it_was_fitted(tmp_path: Path) -> N
     assert there.to_numpy() == pytest.approx(here.to_numpy(), rel=1e-9)
 
 
+def test_folds_are_scored_as_exactly_as_the_fit() -> None:
+    """As by a config that asks for the tolerances to which the fit has come."""
+    times = np.linspace(0, 6, 25)
+    lorenz = {
+        "model": {
+            "equations": {"x": "s*(y - x)", "y": "x*(r - z) - y", "z": "x*y - b*z"},
+            "initial": {"x": 1, "y": 1, "z": 1},
+        },
+        "parameters": {"s": 9, "r": 27, "b": 2.6},
+        "data": {
+            "simulate": {
+                "parameters": {"s": 10, "r": 28, "b": 2.7},
+                "times": times.tolist(),
+                "experiments": 3,
+                "noise": 0.01,
+                "seed": 3,
+            }
+        },
+        "fit": {"folds": 3},
+    }
+    run = odefit.fit(lorenz)
+    factor = run.result.tolerances_divided_by
+    assert factor > 1
+    same = odefit.fit(lorenz | {"solver": {"rtol": 1e-6 / factor}})
+    assert run.result.cross_validation is not None
+    assert same.result.cross_validation is not None
+    assert run.result.cross_validation.nll == pytest.approx(same.result.cross_validation.nll, rel=1e-7)
+
+
 def test_states_that_change_their_sign_for_good_reason_are_no_contradiction() -> None:
     # A fast oscillator, whose zeros fall between any times that are looked at, and a branch that leaves a saddle.
     text = """
