@@ -111,16 +111,7 @@ def summarise(
     if uncertainty is not None:
         warnings += _other_optima(problem, outcome, u, uncertainty, estimates)
     if assembly.networks is None and outcome.status.is_usable:
-        effect = outcome.effect
-        if effect is not None and effect.limits and effect.account not in outcome.message:
-            warnings.append(f"the solver limits this fit: {effect.account}; {effect.remedy}")
-        elif outcome.status == Status.CONVERGED:
-            warnings += structure_left(likelihood, u, any(e.standard_error for e in estimates.values()))
-        warnings += vanishing_predictions(likelihood, u)
-        dominant = dominant_measurement(likelihood, u)
-        warnings += [] if dominant is None else [dominant]
-        moving = (nonsmooth_parameters(problem) if outcome.status == Status.STOPPED else met).sentence
-        warnings += [] if moving is None else [moving]
+        warnings += _doubts(likelihood, u, outcome, estimates, met)
     k = len(table.estimated) + outcome.n_weights
     value = likelihood.value(u)
     nll = value - likelihood.prior_value(u) if math.isfinite(value) else math.nan
@@ -149,6 +140,26 @@ def summarise(
         hold_out=errors(problem, assembly.held, outcome.theta).score if assembly.held else None,
     )
     return result, uncertainty
+
+
+def _doubts(
+    likelihood: Likelihood,
+    u: FloatArray,
+    outcome: FitOutcome,
+    estimates: dict[str, Estimate],
+    met: NonsmoothParameters,
+) -> list[str]:
+    """What the solver, the residuals and the likelihood's shape say against a fit of equations."""
+    warnings, effect = [], outcome.effect
+    if effect is not None and effect.limits and effect.account not in outcome.message:
+        warnings.append(f"the solver limits this fit: {effect.account}; {effect.remedy}")
+    elif outcome.status == Status.CONVERGED:
+        warnings += structure_left(likelihood, u, any(e.standard_error for e in estimates.values()))
+    warnings += vanishing_predictions(likelihood, u)
+    dominant = dominant_measurement(likelihood, u)
+    warnings += [] if dominant is None else [dominant]
+    moving = (nonsmooth_parameters(likelihood.problem) if outcome.status == Status.STOPPED else met).sentence
+    return warnings + ([] if moving is None else [moving])
 
 
 def bounds_met(problem: FitProblem, theta: FloatArray) -> NDArray[np.int8]:
