@@ -125,7 +125,7 @@ class Run(StoredRun):
         if self.true_model is None:
             return None
         chosen = tuple(e.at(t) for e, t in zip(self.measured, times, strict=True))
-        return Curves(chosen, *self.true_model.solve(chosen))
+        return Curves(chosen, *self.true_model.solve(chosen, self.observables))
 
     @cached_property
     def noise_levels(self) -> tuple[Moments, ...] | None:

@@ -13,6 +13,7 @@ from scipy.optimize import minimize
 from scipy.special import gammaln
 
 import odefit
+from odefit.fitting.run import Run
 
 Array = NDArray[np.float64]
 N = 500.0
@@ -194,3 +195,22 @@ def test_what_is_held_out_is_compared_with_the_same_value(first: float, side: st
     for asked in ([3.0], [0.0, 3.0]):
         later = run.predictions(asked).query("observable == 'rel'")["predicted"]
         assert later.iloc[-1] == pytest.approx(rel[-1], rel=1e-5)
+
+
+def test_the_true_model_may_have_other_observables() -> None:
+    model = {"equations": {"A": "-k*A", "M": "k*A"}, "initial": {"A": 10, "M": 0}}
+    true = {**model, "observables": {"twice": "2*A", "left": "A", "out": {"increase": "M"}}}
+    times = [0, 1, 3, 6]
+    config = {
+        "model": {**model, "observables": {"out": {"increase": "M"}, "left": "A"}},
+        "parameters": {"k": {"value": 0.5, "bounds": [0.01, 5]}},
+        "data": {"simulate": {"model": true, "parameters": {"k": 0.3}, "times": times, "noise": 0.01, "seed": 1}},
+    }
+    run = odefit.fit(config)
+    assert isinstance(run, Run)
+    found = run.solve_truth([np.array([1.0, 3.0])])
+    assert found is not None
+    left = 10 * np.exp(-0.3 * np.array([0.0, 1.0, 3.0]))
+    np.testing.assert_allclose(
+        found.observables[0], np.stack([2 * left[1:], left[1:], -np.diff(left)], axis=1), rtol=1e-8
+    )
