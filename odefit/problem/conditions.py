@@ -62,10 +62,7 @@ def under_conditions(
     others = dict.fromkeys(name for other in left_out or () for name in (replicate_of(other), other))
     known = dict.fromkeys(name for e in experiments for name in (replicate_of(e.name), e.name)) | others
     found = list(experiments)
-    said = [e.name for e in found if data.start != "auto"]
-    if conditions is not None:
-        said += [e.name for e in found if not conditions.starts.keys().isdisjoint((e.name, replicate_of(e.name)))]
-    free = movable(found, anchor, said)
+    free = movable(found, anchor, _said(loaded, conditions, found))
     faults = Faults()
     with faults.catching():
         if conditions is not None:
@@ -88,6 +85,14 @@ def under_conditions(
         found = apply_inputs(found, inputs, where_of, held=held, partial=partial, others=others)
     faults.check()
     return tuple(found)
+
+
+def _said(loaded: LoadedConfig, conditions: Conditions | None, experiments: Sequence[Experiment]) -> list[str]:
+    """The experiments whose start the config or the table of experiments says."""
+    if loaded.config.data.start != "auto":
+        return [e.name for e in experiments]
+    starts = set[str]() if conditions is None else {*conditions.starts}
+    return [e.name for e in experiments if starts & {e.name, replicate_of(e.name)}]
 
 
 def _inputs(loaded: LoadedConfig, faults: Faults) -> dict[str, dict[str | None, Input]]:
