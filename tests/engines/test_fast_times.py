@@ -54,6 +54,24 @@ def test_what_any_step_sees_needs_no_stop(slow: Any) -> None:
     assert not len(fast_times(slow, 0.0, 10.0))
 
 
+HUGE = {
+    "overflows": lambda t: np.exp(1000 * (t - 7.77)),
+    "falls from huge values": lambda t: -np.exp(1000 * (7.77 - t)),
+    "both signs": lambda t: np.sinh(1000 * (t - 5)),
+    "a pole": lambda t: 1 / (t - 5),
+    "no numbers": lambda t: np.where(t < 5, np.inf, np.nan),
+    "least numbers": lambda t: np.where(t < 5, 0.0, 5e-324),
+}
+
+
+@pytest.mark.parametrize("huge", HUGE.values(), ids=HUGE.keys())
+def test_values_that_overflow_or_are_no_numbers_do_no_harm(huge: Any) -> None:
+    with np.errstate(all="ignore"):
+        stops = fast_times(huge, 0.0, 10.0, hints=[5.0, np.inf])
+    assert len(stops) < 2000
+    assert ((stops >= 0) & (stops <= 10)).all()
+
+
 def test_a_step_written_as_tanh_and_pulses_that_come_again() -> None:
     step = fast_times(lambda t: np.tanh((t - 5) / 1e-3), 0.0, 10.0)
     assert step == pytest.approx(5.0, abs=2e-3)

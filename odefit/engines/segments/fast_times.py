@@ -49,6 +49,9 @@ MANY_STOPS, MOST_STOPS = 300, 2000
 """Of one formula in one experiment; more than MANY stand MORE_APART."""
 MORE_APART = 2.0
 
+LARGEST = 1e290
+"""The largest value that counts: sums of such values do not overflow."""
+
 REMEMBERED = 10_000
 """Parameters and experiments of which the stops are kept."""
 
@@ -108,8 +111,7 @@ class FastTimes:
             for function, singled_out in zip(self._functions, self._centres, strict=True):
 
                 def values(t: FloatArray, function: Any = function) -> FloatArray:
-                    g = np.broadcast_to(np.asarray(function(t, *p)[0], dtype=np.float64), t.shape)
-                    return np.where(np.isfinite(g), g, 0.0)
+                    return np.broadcast_to(np.asarray(function(t, *p)[0], dtype=np.float64), t.shape)
 
                 hints = [float(time) for time in singled_out(*p)]
                 parts.append(fast_times(values, start, end, hints, GRID if len(self._used) else FINE_GRID))
@@ -122,7 +124,7 @@ def fast_times(values: Any, start: float, end: float, hints: Sequence[float] = (
     Parameters
     ----------
     values
-        From times [n] to finite numbers [n].
+        From times [n] to numbers [n]; 0 stands for those that are not finite.
     start, end
         Where to look.
     hints
@@ -130,18 +132,24 @@ def fast_times(values: Any, start: float, end: float, hints: Sequence[float] = (
     n_first
         Intervals of the first grid.
     """
+
+    def bounded(t: FloatArray) -> FloatArray:
+        g = values(t)
+        within: FloatArray = np.clip(np.where(np.isfinite(g), g, 0.0), -LARGEST, LARGEST)
+        return within
+
     span = end - start
     around = [c + side * span * AROUND for c in hints if np.isfinite(c) for side in (-1, 1)]
     t = np.unique(np.concatenate([np.linspace(start, end, n_first + 1), *around, [c for c in hints if np.isfinite(c)]]))
     t = t[(t >= start) & (t <= end)]
-    g = values(t)
+    g = bounded(t)
     for _ in range(ROUNDS):
         apart = np.flatnonzero(np.abs(np.diff(g)) > COARSE * np.ptp(g))
         if not len(apart) or len(t) > MOST_POINTS:
             break
         more = (t[apart, None] + np.diff(t)[apart, None] * np.array([0.25, 0.5, 0.75])).ravel()
         order = np.argsort(t := np.concatenate([t, more]), kind="stable")
-        g, t = np.concatenate([g, values(more)])[order], t[order]
+        g, t = np.concatenate([g, bounded(more)])[order], t[order]
     step = SHARE * float(np.ptp(g))
     if step <= 0:
         return np.empty(0)
