@@ -208,7 +208,7 @@ class _Reader:
         if isinstance(node.left, ast.Name):
             text = self.syntax.token(node.left).text
             if text == "e" and text not in self.names and not exponent.is_Number:
-                return sp.exp(exponent)
+                return operators.exp(exponent)
         return self.raised(self.number(node.left, depth + 1), exponent, node)
 
     def raised(self, base: Any, exponent: Any, node: ast.expr) -> Any:
@@ -227,7 +227,7 @@ class _Reader:
         if result_power.is_Number and abs(result_power) > MAX_POWER:
             raise self.syntax.error(f"the power {_short(exponent)} is too large (at most {MAX_POWER})", node)
         if isinstance(base, sp.exp):
-            return sp.exp(base.args[0] * exponent)
+            return operators.exp(base.args[0] * exponent)
         if base.is_Pow and not exponent.is_Integer and (base.exp.is_Number or exponent.is_Number):
             # SymPy would search for the branches of a complex power, which can take for ever. Where the
             # power of a power is real, it is this one (elsewhere this may be real, where that is not).

@@ -52,7 +52,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "asinh": Function(operators.asinh, math.asinh),
     "acosh": Function(operators.acosh, math.acosh),
     "atanh": Function(operators.atanh, math.atanh),
-    "exp": Function(sp.exp, math.exp),
+    "exp": Function(operators.exp, math.exp),
     "log": Function(sp.log, math.log),
     "log10": Function(_log_base(10), math.log10),
     "log2": Function(_log_base(2), math.log2),

@@ -121,6 +121,28 @@ class _Kept:
         return None
 
 
+class exp(sp.exp):  # type: ignore[misc]
+    """e to the power x; only for a sum with a decimal number in it, else it is SymPy's own.
+
+    SymPy writes exp(7770.0 - 1000*t) as exp(7770.0)*exp(-1000*t), of which the first is no double. Here the sum stays
+    whole, in products as well.
+    """
+
+    @classmethod
+    def eval(cls, arg: Any) -> Any:
+        whole = arg.is_Add and arg.as_coeff_Add()[0].is_Float and not arg.has(sp.log)
+        return None if whole else sp.exp(arg)
+
+    def as_base_exp(self) -> tuple[Any, Any]:
+        return self, sp.S.One
+
+    def _eval_power(self, other: Any) -> Any:
+        return exp(self.args[0] * other)
+
+    def fdiff(self, _index: int = 1) -> Any:
+        return self
+
+
 class sin(_Kept, sp.sin):  # type: ignore[misc]
     """The sine."""
 
@@ -291,7 +313,7 @@ def _rebuild(expr: Any, args: list[Any]) -> Any:
         return expr.func(*args) if plain else expr.func(*args, evaluate=False)
     name = type(expr).__name__
     if not plain or name not in VALUES:
-        return expr.func(*args)
+        return exp(*args) if name == "exp" else expr.func(*args)
     try:
         value = VALUES[name](*map(float, args))
     except (ArithmeticError, ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import sympy as sp
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from odefit.errors import ModelError
 from odefit.model.formulas import free_names, name_fault, parse_formula
-from odefit.model.functions import numpy_function
+from odefit.model.functions import derivatives, numpy_function
 from odefit.model.language import ALIASES, FUNCTIONS
 from odefit.model.operators import put_numbers
 from odefit.model.system import Network, NetworkCall, symbol
@@ -279,6 +280,23 @@ def test_name_fault() -> None:
     assert name_fault("lambda") is None
     for name in ("t", "and", "2x", "", "a b"):
         assert name_fault(name)
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("1/(1 + exp(-(t - 7.77)/0.001))", lambda t: 1 / (1 + math.exp((7.77 - t) / 0.001))),
+        ("alpha*exp((t - 7.77)/k)/exp((2*t - 15.54)/k)", lambda t: 1.5 * math.exp((7.77 - t) / 0.001)),
+        ("y*exp((t - 7.77)/k)^n", lambda t: 2.3 * math.exp(3 * (t - 7.77) / 0.001)),
+    ],
+)
+def test_no_constant_is_split_off_an_exponent(text: str, expected: Callable[[float], float]) -> None:
+    formula = put_numbers(parse_formula(text, [*NAMES, "k"]), {symbol("k"): 0.001, symbol("n"): 3.0})
+    [[slope]] = derivatives([formula], ["t"])
+    for t in (7.769, 7.77, 7.775):
+        found, rate = numpy_function([formula, slope], ["t", "y", "alpha"])(t, 2.3, 1.5)
+        assert found == pytest.approx(expected(t), rel=1e-9)
+        assert rate == pytest.approx((expected(t + 1e-8) - expected(t - 1e-8)) / 2e-8, rel=1e-5)
 
 
 def test_put_numbers() -> None:
