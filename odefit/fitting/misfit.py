@@ -9,38 +9,81 @@ from odefit.objective.likelihood import Likelihood
 from odefit.objective.residuals import pearson_residuals
 
 MOST_SHARE = 0.5
-"""Of the sum of squared residuals, beyond which a single measurement is named."""
+"""Of an observable's sum of squared residuals, beyond which a single measurement is named."""
 
 FEWEST_BESIDE = 4
 """Measurements beyond the number of parameters below which one of them makes half of the misfit by chance."""
 
 FARTHEST = 4.0
-"""Standard deviations within which a measurement is no surprise."""
+"""Standard deviations within which a measurement is no surprise, where these were given."""
+
+FEWEST_OF_ONE = 6
+"""Measurements of an observable below which its part is not judged by itself, but by the whole misfit."""
+
+IMPROBABLE = 0.025
+"""The probability, among all measurements of an observable, that the others' scatter leaves to one that is named."""
+
+SOLVED = 1e3
+"""Relative tolerances of the solver within which a residual may be the solver's."""
 
 
 def dominant_measurement(likelihood: Likelihood, u: FloatArray) -> str | None:
-    """A sentence that names the measurement which makes more than half of the misfit at u [P]; None where none does."""
+    """A sentence that names the measurement which makes more than half of an observable's misfit at u [P].
+
+    None where none does, or where that is no surprise: a bad row raises an estimated noise level until its own
+    residual is below sqrt(n), so that it is also judged by the scatter of the others (F. E. Grubbs 1969).
+    """
     problem = likelihood.problem
     residuals = pearson_residuals(likelihood, u)
     if residuals is None or problem.n_measured < len(u) + FEWEST_BESIDE:
         return None
+    found = []
     with np.errstate(over="ignore", invalid="ignore"):
-        squares = [r * r for r in residuals]
-        total = float(sum(s.sum() for s in squares))
-    largest = max(range(len(squares)), key=lambda k: float(squares[k].max(initial=0.0)))
-    if not np.isfinite(total) or not len(squares[largest]):
+        whole = float(sum((r * r).sum() for r in residuals))
+    for k, r in enumerate(residuals):
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares = r * r
+            total = float(squares.sum()) if len(r) >= FEWEST_OF_ONE else whole
+        if not np.isfinite(total) or not len(r):
+            continue
+        cell = int(np.argmax(squares))
+        most = float(squares[cell])
+        degrees = len(r) * (1 - len(u) / problem.n_measured) - 1
+        if most > MOST_SHARE * total and (most > FARTHEST**2 or _stands_out(most, total - most, degrees, len(r))):
+            found.append((most / total, k, cell))
+    found = [(share, k, cell) for share, k, cell in found if not _is_solvers(likelihood, u, k, cell)]
+    if not found:
         return None
-    cell = int(np.argmax(squares[largest]))
-    most = float(squares[largest][cell])
-    if most <= MOST_SHARE * total or most <= FARTHEST**2:
-        return None
-    row = int(problem.data[largest].rows[cell])
-    name, experiment = problem.observation.names[largest], problem.experiments[int(problem.owner[row])].name
-    share = min(100 * most / total, 99.99)
+    share, k, cell = max(found)
+    row = int(problem.data[k].rows[cell])
+    name, experiment = problem.observation.names[k], problem.experiments[int(problem.owner[row])].name
+    alone = len(residuals[k]) in (problem.n_measured, *range(FEWEST_OF_ONE))
+    whose = "" if alone else f" of {name}"
     return (
-        f"the measurement of {name} in experiment {experiment} at t = {problem.times[row]:g} makes {share:.4g} % of "
-        "the misfit: check its value and its unit, or leave the row out"
+        f"the measurement of {name} in experiment {experiment} at t = {problem.times[row]:g} makes "
+        f"{min(100 * share, 99.99):.4g} % of the misfit{whose}: check its value and its unit, or leave the row out"
     )
+
+
+def _stands_out(most: float, rest: float, degrees: float, n: int) -> bool:
+    """Whether the largest of n squared residuals is improbable beside the sum of the others, of so many degrees."""
+    from scipy.stats import t
+
+    if degrees < FEWEST_BESIDE - 1:
+        return False
+    ratio = np.sqrt(most * degrees / rest) if rest > 0 else np.inf
+    return bool(2 * n * t.sf(ratio, degrees) < IMPROBABLE)
+
+
+def _is_solvers(likelihood: Likelihood, u: FloatArray, k: int, cell: int) -> bool:
+    """Whether a residual is so small that it may be the solver's error: data without noise."""
+    problem, moments = likelihood.problem, likelihood.moments(u, derivatives=False)
+    if moments is None:
+        return True
+    data = problem.data[k]
+    is_log = problem.observation.noise[problem.observation.names[k]].is_log
+    size = 1.0 if is_log else float(np.abs(data.values).max())
+    return bool(abs(data.values[cell] - moments[k].m[data.rows[cell]]) <= SOLVED * problem.engine.options.rtol * size)
 
 
 def vanishing_predictions(likelihood: Likelihood, u: FloatArray) -> list[str]:

@@ -144,6 +144,39 @@ def test_a_slipped_row_is_named_and_ordinary_ones_are_not(tmp_path: Path) -> Non
     assert named.startswith("the measurement of x in experiment 1 at t = 4 makes ")
 
 
+@pytest.mark.parametrize(("noise", "bad"), [("gaussian", 19712.2), ("lognormal", 19712.2), ("gaussian", -9999.0)])
+def test_a_slipped_row_is_named_where_the_noise_level_is_estimated(noise: str, bad: float, tmp_path: Path) -> None:
+    # The estimated level grows with the row, whose standardised residual then is below sqrt(n).
+    rng, t = np.random.default_rng(3), np.linspace(0, 9, 10)
+    x = 50 / (1 + 24 * np.exp(-0.7 * t)) * np.exp(0.02 * rng.standard_normal(10))
+    run = fit(LOGISTIC, GROWTH, table(tmp_path / "d.csv", "time,x", t, x), noise=noise)
+    assert not any("of the misfit" in warning for warning in run.result.warnings)
+    x[4] = bad
+    run = fit(LOGISTIC, GROWTH, table(tmp_path / "d.csv", "time,x", t, x), noise=noise)
+    (named,) = (warning for warning in run.result.warnings if "of the misfit" in warning)
+    assert named.startswith("the measurement of x in experiment 1 at t = 4 makes ")
+
+
+def test_a_slipped_row_is_one_of_its_own_observable(tmp_path: Path) -> None:
+    rng, t = np.random.default_rng(4), np.linspace(0, 9, 10)
+    x = 3 * np.exp(-0.4 * t)
+    y = 5 * x + 0.05 * rng.standard_normal(10)
+    x += 0.02 * rng.standard_normal(10)
+    model = {"equations": {"x": "-k*x"}, "initial": {"x": 3}, "observables": {"x": "x", "y": "c*x"}}
+    y[6] = 400.0
+    run = fit(model, {"k": 0.3, "c": 3}, table(tmp_path / "d.csv", "time,x,y", t, x, y))
+    (named,) = (warning for warning in run.result.warnings if "of the misfit" in warning)
+    assert named.startswith("the measurement of y in experiment 1 at t = 6 makes ")
+    assert "% of the misfit of y: " in named
+
+
+def test_data_without_noise_have_no_row_that_stands_out(tmp_path: Path) -> None:
+    t = np.linspace(0, 9, 10)
+    x = 50 / (1 + 24 * np.exp(-0.7 * t))
+    run = fit(LOGISTIC, GROWTH, table(tmp_path / "d.csv", "time,x", t, x))
+    assert not any("of the misfit" in warning for warning in run.result.warnings)
+
+
 def test_parameters_determined_in_combination_only_have_converged_and_are_named(tmp_path: Path) -> None:
     # c k1 and k1 + k2 are determined, and nothing else.
     rng, t = np.random.default_rng(8), np.linspace(0, 4, 9)
