@@ -135,7 +135,8 @@ def contradiction(problem: FitProblem, theta: FloatArray) -> Contradiction | Non
             p = problem.binding.local(theta)[e, : problem.n_system]
             jumps = problem.engine.jumps(p, experiment)
             for mark, k in _crossings(marks, p, experiment, y, jumps):
-                found = _examined(problem, marks, theta, e, (mark, experiment.times[k : k + 2], y[k : k + 2]))
+                place = (mark, experiment.times[k : k + 2], y[k : k + 2])
+                found = _examined(problem, marks, theta, e, experiment, place)
                 if found is not None:
                     return found
     except SolveError:
@@ -178,11 +179,16 @@ def _crossings(
 
 
 def _examined(
-    problem: FitProblem, marks: _Marks, theta: FloatArray, e: int, place: tuple[int, FloatArray, FloatArray]
+    problem: FitProblem,
+    marks: _Marks,
+    theta: FloatArray,
+    e: int,
+    solved: Experiment,
+    place: tuple[int, FloatArray, FloatArray],
 ) -> Contradiction | None:
     """What is found where a mark changes its sign, between the two first times of t [T] with states y [T, S].
 
-    The interval is solved again in ever smaller parts; None where the equations agree in one of them. A fixed-step
+    The interval is looked at again in ever smaller parts; None where the equations agree in one of them. A fixed-step
     solver's own steps are all that there is of its solution.
     """
     mark, t, y = place
@@ -190,24 +196,33 @@ def _examined(
     found = None
     refinements = 0 if METHODS[problem.engine.method_in_use].is_fixed_step else REFINEMENTS
     for n_refined in range(refinements + 1):
-        experiment = problem.experiments[e]
         with np.errstate(all="ignore"):
-            g = np.broadcast_to(marks.values(*_columns(marks, p, experiment, t, y))[mark], t.shape)
+            g = np.broadcast_to(marks.values(*_columns(marks, p, solved, t, y))[mark], t.shape)
             changes = np.flatnonzero(g[1:] * g[:-1] < 0)
             if not len(changes):
                 return None
             k = slice(int(changes[0]), int(changes[0]) + 2)
-            state = _contradicted(marks, mark, p, experiment, (t[k], y[k], g[k]))
+            state = _contradicted(marks, mark, p, solved, (t[k], y[k], g[k]))
         if state is None:
             return None
         t = t[k]
         states, what = marks.system.states, str(marks.formulas[mark])
-        found = Contradiction(experiment.name, float(t[0]), what, mark < len(states), states[state])
+        found = Contradiction(solved.name, float(t[0]), what, mark < len(states), states[state])
         if n_refined < refinements:
             t = np.linspace(t[0], t[1], FINER + 1)
-            experiments = (*problem.experiments[:e], experiment.at(t), *problem.experiments[e + 1 :])
-            y = problem.states(theta, experiments)[e]
+            y = _states_at(problem, theta, e, solved, t)
     return found
+
+
+def _states_at(problem: FitProblem, theta: FloatArray, e: int, solved: Experiment, t: FloatArray) -> FloatArray:
+    """States [T, S] at times t [T] of the very solution that stands at the times of `solved`.
+
+    It goes on to the same end: one that ended at t would step otherwise, and perhaps not over what lies there.
+    """
+    times = np.union1d(solved.times, t)
+    experiments = (*problem.experiments[:e], solved.at(times), *problem.experiments[e + 1 :])
+    y: FloatArray = problem.states(theta, experiments)[e][np.searchsorted(times, t)]
+    return y
 
 
 def _contradicted(

@@ -157,6 +157,51 @@ def test_states_that_change_their_sign_for_good_reason_are_no_contradiction() ->
     assert contradiction(assembly.problem, assembly.problem.table.values) is None
 
 
+RATES = {"Hill 2": "x^2/(1e-8 + x^2)", "Hill 3": "x^3/(1e-9 + x^3)", "Hill 4": "x^4/(1e-8 + x^4)", "MM": "x/(1e-6 + x)"}
+
+
+@pytest.mark.parametrize("rate", RATES.values(), ids=list(RATES))
+@pytest.mark.parametrize("k", [0.67, 0.95, 0.97, 1.05, 1.3])
+def test_a_state_that_falls_through_its_zero_is_found_wherever_the_steps_lie(rate: str, k: float) -> None:
+    # At x = 0 the equation says dx/dt = 0, so that no solution comes to a negative x.
+    text = f"model: {{equations: {{x: -{k}*{rate}}}, initial: {{x: 7.2}}}}\n"
+    problem = assembled(text, data="time,x\n" + "".join(f"{t},1\n" for t in range(13))).problem
+    theta = problem.table.values
+    fell = float(problem.states(theta, problem.experiments)[0][:, 0].min()) < -0.1
+    found = contradiction(problem, theta)
+    assert (found is not None) == fell
+    assert found is None or "write max(x, 0) for x in the equation of x" in found.remedy
+
+
+@pytest.mark.parametrize("rate", RATES.values(), ids=list(RATES))
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_fit_of_what_runs_empty_is_right_or_says_that_it_is_not(rate: str, which: int) -> None:
+    parameters = {name: PARAMETERS[name] for name in ("k", "x_0")}
+    run = fit({"equations": {"x": f"-k*{rate}"}}, [experiment(which)], parameters=parameters)
+    if run.result.status == "converged":
+        assert estimate(run, "k") == pytest.approx(K, rel=0.05)
+    else:
+        assert run.result.status == "stopped"
+        said = [run.result.message, *run.result.warnings]
+        assert any("write max(x, 0) for x in the equation of x" in words for words in said), said
+
+
+HARMLESS = {
+    "damped oscillator": "{equations: {x: v, v: -4*x - 0.3*v}, initial: {x: 1, v: 0}, observables: {x: x}}",
+    "exponential decay": "{equations: {x: -3*x}, initial: {x: 5}}",
+    "a fast decay and a slow one": "{equations: {x: -900*x, y: x - 0.1*y}, initial: {x: 1, y: 0}, observables: {x: x}}",
+    "Lotka-Volterra": "{equations: {x: x - 0.9*x*y, y: 0.8*x*y - 2*y}, initial: {x: 6, y: 0.1}, observables: {x: x}}",
+    "driven through zero": "{equations: {x: 2*cos(3*t) - 0.5*x}, initial: {x: 0.2}}",
+    "falls below zero": "{equations: {x: -1 - 0.1*x}, initial: {x: 3}}",
+}
+
+
+@pytest.mark.parametrize("model", HARMLESS.values(), ids=list(HARMLESS))
+def test_what_its_equations_allow_is_no_contradiction(model: str) -> None:
+    assembly = assembled(f"model: {model}\n", data="time,x\n" + "".join(f"{t},1\n" for t in range(13)))
+    assert contradiction(assembly.problem, assembly.problem.table.values) is None
+
+
 @pytest.mark.torch
 def test_a_pole_on_the_way_is_a_contradiction() -> None:
     # y = 1 / (1 - t) solves dy/dt = y / (1 - t), and has no part beyond t = 1; a step of 0.4 takes no notice of that.
