@@ -8,7 +8,9 @@ measurement is at that time, nothing needs to be assumed. Else it is taken to be
     else the first measurement (calendar years do not start at 0).
 
 One that is estimated for an experiment alone is the value at its first measurement, or at an earlier dose: from there
-the same curves can be reached as from any other time. One that is a first measured row belongs to that row.
+the same curves can be reached as from any other time. But where a prior, another formula or an observable that is
+compared with the start depends on it, it belongs to a time as well. One that is a first measured row belongs to that
+row.
 """
 
 from __future__ import annotations
@@ -65,7 +67,7 @@ def assume_starts(
     dosed = {e.name for e in chosen if e.start < firsts[replicate_of(e.name)]}
     from_zero = (
         anchor is Anchor.TIME
-        and 0 <= first <= last - first
+        and _zero_is_near(first, last)
         and all(known.knots[0] <= 0 for known in inputs)
         and all(e.start >= 0 for e in chosen)
     )
@@ -78,11 +80,25 @@ def assume_starts(
         where = f"t = {late.pop():g}" if len(late) == 1 else "of each experiment its own"
         places.append(f"at the first measurement ({where})")
     if not places:
-        return found, None
+        return found, _first_is_meant(first, last) if anchor is Anchor.OWN else None
     taken = ", taken for the time of the initial values" if anchor is Anchor.TIME else ""
     before = f" (the first measurement is at t = {first:g})" if (dosed or moved) and first > 0 else ""
     remedy = "`data.start` says otherwise: a number, or `first` for the first measurement"
     return found, f"integration starts {' or '.join(places)}{taken}{before}; {remedy}"
+
+
+def _zero_is_near(first: float, last: float) -> bool:
+    """Whether data from `first` to `last` may count from 0."""
+    return 0 <= first <= last - first
+
+
+def _first_is_meant(first: float, last: float) -> str | None:
+    if first == 0 or not _zero_is_near(first, last):
+        return None
+    return (
+        f"the estimated initial values are those at the first measurement (t = {first:g}); `data.start: 0` makes them "
+        "those at t = 0"
+    )
 
 
 def _dosed(starts: Iterable[float]) -> str:

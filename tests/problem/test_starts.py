@@ -242,3 +242,32 @@ def test_a_first_row_that_is_the_initial_value_gets_a_note() -> None:
     assert len(notes(scaled, pd.DataFrame({"time": [0, 1, 2], "c": [0, 0.1, 0.2]}))) == 1
     relative = {**DECAY, "model": {**DECAY["model"], "observables": {"r": {"fold_change": "x"}}}}
     assert "(r(0) = 1)" in notes(relative, pd.DataFrame({"time": [0, 1, 2], "r": [1, 0.7, 0.5]}))[0]
+
+
+OWN: dict[str, Any] = {"model": {"equations": {"x": "-k*x"}}, "parameters": DECAY["parameters"]}
+
+
+def test_an_estimate_of_one_experiment_is_the_first_value_and_a_note_says_so() -> None:
+    note = "the estimated initial values are those at the first measurement (t = 3); `data.start: 0` makes them"
+    report = odefit.check(OWN, data=LATE)
+    assert note in report
+    assert "the estimated initial values are" not in odefit.check(OWN, data=at([1900, 1910]))
+    assert "the estimated initial values are" not in odefit.check(OWN, data=at([0, 1, 2]))
+
+
+def test_an_estimate_that_something_else_depends_on_has_a_time() -> None:
+    """A prior, another formula, an observable that is compared with the start: not the same curves any more."""
+    prior = {**OWN["parameters"], "x_0": {"value": 10, "prior": {"normal": [10, 0.01]}}}
+    assert starts({**OWN, "parameters": prior}, LATE) == [0]
+    scaled = {**OWN["parameters"], "x_0": {"value": 10, "bounds": [1, 100]}}
+    share = {"model": {**OWN["model"], "observables": {"x": "x/x_0"}}, "parameters": scaled}
+    assert starts(share, LATE) == [0]
+    compared = {"model": {**OWN["model"], "observables": {"x": {"fold_change": "x"}}}, "parameters": scaled}
+    assert starts(compared, LATE) == [0]
+    assert starts(OWN, LATE) == [3]
+
+
+def test_a_prior_of_the_value_at_zero_determines_it() -> None:
+    prior = {**OWN["parameters"], "x_0": {"value": 10, "prior": {"normal": [10, 0.001]}}}
+    fixed, own = (odefit.fit(config, data=LATE) for config in (DECAY, {**OWN, "parameters": prior}))
+    assert own.result.estimates["k"].value == pytest.approx(fixed.result.estimates["k"].value, rel=1e-3)
