@@ -18,6 +18,7 @@ from typing import Any
 
 import sympy as sp
 
+from odefit.engines.diffsol.capped import cap_denominators
 from odefit.engines.diffsol.diffsl_functions import FUNCTIONS, sinh
 from odefit.engines.diffsol.units import Units
 from odefit.errors import ModelError
@@ -48,10 +49,6 @@ class TooLarge(ModelError):
     def __init__(self, where: str, size: str) -> None:
         super().__init__(where, f"{size}; {_REMEDY}")
         self.size = size
-
-
-class _Capped(sp.Function):  # type: ignore[misc]
-    """exp(x) in a sum that is divided by: kept below 1e130, so that 1/(1 + exp(x)) has a derivative."""
 
 
 def diffsl_code(
@@ -190,13 +187,6 @@ def _inputs(
     return [f"in_i {{ {', '.join(inputs)} }}", *lines]
 
 
-def _cap_denominators(expr: Any) -> Any:
-    def divides_by_sum(e: Any) -> bool:
-        return bool(e.is_Pow and e.exp.is_number and e.exp.is_negative and e.base.is_Add and e.base.has(sp.exp))
-
-    return expr.replace(divides_by_sum, lambda e: sp.Pow(e.base.replace(sp.exp, _Capped), e.exp))
-
-
 def _can_be_nan(expr: Any) -> bool:
     """Whether a formula of finite numbers may be NaN: roots, logarithms, quotients and the like."""
     if isinstance(expr, sp.Pow) and not (expr.exp.is_Integer and expr.exp > 0):
@@ -227,7 +217,7 @@ class _Text:
         self.parts: dict[str, str] = {}
 
     def all(self, formulas: Iterable[Any]) -> list[str]:
-        exprs = [_cap_denominators(sp.sympify(f)) for f in formulas]
+        exprs = [cap_denominators(sp.sympify(f)) for f in formulas]
         _check_size(_size(exprs), self.where, MAX_OPERATIONS)  # to share their parts would take long already
         shared, reduced = sp.cse(exprs, symbols=sp.numbered_symbols("shared", sp.Dummy, real=True))
         for name, expr in shared:

@@ -85,9 +85,12 @@ def _sign(x: str, part: Part) -> str:
     return f"piecewise({x}, piecewise(-{x}, 0.0, 1.0), -{x}, -1.0, {x})"
 
 
-def _capped_exp(x: str, part: Part) -> str:
-    x = part(x)
-    return f"piecewise({x} - 300.0, 1e130, exp({x}))"
+def _capped_exp(most: float, value: float) -> Callable[[str, Part], str]:
+    def text(x: str, part: Part) -> str:
+        x = part(x)
+        return f"piecewise({x} - {most!r}, {value!r}, exp({x}))"
+
+    return text
 
 
 def _sigmoid(x: str, part: Part) -> str:
@@ -113,5 +116,7 @@ FUNCTIONS: Mapping[str, Callable[[str, Part], str]] = {
     "acos": lambda x, part: f"({math.pi / 2!r} - {_asin(x, part)})",
     "sigmoid": _sigmoid,
     "sign": _sign,
-    "_Capped": _capped_exp,
+    "_Capped": _capped_exp(300.0, 1e130),
+    "_CappedLow": _capped_exp(120.0, math.exp(120.0)),
+    "_CappedCosh": lambda x, _part: f"cosh(max(min({x}, 300.0), -300.0))",
 }
