@@ -238,17 +238,26 @@ class Likelihood:
         return float(tail.f.sum()), z, a
 
     def _not_finite(self, moments: list[Moments]) -> str:
-        """NOT_FINITE, and the first cell that it is true of."""
+        """NOT_FINITE, the first cell that it is true of, and what to do."""
         problem = self.problem
         for name, data, observed in zip(problem.observation.names, self.problem.data, moments, strict=True):
+            is_positive = problem.observation.noise[name].is_log or data.family.is_count
             for part in data.blocks:
                 with np.errstate(all="ignore"):
                     m, s = observed.m[part.rows], data.scale(part, observed)
-                for bad, what in ((~np.isfinite(m), "prediction"), (~np.isfinite(s), "noise level")):
+                    known = np.isfinite(m) & np.isfinite(s)
+                    terms = data.family.nll(part.values, m, s) if part is data.measured else np.zeros(len(m))
+                for bad, what in (
+                    (~np.isfinite(m), "prediction"),
+                    (~np.isfinite(s), "noise level"),
+                    (known & ~np.isfinite(terms), "prediction" if data.family.is_count else "misfit"),
+                ):
                     if bad.any():
                         row = part.rows[int(np.argmax(bad))]
                         owner = problem.experiments[problem.owner[row]].name
-                        return f"{NOT_FINITE}: the {what} of {name} in experiment {owner} at t = {problem.times[row]:g}"
+                        where = f"the {what} of {name} in experiment {owner} at t = {problem.times[row]:g}"
+                        need = "positive" if what == "noise level" or is_positive else "finite"
+                        return f"{NOT_FINITE}: {where}; begin at values, or set bounds, for which it is {need}"
         return NOT_FINITE
 
     def prior_value(self, u: FloatArray) -> float:

@@ -1,4 +1,4 @@
-"""What stands in for a prediction that is zero as far as the solver can tell, where errors are relative.
+"""What stands in for a prediction that is zero as far as the solver can tell, where it must be positive.
 
 A log-normal prediction of 1e-30 is solved as 3e-17 or as -2e-16: its sign is the solver's. Let g+ be the largest
 prediction within the solver's own error of the states,
@@ -7,7 +7,10 @@ prediction within the solver's own error of the states,
 
 Where g is less than half of g+ and than a small part of the least measurement, the lesser of half g+ and that part is
 taken in its place: far from what was measured, so that a search leaves, and finite, so that it can. That place does not
-move with the parameters, so it has no derivatives. A prediction below zero by more than this (g+ <= 0) stays
+move with the parameters, so it has no derivatives. The same holds for the mean of a count that is not zero; for one of
+zero a mean of 0 will do, and only one that the solver left below that is replaced. An increase is a difference of two
+values, and its error is that of these:  g+ = g + ERRORS (sum_i |dh/dy_i| (atol_i + rtol |y_i|) + rtol |g|).
+A prediction below zero by more than this (g+ <= 0) stays
 impossible. A noise level that vanishes with its prediction is taken at y+ too, but for a measurement of 0.
 """
 
@@ -18,13 +21,15 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import sympy as sp
 
 from odefit.arrays import FloatArray, IntArray
 from odefit.model.derivatives import derivatives
 from odefit.model.formulas import free_names
 from odefit.model.functions import numpy_function
-from odefit.model.system import TIME
+from odefit.model.system import TIME, NetworkCall
 from odefit.objective.measurements import ObservableData
+from odefit.objective.noise.counts import MEAN_ERROR
 from odefit.objective.observation import Moments, Observation
 
 ERRORS = 10.0
@@ -34,7 +39,7 @@ LEAST_SHARE = 1e-3
 
 
 class SolverFloor:
-    """Raises what the observables with relative errors predict, where it is zero but for the solver's error."""
+    """Raises what must be positive for log-normal data, counts or a noise level, where it is zero but for the error."""
 
     def __init__(
         self,
@@ -56,21 +61,26 @@ class SolverFloor:
         """
         self._observation, self._data, self._rtol = observation, data, rtol
         n, states = len(observation.system.states), set(observation.levels)
-        # Of a difference to an earlier value only the relative error is known.
-        self._atol = np.concatenate([np.broadcast_to(atol, n), np.zeros(len(observation.levels) - n)])
+        self._atol = np.broadcast_to(np.asarray(atol, dtype=np.float64), n)
         self._chosen = [
             k
             for k, (name, g) in enumerate(observation.system.predicted.items())
             if data[k].n
             and free_names(g) & states
-            and (observation.noise[name].is_log or observation.noise[name].moves_with(states))
+            and not g.has(NetworkCall)
+            and (self._is_positive(name) or observation.noise[name].moves_with(states))
         ]
-        self._slopes: dict[int, Any] = {}
+        self._slopes: dict[tuple[sp.Expr, int], Any] = {}
 
     @property
     def matters(self) -> bool:
-        """Whether any observable has relative errors."""
+        """Whether any observable must be positive, or has a noise level that must."""
         return bool(self._chosen)
+
+    def _is_positive(self, name: str) -> bool:
+        """Whether the predictions of an observable must be positive."""
+        noise = self._observation.noise[name]
+        return noise.is_log or noise.family.is_count
 
     def raised(
         self, moments: list[Moments], y: FloatArray, t: FloatArray, p: FloatArray, dy: FloatArray | None
@@ -97,25 +107,34 @@ class SolverFloor:
         """The measured rows that may have to be raised."""
         data = self._data[k]
         rows: IntArray = np.concatenate([block.rows for block in data.blocks])
+        values = np.concatenate([block.values for block in data.blocks])
         if self._observation.noise[self._observation.names[k]].is_log:
             low: IntArray = rows[~(moments.m[rows] > self._limit(k))]
             return low
-        values = np.concatenate([block.values for block in data.blocks])
+        if self._observation.noise[self._observation.names[k]].family.is_count:
+            least = np.where(values > 0, self._limit(k), -MEAN_ERROR)
+            few: IntArray = rows[~(moments.m[rows] > least)]
+            return few
         s = np.broadcast_to(np.asarray(moments.s, dtype=np.float64), moments.m.shape)[rows]
         vanishing: IntArray = rows[~(s > 0) & (values != 0)]
         return vanishing
 
     def _limit(self, k: int) -> float:
-        """The logarithm of the prediction above which none is touched."""
-        return float(np.concatenate([block.values for block in self._data[k].blocks]).min() + np.log(LEAST_SHARE))
+        """The prediction above which none is touched, on the scale of the noise."""
+        values = np.concatenate([block.values for block in self._data[k].blocks])
+        if self._observation.noise[self._observation.names[k]].is_log:
+            return float(values.min() + np.log(LEAST_SHARE))
+        return float(LEAST_SHARE * values[values > 0].min(initial=np.inf)) if (values > 0).any() else LEAST_SHARE
 
     def _raised(self, k: int, moments: Moments, rows: IntArray, part: tuple[Any, ...]) -> Moments:
         y, t, p, dy = part
         above = self._observation.moments(self._above(k, y, t, p), t, p, dy)[k]
         m, s, dm, ds = moments.m.copy(), moments.s, moments.dm, moments.ds
-        if self._observation.noise[self._observation.names[k]].is_log:
-            half = above.m - np.log(2)
-            chosen = np.isfinite(half) & ~(m[rows] >= half)
+        name = self._observation.names[k]
+        if self._is_positive(name):
+            is_log = self._observation.noise[name].is_log
+            half = above.m - np.log(2) if is_log else above.m / 2
+            chosen = np.isfinite(half) & ~(m[rows] >= half) & (is_log | (half > 0))
             m[rows[chosen]] = np.minimum(half, self._limit(k))[chosen]
             if dm is not None:
                 dm = dm.copy()
@@ -132,10 +151,32 @@ class SolverFloor:
 
     def _above(self, k: int, y: FloatArray, t: FloatArray, p: FloatArray) -> FloatArray:
         """y+ [M, S] for observable k."""
-        states = self._observation.levels
-        if k not in self._slopes:
-            g = list(self._observation.system.predicted.values())[k]
-            self._slopes[k] = numpy_function(derivatives([g], states)[0], (*states, TIME, *self._observation.symbols))
-        signs = [np.broadcast_to(np.sign(slope), t.shape) for slope in self._slopes[k](*y.T, t, *p.T)]
-        raised: FloatArray = y + ERRORS * np.stack(signs, axis=1) * (self._atol + self._rtol * np.abs(y))
+        g = list(self._observation.system.predicted.values())[k]
+        signs = np.sign(self._slope(g, self._observation.levels, y, t, p))
+        raised: FloatArray = y + ERRORS * signs * self._errors(y, t, p)
         return raised
+
+    def _errors(self, y: FloatArray, t: FloatArray, p: FloatArray) -> FloatArray:
+        """[M, S], one tolerance of every level."""
+        system, comparisons = self._observation.system, self._observation.comparisons
+        n = len(system.states)
+        errors = self._rtol * np.abs(y)
+        errors[:, :n] += self._atol
+        if comparisons is not None:
+            # Of a ratio to the start only the relative error is known.
+            for c, (kind, h) in enumerate(zip(system.compared.values(), comparisons.formulas, strict=True)):
+                if kind == "increase" and not h.has(NetworkCall):
+                    slopes = self._slope(h, system.states, y[:, :n], t, p)
+                    errors[:, n + c] += np.sum(np.abs(slopes) * errors[:, :n], axis=1)
+        return errors
+
+    def _slope(
+        self, formula: sp.Expr, levels: Sequence[str], y: FloatArray, t: FloatArray, p: FloatArray
+    ) -> FloatArray:
+        """[M, S], the derivatives of a formula to levels y."""
+        key = formula, len(levels)
+        if key not in self._slopes:
+            arguments = (*levels, TIME, *self._observation.symbols)
+            self._slopes[key] = numpy_function(derivatives([formula], levels)[0], arguments)
+        found = self._slopes[key](*y.T, t, *p.T)
+        return np.stack([np.broadcast_to(slope, t.shape) for slope in found], axis=1)

@@ -287,6 +287,15 @@ def test_a_mean_of_zero_is_no_fault_where_nothing_was_counted(name: str) -> None
         assert np.isnan(f.nll(np.ones(3), np.ones(3), np.full(3, np.nan))).all()
 
 
+@pytest.mark.parametrize("name", COUNTS)
+def test_the_mean_of_counts_is_known_far_below_one(name: str) -> None:
+    f = family(name)
+    m = np.array([1e-12, 1e-30, 1e-60])
+    np.testing.assert_allclose(f.nll(np.ones(3), m, np.full(3, 0.0)), -np.log(m), rtol=1e-9)
+    z, root = f.location(np.ones(3), m, np.full(3, 0.0))
+    np.testing.assert_allclose(z * root * m, -1.0, rtol=1e-9)
+
+
 def test_the_best_scale_is_the_best() -> None:
     deviations = np.random.default_rng(0).normal(size=31)
     deviations[:2] = 0.0, 3e-6

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 MEAN_ERROR = 1e-6
 """How far below 0 a solver's error may leave a mean that is 0 in truth, where nothing was counted."""
 MIN_MEAN = 1e-10
-"""The mean that stands for one of 0."""
+"""The mean that stands for one of 0, where nothing was counted."""
+LEAST_MEAN = 1e-100
+"""The least mean of counts that are not 0: its inverse has a square."""
 MAX_EXACT_TERMS = 512
 """The most counts whose sum is taken term by term; of longer sums that is half of these, and the rest an integral."""
 QUADRATURE_NODES = 96
@@ -126,8 +128,9 @@ def support(m: FloatArray, a: FloatArray, first: Any = 0.0, last: Any = np.inf) 
 
 
 def mean_of(y: FloatArray, m: FloatArray) -> FloatArray:
-    """m where it is a mean that counts y may have, MIN_MEAN at least, else NaN."""
-    return np.where((m > 0) | ((y <= 0) & (m > -MEAN_ERROR)), np.maximum(m, MIN_MEAN), np.nan)
+    """m where it is a mean that counts y may have, MIN_MEAN or LEAST_MEAN at least, else NaN."""
+    least = np.where(y <= 0, MIN_MEAN, LEAST_MEAN)
+    return np.where((m > 0) | ((y <= 0) & (m > -MEAN_ERROR)), np.maximum(m, least), np.nan)
 
 
 class NegativeBinomial(Family):
@@ -261,5 +264,6 @@ def _mean_tensor(d: Any, m: Any) -> Any:
 
     valid = (m > 0) | ((d <= 0) & (m > -MEAN_ERROR))
     # The slope goes on where the mean is lifted to its least value.
-    lifted = m + (MIN_MEAN - m).clamp(min=0).detach()
+    least = torch.where(d <= 0, MIN_MEAN, LEAST_MEAN if m.dtype == torch.float64 else MIN_MEAN).to(m.dtype)
+    lifted = m + (least - m).clamp(min=0).detach()
     return torch.where(valid, lifted, torch.nan)
