@@ -117,10 +117,12 @@ def _plain(value: Any, keys: KeyPath) -> Any:
     if len(keys) > MAX_DEPTH:
         raise ConfigError(_named(keys[:3]), f"nested more than {MAX_DEPTH} levels deep: write it flatter")
     if isinstance(value, Mapping):
-        for key in value:
-            if not isinstance(key, str):
+        for key, part in value.items():
+            # Experiments may be called by numbers.
+            is_label = isinstance(key, int | float) and not isinstance(key, bool) and isinstance(part, Mapping | list)
+            if not isinstance(key, str) and not is_label:
                 raise ConfigError(_named(keys), f"a key must be text (got {key!r})")
-        return {str(key): _plain(part, (*keys, key)) for key, part in value.items()}
+        return {str(key): _plain(part, (*keys, str(key))) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(part, (*keys, number)) for number, part in enumerate(value)]
     if isinstance(value, Path):

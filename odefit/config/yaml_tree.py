@@ -174,8 +174,9 @@ class _Builder:
         merged: list[Node] = []
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             here = _line(event)
-            key = self.key(event, depth, here)
-            child = self.node(next(self.events), depth + 1)
+            coming = next(self.events)
+            key = self.key(event, depth, here, isinstance(coming, yaml.CollectionStartEvent))
+            child = self.node(coming, depth + 1)
             node.size += 1 + child.size
             if key == "<<" and getattr(event, "style", None) is None:
                 merged += self.merge(child, here)
@@ -192,12 +193,15 @@ class _Builder:
                     node.children[key] = other.children[key]
         return node
 
-    def key(self, event: yaml.Event, depth: int, line: int) -> str:
+    def key(self, event: yaml.Event, depth: int, line: int, has_members: bool) -> str:
+        """A key as text; a number where it has members, as experiments that are called by numbers have."""
         if not isinstance(event, yaml.ScalarEvent | yaml.AliasEvent):
             raise self.fault(line, "a key must be plain text, not a mapping or a list")
         value = self.node(event, depth + 1).value
         if not isinstance(value, str):
             shown = getattr(event, "value", None) or str(value)
+            if has_members and isinstance(value, int | float) and not isinstance(value, bool):
+                return str(shown)
             remedy = f"write it in quotes, as '{shown}':"
             if isinstance(value, int) and not isinstance(value, bool):
                 remedy += f"; a decimal number is written with a point, as 0.{shown}" if value else f" ({NO_ALGEBRA})"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pandas as pd
 import pytest
 
 import odefit
@@ -145,3 +148,22 @@ def test_experiments_called_by_numbers_compare_as_numbers() -> None:
 def test_words_stay_as_they_are() -> None:
     data = MANY.replace("1.0,", "a.0,").replace("2.0,", "007,").replace("2.50,", "1e1,")
     assert [e.name for e in assembled(CONFIG, data=data).measured] == ["a.0", "007", "1e1"]
+
+
+def test_experiments_of_a_config_may_be_called_by_numbers(tmp_path: Path) -> None:
+    """As keys of YAML and of Python, with values of their own; a number is no name of anything else."""
+    data = "experiment,time,x\n1,0,1\n1,1,2\n2,0,3\n2,1,4\n"
+    text = "model: {equations: {x: -k*x}, initial: {x: w}}\nparameters: {k: 0.1}\n"
+    text += "data: {csv: d.csv, experiments: {1: {w: 1}, 2.0: {w: 3}}}\n"
+    (tmp_path / "d.csv").write_text(data)
+    (tmp_path / "c.yaml").write_text(text)
+    given = {"model": {"equations": {"x": "-k*x"}, "initial": {"x": "w"}}, "parameters": {"k": 0.1}}
+    frame = pd.read_csv(tmp_path / "d.csv")
+    quoted = odefit.load({**given, "data": {"experiments": {"1": {"w": 1}, "2": {"w": 3}}}}, data=frame)
+    for problem in (
+        odefit.load(tmp_path / "c.yaml"),
+        odefit.load({**given, "data": {"experiments": {1: {"w": 1}, 2.0: {"w": 3}}}}, data=frame),
+    ):
+        assert problem.nll(problem.x0) == quoted.nll(quoted.x0)
+    with pytest.raises(odefit.InputError, match=r"parameters\.3: '3' is no valid name"):
+        odefit.load({**given, "parameters": {3: {"value": 1}}}, data=frame)
