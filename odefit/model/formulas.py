@@ -311,7 +311,8 @@ class _Reader:
         if name in DERIVATIVES:
             return of_derivative(inside[0] if inside and inside[0] in self.names else None)
         if name in self.names or name in CONSTANTS or name == TIME:
-            return f"'{name}' is not a function: write {name}*(...) to multiply"
+            start = f", or {name}_0 for what it starts from" if f"{name}_0" in self.names else ""
+            return f"'{name}' is not a function: write {name}*(...) to multiply{start}"
         known = [*FUNCTIONS, *ALIASES, *self.networks, "piecewise", "pow"]
         return f"unknown function '{name}'{suggestion(name, known)}"
 

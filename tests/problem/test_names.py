@@ -82,7 +82,7 @@ def test_a_parameter_that_cancels_out_is_left_out_with_a_note(overrides: list[st
         ("diff(x, t)", "a derivative is not available in a formula: write the formula of x"),
         ("0 = x + y - 10", "an algebraic equation, 0 = …, is not available: solve it for one of its names"),
         ("0,5*x", "a decimal comma: write 0.5"),
-        ("x(2)", "'x' is not a function: write x*(...) to multiply"),
+        ("x(0)", "'x' is not a function: write x*(...) to multiply, or x_0 for what it starts from"),
         ("dt*2", "unknown symbol 'dt' (did you mean 't'?)"),
     ],
 )
