@@ -28,6 +28,8 @@ from odefit.problem.systems import Described
 from odefit.text import abridged, clip, counted, suggest
 
 BEFORE, AFTER = SIDES["before"], SIDES["after"]
+REPLICATES_RANGE = 0.03
+"""The share of the range of an observable's values within which two at a jump may as well be replicates."""
 _SHOWN = 5
 _BY_DEFAULT, _BY_KEY, _BY_ROW, _IN_PAIRS, _BY_VALUE = range(5)
 
@@ -175,18 +177,27 @@ def _pairs(
             several = {time: cells for time, cells in at_jump.items() if len(cells) > 1}
             if not several:
                 continue
-            if set(elsewhere.values()) == {1} and {len(cells) for cells in several.values()} == {2}:
+            apart = all(len(cells) == 2 and _are_apart(sided, cells, members, o) for cells in several.values())
+            if apart and set(elsewhere.values()) == {1}:
                 for first, second in several.values():
                     for side, (k, i) in ((BEFORE, first), (AFTER, second)):
                         sided[k].side[i, o], sided[k].how[i, o], sided[k].home[i, o] = side, _IN_PAIRS, first[0]
                 continue
             time, cells = next(iter(several.items()))
+            why = "not exactly one at every other time" if set(elsewhere.values()) != {1} else "they are no jump apart"
             what = (
                 f"{names[o]} has {len(cells)} values at t = {time:g} in experiment {clip(base)}, where it jumps, and "
-                "not exactly one at every other time: which were measured before and which after? `data.at_jumps` says "
+                f"{why}: which were measured before and which after? `data.at_jumps` says "
                 "it for all (before or after), a column `at_jump` row by row"
             )
             faults.add(loaded.where("data", "at_jumps"), what)
+
+
+def _are_apart(sided: Sequence[_Sided], pair: Sequence[tuple[int, int]], members: Sequence[int], o: int) -> bool:
+    """Whether two values differ by more than replicates of one side might, as a share of all values' range."""
+    values = np.concatenate([sided[k].experiment.values[sided[k].wanted[:, o], o] for k in members])
+    first, second = (float(sided[k].experiment.values[i, o]) for k, i in pair)
+    return abs(second - first) > REPLICATES_RANGE * float(np.ptp(values))
 
 
 def _by_rule(one: _Sided, rules: Sequence[int]) -> None:

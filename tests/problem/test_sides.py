@@ -423,3 +423,12 @@ def test_a_state_that_an_event_sets_stays_on_that_side_where_it_looks_like_it() 
 
 def test_a_key_is_stronger_than_the_values() -> None:
     assert sides(with_keys(BOLUS, at_jumps="before"), pd.DataFrame(PEAK))[0][0] == -1
+
+
+def test_two_values_that_are_no_jump_apart_may_be_replicates() -> None:
+    """Two readings of one trough: to take one for the peak would be wrong in silence."""
+    table = {"time": [0.5, 1, 6, 12, 12, 24, 36, 37], "conc": [4.8, 4.48, 2.11, 0.81, 0.83, 0.955, 0.97, 5.24]}
+    with pytest.raises(InputError, match=r"2 values at t = 12 .* they are no jump apart: which were measured before"):
+        prepared(BOLUS, pd.DataFrame(table))
+    said, _ = prepared(with_keys(BOLUS, at_jumps="before"), pd.DataFrame(table))
+    assert len(said) == 2
