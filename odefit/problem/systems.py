@@ -186,11 +186,7 @@ class _Reader:
         )
 
     def anchor(self, kinds: Mapping[str, str]) -> Anchor:
-        """What the initial values are; a formula may be a number or a parameter that experiments share.
-
-        One that is estimated also belongs to a time where anything but the curves depends on it: a prior, another
-        formula, an observable that is compared with the start.
-        """
+        """What the initial values are: an estimated one has a time where more than the curves depends on it."""
         if FIRST in kinds.values():
             return Anchor.ROW
         sections = self.place.loaded.config.parameters
@@ -200,11 +196,8 @@ class _Reader:
             dated = (own is not None and own.prior is not None) or initial_name(state) in self.written
             if kind in (FORMULA, GIVEN) or shared or dated:
                 return Anchor.TIME
-        return (
-            Anchor.TIME
-            if any(one.kind != "formula" for one in (self.place.section.observables or {}).values())
-            else Anchor.OWN
-        )
+        is_compared = any(one.kind != "formula" for one in (self.place.section.observables or {}).values())
+        return Anchor.TIME if is_compared else Anchor.OWN
 
     def read(self, text: str, names: Collection[str], *keys: str | int) -> sp.Expr:
         return self.formula(text, names, self.place.where(*keys))

@@ -198,7 +198,7 @@ def test_weights_are_taken_where_the_shape_is_the_same(folder: Path) -> None:
         model = {"name": "mlp", "states": ["x"], "hidden": [hidden], "initial": "first"}
         return {"model": model, "data": {"csv": "d.csv"}, "fit": {"method": "lbfgs", "epochs": epochs}}
 
-    first = odefit.fit(config(4, 30), out="r")
+    first = odefit.fit(config(4, 10), out="r")
     told = StopAt()
     second = odefit.fit(config(4, 1), start_from="r", progress=told)
     assert any(note.endswith("are those of r") for note in told.notes)
