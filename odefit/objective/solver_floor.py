@@ -59,7 +59,7 @@ class SolverFloor:
         rtol, atol
             Of the solver; atol one for all states, or one for each.
         """
-        self._observation, self._data, self._rtol = observation, data, rtol
+        self._observation, self._rtol = observation, rtol
         n, states = len(observation.system.states), set(observation.levels)
         self._atol = np.broadcast_to(np.asarray(atol, dtype=np.float64), n)
         self._chosen = [
@@ -70,6 +70,12 @@ class SolverFloor:
             and not g.has(NetworkCall)
             and (self._is_positive(name) or observation.noise[name].moves_with(states))
         ]
+        self._measured: dict[int, tuple[IntArray, FloatArray, float]] = {}
+        """Rows and values of each chosen observable, and the prediction above which none of it is touched."""
+        for k in self._chosen:
+            rows = np.concatenate([block.rows for block in data[k].blocks])
+            values = np.concatenate([block.values for block in data[k].blocks])
+            self._measured[k] = rows, values, self._limit(k, values)
         self._slopes: dict[tuple[sp.Expr, int], Any] = {}
 
     @property
@@ -105,26 +111,23 @@ class SolverFloor:
 
     def _low(self, k: int, moments: Moments) -> IntArray:
         """The measured rows that may have to be raised."""
-        data = self._data[k]
-        rows: IntArray = np.concatenate([block.rows for block in data.blocks])
-        values = np.concatenate([block.values for block in data.blocks])
-        if self._observation.noise[self._observation.names[k]].is_log:
-            low: IntArray = rows[~(moments.m[rows] > self._limit(k))]
+        rows, values, limit = self._measured[k]
+        noise = self._observation.noise[self._observation.names[k]]
+        if noise.is_log:
+            low: IntArray = rows[~(moments.m[rows] > limit)]
             return low
-        if self._observation.noise[self._observation.names[k]].family.is_count:
-            least = np.where(values > 0, self._limit(k), -MEAN_ERROR)
-            few: IntArray = rows[~(moments.m[rows] > least)]
+        if noise.family.is_count:
+            few: IntArray = rows[~(moments.m[rows] > np.where(values > 0, limit, -MEAN_ERROR))]
             return few
         s = np.broadcast_to(np.asarray(moments.s, dtype=np.float64), moments.m.shape)[rows]
         vanishing: IntArray = rows[~(s > 0) & (values != 0)]
         return vanishing
 
-    def _limit(self, k: int) -> float:
+    def _limit(self, k: int, values: FloatArray) -> float:
         """The prediction above which none is touched, on the scale of the noise."""
-        values = np.concatenate([block.values for block in self._data[k].blocks])
         if self._observation.noise[self._observation.names[k]].is_log:
             return float(values.min() + np.log(LEAST_SHARE))
-        return float(LEAST_SHARE * values[values > 0].min(initial=np.inf)) if (values > 0).any() else LEAST_SHARE
+        return LEAST_SHARE * float(values[values > 0].min(initial=np.inf)) if (values > 0).any() else LEAST_SHARE
 
     def _raised(self, k: int, moments: Moments, rows: IntArray, part: tuple[Any, ...]) -> Moments:
         y, t, p, dy = part
@@ -135,7 +138,7 @@ class SolverFloor:
             is_log = self._observation.noise[name].is_log
             half = above.m - np.log(2) if is_log else above.m / 2
             chosen = np.isfinite(half) & ~(m[rows] >= half) & (is_log | (half > 0))
-            m[rows[chosen]] = np.minimum(half, self._limit(k))[chosen]
+            m[rows[chosen]] = np.minimum(half, self._measured[k][2])[chosen]
             if dm is not None:
                 dm = dm.copy()
                 dm[rows[chosen]] = 0.0
