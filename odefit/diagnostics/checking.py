@@ -18,8 +18,8 @@ from odefit.objective.parameters import Parameter
 from odefit.objective.priors import Prior
 from odefit.objective.problem import FitProblem
 from odefit.problem.assembly import Assembly
+from odefit.problem.described import ESTIMATE, FIRST, GIVEN, Described
 from odefit.problem.preparation import prepare
-from odefit.problem.systems import ESTIMATE, FIRST, GIVEN, Described
 from odefit.text import abridged, counted
 
 MAX_LINES = 40

@@ -21,8 +21,8 @@ from odefit.arrays import FloatArray
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.errors import ConfigError
+from odefit.problem.described import initial_name
 from odefit.problem.simulation import Simulated
-from odefit.problem.systems import initial_name
 
 END = 5 * 6.29
 """The last time: five turns at frequency 1."""

@@ -14,7 +14,7 @@ from odefit.errors import Faults
 from odefit.fitting.run import Run
 from odefit.model.system import TIME, symbol
 from odefit.plots.style import plain
-from odefit.problem.systems import initial_name
+from odefit.problem.described import initial_name
 from odefit.runs.stored import StoredRun
 from odefit.text import clip, suggest
 

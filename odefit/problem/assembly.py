@@ -25,6 +25,7 @@ from odefit.objective.parameters import Binding, ParameterTable
 from odefit.objective.problem import FitProblem
 from odefit.problem.checks import CHECKS, Draft, check_held_out, check_learnable, check_solver
 from odefit.problem.derived import Derived, derived_quantities
+from odefit.problem.described import FIRST, Described
 from odefit.problem.earlier_start import take_earlier_weights, with_earlier_values
 from odefit.problem.exact_rows import check_bounded
 from odefit.problem.hold_out import split
@@ -32,7 +33,7 @@ from odefit.problem.intervals import with_intervals
 from odefit.problem.noise_models import read_noise
 from odefit.problem.parameter_table import TableBuilder
 from odefit.problem.state_sizes import solver_options
-from odefit.problem.systems import FIRST, Described, with_doses
+from odefit.problem.systems import with_doses
 from odefit.text import abridged
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine
 from odefit.errors import ConfigError, Faults
 from odefit.model.formulas import free_names
+from odefit.problem.described import FORMULA, Described, initial_name
 from odefit.problem.hold_out import Split
 from odefit.problem.noise_columns import NoiseColumns
 from odefit.problem.noise_models import NoiseModels, check_measurements
 from odefit.problem.parameter_table import TableBuilder
-from odefit.problem.systems import FORMULA, Described, initial_name
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import sympy as sp
 from odefit.data.experiments import Experiment
 from odefit.model.formulas import free_names
 from odefit.model.system import symbol
-from odefit.problem.systems import FORMULA, GIVEN, Described, initial_name
+from odefit.problem.described import FORMULA, GIVEN, Described, initial_name
 from odefit.text import clip
 
 

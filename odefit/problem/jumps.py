@@ -19,7 +19,7 @@ from odefit.data.experiments import Experiment
 from odefit.model.formulas import free_names
 from odefit.model.functions import numpy_function
 from odefit.model.system import TIME, NetworkCall
-from odefit.problem.systems import Described
+from odefit.problem.described import Described
 
 NOTHING, DOSE, EVENT, STEP = range(4)
 """What makes an observable jump."""

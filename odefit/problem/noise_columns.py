@@ -16,7 +16,7 @@ from odefit.model.language import CONSTANTS
 from odefit.model.operators import put_numbers
 from odefit.model.system import TIME, symbol
 from odefit.model.tokens import written_names
-from odefit.problem.systems import ESTIMATE, Described, initial_name
+from odefit.problem.described import ESTIMATE, Described, initial_name
 
 COLUMN = "column"
 """What stands for the data's own sigma."""

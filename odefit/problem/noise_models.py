@@ -17,8 +17,8 @@ from odefit.model.formulas import free_names, parse_formula
 from odefit.model.operators import Abs
 from odefit.model.system import TIME, compared_symbol, symbol
 from odefit.objective.observation import Noise, covariate_symbol
+from odefit.problem.described import ESTIMATE, Described, initial_name
 from odefit.problem.noise_columns import COLUMN
-from odefit.problem.systems import ESTIMATE, Described, initial_name
 
 FIRST_SHARE = 0.1
 """Where the search for a share of the prediction, or for a dispersion, begins."""

@@ -16,8 +16,8 @@ from odefit.errors import Faults
 from odefit.model.system import symbol
 from odefit.objective.parameters import Binding, Parameter
 from odefit.objective.priors import Prior
+from odefit.problem.described import FIRST, FORMULA, GIVEN, Described, initial_name
 from odefit.problem.noise_models import NoiseModels, first_guess
-from odefit.problem.systems import FIRST, FORMULA, GIVEN, Described, initial_name
 from odefit.text import suggest
 
 Target = str | float

@@ -12,12 +12,13 @@ from odefit.data.replicates import Repeats
 from odefit.errors import ConfigError
 from odefit.problem.assembly import Assembly, assemble
 from odefit.problem.conditions import under_conditions
+from odefit.problem.described import Described
 from odefit.problem.first_rows import first_row_notes
 from odefit.problem.measured import read_measured
 from odefit.problem.noise_columns import NoiseColumns
 from odefit.problem.sides import on_sides
 from odefit.problem.simulation import simulate_data
-from odefit.problem.systems import Described, describe_system
+from odefit.problem.systems import describe_system
 
 
 def prepare(loaded: LoadedConfig) -> tuple[Assembly, dict[str, float] | None]:

@@ -23,8 +23,8 @@ from odefit.data.experiments import Experiment
 from odefit.data.replicates import Repeats, replicate_of
 from odefit.data.side_column import SIDES
 from odefit.errors import Faults
+from odefit.problem.described import Described
 from odefit.problem.jumps import DOSE, EVENT, NOTHING, JumpFinder
-from odefit.problem.systems import Described
 from odefit.text import abridged, clip, counted, suggest
 
 BEFORE, AFTER = SIDES["before"], SIDES["after"]

@@ -15,7 +15,7 @@ from odefit.errors import Faults
 from odefit.model.formulas import parse_formula
 from odefit.model.functions import numpy_function
 from odefit.model.system import TIME
-from odefit.problem.systems import Described
+from odefit.problem.described import Described
 
 Values = Mapping[str, FloatArray | float]
 """What names stand for at the times of one experiment, [T] each."""

@@ -16,9 +16,9 @@ from odefit.model.formulas import parse_formula
 from odefit.model.functions import numpy_function
 from odefit.model.system import TIME, symbol
 from odefit.objective.observation import Noise
+from odefit.problem.described import ESTIMATE, FORMULA, Described, initial_name
 from odefit.problem.noise_models import noise_of
 from odefit.problem.simulated_columns import Values
-from odefit.problem.systems import ESTIMATE, FORMULA, Described, initial_name
 
 Scatter = Callable[[np.random.Generator, FloatArray, Values], FloatArray]
 """Generator, observables [T, O], values of all names at the same times -> measurements [T, O]."""

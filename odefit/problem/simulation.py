@@ -28,21 +28,14 @@ from odefit.objective.observation import Noise, Observation
 from odefit.objective.parameters import Binding, ParameterTable
 from odefit.objective.problem import FitProblem
 from odefit.problem.conditions import under_conditions
+from odefit.problem.described import FORMULA, Described, initial_name
 from odefit.problem.intervals import without_counts_at_start
 from odefit.problem.parameter_table import groups_of
 from odefit.problem.sides import on_sides
 from odefit.problem.simulated_columns import Values, read_columns
 from odefit.problem.simulated_noise import Scatter, read_scatter, simulated_names
 from odefit.problem.state_sizes import state_sizes
-from odefit.problem.systems import (
-    FORMULA,
-    Described,
-    describe_simulated,
-    describe_system,
-    initial_name,
-    with_constant_start,
-    with_doses,
-)
+from odefit.problem.systems import describe_simulated, describe_system, with_constant_start, with_doses
 
 if TYPE_CHECKING:
     import pandas as pd

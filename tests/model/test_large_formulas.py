@@ -30,7 +30,8 @@ from odefit.model.functions import derivatives, numpy_function, torch_function
 from odefit.model.sharing import SymbolsOf
 from odefit.model.system import System, symbol
 from odefit.problem.equations import MAX_LINEAR
-from odefit.problem.systems import MAX_EVENTS, describe_system
+from odefit.problem.events import MAX_EVENTS
+from odefit.problem.systems import describe_system
 
 
 def parts(formulas: Iterable[Any]) -> int:

@@ -1,0 +1,45 @@
+"""The events and doses of a model section, as formulas."""
+
+from __future__ import annotations
+
+from odefit.model.system import Dosing, Event
+from odefit.problem.formula_reader import FormulaReader
+
+MAX_EVENTS = 10_000
+"""The most events at all their times: an integration starts again at each, and this many take seconds per solve."""
+
+
+def read_events(reader: FormulaReader) -> tuple[Event, ...]:
+    """The events of the section, one for each of their times."""
+    place, names = reader.place, {*reader.states, *reader.known}
+    found = list[Event]()
+    sections = place.section.events
+    number = sum(len(section.time) if isinstance(section.time, list) else 1 for section in sections)
+    if number > MAX_EVENTS:
+        reader.faults.add(place.where("events"), f"at most {MAX_EVENTS:,} in all (got {number:,}); remove some")
+        return ()
+    for k, section in enumerate(sections):
+        changes = {}
+        for state, text in section.set.items():
+            if state not in reader.states:
+                what = f"'{state}' is no state; the states are {', '.join(reader.states)}"
+                reader.faults.add(place.where("events", k, "set", state), what)
+            changes[state] = reader.read(text, names, "events", k, "set", state)
+        for text in section.time if isinstance(section.time, list) else [section.time]:
+            where = place.where("events", k, "time")
+            time = reader.timeless(reader.read(text, names, "events", k, "time"), where, "the time of an event")
+            found.append(Event(time, changes))
+    return tuple(found)
+
+
+def read_dosing(reader: FormulaReader) -> Dosing:
+    """Lag and fraction of doses."""
+    section, loaded = reader.place.loaded.config.data.doses, reader.place.loaded
+    if section is None:
+        return Dosing(())
+    formulas = {}
+    for key in ("lag", "fraction"):
+        where = loaded.where("data", "doses", key)
+        formula = reader.formula(getattr(section, key), {*reader.states, *reader.known}, where)
+        formulas[key] = reader.timeless(formula, where, f"the {key} of doses")
+    return Dosing((), **formulas)

@@ -1,0 +1,65 @@
+"""Reads the formulas of one model section, and gathers what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import sympy as sp
+
+from odefit.errors import Faults, ModelError
+from odefit.model.formulas import free_names, parse_formula
+from odefit.model.system import TIME
+from odefit.model.tokens import written_names
+from odefit.problem.described import initial_name
+from odefit.problem.equations import ModelSource, declared_names, equation_texts
+
+
+class FormulaReader:
+    """The names that formulas of a model section may use, and what has been read.
+
+    Attributes
+    ----------
+    faults : Faults
+        What is wrong.
+    states, declared : tuple of str
+        The states, and the parameters of the catalogue and of the config.
+    known : set of str
+        What a formula may name that is evaluated before anything is integrated.
+    written : set of str
+        The names that stand in formulas, also where they cancel out.
+    """
+
+    def __init__(self, place: ModelSource) -> None:
+        """Read the texts of the equations; nothing is parsed yet."""
+        self.place = place
+        self.faults = Faults()
+        self.texts = equation_texts(place)
+        self.networks = self.texts.networks
+        self.states = tuple(self.texts.equations)
+        self.declared = declared_names(place, self.states, self.texts.nominal, self.faults)
+        self.known = {*self.declared, *place.constants, *map(initial_name, self.states)}
+        self.written = set[str]()
+
+    def read(self, text: str, names: Collection[str], *keys: str | int) -> sp.Expr:
+        """A formula of the section, by its keys."""
+        return self.formula(text, names, self.place.where(*keys))
+
+    def formula(self, text: str, names: Collection[str], where: str) -> sp.Expr:
+        """A formula of any place; 0 where it has a fault."""
+        self.written |= written_names(text)
+        try:
+            return parse_formula(text, names, where, self.networks)
+        except ModelError as error:
+            self.faults.found.extend(error.faults)
+            return sp.Integer(0)
+
+    def timeless(self, formula: sp.Expr, where: str, what: str) -> sp.Expr:
+        """A formula that is evaluated once, before the start: no states, no time."""
+        for name in sorted(free_names(formula) & {*self.states, TIME}):
+            self.faults.add(where, f"{what} cannot depend on '{name}', which is not known before the start")
+        return formula
+
+
+def names_in(*groups: Mapping[str, sp.Expr]) -> set[str]:
+    """The names that formulas depend on."""
+    return set().union(*(free_names(formula) for group in groups for formula in group.values()))
