@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -19,6 +20,11 @@ from hypothesis import settings
 
 # Read when torch and BLAS are first imported, here and in the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Nothing is kept beyond the session, and nothing is found from before it; its processes share what they compile.
+if "ODEFIT_TEST_CACHE" not in os.environ:
+    _cache = tempfile.TemporaryDirectory(prefix="odefit-cache-")
+    os.environ["ODEFIT_TEST_CACHE"] = os.environ["ODEFIT_CACHE"] = _cache.name
 
 # Random tests are the same every time; benchmarks and fuzzing look further.
 settings.register_profile("seeded", derandomize=True)

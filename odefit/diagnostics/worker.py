@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
+from odefit.engines.program_cache import WithPrograms
 from odefit.errors import SolveError
 from odefit.optimizers import start_pool
 
@@ -50,7 +51,7 @@ class Worker:
             return
         context: Any = start_pool.worker_context()
         ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs, self._build), daemon=True)
+        process = context.Process(target=_serve, args=(theirs, WithPrograms(self._build)), daemon=True)
         process.start()
         theirs.close()
         self._connection, self._process = ours, process

@@ -16,6 +16,7 @@ import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.config.fit_methods import FitMethod
+from odefit.engines.program_cache import WithPrograms
 from odefit.errors import ConfigError
 from odefit.fitting.local_search import LocalSearch, build_search
 from odefit.fitting.multistart_outcome import SAME_OPTIMUM, TIE, commonest_reason, fit_outcome
@@ -291,6 +292,8 @@ def _results(
     if start_pool.worker_context().get_start_method() == "fork":
         # A forked worker has the compiled model in its memory already.
         build = functools.partial(_same, watched.search)
+    else:
+        build = WithPrograms(build)
     limit = section.time_limit or TIME_LIMIT
     return search_all(build, points, workers=workers, time_limit=limit, numbers=numbers)
 

@@ -15,7 +15,6 @@ which interpolates; a little behind it for the others, which then need not look 
 
 from __future__ import annotations
 
-import logging
 import math
 import re
 from collections.abc import Iterable, Sequence
@@ -27,15 +26,14 @@ import numpy as np
 import sympy as sp
 
 from odefit.arrays import FloatArray, IntArray
-from odefit.engines.diffsol.diffsl import MUTED, N_TIMES, diffsl_code, operations, seconds_to_compile
+from odefit.engines.diffsol.compilation import ode_of
+from odefit.engines.diffsol.diffsl import MUTED, N_TIMES, diffsl_code
 from odefit.engines.diffsol.request import Request
 from odefit.engines.diffsol.units import Units
 from odefit.engines.failure import Failure, FailureReason
 from odefit.engines.methods import methods_of
 from odefit.errors import ModelError
 from odefit.model.system import System, symbol
-
-log = logging.getLogger(__name__)
 
 # From this many states on, and where few of the derivatives df/dy are non-zero, sparse matrices are faster.
 _SPARSE_STATES = 80
@@ -97,11 +95,8 @@ class Program:
     def _compiled(self) -> Any:
         import pydiffsol
 
-        if (seconds := seconds_to_compile(self._code)) > 1:
-            log.info("compiling the equations, about %d operations: %.2g s or so", operations(self._code), seconds)
-        matrix = pydiffsol.faer_sparse if self._has_sparse_jacobian else pydiffsol.nalgebra_dense
         try:
-            ode = pydiffsol.Ode(self._code, matrix_type=matrix, ode_solver=pydiffsol.tsit45)
+            ode = ode_of(self._code, self._has_sparse_jacobian)
         except BaseException as error:
             _let_pass(error)
             raise ModelError("model.equations", f"diffsol cannot compile them: {error}") from None
