@@ -1,4 +1,6 @@
-"""A rough solution, by SciPy's LSODA: how large the states are, before anything is compiled or integrated exactly.
+"""A rough solution: how large the states are, before anything is compiled or integrated exactly.
+
+It is explicit first. What has not come to its end then is stiff, or fast, and SciPy's LSODA has a try.
 
 Nothing is known of the sizes here, so each state's absolute tolerance is a part of the largest value that it has had so
 far; for one that has been 0, of the value to which the equations drive it within a small part of the way.
@@ -7,7 +9,7 @@ far; for one that has been 0, of the value to which the equations drive it withi
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +19,7 @@ from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions, SolverOptions, Trajectory, members_of
 from odefit.engines.failure import Failure, FailureReason
+from odefit.engines.rough_steps import rough_steps
 from odefit.engines.segments.segmented_engine import SegmentedEngine
 from odefit.model.functions import numpy_function
 from odefit.model.switches import is_interrupted
@@ -27,6 +30,8 @@ ATOL_SHARE = 1e-5
 """Of a state's largest value so far."""
 MAX_EVALUATIONS = 500
 """On one way. What a solution that is not at its end by then has shown is enough."""
+MAX_EXPLICIT = 1_000
+"""The same of explicit steps, whose evaluations are all that they cost."""
 PROBE = 1e-6
 """The part of the way after which it is looked what states that are 0 become."""
 POINTS = 25
@@ -35,10 +40,12 @@ POINTS = 25
 
 @dataclass
 class Record:
-    """Pieces of one way: times [n] and states [n, S] of each; and how often the equations were evaluated."""
+    """Pieces of one way: times [n] and states [n, S] of each; and how often the equations were evaluated by LSODA, and
+    by explicit steps."""
 
     pieces: list[tuple[FloatArray, FloatArray]] = field(default_factory=list)
     evaluations: int = 0
+    explicit_evaluations: int = 0
 
     @property
     def largest(self) -> FloatArray | float:
@@ -47,11 +54,46 @@ class Record:
         return np.max(tops, axis=0) if tops else 0.0
 
 
+_Rates = Callable[[float, FloatArray], FloatArray]
+
+
+class _Way:
+    """A solution as it grows, from y0 [n] at `start`: states y [T, n] at the times that are wanted, and the piece."""
+
+    def __init__(self, times: FloatArray, start: float, y0: FloatArray, end: float) -> None:
+        self.times, self.start, self.y0, self.end = times, start, y0, end
+        self.y = np.full((len(times), len(y0)), np.nan)
+        self.y[times <= start] = y0
+        self._grid = np.linspace(start, end, POINTS + 1)
+        self._seen_t, self._seen_y = [np.array([start])], [y0[None]]
+
+    def add(self, before: float, t: float, y: FloatArray, at: Callable[[FloatArray], FloatArray]) -> None:
+        """One step, to y [n] at t; `at` has the states within it."""
+        inside = self._grid[(self._grid > before) & (self._grid < t)]
+        wanted = (self.times > before) & (self.times <= t)
+        self._seen_t += [inside, np.array([t])]
+        if len(inside):
+            self._seen_y.append(at(inside))
+        if wanted.any():
+            self.y[wanted] = at(self.times[wanted])
+        self._seen_y.append(y[None])
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it is at its end."""
+        return bool(self._seen_t[-1][0] >= self.end)
+
+    @property
+    def piece(self) -> tuple[FloatArray, FloatArray]:
+        """Times and states of all that was seen."""
+        return np.concatenate(self._seen_t), np.concatenate(self._seen_y)
+
+
 class PilotEngine(Engine):
     """Solves roughly, without sensitivities, and records every piece of the way in `record`."""
 
     is_compiled = False
-    method_in_use = "LSODA"
+    method_in_use = "dopri5, LSODA"
 
     def __init__(self, system: System, record: Record) -> None:
         self.system, self.options, self.sensitive = system, SolverOptions(rtol=RTOL), ()
@@ -88,8 +130,6 @@ class PilotEngine(Engine):
         """Nothing is to be done."""
 
     def _one(self, p: FloatArray, experiment: Experiment) -> Trajectory:
-        from scipy.integrate import LSODA
-
         times, n = experiment.times, len(self.system.states)
         y0 = np.array(self._start(*p), dtype=np.float64)
         start, end = experiment.start, float(times[-1])
@@ -99,31 +139,40 @@ class PilotEngine(Engine):
         def rates(t: float, y: FloatArray) -> FloatArray:
             return np.array(self._rates(*y, t, *p), dtype=np.float64)
 
-        seen_t, seen_y = [np.array([start])], [y0[None]]
-        y = np.full((len(times), n), np.nan)
-        y[times <= start] = y0
+        way = _Way(times, start, y0, end)
         if end > start:
             atol = ATOL_SHARE * self._sizes(y0, lambda z: rates(start, z), end - start)
-            grid = np.linspace(start, end, POINTS + 1)
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
-                solver = LSODA(rates, start, y0, end, rtol=RTOL, atol=atol)
-                before = self.record.evaluations
-                while solver.status == "running" and self.record.evaluations < MAX_EVALUATIONS:
-                    t = solver.t
-                    solver.step()
-                    self.record.evaluations = before + solver.nfev
-                    if solver.t == t or not np.isfinite(solver.y).all():
-                        break
-                    inside, wanted = grid[(grid > t) & (grid < solver.t)], (times > t) & (times <= solver.t)
-                    seen_t += [inside, np.array([solver.t])]
-                    if len(inside) or wanted.any():
-                        between = solver.dense_output()
-                        seen_y.append(between(inside).T)
-                        y[wanted] = between(times[wanted]).T
-                    seen_y.append(solver.y[None])
-        self.record.pieces.append((np.concatenate(seen_t), np.concatenate(seen_y)))
-        return Trajectory(y) if np.isfinite(y).all() else _failed(times, n)
+                self._explicit(way, rates, atol)
+                if not way.is_complete:
+                    way = _Way(times, start, y0, end)
+                    self._implicit(way, rates, atol)
+        self.record.pieces.append(way.piece)
+        return Trajectory(way.y) if np.isfinite(way.y).all() else _failed(times, n)
+
+    def _explicit(self, way: _Way, rates: _Rates, atol: FloatArray) -> None:
+        """As far as explicit steps come."""
+        before = self.record.explicit_evaluations
+        for step in rough_steps(rates, way.start, way.y0, way.end, RTOL, atol):
+            self.record.explicit_evaluations = before + step.evaluations
+            if self.record.explicit_evaluations > MAX_EXPLICIT:
+                break
+            way.add(step.before, step.t, step.y, step.at)
+
+    def _implicit(self, way: _Way, rates: _Rates, atol: FloatArray) -> None:
+        """As far as SciPy's LSODA comes."""
+        from scipy.integrate import LSODA
+
+        solver = LSODA(rates, way.start, way.y0, way.end, rtol=RTOL, atol=atol)
+        before = self.record.evaluations
+        while solver.status == "running" and self.record.evaluations < MAX_EVALUATIONS:
+            t = solver.t
+            solver.step()
+            self.record.evaluations = before + solver.nfev
+            if solver.t == t or not np.isfinite(solver.y).all():
+                break
+            way.add(t, solver.t, solver.y, lambda inside: solver.dense_output()(inside).T)
 
     def _sizes(self, y0: FloatArray, rates: Any, span: float) -> FloatArray:
         """What is known of each state's size at the beginning of a piece, [S]; 1 of what nothing moves."""
@@ -157,10 +206,10 @@ class Pilot:
         if self._engine is None:
             self._engine = self._made(p)
         for record in (self._record, self._resting):
-            record.pieces, record.evaluations = [], 0
+            record.pieces, record.evaluations, record.explicit_evaluations = [], 0, 0
         self._engine.solve(p[None], [experiment])
         found = self._record if self._record.pieces else self._resting
-        return Record(found.pieces, found.evaluations)
+        return Record(found.pieces, found.evaluations, found.explicit_evaluations)
 
     def _made(self, p: FloatArray) -> Engine:
         if not is_interrupted(self._system):

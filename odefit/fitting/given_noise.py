@@ -6,6 +6,7 @@ import numpy as np
 import sympy as sp
 
 from odefit.arrays import FloatArray
+from odefit.distributions import chi_square_tails
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.noise.families import family_of
 from odefit.objective.residuals import pearson_residuals
@@ -22,8 +23,6 @@ def refuted_levels(likelihood: Likelihood, u: FloatArray) -> list[str]:
     The sum of squared standardised residuals of an observable is compared with chi-square of n (1 - p/N) degrees of
     freedom: its n measurements, less its part of what p estimates take from all N of them.
     """
-    from scipy.stats import chi2
-
     problem = likelihood.problem
     residuals = pearson_residuals(likelihood, u)
     total = sum(len(data.rows) for data in problem.data)
@@ -37,7 +36,7 @@ def refuted_levels(likelihood: Likelihood, u: FloatArray) -> list[str]:
             square = float(r @ r)
         if not is_given or not len(r) or not np.isfinite(square):
             continue
-        low, high = float(chi2.cdf(square, degrees)), float(chi2.sf(square, degrees))
+        low, high = chi_square_tails(square, degrees)
         if min(low, high) < IMPROBABLE / 2:
             sigma = problem.observation.noise[name].sigma
             found.append(_sentence(name, square / degrees, low < high, min(low, high), sigma))

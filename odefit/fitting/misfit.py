@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from odefit.arrays import FloatArray
+from odefit.distributions import student_tail
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.residuals import pearson_residuals
 
@@ -67,12 +68,10 @@ def dominant_measurement(likelihood: Likelihood, u: FloatArray) -> str | None:
 
 def _stands_out(most: float, rest: float, degrees: float, n: int) -> bool:
     """Whether the largest of n squared residuals is improbable beside the sum of the others, of so many degrees."""
-    from scipy.stats import t
-
     if degrees < FEWEST_BESIDE - 1:
         return False
     ratio = np.sqrt(most * degrees / rest) if rest > 0 else np.inf
-    return bool(2 * n * t.sf(ratio, degrees) < IMPROBABLE)
+    return bool(2 * n * student_tail(float(ratio), degrees) < IMPROBABLE)
 
 
 def _is_solvers(likelihood: Likelihood, u: FloatArray, k: int, cell: int) -> bool:

@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from odefit.arrays import FloatArray
+from odefit.distributions import normal_quantile
 from odefit.objective.likelihood import Likelihood
 
 
@@ -91,8 +92,6 @@ def quantile_residuals(
     ----------
     P. K. Dunn and G. K. Smyth, "Randomized quantile residuals" (1996).
     """
-    from scipy.special import ndtri
-
     moments = likelihood.moments(u, derivatives=False)
     if moments is None:
         return None
@@ -101,12 +100,15 @@ def quantile_residuals(
         for data, observed in zip(likelihood.problem.data, moments, strict=True):
             family, d = data.family, data.values
             m, s = observed.m[data.rows], data.scale(data.measured, observed)
+            if family.is_normal:
+                found.append((d - m) / s)
+                continue
             low, high = family.cdf(d, m, s), family.cdf(d, m, s, upper=True)
             if family.is_count:
                 share = np.full(len(d), 0.5) if rng is None else rng.random(len(d))
                 before, after = family.cdf(d - 1, m, s), family.cdf(d - 1, m, s, upper=True)
                 low, high = before + share * (low - before), high + (1 - share) * (after - high)
-            found.append(np.where(low < 0.5, ndtri(low), -ndtri(high)))
+            found.append(np.where(low < 0.5, normal_quantile(low), -normal_quantile(high)))
     return found
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from odefit.arrays import FloatArray
+from odefit.distributions import normal_quantile, student_quantile
 from odefit.objective.transforms import Transforms
 
 
@@ -62,7 +63,5 @@ def natural_intervals(
 
 def quantile(level: float, degrees: float) -> float:
     """The two-sided quantile of Student's t for a coverage `level`; of the normal distribution for infinite degrees."""
-    from scipy.special import ndtri, stdtrit
-
     tail = 0.5 + level / 2
-    return float(ndtri(tail) if math.isinf(degrees) else stdtrit(degrees, tail))
+    return float(normal_quantile(np.array(tail))) if math.isinf(degrees) else student_quantile(tail, degrees)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
+from odefit.distributions import binomial_tail
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.residuals import quantile_residuals
 
@@ -45,9 +46,7 @@ class Neighbours:
     @property
     def chance(self) -> float:
         """The probability that at least as many agree if the residuals are random."""
-        from scipy.special import bdtrc
-
-        return float(bdtrc(self.agree - 1, self.pairs, 0.5)) if self.agree else 1.0
+        return binomial_tail(self.agree, self.pairs, 0.5)
 
     @property
     def is_random(self) -> bool:
@@ -98,7 +97,9 @@ def structure_left(likelihood: Likelihood, u: FloatArray, has_errors: bool = Tru
     problem = likelihood.problem
     sentences = []
     for name, data, r in zip(problem.observation.names, problem.data, residuals, strict=True):
-        if data.censored is not None or np.sqrt(np.mean(np.square(r))) < MIN_RESIDUAL:
+        with np.errstate(over="ignore"):
+            size = np.sqrt(np.mean(np.square(r)))
+        if data.censored is not None or size < MIN_RESIDUAL:
             continue
         found = neighbours(r, problem.owner[data.rows])
         if not found.is_random:

@@ -75,6 +75,7 @@ class Family(ABC):
 
     has_scale: ClassVar[bool] = True
     is_count: ClassVar[bool] = False
+    is_normal: ClassVar[bool] = False
     has_best_scale: ClassVar[bool] = False
     """Whether the best s for given deviations is known in closed form (`best_scale`)."""
     is_smooth: ClassVar[bool] = True

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from odefit.arrays import FloatArray
+from odefit.distributions import normal_quantile
 from odefit.objective.noise.family import HALF_LOG_2PI, Family, Row, Tail
 from odefit.objective.noise.l1 import KINK_WIDTH, information_row, soft_abs, touching_row
 
@@ -68,6 +69,7 @@ class Gaussian(LocationScale):
     """h = r²/2 + ln(2 pi)/2; I = 1/s² and 2/s²."""
 
     has_best_scale = True
+    is_normal = True
 
     def nll(self, d: FloatArray, m: FloatArray, s: FloatArray) -> FloatArray:
         r = (m - d) / s
@@ -98,9 +100,7 @@ class Gaussian(LocationScale):
         return np.asarray(log_ndtr(x)), q, second
 
     def standard_quantile(self, p: FloatArray) -> FloatArray:
-        from scipy.special import ndtri
-
-        return np.asarray(ndtri(p))
+        return normal_quantile(p)
 
     def standard_sample(self, shape: tuple[int, ...], rng: np.random.Generator) -> FloatArray:
         return rng.standard_normal(shape)
