@@ -218,8 +218,9 @@ class DataSection(Section):
         | None
     ) = Field(
         None,
-        description="constants of each experiment, its initial values `x_0`, its `start`, and labels to group by: "
-        "a CSV with a column `experiment`, or {experiment: {name: number}}",
+        description="constants of each experiment, its initial values `x_0`, its `start`, whether it came to rest "
+        "before (`steady_state: yes`), and labels to group by: a CSV with a column `experiment`, or "
+        "{experiment: {name: number}}",
         json_schema_extra=_or_file,
     )
     doses: DosesSection | None = Field(None, description="what is put into the states on the way")
@@ -236,7 +237,13 @@ class DataSection(Section):
     def _file(cls, value: Any) -> Any:
         # The long form, which doses and inputs have too. No experiment is called csv: those have a mapping each.
         is_file = isinstance(value, dict) and list(value) == ["csv"] and isinstance(value["csv"], str)
-        return value["csv"] if is_file else value
+        if is_file or not isinstance(value, dict):
+            return value["csv"] if is_file else value
+        rows = {e: dict(row) if isinstance(row, dict) else row for e, row in value.items()}
+        for row in rows.values():
+            if isinstance(row, dict) and isinstance(row.get("steady_state"), bool):
+                row["steady_state"] = "yes" if row["steady_state"] else "no"  # YAML reads yes as true
+        return rows
 
     @field_validator("inputs", mode="before")
     @classmethod

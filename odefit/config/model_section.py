@@ -114,7 +114,8 @@ class ModelSection(Section):
     ] = Field(
         False,
         description="true: before the start the system, coming from `initial`, has come to rest; a mapping says "
-        "which parameters or constants had other values then, e.g. {ligand: 0}",
+        "which parameters or columns of data.experiments had other values then, e.g. {ligand: 0}; a column "
+        "`steady_state` (yes or no) chooses experiments",
     )
     events: list[EventSection] = Field(default_factory=list, max_length=10_000, description="sudden changes of states")
     units: dict[Name, Annotated[str, Field(max_length=40)]] = Field(

@@ -6,7 +6,8 @@ One row per experiment,
 
 A column of numbers gives each experiment a constant that formulas may name (also an initial value, `x_0`).
 A column of words holds labels, to group experiments by. `start` is where the integration of an experiment
-starts; an empty cell there leaves it where it was. Replicates (`A#2`) take the row of their experiment
+starts; an empty cell there leaves it where it was. `steady_state` (yes or no) says which experiments came to rest
+before, where the model has a steady state (rest_column.py). Replicates (`A#2`) take the row of their experiment
 (`A`), unless they have a row of their own.
 """
 
@@ -23,6 +24,7 @@ from odefit.data.csv_reader import Columns, Header, find_columns, read_columns, 
 from odefit.data.error_list import FaultList, PlacedFaults, place
 from odefit.data.experiments import Experiment
 from odefit.data.replicates import replicate_of
+from odefit.data.rest_column import STEADY_STATE, read_rests
 from odefit.text import clip, suggest
 
 START = "start"
@@ -47,7 +49,8 @@ Tell = Callable[[str | None, str, str], None]
 class Conditions:
     """What the table says. experiments: those that have a row, in its order.
 
-    constants: column -> experiment -> number; labels: column -> experiment -> word; starts: experiment -> time.
+    constants: column -> experiment -> number; labels: column -> experiment -> word; starts: experiment -> time;
+    rests: experiment -> whether it came to rest before its start.
     An empty cell is missing from the inner mapping; a column without any filled cell is in neither.
     where: the place of a row, `where("A")`, or of one of its cells, `where("A", "dose")`, for faults.
     """
@@ -57,6 +60,7 @@ class Conditions:
     labels: Mapping[str, Mapping[str, str]]
     starts: Mapping[str, float]
     where: Where = field(compare=False, repr=False)
+    rests: Mapping[str, bool] = field(default_factory=dict)
 
 
 def read_conditions(path: Path | str, *, experiment: str | None = None, where: str = "") -> Conditions:
@@ -200,8 +204,9 @@ def _sort_out(experiments: tuple[str, ...], grid: Grid, where: Where, tell: Tell
     """Which columns are constants, which are labels, and what is wrong with them."""
     constants: dict[str, dict[str, float]] = {}
     labels: dict[str, dict[str, str]] = {}
+    rests = read_rests(grid.get(STEADY_STATE, {}), tell)
     for column, cells in grid.items():
-        if not cells:
+        if not cells or column == STEADY_STATE:
             continue
         if column != START and (fault := _name_fault(column)):
             tell(None, column, fault)
@@ -214,7 +219,7 @@ def _sort_out(experiments: tuple[str, ...], grid: Grid, where: Where, tell: Tell
             constants[column] = numbers
     starts = constants.pop(START, {})
     labels.pop(START, None)
-    return Conditions(experiments, constants, labels, starts, where)
+    return Conditions(experiments, constants, labels, starts, where, rests)
 
 
 def _check_kinds(column: str, numbers: Mapping[str, float], words: Mapping[str, str], tell: Tell) -> None:
@@ -318,4 +323,5 @@ def _apply(
         start=start,
         constants={**experiment.constants, **constants},
         labels={**experiment.labels, **labels},
+        steady_state=conditions.rests.get(row, experiment.steady_state),
     )

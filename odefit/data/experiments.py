@@ -131,6 +131,8 @@ class Experiment:
     start_side
         The side of the sample at the start, with which later ones are compared also where it is not at hand itself. Not
         for users: it follows from the rows.
+    steady_state : bool, optional
+        Whether it comes to rest before its start, where the model says so (`model.steady_state`).
 
     Raises
     ------
@@ -161,6 +163,7 @@ class Experiment:
     side: NDArray[np.int8] | None = None
     start_is_given: bool = False
     start_side: int | None = None
+    steady_state: bool = True
 
     def __init__(
         self,
@@ -180,6 +183,7 @@ class Experiment:
         side: ArrayLike | None = None,
         start_is_given: bool | None = None,
         start_side: int | None = None,
+        steady_state: bool = True,
     ) -> None:
         by_hand = isinstance(values, Mapping)
         names = tuple(values) if isinstance(values, Mapping) else tuple(observables)
@@ -202,6 +206,7 @@ class Experiment:
             "side": None if side is None else np.asarray(side).astype(np.int8, copy=False),
             "start_is_given": start is not None if start_is_given is None else start_is_given,
             "start_side": start_side,
+            "steady_state": bool(steady_state),
         }
         width = found["values"].shape[-1]
         found["covariates"] = {

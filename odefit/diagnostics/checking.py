@@ -58,7 +58,7 @@ def _equations(described: Described, experiments: Sequence[Experiment]) -> list[
     for state, formula in system.initial.items():
         lines.append(f"  {state}({start}) = {words.get(described.initial_kind[state]) or _text(formula)}")
     if system.rest is not None:
-        other = ", ".join(f"{name} = {_text(f)}" for name, f in system.rest.items())
+        other = ", ".join(f"{name} = {_text(f)}" for name, f in system.rest.values.items())
         lines.append("  from there at rest before the start" + (f", with {other}" if other else ""))
     for event in system.events[:MAX_LINES]:
         changes = ", ".join(f"{state} becomes {_text(written(f, system))}" for state, f in event.changes.items())

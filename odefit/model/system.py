@@ -107,6 +107,23 @@ class Dosing:
 
 
 @dataclass(frozen=True)
+class Rest:
+    """What the system was before the start, where it came to rest: its formulas under other values.
+
+    Parameters
+    ----------
+    values
+        What differed then, by name, for messages.
+    equations, initial
+        State -> f, and where it came from.
+    """
+
+    values: Mapping[str, sp.Expr]
+    equations: Mapping[str, sp.Expr]
+    initial: Mapping[str, sp.Expr]
+
+
+@dataclass(frozen=True)
 class System:
     """A dynamical system as formulas.
 
@@ -133,8 +150,8 @@ class System:
     events, dosing
         How states change at once, or are fed, on the way.
     rest
-        None, or parameter -> the formula that it has before the start: then the system has come to rest (f = 0 at the
-        start time, from `initial` on) under these before the experiment starts.
+        None, or what the system was before the start: it has come to rest (f = 0 at the start time) as that before each
+        experiment starts that says so (`Experiment.steady_state`).
     compared
         Observables that are not the value of their formula, but compare it with an earlier one.
     """
@@ -149,7 +166,7 @@ class System:
     inputs: tuple[str, ...] = ()
     events: tuple[Event, ...] = ()
     dosing: Dosing | None = None
-    rest: Mapping[str, sp.Expr] | None = None
+    rest: Rest | None = None
     compared: Mapping[str, Comparison] = field(default_factory=dict)
 
     @property
@@ -180,7 +197,8 @@ class System:
             yield from (event.time, *event.changes.values())
         if self.dosing is not None:
             yield from (self.dosing.lag, self.dosing.fraction)
-        yield from (self.rest or {}).values()
+        if self.rest is not None:
+            yield from (*self.rest.equations.values(), *self.rest.initial.values())
 
     def mapped(self, change: Callable[[sp.Expr], sp.Expr]) -> System:
         """The same system with `change` applied to each of its formulas."""
@@ -195,7 +213,7 @@ class System:
             observables=put(self.observables),
             events=tuple(Event(change(sp.sympify(e.time)), put(e.changes)) for e in self.events),
             dosing=self.dosing and Dosing(self.dosing.states, change(self.dosing.lag), change(self.dosing.fraction)),
-            rest=None if self.rest is None else put(self.rest),
+            rest=self.rest and Rest(put(self.rest.values), put(self.rest.equations), put(self.rest.initial)),
         )
 
     def bind(self, values: Mapping[str, float]) -> System:
@@ -204,14 +222,14 @@ class System:
         Parameters
         ----------
         values
-            Parameter -> number. One that has another value before the start (`rest`) stays a parameter.
+            Parameter -> number.
 
         Raises
         ------
         ModelError
             A formula is then not finite.
         """
-        numbers = {symbol(name): float(value) for name, value in values.items() if name not in (self.rest or {})}
+        numbers = {symbol(name): float(value) for name, value in values.items()}
         bound = self.mapped(lambda formula: put_numbers(formula, numbers))
         return replace(bound, parameters=tuple(name for name in self.parameters if symbol(name) not in numbers))
 

@@ -11,6 +11,7 @@ from odefit.data.experiment_table import Conditions, apply_conditions, condition
 from odefit.data.experiments import Experiment, Input
 from odefit.data.inputs import apply_inputs, read_input
 from odefit.data.replicates import replicate_of
+from odefit.data.rest_column import STEADY_STATE
 from odefit.data.starts import Anchor, assume_starts, movable
 from odefit.errors import Faults
 from odefit.runs import folder as files
@@ -62,8 +63,9 @@ def under_conditions(
     others = dict.fromkeys(name for other in left_out or () for name in (replicate_of(other), other))
     known = dict.fromkeys(name for e in experiments for name in (replicate_of(e.name), e.name)) | others
     found = list(experiments)
-    free = movable(found, anchor, _said(loaded, conditions, found))
     faults = Faults()
+    _check_rests(loaded, conditions, faults)
+    free = movable(found, anchor, _said(loaded, conditions, found))
     with faults.catching():
         if conditions is not None:
             # An empty cell leaves a parameter to the parameters section, and an initial value to be estimated.
@@ -93,6 +95,19 @@ def _said(loaded: LoadedConfig, conditions: Conditions | None, experiments: Sequ
         return [e.name for e in experiments]
     starts = set[str]() if conditions is None else {*conditions.starts}
     return [e.name for e in experiments if starts & {e.name, replicate_of(e.name)}]
+
+
+def _check_rests(loaded: LoadedConfig, conditions: Conditions | None, faults: Faults) -> None:
+    """A column `steady_state` chooses among the experiments of a model that has a steady state."""
+    simulated = loaded.config.data.simulate
+    models = [
+        loaded.config.model,
+        *([simulated.model] if simulated is not None and simulated.model is not None else []),
+    ]
+    if conditions is not None and conditions.rests and all(model.steady_state is False for model in models):
+        what = "the column chooses which experiments came to rest, and the model has no steady state: "
+        where = conditions.where(next(iter(conditions.rests)), STEADY_STATE)
+        faults.add(where, f"{what}write `model.steady_state: true`, or remove the column")
 
 
 def _inputs(loaded: LoadedConfig, faults: Faults) -> dict[str, dict[str | None, Input]]:

@@ -88,7 +88,7 @@ class _Surroundings:
 
     def states(self, t: float, before: bool) -> dict[str, float]:
         """The states whose value at time t, or just before what happens then, does not depend on any estimate."""
-        if self.draft.described.system.rest is not None:
+        if self.draft.described.system.rest is not None and self.experiment.steady_state:
             return {}
         jumped = [a.states for a in self.acts if a.time is None or a.time < t or (a.time == t and not before)]
         known = self.at_start

@@ -21,11 +21,11 @@ def first_row_notes(described: Described, experiments: Sequence[Experiment]) -> 
     smaller, and the user may want to leave it out.
     """
     notes = list[str]()
-    if described.system.rest is not None:
-        return notes
     for column, name in enumerate(described.system.observables):
         equal = []
         for e in experiments:
+            if described.system.rest is not None and e.steady_state:
+                continue
             if not len(e.times) or e.times[0] != e.start or e.sides[0] > 0:
                 continue
             start = _at_start(described, e, name)

@@ -25,6 +25,8 @@ class FormulaReader:
         The states, and the parameters of the catalogue and of the config.
     known : set of str
         What a formula may name that is evaluated before anything is integrated.
+    derived : dict
+        What has a formula, parameters and initial values `x_0` -> it as it is written.
     written : set of str
         The names that stand in formulas, also where they cancel out.
     """
@@ -38,6 +40,7 @@ class FormulaReader:
         self.states = tuple(self.texts.equations)
         self.declared = declared_names(place, self.states, self.texts.nominal, self.faults)
         self.known = {*self.declared, *place.constants, *map(initial_name, self.states)}
+        self.derived = dict[str, sp.Expr]()
         self.written = set[str]()
 
     def read(self, text: str, names: Collection[str], *keys: str | int) -> sp.Expr:

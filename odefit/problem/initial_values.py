@@ -23,6 +23,7 @@ def read_ties(reader: FormulaReader) -> dict[str, sp.Expr]:
         if section.formula is not None:
             where = loaded.where("parameters", name)
             formulas[name] = reader.timeless(reader.formula(section.formula, names, where), where, "a parameter")
+    reader.derived |= formulas
     closed: dict[str, sp.Expr] = {}
     for name in formulas:
         circle = close(name, formulas, closed)
@@ -77,6 +78,7 @@ def with_starts(
                 place.loaded.where("parameters", name),
                 "model.initial already says what this state starts from; remove one of the two",
             )
+    reader.derived |= starts
     formulas, closed = {**ties, **starts}, dict[str, sp.Expr]()
     for name in formulas:
         circle = close(name, formulas, closed)

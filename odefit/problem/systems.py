@@ -62,7 +62,7 @@ def _describe(reader: FormulaReader) -> Described:
     ties, starts = with_starts(reader, ties, initial, kinds)
     events = read_events(reader)
     dosing = read_dosing(reader)
-    rest = read_rest(reader, equations, kinds, ties)
+    rest = read_rest(reader, equations, initial, kinds)
     _check_units(reader, observables)
     reader.faults.check()
     used = names_in(equations, observables)
@@ -97,7 +97,7 @@ def _tied(
     used = set().union(*map(free_names, (*system.formulas, dosing.lag, dosing.fraction)))
     place, texts = reader.place, reader.texts
     order = dict.fromkeys([*reader.declared, *place.constants, *map(initial_name, reader.states)])
-    named = used | names_in(ties) | ties.keys() | (system.rest or {}).keys()
+    named = used | names_in(ties) | ties.keys() | (set() if system.rest is None else system.rest.values.keys())
     unused = [name for name in place.parameters if name not in named]
     return Described(
         replace(system, parameters=tuple(name for name in order if name in used)),

@@ -23,6 +23,7 @@ from odefit.engines.segments.segment_system import Kind, SegmentSystem
 from odefit.engines.segments.segmented_engine import SegmentedEngine
 from odefit.errors import ModelError, SolveError
 from odefit.model.networks import build_networks
+from odefit.model.rest import rest_under
 from odefit.model.system import Network, System
 from small_problems import central_differences
 
@@ -233,7 +234,12 @@ def test_a_network_goes_in_segments_too() -> None:
     with pytest.raises(SolveError, match="adam"):
         engine.solve(p[None], [one], sensitivities=True)
     with pytest.raises(ModelError, match="rest"):
-        make_engine(replace(system, rest={}), SolverOptions(method="dopri5"), (), modules)
+        make_engine(
+            replace(system, rest=rest_under(system.equations, system.initial, {})),
+            SolverOptions(method="dopri5"),
+            (),
+            modules,
+        )
 
 
 @pytest.mark.parametrize("method", [*BOTH, "bdf"])

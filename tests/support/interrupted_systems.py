@@ -14,6 +14,7 @@ from odefit.engines.base import SolverOptions, Trajectory
 from odefit.engines.choice import make_engine
 from odefit.engines.methods import methods_of
 from odefit.model.formulas import parse_formula
+from odefit.model.rest import rest_under
 from odefit.model.system import Dosing, Event, Network, System
 
 Array = NDArray[np.float64]
@@ -36,6 +37,7 @@ def interrupted(
     def read(texts: Texts) -> dict[str, Any]:
         return {key: parse_formula(str(text), names, networks=networks) for key, text in texts.items()}
 
+    before = None if rest is None else rest_under(read(equations), read(initial), read(rest))
     return System(
         "test",
         tuple(equations),
@@ -47,7 +49,7 @@ def interrupted(
         tuple(inputs),
         tuple(Event(read({"": time})[""], read(changes)) for time, changes in events),
         dosing and Dosing(tuple(equations), *read(dict(enumerate(dosing))).values()),
-        None if rest is None else read(rest),
+        before,
     )
 
 

@@ -25,7 +25,7 @@ from odefit.engines.segments.march import ArrayMarch, march_all
 from odefit.engines.segments.saltation import EventSensitivities, EventValues, SegmentStarts
 from odefit.engines.segments.schedule import Timeline, kind_of
 from odefit.engines.segments.segment_system import Kind, SegmentSystem
-from odefit.engines.segments.steady_state import SteadyState
+from odefit.engines.segments.steady_state import SharedRests, SteadyState
 from odefit.errors import ModelError, SolveError
 from odefit.model.functions import numpy_function
 from odefit.model.system import TIME, NetworkCall, System
@@ -125,9 +125,10 @@ class SegmentedEngine(Engine):
         derived = plan.sensitivities(self.sensitive if sensitivities else ())
         wanted = plan.base.sensitive if derived.names else ()
         (y, dy), events = derived.initial(p), derived.event_values(p)
+        rests = None if self._steady is None else self._steady.shared(derived.names)
         marches = []
         for m, experiment in enumerate(chosen):
-            starts = self._segment_starts(plan, derived, experiment, events[m], (y[m], dy[m]))
+            starts = self._segment_starts(plan, derived, experiment, events[m], (y[m], dy[m]), rests)
             marches.append(ArrayMarch(experiment, derived, events[m], starts, wanted))
         slopes = bool(derived.names)
         march_all(marches, lambda rows, parts: plan.base.solve(np.stack(rows), parts, slopes))
@@ -169,9 +170,10 @@ class SegmentedEngine(Engine):
         values = p.detach().to("cpu", torch.float64).numpy()
         derived = plan.sensitivities(self.system.parameters)
         (y, dy), events = derived.initial(values), derived.event_values(values)
+        rests = None if self._steady is None else self._steady.shared(derived.names)
         marches = []
         for e, experiment in enumerate(batch.experiments):
-            starts = self._segment_starts(plan, derived, experiment, events[e], (y[e], dy[e]))
+            starts = self._segment_starts(plan, derived, experiment, events[e], (y[e], dy[e]), rests)
             marches.append(TensorMarch(p[e], derived, events[e], starts))
 
         def solve(rows: list[Tensor], parts: list[Experiment]) -> Sequence[Tensor]:
@@ -192,14 +194,15 @@ class SegmentedEngine(Engine):
         experiment: Experiment,
         events: EventValues,
         start: tuple[FloatArray, FloatArray],
+        rests: SharedRests | None,
     ) -> SegmentStarts:
         """As a generator, so that what cannot begin fails where the others fail."""
         _check_numbers(self.system, events.p)
         if not len(experiment.times):
             return
         timeline, (y, dy) = plan.timeline(experiment), start
-        if self._steady is not None:
-            y, dy = self._steady.find(events.p, experiment, sensitivities.names)
+        if rests is not None and experiment.steady_state:
+            y, dy = rests.find(events.p, experiment)
         segments = timeline.segments(events.event_times, self._fast.stops(events.p, experiment))
         yield from sensitivities.segment_starts(segments, events, y, dy)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -42,6 +43,19 @@ _SINGULAR = 1e-10
 _GROWTH_TIMES = 30.0
 
 
+@dataclass(frozen=True)
+class Before:
+    """What a steady state depends on: parameters and what is held [Q], and where it comes from, y [S] and dy [S, K]."""
+
+    row: FloatArray
+    y: FloatArray
+    dy: FloatArray
+
+    @property
+    def key(self) -> bytes:
+        return self.row.tobytes() + self.y.tobytes() + self.dy.tobytes()
+
+
 class SteadyState:
     """Of one system with `rest`. Values come from the engine that `factory` makes; raises ModelError for networks."""
 
@@ -49,12 +63,13 @@ class SteadyState:
         if not system.is_mechanistic:
             raise ModelError("model.steady_state", "rest before the start needs formulas; with a network there is none")
         self.system, self.options = system, options
-        rest = {symbol(name): sp.sympify(formula) for name, formula in (system.rest or {}).items()}
-        named = {s for formula in system.rhs for s in sp.sympify(formula).free_symbols}
+        assert system.rest is not None
+        named = {s for formula in system.rest.equations.values() for s in sp.sympify(formula).free_symbols}
+        self._uses_time = symbol(TIME) in named
         self._inputs = tuple(name for name in system.inputs if symbol(name) in named)
         held = {symbol(TIME): symbol("@time")} | {symbol(name): symbol(f"{name}@held") for name in self._inputs}
-        self._equations = {name: substitute(f, rest | held) for name, f in system.equations.items()}
-        self._initial = [substitute(formula, rest) for formula in system.start]
+        self._equations = {name: substitute(system.rest.equations[name], held) for name in system.states}
+        self._initial = [sp.sympify(system.rest.initial[name]) for name in system.states]
         used = {s for formula in (*self._equations.values(), *self._initial) for s in formula.free_symbols}
         self._kept = tuple(name for name in system.parameters if symbol(name) in used)
         starts = tuple(start_name(state) for state in system.states)
@@ -80,20 +95,32 @@ class SteadyState:
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in vars(self).items() if k != "_functions"} | {"_initial_functions": {}}
 
-    def find(self, p: FloatArray, experiment: Experiment, names: Sequence[str]) -> tuple[FloatArray, FloatArray]:
-        """y [S] at the start of an experiment with parameters p [L], and dy [S, len(names)].
+    def shared(self, names: Sequence[str]) -> SharedRests:
+        """The steady states of many experiments, with derivatives to `names`, each found once."""
+        return SharedRests(self, tuple(names))
 
-        Raises IntegrationError where no steady state is reached.
+    def before(self, p: FloatArray, experiment: Experiment, names: tuple[str, ...]) -> Before:
+        """What the steady state before an experiment with parameters p [L] depends on.
+
+        Raises IntegrationError where that is not finite.
         """
-        known = [experiment.start]
+        known = [experiment.start if self._uses_time else 0.0]
         for name in self._inputs:
             if name not in experiment.inputs:
                 raise IntegrationError(Failure(FailureReason.INPUT_MISSING, subject=name))
             known.append(float(experiment.inputs[name](np.array([experiment.start]))[0]))
         row = np.concatenate([p[self._positions], known])
-        y_init, dy_init = self._start(p, tuple(names))
-        if not (np.isfinite(y_init).all() and np.isfinite(dy_init).all()):
+        y, dy = self._start(p, names)
+        if not (np.isfinite(y).all() and np.isfinite(dy).all()):
             raise IntegrationError(Failure(FailureReason.REST_NOT_FINITE))
+        return Before(row, y, dy)
+
+    def find(self, before: Before, experiment: Experiment, names: tuple[str, ...]) -> tuple[FloatArray, FloatArray]:
+        """y [S] at the start of an experiment, and dy [S, len(names)].
+
+        Raises IntegrationError where no steady state is reached.
+        """
+        row, y_init, dy_init = before.row, before.y, before.dy
         span = float(experiment.times[-1]) - experiment.start or 1.0
         y, spans = y_init, list[float]()
         for k in range(_SPANS):
@@ -206,6 +233,31 @@ class SteadyState:
             self._initial_functions[names] = numpy_function(parts, self.system.parameters)
         values = np.array(self._initial_functions[names](*p), dtype=np.float64).reshape(len(self._initial), -1)
         return values[:, 0], values[:, 1:]
+
+
+@dataclass
+class SharedRests:
+    """Steady states of many experiments: those that depend on the same numbers are one."""
+
+    steady: SteadyState
+    names: tuple[str, ...]
+    _known: dict[bytes, tuple[FloatArray, FloatArray] | Failure] = field(default_factory=dict)
+
+    def find(self, p: FloatArray, experiment: Experiment) -> tuple[FloatArray, FloatArray]:
+        """y [S] at the start of an experiment with parameters p [L], and dy [S, K].
+
+        Raises IntegrationError where no steady state is reached.
+        """
+        before = self.steady.before(p, experiment, self.names)
+        if before.key not in self._known:
+            try:
+                self._known[before.key] = self.steady.find(before, experiment, self.names)
+            except IntegrationError as error:
+                self._known[before.key] = error.failure
+        found = self._known[before.key]
+        if isinstance(found, Failure):
+            raise IntegrationError(found)
+        return found
 
 
 def conservation_laws(rhs: Sequence[sp.Expr]) -> FloatArray:
