@@ -189,7 +189,9 @@ def plot(
         tuple[float, float] | None,
         typer.Option("--time-range", metavar="FROM TO", help="Solve the model over this time span instead."),
     ] = None,
-    states: Annotated[str | None, typer.Option("--states", help="Which states, e.g. x,y.")] = None,
+    states: Annotated[
+        str | None, typer.Option("--states", help="Which states, observables or expressions, e.g. x,y.")
+    ] = None,
     experiments: Annotated[str | None, typer.Option("--experiments", help="Which experiments, e.g. 1,2.")] = None,
     animate: Annotated[bool, typer.Option("--animate", help="A GIF of the fit converging.")] = False,
 ) -> None:

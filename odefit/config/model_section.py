@@ -92,6 +92,11 @@ class ModelSection(Section):
     states: list[Name] | None = Field(
         None, min_length=1, max_length=1000, description="names of the states of a `linear`, `mlp` or `potential` model"
     )
+    expressions: dict[Name, Formula] = Field(
+        default_factory=dict,
+        max_length=20_000,
+        description="name: a formula of states, parameters, inputs, t and other expressions, for use in all formulas",
+    )
     observables: dict[Name, ObservableSection] | None = Field(
         None,
         min_length=1,
@@ -138,7 +143,7 @@ class ModelSection(Section):
     )
     latent: LatentSection | None = Field(None, description="`latent_ode`: sizes of the model, and its training")
 
-    @field_validator("initial", "events", "units", "networks", mode="before")
+    @field_validator("initial", "events", "units", "networks", "expressions", mode="before")
     @classmethod
     def _no_null(cls, value: Any, info: ValidationInfo) -> Any:
         return ([] if info.field_name == "events" else {}) if value is None else value

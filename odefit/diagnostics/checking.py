@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from odefit.config.load import LoadedConfig
-from odefit.data.experiments import Experiment
 from odefit.engines.methods import METHODS
 from odefit.engines.tolerances import atol_words
 from odefit.fitting.cross_validation import make_folds
-from odefit.model.system import written, written_observable
+from odefit.model.sharing import written_size
+from odefit.model.system import System, written
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.parameters import Parameter
 from odefit.objective.priors import Prior
 from odefit.objective.problem import FitProblem
 from odefit.problem.assembly import Assembly
-from odefit.problem.described import ESTIMATE, FIRST, GIVEN, Described
+from odefit.problem.described import ESTIMATE, FIRST, GIVEN
 from odefit.problem.preparation import prepare
 from odefit.text import abridged, counted
 
+MAX_OPERATIONS = 2_000
+"""The most operations of a formula that is written down, which is then cut."""
 MAX_LINES = 40
 """The most events, experiments or parameters that are listed one by one."""
 
@@ -30,8 +32,8 @@ def report(loaded: LoadedConfig, name: str) -> str:
     """The assembled problem as text. Raises what `fit` would raise for the same input. name: of the config."""
     assembly, truth = prepare(loaded)
     make_folds(assembly)
-    problem, described = assembly.problem, assembly.described
-    lines = [f"{name}: fine", "", "Equations", *_equations(described, assembly.measured), "", "Measured"]
+    problem = assembly.problem
+    lines = [f"{name}: fine", "", "Equations", *_equations(assembly), "", "Measured"]
     lines += _measured(assembly)
     lines += _conditions(assembly)
     lines += ["", "Parameters", *_parameters(problem), *_derived(assembly), *_bare(assembly)]
@@ -50,10 +52,14 @@ def gradient_lines(assembly: Assembly) -> list[str]:
     return report_lines(check_gradients(assembly, seed=assembly.loaded.config.fit.seed))
 
 
-def _equations(described: Described, experiments: Sequence[Experiment]) -> list[str]:
-    system, starts = described.system, {e.start for e in experiments}
+def _equations(assembly: Assembly) -> list[str]:
+    described, section = assembly.described, assembly.loaded.config.model
+    system, starts = described.system, {e.start for e in assembly.measured}
     start = f"{starts.pop():g}" if len(starts) == 1 else "start"
-    lines = [f"  d{state}/dt = {_text(written(f, system))}" for state, f in system.equations.items()]
+    # Where formulas have names they are shown as they were written; all in one they would be hard to read.
+    texts = (section.equations or {}) if system.expressions else {}
+    lines = [f"  d{name}/dt = {_text(texts.get(name, f), system)}" for name, f in system.equations.items()]
+    lines += [f"  {name} = {_text(text)}" for name, text in section.expressions.items()]
     words = {ESTIMATE: "estimated", FIRST: "the first measured row", GIVEN: "from the table of experiments"}
     for state, formula in system.initial.items():
         lines.append(f"  {state}({start}) = {words.get(described.initial_kind[state]) or _text(formula)}")
@@ -61,13 +67,18 @@ def _equations(described: Described, experiments: Sequence[Experiment]) -> list[
         other = ", ".join(f"{name} = {_text(f)}" for name, f in system.rest.values.items())
         lines.append("  from there at rest before the start" + (f", with {other}" if other else ""))
     for event in system.events[:MAX_LINES]:
-        changes = ", ".join(f"{state} becomes {_text(written(f, system))}" for state, f in event.changes.items())
+        changes = ", ".join(f"{state} becomes {_text(f, system)}" for state, f in event.changes.items())
         lines.append(f"  at t = {_text(event.time)}: {changes}")
     return lines
 
 
-def _text(formula: object) -> str:
-    text = re.sub(r"\d+\.\d+(?:e[+-]?\d+)?", lambda number: f"{float(number[0]):.6g}", str(formula)).replace("**", "^")
+def _text(formula: Any, system: System | None = None) -> str:
+    """A formula in one short line; that of a system may call its networks."""
+    if not isinstance(formula, str):
+        if written_size(formula) > MAX_OPERATIONS:
+            return "a long formula"
+        formula = str(formula) if system is None else written(formula, system)
+    text = re.sub(r"\d+\.\d+(?:e[+-]?\d+)?", lambda number: f"{float(number[0]):.6g}", formula).replace("**", "^")
     return text if len(text) <= 200 else text[:197] + "..."
 
 
@@ -82,7 +93,9 @@ def _measured(assembly: Assembly) -> list[str]:
     for name, count in zip(system.observables, counts, strict=True):
         noise = observation.noise[name]
         sigma = "from the data" if noise.sigma is None else _text(noise.sigma).replace(f"[{name}]", "")
-        formula = _text(written_observable(name, system))
+        formula = _text(system.observables[name], system)
+        if name in system.compared:
+            formula = f"{{{system.compared[name]}: {formula}}}"
         lines.append(f"  {name} = {formula}: {count} values, {noise.model} noise, sigma = {sigma}")
     first, last = min(e.times[0] for e in experiments), max(e.times[-1] for e in experiments)
     lines.append(f"  {counted(len(experiments), 'experiment')}, t = {first:g} to {last:g}")

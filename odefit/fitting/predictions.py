@@ -112,6 +112,15 @@ def curve_table(experiments: Sequence[Experiment], observables: Sequence[FloatAr
     return Table(("experiment", "time", "observable", "predicted"), rows)
 
 
+def expression_table(experiments: Sequence[Experiment], values: Sequence[FloatArray], names: Sequence[str]) -> Table:
+    """expressions.csv: experiment, time, expression, value.
+
+    values: [T, X] of each experiment.
+    """
+    table = curve_table(experiments, values, names)
+    return Table(("experiment", "time", "expression", "value"), table.rows)
+
+
 def interval_columns(bands: Sequence[Band], rows: Sequence[IntArray | slice]) -> dict[str, FloatArray]:
     """The columns `low` and `high` of the curve, and those of a new measurement, in the order of such a table.
 

@@ -20,6 +20,7 @@ from odefit.fitting.predictions import (
     KnownErrors,
     curve_table,
     errors_of,
+    expression_table,
     interval_columns,
     measured_table,
     not_repeated,
@@ -35,6 +36,7 @@ from odefit.problem.sides import on_sides
 from odefit.problem.simulation import TrueModel, simulate_data
 from odefit.problem.solver_steps import with_steps
 from odefit.problem.systems import describe_system
+from odefit.problem.wider import curves_and_expressions, expression_quantities, observing
 from odefit.runs import folder as files
 from odefit.runs import validation as foreign
 from odefit.runs.results import Result
@@ -50,6 +52,7 @@ from odefit.runs.writing import (
     write_weights,
 )
 from odefit.status import Status
+from odefit.uncertainty.bands import Band
 from odefit.uncertainty.covariance import MAX_LISTED
 
 if TYPE_CHECKING:
@@ -104,6 +107,11 @@ class Run(StoredRun):
         return tuple(self.assembly.described.system.observables)
 
     @property
+    def expressions(self) -> tuple[str, ...]:
+        """The names of the model's expressions, in the order of the columns of `Curves.expressions`."""
+        return tuple(self.assembly.described.system.expressions)
+
+    @property
     def weights(self) -> Mapping[str, Any]:
         return {} if self.assembly.networks is None else self.assembly.networks.state_dict()
 
@@ -111,7 +119,7 @@ class Run(StoredRun):
         return self._solved(tuple(e.at(t) for e, t in zip(self.measured, times, strict=True)))
 
     def _solved(self, experiments: tuple[Experiment, ...]) -> Curves:
-        return Curves(experiments, *self.assembly.problem.curves(self.theta, experiments))
+        return Curves(experiments, *curves_and_expressions(self.assembly.problem, self.theta, experiments))
 
     @cached_property
     def true_model(self) -> TrueModel | None:
@@ -201,22 +209,65 @@ class Run(StoredRun):
             frame = frame.assign(**interval_columns(bands, rows))
         return frame[not_repeated(self.measured)].reset_index(drop=True) if times is None else frame
 
+    def expression_values(
+        self, times: ArrayLike | Mapping[str, ArrayLike] | None = None, intervals: bool = True
+    ) -> pd.DataFrame:
+        """What the expressions of the model are, one row for each experiment, expression and time.
+
+        Parameters
+        ----------
+        times, intervals
+            As for `predictions`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The columns experiment, time, expression and value, and the 95 % interval `low` and `high`.
+
+        Raises
+        ------
+        SolveError
+            The model cannot be solved there.
+        RunError
+            The fit has no estimates, because it failed.
+        ValueError
+            The times are none.
+        """
+        check_solvable(self)
+        chosen = wanted_times(self.measured, times)
+        solved, rows = with_steps(self.assembly.problem, chosen)
+        found = [x[own] for x, own in zip(self._solved(solved).expressions, rows, strict=True)]
+        frame = frame_of(expression_table(chosen, found, self.expressions).text)
+        if intervals and self.known_errors is not None and self.expressions:
+            problem, n = self.assembly.problem, len(self.observables)
+            wide = observing(problem, expression_quantities(problem.observation.system))
+            bands = [
+                Band(b.low[:, n:], b.high[:, n:], b.noise_low[:, n:], b.noise_high[:, n:])
+                for b in self.known_errors.bands(wide, self.theta, solved)
+            ]
+            columns = interval_columns(bands, rows)
+            frame = frame.assign(low=columns["low"], high=columns["high"])
+        return frame
+
     def write(self, folder: Path) -> None:
         """Every file of the run folder; result.json last, since it says that the run is complete."""
         try:
-            whole = measured_table(self.assembly, self._solved(self.measured).observables)
+            solved = self._solved(self.measured)
+            whole = measured_table(self.assembly, solved.observables)
             told = zip(whole.rows, not_repeated(self.measured), strict=True)
             predicted = replace(whole, rows=[row for row, says in told if says])
+            expressions = expression_table(self.measured, solved.expressions, self.expressions)
         except SolveError as error:
             if self.result.status != Status.FAILED:
                 raise FitError(f"the fitted model cannot be solved again: {error}") from error
-            predicted = Table(PREDICTIONS, [])
+            predicted, expressions = Table(PREDICTIONS, []), expression_table((), (), ())
         write_data(folder, self.loaded, self.measured, self.observables)
         with telling(folder):
             own = write_conditions(folder, self.loaded, self.measured)
         files.write_config(folder, self.loaded, own)
         kept = (files.HISTORY, files.STARTS, files.FRAMES, files.FOLDS, files.COVARIANCE)
         tables = {files.PARAMETERS: parameter_table(self.result).text, files.PREDICTIONS: predicted.text}
+        tables |= {files.EXPRESSIONS: expressions.text} if self.expressions else {}
         write_tables(folder, tables | {name: self.table_text(name) for name in kept})
         if self.assembly.networks:
             write_weights(folder, self.assembly.networks.state_dict())

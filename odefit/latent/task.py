@@ -57,6 +57,7 @@ REFUSED: dict[tuple[str, ...], str] = {
     ("model", "observables"): "its observables are learnt; name the measured columns in model.measured",
     ("model", "initial"): _START,
     ("model", "steady_state"): _START,
+    ("model", "expressions"): f"its states have no names that a formula could use; {_REMOVE}",
     ("model", "events"): f"nothing changes its states at once; {_REMOVE}",
     ("model", "direction"): f"that is for `potential`; {_REMOVE}",
     ("model", "time_input"): f"its field does not depend on the time; {_REMOVE}",

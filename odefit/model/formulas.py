@@ -25,6 +25,7 @@ from sympy.core.symbol import Str
 from odefit.errors import ModelError
 from odefit.model import operators
 from odefit.model.language import ALIASES, CONSTANTS, DIGITS, FUNCTIONS
+from odefit.model.sharing import SymbolsOf
 from odefit.model.system import TIME, Network, NetworkCall, symbol
 from odefit.model.tokens import LOGIC, Syntax, parse, suggestion
 from odefit.text import counted
@@ -86,7 +87,7 @@ def parse_formula(
 
 def free_names(expr: Any) -> set[str]:
     """The names that an expression depends on: states, parameters, inputs, and `t` if it does."""
-    return {str(s.name) for s in getattr(expr, "free_symbols", ())}
+    return {str(s.name) for s in SymbolsOf()(expr)} if isinstance(expr, sp.Basic) else set()
 
 
 def name_fault(name: str) -> str | None:

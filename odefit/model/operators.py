@@ -277,9 +277,22 @@ def put_numbers(expr: Any, numbers: Mapping[Any, float]) -> Any:
     In place of `expr.xreplace`, which evaluates `sqrt(-1.5) < x` to an error and may not end over constants.
     Raises ModelError where no finite real value is left.
     """
+    return number_putter(numbers)(expr)
+
+
+def number_putter(numbers: Mapping[Any, float]) -> Callable[[Any], Any]:
+    """`put_numbers` for several formulas, whose common parts are rebuilt once."""
     values = {s: sp.Float(value, 17) for s, value in numbers.items()}
+    symbols_of, known = SymbolsOf(), dict[Any, Any]()
+    return lambda expr: _with_numbers(expr, numbers, values, symbols_of, known)
+
+
+def _with_numbers(
+    expr: Any, numbers: Mapping[Any, float], values: Mapping[Any, Any], symbols_of: SymbolsOf, known: dict[Any, Any]
+) -> Any:
+    """One formula of `number_putter`, see `_put`."""
     try:
-        result = _put(expr, values, SymbolsOf(), {})
+        result = _put(expr, values, symbols_of, known)
     except (ArithmeticError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError("", f"the formula {expr} has no real value ({error})") from None
     if result.has(sp.nan, sp.zoo, sp.oo, -sp.oo, sp.I):

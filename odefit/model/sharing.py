@@ -46,6 +46,20 @@ class SymbolsOf:
         return self.known[expr]
 
 
+def written_size(expr: Any) -> int:
+    """How many operations a formula has when it is written down, where a part that is shared stands several times."""
+    known: dict[Any, int] = {}
+
+    def size(part: Any) -> int:
+        if not part.args:
+            return 0
+        if part not in known:
+            known[part] = 1 + sum(map(size, part.args))
+        return known[part]
+
+    return size(expr)
+
+
 def split_sum(expr: Any) -> tuple[list[Any], list[Any]]:
     """The terms of a sum that are added, and those (with a plus sign) that are subtracted."""
     added: list[Any] = []

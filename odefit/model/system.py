@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import sympy as sp
 
-from odefit.model.operators import put_numbers
+from odefit.model.operators import number_putter
 
 TIME = "t"
 """The name of the time in formulas."""
@@ -154,6 +154,9 @@ class System:
         experiment starts that says so (`Experiment.steady_state`).
     compared
         Observables that are not the value of their formula, but compare it with an earlier one.
+    expressions
+        Named formulas for tables and pictures, in terms of states, parameters, inputs and t. The other formulas hold
+        what they name of them themselves.
     """
 
     name: str
@@ -168,6 +171,7 @@ class System:
     dosing: Dosing | None = None
     rest: Rest | None = None
     compared: Mapping[str, Comparison] = field(default_factory=dict)
+    expressions: Mapping[str, sp.Expr] = field(default_factory=dict)
 
     @property
     def is_mechanistic(self) -> bool:
@@ -191,7 +195,7 @@ class System:
 
     @property
     def formulas(self) -> Iterator[sp.Expr]:
-        """Every formula that it holds."""
+        """Every formula that a solution or a prediction depends on."""
         yield from (*self.equations.values(), *self.initial.values(), *self.observables.values())
         for event in self.events:
             yield from (event.time, *event.changes.values())
@@ -214,6 +218,7 @@ class System:
             events=tuple(Event(change(sp.sympify(e.time)), put(e.changes)) for e in self.events),
             dosing=self.dosing and Dosing(self.dosing.states, change(self.dosing.lag), change(self.dosing.fraction)),
             rest=self.rest and Rest(put(self.rest.values), put(self.rest.equations), put(self.rest.initial)),
+            expressions=put(self.expressions),
         )
 
     def bind(self, values: Mapping[str, float]) -> System:
@@ -230,7 +235,7 @@ class System:
             A formula is then not finite.
         """
         numbers = {symbol(name): float(value) for name, value in values.items()}
-        bound = self.mapped(lambda formula: put_numbers(formula, numbers))
+        bound = self.mapped(number_putter(numbers))
         return replace(bound, parameters=tuple(name for name in self.parameters if symbol(name) not in numbers))
 
 
@@ -242,9 +247,3 @@ def written(formula: sp.Expr, system: System) -> str:
         component = f"[{call.args[1]}]" if system.networks[name].outputs > 1 else ""
         calls[call] = sp.Symbol(f"{name}({', '.join(map(str, call.args[2:]))}){component}")
     return str(formula.xreplace(calls)).replace("**", "^")
-
-
-def written_observable(name: str, system: System) -> str:
-    """What an observable is, as the user writes it."""
-    text = written(system.observables[name], system)
-    return f"{{{system.compared[name]}: {text}}}" if name in system.compared else text

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import sympy as sp
 from numpy.typing import NDArray
 
 from odefit.arrays import FloatArray, Mask
@@ -14,13 +15,12 @@ from odefit.data.experiments import Experiment
 from odefit.errors import SolveError
 from odefit.fitting.run import Run, check_solvable
 from odefit.model.formulas import free_names
-from odefit.model.system import symbol
-from odefit.objective.observation import Noise
 from odefit.objective.problem import FitProblem
 from odefit.plots.adaptive_grid import times_at_bends
 from odefit.plots.selection import Group, Quantity
 from odefit.problem.intervals import increases, interval_ends, over_intervals
 from odefit.problem.solver_steps import own_steps, solver_steps
+from odefit.problem.wider import observing
 from odefit.uncertainty.bands import Band
 
 FINE, FINEST = 400, 2000
@@ -51,11 +51,11 @@ class Trace:
     start, end
         Of the experiment itself.
     band
-        Of the observables, and behind them of the states `banded`.
+        Of the observables, and behind them of what is beside.
     truth
         The curve of the true model, where it is known.
-    banded
-        Positions of the states that have a band.
+    beside
+        What else was computed, [T] each, by `Quantity.key`: states that have a band, and expressions.
     """
 
     group: Group
@@ -66,19 +66,19 @@ class Trace:
     end: float
     band: Band | None = None
     truth: Truth | None = None
-    banded: tuple[int, ...] = ()
+    beside: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def values(self, quantity: Quantity) -> FloatArray:
         """The curve of a quantity, [T]."""
         if quantity.observable is not None:
             return self.observables[:, quantity.observable]
-        return self.states[:, quantity.state]
+        return self.beside[quantity.key] if quantity.state is None else self.states[:, quantity.state]
 
     def band_of(self, quantity: Quantity) -> Band | None:
-        """[T] each; None where there is none. That of a state has no noise."""
+        """[T] each; None where there is none. That of a state or an expression has no noise."""
         k = quantity.observable
-        if k is None and quantity.state in self.banded:
-            k = self.observables.shape[1] + self.banded.index(quantity.state)
+        if k is None and quantity.key in self.beside:
+            k = self.observables.shape[1] + list(self.beside).index(quantity.key)
         if self.band is None or k is None:
             return None
         band = self.band
@@ -149,7 +149,7 @@ def points(run: Run, group: Group, quantity: Quantity, limits: tuple[float, floa
 
 
 def trace(
-    run: Run, groups: Sequence[Group], limits: tuple[float, float] | None, banded: Sequence[int] = ()
+    run: Run, groups: Sequence[Group], limits: tuple[float, float] | None, beside: Mapping[str, sp.Expr] | None = None
 ) -> list[Trace]:
     """Solve the fitted model for every group.
 
@@ -161,8 +161,8 @@ def trace(
         Whose curves are wanted.
     limits
         The span that is shown; None: that of the data.
-    banded
-        Positions of states that have a band, too.
+    beside
+        What is wanted beside the states and the observables, see `Trace.beside`; default nothing.
 
     Returns
     -------
@@ -177,7 +177,7 @@ def trace(
     """
     check_solvable(run)
     rows = [group.members[0] for group in groups]
-    problem = restricted(run.assembly.problem, rows)
+    problem = observing(restricted(run.assembly.problem, rows), beside or {})
     ends = [max(float(run.measured[m].times[-1]) for m in group.members) for group in groups]
     starts = [run.measured[row].start for row in rows]
     spans = [_span(run.measured[row], end, limits) for row, end in zip(rows, ends, strict=True)]
@@ -195,9 +195,10 @@ def trace(
         states, observed = problem.curves(run.theta, experiments)
     wanted = [e.times for e in experiments]
     truths = _truths(run, groups, fine)
-    bands = _bands(run, with_states(problem, banded), experiments)
-    whose = [tuple(banded)] * len(rows)
-    parts = zip(groups, wanted, states, observed, starts, ends, bands, truths, whose, strict=True)
+    bands, n = _bands(run, problem, experiments), len(run.observables)
+    others = [dict(zip(beside or {}, g.T[n:], strict=True)) for g in observed]
+    observed = [g[:, :n] for g in observed]
+    parts = zip(groups, wanted, states, observed, starts, ends, bands, truths, others, strict=True)
     traces = [Trace(*part) for part in parts]
     return [_cut(trace, low) for trace, (low, _) in zip(traces, spans, strict=True)]
 
@@ -214,6 +215,7 @@ def _cut(trace: Trace, low: float) -> Trace:
         states=trace.states[first:],
         observables=trace.observables[first:],
         band=band,
+        beside={key: values[first:] for key, values in trace.beside.items()},
     )
 
 
@@ -242,19 +244,6 @@ def restricted(problem: FitProblem, rows: Sequence[int]) -> FitProblem:
 def is_compiled(run: Run) -> bool:
     """True where a second solution at more times costs next to nothing."""
     return run.assembly.problem.engine.is_compiled
-
-
-def with_states(problem: FitProblem, states: Sequence[int]) -> FitProblem:
-    """The same with some of its states as observables behind its own, by a name that no user can write."""
-    if not states:
-        return problem
-    observation = problem.observation
-    system = observation.system
-    more = {f"{name}@state": symbol(name) for name in (system.states[k] for k in states)}
-    # What is not measured has no noise that could be known.
-    noise = {**observation.noise, **dict.fromkeys(more, Noise("gaussian", None))}
-    extended = replace(system, observables={**system.observables, **more})
-    return replace(problem, observation=replace(observation, system=extended, noise=noise))
 
 
 def _span(experiment: Experiment, end: float, limits: tuple[float, float] | None) -> tuple[float, float]:

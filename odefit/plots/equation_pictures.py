@@ -10,6 +10,7 @@ from odefit.plots.curves import Trace, trace
 from odefit.plots.kinds import OF_EQUATIONS
 from odefit.plots.panels import MAX_PANELS
 from odefit.plots.selection import Choice, select
+from odefit.problem.wider import expression_quantities, state_quantities
 
 
 class EquationPictures:
@@ -42,8 +43,12 @@ class EquationPictures:
     def _solved(self) -> list[Trace] | OdefitError:
         """What cannot be solved for one picture is not tried again for the next."""
         chosen = self.selection
-        banded = [q.state for q in chosen.series if q.observable is None and q.state is not None]
+        system = self.run.assembly.problem.observation.system
+        alone = [q for q in chosen.series if q.observable is None]
+        beside = state_quantities(system, [q.state for q in alone if q.state is not None])
+        expressions = [q.name for q in (*alone, *chosen.plane) if q.observable is None and q.state is None]
+        beside |= expression_quantities(system, expressions)
         try:
-            return trace(self.run, chosen.groups[:MAX_PANELS], chosen.limits, banded)
+            return trace(self.run, chosen.groups[:MAX_PANELS], chosen.limits, beside)
         except OdefitError as error:
             return error

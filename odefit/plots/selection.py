@@ -29,7 +29,7 @@ class Choice:
         The model is solved over this span, in the unit of the data's times, and the part beyond the data is shaded.
         Not of residuals, history and the like.
     states
-        Names of states or observables; the phase plane takes the first two or three.
+        Names of states, observables or expressions; the phase plane takes the first two or three.
     experiments
         By name.
     """
@@ -41,12 +41,20 @@ class Choice:
 
 @dataclass(frozen=True)
 class Quantity:
-    """A state, an observable, or an observable that is a state: its columns in the solutions, and its unit."""
+    """A state, an observable, or an observable that is a state: its columns in the solutions, and its unit.
+
+    An expression has neither column.
+    """
 
     name: str
     state: int | None
     observable: int | None
     unit: str | None
+
+    @property
+    def key(self) -> str:
+        """What it is called beside the observables, as in `wider.py`."""
+        return f"{self.name}@{'expression' if self.state is None else 'state'}"
 
     @property
     def label(self) -> str:
@@ -100,7 +108,9 @@ def select(
     faults: Faults,
 ) -> Selection:
     """Bind the names that the user gave; what is wrong with them goes to `faults`."""
-    names = known_names(states, [*run.states, *run.observables], "states", "neither a state nor an observable", faults)
+    known_quantities = [*run.states, *run.observables, *run.expressions]
+    what = "no state, observable or expression" if run.expressions else "neither a state nor an observable"
+    names = known_names(states, known_quantities, "states", what, faults)
     groups = _groups(run)
     if experiments is not None:
         known = dict.fromkeys(name for g in groups for name in (g.name, *(run.measured[m].name for m in g.members)))
@@ -169,6 +179,8 @@ def _quantity(run: Run, name: str, state_first: bool = False) -> Quantity:
         k = run.observables.index(name)
         state = next((i for i, s in enumerate(run.states) if formulas[k] == symbol(s)), None)
         observable: int | None = k
+    elif not is_state:
+        state = observable = None
     else:
         state = run.states.index(name)
         observable = next((i for i, formula in enumerate(formulas) if formula == symbol(name)), None)

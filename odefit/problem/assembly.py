@@ -28,6 +28,7 @@ from odefit.problem.derived import Derived, derived_quantities
 from odefit.problem.described import FIRST, Described
 from odefit.problem.earlier_start import take_earlier_weights, with_earlier_values
 from odefit.problem.exact_rows import check_bounded
+from odefit.problem.formula_reader import names_in
 from odefit.problem.hold_out import split
 from odefit.problem.intervals import with_intervals
 from odefit.problem.noise_models import read_noise
@@ -133,7 +134,7 @@ def _draft(loaded: LoadedConfig, described: Described, measured: Sequence[Experi
     parts = split(loaded, measured, fold)
     noise = read_noise(loaded, described, measured, faults)
     builder = TableBuilder(loaded, described, measured, parts.seen, faults)
-    builder.add_model(sorted(set[str]().union(*map(free_names, described.ties.values()))))
+    builder.add_model(sorted(names_in(described.ties) | _named_in_expressions(described.system, builder.known)))
     builder.add_named(noise)
     builder.add_initial()
     builder.add_noise(noise)
@@ -167,7 +168,10 @@ class Formulas:
 def _bind(draft: Draft, table: ParameterTable) -> Formulas:
     """The formulas of system and noise over symbols that are bound to the parameter table."""
     system, noise = _inline(_with_surroundings(draft), draft.noise.models, draft.builder)
-    symbols = (*system.parameters, *_noise_symbols(noise, system))
+    others = dict.fromkeys(
+        (*_noise_symbols(noise, system), *sorted(_named_in_expressions(system, draft.builder.known)))
+    )
+    symbols = (*system.parameters, *(name for name in others if name not in system.parameters))
     binding = draft.builder.bind(symbols)
     moving = _moving(binding, table)
     # A scale or an offset of an observable moves no state: no sensitivity equation is spent on it.
@@ -243,6 +247,11 @@ def _noise_symbols(noise: Mapping[str, Noise], system: System) -> tuple[str, ...
     known = {*system.parameters, *system.states, *levels, *system.inputs, *_covariate_symbols(system, noise), "t"}
     names = [n for model in noise.values() if model.sigma is not None for n in sorted(free_names(model.sigma))]
     return tuple(name for name in dict.fromkeys(names) if name not in known)
+
+
+def _named_in_expressions(system: System, known: Collection[str]) -> set[str]:
+    """Parameters and constants that expressions name, also where nothing that is measured depends on them."""
+    return names_in(system.expressions) & set(known)
 
 
 def _covariate_symbols(system: System, noise: Mapping[str, Noise]) -> tuple[str, ...]:

@@ -61,7 +61,11 @@ def unused_names(draft: Draft, faults: Faults) -> None:
                 loaded.where("parameters", name), "appears in no formula; remove it, or check its spelling there"
             )
     for name in loaded.config.data.inputs:
-        formulas = [*described.system.formulas, *(m.sigma for m in noise.models.values() if m.sigma is not None)]
+        formulas = [
+            *described.system.formulas,
+            *described.system.expressions.values(),
+            *(m.sigma for m in noise.models.values() if m.sigma is not None),
+        ]
         if not any(name in free_names(formula) for formula in formulas):
             faults.add(loaded.where("data", "inputs", name), "appears in no formula; remove it, or check its spelling")
 

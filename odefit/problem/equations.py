@@ -6,7 +6,7 @@ Nothing is parsed here: built-in systems, families and the user's own equations 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from odefit.config.load import LoadedConfig
@@ -57,7 +57,8 @@ def equation_texts(place: ModelSource) -> Texts:
     """The equations that a model section gives, or names. Raises ConfigError or ModelError."""
     section = place.section
     if section.equations is not None:
-        return Texts(section.equations, networks=_networks(place, section.equations))
+        texts = [*section.equations.values(), *section.expressions.values()]
+        return Texts(section.equations, networks=_networks(place, texts, next(iter(section.equations))))
     assert section.name is not None  # the schema sees to it
     entry = catalogue.entry(section.name, place.where("name"))
     if entry.family:
@@ -92,13 +93,13 @@ def _family(place: ModelSource, name: str) -> Texts:
     return Texts(mlp, networks={network.name: network})
 
 
-def _networks(place: ModelSource, equations: Mapping[str, str]) -> dict[str, Network]:
-    """The networks that equations call; how many inputs each has is seen where it is called."""
+def _networks(place: ModelSource, texts: Sequence[str], state: str) -> dict[str, Network]:
+    """The networks that equations or expressions call; how many inputs each has is seen where it is called."""
     found, faults = {}, Faults()
     for name, section in place.section.networks.items():
-        inputs = next((n for text in equations.values() if (n := call_arity(text, name)) is not None), None)
+        inputs = next((n for text in texts if (n := call_arity(text, name)) is not None), None)
         if inputs is None:
-            faults.add(place.where("networks", name), f"no equation calls it, e.g. `{name}({next(iter(equations))})`")
+            faults.add(place.where("networks", name), f"no equation calls it, e.g. `{name}({state})`")
         found[name] = Network(
             name,
             inputs or 1,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import sympy as sp
 
 from odefit.errors import Faults, ModelError
 from odefit.model.formulas import free_names, parse_formula
-from odefit.model.system import TIME
+from odefit.model.substitution import replacing
+from odefit.model.system import TIME, symbol
 from odefit.model.tokens import written_names
 from odefit.problem.described import initial_name
 from odefit.problem.equations import ModelSource, declared_names, equation_texts
@@ -27,6 +28,8 @@ class FormulaReader:
         What a formula may name that is evaluated before anything is integrated.
     derived : dict
         What has a formula, parameters and initial values `x_0` -> it as it is written.
+    put : callable
+        Puts expressions into a formula that names them.
     written : set of str
         The names that stand in formulas, also where they cancel out.
     """
@@ -42,6 +45,11 @@ class FormulaReader:
         self.known = {*self.declared, *place.constants, *map(initial_name, self.states)}
         self.derived = dict[str, sp.Expr]()
         self.written = set[str]()
+        self.put: Callable[[sp.Expr], sp.Expr] = replacing({})
+
+    def put_expressions(self, expressions: Mapping[str, sp.Expr]) -> None:
+        """From now on put these into the formulas that name them."""
+        self.put = replacing({symbol(name): formula for name, formula in expressions.items()})
 
     def read(self, text: str, names: Collection[str], *keys: str | int) -> sp.Expr:
         """A formula of the section, by its keys."""
@@ -51,14 +59,14 @@ class FormulaReader:
         """A formula of any place; 0 where it has a fault."""
         self.written |= written_names(text)
         try:
-            return parse_formula(text, names, where, self.networks)
+            return self.put(parse_formula(text, {*names, *self.place.section.expressions}, where, self.networks))
         except ModelError as error:
             self.faults.found.extend(error.faults)
             return sp.Integer(0)
 
     def timeless(self, formula: sp.Expr, where: str, what: str) -> sp.Expr:
-        """A formula that is evaluated once, before the start: no states, no time."""
-        for name in sorted(free_names(formula) & {*self.states, TIME}):
+        """A formula that is evaluated once, before the start: no states, no inputs, no time."""
+        for name in sorted(free_names(formula) & {*self.states, *self.place.inputs, TIME}):
             self.faults.add(where, f"{what} cannot depend on '{name}', which is not known before the start")
         return formula
 

@@ -80,15 +80,18 @@ def solution_frame(
     experiments: Sequence[Experiment],
     states: Sequence[FloatArray],
     observables: Sequence[FloatArray],
+    expressions: Sequence[FloatArray],
 ) -> pd.DataFrame:
-    """The wide layout: experiment, time, every observable, and the states [T, S] that no observable is named like."""
+    """The wide layout: experiment, time, every observable, and the states [T, S] and expressions [T, X] that no
+    observable is named like."""
     import pandas as pd
 
     owner = np.repeat(np.array([e.name for e in experiments], dtype=object), [len(e.times) for e in experiments])
-    y, g = np.concatenate(states), np.concatenate(observables)
+    y, g, x = np.concatenate(states), np.concatenate(observables), np.concatenate(expressions)
     columns = {"experiment": owner, "time": np.concatenate([e.times for e in experiments])}
     columns |= {name: g[:, k] for k, name in enumerate(system.observables)}
     columns |= {name: y[:, k] for k, name in enumerate(system.states) if name not in system.observables}
+    columns |= {name: x[:, k] for k, name in enumerate(system.expressions) if name not in system.observables}
     if any(e.sides.any() for e in experiments):
         columns |= {AT_JUMP: np.array([word for e in experiments for word in side_words(e)], dtype=object)}
     return pd.DataFrame(columns)

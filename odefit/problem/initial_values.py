@@ -1,4 +1,4 @@
-"""What states start from, and what parameters with a formula are, in terms of free parameters."""
+"""What states start from, in terms of free parameters."""
 
 from __future__ import annotations
 
@@ -7,30 +7,11 @@ from collections.abc import Mapping
 import sympy as sp
 
 from odefit.data.starts import Anchor
+from odefit.model.formulas import free_names
 from odefit.model.system import symbol
 from odefit.problem.described import ESTIMATE, FIRST, FORMULA, GIVEN, initial_name
 from odefit.problem.formula_reader import FormulaReader
 from odefit.problem.substitution import close
-
-
-def read_ties(reader: FormulaReader) -> dict[str, sp.Expr]:
-    """The parameters with a formula, each in terms of parameters without one."""
-    loaded, formulas = reader.place.loaded, dict[str, sp.Expr]()
-    if reader.place.keys != ("model",):
-        return {}
-    names = {*reader.known, *reader.states}
-    for name, section in loaded.config.parameters.items():
-        if section.formula is not None:
-            where = loaded.where("parameters", name)
-            formulas[name] = reader.timeless(reader.formula(section.formula, names, where), where, "a parameter")
-    reader.derived |= formulas
-    closed: dict[str, sp.Expr] = {}
-    for name in formulas:
-        circle = close(name, formulas, closed)
-        if circle:
-            way = " -> ".join(circle)
-            reader.faults.add(loaded.where("parameters", name), f"is defined by itself: {way}; break the circle")
-    return closed
 
 
 def read_initial(reader: FormulaReader, ties: Mapping[str, sp.Expr]) -> tuple[dict[str, sp.Expr], dict[str, str]]:
@@ -73,7 +54,7 @@ def with_starts(
             continue
         if name not in place.parameters:
             starts[name] = formula
-        elif symbol(name) not in formula.free_symbols:
+        elif name not in free_names(formula):
             reader.faults.add(
                 place.loaded.where("parameters", name),
                 "model.initial already says what this state starts from; remove one of the two",

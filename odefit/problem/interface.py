@@ -30,6 +30,7 @@ from odefit.objective.transforms import Transforms
 from odefit.problem.assembly import Assembly
 from odefit.problem.frames import measured_frame, solution_frame, wanted_times
 from odefit.problem.solver_steps import with_steps
+from odefit.problem.wider import curves_and_expressions
 from odefit.text import clip
 
 if TYPE_CHECKING:
@@ -298,8 +299,8 @@ class Problem:
         Returns
         -------
         pandas.DataFrame
-            In the wide layout: experiment, time, every observable, and the states that are none. It may be handed to
-            `load` or `fit` as `data`.
+            In the wide layout: experiment, time, every observable, and the states and expressions that are none. It
+            may be handed to `load` or `fit` as `data`.
 
         Raises
         ------
@@ -311,7 +312,7 @@ class Problem:
         theta = self._theta(self._vector(x))
         experiments = wanted_times(self._assembly.measured, times)
         solved, rows = with_steps(self._problem, experiments)
-        curves = self._problem.curves(theta, solved)
+        curves = curves_and_expressions(self._problem, theta, solved)
         chosen = ([values[own] for values, own in zip(found, rows, strict=True)] for found in curves)
         return solution_frame(self._assembly.described.system, experiments, *chosen)
 

@@ -38,6 +38,7 @@ class NoiseColumns:
         found |= dict.fromkeys(self.described.constants, "a constant of data.experiments")
         found |= dict.fromkeys(map(initial_name, system.states), "an initial value")
         found |= dict.fromkeys((*config.parameters, *self.described.nominal), "a parameter")
+        found |= dict.fromkeys(system.expressions, "an expression")
         found |= dict.fromkeys(system.observables, "an observable")
         return found | dict.fromkeys(system.states, "a state")
 

@@ -15,6 +15,7 @@ from odefit.data.experiments import Experiment
 from odefit.errors import Faults
 from odefit.model.formulas import free_names, parse_formula
 from odefit.model.operators import Abs
+from odefit.model.substitution import replacing
 from odefit.model.system import TIME, compared_symbol, symbol
 from odefit.objective.observation import Noise, covariate_symbol
 from odefit.problem.described import ESTIMATE, Described, initial_name
@@ -60,8 +61,11 @@ def read_noise(
                 loaded.where("noise", name), f"'{name}' is no observable; there is: {', '.join(system.observables)}"
             )
     names = {*system.states, *system.observables, *loaded.config.parameters, *described.nominal, *constants}
-    names |= {*loaded.config.data.inputs, *map(initial_name, system.states)}
-    ties = {symbol(name): formula for name, formula in {**described.ties, **described.starts}.items()}
+    names |= {*loaded.config.data.inputs, *system.expressions, *map(initial_name, system.states)}
+    # An observable's name means its prediction, also where an expression has the same.
+    expressions = {name: formula for name, formula in system.expressions.items() if name not in system.observables}
+    named = {**described.ties, **described.starts, **expressions}
+    put_named = replacing({symbol(name): formula for name, formula in named.items()})
     predictions = {symbol(name): formula for name, formula in system.predicted.items()}
     own: dict[str, tuple[str, str]] = {}
     models = {}
@@ -76,7 +80,7 @@ def read_noise(
             where = loaded.where(*keys, kind)
             formula = sp.Integer(1)
             with faults.catching():
-                formula = parse_formula(text, {*names, *beside}, where).xreplace(ties)
+                formula = put_named(parse_formula(text, {*names, *beside}, where))
             if formula.is_number and not float(formula) > 0:
                 faults.add(where, f"{kind} must be positive (got {text})")
             return formula
@@ -84,15 +88,15 @@ def read_noise(
         model = noise_of(chosen, system.predicted[name], level)
         if model.sigma is not None:
             # In a noise formula an observable's name means its prediction, and a column's what stands beside its own.
-            own_columns = tuple(column for column in beside if symbol(column) in model.sigma.free_symbols)
+            own_columns = tuple(column for column in beside if column in free_names(model.sigma))
             columns = {symbol(column): symbol(covariate_symbol(column, name)) for column in own_columns}
-            model = replace(model, sigma=model.sigma.xreplace(predictions | columns), covariates=own_columns)
+            model = replace(model, sigma=replacing(predictions | columns)(model.sigma), covariates=own_columns)
         models[name] = model
     free = set().union(*(free_names(model.sigma) for model in models.values() if model.sigma is not None))
     symbols = {covariate_symbol(column, o) for o, model in models.items() for column in model.covariates}
     symbols |= {compared_symbol(name).name for name in system.compared}
-    named = free - {*system.states, *system.parameters, *own, *loaded.config.data.inputs, *symbols, TIME}
-    return NoiseModels(models, own, frozenset(named))
+    parameters = free - {*system.states, *system.parameters, *own, *loaded.config.data.inputs, *symbols, TIME}
+    return NoiseModels(models, own, frozenset(parameters))
 
 
 def noise_of(section: NoiseSection, prediction: sp.Expr, level: Callable[[str, str], sp.Expr]) -> Noise:

@@ -56,6 +56,13 @@ class TableBuilder:
         self.bound: dict[str, list[Target]] = {}
         """symbol -> its target in every experiment."""
 
+    @property
+    def known(self) -> set[str]:
+        """The names that can be bound: parameters, constants of experiments, and initial values."""
+        constants = {name for e in self.measured for name in e.constants}
+        starts = map(initial_name, self.described.system.states)
+        return {*self.loaded.config.parameters, *self.described.nominal, *constants, *starts}
+
     def section(self, name: str) -> ParameterSection:
         """The config's section of a parameter; an empty one where it has none."""
         return self.loaded.config.parameters.get(name, ParameterSection())

@@ -14,6 +14,7 @@ from odefit.config.noise_section import NoiseSection
 from odefit.errors import Faults
 from odefit.model.formulas import parse_formula
 from odefit.model.functions import numpy_function
+from odefit.model.substitution import replacing
 from odefit.model.system import TIME, symbol
 from odefit.objective.observation import Noise
 from odefit.problem.described import ESTIMATE, FORMULA, Described, initial_name
@@ -71,7 +72,10 @@ def _model(
 ) -> tuple[Noise, tuple[str, ...], Callable[..., list[FloatArray | float]] | None]:
     """The noise model, the names that its level may use, and that level as a function of them."""
     keys = ("data", "simulate", "noise", *((observable,) if isinstance(section.noise, dict) else ()))
+    system = described.system
     names = (*simulated_names(described), *section.columns)
+    named = {name: formula for name, formula in system.expressions.items() if name not in system.observables}
+    put_named = replacing({symbol(name): formula for name, formula in named.items()})
 
     def level(text: str, kind: str) -> sp.Expr:
         where = loaded.where(*keys, kind)
@@ -80,7 +84,7 @@ def _model(
             faults.add(loaded.where(*keys), f"{kind}: the truth must be a number or a formula, e.g. `{kind}: 0.1`")
         else:
             with faults.catching():
-                formula = parse_formula(text, names, where)
+                formula = put_named(parse_formula(text, {*names, *named}, where))
         return formula
 
     model = noise_of(noise, symbol(observable), level)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import sympy as sp
 
 from odefit.model.formulas import free_names
+from odefit.model.substitution import replacing
 from odefit.model.system import symbol
 
 
@@ -40,5 +41,24 @@ def close(
         circle = close(other, formulas, closed, (*above, name))
         if circle is not None:
             return circle
-    closed[name] = formulas[name].xreplace({symbol(other): closed[other] for other in inner})
+    closed[name] = replacing({symbol(other): closed[other] for other in inner})(formulas[name])
+    return None
+
+
+def find_circle(
+    name: str, depends: Mapping[str, set[str]], clean: set[str], above: tuple[str, ...] = ()
+) -> tuple[str, ...] | None:
+    """A circle that is reached from `name`, each name depending on the next; None where there is none.
+
+    depends: name -> the names in its formula. clean: takes the names from which no circle is reached.
+    """
+    if name in clean:
+        return None
+    if name in above:
+        return (*above[above.index(name) :], name)
+    for other in sorted(depends[name]):
+        circle = find_circle(other, depends, clean, (*above, name))
+        if circle is not None:
+            return circle
+    clean.add(name)
     return None

@@ -10,13 +10,15 @@ import sympy as sp
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.model.formulas import free_names
+from odefit.model.substitution import replacing
 from odefit.model.system import TIME, Dosing, System, symbol
 from odefit.problem.conditions import conditions_of
 from odefit.problem.described import Described, initial_name
 from odefit.problem.equations import ModelSource
 from odefit.problem.events import read_dosing, read_events
+from odefit.problem.expressions import read_named
 from odefit.problem.formula_reader import FormulaReader, names_in
-from odefit.problem.initial_values import anchor_of, read_initial, read_ties, with_starts
+from odefit.problem.initial_values import anchor_of, read_initial, with_starts
 from odefit.problem.rest import read_rest
 
 
@@ -45,6 +47,7 @@ def describe_simulated(loaded: LoadedConfig, described: Described, constants: Se
 def _describe(reader: FormulaReader) -> Described:
     """The system of one model section. Raises ConfigError with all faults found."""
     place = reader.place
+    ties, expressions = read_named(reader)
     built_in = place.section.equations is None
     names = {*reader.states, *reader.known, *place.inputs}
     equations = {
@@ -57,7 +60,6 @@ def _describe(reader: FormulaReader) -> Described:
         if given is None
         else {name: reader.read(one.text, names, "observables", name) for name, one in given.items()}
     )
-    ties = read_ties(reader)
     initial, kinds = read_initial(reader, ties)
     ties, starts = with_starts(reader, ties, initial, kinds)
     events = read_events(reader)
@@ -65,7 +67,7 @@ def _describe(reader: FormulaReader) -> Described:
     rest = read_rest(reader, equations, initial, kinds)
     _check_units(reader, observables)
     reader.faults.check()
-    used = names_in(equations, observables)
+    used = names_in(equations, observables, expressions)
     system = System(
         place.section.name or "equations",
         reader.states,
@@ -78,6 +80,7 @@ def _describe(reader: FormulaReader) -> Described:
         events,
         rest=rest,
         compared={name: one.kind for name, one in (given or {}).items() if one.kind != "formula"},
+        expressions=expressions,
     )
     return _tied(reader, system, kinds, ties, dosing, starts)
 
@@ -91,13 +94,18 @@ def _tied(
     starts: Mapping[str, sp.Expr],
 ) -> Described:
     """Ties and starts put in, and parameters counted: those that are named anywhere, in the order of the config."""
-    formulas = {symbol(name): formula for name, formula in {**ties, **starts}.items()}
-    system = system.mapped(lambda formula: formula.xreplace(formulas))
-    dosing = replace(dosing, lag=dosing.lag.xreplace(formulas), fraction=dosing.fraction.xreplace(formulas))
+    put = replacing({symbol(name): formula for name, formula in {**ties, **starts}.items()})
+    system = system.mapped(put)
+    dosing = replace(dosing, lag=put(dosing.lag), fraction=put(dosing.fraction))
     used = set().union(*map(free_names, (*system.formulas, dosing.lag, dosing.fraction)))
     place, texts = reader.place, reader.texts
     order = dict.fromkeys([*reader.declared, *place.constants, *map(initial_name, reader.states)])
-    named = used | names_in(ties) | ties.keys() | (set() if system.rest is None else system.rest.values.keys())
+    named = (
+        used
+        | names_in(ties, system.expressions)
+        | ties.keys()
+        | (set() if system.rest is None else system.rest.values.keys())
+    )
     unused = [name for name in place.parameters if name not in named]
     return Described(
         replace(system, parameters=tuple(name for name in order if name in used)),
@@ -115,7 +123,7 @@ def _tied(
 
 
 def _check_units(reader: FormulaReader, observables: Mapping[str, sp.Expr]) -> None:
-    known = dict.fromkeys((TIME, *reader.states, *observables))
+    known = dict.fromkeys((TIME, *reader.states, *observables, *reader.place.section.expressions))
     for name in reader.place.section.units:
         if name not in known:
             what = f"'{name}' is no state and no observable; there is: {', '.join(known)}"

@@ -7,6 +7,7 @@
     parameters.csv    the table of estimates
     covariance.csv    of the estimates, on the natural scale
     predictions.csv   every measurement with its prediction
+    expressions.csv   the values of the model's expressions at the same times, where it has any
     folds.csv         cross-validation, where `fit.folds` asks for it
     history.csv       how the fit went (Adam: per epoch)
     frames.csv        predicted curves on the way, where `fit.plot_every` asks for them
@@ -52,11 +53,12 @@ PARAMETERS, PREDICTIONS, HISTORY, FRAMES, STARTS = (
     "starts.csv",
 )
 EXPERIMENTS, DOSES, INPUTS, FOLDS = "experiments.csv", "doses.csv", "inputs.csv", "folds.csv"
+EXPRESSIONS = "expressions.csv"
 LOG, CHECKPOINT, PREVIOUS = "run.log", "checkpoint.jsonl", "checkpoint-previous.jsonl"
 IDENTITY, START, START_WEIGHTS = "identity.json", "start.json", "start-weights.pt"
 TABLES = (
     *(RESULT, CONFIG, DATA, WEIGHTS, COVARIANCE, PARAMETERS, PREDICTIONS, HISTORY, FRAMES, STARTS),
-    *(EXPERIMENTS, DOSES, INPUTS, FOLDS, IDENTITY),
+    *(EXPRESSIONS, EXPERIMENTS, DOSES, INPUTS, FOLDS, IDENTITY),
 )
 """All that a fit writes at its end, result.json first."""
 FILES = (*TABLES, START, START_WEIGHTS, LOG, CHECKPOINT, PREVIOUS)

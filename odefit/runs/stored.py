@@ -34,11 +34,12 @@ SHOWN = 6
 
 @dataclass(frozen=True)
 class Curves:
-    """Solutions of some experiments at chosen times: y [T, S] and g [T, O] of each."""
+    """Solutions of some experiments at chosen times: y [T, S], g [T, O] and the expressions [T, X] of each."""
 
     experiments: tuple[Experiment, ...]
     states: list[FloatArray]
     observables: list[FloatArray]
+    expressions: list[FloatArray] = field(default_factory=list)
 
 
 @dataclass(frozen=True, repr=False)

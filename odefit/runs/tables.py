@@ -17,7 +17,9 @@ from odefit.errors import RunError
 if TYPE_CHECKING:
     import pandas as pd
 
-NAMES = dict.fromkeys(("experiment", "observable", "name", "parameter", "experiments", "unit", "formula"), str)
+NAMES = dict.fromkeys(
+    ("experiment", "observable", "expression", "name", "parameter", "experiments", "unit", "formula"), str
+)
 """Columns of text, whatever it looks like: an experiment may be called 1."""
 
 

@@ -32,6 +32,7 @@ from odefit.plots.filenames import file_stem
 from odefit.plots.kinds import OF_EQUATIONS, OF_LATENT_ODES, PictureKind
 from odefit.plots.selection import Choice, Selection, select
 from odefit.plots.work_precision import draw_work_precision
+from odefit.problem.wider import state_quantities
 from odefit.terminal import plain_table
 from odefit.uncertainty.degrees_of_freedom import residual_degrees
 from odefit.uncertainty.intervals import quantile
@@ -297,7 +298,8 @@ def test_a_sharp_peak_is_drawn_round(tmp_path: Path) -> None:
 
 def test_a_state_that_is_not_measured_has_a_band(drug: Run) -> None:
     """gut = 320 e^(-ka t): d gut/du = -ka t gut for u = ln ka."""
-    (one,) = trace(drug, chosen(drug).groups, None, banded=(0,))
+    beside = state_quantities(drug.assembly.problem.observation.system, [0])
+    (one,) = trace(drug, chosen(drug).groups, None, beside)
     band = one.band_of(chosen(drug, ["gut"]).series[0])
     assert band is not None
     error, value = drug.result.estimates["ka"].standard_error, drug.theta[0]
@@ -330,7 +332,8 @@ def test_a_band_needs_no_more_than_the_combination_that_it_depends_on(tmp_path: 
     assert two.result.estimates["a"].standard_error is None
     bands = []
     for run in (one, two):
-        (traced,) = trace(run, chosen(run).groups, (0.0, 9.0), banded=(1,))
+        beside = state_quantities(run.assembly.problem.observation.system, [1])
+        (traced,) = trace(run, chosen(run).groups, (0.0, 9.0), beside)
         band = traced.band_of(chosen(run).series[0])
         assert band is not None
         bands.append([np.interp(np.linspace(0, 9, 50), traced.times, x) for x in (band.low, band.noise_high)])
