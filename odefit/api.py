@@ -12,6 +12,7 @@ from odefit.config.load import LoadedConfig, load_config
 from odefit.config.versions import FIRST_VERSION
 from odefit.errors import ConfigError, InputError, NewerConfigError, RunError
 from odefit.folder_fits import Place, fit_in_folder
+from odefit.interop.formats import is_foreign
 from odefit.model_kinds import EQUATIONS, call, kind_of
 from odefit.runs import folder as files
 from odefit.runs import validation
@@ -41,11 +42,21 @@ Config = Path | str | Mapping[str, Any]
 
 
 def _load(config: Config, overrides: Sequence[str], data: Data | None, only_beside: bool | None) -> LoadedConfig:
+    config = _own(config, only_beside)
     if data is None:
         return load_config(config, overrides, only_beside=only_beside)
     from odefit.data.given import given_data
 
     return load_config(config, overrides, given_data(data), only_beside=only_beside)
+
+
+def _own(config: Config, only_beside: bool | None) -> Config:
+    """A config as it is; what is made of a PEtab problem or an SBML model."""
+    if isinstance(config, str | Path) and is_foreign(Path(config)):
+        from odefit.interop.foreign import imported_config
+
+        return imported_config(Path(config), only_beside)
+    return config
 
 
 def assembled(
@@ -221,8 +232,15 @@ def fit_into_folder(
     if start_from is not None and place.resume:
         raise RunError("--from", "begins at an earlier result, and --resume goes on with a fit; say one of them")
     loaded = _begun(_load(config, overrides, data, only_beside), start_from)
-    title = f"{loaded.path.resolve()}{''.join(f', {text}' for text in overrides)}"
-    return fit_in_folder(loaded, place, progress or Silent(), title, load_run, show)
+    foreign = isinstance(config, str | Path) and is_foreign(Path(config))
+    origin = Path(config) if foreign and isinstance(config, str | Path) else loaded.path
+    title = f"{origin.resolve()}{''.join(f', {text}' for text in overrides)}"
+    run = fit_in_folder(loaded, place, progress or Silent(), title, load_run, show)
+    if foreign and run.path is not None:
+        from odefit.interop.foreign import keep_import
+
+        keep_import(loaded.path, run.path)
+    return run
 
 
 def _begun(loaded: LoadedConfig, start_from: Run | LatentRun | Path | str | None) -> LoadedConfig:
@@ -274,7 +292,7 @@ def simulate(
     >>> simulated.frame.shape, dict(simulated.truth)
     ((3, 3), {'k': 0.5, 'x_0': 2.0})
     """
-    loaded = load_config(config, overrides, only_beside=only_beside)
+    loaded = load_config(_own(config, only_beside), overrides, only_beside=only_beside)
     for note in loaded.notes:
         log.warning("note: %s", note)
     kind = EQUATIONS if loaded.config.data.spirals is None else kind_of(loaded)

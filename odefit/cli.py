@@ -149,6 +149,32 @@ def fit(
         raise typer.Exit(OdefitError.exit_code)
 
 
+@app.command("import")
+def import_(
+    problem: Annotated[Path, typer.Argument(metavar="PROBLEM", help="A PEtab problem (YAML) or an SBML model (XML).")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The folder; default: <name of the problem>, here.", show_default=False)
+    ] = None,
+    overwrite: Overwrite = False,
+    only_beside: OnlyBeside = None,
+) -> None:
+    """Make a config of odefit's own, with its CSVs, from a PEtab problem or an SBML model."""
+    from odefit.errors import RunError
+    from odefit.interop.importing import import_file
+
+    with _alive("importing"):
+        imported = import_file(problem, only_beside)
+    target = out or Path(imported.name)
+    if target.exists() and not overwrite:
+        raise RunError(str(target), "exists already; choose another --out, or say --overwrite")
+    config = imported.write(target)
+    typer.echo(f"{imported.name}: {imported.summary}")
+    for decision in imported.decisions:
+        typer.echo(f"note: {decision}")
+    typer.echo(f"written to {', '.join(str(target / name) for name in imported.files)}")
+    typer.echo(f"next: odefit {imported.next_command} {config}")
+
+
 @app.command()
 def simulate(
     config: ConfigPath,

@@ -137,11 +137,17 @@ class Page:
 
     def csv(self, block: Block) -> None:
         assert block.caption, "a file needs a :caption:"
+        Path(block.caption).parent.mkdir(exist_ok=True)
         Path(block.caption).write_text(block.body, encoding="utf-8")
+
+    xml = tsv = csv
 
     def yaml(self, block: Block) -> None:
         text, name = block.body, block.caption or "mine.yaml"
         part = yaml.safe_load(text)
+        if "format_version" in part:  # a PEtab problem
+            self.csv(block)
+            return
         assert isinstance(part, dict)
         if not all(any(key in part.get(section, ()) for key in keys) for section, keys in SOURCES.items()):
             assert self.config, "the first config of a page must be a whole one"
@@ -196,7 +202,9 @@ def test_page(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     page, all_blocks = Page(), blocks(path.read_text(encoding="utf-8"))
     for block, after in itertools.zip_longest(all_blocks, all_blocks[1:]):
         where = f"{path.name}:{block.line}"
-        assert block.language in ("yaml", "csv", "sh", "python", "diff", "text"), f"{where}: {block.language!r}"
+        assert block.language in ("yaml", "csv", "xml", "tsv", "sh", "python", "diff", "text"), (
+            f"{where}: {block.language!r}"
+        )
         try:
             if block.language == "text":
                 for line in filter(str.strip, block.body.splitlines()):

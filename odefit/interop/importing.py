@@ -1,0 +1,96 @@
+"""`odefit import`: a PEtab problem or an SBML model as odefit's own YAML and CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from odefit.data.atomic_files import atomic_write
+from odefit.errors import Faults, RunError
+from odefit.interop.conditions import later_targets
+from odefit.interop.draft import Draft
+from odefit.interop.drafting import draft_of_model, draft_of_problem
+from odefit.interop.formats import SBML_SUFFIXES
+from odefit.interop.petab_reading import problem_name, read_problem
+from odefit.interop.sbml_model import sbml_model
+from odefit.interop.sbml_reading import read_sbml
+from odefit.interop.writing import config_files
+from odefit.text import counted, show
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import made.
+
+    Attributes
+    ----------
+    name
+        Of the config, without `.yaml`.
+    files
+        Text by file name, the config first.
+    summary
+        One line: how much of what.
+    decisions
+        A sentence for each thing that had to be decided.
+    next_command
+        Of odefit, for the config: `check` where there are data, else `simulate`.
+    """
+
+    name: str
+    files: Mapping[str, str]
+    summary: str
+    decisions: tuple[str, ...]
+    next_command: str
+
+    def write(self, folder: Path) -> Path:
+        """Write the files into a folder, which is made. Gives the path of the config. Raises RunError."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, text in self.files.items():
+                atomic_write(folder / name, text)
+        except OSError as error:
+            raise RunError(show(folder), f"cannot be written: {(error.strerror or str(error)).lower()}") from error
+        return folder / next(iter(self.files))
+
+
+def import_file(path: Path, only_beside: bool | None = None) -> Imported:
+    """A PEtab problem or an SBML model as the files of a config.
+
+    Parameters
+    ----------
+    path
+        The YAML file of a problem, or an SBML file.
+    only_beside
+        Refuse a problem that names files elsewhere than beside it or below; default: what the environment says.
+
+    Returns
+    -------
+    Imported
+
+    Raises
+    ------
+    ConfigError
+        Every fault of the problem that can be known at once, each with its file and line; nothing is written.
+    """
+    faults = Faults()
+    if path.suffix.lower() in SBML_SUFFIXES:
+        draft = draft_of_model(sbml_model(read_sbml(path)), problem_name(path), path.name, faults)
+    else:
+        problem = read_problem(path, only_beside)
+        model = sbml_model(read_sbml(problem.sbml), later_targets(problem.experiments.values()))
+        draft = draft_of_problem(problem, model, faults)
+    files = config_files(draft, faults)
+    faults.check()
+    return Imported(draft.name, files, _summary(draft), tuple(draft.decisions), "check" if draft.data else "simulate")
+
+
+def _summary(draft: Draft) -> str:
+    estimated = sum(p.estimate and p.formula is None for p in draft.parameters)
+    parts = [counted(len(draft.equations), "state"), f"{counted(estimated, 'parameter')} estimated"]
+    if draft.data is not None:
+        rows = draft.data.rows
+        experiments = len({row[0] for row in rows})
+        parts += [counted(len(draft.observables), "observable"), counted(experiments, "experiment")]
+        parts.append(counted(len(rows), "measurement"))
+    return ", ".join(parts)

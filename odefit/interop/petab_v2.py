@@ -1,0 +1,271 @@
+"""PEtab version 2: conditions as lists of changes, experiments as sequences of periods.
+
+What a period sets stays until a later one sets it again, preequilibration included.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from odefit.config.source import Source
+from odefit.errors import Faults
+from odefit.interop.mathematics import Name, Tree, replaced
+from odefit.interop.petab_problem import (
+    Measured,
+    Period,
+    PetabExperiment,
+    PetabObservable,
+    PetabParameter,
+    PetabPrior,
+    PetabProblem,
+)
+from odefit.interop.petab_tables import Reading, Row
+from odefit.text import clip, suggest
+
+UNNAMED = "data"
+"""What the experiment of measurements that name none is called."""
+_PRIORS: Mapping[str, int] = {
+    **dict.fromkeys(("uniform", "normal", "log-normal", "laplace", "log-laplace", "log-uniform", "cauchy", "gamma"), 2),
+    **dict.fromkeys(("exponential", "chisquare", "rayleigh"), 1),
+}
+"""The densities, and how many numbers each has."""
+_NOISE = {
+    "normal": ("normal", "lin"),
+    "laplace": ("laplace", "lin"),
+    "log-normal": ("normal", "log"),
+    "log-laplace": ("laplace", "log"),
+}
+
+
+class Files(Protocol):
+    """The files that the YAML names (petab_reading.py)."""
+
+    source: Source
+    folder: Path
+    faults: Faults
+
+    def named(self, holder: Mapping[str, Any], keys: tuple[str | int, ...], key: str) -> list[Path]:
+        """Those of a key, none where it is missing."""
+
+    def needed(self, holder: Mapping[str, Any], keys: tuple[str | int, ...], key: str) -> list[Path]:
+        """The same; a fault where there are none."""
+
+    def fault(self, keys: tuple[str | int, ...], what: str) -> None:
+        """A fault of a key."""
+
+
+def read_version_2(name: str, path: Path, files: Files, reading: Reading) -> PetabProblem:
+    """A problem of version 2."""
+    data = files.source.data
+    _check_extensions(files)
+    parameters = _parameters(reading, files.needed(data, (), "parameter_files"))
+    observables = _observables(reading, files.needed(data, (), "observable_files"))
+    conditions = _conditions(reading, files.named(data, (), "condition_files"))
+    experiments = _experiments(reading, files.named(data, (), "experiment_files"), conditions)
+    measurements = _measurements(reading, files.needed(data, (), "measurement_files"), experiments)
+    if any(row.experiment == UNNAMED for row in measurements):
+        experiments.setdefault(UNNAMED, PetabExperiment(UNNAMED, ()))
+    problem = PetabProblem(
+        name, path, 2, _model(files, path), parameters, observables, experiments, tuple(measurements)
+    )
+    return _mapped(problem, _mapping(reading, files.named(data, (), "mapping_files")))
+
+
+def _check_extensions(files: Files) -> None:
+    extensions = files.source.data.get("extensions") or {}
+    if isinstance(extensions, Mapping):
+        for name, extension in extensions.items():
+            if not isinstance(extension, Mapping) or extension.get("required", True):
+                files.fault(
+                    ("extensions", str(name)), f"needs PEtab's extension '{clip(str(name))}', which is not read"
+                )
+
+
+def _model(files: Files, path: Path) -> Path:
+    models = files.source.data.get("model_files")
+    if not isinstance(models, Mapping) or len(models) != 1:
+        many = isinstance(models, Mapping) and len(models) > 1
+        files.fault(("model_files",), "names several models; odefit fits one" if many else "must name one model")
+        return path
+    ((name, model),) = models.items()
+    keys = ("model_files", str(name))
+    if not isinstance(model, Mapping) or not isinstance(model.get("location"), str):
+        files.fault(keys, "must have a 'language' and a 'location'")
+        return path
+    if model.get("language") != "sbml":
+        files.fault((*keys, "language"), f"'{clip(str(model.get('language')))}' is not read; odefit reads sbml")
+    return (files.named(model, keys, "location") or [path])[0]
+
+
+def _parameters(reading: Reading, paths: list[Path]) -> dict[str, PetabParameter]:
+    found: dict[str, PetabParameter] = {}
+    for path in paths:
+        for row in reading.rows(path, ["parameterId", "estimate"]):
+            name = reading.new(row, "parameterId", found)
+            if name is not None:
+                found[name] = _parameter(reading, row, name)
+    return found
+
+
+def _parameter(reading: Reading, row: Row, name: str) -> PetabParameter:
+    estimated = reading.flag(row, "estimate")
+    lower, upper = -math.inf, math.inf
+    if estimated:
+        lower = reading.number(row, "lowerBound", lower)
+        upper = reading.number(row, "upperBound", upper)
+        if not lower < upper:
+            reading.faults.add(row.where("upperBound"), f"'{name}': the lower bound must be below the upper one")
+    nominal = reading.number(row, "nominalValue") if row.text("nominalValue") else None
+    if not estimated and nominal is None:
+        reading.faults.add(row.where("nominalValue"), f"'{name}' is not estimated and has no value")
+    prior = _prior(reading, row) if estimated else None
+    return PetabParameter(name, row.where(), "lin", lower, upper, nominal, estimated, prior, row.text("parameterName"))
+
+
+def _prior(reading: Reading, row: Row) -> PetabPrior | None:
+    kind = row.text("priorDistribution")
+    if not kind:
+        return None
+    if kind not in _PRIORS:
+        what = f"'{clip(kind)}' is no prior of PEtab; {suggest(kind, _PRIORS)}"
+        reading.faults.add(row.where("priorDistribution"), what)
+        return None
+    numbers = reading.numbers(row, "priorParameters", _PRIORS[kind])
+    if numbers is None:
+        reading.faults.add(row.where("priorParameters"), f"the numbers of the {kind} prior are missing")
+        return None
+    return PetabPrior(kind, numbers)
+
+
+def _observables(reading: Reading, paths: list[Path]) -> dict[str, PetabObservable]:
+    found: dict[str, PetabObservable] = {}
+    for path in paths:
+        for row in reading.rows(path, ["observableId", "observableFormula", "noiseFormula"]):
+            name = reading.new(row, "observableId", found)
+            if name is None:
+                continue
+            distribution, transformation = _NOISE[reading.choice(row, "noiseDistribution", "normal", tuple(_NOISE))]
+            found[name] = PetabObservable(
+                name,
+                row.where(),
+                reading.tree(row, "observableFormula"),
+                reading.tree(row, "noiseFormula"),
+                distribution,
+                transformation,
+                _list(row, "observablePlaceholders"),
+                _list(row, "noisePlaceholders"),
+                row.text("observableName"),
+            )
+    return found
+
+
+def _list(row: Row, column: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in row.text(column).split(";") if part.strip())
+
+
+def _conditions(reading: Reading, paths: list[Path]) -> dict[str, dict[str, Tree]]:
+    found: dict[str, dict[str, Tree]] = {}
+    for path in paths:
+        for row in reading.rows(path, ["conditionId", "targetId", "targetValue"]):
+            name, target = row.text("conditionId"), row.text("targetId")
+            if not name or not target:
+                reading.faults.add(row.where("targetId" if name else "conditionId"), "an id is missing")
+            elif target in found.setdefault(name, {}):
+                reading.faults.add(row.where("targetId"), f"condition '{clip(name)}' sets '{clip(target)}' twice")
+            else:
+                found[name][target] = reading.tree(row, "targetValue")
+    return found
+
+
+def _experiments(
+    reading: Reading, paths: list[Path], conditions: Mapping[str, Mapping[str, Tree]]
+) -> dict[str, PetabExperiment]:
+    periods: dict[str, dict[float, Period]] = {}
+    for path in paths:
+        for row in reading.rows(path, ["experimentId", "time", "conditionId"]):
+            name, condition, at = row.text("experimentId"), row.text("conditionId"), reading.number(row, "time")
+            if not name:
+                reading.faults.add(row.where("experimentId"), "an id is missing")
+                continue
+            if condition and condition not in conditions:
+                what = f"'{clip(condition)}' is no condition; {suggest(condition, conditions)}"
+                reading.faults.add(row.where("conditionId"), what)
+                continue
+            own = periods.setdefault(name, {})
+            earlier = own.get(at, Period(at, condition, {}, row.where()))
+            changes = conditions.get(condition, {})
+            for target in earlier.changes.keys() & changes.keys():
+                what = f"sets '{clip(target)}', which '{clip(earlier.condition)}' sets at the same time"
+                reading.faults.add(row.where("conditionId"), what)
+            own[at] = replace(earlier, changes={**earlier.changes, **changes})
+    return {name: PetabExperiment(name, tuple(own[at] for at in sorted(own))) for name, own in periods.items()}
+
+
+def _measurements(reading: Reading, paths: list[Path], experiments: Mapping[str, PetabExperiment]) -> list[Measured]:
+    found = []
+    for path in paths:
+        for row in reading.rows(path, ["observableId", "experimentId", "time", "measurement"]):
+            experiment = row.text("experimentId") or UNNAMED
+            if experiment not in experiments and row.text("experimentId"):
+                what = f"'{clip(experiment)}' is no experiment; {suggest(experiment, experiments)}"
+                reading.faults.add(row.where("experimentId"), what)
+            found.append(
+                Measured(
+                    row.text("observableId"),
+                    experiment,
+                    reading.number(row, "time"),
+                    reading.number(row, "measurement"),
+                    reading.trees(row, "observableParameters"),
+                    reading.trees(row, "noiseParameters"),
+                    row.text("datasetId"),
+                    row.where(),
+                )
+            )
+    return found
+
+
+# -- names of the tables for things of the model
+
+
+def _mapping(reading: Reading, paths: list[Path]) -> dict[str, str]:
+    return {
+        row.text("petabEntityId"): row.text("modelEntityId")
+        for path in paths
+        for row in reading.rows(path, ["petabEntityId", "modelEntityId"])
+        if row.text("modelEntityId") not in ("", row.text("petabEntityId"))
+    }
+
+
+def _mapped(problem: PetabProblem, names: Mapping[str, str]) -> PetabProblem:
+    """The problem with the model's own names in its formulas."""
+    if not names:
+        return problem
+    put: dict[str, Tree] = {name: Name(own) for name, own in names.items()}
+
+    def each(trees: Mapping[str, Tree]) -> dict[str, Tree]:
+        return {names.get(name, name): replaced(tree, put) for name, tree in trees.items()}
+
+    return replace(
+        problem,
+        parameters={names.get(n, n): replace(p, name=names.get(n, n)) for n, p in problem.parameters.items()},
+        observables={
+            n: replace(o, formula=replaced(o.formula, put), noise=replaced(o.noise, put))
+            for n, o in problem.observables.items()
+        },
+        experiments={
+            n: replace(e, periods=tuple(replace(p, changes=each(p.changes)) for p in e.periods))
+            for n, e in problem.experiments.items()
+        },
+        measurements=tuple(
+            replace(
+                row,
+                parameters=tuple(replaced(t, put) for t in row.parameters),
+                noise_parameters=tuple(replaced(t, put) for t in row.noise_parameters),
+            )
+            for row in problem.measurements
+        ),
+    )

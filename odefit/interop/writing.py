@@ -1,0 +1,244 @@
+"""A draft as files: a YAML config that a person would have written, and its CSVs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from textwrap import wrap
+
+import yaml
+
+from odefit.errors import Faults
+from odefit.interop.draft import Draft, DraftEvent, DraftParameter, DraftTable
+from odefit.interop.formula_text import Inexpressible, formula_text, number_text
+from odefit.interop.mathematics import Number, Tree
+from odefit.text import clip
+
+DATA, EXPERIMENTS = "data.csv", "experiments.csv"
+WIDTH = 110
+RTOL = "1.0e-8"
+"""Tolerance of the solver: the objectives that tools are compared by want more digits than a fit does."""
+STARTS = 20
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?", re.ASCII)
+
+
+def config_files(draft: Draft, faults: Faults) -> dict[str, str]:
+    """The files of a config by their names, the config first.
+
+    Parameters
+    ----------
+    draft
+        The config.
+    faults
+        Is told of formulas that odefit's language cannot hold.
+    """
+    writer = _Writer(draft, faults)
+    files = {f"{draft.name}.yaml": writer.config()}
+    if draft.data is not None:
+        files[DATA] = writer.table(draft.data)
+    if draft.experiments is not None:
+        files[EXPERIMENTS] = writer.table(draft.experiments)
+    return files
+
+
+def number(value: float) -> str:
+    """A number that every reader of YAML takes for one: 1e-05 would be a text to some."""
+    if math.isinf(value):
+        return ".inf" if value > 0 else "-.inf"
+    return quoted(number_text(value))
+
+
+def quoted(text: str, flow: bool = False) -> str:
+    """A text as one scalar of YAML, in quotes only where it needs them."""
+    if flow and any(c in text for c in ",[]{}:#"):
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if _NUMBER.fullmatch(text):
+        mantissa, e, exponent = text.partition("e")
+        return text if not e or "." in mantissa else f"{mantissa}.0e{exponent}"
+    dumped = yaml.safe_dump(text, default_flow_style=True, width=math.inf, allow_unicode=True)
+    return str(dumped).removesuffix("\n").removesuffix("\n...")
+
+
+class _Writer:
+    def __init__(self, draft: Draft, faults: Faults) -> None:
+        self.draft, self.faults = draft, faults
+
+    def formula(self, tree: Tree, where: str) -> str:
+        try:
+            return formula_text(tree)
+        except Inexpressible as error:
+            self.faults.add(f"{clip(self.draft.origin)}, {clip(where)}", str(error))
+            return "0"
+
+    def number(self, value: float, where: str) -> str:
+        return quoted(self.formula(Number(value), where))
+
+    # -- the config
+
+    def config(self) -> str:
+        parts = [self.head(), self.model(), self.parameters(), self.data()]
+        if self.draft.noise:
+            parts.append(self.noise())
+        parts.append([f"solver: {{rtol: {RTOL}}}"])
+        if self.draft.simulate is None:
+            parts.append([f"fit: {{starts: {STARTS}, seed: 0}}"])
+        return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
+
+    def head(self) -> list[str]:
+        lines = [f"# Made by `odefit import` from {self.draft.origin}."]
+        if self.draft.decisions:
+            lines.append("#")
+            lines += [line for decision in self.draft.decisions for line in _comment(decision)]
+        if self.draft.renamed:
+            names = ", ".join(f"{new} for {old}" for old, new in self.draft.renamed.items())
+            lines += _comment(f"called otherwise here: {names}")
+        return [*lines, f"title: {quoted(self.draft.name)}"]
+
+    def model(self) -> list[str]:
+        draft = self.draft
+        lines = ["model:", "  equations:"]
+        lines += self.entries(draft.equations, "equations")
+        if draft.expressions:
+            lines += ["  expressions:", *self.entries(draft.expressions, "expressions")]
+        if draft.initial:
+            lines += self.short("initial", draft.initial)
+        if draft.steady_state is not None:
+            lines += self.steady_state(draft.steady_state)
+        if draft.observables:
+            lines += ["  observables:", *self.entries(draft.observables, "observables")]
+        if draft.events:
+            lines += ["  events:", *(line for event in draft.events for line in self.event(event))]
+        return lines
+
+    def entries(self, formulas: Mapping[str, Tree], section: str) -> Iterator[str]:
+        for name, tree in formulas.items():
+            note = self.draft.notes.get(name, "") if section == "equations" else ""
+            text = self.formula(tree, f"{section}.{name}")
+            yield f"    {quoted(name)}: {quoted(text)}{_beside(note)}"
+
+    def steady_state(self, before: Mapping[str, Tree]) -> list[str]:
+        if not before:
+            return ["  steady_state: true"]
+        first, *rest = self.short("steady_state", before)
+        return [first + _beside("before the start, until nothing moves"), *rest]
+
+    def short(self, section: str, formulas: Mapping[str, Tree]) -> list[str]:
+        """A mapping on one line where it fits there."""
+        texts = {n: quoted(self.formula(tree, f"{section}.{n}"), flow=True) for n, tree in formulas.items()}
+        line = f"  {section}: {_mapping({quoted(n, flow=True): text for n, text in texts.items()})}"
+        return [line] if len(line) <= WIDTH else [f"  {section}:", *self.entries(formulas, section)]
+
+    def event(self, event: DraftEvent) -> list[str]:
+        where = f"event {event.comment}"
+        keys = {}
+        for key, tree in (("time", event.time), ("when", event.when), ("delay", event.delay)):
+            if tree is not None:
+                keys[key] = quoted(self.formula(tree, where), flow=True)
+        if event.priority is not None:
+            keys["priority"] = quoted(self.formula(event.priority, where), flow=True)
+        if event.at_start:
+            keys["at_start"] = "true"
+        changes = ", ".join(f"{n}: {quoted(self.formula(t, where), flow=True)}" for n, t in event.changes.items())
+        body = ", ".join(f"{key}: {value}" for key, value in keys.items())
+        return [f"    - {{{body}, set: {{{changes}}}}}{_beside(event.comment)}"]
+
+    # -- parameters
+
+    def parameters(self) -> list[str]:
+        unknown = [p for p in self.draft.parameters if p.estimate and p.formula is None]
+        derived = [p for p in self.draft.parameters if p.formula is not None]
+        fixed = [p for p in self.draft.parameters if not p.estimate and p.formula is None]
+        if not self.draft.parameters:
+            return ["parameters: {}"]
+        lines = ["parameters:"]
+        for title, group in (("", unknown), ("computed from others", derived), (self.of_fixed(), fixed)):
+            if group and title:
+                lines.append(f"  # {title}")
+            lines += [f"  {quoted(p.name)}: {self.parameter(p)}{_beside(p.comment)}" for p in group]
+        return lines
+
+    def of_fixed(self) -> str:
+        if self.draft.simulate is None:
+            return "constants"
+        return "constants; to estimate one: {value: 0.1, bounds: [0.001, 10], scale: log}"
+
+    def parameter(self, parameter: DraftParameter) -> str:
+        if parameter.formula is not None:
+            return quoted(self.formula(parameter.formula, f"parameters.{parameter.name}"))
+        keys = {}
+        if parameter.value is not None:
+            keys["value"] = self.number(parameter.value, f"parameters.{parameter.name}")
+        if not parameter.estimate:
+            return _mapping(keys | {"estimate": "false"})
+        if parameter.bounds is not None:
+            keys["bounds"] = f"[{', '.join(map(number, parameter.bounds))}]"
+        if parameter.log:
+            keys["scale"] = "log"
+        if parameter.prior is not None:
+            keys["prior"] = _mapping({key: _value(value) for key, value in parameter.prior.items()})
+        return _mapping(keys)
+
+    # -- data, noise
+
+    def data(self) -> list[str]:
+        if self.draft.simulate is not None:
+            times = self.draft.simulate
+            span = f"{{start: {number(times.start)}, stop: {number(times.stop)}, count: {times.count}}}"
+            lines = ["data:", f"  simulate: {{times: {span}}}"]
+            return [*lines, "  # with data of your own, instead: csv: mine.csv"]
+        lines = ["data:", f"  csv: {DATA}"]
+        if self.draft.start is not None:
+            lines.append(f"  start: {number(self.draft.start)}")
+        if self.draft.jumps:
+            lines.append("  at_jumps: after")
+        if self.draft.experiments is not None:
+            lines.append(f"  experiments: {EXPERIMENTS}")
+        return lines
+
+    def noise(self) -> list[str]:
+        entries = {}
+        for name, noise in self.draft.noise.items():
+            sigma = "column" if noise.sigma is None else quoted(self.formula(noise.sigma, f"noise.{name}"), flow=True)
+            entries[name] = _mapping({"model": noise.model, "sigma": sigma})
+        if len(set(entries.values())) == 1:
+            return [f"noise: {next(iter(entries.values()))}"]
+        return ["noise:", *(f"  {quoted(name)}: {entry}" for name, entry in entries.items())]
+
+    # -- tables
+
+    def table(self, table: DraftTable) -> str:
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(table.header)
+        writer.writerows([self.cell(cell, table.header[i]) for i, cell in enumerate(row)] for row in table.rows)
+        return text.getvalue()
+
+    def cell(self, cell: Tree | str, column: str) -> str:
+        if isinstance(cell, str):
+            return cell
+        if isinstance(cell, Number) and math.isinf(cell.value):
+            return "inf"
+        return self.formula(cell, f"column {column}")
+
+
+def _comment(text: str) -> Iterable[str]:
+    return [f"# {line}" for line in wrap(text, WIDTH, subsequent_indent="  ")]
+
+
+def _beside(text: str) -> str:
+    return f"  # {' '.join(text.split())}" if text else ""
+
+
+def _mapping(keys: Mapping[str, str]) -> str:
+    return "{" + ", ".join(f"{key}: {value}" for key, value in keys.items()) + "}"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"[{', '.join(map(_value, value))}]"
+    return number(value) if isinstance(value, float) else str(value)

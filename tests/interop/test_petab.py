@@ -1,0 +1,421 @@
+"""PEtab problems, one construct each, with objectives from closed forms; both versions."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import odefit
+import sbml_texts as s
+from odefit.errors import InputError
+from odefit.interop.importing import Imported, import_file
+from petab_texts import problem
+
+K1, K2 = 0.8, 0.6
+
+
+def conversion(t: float, k1: float = K1, k2: float = K2, a: float = 1.0, b: float = 0.0) -> float:
+    """A at a time, from A = a and B = b."""
+    rest = (a + b) * k2 / (k1 + k2)
+    return rest + (a - rest) * math.exp(-(k1 + k2) * t)
+
+
+def gaussian(pairs: list[tuple[float, float]], sigma: float = 0.5) -> float:
+    return sum(((d - m) / sigma) ** 2 / 2 + math.log(sigma * math.sqrt(2 * math.pi)) for d, m in pairs)
+
+
+def loaded(path: Path) -> tuple[odefit.Problem, Imported]:
+    imported = import_file(path)
+    return odefit.load(imported.write(path.parent / "made"), ["solver.rtol=1e-10"]), imported
+
+
+def nll(path: Path) -> float:
+    made, _ = loaded(path)
+    return made.nll(made.x0)
+
+
+def faults(path: Path) -> list[str]:
+    with pytest.raises(InputError) as raised:
+        import_file(path)
+    return [str(fault).replace(f"{path.parent}/", "") for fault in raised.value.faults]
+
+
+@pytest.mark.quick
+def test_a_plain_problem_of_each_version(tmp_path: Path) -> None:
+    expected = gaussian([(0.7, 1.0), (0.1, conversion(10))])
+    assert nll(problem(tmp_path)) == pytest.approx(expected, rel=1e-8)
+    assert nll(problem(tmp_path, version=2)) == pytest.approx(expected, rel=1e-8)
+
+
+def test_the_config_is_one_that_a_person_would_write(tmp_path: Path) -> None:
+    imported = import_file(problem(tmp_path))
+    assert imported.files["conversion.yaml"] == (
+        """\
+# Made by `odefit import` from conversion.yaml.
+#
+# of size 1, and so not written: cell
+title: conversion
+
+model:
+  equations:
+    A: -k1*A + k2*B
+    B: k1*A - k2*B
+  initial: {A: a0, B: 0}
+  observables:
+    obs_a: A
+
+parameters:
+  k1: {value: 0.8, bounds: [0.01, 100], scale: log}
+  # constants
+  a0: {value: 1, estimate: false}
+  k2: {value: 0.6, estimate: false}
+
+data:
+  csv: data.csv
+  start: 0
+
+noise: {model: gaussian, sigma: 0.5}
+
+solver: {rtol: 1.0e-8}
+
+fit: {starts: 20, seed: 0}
+"""
+    )
+    assert imported.files["data.csv"] == "experiment,time,observable,value\nc0,0,obs_a,0.7\nc0,10,obs_a,0.1\n"
+    assert imported.summary == "2 states, 1 parameter estimated, 1 observable, 1 experiment, 2 measurements"
+
+
+def test_conditions_are_columns_of_the_table_of_experiments(tmp_path: Path) -> None:
+    path = problem(
+        tmp_path,
+        conditions="""
+            conditionId | k2 | B
+            c0 | 0.6 |
+            c1 | 0.3 | 2""",
+        measurements="""
+            observableId | simulationConditionId | time | measurement
+            obs_a | c0 | 2 | 0.7
+            obs_a | c1 | 2 | 0.1""",
+    )
+    made, imported = loaded(path)
+    assert imported.files["experiments.csv"] == "experiment,k2,B_0\nc0,0.6,0\nc1,0.3,2\n"
+    expected = gaussian([(0.7, conversion(2)), (0.1, conversion(2, k2=0.3, b=2))])
+    assert made.nll(made.x0) == pytest.approx(expected, rel=1e-8)
+
+
+def test_the_logarithmic_scale_has_no_prior_beside_parameters_that_have_one(tmp_path: Path) -> None:
+    """A tool that goes by way of version 2 gives the parameter without a prior a uniform one on the linear scale."""
+    path = problem(
+        tmp_path,
+        parameters="""
+            parameterId|parameterScale|lowerBound|upperBound|nominalValue|estimate|objectivePriorType|objectivePriorParameters
+            k1 | log10 | 0.01 | 100 | 0.8 | 1 | |
+            k2 | log10 | 0.01 | 100 | 0.6 | 1 | parameterScaleNormal | -0.5;0.25""",
+    )
+    made, imported = loaded(path)
+    assert "k1: {value: 0.8, bounds: [0.01, 100], scale: log}\n" in imported.files["conversion.yaml"]
+    # A density of log10(k2), which as one of k2 itself has the factor 1/(k2 ln 10).
+    z = (math.log10(0.6) + 0.5) / 0.25
+    density = -(z**2) / 2 - math.log(0.25 * math.sqrt(2 * math.pi)) - math.log(0.6 * math.log(10))
+    assert made.log_prior(made.x0) == pytest.approx(density, abs=1e-9)
+
+
+def rested(k1: float, k2: float = K2) -> tuple[float, float]:
+    return k2 / (k1 + k2), k1 / (k1 + k2)
+
+
+PREEQUILIBRATED = {
+    "conditions": """
+        conditionId | k1 | B
+        before | 0.3 |
+        c0 | 0.8 | 1""",
+    "measurements": """
+        observableId | preequilibrationConditionId | simulationConditionId | time | measurement
+        obs_a | before | c0 | 1 | 0.7""",
+    "parameters": """
+        parameterId | parameterScale | lowerBound | upperBound | nominalValue | estimate
+        k2 | lin | 0 | 10 | 0.6 | 1""",
+}
+
+
+def test_preequilibration_and_what_is_set_after_it(tmp_path: Path) -> None:
+    a, _ = rested(0.3)
+    expected = gaussian([(0.7, conversion(1, a=a, b=1.0))])
+    assert nll(problem(tmp_path, **PREEQUILIBRATED)) == pytest.approx(expected, rel=1e-7)
+
+
+def test_version_1_takes_back_what_preequilibration_set_and_version_2_does_not(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    a, b = rested(0.3)
+    one = problem(tmp_path / "one", **{**PREEQUILIBRATED, "conditions": "conditionId | k1\nbefore | 0.3\nc0 |"})
+    assert nll(one) == pytest.approx(gaussian([(0.7, conversion(1, a=a, b=b))]), rel=1e-7)
+    two = problem(
+        tmp_path / "two",
+        version=2,
+        conditions="conditionId | targetId | targetValue\nbefore | k1 | 0.3",
+        experiments="experimentId | time | conditionId\ne0 | -inf | before\ne0 | 0 |",
+        measurements="observableId | experimentId | time | measurement\nobs_a | e0 | 1 | 0.7",
+        parameters="""
+            parameterId | lowerBound | upperBound | nominalValue | estimate
+            k2 | 0 | 10 | 0.6 | true""",
+    )
+    assert nll(two) == pytest.approx(gaussian([(0.7, conversion(1, k1=0.3, a=a, b=b))]), rel=1e-7)
+
+
+def test_periods_of_version_2(tmp_path: Path) -> None:
+    """A constant that changes on the way is a state that stands still; values are those just before."""
+    path = problem(
+        tmp_path,
+        version=2,
+        conditions="""
+            conditionId | targetId | targetValue
+            late | A | A + 5
+            late | k2 | 2*k2""",
+        experiments="""
+            experimentId | time | conditionId
+            e0 | 0 |
+            e0 | 3 | late""",
+    )
+    a = conversion(3)
+    b = 1 - a
+    expected = gaussian([(0.7, 1.0), (0.1, conversion(7, k2=1.2, a=a + 5, b=b))])
+    assert nll(path) == pytest.approx(expected, rel=1e-7)
+
+
+def test_periods_that_differ_by_experiment(tmp_path: Path) -> None:
+    path = problem(
+        tmp_path,
+        version=2,
+        conditions="""
+            conditionId | targetId | targetValue
+            late | B | 3
+            later | B | 1""",
+        experiments="""
+            experimentId | time | conditionId
+            e0 | 0 |
+            e0 | 3 | late
+            e1 | -1 |
+            e1 | 2 | later
+            e2 | 0 |""",
+        measurements="""
+            observableId | experimentId | time | measurement
+            obs_a | e0 | 5 | 0.7
+            obs_a | e1 | 2 | 0.7
+            obs_a | e1 | 4 | 0.7
+            obs_a | e2 | 4 | 0.7""",
+    )
+    at_3 = conversion(3)
+    expected = [conversion(2, a=at_3, b=3), at_3, conversion(2, a=at_3, b=1), conversion(4)]
+    assert nll(path) == pytest.approx(gaussian([(0.7, value) for value in expected]), rel=1e-7)
+
+
+def test_values_of_measurements_stand_in_formulas_where_all_have_the_same(tmp_path: Path) -> None:
+    path = problem(
+        tmp_path,
+        parameters="""
+            parameterId | parameterScale | lowerBound | upperBound | nominalValue | estimate
+            scale | lin | 0 | 10 | 2 | 1
+            sd | log | 0.01 | 10 | 0.3 | 1""",
+        observables="""
+            observableId | observableFormula | noiseFormula
+            obs_a | observableParameter1_obs_a*A + observableParameter2_obs_a | noiseParameter1_obs_a""",
+        measurements="""
+            observableId | simulationConditionId | time | measurement | observableParameters | noiseParameters
+            obs_a | c0 | 0 | 0.7 | scale;0.5 | sd
+            obs_a | c0 | 10 | 0.1 | scale;0.5 | sd""",
+    )
+    made, imported = loaded(path)
+    assert "obs_a: scale*A + 0.5\n" in imported.files["conversion.yaml"]
+    assert "sigma: sd" in imported.files["conversion.yaml"]
+    expected = gaussian([(0.7, 2.5), (0.1, 2 * conversion(10) + 0.5)], 0.3)
+    assert made.nll(made.x0) == pytest.approx(expected, rel=1e-8)
+
+
+def test_noise_levels_that_are_numbers_are_the_column_sigma(tmp_path: Path) -> None:
+    path = problem(
+        tmp_path,
+        observables="""
+            observableId | observableFormula | noiseFormula | observableTransformation
+            obs_a | A | noiseParameter1_obs_a | log""",
+        measurements="""
+            observableId | simulationConditionId | time | measurement | noiseParameters
+            obs_a | c0 | 0 | 0.7 | 0.5
+            obs_a | c0 | 10 | 0.1 | 0.2""",
+    )
+    made, imported = loaded(path)
+    assert imported.files["data.csv"].splitlines()[0] == "experiment,time,observable,value,sigma"
+    logs = [(math.log(0.7), 0.0, 0.5), (math.log(0.1), math.log(conversion(10)), 0.2)]
+    expected = sum(gaussian([(d, m)], sd) + d for d, m, sd in logs)
+    assert made.nll(made.x0) == pytest.approx(expected, rel=1e-8)
+
+
+def test_an_observable_in_its_own_noise(tmp_path: Path) -> None:
+    path = problem(
+        tmp_path,
+        observables="observableId | observableFormula | noiseFormula\nobs_a | 2*A | 0.1 + 0.2*obs_a",
+    )
+    expected = sum(gaussian([(d, m)], 0.1 + 0.2 * m) for d, m in ((0.7, 2.0), (0.1, 2 * conversion(10))))
+    assert nll(path) == pytest.approx(expected, rel=1e-8)
+
+
+def test_names_that_odefit_cannot_have_are_changed_and_told(tmp_path: Path) -> None:
+    model = s.sbml(
+        parameters=[s.parameter("_k", 1.0), s.parameter("t", 2.0, False), s.parameter("and", 1.0)],
+        rules=[s.rule("t", "-_k*t", "rate")],
+    )
+    path = problem(
+        tmp_path,
+        model=model,
+        parameters="""
+            parameterId | parameterScale | lowerBound | upperBound | nominalValue | estimate
+            _k | log10 | 0.01 | 100 | 0.8 | 1""",
+        observables="observableId | observableFormula | noiseFormula\nobs_a | t | 0.5",
+    )
+    made, imported = loaded(path)
+    assert made.names == ("p_k",)
+    assert "# _k in conversion.yaml" in imported.files["conversion.yaml"]
+    assert "# called otherwise here: t_ for t, p_k for _k" in imported.files["conversion.yaml"]
+    expected = gaussian([(0.7, 2.0), (0.1, 2 * math.exp(-8))])
+    assert made.nll(made.x0) == pytest.approx(expected, rel=1e-8)
+
+
+def test_a_nominal_value_outside_of_its_bounds_widens_them(tmp_path: Path) -> None:
+    path = problem(
+        tmp_path,
+        parameters="""
+            parameterId | parameterScale | lowerBound | upperBound | nominalValue | estimate
+            k1 | lin | 1 | 100 | 0.8 | 1""",
+    )
+    made, imported = loaded(path)
+    assert made.bounds.tolist() == [[0.8, 100.0]]
+    assert any("lies outside its bounds 1 to 100" in decision for decision in imported.decisions)
+
+
+def test_gradients_of_what_was_imported(tmp_path: Path) -> None:
+    made, _ = loaded(problem(tmp_path, **PREEQUILIBRATED))
+    x = made.x0
+    slope = (made.nll(x + 1e-5) - made.nll(x - 1e-5)) / 2e-5
+    np.testing.assert_allclose(made.gradient(x), slope, rtol=1e-5)
+
+
+# -- what is wrong with a problem, all at once
+
+
+def test_faults_of_the_tables_come_with_their_rows_and_columns(tmp_path: Path) -> None:
+    path = problem(
+        tmp_path,
+        parameters="""
+            parameterId | parameterScale | lowerBound | upperBound | nominalValue | estimate
+            k1 | log11 | 0.01 | 100 | 0.8 | 1
+            k1 | lin | 0.01 | 100 | 0.8 | 1
+            k3 | lin | 7 | 5 | x | perhaps
+            k4 | lin | 0 | 1 | | 0""",
+        observables="observableId | observableFormula | noiseFormula\nobs_a | A + | 0.5",
+        measurements="""
+            observableId | simulationConditionId | time | measurement
+            obs_b | c0 | 0 | 0.7
+            obs_a | c1 | 10 | 0.1
+            obs_a | c0 | soon | n.a.""",
+    )
+    assert faults(path) == [
+        "parameters.tsv:2, column parameterScale: 'log11' is none of lin, log, log10",
+        "parameters.tsv:3, column parameterId: 'k1' stands twice",
+        "parameters.tsv:4, column estimate: 'perhaps' is neither true nor false (nor 1 nor 0)",
+        "parameters.tsv:4, column nominalValue: 'x' is not a number",
+        "parameters.tsv:4, column upperBound: 'k3': the lower bound must be below the upper one",
+        "parameters.tsv:5, column nominalValue: 'k4' is not estimated and has no value",
+        "observables.tsv:2, column observableFormula: 'A +': a number, a name or a bracket is missing at its end",
+        "measurements.tsv:3, column simulationConditionId: 'c1' is no condition; there is: c0",
+        "measurements.tsv:4, column time: 'soon' is not a number",
+        "measurements.tsv:4, column measurement: 'n.a.' is not a number",
+        "measurements.tsv:2, column observableId: 'obs_b' is no observable; did you mean 'obs_a'?",
+    ]
+
+
+def test_names_that_nothing_defines(tmp_path: Path) -> None:
+    path = problem(
+        tmp_path,
+        observables="observableId | observableFormula | noiseFormula\nobs_a | A + offset | sd",
+        conditions="conditionId | k9 | k1\nc0 | k1*k8 | 1",
+    )
+    known = "there is: k1, cell, a0, k2, A, B, forward, backward"
+    assert faults(path) == [
+        "condition c0: sets 'k9', which the model does not have; there is: cell, a0, k2, A, B",
+        "condition c0: sets 'k1', which has a row in the parameter table: it cannot have both",
+        f"observables.tsv:2, column observableFormula: unknown symbol 'offset'; {known}, obs_a",
+        f"observables.tsv:2, column noiseFormula: unknown symbol 'sd'; {known}, obs_a",
+        f"condition c0, k9: unknown symbol 'k8'; {known}",
+    ]
+
+
+def test_tables_and_files_that_are_missing(tmp_path: Path) -> None:
+    path = problem(tmp_path, observables="observableId | formula\nobs_a | A")
+    (tmp_path / "conditions.tsv").unlink()
+    assert faults(path)[:3] == [
+        "observables.tsv:1: has no column 'observableFormula'; did you mean 'observableId'?",
+        "observables.tsv:1: has no column 'noiseFormula'; did you mean 'formula'?",
+        "conditions.tsv: there is no such file: check the path",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("format_version: 3\n", "conversion.yaml:1: PEtab 3 is not known; odefit reads versions 1 and 2"),
+        ("format_version: 1\nparameter_file: parameters.tsv\n", "conversion.yaml:1: must be a list of one problem"),
+        (
+            "format_version: 2.0.0\nextensions: {sciml: {required: true}}\n",
+            "conversion.yaml:2: needs PEtab's extension 'sciml', which is not read",
+        ),
+    ],
+)
+def test_problems_that_are_none(tmp_path: Path, text: str, message: str) -> None:
+    path = problem(tmp_path)
+    path.write_text(text, encoding="utf-8")
+    assert message in faults(path)
+
+
+def test_changes_that_contradict_each_other(tmp_path: Path) -> None:
+    path = problem(
+        tmp_path,
+        version=2,
+        conditions="""
+            conditionId | targetId | targetValue
+            c0 | k2 | 1
+            c0 | k2 | 2
+            c1 | k2 | 3""",
+        experiments="""
+            experimentId | time | conditionId
+            e0 | 0 | c0
+            e0 | 0 | c1
+            e0 | 0 | c2""",
+    )
+    assert faults(path) == [
+        "conditions.tsv:3, column targetId: condition 'c0' sets 'k2' twice",
+        "experiments.tsv:3, column conditionId: sets 'k2', which 'c0' sets at the same time",
+        "experiments.tsv:4, column conditionId: 'c2' is no condition; there is: c0, c1",
+    ]
+
+
+def test_measurements_that_a_logarithm_cannot_hold(tmp_path: Path) -> None:
+    path = problem(
+        tmp_path,
+        observables="""
+            observableId | observableFormula | noiseFormula | observableTransformation
+            obs_a | A | 0.5 | log""",
+        measurements="observableId | simulationConditionId | time | measurement\nobs_a | c0 | 0 | -0.7",
+    )
+    assert faults(path) == [
+        "measurements.tsv:2, column measurement: -0.7 has no logarithm, and 'obs_a' is compared on a logarithmic scale"
+    ]
+
+
+def test_a_problem_from_a_stranger_names_no_files_elsewhere(tmp_path: Path) -> None:
+    path = problem(tmp_path)
+    path.write_text(path.read_text("utf-8").replace("[model.xml]", "[../model.xml]"), encoding="utf-8")
+    with pytest.raises(InputError, match=r"conversion.yaml:4: names '../model.xml', which lies not beside"):
+        import_file(path, only_beside=True)
