@@ -109,8 +109,10 @@ class FitSection(Section):
     )
     max_iterations: Count | None = Field(None, description="least_squares, lbfgs: most iterations of one start")
     # Training: of networks, and of equations with adam
-    match: Annotated[int, Field(ge=0, le=100_000_000)] | None = Field(
-        None, description="networks: iterations on the slopes of smoothed data before anything is solved"
+    match: bool | Annotated[int, Field(ge=0, le=100_000_000)] | None = Field(
+        None,
+        description="first match the slopes of smoothed data; equations: `false` for no start, `true` for the first as "
+        "well, default all others; networks: how many iterations",
     )
     windows: WindowsSection | None = Field(None, description="networks: train on short pieces of the series first")
     horizon: HorizonSection | None = Field(

@@ -81,6 +81,15 @@ CHANGED_DEFAULTS: tuple[ChangedDefault, ...] = (
         is_noted=False,
     ),
     ChangedDefault(
+        "fit.match",
+        2,
+        False,
+        None,
+        "starts are moved to where equations match the slopes of the data",
+        lambda config: config.fit.starts > 1,
+        is_noted=False,
+    ),
+    ChangedDefault(
         "solver.atol",
         2,
         1e-8,

@@ -16,9 +16,11 @@ import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.config.fit_methods import FitMethod
+from odefit.config.schema import FitSection
 from odefit.engines.program_cache import WithPrograms
 from odefit.errors import ConfigError
 from odefit.fitting.local_search import LocalSearch, build_search
+from odefit.fitting.matched_starts import matched_starts, sentence
 from odefit.fitting.multistart_outcome import SAME_OPTIMUM, TIE, commonest_reason, fit_outcome
 from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.solver_accuracy import SolverEffect, solver_effect
@@ -111,7 +113,7 @@ def search_starts(
     objective = _objective(assembly)
     _check_memory(assembly, objective)
     progress.now("choosing where to start")
-    points = starting_points(objective, section.starts, section.seed)
+    points = _starts(objective, section, progress)
     found = first = _search_pass(assembly, 1, method, (range(len(points)), points), progress, memory)
     gained, finer_fails = math.inf, False
     while (best := found.best) is not None and best.outcome is not None and not found.interrupted:
@@ -134,6 +136,18 @@ def search_starts(
     )
     told = tightening_told(found.assembly, found.factor, first.n_evaluations, found.n_evaluations)
     return replace(outcome, message=outcome.message + told, tightened=found.factor, effect=found.effect)
+
+
+def _starts(objective: ProfileLikelihood, section: FitSection, progress: Progress) -> FloatArray:
+    """Where to search from, [n, P']."""
+    points = starting_points(objective, section.starts, section.seed)
+    if section.match is not None and not section.match:
+        return points
+    progress.now("matching the slopes of the smoothed data")
+    points, is_moved = matched_starts(objective, points, with_first=section.match is True)
+    if is_moved.any():
+        progress.note(sentence(is_moved))
+    return points
 
 
 def _search_pass(

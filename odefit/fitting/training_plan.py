@@ -69,7 +69,7 @@ def plan_of(assembly: Assembly) -> Plan:
             where = assembly.loaded.where("fit", "method")
             raise ConfigError(where, f"{method.name} is not for this network: {why}; use lbfgs or adam")
         method = METHODS[LBFGS]
-    windows, match = section.windows, section.match
+    windows, match = section.windows, _iterations(section.match)
     options = None if windows is None else WindowOptions(**_window_options(windows))
     is_trained = set(assembly.networks) <= set(assembly.trained)
     if section.method == AUTO and windows is None and match is None and section.horizon is None and not is_trained:
@@ -77,6 +77,11 @@ def plan_of(assembly: Assembly) -> Plan:
         match, options = MATCHING_ITERATIONS, WindowOptions()
     whole = None if windows is not None and not windows.finish else section.epochs or method.epochs
     return Plan(method, whole, match, options, _horizon(section), assembly.loaded.config.model.normalise)
+
+
+def _iterations(match: bool | int | None) -> int | None:
+    """Of the matching of slopes, as `fit.match` says it."""
+    return MATCHING_ITERATIONS if match is True else None if match is None else int(match)
 
 
 def _horizon(section: FitSection) -> HorizonOptions | None:

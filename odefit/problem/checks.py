@@ -80,9 +80,15 @@ def meaningless_fit_keys(draft: Draft, faults: Faults) -> None:
     loaded, section = draft.loaded, draft.loaded.config.fit
     if not draft.described.system.is_mechanistic:
         return
-    for key in ("match", "windows"):
-        if getattr(section, key) is not None:
-            faults.add(loaded.where("fit", key), "is for models with a network; remove it")
+    if section.windows is not None:
+        faults.add(loaded.where("fit", "windows"), "is for models with a network; remove it")
+    if section.match is not None and section.match not in (False, True):
+        what = f"a number of iterations is for models with a network; write true or false (got {section.match})"
+        faults.add(loaded.where("fit", "match"), what)
+    elif section.match and trains_equations(section.method):
+        faults.add(
+            loaded.where("fit", "match"), f"is not for `method: {section.method}`, which has no starts; remove it"
+        )
     if trains_equations(section.method):
         return
     trainings = as_written(method for method in METHODS.values() if not method.searches)

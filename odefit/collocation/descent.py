@@ -1,0 +1,188 @@
+"""Levenberg-Marquardt steps of many starts at once, in the states at the nodes, in the parameters, or in both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from odefit.arrays import FloatArray, IntArray, Mask
+from odefit.collocation.normal_equations import Hold, NormalEquations, ProfilingObjective
+from odefit.collocation.tridiagonal import solve_tridiagonal
+from odefit.objective.jacobian import LocalColumns
+
+Moving = Literal["all", "states", "parameters"]
+
+LONGEST_STEP = 1.5
+"""Typical sizes that a parameter moves at once at most."""
+
+FIRST_DAMPING, EASIER, HARDER, MAX_DAMPING = 1.0, 0.2, 6.0, 1e8
+"""What steps are damped by at first, the factors by which that changes, and where a start has come to rest."""
+
+LITTLE = 1e-3
+"""The share of its value that a step must gain at least, if another is to follow."""
+
+LEFT = 0.2
+"""The share of its value that a state keeps at least in one step where it must stay positive."""
+
+
+@dataclass(frozen=True)
+class Guess:
+    """Where N starts are.
+
+    Parameters
+    ----------
+    y
+        [N, E, K, S] states at the nodes.
+    u
+        [N, P] search vectors.
+    """
+
+    y: FloatArray
+    u: FloatArray
+
+    def where(self, chosen: Mask, other: Guess) -> Guess:
+        """Those of the chosen starts [N], and the other's elsewhere."""
+        return Guess(np.where(chosen[:, None, None, None], self.y, other.y), np.where(chosen[:, None], self.u, other.u))
+
+
+@dataclass(frozen=True)
+class Descent:
+    """Searches of one objective.
+
+    Parameters
+    ----------
+    objective
+        What is minimised.
+    """
+
+    objective: ProfilingObjective
+
+    def run(self, begin: Guess, hold: Hold, rounds: int, moving: Moving = "all") -> tuple[Guess, FloatArray]:
+        """Where at most `rounds` steps lead, and the values [N] there; inf for starts that cannot begin.
+
+        What becomes of a start does not depend on the others.
+        """
+        at, damping = begin, np.full(len(begin.u), FIRST_DAMPING)
+        with np.errstate(all="ignore"):
+            here = self.objective.at(at.y, at.u, hold)
+            value = np.where(here.is_finite, here.value + self._prior_values(at.u), np.inf)
+            going = np.isfinite(value)
+            for _ in range(rounds):
+                if not going.any():
+                    break
+                tried = self._step(at, here, hold, damping, going, moving)
+                there = self.objective.at(tried.y, tried.u, hold)
+                reached = np.where(there.is_finite, there.value + self._prior_values(tried.u), np.inf)
+                better = going & (reached < value)
+                going &= ~better | (value - reached > LITTLE * value)
+                at, here = tried.where(better, at), there.where(better, here)
+                value = np.where(better, reached, value)
+                damping = np.where(better, damping * EASIER, damping * HARDER)
+                going &= damping < MAX_DAMPING
+        return at, value
+
+    def _step(
+        self, at: Guess, here: NormalEquations, hold: Hold, damping: FloatArray, going: Mask, moving: Moving
+    ) -> Guess:
+        y, u, which = at.y[going], at.u[going], np.flatnonzero(going)
+        size, (n, e, k, s) = here.slope.shape[-1], y.shape
+        if moving == "parameters":
+            moved = self._parameter_step(u, here.corner[which], here.slope[which], damping[which])
+            return self._put(at, which, y, u + moved)
+        own = damping[which, None, None] / hold.ranges[which] ** 2
+        unused = np.where(self.objective.grid.used, 0.0, 1.0)[..., None]
+        a = here.a[which] + (own[:, :, None, :] + unused)[..., None] * np.eye(s)
+        right = np.concatenate([here.border[which], here.gradient[which][..., None]], axis=-1)
+        x = _solved(a, here.c[which], right)
+        by_symbol, step = x[..., :size], x[..., size]
+        if moving == "all":
+            flat = here.border[which].reshape(n, e, k * s, size).swapaxes(-1, -2)
+            corner = here.corner[which] - flat @ by_symbol.reshape(n, e, k * s, size)
+            slope = here.slope[which] - (flat @ step.reshape(n, e, k * s, 1))[..., 0]
+            moved = self._parameter_step(u, corner, slope, damping[which])
+            local = np.einsum("elp,np->nel", self._position, moved * self._slopes(u))
+            step = step + (by_symbol @ local[:, :, None, :, None])[..., 0]
+            u = u + moved
+        low = np.where(self.objective.positive, LEFT * y, -np.inf)
+        return self._put(at, which, np.maximum(y - step, low), u)
+
+    @staticmethod
+    def _put(at: Guess, which: IntArray, y: FloatArray, u: FloatArray) -> Guess:
+        new = Guess(at.y.copy(), at.u.copy())
+        new.y[which], new.u[which] = y, u
+        return new
+
+    def _parameter_step(self, u: FloatArray, corner: FloatArray, slope: FloatArray, damping: FloatArray) -> FloatArray:
+        """[N, P], within the box and LONGEST_STEP."""
+        table = self.objective.problem.table
+        sizes, (lower, upper) = table.sizes, table.search_bounds()
+        rows = self._position * self._slopes(u)[:, None, None, :]
+        h = np.einsum("nelp,nelm,nemq->npq", rows, corner, rows, optimize=True)
+        g = np.einsum("nelp,nel->np", rows, slope)
+        for column, z, k in self._prior_rows(u):
+            h[:, column, column] += k**2
+            g[:, column] += k * z
+        diagonal = np.arange(u.shape[1])
+        h[:, diagonal, diagonal] += damping[:, None] / sizes**2
+        held = ((u <= lower) & (g > 0)) | ((u >= upper) & (g < 0))
+        h = np.where(held[:, :, None] | held[:, None, :], np.eye(u.shape[1]), h)
+        step = -_solved(h[:, None], h[:, :0, None], np.where(held, 0.0, g)[:, None, :, None])[:, 0, :, 0]
+        longest = np.abs(step / sizes).max(axis=1, initial=0.0)
+        step = step * np.minimum(1.0, LONGEST_STEP / np.maximum(longest, LONGEST_STEP))[:, None]
+        moved: FloatArray = np.clip(u + step, lower, upper) - u
+        return moved
+
+    @cached_property
+    def _position(self) -> FloatArray:
+        """[E, L, P], 1 where a local symbol is a parameter."""
+        problem = self.objective.problem
+        positions = LocalColumns(problem).positions
+        found: FloatArray = (positions[..., None] == np.arange(len(problem.table.estimated))).astype(np.float64)
+        return found
+
+    def _slopes(self, u: FloatArray) -> FloatArray:
+        """dtheta/du [N, P]."""
+        return np.stack([self.objective.problem.table.transforms.derivative(each) for each in u])
+
+    @cached_property
+    def _priors(self) -> list[tuple[int, int]]:
+        """(position in u, position in theta) of the parameters with a prior."""
+        table = self.objective.problem.table
+        return [(k, int(i)) for k, i in enumerate(table.estimated) if table.parameters[i].prior is not None]
+
+    def _prior_values(self, u: FloatArray) -> FloatArray:
+        values = np.zeros(len(u))
+        for n, theta in enumerate(self.objective.theta(u) if self._priors else []):
+            for _, i in self._priors:
+                prior = self.objective.problem.table.parameters[i].prior
+                values[n] += prior.value(float(theta[i])) if prior else 0.0
+        return values
+
+    def _prior_rows(self, u: FloatArray) -> list[tuple[int, FloatArray, FloatArray]]:
+        """Column, z [N] and k [N] of every prior, to u."""
+        if not self._priors:
+            return []
+        theta, slopes, rows = self.objective.theta(u), self._slopes(u), []
+        for column, i in self._priors:
+            prior = self.objective.problem.table.parameters[i].prior
+            scores = np.array([prior.score(float(each[i]), False) for each in theta if prior])
+            rows.append((column, scores[:, 0], scores[:, 1] * slopes[:, column]))
+        return rows
+
+
+def _solved(a: FloatArray, c: FloatArray, right: FloatArray) -> FloatArray:
+    """The solution of each of N systems, NaN where one is singular: it must not spoil the others."""
+    try:
+        return (
+            solve_tridiagonal(a[:, None], a[:, :0], right[:, None])[:, 0]
+            if c is None
+            else solve_tridiagonal(a, c, right)
+        )
+    except np.linalg.LinAlgError:
+        if len(a) == 1:
+            return np.full(right.shape, np.nan)
+        halves = [slice(0, len(a) // 2), slice(len(a) // 2, None)]
+        return np.concatenate([_solved(a[h], c[h], right[h]) for h in halves])

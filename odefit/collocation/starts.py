@@ -1,0 +1,190 @@
+"""Better starting points out of drawn ones, before anything is searched: all of them in one batch.
+
+First the slopes: where all states are measured, the parameters are fitted to the integrals of the equations along
+smooth curves through the data; where some are not, these follow the equations, and then the data. Then states and
+parameters move together while the equations' hold tightens (normal_equations.py), until the states are a solution.
+Where the grid is too coarse to be one, it becomes finer. Starts that have come to the same place go on as one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from odefit.arrays import FloatArray, IntArray
+from odefit.collocation.cells import Measured, measured_cells
+from odefit.collocation.descent import Descent, Guess, Moving
+from odefit.collocation.first_states import first_states, known_states, lifted, positive_states, ranges_of
+from odefit.collocation.grid import Grid, make_grid
+from odefit.collocation.normal_equations import Hold, ProfilingObjective
+from odefit.objective.problem import FitProblem
+
+LOOSE = 1.0
+"""epsilon for what is moved alone: parameters along the smooth curves, or states at the drawn parameters."""
+
+TIGHTENING = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
+"""epsilon of one stage after the other."""
+
+KEPT = (0.1, 0.001)
+"""The stages whose parameters are offered as a start: of a model that is not quite right the earlier may be better."""
+
+ALONE, TOGETHER = 20, 8
+"""The most steps of a stage."""
+
+MAX_NODES = 20_000
+"""The most nodes of all experiments together, times states, for which this is done."""
+
+MAX_PARAMETERS = 100
+"""The most estimated parameters for which it is."""
+
+FINER = 3
+"""How often the nodes may be doubled."""
+
+PLAUSIBLE = 10.0
+"""A stage that ends with more than this times its number of measurements, halved, has found nothing."""
+
+SAME, SAME_VALUE = 1e-2, 1e-3
+"""Typical sizes by which the parameters of two starts may differ that are the same, and the share of their values."""
+
+MOST_STARTS = 100
+"""The most starts that are moved; more than that are there to look at other places."""
+
+ALIKE = 1.5
+"""The factor between the misfit of a solution and that of the states at the nodes which asks for a finer grid."""
+
+
+def obstacle(problem: FitProblem) -> str | None:
+    """Why nothing can be matched, or None."""
+    system = problem.engine.system
+    if not system.is_mechanistic:
+        return "the model has a network"
+    if system.events:
+        return "the model has events"
+    if system.rest is not None:
+        return "the experiments begin at a steady state"
+    if system.compared:
+        return "an observable is compared with an earlier value"
+    if system.dosing is not None and system.dosing.lag != 0:
+        return "doses have a lag"
+    if not any(len(data.rows) for data in problem.data):
+        return "nothing is measured but limits"
+    return None
+
+
+@dataclass(frozen=True)
+class _Reached:
+    """Where starts are.
+
+    Parameters
+    ----------
+    objective
+        What they minimise.
+    at, value
+        States and parameters of B starts that are still different, and their values [B].
+    of
+        [N], which of these each of the starts has become; -1 for none.
+    """
+
+    objective: ProfilingObjective
+    at: Guess
+    value: FloatArray
+    of: IntArray
+
+    @property
+    def offer(self) -> FloatArray:
+        """[N, P], the search vectors of all starts; NaN of those that have failed."""
+        return np.where(self.of[:, None] >= 0, self.at.u[self.of], np.nan)
+
+    def moved(self, objective: ProfilingObjective, hold: Hold, begin: Guess, rounds: int, moving: Moving) -> _Reached:
+        """After a stage that these starts begin at `begin`, without those that fail, and each place once."""
+        at, value = Descent(objective).run(begin, hold, rounds, moving)
+        sizes, places, of = objective.problem.table.sizes, list[int](), np.full(len(value), -1, dtype=np.intp)
+        for k in np.flatnonzero(np.isfinite(value)):
+            apart = np.abs((at.u[places] - at.u[k]) / sizes).max(axis=1, initial=0.0)
+            alike = (apart < SAME) & (np.abs(value[places] - value[k]) <= SAME_VALUE * value[k])
+            if not alike.any():
+                places.append(int(k))
+            of[k] = int(np.argmax(alike)) if alike.any() else len(places) - 1
+        whose = np.where(self.of >= 0, of[self.of], -1)
+        return _Reached(objective, Guess(at.y[places], at.u[places]), value[places], whose)
+
+
+def matched_points(problem: FitProblem, u: FloatArray) -> list[FloatArray]:
+    """What can be offered in place of drawn starts.
+
+    Parameters
+    ----------
+    problem
+        One without an `obstacle`.
+    u
+        [N, P], the search vectors of the drawn starts.
+
+    Returns
+    -------
+    list of arrays
+        [N, P] each, in the order of the stages; NaN where a stage has nothing to offer.
+    """
+    grid = make_grid(problem.experiments, problem.engine.system.states)
+    measured = measured_cells(problem, grid)
+    if grid.times.size * len(problem.engine.system.states) > MAX_NODES or u.shape[1] > MAX_PARAMETERS:
+        return []
+    few = u[:MOST_STARTS]
+    reached = _begun(problem, grid, measured, few)
+    offered = [reached.offer]
+    for epsilon in TIGHTENING:
+        if not len(reached.value):
+            break
+        reached = _tightened(reached, reached.objective, reached.at, epsilon)
+        if epsilon in KEPT:
+            offered.append(reached.offer)
+    for _ in range(FINER):
+        if not (len(reached.value) and _too_coarse(reached) and 2 * reached.at.y[0].size < MAX_NODES):
+            break
+        reached = _tightened(reached, *_refined(reached), TIGHTENING[-1])
+        offered.append(reached.offer)
+    return [np.concatenate([each, np.full_like(u[len(few) :], np.nan)]) for each in offered]
+
+
+def _begun(problem: FitProblem, grid: Grid, measured: Measured, u: FloatArray) -> _Reached:
+    anywhere = np.zeros(len(problem.engine.system.states), dtype=bool)
+    plain = ProfilingObjective(problem, grid, measured, anywhere)
+    known = known_states(plain)
+    objective = ProfilingObjective(problem, grid, measured, positive_states(plain, known, u))
+    known = lifted(known, objective.positive)
+    begin = Guess(lifted(first_states(objective, known, u), objective.positive), u)
+    first = _Reached(objective, begin, np.zeros(len(u)), np.arange(len(u)))
+    moving: Moving = "states" if np.isnan(known).any() else "parameters"
+    return first.moved(objective, Hold(LOOSE, ranges_of(begin.y)), begin, ALONE, moving)
+
+
+def _tightened(before: _Reached, objective: ProfilingObjective, begin: Guess, epsilon: float) -> _Reached:
+    return before.moved(objective, Hold(epsilon, ranges_of(begin.y)), begin, TOGETHER, "all")
+
+
+def _too_coarse(reached: _Reached) -> bool:
+    """Whether the states at the nodes of a start fit the data, and its solution does not."""
+    objective, problem, grid = reached.objective, reached.objective.problem, reached.objective.grid
+    theta = objective.theta(reached.at.u)
+    local = objective.equations.local(theta)[..., : problem.n_system]
+    n, e, _ = local.shape
+    members = np.tile(np.arange(e), n)
+    y = problem.engine.reset_copy().solve(local.reshape(n * e, -1), problem.experiments, members=members).y
+    with np.errstate(all="ignore"):
+        solved = objective.misfit(y.reshape(n, -1, y.shape[-1])[:, grid.rows], theta)
+        at_nodes = objective.misfit(reached.at.y[:, grid.experiment, grid.node], theta)
+    n_cells = sum(len(part.place) for part in objective.measured.cells)
+    return bool(((reached.value < PLAUSIBLE * n_cells / 2) & ~(solved < ALIKE * at_nodes + 1)).any())
+
+
+def _refined(reached: _Reached) -> tuple[ProfilingObjective, Guess]:
+    """The same states on the grid with twice the nodes."""
+    objective, at = reached.objective, reached.at
+    local = objective.equations.local(objective.theta(at.u))
+    f = objective.equations.rates(at.y, local, objective.equations.at_nodes).value
+    n, e, k, s = at.y.shape
+    y = np.empty((n, e, 2 * k - 1, s))
+    y[:, :, ::2] = at.y
+    y[:, :, 1::2] = np.where(objective.grid.steps[..., None] > 0, objective.middle(at.y, f), at.y[:, :, 1:])
+    finer = ProfilingObjective(objective.problem, objective.grid.refined(), objective.measured, objective.positive)
+    return finer, Guess(y, at.u)

@@ -1,0 +1,60 @@
+"""Drawn starts moved to where the equations match the slopes of the data, where that is better."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from odefit.arrays import FloatArray, Mask
+from odefit.collocation.starts import matched_points, obstacle
+from odefit.objective.profile import ProfileLikelihood
+
+
+def matched_starts(
+    objective: ProfileLikelihood, points: FloatArray, with_first: bool = False
+) -> tuple[FloatArray, Mask]:
+    """Where to search from instead of drawn starts.
+
+    Each goes on from the best of where it was drawn and what matching offers for it, by the objective. So none becomes
+    worse.
+
+    Parameters
+    ----------
+    objective
+        What is going to be minimised.
+    points
+        [n, P'], the drawn starts.
+    with_first
+        Whether the first of them, the user's own, may be moved as well.
+
+    Returns
+    -------
+    points
+        [n, P'].
+    is_moved
+        [n].
+    """
+    problem, free, first = objective.full.problem, objective.free, 0 if with_first else 1
+    is_moved = np.zeros(len(points), dtype=bool)
+    if len(points) <= first or not len(free) or obstacle(problem) is not None:
+        return points, is_moved
+    drawn = np.tile(problem.table.to_search(problem.table.values), (len(points) - first, 1))
+    drawn[:, free] = points[first:]
+    best, values = points.copy(), np.full(len(points), np.nan)
+    for offered in matched_points(problem, drawn):
+        for k, u in enumerate(offered[:, free], start=first):
+            if not np.isfinite(u).all():
+                continue
+            if np.isnan(values[k]):
+                values[k] = objective.value(points[k])
+            value = objective.value(u)
+            if value < values[k]:
+                best[k], values[k], is_moved[k] = u, value, True
+    return best, is_moved
+
+
+def sentence(is_moved: Mask) -> str:
+    """What the user should know of it."""
+    return (
+        f"{int(is_moved.sum())} of {len(is_moved)} starts were moved first, to where the equations match the slopes of "
+        "the smoothed data (fit.match: false leaves them where they are drawn)."
+    )

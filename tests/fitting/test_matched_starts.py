@@ -1,0 +1,155 @@
+"""Starts that know the data: how many of them reach the optimum, what they respect, and how to do without."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.integrate import solve_ivp
+
+import odefit
+from from_text import assembled
+from listeners import StopAt
+from odefit.collocation.starts import obstacle
+from odefit.config.source import parse_yaml
+from odefit.errors import ConfigError
+
+LYNX = Path(__file__).parents[2] / "configs" / "lynx_hare.yaml"
+
+
+def fitted(config: dict[str, Any], data: pd.DataFrame, **fit: Any) -> odefit.Run:
+    return odefit.fit({**config, "fit": {"starts": 8, "seed": 0, "workers": 1, **fit}}, data=data)
+
+
+def fitzhugh_nagumo() -> tuple[dict[str, Any], pd.DataFrame]:
+    """A spiking membrane of which only the voltage is seen: its recovery is not."""
+    t = np.linspace(0, 100, 81)
+    solved = solve_ivp(
+        lambda _, y: [y[0] - y[0] ** 3 / 3 - y[1] + 0.5, (y[0] + 0.7 - 0.8 * y[1]) / 12.5],
+        (0, 100),
+        [-1.0, -0.5],
+        t_eval=t,
+        rtol=1e-8,
+        atol=1e-8,
+    )
+    noise = 0.05 * np.random.default_rng(1).standard_normal(81)
+    config = {
+        "model": {
+            "equations": {"V": "V - V^3/3 - W + current", "W": "(V + a - b*W)/tau"},
+            "observables": {"V": "V"},
+            "initial": {"V": "estimate", "W": "estimate"},
+        },
+        "parameters": {
+            "a": {"value": 1.5, "bounds": [0.01, 3]},
+            "b": {"value": 1.5, "bounds": [0.01, 3]},
+            "tau": {"value": 25, "bounds": [0.5, 50]},
+            "current": {"value": 0.5, "estimate": False},
+            "V_0": {"value": -1, "bounds": [-3, 3]},
+            "W_0": {"value": 0, "bounds": [-3, 3]},
+        },
+    }
+    return config, pd.DataFrame({"time": t, "V": solved.y[0] + noise})
+
+
+def test_nearly_all_starts_of_lynx_and_hare_reach_the_optimum() -> None:
+    notes = StopAt()
+    run = odefit.fit(LYNX, overrides=["fit.workers=1"], progress=notes)
+    assert run.result.objective.rss == pytest.approx(2.01866, rel=1e-4)
+    assert run.result.starts.at_best >= 18
+    assert any("19 of 20 starts were moved first" in note for note in notes.notes)
+
+
+def test_a_state_that_nobody_measures_follows_from_the_equations() -> None:
+    run = fitted(*fitzhugh_nagumo())
+    assert run.result.starts.at_best >= 7
+    for name, true in {"a": 0.7, "b": 0.8, "tau": 12.5}.items():
+        estimate = run.result.estimates[name]
+        assert estimate.value is not None
+        assert estimate.standard_error is not None
+        assert abs(estimate.value - true) < 4 * estimate.standard_error
+
+
+def test_false_leaves_the_starts_where_they_are_drawn() -> None:
+    config, data = fitzhugh_nagumo()
+    drawn = [fitted(config, data, match=match, starts=3, max_iterations=1) for match in (False, False, None)]
+    first, again, moved = (run.frame("starts")[["a", "b", "tau"]].to_numpy() for run in drawn)
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(moved[1:] - first[1:]).max() > 0.1
+
+
+def test_configs_of_the_first_version_keep_their_starts() -> None:
+    config, data = fitzhugh_nagumo()
+    notes = StopAt()
+    odefit.fit(
+        {**config, "version": 1, "fit": {"starts": 2, "max_iterations": 1, "workers": 1}}, data=data, progress=notes
+    )
+    assert not any("moved" in note for note in notes.notes)
+
+
+def test_the_users_own_start_stays_unless_that_is_wanted() -> None:
+    config, data = fitzhugh_nagumo()
+    config["parameters"] |= {"tau": {"value": 1, "bounds": [0.5, 50]}, "b": {"value": 0.02, "bounds": [0.01, 3]}}
+    notes = StopAt()
+    one = odefit.fit({**config, "fit": {"starts": 1}}, data=data, progress=notes)
+    assert not any("moved" in note for note in notes.notes)
+    asked = odefit.fit({**config, "fit": {"starts": 1, "match": True}}, data=data)
+    assert asked.result.objective.nll < one.result.objective.nll - 50
+    assert asked.result.estimates["tau"].value == pytest.approx(12.5, rel=0.1)
+
+
+SIR = """
+model:
+  equations: {S: -beta*S*I/N, I: beta*S*I/N - gamma*I}
+  initial: {S: N - I_0, I: estimate}
+  observables: {cases: rho*I}
+parameters:
+  beta: {value: 1, bounds: [0.01, 20], scale: log}
+  gamma: {value: 1, bounds: [0.01, 20], scale: log}
+  rho: {value: 0.5, bounds: [0.01, 1], scale: log}
+  I_0: {value: 5, bounds: [0.1, 100], scale: log}
+  N: {value: 1000, estimate: false}
+noise: {cases: poisson}
+fit: {starts: 6, seed: 3, workers: 1}
+"""
+
+
+def test_counts_with_a_share_that_is_reported() -> None:
+    t = np.arange(0.0, 31.0)
+    solved = solve_ivp(
+        lambda _, y: [-0.6 * y[0] * y[1] / 1000, 0.6 * y[0] * y[1] / 1000 - 0.2 * y[1]],
+        (0, 30),
+        [997.0, 3.0],
+        t_eval=t,
+        rtol=1e-8,
+    )
+    cases = np.random.default_rng(0).poisson(0.4 * solved.y[1])
+    run = odefit.fit(parse_yaml(SIR, "config").data, data=pd.DataFrame({"time": t, "cases": cases}))
+    assert run.result.starts.at_best >= 5
+    beta = run.result.estimates["beta"]
+    assert beta.value is not None
+    assert beta.standard_error is not None
+    assert abs(beta.value - 0.6) < 4 * beta.standard_error
+
+
+@pytest.mark.parametrize(
+    ("override", "why"),
+    [
+        ("model.events=[{time: 1, set: {x: 2}}]", "events"),
+        ("model.observables={x: {increase: x}}", "compared"),
+    ],
+)
+def test_what_is_not_matched(override: str, why: str) -> None:
+    text = "model: {equations: {x: -k*x}, initial: {x: 3}}\nparameters: {k: {value: 1, bounds: [0.1, 10]}}"
+    table = "time,x\n0,\n1,2\n2,1.5\n3,1\n4,0.7\n"
+    assert obstacle(assembled(text, data=table).problem) is None
+    assert why in str(obstacle(assembled(text, override, data=table).problem))
+
+
+@pytest.mark.parametrize(("fit", "fault"), [({"match": 200}, "network"), ({"match": True, "method": "adam"}, "starts")])
+def test_what_match_cannot_be_for_equations(fit: dict[str, Any], fault: str) -> None:
+    config, data = fitzhugh_nagumo()
+    with pytest.raises(ConfigError, match=f"fit.match.*{fault}"):
+        odefit.fit({**config, "fit": fit}, data=data)
