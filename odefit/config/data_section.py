@@ -218,9 +218,9 @@ class DataSection(Section):
         | None
     ) = Field(
         None,
-        description="constants of each experiment, its initial values `x_0`, its `start`, whether it came to rest "
-        "before (`steady_state: yes`), and labels to group by: a CSV with a column `experiment`, or "
-        "{experiment: {name: number}}",
+        description="constants of each experiment, numbers or formulas of parameters and other constants; its initial "
+        "values `x_0`, its `start`, whether it came to rest before (`steady_state: yes`), and labels to group by: a "
+        "CSV with a column `experiment`, or {experiment: {name: number}}",
         json_schema_extra=_or_file,
     )
     doses: DosesSection | None = Field(None, description="what is put into the states on the way")

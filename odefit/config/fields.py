@@ -45,7 +45,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Cell = Annotated[
-    Annotated[Finite, Tag("other")] | Annotated[str, Field(min_length=1, max_length=200), Tag("text")],
+    Annotated[Finite, Tag("other")] | Annotated[str, Field(min_length=1, max_length=10_000), Tag("text")],
     Discriminator(or_text),
 ]
 Count = Annotated[int, Field(ge=1, le=100_000_000)]

@@ -1,11 +1,12 @@
-"""The table of experiments: what is special about each of them, in numbers and in words.
+"""The table of experiments: what is special about each of them, in numbers, formulas and words.
 
 One row per experiment,
 
     experiment, temperature, genotype [, start] [, x_0]
 
-A column of numbers gives each experiment a constant that formulas may name (also an initial value, `x_0`).
-A column of words holds labels, to group experiments by. `start` is where the integration of an experiment
+A column of numbers gives each experiment a constant that formulas may name (also an initial value, `x_0`). Where a
+formula names the column, a cell may also be a formula itself, of parameters and of other constants of its experiment.
+Any other column of words holds labels, to group experiments by. `start` is where the integration of an experiment
 starts; an empty cell there leaves it where it was. `steady_state` (yes or no) says which experiments came to rest
 before, where the model has a steady state (rest_column.py). Replicates (`A#2`) take the row of their experiment
 (`A`), unless they have a row of their own.
@@ -25,6 +26,7 @@ from odefit.data.error_list import FaultList, PlacedFaults, place
 from odefit.data.experiments import Experiment
 from odefit.data.replicates import replicate_of
 from odefit.data.rest_column import STEADY_STATE, read_rests
+from odefit.model.tokens import written_names
 from odefit.text import clip, suggest
 
 START = "start"
@@ -39,6 +41,8 @@ _RESERVED = {
 }
 
 Where = Callable[..., str]
+TableColumns = Mapping[str, tuple[str, ...]]
+"""Columns that formulas may name, each with the different formulas in its cells."""
 Grid = dict[str, dict[str, float | str]]
 """column -> experiment -> what its cell holds, without the empty ones"""
 Tell = Callable[[str | None, str, str], None]
@@ -50,7 +54,8 @@ class Conditions:
     """What the table says. experiments: those that have a row, in its order.
 
     constants: column -> experiment -> number; labels: column -> experiment -> word; starts: experiment -> time;
-    rests: experiment -> whether it came to rest before its start.
+    rests: experiment -> whether it came to rest before its start; formulas: column -> experiment -> formula, of the
+    columns that `constants` has.
     An empty cell is missing from the inner mapping; a column without any filled cell is in neither.
     where: the place of a row, `where("A")`, or of one of its cells, `where("A", "dose")`, for faults.
     """
@@ -61,9 +66,17 @@ class Conditions:
     starts: Mapping[str, float]
     where: Where = field(compare=False, repr=False)
     rests: Mapping[str, bool] = field(default_factory=dict)
+    formulas: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> TableColumns:
+        """The columns that formulas may name, each with the different formulas in its cells."""
+        return {name: tuple(dict.fromkeys(self.formulas.get(name, {}).values())) for name in self.constants}
 
 
-def read_conditions(path: Path | str, *, experiment: str | None = None, where: str = "") -> Conditions:
+def read_conditions(
+    path: Path | str, *, experiment: str | None = None, where: str = "", named: Collection[str] = ()
+) -> Conditions:
     """Read the table of experiments from a CSV file.
 
     Columns without a name, or without a single filled cell, are left alone.
@@ -76,6 +89,8 @@ def read_conditions(path: Path | str, *, experiment: str | None = None, where: s
         The column that names the experiment; default `experiment`.
     where
         The place in the config that names the file, for faults of the file as a whole.
+    named
+        The names that stand in formulas: in a column of such a name, text is a formula.
 
     Raises
     ------
@@ -113,7 +128,7 @@ def read_conditions(path: Path | str, *, experiment: str | None = None, where: s
     texts = [text for index in position.values() for text in sheet.labels[index].names]
     commas = header.delimiter == ";" and not any("." in text and parse_number(text) is not None for text in texts)
     grid: Grid = {name: _cells(sheet, index, header, experiments, commas, tell) for name, index in position.items()}
-    found = _sort_out(tuple(lines), grid, lambda e, column="": place(path, lines[e], column), tell)
+    found = _sort_out(tuple(lines), grid, lambda e, column="": place(path, lines[e], column), tell, named)
     faults.check()
     return found
 
@@ -159,7 +174,9 @@ def _cells(
     return found
 
 
-def conditions_from_mapping(mapping: Mapping[str, Mapping[str, float | str]], where: Where) -> Conditions:
+def conditions_from_mapping(
+    mapping: Mapping[str, Mapping[str, float | str]], where: Where, named: Collection[str] = ()
+) -> Conditions:
     """The same table as a mapping of experiments, each a mapping of columns: `{A: {dose: 5, genotype: wt}}`.
 
     Parameters
@@ -168,6 +185,8 @@ def conditions_from_mapping(mapping: Mapping[str, Mapping[str, float | str]], wh
         The table.
     where
         The place of the mapping, of a row or of a cell: `where()`, `where("A")`, `where("A", "dose")`.
+    named
+        As for `read_conditions`.
 
     Raises
     ------
@@ -188,7 +207,7 @@ def conditions_from_mapping(mapping: Mapping[str, Mapping[str, float | str]], wh
     def tell(experiment: str | None, column: str, what: str) -> None:
         faults.add(where(next(iter(grid[column])) if experiment is None else experiment, column), what)
 
-    found = _sort_out(tuple(mapping), grid, where, tell)
+    found = _sort_out(tuple(mapping), grid, where, tell, named)
     faults.check(where())
     return found
 
@@ -200,10 +219,12 @@ def _number(value: float) -> float:
         return math.inf
 
 
-def _sort_out(experiments: tuple[str, ...], grid: Grid, where: Where, tell: Tell) -> Conditions:
+def _sort_out(experiments: tuple[str, ...], grid: Grid, where: Where, tell: Tell, named: Collection[str]) -> Conditions:
     """Which columns are constants, which are labels, and what is wrong with them."""
     constants: dict[str, dict[str, float]] = {}
+    formulas: dict[str, dict[str, str]] = {}
     labels: dict[str, dict[str, str]] = {}
+    named = _named_columns(grid, named)
     rests = read_rests(grid.get(STEADY_STATE, {}), tell)
     for column, cells in grid.items():
         if not cells or column == STEADY_STATE:
@@ -212,6 +233,10 @@ def _sort_out(experiments: tuple[str, ...], grid: Grid, where: Where, tell: Tell
             tell(None, column, fault)
         numbers = {experiment: value for experiment, value in cells.items() if not isinstance(value, str)}
         words = {experiment: value for experiment, value in cells.items() if isinstance(value, str)}
+        if column in named and column != START:
+            _check_kinds(column, numbers, {}, tell)
+            constants[column], formulas[column] = numbers, words
+            continue
         _check_kinds(column, numbers, words, tell)
         if words:
             labels[column] = words
@@ -219,7 +244,17 @@ def _sort_out(experiments: tuple[str, ...], grid: Grid, where: Where, tell: Tell
             constants[column] = numbers
     starts = constants.pop(START, {})
     labels.pop(START, None)
-    return Conditions(experiments, constants, labels, starts, where, rests)
+    return Conditions(experiments, constants, labels, starts, where, rests, formulas)
+
+
+def _named_columns(grid: Grid, named: Collection[str]) -> set[str]:
+    """The columns that formulas name, those in cells of such columns among them."""
+    found, new = set[str](), {*named} & grid.keys()
+    while new:
+        found |= new
+        texts = [value for column in new for value in grid[column].values() if isinstance(value, str)]
+        new = {name for text in texts for name in written_names(text)} & grid.keys() - found
+    return found
 
 
 def _check_kinds(column: str, numbers: Mapping[str, float], words: Mapping[str, str], tell: Tell) -> None:
@@ -306,7 +341,7 @@ def _apply(
     experiment: Experiment, row: str, conditions: Conditions, optional: Collection[str], faults: PlacedFaults
 ) -> Experiment:
     for column, numbers in conditions.constants.items():
-        if row not in numbers and column not in optional:
+        if row not in {*numbers, *conditions.formulas.get(column, ())} and column not in optional:
             what = f"the cell of experiment {clip(row)} is empty; write its number"
             faults.add(conditions.where(row, column), what)
     start = float(conditions.starts.get(row, experiment.start))
@@ -317,11 +352,13 @@ def _apply(
     elif len(experiment.times) and math.isinf(float(experiment.times[-1]) - start):
         faults.add(conditions.where(row, START), f"the start {start!r} is farther from the data than numbers go")
     constants = {name: numbers[row] for name, numbers in conditions.constants.items() if row in numbers}
+    formulas = {name: texts[row] for name, texts in conditions.formulas.items() if row in texts}
     labels = {name: words[row] for name, words in conditions.labels.items() if row in words}
     return replace(
         experiment,
         start=start,
         constants={**experiment.constants, **constants},
+        formulas={**experiment.formulas, **formulas},
         labels={**experiment.labels, **labels},
         steady_state=conditions.rests.get(row, experiment.steady_state),
     )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from odefit.arrays import FloatArray, IntArray
+from odefit.data.cell_tables import Columns, beside_table, cell_table, real_array
 from odefit.errors import DataError, Fault
 
 HAIR = 1e-12
@@ -105,7 +106,9 @@ class Experiment:
     sigma : as values, optional
         The measurement errors, where they are known (for noise with `sigma: column`).
     constants
-        Numbers that the formulas may name (a dose, a temperature), or a measured initial value `x_0`.
+        Numbers that the formulas may name (a dose, a temperature), or a measured initial value `x_0`. A text is a
+        formula of parameters and of the experiment's other constants, as a cell of `data.experiments` may be; it is
+        kept in `formulas`.
     censored : as values, optional
         -1 where the truth is known to lie below `values` (`<0.5` in a file), 1 where it lies above (`>100`), 0 where
         the value itself was measured; default 0.
@@ -133,6 +136,8 @@ class Experiment:
         for users: it follows from the rows.
     steady_state : bool, optional
         Whether it comes to rest before its start, where the model says so (`model.steady_state`).
+    formulas
+        The constants that are formulas, as texts.
 
     Raises
     ------
@@ -164,6 +169,7 @@ class Experiment:
     start_is_given: bool = False
     start_side: int | None = None
     steady_state: bool = True
+    formulas: Mapping[str, str] = field(default_factory=dict)
 
     def __init__(
         self,
@@ -172,7 +178,7 @@ class Experiment:
         values: Columns,
         start: float | None = None,
         sigma: Columns | None = None,
-        constants: Mapping[str, float] | None = None,
+        constants: Mapping[str, float | str] | None = None,
         censored: Columns | None = None,
         labels: Mapping[str, str] | None = None,
         doses: Sequence[Dose] = (),
@@ -184,19 +190,21 @@ class Experiment:
         start_is_given: bool | None = None,
         start_side: int | None = None,
         steady_state: bool = True,
+        formulas: Mapping[str, str] | None = None,
     ) -> None:
         by_hand = isinstance(values, Mapping)
         names = tuple(values) if isinstance(values, Mapping) else tuple(observables)
-        t = _real(name, "times", times)
+        t = real_array(name, "times", times)
         first = float(t.flat[0]) if t.size else math.nan
-        sides = None if censored is None else _table(name, "censored", censored, names, len(t), 0.0)
+        texts = {key: value for key, value in (constants or {}).items() if isinstance(value, str)}
+        sides = None if censored is None else cell_table(name, "censored", censored, names, len(t), 0.0)
         found: dict[str, Any] = {
             "name": name,
             "times": t,
-            "values": _table(name, "values", values, names, len(t)),
+            "values": cell_table(name, "values", values, names, len(t)),
             "start": first if start is None else float(start),
-            "sigma": None if sigma is None else _table(name, "sigma", sigma, names, len(t)),
-            "constants": {} if constants is None else constants,
+            "sigma": None if sigma is None else cell_table(name, "sigma", sigma, names, len(t)),
+            "constants": {key: value for key, value in (constants or {}).items() if not isinstance(value, str)},
             "censored": None if sides is None else sides.astype(np.int8, copy=False),
             "labels": {} if labels is None else labels,
             "doses": tuple(doses),
@@ -207,10 +215,11 @@ class Experiment:
             "start_is_given": start is not None if start_is_given is None else start_is_given,
             "start_side": start_side,
             "steady_state": bool(steady_state),
+            "formulas": texts | dict(formulas or {}),
         }
         width = found["values"].shape[-1]
         found["covariates"] = {
-            key: _beside(name, f"covariates: {key}", given, names, len(t), width)
+            key: beside_table(name, f"covariates: {key}", given, names, len(t), width)
             for key, given in (covariates or {}).items()
         }
         for key, value in found.items():
@@ -365,39 +374,3 @@ class Experiment:
             lost = (known & np.isnan(self.sigma)).any(axis=0) & ~np.isnan(self.sigma).all(axis=0)
             if lost.any():
                 yield "sigma is missing for a measured value; give all or none"
-
-
-Columns = ArrayLike | Mapping[str, ArrayLike]
-
-
-def _real(name: str, what: str, given: ArrayLike) -> FloatArray:
-    try:
-        return np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise DataError(f"experiment {name}", f"{what}: must be numbers; NaN or None where there is none") from None
-
-
-def _table(
-    name: str, what: str, given: Columns, names: Sequence[str], rows: int, missing: float = math.nan
-) -> FloatArray:
-    """[T, O]; a mapping need not name all observables."""
-    if not isinstance(given, Mapping):
-        array = _real(name, what, given)
-        return array[:, None] if array.ndim == 1 else array
-    found = np.full((rows, len(names)), missing)
-    for column, values in given.items():
-        if column not in names:
-            raise DataError(f"experiment {name}", f"{what}: '{column}' is none of the observables {', '.join(names)}")
-        array = _real(name, f"{what} of {column}", values)
-        if array.shape != (rows,):
-            remedy = f"needed is one for each of {rows} times"
-            raise DataError(f"experiment {name}", f"{what}: {column} has the shape {array.shape}; {remedy}")
-        found[:, names.index(column)] = array
-    return found
-
-
-def _beside(name: str, what: str, given: Columns, names: Sequence[str], rows: int, width: int) -> FloatArray:
-    """[T, O]; one number for each time stands beside every observable."""
-    table = _table(name, what, given, names, rows)
-    alike = not isinstance(given, Mapping) and table.ndim == 2 and table.shape[1] == 1
-    return np.repeat(table, width, axis=1) if alike else table

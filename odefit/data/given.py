@@ -57,7 +57,9 @@ def given_data(data: object) -> GivenData:
     for name in dict.fromkeys(names):
         if names.count(name) > 1:
             raise DataError(NAME, f"two experiments are called '{clip(name)}'; call a replicate '{clip(name)}#2'")
-    bare = tuple(replace(e, start=float(e.times[0]), constants={}, labels={}, doses=(), inputs={}) for e in data)
+    bare = tuple(
+        replace(e, start=float(e.times[0]), constants={}, formulas={}, labels={}, doses=(), inputs={}) for e in data
+    )
     return GivenData(bare, _keys(data))
 
 
@@ -68,7 +70,7 @@ def _keys(experiments: Sequence[Experiment]) -> dict[str, Any]:
             what = "inputs are read from the config: name them in data.inputs, and leave them out here"
             raise DataError(f"{NAME}: experiment {clip(e.name)}", what)
     keys: dict[str, Any] = {}
-    rows = {e.name: {**e.constants, **e.labels, **_start(e)} for e in experiments}
+    rows = {e.name: {**e.constants, **e.formulas, **e.labels, **_start(e)} for e in experiments}
     if any(rows.values()):
         keys["experiments"] = rows
     doses = [

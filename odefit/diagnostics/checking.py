@@ -114,6 +114,7 @@ def _conditions(assembly: Assembly) -> list[str]:
     for e in assembly.measured[:MAX_LINES]:
         parts = [] if together else [f"starts at t = {e.start:g}"]
         parts += [f"{name} = {value:g}" for name, value in e.constants.items()]
+        parts += [f"{name} = {text}" for name, text in e.formulas.items()]
         parts += [f"{name} = {value}" for name, value in e.labels.items()]
         if e.doses:
             total = sum(dose.amount for dose in e.doses)

@@ -16,6 +16,7 @@ from functools import partial
 from typing import TypeVar
 
 from odefit.config.load import LoadedConfig
+from odefit.data.experiment_table import TableColumns
 from odefit.data.experiments import Experiment
 from odefit.diagnostics.solver_trials import (
     GOOD_REFERENCE,
@@ -159,7 +160,7 @@ def compare_solvers(assembly: Assembly, budget: float = DEFAULT_SECONDS) -> Comp
     return Comparison(tuple(rows), reference.name, reference.uncertainty, reference.gradient_uncertainty, seconds)
 
 
-def rebuilt(loaded: LoadedConfig, measured: Sequence[Experiment], constants: Sequence[str]) -> Model:
+def rebuilt(loaded: LoadedConfig, measured: Sequence[Experiment], constants: TableColumns) -> Model:
     """The model anew, from what can be sent to another process."""
     # Its seconds are to be no method's.
     importlib.import_module("odefit.engines.torch_engine")

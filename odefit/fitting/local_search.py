@@ -11,6 +11,7 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.config.fit_methods import FitMethod, imported
 from odefit.config.load import LoadedConfig
+from odefit.data.experiment_table import TableColumns
 from odefit.data.experiments import Experiment
 from odefit.fitting.cpu_limit import CpuLimited, CpuTimeSpent
 from odefit.fitting.far_start import nearer_start
@@ -124,7 +125,7 @@ def size_of(parameters: Sequence[Parameter]) -> FloatArray:
 
 
 def build_search(
-    loaded: LoadedConfig, measured: Sequence[Experiment], constants: Sequence[str], method: FitMethod, factor: int = 1
+    loaded: LoadedConfig, measured: Sequence[Experiment], constants: TableColumns, method: FitMethod, factor: int = 1
 ) -> LocalSearch:
     """Assemble everything anew: what a spawned worker does with what can be sent to it.
 

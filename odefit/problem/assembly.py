@@ -23,6 +23,7 @@ from odefit.model.system import System, compared_symbol, symbol
 from odefit.objective.observation import Noise, Observation, covariate_symbol, covariates_of
 from odefit.objective.parameters import Binding, ParameterTable
 from odefit.objective.problem import FitProblem
+from odefit.problem.cell_formulas import with_cells
 from odefit.problem.checks import CHECKS, Draft, check_held_out, check_learnable, check_solver
 from odefit.problem.derived import Derived, derived_quantities
 from odefit.problem.described import FIRST, Described
@@ -131,10 +132,12 @@ def assemble(
 def _draft(loaded: LoadedConfig, described: Described, measured: Sequence[Experiment], fold: Collection[str]) -> Draft:
     """Every name of the config with its meaning. Raises ConfigError with what is wrong with them."""
     faults = Faults()
+    described = with_cells(described, measured)
     parts = split(loaded, measured, fold)
     noise = read_noise(loaded, described, measured, faults)
     builder = TableBuilder(loaded, described, measured, parts.seen, faults)
-    builder.add_model(sorted(names_in(described.ties) | _named_in_expressions(described.system, builder.known)))
+    more = names_in(described.ties) | _named_in_expressions(described.system, builder.known) | {*described.in_cells}
+    builder.add_model(sorted(more))
     builder.add_named(noise)
     builder.add_initial()
     builder.add_noise(noise)

@@ -14,6 +14,7 @@ from odefit.data.replicates import replicate_of
 from odefit.data.rest_column import STEADY_STATE
 from odefit.data.starts import Anchor, assume_starts, movable
 from odefit.errors import Faults
+from odefit.problem.formula_texts import named_in_formulas
 from odefit.runs import folder as files
 
 
@@ -23,8 +24,10 @@ def conditions_of(loaded: LoadedConfig) -> Conditions | None:
     if section is None:
         return None
     if isinstance(section, str):
-        return read_conditions(loaded.folder / section, where=loaded.where("data", "experiments"))
-    return conditions_from_mapping(section, functools.partial(loaded.where, "data", "experiments"))
+        where = loaded.where("data", "experiments")
+        return read_conditions(loaded.folder / section, where=where, named=named_in_formulas(loaded))
+    place = functools.partial(loaded.where, "data", "experiments")
+    return conditions_from_mapping(section, place, named_in_formulas(loaded))
 
 
 def under_conditions(

@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 
 import sympy as sp
 
-from odefit.data.experiment_table import Conditions
+from odefit.data.experiment_table import Conditions, TableColumns
 from odefit.data.starts import Anchor
 from odefit.model.system import Dosing, System
 
 ESTIMATE, FIRST, GIVEN, FORMULA = "estimate", "first", "given", "formula"
 """What an initial value may be, see `Described.initial_kind`."""
+
+
+Cell = str | float
+"""What a column is in one experiment: the parameter of this name, or a number."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,11 @@ class Described:
         The table of experiments, if there is one.
     anchor
         What the initial values are, as far as their time is concerned.
+    known
+        The names that formulas before the start may use: parameters, constants and initial values, in their order.
+    columns, cells, in_cells
+        Once the experiments are known (`cell_formulas.with_cells`): the columns of the table of experiments that stand
+        for formulas, what their symbols are bound to in each experiment, and the names in these formulas.
     """
 
     system: System
@@ -56,11 +65,15 @@ class Described:
     cancelled: tuple[str, ...] = ()
     starts: Mapping[str, sp.Expr] = field(default_factory=dict)
     anchor: Anchor = Anchor.OWN
+    known: tuple[str, ...] = ()
+    columns: Mapping[str, sp.Expr] = field(default_factory=dict)
+    cells: Mapping[str, Mapping[str, Cell]] = field(default_factory=dict)
+    in_cells: tuple[str, ...] = ()
 
     @property
-    def constants(self) -> tuple[str, ...]:
-        """The columns of numbers of the table of experiments."""
-        return () if self.conditions is None else tuple(self.conditions.constants)
+    def constants(self) -> TableColumns:
+        """The columns of the table of experiments that formulas may name, each with the formulas in its cells."""
+        return {} if self.conditions is None else self.conditions.columns
 
 
 def initial_name(state: str) -> str:

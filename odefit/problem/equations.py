@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from odefit.config.load import LoadedConfig
 from odefit.config.model_section import ModelSection
+from odefit.data.experiment_table import Conditions
 from odefit.errors import ConfigError, Faults
 from odefit.model import catalogue
 from odefit.model.system import TIME, Network
@@ -28,6 +29,9 @@ class ModelSource:
     keys: tuple[str, ...]
     parameters: tuple[str, ...]
     constants: tuple[str, ...] = ()
+    conditions: Conditions | None = None
+    in_cells: frozenset[str] = frozenset()
+    """The names in those cells of the table of experiments that are formulas."""
 
     def where(self, *keys: str | int) -> str:
         """The place of a key of the section in the config, for messages."""

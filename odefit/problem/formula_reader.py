@@ -44,7 +44,7 @@ class FormulaReader:
         self.declared = declared_names(place, self.states, self.texts.nominal, self.faults)
         self.known = {*self.declared, *place.constants, *map(initial_name, self.states)}
         self.derived = dict[str, sp.Expr]()
-        self.written = set[str]()
+        self.written = {*place.in_cells}
         self.put: Callable[[sp.Expr], sp.Expr] = replacing({})
 
     def put_expressions(self, expressions: Mapping[str, sp.Expr]) -> None:

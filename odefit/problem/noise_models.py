@@ -51,7 +51,7 @@ def read_noise(
     loaded: LoadedConfig, described: Described, measured: Sequence[Experiment], faults: Faults
 ) -> NoiseModels:
     """Read the noise formulas of the config, which may name what the experiments bring along."""
-    constants = {name for e in measured for name in e.constants}
+    constants = {name for e in measured for name in (*e.constants, *e.formulas)}
     beside = dict.fromkeys(name for e in measured for name in e.covariates)
     section, system = loaded.config.noise, described.system
     each = {} if isinstance(section, NoiseSection) else section
@@ -64,7 +64,7 @@ def read_noise(
     names |= {*loaded.config.data.inputs, *system.expressions, *map(initial_name, system.states)}
     # An observable's name means its prediction, also where an expression has the same.
     expressions = {name: formula for name, formula in system.expressions.items() if name not in system.observables}
-    named = {**described.ties, **described.starts, **expressions}
+    named = {**described.ties, **described.starts, **described.columns, **expressions}
     put_named = replacing({symbol(name): formula for name, formula in named.items()})
     predictions = {symbol(name): formula for name, formula in system.predicted.items()}
     own: dict[str, tuple[str, str]] = {}

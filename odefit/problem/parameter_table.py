@@ -16,7 +16,7 @@ from odefit.errors import Faults
 from odefit.model.system import symbol
 from odefit.objective.parameters import Binding, Parameter
 from odefit.objective.priors import Prior
-from odefit.problem.described import FIRST, FORMULA, GIVEN, Described, initial_name
+from odefit.problem.described import FIRST, FORMULA, GIVEN, Cell, Described, initial_name
 from odefit.problem.noise_models import NoiseModels, first_guess
 from odefit.text import suggest
 
@@ -61,7 +61,7 @@ class TableBuilder:
         """The names that can be bound: parameters, constants of experiments, and initial values."""
         constants = {name for e in self.measured for name in e.constants}
         starts = map(initial_name, self.described.system.states)
-        return {*self.loaded.config.parameters, *self.described.nominal, *constants, *starts}
+        return {*self.loaded.config.parameters, *self.described.nominal, *constants, *starts, *self.described.cells}
 
     def section(self, name: str) -> ParameterSection:
         """The config's section of a parameter; an empty one where it has none."""
@@ -114,7 +114,10 @@ class TableBuilder:
     def add_model(self, more: Sequence[str]) -> None:
         """Parameters and constants of the equations and observables; more: those that only other formulas name."""
         starts = {initial_name(state) for state, kind in self.described.initial_kind.items() if kind != FORMULA}
-        for name in dict.fromkeys((*self.described.system.parameters, *more)):
+        names = dict.fromkeys((*self.described.system.parameters, *more))
+        # What cells name comes in the order of the config, too.
+        first = [name for name in self.described.known if name in names] if self.described.in_cells else []
+        for name in dict.fromkeys((*first, *names)):
             if name not in starts:
                 self.bind_symbol(name, self.described.nominal.get(name), "model")
 
@@ -188,7 +191,11 @@ class TableBuilder:
         for k, row in enumerate(rows):
             members.setdefault(row, []).append(k)
         targets: list[Target] = []
-        for experiment, row in zip(self.seen, rows, strict=True):
+        cells = self.described.cells.get(name, {})
+        for k, (experiment, row) in enumerate(zip(self.seen, rows, strict=True)):
+            if experiment.name in cells:
+                targets.append(self._of_cell(cells[experiment.name], k))
+                continue
             if name in experiment.constants:
                 targets.append(experiment.constants[name])
                 continue
@@ -199,6 +206,14 @@ class TableBuilder:
         if name in self.loaded.config.parameters and not any(isinstance(target, str) for target in targets):
             what = "data.experiments gives a number for it to every experiment; remove one of the two"
             self.faults.add(self.loaded.where("parameters", name), what)
+
+    def _of_cell(self, cell: Cell, position: int) -> Target:
+        """What a column is in the experiment at a position: a number, or what the parameter is that its cell names."""
+        if not isinstance(cell, str):
+            return cell
+        if cell not in self.bound:
+            self.bind_symbol(cell, self.described.nominal.get(cell), "model")
+        return self.bound[cell][position]
 
     def _default(self, default: Default, members: Sequence[int]) -> float | None:
         """The start value of a row: what the first experiment of its group, by position, that knows it says.

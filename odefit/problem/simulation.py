@@ -27,6 +27,7 @@ from odefit.model.system import TIME, System
 from odefit.objective.observation import Noise, Observation
 from odefit.objective.parameters import Binding, ParameterTable
 from odefit.objective.problem import FitProblem
+from odefit.problem.cell_formulas import with_cells
 from odefit.problem.conditions import under_conditions
 from odefit.problem.described import FORMULA, Described, initial_name
 from odefit.problem.intervals import without_counts_at_start
@@ -106,12 +107,15 @@ def simulate_data(loaded: LoadedConfig, described: Described | None = None) -> S
     fitted = described or describe_system(loaded)
     notes: list[str] = []
     blank = _blank(loaded, section, fitted, notes)
-    constants = tuple(dict.fromkeys(name for e in blank for name in e.constants))
+    constants = tuple(dict.fromkeys(name for e in blank for name in (*e.constants, *e.formulas)))
     described = describe_simulated(loaded, fitted, constants)
     blank = _sided(loaded, described, blank, notes)
+    described = with_cells(described, blank, bind=False)
+    given = [replace(e, constants={**e.constants, **_cells(described, e)}) for e in blank]
+    constants = tuple(dict.fromkeys(name for e in given for name in e.constants))
     faults = Faults()
-    truth = _truth(loaded, described, section, blank, faults)
-    centre = _centre(loaded, described, section, truth, blank, faults)
+    truth = _truth(loaded, described, section, given, faults)
+    centre = _centre(loaded, described, section, truth, given, faults)
     scatter = read_scatter(loaded, section, described, faults)
     beside = read_columns(loaded, section, described, simulated_names(described), len(blank[0].times), faults)
     faults.check()
@@ -279,6 +283,12 @@ def _truth(
     return truth
 
 
+def _cells(described: Described, experiment: Experiment) -> dict[str, float]:
+    """The numbers with which an experiment chooses among the formulas of cells."""
+    own = {name: cells.get(experiment.name) for name, cells in described.cells.items()}
+    return {name: value for name, value in own.items() if isinstance(value, float)}
+
+
 def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else math.nan
 
@@ -312,6 +322,10 @@ def _centre(
         own = loaded.config.parameters.get(name)
         if state in section.initial:
             centre[:, k] = section.initial[state]
+        elif name in described.columns:
+            start = {name: [e.constants.get(name, math.nan) for e in blank]}
+            known = {**truth, **start}
+            centre[:, k] = numpy_function([system.initial[state]], tuple(known))(*known.values())[0]
         elif formula:
             centre[:, k] = numpy_function([system.initial[state]], tuple(truth))(*truth.values())[0]
         elif any(name in e.constants for e in blank) or (own is not None and own.value is not None):

@@ -8,10 +8,13 @@ from dataclasses import replace
 import sympy as sp
 
 from odefit.config.load import LoadedConfig
+from odefit.data.experiment_table import TableColumns
 from odefit.data.experiments import Experiment
 from odefit.model.formulas import free_names
 from odefit.model.substitution import replacing
 from odefit.model.system import TIME, Dosing, System, symbol
+from odefit.model.tokens import written_names
+from odefit.problem.cell_formulas import check_cells
 from odefit.problem.conditions import conditions_of
 from odefit.problem.described import Described, initial_name
 from odefit.problem.equations import ModelSource
@@ -22,15 +25,17 @@ from odefit.problem.initial_values import anchor_of, read_initial, with_starts
 from odefit.problem.rest import read_rest
 
 
-def describe_system(loaded: LoadedConfig, constants: Sequence[str] | None = None) -> Described:
+def describe_system(loaded: LoadedConfig, constants: TableColumns | None = None) -> Described:
     """Read every formula of the config's model, and the table of experiments, whose constants they may name.
 
-    constants: the names of these (`Described.constants`), where the table has been read already; it is not read again.
+    constants: these (`Described.constants`), where the table has been read already; it is not read again.
     Raises ConfigError or DataError with all faults found.
     """
     conditions = conditions_of(loaded) if constants is None else None
-    names = tuple(constants or ()) if conditions is None else tuple(conditions.constants)
-    place = ModelSource(loaded, loaded.config.model, ("model",), tuple(loaded.config.parameters), names)
+    columns = (constants or {}) if conditions is None else conditions.columns
+    in_cells = frozenset(name for texts in columns.values() for text in texts for name in written_names(text))
+    parameters = tuple(loaded.config.parameters)
+    place = ModelSource(loaded, loaded.config.model, ("model",), parameters, tuple(columns), conditions, in_cells)
     return replace(_describe(FormulaReader(place)), conditions=conditions)
 
 
@@ -64,6 +69,7 @@ def _describe(reader: FormulaReader) -> Described:
     ties, starts = with_starts(reader, ties, initial, kinds)
     events = read_events(reader)
     dosing = read_dosing(reader)
+    check_cells(reader, expressions)
     rest = read_rest(reader, equations, initial, kinds)
     _check_units(reader, observables)
     reader.faults.check()
@@ -102,6 +108,7 @@ def _tied(
     order = dict.fromkeys([*reader.declared, *place.constants, *map(initial_name, reader.states)])
     named = (
         used
+        | place.in_cells
         | names_in(ties, system.expressions)
         | ties.keys()
         | (set() if system.rest is None else system.rest.values.keys())
@@ -119,6 +126,7 @@ def _tied(
         cancelled=tuple(name for name in unused if name in reader.written),
         starts=starts,
         anchor=anchor_of(reader, kinds),
+        known=tuple(order),
     )
 
 

@@ -87,7 +87,10 @@ def _beside(experiment: Experiment) -> Iterator[Any]:
 _KINDS: Mapping[str, Callable[[Experiment], Iterable[Any]]] = {
     "which experiments there are": lambda e: (e.name,),
     "the measurements": lambda e: (e.start, e.times, e.values, e.sigma, e.censored, *_beside(e), *_side(e)),
-    "the table of experiments": lambda e: (sorted(e.constants.items()), sorted(e.labels.items())),
+    "the table of experiments": lambda e: (
+        *(sorted(e.constants.items()), sorted(e.labels.items())),
+        *([sorted(e.formulas.items())] if e.formulas else ()),
+    ),
     "the doses": lambda e: e.doses,
     "the inputs": lambda e: (part for name, u in sorted(e.inputs.items()) for part in (name, u.knots, u.coefficients)),
 }

@@ -84,10 +84,15 @@ def write_conditions(folder: Path, loaded: LoadedConfig, experiments: Sequence[E
     """
     data, own = loaded.config.data, dict[str, Any]()
     if data.experiments is not None:
-        constants = list(dict.fromkeys(name for e in experiments for name in e.constants))
+        constants = list(dict.fromkeys(name for e in experiments for name in (*e.constants, *e.formulas)))
         labels = list(dict.fromkeys(name for e in experiments for name in e.labels))
         rows = [
-            [e.name, e.start, *(e.constants.get(name) for name in constants), *(e.labels.get(name) for name in labels)]
+            [
+                e.name,
+                e.start,
+                *(e.constants.get(name, e.formulas.get(name)) for name in constants),
+                *(e.labels.get(name) for name in labels),
+            ]
             for e in experiments
         ]
         files.write_csv(folder, files.EXPERIMENTS, ("experiment", "start", *constants, *labels), rows)

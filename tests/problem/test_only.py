@@ -77,7 +77,7 @@ def test_the_table_of_experiments_is_not_read_again_where_its_constants_are_know
     (folder / "e.csv").write_text("experiment,dose\nA,1\nB,2\n")
     loaded = load_config(folder / "c.yaml")
     described = describe_system(loaded)
-    assert described.constants == ("dose",)
+    assert described.constants == {"dose": ()}
     (folder / "e.csv").unlink()
     again = describe_system(loaded, described.constants)
     assert again.system == described.system

@@ -1,0 +1,48 @@
+"""Cells of an experiment as a user gives them: arrays, or a mapping of columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from odefit.arrays import FloatArray
+from odefit.errors import DataError
+
+Columns = ArrayLike | Mapping[str, ArrayLike]
+
+
+def real_array(name: str, what: str, given: ArrayLike) -> FloatArray:
+    """Numbers of any shape. Raises DataError, which says what they were of which experiment."""
+    try:
+        return np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"experiment {name}", f"{what}: must be numbers; NaN or None where there is none") from None
+
+
+def cell_table(
+    name: str, what: str, given: Columns, names: Sequence[str], rows: int, missing: float = math.nan
+) -> FloatArray:
+    """[T, O]; a mapping need not name all observables."""
+    if not isinstance(given, Mapping):
+        array = real_array(name, what, given)
+        return array[:, None] if array.ndim == 1 else array
+    found = np.full((rows, len(names)), missing)
+    for column, values in given.items():
+        if column not in names:
+            raise DataError(f"experiment {name}", f"{what}: '{column}' is none of the observables {', '.join(names)}")
+        array = real_array(name, f"{what} of {column}", values)
+        if array.shape != (rows,):
+            remedy = f"needed is one for each of {rows} times"
+            raise DataError(f"experiment {name}", f"{what}: {column} has the shape {array.shape}; {remedy}")
+        found[:, names.index(column)] = array
+    return found
+
+
+def beside_table(name: str, what: str, given: Columns, names: Sequence[str], rows: int, width: int) -> FloatArray:
+    """[T, O]; one number for each time stands beside every observable."""
+    table = cell_table(name, what, given, names, rows)
+    alike = not isinstance(given, Mapping) and table.ndim == 2 and table.shape[1] == 1
+    return np.repeat(table, width, axis=1) if alike else table
