@@ -13,6 +13,7 @@ from odefit.config.load import LoadedConfig
 from odefit.data.doses import write_doses
 from odefit.data.experiments import Experiment
 from odefit.data.inputs import write_inputs
+from odefit.data.rest_column import STEADY_STATE
 from odefit.data.tables import write_table
 from odefit.errors import DataError, RunError, StorageError
 from odefit.runs import folder as files
@@ -86,16 +87,18 @@ def write_conditions(folder: Path, loaded: LoadedConfig, experiments: Sequence[E
     if data.experiments is not None:
         constants = list(dict.fromkeys(name for e in experiments for name in (*e.constants, *e.formulas)))
         labels = list(dict.fromkeys(name for e in experiments for name in e.labels))
+        rested = () if all(e.steady_state for e in experiments) else (STEADY_STATE,)
         rows = [
             [
                 e.name,
                 e.start,
+                *("yes" if e.steady_state else "no" for _ in rested),
                 *(e.constants.get(name, e.formulas.get(name)) for name in constants),
                 *(e.labels.get(name) for name in labels),
             ]
             for e in experiments
         ]
-        files.write_csv(folder, files.EXPERIMENTS, ("experiment", "start", *constants, *labels), rows)
+        files.write_csv(folder, files.EXPERIMENTS, ("experiment", "start", *rested, *constants, *labels), rows)
         own["experiments"] = files.EXPERIMENTS
     if data.doses is not None:
         write_doses(folder / files.DOSES, experiments)

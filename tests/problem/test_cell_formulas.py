@@ -153,3 +153,14 @@ def test_columns_that_no_formula_names_are_labels_still() -> None:
     text = config(table, noise="0.1")
     text["parameters"] = {"k": {"value": 0.5, "by": "kind"}, "x_0": {"value": 2, "estimate": False}}
     assert odefit.load(text, data=measured("ab")).names == ("k[ka]", "k[kb]")
+
+
+def test_a_run_folder_keeps_which_experiments_came_to_rest(tmp_path: Path) -> None:
+    model = {"equations": {"x": "s*k - x"}, "initial": {"x": 0}, "steady_state": {"s": 1}}
+    text = {"model": model, "parameters": {"k": 1.0, "s": {"value": 2, "estimate": False}}, "noise": {"sigma": 0.1}}
+    text["data"] = {"experiments": {"a": {"steady_state": "yes"}, "b": {"steady_state": "no"}}}
+    data = [odefit.Experiment(name, [0, 1, 2], {"x": [0.5, 1, 1]}) for name in "ab"]
+    run = odefit.fit(text, data=data, out=tmp_path / "run")
+    again = odefit.load_run(tmp_path / "run").predictions()["predicted"].to_numpy()
+    assert again == pytest.approx(run.predictions()["predicted"].to_numpy(), rel=1e-6)
+    assert again[3] == 0
