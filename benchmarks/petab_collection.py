@@ -150,12 +150,13 @@ def _compare(line: Line, path: Path, problem: odefit.Problem) -> None:
     if solution.exists():
         _compare_solution(line, yaml.safe_load(solution.read_text(encoding="utf-8")), problem, path, petab)
         return
-    tables = sorted(path.parent.glob("simulatedData*.tsv")) + sorted(path.parent.glob("*imulat*.tsv"))
+    tables = sorted(path.parent.glob("*imulat*.tsv"))
     found = [KNOWN[line.name]] if line.name in KNOWN else []
     if tables:
         rows = _rows(tables[0])
-        line.simulated = simulated_difference(problem, petab, rows)
-        found.append(objective_of(petab, rows))
+        if rows and {"observableId", "time", "simulation"} <= rows[0].keys():
+            line.simulated = simulated_difference(problem, petab, rows)
+            found.append(objective_of(petab, rows))
     found = [value for value in found if not math.isnan(value)]
     if found:
         line.reference = min(found, key=lambda value: abs(value - line.nll))
@@ -187,10 +188,11 @@ def _key(observable: str, condition: str, at: float) -> tuple[str, str, float]:
 def _of_row(row: Mapping[str, str], petab: PetabProblem) -> tuple[str, str, float]:
     if "experimentId" in row:
         return _key(row["observableId"], row["experimentId"], float(row["time"]))
-    pair = (row.get("preequilibrationConditionId") or "", row["simulationConditionId"])
+    before = row.get("preequilibrationConditionId", row.get("preequilibrationCondition"))
+    pair = (before or "", row.get("simulationConditionId", row.get("simulationCondition")) or "")
     for e in petab.experiments.values():
-        before = "" if e.before is None else e.before.condition
-        if (before, e.from_start[0].condition) == pair:
+        rest = "" if e.before is None else e.before.condition
+        if (rest, e.from_start[0].condition) == pair:
             return _key(row["observableId"], e.name, float(row["time"]))
     return _key(row["observableId"], "?", float(row["time"]))
 

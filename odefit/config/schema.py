@@ -16,6 +16,7 @@ from odefit.config.fields import Count, Name, NotNegative, OneOf, Positive, Sect
 from odefit.config.fit_methods import AUTO, METHODS, as_written, method_names, own_keys
 from odefit.config.model_section import ModelSection, ParameterSection
 from odefit.config.noise_section import NoiseSection, noise_shape
+from odefit.config.plots_section import PlotSection
 
 
 class SolverSection(Section):
@@ -166,10 +167,13 @@ class Config(Section):
         Annotated[dict[Name, NoiseSection], Tag("each")] | Annotated[NoiseSection, Tag("all")],
         Discriminator(noise_shape),
     ] = Field(default_factory=dict, description="one noise model for all observables, or one for each")
+    plots: dict[Name, PlotSection] = Field(
+        default_factory=dict, max_length=1000, description="pictures of chosen observables and experiments, by name"
+    )
     solver: SolverSection = Field(default_factory=SolverSection, description="how the equations are integrated")
     fit: FitSection = Field(default_factory=FitSection, description="how the parameters are found")
 
-    @field_validator("parameters", "solver", "fit", "noise", mode="before")
+    @field_validator("parameters", "solver", "fit", "noise", "plots", mode="before")
     @classmethod
     def _empty_section(cls, value: Any) -> Any:
         return {} if value is None else value

@@ -10,7 +10,7 @@ from odefit.errors import Faults
 from odefit.interop.conditions import Conditions
 from odefit.interop.draft import Draft, DraftParameter
 from odefit.interop.equations import Equations, substituted_at_start
-from odefit.interop.mathematics import ONE, Name, Number, Tree, names_in, replaced, uses_time
+from odefit.interop.mathematics import ONE, ZERO, Name, Number, Tree, call, names_in, replaced, uses_time
 from odefit.interop.model import Model
 from odefit.text import clip
 
@@ -51,6 +51,10 @@ class _Names:
         return ONE
 
 
+IDLE = "idle"
+"""The state of a model that has none."""
+
+
 def completed(draft: Draft, model: Model, equations: Equations, conditions: Conditions, faults: Faults) -> Draft:
     """A draft with the constants that are used, and without what is not.
 
@@ -68,6 +72,10 @@ def completed(draft: Draft, model: Model, equations: Equations, conditions: Cond
     names = _Names(draft, model, conditions)
     used = names.used()
     given = {parameter.name for parameter in draft.parameters}
+    draft, waiting = _with_state(
+        draft, [p.name for p in draft.parameters if p.prior is not None and p.name not in used]
+    )
+    used.update(waiting)
     dropped = [p.name for p in draft.parameters if p.estimate and p.name not in used]
     parameters = [p for p in draft.parameters if p.name in used]
     decisions = list(draft.decisions)
@@ -98,6 +106,27 @@ def completed(draft: Draft, model: Model, equations: Equations, conditions: Cond
         for state, tree in draft.initial.items()
     }
     return replace(draft, parameters=parameters, expressions=expressions, decisions=decisions, initial=initial)
+
+
+def _with_state(draft: Draft, waiting: list[str]) -> tuple[Draft, list[str]]:
+    """A draft with a state that stands still, where there is none or priors wait for a place; and what it holds.
+
+    A parameter that nothing depends on but has a prior is part of the posterior density: it starts that state.
+    """
+    if draft.equations and not waiting:
+        return draft, waiting
+    name = IDLE
+    while name in {*draft.equations, *draft.expressions, *(p.name for p in draft.parameters)}:
+        name += "_"
+    what = (
+        "the model has no states" if not draft.equations else "some parameters have a prior and nothing depends on them"
+    )
+    return replace(
+        draft,
+        equations={**draft.equations, name: ZERO},
+        initial={**draft.initial, name: call("+", *map(Name, waiting))},
+        decisions=[*draft.decisions, f"the state {name} stands still and is there because {what}"],
+    ), waiting
 
 
 def _check(value: Tree, name: str, model: Model, draft: Draft, faults: Faults) -> None:

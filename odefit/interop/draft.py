@@ -18,6 +18,8 @@ class DraftEvent:
     delay: Tree | None = None
     priority: Tree | None = None
     at_start: bool = False
+    early_values: bool = False
+    persistent: bool = True
     comment: str = ""
 
 
@@ -53,6 +55,29 @@ class DraftTable:
     def mapped(self, change: Callable[[Tree], Tree]) -> DraftTable:
         """The table with every formula changed."""
         return replace(self, rows=[[c if isinstance(c, str) else change(c) for c in row] for row in self.rows])
+
+
+@dataclass(frozen=True)
+class DraftCurve:
+    """A curve of a picture: an observable in some experiments."""
+
+    observable: str
+    experiments: Sequence[str]
+    label: str
+
+
+@dataclass(frozen=True)
+class DraftPlot:
+    """An entry of `plots`."""
+
+    title: str
+    curves: Sequence[DraftCurve]
+    x: str = "time"
+    x_label: str = ""
+    y_label: str = ""
+    x_log: bool = False
+    y_log: bool = False
+    x_offset: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -102,6 +127,7 @@ class Draft:
     jumps: bool
     simulate: Times | None
     decisions: Sequence[str]
+    plots: Mapping[str, DraftPlot] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     renamed: Mapping[str, str] = field(default_factory=dict)
 
@@ -137,5 +163,13 @@ class Draft:
             noise={names.get(name, name): replace(n, sigma=one(n.sigma)) for name, n in self.noise.items()},
             data=self.data and self.data.mapped(change),
             experiments=self.experiments and self.experiments.mapped(change),
+            plots={
+                name: replace(
+                    plot,
+                    x=names.get(plot.x, plot.x),
+                    curves=[replace(c, observable=names.get(c.observable, c.observable)) for c in plot.curves],
+                )
+                for name, plot in self.plots.items()
+            },
             notes={names.get(name, name): note for name, note in self.notes.items()},
         )

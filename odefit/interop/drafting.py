@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from odefit.errors import Faults
@@ -10,7 +10,7 @@ from odefit.interop.completion import completed
 from odefit.interop.conditions import Conditions, conditions_of
 from odefit.interop.draft import Draft, DraftParameter, DraftTable
 from odefit.interop.equations import readable
-from odefit.interop.mathematics import Tree, names_in
+from odefit.interop.mathematics import Number, Tree, names_in
 from odefit.interop.model import Model
 from odefit.interop.model_events import drafted
 from odefit.interop.names import renamed
@@ -18,6 +18,7 @@ from odefit.interop.observing import observed
 from odefit.interop.petab_problem import PetabProblem
 from odefit.interop.simulation_times import sensible_times
 from odefit.interop.unknowns import priors_in, unknown
+from odefit.interop.visualisation import plots_of
 from odefit.text import clip, suggest
 
 
@@ -51,6 +52,10 @@ def draft_of_problem(problem: PetabProblem, model: Model, faults: Faults) -> Dra
         entry, decided = unknown(parameter, problem.version, priors_in(problem.parameters))
         unknowns.append(entry)
         decisions += decided
+    numbers = [
+        name for name, cells in conditions.columns.items() if all(isinstance(cell, Number) for cell in cells.values())
+    ]
+    plots, undrawn = plots_of(problem, numbers)
     draft = Draft(
         name=problem.name,
         origin=problem.path.name,
@@ -67,15 +72,31 @@ def draft_of_problem(problem: PetabProblem, model: Model, faults: Faults) -> Dra
         experiments=_table(conditions, [e.name for e in experiments]),
         jumps=bool(conditions.events or events),
         simulate=None,
-        decisions=[*model.decisions, *problem.decisions, *watched.decisions, *decisions],
+        decisions=[*model.decisions, *problem.decisions, *watched.decisions, *decisions, *undrawn],
+        plots=plots,
         notes=model.notes,
     )
     return renamed(completed(draft, model, equations, conditions, faults))
 
 
-def draft_of_model(model: Model, name: str, origin: str, faults: Faults) -> Draft:
-    """A model without data as a config for `odefit simulate`."""
-    equations = readable(model, (), ())
+def draft_of_model(
+    model: Model, name: str, origin: str, faults: Faults, observables: Mapping[str, Tree] | None = None
+) -> Draft:
+    """A model without data as a config for `odefit simulate`.
+
+    Parameters
+    ----------
+    model
+        The equations.
+    name, origin
+        What the config is called, and the file that it was made from.
+    faults
+        Is told of names that need a value and have none.
+    observables
+        What is seen of it, formulas of the model's names; default every state.
+    """
+    watched = observables or {}
+    equations = readable(model, watched.values(), ())
     events, decisions = drafted(model, 0.0)
     draft = Draft(
         name=name,
@@ -83,7 +104,7 @@ def draft_of_model(model: Model, name: str, origin: str, faults: Faults) -> Draf
         equations=equations.rates,
         expressions=equations.expressions,
         initial={state: model.values[state] for state in model.rates},
-        observables={},
+        observables=watched,
         events=events,
         steady_state=None,
         parameters=[],

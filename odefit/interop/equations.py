@@ -49,7 +49,7 @@ def readable(model: Model, others: Collection[Tree], kept: Collection[str]) -> E
     rates = {name: replaced(tree, put) for name, tree in model.rates.items()}
     expressions = {name: replaced(tree, put) for name, tree in model.expressions.items()}
     laws = {name: expressions.pop(name) for name in model.reactions}
-    elsewhere = set(_names(*others, *expressions.values(), *_event_trees(model)))
+    elsewhere = set(_names(*others, *expressions.values(), *model.values.values(), *_event_trees(model)))
     elsewhere.update(name for law in laws.values() for name in names_in(law) if name in laws)
     uses = Counter(name for tree in rates.values() for name in set(names_in(tree)) if name in laws)
     for name, law in laws.items():

@@ -60,31 +60,42 @@ def drafted(model: Model, start: float | None) -> tuple[list[DraftEvent], list[s
         When all experiments start; None where they differ.
     """
     moving = {*model.rates, *model.expressions}
+    known = [awaited(event.trigger, moving) for event in model.events]
     events, decisions = [], []
-    for event in model.events:
-        waited = awaited(event.trigger, moving)
-        if waited is None:
-            events.append(_when(event))
-            continue
-        time = waited.time
-        if isinstance(time, Number) and start is not None and time.value <= start:
+    for event, waited in zip(model.events, known, strict=True):
+        others = [e for e, w in zip(model.events, known, strict=True) if w and waited and w.time == waited.time]
+        alone = not any(_touches(other, event) for other in others if other is not event)
+        time = None if waited is None else waited.time
+        if waited is not None and isinstance(time, Number) and start is not None and time.value <= start:
             past = time.value < start or waited.reached
             if past and not event.at_start:
                 decisions.append(f"event {event.name} is left out: its trigger holds from the start on")
                 continue
             time = Number(start)
-        if event.delay is not None:
-            time = call("+", time, event.delay)
-        events.append(DraftEvent(event.changes, time=time, comment=event.name))
+        plain = event.delay is None and event.priority is None and (alone or not event.values_at_trigger)
+        if time is not None and plain:
+            events.append(DraftEvent(event.changes, time=time, comment=event.name))
+        else:
+            events.append(_when(event, len(model.events) > 1))
     return events, decisions
 
 
-def _when(event: ModelEvent) -> DraftEvent:
+def _touches(other: ModelEvent, event: ModelEvent) -> bool:
+    """Whether one event sets what another that comes at the same time sets or looks at."""
+    names = {*event.changes, *(name for value in event.changes.values() for name in names_in(value))}
+    return not names.isdisjoint(other.changes)
+
+
+def _when(event: ModelEvent, several: bool) -> DraftEvent:
+    """values: those of the time when the trigger fires matter where something may come between."""
+    early = event.values_at_trigger and (several or event.delay is not None)
     return DraftEvent(
         event.changes,
         when=event.trigger,
         delay=event.delay,
         priority=event.priority,
         at_start=event.at_start,
+        early_values=early and any(not isinstance(value, Number) for value in event.changes.values()),
+        persistent=event.persistent or (event.delay is None and not several),
         comment=event.name,
     )

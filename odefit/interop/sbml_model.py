@@ -66,6 +66,9 @@ class _Builder:
             )
             for element in elements
         }
+        for reaction in self.model.getListOfReactions():
+            references = [*reaction.getListOfReactants(), *reaction.getListOfProducts()]
+            self.taken.update(reference.getIdAttribute() for reference in references)
 
     def _events(self) -> Iterator[Any]:
         yield from self.model.getListOfEvents()
@@ -86,14 +89,15 @@ class _Builder:
             self.expressions[flow.name] = flow.law
         self._rates_of()
         self._delays()
-        events = tuple(self._event(event, number) for number, event in enumerate(self._events(), 1))
+        given = [event for event in self._events() if _has_math(event.getTrigger())]
+        events = [self._event(event, number) for number, event in enumerate(given, 1)]
         return Model(
             name=self.model.getName() or self.model.getIdAttribute(),
             rates=self.rates,
             expressions=self.expressions,
             values=self.values,
             unset=frozenset(self.unset),
-            events=events,
+            events=tuple(event for event in events if event.changes),
             amounts=self.amounts,
             notes=self.notes,
             decisions=tuple(self.decisions),
@@ -109,10 +113,13 @@ class _Builder:
         self.initial = {
             assignment.getSymbol(): self.sbml.tree(assignment.getMath(), assignment)
             for assignment in self.model.getListOfInitialAssignments()
+            if _has_math(assignment)
         }
 
     def _rules(self) -> None:
         for rule in self.model.getListOfRules():
+            if not _has_math(rule):
+                continue
             if rule.isAlgebraic():
                 what = "algebraic rules are not supported: odefit solves ordinary differential equations"
                 self.sbml.fault(rule, f"{what}; solve the rule for one of its variables")
@@ -166,7 +173,7 @@ class _Builder:
         if not concentration:
             if terms:
                 self.rates[name] = _total(terms, factor)
-        elif varies and not species.getConstant():
+        elif varies:
             self._held_as_amount(name, compartment, _total(terms, factor))
         elif terms:
             self.rates[name] = call("/", _total(terms, factor), Name(compartment))
@@ -214,7 +221,7 @@ class _Builder:
 
     def _rates_of(self) -> None:
         """rateOf(x), which SBML's level 3 has, as the derivative of x."""
-        for trees in (self.rates, self.expressions):
+        for trees in (self.rates, self.expressions, self.values):
             for name, tree in trees.items():
                 if "rate_of" in functions_in(tree):
                     trees[name] = self._without_rates(tree, 0)
@@ -247,22 +254,22 @@ class _Builder:
     # -- events
 
     def _event(self, event: Any, number: int) -> ModelEvent:
-        trigger, delay, priority = event.getTrigger(), event.getDelay(), event.getPriority()
-        name = event.getIdAttribute() or f"event {number}"
-        given = {a.getVariable(): self.sbml.tree(a.getMath(), a) for a in event.getListOfEventAssignments()}
-        if trigger is None:
-            self.sbml.fault(event, f"the event '{name}' has no trigger")
+        trigger = event.getTrigger()
+        given = {a.getVariable(): self._tree(a) for a in event.getListOfEventAssignments() if a.getMath() is not None}
         return ModelEvent(
-            name=name,
+            name=event.getIdAttribute() or f"event {number}",
             where=self.sbml.where(event),
-            trigger=ZERO if trigger is None else self.sbml.tree(trigger.getMath(), trigger),
+            trigger=self._tree(trigger),
             changes=self._changes(given),
-            delay=None if delay is None else self.sbml.tree(delay.getMath(), delay),
-            priority=None if priority is None else self.sbml.tree(priority.getMath(), priority),
-            at_start=trigger is not None and not trigger.getInitialValue(),
-            persistent=trigger is None or trigger.getPersistent(),
+            delay=self._tree(event.getDelay()) if _has_math(event.getDelay()) else None,
+            priority=self._tree(event.getPriority()) if _has_math(event.getPriority()) else None,
+            at_start=not trigger.getInitialValue(),
+            persistent=trigger.getPersistent(),
             values_at_trigger=event.getUseValuesFromTriggerTime(),
         )
+
+    def _tree(self, element: Any) -> Tree:
+        return self._without_rates(self.sbml.tree(element.getMath(), element), 0)
 
     def _changes(self, given: dict[str, Tree]) -> dict[str, Tree]:
         """Assignments in terms of the states: amounts stay where a compartment changes its size."""
@@ -282,6 +289,11 @@ class _Builder:
                     if name not in given:
                         changes[name] = call("/", call("*", Name(name), Name(compartment)), size)
         return changes
+
+
+def _has_math(element: Any) -> bool:
+    """Level 3, version 2 lets elements be without mathematics, which then say nothing."""
+    return element is not None and element.getMath() is not None
 
 
 def _total(terms: list[tuple[Flow, Tree]], factor: Tree | None) -> Tree:

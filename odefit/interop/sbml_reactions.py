@@ -93,6 +93,8 @@ def _stoichiometry(
     if named:
         declare(reference, value, name)
         return Name(name)
+    if name and value is not None:
+        declare(reference, value, name)  # for formulas that name it
     if value is None:
         sbml.fault(reference, f"the stoichiometry of '{reference.getSpecies()}' has no value")
         return ONE

@@ -60,6 +60,8 @@ def read_sbml(path: Path) -> Sbml:
         libsbml.LIBSBML_CAT_SBO_CONSISTENCY,
     ):
         document.setConsistencyChecks(category, False)
+    if "comp" in packages and _flattened(libsbml, document):
+        packages -= {"comp"}
     if not document.getNumErrors(libsbml.LIBSBML_SEV_ERROR) + document.getNumErrors(libsbml.LIBSBML_SEV_FATAL):
         document.checkConsistency()
     faults = [
@@ -79,6 +81,17 @@ def read_sbml(path: Path) -> Sbml:
             faults = [*faults[:MAX_FAULTS], Fault(show(path), f"and {counted(len(faults) - MAX_FAULTS, 'more')}")]
         raise ConfigError(faults=faults)
     return Sbml(path, libsbml, document, model)
+
+
+def _flattened(libsbml: Any, document: Any) -> bool:
+    """A model that is put together of others is written out as one, unless these stand in other files."""
+    plugin = document.getPlugin("comp")
+    if plugin is None or plugin.getNumExternalModelDefinitions():
+        return False
+    properties = libsbml.ConversionProperties()
+    properties.addOption("flatten comp", True)
+    properties.addOption("performValidation", False)
+    return bool(document.convert(properties) == libsbml.LIBSBML_OPERATION_SUCCESS)
 
 
 def check_xml(content: bytes, path: Path) -> frozenset[str]:

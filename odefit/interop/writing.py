@@ -12,7 +12,7 @@ from textwrap import wrap
 import yaml
 
 from odefit.errors import Faults
-from odefit.interop.draft import Draft, DraftEvent, DraftParameter, DraftTable
+from odefit.interop.draft import Draft, DraftEvent, DraftParameter, DraftPlot, DraftTable
 from odefit.interop.formula_text import Inexpressible, formula_text, number_text
 from odefit.interop.mathematics import Number, Tree
 from odefit.text import clip
@@ -82,6 +82,8 @@ class _Writer:
         parts = [self.head(), self.model(), self.parameters(), self.data()]
         if self.draft.noise:
             parts.append(self.noise())
+        if self.draft.plots:
+            parts.append(["plots:", *(line for name, plot in self.draft.plots.items() for line in _plot(name, plot))])
         parts.append([f"solver: {{rtol: {RTOL}}}"])
         if self.draft.simulate is None:
             parts.append([f"fit: {{starts: {STARTS}, seed: 0}}"])
@@ -141,6 +143,10 @@ class _Writer:
             keys["priority"] = quoted(self.formula(event.priority, where), flow=True)
         if event.at_start:
             keys["at_start"] = "true"
+        if event.early_values:
+            keys["values"] = "trigger"
+        if not event.persistent:
+            keys["persistent"] = "false"
         changes = ", ".join(f"{n}: {quoted(self.formula(t, where), flow=True)}" for n, t in event.changes.items())
         body = ", ".join(f"{key}: {value}" for key, value in keys.items())
         return [f"    - {{{body}, set: {{{changes}}}}}{_beside(event.comment)}"]
@@ -222,6 +228,26 @@ class _Writer:
         if isinstance(cell, Number) and math.isinf(cell.value):
             return "inf"
         return self.formula(cell, f"column {column}")
+
+
+def _plot(name: str, plot: DraftPlot) -> list[str]:
+    lines = [f"  {quoted(name)}:", f"    title: {quoted(plot.title)}"]
+    if plot.x != "time":
+        lines.append(f"    x: {quoted(plot.x)}")
+    texts = {"x_label": plot.x_label, "y_label": plot.y_label}
+    lines += [f"    {key}: {quoted(text)}" for key, text in texts.items() if text]
+    scales = {"x_scale": plot.x_log, "y_scale": plot.y_log}
+    lines += [f"    {key}: log" for key, log in scales.items() if log]
+    if plot.x_offset:
+        lines.append(f"    x_offset: {number(plot.x_offset)}")
+    lines.append("    curves:")
+    for curve in plot.curves:
+        keys = {"observable": quoted(curve.observable, flow=True)}
+        keys["experiments"] = f"[{', '.join(quoted(name, flow=True) for name in curve.experiments)}]"
+        if curve.label:
+            keys["label"] = quoted(curve.label, flow=True)
+        lines.append(f"      - {_mapping(keys)}")
+    return lines
 
 
 def _comment(text: str) -> Iterable[str]:

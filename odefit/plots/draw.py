@@ -72,12 +72,11 @@ def figure(pictures_of: PicturesOf, run: StoredRun, choice: Choice, kind: str) -
     pictures = pictures_of(run, choice, faults)
     _check_kinds([kind], pictures.kinds, "kind", faults)
     faults.check()
-    if reason := _module(pictures, kind).lacking(pictures):
+    if reason := _lacking(pictures, kind):
         faults.add(kind, reason)
     faults.check()
     with style.styled():
-        made: Figure = _module(pictures, kind).draw(pictures)
-    return made
+        return _made(pictures, kind)
 
 
 def draw(
@@ -167,13 +166,24 @@ def _module(pictures: Pictures, kind: str) -> Any:
     return import_module(f"odefit.plots.{pictures.kinds[kind].module}")
 
 
+def _entry(pictures: Pictures, kind: str) -> tuple[str, ...]:
+    """The name in the config of a picture that it asks for."""
+    entry = pictures.kinds[kind].entry
+    return (entry,) if entry else ()
+
+
+def _made(pictures: Pictures, kind: str) -> Figure:
+    made: Figure = _module(pictures, kind).draw(pictures, *_entry(pictures, kind))
+    return made
+
+
 def _write(pictures: Pictures, targets: Mapping[str, Path], format: style.Format) -> dict[str, OdefitError]:
     """Draw and write each picture that can be drawn; what was wrong with the others."""
     failures: dict[str, OdefitError] = {}
     with style.styled():
         for kind, target in targets.items():
             try:
-                write_picture(target, style.render(_module(pictures, kind).draw(pictures), format))
+                write_picture(target, style.render(_made(pictures, kind), format))
             except OdefitError as error:
                 failures[kind] = error
     return failures
@@ -182,7 +192,7 @@ def _write(pictures: Pictures, targets: Mapping[str, Path], format: style.Format
 def _lacking(pictures: Pictures, kind: str) -> str:
     """Why there is nothing to draw. A damaged table is told of when the others are drawn."""
     try:
-        reason: str = _module(pictures, kind).lacking(pictures)
+        reason: str = _module(pictures, kind).lacking(pictures, *_entry(pictures, kind))
     except RunError:
         return ""
     return reason

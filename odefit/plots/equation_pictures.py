@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 
 from odefit.errors import Faults, OdefitError
 from odefit.fitting.run import Run
 from odefit.plots.curves import Trace, trace
-from odefit.plots.kinds import OF_EQUATIONS
+from odefit.plots.kinds import OF_EQUATIONS, PictureKind, requested
 from odefit.plots.panels import MAX_PANELS
 from odefit.plots.selection import Choice, select
 from odefit.problem.wider import expression_quantities, state_quantities
@@ -26,10 +27,9 @@ class EquationPictures:
         Takes what is wrong with these.
     """
 
-    kinds = OF_EQUATIONS
-
     def __init__(self, run: Run, choice: Choice, faults: Faults) -> None:
         self.run, self.choice = run, choice
+        self.kinds: Mapping[str, PictureKind] = {**OF_EQUATIONS, **requested(run.loaded.config.plots)}
         self.selection = select(run, choice.states, choice.experiments, choice.time_range, faults)
 
     @property

@@ -8,7 +8,7 @@ The file has two functions of what the pictures of a run share (`equation_pictur
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,10 +25,13 @@ class PictureKind:
         The file in this folder.
     by
         The choices that change it: then they are in the name of its file, so that the run's own picture stays.
+    entry
+        Of a picture that the config asks for: its name there, which its file takes beside `pictures`.
     """
 
     module: str
     by: tuple[By, ...] = ()
+    entry: str = ""
 
 
 OF_EQUATIONS: Mapping[str, PictureKind] = {
@@ -50,3 +53,9 @@ OF_LATENT_ODES: Mapping[str, PictureKind] = {
 _OTHERS = [kind for kind in OF_LATENT_ODES if kind not in OF_EQUATIONS]
 LISTED = f"{', '.join(OF_EQUATIONS)}; of a latent ODE also {', '.join(_OTHERS)}"
 """For the help of the command line."""
+
+
+def requested(names: Iterable[str]) -> dict[str, PictureKind]:
+    """The kinds of the pictures that a config asks for: each its own, under its name."""
+    taken = {*OF_EQUATIONS, *OF_LATENT_ODES, "animation"}
+    return {f"plot_{name}" if name in taken else name: PictureKind("requested", entry=name) for name in names}

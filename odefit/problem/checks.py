@@ -19,6 +19,7 @@ from odefit.problem.hold_out import Split
 from odefit.problem.noise_columns import NoiseColumns
 from odefit.problem.noise_models import NoiseModels, check_measurements
 from odefit.problem.parameter_table import TableBuilder
+from odefit.problem.requested_plots import check_plots
 
 
 @dataclass(frozen=True)
@@ -112,11 +113,19 @@ def early_times(draft: Draft, faults: Faults) -> None:
             faults.add(loaded.where("model", "events"), what)
 
 
+def unknown_in_plots(draft: Draft, faults: Faults) -> None:
+    """Observables and experiments that `plots` names and that do not exist."""
+    system = draft.described.system
+    quantities = dict.fromkeys([*system.observables, *system.states, *system.expressions])
+    check_plots(draft.loaded, quantities, draft.measured, faults)
+
+
 CHECKS: tuple[Callable[[Draft, Faults], None], ...] = (
     unused_names,
     impossible_measurements,
     meaningless_fit_keys,
     early_times,
+    unknown_in_plots,
 )
 
 

@@ -27,7 +27,7 @@ def identity_of(loaded: LoadedConfig, measured: Sequence[Experiment]) -> dict[st
     """config: the resolved keys, dotted; data: a digest of each kind of data; versions: of what computes with them."""
     config = dict(_leaves(loaded.config.model_dump(mode="json"), ""))
     return {
-        "config": {key: value for key, value in config.items() if key not in IRRELEVANT},
+        "config": {k: value for k, value in config.items() if k not in IRRELEVANT and not k.startswith("plots")},
         "data": _digests(measured),
         "versions": versions(),
     }

@@ -222,8 +222,8 @@ def test_what_odefit_cannot_solve_is_named_with_its_line(tmp_path: Path) -> None
         ('<!DOCTYPE sbml [<!ENTITY a "b">]><sbml/>', "model.xml:1: has a document type (<!DOCTYPE …>)"),
         ("<a>" * 300 + "</a>" * 300, "model.xml:1: elements stand more than 250 deep in each other"),
         (
-            s.sbml(attributes='xmlns:comp="x" comp:required="true"'),
-            "needs SBML's package 'comp', which odefit does not",
+            s.sbml(attributes='xmlns:multi="x" multi:required="true"'),
+            "needs SBML's package 'multi', which odefit does not",
         ),
         (s.sbml(rules=[s.rule("x", "1")]), "model.xml:5: "),
     ],
