@@ -112,7 +112,7 @@ def _no_name(keys: Keys, value: Any) -> str:
         return f"a blank is missing after the colon: `{colon[1]}: {key[colon.end() :]}`"
     if value is None and any(sign in key for sign in "()*/"):
         return f"{shown(key)} is the rest of a formula: one with a comma needs quotes inside of braces {{ }}"
-    return f"{shown(key)} is no valid name: a letter, then letters, digits or _"
+    return f"{shown(key)} is no valid name: a letter or _, then letters, digits or _"
 
 
 def _as_mapping(keys: Keys, value: Any) -> str:

@@ -15,7 +15,7 @@ COLUMNS = frozenset({"experiment", "start", "steady_state"})
 """Columns of the table of experiments that mean something."""
 DATA_COLUMNS = frozenset({"experiment", "time", "observable", "value", "sigma", "at_jump"})
 MAX_LENGTH = 64
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
 def new_names(names: Iterable[str], forbidden: Iterable[str]) -> dict[str, str]:
@@ -35,7 +35,7 @@ def new_names(names: Iterable[str], forbidden: Iterable[str]) -> dict[str, str]:
         if name not in bad and len(name) <= MAX_LENGTH and _NAME.fullmatch(name):
             continue
         made = re.sub(r"\W", "_", name, flags=re.ASCII)
-        made = made if _NAME.match(made) else f"p{made}" if made.startswith("_") else f"x_{made}"
+        made = made if _NAME.match(made) else f"x_{made}"
         made = f"{made}_" if made in bad else made
         base, number = made[: MAX_LENGTH - 4], 2
         made = made if len(made) <= MAX_LENGTH else base

@@ -97,7 +97,7 @@ def name_fault(name: str) -> str | None:
     if name in LOGIC:
         return f"'{name}' is a word of the formula language: choose another name"
     if not name.isidentifier():
-        return f"'{name}' is not a name: use letters, digits and _, and start with a letter"
+        return f"'{name}' is not a name: use letters, digits and _, and start with no digit"
     return None
 
 

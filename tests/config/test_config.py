@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+import odefit
 from odefit.config.load import load_config
 from odefit.config.schema import Config
 from odefit.errors import ConfigError
@@ -32,6 +35,16 @@ def faults_of(path: Path, *overrides: str) -> list[str]:
         load_config(path, overrides)
     assert caught.value.exit_code == 2
     return [str(fault) for fault in caught.value.faults]
+
+
+@pytest.mark.quick
+def test_a_name_may_begin_with_an_underscore() -> None:
+    data = pd.DataFrame({"time": [0.0, 1.0, 2.0], "_x": [2.0, 1.2, 0.7]})
+    model = {"equations": {"_x": "-_k*_x"}, "initial": {"_x": "_start"}}
+    problem = odefit.load({"model": model, "parameters": {"_k": 0.5, "_start": 2}, "noise": {"sigma": 1}}, data=data)
+    assert problem.names == ("_k", "_start")
+    expected = [2 * math.exp(-0.5 * t) for t in (0, 1, 2)]
+    assert problem.simulate(problem.x0)["_x"].to_list() == pytest.approx(expected, rel=1e-5)
 
 
 def test_defaults(tmp_path: Path) -> None:

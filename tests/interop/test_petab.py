@@ -272,13 +272,14 @@ def test_names_that_odefit_cannot_have_are_changed_and_told(tmp_path: Path) -> N
         model=model,
         parameters="""
             parameterId | parameterScale | lowerBound | upperBound | nominalValue | estimate
-            _k | log10 | 0.01 | 100 | 0.8 | 1""",
-        observables="observableId | observableFormula | noiseFormula\nobs_a | t | 0.5",
+            _k | log10 | 0.01 | 100 | 0.8 | 1
+            and | lin | 0 | 10 | 1 | 1""",
+        observables="observableId | observableFormula | noiseFormula\nobs_a | and*t | 0.5",
     )
     made, imported = loaded(path)
-    assert made.names == ("p_k",)
-    assert "# _k in conversion.yaml" in imported.files["conversion.yaml"]
-    assert "# called otherwise here: t_ for t, p_k for _k" in imported.files["conversion.yaml"]
+    assert made.names == ("_k", "and_")
+    assert "# and in conversion.yaml" in imported.files["conversion.yaml"]
+    assert "# called otherwise here: t_ for t, and_ for and" in imported.files["conversion.yaml"]
     expected = gaussian([(0.7, 2.0), (0.1, 2 * math.exp(-8))])
     assert made.nll(made.x0) == pytest.approx(expected, rel=1e-8)
 
