@@ -12,7 +12,7 @@ from odefit.engines.methods import METHODS
 from odefit.engines.tolerances import atol_words
 from odefit.fitting.cross_validation import make_folds
 from odefit.model.sharing import written_size
-from odefit.model.system import System, written
+from odefit.model.system import System, Trigger, written
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.parameters import Parameter
 from odefit.objective.priors import Prior
@@ -69,7 +69,18 @@ def _equations(assembly: Assembly) -> list[str]:
     for event in system.events[:MAX_LINES]:
         changes = ", ".join(f"{state} becomes {_text(f, system)}" for state, f in event.changes.items())
         lines.append(f"  at t = {_text(event.time)}: {changes}")
+    lines += [_trigger_line(one, system) for one in system.triggers[:MAX_LINES]]
     return lines
+
+
+def _trigger_line(one: Trigger, system: System) -> str:
+    changes = ", ".join(f"{state} becomes {_text(f, system)}" for state, f in one.changes.items())
+    condition = one.when.args[0][1] if one.when.is_Piecewise else one.when
+    when = _text(condition)
+    for sign, word in ((" & ", " and "), (" | ", " or "), ("~", "not ")):
+        when = when.replace(sign, word)
+    later = "" if one.delay is None else f", {_text(one.delay, system)} later"
+    return f"  when {when} becomes true{later}: {changes}"
 
 
 def _text(formula: Any, system: System | None = None) -> str:

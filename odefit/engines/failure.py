@@ -40,6 +40,20 @@ class FailureReason(Enum):
     NOT_AT_REST = "no steady state was reached before the start{subject}", NO_REST
     REST_NOT_FINITE = "the initial values or their derivatives, before the steady state, are not finite"
     REST_SENSITIVITIES_NOT_FINITE = "the derivatives of the steady state before the start are not finite"
+    # events by conditions
+    GRAZES = (
+        "the condition of event {subject} is only touched{at}, so that the time of the event has no derivative",
+        "see model.events",
+    )
+    FIRES_WITHOUT_END = (
+        "event {subject} comes again and again{at}",
+        "does what it sets make its condition false for a while? See model.events",
+    )
+    DELAY_NEGATIVE = "the delay of event {subject} is negative or no number{at}"
+    DELAYS_OVERLAP = (
+        "event {subject} is due again{at}, while it is still on its way",
+        "its delay must be shorter than the time between two of them",
+    )
     # on the way
     NOT_FINITE = "the solution is no longer finite{at}"
     SENSITIVITIES_NOT_FINITE = "its sensitivities are no longer finite{at}"

@@ -80,6 +80,7 @@ def is_interrupted(system: System) -> bool:
     named = {s for formula in system.rhs for s in sp.sympify(formula).free_symbols}
     return bool(
         system.events
+        or system.triggers
         or system.dosing is not None
         or system.rest is not None
         or named & {symbol(name) for name in system.inputs}

@@ -90,6 +90,43 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Trigger:
+    """An event that comes each time a condition becomes true.
+
+    Parameters
+    ----------
+    when
+        A formula of states, inputs, parameters and the time, 1 where the condition holds and 0 elsewhere.
+    changes
+        State -> its new value, as of an `Event`.
+    delay
+        How much later the states change, a formula as `when`, at the time when it becomes true; None for at once.
+    at_start
+        Whether it comes at the start where the condition holds there; else it must first become false.
+    priority
+        Of several that come at the same time, the one with the highest comes first.
+    persistent
+        Whether it comes even if the condition becomes false again before.
+    early_values
+        Whether new values are those at the time when the condition becomes true, not when the states change.
+    """
+
+    when: sp.Expr
+    changes: Mapping[str, sp.Expr]
+    delay: sp.Expr | None = None
+    at_start: bool = False
+    priority: sp.Expr = sp.S.Zero
+    persistent: bool = True
+    early_values: bool = False
+
+    @property
+    def formulas(self) -> tuple[sp.Expr, ...]:
+        """Every formula that it holds."""
+        delay = () if self.delay is None else (self.delay,)
+        return (self.when, self.priority, *delay, *self.changes.values())
+
+
+@dataclass(frozen=True)
 class Dosing:
     """What becomes of the doses of an experiment.
 
@@ -147,7 +184,7 @@ class System:
         Those that formulas call.
     inputs
         Known functions of time that formulas may name; each experiment brings its own.
-    events, dosing
+    events, dosing, triggers
         How states change at once, or are fed, on the way.
     rest
         None, or what the system was before the start: it has come to rest (f = 0 at the start time) as that before each
@@ -172,6 +209,7 @@ class System:
     rest: Rest | None = None
     compared: Mapping[str, Comparison] = field(default_factory=dict)
     expressions: Mapping[str, sp.Expr] = field(default_factory=dict)
+    triggers: tuple[Trigger, ...] = ()
 
     @property
     def is_mechanistic(self) -> bool:
@@ -199,6 +237,8 @@ class System:
         yield from (*self.equations.values(), *self.initial.values(), *self.observables.values())
         for event in self.events:
             yield from (event.time, *event.changes.values())
+        for trigger in self.triggers:
+            yield from trigger.formulas
         if self.dosing is not None:
             yield from (self.dosing.lag, self.dosing.fraction)
         if self.rest is not None:
@@ -210,6 +250,12 @@ class System:
         def put(formulas: Mapping[str, sp.Expr]) -> dict[str, sp.Expr]:
             return {name: change(sp.sympify(formula)) for name, formula in formulas.items()}
 
+        def put_trigger(one: Trigger) -> Trigger:
+            delay = None if one.delay is None else change(one.delay)
+            return replace(
+                one, when=change(one.when), changes=put(one.changes), delay=delay, priority=change(one.priority)
+            )
+
         return replace(
             self,
             equations=put(self.equations),
@@ -217,6 +263,7 @@ class System:
             observables=put(self.observables),
             events=tuple(Event(change(sp.sympify(e.time)), put(e.changes)) for e in self.events),
             dosing=self.dosing and Dosing(self.dosing.states, change(self.dosing.lag), change(self.dosing.fraction)),
+            triggers=tuple(map(put_trigger, self.triggers)),
             rest=self.rest and Rest(put(self.rest.values), put(self.rest.equations), put(self.rest.initial)),
             expressions=put(self.expressions),
         )

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from odefit.model.system import Dosing, Event
+from odefit.model.system import Dosing, Event, Trigger
 from odefit.problem.formula_reader import FormulaReader
+from odefit.problem.triggers import read_trigger
 
 MAX_EVENTS = 10_000
 """The most events at all their times: an integration starts again at each, and this many take seconds per solve."""
 
 
-def read_events(reader: FormulaReader) -> tuple[Event, ...]:
-    """The events of the section, one for each of their times."""
+def read_events(reader: FormulaReader) -> tuple[tuple[Event, ...], tuple[Trigger, ...]]:
+    """The events of the section: one for each of their times, and those that come by conditions."""
     place, names = reader.place, {*reader.states, *reader.known}
-    found = list[Event]()
+    found, triggers = list[Event](), list[Trigger]()
     sections = place.section.events
-    number = sum(len(section.time) if isinstance(section.time, list) else 1 for section in sections)
+    number = sum(len(section.times) or 1 for section in sections)
     if number > MAX_EVENTS:
         reader.faults.add(place.where("events"), f"at most {MAX_EVENTS:,} in all (got {number:,}); remove some")
-        return ()
+        return (), ()
     for k, section in enumerate(sections):
         changes = {}
         for state, text in section.set.items():
@@ -25,11 +26,14 @@ def read_events(reader: FormulaReader) -> tuple[Event, ...]:
                 what = f"'{state}' is no state; the states are {', '.join(reader.states)}"
                 reader.faults.add(place.where("events", k, "set", state), what)
             changes[state] = reader.read(text, names, "events", k, "set", state)
-        for text in section.time if isinstance(section.time, list) else [section.time]:
+        if section.time is None:
+            triggers.append(read_trigger(reader, k, section, changes))
+            continue
+        for text in section.times:
             where = place.where("events", k, "time")
             time = reader.timeless(reader.read(text, names, "events", k, "time"), where, "the time of an event")
             found.append(Event(time, changes))
-    return tuple(found)
+    return tuple(found), tuple(triggers)
 
 
 def read_dosing(reader: FormulaReader) -> Dosing:

@@ -84,6 +84,7 @@ class _Surroundings:
             for dose in self.experiment.doses
         ]
         events = [_Act(_number(e.time, self.numbers), frozenset(e.changes)) for e in described.system.events]
+        events += [_Act(None, frozenset(trigger.changes)) for trigger in described.system.triggers]
         return doses + events
 
     def states(self, t: float, before: bool) -> dict[str, float]:

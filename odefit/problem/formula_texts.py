@@ -45,8 +45,7 @@ def _texts(section: ModelSection) -> Iterator[str]:
         if isinstance(formulas, dict):
             yield from formulas.values()
     for event in section.events:
-        yield from event.time if isinstance(event.time, list) else [event.time]
-        yield from event.set.values()
+        yield from event.texts
 
 
 def _other_texts(loaded: LoadedConfig) -> Iterator[str]:

@@ -55,11 +55,13 @@ class JumpFinder:
     def may_jump(self, experiment: Experiment) -> bool:
         """False where nothing happens that could make an observable jump."""
         steps = any(len(experiment.inputs[name].steps) for name in self._inputs)
-        return bool(self.system.events or experiment.doses or self._timed or steps)
+        return bool(self.system.events or self.system.triggers or experiment.doses or self._timed or steps)
 
     @property
     def knows_all(self) -> bool:
         """Whether the time of everything that makes states jump is known beforehand."""
+        if self.system.triggers:
+            return False
         times = [self.dosing.lag, *(event.time for event in self.system.events)]
         return all(free_names(time) <= self.known.keys() for time in times)
 

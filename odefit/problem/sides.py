@@ -97,7 +97,7 @@ def on_sides(
     _pairs(loaded, sided, made, rules, names, faults)
     faults.check()
     for one in sided:
-        _by_rule(one, rules)
+        _by_rule(one, rules, bool(described.system.triggers))
     if not blank:
         _by_value(sided, finder)
     found = _rebuilt(loaded, sided, names, faults)
@@ -200,9 +200,12 @@ def _are_apart(sided: Sequence[_Sided], pair: Sequence[tuple[int, int]], members
     return abs(second - first) > REPLICATES_RANGE * float(np.ptp(values))
 
 
-def _by_rule(one: _Sided, rules: Sequence[int]) -> None:
+def _by_rule(one: _Sided, rules: Sequence[int], triggered: bool) -> None:
+    """triggered: whether conditions make states jump, at times that are not known beforehand."""
     for o, rule in enumerate(rules):
         rows = one.is_open[:, o]
+        if triggered and rule == BEFORE:
+            rows = rows | (one.wanted[:, o] & (one.kinds[:, o] == NOTHING) & (one.side[:, o] == 0))
         one.how[rows, o] = _BY_KEY if rule else _BY_DEFAULT
         one.side[rows, o] = rule or np.where(one.kinds[rows, o] == DOSE, BEFORE, AFTER)
 

@@ -67,13 +67,14 @@ def _describe(reader: FormulaReader) -> Described:
     )
     initial, kinds = read_initial(reader, ties)
     ties, starts = with_starts(reader, ties, initial, kinds)
-    events = read_events(reader)
+    events, triggers = read_events(reader)
     dosing = read_dosing(reader)
     check_cells(reader, expressions)
     rest = read_rest(reader, equations, initial, kinds)
     _check_units(reader, observables)
     reader.faults.check()
     used = names_in(equations, observables, expressions)
+    used = used.union(*(free_names(formula) for one in triggers for formula in one.formulas))
     system = System(
         place.section.name or "equations",
         reader.states,
@@ -84,6 +85,7 @@ def _describe(reader: FormulaReader) -> Described:
         reader.networks,
         tuple(name for name in place.inputs if name in used),
         events,
+        triggers=triggers,
         rest=rest,
         compared={name: one.kind for name, one in (given or {}).items() if one.kind != "formula"},
         expressions=expressions,

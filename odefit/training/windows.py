@@ -145,7 +145,7 @@ class RandomWindows:
 def obstacle(problem: FitProblem) -> str | None:
     """Why the series of this problem cannot be cut into windows, or None."""
     system = problem.observation.system
-    if system.events or system.rest is not None:
+    if system.events or system.triggers or system.rest is not None:
         return "the model has events or rests before its start"
     if system.dosing is not None or any(e.doses for e in problem.experiments):
         return "the data have doses"

@@ -127,6 +127,16 @@ FEATURES: dict[str, list[str]] = {
     ],
     "events": ["model.events=[{time: [1, 2], set: {a: a*k1, b: b + r}}]"],
     "events at a parameter": ["model.events=[{time: t1, set: {a: a/2}}]", "parameters.t1={value: 1.7, bounds: [0, 5]}"],
+    "events by conditions": [
+        "model.events=[{when: a < low and t > 0.2, set: {a: a + k1, b: b + r}}, {time: t1, set: {b: b/2}}]",
+        "parameters.low={value: 0.9, bounds: [0, 5]}",
+        "parameters.t1={value: 2.7, bounds: [0, 5]}",
+    ],
+    "delayed events": [
+        "model.events=[{when: b > top, delay: lag*a, values: trigger, priority: 2, set: {a: a + k1*b}}]",
+        "parameters.top={value: 0.8, bounds: [0, 5]}",
+        "parameters.lag={value: 0.7, bounds: [0, 5]}",
+    ],
     "switching time": [
         "model.equations.a=-k1*a*piecewise(1, t < t1, 0.2) + r*b",
         "parameters.t1={value: 1.7, bounds: [0, 5]}",

@@ -15,7 +15,7 @@ from odefit.engines.choice import make_engine
 from odefit.engines.methods import methods_of
 from odefit.model.formulas import parse_formula
 from odefit.model.rest import rest_under
-from odefit.model.system import Dosing, Event, Network, System
+from odefit.model.system import Dosing, Event, Network, System, Trigger
 
 Array = NDArray[np.float64]
 Texts = Mapping[str, str | float]
@@ -30,12 +30,18 @@ def interrupted(
     dosing: tuple[str, str] | None = None,
     rest: Texts | None = None,
     networks: Mapping[str, Network] | None = None,
+    triggers: Sequence[Mapping[str, Any]] = (),
 ) -> System:
-    """events: (time, changes); dosing: (lag, fraction)."""
+    """events: (time, changes); dosing: (lag, fraction); triggers: what `Trigger` takes, formulas as texts."""
     names = {*equations, *parameters.split(), *inputs}
 
     def read(texts: Texts) -> dict[str, Any]:
         return {key: parse_formula(str(text), names, networks=networks) for key, text in texts.items()}
+
+    def trigger(given: Mapping[str, Any]) -> Trigger:
+        formulas = {k: read({"": given[k]})[""] for k in ("when", "delay", "priority") if k in given}
+        flags = {k: v for k, v in given.items() if k not in (*formulas, "changes")}
+        return Trigger(changes=read(given["changes"]), **formulas, **flags)
 
     before = None if rest is None else rest_under(read(equations), read(initial), read(rest))
     return System(
@@ -50,6 +56,7 @@ def interrupted(
         tuple(Event(read({"": time})[""], read(changes)) for time, changes in events),
         dosing and Dosing(tuple(equations), *read(dict(enumerate(dosing))).values()),
         before,
+        triggers=tuple(trigger(given) for given in triggers),
     )
 
 

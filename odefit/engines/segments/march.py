@@ -42,7 +42,7 @@ class SegmentMarch(Generic[Row, Found]):
             start = step()
             self.enter(start)
             while start.segment.experiment is None:
-                start = self._starts.send(start.y)
+                start = self._starts.send(self.states(start.y))
                 self.enter(start)
         except StopIteration:
             return False
@@ -51,6 +51,10 @@ class SegmentMarch(Generic[Row, Found]):
             return False
         self.experiment = start.segment.experiment
         return True
+
+    def states(self, y: FloatArray) -> FloatArray:
+        """The states [S] of what is there where a segment begins."""
+        raise NotImplementedError
 
     def enter(self, start: SegmentStart) -> None:
         """Begin a segment: make the row of its parameters, or where it has no length keep its state in its rows."""
@@ -92,7 +96,7 @@ class ArrayMarch(SegmentMarch[FloatArray, Trajectory]):
         n, k = len(sensitivities.segment_system.whole.states), len(sensitivities.names)
         self.y = np.full((len(experiment.times), n), np.nan)
         self.dy = np.full((*self.y.shape, k), np.nan)
-        self._slope = np.zeros((n, k))
+        self._n, self._slope = n, np.zeros((n + sensitivities.memory, k))
         self._columns = [
             sensitivities.names.index(name) for name in wanted[: len(wanted) - n] if name in sensitivities.names
         ]
@@ -105,9 +109,13 @@ class ArrayMarch(SegmentMarch[FloatArray, Trajectory]):
             if start.B is not None:
                 self._slope = self._slope + start.B
         self._segment = start.segment
-        self.row = np.concatenate([self._sensitivities.row(self._events, start.segment), start.y])
+        y = start.y[: self._n]
+        self.row = np.concatenate([self._sensitivities.row(self._events, start.segment), y])
         if start.segment.experiment is None:
-            self._keep(start.y[None], self._slope[None])
+            self._keep(y[None], self._slope[None, : self._n])
+
+    def states(self, y: FloatArray) -> FloatArray:
+        return y[: self._n]
 
     def take(self, found: Trajectory) -> FloatArray:
         end: FloatArray = found.y[-1]
@@ -117,13 +125,13 @@ class ArrayMarch(SegmentMarch[FloatArray, Trajectory]):
         dy = None if found.dy is None else self._chained(found.dy)
         self._keep(found.y, dy)
         if dy is not None:
-            self._slope = dy[-1]
+            self._slope = np.concatenate([dy[-1], self._slope[self._n :]])
         return end
 
     def _chained(self, dy: FloatArray) -> FloatArray:
         m, r = len(self._columns), self._rated
         with np.errstate(all="ignore"):
-            total: FloatArray = dy[:, :, m + r :] @ self._slope
+            total: FloatArray = dy[:, :, m + r :] @ self._slope[: self._n]
             total[:, :, self._columns] += dy[:, :, :m]
             if r:
                 total += dy[:, :, m : m + r] @ np.outer(self._segment.feeds, self._events.dfraction)

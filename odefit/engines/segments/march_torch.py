@@ -24,7 +24,9 @@ class TensorMarch(SegmentMarch[Tensor, Tensor]):
         self._p, self._shift = p, p - p.detach()
         self._sensitivities, self._events = sensitivities, events
         self._kept = [sensitivities.names.index(name) for name in sensitivities.segment_system.kept]
+        self._n = len(sensitivities.segment_system.whole.states)
         self._end: Tensor | None = None
+        self._remembered = p.new_empty(0)
         self._parts: list[Tensor] = []
 
     def enter(self, start: SegmentStart) -> None:
@@ -34,11 +36,11 @@ class TensorMarch(SegmentMarch[Tensor, Tensor]):
             y = y + (shift if start.A is None else self._constant(start.A) @ shift)
         if start.B is not None:
             y = y + self._constant(start.B) @ self._shift
-        self._segment = start.segment
+        self._segment, self._end = start.segment, y
+        y, self._remembered = y[: self._n], y[self._n :]
         if start.segment.experiment is None:
             wanted = start.segment.wanted
             self._parts.append(y.expand(wanted.stop - wanted.start, -1))
-            self._end = y
             return
         parts = [self._p[self._kept], self._constant(start.segment.context), y]
         if len(start.segment.feeds):
@@ -50,12 +52,15 @@ class TensorMarch(SegmentMarch[Tensor, Tensor]):
         """found: [>= number of times, S]; beyond them it is padding."""
         wanted, n = self._segment.wanted, len(self.experiment.times)
         self._parts.append(found[: wanted.stop - wanted.start])
-        self._end = found[n - 1]
-        end: FloatArray = self._end.detach().to("cpu", torch.float64).numpy()
+        self._end = torch.cat([found[n - 1], self._remembered])
+        end: FloatArray = found[n - 1].detach().to("cpu", torch.float64).numpy()
         return end
 
-    def states(self, length: int) -> Tensor:
-        """At the experiment's times, padded to `length` with the last state: [length, S]."""
+    def states(self, y: FloatArray) -> FloatArray:
+        return y[: self._n]
+
+    def padded(self, length: int) -> Tensor:
+        """States at the experiment's times, padded to `length` with the last state: [length, S]."""
         y = torch.cat(self._parts)
         return y if len(y) == length else torch.cat([y, y[-1:].expand(length - len(y), -1)])
 
@@ -65,4 +70,4 @@ class TensorMarch(SegmentMarch[Tensor, Tensor]):
 
 def stacked(marches: Sequence[TensorMarch], length: int) -> Tensor:
     """[E, length, S]."""
-    return torch.stack([one.states(length) for one in marches])
+    return torch.stack([one.padded(length) for one in marches])

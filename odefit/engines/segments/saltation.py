@@ -12,7 +12,7 @@ or tensors apply it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -70,7 +70,9 @@ class EventSensitivities:
     def __init__(self, segment_system: SegmentSystem, names: Sequence[str], slopes: Slopes) -> None:
         self.segment_system, self.names = segment_system, tuple(names)
         self.slopes = slopes
+        self._changes: dict[tuple[Any, ...], Any] = {}
         system = segment_system.whole
+        self.memory = len(segment_system.rules.memory)
         self._kept = np.array([system.parameters.index(name) for name in segment_system.kept], dtype=np.intp)
         dosing = system.dosing
         self._fraction = sp.S.One if dosing is None else sp.sympify(dosing.fraction)
@@ -136,7 +138,7 @@ class EventSensitivities:
     def segment_starts(
         self, segments: Sequence[Segment], events: EventValues, y: FloatArray, dy: FloatArray
     ) -> SegmentStarts:
-        """Yields where each segment starts, and is sent the state at its end, [S].
+        """Yields where each segment starts, and is sent the state at its end, [S]; for systems without rules.
 
         y, dy: initial values and their derivatives. A segment without length is yielded where it has rows, as the first
         one may have just before a dose at the start, and where it is the last.
@@ -147,7 +149,7 @@ class EventSensitivities:
         before = segments[0]
         for segment in segments:
             if segment.transition is not None:
-                y, A, B = self._cross(segment.transition, before, segment, events, y, A, B)
+                y, A, B = self.cross(segment.transition, before, segment, events, y, A, B)
             if not (np.isfinite(y).all() and (B is None or np.isfinite(B).all())):
                 is_first = segment is segments[0]
                 reason = FailureReason.INITIAL_SENSITIVITIES_NOT_FINITE if is_first else FailureReason.STATE_NOT_FINITE
@@ -158,7 +160,7 @@ class EventSensitivities:
                 y = yield SegmentStart(segment, y, A, B)
                 A, B = None, None
 
-    def _cross(
+    def cross(
         self,
         transition: Transition,
         before: Segment,
@@ -168,13 +170,19 @@ class EventSensitivities:
         A: FloatArray | None,
         B: FloatArray | None,
     ) -> tuple[FloatArray, FloatArray | None, FloatArray | None]:
-        """Through one transition: the new y, A and B."""
-        moves = transition.moved_by >= 0 and self._moves[transition.moved_by]
-        dtau = events.dtimes[transition.moved_by] if moves else np.zeros(len(self.names))
+        """Through one transition: the new y (with what is remembered behind the states), A and B."""
+        dtau = self.moved(transition, events)
+        moves = bool(dtau.any())
         if moves:
-            B = _sum(B, np.outer(self._f(events, before, y, after.start), dtau))
+            B = _sum(B, np.outer(self.rates(events, before, y, after.start), dtau))
         if transition.event >= 0:
-            y, A, B = self._event(transition.event, after, events, dtau, y, A, B)
+            changes = self.segment_system.changes[transition.event]
+            y, h_y, h_t, h_q = self.change(changes, after, events, y, after.start)
+            if self.names:
+                with np.errstate(all="ignore"):
+                    A = h_y if A is None else h_y @ A
+                    h_q = h_q + np.outer(h_t, dtau)
+                    B = h_q if B is None else h_y @ B + h_q
         elif transition.state >= 0:
             y = y.copy()
             y[transition.state] += events.fraction * transition.amount
@@ -182,50 +190,66 @@ class EventSensitivities:
                 B = _sum(B, np.zeros((len(y), len(self.names))))
                 B[transition.state] += transition.amount * events.dfraction
         if moves:
-            B = _sum(B, -np.outer(self._f(events, after, y, after.start), dtau))
+            B = _sum(B, -np.outer(self.rates(events, after, y, after.start), dtau))
         return y, A, B
 
-    def _event(
-        self,
-        event: int,
-        segment: Segment,
-        events: EventValues,
-        dtau: FloatArray,
-        y: FloatArray,
-        A: FloatArray | None,
-        B: FloatArray | None,
-    ) -> tuple[FloatArray, FloatArray | None, FloatArray | None]:
-        """States change: y+ = h(y, t, q)."""
-        function = self._changes[event]
-        changed, n = list(self.segment_system.changes[event]), len(y)
-        values = np.array(function(*y, segment.start, *events.p, *segment.context), dtype=np.float64)
-        values = values.reshape(len(changed), 2 + n + len(self.names) if self.names else 1)
-        after = y.copy()
+    def moved(self, transition: Transition, events: EventValues) -> FloatArray:
+        """The derivative of the time of a transition, [K]."""
+        moves = transition.moved_by >= 0 and self._moves[transition.moved_by]
+        return events.dtimes[transition.moved_by] if moves else np.zeros(len(self.names))
+
+    def change(
+        self, changes: Mapping[int, Any], segment: Segment, events: EventValues, y: FloatArray, t: float
+    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """States change: y+ = h(y, t, q), with h_y [n, n], h_t [n] and h_q [n, K]; n counts what is remembered, too."""
+        changed, n, k = list(changes), len(y), len(self.names)
+        after, h_y, h_t, h_q = y.copy(), np.eye(n), np.zeros(n), np.zeros((n, k))
+        if not changed:
+            return after, h_y, h_t, h_q
+        values = np.array(self._change(changes)(*y, t, *events.p, *segment.context), dtype=np.float64)
+        values = values.reshape(len(changed), 2 + n + k if k else 1)
         after[changed] = values[:, 0]
-        if not self.names:
-            return after, None, B
-        h_y, h_q = np.eye(n), np.zeros((n, len(self.names)))
-        h_y[changed] = values[:, 1 : 1 + n]
-        h_q[changed] = values[:, 2 + n :] + np.outer(values[:, 1 + n], dtau)
-        with np.errstate(all="ignore"):
-            return after, h_y if A is None else h_y @ A, h_q if B is None else h_y @ B + h_q
+        if k:
+            h_y[changed], h_t[changed], h_q[changed] = values[:, 1 : 1 + n], values[:, 1 + n], values[:, 2 + n :]
+        return after, h_y, h_t, h_q
 
-    @cached_property
-    def _changes(self) -> list[Any]:
-        """Per event a function: each changed state, followed by its derivatives to states, time and names."""
-        system = self.segment_system.whole
-        arguments = (*system.states, TIME, *system.parameters, *self.segment_system.context)
-        to = (*system.states, TIME, *self.names) if self.names else ()
-        known = dict[tuple[Any, ...], Any]()
-        for changes in self.segment_system.changes:
-            formulas = tuple(sp.sympify(formula) for formula in changes.values())
-            if formulas not in known:  # what happens again and again is compiled once
-                rows = zip(formulas, derivatives(formulas, to), strict=True)
-                known[formulas] = numpy_function([part for f, row in rows for part in (f, *row)], arguments)
-        return [known[tuple(map(sp.sympify, changes.values()))] for changes in self.segment_system.changes]
+    def values(self, formulas: Sequence[Any], segment: Segment, events: EventValues, y: FloatArray) -> list[float]:
+        """Formulas at the start of a segment, of states and what is remembered, y [n]."""
+        key = (None, *map(sp.sympify, formulas))
+        if key not in self._changes:
+            self._changes[key] = numpy_function(list(key[1:]), self.arguments)
+        return [float(v) for v in self._changes[key](*y, segment.start, *events.p, *segment.context)]
 
-    def _f(self, events: EventValues, segment: Segment, y: FloatArray, t: float) -> FloatArray:
-        return np.array(self.slopes(*y, t, *self.row(events, segment)), dtype=np.float64)
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """What formulas at a moment may name: states and what is remembered, time, parameters, context."""
+        system, parts = self.segment_system.whole, self.segment_system
+        return (*system.states, *parts.rules.memory, TIME, *system.parameters, *parts.context)
+
+    def _change(self, changes: Mapping[int, Any]) -> Any:
+        """A function: each changed state, followed by its derivatives to all that moves, where there are names."""
+        formulas = tuple(sp.sympify(formula) for formula in changes.values())
+        if formulas not in self._changes:  # what happens again and again is compiled once
+            system, memory = self.segment_system.whole, self.segment_system.rules.memory
+            to = (*system.states, *memory, TIME, *self.names) if self.names else ()
+            rows = zip(formulas, derivatives(formulas, to), strict=True)
+            self._changes[formulas] = numpy_function([part for f, row in rows for part in (f, *row)], self.arguments)
+        return self._changes[formulas]
+
+    def rates(self, events: EventValues, segment: Segment, y: FloatArray, t: float) -> FloatArray:
+        """dy/dt [n]; nothing moves what is remembered."""
+        n = len(y) - self.memory
+        moving = np.array(self.slopes(*y[:n], t, *self.row(events, segment)), dtype=np.float64)
+        return np.concatenate([moving, np.zeros(self.memory)]) if self.memory else moving
+
+    def rates_along(self, events: EventValues, segment: Segment, y: FloatArray, t: FloatArray) -> FloatArray:
+        """dy/dt [T, n] at states y [T, n] and times t [T]."""
+        if not self.segment_system.plain.is_mechanistic:
+            return np.stack([self.rates(events, segment, *pair) for pair in zip(y, map(float, t), strict=True)])
+        n, found = y.shape[1] - self.memory, np.zeros(y.shape)
+        for k, rate in enumerate(self.slopes(*y.T[:n], t, *self.row(events, segment))):
+            found[:, k] = rate
+        return found
 
 
 def _sum(B: FloatArray | None, more: FloatArray) -> FloatArray:

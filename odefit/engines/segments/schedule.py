@@ -14,7 +14,7 @@ nor does an event before the start.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -200,7 +200,7 @@ class Timeline:
         for i in range(n):
             wanted = slice(int(bounds[i - 1]) if i else 0, int(bounds[i]))
             transition = drafts[i - 1].transition if i else None
-            experiment = self._experiment(float(starts[i]), float(ends[i]), times[wanted], i == n - 1)
+            experiment = _between(self.experiment.name, float(starts[i]), float(ends[i]), times[wanted])
             segments.append(
                 Segment(float(starts[i]), float(ends[i]), transition, contexts[i], feeds[i], wanted, experiment)
             )
@@ -217,13 +217,32 @@ class Timeline:
                 middles[i] = middles[i + 1]
         return middles
 
-    def _experiment(self, start: float, end: float, wanted: FloatArray, is_last: bool) -> Experiment | None:
-        if end <= start:
-            return None
-        times = np.clip(
-            wanted if is_last or (len(wanted) and wanted[-1] >= end) else np.append(wanted, end), start, end
-        )
-        return Experiment(self.experiment.name, times, np.empty((len(times), 0)), start)
+
+def _between(name: str, start: float, end: float, wanted: FloatArray) -> Experiment | None:
+    """What an engine solves: from the start to the end, read at the wanted times and the end."""
+    if end <= start:
+        return None
+    times = np.clip(wanted if len(wanted) and wanted[-1] >= end else np.append(wanted, end), start, end)
+    return Experiment(name, times, np.empty((len(times), 0)), start)
+
+
+def parted(segment: Segment, time: float, experiment: Experiment, slack: float) -> tuple[Segment, Segment]:
+    """A segment of an experiment before and after an event on its way.
+
+    slack: rows whose time differs from that of the event by less are at it, and after it unless their side is before.
+    """
+    time = float(np.clip(time, segment.start, segment.end))
+    times: FloatArray = np.asarray(experiment.times, dtype=np.float64)[segment.wanted]
+    sides = experiment.sides[segment.wanted]
+    is_before = (times < time - slack) | ((sides < 0) & (times <= time + slack))
+    middle = segment.wanted.start + int(np.count_nonzero(np.minimum.accumulate(is_before)))
+    before, after = slice(segment.wanted.start, middle), slice(middle, segment.wanted.stop)
+    first = _between(experiment.name, segment.start, time, np.asarray(experiment.times)[before])
+    rest = _between(experiment.name, time, segment.end, np.asarray(experiment.times)[after])
+    return (
+        replace(segment, end=time, wanted=before, experiment=first),
+        replace(segment, start=time, transition=None, wanted=after, experiment=rest),
+    )
 
 
 def kind_of(experiment: Experiment, inputs: Sequence[str]) -> Kind:

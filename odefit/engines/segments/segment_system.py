@@ -15,6 +15,7 @@ import numpy as np
 import sympy as sp
 
 from odefit.arrays import FloatArray
+from odefit.engines.segments.triggers import Rules
 from odefit.model.switches import find_switches, substitute
 from odefit.model.system import TIME, System, symbol
 
@@ -39,7 +40,7 @@ class SegmentSystem:
 
     plain: the system that an engine solves. Its parameters, in this order: `kept`, those of the whole system that its
     equations name; the rates of infusion; the `context`, known events of each segment; the initial values.
-    changes: per event, the index of a state -> its formula.
+    changes: per event, the index of a state -> its formula. rules: what happens by conditions, with its memory.
     """
 
     def __init__(self, system: System, kind: Kind = Kind()) -> None:
@@ -48,6 +49,7 @@ class SegmentSystem:
         self.fixed = tuple(switch for switch in switches if switch.is_fixed)
         self.moving = tuple(switch for switch in switches if not switch.is_fixed)
         events = [sp.sympify(formula) for event in system.events for formula in event.changes.values()]
+        events += [formula for trigger in system.triggers for formula in trigger.formulas]
         named = {s for formula in (*system.rhs, *events) for s in sp.sympify(formula).free_symbols}
         self.inputs = tuple(name for name in system.inputs if symbol(name) in named)
         parts = self._parts()
@@ -56,6 +58,7 @@ class SegmentSystem:
             {position[state]: substitute(formula, self._polynomials) for state, formula in event.changes.items()}
             for event in system.events
         )
+        self.rules = Rules(system, self._polynomials)
         rates = {state: symbol(f"{state}@rate") for state in kind.infused}
         equations = {
             state: substitute(formula, parts) + rates.get(state, sp.S.Zero)

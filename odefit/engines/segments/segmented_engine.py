@@ -24,8 +24,10 @@ from odefit.engines.segments.fast_times import FastTimes
 from odefit.engines.segments.march import ArrayMarch, march_all
 from odefit.engines.segments.saltation import EventSensitivities, EventValues, SegmentStarts
 from odefit.engines.segments.schedule import Timeline, kind_of
+from odefit.engines.segments.scout import GapFunctions, Scout
 from odefit.engines.segments.segment_system import Kind, SegmentSystem
 from odefit.engines.segments.steady_state import SharedRests, SteadyState
+from odefit.engines.segments.triggered_way import TriggeredWay
 from odefit.errors import ModelError, SolveError
 from odefit.model.functions import numpy_function
 from odefit.model.system import TIME, NetworkCall, System
@@ -43,7 +45,7 @@ _REMEMBERED = 10_000
 class SegmentedEngine(Engine):
     """Engine protocol for a system that is interrupted on its way; see `model.switches.is_interrupted`.
 
-    factory: makes the engine for the parts; resting: the one that looks for the steady state before the start.
+    factory: makes the engine for the parts; resting: those that look for a steady state, and for events by conditions.
     Of a compiled engine, `solve_batch` is differentiable in the columns of `sensitive` only; of torch, in all.
     Raises ModelError for what no engine can do.
     """
@@ -58,7 +60,7 @@ class SegmentedEngine(Engine):
     ) -> None:
         self.system, self.options, self.sensitive = system, options, tuple(sensitive)
         self.notes: list[str] = []
-        self._factory = factory
+        self._factory, self._calm = factory, resting
         self._plans: dict[Kind, _Plan] = {}
         self._callback: Callable[[], None] | None = None
         self._kinds: dict[int, tuple[Experiment, Kind]] = {}
@@ -88,14 +90,14 @@ class SegmentedEngine(Engine):
 
     def state(self) -> dict[str, Any]:
         """The states of the engines underneath."""
-        plans = [[kind.degree, list(kind.infused), plan.base.state()] for kind, plan in self._plans.items()]
+        plans = [[kind.degree, list(kind.infused), *plan.states()] for kind, plan in self._plans.items()]
         steady = None if self._steady is None else self._steady.engine.state()
         return {"plans": plans, "steady": steady, "notes": list(self.notes)}
 
     def restore(self, state: dict[str, Any]) -> None:
         """The inverse of `state`."""
-        for degree, infused, base in state["plans"]:
-            self._plan(Kind(degree, tuple(infused))).base.restore(base)
+        for degree, infused, *states in state["plans"]:
+            self._plan(Kind(degree, tuple(infused))).restore(states)
         if self._steady is not None:
             self._steady.engine.restore(state["steady"])
         self.notes = list(state["notes"])
@@ -128,7 +130,7 @@ class SegmentedEngine(Engine):
         rests = None if self._steady is None else self._steady.shared(derived.names)
         marches = []
         for m, experiment in enumerate(chosen):
-            starts = self._segment_starts(plan, derived, experiment, events[m], (y[m], dy[m]), rests)
+            starts = self._segment_starts(plan, derived, experiment, events[m], (y[m], dy[m]), rests, [])
             marches.append(ArrayMarch(experiment, derived, events[m], starts, wanted))
         slopes = bool(derived.names)
         march_all(marches, lambda rows, parts: plan.base.solve(np.stack(rows), parts, slopes))
@@ -152,14 +154,22 @@ class SegmentedEngine(Engine):
     def jumps(self, p: FloatArray, experiment: Experiment) -> FloatArray:
         """The times at which states jump, by an event or a dose, at parameters p [L]."""
         plan = self._plan(self._kind([experiment]))
+        derived = plan.sensitivities(())
+        events = derived.event_values(p[None])[0]
         try:
-            segments = plan.timeline(experiment).segments(
-                plan.sensitivities(()).event_values(p[None])[0].event_times, self._fast.stops(p, experiment)
-            )
+            segments = plan.timeline(experiment).segments(events.event_times, self._fast.stops(p, experiment))
         except IntegrationError:
             return np.empty(0)
         transitions = ((segment.start, segment.transition) for segment in segments)
-        return np.unique([t for t, what in transitions if what is not None and max(what.event, what.state) >= 0])
+        known = [t for t, what in transitions if what is not None and max(what.event, what.state) >= 0]
+        happened = list[float]()
+        if self.system.triggers:
+            y, dy = derived.initial(p[None])
+            rests = None if self._steady is None else self._steady.shared(())
+            starts = self._segment_starts(plan, derived, experiment, events, (y[0], dy[0]), rests, happened)
+            march = ArrayMarch(experiment, derived, events, starts, ())
+            march_all([march], lambda rows, parts: plan.base.solve(np.stack(rows), parts))
+        return np.unique([*known, *happened])
 
     def _solve_tensors(self, plan: _Plan, p: Tensor, batch: Batch) -> Tensor:
         import torch
@@ -173,7 +183,7 @@ class SegmentedEngine(Engine):
         rests = None if self._steady is None else self._steady.shared(derived.names)
         marches = []
         for e, experiment in enumerate(batch.experiments):
-            starts = self._segment_starts(plan, derived, experiment, events[e], (y[e], dy[e]), rests)
+            starts = self._segment_starts(plan, derived, experiment, events[e], (y[e], dy[e]), rests, [])
             marches.append(TensorMarch(p[e], derived, events[e], starts))
 
         def solve(rows: list[Tensor], parts: list[Experiment]) -> Sequence[Tensor]:
@@ -195,6 +205,7 @@ class SegmentedEngine(Engine):
         events: EventValues,
         start: tuple[FloatArray, FloatArray],
         rests: SharedRests | None,
+        happened: list[float],
     ) -> SegmentStarts:
         """As a generator, so that what cannot begin fails where the others fail."""
         _check_numbers(self.system, events.p)
@@ -204,7 +215,10 @@ class SegmentedEngine(Engine):
         if rests is not None and experiment.steady_state:
             y, dy = rests.find(events.p, experiment)
         segments = timeline.segments(events.event_times, self._fast.stops(events.p, experiment))
-        yield from sensitivities.segment_starts(segments, events, y, dy)
+        if not self.system.triggers:
+            yield from sensitivities.segment_starts(segments, events, y, dy)
+            return
+        yield from plan.triggered(sensitivities, events, experiment, happened).segment_starts(segments, y, dy)
 
     def _kind(self, experiments: Sequence[Experiment]) -> Kind:
         """What the segments of all of them need."""
@@ -222,9 +236,13 @@ class SegmentedEngine(Engine):
     def _plan(self, kind: Kind) -> _Plan:
         if kind not in self._plans:
             segment_system = SegmentSystem(self.system, kind)
+            system = self.system
             base = self._factory(segment_system.plain, segment_system.sensitive(self.sensitive))
             base.watch(self._callback)
-            self._plans[kind] = _Plan(segment_system, base)
+            # What looks for events reads many times on the way: best compiled, whatever solves the segments.
+            looks_itself = base.is_compiled or not system.triggers or not system.is_mechanistic
+            scouting = base if looks_itself else self._calm(segment_system.plain, ())
+            self._plans[kind] = _Plan(segment_system, base, scouting)
             self._gather_notes()
         return self._plans[kind]
 
@@ -240,11 +258,24 @@ class _Plan:
 
     segment_system: SegmentSystem
     base: Engine
+    scouting: Engine
     _sensitivities: dict[tuple[str, ...], EventSensitivities] = field(default_factory=dict)
     _timelines: dict[int, Timeline] = field(default_factory=dict)
+    _gaps: dict[tuple[str, ...], GapFunctions] = field(default_factory=dict)
 
     def reset_copy(self) -> _Plan:
-        return _Plan(self.segment_system, self.base.reset_copy(), self._sensitivities, self._timelines)
+        base = self.base.reset_copy()
+        scouting = base if self.scouting is self.base else self.scouting.reset_copy()
+        return _Plan(self.segment_system, base, scouting, self._sensitivities, self._timelines, self._gaps)
+
+    def states(self) -> list[dict[str, Any]]:
+        """Of its engine, and of the one that looks for events where that is another one."""
+        return [engine.state() for engine in dict.fromkeys((self.base, self.scouting))]
+
+    def restore(self, states: Sequence[dict[str, Any]]) -> None:
+        """The inverse of `states`."""
+        for engine, state in zip(dict.fromkeys((self.base, self.scouting)), states, strict=False):
+            engine.restore(state)
 
     def sensitivities(self, names: tuple[str, ...]) -> EventSensitivities:
         if names not in self._sensitivities:
@@ -259,6 +290,20 @@ class _Plan:
         if id(experiment) not in self._timelines:  # it is kept there, so no other one can have its id
             self._timelines[id(experiment)] = Timeline(experiment, self.segment_system)
         return self._timelines[id(experiment)]
+
+    def triggered(
+        self, sensitivities: EventSensitivities, events: EventValues, experiment: Experiment, happened: list[float]
+    ) -> TriggeredWay:
+        """The way of an experiment that conditions interrupt; happened: takes the times at which they do."""
+        if sensitivities.names not in self._gaps:
+            self._gaps[sensitivities.names] = GapFunctions(sensitivities)
+        gaps = self._gaps[sensitivities.names]
+        span = float(experiment.times[-1]) - experiment.start
+        eps = float(np.finfo(self.scouting.options.dtype).eps)
+        scout = Scout(
+            sensitivities, gaps, events, lambda row, part: self.scouting.solve(row[None], [part])[0], span, eps
+        )
+        return TriggeredWay(sensitivities, gaps, events, experiment, scout, happened)
 
     @cached_property
     def _slopes(self) -> Any:
@@ -286,6 +331,7 @@ class _Plan:
 def _check(system: System) -> None:
     """Raises ModelError for a network where there must be a formula."""
     formulas = [*system.start, *(part for event in system.events for part in (event.time, *event.changes.values()))]
+    formulas += [formula for trigger in system.triggers for formula in trigger.formulas]
     formulas += [] if system.dosing is None else [system.dosing.lag, system.dosing.fraction]
     calls = {str(call.args[0]) for formula in formulas for call in sp.sympify(formula).atoms(NetworkCall)}
     if calls:
