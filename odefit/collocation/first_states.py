@@ -15,8 +15,8 @@ from odefit.model.system import symbol
 NEWTON_STEPS = 2
 """Of each implicit Euler step."""
 
-LARGEST = 1e12
-"""A state that would become larger stays where it is."""
+LARGEST = 100.0
+"""How many times its size a state may become; it stays where it is instead."""
 
 POSITIVE_SHARE = 1e-3
 """The least share of its largest value at which a state begins that must stay positive."""
@@ -25,7 +25,7 @@ POSITIVE_SHARE = 1e-3
 def known_states(objective: ProfilingObjective) -> FloatArray:
     """[E, K, S], smooth curves through the measurements of states; NaN of those that are not measured themselves."""
     observables = list(objective.problem.observation.system.predicted.values())
-    known = np.full((*objective.grid.times.shape, len(objective.problem.engine.system.states)), np.nan)
+    known = np.full((*objective.measured.curves.shape[:2], len(objective.problem.engine.system.states)), np.nan)
     for s, state in enumerate(objective.problem.engine.system.states):
         for column, g in enumerate(observables):
             if g == symbol(state):
@@ -39,14 +39,15 @@ def first_states(objective: ProfilingObjective, known: FloatArray, u: FloatArray
     local = equations.local(objective.theta(u))
     y = np.empty((len(u), *known.shape))
     with np.errstate(all="ignore"):
-        begin = np.nan_to_num(equations.starts(local).value, posinf=LARGEST, neginf=-LARGEST)
+        begin = np.nan_to_num(equations.starts(local).value, posinf=0.0, neginf=0.0)
+        most = LARGEST * sizes_of(known, begin)[:, None]
         y[:, :, 0] = np.where(np.isnan(known[:, 0]), begin, known[:, 0])
         arrives = equations.fractions(local)
         given = grid.doses + grid.feeds * grid.steps[..., None]
         for k in range(known.shape[1] - 1):
             now = y[:, :, k] + (given[:, k] if arrives is None else given[:, k] * arrives.value)
             there = _driven(objective, local, now, known[:, k + 1], k)
-            y[:, :, k + 1] = np.where(np.abs(there) < LARGEST, there, y[:, :, k])
+            y[:, :, k + 1] = np.where(np.abs(there) <= most, there, y[:, :, k])
     return y
 
 
@@ -107,8 +108,25 @@ def lifted(y: FloatArray, positive: Mask) -> FloatArray:
     return np.where(positive, np.maximum(y, least + np.finfo(np.float64).tiny), y)
 
 
-def ranges_of(y: FloatArray) -> FloatArray:
-    """How far each state moves [N, E, S]: in any of the experiments, and at least a tenth of its size."""
+def sizes_of(known: FloatArray, start: FloatArray) -> FloatArray:
+    """How large each state may be [N, S], before anything else is known of it.
+
+    As large as its initial value or as what is known of it; where that is nothing, as the largest of the others.
+
+    Parameters
+    ----------
+    known
+        [E, K, S], NaN of what is not known.
+    start
+        [N, E, S].
+    """
+    sizes = np.maximum(np.nan_to_num(np.abs(start)).max(axis=1), np.nan_to_num(np.abs(known)).max(axis=(0, 1)))
+    largest = sizes.max(axis=1, keepdims=True)
+    return np.where(sizes > 0, sizes, np.where(largest > 0, largest, 1.0))
+
+
+def ranges_of(y: FloatArray, least: FloatArray) -> FloatArray:
+    """How far each state moves [N, E, S]: in any of the experiments, at least `least` [N, S] or a tenth of its size."""
     spread = np.ptp(y, axis=2).max(axis=1)
-    found = np.maximum(spread, 0.1 * np.abs(y).max(axis=(1, 2)))
+    found = np.maximum(np.maximum(spread, 0.1 * np.abs(y).max(axis=(1, 2))), least)
     return np.broadcast_to(np.where(found > 0, found, 1.0)[:, None], (*y.shape[:2], y.shape[3]))

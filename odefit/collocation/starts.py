@@ -15,34 +15,44 @@ import numpy as np
 from odefit.arrays import FloatArray, IntArray
 from odefit.collocation.cells import Measured, measured_cells
 from odefit.collocation.descent import Descent, Guess, Moving
-from odefit.collocation.first_states import first_states, known_states, lifted, positive_states, ranges_of
+from odefit.collocation.first_states import first_states, known_states, lifted, positive_states, ranges_of, sizes_of
 from odefit.collocation.grid import Grid, make_grid
 from odefit.collocation.normal_equations import Hold, ProfilingObjective
 from odefit.objective.problem import FitProblem
 
-LOOSE = 1.0
+LOOSE = 100.0
 """epsilon for what is moved alone: parameters along the smooth curves, or states at the drawn parameters."""
 
-TIGHTENING = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
+TIGHTENING = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 """epsilon of one stage after the other."""
+
+MEASURED = 3.0
+"""The first of them where all states are measured: there the loose ones would only follow the noise."""
+
+FLOOR = 0.3
+"""A state has at least the range of epsilon times this share of its size: one that stands still at first is to move."""
 
 KEPT = (0.1, 0.001)
 """The stages whose parameters are offered as a start: of a model that is not quite right the earlier may be better."""
 
-ALONE, TOGETHER = 20, 8
+ALONE, TOGETHER = 20, 12
 """The most steps of a stage."""
 
-MAX_NODES = 20_000
-"""The most nodes of all experiments together, times states, for which this is done."""
+MAX_WORK = 2e7
+"""Starts, times nodes of all experiments, times the square of states and parameters: more takes a quarter of a minute.
+Fewer starts are moved instead."""
 
 MAX_PARAMETERS = 100
-"""The most estimated parameters for which it is."""
+"""The most estimated parameters for which this is done."""
 
 FINER = 3
 """How often the nodes may be doubled."""
 
 PLAUSIBLE = 10.0
-"""A stage that ends with more than this times its number of measurements, halved, has found nothing."""
+"""A start whose value is more than this times the number of its measurements, halved, is no solution."""
+
+HOPELESS, TIGHT = 1e3, 0.1
+"""The same from which on a start is given up, and the epsilon from which on."""
 
 SAME, SAME_VALUE = 1e-2, 1e-3
 """Typical sizes by which the parameters of two starts may differ that are the same, and the share of their values."""
@@ -100,7 +110,8 @@ class _Reached:
         """After a stage that these starts begin at `begin`, without those that fail, and each place once."""
         at, value = Descent(objective).run(begin, hold, rounds, moving)
         sizes, places, of = objective.problem.table.sizes, list[int](), np.full(len(value), -1, dtype=np.intp)
-        for k in np.flatnonzero(np.isfinite(value)):
+        most = HOPELESS * objective.measured.n_cells / 2 if hold.epsilon <= TIGHT else np.inf
+        for k in np.flatnonzero(value < most):
             apart = np.abs((at.u[places] - at.u[k]) / sizes).max(axis=1, initial=0.0)
             alike = (apart < SAME) & (np.abs(value[places] - value[k]) <= SAME_VALUE * value[k])
             if not alike.any():
@@ -126,20 +137,25 @@ def matched_points(problem: FitProblem, u: FloatArray) -> list[FloatArray]:
         [N, P] each, in the order of the stages; NaN where a stage has nothing to offer.
     """
     grid = make_grid(problem.experiments, problem.engine.system.states)
-    measured = measured_cells(problem, grid)
-    if grid.times.size * len(problem.engine.system.states) > MAX_NODES or u.shape[1] > MAX_PARAMETERS:
+    n_states, n_symbols = len(problem.engine.system.states), len(problem.observation.sensitive)
+    work = grid.times.size * n_states * (n_states + n_symbols) * (2 * n_states + n_symbols)
+    few = u[: min(MOST_STARTS, int(MAX_WORK / work))]
+    if not len(few) or u.shape[1] > MAX_PARAMETERS:
         return []
-    few = u[:MOST_STARTS]
-    reached = _begun(problem, grid, measured, few)
+    reached = _begun(problem, grid, measured_cells(problem, grid), few)
+    is_measured = not np.isnan(known_states(reached.objective)).any()
     offered = [reached.offer]
     for epsilon in TIGHTENING:
         if not len(reached.value):
             break
+        if is_measured and epsilon > MEASURED:
+            continue
         reached = _tightened(reached, reached.objective, reached.at, epsilon)
         if epsilon in KEPT:
             offered.append(reached.offer)
     for _ in range(FINER):
-        if not (len(reached.value) and _too_coarse(reached) and 2 * reached.at.y[0].size < MAX_NODES):
+        work *= 2
+        if not (len(reached.value) and _too_coarse(reached) and work * len(reached.value) < MAX_WORK):
             break
         reached = _tightened(reached, *_refined(reached), TIGHTENING[-1])
         offered.append(reached.offer)
@@ -155,11 +171,17 @@ def _begun(problem: FitProblem, grid: Grid, measured: Measured, u: FloatArray) -
     begin = Guess(lifted(first_states(objective, known, u), objective.positive), u)
     first = _Reached(objective, begin, np.zeros(len(u)), np.arange(len(u)))
     moving: Moving = "states" if np.isnan(known).any() else "parameters"
-    return first.moved(objective, Hold(LOOSE, ranges_of(begin.y)), begin, ALONE, moving)
+    return first.moved(objective, _hold(objective, begin, LOOSE), begin, ALONE, moving)
 
 
 def _tightened(before: _Reached, objective: ProfilingObjective, begin: Guess, epsilon: float) -> _Reached:
-    return before.moved(objective, Hold(epsilon, ranges_of(begin.y)), begin, TOGETHER, "all")
+    return before.moved(objective, _hold(objective, begin, epsilon), begin, TOGETHER, "all")
+
+
+def _hold(objective: ProfilingObjective, begin: Guess, epsilon: float) -> Hold:
+    """The looser, the less it matters how little a state moves as yet."""
+    sizes = sizes_of(known_states(objective), begin.y[:, :, 0])
+    return Hold(epsilon, ranges_of(begin.y, FLOOR * epsilon * sizes))
 
 
 def _too_coarse(reached: _Reached) -> bool:
@@ -173,8 +195,7 @@ def _too_coarse(reached: _Reached) -> bool:
     with np.errstate(all="ignore"):
         solved = objective.misfit(y.reshape(n, -1, y.shape[-1])[:, grid.rows], theta)
         at_nodes = objective.misfit(reached.at.y[:, grid.experiment, grid.node], theta)
-    n_cells = sum(len(part.place) for part in objective.measured.cells)
-    return bool(((reached.value < PLAUSIBLE * n_cells / 2) & ~(solved < ALIKE * at_nodes + 1)).any())
+    return bool(((reached.value < PLAUSIBLE * objective.measured.n_cells / 2) & ~(solved < ALIKE * at_nodes + 1)).any())
 
 
 def _refined(reached: _Reached) -> tuple[ProfilingObjective, Guess]:
