@@ -273,7 +273,10 @@ def solvers(
     config: ConfigPath,
     out: Annotated[Path | None, typer.Option("--out", help="The picture; default: <config>_solvers.png, here.")] = None,
     overwrite: Overwrite = False,
-    budget: Annotated[float, typer.Option("--seconds", min=1, help="About how long it may take.")] = 20.0,
+    evaluations: Annotated[
+        int, typer.Option("--evaluations", min=1, help="Of the right-hand side, or compiled steps, by each method.")
+    ] = 20_000,
+    budget: Annotated[float, typer.Option("--seconds", min=1, help="When it ends in any case, about.")] = 600.0,
     only_beside: OnlyBeside = None,
     set_: Overrides = None,
 ) -> None:
@@ -289,7 +292,7 @@ def solvers(
         raise RunError(str(target), "exists already; choose another --out, or say --overwrite")
     assembly = assembled(config, set_ or (), only_beside=only_beside)
     with _alive("comparing the solvers"):
-        comparison = compare_solvers(assembly, budget=budget)
+        comparison = compare_solvers(assembly, budget, evaluations)
     screen = console()
     table = solver_table(comparison)
     screen.print(plain_table(table.header, table.rows))

@@ -18,12 +18,15 @@ from typing import TypeVar
 from odefit.config.load import LoadedConfig
 from odefit.data.experiment_table import TableColumns
 from odefit.data.experiments import Experiment
+from odefit.diagnostics.evaluations import GRADIENT_COST, TOO_MANY, Evaluations, expected_cost
 from odefit.diagnostics.solver_trials import (
     GOOD_REFERENCE,
     Model,
     Reference,
     Trial,
     climb,
+    missing,
+    reference_ladders,
 )
 from odefit.diagnostics.worker import Stopped, Worker
 from odefit.engines.base import SolverOptions
@@ -34,8 +37,12 @@ from odefit.problem.assembly import Assembly, assemble
 from odefit.problem.systems import describe_system
 from odefit.runs.tables import Table
 
-DEFAULT_SECONDS = 20.0
-"""About how long a comparison takes."""
+DEFAULT_EVALUATIONS = 20_000
+"""What each method may take: evaluations of the right-hand side, or steps where it is compiled."""
+DEFAULT_SECONDS = 600.0
+"""When a comparison ends in any case."""
+REFERENCE_EVALUATIONS = 10
+"""The budgets of a method that one solve of a reference may take."""
 REFERENCE_SHARE = 0.25
 """The share of that time for each method that may serve as reference."""
 GRACE_SECONDS = 1.0
@@ -57,10 +64,6 @@ MAX_TIMINGS = 3
 """The most times that a solve is timed."""
 TIMING_SECONDS = 0.15
 """The time after which a solve is not timed once more."""
-GRADIENT_COST = 5.0
-"""The solves that a gradient may take; it is started only where as many would still be in time."""
-EXPECTED_GROWTH, MIN_GROWTH, MAX_GROWTH = 3.0, 1.5, 10.0
-"""How many times longer a solve takes at a hundredth of the tolerance: before it is known, and its limits."""
 TOO_SLOW = "left out: it would take too long"
 SHORT_UNITS = {"evaluations": "evals", "steps": "steps"}
 CONFIGURED = "as configured"
@@ -131,17 +134,18 @@ class Comparison:
         return f"{text} and its gradient to {self.gradient_uncertainty:.0e}."
 
 
-def compare_solvers(assembly: Assembly, budget: float = DEFAULT_SECONDS) -> Comparison:
-    """Solve the assembled model by every method there is, in about `budget` seconds and a process of its own.
+def compare_solvers(
+    assembly: Assembly, budget: float = DEFAULT_SECONDS, evaluations: float = DEFAULT_EVALUATIONS
+) -> Comparison:
+    """Solve the assembled model by every method there is, in a process of its own.
 
-    A method that fails, or that takes too long, is a row with its reason. Raises SolveError where no method can
-    solve the model exactly at its starting values, ConfigError where there is nothing to solve.
+    Each method may take so many `evaluations`, so that the settings that are compared do not depend on the machine; and
+    about `budget` seconds are an end for all in any case. A method that fails, takes too long or is not installed is a
+    row with its reason. Raises SolveError where no method can solve the model exactly at its starting values,
+    ConfigError where there is nothing to solve.
     """
     if all(e.times[-1] <= e.start for e in assembly.problem.experiments):
         raise ConfigError(assembly.loaded.where("data"), "all measurements are at the start: there is nothing to solve")
-    for package in ("torch", "torchdiffeq"):  # said here, not by the process that would miss it
-        if importlib.util.find_spec(package) is None:
-            raise ModuleNotFoundError(f"No module named '{package}'", name=package)
     build: Callable[[], Model] = partial(rebuilt, assembly.loaded, assembly.measured, assembly.described.constants)
     rows: list[SolverRow] = []
     with Worker(build) as bench:
@@ -150,24 +154,26 @@ def compare_solvers(assembly: Assembly, budget: float = DEFAULT_SECONDS) -> Comp
         except Stopped as error:
             raise SolveError(f"the comparison could not begin: {error}") from None
         begun = time.perf_counter()
-        reference = _reference(bench, assembly.networks is None, budget * REFERENCE_SHARE)
+        reference = _reference(
+            bench, assembly.networks is None, budget * REFERENCE_SHARE, REFERENCE_EVALUATIONS * evaluations
+        )
         methods = solver_methods()
         for done, (method, family) in enumerate(methods):
             # What one method leaves over is for those after it.
             left = max(begun + budget - time.perf_counter(), 0.0)
-            rows += _watched(bench, reference, method, family, left / (len(methods) - done))
+            rows += _watched(bench, reference, method, family, left / (len(methods) - done), evaluations)
         seconds = time.perf_counter() - begun
     return Comparison(tuple(rows), reference.name, reference.uncertainty, reference.gradient_uncertainty, seconds)
 
 
 def rebuilt(loaded: LoadedConfig, measured: Sequence[Experiment], constants: TableColumns) -> Model:
     """The model anew, from what can be sent to another process."""
-    # Its seconds are to be no method's.
-    importlib.import_module("odefit.engines.torch_engine")
+    if not missing("torch"):  # the seconds of its import are to be no method's
+        importlib.import_module("odefit.engines.torch_engine")
     return Model(assemble(loaded, describe_system(loaded, constants), measured, for_fit=False))
 
 
-def _reference(bench: Worker, is_mechanistic: bool, seconds: float) -> Reference:
+def _reference(bench: Worker, is_mechanistic: bool, seconds: float, evaluations: float) -> Reference:
     """The most exact of the methods that may serve; the later ones only where the first are not good enough."""
     best: Reference | None = None
     why = ""
@@ -175,7 +181,8 @@ def _reference(bench: Worker, is_mechanistic: bool, seconds: float) -> Reference
         if best is not None and (best.uncertainty < GOOD_REFERENCE or not METHODS[method].is_compiled):
             break
         try:
-            for found in bench.stream(partial(climb, method, tolerances, seconds), seconds + GRACE_SECONDS):
+            task = partial(climb, method, tolerances, seconds, evaluations=evaluations)
+            for found in bench.stream(task, seconds + GRACE_SECONDS):
                 if best is None or found.uncertainty < best.uncertainty:
                     best = found
         except (SolveError, Stopped) as error:
@@ -185,31 +192,15 @@ def _reference(bench: Worker, is_mechanistic: bool, seconds: float) -> Reference
     return best
 
 
-COARSEST_REFERENCE = 1e-8
-"""Relative tolerance of a reference, where there are formulas."""
-
-
-def reference_ladders(is_mechanistic: bool) -> list[tuple[str, tuple[float, ...]]]:
-    """The methods that may serve as reference, with the tolerances that are tried one after the other.
-
-    Those that need formulas come first; after them there is no use for coarse tolerances.
-    """
-    ladders = []
-    for name, method in METHODS.items():
-        if is_mechanistic or not method.is_compiled:
-            least = COARSEST_REFERENCE if is_mechanistic else 1.0
-            ladders.append((name, tuple(rtol for rtol in method.reference if rtol <= least)))
-    return [(name, tolerances) for name, tolerances in ladders if tolerances]
-
-
-def _watched(bench: Worker, reference: Reference, method: str, family: str, seconds: float) -> list[SolverRow]:
+def _watched(
+    bench: Worker, reference: Reference, method: str, family: str, seconds: float, evaluations: float
+) -> list[SolverRow]:
     """The rows of one method, which is stopped where it does not stop by itself."""
     rows: list[SolverRow] = []
     pending = SolverRow(method, family)
     try:
-        for row, is_final in bench.stream(
-            partial(method_rows, reference, method, family, seconds), seconds + GRACE_SECONDS
-        ):
+        task = partial(method_rows, reference, method, family, seconds, evaluations=evaluations)
+        for row, is_final in bench.stream(task, seconds + GRACE_SECONDS):
             pending = row
             if is_final:
                 rows.append(row)
@@ -235,9 +226,11 @@ def _family(name: str) -> str:
 
 
 def method_rows(
-    reference: Reference, method: str, family: str, seconds: float, model: Model
+    reference: Reference, method: str, family: str, seconds: float, model: Model, evaluations: float = math.inf
 ) -> Iterator[tuple[SolverRow, bool]]:
-    """One method from its coarsest setting on, until its time is up: rows as they grow, and whether they are final.
+    """One method from its coarsest setting on, until its evaluations are spent, or its time is up.
+
+    Rows as they grow, and whether they are final.
 
     The reference comes along, for a process that replaces another knows of none.
     """
@@ -246,10 +239,13 @@ def method_rows(
     if (same := METHODS[method].alias_of) is not None:
         yield replace(blank, reason=f"another name of {same}"), True
         return
+    if what := missing(METHODS[method].engine):
+        yield replace(blank, reason=f"needs {what}, not installed here"), True
+        return
     if family == COMPILED_FAMILY and not model.is_mechanistic:
         yield replace(blank, reason="needs formulas, and this model has a network"), True
         return
-    costs: list[float] = []
+    costs, work = list[float](), Evaluations(evaluations)
     before: SolverOptions | None = None
     for options, configured in _settings(model, method, family):
         row = replace(blank, configured=configured)
@@ -262,22 +258,17 @@ def method_rows(
                 atol=float(absolute_tolerances(options, len(model.problem.engine.system.states)).max()),
             )
         begun = model.clock()
-        if before is not None and begun + _expected(costs, before, options, family) > deadline:
+        if not work.affords(before, options):
+            yield replace(row, reason=TOO_MANY), True
+            return
+        if before is not None and begun + expected_cost(costs, before, options) > deadline:
             yield replace(row, reason=TOO_SLOW), True
             return
-        row = yield from _measure(model, reference, options, row, deadline)
+        row = yield from _measure(model, reference, options, row, deadline, work)
         # What is compiled once is no cost of the next setting.
         known = MAX_TIMINGS * (row.seconds or 0.0) + 2 * (row.gradient_seconds or 0.0)
         costs.append(known or model.clock() - begun)
         before = options
-
-
-def _expected(costs: list[float], before: SolverOptions, options: SolverOptions, family: str) -> float:
-    """Seconds of the next setting, from those of the ones before."""
-    if family == FIXED and before.step and options.step:
-        return costs[-1] * before.step / options.step
-    growth = costs[-1] / costs[-2] if len(costs) > 1 else EXPECTED_GROWTH
-    return costs[-1] * min(max(growth, MIN_GROWTH), MAX_GROWTH)
 
 
 def _settings(model: Model, method: str, family: str) -> list[tuple[SolverOptions, bool]]:
@@ -306,14 +297,15 @@ def _settings(model: Model, method: str, family: str) -> list[tuple[SolverOption
 
 
 def _measure(
-    model: Model, reference: Reference, options: SolverOptions, row: SolverRow, deadline: float
+    model: Model, reference: Reference, options: SolverOptions, row: SolverRow, deadline: float, budget: Evaluations
 ) -> Generator[tuple[SolverRow, bool], None, SolverRow]:
     """The row before, in the middle and at the end: with its numbers, or with the reason why there are none."""
     yield row, False
     try:
         trial = Trial(model, options)
-        states, first = _timed(model.clock, lambda: trial.states(deadline))
+        states, first = _timed(model.clock, lambda: trial.states(deadline, budget.left))
         row = replace(row, error=reference.error(states), work=trial.work(), seconds=first)
+        budget.spend(row.work)
         # A compiled method's first solve compiles, and looks at how it gets on.
         turns = [] if row.family == COMPILED_FAMILY else [first]
         while len(turns) < MAX_TIMINGS and sum(turns) < TIMING_SECONDS and model.clock() + first < deadline:
@@ -324,6 +316,8 @@ def _measure(
     if not row.reason and reference.gradient is not None:
         if model.clock() + GRADIENT_COST * first > deadline:
             row = replace(row, reason=f"gradient {TOO_SLOW}")
+        elif not budget.spend_gradient():
+            row = replace(row, reason=f"gradient {TOO_MANY}")
         elif trial.keeps_too_much:
             row = replace(row, reason="gradient left out: it would need too much memory")
         else:

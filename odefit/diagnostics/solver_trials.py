@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,10 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from odefit.arrays import FloatArray
+from odefit.diagnostics.state_gradient import by_backpropagation, by_sensitivities
 from odefit.engines.base import SolverOptions
 from odefit.engines.choice import make_engine
 from odefit.engines.failure import solve_error
-from odefit.engines.methods import AUTO
+from odefit.engines.methods import AUTO, METHODS
 from odefit.engines.tolerances import scaled_atol
 from odefit.errors import SolveError
 from odefit.problem.assembly import Assembly
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 GOOD_REFERENCE = 1e-8
 """The relative uncertainty of a reference that needs no better one."""
+COARSEST_REFERENCE = 1e-8
+"""Relative tolerance of a reference, where there are formulas."""
 MAX_EVALUATIONS = 30_000
 """The most evaluations that backpropagation may keep; more may not fit into memory."""
 
@@ -38,8 +42,6 @@ class Model:
     """
 
     def __init__(self, assembly: Assembly, clock: Callable[[], float] = time.perf_counter) -> None:
-        from odefit.data.dataset import collate
-
         self.clock = clock
         self.assembly, self.problem = assembly, assembly.problem
         self.options = self.problem.engine.options
@@ -47,7 +49,8 @@ class Model:
         values = self.problem.table.values
         self.p = self.problem.binding.local(values)[:, : self.problem.n_system]
         self.u = self.problem.table.to_search(values)
-        self.grid: FloatArray = collate(list(enumerate(self.problem.experiments))).grid.numpy()
+        elapsed = [np.append(e.times - e.start, 0.0) for e in self.problem.experiments]
+        self.grid: FloatArray = np.unique(np.concatenate(elapsed))
         self.has_gradient = bool(self.problem.engine.sensitive) or assembly.networks is not None
 
     @cached_property
@@ -84,9 +87,9 @@ class Trial:
         self.engine.watch(self.watch)
         self.is_compiled = self.engine.is_compiled
 
-    def states(self, deadline: float = math.inf) -> FloatArray:
-        """y of all experiments, one after the other, [R, S]. Raises SolveError."""
-        self.watch.begin(deadline)
+    def states(self, deadline: float = math.inf, evaluations: float = math.inf) -> FloatArray:
+        """y of all experiments, one after the other, [R, S]. Raises SolveError, also beyond so many evaluations."""
+        self.watch.begin(deadline, evaluations)
         experiments = self.model.problem.experiments
         solutions = self.engine.solve(self.model.p, experiments)
         if (failed := solutions.failed) is not None:
@@ -99,23 +102,12 @@ class Trial:
         Not of the squared residuals: near an optimum these cancel, and what is left says little of the solver.
         Raises SolveError.
         """
-        import torch
-
-        from odefit.data.dataset import collate
-
         self.watch.begin(deadline)
-        dtype, device = getattr(torch, self.options.dtype), torch.device(self.options.device)
-        problem = self.model.problem
-        batch = collate(list(enumerate(problem.experiments)), dtype, device)
-        u = torch.as_tensor(self.model.u, dtype=dtype, device=device).requires_grad_()
-        p = problem.binding.local_tensor(problem.table.natural_tensor(u))
-        lengths = torch.tensor([len(e.times) for e in problem.experiments], device=device)
-        wanted = [u, *([] if self.networks is None else self.networks.parameters())]
-        y = self.engine.solve_batch(p[:, : problem.n_system], batch)
-        inside = torch.arange(y.shape[1], device=device) < lengths.unsqueeze(1)
-        loss = (y / torch.as_tensor(size, dtype=dtype, device=device))[inside].square().mean()
-        pieces = torch.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True)
-        flat: FloatArray = torch.cat([piece.flatten() for piece in pieces]).to(torch.float64).cpu().numpy()
+        problem, u = self.model.problem, self.model.u
+        if self.is_compiled:
+            flat = by_sensitivities(self.engine, problem, self.model.p, u, size)
+        else:
+            flat = by_backpropagation(self.engine, problem, u, size, self.networks)
         if not np.isfinite(flat).all():
             raise SolveError("the gradient is not finite")
         return flat
@@ -136,14 +128,16 @@ class Watch:
     """Counts the evaluations that an engine sees, and ends a solve that takes too long."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        self.clock, self.count, self.deadline = clock, 0, math.inf
+        self.clock, self.count, self.deadline, self.most = clock, 0, math.inf, math.inf
 
-    def begin(self, deadline: float) -> None:
+    def begin(self, deadline: float, most: float = math.inf) -> None:
         """A new count."""
-        self.count, self.deadline = 0, deadline
+        self.count, self.deadline, self.most = 0, deadline, most
 
     def __call__(self) -> None:
         self.count += 1
+        if self.count > self.most:
+            raise SolveError(f"{self.count - 1} evaluations and not at the end yet")
         if self.clock() > self.deadline:
             raise SolveError(f"too slow: {self.count} evaluations and not at the end yet")
 
@@ -174,16 +168,38 @@ class Reference:
         return float(np.linalg.norm(gradient - self.gradient)) / size
 
 
-def climb(method: str, tolerances: Sequence[float], seconds: float, model: Model) -> Iterator[Reference]:
+def missing(engine: str) -> str:
+    """What an engine needs and is not installed here, in words; empty where nothing is missing."""
+    packages = ("torch", "torchdiffeq") if engine == "torch" else ()
+    return " and ".join(package for package in packages if importlib.util.find_spec(package) is None)
+
+
+def reference_ladders(is_mechanistic: bool) -> list[tuple[str, tuple[float, ...]]]:
+    """The methods that may serve as reference, with the tolerances that are tried one after the other.
+
+    Those that need formulas come first; after them there is no use for coarse tolerances.
+    """
+    ladders = []
+    for name, method in METHODS.items():
+        if (is_mechanistic or not method.is_compiled) and not missing(method.engine):
+            least = COARSEST_REFERENCE if is_mechanistic else 1.0
+            ladders.append((name, tuple(rtol for rtol in method.reference if rtol <= least)))
+    return [(name, tolerances) for name, tolerances in ladders if tolerances]
+
+
+def climb(
+    method: str, tolerances: Sequence[float], seconds: float, model: Model, evaluations: float = math.inf
+) -> Iterator[Reference]:
     """A method at one tolerance after the other: each result, as exact as the one before was far from it.
 
-    Raises InputError or SolveError where it gets no further.
+    evaluations: the most that one solve may take, where they can be seen. Raises InputError or SolveError where it gets
+    no further.
     """
     deadline = model.clock() + seconds
     before: Reference | None = None
     for rtol in tolerances:
         trial = Trial(model, replace(model.options_at(method, rtol), dtype="float64", adjoint=False))
-        states = trial.states(deadline)
+        states = trial.states(deadline, evaluations)
         trial.work()  # compiles what counts steps, here where no method's time is taken
         if trial.keeps_too_much:
             raise SolveError("its gradient would need too much memory")

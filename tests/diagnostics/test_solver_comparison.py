@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -11,8 +14,10 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
+import odefit
 from from_text import assembled
 from odefit.config.load import load_config
+from odefit.diagnostics.evaluations import TOO_MANY
 from odefit.diagnostics.solver_comparison import (
     ADAPTIVE,
     COMPILED_FAMILY,
@@ -181,6 +186,27 @@ def test_what_would_take_too_long_is_left_out_or_cut_short(predators: tuple[Mode
     assert hurried[0].reason == "too slow: 9 evaluations and not at the end yet"
 
 
+def test_a_budget_in_evaluations_knows_no_clock(predators: tuple[Model, Reference]) -> None:
+    model, reference = predators
+
+    def rows_for(evaluations: float, method: str = "dopri5") -> list[SolverRow]:
+        family = dict(solver_methods())[method]
+        found = method_rows(reference, method, family, LONG, model, evaluations=evaluations)
+        return [row for row, is_final in found if is_final]
+
+    everything = rows_for(math.inf)
+    works = [row.work or 0 for row in everything]
+    # A gradient counts as five solves.
+    enough = rows_for(6 * works[0] + 6 * works[1] + works[2])
+    assert [row.work for row in enough[:3]] == works[:3]
+    assert [row.reason for row in enough] == ["", "", f"gradient {TOO_MANY}", TOO_MANY]
+    assert rows_for(works[0] - 1)[0].reason == f"{works[0] - 1} evaluations and not at the end yet"
+    compiled = rows_for(math.inf, "tsit45")
+    steps = [row.work or 0 for row in compiled]
+    # The second setting is expected to take three times the steps of the first.
+    assert [row.reason for row in rows_for(9 * steps[0], "tsit45")][:2] == ["", f"gradient {TOO_MANY}"]
+
+
 def test_an_explicit_method_on_a_stiff_system_is_a_row_with_its_reason() -> None:
     model = Model(prepare(load_config(CONFIGS / "reference" / "robertson.yaml"))[0], Ticks())
     *_, reference = climb("bdf", (1e-9, 1e-10), LONG, model)
@@ -316,6 +342,32 @@ def test_a_picture_of_failures_only(tmp_path: Path) -> None:
     assert {"tsit45: no result", "dopri5: no result"} <= set(labels)
     assert "no gradient" in failures.caption
     assert save_work_precision(failures, "Nothing works", tmp_path / "f.svg", "svg").stat().st_size > 1000
+
+
+HIDDEN = """
+import importlib.machinery
+_find = importlib.machinery.PathFinder.find_spec
+def find_spec(name, path=None, target=None):
+    return None if name.partition(".")[0] in ("torch", "torchdiffeq") else _find(name, path, target)
+importlib.machinery.PathFinder.find_spec = staticmethod(find_spec)
+"""
+"""What keeps Python from finding torch, in a process and in those that it starts."""
+
+
+def test_without_torch_the_compiled_methods_are_compared(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(HIDDEN)
+    (tmp_path / "c.yaml").write_text(PREDATORS.replace("solver: {method: rk4, step: 0.1}", ""))
+    where = os.pathsep.join([str(tmp_path), str(Path(odefit.__file__).parents[1])])
+    command = [sys.executable, "-P", "-m", "odefit.cli", "solvers", "c.yaml", "--evaluations", "500"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=tmp_path, env={**os.environ, "PYTHONPATH": where}
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "c_solvers.png").exists()
+    assert "needs torch and torchdiffeq, not installed here" in done.stdout
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert any(line[:1] == ["tsit45"] and "steps" in line for line in lines)
+    assert any(line[:1] == ["dopri5"] and len(line) == 2 for line in lines)
 
 
 # What cannot be compared
