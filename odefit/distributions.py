@@ -79,6 +79,30 @@ def chi_square_tails(x: float, degrees: float) -> tuple[float, float]:
     return incomplete_gamma(degrees / 2, x / 2)
 
 
+def chi_square_quantile(p: float, degrees: float) -> float:
+    """What chi-square with these degrees of freedom is below with probability p, for 0 < p < 1."""
+    a = degrees / 2
+    low, high = 0.0, max(degrees, 1.0)
+    while chi_square_tails(high, degrees)[0] < p:
+        low, high = high, 2 * high
+    # Wilson & Hilferty's cube of a normal quantile, then Newton, kept between the two.
+    z = float(normal_quantile(np.array(p)))
+    x = degrees * (1 - 2 / (9 * degrees) + z * math.sqrt(2 / (9 * degrees))) ** 3
+    x = x if low < x < high else (low + high) / 2
+    for _ in range(200):
+        below, above = chi_square_tails(x, degrees)
+        # Of the two tails the smaller has all digits.
+        excess = below - p if below < above else (1 - p) - above
+        low, high = (low, x) if excess > 0 else (x, high)
+        slope = 0.5 * math.exp((a - 1) * math.log(x / 2) - x / 2 - math.lgamma(a))
+        before, x = x, x - excess / slope if slope > 0 else math.inf
+        if not low < x < high:
+            x = (low + high) / 2
+        if abs(x - before) <= 4e-16 * x or high - low <= 4e-16 * high:
+            break
+    return x
+
+
 def binomial_tail(k: int, n: int, p: float) -> float:
     """The probability of k successes or more of n with chance p each."""
     if k <= 0:

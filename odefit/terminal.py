@@ -278,8 +278,7 @@ def summary_line(result: Result) -> str:
 def result_lines(result: Result) -> Iterator[str | Table]:
     """All that is said of a result: how it ended, the estimates, how well it fits, and what to beware of."""
     yield from (f"{result.status}: {result.message}", "", estimates_table(result), "", summary_line(result))
-    if result.information == "observed":
-        yield "standard errors from the observed information (second derivatives of the likelihood)"
+    yield from result.notes
     yield from score_lines(result)
     yield from (f"warning: {warning}" for warning in result.warnings)
 

@@ -36,6 +36,12 @@ def test_chi_square(degrees: float) -> None:
         assert high == pytest.approx(stats.chi2.sf(x, degrees), rel=1e-11, abs=1e-300)
 
 
+@pytest.mark.parametrize("degrees", [*DEGREES, 2e5])
+def test_chi_square_quantiles(degrees: float) -> None:
+    for p in (0.001, 0.025, 0.5, 0.975, 0.9999):
+        assert own.chi_square_quantile(p, degrees) == pytest.approx(stats.chi2.ppf(p, degrees), rel=1e-9)
+
+
 def test_binomial() -> None:
     for n, k, p in ((10, 0, 0.5), (10, 10, 0.5), (10, 11, 0.5), (40, 31, 0.5), (3_000, 1_600, 0.5), (12, 3, 0.1)):
         assert own.binomial_tail(k, n, p) == pytest.approx(stats.binom.sf(k - 1, n, p), rel=1e-10)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from odefit.arrays import FloatArray
@@ -11,11 +10,11 @@ from odefit.objective.likelihood import Likelihood
 from odefit.runs.results import Estimate
 from odefit.uncertainty.combinations import determined_combinations
 from odefit.uncertainty.covariance import IN_COMBINATION
-from odefit.uncertainty.intervals import quantile
+from odefit.uncertainty.estimation import Uncertainty
 
 
 def combined(
-    likelihood: Likelihood, u: FloatArray, estimates: Mapping[str, Estimate], degrees: float
+    likelihood: Likelihood, u: FloatArray, estimates: Mapping[str, Estimate], uncertainty: Uncertainty
 ) -> dict[str, Estimate]:
     """The formulas that describe all that is known of such parameters, with their errors; empty where none are found.
 
@@ -25,8 +24,8 @@ def combined(
         At the optimum, [P].
     estimates
         Of all parameters, with the reasons why some have no error.
-    degrees
-        Of freedom; infinite where the noise levels are given.
+    uncertainty
+        The errors that these come from.
     """
     problem = likelihood.problem
     table = problem.table
@@ -34,10 +33,9 @@ def combined(
     if not names:
         return {}
     size = size_of([table[name] for name in table.estimated_names])
-    scale = 1.0 if math.isinf(degrees) else math.sqrt(problem.n_measured / degrees)
     found = {}
-    for one in determined_combinations(likelihood, u, names, size, scale):
-        half = quantile(0.95, degrees) * one.standard_error
+    for one in determined_combinations(likelihood, u, names, size, uncertainty.rows, uncertainty.scale):
+        half = uncertainty.reach * one.standard_error
         interval = (one.value - half, one.value + half)
         found[one.text] = Estimate(one.value, one.standard_error, interval, formula=one.text)
     return found

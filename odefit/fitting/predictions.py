@@ -13,7 +13,7 @@ from odefit.arrays import FloatArray, IntArray, Mask
 from odefit.data.experiments import Experiment
 from odefit.data.replicates import replicate_of
 from odefit.data.side_column import AT_JUMP, side_words
-from odefit.fitting.report import bounds_met, estimate_uncertainty
+from odefit.fitting.report import bounds_met
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.problem import FitProblem
 from odefit.problem.assembly import Assembly
@@ -22,6 +22,7 @@ from odefit.runs.writing import PREDICTIONS
 from odefit.uncertainty.bands import Band, prediction_bands
 from odefit.uncertainty.covariance import Covariance
 from odefit.uncertainty.degrees_of_freedom import residual_degrees
+from odefit.uncertainty.estimation import estimate_uncertainty
 
 
 @dataclass(frozen=True)

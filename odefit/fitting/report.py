@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from odefit.arrays import FloatArray, Mask
+from odefit.arrays import FloatArray
 from odefit.fitting.combined import combination_warning, combined
+from odefit.fitting.error_notes import error_notes
 from odefit.fitting.given_noise import refuted_levels
 from odefit.fitting.misfit import dominant_measurement, vanishing_predictions
 from odefit.fitting.nonsmooth import NonsmoothParameters, nonsmooth_parameters, parameters_at_measurements
 from odefit.fitting.outcome import FitOutcome
-from odefit.linalg.dense_matrix import DenseMatrix
-from odefit.linalg.matrix import Matrix
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.parameters import Parameter
 from odefit.objective.problem import FitProblem
-from odefit.objective.profile import ProfileLikelihood
 from odefit.objective.residuals import residual_sum
 from odefit.problem.assembly import Assembly
 from odefit.problem.derived import Derived
@@ -29,15 +24,14 @@ from odefit.problem.hold_out import errors
 from odefit.runs.results import Estimate, ObjectiveSummary, Result
 from odefit.status import Ending, Reason, Status
 from odefit.text import abridged
-from odefit.uncertainty.covariance import Covariance, fisher_covariance, in_combination
+from odefit.uncertainty.covariance import Covariance, in_combination
 from odefit.uncertainty.degrees_of_freedom import (
     no_degrees_left,
     reduced_chi_square,
-    residual_degrees,
     residual_standard_error,
 )
+from odefit.uncertainty.estimation import Uncertainty, estimate_uncertainty
 from odefit.uncertainty.intervals import natural_intervals
-from odefit.uncertainty.observed import MAX_PARAMETERS, observed_rows
 from odefit.uncertainty.runs_test import structure_left
 
 POOR_RELATIVE_ERROR = 1.0
@@ -61,25 +55,6 @@ MOST_APART = 6
 """Parameters that are named of two optima."""
 AT_A_MEASUREMENT = "its time lies on that of a measurement, where the likelihood is not smooth"
 INHERITED = "a parameter that it follows from is not determined"
-
-
-@dataclass(frozen=True)
-class Uncertainty:
-    """full: the covariance in search space, noise levels scaled to the degrees of freedom. degrees: inf if none.
-
-    lengths: [P], of the columns of A: 1 over the standard error of each parameter, were all others known.
-    information: which one the covariance is the inverse of.
-    """
-
-    full: Covariance
-    degrees: float
-    lengths: FloatArray
-    information: Literal["expected", "observed"] = "expected"
-
-    @cached_property
-    def covariance(self) -> Covariance:
-        """Of all parameters, or where they are hundreds because of experiments with their own, of the shared ones."""
-        return self.full.listed()
 
 
 def summarise(
@@ -106,7 +81,7 @@ def summarise(
     estimates |= {d.name: _derived(d, problem, outcome.theta, u, uncertainty) for d in assembly.derived}
     warnings += refuted_levels(likelihood, u) if outcome.status.is_usable else []
     warnings += parameter_warnings(problem, estimates, outcome)
-    combinations = {} if uncertainty is None else combined(likelihood, u, estimates, uncertainty.degrees)
+    combinations = {} if uncertainty is None else combined(likelihood, u, estimates, uncertainty)
     warnings += combination_warning(combinations)
     if uncertainty is not None:
         warnings += _other_optima(problem, outcome, u, uncertainty, estimates)
@@ -134,6 +109,8 @@ def summarise(
         residual_standard_error=residual_standard_error(likelihood, u, bound == 0),
         correlation=None if uncertainty is None else _correlation(uncertainty.covariance),
         information=None if uncertainty is None else uncertainty.information,
+        held=() if uncertainty is None else uncertainty.held,
+        notes=() if uncertainty is None else error_notes(uncertainty, problem.n_measured),
         left_to_gain=outcome.left,
         tolerances_divided_by=outcome.tightened,
         combinations=combinations,
@@ -172,48 +149,6 @@ def bounds_met(problem: FitProblem, theta: FloatArray) -> NDArray[np.int8]:
     return (u >= high - close).astype(np.int8) - (u <= low + close).astype(np.int8)
 
 
-def estimate_uncertainty(likelihood: Likelihood, u: FloatArray, bound: NDArray[np.int8]) -> Uncertainty | None:
-    """The inverse information at u; None where the model cannot be differentiated there.
-
-    Of plain least squares the information is the expected one, of other likelihoods with second derivatives the
-    observed one, as far as it can be had. Where every noise level is estimated, the errors of the other parameters are
-    those of s² = RSS/(n - p):
-    the maximum-likelihood sigma, which divides by n, would make them too small.
-    """
-    evaluation = likelihood.information(u)
-    if not evaluation.is_finite:
-        return None
-    problem = likelihood.problem
-    names = problem.table.estimated_names
-    rtol = problem.engine.options.rtol
-    rows, tolerance = evaluation.A, max(1e-9, 0.1 * rtol)
-    observed = _observed_rows(likelihood, u, rows, bound == 0, tolerance)
-    information: Literal["expected", "observed"] = "expected" if observed is None else "observed"
-    covariance = fisher_covariance(observed or rows, names, bound == 0, tolerance)
-    degrees = residual_degrees(likelihood, bound == 0)
-    if math.isinf(degrees):
-        return Uncertainty(covariance, math.inf, evaluation.lengths, information)
-    scale = np.ones(len(names))
-    scale[ProfileLikelihood(likelihood).free] = math.sqrt(problem.n_measured / degrees)
-    return Uncertainty(covariance.scaled(scale), degrees, evaluation.lengths, information)
-
-
-def _observed_rows(
-    likelihood: Likelihood, u: FloatArray, expected: Matrix, free: Mask, tolerance: float
-) -> DenseMatrix | None:
-    """The root of the observed information; None where the expected one is to be used, or nothing better can be had."""
-    problem = likelihood.problem
-    if problem.is_least_squares or not problem.is_smooth or len(u) > MAX_PARAMETERS:
-        return None
-
-    def gradient(at: FloatArray) -> FloatArray:
-        here = likelihood.evaluate(at)
-        return here.gradient if here.is_finite else np.full(len(at), np.nan)
-
-    box = problem.table.search_bounds()
-    return observed_rows(gradient, u, expected.dense(), free, box, tolerance)
-
-
 def _estimates(
     problem: FitProblem,
     theta: FloatArray,
@@ -228,7 +163,7 @@ def _estimates(
     intervals = None
     if uncertainty is not None:
         errors = uncertainty.full.standard_errors
-        intervals = natural_intervals(u, errors, table.transforms, uncertainty.degrees)
+        intervals = natural_intervals(u, errors, table.transforms, uncertainty.degrees, widening=uncertainty.widening)
     estimates = {}
     for i, parameter in enumerate(table):
         k = position.get(i)
@@ -244,8 +179,9 @@ def _estimates(
                 reason = reason or AT_A_MEASUREMENT
             elif math.isfinite(intervals.standard_errors[k]):
                 error = float(intervals.standard_errors[k])
+                low, high = uncertainty.noise.get(k, (intervals.lower[k], intervals.upper[k]))
                 # Nothing beyond the bounds is possible, whatever the quadratic approximation says.
-                low, high = max(intervals.lower[k], parameter.lower), min(intervals.upper[k], parameter.upper)
+                low, high = max(low, parameter.lower), min(high, parameter.upper)
                 interval = (float(low), float(high))
             elif bound[k] and reason is None:
                 reason = "at its bound, where the errors of a free optimum do not apply"
@@ -276,11 +212,13 @@ def _derived(
 ) -> Estimate:
     """What follows from the estimates, with the error that it inherits from them."""
     value, _ = derived.evaluate(problem.table, theta)
-    known = None
+    known, reason = None, None
     if uncertainty is not None:
-        known = derived.interval(problem.table, theta, u, uncertainty.full, uncertainty.degrees)
+        known = derived.interval(problem.table, theta, u, uncertainty.with_held, uncertainty.reach)
+        if known is not None and known[0] == 0 and uncertainty.held:
+            known = None  # it follows from nothing but parameters at their bounds
+        reason = INHERITED if known is None else None
     error, interval = known if known is not None else (None, None)
-    reason = None if known is not None or uncertainty is None else INHERITED
     return Estimate(value, error, interval, unit=derived.unit, reason=reason, formula=derived.text)
 
 
@@ -323,7 +261,7 @@ def _is_flat(problem: FitProblem, uncertainty: Uncertainty) -> bool:
     Parameters that are determined in combination only have an effect, and are no reason to doubt the optimum.
     """
     table = problem.table
-    lengths = dict(zip(uncertainty.full.names, uncertainty.lengths, strict=True))
+    lengths = dict(zip(uncertainty.full.names, uncertainty.rows.lengths, strict=True))
     chosen = [name for name in lengths if table[name].role != "noise"]
     return bool(chosen) and all(lengths[n] * NO_EFFECT_ERROR * table[n].size < 1 for n in chosen)
 

@@ -14,7 +14,7 @@ from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.fitting.cross_validation import Fold, WithinFold, cross_validate, make_folds
 from odefit.fitting.outcome import FitOutcome
-from odefit.fitting.report import Uncertainty, summarise
+from odefit.fitting.report import summarise
 from odefit.fitting.run import Run
 from odefit.fitting.solver_accuracy import problem_at
 from odefit.fitting.tightening import judged_by_solver, tightened
@@ -25,6 +25,7 @@ from odefit.runs.checkpoint import FitMemory, Memory
 from odefit.runs.progress import Progress, Silent
 from odefit.runs.tables import Table
 from odefit.status import Status
+from odefit.uncertainty.estimation import Uncertainty
 
 log = logging.getLogger(__name__)
 

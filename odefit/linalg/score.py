@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from odefit.arrays import FloatArray
+from odefit.arrays import FloatArray, Mask
 from odefit.linalg.dense_matrix import DenseMatrix
 from odefit.linalg.matrix import Matrix
 
@@ -39,12 +39,15 @@ class Evaluation:
     weights
         [M], positive, or None where they are not known: z over them are residuals in units that do not depend on u,
         whose derivative is A over them, exactly or nearly. Searches follow curved valleys by them.
+    kinked
+        [M], which rows are those of absolute values of residuals; None where none is.
     """
 
     value: float
     z: FloatArray
     A: Matrix
     weights: FloatArray | None = None
+    kinked: Mask | None = None
 
     @classmethod
     def failed(cls, n: int) -> Evaluation:

@@ -220,7 +220,8 @@ class Likelihood:
         if not expected and any(k.any() for k in kinked):
             z, a = sharpened(z, a, np.concatenate(kinked))
             return Evaluation(value, z, a)
-        return Evaluation(value, z, a, weights)
+        measured = np.concatenate([np.zeros(len(prior_z), dtype=bool), *kinked[1:]])
+        return Evaluation(value, z, a, weights, measured if measured.any() else None)
 
     def _censored(
         self, data: ObservableData, part: DataBlock, observed: Moments, derivatives: bool

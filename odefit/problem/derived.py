@@ -25,7 +25,6 @@ from odefit.model.functions import numpy_function
 from odefit.objective.parameters import ParameterTable
 from odefit.problem.parameter_table import Target
 from odefit.uncertainty.covariance import Covariance
-from odefit.uncertainty.intervals import quantile
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class Derived:
         return value, gradient
 
     def interval(
-        self, table: ParameterTable, theta: FloatArray, u: FloatArray, covariance: Covariance, degrees: float
+        self, table: ParameterTable, theta: FloatArray, u: FloatArray, covariance: Covariance, reach: float
     ) -> tuple[float, tuple[float, float]] | None:
         """The standard error and the 95 % interval, natural scale.
 
@@ -79,9 +78,9 @@ class Derived:
         theta, u
             [N] and [P], the estimates.
         covariance
-            In search space, not finite where a parameter is not determined.
-        degrees
-            Degrees of freedom of the noise estimate.
+            In search space.
+        reach
+            Half the length of the interval in standard errors.
 
         Returns
         -------
@@ -91,11 +90,11 @@ class Derived:
         value, gradient = self.evaluate(table, theta)
         g = gradient[table.estimated] * table.transforms.derivative(u)
         used = np.flatnonzero(g)
-        part = covariance.part(used)
-        if not math.isfinite(value) or not np.isfinite(part).all():
+        # A ratio may be known where neither of its parts is: the variance is that of the formula, not of the parts.
+        variance = float(covariance.variance(g[None, used], used)[0])
+        if not math.isfinite(value) or not math.isfinite(variance):
             return None
-        error = math.sqrt(max(float(g[used] @ part @ g[used]), 0.0))
-        reach = quantile(0.95, degrees)
+        error = math.sqrt(max(variance, 0.0))
         scales = {table.transforms.scales[k] for k in used}
         if scales == {"log"} and value > 0:
             factor = math.exp(min(reach * error / value, 700.0))

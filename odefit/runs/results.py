@@ -90,7 +90,9 @@ class Result:
     given; near 1 if they are right. None where they are estimated from the same residuals.
     residual_standard_error: s, the root of rss over n - p, where one noise level is estimated for all; else None.
     combinations: formulas of parameters that the data determine in combination only, with their values and errors.
-    information: `observed` or `expected`, whose inverse the covariance is; None where there is none.
+    information: whose inverse the covariance is, `expected`, `observed` or `sandwich`; None where there is none.
+    held: parameters at a bound, which the errors of the others take as known.
+    notes: how the errors came about, a sentence each: which information, what is held, a small sample.
     left_to_gain: what the certificate of the optimum leaves to gain, in units of the negative log-likelihood (half a
     unit is one standard error); None where there is no certificate.
     tolerances_divided_by: what odefit has divided the solver's tolerances by, because they limited the fit.
@@ -113,6 +115,8 @@ class Result:
     residual_standard_error: float | None = None
     left_to_gain: float | None = None
     information: str | None = None
+    held: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     tolerances_divided_by: int = 1
     combinations: Mapping[str, Estimate] = field(default_factory=dict)
     hold_out: Score | None = None
@@ -146,7 +150,8 @@ class Result:
             fields[key] = Score(**data[key]) if data.get(key) else None
         if data.get("validation"):
             fields["validation"] = {part: Score(**score) for part, score in data["validation"].items()}
-        fields["warnings"] = tuple(data.get("warnings") or ())
+        for key in ("warnings", "held", "notes"):
+            fields[key] = tuple(data.get(key) or ())
         return cls(**fields)
 
 

@@ -118,8 +118,10 @@ def _wrong(result: Result) -> Iterator[str]:
     yield from _not(isinstance(result.schema_version, int), "schema_version is no whole number")
     yield from _not(isinstance(result.status, Status), "an unknown status")
     yield from _not(all(isinstance(x, str) for x in (result.message, result.method)), "a message is no text")
-    yield from _not(all(isinstance(x, str) for x in result.warnings), "a warning is no text")
-    yield from _not(result.information in (None, "expected", "observed"), "information is of no known kind")
+    told = (*result.warnings, *result.notes, *result.held)
+    yield from _not(all(isinstance(x, str) for x in told), "a warning or a note is no text")
+    kinds = (None, "expected", "observed", "sandwich")
+    yield from _not(result.information in kinds, "information is of no known kind")
     yield from _not(_is_number(result.seconds) and _is_count(result.seed), "seconds or seed are no numbers")
     for name, estimate in (*result.estimates.items(), *result.combinations.items()):
         yield from _not(_is_estimate(estimate), f"the estimate of {name} is none")

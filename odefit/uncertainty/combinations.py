@@ -17,6 +17,7 @@ import numpy as np
 import sympy as sp
 
 from odefit.arrays import FloatArray
+from odefit.linalg.matrix import Matrix
 from odefit.model.derivatives import derivatives
 from odefit.model.system import System, symbol
 from odefit.objective.likelihood import Likelihood
@@ -91,7 +92,7 @@ class _Form:
 
 
 def determined_combinations(
-    likelihood: Likelihood, u: FloatArray, names: Sequence[str], size: FloatArray, scale: float
+    likelihood: Likelihood, u: FloatArray, names: Sequence[str], size: FloatArray, information: Matrix, scale: float
 ) -> list[Combination]:
     """Formulas that describe all that the data say of some parameters.
 
@@ -105,6 +106,8 @@ def determined_combinations(
         The parameters in question; only groups of few are looked at.
     size
         [P], how much each component of u may typically change.
+    information
+        A [M, P] with the information A'A, the one that the other errors come from.
     scale
         What standard errors are multiplied by.
 
@@ -115,10 +118,9 @@ def determined_combinations(
     """
     table = likelihood.problem.table
     all_names = table.estimated_names
-    here = likelihood.information(u)
-    if not names or not here.is_finite or here.A.shape[0] * here.A.shape[1] > MOST_ENTRIES:
+    if not names or information.shape[0] * information.shape[1] > MOST_ENTRIES:
         return []
-    _, s, rows = np.linalg.svd(np.asarray(here.A) * size, full_matrices=True)
+    _, s, rows = np.linalg.svd(np.asarray(information) * size, full_matrices=True)
     lengths = np.append(s, np.zeros(len(rows) - len(s)))
     is_open = lengths < OPEN
     found: list[Combination] = []

@@ -10,7 +10,6 @@ from odefit.arrays import FloatArray, Mask
 from odefit.model.formulas import free_names
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.measurements import ObservableData
-from odefit.objective.noise.families import family_of
 from odefit.objective.problem import FitProblem
 from odefit.objective.profile import ProfileLikelihood
 from odefit.objective.residuals import chi_square, residual_sum
@@ -19,10 +18,11 @@ from odefit.objective.residuals import chi_square, residual_sum
 def residual_degrees(likelihood: Likelihood, free: Mask) -> float:
     """The degrees of freedom of the noise estimate.
 
-    They are n - p where every noise level is the standard deviation of normal residuals, estimated from them, else
-    infinite. They are infinite with a prior, too: its information is no residual, and is not made less by the noise
-    that was estimated. n counts measurements, p the free parameters that are no noise levels: the t distribution with n
-    - p degrees is that of an estimate over its standard error.
+    They are n - p where every noise level is estimated from the residuals, else infinite; also for counts, whose
+    scatter follows from their means. They are infinite with a prior, too: its information is no residual, and is not
+    made less by the noise that was estimated. n counts measurements without limits, p the free parameters that are no
+    noise levels. The t distribution with n - p degrees is that of an estimate over its standard error, of normal
+    residuals; with the other families that have a scale it is near it (benchmarks/coverage.py).
 
     Parameters
     ----------
@@ -32,29 +32,43 @@ def residual_degrees(likelihood: Likelihood, free: Mask) -> float:
         [P], False for estimates that lie on a bound.
     """
     profile = ProfileLikelihood(likelihood)
-    problem, table = likelihood.problem, likelihood.problem.table
-    if any(p.prior for p in table if p.estimate):
+    problem = likelihood.problem
+    if any(p.prior for p in problem.table if p.estimate):
         return math.inf
-    no_level = np.array([table.parameters[table.estimated[k]].role != "noise" for k in profile.free], dtype=bool)
-    n, p = problem.n_measured, int(np.count_nonzero(free[profile.free] & no_level))
-    normal = family_of("gaussian")
+    no_level = ~noise_levels(problem)[profile.free]
+    n = sum(len(data.rows) for data in problem.data)
+    p = int(np.count_nonzero(free[profile.free] & no_level))
     for data, name in zip(likelihood.problem.data, problem.observation.names, strict=True):
         if not data.n:
             continue
-        estimated = data.scale_position in profile.sigmas or (data.censored is None and _has_own_level(problem, name))
-        if data.family is not normal or not estimated:
+        estimated = data.scale_position in profile.sigmas or _has_own_level(problem, name)
+        if data.family.is_count or not estimated:
             return math.inf
     return float(n - p) if n > p else math.inf
 
 
 def _has_own_level(problem: FitProblem, observable: str) -> bool:
-    """Whether a noise level of its own, estimated, scales the residuals of an observable: a share of the prediction."""
+    """Whether an estimated noise level of its own scales the residuals of an observable: a share of the prediction."""
     sigma = problem.observation.noise[observable].sigma
     if sigma is None:
         return False
     columns = [k for k, symbol in enumerate(problem.binding.symbols) if symbol in free_names(sigma)]
     rows = {int(i) for i in problem.binding.index[:, columns].ravel() if i >= 0}
-    return any(problem.table.parameters[i].role == "noise" and problem.table.parameters[i].estimate for i in rows)
+    levels = problem.table.estimated[noise_levels(problem)]
+    return any(int(i) in rows for i in levels)
+
+
+def noise_levels(problem: FitProblem) -> Mask:
+    """Which of the estimated parameters enter nothing but the noise, [P]: also those that the config names."""
+    observation, binding = problem.observation, problem.binding
+    sigmas = [noise.sigma for noise in observation.noise.values() if noise.sigma is not None]
+    compared = observation.comparisons.formulas if observation.comparisons else ()
+    elsewhere = set(problem.engine.sensitive)
+    elsewhere.update(*map(free_names, (*observation.system.predicted.values(), *compared)))
+    own = set().union(*map(free_names, sigmas)) - elsewhere
+    is_own = np.array([symbol in own for symbol in binding.symbols], dtype=bool)
+    bound, others = (set(binding.index[:, chosen].ravel().tolist()) for chosen in (is_own, ~is_own))
+    return np.array([int(t) in bound - others for t in problem.table.estimated], dtype=bool)
 
 
 def no_degrees_left(likelihood: Likelihood) -> bool:
@@ -107,7 +121,8 @@ def residual_standard_error(likelihood: Likelihood, u: FloatArray, free: Mask) -
     measured = _measured(likelihood)
     shared = {data.scale_position for data in measured}
     degrees = residual_degrees(likelihood, free)
-    if len(shared) != 1 or None in shared or any(data.unit is not None for data in measured) or math.isinf(degrees):
+    one = len(shared) == 1 and None not in shared and all(data.unit is None for data in measured)
+    if not one or math.isinf(degrees) or not likelihood.problem.is_least_squares:
         return None
     return math.sqrt(residual_sum(likelihood, u) / degrees)
 

@@ -79,6 +79,13 @@ class Family(ABC):
     has_best_scale: ClassVar[bool] = False
     """Whether the best s for given deviations is known in closed form (`best_scale`)."""
     is_smooth: ClassVar[bool] = True
+    scale_power: ClassVar[float] = 2.0
+    """w: the best s^w of given residuals is a mean of their powers, about chi-square distributed over its degrees."""
+
+    @property
+    def curvature_power(self) -> float:
+        """c: the mean second derivative of f in m goes with s^-c, where s is near the scale of the data at hand."""
+        return 2.0
 
     @abstractmethod
     def nll(self, d: FloatArray, m: FloatArray, s: FloatArray) -> FloatArray:

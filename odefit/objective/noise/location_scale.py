@@ -115,6 +115,12 @@ class Laplace(LocationScale):
 
     has_best_scale = True
     is_smooth = False
+    scale_power = 1.0
+
+    @property
+    def curvature_power(self) -> float:
+        """1: the curvature is that of the kinks, 1/s each, of which a given number is near the curve."""
+        return 1.0
 
     def nll(self, d: FloatArray, m: FloatArray, s: FloatArray) -> FloatArray:
         return soft_abs((m - d) / s) + np.log(2 * s)
@@ -185,6 +191,11 @@ class StudentT(LocationScale):
         """The part of h that normalises the density."""
         k = self.df
         return 0.5 * math.log(k * math.pi) + math.lgamma(k / 2) - math.lgamma((k + 1) / 2)
+
+    @property
+    def curvature_power(self) -> float:
+        """2 + E[r h_3(r)]/E[h_2(r)], h_k being the k-th derivative of h."""
+        return 2 - 6 / (self.df + 5)
 
     def _weight(self, r: FloatArray) -> FloatArray:
         """h'(r) / r: an outlier counts less."""
