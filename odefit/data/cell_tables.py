@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from odefit.arrays import FloatArray
+from odefit.data.cell_texts import split_cells
+from odefit.data.csv_cells import parse_number
 from odefit.errors import DataError
 
 Columns = ArrayLike | Mapping[str, ArrayLike]
@@ -46,3 +49,28 @@ def beside_table(name: str, what: str, given: Columns, names: Sequence[str], row
     table = cell_table(name, what, given, names, rows)
     alike = not isinstance(given, Mapping) and table.ndim == 2 and table.shape[1] == 1
     return np.repeat(table, width, axis=1) if alike else table
+
+
+def beside_tables(
+    name: str, key: str, given: Columns, names: Sequence[str], rows: int, width: int
+) -> dict[str, FloatArray]:
+    """The tables of a covariate, whose cells may be formulas (cell_texts.py)."""
+    columns = given if isinstance(given, Mapping) else {None: given}
+    numbers: dict[Any, Any] = {}
+    texts: list[tuple[Any, str]] = []
+    for column, cells in columns.items():
+        array = np.asarray(cells, dtype=object) if not isinstance(cells, np.ndarray) else cells
+        if array.dtype != object:
+            numbers[column] = cells
+            continue
+        words = [isinstance(cell, str) and parse_number(cell.strip()) is None for cell in array.flat]
+        numbers[column] = np.array([np.nan if word else cell for word, cell in zip(words, array.flat, strict=True)])
+        numbers[column] = numbers[column].reshape(array.shape)
+        for place in np.flatnonzero(words).tolist():
+            at = np.unravel_index(place, array.shape)
+            where = (*at, slice(None)) if column is None and array.ndim == 1 else at
+            texts.append(
+                (where if column is None else (*at, list(names).index(column)), str(array.flat[place]).strip())
+            )
+    table = beside_table(name, f"covariates: {key}", numbers.get(None, numbers), names, rows, width)
+    return split_cells(key, table, texts)

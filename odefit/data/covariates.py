@@ -1,4 +1,7 @@
-"""Columns beside the measurements that noise formulas name, such as `x_sd` in `sigma: s*x_sd`: one number per cell."""
+"""Columns beside the measurements that formulas of observables and noise name, such as `x_sd` in `sigma: s*x_sd`.
+
+A cell holds a number, or a formula of parameters (cell_texts.py says how tables of numbers hold these).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from odefit.arrays import FloatArray
-from odefit.data.csv_cells import IntArray
+from odefit.data.cell_texts import covariate_of, formula_keys, joined_cells, split_cells
+from odefit.data.csv_cells import Decimals, IntArray, NumberColumn, explain
 from odefit.data.csv_reader import Columns, Header
 from odefit.data.error_list import FaultList
 from odefit.data.experiments import Experiment
@@ -20,23 +24,32 @@ def _nothing(_observable: str, _name: str, _value: float) -> bool:
     return False
 
 
+def _no_formula(_text: str) -> str | None:
+    return ""
+
+
 @dataclass(frozen=True)
 class CovariateUse:
-    """Which columns the noise of which observable may name.
+    """Which columns the formulas of which observable may name.
 
     Parameters
     ----------
     names
-        Observable -> the names in its noise formulas that mean nothing else: columns, where the data have them.
+        Observable -> the names in its formula and in those of its noise that mean nothing else: columns, where the data
+        have them.
     taken
         The other names in noise formulas -> what they mean already; a column of this name would be a second meaning.
     refuses
         Whether the noise of an observable is none where a column of this name has this value.
+    formula_fault
+        Why a cell that is no number cannot be a formula of parameters, empty where it does not look like one; None
+        where it is one.
     """
 
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     taken: Mapping[str, str] = field(default_factory=dict)
     refuses: Callable[[str, str, float], bool] = _nothing
+    formula_fault: Callable[[str], str | None] = _no_formula
 
     def check_names(self, known: Sequence[str], own: Sequence[str], line: int, faults: FaultList) -> None:
         """A column with a second meaning is a fault.
@@ -151,26 +164,54 @@ def read_covariates(
     faults
         Takes what is wrong with the numbers.
     """
-    found = {name: np.full_like(values, np.nan) for name in columns}
+    found: dict[str, FloatArray] = {}
     for name, places in columns.items():
+        table, words = np.full_like(values, np.nan), np.full(values.shape, None, dtype=object)
         for (observable, target, rows), index in zip(cells, places, strict=True):
-            if index is not None:
-                numbers = found[name][target] = sheet.numbers[index][rows]
-                use.check_values(
-                    observable, name, numbers, values[target], sheet.lines[rows], header.names[index], faults
-                )
+            if index is None:
+                continue
+            lines, column = sheet.lines[rows], header.names[index]
+            numbers = table[target] = sheet.numbers[index][rows]
+            texts = sheet.texts.get(index, {})
+            if texts:
+                words[target] = [texts.get(line) for line in lines.tolist()]
+                check_texts(use, texts, lines, column, faults)
+                # A formula is looked at where it is evaluated; here it stands for any number.
+                numbers = np.where([word is None for word in words[target]], numbers, 1.0)
+            use.check_values(observable, name, numbers, values[target], lines, column, faults)
+        places_of = [(tuple(place), words[tuple(place)]) for place in np.argwhere(words != None).tolist()]  # noqa: E711
+        found |= split_cells(name, table, places_of)
     return found
 
 
-def covariate_table(experiments: Sequence[Experiment], observables: Sequence[str]) -> dict[str, FloatArray]:
-    """Column -> its numbers in all rows [R], as a wide file holds them.
+def check_texts(use: CovariateUse, texts: Mapping[int, str], lines: IntArray, column: str, faults: FaultList) -> None:
+    """Whatever is neither a number nor a formula is a fault."""
+    kind = NumberColumn(column, Decimals(False))
+    for line in lines.tolist():
+        text = texts.get(line)
+        fault = None if text is None else use.formula_fault(text)
+        if text is None or fault is None:
+            continue
+        what = explain(text, None, kind)[1] if not fault else f"'{clip(text)}' is no number and, as a formula, {fault}"
+        faults.add(int(line), column, what, "text")
+
+
+def covariate_table(experiments: Sequence[Experiment], observables: Sequence[str]) -> dict[str, Any]:
+    """Column -> its cells in all rows [R], as a wide file holds them: numbers, and formulas where there are any.
 
     A covariate with one number in each row is a column of its own name; else each observable has its own, `sd[x]`.
     """
-    found: dict[str, FloatArray] = {}
-    for name in experiments[0].covariates if experiments else ():
+    found: dict[str, Any] = {}
+    for name in dict.fromkeys(map(covariate_of, experiments[0].covariates)) if experiments else ():
+        cells = [joined_cells(e.covariates, name) for e in experiments]
         numbers = np.concatenate([e.covariates[name] for e in experiments])
         blank = np.isnan(numbers)
+        if any(formula_keys(e.covariates, name) for e in experiments):
+            whole = np.concatenate([np.asarray(table, dtype=object) for table in cells])
+            for column, observable in enumerate(observables):
+                if not blank[:, column].all():
+                    found[f"{name}[{observable}]"] = whole[:, column].tolist()
+            continue
         one = np.where(blank, -np.inf, numbers).max(axis=1, initial=-np.inf)
         if (blank | (numbers == one[:, None])).all():
             found[name] = np.where(np.isneginf(one), np.nan, one)

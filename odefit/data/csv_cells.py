@@ -94,12 +94,15 @@ class NumberColumn:
         What its numbers are (`time`), where every row must have one; else empty.
     censorable
         Whether a cell may be censored: `<0.5` lies below 0.5, `>100` above 100.
+    texts
+        Takes what is no number, by its line; None where that is a fault.
     """
 
     name: str
     decimals: Decimals
     required: str = ""
     censorable: bool = False
+    texts: dict[int, str] | None = None
 
 
 def parse_numbers(
@@ -135,7 +138,10 @@ def parse_numbers(
             if sign:
                 censored[number] = sign
             continue
-        kind, what = _explain(shown[number].strip(), value, column)
+        if column.texts is not None and value is None:
+            column.texts[int(lines[number])] = shown[number].strip()
+            continue
+        kind, what = explain(shown[number].strip(), value, column)
         if faults.wants(int(lines[number]), column.name, kind):
             faults.tell(int(lines[number]), column.name, what, kind)
     if not censored:
@@ -167,7 +173,7 @@ def _limit(cell: str) -> str:
     return cell[1:].removeprefix("=").strip()
 
 
-def _explain(cell: str, value: float | None, column: NumberColumn) -> tuple[str, str]:
+def explain(cell: str, value: float | None, column: NumberColumn) -> tuple[str, str]:
     """Why a cell cannot be what its column asks for: a word for the kind of slip; and a sentence, with what to do."""
     shown = f"'{clip(cell)}'"
     remedy = "write a number" if column.required else "write a number or leave the cell empty"

@@ -71,12 +71,14 @@ class Columns:
     """The columns that were asked for, by position in the header, and the line of each row [R].
 
     censored: for the columns of numbers with a censored cell, -1 (`<0.5`), 1 (`>100`) or 0 of each row [R].
+    texts: for the columns of numbers that may hold something else, line -> that, and NaN among the numbers.
     """
 
     lines: IntArray
     numbers: Mapping[int, FloatArray]
     labels: Mapping[int, Labels]
     censored: Mapping[int, SignArray] = field(default_factory=dict)
+    texts: Mapping[int, Mapping[int, str]] = field(default_factory=dict)
 
 
 def read_header(path: Path, wanted: Sequence[str], where: str = "") -> Header:
@@ -136,6 +138,7 @@ def read_columns(
     censorable: Collection[int] = (),
     blank: Collection[int] = (),
     limit: int | None = None,
+    wordy: Collection[int] = (),
 ) -> Columns:
     """Read some columns: `numbers` as float64 (missing = NaN), `labels` as names.
 
@@ -145,10 +148,11 @@ def read_columns(
     censorable: the columns of `numbers` whose cells may be `<0.5` or `>100`: the number is in `numbers`.
     blank: the columns of `labels` that may have empty cells, which are the label "".
     limit: more rows than this are a fault, and are not read.
+    wordy: the columns of `numbers` that may hold something else, which is in `texts`.
 
     Whatever is wrong goes to `faults`.
     """
-    reading = _Reading(header, numbers, labels, required, censorable)
+    reading = _Reading(header, numbers, labels, required, censorable, wordy)
     try:
         with _open(header.path) as file:
             for _ in range(header.line):
@@ -179,10 +183,15 @@ class _Reading:
         labels: Sequence[int],
         required: Mapping[int, str],
         censorable: Collection[int],
+        wordy: Collection[int],
     ) -> None:
         self.count = 0
         self.decimals = decimals = Decimals(header.delimiter == ";")
-        self.kinds = {i: NumberColumn(header.names[i], decimals, required.get(i, ""), i in censorable) for i in numbers}
+        self.texts: dict[int, dict[int, str]] = {index: {} for index in wordy}
+        self.kinds = {
+            i: NumberColumn(header.names[i], decimals, required.get(i, ""), i in censorable, self.texts.get(i))
+            for i in numbers
+        }
         self.lines: list[IntArray] = []
         self.numbers: dict[int, list[FloatArray]] = {index: [] for index in numbers}
         self.signs: dict[int, list[SignArray | None]] = {index: [] for index in numbers}
@@ -210,7 +219,7 @@ class _Reading:
         marked = [index for index, parts in self.signs.items() if any(part is not None for part in parts)]
         censored = {index: self._join(self.signs[index]) for index in marked}
         numbers = {index: np.concatenate([*self.numbers.pop(index), np.empty(0)]) for index in self.kinds}
-        return Columns(lines, numbers, labels, censored)
+        return Columns(lines, numbers, labels, censored, self.texts)
 
     def _join(self, parts: Sequence[SignArray | None]) -> SignArray:
         """One array of the blocks; those without a censored cell have none."""

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from odefit.arrays import FloatArray, IntArray
-from odefit.data.cell_tables import Columns, beside_table, cell_table, real_array
+from odefit.data.cell_tables import Columns, beside_tables, cell_table, real_array
+from odefit.data.cell_texts import alike
 from odefit.errors import DataError, Fault
 
 HAIR = 1e-12
@@ -121,8 +122,8 @@ class Experiment:
     observables
         The names of the columns of `values`; empty where they are those of the system.
     covariates : mapping of array_like [T], or as values, by name
-        Numbers beside the measurements that noise formulas may name (`sigma: s*x_sd`), one for each cell, or one
-        for each time.
+        Numbers beside the measurements that formulas of observables and noise may name (`sigma: s*x_sd`), one for each
+        cell, or one for each time; a text among them is a formula of parameters.
     intervals
         [T, O, 2] for observables that are an increase: from when until when each cell counts. Not for users: it follows
         from the data.
@@ -218,10 +219,9 @@ class Experiment:
             "formulas": texts | dict(formulas or {}),
         }
         width = found["values"].shape[-1]
-        found["covariates"] = {
-            key: beside_table(name, f"covariates: {key}", given, names, len(t), width)
-            for key, given in (covariates or {}).items()
-        }
+        found["covariates"] = {}
+        for key, given in (covariates or {}).items():
+            found["covariates"] |= beside_tables(name, key, given, names, len(t), width)
         for key, value in found.items():
             object.__setattr__(self, key, value)
         if by_hand:
@@ -294,7 +294,8 @@ class Experiment:
         t, blank = np.asarray(times, dtype=np.float64), np.full((len(times), self.values.shape[1]), np.nan)
         pairs = np.stack([np.append(self.start, t[:-1])[: len(t)], t], axis=1)[:, None]
         intervals = np.broadcast_to(pairs, (*blank.shape, 2))
-        unknown = dict.fromkeys(self.covariates, blank)
+        # What is one number in the whole series is that at other times, too.
+        unknown = {key: np.broadcast_to(alike(table), blank.shape) for key, table in self.covariates.items()}
         bare = replace(self, times=t, values=blank, sigma=None, censored=None, covariates=unknown, side=side)
         return replace(bare, intervals=intervals, start_side=self.reference_side)
 

@@ -48,6 +48,7 @@ class FrameSheet:
         blank: Collection[int] = (),
         keep: Callable[[Any], bool] | None = None,
         censorable: Collection[int] = (),
+        wordy: Collection[int] = (),
     ) -> Columns:
         """Some columns, as `csv_reader.read_columns` gives those of a file."""
         missing = self.frame.isna()
@@ -62,15 +63,17 @@ class FrameSheet:
         lines = rows.astype(np.int64) + 1
         found: dict[int, FloatArray] = {}
         signs: dict[int, SignArray] = {}
+        other: dict[int, dict[int, str]] = {k: {} for k in wordy}
         for k in numbers:
-            kind = NumberColumn(self.header.names[k], Decimals(False), required.get(k, ""), k in censorable)
+            name, need = self.header.names[k], required.get(k, "")
+            kind = NumberColumn(name, Decimals(False), need, k in censorable, other.get(k))
             found[k], side = _numbers(self.frame.iloc[rows, k], lines, kind, faults)
             if side is not None:
                 signs[k] = side
         named = {k: _coded(text) for k, text in texts.items()}
         for k, own in named.items():
             check_labels(own, lines, self.header.names[k], k in blank, faults)
-        return Columns(lines, found, named, signs)
+        return Columns(lines, found, named, signs, other)
 
 
 def _numbers(

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from odefit.data.covariates import CovariateUse
+from odefit.arrays import FloatArray
+from odefit.data.cell_texts import covariate_of, joined_cells
+from odefit.data.covariates import CovariateUse, check_texts
 from odefit.data.error_list import MAX_FAULTS, FaultList
 from odefit.data.experiments import Experiment
 from odefit.data.replicates import replicate_of
@@ -169,22 +171,26 @@ def _beside(
     known: gets the names of all.
     """
     own = dict.fromkeys(name for e in experiments for name in e.covariates)
-    known |= set(own)
+    known |= set(map(covariate_of, own))
     faults = FaultList(Path(NAME))
-    use.check_names(list(own), (), 0, faults)
+    use.check_names(list(map(covariate_of, own)), (), 0, faults)
     faults.check()
     told = list[Fault]()
-    named = [name for name in own if any(name in names for names in use.names.values())]
+    named = [name for name in own if any(covariate_of(name) in names for names in use.names.values())]
     found = []
     for e in experiments:
         blank = np.full_like(e.values, np.nan)
-        e = replace(e, covariates={name: e.covariates.get(name, blank) for name in named})
+        e = replace(e, covariates={name: _or_none(e.covariates, name, blank) for name in named})
         here = FaultList(Path(NAME), partial(_place, e))
         for k, observable in enumerate(observables):
-            for name in named:
-                if name in use.names.get(observable, ()):
+            for name in use.names.get(observable, ()):
+                if name in named:
                     lines = np.arange(1, len(e.times) + 1)
-                    use.check_values(observable, name, e.covariates[name][:, k], e.values[:, k], lines, name, here)
+                    cells = joined_cells(e.covariates, name)[:, k].tolist()
+                    texts = {line: cell for line, cell in enumerate(cells, 1) if isinstance(cell, str)}
+                    check_texts(use, texts, lines, name, here)
+                    numbers = np.array([1.0 if isinstance(cell, str) else cell for cell in cells], dtype=np.float64)
+                    use.check_values(observable, name, numbers, e.values[:, k], lines, name, here)
         try:
             here.check()
         except DataError as error:
@@ -193,6 +199,13 @@ def _beside(
     if told:
         raise DataError(faults=told[:MAX_FAULTS])
     return found
+
+
+def _or_none(covariates: Mapping[str, FloatArray], key: str, blank: FloatArray) -> FloatArray:
+    """A table of an experiment; where it has none, no cell is a number, or none is the formula."""
+    if key in covariates:
+        return covariates[key]
+    return np.where(np.isnan(covariates.get(covariate_of(key), blank)), np.nan, 0.0)
 
 
 def _place(experiment: Experiment, line: int, column: str) -> str:

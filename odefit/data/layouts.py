@@ -49,8 +49,12 @@ class Layout:
     @property
     def numbers(self) -> list[int]:
         """The columns of numbers, each once."""
-        beside = (index for columns in self.covariates.values() for index in columns if index is not None)
-        return list(dict.fromkeys([*self.measured, *beside]))
+        return list(dict.fromkeys([*self.measured, *self.beside]))
+
+    @property
+    def beside(self) -> list[int]:
+        """The columns of covariates."""
+        return [index for columns in self.covariates.values() for index in columns if index is not None]
 
     @property
     def labels(self) -> list[int]:

@@ -199,6 +199,7 @@ def _read_rows(
         blank=layout.blank,
         keep=keep if keep.only is not None or keep.ignore else None,
         censorable=layout.values,
+        wordy=layout.beside,
         faults=faults,
     )
     for name in sorted(keep.unseen):
@@ -317,8 +318,13 @@ def write_table(
     tails = ([*[side] * sided, *[e.name] * named] for e in experiments for side in side_words(e))
     cells = (row for e in experiments for row in _cells(e, with_sigma))
     more = zip(*beside.values(), strict=True) if beside else itertools.repeat(())
-    rows = ([*row, *map(number_cell, numbers), *tail] for row, numbers, tail in zip(cells, more, tails, strict=False))
+    rows = ([*row, *map(_beside_cell, numbers), *tail] for row, numbers, tail in zip(cells, more, tails, strict=False))
     write_rows(path, header, rows)
+
+
+def _beside_cell(value: float | str) -> str:
+    """A number, or a formula as it was written."""
+    return value if isinstance(value, str) else number_cell(value)
 
 
 def _cells(experiment: Experiment, with_sigma: Sequence[int]) -> list[list[str]]:

@@ -170,7 +170,7 @@ def rebuilt(loaded: LoadedConfig, measured: Sequence[Experiment], constants: Tab
     """The model anew, from what can be sent to another process."""
     if not missing("torch"):  # the seconds of its import are to be no method's
         importlib.import_module("odefit.engines.torch_engine")
-    return Model(assemble(loaded, describe_system(loaded, constants), measured, for_fit=False))
+    return Model(assemble(loaded, describe_system(loaded, constants, measured), measured, for_fit=False))
 
 
 def _reference(bench: Worker, is_mechanistic: bool, seconds: float, evaluations: float) -> Reference:

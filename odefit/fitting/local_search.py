@@ -131,7 +131,9 @@ def build_search(
 
     factor: what the solver's tolerances are divided by.
     """
-    assembly = tightened(assemble(loaded, describe_system(loaded, constants), measured, for_fit=False), factor)
+    assembly = tightened(
+        assemble(loaded, describe_system(loaded, constants, measured), measured, for_fit=False), factor
+    )
     objective = ProfileLikelihood(Likelihood(assembly.problem))
     section = loaded.config.fit
     return LocalSearch(objective, method, section.max_iterations, coarse=True, cpu_limit=section.cpu_limit)

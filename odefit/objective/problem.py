@@ -10,6 +10,7 @@ import numpy as np
 import sympy as sp
 
 from odefit.arrays import FloatArray, IntArray
+from odefit.data.cell_texts import alike
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions
 from odefit.engines.failure import solve_error
@@ -111,7 +112,7 @@ class FitProblem:
     def _given_of(self, experiment: Experiment) -> FloatArray:
         """Inputs and covariates of one experiment at its times, [T, U]."""
         inputs = [experiment.inputs[name](experiment.clock) for name in self.engine.system.inputs]
-        beside = [experiment.covariates[name][:, column] for name, column in self.observation.covariates]
+        beside = [_filled(experiment.covariates[name])[:, column] for name, column in self.observation.covariates]
         return np.stack([*inputs, *beside], axis=-1)
 
     def rows(self, local: FloatArray) -> FloatArray:
@@ -251,6 +252,11 @@ class FitProblem:
         """Whether the objective has a gradient everywhere: no Laplace density, of measurements or of a parameter."""
         measured = all(data.family.is_smooth for data in self.data if data.n)
         return measured and all(p.prior.is_smooth for p in self.table if p.estimate and p.prior is not None)
+
+
+def _filled(table: FloatArray) -> FloatArray:
+    """[T, O] a table beside the measurements, also where nothing was measured: there its one number, if it has one."""
+    return np.where(np.isnan(table), alike(table), table)
 
 
 def _factor(sigma: sp.Expr, names: Sequence[str]) -> tuple[str, sp.Expr] | None:

@@ -32,6 +32,7 @@ from odefit.problem.exact_rows import check_bounded
 from odefit.problem.formula_reader import names_in
 from odefit.problem.hold_out import split
 from odefit.problem.intervals import with_intervals
+from odefit.problem.measured_columns import with_measured_columns
 from odefit.problem.noise_models import read_noise
 from odefit.problem.parameter_table import TableBuilder
 from odefit.problem.state_sizes import solver_options
@@ -132,7 +133,7 @@ def assemble(
 def _draft(loaded: LoadedConfig, described: Described, measured: Sequence[Experiment], fold: Collection[str]) -> Draft:
     """Every name of the config with its meaning. Raises ConfigError with what is wrong with them."""
     faults = Faults()
-    described = with_cells(described, measured)
+    described = with_measured_columns(with_cells(described, measured), measured)
     parts = split(loaded, measured, fold)
     noise = read_noise(loaded, described, measured, faults)
     builder = TableBuilder(loaded, described, measured, parts.seen, faults)

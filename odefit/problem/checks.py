@@ -16,6 +16,7 @@ from odefit.errors import ConfigError, Faults
 from odefit.model.formulas import free_names
 from odefit.problem.described import FORMULA, Described, initial_name
 from odefit.problem.hold_out import Split
+from odefit.problem.measured_columns import in_measured_cells
 from odefit.problem.noise_columns import NoiseColumns
 from odefit.problem.noise_models import NoiseModels, check_measurements
 from odefit.problem.parameter_table import TableBuilder
@@ -55,9 +56,12 @@ def unused_names(draft: Draft, faults: Faults) -> None:
     """Parameters and inputs that no formula names."""
     loaded, described, noise = draft.loaded, draft.described, draft.noise
     in_noise = NoiseColumns(loaded, described).names
+    in_cells = in_measured_cells(draft.measured)
+    if in_cells and loaded.config.data.only is not None:
+        in_cells |= {*described.unused}  # cells of rows that are left out may name them
     starts = {initial_name(s) for s, kind in described.initial_kind.items() if kind == FORMULA}
     for name in described.unused:
-        if name not in noise.named | noise.own.keys() | in_noise | starts:
+        if name not in noise.named | noise.own.keys() | in_noise | in_cells | starts:
             faults.add(
                 loaded.where("parameters", name), "appears in no formula; remove it, or check its spelling there"
             )

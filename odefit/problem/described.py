@@ -51,6 +51,8 @@ class Described:
     columns, cells, in_cells
         Once the experiments are known (`cell_formulas.with_cells`): the columns of the table of experiments that stand
         for formulas, what their symbols are bound to in each experiment, and the names in these formulas.
+    beside
+        Observable -> the tables beside the measurements that its formula needs (`measured_columns.py`), likewise.
     """
 
     system: System
@@ -69,6 +71,7 @@ class Described:
     columns: Mapping[str, sp.Expr] = field(default_factory=dict)
     cells: Mapping[str, Mapping[str, Cell]] = field(default_factory=dict)
     in_cells: tuple[str, ...] = ()
+    beside: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def constants(self) -> TableColumns:

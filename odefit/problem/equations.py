@@ -32,6 +32,8 @@ class ModelSource:
     conditions: Conditions | None = None
     in_cells: frozenset[str] = frozenset()
     """The names in those cells of the table of experiments that are formulas."""
+    columns: frozenset[str] = frozenset()
+    """The columns beside the measurements, which formulas of observables may name."""
 
     def where(self, *keys: str | int) -> str:
         """The place of a key of the section in the config, for messages."""

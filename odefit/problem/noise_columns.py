@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 
 import sympy as sp
 
@@ -17,6 +17,7 @@ from odefit.model.operators import put_numbers
 from odefit.model.system import TIME, symbol
 from odefit.model.tokens import written_names
 from odefit.problem.described import ESTIMATE, Described, initial_name
+from odefit.problem.measured_columns import formula_fault
 
 COLUMN = "column"
 """What stands for the data's own sigma."""
@@ -46,9 +47,13 @@ class NoiseColumns:
     def use(self) -> CovariateUse:
         """What to read beside the measurements."""
         used = {o: self._names(o) for o in self.described.system.observables}
-        columns = {o: tuple(name for name in names if name not in self.meanings) for o, names in used.items()}
         taken = {name: self.meanings[name] for names in used.values() for name in names if name in self.meanings}
-        return CovariateUse(columns, taken, self._refuses)
+        for name, section in (self.loaded.config.model.observables or {}).items():
+            used[name] = (*used[name], *sorted(written_names(section.text) - {TIME, *CONSTANTS}))
+        columns = {
+            o: tuple(name for name in dict.fromkeys(names) if name not in self.meanings) for o, names in used.items()
+        }
+        return CovariateUse(columns, taken, self._refuses, partial(formula_fault, names=self.described.known))
 
     def check(self, known: Collection[str]) -> None:
         """Raise ConfigError for every name in a noise formula that means nothing.

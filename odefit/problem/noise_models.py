@@ -19,6 +19,7 @@ from odefit.model.substitution import replacing
 from odefit.model.system import TIME, compared_symbol, symbol
 from odefit.objective.observation import Noise, covariate_symbol
 from odefit.problem.described import ESTIMATE, Described, initial_name
+from odefit.problem.measured_columns import MeasuredColumns
 from odefit.problem.noise_columns import COLUMN
 
 FIRST_SHARE = 0.1
@@ -52,7 +53,7 @@ def read_noise(
 ) -> NoiseModels:
     """Read the noise formulas of the config, which may name what the experiments bring along."""
     constants = {name for e in measured for name in (*e.constants, *e.formulas)}
-    beside = dict.fromkeys(name for e in measured for name in e.covariates)
+    beside = MeasuredColumns(described, measured)
     section, system = loaded.config.noise, described.system
     each = {} if isinstance(section, NoiseSection) else section
     for name in each:
@@ -80,7 +81,7 @@ def read_noise(
             where = loaded.where(*keys, kind)
             formula = sp.Integer(1)
             with faults.catching():
-                formula = put_named(parse_formula(text, {*names, *beside}, where))
+                formula = put_named(parse_formula(text, {*names, *beside.names}, where))
             if formula.is_number and not float(formula) > 0:
                 faults.add(where, f"{kind} must be positive (got {text})")
             return formula
@@ -88,10 +89,11 @@ def read_noise(
         model = noise_of(chosen, system.predicted[name], level)
         if model.sigma is not None:
             # In a noise formula an observable's name means its prediction, and a column's what stands beside its own.
-            own_columns = tuple(column for column in beside if column in free_names(model.sigma))
-            columns = {symbol(column): symbol(covariate_symbol(column, name)) for column in own_columns}
-            model = replace(model, sigma=replacing(predictions | columns)(model.sigma), covariates=own_columns)
-        models[name] = model
+            own_columns = beside.tables_of(model.sigma)
+            model = replace(model, sigma=replacing(predictions | beside.parts(name))(model.sigma))
+            model = replace(model, covariates=own_columns)
+        known = dict.fromkeys((*model.covariates, *described.beside.get(name, ())))
+        models[name] = replace(model, covariates=tuple(known))
     free = set().union(*(free_names(model.sigma) for model in models.values() if model.sigma is not None))
     symbols = {covariate_symbol(column, o) for o, model in models.items() for column in model.covariates}
     symbols |= {compared_symbol(name).name for name in system.compared}

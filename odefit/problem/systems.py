@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 import sympy as sp
@@ -11,31 +12,37 @@ from odefit.config.load import LoadedConfig
 from odefit.data.experiment_table import TableColumns
 from odefit.data.experiments import Experiment
 from odefit.model.formulas import free_names
+from odefit.model.language import CONSTANTS
 from odefit.model.substitution import replacing
 from odefit.model.system import TIME, Dosing, System, symbol
 from odefit.model.tokens import written_names
 from odefit.problem.cell_formulas import check_cells
 from odefit.problem.conditions import conditions_of
 from odefit.problem.described import Described, initial_name
-from odefit.problem.equations import ModelSource
+from odefit.problem.equations import ModelSource, equation_texts
 from odefit.problem.events import read_dosing, read_events
 from odefit.problem.expressions import read_named
 from odefit.problem.formula_reader import FormulaReader, names_in
 from odefit.problem.initial_values import anchor_of, read_initial, with_starts
+from odefit.problem.measured_columns import columns_beside, data_columns
 from odefit.problem.rest import read_rest
 
 
-def describe_system(loaded: LoadedConfig, constants: TableColumns | None = None) -> Described:
+def describe_system(
+    loaded: LoadedConfig, constants: TableColumns | None = None, measured: Sequence[Experiment] | None = None
+) -> Described:
     """Read every formula of the config's model, and the table of experiments, whose constants they may name.
 
-    constants: these (`Described.constants`), where the table has been read already; it is not read again.
-    Raises ConfigError or DataError with all faults found.
+    constants, measured: these (`Described.constants`) and the measurements, where they have been read already; no file
+    is read again. Raises ConfigError or DataError with all faults found.
     """
     conditions = conditions_of(loaded) if constants is None else None
     columns = (constants or {}) if conditions is None else conditions.columns
     in_cells = frozenset(name for texts in columns.values() for text in texts for name in written_names(text))
     parameters = tuple(loaded.config.parameters)
     place = ModelSource(loaded, loaded.config.model, ("model",), parameters, tuple(columns), conditions, in_cells)
+    known = functools.partial(data_columns, loaded) if measured is None else functools.partial(columns_beside, measured)
+    place = replace(place, columns=_columns_named(place, known))
     return replace(_describe(FormulaReader(place)), conditions=conditions)
 
 
@@ -63,8 +70,9 @@ def _describe(reader: FormulaReader) -> Described:
     observables = (
         {state: symbol(state) for state in reader.states}
         if given is None
-        else {name: reader.read(one.text, names, "observables", name) for name, one in given.items()}
+        else {name: reader.read(one.text, {*names, *place.columns}, "observables", name) for name, one in given.items()}
     )
+    _check_compared(reader)
     initial, kinds = read_initial(reader, ties)
     ties, starts = with_starts(reader, ties, initial, kinds)
     events, triggers = read_events(reader)
@@ -91,6 +99,26 @@ def _describe(reader: FormulaReader) -> Described:
         expressions=expressions,
     )
     return _tied(reader, system, kinds, ties, dosing, starts)
+
+
+def _columns_named(place: ModelSource, known: Callable[[], Collection[str]]) -> frozenset[str]:
+    """The columns of the measurements that observables name, where a name means nothing else."""
+    texts = equation_texts(place)
+    states = tuple(texts.equations)
+    others = {*states, *map(initial_name, states), *texts.nominal, *place.parameters, *place.constants, *place.inputs}
+    others |= {TIME, *CONSTANTS, *place.section.expressions}
+    observables = place.section.observables or {}
+    named = {name for one in observables.values() for name in written_names(one.text)} - others
+    return frozenset(named & set(known())) if named else frozenset()
+
+
+def _check_compared(reader: FormulaReader) -> None:
+    """What is compared with an earlier value has cells of two rows, and so no column."""
+    for name, one in (reader.place.section.observables or {}).items():
+        found = sorted(written_names(one.text) & reader.place.columns)
+        if one.kind != "formula" and found:
+            what = f"compares two rows, and '{found[0]}' is a column with a cell for each; leave the column out"
+            reader.faults.add(reader.place.where("observables", name), what)
 
 
 def _tied(
