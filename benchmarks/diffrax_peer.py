@@ -14,7 +14,8 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
-from odefit.model.system import TIME, NetworkCall, System
+from odefit.algebra import to_sympy
+from odefit.model.system import TIME, NetworkCall, System, symbol
 
 Array = NDArray[Any]
 PACKAGES = ("diffrax", "optimistix", "optax", "jax")
@@ -33,10 +34,11 @@ def rates(system: System, networks: Mapping[str, Callable[[Any, Any], Any]]) -> 
     jax = libraries()
     jnp = jax.numpy
     calls = sorted({call for formula in system.rhs for call in formula.atoms(NetworkCall)}, key=str)
-    stands = {call: sp.Dummy(f"call{k}", real=True) for k, call in enumerate(calls)}
+    stands = {call: symbol(f"call {k}") for k, call in enumerate(calls)}
     names = [sp.Symbol(name, real=True) for name in (*system.states, TIME, *system.parameters)]
-    inputs = [sp.lambdify(names, list(call.args[2:]), modules="jax") for call in calls]
-    whole = sp.lambdify([*names, *stands.values()], [f.xreplace(stands) for f in system.rhs], modules="jax")
+    inputs = [sp.lambdify(names, [to_sympy(arg) for arg in call.args[2:]], modules="jax") for call in calls]
+    formulas = [to_sympy(f.xreplace(stands)) for f in system.rhs]
+    whole = sp.lambdify([*names, *map(to_sympy, stands.values())], formulas, modules="jax")
 
     def f(t: Any, y: Any, p: Any, weights: Any) -> Any:
         values = [*y, t, *p]
@@ -163,7 +165,7 @@ def sensitivities(system: System, p: Array, times: Array, rtol: float, atol: flo
     jnp = jax.numpy
     f = rates(system, {})
     names = [sp.Symbol(name, real=True) for name in system.parameters]
-    start = sp.lambdify(names, list(system.start), modules="jax")
+    start = sp.lambdify(names, [to_sympy(f) for f in system.start], modules="jax")
     term = diffrax.ODETerm(lambda t, y, p: f(t, y, p, {}))
     controller = diffrax.PIDController(rtol=rtol, atol=atol)
 

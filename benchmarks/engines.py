@@ -14,7 +14,7 @@ stiff system) at a tolerance of 1e-11. Compilation is not counted. Every time is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -24,6 +24,7 @@ from diffrax_peer import PACKAGES, sensitivities
 from numpy.typing import NDArray
 from timing import best_times, describe_machine, duration, missing, seconds, show, times_less
 
+from odefit.algebra import to_sympy
 from odefit.data.experiments import Experiment
 from odefit.engines.base import SolverOptions
 from odefit.engines.choice import make_engine
@@ -75,8 +76,8 @@ class Case:
         rates, start = list(self.system.rhs), list(self.system.start)
         tables = [rates, derivatives(rates, states), derivatives(rates, parameters)]
         arguments = [[sp.Symbol(name, real=True) for name in names] for names in (states, parameters)]
-        made = [sp.lambdify(arguments, sp.Matrix(table), cse=True) for table in tables]
-        return made + [sp.lambdify(arguments, sp.Matrix(t)) for t in (start, derivatives(start, parameters))]
+        made = [sp.lambdify(arguments, matrix(table), cse=True) for table in tables]
+        return made + [sp.lambdify(arguments, matrix(t)) for t in (start, derivatives(start, parameters))]
 
     def scipy(self, method: str, rtol: float, atol: float) -> Array:
         """By SciPy's solve_ivp on states and sensitivities together."""
@@ -96,6 +97,11 @@ class Case:
         if not found.success:
             raise RuntimeError(found.message)
         return np.asarray(found.y[n:].T.reshape(len(self.times), n, -1))
+
+
+def matrix(table: Sequence[object]) -> sp.Matrix:
+    """Formulas, or rows of formulas, as a matrix of SymPy."""
+    return sp.Matrix([[to_sympy(f) for f in row] if isinstance(row, list) else [to_sympy(row)] for row in table])
 
 
 def built_in(name: str, free_start: bool) -> tuple[System, dict[str, float]]:

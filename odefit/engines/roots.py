@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import sympy as sp
-
+from odefit import algebra as sp
 from odefit.engines.failure import Failure, FailureReason
 from odefit.model.system import System, symbol
 

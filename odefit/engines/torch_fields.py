@@ -122,7 +122,7 @@ class VectorField(Field):
 class SensitivityField(Field):
     """The vector field with its forward sensitivities: Y = [y, dy/dp_1, ..., dy/dp_K] as [S (1 + K), E].
 
-    s_k' = (df/dy) s_k + df/dp_k with derivatives from SymPy: a Runge-Kutta step of this system is
+    s_k' = (df/dy) s_k + df/dp_k with exact derivatives: a Runge-Kutta step of this system is
     exactly the derivative of the step of the original. Without gradients.
     """
 

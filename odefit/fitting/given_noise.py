@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import sympy as sp
 
+from odefit import algebra as sp
 from odefit.arrays import FloatArray
 from odefit.distributions import chi_square_tails
 from odefit.objective.likelihood import Likelihood

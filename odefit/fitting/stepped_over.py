@@ -15,8 +15,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import sympy as sp
 
+from odefit import algebra as sp
 from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment
 from odefit.engines.methods import METHODS
@@ -41,7 +41,7 @@ DIFFERENT = 0.5
 REFINEMENTS, FINER = 3, 32
 """How often a suspicious interval is solved again, and in how many parts each time: an oscillation shows itself."""
 
-STEPS = (sp.Piecewise, sp.Heaviside, sp.sign, sp.core.relational.Relational)
+STEPS = (sp.Piecewise, sp.Heaviside, sp.sign, sp.Relational)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import sympy as sp
+from odefit import algebra as sp
 
 _ABOVE = {sp.StrictGreaterThan: True, sp.GreaterThan: False}
 _BELOW = {sp.StrictLessThan: True, sp.LessThan: False}
@@ -70,8 +70,8 @@ def _boolean(formula: Any) -> Any:
 def _tree(condition: Any, gaps: dict[Gap, int]) -> Any:
     if condition in (sp.true, sp.false):
         return condition == sp.true
-    for kind, word in ((sp.And, "and"), (sp.Or, "or"), (sp.Not, "not")):
-        if isinstance(condition, kind):
+    for joint, word in ((sp.And, "and"), (sp.Or, "or"), (sp.Not, "not")):
+        if isinstance(condition, joint):
             return (word, *(_tree(part, gaps) for part in condition.args))
     for kind, strict in _ABOVE.items():
         if isinstance(condition, kind):

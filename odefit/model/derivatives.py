@@ -1,7 +1,6 @@
 """Exact derivatives of formulas, free of DiracDelta and of 0/0 where the function itself is smooth.
 
-SymPy's own `diff` writes x**n as n*x**n/x, which is 0/0 at x = 0, differentiates jumps to DiracDelta, and
-leaves Derivative objects. Here a jump has derivative zero, and so has x**n with respect to n at x = 0.
+A jump has derivative zero, and so has x**n with respect to n at x = 0.
 
 Every part is differentiated once, to all names together. A long product is halved again and again,
 
@@ -16,8 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import sympy as sp
-
+from odefit import algebra as sp
 from odefit.errors import ModelError
 from odefit.model import operators
 from odefit.model.system import NetworkCall, symbol
@@ -30,8 +28,7 @@ Slopes = Mapping[Any, Any]
 
 
 def derivatives(formulas: Sequence[sp.Expr], names: Sequence[str]) -> list[list[sp.Expr]]:
-    """The Jacobian: row i, column j is d formulas[i] / d names[j]. Products may stand inside of products, unlike
-    SymPy's own.
+    """The Jacobian: row i, column j is d formulas[i] / d names[j]. Products may stand inside of products.
 
     Raises
     ------
@@ -87,8 +84,7 @@ class _Chain:
             return {s: _times(sign, slope) for s, slope in inner[0].items()}
         if isinstance(expr, sp.Max | sp.Min) and not expr.has(sp.Piecewise):
             return _extreme(expr, inner)
-        # max and min among them where they hold a Piecewise: SymPy tries to solve conditions that hold one, which
-        # can take for ever.
+        # max and min among them where they hold a Piecewise, which may not stand in a condition.
         outer = [expr.fdiff(i + 1) if slopes else sp.S.Zero for i, slopes in enumerate(inner)]
         return {s: _sum_of_products(outer, [slopes.get(s, sp.S.Zero) for slopes in inner]) for s in names}
 
@@ -136,7 +132,7 @@ def _nested(a: Any, b: Any) -> Any:
 
 
 def _times(*factors: Any) -> Any:
-    """A product as SymPy writes it, unless it holds one of `_nested`, which SymPy would take to pieces."""
+    """A simplified product, unless it holds one of `_nested`, which would be taken to pieces."""
     nested = any(factor.is_Mul and any(part.is_Mul for part in factor.args) for factor in factors)
     if not nested:
         return sp.Mul(*factors)

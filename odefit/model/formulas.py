@@ -1,4 +1,4 @@
-"""The formula language: a text such as `alpha*x - beta*x*y` becomes a SymPy expression, never code.
+"""The formula language: a text such as `alpha*x - beta*x*y` becomes an expression of `odefit.algebra`, never code.
 
     numbers      2   0.5   1e-3          (small integers are exact, all else is double precision)
     operators    + - * / ^ **            (^ and ** are the same power; -x^2 is -(x^2))
@@ -19,13 +19,10 @@ import math
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-import sympy as sp
-from sympy.core.symbol import Str
-
+from odefit import algebra as sp
 from odefit.errors import ModelError
 from odefit.model import operators
 from odefit.model.language import ALIASES, CONSTANTS, DIGITS, FUNCTIONS
-from odefit.model.sharing import SymbolsOf
 from odefit.model.system import TIME, Network, NetworkCall, symbol
 from odefit.model.tokens import LOGIC, Syntax, parse, suggestion
 from odefit.text import counted
@@ -33,8 +30,8 @@ from odefit.unsupported import DELAY, DELAYS, DERIVATIVES, derivative_of, of_der
 
 MAX_DEPTH = 50  # The deepest that parts of a formula may stand in each other.
 MAX_ROOTS = 3
-"""The most roots in each other: SymPy asks whether each radicand is real, at a cost exponential in their depth."""
-MAX_POWER = 100  # The largest whole exponent that SymPy may multiply out.
+"""The most roots in each other."""
+MAX_POWER = 100  # The largest whole exponent.
 _EXACT = 2**53
 
 _STEPS = ("floor", "ceil", "round", "mod")
@@ -46,7 +43,7 @@ _RELATIONS: Mapping[type[ast.cmpop], Callable[..., Any]] = {
     ast.Eq: sp.Equality,
     ast.NotEq: sp.Unequality,
 }
-_IMPOSSIBLE = (sp.nan, sp.zoo, sp.oo, -sp.oo, sp.I)
+_IMPOSSIBLE = (sp.nan, sp.oo, -sp.oo)
 
 
 def parse_formula(
@@ -55,7 +52,7 @@ def parse_formula(
     where: str = "",
     networks: Mapping[str, Network] | None = None,
 ) -> sp.Expr:
-    """The SymPy expression of a formula. Its limits: 10,000 characters, 50 levels of nesting, constant powers up to
+    """The expression of a formula. Its limits: 10,000 characters, 50 levels of nesting, constant powers up to
     100.
 
     Parameters
@@ -67,7 +64,7 @@ def parse_formula(
     where
         What a ModelError puts before its message, such as `configs/x.yaml:14  model.equations.x`.
     networks
-        Neural networks that it may call; their calls become `NetworkCall(Str(name), k, *arguments)`.
+        Neural networks that it may call; their calls become `NetworkCall(sp.Str(name), k, *arguments)`.
 
     Raises
     ------
@@ -77,17 +74,17 @@ def parse_formula(
     syntax = parse(text, where)
     try:
         reader = _Reader(syntax, frozenset(names), networks or {})
-        return reader.plain(reader.number(syntax.tree, 0))
+        formula: sp.Expr = reader.plain(reader.number(syntax.tree, 0))
+        return formula
     except (RecursionError, MemoryError):
         raise ModelError(where, "the formula is nested too deeply: split it up") from None
     except (ArithmeticError, ValueError, TypeError, AttributeError, NotImplementedError) as error:
-        # SymPy's own refusals, for instance to compare what cannot be real.
         raise ModelError(where, f"the formula has no real value ({error})") from None
 
 
 def free_names(expr: Any) -> set[str]:
     """The names that an expression depends on: states, parameters, inputs, and `t` if it does."""
-    return {str(s.name) for s in SymbolsOf()(expr)} if isinstance(expr, sp.Basic) else set()
+    return {str(s.name) for s in getattr(expr, "free_symbols", ())}
 
 
 def name_fault(name: str) -> str | None:
@@ -111,7 +108,7 @@ class _Reader:
 
     def number(self, node: ast.expr, depth: int) -> Any:
         value = self.read(node, depth)
-        if isinstance(value, sp.logic.boolalg.Boolean) and not isinstance(value, sp.Symbol):
+        if isinstance(value, sp.Boolean) and not isinstance(value, sp.Symbol):
             return operators.choose([(sp.S.One, value), (sp.S.Zero, sp.true)])
         return value
 
@@ -230,14 +227,13 @@ class _Reader:
         if isinstance(base, sp.exp):
             return operators.exp(base.args[0] * exponent)
         if base.is_Pow and not exponent.is_Integer and (base.exp.is_Number or exponent.is_Number):
-            # SymPy would search for the branches of a complex power, which can take for ever. Where the
-            # power of a power is real, it is this one (elsewhere this may be real, where that is not).
+            # Where the power of a power is real, it is this one (elsewhere this may be real, where that is not).
             even = not base.exp.is_Number or (base.exp.is_Integer and base.exp % 2 == 0)
             return sp.Pow(operators.Abs(base.base) if even else base.base, base.exp * exponent)
         coefficient, rest = base.as_coeff_Mul()
         splits = exponent.is_Integer or (exponent.is_Number and coefficient > 0)
         if splits and coefficient not in (1, -1):
-            # SymPy would write (2*x)**n as 2**n*x**n, however large: keep the factor a double.
+            # (2*x)**n becomes 2**n*x**n: keep the factor a double.
             return self.raised(coefficient, exponent, node) * self.raised(rest, exponent, node)
         if not exponent.is_Integer and operators.functions_of_roots(base, {})[0] >= MAX_ROOTS:
             what = f"functions of roots stand more than {MAX_ROOTS} deep in each other: make the inner ones states"
@@ -250,7 +246,6 @@ class _Reader:
         sides = [self.number(side, depth + 1) for side in (node.left, *node.comparators)]
         for side, at in zip(sides, (node.left, *node.comparators), strict=True):
             if side.has(sp.Piecewise):
-                # SymPy would try to solve it for its variables, which can take for ever.
                 what = "a piecewise or a comparison cannot stand inside another: join with and, or, not"
                 raise self.syntax.error(what, at)
         parts = []
@@ -258,7 +253,6 @@ class _Reader:
             relation = _RELATIONS.get(type(op))
             if relation is None:
                 raise self.syntax.error("cannot be read as a comparison", node)
-            # Between numbers SymPy decides; anything else stays as it is written.
             decided = left.is_Number and right.is_Number
             parts.append(relation(left, right) if decided else relation(left, right, evaluate=False))
         return sp.And(*parts) if len(parts) > 1 else parts[0]
@@ -334,7 +328,7 @@ class _Reader:
                 f"network '{name}' has components 0 to {network.outputs - 1} (got {component})", index or node
             )
         arguments = [self.number(arg, depth + 1) for arg in node.args]
-        return NetworkCall(Str(name), sp.Integer(int(component)), *arguments)
+        return NetworkCall(sp.Str(name), sp.Integer(int(component)), *arguments)
 
     # -- keeping numbers finite, real and small
 
@@ -358,7 +352,7 @@ class _Reader:
         return value if bounded is coefficient else bounded * rest
 
     def plain(self, expr: Any) -> Any:
-        """Constants that SymPy left as formulas, such as sqrt(2), or as huge integers, become doubles."""
+        """Constants that are left as formulas, or as huge integers, become doubles."""
         odd = {
             part: self.bounded(part if part.is_Number else part.evalf(DIGITS), self.syntax.tree)
             for part in sp.preorder_traversal(expr)

@@ -13,13 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import sympy as sp
 from numpy.typing import NDArray
 
+from odefit import algebra as sp
 from odefit.errors import ModelError
 from odefit.model.derivatives import derivatives
 from odefit.model.printing import Application, Component, Guarded, Printer, TorchPrinter
-from odefit.model.sharing import SymbolsOf
 from odefit.model.system import NetworkCall, symbol
 
 if TYPE_CHECKING:
@@ -109,26 +108,24 @@ def _compile(
 ) -> Callable[..., list[Any]]:
     names = {symbol(name): f"a{i}" for i, name in enumerate(arguments)}
     expressions = [sp.sympify(formula) for formula in formulas]
-    symbols_of, given = SymbolsOf(), frozenset(names)
+    given = frozenset(names)
     for expr in expressions:
-        if not symbols_of(expr) <= given:
-            unknown = sorted(str(s.name) for s in symbols_of(expr) - given)
+        if not expr.free_symbols <= given:
+            unknown = sorted(str(s.name) for s in expr.free_symbols - given)
             raise ModelError("", f"the formula {expr} uses '{unknown[0]}', which has no value here")
-    # The printer renames the arguments: to replace them here would make SymPy evaluate all again.
     writer = printer(names)
     try:
-        function: Callable[..., list[Any]] = sp.lambdify(
-            sp.symbols([*names.values(), *extra]),
-            expressions,
-            modules=[namespace],
-            printer=writer,
-            cse=writer.share,
-            # What else it would do with the formulas takes all their parts one by one, as often as they stand there.
-            use_imps=False,
-            docstring_limit=0,
-        )
+        parts, results = writer.share(expressions)
+        lines = [f"    {name} = {writer.doprint(part)}" for name, part in parts]
+        results = [writer.doprint(result) for result in results]
+        text = f"def compiled({', '.join([*names.values(), *extra])}):\n"
+        text += "\n".join([*lines, f"    return [{', '.join(results)}]"])
+        made: dict[str, Any] = dict(namespace)
+        # The text holds generated names, numbers and the functions of the namespace alone: nothing that a user wrote.
+        exec(compile(text, "<formulas>", "exec"), made)  # noqa: S102
     except (RecursionError, MemoryError):
         raise ModelError("", "a formula is nested too deeply: split it up") from None
+    function: Callable[..., list[Any]] = made["compiled"]
     return function
 
 
@@ -203,13 +200,12 @@ class _Guard:
     """
 
     def __init__(self) -> None:
-        self.symbols_of = SymbolsOf()
         self.chooses: dict[Any, bool] = {}
         self.known: dict[tuple[Any, Any], Any] = {}
 
     def put(self, expr: Any, condition: Any) -> Any:
         """The expression for where the condition holds."""
-        if not isinstance(expr, sp.Basic) or not expr.args or not self.symbols_of(expr):
+        if not isinstance(expr, sp.Node) or not expr.args or not expr.free_symbols:
             return expr
         if condition == sp.true and not self.has_choice(expr):
             return expr
@@ -234,7 +230,7 @@ class _Guard:
 
     def node(self, expr: Any, condition: Any) -> Any:
         inner = [self.put(arg, condition) for arg in expr.args]
-        if condition != sp.true and self.symbols_of(inner[0]):
+        if condition != sp.true and inner[0].free_symbols:
             harmless = _HARMLESS.get(type(expr).__name__)
             if isinstance(expr, sp.Pow) and not (expr.exp.is_Integer and expr.exp > 0):
                 harmless = sp.Float(0.5)

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import sympy as sp
-
+from odefit import algebra as sp
 from odefit.model import operators
 
 DIGITS = 17
@@ -22,7 +21,7 @@ class Function:
     Parameters
     ----------
     build
-        Makes its SymPy expression from those of its arguments.
+        Makes the formula from those of its arguments.
     value
         Its value for plain numbers.
     arity

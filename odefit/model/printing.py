@@ -1,4 +1,4 @@
-"""SymPy formulas as Python source for arrays or tensors: short, double precision, few calls.
+"""Formulas as Python source for arrays or tensors: short, double precision, few calls.
 
 The text names only `a0, a1, ...` (arguments), `x0, x1, ...` (shared parts) and the functions of the
 namespace with which it is compiled, so no name of the user's can clash with anything.
@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import sympy as sp
-
+from odefit import algebra as sp
 from odefit.errors import ModelError
 from odefit.model.sharing import Groups, shared_parts, split_product, split_sum
 
@@ -30,22 +29,16 @@ _RELATIONS = {
 }
 
 
-class Application(sp.Function):  # type: ignore[misc]
+class Application(sp.Function):
     """`Application(name, *arguments)`: a whole network at some inputs, every component of it."""
 
-    is_real = True
 
-
-class Component(sp.Function):  # type: ignore[misc]
+class Component(sp.Function):
     """`Component(application, k)`: one output of a network."""
 
-    is_real = True
 
-
-class Guarded(sp.Function):  # type: ignore[misc]
+class Guarded(sp.Function):
     """`Guarded(x, safe, condition)`: x where the condition holds, else a number that does no harm."""
-
-    is_real = True
 
 
 @dataclass(frozen=True)
@@ -56,7 +49,7 @@ class Definition:
 
 
 class Printer:
-    """What both arrays and tensors share; `doprint` is what `sympy.lambdify` calls.
+    """What both arrays and tensors share.
 
     `add`, `mul`, `pow`, `piecewise` and `extreme` take a formula of that kind and return its text, in parentheses where
     it has an operator outermost.
@@ -71,12 +64,11 @@ class Printer:
         self.names = dict(names)
         self.groups: Groups = {}
 
-    def share(self, formulas: Sequence[Any]) -> tuple[list[tuple[sp.Symbol, Definition]], list[Any]]:
-        """For `lambdify(cse=...)`: the shared parts with their names, and the formulas as they are."""
+    def share(self, formulas: Sequence[Any]) -> tuple[list[tuple[str, Definition]], list[Any]]:
+        """The shared parts with their names, inner ones first, and the formulas as they are."""
         parts, self.groups = shared_parts(formulas)
-        named = [(sp.Symbol(f"x{i}"), Definition(part)) for i, part in enumerate(parts)]
-        self.names |= {definition.expr: str(x) for x, definition in named}
-        return named, list(formulas)
+        self.names |= {part: f"x{i}" for i, part in enumerate(parts)}
+        return [(self.names[part], Definition(part)) for part in parts], list(formulas)
 
     def doprint(self, expr: Any) -> str:
         """The text of a formula: its name where it has one."""
@@ -88,7 +80,7 @@ class Printer:
         """The text of an expression whose parts may have names, but not itself."""
         if isinstance(expr, sp.Symbol):
             return str(expr.name)
-        if isinstance(expr, sp.logic.boolalg.BooleanAtom):
+        if isinstance(expr, sp.BooleanAtom):
             return str(bool(expr))
         if isinstance(expr, sp.Expr) and expr.is_number:
             # Every number is a double, parts such as sqrt(2) included.

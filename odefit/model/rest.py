@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import sympy as sp
-
+from odefit import algebra as sp
 from odefit.model.switches import substitute
 from odefit.model.system import Rest, symbol
 

@@ -1,8 +1,6 @@
 """What formulas have in common, so that it is computed once: x*y in `beta*x*y` and `gamma*x*y`.
 
-SymPy's own `cse` takes formulas to pieces and evaluates them again, which changes signs (`y - x` becomes
-`-(x - y)`, one operation more) and now and then fails. Here nothing is rebuilt: a part that is met twice
-gets a name, and the printer writes the name.
+Nothing is rebuilt: a part that is met twice gets a name, and the printer writes the name.
 """
 
 from __future__ import annotations
@@ -12,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
-import sympy as sp
+from odefit import algebra as sp
 
 MAX_PRODUCTS = 400
 """The most products whose common factors are looked for."""
@@ -20,30 +18,6 @@ MAX_FACTORS = 12
 """The most factors of such a product."""
 
 Groups = dict[Any, list[Any]]
-_NONE: frozenset[Any] = frozenset()
-
-
-class SymbolsOf:
-    """The free symbols of expressions, as SymPy has them; but a part that several of them hold is asked once.
-
-    Attributes
-    ----------
-    known : dict
-        Every part that has been asked, with its symbols.
-    """
-
-    def __init__(self) -> None:
-        self.known: dict[Any, frozenset[Any]] = {}
-
-    def __call__(self, expr: Any) -> frozenset[Any]:
-        if not expr.args:
-            return frozenset((expr,)) if isinstance(expr, sp.Symbol) else _NONE
-        if expr not in self.known:
-            inner = [self(arg) for arg in expr.args]
-            most = max(inner, key=len)
-            # Mostly one part has all symbols that there are: its set serves for the whole.
-            self.known[expr] = most if all(some <= most for some in inner) else most.union(*inner)
-        return self.known[expr]
 
 
 def written_size(expr: Any) -> int:
@@ -91,10 +65,9 @@ def split_product(expr: Any, groups: Groups) -> tuple[Any, list[Any], list[Any]]
 
 def shared_parts(formulas: Sequence[Any]) -> tuple[list[Any], Groups]:
     """The parts that occur more than once, inner ones first, and how products are grouped to share more."""
-    symbols_of = SymbolsOf()
-    groups = _group(list(_nodes(formulas, {}, symbols_of)))
+    groups = _group(list(_nodes(formulas, {})))
     uses = Counter[Any](formulas)
-    order = _nodes(formulas, groups, symbols_of)
+    order = _nodes(formulas, groups)
     for parts in order.values():
         uses.update(parts)
     return [node for node in order if uses[node] > 1], groups
@@ -115,12 +88,12 @@ def _parts(expr: Any, groups: Groups) -> list[Any]:
     return list(expr.args)
 
 
-def _nodes(formulas: Sequence[Any], groups: Groups, symbols_of: SymbolsOf) -> dict[Any, list[Any]]:
+def _nodes(formulas: Sequence[Any], groups: Groups) -> dict[Any, list[Any]]:
     """Every part that takes an operation, once, inner ones first, with its own parts."""
     found: dict[Any, list[Any]] = {}
 
     def visit(expr: Any) -> None:
-        if expr in found or not expr.args or not symbols_of(expr):
+        if expr in found or not expr.args or not expr.free_symbols:
             return
         parts = _parts(expr, groups)
         for part in parts:

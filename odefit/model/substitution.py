@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import sympy as sp
-
+from odefit import algebra as sp
 from odefit.model import operators
 
 
@@ -43,10 +42,10 @@ def replacing(parts: Mapping[Any, Any]) -> Callable[[Any], Any]:
 
 
 def _rebuilt(expr: Any, args: list[Any]) -> Any:
-    """One node with new arguments; SymPy is not asked to decide conditions on anything but numbers."""
+    """One node with new arguments; conditions are decided for numbers alone."""
     if isinstance(expr, sp.Piecewise):
         return operators.choose([tuple(pair.args) for pair in args])
-    if isinstance(expr, sp.core.relational.Relational):
+    if isinstance(expr, sp.Relational):
         decided = all(arg.is_Number for arg in args)
         return expr.func(*args) if decided else expr.func(*args, evaluate=False)
     return operators.exp(*args) if isinstance(expr, sp.exp) else expr.func(*args)

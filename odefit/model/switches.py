@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import sympy as sp
-
+from odefit import algebra as sp
 from odefit.model.derivatives import derivatives
 from odefit.model.system import TIME, NetworkCall, System, symbol
 
@@ -27,7 +26,7 @@ _RULES: Mapping[Any, Callable[[float], float]] = {
     sp.Heaviside: lambda gap: float(gap >= 0),
     sp.sign: lambda gap: float(gap > 0) - float(gap < 0),
 }
-_STEPS = (sp.Piecewise, sp.Heaviside, sp.sign, sp.core.relational.Relational)
+_STEPS = (sp.Piecewise, sp.Heaviside, sp.sign, sp.Relational)
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,8 @@ class Switch:
 
     def standing_in(self, number: sp.Symbol) -> sp.Basic:
         """What replaces `part` where the symbol `number` holds its value."""
-        if isinstance(self.part, sp.core.relational.Relational):
-            return sp.StrictGreaterThan(number, sp.S.Half, evaluate=False)
+        if isinstance(self.part, sp.Relational):
+            number = sp.StrictGreaterThan(number, sp.S.Half, evaluate=False)
         return number
 
 
@@ -66,7 +65,7 @@ def find_switches(system: System) -> tuple[Switch, ...]:
     no_switch = {symbol(name) for name in (*system.states, *system.inputs)}
     found: dict[sp.Basic, Switch] = {}
     for part in _parts(system.rhs):
-        gap = part.lhs - part.rhs if isinstance(part, sp.core.relational.Relational) else part.args[0]
+        gap = part.lhs - part.rhs if isinstance(part, sp.Relational) else part.args[0]
         if part in found or gap.free_symbols & no_switch:
             continue
         line = _linear(gap)
@@ -89,10 +88,7 @@ def is_interrupted(system: System) -> bool:
 
 
 def substitute(expr: Any, parts: Mapping[Any, Any]) -> Any:
-    """An expression with some of its parts replaced, otherwise as it was written.
-
-    In place of `expr.xreplace`, by which SymPy would evaluate and reorder conditions.
-    """
+    """An expression with some of its parts replaced, otherwise as it was written."""
     return _substitute(sp.sympify(expr), parts, {})
 
 
@@ -105,7 +101,7 @@ def _substitute(expr: Any, parts: Mapping[Any, Any], known: dict[Any, Any]) -> A
         args = [_substitute(arg, parts, known) for arg in expr.args]
         if all(new is old for new, old in zip(args, expr.args, strict=True)):
             known[expr] = expr
-        elif isinstance(expr, (sp.Piecewise, sp.core.relational.Relational)):
+        elif isinstance(expr, (sp.Piecewise, sp.Relational)):
             known[expr] = expr.func(*args, evaluate=False)
         else:
             known[expr] = expr.func(*args)

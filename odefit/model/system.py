@@ -1,14 +1,13 @@
-"""dy/dt = f(t, y, p): states, parameters, equations and observables, held once as SymPy."""
+"""dy/dt = f(t, y, p): states, parameters, equations and observables, held once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
-import sympy as sp
-
+from odefit import algebra as sp
 from odefit.model.operators import number_putter
 
 TIME = "t"
@@ -20,8 +19,9 @@ that at the start."""
 
 
 def symbol(name: str) -> sp.Symbol:
-    """The SymPy symbol of a state, parameter, input or the time: real, and equal for equal names."""
-    return sp.Symbol(name, real=True)
+    """The symbol of a state, parameter, input or the time: real, and equal for equal names."""
+    made: sp.Symbol = sp.Symbol(name)
+    return made
 
 
 def compared_symbol(observable: str) -> sp.Symbol:
@@ -61,15 +61,8 @@ class Network:
     penalty: float = 0.0
 
 
-class NetworkCall(sp.Function):  # type: ignore[misc]
-    """`NetworkCall(name, k, *arguments)`: component k of a network's output, opaque to SymPy."""
-
-    is_real = True
-
-    @classmethod
-    def eval(cls, *_: Any) -> None:
-        """Leave the call as it is."""
-        return
+class NetworkCall(sp.Function):
+    """`NetworkCall(name, k, *arguments)`: component k of a network's output, opaque to the algebra."""
 
 
 @dataclass(frozen=True)

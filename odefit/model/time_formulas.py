@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import sympy as sp
-
+from odefit import algebra as sp
+from odefit.model.derivatives import derivatives
 from odefit.model.system import TIME, NetworkCall, System, symbol
 
-_SWITCHES = (sp.Piecewise, sp.Heaviside, sp.sign, sp.core.relational.Relational, NetworkCall)
+_SWITCHES = (sp.Piecewise, sp.Heaviside, sp.sign, sp.Relational, NetworkCall)
 
 
 def time_formulas(system: System) -> tuple[Any, ...]:
@@ -47,7 +47,7 @@ def centres(formula: Any) -> tuple[Any, ...]:
     for part in sp.preorder_traversal(formula):
         if not isinstance(part, sp.Add) or t not in part.free_symbols:
             continue
-        slope = sp.diff(part, t)
+        slope = derivatives([part], [TIME])[0][0]
         if slope != 0 and t not in slope.free_symbols:
             found[-part.xreplace({t: sp.S.Zero}) / slope] = None
     return tuple(found)

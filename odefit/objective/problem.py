@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import sympy as sp
 
+from odefit import algebra as sp
 from odefit.arrays import FloatArray, IntArray
 from odefit.data.cell_texts import alike
 from odefit.data.experiments import Experiment

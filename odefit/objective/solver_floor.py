@@ -21,8 +21,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import sympy as sp
 
+from odefit import algebra as sp
 from odefit.arrays import FloatArray, IntArray
 from odefit.model.derivatives import derivatives
 from odefit.model.formulas import free_names

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import sympy as sp
 from numpy.typing import NDArray
 
+from odefit import algebra as sp
 from odefit.arrays import FloatArray, Mask
 from odefit.data.experiments import Experiment
 from odefit.errors import SolveError

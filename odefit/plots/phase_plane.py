@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-import sympy as sp
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from odefit import algebra as sp
 from odefit.arrays import FloatArray
 from odefit.fitting.run import Run
 from odefit.model.functions import numpy_function

@@ -14,8 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import sympy as sp
-
+from odefit import algebra as sp
 from odefit.data.experiments import Experiment
 from odefit.errors import ModelError
 from odefit.model.formulas import free_names, parse_formula
@@ -130,9 +129,12 @@ def _row(described: Described, experiment: Experiment) -> dict[str, sp.Expr]:
 
 def _where_chosen(formula: sp.Expr, chosen: sp.Symbol) -> sp.Expr:
     """u f; where f may be no number in an experiment that has another formula, it is not looked at there."""
+    product: sp.Expr = sp.Mul(chosen, formula)
     if formula.is_polynomial(*formula.free_symbols):
-        return sp.Mul(chosen, formula)
-    return sp.Piecewise((formula, sp.StrictGreaterThan(chosen, sp.S.Half, evaluate=False)), (0, True), evaluate=False)
+        return product
+    holds = sp.StrictGreaterThan(chosen, sp.S.Half, evaluate=False)
+    cases: sp.Expr = sp.Piecewise((formula, holds), (0, True), evaluate=False)
+    return cases
 
 
 def _put(described: Described, parts: Mapping[str, sp.Expr], cells: Mapping[str, Mapping[str, Cell]]) -> Described:

@@ -14,8 +14,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import sympy as sp
 
+from odefit import algebra as sp
 from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment
 from odefit.data.replicates import replicate_of

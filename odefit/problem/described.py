@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import sympy as sp
-
+from odefit import algebra as sp
 from odefit.data.experiment_table import Conditions, TableColumns
 from odefit.data.starts import Anchor
 from odefit.model.system import Dosing, System

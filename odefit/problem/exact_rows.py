@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import sympy as sp
 
+from odefit import algebra as sp
 from odefit.data.experiments import Experiment
 from odefit.errors import Faults, ModelError
 from odefit.model.operators import put_numbers

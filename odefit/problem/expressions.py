@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sympy as sp
-
+from odefit import algebra as sp
 from odefit.errors import Faults
 from odefit.model.formulas import free_names
 from odefit.model.system import TIME

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import sympy as sp
-
+from odefit import algebra as sp
 from odefit.data.experiments import Experiment
 from odefit.model.formulas import free_names
 from odefit.model.system import symbol

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
-import sympy as sp
-
+from odefit import algebra as sp
 from odefit.errors import Faults, ModelError
 from odefit.model.formulas import free_names, parse_formula
 from odefit.model.substitution import replacing
@@ -62,7 +61,8 @@ class FormulaReader:
             return self.put(parse_formula(text, {*names, *self.place.section.expressions}, where, self.networks))
         except ModelError as error:
             self.faults.found.extend(error.faults)
-            return sp.Integer(0)
+            nothing: sp.Expr = sp.S.Zero
+            return nothing
 
     def timeless(self, formula: sp.Expr, where: str, what: str) -> sp.Expr:
         """A formula that is evaluated once, before the start: no states, no inputs, no time."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from functools import cached_property, partial
 
-import sympy as sp
-
+from odefit import algebra as sp
 from odefit.config.load import LoadedConfig
 from odefit.config.noise_section import NoiseSection
 from odefit.data.covariates import CovariateUse

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import sympy as sp
 
+from odefit import algebra as sp
 from odefit.arrays import FloatArray, Mask
 from odefit.config.load import LoadedConfig
 from odefit.config.noise_section import NoiseSection
@@ -79,7 +79,7 @@ def read_noise(
             if text == ESTIMATE:
                 return symbol(_own_name(loaded, described, own, name, kind, faults))
             where = loaded.where(*keys, kind)
-            formula = sp.Integer(1)
+            formula: sp.Expr = sp.S.One
             with faults.catching():
                 formula = put_named(parse_formula(text, {*names, *beside.names}, where))
             if formula.is_number and not float(formula) > 0:
@@ -114,10 +114,12 @@ def _sigma(section: NoiseSection, prediction: sp.Expr, level: Callable[[str, str
     if section.model == "negative_binomial":
         return level(section.dispersion or ESTIMATE, "dispersion")
     if section.model == "proportional":
-        return level(section.proportional or ESTIMATE, "proportional") * Abs(prediction)
+        relative: sp.Expr = level(section.proportional or ESTIMATE, "proportional") * Abs(prediction)
+        return relative
     if section.model == "additive_proportional":
         share = level(section.proportional or ESTIMATE, "proportional") * prediction
-        return sp.sqrt(level(section.sigma, "sigma") ** 2 + share**2)
+        both: sp.Expr = sp.sqrt(level(section.sigma, "sigma") ** 2 + share**2)
+        return both
     return level(section.sigma, "sigma")
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import sympy as sp
-
+from odefit import algebra as sp
 from odefit.model.formulas import free_names
 from odefit.model.rest import rest_under
 from odefit.model.switches import substitute

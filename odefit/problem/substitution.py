@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import sympy as sp
-
+from odefit import algebra as sp
 from odefit.model.formulas import free_names
 from odefit.model.substitution import replacing
 from odefit.model.system import symbol

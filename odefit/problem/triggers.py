@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import sympy as sp
-
+from odefit import algebra as sp
 from odefit.config.model_section import EventSection
 from odefit.model.conditions import condition_of
 from odefit.model.system import Trigger

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import sympy as sp
-
+from odefit import algebra as sp
 from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment
 from odefit.model.system import System, symbol

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import sympy as sp
 import torch
 from torch import nn
 
+from odefit import algebra as sp
 from odefit.arrays import FloatArray
 from odefit.errors import ModelError
+from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function
 from odefit.model.networks import MLP
 from odefit.model.system import TIME, NetworkCall
@@ -52,8 +53,8 @@ def set_network_units(problem: FitProblem, networks: nn.ModuleDict, smoothed: Se
 
 def _output_size(call: NetworkCall, state: int, problem: FitProblem, smoothed: Sequence[Smoothed]) -> float | None:
     """How large a call must be to explain the slopes of a state that it enters linearly; None where that is unknown."""
-    output = sp.Dummy("output", real=True)
-    coefficient = sp.diff(problem.engine.system.rhs[state].xreplace({call: output}), output)
+    output = sp.Symbol("output of the network")
+    coefficient = derivatives([problem.engine.system.rhs[state].xreplace({call: output})], [output.name])[0][0]
     if output in coefficient.free_symbols:
         return None
     slopes = np.concatenate([series.slopes[:, state] for series in smoothed])

@@ -14,11 +14,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import sympy as sp
 import torch
-from sympy.core.symbol import Str
 from torch import Tensor
 
+from odefit import algebra as sp
 from odefit.model.functions import torch_function
 from odefit.model.system import TIME, NetworkCall, System
 
@@ -45,7 +44,7 @@ class Penalty:
             if not network.penalty:
                 continue
             arguments = called_with(system, name)
-            own = [NetworkCall(Str(name), sp.Integer(k), *x) for x in arguments for k in range(network.outputs)]
+            own = [NetworkCall(sp.Str(name), sp.Integer(k), *x) for x in arguments for k in range(network.outputs)]
             calls += own
             shares += [network.penalty / len(own)] * len(own)
         self._roots = torch.tensor(shares, dtype=torch.float64).sqrt()

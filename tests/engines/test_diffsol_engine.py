@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import sympy as sp
+import sympy
 from scipy.linalg import expm, expm_frechet
 
 from commands import in_new_python
+from odefit import algebra as sp
 from odefit.data.experiments import Experiment
 from odefit.engines.base import SolverOptions
 from odefit.engines.diffsol.diffsol_engine import DiffsolEngine, available
@@ -34,10 +35,10 @@ METHODS = methods_of("diffsol")
 
 
 def make(rates: Mapping[str, str], start: Mapping[str, Any], parameters: str) -> System:
-    names = {name: symbol(name) for name in (*rates, *parameters.split(), "t")}
+    names = {name: sympy.Symbol(name, real=True) for name in (*rates, *parameters.split(), "t")}
 
     def read(texts: Mapping[str, Any]) -> dict[str, sp.Expr]:
-        return {name: sp.sympify(text, locals=names) for name, text in texts.items()}
+        return {name: sp.sympify(sympy.sympify(text, locals=names)) for name, text in texts.items()}
 
     return System("test", tuple(rates), tuple(parameters.split()), read(rates), read(start), {})
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import sympy as sp
 from scipy.integrate import quad
 
 import odefit
 from from_text import assembled
+from odefit import algebra as sp
 from odefit.engines.segments.fast_times import fast_times
 from odefit.fitting.run import Run
 from odefit.model.time_formulas import centres, time_formulas

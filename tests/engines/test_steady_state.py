@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-import sympy as sp
 import torch
 
 from interrupted_systems import Array, engine_of, experiment, interrupted, polygon, solved
@@ -14,7 +13,8 @@ from odefit.data.dataset import collate
 from odefit.engines.failure import FailureReason
 from odefit.engines.segments.steady_state import conservation_laws, least_squares
 from odefit.errors import SolveError
-from odefit.model.system import System, symbol
+from odefit.model.formulas import parse_formula
+from odefit.model.system import System
 from small_problems import central_differences
 
 BOTH = ("tsit45", "dopri5")
@@ -128,7 +128,7 @@ def test_the_steady_state_does_not_depend_on_the_tolerance() -> None:
 
 
 def laws(texts: Sequence[str], names: str) -> Array:
-    return conservation_laws([sp.sympify(text, locals={n: symbol(n) for n in names.split()}) for text in texts])
+    return conservation_laws([parse_formula(text, names.split()) for text in texts])
 
 
 def test_laws_are_found_through_brackets_and_numbers() -> None:

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import sympy as sp
 
 import odefit
 from commands import killed
 from listeners import StopAt
+from odefit import algebra as sp
 from odefit.api import fit_into_folder
 from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment

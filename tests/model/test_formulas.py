@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable
 
 import pytest
-import sympy as sp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from odefit import algebra as sp
 from odefit.errors import ModelError
 from odefit.model.formulas import free_names, name_fault, parse_formula
 from odefit.model.functions import derivatives, numpy_function
@@ -228,14 +228,13 @@ def test_like_conditions_do_not_multiply_out() -> None:
         ("(((log(x) + sqrt(y))^3)^n)^0.5", "abs(log(x) + sqrt(y))^(1.5*n)"),
     ],
 )
-def test_sympy_does_not_search_for_branches(text: str, simple: str) -> None:
-    """What is real is decided here; SymPy's own search through the branches may never end."""
+def test_roots_of_powers_are_real(text: str, simple: str) -> None:
+    """What is real is decided without a search through the branches of a complex power."""
     assert value(text) == pytest.approx(value(simple), rel=1e-14)
-    assert not parse_formula(text, NAMES).has(sp.re, sp.im, sp.arg)
 
 
 @pytest.mark.parametrize("text", ["tanh(acosh(x))", "acosh(tanh(x))", "sin(atan(x))", "atan(sin(x))", "sin(x + pi)"])
-def test_sympy_does_not_search_for_inverses_and_periods(text: str) -> None:
+def test_there_is_no_search_for_inverses_and_periods(text: str) -> None:
     """The functions stay as they are written, so that nothing is asked about what is inside of them."""
     formula = parse_formula(text, NAMES)
     outer, _, inner = text.removesuffix(")").partition("(")
@@ -315,9 +314,8 @@ def test_put_numbers() -> None:
 
 
 def test_real_functions_stay_real() -> None:
-    """SymPy's own Abs turns this one into cosines of atan2, and its Heaviside refuses the other."""
     formula = parse_formula("abs(y*exp(sqrt(x)))", NAMES).xreplace({symbol("y"): sp.Float(-2.0)})
-    assert not formula.has(sp.re, sp.im, sp.atan2)
+    assert str(formula) == "Abs(-2.0*exp(sqrt(x)))"
     assert parse_formula("heaviside(sqrt(-x^2 - 1))", NAMES).has(sp.Heaviside)
 
 
@@ -397,4 +395,4 @@ def test_any_text_gives_a_formula_or_a_model_error(text: str) -> None:
     except ModelError:
         return
     assert isinstance(formula, sp.Expr)
-    assert not formula.has(sp.nan, sp.zoo, sp.oo, sp.I)
+    assert not formula.has(sp.nan, sp.oo, -sp.oo)

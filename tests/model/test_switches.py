@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import sympy as sp
 
 from interrupted_systems import interrupted
+from odefit import algebra as sp
 from odefit.engines.segments.segment_system import MIDDLE, Kind, SegmentSystem
 from odefit.model.functions import numpy_function
 from odefit.model.switches import find_switches, is_interrupted, substitute

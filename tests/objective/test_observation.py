@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import sympy as sp
 
+from odefit import algebra as sp
 from odefit.engines.base import SolverOptions
 from odefit.model.formulas import parse_formula
 from odefit.objective.jacobian import LocalRows

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import sympy as sp
-
-from odefit.model.operators import exp
+from odefit import algebra as sp
 
 
-class _Capped(sp.Function):  # type: ignore[misc]
+class _Capped(sp.Function):
     """exp(x), kept below 1e130."""
 
 
-class _CappedCosh(sp.Function):  # type: ignore[misc]
+class _CappedCosh(sp.Function):
     """cosh(x), kept below 1e130."""
 
 
-class _CappedLow(sp.Function):  # type: ignore[misc]
+class _CappedLow(sp.Function):
     """exp(x), kept below 1.4e52: in exp(x)/(1 + exp(x))^2 the derivative takes the fourth power of it."""
 
 
@@ -39,7 +37,7 @@ def _capped(e: Any) -> Any:
 def _quotient(*factors: Any) -> Any:
     """A product in which a dividend has the exponentials of the divisors."""
     divisors = [f for f in factors if f.is_Pow and f.exp.is_number and f.exp.is_negative and f.has(_Capped)]
-    same = {kind(x.args[0]): x for f in divisors for x in f.atoms(_Capped) for kind in (sp.exp, exp)}
+    same = {sp.exp(x.args[0]): x for f in divisors for x in f.atoms(_Capped)}
     above = [f for f in factors if f not in divisors]
     put = [f.xreplace(same) for f in above]
     product = sp.Mul(*put, *divisors)

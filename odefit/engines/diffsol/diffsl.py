@@ -1,7 +1,7 @@
-"""SymPy formulas as DiffSL, the language that diffsol compiles (https://martinjrobins.github.io/diffsl).
+"""Formulas as DiffSL, the language that diffsol compiles (https://martinjrobins.github.io/diffsl).
 
 Only text made here reaches the compiler: names are generated (`p0` parameters, `y0` states, `h0` shared
-parts), and every function is on a list that was checked, value and derivative, against SymPy. Many are
+parts), and every function is on a list that was checked, value and derivative. Many are
 rewritten, because in diffsl 0.12 one elementary function ends the process, `tanh` is NaN beyond 700, `arcsinh` loses
 its digits below zero and `sinh` near zero, and the derivative of `pow(x, e)` is NaN at x = 0 for e < 1.
 
@@ -16,12 +16,13 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-import sympy as sp
-
+from odefit import algebra as sp
 from odefit.engines.diffsol.capped import cap_denominators
 from odefit.engines.diffsol.diffsl_functions import FUNCTIONS, sinh
 from odefit.engines.diffsol.units import Units
 from odefit.errors import ModelError
+from odefit.model.derivatives import derivatives
+from odefit.model.sharing import Groups, shared_parts, split_product, split_sum
 from odefit.model.system import TIME, NetworkCall, System, symbol
 
 # Compiling takes 2 s for 1,000 operations of the text, and far more than in proportion (two minutes for 5,000).
@@ -37,6 +38,8 @@ N_TIMES = 2
 """The inputs of a program behind its parameters."""
 _ATOM = re.compile(r"[a-z]+[0-9]*|[0-9.]+(e[-+]?[0-9]+)?")
 _TINY = "2.3e-308"  # the smallest normal number: separates x > 0 from x = 0
+ROUNDING = 1e-12
+"""Terms of a difference that are smaller than this part of the others are none, but for rounding."""
 _REMEDY = "use a torch method, such as `solver.method: dopri5`"
 
 
@@ -148,15 +151,21 @@ def jumps(system: System, sensitive: Collection[str]) -> list[str]:
 
 def _joins(value: Any, other: Any, condition: Any) -> bool:
     """Whether two branches are equal where their condition changes sides (False also where that is unclear)."""
-    if not isinstance(condition, sp.core.relational.Relational):
+    if not isinstance(condition, sp.Relational):
         return False
     gap = sp.expand(condition.lhs - condition.rhs)
-    for name in gap.free_symbols:
-        slope = gap.diff(name)
+    for name in sorted(gap.free_symbols, key=str):
+        slope = derivatives([gap], [name.name])[0][0]
         if slope.is_number and slope != 0:
             edge = -gap.xreplace({name: sp.S.Zero}) / slope
-            return bool(sp.nsimplify(sp.expand((value - other).subs(name, edge))) == 0)
+            one, two = (sp.expand(branch.xreplace({name: edge})) for branch in (value, other))
+            return _largest(sp.expand(one - two)) <= ROUNDING * max(_largest(one), _largest(two))
     return False
+
+
+def _largest(expr: Any) -> float:
+    """The largest number in front of a term of a sum."""
+    return max(abs(float(term.as_coeff_Mul()[0])) for term in sp.Add.make_args(expr))
 
 
 def _times(text: str, factor: float) -> str:
@@ -210,7 +219,8 @@ class _Text:
     """Prints formulas; parts that are used again become tensors of their own, collected in `lines`."""
 
     def __init__(self, names: Mapping[sp.Symbol, str], prefix: str, where: str) -> None:
-        self.names = dict(names)
+        self.names: dict[Any, str] = dict(names)
+        self.groups: Groups = {}
         self.prefix = prefix
         self.where = where
         self.lines: list[str] = []
@@ -219,11 +229,12 @@ class _Text:
     def all(self, formulas: Iterable[Any]) -> list[str]:
         exprs = [cap_denominators(sp.sympify(f)) for f in formulas]
         _check_size(_size(exprs), self.where, MAX_OPERATIONS)  # to share their parts would take long already
-        shared, reduced = sp.cse(exprs, symbols=sp.numbered_symbols("shared", sp.Dummy, real=True))
-        for name, expr in shared:
-            text = self.print(expr) if isinstance(expr, sp.Expr) else self.truth(expr)
-            self.names[name] = self.part(text)
-        return [self.print(expr) for expr in reduced]
+        shared, self.groups = shared_parts(exprs)
+        for part in shared:
+            if isinstance(part, (sp.Expr, sp.Boolean)):
+                text = self.print(part) if isinstance(part, sp.Expr) else self.truth(part)
+                self.names[part] = self.part(text)
+        return [self.print(expr) for expr in exprs]
 
     def refusal(self, what: str) -> ModelError:
         return ModelError(f"model ({self.where})", f"{what}; {_REMEDY}")
@@ -240,10 +251,10 @@ class _Text:
 
     def print(self, expr: Any) -> str:
         """A text that can stand as a factor."""
+        if expr in self.names:
+            return self.names[expr]
         if isinstance(expr, sp.Symbol):
-            if expr not in self.names:
-                raise self.refusal(f"'{expr}' has no value here")
-            return str(self.names[expr])
+            raise self.refusal(f"'{expr}' has no value here")
         if isinstance(expr, sp.Expr) and expr.is_number and not expr.args:
             return self.number(expr)
         if isinstance(expr, NetworkCall):
@@ -277,17 +288,16 @@ class _Text:
         return repr(value) if value >= 0 and not repr(value).startswith("-") else f"({value!r})"
 
     def add(self, expr: Any) -> str:
-        return "(" + " + ".join(self.print(term) for term in expr.args) + ")"
+        added, subtracted = (list(map(self.print, terms)) for terms in split_sum(expr))
+        if not added:
+            return f"((-1.0)*({' + '.join(subtracted)}))"
+        return f"({' - '.join([' + '.join(added), *subtracted])})"
 
     def mul(self, expr: Any) -> str:
-        above: list[str] = []
-        below: list[str] = []
-        for factor in expr.args:
-            base, exponent = factor.as_base_exp() if isinstance(factor, sp.Pow) else (factor, sp.S.One)
-            if exponent.is_number and exponent.is_negative and not base.is_number:
-                below.append(self.print(sp.Pow(base, -exponent, evaluate=False) if exponent != -1 else base))
-            else:
-                above.append(self.print(factor))
+        coefficient, factors, divisors = split_product(expr, self.groups)
+        above, below = (list(map(self.print, parts)) for parts in (factors, divisors))
+        if coefficient != 1:
+            above.insert(0, self.number(coefficient))
         top = "*".join(above or ["1.0"])
         return f"({top}/({'*'.join(below)}))" if below else f"({top})"
 
@@ -347,10 +357,10 @@ class _Text:
 
     def truth(self, condition: Any) -> str:
         """1 where a condition holds, else 0."""
-        if isinstance(condition, sp.logic.boolalg.BooleanAtom):
+        if isinstance(condition, sp.BooleanAtom):
             return "1.0" if condition else "0.0"
-        if isinstance(condition, sp.Symbol):
-            return self.print(condition)
+        if condition in self.names:
+            return self.names[condition]
         if isinstance(condition, sp.And):
             return "(" + "*".join(self.truth(arg) for arg in condition.args) + ")"
         if isinstance(condition, sp.Not):
@@ -360,7 +370,7 @@ class _Text:
             for arg in condition.args[1:]:
                 text = f"max({text}, {self.truth(arg)})"
             return text
-        if not isinstance(condition, sp.core.relational.Relational):
+        if not isinstance(condition, sp.Relational):
             raise self.refusal(f"the compiled engine cannot decide '{condition}'")
         a, b = (self.part(self.print(side)) for side in (condition.lhs, condition.rhs))
         if isinstance(condition, (sp.LessThan, sp.StrictLessThan)):

@@ -23,8 +23,8 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import sympy as sp
 
+from odefit import algebra as sp
 from odefit.arrays import FloatArray, IntArray
 from odefit.engines.diffsol.compilation import ode_of
 from odefit.engines.diffsol.diffsl import MUTED, N_TIMES, diffsl_code

@@ -18,8 +18,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import sympy as sp
 
+from odefit import algebra as sp
 from odefit.arrays import FloatArray
 from odefit.engines.failure import Failure, FailureReason, IntegrationError
 from odefit.engines.segments.schedule import EventTimes, Segment, Transition

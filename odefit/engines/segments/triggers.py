@@ -15,8 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import sympy as sp
-
+from odefit import algebra as sp
 from odefit.model.conditions import Condition, Gap, condition_of
 from odefit.model.switches import substitute
 from odefit.model.system import TIME, System, Trigger, symbol
