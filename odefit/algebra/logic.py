@@ -176,6 +176,9 @@ class ExprCondPair(Node):
     def __iter__(self) -> Iterator[Any]:
         return iter(self.args)
 
+    def __getitem__(self, index: int) -> Any:
+        return self.args[index]
+
 
 class Piecewise(Expr):
     """The value of the first pair whose condition holds; NaN where none does."""
