@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-import sympy as sp
-
+from odefit import algebra as sp
 from odefit.config.load import LoadedConfig
 from odefit.data.cell_texts import covariate_of, formula_keys, formula_of
 from odefit.data.csv_reader import read_header
@@ -97,9 +96,11 @@ class MeasuredColumns:
 
 def _where_marked(mark: sp.Symbol, formula: sp.Expr) -> sp.Expr:
     """The formula where its mark is 1, else 0; a name is a number everywhere, and other formulas may not be one."""
+    product: sp.Expr = sp.Mul(mark, formula)
     if formula.is_Symbol:
-        return sp.Mul(mark, formula)
-    return sp.Piecewise((formula, sp.StrictGreaterThan(mark, sp.S.Half, evaluate=False)), (0, True), evaluate=False)
+        return product
+    cases: sp.Expr = sp.Piecewise((formula, sp.StrictGreaterThan(mark, sp.S.Half)), (0, True), evaluate=False)
+    return cases
 
 
 def with_measured_columns(described: Described, experiments: Sequence[Experiment]) -> Described:
