@@ -69,7 +69,7 @@ def obstacle(problem: FitProblem) -> str | None:
     system = problem.engine.system
     if not system.is_mechanistic:
         return "the model has a network"
-    if system.events:
+    if system.events or system.triggers:
         return "the model has events"
     if system.rest is not None:
         return "the experiments begin at a steady state"
@@ -77,6 +77,8 @@ def obstacle(problem: FitProblem) -> str | None:
         return "an observable is compared with an earlier value"
     if system.dosing is not None and system.dosing.lag != 0:
         return "doses have a lag"
+    if not all(np.isfinite(e.times).all() for e in problem.experiments):
+        return "a steady state is measured"
     if not any(len(data.rows) for data in problem.data):
         return "nothing is measured but limits"
     return None

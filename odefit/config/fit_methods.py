@@ -8,14 +8,14 @@ it is used.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from importlib import import_module
 from typing import Any
 
 AUTO = "auto"
 """Leaves the choice to the model."""
-ADAM, LEAST_SQUARES, LBFGS = "adam", "least_squares", "lbfgs"
+ADAM, LEAST_SQUARES, LBFGS, GLOBAL = "adam", "least_squares", "lbfgs", "global"
 
 
 class Need(Enum):
@@ -55,6 +55,8 @@ class FitMethod:
         The same for its first stage on parts of the series, and for those that follow.
     keys
         Keys of the config's section `fit` that only methods with this entry take.
+    by_population
+        Whether its starts are the best of a population that has searched the whole box.
     """
 
     name: str
@@ -67,6 +69,7 @@ class FitMethod:
     epochs: int = 150
     stage_epochs: tuple[int, ...] = (60, 150)
     keys: tuple[str, ...] = ()
+    by_population: bool = False
 
     def __post_init__(self) -> None:
         if self.minimize is None and self.train is None:
@@ -104,6 +107,8 @@ METHODS: dict[str, FitMethod] = {
     )
 }
 """All methods by name, in the order in which they are listed for people."""
+
+METHODS[GLOBAL] = replace(METHODS[LEAST_SQUARES], name=GLOBAL, train=None, keys=("evaluations",), by_population=True)
 
 TRAINING_KEYS = ("horizon", "epochs", "loss", "weight_decay", "plot_every")
 """Keys of the section `fit` for trainings: of networks, and of equations with a method that does not search."""

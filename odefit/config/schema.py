@@ -96,7 +96,9 @@ class FitSection(Section):
     """How the parameters are found."""
 
     method: Annotated[str, OneOf(method_names)] = Field(
-        AUTO, description="`auto`: least_squares for equations and for small networks, else lbfgs"
+        AUTO,
+        description="`auto`: least_squares for equations and for small networks, else lbfgs; global: populations "
+        "search the whole box, then least_squares from the best points",
     )
     seed: Seed = Field(0, description="of everything random: the same seed gives the same fit")
     starts: Annotated[int, Field(ge=1, le=1_000_000)] = Field(1, description="how many starting points")
@@ -109,6 +111,9 @@ class FitSection(Section):
         None, description="cross-validation over experiments: each fold is predicted by a fit to the others"
     )
     max_iterations: Count | None = Field(None, description="least_squares, lbfgs: most iterations of one start")
+    evaluations: Count | None = Field(
+        None, description="global: evaluations of the objective by the population; default: 1000 for each parameter"
+    )
     # Training: of networks, and of equations with adam
     match: bool | Annotated[int, Field(ge=0, le=100_000_000)] | None = Field(
         None,

@@ -19,6 +19,7 @@ from odefit.config.fit_methods import FitMethod
 from odefit.config.schema import FitSection
 from odefit.engines.program_cache import WithPrograms
 from odefit.errors import ConfigError
+from odefit.fitting.global_search import Interrupted, global_starts
 from odefit.fitting.local_search import LocalSearch, build_search
 from odefit.fitting.matched_starts import matched_starts, sentence
 from odefit.fitting.multistart_outcome import SAME_OPTIMUM, TIE, commonest_reason, fit_outcome
@@ -37,7 +38,8 @@ from odefit.fitting.tightening import (
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.profile import ProfileLikelihood
 from odefit.optimizers import start_pool
-from odefit.optimizers.base import SearchOutcome
+from odefit.optimizers.base import SearchOutcome, at_bound
+from odefit.optimizers.differential_evolution import Population
 from odefit.optimizers.start_pool import (
     Search,
     StartOutcome,
@@ -56,6 +58,8 @@ TIME_LIMIT = 600.0
 """Seconds for one start, where the config names no number."""
 COPIES = 3
 """Of the matrix of derivatives that are in memory at once: itself, and what its decomposition makes of it."""
+POPULATION_STARTS = 20
+"""The fewest starts of a local method that a population has among it at first."""
 PART = "starts"
 
 log = logging.getLogger(__name__)
@@ -113,7 +117,11 @@ def search_starts(
     objective = _objective(assembly)
     _check_memory(assembly, objective)
     progress.now("choosing where to start")
-    points = _starts(objective, section, progress)
+    try:
+        points = _starts(objective, method, section, progress, memory)
+    except Interrupted as stopped:
+        reached = _best_so_far(objective, stopped.population)
+        return fit_outcome(objective, reached, section.starts, method.name, interrupted=True)
     found = first = _search_pass(assembly, 1, method, (range(len(points)), points), progress, memory)
     gained, finer_fails = math.inf, False
     while (best := found.best) is not None and best.outcome is not None and not found.interrupted:
@@ -138,16 +146,30 @@ def search_starts(
     return replace(outcome, message=outcome.message + told, tightened=found.factor, effect=found.effect)
 
 
-def _starts(objective: ProfileLikelihood, section: FitSection, progress: Progress) -> FloatArray:
-    """Where to search from, [n, P']."""
-    points = starting_points(objective, section.starts, section.seed)
-    if section.match is not None and not section.match:
-        return points
-    progress.now("matching the slopes of the smoothed data")
-    points, is_moved = matched_starts(objective, points, with_first=section.match is True)
-    if is_moved.any():
-        progress.note(sentence(is_moved))
+def _starts(
+    objective: ProfileLikelihood, method: FitMethod, section: FitSection, progress: Progress, memory: Memory
+) -> FloatArray:
+    """Where to search from, [n, P']. Raises Interrupted."""
+    n = max(section.starts, POPULATION_STARTS) if method.by_population else section.starts
+    points = starting_points(objective, n, section.seed)
+    if section.match is None or section.match:
+        progress.now("matching the slopes of the smoothed data")
+        points, is_moved = matched_starts(objective, points, with_first=section.match is True)
+        if is_moved.any():
+            progress.note(sentence(is_moved))
+    if method.by_population:
+        return global_starts(objective, points, section.starts, section.seed, section.evaluations, progress, memory)
     return points
+
+
+def _best_so_far(objective: ProfileLikelihood, population: Population) -> list[StartOutcome]:
+    """The best of a population as the outcome of a search that was ended; none where it has no value."""
+    u, value = population.u[0], float(population.values[0])
+    if not math.isfinite(value):
+        return []
+    lower, upper = (bounds[objective.free] for bounds in objective.full.problem.table.search_bounds())
+    outcome = SearchOutcome(u, value, Ending(Reason.ENDED_BY_CALLER), 0, 0, (value,), at_bound(u, lower, upper))
+    return [StartOutcome(0, u, outcome, None, math.nan)]
 
 
 def _search_pass(

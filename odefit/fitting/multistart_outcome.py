@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from odefit.arrays import FloatArray
+from odefit.config.fit_methods import GLOBAL
 from odefit.fitting.local_search import typical_sizes
 from odefit.fitting.nonsmooth import nonsmooth_parameters
 from odefit.fitting.outcome import FitOutcome
@@ -76,7 +77,7 @@ def fit_outcome(
         _history(best.outcome),
         starts,
         _table(objective, results) if requested > 1 else None,
-        warnings=_doubts(objective, results, best, at_best),
+        warnings=_doubts(objective, results, best, at_best, method),
         alternatives=_alternatives(objective, results, best),
         left=best.outcome.left,
     )
@@ -89,14 +90,15 @@ def _smoother(objective: ProfileLikelihood, requested: int) -> str:
 
 
 def _doubts(
-    objective: ProfileLikelihood, results: Sequence[StartOutcome], best: StartOutcome, at_best: int
+    objective: ProfileLikelihood, results: Sequence[StartOutcome], best: StartOutcome, at_best: int, method: str
 ) -> tuple[str, ...]:
     """What the other starts say against the best one, a sentence each, with what to do."""
     doubts = []
     n, more = len(results), 5 * len(results)
     if n > 2 and (at_best == 1 or (n <= FEW and 0 < 2 * at_best < n)):
         found = "one start" if at_best == 1 else f"{at_best} of {n} starts"
-        doubts.append(f"only {found} found this optimum: a better one may exist; try --set fit.starts={more}")
+        last = "" if method == GLOBAL else f", or --set fit.method={GLOBAL}"
+        doubts.append(f"only {found} found this optimum: a better one may exist; try --set fit.starts={more}{last}")
     near = [
         r.outcome.u
         for r in results

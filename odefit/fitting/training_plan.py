@@ -58,6 +58,8 @@ def plan_of(assembly: Assembly) -> Plan:
         method = METHODS[LEAST_SQUARES if small else LBFGS]
     else:
         method = METHODS[section.method]
+    if method.by_population:
+        raise ConfigError(assembly.loaded.where("fit", "method"), f"{method.name} is for equations; use lbfgs or adam")
     if section.starts > 1:
         raise ConfigError(assembly.loaded.where("fit", "starts"), "a network is trained from one start; remove the key")
     for key in ("max_iterations", "cpu_limit"):

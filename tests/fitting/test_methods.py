@@ -68,12 +68,13 @@ def test_a_method_more_trains_a_network(toy: FitMethod, tmp_path: Path) -> None:
 
 def test_a_method_is_known_by_its_entry_alone(toy: FitMethod) -> None:
     listed = json_schema()["$defs"]["FitSection"]["properties"]["method"]["enum"]
-    assert listed == ["auto", "adam", "least_squares", "lbfgs", "toy"] == list(method_names())
+    assert listed == ["auto", "adam", "least_squares", "lbfgs", "global", "toy"] == list(method_names())
     assert FitSection(method="toy", starts=5).method == "toy"
 
 
 def test_a_method_without_an_entry_is_refused_with_what_there_is(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"must be one of 'auto', 'adam', 'least_squares' or 'lbfgs' \(got 'toy'\)"):
+    known = r"'auto', 'adam', 'least_squares', 'lbfgs' or 'global'"
+    with pytest.raises(ConfigError, match=rf"must be one of {known} \(got 'toy'\)"):
         odefit.fit(decay("toy", equations={"x": "-k*x"}), out=tmp_path / "run")
     with pytest.raises(ConfigError, match=r"\(got 3\)"):
         odefit.fit({**decay("lbfgs", equations={"x": "-k*x"}), "fit": {"method": 3}}, out=tmp_path / "run")
