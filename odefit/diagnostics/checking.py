@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -182,8 +183,10 @@ def _parameter(p: Parameter) -> str:
 
 
 def _prior(prior: Prior) -> str:
-    numbers = f"{prior.a:g}" if prior.kind == "exponential" else f"{prior.a:g}, {prior.b:g}"
-    return f"{prior.kind} prior ({numbers})" + (" of its logarithm" if prior.on == "log" else "")
+    numbers = ", ".join(f"{number:g}" for number in prior.numbers)
+    cut = math.isfinite(prior.within[0]) or math.isfinite(prior.within[1])
+    words = (" of its logarithm" if prior.on == "log" else "") + (", truncated to the bounds" if cut else "")
+    return f"{prior.kind} prior ({numbers}){words}"
 
 
 def _solver(assembly: Assembly) -> str:

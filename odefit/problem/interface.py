@@ -223,7 +223,7 @@ class Problem:
 
         A parameter without a prior has the density 1, whatever its scale. A prior `on: log` is a density of ln x, which
         is turned into one of x here. Bounds cut a prior off without rescaling it, so the constant is not that of a
-        density that integrates to one.
+        density that integrates to one, unless the prior is `truncated`.
         """
         x = self._vector(x)
         if not self._is_inside(x):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from odefit.config.load import LoadedConfig
-from odefit.config.model_section import ParameterSection
+from odefit.config.model_section import ParameterSection, PriorSection
 from odefit.data.experiments import Experiment
 from odefit.data.replicates import replicate_of
 from odefit.errors import Faults
@@ -95,7 +95,7 @@ class TableBuilder:
         scale = section.scale or ("log" if role == "noise" else "linear")
         if around is not None and value > 0 and not (section.bounds or section.scale or section.prior):
             scale, low, high = "log", value / around, value * around
-        prior = Prior(section.prior.kind, *section.prior.numbers, on=section.prior.on) if section.prior else None
+        prior = None if section.prior is None else _prior(section.prior, (low, high))
         if prior:
             low, high = max(low, prior.support[0]), min(high, prior.support[1])
         if section.prior and not section.estimate:
@@ -317,6 +317,13 @@ class TableBuilder:
                 else:
                     constant[row, column] = target
         return Binding(tuple(symbols), index, constant)
+
+
+def _prior(section: PriorSection, bounds: tuple[float, float]) -> Prior:
+    """The density that a section describes; one that is truncated integrates to one between the bounds."""
+    numbers = dict(zip("abc", section.numbers, strict=False))
+    within = bounds if section.truncated else (-math.inf, math.inf)
+    return Prior(section.kind, **numbers, on=section.on, within=within)
 
 
 def _within(value: float | None, low: float, high: float, scale: str) -> float | None:
