@@ -22,7 +22,7 @@ from odefit.config.plots_section import PlotSection
 class SolverSection(Section):
     """How the equations are integrated."""
 
-    method: str = Field("auto", description="`auto`, a torchdiffeq method (rk4, dopri5, …) or a diffsol one (bdf, …)")
+    method: str = Field("auto", description="`auto`, a compiled method (tsit5, bdf, …) or a torchdiffeq one (rk4, …)")
     rtol: Annotated[float, Field(ge=1e-14, le=1)] = Field(1e-6, description="relative tolerance of each step")
     atol: Positive | Literal["auto"] | Annotated[dict[Name, Positive], Field(min_length=1)] = Field(
         "auto", description="absolute tolerance of each step: a number, one per state, or by the size of each state"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from odefit.config.synonyms import meant
 from odefit.engines.base import Engine, SolverOptions
-from odefit.engines.methods import AUTO, AUTO_COMPILED, AUTO_TORCH, METHODS
+from odefit.engines.methods import AUTO, AUTO_COMPILED, AUTO_EXPLICIT, AUTO_TORCH, METHODS
 from odefit.engines.registry import ENGINES, EngineEntry
 from odefit.errors import ConfigError
 from odefit.model.switches import is_interrupted
@@ -101,6 +102,10 @@ class _Factory:
 
         why = ""
         if system.is_mechanistic and self.options.device == "cpu":
+            kernel = ENGINES[METHODS[AUTO_EXPLICIT].engine]
+            if kernel.available()[0]:
+                with suppress(TooLarge):
+                    return self._made(kernel, system, sensitive)
             compiled = ENGINES[METHODS[AUTO_COMPILED].engine]
             usable, reason = compiled.available()
             if usable:

@@ -52,6 +52,8 @@ class Method:
 
 
 METHODS: dict[str, Method] = {
+    "tsit5": Method("kernel", 5, is_compiled=True, reference=(1e-11, 1e-12)),
+    "rodas5p": Method("kernel", 5, is_compiled=True, is_implicit=True, reference=(1e-10, 1e-11)),
     "tsit45": Method("diffsol", 5, is_compiled=True, reference=(1e-11, 1e-12)),
     "bdf": Method(
         "diffsol", 5, is_compiled=True, is_implicit=True, is_multistep=True, reference=(1e-9, 1e-10, 1e-11, 1e-12)
@@ -77,6 +79,7 @@ METHODS: dict[str, Method] = {
 }
 """Every value that `solver.method` may have, besides AUTO: the quick engine first."""
 
+AUTO_EXPLICIT, AUTO_IMPLICIT = "tsit5", "rodas5p"
 AUTO_COMPILED = "tsit45"
 AUTO_STIFF = "bdf"
 AUTO_TORCH = "dopri5"

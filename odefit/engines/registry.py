@@ -57,6 +57,20 @@ def _diffsol_available() -> tuple[bool, str]:
     return diffsol_engine.available()
 
 
+def _make_kernel(
+    system: System, options: SolverOptions, sensitive: tuple[str, ...], _networks: nn.ModuleDict | None
+) -> Engine:
+    from odefit.engines.kernel.kernel_engine import KernelEngine
+
+    return KernelEngine(system, options, sensitive)
+
+
+def _kernel_available() -> tuple[bool, str]:
+    from odefit.engines.kernel import machine
+
+    return machine.available()
+
+
 def _make_torch(
     system: System, options: SolverOptions, sensitive: tuple[str, ...], networks: nn.ModuleDict | None
 ) -> Engine:
@@ -78,6 +92,7 @@ def _check_device(options: SolverOptions, where: str) -> None:
 
 
 ENGINES: dict[str, EngineEntry] = {
+    "kernel": EngineEntry(_make_kernel, _kernel_available, has_own_atol=True),
     "diffsol": EngineEntry(_make_diffsol, _diffsol_available, has_own_atol=True),
     "torch": EngineEntry(_make_torch, takes_networks=True, has_own_atol=True, check=_check_device),
 }

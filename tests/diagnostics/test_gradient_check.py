@@ -159,7 +159,7 @@ def test_nothing_to_check_without_parameters() -> None:
 
 @pytest.mark.torch
 def test_a_coarse_solver_is_told() -> None:
-    exact, coarse = problem_of(), problem_of("solver.method=euler", "solver.step=0.5")
+    exact, coarse = problem_of("solver.rtol=1e-7"), problem_of("solver.method=euler", "solver.step=0.5")
     theta = exact.problem.table.values
     fine, found = solver_effect(exact, theta), solver_effect(coarse, theta)
     assert fine is not None

@@ -140,7 +140,9 @@ def test_without_the_compiled_engine_auto_means_torch_and_says_so(
     config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from odefit.engines.diffsol import diffsol_engine
+    from odefit.engines.kernel import machine
 
+    monkeypatch.setattr(machine, "available", lambda: (False, "llvmlite cannot be imported"))
     monkeypatch.setattr(diffsol_engine, "available", lambda: (False, "this build has no sensitivities"))
     engine = assembled(config).problem.engine
     assert type(engine).__name__ == "TorchEngine"

@@ -1,0 +1,1 @@
+"""The kernel: steppers of our own, and formulas, as machine code that llvmlite makes."""

@@ -1,0 +1,82 @@
+"""Experiments as flat arrays, made once for each set of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from odefit.arrays import FloatArray, IntArray
+from odefit.data.experiments import Experiment
+from odefit.engines.base import offsets_of, times_fault
+from odefit.engines.failure import Failure
+
+MAX_SETS = 64
+"""Sets of experiments that are remembered."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """The times of E experiments, one after the other.
+
+    Attributes
+    ----------
+    start
+        [E] where each begins.
+    first
+        [E + 1] the times of experiment e are `times[first[e]:first[e + 1]]`.
+    faults
+        Experiment -> why nothing can be integrated over its times.
+    offset
+        [E] what was subtracted from all times of an experiment.
+    """
+
+    start: FloatArray
+    first: IntArray
+    times: FloatArray
+    lengths: IntArray
+    faults: dict[int, Failure]
+    offset: FloatArray
+
+
+class TimesOf:
+    """The `Times` of sets of experiments, by their identity.
+
+    Parameters
+    ----------
+    is_shifted
+        Whether formulas do not know the time: then integration begins at 0, where times are told apart best.
+    """
+
+    def __init__(self, is_shifted: bool) -> None:
+        self.is_shifted = is_shifted
+        self._known: dict[tuple[int, ...], tuple[tuple[Experiment, ...], Times]] = {}
+
+    def __call__(self, experiments: Sequence[Experiment]) -> Times:
+        key = tuple(map(id, experiments))
+        found = self._known.get(key)
+        if found is None:
+            while len(self._known) >= MAX_SETS:
+                del self._known[next(iter(self._known))]
+            # the experiments are kept there, so no other ones can have their ids
+            found = self._known[key] = tuple(experiments), self._made(experiments)
+        return found[1]
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"is_shifted": self.is_shifted, "_known": {}}
+
+    def _made(self, experiments: Sequence[Experiment]) -> Times:
+        lengths = [len(e.times) for e in experiments]
+        start = np.array([e.start for e in experiments], dtype=np.float64)
+        offset = start if self.is_shifted else np.zeros_like(start)
+        times = [np.asarray(e.times, dtype=np.float64) - shift for e, shift in zip(experiments, offset, strict=True)]
+        faults = {i: times_fault(e.times, e.start) for i, e in enumerate(experiments)}
+        return Times(
+            start=start - offset,
+            first=offsets_of(lengths),
+            times=np.concatenate([*times, np.empty(0)]),
+            lengths=np.array(lengths, dtype=np.intp),
+            faults={i: fault for i, fault in faults.items() if fault is not None},
+            offset=offset,
+        )

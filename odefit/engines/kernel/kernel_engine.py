@@ -1,0 +1,310 @@
+"""Compiled integration by our own stepper: many members in one call, with exact forward sensitivities.
+
+Errors of states and of sensitivities are controlled alike. The tolerance of a sensitivity holds for size * dy/dp, where
+the size is the parameter's `typical` one, or its own where that is larger.
+
+With `auto`, a member that the explicit method cannot do, or for which the equations are stiff, is solved by diffsol's
+stiff method instead. Each member is judged by itself, so results depend on nothing but its own parameters and times.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import compress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from odefit.arrays import FloatArray, IntArray, Mask
+from odefit.data.experiments import Experiment
+from odefit.engines.base import Engine, Solutions, SolverOptions, offsets_of
+from odefit.engines.failure import Failure, FailureReason
+from odefit.engines.kernel import stepping
+from odefit.engines.kernel.batch import Times, TimesOf
+from odefit.engines.kernel.machine import available
+from odefit.engines.kernel.program import Tolerances, program_of
+from odefit.engines.methods import AUTO, AUTO_EXPLICIT, AUTO_IMPLICIT, AUTO_STIFF, METHODS, methods_of
+from odefit.engines.roots import advice_on_roots
+from odefit.engines.tolerances import absolute_tolerances, parameter_sizes
+from odefit.model.system import TIME, System, symbol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from odefit.data.dataset import Batch
+
+__all__ = ["KernelEngine", "available"]
+
+MAX_STEPS = 100_000
+"""Of one member."""
+MAX_STIFF_STEPS = 500
+"""Ahead of a member for which the equations are stiff, where another method may follow."""
+
+REASONS = {
+    stepping.INITIAL_NOT_FINITE: FailureReason.INITIAL_NOT_FINITE,
+    stepping.INITIAL_SENSITIVITIES_NOT_FINITE: FailureReason.INITIAL_SENSITIVITIES_NOT_FINITE,
+    stepping.RATE_NOT_FINITE: FailureReason.RATE_NOT_FINITE,
+    stepping.SENSITIVITIES_NOT_FINITE: FailureReason.SENSITIVITIES_NOT_FINITE,
+    stepping.SENSITIVITIES_LOST: FailureReason.SENSITIVITIES_NOT_FINITE,
+    stepping.EXPLODES: FailureReason.EXPLODES,
+    stepping.NOT_FINITE: FailureReason.NOT_FINITE,
+    stepping.STEP_TOO_SMALL: FailureReason.BLOWS_UP,
+    stepping.TOO_MANY_STEPS: FailureReason.TOO_MANY_STEPS,
+}
+IF_STIFF = "if the equations are stiff, use auto or bdf"
+
+
+@dataclass(frozen=True)
+class _Call:
+    """What is asked for in one call, and the arrays that are filled."""
+
+    p: FloatArray
+    times: Times
+    chosen: IntArray
+    offsets: IntArray
+    y: FloatArray
+    dy: FloatArray | None
+    failures: list[Failure | None]
+
+    def rows(self, m: int) -> slice:
+        """The rows of a member."""
+        return slice(self.offsets[m], self.offsets[m + 1])
+
+
+class KernelEngine(Engine):
+    """Integrates a system of formulas, compiled once per process; see `engines.base.Engine`.
+
+    Raises ModelError for what cannot be compiled.
+    """
+
+    is_compiled = True
+
+    def __init__(self, system: System, options: SolverOptions, sensitive: Sequence[str] = ()) -> None:
+        self.system, self.options, self.sensitive = system, options, tuple(sensitive)
+        known = methods_of("kernel")
+        if options.method not in (AUTO, *known):
+            raise ValueError(f"the kernel has no method '{options.method}'; it has {', '.join(known)}")
+        unknown = set(self.sensitive) - set(system.parameters)
+        if unknown:
+            raise ValueError(f"not parameters of the system: {', '.join(sorted(unknown))}")
+        self._tolerances = _tolerances(system, options, self.sensitive)
+        uses_time = any(symbol(TIME) in rate.free_symbols for rate in system.rhs)
+        self._times = TimesOf(is_shifted=not uses_time)
+        program_of(system, self.sensitive)  # what cannot be compiled is refused here, not at the first solution
+        from odefit.engines.diffsol.diffsl import jumps
+
+        self._first_notes = tuple(jumps(system, self.sensitive))
+        self._forget()
+
+    def _forget(self) -> None:
+        self.notes: list[str] = list(self._first_notes)
+        self._stiff: Engine | None = None
+        self._turned: str | None = None
+
+    @property
+    def method_in_use(self) -> str:
+        """The explicit method, until a member has turned out to be stiff."""
+        return self._turned or self._first_method
+
+    def reset_copy(self) -> KernelEngine:
+        """The same engine before its first solve."""
+        engine = copy.copy(self)
+        engine._forget()
+        return engine
+
+    def state(self) -> dict[str, Any]:
+        """Whether a member was stiff, and what the stiff method's engine has learnt."""
+        return {
+            "is_stiff": self._turned,
+            "stiff": None if self._stiff is None else self._stiff.state(),
+            "notes": list(self.notes),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """The inverse of `state`."""
+        self._forget()
+        self._turned, self.notes = state["is_stiff"], list(state["notes"])
+        stiff = None if state["stiff"] is None else self._stiff_engine()
+        if stiff is not None:
+            stiff.restore(state["stiff"])
+
+    def solve(
+        self,
+        p: FloatArray,
+        experiments: Sequence[Experiment],
+        sensitivities: bool = False,
+        members: IntArray | None = None,
+    ) -> Solutions:
+        """States of each member at the times of its experiment; see `Engine.solve`."""
+        p = np.ascontiguousarray(p, dtype=np.float64)
+        chosen = np.arange(len(experiments)) if members is None else np.asarray(members, dtype=np.int64)
+        if p.shape != (len(chosen), len(self.system.parameters)):
+            raise ValueError(f"p has shape {p.shape}, not ({len(chosen)}, {len(self.system.parameters)})")
+        times = self._times(experiments)
+        offsets = offsets_of(times.lengths[chosen].tolist())
+        y = np.empty((int(offsets[-1]), len(self.system.states)))
+        dy = np.empty((*y.shape, len(self.sensitive))) if sensitivities else None
+        call = _Call(p, times, chosen, offsets, y, dy, [None] * len(chosen))
+        fine = np.isfinite(p).all(axis=1)
+        if times.faults:
+            fine &= ~np.isin(chosen, list(times.faults))
+        for m in np.flatnonzero(~fine).tolist():
+            call.failures[m] = self._fault(p[m], times.faults.get(int(chosen[m])))
+        which = np.flatnonzero(fine)
+        status = self._run(call, which, self._first_method)
+        if self.options.method == AUTO:
+            lost = status > stepping.EXPLODES
+            if lost.any():
+                self._try_stiff(call, experiments, which[lost], status[lost])
+        for m, failure in enumerate(call.failures):
+            if failure is not None:
+                y[call.rows(m)] = np.nan
+                if dy is not None:
+                    dy[call.rows(m)] = np.nan
+        return Solutions(y, dy, offsets, tuple(call.failures))
+
+    def solve_batch(self, p: Tensor, batch: Batch) -> Tensor:
+        """States at each experiment's own times, [E, T, S], padded to the longest with its last state.
+
+        Differentiable (once) with respect to p [E, L], but only in the columns of the `sensitive` parameters. Raises
+        SolveError, which names the experiment, when an integration fails.
+        """
+        from odefit.engines.autograd import states_of
+
+        return states_of(self, p, batch.experiments)
+
+    def count_steps(self, p: FloatArray, experiments: Sequence[Experiment]) -> int | None:
+        """How many steps the states alone take by the explicit method, for p [E, L]; None where one fails."""
+        p = np.ascontiguousarray(p, dtype=np.float64)
+        times = self._times(experiments)
+        if times.faults or not np.isfinite(p).all():
+            return None
+        y = np.empty((len(times.times), len(self.system.states)))
+        ends = program_of(self.system, self.sensitive).solve(
+            p,
+            times,
+            np.arange(len(experiments)),
+            times.first[:-1],
+            y,
+            None,
+            self._tolerances,
+            MAX_STEPS,
+            is_stiff=METHODS[self._first_method].is_implicit,
+        )
+        return None if ends.status.any() else int(ends.steps.sum())
+
+    @property
+    def _first_method(self) -> str:
+        return AUTO_EXPLICIT if self.options.method == AUTO else self.options.method
+
+    def _run(self, call: _Call, which: IntArray, method: str, is_last: bool = False) -> IntArray:
+        """Solve some members by a method; their status. is_last: however stiff they are."""
+        is_all = len(which) == len(call.chosen)
+        ends = program_of(self.system, self.sensitive).solve(
+            call.p if is_all else call.p[which],
+            call.times,
+            call.chosen if is_all else call.chosen[which],
+            call.offsets[:-1] if is_all else call.offsets[which],
+            call.y,
+            call.dy,
+            self._tolerances,
+            MAX_STEPS,
+            stiff_steps=MAX_STIFF_STEPS if self.options.method == AUTO and not is_last else 0,
+            is_stiff=METHODS[method].is_implicit,
+        )
+        for k, m in enumerate(which.tolist()):
+            status = int(ends.status[k])
+            call.failures[m] = (
+                None
+                if status in (stepping.DONE, stepping.STIFF)
+                else self._failure(status, float(ends.reached[k] + call.times.offset[call.chosen[m]]), method)
+            )
+        return ends.status
+
+    def _try_stiff(self, call: _Call, experiments: Sequence[Experiment], which: IntArray, status: IntArray) -> None:
+        """Members that the explicit method has left, by a stiff one; where that fails, what the explicit one says."""
+        earlier = [call.failures[m] for m in which.tolist()]
+        if program_of(self.system, self.sensitive).can_be_stiff():
+            method, solved = AUTO_IMPLICIT, self._run(call, which, AUTO_IMPLICIT) == stepping.DONE
+        else:
+            method, solved = AUTO_STIFF, self._solve_elsewhere(call, experiments, which)
+        for m, failure in zip(which[~solved].tolist(), compress(earlier, ~solved), strict=True):
+            call.failures[m] = failure
+        left = which[~solved & (status == stepping.STIFF)]
+        if len(left):
+            self._run(call, left, AUTO_EXPLICIT, is_last=True)
+        if solved.any():
+            self._turned = method
+            self._note(f"The equations are stiff: {AUTO_EXPLICIT} crawls or fails on them, so {method} is used there.")
+
+    def _solve_elsewhere(self, call: _Call, experiments: Sequence[Experiment], which: IntArray) -> Mask:
+        """By diffsol's stiff method, for systems that are large; which members it solved."""
+        other = self._stiff_engine()
+        solved = np.zeros(len(which), dtype=bool)
+        if other is None:
+            return solved
+        found = other.solve(call.p[which], experiments, call.dy is not None, call.chosen[which])
+        for k, m in enumerate(which.tolist()):
+            if found.failures[k] is None:
+                rows, theirs = call.rows(m), slice(found.offsets[k], found.offsets[k + 1])
+                call.y[rows] = found.y[theirs]
+                if call.dy is not None and found.dy is not None:
+                    call.dy[rows] = found.dy[theirs]
+                solved[k], call.failures[m] = True, None
+        return solved
+
+    def _stiff_engine(self) -> Engine | None:
+        """Made when it is needed; None where there is none, or where to compile it would take too long."""
+        if self._stiff is None:
+            from odefit.engines.diffsol.diffsl import MAX_UNASKED, TooLarge, diffsl_code
+            from odefit.engines.diffsol.diffsol_engine import DiffsolEngine, available
+
+            if not available()[0]:
+                return None
+            try:
+                diffsl_code(self.system, most=MAX_UNASKED)
+            except TooLarge:
+                return None
+            self._stiff = DiffsolEngine(self.system, replace(self.options, method=AUTO_STIFF), self.sensitive)
+        return self._stiff
+
+    def _fault(self, p: FloatArray, fault: Failure | None) -> Failure:
+        """Why a member cannot even begin."""
+        finite = np.isfinite(p)
+        if finite.all():
+            assert fault is not None
+            return fault
+        return Failure(FailureReason.PARAMETER_NOT_FINITE, subject=self.system.parameters[int(np.argmin(finite))])
+
+    def _failure(self, status: int, at: float, method: str) -> Failure:
+        """Why a member failed."""
+        reason = REASONS[status]
+        is_explicit = not METHODS[method].is_implicit
+        if reason is FailureReason.TOO_MANY_STEPS:
+            what = f"{method} would take more than {MAX_STEPS:,} steps"
+            return Failure(reason, subject=what, advice=IF_STIFF if is_explicit else "")
+        if reason in (FailureReason.INITIAL_NOT_FINITE, FailureReason.INITIAL_SENSITIVITIES_NOT_FINITE):
+            return Failure(reason)
+        failure = Failure(reason, at)
+        advice = IF_STIFF if self.options.method == AUTO_EXPLICIT else ""
+        return replace(failure, advice=advice_on_roots(self.system, failure) or advice)
+
+    def _note(self, sentence: str) -> None:
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
+
+def _tolerances(system: System, options: SolverOptions, sensitive: Sequence[str]) -> Tolerances:
+    atol = np.array(absolute_tolerances(options, len(system.states)), dtype=np.float64)
+    whole = float(atol.max())
+    theirs = whole if options.sensitivity_atol is None else options.sensitivity_atol
+    columns = [system.parameters.index(name) for name in sensitive]
+    return Tolerances(
+        rtol=options.rtol,
+        sensitivity_rtol=options.rtol if options.sensitivity_rtol is None else options.sensitivity_rtol,
+        atol=atol,
+        sensitivity_atol=theirs * (atol / whole),
+        sizes=np.ascontiguousarray(parameter_sizes(system, options)[columns]),
+    )

@@ -1,0 +1,124 @@
+"""LLVM IR to machine code by llvmlite: made once, then read from the cache of programs.
+
+No pass that vectorises runs: vectors are written by hand (lowering.py, model_ir.py), so that what is run does not
+depend on what a version of LLVM makes of loops.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import inspect
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from odefit.engines import program_cache
+from odefit.engines.kernel import ir_expressions, ir_ranges, lowering, members, rosenbrock, stepping, tsitouras
+from odefit.engines.kernel.graph import FUNCTIONS
+
+STEPPERS = (stepping, tsitouras, rosenbrock, members)
+"""The modules whose text becomes machine code, and nothing else."""
+MAX_OPTIMISED = 20_000
+"""Characters of a text that passes run over: a model's text has each part once already, and there is little to gain."""
+
+
+def available() -> tuple[bool, str]:
+    """Whether machine code can be made here; if not, a sentence that says why."""
+    try:
+        import llvmlite.binding as llvm
+    except ImportError as error:
+        return False, f"llvmlite cannot be imported ({error})"
+    except OSError as error:  # its library does not fit this system
+        return False, f"llvmlite cannot be loaded ({error})"
+    if not hasattr(llvm, "create_pass_builder"):
+        return False, "this version of llvmlite is too old"
+    try:
+        _initialized()
+        inspect.getsource(members)
+    except (RuntimeError, OSError) as error:
+        return False, f"llvmlite does not work on this machine ({error})"
+    return True, ""
+
+
+class MachineCode:
+    """The functions of one text, in memory as long as this object lives."""
+
+    def __init__(self, source: str, text: Callable[[], str], level: int) -> None:
+        """Link the code of a text; `source` determines the text, which is made where it is needed."""
+        key = program_cache.key_of("llvm", _version(), str(level), source)
+        content = program_cache.load(key)
+        if content is not None:
+            try:
+                self._link(content)
+                return
+            except Exception:
+                program_cache.forget(key)
+        content = _compiled(text(), level)
+        program_cache.store(key, content)
+        self._link(content)
+
+    def _link(self, content: bytes) -> None:
+        llvm = _initialized()
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine())
+        self._engine.add_object_file(llvm.ObjectFileRef.from_data(content))
+        self._engine.finalize_object()
+
+    def address(self, name: str) -> int:
+        """Where a function is."""
+        return int(self._engine.get_function_address(name))
+
+
+@lru_cache(maxsize=1)
+def _initialized() -> Any:
+    """llvmlite, ready; with the functions that machine code calls."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "acosh"):
+        library = ctypes.CDLL(ctypes.util.find_library("m"))
+    for name in (*FUNCTIONS, "pow"):
+        llvm.add_symbol(name, ctypes.cast(getattr(library, name), ctypes.c_void_p).value)
+    return llvm
+
+
+def _version() -> str:
+    import llvmlite
+
+    return f"{llvmlite.__version__} {_initialized().llvm_version_info}"
+
+
+def _target_machine() -> Any:
+    llvm = _initialized()
+    features = llvm.get_host_cpu_features().flatten()
+    target = llvm.Target.from_default_triple()
+    return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=2)
+
+
+def _compiled(text: str, level: int) -> bytes:
+    llvm = _initialized()
+    machine = _target_machine()
+    module = llvm.parse_assembly(text)
+    module.data_layout, module.triple = str(machine.target_data), machine.triple
+    module.verify()
+    if len(text) < MAX_OPTIMISED or level > 1:
+        options = llvm.create_pipeline_tuning_options(speed_level=level)
+        options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
+        builder = llvm.create_pass_builder(machine, options)
+        builder.getModulePassManager().run(module, builder)
+    return bytes(machine.emit_object(module))
+
+
+@lru_cache(maxsize=1)
+def stepper() -> MachineCode:
+    """The steppers, for all systems."""
+    sources = [inspect.getsource(module) for module in STEPPERS]
+    compiler = [inspect.getsource(module) for module in (lowering, ir_ranges, ir_expressions)]
+    return MachineCode("\n".join([*compiler, *sources]), lambda: lowering.lowered(sources, "solve_members"), 2)
+
+
+def model(text: str) -> MachineCode:
+    """The functions of one system."""
+    return MachineCode(text, lambda: text, 1)

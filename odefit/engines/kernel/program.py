@@ -1,0 +1,172 @@
+"""The compiled kernel of one system: flat arrays in, flat arrays and a status per member out."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+
+from odefit.arrays import FloatArray, IntArray
+from odefit.engines.diffsol.diffsl import TooLarge
+from odefit.engines.kernel import machine
+from odefit.engines.kernel.batch import Times
+from odefit.engines.kernel.model_ir import MAX_SIZE, ModelText, columns_of, model_text, stiff_text
+from odefit.engines.kernel.stepping import padded
+from odefit.model.system import System
+
+VECTORS, STIFF_VECTORS = 14, 16
+"""Vectors of z that the explicit and the stiff stepper work with."""
+MAX_DENSE = 100
+"""States of a system that the stiff method solves: its matrices are dense."""
+
+
+@dataclass(frozen=True)
+class Tolerances:
+    """What errors are allowed.
+
+    Attributes
+    ----------
+    rtol, sensitivity_rtol
+        Of states, and of sensitivities.
+    atol, sensitivity_atol
+        [S] of each state, and of its sensitivities times `sizes`.
+    sizes
+        [K] what is a large parameter.
+    """
+
+    rtol: float
+    sensitivity_rtol: float
+    atol: FloatArray
+    sensitivity_atol: FloatArray
+    sizes: FloatArray
+
+
+@dataclass(frozen=True)
+class Ends:
+    """How members ended, [M] each: a status of tsitouras.py, the time that was reached, and the steps."""
+
+    status: IntArray
+    reached: FloatArray
+    steps: IntArray
+
+
+class KernelProgram:
+    """The machine code of a system, with sensitivities to some parameters. Raises ModelError, TooLarge."""
+
+    def __init__(self, system: System, sensitive: tuple[str, ...]) -> None:
+        self._system, self._sensitive = system, sensitive
+        self.states, self.parameters = len(system.states), len(system.parameters)
+        self._columns = np.array([system.parameters.index(name) for name in sensitive], dtype=np.int64)
+        self._code = _compiled(model_text(system, sensitive))
+        self._functions = {
+            False: (self._code.address("initial"), self._code.address("rates")),
+            True: (self._code.address("begin"), self._code.address("full")),
+        }
+        self._solve = _entry()
+
+    @cached_property
+    def _stiff(self) -> machine.MachineCode:
+        return _compiled(stiff_text(self._system, self._sensitive))
+
+    def can_be_stiff(self) -> bool:
+        """Whether the stiff method can solve the system: compiled with its first use, small enough to be."""
+        if self.states > MAX_DENSE:
+            return False
+        try:
+            return self._stiff is not None
+        except TooLarge:
+            return False
+
+    def solve(
+        self,
+        p: FloatArray,
+        times: Times,
+        members: IntArray,
+        rows: IntArray,
+        y: FloatArray,
+        dy: FloatArray | None,
+        tolerances: Tolerances,
+        max_steps: int,
+        stiff_steps: int = 0,
+        is_stiff: bool = False,
+    ) -> Ends:
+        """Put the solutions of M members where their rows begin.
+
+        Parameters
+        ----------
+        p
+            [M, L], contiguous.
+        members, rows
+            [M] the experiment of each member in `times`, and its first row in y and dy.
+        y, dy
+            [R, S] and [R, S, K], contiguous; None without sensitivities.
+        max_steps
+            Of one member.
+        stiff_steps
+            So many steps ahead are too many for a stiff problem, which is left then; 0 for no such limit.
+        is_stiff
+            By the stiff method.
+        """
+        count, slopes = len(members), 0 if dy is None else len(self._columns)
+        wide = columns_of(slopes)
+        size = padded(self.states * wide)
+        sizes = np.array(
+            [self.parameters, self.states, wide, slopes, max_steps, stiff_steps, int(is_stiff)], dtype=np.int64
+        )
+        allowed = np.concatenate(
+            [[tolerances.rtol, tolerances.sensitivity_rtol], tolerances.atol, tolerances.sensitivity_atol]
+        )
+        functions = [*self._functions[slopes > 0], 0, 0]
+        room = VECTORS * size
+        if is_stiff:
+            functions[2:] = [self._stiff.address(f"{name}{'_full' if slopes else ''}") for name in ("matrix", "curve")]
+            room = STIFF_VECTORS * size + 2 * self.states * (self.states + 1) + 1
+        work = np.empty(room)
+        ends = Ends(np.empty(count, np.int64), np.empty(count), np.empty(count, np.int64))
+        arrays = [p, members, times.start, times.first, times.times, rows, work, y]
+        arrays += [y if dy is None else dy, ends.status, ends.reached, ends.steps]
+        heads = [sizes, allowed, self._columns, tolerances.sizes]
+        self._solve(
+            count, *(array.ctypes.data for array in heads), *functions, *(array.ctypes.data for array in arrays)
+        )
+        return ends
+
+
+def _compiled(text: ModelText) -> machine.MachineCode:
+    if text.size > MAX_SIZE:
+        raise TooLarge("model", f"about {text.size:,} operations are too many to compile (at most {MAX_SIZE:,})")
+    return machine.model(text.text)
+
+
+@lru_cache(maxsize=1)
+def _entry() -> Any:
+    """The stepper as a function that is called without Python's lock."""
+    kind = ctypes.CFUNCTYPE(None, ctypes.c_int64, *[ctypes.c_void_p] * 20)
+    return kind(machine.stepper().address("solve_members"))
+
+
+@lru_cache(maxsize=64)
+def _program(key: _Key) -> KernelProgram:
+    return KernelProgram(key.system, key.sensitive)
+
+
+class _Key:
+    """A system and its sensitive parameters; two with the same formulas are the same program."""
+
+    def __init__(self, system: System, sensitive: tuple[str, ...]) -> None:
+        self.system, self.sensitive = system, sensitive
+        self.value = (system.states, system.parameters, system.rhs, system.start, sensitive)
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and self.value == other.value
+
+
+def program_of(system: System, sensitive: tuple[str, ...]) -> KernelProgram:
+    """The program of a system, compiled once per process."""
+    return _program(_Key(system, sensitive))

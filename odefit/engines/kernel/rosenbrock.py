@@ -1,0 +1,389 @@
+"""Rodas5P, a Rosenbrock method of order 5 with an error estimate of order 4, for stiff equations.
+
+lowering.py makes machine code of this text; with NumPy arrays it also runs as it stands.
+
+It is stiffly accurate and L-stable, and solves linear equations only: with W = 1/(h gamma) - J of the beginning of a
+step, in each of eight stages
+
+    W U_i = f(t + c_i h, z + sum_j a_ij U_j) + sum_j (C_ij / h) U_j + d_i h df/dt.
+
+The equations of states and sensitivities are one system whose Jacobian is triangular in blocks, J on the diagonal and
+d(J S + P)/dy below it. So one factorisation serves all columns: the states' column first, then the others, whose right
+sides have d(J S + P)/dy U_i besides. With these exact derivatives the order holds for sensitivities, too.
+
+References
+----------
+G. Steinebach, Construction of Rosenbrock-Wanner method Rodas5P and numerical benchmarks within the Julia Differential
+Equations package, BIT Numerical Mathematics 63, 27 (2023); E. Hairer, G. Wanner, Solving Ordinary Differential
+Equations II, IV.7.
+"""
+
+from __future__ import annotations
+
+from math import isfinite, sqrt
+
+import numpy as np
+
+from odefit.arrays import FloatArray, IntArray
+from odefit.engines.kernel.stepping import (
+    DONE,
+    EXPLODES,
+    INITIAL_NOT_FINITE,
+    INITIAL_SENSITIVITIES_NOT_FINITE,
+    NOT_FINITE,
+    RATE_NOT_FINITE,
+    SENSITIVITIES_LOST,
+    SENSITIVITIES_NOT_FINITE,
+    STEP_TOO_SMALL,
+    TOO_MANY_STEPS,
+    Curve,
+    Initial,
+    Rates,
+    all_finite,
+    first_step,
+    largest,
+    put,
+)
+
+GAMMA = 0.21193756319429014
+STIFF_SAFETY = 0.9
+STIFF_SLOWEST = 0.2
+STIFF_FASTEST = 6.0
+STIFF_EXPONENT = -0.2
+STIFF_LEAST_STEP = 1e-15
+STIFF_TINIEST_STEP = 1e-290
+
+
+def integrate_stiff(
+    sizes: IntArray,
+    size: int,
+    initial: Initial,
+    rates: Rates,
+    matrix: Rates,
+    curve: Curve,
+    p: FloatArray,
+    start: float,
+    count: int,
+    times: FloatArray,
+    work: FloatArray,
+    y: FloatArray,
+    dy: FloatArray,
+    reached: FloatArray,
+    steps: IntArray,
+) -> int:
+    """One member to the last of its times; how it ended."""
+    states = sizes[1]
+    width = sizes[2]
+    slopes = sizes[3]
+    atol = work[:]
+    rtol = work[size:]
+    z = work[2 * size :]
+    f0 = work[3 * size :]
+    u = work[4 * size :]
+    k1 = work[5 * size :]
+    k2 = work[6 * size :]
+    k3 = work[7 * size :]
+    k4 = work[8 * size :]
+    k5 = work[9 * size :]
+    k6 = work[10 * size :]
+    k7 = work[11 * size :]
+    k8 = work[12 * size :]
+    e = work[13 * size :]
+    ft = work[14 * size :]
+    total = work[15 * size :]
+    v = work[16 * size :]
+    pivots = work[16 * size + states + 1 :]
+    jacobian = work[16 * size + 2 * states + 1 :]
+    w = work[16 * size + 2 * states + 1 + states * states :]
+    for i in range(2 * size, 16 * size + 2 * states + 1 + 2 * states * states):
+        work[i] = 0.0
+    t = start
+    reached[0] = t
+    steps[0] = 0
+    initial(p, z)
+    for i in range(states):
+        if not isfinite(z[i * width]):
+            return INITIAL_NOT_FINITE
+    if not all_finite(size, z):
+        return INITIAL_SENSITIVITIES_NOT_FINITE
+    done = 0
+    while done < count and times[done] <= t:
+        put(states, width, slopes, z, y[done * states :], dy[done * states * slopes :])
+        done += 1
+    if done == count:
+        return DONE
+    end = times[count - 1]
+    rates(t, z, p, f0)
+    for i in range(states):
+        if not isfinite(f0[i * width]):
+            return RATE_NOT_FINITE
+    if not all_finite(size, f0):
+        return SENSITIVITIES_NOT_FINITE
+    h = first_step(states, width, size, rates, p, t, end, atol, rtol, z, f0, k2, u, e, total)
+    if not h > 0.0:
+        return EXPLODES
+    grew = STIFF_FASTEST
+    is_new = True
+    while done < count:
+        if steps[0] >= sizes[4]:
+            return TOO_MANY_STEPS
+        if h <= STIFF_LEAST_STEP * abs(t) or h <= STIFF_TINIEST_STEP:
+            for i in range(states):
+                if not isfinite(u[i * width]):
+                    return NOT_FINITE
+            if not all_finite(size, u):
+                return SENSITIVITIES_LOST
+            return STEP_TOO_SMALL
+        is_last = t + 1.01 * h >= end
+        if is_last:
+            h = end - t
+        steps[0] += 1
+        if is_new:
+            rates(t, z, p, f0)
+            for i in range(states * states):
+                jacobian[i] = 0.0
+            matrix(t, z, p, jacobian)
+            for i in range(states):
+                v[i] = 0.0
+            v[states] = 1.0
+            curve(t, z, v, p, ft)
+            v[states] = 0.0
+            is_new = False
+        for i in range(states * states):
+            w[i] = -jacobian[i]
+        for i in range(states):
+            w[i * states + i] += 1.0 / (h * GAMMA)
+        if not factorize(states, w, pivots):
+            h = 0.5 * h
+            grew = 1.0
+            continue
+        g = 1.0 / h
+        k1[:size] = f0[:size] + (h * 0.21193756319429014) * ft[:size]
+        stage(states, width, size, slopes, curve, p, t, z, v, w, pivots, e, k1)
+        u[:size] = z[:size] + 3.0 * k1[:size]
+        rates(t + 0.6358126895828704 * h, u, p, k2)
+        k2[:size] = k2[:size] + (h * -0.42387512638858027) * ft[:size] + (g * -14.155112264123755) * k1[:size]
+        stage(states, width, size, slopes, curve, p, t, z, v, w, pivots, e, k2)
+        u[:size] = z[:size] + 2.849394379747939 * k1[:size] + 0.45842242204463923 * k2[:size]
+        rates(t + 0.4095798393397535 * h, u, p, k3)
+        k3[:size] = (
+            k3[:size]
+            + (h * -0.3384627126235924) * ft[:size]
+            + (g * -17.97296035885952) * k1[:size]
+            + (g * -2.859693295451294) * k2[:size]
+        )
+        stage(states, width, size, slopes, curve, p, t, z, v, w, pivots, e, k3)
+        u[:size] = (
+            z[:size] + -6.954028509809101 * k1[:size] + 2.489845061869568 * k2[:size] + -10.358996098473584 * k3[:size]
+        )
+        rates(t + 0.9769306725060716 * h, u, p, k4)
+        k4[:size] = (
+            k4[:size]
+            + (h * 1.8046452872882734) * ft[:size]
+            + (g * 147.12150275711716) * k1[:size]
+            + (g * -1.41221402718213) * k2[:size]
+            + (g * 71.68940251302358) * k3[:size]
+        )
+        stage(states, width, size, slopes, curve, p, t, z, v, w, pivots, e, k4)
+        u[:size] = (
+            z[:size]
+            + 2.8029986275628964 * k1[:size]
+            + 0.5072464736228206 * k2[:size]
+            + -0.3988312541770524 * k3[:size]
+            + -0.04721187230404641 * k4[:size]
+        )
+        rates(t + 0.4288403609558664 * h, u, p, k5)
+        k5[:size] = (
+            k5[:size]
+            + (h * 2.325825639765069) * ft[:size]
+            + (g * 165.43517024871676) * k1[:size]
+            + (g * -0.4592823456491126) * k2[:size]
+            + (g * 42.90938336958603) * k3[:size]
+            + (g * -5.961986721573306) * k4[:size]
+        )
+        stage(states, width, size, slopes, curve, p, t, z, v, w, pivots, e, k5)
+        u[:size] = (
+            z[:size]
+            + -7.502846399306121 * k1[:size]
+            + 2.561846144803919 * k2[:size]
+            + -11.627539656261098 * k3[:size]
+            + -0.18268767659942256 * k4[:size]
+            + 0.030198172008377946 * k5[:size]
+        )
+        after = t + h
+        if is_last:
+            after = end
+        rates(after, u, p, k6)
+        k6[:size] = (
+            k6[:size]
+            + (g * 24.854864614690072) * k1[:size]
+            + (g * -3.0009227002832186) * k2[:size]
+            + (g * 47.4931110020768) * k3[:size]
+            + (g * 5.5814197821558125) * k4[:size]
+            + (g * -0.6610691825249471) * k5[:size]
+        )
+        stage(states, width, size, slopes, curve, p, t, z, v, w, pivots, e, k6)
+        u[:size] = u[:size] + k6[:size]
+        rates(after, u, p, k7)
+        k7[:size] = (
+            k7[:size]
+            + (g * 30.91273214028599) * k1[:size]
+            + (g * -3.1208243349937974) * k2[:size]
+            + (g * 77.79954646070892) * k3[:size]
+            + (g * 34.28646028294783) * k4[:size]
+            + (g * -19.097331116725623) * k5[:size]
+            + (g * -28.087943162872662) * k6[:size]
+        )
+        stage(states, width, size, slopes, curve, p, t, z, v, w, pivots, e, k7)
+        u[:size] = u[:size] + k7[:size]
+        rates(after, u, p, k8)
+        k8[:size] = (
+            k8[:size]
+            + (g * 37.80277123390563) * k1[:size]
+            + (g * -3.2571969029072276) * k2[:size]
+            + (g * 112.26918849496327) * k3[:size]
+            + (g * 66.9347231244047) * k4[:size]
+            + (g * -40.06618937091002) * k5[:size]
+            + (g * -54.66780262877968) * k6[:size]
+            + (g * -9.48861652309627) * k7[:size]
+        )
+        stage(states, width, size, slopes, curve, p, t, z, v, w, pivots, e, k8)
+        u[:size] = u[:size] + k8[:size]
+        e[:size] = (k8[:size] / (atol[:size] + rtol[:size] * np.maximum(np.abs(z[:size]), np.abs(u[:size])))) ** 2
+        error = sqrt(largest(states, width, e, total))
+        if not error <= 1.0:
+            if isfinite(error):
+                h = h * max(STIFF_SLOWEST, STIFF_SAFETY * error**STIFF_EXPONENT)
+            else:
+                h = 0.1 * h
+            grew = 1.0
+            continue
+        while done < count and times[done] <= after:
+            between(size, (times[done] - t) / h, z, u, k1, k2, k3, k4, k5, k6, k7, k8, e)
+            put(states, width, slopes, e, y[done * states :], dy[done * states * slopes :])
+            done += 1
+        t = after
+        reached[0] = t
+        z[:size] = u[:size]
+        is_new = True
+        h = h * min(grew, max(STIFF_SLOWEST, STIFF_SAFETY * max(error, 1e-10) ** STIFF_EXPONENT))
+        grew = STIFF_FASTEST
+    return DONE
+
+
+def stage(
+    states: int,
+    width: int,
+    size: int,
+    slopes: int,
+    curve: Curve,
+    p: FloatArray,
+    t: float,
+    z: FloatArray,
+    v: FloatArray,
+    w: FloatArray,
+    pivots: FloatArray,
+    e: FloatArray,
+    k: FloatArray,
+) -> None:
+    """Solve W U = k, the states' column first; U is in the place of k."""
+    if slopes > 0:
+        for i in range(states):
+            v[i] = k[i * width]
+        substitute(states, 1, w, pivots, v)
+        curve(t, z, v, p, e)
+        for i in range(states):
+            e[i * width] = 0.0
+        k[:size] = k[:size] + e[:size]
+    substitute(states, width, w, pivots, k)
+
+
+def factorize(n: int, a: FloatArray, pivots: FloatArray) -> bool:
+    """L and U of a [n, n] in its place, rows exchanged; False where it is singular or not finite."""
+    for k in range(n):
+        best = k
+        most = abs(a[k * n + k])
+        for i in range(k + 1, n):
+            if abs(a[i * n + k]) > most:
+                most = abs(a[i * n + k])
+                best = i
+        pivots[k] = float(best)
+        if not (most > 0.0 and isfinite(most)):
+            return False
+        if best != k:
+            for j in range(n):
+                other = a[k * n + j]
+                a[k * n + j] = a[best * n + j]
+                a[best * n + j] = other
+        inverse = 1.0 / a[k * n + k]
+        for i in range(k + 1, n):
+            factor = a[i * n + k] * inverse
+            a[i * n + k] = factor
+            if factor != 0.0:
+                a[i * n + k + 1 : (i + 1) * n] = (
+                    a[i * n + k + 1 : (i + 1) * n] - factor * a[k * n + k + 1 : (k + 1) * n]
+                )
+    return True
+
+
+def substitute(n: int, width: int, a: FloatArray, pivots: FloatArray, b: FloatArray) -> None:
+    """Solve for b [n, width], in its place."""
+    for k in range(n):
+        best = int(pivots[k])
+        if best != k:
+            for j in range(width):
+                other = b[k * width + j]
+                b[k * width + j] = b[best * width + j]
+                b[best * width + j] = other
+    for k in range(n):
+        for i in range(k + 1, n):
+            below = a[i * n + k]
+            if below != 0.0:
+                b[i * width : (i + 1) * width] = b[i * width : (i + 1) * width] - below * b[k * width : (k + 1) * width]
+    for m in range(n):
+        k = n - 1 - m
+        inverse = 1.0 / a[k * n + k]
+        b[k * width : (k + 1) * width] = inverse * b[k * width : (k + 1) * width]
+        for i in range(k):
+            above = a[i * n + k]
+            if above != 0.0:
+                b[i * width : (i + 1) * width] = b[i * width : (i + 1) * width] - above * b[k * width : (k + 1) * width]
+
+
+def between(
+    size: int,
+    x: float,
+    z: FloatArray,
+    u: FloatArray,
+    k1: FloatArray,
+    k2: FloatArray,
+    k3: FloatArray,
+    k4: FloatArray,
+    k5: FloatArray,
+    k6: FloatArray,
+    k7: FloatArray,
+    k8: FloatArray,
+    out: FloatArray,
+) -> None:
+    """The solution at t + x h, 0 <= x <= 1, of order 4."""
+    c = x * (1.0 - x)
+    b1 = c * (25.948786856663858 + x * (-9.91568850695171 + x * 11.419903575922262))
+    b2 = c * (-2.5579724845846235 + x * (-0.9689944594115154 + x * 2.8879645146136994))
+    b3 = c * (10.433815404888879 + x * (3.0438037242978453 + x * 72.92137995996029))
+    b4 = c * (-2.3679251022685204 + x * (-24.495224566215796 + x * 80.12511834622643))
+    b5 = c * (0.524948541321073 + x * (20.176138334709044 + x * -52.072871366152654))
+    b6 = c * (1.1241088310450404 + x * (15.98066361424651 + x * -59.78993625266729))
+    b7 = c * (0.4272876194431874 + x * (-6.789040303419874 + x * -0.15582684282751913))
+    b8 = c * (-0.17202221070155493 + x * (-6.710236069923372 + x * 4.883087185713722))
+    out[:size] = (
+        (1.0 - x) * z[:size]
+        + x * u[:size]
+        + b1 * k1[:size]
+        + b2 * k2[:size]
+        + b3 * k3[:size]
+        + b4 * k4[:size]
+        + b5 * k5[:size]
+        + b6 * k6[:size]
+        + b7 * k7[:size]
+        + b8 * k8[:size]
+    )

@@ -1,0 +1,168 @@
+"""What steppers share: tolerances, norms, the first step, and how a member ends.
+
+lowering.py makes machine code of this text; with NumPy arrays it also runs as it stands.
+
+A row of z [S, C] is a state, its sensitivities, and zeros. The error of each column has a norm of its own, the root
+mean square over the states of e / (atol + rtol |z|), and the largest of them is what is controlled: sensitivities are
+as exact as states.
+
+References
+----------
+E. Hairer, S. P. Norsett, G. Wanner, Solving Ordinary Differential Equations I, II.4 (first step) and II, IV.2
+(detection of stiffness).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isfinite, sqrt
+
+import numpy as np
+
+from odefit.arrays import FloatArray, IntArray
+
+Rates = Callable[[float, FloatArray, FloatArray, FloatArray], None]
+"""f(t, z, p, dz): the rates of z."""
+Curve = Callable[[float, FloatArray, FloatArray, FloatArray, FloatArray], None]
+"""f(t, z, v, p, k): how the rates of z change along a direction v of states and time, J v itself left out."""
+Initial = Callable[[FloatArray, FloatArray], None]
+"""f(p, z): the initial values."""
+
+# How a member ends: the first ones at its start.
+DONE = 0
+INITIAL_NOT_FINITE = 1
+INITIAL_SENSITIVITIES_NOT_FINITE = 2
+RATE_NOT_FINITE = 3
+SENSITIVITIES_NOT_FINITE = 4
+EXPLODES = 5
+NOT_FINITE = 6
+STEP_TOO_SMALL = 7
+TOO_MANY_STEPS = 8
+STIFF = 9
+SENSITIVITIES_LOST = 10
+
+
+def padded(length: int) -> int:
+    """A length as whole vectors."""
+    return (length + 7) // 8 * 8
+
+
+def weigh(
+    states: int,
+    width: int,
+    slopes: int,
+    size: int,
+    tolerances: FloatArray,
+    columns: IntArray,
+    scales: FloatArray,
+    p: FloatArray,
+    work: FloatArray,
+) -> None:
+    """Tolerances of every entry of z: absolute ones at the beginning of `work`, relative ones behind."""
+    relative = work[size:]
+    for i in range(size):
+        work[i] = 1.0
+        relative[i] = 0.0
+    for i in range(states):
+        work[i * width] = tolerances[2 + i]
+        relative[i * width] = tolerances[0]
+        for j in range(slopes):
+            scale = max(scales[j], abs(p[columns[j]]))
+            work[i * width + 1 + j] = tolerances[2 + states + i] / scale
+            relative[i * width + 1 + j] = tolerances[1]
+
+
+def all_finite(size: int, z: FloatArray) -> bool:
+    """Whether all numbers are finite."""
+    total = 0.0
+    for i in range(size):
+        total += 0.0 * z[i]
+    return isfinite(total)
+
+
+def put(states: int, width: int, slopes: int, z: FloatArray, y: FloatArray, dy: FloatArray) -> None:
+    """Where the caller looks for it: y [S] and dy [S, K]."""
+    for i in range(states):
+        y[i] = z[i * width]
+        for j in range(slopes):
+            dy[i * slopes + j] = z[i * width + 1 + j]
+
+
+def largest(states: int, width: int, squares: FloatArray, total: FloatArray) -> float:
+    """The largest mean over the states of what each column holds; NaN where any is NaN."""
+    total[:width] = squares[:width]
+    for i in range(1, states):
+        total[:width] = total[:width] + squares[i * width : (i + 1) * width]
+    most = 0.0
+    for j in range(width):
+        if not total[j] <= most:
+            most = float(total[j])
+            if not isfinite(most):
+                return most - most
+    return most / float(states)
+
+
+def first_step(
+    states: int,
+    width: int,
+    size: int,
+    rates: Rates,
+    p: FloatArray,
+    t: float,
+    end: float,
+    atol: FloatArray,
+    rtol: FloatArray,
+    z: FloatArray,
+    k1: FloatArray,
+    k2: FloatArray,
+    u: FloatArray,
+    e: FloatArray,
+    total: FloatArray,
+) -> float:
+    """The size of the first step; NaN where there is none."""
+    span = end - t
+    e[:size] = (z[:size] / (atol[:size] + rtol[:size] * np.abs(z[:size]))) ** 2
+    position = sqrt(largest(states, width, e, total))
+    e[:size] = (k1[:size] / (atol[:size] + rtol[:size] * np.abs(z[:size]))) ** 2
+    velocity = sqrt(largest(states, width, e, total))
+    if not (isfinite(position) and isfinite(velocity)):
+        return velocity - velocity
+    h = 1e-6 * span
+    if position >= 1e-5 and velocity >= 1e-5:
+        h = min(0.01 * position / velocity, span)
+    u[:size] = z[:size] + h * k1[:size]
+    rates(t + h, u, p, k2)
+    e[:size] = ((k2[:size] - k1[:size]) / (atol[:size] + rtol[:size] * np.abs(z[:size]))) ** 2
+    change = sqrt(largest(states, width, e, total)) / h
+    if not isfinite(change):
+        return 1e-3 * h
+    fastest = max(velocity, change)
+    if fastest <= 1e-15:
+        return min(100.0 * h, span)
+    guess = min(100.0 * h, (0.01 / fastest) ** 0.2)
+    return float(min(guess, span))
+
+
+def speed(
+    size: int,
+    atol: FloatArray,
+    rtol: FloatArray,
+    z: FloatArray,
+    u: FloatArray,
+    v: FloatArray,
+    k6: FloatArray,
+    k7: FloatArray,
+    e: FloatArray,
+) -> float:
+    """About the largest |lambda|: how rates differ at two states u, v at the end of a step."""
+    e[:size] = ((u[:size] - v[:size]) / (atol[:size] + rtol[:size] * np.abs(z[:size]))) ** 2
+    below = 0.0
+    for i in range(size):
+        below += e[i]
+    e[:size] = ((k7[:size] - k6[:size]) / (atol[:size] + rtol[:size] * np.abs(z[:size]))) ** 2
+    above = 0.0
+    for i in range(size):
+        above += e[i]
+    if below > 0.0:
+        return sqrt(above / below)
+    return 0.0

@@ -1,0 +1,248 @@
+"""Tsitouras' method of order 5 with an error estimate of order 4.
+
+lowering.py makes machine code of this text; with NumPy arrays it also runs as it stands.
+
+Steps follow Gustafsson's PI rule; none goes beyond the end of the experiment, so that equations are never evaluated
+outside of it. Between steps the solution is the method's own interpolant, of order 4.
+
+References
+----------
+Ch. Tsitouras, Runge-Kutta pairs of order 5(4) satisfying only the first column simplifying assumption, Computers &
+Mathematics with Applications 62 (2011); E. Hairer, S. P. Norsett, G. Wanner, Solving Ordinary Differential Equations I,
+II.4 (control).
+"""
+
+from __future__ import annotations
+
+from math import isfinite, sqrt
+
+import numpy as np
+
+from odefit.arrays import FloatArray, IntArray
+from odefit.engines.kernel.stepping import (
+    DONE,
+    EXPLODES,
+    INITIAL_NOT_FINITE,
+    INITIAL_SENSITIVITIES_NOT_FINITE,
+    NOT_FINITE,
+    RATE_NOT_FINITE,
+    SENSITIVITIES_LOST,
+    SENSITIVITIES_NOT_FINITE,
+    STEP_TOO_SMALL,
+    STIFF,
+    TOO_MANY_STEPS,
+    Initial,
+    Rates,
+    all_finite,
+    first_step,
+    largest,
+    put,
+    speed,
+)
+
+SAFETY = 0.9
+SLOWEST = 0.2
+FASTEST = 10.0
+ERROR_EXPONENT = -0.14
+MEMORY_EXPONENT = 0.08
+LEAST_ERROR = 1e-10
+REJECTED_EXPONENT = -0.2
+# A step is too small where it is below so many parts of the time.
+LEAST_STEP = 1e-15
+TINIEST_STEP = 1e-290
+# h |lambda| near the edge of the stability region, 3.3. After so many more steps there than elsewhere, it is stiff.
+STABILITY_LIMIT = 2.5
+STIFF_STEPS = 15
+
+
+def integrate(
+    sizes: IntArray,
+    size: int,
+    initial: Initial,
+    rates: Rates,
+    p: FloatArray,
+    start: float,
+    count: int,
+    times: FloatArray,
+    work: FloatArray,
+    y: FloatArray,
+    dy: FloatArray,
+    reached: FloatArray,
+    steps: IntArray,
+) -> int:
+    """One member to the last of its times; how it ended."""
+    states = sizes[1]
+    width = sizes[2]
+    slopes = sizes[3]
+    atol = work[:]
+    rtol = work[size:]
+    z = work[2 * size :]
+    k1 = work[3 * size :]
+    k2 = work[4 * size :]
+    k3 = work[5 * size :]
+    k4 = work[6 * size :]
+    k5 = work[7 * size :]
+    k6 = work[8 * size :]
+    k7 = work[9 * size :]
+    u = work[10 * size :]
+    v = work[11 * size :]
+    e = work[12 * size :]
+    total = work[13 * size :]
+    for i in range(2 * size, 14 * size):
+        work[i] = 0.0
+    t = start
+    reached[0] = t
+    steps[0] = 0
+    initial(p, z)
+    for i in range(states):
+        if not isfinite(z[i * width]):
+            return INITIAL_NOT_FINITE
+    if not all_finite(size, z):
+        return INITIAL_SENSITIVITIES_NOT_FINITE
+    done = 0
+    while done < count and times[done] <= t:
+        put(states, width, slopes, z, y[done * states :], dy[done * states * slopes :])
+        done += 1
+    if done == count:
+        return DONE
+    end = times[count - 1]
+    rates(t, z, p, k1)
+    for i in range(states):
+        if not isfinite(k1[i * width]):
+            return RATE_NOT_FINITE
+    if not all_finite(size, k1):
+        return SENSITIVITIES_NOT_FINITE
+    h = first_step(states, width, size, rates, p, t, end, atol, rtol, z, k1, k2, u, e, total)
+    if not h > 0.0:
+        return EXPLODES
+    before = 1e-4
+    grew = FASTEST
+    stiff = 0
+    while done < count:
+        if steps[0] >= sizes[4]:
+            return TOO_MANY_STEPS
+        if h <= LEAST_STEP * abs(t) or h <= TINIEST_STEP:
+            for i in range(states):
+                if not isfinite(k7[i * width]):
+                    return NOT_FINITE
+            if not all_finite(size, k7):
+                return SENSITIVITIES_LOST
+            return STEP_TOO_SMALL
+        is_last = t + 1.01 * h >= end
+        if is_last:
+            h = end - t
+        steps[0] += 1
+        u[:size] = z[:size] + (h * 0.161) * k1[:size]
+        rates(t + 0.161 * h, u, p, k2)
+        u[:size] = z[:size] + (h * -0.008480655492356989) * k1[:size] + (h * 0.335480655492357) * k2[:size]
+        rates(t + 0.327 * h, u, p, k3)
+        u[:size] = (
+            z[:size]
+            + (h * 2.8971530571054935) * k1[:size]
+            + (h * -6.359448489975075) * k2[:size]
+            + (h * 4.3622954328695815) * k3[:size]
+        )
+        rates(t + 0.9 * h, u, p, k4)
+        u[:size] = (
+            z[:size]
+            + (h * 5.325864828439257) * k1[:size]
+            + (h * -11.748883564062828) * k2[:size]
+            + (h * 7.4955393428898365) * k3[:size]
+            + (h * -0.09249506636175525) * k4[:size]
+        )
+        rates(t + 0.9800255409045097 * h, u, p, k5)
+        v[:size] = (
+            z[:size]
+            + (h * 5.86145544294642) * k1[:size]
+            + (h * -12.92096931784711) * k2[:size]
+            + (h * 8.159367898576159) * k3[:size]
+            + (h * -0.071584973281401) * k4[:size]
+            + (h * -0.028269050394068383) * k5[:size]
+        )
+        after = t + h
+        if is_last:
+            after = end
+        rates(after, v, p, k6)
+        u[:size] = (
+            z[:size]
+            + (h * 0.09646076681806523) * k1[:size]
+            + (h * 0.01) * k2[:size]
+            + (h * 0.4798896504144996) * k3[:size]
+            + (h * 1.379008574103742) * k4[:size]
+            + (h * -3.290069515436081) * k5[:size]
+            + (h * 2.324710524099774) * k6[:size]
+        )
+        rates(after, u, p, k7)
+        e[:size] = (
+            (h * -0.00178001105222577714) * k1[:size]
+            + (h * -0.0008164344596567469) * k2[:size]
+            + (h * 0.007880878010261995) * k3[:size]
+            + (h * -0.1447110071732629) * k4[:size]
+            + (h * 0.5823571654525552) * k5[:size]
+            + (h * -0.45808210592918697) * k6[:size]
+            + (h * 0.015151515151515152) * k7[:size]
+        )
+        e[:size] = (e[:size] / (atol[:size] + rtol[:size] * np.maximum(np.abs(z[:size]), np.abs(u[:size])))) ** 2
+        error = sqrt(largest(states, width, e, total))
+        if not error <= 1.0:
+            if isfinite(error):
+                h = h * max(SLOWEST, SAFETY * error**REJECTED_EXPONENT)
+            else:
+                h = 0.1 * h
+            grew = 1.0
+            continue
+        while done < count and times[done] <= after:
+            interpolate(size, (times[done] - t) / h, h, z, k1, k2, k3, k4, k5, k6, k7, e)
+            put(states, width, slopes, e, y[done * states :], dy[done * states * slopes :])
+            done += 1
+        if sizes[5] > 0:
+            if h * speed(size, atol, rtol, z, u, v, k6, k7, e) > STABILITY_LIMIT:
+                stiff += 1
+                if stiff >= STIFF_STEPS and (end - after) / h > float(sizes[5]):
+                    return STIFF
+            elif stiff > 0:
+                stiff -= 1
+        t = after
+        reached[0] = t
+        z[:size] = u[:size]
+        k1[:size] = k7[:size]
+        error = max(error, LEAST_ERROR)
+        h = h * min(grew, max(SLOWEST, SAFETY * error**ERROR_EXPONENT * before**MEMORY_EXPONENT))
+        before = max(error, 1e-4)
+        grew = FASTEST
+    return DONE
+
+
+def interpolate(
+    size: int,
+    x: float,
+    h: float,
+    z: FloatArray,
+    k1: FloatArray,
+    k2: FloatArray,
+    k3: FloatArray,
+    k4: FloatArray,
+    k5: FloatArray,
+    k6: FloatArray,
+    k7: FloatArray,
+    out: FloatArray,
+) -> None:
+    """The solution at t + x h, 0 <= x <= 1."""
+    x2 = x * x
+    b1 = h * -1.0530884977290216 * x * (x - 1.3299890189751412) * (x2 - 1.4364028541716351 * x + 0.7139816917074209)
+    b2 = h * 0.1017 * x2 * (x2 - 2.1966568338249754 * x + 1.2949852507374631)
+    b3 = h * 2.490627285651252793 * x2 * (x2 - 2.38535645472061657 * x + 1.57803468208092486)
+    b4 = h * -16.54810288924490272 * (x - 1.21712927295533244) * (x - 0.61620406037800089) * x2
+    b5 = h * 47.37952196281928122 * (x - 1.203071208372362603) * (x - 0.658047292653547382) * x2
+    b6 = h * -34.87065786149660974 * (x - 1.2) * (x - 0.666666666666666667) * x2
+    b7 = h * 2.5 * (x - 1.0) * (x - 0.6) * x2
+    out[:size] = (
+        z[:size]
+        + b1 * k1[:size]
+        + b2 * k2[:size]
+        + b3 * k3[:size]
+        + b4 * k4[:size]
+        + b5 * k5[:size]
+        + b6 * k6[:size]
+        + b7 * k7[:size]
+    )
