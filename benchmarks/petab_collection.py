@@ -186,6 +186,9 @@ def _key(observable: str, condition: str, at: float) -> tuple[str, str, float]:
 
 
 def _of_row(row: Mapping[str, str], petab: PetabProblem) -> tuple[str, str, float]:
+    """Observable, experiment and time of a row of a table, some of which leave out `observable_`."""
+    if row["observableId"] not in petab.observables:
+        row = {**row, "observableId": f"observable_{row['observableId']}"}
     if "experimentId" in row:
         return _key(row["observableId"], row["experimentId"], float(row["time"]))
     before = row.get("preequilibrationConditionId", row.get("preequilibrationCondition"))

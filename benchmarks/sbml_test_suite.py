@@ -35,7 +35,7 @@ LEVELS = ("l3v2", "l3v1", "l2v5", "l2v4", "l2v3", "l2v2", "l2v1")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a case: right, WRONG, REFUSED or not tried, and why."""
+    """What became of a case: right, WRONG, REFUSED, FAILED or not tried, and why."""
 
     kind: str
     reason: str = ""
@@ -116,10 +116,14 @@ def main() -> None:
     folders = [f for f in folders if int(f.name) in wanted] if wanted else folders[:: given.every]
     with tempfile.TemporaryDirectory() as temporary:
         for folder in folders:
-            outcome = run(folder, Path(temporary))
+            try:
+                outcome = run(folder, Path(temporary))
+            except Exception as error:  # a fault of ours, which must not hide the other cases
+                outcome = Outcome("FAILED", f"{type(error).__name__}: {error}"[:110])
             counts[outcome.kind] += 1
             if outcome.kind != "right":
-                reasons[f"{outcome.kind}: {outcome.reason if outcome.kind == 'REFUSED' else ''}"].append(folder.name)
+                reason = "" if outcome.kind == "WRONG" else outcome.reason
+                reasons[f"{outcome.kind}: {reason}"].append(folder.name)
                 if given.list:
                     print(folder.name, outcome.kind, outcome.reason, "|", ", ".join(tags(folder)), flush=True)
     print(", ".join(f"{count} {kind}" for kind, count in counts.most_common()), f"of {sum(counts.values())}")

@@ -13,18 +13,19 @@ from dataclasses import dataclass
 
 from odefit.errors import Faults
 from odefit.interop.draft import DraftNoise, DraftTable
-from odefit.interop.mathematics import Name, Number, Tree, call, replaced
+from odefit.interop.mathematics import ONE, Name, Number, Tree, call, replaced
 from odefit.interop.petab_problem import Measured, PetabObservable, PetabProblem
 
 SIGMA = "sigma"
 _MODELS = {
-    ("normal", "lin"): "gaussian",
-    ("normal", "log"): "lognormal",
-    ("normal", "log10"): "log10_normal",
-    ("laplace", "lin"): "laplace",
-    ("laplace", "log"): "log_laplace",
+    ("normal", False): "gaussian",
+    ("normal", True): "lognormal",
+    ("laplace", False): "laplace",
+    ("laplace", True): "log_laplace",
 }
+"""By the distribution, and whether it is one of the logarithm."""
 LOG10 = Number(math.log(10.0))
+"""A level on the scale of log10, times this, is one on that of ln."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class _Columns:
     def of(self, observable: PetabObservable, rows: Sequence[Measured]) -> tuple[Tree, DraftNoise]:
         put: dict[str, Tree] = {}
         sigma: Tree | None = observable.noise
+        unit = LOG10 if observable.transformation == "log10" else ONE
         for names, kind in (
             (observable.placeholders, "parameters"),
             (observable.noise_placeholders, "noise_parameters"),
@@ -91,21 +93,16 @@ class _Columns:
                 cells = {row.where: getattr(row, kind)[i] for row in rows}
                 if len(set(cells.values())) == 1:
                     put[placeholder] = next(iter(cells.values()))
-                elif sigma == Name(placeholder) and _plain(cells) and self._has_sigma(observable):
-                    self._fill(SIGMA, cells)
+                elif sigma == Name(placeholder) and _plain(cells):
+                    self._fill(SIGMA, {where: call("*", unit, cell) for where, cell in cells.items()})
                     sigma = None
                 else:
                     put[placeholder] = Name(self._column(placeholder, observable.name))
                     self._fill(put[placeholder].name, cells)  # type: ignore[union-attr]
-        model = _MODELS.get((observable.distribution, observable.transformation), "log_laplace")
-        noise = None if sigma is None else replaced(sigma, put)
-        if observable.distribution == "laplace" and observable.transformation == "log10" and noise is not None:
-            noise = call("*", LOG10, noise)
-        return replaced(observable.formula, put), DraftNoise(model, noise)
-
-    def _has_sigma(self, observable: PetabObservable) -> bool:
-        """Whether the noise model takes the level from the data as PEtab means it."""
-        return (observable.distribution, observable.transformation) != ("laplace", "log10")
+        model = _MODELS[observable.distribution, observable.transformation != "lin"]
+        return replaced(observable.formula, put), DraftNoise(
+            model, None if sigma is None else call("*", unit, replaced(sigma, put))
+        )
 
     def _column(self, placeholder: str, observable: str) -> str:
         """A column for the observable alone is called as PEtab does; one that others can share, by its number."""
