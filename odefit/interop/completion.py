@@ -69,6 +69,7 @@ def completed(draft: Draft, model: Model, equations: Equations, conditions: Cond
     """
     put: dict[str, Tree] = dict.fromkeys(equations.unit_volumes, ONE)
     draft = draft.mapped(lambda tree: replaced(tree, put)) if put else draft
+    draft = _at_rest(draft, model, conditions)
     names = _Names(draft, model, conditions)
     used = names.used()
     given = {parameter.name for parameter in draft.parameters}
@@ -106,6 +107,22 @@ def completed(draft: Draft, model: Model, equations: Equations, conditions: Cond
         for state, tree in draft.initial.items()
     }
     return replace(draft, parameters=parameters, expressions=expressions, decisions=decisions, initial=initial)
+
+
+def _at_rest(draft: Draft, model: Model, conditions: Conditions) -> Draft:
+    """A draft whose steady state names constants of the equations alone; without the columns for others."""
+    if not draft.steady_state:
+        return draft
+    seen = replace(draft, observables={}, noise={}, data=None, experiments=None)
+    moving = _Names(seen, model, conditions).used()
+    kept = {name: tree for name, tree in draft.steady_state.items() if name in moving}
+    gone = {tree.name for n, tree in draft.steady_state.items() if n not in kept and isinstance(tree, Name)}
+    table = draft.experiments
+    if table is not None and gone:
+        places = [i for i, column in enumerate(table.header) if column not in gone]
+        rows = [[row[i] for i in places] for row in table.rows]
+        table = replace(table, header=[table.header[i] for i in places], rows=rows)
+    return replace(draft, steady_state=kept, experiments=table)
 
 
 def _with_state(draft: Draft, waiting: list[str]) -> tuple[Draft, list[str]]:
