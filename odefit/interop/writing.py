@@ -21,6 +21,8 @@ DATA, EXPERIMENTS = "data.csv", "experiments.csv"
 WIDTH = 110
 RTOL = "1.0e-8"
 """Tolerance of the solver: the objectives that tools are compared by want more digits than a fit does."""
+ATOL = "1.0e-16"
+"""Where a steady state is looked for: an initial value that is next to nothing says nothing of the size of a state."""
 STARTS = 20
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?", re.ASCII)
 
@@ -84,7 +86,8 @@ class _Writer:
             parts.append(self.noise())
         if self.draft.plots:
             parts.append(["plots:", *(line for name, plot in self.draft.plots.items() for line in _plot(name, plot))])
-        parts.append([f"solver: {{rtol: {RTOL}}}"])
+        atol = "" if self.draft.steady_state is None else f", atol: {ATOL}"
+        parts.append([f"solver: {{rtol: {RTOL}{atol}}}"])
         if self.draft.simulate is None:
             parts.append([f"fit: {{starts: {STARTS}, seed: 0}}"])
         return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
