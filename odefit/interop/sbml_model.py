@@ -277,7 +277,7 @@ class _Builder:
         for name, value in given.items():  # in the order of the file
             if name in self.amounts:
                 state, compartment = self.amounts[name]
-                changes[state] = call("*", value, given.get(compartment, Name(compartment)))
+                changes[state] = call("*", value, Name(compartment))  # as it is just before
             else:
                 changes[name] = value
         for compartment in given.keys() & {c.getIdAttribute() for c in self.model.getListOfCompartments()}:
@@ -285,9 +285,8 @@ class _Builder:
                 name = species.getIdAttribute()
                 diluted = name in self.rates and name not in self.amounts and not species.getHasOnlySubstanceUnits()
                 if species.getCompartment() == compartment and diluted:
-                    size = given[compartment]
-                    if name not in given:
-                        changes[name] = call("/", call("*", Name(name), Name(compartment)), size)
+                    amount = call("*", given.get(name, Name(name)), Name(compartment))
+                    changes[name] = call("/", amount, given[compartment])
         return changes
 
 

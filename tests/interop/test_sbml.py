@@ -176,6 +176,56 @@ def test_an_event_that_changes_a_volume_keeps_the_amounts(tmp_path: Path) -> Non
     close(frame["A"], np.where(T < 1.5, 3 + T, (3 + 1.5) / 2 + T - 1.5))
 
 
+def test_a_concentration_that_is_set_with_its_volume_belongs_to_the_volume_before(tmp_path: Path) -> None:
+    frame = simulated(
+        tmp_path,
+        compartments=[s.compartment("cell", 2.0, constant=False)],
+        species=[s.species("A", initialConcentration=3), s.species("B", initialConcentration=1)],
+        parameters=[s.parameter("k", 0.5)],
+        rules=[s.rule("A", "0*A", "rate")],
+        reactions=[s.reaction("make", "k", products="B")],
+        events=[s.event("time >= 1.5", cell="8", A="4", B="4")],
+    )
+    close(frame["A"], np.where(T < 1.5, 3, 4 * 2 / 8))
+    close(frame["B_amount"], np.where(T < 1.5, 2 + 0.5 * T, 4 * 2 + 0.5 * (T - 1.5)))
+
+
+def test_events_by_conditions(tmp_path: Path) -> None:
+    """Of a state, of the time with a state, and of constants alone, which hold from the start or never."""
+    frame = simulated(
+        tmp_path,
+        parameters=[
+            *(s.parameter(name, 1.0, False) for name in ("x", "n", "late")),
+            *(s.parameter(name, 0.0, False) for name in ("always", "never")),
+            s.parameter("k", 1.0),
+        ],
+        rules=[s.rule("x", "k", "rate")],
+        events=[
+            s.event("x > 2.4", x="1", n="2*n"),
+            s.event("time > 1 and n > 1", late="7"),
+            s.event("k > 0", at_start=True, always="7"),
+            s.event("k > 0", never="7"),
+        ],
+    )
+    close(frame["x"], [1, 1.5, 2, 1.6, 1.2])
+    close(frame["n"], [1, 1, 1, 2, 4])
+    close(frame["late"], [1, 1, 1, 7, 7])
+    close(frame["always"], np.full(5, 7.0))
+    close(frame["never"], np.zeros(5))
+
+
+def test_events_at_one_time_come_by_their_priorities_and_with_early_values(tmp_path: Path) -> None:
+    events = [
+        s.event("time >= 1.5", x="x + 1").replace("</trigger>", f"</trigger><priority>{s.mathml('1')}</priority>"),
+        s.event("time >= 1.5", x="10*x").replace("</trigger>", f"</trigger><priority>{s.mathml('2')}</priority>"),
+        s.event("time >= 0.75", y="y + x").replace("</trigger>", f"</trigger><delay>{s.mathml('1')}</delay>"),
+    ]
+    names = [s.parameter("x", 2.0, False), s.parameter("y", 1.0, False)]
+    frame = simulated(tmp_path, parameters=names, events=events)
+    close(frame["x"], [2, 2, 2, 3, 3])  # the first of them comes last, with the value of before
+    close(frame["y"], [1, 1, 1, 3, 3])
+
+
 def test_a_model_becomes_a_config_to_simulate(tmp_path: Path) -> None:
     text = s.sbml(
         compartments=CELL,

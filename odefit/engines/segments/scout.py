@@ -91,13 +91,18 @@ class GapFunctions:
         parts = [part for f, row in zip(self._formulas, rows, strict=True) for part in (f, *row)]
         return numpy_function(parts, self._of.arguments)
 
+    @property
+    def _width(self) -> int:
+        """Of each gap's row: the gap and its slopes. There may be no gap: a condition of parameters alone has none."""
+        return 2 + len(self._states) + len(self._of.names)
+
     def at(
         self, t: float, y: FloatArray, events: EventValues, segment: Segment
     ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """Gaps [G] at states and memory y [n], with their derivatives g_y [G, n], g_t [G] and g_q [G, K]."""
         values = np.array(self._with_slopes(*y, t, *events.p, *segment.context), dtype=np.float64)
-        values = values.reshape(len(self._formulas), -1)
         n = len(y)
+        values = values.reshape(len(self._formulas), self._width)
         return values[:, 0], values[:, 1 : 1 + n], values[:, 1 + n], values[:, 2 + n :]
 
     def along(
@@ -106,7 +111,7 @@ class GapFunctions:
         """Gaps and their slopes in time, each [G, T], on a solution y [T, n] with dy/dt = rates [T, n]."""
         rows = self._with_slopes(*y.T, t, *events.p, *segment.context)
         values = np.array([np.broadcast_to(row, t.shape) for row in rows], dtype=np.float64)
-        values = values.reshape(len(self._formulas), -1, len(t))
+        values = values.reshape(len(self._formulas), self._width, len(t))
         n = y.shape[1]
         with np.errstate(all="ignore"):
             slopes = values[:, 1 + n] + np.einsum("gnt,tn->gt", values[:, 1 : 1 + n], rates)
