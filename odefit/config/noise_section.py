@@ -13,7 +13,10 @@ NOISE_MODELS = Literal[
     "proportional",
     "additive_proportional",
     "lognormal",
+    "log10_normal",
     "laplace",
+    "log_laplace",
+    "log10_laplace",
     "student_t",
     "poisson",
     "negative_binomial",
@@ -32,7 +35,8 @@ class NoiseSection(Section):
     model: NOISE_MODELS = Field("gaussian", description="how measurements are distributed around the prediction")
     sigma: Formula = Field(
         "estimate",
-        description="standard deviation (lognormal: of the logarithm; laplace, student_t: the scale): `estimate`, a "
+        description="standard deviation (lognormal: of the natural logarithm; log10_normal: of the decimal one; "
+        "laplace, student_t: the scale; log_laplace, log10_laplace: that of these logarithms): `estimate`, a "
         "number, a formula, or `column` (the data file's own sigma)",
     )
     proportional: Formula | None = Field(

@@ -104,7 +104,8 @@ def _measured(assembly: Assembly) -> list[str]:
     system = assembly.described.system
     for name, count in zip(system.observables, counts, strict=True):
         noise = observation.noise[name]
-        sigma = "from the data" if noise.sigma is None else _text(noise.sigma).replace(f"[{name}]", "")
+        sigma = "from the data" if noise.sigma is None else _text(noise.sigma / noise.unit).replace(f"[{name}]", "")
+        sigma = f"{sigma.removeprefix('1*')} (of the decimal logarithm)" if noise.unit != 1 else sigma
         formula = _text(system.observables[name], system)
         if name in system.compared:
             formula = f"{{{system.compared[name]}: {formula}}}"

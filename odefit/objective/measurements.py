@@ -166,7 +166,7 @@ def observable_data(
                 DataBlock(
                     rows,
                     np.log(d) if noise.is_log else d,
-                    sigma[rows, column] if has_errors else None,
+                    sigma[rows, column] * noise.unit if has_errors else None,
                     side[rows, column].astype(np.float64),
                 )
             )

@@ -11,6 +11,7 @@ earlier value (comparisons.py) is a level beside the states, and g is that level
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+LOG_MODELS = ("lognormal", "log10_normal", "log_laplace", "log10_laplace")
+"""The noise models of logarithms."""
+
+
 def covariate_symbol(name: str, observable: str) -> str:
     """The symbol of a column of the data beside the measurements of an observable."""
     return f"{name}[{observable}]"
@@ -44,8 +49,8 @@ class Noise:
     Parameters
     ----------
     model
-        gaussian, lognormal, laplace, student_t, poisson or negative_binomial. Its scale T is the logarithm for
-        `lognormal`.
+        gaussian, lognormal, laplace, student_t, poisson, negative_binomial, … Its scale T is the natural logarithm for
+        those of LOG_MODELS.
     sigma
         Formula of states, time, inputs, covariates and local symbols for the family's second parameter on the scale
         of T: a standard deviation, a scale; the dispersion of negative_binomial. None where the data bring their own,
@@ -64,7 +69,12 @@ class Noise:
     @property
     def is_log(self) -> bool:
         """Whether the noise model is one of logarithms."""
-        return self.model == "lognormal"
+        return self.model in LOG_MODELS
+
+    @property
+    def unit(self) -> float:
+        """How large on the scale of T a sigma of 1 is that a user gives: ln 10 for models of decimal logarithms."""
+        return math.log(10) if self.model.startswith("log10") else 1.0
 
     @cached_property
     def family(self) -> Family:

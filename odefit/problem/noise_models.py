@@ -104,7 +104,8 @@ def read_noise(
 def noise_of(section: NoiseSection, prediction: sp.Expr, level: Callable[[str, str], sp.Expr]) -> Noise:
     """The noise model of a section. level: reads the formula of a sigma, a share or a dispersion, and which it is."""
     family = "gaussian" if "proportional" in section.model else section.model
-    return Noise(family, _sigma(section, prediction, level), section.df)
+    noise = Noise(family, _sigma(section, prediction, level), section.df)
+    return noise if noise.sigma is None or noise.unit == 1 else replace(noise, sigma=sp.Mul(noise.sigma, sp.Float(noise.unit, 17)))
 
 
 def _sigma(section: NoiseSection, prediction: sp.Expr, level: Callable[[str, str], sp.Expr]) -> sp.Expr | None:
@@ -151,7 +152,7 @@ def first_guess(kind: str, model: Noise, values: FloatArray) -> float:
         values = np.log(values[values > 0])
     # In units of the largest, whose square may be more than numbers go.
     size = float(np.abs(values).max(initial=0.0))
-    return (size * float((values / size).std()) if len(values) > 1 and size > 0 else 0.0) or 1.0
+    return (size * float((values / size).std()) / model.unit if len(values) > 1 and size > 0 else 0.0) or 1.0
 
 
 def check_measurements(
@@ -182,7 +183,8 @@ def _fault(name: str, column: int, model: Noise, experiment: Experiment) -> tupl
         return f"experiment {experiment.name} has {values[k]:g} at t = {experiment.times[k]:g}"
 
     if model.is_log and (bad := values <= 0).any():
-        return (), f"log-normal noise needs positive measurements; {at(bad)}"
+        name_of = "log-normal" if model.model == "lognormal" else model.model
+        return (), f"{name_of} noise needs positive measurements; {at(bad)}"
     if model.model in COUNT_MODELS:
         if (bad := (values < 0) | (values != np.round(values)) & ~np.isnan(values)).any():
             return (), f"{model.model} noise is for counts, which are whole numbers from 0 on; {at(bad)}"

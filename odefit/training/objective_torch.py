@@ -138,7 +138,7 @@ class TrainingObjective(nn.Module):
         if self.loss == "mse":
             return _squares(m - scaled, side)
         if noise.sigma is None:
-            s = sigma
+            s = None if sigma is None else sigma * noise.unit
         if not noise.family.has_scale:
             s = torch.zeros_like(m)
         if s is None:

@@ -13,7 +13,10 @@ _GAUSSIAN, _LAPLACE, _POISSON, _NEGATIVE_BINOMIAL = Gaussian(), Laplace(), Poiss
 _BY_NAME: dict[str, Family] = {
     "gaussian": _GAUSSIAN,
     "lognormal": _GAUSSIAN,
+    "log10_normal": _GAUSSIAN,
     "laplace": _LAPLACE,
+    "log_laplace": _LAPLACE,
+    "log10_laplace": _LAPLACE,
     "poisson": _POISSON,
     "negative_binomial": _NEGATIVE_BINOMIAL,
 }
@@ -25,7 +28,7 @@ def family_of(model: str, df: float | None = None) -> Family:
     Parameters
     ----------
     model
-        Its name in a config; that of `lognormal` is the normal one, of logarithms.
+        Its name in a config; that of `lognormal` is the normal one, of logarithms, and so on.
     df
         Degrees of freedom of `student_t`; default DEFAULT_DF.
 
