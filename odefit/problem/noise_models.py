@@ -105,7 +105,9 @@ def noise_of(section: NoiseSection, prediction: sp.Expr, level: Callable[[str, s
     """The noise model of a section. level: reads the formula of a sigma, a share or a dispersion, and which it is."""
     family = "gaussian" if "proportional" in section.model else section.model
     noise = Noise(family, _sigma(section, prediction, level), section.df)
-    return noise if noise.sigma is None or noise.unit == 1 else replace(noise, sigma=sp.Mul(noise.sigma, sp.Float(noise.unit, 17)))
+    if noise.sigma is None or noise.unit == 1:
+        return noise
+    return replace(noise, sigma=sp.Mul(noise.sigma, sp.Float(noise.unit, 17)))
 
 
 def _sigma(section: NoiseSection, prediction: sp.Expr, level: Callable[[str, str], sp.Expr]) -> sp.Expr | None:
