@@ -313,7 +313,7 @@ def closing_lines(run: StoredRun, pictures: Sequence[Path], resume: Sequence[str
         lines.append(f"next: {join(resume)}")
     elif pictures:
         start = min(e.start for e in run.measured)
-        end = max(float(e.times[-1]) for e in run.measured)
+        end = max(e.last for e in run.measured)
         further = ("--time-range", number(start), number(end + (end - start) / 2))
         lines.append(f"next: {join(('odefit', 'plot', str(run.path), *further))}")
     elif run.result.status != Status.FAILED:

@@ -67,8 +67,11 @@ class SimulateSection(Section):
         default_factory=dict, description="the truth, where it differs; {group: number} for a parameter with `by`"
     )
     times: Annotated[
-        Annotated[TimesSection, Tag("mapping")] | Annotated[list[Finite], Tag("other")], Discriminator(by_shape)
-    ] = Field(description="when is measured: `{start: 0, stop: 10, count: 21}`, or a list of increasing numbers")
+        Annotated[TimesSection, Tag("mapping")] | Annotated[list[float], Tag("other")], Discriminator(by_shape)
+    ] = Field(
+        description="when is measured: `{start: 0, stop: 10, count: 21}`, or a list of increasing numbers, the last of "
+        "which may be .inf: the steady state"
+    )
     experiments: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         None, description="how many; default: one, or those of data.experiments"
     )
@@ -95,9 +98,12 @@ class SimulateSection(Section):
     @field_validator("times")
     @classmethod
     def _increasing(cls, value: TimesSection | list[float]) -> TimesSection | list[float]:
-        if isinstance(value, list) and (not value or any(b <= a for a, b in itertools.pairwise(value))):
+        if isinstance(value, TimesSection):
+            return value
+        if not value or value[0] == -math.inf or any(not b > a for a, b in itertools.pairwise(value)):
             raise ValueError("must be a list of increasing numbers")
-        if isinstance(value, list) and math.isinf(value[-1] - value[0]):
+        finite = [t for t in value if t != math.inf]
+        if finite and math.isinf(finite[-1] - finite[0]):
             raise ValueError("must not span more than numbers go")
         return value
 

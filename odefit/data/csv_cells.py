@@ -96,6 +96,8 @@ class NumberColumn:
         Whether a cell may be censored: `<0.5` lies below 0.5, `>100` above 100.
     texts
         Takes what is no number, by its line; None where that is a fault.
+    endless
+        Whether a cell may be `inf`.
     """
 
     name: str
@@ -103,6 +105,7 @@ class NumberColumn:
     required: str = ""
     censorable: bool = False
     texts: dict[int, str] | None = None
+    endless: bool = False
 
 
 def parse_numbers(
@@ -122,7 +125,7 @@ def parse_numbers(
         except ValueError:
             pass
         else:
-            if np.isfinite(values).all():
+            if (np.isfinite(values) | (np.isposinf(values) & column.endless)).all():
                 return values, None
     values = np.full(len(cells), np.nan)
     censored: dict[int, int] = {}
@@ -133,7 +136,8 @@ def parse_numbers(
         if value is None and column.censorable and (sign := SIGNS.get(cell[0], 0)):
             value = parse_number(_limit(cell))
             value = None if value is not None and math.isnan(value) else value
-        if value is not None and not math.isinf(value) and not (column.required and math.isnan(value)):
+        is_endless = value == math.inf and column.endless
+        if value is not None and (is_endless or not math.isinf(value)) and not (column.required and math.isnan(value)):
             values[number] = value
             if sign:
                 censored[number] = sign

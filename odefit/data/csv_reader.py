@@ -136,6 +136,7 @@ def read_columns(
     faults: FaultList,
     keep: Callable[[list[str]], bool] | None = None,
     censorable: Collection[int] = (),
+    endless: Collection[int] = (),
     blank: Collection[int] = (),
     limit: int | None = None,
     wordy: Collection[int] = (),
@@ -146,13 +147,14 @@ def read_columns(
         least one.
     keep: says which rows count; the others, and blank ones, are left out before their cells are looked at.
     censorable: the columns of `numbers` whose cells may be `<0.5` or `>100`: the number is in `numbers`.
+    endless: those whose cells may be `inf`.
     blank: the columns of `labels` that may have empty cells, which are the label "".
     limit: more rows than this are a fault, and are not read.
     wordy: the columns of `numbers` that may hold something else, which is in `texts`.
 
     Whatever is wrong goes to `faults`.
     """
-    reading = _Reading(header, numbers, labels, required, censorable, wordy)
+    reading = _Reading(header, numbers, labels, required, censorable, wordy, endless)
     try:
         with _open(header.path) as file:
             for _ in range(header.line):
@@ -184,12 +186,15 @@ class _Reading:
         required: Mapping[int, str],
         censorable: Collection[int],
         wordy: Collection[int],
+        endless: Collection[int],
     ) -> None:
         self.count = 0
         self.decimals = decimals = Decimals(header.delimiter == ";")
         self.texts: dict[int, dict[int, str]] = {index: {} for index in wordy}
         self.kinds = {
-            i: NumberColumn(header.names[i], decimals, required.get(i, ""), i in censorable, self.texts.get(i))
+            i: NumberColumn(
+                header.names[i], decimals, required.get(i, ""), i in censorable, self.texts.get(i), i in endless
+            )
             for i in numbers
         }
         self.lines: list[IntArray] = []

@@ -349,7 +349,7 @@ def _apply(
     if row in conditions.starts and start > first:
         what = f"experiment {clip(experiment.name)} is measured at t = {first!r}, before this start ({start!r})"
         faults.add(conditions.where(row, START), f"{what}; start it earlier")
-    elif len(experiment.times) and math.isinf(float(experiment.times[-1]) - start):
+    elif len(experiment.times) and math.isinf(experiment.last - start):
         faults.add(conditions.where(row, START), f"the start {start!r} is farther from the data than numbers go")
     constants = {name: numbers[row] for name, numbers in conditions.constants.items() if row in numbers}
     formulas = {name: texts[row] for name, texts in conditions.formulas.items() if row in texts}

@@ -82,6 +82,7 @@ class Input:
 
     def __call__(self, t: FloatArray) -> FloatArray:
         """u at times t [T], [T]."""
+        t = np.where(np.isposinf(t), self.knots[-1], t)  # what holds on
         k = self.piece(t)
         s, c = t - self.knots[k], self.coefficients[k]
         value: FloatArray = c[..., 0] + s * (c[..., 1] + s * (c[..., 2] + s * c[..., 3]))
@@ -98,7 +99,7 @@ class Experiment:
         What it is called; `A#2` is a replicate of `A`.
     times : array_like [T]
         Increasing, none before `start`; a time may come twice, as the rows before and after what happens then
-        (`side`).
+        (`side`). The last one may be infinite: the steady state after all that happens.
     values : mapping of array_like [T] by observable, or array_like [T, O]
         The measurements; NaN or None where nothing was measured. The columns of an array are in the order of the
         system's observables.
@@ -197,6 +198,7 @@ class Experiment:
         names = tuple(values) if isinstance(values, Mapping) else tuple(observables)
         t = real_array(name, "times", times)
         first = float(t.flat[0]) if t.size else math.nan
+        first = 0.0 if first == math.inf else first
         texts = {key: value for key, value in (constants or {}).items() if isinstance(value, str)}
         sides = None if censored is None else cell_table(name, "censored", censored, names, len(t), 0.0)
         found: dict[str, Any] = {
@@ -250,13 +252,24 @@ class Experiment:
         if self.side is None:
             return self.times
         t = np.asarray(self.times, dtype=np.float64)
-        hair = HAIR * np.maximum(np.abs(t), t[-1] - self.start) if len(t) else t
-        return np.where(self.side < 0, t - hair, t)
+        hair = HAIR * np.maximum(np.abs(t), self.last - self.start) if len(t) else t
+        return np.where((self.side < 0) & np.isfinite(t), t - np.where(np.isfinite(hair), hair, 0.0), t)
+
+    @property
+    def ends_at_rest(self) -> bool:
+        """Whether its last row is at infinite time: the steady state after all that happens."""
+        return bool(len(self.times)) and math.isinf(self.times[-1])
+
+    @property
+    def last(self) -> float:
+        """The last finite time; the start where there is none."""
+        n = len(self.times) - self.ends_at_rest
+        return float(self.times[n - 1]) if n else self.start
 
     @property
     def slack(self) -> float:
         """Times that differ by less are one."""
-        start, last = self.start, float(self.times[-1])
+        start, last = self.start, self.last
         return 1e-12 * (last - start) + 4 * float(np.finfo(np.float64).eps) * max(abs(start), abs(last))
 
     @property
@@ -349,8 +362,11 @@ class Experiment:
         if t.ndim != 1 or not len(t):
             yield f"times: must be a list of one number or more (got the shape {t.shape})"
             return
-        if not np.isfinite(t).all():
-            yield f"times: {float(t[~np.isfinite(t)][0])!r} is no time; leave that measurement out"
+        finite = t[:-1] if np.isposinf(t[-1]) else t
+        if not np.isfinite(finite).all():
+            bad = float(finite[~np.isfinite(finite)][0])
+            what = "may come once, as the last" if bad == math.inf else "is no time; leave that measurement out"
+            yield f"times: {bad!r} {what}"
         elif self.side is not None and self.side.shape != t.shape:
             yield f"side: must be one for each of {len(t)} times (got the shape {self.side.shape})"
         elif self.side is not None and not np.isin(self.side, (-1, 0, 1)).all():

@@ -49,6 +49,7 @@ class FrameSheet:
         keep: Callable[[Any], bool] | None = None,
         censorable: Collection[int] = (),
         wordy: Collection[int] = (),
+        endless: Collection[int] = (),
     ) -> Columns:
         """Some columns, as `csv_reader.read_columns` gives those of a file."""
         missing = self.frame.isna()
@@ -66,7 +67,7 @@ class FrameSheet:
         other: dict[int, dict[int, str]] = {k: {} for k in wordy}
         for k in numbers:
             name, need = self.header.names[k], required.get(k, "")
-            kind = NumberColumn(name, Decimals(False), need, k in censorable, other.get(k))
+            kind = NumberColumn(name, Decimals(False), need, k in censorable, other.get(k), k in endless)
             found[k], side = _numbers(self.frame.iloc[rows, k], lines, kind, faults)
             if side is not None:
                 signs[k] = side
@@ -84,7 +85,8 @@ def _numbers(
 
     if pd.api.types.is_numeric_dtype(cells.dtype) and cells.dtype.kind in "iuf":
         values = cells.to_numpy(dtype=np.float64, na_value=math.nan)
-        if not np.isinf(values).any() and not (kind.required and np.isnan(values).any()):
+        infinite = np.isneginf(values) if kind.endless else np.isinf(values)
+        if not infinite.any() and not (kind.required and np.isnan(values).any()):
             return values.copy(), None
     return parse_numbers(["" if pd.isna(cell) else str(cell) for cell in cells.tolist()], lines, kind, faults)
 

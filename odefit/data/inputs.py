@@ -294,10 +294,10 @@ def _gaps(known: Input, of: str, users: Sequence[Experiment], held: bool) -> Ite
     if known.knots[0] > first.start:
         what = f"the input{of} begins at t = {float(known.knots[0])!r}, after experiment {clip(first.name)} starts"
         yield f"{what}; add a row at t = {float(first.start)!r}"
-    last = max(users, key=lambda e: float(e.times[-1]))
-    if known.knots[-1] < last.times[-1] and not held:
+    last = max(users, key=lambda e: e.last)
+    if known.knots[-1] < last.last and not held:
         what = f"the input{of} ends at t = {float(known.knots[-1])!r}, before the last measurement of experiment"
-        yield f"{what} {clip(last.name)}; add a row at t = {float(last.times[-1])!r}"
+        yield f"{what} {clip(last.name)}; add a row at t = {last.last!r}"
 
 
 def write_inputs(path: Path | str, experiments: Sequence[Experiment], *, time: str = "time") -> None:

@@ -15,6 +15,7 @@ row.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from enum import Enum
@@ -59,10 +60,10 @@ def assume_starts(
     experiments, note
         The note says in one sentence what was assumed; None where nothing was.
     """
-    chosen = [e for e in experiments if e.name in free and len(e.times)]
+    chosen = [e for e in experiments if e.name in free and len(e.times) and math.isfinite(e.times[0])]
     if not chosen:
         return list(experiments), None
-    first, last = min(float(e.times[0]) for e in chosen), max(float(e.times[-1]) for e in chosen)
+    first, last = min(float(e.times[0]) for e in chosen), max(e.last for e in chosen)
     firsts = _firsts(chosen)
     dosed = {e.name for e in chosen if e.start < firsts[replicate_of(e.name)]}
     from_zero = (

@@ -200,6 +200,7 @@ def _read_rows(
         keep=keep if keep.only is not None or keep.ignore else None,
         censorable=layout.values,
         wordy=layout.beside,
+        endless=[layout.time],
         faults=faults,
     )
     for name in sorted(keep.unseen):
@@ -256,12 +257,15 @@ def _experiments(table: Table, start: float | None, faults: FaultList) -> list[E
     for name, low, high in zip(table.names, bounds[:-1], bounds[1:], strict=True):
         if low == high:
             continue
-        first = float(table.times[low])
+        first, finite = float(table.times[low]), table.times[low:high][np.isfinite(table.times[low:high])]
+        if not len(finite):  # at infinite time alone: its start is free, as that of any steady state
+            starts.setdefault(replicate_of(name), math.inf)
+            continue
         starts[replicate_of(name)] = min(first, starts.get(replicate_of(name), first))
         if start is not None and first < start:
             what = f"experiment {clip(name)} is measured at {first!r}, before data.start {start!r}"
             faults.add(int(table.lines[low]), "", what)
-        begin, last = first if start is None else start, float(table.times[high - 1])
+        begin, last = first if start is None else start, float(finite[-1])
         if math.isinf(last - begin):
             what = f"experiment {clip(name)} lasts from {begin!r} to {last!r}, longer than numbers go; use another unit"
             faults.add(int(table.lines[high - 1]), "", what)
@@ -270,7 +274,7 @@ def _experiments(table: Table, start: float | None, faults: FaultList) -> list[E
             name=name,
             times=table.times[low:high],
             values=table.values[low:high],
-            start=starts[replicate_of(name)] if start is None else float(start),
+            start=_finite_start(starts[replicate_of(name)]) if start is None else float(start),
             sigma=None if table.sigma is None else table.sigma[low:high],
             censored=None if table.censored is None else table.censored[low:high],
             covariates={name: numbers[low:high] for name, numbers in table.covariates.items()},
@@ -280,6 +284,11 @@ def _experiments(table: Table, start: float | None, faults: FaultList) -> list[E
         for name, low, high in zip(table.names, bounds[:-1], bounds[1:], strict=True)
         if low < high
     ]
+
+
+def _finite_start(first: float) -> float:
+    """Where what is measured at infinite time alone starts, of which nothing is said."""
+    return first if math.isfinite(first) else 0.0
 
 
 def write_table(
@@ -313,7 +322,10 @@ def write_table(
     header += [*beside, *[AT_JUMP] * sided, *["experiment"] * named]
     check_names(path, header, names)
     for experiment in experiments:
-        if not np.isfinite(experiment.times).all() or np.isinf(experiment.values).any():
+        if (
+            not np.isfinite(experiment.times[: len(experiment.times) - experiment.ends_at_rest]).all()
+            or np.isinf(experiment.values).any()
+        ):
             raise DataError(show(Path(path)), f"experiment {clip(experiment.name)} holds an infinite number")
     tails = ([*[side] * sided, *[e.name] * named] for e in experiments for side in side_words(e))
     cells = (row for e in experiments for row in _cells(e, with_sigma))

@@ -110,7 +110,7 @@ def _measured(assembly: Assembly) -> list[str]:
         if name in system.compared:
             formula = f"{{{system.compared[name]}: {formula}}}"
         lines.append(f"  {name} = {formula}: {count} values, {noise.model} noise, sigma = {sigma}")
-    first, last = min(e.times[0] for e in experiments), max(e.times[-1] for e in experiments)
+    first, last = min(e.times[0] for e in experiments), max(e.last for e in experiments)
     lines.append(f"  {counted(len(experiments), 'experiment')}, t = {first:g} to {last:g}")
     limits = sum(int(np.count_nonzero(e.censored)) for e in assembly.measured if e.censored is not None)
     if limits:

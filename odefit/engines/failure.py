@@ -40,6 +40,10 @@ class FailureReason(Enum):
     NOT_AT_REST = "no steady state was reached before the start{subject}", NO_REST
     REST_NOT_FINITE = "the initial values or their derivatives, before the steady state, are not finite"
     REST_SENSITIVITIES_NOT_FINITE = "the derivatives of the steady state before the start are not finite"
+    NO_FINAL_REST = (
+        "no steady state was reached for the row at infinite time{subject}",
+        "do the equations oscillate or grow without end there? See docs/experiments.md",
+    )
     # events by conditions
     GRAZES = (
         "the condition of event {subject} is only touched{at}, so that the time of the event has no derivative",

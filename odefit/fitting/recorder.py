@@ -86,7 +86,7 @@ class Recorder:
     def _keep_frame(self, number: int, loss: float, theta: Any) -> None:
         problem = self.assembly.problem
         # Bindings are per experiment, so all are solved and the first few kept.
-        times = (np.linspace(e.start, e.times[-1], FRAME_TIMES) for e in problem.experiments)
+        times = (np.linspace(e.start, e.last, FRAME_TIMES) for e in problem.experiments)
         chosen = [
             over_intervals(problem.observation.system, e.at(t if t[-1] > e.start else e.times), [e])
             for e, t in zip(problem.experiments, times, strict=True)

@@ -149,7 +149,7 @@ def _dense(problem: FitProblem, experiment: Experiment) -> Experiment:
     n = min(PER_EXPERIMENT, MOST_TIMES // len(problem.experiments))
     if not len(experiment.times) or n < 2 or METHODS[problem.engine.method_in_use].is_fixed_step:
         return experiment
-    more = np.linspace(experiment.start, float(experiment.times[-1]), n)
+    more = np.linspace(experiment.start, experiment.last, n)
     return experiment.at(np.union1d(experiment.times, more))
 
 

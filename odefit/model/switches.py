@@ -80,6 +80,7 @@ def is_interrupted(system: System) -> bool:
     return bool(
         system.events
         or system.triggers
+        or system.comes_to_rest
         or system.dosing is not None
         or system.rest is not None
         or named & {symbol(name) for name in system.inputs}

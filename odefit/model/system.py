@@ -179,6 +179,8 @@ class System:
         Known functions of time that formulas may name; each experiment brings its own.
     events, dosing, triggers
         How states change at once, or are fed, on the way.
+    comes_to_rest
+        Whether experiments may have a row at infinite time.
     rest
         None, or what the system was before the start: it has come to rest (f = 0 at the start time) as that before each
         experiment starts that says so (`Experiment.steady_state`).
@@ -203,6 +205,7 @@ class System:
     compared: Mapping[str, Comparison] = field(default_factory=dict)
     expressions: Mapping[str, sp.Expr] = field(default_factory=dict)
     triggers: tuple[Trigger, ...] = ()
+    comes_to_rest: bool = False
 
     @property
     def is_mechanistic(self) -> bool:

@@ -56,6 +56,8 @@ class Trace:
         The curve of the true model, where it is known.
     beside
         What else was computed, [T] each, by `Quantity.key`: states that have a band, and expressions.
+    final
+        The same at infinite time, [1], where something was measured there.
     """
 
     group: Group
@@ -67,6 +69,7 @@ class Trace:
     band: Band | None = None
     truth: Truth | None = None
     beside: Mapping[str, FloatArray] = field(default_factory=dict)
+    final: Trace | None = None
 
     def values(self, quantity: Quantity) -> FloatArray:
         """The curve of a quantity, [T]."""
@@ -178,7 +181,7 @@ def trace(
     check_solvable(run)
     rows = [group.members[0] for group in groups]
     problem = observing(restricted(run.assembly.problem, rows), beside or {})
-    ends = [max(float(run.measured[m].times[-1]) for m in group.members) for group in groups]
+    ends = [max(run.measured[m].last for m in group.members) for group in groups]
     starts = [run.measured[row].start for row in rows]
     spans = [_span(run.measured[row], end, limits) for row, end in zip(rows, ends, strict=True)]
     fine = [_fine_times(run, group, *span, end) for group, span, end in zip(groups, spans, ends, strict=True)]
@@ -190,7 +193,8 @@ def trace(
     states, observed = problem.curves(run.theta, experiments)
     if is_compiled(run):
         solved = [(e.times, y) for e, y in zip(experiments, states, strict=True)]
-        wanted = fine = [np.union1d(t, times_at_bends(t, y, FINEST)) for t, y in solved]
+        finite = [(t[np.isfinite(t)], y[np.isfinite(t)]) for t, y in solved]
+        wanted = fine = [np.union1d(t, times_at_bends(t, y, FINEST)) for t, y in finite]
         experiments = tuple(_from_before(run, group, t) for group, t in zip(groups, wanted, strict=True))
         states, observed = problem.curves(run.theta, experiments)
     wanted = [e.times for e in experiments]
@@ -199,23 +203,34 @@ def trace(
     others = [dict(zip(beside or {}, g.T[n:], strict=True)) for g in observed]
     observed = [g[:, :n] for g in observed]
     parts = zip(groups, wanted, states, observed, starts, ends, bands, truths, others, strict=True)
-    traces = [Trace(*part) for part in parts]
+    traces = [_with_final(Trace(*part)) for part in parts]
     return [_cut(trace, low) for trace, (low, _) in zip(traces, spans, strict=True)]
 
 
 def _cut(trace: Trace, low: float) -> Trace:
     """Without what lies before the shown span, but for one point, so that the line reaches its edge."""
     first = int(np.searchsorted(trace.times, low, side="right")) - 1 if low > trace.times[0] else 0
+    return _part(trace, slice(first, None))
+
+
+def _with_final(trace: Trace) -> Trace:
+    """With what is at infinite time apart."""
+    if not math.isinf(trace.times[-1]):
+        return trace
+    return replace(_part(trace, slice(0, -1)), final=_part(trace, slice(-1, None)))
+
+
+def _part(trace: Trace, rows: slice) -> Trace:
     band = trace.band
     if band is not None:
-        band = Band(band.low[first:], band.high[first:], band.noise_low[first:], band.noise_high[first:])
+        band = Band(band.low[rows], band.high[rows], band.noise_low[rows], band.noise_high[rows])
     return replace(
         trace,
-        times=trace.times[first:],
-        states=trace.states[first:],
-        observables=trace.observables[first:],
+        times=trace.times[rows],
+        states=trace.states[rows],
+        observables=trace.observables[rows],
         band=band,
-        beside={key: values[first:] for key, values in trace.beside.items()},
+        beside={key: values[rows] for key, values in trace.beside.items()},
     )
 
 
@@ -280,7 +295,10 @@ def _fine_times(run: Run, group: Group, low: float, high: float, end: float) -> 
 
 
 def _from_before(run: Run, group: Group, times: FloatArray) -> Experiment:
-    """`_at`; twice at the start where something jumps there, so that this is drawn, too."""
+    """`_at`; twice at the start where something jumps there, so that this is drawn, too; and at infinite time, where
+    something was measured there."""
+    if any(run.measured[member].ends_at_rest for member in group.members):
+        times = np.append(times, np.inf)
     row = group.members[0]
     start = run.measured[row].start
     if times[0] != start or start not in _jumps(run, row):
@@ -302,7 +320,7 @@ def _jumps(run: Run, row: int) -> FloatArray:
 def log_threshold(run: Run, groups: Sequence[Group]) -> float | None:
     """The first positive time, where the times spread over decades from there on; None for an ordinary axis."""
     times = np.concatenate([run.measured[m].times for g in groups for m in g.members])
-    positive = np.unique(times[times > 0])
+    positive = np.unique(times[(times > 0) & np.isfinite(times)])
     if times.min() < 0 or len(positive) < 4:
         return None
     decades = math.log10(positive[-1] / positive[0])

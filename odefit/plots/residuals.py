@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,6 +20,7 @@ from odefit.objective.residuals import pearson_residuals, quantile_residuals
 from odefit.plots import style
 from odefit.plots.curves import log_threshold
 from odefit.plots.equation_pictures import EquationPictures
+from odefit.plots.infinite_time import PLACE, beside, name_place
 from odefit.plots.selection import Quantity, Selection, time_label, title_of
 
 MAX_ROWS = 6
@@ -122,16 +124,13 @@ def _draw_over_time(ax: Axes, run: Run, selection: Selection, residuals: Residua
         ax.axhline(level, color=style.GREY, linewidth=0.8, linestyle="--")
     n = len(residuals.r)
     alpha = 1.0 if n <= 100 else 0.6 if n <= 1000 else 0.25
-    ax.plot(
-        residuals.t,
-        residuals.r,
-        "o",
-        color=style.BLUE,
-        markersize=style.marker_size(n),
-        markeredgewidth=0,
-        alpha=alpha,
-        rasterized=n > 5000,
-    )
+    looks: dict[str, Any] = {"color": style.BLUE, "markersize": style.marker_size(n), "markeredgewidth": 0}
+    looks |= {"alpha": alpha, "rasterized": n > 5000}
+    endless = np.isinf(residuals.t)
+    ax.plot(residuals.t[~endless], residuals.r[~endless], "o", **looks)
+    if endless.any():
+        ax.plot(np.full(endless.sum(), PLACE), residuals.r[endless], "o", transform=beside(ax), clip_on=False, **looks)
+        name_place(ax)
     ax.set_ylim(-reach, reach)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,11 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.transforms import Transform
 
 from odefit.fitting.run import Run
 from odefit.plots import style
 from odefit.plots.curves import Points, Trace, held_inputs, log_threshold, points
 from odefit.plots.equation_pictures import EquationPictures
+from odefit.plots.infinite_time import draw_final, draw_points_at_rest
 from odefit.plots.panels import Panel, Plan, plan_panels, share_limits
 from odefit.plots.selection import Selection, time_label, title_of
 
@@ -75,12 +78,15 @@ def _draw_panel(ax: Axes, run: Run, plan: Plan, panel: Panel, measured: Sequence
             ):
                 ax.fill_between(trace.times, low, high, color=colour, alpha=alpha, linewidth=0, zorder=1)
         ax.plot(trace.times, trace.values(quantity), color=colour, zorder=3)
+        draw_final(ax, trace, quantity, colour, (NOISE_BAND_ALPHA, BAND_ALPHA))
         truth = trace.true_values(quantity, run.observables)
         if truth is not None and trace.truth is not None:
             ax.plot(
                 trace.truth.times, truth, color=_truth_ink(together), linestyle=(0, (4, 2)), linewidth=1.0, zorder=4
             )
-        _draw_points(ax, at, ink, marker, size)
+        draw = functools.partial(_draw_points, ax, ink=ink, marker=marker, size=size)
+        at = draw_points_at_rest(ax, at, draw)
+        draw(at)
 
 
 def _crowd(at: Points, trace: Trace) -> float:
@@ -100,16 +106,18 @@ def _truth_ink(together: bool) -> str:
     return style.BLACK if together else style.VERMILION
 
 
-def _draw_points(ax: Axes, at: Points, ink: str, marker: str, size: float) -> None:
+def _draw_points(ax: Axes, at: Points, place: Transform | None = None, *, ink: str, marker: str, size: float) -> None:
     """Filled: what the fit saw; hollow: what it did not. A triangle points to where the truth lies beyond a limit."""
     for side, shape in ((0, marker), (-1, "v"), (1, "^")):
         for held in (False, True):
             part = at.only((at.side == side) & (at.held == held))
             if len(part.t):
-                _draw_markers(ax, part, ink, shape, size, held, len(at.t) > DENSE)
+                _draw_markers(ax, part, ink, shape, size, held, len(at.t) > DENSE, place)
 
 
-def _draw_markers(ax: Axes, at: Points, ink: str, marker: str, size: float, hollow: bool, dense: bool) -> None:
+def _draw_markers(
+    ax: Axes, at: Points, ink: str, marker: str, size: float, hollow: bool, dense: bool, place: Transform | None
+) -> None:
     if dense:  # a halo around the curve
         size += 0.8
     edge = 0.9 if hollow else 0.0 if dense else 0.4
@@ -124,6 +132,8 @@ def _draw_markers(ax: Axes, at: Points, ink: str, marker: str, size: float, holl
         "alpha": DENSE_ALPHA if dense and not hollow else 1.0,
         "zorder": 2 if dense else 5,
     }
+    if place is not None:
+        looks |= {"transform": place, "clip_on": False}
     if at.error is None:
         ax.plot(at.t, at.d, **looks)
     else:

@@ -96,7 +96,7 @@ def over_intervals(system: System, experiment: Experiment, data: Sequence[Experi
         return experiment
     intervals = experiment.intervals.copy()
     for k in columns.values():
-        ends = interval_ends(data, k, float(times[-1]))
+        ends = interval_ends(data, k, experiment.last)
         later = np.clip(np.searchsorted(ends, times), 1, len(ends) - 1)
         intervals[:, k] = np.stack([ends[later - 1], ends[later]], axis=1)
     return replace(experiment, intervals=intervals)

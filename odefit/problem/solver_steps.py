@@ -50,8 +50,8 @@ def with_steps(
 
     An adaptive solver may be asked for any times; for a fixed-step one its own steps in the fit stand between them.
     """
-    steps = solver_steps(problem, max(float(e.times[-1]) for e in experiments))
+    steps = solver_steps(problem, max(e.last for e in experiments))
     if steps is None:
         return tuple(experiments), [slice(None)] * len(experiments)
-    fine = [e.among(own_steps(e, steps, float(e.times[-1]))) for e in experiments]
+    fine = [e.among(own_steps(e, steps, e.last)) for e in experiments]
     return tuple(one for one, _ in fine), [own for _, own in fine]

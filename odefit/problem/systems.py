@@ -168,8 +168,10 @@ def _check_units(reader: FormulaReader, observables: Mapping[str, sp.Expr]) -> N
 
 
 def with_doses(system: System, described: Described, experiments: Sequence[Experiment]) -> System:
-    """The system with the states that the experiments put doses into, if any do."""
+    """The system with the states that the experiments put doses into, if any do, and whether some end at rest."""
     dosed = {dose.state for e in experiments for dose in e.doses}
+    if any(e.ends_at_rest for e in experiments):
+        system = replace(system, comes_to_rest=True)
     if not dosed:
         return system
     return replace(system, dosing=replace(described.dosing, states=tuple(s for s in system.states if s in dosed)))

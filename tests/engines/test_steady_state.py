@@ -11,7 +11,7 @@ import torch
 from interrupted_systems import Array, engine_of, experiment, interrupted, polygon, solved
 from odefit.data.dataset import collate
 from odefit.engines.failure import FailureReason
-from odefit.engines.segments.steady_state import conservation_laws, least_squares
+from odefit.engines.segments.rest_search import conservation_laws, least_squares
 from odefit.errors import SolveError
 from odefit.model.formulas import parse_formula
 from odefit.model.system import System

@@ -95,7 +95,7 @@ class FastTimes:
         """
         if not self.formulas or not len(experiment.times):
             return np.empty(0)
-        start, end = experiment.start, float(experiment.times[-1])
+        start, end = experiment.start, experiment.last
         key = (p[self._used].tobytes(), start, end)
         if key not in self._known:
             if len(self._known) > REMEMBERED:

@@ -22,7 +22,7 @@ import numpy as np
 from odefit import algebra as sp
 from odefit.arrays import FloatArray
 from odefit.engines.failure import Failure, FailureReason, IntegrationError
-from odefit.engines.segments.schedule import EventTimes, Segment, Transition
+from odefit.engines.segments.schedule import EventTimes, Segment, Transition, behind
 from odefit.engines.segments.segment_system import SegmentSystem
 from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function
@@ -58,6 +58,8 @@ class SegmentStart:
     B: FloatArray | None
 
 
+ToRest = Callable[[Segment, float, FloatArray], tuple[FloatArray, FloatArray | None, FloatArray | None]]
+"""Where the equations of a segment come to from y at a time, with its A and B."""
 SegmentStarts = Generator[SegmentStart, FloatArray, None]
 
 
@@ -136,12 +138,18 @@ class EventSensitivities:
         return np.concatenate([events.p[self._kept], events.fraction * segment.feeds, segment.context])
 
     def segment_starts(
-        self, segments: Sequence[Segment], events: EventValues, y: FloatArray, dy: FloatArray
+        self,
+        segments: Sequence[Segment],
+        events: EventValues,
+        y: FloatArray,
+        dy: FloatArray,
+        to_rest: ToRest | None = None,
     ) -> SegmentStarts:
         """Yields where each segment starts, and is sent the state at its end, [S]; for systems without rules.
 
         y, dy: initial values and their derivatives. A segment without length is yielded where it has rows, as the first
-        one may have just before a dose at the start, and where it is the last.
+        one may have just before a dose at the start, and where it is the last. to_rest: what is at infinite time, for
+        the row behind those of the segments.
         Raises IntegrationError where there is no finite state to go on from.
         """
         A: FloatArray | None = None
@@ -159,6 +167,8 @@ class EventSensitivities:
             if segment.experiment is not None or has_rows or segment is segments[-1]:
                 y = yield SegmentStart(segment, y, A, B)
                 A, B = None, None
+        if to_rest is not None:
+            yield SegmentStart(behind(before), *to_rest(before, before.end, y))
 
     def cross(
         self,

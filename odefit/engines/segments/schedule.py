@@ -22,6 +22,7 @@ from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment, Input
 from odefit.engines.base import times_fault
 from odefit.engines.failure import Failure, FailureReason, IntegrationError
+from odefit.engines.segments.schedule_times import NEVER
 from odefit.engines.segments.segment_system import Kind, SegmentSystem
 
 NO_STOPS = np.empty(0)
@@ -96,9 +97,12 @@ class Timeline:
     _inputs: list[Input] = field(init=False)
     _key: bytes | None = None
     _segments: tuple[Segment, ...] = ()
+    _finite: Experiment = field(init=False)
 
     def __post_init__(self) -> None:
-        fault = times_fault(np.asarray(self.experiment.times), self.experiment.start)
+        self._finite = self.experiment
+        rows = self.experiment.times[:-1] if self.experiment.ends_at_rest else self.experiment.times
+        fault = times_fault(np.asarray(rows), self.experiment.start)
         if fault is not None:
             raise IntegrationError(fault)
         missing = [name for name in self.segment_system.inputs if name not in self.experiment.inputs]
@@ -113,10 +117,15 @@ class Timeline:
 
         stops: more times at which a solver is to stop.
         """
+        return self.plan(event_times, stops)[0]
+
+    def plan(self, event_times: EventTimes, stops: FloatArray = NO_STOPS) -> tuple[tuple[Segment, ...], Experiment]:
+        """The segments, and the experiment whose rows they have: where the last row is at infinite time, another one
+        has its place, after all that happens, and belongs to none of them."""
         key = event_times.key + stops.tobytes()
         if self._key != key:
             self._segments, self._key = self._build(event_times, stops), key
-        return self._segments
+        return self._segments, self._finite
 
     def _build(self, event_times: EventTimes, stops: FloatArray) -> tuple[Segment, ...]:
         drafts = [*self._draft_stops(stops), *self._draft_events(event_times), *self._draft_doses(event_times)]
@@ -129,7 +138,13 @@ class Timeline:
             elif np.isfinite(time):
                 side = (i, float(event_times.sides[i, 1]))
                 drafts.append(_Draft(float(time), _SWITCH, Transition(moved_by=first_switch + i), side=side))
-        return self._assemble(self._in_order(drafts), sides)
+        drafts = [draft for draft in drafts if draft.time < NEVER]
+        self._finite = _finite(self.experiment, [draft.time for draft in drafts])
+        segments = self._assemble(self._in_order(drafts), sides)
+        if not self.experiment.ends_at_rest:
+            return segments
+        last = segments[-1]
+        return (*segments[:-1], replace(last, wanted=slice(last.wanted.start, last.wanted.stop - 1)))
 
     def _draft_stops(self, more: FloatArray) -> list[_Draft]:
         stops = np.concatenate([self._stops, more])
@@ -165,19 +180,20 @@ class Timeline:
 
     def _in_order(self, drafts: list[_Draft]) -> list[_Draft]:
         """Up to the last time; with times that differ by rounding made equal."""
-        slack, last = self.experiment.slack, float(self.experiment.times[-1])
+        slack, last = self._finite.slack, self._finite.last
         within = sorted((draft for draft in drafts if draft.time <= last + slack), key=lambda draft: draft.time)
         now = self.experiment.start
         for draft in within:
             if draft.time > now + slack:
                 now = last if draft.time >= last - slack else draft.time
             draft.time = now
-        kept = [draft for draft in within if draft.order != _STOP or draft.time < last]
+        to_rest = self.experiment.ends_at_rest
+        kept = [draft for draft in within if draft.order != _STOP or draft.time < last or to_rest]
         kept.sort(key=lambda draft: (draft.time, draft.order))
         return [d for i, d in enumerate(kept) if d.order != _STOP or i == 0 or d.time > kept[i - 1].time]
 
     def _assemble(self, drafts: list[_Draft], sides: FloatArray) -> tuple[Segment, ...]:
-        n, times = len(drafts) + 1, np.asarray(self.experiment.times, dtype=np.float64)
+        n, times = len(drafts) + 1, np.asarray(self._finite.times, dtype=np.float64)
         starts = np.array([self.experiment.start, *(draft.time for draft in drafts)])
         ends = np.append(starts[1:], times[-1])
         feeds = np.zeros((n, len(self.segment_system.kind.infused)))
@@ -193,14 +209,14 @@ class Timeline:
         coefficients = [polynomials(u, middles) for u in self._inputs]
         contexts = self.segment_system.contexts(middles, coefficients, known)
         # The rows just before a transition belong to the segment that ends there, all others to the one that begins.
-        before = np.nextafter(times - self.experiment.slack, -np.inf)
-        reach = np.maximum.accumulate(np.where(self.experiment.sides < 0, before, times + self.experiment.slack))
+        before = np.nextafter(times - self._finite.slack, -np.inf)
+        reach = np.maximum.accumulate(np.where(self._finite.sides < 0, before, times + self._finite.slack))
         bounds = np.append(np.searchsorted(reach, starts[1:]), len(times))
         segments = []
         for i in range(n):
             wanted = slice(int(bounds[i - 1]) if i else 0, int(bounds[i]))
             transition = drafts[i - 1].transition if i else None
-            experiment = _between(self.experiment.name, float(starts[i]), float(ends[i]), times[wanted])
+            experiment = between(self.experiment.name, float(starts[i]), float(ends[i]), times[wanted])
             segments.append(
                 Segment(float(starts[i]), float(ends[i]), transition, contexts[i], feeds[i], wanted, experiment)
             )
@@ -210,7 +226,7 @@ class Timeline:
         """Of each segment; those of no length take the next one's, which knows what holds from there on."""
         middles = (starts + ends) / 2
         if ends[-1] <= starts[-1]:
-            later = self._stops[self._stops > ends[-1] + self.experiment.slack]
+            later = self._stops[self._stops > ends[-1] + self._finite.slack]
             middles[-1] = (ends[-1] + later[0]) / 2 if later.size else ends[-1] + 1.0
         for i in range(len(starts) - 2, -1, -1):
             if ends[i] <= starts[i]:
@@ -218,7 +234,17 @@ class Timeline:
         return middles
 
 
-def _between(name: str, start: float, end: float, wanted: FloatArray) -> Experiment | None:
+def _finite(experiment: Experiment, happens: Sequence[float]) -> Experiment:
+    """With a row after all that happens in place of one at infinite time."""
+    if not experiment.ends_at_rest:
+        return experiment
+    last = max([experiment.last, *happens])
+    sides = experiment.sides.copy()
+    sides[-1] = 1
+    return replace(experiment, times=np.append(experiment.times[:-1], last), side=sides)
+
+
+def between(name: str, start: float, end: float, wanted: FloatArray) -> Experiment | None:
     """What an engine solves: from the start to the end, read at the wanted times and the end."""
     if end <= start:
         return None
@@ -237,12 +263,18 @@ def parted(segment: Segment, time: float, experiment: Experiment, slack: float) 
     is_before = (times < time - slack) | ((sides < 0) & (times <= time + slack))
     middle = segment.wanted.start + int(np.count_nonzero(np.minimum.accumulate(is_before)))
     before, after = slice(segment.wanted.start, middle), slice(middle, segment.wanted.stop)
-    first = _between(experiment.name, segment.start, time, np.asarray(experiment.times)[before])
-    rest = _between(experiment.name, time, segment.end, np.asarray(experiment.times)[after])
+    first = between(experiment.name, segment.start, time, np.asarray(experiment.times)[before])
+    rest = between(experiment.name, time, segment.end, np.asarray(experiment.times)[after])
     return (
         replace(segment, end=time, wanted=before, experiment=first),
         replace(segment, start=time, transition=None, wanted=after, experiment=rest),
     )
+
+
+def behind(segment: Segment) -> Segment:
+    """The row at infinite time, behind the last segment."""
+    row = slice(segment.wanted.stop, segment.wanted.stop + 1)
+    return replace(segment, start=segment.end, transition=None, wanted=row, experiment=None)
 
 
 def kind_of(experiment: Experiment, inputs: Sequence[str]) -> Kind:

@@ -21,8 +21,9 @@ from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions, SolverOptions, members_of
 from odefit.engines.failure import Failure, FailureReason, IntegrationError, solve_error
 from odefit.engines.segments.fast_times import FastTimes
+from odefit.engines.segments.final_rest import FinalRest
 from odefit.engines.segments.march import ArrayMarch, march_all
-from odefit.engines.segments.saltation import EventSensitivities, EventValues, SegmentStarts
+from odefit.engines.segments.saltation import EventSensitivities, EventValues, SegmentStarts, ToRest
 from odefit.engines.segments.schedule import Timeline, kind_of
 from odefit.engines.segments.scout import GapFunctions, Scout
 from odefit.engines.segments.segment_system import Kind, SegmentSystem
@@ -214,11 +215,16 @@ class SegmentedEngine(Engine):
         timeline, (y, dy) = plan.timeline(experiment), start
         if rests is not None and experiment.steady_state:
             y, dy = rests.find(events.p, experiment)
-        segments = timeline.segments(events.event_times, self._fast.stops(events.p, experiment))
+        segments, finite = timeline.plan(events.event_times, self._fast.stops(events.p, experiment))
+        to_rest: ToRest | None = None
+        if experiment.ends_at_rest:
+            span = finite.last - finite.start or 1.0
+            final = plan.final_rest(self._calm)
+            to_rest = lambda segment, t, at: final.find(sensitivities, events, segment, t, at, span)  # noqa: E731
         if not self.system.triggers:
-            yield from sensitivities.segment_starts(segments, events, y, dy)
+            yield from sensitivities.segment_starts(segments, events, y, dy, to_rest)
             return
-        yield from plan.triggered(sensitivities, events, experiment, happened).segment_starts(segments, y, dy)
+        yield from plan.triggered(sensitivities, events, finite, happened, to_rest).segment_starts(segments, y, dy)
 
     def _kind(self, experiments: Sequence[Experiment]) -> Kind:
         """What the segments of all of them need."""
@@ -262,11 +268,13 @@ class _Plan:
     _sensitivities: dict[tuple[str, ...], EventSensitivities] = field(default_factory=dict)
     _timelines: dict[int, Timeline] = field(default_factory=dict)
     _gaps: dict[tuple[str, ...], GapFunctions] = field(default_factory=dict)
+    _final: FinalRest | None = None
 
     def reset_copy(self) -> _Plan:
         base = self.base.reset_copy()
         scouting = base if self.scouting is self.base else self.scouting.reset_copy()
-        return _Plan(self.segment_system, base, scouting, self._sensitivities, self._timelines, self._gaps)
+        final = None if self._final is None else self._final.reset_copy()
+        return _Plan(self.segment_system, base, scouting, self._sensitivities, self._timelines, self._gaps, final)
 
     def states(self) -> list[dict[str, Any]]:
         """Of its engine, and of the one that looks for events where that is another one."""
@@ -291,19 +299,30 @@ class _Plan:
             self._timelines[id(experiment)] = Timeline(experiment, self.segment_system)
         return self._timelines[id(experiment)]
 
+    def final_rest(self, calm: Factory) -> FinalRest:
+        """What is at infinite time."""
+        if self._final is None:
+            self._final = FinalRest(self.segment_system, self.base.options, calm)
+        return self._final
+
     def triggered(
-        self, sensitivities: EventSensitivities, events: EventValues, experiment: Experiment, happened: list[float]
+        self,
+        sensitivities: EventSensitivities,
+        events: EventValues,
+        experiment: Experiment,
+        happened: list[float],
+        to_rest: ToRest | None,
     ) -> TriggeredWay:
         """The way of an experiment that conditions interrupt; happened: takes the times at which they do."""
         if sensitivities.names not in self._gaps:
             self._gaps[sensitivities.names] = GapFunctions(sensitivities)
         gaps = self._gaps[sensitivities.names]
-        span = float(experiment.times[-1]) - experiment.start
+        span = experiment.last - experiment.start or 1.0
         eps = float(np.finfo(self.scouting.options.dtype).eps)
         scout = Scout(
             sensitivities, gaps, events, lambda row, part: self.scouting.solve(row[None], [part])[0], span, eps
         )
-        return TriggeredWay(sensitivities, gaps, events, experiment, scout, happened)
+        return TriggeredWay(sensitivities, gaps, events, experiment, scout, happened, to_rest)
 
     @cached_property
     def _slopes(self) -> Any:

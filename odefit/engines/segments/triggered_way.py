@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,11 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment
 from odefit.engines.failure import Failure, FailureReason, IntegrationError
-from odefit.engines.segments.saltation import EventSensitivities, EventValues, SegmentStart, SegmentStarts
-from odefit.engines.segments.schedule import Segment, parted
+from odefit.engines.segments.saltation import EventSensitivities, EventValues, SegmentStart, SegmentStarts, ToRest
+from odefit.engines.segments.schedule import Segment, behind, between, parted
+from odefit.engines.segments.schedule_times import NEVER
 from odefit.engines.segments.scout import GapFunctions, Hit, Scout, Standing
-from odefit.engines.segments.triggers import NEVER, Rule, Rules
+from odefit.engines.segments.triggers import Rule, Rules
 
 MAX_EVENTS = 10_000
 """Events by conditions in one experiment; more are taken for ones without end."""
@@ -29,6 +31,8 @@ MAX_AT_ONCE = 100
 """Those at one time."""
 AT_ROW = 1e-9
 """Share of the time span within which an event comes at the time of a row."""
+FAR = 1e6
+"""How long events are looked for on the way to rest, in time spans."""
 SAME_TIME = 1e-12
 """Share of the time span within which events count as at one time."""
 ROUNDING = 1e-13
@@ -51,9 +55,10 @@ class TriggeredWay:
         experiment: Experiment,
         scout: Scout,
         happened: list[float],
+        to_rest: ToRest | None = None,
     ) -> None:
         self._of, self._gaps, self._events, self._experiment = sensitivities, gaps, events, experiment
-        self._scout, self._happened = scout, happened
+        self._scout, self._happened, self._to_rest = scout, happened, to_rest
         self._rules: Rules = gaps.rules
         self._names = bool(sensitivities.names)
         self._number = self._at_once = 0
@@ -91,10 +96,52 @@ class TriggeredWay:
                 self._standing = hit.standing
                 y, A, B = self._hit(hit, rest, y, A, B)
                 part = rest
+        if self._to_rest is not None:
+            yield from self._rest(replace(part, start=part.end, transition=None, experiment=None), y, self._to_rest)
+
+    def _rest(self, segment: Segment, y: FloatArray, to_rest: ToRest) -> SegmentStarts:
+        """From the last row or change on to rest, through all events that come on the way."""
+        A: Linear = None
+        B: Linear = None
+        row = behind(segment)
+        while True:
+            self._check(y, B, segment.start)
+            failure: IntegrationError | None = None
+            try:
+                found, rest_A, rest_B = to_rest(segment, segment.start, y)
+                horizon = self._horizon(segment, found)
+            except IntegrationError as error:
+                failure, horizon = error, segment.start + FAR * self._span
+            hit = self._scout.find(segment, horizon, y, self._standing)
+            if hit is None:
+                break
+            if hit.time > segment.start:
+                way = between(self._experiment.name, segment.start, hit.time, np.empty(0))
+                part = replace(segment, end=hit.time, wanted=slice(row.wanted.start, row.wanted.start), experiment=way)
+                end = yield SegmentStart(part, y, A, B)
+                y, A, B = np.concatenate([end, y[len(end) :]]), None, None
+            segment = replace(segment, start=hit.time, end=hit.time)
+            self._standing = hit.standing
+            y, A, B = self._hit(hit, segment, y, A, B)
+        if failure is not None:
+            raise failure
+        if rest_A is not None:
+            A = rest_A if A is None else rest_A @ A
+            B = rest_B if B is None else rest_A @ B + (0.0 if rest_B is None else rest_B)
+        yield SegmentStart(row, found, A, B)
+
+    def _horizon(self, segment: Segment, y: FloatArray) -> float:
+        """How long to look for events on the way to rest, y: so long, or until a time that a condition waits for."""
+        t = segment.start + FAR * self._span
+        g, _, g_t, _ = self._gaps.at(t, y, self._events, segment)
+        with np.errstate(all="ignore"):
+            awaited = t - g / g_t
+        later = awaited[np.isfinite(awaited) & (awaited > t) & (awaited < NEVER / 2)]
+        return float(later.max(initial=t)) + self._span
 
     @property
     def _span(self) -> float:
-        return float(self._experiment.times[-1]) - self._experiment.start
+        return self._experiment.last - self._experiment.start or 1.0
 
     def _check(self, y: FloatArray, B: Linear, t: float, is_first: bool = False) -> None:
         if np.isfinite(y).all() and (B is None or np.isfinite(B).all()):

@@ -16,12 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from odefit import algebra as sp
+from odefit.engines.segments.schedule_times import NEVER
 from odefit.model.conditions import Condition, Gap, condition_of
 from odefit.model.switches import substitute
 from odefit.model.system import TIME, System, Trigger, symbol
-
-NEVER = 1e30
-"""The time in memory of what is not to come."""
 
 
 @dataclass(frozen=True)
