@@ -232,7 +232,9 @@ def objective_of(petab: PetabProblem, rows: Sequence[Mapping[str, str]]) -> floa
     total = 0.0
     for row, given in zip(petab.measurements, measured, strict=True):
         places = (given.get("observableParameters") or "", given.get("noiseParameters") or "")
-        found = simulated.get((*_key(row.observable, row.experiment, row.time), *places))
+        key = _key(row.observable, row.experiment, row.time)
+        # Some tables of simulations have other parameters of measurements, or none.
+        found = simulated.get((*key, *places)) or next((v for k, v in simulated.items() if k[:3] == key), None)
         if not found:
             return math.nan
         observable = petab.observables[row.observable]
@@ -280,9 +282,11 @@ def gradient_error(problem: odefit.Problem) -> float:
     """
     low, high = problem.bounds_search.T
     random = np.random.default_rng(0)
-    u = problem.to_search(problem.x0) + AWAY * random.standard_normal(len(problem.x0))
-    room = np.minimum(0.01, 0.1 * (high - low))
-    u = np.clip(u, low + room, high - room)
+    room, nominal, away = np.minimum(0.01, 0.1 * (high - low)), problem.to_search(problem.x0), AWAY
+    u = np.clip(nominal + away * random.standard_normal(len(nominal)), low + room, high - room)
+    while not math.isfinite(problem.nll_search(u)) and away > 1e-6:  # nothing there can be solved
+        away /= 10
+        u = np.clip(nominal + away * random.standard_normal(len(nominal)), low + away * room, high - away * room)
     gradient, worst = problem.gradient_search(u), 0.0
     for _ in range(DIRECTIONS):
         d = random.standard_normal(len(u))

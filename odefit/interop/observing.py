@@ -7,25 +7,24 @@ column of the data file that the formulas name, and where it is nothing but the 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from odefit.errors import Faults
 from odefit.interop.draft import DraftNoise, DraftTable
-from odefit.interop.mathematics import ONE, Name, Number, Tree, call, replaced
+from odefit.interop.mathematics import Name, Number, Tree, replaced
 from odefit.interop.petab_problem import Measured, PetabObservable, PetabProblem
 
 SIGMA = "sigma"
 _MODELS = {
-    ("normal", False): "gaussian",
-    ("normal", True): "lognormal",
-    ("laplace", False): "laplace",
-    ("laplace", True): "log_laplace",
+    ("normal", "lin"): "gaussian",
+    ("normal", "log"): "lognormal",
+    ("normal", "log10"): "log10_normal",
+    ("laplace", "lin"): "laplace",
+    ("laplace", "log"): "log_laplace",
+    ("laplace", "log10"): "log10_laplace",
 }
-"""By the distribution, and whether it is one of the logarithm."""
-LOG10 = Number(math.log(10.0))
-"""A level on the scale of log10, times this, is one on that of ln."""
+"""By PEtab's distribution and the scale on which it holds."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,6 @@ class _Columns:
     def of(self, observable: PetabObservable, rows: Sequence[Measured]) -> tuple[Tree, DraftNoise]:
         put: dict[str, Tree] = {}
         sigma: Tree | None = observable.noise
-        unit = LOG10 if observable.transformation == "log10" else ONE
         for names, kind in (
             (observable.placeholders, "parameters"),
             (observable.noise_placeholders, "noise_parameters"),
@@ -94,15 +92,13 @@ class _Columns:
                 if len(set(cells.values())) == 1:
                     put[placeholder] = next(iter(cells.values()))
                 elif sigma == Name(placeholder) and _plain(cells):
-                    self._fill(SIGMA, {where: call("*", unit, cell) for where, cell in cells.items()})
+                    self._fill(SIGMA, cells)
                     sigma = None
                 else:
                     put[placeholder] = Name(self._column(placeholder, observable.name))
                     self._fill(put[placeholder].name, cells)  # type: ignore[union-attr]
-        model = _MODELS[observable.distribution, observable.transformation != "lin"]
-        return replaced(observable.formula, put), DraftNoise(
-            model, None if sigma is None else call("*", unit, replaced(sigma, put))
-        )
+        model = _MODELS[observable.distribution, observable.transformation]
+        return replaced(observable.formula, put), DraftNoise(model, None if sigma is None else replaced(sigma, put))
 
     def _column(self, placeholder: str, observable: str) -> str:
         """A column for the observable alone is called as PEtab does; one that others can share, by its number."""

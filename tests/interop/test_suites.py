@@ -37,7 +37,7 @@ NOMINAL = {
 """-ln likelihood at the nominal parameters, as the collection and other tools have it: those that take no time."""
 
 
-PENDING = {"0023": "a measurement at infinite time", "0024": "priors", "0025": "priors"}
+PENDING = {"0023": "a measurement at infinite time"}
 """Cases of version 2 that need what odefit does not have yet."""
 
 
