@@ -27,6 +27,9 @@ MIN_POINTS = 5
 TRACE_FACTOR = 1.4
 """How much a degree of freedom of the spline counts for in the cross-validation."""
 
+UNRESOLVED = 0.6
+"""The share of the scatter of the data that curves may leave; of more it is not known whether it is noise."""
+
 STRENGTHS = np.logspace(-10, 4, 57)
 """The values of lambda that are tried: 1 damps the slowest wave of a series to a half."""
 
@@ -100,7 +103,11 @@ class Curves:
 
     @cached_property
     def _fit(self) -> tuple[float, float]:
-        """The best lambda, and the standard deviation of the data about their curves there."""
+        """The best lambda, and the standard deviation of the data about their curves there.
+
+        Curves that hardly follow the data may have taken an oscillation for noise that is sampled too thinly to be
+        seen: then they go through the data, and the standard deviation is not known.
+        """
         pairs = [(s, d) for s, (_, d) in zip(self._smoothers, self.series, strict=True) if s is not None]
         if not pairs:
             return 0.0, math.nan
@@ -114,7 +121,8 @@ class Curves:
                 rss, free = rss + squares, free + n - trace
             if score < best[0]:
                 best = (score, float(strength), math.sqrt(rss / free))
-        return best[1], best[2]
+        spread = np.sqrt(np.mean(np.concatenate([d - d.mean() for _, d in pairs]) ** 2))
+        return (0.0, math.nan) if best[2] > UNRESOLVED * spread else best[1:]
 
     @property
     def deviation(self) -> float:

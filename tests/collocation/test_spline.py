@@ -53,3 +53,10 @@ def test_few_points_are_joined_by_straight_lines_and_none_give_nothing() -> None
     curves = Curves([(T[:3], D[:3]), (T[:0], D[:0])])
     np.testing.assert_allclose(curves.at(0, np.array([0.25])), [1.5])
     assert np.isnan(curves.at(1, T)).all()
+
+
+def test_an_oscillation_that_is_sampled_thinly_is_not_smoothed_away() -> None:
+    t = np.arange(10.0)
+    curves = Curves([(t, np.sin(1.9 * t))])
+    assert np.isnan(curves.deviation)
+    np.testing.assert_allclose(curves.at(0, t), np.sin(1.9 * t), atol=1e-9)

@@ -1,0 +1,204 @@
+"""How many starts reach the best known optimum, and the CPU time until one does: starts as drawn and moved, and peers.
+
+    python benchmarks/robustness.py [--petab FOLDER] [--only NAME ...] [--starts 20] [--peers] [--limit 20]
+
+    drawn    odefit with `fit.match: false`: screening, then a search from each start
+    moved    odefit as it is: the starts are moved first to where the equations match the slopes of the data
+    SciPy    least_squares, derivatives by differences, of odefit's predictions, from the drawn starts
+    COPASI   its Levenberg-Marquardt through basico (`pip install copasi-basico`), from the drawn starts; where the
+             initial values are numbers or parameters of their own
+
+All in the same box. A peer weights observables by their spread, so that its optimum is not quite that of the
+likelihood: what it found counts if it lies within 2 log-likelihood units of the best known one; of odefit, within 0.01.
+CPU: user and system time of this process and its children, of all starts with all that comes before them; `until one`
+is that by the number of hits, which is what to expect. Best known: the lowest of all that was found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from robustness_cases import Array, Case, cases
+from timing import describe_machine, missing, show
+
+import odefit
+from odefit.api import assembled
+from odefit.fitting.starting_points import starting_points
+from odefit.objective.likelihood import Likelihood
+from odefit.objective.profile import ProfileLikelihood
+from odefit.problem.assembly import Assembly
+
+NEAR, NEAR_OF_PEERS = 0.01, 2.0
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where the starts of one method ended, [n], and what that cost in CPU seconds."""
+
+    values: Array
+    cpu: float
+    near: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--petab", type=Path)
+    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--starts", type=int, default=20)
+    parser.add_argument("--limit", type=float, default=20.0, help="CPU seconds of one start")
+    parser.add_argument("--peers", action="store_true")
+    options = parser.parse_args()
+    describe_machine()
+    rows = []
+    for case in cases(options.petab):
+        if options.only and not any(word.lower() in case.name.lower() for word in options.only):
+            continue
+        methods: dict[str, Callable[[], Found]] = {
+            "drawn": lambda case=case: by_odefit(case, options.starts, options.limit, match=False),  # type: ignore[misc]
+            "moved": lambda case=case: by_odefit(case, options.starts, options.limit, match=None),  # type: ignore[misc]
+        }
+        if options.peers:
+            methods["SciPy"] = lambda case=case: by_scipy(case, options.starts)  # type: ignore[misc]
+            methods["COPASI"] = lambda case=case: by_copasi(case, options.starts)  # type: ignore[misc]
+        found = {name: method() for name, method in methods.items()}
+        best = min(float(np.nanmin(f.values, initial=np.inf)) for f in found.values())
+        rows += [row(case.name, name, each, best) for name, each in found.items() if len(each.values)]
+        show(case.name, ("problem", "starts", "at best", "best", "CPU s", "until one"), rows[-len(found) :])
+    show("All", ("problem", "starts", "at best", "best", "CPU s", "until one"), rows)
+
+
+def row(case: str, name: str, found: Found, best: float) -> tuple[str, ...]:
+    hits = int((found.values <= best + found.near).sum())
+    until = f"{found.cpu / hits:.3g}" if hits else "–"
+    return case, name, f"{hits} of {len(found.values)}", f"{np.nanmin(found.values):.4f}", f"{found.cpu:.3g}", until
+
+
+def cpu_seconds() -> float:
+    return sum(os.times()[:4])
+
+
+def by_odefit(case: Case, n: int, limit: float, match: bool | None) -> Found:
+    begun = cpu_seconds()
+    fit = {"method": "least_squares", "starts": n, "seed": 0, "workers": 1, "cpu_limit": limit}
+    fit |= {} if match is None else {"match": match}
+    overrides = [f"fit.{key}={value}" for key, value in fit.items()]
+    run = odefit.fit(case.config, overrides, data=case.data)
+    values = run.frame("starts")["objective"].to_numpy(dtype=np.float64)
+    values = np.append(np.delete(values, np.nanargmin(values)), run.result.objective.nll)
+    return Found(np.where(np.isnan(values), np.inf, values), cpu_seconds() - begun, NEAR)
+
+
+def by_scipy(case: Case, n: int) -> Found:
+    """From the drawn starts, with residuals (m - d) / spread of each observable on the scale of its noise."""
+    from scipy.optimize import least_squares
+
+    begun = cpu_seconds()
+    assembly = assembly_of(case)
+    objective = ProfileLikelihood(Likelihood(assembly.problem))
+    table, data = assembly.problem.table, assembly.problem.data
+    configured = table.to_search(table.values)
+    spreads = [float(np.std(d.values)) or 1.0 for d in data]
+
+    def residuals(u: Array) -> Array:
+        whole = configured.copy()
+        whole[objective.free] = u
+        moments = objective.full.moments(whole, derivatives=False)
+        if moments is None:
+            return np.full(sum(len(d.rows) for d in data), 1e3)
+        parts = [(m.m[d.rows] - d.values) / s for m, d, s in zip(moments, data, spreads, strict=True)]
+        return np.nan_to_num(np.concatenate(parts), nan=1e3, posinf=1e3, neginf=-1e3)
+
+    lower, upper = (bounds[objective.free] for bounds in table.search_bounds())
+    values = []
+    for u in starting_points(objective, n, 0):
+        inside = np.clip(u, lower + 1e-9, upper - 1e-9)
+        reached = least_squares(residuals, inside, bounds=(lower, upper), x_scale=1.0, max_nfev=200)
+        values.append(objective.value(reached.x))
+    return Found(np.array(values), cpu_seconds() - begun, NEAR_OF_PEERS)
+
+
+def assembly_of(case: Case) -> Assembly:
+    return assembled(case.config, data=case.data)
+
+
+def by_copasi(case: Case, n: int) -> Found:
+    """From the drawn starts; none where the problem is not simple enough, or basico is not there."""
+    nothing = Found(np.empty(0), 0.0, NEAR_OF_PEERS)
+    if isinstance(case.config, Path) or case.data is None or missing("basico"):
+        return nothing
+    import basico
+
+    begun = cpu_seconds()
+    assembly = assembly_of(case)
+    objective = ProfileLikelihood(Likelihood(assembly.problem))
+    table = assembly.problem.table
+    names = [table.names[table.estimated[k]] for k in objective.free]
+    build_copasi(basico, case.config, names)
+    rename = {f"{s}_0": s for s in case.config["model"]["equations"]}
+    lower, upper = (table.to_natural(whole(objective, b))[table.estimated][objective.free] for b in bounds(objective))
+    frame = case.data.rename(columns={"time": "Time"} | {o: f"Values[seen_{o}]" for o in case.data.columns[1:]})
+    if case.config["noise"] == "lognormal":
+        frame.iloc[:, 1:] = np.log(frame.iloc[:, 1:])
+    basico.add_experiment("e", frame.dropna())
+    values = []
+    for u in starting_points(objective, n, 0):
+        natural = table.to_natural(whole(objective, u))[table.estimated][objective.free]
+        items = [
+            {"name": f"Values[{rename.get(k, k)}].InitialValue", "lower": a, "upper": b, "start": v}
+            for k, a, b, v in zip(names, lower.tolist(), upper.tolist(), natural.tolist(), strict=True)
+        ]
+        basico.set_fit_parameters(items)
+        solution = basico.run_parameter_estimation(
+            method=basico.PE.LEVENBERG_MARQUARDT, update_model=False, randomize_start_values=False
+        )
+        reached = table.values.copy()
+        for k, name in enumerate(names):
+            reached[table.index[name]] = float(solution["sol"].iloc[k])
+        values.append(objective.value(table.to_search(reached)[objective.free]))
+    return Found(np.array(values), cpu_seconds() - begun, NEAR_OF_PEERS)
+
+
+def bounds(objective: ProfileLikelihood) -> tuple[Array, Array]:
+    lower, upper = objective.full.problem.table.search_bounds()
+    return lower[objective.free], upper[objective.free]
+
+
+def whole(objective: ProfileLikelihood, u: Array) -> Array:
+    table = objective.full.problem.table
+    complete: Array = table.to_search(table.values)
+    complete[objective.free] = u
+    return complete
+
+
+def build_copasi(basico: Any, config: dict[str, Any], names: list[str]) -> None:
+    """The model in COPASI: every state, parameter and observable as a global quantity."""
+    states = list(config["model"]["equations"])
+    basico.new_model(name="case", notes="")
+
+    def quantities(formula: str) -> str:
+        return re.sub(r"\b([A-Za-z_]\w*)\b", r"Values[\1]", str(formula))
+
+    for name in names:
+        if name.removesuffix("_0") not in states:
+            basico.add_parameter(name, initial_value=1.0)
+    for state in states:
+        start = config["model"]["initial"][state]
+        value = start if isinstance(start, int | float) else 1.0
+        basico.add_parameter(state, type="ode", initial_value=value, expression="0")
+    for state, formula in config["model"]["equations"].items():
+        basico.set_parameters(state, expression=quantities(formula), exact=True)
+    for name, formula in config["model"]["observables"].items():
+        text = quantities(formula)
+        text = f"log({text})" if config["noise"] == "lognormal" else text
+        basico.add_parameter(f"seen_{name}", type="assignment", expression=text)
+
+
+if __name__ == "__main__":
+    main()
