@@ -106,7 +106,8 @@ class _Reached:
     @property
     def offer(self) -> FloatArray:
         """[N, P], the search vectors of all starts; NaN of those that have failed."""
-        return np.where(self.of[:, None] >= 0, self.at.u[self.of], np.nan)
+        with_none = np.vstack([self.at.u, np.full((1, self.at.u.shape[1]), np.nan)])
+        return with_none[self.of]
 
     def moved(self, objective: ProfilingObjective, hold: Hold, begin: Guess, rounds: int, moving: Moving) -> _Reached:
         """After a stage that these starts begin at `begin`, without those that fail, and each place once."""
@@ -119,7 +120,7 @@ class _Reached:
             if not alike.any():
                 places.append(int(k))
             of[k] = int(np.argmax(alike)) if alike.any() else len(places) - 1
-        whose = np.where(self.of >= 0, of[self.of], -1)
+        whose = np.append(of, -1)[self.of]
         return _Reached(objective, Guess(at.y[places], at.u[places]), value[places], whose)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from odefit.arrays import FloatArray, Mask
 from odefit.collocation.starts import matched_points, obstacle
+from odefit.objective.problem import FitProblem
 from odefit.objective.profile import ProfileLikelihood
 
 
@@ -40,7 +41,7 @@ def matched_starts(
     drawn = np.tile(problem.table.to_search(problem.table.values), (len(points) - first, 1))
     drawn[:, free] = points[first:]
     best, values = points.copy(), np.full(len(points), np.nan)
-    for offered in matched_points(problem, drawn):
+    for offered in _offered(problem, drawn):
         for k, u in enumerate(offered[:, free], start=first):
             if not np.isfinite(u).all():
                 continue
@@ -50,6 +51,15 @@ def matched_starts(
             if value < values[k]:
                 best[k], values[k], is_moved[k] = u, value, True
     return best, is_moved
+
+
+def _offered(problem: FitProblem, drawn: FloatArray) -> list[FloatArray]:
+    """What is offered for the drawn starts; nothing where the numbers are beyond what can be computed with."""
+    with np.errstate(all="ignore"):
+        try:
+            return matched_points(problem, drawn)
+        except np.linalg.LinAlgError:
+            return []
 
 
 def sentence(is_moved: Mask) -> str:

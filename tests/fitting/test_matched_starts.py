@@ -16,6 +16,10 @@ from listeners import StopAt
 from odefit.collocation.starts import obstacle
 from odefit.config.source import parse_yaml
 from odefit.errors import ConfigError
+from odefit.fitting.matched_starts import matched_starts
+from odefit.fitting.starting_points import starting_points
+from odefit.objective.likelihood import Likelihood
+from odefit.objective.profile import ProfileLikelihood
 
 LYNX = Path(__file__).parents[2] / "configs" / "lynx_hare.yaml"
 
@@ -153,3 +157,39 @@ def test_what_match_cannot_be_for_equations(fit: dict[str, Any], fault: str) -> 
     config, data = fitzhugh_nagumo()
     with pytest.raises(ConfigError, match=f"fit.match.*{fault}"):
         odefit.fit({**config, "fit": fit}, data=data)
+
+
+STRANGE = {
+    "one outlier": lambda t, x: (t, np.where(np.arange(12) == 5, 1e8, x)),
+    "all alike": lambda t, x: (t, np.full(12, 2.0)),
+    "zeros": lambda t, x: (t, np.zeros(12)),
+    "huge": lambda t, x: (1e6 * t, 1e12 * x),
+    "tiny": lambda t, x: (1e-9 * t, 1e-15 * x),
+    "one measurement": lambda t, x: (t[:1], x[:1]),
+    "long after 0": lambda t, x: (1e9 + t, x),
+    "negative": lambda t, x: (t, -x),
+    "many": lambda t, x: (np.linspace(0, 50, 3000), 3 + np.sin(np.linspace(0, 50, 3000))),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_strange_data_spoil_no_start(name: str) -> None:
+    """Each start is as good as it was drawn, and nothing is raised or warned of."""
+    config = """
+model: {equations: {x: -k*x/(1 + x) + m*y, y: k*x - m*y^n}, initial: {x: estimate, y: 0.5}, observables: {x: x}}
+parameters:
+  k: {value: 1, bounds: [0.001, 1000], scale: log}
+  m: {value: 0.5, bounds: [0.001, 1000], scale: log}
+  n: {value: 1.5, bounds: [0.5, 4]}
+noise: {x: {sigma: 0.1}}
+"""
+    t = np.linspace(0, 5, 12)
+    times, values = STRANGE[name](t, 3 * np.exp(-0.4 * t))
+    problem = assembled(config, data=pd.DataFrame({"time": times, "x": values}).to_csv(index=False)).problem
+    objective = ProfileLikelihood(Likelihood(problem))
+    drawn = starting_points(objective, 4, 0)
+    points, is_moved = matched_starts(objective, drawn)
+    assert np.isfinite(points).all()
+    np.testing.assert_array_equal(points[~is_moved], drawn[~is_moved])
+    for k in np.flatnonzero(is_moved):
+        assert objective.value(points[k]) < objective.value(drawn[k])
