@@ -12,8 +12,9 @@ import numpy as np
 from odefit.arrays import FloatArray, IntArray, Mask
 from odefit.linalg.arrow_layout import Layout
 from odefit.linalg.arrow_matrix import ArrowMatrix
-from odefit.linalg.dense_matrix import DenseMatrix
+from odefit.linalg.dense_stack import DenseStack
 from odefit.linalg.matrix import Matrix
+from odefit.linalg.stack import MatrixList, MatrixStack
 from odefit.objective.problem import FitProblem
 
 MIN_BLOCKS = 4
@@ -38,7 +39,7 @@ class LocalRows:
     Parameters
     ----------
     slopes
-        [M, K], derivatives to the K sensitive symbols.
+        [..., M, K], derivatives to the K sensitive symbols.
     experiment
         [M], the experiment of each row.
     """
@@ -95,7 +96,7 @@ class LocalColumns:
         return 8.0 * float(self.n_rows.sum()) * width
 
     def rows(self, single: Sequence[tuple[int, float]], local: LocalRows, slope: FloatArray) -> Matrix:
-        """A, in the form that pays.
+        """A of one point, in the form that pays.
 
         Parameters
         ----------
@@ -106,35 +107,54 @@ class LocalColumns:
         slope
             [P], dtheta/du.
         """
-        columns = np.array([column for column, _ in single], dtype=np.intp)
-        values = np.array([value for _, value in single])
-        m, begin = len(local.slopes), len(single)
+        values = np.array([[value for _, value in single]])
+        local = LocalRows(local.slopes[None], local.experiment)
+        return self.stack([column for column, _ in single], values, [local], slope[None])[0]
+
+    def stack(
+        self, columns: Sequence[int], values: FloatArray, parts: Sequence[LocalRows], slope: FloatArray
+    ) -> MatrixStack:
+        """A of B points, in the form that pays.
+
+        Parameters
+        ----------
+        columns, values
+            [n] and [B, n], the one entry of each first row (a prior).
+        parts
+            The other rows, part below part, with slopes [B, M, K].
+        slope
+            [B, P], dtheta/du.
+        """
+        begin, ends = len(columns), np.cumsum([len(columns), *(len(part.experiment) for part in parts)])
         place = np.arange(self.n + 1) if self.arrow is None else self.arrow[0].place
         # One place more than there are columns, for what is derived to a constant.
-        out = np.zeros((begin + m, place[-1] + 1))
+        out = np.zeros((len(slope), int(ends[-1]), place[-1] + 1))
         with np.errstate(over="ignore", invalid="ignore"):
-            if self._plain is not None and self.arrow is None:
-                out[begin:, self._plain] = local.slopes
-                out[begin:, :-1] *= slope
-            else:
-                self._scatter(out[begin:], place, local, np.append(slope, 0.0))
-        out[np.arange(begin), place[columns]] = values
+            for part, first, last in zip(parts, ends, ends[1:], strict=False):
+                if self._plain is not None and self.arrow is None:
+                    out[:, first:last, self._plain] = part.slopes
+                    out[:, first:last, :-1] *= slope[:, None, :]
+                else:
+                    wide = np.concatenate([slope, np.zeros((len(slope), 1))], axis=1)
+                    self._scatter(out[:, first:last], place, part, wide)
+        out[:, np.arange(begin), place[np.array(columns, dtype=np.intp)]] = values
         if self.arrow is None:
-            return DenseMatrix(out[:, :-1])
+            return DenseStack(out[:, :, :-1])
         layout, block = self.arrow
         s = len(layout.shared)
-        return ArrowMatrix(
-            layout, np.concatenate([layout.owner[columns], block[local.experiment]]), out[:, :s], out[:, s:-1]
-        )
+        owner = layout.owner[np.array(columns, dtype=np.intp)]
+        blocks = np.concatenate([owner, *(block[part.experiment] for part in parts)])
+        return MatrixList([ArrowMatrix(layout, blocks, one[:, :s], one[:, s:-1]) for one in out])
 
     def _scatter(self, out: FloatArray, place: IntArray, local: LocalRows, slope: FloatArray) -> None:
-        rows = np.arange(len(local.slopes))
+        rows = np.arange(len(local.experiment))
         # One symbol after the other: two of them may be the same parameter.
-        for column, slopes in zip(self.positions.T, local.slopes.T, strict=True):
+        for k, column in enumerate(self.positions.T):
+            slopes = local.slopes[..., k]
             if len(column) and (column == column[0]).all():
-                out[:, place[column[0]]] += slopes * slope[column[0]]
+                out[..., place[column[0]]] += slopes * slope[:, column[0], None]
             else:
-                out[rows, place[column][local.experiment]] += slopes * slope[column][local.experiment]
+                out[:, rows, place[column][local.experiment]] += slopes * slope[:, column[local.experiment]]
 
 
 def cheapest(positions: IntArray, n: int, n_rows: IntArray, always: bool = False) -> tuple[Layout, IntArray] | None:

@@ -10,19 +10,26 @@ normal noise
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray, Mask
-from odefit.linalg.score import Evaluation
-from odefit.objective.jacobian import LocalColumns, LocalRows, stacked
-from odefit.objective.measurements import DataBlock, ObservableData
+from odefit.engines.base import Engine
+from odefit.linalg.dense_matrix import DenseMatrix
+from odefit.linalg.dense_stack import DenseStack
+from odefit.linalg.matrix import Matrix
+from odefit.linalg.score import Evaluation, Evaluations
+from odefit.linalg.stack import MatrixList
+from odefit.objective.jacobian import LocalColumns
 from odefit.objective.noise.l1 import sharpened
 from odefit.objective.observation import Moments
+from odefit.objective.points import SolvedPoints, solved_points
 from odefit.objective.priors import Prior
 from odefit.objective.problem import FitProblem
+from odefit.objective.score_rows import ScoreRows
 from odefit.objective.solver_floor import SolverFloor
 
 NOT_FINITE = "a prediction or a noise level is not finite, or not positive where it must be"
@@ -86,40 +93,58 @@ class Likelihood:
         list of Moments, or None
             One per observable, of all R rows; None where the model fails, and `failure` says why.
         """
-        found = self._solved(u, derivatives)
-        return None if found is None else self._floor.raised(*found)
+        found = self.moments_at(u[None], derivatives)
+        return [moments.at(0) for moments in found.moments] if len(found.points) else None
+
+    def moments_at(self, u: FloatArray, derivatives: bool, engines: Sequence[Engine] | None = None) -> SolvedPoints:
+        """The moments at the points u [B, P] at which the equations can be solved.
+
+        Parameters
+        ----------
+        u
+            [B, P].
+        derivatives
+            As in `moments`.
+        engines
+            [B], the engine that solves each point; default the problem's, in one call.
+        """
+        self.failure = None
+        found = solved_points(self.problem, u, derivatives, engines)
+        if len(u) == 1:
+            self.failure = found.failure
+        if not len(found.points):
+            return found
+        return replace(found, moments=self._floor.raised_points(found.moments, *found.made_from))
 
     def vanishing(self, u: FloatArray) -> list[IntArray]:
         """Rows of every observable whose prediction is zero but for the solver's error, so that another stands in.
 
         None where the model fails at u [P].
         """
-        found = self._solved(u, derivatives=False) if self._floor.matters else None
-        if found is None:
+        found = self._vanishing(u[None])
+        if not found:
             return [np.empty(0, dtype=np.intp) for _ in self.problem.data]
-        pairs = zip(found[0], self._floor.raised(*found), strict=True)
-        return [np.flatnonzero(~((raised.m == plain.m) | np.isnan(raised.m))) for plain, raised in pairs]
+        return [np.flatnonzero(rows[0]) if len(rows) else np.empty(0, dtype=np.intp) for _, rows in found]
 
-    def _solved(
-        self, u: FloatArray, derivatives: bool
-    ) -> tuple[list[Moments], FloatArray, FloatArray, FloatArray, FloatArray | None] | None:
-        """The moments as they are solved, and what they are made from."""
-        problem = self.problem
-        self.failure = None
-        theta = problem.table.to_natural(u)
-        local = problem.binding.local(theta)
-        own = local[:, : problem.n_system]
-        solutions = problem.engine.solve(own, problem.solved.experiments, sensitivities=derivatives)
-        if (failed := solutions.failed) is not None:
-            self.failure = f"experiment {problem.experiments[failed].name}: {solutions.failures[failed]}"
-            return None
-        y, dy = problem.levels(local, solutions)
-        rows = problem.rows(local)
-        return problem.observation.moments(y, problem.clock, rows, dy), y, problem.clock, rows, dy
+    def vanishes(self, u: FloatArray, engines: Sequence[Engine] | None = None) -> Mask:
+        """Whether there are such rows at u [B, P], [B]. engines: as in `moments_at`."""
+        vanishes = np.zeros(len(u), dtype=bool)
+        for points, rows in self._vanishing(u, engines):
+            vanishes[points] |= rows.any(axis=1)
+        return vanishes
+
+    def _vanishing(self, u: FloatArray, engines: Sequence[Engine] | None = None) -> list[tuple[IntArray, Mask]]:
+        """Per observable, which points could be solved and which of their rows vanish; nothing where none can."""
+        if not self._floor.matters:
+            return []
+        found = solved_points(self.problem, u, False, engines)
+        raised = self._floor.raised_points(found.moments, *found.made_from) if len(found.points) else []
+        pairs = zip(found.moments, raised, strict=True)
+        return [(found.points, ~((other.m == plain.m) | np.isnan(other.m))) for plain, other in pairs]
 
     def value(self, u: FloatArray) -> float:
-        """The negative log posterior at u; inf where the model fails."""
-        return self._evaluate(u, derivatives=False).value
+        """The negative log posterior at u [P]; inf where the model fails."""
+        return float(self.values(u[None])[0])
 
     def evaluate(self, u: FloatArray) -> Evaluation:
         """The value with the score form, for a search.
@@ -137,7 +162,22 @@ class Likelihood:
         Evaluation
             Its value is inf where the model fails.
         """
-        return self._evaluate(u, derivatives=True)
+        return self.evaluations(u[None])[0]
+
+    def values(self, u: FloatArray, engines: Sequence[Engine] | None = None) -> FloatArray:
+        """The negative log posterior at u [B, P], [B]; inf where the model fails. engines: as in `moments_at`."""
+        found = self.moments_at(u, False, engines)
+        values = np.full(len(u), np.inf)
+        if len(found.points):
+            values[found.points] = self.values_from(u[found.points], found.moments, {})
+        return values
+
+    def evaluations(self, u: FloatArray, engines: Sequence[Engine] | None = None) -> Evaluations:
+        """The value with the score form at u [B, P]; each as `evaluate` gives it. engines: as in `moments_at`."""
+        found = self.moments_at(u, True, engines)
+        if not len(found.points):
+            return Evaluations.failed(*u.shape)
+        return self.spread(len(u), found.points, self.evaluations_from(u[found.points], found.moments, {}))
 
     def information(self, u: FloatArray) -> Evaluation:
         """The value with the score form whose A'A is the expected Fisher information: what a covariance is made from.
@@ -149,11 +189,10 @@ class Likelihood:
         u
             [P], the search vector.
         """
-        return self._evaluate(u, derivatives=True, expected=True)
-
-    def _evaluate(self, u: FloatArray, derivatives: bool, expected: bool = False) -> Evaluation:
-        moments = self.moments(u, derivatives)
-        return Evaluation.failed(len(u)) if moments is None else self.assemble(u, moments, {}, derivatives, expected)
+        found = self.moments_at(u[None], True)
+        if not len(found.points):
+            return Evaluation.failed(len(u))
+        return self.evaluations_from(u[None], found.moments, {}, expected=True)[0]
 
     def assemble(
         self,
@@ -178,65 +217,79 @@ class Likelihood:
         expected
             Whether A'A is to be the expected information, as in `information`.
         """
-        total = self.prior_value(u)
-        if not math.isfinite(total):
-            self.failure = IMPOSSIBLE
-            return Evaluation.failed(len(u))
-        rows, owner = _Rows(), self.problem.owner
+        one = [m.as_points() for m in moments]
+        numbers = {position: np.array([s]) for position, s in scales.items()}
+        if not derivatives:
+            return Evaluation.without_derivatives(float(self.values_from(u[None], one, numbers)[0]), len(u))
+        return self.evaluations_from(u[None], one, numbers, expected)[0]
+
+    def values_from(self, u: FloatArray, moments: list[Moments], scales: Mapping[int, FloatArray]) -> FloatArray:
+        """Values [B] at u [B, P] from their moments; scales [B] as in `assemble`."""
+        return self._finite(u, self._measured(u, moments, scales, False, False).total, moments)
+
+    def evaluations_from(
+        self, u: FloatArray, moments: list[Moments], scales: Mapping[int, FloatArray], expected: bool = False
+    ) -> Evaluations:
+        """Evaluations at u [B, P] from their moments with derivatives; scales [B] as in `assemble`."""
+        rows = self._measured(u, moments, scales, True, expected)
+        value = self._finite(u, rows.total, moments)
+        prior_z, columns, entries = self._prior_rows(u, expected)
+        z = np.concatenate([prior_z, *rows.z], axis=1)
+        a = self.columns.stack(columns, entries, rows.parts, self.problem.table.transforms.derivative(u))
+        weights = np.concatenate([np.ones_like(prior_z), *rows.weights], axis=1)
+        kinked = [np.zeros(len(columns), dtype=bool) if self._kinked_priors is None else self._kinked_priors]
+        kinked += [np.full(part.shape[1], flag) for part, flag in zip(rows.z, rows.kinked, strict=True)]
+        if not expected and any(k.any() for k in kinked):
+            together = np.concatenate(kinked)
+            pairs = [sharpened(z[b], a[b], together) for b in range(len(u))]
+            return Evaluations.of([Evaluation(float(v), *pair) for v, pair in zip(value, pairs, strict=True)])
+        measured = np.concatenate([np.zeros(len(columns), dtype=bool), *kinked[1:]])
+        return Evaluations(value, z, a, weights, measured if measured.any() else None)
+
+    def spread(self, n: int, points: IntArray, found: Evaluations) -> Evaluations:
+        """Evaluations of some of n points in their places, and failures in all others."""
+        if len(points) == n:
+            return found
+        value, z = np.full(n, np.inf), np.zeros((n, found.z.shape[1]))
+        value[points], z[points] = found.value, found.z
+        weights = None if found.weights is None else np.ones_like(z)
+        if weights is not None:
+            weights[points] = found.weights
+        a = found.A
+        if isinstance(a, DenseStack):
+            entries = np.zeros((n, *a.values.shape[1:]))
+            entries[points] = a.values
+            return Evaluations(value, z, DenseStack(entries), weights, found.kinked)
+        empty: Matrix = DenseMatrix(np.zeros((0, len(self.problem.table.estimated))))
+        matrices = [empty] * n
+        for k, b in enumerate(points):
+            matrices[b] = a[k]
+        return Evaluations(value, z, MatrixList(matrices), weights, found.kinked)
+
+    def _measured(
+        self,
+        u: FloatArray,
+        moments: list[Moments],
+        scales: Mapping[int, FloatArray],
+        derivatives: bool,
+        expected: bool,
+    ) -> ScoreRows:
+        rows, owner = ScoreRows(np.array([self.prior_value(one) for one in u])), self.problem.owner
         with np.errstate(all="ignore"):
             for data, observed in zip(self.problem.data, moments, strict=True):
                 given = None if data.scale_position is None else scales.get(data.scale_position)
-                family, part = data.family, data.measured
-                d, m = part.values, observed.m[part.rows]
-                s = data.scale(part, observed) if given is None else data.in_units(given)
-                total += float(family.nll(d, m, s).sum()) + data.constant
-                if observed.dm is not None:
-                    z, root = (family.location if expected else family.search_location)(d, m, s)
-                    rows.add(z, observed.dm[part.rows], root, owner[part.rows], not family.is_smooth)
-                if observed.ds is not None and given is None:
-                    z, root = family.scale(d, m, s)
-                    rows.add(z, observed.ds[part.rows], root, owner[part.rows])
+                rows.measure(data, observed, owner, given, expected)
                 if data.censored is not None:
-                    f, z, a = self._censored(data, data.censored, observed, derivatives)
-                    total += f
-                    if derivatives:
-                        rows.add(z, a, np.ones(len(z)), owner[data.censored.rows])
-        if not math.isfinite(total):
-            self.failure = self._not_finite(moments)
-            return Evaluation.failed(len(u))
-        if not derivatives:
-            return Evaluation.without_derivatives(total, len(u))
-        return self._evaluation(total, rows, u, expected)
+                    rows.censor(data, data.censored, observed, owner, derivatives)
+        return rows
 
-    def _evaluation(self, value: float, rows: _Rows, u: FloatArray, expected: bool) -> Evaluation:
-        """z and A: the rows of the priors, and those of the data."""
-        prior_z, single = self._prior_rows(u, expected)
-        z = np.concatenate([prior_z, *rows.z])
-        slope = self.problem.table.transforms.derivative(u)
-        a = self.columns.rows(single, stacked(rows.parts, self.columns.positions.shape[1]), slope)
-        weights = np.concatenate([np.ones(len(prior_z)), *rows.weights])
-        kinked = [np.zeros(len(prior_z), dtype=bool) if self._kinked_priors is None else self._kinked_priors]
-        kinked += [np.full(len(part), flag) for part, flag in zip(rows.z, rows.kinked, strict=True)]
-        if not expected and any(k.any() for k in kinked):
-            z, a = sharpened(z, a, np.concatenate(kinked))
-            return Evaluation(value, z, a)
-        measured = np.concatenate([np.zeros(len(prior_z), dtype=bool), *kinked[1:]])
-        return Evaluation(value, z, a, weights, measured if measured.any() else None)
-
-    def _censored(
-        self, data: ObservableData, part: DataBlock, observed: Moments, derivatives: bool
-    ) -> tuple[float, FloatArray, FloatArray]:
-        """The sum of -ln P of the censored data of an observable, and their rows of z and A."""
-        s = data.scale(part, observed)
-        tail = data.family.tail(part.side, part.values, observed.m[part.rows], s)
-        if not derivatives:
-            return float(tail.f.sum()), np.zeros(0), np.zeros((0, 0))
-        z, of_m, of_s = tail.row()
-        a = np.zeros((len(z), self.columns.positions.shape[1]))
-        for slopes, factor in ((observed.dm, of_m), (observed.ds, of_s)):
-            if slopes is not None:
-                a += slopes[part.rows] * factor[:, None]
-        return float(tail.f.sum()), z, a
+    def _finite(self, u: FloatArray, total: FloatArray, moments: list[Moments]) -> FloatArray:
+        """Values with infinity for what is no number; `failure` says why, where one point is asked for."""
+        bad = ~np.isfinite(total)
+        if len(u) == 1 and bad[0]:
+            is_prior = not math.isfinite(self.prior_value(u[0]))
+            self.failure = IMPOSSIBLE if is_prior else self._not_finite([m.at(0) for m in moments])
+        return np.where(bad, np.inf, total)
 
     def _not_finite(self, moments: list[Moments]) -> str:
         """NOT_FINITE, the first cell that it is true of, and what to do."""
@@ -268,30 +321,15 @@ class Likelihood:
         theta = self.problem.table.to_natural(u)
         return sum(prior.value(float(theta[i])) for _, i, prior in self._priors)
 
-    def _prior_rows(self, u: FloatArray, expected: bool) -> tuple[FloatArray, list[tuple[int, float]]]:
-        """z, and the one entry (column, value) that a row of A has, of every prior."""
-        if not self._priors:
-            return np.zeros(0), []
-        table = self.problem.table
-        theta, slope = table.to_natural(u), table.transforms.derivative(u)
-        found = [(column, *prior.score(float(theta[i]), expected)) for column, i, prior in self._priors]
-        return np.array([z for _, z, _ in found]), [(column, a * float(slope[column])) for column, _, a in found]
-
-
-class _Rows:
-    """z and the rows of A as they grow, part by part, and which parts are those of absolute values."""
-
-    def __init__(self) -> None:
-        self.z: list[FloatArray] = []
-        self.parts: list[LocalRows] = []
-        self.weights: list[FloatArray] = []
-        self.kinked: list[bool] = []
-
-    def add(
-        self, z: FloatArray, slopes: FloatArray, root: FloatArray, experiment: IntArray, kinked: bool = False
-    ) -> None:
-        """root: [M], the factor of the slopes in A."""
-        self.z.append(z)
-        self.parts.append(LocalRows(slopes * root[:, None], experiment))
-        self.weights.append(root)
-        self.kinked.append(kinked)
+    def _prior_rows(self, u: FloatArray, expected: bool) -> tuple[FloatArray, list[int], FloatArray]:
+        """z [B, n], and the column [n] and value [B, n] of the one entry that a row of A has, of every prior."""
+        columns = [column for column, _, _ in self._priors]
+        z, entries = np.zeros((len(u), len(columns))), np.zeros((len(u), len(columns)))
+        if columns:
+            table = self.problem.table
+            theta, slope = table.to_natural(u), table.transforms.derivative(u)
+            for k, (column, i, prior) in enumerate(self._priors):
+                for b in range(len(u)):
+                    z[b, k], root = prior.score(float(theta[b, i]), expected)
+                    entries[b, k] = root * float(slope[b, column])
+        return z, columns, entries

@@ -110,17 +110,18 @@ class ObservableData:
         """Whether the scale that fits given predictions best is known in closed form."""
         return self.family.has_best_scale and self.censored is None
 
-    def in_units(self, scale: float) -> FloatArray:
-        """The scale of every measured cell [M], where it is `scale` in units of the known factor."""
-        return np.full(len(self.rows), scale) if self.unit is None else scale * self.unit
+    def in_units(self, scale: float | FloatArray) -> FloatArray:
+        """The scale of every measured cell, where it is `scale` in units of the known factor; [..., M] of [...]."""
+        unit = np.ones(len(self.rows)) if self.unit is None else self.unit
+        return np.asarray(scale)[..., None] * unit
 
     def deviations(self, observed: Moments) -> FloatArray:
-        """m - d of every measured cell [M], in the same units."""
-        deviations: FloatArray = observed.m[self.rows] - self.values
+        """m - d of every measured cell [..., M], in the same units."""
+        deviations: FloatArray = at_rows(observed.m, self.rows) - self.values
         return deviations if self.unit is None else deviations / self.unit
 
     def scale(self, block: DataBlock, observed: Moments) -> FloatArray:
-        """The family's second parameter s of every cell of a block, [M].
+        """The family's second parameter s of every cell of a block, [M]; of many points [..., M] where it moves.
 
         A number that is no scale (zero, negative) becomes NaN, so that the likelihood there is not finite. A family
         without a scale gets zeros.
@@ -130,9 +131,14 @@ class ObservableData:
         if not self.family.has_scale:
             return np.zeros(len(block.rows))
         s = np.asarray(observed.s, dtype=np.float64)
-        s = np.broadcast_to(s, observed.m.shape)[block.rows]
+        s = at_rows(np.broadcast_to(s, observed.m.shape), block.rows)
         # Counts may have no dispersion, but nothing else has no scale.
         return np.where(s >= 0 if self.family.is_count else s > 0, s, np.nan)
+
+
+def at_rows(values: FloatArray, rows: IntArray) -> FloatArray:
+    """The entries [..., M] of values [..., R] at some rows; in C order, so that sums over them do not depend on B."""
+    return np.take(values, rows, axis=-1)
 
 
 def observable_data(

@@ -118,23 +118,37 @@ def covariates_of(noise: Sequence[Noise]) -> tuple[tuple[str, int], ...]:
 
 @dataclass(frozen=True)
 class Moments:
-    """Location and scale of one observable in all R rows.
+    """Location and scale of one observable in all R rows, at one point or at many (a leading axis).
 
     Parameters
     ----------
     m
-        [R].
+        [..., R].
     s
-        [R] or a number; None where it comes with the data, or the family has none.
+        [..., R], [..., 1] or a number; None where it comes with the data, or the family has none.
     dm, ds
-        [R, K], derivatives to the sensitive symbols; None where nothing sensitive has a part, or they were not asked
-        for.
+        [..., R, K], derivatives to the sensitive symbols; None where nothing sensitive has a part, or they were not
+        asked for.
     """
 
     m: FloatArray
     s: FloatArray | float | None
     dm: FloatArray | None = None
     ds: FloatArray | None = None
+
+    def at(self, point: int) -> Moments:
+        """Those of one of many points."""
+        s = self.s
+        if s is not None and np.ndim(s) > 1:
+            s = np.broadcast_to(s, self.m.shape)[point]
+        one = None if self.dm is None else self.dm[point]
+        return Moments(self.m[point], s, one, None if self.ds is None else self.ds[point])
+
+    def as_points(self) -> Moments:
+        """Those of one point as of many."""
+        s = None if self.s is None else np.asarray(self.s)[None]
+        dm, ds = (None if slopes is None else slopes[None] for slopes in (self.dm, self.ds))
+        return Moments(self.m[None], s, dm, ds)
 
 
 @dataclass(frozen=True)
@@ -218,7 +232,7 @@ class Observation:
         t
             [R], times.
         p
-            [R, L + U] local values and inputs, or [L + U] where all rows share them.
+            [R, L + U] local values and inputs, or [1, L + U] where all rows share them.
 
         Returns
         -------
@@ -239,16 +253,16 @@ class Observation:
         Parameters
         ----------
         y, t, p
-            As in `predict`.
+            As in `predict`; y and p may have a leading axis of points.
         dy
-            [R, S, K'], sensitivities of y to the first K' sensitive symbols; None for no derivatives.
+            [..., R, S, K'], sensitivities of y to the first K' sensitive symbols; None for no derivatives.
 
         Returns
         -------
         list of Moments
             One per observable.
         """
-        arguments = (*y.T, t, *p.T)
+        arguments = (*np.moveaxis(y, -1, 0), t, *np.moveaxis(p, -1, 0))
         n = len(self.formulas)
         if dy is None:
             results = self._values(*arguments)
@@ -263,7 +277,7 @@ class Observation:
             slot = self._sigma_slot.get(name)
             out.append(
                 Moments(
-                    np.broadcast_to(results[position], t.shape),
+                    np.broadcast_to(results[position], y.shape[:-1]),
                     None if slot is None else results[slot],
                     slopes[position],
                     None if slot is None else slopes[slot],

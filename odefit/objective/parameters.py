@@ -126,14 +126,15 @@ class ParameterTable:
         )
 
     def to_natural(self, u: FloatArray) -> FloatArray:
-        """theta [N] at u [P]; fixed parameters keep their values."""
-        theta = self.values.copy()
-        theta[self.estimated] = self.transforms.to_natural(u)
+        """theta [..., N] at u [..., P]; fixed parameters keep their values."""
+        theta = np.empty((*u.shape[:-1], len(self)))
+        theta[...] = self.values
+        theta[..., self.estimated] = self.transforms.to_natural(u)
         return theta
 
     def to_search(self, theta: FloatArray) -> FloatArray:
-        """u [P] at theta [N]."""
-        return self.transforms.to_search(theta[self.estimated])
+        """u [..., P] at theta [..., N]."""
+        return self.transforms.to_search(np.take(theta, self.estimated, axis=-1))
 
     def natural_slopes(self, theta: FloatArray, names: Sequence[str]) -> FloatArray:
         """dtheta/du of some estimated parameters, which turns a covariance of u into one of theta.
@@ -213,10 +214,10 @@ class Binding:
     constant: FloatArray
 
     def local(self, theta: FloatArray) -> FloatArray:
-        """Local values p [E, L] at theta [N]."""
-        if not len(theta):
-            return self.constant
-        return np.where(self.index >= 0, theta[self.index], self.constant)
+        """Local values p [..., E, L] at theta [..., N]."""
+        if not theta.shape[-1]:
+            return np.tile(self.constant, (*theta.shape[:-1], 1, 1))
+        return np.where(self.index >= 0, np.take(theta, self.index, axis=-1), self.constant)
 
     def local_tensor(self, theta: Tensor, rows: Tensor | None = None) -> Tensor:
         """Local values, differentiable.

@@ -57,22 +57,22 @@ class Partials:
         return [entry.expr for entry in self.entries]
 
     def chained(self, values: Sequence[Any], dy: FloatArray) -> list[FloatArray | None]:
-        """Total derivatives [R, K] of every formula; None where one depends on nothing sensitive.
+        """Total derivatives [..., R, K] of every formula; None where one depends on nothing sensitive.
 
         Parameters
         ----------
         values
-            Of the entries, [R] or one number each.
+            Of the entries, [..., R] each, or what broadcasts to that.
         dy
-            [R, S, K'], sensitivities of the states to the first K' sensitive names.
+            [..., R, S, K'], sensitivities of the states to the first K' sensitive names.
         """
         slopes: list[FloatArray | None] = [None] * self.n_formulas
         for entry, value in zip(self.entries, values, strict=True):
             slope = slopes[entry.formula]
             if slope is None:
-                slope = slopes[entry.formula] = np.zeros((len(dy), self.n_sensitive))
+                slope = slopes[entry.formula] = np.zeros((*dy.shape[:-2], self.n_sensitive))
             if entry.is_state:
-                slope[:, : dy.shape[2]] += dy[:, entry.column, :] * np.reshape(value, (-1, 1))
+                slope[..., : dy.shape[-1]] += dy[..., entry.column, :] * np.asarray(value)[..., None]
             else:
-                slope[:, entry.column] += value
+                slope[..., entry.column] += value
         return slopes

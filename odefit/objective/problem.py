@@ -87,20 +87,22 @@ class FitProblem:
             return self
         return replace(self, experiments=rows.experiments)
 
-    def levels(self, local: FloatArray, solutions: Solutions) -> tuple[FloatArray, FloatArray | None]:
+    def levels(
+        self, local: FloatArray, y: FloatArray, dy: FloatArray | None = None
+    ) -> tuple[FloatArray, FloatArray | None]:
         """States and what is compared, [R, S], and their sensitivities, at the rows of the problem.
 
         Parameters
         ----------
         local
             [E, L].
-        solutions
-            Of the experiments of `solved`.
+        y, dy
+            [R', S] and [R', S, K'], of the experiments of `solved`.
         """
         rows, comparisons = self.compared_rows, self.observation.comparisons
         if rows is None or comparisons is None:
-            return solutions.y, solutions.dy
-        return comparisons.levels(solutions.y, self.solved.clock, self.solved.rows(local), rows, solutions.dy)
+            return y, dy
+        return comparisons.levels(y, self.solved.clock, self.solved.rows(local), rows, dy)
 
     @cached_property
     def _given(self) -> FloatArray | None:
@@ -121,16 +123,20 @@ class FitProblem:
         Parameters
         ----------
         local
-            [E, L].
+            [..., E, L].
 
         Returns
         -------
         FloatArray
-            [R, L + U], or [L] where all rows share them.
+            [..., R, L + U], or [..., 1, L] where all rows share them.
         """
-        if self._given is not None:
-            return np.concatenate([local[self.owner], self._given], axis=1)
-        return local[0] if self.binding.is_shared else local[self.owner]
+        if self._given is None and self.binding.is_shared:
+            return local[..., :1, :]
+        own = np.take(local, self.owner, axis=-2)
+        if self._given is None:
+            return own
+        given = np.broadcast_to(self._given, (*own.shape[:-1], self._given.shape[-1]))
+        return np.concatenate([own, given], axis=-1)
 
     def predict(self, theta: FloatArray, experiments: tuple[Experiment, ...] | None = None) -> list[FloatArray]:
         """Predictions at the times of the experiments, natural scale.
@@ -183,7 +189,7 @@ class FitProblem:
     def solve_levels(self, theta: FloatArray) -> FloatArray:
         """States and what is compared, at all rows of the problem, [R, S]. Raises SolveError."""
         local = self.binding.local(theta)
-        return self.levels(local, self._solutions(local, self.solved.experiments))[0]
+        return self.levels(local, self._solutions(local, self.solved.experiments).y)[0]
 
     def observe_levels(self, theta: FloatArray, y: FloatArray) -> list[FloatArray]:
         """g [T, O] of every experiment from what `solve_levels` gives."""

@@ -10,13 +10,15 @@ direction on the way to it.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray
-from odefit.linalg.score import Evaluation
+from odefit.arrays import FloatArray, IntArray, Mask
+from odefit.engines.base import Engine
+from odefit.linalg.score import Evaluation, Evaluations
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.observation import Moments
 
@@ -69,8 +71,8 @@ class ProfileLikelihood:
         """Why the last evaluation was infinite, as a sentence; None where it was not."""
         return self.full.failure
 
-    def _scales(self, moments: list[Moments]) -> dict[int, float]:
-        """The best value of every profiled scale, within its bounds."""
+    def _scales(self, moments: list[Moments]) -> dict[int, FloatArray]:
+        """The best value of every profiled scale at B points, [B], within its bounds."""
         table, scales = self.full.problem.table, {}
         for position in self.sigmas:
             pairs = [
@@ -80,13 +82,14 @@ class ProfileLikelihood:
             ]
             with np.errstate(over="ignore", invalid="ignore"):
                 deviations = [c.deviations(o) for c, o in pairs]
-                together = deviations[0] if len(pairs) == 1 else np.concatenate(deviations)
+                together = deviations[0] if len(pairs) == 1 else np.concatenate(deviations, axis=-1)
                 best = pairs[0][0].family.best_scale(together)
             # An exact fit has no noise level; rounding keeps the logarithm finite.
             size = sum(float(np.sum((c.values if c.unit is None else c.values / c.unit) ** 2)) for c, _ in pairs)
-            best = max(best, 1e-10 * math.sqrt(size / len(together)) + 1e-300) if math.isfinite(best) else math.nan
+            least = 1e-10 * math.sqrt(size / together.shape[-1]) + 1e-300
+            best = np.where(np.isfinite(best), np.maximum(best, least), np.nan)
             parameter = table.parameters[position]
-            scales[position] = min(max(best, parameter.lower), parameter.upper)
+            scales[position] = np.minimum(np.maximum(best, parameter.lower), parameter.upper)
         return scales
 
     @cached_property
@@ -95,10 +98,11 @@ class ProfileLikelihood:
         table = self.full.problem.table
         return table.to_search(table.values)
 
-    def _complete(self, u: FloatArray) -> FloatArray:
-        """The full search vector with the remaining u, and the profiled sigmas as configured."""
-        complete = self._configured.copy()
-        complete[self.free] = u
+    def complete(self, u: FloatArray) -> FloatArray:
+        """The full search vectors [..., P] with the remaining u [..., P'], and the profiled sigmas as configured."""
+        complete = np.empty((*u.shape[:-1], len(self._configured)))
+        complete[...] = self._configured
+        complete[..., self.free] = u
         return complete
 
     def lift(self, u: FloatArray) -> FloatArray:
@@ -115,31 +119,46 @@ class ProfileLikelihood:
             [P]. Where the model fails the scales are those of the configuration.
         """
         table = self.full.problem.table
-        complete = self._complete(u)
-        moments = self.full.moments(complete, derivatives=False) if self.sigmas else None
-        if moments is None:
+        complete = self.complete(u)
+        found = self.full.moments_at(complete[None], derivatives=False) if self.sigmas else None
+        if found is None or not len(found.points):
             return complete
         theta = table.to_natural(complete)
-        for position, sigma in self._scales(moments).items():
-            theta[position] = sigma
+        for position, sigma in self._scales(found.moments).items():
+            theta[position] = sigma[0]
         return table.to_search(theta)
 
     def vanishing(self, u: FloatArray) -> list[IntArray]:
         """See `Likelihood.vanishing`; u: [P'], the remaining parameters."""
-        return self.full.vanishing(self._complete(u))
+        return self.full.vanishing(self.complete(u))
+
+    def vanishes(self, u: FloatArray, engines: Sequence[Engine] | None = None) -> Mask:
+        """See `Likelihood.vanishes`; u: [B, P']."""
+        return self.full.vanishes(self.complete(u), engines)
 
     def value(self, u: FloatArray) -> float:
         """The likelihood at its best scales and the remaining u [P']; inf where the model fails."""
-        return self._evaluate(u, derivatives=False).value
+        return float(self.values(u[None])[0])
 
     def evaluate(self, u: FloatArray) -> Evaluation:
         """The value with z and A [M, P'], to the remaining u [P']."""
-        return self._evaluate(u, derivatives=True)
+        return self.evaluations(u[None])[0]
 
-    def _evaluate(self, u: FloatArray, derivatives: bool) -> Evaluation:
-        full, complete = self.full, self._complete(u)
-        moments = full.moments(complete, derivatives)
-        if moments is None:
-            return Evaluation.failed(len(u))
-        plain = full.assemble(complete, moments, self._scales(moments), derivatives)
+    def values(self, u: FloatArray, engines: Sequence[Engine] | None = None) -> FloatArray:
+        """`value` at u [B, P'], [B]; each is what it is alone. engines: as in `Likelihood.moments_at`."""
+        complete = self.complete(u)
+        found = self.full.moments_at(complete, False, engines)
+        values, good = np.full(len(u), np.inf), found.points
+        if len(good):
+            values[good] = self.full.values_from(complete[good], found.moments, self._scales(found.moments))
+        return values
+
+    def evaluations(self, u: FloatArray, engines: Sequence[Engine] | None = None) -> Evaluations:
+        """`evaluate` at u [B, P']; each is what it is alone. engines: as in `Likelihood.moments_at`."""
+        full, complete = self.full, self.complete(u)
+        found = full.moments_at(complete, True, engines)
+        if not len(good := found.points):
+            return Evaluations.failed(*u.shape)
+        plain = full.evaluations_from(complete[good], found.moments, self._scales(found.moments))
+        plain = full.spread(len(u), good, plain)
         return replace(plain, A=plain.A.select(self.free)) if self.sigmas else plain

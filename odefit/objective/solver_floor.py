@@ -23,12 +23,12 @@ from typing import Any
 import numpy as np
 
 from odefit import algebra as sp
-from odefit.arrays import FloatArray, IntArray
+from odefit.arrays import FloatArray, IntArray, Mask
 from odefit.model.derivatives import derivatives
 from odefit.model.formulas import free_names
 from odefit.model.functions import numpy_function
 from odefit.model.system import TIME, NetworkCall
-from odefit.objective.measurements import ObservableData
+from odefit.objective.measurements import ObservableData, at_rows
 from odefit.objective.noise.counts import MEAN_ERROR
 from odefit.objective.observation import Moments, Observation
 
@@ -104,24 +104,42 @@ class SolverFloor:
         for k in self._chosen:
             rows = self._low(k, moments[k])
             if len(rows):
-                own = p if p.ndim == 1 else p[rows]
+                own = p if len(p) == 1 else p[rows]
                 part = y[rows], t[rows], own, None if dy is None else dy[rows]
                 out = [*out[:k], self._raised(k, moments[k], rows, part), *out[k + 1 :]]
         return out
 
+    def raised_points(
+        self, moments: list[Moments], y: FloatArray, t: FloatArray, p: FloatArray, dy: FloatArray | None
+    ) -> list[Moments]:
+        """The same at many points, whose axis comes first: one after the other where something is low."""
+        low = np.zeros(len(y), dtype=bool)
+        for k in self._chosen:
+            low |= self._is_low(k, moments[k]).any(axis=-1)
+        if not low.any():
+            return moments
+        points = np.flatnonzero(low)
+        raised = [
+            self.raised([m.at(int(b)) for m in moments], y[b], t, p[b], None if dy is None else dy[b]) for b in points
+        ]
+        return [_replaced(plain, points, [one[k] for one in raised]) for k, plain in enumerate(moments)]
+
     def _low(self, k: int, moments: Moments) -> IntArray:
         """The measured rows that may have to be raised."""
+        rows: IntArray = self._measured[k][0][self._is_low(k, moments)]
+        return rows
+
+    def _is_low(self, k: int, moments: Moments) -> Mask:
+        """Which of the measured rows may have to be raised, [..., M]."""
         rows, values, limit = self._measured[k]
         noise = self._observation.noise[self._observation.names[k]]
+        m = at_rows(moments.m, rows)
         if noise.is_log:
-            low: IntArray = rows[~(moments.m[rows] > limit)]
-            return low
+            return np.asarray(~(m > limit))
         if noise.family.is_count:
-            few: IntArray = rows[~(moments.m[rows] > np.where(values > 0, limit, -MEAN_ERROR))]
-            return few
-        s = np.broadcast_to(np.asarray(moments.s, dtype=np.float64), moments.m.shape)[rows]
-        vanishing: IntArray = rows[~(s > 0) & (values != 0)]
-        return vanishing
+            return np.asarray(~(m > np.where(values > 0, limit, -MEAN_ERROR)))
+        s = at_rows(np.broadcast_to(np.asarray(moments.s, dtype=np.float64), moments.m.shape), rows)
+        return np.asarray(~(s > 0) & (values != 0))
 
     def _limit(self, k: int, values: FloatArray) -> float:
         """The prediction above which none is touched, on the scale of the noise."""
@@ -183,3 +201,19 @@ class SolverFloor:
             self._slopes[key] = numpy_function(derivatives([formula], levels)[0], arguments)
         found = self._slopes[key](*y.T, t, *p.T)
         return np.stack([np.broadcast_to(slope, t.shape) for slope in found], axis=1)
+
+
+def _replaced(plain: Moments, points: IntArray, ones: list[Moments]) -> Moments:
+    """The moments of many points with those of some of them in their places."""
+    m, s, dm, ds = plain.m.copy(), plain.s, plain.dm, plain.ds
+    s = None if s is None else np.broadcast_to(np.asarray(s, dtype=np.float64), m.shape).copy()
+    dm, ds = (None if slopes is None else slopes.copy() for slopes in (dm, ds))
+    for b, one in zip(points, ones, strict=True):
+        m[b] = one.m
+        if s is not None:
+            s[b] = one.s
+        if dm is not None:
+            dm[b] = one.dm
+        if ds is not None:
+            ds[b] = one.ds
+    return Moments(m, s, dm, ds)

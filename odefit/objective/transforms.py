@@ -22,7 +22,7 @@ SCALES = ("linear", "log", "logit")
 
 @dataclass(frozen=True)
 class Transforms:
-    """One scale per parameter, applied to vectors [P] in one go.
+    """One scale per parameter, applied to vectors [..., P] in one go: one vector, or one for each of many points.
 
     Parameters
     ----------
@@ -45,12 +45,12 @@ class Transforms:
         return np.array([i for i, scale in enumerate(self.scales) if scale == "logit"], dtype=np.intp)
 
     def to_natural(self, u: FloatArray) -> FloatArray:
-        """theta(u), [P]; within its bounds, and exactly on one, wherever u is."""
+        """theta(u), [..., P]; within its bounds, and exactly on one, wherever u is."""
         theta = np.array(u, dtype=np.float64)
         with np.errstate(over="ignore"):
-            theta[self._log] = np.exp(theta[self._log])
+            theta[..., self._log] = np.exp(theta[..., self._log])
             if len(k := self._logit):
-                theta[k] = self.lower[k] + (self.upper[k] - self.lower[k]) * _sigmoid(theta[k])
+                theta[..., k] = self.lower[k] + (self.upper[k] - self.lower[k]) * _sigmoid(theta[..., k])
         return self._within(theta, u) if len(self._log) or len(self._logit) else theta
 
     def _within(self, theta: FloatArray, u: FloatArray) -> FloatArray:
@@ -62,22 +62,22 @@ class Transforms:
         return np.where(u == low, lower, np.where(u == high, upper, theta))
 
     def to_search(self, theta: FloatArray) -> FloatArray:
-        """u(theta), [P]; -inf or inf at an open end of a log or logit scale, NaN beyond it."""
+        """u(theta), [..., P]; -inf or inf at an open end of a log or logit scale, NaN beyond it."""
         u = np.array(theta, dtype=np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
-            u[self._log] = np.log(u[self._log])
+            u[..., self._log] = np.log(u[..., self._log])
             k = self._logit
-            u[k] = np.log((theta[k] - self.lower[k]) / (self.upper[k] - theta[k]))
+            u[..., k] = np.log((theta[..., k] - self.lower[k]) / (self.upper[k] - theta[..., k]))
         return u
 
     def derivative(self, u: FloatArray) -> FloatArray:
-        """d theta / d u, [P]."""
-        slope = np.ones(len(u))
+        """d theta / d u, [..., P]."""
+        slope = np.ones(u.shape)
         with np.errstate(over="ignore"):
-            slope[self._log] = np.exp(u[self._log])
+            slope[..., self._log] = np.exp(u[..., self._log])
             if len(k := self._logit):
                 # Not s (1 - s), which is 0 from u = 37 on.
-                slope[k] = (self.upper[k] - self.lower[k]) * _sigmoid(u[k]) * _sigmoid(-u[k])
+                slope[..., k] = (self.upper[k] - self.lower[k]) * _sigmoid(u[..., k]) * _sigmoid(-u[..., k])
         return slope
 
     def log_derivative(self, u: FloatArray) -> FloatArray:

@@ -85,8 +85,8 @@ class Gaussian(LocationScale):
     def nll_tensor(self, d: Tensor, m: Tensor, s: Tensor) -> Tensor:
         return 0.5 * ((m - d) / s).square() + s.log() + HALF_LOG_2PI
 
-    def best_scale(self, deviations: FloatArray) -> float:
-        return math.sqrt(float(deviations @ deviations) / len(deviations))
+    def best_scale(self, deviations: FloatArray) -> FloatArray:
+        return np.asarray(np.sqrt(np.square(deviations).sum(axis=-1) / deviations.shape[-1]))
 
     def log_cdf(self, x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         from scipy.special import erfcx, log_ndtr
@@ -143,17 +143,17 @@ class Laplace(LocationScale):
         a = ((m - d) / s).abs()
         return torch.where(a < KINK_WIDTH, a.square() / (2 * KINK_WIDTH) + KINK_WIDTH / 2, a) + (2 * s).log()
 
-    def best_scale(self, deviations: FloatArray) -> float:
+    def best_scale(self, deviations: FloatArray) -> FloatArray:
         """The mean |m - d|; with the rounded kink it is a fixed point, which is met at once."""
         a = np.abs(deviations)
-        best = float(a.mean())
+        best: FloatArray = a.mean(axis=-1)
+        moves = best > 0
         for _ in range(MAX_ROUNDS):
-            before, width = best, KINK_WIDTH * best
-            if not width > 0:
+            if not moves.any():
                 break
-            best = float(np.mean(np.where(a < width, a * a / width, a)))
-            if abs(best - before) <= 1e-15 * before:
-                break
+            before, width = best, np.where(moves, KINK_WIDTH * best, 1.0)[..., None]
+            best = np.where(moves, np.where(a < width, a * a / width, a).mean(axis=-1), best)
+            moves = moves & (np.abs(best - before) > 1e-15 * before)
         return best
 
     def log_cdf(self, x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -1,0 +1,130 @@
+"""Least squares of matrices with all their entries, at many points at once, by singular values: for any damping.
+
+LAPACK takes the matrices of a stack one by one, and so does BLAS in a product of stacks: neither knows how many there
+are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from odefit.arrays import FloatArray, IntArray, Mask
+from odefit.linalg.matrix import EPS
+from odefit.linalg.stack import HeldStack, LeastSquaresStack
+
+WELL_DAMPED = 1e-8
+"""Damping over the largest squared singular value, above which the normal equations lose nothing, and are solved
+several times faster."""
+
+
+def times(a: FloatArray, x: FloatArray) -> FloatArray:
+    """a x [B, M] of a [B, M, P] and x [B, P]."""
+    product: FloatArray = (a @ x[..., None])[..., 0]
+    return product
+
+
+def adjoint(a: FloatArray, z: FloatArray) -> FloatArray:
+    """a'z [B, P] of a [B, M, P] and z [B, M]."""
+    return times(np.swapaxes(a, -1, -2), z)
+
+
+@dataclass
+class DenseLeastSquares(LeastSquaresStack):
+    """m(p) = |s * (V p) + c|²/2 - |c|²/2; singular values that are rounding, and all of theirs, are zero.
+
+    s: [B, k]. V: [B, k, P], its rows are orthonormal. U: [B, M, k]. c: [B, k], U'z. The methods are those of
+    `LeastSquaresStack`.
+    """
+
+    s: FloatArray
+    V: FloatArray
+    U: FloatArray
+    c: FloatArray
+
+    @classmethod
+    def of(cls, a: FloatArray, z: FloatArray) -> DenseLeastSquares:
+        """The problems of matrices a [B, M, P], in the units of their columns, and z [B, M]."""
+        u, s, v = np.linalg.svd(a, full_matrices=False)
+        seen = s > max(a.shape[1:]) * EPS * s[:, :1]
+        u *= seen[:, None, :]
+        return cls(np.where(seen, s, 0.0), v * seen[:, :, None], u, adjoint(u, z))
+
+    def decrease(self, p: FloatArray) -> FloatArray:
+        change = self.s * times(self.V, p)
+        fall: FloatArray = -(change * self.c).sum(axis=1) - (change * change).sum(axis=1) / 2
+        return fall
+
+    def steepness(self) -> FloatArray:
+        slope = adjoint(self.V, self.s * self.c)
+        return np.asarray(np.sqrt((slope * slope).sum(axis=1)))
+
+    def largest_curvature(self) -> FloatArray:
+        return np.asarray(np.square(self.s).max(axis=1, initial=0.0))
+
+    def minimiser(self, damping: FloatArray) -> FloatArray:
+        curvature = self.s * self.s + damping[:, None]
+        return -adjoint(self.V, self.s / np.where(curvature > 0, curvature, 1.0) * self.c)
+
+    def held(self, damping: FloatArray) -> HeldStack:
+        return _Held.of(self, damping)
+
+    def shifted(self, change: FloatArray) -> DenseLeastSquares:
+        return DenseLeastSquares(self.s, self.V, self.U, self.c + adjoint(self.U, change))
+
+    def take(self, points: IntArray) -> DenseLeastSquares:
+        if len(points) == len(self.s):
+            return self
+        return DenseLeastSquares(self.s[points], self.V[points], self.U[points], self.c[points])
+
+    def put(self, points: IntArray, other: DenseLeastSquares) -> None:
+        self.s[points], self.V[points], self.U[points], self.c[points] = other.s, other.V, other.U, other.c
+
+
+@dataclass
+class _Held(HeldStack):
+    """B: [B, k + P, P], s V over the root of the damping. damped: [B], whether the normal equations are as good."""
+
+    B: FloatArray
+    target: FloatArray
+    damped: Mask
+
+    @classmethod
+    def of(cls, problem: DenseLeastSquares, damping: FloatArray) -> _Held:
+        n = problem.V.shape[2]
+        eye = np.broadcast_to(np.eye(n), (len(damping), n, n))
+        b = np.concatenate([problem.s[:, :, None] * problem.V, np.sqrt(damping)[:, None, None] * eye], axis=1)
+        target = np.concatenate([-problem.c, np.zeros((len(damping), n))], axis=1)
+        return cls(b, target, damping > WELL_DAMPED * problem.largest_curvature())
+
+    def take(self, points: IntArray) -> _Held:
+        return self if len(points) == len(self.B) else _Held(self.B[points], self.target[points], self.damped[points])
+
+    def solve(self, free: Mask, p: FloatArray) -> FloatArray:
+        p = np.where(free, 0.0, p)
+        rest = self.target - times(self.B, p)
+        for chosen, solve in ((self.damped, _by_normal_equations), (~self.damped, _shortest)):
+            if (points := np.flatnonzero(chosen)).size:
+                found = solve(self.B[points] * free[points, None, :], rest[points], free[points])
+                p[points] = np.where(free[points], found, p[points])
+        return p
+
+    def slope(self, p: FloatArray) -> tuple[FloatArray, FloatArray]:
+        error = times(self.B, p) - self.target
+        return adjoint(self.B, error), self.B.shape[1] * EPS * adjoint(np.abs(self.B), np.abs(error))
+
+
+def _by_normal_equations(b: FloatArray, rest: FloatArray, free: Mask) -> FloatArray:
+    h = np.swapaxes(b, 1, 2) @ b
+    diagonal = np.arange(h.shape[1])
+    h[:, diagonal, diagonal] += ~free
+    return np.asarray(np.linalg.solve(h, adjoint(b, rest)[..., None])[..., 0])
+
+
+def _shortest(b: FloatArray, rest: FloatArray, free: Mask) -> FloatArray:
+    """The shortest solution, whatever the rank; b has zeros in the columns that are held."""
+    del free
+    u, s, v = np.linalg.svd(b, full_matrices=False)
+    seen = s > max(b.shape[1:]) * EPS * s[:, :1]
+    return adjoint(v, np.where(seen, adjoint(u, rest) / np.where(seen, s, 1.0), 0.0))

@@ -1,0 +1,117 @@
+"""From the moments of measurements at B points to values [B] and the rows of the score form, z [B, M] and A [B, M, P].
+
+Every sum runs over the cells of one point, and everything else is done cell by cell: what comes out for a point does
+not depend on the others. Families whose functions look at all cells together take the points one after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+
+from odefit.arrays import FloatArray, IntArray
+from odefit.objective.jacobian import LocalRows
+from odefit.objective.measurements import DataBlock, ObservableData, at_rows
+from odefit.objective.noise.family import Family, Row, Tail
+from odefit.objective.observation import Moments
+
+
+@dataclass
+class ScoreRows:
+    """The sum of -ln p, [B], and the rows as they grow, part by part.
+
+    Attributes
+    ----------
+    total
+        [B].
+    z, weights
+        Of each part, [B, M].
+    parts
+        What becomes A.
+    kinked
+        Which parts are those of absolute values.
+    """
+
+    total: FloatArray
+    z: list[FloatArray] = field(default_factory=list)
+    weights: list[FloatArray] = field(default_factory=list)
+    parts: list[LocalRows] = field(default_factory=list)
+    kinked: list[bool] = field(default_factory=list)
+
+    def add(
+        self, z: FloatArray, slopes: FloatArray, root: FloatArray, experiment: IntArray, kinked: bool = False
+    ) -> None:
+        """Rows with slopes [B, M, K] times root [B, M], which belong to experiments [M]."""
+        root = np.broadcast_to(root, z.shape)
+        self.z.append(z)
+        self.parts.append(LocalRows(slopes * root[..., None], experiment))
+        self.weights.append(root)
+        self.kinked.append(kinked)
+
+    def measure(
+        self, data: ObservableData, observed: Moments, owner: IntArray, given: FloatArray | None, expected: bool
+    ) -> None:
+        """Add the measured cells of one observable.
+
+        Parameters
+        ----------
+        data, observed
+            The cells and their moments.
+        owner
+            [R], the experiment of each row of the problem.
+        given
+            [B], numbers that replace an estimated scale, which gets no rows then; or None.
+        expected
+            Whether A'A is to be the expected information.
+        """
+        family, part = data.family, data.measured
+        d, m = part.values, at_rows(observed.m, part.rows)
+        s = data.scale(part, observed) if given is None else data.in_units(given)
+        self.total = self.total + family.nll(d, m, s).sum(axis=-1) + data.constant
+        experiment = owner[part.rows]
+        if observed.dm is not None:
+            z, root = (family.location if expected else family.search_location)(d, m, s)
+            self.add(z, np.take(observed.dm, part.rows, axis=1), root, experiment, not family.is_smooth)
+        if observed.ds is not None and given is None:
+            z, root = _of_scale(family, d, m, s)
+            self.add(z, np.take(observed.ds, part.rows, axis=1), root, experiment)
+
+    def censor(
+        self, data: ObservableData, part: DataBlock, observed: Moments, owner: IntArray, derivatives: bool
+    ) -> None:
+        """Add the censored cells of one observable."""
+        m = at_rows(observed.m, part.rows)
+        tail = _tail(data.family, part, m, data.scale(part, observed))
+        self.total = self.total + tail.f.sum(axis=-1)
+        if not derivatives:
+            return
+        z, of_m, of_s = tail.row()
+        slopes = [
+            np.take(slope, part.rows, axis=1) * factor[..., None]
+            for slope, factor in ((observed.dm, of_m), (observed.ds, of_s))
+            if slope is not None
+        ]
+        if slopes:
+            self.add(z, sum(slopes[1:], start=slopes[0]), np.ones_like(z), owner[part.rows])
+
+
+def _of_scale(family: Family, d: FloatArray, m: FloatArray, s: FloatArray) -> Row:
+    if not family.is_count:
+        return family.scale(d, m, s)
+    # The information in a dispersion is a sum over counts, as long as the longest of all cells.
+    rows = [family.scale(d, *pair) for pair in _points(m, s)]
+    return np.stack([z for z, _ in rows]), np.stack([root for _, root in rows])
+
+
+def _tail(family: Family, part: DataBlock, m: FloatArray, s: FloatArray) -> Tail:
+    of: Callable[..., Tail] = family.tail
+    if not family.is_count:
+        return of(part.side, part.values, m, s)
+    tails = [of(part.side, part.values, *pair) for pair in _points(m, s)]
+    return Tail(*(np.stack([getattr(tail, entry.name) for tail in tails]) for entry in fields(Tail)))
+
+
+def _points(m: FloatArray, s: FloatArray) -> zip[tuple[FloatArray, FloatArray]]:
+    return zip(m, np.broadcast_to(s, m.shape), strict=True)
