@@ -135,8 +135,9 @@ def whole_fit(folder: str, initial: str, by: str) -> list[str]:
 def both_forms(folder: str) -> list[list[str]]:
     """What an optimizer does with A beside evaluating it: its model, the full step and one within a radius."""
     from odefit.config.load import load_config
+    from odefit.linalg.score import Evaluations
     from odefit.objective.likelihood import Likelihood
-    from odefit.optimizers.local_model import LocalModel
+    from odefit.optimizers.local_model import LocalModels
     from odefit.problem.preparation import prepare
     from odefit.uncertainty.covariance import fisher_covariance
 
@@ -149,9 +150,9 @@ def both_forms(folder: str) -> list[list[str]]:
     for blocks in (False, True):
         here = Likelihood(problem, blocks).evaluate(u)
         begun = time.perf_counter()
-        model = LocalModel.at(u, here, np.ones(len(u)), low, high)
-        full = model.damped(0.0)
-        steps.append(np.concatenate([full, model.step(0.3 * float(np.linalg.norm(full)))]))
+        model = LocalModels.at(u[None], Evaluations.of([here]), np.ones(len(u)), low, high)
+        full = model.damped(np.zeros(1))
+        steps.append(np.concatenate([full[0], model.step(0.3 * np.linalg.norm(full, axis=1), full)[0][0]]))
         seconds = time.perf_counter() - begun
         begun = time.perf_counter()
         errors.append(fisher_covariance(here.A, table.estimated_names).standard_errors)

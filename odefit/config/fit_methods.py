@@ -40,6 +40,9 @@ class FitMethod:
     minimize
         `module:function` of an `optimizers.base.Minimizer`. None: it minimises torch modules only, so that equations
         are trained with it as networks are, by epochs and from one start.
+    minimize_many
+        `module:function` of the same for many starts in lockstep, as `optimizers.least_squares.minimize_many`. None:
+        `minimize` takes them one after the other.
     train
         `module:function` of a `fitting.rounds.Trainer`, which minimises the loss of a torch module. None: `minimize`
         does that too, over the module's parameters as one vector and all data at once.
@@ -62,6 +65,7 @@ class FitMethod:
     name: str
     needs: Need
     minimize: str | None = None
+    minimize_many: str | None = None
     train: str | None = None
     by_batches: bool = False
     iterations: int = 500
@@ -98,6 +102,7 @@ METHODS: dict[str, FitMethod] = {
             LEAST_SQUARES,
             Need.RESIDUALS,
             "odefit.optimizers.least_squares:minimize_least_squares",
+            minimize_many="odefit.optimizers.least_squares:minimize_many",
             train="odefit.fitting.rounds:by_levenberg_marquardt",
             coarse={"gtol": 1e-3},
             epochs=10,

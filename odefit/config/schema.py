@@ -102,7 +102,7 @@ class FitSection(Section):
     )
     seed: Seed = Field(0, description="of everything random: the same seed gives the same fit")
     starts: Annotated[int, Field(ge=1, le=1_000_000)] = Field(1, description="how many starting points")
-    workers: Count | None = Field(None, description="processes at a time; default: one per core")
+    workers: Count | None = Field(None, description="processes at a time; default: one per core, none for short fits")
     time_limit: Positive | None = Field(None, description="seconds of the clock for one start, which is then given up")
     cpu_limit: Positive | None = Field(
         None, description="seconds of CPU time for one start, whose best point is kept: whatever the machine's load"

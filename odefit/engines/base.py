@@ -131,12 +131,16 @@ class Engine(Protocol):
         What it integrates and how; the parameters that derivatives are taken to, K of them.
     notes
         Sentences about choices that the engine made by itself, each once.
+    remembers
+        Whether what it solved before may change what it solves next (which method suits, ...): then each of many
+        searches gets a `reset_copy`, and else one call serves all of them.
     """
 
     system: System
     options: SolverOptions
     sensitive: tuple[str, ...]
     notes: list[str]
+    remembers: bool = True
 
     @property
     @abstractmethod

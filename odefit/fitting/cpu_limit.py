@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import time
 
-from odefit.arrays import FloatArray
-from odefit.linalg.score import Evaluation
-from odefit.optimizers.base import Objective, SearchOutcome, at_bound
+from odefit.arrays import FloatArray, IntArray
+from odefit.linalg.score import Evaluations
+from odefit.optimizers.base import BatchObjective, SearchOutcome, at_bound
 from odefit.status import Ending, Reason
 
 
@@ -16,7 +16,7 @@ class CpuTimeSpent(Exception):
 
 
 class CpuLimited:
-    """An objective that ends its search by CpuTimeSpent, and knows the best point that was evaluated.
+    """The objective of a single search, which it ends by CpuTimeSpent; it knows the best point that was evaluated.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class CpuLimited:
         Seconds of CPU time of this process, from now on; None for no limit.
     """
 
-    def __init__(self, objective: Objective, limit: float | None) -> None:
+    def __init__(self, objective: BatchObjective, limit: float | None) -> None:
         self.objective = objective
         self.limit = math.inf if limit is None else limit
         self._end = time.process_time() + self.limit
@@ -34,20 +34,22 @@ class CpuLimited:
         self._history: list[float] = []
         self._n_values = self._n_gradients = 0
 
-    def value(self, u: FloatArray) -> float:
-        """The value at u [P]. Raises CpuTimeSpent."""
+    def values(self, u: FloatArray, searches: IntArray) -> FloatArray:
+        """The values at u [B, P]. Raises CpuTimeSpent."""
         self._check()
-        value = self.objective.value(u)
-        self._keep(u, value)
-        self._n_values += 1
-        return value
+        values = self.objective.values(u, searches)
+        for point, value in zip(u, values, strict=True):
+            self._keep(point, float(value))
+        self._n_values += len(u)
+        return values
 
-    def evaluate(self, u: FloatArray) -> Evaluation:
-        """The value at u [P] and its derivatives. Raises CpuTimeSpent."""
+    def evaluations(self, u: FloatArray, searches: IntArray) -> Evaluations:
+        """The values at u [B, P] and their derivatives. Raises CpuTimeSpent."""
         self._check()
-        here = self.objective.evaluate(u)
-        self._keep(u, here.value)
-        self._n_gradients += 1
+        here = self.objective.evaluations(u, searches)
+        for point, value in zip(u, here.value, strict=True):
+            self._keep(point, float(value))
+        self._n_gradients += len(u)
         return here
 
     def _check(self) -> None:

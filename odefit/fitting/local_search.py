@@ -1,26 +1,28 @@
-"""One local search of the likelihood: what each start is, in this process or in a worker."""
+"""Local searches of the likelihood, from one start or from many together: in this process or in a worker."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from odefit.arrays import FloatArray
+from odefit.arrays import FloatArray, IntArray
 from odefit.config.fit_methods import FitMethod, imported
 from odefit.config.load import LoadedConfig
 from odefit.data.experiment_table import TableColumns
 from odefit.data.experiments import Experiment
 from odefit.fitting.cpu_limit import CpuLimited, CpuTimeSpent
-from odefit.fitting.far_start import nearer_start
+from odefit.fitting.far_start import nearer_starts
+from odefit.fitting.search_objective import ForSearches, SearchObjective
 from odefit.fitting.tightening import tightened
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.parameters import Parameter
 from odefit.objective.profile import ProfileLikelihood
-from odefit.optimizers.base import Callback, SearchOutcome
-from odefit.optimizers.certificate import certify
+from odefit.optimizers.base import BatchObjective, OfSearch, SearchOutcome
+from odefit.optimizers.certificate import Certificate, certify_many
 from odefit.problem.assembly import assemble
 from odefit.problem.systems import describe_system
 from odefit.status import Ending, Reason, Status
@@ -29,10 +31,13 @@ PLATEAU = 0.01
 """Standard deviations of the data by which a typical change of a parameter must move the predictions. Where none does a
 search has come to rest on a plateau, which is no optimum."""
 
+Listener = Callable[[int, FloatArray, float], None]
+"""Called with the number of a search among those that go on together, its u [P'] and its value, after each step."""
+
 
 @dataclass(frozen=True)
 class LocalSearch:
-    """One local search with its method: what a worker runs."""
+    """Local searches with their method: what a worker runs."""
 
     objective: ProfileLikelihood
     method: FitMethod
@@ -40,77 +45,136 @@ class LocalSearch:
     coarse: bool = False
     cpu_limit: float | None = None
 
-    def __call__(self, u: FloatArray, callback: Callback | None = None) -> SearchOutcome:
-        problem = self.objective.full.problem
-        lower, upper = problem.table.search_bounds()
-        free = self.objective.free
-        # An engine of its own: a start's result must not depend on what this process solved before.
-        objective = ProfileLikelihood(Likelihood(replace(problem, engine=problem.engine.reset_copy())))
-        assert self.method.minimize is not None, f"{self.method.name} does not search"
+    def __call__(self, points: FloatArray, listener: Listener | None = None) -> list[SearchOutcome]:
+        """The outcomes of searches from points [B, P']: each is what it would be alone."""
+        if self.cpu_limit is not None and len(points) > 1:
+            # Each has its own time, which only a search by itself can measure.
+            return [self(u[None], _renumbered(listener, k))[0] for k, u in enumerate(points)]
+        objective = SearchObjective.of(self.objective, len(points))
+        lower, upper = self.box
         within = CpuLimited(objective, self.cpu_limit)
-        minimize = functools.partial(
-            imported(self.method.minimize),
-            lower=lower[free],
-            upper=upper[free],
-            size=typical_sizes(objective),
-            callback=callback,
-            **(self.method.coarse if self.coarse else {}),
-        )
-        most = self.max_iterations or self.method.iterations
-        search = functools.partial(minimize, within)
+        most = np.full(len(points), self.most)
+        search = functools.partial(self.minimised, listener=listener)
         try:
-            u = nearer_start(objective, u, functools.partial(minimize, max_iterations=most), self.cpu_limit)
-            outcome: SearchOutcome = search(u, max_iterations=most)
-            if outcome.status == Status.CONVERGED:
-                outcome = certified(objective, outcome, search, most)
+            begun = nearer_starts(objective, points, self.plainly, self.cpu_limit)
+            outcomes = self.certified(objective, search(within, begun, most=most), functools.partial(search, within))
         except CpuTimeSpent:
-            outcome = within.outcome(u, lower[free], upper[free])
-        if outcome.status == Status.FAILED and objective.failure:
-            # The optimizer knows only that there is no number; the objective knows why.
-            return replace(outcome, ending=Ending(Reason.MODEL_FAILS_AT_START, {"cause": objective.failure}))
-        return outcome
+            outcomes = [within.outcome(points[0], lower, upper)]
+        return [self.explained(objective, k, outcome) for k, outcome in enumerate(outcomes)]
 
+    @property
+    def box(self) -> tuple[FloatArray, FloatArray]:
+        """The bounds of the free u, [P'] each."""
+        lower, upper = self.objective.full.problem.table.search_bounds()
+        return lower[self.objective.free], upper[self.objective.free]
 
-def certified(
-    objective: ProfileLikelihood, outcome: SearchOutcome, search: Callable[..., SearchOutcome], most: int
-) -> SearchOutcome:
-    """The outcome of a search that converged, with what the certificate of an optimum leaves to gain.
+    def plainly(self, objective: BatchObjective, points: FloatArray) -> list[SearchOutcome]:
+        """The outcomes for another objective of the same parameters, from points [B, P']."""
+        return self.minimised(objective, points, most=np.full(len(points), self.most))
 
-    Where that is too much the search goes on from there, once, with nothing that it believed; where it is still too
-    much then, the outcome is `stopped`.
+    @property
+    def most(self) -> int:
+        """The most steps of one search."""
+        return self.max_iterations or self.method.iterations
 
-    Parameters
-    ----------
-    objective
-        What was minimised.
-    outcome
-        Where the search ended.
-    search
-        Takes a start and `max_iterations`.
-    most
-        The iterations that both searches may have together.
-    """
-    lower, upper = (bounds[objective.free] for bounds in objective.full.problem.table.search_bounds())
-    size = typical_sizes(objective)
-    certificate = certify(objective, outcome.u, lower, upper, size)
-    if not certificate.holds and outcome.n_iterations < most:
-        more = search(outcome.u, max_iterations=most - outcome.n_iterations)
-        if more.value <= outcome.value:
-            outcome = replace(
-                more,
-                n_evaluations=outcome.n_evaluations + more.n_evaluations,
-                n_gradients=outcome.n_gradients + more.n_gradients,
-                history=(*outcome.history, *more.history[1:]),
+    def minimised(
+        self,
+        objective: BatchObjective,
+        points: FloatArray,
+        *,
+        most: IntArray,
+        searches: IntArray | None = None,
+        listener: Listener | None = None,
+    ) -> list[SearchOutcome]:
+        """The plain outcomes from points [b, P'] within `most` steps [b].
+
+        searches: [b], the numbers by which the objective knows them; default the first b.
+        """
+        lower, upper = self.box
+        numbers = np.arange(len(points)) if searches is None else searches
+        settings: dict[str, Any] = {"lower": lower, "upper": upper, "size": typical_sizes(self.objective)}
+        settings |= self.method.coarse if self.coarse else {}
+        if self.method.minimize_many is not None:
+            call = None if listener is None else lambda k, u, value: listener(int(numbers[k]), u, value)
+            some = objective if searches is None else ForSearches(objective, searches)
+            found: list[SearchOutcome] = imported(self.method.minimize_many)(
+                some, points, max_iterations=most, callback=call, **settings
             )
-            certificate = certify(objective, outcome.u, lower, upper, size)
-    table = objective.full.problem.table
-    of_model = np.array([table.parameters[table.estimated[k]].role != "noise" for k in objective.free], dtype=bool)
-    if outcome.status == Status.CONVERGED and of_model.any() and (certificate.effects[of_model] < PLATEAU).all():
-        outcome = replace(outcome, ending=Ending(Reason.NO_EFFECT))
-    elif not certificate.holds and outcome.status == Status.CONVERGED:
-        details = {"why": outcome.message.rstrip(".").lower(), "left": certificate.left}
-        outcome = replace(outcome, ending=Ending(Reason.NOT_CERTIFIED, details))
-    return replace(outcome, left=certificate.left)
+            return found
+        assert self.method.minimize is not None, f"{self.method.name} does not search"
+        minimize = imported(self.method.minimize)
+        outcomes = []
+        for k, u, steps in zip(numbers, points, most, strict=True):
+            one = None if listener is None else functools.partial(listener, int(k))
+            outcomes.append(
+                minimize(OfSearch(objective, int(k)), u, max_iterations=int(steps), callback=one, **settings)
+            )
+        return outcomes
+
+    def certified(
+        self, objective: BatchObjective, outcomes: list[SearchOutcome], search: Callable[..., list[SearchOutcome]]
+    ) -> list[SearchOutcome]:
+        """The outcomes; those that converged with what the certificate of an optimum leaves to gain.
+
+        Where that is too much a search goes on from there, once, with nothing that it believed; where it is still too
+        much then, the outcome is `stopped`.
+
+        search: takes points, and by name `most` and `searches`.
+        """
+        outcomes = list(outcomes)
+        certificates: dict[int, Certificate] = {}
+
+        def certify(numbers: Sequence[int]) -> None:
+            if numbers:
+                u, own = np.stack([outcomes[k].u for k in numbers]), np.array(numbers, dtype=np.intp)
+                found = certify_many(objective, u, *self.box, typical_sizes(self.objective), own)
+                certificates.update(zip(numbers, found, strict=True))
+
+        certify([k for k, outcome in enumerate(outcomes) if outcome.status == Status.CONVERGED])
+        weak = [k for k, c in certificates.items() if not c.holds and outcomes[k].n_iterations < self.most]
+        if weak:
+            left = np.array([self.most - outcomes[k].n_iterations for k in weak])
+            points = np.stack([outcomes[k].u for k in weak])
+            better = []
+            for k, more in zip(weak, search(points, most=left, searches=np.array(weak, dtype=np.intp)), strict=True):
+                if more.value <= outcomes[k].value:
+                    outcomes[k] = _joined(outcomes[k], more)
+                    better.append(k)
+            certify(better)
+        for k, certificate in certificates.items():
+            outcomes[k] = self.judged(outcomes[k], certificate)
+        return outcomes
+
+    def judged(self, outcome: SearchOutcome, certificate: Certificate) -> SearchOutcome:
+        """The outcome by its certificate."""
+        table = self.objective.full.problem.table
+        roles = [table.parameters[table.estimated[k]].role for k in self.objective.free]
+        of_model = np.array([role != "noise" for role in roles], dtype=bool)
+        if outcome.status == Status.CONVERGED and of_model.any() and (certificate.effects[of_model] < PLATEAU).all():
+            outcome = replace(outcome, ending=Ending(Reason.NO_EFFECT))
+        elif not certificate.holds and outcome.status == Status.CONVERGED:
+            details = {"why": outcome.message.rstrip(".").lower(), "left": certificate.left}
+            outcome = replace(outcome, ending=Ending(Reason.NOT_CERTIFIED, details))
+        return replace(outcome, left=certificate.left)
+
+    def explained(self, objective: SearchObjective, k: int, outcome: SearchOutcome) -> SearchOutcome:
+        """The outcome with the cause of a failure: the optimizer knows only that there is no number."""
+        cause = objective.failure(k, outcome.u) if outcome.status == Status.FAILED else None
+        return replace(outcome, ending=Ending(Reason.MODEL_FAILS_AT_START, {"cause": cause})) if cause else outcome
+
+
+def _renumbered(listener: Listener | None, number: int) -> Listener | None:
+    """A listener for one search alone, which hears of it by its number among others."""
+    return None if listener is None else lambda _, u, value: listener(number, u, value)
+
+
+def _joined(before: SearchOutcome, more: SearchOutcome) -> SearchOutcome:
+    return replace(
+        more,
+        n_evaluations=before.n_evaluations + more.n_evaluations,
+        n_gradients=before.n_gradients + more.n_gradients,
+        history=(*before.history, *more.history[1:]),
+    )
 
 
 def typical_sizes(objective: ProfileLikelihood) -> FloatArray:

@@ -24,6 +24,7 @@ from odefit.fitting.local_search import LocalSearch, build_search
 from odefit.fitting.matched_starts import matched_starts, sentence
 from odefit.fitting.multistart_outcome import SAME_OPTIMUM, TIE, commonest_reason, fit_outcome
 from odefit.fitting.outcome import FitOutcome
+from odefit.fitting.search_work import SHORT, chunk_for_workers, seconds_of_start, together
 from odefit.fitting.solver_accuracy import SolverEffect, solver_effect
 from odefit.fitting.starting_points import starting_points
 from odefit.fitting.tightening import (
@@ -207,8 +208,9 @@ def _search_pass(
         results = _polished(finished, search, section.starts)
     except KeyboardInterrupt:
         interrupted = True
-        if not finished and watched.latest is not None:
-            results = [watched.latest]
+        latest = watched.latest(points)
+        if not finished and latest is not None:
+            results = [latest]
     results = sorted(results, key=lambda r: r.number)
     best = best_of(results, TIE)
     effect = None
@@ -248,19 +250,35 @@ class _ObservedSearch:
 
     def __init__(self, search: LocalSearch, progress: Progress) -> None:
         self.search, self.progress = search, progress
-        self.latest: StartOutcome | None = None
-        self._start, self._history, self._begun = np.empty(0), list[float](), 0.0
+        self._points, self._begun = np.empty((0, 0)), 0.0
+        self._histories: list[list[float]] = []
+        self._reached: dict[int, FloatArray] = {}
 
-    def __call__(self, u: FloatArray) -> SearchOutcome:
-        self._start, self._history, self._begun = u, [], time.perf_counter()
-        return self.search(u, self._accept)
+    def __call__(self, points: FloatArray) -> list[SearchOutcome]:
+        self._points, self._begun = points, time.perf_counter()
+        self._histories, self._reached = [[] for _ in points], {}
+        return self.search(points, self._accept)
 
-    def _accept(self, u: FloatArray, value: float) -> None:
-        self._history.append(value)
-        self.progress.now(f"start 1, {len(self._history)} steps, objective {value:.6g}")
-        sides = np.zeros(len(u), dtype=np.int8)
-        outcome = SearchOutcome(u, value, Ending(Reason.ENDED_BY_CALLER), 0, 0, tuple(self._history), sides)
-        self.latest = StartOutcome(0, self._start, outcome, None, time.perf_counter() - self._begun)
+    def _accept(self, number: int, u: FloatArray, value: float) -> None:
+        self._histories[number].append(value)
+        self._reached[number] = u
+        if len(self._points) == 1:
+            self.progress.now(f"start 1, {len(self._histories[0])} steps, objective {value:.6g}")
+        else:
+            best = min(history[-1] for history in self._histories if history)
+            self.progress.now(f"{len(self._points)} starts together, objective {best:.6g}")
+
+    def latest(self, points: FloatArray) -> StartOutcome | None:
+        """The best that the searches under way have reached, which are some of points [n, P]; None where none has."""
+        if not self._reached:
+            return None
+        number = min(self._reached, key=lambda k: self._histories[k][-1])
+        start, u, history = self._points[number], self._reached[number], self._histories[number]
+        outcome = SearchOutcome(
+            u, history[-1], Ending(Reason.ENDED_BY_CALLER), 0, 0, tuple(history), np.zeros(len(u), dtype=np.int8)
+        )
+        place = int(np.argmax((points == start).all(axis=1)))
+        return StartOutcome(place, start, outcome, None, time.perf_counter() - self._begun)
 
 
 def _restored(memory: Memory, part: str, points: FloatArray) -> list[StartOutcome]:
@@ -318,9 +336,14 @@ def _results(
     factor: int,
 ) -> Generator[StartOutcome]:
     """The results of the starts with these numbers."""
-    section = assembly.loaded.config.fit
-    if len(points) == 1:
-        return search_here(watched, points[numbers])
+    section, objective = assembly.loaded.config.fit, watched.search.objective
+    most = together(objective)
+    if len(points) == 1 or not len(numbers):
+        return search_here(watched, points, numbers)
+    seconds = seconds_of_start(objective, points[numbers])
+    asked_for = section.time_limit is not None or (section.workers or 1) > 1
+    if seconds is not None and seconds * len(numbers) <= SHORT and not asked_for:
+        return search_here(watched, points, numbers, most)
     workers = min(section.workers or default_workers(), len(numbers))
     build: Callable[[], Search] = functools.partial(
         build_search, assembly.loaded, assembly.measured, assembly.described.constants, method, factor
@@ -331,7 +354,8 @@ def _results(
     else:
         build = WithPrograms(build)
     limit = section.time_limit or TIME_LIMIT
-    return search_all(build, points, workers=workers, time_limit=limit, numbers=numbers)
+    chunk = chunk_for_workers(len(numbers), workers, seconds, most)
+    return search_all(build, points, workers=workers, time_limit=limit, numbers=numbers, chunk=chunk)
 
 
 def _polished(results: list[StartOutcome], search: LocalSearch, requested: int) -> list[StartOutcome]:
@@ -339,7 +363,7 @@ def _polished(results: list[StartOutcome], search: LocalSearch, requested: int) 
     best = best_of(results, TIE)
     if requested == 1 or best is None or best.outcome is None:
         return results
-    outcome = search(best.outcome.u)
+    (outcome,) = search(best.outcome.u[None])
     if not outcome.value <= best.value:
         return results
     whole = replace(outcome, history=(*best.outcome.history, *outcome.history[1:]))

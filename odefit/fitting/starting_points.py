@@ -6,6 +6,7 @@ import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
 from odefit.fitting.local_search import typical_sizes
+from odefit.fitting.search_work import together
 from odefit.objective.profile import ProfileLikelihood
 from odefit.optimizers.sampling import screen, start_points
 from odefit.uncertainty.covariance import MAX_LISTED
@@ -35,8 +36,9 @@ def starting_points(objective: ProfileLikelihood, n: int, seed: int) -> FloatArr
         complete[:, varied] = points
         return complete
 
-    values = np.array([objective.value(u) for u in whole(candidates)])
-    return whole(screen(values, candidates, n))
+    step, complete = together(objective), whole(candidates)
+    values = [objective.values(complete[first : first + step]) for first in range(0, many, step)]
+    return whole(screen(np.concatenate(values), candidates, n))
 
 
 def shared(objective: ProfileLikelihood) -> IntArray:

@@ -9,16 +9,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from odefit.arrays import FloatArray
-from odefit.linalg.score import Evaluation
+from odefit.arrays import FloatArray, IntArray
+from odefit.linalg.score import MAX_ENTRY, Evaluation, Evaluations
 from odefit.status import Ending, Status
 
 Callback = Callable[[FloatArray, float], bool | None]
 """Called with u [P] and the value after each accepted step; returning True ends the search."""
-
-
-MAX_ENTRY = 1e150
-"""The largest entry of z and A whose square, and sums of such, do not overflow."""
 
 
 class Objective(Protocol):
@@ -31,6 +27,59 @@ class Objective(Protocol):
     def evaluate(self, u: FloatArray) -> Evaluation:
         """The value and its derivatives."""
         ...
+
+
+class BatchObjective(Protocol):
+    """The same function for many searches at once. What comes back for one does not depend on the others."""
+
+    def values(self, u: FloatArray, searches: IntArray) -> FloatArray:
+        """Values [B] at u [B, P], each asked for by the search of that number [B]; inf where the model fails."""
+        ...
+
+    def evaluations(self, u: FloatArray, searches: IntArray) -> Evaluations:
+        """The values and their derivatives."""
+        ...
+
+
+@dataclass(frozen=True)
+class OfSearch:
+    """The objective of one search among many, as a plain one.
+
+    Parameters
+    ----------
+    objective
+        Of all.
+    number
+        The number of the search.
+    """
+
+    objective: BatchObjective
+    number: int
+
+    def value(self, u: FloatArray) -> float:
+        """See `Objective`."""
+        return float(self.objective.values(u[None], np.array([self.number]))[0])
+
+    def evaluate(self, u: FloatArray) -> Evaluation:
+        """See `Objective`."""
+        return self.objective.evaluations(u[None], np.array([self.number]))[0]
+
+
+@dataclass(frozen=True)
+class OneByOne:
+    """A plain objective for many searches."""
+
+    objective: Objective
+
+    def values(self, u: FloatArray, searches: IntArray) -> FloatArray:
+        """See `BatchObjective`."""
+        del searches
+        return np.array([self.objective.value(point) for point in u], dtype=np.float64)
+
+    def evaluations(self, u: FloatArray, searches: IntArray) -> Evaluations:
+        """See `BatchObjective`."""
+        del searches
+        return Evaluations.of([self.objective.evaluate(point) for point in u])
 
 
 @dataclass(frozen=True)
@@ -142,46 +191,47 @@ def usable(here: Evaluation) -> bool:
 
 
 def coordinate_steps(
-    here: Evaluation, u: FloatArray, lower: FloatArray, upper: FloatArray
+    lengths: FloatArray, gradient: FloatArray, u: FloatArray, lower: FloatArray, upper: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """The Fisher scoring step within the box in each component alone.
 
     Parameters
     ----------
-    here
-        The objective and its derivatives.
+    lengths, gradient
+        [..., P], of the columns of A, and A'z.
     u, lower, upper
-        [P], where that is, and the box.
+        [..., P], where that is, and the box.
 
     Returns
     -------
     steps, decreases
-        [P] each, and what they promise.
+        [..., P] each, and what they promise.
     """
-    curvature, gradient = here.lengths**2, here.gradient
+    curvature = lengths**2
     steps = np.clip(-gradient / np.where(curvature > 0, curvature, 1.0), lower - u, upper - u)
     return steps, -steps * (gradient + curvature * steps / 2)
 
 
-def cauchy_step(here: Evaluation, slope: FloatArray, size: FloatArray) -> FloatArray:
-    """The step along a direction to the lowest point of the quadratic model on it, in units of `size`.
+def cauchy_step(here: Evaluations, slope: FloatArray, size: FloatArray) -> FloatArray:
+    """The steps along directions to the lowest points of the quadratic models on them, in units of `size`.
 
     Parameters
     ----------
     here
-        The objective and its derivatives.
+        The objective and its derivatives at B points.
     slope
-        [P], the direction to go against: the gradient to u / size, or some of its components.
+        [B, P], the directions to go against: the gradients to u / size, or some of their components.
     size
         [P], how much each component may typically change.
 
     Returns
     -------
     FloatArray
-        [P], to be multiplied by `size`.
+        [B, P], to be multiplied by `size`.
     """
     bend = here.A.times(size * slope)
-    return -slope * float(slope @ slope) / max(float(bend @ bend), np.finfo(np.float64).tiny)
+    steep, curvature = np.square(slope).sum(axis=1), np.square(bend).sum(axis=1)
+    return np.asarray(-slope * (steep / np.maximum(curvature, np.finfo(np.float64).tiny))[:, None])
 
 
 def check_box(

@@ -4,7 +4,7 @@ Two questions are asked at u, in units of the objective (a negative log-likeliho
 
 promise: the decrease of the quadratic model, min |A d + z|² / 2 over lower <= u + d <= upper and FARTHEST sizes of each
     component, solved anew by another method than the search's: an orthogonal decomposition, and with bounds that are
-    met the active sets of P. B. Stark and R. L. Parker (1995), by SciPy.
+    met active sets (linalg/bounded_least_squares.py).
 gain: the decrease that was really had on the way down the projected gradient, to the lowest point of the model there,
     and along the step of the model itself: whole, a tenth and a hundredth of it.
 """
@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from odefit.arrays import FloatArray
-from odefit.linalg.score import Evaluation
-from odefit.optimizers.base import Objective, cauchy_step, coordinate_steps, usable
+from odefit.arrays import FloatArray, IntArray
+from odefit.linalg.bounded_least_squares import bounded_least_squares
+from odefit.linalg.score import Evaluation, Evaluations
+from odefit.optimizers.base import BatchObjective, Objective, OneByOne, cauchy_step, coordinate_steps
 
 MOST_PROMISED = 1e-3
 """A model that promises no more has its minimum here: 1/500 of what one standard error changes."""
@@ -77,30 +78,58 @@ def certify(objective: Objective, u: FloatArray, lower: FloatArray, upper: Float
         Infinite in both numbers where the objective cannot be computed at u. It costs one evaluation with derivatives
         and up to five without.
     """
-    value = objective.value(u)
-    here = objective.evaluate(u)
-    if not np.isfinite(value) or not usable(here):
-        return Certificate(np.inf, np.inf, np.zeros(len(u)))
-    low, high = np.maximum((lower - u) / size, -FARTHEST), np.minimum((upper - u) / size, FARTHEST)
-    step = _best_step(here, low, high, size)
-    if step is None:
-        promise, moves = float(coordinate_steps(here, u, lower, upper)[1].sum()), []
+    return certify_many(OneByOne(objective), u[None], lower, upper, size, np.zeros(1, dtype=np.intp))[0]
+
+
+def certify_many(
+    objective: BatchObjective,
+    u: FloatArray,
+    lower: FloatArray,
+    upper: FloatArray,
+    size: FloatArray,
+    searches: IntArray,
+) -> list[Certificate]:
+    """The certificates of many points u [B, P], which searches of these numbers [B] have found; see `certify`."""
+    none = Certificate(np.inf, np.inf, np.zeros(u.shape[1]))
+    found = [none] * len(u)
+    values, here = objective.values(u, searches), objective.evaluations(u, searches)
+    good = np.flatnonzero(np.isfinite(values) & here.is_usable)
+    if not len(good):
+        return found
+    u, values, searches, here = u[good], values[good], searches[good], here.take(good)
+    down = _downhill(here, u, lower, upper, size)
+    steps = _best_steps(here, u, lower, upper, size)
+    if steps is None:
+        promise = coordinate_steps(here.lengths, here.gradient, u, lower, upper)[1].sum(axis=1)
+        moves = down[:, None]
     else:
-        promise = _decrease(here, size * step)
-        moves = [share * step for share in LENGTHS]
-    moves.append(_downhill(here, u, lower, upper, size))
-    best = value
-    for move in moves:
-        there = objective.value(np.clip(u + size * move, lower, upper))
-        best = min(best, there) if np.isfinite(there) else best
-    return Certificate(max(promise, 0.0), value - best, here.lengths * size)
+        promise = _decrease(here, size * steps)
+        moves = np.stack([*(share * steps for share in LENGTHS), down], axis=1)
+    places = np.clip(u[:, None] + size * moves, lower, upper)
+    there = objective.values(places.reshape(-1, u.shape[1]), np.repeat(searches, moves.shape[1]))
+    there = np.where(np.isfinite(there), there, np.inf).reshape(len(u), -1)
+    best = np.minimum(values, there.min(axis=1))
+    effects = here.lengths * size
+    for k, own in enumerate(good):
+        found[own] = Certificate(max(float(promise[k]), 0.0), float(values[k] - best[k]), effects[k])
+    return found
 
 
-def _best_step(here: Evaluation, low: FloatArray, high: FloatArray, size: FloatArray) -> FloatArray | None:
-    """The minimiser of the model in p = d / size [P]; None where A is too large for that."""
-    rows, columns = here.A.shape
-    if rows * columns > MOST_ENTRIES or not columns:
-        return None if columns else np.zeros(0)
+def _best_steps(
+    here: Evaluations, u: FloatArray, lower: FloatArray, upper: FloatArray, size: FloatArray
+) -> FloatArray | None:
+    """The minimisers of the models in p = d / size [B, P]; None where A is too large for that."""
+    columns = u.shape[1]
+    if not columns:
+        return np.zeros_like(u)
+    if here.z.shape[1] * columns > MOST_ENTRIES:
+        return None
+    low, high = np.maximum((lower - u) / size, -FARTHEST), np.minimum((upper - u) / size, FARTHEST)
+    return np.stack([_best_step(here[b], low[b], high[b], size) for b in range(len(u))])
+
+
+def _best_step(here: Evaluation, low: FloatArray, high: FloatArray, size: FloatArray) -> FloatArray:
+    """The minimiser of one model."""
     a = np.asarray(here.A) * size
     # Columns of length 1: what is singular then is the model, and not its units.
     lengths = np.linalg.norm(a, axis=0)
@@ -110,25 +139,19 @@ def _best_step(here: Evaluation, low: FloatArray, high: FloatArray, size: FloatA
     p: FloatArray = np.linalg.lstsq(r, target, rcond=None)[0] / lengths
     if ((p >= low) & (p <= high)).all():
         return p
-    from scipy.optimize import lsq_linear
-
-    # A component that is fixed by equal bounds has no room, which SciPy does not accept.
-    free = high > low
-    answer = lsq_linear(r[:, free], target, (low[free] * lengths[free], high[free] * lengths[free]), method="bvls")
-    p = np.zeros(columns)
-    p[free] = answer.x / lengths[free]
-    return np.clip(p, low, high)
+    found = bounded_least_squares(r, target, low * lengths, high * lengths) / lengths
+    return np.clip(found, low, high)
 
 
-def _decrease(here: Evaluation, d: FloatArray) -> float:
-    """How much the quadratic model falls along d [P]."""
+def _decrease(here: Evaluations, d: FloatArray) -> FloatArray:
+    """How much the quadratic models fall along d [B, P]."""
     change = here.A.times(d)
-    return -float(change @ here.z) - float(change @ change) / 2
+    fall: FloatArray = -(change * here.z).sum(axis=1) - np.square(change).sum(axis=1) / 2
+    return fall
 
 
-def _downhill(here: Evaluation, u: FloatArray, lower: FloatArray, upper: FloatArray, size: FloatArray) -> FloatArray:
-    """The step in p = d / size against the gradient, no component out of the box, to the lowest point of the model."""
+def _downhill(here: Evaluations, u: FloatArray, lower: FloatArray, upper: FloatArray, size: FloatArray) -> FloatArray:
+    """The steps in p = d / size against the gradient, no component out of the box, to the lowest point of the model."""
     slope = size * here.gradient
     away = ((slope > 0) & (u <= lower)) | ((slope < 0) & (u >= upper))
-    slope = np.where(away, 0.0, slope)
-    return cauchy_step(here, slope, size)
+    return cauchy_step(here, np.where(away, 0.0, slope), size)

@@ -188,7 +188,7 @@ class _Search:
 
     def is_exhausted(self) -> bool:
         """Whether no component alone can still lower the objective, or be moved, by more than rounding."""
-        steps, promises = coordinate_steps(self.here, self.u, self.lower, self.upper)
+        steps, promises = coordinate_steps(self.here.lengths, self.here.gradient, self.u, self.lower, self.upper)
         still = np.abs(steps) <= 1e-7 * np.maximum(np.abs(self.u), 1e-3 * self.unit)
         return bool((promises <= 1e-8 * self.energy).all() or still.all())
 

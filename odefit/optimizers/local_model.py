@@ -1,10 +1,11 @@
-"""The quadratic model of an objective in score form, at one point, and its minima within bounds and a radius.
+"""The quadratic models of an objective in score form at B points, and their minima within bounds and a radius.
 
-In p = d / size [P], for z and A at that point and D = diag(size),
+In p = d / size [P], for z and A at each point and D = diag(size),
 
     m(p) - f = |A D p + z|**2 / 2 - |z|**2 / 2      for low <= p <= high    (low <= 0 <= high).
 
-The linear algebra is that of the matrix (linalg/matrix.py), in whichever form A is kept.
+The linear algebra is that of the matrices (linalg/stack.py), in whichever form A is kept. The points go through each
+loop together, and each leaves it when it is done: what is computed for one does not depend on the others.
 """
 
 from __future__ import annotations
@@ -14,109 +15,159 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from odefit.arrays import FloatArray
-from odefit.linalg.matrix import HeldLeastSquares, LeastSquares
-from odefit.linalg.score import Evaluation
+from odefit.arrays import FloatArray, IntArray, Mask
+from odefit.linalg.score import Evaluations
+from odefit.linalg.stack import HeldStack, LeastSquaresStack
 
 REGULARISATION = (1e-14, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 1.0)
 """Dampings, as shares of the largest curvature, that are tried one after the other where A is nearly singular."""
 
+MAX_SECANTS = 30
+"""The most dampings that are tried to meet a radius."""
 
-@dataclass(frozen=True)
-class LocalModel:
-    """The model at one point.
+PATIENCE = 3
+"""Rounds of pivoting all that is wrong at once, without there being less of it, before it is done one at a time."""
+
+
+@dataclass
+class LocalModels:
+    """The models at B points.
 
     Parameters
     ----------
     problem
         m(p) - f without bounds.
     low, high
-        [P], the bounds of p.
+        [B, P], the bounds of p.
     """
 
-    problem: LeastSquares
+    problem: LeastSquaresStack
     low: FloatArray
     high: FloatArray
 
     @classmethod
-    def at(cls, u: FloatArray, here: Evaluation, size: FloatArray, lower: FloatArray, upper: FloatArray) -> LocalModel:
-        """The model of the objective `here`, at u, for lower <= u + size p <= upper; [P] each."""
+    def at(
+        cls, u: FloatArray, here: Evaluations, size: FloatArray, lower: FloatArray, upper: FloatArray
+    ) -> LocalModels:
+        """The models of the objective `here`, at u [B, P], for lower <= u + size p <= upper; [P] each."""
         return cls(here.A.least_squares(here.z, size), (lower - u) / size, (upper - u) / size)
 
-    def decrease(self, p: FloatArray) -> float:
-        """How much the model falls along p."""
+    def take(self, points: IntArray) -> LocalModels:
+        """Those of some points, whose positions increase."""
+        return LocalModels(self.problem.take(points), self.low[points], self.high[points])
+
+    def put(self, points: IntArray, other: LocalModels) -> None:
+        """Replace those of some points."""
+        self.problem.put(points, other.problem)
+        self.low[points], self.high[points] = other.low, other.high
+
+    def shifted(self, change: FloatArray) -> LocalModels:
+        """The models with z + change [B, M] in the place of z."""
+        return LocalModels(self.problem.shifted(change), self.low, self.high)
+
+    def decrease(self, p: FloatArray) -> FloatArray:
+        """How much the models fall along p [B, P], [B]."""
         return self.problem.decrease(p)
 
-    def step(self, radius: float) -> tuple[FloatArray, float]:
-        """The minimiser of the model in box and radius (which is met to 10 %), and the damping that it takes."""
-        p = self.damped(0.0)
-        length = norm(p)
-        if length <= 1.1 * radius:
-            return p, 0.0
+    def step(self, radius: FloatArray, full: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The minimisers of the models in box and radius (which is met to 10 %), and the dampings that they take.
+
+        Parameters
+        ----------
+        radius
+            [B].
+        full
+            [B, P], the minimisers in the box, `damped(0)`.
+
+        Returns
+        -------
+        p, damping
+            [B, P] and [B].
+        """
+        p, damping, length = full.copy(), np.zeros(len(full)), norm(full)
+        going = np.flatnonzero(length > 1.1 * radius)
+        if not len(going):
+            return p, damping
         # |p| falls as the damping rises, and 1/|p| is nearly linear in it: safeguarded secants.
-        low, high = 0.0, self.problem.steepness() / radius
-        damping_before, length_before = 0.0, length
-        damping = 1e-3 * high
-        for _ in range(30):
-            p = self.damped(damping)
-            length = norm(p)
-            if 0.9 * radius <= length <= 1.1 * radius:
+        models, r, length_before = self.take(going), radius[going], length[going]
+        low, high = np.zeros(len(going)), models.problem.steepness() / r
+        before, now = np.zeros(len(going)), 1e-3 * high
+        for _ in range(MAX_SECANTS):
+            p[going] = found = models.damped(now)
+            damping[going] = now
+            n = norm(found)
+            low, high = np.where(n > r, now, low), np.where(n > r, high, now)
+            with np.errstate(divide="ignore", invalid="ignore"):  # what is no number is not between the two
+                rise = 1 / n - 1 / length_before
+                guess = now + (1 / r - 1 / n) * (now - before) / rise
+            middle = np.maximum(np.sqrt(low * high), 1e-3 * high)
+            before, length_before = now, n
+            now = np.where((low < guess) & (guess < high), guess, middle)
+            left = np.flatnonzero(~((0.9 * r <= n) & (n <= 1.1 * r)))
+            if not len(left):
                 break
-            low, high = (damping, high) if length > radius else (low, damping)
-            rise = 1 / length - 1 / length_before if min(length, length_before) > 0 else 0.0
-            guess = damping + (1 / radius - 1 / length) * (damping - damping_before) / rise if rise else -1.0
-            damping_before, length_before = damping, length
-            damping = guess if low < guess < high else max(np.sqrt(low * high), 1e-3 * high)
+            going, models, r = going[left], models.take(left), r[left]
+            low, high, before, now, length_before = (x[left] for x in (low, high, before, now, length_before))
         return p, damping
 
-    def damped(self, damping: float) -> FloatArray:
-        """The minimiser of m(p) + damping |p|**2 / 2 in the box (the shortest one, for damping 0)."""
+    def damped(self, damping: FloatArray) -> FloatArray:
+        """The minimisers [B, P] of m(p) + damping |p|**2 / 2 in the box (the shortest ones, for damping 0)."""
         p = self.problem.minimiser(damping)
-        if (p >= self.low).all() and (p <= self.high).all():
+        out = np.flatnonzero(~((p >= self.low) & (p <= self.high)).all(axis=1))
+        if not len(out):
             return p
         # Pivoting ends where the model is strictly convex. Where A is as good as singular it need not, nor lead
         # downhill: then as little damping as helps makes it so.
-        found, is_minimum = self._pivoted(self.problem.held(damping), p)
+        models, least = self.take(out), damping[out]
+        found, is_minimum = models._pivoted(models.problem.held(least), p[out])
         for share in REGULARISATION:
-            if is_minimum and self.decrease(found) >= 0:
+            bad = np.flatnonzero(~(is_minimum & (models.decrease(found) >= 0)))
+            if not len(bad):
                 break
-            more = max(damping, share * self.problem.largest_curvature())
-            found, is_minimum = self._pivoted(self.problem.held(more), self.problem.minimiser(more))
-        return found
+            some = models.take(bad)
+            more = np.maximum(least[bad], share * some.problem.largest_curvature())
+            found[bad], is_minimum[bad] = some._pivoted(some.problem.held(more), some.problem.minimiser(more))
+        p[out] = found
+        return p
 
-    def _pivoted(self, problem: HeldLeastSquares, unbounded: FloatArray) -> tuple[FloatArray, bool]:
+    def _pivoted(self, problem: HeldStack, unbounded: FloatArray) -> tuple[FloatArray, Mask]:
         """Pivots between variables on a bound and free ones until all signs are right; whether they became so.
 
         All wrong ones change sides at once as long as that makes them fewer, then one at a time (Júdice
         and Pires 1994), which ends for every strictly convex problem.
         """
-        p = np.zeros_like(self.low)
-        side = self._beyond(unbounded)
-        fewest, patience = len(p) + 1, 3
-        for _ in range(10 * len(p) + 10):
+        n_points, n = unbounded.shape
+        found, is_minimum = np.zeros_like(unbounded), np.zeros(n_points, dtype=bool)
+        points, low, high = np.arange(n_points), self.low, self.high
+        p, side = np.zeros_like(unbounded), _beyond(unbounded, low, high)
+        fewest, patience = np.full(n_points, n + 1), np.full(n_points, PATIENCE)
+        for _ in range(10 * n + 10):
             free = side == 0
-            p[~free] = np.where(side[~free] < 0, self.low[~free], self.high[~free])
-            if free.any():
-                p = problem.solve(free, p)
+            p = problem.solve(free, np.where(free, p, np.where(side < 0, low, high)))
             slope, rounding = problem.slope(p)
-            beyond = self._beyond(p)
+            beyond = _beyond(p, low, high)
             wrong = (free & (beyond != 0)) | (side * slope > rounding)
-            count = int(wrong.sum())
-            if count == 0:
-                return np.clip(p, self.low, self.high), True
-            if count < fewest:
-                fewest, patience = count, 3
-            else:
-                patience -= 1
-            if patience <= 0:
-                wrong[: np.flatnonzero(wrong)[-1]] = False
+            count = wrong.sum(axis=1)
+            found[points] = p
+            is_minimum[points[count == 0]] = True
+            if not count.any():
+                break
+            patience = np.where(count < fewest, PATIENCE, patience - 1)
+            fewest = np.minimum(count, fewest)
+            last = n - 1 - np.argmax(wrong[:, ::-1], axis=1)
+            wrong &= (patience > 0)[:, None] | (np.arange(n) == last[:, None])
             side = np.where(wrong, np.where(free, beyond, 0), side)
-        return np.clip(p, self.low, self.high), False
+            left = np.flatnonzero(count)
+            if len(left) < len(points):
+                points, problem, low, high = points[left], problem.take(left), low[left], high[left]
+                p, side, fewest, patience = p[left], side[left], fewest[left], patience[left]
+        return np.minimum(np.maximum(found, self.low), self.high), is_minimum
 
-    def _beyond(self, p: FloatArray) -> NDArray[np.int8]:
-        return (p > self.high).astype(np.int8) - (p < self.low).astype(np.int8)
+
+def _beyond(p: FloatArray, low: FloatArray, high: FloatArray) -> NDArray[np.int8]:
+    return (p > high).astype(np.int8) - (p < low).astype(np.int8)
 
 
-def norm(x: FloatArray) -> float:
-    """The Euclidean length of a vector."""
-    return float(np.sqrt(x @ x))
+def norm(x: FloatArray) -> FloatArray:
+    """The Euclidean lengths [B] of vectors [B, P]."""
+    return np.asarray(np.sqrt(np.square(x).sum(axis=-1)))

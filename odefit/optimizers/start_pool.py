@@ -1,4 +1,4 @@
-"""Many searches from many starts, each in a worker process: one that hangs or dies costs itself only.
+"""Many searches from many starts, in chunks, in worker processes: one that hangs or dies costs itself only.
 
 Starts are drawn and screened before the work is handed out, and a search knows nothing of the others, so
 results do not depend on the number of workers or on the order in which they finish.
@@ -6,6 +6,7 @@ results do not depend on the number of workers or on the order in which they fin
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 import multiprocessing
@@ -32,8 +33,8 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 2.0
 """How often a pool is asked whether it is still alive while nothing finishes."""
 
-Search = Callable[[FloatArray], SearchOutcome]
-"""A local search from one start u [P]."""
+Search = Callable[[FloatArray], Sequence[SearchOutcome]]
+"""Local searches from starts u [B, P], which may go on together; what becomes of one does not depend on the others."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class StartOutcome:
     failure
         A sentence, or None.
     seconds
-        What the search took; NaN where that is not known.
+        What the search took, or its part of what a chunk took; NaN where that is not known.
     lost
         Whether the worker died of something that was not the search's doing, for all that is known, so that another try
         may succeed.
@@ -81,6 +82,7 @@ def search_all(
     workers: int,
     time_limit: float | None = None,
     numbers: Sequence[int] | None = None,
+    chunk: int = 1,
 ) -> Generator[StartOutcome]:
     """Searches from many points in worker processes.
 
@@ -96,6 +98,9 @@ def search_all(
         Seconds for one start; None for no limit.
     numbers
         Which of the points to search from; default all.
+    chunk
+        How many starts a worker takes at once. Those of a chunk that dies, raises or takes longer than one start may
+        are searched one by one.
 
     Yields
     ------
@@ -105,62 +110,105 @@ def search_all(
     """
     lost: list[StartOutcome] = []
     wanted = list(range(len(points)) if numbers is None else numbers)
-    for result in _search_once(build, points, wanted, workers, time_limit):
+    if chunk > 1:
+        chunks = chunks_of(wanted, chunk)
+        parted: dict[str | None, list[int]] = {}
+        for result in _search_once(build, points, chunks, workers, time_limit):
+            if result.outcome is None:
+                parted.setdefault(result.failure, []).append(result.number)
+            else:
+                yield result
+        for cause, some in parted.items():
+            log.info("each of %d starts is tried once more, by itself: %s", len(some), cause)
+        wanted = sorted(itertools.chain.from_iterable(parted.values()))
+    for result in _search_once(build, points, [[number] for number in wanted], workers, time_limit):
         if result.lost:
             log.info("start %d is tried once more: %s", result.number + 1, result.failure)
             lost.append(result)
         else:
             yield result
-    yield from _search_once(build, points, sorted(result.number for result in lost), 1, time_limit)
+    again = [[number] for number in sorted(result.number for result in lost)]
+    yield from _search_once(build, points, again, 1, time_limit)
+
+
+def chunks_of(numbers: Sequence[int], size: int) -> list[list[int]]:
+    """The numbers in chunks of at most this size, in their order."""
+    return [list(numbers[first : first + size]) for first in range(0, len(numbers), size)]
 
 
 def _search_once(
-    build: Callable[[], Search], points: FloatArray, left: list[int], workers: int, time_limit: float | None
+    build: Callable[[], Search], points: FloatArray, left: list[list[int]], workers: int, time_limit: float | None
 ) -> Generator[StartOutcome]:
-    """The results, whatever becomes of the workers."""
+    """The results of chunks, whatever becomes of the workers."""
     while left:
         before = len(left)
-        for result in _search_in_pool(build, points, left, workers, time_limit):
-            left.remove(result.number)
-            yield result
+        for chunk, results in _search_in_pool(build, points, left, workers, time_limit):
+            left.remove(chunk)
+            yield from results
         if len(left) == before:
-            for number in left:
+            for number in itertools.chain.from_iterable(left):
                 yield StartOutcome(number, points[number], None, "no worker process lives long enough", math.nan, True)
             return
 
 
 def _search_in_pool(
-    build: Callable[[], Search], points: FloatArray, numbers: Sequence[int], workers: int, time_limit: float | None
-) -> Generator[StartOutcome]:
-    """The results from one pool: all of them, or those that were there when it broke."""
+    build: Callable[[], Search],
+    points: FloatArray,
+    chunks: Sequence[list[int]],
+    workers: int,
+    time_limit: float | None,
+) -> Generator[tuple[list[int], list[StartOutcome]]]:
+    """The chunks with their results from one pool: all of them, or those that were there when it broke."""
     from pebble import ProcessPool
 
     with (
         _quiet_fork(),
         ProcessPool(max_workers=workers, initializer=_install, initargs=(build,), context=worker_context()) as pool,
     ):
-        waiting: dict[Future[tuple[SearchOutcome, float]], int] = {
-            pool.schedule(_run, args=(points[number],), timeout=time_limit): number for number in numbers
-        }
+        waiting: dict[Future[tuple[Sequence[SearchOutcome], float]], list[int]] = {}
         try:
+            with suppress(RuntimeError):  # the pool may break before all has been handed to it
+                for chunk in list(chunks):
+                    waiting[pool.schedule(_run, args=(points[chunk],), timeout=time_limit)] = chunk
             while waiting and pool.active:
                 # A pool that breaks may leave some waiting without end, so it is asked now and then.
                 with suppress(TimeoutError):
                     for future in as_completed(list(waiting), timeout=POLL_SECONDS):
-                        number = waiting.pop(future)
+                        chunk = waiting.pop(future)
                         if not isinstance(future.exception(), BrokenProcessPool):
-                            yield _collect(future, number, points[number], time_limit)
+                            yield chunk, _collect(future, chunk, points[chunk], time_limit)
         finally:
             if waiting:
                 pool.stop()  # type: ignore[no-untyped-call]
 
 
-def search_here(search: Search, points: FloatArray) -> Generator[StartOutcome]:
-    """Searches from points [n, P] in this process, one after the other: no worker can speed up a single start."""
-    for number, point in enumerate(points):
+def search_here(
+    search: Search, points: FloatArray, numbers: Sequence[int] | None = None, chunk: int = 1
+) -> Generator[StartOutcome]:
+    """Searches in this process, chunk by chunk: for what takes no longer than workers take to begin.
+
+    Where a chunk of several raises, its starts are searched one by one, and one that raises fails; from a chunk of one
+    alone it comes through.
+
+    Parameters
+    ----------
+    search, points, numbers, chunk
+        As in `search_all`.
+    """
+    wanted = list(range(len(points)) if numbers is None else numbers)
+    for some in chunks_of(wanted, chunk):
         started = time.perf_counter()
-        outcome = search(point)
-        yield _result(number, point, outcome, time.perf_counter() - started)
+        try:
+            outcomes = search(points[some])
+        except Exception as error:
+            if len(wanted) == 1:
+                raise
+            if len(some) == 1:
+                yield _raised(error, some[0], points[some[0]])
+            else:
+                yield from search_here(search, points, some)
+            continue
+        yield from _results(some, points[some], outcomes, time.perf_counter() - started)
 
 
 def worker_context() -> BaseContext:
@@ -209,32 +257,41 @@ def _die_with_parent() -> None:
             ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
 
 
-def _run(point: FloatArray) -> tuple[SearchOutcome, float]:
+def _run(points: FloatArray) -> tuple[Sequence[SearchOutcome], float]:
     if not callable(_search):
         raise _search or RuntimeError("the worker was not installed")
     started = time.perf_counter()
-    outcome = _search(point)
-    return outcome, time.perf_counter() - started
+    outcomes = _search(points)
+    return outcomes, time.perf_counter() - started
 
 
 def _collect(
-    future: Future[tuple[SearchOutcome, float]], number: int, point: FloatArray, time_limit: float | None
-) -> StartOutcome:
+    future: Future[tuple[Sequence[SearchOutcome], float]],
+    chunk: Sequence[int],
+    points: FloatArray,
+    time_limit: float | None,
+) -> list[StartOutcome]:
     from pebble import ProcessExpired
 
     try:
-        outcome, seconds = future.result()
+        outcomes, seconds = future.result()
     except TimeoutError:
         limit = time_limit or math.nan
-        return StartOutcome(number, point, None, f"gave up after {limit:g} s (fit.time_limit)", limit)
+        given_up = f"gave up after {limit:g} s (fit.time_limit)"
+        return [StartOutcome(k, u, None, given_up, limit) for k, u in zip(chunk, points, strict=True)]
     except ProcessExpired as error:
-        return StartOutcome(number, point, None, f"the worker process died: {_cause(error.exitcode)}", math.nan, True)
+        died = f"the worker process died: {_cause(error.exitcode)}"
+        return [StartOutcome(k, u, None, died, math.nan, True) for k, u in zip(chunk, points, strict=True)]
     except Exception as error:  # whatever a search raises must not end the fit
-        log.info("start %d raised in its worker: %s", number + 1, getattr(error, "traceback", error))
-        text = str(error).strip().splitlines()
-        cause = f"{type(error).__name__}: {text[-1]}" if text else type(error).__name__
-        return StartOutcome(number, point, None, cause, math.nan)
-    return _result(number, point, outcome, seconds)
+        return [_raised(error, k, u) for k, u in zip(chunk, points, strict=True)]
+    return _results(chunk, points, outcomes, seconds)
+
+
+def _raised(error: Exception, number: int, point: FloatArray) -> StartOutcome:
+    log.info("start %d raised: %s", number + 1, getattr(error, "traceback", error))
+    text = str(error).strip().splitlines()
+    cause = f"{type(error).__name__}: {text[-1]}" if text else type(error).__name__
+    return StartOutcome(number, point, None, cause, math.nan)
 
 
 def _cause(code: int | None) -> str:
@@ -246,9 +303,14 @@ def _cause(code: int | None) -> str:
     return signal.strsignal(-code) or f"signal {-code}"
 
 
-def _result(number: int, point: FloatArray, outcome: SearchOutcome, seconds: float) -> StartOutcome:
-    lost = not np.isfinite(outcome.value)
-    return StartOutcome(number, point, outcome, outcome.message if lost else None, seconds)
+def _results(
+    chunk: Sequence[int], points: FloatArray, outcomes: Sequence[SearchOutcome], seconds: float
+) -> list[StartOutcome]:
+    share = seconds / len(chunk)
+    return [
+        StartOutcome(number, u, outcome, None if np.isfinite(outcome.value) else outcome.message, share)
+        for number, u, outcome in zip(chunk, points, outcomes, strict=True)
+    ]
 
 
 def best_of(results: Sequence[StartOutcome], tie: float = 0.0) -> StartOutcome | None:

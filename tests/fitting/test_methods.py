@@ -44,7 +44,7 @@ def decay(method: str, **model: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("starts", [1, 2], ids=["in this process", "in workers"])
 def test_a_method_more_finds_the_optimum_of_equations(toy: FitMethod, tmp_path: Path, starts: int) -> None:
-    overrides = ["fit.method=toy", f"fit.starts={starts}", "fit.workers=1"]
+    overrides = ["fit.method=toy", f"fit.starts={starts}", f"fit.workers={starts}"]
     run = odefit.fit(CONFIGS / "lynx_hare.yaml", overrides, out=tmp_path / "run")
     assert run.result.status is Status.CONVERGED
     assert run.result.method == "toy"

@@ -99,17 +99,38 @@ def test_an_interrupted_training_goes_on(epochs: int, folder: Path) -> None:
     assert tables("r") == tables("whole")
 
 
-def test_a_single_start_that_is_interrupted_keeps_where_it_was(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    genuine, calls = ProfileLikelihood.evaluate, 0
+def interrupt_evaluations(monkeypatch: pytest.MonkeyPatch, last: int) -> None:
+    """Ctrl-C in the evaluation of that number."""
+    genuine, calls = ProfileLikelihood.evaluations, 0
 
-    def evaluate(self: ProfileLikelihood, u: FloatArray) -> Any:
+    def evaluations(self: ProfileLikelihood, *arguments: Any) -> Any:
         nonlocal calls
         calls += 1
-        if calls == 4:
+        if calls == last:
             raise KeyboardInterrupt
-        return genuine(self, u)
+        return genuine(self, *arguments)
 
-    monkeypatch.setattr(ProfileLikelihood, "evaluate", evaluate)
+    monkeypatch.setattr(ProfileLikelihood, "evaluations", evaluations)
+
+
+def test_starts_that_go_on_together_and_are_interrupted_keep_the_best_so_far(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt_evaluations(monkeypatch, 3)
+    begun = odefit.fit("c.yaml", ["fit.match=false"], out="r")
+    assert begun.result.status == "interrupted"
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    whole = odefit.fit("c.yaml", ["fit.match=false"], out="whole")
+    starts = {round(float(value), 9) for value in odefit.load_run("r").frame("starts")["objective"]}
+    assert len(starts) == 1
+    assert min(starts) > whole.result.objective.nll
+    odefit.fit("c.yaml", ["fit.match=false"], out="r", resume=True)
+    assert tables("r") == tables("whole")
+
+
+def test_a_single_start_that_is_interrupted_keeps_where_it_was(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupt_evaluations(monkeypatch, 4)
     one = ["fit.starts=1", "parameters.r={value: 5}"]
     begun = odefit.fit("c.yaml", one, out="r")
     assert begun.result.status == "interrupted"

@@ -16,14 +16,14 @@ from odefit.linalg.arrow_matrix import ArrowMatrix
 from odefit.linalg.arrow_qr import Elimination
 from odefit.linalg.dense_matrix import DenseMatrix
 from odefit.linalg.matrix import EPS
-from odefit.linalg.score import Evaluation
+from odefit.linalg.score import Evaluation, Evaluations
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.problem import FitProblem
 from odefit.objective.profile import ProfileLikelihood
 from odefit.optimizers.base import SearchOutcome
 from odefit.optimizers.lbfgs import minimize_lbfgs
 from odefit.optimizers.least_squares import minimize_least_squares
-from odefit.optimizers.local_model import LocalModel
+from odefit.optimizers.local_model import LocalModels
 from odefit.problem.preparation import prepare
 from odefit.uncertainty.bands import prediction_bands
 from odefit.uncertainty.covariance import (
@@ -95,10 +95,12 @@ def test_the_model_in_a_box_is_that_of_the_matrix(kind: str) -> None:
         size = 10.0 ** rng.uniform(-2, 2, n)
         low, high = -size * rng.exponential(size=n), size * rng.exponential(size=n)
         low[rng.random(n) < 0.1] = 0.0
-        arrow = LocalModel.at(np.zeros(n), Evaluation(0.0, z, a), size, low, high)
-        matrix = LocalModel.at(np.zeros(n), Evaluation(0.0, z, DenseMatrix(a.dense())), size, low, high)
+        arrow, matrix = (
+            LocalModels.at(np.zeros((1, n)), Evaluations.of([Evaluation(0.0, z, form)]), size, low, high)
+            for form in (a, DenseMatrix(a.dense()))
+        )
         assert arrow.problem.steepness() == pytest.approx(matrix.problem.steepness(), rel=1e-9)
-        for damping in (0.0, 1e-3, 1.0):
+        for damping in np.array([[0.0], [1e-3], [1.0]]):
             p, q = arrow.damped(damping), matrix.damped(damping)
             assert ((p >= arrow.low) & (p <= arrow.high)).all()
             assert arrow.decrease(q) == pytest.approx(matrix.decrease(q), rel=1e-9, abs=1e-12)
@@ -106,30 +108,37 @@ def test_the_model_in_a_box_is_that_of_the_matrix(kind: str) -> None:
                 np.testing.assert_allclose(p, q, rtol=1e-7, atol=1e-9)
             else:
                 assert arrow.decrease(p) == pytest.approx(matrix.decrease(q), rel=1e-9, abs=1e-12)
-        radius = 0.3 * float(np.linalg.norm(arrow.damped(0.0)))
-        assert 0.89 * radius <= np.linalg.norm(arrow.step(radius)[0]) <= 1.11 * radius
+        full = arrow.damped(np.zeros(1))
+        radius = 0.3 * np.linalg.norm(full, axis=1)
+        assert 0.89 * radius[0] <= np.linalg.norm(arrow.step(radius, full)[0]) <= 1.11 * radius[0]
 
 
 def test_a_block_without_data_does_not_move() -> None:
     a, z = random_rows(np.random.default_rng(4), "silent")
     own = a.layout.own[0]
-    p = LocalModel.at(*at_zero(a, z)).damped(0.0)
+    p = LocalModels.at(*at_zero(a, z)).damped(np.zeros(1))[0]
     assert (p[own[own < a.shape[1]]] == 0).all()
     assert np.abs(p).max() > 0
 
 
-def at_zero(a: ArrowMatrix, z: Array) -> tuple[Array, Evaluation, Array, Array, Array]:
+def at_zero(a: ArrowMatrix, z: Array) -> tuple[Array, Evaluations, Array, Array, Array]:
     n = a.shape[1]
-    return np.zeros(n), Evaluation(0.0, z, a), np.ones(n), np.full(n, -np.inf), np.full(n, np.inf)
+    return (
+        np.zeros((1, n)),
+        Evaluations.of([Evaluation(0.0, z, a)]),
+        np.ones(n),
+        np.full(n, -np.inf),
+        np.full(n, np.inf),
+    )
 
 
 def test_twenty_thousand_blocks_are_no_trouble() -> None:
     """Their matrix with all entries would take 9.6 GB: nothing on the way may form it."""
     a = many_blocks(20_000)
-    model = LocalModel.at(*at_zero(a, np.ones(a.shape[0])))
-    step = model.step(1.0)[0]
+    model = LocalModels.at(*at_zero(a, np.ones(a.shape[0])))
+    step = model.step(np.ones(1), model.damped(np.zeros(1)))[0]
     assert 0.89 < np.linalg.norm(step) < 1.11
-    assert model.decrease(step) > 0
+    assert model.decrease(step)[0] > 0
 
 
 def many_blocks(n: int) -> ArrowMatrix:

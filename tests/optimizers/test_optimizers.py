@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 import closed_form_problems as closed
 from more_garbow_hillstrom import PROBLEMS, Problem
 from odefit.linalg.dense_matrix import DenseMatrix
-from odefit.linalg.score import Evaluation
+from odefit.linalg.score import Evaluation, Evaluations
 from odefit.optimizers.base import Objective, SearchOutcome
 from odefit.optimizers.lbfgs import minimize_lbfgs
 from odefit.optimizers.least_squares import minimize_least_squares
-from odefit.optimizers.local_model import LocalModel
+from odefit.optimizers.local_model import LocalModels
 from odefit.optimizers.sampling import sampling_box, screen, start_points
 
 Array = NDArray[np.float64]
@@ -209,9 +209,10 @@ def test_the_step_at_bounds_is_the_bounded_minimum() -> None:
         z = rng.normal(size=9)
         size = 10.0 ** rng.uniform(-1, 1, P)
         low, high = -rng.exponential(size=P), rng.exponential(size=P)
-        model = LocalModel.at(np.zeros(P), Evaluation(0.0, z, DenseMatrix(A)), size, low * size, high * size)
+        here = Evaluations.of([Evaluation(0.0, z, DenseMatrix(A))])
+        model = LocalModels.at(np.zeros((1, P)), here, size, low * size, high * size)
         damping = 0.0 if trial % 2 else 10.0 ** rng.uniform(-4, 2)
-        p = model.damped(damping)
+        p = model.damped(np.array([damping]))[0]
         rows = np.vstack([A * size, np.sqrt(damping) * np.eye(P)])
         target = np.concatenate([-z, np.zeros(P)])
         reference = lsq_linear(rows, target, (low, high), method="bvls", tol=1e-15)
@@ -226,12 +227,13 @@ def test_the_step_meets_the_radius() -> None:
         P = int(rng.integers(1, 6))
         A, z = rng.normal(size=(8, P)) * 10.0 ** rng.uniform(-4, 4, P), rng.normal(size=8)
         bound = rng.exponential(size=P) * 3
-        model = LocalModel.at(np.zeros(P), Evaluation(0.0, z, DenseMatrix(A)), np.ones(P), -bound, bound)
-        full = np.linalg.norm(model.damped(0.0))
-        radius = full * 10.0 ** rng.uniform(-4, 0)
-        p = model.step(float(radius))[0]
-        assert 0.89 * radius <= np.linalg.norm(p) <= 1.11 * radius
-        assert model.decrease(p) > 0
+        here = Evaluations.of([Evaluation(0.0, z, DenseMatrix(A))])
+        model = LocalModels.at(np.zeros((1, P)), here, np.ones(P), -bound, bound)
+        full = model.damped(np.zeros(1))
+        radius = np.linalg.norm(full, axis=1) * 10.0 ** rng.uniform(-4, 0)
+        p = model.step(radius, full)[0]
+        assert 0.89 * radius[0] <= np.linalg.norm(p) <= 1.11 * radius[0]
+        assert model.decrease(p)[0] > 0
 
 
 # --- awkward objectives -----------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from odefit.linalg.score import Evaluation
 from odefit.optimizers import start_pool
 from odefit.optimizers.base import SearchOutcome
 from odefit.optimizers.least_squares import minimize_least_squares
-from odefit.optimizers.start_pool import best_of, count_at_best, search_all
+from odefit.optimizers.start_pool import best_of, count_at_best, search_all, search_here
 
 LOGISTIC: dict[str, Any] = {
     "model": {"name": "logistic", "initial": "estimate"},
@@ -43,24 +43,25 @@ class Parabola:
         return Evaluation(self.value(u), u - 3, DenseMatrix(np.eye(len(u))))
 
 
-def search(u: FloatArray) -> SearchOutcome:
+def search(points: FloatArray) -> list[SearchOutcome]:
     """Dies at -1, hangs at -2, raises at -3."""
-    if u[0] == -1:
+    if -1 in points:
         os._exit(9)
-    if u[0] == -2:
+    if -2 in points:
         time.sleep(3600)
-    if u[0] == -3:
+    if -3 in points:
         raise ArithmeticError("on purpose")
-    return minimize_least_squares(Parabola(), u)
+    return [minimize_least_squares(Parabola(), u) for u in points]
 
 
-def build() -> Callable[[FloatArray], SearchOutcome]:
+def build() -> Callable[[FloatArray], list[SearchOutcome]]:
     return search
 
 
-def test_a_dead_and_a_failing_worker_cost_one_start_each() -> None:
+@pytest.mark.parametrize("chunk", [1, 2, 4])
+def test_a_dead_and_a_failing_worker_cost_one_start_each(chunk: int) -> None:
     points = np.array([[1.0], [-1.0], [-3.0], [5.0]])
-    results = sorted(search_all(build, points, workers=2), key=lambda r: r.number)
+    results = sorted(search_all(build, points, workers=2, chunk=chunk), key=lambda r: r.number)
     assert [r.failure is None for r in results] == [True, False, False, True]
     assert "died" in (results[1].failure or "")
     assert "on purpose" in (results[2].failure or "")
@@ -75,6 +76,21 @@ def test_a_hung_worker_costs_one_start() -> None:
     """Every start hangs, so that none has to be quick: the later ones have their turn when the first are given up."""
     results = sorted(search_all(build, np.full((3, 1), -2.0), workers=2, time_limit=0.5), key=lambda r: r.number)
     assert [r.failure for r in results] == ["gave up after 0.5 s (fit.time_limit)"] * 3
+
+
+def test_a_hung_start_costs_its_chunk_nothing() -> None:
+    points = np.array([[1.0], [-2.0], [5.0]])
+    results = sorted(search_all(build, points, workers=2, time_limit=2.0, chunk=3), key=lambda r: r.number)
+    assert [r.failure for r in results] == [None, "gave up after 2 s (fit.time_limit)", None]
+
+
+@pytest.mark.parametrize("chunk", [1, 3])
+def test_in_this_process_a_start_that_raises_fails_alone(chunk: int) -> None:
+    results = list(search_here(search, np.array([[1.0], [-3.0], [5.0]]), chunk=chunk))
+    assert [r.number for r in results] == [0, 1, 2]
+    assert [r.failure for r in results] == [None, "ArithmeticError: on purpose", None]
+    with pytest.raises(ArithmeticError, match="on purpose"):
+        list(search_here(search, np.array([[-3.0]])))
 
 
 def test_nothing_left_is_no_best() -> None:
