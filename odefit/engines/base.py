@@ -131,22 +131,24 @@ class Engine(Protocol):
         What it integrates and how; the parameters that derivatives are taken to, K of them.
     notes
         Sentences about choices that the engine made by itself, each once.
-    remembers
-        Whether what it solved before may change what it solves next (which method suits, ...): then each of many
-        searches gets a `reset_copy`, and else one call serves all of them.
     """
 
     system: System
     options: SolverOptions
     sensitive: tuple[str, ...]
     notes: list[str]
-    remembers: bool = True
 
     @property
     @abstractmethod
     def is_compiled(self) -> bool:
         """Whether formulas were compiled: a solution costs next to nothing, and steps are the method's own."""
         ...
+
+    @property
+    def remembers(self) -> bool:
+        """Whether what it solved before, or what it solves in the same call, may change what comes next (which method
+        suits, ...): then each of many searches gets a `reset_copy`, and else one call serves all of them."""
+        return True
 
     @property
     @abstractmethod

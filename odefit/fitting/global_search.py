@@ -146,7 +146,4 @@ def _values(objective: ProfileLikelihood) -> Callable[[FloatArray], FloatArray]:
     problem = objective.full.problem
     fresh = ProfileLikelihood(Likelihood(replace(problem, engine=problem.engine.reset_copy())))
 
-    def values(u: FloatArray) -> FloatArray:
-        return np.array([fresh.value(each) for each in u])
-
-    return values
+    return fresh.values

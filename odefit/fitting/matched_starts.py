@@ -42,14 +42,15 @@ def matched_starts(
     drawn[:, free] = points[first:]
     best, values = points.copy(), np.full(len(points), np.nan)
     for offered in _offered(problem, drawn):
-        for k, u in enumerate(offered[:, free], start=first):
-            if not np.isfinite(u).all():
-                continue
-            if np.isnan(values[k]):
-                values[k] = objective.value(points[k])
-            value = objective.value(u)
-            if value < values[k]:
-                best[k], values[k], is_moved[k] = u, value, True
+        known = np.flatnonzero(np.isfinite(offered[:, free]).all(axis=1))
+        u, own = offered[known][:, free], known + first
+        new = own[np.isnan(values[own])]
+        if len(new):
+            values[new] = objective.values(points[new])
+        if len(own):
+            reached = objective.values(u)
+            better = reached < values[own]
+            best[own[better]], values[own[better]], is_moved[own[better]] = u[better], reached[better], True
     return best, is_moved
 
 

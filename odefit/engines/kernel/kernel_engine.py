@@ -104,6 +104,11 @@ class KernelEngine(Engine):
         self._turned: str | None = None
 
     @property
+    def remembers(self) -> bool:
+        """Only where stiff members go to an engine that does, from systems too large for the stiff method here."""
+        return self.options.method == AUTO and not program_of(self.system, self.sensitive).can_be_stiff()
+
+    @property
     def method_in_use(self) -> str:
         """The explicit method, until a member has turned out to be stiff."""
         return self._turned or self._first_method
