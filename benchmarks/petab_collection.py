@@ -63,7 +63,7 @@ KNOWN: Mapping[str, float] = {
 """Objectives at the nominal parameters that AMICI's benchmark tests hold, as far as their digits are known here."""
 TOLERANCE = 1e-3
 SIMULATED = 1e-3
-STEPS, DIRECTIONS, AWAY = (1e-5, 1e-4, 1e-3), 3, 0.02
+STEPS, DIRECTIONS, AWAY, TRIALS = (1e-5, 1e-4, 1e-3), 3, 0.02, 50
 
 
 @dataclass
@@ -278,22 +278,27 @@ def cost(observable: PetabObservable, measured: float, simulated: float, sigma: 
 def gradient_error(problem: odefit.Problem) -> float:
     """The largest difference to central differences, relative to the gradient's length.
 
-    Beside the nominal point, where the gradient often vanishes, and inside of the bounds.
+    At a random point inside of the bounds beside the nominal one, where the gradient often vanishes, and away from
+    where solutions blow up.
     """
     low, high = problem.bounds_search.T
-    random = np.random.default_rng(0)
-    room, nominal, away = np.minimum(0.01, 0.1 * (high - low)), problem.to_search(problem.x0), AWAY
-    u = np.clip(nominal + away * random.standard_normal(len(nominal)), low + room, high - room)
-    while not math.isfinite(problem.nll_search(u)) and away > 1e-6:  # nothing there can be solved
-        away /= 10
-        u = np.clip(nominal + away * random.standard_normal(len(nominal)), low + away * room, high - away * room)
+    room, nominal, random = (
+        np.minimum(0.01, 0.1 * (high - low)),
+        problem.to_search(problem.x0),
+        np.random.default_rng(0),
+    )
+    for _ in range(TRIALS):
+        u = np.clip(nominal + AWAY * random.standard_normal(len(nominal)), low + room, high - room)
+        directions = [d / np.linalg.norm(d) for d in random.standard_normal((DIRECTIONS, len(u)))]
+        around = [u + sign * max(STEPS) * d for d in directions for sign in (-1, 1)]
+        if all(math.isfinite(problem.nll_search(each)) for each in around):
+            break
     gradient, worst = problem.gradient_search(u), 0.0
-    for _ in range(DIRECTIONS):
-        d = random.standard_normal(len(u))
-        d /= np.linalg.norm(d)
+    for d in directions:
         slopes = [(problem.nll_search(u + h * d) - problem.nll_search(u - h * d)) / (2 * h) for h in STEPS]
-        worst = max(worst, min(abs(slope - gradient @ d) for slope in slopes) / max(np.linalg.norm(gradient), 1e-3))
-    return float(worst)
+        off = [abs(slope - gradient @ d) if math.isfinite(slope) else math.inf for slope in slopes]
+        worst = max(worst, min(off) / max(float(np.linalg.norm(gradient)), 1e-3))
+    return worst
 
 
 def best_of(config: Path, seconds: float) -> str:

@@ -253,6 +253,115 @@ def test_noise_levels_that_are_numbers_are_the_column_sigma(tmp_path: Path) -> N
     assert made.nll(made.x0) == pytest.approx(expected, rel=1e-8)
 
 
+def test_noise_of_decimal_logarithms(tmp_path: Path) -> None:
+    path = problem(
+        tmp_path,
+        observables="""
+            observableId | observableFormula | noiseFormula | observableTransformation | noiseDistribution
+            obs_a | A | noiseParameter1_obs_a | log10 | normal
+            obs_b | 2*A | 0.2 | log10 | laplace""",
+        measurements="""
+            observableId | simulationConditionId | time | measurement | noiseParameters
+            obs_a | c0 | 0 | 0.7 | 0.5
+            obs_a | c0 | 10 | 0.1 | 0.2
+            obs_b | c0 | 10 | 0.1 |""",
+    )
+    at_10 = conversion(10)
+    logs = [(0.7, 1.0, 0.5), (0.1, at_10, 0.2)]
+    expected = sum(gaussian([(math.log10(d), math.log10(m))], sd) + math.log(d * math.log(10)) for d, m, sd in logs)
+    expected += abs(math.log10(0.1 / (2 * at_10))) / 0.2 + math.log(2 * 0.2) + math.log(0.1 * math.log(10))
+    assert nll(path) == pytest.approx(expected, rel=1e-8)
+
+
+def test_what_differs_between_measurements_is_a_column_of_numbers_and_formulas(tmp_path: Path) -> None:
+    path = problem(
+        tmp_path,
+        parameters="""
+            parameterId | parameterScale | lowerBound | upperBound | nominalValue | estimate
+            scale_1 | lin | 0 | 10 | 2 | 1
+            sd | log | 0.01 | 10 | 0.3 | 1""",
+        observables="""
+            observableId | observableFormula | noiseFormula
+            obs_a | observableParameter1_obs_a*A | noiseParameter1_obs_a""",
+        measurements="""
+            observableId | simulationConditionId | time | measurement | observableParameters | noiseParameters
+            obs_a | c0 | 0 | 0.7 | scale_1 | sd
+            obs_a | c0 | 10 | 0.1 | 3 | 2*sd""",
+    )
+    made, imported = loaded(path)
+    header, *rows = imported.files["data.csv"].splitlines()
+    assert header == "experiment,time,observable,value,observableParameter1,noiseParameter1"
+    assert rows == ["c0,0,obs_a,0.7,scale_1,sd", "c0,10,obs_a,0.1,3,2*sd"]
+    expected = gaussian([(0.7, 2.0)], 0.3) + gaussian([(0.1, 3 * conversion(10))], 0.6)
+    assert made.nll(made.x0) == pytest.approx(expected, rel=1e-8)
+
+
+def test_conditions_with_formulas_in_their_cells(tmp_path: Path) -> None:
+    path = problem(
+        tmp_path,
+        parameters="""
+            parameterId | parameterScale | lowerBound | upperBound | nominalValue | estimate
+            k_low | log10 | 0.01 | 100 | 0.8 | 1
+            k_high | log10 | 0.01 | 100 | 1.6 | 1""",
+        conditions="""
+            conditionId | k1 | A
+            c0 | k_low | 1
+            c1 | k_high | 2*k_high""",
+        measurements="""
+            observableId | simulationConditionId | time | measurement
+            obs_a | c0 | 2 | 0.7
+            obs_a | c1 | 2 | 0.1""",
+    )
+    made, imported = loaded(path)
+    assert imported.files["experiments.csv"] == "experiment,k1,A_0\nc0,k_low,1\nc1,k_high,2*k_high\n"
+    expected = gaussian([(0.7, conversion(2)), (0.1, conversion(2, k1=1.6, a=3.2))])
+    assert made.nll(made.x0) == pytest.approx(expected, rel=1e-8)
+
+
+def test_experiments_with_and_without_preequilibration(tmp_path: Path) -> None:
+    """Which is legal in one table."""
+    path = problem(
+        tmp_path,
+        **{
+            **PREEQUILIBRATED,
+            "measurements": """
+                observableId | preequilibrationConditionId | simulationConditionId | time | measurement
+                obs_a | before | c0 | 1 | 0.7
+                obs_a | | c0 | 1 | 0.7
+                obs_a | | before | 1 | 0.7""",
+        },
+    )
+    a, _ = rested(0.3)
+    expected = [conversion(1, a=a, b=1.0), conversion(1, a=1.0, b=1.0), conversion(1, k1=0.3)]
+    assert nll(path) == pytest.approx(gaussian([(0.7, value) for value in expected]), rel=1e-7)
+
+
+def test_a_measurement_at_infinite_time(tmp_path: Path) -> None:
+    path = problem(
+        tmp_path,
+        measurements="""
+            observableId | simulationConditionId | time | measurement
+            obs_a | c0 | 1 | 0.7
+            obs_a | c0 | inf | 0.1""",
+    )
+    assert nll(path) == pytest.approx(gaussian([(0.7, conversion(1)), (0.1, rested(K1)[0])]), rel=1e-7)
+
+
+def test_priors_of_version_2_end_at_the_bounds(tmp_path: Path) -> None:
+    path = problem(
+        tmp_path,
+        version=2,
+        parameters="""
+            parameterId | lowerBound | upperBound | nominalValue | estimate | priorDistribution | priorParameters
+            k1 | 0.01 | 100 | 0.8 | true | |
+            a0 | 0 | 2 | 1 | true | normal | 1;1""",
+    )
+    made, _ = loaded(path)
+    inside = math.erf(1 / math.sqrt(2))  # of a normal within one standard deviation
+    density = -math.log(math.sqrt(2 * math.pi)) - math.log(inside) - math.log(100 - 0.01)
+    assert made.log_prior(made.x0) == pytest.approx(density, abs=1e-12)
+
+
 def test_an_observable_in_its_own_noise(tmp_path: Path) -> None:
     path = problem(
         tmp_path,

@@ -37,22 +37,9 @@ NOMINAL = {
 """-ln likelihood at the nominal parameters, as the collection and other tools have it: those that take no time."""
 
 
-PENDING = {"0023": "a measurement at infinite time"}
-"""Cases of version 2 that need what odefit does not have yet."""
-
-
 def cases(version: str) -> list[Any]:
     folders = sorted((SHARED / "suite" / version / "sbml").iterdir()) if SHARED is not None else []
-    pending = PENDING if version.startswith("v2") else {}
-    return [
-        pytest.param(
-            folder,
-            id=f"{version}-{folder.name}",
-            marks=pytest.mark.xfail(reason=pending[folder.name], strict=False) if folder.name in pending else (),
-        )
-        for folder in folders
-        if folder.is_dir()
-    ]
+    return [pytest.param(folder, id=f"{version}-{folder.name}") for folder in folders if folder.is_dir()]
 
 
 def problems() -> list[Any]:
