@@ -28,12 +28,14 @@ if TYPE_CHECKING:
         SolveError,
         StorageError,
     )
+    from odefit.exports import export_petab
     from odefit.fitting.run import Run
     from odefit.pictures import plot
     from odefit.problem.interface import Problem
 
 _HOMES = {
     "api": ("load", "fit", "simulate", "check", "load_run"),
+    "exports": ("export_petab",),
     "pictures": ("plot",),
     "problem.interface": ("Problem",),
     "fitting.run": ("Run",),
@@ -61,6 +63,7 @@ __all__ = [
     "StorageError",
     "__version__",
     "check",
+    "export_petab",
     "fit",
     "load",
     "load_run",

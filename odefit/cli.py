@@ -176,6 +176,32 @@ def import_(
 
 
 @app.command()
+def export(
+    source: Annotated[
+        Path, typer.Argument(metavar="RUN|CONFIG", help="A run folder, or a config.", show_default=False)
+    ],
+    petab: Annotated[Path, typer.Option("--petab", metavar="FOLDER", help="Where the PEtab problem goes.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write into the folder although it exists.")] = False,
+    only_beside: OnlyBeside = None,
+    set_: Overrides = None,
+) -> None:
+    """Write a config, or the fit in RUN, as a PEtab problem (version 2, with SBML)."""
+    from odefit.errors import RunError
+    from odefit.exports import export_petab
+
+    if petab.exists() and not overwrite:
+        raise RunError(str(petab), "exists already; choose another --petab, or say --overwrite")
+    with _alive("exporting"):
+        exported = export_petab(source, set_ or (), only_beside=only_beside)
+    written = exported.write(petab)
+    typer.echo(f"{exported.name}: {exported.summary}")
+    for note in exported.notes:
+        typer.echo(f"note: {note}")
+    typer.echo(f"written to {', '.join(str(petab / name) for name in exported.files)}")
+    typer.echo(f"next: odefit import {written}")
+
+
+@app.command()
 def simulate(
     config: ConfigPath,
     out: Annotated[

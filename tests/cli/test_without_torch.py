@@ -56,7 +56,6 @@ def test_equations_are_checked_and_simulated() -> None:
         ("fit", "lotka_volterra.yaml"),
         ("fit", "lynx_hare.yaml", "--set", "solver.method=rk4"),
         ("check", "neural_van_der_pol.yaml"),
-        ("solvers", "lynx_hare.yaml"),
     ],
     ids=" ".join,
 )

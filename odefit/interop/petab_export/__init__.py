@@ -1,0 +1,1 @@
+"""An odefit problem as PEtab version 2 with SBML."""

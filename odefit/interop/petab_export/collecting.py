@@ -1,0 +1,305 @@
+"""From an assembled problem to PEtab's tables; what these cannot hold is named, all of it at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from odefit.arrays import FloatArray
+from odefit.data.experiments import Experiment
+from odefit.errors import Faults
+from odefit.interop.mathematics import Name, Number, Tree, names_in
+from odefit.interop.petab_export.events import Doses, doses_of, model_events
+from odefit.interop.petab_export.names import Identifiers
+from odefit.interop.petab_export.parameters import parameter_rows
+from odefit.interop.petab_export.problem import (
+    ExperimentRow,
+    MeasurementRow,
+    ObservableRow,
+    PetabTables,
+    SbmlModel,
+)
+from odefit.interop.petab_export.trees import NoCounterpart, renamed, tree_of
+from odefit.model.system import TIME
+from odefit.problem.assembly import Assembly
+from odefit.text import clip
+
+NOISE = {
+    "gaussian": "normal",
+    "lognormal": "log-normal",
+    "laplace": "laplace",
+    "log_laplace": "log-laplace",
+    "log10_normal": "log-normal",
+    "log10_laplace": "log-laplace",
+}
+"""What PEtab calls the noise models that it has; a sigma of decimal logarithms is one of natural ones already."""
+
+
+def petab_tables(assembly: Assembly, theta: FloatArray, name: str) -> PetabTables:
+    """A problem as tables.
+
+    Parameters
+    ----------
+    assembly
+        The problem and its data.
+    theta
+        [N], the nominal values.
+    name
+        What it is called.
+
+    Raises
+    ------
+    ConfigError
+        Everything that PEtab cannot hold.
+    """
+    faults = Faults()
+    _refuse(assembly, faults)
+    faults.check()
+    tables = _Collector(assembly, theta, name, faults).tables()
+    faults.check()
+    return tables
+
+
+def _refuse(assembly: Assembly, faults: Faults) -> None:
+    """What there is no place for, whatever the formulas are."""
+    loaded, problem = assembly.loaded, assembly.problem
+    system = problem.engine.system
+    if assembly.networks is not None:
+        faults.add(loaded.where("model"), "a network: PEtab with SBML has formulas only")
+        return
+    if system.inputs:
+        what = f"inputs ({', '.join(system.inputs)}): PEtab has none; write them as formulas of t"
+        faults.add(loaded.where("data", "inputs"), what)
+    if system.rest is not None:
+        faults.add(loaded.where("model", "steady_state"), "a steady state before the start is not exported")
+    for observable, kind in system.compared.items():
+        faults.add(
+            loaded.where("model", "observables", observable), f"'{kind}' compares two times, which PEtab does not"
+        )
+    for observable, data in zip(problem.observation.names, problem.data, strict=True):
+        noise = problem.observation.noise[observable]
+        if data.n and noise.model not in NOISE:
+            what = f"{observable}: {noise.model} noise; PEtab has {', '.join(dict.fromkeys(NOISE.values()))}"
+            faults.add(loaded.where("noise"), what)
+        if data.censored is not None:
+            faults.add(loaded.where("data"), f"{observable}: measurements below or above a limit, which PEtab has not")
+
+
+@dataclass(frozen=True)
+class _Observed:
+    """column: among the observables; own: the symbols of the noise that each measurement has its own value for."""
+
+    column: int
+    row: ObservableRow
+    own: tuple[str, ...]
+
+
+@dataclass
+class _Collector:
+    """Collects the tables; every fault is told on the way."""
+
+    assembly: Assembly
+    theta: FloatArray
+    name: str
+    faults: Faults
+
+    def __post_init__(self) -> None:
+        self.problem = self.assembly.problem
+        self.system = self.problem.engine.system
+        self.identifiers = Identifiers()
+        self.model_id = self.identifiers.new(self.name, "_model")
+        self.states = {state: self.identifiers.new(state) for state in self.system.states}
+        binding = self.problem.binding
+        self.symbols = {symbol: self.identifiers.new(symbol) for symbol in binding.symbols[: self.problem.n_system]}
+        self.rows: dict[int, str] = {}
+        self.experiment_ids = [self.identifiers.new(e.name, "_data") for e in self.problem.experiments]
+
+    @property
+    def experiments(self) -> tuple[Experiment, ...]:
+        return self.problem.experiments
+
+    @cached_property
+    def doses(self) -> Doses:
+        return doses_of(self.system, self.experiments, self.identifiers)
+
+    def target(self, symbol: str, experiment: int) -> Tree:
+        """What a local symbol is bound to in an experiment: a number, or a parameter of the table."""
+        column = self.problem.binding.symbols.index(symbol)
+        position = int(self.problem.binding.index[experiment, column])
+        if position < 0:
+            return Number(float(self.problem.binding.constant[experiment, column]))
+        if not self.problem.table.parameters[position].estimate:
+            return Number(float(self.theta[position]))
+        return Name(self.parameter(position))
+
+    def parameter(self, position: int) -> str:
+        """The id of a parameter of the fit: that of the symbol where it is the same thing in all experiments."""
+        if position not in self.rows:
+            name = self.problem.table.names[position]
+            same = name in self.symbols and self.is_shared(name)
+            self.rows[position] = self.symbols[name] if same else self.identifiers.new(name, "_value")
+        return self.rows[position]
+
+    def is_shared(self, symbol: str) -> bool:
+        """Whether a symbol is the parameter of its own name in all experiments."""
+        own = self.problem.table.index.get(symbol, -1)
+        column = self.problem.binding.symbols.index(symbol)
+        estimated = own >= 0 and self.problem.table.parameters[own].estimate
+        return estimated and bool((self.problem.binding.index[:, column] == own).all())
+
+    @cached_property
+    def constants(self) -> dict[str, float]:
+        """Symbol -> the number that it is in all experiments."""
+        found = {}
+        for symbol in self.problem.binding.symbols:
+            targets = {self.target(symbol, e) for e in range(len(self.experiments))}
+            first = targets.pop()
+            if not targets and isinstance(first, Number):
+                found[symbol] = first.value
+        return found
+
+    @cached_property
+    def varying(self) -> list[str]:
+        """Symbols of the model that each experiment has its own value for."""
+        return [s for s in self.symbols if s not in self.constants and not self.is_shared(s)]
+
+    def tree(self, formula: Any, where: str) -> Tree:
+        """A formula with the ids of the model."""
+        ids = {name: Name(i) for name, i in {**self.states, **self.symbols}.items()}
+        try:
+            return renamed(tree_of(formula, TIME), ids)
+        except NoCounterpart as error:
+            self.faults.add(where, f"{error}: SBML and PEtab have nothing of the kind")
+            return Number(0.0)
+
+    def tables(self) -> PetabTables:
+        """Everything."""
+        loaded = self.assembly.loaded
+        where = loaded.where("model")
+        rates = {self.states[s]: self.tree(f, where) for s, f in self.system.equations.items()}
+        rates = self.doses.with_infusions(rates, self.states)
+        initial = {self.states[s]: self.tree(f, where) for s, f in self.system.initial.items()}
+        changes = [dict(self._changes(e, initial)) for e in range(len(self.experiments))]
+        own = {name for each in changes for name in each}
+        starts = [float(e.start) for e in self.experiments]
+        events = model_events(
+            self.system, self.doses, self.states, starts, lambda f: self.tree(f, where), self.identifiers
+        )
+        model = SbmlModel(
+            self.model_id,
+            {**{self.symbols[s]: self._number(s) for s in self.symbols}, **self.doses.constants},
+            rates,
+            self.doses.levels,
+            {name: Number(0.0) if name in own else start for name, start in initial.items()},
+            events,
+        )
+        observables = list(self._observables())
+        rows, notes, offset = parameter_rows(self.problem.table, self.theta, self.parameter, self.faults, loaded)
+        self._check_sides()
+        return PetabTables(
+            self.name,
+            model,
+            rows,
+            tuple(seen.row for seen in observables),
+            tuple(
+                ExperimentRow(i, float(e.start), each)
+                for i, e, each in zip(self.experiment_ids, self.experiments, changes, strict=True)
+            ),
+            tuple(self._measurements(observables)),
+            notes,
+            offset,
+        )
+
+    def _number(self, symbol: str) -> float:
+        """What the model itself has for a symbol: its number, or the value in the first experiment."""
+        target = self.target(symbol, 0)
+        if isinstance(target, Number):
+            return target.value
+        column = self.problem.binding.symbols.index(symbol)
+        return float(self.theta[int(self.problem.binding.index[0, column])])
+
+    def _changes(self, e: int, initial: Mapping[str, Tree]) -> Iterator[tuple[str, Tree]]:
+        """What holds in one experiment: its own values of symbols, of doses, and initial values that depend on them."""
+        own = {self.symbols[s]: self.target(s, e) for s in self.varying}
+        yield from own.items()
+        yield from self.doses.own(e)
+        table = own | {self.symbols[s]: Number(v) for s, v in self.constants.items() if s in self.symbols}
+        for name, start in initial.items():
+            if not own.keys().isdisjoint(names_in(start)):
+                yield name, renamed(start, table)
+
+    # -- observables
+
+    def _observables(self) -> Iterator[_Observed]:
+        """Every observable that was measured."""
+        observation = self.problem.observation
+        for k, (observable, data) in enumerate(zip(observation.names, self.problem.data, strict=True)):
+            if not data.n:
+                continue
+            noise, where = observation.noise[observable], self.assembly.loaded.where("noise")
+            formula = self.tree(self.system.predicted[observable], self.assembly.loaded.where("model", "observables"))
+            sigma: Tree = Name("sd") if noise.sigma is None else self.tree(noise.sigma, where)
+            own: dict[str, str] = {}
+            values: dict[str, Tree] = {}
+            identifier = self.identifiers.new(observable, "_observed")
+            known = {*self.states.values(), *self.symbols.values()}
+            for name in dict.fromkeys(names_in(sigma)):
+                if name in known:
+                    continue
+                shared = self._shared(name)
+                if shared is not None:
+                    values[name] = shared
+                else:
+                    own[name] = f"noiseParameter{len(own) + 1}_{identifier}"
+                    values[name] = Name(own[name])
+            row = ObservableRow(
+                identifier, observable, formula, renamed(sigma, values), NOISE[noise.model], tuple(own.values())
+            )
+            yield _Observed(k, row, tuple(own))
+
+    def _shared(self, symbol: str) -> Tree | None:
+        """What a symbol of the noise is in all experiments; None where that differs, or is of each measurement."""
+        if symbol not in self.problem.binding.symbols:
+            return None
+        targets = {self.target(symbol, e) for e in range(len(self.experiments))}
+        return targets.pop() if len(targets) == 1 else None
+
+    def _measurements(self, observables: list[_Observed]) -> Iterator[MeasurementRow]:
+        for e, experiment in enumerate(self.experiments):
+            for t in range(len(experiment.times)):
+                for seen in observables:
+                    value = float(experiment.values[t, seen.column])
+                    if not math.isnan(value):
+                        noise = tuple(self._of_row(name, e, t, seen.column) for name in seen.own)
+                        time = float(experiment.times[t])
+                        yield MeasurementRow(seen.row.id, self.experiment_ids[e], time, value, noise)
+
+    def _of_row(self, symbol: str, e: int, t: int, k: int) -> Tree:
+        experiment = self.experiments[e]
+        if symbol in self.problem.binding.symbols:
+            return self.target(symbol, e)
+        if symbol == "sd" and experiment.sigma is not None:
+            unit = self.problem.observation.noise[self.problem.observation.names[k]].unit
+            return Number(float(experiment.sigma[t, k]) * unit)
+        column = symbol.rsplit("[", 1)[0]
+        if column in experiment.covariates:
+            return Number(float(experiment.covariates[column][t, k]))
+        self.faults.add(self.assembly.loaded.where("noise"), f"'{clip(symbol)}' is known to nothing that is exported")
+        return Number(1.0)
+
+    def _check_sides(self) -> None:
+        """PEtab measures after what happens at a time: a sample just before it has no place."""
+        for experiment in self.experiments:
+            before = experiment.times[experiment.sides < 0]
+            if len(before):
+                times = ", ".join(f"{t:g}" for t in np.unique(before)[:3])
+                what = f"experiment {clip(experiment.name)} has measurements just before what happens at t = {times}"
+                self.faults.add(
+                    self.assembly.loaded.where("data", "at_jumps"),
+                    f"{what}; PEtab's come after it, see `data.at_jumps`",
+                )

@@ -1,0 +1,73 @@
+"""The tables of PEtab version 2 as text, and the YAML file that names them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from odefit.interop.mathematics import Tree
+from odefit.interop.petab_export.problem import ParameterRow, PetabTables
+from odefit.interop.petab_export.sbml import sbml_text
+from odefit.interop.petab_export.trees import text_of
+
+PARAMETERS = (
+    *("parameterId", "parameterName", "lowerBound", "upperBound", "nominalValue", "estimate"),
+    *("priorDistribution", "priorParameters"),
+)
+OBSERVABLES = (
+    *("observableId", "observableName", "observableFormula", "noiseFormula", "noiseDistribution"),
+    "noisePlaceholders",
+)
+
+
+def petab_files(tables: PetabTables) -> dict[str, str]:
+    """Text by file name, the YAML first."""
+    model = "model.xml"
+    files = {
+        "parameters.tsv": _table(PARAMETERS, map(_parameter, tables.parameters)),
+        "observables.tsv": _table(
+            OBSERVABLES,
+            (
+                [o.id, o.name, _text(o.formula), _text(o.noise), o.distribution, ";".join(o.placeholders)]
+                for o in tables.observables
+            ),
+        ),
+        "measurements.tsv": _table(
+            ("observableId", "experimentId", "time", "measurement", "noiseParameters"),
+            (
+                [m.observable, m.experiment, _number(m.time), _number(m.value), ";".join(map(_text, m.noise))]
+                for m in tables.measurements
+            ),
+        ),
+        "experiments.tsv": _table(
+            ("experimentId", "time", "conditionId"),
+            ([e.id, _number(e.start), f"of_{e.id}" if e.changes else ""] for e in tables.experiments),
+        ),
+    }
+    changes = [[f"of_{e.id}", name, _text(value)] for e in tables.experiments for name, value in e.changes.items()]
+    if changes:
+        files["conditions.tsv"] = _table(("conditionId", "targetId", "targetValue"), changes)
+    lines = ["format_version: 2.0.0"]
+    lines += [f"{name.removesuffix('s.tsv')}_files: [{name}]" for name in files]
+    lines += ["model_files:", f"  {tables.model.id}:", f"    location: {model}", "    language: sbml"]
+    return {"problem.yaml": "\n".join([*lines, ""]), model: sbml_text(tables.model), **files}
+
+
+def _parameter(row: ParameterRow) -> Sequence[str]:
+    kind, numbers = row.prior or ("", ())
+    cells = [row.id, row.name, *map(_number, (row.lower, row.upper, row.value)), "true"]
+    return [*cells, kind, ";".join(map(_number, numbers))]
+
+
+def _text(tree: Tree) -> str:
+    return text_of(tree)
+
+
+def _number(value: float) -> str:
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "".join("\t".join(row) + "\n" for row in [header, *rows])

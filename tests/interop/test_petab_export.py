@@ -1,0 +1,219 @@
+"""Configs as PEtab problems, and back: the same objective, and nothing for libpetab's linter to find."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import odefit
+from odefit.api import assembled
+from odefit.errors import ConfigError
+from odefit.interop.importing import import_file
+from odefit.interop.petab_export.exporting import export_problem
+from odefit.objective.likelihood import Likelihood
+from odefit.problem.assembly import Assembly
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+TIGHT = ["solver.method=auto", "solver.step=null", "solver.rtol=1e-10"]
+T = np.linspace(0, 6, 7)
+
+
+def experiment(name: str, seed: int = 0, **more: Any) -> odefit.Experiment:
+    rng = np.random.default_rng(seed)
+    values = {"x": 5 * np.exp(-0.4 * T) + 0.1 * rng.random(7), "y": 1 + T + 0.1 * rng.random(7)}
+    return odefit.Experiment(name, more.pop("times", T), values, **more)
+
+
+def log(value: float) -> dict[str, Any]:
+    return {"value": value, "bounds": [1e-3, 1e3], "scale": "log"}
+
+
+PLAIN = {"equations": {"x": "-k*x", "y": "k*x - c*y"}, "initial": {"x": "estimate", "y": 1}}
+DOSES = [
+    {"experiment": "a", "time": 1.5, "state": "x", "amount": 3},
+    {"experiment": "b", "time": 1.5, "state": "x", "amount": 1},
+    {"experiment": "a", "time": 2.5, "state": "y", "amount": 2, "duration": 1.25},
+]
+FRAME = pd.DataFrame(
+    {"experiment": np.repeat(["a", "b", "c"], 7), "time": np.tile(T, 3), "x": 2 + np.cos(np.arange(21)), "y": 1.5}
+)
+TWO = [experiment("wild type"), experiment("knock-out", 1)]
+CASES: dict[str, tuple[dict[str, Any], Any]] = {
+    "names, groups, initial values by experiment": (
+        {
+            "model": PLAIN,
+            "parameters": {"k": {**log(0.4), "by": "experiment"}, "c": 0.3},
+            "noise": {"x": "lognormal", "y": "laplace"},
+        },
+        TWO,
+    ),
+    "fixed and computed parameters": (
+        {"model": PLAIN, "parameters": {"k": {"value": 0.4, "estimate": False}, "c": "2*d", "d": 0.2}},
+        TWO,
+    ),
+    "priors, decimal logarithms": (
+        {
+            "model": PLAIN,
+            "parameters": {
+                "k": {**log(0.4), "prior": {"lognormal": [0.5, 1]}},
+                "c": {"value": 0.3, "bounds": [0, 1], "prior": {"normal": [0.3, 0.4], "truncated": True}},
+                "x_0": {"value": 5, "bounds": [0, 20], "prior": {"half_normal": 8}},
+                "sigma_x": {"value": 0.2, "bounds": [0.01, 2], "prior": {"exponential": 3}},
+                "sigma_y": {"value": 0.2, "bounds": [0.01, 2], "prior": {"log_laplace": [0.2, 0.5]}},
+            },
+            "noise": {"x": "log10_normal", "y": "log10_laplace"},
+        },
+        [experiment("a")],
+    ),
+    "functions": (
+        {
+            "model": {
+                "equations": {
+                    "x": "-k*x*max(0.1, tanh(x)) + 0.1*heaviside(t - 2.5) - piecewise(0.1, x < 2 and t > 1, 0.02)",
+                    "y": "abs(sin(t)) - c*y^2/(1 + y)^1.5 + log(1 + x) - sqrt(y)*sigmoid(x - 1) + atan(x)/10",
+                },
+                "observables": {"x": "x", "y": "y + exp(-t)"},
+                "initial": {"x": "5*k", "y": 1},
+            },
+            "parameters": {"k": log(1), "c": 0.3},
+        },
+        TWO[:1],
+    ),
+    "noise of each measurement, shares": (
+        {
+            "model": PLAIN,
+            "parameters": {"k": log(0.4), "c": 0.3, "s": log(1)},
+            "noise": {"x": {"sigma": "column"}, "y": {"model": "additive_proportional", "proportional": "s"}},
+        },
+        [experiment("a", sigma={"x": 0.1 + 0.01 * T})],
+    ),
+    "doses with a lag, infusions, another start": (
+        {
+            "model": PLAIN,
+            "parameters": {"k": log(0.4), "c": 0.3, "lag": {"value": 0.3, "bounds": [0, 0.4]}, "F": log(0.8)},
+            "data": {"start": -1, "doses": {"table": DOSES, "lag": "lag", "fraction": "F"}},
+        },
+        FRAME,
+    ),
+    "events": (
+        {
+            "model": {
+                **PLAIN,
+                "events": [
+                    {"time": "tau", "set": {"x": "x + 2", "y": "y/2"}},
+                    {"when": "x < 0.9", "set": {"x": "x + 1.5"}},
+                ],
+            },
+            "parameters": {"k": log(0.4), "c": 0.3, "tau": {"value": 2.3, "bounds": [2.1, 2.9]}},
+        },
+        TWO[:1],
+    ),
+}
+
+
+def objective(assembly: Assembly, values: dict[str, float]) -> float:
+    table = assembly.problem.table
+    theta = np.array([values.get(name, value) for name, value in zip(table.names, table.values, strict=True)])
+    return Likelihood(assembly.problem).value(table.to_search(theta))
+
+
+def there_and_back(assembly: Assembly, folder: Path, factor: float = 1.07) -> tuple[float, float]:
+    """Both objectives away from the nominal values."""
+    exported = export_problem(assembly, None, "model")
+    imported = import_file(exported.write(folder))
+    again = assembled(imported.write(folder / "back"), TIGHT)
+    rows = [line.split("\t") for line in exported.files["parameters.tsv"].splitlines()[1:]]
+    table = assembly.problem.table
+    moved = {p.name: min(max(p.value * factor, p.lower), p.upper) for p in table if p.estimate}
+    return objective(assembly, moved), objective(again, {row[0]: moved[row[1]] for row in rows}) - exported.offset
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_objective_is_the_same(case: str, tmp_path: Path) -> None:
+    config, data = CASES[case]
+    here, there = there_and_back(assembled(config, TIGHT, data=data), tmp_path)
+    assert np.isfinite(here)
+    assert there == pytest.approx(here, rel=1e-9)
+
+
+SHIPPED = ["lynx_hare", "theophylline", "puromycin", "van_der_pol", "lotka_volterra"]
+SHIPPED += [
+    f"reference/{name}" for name in ("bacteria", "focus_hs", "gas_oil", "gause", "robertson", "theoph", "mgh17")
+]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_configs(name: str, tmp_path: Path) -> None:
+    here, there = there_and_back(assembled(CONFIGS / f"{name}.yaml", TIGHT), tmp_path, 1.01)
+    assert there == pytest.approx(here, rel=1e-9)
+
+
+LINT = """
+import sys, warnings
+warnings.simplefilter("ignore")
+from petab.v2 import Problem
+from petab.v2.lint import lint_problem
+for path in sys.argv[1:]:
+    for issue in lint_problem(Problem.from_yaml(path)):
+        print(path, issue)
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("petab") is None, reason="needs libpetab: pip install petab==0.8.2")
+def test_libpetab_finds_nothing(tmp_path: Path) -> None:
+    paths = []
+    for k, (config, data) in enumerate(CASES.values()):
+        exported = export_problem(assembled(config, data=data), None, "model")
+        paths.append(str(exported.write(tmp_path / str(k))))
+    paths.append(str(odefit.export_petab(CONFIGS / "lynx_hare.yaml").write(tmp_path / "lynx")))
+    done = subprocess.run([sys.executable, "-c", LINT, *paths], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+
+
+def test_estimates_of_a_fit_are_nominal(tmp_path: Path) -> None:
+    data = [odefit.Experiment("a", T, {"x": 3 * np.exp(-0.7 * T)})]
+    run = odefit.fit(
+        {"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 0.5}, "noise": {"sigma": 0.1}},
+        data=data,
+        out=tmp_path / "run",
+    )
+    for source in (run, tmp_path / "run"):
+        rows = odefit.export_petab(source).files["parameters.tsv"].splitlines()
+        assert float(rows[1].split("\t")[4]) == run.result.estimates["k"].value
+
+
+def test_what_petab_cannot_hold_is_refused_by_name_all_at_once(tmp_path: Path) -> None:
+    (tmp_path / "u.csv").write_text("time,u\n-1,1\n6,2\n")
+    config = {
+        "model": {
+            "equations": {"x": "-k*x*u", "y": "-c*y"},
+            "initial": {"x": "estimate", "y": 1},
+            "observables": {"x": "x", "y": {"increase": "y"}},
+        },
+        "parameters": {"k": log(0.4), "c": 0.3},
+        "data": {"start": -1, "inputs": {"u": {"csv": str(tmp_path / "u.csv")}}},
+        "noise": {"x": "student_t", "y": "gaussian"},
+    }
+    problem = assembled(config, data=TWO[:1])
+    with pytest.raises(ConfigError) as caught:
+        export_problem(problem, None, "model")
+    told = "\n".join(str(fault) for fault in caught.value.faults)
+    for words in ("inputs (u)", "'increase' compares two times", "x: student_t noise"):
+        assert words in told
+
+
+def test_samples_just_before_a_dose_are_refused() -> None:
+    data = [experiment("a", doses=[odefit.Dose(2, "x", 3)])]
+    config = {"model": PLAIN, "parameters": {"k": log(0.4), "c": 0.3}}
+    with pytest.raises(ConfigError, match="has measurements just before what happens at t = 2"):
+        export_problem(assembled(config, data=data), None, "model")
+    after = {**config, "data": {"at_jumps": "after"}}
+    assert export_problem(assembled(after, data=data), None, "model").files
