@@ -19,12 +19,14 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from robustness_cases import Array, Case, cases
 from timing import describe_machine, missing, show
 
@@ -141,12 +143,28 @@ def by_copasi(case: Case, n: int) -> Found:
     table = assembly.problem.table
     names = [table.names[table.estimated[k]] for k in objective.free]
     build_copasi(basico, case.config, names)
-    rename = {f"{s}_0": s for s in case.config["model"]["equations"]}
     lower, upper = (table.to_natural(whole(objective, b))[table.estimated][objective.free] for b in bounds(objective))
     frame = case.data.rename(columns={"time": "Time"} | {o: f"Values[seen_{o}]" for o in case.data.columns[1:]})
     if case.config["noise"] == "lognormal":
         frame.iloc[:, 1:] = np.log(frame.iloc[:, 1:])
-    basico.add_experiment("e", frame.dropna())
+    with tempfile.TemporaryDirectory() as folder:  # for a file of the data, which COPASI reads
+        return copasi_starts(basico, objective, frame, (names, lower, upper), n, folder, begun)
+
+
+def copasi_starts(
+    basico: Any,
+    objective: ProfileLikelihood,
+    frame: pd.DataFrame,
+    parameters: tuple[list[str], Array, Array],
+    n: int,
+    folder: str,
+    begun: float,
+) -> Found:
+    """Its parameter estimation from each of the drawn starts; what it found, by odefit's objective."""
+    basico.add_experiment("e", frame.dropna(), data_dir=folder)
+    table, (names, lower, upper) = objective.full.problem.table, parameters
+    states = objective.full.problem.engine.system.states
+    rename = {f"{state}_0": state for state in states}
     values = []
     for u in starting_points(objective, n, 0):
         natural = table.to_natural(whole(objective, u))[table.estimated][objective.free]

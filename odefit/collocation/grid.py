@@ -85,8 +85,9 @@ class Grid:
         return np.where(spans > 0, spans, 1.0)
 
 
-def make_grid(experiments: Sequence[Experiment], states: Sequence[str]) -> Grid:
-    """The grid of experiments whose doses enter at their times."""
+def make_grid(experiments: Sequence[Experiment], states: Sequence[str], lag: float = 0.0) -> Grid:
+    """The grid of experiments. lag: how much later than its time each dose enters."""
+    experiments = [replace(e, doses=tuple(replace(d, time=d.time + lag) for d in e.doses)) for e in experiments]
     nodes = [_nodes(e) for e in experiments]
     n_nodes, n_states = max(len(t) for t, _ in nodes), len(states)
     times = np.stack([np.pad(t, (0, n_nodes - len(t)), mode="edge") for t, _ in nodes])

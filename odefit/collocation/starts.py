@@ -75,8 +75,8 @@ def obstacle(problem: FitProblem) -> str | None:
         return "the experiments begin at a steady state"
     if system.compared:
         return "an observable is compared with an earlier value"
-    if system.dosing is not None and system.dosing.lag != 0:
-        return "doses have a lag"
+    if system.dosing is not None and not system.dosing.lag.is_number:
+        return "doses have a lag that is not known"
     if not all(np.isfinite(e.times).all() for e in problem.experiments):
         return "a steady state is measured"
     if not any(len(data.rows) for data in problem.data):
@@ -139,7 +139,9 @@ def matched_points(problem: FitProblem, u: FloatArray) -> list[FloatArray]:
     list of arrays
         [N, P] each, in the order of the stages; NaN where a stage has nothing to offer.
     """
-    grid = make_grid(problem.experiments, problem.engine.system.states)
+    dosing = problem.engine.system.dosing
+    lag = 0.0 if dosing is None else float(dosing.lag)
+    grid = make_grid(problem.experiments, problem.engine.system.states, lag)
     n_states, n_symbols = len(problem.engine.system.states), len(problem.observation.sensitive)
     work = grid.times.size * n_states * (n_states + n_symbols) * (2 * n_states + n_symbols)
     few = u[: min(MOST_STARTS, int(MAX_WORK / work))]

@@ -55,7 +55,8 @@ def dosed(tmp_path: object) -> FitProblem:
 
 def objective_of(problem: FitProblem) -> ProfilingObjective:
     states = problem.engine.system.states
-    grid = make_grid(problem.experiments, states)
+    dosing = problem.engine.system.dosing
+    grid = make_grid(problem.experiments, states, 0.0 if dosing is None else float(dosing.lag))
     return ProfilingObjective(problem, grid, measured_cells(problem, grid), np.zeros(len(states), dtype=bool))
 
 
@@ -118,6 +119,11 @@ def test_a_solution_has_no_defects_but_those_of_the_grid(tmp_path: object) -> No
     rows = objective.grid
     misfit = objective.misfit(y[None, None][:, rows.experiment, rows.node], theta)[0]
     assert value == pytest.approx(misfit, abs=1e-4)
+    # All doses half a unit of time later.
+    late = make_grid(problem.experiments, problem.engine.system.states, 0.5)
+    for name in ("doses", "feeds"):
+        assert getattr(late, name).sum() == pytest.approx(getattr(objective.grid, name).sum(), rel=0.5)
+    assert late.times[0][np.flatnonzero(late.doses[0].sum(axis=1))].tolist() == [0.5, 4.5]
 
 
 def test_the_defects_are_of_fifth_order_in_the_step() -> None:
