@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from odefit.config.load import LoadedConfig, load_config
 from odefit.config.versions import FIRST_VERSION
 from odefit.errors import ConfigError, InputError, NewerConfigError, RunError
-from odefit.folder_fits import Place, fit_in_folder
 from odefit.interop.formats import is_foreign
 from odefit.model_kinds import EQUATIONS, call, kind_of
 from odefit.runs import folder as files
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from odefit.data.experiments import Experiment
     from odefit.fitting.run import Run
+    from odefit.folder_fits import Place
     from odefit.latent.latent_run import LatentRun
     from odefit.problem.assembly import Assembly
     from odefit.problem.interface import Problem
@@ -195,6 +195,8 @@ def fit(
     converged 0.5
     """
     if out is not None or resume:
+        from odefit.folder_fits import Place
+
         return fit_into_folder(
             config,
             overrides,
@@ -228,6 +230,8 @@ def fit_into_folder(
     show: Callable[[Result], None] | None = None,
 ) -> Run | LatentRun:
     """What the command does: the same with a run folder in any case. See `folder_fits.fit_in_folder`."""
+    from odefit.folder_fits import Place, fit_in_folder
+
     place = place or Place()
     if start_from is not None and place.resume:
         raise RunError("--from", "begins at an earlier result, and --resume goes on with a fit; say one of them")

@@ -432,5 +432,12 @@ def _report(error: Exception, debug: bool) -> int:
     return 1
 
 
+def run() -> None:
+    """What the command `odefit` runs: `main` in a process of its own."""
+    from odefit.process_end import run_and_end
+
+    run_and_end(main)
+
+
 if __name__ == "__main__":
-    main()
+    run()

@@ -96,7 +96,7 @@ class Section(BaseModel):
     `SHORT` says which key a value stands for that is no mapping: `((str, "csv"),)` reads `x.csv` as `{csv: x.csv}`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True, hide_input_in_errors=True)
     SHORT: ClassVar[tuple[tuple[type, str], ...]] = ()
 
     @model_validator(mode="before")

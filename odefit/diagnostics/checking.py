@@ -11,7 +11,6 @@ import numpy as np
 from odefit.config.load import LoadedConfig
 from odefit.engines.methods import METHODS
 from odefit.engines.tolerances import atol_words
-from odefit.fitting.cross_validation import make_folds
 from odefit.model.sharing import written_size
 from odefit.model.system import System, Trigger, written
 from odefit.objective.likelihood import Likelihood
@@ -32,7 +31,10 @@ MAX_LINES = 40
 def report(loaded: LoadedConfig, name: str) -> str:
     """The assembled problem as text. Raises what `fit` would raise for the same input. name: of the config."""
     assembly, truth = prepare(loaded)
-    make_folds(assembly)
+    if loaded.config.fit.folds is not None:
+        from odefit.fitting.cross_validation import make_folds
+
+        make_folds(assembly)
     problem = assembly.problem
     lines = [f"{name}: fine", "", "Equations", *_equations(assembly), "", "Measured"]
     lines += _measured(assembly)

@@ -17,7 +17,6 @@ from odefit.problem.first_rows import first_row_notes
 from odefit.problem.measured import read_measured
 from odefit.problem.noise_columns import NoiseColumns
 from odefit.problem.sides import on_sides
-from odefit.problem.simulation import simulate_data
 from odefit.problem.systems import describe_system
 
 
@@ -54,6 +53,8 @@ def measurements(
             loaded.where("data", "spirals"), f"makes series for `name: {LATENT_ODE}`; use csv or simulate"
         )
     if data.simulate is not None:
+        from odefit.problem.simulation import simulate_data
+
         simulated = simulate_data(loaded, described)
         notes += simulated.notes
         missing = [name for name in names if name not in simulated.observables]

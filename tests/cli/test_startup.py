@@ -1,0 +1,57 @@
+"""What a plain command may not import: each of these takes as long as the work itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("sympy", "scipy", "torch", "pandas", "matplotlib", "pebble", "PIL")
+PROGRAM = """
+import sys
+import odefit.cli
+sys.argv = ["odefit", *sys.argv[1:]]
+try:
+    odefit.cli.main()
+except SystemExit as end:
+    assert not end.code, end.code
+print("imported:", *sorted(set(%r) & set(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", "configs/lynx_hare.yaml"),
+        ("fit", "configs/lynx_hare.yaml", "--no-plots", "--set", "fit.starts=1"),
+        ("simulate", "configs/van_der_pol.yaml"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_plain_command_imports_what_it_needs(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    place = ("--out", str(tmp_path / "out")) if arguments[0] != "check" else ()
+    command = [sys.executable, "-c", PROGRAM % (HEAVY,), *arguments, *place]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].split() == ["imported:"]
+
+
+def test_help_needs_no_numbers() -> None:
+    code = PROGRAM % (("numpy", "pydantic", *HEAVY),)
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--help"], capture_output=True, text=True, timeout=300, check=True
+    )
+    assert done.stdout.splitlines()[-1].split() == ["imported:"]
+
+
+def test_the_end_of_a_command_keeps_its_code_and_its_output(tmp_path: Path) -> None:
+    """`python -m odefit.cli` ends without taking everything down; exit handlers run, and what was printed is there."""
+    code = "import atexit; atexit.register(print, 'handled'); from odefit.cli import run; run()"
+    command = [sys.executable, "-c", code, "check", str(tmp_path / "none.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 2
+    assert done.stdout == "handled\n"
+    assert "none.yaml" in done.stderr
