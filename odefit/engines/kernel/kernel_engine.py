@@ -181,7 +181,7 @@ class KernelEngine(Engine):
         return states_of(self, p, batch.experiments)
 
     def count_steps(self, p: FloatArray, experiments: Sequence[Experiment]) -> int | None:
-        """How many steps the states alone take by the explicit method, for p [E, L]; None where one fails."""
+        """How many steps the states alone take by the method in use, for p [E, L]; None where one fails."""
         p = np.ascontiguousarray(p, dtype=np.float64)
         times = self._times(experiments)
         if times.faults or not np.isfinite(p).all():
@@ -196,7 +196,7 @@ class KernelEngine(Engine):
             None,
             self._tolerances,
             MAX_STEPS,
-            is_stiff=METHODS[self._first_method].is_implicit,
+            is_stiff=METHODS[self.method_in_use].is_implicit and self.method_in_use != AUTO_STIFF,
         )
         return None if ends.status.any() else int(ends.steps.sum())
 

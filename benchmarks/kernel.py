@@ -1,0 +1,189 @@
+"""The kernel beside diffsol: one value and one solution with all sensitivities, chains, and many small experiments.
+
+    python benchmarks/kernel.py [--quick]
+
+Each line solves the same system by `auto` of both engines at rtol 1e-6, atol 1e-8, in turns; times are CPU time, the
+shortest of some turns. `error` is the largest error of any p dy/dp, as a part of the largest such number of the same
+state, against the kernel at a tolerance of 1e-11. `value` is the solution alone. `ready` and `again` are the seconds
+until formulas are machine code: for the first time, and from the cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from timing import describe_machine, show
+
+from odefit.data.experiments import Experiment
+from odefit.engines import program_cache
+from odefit.engines.base import Engine, Solutions, SolverOptions
+from odefit.engines.diffsol.diffsol_engine import DiffsolEngine
+from odefit.engines.kernel.kernel_engine import KernelEngine
+from odefit.engines.kernel.program import KernelProgram
+from odefit.model.formulas import parse_formula
+from odefit.model.system import System
+
+Array = NDArray[np.float64]
+SIGNAL = "0.05*exp(-t/40)"
+DIMERS = {
+    "a": f"{SIGNAL}*(-2*k1*a^2 - k2*a*b) + 2*k7*d + k8*e",
+    "b": f"{SIGNAL}*(-2*k3*b^2 - k2*a*b) + 2*k9*h + k8*e",
+    "c": f"{SIGNAL}*k1*a^2 - k4*c",
+    "g": f"{SIGNAL}*k2*a*b - k5*g",
+    "f": f"{SIGNAL}*k3*b^2 - k6*f",
+    "d": "k4*c - k7*d",
+    "e": "k5*g - k8*e",
+    "h": "k6*f - k9*h",
+}
+
+
+def system_of(rates: Mapping[str, str], start: Mapping[str, str], parameters: Sequence[str]) -> System:
+    """A system from text."""
+    names = {*rates, *parameters}
+    return System(
+        "benchmark",
+        tuple(rates),
+        tuple(parameters),
+        {name: parse_formula(text, names) for name, text in rates.items()},
+        {name: parse_formula(text, names) for name, text in start.items()},
+        {},
+    )
+
+
+def chain(states: int, rates: int) -> System:
+    """Mass action between neighbours and others."""
+    names = [f"x{i}" for i in range(states)]
+    terms: dict[str, list[str]] = {name: [] for name in names}
+    for j in range(rates):
+        source, target = j % states, (7 * j + 1) % states
+        target = (target + 1) % states if source == target else target
+        terms[names[source]].append(f"-k{j}*{names[source]}")
+        terms[names[target]].append(f"k{j}*{names[source]}")
+    equations = {name: " + ".join(own) or "0" for name, own in terms.items()}
+    return system_of(equations, dict.fromkeys(names, "1"), [f"k{j}" for j in range(rates)])
+
+
+def single(title: str, system: System, p: Sequence[float], times: Array) -> tuple[str, System, Array, list[Experiment]]:
+    """One experiment."""
+    return title, system, np.array([p]), [Experiment("e", times, np.full((len(times), 1), np.nan), 0.0)]
+
+
+def cases(quick: bool) -> list[tuple[str, System, Array, list[Experiment]]]:
+    """Title, system, parameters of the members, experiments."""
+    lotka = system_of(
+        {"x": "a*x - b*x*y", "y": "c*x*y - d*y"}, {"x": "x0", "y": "y0"}, ("a", "b", "c", "d", "x0", "y0")
+    )
+    lorenz = system_of(
+        {"x": "s*(y - x)", "y": "x*(r - z) - y", "z": "x*y - b*z"},
+        {"x": "x0", "y": "y0", "z": "z0"},
+        ("s", "r", "b", "x0", "y0", "z0"),
+    )
+    robertson = system_of(
+        {"A": "-k1*A + k3*B*C", "B": "k1*A - k2*B^2 - k3*B*C", "C": "k2*B^2"},
+        {"A": "1", "B": "0", "C": "0"},
+        ("k1", "k2", "k3"),
+    )
+    dimers = system_of(DIMERS, {name: {"a": "100", "b": "90"}.get(name, "0") for name in DIMERS}, _k(9))
+    logistic = system_of({"x": "r*x*(1 - x/K)"}, {"x": "x0"}, ("r", "K", "x0"))
+    rows = np.linspace(0, 10, 100)
+    many = 100 if quick else 1000
+    found = [
+        single("Lotka-Volterra, 100 times, 6", lotka, (0.5, 0.02, 0.01, 0.8, 30, 4), np.linspace(0, 20, 100)),
+        single("Lorenz, 200 times, 6", lorenz, (10, 28, 8 / 3, 1, 1, 1), np.linspace(0, 2, 200)),
+        single("Robertson, 28 times, 3", robertson, (0.04, 3e7, 1e4), np.logspace(-5, 5, 28)),
+        single(
+            "dimers of Boehm's size, stiff, 48 times, 9",
+            dimers,
+            (0.01, 0.02, 0.005, 3000.0, 500.0, 20000.0, 0.05, 0.02, 0.01),
+            np.linspace(0, 240, 48),
+        ),
+    ]
+    for states, rates in ((10, 18), (30, 60)) if quick else ((10, 18), (30, 60), (30, 300), (100, 100)):
+        p = 0.1 + np.arange(rates) % 7 * 0.1
+        found.append(single(f"chain, {states} states, {rates} rates", chain(states, rates), p, np.linspace(0, 10, 50)))
+    p = np.array([0.8, 9.0, 0.5]) * np.random.default_rng(0).uniform(0.8, 1.2, (many, 3))
+    experiments = [Experiment(f"e{i}", rows, np.full((100, 1), np.nan), 0.0) for i in range(many)]
+    found.append((f"logistic, {many:,} experiments of 100 rows", logistic, p, experiments))
+    return found
+
+
+def _k(n: int) -> list[str]:
+    return [f"k{i + 1}" for i in range(n)]
+
+
+def shortest(tasks: Sequence[Callable[[], object]], seconds: float) -> list[float]:
+    """The CPU time of each task, in turns."""
+    best = [np.inf] * len(tasks)
+    end = time.perf_counter() + seconds * len(tasks)
+    while time.perf_counter() < end or not np.isfinite(best).all():
+        for i, task in enumerate(tasks):
+            begun, turns = time.process_time(), 0
+            while time.process_time() - begun < 0.02:
+                task()
+                turns += 1
+            best[i] = min(best[i], (time.process_time() - begun) / turns)
+    return best
+
+
+def compilation(system: System) -> tuple[float, float]:
+    """Seconds for the first time, and from the cache."""
+    found = []
+    for _ in range(2):
+        program_cache.clear_memory()
+        begun = time.process_time()
+        KernelProgram(system, system.parameters)
+        found.append(time.process_time() - begun)
+    return found[0], found[1]
+
+
+def error(found: Solutions, exact: Solutions, p: Array) -> float:
+    """The largest, see above."""
+    assert found.dy is not None
+    assert exact.dy is not None
+    size = np.abs(p).max(axis=0)
+    largest = np.abs(exact.dy * size).max(axis=(0, 2))
+    worst = np.abs((found.dy - exact.dy) * size).max(axis=(0, 2))
+    return float(np.max(worst[largest > 0] / largest[largest > 0]))
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="smaller chains, fewer experiments")
+    quick = parser.parse_args().quick
+    with tempfile.TemporaryDirectory() as place:
+        os.environ["ODEFIT_CACHE"] = place
+        rows = []
+        for title, system, p, experiments in cases(quick):
+            first, again = compilation(system)
+            options = SolverOptions(rtol=1e-6, atol=1e-8)
+            engines: list[Engine] = [made(system, options, system.parameters) for made in (KernelEngine, DiffsolEngine)]
+            found = [engine.solve(p, experiments, True) for engine in engines]
+            tight = SolverOptions(engines[0].method_in_use, 1e-11, 1e-14)
+            exact = KernelEngine(system, tight, system.parameters).solve(p, experiments, True)
+            errors = [error(each, exact, p) for each in found]
+            tasks = [partial(engine.solve, p, experiments, slopes) for slopes in (True, False) for engine in engines]
+            took = [1e6 * t / len(p) for t in shortest(tasks, 0.3)]
+            rows.append([title, *took[:2], took[0] / took[1], *errors, *took[2:], took[2] / took[3], first, again])
+        describe_machine("pydiffsol", "llvmlite")
+        header = ("microseconds of CPU per experiment", "kernel", "diffsol", "ratio", "error", "error", "value")
+        show(
+            "The kernel",
+            (*header, "value", "ratio", "ready", "again"),
+            [[row[0], *map(_short, row[1:])] for row in rows],
+        )
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}"
+
+
+if __name__ == "__main__":
+    main()
