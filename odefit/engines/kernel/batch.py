@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
 from odefit.engines.base import offsets_of, times_fault
 from odefit.engines.failure import Failure
+
+
+def address(array: NDArray[Any]) -> int:
+    """Where the numbers of an array are."""
+    place: int = array.__array_interface__["data"][0]
+    return place
+
 
 MAX_SETS = 64
 """Sets of experiments that are remembered."""
@@ -38,6 +48,11 @@ class Times:
     lengths: IntArray
     faults: dict[int, Failure]
     offset: FloatArray
+
+    @cached_property
+    def addresses(self) -> tuple[int, ...]:
+        """Of `start`, `first` and `times`."""
+        return tuple(map(address, (self.start, self.first, self.times)))
 
 
 class TimesOf:

@@ -148,7 +148,7 @@ class KernelEngine(Engine):
         if p.shape != (len(chosen), len(self.system.parameters)):
             raise ValueError(f"p has shape {p.shape}, not ({len(chosen)}, {len(self.system.parameters)})")
         times = self._times(experiments)
-        offsets = offsets_of(times.lengths[chosen].tolist())
+        offsets = times.first if members is None else offsets_of(times.lengths[chosen].tolist())
         y = np.empty((int(offsets[-1]), len(self.system.states)))
         dy = np.empty((*y.shape, len(self.sensitive))) if sensitivities else None
         call = _Call(p, times, chosen, offsets, y, dy, [None] * len(chosen))

@@ -12,7 +12,7 @@ import numpy as np
 from odefit.arrays import FloatArray, IntArray
 from odefit.engines.diffsol.diffsl import TooLarge
 from odefit.engines.kernel import machine
-from odefit.engines.kernel.batch import Times
+from odefit.engines.kernel.batch import Times, address
 from odefit.engines.kernel.model_ir import MAX_SIZE, ModelText, columns_of, model_text, stiff_text
 from odefit.engines.kernel.stepping import padded
 from odefit.model.system import System
@@ -53,6 +53,16 @@ class Ends:
     steps: IntArray
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """What calls with the same tolerances have in common: arrays that are kept here, their addresses, room to work."""
+
+    tolerances: Tolerances
+    arrays: tuple[FloatArray | IntArray, ...]
+    heads: tuple[int, ...]
+    room: int
+
+
 class KernelProgram:
     """The machine code of a system, with sensitivities to some parameters. Raises ModelError, TooLarge."""
 
@@ -66,6 +76,7 @@ class KernelProgram:
             True: (self._code.address("begin"), self._code.address("full")),
         }
         self._solve = _entry()
+        self._plans: dict[tuple[int, int, int, bool], _Plan] = {}
 
     @cached_property
     def _stiff(self) -> machine.MachineCode:
@@ -111,28 +122,39 @@ class KernelProgram:
             By the stiff method.
         """
         count, slopes = len(members), 0 if dy is None else len(self._columns)
+        key = (slopes, max_steps, stiff_steps, is_stiff)
+        if key not in self._plans or self._plans[key].tolerances is not tolerances:
+            self._plans[key] = self._plan(tolerances, *key)
+        plan = self._plans[key]
+        # One array for all that comes back: status, time and steps, 8 bytes each.
+        ends, work = np.empty((3, count)), np.empty(plan.room)
+        at = address(ends)
+        self._solve(
+            count,
+            *plan.heads,
+            address(p),
+            address(members),
+            *times.addresses,
+            address(rows),
+            address(work),
+            address(y),
+            address(y if dy is None else dy),
+            *(at, at + 8 * count, at + 16 * count),
+        )
+        return Ends(ends[0].view(np.int64), ends[1], ends[2].view(np.int64))
+
+    def _plan(self, tolerances: Tolerances, slopes: int, max_steps: int, stiff_steps: int, is_stiff: bool) -> _Plan:
         wide = columns_of(slopes)
         size = padded(self.states * wide)
-        sizes = np.array(
-            [self.parameters, self.states, wide, slopes, max_steps, stiff_steps, int(is_stiff)], dtype=np.int64
-        )
-        allowed = np.concatenate(
-            [[tolerances.rtol, tolerances.sensitivity_rtol], tolerances.atol, tolerances.sensitivity_atol]
-        )
+        numbers = [self.parameters, self.states, wide, slopes, max_steps, stiff_steps, int(is_stiff)]
+        allowed = [tolerances.rtol, tolerances.sensitivity_rtol, *tolerances.atol, *tolerances.sensitivity_atol]
         functions = [*self._functions[slopes > 0], 0, 0]
         room = VECTORS * size
         if is_stiff:
             functions[2:] = [self._stiff.address(f"{name}{'_full' if slopes else ''}") for name in ("matrix", "curve")]
             room = STIFF_VECTORS * size + 2 * self.states * (self.states + 1) + 1
-        work = np.empty(room)
-        ends = Ends(np.empty(count, np.int64), np.empty(count), np.empty(count, np.int64))
-        arrays = [p, members, times.start, times.first, times.times, rows, work, y]
-        arrays += [y if dy is None else dy, ends.status, ends.reached, ends.steps]
-        heads = [sizes, allowed, self._columns, tolerances.sizes]
-        self._solve(
-            count, *(array.ctypes.data for array in heads), *functions, *(array.ctypes.data for array in arrays)
-        )
-        return ends
+        arrays = (np.array(numbers, dtype=np.int64), np.array(allowed), self._columns, tolerances.sizes)
+        return _Plan(tolerances, arrays, (*map(address, arrays), *functions), room)
 
 
 def _compiled(text: ModelText) -> machine.MachineCode:
