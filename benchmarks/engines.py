@@ -2,7 +2,7 @@
 
     python benchmarks/engines.py
 
-    diffsol auto, bdf      odefit's compiled engine
+    auto, diffsol bdf      odefit's compiled engines
     torchdiffeq dopri5     odefit's torch engine, which integrates the forward sensitivity equations
     SciPy LSODA            solve_ivp on the same equations, as NumPy functions made by SymPy
     diffrax                Tsit5 (Kvaerno5 where it is stiff), forward mode, compiled by JAX; where it is installed
@@ -152,7 +152,7 @@ def main() -> None:
 
 def compare(case: Case) -> None:
     exact = case.scipy("Radau" if case.stiff else "DOP853", 1e-11, 1e-16 if case.stiff else 1e-12)
-    solvers: dict[str, Solve] = {"diffsol auto": case.engine("auto"), "diffsol bdf": case.engine("bdf")}
+    solvers: dict[str, Solve] = {"auto": case.engine("auto"), "diffsol bdf": case.engine("bdf")}
     if not case.stiff:  # an explicit method crawls on it
         solvers["torchdiffeq dopri5"] = case.engine("dopri5")
     solvers["SciPy LSODA"] = partial(case.scipy, "LSODA", case.rtol, case.atol)
@@ -163,12 +163,12 @@ def compare(case: Case) -> None:
     errors = {name: error(solve(), exact) for name, solve in solvers.items()}  # and the first solve is the slowest
     slow = max(seconds(solve) for solve in solvers.values())
     best = best_times(solvers, rounds=20 if slow < 0.3 else 3)
-    base = best["diffsol auto"]
+    base = best["auto"]
     rows = [[name, duration(t), times_less(t / base), f"{errors[name]:.0e}"] for name, t in best.items()]
     n, k = len(case.system.states), len(case.system.parameters)
     target = "" if case.target is None else f"; target <= {case.target:g} ms"
     title = f"{case.title}: {n} states, {k} parameters, rtol {case.rtol:g}, atol {case.atol:g}{target}"
-    show(title, ("", "time", "times diffsol auto", "error"), rows)
+    show(title, ("", "time", "times auto", "error"), rows)
 
 
 def error(found: Array, exact: Array) -> float:
