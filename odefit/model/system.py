@@ -118,6 +118,16 @@ class Trigger:
         delay = () if self.delay is None else (self.delay,)
         return (self.when, self.priority, *delay, *self.changes.values())
 
+    def mapped(self, change: Callable[[sp.Expr], sp.Expr]) -> Trigger:
+        """The same with `change` applied to each of its formulas."""
+        return replace(
+            self,
+            when=change(self.when),
+            changes={state: change(sp.sympify(formula)) for state, formula in self.changes.items()},
+            delay=None if self.delay is None else change(self.delay),
+            priority=change(self.priority),
+        )
+
 
 @dataclass(frozen=True)
 class Dosing:
@@ -146,11 +156,14 @@ class Rest:
         What differed then, by name, for messages.
     equations, initial
         State -> f, and where it came from.
+    triggers
+        The events that came then.
     """
 
     values: Mapping[str, sp.Expr]
     equations: Mapping[str, sp.Expr]
     initial: Mapping[str, sp.Expr]
+    triggers: tuple[Trigger, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -239,18 +252,13 @@ class System:
             yield from (self.dosing.lag, self.dosing.fraction)
         if self.rest is not None:
             yield from (*self.rest.equations.values(), *self.rest.initial.values())
+            yield from (formula for trigger in self.rest.triggers for formula in trigger.formulas)
 
     def mapped(self, change: Callable[[sp.Expr], sp.Expr]) -> System:
         """The same system with `change` applied to each of its formulas."""
 
         def put(formulas: Mapping[str, sp.Expr]) -> dict[str, sp.Expr]:
             return {name: change(sp.sympify(formula)) for name, formula in formulas.items()}
-
-        def put_trigger(one: Trigger) -> Trigger:
-            delay = None if one.delay is None else change(one.delay)
-            return replace(
-                one, when=change(one.when), changes=put(one.changes), delay=delay, priority=change(one.priority)
-            )
 
         return replace(
             self,
@@ -259,8 +267,14 @@ class System:
             observables=put(self.observables),
             events=tuple(Event(change(sp.sympify(e.time)), put(e.changes)) for e in self.events),
             dosing=self.dosing and Dosing(self.dosing.states, change(self.dosing.lag), change(self.dosing.fraction)),
-            triggers=tuple(map(put_trigger, self.triggers)),
-            rest=self.rest and Rest(put(self.rest.values), put(self.rest.equations), put(self.rest.initial)),
+            triggers=tuple(one.mapped(change) for one in self.triggers),
+            rest=self.rest
+            and Rest(
+                put(self.rest.values),
+                put(self.rest.equations),
+                put(self.rest.initial),
+                tuple(one.mapped(change) for one in self.rest.triggers),
+            ),
             expressions=put(self.expressions),
         )
 

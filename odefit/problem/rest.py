@@ -6,13 +6,13 @@ experiments, and parameters with a formula. What depends on these has its own va
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from odefit import algebra as sp
 from odefit.model.formulas import free_names
 from odefit.model.rest import rest_under
 from odefit.model.switches import substitute
-from odefit.model.system import Rest, symbol
+from odefit.model.system import Rest, Trigger, symbol
 from odefit.problem.described import ESTIMATE, FIRST
 from odefit.problem.formula_reader import FormulaReader, names_in
 from odefit.problem.substitution import close
@@ -26,6 +26,7 @@ def read_rest(
     equations: Mapping[str, sp.Expr],
     initial: Mapping[str, sp.Expr],
     kinds: Mapping[str, str],
+    triggers: Sequence[Trigger] = (),
 ) -> Rest | None:
     """The rest that a model section describes; faults go to the reader.
 
@@ -35,6 +36,8 @@ def read_rest(
         Of the model section.
     equations, initial, kinds
         State -> f, its initial value, and what that is, see `Described.initial_kind`.
+    triggers
+        The events by conditions.
     """
     place, section = reader.place, reader.place.section.steady_state
     if section is False:
@@ -46,7 +49,8 @@ def read_rest(
             what = f"needs model.initial to say where {state} comes from before it rests, e.g. `{state}: 1`"
             reader.faults.add(place.where("steady_state"), what)
     derived = reader.derived
-    used = _dependencies(names_in(equations, initial), derived)
+    used = names_in(equations, initial).union(*(free_names(f) for one in triggers for f in one.formulas))
+    used = _dependencies(used, derived)
     values = {}
     for name, text in section.items() if isinstance(section, dict) else ():
         where = place.where("steady_state", name)
@@ -59,7 +63,7 @@ def read_rest(
             reader.faults.add(where, f"no equation names '{name}'; they name {', '.join(there) or 'no parameter'}")
         formula = reader.read(text, {*reader.states, *reader.known}, "steady_state", name)
         values[name] = reader.timeless(formula, where, "a value before the start")
-    return rest_under(equations, initial, values, {**_derived_under(derived, values), **values})
+    return rest_under(equations, initial, values, {**_derived_under(derived, values), **values}, triggers)
 
 
 def _dependencies(names: set[str], derived: Mapping[str, sp.Expr]) -> set[str]:

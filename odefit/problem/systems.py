@@ -77,7 +77,7 @@ def _describe(reader: FormulaReader) -> Described:
     events, triggers = read_events(reader)
     dosing = read_dosing(reader)
     check_cells(reader, expressions)
-    rest = read_rest(reader, equations, initial, kinds)
+    rest = read_rest(reader, equations, initial, kinds, triggers)
     _check_units(reader, observables)
     reader.faults.check()
     used = names_in(equations, observables, expressions)

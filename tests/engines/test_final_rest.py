@@ -121,6 +121,27 @@ def test_a_state_that_grows_until_an_event_ends_it() -> None:
 
 
 @pytest.mark.parametrize("method", BOTH)
+@pytest.mark.parametrize(("low", "last"), [(600.0, 1500.0), (0.0, 1501.0)])
+def test_events_come_on_the_way_to_rest_before_the_start(method: str, low: float, last: float) -> None:
+    """Each once on that way; and at the start again only where other values make its condition true anew."""
+    system = interrupted(
+        {"p": "rate*(1 - stopped)", "stopped": 0},
+        {"p": "p0", "stopped": 0},
+        "rate p0 top low",
+        rest={"low": "1e4"},
+        triggers=[
+            {"when": "p >= top", "changes": {"p": "p + 2*top", "stopped": 1}, "at_start": True},
+            {"when": "p > low and low < 500", "changes": {"p": "p + 1"}},
+        ],
+    )
+    engine = engine_of(system, method)
+    found = engine.solve(np.array([[1.0, 10.0, 500.0, low]]), [experiment([0.0, 1.0])], sensitivities=True)[0]
+    assert found.failure is None
+    np.testing.assert_allclose(found.y, [[last, 1.0], [last, 1.0]], rtol=1e-8)
+    np.testing.assert_allclose(found.dy[0], [[0, 0, 3, 0], [0, 0, 0, 0]], atol=1e-7)
+
+
+@pytest.mark.parametrize("method", BOTH)
 def test_what_never_rests_is_said(method: str) -> None:
     system = replace(interrupted({"x": "y", "y": "-x"}, {"x": 1, "y": 0}, "k"), comes_to_rest=True)
     found = engine_of(system, method).solve(np.array([[1.0]]), [experiment([1.0, INF])])[0]

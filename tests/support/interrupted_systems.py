@@ -43,7 +43,8 @@ def interrupted(
         flags = {k: v for k, v in given.items() if k not in (*formulas, "changes")}
         return Trigger(changes=read(given["changes"]), **formulas, **flags)
 
-    before = None if rest is None else rest_under(read(equations), read(initial), read(rest))
+    found = tuple(trigger(given) for given in triggers)
+    before = None if rest is None else rest_under(read(equations), read(initial), read(rest), triggers=found)
     return System(
         "test",
         tuple(equations),
@@ -56,7 +57,7 @@ def interrupted(
         tuple(Event(read({"": time})[""], read(changes)) for time, changes in events),
         dosing and Dosing(tuple(equations), *read(dict(enumerate(dosing))).values()),
         before,
-        triggers=tuple(trigger(given) for given in triggers),
+        triggers=found,
     )
 
 

@@ -23,6 +23,7 @@ from odefit.engines.failure import Failure, FailureReason, IntegrationError, sol
 from odefit.engines.segments.fast_times import FastTimes
 from odefit.engines.segments.final_rest import FinalRest
 from odefit.engines.segments.march import ArrayMarch, march_all
+from odefit.engines.segments.rest_with_events import RestWithEvents
 from odefit.engines.segments.saltation import EventSensitivities, EventValues, SegmentStarts, ToRest
 from odefit.engines.segments.schedule import Timeline, kind_of
 from odefit.engines.segments.scout import GapFunctions, Scout
@@ -67,8 +68,18 @@ class SegmentedEngine(Engine):
         self._kinds: dict[int, tuple[Experiment, Kind]] = {}
         self._fast = FastTimes(system)
         _check(system)
-        self._steady = None if system.rest is None else SteadyState(system, options, resting)
+        self._steady = None if system.rest is None else self._rest()
         self._plan(Kind())  # what cannot be solved is refused here
+
+    def _rest(self) -> SteadyState:
+        """What finds the steady state before the start."""
+        if not self.system.triggers:
+            return SteadyState(self.system, self.options, self._calm)
+
+        def make(system: System, sensitive: tuple[str, ...]) -> SegmentedEngine:
+            return SegmentedEngine(system, self.options, sensitive, self._calm, self._calm)
+
+        return RestWithEvents(self.system, self.options, self._calm, make)
 
     @property
     def is_compiled(self) -> bool:
@@ -213,8 +224,10 @@ class SegmentedEngine(Engine):
         if not len(experiment.times):
             return
         timeline, (y, dy) = plan.timeline(experiment), start
+        rested: list[bool] | None = None
         if rests is not None and experiment.steady_state:
             y, dy = rests.find(events.p, experiment)
+            rested = rests.standing(events.p, experiment, y)
         segments, finite = timeline.plan(events.event_times, self._fast.stops(events.p, experiment))
         to_rest: ToRest | None = None
         if experiment.ends_at_rest:
@@ -224,7 +237,8 @@ class SegmentedEngine(Engine):
         if not self.system.triggers:
             yield from sensitivities.segment_starts(segments, events, y, dy, to_rest)
             return
-        yield from plan.triggered(sensitivities, events, finite, happened, to_rest).segment_starts(segments, y, dy)
+        way = plan.triggered(sensitivities, events, finite, happened, to_rest)
+        yield from way.segment_starts(segments, y, dy, rested)
 
     def _kind(self, experiments: Sequence[Experiment]) -> Kind:
         """What the segments of all of them need."""

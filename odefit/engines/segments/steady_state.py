@@ -21,6 +21,7 @@ from odefit.engines.failure import Failure, FailureReason, IntegrationError
 from odefit.engines.segments.rest_search import RestSearch
 from odefit.engines.segments.segment_system import start_name
 from odefit.errors import ModelError
+from odefit.model.conditions import condition_of
 from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function
 from odefit.model.switches import substitute
@@ -54,13 +55,16 @@ class SteadyState:
         held = {symbol(TIME): symbol("@time")} | {symbol(name): symbol(f"{name}@held") for name in self._inputs}
         equations = {name: substitute(system.rest.equations[name], held) for name in system.states}
         self._initial = [sp.sympify(system.rest.initial[name]) for name in system.states]
-        used = {s for formula in (*equations.values(), *self._initial) for s in formula.free_symbols}
+        self.triggers = tuple(one.mapped(lambda formula: substitute(formula, held)) for one in system.rest.triggers)
+        formulas = [*equations.values(), *self._initial, *(f for one in self.triggers for f in one.formulas)]
+        used = {s for formula in formulas for s in sp.sympify(formula).free_symbols}
         self._kept = tuple(name for name in system.parameters if symbol(name) in used)
         starts = tuple(start_name(state) for state in system.states)
+        self._held = tuple(s.name for s in held.values())
         plain = System(
             name=system.name,
             states=system.states,
-            parameters=(*self._kept, *(s.name for s in held.values()), *starts),
+            parameters=(*self._kept, *self._held, *starts),
             equations=equations,
             initial={state: symbol(start_name(state)) for state in system.states},
             observables={},
@@ -78,7 +82,7 @@ class SteadyState:
     def reset_copy(self) -> SteadyState:
         """With the engine before its first solve."""
         other = copy.copy(self)
-        other._search = replace(self._search, engine=self.engine.reset_copy())
+        other._search = replace(self._search, engine=self._search.engine.reset_copy())
         return other
 
     def __getstate__(self) -> dict[str, Any]:
@@ -120,6 +124,17 @@ class SteadyState:
                 dy[:, k] += to_q[:, self._kept.index(wanted)]
         return y, dy
 
+    def standing(self, before: Before, y: FloatArray) -> list[bool]:
+        """Which conditions of events hold at rest."""
+        arguments = (*self.system.states, *self._kept, *self._held)
+        found = []
+        for one in self.triggers:
+            condition = condition_of(one.when)
+            values = numpy_function([gap.formula for gap in condition.gaps], arguments)(*y, *before.row)
+            pairs = zip(condition.gaps, values, strict=True)
+            found.append(condition.holds([gap.holds(float(value)) for gap, value in pairs]))
+        return found
+
     def _start(self, p: FloatArray, names: tuple[str, ...]) -> tuple[FloatArray, FloatArray]:
         """Initial values of the rest and their derivatives."""
         if names not in self._initial_functions:
@@ -137,6 +152,10 @@ class SharedRests:
     steady: SteadyState
     names: tuple[str, ...]
     _known: dict[bytes, tuple[FloatArray, FloatArray] | Failure] = field(default_factory=dict)
+
+    def standing(self, p: FloatArray, experiment: Experiment, y: FloatArray) -> list[bool]:
+        """Which conditions of events hold at rest, at the state y [S] there."""
+        return self.steady.standing(self.steady.before(p, experiment, self.names), y)
 
     def find(self, p: FloatArray, experiment: Experiment) -> tuple[FloatArray, FloatArray]:
         """y [S] at the start of an experiment with parameters p [L], and dy [S, K].

@@ -65,14 +65,16 @@ class TriggeredWay:
         self._standing = Standing(np.empty(0, dtype=bool), np.empty(0, dtype=bool), set())
         self._maps = np.empty((0, 0)), np.empty((0, 0))
 
-    def segment_starts(self, segments: Sequence[Segment], y: FloatArray, dy: FloatArray) -> SegmentStarts:
-        """y [S], dy [S, K]: initial values and their derivatives."""
+    def segment_starts(
+        self, segments: Sequence[Segment], y: FloatArray, dy: FloatArray, rested: Sequence[bool] | None = None
+    ) -> SegmentStarts:
+        """y [S], dy [S, K]: initial values and their derivatives. rested: which conditions held at rest before them."""
         memory, k = self._of.memory, len(self._of.names)
         y = np.concatenate([y, np.full(memory, NEVER)])
         A: Linear = None
         B: Linear = np.concatenate([dy, np.zeros((memory, k))])
         self._check(y, B, segments[0].start, is_first=True)
-        y, A, B = self._begin(segments[0], y, A, B)
+        y, A, B = self._begin(segments[0], y, A, B, rested)
         tolerance = AT_ROW * self._span
         before = segments[0]
         for segment in segments:
@@ -151,11 +153,14 @@ class TriggeredWay:
 
     # -- what holds
 
-    def _begin(self, segment: Segment, y: FloatArray, A: Linear, B: Linear) -> tuple[FloatArray, Linear, Linear]:
+    def _begin(
+        self, segment: Segment, y: FloatArray, A: Linear, B: Linear, rested: Sequence[bool] | None
+    ) -> tuple[FloatArray, Linear, Linear]:
         """What holds at the start, and what comes there because it does."""
         g = self._gaps.at(segment.start, y, self._events, segment)[0]
         gaps = np.array([gap.holds(value) for gap, value in zip(self._rules.gaps, g, strict=True)], dtype=bool)
-        self._standing = Standing(gaps, np.array([not rule.at_start for rule in self._rules.rules], dtype=bool), set())
+        held = [not rule.at_start if rested is None else rested[rule.number] for rule in self._rules.rules]
+        self._standing = Standing(gaps, np.array(held, dtype=bool), set())
         due = self._standing.follow(self._rules)
         if not due:
             return y, A, B
