@@ -40,12 +40,12 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Cell = Annotated[
-    Annotated[Finite, Tag("other")] | Annotated[str, Field(min_length=1, max_length=10_000), Tag("text")],
+    Annotated[Finite, Tag("other")] | Annotated[str, Field(min_length=1, max_length=100_000), Tag("text")],
     Discriminator(or_text),
 ]
 Count = Annotated[int, Field(ge=1, le=100_000_000)]
@@ -55,7 +55,7 @@ LIST = Field(strict=False)
 Formula = Annotated[
     str,
     BeforeValidator(lambda v: repr(v) if is_number(v) else v, json_schema_input_type=str | float),
-    Field(max_length=10_000),
+    Field(max_length=100_000),
 ]
 # Experiments and groups: those called by a number compare as numbers.
 Label = Annotated[

@@ -134,7 +134,7 @@ class ModelSection(Section):
 
     name: str | None = Field(None, description="a built-in system (see `odefit models`)")
     equations: dict[Name, Formula] | None = Field(
-        None, min_length=1, max_length=1000, description="state: the formula of its time derivative"
+        None, min_length=1, max_length=5000, description="state: the formula of its time derivative"
     )
     states: list[Name] | None = Field(
         None, min_length=1, max_length=1000, description="names of the states of a `linear`, `mlp` or `potential` model"

@@ -33,7 +33,7 @@ START = "start"
 """The column that says when an integration starts."""
 MAX_CELLS = 10_000_000
 """The most cells of the table."""
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _RESERVED = {
     "t": "is the time",
     "experiment": "is what a row stands for",
@@ -286,7 +286,7 @@ def _name_fault(column: str) -> str | None:
     if column in _RESERVED:
         return f"'{column}' {_RESERVED[column]}; give the column another name"
     if not _NAME.fullmatch(column):
-        return f"'{clip(column)}' is no name for formulas; use a letter or _, then letters, digits or _ (at most 64)"
+        return f"'{clip(column)}' is no name for formulas; use a letter or _, then letters, digits or _ (at most 128)"
     return None
 
 

@@ -14,7 +14,7 @@ RESERVED = frozenset({"t", "and", "or", "not"})
 COLUMNS = frozenset({"experiment", "start", "steady_state"})
 """Columns of the table of experiments that mean something."""
 DATA_COLUMNS = frozenset({"experiment", "time", "observable", "value", "sigma", "at_jump"})
-MAX_LENGTH = 64
+MAX_LENGTH = 128
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 

@@ -52,7 +52,7 @@ def parse_formula(
     where: str = "",
     networks: Mapping[str, Network] | None = None,
 ) -> sp.Expr:
-    """The expression of a formula. Its limits: 10,000 characters, 50 levels of nesting, constant powers up to
+    """The expression of a formula. Its limits: 100,000 characters, 50 levels of nesting, constant powers up to
     100.
 
     Parameters

@@ -18,7 +18,7 @@ from odefit.errors import ModelError
 from odefit.text import MOST_COMPARED, closest, did_you_mean
 from odefit.unsupported import ALGEBRAIC, of_derivative
 
-MAX_LENGTH = 10_000
+MAX_LENGTH = 100_000
 """The most characters of a formula."""
 MAX_BRACKETS = 100
 """The most brackets that may be open at one time."""

@@ -104,7 +104,7 @@ def test_all_faults_of_a_file_at_once_in_its_order(tmp_path: Path) -> None:
     text = "experiment,dose,2x,t,group,start,heat\n"
     text += "A,1,1,1,wt,0,inf\nB,high,1,1,wt,soon,1\nA,2,1,1,wt,0,1\n,3,1,1,wt,0,1\nC,4,1,1,5,0,1\nD,5,1\n"
     assert faults(tmp_path, text) == [
-        "e.csv:1, column 2x: '2x' is no name for formulas; use a letter or _, then letters, digits or _ (at most 64)",
+        "e.csv:1, column 2x: '2x' is no name for formulas; use a letter or _, then letters, digits or _ (at most 128)",
         "e.csv:1, column t: 't' is the time; give the column another name",
         "e.csv:2, column heat: the number is inf; write a finite one, or leave the cell empty",
         "e.csv:3, column dose: 'high' is not a number, and other cells of this column are (1 for experiment A);"
@@ -168,7 +168,7 @@ def test_faults_of_yaml_name_the_cell(tmp_path: Path) -> None:
         "c.yaml.B.dose: the number is nan; write a finite one, or leave the cell empty",
         "c.yaml.A.group: 'wt' is not a number, and other cells of this column are (3 for experiment B);"
         " write numbers only, or words only",
-        "c.yaml.A.a b: 'a b' is no name for formulas; use a letter or _, then letters, digits or _ (at most 64)",
+        "c.yaml.A.a b: 'a b' is no name for formulas; use a letter or _, then letters, digits or _ (at most 128)",
         "c.yaml.B.start: 'soon' is not a number; write the time at which the experiment starts",
         "c.yaml.B.many: the number is inf; write a finite one, or leave the cell empty",
     ]

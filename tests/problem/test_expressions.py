@@ -157,6 +157,40 @@ def test_circles_through_parameters_are_found() -> None:
         odefit.load({"model": model, "parameters": {"k": 1, "m": "a"}}, data=measured())
 
 
+@pytest.mark.parametrize("method", ["auto", "dopri5"])
+def test_expressions_forty_deep_that_each_name_the_one_before_four_times(method: str) -> None:
+    """Written out they would be 4^40 terms; shared, a few hundred operations. The value is that of a loop."""
+    depth = 40
+    expressions = {
+        f"e{i}": f"e{i - 1}*k/(1 + e{i - 1}^2) + x*e{i - 1}/(2 + e{i - 1})" if i else "x + k" for i in range(depth)
+    }
+    model = {"equations": {"x": f"-e{depth - 1}"}, "expressions": expressions, "initial": {"x": 1}}
+    text = {"model": model, "parameters": {"k": 0.5}, "noise": {"sigma": 0.1}, "solver": {"method": method}}
+    problem = odefit.load(text, data=[odefit.Experiment("a", [0, 1, 2], {"x": [1, 0.8, 0.7]})])
+    frame = problem.simulate(problem.x0, [0.0, 1.0])
+    for x, last in zip(frame["x"], frame[f"e{depth - 1}"], strict=True):
+        e = x + 0.5
+        for _ in range(depth - 1):
+            e = e * 0.5 / (1 + e * e) + x * e / (2 + e)
+        assert last == pytest.approx(e, rel=1e-12)
+    slope = central_differences(problem.nll, problem.x0, 1e-4)
+    assert problem.gradient(problem.x0) == pytest.approx(slope, rel=1e-3)
+
+
+def test_a_chain_of_hundreds_of_states_that_repeat_one_expression_loads_and_evaluates() -> None:
+    """One step is named in every equation, as in models of signalling; names and formulas may be long."""
+    n, step = 300, "a_step_that_every_reaction_of_the_cascade_has_in_common_and_that_is_called_by_its_full_name"
+    equations = {f"s{i}": f"{step}*(s{i - 1} - s{i})" if i else f"-{step}*s0" for i in range(n)}
+    model: dict[str, Any] = {"equations": equations, "expressions": {step: "k/(1 + s0)"}}
+    model["initial"] = {name: "1" if name == "s0" else "0" for name in equations}
+    model["observables"] = {"total": " + ".join(["s0*1.0000000", *(f"s{i}*1.0000000" for i in range(1, n))] * 4)}
+    assert len(model["observables"]["total"]) > 10_000
+    text = {"model": model, "parameters": {"k": 0.5}, "noise": {"sigma": 0.1}, "solver": {"method": "dopri5"}}
+    problem = odefit.load(text, data=[odefit.Experiment("a", [0, 0.5], {"total": [4, 4]})])
+    # Nothing leaves the chain before its end.
+    assert problem.simulate(problem.x0)["total"].to_numpy() == pytest.approx([4, 4], rel=1e-5)
+
+
 def test_a_part_that_several_formulas_share_is_computed_once() -> None:
     """Each name of it gives the same object, and the values are right."""
     names = ("x", "k", "shared")
