@@ -18,11 +18,11 @@ from odefit.objective.residuals import chi_square, residual_sum
 def residual_degrees(likelihood: Likelihood, free: Mask) -> float:
     """The degrees of freedom of the noise estimate.
 
-    They are n - p where every noise level is estimated from the residuals, else infinite; also for counts, whose
-    scatter follows from their means. They are infinite with a prior, too: its information is no residual, and is not
-    made less by the noise that was estimated. n counts measurements without limits, p the free parameters that are no
-    noise levels. The t distribution with n - p degrees is that of an estimate over its standard error, of normal
-    residuals; with the other families that have a scale it is near it (benchmarks/coverage.py).
+    They are n - p where every noise level, or dispersion of counts, is estimated from the residuals, else infinite.
+    They are infinite with a prior, too: its information is no residual, and is not made less by the noise that was
+    estimated. n counts measurements without limits, p the free parameters that are no noise levels. The t distribution
+    with n - p degrees is that of an estimate over its standard error, of normal residuals; with the other families that
+    have a scale it is near it (benchmarks/coverage.py).
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def residual_degrees(likelihood: Likelihood, free: Mask) -> float:
         if not data.n:
             continue
         estimated = data.scale_position in profile.sigmas or _has_own_level(problem, name)
-        if data.family.is_count or not estimated:
+        if not estimated:
             return math.inf
     return float(n - p) if n > p else math.inf
 

@@ -15,7 +15,8 @@ of the mean absolute deviation; of v = var(ln s) and g = -d (ln det J / 2)/d ln 
 
 The two are n and p where the residuals are normal. With other noise J(s) at the data at hand goes with s^-c, c the
 `curvature_power` of the family, where the expected one goes with s^-2. A level that is but one part of the scatter has
-an interval that is symmetric in its logarithm, around the optimum ln s + v g of the adjusted likelihood.
+an interval that is symmetric in its logarithm, around the optimum ln s + v g of the adjusted likelihood. That of the
+dispersion of counts is symmetric around the estimate, as elsewhere; its bias widens the intervals of the others.
 """
 
 from __future__ import annotations
@@ -56,12 +57,15 @@ class Level:
         g.
     power
         w; None where the level is but one part of the scatter.
+    is_dispersion
+        Whether it is one of counts, whose variance is m + s m².
     """
 
     value: float
     variance: float
     taken: float
     power: float | None
+    is_dispersion: bool = False
 
     @property
     def degrees(self) -> tuple[float, float] | None:
@@ -74,7 +78,9 @@ class Level:
 
     @property
     def bias(self) -> float:
-        """The level without its bias, over this one."""
+        """The standard deviation without the bias of the level, over that with it."""
+        if self.is_dispersion:
+            return math.exp(min(self.variance * self.taken / 2, 1.0))
         if self.power is None or self.degrees is None:
             return math.exp(min(self.variance * self.taken, 1.0))
         before, left = self.degrees
@@ -82,9 +88,10 @@ class Level:
 
     def interval(self, level: float) -> Interval | None:
         """The ends of the interval; None where it is not known."""
-        if self.power is None:
+        if self.power is None or self.is_dispersion:
             half = quantile(level, math.inf) * math.sqrt(self.variance)
-            return self.value * self.bias * math.exp(-half), self.value * self.bias * math.exp(half)
+            middle = self.value * (1.0 if self.is_dispersion else self.bias)
+            return middle * math.exp(-half), middle * math.exp(half)
         if self.degrees is None:
             return None
         before, left = self.degrees
@@ -94,7 +101,7 @@ class Level:
 
 @dataclass(frozen=True)
 class NoiseLevels:
-    """The noise levels of a fit at its optimum, those of counts left out.
+    """The noise levels of a fit at its optimum.
 
     Parameters
     ----------
@@ -139,12 +146,12 @@ class NoiseLevels:
         return {k: one for k, one in found if one is not None}
 
     def _level(self, k: int) -> Level | None:
-        """One level; None for a dispersion of counts, and where nothing is known."""
+        """One level; None where nothing is known."""
         table = self.likelihood.problem.table
         ratios = self._ratios(k)
         users = [j for j, ratio in enumerate(ratios) if np.abs(ratio).max(initial=0.0) > STEP]
         families = [self.likelihood.problem.data[j].family for j in users]
-        if not users or any(family.is_count for family in families):
+        if not users:
             return None
         value = float(table.to_natural(self.u)[table.estimated[k]])
         v = float(table.transforms.derivative(self.u)[k] * self.errors[k] / value) ** 2
@@ -152,7 +159,7 @@ class NoiseLevels:
         if not (0 < v < math.inf and math.isfinite(taken)):
             return None
         whole = all(np.abs(ratios[j] - 1).max(initial=0.0) < STEP for j in users)
-        return Level(value, v, taken, families[0].scale_power if whole else None)
+        return Level(value, v, taken, families[0].scale_power if whole else None, families[0].is_count)
 
     def _moved(self, k: int, side: int) -> FloatArray:
         """u with the logarithm of one level moved by STEP."""

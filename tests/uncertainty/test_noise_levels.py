@@ -87,6 +87,12 @@ def test_counts_keep_the_interval_of_the_logarithm() -> None:
     assert e.standard_error is not None
     reach = np.exp(special.ndtri(0.975) * e.standard_error / e.value)
     np.testing.assert_allclose(e.interval, [e.value / reach, e.value * reach], rtol=1e-6)
+    # The others are by Student's t, and a little wider: the dispersion is estimated rather too small.
+    a = result.estimates["a"]
+    assert a.interval is not None
+    assert a.standard_error is not None
+    wider = (a.interval[1] - a.interval[0]) / (2 * a.standard_error * stats.t(14).ppf(0.975))
+    assert 1 < wider < 1.1
 
 
 @pytest.mark.parametrize(
