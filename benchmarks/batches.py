@@ -42,7 +42,12 @@ def process(build: Path, config: Path, overrides: list[str]) -> Measured:
         command = [sys.executable, *COMMAND, str(config), "--no-plots", "--out", str(out)]
         for override in overrides:
             command += ["--set", override]
-        environment = {**os.environ, "PYTHONPATH": str(build), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join((str(build), os.environ.get("PYTHONPATH", ""))),
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+        }
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
         assert child.stderr is not None
         text = child.stderr.read()

@@ -61,6 +61,8 @@ COPIES = 3
 """Of the matrix of derivatives that are in memory at once: itself, and what its decomposition makes of it."""
 POPULATION_STARTS = 20
 """The fewest starts of a local method that a population has among it at first."""
+MAX_REPORTS = 100
+"""How often it is said how many starts are finished: each time all of them are looked at."""
 PART = "starts"
 
 log = logging.getLogger(__name__)
@@ -203,7 +205,8 @@ def _search_pass(
                 # Whom a lost worker has cost its start may try it again.
                 memory.offer(part, lambda: [_as_plain(r) for r in finished if not r.lost])
                 memory.offer(BEST, lambda: {BEST: _best_values(search.objective, finished)})
-                _report(progress, finished)
+                if len(finished) % math.ceil(len(numbers) / MAX_REPORTS) == 0 or len(finished) == len(numbers):
+                    _report(progress, finished)
         progress.now("the best start, to its last digit")
         results = _polished(finished, search, section.starts)
     except KeyboardInterrupt:
