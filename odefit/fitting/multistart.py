@@ -256,10 +256,11 @@ class _ObservedSearch:
         self._points, self._begun = np.empty((0, 0)), 0.0
         self._histories: list[list[float]] = []
         self._reached: dict[int, FloatArray] = {}
+        self._best = math.inf
 
     def __call__(self, points: FloatArray) -> list[SearchOutcome]:
         self._points, self._begun = points, time.perf_counter()
-        self._histories, self._reached = [[] for _ in points], {}
+        self._histories, self._reached, self._best = [[] for _ in points], {}, math.inf
         return self.search(points, self._accept)
 
     def _accept(self, number: int, u: FloatArray, value: float) -> None:
@@ -268,8 +269,8 @@ class _ObservedSearch:
         if len(self._points) == 1:
             self.progress.now(f"start 1, {len(self._histories[0])} steps, objective {value:.6g}")
         else:
-            best = min(history[-1] for history in self._histories if history)
-            self.progress.now(f"{len(self._points)} starts together, objective {best:.6g}")
+            self._best = min(self._best, value)
+            self.progress.now(f"{len(self._points)} starts together, objective {self._best:.6g}")
 
     def latest(self, points: FloatArray) -> StartOutcome | None:
         """The best that the searches under way have reached, which are some of points [n, P]; None where none has."""

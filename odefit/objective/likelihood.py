@@ -114,7 +114,7 @@ class Likelihood:
             self.failure = found.failure
         if not len(found.points):
             return found
-        return replace(found, moments=self._floor.raised_points(found.moments, *found.made_from))
+        return replace(found, moments=self._floor.raised(found.moments, *found.made_from))
 
     def vanishing(self, u: FloatArray) -> list[IntArray]:
         """Rows of every observable whose prediction is zero but for the solver's error, so that another stands in.
@@ -138,7 +138,7 @@ class Likelihood:
         if not self._floor.matters:
             return []
         found = solved_points(self.problem, u, False, engines)
-        raised = self._floor.raised_points(found.moments, *found.made_from) if len(found.points) else []
+        raised = self._floor.raised(found.moments, *found.made_from) if len(found.points) else []
         pairs = zip(found.moments, raised, strict=True)
         return [(found.points, ~((other.m == plain.m) | np.isnan(other.m))) for plain, other in pairs]
 

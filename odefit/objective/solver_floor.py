@@ -96,38 +96,19 @@ class SolverFloor:
         Parameters
         ----------
         moments
-            One per observable.
+            One per observable, at B points.
         y, t, p, dy
-            What they were made from, as in `Observation.moments`.
+            What they were made from, as in `Observation.moments`, with a leading axis of points.
         """
-        out = moments
+        out = list(moments)
         for k in self._chosen:
-            rows = self._low(k, moments[k])
-            if len(rows):
-                own = p if len(p) == 1 else p[rows]
-                part = y[rows], t[rows], own, None if dy is None else dy[rows]
-                out = [*out[:k], self._raised(k, moments[k], rows, part), *out[k + 1 :]]
+            point, cell = np.nonzero(self._is_low(k, moments[k]))
+            if len(point):
+                row = self._measured[k][0][cell]
+                own = p[point, 0] if p.shape[1] == 1 else p[point, row]
+                part = y[point, row], t[row], own, None if dy is None else dy[point, row]
+                out[k] = self._raised(k, moments[k], (point, row), part)
         return out
-
-    def raised_points(
-        self, moments: list[Moments], y: FloatArray, t: FloatArray, p: FloatArray, dy: FloatArray | None
-    ) -> list[Moments]:
-        """The same at many points, whose axis comes first: one after the other where something is low."""
-        low = np.zeros(len(y), dtype=bool)
-        for k in self._chosen:
-            low |= self._is_low(k, moments[k]).any(axis=-1)
-        if not low.any():
-            return moments
-        points = np.flatnonzero(low)
-        raised = [
-            self.raised([m.at(int(b)) for m in moments], y[b], t, p[b], None if dy is None else dy[b]) for b in points
-        ]
-        return [_replaced(plain, points, [one[k] for one in raised]) for k, plain in enumerate(moments)]
-
-    def _low(self, k: int, moments: Moments) -> IntArray:
-        """The measured rows that may have to be raised."""
-        rows: IntArray = self._measured[k][0][self._is_low(k, moments)]
-        return rows
 
     def _is_low(self, k: int, moments: Moments) -> Mask:
         """Which of the measured rows may have to be raised, [..., M]."""
@@ -147,7 +128,8 @@ class SolverFloor:
             return float(values.min() + np.log(LEAST_SHARE))
         return LEAST_SHARE * float(values[values > 0].min(initial=np.inf)) if (values > 0).any() else LEAST_SHARE
 
-    def _raised(self, k: int, moments: Moments, rows: IntArray, part: tuple[Any, ...]) -> Moments:
+    def _raised(self, k: int, moments: Moments, at: tuple[IntArray, IntArray], part: tuple[Any, ...]) -> Moments:
+        """at: points and rows, [n] each, which may be raised; part: what their moments are made from."""
         y, t, p, dy = part
         above = self._observation.moments(self._above(k, y, t, p), t, p, dy)[k]
         m, s, dm, ds = moments.m.copy(), moments.s, moments.dm, moments.ds
@@ -155,19 +137,21 @@ class SolverFloor:
         if self._is_positive(name):
             is_log = self._observation.noise[name].is_log
             half = above.m - np.log(2) if is_log else above.m / 2
-            chosen = np.isfinite(half) & ~(m[rows] >= half) & (is_log | (half > 0))
-            m[rows[chosen]] = np.minimum(half, self._measured[k][2])[chosen]
+            chosen = np.isfinite(half) & ~(m[at] >= half) & (is_log | (half > 0))
+            there = at[0][chosen], at[1][chosen]
+            m[there] = np.minimum(half, self._measured[k][2])[chosen]
             if dm is not None:
                 dm = dm.copy()
-                dm[rows[chosen]] = 0.0
+                dm[there] = 0.0
         if s is not None and above.s is not None:
             s = np.broadcast_to(np.asarray(s, dtype=np.float64), m.shape).copy()
-            instead = np.broadcast_to(np.asarray(above.s, dtype=np.float64), rows.shape)
-            chosen = ~(s[rows] > 0) & (instead > 0)
-            s[rows[chosen]] = instead[chosen]
+            instead = np.broadcast_to(np.asarray(above.s, dtype=np.float64), at[1].shape)
+            chosen = ~(s[at] > 0) & (instead > 0)
+            there = at[0][chosen], at[1][chosen]
+            s[there] = instead[chosen]
             if ds is not None and above.ds is not None:
                 ds = ds.copy()
-                ds[rows[chosen]] = above.ds[chosen]
+                ds[there] = above.ds[chosen]
         return replace(moments, m=m, s=s, dm=dm, ds=ds)
 
     def _above(self, k: int, y: FloatArray, t: FloatArray, p: FloatArray) -> FloatArray:
@@ -201,19 +185,3 @@ class SolverFloor:
             self._slopes[key] = numpy_function(derivatives([formula], levels)[0], arguments)
         found = self._slopes[key](*y.T, t, *p.T)
         return np.stack([np.broadcast_to(slope, t.shape) for slope in found], axis=1)
-
-
-def _replaced(plain: Moments, points: IntArray, ones: list[Moments]) -> Moments:
-    """The moments of many points with those of some of them in their places."""
-    m, s, dm, ds = plain.m.copy(), plain.s, plain.dm, plain.ds
-    s = None if s is None else np.broadcast_to(np.asarray(s, dtype=np.float64), m.shape).copy()
-    dm, ds = (None if slopes is None else slopes.copy() for slopes in (dm, ds))
-    for b, one in zip(points, ones, strict=True):
-        m[b] = one.m
-        if s is not None:
-            s[b] = one.s
-        if dm is not None:
-            dm[b] = one.dm
-        if ds is not None:
-            ds[b] = one.ds
-    return Moments(m, s, dm, ds)
