@@ -1,0 +1,77 @@
+"""`odefit import`, and commands and functions that take a problem as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import odefit
+import sbml_texts as s
+from commands import start
+from odefit.errors import InputError
+from odefit.interop.formats import is_foreign
+from petab_texts import CONVERSION, problem
+
+
+def command(*arguments: object) -> tuple[int, str, str]:
+    process = start(*map(str, arguments))
+    output, errors = process.communicate()
+    return process.wait(), output, errors
+
+
+@pytest.mark.quick
+def test_a_problem_becomes_a_folder_and_the_next_command_is_said(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    code, output, _ = command("import", problem(tmp_path), "--out", made)
+    assert code == 0
+    assert output.splitlines() == [
+        "conversion: 2 states, 1 parameter estimated, 1 observable, 1 experiment, 2 measurements",
+        "note: of size 1, and so not written: cell",
+        f"written to {made / 'conversion.yaml'}, {made / 'data.csv'}",
+        f"next: odefit check {made / 'conversion.yaml'}",
+    ]
+    code, _, errors = command("import", problem(tmp_path), "--out", made)
+    assert code == 2
+    assert errors == f"error: {made}: exists already; choose another --out, or say --overwrite\n"
+
+
+def test_a_faulty_problem_is_exit_code_2_and_leaves_nothing(tmp_path: Path) -> None:
+    path = problem(tmp_path, observables="observableId | observableFormula | noiseFormula\nobs_a | A + | 0.5")
+    code, _, errors = command("import", path, "--out", tmp_path / "made")
+    assert code == 2
+    assert "observables.tsv:2, column observableFormula: 'A +'" in errors
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_fit_takes_a_problem_and_keeps_what_was_made_of_it(tmp_path: Path) -> None:
+    path = problem(tmp_path)
+    run = odefit.fit(path, ["fit.starts=1"], out=tmp_path / "run")
+    assert run.result.status == "converged"
+    assert sorted(file.name for file in (tmp_path / "run/imported").iterdir()) == ["conversion.yaml", "data.csv"]
+    again = odefit.load_run(tmp_path / "run")
+    assert again.result.estimates == run.result.estimates
+    assert odefit.load(path).names == ("k1",)
+    assert "dA/dt" in odefit.check(path)
+
+
+def test_a_model_alone_is_simulated(tmp_path: Path) -> None:
+    frame = odefit.simulate(s.write(tmp_path, CONVERSION), ["data.simulate.times=[0,1]"]).frame
+    assert list(frame.columns) == ["experiment", "time", "A", "B"]
+
+
+def test_what_is_foreign(tmp_path: Path) -> None:
+    assert is_foreign(problem(tmp_path))
+    assert is_foreign(tmp_path / "model.xml")
+    own = tmp_path / "own.yaml"
+    own.write_text("title: format_version\nmodel: {equations: {x: -x}}\n", encoding="utf-8")
+    assert not is_foreign(own)
+    assert not is_foreign(tmp_path / "missing.yaml")
+
+
+def test_a_problem_held_to_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = problem(tmp_path)
+    path.write_text(path.read_text("utf-8").replace("[model.xml]", "[../model.xml]"), encoding="utf-8")
+    monkeypatch.setenv("ODEFIT_ONLY_BESIDE", "1")
+    with pytest.raises(InputError, match="which lies not beside"):
+        odefit.load(path)
