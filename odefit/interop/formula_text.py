@@ -67,6 +67,11 @@ def formula_text(tree: Tree, names: Mapping[str, str] | None = None) -> str:
     return _Writer(names or {}).at(tree, _OR)
 
 
+def condition_text(tree: Tree) -> str:
+    """The same of what is true or false. Raises Inexpressible."""
+    return _Writer({}).test(tree)
+
+
 def number_text(value: float) -> str:
     """The fewest digits that read back as the same double; whole numbers without a point."""
     if not math.isfinite(value):

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from odefit.interop.draft import DraftEvent
-from odefit.interop.mathematics import TIME, Call, Number, Tree, call, names_in, uses_time
+from odefit.interop.mathematics import TIME, Call, Number, Tree, call, condition, names_in, uses_time
 from odefit.interop.model import Model, ModelEvent
 
 _TURNED = {">=": "<=", ">": "<", "<=": ">=", "<": ">"}
@@ -86,12 +86,22 @@ def _touches(other: ModelEvent, event: ModelEvent) -> bool:
     return not names.isdisjoint(other.changes)
 
 
+def _sided(tree: Tree) -> Tree:
+    """A condition with `x < y or x > y` in the place of `x != y`: events look for where a comparison changes."""
+    if not isinstance(tree, Call):
+        return tree
+    arguments = tuple(_sided(argument) for argument in tree.arguments)
+    if tree.function == "!=":
+        return call("or", call("<", *arguments), call(">", *arguments))
+    return call(tree.function, *arguments)
+
+
 def _when(event: ModelEvent, several: bool) -> DraftEvent:
     """values: those of the time when the trigger fires matter where something may come between."""
     early = event.values_at_trigger and (several or event.delay is not None)
     return DraftEvent(
         event.changes,
-        when=event.trigger,
+        when=_sided(condition(event.trigger)),
         delay=event.delay,
         priority=event.priority,
         at_start=event.at_start,

@@ -13,7 +13,7 @@ import yaml
 
 from odefit.errors import Faults
 from odefit.interop.draft import Draft, DraftEvent, DraftParameter, DraftPlot, DraftTable
-from odefit.interop.formula_text import Inexpressible, formula_text, number_text
+from odefit.interop.formula_text import Inexpressible, condition_text, formula_text, number_text
 from odefit.interop.mathematics import Number, Tree
 from odefit.text import clip
 
@@ -68,9 +68,9 @@ class _Writer:
     def __init__(self, draft: Draft, faults: Faults) -> None:
         self.draft, self.faults = draft, faults
 
-    def formula(self, tree: Tree, where: str) -> str:
+    def formula(self, tree: Tree, where: str, is_condition: bool = False) -> str:
         try:
-            return formula_text(tree)
+            return condition_text(tree) if is_condition else formula_text(tree)
         except Inexpressible as error:
             self.faults.add(f"{clip(self.draft.origin)}, {clip(where)}", str(error))
             return "0"
@@ -141,7 +141,7 @@ class _Writer:
         keys = {}
         for key, tree in (("time", event.time), ("when", event.when), ("delay", event.delay)):
             if tree is not None:
-                keys[key] = quoted(self.formula(tree, where), flow=True)
+                keys[key] = quoted(self.formula(tree, where, key == "when"), flow=True)
         if event.priority is not None:
             keys["priority"] = quoted(self.formula(event.priority, where), flow=True)
         if event.at_start:

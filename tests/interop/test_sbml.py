@@ -196,7 +196,7 @@ def test_events_by_conditions(tmp_path: Path) -> None:
         tmp_path,
         parameters=[
             *(s.parameter(name, 1.0, False) for name in ("x", "n", "late")),
-            *(s.parameter(name, 0.0, False) for name in ("always", "never")),
+            *(s.parameter(name, 0.0, False) for name in ("always", "never", "numeric")),
             s.parameter("k", 1.0),
         ],
         rules=[s.rule("x", "k", "rate")],
@@ -205,8 +205,10 @@ def test_events_by_conditions(tmp_path: Path) -> None:
             s.event("time > 1 and n > 1", late="7"),
             s.event("k > 0", at_start=True, always="7"),
             s.event("k > 0", never="7"),
+            s.event("k", at_start=True, numeric="7"),
         ],
     )
+    close(frame["numeric"], np.full(5, 7.0))
     close(frame["x"], [1, 1.5, 2, 1.6, 1.2])
     close(frame["n"], [1, 1, 1, 2, 4])
     close(frame["late"], [1, 1, 1, 7, 7])
