@@ -537,6 +537,25 @@ def test_gradients_in_torch_are_the_sensitivities() -> None:
     np.testing.assert_allclose(p.grad[0], [t - 1 + np.exp(-t), np.exp(-t)], rtol=1e-7)
 
 
+def test_without_llvmlite_diffsol_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "llvmlite.binding", None)
+    monkeypatch.setitem(sys.modules, "llvmlite", None)
+    engine = make_engine(DECAY, SolverOptions(), ("k",))
+    assert isinstance(engine, DiffsolEngine)
+    assert engine.notes == []
+    found = engine.solve(np.array([[0.7, 3.0]]), [measured([1.0])], True)[0]
+    np.testing.assert_allclose(found.y[0, 0], 3 * np.exp(-0.7), rtol=1e-5)
+
+
+def test_where_llvm_does_not_work_diffsol_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise RuntimeError("no such target")
+
+    monkeypatch.setattr(machine, "stepper", broken)
+    assert machine.available() == (False, "llvmlite does not work on this machine (no such target)")
+    assert isinstance(make_engine(DECAY, SolverOptions(), ("k",)), DiffsolEngine)
+
+
 def test_without_llvmlite_the_method_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "llvmlite.binding", None)
     monkeypatch.setitem(sys.modules, "llvmlite", None)

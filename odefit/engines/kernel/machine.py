@@ -34,8 +34,7 @@ def available() -> tuple[bool, str]:
     if not hasattr(llvm, "create_pass_builder"):
         return False, "this version of llvmlite is too old"
     try:
-        _initialized()
-        inspect.getsource(members)
+        stepper()  # compiled once per machine, and needed in any case
     except (RuntimeError, OSError) as error:
         return False, f"llvmlite does not work on this machine ({error})"
     return True, ""
