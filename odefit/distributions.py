@@ -74,6 +74,33 @@ def student_quantile(p: float, degrees: float) -> float:
     return x
 
 
+def beta_quantile(p: float, a: float, b: float) -> float:
+    """What a number with a beta distribution is below with probability p, for 0 < p < 1."""
+    low, high = 0.0, 1.0
+    x = a / (a + b)
+    constant = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
+    for _ in range(200):
+        there = incomplete_beta(a, b, x, 1 - x)
+        low, high = (x, high) if there < p else (low, x)
+        slope = math.exp(constant + (a - 1) * math.log(x) + (b - 1) * math.log1p(-x))
+        before, x = x, x - (there - p) / slope if slope > 0 else -1.0
+        if not low < x < high:
+            x = (low + high) / 2
+        if abs(x - before) <= 1e-14 * x:
+            break
+    return x
+
+
+def ordered_quantiles(n: int, p: float) -> FloatArray:
+    """The p-quantiles of the n ordered values of n uniform random numbers, [n]."""
+    k = np.arange(1, n + 1)
+    if n >= _MANY:
+        from scipy.special import betaincinv
+
+        return np.asarray(betaincinv(k, n + 1 - k, p))
+    return np.array([beta_quantile(p, float(j), float(n + 1 - j)) for j in k])
+
+
 def chi_square_tails(x: float, degrees: float) -> tuple[float, float]:
     """The probabilities that chi-square with these degrees of freedom is below x >= 0, and above it."""
     return incomplete_gamma(degrees / 2, x / 2)

@@ -47,6 +47,13 @@ def test_binomial() -> None:
         assert own.binomial_tail(k, n, p) == pytest.approx(stats.binom.sf(k - 1, n, p), rel=1e-10)
 
 
+def test_ordered_uniform_numbers() -> None:
+    for n in (1, 2, 21, 300, 1_200):
+        k = np.arange(1, n + 1)
+        for p in (0.025, 0.5, 0.975):
+            np.testing.assert_allclose(own.ordered_quantiles(n, p), special.betaincinv(k, n + 1 - k, p), rtol=1e-10)
+
+
 def test_ends() -> None:
     assert own.student_tail(math.inf, 3.0) == 0.0
     assert own.student_tail(-math.inf, 3.0) == 1.0

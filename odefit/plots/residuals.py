@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from odefit.arrays import FloatArray
+from odefit.distributions import normal_quantile, ordered_quantiles
 from odefit.errors import SolveError
 from odefit.fitting.run import Run, check_solvable
 from odefit.objective.likelihood import Likelihood
@@ -136,15 +137,13 @@ def _draw_over_time(ax: Axes, run: Run, selection: Selection, residuals: Residua
 
 def _draw_quantiles(ax: Axes, r: FloatArray, reach: float, colour: str) -> None:
     """Ordered residuals over the quantiles of the normal distribution, with a pointwise envelope."""
-    from scipy.special import betaincinv, ndtri
-
     n = len(r)
     k = np.arange(1, n + 1)
-    q = ndtri((k - 0.375) / (n + 0.25))  # Blom (1958)
+    q = normal_quantile((k - 0.375) / (n + 0.25))  # Blom (1958)
     ax.axline((0.0, 0.0), slope=1.0, color=style.BLACK, linewidth=0.6)
     if n:
-        # The k-th of n ordered uniform numbers has a beta distribution.
-        low, high = (ndtri(betaincinv(k, n + 1 - k, p)) for p in ((1 - ENVELOPE) / 2, (1 + ENVELOPE) / 2))
+        low = normal_quantile(ordered_quantiles(n, (1 - ENVELOPE) / 2))
+        high = -low[::-1]  # counted from the other end
         ax.fill_between(q, low, high, color=style.GREY, alpha=0.25, linewidth=0)
         size = style.marker_size(n)
         ax.plot(q, np.sort(r), "o", color=colour, markersize=size, markeredgewidth=0, rasterized=n > 5000)
