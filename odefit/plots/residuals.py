@@ -138,7 +138,7 @@ def _draw_over_time(ax: Axes, run: Run, selection: Selection, residuals: Residua
 def _draw_quantiles(ax: Axes, r: FloatArray, reach: float, colour: str) -> None:
     """Ordered residuals over the quantiles of the normal distribution, with a pointwise envelope."""
     n = len(r)
-    k = np.arange(1, n + 1)
+    k = np.arange(1, n + 1, dtype=np.float64)
     q = normal_quantile((k - 0.375) / (n + 0.25))  # Blom (1958)
     ax.axline((0.0, 0.0), slope=1.0, color=style.BLACK, linewidth=0.6)
     if n:
