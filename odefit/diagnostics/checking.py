@@ -14,6 +14,7 @@ from odefit.engines.tolerances import atol_words
 from odefit.model.sharing import written_size
 from odefit.model.system import System, Trigger, written
 from odefit.objective.likelihood import Likelihood
+from odefit.objective.observation import Noise
 from odefit.objective.parameters import Parameter
 from odefit.objective.priors import Prior
 from odefit.objective.problem import FitProblem
@@ -106,7 +107,7 @@ def _measured(assembly: Assembly) -> list[str]:
     system = assembly.described.system
     for name, count in zip(system.observables, counts, strict=True):
         noise = observation.noise[name]
-        sigma = "from the data" if noise.sigma is None else _text(noise.sigma / noise.unit).replace(f"[{name}]", "")
+        sigma = "from the data" if noise.sigma is None else _text(_in_unit(noise)).replace(f"[{name}]", "")
         sigma = f"{sigma.removeprefix('1*')} (of the decimal logarithm)" if noise.unit != 1 else sigma
         formula = _text(system.observables[name], system)
         if name in system.compared:
@@ -120,6 +121,11 @@ def _measured(assembly: Assembly) -> list[str]:
     if assembly.held:
         lines.append(f"  held out: {counted(sum(e.n_measured for e in assembly.held), 'value')}")
     return lines
+
+
+def _in_unit(noise: Noise) -> Any:
+    """The noise level in the unit in which it is given."""
+    return noise.sigma if noise.sigma is None or noise.unit == 1 else noise.sigma / noise.unit
 
 
 def _conditions(assembly: Assembly) -> list[str]:
