@@ -19,7 +19,7 @@ CONFIG_HEAD = """\
 Every key that a config may have, as [your editor](editor.md) shows it, too. A key that is not listed is an error.
 Paths are relative to the config. `--set fit.starts=50` overrides any key; dots join the names.
 
-A *name* is a letter or `_`, then letters, digits or `_`. A *formula* is a number, or text in the
+A *name* is a letter (behind one `_` or none), then letters, digits or `_`. A *formula* is a number, or text in the
 [language of the equations](models.md).
 """
 CATALOGUE_HEAD = """\

@@ -33,7 +33,7 @@ START = "start"
 """The column that says when an integration starts."""
 MAX_CELLS = 10_000_000
 """The most cells of the table."""
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_NAME = re.compile(r"_?[A-Za-z][A-Za-z0-9_]{0,127}")
 _RESERVED = {
     "t": "is the time",
     "experiment": "is what a row stands for",

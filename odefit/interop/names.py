@@ -15,7 +15,7 @@ COLUMNS = frozenset({"experiment", "start", "steady_state"})
 """Columns of the table of experiments that mean something."""
 DATA_COLUMNS = frozenset({"experiment", "time", "observable", "value", "sigma", "at_jump"})
 MAX_LENGTH = 128
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_NAME = re.compile(r"_?[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 
 
 def new_names(names: Iterable[str], forbidden: Iterable[str]) -> dict[str, str]:

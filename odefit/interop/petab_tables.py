@@ -50,12 +50,14 @@ class Reading:
         """The rows of a table; what columns are missing is a fault, and no row is then given."""
         with self.faults.catching():
             text = read_text(path, MAX_BYTES, "a tab-separated table")
-            csv.field_size_limit(max(csv.field_size_limit(), MAX_CELL))
+            before = csv.field_size_limit(MAX_CELL)  # it is one for the whole process
             try:
                 found = list(_numbered(text))
             except csv.Error as error:
                 self.faults.add(show(path), f"is no tab-separated table: {error}")
                 return []
+            finally:
+                csv.field_size_limit(before)
             if not found:
                 self.faults.add(show(path), "is empty: it needs a line of column names")
                 return []

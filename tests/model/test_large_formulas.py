@@ -23,6 +23,8 @@ from odefit.engines.diffsol.diffsl import (
     operations,
     seconds_to_compile,
 )
+from odefit.engines.kernel import machine
+from odefit.engines.kernel.kernel_engine import KernelEngine
 from odefit.engines.torch_engine import TorchEngine
 from odefit.errors import ConfigError, ModelError
 from odefit.model import operators
@@ -105,7 +107,15 @@ LARGE = one_state("+".join(f"atan({i}*x)" for i in range(1, 70)))
 """About 3,000 operations once every arctangent is written in the compiler's own functions."""
 
 
-def test_equations_that_compile_slowly_go_to_torch_with_a_word() -> None:
+def test_the_kernel_compiles_them_unasked() -> None:
+    pytest.importorskip("llvmlite")
+    engine = make_engine(LARGE, SolverOptions())
+    assert isinstance(engine, KernelEngine)
+    assert engine.notes == []
+
+
+def test_equations_that_compile_slowly_go_to_torch_with_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "available", lambda: (False, "llvmlite cannot be imported"))
     engine = make_engine(LARGE, SolverOptions())
     assert isinstance(engine, TorchEngine)
     [note] = engine.notes
