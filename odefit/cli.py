@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from odefit._version import __version__
-from odefit.errors import InputError, OdefitError
+from odefit.command_errors import report
+from odefit.command_options import ConfigPath, OnlyBeside, Overrides, Overwrite, RunPath
+from odefit.errors import OdefitError
 from odefit.plots.kinds import LISTED as PICTURES
 from odefit.status import Status
 
@@ -28,11 +30,6 @@ app = typer.Typer(
 )
 
 INTERRUPTED, TERMINATED = 130, 143
-PYTORCH = ("torch", "torchdiffeq")
-"""Installed with odefit, but equations are fitted, checked and drawn without them."""
-
-ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The YAML file.", show_default=False)]
-RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `odefit fit` wrote.")]
 
 
 def _alive(doing: str) -> Heartbeat:
@@ -40,35 +37,6 @@ def _alive(doing: str) -> Heartbeat:
     from odefit.heartbeat import Heartbeat
 
     return Heartbeat(lambda line: typer.echo(line, err=True), doing)
-
-
-def _overrides(value: list[str] | None) -> list[str]:
-    # Here, where `--set fit.starts 50` has not yet become one argument too many.
-    from odefit.config.source import split_assignment
-
-    for assignment in value or ():
-        split_assignment(assignment)
-    return value or []
-
-
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        callback=_overrides,
-        help="Override a key of the config, e.g. --set fit.starts=50.",
-    ),
-]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write into --out although it exists.")]
-OnlyBeside = Annotated[
-    bool | None,
-    typer.Option(
-        "--only-beside",
-        help="Refuse a config that names files elsewhere than beside it or below; also by ODEFIT_ONLY_BESIDE=1.",
-        show_default=False,
-    ),
-]
 
 
 def _version(value: bool) -> None:
@@ -389,47 +357,20 @@ def main() -> None:
         typer.echo("interrupted", err=True)
         code = INTERRUPTED
     except Exception as error:
-        code = _report(error, debug)
+        code = report(error, debug)
     try:
         sys.stdout.flush()
-    except BrokenPipeError:  # as of `odefit check … | head`
+    except OSError as error:
         from odefit.terminal import unread
 
         unread(sys.stdout)
+        if not isinstance(error, BrokenPipeError):  # which is `odefit check … | head`
+            code = report(error, debug)
     code = TERMINATED if terminated and code == INTERRUPTED else code
     # From here on there is nothing to be kept, and a signal may end the process at once, with the code that it has.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(code))
     sys.exit(code)
-
-
-def _report(error: Exception, debug: bool) -> int:
-    """Say what went wrong, one line per fault, and give the exit code."""
-    if debug:
-        import traceback
-
-        traceback.print_exception(error)
-    if isinstance(error, InputError):
-        for fault in error.faults:
-            typer.echo(f"error: {fault}", err=True)
-        return error.exit_code
-    if isinstance(error, OdefitError):
-        typer.echo(f"error: {error}", err=True)
-        return error.exit_code
-    if isinstance(error, MemoryError):
-        typer.echo(f"error: not enough memory for this problem ({error}): fewer experiments or parameters", err=True)
-        return OdefitError.exit_code
-    if isinstance(error, ModuleNotFoundError) and error.name in PYTORCH:
-        what = "networks, `fit.method: adam` and the solvers of torchdiffeq need PyTorch, which is not installed"
-        typer.echo(f"error: {what}: pip install {' '.join(PYTORCH)}", err=True)
-        return InputError.exit_code
-    show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
-    if callable(show) and isinstance(code, int):  # click's own usage errors
-        show()
-        return code
-    typer.echo(f"error: odefit failed in a way it should not: {type(error).__name__}: {error}", err=True)
-    typer.echo("Run again with --debug to see where, and please report it.", err=True)
-    return 1
 
 
 def run() -> None:

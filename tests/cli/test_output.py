@@ -109,3 +109,14 @@ def test_layers_without_torch() -> None:
     program = "import sys; sys.modules['torch'] = None; import odefit.nn"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert "odefit.nn needs PyTorch, which is not installed: pip install torch torchdiffeq" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is full")
+@pytest.mark.parametrize("command", ["from odefit.cli import run; run()", "from odefit.cli import main; main()"])
+def test_output_that_finds_no_room_is_named(command: str) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", command, "models"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=300
+        )
+    assert done.returncode == 4
+    assert done.stderr == "error: the output cannot be written: no space left on device\n"

@@ -1,0 +1,40 @@
+"""Arguments and options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The YAML file.", show_default=False)]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `odefit fit` wrote.")]
+
+
+def _overrides(value: list[str] | None) -> list[str]:
+    # Here, where `--set fit.starts 50` has not yet become one argument too many.
+    from odefit.config.source import split_assignment
+
+    for assignment in value or ():
+        split_assignment(assignment)
+    return value or []
+
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        callback=_overrides,
+        help="Override a key of the config, e.g. --set fit.starts=50.",
+    ),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write into --out although it exists.")]
+OnlyBeside = Annotated[
+    bool | None,
+    typer.Option(
+        "--only-beside",
+        help="Refuse a config that names files elsewhere than beside it or below; also by ODEFIT_ONLY_BESIDE=1.",
+        show_default=False,
+    ),
+]
