@@ -108,7 +108,7 @@ def folder() -> Path | None:
     if chosen.strip().lower() == OFF:
         return None
     if chosen:
-        return Path(chosen).expanduser()
+        return Path(os.path.expanduser(chosen))
     base = os.environ.get("XDG_CACHE_HOME", "")
     if base and Path(base).is_absolute():
         return Path(base) / "odefit"

@@ -364,6 +364,25 @@ def test_results_do_not_depend_on_how_members_are_grouped() -> None:
         np.testing.assert_array_equal(mixed[k].dy, whole[m].dy)
 
 
+def test_members_may_be_a_view_of_a_longer_array() -> None:
+    p, experiments, members = many()
+    engine = kernel(LOTKA)
+    found = engine.solve(p[::2], experiments, True, members[::2])
+    expected = engine.solve(p[::2], experiments, True, members[::2].copy())
+    np.testing.assert_array_equal(found.y, expected.y)
+    np.testing.assert_array_equal(found.dy, expected.dy)
+
+
+def test_what_is_too_large_for_the_stiff_method_is_refused_before_the_first_solution(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    system = make({"x": "-k*x*(1 + x)*(2 + x)*(3 + x)", "y": "c*x - k*y*(7 + y)"}, {"x": "1", "y": "2"}, "k c")
+    monkeypatch.setattr(program, "MAX_SIZE", model_text(system, system.parameters).size)
+    assert not program.KernelProgram(system, system.parameters).can_be_stiff
+    with pytest.raises(ModelError, match="too many to compile"):
+        kernel(system, "rodas5p")
+
+
 def test_shapes_that_do_not_fit_are_an_error() -> None:
     with pytest.raises(ValueError, match=r"p has shape \(1, 3\), not \(2, 2\)"):
         kernel(DECAY).solve(np.ones((1, 3)), [measured([1.0])] * 2)

@@ -164,6 +164,14 @@ def test_off(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_home_that_there_is_not_is_no_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ODEFIT_CACHE", "~no_such_user/cache")
+    key = key_of("test", "formulas")
+    store(key, b"code")
+    assert fresh(key) == b"code"
+
+
 def test_the_default_is_the_users_folder_of_caches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("ODEFIT_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

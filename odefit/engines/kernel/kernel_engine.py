@@ -92,7 +92,11 @@ class KernelEngine(Engine):
         self._tolerances = _tolerances(system, options, self.sensitive)
         uses_time = any(symbol(TIME) in rate.free_symbols for rate in system.rhs)
         self._times = TimesOf(is_shifted=not uses_time)
-        program_of(system, self.sensitive)  # what cannot be compiled is refused here, not at the first solution
+        program = program_of(
+            system, self.sensitive
+        )  # what cannot be compiled is refused here, not at the first solution
+        if options.method == AUTO_IMPLICIT:
+            program.compile_stiff()
         from odefit.engines.diffsol.diffsl import jumps
 
         self._first_notes = tuple(jumps(system, self.sensitive))
@@ -106,7 +110,7 @@ class KernelEngine(Engine):
     @property
     def remembers(self) -> bool:
         """Only where stiff members go to an engine that does, from systems too large for the stiff method here."""
-        return self.options.method == AUTO and not program_of(self.system, self.sensitive).can_be_stiff()
+        return self.options.method == AUTO and not program_of(self.system, self.sensitive).can_be_stiff
 
     @property
     def method_in_use(self) -> str:
@@ -144,7 +148,7 @@ class KernelEngine(Engine):
     ) -> Solutions:
         """States of each member at the times of its experiment; see `Engine.solve`."""
         p = np.ascontiguousarray(p, dtype=np.float64)
-        chosen = np.arange(len(experiments)) if members is None else np.asarray(members, dtype=np.int64)
+        chosen = np.arange(len(experiments)) if members is None else np.ascontiguousarray(members, dtype=np.int64)
         if p.shape != (len(chosen), len(self.system.parameters)):
             raise ValueError(f"p has shape {p.shape}, not ({len(chosen)}, {len(self.system.parameters)})")
         times = self._times(experiments)
@@ -231,7 +235,7 @@ class KernelEngine(Engine):
     def _try_stiff(self, call: _Call, experiments: Sequence[Experiment], which: IntArray, status: IntArray) -> None:
         """Members that the explicit method has left, by a stiff one; where that fails, what the explicit one says."""
         earlier = [call.failures[m] for m in which.tolist()]
-        if program_of(self.system, self.sensitive).can_be_stiff():
+        if program_of(self.system, self.sensitive).can_be_stiff:
             method, solved = AUTO_IMPLICIT, self._run(call, which, AUTO_IMPLICIT) == stepping.DONE
         else:
             method, solved = AUTO_STIFF, self._solve_elsewhere(call, experiments, which)

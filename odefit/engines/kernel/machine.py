@@ -35,7 +35,7 @@ def available() -> tuple[bool, str]:
         return False, "this version of llvmlite is too old"
     try:
         stepper()  # compiled once per machine, and needed in any case
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError, AttributeError, TypeError) as error:  # of LLVM, or of the library of mathematics
         return False, f"llvmlite does not work on this machine ({error})"
     return True, ""
 
@@ -45,7 +45,7 @@ class MachineCode:
 
     def __init__(self, source: str, text: Callable[[], str], level: int) -> None:
         """Link the code of a text; `source` determines the text, which is made where it is needed."""
-        key = program_cache.key_of("llvm", _version(), str(level), source)
+        key = program_cache.key_of("llvm", _compiler(), str(level), source)
         content = program_cache.load(key)
         if content is not None:
             try:
@@ -83,10 +83,14 @@ def _initialized() -> Any:
     return llvm
 
 
-def _version() -> str:
+@lru_cache(maxsize=1)
+def _compiler() -> str:
+    """What code depends on besides its text: LLVM, what it is told to do here, and the processor as LLVM knows it."""
     import llvmlite
 
-    return f"{llvmlite.__version__} {_initialized().llvm_version_info}"
+    llvm = _initialized()
+    processor = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    return "\n".join([llvmlite.__version__, str(llvm.llvm_version_info), *processor, inspect.getsource(_compiled)])
 
 
 def _target_machine() -> Any:

@@ -82,14 +82,22 @@ class KernelProgram:
     def _stiff(self) -> machine.MachineCode:
         return _compiled(stiff_text(self._system, self._sensitive))
 
+    def compile_stiff(self) -> None:
+        """Compile what the stiff method needs, which is done with its first use otherwise. Raises TooLarge."""
+        _ = self._stiff
+
+    @property
     def can_be_stiff(self) -> bool:
-        """Whether the stiff method can solve the system: compiled with its first use, small enough to be."""
-        if self.states > MAX_DENSE:
-            return False
+        """Whether the stiff method can solve the system: small enough, and compiled."""
+        return self.states <= MAX_DENSE and self._is_compiled_stiff
+
+    @cached_property
+    def _is_compiled_stiff(self) -> bool:
         try:
-            return self._stiff is not None
+            self.compile_stiff()
         except TooLarge:
             return False
+        return True
 
     def solve(
         self,
