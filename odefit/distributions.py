@@ -23,7 +23,7 @@ _DIGITS = 1e-16
 _TINY = 1e-300
 _MAX_TERMS = 100_000
 _MANY = 1_000
-"""From so many numbers on SciPy's import is worth its time."""
+"""The number of values from which SciPy's import is worth its time."""
 
 
 def normal_quantile(p: FloatArray) -> FloatArray:

@@ -9,7 +9,7 @@ from odefit.algebra.logic_values import truth
 from odefit.algebra.nodes import Expr, Node, Symbol
 
 _MOST_BITS = 1024
-"""Powers of exact numbers stay exact up to so many digits."""
+"""Binary digits up to which powers of exact numbers stay exact."""
 
 
 class Number(Expr):

@@ -13,7 +13,7 @@ from odefit.collocation.normal_equations import ProfilingObjective
 from odefit.model.system import symbol
 
 NEWTON_STEPS = 2
-"""Of each implicit Euler step."""
+"""Newton steps of each implicit Euler step."""
 
 LARGEST = 100.0
 """How many times its size a state may become; it stays where it is instead."""

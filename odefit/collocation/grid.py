@@ -16,7 +16,7 @@ INTERVALS = 50
 """Into as many parts the time of an experiment is cut at least."""
 
 MAX_TIMES = 200
-"""Of more measured times only every second, third, ... is looked at."""
+"""The most measured times that are looked at; where there are more, every second, third, ... of them."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from odefit.interop.mathematics import ONE, ZERO, Call, Name, Number, Tree, call
 from odefit.interop.model import Model
 
 LONG = 40
-"""From so many characters on, a law that is used twice has a name."""
+"""The length in characters from which a law that is used twice has a name."""
 
 
 @dataclass(frozen=True)

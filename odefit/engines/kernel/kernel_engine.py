@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["KernelEngine", "available"]
 
 MAX_STEPS = 100_000
-"""Of one member."""
+"""The most steps of one member."""
 MAX_STIFF_STEPS = 500
 """Ahead of a member for which the equations are stiff, where another method may follow."""
 

@@ -201,7 +201,7 @@ class _Writer:
     def _cut(
         self, name: str, head: str, parts: list[list[int]], store: Callable[[Body, int], None], stride: int
     ) -> Iterator[str]:
-        """A function in pieces: rows of nodes, so many in each that it stays short."""
+        """A function in pieces of rows of nodes, each of which stays short."""
         pieces: list[list[int]] = [[]]
         seen: set[int] = set()
         for i, nodes in enumerate(parts):

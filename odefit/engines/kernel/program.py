@@ -123,9 +123,9 @@ class KernelProgram:
         y, dy
             [R, S] and [R, S, K], contiguous; None without sensitivities.
         max_steps
-            Of one member.
+            The most of one member.
         stiff_steps
-            So many steps ahead are too many for a stiff problem, which is left then; 0 for no such limit.
+            A stiff problem with more steps than these ahead is left; 0 for no such limit.
         is_stiff
             By the stiff method.
         """

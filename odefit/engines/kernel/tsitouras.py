@@ -47,10 +47,10 @@ ERROR_EXPONENT = -0.14
 MEMORY_EXPONENT = 0.08
 LEAST_ERROR = 1e-10
 REJECTED_EXPONENT = -0.2
-# A step is too small where it is below so many parts of the time.
+# A step is too small where it is below this share of the time.
 LEAST_STEP = 1e-15
 TINIEST_STEP = 1e-290
-# h |lambda| near the edge of the stability region, 3.3. After so many more steps there than elsewhere, it is stiff.
+# h |lambda| near the edge of the stability region, 3.3. It is stiff after STIFF_STEPS more steps there than elsewhere.
 STABILITY_LIMIT = 2.5
 STIFF_STEPS = 15
 

@@ -27,14 +27,14 @@ from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function
 from odefit.model.system import TIME, System
 
-# Spans grow tenfold so many times.
+# How many spans are followed, each ten times as long as the one before.
 _SPANS = 7
-# Near a steady state: within so many tolerances, from where Newton's method is trusted.
+# Near a steady state: within this number of tolerances, from where Newton's method is trusted.
 _NEAR = 100.0
 _NEWTON_STEPS = 10
 # Below this part of the largest, a singular value of equilibrated equations is zero.
 _SINGULAR = 1e-10
-# An unstable direction in which nothing has grown over so many of its own times is empty: a species that is absent.
+# An unstable direction in which nothing has grown over this number of its own times is empty: an absent species.
 _GROWTH_TIMES = 30.0
 
 
