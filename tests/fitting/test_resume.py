@@ -20,7 +20,6 @@ from odefit.api import fit_into_folder
 from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment
 from odefit.engines.base import SolverOptions
-from odefit.engines.choice import make_engine
 from odefit.engines.diffsol.diffsol_engine import DiffsolEngine
 from odefit.errors import RunError
 from odefit.folder_fits import Place
@@ -319,8 +318,7 @@ def test_an_engine_that_recalls_goes_on_as_if_it_had_learnt(tmp_path: Path) -> N
     x, y, mu = symbol("x"), symbol("y"), symbol("mu")
     rates, start = {"x": y, "y": mu * (1 - x**2) * y - x}, {"x": sp.Integer(2), "y": sp.Integer(0)}
     system = System("vdp", ("x", "y"), ("mu",), rates, start, {"x": x})
-    engine = make_engine(system, SolverOptions(), ("mu",))
-    assert isinstance(engine, DiffsolEngine)
+    engine = DiffsolEngine(system, SolverOptions(), ("mu",))
     experiment = Experiment("1", np.linspace(0, 100, 20), np.full((20, 1), np.nan), 0.0)
     engine.solve(np.array([[1000.0]]), [experiment])
     assert engine.method_in_use == "bdf"
