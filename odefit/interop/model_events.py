@@ -80,6 +80,27 @@ def drafted(model: Model, start: float | None) -> tuple[list[DraftEvent], list[s
     return events, decisions
 
 
+def order_is_drawn(one: ModelEvent, other: ModelEvent) -> bool:
+    """Whether SBML leaves to chance which of two events comes first, and this matters: they have one priority, and
+
+    - come at the same time, and what one sets the other sets or computes from; or
+    - are not persistent, and each sets what the other waits for, so that it may keep it from coming.
+    """
+    if one.priority is None or one.priority != other.priority:
+        return False
+    if one.trigger == other.trigger and one.delay == other.delay:
+        return _matters_to(one, other) or _matters_to(other, one)
+    is_race = not set(names_in(one.trigger)).isdisjoint(other.changes)
+    is_race = is_race and not set(names_in(other.trigger)).isdisjoint(one.changes)
+    return is_race and not one.persistent and not other.persistent
+
+
+def _matters_to(event: ModelEvent, other: ModelEvent) -> bool:
+    """Whether one event sets what another sets too, or computes from at its turn."""
+    used = () if event.values_at_trigger else (name for value in event.changes.values() for name in names_in(value))
+    return not {*event.changes, *used}.isdisjoint(other.changes)
+
+
 def _touches(other: ModelEvent, event: ModelEvent) -> bool:
     """Whether one event sets what another that comes at the same time sets or looks at."""
     names = {*event.changes, *(name for value in event.changes.values() for name in names_in(value))}

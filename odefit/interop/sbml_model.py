@@ -13,6 +13,7 @@ from typing import Any
 from odefit.errors import ConfigError
 from odefit.interop.mathematics import ZERO, Call, Name, Number, Tree, call, functions_in
 from odefit.interop.model import Model, ModelEvent
+from odefit.interop.model_events import order_is_drawn
 from odefit.interop.sbml_math import MAX_NODES, Sbml, called
 from odefit.interop.sbml_reactions import Flow, reaction_flows
 
@@ -91,6 +92,11 @@ class _Builder:
         self._delays()
         given = [event for event in self._events() if _has_math(event.getTrigger())]
         events = [self._event(event, number) for number, event in enumerate(given, 1)]
+        for k, event in enumerate(events):
+            rival = next((other for other in events[:k] if order_is_drawn(other, event)), None)
+            if rival is not None:
+                what = f"events {rival.name} and {event.name} have one priority and change what the other depends on"
+                self.sbml.fault(given[k], f"{what}: SBML draws their order by lot; give them different priorities")
         return Model(
             name=self.model.getName() or self.model.getIdAttribute(),
             rates=self.rates,
@@ -256,12 +262,13 @@ class _Builder:
     def _event(self, event: Any, number: int) -> ModelEvent:
         trigger = event.getTrigger()
         given = {a.getVariable(): self._tree(a) for a in event.getListOfEventAssignments() if a.getMath() is not None}
+        delay = self._tree(event.getDelay()) if _has_math(event.getDelay()) else None
         return ModelEvent(
             name=event.getIdAttribute() or f"event {number}",
             where=self.sbml.where(event),
             trigger=self._tree(trigger),
             changes=self._changes(given),
-            delay=self._tree(event.getDelay()) if _has_math(event.getDelay()) else None,
+            delay=None if delay == ZERO else delay,
             priority=self._tree(event.getPriority()) if _has_math(event.getPriority()) else None,
             at_start=not trigger.getInitialValue(),
             persistent=trigger.getPersistent(),

@@ -115,6 +115,19 @@ CASES: dict[str, tuple[System, tuple[float, ...], float]] = {
         (0.5, 0.3, 1.2),
         5.0,
     ),
+    "two delays that end together": (
+        interrupted(
+            {"x": "-k*x", "y": 0},
+            {"x": 2, "y": 0},
+            "k one other dose",
+            triggers=[
+                {"when": "t > 1", "delay": "one", "changes": {"x": "x + dose"}},
+                {"when": "t > 1", "delay": "other", "changes": {"x": "x + 3", "y": "y + t*dose"}},
+            ],
+        ),
+        (0.6, 1.4, 1.4, 0.8),
+        5.0,
+    ),
     "time of a parameter": (
         interrupted({"x": "-k*x"}, {"x": 1}, "k t0", triggers=[{"when": "t^2 > t0", "changes": {"x": "x + 1"}}]),
         (0.5, 1.3),

@@ -109,13 +109,25 @@ def reaction(name: str, law: str, reactants: str = "", products: str = "", local
     )
 
 
-def event(trigger: str, at_start: bool = False, **changes: str) -> str:
+def event(
+    trigger: str,
+    at_start: bool = False,
+    priority: str = "",
+    delay: str = "",
+    persistent: bool = True,
+    at_trigger: bool = True,
+    **changes: str,
+) -> str:
     assignments = "".join(
         f'<eventAssignment variable="{name}">{mathml(formula)}</eventAssignment>' for name, formula in changes.items()
     )
     return (
-        f'<event useValuesFromTriggerTime="true"><trigger initialValue="{str(not at_start).lower()}" persistent="true">'
-        f"{mathml(trigger)}</trigger><listOfEventAssignments>{assignments}</listOfEventAssignments></event>"
+        f'<event useValuesFromTriggerTime="{str(at_trigger).lower()}">'
+        f'<trigger initialValue="{str(not at_start).lower()}" persistent="{str(persistent).lower()}">'
+        f"{mathml(trigger)}</trigger>"
+        + (f"<priority>{mathml(priority)}</priority>" if priority else "")
+        + (f"<delay>{mathml(delay)}</delay>" if delay else "")
+        + f"<listOfEventAssignments>{assignments}</listOfEventAssignments></event>"
     )
 
 

@@ -9,9 +9,9 @@ which is linear in dy-, so that what happens then is stated as A dy- + B, as at 
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from odefit.engines.segments.triggers import Rule, Rules
 MAX_EVENTS = 10_000
 """Events by conditions in one experiment; more are taken for ones without end."""
 MAX_AT_ONCE = 100
-"""Those at one time."""
+"""Those of one kind at one time."""
 AT_ROW = 1e-9
 """Share of the time span within which an event comes at the time of a row."""
 FAR = 1e6
@@ -39,6 +39,27 @@ ROUNDING = 1e-13
 """Share of its terms within which a gap is 0."""
 
 Linear = FloatArray | None
+
+
+@dataclass(frozen=True)
+class Cause:
+    """How the time tau of what comes depends on the states before all of it: dtau = alpha dy + beta, alpha [1, n]."""
+
+    alpha: FloatArray
+    beta: FloatArray
+
+
+Due = tuple[int, Cause]
+"""A rule whose condition has become true, and what moves its time."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A time at which something comes, at the start of a segment: the gaps that were 0 then, and what all were."""
+
+    segment: Segment
+    at_0: Collection[int]
+    gaps: FloatArray
 
 
 class TriggeredWay:
@@ -61,7 +82,7 @@ class TriggeredWay:
         self._scout, self._happened, self._to_rest = scout, happened, to_rest
         self._rules: Rules = gaps.rules
         self._names = bool(sensitivities.names)
-        self._number = self._at_once = 0
+        self._number, self._at_once = 0, Counter[int]()
         self._standing = Standing(np.empty(0, dtype=bool), np.empty(0, dtype=bool), set())
         self._maps = np.empty((0, 0)), np.empty((0, 0))
 
@@ -164,7 +185,8 @@ class TriggeredWay:
         due = self._standing.follow(self._rules)
         if not due:
             return y, A, B
-        return self._come(due, None, segment, y, A, B, np.zeros((0, 0)), np.zeros(len(self._of.names)))
+        cause = Cause(np.zeros((1, len(y))), np.zeros(len(self._of.names)))
+        return self._come([(r, cause) for r in due], Moment(segment, (), g), y, A, B)
 
     def _follow(
         self, segment: Segment, before: Segment, held: FloatArray, y: FloatArray, A: Linear, B: Linear
@@ -172,27 +194,26 @@ class TriggeredWay:
         """After a transition that was to come at a known time: what becomes true by it comes at that time, too."""
         assert segment.transition is not None
         earlier = self._gaps.at(segment.start, held, self._events, before)[0]
-        due = self._update(segment, segment.start, earlier, y, None, earlier)
+        moment = Moment(segment, (), earlier)
+        due = self._update(moment, earlier, y)
         if not due:
             return y, A, B
-        dtau = self._of.moved(segment.transition, self._events)
-        return self._come(due, None, segment, y, A, B, np.zeros((0, 0)), dtau)
+        cause = Cause(np.zeros((1, len(y))), self._of.moved(segment.transition, self._events))
+        return self._come([(r, cause) for r in due], moment, y, A, B)
 
-    def _update(
-        self, segment: Segment, t: float, earlier: FloatArray, y: FloatArray, cause: int | None, at_cause: FloatArray
-    ) -> list[int]:
+    def _update(self, moment: Moment, earlier: FloatArray, y: FloatArray) -> list[int]:
         """What holds after states jumped, where gaps had been `earlier`; the rules that have become true.
 
-        cause: the gap that was 0 when all this began, and was `at_cause` then but for rounding.
+        A gap that was 0 when all this began was so but for rounding.
         """
+        segment, t = moment.segment, moment.segment.start
         g, g_y, g_t, _ = self._gaps.at(t, y, self._events, segment)
         slopes: FloatArray | None = None
         for i in np.flatnonzero(g != earlier):
-            value = g[i] - at_cause[i] if i == cause else g[i]
-            near = ROUNDING * (np.abs(g_y[i]) @ np.abs(y) + abs(g_t[i] * t))
-            near += 10 * abs(at_cause[i]) if i == cause else 0.0
-            if abs(value) > near:
-                self._standing.gaps[i] = value > 0
+            off = moment.gaps[i] if i in moment.at_0 else 0.0
+            near = ROUNDING * (np.abs(g_y[i]) @ np.abs(y) + abs(g_t[i] * t)) + 10 * abs(off)
+            if abs(g[i] - off) > near:
+                self._standing.gaps[i] = g[i] - off > 0
                 continue
             if slopes is None:
                 slopes = g_t + g_y @ self._of.rates(self._events, segment, y, t)
@@ -205,126 +226,125 @@ class TriggeredWay:
     def _hit(
         self, hit: Hit, segment: Segment, y: FloatArray, A: Linear, B: Linear
     ) -> tuple[FloatArray, Linear, Linear]:
-        """An event on the way, just before `segment`."""
-        _, g_y, g_t, g_q = self._gaps.at(hit.time, y, self._events, segment)
-        alpha, beta = np.zeros((0, 0)), np.zeros(len(self._of.names))
-        slope = g_t[hit.gap] + g_y[hit.gap] @ self._of.rates(self._events, segment, y, hit.time)
-        number = str(self._rules.rules[hit.due[0]].number + 1)
+        """An event on the way, just before `segment`, with all others that come at its time."""
+        g, g_y, g_t, g_q = self._gaps.at(hit.time, y, self._events, segment)
+        slopes = g_t + g_y @ self._of.rates(self._events, segment, y, hit.time)
+        slope, number = slopes[hit.gap], str(self._rules.rules[hit.due[0]].number + 1)
         is_passed = slope > 0 if self._standing.gaps[hit.gap] else slope < 0
         if not is_passed and self._happened and hit.time - self._happened[-1] < AT_ROW * self._span:
             # Events come in ever shorter times, until these are shorter than rounding.
             raise IntegrationError(Failure(FailureReason.FIRES_WITHOUT_END, hit.time, subject=number))
-        if self._names:
-            if slope == 0:
-                raise IntegrationError(Failure(FailureReason.GRAZES, hit.time, subject=number))
-            alpha, beta = -g_y[hit.gap][None] / slope, -g_q[hit.gap] / slope
-        return self._come(list(hit.due), hit.gap, segment, y, A, B, alpha, beta)
+        if self._names and slope == 0:
+            raise IntegrationError(Failure(FailureReason.GRAZES, hit.time, subject=number))
+        at_0 = [hit.gap, *(i for i in self._passing(g, slopes, hit.time) if i != hit.gap)]
+        due = []
+        for i in at_0:
+            with np.errstate(all="ignore"):
+                cause = Cause(-g_y[i][None] / slopes[i], -g_q[i] / slopes[i])
+            if i != hit.gap:
+                self._standing.gaps[i] = slopes[i] > 0
+            due += [(r, cause) for r in (hit.due if i == hit.gap else self._standing.follow(self._rules))]
+        return self._come(due, Moment(segment, at_0, g), y, A, B)
+
+    def _passing(self, g: FloatArray, slopes: FloatArray, t: float) -> list[int]:
+        """The gaps that pass 0 within rounding of a time and have not done so yet."""
+        slack = max(SAME_TIME * self._span, 4 * np.finfo(np.float64).eps * abs(t))
+        is_near = (np.abs(g) <= slack * np.abs(slopes)) & (slopes != 0)
+        return [int(i) for i in np.flatnonzero(is_near & (self._standing.gaps != (slopes > 0)))]
 
     def _come(
-        self,
-        due: list[int],
-        cause: int | None,
-        segment: Segment,
-        y: FloatArray,
-        A: Linear,
-        B: Linear,
-        alpha: FloatArray,
-        beta: FloatArray,
+        self, due: list[Due], moment: Moment, y: FloatArray, A: Linear, B: Linear
     ) -> tuple[FloatArray, Linear, Linear]:
-        """All that comes at one time tau, with dtau = alpha dy + beta; alpha is [1, n], or empty for 0."""
-        t, n, k = segment.start, len(y), len(beta)
-        at_cause = self._gaps.at(t, y, self._events, segment)[0]
-        alpha = alpha if alpha.size else np.zeros((1, n))
+        """All that comes at one time, one after another, the highest priority first.
+
+        As in SBML, priorities are computed anew after each, and what is not persistent is dropped as soon as its
+        condition is false, though it may have become true again before its turn.
+        """
+        n, k = len(y), len(self._of.names)
         self._maps = np.eye(n), np.zeros((n, k))
-        self._move(1.0, segment, y, alpha, beta)
-        due, queue, count = list(due), list[tuple[float, int]](), 0
+        due, queue = list(due), list[Due]()
         while due or queue:
-            if not due:
-                count += 1
-                y, more = self._execute(heapq.heappop(queue)[1], count, segment, y, alpha, beta, cause, at_cause)
-                due += more
-                continue
-            r = due.pop(0)
-            rule = self._rules.rules[r]
-            if rule.capture:
-                self._check_delay(rule, y, t)
-                y, more = self._apply(rule.capture, segment, y, alpha, beta, cause, at_cause)
-                due += more
-                if rule.delayed is not None and y[rule.delayed] < t:
-                    raise IntegrationError(Failure(FailureReason.DELAY_NEGATIVE, t, subject=str(rule.number + 1)))
-            if rule.delayed is None or rule.executes:
-                heapq.heappush(queue, (-self._priority(r, segment, y), r))
-        self._move(-1.0, segment, y, alpha, beta)
+            if due:
+                r, cause = due.pop(0)
+                y, more = self._trigger(r, cause, queue, moment, y)
+            else:
+                r, cause = queue.pop(self._first([r for r, _ in queue], moment.segment, y))
+                y, more = self._execute(r, cause, moment, y)
+            due += [(other, cause) for other in more]
+            queue = [(other, cause) for other, cause in queue if self._stays(other)]
         if not self._names:
             return y, None, B
         M, N = self._maps
         with np.errstate(all="ignore"):
             return y, M if A is None else M @ A, N if B is None else M @ B + N
 
-    def _move(self, sign: float, segment: Segment, y: FloatArray, alpha: FloatArray, beta: FloatArray) -> None:
-        """From derivatives at a fixed time to those at the moving one, or back: f dtau more or less."""
-        if self._names:
-            f = sign * self._of.rates(self._events, segment, y, segment.start)[:, None]
-            M, N = self._maps
-            self._maps = M + f @ alpha, N + f * beta
+    def _stays(self, r: int) -> bool:
+        """Whether what waits for its turn still comes: a delayed event may have been put off."""
+        rule = self._rules.rules[r]
+        return bool(self._standing.rules[r]) or (rule.persistent and not rule.executes)
 
-    def _execute(
-        self,
-        r: int,
-        count: int,
-        segment: Segment,
-        y: FloatArray,
-        alpha: FloatArray,
-        beta: FloatArray,
-        cause: int | None,
-        at_cause: FloatArray,
+    def _trigger(
+        self, r: int, cause: Cause, queue: list[Due], moment: Moment, y: FloatArray
     ) -> tuple[FloatArray, list[int]]:
+        """A rule whose condition has become true: what it remembers; it joins the queue unless it is delayed."""
+        rule, t, held, more = self._rules.rules[r], moment.segment.start, y, list[int]()
+        if rule.capture:
+            self._check_delay(rule, y, t)
+            y, more = self._apply(rule.capture, moment, y, cause)
+            if rule.delayed is not None and y[rule.delayed] < t:
+                raise IntegrationError(Failure(FailureReason.DELAY_NEGATIVE, t, subject=str(rule.number + 1)))
+            if any(other == r for other, _ in queue) and (y != held).any():
+                # Its earlier values are still needed, and there is one place for them.
+                raise IntegrationError(Failure(FailureReason.DELAYS_OVERLAP, t, subject=str(rule.number + 1)))
+        if rule.delayed is None or rule.executes:
+            queue.append((r, cause))
+        return y, more
+
+    def _execute(self, r: int, cause: Cause, moment: Moment, y: FloatArray) -> tuple[FloatArray, list[int]]:
         """A rule in its turn: the new states, and the rules whose condition that makes true."""
-        rule, t = self._rules.rules[r], segment.start
+        rule = self._rules.rules[r]
         changes = rule.apply
         if rule.executes and rule.delayed in self._standing.lapsed:
             changes = {rule.delayed: rule.apply[rule.delayed]}
-        elif not (rule.executes or rule.persistent or self._standing.rules[r]):
-            return y, []
         else:
-            self._count(rule, t, count)
-        return self._apply(changes, segment, y, alpha, beta, cause, at_cause)
+            self._count(rule, moment.segment.start)
+        return self._apply(changes, moment, y, cause)
 
     def _apply(
-        self,
-        changes: Mapping[int, Any],
-        segment: Segment,
-        y: FloatArray,
-        alpha: FloatArray,
-        beta: FloatArray,
-        cause: int | None,
-        at_cause: FloatArray,
+        self, changes: Mapping[int, Any], moment: Moment, y: FloatArray, cause: Cause
     ) -> tuple[FloatArray, list[int]]:
-        t = segment.start
+        segment, t = moment.segment, moment.segment.start
         earlier = self._gaps.at(t, y, self._events, segment)[0]
         after, h_y, h_t, h_q = self._of.change(changes, segment, self._events, y, t)
         if self._names:
+            # At the moving time there is f dtau more, before with the old f, afterwards with the new one.
+            f, f_after = (self._of.rates(self._events, segment, at, t) for at in (y, after))
             M, N = self._maps
             with np.errstate(all="ignore"):
-                self._maps = h_y @ M + np.outer(h_t, alpha), h_y @ N + h_q + np.outer(h_t, beta)
+                f = h_y @ f + h_t - f_after
+                self._maps = h_y @ M + np.outer(f, cause.alpha), h_y @ N + h_q + np.outer(f, cause.beta)
         self._check(after, None, t)
-        return after, self._update(segment, t, earlier, after, cause, at_cause)
+        return after, self._update(moment, earlier, after)
 
-    def _priority(self, r: int, segment: Segment, y: FloatArray) -> float:
+    def _first(self, queue: list[int], segment: Segment, y: FloatArray) -> int:
+        """The place in the queue of the highest priority; among equals, that of the event that is listed first."""
         values = self._of.values([rule.priority for rule in self._rules.rules], segment, self._events, y)
-        return values[r] if np.isfinite(values[r]) else 0.0
+        ranks = [(-values[r] if np.isfinite(values[r]) else 0.0, r) for r in queue]
+        return ranks.index(min(ranks))
 
     def _check_delay(self, rule: Rule, y: FloatArray, t: float) -> None:
         """One delayed event of a kind can be on its way."""
         if rule.delayed is not None:
+            is_free = y[rule.delayed] == NEVER or rule.delayed in self._standing.lapsed
             self._standing.lapsed.discard(rule.delayed)
-            if y[rule.delayed] != NEVER:
+            if not is_free:
                 raise IntegrationError(Failure(FailureReason.DELAYS_OVERLAP, t, subject=str(rule.number + 1)))
 
-    def _count(self, rule: Rule, t: float, at_once: int) -> None:
+    def _count(self, rule: Rule, t: float) -> None:
         self._number += 1
-        is_same = bool(self._happened) and t - self._happened[-1] <= SAME_TIME * self._span
-        self._at_once = self._at_once + 1 if is_same else 1
+        if self._happened and t - self._happened[-1] > SAME_TIME * self._span:
+            self._at_once.clear()
+        self._at_once[rule.number] += 1
         self._happened.append(t)
-        if self._number > MAX_EVENTS or max(self._at_once, at_once) > MAX_AT_ONCE:
+        if self._number > MAX_EVENTS or self._at_once[rule.number] > MAX_AT_ONCE:
             raise IntegrationError(Failure(FailureReason.FIRES_WITHOUT_END, t, subject=str(rule.number + 1)))
