@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from contextlib import suppress
 
 import typer
 
@@ -22,25 +23,32 @@ def report(error: Exception, debug: bool) -> int:
         traceback.print_exception(error)
     if isinstance(error, InputError):
         for fault in error.faults:
-            typer.echo(f"error: {fault}", err=True)
+            _say(f"error: {fault}")
         return error.exit_code
     if isinstance(error, OdefitError):
-        typer.echo(f"error: {error}", err=True)
+        _say(f"error: {error}")
         return error.exit_code
     if isinstance(error, OSError) and error.errno in FULL:  # of a file the error would say which
-        typer.echo(f"error: the output cannot be written: {(error.strerror or str(error)).lower()}", err=True)
+        _say(f"error: the output cannot be written: {(error.strerror or str(error)).lower()}")
         return StorageError.exit_code
     if isinstance(error, MemoryError):
-        typer.echo(f"error: not enough memory for this problem ({error}): fewer experiments or parameters", err=True)
+        _say(f"error: not enough memory for this problem ({error}): fewer experiments or parameters")
         return OdefitError.exit_code
     if isinstance(error, ModuleNotFoundError) and error.name in PYTORCH:
         what = "networks, `fit.method: adam` and the solvers of torchdiffeq need PyTorch, which is not installed"
-        typer.echo(f"error: {what}: pip install {' '.join(PYTORCH)}", err=True)
+        _say(f"error: {what}: pip install {' '.join(PYTORCH)}")
         return InputError.exit_code
     show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
     if callable(show) and isinstance(code, int):  # click's own usage errors
-        show()
+        with suppress(OSError):
+            show()
         return code
-    typer.echo(f"error: odefit failed in a way it should not: {type(error).__name__}: {error}", err=True)
-    typer.echo("Run again with --debug to see where, and please report it.", err=True)
+    _say(f"error: odefit failed in a way it should not: {type(error).__name__}: {error}")
+    _say("Run again with --debug to see where, and please report it.")
     return 1
+
+
+def _say(line: str) -> None:
+    """A line of an error, whose exit code stands whether it can be read or not."""
+    with suppress(OSError):
+        typer.echo(line, err=True)

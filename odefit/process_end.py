@@ -27,6 +27,7 @@ def run_and_end(main: Callable[[], None]) -> NoReturn:
         The command, which raises SystemExit with a number.
     """
     gc.set_threshold(COLLECTED_AFTER, 20, 20)
+    _open_streams()
     try:
         main()
         code = 0
@@ -40,3 +41,10 @@ def run_and_end(main: Callable[[], None]) -> NoReturn:
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
     os._exit(code)
+
+
+def _open_streams() -> None:
+    """What is written to a stream that the caller has closed (`odefit check … >&-`) goes nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 to the end of the process

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shlex import join
 from typing import IO, TYPE_CHECKING, Any, Self
@@ -36,7 +36,19 @@ SHOWN_ESTIMATES = 4
 
 
 class _Screen(Console):
-    """A console whose reader may leave: `odefit fit … | head` goes on without a word, and its result is written."""
+    """A console whose reader may leave: `odefit fit … | head` goes on without a word, and its result is written.
+
+    So it is where what is printed finds no room, but for a line that says so.
+    """
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        try:
+            super().print(*objects, **options)
+        except OSError as error:
+            self.on_broken_pipe()
+            with suppress(OSError):
+                what = f"what is printed cannot be written ({(error.strerror or str(error)).lower()}); the rest goes on"
+                sys.stderr.write(f"warning: {what}\n")
 
     def on_broken_pipe(self) -> None:
         self.quiet = True

@@ -120,3 +120,26 @@ def test_output_that_finds_no_room_is_named(command: str) -> None:
         )
     assert done.returncode == 4
     assert done.stderr == "error: the output cannot be written: no space left on device\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is full")
+@pytest.mark.parametrize(("streams", "code"), [(">&-", 0), ("2>&-", 0), ("2>&- none", 2), ("2>/dev/full none", 2)])
+def test_streams_that_take_nothing_leave_the_exit_code_as_it_is(streams: str, code: int) -> None:
+    command = f"'{sys.executable}' -P -m odefit.cli models {streams}"
+    done = subprocess.run(["sh", "-c", command], stdin=subprocess.DEVNULL, capture_output=True, timeout=300)
+    assert done.returncode == code, done.stderr
+    assert done.stdout or code or streams == ">&-"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is full")
+def test_a_fit_whose_output_finds_no_room_is_written_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(CONFIG, encoding="utf-8")
+    (tmp_path / "d.csv").write_text(DATA, encoding="utf-8")
+    command = [sys.executable, "-P", "-m", "odefit.cli", "fit", "c.yaml", "--no-plots"]
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(
+            command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, timeout=300, check=False
+        )
+    assert done.returncode == 0
+    assert done.stderr == ("warning: what is printed cannot be written (no space left on device); the rest goes on\n")
+    assert (tmp_path / "runs" / "c" / "result.json").exists()
