@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from large import LOGISTIC, write_experiments
-from timing import describe_machine, duration, show, times_less
+from timing import describe_machine, duration, environment_of, show, times_less
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
@@ -42,12 +42,7 @@ def process(build: Path, config: Path, overrides: list[str]) -> Measured:
         command = [sys.executable, *COMMAND, str(config), "--no-plots", "--out", str(out)]
         for override in overrides:
             command += ["--set", override]
-        environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join((str(build), os.environ.get("PYTHONPATH", ""))),
-            "OMP_NUM_THREADS": "1",
-            "OPENBLAS_NUM_THREADS": "1",
-        }
+        environment = environment_of(build) | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
         assert child.stderr is not None
         text = child.stderr.read()

@@ -8,6 +8,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 
@@ -21,6 +22,12 @@ def best_times(tasks: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str,
         for name, task in tasks.items():
             best[name] = min(best[name], seconds(task))
     return best
+
+
+def environment_of(build: Path) -> dict[str, str]:
+    """The environment of a process that runs a build as users do: compiled modules are kept (`__pycache__`)."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPATH": os.pathsep.join((str(build), kept.get("PYTHONPATH", ""))), "MPLBACKEND": "Agg"}
 
 
 def seconds(task: Callable[[], Any]) -> float:
