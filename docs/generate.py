@@ -100,7 +100,7 @@ class _Reference:
             return ", ".join(f"`{choice}`" for choice in schema.get("enum", [schema.get("const")]))
         if schema["type"] == "array":
             if "prefixItems" in schema:
-                return "two numbers"
+                return f"{('two', 'three')[len(schema['prefixItems']) - 2]} numbers"
             return f"list of {self.kind(schema['items'])}"
         if schema["type"] == "object":
             if "properties" in schema:

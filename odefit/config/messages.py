@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from odefit.config.fields import OneOf, Section
+from odefit.config.model_section import PriorSection
 from odefit.config.schema import Config
 from odefit.config.synonyms import advice, meant
 from odefit.text import closest, cut, did_you_mean
@@ -52,7 +53,7 @@ def sentence(item: Any, keys: tuple[str | int, ...], value: Any) -> str:
     if kind == "extra_forbidden":
         return f"unknown key; {_remedy(keys)}"
     if kind == "missing" and isinstance(keys[-1], int):
-        return f"number {keys[-1] + 1} of the list is missing; write two, as in `[low, high]`"
+        return f"number {keys[-1] + 1} of the list is missing; write {_numbers(keys)}"
     if kind == "missing":
         return "missing; this key is required"
     if kind == "value_error":
@@ -76,6 +77,14 @@ def sentence(item: Any, keys: tuple[str | int, ...], value: Any) -> str:
         return f"must be a mapping `key: value` (got {shown(value)})" + _as_mapping(keys, value)
     message: str = item["msg"]
     return f"{message[0].lower()}{message[1:]} (got {shown(value)})"
+
+
+def _numbers(keys: Keys) -> str:
+    """How many numbers belong into a list, and which."""
+    field = PriorSection.model_fields.get(str(keys[-2])) if "prior" in keys else None
+    what = re.match(r"\[.*?\]", field.description or "") if field is not None else None
+    shape = what[0] if what else "[low, high]"
+    return f"{('two', 'three')[shape.count(',') - 1]}, as in `{shape}`"
 
 
 def shown(value: Any) -> str:

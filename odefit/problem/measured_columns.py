@@ -26,6 +26,7 @@ from odefit.model.system import symbol
 from odefit.model.tokens import written_names
 from odefit.objective.observation import covariate_symbol
 from odefit.problem.described import Described
+from odefit.text import closest
 
 
 def data_columns(loaded: LoadedConfig) -> Collection[str]:
@@ -129,6 +130,11 @@ def formula_fault(text: str, names: Collection[str]) -> str | None:
     try:
         parse_formula(text, names)
     except ModelError as error:
-        looks = written_names(text) & set(names) or any(sign in text for sign in "*/^(+")
+        looks = written_names(text) & set(names) or any(sign in text for sign in "*/^(+") or _is_nearly(text, names)
         return f"has a fault: {error.faults[0].what}" if looks else ""
     return None
+
+
+def _is_nearly(text: str, names: Collection[str]) -> bool:
+    """Whether a word is a typing error of a name."""
+    return text.isidentifier() and closest(text, names) is not None

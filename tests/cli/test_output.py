@@ -89,6 +89,14 @@ def test_a_parameter_that_goes_to_zero_on_a_log_scale() -> None:
     ("override", "words"),
     [
         ("parameters.k.bounds=[0.01]", "number 2 of the list is missing; write two, as in `[low, high]`"),
+        (
+            "parameters.k.prior={student_t: [3, 1]}",
+            "number 3 of the list is missing; write three, as in `[degrees of freedom, centre, scale]`",
+        ),
+        (
+            "parameters.k.prior={gamma: [2]}",
+            "number 2 of the list is missing; write two, as in `[shape, scale]`",
+        ),
         ("fit.start=3", "unknown key; did you mean 'starts'? (`start` belongs under `data:`)"),
     ],
 )

@@ -121,6 +121,13 @@ def test_what_a_cell_cannot_be_is_named_with_its_place(tmp_path: Path) -> None:
     assert "d.csv:5, column scale: 'n.a.' is not a number" in text
 
 
+def test_a_typing_error_of_a_name_is_no_bad_number() -> None:
+    with pytest.raises(odefit.DataError) as caught:
+        odefit.load(config(), data=wide().assign(scale=[1.0, "s11", "s1", "s2"]))
+    fault = "has a fault: unknown symbol 's11' (did you mean 's1'?)"
+    assert f"column scale: 's11' is no number and, as a formula, {fault}" in str(caught.value)
+
+
 def test_a_name_that_is_no_column_is_unknown_and_comparisons_have_none() -> None:
     text = config()
     with pytest.raises(odefit.OdefitError, match="unknown symbol 'offset'"):
