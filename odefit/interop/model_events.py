@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from odefit.interop.draft import DraftEvent
-from odefit.interop.mathematics import TIME, Call, Number, Tree, call, condition, names_in, uses_time
+from odefit.interop.mathematics import TIME, Call, Number, Tree, call, condition, names_in, replaced, uses_time
 from odefit.interop.model import Model, ModelEvent
 
 _TURNED = {">=": "<=", ">": "<", "<=": ">=", "<": ">"}
+
+MAX_CHAIN = 8
+"""Constants that are formulas of constants, and so on, as far as priorities are worked out."""
 
 
 @dataclass(frozen=True)
@@ -80,19 +83,33 @@ def drafted(model: Model, start: float | None) -> tuple[list[DraftEvent], list[s
     return events, decisions
 
 
-def order_is_drawn(one: ModelEvent, other: ModelEvent) -> bool:
-    """Whether SBML leaves to chance which of two events comes first, and this matters: they have one priority, and
+def order_is_drawn(one: ModelEvent, other: ModelEvent, constants: Mapping[str, Tree]) -> bool:
+    """Whether SBML leaves to chance which of two events comes first, and this matters.
+
+    They have one priority, be it by the values of constants, and
 
     - come at the same time, and what one sets the other sets or computes from; or
     - are not persistent, and each sets what the other waits for, so that it may keep it from coming.
     """
-    if one.priority is None or one.priority != other.priority:
+    if one.priority is None or other.priority is None:
+        return False
+    first, second = (_worked_out(priority, constants) for priority in (one.priority, other.priority))
+    if first != second:
         return False
     if one.trigger == other.trigger and one.delay == other.delay:
         return _matters_to(one, other) or _matters_to(other, one)
     is_race = not set(names_in(one.trigger)).isdisjoint(other.changes)
     is_race = is_race and not set(names_in(other.trigger)).isdisjoint(one.changes)
     return is_race and not one.persistent and not other.persistent
+
+
+def _worked_out(tree: Tree, constants: Mapping[str, Tree]) -> Tree:
+    """With the values of constants, which may be formulas of others."""
+    for _ in range(MAX_CHAIN):
+        if constants.keys().isdisjoint(names_in(tree)):
+            break
+        tree = replaced(tree, constants)
+    return tree
 
 
 def _matters_to(event: ModelEvent, other: ModelEvent) -> bool:

@@ -92,8 +92,9 @@ class _Builder:
         self._delays()
         given = [event for event in self._events() if _has_math(event.getTrigger())]
         events = [self._event(event, number) for number, event in enumerate(given, 1)]
+        constants = {n: v for n, v in self.values.items() if n not in self.rates and n not in self.expressions}
         for k, event in enumerate(events):
-            rival = next((other for other in events[:k] if order_is_drawn(other, event)), None)
+            rival = next((other for other in events[:k] if order_is_drawn(other, event, constants)), None)
             if rival is not None:
                 what = f"events {rival.name} and {event.name} have one priority and change what the other depends on"
                 self.sbml.fault(given[k], f"{what}: SBML draws their order by lot; give them different priorities")

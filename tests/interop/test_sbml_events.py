@@ -94,12 +94,14 @@ RACE = {"priority": "1", "persistent": False}
     [
         (s.event("time >= 1", **RACE, x="1"), s.event("time >= 1", **RACE, x="2")),
         (s.event("time >= 1", priority="y", at_trigger=False, x="y"), s.event("time >= 1", priority="y", y="2")),
+        (s.event("time >= 1", priority="3*k", x="1"), s.event("time >= 1", priority="6", x="2")),
         (s.event("y < 1 and time > 1", **RACE, x="1"), s.event("x < 1 and time > 1", **RACE, y="2")),
     ],
 )
 def test_an_order_that_is_drawn_by_lot_is_refused(tmp_path: Path, one: str, other: str) -> None:
     parameters = [s.parameter("x", 0.0, False), s.parameter("y", 0.0, False)]
-    path = s.write(tmp_path, s.sbml(parameters=parameters, events=[one, other]))
+    parameters += [s.parameter("k", 1.0)]
+    path = s.write(tmp_path, s.sbml(parameters=parameters, initial=[s.initially("k", "4/2")], events=[one, other]))
     with pytest.raises(InputError) as raised:
         import_file(path)
     (fault,) = map(str, raised.value.faults)
