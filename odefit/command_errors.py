@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 from contextlib import suppress
 
 import typer
 
-from odefit.errors import InputError, OdefitError, StorageError
+from odefit.errors import NO_ROOM, InputError, OdefitError, StorageError
 
 PYTORCH = ("torch", "torchdiffeq")
 """Installed with odefit, but equations are fitted, checked and drawn without them."""
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-"""Why nothing more can be written to where the output goes."""
 
 
 def report(error: Exception, debug: bool) -> int:
@@ -28,7 +25,7 @@ def report(error: Exception, debug: bool) -> int:
     if isinstance(error, OdefitError):
         _say(f"error: {error}")
         return error.exit_code
-    if isinstance(error, OSError) and error.errno in FULL:  # of a file the error would say which
+    if isinstance(error, OSError) and error.errno in NO_ROOM:  # of a file the error would say which
         _say(f"error: the output cannot be written: {(error.strerror or str(error)).lower()}")
         return StorageError.exit_code
     if isinstance(error, MemoryError):

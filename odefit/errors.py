@@ -5,12 +5,16 @@ The command line turns these into one line each and an exit code; nothing else p
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from odefit.text import printable
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What the system says where nothing more can be written."""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
-"""Files from strangers: read whole, where they are regular, not too large, and there."""
+"""Files from strangers: read whole, where they are regular, not too large, and there; and files for them."""
 
 from __future__ import annotations
 
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
-from odefit.errors import ConfigError
+from odefit.data.atomic_files import atomic_write
+from odefit.errors import NO_ROOM, ConfigError, RunError, StorageError
 from odefit.text import show
 
 
@@ -34,3 +36,20 @@ def read_text(path: Path, limit: int, what: str) -> str:
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise ConfigError(f"{show(path)}:{line}", "is not UTF-8 text: save it as UTF-8") from None
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> Path:
+    """Write texts by their names into a folder, which is made. Gives the path of the first.
+
+    Raises RunError, of a full disk StorageError.
+    """
+    path = folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            path = folder / name
+            atomic_write(path, text)
+    except OSError as error:
+        kind = StorageError if error.errno in NO_ROOM else RunError
+        raise kind(show(path), f"cannot be written: {(error.strerror or str(error)).lower()}") from error
+    return folder / next(iter(files))

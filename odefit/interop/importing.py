@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from odefit.data.atomic_files import atomic_write
-from odefit.errors import Faults, RunError
+from odefit.errors import Faults
 from odefit.interop.conditions import later_targets
 from odefit.interop.draft import Draft
 from odefit.interop.drafting import draft_of_model, draft_of_problem
+from odefit.interop.files import write_files
 from odefit.interop.formats import SBML_SUFFIXES
 from odefit.interop.petab_reading import problem_name, read_problem
 from odefit.interop.sbml_model import sbml_model
 from odefit.interop.sbml_reading import read_sbml
 from odefit.interop.writing import config_files
-from odefit.text import counted, show
+from odefit.text import counted
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,7 @@ class Imported:
 
     def write(self, folder: Path) -> Path:
         """Write the files into a folder, which is made. Gives the path of the config. Raises RunError."""
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            for name, text in self.files.items():
-                atomic_write(folder / name, text)
-        except OSError as error:
-            raise RunError(show(folder), f"cannot be written: {(error.strerror or str(error)).lower()}") from error
-        return folder / next(iter(self.files))
+        return write_files(folder, self.files)
 
 
 def import_file(path: Path, only_beside: bool | None = None) -> Imported:

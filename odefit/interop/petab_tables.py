@@ -131,8 +131,20 @@ class Reading:
             self.faults.add(row.where(column), f"'{clip(text)}' is neither true nor false (nor 1 nor 0)")
         return words.get(text, default)
 
-    def new(self, row: Row, column: str, known: Mapping[str, object]) -> str | None:
-        """The id of a row; a fault, and None, where it is missing or was there before."""
+    def rows_by_id(self, paths: Sequence[Path], needed: Sequence[str]) -> Iterator[tuple[str, Row]]:
+        """The rows of some tables, each with its id, which stands in the first of the needed columns.
+
+        A fault where it is missing or was there before.
+        """
+        known = set[str]()
+        for path in paths:
+            for row in self.rows(path, needed):
+                name = self._new(row, needed[0], known)
+                if name is not None:
+                    known.add(name)
+                    yield name, row
+
+    def _new(self, row: Row, column: str, known: set[str]) -> str | None:
         name = row.text(column)
         if not name:
             self.faults.add(row.where(column), "an id is missing")

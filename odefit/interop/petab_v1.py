@@ -40,13 +40,8 @@ _PRIORS: Mapping[str, tuple[str, bool, int]] = {
 
 def read_parameters(reading: Reading, paths: list[Path]) -> dict[str, PetabParameter]:
     """The parameter table."""
-    found: dict[str, PetabParameter] = {}
-    for path in paths:
-        for row in reading.rows(path, ["parameterId", "estimate"]):
-            name = reading.new(row, "parameterId", found)
-            if name is not None:
-                found[name] = _parameter(reading, row, name)
-    return found
+    rows = reading.rows_by_id(paths, ["parameterId", "estimate"])
+    return {name: _parameter(reading, row, name) for name, row in rows}
 
 
 def _parameter(reading: Reading, row: Row, name: str) -> PetabParameter:
@@ -83,23 +78,19 @@ def _prior(reading: Reading, row: Row) -> PetabPrior | None:
 def read_observables(reading: Reading, paths: list[Path]) -> dict[str, PetabObservable]:
     """The observable table."""
     found: dict[str, PetabObservable] = {}
-    for path in paths:
-        for row in reading.rows(path, ["observableId", "observableFormula", "noiseFormula"]):
-            name = reading.new(row, "observableId", found)
-            if name is None:
-                continue
-            formula, noise = reading.tree(row, "observableFormula"), reading.tree(row, "noiseFormula")
-            found[name] = PetabObservable(
-                name,
-                row.where(),
-                formula,
-                noise,
-                reading.choice(row, "noiseDistribution", "normal", ("normal", "laplace")),
-                reading.choice(row, "observableTransformation", "lin", SCALES),
-                _placeholders("observable", name, formula, noise),
-                _placeholders("noise", name, formula, noise),
-                row.text("observableName"),
-            )
+    for name, row in reading.rows_by_id(paths, ["observableId", "observableFormula", "noiseFormula"]):
+        formula, noise = reading.tree(row, "observableFormula"), reading.tree(row, "noiseFormula")
+        found[name] = PetabObservable(
+            name,
+            row.where(),
+            formula,
+            noise,
+            reading.choice(row, "noiseDistribution", "normal", ("normal", "laplace")),
+            reading.choice(row, "observableTransformation", "lin", SCALES),
+            _placeholders("observable", name, formula, noise),
+            _placeholders("noise", name, formula, noise),
+            row.text("observableName"),
+        )
     return found
 
 
@@ -113,12 +104,9 @@ def _placeholders(kind: str, observable: str, *trees: Tree) -> tuple[str, ...]:
 def read_conditions(reading: Reading, paths: list[Path]) -> dict[str, dict[str, Tree]]:
     """Condition: what it sets. An empty cell leaves a name as the model has it."""
     found: dict[str, dict[str, Tree]] = {}
-    for path in paths:
-        for row in reading.rows(path, ["conditionId"]):
-            name = reading.new(row, "conditionId", found)
-            if name is not None:
-                columns = [c for c in row.cells if c not in ("conditionId", "conditionName") and c]
-                found[name] = {column: reading.tree(row, column) for column in columns if row.text(column)}
+    for name, row in reading.rows_by_id(paths, ["conditionId"]):
+        columns = [c for c in row.cells if c not in ("conditionId", "conditionName") and c]
+        found[name] = {column: reading.tree(row, column) for column in columns if row.text(column)}
     return found
 
 

@@ -102,13 +102,8 @@ def _model(files: Files, path: Path) -> Path:
 
 
 def _parameters(reading: Reading, paths: list[Path]) -> dict[str, PetabParameter]:
-    found: dict[str, PetabParameter] = {}
-    for path in paths:
-        for row in reading.rows(path, ["parameterId", "estimate"]):
-            name = reading.new(row, "parameterId", found)
-            if name is not None:
-                found[name] = _parameter(reading, row, name)
-    return found
+    rows = reading.rows_by_id(paths, ["parameterId", "estimate"])
+    return {name: _parameter(reading, row, name) for name, row in rows}
 
 
 def _parameter(reading: Reading, row: Row, name: str) -> PetabParameter:
@@ -143,23 +138,19 @@ def _prior(reading: Reading, row: Row) -> PetabPrior | None:
 
 def _observables(reading: Reading, paths: list[Path]) -> dict[str, PetabObservable]:
     found: dict[str, PetabObservable] = {}
-    for path in paths:
-        for row in reading.rows(path, ["observableId", "observableFormula", "noiseFormula"]):
-            name = reading.new(row, "observableId", found)
-            if name is None:
-                continue
-            distribution, transformation = _NOISE[reading.choice(row, "noiseDistribution", "normal", tuple(_NOISE))]
-            found[name] = PetabObservable(
-                name,
-                row.where(),
-                reading.tree(row, "observableFormula"),
-                reading.tree(row, "noiseFormula"),
-                distribution,
-                transformation,
-                _list(row, "observablePlaceholders"),
-                _list(row, "noisePlaceholders"),
-                row.text("observableName"),
-            )
+    for name, row in reading.rows_by_id(paths, ["observableId", "observableFormula", "noiseFormula"]):
+        distribution, transformation = _NOISE[reading.choice(row, "noiseDistribution", "normal", tuple(_NOISE))]
+        found[name] = PetabObservable(
+            name,
+            row.where(),
+            reading.tree(row, "observableFormula"),
+            reading.tree(row, "noiseFormula"),
+            distribution,
+            transformation,
+            _list(row, "observablePlaceholders"),
+            _list(row, "noisePlaceholders"),
+            row.text("observableName"),
+        )
     return found
 
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odefit.arrays import FloatArray
-from odefit.data.atomic_files import atomic_write
-from odefit.errors import RunError
+from odefit.interop.files import write_files
 from odefit.interop.petab_export.collecting import petab_tables
 from odefit.interop.petab_export.tables import petab_files
 from odefit.problem.assembly import Assembly
-from odefit.text import counted, show
+from odefit.text import counted
 
 
 @dataclass(frozen=True)
@@ -41,13 +40,7 @@ class Exported:
 
     def write(self, folder: Path) -> Path:
         """Write the files into a folder, which is made. Gives the path of the YAML file. Raises RunError."""
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            for name, text in self.files.items():
-                atomic_write(folder / name, text)
-        except OSError as error:
-            raise RunError(show(folder), f"cannot be written: {(error.strerror or str(error)).lower()}") from error
-        return folder / next(iter(self.files))
+        return write_files(folder, self.files)
 
 
 def export_problem(assembly: Assembly, theta: FloatArray | None = None, name: str = "model") -> Exported:
