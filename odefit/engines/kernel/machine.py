@@ -90,7 +90,8 @@ def _compiler() -> str:
 
     llvm = _initialized()
     processor = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
-    return "\n".join([llvmlite.__version__, str(llvm.llvm_version_info), *processor, inspect.getsource(_compiled)])
+    passes = str(MAX_OPTIMISED), *map(inspect.getsource, (_target_machine, _compiled))
+    return "\n".join([llvmlite.__version__, str(llvm.llvm_version_info), *processor, *passes])
 
 
 def _target_machine() -> Any:
