@@ -90,7 +90,7 @@ def _compiler() -> str:
 
     llvm = _initialized()
     processor = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
-    passes = str(MAX_OPTIMISED), *map(inspect.getsource, (_target_machine, _compiled))
+    passes = str(MAX_OPTIMISED), inspect.getsource(_target_machine), inspect.getsource(_compiled)
     return "\n".join([llvmlite.__version__, str(llvm.llvm_version_info), *processor, *passes])
 
 
