@@ -171,7 +171,7 @@ def _crossings(
             continue
         g = np.broadcast_to(np.asarray(g, dtype=np.float64), t.shape)
         size = NOTICEABLE * np.abs(g).max(initial=0.0)
-        changes = np.flatnonzero(g[1:] * g[:-1] < 0)
+        changes = np.flatnonzero(np.sign(g[1:]) * np.sign(g[:-1]) < 0)
         for k, end in pairwise([*changes.tolist(), len(t) - 1]):
             after = float(np.abs(g[k + 1 : end + 1]).max())
             if after > size and not ((jumps >= t[k]) & (jumps <= t[k + 1])).any():
@@ -198,7 +198,7 @@ def _examined(
     for n_refined in range(refinements + 1):
         with np.errstate(all="ignore"):
             g = np.broadcast_to(marks.values(*_columns(marks, p, solved, t, y))[mark], t.shape)
-            changes = np.flatnonzero(g[1:] * g[:-1] < 0)
+            changes = np.flatnonzero(np.sign(g[1:]) * np.sign(g[:-1]) < 0)
             if not len(changes):
                 return None
             k = slice(int(changes[0]), int(changes[0]) + 2)
