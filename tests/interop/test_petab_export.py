@@ -210,6 +210,18 @@ def test_what_petab_cannot_hold_is_refused_by_name_all_at_once(tmp_path: Path) -
         assert words in told
 
 
+@pytest.mark.parametrize("scale", [[1.0, 2.0, 1.0], ["blot", 2.0, "2*blot"]])
+def test_a_column_of_the_measurements_in_an_observable_is_refused(scale: list[float | str]) -> None:
+    frame = pd.DataFrame({"time": [0, 1, 2], "y": [2.0, 2.5, 0.7], "scale": scale})
+    config = {
+        "model": {"equations": {"x": "-k*x"}, "initial": {"x": 2}, "observables": {"y": "scale*x"}},
+        "parameters": {"k": log(0.4)} | ({"blot": log(1.0)} if "blot" in scale else {}),
+        "noise": {"sigma": 0.1},
+    }
+    with pytest.raises(ConfigError, match=r"observables\.y: names 'scale', a column of the measurements"):
+        export_problem(assembled(config, data=frame), None, "model")
+
+
 def test_samples_just_before_a_dose_are_refused() -> None:
     data = [experiment("a", doses=[odefit.Dose(2, "x", 3)])]
     config = {"model": PLAIN, "parameters": {"k": log(0.4), "c": 0.3}}

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from odefit.arrays import FloatArray
+from odefit.data.cell_texts import covariate_of
 from odefit.data.experiments import Experiment
 from odefit.errors import Faults
 from odefit.interop.mathematics import Name, Number, Tree, names_in
@@ -243,6 +244,7 @@ class _Collector:
                 continue
             noise, where = observation.noise[observable], self.assembly.loaded.where("noise")
             formula = self.tree(self.system.predicted[observable], self.assembly.loaded.where("model", "observables"))
+            self._check_columns(observable, formula)
             sigma: Tree = Name("sd") if noise.sigma is None else self.tree(noise.sigma, where)
             own: dict[str, str] = {}
             values: dict[str, Tree] = {}
@@ -261,6 +263,14 @@ class _Collector:
                 identifier, observable, formula, renamed(sigma, values), NOISE[noise.model], tuple(own.values())
             )
             yield _Observed(k, row, tuple(own))
+
+    def _check_columns(self, observable: str, formula: Tree) -> None:
+        """Only the noise has parameters of each measurement in what is written."""
+        place = self.assembly.loaded.where("model", "observables", observable)
+        seen = [name.rpartition("[")[0] for name in names_in(formula) if name.endswith("]")]
+        for column in dict.fromkeys(map(covariate_of, seen)):
+            what = f"names '{clip(column)}', a column of the measurements, which `export` writes for noise only"
+            self.faults.add(place, f"{what}; make it a constant of data.experiments")
 
     def _shared(self, symbol: str) -> Tree | None:
         """What a symbol of the noise is in all experiments; None where that differs, or is of each measurement."""
