@@ -26,7 +26,7 @@ from odefit.config.latent_section import LATENT_ODE, LatentSection
 class EventSection(Section):
     """States that change at once: `{time: 10, set: {x: x/2}}`, or by a condition `{when: x < 1, set: {x: 5}}`.
 
-    See [Events](models.md#events).
+    See [Events](experiments.md#events).
     """
 
     time: (

@@ -269,10 +269,26 @@ def test_a_reset_that_comes_before_the_solution_blows_up(method: str) -> None:
     np.testing.assert_allclose(found.y[:, 0], np.tan(t % period), rtol=1e-5)
 
 
+def put_back(value: str, when: str = "x < k") -> System:
+    """x falls from 4, and is put to a value when it passes k."""
+    return interrupted({"x": "-x/2"}, {"x": 4}, "k", triggers=[{"when": when, "changes": {"x": value}}])
+
+
+@pytest.mark.parametrize("method", BOTH)
+def test_what_is_put_where_its_condition_still_holds_goes_on(method: str) -> None:
+    """x <= 2 holds at 2; and a multiple of the state is 2 but for rounding, so that its condition was never false."""
+    t = np.array([1.0, 4.0])
+    for system in (put_back("2", "x <= k"), put_back("x*3/3")):
+        found = solved(system, (2.0,), experiment(t, 0.0), method)
+        np.testing.assert_allclose(found.y[:, 0], 4 * np.exp(-t / 2), rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("system", "p", "reason"),
     [
         (BALL, (9.81, 0.3, 1.0), FailureReason.FIRES_WITHOUT_END),
+        (put_back("2"), (2.0,), FailureReason.FIRES_WITHOUT_END),
+        (put_back("k + 1e-8"), (2.0,), FailureReason.FIRES_WITHOUT_END),
         (
             interrupted({"x": 1}, {"x": 0}, "k", triggers=[{"when": "x > k", "delay": "-1", "changes": {"x": 0}}]),
             (1.0,),

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from odefit.arrays import FloatArray
+from odefit import algebra as sp
+from odefit.arrays import FloatArray, Mask
 from odefit.data.experiments import Experiment
 from odefit.engines.failure import Failure, FailureReason, IntegrationError
 from odefit.engines.segments.saltation import EventSensitivities, EventValues, SegmentStart, SegmentStarts, ToRest
@@ -24,6 +25,7 @@ from odefit.engines.segments.schedule import Segment, behind, between, parted
 from odefit.engines.segments.schedule_times import NEVER
 from odefit.engines.segments.scout import GapFunctions, Hit, Scout, Standing
 from odefit.engines.segments.triggers import Rule, Rules
+from odefit.model.system import symbol
 
 MAX_EVENTS = 10_000
 """Events by conditions in one experiment; more are taken for ones without end."""
@@ -201,15 +203,20 @@ class TriggeredWay:
         cause = Cause(np.zeros((1, len(y))), self._of.moved(segment.transition, self._events))
         return self._come([(r, cause) for r in due], moment, y, A, B)
 
-    def _update(self, moment: Moment, earlier: FloatArray, y: FloatArray) -> list[int]:
-        """What holds after states jumped, where gaps had been `earlier`; the rules that have become true.
+    def _update(
+        self, moment: Moment, earlier: FloatArray, y: FloatArray, changes: Mapping[int, Any] | None = None
+    ) -> list[int]:
+        """What holds after states jumped by `changes`, where gaps had been `earlier`; the rules that have become true.
 
-        A gap that was 0 when all this began was so but for rounding.
+        A gap that was 0 when all this began was so but for rounding. One that is put to 0, where it does not hold, and
+        grows from there has been false for a moment: its condition becomes true again.
         """
         segment, t = moment.segment, moment.segment.start
         g, g_y, g_t, _ = self._gaps.at(t, y, self._events, segment)
+        put = self._put(changes or {}, g_y)
         slopes: FloatArray | None = None
-        for i in np.flatnonzero(g != earlier):
+        interrupted = []
+        for i in np.flatnonzero((g != earlier) | put):
             off = moment.gaps[i] if i in moment.at_0 else 0.0
             near = ROUNDING * (np.abs(g_y[i]) @ np.abs(y) + abs(g_t[i] * t)) + 10 * abs(off)
             if abs(g[i] - off) > near:
@@ -217,9 +224,25 @@ class TriggeredWay:
                 continue
             if slopes is None:
                 slopes = g_t + g_y @ self._of.rates(self._events, segment, y, t)
+            if put[i] and slopes[i] > 0 and self._standing.gaps[i] and not self._rules.gaps[i].holds(g[i]):
+                interrupted.append(i)
             if slopes[i] != 0:
                 self._standing.gaps[i] = slopes[i] > 0
-        return self._standing.follow(self._rules)
+        if not interrupted:
+            return self._standing.follow(self._rules)
+        self._standing.gaps[interrupted] = False
+        due = self._standing.follow(self._rules)
+        self._standing.gaps[interrupted] = True
+        return [*due, *self._standing.follow(self._rules)]
+
+    def _put(self, changes: Mapping[int, Any], g_y: FloatArray) -> Mask:
+        """The gaps whose states all got values that do not depend on what states were, [G]; g_y [G, n]."""
+        of = self._of.segment_system
+        moving = {symbol(name) for name in (*of.whole.states, *of.rules.memory)}
+        given = np.zeros(g_y.shape[1], dtype=bool)
+        given[[i for i, formula in changes.items() if sp.sympify(formula).free_symbols.isdisjoint(moving)]] = True
+        found: Mask = (g_y != 0).any(axis=1) & ((g_y == 0) | given).all(axis=1)
+        return found
 
     # -- what comes
 
@@ -324,7 +347,7 @@ class TriggeredWay:
                 f = h_y @ f + h_t - f_after
                 self._maps = h_y @ M + np.outer(f, cause.alpha), h_y @ N + h_q + np.outer(f, cause.beta)
         self._check(after, None, t)
-        return after, self._update(moment, earlier, after)
+        return after, self._update(moment, earlier, after, changes)
 
     def _first(self, queue: list[int], segment: Segment, y: FloatArray) -> int:
         """The place in the queue of the highest priority; among equals, that of the event that is listed first."""
