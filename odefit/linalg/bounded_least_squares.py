@@ -59,7 +59,8 @@ def _settled(
         ends = np.where(beyond[out] > 0, high[out], low[out])
         shares = (ends - x[out]) / (best[out] - x[out])
         first = int(np.argmin(shares))
-        x[free] += max(float(shares[first]), 0.0) * (best - x)[free]
+        if shares[first] > 0:  # the least of all may lie infinitely far
+            x[free] += shares[first] * (best - x)[free]
         x = np.clip(x, low, high)
         x[out[first]], side[out[first]] = ends[first], beyond[out[first]]
     return x, side
