@@ -283,6 +283,14 @@ def test_what_is_put_where_its_condition_still_holds_goes_on(method: str) -> Non
         np.testing.assert_allclose(found.y[:, 0], 4 * np.exp(-t / 2), rtol=1e-5)
 
 
+@pytest.mark.parametrize("method", BOTH)
+def test_a_time_that_waits_for_a_state_comes_once_for_each_of_its_values(method: str) -> None:
+    """t > y at 1.5 puts y to 2, which t passes at 2: it is put to 2 again, and t stays above it."""
+    system = interrupted({"y": 0}, {"y": 1.5}, "k", triggers=[{"when": "t > y", "changes": {"y": "k"}}])
+    found = solved(system, (2.0,), experiment(np.array([1.0, 1.8, 2.5, 9.0]), 0.0), method)
+    np.testing.assert_allclose(found.y[:, 0], [1.5, 2.0, 2.0, 2.0], rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("system", "p", "reason"),
     [

@@ -224,7 +224,9 @@ class TriggeredWay:
                 continue
             if slopes is None:
                 slopes = g_t + g_y @ self._of.rates(self._events, segment, y, t)
-            if put[i] and slopes[i] > 0 and self._standing.gaps[i] and not self._rules.gaps[i].holds(g[i]):
+            # By the time that it takes to become true, a gap that grows with the time alone has come above 0.
+            is_put_below = put[i] and g_t[i] <= 0 and not self._rules.gaps[i].holds(g[i])
+            if is_put_below and slopes[i] > 0 and self._standing.gaps[i]:
                 interrupted.append(i)
             if slopes[i] != 0:
                 self._standing.gaps[i] = slopes[i] > 0
