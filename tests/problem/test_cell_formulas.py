@@ -55,7 +55,7 @@ def expected(x: np.ndarray, chosen: str = "abcde", sd: float = 0.1) -> float:
 
 
 @pytest.mark.quick
-@pytest.mark.parametrize("method", ["auto", "dopri5"])
+@pytest.mark.parametrize("method", ["auto", pytest.param("dopri5", marks=pytest.mark.torch)])
 def test_each_experiment_has_its_own_formula(method: str) -> None:
     """Numbers, names and formulas side by side in one column; one of them would divide by zero elsewhere (w = 0)."""
     problem = odefit.load(config(cells(), method, "0.1"), data=measured())

@@ -53,7 +53,7 @@ def measured() -> list[odefit.Experiment]:
 
 
 @pytest.mark.quick
-@pytest.mark.parametrize("method", ["auto", "dopri5"])
+@pytest.mark.parametrize("method", ["auto", pytest.param("dopri5", marks=pytest.mark.torch)])
 def test_expressions_mean_what_they_stand_for(method: str) -> None:
     """In equations, initial values, observables, events, noise and parameters, in any order."""
     named = odefit.load(config(NAMED, "s*(0.1 + ratio + total)", method), data=measured())
@@ -157,7 +157,7 @@ def test_circles_through_parameters_are_found() -> None:
         odefit.load({"model": model, "parameters": {"k": 1, "m": "a"}}, data=measured())
 
 
-@pytest.mark.parametrize("method", ["auto", "dopri5"])
+@pytest.mark.parametrize("method", ["auto", pytest.param("dopri5", marks=pytest.mark.torch)])
 def test_expressions_forty_deep_that_each_name_the_one_before_four_times(method: str) -> None:
     """Written out they would be 4^40 terms; shared, a few hundred operations. The value is that of a loop."""
     depth = 40
@@ -177,6 +177,7 @@ def test_expressions_forty_deep_that_each_name_the_one_before_four_times(method:
     assert problem.gradient(problem.x0) == pytest.approx(slope, rel=1e-3)
 
 
+@pytest.mark.torch
 def test_a_chain_of_hundreds_of_states_that_repeat_one_expression_loads_and_evaluates() -> None:
     """One step is named in every equation, as in models of signalling; names and formulas may be long."""
     n, step = 300, "a_step_that_every_reaction_of_the_cascade_has_in_common_and_that_is_called_by_its_full_name"

@@ -70,7 +70,7 @@ def by_hand() -> list[odefit.Experiment]:
 
 
 @pytest.mark.quick
-@pytest.mark.parametrize("method", ["auto", "dopri5"])
+@pytest.mark.parametrize("method", ["auto", pytest.param("dopri5", marks=pytest.mark.torch)])
 def test_cells_are_numbers_or_formulas(method: str) -> None:
     problem = odefit.load(config(method), data=wide())
     assert problem.names == ("k", "s1", "s2", "o", "sd")
