@@ -84,6 +84,8 @@ class TriggeredWay:
         self._scout, self._happened, self._to_rest = scout, happened, to_rest
         self._rules: Rules = gaps.rules
         self._names = bool(sensitivities.names)
+        system = sensitivities.segment_system.whole
+        self._moving = {symbol(name) for name in (*system.states, *self._rules.memory)}
         self._number, self._at_once = 0, Counter[int]()
         self._standing = Standing(np.empty(0, dtype=bool), np.empty(0, dtype=bool), set())
         self._maps = np.empty((0, 0)), np.empty((0, 0))
@@ -239,10 +241,9 @@ class TriggeredWay:
 
     def _put(self, changes: Mapping[int, Any], g_y: FloatArray) -> Mask:
         """The gaps whose states all got values that do not depend on what states were, [G]; g_y [G, n]."""
-        of = self._of.segment_system
-        moving = {symbol(name) for name in (*of.whole.states, *of.rules.memory)}
         given = np.zeros(g_y.shape[1], dtype=bool)
-        given[[i for i, formula in changes.items() if sp.sympify(formula).free_symbols.isdisjoint(moving)]] = True
+        free = [i for i, formula in changes.items() if sp.sympify(formula).free_symbols.isdisjoint(self._moving)]
+        given[free] = True
         found: Mask = (g_y != 0).any(axis=1) & ((g_y == 0) | given).all(axis=1)
         return found
 
