@@ -8,6 +8,9 @@ import typer
 
 from odefit.errors import NO_ROOM, InputError, OdefitError, StorageError
 
+INTERRUPTED, TERMINATED = 130, 143
+"""Exit codes of a fit that was interrupted: by Ctrl-C, by SIGTERM."""
+
 PYTORCH = ("torch", "torchdiffeq")
 """Installed with odefit, but equations are fitted, checked and drawn without them."""
 

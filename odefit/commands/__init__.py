@@ -1,0 +1,1 @@
+"""The commands, a function each: parse, call, print. `odefit/cli.py` lists them."""

@@ -1,0 +1,123 @@
+"""`odefit plot`, `check`, `solvers` and `models`: the commands that show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from odefit.commands.alive import alive
+from odefit.commands.options import ConfigPath, OnlyBeside, Overrides, Overwrite, RunPath
+from odefit.plots.kinds import LISTED as PICTURES
+
+
+def plot(
+    run: RunPath,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--kind",
+            help=f"{PICTURES}; repeatable.",
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Where to; default: <RUN>/plots.")] = None,
+    format_: Annotated[str, typer.Option("--format", help="png, svg or pdf.")] = "png",
+    time_range: Annotated[
+        tuple[float, float] | None,
+        typer.Option("--time-range", metavar="FROM TO", help="Solve the model over this time span instead."),
+    ] = None,
+    states: Annotated[
+        str | None, typer.Option("--states", help="Which states, observables or expressions, e.g. x,y.")
+    ] = None,
+    experiments: Annotated[str | None, typer.Option("--experiments", help="Which experiments, e.g. 1,2.")] = None,
+    animate: Annotated[bool, typer.Option("--animate", help="A GIF of the fit converging.")] = False,
+) -> None:
+    """Draw the pictures of a run: time series, phase plane, history, residuals, and what else it has to show."""
+    from odefit import api, pictures
+
+    loaded = api.load_run(run)
+    with alive("drawing"):
+        if animate:
+            typer.echo(str(pictures.animate(loaded, out)))
+            return
+        paths = pictures.draw(
+            loaded,
+            kinds=kind,
+            out=out,
+            format=format_,  # type: ignore[arg-type]  # what is none is refused there
+            time_range=time_range,
+            states=_split(states),
+            experiments=_split(experiments),
+        )
+    for path in paths:
+        typer.echo(str(path))
+
+
+def _split(text: str | None) -> list[str] | None:
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def check(
+    config: ConfigPath,
+    gradients: Annotated[
+        bool, typer.Option("--gradients", help="Compare the gradient with differences, and halve the tolerances.")
+    ] = False,
+    only_beside: OnlyBeside = None,
+    set_: Overrides = None,
+) -> None:
+    """Check everything that `fit` would need, and print what is bound to what. Nothing is written."""
+    from odefit import api
+
+    with alive("checking"):
+        typer.echo(api.check(config, set_ or (), only_beside=only_beside))
+    if gradients:
+        from odefit.diagnostics.checking import gradient_lines
+
+        assembly = api.assembled(config, set_ or (), only_beside=only_beside)
+        with alive("checking the gradients"):
+            typer.echo("\n".join(["", "Gradients", *gradient_lines(assembly)]))
+
+
+def solvers(
+    config: ConfigPath,
+    out: Annotated[Path | None, typer.Option("--out", help="The picture; default: <config>_solvers.png, here.")] = None,
+    overwrite: Overwrite = False,
+    evaluations: Annotated[
+        int, typer.Option("--evaluations", min=1, help="Of the right-hand side, or compiled steps, by each method.")
+    ] = 20_000,
+    budget: Annotated[float, typer.Option("--seconds", min=1, help="When it ends in any case, about.")] = 600.0,
+    only_beside: OnlyBeside = None,
+    set_: Overrides = None,
+) -> None:
+    """Compare every solver on CONFIG's model: error, work, time and gradient; a table and a picture."""
+    from odefit.api import assembled
+    from odefit.diagnostics.solver_comparison import compare_solvers, solver_table
+    from odefit.errors import RunError
+    from odefit.plots.work_precision import save_work_precision
+    from odefit.terminal import console, plain_table
+
+    target = out or Path(f"{config.stem}_solvers.png")
+    if target.exists() and not overwrite:
+        raise RunError(str(target), "exists already; choose another --out, or say --overwrite")
+    assembly = assembled(config, set_ or (), only_beside=only_beside)
+    with alive("comparing the solvers"):
+        comparison = compare_solvers(assembly, budget, evaluations)
+    screen = console()
+    table = solver_table(comparison)
+    screen.print(plain_table(table.header, table.rows))
+    screen.print(comparison.caption, markup=False)
+    title = assembly.loaded.config.title or config.stem
+    screen.print(f"written to {save_work_precision(comparison, title, target)}", markup=False)
+
+
+def models(name: Annotated[str | None, typer.Argument(help="Show this one's equations.")] = None) -> None:
+    """List the built-in systems, or show one: equations, parameters, source."""
+    from odefit.model import catalogue
+
+    if name is not None:
+        typer.echo(catalogue.describe(catalogue.entry(name)))
+        return
+    width = max(map(len, catalogue.names()))
+    for known in catalogue.names():
+        typer.echo(f"{known:<{width}}  {catalogue.entry(known).title}")
