@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -19,12 +17,11 @@ from odefit import algebra as sp
 from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment
 from odefit.data.replicates import replicate_of
-from odefit.model.derivatives import derivatives
 from odefit.model.formulas import free_names
-from odefit.model.functions import numpy_function
 from odefit.objective.parameters import ParameterTable
 from odefit.problem.parameter_table import Target
 from odefit.uncertainty.covariance import Covariance
+from odefit.uncertainty.quantities import FormulaQuantity
 
 
 @dataclass(frozen=True)
@@ -51,20 +48,14 @@ class Derived:
     text: str
     unit: str | None
 
-    @cached_property
-    def _function(self) -> Any:
-        names = tuple(self.targets)
-        return numpy_function([self.formula, *derivatives([self.formula], names)[0]], names)
+    def quantity(self, table: ParameterTable) -> FormulaQuantity:
+        """The same as a function of the search vector."""
+        return FormulaQuantity(table, self.name, self.formula, self.targets, self.unit)
 
     def evaluate(self, table: ParameterTable, theta: FloatArray) -> tuple[float, FloatArray]:
         """f and df/dtheta [N] at theta [N]."""
-        numbers = [theta[table.index[x]] if isinstance(x, str) else x for x in self.targets.values()]
-        value, *slopes = (float(x) for x in self._function(*numbers))
-        gradient = np.zeros(len(table))
-        for target, slope in zip(self.targets.values(), slopes, strict=True):
-            if isinstance(target, str):
-                gradient[table.index[target]] += slope
-        return value, gradient
+        values, gradients = self.quantity(table).at_natural(theta[None])
+        return float(values[0]), gradients[0]
 
     def interval(
         self, table: ParameterTable, theta: FloatArray, u: FloatArray, covariance: Covariance, reach: float

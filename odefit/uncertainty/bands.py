@@ -27,6 +27,7 @@ from odefit.objective.observation import Moments, Noise
 from odefit.objective.problem import FitProblem
 from odefit.uncertainty.covariance import Covariance
 from odefit.uncertainty.intervals import quantile
+from odefit.uncertainty.quantities import unmeasured
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def prediction_bands(
     SolveError
         The model cannot be solved with sensitivities.
     """
-    likelihood = Likelihood(replace(problem, experiments=tuple(_unmeasured(problem, e) for e in experiments)))
+    likelihood = Likelihood(replace(problem, experiments=tuple(unmeasured(problem, e) for e in experiments)))
     u = problem.table.to_search(theta)
     moments = likelihood.moments(u, derivatives=True)
     if moments is None:
@@ -106,12 +107,6 @@ def prediction_bands(
         limits[..., column] = _limits(problem.observation.noise[name], observed, variance, level, q)
     cuts = np.cumsum([len(e.times) for e in experiments])[:-1]
     return [Band(part[0, 0], part[0, 1], part[1, 0], part[1, 1]) for part in np.split(limits, cuts, axis=2)]
-
-
-def _unmeasured(problem: FitProblem, experiment: Experiment) -> Experiment:
-    """The experiment without measurements: of all observables, which may be more than were measured."""
-    blank = np.full((len(experiment.times), len(problem.observation.names)), np.nan)
-    return replace(experiment, values=blank, sigma=None, censored=None)
 
 
 def _limits(noise: Noise, observed: Moments, variance: FloatArray, level: float, q: float) -> FloatArray:
