@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from odefit.config.load import LoadedConfig
 from odefit.errors import RunError, StorageError
 from odefit.model_kinds import call, kind_of
+from odefit.records import dataclass
 from odefit.runs import folder as files
 from odefit.runs.acquire import RunFolder, acquire_run_folder
 from odefit.runs.checkpoint import Checkpoint

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from odefit.config.latent_section import LATENT_ODE
 from odefit.config.load import LoadedConfig
+from odefit.records import dataclass
 
 
 @dataclass(frozen=True)

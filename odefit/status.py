@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, StrEnum, unique
 from typing import Any
+
+from odefit.records import dataclass
 
 _BEST = "; the best parameters so far are kept"
 _START = "; the start is kept"

@@ -8,7 +8,6 @@ about the smooth curves, and at least LEAST_ERROR of the range of an observable.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from odefit.arrays import FloatArray, IntArray
 from odefit.collocation.grid import Grid
 from odefit.collocation.spline import Curves
 from odefit.objective.problem import FitProblem
+from odefit.records import dataclass
 
 LEAST_ERROR = 0.01
 """The least error of a measurement, as a share of the range of its observable."""

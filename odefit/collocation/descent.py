@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -12,6 +11,7 @@ from odefit.arrays import FloatArray, IntArray, Mask
 from odefit.collocation.normal_equations import Hold, NormalEquations, ProfilingObjective
 from odefit.collocation.tridiagonal import solve_tridiagonal
 from odefit.objective.jacobian import LocalColumns
+from odefit.records import dataclass
 
 Moving = Literal["all", "states", "parameters"]
 

@@ -6,7 +6,6 @@ Letters: N sets of parameters, E experiments, K nodes, S states, L sensitive loc
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +17,7 @@ from odefit.model.functions import numpy_function
 from odefit.model.system import TIME
 from odefit.objective.partials import Partials
 from odefit.objective.problem import FitProblem
+from odefit.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from odefit.arrays import FloatArray, IntArray, Mask
 from odefit.data.experiments import HAIR, Experiment
 from odefit.engines.segments.schedule import kinks
+from odefit.records import dataclass
 
 INTERVALS = 50
 """Into as many parts the time of an experiment is cut at least."""

@@ -21,8 +21,6 @@ Letters: N starts, E experiments, K nodes, S states, L sensitive local symbols, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from odefit.arrays import FloatArray, Mask
@@ -30,6 +28,7 @@ from odefit.collocation.cells import Measured
 from odefit.collocation.equations import Equations
 from odefit.collocation.grid import Grid
 from odefit.objective.problem import FitProblem
+from odefit.records import dataclass
 
 TIGHT = 1e-3
 """epsilon of what is exact: initial values, doses."""

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from odefit.arrays import FloatArray
+from odefit.records import dataclass
 
 MIN_POINTS = 5
 """The fewest points that are smoothed; fewer are interpolated linearly."""

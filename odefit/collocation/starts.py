@@ -8,8 +8,6 @@ Where the grid is too coarse to be one, it becomes finer. Starts that have come 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
@@ -19,6 +17,7 @@ from odefit.collocation.first_states import first_states, known_states, lifted, 
 from odefit.collocation.grid import Grid, make_grid
 from odefit.collocation.normal_equations import Hold, ProfilingObjective
 from odefit.objective.problem import FitProblem
+from odefit.records import dataclass
 
 LOOSE = 100.0
 """epsilon for what is moved alone: parameters along the smooth curves, or states at the drawn parameters."""

@@ -8,10 +8,12 @@ it is used.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum, auto
 from importlib import import_module
 from typing import Any
+
+from odefit.records import dataclass
 
 AUTO = "auto"
 """Leaves the choice to the model."""

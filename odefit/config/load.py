@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from odefit.config.schema import Config
 from odefit.config.source import Source, apply_overrides, from_mapping, read_yaml
 from odefit.config.versions import fault_of_version, in_todays_terms
 from odefit.errors import ConfigError, Fault, NewerConfigError
+from odefit.records import dataclass
 from odefit.text import cut, one_line
 
 MAX_FAULTS = 50

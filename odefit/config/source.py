@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from odefit.config.yaml_tree import MAX_BYTES, MAX_DEPTH, Node, kind, parse_tree, too_big
 from odefit.errors import ConfigError
+from odefit.records import dataclass
 from odefit.text import one_line
 
 KeyPath = tuple[str | int, ...]

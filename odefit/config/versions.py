@@ -11,12 +11,12 @@ To change a default: give the field of the schema its new value, and add one lin
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from odefit.config.fields import Section
 from odefit.config.latent_section import LATENT_ODE
 from odefit.config.schema import Config
+from odefit.records import dataclass
 
 FIRST_VERSION = 1
 """The version of configs that were written when there were none."""

@@ -9,12 +9,13 @@ depth, aliases and size are limited while reading and not after.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import yaml
 
 from odefit.errors import ConfigError
+from odefit.records import dataclass
 from odefit.text import one_line
 from odefit.unsupported import NO_ALGEBRA
 

@@ -6,7 +6,7 @@ A cell holds a number, or a formula of parameters (cell_texts.py says how tables
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from odefit.data.csv_cells import Decimals, IntArray, NumberColumn, explain
 from odefit.data.csv_reader import Columns, Header
 from odefit.data.error_list import FaultList
 from odefit.data.experiments import Experiment
+from odefit.records import dataclass
 from odefit.text import clip
 
 

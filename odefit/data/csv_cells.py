@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from odefit.arrays import FloatArray
 from odefit.data.error_list import FaultList
+from odefit.records import dataclass
 from odefit.text import clip
 
 IntArray = NDArray[np.int64]

@@ -14,7 +14,7 @@ import csv
 import os
 import stat
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from pathlib import Path
 from typing import IO
@@ -27,6 +27,7 @@ from odefit.data.error_list import FaultList, place
 from odefit.data.labels import Labels, Lookup, check_labels
 from odefit.data.number_tables import SAMPLE, has_numbers
 from odefit.errors import DataError
+from odefit.records import dataclass
 from odefit.text import clip, counted, show, suggest
 
 DELIMITERS = ",;\t"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from odefit.arrays import FloatArray, Mask
 from odefit.data.experiments import Experiment
+from odefit.records import dataclass
 
 Item = tuple[int, Experiment]
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from odefit.data.error_list import FaultList, PlacedFaults, place
 from odefit.data.experiments import Dose, Experiment
 from odefit.data.layouts import TIME
 from odefit.data.replicates import replicate_of
+from odefit.records import dataclass
 from odefit.text import clip, suggest
 
 MAX_DOSES = 100_000

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from odefit.data.csv_cells import MISSING, decimal_comma, parse_number
@@ -27,6 +27,7 @@ from odefit.data.experiments import Experiment
 from odefit.data.replicates import replicate_of
 from odefit.data.rest_column import STEADY_STATE, read_rests
 from odefit.model.tokens import written_names
+from odefit.records import dataclass
 from odefit.text import clip, suggest
 
 START = "start"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from odefit.arrays import FloatArray, IntArray
 from odefit.data.cell_tables import Columns, beside_tables, cell_table, real_array
 from odefit.data.cell_texts import alike
 from odefit.errors import DataError, Fault
+from odefit.records import dataclass
 
 HAIR = 1e-12
 """How much earlier "just before" is, as a share of the time: more than rounding, and less than anything else."""

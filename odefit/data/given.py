@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from odefit.data.error_list import MAX_FAULTS, FaultList
 from odefit.data.experiments import Experiment
 from odefit.data.replicates import replicate_of
 from odefit.errors import DataError, Fault
+from odefit.records import dataclass
 from odefit.text import clip, plain_label, suggest
 
 if TYPE_CHECKING:

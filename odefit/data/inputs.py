@@ -13,7 +13,7 @@ these alone are its input. Replicates (`A#2`) take the input of their experiment
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +27,7 @@ from odefit.data.error_list import FaultList, PlacedFaults
 from odefit.data.experiments import Experiment, Input
 from odefit.data.layouts import TIME
 from odefit.data.replicates import replicate_of
+from odefit.records import dataclass
 from odefit.text import clip, suggest
 
 Interpolation = Literal["linear", "previous", "cubic"]

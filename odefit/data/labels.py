@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from odefit.data.csv_cells import IntArray
 from odefit.data.error_list import FaultList
+from odefit.records import dataclass
 from odefit.text import clip, plain_label
 
 

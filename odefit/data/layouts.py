@@ -6,7 +6,7 @@ What is wide, long and a replicate is told in `odefit.data.tables`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from odefit.data.csv_reader import Columns, Header, find_columns
 from odefit.data.error_list import FaultList
 from odefit.data.replicates import Repeats, split_replicates
 from odefit.data.side_column import AT_JUMP, read_sides
+from odefit.records import dataclass
 from odefit.text import clip, suggest
 
 TIME = ("time", "t")

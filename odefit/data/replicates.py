@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from odefit.arrays import Mask
 from odefit.data.csv_cells import IntArray
+from odefit.records import dataclass
 from odefit.text import abridged, clip
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from odefit.engines.base import SolverOptions
+from odefit.records import dataclass
 
 GRADIENT_COST = 5
 """Solves that a gradient counts as."""

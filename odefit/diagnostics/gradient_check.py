@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +31,7 @@ from odefit.objective.likelihood import Likelihood
 from odefit.objective.problem import FitProblem
 from odefit.optimizers.sampling import start_points
 from odefit.problem.assembly import Assembly
+from odefit.records import dataclass
 
 if TYPE_CHECKING:
     from odefit.data.dataset import Batch

@@ -11,7 +11,7 @@ import importlib.util
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -35,6 +35,7 @@ from odefit.engines.tolerances import absolute_tolerances
 from odefit.errors import ConfigError, OdefitError, SolveError
 from odefit.problem.assembly import Assembly, assemble
 from odefit.problem.systems import describe_system
+from odefit.records import dataclass
 from odefit.runs.tables import Table
 
 DEFAULT_EVALUATIONS = 20_000

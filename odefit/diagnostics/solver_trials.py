@@ -7,7 +7,7 @@ import importlib.util
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from odefit.engines.methods import AUTO, METHODS
 from odefit.engines.tolerances import scaled_atol
 from odefit.errors import SolveError
 from odefit.problem.assembly import Assembly
+from odefit.records import dataclass
 
 if TYPE_CHECKING:
     from torch import nn

@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
 import numpy as np
@@ -21,6 +20,7 @@ from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
 from odefit.engines.failure import Failure, FailureReason
 from odefit.model.system import System
+from odefit.records import dataclass
 
 if TYPE_CHECKING:
     from torch import Tensor

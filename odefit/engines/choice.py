@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from odefit.config.synonyms import meant
@@ -15,6 +15,7 @@ from odefit.errors import ConfigError
 from odefit.model.switches import is_interrupted
 from odefit.model.system import System
 from odefit.model.time_formulas import time_formulas
+from odefit.records import dataclass
 from odefit.text import did_you_mean
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ Code compares reasons; a sentence is made where somebody reads it, by `str(failu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 from odefit.errors import SolveError
+from odefit.records import dataclass
 
 STIFF = "the system may be stiff or blow up; try solver.method: bdf, other starting values, or bounds"
 NO_REST = "do the equations oscillate or grow without end there? Check model.steady_state and model.initial"

@@ -6,7 +6,7 @@ read this table. How the engines are made stands in registry.py.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from odefit.records import dataclass
 
 AUTO = "auto"
 

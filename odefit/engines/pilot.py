@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from odefit.engines.segments.segmented_engine import SegmentedEngine
 from odefit.model.functions import numpy_function
 from odefit.model.switches import is_interrupted
 from odefit.model.system import TIME, System
+from odefit.records import dataclass
 
 RTOL = 1e-3
 ATOL_SHARE = 1e-5

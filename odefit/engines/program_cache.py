@@ -19,10 +19,11 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+
+from odefit.records import dataclass
 
 T = TypeVar("T")
 

@@ -7,12 +7,12 @@ is made.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from odefit.engines.base import Engine, SolverOptions
 from odefit.errors import ConfigError
 from odefit.model.system import System
+from odefit.records import dataclass
 
 if TYPE_CHECKING:
     from torch import nn

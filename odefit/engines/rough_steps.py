@@ -10,11 +10,11 @@ J. R. Dormand and P. J. Prince, "A family of embedded Runge-Kutta formulae" (198
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from odefit.arrays import FloatArray
+from odefit.records import dataclass
 
 _NODES = (0.0, 1 / 5, 3 / 10, 4 / 5, 8 / 9, 1.0, 1.0)
 _STAGES = [

@@ -6,7 +6,7 @@ import functools
 import logging
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from odefit.errors import ConfigError
 from odefit.fitting.outcome import FitOutcome
 from odefit.problem.assembly import Assembly, assemble
 from odefit.problem.hold_out import Errors, errors
+from odefit.records import dataclass
 from odefit.runs.checkpoint import Forgetful, Memory
 from odefit.runs.results import Score
 from odefit.runs.tables import Table

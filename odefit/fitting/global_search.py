@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from odefit.objective.likelihood import Likelihood
 from odefit.objective.profile import ProfileLikelihood
 from odefit.optimizers.differential_evolution import Population, evolved
 from odefit.optimizers.sampling import sampling_box, screen, start_points
+from odefit.records import dataclass
 from odefit.runs.checkpoint import Memory
 from odefit.runs.progress import Progress
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from odefit.optimizers.base import BatchObjective, OfSearch, SearchOutcome
 from odefit.optimizers.certificate import Certificate, certify_many
 from odefit.problem.assembly import assemble
 from odefit.problem.systems import describe_system
+from odefit.records import dataclass
 from odefit.status import Ending, Reason, Status
 
 PLATEAU = 0.01

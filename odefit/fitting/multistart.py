@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,7 @@ from odefit.optimizers.start_pool import (
     search_here,
 )
 from odefit.problem.assembly import Assembly
+from odefit.records import dataclass
 from odefit.runs.checkpoint import BEST, Forgetful, Memory
 from odefit.runs.progress import Progress
 from odefit.status import Ending, Reason

@@ -10,7 +10,6 @@ likelihood on neither, and no standard error follows from it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from odefit.model.functions import numpy_function
 from odefit.model.switches import find_switches
 from odefit.model.system import System
 from odefit.objective.problem import FitProblem
+from odefit.records import dataclass
 
 NEAR = 0.01
 """Share of the distance between neighbouring measurements that is still at one of them."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from odefit.arrays import FloatArray
 from odefit.fitting.solver_accuracy import SolverEffect
+from odefit.records import dataclass
 from odefit.runs.results import Starts
 from odefit.runs.tables import Table
 from odefit.status import Status

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from odefit.fitting.report import bounds_met
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.problem import FitProblem
 from odefit.problem.assembly import Assembly
+from odefit.records import dataclass
 from odefit.runs.tables import Table
 from odefit.runs.writing import PREDICTIONS
 from odefit.uncertainty.bands import Band, prediction_bands

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -11,6 +11,7 @@ from torch import nn
 from odefit.config.fit_methods import LBFGS, METHODS, FitMethod, Need, imported
 from odefit.fitting.stage_checkpoint import TrainingCheckpoint
 from odefit.fitting.stages import Round, TrainingState, whole_batch
+from odefit.records import dataclass
 from odefit.training.adam import AdamOptions, minimize_adam
 from odefit.training.best_state import LowestScore
 from odefit.training.levenberg_marquardt import minimize_damped

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,7 @@ from odefit.problem.simulation import TrueModel, simulate_data
 from odefit.problem.solver_steps import with_steps
 from odefit.problem.systems import describe_system
 from odefit.problem.wider import curves_and_expressions, expression_quantities, observing
+from odefit.records import dataclass
 from odefit.runs import folder as files
 from odefit.runs import validation as foreign
 from odefit.runs.results import Result

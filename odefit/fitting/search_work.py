@@ -6,12 +6,11 @@ a result, which does not depend on what is searched together or where.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.objective.profile import ProfileLikelihood
+from odefit.records import dataclass
 
 SHORT = 1.0
 """Seconds, or so, of all searches below which workers take longer to begin than they save."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from odefit.arrays import FloatArray
 from odefit.engines.base import SolverOptions
@@ -19,6 +19,7 @@ from odefit.fitting.stepped_over import Contradiction, contradiction
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.problem import FitProblem
 from odefit.problem.assembly import Assembly
+from odefit.records import dataclass
 from odefit.uncertainty.covariance import length_in_errors
 
 HALF_UNIT = 0.5

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
@@ -20,6 +19,7 @@ from odefit.config.fit_methods import FitMethod, Need
 from odefit.data.dataset import data_loader
 from odefit.model.system import symbol
 from odefit.objective.problem import FitProblem
+from odefit.records import dataclass
 from odefit.training import matching, windows
 from odefit.training.objective_torch import TrainingObjective
 from odefit.training.smoothing import Smoothed, smooth

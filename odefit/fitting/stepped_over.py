@@ -9,7 +9,6 @@ compared with what the equations say at that very place.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -25,6 +24,7 @@ from odefit.model.functions import numpy_function
 from odefit.model.system import TIME, System, symbol
 from odefit.objective.problem import FitProblem
 from odefit.problem.solver_steps import with_steps
+from odefit.records import dataclass
 
 MOST_TIMES = 20_000
 """Times, of all experiments together, at which solutions are looked at beside those of the data."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from odefit.config.fit_methods import AUTO, LBFGS, LEAST_SQUARES, METHODS, FitMethod, Need
@@ -10,6 +9,7 @@ from odefit.config.schema import FitSection, WindowsSection
 from odefit.errors import ConfigError
 from odefit.fitting.stages import HorizonOptions, WindowOptions
 from odefit.problem.assembly import Assembly
+from odefit.records import dataclass
 from odefit.training.adam import AdamOptions
 from odefit.training.learning_rate import Schedule
 from odefit.training.windows import obstacle as windows_obstacle

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from odefit.errors import Faults
 from odefit.interop.conditions import Conditions
@@ -12,6 +12,7 @@ from odefit.interop.draft import Draft, DraftParameter
 from odefit.interop.equations import Equations, substituted_at_start
 from odefit.interop.mathematics import ONE, ZERO, Name, Number, Tree, call, names_in, replaced, uses_time
 from odefit.interop.model import Model
+from odefit.records import dataclass
 from odefit.text import clip
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from odefit.errors import Faults
 from odefit.interop.draft import DraftEvent
@@ -23,6 +23,7 @@ from odefit.interop.equations import substituted_at_start
 from odefit.interop.mathematics import Name, Number, Tree, call, names_in, replaced
 from odefit.interop.model import Model
 from odefit.interop.petab_problem import Period, PetabExperiment
+from odefit.records import dataclass
 from odefit.text import clip, suggest
 
 NEVER = 1e30

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from odefit.interop.mathematics import Tree
+from odefit.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 from odefit.interop.formula_text import Inexpressible, formula_text
 from odefit.interop.mathematics import ONE, ZERO, Call, Name, Number, Tree, call, names_in, replaced
 from odefit.interop.model import Model
+from odefit.records import dataclass
 
 LONG = 40
 """The length in characters from which a law that is used twice has a name."""

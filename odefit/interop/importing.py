@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from odefit.errors import Faults
@@ -16,6 +15,7 @@ from odefit.interop.petab_reading import problem_name, read_problem
 from odefit.interop.sbml_model import sbml_model
 from odefit.interop.sbml_reading import read_sbml
 from odefit.interop.writing import config_files
+from odefit.records import dataclass
 from odefit.text import counted
 
 

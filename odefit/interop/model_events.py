@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 from odefit.interop.draft import DraftEvent
 from odefit.interop.mathematics import TIME, Call, Number, Tree, call, condition, names_in, replaced, uses_time
 from odefit.interop.model import Model, ModelEvent
+from odefit.records import dataclass
 
 _TURNED = {">=": "<=", ">": "<", "<=": ">=", "<": ">"}
 

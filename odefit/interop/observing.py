@@ -8,12 +8,12 @@ column of the data file that the formulas name, and where it is nothing but the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from odefit.errors import Faults
 from odefit.interop.draft import DraftNoise, DraftTable
 from odefit.interop.mathematics import Name, Number, Tree, replaced
 from odefit.interop.petab_problem import Measured, PetabObservable, PetabProblem
+from odefit.records import dataclass
 
 SIGMA = "sigma"
 _MODELS = {

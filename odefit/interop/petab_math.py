@@ -12,9 +12,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from odefit.interop.mathematics import ONE, TIME, ZERO, Name, Number, Tree, call
+from odefit.records import dataclass
 
 MAX_LENGTH, MAX_DEPTH = 1_000_000, 100
 _TOKEN = re.compile(

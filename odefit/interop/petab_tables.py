@@ -9,13 +9,13 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from odefit.errors import Faults
 from odefit.interop.files import read_text
 from odefit.interop.mathematics import ZERO, Tree
 from odefit.interop.petab_math import NotMathematics, parse_petab
+from odefit.records import dataclass
 from odefit.text import clip, show, suggest
 
 MAX_BYTES = 500_000_000

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from odefit.errors import Fault
 from odefit.interop.mathematics import ONE, TIME, ZERO, Name, Number, Tree, call, replaced
+from odefit.records import dataclass
 from odefit.text import show
 
 AVOGADRO = 6.02214179e23

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from odefit.interop.mathematics import ONE, ZERO, Name, Number, Tree, call, replaced
 from odefit.interop.sbml_math import Sbml, called
+from odefit.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ nothing predict that nothing changes: a far better start than predicting zero.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +17,7 @@ from odefit.latent.minibatches import Minibatch
 from odefit.latent.model import root_mean_square
 from odefit.latent.objective import grown, start_points
 from odefit.latent.series import Series
+from odefit.records import dataclass
 
 ERROR_FLOOR = 1e-4
 """Added to mean squared errors, in squared sizes, before their logarithm: smaller ones need no more effort."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ from odefit.latent.model import LatentODE, LatentOptions
 from odefit.latent.objective import Elbo, ElboOptions
 from odefit.latent.series import Series, read_backwards, series_of
 from odefit.model.networks import same_architecture
+from odefit.records import dataclass
 from odefit.training.adam import Memory
 from odefit.training.loss_history import TrainingOutcome
 

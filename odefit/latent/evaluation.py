@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 
 from odefit.arrays import FloatArray
 from odefit.latent.model import LatentODE
 from odefit.latent.series import Reading
+from odefit.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from odefit.latent.series import read_backwards, series_of
 from odefit.latent.spirals import draw_spirals
 from odefit.latent.task import LatentTask, latent_task, refuse
 from odefit.problem.frames import wanted_times
+from odefit.records import dataclass
 from odefit.runs import folder as files
 from odefit.runs.results import Result
 from odefit.runs.stored import Curves, StoredRun, load_weights

@@ -7,12 +7,12 @@ batch says how far the training is, since the horizon of the objective grows wit
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from odefit.records import dataclass
 from odefit.training.adam import AdamOptions, Memory, minimize_adam
 from odefit.training.best_state import SCORE_EVERY, Keeper, LastState, LowestScore
 from odefit.training.learning_rate import Schedule

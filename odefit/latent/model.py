@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -27,6 +26,7 @@ from odefit.latent.series import Reading, Series
 from odefit.model.networks import ACTIVATIONS, MLP
 from odefit.model.system import Network
 from odefit.nn import ODELayer
+from odefit.records import dataclass
 
 FIRST_LOG_VARIANCE = -4.0
 """Of the encoder. With the wide prior's noise at the start of every curve, little would be learnt at first."""

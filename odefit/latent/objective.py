@@ -8,7 +8,6 @@ Source: Kingma & Welling (2014), "Auto-encoding variational Bayes"; for ODEs Che
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -18,6 +17,7 @@ from odefit.errors import DataError
 from odefit.latent.minibatches import Minibatch
 from odefit.latent.model import LatentODE, Posterior
 from odefit.latent.series import Reading, Series, read_backwards
+from odefit.records import dataclass
 
 FIRST_HORIZON = 0.25
 """The share of the grid with which a growing horizon begins, where the encoder reads everything."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,6 +10,7 @@ from torch import Tensor
 from odefit.data.dataset import collate
 from odefit.data.experiments import Experiment
 from odefit.errors import DataError, Fault
+from odefit.records import dataclass
 
 
 @dataclass(frozen=True)

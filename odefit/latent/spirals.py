@@ -13,8 +13,6 @@ The frequency is about sqrt(v w), the axes of the ellipse are as sqrt(v / w): so
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from odefit.arrays import FloatArray
@@ -23,6 +21,7 @@ from odefit.data.experiments import Experiment
 from odefit.errors import ConfigError
 from odefit.problem.described import initial_name
 from odefit.problem.simulation import Simulated
+from odefit.records import dataclass
 
 END = 5 * 6.29
 """The last time: five turns at frequency 1."""

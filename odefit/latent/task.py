@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -32,6 +32,7 @@ from odefit.latent.spirals import simulate_spirals
 from odefit.model.networks import ACTIVATIONS, MAX_WEIGHTS
 from odefit.model.system import TIME
 from odefit.problem.measured import read_measured
+from odefit.records import dataclass
 from odefit.text import suggest
 from odefit.training.learning_rate import Schedule
 

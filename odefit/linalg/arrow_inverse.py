@@ -10,14 +10,13 @@ and directions whose singular values are below the tolerance are left out, as in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray, Mask
 from odefit.linalg.arrow_layout import Layout
 from odefit.linalg.arrow_qr import Elimination, Reduced
 from odefit.linalg.matrix import Inverse
+from odefit.records import dataclass
 
 
 @dataclass(frozen=True)

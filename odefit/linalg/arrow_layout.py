@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
+from odefit.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ anew.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from odefit.arrays import FloatArray, Mask
 from odefit.linalg.arrow_qr import Elimination, Reduced
 from odefit.linalg.matrix import EPS, HeldLeastSquares, LeastSquares
+from odefit.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ the K columns of b, so S + K numbers are kept of it instead of P, and all that i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -24,6 +23,7 @@ from odefit.linalg.arrow_layout import Layout
 from odefit.linalg.arrow_least_squares import ArrowLeastSquares
 from odefit.linalg.arrow_qr import Reduced, triangle
 from odefit.linalg.matrix import EPS, Matrix
+from odefit.records import dataclass
 
 MAX_DENSE_BYTES = 4e9
 """The most memory that a matrix with all its entries may take."""

@@ -18,13 +18,13 @@ and nonlinear least squares problems whose variables separate" (1973), eliminate
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from odefit.arrays import FloatArray, Mask
 from odefit.linalg.arrow_layout import Layout
+from odefit.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,11 @@ A'A itself is never formed, so no digit is lost where A is badly conditioned.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray, Mask
 from odefit.linalg.matrix import Inverse
+from odefit.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,12 @@ are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray, Mask
 from odefit.linalg.matrix import EPS
 from odefit.linalg.stack import HeldStack, LeastSquaresStack
+from odefit.records import dataclass
 
 WELL_DAMPED = 1e-8
 """Damping over the largest squared singular value, above which the normal equations lose nothing, and are solved

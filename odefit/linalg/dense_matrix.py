@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray, Mask
@@ -11,6 +9,7 @@ from odefit.linalg.dense_inverse import DenseInverse
 from odefit.linalg.dense_least_squares import DenseLeastSquares
 from odefit.linalg.matrix import LeastSquares, Matrix
 from odefit.linalg.stack import OneLeastSquares
+from odefit.records import dataclass
 
 
 @dataclass(frozen=True, eq=False)

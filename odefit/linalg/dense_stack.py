@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
 from odefit.linalg.dense_least_squares import DenseLeastSquares, adjoint, times
 from odefit.linalg.dense_matrix import DenseMatrix
 from odefit.linalg.stack import MatrixStack
+from odefit.records import dataclass
 
 
 @dataclass(eq=False)

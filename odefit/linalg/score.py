@@ -16,7 +16,7 @@ So Fisher scoring is a linear least-squares problem, min |A d + z|, which never 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from odefit.linalg.dense_matrix import DenseMatrix
 from odefit.linalg.dense_stack import DenseStack
 from odefit.linalg.matrix import Matrix
 from odefit.linalg.stack import MatrixList, MatrixStack
+from odefit.records import dataclass
 
 MAX_ENTRY = 1e150
 """The largest entry of z and A whose square, and sums of such, do not overflow."""

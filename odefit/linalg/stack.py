@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray, Mask
 from odefit.linalg.matrix import HeldLeastSquares, LeastSquares, Matrix
+from odefit.records import dataclass
 
 
 class HeldStack(ABC):

@@ -7,12 +7,13 @@ of `latent_ode` are about states that have none.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 
 from odefit.errors import ModelError
 from odefit.model.system import TIME, Network
 from odefit.model.tokens import suggestion
+from odefit.records import dataclass
 
 NETWORK = "net"
 """The name of the network in built-in systems."""

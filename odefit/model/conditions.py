@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from odefit import algebra as sp
+from odefit.records import dataclass
 
 _ABOVE = {sp.StrictGreaterThan: True, sp.GreaterThan: False}
 _BELOW = {sp.StrictLessThan: True, sp.LessThan: False}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from odefit import algebra as sp
 from odefit.model import operators
+from odefit.records import dataclass
 
 DIGITS = 17
 """Enough decimal digits for every double to come back as itself."""

@@ -7,12 +7,12 @@ namespace with which it is compiled, so no name of the user's can clash with any
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from odefit import algebra as sp
 from odefit.errors import ModelError
 from odefit.model.sharing import Groups, shared_parts, split_product, split_sum
+from odefit.records import dataclass
 
 _SAME = (
     *("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh"),

@@ -8,12 +8,12 @@ equations are solved in segments between such times, and within a segment a swit
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from odefit import algebra as sp
 from odefit.model.derivatives import derivatives
 from odefit.model.system import TIME, NetworkCall, System, symbol
+from odefit.records import dataclass
 
 # The value of a switch, by the sign of its gap: left side less right side, or what the step function is applied to.
 _RULES: Mapping[Any, Callable[[float], float]] = {

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import Literal
 
 from odefit import algebra as sp
 from odefit.model.operators import number_putter
+from odefit.records import dataclass
 
 TIME = "t"
 """The name of the time in formulas."""

@@ -11,10 +11,10 @@ import ast
 import re
 import unicodedata
 from collections.abc import Collection
-from dataclasses import dataclass
 from itertools import islice
 
 from odefit.errors import ModelError
+from odefit.records import dataclass
 from odefit.text import MOST_COMPARED, closest, did_you_mean
 from odefit.unsupported import ALGEBRAIC, of_derivative
 

@@ -13,7 +13,6 @@ formulas of measurements and of their noise may name.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ from odefit.data.experiments import Experiment
 from odefit.model.functions import numpy_function, torch_function
 from odefit.model.system import TIME, System, compared_symbol
 from odefit.objective.partials import Partials
+from odefit.records import dataclass
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +15,7 @@ from odefit.linalg.dense_stack import DenseStack
 from odefit.linalg.matrix import Matrix
 from odefit.linalg.stack import MatrixList, MatrixStack
 from odefit.objective.problem import FitProblem
+from odefit.records import dataclass
 
 MIN_BLOCKS = 4
 """The arrow form is not taken for fewer blocks."""

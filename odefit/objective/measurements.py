@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +11,7 @@ from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
 from odefit.objective.noise.family import Family
 from odefit.objective.observation import Moments, Observation
+from odefit.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,7 @@ from odefit.objective.comparisons import Comparisons
 from odefit.objective.noise.families import family_of
 from odefit.objective.noise.family import Family
 from odefit.objective.partials import Partials
+from odefit.records import dataclass
 
 if TYPE_CHECKING:
     from torch import Tensor

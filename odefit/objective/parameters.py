@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ import numpy as np
 from odefit.arrays import FloatArray, IntArray
 from odefit.objective.priors import Prior
 from odefit.objective.transforms import Transforms
+from odefit.records import dataclass
 
 if TYPE_CHECKING:
     from torch import Tensor

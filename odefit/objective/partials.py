@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from odefit import algebra as sp
 from odefit.arrays import FloatArray
 from odefit.model.derivatives import derivatives
+from odefit.records import dataclass
 
 
 @dataclass(frozen=True)

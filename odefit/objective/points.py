@@ -8,7 +8,6 @@ another.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from odefit.arrays import FloatArray, IntArray
 from odefit.engines.base import Engine, Solutions
 from odefit.objective.observation import Moments
 from odefit.objective.problem import FitProblem
+from odefit.records import dataclass
 
 
 @dataclass(frozen=True)

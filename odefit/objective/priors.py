@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from odefit.objective.noise.family import HALF_LOG_2PI
 from odefit.objective.noise.l1 import KINK_WIDTH
 from odefit.objective.prior_kinds import Density, density_of
+from odefit.records import dataclass
 
 if TYPE_CHECKING:
     from torch import Tensor

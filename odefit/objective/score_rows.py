@@ -7,7 +7,7 @@ not depend on the others. Families whose functions look at all cells together ta
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from odefit.objective.jacobian import LocalRows
 from odefit.objective.measurements import DataBlock, ObservableData, at_rows
 from odefit.objective.noise.family import Family, Row, Tail
 from odefit.objective.observation import Moments
+from odefit.records import dataclass
 
 
 @dataclass

@@ -9,12 +9,12 @@ Search values are what optimizers move; everything that a user reads is natural.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
+from odefit.records import dataclass
 
 SCALES = ("linear", "log", "logit")
 """The names of all scales."""

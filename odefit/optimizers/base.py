@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from odefit.arrays import FloatArray, IntArray
 from odefit.linalg.score import MAX_ENTRY, Evaluation, Evaluations
+from odefit.records import dataclass
 from odefit.status import Ending, Status
 
 Callback = Callable[[FloatArray, float], bool | None]

@@ -11,14 +11,13 @@ gain: the decrease that was really had on the way down the projected gradient, t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
 from odefit.linalg.bounded_least_squares import bounded_least_squares
 from odefit.linalg.score import Evaluation, Evaluations
 from odefit.optimizers.base import BatchObjective, Objective, OneByOne, cauchy_step, coordinate_steps
+from odefit.records import dataclass
 
 MOST_PROMISED = 1e-3
 """A model that promises no more has its minimum here: 1/500 of what one standard error changes."""

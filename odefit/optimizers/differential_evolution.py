@@ -7,12 +7,12 @@ was stopped goes on to the same numbers.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from odefit.arrays import FloatArray
+from odefit.records import dataclass
 
 SPREAD = 0.1
 """The standard deviation of the values of a population that has come to rest: all of it is in one valley."""

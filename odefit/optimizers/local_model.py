@@ -10,14 +10,13 @@ loop together, and each leaves it when it is done: what is computed for one does
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from odefit.arrays import FloatArray, IntArray, Mask
 from odefit.linalg.score import Evaluations
 from odefit.linalg.stack import HeldStack, LeastSquaresStack
+from odefit.records import dataclass
 
 REGULARISATION = (1e-14, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 1.0)
 """Dampings, as shares of the largest curvature, that are tried one after the other where A is nearly singular."""

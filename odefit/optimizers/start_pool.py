@@ -19,13 +19,13 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from multiprocessing.context import BaseContext
 
 import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.optimizers.base import SearchOutcome
+from odefit.records import dataclass
 from odefit.status import Status
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,6 @@ do not see each other.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from odefit.linalg.score import Evaluations
 from odefit.optimizers.base import BatchObjective, SearchOutcome, at_bound, cauchy_step, coordinate_steps
 from odefit.optimizers.local_model import LocalModels, norm
 from odefit.optimizers.noise_level import POINTS, noise_level
+from odefit.records import dataclass
 from odefit.status import Ending, Reason
 
 OBJECTIVE_ROUNDING = 1e-12

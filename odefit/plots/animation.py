@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from odefit.plots import style
 from odefit.plots.curves import points
 from odefit.plots.draw import write_picture
 from odefit.plots.selection import Group, Quantity, select, time_label, title_of
+from odefit.records import dataclass
 from odefit.runs import folder as files
 from odefit.runs.tables import Rows
 

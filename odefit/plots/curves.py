@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from odefit.plots.selection import Group, Quantity
 from odefit.problem.intervals import increases, interval_ends, over_intervals
 from odefit.problem.solver_steps import own_steps, solver_steps
 from odefit.problem.wider import observing
+from odefit.records import dataclass
 from odefit.uncertainty.bands import Band
 
 FINE, FINEST = 400, 2000

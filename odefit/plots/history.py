@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from odefit.fitting.run import Run
 from odefit.plots import style
 from odefit.plots.equation_pictures import EquationPictures
 from odefit.plots.selection import title_of
+from odefit.records import dataclass
 from odefit.runs import folder as files
 from odefit.runs.tables import Rows
 

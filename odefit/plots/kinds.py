@@ -9,8 +9,9 @@ The file has two functions of what the pictures of a run share (`equation_pictur
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from odefit.records import dataclass
 
 By = Literal["time_range", "states", "experiments"]
 

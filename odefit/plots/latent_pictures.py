@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +19,7 @@ from odefit.latent.latent_run import LatentRun
 from odefit.plots import style
 from odefit.plots.kinds import OF_LATENT_ODES
 from odefit.plots.selection import Choice, check_span, known_names, title_of
+from odefit.records import dataclass
 
 MAX_SERIES, MAX_COLUMNS = 6, 3
 """Series in a picture, and panels side by side."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from odefit.plots import style
 from odefit.plots.equation_pictures import EquationPictures
 from odefit.plots.region import Visited, visited
 from odefit.plots.selection import Selection, time_label, title_of
+from odefit.records import dataclass
 
 MAX_TERMS = 6
 """Panels."""

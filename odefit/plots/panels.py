@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -14,6 +13,7 @@ from odefit.arrays import FloatArray
 from odefit.fitting.run import Run
 from odefit.plots.curves import Points, Trace, points
 from odefit.plots.selection import Quantity, Selection
+from odefit.records import dataclass
 
 MAX_PANELS = 12
 """Panels of a picture."""

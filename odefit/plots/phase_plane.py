@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -23,6 +22,7 @@ from odefit.plots.adaptive_grid import times_at_bends
 from odefit.plots.curves import FINE, FINEST, Trace, held_inputs, is_compiled
 from odefit.plots.equation_pictures import EquationPictures
 from odefit.plots.selection import Quantity, Selection, title_of
+from odefit.records import dataclass
 
 MAX_COLOURED = 4
 """Experiments that have a colour each; more share one."""

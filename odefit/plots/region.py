@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +13,7 @@ from odefit.fitting.run import Run
 from odefit.model.functions import numpy_function
 from odefit.model.system import TIME, symbol
 from odefit.plots.selection import Selection
+from odefit.records import dataclass
 
 GRID = 201
 """Points along each axis."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from odefit.plots.curves import log_threshold
 from odefit.plots.equation_pictures import EquationPictures
 from odefit.plots.infinite_time import PLACE, beside, name_place
 from odefit.plots.selection import Quantity, Selection, time_label, title_of
+from odefit.records import dataclass
 
 MAX_ROWS = 6
 """Observables."""

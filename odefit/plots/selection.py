@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from odefit.fitting.run import Run
 from odefit.model.system import TIME, symbol
 from odefit.plots.style import plain
 from odefit.problem.described import initial_name
+from odefit.records import dataclass
 from odefit.runs.stored import StoredRun
 from odefit.text import clip, suggest
 

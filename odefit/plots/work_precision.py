@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +15,7 @@ from odefit.diagnostics.solver_comparison import ADAPTIVE, COMPILED_FAMILY, FIXE
 from odefit.engines.methods import METHODS
 from odefit.plots import style
 from odefit.plots.draw import write_picture
+from odefit.records import dataclass
 
 HEIGHT = 3.7
 """Inches."""

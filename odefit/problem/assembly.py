@@ -6,7 +6,7 @@ Nothing is solved and nothing is written.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,6 +37,7 @@ from odefit.problem.noise_models import read_noise
 from odefit.problem.parameter_table import TableBuilder
 from odefit.problem.state_sizes import solver_options
 from odefit.problem.systems import with_doses
+from odefit.records import dataclass
 from odefit.text import abridged
 
 if TYPE_CHECKING:

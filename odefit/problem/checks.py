@@ -6,7 +6,6 @@ A new check is one function of a `Draft` and one line in `CHECKS`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from odefit.config.fit_methods import METHODS, TRAINING_KEYS, as_written, trains_equations
 from odefit.config.load import LoadedConfig
@@ -21,6 +20,7 @@ from odefit.problem.noise_columns import NoiseColumns
 from odefit.problem.noise_models import NoiseModels, check_measurements
 from odefit.problem.parameter_table import TableBuilder
 from odefit.problem.requested_plots import check_plots
+from odefit.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from odefit.data.replicates import replicate_of
 from odefit.model.formulas import free_names
 from odefit.objective.parameters import ParameterTable
 from odefit.problem.parameter_table import Target
+from odefit.records import dataclass
 from odefit.uncertainty.covariance import Covariance
 from odefit.uncertainty.quantities import FormulaQuantity
 

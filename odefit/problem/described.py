@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from odefit import algebra as sp
 from odefit.data.experiment_table import Conditions, TableColumns
 from odefit.data.starts import Anchor
 from odefit.model.system import Dosing, System
+from odefit.records import dataclass
 
 ESTIMATE, FIRST, GIVEN, FORMULA = "estimate", "first", "given", "formula"
 """What an initial value may be, see `Described.initial_kind`."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from odefit.config.load import LoadedConfig
 from odefit.config.model_section import ModelSection
@@ -15,6 +15,7 @@ from odefit.data.experiment_table import Conditions
 from odefit.errors import ConfigError, Faults
 from odefit.model import catalogue
 from odefit.model.system import TIME, Network
+from odefit.records import dataclass
 
 MAX_LINEAR = 50
 """The most states of `linear`; it has their square of parameters, and fifty states take half a minute to solve once."""

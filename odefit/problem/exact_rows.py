@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -24,6 +23,7 @@ from odefit.model.system import TIME, symbol
 from odefit.objective.observation import covariate_symbol
 from odefit.objective.parameters import Parameter
 from odefit.problem.checks import Draft
+from odefit.records import dataclass
 
 CLOSE = 1e-12
 """The relative distance within which a measurement is what the model says."""

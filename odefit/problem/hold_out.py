@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from odefit.data.replicates import replicate_of
 from odefit.errors import ConfigError, SolveError
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.problem import FitProblem
+from odefit.records import dataclass
 from odefit.runs.results import Score
 from odefit.text import suggest
 

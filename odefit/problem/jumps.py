@@ -8,7 +8,6 @@ any others: numbers drawn once, but for those that are known.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +19,7 @@ from odefit.model.formulas import free_names
 from odefit.model.functions import numpy_function
 from odefit.model.system import TIME, NetworkCall
 from odefit.problem.described import Described
+from odefit.records import dataclass
 
 NOTHING, DOSE, EVENT, STEP = range(4)
 """What makes an observable jump."""

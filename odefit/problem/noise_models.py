@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from odefit.objective.observation import Noise, covariate_symbol
 from odefit.problem.described import ESTIMATE, Described, initial_name
 from odefit.problem.measured_columns import MeasuredColumns
 from odefit.problem.noise_columns import COLUMN
+from odefit.records import dataclass
 
 FIRST_SHARE = 0.1
 """Where the search for a share of the prediction, or for a dispersion, begins."""

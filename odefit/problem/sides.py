@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from odefit.data.side_column import SIDES
 from odefit.errors import Faults
 from odefit.problem.described import Described
 from odefit.problem.jumps import DOSE, EVENT, NOTHING, JumpFinder
+from odefit.records import dataclass
 from odefit.text import abridged, clip, counted, suggest
 
 BEFORE, AFTER = SIDES["before"], SIDES["after"]

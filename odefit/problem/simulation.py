@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,7 @@ from odefit.problem.simulated_columns import Values, read_columns
 from odefit.problem.simulated_noise import Scatter, read_scatter, simulated_names
 from odefit.problem.state_sizes import state_sizes
 from odefit.problem.systems import describe_simulated, describe_system, with_constant_start, with_doses
+from odefit.records import dataclass
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from odefit.data.atomic_files import remove_litter
 from odefit.errors import OdefitError, RunError
+from odefit.records import dataclass
 from odefit.runs import folder as files
 from odefit.runs import replacement
 from odefit.runs.lock import LOCK, FolderHeld, locked

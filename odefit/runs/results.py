@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any
 
 import numpy as np
 
 from odefit._version import __version__
+from odefit.records import dataclass
 from odefit.status import Status
 
 SCHEMA_VERSION = 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,6 +16,7 @@ from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.errors import RunError
 from odefit.html import html_table
+from odefit.records import dataclass
 from odefit.runs import folder as files
 from odefit.runs import validation as foreign
 from odefit.runs.acquire import acquire_run_folder

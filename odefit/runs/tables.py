@@ -6,13 +6,13 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.errors import RunError
+from odefit.records import dataclass
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from odefit.errors import SolveError
+from odefit.records import dataclass
 from odefit.status import Ending, Reason, Status
 from odefit.training.best_state import Keeper, Passed
 from odefit.training.learning_rate import LearningRate, Schedule

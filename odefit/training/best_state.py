@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from odefit.errors import SolveError
+from odefit.records import dataclass
 
 SCORE_EVERY = 10
 """Epochs between two scores: each costs as much as the solution of all data, without a gradient."""

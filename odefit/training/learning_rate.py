@@ -9,11 +9,12 @@ With the first rate a, the last one b, and x from 0 in the first epoch to 1 in t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, LRScheduler, ReduceLROnPlateau
+
+from odefit.records import dataclass
 
 DEFAULT_FINAL_SHARE = 1e-2
 """The last rate as a share of the first, where none is given."""

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from odefit.errors import SolveError
+from odefit.records import dataclass
 from odefit.status import Ending, Reason
 from odefit.training.adam import Memory
 from odefit.training.loss_history import Epoch, TrainingOutcome

@@ -21,7 +21,6 @@ condition is bad, but redundant weights make it singular anyway: the step is dam
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -31,6 +30,7 @@ from torch.func import functional_call, jacrev, vmap
 from odefit.data.dataset import Batch
 from odefit.model.functions import torch_function
 from odefit.model.system import TIME
+from odefit.records import dataclass
 from odefit.training.penalty import Penalty
 from odefit.training.windows import WindowObjective
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar, overload
 
 from torch import Tensor
 
+from odefit.records import dataclass
 from odefit.status import Ending, Reason, Status
 
 Item = TypeVar("Item")

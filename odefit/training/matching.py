@@ -12,8 +12,6 @@ initial values) stay where they are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -21,6 +19,7 @@ from torch import Tensor
 from odefit.arrays import FloatArray
 from odefit.engines.torch_fields import Equations, VectorField
 from odefit.objective.problem import FitProblem
+from odefit.records import dataclass
 from odefit.training.objective_torch import TrainingObjective, finite
 from odefit.training.smoothing import MIN_POINTS, Smoothed, observed_states
 

@@ -12,7 +12,6 @@ wiggle alike, and together they say how much far better than each alone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from odefit.arrays import FloatArray, IntArray, Mask
 from odefit.data.experiments import Experiment
 from odefit.model.system import symbol
 from odefit.objective.problem import FitProblem
+from odefit.records import dataclass
 
 MIN_POINTS = 5
 """A smoothing spline needs as many points."""

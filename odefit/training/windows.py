@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -32,6 +31,7 @@ from odefit.engines.failure import STIFF
 from odefit.engines.torch_fields import Equations, VectorField, rows
 from odefit.errors import SolveError
 from odefit.objective.problem import FitProblem
+from odefit.records import dataclass
 from odefit.training.objective_torch import TrainingObjective, finite
 from odefit.training.smoothing import Smoothed, observed_states
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from odefit.objective.likelihood import Likelihood
 from odefit.objective.noise.families import family_of
 from odefit.objective.observation import Moments, Noise
 from odefit.objective.problem import FitProblem
+from odefit.records import dataclass
 from odefit.uncertainty.covariance import Covariance
 from odefit.uncertainty.intervals import quantile
 from odefit.uncertainty.quantities import unmeasured

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from odefit.linalg.matrix import Matrix
 from odefit.model.derivatives import derivatives
 from odefit.model.system import System, symbol
 from odefit.objective.likelihood import Likelihood
+from odefit.records import dataclass
 
 OPEN = 0.05
 """Singular values below it are those of open directions: a standard error of 20 typical changes."""

@@ -14,13 +14,14 @@ The decomposition is that of the matrix (linalg/matrix.py), so that no [P, P] is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray, Mask
 from odefit.linalg.matrix import Inverse, Matrix
+from odefit.records import dataclass
 
 MIN_PARTICIPATION = 1e-3
 """A smaller component of a unit vector in a direction that is left out is rounding, not participation."""

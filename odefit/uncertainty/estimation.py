@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Literal
 
@@ -16,6 +16,7 @@ from odefit.linalg.dense_matrix import DenseMatrix
 from odefit.linalg.matrix import Matrix
 from odefit.linalg.score import Evaluation
 from odefit.objective.likelihood import Likelihood
+from odefit.records import dataclass
 from odefit.uncertainty.covariance import Covariance, fisher_covariance
 from odefit.uncertainty.degrees_of_freedom import noise_levels, residual_degrees
 from odefit.uncertainty.intervals import quantile

@@ -7,13 +7,13 @@ a log scale; the standard error is the delta method's, |d theta / d u| se(u).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.distributions import normal_quantile, student_quantile
 from odefit.objective.transforms import Transforms
+from odefit.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ dispersion of counts is symmetric around the estimate, as elsewhere; its bias wi
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -30,6 +29,7 @@ import numpy as np
 from odefit.arrays import FloatArray, Mask
 from odefit.distributions import chi_square_quantile
 from odefit.objective.likelihood import Likelihood
+from odefit.records import dataclass
 from odefit.uncertainty.degrees_of_freedom import noise_levels
 from odefit.uncertainty.intervals import quantile
 

@@ -9,14 +9,13 @@ little less often than chance, so the test errs on the safe side.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
 from odefit.distributions import binomial_tail
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.residuals import quantile_residuals
+from odefit.records import dataclass
 
 MIN_PAIRS = 10
 """Nothing is said of fewer pairs of neighbours."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -34,6 +34,7 @@ from odefit.engines.failure import Failure, FailureReason
 from odefit.engines.methods import methods_of
 from odefit.errors import ModelError
 from odefit.model.system import System, symbol
+from odefit.records import dataclass
 
 # From this many states on, and where few of the derivatives df/dy are non-zero, sparse matrices are faster.
 _SPARSE_STATES = 80

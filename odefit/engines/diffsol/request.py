@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from odefit.engines.base import times_fault
 from odefit.engines.diffsol.diffsl import MUTED
 from odefit.engines.failure import Failure
 from odefit.engines.methods import METHODS
+from odefit.records import dataclass
 
 # The event comes after this part of the time span (or of the time itself, if that is large).
 _EVENT = 1e-9

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from odefit.engines.base import SolverOptions
 from odefit.engines.tolerances import absolute_tolerances, parameter_sizes
 from odefit.model.system import System
+from odefit.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +13,7 @@ from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
 from odefit.engines.base import offsets_of, times_fault
 from odefit.engines.failure import Failure
+from odefit.records import dataclass
 
 
 def address(array: NDArray[Any]) -> int:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 
 from odefit.engines.kernel.ir_body import literal
+from odefit.records import dataclass
 
 DOUBLE, INT, BOOL, DOUBLES, INTS, FUNCTION, VOID = "double", "i64", "i1", "doubles", "ints", "function", "void"
 TYPES = {"float": DOUBLE, "int": INT, "FloatArray": DOUBLES, "IntArray": INTS, "bool": BOOL, "None": VOID}

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ from odefit.engines.methods import AUTO, AUTO_EXPLICIT, AUTO_IMPLICIT, AUTO_STIF
 from odefit.engines.roots import advice_on_roots
 from odefit.engines.tolerances import absolute_tolerances, parameter_sizes
 from odefit.model.system import TIME, System, symbol
+from odefit.records import dataclass
 
 if TYPE_CHECKING:
     from torch import Tensor

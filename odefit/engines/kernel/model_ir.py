@@ -12,12 +12,12 @@ time that LLVM takes for one function grows faster than its length.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from odefit.engines.kernel.graph import FUNCTIONS, Graph
 from odefit.engines.kernel.ir_body import INTRINSICS, WIDTH, Body
 from odefit.engines.kernel.translation import Translator
 from odefit.model.system import TIME, System
+from odefit.records import dataclass
 
 MAX_NODES = 1_500
 MAX_SIZE = 60_000

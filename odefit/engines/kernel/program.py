@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -16,6 +15,7 @@ from odefit.engines.kernel.batch import Times, address
 from odefit.engines.kernel.model_ir import MAX_SIZE, ModelText, columns_of, model_text, stiff_text
 from odefit.engines.kernel.stepping import padded
 from odefit.model.system import System
+from odefit.records import dataclass
 
 VECTORS, STIFF_VECTORS = 14, 16
 """Vectors of z that the explicit and the stiff stepper work with."""

@@ -12,7 +12,6 @@ on. Where the steady states are a continuum that no linear law tells apart, deri
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +25,7 @@ from odefit.engines.failure import Failure, FailureReason, IntegrationError
 from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function
 from odefit.model.system import TIME, System
+from odefit.records import dataclass
 
 # How many spans are followed, each ten times as long as the one before.
 _SPANS = 7

@@ -13,7 +13,6 @@ or tensors apply it.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +26,7 @@ from odefit.engines.segments.segment_system import SegmentSystem
 from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function
 from odefit.model.system import TIME, symbol
+from odefit.records import dataclass
 
 Slopes = Callable[..., Any]
 

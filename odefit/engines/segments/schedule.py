@@ -14,7 +14,7 @@ nor does an event before the start.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from odefit.engines.base import times_fault
 from odefit.engines.failure import Failure, FailureReason, IntegrationError
 from odefit.engines.segments.schedule_times import NEVER
 from odefit.engines.segments.segment_system import Kind, SegmentSystem
+from odefit.records import dataclass
 
 NO_STOPS = np.empty(0)
 # What comes first among simultaneous transitions.

@@ -9,7 +9,6 @@ and so on: an interval of a sixteenth makes the cubic 16^4 times more exact, unt
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -24,6 +23,7 @@ from odefit.engines.segments.triggers import Rules
 from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function
 from odefit.model.system import TIME
+from odefit.records import dataclass
 
 FIRST_GRID, GRID = 64, 16
 """Intervals of the first grid, and of those within an interval."""

@@ -7,7 +7,6 @@ number. The names of these parameters hold an `@`, which no user can write.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +17,7 @@ from odefit.arrays import FloatArray
 from odefit.engines.segments.triggers import Rules
 from odefit.model.switches import find_switches, substitute
 from odefit.model.system import TIME, System, symbol
+from odefit.records import dataclass
 
 MIDDLE = "@middle"
 
@@ -35,6 +35,9 @@ class Kind:
     infused: tuple[str, ...] = ()
 
 
+PLAIN = Kind()
+
+
 class SegmentSystem:
     """`system` in segments of one kind.
 
@@ -43,7 +46,7 @@ class SegmentSystem:
     changes: per event, the index of a state -> its formula. rules: what happens by conditions, with its memory.
     """
 
-    def __init__(self, system: System, kind: Kind = Kind()) -> None:
+    def __init__(self, system: System, kind: Kind = PLAIN) -> None:
         self.whole, self.kind = system, kind
         switches = find_switches(system)
         self.fixed = tuple(switch for switch in switches if switch.is_fixed)

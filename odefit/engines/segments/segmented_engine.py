@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ from odefit.engines.segments.triggered_way import TriggeredWay
 from odefit.errors import ModelError, SolveError
 from odefit.model.functions import numpy_function
 from odefit.model.system import TIME, NetworkCall, System
+from odefit.records import dataclass
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function
 from odefit.model.switches import substitute
 from odefit.model.system import TIME, System, symbol
+from odefit.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from odefit.engines.segments.schedule_times import NEVER
 from odefit.engines.segments.scout import GapFunctions, Hit, Scout, Standing
 from odefit.engines.segments.triggers import Rule, Rules
 from odefit.model.system import symbol
+from odefit.records import dataclass
 
 MAX_EVENTS = 10_000
 """Events by conditions in one experiment; more are taken for ones without end."""

@@ -12,7 +12,7 @@ and the second one's time depends on a state, as that of any other does.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from odefit import algebra as sp
@@ -20,6 +20,7 @@ from odefit.engines.segments.schedule_times import NEVER
 from odefit.model.conditions import Condition, Gap, condition_of
 from odefit.model.switches import substitute
 from odefit.model.system import TIME, System, Trigger, symbol
+from odefit.records import dataclass
 
 
 @dataclass(frozen=True)

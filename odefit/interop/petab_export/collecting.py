@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -28,6 +27,7 @@ from odefit.interop.petab_export.problem import (
 from odefit.interop.petab_export.trees import NoCounterpart, renamed, tree_of
 from odefit.model.system import TIME
 from odefit.problem.assembly import Assembly
+from odefit.records import dataclass
 from odefit.text import clip
 
 NOISE = {

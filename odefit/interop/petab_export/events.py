@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from odefit import algebra as sp
@@ -12,6 +11,7 @@ from odefit.interop.mathematics import TIME, Call, Name, Number, Tree, call, con
 from odefit.interop.petab_export.names import Identifiers
 from odefit.interop.petab_export.problem import ModelEvent
 from odefit.model.system import System
+from odefit.records import dataclass
 
 ToTree = Callable[[Any], Tree]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from odefit.arrays import FloatArray
@@ -11,6 +10,7 @@ from odefit.interop.files import write_files
 from odefit.interop.petab_export.collecting import petab_tables
 from odefit.interop.petab_export.tables import petab_files
 from odefit.problem.assembly import Assembly
+from odefit.records import dataclass
 from odefit.text import counted
 
 

@@ -21,12 +21,12 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from odefit.arrays import FloatArray
+from odefit.records import dataclass
 
 if TYPE_CHECKING:
     from torch import Tensor

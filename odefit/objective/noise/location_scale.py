@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +18,7 @@ from odefit.arrays import FloatArray
 from odefit.distributions import normal_quantile
 from odefit.objective.noise.family import HALF_LOG_2PI, Family, Row, Tail
 from odefit.objective.noise.l1 import KINK_WIDTH, information_row, soft_abs, touching_row
+from odefit.records import dataclass
 
 if TYPE_CHECKING:
     from torch import Tensor
