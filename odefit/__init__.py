@@ -32,12 +32,14 @@ if TYPE_CHECKING:
     from odefit.fitting.run import Run
     from odefit.pictures import plot
     from odefit.problem.interface import Problem
+    from odefit.profiles.profiling import profile
 
 _HOMES = {
     "api": ("load", "fit", "simulate", "check", "load_run"),
     "exports": ("export_petab",),
     "pictures": ("plot",),
     "problem.interface": ("Problem",),
+    "profiles.profiling": ("profile",),
     "fitting.run": ("Run",),
     "data.experiments": ("Experiment", "Dose"),
     "errors": (
@@ -68,6 +70,7 @@ __all__ = [
     "load",
     "load_run",
     "plot",
+    "profile",
     "simulate",
 ]
 

@@ -14,6 +14,7 @@ from odefit.commands.errors import INTERRUPTED, TERMINATED, report
 from odefit.commands.files import export, import_, schema, simulate
 from odefit.commands.fit import fit
 from odefit.commands.look import check, models, plot, solvers
+from odefit.commands.profile import profile
 
 app = typer.Typer(
     name="odefit",
@@ -46,6 +47,7 @@ app.command("import")(import_)
 app.command()(export)
 app.command()(simulate)
 app.command()(plot)
+app.command()(profile)
 app.command()(check)
 app.command()(solvers)
 app.command()(models)

@@ -102,7 +102,7 @@ class Reporter:
         self._pulse = Heartbeat(self._beat, "reading")
         self._bar: Bar | None = None
         self._task: TaskID | None = None
-        self._total, self._what = 0, ""
+        self._total, self._what, self._done = 0, "", 0
         self._last = 0.0
 
     def __enter__(self) -> Self:
@@ -134,7 +134,7 @@ class Reporter:
 
     def begin(self, what: str, total: int) -> None:
         self.now(f"{what}, {total} in all")
-        self._total, self._what, self._last = total, what, time.monotonic()
+        self._total, self._what, self._last, self._done = total, what, time.monotonic(), 0
         if not self.screen.is_terminal:
             return
         from rich.progress import (
@@ -167,6 +167,12 @@ class Reporter:
         value = f"best {best:.6g}" if math.isfinite(best) else "none yet"
         text = f"{value}, reached by {at_best}" + (f", {failed} failed ({why})" if failed else "")
         self._advance(finished, f"start {finished}/{self._total}  {text}", text)
+
+    def part(self, done: int, text: str) -> None:
+        if self._bar is None and done == self._done:
+            return
+        self._done = done
+        self._advance(done, f"{self._what} {done}/{self._total}  {text}", text)
 
     def _advance(self, done: int, line: str, text: str) -> None:
         self.now(line)

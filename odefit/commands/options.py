@@ -38,3 +38,10 @@ OnlyBeside = Annotated[
         show_default=False,
     ),
 ]
+
+
+def split_names(text: str) -> list[str]:
+    """The names in `k,CL,conc[a, b](6)`: commas inside of brackets are parts of them."""
+    import re
+
+    return [name.strip() for name in re.split(r",(?![^\[\]()]*[\])])", text) if name.strip()]

@@ -40,6 +40,7 @@ from odefit.problem.wider import curves_and_expressions, expression_quantities, 
 from odefit.records import dataclass
 from odefit.runs import folder as files
 from odefit.runs import validation as foreign
+from odefit.runs.asked import Asked
 from odefit.runs.results import Result
 from odefit.runs.stored import Curves, StoredRun, load_weights, read_start
 from odefit.runs.tables import Table, frame_of
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, repr=False)
-class Run(StoredRun):
+class Run(StoredRun, Asked):
     """A finished fit of equations: what `odefit.fit` and `odefit.load_run` return.
 
     Attributes

@@ -37,7 +37,8 @@ class SearchObjective:
         """For n searches."""
         problem = profile.full.problem
         engine = problem.engine
-        fresh = ProfileLikelihood(Likelihood(replace(problem, engine=engine.reset_copy()), profile.full.blocks))
+        own = Likelihood(replace(problem, engine=engine.reset_copy()), profile.full.blocks)
+        fresh = ProfileLikelihood(own, profile.eliminate)
         return cls(fresh, [engine.reset_copy() for _ in range(n)] if engine.remembers else None)
 
     def values(self, u: FloatArray, searches: IntArray) -> FloatArray:

@@ -38,14 +38,14 @@ class ProfileLikelihood:
         [P'], positions in u of the parameters that remain.
     """
 
-    def __init__(self, likelihood: Likelihood) -> None:
-        """Find out which scales of the likelihood can be profiled."""
-        self.full = likelihood
+    def __init__(self, likelihood: Likelihood, eliminate: bool = True) -> None:
+        """Find out which scales of the likelihood can be profiled; eliminate: whether they are, else none is."""
+        self.full, self.eliminate = likelihood, eliminate
         table = likelihood.problem.table
         simple = {c.scale_position for c in likelihood.problem.data if c.scale_position is not None and c.n}
         # A sigma that also enters some other formula (a second observable's, an equation) is not simple.
         own = (t for t in simple if table.parameters[t].prior is None and self._is_own(t) and self._is_closed(t))
-        self.sigmas = tuple(sorted(own))
+        self.sigmas = tuple(sorted(own)) if eliminate else ()
         self.free = np.array([k for k, t in enumerate(table.estimated) if t not in self.sigmas], dtype=np.intp)
 
     def _is_closed(self, position: int) -> bool:
@@ -118,15 +118,20 @@ class ProfileLikelihood:
         FloatArray
             [P]. Where the model fails the scales are those of the configuration.
         """
-        table = self.full.problem.table
-        complete = self.complete(u)
-        found = self.full.moments_at(complete[None], derivatives=False) if self.sigmas else None
+        found: FloatArray = self.lift_many(u[None])[0]
+        return found
+
+    def lift_many(self, u: FloatArray) -> FloatArray:
+        """`lift` of points u [B, P'], [B, P]."""
+        table, complete = self.full.problem.table, self.complete(u)
+        found = self.full.moments_at(complete, derivatives=False) if self.sigmas else None
         if found is None or not len(found.points):
             return complete
-        theta = table.to_natural(complete)
+        theta = table.to_natural(complete[found.points])
         for position, sigma in self._scales(found.moments).items():
-            theta[position] = sigma[0]
-        return table.to_search(theta)
+            theta[:, position] = sigma
+        complete[found.points] = table.to_search(theta)
+        return complete
 
     def vanishing(self, u: FloatArray) -> list[IntArray]:
         """See `Likelihood.vanishing`; u: [P'], the remaining parameters."""

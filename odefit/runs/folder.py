@@ -17,6 +17,7 @@
     checkpoint.jsonl, checkpoint-previous.jsonl    what an unfinished fit has reached: see `checkpoint.py`
     identity.json     what it is the fit of, by which `--resume` knows it: see `fingerprint.py`
     start.json, start-weights.pt    what it began with, where that was an earlier result
+    profiles.csv, profiles.json    what `odefit profile` has found: see `profiles/records.py`
     lock              while a fit writes: whose folder this is
     next-result/      while a fit writes that is to replace this one: see `replacement.py`
 
@@ -55,14 +56,17 @@ PARAMETERS, PREDICTIONS, HISTORY, FRAMES, STARTS = (
 EXPERIMENTS, DOSES, INPUTS, FOLDS = "experiments.csv", "doses.csv", "inputs.csv", "folds.csv"
 EXPRESSIONS = "expressions.csv"
 LOG, CHECKPOINT, PREVIOUS = "run.log", "checkpoint.jsonl", "checkpoint-previous.jsonl"
+PROFILES, PROFILE_VERDICTS = "profiles.csv", "profiles.json"
 IDENTITY, START, START_WEIGHTS = "identity.json", "start.json", "start-weights.pt"
 TABLES = (
     *(RESULT, CONFIG, DATA, WEIGHTS, COVARIANCE, PARAMETERS, PREDICTIONS, HISTORY, FRAMES, STARTS),
     *(EXPRESSIONS, EXPERIMENTS, DOSES, INPUTS, FOLDS, IDENTITY),
 )
 """All that a fit writes at its end, result.json first."""
-FILES = (*TABLES, START, START_WEIGHTS, LOG, CHECKPOINT, PREVIOUS)
-"""All that a fit writes."""
+ASKED = (PROFILES, PROFILE_VERDICTS)
+"""What later questions to a run leave in its folder: it is about this result, and goes with it."""
+FILES = (*TABLES, *ASKED, START, START_WEIGHTS, LOG, CHECKPOINT, PREVIOUS)
+"""All that a fit writes, and what goes with it."""
 PLOTS = "plots"
 _KINDS = (
     *("time_series", "phase_plane", "history", "residuals", "waterfall", "network", "potential", "interpolation"),

@@ -73,5 +73,9 @@ class Logged:
     def start(self, finished: int, failed: int, best: float, at_best: int, why: str) -> None:
         self.inner.start(finished, failed, best, at_best, why)
 
+    def part(self, done: int, text: str) -> None:
+        if hasattr(self.inner, "part"):
+            self.inner.part(done, text)
+
     def end(self) -> None:
         self.inner.end()

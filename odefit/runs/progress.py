@@ -22,6 +22,9 @@ class Progress(Protocol):
     def start(self, finished: int, failed: int, best: float, at_best: int, why: str) -> None:
         """A start of the multi-start search is done. why: the commonest reason of failure."""
 
+    def part(self, done: int, text: str) -> None:
+        """So many parts of the stage are done. text: how it goes."""
+
     def end(self) -> None:
         """The stage is over."""
 
@@ -38,5 +41,7 @@ class Silent:
     def epoch(self, number: int, loss: float, estimates: Mapping[str, float]) -> None: ...
 
     def start(self, finished: int, failed: int, best: float, at_best: int, why: str) -> None: ...
+
+    def part(self, done: int, text: str) -> None: ...
 
     def end(self) -> None: ...

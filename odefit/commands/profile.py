@@ -1,0 +1,51 @@
+"""`odefit profile`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from odefit.commands.errors import INTERRUPTED
+from odefit.commands.options import RunPath, split_names
+
+
+def profile(
+    run: RunPath,
+    parameters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--parameters",
+            metavar="NAMES",
+            help="Which, e.g. k,CL or conc(6); repeatable. Default: all that is estimated, or derived from that.",
+        ),
+    ] = None,
+    level: Annotated[float, typer.Option("--level", help="The coverage of the intervals.")] = 0.95,
+    budget: Annotated[
+        float | None, typer.Option("--seconds", min=0, help="When to end, about; the same command goes on from there.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Begin anew, also what the run folder has already.")
+    ] = False,
+) -> None:
+    """Profile likelihoods of RUN: intervals that hold where the curvature misleads, and what the data leave open."""
+    from odefit import api
+    from odefit.profiles.profiling import check_can_be_profiled
+    from odefit.profiles.profiling import profile as profiles_of
+    from odefit.profiles.telling import lines
+    from odefit.runs.folder import PROFILE_VERDICTS, PROFILES
+    from odefit.terminal import Reporter, console
+
+    loaded = check_can_be_profiled(api.load_run(run))
+    screen = console()
+    names = None if not parameters else [name for text in parameters for name in split_names(text)]
+    with Reporter(screen) as told:
+        told.now("looking for the ends of the intervals")
+        try:
+            found = profiles_of(loaded, names, level=level, seconds=budget, overwrite=overwrite, progress=told)
+        except KeyboardInterrupt:
+            told.note(f"what was found is kept in {run}: the same command goes on from there")
+            raise typer.Exit(INTERRUPTED) from None
+    for line in lines(found):
+        screen.print(line, markup=not isinstance(line, str), soft_wrap=True)
+    screen.print(f"written to {run / PROFILES} and {PROFILE_VERDICTS}", markup=False)

@@ -1,0 +1,236 @@
+"""What is known of profiles: their points, where the intervals end, and what that means, as files and as frames.
+
+profiles.csv    quantity, branch, value, nll, then every estimated parameter: the points of all profiles
+profiles.json   of each quantity: the verdict, a sentence, the ends, the threshold, what moves with it
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, field, replace
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from odefit.arrays import FloatArray
+from odefit.errors import RunError
+from odefit.html import html_table
+from odefit.profiles.lanes import End
+from odefit.records import dataclass
+from odefit.runs import folder as files
+from odefit.runs.tables import Rows, Table, frame_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+POINTS, VERDICTS = files.PROFILES, files.PROFILE_VERDICTS
+COLUMNS = ("quantity", "branch", "value", "nll")
+SCHEMA_VERSION = 1
+
+
+class Verdict(StrEnum):
+    """What the data say of a quantity."""
+
+    DETERMINED = "determined"
+    PRACTICALLY_NOT = "practically not determined"
+    NOT_AT_ALL = "not determined at all"
+    UNFINISHED = "unfinished"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The profile of one quantity.
+
+    Attributes
+    ----------
+    name, unit
+        As in reports.
+    estimate
+        The value at the optimum.
+    low, high
+        The ends of the interval; None where it is open, or not finished.
+    low_end, high_end
+        Why the profile ends there: `crossed` the threshold, or met a `bound`, stayed `flat`, the model `failed`, or it
+        is `unfinished`.
+    level
+        The coverage of the interval.
+    threshold
+        How much the negative log-likelihood may rise above its least value.
+    verdict, sentence
+        In words.
+    wald
+        The interval by the curvature; None where there is none.
+    wald_error
+        The standard error of the quantity on the scale that it was followed on; None where there is none.
+    is_log
+        Whether that scale is the logarithm.
+    parts
+        Separate intervals, where the data leave more than one.
+    moves_with
+        The formula that stays where it is while the quantity moves, where one is recognised; or the names of what moves
+        with it.
+    branch, value, nll
+        [n], the points, in the order of the values within each branch.
+    u
+        [n, P], all estimated parameters there, natural scale.
+    """
+
+    name: str
+    unit: str | None
+    estimate: float
+    low: float | None
+    high: float | None
+    low_end: str
+    high_end: str
+    level: float
+    threshold: float
+    verdict: Verdict
+    sentence: str
+    wald: tuple[float, float] | None = None
+    wald_error: float | None = None
+    is_log: bool = False
+    parts: tuple[tuple[float | None, float | None], ...] = ()
+    moves_with: str | None = None
+    branch: FloatArray = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
+    value: FloatArray = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
+    nll: FloatArray = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
+    u: FloatArray = field(default_factory=lambda: np.zeros((0, 0)), repr=False, compare=False)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether both ends are known, or known to be open."""
+        return End.UNFINISHED not in (self.low_end, self.high_end)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """low and high, infinite where open."""
+        return (-math.inf if self.low is None else self.low, math.inf if self.high is None else self.high)
+
+    def to_json(self) -> dict[str, Any]:
+        """All but the points."""
+        plain = {k: v for k, v in asdict(self).items() if k not in ("name", "branch", "value", "nll", "u")}
+        return plain | {"verdict": str(self.verdict)}
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """The profiles of a run: what `odefit.profile` and `Run.profile` return.
+
+    Attributes
+    ----------
+    names
+        The estimated parameters, [P].
+    nll
+        The negative log-likelihood, with priors, that the heights are measured from.
+    level
+        The coverage of the intervals.
+    profiles
+        By the names of the quantities.
+    remarks
+        What else came out on the way, a sentence each.
+    """
+
+    names: tuple[str, ...]
+    nll: float
+    level: float
+    profiles: Mapping[str, Profile]
+    remarks: tuple[str, ...] = ()
+
+    def of(self, names: Iterable[str]) -> Profiles:
+        """Those of some quantities, as far as they are there."""
+        return replace(self, profiles={name: self.profiles[name] for name in names if name in self.profiles})
+
+    def __getitem__(self, name: str) -> Profile:
+        return self.profiles[name]
+
+    def __iter__(self) -> Iterator[Profile]:
+        return iter(self.profiles.values())
+
+    def __len__(self) -> int:
+        return len(self.profiles)
+
+    def __repr__(self) -> str:
+        known = "; ".join(f"{p.name} {p.verdict}" for p in list(self)[:6])
+        return f"<Profiles of {len(self)}: {known}{', …' if len(self) > 6 else ''}>"
+
+    def _repr_html_(self) -> str:
+        rows = [(p.name, p.estimate, p.low, p.high, p.unit, p.sentence) for p in self]
+        head = ("quantity", "estimate", "low", "high", "unit", "")
+        return html_table(f"{self.level:.0%} profile intervals", head, rows, list(self.remarks))
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all of them are."""
+        return all(p.is_finished for p in self)
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """One row for each quantity, by name: estimate, low, high, verdict, sentence, unit."""
+        import pandas as pd
+
+        rows = [(p.name, p.estimate, p.low, p.high, str(p.verdict), p.sentence, p.unit) for p in self]
+        head = ["name", "estimate", "low", "high", "verdict", "sentence", "unit"]
+        frame = pd.DataFrame(rows, columns=head).set_index("name")
+        return frame.astype({"low": float, "high": float})
+
+    @property
+    def points(self) -> pd.DataFrame:
+        """The points of all profiles: quantity, branch, value, nll, then every estimated parameter there."""
+        return frame_of(self.table.text)
+
+    @property
+    def table(self) -> Table:
+        """profiles.csv."""
+        rows = []
+        for p in self:
+            for k in range(len(p.value)):
+                rows.append([p.name, int(p.branch[k]), float(p.value[k]), float(p.nll[k]), *map(float, p.u[k])])
+        return Table((*COLUMNS, *self.names), rows)
+
+    def to_json(self) -> dict[str, Any]:
+        """profiles.json."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "level": self.level,
+            "nll": self.nll,
+            "remarks": list(self.remarks),
+            "quantities": {p.name: p.to_json() for p in self},
+        }
+
+    def write(self, folder: Path) -> None:
+        """Both files, each whole or not at all. Raises StorageError."""
+        files.write_text(folder, POINTS, self.table.text)
+        files.write_json(folder, VERDICTS, self.to_json())
+
+
+def read_profiles(folder: Path | None, rows: Rows | None) -> Profiles | None:
+    """What a run folder knows of profiles; None where nothing. Raises RunError where the files are damaged.
+
+    rows: those of profiles.csv.
+    """
+    if folder is None or rows is None or not (folder / VERDICTS).exists():
+        return None
+    data = files.read_json(folder, VERDICTS)
+    try:
+        if data["schema_version"] > SCHEMA_VERSION:
+            what = f"was written by a newer odefit (schema_version {data['schema_version']}); update odefit"
+            raise RunError(str(folder / VERDICTS), what)
+        found = {name: _profile(name, own, rows) for name, own in data["quantities"].items()}
+        names = tuple(rows.header[len(COLUMNS) :])
+        return Profiles(names, float(data["nll"]), float(data["level"]), found, tuple(data["remarks"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RunError(str(folder / VERDICTS), f"is damaged ({error}); say `odefit profile --overwrite`") from None
+
+
+def _profile(name: str, own: Mapping[str, Any], rows: Rows) -> Profile:
+    chosen = [k for k, text in enumerate(rows.text(0)) if text == name]
+    numbers = [rows.numbers(column)[chosen] for column in range(1, len(rows.header))]
+    wald = None if own["wald"] is None else (float(own["wald"][0]), float(own["wald"][1]))
+    parts = tuple((low, high) for low, high in own["parts"])
+    fields = {**own, "verdict": Verdict(own["verdict"]), "wald": wald, "parts": parts}
+    u = np.stack(numbers[3:], axis=1) if numbers[3:] else np.zeros((len(chosen), 0))
+    return Profile(name=name, **fields, branch=numbers[0], value=numbers[1], nll=numbers[2], u=u)

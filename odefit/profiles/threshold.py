@@ -1,0 +1,60 @@
+"""How much the objective may rise before the data object.
+
+For n normal measurements with one standard deviation, which is estimated, and p parameters of a linear model
+
+    2 (nll - nll at the optimum) = n ln(1 + t²/(n - p))
+
+where t is Student's t with n - p degrees of freedom: with the quantile of t in it the interval has its coverage
+exactly, where the quantile of chi-square in its place makes it too short. With other noise models whose levels are
+estimated, t is widened as it is in a Wald interval (uncertainty/estimation.py): the two agree where the likelihood is
+normal.
+
+References
+----------
+D. M. Bates and D. G. Watts, "Nonlinear Regression Analysis and Its Applications" (1988), chapter 6.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from odefit.arrays import FloatArray
+from odefit.objective.likelihood import Likelihood
+from odefit.uncertainty.degrees_of_freedom import residual_degrees
+from odefit.uncertainty.intervals import quantile
+
+
+def root_at(level: float, degrees: float, n: int, widening: float = 1.0) -> float:
+    """zeta = sqrt(2 rise) at the ends of an interval of this coverage.
+
+    Parameters
+    ----------
+    level
+        Such as 0.95.
+    degrees
+        Of freedom, of the noise estimate; infinite where that has none.
+    n
+        Measurements that the noise levels are estimated from.
+    widening
+        What t is multiplied by beyond sqrt(n/degrees), for noise that is not normal with one level.
+    """
+    t = quantile(level, degrees)
+    if math.isinf(degrees) or not n:
+        return t
+    return math.sqrt(n * math.log1p(t * t * widening * widening / n))
+
+
+def widening_of(likelihood: Likelihood, degrees: float, bias: float) -> float:
+    """What t is multiplied by: the standard deviation without the bias of its estimate, over that with it."""
+    problem = likelihood.problem
+    if math.isinf(degrees):
+        return 1.0
+    return math.sqrt(problem.n_measured / degrees) if problem.is_least_squares else bias
+
+
+def degrees_at(likelihood: Likelihood, u: FloatArray) -> float:
+    """Degrees of freedom of the noise estimate with the parameters u [P], those at a bound not counted."""
+    low, high = likelihood.problem.table.search_bounds()
+    return residual_degrees(likelihood, np.asarray((u > low) & (u < high)))

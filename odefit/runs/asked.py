@@ -1,0 +1,36 @@
+"""What a finished run can be asked for beside its own tables: each question has a room of its own above this one.
+
+A room is found by its name when it is first asked for, so that a run knows none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from odefit.runs.progress import Progress
+
+if TYPE_CHECKING:
+    Answer = Any
+
+
+class Asked:
+    """The questions as methods of a run."""
+
+    def profile(
+        self,
+        parameters: Sequence[str] | None = None,
+        *,
+        level: float = 0.95,
+        seconds: float | None = None,
+        overwrite: bool = False,
+        progress: Progress | None = None,
+    ) -> Answer:
+        """Profile likelihoods of parameters, derived quantities and predictions: see `odefit.profile`."""
+        ask = _of("profiles.profiling", "profile")
+        return ask(self, parameters, level=level, seconds=seconds, overwrite=overwrite, progress=progress)
+
+
+def _of(room: str, function: str) -> Any:
+    return getattr(import_module(f"odefit.{room}"), function)
