@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from odefit._version import __version__
+from odefit.commands.demo import demo
 from odefit.commands.errors import INTERRUPTED, TERMINATED, report
 from odefit.commands.files import export, import_, schema, simulate
 from odefit.commands.fit import fit
@@ -51,6 +52,7 @@ app.command()(profile)
 app.command()(check)
 app.command()(solvers)
 app.command()(models)
+app.command()(demo)
 app.command()(schema)
 
 
