@@ -30,6 +30,8 @@ def run_and_end(main: Callable[[], None]) -> NoReturn:
     # NumPy's matrices are small here: to start and wait for a thread per core costs as much as NumPy's import, and
     # sums come out alike on every machine. PyTorch has threads of its own.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Configs have no use for plugins of pydantic, for which it would look through every installed package.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     _open_streams()
     try:
         main()

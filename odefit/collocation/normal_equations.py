@@ -114,7 +114,7 @@ class ProfilingObjective:
 
     def theta(self, u: FloatArray) -> FloatArray:
         """[N, all parameters], natural values at u [N, P]."""
-        return np.stack([self.problem.table.to_natural(each) for each in u])
+        return self.problem.table.to_natural(u)
 
     def at(self, y: FloatArray, u: FloatArray, hold: Hold) -> NormalEquations:
         """At the states y [N, E, K, S] and the search vectors u [N, P]."""

@@ -22,11 +22,12 @@ from odefit.errors import ConfigError
 from odefit.fitting.global_search import Interrupted, global_starts
 from odefit.fitting.local_search import LocalSearch, build_search
 from odefit.fitting.matched_starts import matched_starts, sentence
-from odefit.fitting.multistart_outcome import SAME_OPTIMUM, TIE, commonest_reason, fit_outcome
+from odefit.fitting.multistart_outcome import TIE, fit_outcome
 from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.search_work import SHORT, chunk_for_workers, seconds_of_start, together
 from odefit.fitting.solver_accuracy import SolverEffect, solver_effect
 from odefit.fitting.starting_points import starting_points
+from odefit.fitting.tally import Tally
 from odefit.fitting.tightening import (
     STEP,
     continued,
@@ -45,7 +46,6 @@ from odefit.optimizers.start_pool import (
     Search,
     StartOutcome,
     best_of,
-    count_at_best,
     default_workers,
     search_all,
     search_here,
@@ -63,7 +63,7 @@ COPIES = 3
 POPULATION_STARTS = 20
 """The fewest starts of a local method that a population has among it at first."""
 MAX_REPORTS = 100
-"""How often it is said how many starts are finished: each time all of them are looked at."""
+"""How often it is said how many starts are finished."""
 PART = "starts"
 
 log = logging.getLogger(__name__)
@@ -193,21 +193,24 @@ def _search_pass(
     part = PART if factor == 1 else f"{PART}, tolerances / {factor}"
     watched = _ObservedSearch(coarse, progress)
     finished = _restored(memory, part, points)
-    results, interrupted = finished, False
+    results, interrupted, tally = finished, False, Tally()
     progress.begin(part, len(numbers))
     try:
+        for result in finished:
+            tally.add(result)
         if finished:
-            _report(progress, finished)
+            tally.show(progress)
         left = [number for number in numbers if number not in {result.number for result in finished}]
         with closing(_results(assembly, watched, points, left, method, factor)) as coming:
             for result in coming:
                 finished.append(result)
+                tally.add(result)
                 log.info("%s", _log_line(result))
                 # Whom a lost worker has cost its start may try it again.
                 memory.offer(part, lambda: [_as_plain(r) for r in finished if not r.lost])
                 memory.offer(BEST, lambda: {BEST: _best_values(search.objective, finished)})
                 if len(finished) % math.ceil(len(numbers) / MAX_REPORTS) == 0 or len(finished) == len(numbers):
-                    _report(progress, finished)
+                    tally.show(progress)
         progress.now("the best start, to its last digit")
         results = _polished(finished, search, section.starts)
     except KeyboardInterrupt:
@@ -314,13 +317,6 @@ def _from_plain(plain: Mapping[str, Any]) -> StartOutcome:
         ending = Ending.from_plain(outcome["ending"])
         outcome = SearchOutcome(**{**outcome, "ending": ending, "history": tuple(outcome["history"])})
     return StartOutcome(**{**plain, "outcome": outcome})
-
-
-def _report(progress: Progress, results: Sequence[StartOutcome]) -> None:
-    best = best_of(results, TIE)
-    failed = [r for r in results if r.failure is not None]
-    value = math.inf if best is None else best.value
-    progress.start(len(results), len(failed), value, count_at_best(results, SAME_OPTIMUM), commonest_reason(failed))
 
 
 def _log_line(result: StartOutcome) -> str:

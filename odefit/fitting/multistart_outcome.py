@@ -162,15 +162,16 @@ def _table(objective: ProfileLikelihood, results: Sequence[StartOutcome]) -> Tab
     table, free = objective.full.problem.table, objective.free[shared(objective)]
     names = [table.names[table.estimated[k]] for k in free]
     header = ("start", "status", "objective", "message", "seconds", "evaluations", "gradients", "left_to_gain", *names)
+    complete = np.tile(table.to_search(table.values), (len(results), 1))
+    for row, r in zip(complete, results, strict=True):
+        row[objective.free] = r.start if r.outcome is None else r.outcome.u
+    found = table.to_natural(complete)[:, table.estimated[free]].tolist()
     rows = []
-    for r in results:
-        complete = table.to_search(table.values)
-        complete[objective.free] = r.start if r.outcome is None else r.outcome.u
-        natural = table.to_natural(complete)[table.estimated[free]]
+    for r, natural in zip(results, found, strict=True):
         o = r.outcome
         counts = (None, None, None) if o is None else (o.n_evaluations, o.n_gradients, o.left)
         status = Status.FAILED if r.outcome is None or r.failure else r.outcome.status
         message = r.failure or (r.outcome.message if r.outcome else "")
         value = r.value if math.isfinite(r.value) else None
-        rows.append([r.number + 1, status, value, message, r.seconds, *counts, *map(float, natural)])
+        rows.append([r.number + 1, status, value, message, r.seconds, *counts, *natural])
     return Table(header, rows)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import platform
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -170,12 +172,21 @@ def _plain(value: Any) -> Any:
 
 def versions() -> dict[str, str]:
     """Of what the numbers came from."""
+    return {"odefit": __version__, "python": platform.python_version(), **_installed()}
+
+
+@cache
+def _installed() -> Mapping[str, str]:
     import importlib.metadata
 
-    found = {"odefit": __version__, "python": platform.python_version()}
+    found = {}
     for package in ("numpy", "scipy", "pydiffsol", "torch", "torchdiffeq"):
         try:
-            found[package] = importlib.metadata.version(package)
+            distribution = importlib.metadata.distribution(package)
         except importlib.metadata.PackageNotFoundError:
             continue
+        # `distribution.version` reads all of the text as an e-mail, which takes longer than a small fit.
+        text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+        stated = re.search(r"^Version: *(\S+)", text, re.MULTILINE)
+        found[package] = stated[1] if stated else distribution.version
     return found
