@@ -24,6 +24,7 @@ from odefit.config.fields import (
 from odefit.config.latent_section import LATENT_ODE, SpiralsSection
 from odefit.config.model_section import ModelSection
 from odefit.config.noise_section import NoiseSection, SimulatedNoise, simulated_shape
+from odefit.config.table_section import TableSection
 
 SOURCES = ("csv", "simulate", "spirals")
 """Keys of which one says where the measurements come from."""
@@ -141,6 +142,11 @@ class DosesSection(Section):
         None, min_length=1, max_length=100_000, description="the doses, written here instead of in a CSV"
     )
     state: Name | None = Field(None, description="where doses go that name no state")
+    time: str | None = Field(None, description="the time column of the file")
+    experiment: str | None = Field(None, description="the column of the file that names the experiment")
+    columns: dict[Literal["amount", "state", "duration", "rate", "every", "count"], str] = Field(
+        default_factory=dict, description="what the file calls its other columns: `{amount: AMT, state: CMT}`"
+    )
     lag: Formula = Field("0", description="how long after its time a dose arrives; a number or a formula of parameters")
     fraction: Formula = Field("1", description="how much of it arrives; a number or a formula of parameters")
 
@@ -148,6 +154,9 @@ class DosesSection(Section):
     def _one_source(self) -> Self:
         if (self.csv is None) == (self.table is None):
             raise ValueError("give either `csv` (a file) or `table` (a list of doses), and not both")
+        for key in ("time", "experiment", "columns") if self.csv is None else ():
+            if getattr(self, key):
+                raise ValueError(f"`{key}` is about a file and has no meaning with `table`")
         return self
 
 
@@ -163,6 +172,20 @@ class InputSection(Section):
     interpolation: Literal["linear", "previous", "cubic"] = Field(
         "linear", description="between the rows; previous: a value holds until the next row"
     )
+
+
+class ExperimentsFile(Section):
+    """The table of experiments, in a CSV."""
+
+    csv: str = Field(min_length=1, description="path, relative to the config")
+    experiment: str | None = Field(None, description="the column that names the experiment")
+    columns: dict[Name, str] = Field(default_factory=dict, description="constant or label: its column")
+
+
+def _conditions_shape(value: object) -> str:
+    if isinstance(value, ExperimentsFile) or (isinstance(value, dict) and isinstance(value.get("csv"), str)):
+        return "file"  # no experiment is called csv: those have a mapping each
+    return by_shape(value)
 
 
 class HoldOutSection(Section):
@@ -181,22 +204,9 @@ class HoldOutSection(Section):
         return self
 
 
-def _or_file(schema: dict[str, Any]) -> None:
-    file = {"type": "object", "properties": {"csv": {"type": "string"}}, "required": ["csv"]}
-    schema["anyOf"].append(file | {"additionalProperties": False})
-
-
-class DataSection(Section):
+class DataSection(TableSection):
     """Where the measurements are, and under which conditions they were made."""
 
-    csv: str | None = Field(None, min_length=1, description="path of the CSV file, relative to the config")
-    time: str | None = Field(None, description="the time column")
-    experiment: str | None = Field(None, description="the column that names the experiment")
-    columns: dict[Name, str] = Field(default_factory=dict, description="observable: its column")
-    only: list[Label] | None = Field(None, min_length=1, description="read these experiments and leave the others")
-    ignore: list[str] = Field(
-        default_factory=list, description="labels of the observable column to leave out (long layout)"
-    )
     start: Annotated[
         Annotated[Literal["auto", "first"], Tag("text")] | Annotated[Finite, Tag("other")], Discriminator(or_text)
     ] = Field(
@@ -218,8 +228,9 @@ class DataSection(Section):
     experiments: (
         Annotated[
             Annotated[dict[Label, dict[Name, Cell]], Field(min_length=1), Tag("mapping")]
+            | Annotated[ExperimentsFile, Tag("file")]
             | Annotated[str, Tag("other")],
-            Discriminator(by_shape),
+            Discriminator(_conditions_shape),
         ]
         | None
     ) = Field(
@@ -227,7 +238,6 @@ class DataSection(Section):
         description="constants of each experiment, numbers or formulas of parameters and other constants; its initial "
         "values `x_0`, its `start`, whether it came to rest before (`steady_state: yes`), and labels to group by: a "
         "CSV with a column `experiment`, or {experiment: {name: number}}",
-        json_schema_extra=_or_file,
     )
     doses: DosesSection | None = Field(None, description="what is put into the states on the way")
     inputs: dict[Name, InputSection] = Field(default_factory=dict, description="known functions of time, by name")
@@ -241,10 +251,9 @@ class DataSection(Section):
     @field_validator("experiments", mode="before")
     @classmethod
     def _file(cls, value: Any) -> Any:
-        # The long form, which doses and inputs have too. No experiment is called csv: those have a mapping each.
-        is_file = isinstance(value, dict) and list(value) == ["csv"] and isinstance(value["csv"], str)
-        if is_file or not isinstance(value, dict):
-            return value["csv"] if is_file else value
+        if not isinstance(value, dict) or isinstance(value.get("csv"), str):
+            is_short = isinstance(value, dict) and list(value) == ["csv"]
+            return value["csv"] if is_short else value
         rows = {e: dict(row) if isinstance(row, dict) else row for e, row in value.items()}
         for row in rows.values():
             if isinstance(row, dict) and isinstance(row.get("steady_state"), bool):
@@ -266,7 +275,6 @@ class DataSection(Section):
                 f"(got {got})"
             )
         if self.csv is None:
-            for key in ("time", "experiment", "columns", "only", "ignore"):
-                if getattr(self, key):
-                    raise ValueError(f"`{key}` is about a CSV file and has no meaning with `{sources[0]}`")
+            for key in self.about_the_file():
+                raise ValueError(f"`{key}` is about a CSV file and has no meaning with `{sources[0]}`")
         return self

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from odefit.config.data_section import ExperimentsFile
 from odefit.config.schema import Config
 
 ENVIRONMENT = "ODEFIT_ONLY_BESIDE"
@@ -20,6 +21,8 @@ def named_files(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("data", "csv"), data.csv
     if isinstance(data.experiments, str):
         yield ("data", "experiments"), data.experiments
+    elif isinstance(data.experiments, ExperimentsFile):
+        yield ("data", "experiments", "csv"), data.experiments.csv
     if data.doses is not None and data.doses.csv is not None:
         yield ("data", "doses", "csv"), data.doses.csv
     for name, section in data.inputs.items():

@@ -13,8 +13,8 @@ import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.data.cell_texts import covariate_of, formula_keys, joined_cells, split_cells
+from odefit.data.columns import Columns, Header
 from odefit.data.csv_cells import Decimals, IntArray, NumberColumn, explain
-from odefit.data.csv_reader import Columns, Header
 from odefit.data.error_list import FaultList
 from odefit.data.experiments import Experiment
 from odefit.records import dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ SignArray = NDArray[np.int8]
 
 MISSING = frozenset({"", "na", "nan"})
 """Cells that stand for no value, in lower case."""
+BELOW = frozenset({"blq", "bloq", "blloq", "bql", "blod", "bld", "bdl", "<lod", "<loq", "<lloq", "nd", "n.d."})
+"""Words for a value below a limit that the cell does not name, in lower case."""
 SIGNS = {"<": -1, "≤": -1, ">": 1, "≥": 1}
 """The sign before a limit, and on which side of it the truth lies."""
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
@@ -26,6 +28,43 @@ _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?|[+-]?\d{1,3}(\.\d{3})+,\
 _LONG = 40
 _DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}([T ].*)?|\d{1,2}:\d{2}(:\d{2}.*)?")
 _WITH_UNIT = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(?:%|[^\W\d_][^<>]*)")
+
+
+@dataclass(frozen=True)
+class MissingCells:
+    """Cells that stand for no value beside `MISSING`.
+
+    Parameters
+    ----------
+    words
+        In lower case.
+    numbers
+        Such as -999.
+    """
+
+    words: frozenset[str] = frozenset()
+    numbers: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, cells: Iterable[str]) -> MissingCells:
+        """Those of the config."""
+        found = [cell.strip().lower() for cell in cells]
+        numbers = [number for cell in found if (number := parse_number(cell)) is not None]
+        return cls(frozenset(found), tuple(numbers))
+
+    def means_none(self, cell: str) -> bool:
+        """Whether a cell, without blanks around it, is one of these or of `MISSING`."""
+        low = cell.lower()
+        return low in MISSING or low in self.words
+
+    def without(self, values: FloatArray) -> FloatArray:
+        """[R] with NaN in place of the numbers."""
+        if not self.numbers:
+            return values
+        return np.where(np.isin(values, self.numbers), np.nan, values)
+
+
+NOTHING_ELSE = MissingCells()
 
 
 @dataclass
@@ -98,6 +137,8 @@ class NumberColumn:
         Takes what is no number, by its line; None where that is a fault.
     endless
         Whether a cell may be `inf`.
+    missing
+        Cells that stand for no value.
     """
 
     name: str
@@ -106,12 +147,16 @@ class NumberColumn:
     censorable: bool = False
     texts: dict[int, str] | None = None
     endless: bool = False
+    missing: MissingCells = NOTHING_ELSE
 
 
 def parse_numbers(
     cells: list[str], lines: IntArray, column: NumberColumn, faults: FaultList
 ) -> tuple[FloatArray, SignArray | None]:
-    """The cells as float64 [R], missing and faulty ones as NaN; and which are censored [R] (-1, 1), if any."""
+    """The cells as float64 [R], missing and faulty ones as NaN; and which are censored [R] (-1, 1), if any.
+
+    A censored cell that names no limit (`BLQ`) is NaN with its sign.
+    """
     text = "".join(cells)
     shown = cells
     if column.decimals.with_comma:
@@ -126,13 +171,20 @@ def parse_numbers(
             pass
         else:
             if (np.isfinite(values) | (np.isposinf(values) & column.endless)).all():
-                return values, None
+                values = column.missing.without(values)
+                if not column.missing.numbers or not column.required or not np.isnan(values).any():
+                    return values, None
     values = np.full(len(cells), np.nan)
     censored: dict[int, int] = {}
     for number, raw in enumerate(cells):
         cell = raw.strip()
-        value = math.nan if cell.lower() in MISSING else parse_number(cell)
+        value = math.nan if column.missing.means_none(cell) else parse_number(cell)
         sign = 0
+        if value in column.missing.numbers:
+            value = math.nan
+        if value is None and column.censorable and cell.lower() in BELOW:
+            censored[number] = -1
+            continue
         if value is None and column.censorable and (sign := SIGNS.get(cell[0], 0)):
             value = parse_number(_limit(cell))
             value = None if value is not None and math.isnan(value) else value

@@ -9,77 +9,30 @@ lines before it, any other line of 10 MB, a cell of 131072 characters (the csv m
 
 from __future__ import annotations
 
-import codecs
 import csv
-import os
-import stat
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import field
 from itertools import islice
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-from odefit.arrays import FloatArray
-from odefit.data.csv_cells import Decimals, IntArray, NumberColumn, SignArray, parse_number, parse_numbers
+from odefit.data.columns import ColumnReading, Columns, Header
+from odefit.data.csv_cells import NOTHING_ELSE, IntArray, MissingCells, parse_number
 from odefit.data.error_list import FaultList, place
-from odefit.data.labels import Labels, Lookup, check_labels
+from odefit.data.labels import check_labels
 from odefit.data.number_tables import SAMPLE, has_numbers
+from odefit.data.source_files import check_file, encoding_error, open_text, reason, whole_fault
 from odefit.errors import DataError
-from odefit.records import dataclass
-from odefit.text import clip, counted, show, suggest
+from odefit.text import clip, counted
 
 DELIMITERS = ",;\t"
-MAX_BYTES = 2 * 1024**3  # The largest file.
 MAX_HEADER = 1_000_000  # The most characters of a header.
 MAX_ABOVE = 100_000  # The most lines above a header: comments and blank ones.
 MAX_LINE = 10_000_000  # The most characters of a line.
 CELLS_PER_BLOCK = 150_000  # The cells that are read at one time.
 MOST_WANTED = 6  # The most names that a message lists.
 CHARACTERS_PER_BLOCK = 10_000_000  # The characters that are read at one time, where cells are long.
-
-_FOREIGN = (
-    (codecs.BOM_UTF32_LE, "is UTF-32 text; save it as UTF-8"),
-    (codecs.BOM_UTF16_LE, "is UTF-16 text; save it as UTF-8 (in Excel: 'CSV UTF-8')"),
-    (codecs.BOM_UTF16_BE, "is UTF-16 text; save it as UTF-8 (in Excel: 'CSV UTF-8')"),
-    (b"PK\x03\x04", "is a zip archive or an Excel workbook; export the sheet as CSV"),
-    (b"\xd0\xcf\x11\xe0", "is an old Excel workbook; export the sheet as CSV"),
-    (b"\x1f\x8b", "is compressed; unpack it first"),
-)
-
-
-@dataclass(frozen=True)
-class Header:
-    """The first line that is neither blank nor a comment (#): its cells, its number, the delimiter.
-
-    where: how faults name a line and a column, where that is not as in a file.
-    """
-
-    path: Path
-    delimiter: str
-    names: tuple[str, ...]
-    line: int
-    where: Callable[[int, str], str] | None = None
-
-    def place(self, line: int = 0, column: str = "") -> str:
-        """What a line and a column are called in messages."""
-        return place(self.path, line, column) if self.where is None else self.where(line, column)
-
-
-@dataclass(frozen=True)
-class Columns:
-    """The columns that were asked for, by position in the header, and the line of each row [R].
-
-    censored: for the columns of numbers with a censored cell, -1 (`<0.5`), 1 (`>100`) or 0 of each row [R].
-    texts: for the columns of numbers that may hold something else, line -> that, and NaN among the numbers.
-    """
-
-    lines: IntArray
-    numbers: Mapping[int, FloatArray]
-    labels: Mapping[int, Labels]
-    censored: Mapping[int, SignArray] = field(default_factory=dict)
-    texts: Mapping[int, Mapping[int, str]] = field(default_factory=dict)
 
 
 def read_header(path: Path, wanted: Sequence[str], where: str = "") -> Header:
@@ -88,8 +41,8 @@ def read_header(path: Path, wanted: Sequence[str], where: str = "") -> Header:
     `where` is what a fault of the file as a whole is reported under (default: the path).
     """
     try:
-        _check_file(path, where)
-        with _open(path) as file:
+        check_file(path, where)
+        with open_text(path) as file:
             line, text = 1, file.readline(MAX_HEADER)
             while text and (not text.strip() or text.startswith("#")):
                 if line > MAX_ABOVE or len(text) >= MAX_HEADER:
@@ -97,15 +50,17 @@ def read_header(path: Path, wanted: Sequence[str], where: str = "") -> Header:
                 line, text = line + 1, file.readline(MAX_HEADER)
             below = list(islice(_below(file), SAMPLE))
     except UnicodeDecodeError:
-        raise _encoding_error(path) from None
+        raise encoding_error(path) from None
     except (OSError, ValueError) as error:
-        raise _whole(path, where, f"cannot be read: {_reason(error)}") from None
+        raise whole_fault(path, where, f"cannot be read: {reason(error)}") from None
     if not text:
-        raise _whole(path, where, "is empty; its first line must name the columns")
+        raise whole_fault(path, where, "is empty; its first line must name the columns")
     header = _split_header(path, line, text, wanted)
     if not set(header.names) & set(wanted) and not has_numbers(below, header.delimiter, len(header.names)):
         names = ", ".join(map(clip, dict.fromkeys(wanted[:MOST_WANTED])))
-        raise _whole(path, where, f"is no table of numbers: no column is called {names}, and its rows hold no numbers")
+        raise whole_fault(
+            path, where, f"is no table of numbers: no column is called {names}, and its rows hold no numbers"
+        )
     return header
 
 
@@ -116,16 +71,6 @@ def _below(file: IO[str]) -> Iterator[str]:
             yield line
     except UnicodeDecodeError:
         return
-
-
-def find_columns(header: Header, faults: FaultList) -> dict[str, int]:
-    """Name -> position of the columns that have a name. Two of one name are a fault."""
-    position: dict[str, int] = {}
-    for index, name in enumerate(header.names):
-        if name and position.setdefault(name, index) != index:
-            what = f"two columns are called '{clip(name)}'; give each column a name of its own"
-            faults.add(header.line, "", what)
-    return position
 
 
 def read_columns(
@@ -141,6 +86,7 @@ def read_columns(
     blank: Collection[int] = (),
     limit: int | None = None,
     wordy: Collection[int] = (),
+    missing: MissingCells = NOTHING_ELSE,
 ) -> Columns:
     """Read some columns: `numbers` as float64 (missing = NaN), `labels` as names.
 
@@ -152,12 +98,13 @@ def read_columns(
     blank: the columns of `labels` that may have empty cells, which are the label "".
     limit: more rows than this are a fault, and are not read.
     wordy: the columns of `numbers` that may hold something else, which is in `texts`.
+    missing: the cells of `numbers` that stand for no value.
 
     Whatever is wrong goes to `faults`.
     """
-    reading = _Reading(header, numbers, labels, required, censorable, wordy, endless)
+    reading = ColumnReading(header, numbers, labels, required, censorable, wordy, endless, missing)
     try:
-        with _open(header.path) as file:
+        with open_text(header.path) as file:
             for _ in range(header.line):
                 file.readline()
             for first, block in _blocks(file, header, faults):
@@ -166,71 +113,14 @@ def read_columns(
                     faults.add(0, "", f"has more rows than the limit of {limit:,}; write fewer")
                     break
     except UnicodeDecodeError:
-        raise _encoding_error(header.path) from None
+        raise encoding_error(header.path) from None
     except OSError as error:
-        raise _whole(header.path, "", f"cannot be read: {_reason(error)}") from None
+        raise whole_fault(header.path, "", f"cannot be read: {reason(error)}") from None
     reading.decimals.check(faults)
     found = reading.columns()
     for index, named in found.labels.items():
         check_labels(named, found.lines, header.names[index], index in blank, faults)
     return found
-
-
-class _Reading:
-    """Grows columns block by block."""
-
-    def __init__(
-        self,
-        header: Header,
-        numbers: Sequence[int],
-        labels: Sequence[int],
-        required: Mapping[int, str],
-        censorable: Collection[int],
-        wordy: Collection[int],
-        endless: Collection[int],
-    ) -> None:
-        self.count = 0
-        self.decimals = decimals = Decimals(header.delimiter == ";")
-        self.texts: dict[int, dict[int, str]] = {index: {} for index in wordy}
-        self.kinds = {
-            i: NumberColumn(
-                header.names[i], decimals, required.get(i, ""), i in censorable, self.texts.get(i), i in endless
-            )
-            for i in numbers
-        }
-        self.lines: list[IntArray] = []
-        self.numbers: dict[int, list[FloatArray]] = {index: [] for index in numbers}
-        self.signs: dict[int, list[SignArray | None]] = {index: [] for index in numbers}
-        self.lookups = {index: Lookup() for index in labels}
-        self.codes: dict[int, list[IntArray]] = {index: [] for index in labels}
-
-    def add(self, lines: IntArray, rows: list[list[str]], faults: FaultList) -> None:
-        self.count += len(rows)
-        self.lines.append(lines)
-        for index, kind in self.kinds.items():
-            values, signs = parse_numbers([row[index] for row in rows], lines, kind, faults)
-            self.numbers[index].append(values)
-            self.signs[index].append(signs)
-        for index, lookup in self.lookups.items():
-            found = map(lookup.__getitem__, [row[index] for row in rows])
-            self.codes[index].append(np.fromiter(found, np.int64, len(rows)))
-
-    def columns(self) -> Columns:
-        """All that was read. The blocks of a column are let go when it is whole: there is no memory for two."""
-        lines = np.concatenate([*self.lines, np.empty(0, np.int64)])
-        labels = {
-            index: Labels(np.concatenate([*codes, np.empty(0, np.int64)]), self.lookups[index].names)
-            for index, codes in self.codes.items()
-        }
-        marked = [index for index, parts in self.signs.items() if any(part is not None for part in parts)]
-        censored = {index: self._join(self.signs[index]) for index in marked}
-        numbers = {index: np.concatenate([*self.numbers.pop(index), np.empty(0)]) for index in self.kinds}
-        return Columns(lines, numbers, labels, censored, self.texts)
-
-    def _join(self, parts: Sequence[SignArray | None]) -> SignArray:
-        """One array of the blocks; those without a censored cell have none."""
-        filled = zip(parts, self.lines, strict=True)
-        return np.concatenate([np.zeros(len(lines), np.int8) if part is None else part for part, lines in filled])
 
 
 def _split_header(path: Path, line: int, text: str, wanted: Sequence[str]) -> Header:
@@ -250,64 +140,6 @@ def _split_header(path: Path, line: int, text: str, wanted: Sequence[str]) -> He
     if any(parse_number(name) is not None for name in splits[best]) and not set(splits[best]) & set(wanted):
         raise DataError(where, "this line holds numbers; the first line must name the columns")
     return Header(path, best, splits[best], line)
-
-
-def _whole(path: Path, where: str, what: str) -> DataError:
-    return DataError(where, f"{show(path)} {what}") if where else DataError(show(path), what)
-
-
-def _reason(error: Exception) -> str:
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return text[:1].lower() + text[1:]
-
-
-def _open(path: Path) -> IO[str]:
-    return open(path, encoding="utf-8-sig", newline="")
-
-
-def _check_file(path: Path, where: str) -> None:
-    try:
-        found = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        raise _whole(path, where, f"does not exist; {_neighbours(path)}") from None
-    if stat.S_ISDIR(found.st_mode):
-        raise _whole(path, where, "is a directory; name a CSV file in it")
-    if not stat.S_ISREG(found.st_mode):
-        raise _whole(path, where, "is not a regular file; copy the data into one")
-    if found.st_size > MAX_BYTES:
-        raise _whole(path, where, f"has {found.st_size / 1024**3:.1f} GiB; the limit is 2 GiB")
-    if not found.st_size:  # nor is anything read from /proc, where some files never end
-        raise _whole(path, where, "is empty; its first line must name the columns")
-    with open(path, "rb") as file:
-        head = file.read(65536)
-    for magic, what in _FOREIGN:
-        if head.startswith(magic):
-            raise _whole(path, where, what)
-    if b"\0" in head:
-        raise _whole(path, where, "is not text (it holds NUL bytes); save it as CSV in UTF-8")
-
-
-def _neighbours(path: Path) -> str:
-    """What to do about a path that leads nowhere."""
-    folder = path.parent
-    try:
-        with os.scandir(folder) as entries:
-            files = sorted(entry.name for entry in islice(entries, 1000) if entry.is_file())
-    except OSError:
-        return f"nor does the folder {show(folder)}"
-    return suggest(path.name, [name for name in files if not name.startswith(".")])
-
-
-def _encoding_error(path: Path) -> DataError:
-    with open(path, "rb") as file:
-        for line, raw in enumerate(file, start=1):
-            try:
-                raw.decode("utf-8")
-            except UnicodeDecodeError as error:
-                byte = raw[error.start]
-                what = f"the byte 0x{byte:02x} is not UTF-8 ({clip(chr(byte))} in Latin-1); save it as UTF-8"
-                return DataError(f"{show(path)}:{line}", what)
-    return DataError(show(path), "is not UTF-8 text; save the file as UTF-8")
 
 
 class _Lines:

@@ -19,11 +19,9 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
-from odefit.data.csv_reader import Columns, Header, find_columns, read_columns, read_header
 from odefit.data.csv_writing import check_names, number_cell, write_rows
-from odefit.data.error_list import FaultList, PlacedFaults, place
+from odefit.data.error_list import PlacedFaults
 from odefit.data.experiments import Dose, Experiment
-from odefit.data.layouts import TIME
 from odefit.data.replicates import replicate_of
 from odefit.records import dataclass
 from odefit.text import clip, suggest
@@ -34,25 +32,7 @@ TOO_MANY = f"here the table passes {MAX_DOSES:,} doses in all, which is the limi
 NUMBERS = ("time", "amount", "duration", "rate", "every", "count")
 OPTIONAL = ("state", "duration", "rate", "every", "count")
 """The columns of numbers, and the columns that a table need not have."""
-# What other programs' tables of doses have, and what to do about it.
-_FOREIGN = {
-    "amt": "call the column `amount`",
-    "dose": "call the column `amount`",
-    "cmt": "call the column `state`, and write names of states",
-    "compartment": "call the column `state`, and write names of states",
-    "id": "call the column `experiment`",
-    "tinf": "call the column `duration`",
-    "dur": "call the column `duration`",
-    "ii": "call the column `every`",
-    "addl": "write a column `count`, of the doses in all: one more than `addl`",
-    "evid": "leave only the rows that are doses, and then this column out",
-    "mdv": "leave only the rows that are doses, and then this column out",
-    "dv": "measurements belong to data.csv: leave only the rows that are doses, and then this column out",
-    "ss": "write the doses that came before, or see model.steady_state; leave this column out",
-}
-
-_REMARKS = ("comment", "comments", "note", "notes", "remark", "remarks")
-_UNKNOWN = {"state": "is no state", "experiment": "is no experiment of the data"}
+UNKNOWN = {"state": "is no state", "experiment": "is no experiment of the data"}
 
 Where = Callable[..., str]
 
@@ -67,7 +47,7 @@ class DoseRow:
 
 
 @dataclass(frozen=True)
-class _Series:
+class DoseSeries:
     """A row of the table as it was written; NaN and "" where nothing was."""
 
     state: str
@@ -120,118 +100,6 @@ class _Series:
         return self.time if number == 0 or math.isnan(self.every) else self.time + float(number) * self.every
 
 
-def read_doses(
-    path: Path | str,
-    *,
-    default_state: str | None = None,
-    time: str | None = None,
-    experiment: str | None = None,
-    where: str = "",
-    states: Collection[str] | None = None,
-    experiments: Collection[str] | None = None,
-    may_be_empty: bool = False,
-) -> list[DoseRow]:
-    """Read doses from a CSV file; a repeated dose makes as many rows.
-
-    default_state: where doses go that name no state. time: the time column; default `time`, else `t`.
-    experiment: the column that names the experiment; default `experiment` where there is one.
-    where: the place in the config that names the file, for faults of the file as a whole.
-    states, experiments: all names that there are, where they are known: others are faults then, as they are to
-    `apply_doses`. may_be_empty: a table without rows is no fault.
-
-    Other columns are faults, since a dose without what they say would be another dose; but for one called comment,
-    note or remark. Raises DataError with the faults of the file, the first 20 of them spelled out; more than 100,000
-    doses in all are one of them.
-    """
-    path = Path(path)
-    key = "experiment" if experiment is None else experiment
-    header = read_header(path, [*([time] if time else TIME), key, "amount", *OPTIONAL], where)
-    faults = FaultList(path)
-    position = _find(header, time, key, experiment is not None, default_state, faults)
-    faults.check()
-    labels = [position[name] for name in ("experiment", "state") if name in position]
-    sheet = read_columns(
-        header,
-        [position[name] for name in NUMBERS if name in position],
-        labels,
-        required={position["time"]: "time", position["amount"]: "amount"},
-        blank=labels,
-        limit=MAX_DOSES,
-        faults=faults,
-    )
-    if not sheet.lines.size and not faults.count and not may_be_empty:
-        faults.add(0, "", "has a header but no data; write one row per dose")
-    for role, known in (("state", states), ("experiment", experiments)):
-        if known is not None and role in position:
-            _check_names(sheet, position[role], role, known, faults)
-    told, lines = faults.lines, sheet.lines.tolist()
-    found, total = [], 0
-    for (name, series), line in zip(_series(sheet, position, default_state or ""), lines, strict=True):
-        if line in told:
-            continue
-        for column, what in series.faults():
-            faults.add(line, header.names[position[column]] if column in position else "", what)
-        total += series.number
-        if total > MAX_DOSES:
-            faults.add(line, "", TOO_MANY)
-            break
-        if not faults.count:
-            found += [DoseRow(name or None, dose, place(path, line)) for dose in series.doses()]
-    faults.check()
-    return found
-
-
-def _check_names(sheet: Columns, at: int, role: str, known: Collection[str], faults: FaultList) -> None:
-    """A name that there is none of is a fault on every line that it is on."""
-    labels = sheet.labels[at]
-    for code, line in zip(labels.codes.tolist(), sheet.lines.tolist(), strict=True):
-        name = labels.names[code]
-        if name and name not in known and faults.wants(line):
-            faults.tell(line, "", f"'{clip(name)}' {_UNKNOWN[role]}; {suggest(name, known)}")
-
-
-def _find(
-    header: Header, time: str | None, key: str, named: bool, default_state: str | None, faults: FaultList
-) -> dict[str, int]:
-    """What is in which column: of `experiment`, `time`, `amount` and the optional ones, those that are there."""
-    position = find_columns(header, faults)
-    time = time or next((name for name in TIME if name in position), TIME[0])
-    names = {"time": time, "experiment": key, **{name: name for name in ("amount", *OPTIONAL)}}
-    needed = {"time": "the time", "amount": "the amount"}
-    if named:
-        needed["experiment"] = "the experiment"
-    if default_state is None:
-        needed["state"] = "the state that gets it (or set data.doses.state)"
-    for role, meaning in needed.items():
-        if names[role] not in position:
-            what = f"no column '{clip(names[role])}' for {meaning}; {suggest(names[role], position)}"
-            faults.add(header.line, "", what)
-    for name in () if faults.count else position:
-        if name not in names.values() and name.casefold() not in _REMARKS:
-            remedy = _FOREIGN.get(name.casefold()) or suggest(name, names.values())
-            faults.add(header.line, name, f"no column that a table of doses has; {remedy}")
-    return {role: position[name] for role, name in names.items() if name in position}
-
-
-def _series(sheet: Columns, position: Mapping[str, int], default_state: str) -> Iterator[tuple[str, _Series]]:
-    """The rows: the experiment (empty: every one), and what it gets."""
-    count = len(sheet.lines)
-
-    def numbers(name: str) -> list[float]:
-        column: list[float] = sheet.numbers[position[name]].tolist() if name in position else [math.nan] * count
-        return column
-
-    def words(name: str) -> list[str]:
-        if name not in position:
-            return [""] * count
-        labels = sheet.labels[position[name]]
-        return [labels.names[code] for code in labels.codes.tolist()]
-
-    rows = zip(words("experiment"), words("state"), *map(numbers, NUMBERS), strict=True)
-    for experiment, state, *row in rows:
-        yield experiment, _Series(state or default_state, *row)
-
-
 def doses_from_list(
     items: Sequence[Mapping[str, Any]],
     where: Where,
@@ -252,7 +120,7 @@ def doses_from_list(
         for role, known in (("state", states), ("experiment", experiments)):
             name = item.get(role)
             if known is not None and isinstance(name, str) and name.strip() and name.strip() not in known:
-                faults.unknown(where(index), name.strip(), _UNKNOWN[role], known)
+                faults.unknown(where(index), name.strip(), UNKNOWN[role], known)
         series = _series_of(item, functools.partial(_tell, faults, where, index))
         if series is None:
             continue
@@ -272,7 +140,7 @@ def _tell(faults: PlacedFaults, where: Where, index: int, key: str, what: str) -
     faults.add(where(index, key), what)
 
 
-def _series_of(item: Mapping[str, Any], tell: Callable[[str, str], None]) -> _Series | None:
+def _series_of(item: Mapping[str, Any], tell: Callable[[str, str], None]) -> DoseSeries | None:
     """One item of the list, or None after a fault that leaves nothing to check."""
     numbers: dict[str, float] = {}
     sound = True
@@ -293,7 +161,7 @@ def _series_of(item: Mapping[str, Any], tell: Callable[[str, str], None]) -> _Se
         if not isinstance(item.get(key), str | None):
             tell(key, f"must be a name (got {clip(repr(item[key]))})")
             sound = False
-    return _Series((item.get("state") or "").strip(), **numbers) if sound else None
+    return DoseSeries((item.get("state") or "").strip(), **numbers) if sound else None
 
 
 def _is_finite(value: object) -> bool:
@@ -333,11 +201,11 @@ def apply_doses(
     for row in rows:
         own.setdefault(row.experiment, []).append(row)
         if row.dose.state not in states:
-            faults.unknown(row.where or where, row.dose.state, _UNKNOWN["state"], states)
+            faults.unknown(row.where or where, row.dose.state, UNKNOWN["state"], states)
     for name, of in own.items():
         if name is not None and name not in known and not partial:
             for row in of:
-                faults.unknown(row.where or where, name, _UNKNOWN["experiment"], known)
+                faults.unknown(row.where or where, name, UNKNOWN["experiment"], known)
     for_all = tuple(sorted((row.dose for row in own.get(None, ())), key=_time))
     found, early = [], _Early(faults, where)
     for experiment in experiments:

@@ -20,8 +20,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 
+from odefit.data.columns import Columns, Header, find_columns
 from odefit.data.csv_cells import MISSING, decimal_comma, parse_number
-from odefit.data.csv_reader import Columns, Header, find_columns, read_columns, read_header
+from odefit.data.csv_reader import read_columns, read_header
 from odefit.data.error_list import FaultList, PlacedFaults, place
 from odefit.data.experiments import Experiment
 from odefit.data.replicates import replicate_of
@@ -76,7 +77,12 @@ class Conditions:
 
 
 def read_conditions(
-    path: Path | str, *, experiment: str | None = None, where: str = "", named: Collection[str] = ()
+    path: Path | str,
+    *,
+    experiment: str | None = None,
+    where: str = "",
+    named: Collection[str] = (),
+    columns: Mapping[str, str] | None = None,
 ) -> Conditions:
     """Read the table of experiments from a CSV file.
 
@@ -92,6 +98,8 @@ def read_conditions(
         The place in the config that names the file, for faults of the file as a whole.
     named
         The names that stand in formulas: in a column of such a name, text is a formula.
+    columns
+        What the table calls constants and labels, by the names that they get.
 
     Raises
     ------
@@ -107,8 +115,16 @@ def read_conditions(
     if key not in position:
         what = f"no column '{clip(key)}' for the experiment; {suggest(key, position)}"
         faults.add(header.line, "", f"{what} (the table of experiments has one row for each)")
+    renamed = {}
+    for name, column in (columns or {}).items():
+        spelled = position.spelled(column)
+        if spelled is None:
+            what = f"no column '{clip(column)}' for {name} (data.experiments.columns); {suggest(column, position)}"
+            faults.add(header.line, "", what)
+        else:
+            renamed[spelled] = name
     faults.check()
-    at = position.pop(key)
+    at = position.pop(position.spelled(key) or key)
     sheet = read_columns(
         header,
         [],
@@ -128,7 +144,10 @@ def read_conditions(
     experiments = [sheet.labels[at].names[code] for code in sheet.labels[at].codes.tolist()]
     texts = [text for index in position.values() for text in sheet.labels[index].names]
     commas = header.delimiter == ";" and not any("." in text and parse_number(text) is not None for text in texts)
-    grid: Grid = {name: _cells(sheet, index, header, experiments, commas, tell) for name, index in position.items()}
+    grid: Grid = {
+        renamed.get(name, name): _cells(sheet, index, header, experiments, commas, tell)
+        for name, index in position.items()
+    }
     found = _sort_out(tuple(lines), grid, lambda e, column="": place(path, lines[e], column), tell, named)
     faults.check()
     return found

@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from odefit.arrays import FloatArray
-from odefit.data.csv_cells import Decimals, IntArray, NumberColumn, SignArray, parse_numbers
-from odefit.data.csv_reader import Columns, Header
+from odefit.data.columns import Columns, Header
+from odefit.data.csv_cells import (
+    NOTHING_ELSE,
+    Decimals,
+    IntArray,
+    MissingCells,
+    NumberColumn,
+    SignArray,
+    parse_numbers,
+)
 from odefit.data.error_list import FaultList
 from odefit.data.given import NAME
 from odefit.data.labels import Labels, check_labels
@@ -50,10 +58,11 @@ class FrameSheet:
         censorable: Collection[int] = (),
         wordy: Collection[int] = (),
         endless: Collection[int] = (),
+        missing: MissingCells = NOTHING_ELSE,
     ) -> Columns:
         """Some columns, as `csv_reader.read_columns` gives those of a file."""
-        missing = self.frame.isna()
-        rows = np.flatnonzero(~missing.all(axis=1).to_numpy(dtype=bool))
+        blanks = self.frame.isna()
+        rows = np.flatnonzero(~blanks.all(axis=1).to_numpy(dtype=bool))
         texts = {k: [_label(value) for value in self.frame.iloc[rows, k].tolist()] for k in labels}
         if keep is not None:
             kept = np.array([keep({k: text[i] for k, text in texts.items()}) for i in range(len(rows))], dtype=bool)
@@ -67,7 +76,7 @@ class FrameSheet:
         other: dict[int, dict[int, str]] = {k: {} for k in wordy}
         for k in numbers:
             name, need = self.header.names[k], required.get(k, "")
-            kind = NumberColumn(name, Decimals(False), need, k in censorable, other.get(k), k in endless)
+            kind = NumberColumn(name, Decimals(False), need, k in censorable, other.get(k), k in endless, missing)
             found[k], side = _numbers(self.frame.iloc[rows, k], lines, kind, faults)
             if side is not None:
                 signs[k] = side
@@ -86,8 +95,9 @@ def _numbers(
     if pd.api.types.is_numeric_dtype(cells.dtype) and cells.dtype.kind in "iuf":
         values = cells.to_numpy(dtype=np.float64, na_value=math.nan)
         infinite = np.isneginf(values) if kind.endless else np.isinf(values)
-        if not infinite.any() and not (kind.required and np.isnan(values).any()):
-            return values.copy(), None
+        known = kind.missing.without(values)
+        if not infinite.any() and not (kind.required and np.isnan(known).any()):
+            return known.copy(), None
     return parse_numbers(["" if pd.isna(cell) else str(cell) for cell in cells.tolist()], lines, kind, faults)
 
 

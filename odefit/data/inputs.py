@@ -20,12 +20,13 @@ from typing import Literal
 import numpy as np
 
 from odefit.arrays import FloatArray
+from odefit.data.columns import Columns, Header, find_columns
 from odefit.data.csv_cells import IntArray
-from odefit.data.csv_reader import Columns, Header, find_columns, read_columns, read_header
+from odefit.data.csv_reader import read_columns, read_header
 from odefit.data.csv_writing import check_names, number_cell, write_rows
 from odefit.data.error_list import FaultList, PlacedFaults
 from odefit.data.experiments import Experiment, Input
-from odefit.data.layouts import TIME
+from odefit.data.layouts import TIME, usual_time
 from odefit.data.replicates import replicate_of
 from odefit.records import dataclass
 from odefit.text import clip, suggest
@@ -194,7 +195,7 @@ def _find(
 ) -> tuple[int, int, int | None]:
     """The positions of the time, the values and the experiment. After a fault they are of no use."""
     position = find_columns(header, faults)
-    time = time or next((candidate for candidate in TIME if candidate in position), TIME[0])
+    time = time or usual_time(position)
     if experiment is None and "experiment" in position and column != "experiment":
         experiment = "experiment"
     roles = {time: "the time", column: f"the input {name}"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from odefit.arrays import Mask
 from odefit.data.csv_cells import IntArray
 from odefit.data.error_list import FaultList
 from odefit.records import dataclass
@@ -16,6 +17,11 @@ class Labels:
 
     codes: IntArray
     names: tuple[str, ...]
+
+    def rows(self, chosen: Mask) -> Labels:
+        """Some rows [R] only; names that are left without any are none any more."""
+        kept, codes = np.unique(self.codes[chosen], return_inverse=True)
+        return Labels(codes.astype(np.int64), tuple(self.names[code] for code in kept.tolist()))
 
 
 class Lookup(dict[str, int]):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from odefit.data.columns import Columns, Header
 from odefit.data.csv_cells import MISSING, SignArray
-from odefit.data.csv_reader import Columns, Header
 from odefit.data.error_list import FaultList
 from odefit.data.experiments import Experiment
 from odefit.text import clip

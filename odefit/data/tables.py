@@ -31,22 +31,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from odefit.data.arrangement import arrange
+from odefit.data.chosen_rows import choose_cells
+from odefit.data.columns import Columns, Header
 from odefit.data.covariates import CovariateUse, covariate_table
-from odefit.data.csv_reader import Columns, Header, read_columns, read_header
+from odefit.data.csv_reader import read_columns, read_header
 from odefit.data.csv_writing import check_names, number_cell, write_rows
 from odefit.data.error_list import FaultList
 from odefit.data.experiments import Experiment
-from odefit.data.layouts import (
-    OBSERVABLE,
-    ONLY,
-    TIME,
-    Layout,
-    Table,
-    arrange,
-    find_layout,
-)
+from odefit.data.layouts import OBSERVABLE, ONLY, TIME, Layout, find_layout
+from odefit.data.pivot import Table
 from odefit.data.replicates import Repeats, replicate_of
 from odefit.data.side_column import AT_JUMP, side_words
+from odefit.data.table_beside import Beside
+from odefit.data.table_form import PLAIN, TableForm
 from odefit.errors import DataError
 from odefit.text import clip, plain_label, show, suggest
 
@@ -73,6 +71,8 @@ def read_table(
     use: CovariateUse | None = None,
     known: set[str] | None = None,
     repeats: list[Repeats] | None = None,
+    form: TableForm = PLAIN,
+    beside: Beside | None = None,
 ) -> list[Experiment]:
     """Read the experiments of a CSV file, or of a pandas frame with such columns, in the order in which they appear.
 
@@ -109,6 +109,10 @@ def read_table(
         Gets the names of all columns.
     repeats
         Takes the replicates that were made of values that came again at the same time, instead of a note on them.
+    form
+        What else the config says of columns and cells.
+    beside
+        Takes what the file has beside measurements: unused columns, what was excluded.
 
     Raises
     ------
@@ -118,17 +122,24 @@ def read_table(
     names = {name: (columns or {}).get(name, name) for name in observables}
     header, read, faults = _opened(source, names.values(), (time, experiment), where)
     use = use or CovariateUse()
-    layout = _layout(header, names, columns or {}, (time, experiment), only is not None, chosen, use, faults)
-    sheet, others = _read_rows(read, layout, only, ignore, faults)
+    layout = _layout(header, names, columns or {}, (time, experiment), only is not None, chosen, use, form, faults)
+    sheet, others = _read_rows(read, layout, only, ignore, form, faults)
+    named = set() if layout.experiment is None else set(sheet.labels[layout.experiment].names)
+    picked = choose_cells(sheet, layout, names, form, header, faults)
+    sheet = picked.sheet
     if left_out is not None:
         left_out |= others
+        if layout.experiment is not None:
+            left_out |= named - set(sheet.labels[layout.experiment].names)
+    if beside is not None:
+        beside.take(header, layout, tuple(names), picked)
     if known is not None:
         known |= {*header.names, *layout.covariates}
     table = arrange(sheet, layout, names, header, faults, use)
     if repeats is not None and table.repeats is not None:
         repeats.append(table.repeats)
     if notes is not None:
-        notes += table.notes
+        notes += (*picked.notes, *table.notes)
         note = table.repeats.note(table.repeats.names) if table.repeats is not None and repeats is None else None
         notes += [] if note is None else [note]
     return _measured(table, tuple(names), start, faults)
@@ -142,6 +153,7 @@ def _layout(
     needs_experiments: bool,
     chosen: bool,
     use: CovariateUse,
+    form: TableForm,
     faults: FaultList,
 ) -> Layout:
     """Where everything stands; given: the columns of the times and of the experiments. Raises DataError."""
@@ -149,7 +161,7 @@ def _layout(
         faults.add(0, "", f"data.columns: '{clip(unknown)}' is no observable; {suggest(unknown, names)}")
     if not names:
         faults.add(0, "", "cannot be read without an observable; name one under model.observables")
-    layout = find_layout(header, names, *given, faults, chosen=chosen, use=use)
+    layout = find_layout(header, names, *given, faults, chosen=chosen, use=use, form=form)
     if needs_experiments and layout.experiment is None:
         faults.add(header.line, "", "no column names the experiments of data.only; set data.experiment")
     faults.check()
@@ -185,6 +197,7 @@ def _read_rows(
     layout: Layout,
     only: Collection[str] | None,
     ignore: Collection[str],
+    form: TableForm,
     faults: FaultList,
 ) -> tuple[Columns, set[str]]:
     """The rows that count, and the experiments that `only` leaves out.
@@ -201,6 +214,7 @@ def _read_rows(
         censorable=layout.values,
         wordy=layout.beside,
         endless=[layout.time],
+        missing=form.missing,
         faults=faults,
     )
     for name in sorted(keep.unseen):

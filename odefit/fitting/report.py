@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odefit.arrays import FloatArray
+from odefit.data.chosen_rows import excluded_notes
 from odefit.fitting.combined import combination_warning, combined
 from odefit.fitting.error_notes import error_notes
 from odefit.fitting.given_noise import refuted_levels
@@ -110,7 +111,10 @@ def summarise(
         correlation=None if uncertainty is None else _correlation(uncertainty.covariance),
         information=None if uncertainty is None else uncertainty.information,
         held=() if uncertainty is None else uncertainty.held,
-        notes=() if uncertainty is None else error_notes(uncertainty, problem.n_measured),
+        notes=(
+            *(() if uncertainty is None else error_notes(uncertainty, problem.n_measured)),
+            *excluded_notes(assembly.excluded),
+        ),
         left_to_gain=outcome.left,
         tolerances_divided_by=outcome.tightened,
         combinations=combinations,

@@ -11,6 +11,7 @@ import numpy as np
 
 from odefit.config.fit_methods import AUTO, LEAST_SQUARES, METHODS, FitMethod, trains_equations
 from odefit.config.load import LoadedConfig
+from odefit.data.chosen_rows import Excluded
 from odefit.data.experiments import Experiment
 from odefit.fitting.cross_validation import Fold, WithinFold, cross_validate, make_folds
 from odefit.fitting.outcome import FitOutcome
@@ -82,6 +83,8 @@ def _tables(assembly: Assembly, outcome: FitOutcome, uncertainty: Uncertainty | 
         natural = c.matrix * np.outer(slope, slope)
         rows = [[name, *map(float, row)] for name, row in zip(c.names, natural, strict=True)]
         tables[files.COVARIANCE] = Table(("parameter", *c.names), rows)
+    if assembly.excluded:
+        tables[files.EXCLUDED] = Table(Excluded.HEADER, [list(one.row) for one in assembly.excluded])
     return tables
 
 

@@ -21,6 +21,7 @@ from odefit.config.latent_section import LATENT_ODE, LatentSection
 from odefit.config.load import LoadedConfig
 from odefit.config.schema import FitSection
 from odefit.data.experiments import Experiment
+from odefit.data.table_beside import Beside
 from odefit.engines.methods import METHODS, methods_of
 from odefit.engines.torch_engine import MAX_STEPS
 from odefit.errors import ConfigError, DataError, Fault, Faults, ModelError
@@ -32,6 +33,7 @@ from odefit.latent.spirals import simulate_spirals
 from odefit.model.networks import ACTIVATIONS, MAX_WEIGHTS
 from odefit.model.system import TIME
 from odefit.problem.measured import read_measured
+from odefit.problem.table_form import beside_notes
 from odefit.records import dataclass
 from odefit.text import suggest
 from odefit.training.learning_rate import Schedule
@@ -160,7 +162,9 @@ def prepare_latent(loaded: LoadedConfig) -> LatentTask:
     if loaded.config.data.spirals is not None:
         return latent_task(loaded, simulate_spirals(loaded).experiments)
     notes: list[str] = []
-    experiments = read_measured(loaded, tuple(loaded.config.model.measured or ()), notes)
+    beside = Beside()
+    experiments = read_measured(loaded, tuple(loaded.config.model.measured or ()), notes, beside=beside)
+    notes += beside_notes(loaded, beside)
     return replace(latent_task(loaded, experiments), notes=tuple(notes))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from odefit.arrays import Mask
 from odefit.config.load import LoadedConfig
+from odefit.data.chosen_rows import Excluded
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine
 from odefit.engines.choice import make_engine
@@ -69,6 +70,8 @@ class Assembly:
         What a user should know of how the config and the data were read, a sentence each.
     trained
         The networks whose weights come from an earlier fit.
+    excluded
+        The measurements that the config leaves out.
     """
 
     loaded: LoadedConfig
@@ -81,6 +84,7 @@ class Assembly:
     derived: tuple[Derived, ...] = ()
     notes: tuple[str, ...] = ()
     trained: tuple[str, ...] = ()
+    excluded: tuple[Excluded, ...] = ()
 
 
 def assemble(

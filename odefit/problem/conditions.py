@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Collection, Mapping, Sequence
 
+from odefit.config.data_section import ExperimentsFile
 from odefit.config.load import LoadedConfig
-from odefit.data.doses import DoseRow, apply_doses, doses_from_list, read_doses
+from odefit.data.dose_table import read_doses
+from odefit.data.doses import DoseRow, apply_doses, doses_from_list
 from odefit.data.experiment_table import Conditions, apply_conditions, conditions_from_mapping, read_conditions
 from odefit.data.experiments import Experiment, Input
 from odefit.data.inputs import apply_inputs, read_input
@@ -23,9 +25,15 @@ def conditions_of(loaded: LoadedConfig) -> Conditions | None:
     section = loaded.config.data.experiments
     if section is None:
         return None
-    if isinstance(section, str):
-        where = loaded.where("data", "experiments")
-        return read_conditions(loaded.folder / section, where=where, named=named_in_formulas(loaded))
+    if isinstance(section, str | ExperimentsFile):
+        file = ExperimentsFile(csv=section) if isinstance(section, str) else section
+        return read_conditions(
+            loaded.folder / file.csv,
+            experiment=file.experiment,
+            where=loaded.where("data", "experiments"),
+            named=named_in_formulas(loaded),
+            columns=file.columns,
+        )
     place = functools.partial(loaded.where, "data", "experiments")
     return conditions_from_mapping(section, place, named_in_formulas(loaded))
 
@@ -138,6 +146,9 @@ def _doses(loaded: LoadedConfig, states: Sequence[str], experiments: Collection[
         return read_doses(
             loaded.folder / section.csv,
             default_state=section.state,
+            time=section.time,
+            experiment=section.experiment,
+            columns={role: column for role, column in section.columns.items()},  # noqa: C416
             where=loaded.where("data", "doses"),
             states=states,
             experiments=experiments,

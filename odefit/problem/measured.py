@@ -9,7 +9,9 @@ from odefit.data.covariates import CovariateUse
 from odefit.data.experiments import Experiment
 from odefit.data.given import arrange_given
 from odefit.data.replicates import Repeats
+from odefit.data.table_beside import Beside
 from odefit.data.tables import read_table
+from odefit.problem.table_form import table_form
 
 
 def read_measured(
@@ -22,6 +24,7 @@ def read_measured(
     use: CovariateUse | None = None,
     known: set[str] | None = None,
     repeats: list[Repeats] | None = None,
+    beside: Beside | None = None,
 ) -> list[Experiment]:
     """The experiments of `data.csv`, or those that were given instead. Raises DataError.
 
@@ -57,4 +60,6 @@ def read_measured(
         use=use,
         known=known,
         repeats=repeats,
+        form=table_form(loaded),
+        beside=beside,
     )

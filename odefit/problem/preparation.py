@@ -9,6 +9,7 @@ from odefit.config.latent_section import LATENT_ODE
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.data.replicates import Repeats
+from odefit.data.table_beside import Beside
 from odefit.errors import ConfigError
 from odefit.problem.assembly import Assembly, assemble
 from odefit.problem.conditions import under_conditions
@@ -18,20 +19,22 @@ from odefit.problem.measured import read_measured
 from odefit.problem.noise_columns import NoiseColumns
 from odefit.problem.sides import on_sides
 from odefit.problem.systems import describe_system
+from odefit.problem.table_form import beside_notes
 
 
 def prepare(loaded: LoadedConfig) -> tuple[Assembly, dict[str, float] | None]:
     """Everything before the search: the assembled problem, and the truth where the data are simulated."""
     described = describe_system(loaded)
     notes: list[str] = []
-    measured, truth = measurements(loaded, described, notes)
+    beside = Beside()
+    measured, truth = measurements(loaded, described, notes, beside)
     notes += first_row_notes(described, measured)
     assembly = assemble(loaded, described, measured)
-    return replace(assembly, notes=(*notes, *assembly.notes)), truth
+    return replace(assembly, notes=(*notes, *assembly.notes), excluded=beside.excluded), truth
 
 
 def measurements(
-    loaded: LoadedConfig, described: Described, notes: list[str]
+    loaded: LoadedConfig, described: Described, notes: list[str], beside: Beside
 ) -> tuple[tuple[Experiment, ...], dict[str, float] | None]:
     """The experiments that a config names or simulates, with the columns in the order of the observables.
 
@@ -41,6 +44,8 @@ def measurements(
         The config, and the system that it describes.
     notes
         Takes what a user should know of how they were read, a sentence each.
+    beside
+        Takes what the file has beside measurements.
 
     Returns
     -------
@@ -69,11 +74,20 @@ def measurements(
     left_out: set[str] = set()
     chosen = loaded.config.model.observables is not None
     repeats: list[Repeats] = []
-    beside, known = NoiseColumns(loaded, described), set[str]()
+    noise, known = NoiseColumns(loaded, described), set[str]()
     experiments = read_measured(
-        loaded, names, notes, left_out=left_out, chosen=chosen, use=beside.use, known=known, repeats=repeats
+        loaded,
+        names,
+        notes,
+        left_out=left_out,
+        chosen=chosen,
+        use=noise.use,
+        known=known,
+        repeats=repeats,
+        beside=beside,
     )
-    beside.check(known)
+    noise.check(known)
+    notes += beside_notes(loaded, beside)
     states, conditions, anchor = described.system.states, described.conditions, described.anchor
     found = under_conditions(loaded, experiments, states, conditions, anchor, notes, left_out)
     return on_sides(loaded, described, found, notes, repeats), None

@@ -8,6 +8,7 @@
     covariance.csv    of the estimates, on the natural scale
     predictions.csv   every measurement with its prediction
     expressions.csv   the values of the model's expressions at the same times, where it has any
+    excluded.csv      the measurements that `data.exclude` leaves out, and why
     folds.csv         cross-validation, where `fit.folds` asks for it
     history.csv       how the fit went (Adam: per epoch)
     frames.csv        predicted curves on the way, where `fit.plot_every` asks for them
@@ -54,13 +55,13 @@ PARAMETERS, PREDICTIONS, HISTORY, FRAMES, STARTS = (
     "starts.csv",
 )
 EXPERIMENTS, DOSES, INPUTS, FOLDS = "experiments.csv", "doses.csv", "inputs.csv", "folds.csv"
-EXPRESSIONS = "expressions.csv"
+EXPRESSIONS, EXCLUDED = "expressions.csv", "excluded.csv"
 LOG, CHECKPOINT, PREVIOUS = "run.log", "checkpoint.jsonl", "checkpoint-previous.jsonl"
 PROFILES, PROFILE_VERDICTS = "profiles.csv", "profiles.json"
 IDENTITY, START, START_WEIGHTS = "identity.json", "start.json", "start-weights.pt"
 TABLES = (
     *(RESULT, CONFIG, DATA, WEIGHTS, COVARIANCE, PARAMETERS, PREDICTIONS, HISTORY, FRAMES, STARTS),
-    *(EXPRESSIONS, EXPERIMENTS, DOSES, INPUTS, FOLDS, IDENTITY),
+    *(EXPRESSIONS, EXCLUDED, EXPERIMENTS, DOSES, INPUTS, FOLDS, IDENTITY),
 )
 """All that a fit writes at its end, result.json first."""
 ASKED = (PROFILES, PROFILE_VERDICTS)

@@ -20,7 +20,8 @@ import pytest
 from limited import outcome
 from odefit import cli
 from odefit.api import fit, load_run
-from odefit.data.csv_reader import MAX_ABOVE, MAX_BYTES, MAX_HEADER, MAX_LINE
+from odefit.data.csv_reader import MAX_ABOVE, MAX_HEADER, MAX_LINE
+from odefit.data.source_files import MAX_BYTES
 from odefit.errors import RunError
 
 DATA = "time,x\n0,1\n1,0.6\n2,0.4\n"

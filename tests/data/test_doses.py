@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from odefit.data.doses import DoseRow, apply_doses, doses_from_list, read_doses, write_doses
+from odefit.data.dose_table import read_doses
+from odefit.data.doses import DoseRow, apply_doses, doses_from_list, write_doses
 from odefit.data.experiments import Dose, Experiment
 from odefit.errors import DataError
 from told_faults import told
@@ -147,13 +148,13 @@ def test_all_faults_of_a_file_at_once_in_its_order(tmp_path: Path) -> None:
     [
         ("time,state,amount\n", {}, ["d.csv: has a header but no data; write one row per dose"]),
         (
-            "Time,amout\n0,1\n",
+            "tome,amout\n0,1\n",
             {},
             [
-                "d.csv:1: no column 'time' for the time; did you mean 'Time'?",
+                "d.csv:1: no column 'time' for the time; did you mean 'tome'?",
                 "d.csv:1: no column 'amount' for the amount; did you mean 'amout'?",
                 "d.csv:1: no column 'state' for the state that gets it (or set data.doses.state); there is:"
-                " Time, amout",
+                " tome, amout",
             ],
         ),
         (

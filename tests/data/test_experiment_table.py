@@ -123,9 +123,9 @@ def test_all_faults_of_a_file_at_once_in_its_order(tmp_path: Path) -> None:
     [
         ("experiment,dose\n", {}, "e.csv: has a header but no data; write one row per experiment"),
         (
-            "Experiment,dose\nA,1\n",
+            "experimnt,dose\nA,1\n",
             {},
-            "e.csv:1: no column 'experiment' for the experiment; did you mean 'Experiment'? (the table of"
+            "e.csv:1: no column 'experiment' for the experiment; did you mean 'experimnt'? (the table of"
             " experiments has one row for each)",
         ),
         ("experiment,a,a\nA,1,2\n", {}, "e.csv:1: two columns are called 'a'; give each column a name of its own"),

@@ -192,16 +192,16 @@ def test_all_faults_of_a_file_at_once_in_its_order(tmp_path: Path) -> None:
         ("time,u\n", {}, ["u.csv: has a header but no data; write one row per point"]),
         ("time,u\n0,\n1,NA\n", {}, ["u.csv, column u: has no number at all; the input u needs some"]),
         (
-            "time,U\n0,1\n",
+            "time,uu\n0,1\n",
             {},
-            ["u.csv:1: no column 'u' for the input u; did you mean 'U'?"],
+            ["u.csv:1: no column 'u' for the input u; did you mean 'uu'?"],
         ),
         (
-            "Time,u\n0,1\n",
+            "tme,u\n0,1\n",
             {"experiment": "place"},
             [
-                "u.csv:1: no column 'time' for the time; did you mean 'Time'?",
-                "u.csv:1: no column 'place' for the experiment; there is: Time, u",
+                "u.csv:1: no column 'time' for the time; did you mean 'tme'?",
+                "u.csv:1: no column 'place' for the experiment; there is: tme, u",
             ],
         ),
         ("time,u\n0,1\n1,2\n", {"time": "u"}, ["u.csv:1, column u: two roles ask for this column; each needs its own"]),

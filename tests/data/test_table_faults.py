@@ -216,14 +216,14 @@ def test_a_state_that_was_not_measured(tmp_path: Path) -> None:
             "d.csv:1: two columns are called 'x'; give each column a name of its own",
         ),
         (
-            b"Time,x,y\n0,1,2\n",
+            b"tme,x,y\n0,1,2\n",
             {},
-            "d.csv:1: no column 'time' for the time; did you mean 'Time'? (data.time names the time column)",
+            "d.csv:1: no column 'time' for the time; did you mean 'tme'? (data.time names the time column)",
         ),
         (
-            b"time,X,y\n0,1,2\n",
+            b"time,xx,y\n0,1,2\n",
             {},
-            "d.csv:1: no column 'x' for the observable x; did you mean 'X'? (data.columns renames;"
+            "d.csv:1: no column 'x' for the observable x; did you mean 'xx'? (data.columns renames;"
             " or leave it out of model.observables)",
         ),
         (

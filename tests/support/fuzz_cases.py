@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from odefit.config.latent_section import LATENT_ODE
 from odefit.config.load import load_config
-from odefit.data.doses import read_doses
+from odefit.data.dose_table import read_doses
 from odefit.data.experiment_table import read_conditions
 from odefit.data.inputs import read_input
 from odefit.data.tables import read_table

@@ -1,0 +1,102 @@
+"""What a config says of the file of measurements itself: what its columns are called, and which cells count."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Self
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+
+from odefit.config.fields import Finite, Label, Name, Section, by_shape, is_number
+
+Columns = Annotated[
+    Annotated[dict[Name, str], Tag("mapping")] | Annotated[str, Tag("other")],
+    Discriminator(by_shape),
+]
+"""A column for each observable, or one for all."""
+Word = Annotated[
+    str,
+    BeforeValidator(lambda v: repr(v) if is_number(v) else v, json_schema_input_type=str | float),
+]
+"""The text of a cell, which may be a number."""
+
+
+class LimitSection(Section):
+    """Limits of detection."""
+
+    SHORT: ClassVar = ((int, "below"), (float, "below"))
+
+    below: Finite | None = Field(None, description="a smaller value, or a word such as BLQ, means: less than this")
+    above: Finite | None = Field(None, description="a larger value means: more than this")
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if self.below is None and self.above is None:
+            raise ValueError("give `below`, `above` or both")
+        if self.below is not None and self.above is not None and not self.below < self.above:
+            raise ValueError("below: must be less than above")
+        return self
+
+
+class ExcludeSection(Section):
+    """Measurements that are left out, and why: those that all of its keys speak of."""
+
+    rows: list[Word] | None = Field(
+        None, min_length=1, description="lines of the file, as messages call them: 17, or '20-25'"
+    )
+    times: list[float] | None = Field(None, min_length=1, description="these times")
+    after: Finite | None = Field(None, description="all later times")
+    before: Finite | None = Field(None, description="all earlier times")
+    experiments: list[Label] | None = Field(None, min_length=1, description="these experiments")
+    observables: list[Name] | None = Field(None, min_length=1, description="these observables; default: all")
+    reason: str = Field("", max_length=500, description="why; the report repeats it")
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        keys = [key for key in type(self).model_fields if key != "reason" and getattr(self, key) is not None]
+        if not keys:
+            raise ValueError("name what is left out: rows, times, after, before, experiments or observables")
+        return self
+
+
+class TableSection(Section):
+    """The keys of `data` about the file of measurements."""
+
+    csv: str | None = Field(None, min_length=1, description="path of the CSV file, relative to the config")
+    time: str | None = Field(None, description="the time column")
+    experiment: str | None = Field(None, description="the column that names the experiment")
+    observable: str | None = Field(
+        None, description="the column that says what a row measures (long layout); default: `observable` or `name`"
+    )
+    value: str | None = Field(None, description="the column of the measurements (long layout); default: `value`")
+    columns: dict[Name, str] = Field(default_factory=dict, description="observable: its column")
+    sigma: Columns | None = Field(
+        None,
+        description="the column of standard deviations of each observable, `{x: x_sd}`, or of all; "
+        "`noise: {sigma: column}` uses them",
+    )
+    censored: Columns | None = Field(
+        None,
+        description="the column that flags values as limits, of each observable or of all: 1 (below), -1 (above), 0",
+    )
+    limit: dict[Name, LimitSection] = Field(
+        default_factory=dict,
+        description="limits of detection, `{x: 2}`: smaller values, and words such as BLQ, count as `<2`",
+    )
+    missing: list[Word] = Field(
+        default_factory=list,
+        description="cells that mean: not measured, besides empty ones, NA and NaN; words or numbers (-999)",
+    )
+    exclude: list[ExcludeSection] = Field(
+        default_factory=list, description="measurements to leave out, with the reason why"
+    )
+    unused: list[str] = Field(
+        default_factory=list, description="columns that are left alone on purpose: nothing is said of them"
+    )
+    only: list[Label] | None = Field(None, min_length=1, description="read these experiments and leave the others")
+    ignore: list[str] = Field(
+        default_factory=list, description="labels of the observable column to leave out (long layout)"
+    )
+
+    def about_the_file(self) -> list[str]:
+        """The keys that are given and mean nothing without a file."""
+        return [key for key in TableSection.model_fields if key != "csv" and getattr(self, key)]

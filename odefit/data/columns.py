@@ -1,0 +1,158 @@
+"""What is read of a table: its header, and columns of numbers and of names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from odefit.arrays import FloatArray, Mask
+from odefit.data.csv_cells import Decimals, IntArray, MissingCells, NumberColumn, SignArray, parse_numbers
+from odefit.data.error_list import FaultList, place
+from odefit.data.labels import Labels, Lookup
+from odefit.records import dataclass
+from odefit.text import clip
+
+
+class Positions(dict[str, int]):
+    """Name -> position of a column; a name in another case counts where it means one column only."""
+
+    def spelled(self, name: str) -> str | None:
+        """The name as the header has it; None where there is none."""
+        if super().__contains__(name):
+            return name
+        folded = name.casefold()
+        found = [own for own in self if own.casefold() == folded]
+        return found[0] if len(found) == 1 else None
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.spelled(name) is not None
+
+    def __missing__(self, name: str) -> int:
+        spelled = self.spelled(name)
+        if spelled is None:
+            raise KeyError(name)
+        return super().__getitem__(spelled)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self[name] if name in self else default  # noqa: SIM401  # which is this
+
+
+@dataclass(frozen=True)
+class Header:
+    """The first line that is neither blank nor a comment (#): its cells, its number, the delimiter.
+
+    where: how faults name a line and a column, where that is not as in a file.
+    """
+
+    path: Path
+    delimiter: str
+    names: tuple[str, ...]
+    line: int
+    where: Callable[[int, str], str] | None = None
+
+    def place(self, line: int = 0, column: str = "") -> str:
+        """What a line and a column are called in messages."""
+        return place(self.path, line, column) if self.where is None else self.where(line, column)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns that were asked for, by position in the header, and the line of each row [R].
+
+    censored: for the columns of numbers with a censored cell, -1 (`<0.5`), 1 (`>100`) or 0 of each row [R].
+    texts: for the columns of numbers that may hold something else, line -> that, and NaN among the numbers.
+    """
+
+    lines: IntArray
+    numbers: Mapping[int, FloatArray]
+    labels: Mapping[int, Labels]
+    censored: Mapping[int, SignArray] = field(default_factory=dict)
+    texts: Mapping[int, Mapping[int, str]] = field(default_factory=dict)
+
+    def rows(self, chosen: Mask) -> Columns:
+        """Some rows [R] only; names that are left without any are none any more."""
+        return Columns(
+            self.lines[chosen],
+            {index: numbers[chosen] for index, numbers in self.numbers.items()},
+            {index: labels.rows(chosen) for index, labels in self.labels.items()},
+            {index: signs[chosen] for index, signs in self.censored.items()},
+            self.texts,
+        )
+
+
+def find_columns(header: Header, faults: FaultList) -> Positions:
+    """Name -> position of the columns that have a name. Two of one name are a fault."""
+    position = Positions()
+    for index, name in enumerate(header.names):
+        if name and position.setdefault(name, index) != index:
+            what = f"two columns are called '{clip(name)}'; give each column a name of its own"
+            faults.add(header.line, "", what)
+    return position
+
+
+class ColumnReading:
+    """Grows columns block by block."""
+
+    def __init__(
+        self,
+        header: Header,
+        numbers: Sequence[int],
+        labels: Sequence[int],
+        required: Mapping[int, str],
+        censorable: Collection[int],
+        wordy: Collection[int],
+        endless: Collection[int],
+        missing: MissingCells,
+    ) -> None:
+        self.count = 0
+        self.decimals = decimals = Decimals(header.delimiter == ";")
+        self.texts: dict[int, dict[int, str]] = {index: {} for index in wordy}
+        self.kinds = {
+            i: NumberColumn(
+                header.names[i],
+                decimals,
+                required.get(i, ""),
+                i in censorable,
+                self.texts.get(i),
+                i in endless,
+                missing,
+            )
+            for i in numbers
+        }
+        self.lines: list[IntArray] = []
+        self.numbers: dict[int, list[FloatArray]] = {index: [] for index in numbers}
+        self.signs: dict[int, list[SignArray | None]] = {index: [] for index in numbers}
+        self.lookups = {index: Lookup() for index in labels}
+        self.codes: dict[int, list[IntArray]] = {index: [] for index in labels}
+
+    def add(self, lines: IntArray, rows: list[list[str]], faults: FaultList) -> None:
+        self.count += len(rows)
+        self.lines.append(lines)
+        for index, kind in self.kinds.items():
+            values, signs = parse_numbers([row[index] for row in rows], lines, kind, faults)
+            self.numbers[index].append(values)
+            self.signs[index].append(signs)
+        for index, lookup in self.lookups.items():
+            found = map(lookup.__getitem__, [row[index] for row in rows])
+            self.codes[index].append(np.fromiter(found, np.int64, len(rows)))
+
+    def columns(self) -> Columns:
+        """All that was read. The blocks of a column are let go when it is whole: there is no memory for two."""
+        lines = np.concatenate([*self.lines, np.empty(0, np.int64)])
+        labels = {
+            index: Labels(np.concatenate([*codes, np.empty(0, np.int64)]), self.lookups[index].names)
+            for index, codes in self.codes.items()
+        }
+        marked = [index for index, parts in self.signs.items() if any(part is not None for part in parts)]
+        censored = {index: self._join(self.signs[index]) for index in marked}
+        numbers = {index: np.concatenate([*self.numbers.pop(index), np.empty(0)]) for index in self.kinds}
+        return Columns(lines, numbers, labels, censored, self.texts)
+
+    def _join(self, parts: Sequence[SignArray | None]) -> SignArray:
+        """One array of the blocks; those without a censored cell have none."""
+        filled = zip(parts, self.lines, strict=True)
+        return np.concatenate([np.zeros(len(lines), np.int8) if part is None else part for part, lines in filled])

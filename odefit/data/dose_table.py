@@ -1,0 +1,158 @@
+"""Doses from a file, one row per dose or per series of equal doses (doses.py)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+from odefit.data.columns import Columns, Header, find_columns
+from odefit.data.csv_reader import read_columns, read_header
+from odefit.data.doses import MAX_DOSES, NUMBERS, OPTIONAL, TOO_MANY, UNKNOWN, DoseRow, DoseSeries
+from odefit.data.error_list import FaultList, place
+from odefit.data.layouts import TIME, usual_time
+from odefit.text import clip, suggest
+
+# What other programs' tables of doses have, and what to do about it.
+_FOREIGN = {
+    "amt": "call the column `amount`",
+    "dose": "call the column `amount`",
+    "cmt": "call the column `state`, and write names of states",
+    "compartment": "call the column `state`, and write names of states",
+    "id": "call the column `experiment`",
+    "tinf": "call the column `duration`",
+    "dur": "call the column `duration`",
+    "ii": "call the column `every`",
+    "addl": "write a column `count`, of the doses in all: one more than `addl`",
+    "evid": "leave only the rows that are doses, and then this column out",
+    "mdv": "leave only the rows that are doses, and then this column out",
+    "dv": "measurements belong to data.csv: leave only the rows that are doses, and then this column out",
+    "ss": "write the doses that came before, or see model.steady_state; leave this column out",
+}
+
+_REMARKS = ("comment", "comments", "note", "notes", "remark", "remarks")
+
+
+def read_doses(
+    path: Path | str,
+    *,
+    default_state: str | None = None,
+    time: str | None = None,
+    experiment: str | None = None,
+    where: str = "",
+    states: Collection[str] | None = None,
+    experiments: Collection[str] | None = None,
+    may_be_empty: bool = False,
+    columns: Mapping[str, str] | None = None,
+) -> list[DoseRow]:
+    """Read doses from a CSV file; a repeated dose makes as many rows.
+
+    default_state: where doses go that name no state. time: the time column; default `time`, else `t`.
+    experiment: the column that names the experiment; default `experiment` where there is one.
+    where: the place in the config that names the file, for faults of the file as a whole.
+    states, experiments: all names that there are, where they are known: others are faults then, as they are to
+    `apply_doses`. may_be_empty: a table without rows is no fault. columns: what the table calls its other columns, by
+    the names that they have here.
+
+    Other columns are faults, since a dose without what they say would be another dose; but for one called comment,
+    note or remark. Raises DataError with the faults of the file, the first 20 of them spelled out; more than 100,000
+    doses in all are one of them.
+    """
+    path = Path(path)
+    key = "experiment" if experiment is None else experiment
+    called = {name: (columns or {}).get(name, name) for name in ("amount", *OPTIONAL)}
+    header = read_header(path, [*([time] if time else TIME), key, *called.values()], where)
+    faults = FaultList(path)
+    position = _find(header, time, key, experiment is not None, default_state, called, faults)
+    faults.check()
+    labels = [position[name] for name in ("experiment", "state") if name in position]
+    sheet = read_columns(
+        header,
+        [position[name] for name in NUMBERS if name in position],
+        labels,
+        required={position["time"]: "time", position["amount"]: "amount"},
+        blank=labels,
+        limit=MAX_DOSES,
+        faults=faults,
+    )
+    if not sheet.lines.size and not faults.count and not may_be_empty:
+        faults.add(0, "", "has a header but no data; write one row per dose")
+    for role, known in (("state", states), ("experiment", experiments)):
+        if known is not None and role in position:
+            _check_names(sheet, position[role], role, known, faults)
+    told, lines = faults.lines, sheet.lines.tolist()
+    found, total = [], 0
+    for (name, series), line in zip(_series(sheet, position, default_state or ""), lines, strict=True):
+        if line in told:
+            continue
+        for column, what in series.faults():
+            faults.add(line, header.names[position[column]] if column in position else "", what)
+        total += series.number
+        if total > MAX_DOSES:
+            faults.add(line, "", TOO_MANY)
+            break
+        if not faults.count:
+            found += [DoseRow(name or None, dose, place(path, line)) for dose in series.doses()]
+    faults.check()
+    return found
+
+
+def _check_names(sheet: Columns, at: int, role: str, known: Collection[str], faults: FaultList) -> None:
+    """A name that there is none of is a fault on every line that it is on."""
+    labels = sheet.labels[at]
+    for code, line in zip(labels.codes.tolist(), sheet.lines.tolist(), strict=True):
+        name = labels.names[code]
+        if name and name not in known and faults.wants(line):
+            faults.tell(line, "", f"'{clip(name)}' {UNKNOWN[role]}; {suggest(name, known)}")
+
+
+def _find(
+    header: Header,
+    time: str | None,
+    key: str,
+    named: bool,
+    default_state: str | None,
+    called: Mapping[str, str],
+    faults: FaultList,
+) -> dict[str, int]:
+    """What is in which column: of `experiment`, `time`, `amount` and the optional ones, those that are there."""
+    position = find_columns(header, faults)
+    time = time or usual_time(position)
+    names = {"time": time, "experiment": key, **called}
+    needed = {"time": "the time", "amount": "the amount"}
+    if named:
+        needed["experiment"] = "the experiment"
+    if default_state is None:
+        needed["state"] = "the state that gets it (or set data.doses.state)"
+    for role in called:
+        if called[role] != role:
+            needed.setdefault(role, f"what data.doses.columns calls {role}")
+    for role, meaning in needed.items():
+        if names[role] not in position:
+            what = f"no column '{clip(names[role])}' for {meaning}; {suggest(names[role], position)}"
+            faults.add(header.line, "", what)
+    known = {position.spelled(name) for name in names.values()}
+    for name in () if faults.count else position:
+        if name not in known and name.casefold() not in _REMARKS:
+            remedy = _FOREIGN.get(name.casefold()) or suggest(name, names.values())
+            faults.add(header.line, name, f"no column that a table of doses has; {remedy}")
+    return {role: position[name] for role, name in names.items() if name in position}
+
+
+def _series(sheet: Columns, position: Mapping[str, int], default_state: str) -> Iterator[tuple[str, DoseSeries]]:
+    """The rows: the experiment (empty: every one), and what it gets."""
+    count = len(sheet.lines)
+
+    def numbers(name: str) -> list[float]:
+        column: list[float] = sheet.numbers[position[name]].tolist() if name in position else [math.nan] * count
+        return column
+
+    def words(name: str) -> list[str]:
+        if name not in position:
+            return [""] * count
+        labels = sheet.labels[position[name]]
+        return [labels.names[code] for code in labels.codes.tolist()]
+
+    rows = zip(words("experiment"), words("state"), *map(numbers, NUMBERS), strict=True)
+    for experiment, state, *row in rows:
+        yield experiment, DoseSeries(state or default_state, *row)

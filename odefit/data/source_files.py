@@ -1,0 +1,82 @@
+"""Files that may be read as tables: which are refused before they are opened, and why others are no text."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import stat
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+from odefit.errors import DataError
+from odefit.text import clip, show, suggest
+
+MAX_BYTES = 2 * 1024**3  # The largest file.
+
+_FOREIGN = (
+    (codecs.BOM_UTF32_LE, "is UTF-32 text; save it as UTF-8"),
+    (codecs.BOM_UTF16_LE, "is UTF-16 text; save it as UTF-8 (in Excel: 'CSV UTF-8')"),
+    (codecs.BOM_UTF16_BE, "is UTF-16 text; save it as UTF-8 (in Excel: 'CSV UTF-8')"),
+    (b"PK\x03\x04", "is a zip archive or an Excel workbook; export the sheet as CSV"),
+    (b"\xd0\xcf\x11\xe0", "is an old Excel workbook; export the sheet as CSV"),
+    (b"\x1f\x8b", "is compressed; unpack it first"),
+)
+
+
+def whole_fault(path: Path, where: str, what: str) -> DataError:
+    return DataError(where, f"{show(path)} {what}") if where else DataError(show(path), what)
+
+
+def reason(error: Exception) -> str:
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return text[:1].lower() + text[1:]
+
+
+def open_text(path: Path) -> IO[str]:
+    return open(path, encoding="utf-8-sig", newline="")
+
+
+def check_file(path: Path, where: str) -> None:
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise whole_fault(path, where, f"does not exist; {_neighbours(path)}") from None
+    if stat.S_ISDIR(found.st_mode):
+        raise whole_fault(path, where, "is a directory; name a CSV file in it")
+    if not stat.S_ISREG(found.st_mode):
+        raise whole_fault(path, where, "is not a regular file; copy the data into one")
+    if found.st_size > MAX_BYTES:
+        raise whole_fault(path, where, f"has {found.st_size / 1024**3:.1f} GiB; the limit is 2 GiB")
+    if not found.st_size:  # nor is anything read from /proc, where some files never end
+        raise whole_fault(path, where, "is empty; its first line must name the columns")
+    with open(path, "rb") as file:
+        head = file.read(65536)
+    for magic, what in _FOREIGN:
+        if head.startswith(magic):
+            raise whole_fault(path, where, what)
+    if b"\0" in head:
+        raise whole_fault(path, where, "is not text (it holds NUL bytes); save it as CSV in UTF-8")
+
+
+def _neighbours(path: Path) -> str:
+    """What to do about a path that leads nowhere."""
+    folder = path.parent
+    try:
+        with os.scandir(folder) as entries:
+            files = sorted(entry.name for entry in islice(entries, 1000) if entry.is_file())
+    except OSError:
+        return f"nor does the folder {show(folder)}"
+    return suggest(path.name, [name for name in files if not name.startswith(".")])
+
+
+def encoding_error(path: Path) -> DataError:
+    with open(path, "rb") as file:
+        for line, raw in enumerate(file, start=1):
+            try:
+                raw.decode("utf-8")
+            except UnicodeDecodeError as error:
+                byte = raw[error.start]
+                what = f"the byte 0x{byte:02x} is not UTF-8 ({clip(chr(byte))} in Latin-1); save it as UTF-8"
+                return DataError(f"{show(path)}:{line}", what)
+    return DataError(show(path), "is not UTF-8 text; save the file as UTF-8")

@@ -1,0 +1,77 @@
+"""How a table of measurements is to be read, as far as its file does not say it itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+
+from odefit.data.csv_cells import NOTHING_ELSE, MissingCells
+from odefit.records import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of detection of one observable; None where there is none."""
+
+    below: float | None = None
+    above: float | None = None
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """Measurements that are left out: those that all of the given keys speak of; None speaks of all.
+
+    Parameters
+    ----------
+    lines
+        Lines of the file, the first and the last of each range.
+    times
+        These times.
+    after, before
+        Later and earlier times.
+    experiments, observables
+        Their names.
+    reason
+        Why.
+    where
+        The place in the config.
+    """
+
+    lines: Sequence[tuple[int, int]] | None = None
+    times: Sequence[float] | None = None
+    after: float | None = None
+    before: float | None = None
+    experiments: Sequence[str] | None = None
+    observables: Sequence[str] | None = None
+    reason: str = ""
+    where: str = ""
+
+
+@dataclass(frozen=True)
+class TableForm:
+    """What the columns of a table are called, and which cells count.
+
+    Parameters
+    ----------
+    observable, value
+        The columns of a long file; None for the usual names.
+    sigma, censored
+        Observable -> its column, or one for all; None for the usual names.
+    limits
+        Of the observables that have any.
+    missing
+        Cells that stand for no value.
+    exclude
+        What is left out.
+    """
+
+    observable: str | None = None
+    value: str | None = None
+    sigma: Mapping[str, str] | str | None = None
+    censored: Mapping[str, str] | str | None = None
+    limits: Mapping[str, Limits] = field(default_factory=dict)
+    missing: MissingCells = NOTHING_ELSE
+    exclude: Sequence[Exclusion] = ()
+
+
+PLAIN = TableForm()

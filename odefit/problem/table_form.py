@@ -1,0 +1,79 @@
+"""How the section `data` says that the table of measurements is to be read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from odefit.config.load import LoadedConfig
+from odefit.config.noise_section import NoiseSection
+from odefit.config.table_section import ExcludeSection
+from odefit.data.csv_cells import MissingCells
+from odefit.data.table_beside import Beside
+from odefit.data.table_form import Exclusion, Limits, TableForm
+from odefit.data.unused_columns import unused_notes
+from odefit.errors import ConfigError
+from odefit.problem.noise_columns import COLUMN
+
+_ROWS = re.compile(r"\s*(\d{1,18})\s*(?:(?:-|–|to)\s*(\d{1,18})\s*)?")
+
+
+def table_form(loaded: LoadedConfig) -> TableForm:
+    """What the config says of columns and cells. Raises ConfigError."""
+    data = loaded.config.data
+    return TableForm(
+        observable=data.observable,
+        value=data.value,
+        sigma=data.sigma,
+        censored=data.censored,
+        limits={name: Limits(one.below, one.above) for name, one in data.limit.items()},
+        missing=MissingCells.of(data.missing),
+        exclude=[_exclusion(one, loaded, number) for number, one in enumerate(data.exclude)],
+    )
+
+
+def _exclusion(section: ExcludeSection, loaded: LoadedConfig, number: int) -> Exclusion:
+    lines = None
+    where = loaded.where("data", "exclude", number)
+    if section.rows is not None:
+        lines = []
+        for row in section.rows:
+            found = _ROWS.fullmatch(row)
+            if found is None:
+                raise ConfigError(where, f"rows: '{row}' is no line; write lines of the file, as in [17, '20-25']")
+            lines.append((int(found[1]), int(found[2] or found[1])))
+    return Exclusion(
+        lines,
+        section.times,
+        section.after,
+        section.before,
+        section.experiments,
+        section.observables,
+        section.reason,
+        where,
+    )
+
+
+def beside_notes(loaded: LoadedConfig, beside: Beside) -> Iterator[str]:
+    """What to say of columns that nothing reads, and of standard deviations that no noise uses."""
+    data = loaded.config.data
+    if beside.place:
+        left_alone = {*data.unused, *_read_elsewhere(loaded)}
+        unused = [name for name in beside.unused if name not in left_alone]
+        yield from unused_notes(beside.place, unused, beside.has_experiments)
+    noise = loaded.config.noise
+    for name, column in beside.with_sigma.items():
+        own = noise if isinstance(noise, NoiseSection) else noise.get(name, NoiseSection())
+        if COLUMN not in own.sigma and column not in own.sigma and column not in data.unused:
+            what = f"column '{column}' holds standard deviations of {name}, and is NOT used"
+            remedy = f"`noise: {{{name}: {{sigma: column}}}}` uses it, `data.unused: [{column}]` ends this note"
+            yield f"{beside.place}: {what}; {remedy}"
+
+
+def _read_elsewhere(loaded: LoadedConfig) -> Sequence[str]:
+    """The columns of the file of measurements that other sections read from it."""
+    data, found = loaded.config.data, []
+    for name, section in data.inputs.items():
+        if section.csv == data.csv:
+            found += [section.column or name, section.experiment or "experiment"]
+    return found
