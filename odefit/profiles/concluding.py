@@ -1,52 +1,61 @@
-"""From the lanes of one quantity to its profile: the ends of the interval, and the verdict."""
+"""From the lanes of one quantity to its profile: the ends of the interval, its parts, and the verdict."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.profiles.following import Place
-from odefit.profiles.lanes import Lane
+from odefit.profiles.lanes import End, Lane
+from odefit.profiles.pinned import on_scale
 from odefit.profiles.records import Profile
 from odefit.profiles.request import Request
-from odefit.profiles.verdicts import sentence, verdict_of
+from odefit.profiles.sites import Site
+from odefit.profiles.verdicts import Story, told
 from odefit.uncertainty.quantities import ParameterQuantity, Quantity
 
 
 def concluded(asked: Request, place: Place, quantity: Quantity, lanes: Sequence[Lane]) -> Profile:
     """The profile that lanes from all optima, up and down, make together."""
     table = place.profile.full.problem.table
-    low_lane, high_lane = (_outermost(lanes, way) for way in (-1, 1))
-    low, high = (_end_value(place, quantity, lane) for lane in (low_lane, high_lane))
-    branch = np.array([lane.branch for lane in lanes for _ in lane.sites[lane.way > 0 :]])
-    sites = [site for lane in lanes for site in lane.sites[lane.way > 0 :]]
+    parts = _parts(lanes)
+    ends = [_end(lanes, way, parts) for way in (-1, 1)]
+    natural = [_natural_part(place, quantity, part) for part in parts]
+    low, high = natural[0][0], natural[-1][1]
+    branch = np.array([lane.branch for lane in lanes for _ in lane.sites])
+    sites = [site for lane in lanes for site in lane.sites]
     order = np.lexsort((np.array([site.position for site in sites]), branch))
+    # Both ways begin at the same site.
+    order = np.array([k for n, k in enumerate(order) if n == 0 or not _alike(sites, branch, order[n - 1], k)])
     u = place.profile.lift_many(np.stack([sites[k].u for k in order]))
-    theta = table.to_natural(u)
-    value = natural_values(place, quantity, np.array([sites[k].position for k in order]))
-    verdict = verdict_of(low_lane, high_lane)
-    farthest = np.array([lane.sites[-1].position for lane in (low_lane, high_lane)])
-    reached = natural_values(place, quantity, farthest).tolist()
-    estimate = float(quantity.evaluations(table.to_search(asked.run.theta)[None]).values[0])
+    estimate = float(quantity.evaluations(asked.u[None]).values[0])
+    verdict, moves_with, sentence = told(Story(asked, place, quantity, lanes, ends, low, high, natural))
+    wald, error = _wald(asked, place, quantity)
     return Profile(
         quantity.name,
         quantity.unit,
         estimate,
         low,
         high,
-        str(low_lane.end),
-        str(high_lane.end),
+        str(ends[0]),
+        str(ends[1]),
         asked.level,
-        low_lane.zeta**2 / 2,
+        lanes[0].zeta ** 2 / 2,
         verdict,
-        sentence(verdict, low, high, reached, (str(low_lane.end), str(high_lane.end))),
-        is_log=quantity.is_log,
-        branch=branch[order].astype(float),
-        value=value,
-        nll=np.array([sites[k].value for k in order]),
-        u=theta[:, table.estimated],
+        sentence,
+        wald,
+        error,
+        lanes[0].is_log and quantity.is_log,
+        tuple(natural) if len(natural) > 1 else (),
+        moves_with,
+        branch[order].astype(float),
+        natural_values(place, quantity, np.array([sites[k].position for k in order])),
+        np.array([sites[k].nll for k in order]),
+        np.array([sites[k].value - lanes[0].base for k in order]),
+        table.to_natural(u)[:, table.estimated],
     )
 
 
@@ -61,14 +70,62 @@ def natural_values(place: Place, quantity: Quantity, positions: FloatArray) -> F
     return table.to_natural(u)[:, table.estimated[k]]
 
 
-def _outermost(lanes: Sequence[Lane], way: int) -> Lane:
-    """The lane that goes farthest in a direction."""
+def _alike(sites: Sequence[Site], branch: FloatArray, one: int, other: int) -> bool:
+    return bool(branch[one] == branch[other] and sites[one].position == sites[other].position)
+
+
+def _parts(lanes: Sequence[Lane]) -> list[tuple[float, float]]:
+    """The intervals that the lanes leave, joined where they overlap, in their order; infinite where open."""
+    pieces = []
+    for lane in lanes:
+        first = lane.sites[0]
+        if first.root(lane.base) >= lane.zeta:
+            continue
+        end = lane.way * math.inf if lane.at is None else lane.at
+        pieces.append((min(first.position, end), max(first.position, end)))
+    joined: list[tuple[float, float]] = []
+    for low, high in sorted(pieces):
+        if joined and low <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(high, joined[-1][1])
+        else:
+            joined.append((low, high))
+    return joined
+
+
+def _end(lanes: Sequence[Lane], way: int, parts: Sequence[tuple[float, float]]) -> End:
+    """Why the whole ends where it does in a direction."""
     own = [lane for lane in lanes if lane.way == way]
-    return max(own, key=lambda lane: way * (lane.sites[-1].position if lane.at is None else lane.at))
+    if any(lane.end == End.UNFINISHED for lane in own):
+        return End.UNFINISHED
+    outer = parts[0][0] if way < 0 else parts[-1][1]
+    if math.isfinite(outer):
+        return End.CROSSED
+    is_open = [lane for lane in own if lane.at is None and lane.end is not None]
+    farthest = max(is_open, key=lambda lane: way * lane.sites[-1].position)
+    return farthest.end or End.UNFINISHED
 
 
-def _end_value(place: Place, quantity: Quantity, lane: Lane) -> float | None:
-    """Where the interval ends on the natural scale; None where it is open."""
-    if lane.at is not None:
-        return float(natural_values(place, quantity, np.array([lane.at]))[0])
-    return None
+def _natural_part(place: Place, quantity: Quantity, part: tuple[float, float]) -> tuple[float | None, float | None]:
+    low, high = natural_values(place, quantity, np.array(part)).tolist()
+    return (low if math.isfinite(part[0]) else None, high if math.isfinite(part[1]) else None)
+
+
+def _wald(asked: Request, place: Place, quantity: Quantity) -> tuple[tuple[float, float] | None, float | None]:
+    """The interval by the curvature; and half its length on the scale of the profile, where it is symmetric there."""
+    known, table = asked.uncertainty, place.profile.full.problem.table
+    if known is None:
+        return None, None
+    if asked.adjustment_of(quantity) is not None:
+        estimate = asked.run.result.estimates[quantity.name]
+        return (estimate.interval if asked.level == 0.95 else None), None
+    position, slope = on_scale(quantity, asked.u[None], np.arange(len(asked.u)))
+    if isinstance(quantity, ParameterQuantity):
+        slope = np.eye(len(asked.u))[[table.estimated_names.index(quantity.name)]]
+        position = asked.u[slope[0] > 0]
+    used = np.flatnonzero(slope[0])
+    variance = float(known.with_held.variance(slope[:, used], used)[0])
+    if not variance > 0:
+        return None, None
+    half = asked.reach * math.sqrt(variance)
+    low, high = natural_values(place, quantity, np.array([position[0] - half, position[0] + half])).tolist()
+    return ((low, high) if math.isfinite(low) and math.isfinite(high) else None), half

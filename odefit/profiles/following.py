@@ -14,6 +14,7 @@ from odefit.linalg.dense_least_squares import DenseLeastSquares, times
 from odefit.objective.profile import ProfileLikelihood
 from odefit.optimizers.base import SearchOutcome
 from odefit.optimizers.least_squares import minimize_many
+from odefit.profiles.adjustment import Adjustment
 from odefit.profiles.lanes import End, Lane
 from odefit.profiles.pinned import Pin, Pinned, Seen
 from odefit.profiles.sites import Site
@@ -26,6 +27,12 @@ GTOL = 1e-4
 MOST_STEPS = 100
 HOLDING = 10.0
 """The root of the curvature of what holds a quantity near its target, over that of its profile."""
+
+SETTLING, SETTLED = 6, 1e-6
+"""Rounds to find the least value of an adjusted profile, and twice its rise there that is none."""
+
+LOWER = 1e-3
+"""A lower objective by which heights are other ones."""
 
 LEAST_DAMPING = 1e-14
 """Of the largest curvature: what keeps a direction that the data do not see from being followed blindly."""
@@ -65,9 +72,9 @@ class Following:
         As they are; the sites in them are what has been found.
     """
 
-    def __init__(self, place: Place, pins: Sequence[Pin]) -> None:
-        """One lane will follow each pin; `begin` says from where."""
-        self.place = place
+    def __init__(self, place: Place, pins: Sequence[Pin], adjustments: dict[int, Adjustment]) -> None:
+        """One lane will follow each pin; `origins` says from where. adjustments: of lanes, by their numbers."""
+        self.place, self.adjustments = place, adjustments
         self.pinned = Pinned(SearchObjective.of(place.profile, len(pins)), pins)
         self.lanes: list[Lane] = []
 
@@ -76,8 +83,22 @@ class Following:
         numbers = np.arange(len(u))
         position, _ = self.pinned.positions(u, numbers)
         self.pinned.targets[:] = np.where(np.isfinite(position), position, 0.0)
-        values = self.pinned.values(u, numbers)
-        return self._sites(numbers, u, values)
+        sites = self._sites(numbers, u, self.pinned.values(u, numbers))
+        for _ in range(SETTLING):
+            moving = [k for k in self.adjustments if (site := sites[k]) is not None and _is_off(site)]
+            if not moving:
+                break
+            some = np.array(sorted(moving), dtype=np.intp)
+            for k, site in zip(moving, self._reached(some, [_lowest(sites[k]) for k in some.tolist()]), strict=True):
+                sites[k] = site or sites[k]
+        return sites
+
+    def add(self, lane: Lane, pin: Pin, adjustment: Adjustment | None) -> None:
+        """One lane more."""
+        self.pinned.add(pin)
+        if adjustment is not None:
+            self.adjustments[len(self.lanes)] = adjustment
+        self.lanes.append(lane)
 
     def run(self, is_over: Callable[[], bool], told: Callable[[], None]) -> None:
         """Every lane to its end, or until it is over.
@@ -92,29 +113,40 @@ class Following:
 
     def _round(self, numbers: IntArray) -> None:
         """One site more for each of these lanes."""
-        starts = np.empty((len(numbers), len(self.place.size)))
-        for b, k in enumerate(numbers.tolist()):
+        wanted = []
+        for k in numbers.tolist():
             lane, pin = self.lanes[k], self.pinned.pins[k]
             position = lane.next_position()
-            starts[b] = np.clip(lane.predicted(position), self.place.lower, self.place.upper)
-            self.pinned.targets[k] = position
-            if pin.quantity is None:
-                starts[b, pin.coordinate] = position
-            else:
+            wanted.append((position, lane.predicted(position)))
+            if pin.quantity is not None:
                 resistance = max(max(site.curvature for site in lane.sites), (lane.zeta / lane.unit) ** 2 * 1e-4)
                 self.pinned.pins[k] = replace(pin, weight=HOLDING * float(np.sqrt(resistance)))
+        for k, site in zip(numbers.tolist(), self._reached(numbers, wanted), strict=True):
+            if site is None:
+                self.lanes[k].fail()
+                continue
+            best, before = self.lanes[k].best, self.lanes[k].best.value
+            best.value = min(before, site.value)
+            self.lanes[k].reach(site)
+            if best.value < before - LOWER:
+                for lane in self.lanes:
+                    if lane.best is best:
+                        lane.reopen()
+
+    def _reached(self, numbers: IntArray, wanted: Sequence[tuple[float, FloatArray]]) -> list[Site | None]:
+        """The sites next to wanted positions, searched for from the points [P'] that come with them."""
+        starts = np.empty((len(numbers), len(self.place.size)))
+        for b, (k, (position, u)) in enumerate(zip(numbers.tolist(), wanted, strict=True)):
+            starts[b] = np.clip(u, self.place.lower, self.place.upper)
+            self.pinned.targets[k] = position
+            if self.pinned.pins[k].quantity is None:
+                starts[b, self.pinned.pins[k].coordinate] = position
         outcomes = self.place._minimised(ForSearches(self.pinned, numbers), starts, GTOL)
         reached = [b for b, outcome in enumerate(outcomes) if outcome.status != Status.FAILED]
         u = np.array([outcome.u for outcome in outcomes])
         values = np.array([outcome.value for outcome in outcomes])
         found = dict(zip(reached, self._sites(numbers[reached], u[reached], values[reached]), strict=True))
-        for b, k in enumerate(numbers.tolist()):
-            site = found.get(b)
-            if site is None:
-                self.lanes[k].fail()
-            else:
-                self.lanes[k].best.value = min(self.lanes[k].best.value, site.value)
-                self.lanes[k].reach(site)
+        return [found.get(b) for b in range(len(numbers))]
 
     def _sites(self, numbers: IntArray, u: FloatArray, values: FloatArray) -> list[Site | None]:
         """The sites of searches that have ended at u [b, P'] with these values; None where something is not finite."""
@@ -128,10 +160,13 @@ class Following:
             own, pin = seen[b], self.pinned.pins[k]
             excess = pin.weight * (own.position - self.pinned.targets[k]) if pin.quantity is not None else 0.0
             slope = float(own.gradient @ tangents[b])
-            numbers_here = (own.position, values[b], slope, curvatures[b])
-            usable = np.isfinite(numbers_here).all() and np.isfinite(tangents[b]).all()
-            value = float(values[b]) - excess**2 / 2
-            site = Site(own.position, u[b].copy(), value, slope, float(curvatures[b]), tangents[b])
+            adjustment = 0.0
+            if (adjusting := self.adjustments.get(k)) is not None:
+                adjustment, more = adjusting.value(u[b]), adjusting.slope_at(u[b], pin.coordinate)
+                slope += more
+            value = float(values[b]) - excess**2 / 2 + adjustment
+            usable = np.isfinite((own.position, value, slope, curvatures[b])).all() and np.isfinite(tangents[b]).all()
+            site = Site(own.position, u[b].copy(), value, slope, float(curvatures[b]), tangents[b], adjustment)
             sites.append(site if usable else None)
         return sites
 
@@ -166,6 +201,18 @@ class Following:
         problem = DenseLeastSquares.of(across, target)
         p = first + problem.minimiser(LEAST_DAMPING * problem.largest_curvature())
         return size * p, np.square(times(scaled, np.nan_to_num(p))).sum(axis=1)
+
+
+def _is_off(site: Site) -> bool:
+    """Whether an adjusted profile falls on from here."""
+    return site.slope**2 > SETTLED * site.curvature
+
+
+def _lowest(site: Site | None) -> tuple[float, FloatArray]:
+    """Where an adjusted profile has its least value, by its slope and its curvature; and a point to begin at."""
+    assert site is not None
+    step = float(np.clip(-site.slope / site.curvature, -1.0, 1.0))
+    return site.position + step, site.u + step * site.tangent
 
 
 def interrupt(lanes: Sequence[Lane]) -> None:

@@ -35,7 +35,7 @@ MOST_FAILED = 8
 DECADE = math.log(10.0)
 
 FAR = 4 * DECADE
-"""How far a logarithm must have moved before a flat profile is believed to stay flat."""
+"""How far beyond home a logarithm must have moved before a flat profile is believed to stay flat."""
 
 FARTHEST = 8 * DECADE
 """Where it is not followed further in any case."""
@@ -51,7 +51,6 @@ class End(StrEnum):
     BOUND = "bound"
     FLAT = "flat"
     FAILED = "failed"
-    MERGED = "merged"
     UNFINISHED = "unfinished"
 
 
@@ -82,6 +81,8 @@ class Lane:
         What heights are measured from.
     branch
         Which optimum it began at.
+    home
+        The best optimum or the configured value, whichever lies farther on this way: from there on it is far out.
     sites
         The first is where it began.
     """
@@ -93,6 +94,7 @@ class Lane:
     zeta: float
     best: Best
     branch: int
+    home: float
     sites: list[Site]
     end: End | None = None
     at: float | None = None
@@ -150,6 +152,11 @@ class Lane:
         self.sites.sort(key=lambda s: self.way * s.position)
         self.n_crossing += crossing_now
         self._judge(site)
+
+    def reopen(self) -> None:
+        """Something has found a lower objective, so that heights are others."""
+        if self.end == End.CROSSED:
+            self.end, self.at, self.n_crossing = None, None, 0
 
     def fail(self) -> None:
         """There was no answer at the last position."""
@@ -224,7 +231,7 @@ class Lane:
     def _is_flat(self) -> bool:
         """Whether the profile has come far without a rise, and rises no more."""
         first, last = self.sites[0], self.sites[-1]
-        way = abs(last.position - first.position) / self.unit
+        way = self.way * (last.position - self.home) / self.unit
         far, farthest = (FAR, FARTHEST) if self.is_log else (math.exp(FAR), math.exp(FARTHEST))
         if way < far:
             return False

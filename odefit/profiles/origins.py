@@ -6,12 +6,16 @@ import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.fitting.run import Run
+from odefit.optimizers.base import SearchOutcome
 from odefit.profiles.following import Place
 from odefit.runs import folder as files
 from odefit.status import Status
 
 MOST_BRANCHES = 6
 """Optima that profiles are followed from."""
+
+LOOKED_AT, RIDGE = 5, 0.05
+"""Points between two optima, and log-likelihood units by which one of them must be higher to divide them."""
 
 APART = 0.02
 """Typical changes by which some parameter of two optima differs."""
@@ -38,11 +42,20 @@ def origins(run: Run, place: Place, rise: float) -> tuple[FloatArray, FloatArray
     chosen: list[int] = []
     least = min((o.value for o in outcomes), default=np.inf)
     for k in sorted(range(len(outcomes)), key=lambda k: outcomes[k].value - (1e-3 if k == 0 else 0.0)):
-        away = (np.abs(outcomes[k].u - outcomes[j].u) / place.size for j in chosen)
-        if outcomes[k].value <= least + rise and all(d.max(initial=0.0) > APART for d in away):
+        if outcomes[k].value <= least + rise and not any(_same(place, outcomes[k], outcomes[j]) for j in chosen):
             chosen.append(k)
-    chosen = chosen[:MOST_BRANCHES]
+        if len(chosen) == MOST_BRANCHES:
+            break
     return np.array([outcomes[k].u for k in chosen]), np.array([outcomes[k].value for k in chosen])
+
+
+def _same(place: Place, one: SearchOutcome, other: SearchOutcome) -> bool:
+    """Whether two optima are one: at the same place, or in a valley that leads straight from one to the other."""
+    if (np.abs(one.u - other.u) / place.size).max(initial=0.0) <= APART:
+        return True
+    between = other.u + np.linspace(0, 1, LOOKED_AT + 2)[1:-1, None] * (one.u - other.u)
+    highest = place.profile.values(between).max()
+    return bool(highest <= max(one.value, other.value) + RIDGE)
 
 
 def _others(run: Run, place: Place, rise: float) -> FloatArray:

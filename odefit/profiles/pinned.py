@@ -11,6 +11,7 @@ w is: the point lies on the profile exactly, only not at c. The slope of the pro
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -78,6 +79,14 @@ class Pinned:
         self.targets = np.zeros(len(pins))
         self.seen: dict[int, Seen] = {}
         self._has_rows = any(pin.quantity is not None for pin in pins)
+
+    def add(self, pin: Pin) -> None:
+        """One search more."""
+        self.pins.append(pin)
+        self.targets = np.append(self.targets, 0.0)
+        if self.base.engines is not None:
+            engine = self.base.profile.full.problem.engine.reset_copy()
+            self.base = replace(self.base, engines=[*self.base.engines, engine])
 
     def values(self, u: FloatArray, searches: IntArray) -> FloatArray:
         """See `BatchObjective`."""

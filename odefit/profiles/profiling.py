@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,16 +14,15 @@ from odefit.errors import RunError
 from odefit.fitting.run import Run, check_solvable
 from odefit.fitting.search_work import together
 from odefit.problem.quantities import named_quantities, quantities_of
-from odefit.profiles.concluding import concluded
-from odefit.profiles.following import Following, Place, interrupt
-from odefit.profiles.lanes import Best, Lane
+from odefit.profiles.following import LOWER, Place
+from odefit.profiles.lanes import Best
 from odefit.profiles.origins import origins
-from odefit.profiles.pinned import Pin
 from odefit.profiles.records import POINTS, Profile, Profiles, read_profiles
 from odefit.profiles.request import Request
+from odefit.profiles.work import Work
 from odefit.runs.progress import Progress, Silent
 from odefit.status import Status
-from odefit.uncertainty.quantities import ParameterQuantity, Quantity
+from odefit.uncertainty.quantities import Quantity
 
 WRITTEN_EVERY = 5.0
 """Seconds between two times that what is there is written."""
@@ -130,24 +129,37 @@ class Session:
         self.asked, self.progress = asked, progress
         self.until = math.inf if seconds is None else time.monotonic() + seconds
         self.found: dict[str, Profile] = {}
-        self.remarks: list[str] = []
         self.best = Best(math.inf)
         self.began_at = math.inf
-        self._written = time.monotonic()
+        self._written, self._total = time.monotonic(), 0
         self._starts: dict[int, tuple[FloatArray, FloatArray]] = {}
 
     @property
     def profiles(self) -> Profiles:
         """What there is so far."""
         names = self.asked.run.assembly.problem.table.estimated_names
-        return Profiles(names, self.best.value, self.asked.level, dict(self.found), tuple(self.remarks))
+        return Profiles(names, self.best.value, self.asked.level, dict(self.found), self._remarks())
+
+    def _remarks(self) -> tuple[str, ...]:
+        """What else came out on the way."""
+        lower = self.began_at - self.best.value
+        if not lower > LOWER:
+            return ()
+        least = min(self.found.values(), key=lambda profile: profile.nll.min(initial=math.inf), default=None)
+        where = ""
+        if least is not None and len(least.nll):
+            where = f", where {least.name} is {least.value[int(np.argmin(least.nll))]:.4g}"
+        better = (
+            f"warning: a better optimum than the fit's was found, {lower:.3g} log-likelihood units lower{where}: "
+            "fit again with more starts; the intervals are measured from it"
+        )
+        return (better,)
 
     def take(self, earlier: Profiles | None) -> None:
         """What an earlier call has found, as far as it is about the same level."""
         if earlier is not None and earlier.level == self.asked.level:
             self.found = dict(earlier.profiles)
             self.best.value = earlier.nll
-            self.remarks = list(earlier.remarks)
 
     def has(self, name: str) -> bool:
         """Whether the profile of a quantity is finished."""
@@ -171,7 +183,8 @@ class Session:
         for quantity in quantities:
             place = self.asked.place_of(quantity)
             groups.setdefault(id(place), (place, []))[1].append(quantity)
-        self.progress.begin("profiles", len(quantities))
+        self._total = len(quantities) + sum(profile.is_finished for profile in self.found.values())
+        self.progress.begin("profiles", self._total)
         try:
             for place, own in groups.values():
                 self._follow_in(place, own)
@@ -184,7 +197,11 @@ class Session:
         for k in range(0, len(quantities), most):
             if self.is_over():
                 return
-            Work(self, place, quantities[k : k + most], starts).run()
+            work = Work(self.asked, place, quantities[k : k + most], starts, self.best)
+            try:
+                work.run(self.is_over, self._tell)
+            finally:
+                self._keep(work, range(len(work.quantities)))
 
     def _origins(self, place: Place) -> FloatArray:
         if id(place) not in self._starts:
@@ -195,69 +212,16 @@ class Session:
             self.began_at = min(self.began_at, float(values.min()))
         return self._starts[id(place)][0]
 
-
-class Work:
-    """The profiles of some quantities, all their lanes together."""
-
-    def __init__(self, session: Session, place: Place, quantities: Sequence[Quantity], starts: FloatArray) -> None:
-        """Nothing is computed yet."""
-        self.session, self.place, self.quantities = session, place, quantities
-        self.pins: list[Pin] = []
-        self.owner: list[int] = []
-        begin = []
-        free = [place.profile.full.problem.table.estimated_names[k] for k in place.profile.free]
-        for number, quantity in enumerate(quantities):
-            pin = Pin(free.index(quantity.name)) if isinstance(quantity, ParameterQuantity) else Pin(-1, quantity)
-            for branch in range(len(starts)):
-                for way in (-1, 1):
-                    self.pins.append(pin)
-                    self.owner.append(number)
-                    begin.append((branch, way))
-        self.following = Following(place, self.pins)
-        sites = self.following.origins(np.stack([starts[branch] for branch, _ in begin]))
-        for pin, (branch, way), site in zip(self.pins, begin, sites, strict=True):
-            self.following.lanes.append(self._lane(pin, branch, way, site))
-
-    def _lane(self, pin: Pin, branch: int, way: int, site: Any) -> Lane:
-        place, asked = self.place, self.session.asked
-        if site is None:
-            raise RunError(
-                asked.run.place, "the model cannot be differentiated at its estimates, so nothing is profiled"
-            )
-        if pin.quantity is None:
-            k = pin.coordinate
-            limit = float((place.upper if way > 0 else place.lower)[k])
-            scale = place.profile.full.problem.table.transforms.scales[place.profile.free[k]]
-            unit = float(place.size[k])
-            is_log = scale != "linear"
-            unit = unit if is_log else max(unit, abs(site.position))
-        else:
-            is_log = pin.quantity.is_log
-            limit, unit = way * math.inf, 1.0 if is_log else abs(site.position) or 1.0
-        return Lane(way, limit, unit, is_log, asked.root, self.session.best, branch, [site])
-
-    def run(self) -> None:
-        """Every lane to its end, or until the time is up; what is there is concluded in any case."""
-        try:
-            self.following.run(self.session.is_over, self._tell)
-        finally:
-            interrupt(self.following.lanes)
-            self._conclude(range(len(self.quantities)))
-
-    def _tell(self) -> None:
+    def _tell(self, work: Work) -> None:
         """Say how far it is, and write what is finished now and then."""
-        done = sum(not any(lane.going for lane in self._lanes(k)) for k in range(len(self.quantities)))
-        before = sum(profile.is_finished for profile in self.session.found.values())
-        going = sum(lane.going for lane in self.following.lanes)
-        self.session.progress.part(before + done, f"{going} ways to their ends are followed")
-        if time.monotonic() - self.session._written > WRITTEN_EVERY:
-            self._conclude([k for k in range(len(self.quantities)) if not any(x.going for x in self._lanes(k))])
-            self.session.write()
+        done = [k for k in range(len(work.quantities)) if not work.is_going(k)]
+        before = {name for name, profile in self.found.items() if profile.is_finished}
+        n = len(before - {work.quantities[k].name for k in done}) + len(done)
+        self.progress.part(min(n, self._total), f"{work.n_going} ways to their ends are followed")
+        if time.monotonic() - self._written > WRITTEN_EVERY:
+            self._keep(work, done)
+            self.write()
 
-    def _lanes(self, number: int) -> list[Lane]:
-        return [lane for lane, owner in zip(self.following.lanes, self.owner, strict=True) if owner == number]
-
-    def _conclude(self, numbers: Sequence[int]) -> None:
+    def _keep(self, work: Work, numbers: Iterable[int]) -> None:
         for number in numbers:
-            quantity = self.quantities[number]
-            self.session.found[quantity.name] = concluded(self.session.asked, self.place, quantity, self._lanes(number))
+            self.found[work.quantities[number].name] = work.concluded(number)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 POINTS, VERDICTS = files.PROFILES, files.PROFILE_VERDICTS
-COLUMNS = ("quantity", "branch", "value", "nll")
+COLUMNS = ("quantity", "branch", "value", "nll", "rise")
 SCHEMA_VERSION = 1
 
 
@@ -73,8 +73,10 @@ class Profile:
     moves_with
         The formula that stays where it is while the quantity moves, where one is recognised; or the names of what moves
         with it.
-    branch, value, nll
-        [n], the points, in the order of the values within each branch.
+    branch, value, nll, rise
+        [n], the points, in the order of the values within each branch. rise is what is compared with the threshold: how
+        far nll lies above the least; for a noise level after the adjustment for what the parameters took of the
+        residuals.
     u
         [n, P], all estimated parameters there, natural scale.
     """
@@ -98,6 +100,7 @@ class Profile:
     branch: FloatArray = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
     value: FloatArray = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
     nll: FloatArray = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
+    rise: FloatArray = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
     u: FloatArray = field(default_factory=lambda: np.zeros((0, 0)), repr=False, compare=False)
 
     @property
@@ -112,7 +115,7 @@ class Profile:
 
     def to_json(self) -> dict[str, Any]:
         """All but the points."""
-        plain = {k: v for k, v in asdict(self).items() if k not in ("name", "branch", "value", "nll", "u")}
+        plain = {k: v for k, v in asdict(self).items() if k not in ("name", "branch", "value", "nll", "rise", "u")}
         return plain | {"verdict": str(self.verdict)}
 
 
@@ -188,7 +191,8 @@ class Profiles:
         rows = []
         for p in self:
             for k in range(len(p.value)):
-                rows.append([p.name, int(p.branch[k]), float(p.value[k]), float(p.nll[k]), *map(float, p.u[k])])
+                numbers = (p.value[k], p.nll[k], p.rise[k], *p.u[k])
+                rows.append([p.name, int(p.branch[k]), *map(float, numbers)])
         return Table((*COLUMNS, *self.names), rows)
 
     def to_json(self) -> dict[str, Any]:
@@ -232,5 +236,6 @@ def _profile(name: str, own: Mapping[str, Any], rows: Rows) -> Profile:
     wald = None if own["wald"] is None else (float(own["wald"][0]), float(own["wald"][1]))
     parts = tuple((low, high) for low, high in own["parts"])
     fields = {**own, "verdict": Verdict(own["verdict"]), "wald": wald, "parts": parts}
-    u = np.stack(numbers[3:], axis=1) if numbers[3:] else np.zeros((len(chosen), 0))
-    return Profile(name=name, **fields, branch=numbers[0], value=numbers[1], nll=numbers[2], u=u)
+    branch, value, nll, rise, *others = numbers
+    u = np.stack(others, axis=1) if others else np.zeros((len(chosen), 0))
+    return Profile(name=name, **fields, branch=branch, value=value, nll=nll, rise=rise, u=u)

@@ -33,6 +33,8 @@ class Site:
         Of the profile, by the linearised model.
     tangent
         [P'], d u/d position.
+    adjustment
+        What is in the value beside the objective: of a noise level (adjustment.py).
     """
 
     position: float
@@ -41,6 +43,12 @@ class Site:
     slope: float
     curvature: float
     tangent: FloatArray
+    adjustment: float = 0.0
+
+    @property
+    def nll(self) -> float:
+        """The objective itself."""
+        return self.value - self.adjustment
 
     def root(self, base: float) -> float:
         """zeta."""

@@ -59,7 +59,7 @@ class Combination:
 
 
 @dataclass(frozen=True)
-class _Form:
+class Form:
     """A product of powers, times a weighted sum where any weight is not zero: x^powers (weights x); [n] each."""
 
     names: tuple[str, ...]
@@ -184,7 +184,7 @@ class _Space:
         theta = self.table.to_natural(u)
         return theta[self.table.estimated[self.group]]
 
-    def gradient(self, form: _Form, u: FloatArray | None = None) -> FloatArray:
+    def gradient(self, form: Form, u: FloatArray | None = None) -> FloatArray:
         """Of a formula, [n], in units of `size`."""
         at = self.u if u is None else u
         slopes = []
@@ -197,7 +197,7 @@ class _Space:
             slopes.append((sides[1] - sides[0]) / 2e-6)
         return np.array(slopes)
 
-    def described(self) -> tuple[_Form, ...] | None:
+    def described(self) -> tuple[Form, ...] | None:
         """As many independent formulas as there are closed directions, the simplest ones that hold along the curve."""
         wanted = len(self.group) - len(self.open)
         if not 0 < wanted < len(self.group):
@@ -206,7 +206,7 @@ class _Space:
         if not np.isfinite(values).all() or (values <= 0).any():
             return None
         holding = []
-        for form in _forms(self.names):
+        for form in simple_forms(self.names):
             slope = self.gradient(form)
             length = float(np.linalg.norm(slope))
             if length > 0 and np.linalg.norm(self.open @ slope) < ALONG * length:
@@ -223,7 +223,7 @@ class _Space:
                 break
         return None
 
-    def _holds(self, forms: Sequence[_Form]) -> bool:
+    def _holds(self, forms: Sequence[Form]) -> bool:
         """Whether the objective stays where it is along the curve on which the formulas do, both ways."""
         value = self.likelihood.value(self.u)
         for direction in (*self.open, *-self.open):
@@ -233,7 +233,7 @@ class _Space:
                 return False
         return True
 
-    def _on_curve(self, forms: Sequence[_Form], move: FloatArray) -> FloatArray | None:
+    def _on_curve(self, forms: Sequence[Form], move: FloatArray) -> FloatArray | None:
         """The point [P] on the curve next to a move [n]; None where it is out of bounds, or there is none."""
         target = np.array([form.of(self.natural(self.u)) for form in forms])
         low, high = (bound[self.group] for bound in self.table.search_bounds())
@@ -252,7 +252,7 @@ class _Space:
         return None
 
 
-def _forms(names: Sequence[str]) -> Iterator[_Form]:
+def simple_forms(names: Sequence[str]) -> Iterator[Form]:
     """Simple formulas of two and three of the parameters, the simplest first."""
     n, none = len(names), (0,) * len(names)
 
@@ -262,17 +262,17 @@ def _forms(names: Sequence[str]) -> Iterator[_Form]:
 
     for i, j in itertools.combinations(range(n), 2):
         for sign in (1, -1):
-            yield _Form(tuple(names), entries((i, 1), (j, sign)), none)
+            yield Form(tuple(names), entries((i, 1), (j, sign)), none)
         for sign in (1, -1):
-            yield _Form(tuple(names), none, entries((i, 1), (j, sign)))
+            yield Form(tuple(names), none, entries((i, 1), (j, sign)))
     for i, j, k in itertools.combinations(range(n), 3):
-        yield _Form(tuple(names), none, entries((i, 1), (j, 1), (k, 1)))
-        yield _Form(tuple(names), entries((i, 1), (j, 1), (k, 1)), none)
+        yield Form(tuple(names), none, entries((i, 1), (j, 1), (k, 1)))
+        yield Form(tuple(names), entries((i, 1), (j, 1), (k, 1)), none)
     for i in range(n):
         for j, k in itertools.combinations([m for m in range(n) if m != i], 2):
-            yield _Form(tuple(names), entries((i, -1), (j, 1), (k, 1)), none)
-            yield _Form(tuple(names), entries((i, 1)), entries((j, 1), (k, 1)))
-            yield _Form(tuple(names), entries((i, -1)), entries((j, 1), (k, 1)))
+            yield Form(tuple(names), entries((i, -1), (j, 1), (k, 1)), none)
+            yield Form(tuple(names), entries((i, 1)), entries((j, 1), (k, 1)))
+            yield Form(tuple(names), entries((i, -1)), entries((j, 1), (k, 1)))
     for i, j in itertools.permutations(range(n), 2):
         for power in (2, -2):
-            yield _Form(tuple(names), entries((i, 1), (j, power)), none)
+            yield Form(tuple(names), entries((i, 1), (j, power)), none)

@@ -145,11 +145,20 @@ class NoiseLevels:
         found = ((k, self._level(k)) for k in chosen)
         return {k: one for k, one in found if one is not None}
 
+    def curvature_power(self, k: int) -> float:
+        """With which power of the level at position k the information goes, of the measurements that it is of."""
+        users = self._users(self._ratios(k))
+        return self.likelihood.problem.data[users[0]].family.curvature_power if users else 2.0
+
+    @staticmethod
+    def _users(ratios: list[FloatArray]) -> list[int]:
+        return [j for j, ratio in enumerate(ratios) if np.abs(ratio).max(initial=0.0) > STEP]
+
     def _level(self, k: int) -> Level | None:
         """One level; None where nothing is known."""
         table = self.likelihood.problem.table
         ratios = self._ratios(k)
-        users = [j for j, ratio in enumerate(ratios) if np.abs(ratio).max(initial=0.0) > STEP]
+        users = self._users(ratios)
         families = [self.likelihood.problem.data[j].family for j in users]
         if not users:
             return None

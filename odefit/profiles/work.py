@@ -1,0 +1,126 @@
+"""The profiles of some quantities, all their ways followed together: where each begins, and what comes out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from odefit.arrays import FloatArray
+from odefit.errors import RunError
+from odefit.profiles.adjustment import Adjustment
+from odefit.profiles.concluding import concluded
+from odefit.profiles.following import Following, Place, interrupt
+from odefit.profiles.lanes import Best, Lane
+from odefit.profiles.pinned import Pin, on_scale
+from odefit.profiles.records import Profile
+from odefit.profiles.request import Request
+from odefit.profiles.sites import Site
+from odefit.uncertainty.quantities import ParameterQuantity, Quantity
+
+MOST_JUMPS = 4
+"""Ways back from where a profile has fallen into another valley, for each quantity."""
+
+
+class Work:
+    """Quantities, and the lanes of each: from every optimum down and up."""
+
+    def __init__(
+        self, asked: Request, place: Place, quantities: Sequence[Quantity], starts: FloatArray, best: Best
+    ) -> None:
+        """Look at the optima `starts` [n, P'], the best first. Raises RunError."""
+        self.asked, self.place, self.quantities = asked, place, quantities
+        self.owner: list[int] = []
+        self.n_starts, self.n_branches = len(starts), [len(starts)] * len(quantities)
+        pins, begin, adjustments, roots, bests = list[Pin](), [], dict[int, Adjustment](), [], []
+        for number, quantity in enumerate(quantities):
+            adjusted = asked.adjustment_of(quantity)
+            own_best = best if adjusted is None else Best(math.inf)
+            for branch in range(len(starts)):
+                for way in (-1, 1):
+                    if adjusted is not None:
+                        adjustments[len(pins)] = adjusted[0]
+                    roots.append(asked.root if adjusted is None else adjusted[1])
+                    bests.append(own_best)
+                    pins.append(self._pin(quantity))
+                    begin.append((branch, way))
+                    self.owner.append(number)
+        self.following = Following(place, pins, adjustments)
+        sites = self.following.origins(np.stack([starts[branch] for branch, _ in begin]))
+        for k, ((branch, way), site) in enumerate(zip(begin, sites, strict=True)):
+            if site is None:
+                what = f"{quantities[self.owner[k]].name} cannot be computed at the estimates, so it has no profile"
+                raise RunError(asked.run.place, what)
+            bests[k].value = min(bests[k].value, site.value)
+            first = sites[k - k % (2 * len(starts)) + (way > 0)]
+            assert first is not None
+            self.following.lanes.append(self._lane(pins[k], branch, way, site, roots[k], bests[k], first.position))
+
+    def _pin(self, quantity: Quantity) -> Pin:
+        table = self.place.profile.full.problem.table
+        if not isinstance(quantity, ParameterQuantity):
+            return Pin(-1, quantity)
+        return Pin([table.estimated_names[k] for k in self.place.profile.free].index(quantity.name))
+
+    def _lane(self, pin: Pin, branch: int, way: int, site: Site, root: float, best: Best, first: float) -> Lane:
+        """first: where the quantity is at the best optimum."""
+        place, table = self.place, self.place.profile.full.problem.table
+        configured = table.to_search(table.values)[place.profile.free]
+        if pin.quantity is None:
+            k = pin.coordinate
+            limit, at_start = float((place.upper if way > 0 else place.lower)[k]), float(configured[k])
+            is_log = table.transforms.scales[place.profile.free[k]] != "linear"
+            unit = float(place.size[k])
+        else:
+            with np.errstate(all="ignore"):
+                position, _ = on_scale(pin.quantity, table.to_search(table.values)[None], place.profile.free)
+            at_start = float(position[0]) if np.isfinite(position[0]) else first
+            limit, is_log, unit = way * math.inf, pin.quantity.is_log, abs(at_start) or 1.0
+        unit = 1.0 if is_log else max(unit, abs(first))
+        home = way * max(way * first, way * at_start)
+        return Lane(way, limit, unit, is_log, root, best, branch, home, [site])
+
+    def run(self, is_over: Callable[[], bool], told: Callable[[Work], None]) -> None:
+        """Every lane to its end, or until it is over."""
+
+        def after_round() -> None:
+            self._go_back()
+            told(self)
+
+        try:
+            self.following.run(is_over, after_round)
+        finally:
+            interrupt(self.following.lanes)
+
+    def _go_back(self) -> None:
+        """From where a lane has fallen into another valley, a lane the other way: it may lead below the first."""
+        for k, lane in enumerate(list(self.following.lanes)):
+            site, lane.jumped = lane.jumped, None
+            number = self.owner[k]
+            if site is None or self.n_branches[number] >= self.n_starts + MOST_JUMPS:
+                continue
+            self.owner.append(number)
+            branch, self.n_branches[number] = self.n_branches[number], self.n_branches[number] + 1
+            pin, way, home = self.following.pinned.pins[k], -lane.way, lane.sites[0].position
+            limit = way * math.inf
+            if pin.quantity is None:
+                limit = float((self.place.upper if way > 0 else self.place.lower)[pin.coordinate])
+            back = Lane(way, limit, lane.unit, lane.is_log, lane.zeta, lane.best, branch, home, [site])
+            self.following.add(back, pin, self.following.adjustments.get(k))
+
+    def is_going(self, number: int) -> bool:
+        """Whether a quantity has lanes on their way."""
+        return any(lane.going for lane in self._lanes(number))
+
+    @property
+    def n_going(self) -> int:
+        """Lanes on their way."""
+        return sum(lane.going for lane in self.following.lanes)
+
+    def _lanes(self, number: int) -> list[Lane]:
+        return [lane for lane, owner in zip(self.following.lanes, self.owner, strict=True) if owner == number]
+
+    def concluded(self, number: int) -> Profile:
+        """The profile of a quantity, as far as it is known."""
+        return concluded(self.asked, self.place, self.quantities[number], self._lanes(number))
