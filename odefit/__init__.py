@@ -33,11 +33,13 @@ if TYPE_CHECKING:
     from odefit.pictures import plot
     from odefit.problem.interface import Problem
     from odefit.profiles.profiling import profile
+    from odefit.studies import predict
 
 _HOMES = {
     "api": ("load", "fit", "simulate", "check", "load_run"),
     "exports": ("export_petab",),
     "pictures": ("plot",),
+    "studies": ("predict",),
     "problem.interface": ("Problem",),
     "profiles.profiling": ("profile",),
     "fitting.run": ("Run",),
@@ -70,6 +72,7 @@ __all__ = [
     "load",
     "load_run",
     "plot",
+    "predict",
     "profile",
     "simulate",
 ]

@@ -15,6 +15,7 @@ from odefit.commands.errors import INTERRUPTED, TERMINATED, report
 from odefit.commands.files import export, import_, schema, simulate
 from odefit.commands.fit import fit
 from odefit.commands.look import check, models, plot, solvers
+from odefit.commands.predict import predict
 from odefit.commands.profile import profile
 
 app = typer.Typer(
@@ -49,6 +50,7 @@ app.command()(export)
 app.command()(simulate)
 app.command()(plot)
 app.command()(profile)
+app.command()(predict)
 app.command()(check)
 app.command()(solvers)
 app.command()(models)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,9 +32,11 @@ class KnownErrors:
     covariance: Covariance
     degrees: float
 
-    def bands(self, problem: FitProblem, theta: FloatArray, experiments: Sequence[Experiment]) -> list[Band]:
-        """95 % bands at the times of the experiments. Raises SolveError."""
-        return prediction_bands(problem, theta, self.covariance, experiments, degrees=self.degrees)
+    def bands(
+        self, problem: FitProblem, theta: FloatArray, experiments: Sequence[Experiment], level: float = 0.95
+    ) -> list[Band]:
+        """Bands at the times of the experiments. Raises SolveError."""
+        return prediction_bands(problem, theta, self.covariance, experiments, level, degrees=self.degrees)
 
 
 def errors_of(assembly: Assembly, theta: FloatArray, matrix: FloatArray | None) -> KnownErrors | None:
@@ -132,3 +134,11 @@ def interval_columns(bands: Sequence[Band], rows: Sequence[IntArray | slice]) ->
     return {
         name: np.concatenate([getattr(band, of)[own].T.ravel() for band, own in pairs]) for name, of in parts.items()
     }
+
+
+def with_columns(table: Table, columns: Mapping[str, FloatArray]) -> Table:
+    """A table with more columns of numbers, of all its rows."""
+    if not columns:
+        return table
+    pairs = zip(table.rows, zip(*columns.values(), strict=True), strict=True)
+    return Table((*table.header, *columns), [[*row, *map(float, more)] for row, more in pairs])

@@ -24,6 +24,7 @@ from odefit.fitting.predictions import (
     interval_columns,
     measured_table,
     not_repeated,
+    with_columns,
 )
 from odefit.fitting.tightening import tightened
 from odefit.objective.likelihood import Likelihood
@@ -251,11 +252,22 @@ class Run(StoredRun, Asked):
             frame = frame.assign(low=columns["low"], high=columns["high"])
         return frame
 
+    def _intervals_at_data(self) -> dict[str, FloatArray]:
+        """The columns of intervals of predictions.csv; none where the model has none, or they would take too long."""
+        if len(self.assembly.problem.table.estimated) > MAX_LISTED or self.known_errors is None:
+            return {}
+        try:
+            bands = self.known_errors.bands(self.assembly.problem, self.theta, self.measured)
+        except SolveError:
+            return {}
+        return interval_columns(bands, [slice(None)] * len(bands))
+
     def write(self, folder: Path) -> None:
         """Every file of the run folder; result.json last, since it says that the run is complete."""
         try:
             solved = self._solved(self.measured)
             whole = measured_table(self.assembly, solved.observables)
+            whole = with_columns(whole, self._intervals_at_data())
             told = zip(whole.rows, not_repeated(self.measured), strict=True)
             predicted = replace(whole, rows=[row for row, says in told if says])
             expressions = expression_table(self.measured, solved.expressions, self.expressions)

@@ -116,8 +116,8 @@ def assemble(
     draft = _draft(loaded, described, with_intervals(loaded, described.system, measured), fold)
     seen, held = _without_first_rows(draft, draft.parts.seen), _without_first_rows(draft, draft.parts.held)
     check_learnable(draft, seen)
-    check_held_out(draft, seen)
     if for_fit:
+        check_held_out(draft, seen)
         check_bounded(draft, seen)
     table = ParameterTable(tuple(draft.builder.rows.values()))
     formulas = _bind(draft, table)

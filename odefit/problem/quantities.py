@@ -90,9 +90,8 @@ def curve_names(assembly: Assembly) -> dict[str, int]:
     return {name: column for column, name in reversed(list(enumerate(names)))}
 
 
-def with_all_curves(assembly: Assembly) -> FitProblem:
+def with_all_curves(problem: FitProblem) -> FitProblem:
     """The problem with states and expressions as observables behind its own."""
-    problem = assembly.problem
     system = problem.observation.system
     return observing(problem, state_quantities(system, range(len(system.states))) | expression_quantities(system))
 
@@ -108,7 +107,7 @@ def _at_a_time(assembly: Assembly, name: str, experiment: str | None, time: str)
         raise ValueError(f"'{clip(time)}' is no time; write a number") from None
     if assembly.networks is not None:
         raise ValueError("a model with a network has no errors of its parameters, so nothing is known of its curves")
-    problem, unit = with_all_curves(assembly), assembly.loaded.config.model.units.get(name)
+    problem, unit = with_all_curves(assembly.problem), assembly.loaded.config.model.units.get(name)
     names = [e.name for e in assembly.measured]
     chosen = {k: e for k, e in enumerate(assembly.measured) if replicate_of(e.name) == e.name}
     if experiment is not None:

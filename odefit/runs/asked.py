@@ -5,9 +5,12 @@ A room is found by its name when it is first asked for, so that a run knows none
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from numpy.typing import ArrayLike
 
 from odefit.runs.progress import Progress
 
@@ -30,6 +33,21 @@ class Asked:
         """Profile likelihoods of parameters, derived quantities and predictions: see `odefit.profile`."""
         ask = _of("profiles.profiling", "profile")
         return ask(self, parameters, level=level, seconds=seconds, overwrite=overwrite, progress=progress)
+
+    def predict(
+        self,
+        times: ArrayLike | Mapping[str, ArrayLike] | None = None,
+        *,
+        experiments: Any = None,
+        doses: Any = None,
+        inputs: Path | str | None = None,
+        curves: Sequence[str] | None = None,
+        bands: str = "wald",
+        level: float = 0.95,
+    ) -> Answer:
+        """Curves and bands at new times, under new conditions, doses and inputs: see `odefit.predict`."""
+        conditions = {"experiments": experiments, "doses": doses, "inputs": inputs}
+        return _of("studies", "predict")(self, times, **conditions, curves=curves, bands=bands, level=level)
 
 
 def _of(room: str, function: str) -> Any:

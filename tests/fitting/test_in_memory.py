@@ -68,7 +68,7 @@ def test_a_run_in_memory_has_what_its_folder_would_have(run: odefit.Run, tmp_pat
         pd.testing.assert_frame_equal(other.predictions([0, 20.5]), run.predictions([0, 20.5]))
         pd.testing.assert_frame_equal(other.starts.drop(columns="seconds"), run.starts.drop(columns="seconds"))
     in_file = pd.read_csv(tmp_path / "run" / "predictions.csv", dtype={"experiment": str})
-    pd.testing.assert_frame_equal(in_file, run.predictions(intervals=False), check_dtype=False)
+    pd.testing.assert_frame_equal(in_file, run.predictions(), check_dtype=False)
 
 
 def test_a_run_is_saved_later(run: odefit.Run, tmp_path: Path) -> None:

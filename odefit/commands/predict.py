@@ -1,0 +1,77 @@
+"""`odefit predict`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from odefit.commands.alive import alive
+from odefit.commands.options import RunPath
+
+SHOWN = 12
+"""Rows of a table that is shown on screen as well."""
+
+
+def predict(
+    run: RunPath,
+    times: Annotated[
+        str | None,
+        typer.Option("--times", metavar="FROM:TO:STEP", help="e.g. 0:70:0.5 or 0,1,2.5; default: those of the data."),
+    ] = None,
+    experiments: Annotated[
+        Path | None,
+        typer.Option("--experiments", help="A CSV of new experiments; a column `like` names one of the fit."),
+    ] = None,
+    doses: Annotated[Path | None, typer.Option("--doses", help="A CSV of doses in place of those of the fit.")] = None,
+    inputs: Annotated[
+        Path | None, typer.Option("--inputs", help="A CSV with a column for each input that is another one now.")
+    ] = None,
+    curves: Annotated[
+        str | None, typer.Option("--curves", help="Observables, states or expressions, e.g. x,y; default: observables.")
+    ] = None,
+    bands: Annotated[str, typer.Option("--bands", help="wald, bootstrap or posterior.")] = "wald",
+    level: Annotated[float, typer.Option("--level", help="The coverage of the bands.")] = 0.95,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="The CSV; default: <name of the run>_predicted.csv, here.", show_default=False),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write --out although it exists.")] = False,
+    plots: Annotated[bool, typer.Option("--plots/--no-plots", help="Draw a picture beside the CSV.")] = True,
+) -> None:
+    """Predict with a finished fit: curves and bands at new times, under new conditions, doses and inputs."""
+    from odefit import studies
+    from odefit.commands.written import check_absent, written
+    from odefit.prediction.times import parse_times
+    from odefit.terminal import console, plain_table
+
+    grid = None if times is None else parse_times(times)
+    target = out or Path(f"{run.resolve().name}_predicted.csv")
+    picture = target.with_suffix(".png")
+    check_absent([target, *([picture] if plots else [])], overwrite)
+    chosen = None if curves is None else [part.strip() for part in curves.split(",") if part.strip()]
+    with alive("predicting"):
+        found = studies.predict(
+            run,
+            grid,
+            experiments=experiments,
+            doses=doses,
+            inputs=inputs,
+            curves=chosen,
+            bands=bands,  # type: ignore[arg-type]  # what is none is refused there
+            level=level,
+        )
+    screen = console()
+    for note in found.notes:
+        screen.print(f"note: {note}", markup=False)
+    if len(found.table.rows) <= SHOWN:
+        screen.print(plain_table(found.table.header, [[_shown(cell) for cell in row] for row in found.table.rows]))
+    paths = written(target, found.table.text, found.figure() if plots else None)
+    screen.print(f"written to {', '.join(map(str, paths))}", markup=False)
+
+
+def _shown(cell: object) -> str:
+    if isinstance(cell, float):
+        return "" if cell != cell else f"{cell:.5g}"
+    return str(cell)

@@ -1,0 +1,241 @@
+"""Curves and bands of a fitted model: at new times, under new conditions, with new doses and inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from odefit.arrays import FloatArray, IntArray
+from odefit.data.experiments import Experiment
+from odefit.errors import InputError, SolveError
+from odefit.fitting.predictions import curve_table, interval_columns, with_columns
+from odefit.fitting.run import Run, check_solvable
+from odefit.model.system import TIME
+from odefit.objective.problem import FitProblem
+from odefit.prediction.conditions import Conditioned, conditioned
+from odefit.prediction.ensemble import ensemble_bands, parameter_sets
+from odefit.prediction.wanted import Wanted
+from odefit.problem.frames import wanted_times
+from odefit.problem.quantities import curve_names, with_all_curves
+from odefit.problem.solver_steps import with_steps
+from odefit.records import dataclass
+from odefit.runs.tables import Table, frame_of
+from odefit.status import Status
+from odefit.text import clip, suggest
+from odefit.uncertainty.bands import Band
+from odefit.uncertainty.quantities import unmeasured
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+Bands = Literal["wald", "bootstrap", "posterior"]
+KINDS: tuple[Bands, ...] = ("wald", "bootstrap", "posterior")
+GRID = 101
+"""Times of a new experiment of which no times are said."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a fitted model predicts.
+
+    Attributes
+    ----------
+    table
+        One row for each experiment, curve and time: predicted, `low` and `high` of the curve, `new_low` and `new_high`
+        of a new measurement there; empty where the data leave it open.
+    bands, level
+        How the bands were made, and their coverage.
+    experiments
+        What was predicted, with conditions, doses and inputs.
+    names, units
+        The curves.
+    title, time
+        Of the picture, and of its axis of time.
+    measured
+        By experiment and curve: times and values that were measured in the same experiment, under its own conditions.
+    logarithmic
+        The curves whose noise is one of logarithms.
+    notes
+        What to know of the numbers, a sentence each.
+    """
+
+    table: Table
+    bands: Bands
+    level: float
+    experiments: tuple[Experiment, ...]
+    names: tuple[str, ...]
+    units: Mapping[str, str]
+    title: str
+    time: str
+    measured: Mapping[tuple[str, str], tuple[FloatArray, FloatArray]]
+    logarithmic: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+
+    def is_log(self, name: str) -> bool:
+        """Whether the noise of a curve is one of logarithms."""
+        return name in self.logarithmic
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The same as a pandas frame."""
+        return frame_of(self.table.text)
+
+    def figure(self) -> Figure:
+        """A panel for each curve and experiment, with its bands."""
+        found: Figure = import_module("odefit.plots.prediction_picture").draw_prediction(self)
+        return found
+
+    def __repr__(self) -> str:
+        n = len(self.experiments)
+        return f"<Prediction of {', '.join(map(clip, self.names[:6]))} in {n} experiment{'s' * (n != 1)}, {self.bands}>"
+
+    def _repr_html_(self) -> str:
+        html: str = self.frame.to_html(max_rows=20)
+        return html
+
+
+def predicted(
+    run: Run,
+    times: ArrayLike | Mapping[str, ArrayLike] | None = None,
+    wanted: Wanted | None = None,
+    curves: Sequence[str] | None = None,
+    bands: Bands = "wald",
+    level: float = 0.95,
+) -> Prediction:
+    """Predict; see `odefit.predict`, which has the same arguments."""
+    if bands not in KINDS:
+        raise InputError("bands", f"'{clip(str(bands))}' is none; {suggest(str(bands), KINDS)}")
+    if not 0 < level < 1:
+        raise InputError("level", f"must lie between 0 and 1 (got {level:g})")
+    check_solvable(run)
+    asked = conditioned(run, wanted or Wanted())
+    names, columns = _chosen(run, curves)
+    experiments = _at_times(asked, times)
+    problem = with_all_curves(asked.problem)
+    solved, rows = with_steps(problem, experiments)
+    whole = replace(problem, experiments=tuple(unmeasured(problem, e) for e in solved))
+    found = [g[own][:, columns] for g, own in zip(whole.predict(run.theta), rows, strict=True)]
+    table = curve_table(experiments, found, names)
+    notes = [*_status_note(run), *asked.notes, *_input_notes(run, experiments)]
+    limits = _bands(run, whole, bands, level, notes)
+    if limits is not None:
+        cut = [_columns_of(band, columns) for band in limits]
+        table = with_columns(table, interval_columns(cut, rows))
+    noise = run.assembly.problem.observation.noise
+    config = run.loaded.config
+    return Prediction(
+        table,
+        bands,
+        level,
+        experiments,
+        names,
+        config.model.units,
+        config.title or ("" if run.path is None else run.path.resolve().name),
+        _time_label(run),
+        _measured(run, asked),
+        frozenset(name for name in names if name in noise and noise[name].is_log),
+        tuple(notes),
+    )
+
+
+def _time_label(run: Run) -> str:
+    config = run.loaded.config
+    name, unit = config.data.time or "time", config.model.units.get(TIME)
+    return f"{name} ({unit})" if unit else name
+
+
+def _measured(run: Run, asked: Conditioned) -> dict[tuple[str, str], tuple[FloatArray, FloatArray]]:
+    """What was measured in those experiments of the fit that are predicted as they were made."""
+    found = {}
+    for own in run.measured:
+        for new in asked.experiments:
+            if new.name == own.name and _as_made(own, new):
+                for column, name in enumerate(run.observables):
+                    known = ~np.isnan(own.values[:, column]) & np.isfinite(own.times)
+                    found[own.name, name] = own.times[known], own.values[known, column]
+    return found
+
+
+def _as_made(own: Experiment, new: Experiment) -> bool:
+    """Whether an experiment has the conditions that it was made under."""
+    return (
+        (own.doses, own.labels, own.start) == (new.doses, new.labels, new.start)
+        and all(new.constants.get(name) == value for name, value in own.constants.items())
+        and all(new.inputs.get(name) is known for name, known in own.inputs.items())
+    )
+
+
+def _chosen(run: Run, curves: Sequence[str] | None) -> tuple[tuple[str, ...], IntArray]:
+    """The curves by name, and where they stand among all. Raises InputError."""
+    known = curve_names(run.assembly)
+    names = tuple(dict.fromkeys(run.observables if curves is None else curves))
+    for name in names:
+        if name not in known:
+            raise InputError("curves", f"'{clip(name)}' is no observable, state or expression; {suggest(name, known)}")
+    return names, np.array([known[name] for name in names], dtype=np.intp)
+
+
+def _at_times(asked: Conditioned, times: ArrayLike | Mapping[str, ArrayLike] | None) -> tuple[Experiment, ...]:
+    """The experiments at the times that are wanted; without any, at those that were measured or over their span."""
+    if times is None:
+        last = max((e.last for e, like in zip(asked.experiments, asked.likes, strict=True) if like), default=0.0)
+        times = {
+            e.name: e.times if like is not None else np.linspace(e.start, max(last, e.start + 1.0), GRID)
+            for e, like in zip(asked.experiments, asked.likes, strict=True)
+        }
+    elif not isinstance(times, Mapping):
+        times = np.atleast_1d(np.asarray(times, dtype=np.float64))
+        if times.ndim == 1 and times.size and (early := [e for e in asked.experiments if times[0] < e.start]):
+            where = f"experiment {clip(early[0].name)} starts at {early[0].start:g}"
+            raise InputError("times", f"{times[0]:g} is too early: {where}; begin there, or give it another `start`")
+    try:
+        return wanted_times(asked.experiments, times)
+    except ValueError as error:
+        raise InputError("times", str(error).removeprefix("times: ")) from None
+
+
+def _status_note(run: Run) -> list[str]:
+    if run.result.status == Status.CONVERGED:
+        return []
+    return [f"this fit has no certificate (it is `{run.result.status}`): {run.result.message}"]
+
+
+def _input_notes(run: Run, experiments: Sequence[Experiment]) -> list[str]:
+    """Inputs that are asked for beyond what is known of them."""
+    held = {n for n, s in run.loaded.config.data.inputs.items() if s.interpolation == "previous"}
+    beyond = {
+        name: float(known.knots[-1])
+        for e in experiments
+        for name, known in e.inputs.items()
+        if name not in held and known.knots[-1] < e.last
+    }
+    return [f"the input {name} is known until t = {last:g}, and goes on as there" for name, last in beyond.items()]
+
+
+def _bands(run: Run, problem: FitProblem, bands: Bands, level: float, notes: list[str]) -> list[Band] | None:
+    """The bands of all curves; None where there are none, and a note says why."""
+    if run.assembly.networks is not None:
+        notes.append("no bands: a model with a network has no errors of its parameters")
+        return None
+    if bands in ("bootstrap", "posterior"):
+        return ensemble_bands(problem, parameter_sets(run, bands, problem.table.estimated_names), level)
+    known = run.known_errors
+    if known is None:
+        notes.append("no bands: this fit has no standard errors")
+        return None
+    try:
+        return known.bands(problem, run.theta, problem.experiments, level)
+    except SolveError as error:
+        notes.append(f"no bands: {error}")
+        return None
+
+
+def _columns_of(band: Band, columns: IntArray) -> Band:
+    return Band(*(part[:, columns] for part in (band.low, band.high, band.noise_low, band.noise_high)))

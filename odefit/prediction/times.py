@@ -1,0 +1,58 @@
+"""The times of a prediction as a command line has them: `0:70:0.5`, `0,1,2.5`, or several of these after another."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from odefit.arrays import FloatArray
+from odefit.errors import InputError
+from odefit.text import clip
+
+MAX_TIMES = 1_000_000
+"""The most times of one prediction."""
+STEPS = 100
+"""Between two ends without a step."""
+WHERE = "--times"
+
+
+def parse_times(text: str) -> FloatArray:
+    """Times in increasing order, each once.
+
+    Parameters
+    ----------
+    text
+        Parts with commas between them: a number, `FROM:TO:STEP` with both ends, or `FROM:TO` in 100 steps.
+
+    Raises
+    ------
+    InputError
+        A part is none of these.
+    """
+    parts = [_part(part.strip()) for part in text.split(",")]
+    if sum(map(len, parts)) > MAX_TIMES:
+        raise InputError(WHERE, f"are more than {MAX_TIMES:,}; take larger steps")
+    return np.unique(np.concatenate(parts))
+
+
+def _part(text: str) -> FloatArray:
+    try:
+        numbers = [float(part) for part in text.split(":")]
+    except ValueError:
+        numbers = []
+    finite = all(map(math.isfinite, numbers))
+    if len(numbers) == 1 and (finite or numbers[0] == math.inf):
+        return np.array(numbers)
+    if len(numbers) not in (2, 3) or not finite:
+        raise InputError(WHERE, f"'{clip(text)}' is no time; write numbers, FROM:TO or FROM:TO:STEP, as in 0:70:0.5")
+    first, last, *step = numbers
+    size = step[0] if step else (last - first) / STEPS
+    if not (first < last and size > 0):
+        raise InputError(WHERE, f"'{clip(text)}' has no times in it; FROM must be less than TO, and STEP more than 0")
+    count = (last - first) / size
+    if count > MAX_TIMES:
+        raise InputError(WHERE, f"'{clip(text)}' are more than {MAX_TIMES:,}; take a larger STEP")
+    # Rounding must not cost the last of them: 0:70:0.1 ends at 70.
+    steps: FloatArray = np.arange(math.floor(count * (1 + 1e-12) + 1e-9) + 1, dtype=np.float64)
+    return first + size * steps

@@ -1,0 +1,105 @@
+"""The functions of the public face that go on from finished fits: predict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from odefit.errors import RunError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from odefit.fitting.run import Run
+    from odefit.latent.latent_run import LatentRun
+    from odefit.prediction.predicting import Bands, Prediction
+    from odefit.prediction.wanted import DoseTable, Table
+
+    AnyRun = Run | LatentRun | Path | str
+
+
+def equations_of(run: AnyRun, what: str) -> Run:
+    """The run of equations that is meant, read from its folder where that is given. Raises RunError.
+
+    what: the command, for a run of a latent ODE, which has none of its kind.
+    """
+    from odefit.fitting.run import Run
+
+    if isinstance(run, Path | str):
+        from odefit.api import load_run
+
+        run = load_run(run)
+    if not isinstance(run, Run):
+        raise RunError(run.place, f"is that of a latent ODE, which `{what}` is not for: it has no equations")
+    return run
+
+
+def predict(
+    run: AnyRun,
+    times: ArrayLike | Mapping[str, ArrayLike] | None = None,
+    *,
+    experiments: Table | None = None,
+    doses: DoseTable | None = None,
+    inputs: Path | str | None = None,
+    curves: Sequence[str] | None = None,
+    bands: Bands = "wald",
+    level: float = 0.95,
+) -> Prediction:
+    """Predict with a fitted model: at new times, under new conditions, with new doses and inputs.
+
+    Parameters
+    ----------
+    run : Run or path
+        The fit, or its folder.
+    times : array_like [T] or mapping of such by experiment, optional
+        Increasing times, none before the start of an experiment; default the measured ones, and of a new experiment
+        those over the time span of the data.
+    experiments : path, frame or mapping, optional
+        A table of new experiments, one row each, as `data.experiments` of a config has them: constants, initial values
+        `x_0`, `start`, labels; or parameters, which are then known. A column `like` names an experiment of the fit,
+        whose parameters, conditions, doses and inputs hold where the row says nothing. Default: those of the fit.
+    doses : path, frame or list of Dose, optional
+        What the experiments get in place of their doses.
+    inputs : path, optional
+        A CSV with a column for each known function of time that is another one now.
+    curves : sequence of str, optional
+        Which observables, states and expressions; default: all observables.
+    bands : str
+        `wald` (the delta method), `bootstrap` or `posterior` (from the parameter sets
+        that `odefit bootstrap` or `odefit sample` left in the run folder).
+    level : float
+        The coverage of the bands.
+
+    Returns
+    -------
+    Prediction
+        Its `frame` has a row for each experiment, curve and time: predicted, `low` and `high` of the curve, `new_low`
+        and `new_high` of a new measurement there. `figure()` draws it.
+
+    Raises
+    ------
+    InputError
+        With all faults: an unknown experiment, a number that a new one lacks, a time before its start.
+    RunError
+        The fit has no estimates, or not what the bands are made from.
+    SolveError
+        The model cannot be solved there.
+
+    Examples
+    --------
+    >>> import odefit
+    >>> run = odefit.fit(
+    ...     {"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 0.5}},
+    ...     data=[odefit.Experiment("a", [0, 1, 2, 3, 4], {"x": [2.0, 1.2, 0.75, 0.45, 0.27]})],
+    ... )
+    >>> found = odefit.predict(run, [0, 6], experiments={"larger": {"x_0": 20}})
+    >>> found.frame[["experiment", "time", "predicted", "low", "high"]].round(2).values.tolist()
+    [['larger', 0.0, 20.0, 20.0, 20.0], ['larger', 6.0, 1.01, 0.91, 1.11]]
+    """
+    from odefit.prediction.predicting import predicted
+    from odefit.prediction.wanted import Wanted
+
+    return predicted(
+        equations_of(run, "odefit predict"), times, Wanted(experiments, doses, inputs), curves, bands, level
+    )

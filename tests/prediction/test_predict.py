@@ -1,0 +1,251 @@
+"""`odefit.predict`: curves and bands against closed forms, under conditions that were not measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+import odefit
+from commands import run as command
+
+Array = NDArray[np.float64]
+COLUMNS = ["predicted", "low", "high", "new_low", "new_high"]
+RNG = np.random.default_rng(7)
+TIMES = np.arange(0.0, 10.0)
+
+DECAY = {
+    "model": {"equations": {"x": "-k*w*x"}, "expressions": {"flow": "k*w*x"}},
+    "parameters": {"k": {"value": 0.3, "bounds": [0.01, 5], "scale": "log"}},
+    "noise": {"x": {"sigma": 0.1}},
+    "solver": {"rtol": 1e-9, "atol": 1e-10},
+}
+ABSORPTION = {
+    "model": {
+        "equations": {"gut": "-ka*gut", "blood": "ka*gut - ke*blood"},
+        "initial": {"gut": 0, "blood": 0},
+        "observables": {"conc": "blood/V"},
+    },
+    "parameters": {
+        "ka": {"value": 1, "bounds": [0.1, 10], "scale": "log"},
+        "ke": {"value": 0.2, "bounds": [0.01, 2], "scale": "log"},
+        "V": {"value": 3, "bounds": [0.1, 50], "scale": "log"},
+    },
+    "data": {"doses": [{"time": 0, "state": "gut", "amount": 10}]},
+    "noise": {"conc": {"sigma": 0.05}},
+    "solver": {"rtol": 1e-9, "atol": 1e-10},
+}
+
+
+def absorbed(t: Array, amount: float, ka: float, ke: float, v: float) -> Array:
+    """The Bateman function."""
+    late = np.maximum(t, 0.0)
+    return np.where(t >= 0, amount * ka / (v * (ka - ke)) * (np.exp(-ke * late) - np.exp(-ka * late)), 0.0)
+
+
+@pytest.fixture(scope="module")
+def decay() -> odefit.Run:
+    data = [
+        odefit.Experiment(name, TIMES, {"x": x0 * np.exp(-0.4 * w * TIMES) + noise}, constants={"w": w})
+        for name, x0, w, noise in zip("ab", (3.0, 5.0), (1.0, 0.5), 0.1 * RNG.standard_normal((2, 10)), strict=True)
+    ]
+    run = odefit.fit(DECAY, data=data)
+    assert isinstance(run, odefit.Run)
+    return run
+
+
+@pytest.fixture(scope="module")
+def absorption() -> odefit.Run:
+    t = np.array([0.5, 1, 2, 4, 6, 9, 12, 24])
+    values = absorbed(t, 10, 1.1, 0.2, 3.0) + 0.05 * RNG.standard_normal(8)
+    run = odefit.fit(ABSORPTION, data=pd.DataFrame({"time": t, "conc": values}))
+    assert isinstance(run, odefit.Run)
+    return run
+
+
+def estimates(run: odefit.Run) -> dict[str, float]:
+    return {name: float(e.value or 0) for name, e in run.result.estimates.items()}
+
+
+@pytest.mark.quick
+def test_at_the_conditions_of_the_fit_it_is_what_the_run_predicts(decay: odefit.Run) -> None:
+    times = np.array([0, 2.5, 30])
+    found, known = odefit.predict(decay, times).frame, decay.predictions(times)
+    pd.testing.assert_frame_equal(found, known, check_exact=False, rtol=1e-10)
+    at_data = odefit.predict(decay).frame
+    np.testing.assert_allclose(at_data[COLUMNS], decay.predictions()[COLUMNS], rtol=1e-10)
+
+
+def test_bands_of_a_new_experiment_are_those_of_the_delta_method(decay: odefit.Run) -> None:
+    table = {"new": {"w": 2.0, "x_0": 4.0}, "other": {"like": "a", "w": 0.1}}
+    frame = odefit.predict(decay, [0.5, 4], experiments=table, curves=["x", "flow"]).frame
+    e, cov = estimates(decay), decay.covariance
+    t = np.array([0.5, 4])
+    new = frame[(frame.experiment == "new") & (frame.observable == "x")]
+    x = 4 * np.exp(-e["k"] * 2 * t)
+    np.testing.assert_allclose(new.predicted, x, rtol=1e-7)
+    error = 1.959964 * 2 * t * x * np.sqrt(cov.loc["k", "k"])
+    np.testing.assert_allclose(new.high - new.predicted, error, rtol=1e-5)
+    np.testing.assert_allclose(new.new_high - new.predicted, np.hypot(error, 1.959964 * 0.1), rtol=1e-5)
+    other = frame[(frame.experiment == "other") & (frame.observable == "flow")]
+    k, x0 = e["k"], e["x_0[a]"]
+    y = k * 0.1 * x0 * np.exp(-k * 0.1 * t)
+    gradient = np.stack([y / k - 0.1 * t * y, y / x0], axis=1)
+    c = cov.loc[["k", "x_0[a]"], ["k", "x_0[a]"]].to_numpy()
+    np.testing.assert_allclose(other.predicted, y, rtol=1e-7)
+    error = 1.959964 * np.sqrt(np.einsum("ti,ij,tj->t", gradient, c, gradient))
+    np.testing.assert_allclose(other.predicted - other.low, error, rtol=1e-5)
+    assert other.new_low.isna().all()
+
+
+def test_new_doses_superpose(absorption: odefit.Run, tmp_path: Path) -> None:
+    e, t = estimates(absorption), np.linspace(0, 36, 37)
+    (tmp_path / "doses.csv").write_text("time,amount\n0,5\n12,20\n")
+    frame = odefit.predict(absorption, t, doses=tmp_path / "doses.csv").frame
+    p = e["ka"], e["ke"], e["V"]
+    np.testing.assert_allclose(frame.predicted, absorbed(t, 5, *p) + absorbed(t - 12, 20, *p), rtol=1e-6, atol=1e-8)
+    same = odefit.predict(absorption, t, doses=[odefit.Dose(0, "gut", 5), odefit.Dose(12, "gut", 20)]).frame
+    pd.testing.assert_frame_equal(same, frame)
+    table = pd.DataFrame({"experiment": ["low", "fast", "begun"], "V": [None, 1.0, None], "gut_0": [None, None, 7.0]})
+    rows = [{"experiment": "low", "time": 0, "amount": 1}, {"experiment": "begun", "time": 3, "amount": 2}]
+    frame = odefit.predict(absorption, t, experiments=table, doses=rows).frame
+    parts = {name: frame[frame.experiment == name].predicted.to_numpy() for name in ("low", "fast", "begun")}
+    np.testing.assert_allclose(parts["low"], absorbed(t, 1, *p), rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(parts["fast"], absorbed(t, 10, *p[:2], 1.0), rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(parts["begun"], absorbed(t, 7, *p) + absorbed(t - 3, 2, *p), rtol=1e-6, atol=1e-8)
+
+
+def test_new_inputs(tmp_path: Path) -> None:
+    (tmp_path / "u.csv").write_text("time,u\n0,1\n10,1\n")
+    (tmp_path / "x.csv").write_text("time,x\n0,0\n1,0.5\n2,1.1\n5,2.4\n10,5.2\n")
+    config = {
+        "model": {"equations": {"x": "a*u"}, "initial": {"x": 0}},
+        "parameters": {"a": {"value": 1}},
+        "data": {"csv": str(tmp_path / "x.csv"), "inputs": {"u": str(tmp_path / "u.csv")}},
+    }
+    run = odefit.fit(config)
+    assert isinstance(run, odefit.Run)
+    (tmp_path / "ramp.csv").write_text("time,u\n0,0\n4,8\n")
+    found = odefit.predict(run, [0, 2, 4, 6], inputs=tmp_path / "ramp.csv")
+    a = estimates(run)["a"]
+    np.testing.assert_allclose(found.frame.predicted, a * np.array([0, 4, 16, 32]), rtol=1e-5, atol=1e-9)
+    assert found.notes == ("the input u is known until t = 4, and goes on as there",)
+
+
+def test_a_first_row_and_a_formula_give_way_to_a_column() -> None:
+    frame = pd.DataFrame({"time": TIMES, "x": 3 * np.exp(-0.4 * TIMES), "y": 2.0 + 0 * TIMES})
+    config = {
+        "model": {"equations": {"x": "-k*x", "y": "0"}, "initial": {"x": "first", "y": "2*c"}},
+        "parameters": {"k": {"value": 0.5, "bounds": [0.1, 1]}, "c": {"value": 1, "bounds": [0, 3]}},
+        "noise": {"x": {"sigma": 0.1}, "y": {"sigma": 0.1}},
+    }
+    run = odefit.fit(config, data=frame)
+    found = odefit.predict(run, [0, 1], experiments={"p": {"x_0": 6}, "q": {"y_0": 9.0}}).frame
+    k, c = run.result.estimates["k"].value, run.result.estimates["c"].value
+    assert k is not None
+    assert c is not None
+    x = found[found.observable == "x"].predicted
+    np.testing.assert_allclose(x, [6, 6 * np.exp(-k), 3, 3 * np.exp(-k)], rtol=1e-5)
+    np.testing.assert_allclose(found[found.observable == "y"].predicted, [2 * c, 2 * c, 9, 9], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("table", "what"),
+    [
+        ({"c": {"x_0": 2}}, "experiment c needs a number for w; or name in a column `like` an experiment of the fit"),
+        ({"c": {"w": 2}}, "nothing is known of x_0 in experiment c; give a column x_0, or name in a column `like`"),
+        ({"c": {"like": "z"}}, "'z' in the column like is no experiment of the fit; there is: a, b"),
+    ],
+)
+def test_what_a_new_experiment_lacks_is_named(decay: odefit.Run, table: dict, what: str) -> None:
+    with pytest.raises(odefit.InputError, match="experiments") as found:
+        odefit.predict(decay, [0, 1], experiments=table)
+    assert what in str(found.value)
+
+
+def test_what_changes_nothing_is_said(decay: odefit.Run) -> None:
+    notes = odefit.predict(decay, [1], experiments={"c": {"like": "a", "mood": 3}}).notes
+    assert notes == ("no formula names mood, so that column changes nothing",)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        ({"times": [-1, 2]}, "-1 is too early: experiment a starts at 0"),
+        ({"times": [2, 1]}, "times: must be finite numbers, each later than the one before"),
+        ({"bands": "walt"}, "bands: 'walt' is none; did you mean 'wald'?"),
+        ({"level": 95}, "level: must lie between 0 and 1"),
+        ({"curves": ["y"]}, "curves: 'y' is no observable, state or expression"),
+        ({"bands": "posterior"}, "has no posterior.csv, from which such bands are made: `odefit sample RUN` first"),
+    ],
+)
+def test_arguments_that_mean_nothing_are_refused(decay: odefit.Run, arguments: dict, what: str) -> None:
+    with pytest.raises(odefit.InputError) as found:
+        odefit.predict(decay, **arguments)
+    assert what in str(found.value)
+
+
+LINE = {
+    "model": {"equations": {"x": "a"}, "initial": {"x": "b"}},
+    "parameters": {"a": {"value": 1}, "b": {"value": 1}},
+    "noise": {"x": {"sigma": 0.3}},
+}
+
+
+@pytest.mark.parametrize("kind", ["bootstrap", "posterior"])
+def test_bands_from_parameter_sets_are_those_of_their_distribution(tmp_path: Path, kind: str) -> None:
+    """A line: normal parameters make normal curves, and with normal noise normal measurements."""
+    frame = pd.DataFrame({"time": TIMES, "x": 2 + 0.5 * TIMES + 0.3 * RNG.standard_normal(10)})
+    odefit.fit(LINE, data=frame, out=tmp_path / "run")
+    mean, cov = np.array([0.5, 2.0]), np.array([[0.04, -0.01], [-0.01, 0.09]])
+    z = np.random.default_rng(3).standard_normal((4000, 2))
+    z = np.linalg.solve(np.linalg.cholesky(np.cov(z.T)), (z - z.mean(axis=0)).T).T  # their moments exactly
+    sets = mean + z @ np.linalg.cholesky(cov).T
+    head = {"bootstrap": "sample,status,nll", "posterior": "chain,draw,log_posterior"}[kind]
+    rows = "".join(f"0,{k},1.0,{b!r},{a!r}\n" for k, (a, b) in enumerate(sets.tolist()))
+    (tmp_path / "run" / f"{kind}.csv").write_text(f"{head},b,a\n{rows}")
+    found = odefit.predict(tmp_path / "run", [0, 3, 20], bands=kind, level=0.9).frame  # type: ignore[arg-type]
+    s = np.sqrt(np.einsum("ti,ij,tj->t", d := np.array([[0, 1.0], [3, 1], [20, 1]]), cov, d))
+    np.testing.assert_allclose((found.high - found.low) / 2 / 1.644854, s, rtol=0.05)
+    wide = np.hypot(s, 0.3)
+    np.testing.assert_allclose((found.new_high - found.new_low) / 2 / 1.644854, wide, rtol=0.05)
+    np.testing.assert_allclose((found.new_high + found.new_low) / 2, d @ mean, atol=0.1 * wide.max())
+
+
+def test_counts_of_a_single_set_have_the_quantiles_of_their_distribution(tmp_path: Path) -> None:
+    from scipy.stats import poisson
+
+    config = {**LINE, "noise": {"x": "poisson"}}
+    config["parameters"] = {name: {"value": 1, "bounds": [0, 50]} for name in "ab"}
+    odefit.fit(config, data=pd.DataFrame({"time": TIMES, "x": RNG.poisson(3 + TIMES)}), out=tmp_path / "run")
+    (tmp_path / "run" / "posterior.csv").write_text("chain,draw,log_posterior,a,b\n" + "0,0,0,1.0,3.5\n" * 30)
+    found = odefit.predict(tmp_path / "run", [0, 9], bands="posterior").frame
+    assert found.new_low.tolist() == poisson.ppf(0.025, [3.5, 12.5]).tolist()
+    assert found.new_high.tolist() == poisson.ppf(0.975, [3.5, 12.5]).tolist()
+    np.testing.assert_allclose(found.low, found.high)
+
+
+def test_a_fit_without_a_certificate_says_so_first() -> None:
+    config = {**DECAY, "fit": {"max_iterations": 1}}
+    config["model"] = {"equations": {"x": "-k*x"}}
+    run = odefit.fit(config, data=pd.DataFrame({"time": TIMES, "x": 3 * np.exp(-2 * TIMES)}))
+    assert run.result.status != "converged"
+    assert odefit.predict(run, [1]).notes[0].startswith("this fit has no certificate")
+
+
+def test_the_command_writes_a_table_and_a_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decay: odefit.Run
+) -> None:
+    decay.save(tmp_path / "fit")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "new.csv").write_text("experiment,w,x_0\nc,2,4\n")
+    shown, _ = command("predict", "fit", "--times", "0:6:2", "--experiments", "new.csv")
+    assert "written to fit_predicted.csv, fit_predicted.png" in shown
+    table = pd.read_csv(tmp_path / "fit_predicted.csv")
+    assert list(table.columns) == ["experiment", "time", "observable", *COLUMNS]
+    assert table.time.tolist() == [0, 2, 4, 6]
+    _, errors = command("predict", "fit", "--times", "0:6:2", code=2)
+    assert "fit_predicted.csv: exists already; choose another --out, or say --overwrite" in errors
