@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from odefit.config.load import LoadedConfig
 from odefit.data.csv_reader import read_header
-from odefit.data.doses import DoseRow, doses_from_list, read_doses
+from odefit.data.dose_table import read_doses
+from odefit.data.doses import DoseRow, doses_from_list
 from odefit.data.experiment_table import Conditions, conditions_from_mapping, read_conditions
 from odefit.data.experiments import Dose, Input
 from odefit.data.inputs import read_input
