@@ -83,7 +83,7 @@ def telling_measurement(run: Run, u: FloatArray, measured: bool = True) -> Diffe
         Whether to look at what is measured already; else at other states and expressions only.
     """
     assembly = run.assembly
-    whole = with_all_curves(assembly)
+    whole = with_all_curves(assembly.problem)
     experiments = [unmeasured(whole, e.at(_times(e))) for e in assembly.problem.experiments if math.isfinite(e.last)]
     if len(experiments) < len(assembly.problem.experiments):
         return None  # at rest there is no later
