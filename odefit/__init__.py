@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from odefit.pictures import plot
     from odefit.problem.interface import Problem
     from odefit.profiles.profiling import profile
+    from odefit.reports import report
     from odefit.studies import predict
 
 _HOMES = {
@@ -40,6 +41,7 @@ _HOMES = {
     "exports": ("export_petab",),
     "pictures": ("plot",),
     "studies": ("predict",),
+    "reports": ("report",),
     "problem.interface": ("Problem",),
     "profiles.profiling": ("profile",),
     "fitting.run": ("Run",),
@@ -74,6 +76,7 @@ __all__ = [
     "plot",
     "predict",
     "profile",
+    "report",
     "simulate",
 ]
 

@@ -17,6 +17,7 @@ from odefit.commands.fit import fit
 from odefit.commands.look import check, models, plot, solvers
 from odefit.commands.predict import predict
 from odefit.commands.profile import profile
+from odefit.commands.report import report as report_
 
 app = typer.Typer(
     name="odefit",
@@ -51,6 +52,7 @@ app.command()(simulate)
 app.command()(plot)
 app.command()(profile)
 app.command()(predict)
+app.command("report")(report_)
 app.command()(check)
 app.command()(solvers)
 app.command()(models)

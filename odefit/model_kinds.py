@@ -32,6 +32,8 @@ class Kind:
         Run, choice, faults -> what its pictures share, see `plots/draw.py`.
     animate
         Run, file or folder or None -> the file.
+    report
+        Run -> the sections of its report.
     """
 
     plan: str
@@ -41,6 +43,7 @@ class Kind:
     prepare: str
     pictures: str
     animate: str
+    report: str
 
 
 EQUATIONS = Kind(
@@ -51,6 +54,7 @@ EQUATIONS = Kind(
     prepare="odefit.problem.preparation:prepare",
     pictures="odefit.plots.equation_pictures:EquationPictures",
     animate="odefit.plots.animation:animate",
+    report="odefit.reporting.of_equations:sections",
 )
 KINDS = {
     LATENT_ODE: Kind(
@@ -61,6 +65,7 @@ KINDS = {
         prepare="odefit.latent.unavailable:prepare",
         pictures="odefit.plots.latent_pictures:LatentPictures",
         animate="odefit.latent.unavailable:animate",
+        report="odefit.reporting.of_latent_odes:sections",
     ),
 }
 """Models by name that are no equations; all others are `EQUATIONS`."""

@@ -82,7 +82,7 @@ def _in_brackets(node: Any, level: int, strict: bool = False) -> str:
 
 def _sum(node: Any) -> str:
     pieces: list[str] = []
-    for term in _ordered_terms(node):
+    for term in ordered_terms(node):
         written = text(term)
         minus = written.startswith("-") and not term.is_Add
         written = written[1:] if minus else written
@@ -95,8 +95,33 @@ def _product(node: Any) -> str:
     factors = list(node.args)
     if factors[0] is ONE or any(factor.is_Number for factor in factors[1:]):
         return "*".join(_in_brackets(factor, _MUL, i == 0 and factor.is_Number) for i, factor in enumerate(factors))
+    minus, above, below, wrapped = fraction_parts(node)
+    tops = [_in_brackets(factor, _MUL, strict=True) for factor in above or [ONE]]
+    bottoms = [_in_brackets(factor, _MUL, strict=True) for factor in below]
+    bottoms = [f"({b})" if factor in wrapped else b for factor, b in zip(below, bottoms, strict=True)]
+    divisor = f"/{bottoms[0]}" if len(bottoms) == 1 else f"/({'*'.join(bottoms)})" if bottoms else ""
+    return ("-" if minus else "") + "*".join(tops) + divisor
+
+
+def fraction_parts(node: Any) -> tuple[bool, list[Any], list[Any], list[Any]]:
+    """A product as a fraction.
+
+    Parameters
+    ----------
+    node
+        The product.
+
+    Returns
+    -------
+    bool
+        Whether a minus sign stands before it.
+    list, list
+        The factors above the line and below it, in their order.
+    list
+        Those below that are products or powers themselves.
+    """
     coefficient, rest = node.as_coeff_Mul()
-    minus = "-" if coefficient.is_negative else ""
+    minus = bool(coefficient.is_negative)
     coefficient = negated(coefficient) if minus else coefficient
     above: list[Any] = []
     below: list[Any] = []
@@ -114,11 +139,7 @@ def _product(node: Any) -> str:
             below += [Integer(factor.q)] if factor.q != 1 else []
         else:
             above.append(factor)
-    tops = [_in_brackets(factor, _MUL, strict=True) for factor in above or [ONE]]
-    bottoms = [_in_brackets(factor, _MUL, strict=True) for factor in below]
-    bottoms = [f"({b})" if factor in wrapped else b for factor, b in zip(below, bottoms, strict=True)]
-    divisor = f"/{bottoms[0]}" if len(bottoms) == 1 else f"/({'*'.join(bottoms)})" if bottoms else ""
-    return minus + "*".join(tops) + divisor
+    return minus, above, below, wrapped
 
 
 def _power(node: Any) -> str:
@@ -132,7 +153,8 @@ def _power(node: Any) -> str:
     return f"{_in_brackets(base, _POW)}**{_in_brackets(exponent, _POW)}"
 
 
-def _ordered_terms(node: Any) -> list[Any]:
+def ordered_terms(node: Any) -> list[Any]:
+    """The terms of a sum in the customary order."""
     first, *others = sorted(node.args, key=lambda term: not term.is_Number)
     if first.is_Number and len(others) == 1 and others[0].is_Mul and first.is_positive:
         numbers = [factor for factor in others[0].args if factor.is_Number]
@@ -179,7 +201,7 @@ def _sort_key(node: Any) -> Any:
         parts: tuple[Any, ...] = (text(base),)
         kind: Any = (1, 0, "Number") if base.is_Number else (2, 0, type(base).__name__)
     else:
-        inner = _ordered_terms(base) if base.is_Add else _ordered_factors(base) if base.is_Mul else base.args
+        inner = ordered_terms(base) if base.is_Add else _ordered_factors(base) if base.is_Mul else base.args
         parts = tuple(map(_sort_key, inner))
         kind = _class_key(base)
     return kind, (len(parts), parts), _sort_key(exponent) if exponent is not ONE else _ONE_KEY, float(coefficient)

@@ -25,6 +25,7 @@ from odefit.latent.task import LatentTask, latent_task, refuse
 from odefit.problem.frames import wanted_times
 from odefit.records import dataclass
 from odefit.runs import folder as files
+from odefit.runs.asked import Reported
 from odefit.runs.results import Result
 from odefit.runs.stored import Curves, StoredRun, load_weights
 from odefit.runs.tables import Table, csv_text, frame_of
@@ -40,7 +41,7 @@ OBSERVED, CONTINUED = "observed", "continued"
 
 
 @dataclass(frozen=True, repr=False)
-class LatentRun(StoredRun):
+class LatentRun(StoredRun, Reported):
     """The states of its curves are the latent ones, z_1, z_2, ..., whose meaning only the decoder knows."""
 
     task: LatentTask

@@ -74,7 +74,7 @@ class Plan:
 def plan_panels(run: Run, selection: Selection, traces: Sequence[Trace]) -> Plan:
     """Lay out at most twelve panels: the quantities of an experiment together where they compare, else apart."""
     quantities = selection.series
-    together = 1 < len(quantities) <= MAX_TOGETHER and _are_comparable(run, quantities, traces)
+    together = 1 < len(quantities) <= MAX_TOGETHER and are_comparable(run, quantities, traces)
     several = len(run.measured) > 1
     if together or len(quantities) == 1:
         kept = traces[:MAX_PANELS]
@@ -104,7 +104,8 @@ def _grid(n: int) -> tuple[int, int]:
     return math.ceil(n / columns), columns
 
 
-def _are_comparable(run: Run, quantities: Sequence[Quantity], traces: Sequence[Trace]) -> bool:
+def are_comparable(run: Run, quantities: Sequence[Quantity], traces: Sequence[Trace]) -> bool:
+    """True where quantities have one unit, or none, and sizes that one axis can show."""
     if len({q.unit for q in quantities}) > 1:
         return False
     sizes = []
@@ -145,7 +146,9 @@ def share_limits(
         else:
             transform = cast(Any, ax.xaxis.get_transform())
             ax.set_xlim(low - 0.15 * transform.linthresh, 1.2 * high)
-    ranges = [_range(p, m, ax.get_yscale() == "log", names) for p, m, ax in zip(plan.panels, shown, axes, strict=True)]
+    ranges = [
+        axis_range(p, m, ax.get_yscale() == "log", names) for p, m, ax in zip(plan.panels, shown, axes, strict=True)
+    ]
     for panel, ax, own in zip(plan.panels, axes, ranges, strict=True):
         partners = [
             r
@@ -160,7 +163,7 @@ def share_limits(
         ax.set_ylim(*(np.exp(ends) if ax.get_yscale() == "log" else ends))
 
 
-def _range(panel: Panel, measured: Sequence[Points], log: bool, names: tuple[str, ...]) -> tuple[float, float]:
+def axis_range(panel: Panel, measured: Sequence[Points], log: bool, names: tuple[str, ...]) -> tuple[float, float]:
     """The range of an axis, on its scale: points and curves wholly, bands as far as they leave these readable."""
 
     def scaled(values: FloatArray) -> FloatArray:

@@ -197,11 +197,16 @@ def _unit(run: Run, state: str) -> str | None:
     return config.model.units.get(state, None if section is None else section.unit)
 
 
-def time_label(run: StoredRun) -> str:
+def time_name(run: StoredRun) -> str:
     """The name of the time, with its unit."""
     config = run.loaded.config
     name, unit = config.data.time or "time", config.model.units.get(TIME)
-    return plain(f"{name} ({unit})" if unit else name, 40)
+    return f"{name} ({unit})" if unit else name
+
+
+def time_label(run: StoredRun) -> str:
+    """The same as the label of an axis."""
+    return plain(time_name(run), 40)
 
 
 def title_of(run: StoredRun) -> str:

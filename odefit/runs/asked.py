@@ -18,8 +18,16 @@ if TYPE_CHECKING:
     Answer = Any
 
 
-class Asked:
-    """The questions as methods of a run."""
+class Reported:
+    """What every run can be asked for, whatever its model."""
+
+    def report(self, out: Path | str | None = None) -> Answer:
+        """One HTML document with all that there is to say of the run: see `odefit.report`."""
+        return _of("reports", "report")(self, out)
+
+
+class Asked(Reported):
+    """The questions to a run of equations as its methods."""
 
     def profile(
         self,

@@ -14,6 +14,7 @@
     frames.csv        predicted curves on the way, where `fit.plot_every` asks for them
     weights.pt        network weights (torch, loaded with weights_only=True)
     plots/            pictures
+    report.html, report.pdf    what `odefit report` wrote of it
     run.log           what happened when
     checkpoint.jsonl, checkpoint-previous.jsonl    what an unfinished fit has reached: see `checkpoint.py`
     identity.json     what it is the fit of, by which `--resume` knows it: see `fingerprint.py`
@@ -64,7 +65,8 @@ TABLES = (
     *(EXPRESSIONS, EXCLUDED, EXPERIMENTS, DOSES, INPUTS, FOLDS, IDENTITY),
 )
 """All that a fit writes at its end, result.json first."""
-ASKED = (PROFILES, PROFILE_VERDICTS)
+REPORT, REPORT_PDF = "report.html", "report.pdf"
+ASKED = (PROFILES, PROFILE_VERDICTS, REPORT, REPORT_PDF)
 """What later questions to a run leave in its folder: it is about this result, and goes with it."""
 FILES = (*TABLES, *ASKED, START, START_WEIGHTS, LOG, CHECKPOINT, PREVIOUS)
 """All that a fit writes, and what goes with it."""

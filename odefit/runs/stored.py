@@ -127,13 +127,13 @@ class StoredRun(ABC):
             The folder exists already, or cannot be written.
         """
         with acquire_run_folder(Path(path), self.loaded.path.stem, overwrite) as folder:
-            files.write_json(folder.work, files.IDENTITY, self._identity(), allow_nan=True)
+            files.write_json(folder.work, files.IDENTITY, self.identity(), allow_nan=True)
             if self.loaded.earlier is not None:
                 write_start(folder.work, self.loaded.earlier)
             self.write(folder.work)
         return replace(self, path=folder.result, tables={})
 
-    def _identity(self) -> Mapping[str, Any]:
+    def identity(self) -> Mapping[str, Any]:
         """What it was the fit of, as the fit itself wrote it down where there is a folder."""
         if self.path is not None and (self.path / files.IDENTITY).exists():
             return files.read_json(self.path, files.IDENTITY)

@@ -1,0 +1,13 @@
+for (const button of document.querySelectorAll("button.copy")) {
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const range = document.createRange();
+    range.selectNode(button.parentElement.querySelector(button.dataset.copies));
+    const selection = getSelection();
+    selection.removeAllRanges();
+    selection.addRange(range);
+    const said = button.textContent;
+    button.textContent = document.execCommand("copy") ? "Copied" : "Selected: copy it with the keyboard";
+    setTimeout(() => { button.textContent = said; }, 2000);
+  });
+}

@@ -1,0 +1,61 @@
+"""`odefit.report`: a run as one HTML document."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from odefit.model_kinds import at, kind_of
+
+if TYPE_CHECKING:
+    from odefit.fitting.run import Run
+    from odefit.latent.latent_run import LatentRun
+    from odefit.reporting.report import Report
+
+
+def report(run: Run | LatentRun | Path | str, out: Path | str | None = None) -> Report:
+    """Make a report of a run: one HTML document that loads nothing, opens from disk and prints well.
+
+    It holds what was asked, the data, the equations as mathematics, the estimates with verdicts, pictures as vectors,
+    residuals, the search, profiles, bootstrap and posterior where the run folder has them, warnings, a methods
+    paragraph with its citations, and how to reproduce all of it.
+
+    Parameters
+    ----------
+    run : Run or path
+        As `fit` or `load_run` returned it, or its folder.
+    out : path, optional
+        A file to write, or a folder for `report.html`; default: nothing is written.
+
+    Returns
+    -------
+    Report
+        `html` is the document, `save(path)` writes it, `save_pdf(path)` prints it by Chromium; a notebook shows it.
+
+    Raises
+    ------
+    RunError
+        The run folder is missing or damaged.
+    StorageError
+        The file cannot be written.
+
+    Examples
+    --------
+    >>> import odefit
+    >>> run = odefit.fit(
+    ...     {"title": "Decay", "model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 0.5}},
+    ...     data=[odefit.Experiment("a", [0, 1, 2, 3, 4], {"x": [2.0, 1.2, 0.75, 0.45, 0.27]})],
+    ... )
+    >>> print(odefit.report(run))
+    <Report 'Decay': ... MB, not written>
+    """
+    if isinstance(run, Path | str):
+        from odefit.api import load_run
+
+        run = load_run(run)
+    from odefit.reporting.page import page, title
+    from odefit.reporting.report import Report
+
+    sections = at(kind_of(run.loaded).report)(run)
+    made = Report(page(run, sections), title(run))
+    return made if out is None else made.save(out)
