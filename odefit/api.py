@@ -41,7 +41,8 @@ log = logging.getLogger(__name__)
 Config = Path | str | Mapping[str, Any]
 
 
-def _load(config: Config, overrides: Sequence[str], data: Data | None, only_beside: bool | None) -> LoadedConfig:
+def loaded_from(config: Config, overrides: Sequence[str], data: Data | None, only_beside: bool | None) -> LoadedConfig:
+    """A config as it was read, or made of a problem of the field's formats."""
     config = _own(config, only_beside)
     if data is None:
         return load_config(config, overrides, only_beside=only_beside)
@@ -78,7 +79,7 @@ def assembled(
     ConfigError, DataError, ModelError
         What is wrong with the input, as much of it as can be known at once; or the model has no equations.
     """
-    loaded = _load(config, overrides, data, only_beside)
+    loaded = loaded_from(config, overrides, data, only_beside)
     assembly: Assembly
     assembly, _ = call(kind_of(loaded).prepare, loaded)
     return assembly
@@ -206,7 +207,7 @@ def fit(
             only_beside=only_beside,
             progress=progress,
         )
-    loaded = _begun(_load(config, overrides, data, only_beside), start_from)
+    loaded = _begun(loaded_from(config, overrides, data, only_beside), start_from)
     return _fit_in_memory(loaded, Logged(progress or Silent()))
 
 
@@ -235,7 +236,7 @@ def fit_into_folder(
     place = place or Place()
     if start_from is not None and place.resume:
         raise RunError("--from", "begins at an earlier result, and --resume goes on with a fit; say one of them")
-    loaded = _begun(_load(config, overrides, data, only_beside), start_from)
+    loaded = _begun(loaded_from(config, overrides, data, only_beside), start_from)
     foreign = isinstance(config, str | Path) and is_foreign(Path(config))
     origin = Path(config) if foreign and isinstance(config, str | Path) else loaded.path
     title = f"{origin.resolve()}{''.join(f', {text}' for text in overrides)}"
@@ -344,7 +345,7 @@ def check(
       x(0) = estimated
     ...
     """
-    loaded = _load(config, overrides, data, only_beside)
+    loaded = loaded_from(config, overrides, data, only_beside)
     name = str(loaded.path) if isinstance(config, Mapping) else str(config)
     report: str = call(kind_of(loaded).check, loaded, name)
     return "\n".join([report, *(f"note: {note}" for note in loaded.notes)])

@@ -22,8 +22,8 @@ class Kind:
         LoadedConfig -> its measurements, and the work that is left: Progress, FitMemory -> the run, in memory.
     load
         Path, result, LoadedConfig -> the run.
-    check
-        LoadedConfig, name -> the report as text.
+    check, describe
+        LoadedConfig, name -> the report as text, and as plain JSON values.
     simulate
         LoadedConfig -> Simulated.
     prepare
@@ -39,6 +39,7 @@ class Kind:
     plan: str
     load: str
     check: str
+    describe: str
     simulate: str
     prepare: str
     pictures: str
@@ -50,6 +51,7 @@ EQUATIONS = Kind(
     plan="odefit.fitting.strategy:plan",
     load="odefit.fitting.run:load_equations",
     check="odefit.diagnostics.checking:report",
+    describe="odefit.diagnostics.checked:document",
     simulate="odefit.problem.simulation:simulate_data",
     prepare="odefit.problem.preparation:prepare",
     pictures="odefit.plots.equation_pictures:EquationPictures",
@@ -61,6 +63,7 @@ KINDS = {
         plan="odefit.latent.latent_fit:plan",
         load="odefit.latent.latent_run:load_latent",
         check="odefit.latent.latent_check:latent_report",
+        describe="odefit.latent.latent_check:latent_document",
         simulate="odefit.latent.spirals:simulate_spirals",
         prepare="odefit.latent.unavailable:prepare",
         pictures="odefit.plots.latent_pictures:LatentPictures",

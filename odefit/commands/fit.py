@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from odefit.commands.errors import INTERRUPTED
-from odefit.commands.options import ConfigPath, OnlyBeside, Overrides
-from odefit.errors import OdefitError
+from odefit.commands.errors import INTERRUPTED, report
+from odefit.commands.options import AsJson, OnlyBeside, Overrides
+from odefit.errors import OdefitError, RunError
+from odefit.records import dataclass
 from odefit.status import Status
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from odefit.fitting.run import Run
+    from odefit.folder_fits import Place
+    from odefit.latent.latent_run import LatentRun
 
 
 def fit(
-    config: ConfigPath,
+    configs: Annotated[
+        list[Path],
+        typer.Argument(metavar="CONFIG...", help="The YAML file; of several each is a fit.", show_default=False),
+    ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="The run folder; default: runs/<name of the config>, numbered."),
+        typer.Option(
+            "--out", help="The run folder, or the folder of the runs; default: runs/<name of the config>, numbered."
+        ),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the run in --out, which stays until the new one is complete.")
@@ -40,23 +53,86 @@ def fit(
     only_beside: OnlyBeside = None,
     plots: Annotated[bool, typer.Option("--plots/--no-plots", help="Draw pictures at the end.")] = True,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show on screen what goes into run.log.")] = False,
+    json: AsJson = False,
     set_: Overrides = None,
 ) -> None:
     """Fit the model of CONFIG to its data, and write a run folder."""
-    from odefit.api import fit_into_folder
     from odefit.folder_fits import Place
-    from odefit.pictures import draw
-    from odefit.terminal import Reporter, closing_lines, console, logged_to
+    from odefit.terminal import console
 
-    screen = console()
+    asked = Asked(tuple(set_ or ()), from_, only_beside, plots, verbose)
+    screen = console(error=json)
+    folders = _folders(configs, out)
+    documents, codes = [], []
+    for config, folder in zip(configs, folders, strict=True):
+        if len(configs) > 1:
+            screen.print(f"== {config}", markup=False)
+        place = Place(folder, overwrite, resume, accept_changes)
+        try:
+            run, pictures = _fitted(config, place, asked, screen)
+        except OdefitError as error:
+            if len(configs) == 1:
+                raise
+            # The others have nothing to do with it: they are fitted, and the exit code is the first that is not 0.
+            codes.append(report(error, debug=False))
+            continue
+        codes.append(_code(run.result.status))
+        if json:
+            from odefit.documents import fitted
+
+            documents.append(fitted(run, config, pictures))
+        if run.result.status == Status.INTERRUPTED:
+            break
+    if json:
+        from odefit.documents import text_of
+
+        typer.echo(text_of(documents[0] if len(configs) == 1 else documents))
+    code = next((code for code in codes if code), 0)
+    if code:
+        raise typer.Exit(code)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of every fit of a command."""
+
+    overrides: tuple[str, ...]
+    start_from: Path | None
+    only_beside: bool | None
+    plots: bool
+    verbose: bool
+
+
+def _folders(configs: list[Path], out: Path | None) -> list[Path | None]:
+    """Where each fit is written: of several each has a folder of its own in --out, by the name of its config."""
+    if out is None or len(configs) == 1:
+        return [out] * len(configs)
+    names = [config.stem for config in configs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise RunError(str(out / twice), "two of the configs would be written here; give one of them another name")
+    return [out / name for name in names]
+
+
+def _fitted(config: Path, place: Place, asked: Asked, screen: Console) -> tuple[Run | LatentRun, list[Path]]:
+    """One fit, from its config to its pictures; all that is said of it goes to the screen."""
+    from odefit.api import fit_into_folder
+    from odefit.pictures import draw
+    from odefit.terminal import Reporter, closing_lines, logged_to
+
     pictures: list[Path] = []
-    with logged_to(screen if verbose else None), Reporter(screen) as told:
-        place = Place(out, overwrite, resume, accept_changes)
+    with logged_to(screen if asked.verbose else None), Reporter(screen) as told:
         run = fit_into_folder(
-            config, set_ or (), place=place, start_from=from_, only_beside=only_beside, progress=told, show=told.result
+            config,
+            asked.overrides,
+            place=place,
+            start_from=asked.start_from,
+            only_beside=asked.only_beside,
+            progress=told,
+            show=told.result,
         )
         result = run.result
-        if plots and result.status != Status.FAILED:
+        if asked.plots and result.status != Status.FAILED:
             told.now("drawing the pictures")
             try:
                 pictures = draw(run)
@@ -64,11 +140,15 @@ def fit(
                 # The run folder is complete: a picture that cannot be drawn is no reason to fail.
                 screen.print(f"warning: no pictures: {error}", markup=False)
     screen.print(f"written to {run.path} in {result.seconds:.3g} s of fitting", markup=False)
-    again = ["odefit", "fit", str(config), *(() if out is None else ("--out", str(out)))]
-    again += [word for assignment in set_ or () for word in ("--set", assignment)]
+    again = ["odefit", "fit", str(config), *(() if place.out is None else ("--out", str(place.out)))]
+    again += [word for assignment in asked.overrides for word in ("--set", assignment)]
     for line in closing_lines(run, pictures, [*again, "--resume"]):
         screen.print(line, markup=False, soft_wrap=True)
-    if result.status == Status.INTERRUPTED:
-        raise typer.Exit(INTERRUPTED)
-    if result.status == Status.FAILED:
-        raise typer.Exit(OdefitError.exit_code)
+    return run, pictures
+
+
+def _code(status: Status) -> int:
+    """The exit code of a fit that came to an end."""
+    if status == Status.INTERRUPTED:
+        return INTERRUPTED
+    return OdefitError.exit_code if status == Status.FAILED else 0

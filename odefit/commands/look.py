@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from odefit.commands.alive import alive
-from odefit.commands.options import ConfigPath, OnlyBeside, Overrides, Overwrite, RunPath
+from odefit.commands.options import AsJson, ConfigPath, OnlyBeside, Overrides, Overwrite, RunPath
 from odefit.plots.kinds import LISTED as PICTURES
 
 
@@ -63,12 +63,26 @@ def check(
     gradients: Annotated[
         bool, typer.Option("--gradients", help="Compare the gradient with differences, and halve the tolerances.")
     ] = False,
+    json: AsJson = False,
     only_beside: OnlyBeside = None,
     set_: Overrides = None,
 ) -> None:
     """Check everything that `fit` would need, and print what is bound to what. Nothing is written."""
     from odefit import api
 
+    if json:
+        from odefit.documents import checked, text_of
+
+        with alive("checking"):
+            document = {**checked(config, set_ or (), only_beside)}
+        if gradients:
+            from odefit.diagnostics.checking import gradient_lines
+
+            assembly = api.assembled(config, set_ or (), only_beside=only_beside)
+            with alive("checking the gradients"):
+                document["gradients"] = gradient_lines(assembly)
+        typer.echo(text_of(document))
+        return
     with alive("checking"):
         typer.echo(api.check(config, set_ or (), only_beside=only_beside))
     if gradients:
@@ -111,10 +125,18 @@ def solvers(
     screen.print(f"written to {save_work_precision(comparison, title, target)}", markup=False)
 
 
-def models(name: Annotated[str | None, typer.Argument(help="Show this one's equations.")] = None) -> None:
+def models(
+    name: Annotated[str | None, typer.Argument(help="Show this one's equations.")] = None, json: AsJson = False
+) -> None:
     """List the built-in systems, or show one: equations, parameters, source."""
     from odefit.model import catalogue
 
+    if json:
+        from odefit.documents import built_in, text_of
+
+        entries = built_in([catalogue.entry(one) for one in ([name] if name else catalogue.names())])
+        typer.echo(text_of(entries[0] if name else entries))
+        return
     if name is not None:
         typer.echo(catalogue.describe(catalogue.entry(name)))
         return

@@ -29,6 +29,9 @@ Overrides = Annotated[
         help="Override a key of the config, e.g. --set fit.starts=50.",
     ),
 ]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document for programs; what is said meanwhile goes to stderr.")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write into --out although it exists.")]
 OnlyBeside = Annotated[
     bool | None,

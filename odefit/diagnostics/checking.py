@@ -45,7 +45,7 @@ def report(loaded: LoadedConfig, name: str) -> str:
         lines += ["", "The data are simulated, so the truth is known."]
     lines += ["", f"Solver: {_solver(assembly)}"]
     lines += [f"note: {note}" for note in assembly.notes]
-    lines += _start(assembly)
+    lines += start_warnings(assembly)
     return "\n".join(lines)
 
 
@@ -62,32 +62,32 @@ def _equations(assembly: Assembly) -> list[str]:
     start = f"{starts.pop():g}" if len(starts) == 1 else "start"
     # Where formulas have names they are shown as they were written; all in one they would be hard to read.
     texts = (section.equations or {}) if system.expressions else {}
-    lines = [f"  d{name}/dt = {_text(texts.get(name, f), system)}" for name, f in system.equations.items()]
-    lines += [f"  {name} = {_text(text)}" for name, text in section.expressions.items()]
+    lines = [f"  d{name}/dt = {formula_text(texts.get(name, f), system)}" for name, f in system.equations.items()]
+    lines += [f"  {name} = {formula_text(text)}" for name, text in section.expressions.items()]
     words = {ESTIMATE: "estimated", FIRST: "the first measured row", GIVEN: "from the table of experiments"}
     for state, formula in system.initial.items():
-        lines.append(f"  {state}({start}) = {words.get(described.initial_kind[state]) or _text(formula)}")
+        lines.append(f"  {state}({start}) = {words.get(described.initial_kind[state]) or formula_text(formula)}")
     if system.rest is not None:
-        other = ", ".join(f"{name} = {_text(f)}" for name, f in system.rest.values.items())
+        other = ", ".join(f"{name} = {formula_text(f)}" for name, f in system.rest.values.items())
         lines.append("  from there at rest before the start" + (f", with {other}" if other else ""))
     for event in system.events[:MAX_LINES]:
-        changes = ", ".join(f"{state} becomes {_text(f, system)}" for state, f in event.changes.items())
-        lines.append(f"  at t = {_text(event.time)}: {changes}")
+        changes = ", ".join(f"{state} becomes {formula_text(f, system)}" for state, f in event.changes.items())
+        lines.append(f"  at t = {formula_text(event.time)}: {changes}")
     lines += [_trigger_line(one, system) for one in system.triggers[:MAX_LINES]]
     return lines
 
 
 def _trigger_line(one: Trigger, system: System) -> str:
-    changes = ", ".join(f"{state} becomes {_text(f, system)}" for state, f in one.changes.items())
+    changes = ", ".join(f"{state} becomes {formula_text(f, system)}" for state, f in one.changes.items())
     condition = one.when.args[0][1] if one.when.is_Piecewise else one.when
-    when = _text(condition)
+    when = formula_text(condition)
     for sign, word in ((" & ", " and "), (" | ", " or "), ("~", "not ")):
         when = when.replace(sign, word)
-    later = "" if one.delay is None else f", {_text(one.delay, system)} later"
+    later = "" if one.delay is None else f", {formula_text(one.delay, system)} later"
     return f"  when {when} becomes true{later}: {changes}"
 
 
-def _text(formula: Any, system: System | None = None) -> str:
+def formula_text(formula: Any, system: System | None = None) -> str:
     """A formula in one short line; that of a system may call its networks."""
     if not isinstance(formula, str):
         if written_size(formula) > MAX_OPERATIONS:
@@ -107,9 +107,9 @@ def _measured(assembly: Assembly) -> list[str]:
     system = assembly.described.system
     for name, count in zip(system.observables, counts, strict=True):
         noise = observation.noise[name]
-        sigma = "from the data" if noise.sigma is None else _text(_in_unit(noise)).replace(f"[{name}]", "")
+        sigma = "from the data" if noise.sigma is None else formula_text(in_unit(noise)).replace(f"[{name}]", "")
         sigma = f"{sigma.removeprefix('1*')} (of the decimal logarithm)" if noise.unit != 1 else sigma
-        formula = _text(system.observables[name], system)
+        formula = formula_text(system.observables[name], system)
         if name in system.compared:
             formula = f"{{{system.compared[name]}: {formula}}}"
         lines.append(f"  {name} = {formula}: {count} values, {noise.model} noise, sigma = {sigma}")
@@ -123,7 +123,7 @@ def _measured(assembly: Assembly) -> list[str]:
     return lines
 
 
-def _in_unit(noise: Noise) -> Any:
+def in_unit(noise: Noise) -> Any:
     """The noise level in the unit in which it is given."""
     return noise.sigma if noise.sigma is None or noise.unit == 1 else noise.sigma / noise.unit
 
@@ -211,7 +211,7 @@ def _solver(assembly: Assembly) -> str:
     return f"{options.method} ({method.engine}), {detail}"
 
 
-def _start(assembly: Assembly) -> list[str]:
+def start_warnings(assembly: Assembly) -> list[str]:
     """Whether the model can be solved at the start of the search, and which parameters change nothing there."""
     likelihood = Likelihood(assembly.problem)
     table = assembly.problem.table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,6 +41,11 @@ def latent_report(loaded: LoadedConfig, name: str) -> str:
         lines += ["", "The series are made up, so the truth is known."]
     lines += [f"note: {note}" for note in task.notes]
     return "\n".join([*lines, "", "Training", *_training(task)])
+
+
+def latent_document(loaded: LoadedConfig, name: str) -> dict[str, Any]:
+    """The same as plain JSON values: its lines, `text`. Raises what `latent_report` raises."""
+    return {"config": name, "title": loaded.config.title, "text": latent_report(loaded, name).splitlines()}
 
 
 def _model(task: LatentTask) -> list[str]:

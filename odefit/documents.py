@@ -1,0 +1,51 @@
+"""What commands print with `--json`: one document on standard output, for programs. A contract, as `result.json` is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from odefit.api import loaded_from
+from odefit.model_kinds import call, kind_of
+
+if TYPE_CHECKING:
+    from odefit.model.catalogue import Entry
+    from odefit.runs.stored import StoredRun
+
+
+def text_of(document: Any) -> str:
+    """A document as it is printed."""
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def checked(config: Path, overrides: Sequence[str] = (), only_beside: bool | None = None) -> Mapping[str, Any]:
+    """What `odefit check` says of a config. Raises ConfigError, DataError or ModelError, as `fit` would."""
+    loaded = loaded_from(config, overrides, None, only_beside)
+    document: Mapping[str, Any] = call(kind_of(loaded).describe, loaded, str(config))
+    return document
+
+
+def fitted(run: StoredRun, config: Path, pictures: Sequence[Path] = ()) -> Mapping[str, Any]:
+    """What `odefit fit` found: the keys of `result.json`, with `config`, `run` and `pictures` before them."""
+    begin = {"config": str(config), "run": str(run.path), "pictures": [str(picture) for picture in pictures]}
+    return begin | run.result.to_json()
+
+
+def built_in(entries: Sequence[Entry]) -> list[Mapping[str, Any]]:
+    """The built-in systems; `equations`, `parameters` and `initial` of a family are empty."""
+    return [
+        {
+            "name": entry.name,
+            "title": entry.title,
+            "family": entry.family,
+            "equations": dict(entry.equations),
+            "parameters": dict(entry.parameters),
+            "initial": dict(entry.initial),
+            "time_span": list(entry.time_span),
+            "notes": entry.notes,
+            "reference": entry.reference,
+        }
+        for entry in entries
+    ]
