@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from odefit.problem.interface import Problem
     from odefit.profiles.profiling import profile
     from odefit.reports import report
-    from odefit.studies import predict
+    from odefit.studies import compare, predict
 
 _HOMES = {
     "api": ("load", "fit", "simulate", "check", "load_run"),
     "exports": ("export_petab",),
     "pictures": ("plot",),
-    "studies": ("predict",),
+    "studies": ("predict", "compare"),
     "reports": ("report",),
     "problem.interface": ("Problem",),
     "profiles.profiling": ("profile",),
@@ -69,6 +69,7 @@ __all__ = [
     "StorageError",
     "__version__",
     "check",
+    "compare",
     "export_petab",
     "fit",
     "load",

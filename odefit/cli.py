@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from odefit._version import __version__
+from odefit.commands.compare import compare
 from odefit.commands.demo import demo
 from odefit.commands.errors import INTERRUPTED, TERMINATED, report
 from odefit.commands.files import export, import_, schema, simulate
@@ -52,6 +53,7 @@ app.command()(simulate)
 app.command()(plot)
 app.command()(profile)
 app.command()(predict)
+app.command()(compare)
 app.command("report")(report_)
 app.command()(check)
 app.command()(solvers)

@@ -1,4 +1,4 @@
-"""The functions of the public face that go on from finished fits: predict."""
+"""The functions of the public face that go on from finished fits: predict, compare."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from odefit.errors import RunError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from odefit.comparison.comparing import Comparison
     from odefit.fitting.run import Run
     from odefit.latent.latent_run import LatentRun
     from odefit.prediction.predicting import Bands, Prediction
@@ -103,3 +104,40 @@ def predict(
     return predicted(
         equations_of(run, "odefit predict"), times, Wanted(experiments, doses, inputs), curves, bands, level
     )
+
+
+def compare(*runs: AnyRun) -> Comparison:
+    """Compare several fits of the same measurements.
+
+    Parameters
+    ----------
+    *runs : Run or path
+        Two fits or more, or their folders.
+
+    Returns
+    -------
+    Comparison
+        Its `frame` has the criteria of each run, the best first: log-likelihood, AIC, AICc, BIC, Akaike weights, and
+        the scores of what was held out. `tests` are the likelihood-ratio tests of nested models, `judgement` says it in
+        a sentence, and `figure()` draws all curves.
+
+    Raises
+    ------
+    RunError
+        The fits are of different measurements, so that their likelihoods say nothing about each other; or one has none.
+
+    Examples
+    --------
+    >>> import odefit
+    >>> data = [odefit.Experiment("a", [0, 1, 2, 3, 4], {"x": [2.0, 1.21, 0.75, 0.44, 0.27]})]
+    >>> runs = [
+    ...     odefit.fit({"model": {"equations": {"x": formula}}, "parameters": {name: 0.5 for name in names}}, data=data)
+    ...     for formula, names in (("-k*x", "k"), ("-k", "k"))
+    ... ]
+    >>> found = odefit.compare(*runs)
+    >>> found.frame["weight"].round(3).to_dict()
+    {'run 1': 1.0, 'run 2': 0.0}
+    """
+    from odefit.comparison.comparing import compared
+
+    return compared([equations_of(run, "odefit compare") for run in runs])

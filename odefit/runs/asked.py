@@ -57,6 +57,10 @@ class Asked(Reported):
         conditions = {"experiments": experiments, "doses": doses, "inputs": inputs}
         return _of("studies", "predict")(self, times, **conditions, curves=curves, bands=bands, level=level)
 
+    def compare(self, *others: Any) -> Answer:
+        """This fit beside others of the same measurements: see `odefit.compare`."""
+        return _of("studies", "compare")(self, *others)
+
 
 def _of(room: str, function: str) -> Any:
     return getattr(import_module(f"odefit.{room}"), function)

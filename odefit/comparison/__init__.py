@@ -1,0 +1,1 @@
+"""Several fits of the same measurements beside each other: which model the data prefer, and how surely."""
