@@ -34,11 +34,13 @@ if TYPE_CHECKING:
     from odefit.problem.interface import Problem
     from odefit.profiles.profiling import profile
     from odefit.reports import report
+    from odefit.resampling.bootstrap import bootstrap
     from odefit.studies import compare, predict
 
 _HOMES = {
     "api": ("load", "fit", "simulate", "check", "load_run"),
     "exports": ("export_petab",),
+    "resampling.bootstrap": ("bootstrap",),
     "pictures": ("plot",),
     "studies": ("predict", "compare"),
     "reports": ("report",),
@@ -68,6 +70,7 @@ __all__ = [
     "SolveError",
     "StorageError",
     "__version__",
+    "bootstrap",
     "check",
     "compare",
     "export_petab",

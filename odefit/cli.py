@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from odefit._version import __version__
+from odefit.commands.bootstrap import bootstrap
 from odefit.commands.compare import compare
 from odefit.commands.demo import demo
 from odefit.commands.errors import INTERRUPTED, TERMINATED, report
@@ -55,6 +56,7 @@ app.command()(profile)
 app.command()(predict)
 app.command()(compare)
 app.command("report")(report_)
+app.command()(bootstrap)
 app.command()(check)
 app.command()(solvers)
 app.command()(models)

@@ -24,6 +24,7 @@ from odefit.linalg.matrix import Matrix
 from odefit.linalg.score import Evaluation, Evaluations
 from odefit.linalg.stack import MatrixList
 from odefit.objective.jacobian import LocalColumns
+from odefit.objective.measurements import ObservableData
 from odefit.objective.noise.l1 import sharpened
 from odefit.objective.observation import Moments
 from odefit.objective.points import SolvedPoints, solved_points
@@ -32,6 +33,8 @@ from odefit.objective.problem import FitProblem
 from odefit.objective.score_rows import ScoreRows
 from odefit.objective.solver_floor import SolverFloor
 
+Measured = Sequence[ObservableData]
+"""The measurements of all observables, in place of the problem's own: of B points each may have its own."""
 NOT_FINITE = "a prediction or a noise level is not finite, or not positive where it must be"
 IMPOSSIBLE = "a parameter has a value that its prior excludes"
 
@@ -223,15 +226,22 @@ class Likelihood:
             return Evaluation.without_derivatives(float(self.values_from(u[None], one, numbers)[0]), len(u))
         return self.evaluations_from(u[None], one, numbers, expected)[0]
 
-    def values_from(self, u: FloatArray, moments: list[Moments], scales: Mapping[int, FloatArray]) -> FloatArray:
-        """Values [B] at u [B, P] from their moments; scales [B] as in `assemble`."""
-        return self._finite(u, self._measured(u, moments, scales, False, False).total, moments)
+    def values_from(
+        self, u: FloatArray, moments: list[Moments], scales: Mapping[int, FloatArray], data: Measured | None = None
+    ) -> FloatArray:
+        """Values [B] at u [B, P] from their moments; scales [B] as in `assemble`; data: default the problem's."""
+        return self._finite(u, self._measured(u, moments, scales, False, False, data).total, moments)
 
     def evaluations_from(
-        self, u: FloatArray, moments: list[Moments], scales: Mapping[int, FloatArray], expected: bool = False
+        self,
+        u: FloatArray,
+        moments: list[Moments],
+        scales: Mapping[int, FloatArray],
+        expected: bool = False,
+        data: Measured | None = None,
     ) -> Evaluations:
-        """Evaluations at u [B, P] from their moments with derivatives; scales [B] as in `assemble`."""
-        rows = self._measured(u, moments, scales, True, expected)
+        """Evaluations at u [B, P] from their moments with derivatives; scales and data as in `values_from`."""
+        rows = self._measured(u, moments, scales, True, expected, data)
         value = self._finite(u, rows.total, moments)
         prior_z, columns, entries = self._prior_rows(u, expected)
         z = np.concatenate([prior_z, *rows.z], axis=1)
@@ -273,10 +283,11 @@ class Likelihood:
         scales: Mapping[int, FloatArray],
         derivatives: bool,
         expected: bool,
+        given_data: Measured | None,
     ) -> ScoreRows:
         rows, owner = ScoreRows(np.array([self.prior_value(one) for one in u])), self.problem.owner
         with np.errstate(all="ignore"):
-            for data, observed in zip(self.problem.data, moments, strict=True):
+            for data, observed in zip(given_data or self.problem.data, moments, strict=True):
                 given = None if data.scale_position is None else scales.get(data.scale_position)
                 rows.measure(data, observed, owner, given, expected)
                 if data.censored is not None:

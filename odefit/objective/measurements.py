@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -39,17 +40,25 @@ class DataBlock:
     rows
         [M] positions among the R rows of the problem.
     values
-        [M], T(d) on the noise model's own scale.
+        [M], T(d) on the noise model's own scale; [B, M] where each of B points has measurements of its own.
     sigma
         [M] standard deviations that came with the data, or None.
     side
         [M], 0 where d was measured, -1 where the truth lies below d, 1 where it lies above.
+    weight
+        [B, M], how often each cell counts at each of B points; None where all count once.
     """
 
     rows: IntArray
     values: FloatArray
     sigma: FloatArray | None
     side: FloatArray
+    weight: FloatArray | None = None
+
+    def take(self, points: IntArray) -> DataBlock:
+        """The same for some of the points that have measurements or weights of their own."""
+        values = self.values[points] if self.values.ndim > 1 else self.values
+        return replace(self, values=values, weight=None if self.weight is None else self.weight[points])
 
 
 @dataclass(frozen=True)
@@ -65,7 +74,8 @@ class ObservableData:
     censored
         The cells with a limit only; None where there are none.
     constant
-        The sum of the terms of -ln p that depend on nothing estimated: the logarithms of log-normal data.
+        The sum of the terms of -ln p that depend on nothing estimated: the logarithms of log-normal data. It is [B]
+        where each of B points has measurements of its own.
     scale_position
         Position in theta of the estimated parameter that is the scale of every cell, in units of `unit`; None where
         the scale is anything else.
@@ -76,7 +86,7 @@ class ObservableData:
     family: Family
     measured: DataBlock
     censored: DataBlock | None
-    constant: float
+    constant: float | FloatArray
     scale_position: int | None
     unit: FloatArray | None = None
 
@@ -119,6 +129,12 @@ class ObservableData:
         """m - d of every measured cell [..., M], in the same units."""
         deviations: FloatArray = at_rows(observed.m, self.rows) - self.values
         return deviations if self.unit is None else deviations / self.unit
+
+    def take(self, points: IntArray) -> ObservableData:
+        """The same for some of the points that have measurements or weights of their own."""
+        constant = self.constant[points] if isinstance(self.constant, np.ndarray) else self.constant
+        limits = None if self.censored is None else self.censored.take(points)
+        return replace(self, measured=self.measured.take(points), censored=limits, constant=constant)
 
     def scale(self, block: DataBlock, observed: Moments) -> FloatArray:
         """The family's second parameter s of every cell of a block, [M]; of many points [..., M] where it moves.

@@ -144,6 +144,14 @@ class Moments:
         one = None if self.dm is None else self.dm[point]
         return Moments(self.m[point], s, one, None if self.ds is None else self.ds[point])
 
+    def repeated(self, n: int) -> Moments:
+        """Those of a single point, of many, as those of n points that are the same."""
+        s = self.s
+        if s is not None and np.ndim(s) > 1:
+            s = np.repeat(np.asarray(s), n, axis=0)
+        dm, ds = (None if slopes is None else np.repeat(slopes, n, axis=0) for slopes in (self.dm, self.ds))
+        return Moments(np.repeat(self.m, n, axis=0), s, dm, ds)
+
     def as_points(self) -> Moments:
         """Those of one point as of many."""
         s = None if self.s is None else np.asarray(self.s)[None]

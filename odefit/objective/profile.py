@@ -9,7 +9,6 @@ direction on the way to it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -19,7 +18,8 @@ import numpy as np
 from odefit.arrays import FloatArray, IntArray, Mask
 from odefit.engines.base import Engine
 from odefit.linalg.score import Evaluation, Evaluations
-from odefit.objective.likelihood import Likelihood
+from odefit.objective.likelihood import Likelihood, Measured
+from odefit.objective.measurements import ObservableData
 from odefit.objective.observation import Moments
 
 
@@ -71,22 +71,22 @@ class ProfileLikelihood:
         """Why the last evaluation was infinite, as a sentence; None where it was not."""
         return self.full.failure
 
-    def _scales(self, moments: list[Moments]) -> dict[int, FloatArray]:
-        """The best value of every profiled scale at B points, [B], within its bounds."""
+    def scales(self, moments: list[Moments], data: Measured | None = None) -> dict[int, FloatArray]:
+        """The best value of every profiled scale at B points, [B], within its bounds. data: default the problem's."""
         table, scales = self.full.problem.table, {}
         for position in self.sigmas:
             pairs = [
                 (c, o)
-                for c, o in zip(self.full.problem.data, moments, strict=True)
+                for c, o in zip(data or self.full.problem.data, moments, strict=True)
                 if c.scale_position == position and c.n
             ]
             with np.errstate(over="ignore", invalid="ignore"):
                 deviations = [c.deviations(o) for c, o in pairs]
                 together = deviations[0] if len(pairs) == 1 else np.concatenate(deviations, axis=-1)
-                best = pairs[0][0].family.best_scale(together)
+                best = pairs[0][0].family.best_scale(together, _weights([c for c, _ in pairs]))
             # An exact fit has no noise level; rounding keeps the logarithm finite.
-            size = sum(float(np.sum((c.values if c.unit is None else c.values / c.unit) ** 2)) for c, _ in pairs)
-            least = 1e-10 * math.sqrt(size / together.shape[-1]) + 1e-300
+            sizes = [np.sum((c.values if c.unit is None else c.values / c.unit) ** 2, axis=-1) for c, _ in pairs]
+            least = 1e-10 * np.sqrt(sum(sizes) / together.shape[-1]) + 1e-300
             best = np.where(np.isfinite(best), np.maximum(best, least), np.nan)
             parameter = table.parameters[position]
             scales[position] = np.minimum(np.maximum(best, parameter.lower), parameter.upper)
@@ -128,7 +128,7 @@ class ProfileLikelihood:
         if found is None or not len(found.points):
             return complete
         theta = table.to_natural(complete[found.points])
-        for position, sigma in self._scales(found.moments).items():
+        for position, sigma in self.scales(found.moments).items():
             theta[:, position] = sigma
         complete[found.points] = table.to_search(theta)
         return complete
@@ -149,21 +149,38 @@ class ProfileLikelihood:
         """The value with z and A [M, P'], to the remaining u [P']."""
         return self.evaluations(u[None])[0]
 
-    def values(self, u: FloatArray, engines: Sequence[Engine] | None = None) -> FloatArray:
-        """`value` at u [B, P'], [B]; each is what it is alone. engines: as in `Likelihood.moments_at`."""
+    def values(
+        self, u: FloatArray, engines: Sequence[Engine] | None = None, data: Measured | None = None
+    ) -> FloatArray:
+        """`value` at u [B, P'], [B]; each is what it is alone. engines: as in `Likelihood.moments_at`.
+
+        data: measurements in place of the problem's own, which may be others at each point.
+        """
         complete = self.complete(u)
         found = self.full.moments_at(complete, False, engines)
         values, good = np.full(len(u), np.inf), found.points
         if len(good):
-            values[good] = self.full.values_from(complete[good], found.moments, self._scales(found.moments))
+            chosen = None if data is None else [one.take(good) for one in data]
+            scales = self.scales(found.moments, chosen)
+            values[good] = self.full.values_from(complete[good], found.moments, scales, chosen)
         return values
 
-    def evaluations(self, u: FloatArray, engines: Sequence[Engine] | None = None) -> Evaluations:
-        """`evaluate` at u [B, P']; each is what it is alone. engines: as in `Likelihood.moments_at`."""
+    def evaluations(
+        self, u: FloatArray, engines: Sequence[Engine] | None = None, data: Measured | None = None
+    ) -> Evaluations:
+        """`evaluate` at u [B, P']; each is what it is alone. engines, data: as in `values`."""
         full, complete = self.full, self.complete(u)
         found = full.moments_at(complete, True, engines)
         if not len(good := found.points):
             return Evaluations.failed(*u.shape)
-        plain = full.evaluations_from(complete[good], found.moments, self._scales(found.moments))
+        chosen = None if data is None else [one.take(good) for one in data]
+        scales = self.scales(found.moments, chosen)
+        plain = full.evaluations_from(complete[good], found.moments, scales, data=chosen)
         plain = full.spread(len(u), good, plain)
         return replace(plain, A=plain.A.select(self.free)) if self.sigmas else plain
+
+
+def _weights(data: Sequence[ObservableData]) -> FloatArray | None:
+    """How often every measured cell counts, [B, M]; None where all count once."""
+    parts = [one.measured.weight for one in data]
+    return np.concatenate([part for part in parts if part is not None], axis=-1) if parts[0] is not None else None

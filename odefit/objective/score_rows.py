@@ -70,14 +70,15 @@ class ScoreRows:
         family, part = data.family, data.measured
         d, m = part.values, at_rows(observed.m, part.rows)
         s = data.scale(part, observed) if given is None else data.in_units(given)
-        self.total = self.total + family.nll(d, m, s).sum(axis=-1) + data.constant
+        self.total = self.total + _counted(family.nll(d, m, s), part).sum(axis=-1) + data.constant
         experiment = owner[part.rows]
         if observed.dm is not None:
             z, root = (family.location if expected else family.search_location)(d, m, s)
-            self.add(z, np.take(observed.dm, part.rows, axis=1), root, experiment, not family.is_smooth)
+            slopes = np.take(observed.dm, part.rows, axis=1)
+            self.add(_shared(z, part), slopes, _shared(root, part), experiment, not family.is_smooth)
         if observed.ds is not None and given is None:
             z, root = _of_scale(family, d, m, s)
-            self.add(z, np.take(observed.ds, part.rows, axis=1), root, experiment)
+            self.add(_shared(z, part), np.take(observed.ds, part.rows, axis=1), _shared(root, part), experiment)
 
     def censor(
         self, data: ObservableData, part: DataBlock, observed: Moments, owner: IntArray, derivatives: bool
@@ -85,7 +86,7 @@ class ScoreRows:
         """Add the censored cells of one observable."""
         m = at_rows(observed.m, part.rows)
         tail = _tail(data.family, part, m, data.scale(part, observed))
-        self.total = self.total + tail.f.sum(axis=-1)
+        self.total = self.total + _counted(tail.f, part).sum(axis=-1)
         if not derivatives:
             return
         z, of_m, of_s = tail.row()
@@ -95,14 +96,15 @@ class ScoreRows:
             if slope is not None
         ]
         if slopes:
-            self.add(z, sum(slopes[1:], start=slopes[0]), np.ones_like(z), owner[part.rows])
+            root = _shared(np.ones_like(z), part)
+            self.add(_shared(z, part), sum(slopes[1:], start=slopes[0]), root, owner[part.rows])
 
 
 def _of_scale(family: Family, d: FloatArray, m: FloatArray, s: FloatArray) -> Row:
     if not family.is_count:
         return family.scale(d, m, s)
     # The information in a dispersion is a sum over counts, as long as the longest of all cells.
-    rows = [family.scale(d, *pair) for pair in _points(m, s)]
+    rows = [family.scale(*point) for point in _points(m, d, m, s)]
     return np.stack([z for z, _ in rows]), np.stack([root for _, root in rows])
 
 
@@ -110,9 +112,20 @@ def _tail(family: Family, part: DataBlock, m: FloatArray, s: FloatArray) -> Tail
     of: Callable[..., Tail] = family.tail
     if not family.is_count:
         return of(part.side, part.values, m, s)
-    tails = [of(part.side, part.values, *pair) for pair in _points(m, s)]
+    tails = [of(part.side, *point) for point in _points(m, part.values, m, s)]
     return Tail(*(np.stack([getattr(tail, entry.name) for tail in tails]) for entry in fields(Tail)))
 
 
-def _points(m: FloatArray, s: FloatArray) -> zip[tuple[FloatArray, FloatArray]]:
-    return zip(m, np.broadcast_to(s, m.shape), strict=True)
+def _points(like: FloatArray, *arrays: FloatArray) -> zip[tuple[FloatArray, ...]]:
+    """The rows of arrays that broadcast to [B, M]."""
+    return zip(*(np.broadcast_to(array, like.shape) for array in arrays), strict=True)
+
+
+def _counted(terms: FloatArray, part: DataBlock) -> FloatArray:
+    """Terms of a sum over the cells, each as often as its cell counts; a cell that does not count may be anything."""
+    return terms if part.weight is None else np.where(part.weight > 0, part.weight * terms, 0.0)
+
+
+def _shared(rows: FloatArray, part: DataBlock) -> FloatArray:
+    """z, or the factor of A, of cells that count w times: both times sqrt(w), so that A'z and A'A count w times."""
+    return rows if part.weight is None else np.where(part.weight > 0, np.sqrt(part.weight) * rows, 0.0)

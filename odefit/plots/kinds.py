@@ -41,6 +41,7 @@ OF_EQUATIONS: Mapping[str, PictureKind] = {
     "history": PictureKind("history"),
     "residuals": PictureKind("residuals", ("states", "experiments")),
     "waterfall": PictureKind("waterfall"),
+    "bootstrap": PictureKind("bootstrap"),
     "network": PictureKind("network", ("experiments",)),
     "potential": PictureKind("potential", ("experiments",)),
 }

@@ -61,6 +61,22 @@ class Asked(Reported):
         """This fit beside others of the same measurements: see `odefit.compare`."""
         return _of("studies", "compare")(self, *others)
 
+    def bootstrap(
+        self,
+        samples: int = 1000,
+        *,
+        kind: str = "parametric",
+        intervals: str = "studentized",
+        level: float = 0.95,
+        seed: int = 0,
+        seconds: float | None = None,
+        overwrite: bool = False,
+        progress: Progress | None = None,
+    ) -> Answer:
+        """How the estimates scatter when the data are drawn anew and fitted again: see `odefit.bootstrap`."""
+        ask, settings = _of("resampling.bootstrap", "bootstrap"), {"kind": kind, "intervals": intervals, "level": level}
+        return ask(self, samples, **settings, seed=seed, seconds=seconds, overwrite=overwrite, progress=progress)
+
 
 def _of(room: str, function: str) -> Any:
     return getattr(import_module(f"odefit.{room}"), function)

@@ -20,6 +20,7 @@
     identity.json     what it is the fit of, by which `--resume` knows it: see `fingerprint.py`
     start.json, start-weights.pt    what it began with, where that was an earlier result
     profiles.csv, profiles.json    what `odefit profile` has found: see `profiles/records.py`
+    bootstrap.csv, bootstrap.json    what `odefit bootstrap` has found: see `resampling/storage.py`
     lock              while a fit writes: whose folder this is
     next-result/      while a fit writes that is to replace this one: see `replacement.py`
 
@@ -59,6 +60,7 @@ EXPERIMENTS, DOSES, INPUTS, FOLDS = "experiments.csv", "doses.csv", "inputs.csv"
 EXPRESSIONS, EXCLUDED = "expressions.csv", "excluded.csv"
 LOG, CHECKPOINT, PREVIOUS = "run.log", "checkpoint.jsonl", "checkpoint-previous.jsonl"
 PROFILES, PROFILE_VERDICTS = "profiles.csv", "profiles.json"
+BOOTSTRAP, BOOTSTRAP_SUMMARY = "bootstrap.csv", "bootstrap.json"
 IDENTITY, START, START_WEIGHTS = "identity.json", "start.json", "start-weights.pt"
 TABLES = (
     *(RESULT, CONFIG, DATA, WEIGHTS, COVARIANCE, PARAMETERS, PREDICTIONS, HISTORY, FRAMES, STARTS),
@@ -66,13 +68,14 @@ TABLES = (
 )
 """All that a fit writes at its end, result.json first."""
 REPORT, REPORT_PDF = "report.html", "report.pdf"
-ASKED = (PROFILES, PROFILE_VERDICTS, REPORT, REPORT_PDF)
+ASKED = (PROFILES, PROFILE_VERDICTS, BOOTSTRAP, BOOTSTRAP_SUMMARY, REPORT, REPORT_PDF)
 """What later questions to a run leave in its folder: it is about this result, and goes with it."""
 FILES = (*TABLES, *ASKED, START, START_WEIGHTS, LOG, CHECKPOINT, PREVIOUS)
 """All that a fit writes, and what goes with it."""
 PLOTS = "plots"
 _KINDS = (
     *("time_series", "phase_plane", "history", "residuals", "waterfall", "network", "potential", "interpolation"),
+    "bootstrap",
 )
 PICTURES = (*(f"{kind}.{form}" for kind in _KINDS for form in ("png", "svg", "pdf")), "animation.gif")
 """All that a fit draws; a picture of a chosen part is the user's."""

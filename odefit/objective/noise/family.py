@@ -137,6 +137,6 @@ class Family(ABC):
     def deviation(self, m: FloatArray, s: FloatArray) -> FloatArray:
         """The standard deviation of D; where it is infinite, the scale."""
 
-    def best_scale(self, deviations: FloatArray) -> FloatArray:
-        """The s [...] that minimises the sum of f, given all m - d [..., M]."""
+    def best_scale(self, deviations: FloatArray, weight: FloatArray | None = None) -> FloatArray:
+        """The s [...] that minimises the sum of f, given all m - d [..., M]. weight: how often each counts."""
         raise NotImplementedError

@@ -85,8 +85,11 @@ class Gaussian(LocationScale):
     def nll_tensor(self, d: Tensor, m: Tensor, s: Tensor) -> Tensor:
         return 0.5 * ((m - d) / s).square() + s.log() + HALF_LOG_2PI
 
-    def best_scale(self, deviations: FloatArray) -> FloatArray:
-        return np.asarray(np.sqrt(np.square(deviations).sum(axis=-1) / deviations.shape[-1]))
+    def best_scale(self, deviations: FloatArray, weight: FloatArray | None = None) -> FloatArray:
+        squares = np.square(deviations)
+        if weight is not None:
+            return np.asarray(np.sqrt((weight * squares).sum(axis=-1) / weight.sum(axis=-1)))
+        return np.asarray(np.sqrt(squares.sum(axis=-1) / deviations.shape[-1]))
 
     def log_cdf(self, x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         from scipy.special import erfcx, log_ndtr
@@ -143,16 +146,17 @@ class Laplace(LocationScale):
         a = ((m - d) / s).abs()
         return torch.where(a < KINK_WIDTH, a.square() / (2 * KINK_WIDTH) + KINK_WIDTH / 2, a) + (2 * s).log()
 
-    def best_scale(self, deviations: FloatArray) -> FloatArray:
+    def best_scale(self, deviations: FloatArray, weight: FloatArray | None = None) -> FloatArray:
         """The mean |m - d|; with the rounded kink it is a fixed point, which is met at once."""
         a = np.abs(deviations)
-        best: FloatArray = a.mean(axis=-1)
+        share = 1.0 if weight is None else weight * (a.shape[-1] / weight.sum(axis=-1))[..., None]
+        best: FloatArray = (share * a).mean(axis=-1)
         moves = best > 0
         for _ in range(MAX_ROUNDS):
             if not moves.any():
                 break
             before, width = best, np.where(moves, KINK_WIDTH * best, 1.0)[..., None]
-            best = np.where(moves, np.where(a < width, a * a / width, a).mean(axis=-1), best)
+            best = np.where(moves, (share * np.where(a < width, a * a / width, a)).mean(axis=-1), best)
             moves = moves & (np.abs(best - before) > 1e-15 * before)
         return best
 

@@ -1,0 +1,1 @@
+"""How estimates scatter from one data set to the next: data drawn anew, fits repeated, intervals from both."""
