@@ -51,6 +51,14 @@ class Reason(Enum):
         "",
         "; raise fit.cpu_limit, or start closer to the optimum.",
     )
+    OUT_OF_BUDGET = (
+        Status.STOPPED,
+        "Not converged when the budget of {budget:g} s of CPU time was spent",
+        "",
+        "; raise fit.budget, or start closer to the optimum.",
+    )
+    OTHERS_AHEAD = Status.STOPPED, "Ended after {n} steps, since other starts were ahead", "", " (fit.budget)."
+    SAME_AS_OTHER = Status.STOPPED, "Ended early, where start {other} is", "", " (fit.budget)."
     DERIVATIVES_DISAGREE = (
         Status.STOPPED,
         "No step lowers the objective although its gradient is not zero",

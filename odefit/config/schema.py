@@ -107,6 +107,11 @@ class FitSection(Section):
     cpu_limit: Positive | None = Field(
         None, description="seconds of CPU time for one start, whose best point is kept: whatever the machine's load"
     )
+    budget: Positive | None = Field(
+        None,
+        description="seconds of CPU time for all searches: as many starts as it takes, and only those that are ahead "
+        "to their ends; `starts` are drawn at a time, 20 at least",
+    )
     folds: Annotated[int, Field(ge=2, le=1000)] | None = Field(
         None, description="cross-validation over experiments: each fold is predicted by a fit to the others"
     )
@@ -150,6 +155,9 @@ class FitSection(Section):
             raise ValueError(f"max_iterations: not for `method: {self.method}`; set `epochs`")
         if method is not None and not method.searches and self.cpu_limit is not None:
             raise ValueError(f"cpu_limit: not for `method: {self.method}`; set `epochs`")
+        if method is not None and (not method.searches or method.by_population) and self.budget is not None:
+            remedy = "evaluations" if method.by_population else "epochs"
+            raise ValueError(f"budget: not for `method: {self.method}`; set `{remedy}`")
         by_batches = [each for each in METHODS.values() if each.by_batches]
         if self.windows is not None and self.windows.random and method not in by_batches:
             raise ValueError(f"windows.random: only for {as_written(by_batches)}; the others see all data at once")

@@ -190,15 +190,19 @@ def size_of(parameters: Sequence[Parameter]) -> FloatArray:
 
 
 def build_search(
-    loaded: LoadedConfig, measured: Sequence[Experiment], constants: TableColumns, method: FitMethod, factor: int = 1
+    loaded: LoadedConfig,
+    measured: Sequence[Experiment],
+    constants: TableColumns,
+    method: FitMethod,
+    limits: tuple[int | None, float | None],
+    factor: int = 1,
 ) -> LocalSearch:
     """Assemble everything anew: what a spawned worker does with what can be sent to it.
 
-    factor: what the solver's tolerances are divided by.
+    limits: the most iterations and the CPU seconds of one search; factor: what the solver's tolerances are divided by.
     """
     assembly = tightened(
         assemble(loaded, describe_system(loaded, constants, measured), measured, for_fit=False), factor
     )
     objective = ProfileLikelihood(Likelihood(assembly.problem))
-    section = loaded.config.fit
-    return LocalSearch(objective, method, section.max_iterations, coarse=True, cpu_limit=section.cpu_limit)
+    return LocalSearch(objective, method, limits[0], coarse=True, cpu_limit=limits[1])

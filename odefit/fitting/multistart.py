@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import math
 import os
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -17,14 +16,15 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.config.fit_methods import FitMethod
 from odefit.config.schema import FitSection
-from odefit.engines.program_cache import WithPrograms
 from odefit.errors import ConfigError
+from odefit.fitting.budget import raced
 from odefit.fitting.global_search import Interrupted, global_starts
-from odefit.fitting.local_search import LocalSearch, build_search
+from odefit.fitting.kept_starts import as_plain, restored
+from odefit.fitting.local_search import LocalSearch
 from odefit.fitting.matched_starts import matched_starts, sentence
-from odefit.fitting.multistart_outcome import TIE, fit_outcome
+from odefit.fitting.multistart_outcome import TIE, WITHIN_REGION, fit_outcome
 from odefit.fitting.outcome import FitOutcome
-from odefit.fitting.search_work import SHORT, chunk_for_workers, seconds_of_start, together
+from odefit.fitting.searches import searched
 from odefit.fitting.solver_accuracy import SolverEffect, solver_effect
 from odefit.fitting.starting_points import starting_points
 from odefit.fitting.tally import Tally
@@ -39,16 +39,11 @@ from odefit.fitting.tightening import (
 )
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.profile import ProfileLikelihood
-from odefit.optimizers import start_pool
 from odefit.optimizers.base import SearchOutcome, at_bound
 from odefit.optimizers.differential_evolution import Population
 from odefit.optimizers.start_pool import (
-    Search,
     StartOutcome,
     best_of,
-    default_workers,
-    search_all,
-    search_here,
 )
 from odefit.problem.assembly import Assembly
 from odefit.records import dataclass
@@ -56,14 +51,16 @@ from odefit.runs.checkpoint import BEST, Forgetful, Memory
 from odefit.runs.progress import Progress
 from odefit.status import Ending, Reason
 
-TIME_LIMIT = 600.0
-"""Seconds for one start, where the config names no number."""
 COPIES = 3
 """Of the matrix of derivatives that are in memory at once: itself, and what its decomposition makes of it."""
 POPULATION_STARTS = 20
 """The fewest starts of a local method that a population has among it at first."""
 MAX_REPORTS = 100
 """How often it is said how many starts are finished."""
+MOST_TIGHTENED = 5
+"""The most of the starts of a race that are searched with smaller tolerances as well."""
+LEAST_LEFT = 0.1
+"""The share of a budget that each search with smaller tolerances has, all starts together."""
 PART = "starts"
 
 log = logging.getLogger(__name__)
@@ -89,6 +86,8 @@ class _Pass:
         Whether by the user.
     effect
         What smaller tolerances do to the best one; None where it is not known.
+    left
+        Seconds that are left of the budget; None where there is none.
     """
 
     assembly: Assembly
@@ -96,6 +95,7 @@ class _Pass:
     results: list[StartOutcome]
     interrupted: bool
     effect: SolverEffect | None = None
+    left: float | None = None
 
     @property
     def best(self) -> StartOutcome | None:
@@ -121,31 +121,34 @@ def search_starts(
     objective = _objective(assembly)
     _check_memory(assembly, objective)
     progress.now("choosing where to start")
-    try:
-        points = _starts(objective, method, section, progress, memory)
-    except Interrupted as stopped:
-        reached = _best_so_far(objective, stopped.population)
-        return fit_outcome(objective, reached, section.starts, method.name, interrupted=True)
-    found = first = _search_pass(assembly, 1, method, (range(len(points)), points), progress, memory)
+    if section.budget is not None:
+        found = first = _race_pass(assembly, method, progress, memory)
+    else:
+        try:
+            points = _starts(objective, method, section, progress, memory)
+        except Interrupted as stopped:
+            reached = _best_so_far(objective, stopped.population)
+            return fit_outcome(objective, reached, section.starts, method.name, interrupted=True)
+        found = first = _search_pass(assembly, 1, method, (range(len(points)), points), progress, memory)
     gained, finer_fails = math.inf, False
     while (best := found.best) is not None and best.outcome is not None and not found.interrupted:
         if not is_due(found.assembly, found.factor, best.outcome, found.effect, gained):
             break
         factor = STEP * found.factor
-        begun = points_to_go_on(found.results, len(points))
-        finer = _search_pass(tightened(assembly, factor), factor, method, begun, progress, memory)
+        begun = points_to_go_on(_going_on(found, section), len(first.results))
+        share = None if found.left is None else max(found.left, LEAST_LEFT * (section.budget or 0)) / len(begun[0])
+        finer = _search_pass(tightened(assembly, factor), factor, method, begun, progress, memory, share)
         if finer.best is None or finer.interrupted:
             found, finer_fails = replace(found, interrupted=finer.interrupted), not finer.interrupted
             break
         gained = best.value - finer.best.value
-        found = replace(finer, results=continued(found.results, finer.results))
+        found = replace(finer, results=continued(found.results, finer.results), left=found.left)
     progress.end()
     for note in found.assembly.problem.engine.notes:
         progress.note(note)
     limit = limited_ending(found.assembly, found.effect, finer_fails)
-    outcome = fit_outcome(
-        _objective(found.assembly), found.results, section.starts, method.name, found.interrupted, limit
-    )
+    requested = section.starts if section.budget is None else len(found.results)
+    outcome = fit_outcome(_objective(found.assembly), found.results, requested, method.name, found.interrupted, limit)
     told = tightening_told(found.assembly, found.factor, first.n_evaluations, found.n_evaluations)
     return replace(outcome, message=outcome.message + told, tightened=found.factor, effect=found.effect)
 
@@ -183,16 +186,20 @@ def _search_pass(
     starts: tuple[Sequence[int], FloatArray],
     progress: Progress,
     memory: Memory,
+    cpu_limit: float | None = None,
 ) -> _Pass:
-    """The starts with these numbers, from these points [n, P]; those that the memory holds are not searched again."""
+    """The starts with these numbers, from these points [n, P]; those that the memory holds are not searched again.
+
+    cpu_limit: seconds of one search, before those of the config.
+    """
     section = assembly.loaded.config.fit
     numbers, points = starts
-    search = LocalSearch(_objective(assembly), method, section.max_iterations, cpu_limit=section.cpu_limit)
+    search = LocalSearch(_objective(assembly), method, section.max_iterations, cpu_limit=cpu_limit or section.cpu_limit)
     # Many starts are told apart long before the last digit, which only the best of them needs.
     coarse = replace(search, coarse=True) if section.starts > 1 else search
     part = PART if factor == 1 else f"{PART}, tolerances / {factor}"
     watched = _ObservedSearch(coarse, progress)
-    finished = _restored(memory, part, points)
+    finished = restored(memory, part, points)
     results, interrupted, tally = finished, False, Tally()
     progress.begin(part, len(numbers))
     try:
@@ -201,13 +208,13 @@ def _search_pass(
         if finished:
             tally.show(progress)
         left = [number for number in numbers if number not in {result.number for result in finished}]
-        with closing(_results(assembly, watched, points, left, method, factor)) as coming:
+        with closing(searched(assembly, coarse, points, left, factor, watched)) as coming:
             for result in coming:
                 finished.append(result)
                 tally.add(result)
                 log.info("%s", _log_line(result))
                 # Whom a lost worker has cost its start may try it again.
-                memory.offer(part, lambda: [_as_plain(r) for r in finished if not r.lost])
+                memory.offer(part, lambda: [as_plain(r) for r in finished if not r.lost])
                 memory.offer(BEST, lambda: {BEST: _best_values(search.objective, finished)})
                 if len(finished) % math.ceil(len(numbers) / MAX_REPORTS) == 0 or len(finished) == len(numbers):
                     tally.show(progress)
@@ -218,13 +225,45 @@ def _search_pass(
         latest = watched.latest(points)
         if not finished and latest is not None:
             results = [latest]
-    results = sorted(results, key=lambda r: r.number)
+    return _judged(assembly, factor, sorted(results, key=lambda r: r.number), interrupted, progress)
+
+
+def _race_pass(assembly: Assembly, method: FitMethod, progress: Progress, memory: Memory) -> _Pass:
+    """As many starts as the budget allows."""
+    section, objective = assembly.loaded.config.fit, _objective(assembly)
+    search = LocalSearch(objective, method, section.max_iterations, cpu_limit=section.cpu_limit)
+
+    def first() -> FloatArray:
+        return _starts(objective, method, section, progress, memory)
+
+    results, left, interrupted = raced(assembly, search, first, progress, memory)
     best = best_of(results, TIE)
-    effect = None
+    if not interrupted and best is not None and best.converged:
+        progress.now("the best start, to its last digit")
+        results = _polished(results, search, len(results))
+    memory.offer(BEST, lambda: {BEST: _best_values(objective, results)})
+    return replace(_judged(assembly, 1, results, interrupted, progress), left=left)
+
+
+def _going_on(found: _Pass, section: FitSection) -> list[StartOutcome]:
+    """The starts that are searched with smaller tolerances: all, or those that may be the best of the many of a
+    race."""
+    best = found.best
+    if section.budget is None or best is None:
+        return found.results
+    near = sorted((r for r in found.results if r.value <= best.value + WITHIN_REGION), key=lambda r: r.value)
+    return sorted(near[:MOST_TIGHTENED], key=lambda r: r.number)
+
+
+def _judged(
+    assembly: Assembly, factor: int, results: list[StartOutcome], interrupted: bool, progress: Progress
+) -> _Pass:
+    """A pass with what the solver does to the best of its results."""
+    best, effect, objective = best_of(results, TIE), None, _objective(assembly)
     if not interrupted and best is not None and best.outcome is not None and best.outcome.status.is_usable:
         table = assembly.problem.table
         progress.now("how exact the solver is")
-        effect = solver_effect(assembly, table.to_natural(search.objective.lift(best.outcome.u)))
+        effect = solver_effect(assembly, table.to_natural(objective.lift(best.outcome.u)))
     return _Pass(assembly, factor, results, interrupted, effect)
 
 
@@ -289,19 +328,6 @@ class _ObservedSearch:
         return StartOutcome(place, start, outcome, None, time.perf_counter() - self._begun)
 
 
-def _restored(memory: Memory, part: str, points: FloatArray) -> list[StartOutcome]:
-    """The starts that were finished before, as far as they are starts of this search."""
-    kept = [_from_plain(plain) for plain in memory.restored(part) or []]
-    return [r for r in kept if r.number < len(points) and np.array_equal(r.start, points[r.number])]
-
-
-def _as_plain(result: StartOutcome) -> dict[str, Any]:
-    """For a checkpoint. `lost` is left out, since such a start is not kept."""
-    plain = {key: getattr(result, key) for key in ("number", "start", "failure", "seconds")}
-    outcome = result.outcome
-    return plain | {"outcome": None if outcome is None else vars(outcome) | {"ending": outcome.ending.to_plain()}}
-
-
 def _best_values(objective: ProfileLikelihood, results: Sequence[StartOutcome]) -> dict[str, Any]:
     """For a checkpoint that another fit may begin with."""
     table, best = objective.full.problem.table, best_of(results, TIE)
@@ -311,14 +337,6 @@ def _best_values(objective: ProfileLikelihood, results: Sequence[StartOutcome]) 
     return {"values": dict(zip(table.names, theta.tolist(), strict=True)), "weights": {}}
 
 
-def _from_plain(plain: Mapping[str, Any]) -> StartOutcome:
-    outcome = plain["outcome"]
-    if outcome is not None:
-        ending = Ending.from_plain(outcome["ending"])
-        outcome = SearchOutcome(**{**outcome, "ending": ending, "history": tuple(outcome["history"])})
-    return StartOutcome(**{**plain, "outcome": outcome})
-
-
 def _log_line(result: StartOutcome) -> str:
     """`start 3: converged, objective 1.25, 42 evaluations, 0.31 s`."""
     o = result.outcome
@@ -326,37 +344,6 @@ def _log_line(result: StartOutcome) -> str:
         return f"start {result.number + 1}: failed, {result.failure}"
     counts = f"{o.n_evaluations} evaluations, {o.n_gradients} gradients"
     return f"start {result.number + 1}: {o.status}, objective {o.value:.10g}, {counts}, {result.seconds:.3g} s"
-
-
-def _results(
-    assembly: Assembly,
-    watched: _ObservedSearch,
-    points: FloatArray,
-    numbers: Sequence[int],
-    method: FitMethod,
-    factor: int,
-) -> Generator[StartOutcome]:
-    """The results of the starts with these numbers."""
-    section, objective = assembly.loaded.config.fit, watched.search.objective
-    most = together(objective)
-    if len(points) == 1 or not len(numbers):
-        return search_here(watched, points, numbers)
-    seconds = seconds_of_start(objective, points[numbers])
-    asked_for = section.time_limit is not None or (section.workers or 1) > 1
-    if seconds is not None and seconds * len(numbers) <= SHORT and not asked_for:
-        return search_here(watched, points, numbers, most)
-    workers = min(section.workers or default_workers(), len(numbers))
-    build: Callable[[], Search] = functools.partial(
-        build_search, assembly.loaded, assembly.measured, assembly.described.constants, method, factor
-    )
-    if start_pool.worker_context().get_start_method() == "fork":
-        # A forked worker has the compiled model in its memory already.
-        build = functools.partial(_same, watched.search)
-    else:
-        build = WithPrograms(build)
-    limit = section.time_limit or TIME_LIMIT
-    chunk = chunk_for_workers(len(numbers), workers, seconds, most)
-    return search_all(build, points, workers=workers, time_limit=limit, numbers=numbers, chunk=chunk)
 
 
 def _polished(results: list[StartOutcome], search: LocalSearch, requested: int) -> list[StartOutcome]:
@@ -369,7 +356,3 @@ def _polished(results: list[StartOutcome], search: LocalSearch, requested: int) 
         return results
     whole = replace(outcome, history=(*best.outcome.history, *outcome.history[1:]))
     return [replace(r, outcome=whole) if r is best else r for r in results]
-
-
-def _same(search: Search) -> Search:
-    return search

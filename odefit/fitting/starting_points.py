@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
@@ -25,20 +27,43 @@ def starting_points(objective: ProfileLikelihood, n: int, seed: int) -> FloatArr
     first = table.to_search(table.values)[free]
     if n == 1 or not len(free):
         return first[None, :]
-    lower, upper = table.search_bounds()
-    varied = shared(objective)
-    lower, upper, sizes = lower[free][varied], upper[free][varied], typical_sizes(objective)[varied]
     many = min(CANDIDATES_PER_START * n, n + MAX_MORE_CANDIDATES)
-    candidates = start_points(lower, upper, first[varied], many, seed, size=sizes)
+    complete = _drawn(objective, many, seed)
+    return screened(objective, complete, n)
 
-    def whole(points: FloatArray) -> FloatArray:
-        complete = np.tile(first, (len(points), 1))
-        complete[:, varied] = points
-        return complete
 
-    step, complete = together(objective), whole(candidates)
-    values = [objective.values(complete[first : first + step]) for first in range(0, many, step)]
-    return whole(screen(np.concatenate(values), candidates, n))
+def drawn_points(objective: ProfileLikelihood, n: int, seed: Sequence[int], is_screened: bool) -> FloatArray:
+    """n points of a Latin hypercube at which the model can be solved, [n, P']: the promising ones, or any."""
+    if is_screened:
+        many = min(CANDIDATES_PER_START * n, n + MAX_MORE_CANDIDATES)
+        return screened(objective, _drawn(objective, many + 1, seed)[1:], n)
+    drawn = _drawn(objective, 2 * n + 1, seed)[1:]
+    order = np.argsort(~np.isfinite(_values(objective, drawn)), kind="stable")
+    return drawn[order[:n]]
+
+
+def _drawn(objective: ProfileLikelihood, n: int, seed: int | Sequence[int]) -> FloatArray:
+    """The user's values, and n - 1 points of a Latin hypercube."""
+    table, free, varied = objective.full.problem.table, objective.free, shared(objective)
+    first = table.to_search(table.values)[free]
+    lower, upper = (bounds[free][varied] for bounds in table.search_bounds())
+    complete = np.tile(first, (n, 1))
+    complete[:, varied] = start_points(lower, upper, first[varied], n, seed, size=typical_sizes(objective)[varied])
+    return complete
+
+
+def screened(objective: ProfileLikelihood, points: FloatArray, n: int) -> FloatArray:
+    """The promising n of these points, [n, P']; the first is always among them."""
+    varied = shared(objective)
+    chosen = screen(_values(objective, points), points[:, varied], n)
+    complete = np.tile(points[0], (len(chosen), 1))
+    complete[:, varied] = chosen
+    return complete
+
+
+def _values(objective: ProfileLikelihood, points: FloatArray) -> FloatArray:
+    step = together(objective)
+    return np.concatenate([objective.values(points[first : first + step]) for first in range(0, len(points), step)])
 
 
 def shared(objective: ProfileLikelihood) -> IntArray:

@@ -23,7 +23,7 @@ RTOL = "1.0e-8"
 """Tolerance of the solver: the objectives that tools are compared by want more digits than a fit does."""
 ATOL = "1.0e-16"
 """Where a steady state is looked for: an initial value that is next to nothing says nothing of the size of a state."""
-STARTS = 20
+STARTS, BUDGET = 20, 600
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?", re.ASCII)
 
 
@@ -89,7 +89,7 @@ class _Writer:
         atol = "" if self.draft.steady_state is None else f", atol: {ATOL}"
         parts.append([f"solver: {{rtol: {RTOL}{atol}}}"])
         if self.draft.simulate is None:
-            parts.append([f"fit: {{starts: {STARTS}, seed: 0}}"])
+            parts.append([f"fit: {{starts: {STARTS}, budget: {BUDGET}, seed: 0}}"])
         return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
 
     def head(self) -> list[str]:

@@ -80,6 +80,7 @@ REFUSED: dict[tuple[str, ...], str] = {
     ("fit", "starts"): f"it is trained from one start; {_REMOVE} (several starting points of series: latent.starts)",
     ("fit", "time_limit"): "its time is limited by fit.epochs; set these",
     ("fit", "cpu_limit"): "its time is limited by fit.epochs; set these",
+    ("fit", "budget"): "its time is limited by fit.epochs; set these",
     ("fit", "folds"): "series are set aside by model.latent.validation; remove the key",
     ("fit", "max_iterations"): "it is trained for fit.epochs; set these",
     ("fit", "match"): f"its states are not in the data, so their slopes are not either; {_REMOVE}",

@@ -6,6 +6,8 @@ Numpy does it: importing scipy.stats.qmc takes longer (0.5 s) than many a fit.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from odefit.arrays import FloatArray
@@ -51,7 +53,7 @@ def start_points(
     upper: FloatArray,
     first: FloatArray,
     n: int,
-    seed: int,
+    seed: int | Sequence[int],
     *,
     size: FloatArray | None = None,
 ) -> FloatArray:

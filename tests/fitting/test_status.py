@@ -15,6 +15,8 @@ DETAILS = {
     "n": 500,
     "more": 2000,
     "limit": 1.5,
+    "budget": 600.0,
+    "other": 3,
     "total": 600,
     "unit": "epochs",
     "last": 50,

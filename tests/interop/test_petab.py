@@ -81,7 +81,7 @@ noise: {model: gaussian, sigma: 0.5}
 
 solver: {rtol: 1.0e-8}
 
-fit: {starts: 20, seed: 0}
+fit: {starts: 20, budget: 600, seed: 0}
 """
     )
     assert imported.files["data.csv"] == "experiment,time,observable,value\nc0,0,obs_a,0.7\nc0,10,obs_a,0.1\n"

@@ -1,0 +1,102 @@
+"""`fit.budget`: the CPU time that a fit may use, spent on as many starts as it takes, in a race."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from odefit.arrays import FloatArray
+from odefit.fitting.local_search import LocalSearch, typical_sizes
+from odefit.fitting.race import Race, Rules
+from odefit.fitting.search_work import together
+from odefit.fitting.searches import searched
+from odefit.fitting.starting_points import drawn_points
+from odefit.optimizers.start_pool import StartOutcome
+from odefit.problem.assembly import Assembly
+from odefit.runs.checkpoint import Memory
+from odefit.runs.progress import Progress
+
+PART = "race"
+
+LEAST_ROUND = 20
+"""The fewest starts that are drawn at a time."""
+
+MOST = 10_000
+"""The most steps of a start, where the config names no number: it is the budget that is to end a search."""
+
+
+def raced(
+    assembly: Assembly,
+    search: LocalSearch,
+    first: Callable[[], FloatArray],
+    progress: Progress,
+    memory: Memory,
+) -> tuple[list[StartOutcome], float, bool]:
+    """All starts that the budget allowed.
+
+    Parameters
+    ----------
+    assembly
+        With a budget.
+    search
+        Of one start.
+    first
+        Makes the starts of the first round, the user's own first.
+    progress, memory
+        Told of, and kept in, every batch of searches.
+
+    Returns
+    -------
+    results
+        The starts with what became of them, in their order.
+    left
+        Seconds of the budget that were not used.
+    interrupted
+        Whether by the user.
+    """
+    section, objective = assembly.loaded.config.fit, search.objective
+    assert section.budget is not None
+    n = max(section.starts, LEAST_ROUND)
+
+    def draw(number: int) -> FloatArray:
+        """Every other round is screened: what looks bad at first may lead farther than a plateau."""
+        return first() if number == 0 else drawn_points(objective, n, (section.seed, number), number % 2 == 0)
+
+    def sprint(points: FloatArray, steps: int, limit: float | None) -> Iterator[StartOutcome]:
+        limits = [each for each in (limit, section.cpu_limit) if each is not None]
+        short = replace(search, max_iterations=steps, cpu_limit=min(limits, default=None), coarse=True)
+        return searched(assembly, short, points, range(len(points)), 1)
+
+    size, most = min(n, together(objective)), section.max_iterations or MOST
+    rules = Rules(section.budget, size, most, typical_sizes(objective), section.cpu_limit is None)
+    race = Race(rules, draw, sprint, _stopwatch())
+    if (kept := memory.restored(PART)) is not None:
+        race.restore(kept)
+    interrupted = False
+    try:
+        while race.advance():
+            memory.offer(PART, race.to_plain)
+            progress.now(_sentence(race))
+    except KeyboardInterrupt:
+        interrupted = True
+    progress.note(race.account())
+    return race.ended(), max(section.budget - race.spent, 0.0), interrupted
+
+
+def _sentence(race: Race) -> str:
+    best = race.best
+    reached = "" if best is None else f", objective {best.value:.6g}"
+    return f"{len(race.entrants)} starts, {race.spent:.0f} of {race.rules.budget:g} s of CPU time{reached}"
+
+
+def _stopwatch() -> Callable[[], float]:
+    """Seconds of CPU time of this process and of its finished workers, from now on."""
+
+    def now() -> float:
+        return float(np.sum(os.times()[:4]))
+
+    begun = now()
+    return lambda: now() - begun

@@ -1,0 +1,348 @@
+"""A budget of CPU time spent on many starts: short searches from all, longer ones from those that are ahead.
+
+Successive halving without a fixed number of starts (L. Li et al., "A system for massively parallel hyperparameter
+tuning", MLSys 2020): each start is searched for a few steps; of all that have come so far the best third goes on for
+twice as many, and of these the best third again. Where nobody is to go on, new starts are drawn. A start that has come
+to where another one is, is not searched twice.
+
+The race is over when there is nothing left to find, or when the budget is spent. C. G. E. Boender and A. H. G. Rinnooy
+Kan, "Bayesian stopping rules for multistart global optimization methods" (Mathematical Programming 37, 1987): after n
+searches that ended in w different optima, w (n - 1) / (n - w - 2) of them are to be expected in all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from odefit.arrays import FloatArray
+from odefit.fitting.kept_starts import as_plain, from_plain
+from odefit.fitting.multistart_outcome import SAME_OPTIMUM
+from odefit.optimizers.base import SearchOutcome
+from odefit.optimizers.start_pool import StartOutcome, best_of
+from odefit.records import dataclass
+from odefit.status import Ending, Reason
+
+FIRST_STEPS, FACTOR = 20, 2
+"""Steps of the first search of a start, and by how much each one that follows is longer than all before together."""
+
+AHEAD = 3
+"""One of so many goes on."""
+
+RACE, BATCH = 0.7, 0.1
+"""Shares of the budget: until the best ones go on alone to their ends, and of one batch of searches."""
+
+FINALISTS = 3
+"""How many of the best ones do."""
+
+UNSEEN = 0.5
+"""The number of optima that nobody has found yet, by expectation, below which all are found."""
+
+MANY, HITS = 200, 10
+"""The starts after which an optimum that so many of them have reached is the best one. Before, more than half of so
+many must have reached it: plateaus are seen again and again, and let a few optima look like all."""
+
+SAME = 0.01
+"""Typical sizes by which two places differ at most that are the same."""
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """One start of the race.
+
+    Parameters
+    ----------
+    result
+        Where it began, and where it is.
+    rounds
+        How many searches it has had.
+    is_done
+        Whether its search came to an end of its own.
+    twin
+        The number of the start at whose place it is; -1 for none.
+    """
+
+    result: StartOutcome
+    rounds: int = 1
+    is_done: bool = False
+    twin: int = -1
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is more of it to be searched."""
+        return not self.is_done and self.twin < 0
+
+    @property
+    def place(self) -> FloatArray:
+        """Where it is, [P']."""
+        return self.result.start if self.result.outcome is None else self.result.outcome.u
+
+    @property
+    def n_steps(self) -> int:
+        """Steps tried so far, each of which takes a value."""
+        return 0 if self.result.outcome is None else self.result.outcome.n_evaluations
+
+    def further(self, later: StartOutcome) -> Entrant:
+        """After another search, from where it was."""
+        before, more = self.result.outcome, later.outcome
+        if before is None or more is None or not more.value <= before.value:
+            # A search that died, or lost its way, leaves what there was before.
+            return replace(self, rounds=self.rounds + 1, is_done=True)
+        whole = replace(
+            more,
+            n_evaluations=before.n_evaluations + more.n_evaluations,
+            n_gradients=before.n_gradients + more.n_gradients,
+            history=(*before.history, *more.history[1:]),
+        )
+        result = replace(self.result, outcome=whole, seconds=self.result.seconds + later.seconds)
+        return Entrant(result, self.rounds + 1, not _is_unfinished(whole))
+
+
+def _is_unfinished(outcome: SearchOutcome | None) -> bool:
+    return outcome is not None and outcome.ending.reason is Reason.OUT_OF_STEPS and math.isfinite(outcome.value)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a race is given.
+
+    Parameters
+    ----------
+    budget
+        Seconds of CPU time.
+    size
+        How many starts are searched together at most.
+    most
+        The most steps of one start.
+    sizes
+        [P'], how much each component typically changes.
+    is_limit
+        Whether the budget alone limits the time of a single start.
+    """
+
+    budget: float
+    size: int
+    most: int
+    sizes: FloatArray
+    is_limit: bool = True
+
+
+class Race:
+    """All starts so far, and which of them are next.
+
+    Parameters
+    ----------
+    rules
+        What it is given.
+    draw
+        The starts [n, P'] of the round of this number; the first of round 0 is the user's.
+    search
+        Searches from points [B, P'] for a number of steps, numbered from 0; a single one also within so many seconds
+        of CPU time.
+    clock
+        Seconds of CPU time since the beginning, those of finished workers included.
+    """
+
+    def __init__(
+        self,
+        rules: Rules,
+        draw: Callable[[int], FloatArray],
+        search: Callable[[FloatArray, int, float | None], Iterable[StartOutcome]],
+        clock: Callable[[], float],
+    ) -> None:
+        self.rules, self.draw, self.search, self.clock = rules, draw, search, clock
+        self.entrants: list[Entrant] = []
+        self.waiting: list[FloatArray] = []
+        self.n_rounds, self.before, self.searching = 0, 0.0, 0.0
+
+    # --- what a checkpoint holds
+
+    def to_plain(self) -> dict[str, Any]:
+        """All that the race needs to go on."""
+        entrants = [
+            {"rounds": e.rounds, "is_done": e.is_done, "twin": e.twin, "result": as_plain(e.result)}
+            for e in self.entrants
+        ]
+        return {"entrants": entrants, "n_rounds": self.n_rounds, "spent": self.spent, "searching": self.searching}
+
+    def restore(self, plain: Mapping[str, Any]) -> None:
+        """The inverse; the rounds are drawn again."""
+        self.entrants = [Entrant(**{**each, "result": from_plain(each["result"])}) for each in plain["entrants"]]
+        while self.n_rounds < plain["n_rounds"]:
+            self.draw_round()
+        self.waiting = self.waiting[len(self.entrants) :]
+        self.before, self.searching = float(plain["spent"]), float(plain["searching"])
+
+    # --- the course of the race
+
+    @property
+    def spent(self) -> float:
+        """Seconds of CPU time."""
+        return self.before + self.clock()
+
+    @property
+    def results(self) -> list[StartOutcome]:
+        """All starts as they are."""
+        return [e.result for e in self.entrants]
+
+    @property
+    def best(self) -> StartOutcome | None:
+        """The lowest."""
+        return best_of(self.results)
+
+    def advance(self) -> bool:
+        """One more batch of searches; False where there is nothing left to do."""
+        left = self.rules.budget - self.spent
+        if left <= 0 or self.is_enough():
+            return False
+        if self.spent >= RACE * self.rules.budget:
+            return self.finish(left)
+        chosen = self.ahead()
+        if chosen:
+            self.go_on(chosen, left)
+        else:
+            self.begin(left)
+        return True
+
+    def begin(self, left: float) -> None:
+        """New starts."""
+        if not self.waiting:
+            self.draw_round()
+        points = np.stack(self.waiting[: self.together(FIRST_STEPS)])
+        first = len(self.entrants)
+        steps = min(FIRST_STEPS, self.rules.most)
+        found = sorted(self.searched(points, steps, left), key=lambda r: r.number)
+        self.waiting = self.waiting[len(points) :]
+        for result in found:
+            own = replace(result, number=first + result.number)
+            unfinished = _is_unfinished(result.outcome) and self.rules.most > FIRST_STEPS
+            self.entrants.append(Entrant(own, 1, not unfinished))
+
+    def draw_round(self) -> None:
+        self.waiting += list(self.draw(self.n_rounds))
+        self.n_rounds += 1
+
+    def go_on(self, numbers: Sequence[int], left: float) -> None:
+        """These starts from where they are, for longer than they were searched before."""
+        steps = [self.steps_of_round(self.entrants[k].rounds) for k in numbers]
+        some = [k for k, n in zip(numbers, steps, strict=True) if n == steps[0]][: self.together(steps[0])]
+        places = np.stack([self.entrants[k].place for k in some])
+        for later in self.searched(places, steps[0], left):
+            k = some[later.number]
+            self.entrants[k] = self.within_most(self.entrants[k].further(later))
+
+    def within_most(self, entrant: Entrant) -> Entrant:
+        steps = sum(self.steps_of_round(r) for r in range(entrant.rounds))
+        return replace(entrant, is_done=True) if steps >= self.rules.most else entrant
+
+    def finish(self, left: float) -> bool:
+        """The best that are not at their ends go on; False where there is none."""
+        order = sorted(range(len(self.entrants)), key=lambda k: (self.entrants[k].result.value, k))[:FINALISTS]
+        going = [k for k in order if self.entrants[k].goes_on]
+        if going:
+            self.go_on(going[:1], left)
+        return bool(going)
+
+    def searched(self, points: FloatArray, steps: int, left: float) -> list[StartOutcome]:
+        """Searches from these points; a batch of several is small beside what is left, so that they go on together."""
+        begun = self.clock()
+        results = list(self.search(points, steps, left if len(points) == 1 else None))
+        self.searching += self.clock() - begun
+        return results
+
+    def steps_of_round(self, number: int) -> int:
+        """Of the search of this number of a start, from 0."""
+        return FIRST_STEPS if number == 0 else FACTOR * FIRST_STEPS * (1 + FACTOR) ** (number - 1)
+
+    def together(self, steps: int) -> int:
+        """How many starts a batch has: all, unless the few before have shown that they take too long."""
+        tried = sum(e.n_steps for e in self.entrants)
+        if not tried:
+            return self.rules.size if self.rules.size <= 1 else 1
+        affordable = BATCH * self.rules.budget / max(self.searching / tried * steps, 1e-9)
+        return int(np.clip(affordable, 1, self.rules.size))
+
+    def ahead(self) -> list[int]:
+        """Who goes on: of all that had a search of a round the best third, the longest searched first."""
+        self.see_twins()
+        deepest = max((e.rounds for e in self.entrants), default=0)
+        for rounds in range(deepest, 0, -1):
+            ranked = [k for k, e in enumerate(self.entrants) if e.rounds >= rounds or not e.goes_on]
+            ranked.sort(key=lambda k: (self.entrants[k].result.value, k))
+            first = ranked[: len(ranked) // AHEAD]
+            chosen = [k for k in first if self.entrants[k].rounds == rounds and self.entrants[k].goes_on]
+            if chosen:
+                return chosen[: self.rules.size]
+        return []
+
+    def see_twins(self) -> None:
+        """Mark those that have come to where a better one is."""
+        order = sorted(range(len(self.entrants)), key=lambda k: (self.entrants[k].result.value, k))
+        for place, k in enumerate(order):
+            one = self.entrants[k]
+            if not one.goes_on:
+                continue
+            for other in order[:place][::-1]:
+                ahead = self.entrants[other]
+                if one.result.value - ahead.result.value > SAME_OPTIMUM:
+                    break
+                if ahead.twin < 0 and np.all(np.abs(one.place - ahead.place) <= SAME * self.rules.sizes):
+                    self.entrants[k] = replace(one, twin=other)
+                    break
+
+    # --- its end
+
+    def is_enough(self) -> bool:
+        """Whether no better optimum is to be expected."""
+        best = self.best
+        if best is None or not best.converged:
+            return False
+        values = np.sort([self.end_of(e).result.value for e in self.entrants if self.end_of(e).result.converged])
+        n, different = len(values), 1 + int((np.diff(values) > SAME_OPTIMUM).sum())
+        hits, room = int((values <= best.value + SAME_OPTIMUM).sum()), n - different - 2
+        if len(self.entrants) < MANY:
+            return n >= HITS and 2 * hits > n
+        return hits >= HITS or (room > 0 and different * (n - 1) / room - different <= UNSEEN)
+
+    def end_of(self, entrant: Entrant) -> Entrant:
+        """Itself, or the start that goes on in its place."""
+        while entrant.twin >= 0:
+            entrant = self.entrants[entrant.twin]
+        return entrant
+
+    def ended(self) -> list[StartOutcome]:
+        """All starts with what became of them: those that others have left behind say so."""
+        best = self.best
+        return [self._ended(e, e.result is best) for e in self.entrants]
+
+    def _ended(self, entrant: Entrant, is_best: bool) -> StartOutcome:
+        outcome = entrant.result.outcome
+        if outcome is not None and outcome.ending.reason is Reason.OUT_OF_CPU_TIME and self.rules.is_limit:
+            ending = Ending(Reason.OUT_OF_BUDGET, {"budget": self.rules.budget})
+        elif outcome is None or not entrant.goes_on:
+            if outcome is None or entrant.twin < 0 or outcome.ending.reason is not Reason.OUT_OF_STEPS:
+                return entrant.result
+            ending = Ending(Reason.SAME_AS_OTHER, {"other": entrant.twin + 1})
+        elif is_best:
+            ending = Ending(Reason.OUT_OF_BUDGET, {"budget": self.rules.budget})
+        else:
+            ending = Ending(Reason.OTHERS_AHEAD, {"n": entrant.n_steps})
+        return replace(entrant.result, outcome=replace(outcome, ending=ending))
+
+    def account(self) -> str:
+        """How the budget was used, a sentence."""
+        best, n = self.best, len(self.entrants)
+        ends = [self.end_of(e).result.value for e in self.entrants]
+        hits = 0 if best is None else sum(value <= best.value + SAME_OPTIMUM for value in ends)
+        early = sum(e.goes_on or e.twin >= 0 for e in self.entrants)
+        why = "no better optimum is to be expected" if self.is_enough() else "the budget is spent"
+        if not self.is_enough() and self.spent < self.rules.budget:
+            why = "the best ones have come to their ends"
+        return (
+            f"fit.budget: {n} starts in {self.spent:.3g} of {self.rules.budget:g} s of CPU time, {early} of them ended "
+            f"early because others were ahead; {hits} reached the lowest value, and {why}."
+        )
