@@ -48,7 +48,7 @@ class Kind:
 
 
 EQUATIONS = Kind(
-    plan="odefit.fitting.strategy:plan",
+    plan="odefit.profiles.with_fit:plan",
     load="odefit.fitting.run:load_equations",
     check="odefit.diagnostics.checking:report",
     describe="odefit.diagnostics.checked:document",

@@ -31,8 +31,8 @@ def plot(
     run : Run
         As `fit` or `load_run` returned it.
     kind : str
-        `time_series`, `phase_plane`, `history`, `residuals`, `waterfall`, `bootstrap`, `network`, `potential`; of a
-        latent ODE also `interpolation`.
+        `time_series`, `phase_plane`, `history`, `residuals`, `waterfall`, `profiles`, `profile_paths`, `bootstrap`,
+        `network`, `potential`; of a latent ODE also `interpolation`.
     time_range : (float, float), optional
         Solve the model over this span; default that of the data.
     states, experiments : sequence of str, optional

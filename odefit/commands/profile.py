@@ -27,6 +27,7 @@ def profile(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Begin anew, also what the run folder has already.")
     ] = False,
+    plots: Annotated[bool, typer.Option("--plots/--no-plots", help="Draw pictures at the end.")] = True,
 ) -> None:
     """Profile likelihoods of RUN: intervals that hold where the curvature misleads, and what the data leave open."""
     from odefit import api
@@ -49,3 +50,8 @@ def profile(
     for line in lines(found):
         screen.print(line, markup=not isinstance(line, str), soft_wrap=True)
     screen.print(f"written to {run / PROFILES} and {PROFILE_VERDICTS}", markup=False)
+    if plots and len(found):
+        from odefit.pictures import draw
+
+        pictures = draw(loaded, kinds=["profiles", "profile_paths"])
+        screen.print(f"pictures: {', '.join(map(str, pictures))}", markup=False)

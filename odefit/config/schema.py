@@ -115,6 +115,10 @@ class FitSection(Section):
     folds: Annotated[int, Field(ge=2, le=1000)] | None = Field(
         None, description="cross-validation over experiments: each fold is predicted by a fit to the others"
     )
+    intervals: Literal["wald", "profile"] | None = Field(
+        None,
+        description="wald: by the curvature at the optimum, the default; profile: as `odefit profile` makes them",
+    )
     max_iterations: Count | None = Field(None, description="least_squares, lbfgs: most iterations of one start")
     evaluations: Count | None = Field(
         None, description="global: evaluations of the objective by the population; default: 1000 for each parameter"

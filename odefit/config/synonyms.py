@@ -40,6 +40,7 @@ _WORDS = {
     "time_limit": "timeout max_time walltime",
     "cpu_limit": "cpu_time max_cpu_time cputime",
     "seed": "random_state rng random_seed",
+    "intervals": "ci cis confidence confidence_intervals uncertainty profiles",
     "folds": "cv k_folds n_folds cross_validation crossvalidation",
     # -- of the data
     "csv": "file path filename file_name source url table",

@@ -82,6 +82,7 @@ REFUSED: dict[tuple[str, ...], str] = {
     ("fit", "cpu_limit"): "its time is limited by fit.epochs; set these",
     ("fit", "budget"): "its time is limited by fit.epochs; set these",
     ("fit", "folds"): "series are set aside by model.latent.validation; remove the key",
+    ("fit", "intervals"): f"its weights have no likelihood to profile; {_REMOVE}",
     ("fit", "max_iterations"): "it is trained for fit.epochs; set these",
     ("fit", "match"): f"its states are not in the data, so their slopes are not either; {_REMOVE}",
     ("fit", "windows"): "its series are cut by model.latent.starts and model.latent.grow; remove the key",

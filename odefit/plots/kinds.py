@@ -42,6 +42,8 @@ OF_EQUATIONS: Mapping[str, PictureKind] = {
     "residuals": PictureKind("residuals", ("states", "experiments")),
     "waterfall": PictureKind("waterfall"),
     "bootstrap": PictureKind("bootstrap"),
+    "profiles": PictureKind("profiles"),
+    "profile_paths": PictureKind("profile_paths"),
     "network": PictureKind("network", ("experiments",)),
     "potential": PictureKind("potential", ("experiments",)),
 }

@@ -83,6 +83,8 @@ def impossible_measurements(draft: Draft, faults: Faults) -> None:
 def meaningless_fit_keys(draft: Draft, faults: Faults) -> None:
     """Keys of the fit that have no meaning for equations."""
     loaded, section = draft.loaded, draft.loaded.config.fit
+    if section.intervals == "profile" and not draft.described.system.is_mechanistic:
+        faults.add(loaded.where("fit", "intervals"), "a model with a network has no profiles; remove the key")
     if not draft.described.system.is_mechanistic:
         return
     if section.windows is not None:

@@ -17,7 +17,7 @@ from odefit.problem.quantities import named_quantities, quantities_of
 from odefit.profiles.following import LOWER, Place
 from odefit.profiles.lanes import Best
 from odefit.profiles.origins import origins
-from odefit.profiles.records import POINTS, Profile, Profiles, read_profiles
+from odefit.profiles.records import Profile, Profiles, read_profiles
 from odefit.profiles.request import Request
 from odefit.profiles.work import Work
 from odefit.runs.progress import Progress, Silent
@@ -97,7 +97,7 @@ def profile(
     assembly = run.assembly
     wanted = quantities_of(assembly) if parameters is None else named_quantities(assembly, parameters)
     session = Session(Request(run, level), progress or Silent(), seconds)
-    earlier = None if overwrite else read_profiles(run.path, run.rows(POINTS))
+    earlier = None if overwrite else read_profiles(run)
     session.take(earlier)
     try:
         session.follow([quantity for quantity in wanted if not session.has(quantity.name)])

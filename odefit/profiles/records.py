@@ -6,6 +6,7 @@ profiles.json   of each quantity: the verdict, a sentence, the ends, the thresho
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, field, replace
@@ -26,6 +27,9 @@ from odefit.runs.tables import Rows, Table, frame_of
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
+
+    from odefit.runs.stored import StoredRun
 
 POINTS, VERDICTS = files.PROFILES, files.PROFILE_VERDICTS
 COLUMNS = ("quantity", "branch", "value", "nll", "rise")
@@ -64,8 +68,8 @@ class Profile:
         In words.
     wald
         The interval by the curvature; None where there is none.
-    wald_error
-        The standard error of the quantity on the scale that it was followed on; None where there is none.
+    wald_half
+        Half its length on the scale that the quantity was followed on; None where it is not symmetric there.
     is_log
         Whether that scale is the logarithm.
     parts
@@ -93,7 +97,7 @@ class Profile:
     verdict: Verdict
     sentence: str
     wald: tuple[float, float] | None = None
-    wald_error: float | None = None
+    wald_half: float | None = None
     is_log: bool = False
     parts: tuple[tuple[float | None, float | None], ...] = ()
     moves_with: str | None = None
@@ -165,6 +169,18 @@ class Profiles:
         head = ("quantity", "estimate", "low", "high", "unit", "")
         return html_table(f"{self.level:.0%} profile intervals", head, rows, list(self.remarks))
 
+    def plot(self, kind: str = "profiles") -> Figure:
+        """The picture `profiles`, or `profile_paths`: what the other parameters do. Raises ValueError."""
+        functions = {"profiles": "profiles_figure", "profile_paths": "paths_figure"}
+        if kind not in functions:
+            raise ValueError(f"there is no picture {kind!r} of profiles; there are {' and '.join(functions)}")
+        from importlib import import_module
+
+        room = import_module(f"odefit.plots.{kind}")  # above this one
+        with import_module("odefit.plots.style").styled():
+            figure: Figure = getattr(room, functions[kind])(self, f"{100 * self.level:.4g} % profile intervals")
+        return figure
+
     @property
     def is_finished(self) -> bool:
         """Whether all of them are."""
@@ -208,26 +224,30 @@ class Profiles:
     def write(self, folder: Path) -> None:
         """Both files, each whole or not at all. Raises StorageError."""
         files.write_text(folder, POINTS, self.table.text)
-        files.write_json(folder, VERDICTS, self.to_json())
+        files.write_text(folder, VERDICTS, self.json_text)
+
+    @property
+    def json_text(self) -> str:
+        """profiles.json as text."""
+        return json.dumps(self.to_json(), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def read_profiles(folder: Path | None, rows: Rows | None) -> Profiles | None:
-    """What a run folder knows of profiles; None where nothing. Raises RunError where the files are damaged.
-
-    rows: those of profiles.csv.
-    """
-    if folder is None or rows is None or not (folder / VERDICTS).exists():
+def read_profiles(run: StoredRun) -> Profiles | None:
+    """What a run knows of profiles already; None where nothing. Raises RunError where the files are damaged."""
+    rows, text = run.rows(POINTS), run.table_text(VERDICTS)
+    if rows is None or text is None:
         return None
-    data = files.read_json(folder, VERDICTS)
+    place = f"{run.place}: {VERDICTS}"
     try:
+        data = json.loads(text)
         if data["schema_version"] > SCHEMA_VERSION:
             what = f"was written by a newer odefit (schema_version {data['schema_version']}); update odefit"
-            raise RunError(str(folder / VERDICTS), what)
+            raise RunError(place, what)
         found = {name: _profile(name, own, rows) for name, own in data["quantities"].items()}
         names = tuple(rows.header[len(COLUMNS) :])
         return Profiles(names, float(data["nll"]), float(data["level"]), found, tuple(data["remarks"]))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RunError(str(folder / VERDICTS), f"is damaged ({error}); say `odefit profile --overwrite`") from None
+        raise RunError(place, f"is damaged ({error}); say `odefit profile --overwrite`") from None
 
 
 def _profile(name: str, own: Mapping[str, Any], rows: Rows) -> Profile:

@@ -75,7 +75,7 @@ FILES = (*TABLES, *ASKED, START, START_WEIGHTS, LOG, CHECKPOINT, PREVIOUS)
 PLOTS = "plots"
 _KINDS = (
     *("time_series", "phase_plane", "history", "residuals", "waterfall", "network", "potential", "interpolation"),
-    "bootstrap",
+    *("bootstrap", "profiles", "profile_paths"),
 )
 PICTURES = (*(f"{kind}.{form}" for kind in _KINDS for form in ("png", "svg", "pdf")), "animation.gif")
 """All that a fit draws; a picture of a chosen part is the user's."""

@@ -35,6 +35,21 @@ class Table:
         return csv_text(self.header, self.rows)
 
 
+@dataclass(frozen=True)
+class Text(Table):
+    """A file of a run that is no table, as it stands."""
+
+    content: str
+
+    @classmethod
+    def of(cls, content: str) -> Text:
+        return cls((), (), content)
+
+    @property
+    def text(self) -> str:
+        return self.content
+
+
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Numbers in their shortest exact form; None and NaN are empty cells."""
     buffer = io.StringIO()
