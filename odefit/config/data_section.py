@@ -129,7 +129,7 @@ class DoseSection(Section):
 
 
 class DosesSection(Section):
-    """What is put into the states on the way: a table, in a CSV or here."""
+    """What is put into the states on the way: a table, in a CSV or here, or in a table of events (`data.format`)."""
 
     SHORT: ClassVar = ((str, "csv"), (list, "table"))
 
@@ -152,9 +152,11 @@ class DosesSection(Section):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if (self.csv is None) == (self.table is None):
+        if self.csv is not None and self.table is not None:
             raise ValueError("give either `csv` (a file) or `table` (a list of doses), and not both")
-        for key in ("time", "experiment", "columns") if self.csv is None else ():
+        if self.csv is None and self.table is None and not self.model_fields_set:
+            raise ValueError("give either `csv` (a file) or `table` (a list of doses), and not both")
+        for key in ("time", "experiment", "columns") if self.table is not None else ():
             if getattr(self, key):
                 raise ValueError(f"`{key}` is about a file and has no meaning with `table`")
         return self

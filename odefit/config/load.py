@@ -47,6 +47,7 @@ class LoadedConfig:
     `notes`: the defaults that mean something else today, for the author of a config that names no version.
     given: data that take the place of those that the config names, or None.
     earlier: the fit whose values the parameters start from, or None.
+    events: the table of events that its file of measurements is (data/nonmem), once it was taken apart, or None.
     """
 
     config: Config
@@ -55,6 +56,7 @@ class LoadedConfig:
     notes: tuple[str, ...] = ()
     given: Given | None = None
     earlier: EarlierFit | None = None
+    events: Any = None
 
     @property
     def folder(self) -> Path:

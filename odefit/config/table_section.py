@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
@@ -62,6 +62,16 @@ class TableSection(Section):
     """The keys of `data` about the file of measurements."""
 
     csv: str | None = Field(None, min_length=1, description="path of the CSV file, relative to the config")
+    format: Literal["auto", "table", "nonmem"] = Field(
+        "auto",
+        description="nonmem: a table of events (ID, TIME, DV, AMT, EVID …), with doses and constants in the same file; "
+        "table: any other; auto: by the names of the columns",
+    )
+    compartments: dict[Label, Name] = Field(
+        default_factory=dict,
+        description="which state a compartment (CMT) of a table of events is: `{1: gut, 2: blood}`; default: the "
+        "states in their order",
+    )
     time: str | None = Field(None, description="the time column")
     experiment: str | None = Field(None, description="the column that names the experiment")
     observable: str | None = Field(
@@ -99,4 +109,7 @@ class TableSection(Section):
 
     def about_the_file(self) -> list[str]:
         """The keys that are given and mean nothing without a file."""
-        return [key for key in TableSection.model_fields if key != "csv" and getattr(self, key)]
+        fields = TableSection.model_fields.items()
+        return [
+            k for k, info in fields if k != "csv" and getattr(self, k) != info.get_default(call_default_factory=True)
+        ]

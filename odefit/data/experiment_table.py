@@ -75,6 +75,18 @@ class Conditions:
         """The columns that formulas may name, each with the different formulas in its cells."""
         return {name: tuple(dict.fromkeys(self.formulas.get(name, {}).values())) for name in self.constants}
 
+    def with_others(self, other: Conditions) -> Conditions:
+        """With the columns, experiments and starts of another table, where this one does not have them."""
+        return Conditions(
+            tuple(dict.fromkeys((*self.experiments, *other.experiments))),
+            {**other.constants, **self.constants},
+            {**other.labels, **self.labels},
+            {**other.starts, **self.starts},
+            self.where,
+            self.rests,
+            {**other.formulas, **self.formulas},
+        )
+
 
 def read_conditions(
     path: Path | str,

@@ -24,10 +24,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -35,13 +34,14 @@ from odefit.data.arrangement import arrange
 from odefit.data.chosen_rows import choose_cells
 from odefit.data.columns import Columns, Header
 from odefit.data.covariates import CovariateUse, covariate_table
-from odefit.data.csv_reader import read_columns, read_header
+from odefit.data.csv_reader import read_header
 from odefit.data.csv_writing import check_names, number_cell, write_rows
 from odefit.data.error_list import FaultList
 from odefit.data.experiments import Experiment
 from odefit.data.layouts import OBSERVABLE, ONLY, TIME, Layout, find_layout
 from odefit.data.pivot import Table
 from odefit.data.replicates import Repeats, replicate_of
+from odefit.data.sheets import CsvSheet, Sheet
 from odefit.data.side_column import AT_JUMP, side_words
 from odefit.data.table_beside import Beside
 from odefit.data.table_form import PLAIN, TableForm
@@ -55,7 +55,7 @@ __all__ = ["ONLY", "read_table", "replicate_of", "write_table"]
 
 
 def read_table(
-    source: Path | str | pd.DataFrame,
+    source: Path | str | pd.DataFrame | Sheet,
     *,
     observables: Sequence[str],
     time: str | None = None,
@@ -120,10 +120,12 @@ def read_table(
         With the faults of the file, the first 20 of them spelled out.
     """
     names = {name: (columns or {}).get(name, name) for name in observables}
-    header, read, faults = _opened(source, names.values(), (time, experiment), where)
+    table_sheet = _opened(source, names.values(), (time, experiment), where)
+    header = table_sheet.header
+    faults = FaultList(header.path, header.where)
     use = use or CovariateUse()
     layout = _layout(header, names, columns or {}, (time, experiment), only is not None, chosen, use, form, faults)
-    sheet, others = _read_rows(read, layout, only, ignore, form, faults)
+    sheet, others = _read_rows(table_sheet, layout, only, ignore, form, faults)
     named = set() if layout.experiment is None else set(sheet.labels[layout.experiment].names)
     picked = choose_cells(sheet, layout, names, form, header, faults)
     sheet = picked.sheet
@@ -178,22 +180,22 @@ def _measured(table: Table, names: tuple[str, ...], start: float | None, faults:
 
 
 def _opened(
-    source: Path | str | pd.DataFrame, values: Iterable[str], given: tuple[str | None, str | None], where: str
-) -> tuple[Header, Callable[..., Columns], FaultList]:
-    """The header, what reads the columns that it names, and a list for their faults; given: as for `_layout`."""
+    source: Path | str | pd.DataFrame | Sheet, values: Iterable[str], given: tuple[str | None, str | None], where: str
+) -> Sheet:
+    """The table, with its header read; given: as for `_layout`."""
     if isinstance(source, str | Path):
         time, experiment = given
         wanted = [*([time] if time else TIME), *values, experiment or "experiment", *OBSERVABLE, "value"]
-        header = read_header(Path(source), wanted, where)
-        return header, partial(read_columns, header), FaultList(header.path, header.where)
+        return CsvSheet(read_header(Path(source), wanted, where))
+    if hasattr(source, "header"):
+        return cast(Sheet, source)
     from odefit.data.frames import FrameSheet
 
-    sheet = FrameSheet(source)
-    return sheet.header, sheet.read, FaultList(sheet.header.path, sheet.header.where)
+    return FrameSheet(cast("pd.DataFrame", source))
 
 
 def _read_rows(
-    read: Callable[..., Columns],
+    source: Sheet,
     layout: Layout,
     only: Collection[str] | None,
     ignore: Collection[str],
@@ -205,7 +207,7 @@ def _read_rows(
     That there are no rows, or none of an experiment that is wanted, is a fault.
     """
     keep = _Filter(layout, None if only is None else frozenset(only), frozenset(ignore))
-    sheet = read(
+    sheet = source.read(
         layout.numbers,
         layout.labels,
         required={layout.time: "time"},

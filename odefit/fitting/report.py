@@ -22,6 +22,8 @@ from odefit.objective.residuals import residual_sum
 from odefit.problem.assembly import Assembly
 from odefit.problem.derived import Derived
 from odefit.problem.hold_out import errors
+from odefit.problem.settled import unsettled
+from odefit.problem.settled import warning as unsettled_warning
 from odefit.runs.results import Estimate, ObjectiveSummary, Result
 from odefit.status import Ending, Reason, Status
 from odefit.text import abridged
@@ -77,6 +79,9 @@ def summarise(
             warnings.append("no standard errors: the model could not be differentiated at the estimates")
     elif assembly.networks is not None:
         warnings.append("no standard errors: they are not available for a model with a network")
+    events = assembly.loaded.events
+    if events is not None and events.steady and (far := unsettled(problem, outcome.theta, events.steady)):
+        warnings.append(unsettled_warning(far))
     met = parameters_at_measurements(problem, outcome.theta)
     estimates = _estimates(problem, outcome.theta, u, bound, uncertainty, met)
     estimates |= {d.name: _derived(d, problem, outcome.theta, u, uncertainty) for d in assembly.derived}

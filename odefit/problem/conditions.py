@@ -15,13 +15,20 @@ from odefit.data.inputs import apply_inputs, read_input
 from odefit.data.replicates import replicate_of
 from odefit.data.rest_column import STEADY_STATE
 from odefit.data.starts import Anchor, assume_starts, movable
-from odefit.errors import Faults
+from odefit.errors import ConfigError, Faults
 from odefit.problem.formula_texts import named_in_formulas
 from odefit.runs import folder as files
 
 
 def conditions_of(loaded: LoadedConfig) -> Conditions | None:
-    """The table of experiments, if there is one. Raises ConfigError or DataError."""
+    """The table of experiments, if there is one, with the constants of a table of events. Raises ConfigError or
+    DataError."""
+    found = _conditions_named(loaded)
+    more: Conditions | None = None if loaded.events is None else loaded.events.conditions
+    return found if more is None else more if found is None else found.with_others(more)
+
+
+def _conditions_named(loaded: LoadedConfig) -> Conditions | None:
     section = loaded.config.data.experiments
     if section is None:
         return None
@@ -140,8 +147,15 @@ def _inputs(loaded: LoadedConfig, faults: Faults) -> dict[str, dict[str | None, 
 
 def _doses(loaded: LoadedConfig, states: Sequence[str], experiments: Collection[str] | None) -> Sequence[DoseRow]:
     section = loaded.config.data.doses
+    if loaded.events is not None:
+        found: Sequence[DoseRow] = loaded.events.doses
+        return [row for row in found if experiments is None or row.experiment in experiments]
     if section is None:
         return ()
+    if section.csv is None and section.table is None:
+        raise ConfigError(
+            loaded.where("data", "doses"), "give either `csv` (a file) or `table` (a list of doses), and not both"
+        )
     if section.csv is not None:
         return read_doses(
             loaded.folder / section.csv,

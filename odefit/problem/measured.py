@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from odefit.config.load import LoadedConfig
 from odefit.data.covariates import CovariateUse
 from odefit.data.experiments import Experiment
 from odefit.data.given import arrange_given
+from odefit.data.nonmem.table import EventTable
 from odefit.data.replicates import Repeats
 from odefit.data.table_beside import Beside
 from odefit.data.tables import read_table
+from odefit.problem.event_table import event_columns, event_form
 from odefit.problem.table_form import table_form
 
 
@@ -44,12 +47,20 @@ def read_measured(
             known=known,
         )
     assert data.csv is not None  # the schema sees to it
+    source, form = loaded.folder / data.csv if given is None else given, table_form(loaded)
+    time, experiment, columns = data.time, data.experiment, data.columns
+    if loaded.events is not None:
+        events: EventTable = loaded.events
+        source, time, experiment = events.sheet, events.name("time"), events.name("id")
+        columns, label, note = event_columns(events, observables, columns)
+        form = replace(event_form(events, form), observable=label, value=None if label is None else events.name("dv"))
+        notes += [*events.notes, *([] if note is None else [note])]
     return read_table(
-        loaded.folder / data.csv if given is None else given,
+        source,
         observables=observables,
-        time=data.time,
-        experiment=data.experiment,
-        columns=data.columns,
+        time=time,
+        experiment=experiment,
+        columns=columns,
         only=data.only,
         ignore=data.ignore,
         start=data.fixed_start,
@@ -60,6 +71,6 @@ def read_measured(
         use=use,
         known=known,
         repeats=repeats,
-        form=table_form(loaded),
+        form=form,
         beside=beside,
     )

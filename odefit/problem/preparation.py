@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from odefit.config.latent_section import LATENT_ODE
 from odefit.config.load import LoadedConfig
+from odefit.data.covariates import CovariateUse
 from odefit.data.experiments import Experiment
 from odefit.data.replicates import Repeats
 from odefit.data.table_beside import Beside
@@ -14,9 +15,11 @@ from odefit.errors import ConfigError
 from odefit.problem.assembly import Assembly, assemble
 from odefit.problem.conditions import under_conditions
 from odefit.problem.described import Described
+from odefit.problem.event_table import FIRST_REPEATS, with_events
 from odefit.problem.first_rows import first_row_notes
 from odefit.problem.measured import read_measured
 from odefit.problem.noise_columns import NoiseColumns
+from odefit.problem.settled import MOST_REPEATS, unsettled
 from odefit.problem.sides import on_sides
 from odefit.problem.systems import describe_system
 from odefit.problem.table_form import beside_notes
@@ -24,6 +27,23 @@ from odefit.problem.table_form import beside_notes
 
 def prepare(loaded: LoadedConfig) -> tuple[Assembly, dict[str, float] | None]:
     """Everything before the search: the assembled problem, and the truth where the data are simulated."""
+    repeats = FIRST_REPEATS
+    while True:
+        assembly, truth = _prepare(with_events(loaded, repeats))
+        if not unsettled_at_start(assembly) or repeats >= MOST_REPEATS:
+            return assembly, truth
+        repeats = min(4 * repeats, MOST_REPEATS)
+
+
+def unsettled_at_start(assembly: Assembly) -> list[str]:
+    """The experiments whose doses before a steady state are too few for it where the search begins."""
+    events = assembly.loaded.events
+    if events is None or not events.steady:
+        return []
+    return unsettled(assembly.problem, assembly.problem.table.values, events.steady)
+
+
+def _prepare(loaded: LoadedConfig) -> tuple[Assembly, dict[str, float] | None]:
     described = describe_system(loaded)
     notes: list[str] = []
     beside = Beside()
@@ -81,7 +101,7 @@ def measurements(
         notes,
         left_out=left_out,
         chosen=chosen,
-        use=noise.use,
+        use=_use(noise, loaded),
         known=known,
         repeats=repeats,
         beside=beside,
@@ -91,6 +111,13 @@ def measurements(
     states, conditions, anchor = described.system.states, described.conditions, described.anchor
     found = under_conditions(loaded, experiments, states, conditions, anchor, notes, left_out)
     return on_sides(loaded, described, found, notes, repeats), None
+
+
+def _use(noise: NoiseColumns, loaded: LoadedConfig) -> CovariateUse:
+    """What noise formulas name; a constant of a table of events is a column of it, which is no second meaning."""
+    conditions = None if loaded.events is None else loaded.events.conditions
+    own = () if conditions is None else conditions.constants
+    return replace(noise.use, taken={name: what for name, what in noise.use.taken.items() if name not in own})
 
 
 def _ordered(experiment: Experiment, order: Sequence[int]) -> Experiment:

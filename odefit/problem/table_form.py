@@ -72,7 +72,7 @@ def beside_notes(loaded: LoadedConfig, beside: Beside) -> Iterator[str]:
 
 def _read_elsewhere(loaded: LoadedConfig) -> Sequence[str]:
     """The columns of the file of measurements that other sections read from it."""
-    data, found = loaded.config.data, []
+    data, found = loaded.config.data, [] if loaded.events is None else list(loaded.events.used)
     for name, section in data.inputs.items():
         if section.csv == data.csv:
             found += [section.column or name, section.experiment or "experiment"]

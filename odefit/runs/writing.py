@@ -84,7 +84,7 @@ def write_conditions(folder: Path, loaded: LoadedConfig, experiments: Sequence[E
     Raises RunError or OSError.
     """
     data, own = loaded.config.data, dict[str, Any]()
-    if data.experiments is not None:
+    if data.experiments is not None or any(e.constants or e.labels for e in experiments):
         constants = list(dict.fromkeys(name for e in experiments for name in (*e.constants, *e.formulas)))
         labels = list(dict.fromkeys(name for e in experiments for name in e.labels))
         rested = () if all(e.steady_state for e in experiments) else (STEADY_STATE,)
@@ -100,9 +100,10 @@ def write_conditions(folder: Path, loaded: LoadedConfig, experiments: Sequence[E
         ]
         files.write_csv(folder, files.EXPERIMENTS, ("experiment", "start", *rested, *constants, *labels), rows)
         own["experiments"] = files.EXPERIMENTS
-    if data.doses is not None:
+    if data.doses is not None or any(e.doses for e in experiments):
         write_doses(folder / files.DOSES, experiments)
-        own["doses"] = {"csv": files.DOSES} | data.doses.model_dump(include={"lag", "fraction"}, exclude_unset=True)
+        said = {} if data.doses is None else data.doses.model_dump(include={"lag", "fraction"}, exclude_unset=True)
+        own["doses"] = {"csv": files.DOSES} | said
     if data.inputs:
         write_inputs(folder / files.INPUTS, experiments)
         kinds = {name: section.interpolation for name, section in data.inputs.items()}

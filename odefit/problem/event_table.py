@@ -1,0 +1,174 @@
+"""A config whose file of measurements is a table of events: its doses and constants are read before all else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from odefit.config.data_section import DataSection
+from odefit.config.load import LoadedConfig
+from odefit.config.noise_section import NoiseSection
+from odefit.data.csv_reader import read_header
+from odefit.data.frames import FrameSheet
+from odefit.data.layouts import TIME
+from odefit.data.nonmem.dosing import Compartments
+from odefit.data.nonmem.roles import MISSING, NAMES
+from odefit.data.nonmem.table import EventTable, Wanted, check_complete, roles_of, take_apart
+from odefit.data.sheets import CsvSheet, Sheet
+from odefit.data.table_form import TableForm
+from odefit.errors import DataError
+from odefit.model import catalogue
+from odefit.model.tokens import written_names
+from odefit.problem.formula_texts import named_in_formulas
+from odefit.text import clip
+
+FIRST_REPEATS = 20
+"""Doses before one at steady state, to begin with."""
+
+
+def with_events(loaded: LoadedConfig, repeats: int = FIRST_REPEATS) -> LoadedConfig:
+    """The config with its table of events taken apart, if its file is one.
+
+    Parameters
+    ----------
+    loaded
+        The config.
+    repeats
+        How many doses come before one at steady state.
+
+    Raises
+    ------
+    DataError
+        With the faults of the table, or where it may be one or not.
+    """
+    data = loaded.config.data
+    content = None if loaded.given is None else loaded.given.content
+    if data.format == "table" or isinstance(content, tuple) or (content is None and data.csv is None):
+        return loaded
+    given = _given(data)
+    sheet = FrameSheet(content) if content is not None else _opened(loaded, given)
+    roles = roles_of(sheet.header, given)
+    if data.format == "nonmem":
+        check_complete(roles, sheet.header)
+    elif not roles.is_complete:
+        return loaded
+    elif data.doses is not None and (data.doses.csv is not None or data.doses.table is not None):
+        what = "has the columns of a table of events, which holds doses, and `data.doses` names doses elsewhere"
+        raise DataError(
+            sheet.header.place(),
+            f"{what}; write `data.format: table` to read measurements only, or leave these doses out",
+        )
+    roles = replace(roles, at={k: at for k, at in roles.at.items() if sheet.header.names[at] not in data.unused})
+    return replace(loaded, events=take_apart(sheet, roles, _wanted(loaded, given, repeats)))
+
+
+def _opened(loaded: LoadedConfig, given: Mapping[str, str]) -> Sheet:
+    data = loaded.config.data
+    assert data.csv is not None  # the caller sees to it
+    names = [*(name for names in NAMES.values() for name in names), *TIME, *given.values(), *data.columns.values()]
+    names += [name.upper() for name in names]
+    return CsvSheet(read_header(loaded.folder / data.csv, names, loaded.where("data", "csv")))
+
+
+def _given(data: DataSection) -> dict[str, str]:
+    """Role -> column, where the config names it."""
+    doses = {} if data.doses is None else dict(data.doses.columns)
+    named = {
+        "id": data.experiment,
+        "time": data.time,
+        "dv": data.value,
+        "dvid": data.observable,
+        "cens": data.censored if isinstance(data.censored, str) else None,
+        "amt": doses.get("amount"),
+        "rate": doses.get("rate"),
+        "dur": doses.get("duration"),
+        "ii": doses.get("every"),
+        "cmt": doses.get("state"),
+    }
+    return {role: name for role, name in named.items() if name is not None}
+
+
+def _wanted(loaded: LoadedConfig, given: Mapping[str, str], repeats: int) -> Wanted:
+    config, states = loaded.config, _states(loaded)
+    default = None if config.data.doses is None else config.data.doses.state
+    own = {*states, *config.parameters, *config.data.inputs, *(config.model.observables or {})}
+    if config.model.name in catalogue.names():
+        own |= {*catalogue.entry(config.model.name).parameters}
+    grouped = {section.by for section in config.parameters.values() if isinstance(section.by, str)}
+    shown = {plot.x for plot in config.plots.values()} if isinstance(config.plots, Mapping) else set()
+    constants = (named_in_formulas(loaded) - own - _only_in_noise(loaded)) | grouped | shown
+    return Wanted(given, Compartments(states, config.data.compartments, default), constants, repeats)
+
+
+def _states(loaded: LoadedConfig) -> Sequence[str]:
+    """The states in the order of the model."""
+    model = loaded.config.model
+    entry = catalogue.entry(model.name) if model.name in catalogue.names() else None
+    names = dict.fromkeys(() if entry is None else entry.equations)
+    return list(names | dict.fromkeys([*(model.equations or {}), *(model.states or ())]))
+
+
+def _only_in_noise(loaded: LoadedConfig) -> set[str]:
+    """The names that stand in formulas of noise and in no other: a number for each row."""
+    config = loaded.config
+    each = [config.noise] if isinstance(config.noise, NoiseSection) else list(config.noise.values())
+    in_noise = {n for s in each for t in (s.sigma, s.proportional, s.dispersion) if t for n in written_names(t)}
+    quiet = replace(loaded, config=config.model_copy(update={"noise": NoiseSection()}))
+    return in_noise - named_in_formulas(quiet)
+
+
+def event_form(events: EventTable, form: TableForm) -> TableForm:
+    """How the rows of measurements are read: what stands for no value, which column flags limits."""
+    missing = replace(form.missing, words=form.missing.words | MISSING.words)
+    return replace(form, missing=missing, censored=form.censored or events.name("cens"), observable=None, value=None)
+
+
+def event_columns(
+    events: EventTable, observables: Sequence[str], columns: Mapping[str, str]
+) -> tuple[dict[str, str], str | None, str | None]:
+    """Which column or label is which observable.
+
+    Parameters
+    ----------
+    events
+        The table.
+    observables
+        Those of the model.
+    columns
+        What the config says.
+
+    Returns
+    -------
+    columns, label, note
+        Observable -> the column of values, or its label in the column `label`; and what was assumed, if anything.
+
+    Raises
+    ------
+    DataError
+        It is not clear which is which.
+    """
+    header = events.sheet.header
+    role = "dvid" if len(events.labels.get("dvid", ())) > 1 or "cmt" not in events.roles.at else "cmt"
+    labels = list(events.labels.get(role, ()))
+    if len(observables) == 1 and (len(labels) < 2 or (role == "cmt" and not columns)):
+        if len(labels) > 1:
+            raise DataError(header.place(), _unclear(events, role, labels, observables))
+        return {observables[0]: events.name("dv") or "DV"}, None, None
+    names = {name: columns.get(name, name) for name in observables}
+    if not columns and not set(labels) <= set(names.values()):
+        numbered = [str(k + 1) for k in range(len(observables))]
+        if role != "dvid" or sorted(labels) != numbered:
+            raise DataError(header.place(), _unclear(events, role, labels, observables))
+        names = dict(zip(observables, numbered, strict=True))
+        said = ", ".join(f"{number} = {name}" for name, number in names.items())
+        return names, events.name(role), f"{header.place()}: {events.name(role)} {said} (data.columns says otherwise)"
+    return names, events.name(role), None
+
+
+def _unclear(events: EventTable, role: str, labels: Sequence[str], observables: Sequence[str]) -> str:
+    column = events.name(role) or role.upper()
+    found = ", ".join(clip(label or "nothing") for label in labels[:8]) or "nothing"
+    pairs = ", ".join(f"{name}: {label}" for name, label in zip(observables, labels, strict=False))
+    what = f"measures {', '.join(observables[:8])}, and its column {column} says {found}"
+    remedy = f"say which is which, `data.columns: {{{pairs or 'NAME: LABEL'}}}`, or which to leave out, `data.ignore`"
+    return f"{what}; {remedy}"
