@@ -96,8 +96,9 @@ def _wanted(loaded: LoadedConfig, given: Mapping[str, str], repeats: int) -> Wan
         own |= {*catalogue.entry(config.model.name).parameters}
     grouped = {section.by for section in config.parameters.values() if isinstance(section.by, str)}
     shown = {plot.x for plot in config.plots.values()} if isinstance(config.plots, Mapping) else set()
-    constants = (named_in_formulas(loaded) - own - _only_in_noise(loaded)) | grouped | shown
-    return Wanted(given, Compartments(states, config.data.compartments, default), constants, repeats)
+    named = named_in_formulas(loaded) - own - _only_in_noise(loaded)
+    compartments = Compartments(states, config.data.compartments, default)
+    return Wanted(given, compartments, named | grouped | shown, named, repeats)
 
 
 def _states(loaded: LoadedConfig) -> Sequence[str]:

@@ -104,7 +104,7 @@ def on_sides(
     found = _rebuilt(loaded, sided, names, faults)
     faults.check()
     notes += _notes(sided, names)
-    notes += _idle_marks(sided) if finder.knows_all else []
+    notes += _idle_marks(sided) if finder.knows_all and loaded.events is None else []
     notes += _left(repeats, found)
     return found
 

@@ -42,6 +42,8 @@ class Wanted:
         Which state is which compartment.
     constants
         The names in formulas that may be columns, and columns to group by.
+    named
+        Those of `constants` that formulas name: words in their cells are formulas, too.
     repeats
         How many doses come before one at steady state.
     """
@@ -49,6 +51,7 @@ class Wanted:
     given: Mapping[str, str]
     compartments: Compartments
     constants: Collection[str] = ()
+    named: Collection[str] = ()
     repeats: int = 0
 
 
@@ -201,7 +204,7 @@ def take_apart(sheet: Sheet, roles: Roles, wanted: Wanted) -> EventTable:
         faults.add(0, "", "has no row with a measurement (EVID 0, MDV 0)")
     doses, compartments = find_doses(measured, wanted.compartments, wanted.repeats, header, faults)
     faults.check()
-    conditions = _conditions(columns, constants, measured, roles, header, faults)
+    conditions = _conditions(columns, constants, wanted.named, measured, roles, header, faults)
     faults.check()
     names = {record.line: occasion.name for occasion in measured for record in occasion.records if record.is_measured}
     sides = {line: side for occasion in measured for line, side in occasion.sides()}
@@ -228,6 +231,7 @@ def _observed(columns: Columns, roles: Roles, names: Collection[int]) -> dict[st
 def _conditions(
     columns: Columns,
     constants: Mapping[str, int],
+    named: Collection[str],
     occasions: Sequence[Occasion],
     roles: Roles,
     header: Header,
@@ -251,7 +255,7 @@ def _conditions(
     if not any(table.values()):
         return None
     place = functools.partial(_place, header, first)
-    return conditions_from_mapping(table, place, list(constants))
+    return conditions_from_mapping(table, place, named)
 
 
 def _place(header: Header, first: Mapping[str, int], experiment: str = "", column: str = "") -> str:
