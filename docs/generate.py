@@ -8,6 +8,7 @@ from typing import Any
 
 from odefit.config.json_schema import json_schema
 from odefit.model import catalogue
+from odefit.model.built_in.entry import Entry
 
 HERE = Path(__file__).parent
 NOTE = "<!-- Written by docs/generate.py: change the descriptions in odefit/ instead. -->\n"
@@ -138,16 +139,24 @@ def _default(schema: Schema) -> str:
 
 def catalogue_page() -> str:
     parts = [NOTE, CATALOGUE_HEAD]
-    for name in catalogue.names():
-        entry = catalogue.entry(name)
-        parts.append(f"\n## {name}\n\n{entry.title}. {entry.notes}".rstrip() + f"\n\nSource: {entry.reference}\n")
-        if not entry.family:
-            parameters = ", ".join(f"`{key} = {value:g}`" for key, value in entry.parameters.items())
-            initial = ", ".join(f"`{key} = {value:g}`" for key, value in entry.initial.items())
-            parts.append("\n| state | its derivative |\n|---|---|\n")
-            parts += [f"| `{state}` | `{formula}` |\n" for state, formula in entry.equations.items()]
-            parts.append(f"\nNominal values: {parameters or 'none'}. Initially: {initial}.\n")
+    for field, entries in catalogue.FIELDS.items():
+        parts.append(f"\n## {field[0].upper()}{field[1:]}\n")
+        for entry in entries:
+            parts.append(
+                f"\n### {entry.name}\n\n{entry.title}. {entry.notes}".rstrip() + f"\n\nSource: {entry.reference}\n"
+            )
+            parts += _equations_of(entry)
     return "".join(parts)
+
+
+def _equations_of(entry: Entry) -> list[str]:
+    if entry.family:
+        return []
+    parameters = ", ".join(f"`{key} = {value:g}`" for key, value in entry.parameters.items())
+    initial = ", ".join(f"`{key} = {value:g}`" for key, value in entry.initial.items())
+    rows = [f"| `{state}` | `{formula}` |\n" for state, formula in entry.equations.items()]
+    nominal = f"\nNominal values: {parameters or 'none'}. Initially: {initial}.\n"
+    return ["\n| state | its derivative |\n|---|---|\n", *rows, nominal]
 
 
 PAGES = {"config.md": config_page, "catalogue.md": catalogue_page}

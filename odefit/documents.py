@@ -11,7 +11,7 @@ from odefit.api import loaded_from
 from odefit.model_kinds import call, kind_of
 
 if TYPE_CHECKING:
-    from odefit.model.catalogue import Entry
+    from odefit.model.built_in.entry import Entry
     from odefit.runs.stored import StoredRun
 
 

@@ -134,12 +134,14 @@ def models(
     if json:
         from odefit.documents import built_in, text_of
 
-        entries = built_in([catalogue.entry(one) for one in ([name] if name else catalogue.names())])
-        typer.echo(text_of(entries[0] if name else entries))
+        shown = built_in([catalogue.entry(one) for one in ([name] if name else catalogue.names())])
+        typer.echo(text_of(shown[0] if name else shown))
         return
     if name is not None:
         typer.echo(catalogue.describe(catalogue.entry(name)))
         return
     width = max(map(len, catalogue.names()))
-    for known in catalogue.names():
-        typer.echo(f"{known:<{width}}  {catalogue.entry(known).title}")
+    for field, entries in catalogue.FIELDS.items():
+        typer.echo(f"# {field}")
+        for one in entries:
+            typer.echo(f"{one.name:<{width}}  {one.title}")

@@ -55,6 +55,73 @@ BY_HAND: dict[str, Callable[..., tuple[float, ...]]] = {
         k5 * y - k6 * z,
     ),
     "one_compartment_oral": lambda t, g, c, ka, CL, V: (-ka * g, ka * g - CL * c / V),
+    "monod": lambda t, X, S, mu, Ks, Y: (mu * X * S / (S + Ks), -mu * X * S / (Y * (S + Ks))),
+    "haldane": lambda t, X, S, mu, Ks, Ki, Y: (
+        mu * X / (1 + Ks / S + S / Ki),
+        -mu * X / (1 + Ks / S + S / Ki) / Y,
+    ),
+    "droop": lambda t, X, Q, S, mu, Qm, rho, Ks: (
+        X * mu * (Q - Qm) / Q,
+        rho / (1 + Ks / S) - mu * (Q - Qm),
+        -X * rho / (1 + Ks / S),
+    ),
+    "chemostat": lambda t, X, S, mu, Ks, Y, D, S_in: (
+        X * (mu / (1 + Ks / S) - D),
+        D * S_in - D * S - X * mu / (1 + Ks / S) / Y,
+    ),
+    "baranyi": lambda t, N, q, mu, N_max: (mu * N * (N_max - N) / N_max / (1 + 1 / q), q * mu),
+    "seird": lambda t, S, E, J, R, D, beta, sigma, gamma, f: (
+        -beta * J * S / (R + J + E + S),
+        beta * J * S / (R + J + E + S) - sigma * E,
+        sigma * E - gamma * J - gamma * J * f / (1 - f),
+        gamma * J,
+        gamma * J * f / (1 - f),
+    ),
+    "sir_vaccination": lambda t, S, J, R, V, beta, gamma, nu: (
+        -S * (nu + beta * J / (S + J + R + V)),
+        J * (beta * S / (S + J + R + V) - gamma),
+        gamma * J,
+        nu * S,
+    ),
+    "hiv": lambda t, T, J, V, s, d, k, delta, p, c: (s - T * (d + k * V), k * V * T - delta * J, p * J - c * V),
+    "influenza": lambda t, T, J, V, beta, delta, p, c: (-beta * T * V, beta * T * V - delta * J, p * J - c * V),
+    "arrhenius": lambda t, A, k, Ea, T, T_ref: (-A * k * np.exp(Ea * 1000 / 8.314462618 * (T - T_ref) / (T * T_ref)),),
+    "two_compartment_oral": lambda t, g, c, p, ka, CL, V1, Q, V2: (
+        -ka * g,
+        ka * g - (CL + Q) * c / V1 + Q * p / V2,
+        Q * (c / V1 - p / V2),
+    ),
+    "transit_absorption": lambda t, d, t1, t2, t3, g, c, MTT, ka, CL, V: (
+        -4 * d / MTT,
+        4 * (d - t1) / MTT,
+        4 * (t1 - t2) / MTT,
+        4 * (t2 - t3) / MTT,
+        4 * t3 / MTT - ka * g,
+        ka * g - CL * c / V,
+    ),
+    "effect_compartment": lambda t, C, Ce, k, ke0: (-k * C, ke0 * C - ke0 * Ce),
+    "indirect_response": lambda t, C, r, k, kin, kout, Imax, IC50: (
+        -k * C,
+        kin - kin * Imax / (1 + IC50 / C) - kout * r,
+    ),
+    "tmdd": lambda t, C, R, RC, kel, kon, koff, ksyn, kdeg, kint: (
+        koff * RC - C * (kel + kon * R),
+        ksyn + koff * RC - R * (kdeg + kon * C),
+        kon * C * R - koff * RC - kint * RC,
+    ),
+    "minimal_glucose": lambda t, G, X, J, p1, p2, p3, Gb, Ib, gamma, h, n: (
+        p1 * (Gb - G) - X * G,
+        p3 * (J - Ib) - p2 * X,
+        gamma * t * (max(G - h, 0.0)) - n * (J - Ib),
+    ),
+    "hodgkin_huxley": lambda t, v, n, m, h, C, Na, K, L, E_Na, E_K, E_L, i: (
+        (i + Na * m**3 * h * (E_Na - v) + K * n**4 * (E_K - v) + L * (E_L - v)) / C,
+        (v + 55) / 100 / (1 - np.exp(-5.5 - v / 10)) * (1 - n) - n / 8 * np.exp(-(v + 65) / 80),
+        (v + 40) / 10 / (1 - np.exp(-4 - v / 10)) * (1 - m) - 4 * m * np.exp(-(v + 65) / 18),
+        0.07 * np.exp(-(v + 65) / 20) * (1 - h) - h / (1 + np.exp(-3.5 - v / 10)),
+    ),
+    "channel_gate": lambda t, n, k1, b1, k2, b2, v: (k1 * np.exp(b1 * v) * (1 - n) - k2 * n / np.exp(b2 * v),),
+    "thevenin_cell": lambda t, z, v1, Q, R1, C1, i: (-i / Q / 3600, (i - v1 / R1) / C1),
 }
 PLAIN = [name for name in names() if not entry(name).family]
 
@@ -115,6 +182,11 @@ def along_f(name: str, conserved: str) -> sp.Expr:
         ("seir", "S + E + I + R"),
         ("robertson", "A + B + C"),
         ("michaelis_menten", "S + P"),
+        ("monod", "X + Y*S"),
+        ("haldane", "X + Y*S"),
+        ("droop", "X*Q + S"),
+        ("seird", "S + E + I + R + D"),
+        ("sir_vaccination", "S + I + R + V"),
     ],
 )
 def test_conserved_quantities(name: str, conserved: str) -> None:

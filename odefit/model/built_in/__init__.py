@@ -1,0 +1,1 @@
+"""The built-in systems, a file for each field."""

@@ -1,0 +1,42 @@
+"""What the catalogue says of a built-in system."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field
+
+from odefit.records import dataclass
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A built-in system. All numbers are without units.
+
+    Parameters
+    ----------
+    name, title, reference
+        Its name in a config, in words, and its source.
+    time_span
+        From the start to the end of an example.
+    equations
+        State -> formula of its time derivative, in the language of `parse_formula`.
+    parameters
+        Nominal values.
+    initial
+        Values of the states at the start of `time_span`.
+    notes
+        What a user should know.
+    family
+        Whether the equations follow from the names of the states (see `linear_equations`, `mlp_equations`), so that the
+        mappings here are empty.
+    """
+
+    name: str
+    title: str
+    reference: str
+    time_span: tuple[float, float]
+    equations: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    initial: Mapping[str, float] = field(default_factory=dict)
+    notes: str = ""
+    family: bool = False
