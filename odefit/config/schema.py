@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from odefit.config.data_section import DataSection
+from odefit.config.derived_section import DerivedSection
 from odefit.config.fields import Count, Name, NotNegative, OneOf, Positive, Section, Seed
 from odefit.config.fit_methods import AUTO, METHODS, as_written, method_names, own_keys
 from odefit.config.model_section import ModelSection, ParameterSection
@@ -187,10 +188,15 @@ class Config(Section):
     plots: dict[Name, PlotSection] = Field(
         default_factory=dict, max_length=1000, description="pictures of chosen observables and experiments, by name"
     )
+    derived: dict[Name, DerivedSection] = Field(
+        default_factory=dict,
+        max_length=1000,
+        description="quantities of whole curves, for each experiment: {Cmax: max(conc), AUC: integral(conc, 0, 24)}",
+    )
     solver: SolverSection = Field(default_factory=SolverSection, description="how the equations are integrated")
     fit: FitSection = Field(default_factory=FitSection, description="how the parameters are found")
 
-    @field_validator("parameters", "solver", "fit", "noise", "plots", mode="before")
+    @field_validator("parameters", "solver", "fit", "noise", "plots", "derived", mode="before")
     @classmethod
     def _empty_section(cls, value: Any) -> Any:
         return {} if value is None else value

@@ -20,6 +20,7 @@ from odefit.objective.parameters import Parameter
 from odefit.objective.problem import FitProblem
 from odefit.objective.residuals import residual_sum
 from odefit.problem.assembly import Assembly
+from odefit.problem.curve_formulas import CurveDerived
 from odefit.problem.derived import Derived
 from odefit.problem.hold_out import errors
 from odefit.problem.settled import unsettled
@@ -217,13 +218,17 @@ def _together(covariance: Covariance, name: str) -> str | None:
 
 
 def _derived(
-    derived: Derived, problem: FitProblem, theta: FloatArray, u: FloatArray, uncertainty: Uncertainty | None
+    derived: Derived | CurveDerived,
+    problem: FitProblem,
+    theta: FloatArray,
+    u: FloatArray,
+    uncertainty: Uncertainty | None,
 ) -> Estimate:
     """What follows from the estimates, with the error that it inherits from them."""
-    value, _ = derived.evaluate(problem.table, theta)
+    value = derived.evaluate(problem, theta)
     known, reason = None, None
     if uncertainty is not None:
-        known = derived.interval(problem.table, theta, u, uncertainty.with_held, uncertainty.reach)
+        known = derived.interval(problem, theta, u, uncertainty.with_held, uncertainty.reach)
         if known is not None and known[0] == 0 and uncertainty.held:
             known = None  # it follows from nothing but parameters at their bounds
         reason = INHERITED if known is None else None

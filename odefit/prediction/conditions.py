@@ -205,8 +205,8 @@ def _bound(run: Run, new: Sequence[_New], notes: Sequence[str]) -> Conditioned:
     config = run.loaded.config
     table = {e.name: {**e.constants, **e.formulas, **e.labels} for e in together}
     data = config.data.model_copy(update={"experiments": table if any(table.values()) else None})
-    parameters = _with_values(run)
-    changed = config.model_copy(update={"data": data, "model": model, "parameters": parameters, "plots": {}})
+    sections = {"data": data, "model": model, "parameters": _with_values(run), "plots": {}, "derived": {}}
+    changed = config.model_copy(update=sections)
     loaded = replace(run.loaded, config=changed)
     whole = assemble(loaded, describe_system(loaded), together, for_fit=False)
     if whole.networks is not None:

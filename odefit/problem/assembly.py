@@ -26,6 +26,7 @@ from odefit.objective.parameters import Binding, ParameterTable
 from odefit.objective.problem import FitProblem
 from odefit.problem.cell_formulas import with_cells
 from odefit.problem.checks import CHECKS, Draft, check_held_out, check_learnable, check_solver
+from odefit.problem.curve_formulas import CurveDerived, read_derived
 from odefit.problem.derived import Derived, derived_quantities
 from odefit.problem.described import FIRST, Described
 from odefit.problem.earlier_start import take_earlier_weights, with_earlier_values
@@ -65,7 +66,7 @@ class Assembly:
     held_out
         [T, O] each, which cells of `measured` are held out.
     derived
-        The parameters that follow from others by a formula.
+        What follows from the parameters: those with a formula, and quantities of whole curves.
     notes
         What a user should know of how the config and the data were read, a sentence each.
     trained
@@ -81,7 +82,7 @@ class Assembly:
     networks: nn.ModuleDict | None
     held: tuple[Experiment, ...] = ()
     held_out: tuple[Mask, ...] = ()
-    derived: tuple[Derived, ...] = ()
+    derived: tuple[Derived | CurveDerived, ...] = ()
     notes: tuple[str, ...] = ()
     trained: tuple[str, ...] = ()
     excluded: tuple[Excluded, ...] = ()
@@ -130,7 +131,7 @@ def assemble(
         taken, more = take_earlier_weights(networks, loaded.earlier)
         notes += more
     problem = FitProblem(seen, table, formulas.binding, formulas.observation, engine)
-    derived = _derived(draft)
+    derived: tuple[Derived | CurveDerived, ...] = (*_derived(draft), *_of_curves(draft, formulas.system))
     masks, notes = draft.parts.masks, (*notes, *_cancelled(draft))
     return Assembly(loaded, described, draft.measured, problem, networks, held, masks, derived, notes, taken)
 
@@ -225,6 +226,17 @@ def _derived(draft: Draft) -> tuple[Derived, ...]:
         {name: section.formula for name, section in sections.items()},
         {name: section.unit for name, section in sections.items()},
     )
+
+
+def _of_curves(draft: Draft, system: System) -> tuple[CurveDerived, ...]:
+    """The quantities of whole curves. Raises ConfigError."""
+    if not draft.loaded.config.derived:
+        return ()
+    meanings = dict.fromkeys(draft.builder.bound, "a parameter") | dict.fromkeys(system.expressions, "an expression")
+    meanings |= dict.fromkeys(draft.loaded.config.parameters, "a parameter")
+    meanings |= dict.fromkeys(system.observables, "an observable") | dict.fromkeys(system.states, "a state")
+    ties, bound = draft.described.ties, draft.builder.bound
+    return read_derived(draft.loaded, system, ties, bound, draft.measured, meanings.get)
 
 
 def _with_surroundings(draft: Draft) -> System:

@@ -17,7 +17,7 @@ from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment
 from odefit.data.replicates import replicate_of
 from odefit.model.formulas import free_names
-from odefit.objective.parameters import ParameterTable
+from odefit.objective.problem import FitProblem
 from odefit.problem.parameter_table import Target
 from odefit.records import dataclass
 from odefit.uncertainty.covariance import Covariance
@@ -48,24 +48,23 @@ class Derived:
     text: str
     unit: str | None
 
-    def quantity(self, table: ParameterTable) -> FormulaQuantity:
+    def quantity(self, problem: FitProblem) -> FormulaQuantity:
         """The same as a function of the search vector."""
-        return FormulaQuantity(table, self.name, self.formula, self.targets, self.unit)
+        return FormulaQuantity(problem.table, self.name, self.formula, self.targets, self.unit)
 
-    def evaluate(self, table: ParameterTable, theta: FloatArray) -> tuple[float, FloatArray]:
-        """f and df/dtheta [N] at theta [N]."""
-        values, gradients = self.quantity(table).at_natural(theta[None])
-        return float(values[0]), gradients[0]
+    def evaluate(self, problem: FitProblem, theta: FloatArray) -> float:
+        """f at theta [N]."""
+        return float(self.quantity(problem).at_natural(theta[None])[0][0])
 
     def interval(
-        self, table: ParameterTable, theta: FloatArray, u: FloatArray, covariance: Covariance, reach: float
+        self, problem: FitProblem, theta: FloatArray, u: FloatArray, covariance: Covariance, reach: float
     ) -> tuple[float, tuple[float, float]] | None:
         """The standard error and the 95 % interval, natural scale.
 
         Parameters
         ----------
-        table
-            The parameters.
+        problem
+            The fit.
         theta, u
             [N] and [P], the estimates.
         covariance
@@ -78,7 +77,9 @@ class Derived:
         error, (low, high)
             None where they are not known.
         """
-        value, gradient = self.evaluate(table, theta)
+        table = problem.table
+        values, gradients = self.quantity(problem).at_natural(theta[None])
+        value, gradient = float(values[0]), gradients[0]
         g = gradient[table.estimated] * table.transforms.derivative(u)
         used = np.flatnonzero(g)
         # A ratio may be known where neither of its parts is: the variance is that of the formula, not of the parts.

@@ -29,7 +29,7 @@ def quantities_of(assembly: Assembly) -> list[Quantity]:
     """Every estimated parameter, and every derived quantity."""
     table = assembly.problem.table
     parameters: list[Quantity] = [ParameterQuantity(table, name) for name in table.estimated_names]
-    return parameters + [derived.quantity(table) for derived in assembly.derived]
+    return parameters + [derived.quantity(assembly.problem) for derived in assembly.derived]
 
 
 def named_quantities(assembly: Assembly, names: Sequence[str], where: str = "parameters") -> list[Quantity]:

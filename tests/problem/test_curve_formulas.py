@@ -1,0 +1,239 @@
+"""Quantities of whole curves: values and errors from closed forms, gradients from closed forms and from differences."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from scipy.integrate import quad
+
+import odefit
+from odefit.api import assembled
+from odefit.problem.assembly import Assembly
+from odefit.problem.quantities import named_quantities, quantities_of
+
+Array = NDArray[np.float64]
+TIMES = np.array([0.25, 0.5, 1, 2, 4, 6, 9, 12, 24])
+LOG = {"bounds": [0.01, 50], "scale": "log"}
+TIGHT = {"rtol": 1e-10, "atol": 1e-12}
+
+ONE_COMPARTMENT: dict[str, Any] = {
+    "model": {
+        "equations": {"gut": "-ka*gut", "blood": "ka*gut - ke*blood"},
+        "initial": {"gut": 0, "blood": 0},
+        "observables": {"conc": "blood/V"},
+        "expressions": {"cleared": "ke*blood"},
+    },
+    "parameters": {"ka": {"value": 1, **LOG}, "ke": {"value": 0.3, **LOG}, "V": {"value": 2, **LOG}},
+    "data": {"doses": [{"time": 0, "state": "gut", "amount": 10}]},
+    "noise": {"conc": {"sigma": 0.05}},
+    "solver": TIGHT,
+    "derived": {
+        "Cmax": {"formula": "max(conc)", "unit": "mg/l"},
+        "Tmax": "argmax(conc)",
+        "AUC": "integral(conc)",
+        "CL": "10/integral(conc, 0, 200)",
+        "late_half": "half_time(conc, 30, 60)",
+        "out": "integral(cleared, 0, 200)",
+        "up": "time_to(conc, 1)",
+        "at6": "value(conc, 6)*V",
+        "average": "mean(conc, 0, 12)",
+        "trough": "min(conc, 1, 24)",
+        "late_peak": "max(conc, 4, 24)",
+    },
+}
+
+
+def conc(t: float, ka: float, ke: float, v: float) -> float:
+    return 10 * ka / (v * (ka - ke)) * (math.exp(-ke * t) - math.exp(-ka * t))
+
+
+@pytest.fixture(scope="module")
+def fitted() -> odefit.Run:
+    values = [conc(t, 1.1, 0.2, 3.0) for t in TIMES] + 0.05 * np.random.default_rng(1).standard_normal(9)
+    run = odefit.fit(ONE_COMPARTMENT, data=pd.DataFrame({"time": TIMES, "conc": values}))
+    assert isinstance(run, odefit.Run)
+    return run
+
+
+@pytest.mark.quick
+def test_one_compartment_has_the_values_of_its_closed_form(fitted: odefit.Run) -> None:
+    e = {name: float(one.value or 0) for name, one in fitted.result.estimates.items()}
+    p = e["ka"], e["ke"], e["V"]
+    peak = math.log(p[0] / p[1]) / (p[0] - p[1])
+    expected = {
+        "Cmax": conc(peak, *p),
+        "Tmax": peak,
+        "AUC": quad(conc, 0, 24, args=p, epsabs=1e-13)[0],
+        "CL": 10 / (10 / (p[1] * p[2])),
+        "late_half": math.log(2) / p[1],
+        "out": 10.0,
+        "at6": conc(6, *p) * p[2],
+        "average": quad(conc, 0, 12, args=p, epsabs=1e-13)[0] / 12,
+        "trough": conc(24, *p),
+        "late_peak": conc(4, *p),
+    }
+    for name, value in expected.items():
+        assert e[name] == pytest.approx(value, rel=1e-8), name
+    assert conc(e["up"], *p) == pytest.approx(1, rel=1e-8)
+    assert fitted.result.estimates["Cmax"].unit == "mg/l"
+    assert fitted.result.estimates["Cmax"].formula == "max(conc)"
+
+
+def test_errors_are_those_of_the_delta_method(fitted: odefit.Run) -> None:
+    """The terminal half-time is ln 2/ke: its error and its interval are those of the formula."""
+    e, cov = fitted.result.estimates, fitted.covariance
+    ke = float(e["ke"].value or 0)
+    error = math.log(2) / ke**2 * math.sqrt(cov.loc["ke", "ke"])
+    assert e["late_half"].standard_error == pytest.approx(error, rel=1e-5)
+    assert e["late_half"].interval is not None
+    assert e["ke"].interval is not None
+    assert e["late_half"].interval[0] == pytest.approx(math.log(2) / e["ke"].interval[1], rel=1e-5)
+    # All that comes out is the dose, whatever the parameters are.
+    assert e["out"].standard_error == pytest.approx(0, abs=1e-8)
+
+
+def differences(assembly: Assembly, name: str, spread: float = 0.1) -> tuple[Array, Array]:
+    """Gradients of a quantity at three points, and those of central differences of its values."""
+    (quantity,) = named_quantities(assembly, [name])
+    table = assembly.problem.table
+    u = table.to_search(table.values) + spread * np.random.default_rng(2).standard_normal((3, len(table.estimated)))
+    steps = 1e-4 * np.eye(u.shape[1])
+    sides = [[quantity.evaluations(u + sign * step).values for sign in (1, -1)] for step in steps]
+    return quantity.evaluations(u).gradients, np.stack([(a - b) / 2e-4 for a, b in sides], axis=1)
+
+
+@pytest.mark.parametrize("name", list(ONE_COMPARTMENT["derived"]))
+def test_gradients_are_those_of_differences(fitted: odefit.Run, name: str) -> None:
+    exact, rough = differences(fitted.assembly, name)
+    np.testing.assert_allclose(exact, rough, rtol=1e-5, atol=1e-6 * max(1e-3, np.abs(rough).max()))
+
+
+def built(model: dict, parameters: dict, derived: dict, data: Any = None, **more: Any) -> Assembly:
+    config = {"model": model, "parameters": parameters, "derived": derived, "solver": TIGHT, **more}
+    names = list(model.get("observables", model["equations"]))
+    if data is None:
+        data = [odefit.Experiment("a", [0.0, 5, 10], {name: [1.0, 2.0, 1.0] for name in names})]
+    return assembled(config, data=data)
+
+
+def values(assembly: Assembly) -> dict[str, float]:
+    u = assembly.problem.table.to_search(assembly.problem.table.values)[None]
+    return {q.name: float(q.evaluations(u).values[0]) for q in quantities_of(assembly)}
+
+
+DECAY = {"equations": {"x": "-k*x"}, "initial": {"x": "x_start"}}
+RATES = {"k": {"value": 0.5, **LOG}, "x_start": {"value": 4, **LOG}}
+
+
+def test_exponential_decay_and_growth() -> None:
+    assembly = built(
+        {"equations": {"x": "-k*x", "y": "k*y"}, "initial": {"x": "x_start", "y": 1}},
+        RATES,
+        {"half": "half_time(x)", "twice": "doubling_time(y)", "to1": "time_to(x, 1)", "area": "integral(x, 1, 3)"},
+    )
+    found = values(assembly)
+    assert found["half"] == pytest.approx(math.log(2) / 0.5, rel=1e-8)
+    assert found["twice"] == pytest.approx(math.log(2) / 0.5, rel=1e-8)
+    assert found["to1"] == pytest.approx(math.log(4) / 0.5, rel=1e-8)
+    assert found["area"] == pytest.approx(4 / 0.5 * (math.exp(-0.5) - math.exp(-1.5)), rel=1e-9)
+    for name in ("half", "twice", "to1", "area"):
+        exact, rough = differences(assembly, name)
+        np.testing.assert_allclose(exact, rough, rtol=1e-5, atol=1e-7)
+
+
+def test_jumps_divide_the_time() -> None:
+    """Boluses straight into what is measured: the peak is the value just after the second one."""
+    doses = [odefit.Dose(2, "x", 5), odefit.Dose(4, "x", 1)]
+    derived = {"peak": "max(x)", "when": "time_of_max(x)", "area": "integral(x)", "low": "min(x, 0, 4)"}
+    data = [odefit.Experiment("a", [0.0, 5, 10], {"x": [4.0, 2, 1]}, doses=doses)]
+    assembly = built(DECAY, RATES, derived | {"up": "time_to(x, 6)"}, data=data)
+    found = values(assembly)
+    before = 4 * math.exp(-1)
+    assert found["peak"] == pytest.approx(before + 5, rel=1e-8)
+    assert (found["when"], found["up"]) == (2, 2)
+    assert found["low"] == pytest.approx(before, rel=1e-8)
+    after = (before + 5) * math.exp(-1)
+    areas = [4 * (1 - math.exp(-1)), (before + 5) * (1 - math.exp(-1)), (after + 1) * (1 - math.exp(-3))]
+    assert found["area"] == pytest.approx(sum(areas) / 0.5, rel=1e-8)
+    for name in ("peak", "area", "low"):
+        exact, rough = differences(assembly, name)
+        np.testing.assert_allclose(exact, rough, rtol=1e-5, atol=1e-6)
+
+
+def test_infusions_are_part_of_the_slope() -> None:
+    """An infusion at rate r from 0 to 4: it rises all the while, and the peak stands at its end."""
+    measured = {"x": [0.0, 2, 1], "y": [0.0, 1, 1]}
+    data = [odefit.Experiment("a", [0.0, 5, 10], measured, doses=[odefit.Dose(0, "x", 8, 4)])]
+    model = {"equations": {"x": "-k*x", "y": "x - y"}, "initial": {"x": 0, "y": 0}}
+    derived = {"peak": "max(x)", "when": "time_of_max(x)", "then": "time_of_max(y)"}
+    assembly = built(model, {"k": RATES["k"]}, derived, data=data)
+    found = values(assembly)
+    assert found["peak"] == pytest.approx(2 / 0.5 * (1 - math.exp(-2)), rel=1e-6)
+    assert found["when"] == pytest.approx(4, abs=1e-9)
+    for name in ("peak", "then"):
+        exact, rough = differences(assembly, name)
+        np.testing.assert_allclose(exact, rough, rtol=1e-3, atol=1e-5)
+
+
+def test_a_jump_that_moves_has_a_value_and_no_error() -> None:
+    model = {**DECAY, "events": [{"time": "tau", "set": {"x": "x + 5"}}]}
+    parameters = {**RATES, "tau": {"value": 3, "bounds": [1, 6]}}
+    assembly = built(model, parameters, {"peak": "max(x)", "early": "max(x, 0, 1)", "area": "integral(x)"})
+    u = assembly.problem.table.to_search(assembly.problem.table.values)[None]
+    found = {q.name: q.evaluations(u) for q in quantities_of(assembly)[3:]}
+    assert found["peak"].values[0] == pytest.approx(4 * math.exp(-1.5) + 5, rel=1e-7)
+    assert not found["peak"].ok[0]
+    assert not found["area"].ok[0]
+    assert found["early"].ok[0]
+
+
+def test_each_experiment_has_its_own() -> None:
+    data = [
+        odefit.Experiment(name, [0, 2, 5], {"x": [3.0, 2, 1]}, constants={"w": w}) for name, w in (("a", 1), ("b", 2))
+    ] + [odefit.Experiment("b#2", [0, 2], {"x": [3.0, 2]}, constants={"w": 2})]
+    model = {"equations": {"x": "-k*w*x"}, "initial": {"x": "x_start"}}
+    found = values(built(model, RATES, {"half": "half_time(x, 0, 9)*w"}, data=data))
+    assert list(found)[-2:] == ["half[a]", "half[b]"]
+    assert found["half[a]"] == pytest.approx(math.log(2) / 0.5)
+    assert found["half[b]"] == pytest.approx(math.log(2) / 0.5)
+
+
+@pytest.mark.parametrize(
+    ("formula", "what"),
+    [
+        ("max(y)", "max: 'y' is no curve; there is: x"),
+        ("max(y, k)", "unknown symbol 'y'"),
+        ("integral(y)", "integral: 'y' is no curve; there is: x"),
+        ("max(x, 1)", "max: write max(curve[, from, to])"),
+        ("time_to(x)", "time_to: write time_to(curve, level[, from, to])"),
+        ("value(x, k)", "value: 'k' is no number; a level and times are written as numbers"),
+        ("max(x, 5, 2)", "max: the range of times must be finite, and rise"),
+        ("max(x, -1, 2)", "max: -1 comes before experiment a starts (0)"),
+        ("2*k", "names no curve: write a formula of parameters as a parameter"),
+        ("max(x)/q", "unknown symbol 'q'"),
+    ],
+)
+def test_what_means_nothing_is_refused(formula: str, what: str) -> None:
+    with pytest.raises(odefit.ConfigError) as found:
+        built(DECAY, RATES, {"q1": formula})
+    assert what in str(found.value)
+    assert "derived.q1" in str(found.value)
+
+
+def test_a_name_that_is_taken_is_refused() -> None:
+    with pytest.raises(
+        odefit.ConfigError, match="'k' is also the name of a parameter; a derived quantity needs its own"
+    ):
+        built(DECAY, RATES, {"k": "max(x)"})
+
+
+def test_what_compares_two_times_is_no_curve() -> None:
+    model = {**DECAY, "observables": {"x": "x", "grown": {"increase": "x"}}}
+    data = [odefit.Experiment("a", [0.0, 5, 10], {"x": [1.0, 2.0, 1.0], "grown": [None, 1, 1]})]
+    with pytest.raises(odefit.ConfigError, match="max: grown compares two times, so that it is no curve"):
+        built(model, RATES, {"m": "max(grown)"}, data=data)
