@@ -67,7 +67,7 @@ def predict(
     curves : sequence of str, optional
         Which observables, states and expressions; default: all observables.
     bands : str
-        `wald` (the delta method), `bootstrap` or `posterior` (from the parameter sets
+        `wald` (the delta method), `profile` (of the likelihood), `bootstrap` or `posterior` (from the parameter sets
         that `odefit bootstrap` or `odefit sample` left in the run folder).
     level : float
         The coverage of the bands.

@@ -31,7 +31,7 @@ def predict(
     curves: Annotated[
         str | None, typer.Option("--curves", help="Observables, states or expressions, e.g. x,y; default: observables.")
     ] = None,
-    bands: Annotated[str, typer.Option("--bands", help="wald, bootstrap or posterior.")] = "wald",
+    bands: Annotated[str, typer.Option("--bands", help="wald, profile, bootstrap or posterior.")] = "wald",
     level: Annotated[float, typer.Option("--level", help="The coverage of the bands.")] = 0.95,
     out: Annotated[
         Path | None,

@@ -20,6 +20,7 @@ from odefit.model.system import TIME
 from odefit.objective.problem import FitProblem
 from odefit.prediction.conditions import Conditioned, conditioned
 from odefit.prediction.ensemble import ensemble_bands, parameter_sets
+from odefit.prediction.profile_bands import profile_bands
 from odefit.prediction.wanted import Wanted
 from odefit.problem.frames import wanted_times
 from odefit.problem.quantities import curve_names, with_all_curves
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-Bands = Literal["wald", "bootstrap", "posterior"]
-KINDS: tuple[Bands, ...] = ("wald", "bootstrap", "posterior")
+Bands = Literal["wald", "profile", "bootstrap", "posterior"]
+KINDS: tuple[Bands, ...] = ("wald", "profile", "bootstrap", "posterior")
 GRID = 101
 """Times of a new experiment of which no times are said."""
 
@@ -125,6 +126,9 @@ def predicted(
     table = curve_table(experiments, found, names)
     notes = [*_status_note(run), *asked.notes, *_input_notes(run, experiments)]
     limits = _bands(run, whole, bands, level, notes)
+    if limits is not None and bands == "profile":
+        inner = [_rows_of(band, own) for band, own in zip(limits, rows, strict=True)]
+        limits, rows = profile_bands(run, problem, experiments, columns, inner, level), [slice(None)] * len(experiments)
     if limits is not None:
         cut = [_columns_of(band, columns) for band in limits]
         table = with_columns(table, interval_columns(cut, rows))
@@ -235,6 +239,10 @@ def _bands(run: Run, problem: FitProblem, bands: Bands, level: float, notes: lis
     except SolveError as error:
         notes.append(f"no bands: {error}")
         return None
+
+
+def _rows_of(band: Band, rows: IntArray | slice) -> Band:
+    return Band(*(part[rows] for part in (band.low, band.high, band.noise_low, band.noise_high)))
 
 
 def _columns_of(band: Band, columns: IntArray) -> Band:

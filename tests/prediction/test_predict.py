@@ -215,6 +215,26 @@ def test_bands_from_parameter_sets_are_those_of_their_distribution(tmp_path: Pat
     np.testing.assert_allclose((found.new_high + found.new_low) / 2, d @ mean, atol=0.1 * wide.max())
 
 
+def test_profile_bands_are_those_of_the_closed_form() -> None:
+    """One rate constant, noise known: all x = 3 exp(-k t) have their ends where k has those of its own profile."""
+    config = {
+        "model": {"equations": {"x": "-k*x"}, "initial": {"x": 3}},
+        "parameters": {"k": {"value": 0.5, "bounds": [0.01, 5], "scale": "log"}},
+        "noise": {"x": {"sigma": 0.5}},
+    }
+    data = pd.DataFrame({"time": TIMES[1:5], "x": 3 * np.exp(-0.4 * TIMES[1:5]) + [0.3, -0.2, 0.4, -0.1]})
+    run = odefit.fit(config, data=data)
+    assert isinstance(run, odefit.Run)
+    (profile,) = run.profile(["k"])
+    found = odefit.predict(run, [0.5, 6], bands="profile", experiments={"c": {}, "twice": {"x_0": 6}}).frame
+    for name, start in (("c", 3.0), ("twice", 6.0)):
+        own = found[found.experiment == name]
+        for end, k in (("low", profile.high), ("high", profile.low)):
+            np.testing.assert_allclose(own[end], start * np.exp(-k * np.array([0.5, 6])), rtol=2e-3)
+        half = np.hypot(own.high - own.predicted, 1.959964 * 0.5)
+        np.testing.assert_allclose(own.new_high, own.predicted + half, rtol=1e-4)
+
+
 def test_counts_of_a_single_set_have_the_quantiles_of_their_distribution(tmp_path: Path) -> None:
     from scipy.stats import poisson
 
