@@ -63,7 +63,9 @@ def raced(
 
     def draw(number: int) -> FloatArray:
         """Every other round is screened: what looks bad at first may lead farther than a plateau."""
-        return first() if number == 0 else drawn_points(objective, n, (section.seed, number), number % 2 == 0)
+        if number == 0:
+            return first()
+        return drawn_points(objective, n, (section.seed, number), number % 2 == 0, section.match is not False)
 
     def sprint(points: FloatArray, steps: int, limit: float | None) -> Iterator[StartOutcome]:
         limits = [each for each in (limit, section.cpu_limit) if each is not None]

@@ -158,7 +158,7 @@ def _starts(
 ) -> FloatArray:
     """Where to search from, [n, P']. Raises Interrupted."""
     n = max(section.starts, POPULATION_STARTS) if method.by_population else section.starts
-    points = starting_points(objective, n, section.seed)
+    points = starting_points(objective, n, section.seed, section.match is not False)
     if section.match is None or section.match:
         progress.now("matching the slopes of the smoothed data")
         points, is_moved = matched_starts(objective, points, with_first=section.match is True)

@@ -8,38 +8,47 @@ import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
 from odefit.fitting.local_search import typical_sizes
-from odefit.fitting.search_work import together
+from odefit.fitting.observed_first import observed_fitted
 from odefit.objective.profile import ProfileLikelihood
-from odefit.optimizers.sampling import screen, start_points
+from odefit.optimizers.sampling import chosen, start_points
 from odefit.uncertainty.covariance import MAX_LISTED
 
 CANDIDATES_PER_START, MAX_MORE_CANDIDATES = 5, 400
 """Points that are drawn for each start, and the most beyond the starts themselves."""
 
 
-def starting_points(objective: ProfileLikelihood, n: int, seed: int) -> FloatArray:
+def starting_points(objective: ProfileLikelihood, n: int, seed: int, fitted: bool = False) -> FloatArray:
     """The user's values, and n - 1 more: the promising ones of a Latin hypercube, chosen by their objective.
 
     Of hundreds of parameters those of single experiments begin where they are: any one of them at a bad place would
     spoil the start, and each follows from the shared ones.
+
+    fitted: whether parameters that no state depends on begin at their best values, but for the user's own start.
     """
     table, free = objective.full.problem.table, objective.free
     first = table.to_search(table.values)[free]
     if n == 1 or not len(free):
         return first[None, :]
     many = min(CANDIDATES_PER_START * n, n + MAX_MORE_CANDIDATES)
-    complete = _drawn(objective, many, seed)
-    return screened(objective, complete, n)
+    drawn = _drawn(objective, many, seed)
+    points, values = observed_fitted(objective, drawn[1:], fitted)
+    values = np.concatenate([objective.values(drawn[:1]), values])
+    return np.vstack([drawn[:1], points])[chosen(values, drawn[:, shared(objective)], n)]
 
 
-def drawn_points(objective: ProfileLikelihood, n: int, seed: Sequence[int], is_screened: bool) -> FloatArray:
-    """n points of a Latin hypercube at which the model can be solved, [n, P']: the promising ones, or any."""
+def drawn_points(
+    objective: ProfileLikelihood, n: int, seed: Sequence[int], is_screened: bool, fitted: bool
+) -> FloatArray:
+    """n points of a Latin hypercube at which the model can be solved, [n, P']: the promising ones, or any.
+
+    fitted: as in `starting_points`.
+    """
+    many = min(CANDIDATES_PER_START * n, n + MAX_MORE_CANDIDATES) if is_screened else 2 * n
+    drawn = _drawn(objective, many + 1, seed)[1:]
+    points, values = observed_fitted(objective, drawn, fitted)
     if is_screened:
-        many = min(CANDIDATES_PER_START * n, n + MAX_MORE_CANDIDATES)
-        return screened(objective, _drawn(objective, many + 1, seed)[1:], n)
-    drawn = _drawn(objective, 2 * n + 1, seed)[1:]
-    order = np.argsort(~np.isfinite(_values(objective, drawn)), kind="stable")
-    return drawn[order[:n]]
+        return points[chosen(values, drawn[:, shared(objective)], n)]
+    return points[np.argsort(~np.isfinite(values), kind="stable")[:n]]
 
 
 def _drawn(objective: ProfileLikelihood, n: int, seed: int | Sequence[int]) -> FloatArray:
@@ -50,20 +59,6 @@ def _drawn(objective: ProfileLikelihood, n: int, seed: int | Sequence[int]) -> F
     complete = np.tile(first, (n, 1))
     complete[:, varied] = start_points(lower, upper, first[varied], n, seed, size=typical_sizes(objective)[varied])
     return complete
-
-
-def screened(objective: ProfileLikelihood, points: FloatArray, n: int) -> FloatArray:
-    """The promising n of these points, [n, P']; the first is always among them."""
-    varied = shared(objective)
-    chosen = screen(_values(objective, points), points[:, varied], n)
-    complete = np.tile(points[0], (len(chosen), 1))
-    complete[:, varied] = chosen
-    return complete
-
-
-def _values(objective: ProfileLikelihood, points: FloatArray) -> FloatArray:
-    step = together(objective)
-    return np.concatenate([objective.values(points[first : first + step]) for first in range(0, len(points), step)])
 
 
 def shared(objective: ProfileLikelihood) -> IntArray:

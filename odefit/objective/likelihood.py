@@ -117,7 +117,13 @@ class Likelihood:
             self.failure = found.failure
         if not len(found.points):
             return found
-        return replace(found, moments=self._floor.raised(found.moments, *found.made_from))
+        return replace(found, moments=self.raised(found.moments, *found.made_from))
+
+    def raised(
+        self, moments: list[Moments], y: FloatArray, t: FloatArray, p: FloatArray, dy: FloatArray | None
+    ) -> list[Moments]:
+        """The moments with what stands in for zeros; see `SolverFloor.raised`."""
+        return self._floor.raised(moments, y, t, p, dy)
 
     def vanishing(self, u: FloatArray) -> list[IntArray]:
         """Rows of every observable whose prediction is zero but for the solver's error, so that another stands in.

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from odefit.arrays import FloatArray
+from odefit.arrays import FloatArray, IntArray
 from odefit.optimizers.base import check_box, typical_size
 
 REACH = 4.6
@@ -96,7 +96,12 @@ def start_points(
 
 
 def screen(values: FloatArray, candidates: FloatArray, n: int) -> FloatArray:
-    """The candidates from which to search.
+    """The candidates from which to search, [n, P]; see `chosen`."""
+    return np.array(candidates[chosen(values, candidates, n)])
+
+
+def chosen(values: FloatArray, candidates: FloatArray, n: int) -> IntArray:
+    """Which candidates to search from.
 
     The first candidate, the user's own, is always taken. Then the others are gone through from the best value to the
     worst, and one is taken if it is no closer to those already taken than half the spacing that n points have when they
@@ -116,14 +121,14 @@ def screen(values: FloatArray, candidates: FloatArray, n: int) -> FloatArray:
 
     Returns
     -------
-    FloatArray
-        [n, P].
+    IntArray
+        [n].
     """
     values = np.asarray(values, dtype=np.float64)
     if len(values) != len(candidates):
         raise ValueError(f"one value per candidate is needed (got {len(values)} for {len(candidates)})")
     if n >= len(candidates):
-        return np.array(candidates)
+        return np.arange(len(candidates))
     width = np.ptp(candidates, axis=0)
     places = candidates / np.where(width > 0, width, 1.0)
     spacing = 0.5 * n ** (-1 / candidates.shape[1])
@@ -138,6 +143,5 @@ def screen(values: FloatArray, candidates: FloatArray, n: int) -> FloatArray:
             continue
         taken.append(int(k))
         nearest = np.minimum(nearest, np.sqrt(np.mean((places - places[k]) ** 2, axis=1)))
-    chosen = set(taken)
-    passed_over = [int(k) for k in order if k not in chosen]
-    return np.array(candidates[[*taken, *passed_over[: n - len(taken)]]])
+    passed_over = [int(k) for k in order if int(k) not in set(taken)]
+    return np.array([*taken, *passed_over[: n - len(taken)]], dtype=np.intp)
