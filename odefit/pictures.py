@@ -23,6 +23,9 @@ def plot(
     time_range: tuple[float, float] | None = None,
     states: Sequence[str] | None = None,
     experiments: Sequence[str] | None = None,
+    log_x: bool = False,
+    log_y: bool = False,
+    all_panels: bool = False,
 ) -> Figure:
     """Draw one picture of a run, and write nothing.
 
@@ -31,12 +34,18 @@ def plot(
     run : Run
         As `fit` or `load_run` returned it.
     kind : str
-        `time_series`, `phase_plane`, `history`, `residuals`, `waterfall`, `profiles`, `profile_paths`, `bootstrap`,
-        `network`, `potential`; of a latent ODE also `interpolation`.
+        `time_series`, `overlay` (all experiments in one panel), `phase_plane`, `history`, `residuals`, `observed`
+        (against predicted), `parameters` (by experiment), `correlations`, `waterfall`, `profiles`, `profile_paths`,
+        `bootstrap`, `network`, `potential`; of a latent ODE also `interpolation`.
     time_range : (float, float), optional
         Solve the model over this span; default that of the data.
     states, experiments : sequence of str, optional
         What is shown; default all that was measured.
+    log_x, log_y : bool
+        Logarithmic axes of the time and of the values, where the picture has these.
+    all_panels : bool
+        `time_series`: a small panel for each experiment, however many; where all are named like wells (`B7`), in the
+        order of the plate.
 
     Returns
     -------
@@ -64,7 +73,8 @@ def plot(
     from odefit.plots.draw import figure
     from odefit.plots.selection import Choice
 
-    return figure(at(kind_of(run.loaded).pictures), run, Choice(time_range, states, experiments), kind)
+    choice = Choice(time_range, states, experiments, log_x, log_y, all_panels)
+    return figure(at(kind_of(run.loaded).pictures), run, choice, kind)
 
 
 def draw(
@@ -76,6 +86,10 @@ def draw(
     time_range: tuple[float, float] | None = None,
     states: Sequence[str] | None = None,
     experiments: Sequence[str] | None = None,
+    log_x: bool = False,
+    log_y: bool = False,
+    all_panels: bool = False,
+    after_fit: bool = False,
 ) -> list[Path]:
     """Draw pictures of a run and write them as files.
 
@@ -89,8 +103,10 @@ def draw(
         A folder (default: `plots` in the run folder), or, for one kind, a file that ends in .png, .svg or .pdf.
     format
         Of the files: `png`, `svg` or `pdf`.
-    time_range, states, experiments
+    time_range, states, experiments, log_x, log_y, all_panels
         As for `plot`. What was chosen is in the names of the files.
+    after_fit
+        Only those that every fit draws at its end, where no kinds are named.
 
     Returns
     -------
@@ -105,8 +121,8 @@ def draw(
     from odefit.plots.draw import draw as write
     from odefit.plots.selection import Choice
 
-    choice = Choice(time_range, states, experiments)
-    return write(at(kind_of(run.loaded).pictures), run, choice, kinds, out, format)
+    choice = Choice(time_range, states, experiments, log_x, log_y, all_panels)
+    return write(at(kind_of(run.loaded).pictures), run, choice, kinds, out, format, after_fit)
 
 
 def animate(run: Run | LatentRun, out: Path | None = None) -> Path:

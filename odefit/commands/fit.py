@@ -135,7 +135,7 @@ def _fitted(config: Path, place: Place, asked: Asked, screen: Console) -> tuple[
         if asked.plots and result.status != Status.FAILED:
             told.now("drawing the pictures")
             try:
-                pictures = draw(run)
+                pictures = draw(run, after_fit=True)
             except OdefitError as error:
                 # The run folder is complete: a picture that cannot be drawn is no reason to fail.
                 screen.print(f"warning: no pictures: {error}", markup=False)

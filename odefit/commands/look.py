@@ -31,6 +31,11 @@ def plot(
         str | None, typer.Option("--states", help="Which states, observables or expressions, e.g. x,y.")
     ] = None,
     experiments: Annotated[str | None, typer.Option("--experiments", help="Which experiments, e.g. 1,2.")] = None,
+    log_x: Annotated[bool, typer.Option("--log-x", help="A logarithmic axis of the time.")] = False,
+    log_y: Annotated[bool, typer.Option("--log-y", help="Logarithmic axes of what is shown.")] = False,
+    all_panels: Annotated[
+        bool, typer.Option("--all-panels", help="A panel for each experiment; wells (B7) in the order of the plate.")
+    ] = False,
     animate: Annotated[bool, typer.Option("--animate", help="A GIF of the fit converging.")] = False,
 ) -> None:
     """Draw the pictures of a run: time series, phase plane, history, residuals, and what else it has to show."""
@@ -49,6 +54,9 @@ def plot(
             time_range=time_range,
             states=_split(states),
             experiments=_split(experiments),
+            log_x=log_x,
+            log_y=log_y,
+            all_panels=all_panels,
         )
     for path in paths:
         typer.echo(str(path))

@@ -153,7 +153,11 @@ def points(run: Run, group: Group, quantity: Quantity, limits: tuple[float, floa
 
 
 def trace(
-    run: Run, groups: Sequence[Group], limits: tuple[float, float] | None, beside: Mapping[str, sp.Expr] | None = None
+    run: Run,
+    groups: Sequence[Group],
+    limits: tuple[float, float] | None,
+    beside: Mapping[str, sp.Expr] | None = None,
+    log_times: bool = False,
 ) -> list[Trace]:
     """Solve the fitted model for every group.
 
@@ -167,6 +171,8 @@ def trace(
         The span that is shown; None: that of the data.
     beside
         What is wanted beside the states and the observables, see `Trace.beside`; default nothing.
+    log_times
+        Whether the times are spread for a logarithmic axis, whatever the data say.
 
     Returns
     -------
@@ -185,7 +191,9 @@ def trace(
     ends = [max(run.measured[m].last for m in group.members) for group in groups]
     starts = [run.measured[row].start for row in rows]
     spans = [_span(run.measured[row], end, limits) for row, end in zip(rows, ends, strict=True)]
-    fine = [_fine_times(run, group, *span, end) for group, span, end in zip(groups, spans, ends, strict=True)]
+    fine = [
+        _fine_times(run, group, *span, end, log_times) for group, span, end in zip(groups, spans, ends, strict=True)
+    ]
     steps = solver_steps(run.assembly.problem, max(high for _, high in spans))
     wanted = fine
     if steps is not None:
@@ -269,7 +277,7 @@ def _span(experiment: Experiment, end: float, limits: tuple[float, float] | None
     return low, max(low, limits[1])
 
 
-def _fine_times(run: Run, group: Group, low: float, high: float, end: float) -> FloatArray:
+def _fine_times(run: Run, group: Group, low: float, high: float, end: float, log_times: bool) -> FloatArray:
     """At least 400 times from low to high, every measured one among them."""
     if high <= low:
         return np.array([low])
@@ -278,7 +286,7 @@ def _fine_times(run: Run, group: Group, low: float, high: float, end: float) -> 
     n = int(min(FINEST, FINE * max(1.0, share)))
     measured = np.concatenate([run.measured[m].times for m in group.members])
     measured = measured[(measured >= low) & (measured <= high)]
-    first = log_threshold(run, [group])
+    first = log_threshold(run, [group], log_times)
     if first is None:
         grid = np.linspace(low, high, n)
     else:
@@ -318,10 +326,15 @@ def _jumps(run: Run, row: int) -> FloatArray:
     return np.unique(np.concatenate([states, *steps]))
 
 
-def log_threshold(run: Run, groups: Sequence[Group]) -> float | None:
-    """The first positive time, where the times spread over decades from there on; None for an ordinary axis."""
+def log_threshold(run: Run, groups: Sequence[Group], asked: bool = False) -> float | None:
+    """The first positive time, where the times spread over decades from there on; None for an ordinary axis.
+
+    asked: by the user, so that any positive times have a logarithmic axis.
+    """
     times = np.concatenate([run.measured[m].times for g in groups for m in g.members])
     positive = np.unique(times[(times > 0) & np.isfinite(times)])
+    if asked and len(positive):
+        return float(positive[0])
     if times.min() < 0 or len(positive) < 4:
         return None
     decades = math.log10(positive[-1] / positive[0])

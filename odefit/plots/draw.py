@@ -86,6 +86,7 @@ def draw(
     kinds: Sequence[str] | None = None,
     out: Path | None = None,
     format: style.Format = "png",
+    after_fit: bool = False,
 ) -> list[Path]:
     """Draw a run's pictures and write them.
 
@@ -101,12 +102,14 @@ def draw(
     choice
         What is shown.
     kinds
-        Which pictures; default: all that the run has something to show for.
+        Which pictures; default: all that the run has something to show for and that say something.
     out
         A folder (default: `plots` in the run folder), or, for one kind, a file that ends in .png, .svg or .pdf, whose
         format is then that.
     format
         Of the files.
+    after_fit
+        Only those that every fit draws at its end, where `kinds` names none.
 
     Returns
     -------
@@ -125,7 +128,7 @@ def draw(
     """
     faults = Faults()
     pictures = pictures_of(run, choice, faults)
-    chosen = _chosen(pictures, kinds, format, faults)
+    chosen = _chosen(pictures, kinds, format, faults, after_fit)
     stems = {kind: file_stem(kind, pictures.kinds[kind].by, choice) for kind in chosen}
     targets, format = _targets(run, stems, out, format, faults)
     faults.check()
@@ -138,9 +141,10 @@ def draw(
     return [target for kind, target in targets.items() if kind not in failures]
 
 
-def _chosen(pictures: Pictures, kinds: Sequence[str] | None, format: str, faults: Faults) -> list[str]:
+def _chosen(pictures: Pictures, kinds: Sequence[str] | None, format: str, faults: Faults, after_fit: bool) -> list[str]:
     """The kinds that are drawn: of all, those that have something to show. Raises ConfigError for wrong names."""
-    chosen = list(dict.fromkeys(kinds)) if kinds is not None else list(pictures.kinds)
+    all_kinds = [kind for kind, of in pictures.kinds.items() if of.after_fit or not after_fit]
+    chosen = list(dict.fromkeys(kinds)) if kinds is not None else all_kinds
     if not chosen:
         faults.add("kinds", "names nothing; leave it out to have all")
     _check_kinds(chosen, pictures.kinds, "kinds", faults)
@@ -152,7 +156,13 @@ def _chosen(pictures: Pictures, kinds: Sequence[str] | None, format: str, faults
         for kind, reason in why.items():
             if reason:
                 faults.add(kind, reason)
-    return [kind for kind in chosen if not why[kind]]
+    return [kind for kind in chosen if not why[kind] and (kinds is not None or _says_something(pictures, kind))]
+
+
+def _says_something(pictures: Pictures, kind: str) -> bool:
+    """Whether it is worth drawing where nobody asked for it."""
+    dull = getattr(_module(pictures, kind), "dull", None)
+    return dull is None or not dull(pictures, *_entry(pictures, kind))
 
 
 def _check_kinds(kinds: Sequence[str], known: Mapping[str, object], where: str, faults: Faults) -> None:

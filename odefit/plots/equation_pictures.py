@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 
 from odefit.errors import Faults, OdefitError
 from odefit.fitting.run import Run
 from odefit.plots.curves import Trace, trace
 from odefit.plots.kinds import OF_EQUATIONS, PictureKind, requested
-from odefit.plots.panels import MAX_PANELS
+from odefit.plots.panels import MAX_PANELS, MOST_PANELS
 from odefit.plots.selection import Choice, select
 from odefit.problem.wider import expression_quantities, state_quantities
 
@@ -50,7 +51,15 @@ class EquationPictures:
         beside = state_quantities(system, [q.state for q in alone if q.state is not None])
         expressions = [q.name for q in (*alone, *chosen.plane) if q.observable is None and q.state is None]
         beside |= expression_quantities(system, expressions)
+        groups = chosen.groups if self.choice.all_panels else chosen.groups[:MAX_PANELS]
         try:
-            return trace(self.run, chosen.groups[:MAX_PANELS], chosen.limits, beside)
+            return trace(self.run, groups[:MOST_PANELS], chosen.limits, beside, self.choice.log_x)
         except OdefitError as error:
             return error
+
+    @cached_property
+    def all_traces(self) -> list[Trace]:
+        """The curves of every selected experiment, up to 400. Raises OdefitError."""
+        if len(self.selection.groups) <= MAX_PANELS or self.choice.all_panels:
+            return self.traces
+        return EquationPictures(self.run, replace(self.choice, all_panels=True), Faults()).traces

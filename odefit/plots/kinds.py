@@ -4,6 +4,10 @@ The file has two functions of what the pictures of a run share (`equation_pictur
 
     lacking(pictures) -> str       why there is nothing to draw; empty where there is
     draw(pictures) -> Figure
+
+and may have a third:
+
+    dull(pictures) -> str          why it says so little that it is drawn on request only; empty where it says something
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from typing import Literal
 
 from odefit.records import dataclass
 
-By = Literal["time_range", "states", "experiments"]
+By = Literal["time_range", "states", "experiments", "log_x", "log_y", "all_panels"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class PictureKind:
         The file in this folder.
     by
         The choices that change it: then they are in the name of its file, so that the run's own picture stays.
+    after_fit
+        Whether every fit draws it at its end; the others wait for `odefit plot`.
     entry
         Of a picture that the config asks for: its name there, which its file takes beside `pictures`.
     """
@@ -33,13 +39,19 @@ class PictureKind:
     module: str
     by: tuple[By, ...] = ()
     entry: str = ""
+    after_fit: bool = True
 
 
+SHOWN: tuple[By, ...] = ("time_range", "states", "experiments")
 OF_EQUATIONS: Mapping[str, PictureKind] = {
-    "time_series": PictureKind("time_series", ("time_range", "states", "experiments")),
-    "phase_plane": PictureKind("phase_plane", ("time_range", "states", "experiments")),
+    "time_series": PictureKind("time_series", (*SHOWN, "log_x", "log_y", "all_panels")),
+    "overlay": PictureKind("overlay", (*SHOWN, "log_x", "log_y"), after_fit=False),
+    "phase_plane": PictureKind("phase_plane", (*SHOWN, "log_x", "log_y")),
     "history": PictureKind("history"),
-    "residuals": PictureKind("residuals", ("states", "experiments")),
+    "residuals": PictureKind("residuals", ("states", "experiments", "log_x")),
+    "observed": PictureKind("observed", ("states", "experiments", "log_y"), after_fit=False),
+    "parameters": PictureKind("forest", after_fit=False),
+    "correlations": PictureKind("correlations", after_fit=False),
     "waterfall": PictureKind("waterfall"),
     "bootstrap": PictureKind("bootstrap"),
     "profiles": PictureKind("profiles"),
@@ -48,8 +60,8 @@ OF_EQUATIONS: Mapping[str, PictureKind] = {
     "potential": PictureKind("potential", ("experiments",)),
 }
 OF_LATENT_ODES: Mapping[str, PictureKind] = {
-    "time_series": PictureKind("latent_time_series", ("time_range", "states", "experiments")),
-    "phase_plane": PictureKind("latent_phase_plane", ("time_range", "states", "experiments")),
+    "time_series": PictureKind("latent_time_series", SHOWN),
+    "phase_plane": PictureKind("latent_phase_plane", SHOWN),
     "history": PictureKind("latent_history"),
     "interpolation": PictureKind("latent_interpolation", ("time_range", "experiments")),
 }

@@ -12,18 +12,21 @@ from matplotlib.axes import Axes
 from odefit.arrays import FloatArray
 from odefit.fitting.run import Run
 from odefit.plots.curves import Points, Trace, points
+from odefit.plots.plate import places
 from odefit.plots.selection import Quantity, Selection
 from odefit.records import dataclass
 
 MAX_PANELS = 12
 """Panels of a picture."""
+MOST_PANELS = 400
+"""The same where all were asked for."""
 MAX_TOGETHER = 2
 """Observables in one panel."""
 COMPARABLE = 10.0
 """Ranges are comparable when the larger is at most this many times the smaller."""
 MIN_LOG_SPREAD = 100.0
 """Measurements with log-normal noise have a logarithmic axis when the largest is this many times the smallest."""
-BAND_SHARE = 0.5
+BAND_SHARE = 0.3
 """A band may widen the limits of the axis by this share of what the points and curves take."""
 
 
@@ -55,6 +58,8 @@ class Plan:
         What is left out.
     logarithmic
         Quantities on a logarithmic axis.
+    at
+        The place (row, column) of each panel, where they do not stand row by row.
     """
 
     panels: tuple[Panel, ...]
@@ -64,6 +69,7 @@ class Plan:
     names_experiments: bool
     notes: tuple[str, ...]
     logarithmic: frozenset[Quantity]
+    at: tuple[tuple[int, int], ...] = ()
 
     @property
     def one_quantity(self) -> bool:
@@ -71,8 +77,15 @@ class Plan:
         return len({panel.quantities for panel in self.panels}) == 1
 
 
-def plan_panels(run: Run, selection: Selection, traces: Sequence[Trace]) -> Plan:
-    """Lay out at most twelve panels: the quantities of an experiment together where they compare, else apart."""
+def plan_panels(
+    run: Run, selection: Selection, traces: Sequence[Trace], log_y: bool = False, every: bool = False
+) -> Plan:
+    """Lay out at most twelve panels: the quantities of an experiment together where they compare, else apart.
+
+    log_y: all have logarithmic axes. every: a panel for each experiment, as on a plate where they are wells of one.
+    """
+    if every and len(traces) > 1:
+        return _every_panel(run, selection, traces, log_y)
     quantities = selection.series
     together = 1 < len(quantities) <= MAX_TOGETHER and are_comparable(run, quantities, traces)
     several = len(run.measured) > 1
@@ -95,8 +108,24 @@ def plan_panels(run: Run, selection: Selection, traces: Sequence[Trace]) -> Plan
         notes.append(f"{what} of {len(selection.groups)}")
     if n < len(quantities):
         notes.append(f"the first {n} observables of {len(quantities)}")
-    logarithmic = frozenset(q for q in quantities[:n] if is_log(run, q, kept))
+    logarithmic = frozenset(q for q in quantities[:n] if log_y or is_log(run, q, kept))
     return Plan(panels, shape, together, matrix, several, tuple(notes), logarithmic)
+
+
+def _every_panel(run: Run, selection: Selection, traces: Sequence[Trace], log_y: bool) -> Plan:
+    """One small panel for each experiment, with its first two observables where they compare, else the first."""
+    quantities = selection.series[:MAX_TOGETHER]
+    if len(quantities) > 1 and not are_comparable(run, quantities, traces):
+        quantities = quantities[:1]
+    shape, at = places([trace.group.name for trace in traces])
+    left_out = len(selection.series) - len(quantities)
+    notes = (
+        [f"{quantities[-1].name} and before, of {len(selection.series)} observables: see --states"] if left_out else []
+    )
+    notes += [f"the first {len(traces)} experiments of {len(selection.groups)}"] * (len(traces) < len(selection.groups))
+    logarithmic = frozenset(q for q in quantities if log_y or is_log(run, q, traces))
+    panels = tuple(Panel(trace, quantities) for trace in traces)
+    return Plan(panels, shape, len(quantities) > 1, False, True, tuple(notes), logarithmic, tuple(at))
 
 
 def _grid(n: int) -> tuple[int, int]:

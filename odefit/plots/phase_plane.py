@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 
 from odefit import algebra as sp
 from odefit.arrays import FloatArray
+from odefit.errors import OdefitError
 from odefit.fitting.run import Run
 from odefit.model.functions import numpy_function
 from odefit.model.switches import is_interrupted
@@ -24,8 +25,6 @@ from odefit.plots.equation_pictures import EquationPictures
 from odefit.plots.selection import Quantity, Selection, title_of
 from odefit.records import dataclass
 
-MAX_COLOURED = 4
-"""Experiments that have a colour each; more share one."""
 MAX_IN_SPACE = 3
 """Trajectories in three dimensions. Of more, which would be a tangle, only the first is drawn."""
 FIELD_GRID = 60
@@ -39,6 +38,19 @@ FIELD_HEADS = 7
 def lacking(pictures: EquationPictures) -> str:
     """Why there is nothing to draw; empty where there is."""
     return "needs two states; this shows one" if len(pictures.selection.plane) < 2 else ""
+
+
+def dull(pictures: EquationPictures) -> str:
+    """Why it says little: nothing was measured along both axes, and no field is the same for all that is shown."""
+    run, axes = pictures.run, pictures.selection.plane[:3]
+    columns = [q.observable for q in axes if q.observable is not None]
+    if len(columns) == len(axes) and any((~np.isnan(e.values[:, columns])).all(axis=1).any() for e in run.measured):
+        return ""
+    try:
+        field = _field(run, pictures.traces) if len(axes) == 2 else None
+    except OdefitError:
+        return ""  # which is said when it is drawn
+    return "" if field is not None else "no two states were measured together, and there is no field to show"
 
 
 def draw(pictures: EquationPictures) -> Figure:
@@ -55,6 +67,9 @@ def draw(pictures: EquationPictures) -> Figure:
     ax: Any = fig.add_subplot() if len(axes) == 2 else _space(fig)
     for k, trace in enumerate(shown):
         _draw_trajectory(ax, run, selection, trace, axes, _inks(k, len(shown)))
+    if len(axes) == 2:
+        ax.set_xscale("log" if pictures.choice.log_x else "linear")
+        ax.set_yscale("log" if pictures.choice.log_y else "linear")
     ax.set_xlabel(axes[0].label)
     ax.set_ylabel(axes[1].label)
     if len(axes) == 3:
@@ -63,7 +78,8 @@ def draw(pictures: EquationPictures) -> Figure:
         ax.margins(0.06)
         style.tidy_ticks(ax.xaxis, most=8)
         style.tidy_ticks(ax.yaxis, most=8)
-        _draw_field(ax, run, shown, axes)
+        if not (pictures.choice.log_x or pictures.choice.log_y):  # stream lines are those of even axes
+            _draw_field(ax, run, shown, axes)
     style.legend(fig, _handles(run, shown, axes, selection))
     return fig
 
@@ -92,9 +108,10 @@ class Inks:
 
 
 def _inks(k: int, n: int) -> Inks:
-    if 1 < n <= MAX_COLOURED:
-        return Inks(style.COLOURS[k], style.COLOURS[k], style.BLACK)
-    return Inks(style.BLUE, style.BLACK, style.VERMILION, 1.3 if n == 1 else 0.9)
+    if n == 1:
+        return Inks(style.BLUE, style.BLACK, style.VERMILION)
+    ink = style.experiment_inks(n)[k]
+    return Inks(ink, ink, style.BLACK, 1.3 if n <= style.MOST_NAMED else 0.9)
 
 
 def _draw_trajectory(
@@ -285,13 +302,9 @@ def _where_it_lives(
 
 def _handles(run: Run, shown: Sequence[Trace], axes: Sequence[Quantity], selection: Selection) -> list[Line2D | Patch]:
     handles: list[Line2D | Patch] = []
-    named = 1 < len(shown) <= MAX_COLOURED
-    if named:
-        handles += [
-            style.line_handle(style.experiment_title(t.group.name), _inks(k, len(shown)).curve)
-            for k, t in enumerate(shown)
-        ]
-    inks = Inks(style.GREY, style.GREY, style.BLACK) if named else _inks(0, len(shown))
+    if len(shown) > 1:
+        handles += style.experiment_handles([t.group.name for t in shown], style.experiment_inks(len(shown)))
+    inks = Inks(style.GREY, style.GREY, style.BLACK) if len(shown) > 1 else _inks(0, 1)
     ink = inks.curve
     handles.append(style.line_handle("fitted", ink))
     if any(_measured(run, t, axes, selection.limits).shape[1] for t in shown):

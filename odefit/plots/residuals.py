@@ -13,11 +13,9 @@ from matplotlib.patches import Patch
 
 from odefit.arrays import FloatArray
 from odefit.distributions import normal_quantile, ordered_quantiles
-from odefit.errors import SolveError
-from odefit.fitting.run import Run, check_solvable
-from odefit.objective.likelihood import Likelihood
-from odefit.objective.residuals import pearson_residuals, quantile_residuals
+from odefit.fitting.run import Run
 from odefit.plots import style
+from odefit.plots.compared import compared
 from odefit.plots.curves import log_threshold
 from odefit.plots.equation_pictures import EquationPictures
 from odefit.plots.infinite_time import PLACE, beside, name_place
@@ -57,20 +55,12 @@ def standardised(run: Run, rows: Sequence[int], quantities: Sequence[Quantity]) 
 
     A first row that serves as an initial value has no residual.
     """
-    check_solvable(run)
-    problem = run.assembly.problem
-    likelihood = Likelihood(problem)
-    u = problem.table.to_search(run.theta)
-    plain = pearson_residuals(likelihood, u)
-    normal = quantile_residuals(likelihood, u, np.random.default_rng(0))
-    if plain is None or normal is None:
-        raise SolveError(likelihood.failure or "the fitted model cannot be solved again")
+    every = compared(run)
     found = []
     for quantity in quantities:
-        k = quantity.observable if quantity.observable is not None else 0
-        at = problem.data[k].rows
-        kept = np.isin(problem.owner[at], list(rows)) & np.isfinite(plain[k]) & np.isfinite(normal[k])
-        found.append(Residuals(problem.times[at][kept], plain[k][kept], normal[k][kept]))
+        one = every[quantity.observable if quantity.observable is not None else 0]
+        own = one.of(np.isin(one.experiment, list(rows)))
+        found.append(Residuals(own.t, own.r, own.normal))
     return found
 
 
@@ -91,7 +81,7 @@ def draw(pictures: EquationPictures) -> Figure:
     axes = fig.subplots(len(quantities), 2, squeeze=False, gridspec_kw={"width_ratios": [2.2, 1]})
     for (left, right), quantity, residuals in zip(axes, quantities, found, strict=True):
         reach = 1.12 * max(2.6, float(np.abs(np.append(residuals.r, residuals.normal)).max(initial=0.0)))
-        _draw_over_time(left, run, selection, residuals, reach)
+        _draw_over_time(left, run, selection, residuals, reach, pictures.choice.log_x)
         left.set_ylabel(style.plain(f"{quantity.name}: residual / σ", 40))
         own = _differ(residuals)
         _draw_quantiles(right, residuals.normal, reach, QUANTILE_COLOUR if own else style.BLUE)
@@ -116,8 +106,8 @@ def _differ(residuals: Residuals) -> bool:
     return not np.allclose(residuals.r, residuals.normal, rtol=1e-6, atol=1e-6)
 
 
-def _draw_over_time(ax: Axes, run: Run, selection: Selection, residuals: Residuals, reach: float) -> None:
-    threshold = log_threshold(run, selection.groups)
+def _draw_over_time(ax: Axes, run: Run, selection: Selection, residuals: Residuals, reach: float, asked: bool) -> None:
+    threshold = log_threshold(run, selection.groups, asked)
     if threshold is not None:
         ax.set_xscale("symlog", linthresh=threshold, linscale=0.3)
     ax.axhline(0.0, color=style.BLACK, linewidth=0.6)

@@ -32,11 +32,18 @@ class Choice:
         Names of states, observables or expressions; the phase plane takes the first two or three.
     experiments
         By name.
+    log_x, log_y
+        Logarithmic axes where the picture's own choice would be others: of the time, and of values.
+    all_panels
+        A panel for each experiment, however many there are; wells of a plate where they are on it.
     """
 
     time_range: tuple[float, float] | None = None
     states: Sequence[str] | None = None
     experiments: Sequence[str] | None = None
+    log_x: bool = False
+    log_y: bool = False
+    all_panels: bool = False
 
 
 @dataclass(frozen=True)

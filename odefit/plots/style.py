@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import matplotlib
+import matplotlib.colors
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -28,6 +29,8 @@ Format = Literal["png", "svg", "pdf"]
 BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"
 BLACK, GREY, LIGHT = "#222222", "#767676", "#D9D9D9"
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION)
+MOST_NAMED = 8
+"""Experiments that a legend names one by one."""
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DOTS = 200
 """Dots per inch of a PNG."""
@@ -120,6 +123,23 @@ def plain(text: str, length: int = 90) -> str:
     """Make a label of a text of the user's: a dollar sign is a dollar sign, 10^6 is 10⁶, and no line is too long."""
     line = POWER.sub(lambda found: (found[1] or found[2]).translate(RAISED), " ".join(text.split()))
     return cut(line, length).replace("$", r"\$")
+
+
+def experiment_inks(n: int) -> list[str]:
+    """A colour for each of n experiments: far apart where they are few, else along a scale in their order."""
+    if n <= len(COLOURS):
+        return list(COLOURS[:n])
+    scale = matplotlib.colormaps["viridis"]
+    return [matplotlib.colors.to_hex(scale(0.92 * k / (n - 1))) for k in range(n)]
+
+
+def experiment_handles(names: Sequence[str], inks: Sequence[str]) -> list[Line2D | Patch]:
+    """Entries of the legend: each experiment where they are few, else the first, the last and how many in between."""
+    chosen = range(len(names)) if len(names) <= MOST_NAMED else (0, len(names) - 1)
+    handles: list[Line2D | Patch] = [line_handle(experiment_title(names[k]), inks[k]) for k in chosen]
+    if len(names) > MOST_NAMED:
+        handles.insert(1, line_handle(f"{len(names) - 2} in between", inks[len(names) // 2]))
+    return handles
 
 
 def experiment_title(name: str) -> str:

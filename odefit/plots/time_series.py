@@ -16,10 +16,13 @@ from matplotlib.transforms import Transform
 from odefit.fitting.run import Run
 from odefit.plots import style
 from odefit.plots.curves import Points, Trace, held_inputs, log_threshold, points
+from odefit.plots.dose_marks import dose_handle, draw_doses
 from odefit.plots.equation_pictures import EquationPictures
+from odefit.plots.every_panel import label_every
 from odefit.plots.infinite_time import draw_final, draw_points_at_rest
 from odefit.plots.panels import Panel, Plan, plan_panels, share_limits
 from odefit.plots.selection import Selection, time_label, title_of
+from odefit.text import counted
 
 BAND_ALPHA, NOISE_BAND_ALPHA = 0.30, 0.12
 """Opacity of the band of the curve, and of that of a new measurement around it."""
@@ -38,30 +41,60 @@ def lacking(_pictures: EquationPictures) -> str:
 
 def draw(pictures: EquationPictures) -> Figure:
     """One panel per experiment, or one per experiment and observable."""
-    run, selection = pictures.run, pictures.selection
-    plan = plan_panels(run, selection, pictures.traces)
+    run, selection, choice = pictures.run, pictures.selection, pictures.choice
+    plan = plan_panels(run, selection, pictures.traces, choice.log_y, choice.all_panels)
     rows, columns = plan.shape
-    height = 3.8 if len(plan.panels) == 1 else 0.9 + rows * (1.9 if columns > 1 or rows < 4 else 1.5)
-    notes = (*plan.notes, *_bandless(run, plan), *held_inputs(run, [panel.trace for panel in plan.panels]))
-    fig = style.figure(style.WIDTH, height, title_of(run), "; ".join(notes))
-    axes = fig.subplots(rows, columns, squeeze=False)
     shown = [[points(run, panel.trace.group, q, selection.limits) for q in panel.quantities] for panel in plan.panels]
+    notes = (*plan.notes, *_bandless(run, plan), *held_inputs(run, [panel.trace for panel in plan.panels]))
+    notes = (*notes, *_not_positive(plan, shown))
+    size = _size(plan)
+    fig = style.figure(*size, title_of(run), "; ".join(notes))
+    grid = fig.subplots(rows, columns, squeeze=False)
+    axes: list[Axes] = [grid[place] for place in plan.at] if plan.at else list(grid.flat)
     crowd = max(_crowd(p, panel.trace) for panel, measured in zip(plan.panels, shown, strict=True) for p in measured)
-    size = style.marker_size(crowd, style.WIDTH / columns)
-    for ax, panel, measured in zip(axes.flat, plan.panels, shown, strict=False):
-        _draw_panel(ax, run, plan, panel, measured, size)
-    used: list[Axes] = list(axes.flat[: len(plan.panels)])
+    marker = style.marker_size(crowd, size[0] / columns)
+    for ax, panel, measured in zip(axes, plan.panels, shown, strict=False):
+        _draw_panel(ax, pictures, plan, panel, measured, marker)
+    used = axes[: len(plan.panels)]
     share_limits(used, plan, shown, selection.limits, run.observables)
-    _label(run, plan, used)
-    for ax in axes.flat[len(plan.panels) :]:
-        ax.remove()
+    for ax, panel in zip(used, plan.panels, strict=True):
+        draw_doses(ax, run.measured[panel.trace.group.members[0]].doses, ax.get_xlim())
+    if plan.at:
+        label_every(run, plan, used)
+    else:
+        _label(run, plan, used)
+    for ax in grid.flat:
+        if ax not in used:
+            ax.remove()
     style.legend(fig, _handles(run, plan, shown, selection))
     return fig
 
 
-def _draw_panel(ax: Axes, run: Run, plan: Plan, panel: Panel, measured: Sequence[Points], size: float) -> None:
-    trace, together = panel.trace, plan.together
-    threshold = log_threshold(run, [trace.group])
+def _size(plan: Plan) -> tuple[float, float]:
+    """Width and height in inches."""
+    rows, columns = plan.shape
+    if plan.at:
+        return max(style.WIDTH, 0.8 + 1.05 * columns), 1.1 + 0.85 * rows
+    height = 3.8 if len(plan.panels) == 1 else 0.9 + rows * (1.9 if columns > 1 or rows < 4 else 1.5)
+    return style.WIDTH, height
+
+
+def _not_positive(plan: Plan, shown: Sequence[Sequence[Points]]) -> list[str]:
+    """What a logarithmic axis cannot show."""
+    n = sum(
+        int((p.d <= 0).sum())
+        for panel, measured in zip(plan.panels, shown, strict=True)
+        if plan.logarithmic.issuperset(panel.quantities)
+        for p in measured
+    )
+    return [f"without {counted(n, 'measurement')} at or below 0"] if n else []
+
+
+def _draw_panel(
+    ax: Axes, pictures: EquationPictures, plan: Plan, panel: Panel, measured: Sequence[Points], size: float
+) -> None:
+    run, trace, together = pictures.run, panel.trace, plan.together
+    threshold = log_threshold(run, [trace.group], pictures.choice.log_x)
     if threshold is not None:
         ax.set_xscale("symlog", linthresh=threshold, linscale=0.3)
     if plan.logarithmic.issuperset(panel.quantities):
@@ -207,6 +240,8 @@ def _handles(run: Run, plan: Plan, shown: Sequence[Sequence[Points]], selection:
         handles.append(style.patch_handle("95 % prediction band", line, NOISE_BAND_ALPHA + 0.06))
     if any(p.trace.true_values(q, run.observables) is not None for p in plan.panels for q in p.quantities):
         handles.append(style.line_handle("true", _truth_ink(together), dashed=True))
+    if any(run.measured[p.trace.group.members[0]].doses for p in plan.panels):
+        handles.append(dose_handle())
     if selection.limits and any(p.trace.times[-1] > p.trace.end for p in plan.panels):
         handles.append(style.patch_handle("beyond the data", style.LIGHT, 0.6))
     return handles

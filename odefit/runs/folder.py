@@ -74,7 +74,8 @@ FILES = (*TABLES, *ASKED, START, START_WEIGHTS, LOG, CHECKPOINT, PREVIOUS)
 """All that a fit writes, and what goes with it."""
 PLOTS = "plots"
 _KINDS = (
-    *("time_series", "phase_plane", "history", "residuals", "waterfall", "network", "potential", "interpolation"),
+    *("time_series", "overlay", "phase_plane", "history", "residuals", "observed", "parameters", "correlations"),
+    *("waterfall", "network", "potential", "interpolation"),
     *("bootstrap", "profiles", "profile_paths"),
 )
 PICTURES = (*(f"{kind}.{form}" for kind in _KINDS for form in ("png", "svg", "pdf")), "animation.gif")

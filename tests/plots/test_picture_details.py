@@ -122,7 +122,7 @@ def test_a_picture_that_cannot_be_drawn_takes_no_other(
         raise SolveError("it blew up")
 
     monkeypatch.setattr("odefit.plots.equation_pictures.trace", fails)
-    assert [path.stem for path in draw(drug, out=tmp_path)] == ["history", "residuals"]
+    assert [path.stem for path in draw(drug, out=tmp_path)] == ["history", "residuals", "observed", "correlations"]
     warned = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
     assert warned == ["warning: no time_series: it blew up", "warning: no phase_plane: it blew up"]
     assert len(solved) == 1
@@ -138,7 +138,9 @@ def test_a_damaged_table_is_an_error_when_all_else_is_drawn(drug: Run, tmp_path:
     (tmp_path / "run" / "history.csv").write_text("iteration,objective\n1\n")
     with pytest.raises(RunError, match=r"history\.csv: is damaged"):
         draw(odefit.load_run(tmp_path / "run"), out=tmp_path / "a")
-    assert {path.stem for path in (tmp_path / "a").iterdir()} == {"time_series", "phase_plane", "residuals"}
+    assert {path.stem for path in (tmp_path / "a").iterdir()} == {
+        *("time_series", "phase_plane", "residuals", "observed", "correlations")
+    }
 
 
 def test_the_warning_is_one_line_on_the_screen(drug: Run, tmp_path: Path) -> None:
@@ -151,7 +153,7 @@ def test_the_warning_is_one_line_on_the_screen(drug: Run, tmp_path: Path) -> Non
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert done.stderr == "warning: no history: it blew up\n"
-    assert len(done.stdout.splitlines()) == 3
+    assert len(done.stdout.splitlines()) == 5
 
 
 def test_pictures_of_a_choice_leave_those_of_the_whole(drug: Run, tmp_path: Path) -> None:
@@ -162,6 +164,8 @@ def test_pictures_of_a_choice_leave_those_of_the_whole(drug: Run, tmp_path: Path
         "phase_plane_0_60_conc_gut",
         "history",
         "residuals_conc_gut",
+        "observed_conc_gut",
+        "correlations",
     ]
     assert all(path.read_bytes() == content for path, content in whole.items())
 
@@ -233,7 +237,8 @@ def test_every_kind_of_picture_has_a_file_with_both_functions() -> None:
 def test_a_field_is_drawn_where_there_is_one_for_all_times(tmp_path: Path, points: str, has_field: bool) -> None:
     run = fitted(tmp_path, PUSHED, PUSHED_CSV, u=f"time,u\n{points}")
     if not has_field:
-        assert [path.stem for path in draw(run)] == ["time_series", "phase_plane", "history", "residuals"]
+        drawn = ["time_series", "history", "residuals", "observed", "correlations"]
+        assert [path.stem for path in draw(run)] == drawn  # the phase plane would say little
     assert (len(stream_lines(picture(run, "phase_plane"))) > 0) == has_field
 
 

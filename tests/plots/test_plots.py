@@ -131,8 +131,14 @@ def labels(figure: Figure) -> set[str]:
 @pytest.mark.parametrize(
     ("name", "kinds"),
     [
-        ("growth", ["time_series", "history", "residuals", "waterfall"]),
-        ("lorenz", ["time_series", "phase_plane", "history", "residuals"]),
+        (
+            "growth",
+            [
+                *("time_series", "overlay", "history", "residuals", "observed", "parameters", "correlations"),
+                "waterfall",
+            ],
+        ),
+        ("lorenz", ["time_series", "phase_plane", "history", "residuals", "observed", "correlations"]),
     ],
 )
 def test_by_default_everything_that_the_run_has_is_drawn(runs: Runs, name: str, kinds: list[str]) -> None:
@@ -142,6 +148,11 @@ def test_by_default_everything_that_the_run_has_is_drawn(runs: Runs, name: str, 
         with Image.open(path) as image:
             assert image.width >= 5 * style.DOTS
             assert len(image.convert("RGB").getcolors(1 << 20) or []) > 20
+
+
+def test_a_fit_draws_few_at_its_end(runs: Runs, tmp_path: Path) -> None:
+    drawn = draw(runs["growth"], out=tmp_path, after_fit=True)
+    assert [path.stem for path in drawn] == ["time_series", "history", "residuals", "waterfall"]
 
 
 @pytest.mark.parametrize("format", ["png", "svg", "pdf"])
@@ -393,7 +404,7 @@ def test_replicates_share_a_panel_and_bring_their_errors(tmp_path: Path) -> None
     assert chosen(run, experiments=["A#2"]).rows == (1,)
     # A noise level that is known for measured cells only gives no band for new ones.
     assert labels(picture(run, "time_series")) == {"measured", "fitted", "95 % confidence band"}
-    assert len(draw(run)) == 3
+    assert len(draw(run, after_fit=True)) == 3
 
 
 def test_standardised_residuals_are_on_the_noise_models_scale(runs: Runs) -> None:
@@ -626,7 +637,7 @@ def test_estimates_that_are_missing_are_said(runs: Runs) -> None:
 def test_pictures_of_formulas_need_neither_pyplot_nor_pandas_nor_torch(runs: Runs, tmp_path: Path) -> None:
     code = (
         "import sys; from odefit.api import load_run; from odefit.pictures import draw\n"
-        f"assert len(draw(load_run({str(runs['growth'].path)!r}), out={str(tmp_path)!r})) == 4\n"
+        f"assert len(draw(load_run({str(runs['growth'].path)!r}), out={str(tmp_path)!r})) == 8\n"
         "print([m for m in ('matplotlib.pyplot', 'pandas', 'torch') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=600)

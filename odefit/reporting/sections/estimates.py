@@ -27,7 +27,7 @@ MOST_CORRELATED = 40
 STRONG = 0.9
 """A correlation that is worth a sentence."""
 MOST_PAIRS = 6
-MOST_IN_FOREST = 60
+MOST_IN_FOREST = 96
 
 
 def estimates(run: StoredRun) -> Section:
@@ -128,16 +128,18 @@ def forest(base: str, members: Mapping[str, Estimate], truth: Mapping[str, float
 def _correlations(result: Result) -> list[Block]:
     if not result.correlation or len(result.correlation) < 2:
         return []
-    names = list(result.correlation)[:MOST_CORRELATED]
+    names = list(result.correlation)
     matrix = np.array([[result.correlation[a][b] for b in names] for a in names])
     upper = np.triu(np.abs(matrix), 1)
     order = np.argsort(-upper, axis=None)[:MOST_PAIRS]
     strong = [(int(k) // len(names), int(k) % len(names)) for k in order if upper.flat[k] > STRONG]
     told = "; ".join(f"{names[i]} and {names[j]} {shown(matrix[i, j], 2)}" for i, j in strong)
     words = f"Known mostly in combination: {told}." if told else "No two estimates move together by more than 0.9."
+    kept = np.sort(np.argsort(-(upper + upper.T).max(axis=1), kind="stable")[:MOST_CORRELATED])
+    names, matrix = [names[k] for k in kept], matrix[np.ix_(kept, kept)]
     caption = "Correlations of the estimates, on the scales of the search."
     if len(result.correlation) > MOST_CORRELATED:
-        caption += f" The first {MOST_CORRELATED} of {len(result.correlation)} are shown."
+        caption += f" The {MOST_CORRELATED} of {len(result.correlation)} that move together most are shown."
     return [
         Paragraph(words),
         Figure(caption, [heat_map(names, matrix)], (), "medium" if len(names) <= FEW else "large"),

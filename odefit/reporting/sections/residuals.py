@@ -7,31 +7,30 @@ from markupsafe import Markup
 
 from odefit.arrays import FloatArray
 from odefit.distributions import normal_quantile, ordered_quantiles
+from odefit.plots.compared import Compared
 from odefit.plots.curves import log_threshold
 from odefit.plots.selection import time_name
 from odefit.reporting.blocks import Block, Figure, Section, Sign, Table
 from odefit.reporting.charts.marks import Band, Dots, Mark, Rule, Whiskers
 from odefit.reporting.charts.panel import SMALL, Axes, panel
 from odefit.reporting.charts.scales import Scale, scale_of
-from odefit.reporting.material import Material, Residuals
+from odefit.reporting.material import Material
 
 MOST_OBSERVABLES = 12
 MOST_EXPERIMENTS = 60
 """Rows of the residuals by experiment; with more, the most deviating are shown."""
-LOG_SPREAD = 100.0
-"""Measurements that spread over more, with noise of logarithms, have logarithmic axes."""
 
 
 def residuals(material: Material) -> Section | None:
     """The section; None where there is no measurement to compare with."""
-    found = [r for r in material.residuals if len(r.r)]
+    found = [r for r in material.compared if len(r.r)]
     if not found:
         return None
     chosen = found[:MOST_OBSERVABLES]
     several = len(material.run.measured) > 1
     panels = []
     for r in chosen:
-        panels += [_observed(material, r), _over_time(material, r), _over_prediction(material, r), _quantiles(r)]
+        panels += [_observed(r), _over_time(material, r), _over_prediction(r), _quantiles(r)]
     more = f" The first {len(chosen)} observables of {len(found)}." if len(found) > len(chosen) else ""
     caption = (
         "Observed against predicted; residuals (measured less fitted, over σ) against time and against the prediction; "
@@ -53,7 +52,7 @@ def residuals(material: Material) -> Section | None:
     return Section("residuals", "Residuals", blocks)
 
 
-def _table(found: list[Residuals]) -> Table:
+def _table(found: list[Compared]) -> Table:
     rows: list[list[str | Markup | None]] = []
     for r in found:
         order = np.lexsort((r.t, r.experiment))
@@ -67,21 +66,14 @@ def _table(found: list[Residuals]) -> Table:
     return Table(f"{caption} on one side", header, rows, frozenset(range(1, 7)))
 
 
-def _is_log(material: Material, r: Residuals) -> bool:
-    noise = material.run.assembly.problem.observation.noise[r.name]
-    positive = bool((r.measured > 0).all() and (r.predicted > 0).all())
-    return noise.is_log and positive and float(r.measured.max()) > LOG_SPREAD * float(r.measured.min())
-
-
-def _observed(material: Material, r: Residuals) -> Markup:
-    is_log = _is_log(material, r)
-    both = scale_of([r.measured, r.predicted], is_log)
+def _observed(r: Compared) -> Markup:
+    both = scale_of([r.measured, r.predicted], r.is_log)
     marks: list[Mark] = [Rule(0.0, "rule", diagonal=True), Dots(r.predicted, r.measured)]
     about = f"{r.name}: {len(r.r)} measurements over their predictions"
     return panel(Axes(both, both, "predicted", "observed", r.name), marks, about, SMALL)
 
 
-def _reach(r: Residuals) -> Scale:
+def _reach(r: Compared) -> Scale:
     top = 1.12 * max(2.6, float(np.abs(np.append(r.r, r.normal)).max(initial=0.0)))
     return Scale(-top, top)
 
@@ -90,7 +82,7 @@ def _levels() -> list[Mark]:
     return [Rule(0.0, "rule"), Rule(2.0, "rule dashed"), Rule(-2.0, "rule dashed")]
 
 
-def _over_time(material: Material, r: Residuals) -> Markup:
+def _over_time(material: Material, r: Compared) -> Markup:
     finite = np.isfinite(r.t)
     threshold = log_threshold(material.run, material.selection.groups)
     x = scale_of([r.t[finite]], threshold=threshold)
@@ -99,13 +91,13 @@ def _over_time(material: Material, r: Residuals) -> Markup:
     return panel(axes, marks, f"{r.name}: residuals over time", SMALL)
 
 
-def _over_prediction(material: Material, r: Residuals) -> Markup:
-    x = scale_of([r.predicted], _is_log(material, r))
+def _over_prediction(r: Compared) -> Markup:
+    x = scale_of([r.predicted], r.is_log)
     axes = Axes(x, _reach(r), "predicted", "residual / σ", r.name)
     return panel(axes, [*_levels(), Dots(r.predicted, r.r)], f"{r.name}: residuals over the prediction", SMALL)
 
 
-def _quantiles(r: Residuals) -> Markup:
+def _quantiles(r: Compared) -> Markup:
     n = len(r.normal)
     k = np.arange(1, n + 1, dtype=np.float64)
     q: FloatArray = normal_quantile((k - 0.375) / (n + 0.25))  # Blom (1958)
@@ -119,7 +111,7 @@ def _quantiles(r: Residuals) -> Markup:
     return panel(axes, marks, f"{r.name}: ordered residuals over normal quantiles", SMALL)
 
 
-def _by_experiment(material: Material, r: Residuals) -> Markup:
+def _by_experiment(material: Material, r: Compared) -> Markup:
     rows = [int(k) for k in dict.fromkeys(r.experiment.tolist())]
     means = {row: float(r.r[r.experiment == row].mean()) for row in rows}
     if len(rows) > MOST_EXPERIMENTS:
