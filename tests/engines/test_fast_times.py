@@ -11,6 +11,7 @@ from scipy.integrate import quad
 
 import odefit
 from from_text import assembled
+from interrupted_systems import engine_of, experiment, interrupted
 from odefit import algebra as sp
 from odefit.engines.segments.fast_times import fast_times
 from odefit.fitting.run import Run
@@ -165,3 +166,18 @@ def test_the_engine_says_where_it_stops_and_goes_on_from_what_it_has_learnt() ->
     again.restore(state)
     solved = again.solve(problem.binding.local(theta)[:, : problem.n_system], problem.experiments)
     assert solved.y == pytest.approx(before, rel=1e-12)
+
+
+def test_members_with_and_without_a_pulse_are_what_each_is_alone() -> None:
+    pytest.importorskip("pydiffsol")
+    system = interrupted({"x": f"a*{PULSE} - k*x"}, {"x": 1}, "a k")
+    moved = interrupted({"x": "exp(-((t - 4.38)/w)^2) - k*x"}, {"x": 1}, "w k")
+    one = experiment(TIMES)
+    for model, p in ((system, [[1.0, 0.1], [2.0, 0.2]]), (moved, [[3.0, 0.1], [0.005, 0.2], [4.0, 0.3], [0.01, 0.1]])):
+        engine = engine_of(model, "auto")
+        assert not engine.remembers
+        found = engine.solve(np.array(p), [one], True, np.zeros(len(p), dtype=np.intp))
+        for m, row in enumerate(p):
+            alone = engine.reset_copy().solve(np.array([row]), [one], True)[0]
+            np.testing.assert_array_equal(found[m].y, alone.y)
+            np.testing.assert_array_equal(found[m].dy, alone.dy)

@@ -75,7 +75,7 @@ class EventSensitivities:
         self._changes: dict[tuple[Any, ...], Any] = {}
         system = segment_system.whole
         self.memory = len(segment_system.rules.memory)
-        self._kept = np.array([system.parameters.index(name) for name in segment_system.kept], dtype=np.intp)
+        self.kept = np.array([system.parameters.index(name) for name in segment_system.kept], dtype=np.intp)
         dosing = system.dosing
         self._fraction = sp.S.One if dosing is None else sp.sympify(dosing.fraction)
         lag = sp.S.Zero if dosing is None else sp.sympify(dosing.lag)
@@ -92,6 +92,11 @@ class EventSensitivities:
         n, k = len(self.segment_system.whole.states), len(self.names)
         values = _columns(self._start(*p.T), len(p))
         return values[:, :n], values[:, n:].reshape(len(p), n, k)
+
+    def fractions(self, p: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """How much of each dose arrives [E], and its derivatives [E, K], for parameters p [E, L]."""
+        values = _columns(self._event_formulas(*p.T), len(p))
+        return values[:, 0], values[:, 1 : 1 + len(self.names)]
 
     def event_values(self, p: FloatArray) -> list[EventValues]:
         """Of each experiment, for parameters p [E, L]."""
@@ -135,7 +140,7 @@ class EventSensitivities:
 
     def row(self, events: EventValues, segment: Segment) -> FloatArray:
         """The parameters of a segment, except the initial values."""
-        return np.concatenate([events.p[self._kept], events.fraction * segment.feeds, segment.context])
+        return np.concatenate([events.p[self.kept], events.fraction * segment.feeds, segment.context])
 
     def segment_starts(
         self,

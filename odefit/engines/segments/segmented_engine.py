@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from odefit.engines.base import Engine, Solutions, SolverOptions, members_of
 from odefit.engines.failure import Failure, FailureReason, IntegrationError, solve_error
 from odefit.engines.segments.fast_times import FastTimes
 from odefit.engines.segments.final_rest import FinalRest
+from odefit.engines.segments.fixed_march import FixedMarch, FixedWays, is_fixed
 from odefit.engines.segments.march import ArrayMarch, march_all
 from odefit.engines.segments.rest_with_events import RestWithEvents
 from odefit.engines.segments.saltation import EventSensitivities, EventValues, SegmentStarts, ToRest
@@ -88,6 +89,13 @@ class SegmentedEngine(Engine):
         return self._plan(Kind()).base.is_compiled
 
     @property
+    def remembers(self) -> bool:
+        """Only where an engine underneath does."""
+        engines = [engine for plan in self._plans.values() for engine in (plan.base, plan.scouting)]
+        engines += [] if self._steady is None else [self._steady.engine]
+        return any(engine.remembers for engine in engines)
+
+    @property
     def method_in_use(self) -> str:
         """Of the engine for segments without inputs and infusions; each kind has its own."""
         return self._plan(Kind()).base.method_in_use
@@ -136,8 +144,15 @@ class SegmentedEngine(Engine):
         if sensitivities and not self.system.is_mechanistic:
             raise SolveError("sensitivities need formulas; a system with a network is fitted with fit.method: adam")
         p, chosen = members_of(self.system, p, experiments, members)
-        plan = self._plan(self._kind(chosen))
+        plan = self._plan(self._kind(experiments))
         derived = plan.sensitivities(self.sensitive if sensitivities else ())
+        rounds = plan.fixed.rounds(plan.timeline, derived, p[:1], experiments) if self._is_fixed(plan, p) else None
+        if rounds is not None:
+            which = np.arange(len(p)) if members is None else np.asarray(members, dtype=np.intp)
+            lengths = np.array([len(e.times) for e in experiments], dtype=np.intp)
+            found = FixedMarch(plan.base, derived, p, which, lengths).run(rounds, sensitivities)
+            self._gather_notes()
+            return found
         wanted = plan.base.sensitive if derived.names else ()
         (y, dy), events = derived.initial(p), derived.event_values(p)
         rests = None if self._steady is None else self._steady.shared(derived.names)
@@ -241,6 +256,11 @@ class SegmentedEngine(Engine):
         way = plan.triggered(sensitivities, events, finite, happened, to_rest)
         yield from way.segment_starts(segments, y, dy, rested)
 
+    def _is_fixed(self, plan: _Plan, p: FloatArray) -> bool:
+        """Whether nothing on the way depends on the parameters, nor is solved step by step in Python."""
+        known = is_fixed(self.system) and not self._fast.formulas and not plan.segment_system.moving
+        return known and plan.base.is_compiled and bool(len(p))
+
     def _kind(self, experiments: Sequence[Experiment]) -> Kind:
         """What the segments of all of them need."""
         inputs = self._plan(Kind()).segment_system.inputs
@@ -284,12 +304,13 @@ class _Plan:
     _timelines: dict[int, Timeline] = field(default_factory=dict)
     _gaps: dict[tuple[str, ...], GapFunctions] = field(default_factory=dict)
     _final: FinalRest | None = None
+    fixed: FixedWays = field(default_factory=FixedWays)
 
     def reset_copy(self) -> _Plan:
         base = self.base.reset_copy()
         scouting = base if self.scouting is self.base else self.scouting.reset_copy()
         final = None if self._final is None else self._final.reset_copy()
-        return _Plan(self.segment_system, base, scouting, self._sensitivities, self._timelines, self._gaps, final)
+        return replace(self, base=base, scouting=scouting, _final=final)
 
     def states(self) -> list[dict[str, Any]]:
         """Of its engine, and of the one that looks for events where that is another one."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
-from odefit.engines.base import Engine, Solutions, members_of
+from odefit.engines.base import Engine, Solutions, Trajectory, members_of
 from odefit.engines.segments.fast_times import FastTimes
 from odefit.engines.segments.segmented_engine import Factory, SegmentedEngine
 
@@ -40,6 +40,11 @@ class WatchfulEngine(Engine):
         return self.plain.is_compiled
 
     @property
+    def remembers(self) -> bool:
+        """Only where the plain engine does."""
+        return self.plain.remembers
+
+    @property
     def method_in_use(self) -> str:
         """Of the engine that was last in use."""
         return self.plain.method_in_use if self._segmented is None else self._segmented.method_in_use
@@ -59,7 +64,22 @@ class WatchfulEngine(Engine):
     ) -> Solutions:
         """States of each member at the times of its experiment; see `Engine.solve`."""
         rows, chosen = members_of(self.system, p, experiments, members)
-        return self._engine(rows, chosen).solve(p, experiments, sensitivities, members)
+        fast = np.array([bool(len(self._stops(*pair))) for pair in zip(rows, chosen, strict=True)], dtype=bool)
+        if not fast.any():
+            return self.plain.solve(p, experiments, sensitivities, members)
+        if fast.all() and (self.remembers or not self._in_segments().remembers):
+            return self._in_segments().solve(p, experiments, sensitivities, members)
+        # Each member by what it needs itself: what becomes of it does not depend on the others.
+        found: dict[int, Trajectory] = {}
+        for is_fast in (False, True):
+            which = np.flatnonzero(fast == is_fast)
+            engine = self._in_segments() if is_fast else self.plain
+            is_alone = engine.remembers and not self.remembers
+            for group in (which[:, None] if is_alone else which[None])[: len(which)]:
+                one = engine.reset_copy() if is_alone else engine
+                own = one.solve(rows[group], [chosen[m] for m in group], sensitivities)
+                found |= zip(group.tolist(), own, strict=True)
+        return Solutions.joined([found[m] for m in range(len(rows))])
 
     def solve_batch(self, p: Tensor, batch: Batch) -> Tensor:
         """States at the batch's times, [E, T, S], differentiable with respect to p [E, L]."""
@@ -98,17 +118,17 @@ class WatchfulEngine(Engine):
         """How many steps the states alone take; None where the engine cannot say, as in segments."""
         return self._engine(np.asarray(p, dtype=np.float64), experiments).count_steps(p, experiments)
 
+    def _stops(self, p: FloatArray, experiment: Experiment) -> FloatArray:
+        """Where the solver must stop at parameters p [L]; said once."""
+        stops = self.fast.stops(p, experiment)
+        if len(stops) and not self._said:
+            self._said.append(f"A formula of t changes fast around t = {stops[0]:.6g}, so the solver stops there.")
+        return stops
+
     def _engine(self, p: FloatArray, experiments: Sequence[Experiment]) -> Engine:
         """The one for parameters p [M, L] and their experiments [M]."""
-        for row, experiment in zip(p, experiments, strict=True):
-            stops = self.fast.stops(row, experiment)
-            if len(stops):
-                if not self._said:
-                    self._said.append(
-                        f"A formula of t changes fast around t = {stops[0]:.6g}, so the solver stops there."
-                    )
-                return self._in_segments()
-        return self.plain
+        fast = any(len(self._stops(*pair)) for pair in zip(p, experiments, strict=True))
+        return self._in_segments() if fast else self.plain
 
     def _in_segments(self) -> SegmentedEngine:
         if self._segmented is None:

@@ -1,0 +1,266 @@
+"""Members whose ways through the segments do not depend on parameters, all together, in arrays.
+
+Doses and infusions at known times, inputs and switches of the time: when something happens is the same for every row of
+parameters, so that the k-th segments of all members are one call of the engine, and what comes between them are sums
+of arrays. The chain rule is that of `march.ArrayMarch`; at a dose `a` into a state, of which a fraction F arrives,
+
+    y+ = y- + F a,      dy+ = dy- + a dF.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from odefit.arrays import FloatArray, IntArray
+from odefit.data.experiments import Experiment
+from odefit.engines.base import Engine, Solutions, offsets_of
+from odefit.engines.failure import Failure, FailureReason, IntegrationError
+from odefit.engines.segments.saltation import EventSensitivities
+from odefit.engines.segments.schedule import Segment, Timeline
+from odefit.model.system import System
+from odefit.records import dataclass
+
+
+@dataclass(frozen=True)
+class Round:
+    """One segment of some experiments, n of them: what arrives before it, and what it needs.
+
+    Parameters
+    ----------
+    position
+        [E] of each experiment among the n, -1 where it is none of them.
+    is_first
+        Whether it is where they begin.
+    start
+        [n] times.
+    amounts
+        [n, S] of doses.
+    feeds, context
+        [n, ...] see `schedule.Segment`.
+    first, n_rows
+        [n], which rows of the whole experiment lie in it.
+    parts
+        [n] what the engine solves; none for segments without length.
+    """
+
+    position: IntArray
+    is_first: bool
+    start: FloatArray
+    amounts: FloatArray
+    feeds: FloatArray
+    context: FloatArray
+    first: IntArray
+    n_rows: IntArray
+    parts: list[Experiment]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A segment of one experiment, with what arrives before it."""
+
+    segment: Segment
+    amounts: FloatArray
+
+
+def is_fixed(system: System) -> bool:
+    """Whether nothing but doses, inputs and switches at known times happens on the way, from a start that is known."""
+    lag = None if system.dosing is None else system.dosing.lag
+    known = lag is None or lag.is_number
+    return system.is_mechanistic and not (system.events or system.triggers or system.rest is not None) and known
+
+
+def rounds_of(ways: Sequence[Sequence[Segment]], n_states: int) -> list[Round]:
+    """The segments of experiments in rounds; those without length, which have a state but no way, in their own."""
+    steps = [_steps(segments, n_states) for segments in ways]
+    at, rounds = [0] * len(steps), list[Round]()
+    while True:
+        going = [e for e, own in enumerate(steps) if at[e] < len(own)]
+        if not going:
+            return rounds
+        short = [e for e in going if steps[e][at[e]].segment.experiment is None]
+        chosen = short or going
+        rounds.append(_round(len(steps), chosen, [steps[e][at[e]] for e in chosen], any(at[e] == 0 for e in chosen)))
+        for e in chosen:
+            at[e] += 1
+
+
+def _steps(segments: Sequence[Segment], n_states: int) -> list[_Step]:
+    found, amounts = list[_Step](), np.zeros(n_states)
+    for segment in segments:
+        if segment.transition is not None and segment.transition.state >= 0:
+            amounts[segment.transition.state] += segment.transition.amount
+        has_rows = segment.wanted.stop > segment.wanted.start
+        if segment.experiment is not None or has_rows or segment is segments[-1]:
+            found.append(_Step(segment, amounts))
+            amounts = np.zeros(n_states)
+    return found
+
+
+def _round(n: int, chosen: Sequence[int], steps: Sequence[_Step], is_first: bool) -> Round:
+    position = np.full(n, -1, dtype=np.intp)
+    position[chosen] = np.arange(len(chosen))
+    segments = [step.segment for step in steps]
+    return Round(
+        position,
+        is_first,
+        np.array([segment.start for segment in segments]),
+        np.stack([step.amounts for step in steps]),
+        np.stack([segment.feeds for segment in segments]),
+        np.stack([segment.context for segment in segments]),
+        np.array([segment.wanted.start for segment in segments], dtype=np.intp),
+        np.array([segment.wanted.stop - segment.wanted.start for segment in segments], dtype=np.intp),
+        [segment.experiment for segment in segments if segment.experiment is not None],
+    )
+
+
+class FixedWays:
+    """The rounds of the last set of experiments, by their identity."""
+
+    def __init__(self) -> None:
+        self._known: tuple[Sequence[Experiment], list[Round] | None] = (), None
+
+    def rounds(
+        self,
+        timeline: Callable[[Experiment], Timeline],
+        sensitivities: EventSensitivities,
+        p: FloatArray,
+        experiments: Sequence[Experiment],
+    ) -> list[Round] | None:
+        """The rounds of experiments, p [1, L] being any parameters; None where there is no such thing."""
+        known, rounds = self._known
+        if len(known) != len(experiments) or any(a is not b for a, b in zip(known, experiments, strict=True)):
+            rounds = _made(timeline, sensitivities, p, experiments)
+            self._known = tuple(experiments), rounds
+        return rounds
+
+
+def _made(
+    timeline: Callable[[Experiment], Timeline],
+    sensitivities: EventSensitivities,
+    p: FloatArray,
+    experiments: Sequence[Experiment],
+) -> list[Round] | None:
+    if any(e.ends_at_rest or not len(e.times) for e in experiments):
+        return None
+    times = sensitivities.event_values(p)[0].event_times
+    try:
+        ways = [timeline(experiment).segments(times) for experiment in experiments]
+    except IntegrationError:
+        return None  # which says in the usual way what is wrong with one of them
+    return rounds_of(ways, len(sensitivities.segment_system.whole.states))
+
+
+class FixedMarch:
+    """M members on their ways.
+
+    Parameters
+    ----------
+    engine
+        Solves the segments.
+    sensitivities
+        To what derivatives are taken, and what happens between segments.
+    p, chosen
+        [M, L] rows of parameters, and [M] the position of each member's experiment.
+    lengths
+        [E], the number of times of each experiment.
+    """
+
+    def __init__(
+        self, engine: Engine, sensitivities: EventSensitivities, p: FloatArray, chosen: IntArray, lengths: IntArray
+    ) -> None:
+        self.engine, self.sensitivities, self.p, self.chosen = engine, sensitivities, p, chosen
+        with np.errstate(all="ignore"):
+            self.now, self.slope = sensitivities.initial(p)
+            self.fraction, self.dfraction = sensitivities.fractions(p)
+        n, names = len(sensitivities.segment_system.whole.states), sensitivities.names
+        self.offsets = offsets_of(lengths[chosen].tolist())
+        self.y = np.full((int(self.offsets[-1]), n), np.nan)
+        self.dy = np.full((*self.y.shape, len(names)), np.nan)
+        self.failures: list[Failure | None] = [None] * len(p)
+        self.going = np.ones(len(p), dtype=bool)
+        wanted = engine.sensitive if names else ()
+        self.columns = [names.index(name) for name in wanted[: len(wanted) - n] if name in names]
+        self.n_rates = max(len(wanted) - n - len(self.columns), 0)
+        for m in np.flatnonzero(~np.isfinite(p).all(axis=1)).tolist():
+            bad = sensitivities.segment_system.whole.parameters[int(np.argmin(np.isfinite(p[m])))]
+            self.fail(m, Failure(FailureReason.PARAMETER_NOT_FINITE, subject=bad))
+
+    def run(self, rounds: Sequence[Round], with_slopes: bool) -> Solutions:
+        """All of them to their ends."""
+        for one in rounds:
+            position = one.position[self.chosen]
+            which = np.flatnonzero((position >= 0) & self.going)
+            which = self.enter(one, which, position[which])
+            if len(which):
+                self.pass_through(one, which, position[which])
+        for m in np.flatnonzero(~self.going).tolist():
+            rows = slice(self.offsets[m], self.offsets[m + 1])
+            self.y[rows], self.dy[rows] = np.nan, np.nan
+        return Solutions(self.y, self.dy if with_slopes else None, self.offsets, tuple(self.failures))
+
+    def fail(self, m: int, failure: Failure) -> None:
+        """A member goes no further."""
+        self.failures[m], self.going[m] = failure, False
+
+    def enter(self, one: Round, which: IntArray, position: IntArray) -> IntArray:
+        """What arrives before a segment; the members that can begin it."""
+        amounts = one.amounts[position]
+        with np.errstate(all="ignore"):
+            if one.amounts.any():
+                self.now[which] += self.fraction[which, None] * amounts
+                self.slope[which] += amounts[:, :, None] * self.dfraction[which, None, :]
+        finite = np.isfinite(self.now[which]).all(axis=1) & np.isfinite(self.slope[which]).all(axis=(1, 2))
+        reason = FailureReason.INITIAL_SENSITIVITIES_NOT_FINITE if one.is_first else FailureReason.STATE_NOT_FINITE
+        for k in np.flatnonzero(~finite).tolist():
+            self.fail(int(which[k]), Failure(reason, float(one.start[position[k]])))
+        return which[finite]
+
+    def pass_through(self, one: Round, which: IntArray, position: IntArray) -> None:
+        """From the states at the start of a segment to those at its rows and at its end."""
+        n_rows = one.n_rows[position]
+        to = _ranges(self.offsets[which] + one.first[position], n_rows)
+        if not one.parts:
+            of = np.repeat(which, n_rows)
+            self.y[to], self.dy[to] = self.now[of], self.slope[of]
+            return
+        feeds = self.fraction[which, None] * one.feeds[position]
+        kept = self.p[which][:, self.sensitivities.kept]
+        rows = np.concatenate([kept, feeds, one.context[position], self.now[which]], axis=1)
+        slopes = bool(self.sensitivities.names)
+        found = self.engine.solve(rows, one.parts, slopes, position)
+        for k, failure in enumerate(found.failures):
+            if failure is not None:
+                self.fail(int(which[k]), failure)
+        ends, begins = found.offsets[1:] - 1, _ranges(found.offsets[:-1], n_rows)
+        self.y[to], self.now[which] = found.y[begins], found.y[ends]
+        if found.dy is None:
+            return
+        dy = self.chained(one, found.dy, which, position, np.diff(found.offsets))
+        self.dy[to], self.slope[which] = dy[begins], dy[ends]
+        finite = np.isfinite(dy[begins]).all(axis=(1, 2))
+        for m in np.unique(np.repeat(which, n_rows)[~finite]).tolist():
+            if self.going[m]:
+                self.fail(m, Failure(FailureReason.SENSITIVITIES_NOT_FINITE))
+
+    def chained(
+        self, one: Round, dy: FloatArray, which: IntArray, position: IntArray, lengths: NDArray[np.intp]
+    ) -> FloatArray:
+        """Derivatives to the names at all rows, from those to the parameters and states of the segment."""
+        own, m, r = np.repeat(np.arange(len(which)), lengths), len(self.columns), self.n_rates
+        with np.errstate(all="ignore"):
+            total: FloatArray = dy[:, :, m + r :] @ self.slope[which][own]
+            total[:, :, self.columns] += dy[:, :, :m]
+            if r:
+                rates = one.feeds[position][:, :, None] * self.dfraction[which, None, :]
+                total += dy[:, :, m : m + r] @ rates[own]
+        return total
+
+
+def _ranges(first: IntArray, lengths: IntArray) -> IntArray:
+    """The numbers from each `first` on, as many as `lengths` says, one after the other."""
+    before = np.cumsum(lengths) - lengths
+    found: IntArray = np.repeat(first - before, lengths) + np.arange(int(lengths.sum()))
+    return found
