@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 
@@ -24,6 +25,8 @@ _TINY = 1e-300
 _MAX_TERMS = 100_000
 _MANY = 1_000
 """The number of values from which SciPy's import is worth its time."""
+_SMALL = 1e4
+"""Arguments up to which ln Gamma has twelve digits behind the point."""
 
 
 def normal_quantile(p: FloatArray) -> FloatArray:
@@ -50,6 +53,7 @@ def student_tail(x: float, degrees: float) -> float:
     return both / 2 if x >= 0 else 1 - both / 2
 
 
+@lru_cache(maxsize=100)
 def student_quantile(p: float, degrees: float) -> float:
     """What Student's t exceeds with probability 1 - p, for 0 < p < 1."""
     if p < 0.5:
@@ -170,6 +174,33 @@ def incomplete_gamma(a: float, x: float) -> tuple[float, float]:
         return front * total, 1 - front * total
     value, before = _continued_gamma(a, x), front
     return 1 - before * value, before * value
+
+
+def beta_tails(a: FloatArray, b: FloatArray, x: FloatArray, rest: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """I_x(a, b) and 1 - I_x(a, b) of arrays of one shape, with all digits where they are small; `rest` is 1 - x."""
+    if not _few_and_small(a, b, x):
+        from scipy.special import betainc, betaincc
+
+        return np.asarray(betainc(a, b, x)), np.asarray(betaincc(a, b, x))
+    each = list(zip(*(one.ravel().tolist() for one in (a, b, x, rest)), strict=True))
+    below = [incomplete_beta(a, b, x, rest) for a, b, x, rest in each]
+    above = [incomplete_beta(b, a, rest, x) for a, b, x, rest in each]
+    return np.reshape(below, a.shape), np.reshape(above, a.shape)
+
+
+def gamma_tails(a: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """P(a, x) and Q(a, x) of arrays of one shape."""
+    if not _few_and_small(a, x):
+        from scipy.special import gammainc, gammaincc
+
+        return np.asarray(gammainc(a, x)), np.asarray(gammaincc(a, x))
+    tails = [incomplete_gamma(*pair) for pair in zip(a.ravel().tolist(), x.ravel().tolist(), strict=True)]
+    return np.reshape([below for below, _ in tails], a.shape), np.reshape([above for _, above in tails], a.shape)
+
+
+def _few_and_small(*arguments: FloatArray) -> bool:
+    """Whether numbers are few, and so small that their logarithmic gamma functions have the digits that are needed."""
+    return arguments[0].size < _MANY and all(bool((one < _SMALL).all()) for one in arguments)
 
 
 def _continued_gamma(a: float, x: float) -> float:

@@ -103,7 +103,7 @@ class Descent:
             corner = here.corner[which] - flat @ by_symbol.reshape(n, e, k * s, size)
             slope = here.slope[which] - (flat @ step.reshape(n, e, k * s, 1))[..., 0]
             moved = self._parameter_step(u, corner, slope, damping[which])
-            local = np.einsum("elp,np->nel", self._position, moved * self._slopes(u))
+            local = np.where(self._positions >= 0, (moved * self._slopes(u))[:, self._positions], 0.0)
             step = step + (by_symbol @ local[:, :, None, :, None])[..., 0]
             u = u + moved
         low = np.where(self.objective.positive, LEFT * y, -np.inf)
@@ -120,8 +120,10 @@ class Descent:
         table = self.objective.problem.table
         sizes, (lower, upper) = table.sizes, table.search_bounds()
         rows = self._position * self._slopes(u)[:, None, None, :]
-        h = np.einsum("nelp,nelm,nemq->npq", rows, corner, rows, optimize=True)
-        g = np.einsum("nelp,nel->np", rows, slope)
+        shape = (len(u), corner.shape[1] * corner.shape[2], u.shape[1])
+        across = rows.reshape(shape).swapaxes(-1, -2)
+        h = across @ (corner @ rows).reshape(shape)
+        g = (across @ slope.reshape(*shape[:2], 1))[..., 0]
         for column, z, k in self._prior_rows(u):
             h[:, column, column] += k**2
             g[:, column] += k * z
@@ -138,14 +140,18 @@ class Descent:
     @cached_property
     def _position(self) -> FloatArray:
         """[E, L, P], 1 where a local symbol is a parameter."""
-        problem = self.objective.problem
-        positions = LocalColumns(problem).positions
-        found: FloatArray = (positions[..., None] == np.arange(len(problem.table.estimated))).astype(np.float64)
+        columns = np.arange(len(self.objective.problem.table.estimated))
+        found: FloatArray = (self._positions[..., None] == columns).astype(np.float64)
         return found
+
+    @cached_property
+    def _positions(self) -> IntArray:
+        """[E, L], which parameter a local symbol is, -1 for none."""
+        return LocalColumns(self.objective.problem).positions
 
     def _slopes(self, u: FloatArray) -> FloatArray:
         """dtheta/du [N, P]."""
-        return np.stack([self.objective.problem.table.transforms.derivative(each) for each in u])
+        return self.objective.problem.table.transforms.derivative(u)
 
     @cached_property
     def _priors(self) -> list[tuple[int, int]]:

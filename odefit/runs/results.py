@@ -6,7 +6,8 @@ import math
 import platform
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, field
+from dataclasses import field, is_dataclass
+from dataclasses import fields as fields_of
 from functools import cache
 from typing import Any
 
@@ -131,7 +132,7 @@ class Result:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; a number that is not finite becomes null."""
         order = ["schema_version", "status", "message", "method", "estimates", "objective", "truth", "starts"]
-        plain: dict[str, Any] = _plain(asdict(self))
+        plain: dict[str, Any] = _plain(self)
         return {key: plain[key] for key in [*order, *(k for k in plain if k not in order)]}
 
     @classmethod
@@ -159,6 +160,8 @@ class Result:
 
 
 def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {key.name: _plain(getattr(value, key.name)) for key in fields_of(value)}
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -7,8 +7,8 @@ an observable is at a time. All are asked at many points u [M, P] at once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -21,6 +21,7 @@ from odefit.model.functions import numpy_function
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.parameters import Binding, ParameterTable
 from odefit.objective.problem import FitProblem
+from odefit.records import dataclass
 
 
 class Values(NamedTuple):
@@ -123,8 +124,7 @@ class FormulaQuantity:
 
     @cached_property
     def _function(self) -> Any:
-        names = tuple(self.targets)
-        return numpy_function([self.formula, *derivatives([self.formula], names)[0]], names)
+        return _with_derivatives(self.formula, tuple(self.targets))
 
     def at_natural(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Values [M] and derivatives to all parameters [M, N], at natural values theta [M, N]."""
@@ -141,6 +141,12 @@ class FormulaQuantity:
         values, gradients = self.at_natural(self.table.to_natural(u))
         with np.errstate(over="ignore", invalid="ignore"):
             return Values.of(values, gradients[:, self.table.estimated] * self.table.transforms.derivative(u))
+
+
+@lru_cache(maxsize=100)
+def _with_derivatives(formula: sp.Expr, names: tuple[str, ...]) -> Any:
+    """A formula and its derivatives as one function; the same formula stands for many experiments."""
+    return numpy_function([formula, *derivatives([formula], names)[0]], names)
 
 
 @dataclass(frozen=True)

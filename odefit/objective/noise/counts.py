@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from odefit.arrays import FloatArray
+from odefit.distributions import beta_tails, gamma_tails
 from odefit.objective.noise.family import Family, Row, Tail
-from odefit.objective.noise.special import NO_DISPERSION, log_ratio, remainder, remainder_slope
+from odefit.objective.noise.special import NO_DISPERSION, log_factorial, log_ratio, remainder, remainder_slope
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,11 +46,9 @@ QUADRATURE_NODES = 96
 
 def log_pmf(y: FloatArray, m: FloatArray, a: FloatArray) -> FloatArray:
     """ln p(y) of counts y for m > 0 and a >= 0; the arrays broadcast."""
-    from scipy.special import gammaln
-
     a = np.maximum(a, NO_DISPERSION)
     x, n, w = a * y, 1 / a, a * m
-    of_y = a * y * y * log_ratio(x) + (y - 0.5) * np.log1p(x) + remainder(n + y) - remainder(n) - gammaln(y + 1)
+    of_y = a * y * y * log_ratio(x) + (y - 0.5) * np.log1p(x) + remainder(n + y) - remainder(n) - log_factorial(y)
     found: FloatArray = of_y + y * (np.log(m) - np.log1p(w)) - m - w * m * log_ratio(w)
     return found
 
@@ -187,19 +186,18 @@ class NegativeBinomial(Family):
         return negative_binomial(d, _mean_tensor(d, m), s)
 
     def cdf(self, d: FloatArray, m: FloatArray, s: FloatArray, upper: bool = False) -> FloatArray:
-        from scipy.special import betainc, betaincc, gammainc, gammaincc
-
-        a = np.asarray(self._dispersion(s), dtype=np.float64)
-        k = np.maximum(np.floor(d), -1.0) + 1
+        k, m, a = np.broadcast_arrays(np.maximum(np.floor(d), -1.0) + 1, m, self._dispersion(s))
         # I_q(k, n) with n = 1/a loses its digits when n is very large, and is the Poisson one to as many then.
-        few = a * np.maximum(np.asarray(m), k) < 1e-12
-        n = 1 / np.where(few, 1.0, a)
+        few = a * np.maximum(m, k) < 1e-12
+        tail = 0 if upper else 1
+        found = np.where(k < 1, 1.0 - tail, np.nan)
         with np.errstate(all="ignore"):
-            if upper:
-                found = np.where(few, gammainc(np.maximum(k, 1), m), betainc(np.maximum(k, 1), n, m / (m + n)))
-                return np.where(k < 1, 1.0, found)
-            found = np.where(few, gammaincc(np.maximum(k, 1), m), betaincc(np.maximum(k, 1), n, m / (m + n)))
-            return np.where(k < 1, 0.0, found)
+            if (poisson := few & (k >= 1)).any():
+                found[poisson] = gamma_tails(k[poisson], m[poisson])[tail]
+            if (spread := ~few & (k >= 1)).any():
+                y, mean, n = k[spread], m[spread], 1 / a[spread]
+                found[spread] = beta_tails(y, n, mean / (mean + n), n / (mean + n))[tail]
+        return found
 
     def quantile(self, p: FloatArray | float, m: FloatArray, s: FloatArray) -> FloatArray:
         a = self._dispersion(s)
@@ -231,11 +229,9 @@ class Poisson(NegativeBinomial):
         return np.zeros_like(s)
 
     def nll(self, d: FloatArray, m: FloatArray, s: FloatArray) -> FloatArray:
-        from scipy.special import gammaln
-
         del s
         m = mean_of(d, m)
-        return m - d * np.log(m) + gammaln(d + 1)
+        return m - d * np.log(m) + log_factorial(d)
 
     def nll_tensor(self, d: Tensor, m: Tensor, s: Tensor) -> Tensor:
         import torch

@@ -26,21 +26,37 @@ def log_ratio(x: FloatArray) -> FloatArray:
 
 def remainder(x: FloatArray) -> FloatArray:
     """R(x): ln Gamma(x) without the main part of Stirling's formula, for x > 0."""
-    from scipy.special import gammaln
-
-    large, small = np.maximum(x, MIN_STIRLING_ARGUMENT), np.minimum(x, MIN_STIRLING_ARGUMENT)
+    large = np.maximum(x, MIN_STIRLING_ARGUMENT)
     w = 1 / (large * large)
-    series = (1 / 12 - w * (1 / 360 - w * (1 / 1260 - w * (1 / 1680 - w / 1188)))) / large
-    exact = gammaln(small) - (small - 0.5) * np.log(small) + small - 0.5 * np.log(2 * np.pi)
-    return np.where(x >= MIN_STIRLING_ARGUMENT, series, exact)
+    found = np.asarray((1 / 12 - w * (1 / 360 - w * (1 / 1260 - w * (1 / 1680 - w / 1188)))) / large)
+    if (is_small := x < MIN_STIRLING_ARGUMENT).any():
+        here = np.asarray(x)[is_small]
+        total = np.zeros_like(here)
+        # R(x) - R(x + 1) = (x + 1/2) ln(1 + 1/x) - 1, summed from the least.
+        for k in reversed(range(int(MIN_STIRLING_ARGUMENT))):
+            total = total + ((here + k + 0.5) * np.log1p(1 / (here + k)) - 1)
+        found[is_small] = remainder(here + MIN_STIRLING_ARGUMENT) + total
+    return found
 
 
 def remainder_slope(x: FloatArray) -> FloatArray:
     """G(x) = x² R'(x), for x > 0."""
-    from scipy.special import digamma
-
-    large, small = np.maximum(x, MIN_STIRLING_ARGUMENT), np.minimum(x, MIN_STIRLING_ARGUMENT)
+    large = np.maximum(x, MIN_STIRLING_ARGUMENT)
     w = 1 / (large * large)
-    series = -1 / 12 + w * (1 / 120 - w * (1 / 252 - w * (1 / 240 - w / 132)))
-    exact = small * small * (digamma(small) - np.log(small)) + small / 2
-    return np.where(x >= MIN_STIRLING_ARGUMENT, series, exact)
+    found = np.asarray(-1 / 12 + w * (1 / 120 - w * (1 / 252 - w * (1 / 240 - w / 132))))
+    if (is_small := x < MIN_STIRLING_ARGUMENT).any():
+        here = np.asarray(x)[is_small]
+        total = np.zeros_like(here)
+        for k in reversed(range(int(MIN_STIRLING_ARGUMENT))):
+            y = here + k
+            total = total + (np.log1p(1 / y) - (y + 0.5) / (y * (y + 1)))
+        z = here + MIN_STIRLING_ARGUMENT
+        found[is_small] = here * here * (remainder_slope(z) / (z * z) + total)
+    return found
+
+
+def log_factorial(y: FloatArray) -> FloatArray:
+    """ln y! for y >= 0."""
+    x = y + 1.0
+    found: FloatArray = (y + 0.5) * np.log(x) - x + 0.5 * np.log(2 * np.pi) + remainder(x)
+    return found
