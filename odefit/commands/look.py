@@ -71,6 +71,9 @@ def check(
     gradients: Annotated[
         bool, typer.Option("--gradients", help="Compare the gradient with differences, and halve the tolerances.")
     ] = False,
+    identifiability: Annotated[
+        bool, typer.Option("--identifiability", help="Which parameters the planned times can determine.")
+    ] = False,
     json: AsJson = False,
     only_beside: OnlyBeside = None,
     set_: Overrides = None,
@@ -89,6 +92,8 @@ def check(
             assembly = api.assembled(config, set_ or (), only_beside=only_beside)
             with alive("checking the gradients"):
                 document["gradients"] = gradient_lines(assembly)
+        if identifiability:
+            document["identifiability"] = _identifiability_lines(config, set_, only_beside)
         typer.echo(text_of(document))
         return
     with alive("checking"):
@@ -99,6 +104,17 @@ def check(
         assembly = api.assembled(config, set_ or (), only_beside=only_beside)
         with alive("checking the gradients"):
             typer.echo("\n".join(["", "Gradients", *gradient_lines(assembly)]))
+    if identifiability:
+        typer.echo("\n".join(["", *_identifiability_lines(config, set_, only_beside)]))
+
+
+def _identifiability_lines(config: Path, overrides: list[str] | None, only_beside: bool | None) -> list[str]:
+    from odefit import api
+    from odefit.diagnostics.identifiability import identifiability
+
+    assembly = api.assembled(config, overrides or (), only_beside=only_beside)
+    with alive("looking at what can be determined"):
+        return identifiability(assembly).lines
 
 
 def solvers(
