@@ -26,7 +26,7 @@ COMPARABLE = 10.0
 """Ranges are comparable when the larger is at most this many times the smaller."""
 MIN_LOG_SPREAD = 100.0
 """Measurements with log-normal noise have a logarithmic axis when the largest is this many times the smallest."""
-BAND_SHARE = 0.3
+BAND_SHARE = 0.4
 """A band may widen the limits of the axis by this share of what the points and curves take."""
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import field
 
+from odefit.engines.base import Engine
 from odefit.engines.methods import METHODS
 from odefit.engines.tolerances import atol_words
 from odefit.fitting.run import Run
@@ -13,6 +14,7 @@ from odefit.records import dataclass
 from odefit.reporting.blocks import Bullets, Paragraph, Section, Text
 from odefit.reporting.markup import element, joined
 from odefit.reporting.references import REFERENCES
+from odefit.reporting.words import shown
 from odefit.runs import folder as files
 from odefit.runs.stored import StoredRun
 from odefit.text import counted
@@ -80,7 +82,7 @@ def methods(run: StoredRun, others: Sequence[str] = ()) -> Section:
     _software(run, cited)
     paragraph = " ".join(cited.sentences)
     entries = [REFERENCES[key] for key in cited.keys]
-    shown = [
+    listed = [
         joined(entry.text, " ", element("a", entry.link, href=entry.link)) if entry.link else entry.text
         for entry in entries
     ]
@@ -88,7 +90,7 @@ def methods(run: StoredRun, others: Sequence[str] = ()) -> Section:
     blocks = (
         Paragraph("A paragraph for a paper, of what this run has used and nothing else. Shorten it to taste."),
         Paragraph(paragraph, is_lead=False),
-        Bullets(shown, "references"),
+        Bullets(listed, "references"),
         Text("Both as plain text", f"{paragraph}\n\n{plain}\n", folded=True),
     )
     return Section("methods", "Methods, for a paper", blocks)
@@ -111,7 +113,7 @@ def _of_equations(run: Run, cited: Cited) -> None:
         )
     else:
         cited.say(
-            f"{counted(result.objective.n_estimated, 'parameter')} of a system of "
+            f"The {counted(result.objective.n_estimated, 'parameter')} of a system of "
             f"{counted(len(system.states), 'ordinary differential equation')} were estimated from "
             f"{counted(result.objective.n_observations, 'measurement')} of {counted(len(run.measured), 'experiment')} "
             f"by {how}, with measurement noise taken as {_and(kinds)}."
@@ -136,7 +138,7 @@ def _solver(run: Run, cited: Cited) -> None:
     if options.step:
         detail = f"step size {options.step:g}"
     else:
-        detail = f"relative tolerance {options.rtol:g}, absolute tolerance {atol_words(options, engine.system.states)}"
+        detail = f"relative tolerance {shown(options.rtol)}, absolute tolerance {_atol(engine)}"
     cited.say(f"The equations were solved by {words} ({detail}) {cited.cite(*keys)}.")
     if method.engine != "torch":
         cited.say("Exact sensitivities were integrated along with the states, under error control of their own.")
@@ -145,28 +147,35 @@ def _solver(run: Run, cited: Cited) -> None:
         cited.say(f"Derivatives were carried exactly across doses and events {cited.cite('saltation')}.")
 
 
+def _atol(engine: Engine) -> str:
+    """One number, or how they go by state."""
+    words = atol_words(engine.options, engine.system.states)
+    try:
+        return shown(float(words))
+    except ValueError:
+        return words
+
+
 def _search(run: Run, cited: Cited) -> None:
     result, fit = run.result, run.loaded.config.fit
     n = result.starts.requested
     if result.method in ("least_squares", "global"):
         if result.method == "global":
             cited.say(f"Populations of differential evolution searched the whole box first {cited.cite('evolution')}.")
-        form = (
-            "squares" if run.assembly.problem.is_least_squares else "the score form of the likelihood (Fisher scoring)"
-        )
-        cited.say(f"The objective was minimised by a Levenberg–Marquardt search on {form} {cited.cite('marquardt')}.")
+        is_plain = run.assembly.problem.is_least_squares
+        how = "the Levenberg–Marquardt method" if is_plain else "Fisher scoring with Levenberg–Marquardt steps"
+        cited.say(f"The objective was minimised by {how} {cited.cite('marquardt')}.")
     elif result.method == "lbfgs":
         cited.say(f"The objective was minimised by L-BFGS with exact gradients {cited.cite('lbfgs')}.")
     elif result.method == "adam":
         cited.say(f"The loss was minimised by Adam {cited.cite('adam')}.")
     if n > 1:
+        drawn = f"the best of a Latin hypercube {cited.cite('hypercube')} within the bounds (seed {fit.seed})"
         moved = ""
         if _were_moved(run):
             moved = f", and moved to where the equations match the smoothed data {cited.cite('matching')}"
-        cited.say(
-            f"The search began at {n:,} points, the best of a Latin hypercube {cited.cite('hypercube')} within the "
-            f"bounds (seed {fit.seed}){moved}; {result.starts.at_best:,} of them reached the best optimum."
-        )
+        best = f"{result.starts.at_best:,} of them reached the best optimum"
+        cited.say(f"The search began at {n:,} points, {drawn}{moved}; {best}.")
 
 
 def _were_moved(run: StoredRun) -> bool:

@@ -24,7 +24,8 @@ def search(run: StoredRun) -> Section | None:
     starts, history = run.rows(files.STARTS), run.rows(files.HISTORY)
     if starts is not None and len(starts) > 1:
         panels.append(_waterfall(starts, run.result.starts.at_best))
-        signs += [Sign("c5", "dot", "at the best optimum"), Sign("grey", "dot", "elsewhere")]
+        signs.append(Sign("c5", "dot", "at the best optimum"))
+        signs += [Sign("grey", "dot", "elsewhere")] * (run.result.starts.at_best < len(starts))
     if history is not None and len(history) > 1:
         panels.append(_history(history))
     if not panels:
