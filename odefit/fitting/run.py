@@ -279,7 +279,15 @@ class Run(StoredRun, Asked):
         with telling(folder):
             own = write_conditions(folder, self.loaded, self.measured)
         files.write_config(folder, self.loaded, own)
-        kept = (files.HISTORY, files.STARTS, files.FRAMES, files.FOLDS, files.COVARIANCE, *files.ASKED, files.EXCLUDED)
+        kept = (
+            files.HISTORY,
+            files.STARTS,
+            files.FRAMES,
+            files.FOLDS,
+            files.COVARIANCE,
+            *files.ANSWERS,
+            files.EXCLUDED,
+        )
         tables = {files.PARAMETERS: parameter_table(self.result).text, files.PREDICTIONS: predicted.text}
         tables |= {files.EXPRESSIONS: expressions.text} if self.expressions else {}
         write_tables(folder, tables | {name: self.table_text(name) for name in kept})

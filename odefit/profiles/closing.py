@@ -101,7 +101,8 @@ def telling_measurement(run: Run, u: FloatArray, measured: bool = True) -> Diffe
         here, there = np.exp(moments.m) if noise.is_log else moments.m
         if column < n_observed:
             family = noise.family
-            apart = np.abs(moments.m[1] - moments.m[0]) / _scatter(run, column, family, moments)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                apart = np.abs(moments.m[1] - moments.m[0]) / _scatter(run, column, family, moments)
         else:
             apart = np.abs(there - here) / np.maximum(np.maximum(np.abs(here), np.abs(there)).max(), 1e-300)
         row = int(np.nanargmax(np.where(np.isfinite(apart), apart, -1.0)))

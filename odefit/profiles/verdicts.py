@@ -108,7 +108,7 @@ def _not_at_all(story: Story, flat: Sequence[Site]) -> tuple[Verdict, str | None
         known = story.asked.run.result.combinations.get(moves)
         what += f" ({known.value:.4g})" if known is not None and known.value is not None else ""
     elif names:
-        what += f": {abridged(names, MOST_NAMED)} make up for it"
+        what += f": {_make_up(names)}"
     elif isinstance(story.quantity, ParameterQuantity):
         what += ": the data do not depend on it"
     if not all(story.is_open):
@@ -135,9 +135,13 @@ def _practically_not(story: Story) -> tuple[Verdict, str | None, str]:
     if moving:
         what += f"; there only {moving} is"
     elif names:
-        what += f"; {abridged(names, MOST_NAMED)} make up for it"
+        what += f"; {_make_up(names)}"
     remedy = remedy or "; the curves there are nearly the same: fix it, or measure with less noise"
     return Verdict.PRACTICALLY_NOT, moving or (", ".join(names) or None), what + remedy
+
+
+def _make_up(names: Sequence[str]) -> str:
+    return f"{abridged(names, MOST_NAMED)} {'makes' if len(names) == 1 else 'make'} up for it"
 
 
 def _in_parts(parts: Sequence[tuple[float | None, float | None]]) -> str:

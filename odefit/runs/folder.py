@@ -68,7 +68,8 @@ TABLES = (
 )
 """All that a fit writes at its end, result.json first."""
 REPORT, REPORT_PDF = "report.html", "report.pdf"
-ASKED = (PROFILES, PROFILE_VERDICTS, BOOTSTRAP, BOOTSTRAP_SUMMARY, REPORT, REPORT_PDF)
+ANSWERS = (PROFILES, PROFILE_VERDICTS, BOOTSTRAP, BOOTSTRAP_SUMMARY)
+ASKED = (*ANSWERS, REPORT, REPORT_PDF)
 """What later questions to a run leave in its folder: it is about this result, and goes with it."""
 FILES = (*TABLES, *ASKED, START, START_WEIGHTS, LOG, CHECKPOINT, PREVIOUS)
 """All that a fit writes, and what goes with it."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import optimize, stats
 
@@ -95,3 +96,55 @@ def test_files_are_read_back_and_gone_on_with(tmp_path: Path) -> None:
     assert both["a"] == first["a"]
     np.testing.assert_array_equal(both["a"].u, first["a"].u)
     assert list(both.points.columns[:4]) == ["quantity", "branch", "value", "nll"]
+
+
+WEIGHT_LOSS = {
+    "days": [
+        *(0, 4, 7, 7, 11, 18, 24, 30, 32, 43, 46, 60, 64, 70, 71, 71, 73, 74, 84, 88, 95, 102, 106, 109, 115, 122, 133),
+        *(137, 140, 143, 147, 148, 149, 150, 153, 156, 161, 164, 165, 165, 170, 176, 179, 198, 214, 218, 221, 225),
+        *(233, 238, 241, 246),
+    ],
+    "weight": [
+        *(184.35, 182.51, 180.45, 179.91, 177.91, 175.81, 173.11, 170.06, 169.31, 165.10, 163.11, 158.30, 155.80),
+        *(154.31, 153.86, 154.20, 152.20, 152.80, 150.30, 147.80, 146.10, 145.60, 142.50, 142.30, 139.40, 137.90),
+        *(133.70, 133.70, 133.30, 131.20, 133.00, 132.20, 130.80, 131.30, 129.00, 127.90, 126.90, 127.70, 129.50),
+        *(128.40, 125.40, 124.90, 124.90, 118.20, 118.20, 115.30, 115.70, 116.00, 115.50, 112.60, 114.00, 112.60),
+    ],
+}
+"""A patient's days and kilograms: W. N. Venables and B. D. Ripley, "Modern Applied Statistics with S", example 8.1."""
+
+
+def test_derived_quantities_have_the_intervals_that_r_prints() -> None:
+    # R, example(confint-MASS): when the weight is 110, 100 and 90 kg, with confint's ends. R's spline through the
+    # points of a profile is good to about five digits; a model with the day as a parameter has the same profile.
+    printed = {
+        110: (261.5132, 256.2303, 267.5009),
+        100: (349.4979, 334.7293, 368.0151),
+        90: (507.0941, 457.2637, 594.8745),
+    }
+    config = {
+        "model": {"equations": {"W": "-log(2)/th*(W - b0)"}, "initial": {"W": "b0 + b1"}},
+        "parameters": {"b0": {"value": 90}, "b1": {"value": 95}, "th": {"value": 120}}
+        | {f"day_{kg}": f"th*log(b1/({kg} - b0))/log(2)" for kg in printed},
+        "solver": {"rtol": 1e-9, "atol": 1e-9},
+    }
+    days, weight = (np.array(values, dtype=float) for values in WEIGHT_LOSS.values())
+    run = odefit.fit(config, data=pd.DataFrame({"time": days, "W": weight}))
+    found = odefit.profile(run, [f"day_{kg}" for kg in printed])
+    for kg, (day, low, high) in printed.items():
+        one = found[f"day_{kg}"]
+        assert (one.estimate, one.low, one.high) == pytest.approx((day, low, high), rel=1e-4)
+
+    def rest(th: float, day: float) -> float:  # linear in the rest, once W(day) = 100 takes b1
+        decay = np.exp2(-days / th)
+        column = 1 - decay * np.exp2(day / th)
+        target = weight - 100 * decay * np.exp2(day / th)
+        return float(np.sum((target - column * (column @ target) / (column @ column)) ** 2))
+
+    def least(day: float) -> float:
+        return float(optimize.minimize_scalar(rest, bounds=(100, 250), args=(day,), method="bounded").fun)
+
+    n, t = len(days), stats.t.ppf(0.975, len(days) - 3)
+    limit = least(found["day_100"].estimate) * (1 + t * t / (n - 3))
+    ends = [optimize.brentq(lambda day: least(day) - limit, *span) for span in ((300.0, 349.0), (350.0, 420.0))]
+    assert found["day_100"].interval == pytest.approx(ends, rel=1e-6)
