@@ -151,6 +151,22 @@ class Engine(Protocol):
         return True
 
     @property
+    def takes_tangents(self) -> bool:
+        """Whether it has `solve_along`."""
+        return False
+
+    def solve_along(
+        self,
+        p: FloatArray,
+        experiments: Sequence[Experiment],
+        tangents: FloatArray,
+        members: IntArray | None = None,
+    ) -> Solutions:
+        """`solve` with sensitivities that begin as `tangents` [M, S, K], whatever the initial values depend on."""
+        what = f"{self.method_in_use} takes no sensitivities at the start"
+        raise NotImplementedError(what)
+
+    @property
     @abstractmethod
     def method_in_use(self) -> str:
         """The method of the next solution: what `auto` has come to so far."""

@@ -1,6 +1,7 @@
 """A rough solution: how large the states are, before anything is compiled or integrated exactly.
 
-It is explicit first. What has not come to its end then is stiff, or fast, and SciPy's LSODA has a try.
+It is explicit first. What has not come to its end then is stiff, or fast, and SciPy's LSODA has a try. Large systems
+are the kernel's (pilot_kernel.py).
 
 Nothing is known of the sizes here, so each state's absolute tolerance is a part of the largest value that it has had so
 far; for one that has been 0, of the value to which the equations drive it within a small part of the way.
@@ -19,6 +20,7 @@ from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions, SolverOptions, Trajectory, members_of
 from odefit.engines.failure import Failure, FailureReason
+from odefit.engines.pilot_kernel import KernelWays
 from odefit.engines.rough_steps import rough_steps
 from odefit.engines.segments.segmented_engine import SegmentedEngine
 from odefit.model.functions import numpy_function
@@ -35,6 +37,8 @@ MAX_EXPLICIT = 1_000
 """The same of explicit steps, whose evaluations are all that they cost."""
 PROBE = 1e-6
 """The part of the way after which it is looked what states that are 0 become."""
+LEAST_PROBED = 1e-30
+"""What a state that is 0 counts at least, as a part of the largest one: high powers of a short time are no sizes."""
 POINTS = 25
 """Equal parts of a piece, at whose ends it is recorded too."""
 
@@ -80,9 +84,20 @@ class _Way:
         self._seen_y.append(y[None])
 
     @property
+    def wanted(self) -> FloatArray:
+        """Times after the start at which the states should be known."""
+        every = np.concatenate([self._grid, self.times])
+        return np.unique(every[every > self.start])
+
+    def fill(self, times: FloatArray, y: FloatArray) -> None:
+        """The whole way at once: states y [n, S] at times [n], `wanted` among them."""
+        self._seen_t, self._seen_y = [times], [y]
+        self.y = y[np.searchsorted(times, np.maximum(self.times, self.start))]
+
+    @property
     def is_complete(self) -> bool:
         """Whether it is at its end."""
-        return bool(self._seen_t[-1][0] >= self.end)
+        return bool(self._seen_t[-1][-1] >= self.end)
 
     @property
     def piece(self) -> tuple[FloatArray, FloatArray]:
@@ -102,6 +117,7 @@ class PilotEngine(Engine):
         self.record = record
         self._start = numpy_function(list(system.start), system.parameters)
         self._rates = numpy_function(list(system.rhs), (*system.states, TIME, *system.parameters))
+        self._kernel = KernelWays(system, RTOL)
 
     def solve(
         self,
@@ -145,7 +161,11 @@ class PilotEngine(Engine):
             atol = ATOL_SHARE * self._sizes(y0, lambda z: rates(start, z), end - start)
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
-                self._explicit(way, rates, atol)
+                compiled = self._kernel.solve(p, start, way.wanted, atol)
+                if compiled is not None:
+                    way.fill(*compiled)
+                else:
+                    self._explicit(way, rates, atol)
                 if not way.is_complete:
                     way = _Way(times, start, y0, end)
                     self._implicit(way, rates, atol)
@@ -185,6 +205,7 @@ class PilotEngine(Engine):
             if not np.isfinite(y).all():
                 break
             size = np.where(size > 0, size, np.abs(y))
+        size = np.where(size > 0, np.maximum(size, LEAST_PROBED * size.max()), 0.0)
         return np.where(size > 0, size, 1.0)
 
 

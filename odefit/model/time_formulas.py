@@ -15,7 +15,8 @@ def time_formulas(system: System) -> tuple[Any, ...]:
     """The formulas of t and of parameters alone in the equations, each once.
 
     Sums and products are taken apart, so that each pulse of several stands for itself; factors without t are left out,
-    and so are polynomials, which change as fast everywhere, and what holds a switch.
+    and so are polynomials, which change as fast everywhere, and what holds a switch. A factor beside switches, which
+    let it be seen for a while only, stays with them.
     """
     known = {symbol(name) for name in system.parameters}
     found: dict[Any, None] = {}
@@ -33,8 +34,20 @@ def _gather(expr: Any, parameters: set[Any], found: dict[Any, None]) -> None:
         if not expr.has(*_SWITCHES) and not expr.is_polynomial(t):
             found[expr] = None
         return
-    for part in expr.args:
+    parts = expr.args
+    if isinstance(expr, sp.Mul):
+        of_time = [part for part in parts if t in part.free_symbols and part.free_symbols <= parameters | {t}]
+        if _is_switched([part for part in of_time if not part.has(NetworkCall)], t):
+            found[sp.Mul(*of_time)] = None
+            parts = [part for part in parts if part not in of_time]
+    for part in parts:
         _gather(part, parameters, found)
+
+
+def _is_switched(factors: list[Any], t: Any) -> bool:
+    """Whether some have switches, and others move between them."""
+    switched = [factor for factor in factors if factor.has(*_SWITCHES)]
+    return bool(switched) and any(factor not in switched and not factor.is_polynomial(t) for factor in factors)
 
 
 def centres(formula: Any) -> tuple[Any, ...]:

@@ -36,6 +36,8 @@ FIRST_PART = 0.05
 TROUGH = 1e-4
 """Troughs below this part of the largest value are not known by a rough solution."""
 REGROWTH = 3.0
+LEAST_OF_ALL = 1e-60
+"""The smallest size, as a part of the largest state's: squares of what is measured by it stay finite."""
 LEAST_SHARE = 1e-12
 """The smallest size, as a part of a state's largest value."""
 MOST_PILOTS = 5
@@ -125,7 +127,8 @@ def state_sizes(
         least = np.minimum(least, np.minimum(sizes, measured.largest(e)))
     known = least[np.isfinite(least) & (least > 0)]
     least = np.where(np.isfinite(least) & (least > 0), least, known.min() if len(known) else 1.0)
-    return np.array([10.0 ** round(math.log10(size)) for size in np.clip(least, 1e-150, 1e150)])
+    least = np.clip(least, max(1e-150, LEAST_OF_ALL * float(least.max())), 1e150)
+    return np.array([10.0 ** round(math.log10(size)) for size in least])
 
 
 def _chosen(experiments: Sequence[Experiment]) -> list[int]:

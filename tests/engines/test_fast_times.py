@@ -15,6 +15,7 @@ from interrupted_systems import engine_of, experiment, interrupted
 from odefit import algebra as sp
 from odefit.engines.segments.fast_times import fast_times
 from odefit.fitting.run import Run
+from odefit.model.functions import numpy_function
 from odefit.model.time_formulas import centres, time_formulas
 
 TIMES = np.arange(0.0, 11.0)
@@ -102,6 +103,20 @@ parameters: {k: 1, a: 1, A: 1, c: 3, w: 0.1}
     assert {str(s) for s in pulse.free_symbols} == {"t", "c", "w"}
     assert [str(centre) for centre in centres(pulse)] == ["c"]
     assert not any("x" in map(str, formula.free_symbols) or formula.is_polynomial() for formula in found)
+
+
+def test_what_switches_let_be_seen_for_a_while_stays_with_them() -> None:
+    """A quarter of an oscillation as a ramp: there are stops in the ramp, not in all that the oscillation would do."""
+    rate = "a*x*sin(157*(t - 3))*(piecewise(0, t < 3, 1) - piecewise(0, t < 3.01, 1))"
+    text = (
+        f"{{model: {{equations: {{x: '{rate}'}}, initial: {{x: 1}}}}, parameters: {{a: 2}}, data: {{csv: data.csv}}}}"
+    )
+    (formula,) = time_formulas(assembled(text, data="time,x\n0,1\n1,1\n").problem.engine.system)
+    assert {s.name for s in formula.free_symbols} == {"t"}
+    values = numpy_function([formula], ("t",))
+    stops = fast_times(lambda at: np.broadcast_to(values(at)[0], at.shape), 0.0, 10.0, [3.0])
+    assert 2 <= len(stops) <= 8
+    assert 3.0 <= stops.min() < stops.max() <= 3.0101
 
 
 def data(k: float, a: float, pulse: Any, centre: float, width: float) -> odefit.Experiment:

@@ -394,7 +394,7 @@ def test_another_thread_runs_meanwhile() -> None:
     entry = ctypes.CFUNCTYPE(None, ctypes.c_int64, *[ctypes.c_void_p] * 20)
     call = entry(machine.stepper().address("solve_members"))
     many = 200_000_000
-    sizes, tolerances = np.array([2, 2, 1, 0, many, 0, 0]), np.array([1e-6, 1e-6, *[1e-8] * 4])
+    sizes, tolerances = np.array([2, 2, 1, 0, many, 0, 0, 0]), np.array([1e-6, 1e-6, *[1e-8] * 4])
     none, zero, times, p = np.zeros(1), np.zeros(1, np.int64), np.array([1e12]), np.array([1.0, 1.0])
     work, y, reached = np.empty(14 * 8), np.empty(2), np.zeros(1)
     status, steps = np.zeros(1, np.int64), np.zeros(1, np.int64)
@@ -456,7 +456,7 @@ def test_the_same_text_runs_as_python(method: str, sensitivities: bool) -> None:
     y, dy = np.zeros(4 * states), np.zeros(4 * states * max(slopes, 1))
     status, steps, reached = np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1)
     tolerances = np.array([1e-6, 1e-6, *[1e-8] * 4])
-    integers = np.array([6, states, wide, slopes, 1000, 0, int(method == "rodas5p")])
+    integers = np.array([6, states, wide, slopes, 1000, 0, int(method == "rodas5p"), 0])
     work = np.empty(16 * padded(states * wide) + 20)
     functions = (initial, rates, called(system, "matrix", slopes), called(system, "curve", slopes))
     solve_members(

@@ -24,6 +24,7 @@ from odefit.engines.failure import Failure, FailureReason
 from odefit.engines.kernel import stepping
 from odefit.engines.kernel.batch import Times, TimesOf
 from odefit.engines.kernel.machine import available
+from odefit.engines.kernel.model_ir import columns_of
 from odefit.engines.kernel.program import Tolerances, program_of
 from odefit.engines.methods import AUTO, AUTO_EXPLICIT, AUTO_IMPLICIT, AUTO_STIFF, METHODS, methods_of
 from odefit.engines.roots import advice_on_roots
@@ -61,13 +62,14 @@ IF_STIFF = "if the equations are stiff, use auto or bdf"
 class _Call:
     """What is asked for in one call, and the arrays that are filled."""
 
-    p: FloatArray
+    p: FloatArray  # and behind it where sensitivities begin, where that is given
     times: Times
     chosen: IntArray
     offsets: IntArray
     y: FloatArray
     dy: FloatArray | None
     failures: list[Failure | None]
+    is_along: bool
 
     def rows(self, m: int) -> slice:
         """The rows of a member."""
@@ -109,6 +111,11 @@ class KernelEngine(Engine):
         self._turned: str | None = None
 
     @property
+    def takes_tangents(self) -> bool:
+        """Unless stiff members go to another engine, which cannot do it."""
+        return self.options.method != AUTO or program_of(self.system, self.sensitive).can_be_stiff
+
+    @property
     def remembers(self) -> bool:
         """Only where stiff members go to an engine that does, from systems too large for the stiff method here."""
         return self.options.method == AUTO and not program_of(self.system, self.sensitive).can_be_stiff
@@ -148,6 +155,26 @@ class KernelEngine(Engine):
         members: IntArray | None = None,
     ) -> Solutions:
         """States of each member at the times of its experiment; see `Engine.solve`."""
+        return self._solved(p, experiments, sensitivities, members, None)
+
+    def solve_along(
+        self,
+        p: FloatArray,
+        experiments: Sequence[Experiment],
+        tangents: FloatArray,
+        members: IntArray | None = None,
+    ) -> Solutions:
+        """With sensitivities that begin as `tangents` [M, S, K]; see `Engine.solve_along`."""
+        return self._solved(p, experiments, True, members, tangents)
+
+    def _solved(
+        self,
+        p: FloatArray,
+        experiments: Sequence[Experiment],
+        sensitivities: bool,
+        members: IntArray | None,
+        tangents: FloatArray | None,
+    ) -> Solutions:
         p = np.ascontiguousarray(p, dtype=np.float64)
         chosen = np.arange(len(experiments)) if members is None else np.ascontiguousarray(members, dtype=np.int64)
         if p.shape != (len(chosen), len(self.system.parameters)):
@@ -156,7 +183,8 @@ class KernelEngine(Engine):
         offsets = times.first if members is None else offsets_of(times.lengths[chosen].tolist())
         y = np.empty((int(offsets[-1]), len(self.system.states)))
         dy = np.empty((*y.shape, len(self.sensitive))) if sensitivities else None
-        call = _Call(p, times, chosen, offsets, y, dy, [None] * len(chosen))
+        given = p if tangents is None else _with_tangents(p, tangents)
+        call = _Call(given, times, chosen, offsets, y, dy, [None] * len(chosen), tangents is not None)
         fine = np.isfinite(p).all(axis=1)
         if times.faults:
             fine &= ~np.isin(chosen, list(times.faults))
@@ -223,6 +251,7 @@ class KernelEngine(Engine):
             MAX_STEPS,
             stiff_steps=MAX_STIFF_STEPS if self.options.method == AUTO and not is_last else 0,
             is_stiff=METHODS[method].is_implicit,
+            is_along=call.is_along,
         )
         for k, m in enumerate(which.tolist()):
             status = int(ends.status[k])
@@ -304,6 +333,14 @@ class KernelEngine(Engine):
     def _note(self, sentence: str) -> None:
         if sentence not in self.notes:
             self.notes.append(sentence)
+
+
+def _with_tangents(p: FloatArray, tangents: FloatArray) -> FloatArray:
+    """Parameters [M, L] and tangents [M, S, K] as the program takes them: [M, L + S C], in rows of z."""
+    m, states, slopes = tangents.shape
+    z = np.zeros((m, states, columns_of(slopes)))
+    z[:, :, 1 : 1 + slopes] = tangents
+    return np.concatenate([p, z.reshape(m, -1)], axis=1)
 
 
 def _tolerances(system: System, options: SolverOptions, sensitive: Sequence[str]) -> Tolerances:

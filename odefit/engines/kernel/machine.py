@@ -14,10 +14,19 @@ from functools import lru_cache
 from typing import Any
 
 from odefit.engines import program_cache
-from odefit.engines.kernel import ir_expressions, ir_ranges, lowering, members, rosenbrock, stepping, tsitouras
+from odefit.engines.kernel import (
+    elimination,
+    ir_expressions,
+    ir_ranges,
+    lowering,
+    members,
+    rosenbrock,
+    stepping,
+    tsitouras,
+)
 from odefit.engines.kernel.graph import FUNCTIONS
 
-STEPPERS = (stepping, tsitouras, rosenbrock, members)
+STEPPERS = (stepping, tsitouras, elimination, rosenbrock, members)
 """The modules whose text becomes machine code, and nothing else."""
 MAX_OPTIMISED = 20_000
 """Characters of a text that passes run over: a model's text has each part once already, and there is little to gain."""

@@ -15,14 +15,44 @@ from collections.abc import Callable, Iterator, Sequence
 
 from odefit.engines.kernel.graph import FUNCTIONS, Graph
 from odefit.engines.kernel.ir_body import INTRINSICS, WIDTH, Body
+from odefit.engines.kernel.sparsity import Pattern, pattern_of
 from odefit.engines.kernel.translation import Translator
 from odefit.model.system import TIME, System
 from odefit.records import dataclass
 
 MAX_NODES = 1_500
-MAX_SIZE = 60_000
-"""Operations of a system that is compiled."""
+MAX_SIZE = 400_000
+"""Operations of a system that is compiled: at half a minute for the stiff method's, once."""
+MIN_SPARSE, MAX_SHARE = 20, 0.2
+"""Fewer states have dense matrices; more, too, where sparse ones would take a larger share of their work."""
 
+ALONG = """\
+define void @along(ptr noalias %p, ptr noalias %z) nounwind {{
+entry:
+  call void @begin(ptr %p, ptr %z)
+  br label %row
+row:
+  %i = phi i64 [ 0, %entry ], [ %below, %next ]
+  %first = mul i64 %i, {columns}
+  br label %column
+column:
+  %j = phi i64 [ 1, %row ], [ %right, %column ]
+  %at = add i64 %first, %j
+  %from = add i64 %at, {parameters}
+  %source = getelementptr double, ptr %p, i64 %from
+  %value = load double, ptr %source
+  %target = getelementptr double, ptr %z, i64 %at
+  store double %value, ptr %target
+  %right = add i64 %j, 1
+  %is_last = icmp eq i64 %right, {columns}
+  br i1 %is_last, label %next, label %column
+next:
+  %below = add i64 %i, 1
+  %is_end = icmp eq i64 %below, {states}
+  br i1 %is_end, label %end, label %row
+end:
+  ret void
+}}"""
 ARGUMENTS = "double %t, ptr noalias %y, ptr noalias %p, ptr noalias %f"
 
 
@@ -36,11 +66,14 @@ class ModelText:
         C, the length of a row of z.
     size
         About how many operations the text has.
+    pattern
+        Of the stiff method's matrix; None where it is dense, or where the text has none.
     """
 
     text: str
     columns: int
     size: int
+    pattern: Pattern | None = None
 
 
 def columns_of(sensitivities: int) -> int:
@@ -51,8 +84,8 @@ def columns_of(sensitivities: int) -> int:
 def model_text(system: System, sensitive: Sequence[str]) -> ModelText:
     """The IR of a system without interruptions: what the explicit method needs.
 
-    Functions `rates(t, y, p, f)`, `full(t, z, p, k)`, `initial(p, y)` and `begin(p, z)`. Raises ModelError for what
-    cannot be compiled.
+    Functions `rates(t, y, p, f)`, `full(t, z, p, k)`, `initial(p, y)`, `begin(p, z)`, and `along(p, z)`, which takes
+    initial sensitivities [S, C] from behind the parameters. Raises ModelError for what cannot be compiled.
     """
     writer = _Writer(system, sensitive)
     start = [Translator(writer.graph, writer.p, "initial values")(formula) for formula in system.start]
@@ -62,18 +95,23 @@ def model_text(system: System, sensitive: Sequence[str]) -> ModelText:
         *writer.scalar("initial", start, "ptr noalias %p, ptr noalias %f"),
         *writer.begin(start),
     ]
+    if sensitive:
+        size = (len(system.states), writer.columns, len(system.parameters))
+        parts.append(ALONG.format(states=size[0], columns=size[1], parameters=size[2]))
     return writer.whole(parts)
 
 
 def stiff_text(system: System, sensitive: Sequence[str]) -> ModelText:
     """What the stiff method needs besides: of the states alone, and of states with sensitivities.
 
-    Functions `matrix(t, y, p, J)`, the dense Jacobian [S, S], and `curve(t, z, v, p, k)`: the derivative of all rates
-    in the direction v [S + 1] of the states and the time, less J v itself; both again with `_full`, for rows of C.
+    Functions `matrix(t, y, p, J)`, the Jacobian [S, S] or the entries of its pattern, and `curve(t, z, v, p, k)`: the
+    derivative of all rates in the direction v [S + 1] of the states and the time, less J v itself; both again with
+    `_full`, for rows of C.
     """
     writer = _Writer(system, sensitive)
-    parts = [part for is_full in (False, True) for part in (*writer.matrix(is_full), *writer.curve(is_full))]
-    return writer.whole(parts)
+    pattern = writer.pattern()
+    parts = [part for is_full in (False, True) for part in (*writer.matrix(is_full, pattern), *writer.curve(is_full))]
+    return writer.whole(parts, pattern)
 
 
 def _doubles(name: str) -> str:
@@ -95,11 +133,11 @@ class _Writer:
         self.columns = columns_of(len(sensitive))
         self.written = 0
 
-    def whole(self, parts: list[str]) -> ModelText:
+    def whole(self, parts: list[str], pattern: Pattern | None = None) -> ModelText:
         """The text with what it calls."""
         declared = [f"declare double @llvm.{name}.f64({_doubles(name)})" for name in INTRINSICS]
         declared += [f"declare double @{name}({_doubles(name)})" for name in FUNCTIONS if name not in INTRINSICS]
-        return ModelText("\n".join([*parts, *declared, ""]), self.columns, self.written)
+        return ModelText("\n".join([*parts, *declared, ""]), self.columns, self.written, pattern)
 
     def scalar(self, name: str, nodes: list[int], head: str) -> Iterator[str]:
         """A function that stores one number for each node."""
@@ -141,11 +179,21 @@ class _Writer:
 
         yield from self._cut("full", ARGUMENTS, parts, store, self.columns)
 
-    def matrix(self, is_full: bool) -> Iterator[str]:
+    def pattern(self) -> Pattern | None:
+        """Of the Jacobian with its diagonal; None where a dense matrix is as good."""
+        n = len(self.rates)
+        if n < MIN_SPARSE:
+            return None
+        columns = [[self.y[leaf] for leaf in self.graph.slopes(node) if leaf in self.y] for node in self.rates]
+        found = pattern_of(columns)
+        return found if 3 * found.work < MAX_SHARE * n**3 else None
+
+    def matrix(self, is_full: bool, pattern: Pattern | None) -> Iterator[str]:
         """`matrix`: the entries of the Jacobian that are not zero."""
         n = len(self.rates)
+        places = None if pattern is None else pattern.places()
         entries = [
-            (i * n + self.y[leaf], slope)
+            (i * n + self.y[leaf] if places is None else places[i, self.y[leaf]], slope)
             for i, node in enumerate(self.rates)
             for leaf, slope in self.graph.slopes(node).items()
             if leaf in self.y

@@ -13,6 +13,7 @@ from odefit.engines.diffsol.diffsl import TooLarge
 from odefit.engines.kernel import machine
 from odefit.engines.kernel.batch import Times, address
 from odefit.engines.kernel.model_ir import MAX_SIZE, ModelText, columns_of, model_text, stiff_text
+from odefit.engines.kernel.sparsity import Pattern
 from odefit.engines.kernel.stepping import padded
 from odefit.model.system import System
 from odefit.records import dataclass
@@ -20,7 +21,7 @@ from odefit.records import dataclass
 VECTORS, STIFF_VECTORS = 14, 16
 """Vectors of z that the explicit and the stiff stepper work with."""
 MAX_DENSE = 100
-"""States of a system that the stiff method solves: its matrices are dense."""
+"""States of a system that the stiff method solves where its matrices are dense."""
 
 
 @dataclass(frozen=True)
@@ -76,25 +77,27 @@ class KernelProgram:
             True: (self._code.address("begin"), self._code.address("full")),
         }
         self._solve = _entry()
-        self._plans: dict[tuple[int, int, int, bool], _Plan] = {}
+        self._plans: dict[tuple[int, int, int, bool, bool], _Plan] = {}
 
     @cached_property
-    def _stiff(self) -> machine.MachineCode:
-        return _compiled(stiff_text(self._system, self._sensitive))
+    def _stiff(self) -> tuple[machine.MachineCode, Pattern | None]:
+        text = stiff_text(self._system, self._sensitive)
+        return _compiled(text), text.pattern
 
     def compile_stiff(self) -> None:
         """Compile what the stiff method needs, which is done with its first use otherwise. Raises TooLarge."""
-        _ = self._stiff
+        if self._stiff[1] is None and self.states > MAX_DENSE:
+            raise TooLarge("model", f"{self.states} states with a dense Jacobian are too many (at most {MAX_DENSE})")
 
     @property
     def can_be_stiff(self) -> bool:
-        """Whether the stiff method can solve the system: small enough, and compiled."""
-        return self.states <= MAX_DENSE and self._is_compiled_stiff
+        """Whether the stiff method can solve the system: small or sparse enough, and compiled."""
+        return self._is_compiled_stiff and (self.states <= MAX_DENSE or self._stiff[1] is not None)
 
     @cached_property
     def _is_compiled_stiff(self) -> bool:
         try:
-            self.compile_stiff()
+            _ = self._stiff
         except TooLarge:
             return False
         return True
@@ -111,6 +114,7 @@ class KernelProgram:
         max_steps: int,
         stiff_steps: int = 0,
         is_stiff: bool = False,
+        is_along: bool = False,
     ) -> Ends:
         """Put the solutions of M members where their rows begin.
 
@@ -128,9 +132,11 @@ class KernelProgram:
             A stiff problem with more steps than these ahead is left; 0 for no such limit.
         is_stiff
             By the stiff method.
+        is_along
+            Whether initial sensitivities stand behind the parameters of each member, [S, C] as z has them.
         """
         count, slopes = len(members), 0 if dy is None else len(self._columns)
-        key = (slopes, max_steps, stiff_steps, is_stiff)
+        key = (slopes, max_steps, stiff_steps, is_stiff, is_along)
         if key not in self._plans or self._plans[key].tolerances is not tolerances:
             self._plans[key] = self._plan(tolerances, *key)
         plan = self._plans[key]
@@ -151,16 +157,24 @@ class KernelProgram:
         )
         return Ends(ends[0].view(np.int64), ends[1], ends[2].view(np.int64))
 
-    def _plan(self, tolerances: Tolerances, slopes: int, max_steps: int, stiff_steps: int, is_stiff: bool) -> _Plan:
+    def _plan(
+        self, tolerances: Tolerances, slopes: int, max_steps: int, stiff_steps: int, is_stiff: bool, is_along: bool
+    ) -> _Plan:
         wide = columns_of(slopes)
         size = padded(self.states * wide)
-        numbers = [self.parameters, self.states, wide, slopes, max_steps, stiff_steps, int(is_stiff)]
+        pattern: IntArray = np.zeros(1, dtype=np.int64)
         allowed = [tolerances.rtol, tolerances.sensitivity_rtol, *tolerances.atol, *tolerances.sensitivity_atol]
         functions = [*self._functions[slopes > 0], 0, 0]
-        room = VECTORS * size
+        room, stride = VECTORS * size, self.parameters
+        if is_along:
+            functions[0], stride = self._code.address("along"), stride + self.states * wide
         if is_stiff:
-            functions[2:] = [self._stiff.address(f"{name}{'_full' if slopes else ''}") for name in ("matrix", "curve")]
-            room = STIFF_VECTORS * size + 2 * self.states * (self.states + 1) + 1
+            code, sparse = self._stiff
+            functions[2:] = [code.address(f"{name}{'_full' if slopes else ''}") for name in ("matrix", "curve")]
+            if sparse is not None:
+                pattern = sparse.numbers
+            room = STIFF_VECTORS * size + 2 * self.states + 1 + 2 * (int(pattern[0]) or self.states**2)
+        numbers = [stride, self.states, wide, slopes, max_steps, stiff_steps, int(is_stiff), *pattern]
         arrays = (np.array(numbers, dtype=np.int64), np.array(allowed), self._columns, tolerances.sizes)
         return _Plan(tolerances, arrays, (*map(address, arrays), *functions), room)
 

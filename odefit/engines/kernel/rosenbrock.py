@@ -25,6 +25,7 @@ from math import isfinite, sqrt
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
+from odefit.engines.kernel.elimination import add_to_diagonal, factorize, substitute
 from odefit.engines.kernel.stepping import (
     DONE,
     EXPLODES,
@@ -94,8 +95,12 @@ def integrate_stiff(
     v = work[16 * size :]
     pivots = work[16 * size + states + 1 :]
     jacobian = work[16 * size + 2 * states + 1 :]
-    w = work[16 * size + 2 * states + 1 + states * states :]
-    for i in range(2 * size, 16 * size + 2 * states + 1 + 2 * states * states):
+    pattern = sizes[7:]
+    entries = pattern[0]
+    if entries == 0:
+        entries = states * states
+    w = work[16 * size + 2 * states + 1 + entries :]
+    for i in range(2 * size, 16 * size + 2 * states + 1 + 2 * entries):
         work[i] = 0.0
     t = start
     reached[0] = t
@@ -140,7 +145,7 @@ def integrate_stiff(
         steps[0] += 1
         if is_new:
             rates(t, z, p, f0)
-            for i in range(states * states):
+            for i in range(entries):
                 jacobian[i] = 0.0
             matrix(t, z, p, jacobian)
             for i in range(states):
@@ -149,21 +154,19 @@ def integrate_stiff(
             curve(t, z, v, p, ft)
             v[states] = 0.0
             is_new = False
-        for i in range(states * states):
-            w[i] = -jacobian[i]
-        for i in range(states):
-            w[i * states + i] += 1.0 / (h * GAMMA)
-        if not factorize(states, w, pivots):
+        w[:entries] = -1.0 * jacobian[:entries]
+        add_to_diagonal(states, pattern, 1.0 / (h * GAMMA), w)
+        if not factorize(states, pattern, w, pivots):
             h = 0.5 * h
             grew = 1.0
             continue
         g = 1.0 / h
         k1[:size] = f0[:size] + (h * 0.21193756319429014) * ft[:size]
-        stage(states, width, size, slopes, curve, p, t, z, v, w, pivots, e, k1)
+        stage(states, width, size, slopes, pattern, curve, p, t, z, v, w, pivots, e, k1)
         u[:size] = z[:size] + 3.0 * k1[:size]
         rates(t + 0.6358126895828704 * h, u, p, k2)
         k2[:size] = k2[:size] + (h * -0.42387512638858027) * ft[:size] + (g * -14.155112264123755) * k1[:size]
-        stage(states, width, size, slopes, curve, p, t, z, v, w, pivots, e, k2)
+        stage(states, width, size, slopes, pattern, curve, p, t, z, v, w, pivots, e, k2)
         u[:size] = z[:size] + 2.849394379747939 * k1[:size] + 0.45842242204463923 * k2[:size]
         rates(t + 0.4095798393397535 * h, u, p, k3)
         k3[:size] = (
@@ -172,7 +175,7 @@ def integrate_stiff(
             + (g * -17.97296035885952) * k1[:size]
             + (g * -2.859693295451294) * k2[:size]
         )
-        stage(states, width, size, slopes, curve, p, t, z, v, w, pivots, e, k3)
+        stage(states, width, size, slopes, pattern, curve, p, t, z, v, w, pivots, e, k3)
         u[:size] = (
             z[:size] + -6.954028509809101 * k1[:size] + 2.489845061869568 * k2[:size] + -10.358996098473584 * k3[:size]
         )
@@ -184,7 +187,7 @@ def integrate_stiff(
             + (g * -1.41221402718213) * k2[:size]
             + (g * 71.68940251302358) * k3[:size]
         )
-        stage(states, width, size, slopes, curve, p, t, z, v, w, pivots, e, k4)
+        stage(states, width, size, slopes, pattern, curve, p, t, z, v, w, pivots, e, k4)
         u[:size] = (
             z[:size]
             + 2.8029986275628964 * k1[:size]
@@ -201,7 +204,7 @@ def integrate_stiff(
             + (g * 42.90938336958603) * k3[:size]
             + (g * -5.961986721573306) * k4[:size]
         )
-        stage(states, width, size, slopes, curve, p, t, z, v, w, pivots, e, k5)
+        stage(states, width, size, slopes, pattern, curve, p, t, z, v, w, pivots, e, k5)
         u[:size] = (
             z[:size]
             + -7.502846399306121 * k1[:size]
@@ -222,7 +225,7 @@ def integrate_stiff(
             + (g * 5.5814197821558125) * k4[:size]
             + (g * -0.6610691825249471) * k5[:size]
         )
-        stage(states, width, size, slopes, curve, p, t, z, v, w, pivots, e, k6)
+        stage(states, width, size, slopes, pattern, curve, p, t, z, v, w, pivots, e, k6)
         u[:size] = u[:size] + k6[:size]
         rates(after, u, p, k7)
         k7[:size] = (
@@ -234,7 +237,7 @@ def integrate_stiff(
             + (g * -19.097331116725623) * k5[:size]
             + (g * -28.087943162872662) * k6[:size]
         )
-        stage(states, width, size, slopes, curve, p, t, z, v, w, pivots, e, k7)
+        stage(states, width, size, slopes, pattern, curve, p, t, z, v, w, pivots, e, k7)
         u[:size] = u[:size] + k7[:size]
         rates(after, u, p, k8)
         k8[:size] = (
@@ -247,7 +250,7 @@ def integrate_stiff(
             + (g * -54.66780262877968) * k6[:size]
             + (g * -9.48861652309627) * k7[:size]
         )
-        stage(states, width, size, slopes, curve, p, t, z, v, w, pivots, e, k8)
+        stage(states, width, size, slopes, pattern, curve, p, t, z, v, w, pivots, e, k8)
         u[:size] = u[:size] + k8[:size]
         e[:size] = (k8[:size] / (atol[:size] + rtol[:size] * np.maximum(np.abs(z[:size]), np.abs(u[:size])))) ** 2
         error = sqrt(largest(states, width, e, total))
@@ -276,6 +279,7 @@ def stage(
     width: int,
     size: int,
     slopes: int,
+    pattern: IntArray,
     curve: Curve,
     p: FloatArray,
     t: float,
@@ -290,64 +294,12 @@ def stage(
     if slopes > 0:
         for i in range(states):
             v[i] = k[i * width]
-        substitute(states, 1, w, pivots, v)
+        substitute(states, 1, pattern, w, pivots, v)
         curve(t, z, v, p, e)
         for i in range(states):
             e[i * width] = 0.0
         k[:size] = k[:size] + e[:size]
-    substitute(states, width, w, pivots, k)
-
-
-def factorize(n: int, a: FloatArray, pivots: FloatArray) -> bool:
-    """L and U of a [n, n] in its place, rows exchanged; False where it is singular or not finite."""
-    for k in range(n):
-        best = k
-        most = abs(a[k * n + k])
-        for i in range(k + 1, n):
-            if abs(a[i * n + k]) > most:
-                most = abs(a[i * n + k])
-                best = i
-        pivots[k] = float(best)
-        if not (most > 0.0 and isfinite(most)):
-            return False
-        if best != k:
-            for j in range(n):
-                other = a[k * n + j]
-                a[k * n + j] = a[best * n + j]
-                a[best * n + j] = other
-        inverse = 1.0 / a[k * n + k]
-        for i in range(k + 1, n):
-            factor = a[i * n + k] * inverse
-            a[i * n + k] = factor
-            if factor != 0.0:
-                a[i * n + k + 1 : (i + 1) * n] = (
-                    a[i * n + k + 1 : (i + 1) * n] - factor * a[k * n + k + 1 : (k + 1) * n]
-                )
-    return True
-
-
-def substitute(n: int, width: int, a: FloatArray, pivots: FloatArray, b: FloatArray) -> None:
-    """Solve for b [n, width], in its place."""
-    for k in range(n):
-        best = int(pivots[k])
-        if best != k:
-            for j in range(width):
-                other = b[k * width + j]
-                b[k * width + j] = b[best * width + j]
-                b[best * width + j] = other
-    for k in range(n):
-        for i in range(k + 1, n):
-            below = a[i * n + k]
-            if below != 0.0:
-                b[i * width : (i + 1) * width] = b[i * width : (i + 1) * width] - below * b[k * width : (k + 1) * width]
-    for m in range(n):
-        k = n - 1 - m
-        inverse = 1.0 / a[k * n + k]
-        b[k * width : (k + 1) * width] = inverse * b[k * width : (k + 1) * width]
-        for i in range(k):
-            above = a[i * n + k]
-            if above != 0.0:
-                b[i * width : (i + 1) * width] = b[i * width : (i + 1) * width] - above * b[k * width : (k + 1) * width]
+    substitute(states, width, pattern, w, pivots, k)
 
 
 def between(

@@ -166,10 +166,18 @@ class FixedMarch:
         [M, L] rows of parameters, and [M] the position of each member's experiment.
     lengths
         [E], the number of times of each experiment.
+    is_along
+        Whether the engine takes sensitivities at the start of a segment; see `march.ArrayMarch`.
     """
 
     def __init__(
-        self, engine: Engine, sensitivities: EventSensitivities, p: FloatArray, chosen: IntArray, lengths: IntArray
+        self,
+        engine: Engine,
+        sensitivities: EventSensitivities,
+        p: FloatArray,
+        chosen: IntArray,
+        lengths: IntArray,
+        is_along: bool = False,
     ) -> None:
         self.engine, self.sensitivities, self.p, self.chosen = engine, sensitivities, p, chosen
         with np.errstate(all="ignore"):
@@ -182,8 +190,10 @@ class FixedMarch:
         self.failures: list[Failure | None] = [None] * len(p)
         self.going = np.ones(len(p), dtype=bool)
         wanted = engine.sensitive if names else ()
-        self.columns = [names.index(name) for name in wanted[: len(wanted) - n] if name in names]
-        self.n_rates = max(len(wanted) - n - len(self.columns), 0)
+        self.is_along = is_along and bool(names)
+        unchained = 0 if self.is_along else n
+        self.columns = [names.index(name) for name in wanted[: len(wanted) - unchained] if name in names]
+        self.n_rates = max(len(wanted) - unchained - len(self.columns), 0)
         for m in np.flatnonzero(~np.isfinite(p).all(axis=1)).tolist():
             bad = sensitivities.segment_system.whole.parameters[int(np.argmin(np.isfinite(p[m])))]
             self.fail(m, Failure(FailureReason.PARAMETER_NOT_FINITE, subject=bad))
@@ -230,17 +240,21 @@ class FixedMarch:
         kept = self.p[which][:, self.sensitivities.kept]
         rows = np.concatenate([kept, feeds, one.context[position], self.now[which]], axis=1)
         slopes = bool(self.sensitivities.names)
-        found = self.engine.solve(rows, one.parts, slopes, position)
+        if self.is_along:
+            begins = np.pad(self.slope[which], ((0, 0), (0, 0), (0, self.n_rates)))
+            found = self.engine.solve_along(rows, one.parts, begins, position)
+        else:
+            found = self.engine.solve(rows, one.parts, slopes, position)
         for k, failure in enumerate(found.failures):
             if failure is not None:
                 self.fail(int(which[k]), failure)
-        ends, begins = found.offsets[1:] - 1, _ranges(found.offsets[:-1], n_rows)
-        self.y[to], self.now[which] = found.y[begins], found.y[ends]
+        ends, first = found.offsets[1:] - 1, _ranges(found.offsets[:-1], n_rows)
+        self.y[to], self.now[which] = found.y[first], found.y[ends]
         if found.dy is None:
             return
         dy = self.chained(one, found.dy, which, position, np.diff(found.offsets))
-        self.dy[to], self.slope[which] = dy[begins], dy[ends]
-        finite = np.isfinite(dy[begins]).all(axis=(1, 2))
+        self.dy[to], self.slope[which] = dy[first], dy[ends]
+        finite = np.isfinite(dy[first]).all(axis=(1, 2))
         for m in np.unique(np.repeat(which, n_rows)[~finite]).tolist():
             if self.going[m]:
                 self.fail(m, Failure(FailureReason.SENSITIVITIES_NOT_FINITE))
@@ -251,11 +265,15 @@ class FixedMarch:
         """Derivatives to the names at all rows, from those to the parameters and states of the segment."""
         own, m, r = np.repeat(np.arange(len(which)), lengths), len(self.columns), self.n_rates
         with np.errstate(all="ignore"):
-            total: FloatArray = dy[:, :, m + r :] @ self.slope[which][own]
-            total[:, :, self.columns] += dy[:, :, :m]
+            total: FloatArray
+            if self.is_along:
+                total = dy[:, :, :m]
+            else:
+                total = dy[:, :, m + r :] @ self.slope[which][own]
+                total[:, :, self.columns] += dy[:, :, :m]
             if r:
                 rates = one.feeds[position][:, :, None] * self.dfraction[which, None, :]
-                total += dy[:, :, m : m + r] @ rates[own]
+                total = total + dy[:, :, m : m + r] @ rates[own]
         return total
 
 

@@ -81,6 +81,9 @@ class ArrayMarch(SegmentMarch[FloatArray, Trajectory]):
 
     The chain rule: what the engine gives are derivatives to parameters q and initial values y1 of the segment, so
     dy/dq = (dy/dq with y1 fixed) + (dy/dr) dr/dq + (dy/dy1) dy1/dq, with rates of infusion r.
+
+    is_along: the engine takes dy1/dq itself, which stands behind the parameters in the row, and gives dy/dq but for the
+    rates of infusion.
     """
 
     def __init__(
@@ -90,6 +93,7 @@ class ArrayMarch(SegmentMarch[FloatArray, Trajectory]):
         events: EventValues,
         starts: SegmentStarts,
         wanted: Sequence[str],
+        is_along: bool = False,
     ) -> None:
         super().__init__(starts)
         self._sensitivities, self._events = sensitivities, events
@@ -97,6 +101,10 @@ class ArrayMarch(SegmentMarch[FloatArray, Trajectory]):
         self.y = np.full((len(experiment.times), n), np.nan)
         self.dy = np.full((*self.y.shape, k), np.nan)
         self._n, self._slope = n, np.zeros((n + sensitivities.memory, k))
+        self._is_along = is_along
+        if is_along:
+            self._rated = len(wanted) - k
+            return
         self._columns = [
             sensitivities.names.index(name) for name in wanted[: len(wanted) - n] if name in sensitivities.names
         ]
@@ -111,6 +119,9 @@ class ArrayMarch(SegmentMarch[FloatArray, Trajectory]):
         self._segment = start.segment
         y = start.y[: self._n]
         self.row = np.concatenate([self._sensitivities.row(self._events, start.segment), y])
+        if self._is_along:
+            behind = np.pad(self._slope[: self._n], ((0, 0), (0, self._rated)))
+            self.row = np.concatenate([self.row, behind.ravel()])
         if start.segment.experiment is None:
             self._keep(y[None], self._slope[None, : self._n])
 
@@ -129,9 +140,15 @@ class ArrayMarch(SegmentMarch[FloatArray, Trajectory]):
         return end
 
     def _chained(self, dy: FloatArray) -> FloatArray:
-        m, r = len(self._columns), self._rated
+        total: FloatArray
+        r = self._rated
         with np.errstate(all="ignore"):
-            total: FloatArray = dy[:, :, m + r :] @ self._slope[: self._n]
+            if self._is_along:
+                k = dy.shape[2] - r
+                total = dy[:, :, :k]
+                return total + dy[:, :, k:] @ np.outer(self._segment.feeds, self._events.dfraction) if r else total
+            m = len(self._columns)
+            total = dy[:, :, m + r :] @ self._slope[: self._n]
             total[:, :, self._columns] += dy[:, :, :m]
             if r:
                 total += dy[:, :, m : m + r] @ np.outer(self._segment.feeds, self._events.dfraction)

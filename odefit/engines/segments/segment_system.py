@@ -44,9 +44,10 @@ class SegmentSystem:
     plain: the system that an engine solves. Its parameters, in this order: `kept`, those of the whole system that its
     equations name; the rates of infusion; the `context`, known events of each segment; the initial values.
     changes: per event, the index of a state -> its formula. rules: what happens by conditions, with its memory.
+    also: names that are kept in any case.
     """
 
-    def __init__(self, system: System, kind: Kind = PLAIN) -> None:
+    def __init__(self, system: System, kind: Kind = PLAIN, also: Sequence[str] = ()) -> None:
         self.whole, self.kind = system, kind
         switches = find_switches(system)
         self.fixed = tuple(switch for switch in switches if switch.is_fixed)
@@ -68,7 +69,7 @@ class SegmentSystem:
             for state, formula in system.equations.items()
         }
         used = {s for formula in equations.values() for s in sp.sympify(formula).free_symbols}
-        self.kept = tuple(name for name in system.parameters if symbol(name) in used)
+        self.kept = tuple(name for name in system.parameters if symbol(name) in used or name in also)
         self.plain = System(
             name=system.name,
             states=system.states,
@@ -81,11 +82,17 @@ class SegmentSystem:
 
     def sensitive(self, names: Sequence[str]) -> tuple[str, ...]:
         """The parameters of `plain` that derivatives to `names` of the whole system need."""
+        kept = [name for name in self.kept if name in names]
+        return (*kept, *self._rates(names), *map(start_name, self.whole.states))
+
+    def along(self, names: Sequence[str]) -> tuple[str, ...]:
+        """The same where sensitivities begin with what they are: to `names`, which are kept, and no initial values."""
+        return (*names, *self._rates(names))
+
+    def _rates(self, names: Sequence[str]) -> list[str]:
         fraction = sp.S.One if self.whole.dosing is None else sp.sympify(self.whole.dosing.fraction)
         scaled = bool(fraction.free_symbols & {symbol(name) for name in names})
-        kept = [name for name in self.kept if name in names]
-        rates = [f"{state}@rate" for state in self.kind.infused] if scaled else []
-        return (*kept, *rates, *map(start_name, self.whole.states))
+        return [f"{state}@rate" for state in self.kind.infused] if scaled else []
 
     @cached_property
     def context(self) -> tuple[str, ...]:

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 Factory = Callable[[System, tuple[str, ...]], Engine]
 # So many experiments are remembered with what is known of them; a fit has fewer, a plot makes new ones.
 _REMEMBERED = 10_000
+MIN_ALONG = 12
+"""States from which on sensitivities begin a segment as they are, where the engine can do that."""
 
 
 class SegmentedEngine(Engine):
@@ -150,7 +152,7 @@ class SegmentedEngine(Engine):
         if rounds is not None:
             which = np.arange(len(p)) if members is None else np.asarray(members, dtype=np.intp)
             lengths = np.array([len(e.times) for e in experiments], dtype=np.intp)
-            found = FixedMarch(plan.base, derived, p, which, lengths).run(rounds, sensitivities)
+            found = FixedMarch(plan.base, derived, p, which, lengths, plan.is_along).run(rounds, sensitivities)
             self._gather_notes()
             return found
         wanted = plan.base.sensitive if derived.names else ()
@@ -159,9 +161,9 @@ class SegmentedEngine(Engine):
         marches = []
         for m, experiment in enumerate(chosen):
             starts = self._segment_starts(plan, derived, experiment, events[m], (y[m], dy[m]), rests, [])
-            marches.append(ArrayMarch(experiment, derived, events[m], starts, wanted))
-        slopes = bool(derived.names)
-        march_all(marches, lambda rows, parts: plan.base.solve(np.stack(rows), parts, slopes))
+            is_along = plan.is_along and bool(wanted)
+            marches.append(ArrayMarch(experiment, derived, events[m], starts, wanted, is_along))
+        march_all(marches, lambda rows, parts: plan.solve(np.stack(rows), parts, bool(derived.names)))
         self._gather_notes()
         return Solutions.joined([one.trajectory(sensitivities) for one in marches])
 
@@ -276,16 +278,28 @@ class SegmentedEngine(Engine):
 
     def _plan(self, kind: Kind) -> _Plan:
         if kind not in self._plans:
-            segment_system = SegmentSystem(self.system, kind)
             system = self.system
-            base = self._factory(segment_system.plain, segment_system.sensitive(self.sensitive))
+            segment_system, base, is_along = self._made(kind)
             base.watch(self._callback)
             # What looks for events reads many times on the way: best compiled, whatever solves the segments.
             looks_itself = base.is_compiled or not system.triggers or not system.is_mechanistic
             scouting = base if looks_itself else self._calm(segment_system.plain, ())
-            self._plans[kind] = _Plan(segment_system, base, scouting)
+            self._plans[kind] = _Plan(segment_system, base, scouting, is_along)
             self._gather_notes()
         return self._plans[kind]
+
+    def _made(self, kind: Kind) -> tuple[SegmentSystem, Engine, bool]:
+        """What solves segments, and whether sensitivities go through them as they are.
+
+        Else each segment has those to all its initial values, which are many columns where states are many.
+        """
+        if len(self.system.states) >= MIN_ALONG and self.sensitive and self.system.is_mechanistic:
+            segment_system = SegmentSystem(self.system, kind, self.sensitive)
+            base = self._factory(segment_system.plain, segment_system.along(self.sensitive))
+            if base.takes_tangents:
+                return segment_system, base, True
+        segment_system = SegmentSystem(self.system, kind)
+        return segment_system, self._factory(segment_system.plain, segment_system.sensitive(self.sensitive)), False
 
     def _gather_notes(self) -> None:
         for note in (note for plan in self._plans.values() for note in plan.base.notes):
@@ -300,6 +314,7 @@ class _Plan:
     segment_system: SegmentSystem
     base: Engine
     scouting: Engine
+    is_along: bool
     _sensitivities: dict[tuple[str, ...], EventSensitivities] = field(default_factory=dict)
     _timelines: dict[int, Timeline] = field(default_factory=dict)
     _gaps: dict[tuple[str, ...], GapFunctions] = field(default_factory=dict)
@@ -311,6 +326,14 @@ class _Plan:
         scouting = base if self.scouting is self.base else self.scouting.reset_copy()
         final = None if self._final is None else self._final.reset_copy()
         return replace(self, base=base, scouting=scouting, _final=final)
+
+    def solve(self, rows: FloatArray, parts: Sequence[Experiment], sensitivities: bool) -> Solutions:
+        """Segments from the rows of their marches."""
+        if not (self.is_along and sensitivities):
+            return self.base.solve(rows, parts, sensitivities)
+        plain = self.segment_system.plain
+        behind = rows[:, len(plain.parameters) :].reshape(len(rows), len(plain.states), -1)
+        return self.base.solve_along(rows[:, : len(plain.parameters)], parts, behind)
 
     def states(self) -> list[dict[str, Any]]:
         """Of its engine, and of the one that looks for events where that is another one."""

@@ -1,0 +1,56 @@
+"""A rough solution of a large system by the kernel: hundreds of formulas in Python, and differences for a Jacobian, are
+too slow there."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from odefit.arrays import FloatArray
+from odefit.data.experiments import Experiment
+from odefit.engines.base import Engine, SolverOptions
+from odefit.engines.registry import ENGINES
+from odefit.errors import InputError
+from odefit.model.system import System
+
+MIN_STATES = 60
+"""Fewer are solved in Python sooner than they are compiled."""
+DECADES = np.logspace(-9, 0, 37)
+"""Parts of the way at which it is looked, besides even ones: what is fast happens early."""
+
+
+class KernelWays:
+    """Rough ways of a system by the kernel, where it can do that; `solve` yields None elsewhere."""
+
+    def __init__(self, system: System, rtol: float) -> None:
+        self._system, self._rtol = system, rtol
+        self._is_there = len(system.states) >= MIN_STATES and ENGINES["kernel"].available()[0]
+
+    def solve(
+        self, p: FloatArray, start: float, times: FloatArray, atol: FloatArray
+    ) -> tuple[FloatArray, FloatArray] | None:
+        """Times [n] and states [n, S] from `start` to the last of `times`, these among them.
+
+        Parameters
+        ----------
+        p
+            [L].
+        atol
+            [S].
+        """
+        engine = self._engine(atol)
+        if engine is None:
+            return None
+        early = start + DECADES * (times[-1] - start)
+        at = np.unique(np.concatenate([[start], early[early < times[-1]], times]))
+        found = engine.solve(p[None], [Experiment("", at, np.empty((len(at), 0)), start)])[0]
+        return (at, found.y) if found.failure is None else None
+
+    def _engine(self, atol: FloatArray) -> Engine | None:
+        if not self._is_there:
+            return None
+        options = SolverOptions(rtol=self._rtol, atol=tuple(atol.tolist()))
+        try:
+            return ENGINES["kernel"].make(self._system, options, (), None)
+        except InputError:  # too large
+            self._is_there = False
+            return None
