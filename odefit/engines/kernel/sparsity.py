@@ -12,12 +12,12 @@ H. M. Markowitz, The elimination form of the inverse and its application to line
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from odefit.arrays import IntArray
+from odefit.records import dataclass
 
 
 @dataclass(frozen=True)
