@@ -9,7 +9,7 @@ import pytest
 from scipy.integrate import solve_ivp
 from test_diffsol_engine import make, measured
 
-from interrupted_systems import experiment, interrupted
+from interrupted_systems import experiment, interrupted, polygon
 from odefit.data.experiments import Dose, Experiment
 from odefit.engines.base import SolverOptions
 from odefit.engines.choice import make_engine
@@ -130,6 +130,27 @@ def test_sensitivities_that_go_on_are_those_of_the_chain_rule(monkeypatch: pytes
     along = make_engine(system, options, names).solve(p[None], [rows], True)[0]
     monkeypatch.setattr(segmented_engine, "MIN_ALONG", math.inf)
     apart = make_engine(system, options, names).solve(p[None], [rows], True)[0]
+    np.testing.assert_allclose(along.y, apart.y, rtol=1e-7, atol=1e-10)
+    np.testing.assert_allclose(along.dy, apart.dy, rtol=1e-6, atol=1e-8)
+
+
+def test_so_they_are_where_nothing_on_the_way_depends_on_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Doses, infusions and an input at known times, for several members in one call."""
+    n = 14
+    rates = {f"x{i}": f"k*(x{i - 1} - x{i})" if i else "u - k*x0" for i in range(n)}
+    initial = {s: "x_0" if s == "x0" else "0" for s in rates}
+    system = interrupted(rates, initial, "k x_0 F", inputs=("u",), dosing=("0", "F"))
+    inputs = {"u": polygon([0.0, 1.0, 2.0], [0.0, 1.0, 0.2])}
+    doses = (Dose(0.5, "x0", 2.0, 0.7), Dose(2.0, "x2", 1.0))
+    rows = [
+        experiment([0.0, 0.6, 1.5, 2.1], doses=doses, inputs=inputs),
+        experiment([1.0, 3.0], inputs=inputs, name="f"),
+    ]
+    p, members = np.array([[0.8, 1.5, 0.6], [0.5, 1.0, 0.9], [1.1, 0.2, 0.4]]), np.array([1, 0, 0])
+    options, names = SolverOptions("tsit5", 1e-9, 1e-12), ("F", "x_0", "k")
+    along = make_engine(system, options, names).solve(p, rows, True, members)
+    monkeypatch.setattr(segmented_engine, "MIN_ALONG", math.inf)
+    apart = make_engine(system, options, names).solve(p, rows, True, members)
     np.testing.assert_allclose(along.y, apart.y, rtol=1e-7, atol=1e-10)
     np.testing.assert_allclose(along.dy, apart.dy, rtol=1e-6, atol=1e-8)
 
