@@ -16,6 +16,7 @@ from odefit.commands.demo import demo
 from odefit.commands.errors import INTERRUPTED, TERMINATED, report
 from odefit.commands.files import export, import_, schema, simulate
 from odefit.commands.fit import fit
+from odefit.commands.init import init
 from odefit.commands.look import check, models, plot, solvers
 from odefit.commands.predict import predict
 from odefit.commands.profile import profile
@@ -59,6 +60,7 @@ app.command("report")(report_)
 app.command()(bootstrap)
 app.command()(check)
 app.command()(solvers)
+app.command()(init)
 app.command()(models)
 app.command()(demo)
 app.command()(schema)

@@ -99,6 +99,7 @@ ENTRIES = (
         {"N": "mu_max*q/(1 + q)*(1 - N/N_max)*N", "q": "mu_max*q"},
         {"mu_max": 0.8, "N_max": 1e9},
         {"N": 1e3, "q": 0.05},
+        measured={"N": "N"},
         notes="The lag is log(1 + 1/q_0)/mu_max: give it as a derived parameter. Compare the logarithms of counts.",
     ),
 )

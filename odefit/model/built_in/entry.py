@@ -24,6 +24,8 @@ class Entry:
         Nominal values.
     initial
         Values of the states at the start of `time_span`.
+    measured
+        What is usually measured, observable -> formula, where that is not every state.
     notes
         What a user should know.
     family
@@ -38,5 +40,6 @@ class Entry:
     equations: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, float] = field(default_factory=dict)
     initial: Mapping[str, float] = field(default_factory=dict)
+    measured: Mapping[str, str] = field(default_factory=dict)
     notes: str = ""
     family: bool = False

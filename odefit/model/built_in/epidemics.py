@@ -14,6 +14,7 @@ ENTRIES = (
         {"S": "-beta*S*I/(S + I + R)", "I": "beta*S*I/(S + I + R) - gamma*I", "R": "gamma*I"},
         {"beta": 1.7, "gamma": 0.45},
         {"S": 762.0, "I": 1.0, "R": 0.0},
+        measured={"I": "I"},
     ),
     Entry(
         "seir",
@@ -28,6 +29,7 @@ ENTRIES = (
         },
         {"beta": 0.5, "sigma": 0.2, "gamma": 0.2},
         {"S": 990.0, "E": 5.0, "I": 5.0, "R": 0.0},
+        measured={"I": "I"},
     ),
     Entry(
         "seird",
@@ -44,6 +46,7 @@ ENTRIES = (
         },
         {"beta": 0.5, "sigma": 0.2, "gamma": 0.2, "f": 0.02},
         {"S": 990.0, "E": 5.0, "I": 5.0, "R": 0.0, "D": 0.0},
+        measured={"I": "I", "D": "D"},
         notes="f is the share of the infectious who die.",
     ),
     Entry(
@@ -60,6 +63,7 @@ ENTRIES = (
         },
         {"beta": 0.4, "gamma": 0.15, "nu": 0.01},
         {"S": 990.0, "I": 10.0, "R": 0.0, "V": 0.0},
+        measured={"I": "I"},
         notes="nu is the rate at which the susceptible are vaccinated; `model.events` or an input let it begin later.",
     ),
     Entry(
@@ -70,6 +74,7 @@ ENTRIES = (
         {"T": "production - d*T - k*V*T", "I": "k*V*T - delta*I", "V": "p*I - c*V"},
         {"production": 10.0, "d": 0.01, "k": 2.4e-5, "delta": 0.7, "p": 1000.0, "c": 13.0},
         {"T": 1000.0, "I": 0.0, "V": 0.001},
+        measured={"V": "V"},
         notes="Cells and virus per microlitre, days. Data of the virus alone do not tell k, p and T apart.",
     ),
     Entry(
@@ -81,6 +86,7 @@ ENTRIES = (
         {"T": "-beta*T*V", "I": "beta*T*V - delta*I", "V": "p*I - c*V"},
         {"beta": 2.7e-5, "delta": 4.0, "p": 1.2e-2, "c": 3.0},
         {"T": 4e8, "I": 0.0, "V": 0.093},
+        measured={"V": "V"},
         notes="Days, virus in TCID50/ml of nasal wash. Compare logarithms, `noise: lognormal`; T at the start is "
         "not known apart from p.",
     ),

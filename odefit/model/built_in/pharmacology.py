@@ -13,6 +13,7 @@ ENTRIES = (
         {"gut": "-ka*gut", "central": "ka*gut - CL/V*central"},
         {"ka": 1.5, "CL": 2.8, "V": 32.0},
         {"gut": 320.0, "central": 0.0},
+        measured={"conc": "central/V"},
     ),
     Entry(
         "two_compartment_oral",
@@ -26,6 +27,7 @@ ENTRIES = (
         },
         {"ka": 1.2, "CL": 5.0, "V1": 20.0, "Q": 4.0, "V2": 40.0},
         {"gut": 100.0, "central": 0.0, "peripheral": 0.0},
+        measured={"conc": "central/V1"},
         notes="An infusion or a bolus is a dose into `central`. Exchanged ka and rate constants fit equally well.",
     ),
     Entry(
@@ -44,6 +46,7 @@ ENTRIES = (
         },
         {"MTT": 1.5, "ka": 1.5, "CL": 2.8, "V": 32.0},
         {"depot": 320.0, "transit1": 0.0, "transit2": 0.0, "transit3": 0.0, "gut": 0.0, "central": 0.0},
+        measured={"conc": "central/V"},
         notes="MTT is the mean time from the depot to the gut, of four equal steps. Doses go into `depot`.",
     ),
     Entry(

@@ -15,6 +15,7 @@ ENTRIES = (
         {"v": "v - v^3/3 - w + current", "w": "(v + a - b*w)/tau"},
         {"a": 0.7, "b": 0.8, "tau": 12.5, "current": 0.5},
         {"v": -1.0, "w": 1.0},
+        measured={"v": "v"},
     ),
     Entry(
         "goodwin",
@@ -39,6 +40,7 @@ ENTRIES = (
         },
         {"p1": 0.03, "p2": 0.02, "p3": 1.0e-5, "Gb": 92.0, "Ib": 11.0, "gamma": 0.004, "h": 90.0, "n": 0.25},
         {"G": 280.0, "X": 0.0, "I": 360.0},
+        measured={"G": "G", "I": "I"},
         notes="Minutes since the injection, mg/dl, microunits/ml. Insulin sensitivity is p3/p2. With measured insulin "
         "as an input, leave its equation out.",
     ),
@@ -56,6 +58,7 @@ ENTRIES = (
         },
         {"C": 1.0, "g_Na": 120.0, "g_K": 36.0, "g_L": 0.3, "E_Na": 50.0, "E_K": -77.0, "E_L": -54.4, "current": 10.0},
         {"v": -65.0, "n": 0.318, "m": 0.053, "h": 0.596},
+        measured={"v": "v"},
         notes="Milliseconds, mV, mS/cm², µA/cm²; the resting potential is -65 mV.",
     ),
     Entry(

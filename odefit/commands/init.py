@@ -1,0 +1,111 @@
+"""`odefit init`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from odefit.commands.alive import alive
+from odefit.commands.options import Overwrite
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from odefit.proposing.look import Look
+
+
+def init(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="The file of measurements.", show_default=False)],
+    model: Annotated[
+        str | None, typer.Option("--model", help="A built-in system, see `odefit models`; default: by the data.")
+    ] = None,
+    sbml: Annotated[
+        Path | None, typer.Option("--sbml", metavar="FILE", help="A model in SBML instead of a built-in system.")
+    ] = None,
+    time: Annotated[str | None, typer.Option("--time", metavar="COLUMN", help="The column of times.")] = None,
+    experiment: Annotated[
+        str | None, typer.Option("--experiment", metavar="COLUMN", help="The column that tells experiments apart.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The config; default: <name of DATA>.yaml, here.")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Look at DATA, and propose a config for it: a model, parameters with bounds, and how the file is read."""
+    from odefit import api
+    from odefit.errors import ConfigError, InputError, RunError
+    from odefit.proposing.look import look_at
+    from odefit.proposing.proposal import check_model, propose
+    from odefit.proposing.shapes import suggestions
+    from odefit.proposing.writing import config_text, found
+
+    target = out or Path(f"{data.stem}.yaml")
+    if target.exists() and not overwrite:
+        raise RunError(str(target), "exists already; choose another --out, or say --overwrite")
+    if model is not None and sbml is not None:
+        raise ConfigError("--sbml", "and --model are both given; the equations come from one of them")
+    if model is not None:
+        check_model(model)
+    with alive("looking at the data"):
+        look = look_at(data, time, experiment)
+    typer.echo(f"{found(look)}.")
+    for remark in look.remarks:
+        typer.echo(f"note: {remark}")
+    likely = suggestions(look)
+    if sbml is not None:
+        chosen, others, text = str(sbml), [], _with_sbml(look, sbml, target)
+    else:
+        chosen = model or _asked(likely)
+        others = [name for name in likely if name != chosen]
+        text = config_text(look, propose(look, chosen), target, others)
+    previous = target.read_bytes() if target.exists() else None
+    _write(target, text)
+    try:
+        with alive("checking"):
+            report = api.check(target)
+    except InputError:
+        # What cannot be checked is no proposal: it does not stay.
+        target.unlink() if previous is None else _write(target, previous)
+        raise
+    for line in report.splitlines():
+        if line.startswith(("note: ", "warning: ")):
+            typer.echo(line)
+    by_data = "" if model or not others else f" (or {', '.join(others)}: --model)"
+    typer.echo(f"model: {chosen}{by_data}")
+    typer.echo(f"written to {target}: read it, change what you know better")
+    typer.echo(f"next: odefit fit {target}")
+
+
+def _with_sbml(look: Look, sbml: Path, target: Path) -> str:
+    from odefit.interop.importing import import_file
+    from odefit.proposing.with_sbml import sbml_config
+
+    return sbml_config(look, import_file(sbml), target)
+
+
+def _asked(likely: Sequence[str]) -> str:
+    """The model that somebody at a terminal chooses; in a pipe the likeliest."""
+    if len(likely) == 1 or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return likely[0]
+    from odefit.model import catalogue
+
+    for number, name in enumerate(likely, 1):
+        typer.echo(f"  {number}  {name}: {catalogue.entry(name).title}")
+    answer = typer.prompt("Which model? A number, or the name of another built-in system", default="1")
+    number = int(answer) if answer.isdecimal() else 0
+    if 1 <= number <= len(likely):
+        return likely[number - 1]
+    from odefit.proposing.proposal import check_model
+
+    return check_model(answer.strip())
+
+
+def _write(path: Path, content: str | bytes) -> None:
+    from odefit.data.atomic_files import atomic_write
+    from odefit.errors import RunError
+
+    try:
+        atomic_write(path, content)
+    except OSError as error:
+        raise RunError(str(path), f"cannot be written: {(error.strerror or str(error)).lower()}") from error

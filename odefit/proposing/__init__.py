@@ -1,0 +1,1 @@
+"""`odefit init`: a first config for a file of measurements."""

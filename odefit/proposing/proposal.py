@@ -1,0 +1,272 @@
+"""A model for measurements: its parameters with starts and bounds that suit their size, and what is measured of it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from odefit.arrays import FloatArray
+from odefit.errors import ConfigError
+from odefit.model import catalogue
+from odefit.model.built_in.entry import Entry
+from odefit.model.formulas import name_fault, parse_formula
+from odefit.model.functions import numpy_function
+from odefit.model.system import TIME
+from odefit.proposing.dimensions import exponents
+from odefit.proposing.look import Look
+from odefit.records import dataclass
+from odefit.text import clip
+
+WIDTH = 100.0
+"""How far bounds are from the start, as a factor, for what the sizes of the data tell."""
+SPREAD = 10.0
+"""Positive measurements that differ by more than this factor have errors in proportion to their size, as a rule."""
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A parameter that is estimated: its start and bounds, and what there is to say of it."""
+
+    name: str
+    value: float
+    lower: float
+    upper: float
+    scale: str
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A model for what was found in a file.
+
+    Parameters
+    ----------
+    entry, equations
+        The built-in system; its equations, of a family for the states at hand.
+    initial
+        State -> `estimate`, or the number that it begins with.
+    observables
+        Observable -> formula, in the order in which they are measured.
+    columns
+        Observable -> column or label, where that is called otherwise.
+    unknowns
+        What is estimated.
+    noise
+        `gaussian` or `lognormal`.
+    left
+        What was measured, and no part of the model takes.
+    """
+
+    entry: Entry
+    equations: Mapping[str, str]
+    initial: Mapping[str, str | float]
+    observables: Mapping[str, str]
+    columns: Mapping[str, str]
+    unknowns: Sequence[Unknown]
+    noise: str
+    left: Sequence[str]
+
+
+def propose(look: Look, model: str) -> Proposal:
+    """A built-in system with numbers that suit the data.
+
+    Parameters
+    ----------
+    look
+        What was found in the file.
+    model
+        The name of the system.
+
+    Raises
+    ------
+    ModelError
+        There is no such system.
+    ConfigError
+        It is none that can be proposed for these data.
+    """
+    entry = catalogue.entry(model)
+    equations, nominal, initial = entry.equations, entry.parameters, entry.initial
+    if entry.family:
+        if entry.name != "linear":
+            raise ConfigError(model, "is a network, which `odefit init` does not set up; see docs/networks.md")
+        states = _names(list(look.series))
+        equations, nominal = catalogue.linear_equations(states)
+        initial = dict.fromkeys(states, 1.0)
+    observables, taken = _paired(entry, equations, look)
+    sizes = _Sizes(look, equations, nominal, initial, entry.time_span, observables, taken)
+    unknowns = [] if entry.family else [_parameter(name, sizes) for name in nominal]
+    if entry.family:
+        unknowns = _matrix(list(equations), list(nominal), sizes.span)
+    starts: dict[str, str | float] = {}
+    for state, value in initial.items():
+        if look.kind == "events" or (value == 0 and observables.get(state) != state):
+            starts[state] = 0.0
+        else:
+            starts[state] = "estimate"
+            unknowns.append(_initial(state, value, look, observables, taken, sizes))
+    values = np.concatenate([look.series[name][:, 1] for name in taken.values()])
+    positive = values.min() > 0 and values.max() > SPREAD * values.min()
+    columns = {name: column for name, column in taken.items() if look.kind != "events" and column != name}
+    if look.kind == "events" and len(taken) > 1:
+        columns = {name: column.rpartition(" ")[2] for name, column in taken.items()}
+    left = [name for name in look.series if name not in taken.values()]
+    return Proposal(
+        *(entry, equations, starts, observables, columns, unknowns, "lognormal" if positive else "gaussian", left),
+    )
+
+
+def _matrix(states: Sequence[str], entries: Sequence[str], span: float) -> list[Unknown]:
+    """The matrix of a linear system, row by row: each state decays within the span of the data, by itself."""
+    rate = _round(3 / span)
+    values = np.where(np.arange(len(entries)) % (len(states) + 1), 0.0, -rate).tolist()
+    return [Unknown(name, value, -10 * rate, 10 * rate, "linear") for name, value in zip(entries, values, strict=True)]
+
+
+def _names(columns: Sequence[str]) -> list[str]:
+    """Names of states, made of those of columns."""
+    names: list[str] = []
+    for column in columns:
+        name = re.sub(r"\W+", "_", column, flags=re.ASCII).strip("_") or "x"
+        name = f"x_{name}" if name[0].isdigit() or name_fault(name) else name
+        names.append(name if name not in names else f"{name}_{len(names) + 1}")
+    return names
+
+
+def _paired(entry: Entry, equations: Mapping[str, str], look: Look) -> tuple[dict[str, str], dict[str, str]]:
+    """Observable -> formula, and observable -> what was measured: by name, then in their order."""
+    formulas = dict(entry.measured) or {state: state for state in equations}
+    left = list(look.series)
+    pairs: dict[str, str] = {}
+    if entry.family:
+        pairs = dict(zip(equations, left, strict=True))
+    for by_name in (True, False):
+        for name in formulas:
+            match = next((c for c in left if not by_name or c.casefold() == name.casefold()), None)
+            if name not in pairs and match is not None and not entry.family:
+                pairs[name] = match
+                left.remove(match)
+    return {name: formulas[name] for name in formulas if name in pairs}, {n: pairs[n] for n in formulas if n in pairs}
+
+
+class _Sizes:
+    """How much larger the units of the nominal values are than those of the data, and what follows for parameters."""
+
+    def __init__(
+        self,
+        look: Look,
+        equations: Mapping[str, str],
+        nominal: Mapping[str, float],
+        initial: Mapping[str, float],
+        time_span: tuple[float, float],
+        observables: Mapping[str, str],
+        taken: Mapping[str, str],
+    ) -> None:
+        self.nominal = nominal
+        known = {*equations, *nominal}
+        slopes = {state: parse_formula(text, known) for state, text in equations.items()}
+        measured = {name: parse_formula(text, known) for name, text in observables.items()}
+        times = np.concatenate([pairs[:, 0] for pairs in look.series.values()])
+        self.span = float(np.ptp(times)) or 1.0
+        self.powers = exponents(slopes, measured, nominal)
+        curves = _solution(slopes, measured, nominal, initial, time_span)
+        own = {TIME: self.span / (time_span[1] - time_span[0])}
+        for name, column in taken.items():
+            size = float(np.abs(look.series[column][:, 1]).max())
+            unit = observables[name] if measured[name].is_Symbol else name
+            own[unit] = (size or 1.0) / (curves[name] or 1.0)
+        if look.dose is not None:
+            own |= {state: look.dose / (max(initial.values()) or 1.0) for state in equations if state not in own}
+        seen = [factor for unit, factor in own.items() if unit in equations]
+        # States that nobody measured are taken to be in the units of those that somebody did.
+        usual = float(np.exp(np.mean(np.log(seen)))) if seen else 1.0
+        self.factor = {unit: own.get(unit, usual) for unit in (TIME, *equations, *observables)}
+
+    def scaled(self, name: str) -> tuple[float, bool]:
+        """A parameter's nominal value in the units of the data, and whether its units are known at all."""
+        position = list(self.nominal).index(name)
+        power = {unit: powers[position] for unit, powers in self.powers.items()}
+        factor = math.prod(self._of(unit) ** by for unit, by in power.items())
+        return self.nominal[name] * factor, (TIME,) in self.powers
+
+    def _of(self, unit: tuple[str, ...]) -> float:
+        """The factor of states that share a unit is that of the middle one, on the logarithmic scale."""
+        return float(np.exp(np.mean([math.log(self.factor[name]) for name in unit])))
+
+
+def _solution(
+    slopes: Mapping[str, Any],
+    measured: Mapping[str, Any],
+    nominal: Mapping[str, float],
+    initial: Mapping[str, float],
+    time_span: tuple[float, float],
+) -> dict[str, float]:
+    """Observable -> its largest size along the nominal solution."""
+    from scipy.integrate import solve_ivp
+
+    names = [TIME, *slopes, *nominal]
+    slope = numpy_function(list(slopes.values()), names)
+    observe = numpy_function(list(measured.values()), names)
+    values = tuple(nominal.values())
+    found = solve_ivp(
+        lambda t, y: np.array(slope(t, *y, *values), dtype=float),
+        time_span,
+        np.array(list(initial.values()), dtype=float),
+        method="LSODA",
+        rtol=1e-6,
+    )
+    rows = np.array([observe(t, *y, *values) for t, y in zip(found.t, found.y.T, strict=True)], dtype=float)
+    return dict(zip(measured, np.abs(rows).max(axis=0).tolist(), strict=True))
+
+
+def _parameter(name: str, sizes: _Sizes) -> Unknown:
+    value, known = sizes.scaled(name)
+    value = _round(value)
+    remark = "" if known else "its nominal value: the equations are in units of their own"
+    if value > 0:
+        return Unknown(name, value, _round(value / WIDTH), _round(value * WIDTH), "log", remark)
+    width = 10 * (abs(value) or 1.0)
+    return Unknown(name, value, value - width, value + width, "linear", remark)
+
+
+def _initial(
+    state: str,
+    nominal: float,
+    look: Look,
+    observables: Mapping[str, str],
+    taken: Mapping[str, str],
+    sizes: _Sizes,
+) -> Unknown:
+    """The initial value of a state: near the first measurements, or its nominal value in the units of the data."""
+    name = f"{state}_0"
+    column = next((taken[o] for o, formula in observables.items() if formula == state), None)
+    if column is None:
+        value = _round(nominal * sizes.factor[state])
+        if value > 0:
+            return Unknown(name, value, _round(value / WIDTH), _round(value * WIDTH), "log", "not measured")
+        width = 10 * (abs(value) or 1.0)
+        return Unknown(name, value, value - width, value + width, "linear", "not measured")
+    first: FloatArray = look.first[column]
+    size = float(np.abs(look.series[column][:, 1]).max()) or 1.0
+    value = _round(float(np.median(first)))
+    if look.series[column][:, 1].min() > 0:
+        lower, upper = _round(float(first.min()) / 10), _round(max(float(first.max()) * 10, size))
+        return Unknown(name, value, lower, upper, "log", "the first measurements")
+    low, high = float(first.min()) - size, float(first.max()) + size
+    low = max(low, 0.0) if look.series[column][:, 1].min() >= 0 else low
+    return Unknown(name, value, _round(low), _round(high), "linear", "the first measurements")
+
+
+def _round(value: float) -> float:
+    return float(f"{value:.2g}")
+
+
+def check_model(name: str) -> str:
+    """A name of a built-in system that can be proposed. Raises ModelError, ConfigError."""
+    entry = catalogue.entry(name)
+    if entry.family and entry.name != "linear":
+        raise ConfigError(clip(name), "is a network, which `odefit init` does not set up; see docs/networks.md")
+    return name

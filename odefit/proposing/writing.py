@@ -1,0 +1,162 @@
+"""A proposal as a config: YAML with comments, to be read and changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from odefit.proposing.look import Look
+from odefit.proposing.proposal import Proposal, Unknown
+from odefit.text import counted
+
+USUAL_TIMES = ("time", "t")
+USUAL_EXPERIMENT = "experiment"
+
+
+def config_text(look: Look, proposal: Proposal, out: Path, others: Sequence[str]) -> str:
+    """The config.
+
+    Parameters
+    ----------
+    look, proposal
+        What the file holds, and the model for it.
+    out
+        Where the config is written: the file is named from there.
+    others
+        Systems that might serve as well.
+    """
+    data = data_lines(look, list(proposal.observables), proposal.columns, proposal.left, out)
+    return "\n".join([*_head(look, proposal, out, others), *_model(look, proposal), *data, *_fit(look, proposal), ""])
+
+
+def _head(look: Look, proposal: Proposal, out: Path, others: Sequence[str]) -> Iterator[str]:
+    yield "# Proposed by `odefit init`: a first guess. Read it, change what you know better, then"
+    yield f"#   odefit check {out.name}"
+    yield f"#   odefit fit {out.name}"
+    yield f"# {found(look)}."
+    yield from (f"# {remark}." for remark in look.remarks)
+    yield f"# The model is the built-in `{proposal.entry.name}`: {proposal.entry.title}."
+    if proposal.entry.notes and not proposal.entry.family:
+        yield f"# {proposal.entry.notes}"
+    if others:
+        yield f"# It might be another: odefit init {look.path.name} --model {' | '.join(others)}; see `odefit models`."
+
+
+def found(look: Look) -> str:
+    """What the file holds, in one sentence."""
+    times = [pairs[:, 0] for pairs in look.series.values()]
+    span = f"{look.time} = {min(t.min() for t in times):g} to {max(t.max() for t in times):g}"
+    what = ", ".join(f"{name} ({len(pairs):,})" for name, pairs in look.series.items())
+    kind = {"wide": "a column for each quantity", "long": "a row for each measurement", "events": "a table of events"}
+    told = f" (column {look.experiment})" if look.experiment else ""
+    doses = f", doses up to {look.dose:g}" if look.dose is not None else ""
+    size = f"{counted(look.rows, 'row')}, {counted(look.experiments, 'experiment')}{told}"
+    return f"{look.path.name} has {kind[look.kind]}: {size}, {span}{doses}; measured: {what}"
+
+
+def _model(look: Look, proposal: Proposal) -> Iterator[str]:
+    yield "model:"
+    yield "  equations:"
+    yield from (f"    {state}: {_scalar(text)}" for state, text in proposal.equations.items())
+    starts = set(proposal.initial.values())
+    if starts == {"estimate"}:
+        yield "  initial: estimate"
+    else:
+        inner = ", ".join(
+            f"{state}: {value if value == 'estimate' else f'{value:g}'}" for state, value in proposal.initial.items()
+        )
+        yield f"  initial: {{{inner}}}"
+    inner = ", ".join(f"{name}: {_scalar(text)}" for name, text in proposal.observables.items())
+    yield f"  observables: {{{inner}}}"
+    yield "parameters:"
+    yield "  # Starts and bounds from the size of the data: where you know better, say so."
+    if look.experiments > 1:
+        yield "  # One value for all experiments; `by: experiment` in a parameter gives each its own."
+    yield from (_parameter(unknown) for unknown in proposal.unknowns)
+
+
+def _parameter(one: Unknown) -> str:
+    scale = "" if one.scale == "linear" else f", scale: {one.scale}"
+    remark = f"  # {one.remark}" if one.remark else ""
+    bounds = f"[{number(one.lower)}, {number(one.upper)}]"
+    return f"  {one.name}: {{value: {number(one.value)}, bounds: {bounds}{scale}}}{remark}"
+
+
+def data_lines(
+    look: Look, observables: Sequence[str], columns: Mapping[str, str], left: Sequence[str], out: Path
+) -> Iterator[str]:
+    """The section `data`: how the file is read. left: what was measured, and no part of the model takes."""
+    yield "data:"
+    yield f"  csv: {_scalar(os.path.relpath(look.path, out.parent))}"
+    if look.kind != "events":
+        if look.time not in USUAL_TIMES:
+            yield f"  time: {_scalar(look.time)}"
+        if look.experiment is not None and look.experiment != USUAL_EXPERIMENT:
+            yield f"  experiment: {_scalar(look.experiment)}"
+    if look.kind == "long":
+        if look.observable not in ("observable", "name"):
+            yield f"  observable: {_scalar(look.observable)}"
+        if look.value != "value":
+            yield f"  value: {_scalar(look.value)}"
+    if columns:
+        yield f"  columns: {_flow(columns)}"
+    yield from _sigmas(look, observables, columns)
+    unused = dict(look.unused)
+    if look.kind == "long" and left:
+        yield f"  ignore: {_flow(list(left))}  # measured, but no part of this model"
+    elif look.kind != "events":
+        unused |= dict.fromkeys(left, "measured, but no part of this model")
+    if unused:
+        why = "; ".join(sorted({reason for reason in unused.values() if reason}))
+        yield f"  unused: {_flow(list(unused))}" + (f"  # {why}" if why else "")
+
+
+def _fit(look: Look, proposal: Proposal) -> Iterator[str]:
+    noise = proposal.noise
+    other = "lognormal (errors in proportion)" if noise == "gaussian" else "gaussian"
+    given = _with_errors(look, list(proposal.observables), proposal.columns)
+    if given:
+        own = {name: {"sigma": "column"} if name in given else noise for name in proposal.observables}
+        yield f"noise: {_flow(own)}  # the errors of the file, as standard deviations"
+    else:
+        yield f"noise: {noise}  # or {other}, poisson (counts), …: see docs/noise.md"
+    yield "fit: {starts: 20, seed: 0}"
+
+
+def _with_errors(look: Look, observables: Sequence[str], columns: Mapping[str, str]) -> dict[str, str]:
+    """Observable -> column of its errors; in a long file one column for all."""
+    if "" in look.sigmas:
+        return dict.fromkeys(observables, look.sigmas[""])
+    taken = {columns.get(name, name): name for name in observables}
+    return {taken[column]: sigma for column, sigma in look.sigmas.items() if column in taken}
+
+
+def _sigmas(look: Look, observables: Sequence[str], columns: Mapping[str, str]) -> Iterator[str]:
+    named = _with_errors(look, observables, columns)
+    if look.kind == "long":
+        column = look.sigmas.get("")
+        if column is not None and column != "sigma":
+            yield f"  sigma: {_scalar(column)}"
+    elif named:
+        yield f"  sigma: {_flow(named)}"
+
+
+def _flow(value: Mapping[str, Any] | Sequence[Any]) -> str:
+    text: str = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, sort_keys=False, width=10_000)
+    return text.strip()
+
+
+def _scalar(value: object) -> str:
+    text: str = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=10_000)
+    return text.strip()[1:-1]
+
+
+def number(value: float) -> str:
+    """As YAML reads it as a number: 1.0e-06, not 1e-06."""
+    text = f"{value:.6g}"
+    mantissa, sign, exponent = text.partition("e")
+    return text if not sign or "." in mantissa else f"{mantissa}.0e{exponent}"
