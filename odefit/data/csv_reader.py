@@ -32,6 +32,7 @@ MAX_ABOVE = 100_000  # The most lines above a header: comments and blank ones.
 MAX_LINE = 10_000_000  # The most characters of a line.
 CELLS_PER_BLOCK = 150_000  # The cells that are read at one time.
 MOST_WANTED = 6  # The most names that a message lists.
+ROWS_AT_ONCE = 16  # Between two looks at how many characters that were.
 CHARACTERS_PER_BLOCK = 10_000_000  # The characters that are read at one time, where cells are long.
 
 
@@ -161,11 +162,12 @@ class _Lines:
 def _some(reader: Iterator[list[str]], lines: _Lines, most: int, rows: list[list[str]]) -> bool:
     """Add so many rows, fewer where they are long; False at the end of the file."""
     end = lines.read + CHARACTERS_PER_BLOCK
-    for row in reader:
-        rows.append(row)
-        if len(rows) == most or lines.read > end:
-            return True
-    return False
+    while len(rows) < most and lines.read <= end:
+        before = len(rows)
+        rows.extend(islice(reader, min(ROWS_AT_ONCE, most - before)))
+        if len(rows) == before:
+            return False
+    return True
 
 
 def _blocks(file: IO[str], header: Header, faults: FaultList) -> Iterator[tuple[int, list[list[str]]]]:

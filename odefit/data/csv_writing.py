@@ -13,8 +13,8 @@ from odefit.errors import DataError
 from odefit.text import clip, show
 
 
-def write_rows(path: Path | str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Write a CSV file, whole or not at all. Raises OSError as `atomic_write`."""
+def write_rows(path: Path | str, header: Sequence[str], rows: Iterable[Sequence[str | float]]) -> None:
+    """Write a CSV file, whole or not at all, numbers with the fewest digits. Raises OSError as `atomic_write`."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

@@ -343,7 +343,8 @@ def write_table(
             or np.isinf(experiment.values).any()
         ):
             raise DataError(show(Path(path)), f"experiment {clip(experiment.name)} holds an infinite number")
-    tails = ([*[side] * sided, *[e.name] * named] for e in experiments for side in side_words(e))
+    sides = (side_words(e) if sided else [""] * len(e.times) for e in experiments)
+    tails = ([*[side] * sided, *[e.name] * named] for e, own in zip(experiments, sides, strict=True) for side in own)
     cells = (row for e in experiments for row in _cells(e, with_sigma))
     more = zip(*beside.values(), strict=True) if beside else itertools.repeat(())
     rows = ([*row, *map(_beside_cell, numbers), *tail] for row, numbers, tail in zip(cells, more, tails, strict=False))
@@ -355,14 +356,14 @@ def _beside_cell(value: float | str) -> str:
     return value if isinstance(value, str) else number_cell(value)
 
 
-def _cells(experiment: Experiment, with_sigma: Sequence[int]) -> list[list[str]]:
-    """The rows of an experiment as text: its times, its values, some of its sigmas."""
+def _cells(experiment: Experiment, with_sigma: Sequence[int]) -> list[list[str | float]]:
+    """The rows of an experiment, empty where there is no number: its times, its values, some of its sigmas."""
     sigma = np.full_like(experiment.values, np.nan) if experiment.sigma is None else experiment.sigma
     block = np.column_stack([experiment.times, experiment.values, sigma[:, with_sigma]])
-    rows = [list(map(number_cell, row)) for row in block.tolist()]
+    rows: list[list[str | float]] = [["" if x != x else x for x in row] for row in block.tolist()]
     if experiment.censored is not None:
         marked = (experiment.censored != 0) & ~np.isnan(experiment.values)
         for row, column in np.argwhere(marked).tolist():
             sign = "<" if experiment.censored[row, column] < 0 else ">"
-            rows[row][1 + column] = sign + rows[row][1 + column]
+            rows[row][1 + column] = f"{sign}{rows[row][1 + column]}"
     return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -69,24 +70,27 @@ def measured_table(assembly: Assembly, observables: Sequence[FloatArray]) -> Tab
     rows: list[list[Any]] = []
     names = assembly.problem.observation.names
     sided = any(experiment.sides.any() for experiment in assembly.measured)
+    signs = {-1: "below", 1: "above"}
     for experiment, predicted, hidden in zip(assembly.measured, observables, assembly.held_out, strict=True):
         limits = np.zeros(hidden.shape, dtype=np.int8) if experiment.censored is None else experiment.censored
+        # A limit is no measurement that something could be off by.
+        residuals = np.where(limits != 0, math.nan, experiment.values - predicted)
+        words = [[word or None for word in side_words(experiment)]] if sided else []
         for column, name in enumerate(names):
-            cells = zip(
-                experiment.times,
-                experiment.values[:, column],
-                predicted[:, column],
-                limits[:, column],
-                hidden[:, column],
-                side_words(experiment),
-                strict=True,
+            numbers = (experiment.values, predicted, residuals)
+            rows += map(
+                list,
+                zip(
+                    itertools.repeat(experiment.name),
+                    np.asarray(experiment.times, dtype=np.float64).tolist(),
+                    itertools.repeat(name),
+                    *(np.asarray(each[:, column], dtype=np.float64).tolist() for each in numbers),
+                    map(signs.get, limits[:, column].tolist()),
+                    hidden[:, column].tolist(),
+                    *words,
+                    strict=False,
+                ),
             )
-            for t, d, g, limit, out, word in cells:
-                # A limit is no measurement that something could be off by.
-                residual = math.nan if limit else float(d - g)
-                side = {-1: "below", 1: "above"}.get(int(limit))
-                row = [experiment.name, float(t), name, float(d), float(g), residual, side, bool(out)]
-                rows.append([*row, *[word or None] * sided])
     return Table((*PREDICTIONS, *[AT_JUMP] * sided), rows)
 
 
@@ -140,5 +144,6 @@ def with_columns(table: Table, columns: Mapping[str, FloatArray]) -> Table:
     """A table with more columns of numbers, of all its rows."""
     if not columns:
         return table
-    pairs = zip(table.rows, zip(*columns.values(), strict=True), strict=True)
-    return Table((*table.header, *columns), [[*row, *map(float, more)] for row, more in pairs])
+    numbers = (np.asarray(column, dtype=np.float64).tolist() for column in columns.values())
+    pairs = zip(table.rows, zip(*numbers, strict=True), strict=True)
+    return Table((*table.header, *columns), [[*row, *more] for row, more in pairs])

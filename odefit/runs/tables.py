@@ -55,14 +55,9 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows([_cell(value) for value in row] for row in rows)
+    # The writer makes empty cells of None and the shortest text of a number; NaN alone is not itself.
+    writer.writerows(["" if value != value else value for value in row] for row in rows)
     return buffer.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    return repr(float(value)) if isinstance(value, float) else value
 
 
 def frame_of(text: str) -> pd.DataFrame:
