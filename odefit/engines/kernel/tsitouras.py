@@ -50,9 +50,12 @@ REJECTED_EXPONENT = -0.2
 # A step is too small where it is below this share of the time.
 LEAST_STEP = 1e-15
 TINIEST_STEP = 1e-290
-# h |lambda| near the edge of the stability region, 3.3. It is stiff after STIFF_STEPS more steps there than elsewhere.
+# h |lambda| near the edge of the stability region, 3.3. It is stiff after STIFF_STEPS more steps there than elsewhere;
+# where what is left would take FAR_AHEAD times the steps for which it is worth to be asked, sooner.
 STABILITY_LIMIT = 2.5
 STIFF_STEPS = 15
+SURELY_STIFF_STEPS = 3
+FAR_AHEAD = 20.0
 
 
 def integrate(
@@ -198,7 +201,10 @@ def integrate(
         if sizes[5] > 0:
             if h * speed(size, atol, rtol, z, u, v, k6, k7, e) > STABILITY_LIMIT:
                 stiff += 1
-                if stiff >= STIFF_STEPS and (end - after) / h > float(sizes[5]):
+                ahead = (end - after) / (h * float(sizes[5]))
+                if stiff >= STIFF_STEPS and ahead > 1.0:
+                    return STIFF
+                if stiff >= SURELY_STIFF_STEPS and ahead > FAR_AHEAD:
                     return STIFF
             elif stiff > 0:
                 stiff -= 1
