@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odefit.arrays import FloatArray
+from odefit.linalg.dense_least_squares import adjoint, times
 from odefit.linalg.matrix import EPS
 
 ROUNDS_PER_COLUMN = 10
@@ -19,48 +20,67 @@ ROUNDS_PER_COLUMN = 10
 
 
 def bounded_least_squares(a: FloatArray, b: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
-    """The x [P] in low <= x <= high for which |a x - b| is least.
+    """The x [B, P] in low <= x <= high for which |a x - b| is least, of B problems.
 
     Parameters
     ----------
     a, b
-        [M, P] and [M]; the columns of a have similar lengths.
+        [B, M, P] and [B, M]; the columns of a have similar lengths.
     low, high
-        [P], with low <= high; where they are equal there is no choice.
+        [B, P], with low <= high; where they are equal there is no choice.
     """
-    x = np.clip(np.linalg.lstsq(a, b, rcond=None)[0], low, high)
+    x = np.clip(shortest(a, b), low, high)
     side = (x >= high).astype(np.int8) - (x <= low).astype(np.int8)
     fixed = low >= high
     side[fixed] = 1
-    for _ in range(ROUNDS_PER_COLUMN * len(x) + 1):
-        x, side = _settled(a, b, x, side, low, high)
-        error = a @ x - b
-        slope, rounding = a.T @ error, len(b) * EPS * (np.abs(a).T @ (np.abs(a) @ np.abs(x) + np.abs(b)))
-        wrong = np.where(fixed, 0.0, np.maximum(side * slope - rounding, 0.0))
-        if not wrong.any():
+    going = np.arange(len(x))
+    for _ in range(ROUNDS_PER_COLUMN * x.shape[1] + 1):
+        rows, target = a[going], b[going]
+        x[going], side[going] = _settled(rows, target, x[going], side[going], low[going], high[going])
+        error = times(rows, x[going]) - target
+        sizes = times(np.abs(rows), np.abs(x[going])) + np.abs(target)
+        rounding = b.shape[1] * EPS * adjoint(np.abs(rows), sizes)
+        wrong = np.where(fixed[going], 0.0, np.maximum(side[going] * adjoint(rows, error) - rounding, 0.0))
+        released = wrong.any(axis=1)
+        going = going[released]
+        if not len(going):
             break
-        side[int(np.argmax(wrong))] = 0
-    found: FloatArray = x
-    return found
+        side[going, wrong[released].argmax(axis=1)] = 0
+    return x
+
+
+def shortest(a: FloatArray, b: FloatArray) -> FloatArray:
+    """The shortest x [B, P] for which |a x - b| is least; singular values that are rounding are zero."""
+    u, s, v = np.linalg.svd(a, full_matrices=False)
+    seen = s > max(a.shape[1:]) * EPS * s[:, :1]
+    return adjoint(v, np.where(seen, adjoint(u, b) / np.where(seen, s, 1.0), 0.0))
 
 
 def _settled(
     a: FloatArray, b: FloatArray, x: FloatArray, side: NDArray[np.int8], low: FloatArray, high: FloatArray
 ) -> tuple[FloatArray, NDArray[np.int8]]:
     """From x in the box to the least of a face of it, and which components that face holds (-1 low, 1 high)."""
-    x, side = x.copy(), side.copy()
-    while (free := side == 0).any():
-        best = x.copy()
-        best[free] = np.linalg.lstsq(a[:, free], b - a[:, ~free] @ x[~free], rcond=None)[0]
-        beyond = (best > high).astype(np.int8) - (best < low).astype(np.int8)
-        out = np.flatnonzero(free & (beyond != 0))
-        if not len(out):
-            return best, side
-        ends = np.where(beyond[out] > 0, high[out], low[out])
-        shares = (ends - x[out]) / (best[out] - x[out])
-        first = int(np.argmin(shares))
-        if shares[first] > 0:  # the least of all may lie infinitely far
-            x[free] += shares[first] * (best - x)[free]
-        x = np.clip(x, low, high)
-        x[out[first]], side[out[first]] = ends[first], beyond[out[first]]
+    going = np.flatnonzero((side == 0).any(axis=1))
+    while len(going):
+        free, own = side[going] == 0, x[going]
+        rest = b[going] - times(a[going], np.where(free, 0.0, own))
+        best = np.where(free, shortest(a[going] * free[:, None, :], rest), own)
+        beyond = (best > high[going]).astype(np.int8) - (best < low[going]).astype(np.int8)
+        out = free & (beyond != 0)
+        leaves = out.any(axis=1)
+        x[going[~leaves]] = best[~leaves]
+        going, free, own, best, beyond, out = (each[leaves] for each in (going, free, own, best, beyond, out))
+        if not len(going):
+            break
+        ends = np.where(beyond > 0, high[going], low[going])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            shares = np.where(out, (ends - own) / (best - own), np.inf)
+            first, each = shares.argmin(axis=1), np.arange(len(going))
+            share = shares[each, first][:, None]
+            # The least of all may lie infinitely far.
+            own = np.where(free & (share > 0), own + share * (best - own), own)
+        own = np.clip(own, low[going], high[going])
+        own[each, first] = ends[each, first]
+        x[going], side[going, first] = own, beyond[each, first]
+        going = going[(side[going] == 0).any(axis=1)]
     return x, side

@@ -14,8 +14,9 @@ from __future__ import annotations
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
-from odefit.linalg.bounded_least_squares import bounded_least_squares
-from odefit.linalg.score import Evaluation, Evaluations
+from odefit.linalg.bounded_least_squares import bounded_least_squares, shortest
+from odefit.linalg.dense_least_squares import adjoint
+from odefit.linalg.score import Evaluations
 from odefit.optimizers.base import BatchObjective, Objective, OneByOne, cauchy_step, coordinate_steps
 from odefit.records import dataclass
 
@@ -124,22 +125,26 @@ def _best_steps(
     if here.z.shape[1] * columns > MOST_ENTRIES:
         return None
     low, high = np.maximum((lower - u) / size, -FARTHEST), np.minimum((upper - u) / size, FARTHEST)
-    return np.stack([_best_step(here[b], low[b], high[b], size) for b in range(len(u))])
+    few = max(1, MOST_ENTRIES // (here.z.shape[1] * columns or 1))
+    parts = [np.arange(first, min(first + few, len(u))) for first in range(0, len(u), few)]
+    return np.concatenate([_minimisers(here.take(part), low[part], high[part], size) for part in parts])
 
 
-def _best_step(here: Evaluation, low: FloatArray, high: FloatArray, size: FloatArray) -> FloatArray:
-    """The minimiser of one model."""
-    a = np.asarray(here.A) * size
+def _minimisers(here: Evaluations, low: FloatArray, high: FloatArray, size: FloatArray) -> FloatArray:
+    """The same of as many as fit into the memory at once."""
+    a = np.stack([np.asarray(here.A[b]) for b in range(len(low))]) * size
     # Columns of length 1: what is singular then is the model, and not its units.
-    lengths = np.linalg.norm(a, axis=0)
+    lengths = np.linalg.norm(a, axis=1)
     lengths = np.where(lengths > 0, lengths, 1.0)
-    q, r = np.linalg.qr(a / lengths)
-    target = -(q.T @ here.z)
-    p: FloatArray = np.linalg.lstsq(r, target, rcond=None)[0] / lengths
-    if ((p >= low) & (p <= high)).all():
-        return p
-    found = bounded_least_squares(r, target, low * lengths, high * lengths) / lengths
-    return np.clip(found, low, high)
+    q, r = np.linalg.qr(a / lengths[:, None, :])
+    target = -adjoint(q, here.z)
+    p = shortest(r, target) / lengths
+    beyond = np.flatnonzero(~((p >= low) & (p <= high)).all(axis=1))
+    if len(beyond):
+        unit = lengths[beyond]
+        found = bounded_least_squares(r[beyond], target[beyond], low[beyond] * unit, high[beyond] * unit)
+        p[beyond] = np.clip(found / unit, low[beyond], high[beyond])
+    return p
 
 
 def _decrease(here: Evaluations, d: FloatArray) -> FloatArray:
