@@ -35,12 +35,14 @@ if TYPE_CHECKING:
     from odefit.profiles.profiling import profile
     from odefit.reports import report
     from odefit.resampling.bootstrap import bootstrap
+    from odefit.sampling.sample import sample
     from odefit.studies import compare, predict
 
 _HOMES = {
     "api": ("load", "fit", "simulate", "check", "load_run"),
     "exports": ("export_petab",),
     "resampling.bootstrap": ("bootstrap",),
+    "sampling.sample": ("sample",),
     "pictures": ("plot",),
     "studies": ("predict", "compare"),
     "reports": ("report",),
@@ -81,6 +83,7 @@ __all__ = [
     "predict",
     "profile",
     "report",
+    "sample",
     "simulate",
 ]
 

@@ -21,6 +21,7 @@ from odefit.commands.look import check, models, plot, solvers
 from odefit.commands.predict import predict
 from odefit.commands.profile import profile
 from odefit.commands.report import report as report_
+from odefit.commands.sample import sample
 
 app = typer.Typer(
     name="odefit",
@@ -58,6 +59,7 @@ app.command()(predict)
 app.command()(compare)
 app.command("report")(report_)
 app.command()(bootstrap)
+app.command()(sample)
 app.command()(check)
 app.command()(solvers)
 app.command()(init)

@@ -85,7 +85,7 @@ class ScoreRows:
     ) -> None:
         """Add the censored cells of one observable."""
         m = at_rows(observed.m, part.rows)
-        tail = _tail(data.family, part, m, data.scale(part, observed))
+        tail = tail_of(data.family, part, m, data.scale(part, observed))
         self.total = self.total + _counted(tail.f, part).sum(axis=-1)
         if not derivatives:
             return
@@ -108,7 +108,8 @@ def _of_scale(family: Family, d: FloatArray, m: FloatArray, s: FloatArray) -> Ro
     return np.stack([z for z, _ in rows]), np.stack([root for _, root in rows])
 
 
-def _tail(family: Family, part: DataBlock, m: FloatArray, s: FloatArray) -> Tail:
+def tail_of(family: Family, part: DataBlock, m: FloatArray, s: FloatArray) -> Tail:
+    """The censored cells of a block at B points, [B, M] each."""
     of: Callable[..., Tail] = family.tail
     if not family.is_count:
         return of(part.side, part.values, m, s)

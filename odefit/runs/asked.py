@@ -77,6 +77,24 @@ class Asked(Reported):
         ask, settings = _of("resampling.bootstrap", "bootstrap"), {"kind": kind, "intervals": intervals, "level": level}
         return ask(self, samples, **settings, seed=seed, seconds=seconds, overwrite=overwrite, progress=progress)
 
+    def sample(
+        self,
+        draws: int = 500,
+        *,
+        chains: int = 16,
+        warm_up: int = 200,
+        acceptance: float = 0.8,
+        level: float = 0.95,
+        seed: int = 0,
+        seconds: float | None = None,
+        overwrite: bool = False,
+        progress: Progress | None = None,
+    ) -> Answer:
+        """Draws from the posterior under the priors: see `odefit.sample`."""
+        ask, settings = _of("sampling.sample", "sample"), {"chains": chains, "warm_up": warm_up, "seed": seed}
+        limits = {"seconds": seconds, "overwrite": overwrite, "progress": progress}
+        return ask(self, draws, acceptance=acceptance, level=level, **settings, **limits)
+
 
 def _of(room: str, function: str) -> Any:
     return getattr(import_module(f"odefit.{room}"), function)

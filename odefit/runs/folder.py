@@ -21,6 +21,7 @@
     start.json, start-weights.pt    what it began with, where that was an earlier result
     profiles.csv, profiles.json    what `odefit profile` has found: see `profiles/records.py`
     bootstrap.csv, bootstrap.json    what `odefit bootstrap` has found: see `resampling/storage.py`
+    posterior.csv, posterior.json, posterior.arviz.json    what `odefit sample` has: see `sampling/storage.py`
     lock              while a fit writes: whose folder this is
     next-result/      while a fit writes that is to replace this one: see `replacement.py`
 
@@ -61,6 +62,7 @@ EXPRESSIONS, EXCLUDED = "expressions.csv", "excluded.csv"
 LOG, CHECKPOINT, PREVIOUS = "run.log", "checkpoint.jsonl", "checkpoint-previous.jsonl"
 PROFILES, PROFILE_VERDICTS = "profiles.csv", "profiles.json"
 BOOTSTRAP, BOOTSTRAP_SUMMARY = "bootstrap.csv", "bootstrap.json"
+POSTERIOR, POSTERIOR_SUMMARY, POSTERIOR_ARVIZ = "posterior.csv", "posterior.json", "posterior.arviz.json"
 IDENTITY, START, START_WEIGHTS = "identity.json", "start.json", "start-weights.pt"
 TABLES = (
     *(RESULT, CONFIG, DATA, WEIGHTS, COVARIANCE, PARAMETERS, PREDICTIONS, HISTORY, FRAMES, STARTS),
@@ -68,7 +70,10 @@ TABLES = (
 )
 """All that a fit writes at its end, result.json first."""
 REPORT, REPORT_PDF = "report.html", "report.pdf"
-ANSWERS = (PROFILES, PROFILE_VERDICTS, BOOTSTRAP, BOOTSTRAP_SUMMARY)
+ANSWERS = (
+    *(PROFILES, PROFILE_VERDICTS, BOOTSTRAP, BOOTSTRAP_SUMMARY),
+    *(POSTERIOR, POSTERIOR_SUMMARY, POSTERIOR_ARVIZ),
+)
 ASKED = (*ANSWERS, REPORT, REPORT_PDF)
 """What later questions to a run leave in its folder: it is about this result, and goes with it."""
 FILES = (*TABLES, *ASKED, START, START_WEIGHTS, LOG, CHECKPOINT, PREVIOUS)

@@ -153,6 +153,9 @@ class NegativeBinomial(Family):
         root = np.sqrt(dispersion_information(m, a))
         return -dispersion_score(d, m, a) / root, root
 
+    def scale_slope(self, d: FloatArray, m: FloatArray, s: FloatArray) -> FloatArray:
+        return -dispersion_score(d, mean_of(d, m), self._dispersion(s))
+
     def tail(self, side: FloatArray, c: FloatArray, m: FloatArray, s: FloatArray) -> Tail:
         from scipy.special import logsumexp
 

@@ -103,6 +103,11 @@ class Family(ABC):
     def scale(self, d: FloatArray, m: FloatArray, s: FloatArray) -> Row:
         """z and sqrt(I) of s."""
 
+    def scale_slope(self, d: FloatArray, m: FloatArray, s: FloatArray) -> FloatArray:
+        """df/ds, where the information is not needed."""
+        z, root = self.scale(d, m, s)
+        return z * root
+
     @abstractmethod
     def tail(self, side: FloatArray, c: FloatArray, m: FloatArray, s: FloatArray) -> Tail:
         """Censored measurements.

@@ -1,0 +1,94 @@
+"""`odefit sample`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from odefit.commands.errors import INTERRUPTED
+from odefit.commands.options import RunPath
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from odefit.sampling.sample import Sampled
+
+HEADER = ("parameter", "mean", "sd", "median", "{level:g} % interval", "R-hat", "bulk", "tail", "unit")
+
+
+def sample(
+    run: RunPath,
+    draws: Annotated[int, typer.Option("--draws", min=1, help="Of each chain, with those already there.")] = 250,
+    chains: Annotated[int, typer.Option("--chains", min=2, help="All go on together.")] = 16,
+    warm_up: Annotated[int, typer.Option("--warm-up", min=10, help="Draws to learn scales and steps by.")] = 200,
+    accept: Annotated[
+        float, typer.Option("--accept", min=0.1, max=0.999, help="The acceptance that steps are made for.")
+    ] = 0.8,
+    level: Annotated[float, typer.Option("--level", min=0.01, max=0.999, help="Of the intervals.")] = 0.95,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the draws.")] = 0,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", min=0, help="When to end in any case, about.", show_default=False)
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Begin anew, in place of earlier draws.")] = False,
+) -> None:
+    """Draw from the posterior of RUN under its priors.
+
+    Writes posterior.csv, posterior.json and posterior.arviz.json into RUN. Called again it goes on with what is there,
+    after Ctrl-C or a kill as well.
+    """
+    from odefit.api import load_run
+    from odefit.errors import RunError
+    from odefit.sampling import sample as sampling
+    from odefit.terminal import Reporter, console
+
+    screen = console()
+    loaded = load_run(run)
+    with Reporter(screen) as told:
+        try:
+            found = sampling.sample(
+                loaded,  # type: ignore[arg-type]  # what has no posterior is refused there
+                draws,
+                chains=chains,
+                warm_up=warm_up,
+                acceptance=accept,
+                level=level,
+                seed=seed,
+                seconds=seconds,
+                overwrite=overwrite,
+                progress=told,
+            )
+        except ValueError as error:
+            raise RunError("odefit sample", str(error)) from None
+    for line in _lines(found):
+        screen.print(line, markup=not isinstance(line, str))
+    screen.print(f"written to {found.path}/posterior.csv, posterior.json, posterior.arviz.json", markup=False)
+    if found.summary["draws"] < draws:
+        screen.print(f"next: odefit sample {run} goes on to {draws} draws", markup=False)
+    if found.interrupted:
+        raise typer.Exit(INTERRUPTED)
+
+
+def _lines(found: Sampled) -> Iterator[str | Table]:
+    """What is shown of it."""
+    from odefit.terminal import number, plain_table
+
+    summary = found.summary
+    yield f"{summary['verdict']['kind'].replace('_', ' ')}: {found.verdict}"
+    yield ""
+    rows = []
+    for name, one in summary["parameters"].items():
+        low, high = one["interval"]
+        sizes = [number(one[key], 3) if one[key] is None else f"{one[key]:,.0f}" for key in ("ess_bulk", "ess_tail")]
+        rows.append(
+            [
+                *(name, number(one["mean"]), number(one["sd"], 2), number(one["median"])),
+                *(f"{number(low)} … {number(high)}", number(one["r_hat"], 4), *sizes, one["unit"] or ""),
+            ]
+        )
+    if rows:
+        yield plain_table([title.format(level=100 * summary["level"]) for title in HEADER], rows)
+        yield ""
+    many = f"{summary['chains']} chains of {summary['draws']} draws after {summary['warm_up']} of a warm-up"
+    yield f"{many}, seed {summary['seed']}; bulk and tail: effective draws for means and for quantiles of 5 and 95 %"

@@ -1,0 +1,349 @@
+"""`odefit.sample`: draws from the posterior of a fit under its priors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from odefit.arrays import FloatArray
+from odefit.errors import RunError
+from odefit.fitting.run import Run, check_solvable
+from odefit.objective.likelihood import Likelihood
+from odefit.problem.quantities import quantities_of
+from odefit.records import dataclass
+from odefit.runs.lock import locked
+from odefit.runs.log import Logged
+from odefit.runs.progress import Progress, Silent
+from odefit.runs.tables import frame_of
+from odefit.sampling import storage
+from odefit.sampling.chains import ACCEPTANCE, WARM_UP, Draws, Tuned, advance, begin, warmed_up
+from odefit.sampling.density import Posterior
+from odefit.sampling.modes import modes_of
+from odefit.sampling.nuts import State
+from odefit.sampling.posterior import SCHEMA_VERSION, parameter_summary, verdict_of
+from odefit.sampling.told_priors import improper, prior_sentence, prior_words
+from odefit.status import Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ROUND_SECONDS = 2.0
+"""Of draws between two looks at the time: what an interruption may lose."""
+FIRST_ROUND = 10
+WRITE_SECONDS = 15.0
+"""Between one writing of the files and the next."""
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Draws from a posterior: what `odefit.sample` returns.
+
+    Attributes
+    ----------
+    summary
+        The content of `posterior.json`.
+    table
+        The draws, [chains, draws] of every parameter.
+    path
+        The run folder that holds the files; None where the run is in memory.
+    interrupted
+        Whether it was ended by Ctrl-C.
+    """
+
+    summary: dict[str, Any]
+    table: storage.Table
+    path: Path | None
+    interrupted: bool = False
+
+    @property
+    def draws(self) -> pd.DataFrame:
+        """One row for each draw: chain, draw, log_posterior and the parameters."""
+        return frame_of(self.table.csv)
+
+    @property
+    def parameters(self) -> pd.DataFrame:
+        """One row for each parameter, by name: mean, sd, median, low, high, mcse_mean, r_hat, ess_bulk, ess_tail."""
+        import pandas as pd
+
+        rows = []
+        for name, one in self.summary["parameters"].items():
+            low, high = one["interval"]
+            rows.append({"name": name, **{k: v for k, v in one.items() if k != "interval"}, "low": low, "high": high})
+        return pd.DataFrame(rows).set_index("name")
+
+    @property
+    def verdict(self) -> str:
+        """Whether the draws can be used, in a sentence."""
+        return str(self.summary["verdict"]["sentence"])
+
+    def __repr__(self) -> str:
+        place = "in memory" if self.path is None else str(self.path)
+        s = self.summary
+        return f"<Sampled {place}: {s['chains']} chains of {s['draws']} draws; {s['verdict']['kind']}>"
+
+
+def sample(
+    run: Run,
+    draws: int = 250,
+    *,
+    chains: int = 16,
+    warm_up: int = WARM_UP,
+    acceptance: float = ACCEPTANCE,
+    level: float = 0.95,
+    seed: int = 0,
+    seconds: float | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Sampled:
+    """Draw from the posterior of a run under its priors.
+
+    The chains begin around the optimum, and at the other optima that its starts have found. They move by the no-U-turn
+    sampler, with exact gradients, and jump to independent points where that pays. All chains go on together: what they
+    ask for next is one call of the compiled equations. A run with a folder keeps the draws there, in `posterior.csv`,
+    `posterior.json` and `posterior.arviz.json` (which `arviz.from_json` reads), and another call goes on with them, to
+    the same draws to the last bit.
+
+    A parameter without a prior has a flat one within its bounds: of its value where its scale is linear or logit, of
+    its logarithm where that is log. Without bounds such a prior is no density, and a note says so.
+
+    Parameters
+    ----------
+    run : Run
+        A fit of equations.
+    draws : int
+        Of each chain, with those that are there already, and without those of the warm-up.
+    chains : int
+        How many chains; many short ones cost less than few long ones.
+    warm_up : int
+        Draws of each chain at the beginning, by which the sampler learns scales and steps; they are not kept.
+    acceptance : float
+        The mean acceptance that steps are made for; nearer to 1 for posteriors on which transitions diverge.
+    level : float
+        Of the intervals.
+    seed : int
+        Of the draws.
+    seconds : float, optional
+        When to end in any case, about.
+    overwrite : bool
+        Begin anew, also where the folder has other draws.
+    progress : Progress, optional
+        Is told how it goes.
+
+    Returns
+    -------
+    Sampled
+        `parameters` and `draws` are pandas frames, `verdict` a sentence. Ctrl-C ends it early, with what is there.
+
+    Raises
+    ------
+    RunError
+        The run has no estimates, or a network; or its folder has draws of another seed or number of chains.
+    ValueError
+        An argument has a value that it cannot have.
+
+    References
+    ----------
+    M. D. Hoffman and A. Gelman, "The No-U-Turn Sampler", JMLR 15 (2014).
+    A. Vehtari et al., "Rank-normalization, folding, and localization: an improved R-hat for assessing convergence of
+    MCMC", Bayesian Analysis 16 (2021).
+
+    Examples
+    --------
+    >>> import odefit
+    >>> run = odefit.fit(
+    ...     {
+    ...         "model": {"equations": {"x": "-k*x"}},
+    ...         "parameters": {"k": {"value": 0.5, "bounds": [0.01, 5], "scale": "log"}},
+    ...         "noise": {"x": {"sigma": 0.02}},
+    ...     },
+    ...     data=[odefit.Experiment("a", [0, 1, 2, 3, 4], {"x": [2.0, 1.2, 0.75, 0.45, 0.27]})],
+    ... )
+    >>> found = odefit.sample(run, 200)
+    >>> found
+    <Sampled in memory: 16 chains of 200 draws; converged>
+    >>> found.parameters.loc["k", ["mean", "sd"]].astype(float).round(2).tolist()
+    [0.5, 0.01]
+    """
+    progress = Logged(progress or Silent())
+    _check(run, draws, chains, warm_up, acceptance, level)
+    work = _Work(run, chains, seed, warm_up, acceptance, level)
+    for note in work.notes:
+        progress.note(note)
+    until = None if seconds is None else time.monotonic() + seconds
+    with work.held(overwrite):
+        interrupted = False
+        try:
+            work.warm_up(progress)
+            progress.begin("draws", draws)
+            work.go_on(draws, until, progress)
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            progress.end()
+        if work.table is None:
+            raise KeyboardInterrupt
+        summary = work.write()
+    return Sampled(summary, work.table, run.path, interrupted)
+
+
+def _check(run: Any, draws: int, chains: int, warm_up: int, acceptance: float, level: float) -> None:
+    """Raises RunError or ValueError."""
+    if not isinstance(run, Run):
+        raise RunError(run.place, "is a latent ODE: its decoder has no posterior of parameters")
+    check_solvable(run)
+    if run.assembly.networks is not None:
+        raise RunError(run.place, "has a network, whose weights no sampler of parameters could explore")
+    if not len(run.assembly.problem.table.estimated):
+        raise RunError(run.place, "has no estimated parameters, so there is no posterior")
+    if draws < 1 or chains < 2 or warm_up < 10:
+        what = "draws must be at least 1, chains at least 2, and warm_up at least 10"
+        raise ValueError(f"{what} (got {draws}, {chains} and {warm_up})")
+    if not 0 < acceptance < 1 or not 0 < level < 1:
+        raise ValueError(f"acceptance and level must be between 0 and 1 (got {acceptance} and {level})")
+
+
+class _Work:
+    """The parts of one posterior. table: None until the warm-up is over."""
+
+    def __init__(self, run: Run, chains: int, seed: int, warm_up: int, acceptance: float, level: float) -> None:
+        self.run, self.chains, self.seed, self.level = run, chains, seed, level
+        self.warm_up_draws, self.acceptance = warm_up, acceptance
+        problem = run.assembly.problem
+        self.posterior = Posterior(Likelihood(problem), chains)
+        self.quantities = quantities_of(run.assembly)
+        self.names = tuple(q.name for q in self.quantities)
+        self.improper = improper(problem.table)
+        self.priors = prior_words(problem.table)
+        self.notes = [prior_sentence(self.priors)]
+        if run.result.status != Status.CONVERGED:
+            self.notes.append(f"the fit did not converge ({run.result.status}), so the chains may begin far off")
+        self.table: storage.Table | None = None
+        self.tuned: Tuned | None = None
+        self.states: list[State] = []
+
+    @contextmanager
+    def held(self, overwrite: bool) -> Iterator[None]:
+        """With the folder locked, and what is there already taken up. Raises RunError."""
+        if self.run.path is None:
+            yield
+            return
+        with locked(self.run.path):
+            if not overwrite:
+                self._restore()
+            yield
+
+    def _restore(self) -> None:
+        found = storage.read_summary(self.run)
+        if found is None:
+            return
+        other = [key for key, value in self._identity().items() if found.get(key) != value]
+        if other:
+            what = f"holds draws of {found.get('chains')} chains, seed {found.get('seed')}"
+            what += ", of other estimates" if "of" in other else ""
+            raise RunError(self.run.place, f"{what}; say --overwrite to put these in their place")
+        try:
+            self.tuned, self.states = storage.state_from_plain(found["state"])
+        except (KeyError, TypeError, ValueError):
+            raise RunError(self.run.place, f"has a damaged posterior.json; {storage.AGAIN}") from None
+        self.table = storage.read_table(self.run, found)
+        if self.table.names != self.names:
+            raise RunError(self.run.place, f"has a posterior.csv that does not fit its parameters; {storage.AGAIN}")
+
+    def _identity(self) -> dict[str, Any]:
+        """What draws belong to: others cannot be gone on with."""
+        of = [float(x) for x in self.run.theta]
+        settings = {"chains": self.chains, "seed": self.seed, "warm_up": self.warm_up_draws}
+        return {**settings, "acceptance": self.acceptance, "of": of}
+
+    def warm_up(self, progress: Progress) -> None:
+        """Raises RunError where the posterior cannot be computed at the estimates."""
+        if self.table is not None:
+            return
+        progress.now("looking for the modes of the posterior")
+        try:
+            mixture = modes_of(self.run, self.posterior)
+            points = begin(self.posterior, mixture, self.chains, self.seed)
+        except ValueError as error:
+            raise RunError(self.run.place, f"has a posterior that cannot be computed: {error}") from None
+        if len(mixture.weights) > 1:
+            progress.note(
+                f"{len(mixture.weights)} modes are known by the starts of the fit; chains begin at all of them"
+            )
+        progress.begin("warm-up draws", self.warm_up_draws)
+        going = warmed_up(self.posterior, mixture, points, self.seed, self.acceptance, self.warm_up_draws)
+        while True:
+            try:
+                progress.part(next(going), "")
+            except StopIteration as ended:
+                self.tuned, self.states = ended.value
+                break
+        progress.end()
+        none = np.empty((self.chains, 0))
+        empty = np.empty((self.chains, 0, len(self.names)))
+        self.table = storage.Table(self.names, empty, none, dict.fromkeys(storage.STATS, none))
+
+    def go_on(self, draws: int, until: float | None, progress: Progress) -> None:
+        """Add draws until there are enough, or the time is over."""
+        assert self.tuned is not None
+        assert self.table is not None
+        n, written = FIRST_ROUND, time.monotonic()
+        while (done := self.table.values.shape[1]) < draws and (until is None or time.monotonic() < until):
+            begun = time.monotonic()
+            n = min(n, draws - done)
+            found = advance(self.posterior, self.tuned, self.states, n, (self.seed, 2, done))
+            self.table, self.states = self.table.joined(self._rows(found)), found.states
+            now = time.monotonic()
+            room = ROUND_SECONDS if until is None else min(ROUND_SECONDS, max(until - now, 0.0))
+            n = max(1, int(room * n / max(now - begun, 1e-9)))
+            diverged = int(self.table.stats["diverging"].sum())
+            progress.part(done + found.v.shape[1], f"{diverged} diverged" if diverged else "")
+            if now - written > WRITE_SECONDS:
+                self.write()
+                written = now
+
+    def _rows(self, found: Draws) -> storage.Table:
+        chains, n, p = found.v.shape
+        u, _, log_slope = self.posterior.box.inside(found.v.reshape(-1, p))
+        values = np.stack([q.evaluations(u).values for q in self.quantities], axis=-1).reshape(chains, n, -1)
+        logs = found.logp - log_slope.sum(axis=1).reshape(chains, n)
+        parts = (found.acceptance, found.steps, found.diverged, found.jumped)
+        return storage.Table(self.names, values, logs, dict(zip(storage.STATS, parts, strict=True)))
+
+    def write(self) -> dict[str, Any]:
+        """posterior.json; and all files where there is a folder. Raises StorageError."""
+        assert self.tuned is not None
+        assert self.table is not None
+        summary = self._summary(self.table) | {"state": storage.state_to_plain(self.tuned, self.states)}
+        if self.run.path is not None:
+            storage.write(self.run.path, self.table, summary)
+        return summary
+
+    def _summary(self, table: storage.Table) -> dict[str, Any]:
+        n = table.values.shape[1]
+        parameters: dict[str, Any] = {}
+        if n:
+            for k, q in enumerate(self.quantities):
+                parameters[q.name] = parameter_summary(table.values[:, :, k], self.level, q.unit)
+        diverged = int(table.stats["diverging"].sum())
+        verdict = verdict_of(parameters, n * self.chains, diverged, self.improper)
+        return {
+            "schema_version": SCHEMA_VERSION,
+            **self._identity(),
+            "draws": n,
+            "level": self.level,
+            "priors": self.priors,
+            "parameters": parameters,
+            "verdict": {"kind": verdict.kind, "sentence": verdict.sentence},
+            "diverged": diverged,
+            "jumps_taken": _mean(table.stats["jumped"]),
+            "steps_per_draw": _mean(table.stats["n_steps"]),
+        }
+
+
+def _mean(values: FloatArray) -> float | None:
+    return float(values.mean()) if values.size else None
