@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from odefit.reports import report
     from odefit.resampling.bootstrap import bootstrap
     from odefit.sampling.sample import sample
-    from odefit.studies import compare, predict
+    from odefit.studies import compare, design, predict
 
 _HOMES = {
     "api": ("load", "fit", "simulate", "check", "load_run"),
@@ -44,7 +44,7 @@ _HOMES = {
     "resampling.bootstrap": ("bootstrap",),
     "sampling.sample": ("sample",),
     "pictures": ("plot",),
-    "studies": ("predict", "compare"),
+    "studies": ("predict", "compare", "design"),
     "reports": ("report",),
     "problem.interface": ("Problem",),
     "profiles.profiling": ("profile",),
@@ -75,6 +75,7 @@ __all__ = [
     "bootstrap",
     "check",
     "compare",
+    "design",
     "export_petab",
     "fit",
     "load",

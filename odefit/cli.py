@@ -13,6 +13,7 @@ from odefit._version import __version__
 from odefit.commands.bootstrap import bootstrap
 from odefit.commands.compare import compare
 from odefit.commands.demo import demo
+from odefit.commands.design import design
 from odefit.commands.errors import INTERRUPTED, TERMINATED, report
 from odefit.commands.files import export, import_, schema, simulate
 from odefit.commands.fit import fit
@@ -57,6 +58,7 @@ app.command()(plot)
 app.command()(profile)
 app.command()(predict)
 app.command()(compare)
+app.command()(design)
 app.command("report")(report_)
 app.command()(bootstrap)
 app.command()(sample)

@@ -1,4 +1,4 @@
-"""The functions of the public face that go on from finished fits: predict, compare."""
+"""The functions of the public face that go on from finished fits: predict, compare, design."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from odefit.comparison.comparing import Comparison
+    from odefit.designs.candidates import Candidates
+    from odefit.designs.designing import Criterion, Design
     from odefit.fitting.run import Run
     from odefit.latent.latent_run import LatentRun
     from odefit.prediction.predicting import Bands, Prediction
@@ -141,3 +143,65 @@ def compare(*runs: AnyRun) -> Comparison:
     from odefit.comparison.comparing import compared
 
     return compared([equations_of(run, "odefit compare") for run in runs])
+
+
+def design(
+    run: AnyRun,
+    candidates: Candidates,
+    quantities: Sequence[str] | None = None,
+    *,
+    criterion: Criterion | None = None,
+    times: ArrayLike | None = None,
+    doses: DoseTable | None = None,
+    inputs: Path | str | None = None,
+) -> Design:
+    """Rank candidate experiments by how much they would reduce the errors of a fit.
+
+    Parameters
+    ----------
+    run : Run or path
+        A fit of equations that has converged.
+    candidates : path, frame or mapping
+        A row for each: its `times` (`0:24:2`, or numbers with blanks between), `observables` (default all),
+        `replicates`, and the columns of a table of new experiments as for `predict`, `like` among them.
+    quantities : sequence of str, optional
+        What is to be known better: parameters, derived quantities, predictions such as `conc(24)`; default all
+        parameters of the model.
+    criterion : str, optional
+        `d` (the determinant of their covariance), `a` (the mean of their relative variances) or `c` (the error of one);
+        default `c` for one quantity, else `d`.
+    times : array_like [T], optional
+        For candidates that say none.
+    doses, inputs
+        As for `predict`; the experiments that a table of doses names are the candidates.
+
+    Returns
+    -------
+    Design
+        Its `frame` has the candidates, the best first, with the criterion and the errors after each; `judgement` says
+        it in a sentence, and `figure()` draws it.
+
+    Raises
+    ------
+    RunError
+        The fit has not converged, so there is no optimum to plan from, or has no errors.
+    InputError
+        With all faults of the table, the names and the criterion.
+
+    Examples
+    --------
+    >>> import odefit
+    >>> run = odefit.fit(
+    ...     {"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": {"value": 0.5, "scale": "log"}}},
+    ...     data=[odefit.Experiment("a", [0, 1, 2, 3, 4], {"x": [2.0, 1.2, 0.75, 0.45, 0.27]})],
+    ... )
+    >>> found = odefit.design(run, {"early": {"times": "0.5 1"}, "late": {"times": "8 9"}}, ["k"])
+    >>> found.frame["reduction_percent"].round(0).to_dict()
+    {'early': 10.0, 'late': 0.0}
+    """
+    import numpy as np
+
+    from odefit.designs.designing import designed
+
+    grid = None if times is None else np.atleast_1d(np.asarray(times, dtype=np.float64))
+    return designed(equations_of(run, "odefit design"), candidates, quantities, criterion, doses, inputs, grid)

@@ -66,12 +66,13 @@ def predict(
     for note in found.notes:
         screen.print(f"note: {note}", markup=False)
     if len(found.table.rows) <= SHOWN:
-        screen.print(plain_table(found.table.header, [[_shown(cell) for cell in row] for row in found.table.rows]))
+        screen.print(plain_table(found.table.header, [[shown(cell) for cell in row] for row in found.table.rows]))
     paths = written(target, found.table.text, found.figure() if plots else None)
     screen.print(f"written to {', '.join(map(str, paths))}", markup=False)
 
 
-def _shown(cell: object) -> str:
+def shown(cell: object) -> str:
+    """A cell of a table on screen."""
     if isinstance(cell, float):
         return "" if cell != cell else f"{cell:.5g}"
     return str(cell)

@@ -15,14 +15,13 @@ from dataclasses import replace
 import numpy as np
 
 from odefit.arrays import FloatArray
-from odefit.data.experiments import Experiment
 from odefit.errors import ConfigError, SolveError
 from odefit.fitting.local_search import size_of
 from odefit.fitting.solver_accuracy import problem_at
 from odefit.linalg.score import Evaluation
 from odefit.objective.likelihood import Likelihood
-from odefit.objective.problem import FitProblem
 from odefit.problem.assembly import Assembly
+from odefit.problem.planned import planned_measurements
 from odefit.records import dataclass
 from odefit.text import counted
 from odefit.uncertainty.combinations import Combination, determined_combinations
@@ -134,7 +133,7 @@ def identifiability(assembly: Assembly) -> Identifiability:
     at_start: Likelihood | None = None
     for k, u in enumerate(_points(assembly, start)):
         try:
-            likelihood = Likelihood(_planned(exact, u), blocks=False)
+            likelihood = Likelihood(planned_measurements(exact, table.to_natural(u)), blocks=False)
             here = likelihood.information(u)
         except SolveError:
             here = Evaluation.failed(len(u))
@@ -185,21 +184,6 @@ def _points(assembly: Assembly, start: FloatArray) -> Iterator[FloatArray]:
         # Inside, and not on a bound, where a term may vanish.
         inside = (moved > low) & (moved < high)
         yield np.where(inside, moved, start)
-
-
-def _planned(problem: FitProblem, u: FloatArray) -> FitProblem:
-    """The problem whose measurements are the predictions themselves, in the cells that are planned."""
-    predicted = problem.predict(problem.table.to_natural(u))
-    observation = problem.observation
-    noise = [observation.noise[name] for name in observation.names]
-    is_count, is_log = (np.array(flags) for flags in zip(*((n.family.is_count, n.is_log) for n in noise), strict=True))
-
-    def planned(experiment: Experiment, g: FloatArray) -> Experiment:
-        possible = np.where(is_count, np.maximum(np.round(g), 0.0), g)
-        values = np.where(is_log & (g <= 0), experiment.values, possible)
-        return replace(experiment, values=np.where(np.isnan(experiment.values), np.nan, values), censored=None)
-
-    return replace(problem, experiments=tuple(map(planned, problem.experiments, predicted)))
 
 
 def _percent(share: float) -> str:

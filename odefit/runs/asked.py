@@ -95,6 +95,20 @@ class Asked(Reported):
         limits = {"seconds": seconds, "overwrite": overwrite, "progress": progress}
         return ask(self, draws, acceptance=acceptance, level=level, **settings, **limits)
 
+    def design(
+        self,
+        candidates: Any,
+        quantities: Sequence[str] | None = None,
+        *,
+        criterion: str | None = None,
+        times: ArrayLike | None = None,
+        doses: Any = None,
+        inputs: Path | str | None = None,
+    ) -> Answer:
+        """Candidate experiments by how much they would reduce the errors: see `odefit.design`."""
+        ask, conditions = _of("studies", "design"), {"times": times, "doses": doses, "inputs": inputs}
+        return ask(self, candidates, quantities, criterion=criterion, **conditions)
+
 
 def _of(room: str, function: str) -> Any:
     return getattr(import_module(f"odefit.{room}"), function)

@@ -1,0 +1,1 @@
+"""Which of several experiments would tell most, before any of them is made."""
