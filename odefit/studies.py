@@ -197,7 +197,7 @@ def design(
     ... )
     >>> found = odefit.design(run, {"early": {"times": "0.5 1"}, "late": {"times": "8 9"}}, ["k"])
     >>> found.frame["reduction_percent"].round(0).to_dict()
-    {'early': 10.0, 'late': 0.0}
+    {'early': 3.0, 'late': 1.0}
     """
     import numpy as np
 
