@@ -72,6 +72,19 @@ class TableSection(Section):
         description="which state a compartment (CMT) of a table of events is: `{1: gut, 2: blood}`; default: the "
         "states in their order",
     )
+    sheet: str | Annotated[int, Field(ge=1)] | None = Field(
+        None, description="of a workbook (.xlsx, .ods): which sheet, by its name or its number from 1"
+    )
+    header: Annotated[list[str], Field(min_length=2)] | Annotated[int, Field(ge=1)] | None = Field(
+        None, description="names for the columns of a file that has none, or the line that holds them"
+    )
+    separator: Literal["comma", "semicolon", "tab", "blank", "bar"] | None = Field(
+        None, description="what parts the cells, where that is not clear"
+    )
+    decimal: Literal[".", ","] | None = Field(None, description="the sign of the decimals, where that is not clear")
+    encoding: str | None = Field(
+        None, max_length=40, description="of the text, where it is neither UTF-8 nor Latin-1: `utf-16`, `cp1251`, …"
+    )
     time: str | None = Field(None, description="the time column")
     experiment: str | None = Field(None, description="the column that names the experiment")
     observable: str | None = Field(

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from odefit.data.columns import Columns, Header, find_columns
-from odefit.data.csv_reader import read_columns, read_header
 from odefit.data.doses import MAX_DOSES, NUMBERS, OPTIONAL, TOO_MANY, UNKNOWN, DoseRow, DoseSeries
-from odefit.data.error_list import FaultList, place
+from odefit.data.error_list import FaultList
+from odefit.data.grid.opening import open_table
 from odefit.data.layouts import TIME, usual_time
 from odefit.text import clip, suggest
 
@@ -61,13 +61,13 @@ def read_doses(
     path = Path(path)
     key = "experiment" if experiment is None else experiment
     called = {name: (columns or {}).get(name, name) for name in ("amount", *OPTIONAL)}
-    header = read_header(path, [*([time] if time else TIME), key, *called.values()], where)
-    faults = FaultList(path)
+    table = open_table(path, [*([time] if time else TIME), key, *called.values()], where=where)
+    header = table.header
+    faults = FaultList(path, header.where)
     position = _find(header, time, key, experiment is not None, default_state, called, faults)
     faults.check()
     labels = [position[name] for name in ("experiment", "state") if name in position]
-    sheet = read_columns(
-        header,
+    sheet = table.read(
         [position[name] for name in NUMBERS if name in position],
         labels,
         required={position["time"]: "time", position["amount"]: "amount"},
@@ -92,7 +92,7 @@ def read_doses(
             faults.add(line, "", TOO_MANY)
             break
         if not faults.count:
-            found += [DoseRow(name or None, dose, place(path, line)) for dose in series.doses()]
+            found += [DoseRow(name or None, dose, header.place(line)) for dose in series.doses()]
     faults.check()
     return found
 

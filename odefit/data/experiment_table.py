@@ -22,9 +22,9 @@ from pathlib import Path
 
 from odefit.data.columns import Columns, Header, find_columns
 from odefit.data.csv_cells import MISSING, decimal_comma, parse_number
-from odefit.data.csv_reader import read_columns, read_header
-from odefit.data.error_list import FaultList, PlacedFaults, place
+from odefit.data.error_list import FaultList, PlacedFaults
 from odefit.data.experiments import Experiment
+from odefit.data.grid.opening import open_table
 from odefit.data.replicates import replicate_of
 from odefit.data.rest_column import STEADY_STATE, read_rests
 from odefit.model.tokens import written_names
@@ -121,8 +121,9 @@ def read_conditions(
     """
     path = Path(path)
     key = "experiment" if experiment is None else experiment
-    header = read_header(path, [key, START], where)
-    faults = FaultList(path)
+    table = open_table(path, [key, START], where=where)
+    header = table.header
+    faults = FaultList(path, header.where)
     position = find_columns(header, faults)
     if key not in position:
         what = f"no column '{clip(key)}' for the experiment; {suggest(key, position)}"
@@ -137,8 +138,7 @@ def read_conditions(
             renamed[spelled] = name
     faults.check()
     at = position.pop(position.spelled(key) or key)
-    sheet = read_columns(
-        header,
+    sheet = table.read(
         [],
         [at, *position.values()],
         required={at: "experiment"},
@@ -160,7 +160,7 @@ def read_conditions(
         renamed.get(name, name): _cells(sheet, index, header, experiments, commas, tell)
         for name, index in position.items()
     }
-    found = _sort_out(tuple(lines), grid, lambda e, column="": place(path, lines[e], column), tell, named)
+    found = _sort_out(tuple(lines), grid, lambda e, column="": header.place(lines[e], column), tell, named)
     faults.check()
     return found
 

@@ -59,8 +59,11 @@ class FrameSheet:
         wordy: Collection[int] = (),
         endless: Collection[int] = (),
         missing: MissingCells = NOTHING_ELSE,
+        limit: int | None = None,
     ) -> Columns:
         """Some columns, as `csv_reader.read_columns` gives those of a file."""
+        if limit is not None and len(self.frame) > limit:
+            faults.add(0, "", f"has more rows than the limit of {limit:,}; write fewer")
         blanks = self.frame.isna()
         rows = np.flatnonzero(~blanks.all(axis=1).to_numpy(dtype=bool))
         texts = {k: [_label(value) for value in self.frame.iloc[rows, k].tolist()] for k in labels}

@@ -22,10 +22,10 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.data.columns import Columns, Header, find_columns
 from odefit.data.csv_cells import IntArray
-from odefit.data.csv_reader import read_columns, read_header
 from odefit.data.csv_writing import check_names, number_cell, write_rows
 from odefit.data.error_list import FaultList, PlacedFaults
 from odefit.data.experiments import Experiment, Input
+from odefit.data.grid.opening import open_table
 from odefit.data.layouts import TIME, usual_time
 from odefit.data.replicates import replicate_of
 from odefit.records import dataclass
@@ -111,14 +111,13 @@ def read_input(
         three times, too few points (two, or one for `previous`), no points at all.
     """
     path = Path(path)
-    header = read_header(path, [column, *([time] if time else TIME), experiment or "experiment"], where)
-    faults = FaultList(path)
+    table = open_table(path, [column, *([time] if time else TIME), experiment or "experiment"], where=where)
+    header = table.header
+    faults = FaultList(path, header.where)
     time_at, value_at, experiment_at = _find(header, column, name, time, experiment, faults)
     faults.check()
     labelled = [] if experiment_at is None else [experiment_at]
-    sheet = read_columns(
-        header, [time_at, value_at], labelled, required={time_at: "time"}, blank=labelled, faults=faults
-    )
+    sheet = table.read([time_at, value_at], labelled, required={time_at: "time"}, blank=labelled, faults=faults)
     if not sheet.lines.size and not faults.count:
         faults.add(0, "", "has a header but no data; write one row per point")
     points = _points(sheet, time_at, value_at, experiment_at)

@@ -32,6 +32,7 @@ class Sheet(Protocol):
         wordy: Collection[int] = (),
         endless: Collection[int] = (),
         missing: MissingCells = NOTHING_ELSE,
+        limit: int | None = None,
     ) -> Columns:
         """Some columns; the arguments are those of `csv_reader.read_columns`."""
 
@@ -55,6 +56,7 @@ class CsvSheet:
         wordy: Collection[int] = (),
         endless: Collection[int] = (),
         missing: MissingCells = NOTHING_ELSE,
+        limit: int | None = None,
     ) -> Columns:
         """Some columns, see `Sheet`."""
         return read_columns(
@@ -69,4 +71,5 @@ class CsvSheet:
             wordy=wordy,
             endless=endless,
             missing=missing,
+            limit=limit,
         )

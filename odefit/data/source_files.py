@@ -37,7 +37,8 @@ def open_text(path: Path) -> IO[str]:
     return open(path, encoding="utf-8-sig", newline="")
 
 
-def check_file(path: Path, where: str) -> None:
+def check_exists(path: Path, where: str) -> None:
+    """Raises DataError for what is no regular file of a size that may be read."""
     try:
         found = path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -50,6 +51,24 @@ def check_file(path: Path, where: str) -> None:
         raise whole_fault(path, where, f"has {found.st_size / 1024**3:.1f} GiB; the limit is 2 GiB")
     if not found.st_size:  # nor is anything read from /proc, where some files never end
         raise whole_fault(path, where, "is empty; its first line must name the columns")
+
+
+def is_utf8(path: Path) -> bool:
+    """Whether all of a file is UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with path.open("rb") as file:
+        try:
+            while part := file.read(1 << 20):
+                decoder.decode(part)
+            decoder.decode(b"", True)
+        except UnicodeDecodeError:
+            return False
+    return True
+
+
+def check_file(path: Path, where: str) -> None:
+    """Raises DataError for what is no text in UTF-8."""
+    check_exists(path, where)
     with open(path, "rb") as file:
         head = file.read(65536)
     for magic, what in _FOREIGN:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 
 from odefit.data.csv_cells import NOTHING_ELSE, MissingCells
+from odefit.data.grid.table_file import OPEN, FileForm
 from odefit.records import dataclass
 
 
@@ -63,6 +64,8 @@ class TableForm:
         Cells that stand for no value.
     exclude
         What is left out.
+    file
+        About the file itself.
     """
 
     observable: str | None = None
@@ -72,6 +75,7 @@ class TableForm:
     limits: Mapping[str, Limits] = field(default_factory=dict)
     missing: MissingCells = NOTHING_ELSE
     exclude: Sequence[Exclusion] = ()
+    file: FileForm = OPEN
 
 
 PLAIN = TableForm()

@@ -31,17 +31,18 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from odefit.data.arrangement import arrange
+from odefit.data.blank_lines import split_at_blanks
 from odefit.data.chosen_rows import choose_cells
 from odefit.data.columns import Columns, Header
 from odefit.data.covariates import CovariateUse, covariate_table
-from odefit.data.csv_reader import read_header
 from odefit.data.csv_writing import check_names, number_cell, write_rows
 from odefit.data.error_list import FaultList
 from odefit.data.experiments import Experiment
+from odefit.data.grid.opening import open_table
 from odefit.data.layouts import OBSERVABLE, ONLY, TIME, Layout, find_layout
 from odefit.data.pivot import Table
 from odefit.data.replicates import Repeats, replicate_of
-from odefit.data.sheets import CsvSheet, Sheet
+from odefit.data.sheets import Sheet
 from odefit.data.side_column import AT_JUMP, side_words
 from odefit.data.table_beside import Beside
 from odefit.data.table_form import PLAIN, TableForm
@@ -120,12 +121,15 @@ def read_table(
         With the faults of the file, the first 20 of them spelled out.
     """
     names = {name: (columns or {}).get(name, name) for name in observables}
-    table_sheet = _opened(source, names.values(), (time, experiment), where)
+    table_sheet = _opened(source, names.values(), (time, experiment), form, where)
     header = table_sheet.header
     faults = FaultList(header.path, header.where)
     use = use or CovariateUse()
     layout = _layout(header, names, columns or {}, (time, experiment), only is not None, chosen, use, form, faults)
     sheet, others = _read_rows(table_sheet, layout, only, ignore, form, faults)
+    blanks = ""
+    if not ignore and isinstance(source, Path | str):
+        sheet, layout, blanks = split_at_blanks(sheet, layout, header.place())
     named = set() if layout.experiment is None else set(sheet.labels[layout.experiment].names)
     picked = choose_cells(sheet, layout, names, form, header, faults)
     sheet = picked.sheet
@@ -141,7 +145,7 @@ def read_table(
     if repeats is not None and table.repeats is not None:
         repeats.append(table.repeats)
     if notes is not None:
-        notes += (*picked.notes, *table.notes)
+        notes += (*getattr(table_sheet, "notes", ()), *([blanks] if blanks else []), *picked.notes, *table.notes)
         note = table.repeats.note(table.repeats.names) if table.repeats is not None and repeats is None else None
         notes += [] if note is None else [note]
     return _measured(table, tuple(names), start, faults)
@@ -180,13 +184,17 @@ def _measured(table: Table, names: tuple[str, ...], start: float | None, faults:
 
 
 def _opened(
-    source: Path | str | pd.DataFrame | Sheet, values: Iterable[str], given: tuple[str | None, str | None], where: str
+    source: Path | str | pd.DataFrame | Sheet,
+    values: Iterable[str],
+    given: tuple[str | None, str | None],
+    form: TableForm,
+    where: str,
 ) -> Sheet:
     """The table, with its header read; given: as for `_layout`."""
     if isinstance(source, str | Path):
         time, experiment = given
         wanted = [*([time] if time else TIME), *values, experiment or "experiment", *OBSERVABLE, "value"]
-        return CsvSheet(read_header(Path(source), wanted, where))
+        return open_table(Path(source), wanted, form.file, where)
     if hasattr(source, "header"):
         return cast(Sheet, source)
     from odefit.data.frames import FrameSheet

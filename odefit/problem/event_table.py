@@ -8,17 +8,18 @@ from dataclasses import replace
 from odefit.config.data_section import DataSection
 from odefit.config.load import LoadedConfig
 from odefit.config.noise_section import NoiseSection
-from odefit.data.csv_reader import read_header
 from odefit.data.frames import FrameSheet
+from odefit.data.grid.opening import open_table
 from odefit.data.layouts import TIME
 from odefit.data.nonmem.dosing import Compartments
 from odefit.data.nonmem.roles import MISSING, NAMES
 from odefit.data.nonmem.table import EventTable, Wanted, check_complete, roles_of, take_apart
-from odefit.data.sheets import CsvSheet, Sheet
+from odefit.data.sheets import Sheet
 from odefit.data.table_form import TableForm
 from odefit.errors import DataError
 from odefit.model import catalogue
 from odefit.model.tokens import written_names
+from odefit.problem.file_form import file_form
 from odefit.problem.formula_texts import named_in_formulas
 from odefit.text import clip
 
@@ -67,7 +68,7 @@ def _opened(loaded: LoadedConfig, given: Mapping[str, str]) -> Sheet:
     assert data.csv is not None  # the caller sees to it
     names = [*(name for names in NAMES.values() for name in names), *TIME, *given.values(), *data.columns.values()]
     names += [name.upper() for name in names]
-    return CsvSheet(read_header(loaded.folder / data.csv, names, loaded.where("data", "csv")))
+    return open_table(loaded.folder / data.csv, names, file_form(loaded), loaded.where("data", "csv"))
 
 
 def _given(data: DataSection) -> dict[str, str]:

@@ -16,8 +16,8 @@ from dataclasses import replace
 from odefit import algebra as sp
 from odefit.config.load import LoadedConfig
 from odefit.data.cell_texts import covariate_of, formula_keys, formula_of
-from odefit.data.csv_reader import read_header
 from odefit.data.experiments import Experiment
+from odefit.data.grid.opening import open_table
 from odefit.data.layouts import OBSERVABLE, TIME
 from odefit.errors import ModelError
 from odefit.model.formulas import free_names, parse_formula
@@ -26,6 +26,7 @@ from odefit.model.system import symbol
 from odefit.model.tokens import written_names
 from odefit.objective.observation import covariate_symbol
 from odefit.problem.described import Described
+from odefit.problem.file_form import file_form
 from odefit.text import closest
 
 
@@ -39,7 +40,8 @@ def data_columns(loaded: LoadedConfig) -> Collection[str]:
         names = [str(name).strip() for name in content.columns]
     elif data.csv is not None:
         wanted = [*TIME, *OBSERVABLE, "value", "experiment", *(data.columns or {}).values()]
-        names = list(read_header(loaded.folder / data.csv, wanted, loaded.where("data", "csv")).names)
+        sheet = open_table(loaded.folder / data.csv, wanted, file_form(loaded), loaded.where("data", "csv"))
+        names = list(sheet.header.names)
     else:
         return set()
     return {*names, *(name.partition("[")[0] for name in names if name.endswith("]"))}

@@ -13,6 +13,7 @@ from odefit.data.table_beside import Beside
 from odefit.data.table_form import Exclusion, Limits, TableForm
 from odefit.data.unused_columns import unused_notes
 from odefit.errors import ConfigError
+from odefit.problem.file_form import file_form
 from odefit.problem.noise_columns import COLUMN
 
 _ROWS = re.compile(r"\s*(\d{1,18})\s*(?:(?:-|–|to)\s*(\d{1,18})\s*)?")
@@ -28,6 +29,7 @@ def table_form(loaded: LoadedConfig) -> TableForm:
         censored=data.censored,
         limits={name: Limits(one.below, one.above) for name, one in data.limit.items()},
         missing=MissingCells.of(data.missing),
+        file=file_form(loaded),
         exclude=[_exclusion(one, loaded, number) for number, one in enumerate(data.exclude)],
     )
 

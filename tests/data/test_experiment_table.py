@@ -129,7 +129,6 @@ def test_all_faults_of_a_file_at_once_in_its_order(tmp_path: Path) -> None:
             " experiments has one row for each)",
         ),
         ("experiment,a,a\nA,1,2\n", {}, "e.csv:1: two columns are called 'a'; give each column a name of its own"),
-        ("experiment\ta\nA\t3,5\n", {}, "e.csv:2, column a: '3,5' has a decimal comma; write 3.5"),
         ("experiment;a\nA;3,5\nB;3.5\n", {}, "e.csv:2, column a: '3,5' has a decimal comma; write 3.5"),
         ("experiment,k a\nA,1\n", {}, "e.csv:1, column k a: 'k a' is no name for formulas; use a letter or _, then"),
         ("experiment,größe\nA,klein\n", {}, "e.csv:1, column größe: 'größe' is no name for formulas; use a letter"),

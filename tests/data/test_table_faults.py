@@ -26,6 +26,9 @@ def read(folder: Path, content: str | bytes, **how: Any) -> list[Experiment]:
     return read_table(file, **how)
 
 
+WHICH = "d.csv:2, column x: '1,234' is 1234 or 1.234: write one of these in the whole file"
+
+
 def faults(folder: Path, content: str | bytes, **how: Any) -> list[str]:
     """The faults that a file draws, without the folder's name."""
     with pytest.raises(DataError) as caught:
@@ -70,9 +73,7 @@ def test_a_limit_is_a_number_after_a_sign_and_only_a_measurement_can_be_one(tmp_
     ]
     commas = "time\tobservable\tvalue\n0\tx\t<0,5\n<0,5\ty\t>= 1,5e3\n"
     assert faults(tmp_path, commas) == [
-        "d.csv:2, column value: '<0,5' has a decimal comma; write <0.5",
         "d.csv:3, column time: '<0,5' is a limit, which only a measured value can be; write a number",
-        "d.csv:3, column value: '>= 1,5e3' has a decimal comma; write >1.5e3",
     ]
 
 
@@ -134,11 +135,6 @@ def test_a_state_that_was_not_measured(tmp_path: Path) -> None:
             "d.csv: experiment b has no measurement; remove it, or choose others (data.only)",
         ),
         (
-            "time,x,y\n0,1,2\n".encode("utf-16"),
-            {},
-            "d.csv: is UTF-16 text; save it as UTF-8 (in Excel: 'CSV UTF-8')",
-        ),
-        (
             "time,x,y\n0,1,2\n".encode("utf-16-le"),
             {},
             "d.csv: is not text (it holds NUL bytes); save it as CSV in UTF-8",
@@ -146,10 +142,10 @@ def test_a_state_that_was_not_measured(tmp_path: Path) -> None:
         (
             b"time,x,y\n0,\xe9,2\n",
             {},
-            "d.csv:2: the byte 0xe9 is not UTF-8 (é in Latin-1); save it as UTF-8",
+            "d.csv:2, column x: 'é' is not a number; write a number or leave the cell empty",
         ),
-        (b"PK\x03\x04rest", {}, "d.csv: is a zip archive or an Excel workbook; export the sheet as CSV"),
-        (b"time\tx\ty\n0\t3,5\t2\n", {}, "d.csv:2, column x: '3,5' has a decimal comma; write 3.5"),
+        (b"PK\x03\x04rest", {}, "d.csv: is a zip archive or an Excel workbook, and damaged; export the sheet as CSV"),
+        (b"time\tx\ty\n0\t1,234\t2\n", {}, WHICH),
         (
             b'time,x,y\n0,"1,234",2\n',
             {},

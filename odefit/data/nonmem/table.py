@@ -95,6 +95,7 @@ class MeasuredRows:
         wordy: Collection[int] = (),
         endless: Collection[int] = (),
         missing: MissingCells = NOTHING_ELSE,
+        limit: int | None = None,
     ) -> Columns:
         """Some columns, see `Sheet`; a row without a measurement may hold anything."""
         width = len(self.base.header.names)
@@ -108,6 +109,7 @@ class MeasuredRows:
             wordy=wordy,
             endless=endless,
             missing=MissingCells(missing.words | MISSING.words, missing.numbers),
+            limit=limit,
         )
         found = found.rows(np.array([line in self.names for line in found.lines.tolist()], dtype=bool))
         lines = found.lines.tolist()

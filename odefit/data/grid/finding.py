@@ -1,0 +1,124 @@
+"""Where in rows of cells the table begins: its header, a row of units, its first row.
+
+The table is the longest run of rows of one width that hold values. The row above it is its header, unless that names
+units; what stands above is a preamble.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from odefit.data.grid.splitting import COMMENTS, is_value
+from odefit.records import dataclass
+
+_UNITS = frozenset(
+    re.findall(
+        r"\S+",
+        "g mol m l L s M V A U W J Pa IU Da h hr hrs hour hours min minute minutes sec second seconds d day days week "
+        "weeks year years °C K AU a.u. OD count counts cells cell % - 1 CFU ppm bar Hz °",
+    )
+)
+_PREFIXES = "numkµμMGcd"
+_LONGEST_UNIT = 24
+
+
+MOSTLY = 0.6
+"""The share of the filled cells of a column that are values, in a column of values."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Positions among the rows: header (None: there is none), units (None), and the first row of the table."""
+
+    header: int | None
+    units: int | None
+    first: int
+
+
+def find_table(rows: Sequence[Sequence[str]], comma: bool, same_width: bool) -> Found | None:
+    """Where the table begins; None where there is none. same_width: whether its rows have one width by themselves."""
+    run = _longest_run(rows, comma, same_width)
+    if run is None:
+        return None
+    first, width = run
+    above = [k for k in range(first - 1, -1, -1) if any(rows[k])][:2]
+    names = [k for k in above[:1] if _may_name(rows[k], width, comma, same_width)]
+    if not names:
+        return Found(None, None, first)
+    if len(above) == 2 and _are_units(rows[above[0]]) and _may_name(rows[above[1]], width, comma, same_width):
+        return Found(above[1], above[0], first)
+    return Found(above[0], None, first)
+
+
+def _longest_run(rows: Sequence[Sequence[str]], comma: bool, same_width: bool) -> tuple[int, int] | None:
+    best = start = None
+    best_length = length = 0
+    for k, row in enumerate(rows):
+        if not any(row):
+            continue  # a blank line ends nothing
+        goes_on = start is not None and (not same_width or len(row) == len(rows[start]))
+        is_row = len(row) > 1 and any(is_value(cell, comma) for cell in row) and not row[0].startswith(COMMENTS)
+        if is_row and goes_on:
+            length += 1
+        elif is_row:
+            start, length = k, 1
+        else:
+            start, length = None, 0
+        if start is not None and length > best_length:
+            best, best_length = start, length
+    if best is None:
+        return None
+    table = [row for row in rows[best:] if any(row)][:best_length]
+    return best + _unlike(table, comma, rows[best:]), len(rows[best])
+
+
+def _unlike(table: Sequence[Sequence[str]], comma: bool, rows: Sequence[Sequence[str]]) -> int:
+    """How many of the first rows are none of the table: words stand where nearly all others have values."""
+    width = min(map(len, table))
+    values = [sum(is_value(row[k], comma) for row in table) for k in range(width)]
+    filled = [sum(bool(row[k]) for row in table) for k in range(width)]
+    always = [k for k in range(width) if values[k] and values[k] >= MOSTLY * filled[k]]
+    skipped = 0
+    while skipped + 1 < len(table) and any(
+        table[skipped][k] and not is_value(table[skipped][k], comma) for k in always
+    ):
+        skipped += 1
+    filled_rows = [k for k, row in enumerate(rows) if any(row)]
+    return filled_rows[skipped]
+
+
+def _is_word(cell: str, comma: bool) -> bool:
+    return bool(cell) and not is_value(cell, comma)
+
+
+def bare_names(row: Sequence[str], width: int) -> list[str]:
+    """The names of a header, without the sign of a comment before them."""
+    cells = list(row)
+    if cells and cells[0].startswith(COMMENTS):
+        first = cells[0].lstrip("#%/ ")
+        cells = [first, *cells[1:]] if first or len(cells) <= width else cells[1:]
+    return cells
+
+
+def _may_name(row: Sequence[str], width: int, comma: bool, same_width: bool) -> bool:
+    names = bare_names(row, width)
+    filled = [name for name in names if name]
+    if (same_width and len(names) != width) or len(filled) < 2:
+        return False
+    return sum(is_value(name, comma) for name in filled) * 2 < len(filled)
+
+
+def _are_units(row: Sequence[str]) -> bool:
+    filled = [cell for cell in row if cell]
+    return bool(filled) and all(_is_unit(cell) for cell in filled)
+
+
+def _is_unit(cell: str) -> bool:
+    """`mg/L`, `[h]`, `(10^6 cells)`, `%`."""
+    if len(cell) > _LONGEST_UNIT:
+        return False
+    if cell[0] + cell[-1] in ("[]", "()"):
+        return True
+    parts = [part.strip("0123456789²³-+^() ") or "1" for part in re.split(r"[/*·. ]", cell) if part]
+    return bool(parts) and all(part in _UNITS or (part[0] in _PREFIXES and part[1:] in _UNITS) for part in parts)

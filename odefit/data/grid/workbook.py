@@ -1,0 +1,97 @@
+"""Sheets of workbooks (.xlsx, .xlsm, .ods, .xls) as rows of cells, by python-calamine. Formulas are not run: what
+counts is the value that the program which wrote the file has stored."""
+
+from __future__ import annotations
+
+import datetime
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from odefit.data.source_files import whole_fault
+from odefit.errors import DataError
+from odefit.text import abridged, clip
+
+ZIP, OLD = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+WORKBOOKS = (ZIP, OLD)
+"""The first bytes of workbooks, and of other archives."""
+MAX_UNPACKED = 1024**3
+"""The most bytes that a workbook may unpack to."""
+MAX_CELLS = 50_000_000
+
+
+def read_sheet(path: Path, sheet: str | int | None, where: str = "") -> tuple[list[list[str]], str]:
+    """The cells of one sheet as text, and its name. Raises DataError."""
+    _check_archive(path, where)
+    try:
+        import python_calamine
+    except ImportError:
+        what = "is a workbook, which needs python-calamine: `pip install odefit[excel]`, or export the sheet as CSV"
+        raise whole_fault(path, where, what) from None
+    try:
+        book = python_calamine.CalamineWorkbook.from_path(str(path))
+        names = list(book.sheet_names)
+        name = _chosen(book, names, sheet, path, where)
+        cells = book.get_sheet_by_name(name)
+        if cells.height * cells.width > MAX_CELLS:
+            raise whole_fault(path, where, f"has more cells than the limit of {MAX_CELLS:,}; export a CSV")
+        return [[_text(cell) for cell in row] for row in cells.to_python(skip_empty_area=False)], name
+    except DataError:
+        raise
+    except Exception as error:  # a damaged workbook surfaces as almost any type
+        what = f"cannot be read as a workbook ({clip(str(error), 80)}); export the sheet as CSV"
+        raise whole_fault(path, where, what) from None
+
+
+def _chosen(book: Any, names: Sequence[str], sheet: str | int | None, path: Path, where: str) -> str:
+    """The name of the sheet that is asked for, or of the only one with cells."""
+    listed = abridged([clip(name) for name in names], 8)
+    if isinstance(sheet, int):
+        if not 1 <= sheet <= len(names):
+            raise whole_fault(path, where, f"has no sheet number {sheet} (data.sheet); there is: {listed}")
+        return names[sheet - 1]
+    if sheet is not None:
+        if sheet not in names:
+            raise whole_fault(path, where, f"has no sheet '{clip(sheet)}' (data.sheet); there is: {listed}")
+        return sheet
+    filled = [name for name in names if book.get_sheet_by_name(name).height]
+    if len(filled) != 1:
+        what = f"has {len(filled)} sheets with cells ({listed})" if filled else "has no sheet with cells"
+        raise whole_fault(path, where, f"{what}; data.sheet names the one to read")
+    return filled[0]
+
+
+def _check_archive(path: Path, where: str) -> None:
+    """Refuse what unpacks to more than it may, and archives that are no workbooks."""
+    with path.open("rb") as file:
+        if file.read(4) != ZIP:
+            return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            parts = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        raise whole_fault(
+            path, where, "is a zip archive or an Excel workbook, and damaged; export the sheet as CSV"
+        ) from None
+    if sum(part.file_size for part in parts) > MAX_UNPACKED:
+        raise whole_fault(path, where, f"unpacks to more than {MAX_UNPACKED // 1024**3} GiB; export a CSV")
+    names = {part.filename for part in parts}
+    if not any(name.startswith("xl/") for name in names) and "content.xml" not in names:
+        raise whole_fault(path, where, "is a zip archive and no workbook; unpack it first")
+
+
+def _text(cell: Any) -> str:
+    """A cell as a CSV file would hold it."""
+    if isinstance(cell, str):
+        return cell.strip()
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, float):
+        return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)
+    if isinstance(cell, datetime.datetime):
+        return cell.isoformat(sep=" ")
+    if isinstance(cell, datetime.timedelta):
+        seconds = cell.total_seconds()
+        return f"{int(seconds // 3600)}:{int(seconds // 60 % 60):02}:{seconds % 60:09.6f}"
+    return "" if cell is None else str(cell)

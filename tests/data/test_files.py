@@ -1,0 +1,145 @@
+"""Files as people have them: a corpus of quirks and of any two together, workbooks, and what must be refused."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from file_corpus import Case, all_cases, is_right, outcome, refused_cases, text_cases
+from odefit.config.load import load_config
+from odefit.data.grid.opening import open_table
+from odefit.data.grid.table_file import FileForm
+from odefit.data.tables import read_table
+from odefit.errors import DataError
+from odefit.problem.measured import read_measured
+
+CASES = all_cases()
+HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+REL = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+PACK = "http://schemas.openxmlformats.org/package/2006"
+
+
+def xlsx(path: Path, **sheets: list[list[object]]) -> None:
+    """A workbook of the least that makes one."""
+
+    def cell(value: object) -> str:
+        if isinstance(value, str) and value.startswith("="):
+            return f"<c><f>{value[1:]}</f><v>7</v></c>"
+        if isinstance(value, str):
+            return f'<c t="inlineStr"><is><t>{value}</t></is></c>'
+        return "<c/>" if value is None else f"<c><v>{value}</v></c>"
+
+    names = list(sheets)
+    listed = "".join(f'<sheet name="{n}" sheetId="{k}" r:id="r{k}"/>' for k, n in enumerate(names, 1))
+    targets = [f'Type="{REL}/worksheet" Target="worksheets/s{k}.xml"' for k in range(1, len(names) + 1)]
+    ties = "".join(f'<Relationship Id="r{k}" {target}/>' for k, target in enumerate(targets, 1))
+    book_text = f'<workbook xmlns="{MAIN}" xmlns:r="{REL}"><sheets>{listed}</sheets></workbook>'
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as book:
+        book.writestr("[Content_Types].xml", f'{HEAD}<Types xmlns="{PACK}/content-types"/>')
+        root = f'<Relationship Id="a" Type="{REL}/officeDocument" Target="xl/workbook.xml"/>'
+        for name, inner in (("_rels/.rels", root), ("xl/_rels/workbook.xml.rels", ties)):
+            book.writestr(name, f'{HEAD}<Relationships xmlns="{PACK}/relationships">{inner}</Relationships>')
+        book.writestr("xl/workbook.xml", HEAD + book_text)
+        for k, rows in enumerate(sheets.values(), 1):
+            body = "".join(f"<row>{''.join(map(cell, row))}</row>" for row in rows)
+            text = f'{HEAD}<worksheet xmlns="{MAIN}"><sheetData>{body}</sheetData></worksheet>'
+            book.writestr(f"xl/worksheets/s{k}.xml", text)
+
+
+TABLE: list[list[object]] = [["time", "x"], [0, 10], [1, 6.25], [2, 3.5]]
+
+
+def test_the_corpus_is_large_enough() -> None:
+    assert len(CASES) >= 200
+    assert len({case.name for case in CASES}) == len(CASES)
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_quirks_of_text_files_alone_and_two_together(part: int, tmp_path: Path) -> None:
+    wrong = [(c.name, found) for c in list(text_cases())[part::4] if not is_right(c, found := outcome(c, tmp_path))]
+    assert not wrong
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in refused_cases()])
+def test_files_that_must_be_refused(case: Case, tmp_path: Path) -> None:
+    found = outcome(case, tmp_path)
+    assert is_right(case, found), found
+
+
+def test_how_a_file_was_understood_is_said(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("Logger 7\n\nt  x\nh  mg/L\n0  1,5\n1  2,5\n")
+    notes: list[str] = []
+    model = {"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 0.5}}
+    loaded = load_config({**model, "data": {"csv": str(tmp_path / "d.csv")}})
+    (one,) = read_measured(loaded, ("x",), notes)
+    assert one.values[:, 0].tolist() == [1.5, 2.5]
+    assert [note.partition("d.csv: ")[2] for note in notes] == [
+        "1 line above the header (line 3) left alone, line 4 read as units, cells parted by blanks, decimals with "
+        "commas"
+    ]
+
+
+def test_keys_decide_where_a_file_does_not(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("time;x\n0;1,234\n1;2,345\n")
+    with pytest.raises(DataError, match=r"'1,234' is 1234 or 1.234"):
+        read_table(path, observables=["x"])
+    path.write_text("time|x\n0|1\n1|2\n")
+    assert open_table(path, ["time"], FileForm(separator="bar")).header.names == ("time", "x")
+    with pytest.raises(DataError, match=r"is no table: it has no rows of numbers"):
+        open_table(path, ["time"], FileForm(separator="tab"))
+    path.write_bytes("время,x\n0,1\n1,2\n".encode("cp1251"))
+    assert open_table(path, ["x"], FileForm(encoding="cp1251")).header.names == ("время", "x")
+
+
+# ---------------------------------------------------------------------------------------------- workbooks
+
+
+def test_a_workbook_of_one_sheet(tmp_path: Path) -> None:
+    pytest.importorskip("python_calamine")
+    xlsx(tmp_path / "d.xlsx", Data=TABLE, Empty=[])
+    (one,) = read_table(tmp_path / "d.xlsx", observables=["x"])
+    assert (one.times.tolist(), one.values[:, 0].tolist()) == ([0, 1, 2], [10, 6.25, 3.5])
+
+
+def test_a_workbook_with_a_preamble_units_and_a_formula(tmp_path: Path) -> None:
+    pytest.importorskip("python_calamine")
+    rows: list[list[object]] = [["Plate reader", 7], [], ["time", "x"], ["h", "mg/L"], [0, 10], [1, "=3+4"]]
+    xlsx(tmp_path / "d.xlsx", Data=rows)
+    (one,) = read_table(tmp_path / "d.xlsx", observables=["x"])
+    assert one.values[:, 0].tolist() == [10, 7]
+
+
+def test_which_sheet_is_read(tmp_path: Path) -> None:
+    pytest.importorskip("python_calamine")
+    path = tmp_path / "d.xlsx"
+    xlsx(path, First=TABLE, Second=[["time", "x"], [0, 1], [5, 2]])
+    with pytest.raises(DataError, match=r"has 2 sheets with cells \(First, Second\); data.sheet names the one"):
+        open_table(path, ["time"])
+    for sheet in ("Second", 2):
+        assert open_table(path, ["time"], FileForm(sheet=sheet)).header.place(3) == f"{path}, sheet Second, row 3"
+    for sheet in ("Third", 3):
+        with pytest.raises(DataError, match=r"has no sheet .*\(data.sheet\); there is: First, Second"):
+            open_table(path, ["time"], FileForm(sheet=sheet))
+
+
+def test_a_fault_in_a_workbook_names_its_row(tmp_path: Path) -> None:
+    pytest.importorskip("python_calamine")
+    xlsx(tmp_path / "d.xlsx", Data=[*TABLE, [3, "n.a."]])
+    with pytest.raises(DataError, match=r"d.xlsx, sheet Data, row 5, column x: 'n.a.' is not a number"):
+        read_table(tmp_path / "d.xlsx", observables=["x"])
+
+
+def test_archives_that_are_no_workbooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "d.xlsx"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.txt", "time,x\n0,1\n")
+    with pytest.raises(DataError, match="is a zip archive and no workbook; unpack it first"):
+        open_table(path, ["time"])
+    monkeypatch.setattr("odefit.data.grid.workbook.MAX_UNPACKED", 100)
+    xlsx(path, Data=TABLE)
+    with pytest.raises(DataError, match="unpacks to more than"):
+        open_table(path, ["time"])

@@ -1,0 +1,187 @@
+"""Small files as people have them, each with the values that are right: quirks one by one, and any two together.
+
+A file is a table of three or four measurements of x, written with some quirks; `data` are the keys that its config has
+beside the path, and `expected` what must be read, or a part of the message that must refuse it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+Values = dict[str, list[tuple[float, float]]]
+ONE: Values = {"1": [(0, 10), (1, 6.25), (2, 3.5), (4, 1.5)]}
+TWO: Values = {"1": [(0, 10), (1, 6.25), (2, 3.5)], "2": [(0, 12), (1, 7.5), (2, 4.25)]}
+
+
+@dataclass(frozen=True)
+class Written:
+    """How a table is written."""
+
+    values: Values = field(default_factory=lambda: ONE)
+    names: tuple[str, str] = ("time", "x")
+    separator: str = ","
+    comma: bool = False
+    preamble: tuple[str, ...] = ()
+    mark: str = ""
+    with_header: bool = True
+    units: tuple[str, ...] = ()
+    encoding: str = "utf-8"
+    newline: str = "\n"
+    word: str = ""
+    remark: bool = False
+    footer: tuple[str, ...] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    def content(self) -> bytes:
+        """The file."""
+        lines = list(self.preamble)
+        names = [*self.names, *(["remark"] if self.remark else [])]
+        if self.with_header:
+            lines.append(self.mark + self.separator.join(names))
+        if self.units:
+            lines.append(self.separator.join([*self.units, *(["-"] if self.remark else [])]))
+        blocks = []
+        for rows in self.values.values():
+            cells = [[self.number(t), self.number(x), *(["dry"] if self.remark else [])] for t, x in rows]
+            if self.word:
+                cells.append([self.number(9.0), self.word, *(["wet"] if self.remark else [])])
+            blocks.append(self.newline.join(map(self.separator.join, cells)))
+        text = self.newline.join([*lines, (2 * self.newline).join(blocks), *self.footer]) + self.newline
+        return text.encode(self.encoding)
+
+    def number(self, value: float) -> str:
+        """A number as this file has it."""
+        text = f"{value:g}"
+        return text.replace(".", ",") if self.comma else text
+
+
+@dataclass(frozen=True)
+class Case:
+    """A file, the keys that its config has, and what is right: values by experiment, or part of a refusal."""
+
+    name: str
+    file: str
+    content: bytes
+    data: Mapping[str, Any]
+    expected: Values | str
+
+
+QUIRKS: dict[str, dict[str, Any]] = {
+    "semicolons": {"separator": ";"},
+    "tabs": {"separator": "\t"},
+    "blanks": {"separator": "  "},
+    "semicolons, decimal commas": {"separator": ";", "comma": True},
+    "tabs, decimal commas": {"separator": "\t", "comma": True},
+    "blanks, decimal commas": {"separator": "   ", "comma": True},
+    "a preamble": {"preamble": ("Logger 7, serial 42", "Gain: 50", "")},
+    "a preamble as wide as the table": {"preamble": ("Device,A7", "Temperature,37", "")},
+    "a header behind #": {"mark": "# "},
+    "a header behind #, without a blank": {"mark": "#"},
+    "no header": {"with_header": False, "data": {"header": ["time", "x"]}},
+    "units": {"units": ("h", "mg/L")},
+    "units in brackets": {"units": ("[h]", "[10^6 cells/mL]")},
+    "Latin-1": {"encoding": "latin-1", "preamble": ("Gerät: Müller & Söhne",)},
+    "UTF-16": {"encoding": "utf-16"},
+    "a byte order mark": {"encoding": "utf-8-sig"},
+    "Windows line ends": {"newline": "\r\n"},
+    "capitals": {"names": ("TIME", "X")},
+    "other names": {"names": ("t_h", "OD600"), "data": {"time": "t_h", "columns": {"x": "OD600"}}},
+    "a word for a missing value": {"word": "ND", "data": {"missing": ["ND"]}},
+    "a number for a missing value": {"word": "-999", "data": {"missing": [-999]}},
+    "experiments parted by blank lines": {"values": TWO},
+    "a column of remarks": {"remark": True},
+    "a comment at the end": {"footer": ("# end of file",), "preamble": ("# begin of file", "Logger;7")},
+}
+"""Quirk -> what of `Written` it changes."""
+
+
+def _together(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Both, or None where they speak of the same thing, or cannot be together."""
+    if set(one) & set(other) - {"data"}:
+        return None
+    both = {**one, **other, "data": {**one.get("data", {}), **other.get("data", {})}}
+    if "with_header" in both and ("units" in both or "mark" in both or "names" in both):
+        return None
+    if "with_header" in both and "remark" in both:
+        both["data"] = {"header": ["time", "x", "remark"]}
+    separator = both.get("separator", ",")
+    if "preamble" in both and separator != ",":
+        both["preamble"] = tuple(line.replace(",", separator) for line in both["preamble"])
+    if "units" in both and separator.isspace() and separator != "\t":
+        both["units"] = tuple(unit.replace(" ", "") for unit in both["units"])
+    return both
+
+
+def text_cases() -> Iterator[Case]:
+    """Every quirk alone, and every two that can be together."""
+    for name, changes in QUIRKS.items():
+        yield _case(name, changes)
+    for (a, one), (b, other) in itertools.combinations(QUIRKS.items(), 2):
+        both = _together(one, other)
+        if both is not None:
+            yield _case(f"{a} + {b}", both)
+
+
+def _case(name: str, changes: Mapping[str, Any]) -> Case:
+    written = replace(Written(), **changes)
+    return Case(name, "d.csv", written.content(), written.data, written.values)
+
+
+REFUSED: dict[str, tuple[bytes, dict[str, Any], str]] = {
+    "no header, and none said": (b"0,10\n1,6.25\n2,3.5\n", {}, "must name the columns"),
+    "thousands or decimals": (b"time\tx\n0\t1,234\n1\t2,345\n", {}, "'1,234' is 1234 or 1.234"),
+    "a footer": (b"time,x\n0,10\n1,6.25\nend of data\n", {}, "this row has 1 cell"),
+    "NUL bytes": (b"time,x\n0,\x001\n1,2\n", {}, "holds NUL bytes"),
+    "no numbers": (b"dear all,\nthe meeting is at noon\n", {}, "is no table of numbers"),
+    "a header too short": (b"time,x\n0,10\n1,5\n", {"header": ["time", "x", "y"]}, "data.header has 3 names"),
+    "no such header": (b"time,x\n0,10\n1,5\n", {"header": 9}, "has no header in line 9 (data.header)"),
+    "no text in that encoding": ("time,x\n0,1\n".encode("utf-16"), {"encoding": "utf-8"}, "is no text in utf-8"),
+    "no such encoding": (b"time,x\n0,1\n", {"encoding": "klingon"}, "is no text in klingon (data.encoding)"),
+    "an archive": (b"PK\x03\x04rest", {}, "is a zip archive or an Excel workbook, and damaged"),
+    "a word for a limit": (b"time,x\n0,10\n1,BLQ\n", {}, "data.limit"),
+    "an unknown word": (b"time,x\n0,10\n1,n.a.\n", {}, "'n.a.' is not a number"),
+    "compressed": (b"\x1f\x8b\x08rest", {}, "is compressed"),
+}
+"""Name -> content, keys, part of the message."""
+
+
+def refused_cases() -> Iterator[Case]:
+    """Files that nobody can read without a key, or at all."""
+    for name, (content, data, message) in REFUSED.items():
+        yield Case(name, "d.csv", content, data, message)
+
+
+def all_cases() -> list[Case]:
+    """The whole corpus."""
+    return [*text_cases(), *refused_cases()]
+
+
+def outcome(case: Case, folder: Path) -> Values | str:
+    """What is read of a case: values by experiment, or the message that refuses it."""
+    from odefit.config.load import load_config
+    from odefit.errors import InputError
+    from odefit.problem.measured import read_measured
+
+    path = folder / case.file
+    path.write_bytes(case.content)
+    model = {"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 0.5}}
+    try:
+        loaded = load_config({**model, "data": {"csv": str(path), **case.data}})
+        found = read_measured(loaded, ("x",), [])
+    except InputError as error:
+        return str(error)
+    return {
+        e.name: [(t, x) for t, x in zip(e.times.tolist(), e.values[:, 0].tolist(), strict=True) if x == x]
+        for e in found
+    }
+
+
+def is_right(case: Case, found: Values | str) -> bool:
+    """Whether a case was read as it is meant, or refused as it must be."""
+    if isinstance(case.expected, str) or isinstance(found, str):
+        return isinstance(case.expected, str) and isinstance(found, str) and case.expected in found
+    return found == case.expected
