@@ -7,7 +7,7 @@ units; what stands above is a preamble.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from odefit.data.grid.splitting import COMMENTS, is_value
 from odefit.records import dataclass
@@ -36,8 +36,13 @@ class Found:
     first: int
 
 
-def find_table(rows: Sequence[Sequence[str]], comma: bool, same_width: bool) -> Found | None:
-    """Where the table begins; None where there is none. same_width: whether its rows have one width by themselves."""
+def find_table(
+    rows: Sequence[Sequence[str]], comma: bool, same_width: bool, wanted: Collection[str] = ()
+) -> Found | None:
+    """Where the table begins; None where there is none.
+
+    same_width: whether its rows have one width by themselves. wanted: names that are hoped for in the header.
+    """
     run = _longest_run(rows, comma, same_width)
     if run is None:
         return None
@@ -46,7 +51,8 @@ def find_table(rows: Sequence[Sequence[str]], comma: bool, same_width: bool) -> 
     names = [k for k in above[:1] if _may_name(rows[k], width, comma, same_width)]
     if not names:
         return Found(None, None, first)
-    if len(above) == 2 and _are_units(rows[above[0]]) and _may_name(rows[above[1]], width, comma, same_width):
+    are_units = len(above) == 2 and (_are_units(rows[above[0]]) or _names_more(rows[above[1]], rows[above[0]], wanted))
+    if are_units and _may_name(rows[above[1]], width, comma, same_width):
         return Found(above[1], above[0], first)
     return Found(above[0], None, first)
 
@@ -107,6 +113,13 @@ def _may_name(row: Sequence[str], width: int, comma: bool, same_width: bool) -> 
     if (same_width and len(names) != width) or len(filled) < 2:
         return False
     return sum(is_value(name, comma) for name in filled) * 2 < len(filled)
+
+
+def _names_more(row: Sequence[str], other: Sequence[str], wanted: Collection[str]) -> bool:
+    """Whether a row has names that are hoped for, and the other has none."""
+    folded = {name.casefold() for name in wanted}
+    named, others = ({cell.casefold() for cell in bare_names(cells, len(cells))} for cells in (row, other))
+    return bool(named & folded) and not others & folded
 
 
 def _are_units(row: Sequence[str]) -> bool:

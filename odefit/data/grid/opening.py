@@ -57,7 +57,7 @@ def open_table(path: Path, wanted: Sequence[str], form: FileForm = OPEN, where: 
     except (OSError, ValueError) as error:
         raise whole_fault(path, where, f"cannot be read: {reason(error)}") from None
     if head in WORKBOOKS:
-        return _of_workbook(path, form, where)
+        return _of_workbook(path, wanted, form, where)
     if head == PARQUET:
         return _of_parquet(path, where)
     refusal: DataError | None = None
@@ -71,7 +71,7 @@ def open_table(path: Path, wanted: Sequence[str], form: FileForm = OPEN, where: 
             refusal = error
     found = None
     try:
-        found = _of_text(path, form, where)
+        found = _of_text(path, wanted, form, where)
     except DataError:
         if form.is_said:
             raise
@@ -106,14 +106,14 @@ def _is_plain(header: Header) -> bool:
     return bool(numbers) or not others or any(cell.lower() in MISSING for cell in first)
 
 
-def _of_text(path: Path, form: FileForm, where: str) -> Grid | None:
+def _of_text(path: Path, wanted: Sequence[str], form: FileForm, where: str) -> Grid | None:
     """The table in a text; None where there is none."""
     text = read_lines(path, form, where)
     dialect = _dialect(path, text.lines, form, where)
     if dialect is None:
         return None
     rows = [split(line, dialect.separator) for line in text.lines]
-    found = _found(rows, dialect, form, path, where)
+    found = _found(rows, dialect, wanted, form, path, where)
     if found is None or (found.header or 0) >= MAX_ABOVE:
         return None
     notes = [f"{show(path)} {text.note}"] if text.note else []
@@ -148,14 +148,16 @@ def _differ(lines: Sequence[str], best: Sequence[Dialect]) -> bool:
     return any(table != tables[0] for table in tables)
 
 
-def _found(rows: Sequence[Sequence[str]], dialect: Dialect, form: FileForm, path: Path, where: str) -> Found | None:
+def _found(
+    rows: Sequence[Sequence[str]], dialect: Dialect, wanted: Sequence[str], form: FileForm, path: Path, where: str
+) -> Found | None:
     if isinstance(form.header, int):
         at = form.header - 1
         if not 0 <= at < len(rows) or not any(rows[at]):
             raise whole_fault(path, where, f"has no header in line {form.header} (data.header)")
         below = find_table(rows[at + 1 :], dialect.comma, True)
         return None if below is None else Found(at, None, at + 1 + below.first)
-    return find_table(rows, dialect.comma, True)
+    return find_table(rows, dialect.comma, True, wanted)
 
 
 def _grid(
@@ -210,11 +212,11 @@ def _place(path: Path, place_of: str, line: int = 0, column: str = "") -> str:
     return f"{where}, column {clip(column)}" if column else where
 
 
-def _of_workbook(path: Path, form: FileForm, where: str) -> Grid:
+def _of_workbook(path: Path, wanted: Sequence[str], form: FileForm, where: str) -> Grid:
     cells, sheet = read_sheet(path, form.sheet, where)
     while cells and not any(cells[-1]):
         cells.pop()
-    found = _found(cells, Dialect(",", False), form, path, where)
+    found = _found(cells, Dialect(",", False), wanted, form, path, where)
     if found is None:
         raise whole_fault(path, where, f"has no rows of numbers in the sheet '{clip(sheet)}'; data.sheet names another")
     return _grid(path, cells, found, Dialect(",", False), form, [], False, f", sheet {clip(sheet)}")
