@@ -19,7 +19,7 @@ import argparse
 import math
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -143,30 +143,26 @@ def compared(path: Path, folder: Path, gradients: bool) -> str:
         raise NotComparable("preequilibration in some experiments")
     reference = peer.nll()
     nll = problem.nll(problem.x0)
-    theirs, ours = _mean(lambda _: (peer.nll(), peer.seconds)[1]), _mean(lambda k: _timed(problem, k))
+    u, inside = problem.to_search(problem.x0), problem.bounds_search.mean(axis=1)
+    inside = np.where(np.isfinite(inside), inside, u)
+    theirs = _mean(lambda _: (peer.nll(), peer.seconds)[1])
+    ours = _mean(lambda k: _timed(problem.nll_search, u + 1e-9 * k * (inside - u)))
     times = f"{1e3 * theirs:.3g} / {1e3 * ours:.3g} ms | {ours / theirs:.2f}"
     line = f"{name} | {reference:.6f} | {abs(nll - reference):.1e} | {times}"
     if not gradients:
         return line
-    u = problem.to_search(problem.x0)
     problem.gradient_search(u)
-
-    def gradient(k: int) -> float:
-        began = time.process_time()
-        problem.gradient_search(u + 1e-9 * k)
-        return time.process_time() - began
-
-    ratio = _mean(gradient) / ours
+    ratio = _mean(lambda k: _timed(problem.gradient_search, u + 1e-9 * k * (inside - u))) / ours
     return f"{line} | {ratio:.1f} | {ratio / len(u):.2f}"
 
 
-def _timed(problem: odefit.Problem, k: int) -> float:
+def _timed(function: Callable[[Any], Any], u: Any) -> float:
     began = time.process_time()
-    problem.nll(problem.x0 * (1 + 1e-9 * k))
+    function(u)
     return time.process_time() - began
 
 
-def _mean(seconds: Any) -> float:
+def _mean(seconds: Callable[[int], float]) -> float:
     """Of as many calls as fit into SECONDS, three at least; each with its number."""
     found: list[float] = []
     while len(found) < 3 or (sum(found) < SECONDS and len(found) < 100):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from odefit.config.load import LoadedConfig, load_config
+from odefit.config.load import Given, LoadedConfig, load_config
 from odefit.config.versions import FIRST_VERSION
 from odefit.errors import ConfigError, InputError, NewerConfigError, RunError
 from odefit.interop.formats import is_foreign
@@ -43,21 +43,16 @@ Config = Path | str | Mapping[str, Any]
 
 def loaded_from(config: Config, overrides: Sequence[str], data: Data | None, only_beside: bool | None) -> LoadedConfig:
     """A config as it was read, or made of a problem of the field's formats."""
-    config = _own(config, only_beside)
-    if data is None:
-        return load_config(config, overrides, only_beside=only_beside)
-    from odefit.data.given import given_data
+    given: Given | None = None
+    if data is not None:
+        from odefit.data.given import given_data
 
-    return load_config(config, overrides, given_data(data), only_beside=only_beside)
-
-
-def _own(config: Config, only_beside: bool | None) -> Config:
-    """A config as it is; what is made of a PEtab problem or an SBML model."""
+        given = given_data(data)
     if isinstance(config, str | Path) and is_foreign(Path(config)):
-        from odefit.interop.foreign import imported_config
+        from odefit.interop.foreign import load_foreign
 
-        return imported_config(Path(config), only_beside)
-    return config
+        return load_foreign(Path(config), overrides, given, only_beside)
+    return load_config(config, overrides, given, only_beside=only_beside)
 
 
 def assembled(
@@ -297,7 +292,7 @@ def simulate(
     >>> simulated.frame.shape, dict(simulated.truth)
     ((3, 3), {'k': 0.5, 'x_0': 2.0})
     """
-    loaded = load_config(_own(config, only_beside), overrides, only_beside=only_beside)
+    loaded = loaded_from(config, overrides, None, only_beside)
     for note in loaded.notes:
         log.warning("note: %s", note)
     kind = EQUATIONS if loaded.config.data.spirals is None else kind_of(loaded)

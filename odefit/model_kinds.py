@@ -84,4 +84,9 @@ def at(place: str) -> Any:
 
 
 def call(place: str, *arguments: Any) -> Any:
-    return at(place)(*arguments)
+    """Faults of what was made of another format's problem are told in terms of that."""
+    origin = next((a.origin for a in arguments if isinstance(a, LoadedConfig)), None)
+    if origin is None:
+        return at(place)(*arguments)
+    with origin.in_its_words():
+        return at(place)(*arguments)

@@ -14,6 +14,7 @@ from odefit.config.data_section import SOURCES
 from odefit.config.earlier import EarlierFit
 from odefit.config.messages import sentence
 from odefit.config.named_files import WHY, held_to_its_folder, lies_within, named_files
+from odefit.config.origin import Origin
 from odefit.config.schema import Config
 from odefit.config.source import Source, apply_overrides, from_mapping, read_yaml
 from odefit.config.versions import fault_of_version, in_todays_terms
@@ -48,6 +49,7 @@ class LoadedConfig:
     given: data that take the place of those that the config names, or None.
     earlier: the fit whose values the parameters start from, or None.
     events: the table of events that its file of measurements is (data/nonmem), once it was taken apart, or None.
+    origin: the problem of another format that it was made of, or None.
     """
 
     config: Config
@@ -57,6 +59,7 @@ class LoadedConfig:
     given: Given | None = None
     earlier: EarlierFit | None = None
     events: Any = None
+    origin: Origin | None = None
 
     @property
     def folder(self) -> Path:

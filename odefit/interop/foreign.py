@@ -5,33 +5,43 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from odefit.config.load import Given, LoadedConfig, load_config
+from odefit.config.origin import Origin
 from odefit.interop.importing import import_file
+from odefit.interop.writing import DATA
+from odefit.text import show
 
 FOLDER = "imported"
 """Where a run folder keeps the config that was made."""
 
 
-def imported_config(path: Path, only_beside: bool | None = None) -> Path:
-    """The config made of a problem, in a folder that is gone when the process ends.
+def load_foreign(path: Path, overrides: Sequence[str], given: Given | None, only_beside: bool | None) -> LoadedConfig:
+    """The config made of a problem, read, in a folder that is gone when the process ends.
 
     Parameters
     ----------
     path
         An SBML model or a PEtab problem.
-    only_beside
-        Refuse files elsewhere than beside the problem or below; default: what the environment says.
+    overrides, given, only_beside
+        As for `load_config`.
 
     Raises
     ------
     ConfigError
-        As `import_file`.
+        As `import_file`, and as `load_config` with what the problem says in the place of what was made of it.
     """
     imported = import_file(path, only_beside)
     folder = Path(tempfile.mkdtemp(prefix="odefit-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return imported.write(folder)
+    config = imported.write(folder)
+    origin = Origin(folder, show(path), DATA, imported.rows)
+    with origin.in_its_words():
+        loaded = load_config(config, overrides, given, only_beside=only_beside)
+    return replace(loaded, origin=origin, notes=tuple(map(origin.text, loaded.notes)))
 
 
 def keep_import(config: Path, run: Path) -> None:

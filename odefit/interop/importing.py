@@ -35,6 +35,8 @@ class Imported:
         A sentence for each thing that had to be decided.
     next_command
         Of odefit, for the config: `check` where there are data, else `simulate`.
+    rows
+        Where each row of the data stands in the problem.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Imported:
     summary: str
     decisions: tuple[str, ...]
     next_command: str
+    rows: tuple[str, ...] = ()
 
     def write(self, folder: Path) -> Path:
         """Write the files into a folder, which is made. Gives the path of the config. Raises RunError."""
@@ -67,16 +70,18 @@ def import_file(path: Path, only_beside: bool | None = None) -> Imported:
     ConfigError
         Every fault of the problem that can be known at once, each with its file and line; nothing is written.
     """
-    faults = Faults()
+    faults, rows = Faults(), tuple[str, ...]()
     if path.suffix.lower() in SBML_SUFFIXES:
         draft = draft_of_model(sbml_model(read_sbml(path)), problem_name(path), path.name, faults)
     else:
         problem = read_problem(path, only_beside)
         model = sbml_model(read_sbml(problem.sbml), later_targets(problem.experiments.values()))
         draft = draft_of_problem(problem, model, faults)
+        rows = tuple(row.where for row in problem.measurements)
     files = config_files(draft, faults)
     faults.check()
-    return Imported(draft.name, files, _summary(draft), tuple(draft.decisions), "check" if draft.data else "simulate")
+    following = "check" if draft.data else "simulate"
+    return Imported(draft.name, files, _summary(draft), tuple(draft.decisions), following, rows)
 
 
 def _summary(draft: Draft) -> str:

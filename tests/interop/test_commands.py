@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,6 +58,19 @@ def test_a_fit_takes_a_problem_and_keeps_what_was_made_of_it(tmp_path: Path) -> 
     assert again.result.estimates == run.result.estimates
     assert odefit.load(path).names == ("k1",)
     assert "dA/dt" in odefit.check(path)
+
+
+@pytest.mark.parametrize("act", [odefit.fit, odefit.check, odefit.load])
+def test_faults_of_what_was_made_of_a_problem_name_the_problem(act: Any, tmp_path: Path) -> None:
+    """A row of the measurements where there is one; the folder in which the config was made is gone by then."""
+    path = problem(tmp_path)
+    with pytest.raises(odefit.DataError) as caught:
+        act(path, ["data.start=5"])
+    (first, *_) = caught.value.faults
+    assert first.where.startswith(f"{path.parent / 'measurements.tsv'}:2")
+    with pytest.raises(odefit.ConfigError) as wrong:
+        act(path, ["noise.obs_b=gaussian"])
+    assert "odefit-" not in str(caught.value) + str(wrong.value)
 
 
 def test_a_model_alone_is_simulated(tmp_path: Path) -> None:
