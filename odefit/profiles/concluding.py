@@ -127,5 +127,7 @@ def _wald(asked: Request, place: Place, quantity: Quantity) -> tuple[tuple[float
     if not variance > 0:
         return None, None
     half = asked.reach * math.sqrt(variance)
+    is_plain = not isinstance(quantity, ParameterQuantity) or table[quantity.name].scale != "logit"
     low, high = natural_values(place, quantity, np.array([position[0] - half, position[0] + half])).tolist()
-    return ((low, high) if math.isfinite(low) and math.isfinite(high) else None), half
+    wald = (low, high) if math.isfinite(low) and math.isfinite(high) else None
+    return wald, half if is_plain else None

@@ -81,9 +81,7 @@ class Following:
     def origins(self, u: FloatArray) -> list[Site | None]:
         """The sites at the optima u [n, P'], one for each pin; None where the quantity cannot be computed there."""
         numbers = np.arange(len(u))
-        position, _ = self.pinned.positions(u, numbers)
-        self.pinned.targets[:] = np.where(np.isfinite(position), position, 0.0)
-        sites = self._sites(numbers, u, self.pinned.values(u, numbers))
+        sites = self.revisited(numbers, u)
         for _ in range(SETTLING):
             moving = [k for k in self.adjustments if (site := sites[k]) is not None and _is_off(site)]
             if not moving:
@@ -92,6 +90,12 @@ class Following:
             for k, site in zip(moving, self._reached(some, [_lowest(sites[k]) for k in some.tolist()]), strict=True):
                 sites[k] = site or sites[k]
         return sites
+
+    def revisited(self, numbers: IntArray, u: FloatArray) -> list[Site | None]:
+        """The sites of lanes at points [b, P'] that an earlier call has found."""
+        position, _ = self.pinned.positions(u, numbers)
+        self.pinned.targets[numbers] = np.where(np.isfinite(position), position, 0.0)
+        return self._sites(numbers, u, self.pinned.values(u, numbers))
 
     def add(self, lane: Lane, pin: Pin, adjustment: Adjustment | None) -> None:
         """One lane more."""

@@ -141,9 +141,12 @@ class Lane:
 
     def reach(self, site: Site) -> None:
         """A new site; the lane ends where that is the last one."""
-        self.n_failed = 0
         crossing_now = self._bracket() is not None
         last = self.sites[-1]
+        if not crossing_now and self.way * (site.position - last.position) <= 0 and not self._is_at_limit(site):
+            self.fail()  # it would not come any farther
+            return
+        self.n_failed = 0
         if not crossing_now:
             self._step = max(abs(site.position - last.position), 1e-300)
             if self._is_jump(last, site):
@@ -177,11 +180,14 @@ class Lane:
             elif self.n_crossing >= MOST_CROSSING or self._is_tight(*bracket):
                 self._settle(End.CROSSED)
             return
-        left = self.way * (self.limit - site.position)
-        if math.isfinite(left) and left <= 1e-9 * max(self.unit, abs(self.limit)):
+        if self._is_at_limit(site):
             self.end = End.BOUND
         elif self._is_flat() or len(self.sites) >= MOST_SITES:
             self.end = End.FLAT
+
+    def _is_at_limit(self, site: Site) -> bool:
+        left = self.way * (self.limit - site.position)
+        return math.isfinite(left) and left <= 1e-9 * max(self.unit, abs(self.limit))
 
     def _settle(self, end: End) -> None:
         """End with the best guess of a crossing where there is one."""

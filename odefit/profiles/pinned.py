@@ -1,6 +1,7 @@
 """The objective of searches each of which holds one quantity where it is, so that all others answer.
 
-A parameter is held by its own coordinate, whose column of A is zero. Any other quantity q(u) is held near a target c by
+A parameter is held by its own coordinate: its column of A is zero but for a row of its own, whose score is zero, so
+that every step leaves it where it is, also at its bound. Any other quantity q(u) is held near a target c by
 
     f(u) + w² (q(u) - c)² / 2,
 
@@ -109,16 +110,19 @@ class Pinned:
         self, here: Evaluations, a: FloatArray, searches: IntArray, position: FloatArray, direction: FloatArray
     ) -> Evaluations:
         """Evaluations with what holds the quantities: A [B, M, P'] is changed into that of the searches."""
-        a = a.copy()
+        if not a.shape[1]:  # none of the points could be computed
+            return here
+        a, size = a.copy(), self.base.profile.full.problem.table.sizes[self.base.profile.free]
+        hold = np.zeros((len(a), a.shape[2]))
         for b, k in enumerate(searches.tolist()):
-            if self.pins[k].quantity is None:
-                a[b, :, self.pins[k].coordinate] = 0.0
-        if not self._has_rows or not a.shape[1]:
-            return Evaluations(here.value, here.z, DenseStack(a), here.weights, here.kinked)
+            if (column := self.pins[k].coordinate) >= 0:
+                a[b, :, column] = 0.0
+                largest = float((np.linalg.norm(a[b], axis=0) * size).max(initial=0.0))
+                hold[b, column] = (largest or 1.0) / size[column]
         excess, w = self._excess(position, searches), np.array([self.pins[k].weight for k in searches])
         value = here.value + np.square(excess) / 2
         z = np.concatenate([here.z, excess[:, None]], axis=1)
-        rows = np.concatenate([a, (w[:, None] * direction)[:, None]], axis=1)
+        rows = np.concatenate([a, (w[:, None] * direction + hold)[:, None]], axis=1)
         weights = None if here.weights is None else np.concatenate([here.weights, np.ones((len(w), 1))], axis=1)
         kinked = None if here.kinked is None else np.append(here.kinked, False)
         return Evaluations(np.where(np.isnan(value), np.inf, value), z, DenseStack(rows), weights, kinked)

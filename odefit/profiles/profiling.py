@@ -198,6 +198,7 @@ class Session:
             if self.is_over():
                 return
             work = Work(self.asked, place, quantities[k : k + most], starts, self.best)
+            work.go_on(self.found)
             try:
                 work.run(self.is_over, self._tell)
             finally:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.errors import RunError
 from odefit.profiles.adjustment import Adjustment
-from odefit.profiles.concluding import concluded
+from odefit.profiles.concluding import concluded, natural_values
 from odefit.profiles.following import Following, Place, interrupt
 from odefit.profiles.lanes import Best, Lane
 from odefit.profiles.pinned import Pin, on_scale
@@ -80,6 +80,36 @@ class Work:
         unit = 1.0 if is_log else max(unit, abs(first))
         home = way * max(way * first, way * at_start)
         return Lane(way, limit, unit, is_log, root, best, branch, home, [site])
+
+    def go_on(self, earlier: Mapping[str, Profile]) -> None:
+        """Take the points of profiles that an earlier call could not finish."""
+        table, free = self.place.profile.full.problem.table, self.place.profile.free
+        left: dict[int, list[FloatArray]] = {}
+        for k, lane in enumerate(self.following.lanes):
+            known = earlier.get(self.quantities[self.owner[k]].name)
+            if known is None:
+                continue
+            theta = np.tile(table.values, (len(known.u), 1))
+            theta[:, table.estimated] = known.u
+            own = known.branch == lane.branch
+            points = table.to_search(theta)[own][:, free]
+            ahead = lane.way * (known.value[own] - natural_values(self.place, self._of(k), self._first(lane)))
+            chosen = np.flatnonzero(ahead > 0)
+            left[k] = list(points[chosen[np.argsort(ahead[chosen])]])
+        while waiting := sorted(k for k, points in left.items() if points and self.following.lanes[k].going):
+            numbers = np.array(waiting, dtype=np.intp)
+            sites = self.following.revisited(numbers, np.stack([left[k].pop(0) for k in waiting]))
+            for k, site in zip(waiting, sites, strict=True):
+                if site is not None:
+                    self.following.lanes[k].reach(site)
+                    self.following.lanes[k].jumped = None
+
+    def _of(self, k: int) -> Quantity:
+        return self.quantities[self.owner[k]]
+
+    @staticmethod
+    def _first(lane: Lane) -> FloatArray:
+        return np.array([lane.sites[0].position])
 
     def run(self, is_over: Callable[[], bool], told: Callable[[Work], None]) -> None:
         """Every lane to its end, or until it is over."""

@@ -12,6 +12,7 @@ from scipy import optimize, stats
 
 import odefit
 from odefit import Experiment, RunError
+from odefit.runs.progress import Silent
 
 TIMES = np.array([0.0, 1.0, 2.0, 3.0, 5.0, 8.0])
 VALUES = np.array([1.9, 2.8, 4.4, 4.9, 8.2, 12.4])
@@ -148,3 +149,32 @@ def test_derived_quantities_have_the_intervals_that_r_prints() -> None:
     limit = least(found["day_100"].estimate) * (1 + t * t / (n - 3))
     ends = [optimize.brentq(lambda day: least(day) - limit, *span) for span in ((300.0, 349.0), (350.0, 420.0))]
     assert found["day_100"].interval == pytest.approx(ends, rel=1e-6)
+
+
+def test_a_profile_that_was_ended_goes_on_where_it_was(tmp_path: Path) -> None:
+    run = odefit.fit(LINE, data=[Experiment("a", TIMES, {"x": VALUES})], out=tmp_path / "run")
+    whole = odefit.profile(run, overwrite=True)
+    (tmp_path / "run" / "profiles.json").unlink()
+    assert {p.verdict for p in run.profile(["a", "b"], seconds=0)} <= {"unfinished"}
+    rounds = 0
+
+    class Ctrl(Silent):
+        def part(self, done: int, text: str) -> None:
+            nonlocal rounds
+            rounds += 1
+            if rounds == 2:
+                raise KeyboardInterrupt
+
+    for calls in range(1, 20):
+        rounds = 0
+        try:
+            found = run.profile(["a", "b"], progress=Ctrl())
+            break
+        except KeyboardInterrupt:
+            kept = odefit.load_run(tmp_path / "run").frame("profiles")
+            assert len(kept) > 2 * calls  # two rounds more
+    else:
+        pytest.fail("it never ends")
+    assert calls > 2
+    for name in ("a", "b"):
+        assert found[name].interval == pytest.approx(whole[name].interval, rel=1e-6)

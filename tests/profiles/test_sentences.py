@@ -102,3 +102,16 @@ def test_separate_optima_leave_separate_intervals() -> None:
         turned = [turn - high, turn - low] if other[0] < turn else [turn + low, turn + high]
         np.testing.assert_allclose(other, turned, rtol=1e-4)
     assert "separate intervals" in found.sentence
+
+
+def test_a_parameter_at_its_bound_is_held_there_too() -> None:
+    # Partners out of their box make a search pivot, which must leave what is held where it is.
+    found = _profiles(
+        {"x": "-(a + b)*x"},
+        {"a": {"value": 0.2, "bounds": [0, 0.25]}, "b": {"value": 0.1, "bounds": [0, 0.25]}},
+    )["a"]
+    np.testing.assert_allclose([found.value.min(), found.value.max()], [0.0, 0.25], atol=0.03)
+    assert found.high_end == "bound"
+    a, b = (found.u[:, k] for k in (0, 1))
+    inside = found.rise < 0.01
+    np.testing.assert_allclose((a + b)[inside], 0.2942, atol=2e-3)
