@@ -6,7 +6,7 @@ The order of terms and factors is that of the text of a formula (`algebra/text.p
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from markupsafe import Markup
@@ -37,169 +37,192 @@ _TALL = (sp.Piecewise, sp.exp, NetworkCall)
 _CALLED = {"log": "ln", "asin": "arcsin", "acos": "arccos", "atan": "arctan", "sign": "sgn", "Max": "max", "Min": "min"}
 
 
-def formula(node: Any) -> Markup:
+def formula(node: Any, last: Collection[str] = ()) -> Markup:
     """A formula as MathML, on one line.
 
     Parameters
     ----------
     node
         Of `odefit.algebra`.
+    last
+        Names that come after all others in a product: those of states, as in α x.
 
     Returns
     -------
     markupsafe.Markup
         Without the element `math` around it.
     """
-    if node.is_Symbol:
-        return symbol(str(node.name))
-    if node.is_Number:
-        return _number(node)
-    if isinstance(node, NetworkCall):
-        return _network(node)
-    name = type(node).__name__
-    if name in _RELATIONS:
-        return joined(_tight(node.args[0]), element("mo", _RELATIONS[name]), _tight(node.args[1]))
-    kinds: Mapping[str, Callable[[Any], Markup]] = {
-        "Add": _sum,
-        "Mul": _product,
-        "Pow": _power,
-        "exp": _exponential,
-        "Piecewise": _cases,
-        "And": lambda e: _linked(e, "∧"),
-        "Or": lambda e: _linked(e, "∨"),
-        "Not": lambda e: joined(element("mo", "¬"), fenced(formula(e.args[0]))),
-        "Abs": lambda e: fenced(formula(e.args[0]), "|", "|"),
-    }
-    if name in kinds:
-        return kinds[name](node)
-    if not node.args:
-        return element("mi", str(node))
-    return applied(_CALLED.get(name, name), *map(formula, node.args))
+    return _Setter(last).of(node)
 
 
-def rows(node: Any) -> list[Markup]:
+def rows(node: Any, last: Collection[str] = ()) -> list[Markup]:
     """The same in rows that fit onto a page: a long sum is broken before a term."""
-    if not node.is_Add or len(str(node)) <= MOST_IN_A_ROW:
-        return [formula(node)]
-    found: list[list[Markup]] = [[]]
-    length = 0
-    for k, term in enumerate(ordered_terms(node)):
-        size = len(str(term))
-        if found[-1] and length + size > MOST_IN_A_ROW:
-            found.append([])
-            length = 0
-        found[-1].append(_term(term, first=k == 0))
-        length += size
-    return [joined(*row) for row in found]
+    return _Setter(last).rows(node)
 
 
-def _term(term: Any, first: bool) -> Markup:
-    negative = (term.is_Number and term.is_negative) or (term.is_Mul and fraction_parts(term)[0])
-    shown = formula(-term) if negative else _factor(term) if term.is_Add else formula(term)
-    sign = element("mo", "−") if negative else None if first else element("mo", "+")
-    return joined(sign, shown) if sign else shown
+class _Setter:
+    """Sets formulas; `last` are the names that come after all others in a product: those of states."""
+
+    def __init__(self, last: Collection[str]) -> None:
+        self.last = frozenset(last)
+
+    def of(self, node: Any) -> Markup:
+        """A formula."""
+        if node.is_Symbol:
+            return symbol(str(node.name))
+        if node.is_Number:
+            return self._number(node)
+        if isinstance(node, NetworkCall):
+            return self._network(node)
+        name = type(node).__name__
+        if name in _RELATIONS:
+            return joined(self._tight(node.args[0]), element("mo", _RELATIONS[name]), self._tight(node.args[1]))
+        kinds: Mapping[str, Callable[[Any], Markup]] = {
+            "Add": self._sum,
+            "Mul": self._product,
+            "Pow": self._power,
+            "exp": self._exponential,
+            "Piecewise": self._cases,
+            "And": lambda e: self._linked(e, "∧"),
+            "Or": lambda e: self._linked(e, "∨"),
+            "Not": lambda e: joined(element("mo", "¬"), fenced(self.of(e.args[0]))),
+            "Abs": lambda e: fenced(self.of(e.args[0]), "|", "|"),
+        }
+        if name in kinds:
+            return kinds[name](node)
+        if not node.args:
+            return element("mi", str(node))
+        return applied(_CALLED.get(name, name), *map(self.of, node.args))
+
+    def rows(self, node: Any) -> list[Markup]:
+        """A formula in rows."""
+        if not node.is_Add or len(str(node)) <= MOST_IN_A_ROW:
+            return [self.of(node)]
+        found: list[list[Markup]] = [[]]
+        length = 0
+        for k, term in enumerate(self._terms(node)):
+            size = len(str(term))
+            if found[-1] and length + size > MOST_IN_A_ROW:
+                found.append([])
+                length = 0
+            found[-1].append(self._term(term, first=k == 0))
+            length += size
+        return [joined(*row) for row in found]
+
+    def _terms(self, node: Any) -> list[Any]:
+        """In the customary order, but that no sum begins with a minus sign where it need not."""
+        terms = ordered_terms(node)
+        first = next((k for k, term in enumerate(terms) if not _is_negative(term)), 0)
+        return [terms[first], *terms[:first], *terms[first + 1 :]]
+
+    def _term(self, term: Any, first: bool) -> Markup:
+        negative = _is_negative(term)
+        shown = self.of(-term) if negative else self._factor(term) if term.is_Add else self.of(term)
+        sign = element("mo", "−") if negative else None if first else element("mo", "+")
+        return joined(sign, shown) if sign else shown
+
+    def _sum(self, node: Any) -> Markup:
+        return joined(*(self._term(term, first=k == 0) for k, term in enumerate(self._terms(node))))
+
+    def _product(self, node: Any) -> Markup:
+        minus, above, below, _ = fraction_parts(node)
+        top = self._factors(self._ordered(above))
+        shown = element("mfrac", _row(top), _row(self._factors(self._ordered(below)))) if below else top
+        return joined(element("mo", "−"), shown) if minus else shown
+
+    def _ordered(self, factors: list[Any]) -> list[Any]:
+        """Numbers, then what stays the same, then what moves with the states."""
+        return sorted(factors, key=lambda f: (not f.is_Number, any(s.name in self.last for s in f.free_symbols)))
+
+    def _factors(self, factors: list[Any]) -> Markup:
+        if not factors:
+            return element("mn", "1")
+        if len(factors) == 1:
+            return self.of(factors[0])
+        parts: list[Markup] = []
+        for k, factor in enumerate(factors):
+            if k:
+                # An invisible product; a point between two numbers, or before one.
+                parts.append(element("mo", "·" if factor.is_Number else "\u2062"))
+                if not factor.is_Number:
+                    parts.append(element("mspace", width="0.17em"))
+            parts.append(self._factor(factor))
+        return joined(*parts)
+
+    def _factor(self, node: Any) -> Markup:
+        """In brackets, where a product needs them."""
+        name = type(node).__name__
+        loose = (
+            node.is_Add
+            or name in _RELATIONS
+            or name in ("And", "Or")
+            or (node.is_Piecewise and not self._is_bracket(node))
+        )
+        loose = loose or _is_negative(node)
+        return fenced(self.of(node)) if loose else self.of(node)
+
+    def _tight(self, node: Any) -> Markup:
+        name = type(node).__name__
+        return fenced(self.of(node)) if name in _RELATIONS or name in ("And", "Or") else self.of(node)
+
+    def _power(self, node: Any) -> Markup:
+        base, exponent = node.args
+        if exponent.is_number and float(exponent) < 0:
+            return element("mfrac", element("mn", "1"), _row(self.of(base ** (-exponent))))
+        if exponent.is_number and float(exponent) == 0.5:
+            return element("msqrt", self.of(base))
+        is_plain = base.is_Symbol or (base.is_Number and not base.is_negative and base.is_Integer)
+        return element("msup", _row(self.of(base)) if is_plain else fenced(self.of(base)), _row(self.of(exponent)))
+
+    def _exponential(self, node: Any) -> Markup:
+        inner = node.args[0]
+        if len(str(inner)) > 30 or inner.has(*_TALL):
+            return applied("exp", self.of(inner))
+        return element("msup", element("mi", "e"), _row(self.of(inner)))
+
+    def _cases(self, node: Any) -> Markup:
+        if self._is_bracket(node):
+            return fenced(self.of(node.args[0].cond), "[", "]")
+        lines = []
+        for pair in node.args:
+            otherwise = str(pair.cond) in ("True", "true")
+            when = element("mtext", "otherwise") if otherwise else joined(element("mtext", "if "), self.of(pair.cond))
+            lines.append(element("mtr", element("mtd", self.of(pair.expr)), element("mtd", when)))
+        table = element("mtable", *lines, class_="cases")
+        return element("mrow", element("mo", "{", stretchy="true"), table)
+
+    def _is_bracket(self, node: Any) -> bool:
+        """Whether it is 1 where a condition holds and 0 elsewhere, which Iverson's bracket says."""
+        return [str(pair.expr) for pair in node.args] == ["1", "0"]
+
+    def _linked(self, node: Any, sign: str) -> Markup:
+        parts: list[Markup] = []
+        for k, part in enumerate(node.args):
+            parts += [element("mo", sign)] if k else []
+            parts.append(self._tight(part))
+        return joined(*parts)
+
+    def _network(self, node: Any) -> Markup:
+        name, component, *arguments = node.args
+        called = symbol(str(name.name))
+        if str(component) != "0":
+            called = element("msub", _row(called), element("mn", str(component)))
+        inner = (
+            part for k, a in enumerate(arguments) for part in ((element("mo", ","), self.of(a)) if k else (self.of(a),))
+        )
+        return joined(called, element("mo", "\u2061"), fenced(joined(*inner)))
+
+    def _number(self, node: Any) -> Markup:
+        if node.is_Integer:
+            return number(float(node)) if abs(float(node)) >= 1e15 else _signed(str(node))
+        if node.is_Rational:
+            shown = element("mfrac", element("mn", str(abs(node.p))), element("mn", str(node.q)))
+            return joined(element("mo", "−"), shown) if node.p < 0 else shown
+        return number(float(node))
 
 
-def _sum(node: Any) -> Markup:
-    return joined(*(_term(term, first=k == 0) for k, term in enumerate(ordered_terms(node))))
-
-
-def _product(node: Any) -> Markup:
-    minus, above, below, _ = fraction_parts(node)
-    top = _factors(above)
-    shown = element("mfrac", _row(top), _row(_factors(below))) if below else top
-    return joined(element("mo", "−"), shown) if minus else shown
-
-
-def _factors(factors: list[Any]) -> Markup:
-    if not factors:
-        return element("mn", "1")
-    if len(factors) == 1:
-        return formula(factors[0])
-    parts: list[Markup] = []
-    for k, factor in enumerate(factors):
-        if k:
-            # An invisible product; a point between two numbers, or before one.
-            parts.append(element("mo", "·" if factor.is_Number else "\u2062"))
-            if not factor.is_Number:
-                parts.append(element("mspace", width="0.17em"))
-        parts.append(_factor(factor))
-    return joined(*parts)
-
-
-def _factor(node: Any) -> Markup:
-    """In brackets, where a product needs them."""
-    name = type(node).__name__
-    loose = node.is_Add or name in _RELATIONS or name in ("And", "Or") or (node.is_Piecewise and not _is_bracket(node))
-    loose = loose or (node.is_Number and bool(node.is_negative)) or (node.is_Mul and fraction_parts(node)[0])
-    return fenced(formula(node)) if loose else formula(node)
-
-
-def _tight(node: Any) -> Markup:
-    name = type(node).__name__
-    return fenced(formula(node)) if name in _RELATIONS or name in ("And", "Or") else formula(node)
-
-
-def _power(node: Any) -> Markup:
-    base, exponent = node.args
-    if exponent.is_number and float(exponent) < 0:
-        return element("mfrac", element("mn", "1"), _row(formula(base ** (-exponent))))
-    if exponent.is_number and float(exponent) == 0.5:
-        return element("msqrt", formula(base))
-    is_plain = base.is_Symbol or (base.is_Number and not base.is_negative and base.is_Integer)
-    return element("msup", _row(formula(base)) if is_plain else fenced(formula(base)), _row(formula(exponent)))
-
-
-def _exponential(node: Any) -> Markup:
-    inner = node.args[0]
-    if len(str(inner)) > 30 or inner.has(*_TALL):
-        return applied("exp", formula(inner))
-    return element("msup", element("mi", "e"), _row(formula(inner)))
-
-
-def _cases(node: Any) -> Markup:
-    if _is_bracket(node):
-        return fenced(formula(node.args[0].cond), "[", "]")
-    lines = []
-    for pair in node.args:
-        otherwise = str(pair.cond) in ("True", "true")
-        when = element("mtext", "otherwise") if otherwise else joined(element("mtext", "if "), formula(pair.cond))
-        lines.append(element("mtr", element("mtd", formula(pair.expr)), element("mtd", when)))
-    table = element("mtable", *lines, class_="cases")
-    return element("mrow", element("mo", "{", stretchy="true"), table)
-
-
-def _is_bracket(node: Any) -> bool:
-    """Whether it is 1 where a condition holds and 0 elsewhere, which Iverson's bracket says."""
-    return [str(pair.expr) for pair in node.args] == ["1", "0"]
-
-
-def _linked(node: Any, sign: str) -> Markup:
-    parts: list[Markup] = []
-    for k, part in enumerate(node.args):
-        parts += [element("mo", sign)] if k else []
-        parts.append(_tight(part))
-    return joined(*parts)
-
-
-def _network(node: Any) -> Markup:
-    name, component, *arguments = node.args
-    called = symbol(str(name.name))
-    if str(component) != "0":
-        called = element("msub", _row(called), element("mn", str(component)))
-    inner = (
-        part for k, a in enumerate(arguments) for part in ((element("mo", ","), formula(a)) if k else (formula(a),))
-    )
-    return joined(called, element("mo", "\u2061"), fenced(joined(*inner)))
-
-
-def _number(node: Any) -> Markup:
-    if node.is_Integer:
-        return number(float(node)) if abs(float(node)) >= 1e15 else _signed(str(node))
-    if node.is_Rational:
-        shown = element("mfrac", element("mn", str(abs(node.p))), element("mn", str(node.q)))
-        return joined(element("mo", "−"), shown) if node.p < 0 else shown
-    return number(float(node))
+def _is_negative(term: Any) -> bool:
+    return bool((term.is_Number and term.is_negative) or (term.is_Mul and fraction_parts(term)[0]))
 
 
 def number(value: float) -> Markup:

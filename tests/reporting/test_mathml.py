@@ -105,6 +105,12 @@ def test_a_long_sum_is_broken_into_rows_before_a_term() -> None:
     assert "".join(found) == whole
 
 
+def test_states_come_last_in_a_product_and_no_sum_begins_with_a_minus_that_need_not() -> None:
+    text = "-gamma*I + beta*S*I/N"
+    node = parse_formula(text, written_names(text))
+    assert re.sub("[\u2061\u2062]", " ", said(formula(node, ("S", "I")))) == "(β I S)/(N)−γ I"
+
+
 @pytest.mark.parametrize(("value", "expected"), [(0.1, "0.1"), (-3.0, "−3"), (1e20, "10^{20}"), (float("inf"), "∞")])
 def test_a_number_has_six_digits_and_powers_of_ten(value: float, expected: str) -> None:
     assert said(number(value)) == expected

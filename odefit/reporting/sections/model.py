@@ -81,12 +81,12 @@ def _line(left: Markup, text: str | None, node: Any, system: System) -> Line:
             return left, "=", [element("mtext", text)]
     if node is None or written_size(node) > LARGEST:
         return left, "=", [element("mtext", "a long formula, see the config at the end")]
-    return left, "=", rows(node)
+    return left, "=", rows(node, system.states)
 
 
 def _parsed(text: str, system: System) -> Markup:
     try:
-        return formula(parse_formula(text, written_names(text), networks=system.networks))
+        return formula(parse_formula(text, written_names(text), networks=system.networks), system.states)
     except OdefitError:
         return element("mtext", text)
 

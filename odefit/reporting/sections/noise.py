@@ -42,7 +42,11 @@ def noise_lines(run: Run) -> list[Line]:
             inner = element("mtext", clip(written(g, system), 80))
             lines.append((prediction, "=", [applied(given[name].kind.replace("_", " "), inner)]))
         elif g != symbol_of(name):
-            shown = rows(g) if written_size(g) <= LARGEST else [element("mtext", "a long formula, see the config")]
+            shown = (
+                rows(g, system.states)
+                if written_size(g) <= LARGEST
+                else [element("mtext", "a long formula, see the config")]
+            )
             lines.append((prediction, "=", shown))
         lines.append((_measured(name, observation.noise[name]), "∼", [_distribution(name, observation.noise[name])]))
     return lines

@@ -84,4 +84,4 @@ def _sentence(text: str, result: Result) -> str:
     """With a capital, unless it begins with a name, and a full stop."""
     first = text.split(" ", 1)[0].rstrip(":,")
     begun = text if first in result.estimates or not first.isalpha() else text[:1].upper() + text[1:]
-    return begun if begun.endswith((".", "!", "?", ")")) else f"{begun}."
+    return begun if begun.endswith((".", "!", "?")) else f"{begun}."
