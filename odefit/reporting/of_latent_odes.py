@@ -18,7 +18,7 @@ from odefit.reporting.sections.methods import methods
 from odefit.reporting.sections.reproduce import reproduce
 from odefit.reporting.sections.search import search
 from odefit.reporting.sections.short import short
-from odefit.reporting.symbols import applied, symbol
+from odefit.reporting.symbols import applied, fenced, symbol
 from odefit.reporting.words import shown
 
 MOST_OBSERVABLES = 6
@@ -33,7 +33,7 @@ def sections(run: LatentRun) -> list[Section]:
 def _model(run: LatentRun) -> Section:
     z, d = symbol("z"), element("mi", "d", mathvariant="normal")
     slope = element("mfrac", element("mrow", d, z), element("mrow", d, element("mi", "t")))
-    start = joined(symbol("z"), element("mo", "("), symbol("t_0"), element("mo", ")"))
+    start = joined(symbol("z"), fenced(symbol("t_0")))
     lines = [
         (start, "∼", [applied("encoder", element("mtext", "the measured series, read backwards"))]),
         (slope, "=", [applied("field", z)]),

@@ -33,6 +33,25 @@ def test_every_picture_is_drawn_and_the_same_again(run: LatentRun, tmp_path: Pat
     assert b"<svg" in svg.read_bytes()
 
 
+def test_the_report_has_the_series_and_their_scores_and_lists_no_weights(run: LatentRun) -> None:
+    page = run.report().html
+    for words in (
+        "series 1",
+        "not trained on",
+        "read by the encoder",
+        "evidence lower bound",
+        "Series that were set aside",
+    ):
+        assert words in page
+    assert page.count('class="plot"') >= 12
+    assert '<section id="estimates"' not in page
+
+
+def test_choices_of_axes_are_for_equations(run: LatentRun) -> None:
+    with pytest.raises(ConfigError, match="log_y: is for pictures of equations"):
+        plot(run, "time_series", log_y=True)
+
+
 def test_series_not_trained_on_are_shown_first_with_the_line_where_reading_stops(run: LatentRun) -> None:
     made = pictures(run)
     assert made.rows[:2] == list(run.task.aside)

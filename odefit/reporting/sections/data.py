@@ -47,7 +47,10 @@ def _observables(run: StoredRun) -> Table:
         ends = (shown(float(known.min()), 4), shown(float(known.max()), 4)) if len(known) else ("–", "–")
         rows.append([name, str(len(known)), str(len(values) - len(known)), str(limits), *ends, units.get(name)])
     header = ("observable", "values", "empty cells", "limits", "smallest", "largest", "unit")
-    return Table("What was measured", header, rows, frozenset(range(1, 6)))
+    told = [k for k in range(len(header)) if k not in (2, 3, 6) or any(row[k] not in (None, "0") for row in rows)]
+    shown_rows = [[row[k] for k in told] for row in rows]
+    numeric = frozenset(at for at, k in enumerate(told) if 1 <= k <= 5)
+    return Table("What was measured", [header[k] for k in told], shown_rows, numeric)
 
 
 def _experiments(measured: tuple[Experiment, ...]) -> Table:

@@ -38,7 +38,7 @@ def short(run: StoredRun) -> Section:
 def _asked(run: StoredRun) -> str:
     result, n = run.result, run.result.objective.n_observations
     k = result.objective.n_estimated
-    what = counted(k, "unknown")
+    what = f"{k:,} unknown{'s' * (k != 1)}"
     where = counted(len(run.measured), "experiment")
     return (
         f"{what} of a model with {counted(len(run.states), 'state')} {'was' if k == 1 else 'were'} to be found from "
@@ -60,7 +60,7 @@ def _answered(result: Result) -> str:
         told.append(f"They determine {listed(fair)} roughly.")
     if poor := groups.get("poor"):
         told.append(f"They do not determine {listed(poor)}: see the table of estimates.")
-    return " ".join(told) or "No standard errors are known: the table of estimates says why."
+    return " ".join(told) or "No standard errors are known."
 
 
 def _by_parameter(names: list[str], result: Result) -> list[str]:
