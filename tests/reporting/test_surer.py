@@ -62,7 +62,17 @@ def test_a_posterior_is_shown_where_there_are_draws(folder: Path) -> None:
     posterior.write_text(csv_text(("chain", "draw", "log_posterior", "k"), draws))
     k = {"mean": 0.4501, "sd": 0.02, "median": 0.4503, "interval": [0.41, 0.49], "r_hat": 1.002, "ess_bulk": 187.0}
     verdict = {"kind": "few_draws", "sentence": "the chains agree, but 187 effective draws are few"}
-    summary.write_text(json.dumps({"level": 0.95, "parameters": {"k": k | {"unit": "1/h"}}, "verdict": verdict}))
+    summary.write_text(
+        json.dumps(
+            {
+                "schema_version": 1,
+                "level": 0.95,
+                "priors": {"k": "flat"},
+                "parameters": {"k": k | {"unit": "1/h"}},
+                "verdict": verdict,
+            }
+        )
+    )
     page = Page(odefit.report(folder).html)
     shown = section(page, "posterior", "search")
     assert "200 draws of 2 chains" in shown

@@ -19,6 +19,7 @@ from odefit.reporting.words import interval_text, shown
 from odefit.resampling.storage import read_summary
 from odefit.runs import folder as files
 from odefit.runs.stored import StoredRun
+from odefit.sampling.storage import read_summary as read_posterior
 from odefit.status import Status
 
 OPEN = 24
@@ -26,7 +27,6 @@ OPEN = 24
 BINS = 30
 LEFT_OUT = 0.005
 """The share of samples on each side that may lie beyond the axis."""
-POSTERIOR, POSTERIOR_SUMMARY = "posterior.csv", "posterior.json"
 
 
 def bootstrap(run: StoredRun) -> Section | None:
@@ -65,11 +65,11 @@ def bootstrap(run: StoredRun) -> Section | None:
 
 def posterior(run: StoredRun) -> Section | None:
     """The section; None where there are no draws. Raises RunError where their files are damaged."""
-    rows = run.rows(POSTERIOR)
-    if rows is None or run.path is None:
+    summary, rows = read_posterior(run), run.rows(files.POSTERIOR)
+    if rows is None or summary is None:
         return None
-    summary: Mapping[str, Any] = files.read_json(run.path, POSTERIOR_SUMMARY)
-    known: Mapping[str, Mapping[str, Any]] = summary.get("parameters") or {}
+    known: Mapping[str, Mapping[str, Any]] = summary["parameters"]
+    priors: Mapping[str, str] = summary.get("priors") or {}
     verdict = summary.get("verdict")
     sentence = verdict.get("sentence") if isinstance(verdict, Mapping) else verdict
     level = f"{100 * float(summary.get('level', 0.95)):g} %"
@@ -82,12 +82,13 @@ def posterior(run: StoredRun) -> Section | None:
     for name, p in known.items():
         ends = p.get("interval") or (None, None)
         numbers = (shown(p.get("mean")), shown(p.get("sd"), 2), shown(p.get("median")), interval_text(*ends))
-        checks = (shown(p.get("r_hat"), 4), shown(p.get("ess_bulk"), 4))
-        table.append([element("code", name), *numbers, *checks, p.get("unit")])
+        r_hat = "–" if p.get("r_hat") is None else f"{p['r_hat']:.3f}"
+        checks = (r_hat, shown(p.get("ess_bulk"), 4))
+        table.append([element("code", name), *numbers, *checks, p.get("unit"), priors.get(name)])
         if len(panels) < OPEN and name in rows.header:
             values = rows.numbers(rows.header.index(name))
             panels.append(_histogram(name, p.get("unit"), values, p.get("median"), ends))
-    header = ("parameter", "mean", "sd", "median", f"{level} interval", "R-hat", "effective draws", "unit")
+    header = ("parameter", "mean", "sd", "median", f"{level} interval", "R-hat", "effective draws", "unit", "prior")
     blocks: list[Block] = [Paragraph(words), Table("Posterior", header, table, frozenset(range(1, 7)))]
     if panels:
         blocks.append(Figure("Draws of the posterior.", panels, _signs(level, "median"), "small"))
