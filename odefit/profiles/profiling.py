@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from odefit.arrays import FloatArray
-from odefit.errors import RunError
+from odefit.errors import InputError, RunError
 from odefit.fitting.run import Run, check_solvable
 from odefit.fitting.search_work import together
 from odefit.problem.quantities import named_quantities, quantities_of
@@ -73,7 +73,7 @@ def profile(
     RunError
         The fit has not converged, so there is no optimum to begin at, or its model has no likelihood to profile.
     InputError
-        A name means nothing.
+        A name means nothing, or the level is none.
 
     References
     ----------
@@ -93,7 +93,7 @@ def profile(
     """
     run = check_can_be_profiled(run)
     if not 0 < level < 1:
-        raise ValueError(f"the level must be between 0 and 1 (got {level})")
+        raise InputError("level", f"must lie between 0 and 1 (got {level:g})")
     assembly = run.assembly
     wanted = quantities_of(assembly) if parameters is None else named_quantities(assembly, parameters)
     session = Session(Request(run, level), progress or Silent(), seconds)
