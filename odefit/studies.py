@@ -48,6 +48,7 @@ def predict(
     curves: Sequence[str] | None = None,
     bands: Bands = "wald",
     level: float = 0.95,
+    seconds: float | None = None,
 ) -> Prediction:
     """Predict with a fitted model: at new times, under new conditions, with new doses and inputs.
 
@@ -73,6 +74,8 @@ def predict(
         that `odefit bootstrap` or `odefit sample` left in the run folder).
     level : float
         The coverage of the bands.
+    seconds : float, optional
+        When to end in any case, about; of profile bands, which have gaps then.
 
     Returns
     -------
@@ -103,9 +106,8 @@ def predict(
     from odefit.prediction.predicting import predicted
     from odefit.prediction.wanted import Wanted
 
-    return predicted(
-        equations_of(run, "odefit predict"), times, Wanted(experiments, doses, inputs), curves, bands, level
-    )
+    wanted = Wanted(experiments, doses, inputs)
+    return predicted(equations_of(run, "odefit predict"), times, wanted, curves, bands, level, seconds)
 
 
 def compare(*runs: AnyRun) -> Comparison:

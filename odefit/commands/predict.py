@@ -33,6 +33,9 @@ def predict(
     ] = None,
     bands: Annotated[str, typer.Option("--bands", help="wald, profile, bootstrap or posterior.")] = "wald",
     level: Annotated[float, typer.Option("--level", help="The coverage of the bands.")] = 0.95,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", min=1, help="When to end in any case, about (profile bands).")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="The CSV; default: <name of the run>_predicted.csv, here.", show_default=False),
@@ -61,6 +64,7 @@ def predict(
             curves=chosen,
             bands=bands,  # type: ignore[arg-type]  # what is none is refused there
             level=level,
+            seconds=seconds,
         )
     screen = console()
     for note in found.notes:

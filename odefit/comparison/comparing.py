@@ -27,6 +27,7 @@ from odefit.distributions import chi_square_tails
 from odefit.errors import RunError
 from odefit.fitting.run import Run
 from odefit.records import dataclass
+from odefit.runs.fingerprint import identity_of
 from odefit.runs.tables import Table, frame_of
 from odefit.status import Status
 from odefit.text import clip, one_line
@@ -39,6 +40,8 @@ HEADER = (
     *("run", "status", "parameters", "measurements", "nll", "aic", "aicc", "bic", "delta", "weight"),
     *("hold_out", "cross_validation"),
 )
+CONDITIONS = ("the table of experiments", "the doses", "the inputs")
+"""Kinds of data (runs/fingerprint.py) that may differ between models of the same measurements."""
 WORSE = 0.01
 """By this much of the negative log-likelihood a larger model may be worse than a special case of it: rounding."""
 EQUAL, WEAK, STRONG = 2.0, 4.0, 10.0
@@ -137,7 +140,7 @@ def compared(runs: Sequence[Run]) -> Comparison:
     rows = [_row(runs[k], names[k], float(delta[k]), float(weights[k])) for k in order]
     named = {names[k]: runs[k] for k in order}
     tests, unknown = _tests(named)
-    notes = [*_status_notes(runs, names), *_notes(runs, names, criterion), *unknown]
+    notes = [*_status_notes(runs, names), *_conditions_notes(runs, names), *_notes(runs, names, criterion), *unknown]
     judgement = _judgement([names[k] for k in order], delta[order], weights[order], tests, criterion)
     return Comparison(Table(HEADER, rows), tests, judgement, tuple(notes), named)
 
@@ -227,6 +230,19 @@ def _notes(runs: Sequence[Run], names: Sequence[str], criterion: str) -> list[st
         if known and (len(known) < len(runs) or len({s.n_observations for s in known}) > 1):
             notes.append(f"{what}: not all runs have them of the same measurements, so they do not compare")
     return notes
+
+
+def _conditions_notes(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
+    """A note where the same measurements were made under other conditions: that may be meant, or a mistake."""
+    kinds = [identity_of(run.loaded, run.measured)["data"] for run in runs]
+    different = [
+        f"{name} in {', '.join(kind for kind in CONDITIONS if own.get(kind) != kinds[0].get(kind))}"
+        for own, name in zip(kinds[1:], names[1:], strict=True)
+        if any(own.get(kind) != kinds[0].get(kind) for kind in CONDITIONS)
+    ]
+    return [f"the experiments are not under the same conditions as in {names[0]}: {'; '.join(different)}"] * bool(
+        different
+    )
 
 
 def _judgement(

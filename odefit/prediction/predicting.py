@@ -109,6 +109,7 @@ def predicted(
     curves: Sequence[str] | None = None,
     bands: Bands = "wald",
     level: float = 0.95,
+    seconds: float | None = None,
 ) -> Prediction:
     """Predict; see `odefit.predict`, which has the same arguments."""
     if bands not in KINDS:
@@ -128,7 +129,10 @@ def predicted(
     limits = _bands(run, whole, bands, level, notes)
     if limits is not None and bands == "profile":
         inner = [_rows_of(band, own) for band, own in zip(limits, rows, strict=True)]
-        limits, rows = profile_bands(run, problem, experiments, columns, inner, level), [slice(None)] * len(experiments)
+        limits, rows = (
+            profile_bands(run, problem, experiments, columns, inner, level, seconds, notes),
+            [slice(None)] * len(experiments),
+        )
     if limits is not None:
         cut = [_columns_of(band, columns) for band in limits]
         table = with_columns(table, interval_columns(cut, rows))

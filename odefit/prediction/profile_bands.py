@@ -33,6 +33,8 @@ def profile_bands(
     columns: IntArray,
     wald: Sequence[Band],
     level: float,
+    seconds: float | None,
+    notes: list[str],
 ) -> list[Band]:
     """Bands of pointwise coverage, for some of the observables; NaN in the columns of all others.
 
@@ -50,6 +52,10 @@ def profile_bands(
         The bands of the delta method at the same times, which know what the noise adds.
     level
         The coverage.
+    seconds
+        When to end in any case, about; None for no such end. Values that are not profiled by then have no band.
+    notes
+        Takes a sentence where that is so.
 
     Raises
     ------
@@ -73,11 +79,14 @@ def profile_bands(
             for column in columns.tolist():
                 name = f"{names[column]}[{k}]({row})"
                 asked[k, row, column] = CurveQuantity(name, curves, column, place)
-    session = Session(Request(run, level), Silent(), None)
+    session = Session(Request(run, level), Silent(), seconds)
     session.follow([*asked.values()])
+    done = sum(session.has(quantity.name) for quantity in asked.values())
+    if done < count:
+        notes.append(f"{done:,} of {count:,} values were profiled in the time; the others have no band")
     bands = [np.full((4, *e.times.shape, len(names)), np.nan) for e in experiments]
     for (k, row, column), quantity in asked.items():
-        if quantity.name in session.found:
+        if session.has(quantity.name):
             low, high = session.found[quantity.name].interval
             bands[k][:2, row, column] = low, high
     u = problem.table.to_search(run.theta)[None]

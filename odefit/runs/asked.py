@@ -52,10 +52,11 @@ class Asked(Reported):
         curves: Sequence[str] | None = None,
         bands: str = "wald",
         level: float = 0.95,
+        seconds: float | None = None,
     ) -> Answer:
         """Curves and bands at new times, under new conditions, doses and inputs: see `odefit.predict`."""
-        conditions = {"experiments": experiments, "doses": doses, "inputs": inputs}
-        return _of("studies", "predict")(self, times, **conditions, curves=curves, bands=bands, level=level)
+        how = {"experiments": experiments, "doses": doses, "inputs": inputs, "curves": curves, "bands": bands}
+        return _of("studies", "predict")(self, times, **how, level=level, seconds=seconds)
 
     def compare(self, *others: Any) -> Answer:
         """This fit beside others of the same measurements: see `odefit.compare`."""

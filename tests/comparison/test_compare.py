@@ -154,6 +154,16 @@ def test_the_same_data_under_another_name_and_in_another_order(runs: dict[str, o
     assert frame.delta.abs().max() < 1e-6
 
 
+def test_other_conditions_are_said() -> None:
+    t = np.linspace(0, 4, 9)
+    values = {"x": 5 * np.exp(-0.5 * t) + 0.1 * RNG.standard_normal(9)}
+    first, second = (
+        fitted("-r*x*w + 0*K", data=[odefit.Experiment("a", t, values, constants={"w": w})], K=1.0) for w in (1, 2)
+    )
+    notes = odefit.compare(first, second).notes
+    assert "the experiments are not under the same conditions as in run 1: run 2 in the table of experiments" in notes
+
+
 def test_held_out_scores_stand_beside() -> None:
     config = {"model": {"equations": {"x": "r*x"}}, "parameters": {"r": R}, "data": {"hold_out": {"after": 8}}}
     one = odefit.fit(
