@@ -5,22 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from odefit.reporting.charts.scales import raised
 from odefit.runs.results import Estimate
 
 WELL, ROUGHLY, POORLY = 0.1, 0.5, 1.0
 """Standard errors, as a share of the value, up to which an estimate is well determined, determined, roughly so."""
 
 
+LEAST, MOST = 1e-4, 1e6
+"""Numbers between these are written without a power of ten."""
+
+
 def shown(value: float | None, digits: int = 5) -> str:
     """A number with so many digits, a true minus sign, and powers of ten as such."""
     if value is None or not math.isfinite(value):
         return "–"
-    mantissa, _, exponent = f"{value:.{digits}g}".replace("-", "−").partition("e")
-    if not exponent:
-        return mantissa
-    from odefit.reporting.charts.scales import raised
-
-    return f"{mantissa}·10{raised(int(exponent.replace('−', '-')))}"
+    rounded = f"{value:.{digits}g}"
+    if value == 0 or LEAST <= abs(value) < MOST:
+        rounded = f"{float(rounded):.15g}"  # 10550 and not 1.055e+04
+    mantissa, _, exponent = rounded.replace("-", "−").partition("e")
+    return f"{mantissa}·10{raised(int(exponent.replace('−', '-')))}" if exponent else mantissa
 
 
 def digits_of(e: Estimate) -> int:
