@@ -14,7 +14,7 @@ import numpy as np
 from odefit.arrays import FloatArray, IntArray
 from odefit.objective.jacobian import LocalRows
 from odefit.objective.measurements import DataBlock, ObservableData, at_rows
-from odefit.objective.noise.family import Family, Row, Tail
+from odefit.objective.noise.family import Family, Tail
 from odefit.objective.observation import Moments
 from odefit.records import dataclass
 
@@ -77,7 +77,7 @@ class ScoreRows:
             slopes = np.take(observed.dm, part.rows, axis=1)
             self.add(_shared(z, part), slopes, _shared(root, part), experiment, not family.is_smooth)
         if observed.ds is not None and given is None:
-            z, root = _of_scale(family, d, m, s)
+            z, root = family.scale(d, m, s)
             self.add(_shared(z, part), np.take(observed.ds, part.rows, axis=1), _shared(root, part), experiment)
 
     def censor(
@@ -98,14 +98,6 @@ class ScoreRows:
         if slopes:
             root = _shared(np.ones_like(z), part)
             self.add(_shared(z, part), sum(slopes[1:], start=slopes[0]), root, owner[part.rows])
-
-
-def _of_scale(family: Family, d: FloatArray, m: FloatArray, s: FloatArray) -> Row:
-    if not family.is_count:
-        return family.scale(d, m, s)
-    # The information in a dispersion is a sum over counts, as long as the longest of all cells.
-    rows = [family.scale(*point) for point in _points(m, d, m, s)]
-    return np.stack([z for z, _ in rows]), np.stack([root for _, root in rows])
 
 
 def tail_of(family: Family, part: DataBlock, m: FloatArray, s: FloatArray) -> Tail:

@@ -14,7 +14,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from scipy.interpolate import PchipInterpolator
 
 from odefit.arrays import FloatArray
 from odefit.plots import style
@@ -151,6 +150,8 @@ def _spread(low: float, high: float, logarithmic: bool) -> FloatArray:
 
 def smooth(value: FloatArray, rise: FloatArray, is_log: bool) -> tuple[FloatArray, FloatArray]:
     """A curve through the points [n] of one branch, by their signed roots."""
+    from scipy.interpolate import PchipInterpolator
+
     if len(value) < 3 or (np.diff(value) <= 0).any():
         return value, rise
     least = int(np.argmin(rise))

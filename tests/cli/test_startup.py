@@ -39,6 +39,16 @@ def test_a_plain_command_imports_what_it_needs(arguments: tuple[str, ...], tmp_p
     assert done.stdout.splitlines()[-1].split() == ["imported:"]
 
 
+def test_the_pictures_of_a_fit_need_matplotlib_alone(tmp_path: Path) -> None:
+    code = PROGRAM % (tuple(name for name in HEAVY if name not in ("matplotlib", "PIL")),)
+    command = [sys.executable, "-c", code, "fit", "configs/lynx_hare.yaml", "--out", str(tmp_path / "out")]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "plots" / "time_series.png").is_file()
+    assert done.stdout.splitlines()[-1].split() == ["imported:"]
+
+
 def test_help_needs_no_numbers() -> None:
     code = PROGRAM % (("numpy", "pydantic", *HEAVY),)
     done = subprocess.run(

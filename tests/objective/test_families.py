@@ -325,3 +325,12 @@ def test_noise_is_drawn_and_limited_on_the_natural_scale() -> None:
     assert Noise("poisson", None).sample(np.full(3, 4.0), None, rng).dtype == np.float64
     assert Noise("student_t", None).family == Noise("student_t", None, 4.0).family
     assert Noise("student_t", None, 7.0).family != Noise("student_t", None).family
+
+
+def test_the_information_in_a_dispersion_does_not_depend_on_the_cells_beside_it() -> None:
+    rng = np.random.default_rng(4)
+    m, a = 10 ** rng.uniform(-3, 4, (5, 40)), 10 ** rng.uniform(-4, 1, (5, 40))
+    together = dispersion_information(m, a)
+    for row in range(5):
+        np.testing.assert_array_equal(dispersion_information(m[row, :7], a[row, :7]), together[row, :7])
+        assert dispersion_information(m[row, :1], a[row, :1])[0] == together[row, 0]

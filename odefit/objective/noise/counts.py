@@ -40,6 +40,10 @@ LEAST_MEAN = 1e-100
 """The least mean of counts that are not 0: its inverse has a square."""
 MAX_EXACT_TERMS = 512
 """The most counts whose sum is taken term by term; of longer sums that is half of these, and the rest an integral."""
+MAX_INFORMATION_TERMS = 256
+"""The same of sums of which four digits are enough."""
+MAX_TERMS_AT_ONCE = 500_000
+"""Terms of sums that are in memory at once."""
 QUADRATURE_NODES = 96
 """The nodes of the Gauss-Legendre rule for that integral."""
 
@@ -68,7 +72,9 @@ def _gauss_legendre() -> tuple[FloatArray, FloatArray]:
     return (x + 1) / 2, w / 2
 
 
-def summation(start: FloatArray, length: FloatArray, step: FloatArray | float = 1.0) -> tuple[FloatArray, FloatArray]:
+def summation(
+    start: FloatArray, length: FloatArray, step: FloatArray | float = 1.0, terms: int = 1, most: int = MAX_EXACT_TERMS
+) -> tuple[FloatArray, FloatArray]:
     """Nodes and weights for sums over many counts.
 
     Sums of up to MAX_EXACT_TERMS counts are exact. Of longer ones the first half of these is exact, and the rest is the
@@ -84,21 +90,25 @@ def summation(start: FloatArray, length: FloatArray, step: FloatArray | float = 
         [M], the number of counts.
     step
         1 upwards, -1 downwards.
+    terms
+        The fewest terms of an exact sum, those behind its end with weight 0.
+    most
+        What stands for MAX_EXACT_TERMS.
 
     Returns
     -------
     y, w
         [M, N] each; sum_j w_j f(y_j) is the sum of f over the counts.
     """
-    n = int(np.clip(np.max(length, initial=1.0), 1.0, MAX_EXACT_TERMS))
-    by_sum = length <= MAX_EXACT_TERMS
-    taken = np.where(by_sum, length, MAX_EXACT_TERMS // 2)[:, None]
+    n = int(np.clip(np.max(length, initial=1.0), terms, most))
+    by_sum = length <= most
+    taken = np.where(by_sum, length, most // 2)[:, None]
     distance = np.broadcast_to(np.arange(n, dtype=np.float64), (len(length), n))
     w = (distance < taken).astype(np.float64)
     if not by_sum.all():
         nodes, weights = _gauss_legendre()
-        first = MAX_EXACT_TERMS // 2 - 0.5
-        span = np.log(np.maximum(length - 0.5, MAX_EXACT_TERMS) / first)[:, None]
+        first = most // 2 - 0.5
+        span = np.log(np.maximum(length - 0.5, most) / first)[:, None]
         further = first * np.exp(nodes * span)
         distance = np.hstack([distance, further])
         w = np.hstack([w, np.where(by_sum[:, None], 0.0, weights * span * further)])
@@ -245,16 +255,28 @@ class Poisson(NegativeBinomial):
 
 
 def dispersion_information(m: FloatArray, a: FloatArray) -> FloatArray:
-    """E[(d ln p/da)²] at means m and dispersions a [M]; to about 1e-4 where the sum is long, else exact."""
+    """E[(d ln p/da)²] at means m and dispersions a; to about 1e-4 where the sum is long, else exact.
+
+    Sums of about the same length are taken together, with as many terms as the next power of two says: what comes out
+    for one does not depend on the others.
+    """
     m, a = np.broadcast_arrays(m, a)
     known = np.isfinite(m + a)
-    mean, dispersion = np.where(known, m, 1.0), np.where(known, a, 0.0)
+    mean, dispersion = np.where(known, m, 1.0).ravel(), np.where(known, a, 0.0).ravel()
     low, high = support(mean, dispersion)
-    y, w = summation(low, high - low + 1)
-    mean, dispersion = mean[:, None], dispersion[:, None]
-    with np.errstate(all="ignore"):
-        p = w * np.exp(log_pmf(y, mean, dispersion))
-        return np.where(known, np.sum(p * dispersion_score(y, mean, dispersion) ** 2, axis=1), np.nan)
+    length, found = high - low + 1, np.empty(mean.shape)
+    most = MAX_INFORMATION_TERMS
+    terms = np.exp2(np.ceil(np.log2(np.clip(length, 16.0, 2.0 * most)))).astype(np.intp)
+    for n in np.unique(terms).tolist():
+        alike = np.flatnonzero(terms == n)
+        for first in range(0, len(alike), max(1, MAX_TERMS_AT_ONCE // n)):
+            some = alike[first : first + max(1, MAX_TERMS_AT_ONCE // n)]
+            y, w = summation(low[some], length[some], terms=min(n, most), most=most)
+            one, spread = mean[some, None], dispersion[some, None]
+            with np.errstate(all="ignore"):
+                p = w * np.exp(log_pmf(y, one, spread))
+                found[some] = np.sum(p * dispersion_score(y, one, spread) ** 2, axis=1)
+    return np.where(known, found.reshape(m.shape), np.nan)
 
 
 def _mean_tensor(d: Any, m: Any) -> Any:
