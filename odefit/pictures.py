@@ -36,7 +36,8 @@ def plot(
     kind : str
         `time_series`, `overlay` (all experiments in one panel), `phase_plane`, `history`, `residuals`, `observed`
         (against predicted), `parameters` (by experiment), `correlations`, `waterfall`, `profiles`, `profile_paths`,
-        `bootstrap`, `network`, `potential`; of a latent ODE also `interpolation`.
+        `bootstrap`, `corner`, `trace` (both of a posterior), `network`, `potential`; of a latent ODE also
+        `interpolation`.
     time_range : (float, float), optional
         Solve the model over this span; default that of the data.
     states, experiments : sequence of str, optional

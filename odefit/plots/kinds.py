@@ -54,6 +54,8 @@ OF_EQUATIONS: Mapping[str, PictureKind] = {
     "correlations": PictureKind("correlations", after_fit=False),
     "waterfall": PictureKind("waterfall"),
     "bootstrap": PictureKind("bootstrap"),
+    "corner": PictureKind("corner"),
+    "trace": PictureKind("trace"),
     "profiles": PictureKind("profiles"),
     "profile_paths": PictureKind("profile_paths"),
     "network": PictureKind("network", ("experiments",)),

@@ -82,7 +82,7 @@ PLOTS = "plots"
 _KINDS = (
     *("time_series", "overlay", "phase_plane", "history", "residuals", "observed", "parameters", "correlations"),
     *("waterfall", "network", "potential", "interpolation"),
-    *("bootstrap", "profiles", "profile_paths"),
+    *("bootstrap", "corner", "trace", "profiles", "profile_paths"),
 )
 PICTURES = (*(f"{kind}.{form}" for kind in _KINDS for form in ("png", "svg", "pdf")), "animation.gif")
 """All that a fit draws; a picture of a chosen part is the user's."""

@@ -104,6 +104,19 @@ def test_files_that_go_on(run: odefit.Run, folder: Path) -> None:
     assert odefit.sample(run, 4, chains=3, warm_up=20, overwrite=True).summary["draws"] == 4
 
 
+def test_pictures_of_it(run: odefit.Run) -> None:
+    odefit.sample(run, 30, chains=3, warm_up=20, overwrite=True)
+    corner, trace = odefit.plot(run, "corner"), odefit.plot(run, "trace")
+    assert "3 chains of 30 draws" in corner.get_suptitle()
+    assert [ax.get_xlabel() for ax in corner.axes if ax.get_xlabel()] == ["a", "x_0", "b"]
+    assert [ax.get_title(loc="left").split("   ")[0] for ax in trace.axes[:3]] == ["a", "x_0", "b"]
+    table = pd.read_csv(run.path / "posterior.csv") if run.path else pd.DataFrame()
+    first = trace.axes[0].lines[1].get_ydata()
+    assert np.asarray(first) == pytest.approx(table[table["chain"] == 2]["a"].to_numpy())
+    with pytest.raises(odefit.ConfigError, match="odefit sample RUN"):
+        odefit.plot(replace(run, path=None), "corner")
+
+
 def test_what_is_said_of_priors() -> None:
     notes: list[str] = []
 
