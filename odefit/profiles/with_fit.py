@@ -46,7 +46,11 @@ def with_profiles(run: Run, progress: Progress) -> Run:
     """The same with the intervals of its profiles, which are among its tables; those that are not made stay."""
     from odefit.profiles.profiling import profile
 
-    found = profile(run, progress=progress)
+    try:
+        found = profile(run, progress=progress)
+    except KeyboardInterrupt:
+        message = f"the profiles were interrupted; the fit itself {run.result.status}: {run.result.message}"
+        return replace(run, result=replace(run.result, status=Status.INTERRUPTED, message=message))
     estimates = dict(run.result.estimates)
     for one in found:
         estimates[one.name] = _with_interval(estimates[one.name], one.interval, one.sentence)

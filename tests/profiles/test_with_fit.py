@@ -11,6 +11,7 @@ import pytest
 import odefit
 from odefit import ConfigError, Experiment
 from odefit.pictures import draw
+from odefit.runs.progress import Silent
 
 TIMES = np.array([0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
 VALUES = np.array([0.02, 0.15, 0.19, 0.38, 0.40, 0.49, 0.69, 0.76, 0.79, 0.95, 0.96])
@@ -69,6 +70,17 @@ def test_pictures_show_threshold_interval_and_parabola(run: odefit.Run) -> None:
     assert odefit.plot(run, "profile_paths").axes[1].get_xlabel() == "k"
     with pytest.raises(ValueError, match="there are profiles and profile_paths"):
         run.profile().plot("waterfall")
+
+
+def test_ctrl_c_among_the_profiles_keeps_the_fit() -> None:
+    class Ctrl(Silent):
+        def part(self, done: int, text: str) -> None:
+            raise KeyboardInterrupt
+
+    run = odefit.fit(EARLY, data=DATA, progress=Ctrl())
+    assert run.result.status == "interrupted"
+    assert run.result.message.startswith("the profiles were interrupted; the fit itself converged: ")
+    assert run.result.estimates["r"].interval is not None
 
 
 def test_a_network_has_no_profiles() -> None:
