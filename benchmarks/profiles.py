@@ -92,7 +92,10 @@ class Plain:
             if self.height(here) > rise:
                 inside = self.at.copy()
                 self.at = inside
-                return float(brentq(lambda c: self.height(c) - rise, before, here, xtol=1e-7 * step, rtol=1e-12))
+                try:
+                    return float(brentq(lambda c: self.height(c) - rise, before, here, xtol=1e-7 * step, rtol=1e-12))
+                except ValueError:  # two minimisations at one place have ended in different valleys
+                    return math.nan
             if here in (low, high):
                 return None
             before = here
@@ -111,7 +114,7 @@ def compared(config: Path) -> str:
     profiles = run.profile(names)
     ours = time.process_time() - begun
     best = table.to_search(run.theta)
-    worst, n_ends, n_points, theirs = 0.0, 0, 0, 0.0
+    worst, n_ends, n_points, n_lost, theirs = 0.0, 0, 0, 0, 0.0
     for profile in profiles:
         k = table.estimated_names.index(profile.name)
         width = half_length(profile, table, k)
@@ -121,6 +124,9 @@ def compared(config: Path) -> str:
         theirs += time.process_time() - begun
         n_points += plain.n
         for end, own in zip(ends, (profile.low, profile.high), strict=True):
+            if end is not None and math.isnan(end):
+                n_lost += 1
+                continue
             if end is None or own is None:
                 worst = worst if end is None and own is None else math.inf
                 continue
@@ -129,9 +135,10 @@ def compared(config: Path) -> str:
             expected = table.to_natural(u)[table.estimated[k]]
             both = search_value(table, k, own) - search_value(table, k, float(expected))
             worst, n_ends = max(worst, abs(both) / width), n_ends + 1
+    lost = f", {n_lost} lost by SciPy" if n_lost else ""
     points = sum(len(profile.value) for profile in profiles)
     return (
-        f"| {config.stem} | {len(profiles)} | {n_ends} | {worst:.0e} | {ours:.2f} s, {points} | "
+        f"| {config.stem} | {len(profiles)} | {n_ends}{lost} | {worst:.0e} | {ours:.2f} s, {points} | "
         f"{theirs:.1f} s, {n_points} | {theirs / ours:.0f} |"
     )
 
