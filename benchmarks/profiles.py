@@ -13,9 +13,12 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # waiting threads would count as CPU time, mostly SciPy's
 
 import numpy as np
 from numpy.typing import NDArray
