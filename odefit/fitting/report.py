@@ -232,8 +232,11 @@ def _derived(
         if known is not None and known[0] == 0 and uncertainty.held:
             known = None  # it follows from nothing but parameters at their bounds
         reason = INHERITED if known is None else None
+        if known is None and isinstance(derived, CurveDerived):
+            reason = derived.why_open(problem, u) or reason
     error, interval = known if known is not None else (None, None)
-    return Estimate(value, error, interval, unit=derived.unit, reason=reason, formula=derived.text)
+    known_value = value if math.isfinite(value) else None
+    return Estimate(known_value, error, interval, unit=derived.unit, reason=reason, formula=derived.text)
 
 
 def _plain(parameter: Parameter, value: float, fixed: bool) -> Estimate:

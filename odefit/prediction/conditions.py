@@ -59,8 +59,15 @@ class Conditioned:
     notes: tuple[str, ...] = ()
 
 
-def conditioned(run: Run, wanted: Wanted) -> Conditioned:
+def conditioned(run: Run, wanted: Wanted, replicates: bool = True) -> Conditioned:
     """The problem of the experiments that are wanted.
+
+    Parameters
+    ----------
+    run, wanted
+        The fit, and the conditions.
+    replicates
+        Whether those of the fit are wanted as well, which differ from their experiments in what was measured only.
 
     Raises
     ------
@@ -69,9 +76,12 @@ def conditioned(run: Run, wanted: Wanted) -> Conditioned:
     """
     measured = run.measured
     if wanted.changes_nothing:
-        problem = replace(run.assembly.problem, experiments=measured)
-        return Conditioned(problem, measured, tuple(e.name for e in measured))
-    new, notes = [_New(e.name, e.name, e) for e in measured], list[str]()
+        chosen = [k for k, e in enumerate(measured) if replicates or replicate_of(e.name) == e.name]
+        kept, old = tuple(measured[k] for k in chosen), run.assembly.problem.binding
+        binding = Binding(old.symbols, old.index[chosen], old.constant[chosen])
+        problem = replace(run.assembly.problem, experiments=kept, binding=binding)
+        return Conditioned(problem, kept, tuple(e.name for e in kept))
+    new, notes = [_New(e.name, e.name, e) for e in measured if replicate_of(e.name) == e.name], list[str]()
     if wanted.experiments is not None:
         conditions, likes = read_table_of(run.loaded, wanted.experiments)
         new = _rows(run, conditions, likes)

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
+from odefit.data.replicates import replicate_of
 from odefit.errors import InputError, SolveError
 from odefit.fitting.predictions import curve_table, interval_columns, with_columns
 from odefit.fitting.run import Run, check_solvable
@@ -117,7 +118,7 @@ def predicted(
     if not 0 < level < 1:
         raise InputError("level", f"must lie between 0 and 1 (got {level:g})")
     check_solvable(run)
-    asked = conditioned(run, wanted or Wanted())
+    asked = conditioned(run, wanted or Wanted(), replicates=times is None)
     names, columns = _chosen(run, curves)
     experiments = _at_times(asked, times)
     problem = with_all_curves(asked.problem)
@@ -161,13 +162,17 @@ def _time_label(run: Run) -> str:
 
 def _measured(run: Run, asked: Conditioned) -> dict[tuple[str, str], tuple[FloatArray, FloatArray]]:
     """What was measured in those experiments of the fit that are predicted as they were made."""
-    found = {}
+    found: dict[tuple[str, str], tuple[FloatArray, FloatArray]] = {}
+    names = {e.name for e in asked.experiments}
     for own in run.measured:
+        shown = own.name if own.name in names else replicate_of(own.name)
         for new in asked.experiments:
-            if new.name == own.name and _as_made(own, new):
+            if new.name == shown and _as_made(own, new):
                 for column, name in enumerate(run.observables):
                     known = ~np.isnan(own.values[:, column]) & np.isfinite(own.times)
-                    found[own.name, name] = own.times[known], own.values[known, column]
+                    t, d = found.get((shown, name), (np.empty(0), np.empty(0)))
+                    both = np.append(t, own.times[known]), np.append(d, own.values[known, column])
+                    found[shown, name] = both
     return found
 
 

@@ -123,6 +123,13 @@ class CurveDerived:
         """The value at theta [N]."""
         return float(self.quantity(problem).evaluations(problem.table.to_search(theta)[None]).values[0])
 
+    def why_open(self, problem: FitProblem, u: FloatArray) -> str | None:
+        """Why it has no value, or none whose derivatives are known; None where it has."""
+        found = self.quantity(problem).evaluations(u[None])
+        if not math.isfinite(found.values[0]):
+            return "the curve does not get there in these times"
+        return None if found.ok[0] else "a jump that moves with the parameters decides on it, so it has no derivatives"
+
     def interval(
         self, problem: FitProblem, theta: FloatArray, u: FloatArray, covariance: Covariance, reach: float
     ) -> tuple[float, tuple[float, float]] | None:

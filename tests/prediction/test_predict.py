@@ -118,6 +118,30 @@ def test_new_doses_superpose(absorption: odefit.Run, tmp_path: Path) -> None:
     np.testing.assert_allclose(parts["begun"], absorbed(t, 7, *p) + absorbed(t - 3, 2, *p), rtol=1e-6, atol=1e-8)
 
 
+def test_replicates_are_predicted_once_and_shown_together() -> None:
+    frame = pd.DataFrame({"time": [0, 1, 1, 2, 4], "x": [3.0, 1.9, 2.1, 1.3, 0.6]})
+    run = odefit.fit({**DECAY, "model": {"equations": {"x": "-k*x"}}}, data=frame)
+    found = odefit.predict(run, [0, 1, 3])
+    assert found.frame.experiment.unique().tolist() == ["1"]
+    assert sorted(found.measured["1", "x"][1].tolist()) == [0.6, 1.3, 1.9, 2.1, 3.0]
+    fed = odefit.predict(run, [0, 1], doses=[odefit.Dose(0.5, "x", 1)])
+    assert (fed.frame.experiment.unique().tolist(), fed.measured) == (["1"], {})
+
+
+def test_a_model_with_a_network_has_curves_and_no_bands() -> None:
+    pytest.importorskip("torch")
+    config = {
+        "model": {"equations": {"x": "-k*x + net(x)"}, "networks": {"net": {"hidden": [2]}}},
+        "parameters": {"k": 0.5},
+        "fit": {"method": "adam", "epochs": 2, "windows": None},
+    }
+    run = odefit.fit(config, data=pd.DataFrame({"time": TIMES, "x": 3 * np.exp(-0.4 * TIMES)}))
+    found = odefit.predict(run, [0, 1.5], experiments={"more": {"x_0": 5}})
+    assert found.notes[-1] == "no bands: a model with a network has no errors of its parameters"
+    assert list(found.frame.columns) == ["experiment", "time", "observable", "predicted"]
+    assert found.frame.predicted[0] == 5
+
+
 def test_new_inputs(tmp_path: Path) -> None:
     (tmp_path / "u.csv").write_text("time,u\n0,1\n10,1\n")
     (tmp_path / "x.csv").write_text("time,x\n0,0\n1,0.5\n2,1.1\n5,2.4\n10,5.2\n")

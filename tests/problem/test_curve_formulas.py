@@ -192,6 +192,24 @@ def test_a_jump_that_moves_has_a_value_and_no_error() -> None:
     assert found["early"].ok[0]
 
 
+def test_a_report_says_why_there_is_no_value_or_no_error() -> None:
+    t = np.arange(0.0, 8)
+    events = [{"time": "tau", "set": {"x": "x + 5"}}]
+    x = np.where(t < 3.5, 4 * np.exp(-0.5 * t), 4 * np.exp(-0.5 * t) + 5 * np.exp(-0.5 * (t - 3.5)))
+    config = {
+        "model": {"equations": {"x": "-k*x"}, "initial": {"x": 4}, "events": events},
+        "parameters": {"k": RATES["k"], "tau": {"value": 3.4, "bounds": [3.1, 3.9]}},
+        "noise": {"x": {"sigma": 0.1}},
+        "derived": {"never": "time_to(x, 100)", "peak": "max(x, 2, 7)"},
+    }
+    run = odefit.fit(config, data=pd.DataFrame({"time": t, "x": x}))
+    never, peak = (run.result.estimates[name] for name in ("never", "peak"))
+    assert (never.value, never.reason) == (None, "the curve does not get there in these times")
+    assert peak.value == pytest.approx(4 * math.exp(-0.5 * 3.5) + 5, rel=1e-3)
+    assert peak.standard_error is None
+    assert peak.reason == "a jump that moves with the parameters decides on it, so it has no derivatives"
+
+
 def test_each_experiment_has_its_own() -> None:
     data = [
         odefit.Experiment(name, [0, 2, 5], {"x": [3.0, 2, 1]}, constants={"w": w}) for name, w in (("a", 1), ("b", 2))
