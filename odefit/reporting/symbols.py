@@ -70,7 +70,7 @@ def inline(name: str) -> Markup:
 
 def differs(name: str) -> bool:
     """Whether the mathematician's symbol says more than the name itself."""
-    return bool(re.search(r"_|\d", name)) or name in GREEK
+    return symbol(name) != element("mi", name)
 
 
 def applied(function: str, *arguments: Markup) -> Markup:

@@ -12,7 +12,7 @@ from odefit.model.system import Network
 from odefit.model.tokens import written_names
 from odefit.reporting.markup import element
 from odefit.reporting.mathml import formula, number, rows
-from odefit.reporting.symbols import symbol
+from odefit.reporting.symbols import differs, symbol
 
 NETWORKS = {"net": Network("net", 2, 2)}
 
@@ -94,6 +94,12 @@ def test_a_formula_is_set_as_it_is_written_by_hand(text: str, expected: str) -> 
 )
 def test_a_name_has_greek_letters_and_indices(name: str, expected: str) -> None:
     assert said(symbol(name)) == expected
+
+
+def test_a_symbol_stands_beside_a_name_only_where_it_says_more() -> None:
+    assert [differs(name) for name in ("alpha", "k1", "k_on", "hare_0", "k", "V", "half_life", "reaction_1_k1")] == [
+        *(True, True, True, True, False, False, False, False)
+    ]
 
 
 def test_a_long_sum_is_broken_into_rows_before_a_term() -> None:

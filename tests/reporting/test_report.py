@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -127,6 +128,14 @@ def test_no_text_of_the_users_becomes_markup() -> None:
     assert {tag for tag, _ in made.tags}.isdisjoint({"img", "b", "i", "u"} - {"b"})
     assert sum(tag == "script" for tag, _ in made.tags) == 1
     assert not any(name.startswith("on") for _, attributes in made.tags for name in attributes)
+
+
+def test_many_warnings_are_folded_after_the_first(decay: odefit.Run) -> None:
+    warned = replace(decay, result=replace(decay.result, warnings=tuple(f"beware of {k}" for k in range(11))))
+    page = Page(odefit.report(warned).html)
+    assert "Beware of 7." in page.text
+    assert "3 more warnings" in page.text
+    assert "Beware of 10." in page.text
 
 
 def test_the_same_run_gives_the_same_report(decay: odefit.Run) -> None:

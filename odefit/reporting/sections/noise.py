@@ -78,7 +78,7 @@ def _distribution(name: str, noise: Noise) -> Markup:
     level = _level(name, noise)
     is_normal = _DISTRIBUTIONS[noise.model] == "N"
     second = element("msup", element("mrow", level), element("mn", "2")) if is_normal else level
-    if is_normal and noise.sigma is not None and not noise.sigma.is_Symbol:
+    if is_normal and noise.sigma is not None and not (noise.sigma.is_Symbol or noise.sigma.is_Number):
         second = element("msup", fenced(level), element("mn", "2"))
     return applied(_DISTRIBUTIONS[noise.model], m, second)
 
