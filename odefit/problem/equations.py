@@ -6,7 +6,7 @@ Nothing is parsed here: built-in systems, families and the user's own equations 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import field
 
 from odefit.config.load import LoadedConfig
@@ -35,6 +35,8 @@ class ModelSource:
     """The names in those cells of the table of experiments that are formulas."""
     columns: frozenset[str] = frozenset()
     """The columns beside the measurements, which formulas of observables may name."""
+    measured: Callable[[], Collection[str]] = frozenset
+    """All columns of the measurements, for messages; they are read with the call."""
 
     def where(self, *keys: str | int) -> str:
         """The place of a key of the section in the config, for messages."""

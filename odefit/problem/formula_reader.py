@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 
 from odefit import algebra as sp
-from odefit.errors import Faults, ModelError
+from odefit.errors import Fault, Faults, InputError, ModelError
 from odefit.model.formulas import free_names, parse_formula
+from odefit.model.language import CONSTANTS
 from odefit.model.substitution import replacing
 from odefit.model.system import TIME, symbol
 from odefit.model.tokens import written_names
@@ -60,9 +62,21 @@ class FormulaReader:
         try:
             return self.put(parse_formula(text, {*names, *self.place.section.expressions}, where, self.networks))
         except ModelError as error:
-            self.faults.found.extend(error.faults)
+            column = self._column(text, {*names, *self.place.section.expressions})
+            for fault in error.faults:
+                what, *shown = fault.what.split("\n")  # the formula is shown below
+                what = f"{what}; {column}" if column else what
+                self.faults.found.append(Fault(fault.where, "\n".join([what, *shown])))
             nothing: sp.Expr = sp.S.Zero
             return nothing
+
+    def _column(self, text: str, names: Collection[str]) -> str:
+        """Which column of the measurements a formula names that may not; else nothing."""
+        others = written_names(text) - {*names, *CONSTANTS, TIME}
+        with suppress(InputError):  # said by those who read them
+            for name in sorted(others & set(self.place.measured())) if others else ():
+                return f"'{name}' is a column of the measurements, which formulas of observables and noise may name"
+        return ""
 
     def timeless(self, formula: sp.Expr, where: str, what: str) -> sp.Expr:
         """A formula that is evaluated once, before the start: no states, no inputs, no time."""

@@ -41,7 +41,7 @@ def describe_system(
     parameters = tuple(loaded.config.parameters)
     place = ModelSource(loaded, loaded.config.model, ("model",), parameters, tuple(columns), conditions, in_cells)
     known = functools.partial(data_columns, loaded) if measured is None else functools.partial(columns_beside, measured)
-    place = replace(place, columns=_columns_named(place, known))
+    place = replace(place, columns=_columns_named(place, known), measured=known)
     return replace(_describe(FormulaReader(place)), conditions=conditions)
 
 

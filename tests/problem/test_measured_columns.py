@@ -128,6 +128,16 @@ def test_a_typing_error_of_a_name_is_no_bad_number() -> None:
     assert f"column scale: 's11' is no number and, as a formula, {fault}" in str(caught.value)
 
 
+def test_where_a_column_may_stand_is_said_where_it_may_not() -> None:
+    frame = pd.DataFrame({"time": TIMES, "x": VALUES, "gain": 2.0})
+    model = {"equations": {"x": "-k*x*gain"}, "initial": {"x": 2}, "expressions": {"e": "gain*x"}}
+    with pytest.raises(odefit.ConfigError) as caught:
+        odefit.load({"model": model, "parameters": {"k": 1}}, data=frame)
+    first_lines = [fault.what.split("\n")[0] for fault in caught.value.faults]
+    what = "'gain' is a column of the measurements, which formulas of observables and noise may name"
+    assert first_lines == [f"unknown symbol 'gain'; {what}"] * 2
+
+
 def test_a_name_that_is_no_column_is_unknown_and_comparisons_have_none() -> None:
     text = config()
     with pytest.raises(odefit.OdefitError, match="unknown symbol 'offset'"):
