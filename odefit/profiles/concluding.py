@@ -115,7 +115,7 @@ def _wald(asked: Request, place: Place, quantity: Quantity) -> tuple[tuple[float
     known, table = asked.uncertainty, place.profile.full.problem.table
     if known is None:
         return None, None
-    if asked.adjustment_of(quantity) is not None:
+    if asked.is_level(quantity):
         estimate = asked.run.result.estimates[quantity.name]
         return (estimate.interval if asked.level == 0.95 else None), None
     position, slope = on_scale(quantity, asked.u[None], np.arange(len(asked.u)))

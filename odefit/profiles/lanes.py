@@ -144,7 +144,7 @@ class Lane:
         crossing_now = self._bracket() is not None
         last = self.sites[-1]
         if not crossing_now and self.way * (site.position - last.position) <= 0 and not self._is_at_limit(site):
-            self.fail()  # it would not come any farther
+            self.fail(End.BOUND)  # it would not come any farther: what it follows from is at its bounds
             return
         self.n_failed = 0
         if not crossing_now:
@@ -161,13 +161,13 @@ class Lane:
         if self.end == End.CROSSED:
             self.end, self.at, self.n_crossing = None, None, 0
 
-    def fail(self) -> None:
-        """There was no answer at the last position."""
+    def fail(self, end: End = End.FAILED) -> None:
+        """There was no answer at the last position. end: what it ends with, where there never is."""
         self.n_failed += 1
         if self._bracket() is not None:
             self.n_crossing += 1
         if self.n_failed >= MOST_FAILED:
-            self._settle(End.FAILED)
+            self._settle(end)
 
     def _judge(self, site: Site) -> None:
         """Whether the lane is at its end."""

@@ -96,9 +96,16 @@ class Request:
         known = self.uncertainty
         return math.nan if known is None else quantile(self.level, known.degrees) * known.widening
 
+    def is_level(self, quantity: Quantity) -> bool:
+        """Whether a quantity enters nothing but the noise."""
+        if not isinstance(quantity, ParameterQuantity):
+            return False
+        table = self.likelihood.problem.table
+        return bool(noise_levels(self.likelihood.problem)[table.estimated_names.index(quantity.name)])
+
     def adjustment_of(self, quantity: Quantity) -> tuple[Adjustment, float] | None:
         """Of a noise level, what its profile is adjusted by, and zeta at the ends; None of anything else."""
-        if not isinstance(quantity, ParameterQuantity) or self.levels is None:
+        if not self.is_level(quantity) or self.levels is None:
             return None
         table = self.likelihood.problem.table
         k = table.estimated_names.index(quantity.name)

@@ -124,7 +124,7 @@ def _practically_not(story: Story) -> tuple[Verdict, str | None, str]:
         if not is_open:
             continue
         lane = max((x for x in story.lanes if x.way == way), key=lambda x: way * x.sites[-1].position)
-        sides.append(f"{side}{_why(end)}")
+        sides.append(f"{side}{_why(end, story.quantity)}")
         outer = open_sites(lane)
         if moving is None:
             moving, names = _moves(story, outer)
@@ -155,8 +155,9 @@ def _words(text: str) -> list[str]:
     return re.findall(r"\w+(?:\[[^\]]*\])?", text)
 
 
-def _why(end: End) -> str:
-    return {End.BOUND: " (as far as its bound)", End.FAILED: " (as far as the model can be solved)"}.get(end, "")
+def _why(end: End, quantity: Quantity) -> str:
+    bound = "its bound" if isinstance(quantity, ParameterQuantity) else "the bounds of the parameters"
+    return {End.BOUND: f" (as far as {bound})", End.FAILED: " (as far as the model can be solved)"}.get(end, "")
 
 
 def _far(flat: Sequence[Site]) -> Site:

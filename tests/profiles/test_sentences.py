@@ -115,3 +115,12 @@ def test_a_parameter_at_its_bound_is_held_there_too() -> None:
     a, b = (found.u[:, k] for k in (0, 1))
     inside = found.rise < 0.01
     np.testing.assert_allclose((a + b)[inside], 0.2942, atol=2e-3)
+
+
+def test_a_derived_quantity_ends_at_the_bounds_of_what_it_follows_from() -> None:
+    parameters = {"k": _log(0.25, 0.2, 0.2945), "half_life": "log(2)/k"}
+    found = _profiles({"x": "-k*x"}, parameters, names=["half_life"])["half_life"]
+    assert found.low_end == "bound"
+    assert found.high_end == "crossed"
+    assert "open below (as far as the bounds of the parameters)" in found.sentence
+    assert found.value.min() == pytest.approx(np.log(2) / 0.2945, rel=1e-3)
