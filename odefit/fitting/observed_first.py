@@ -7,9 +7,10 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.fitting.local_search import typical_sizes
 from odefit.fitting.search_work import together
-from odefit.objective.along import AlongSolutions, observed_only
+from odefit.objective.along import AlongSolutions
 from odefit.objective.profile import ProfileLikelihood
 from odefit.optimizers.least_squares import minimize_many
+from odefit.optimizers.sampling import UNPROMISING
 
 MOST = 40
 """Steps, none of which solves an equation."""
@@ -21,33 +22,38 @@ GTOL = 1e-3
 
 
 def observed_fitted(objective: ProfileLikelihood, points: FloatArray, fitted: bool) -> tuple[FloatArray, FloatArray]:
-    """Points [n, P'] in whose place others are better, and the objective there [n].
+    """Points [n, P'] in whose place others are better, and what they are to be chosen by [n]: the objective there.
 
-    fitted: whether parameters that no state depends on are set to their best values; else the points stay.
+    fitted: whether parameters that no state depends on are set to their best values, and flat curves come last; else
+    the points stay.
     """
     step = together(objective)
-    moving = observed_only(objective) if fitted and objective.full.columns.arrow is None else np.empty(0, dtype=np.intp)
-    parts = [_fitted(objective, points[first : first + step], len(moving)) for first in range(0, len(points), step)]
+    if not fitted or objective.full.columns.arrow is not None:
+        values = [objective.values(points[first : first + step]) for first in range(0, len(points), step)]
+        return points, np.concatenate(values)
+    parts = [_fitted(objective, points[first : first + step]) for first in range(0, len(points), step)]
     return np.concatenate([u for u, _ in parts]), np.concatenate([values for _, values in parts])
 
 
-def _fitted(objective: ProfileLikelihood, points: FloatArray, moving: int) -> tuple[FloatArray, FloatArray]:
-    if not moving:
-        return points, objective.values(points)
+def _fitted(objective: ProfileLikelihood, points: FloatArray) -> tuple[FloatArray, FloatArray]:
     values, better = np.full(len(points), np.inf), points.copy()
     along = AlongSolutions(objective, points)
     if not len(along.points):
         return points, values
-    columns = along.moving
-    lower, upper = (bounds[objective.free][columns] for bounds in objective.full.problem.table.search_bounds())
-    most = np.full(len(along.u), MOST)
-    sizes = typical_sizes(objective)[columns]
-    found = minimize_many(along, along.u[:, columns], lower, upper, size=sizes, max_iterations=most, gtol=GTOL)
-    values[along.points] = along.values(along.u[:, columns], np.arange(len(along.u)))
-    reached = np.stack([outcome.u for outcome in found])
+    columns, everyone = along.moving, np.arange(len(along.u))
+    drawn = along.u[:, columns]
+    values[along.points] = along.values(drawn, everyone)
     with np.errstate(all="ignore"):
-        seen = along.variations(reached) >= FLAT
-    for k, outcome, is_seen in zip(along.points, found, seen, strict=True):
-        if is_seen and outcome.value <= values[k]:
-            better[k, columns], values[k] = outcome.u, outcome.value
+        flat = ~(along.variations(drawn) >= FLAT)
+        if len(columns):
+            lower, upper = (bounds[objective.free][columns] for bounds in objective.full.problem.table.search_bounds())
+            most, sizes = np.full(len(along.u), MOST), typical_sizes(objective)[columns]
+            found = minimize_many(along, drawn, lower, upper, size=sizes, max_iterations=most, gtol=GTOL)
+            reached = np.stack([outcome.u for outcome in found])
+            reached_flat = ~(along.variations(reached) >= FLAT)
+            for k, outcome in enumerate(found):
+                point = along.points[k]
+                if not reached_flat[k] and outcome.value <= values[point]:
+                    better[point, columns], values[point], flat[k] = outcome.u, outcome.value, False
+    values[along.points] += UNPROMISING * flat
     return better, values

@@ -18,6 +18,8 @@ from odefit.linalg.score import Evaluations
 from odefit.objective.observation import Moments
 from odefit.objective.profile import ProfileLikelihood
 
+TINY = float(np.finfo(np.float64).tiny)
+
 
 class AlongSolutions:
     """The profile likelihood at B points, of which only some components of u still move.
@@ -58,12 +60,12 @@ class AlongSolutions:
         It is next to nothing where a scale vanishes, and with it all that the other parameters could change.
         """
         _, moments = self._moments(moved, np.arange(len(self.u)), False)
-        shares = np.zeros(len(self.u))
-        for data, observed in zip(self.profile.full.problem.data, moments, strict=True):
-            spread = float(np.std(data.values)) if len(data.rows) else 0.0
-            if spread > 0:
-                shares = np.fmax(shares, np.std(observed.m[:, data.rows], axis=1) / spread)
-        return shares
+        pairs = [(d.values, o.m[:, d.rows]) for d, o in zip(self.profile.full.problem.data, moments, strict=True)]
+        series = [(values, m) for values, m in pairs if len(values) and np.ptp(values) > 0]
+        if not series:  # one measurement of each observable: they are a curve together
+            series = [(np.concatenate([v for v, _ in pairs]), np.concatenate([m for _, m in pairs], axis=1))]
+        shares = [np.std(m, axis=1) / max(float(np.std(values)), TINY) for values, m in series]
+        return np.asarray(np.fmax.reduce(shares))
 
     def _moments(self, moved: FloatArray, searches: IntArray, derivatives: bool) -> tuple[FloatArray, list[Moments]]:
         full, u = self.profile.full, self.u[searches]

@@ -20,6 +20,10 @@ That is about log(100): a factor 100 either way for a logarithmic parameter.
 """
 
 
+UNPROMISING = 1e300
+"""The value from which on a candidate is taken only where there is no other; the model fails at infinity."""
+
+
 def sampling_box(
     lower: FloatArray, upper: FloatArray, first: FloatArray, size: FloatArray | None = None
 ) -> tuple[FloatArray, FloatArray]:
@@ -139,7 +143,7 @@ def chosen(values: FloatArray, candidates: FloatArray, n: int) -> IntArray:
     for k in order:
         if len(taken) == n:
             break
-        if taken and (nearest[k] < spacing or not np.isfinite(values[k])):
+        if taken and (nearest[k] < spacing or not values[k] < UNPROMISING):
             continue
         taken.append(int(k))
         nearest = np.minimum(nearest, np.sqrt(np.mean((places - places[k]) ** 2, axis=1)))
