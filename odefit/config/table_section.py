@@ -86,6 +86,16 @@ class TableSection(Section):
         None, max_length=40, description="of the text, where it is neither UTF-8 nor Latin-1: `utf-16`, `cp1251`, …"
     )
     time: str | None = Field(None, description="the time column")
+    time_unit: Literal["s", "min", "h", "d", "week", "year"] | None = Field(
+        None,
+        description="the unit of the numbers that dates, times of day and durations become; default: that of "
+        "`model.units: {t: …}`, else days for dates, hours for times of day",
+    )
+    zero: str | None = Field(
+        None, description="the date that is t = 0, or `first`: each experiment counts from its first row"
+    )
+    day_first: bool | None = Field(None, description="whether 3/4/2021 is in April, where no date of the file says it")
+    clock: Literal["h:mm", "m:ss"] | None = Field(None, description="what times of two parts are, such as 12:30")
     experiment: str | None = Field(None, description="the column that names the experiment")
     observable: str | None = Field(
         None, description="the column that says what a row measures (long layout); default: `observable` or `name`"

@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
+from odefit.data.clock import Clock, on_clock
 from odefit.data.columns import Columns, Header, find_columns
 from odefit.data.doses import MAX_DOSES, NUMBERS, OPTIONAL, TOO_MANY, UNKNOWN, DoseRow, DoseSeries
 from odefit.data.error_list import FaultList
@@ -44,6 +45,7 @@ def read_doses(
     experiments: Collection[str] | None = None,
     may_be_empty: bool = False,
     columns: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
 ) -> list[DoseRow]:
     """Read doses from a CSV file; a repeated dose makes as many rows.
 
@@ -52,7 +54,7 @@ def read_doses(
     where: the place in the config that names the file, for faults of the file as a whole.
     states, experiments: all names that there are, where they are known: others are faults then, as they are to
     `apply_doses`. may_be_empty: a table without rows is no fault. columns: what the table calls its other columns, by
-    the names that they have here.
+    the names that they have here. clock: that of the measurements, where their times are dates.
 
     Other columns are faults, since a dose without what they say would be another dose; but for one called comment,
     note or remark. Raises DataError with the faults of the file, the first 20 of them spelled out; more than 100,000
@@ -67,6 +69,8 @@ def read_doses(
     position = _find(header, time, key, experiment is not None, default_state, called, faults)
     faults.check()
     labels = [position[name] for name in ("experiment", "state") if name in position]
+    if clock is not None:
+        table, _, _ = on_clock(table, position["time"], position.get("experiment"), clock.form, clock)
     sheet = table.read(
         [position[name] for name in NUMBERS if name in position],
         labels,

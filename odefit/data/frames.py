@@ -46,6 +46,10 @@ class FrameSheet:
         where = f"{NAME}: row {clip(str(self.rows[line - 1]))}" if line else NAME
         return f"{where}, column {clip(column)}" if column else where
 
+    def texts(self, column: int) -> list[str]:
+        """The cells of a column as text."""
+        return [_label(value) for value in self.frame.iloc[:, column].tolist()]
+
     def read(
         self,
         numbers: Sequence[int],

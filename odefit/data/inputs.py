@@ -20,6 +20,7 @@ from typing import Literal
 import numpy as np
 
 from odefit.arrays import FloatArray
+from odefit.data.clock import Clock, on_clock
 from odefit.data.columns import Columns, Header, find_columns
 from odefit.data.csv_cells import IntArray
 from odefit.data.csv_writing import check_names, number_cell, write_rows
@@ -81,6 +82,7 @@ def read_input(
     experiment: str | None = None,
     interpolation: Interpolation = "linear",
     where: str = "",
+    clock: Clock | None = None,
 ) -> dict[str | None, Input]:
     """Read one input from a CSV file.
 
@@ -98,6 +100,8 @@ def read_input(
         The column that names the experiment; default `experiment` where there is one.
     where
         The place in the config that names the file, for faults of the file as a whole.
+    clock
+        That of the measurements, where their times are dates.
 
     Returns
     -------
@@ -117,6 +121,8 @@ def read_input(
     time_at, value_at, experiment_at = _find(header, column, name, time, experiment, faults)
     faults.check()
     labelled = [] if experiment_at is None else [experiment_at]
+    if clock is not None:
+        table, _, _ = on_clock(table, time_at, experiment_at, clock.form, clock)
     sheet = table.read([time_at, value_at], labelled, required={time_at: "time"}, blank=labelled, faults=faults)
     if not sheet.lines.size and not faults.count:
         faults.add(0, "", "has a header but no data; write one row per point")

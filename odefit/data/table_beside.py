@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 
 from odefit.data.chosen_rows import Chosen, Excluded
+from odefit.data.clock import Clock
 from odefit.data.columns import Header
 from odefit.data.layouts import Layout
 from odefit.records import dataclass
@@ -27,6 +28,8 @@ class Beside:
         Whether a column names the experiments.
     excluded
         The measurements that were left out.
+    clock
+        What its dates are counted from; None where times are numbers.
     """
 
     place: str = ""
@@ -34,6 +37,7 @@ class Beside:
     with_sigma: Mapping[str, str] = field(default_factory=dict)
     has_experiments: bool = False
     excluded: tuple[Excluded, ...] = ()
+    clock: Clock | None = None
 
     def take(self, header: Header, layout: Layout, names: Sequence[str], chosen: Chosen) -> None:
         """Keep what was found."""

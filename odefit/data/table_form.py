@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 
+from odefit.data.clock import UNSAID, ClockForm
 from odefit.data.csv_cells import NOTHING_ELSE, MissingCells
 from odefit.data.grid.table_file import OPEN, FileForm
 from odefit.records import dataclass
@@ -66,6 +67,8 @@ class TableForm:
         What is left out.
     file
         About the file itself.
+    clock
+        About times that are no numbers.
     """
 
     observable: str | None = None
@@ -76,6 +79,7 @@ class TableForm:
     missing: MissingCells = NOTHING_ELSE
     exclude: Sequence[Exclusion] = ()
     file: FileForm = OPEN
+    clock: ClockForm = UNSAID
 
 
 PLAIN = TableForm()

@@ -33,6 +33,7 @@ import numpy as np
 from odefit.data.arrangement import arrange
 from odefit.data.blank_lines import split_at_blanks
 from odefit.data.chosen_rows import choose_cells
+from odefit.data.clock import on_clock
 from odefit.data.columns import Columns, Header
 from odefit.data.covariates import CovariateUse, covariate_table
 from odefit.data.csv_writing import check_names, number_cell, write_rows
@@ -126,6 +127,7 @@ def read_table(
     faults = FaultList(header.path, header.where)
     use = use or CovariateUse()
     layout = _layout(header, names, columns or {}, (time, experiment), only is not None, chosen, use, form, faults)
+    table_sheet, clock, timed = on_clock(table_sheet, layout.time, layout.experiment, form.clock)
     sheet, others = _read_rows(table_sheet, layout, only, ignore, form, faults)
     blanks = ""
     if not ignore and isinstance(source, Path | str):
@@ -139,13 +141,14 @@ def read_table(
             left_out |= named - set(sheet.labels[layout.experiment].names)
     if beside is not None:
         beside.take(header, layout, tuple(names), picked)
+        beside.clock = clock
     if known is not None:
         known |= {*header.names, *layout.covariates}
     table = arrange(sheet, layout, names, header, faults, use)
     if repeats is not None and table.repeats is not None:
         repeats.append(table.repeats)
     if notes is not None:
-        notes += (*getattr(table_sheet, "notes", ()), *([blanks] if blanks else []), *picked.notes, *table.notes)
+        notes += (*getattr(table_sheet, "notes", ()), *filter(None, (timed, blanks)), *picked.notes, *table.notes)
         note = table.repeats.note(table.repeats.names) if table.repeats is not None and repeats is None else None
         notes += [] if note is None else [note]
     return _measured(table, tuple(names), start, faults)

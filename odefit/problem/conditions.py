@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from odefit.config.data_section import ExperimentsFile
 from odefit.config.load import LoadedConfig
+from odefit.data.clock import Clock
 from odefit.data.dose_table import read_doses
 from odefit.data.doses import DoseRow, apply_doses, doses_from_list
 from odefit.data.experiment_table import Conditions, apply_conditions, conditions_from_mapping, read_conditions
@@ -53,6 +54,7 @@ def under_conditions(
     anchor: Anchor,
     notes: list[str],
     left_out: Collection[str] | None = None,
+    clock: Clock | None = None,
 ) -> tuple[Experiment, ...]:
     """The experiments with all that the config says of them beside their measurements.
 
@@ -69,6 +71,8 @@ def under_conditions(
     left_out
         The experiments of the data that `data.only` leaves out, which tables may be about as well. Without them any row
         of a table may be about one of those.
+    clock
+        What the dates of the measurements are counted from, which other tables follow.
 
     Raises
     ------
@@ -91,11 +95,11 @@ def under_conditions(
             where = loaded.where("data", "experiments")
             found = apply_conditions(found, conditions, where, optional, partial=partial, others=others)
     with faults.catching():
-        doses = _doses(loaded, states, None if partial else known)
+        doses = _doses(loaded, states, None if partial else known, clock)
         found = apply_doses(
             found, doses, states, loaded.where("data", "doses"), partial=partial, others=others, free=free
         )
-    inputs = _inputs(loaded, faults)
+    inputs = _inputs(loaded, faults, clock)
     with faults.catching():
         found, note = assume_starts(found, free, anchor, (known for by in inputs.values() for known in by.values()))
         notes += [] if note is None else [note]
@@ -128,7 +132,7 @@ def _check_rests(loaded: LoadedConfig, conditions: Conditions | None, faults: Fa
         faults.add(where, f"{what}write `model.steady_state: true`, or remove the column")
 
 
-def _inputs(loaded: LoadedConfig, faults: Faults) -> dict[str, dict[str | None, Input]]:
+def _inputs(loaded: LoadedConfig, faults: Faults, clock: Clock | None) -> dict[str, dict[str | None, Input]]:
     """The known functions of time, of each experiment or of all."""
     found = {}
     for name, section in loaded.config.data.inputs.items():
@@ -141,11 +145,14 @@ def _inputs(loaded: LoadedConfig, faults: Faults) -> dict[str, dict[str | None, 
                 experiment=section.experiment,
                 interpolation=section.interpolation,
                 where=loaded.where("data", "inputs", name),
+                clock=clock,
             )
     return found
 
 
-def _doses(loaded: LoadedConfig, states: Sequence[str], experiments: Collection[str] | None) -> Sequence[DoseRow]:
+def _doses(
+    loaded: LoadedConfig, states: Sequence[str], experiments: Collection[str] | None, clock: Clock | None
+) -> Sequence[DoseRow]:
     section = loaded.config.data.doses
     if loaded.events is not None:
         found: Sequence[DoseRow] = loaded.events.doses
@@ -164,6 +171,7 @@ def _doses(loaded: LoadedConfig, states: Sequence[str], experiments: Collection[
             experiment=section.experiment,
             columns={role: column for role, column in section.columns.items()},  # noqa: C416
             where=loaded.where("data", "doses"),
+            clock=clock,
             states=states,
             experiments=experiments,
             # In a run folder: `data.only` chose experiments without a dose, and lag and fraction are still parameters.

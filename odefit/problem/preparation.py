@@ -109,7 +109,7 @@ def measurements(
     noise.check(known)
     notes += beside_notes(loaded, beside)
     states, conditions, anchor = described.system.states, described.conditions, described.anchor
-    found = under_conditions(loaded, experiments, states, conditions, anchor, notes, left_out)
+    found = under_conditions(loaded, experiments, states, conditions, anchor, notes, left_out, beside.clock)
     return on_sides(loaded, described, found, notes, repeats), None
 
 

@@ -8,11 +8,14 @@ from collections.abc import Iterator, Sequence
 from odefit.config.load import LoadedConfig
 from odefit.config.noise_section import NoiseSection
 from odefit.config.table_section import ExcludeSection
+from odefit.data.clock import ClockForm
+from odefit.data.clock_cells import UNITS
 from odefit.data.csv_cells import MissingCells
 from odefit.data.table_beside import Beside
 from odefit.data.table_form import Exclusion, Limits, TableForm
 from odefit.data.unused_columns import unused_notes
 from odefit.errors import ConfigError
+from odefit.model.system import TIME
 from odefit.problem.file_form import file_form
 from odefit.problem.noise_columns import COLUMN
 
@@ -30,7 +33,15 @@ def table_form(loaded: LoadedConfig) -> TableForm:
         limits={name: Limits(one.below, one.above) for name, one in data.limit.items()},
         missing=MissingCells.of(data.missing),
         file=file_form(loaded),
+        clock=ClockForm(_unit(loaded), data.zero, data.day_first, data.clock),
         exclude=[_exclusion(one, loaded, number) for number, one in enumerate(data.exclude)],
+    )
+
+
+def _unit(loaded: LoadedConfig) -> str | None:
+    """The unit of times that the config names, for the data or for the model."""
+    return loaded.config.data.time_unit or next(
+        (unit for name, unit in loaded.config.model.units.items() if name == TIME and unit in UNITS), None
     )
 
 

@@ -37,7 +37,7 @@ FAULTS = {
     "no column": "time,x\n0,1\n",
     "no time": "when,x,y\n0,1,2\n",
     "a word": "time,x,y\n0,1,2\n1,high,3\n",
-    "a date": "time,x,y\n2020-01-05,1,2\n2020-01-06,3,4\n",
+    "a date": "time,x,y\n2020-01-05,1,2\n6,3,4\n",
     "infinite": "time,x,y\n0,1,2\n1,inf,3\n",
     "no time in a row": "time,x,y\n0,1,2\n,3,4\n",
     "a sigma of zero": "time,x,x_sigma,y\n0,1,0.1,2\n1,3,0,4\n",
@@ -130,8 +130,8 @@ def test_columns_of_all_kinds() -> None:
     assert b.censored is not None
     assert b.censored.tolist() == [[0, -1]]
     dates = pd.DataFrame({"time": pd.to_datetime(["2020-01-05", "2020-01-06"]), "x": [1, 2], "y": [1, 2]})
-    with pytest.raises(odefit.DataError, match="is a date; write a number, such as the days since the first one"):
-        read_table(dates, observables=("x", "y"))
+    (one,) = read_table(dates, observables=("x", "y"))
+    assert one.times.tolist() == [0, 1]  # days
     with pytest.raises(odefit.DataError, match="more than one level"):
         FrameSheet(pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples([("a", "b")])))
 

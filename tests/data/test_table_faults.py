@@ -164,12 +164,12 @@ def test_a_state_that_was_not_measured(tmp_path: Path) -> None:
             " point",
         ),
         (
-            b"time,x,y\n2024-03-01,1,2\n",
+            b"time,x,y\n2024-03-01,1,2\n3,1,2\n",
             {},
             "d.csv:2, column time: '2024-03-01' is a date; write a number, such as the days since the first one",
         ),
         (
-            b"time,x,y\n12:30,1,2\n",
+            b"time,x,y\n12:30,1,2\n3,1,2\n",
             {},
             "d.csv:2, column time: '12:30' is a time of day; write a number, such as the hours since the first one",
         ),
