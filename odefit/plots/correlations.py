@@ -32,7 +32,7 @@ def draw(pictures: EquationPictures) -> Figure:
     matrix = np.array([[correlation[a][b] for b in names] for a in names])
     shown = np.ma.masked_array(matrix, np.triu(np.ones_like(matrix, dtype=bool)))
     size = min(max(3.4, 1.6 + 0.34 * n), 8.5)
-    fig = style.figure(size + 0.8, size, title_of(pictures.run), note)
+    fig = style.figure(max(style.NARROW, size + 0.8), size, title_of(pictures.run), note)
     ax = fig.subplots()
     edges = np.arange(n) - 0.5
     image = ax.pcolormesh(

@@ -50,7 +50,7 @@ def draw(pictures: EquationPictures) -> Figure:
     notes = [f"the first {MOST_PANELS} parameters of {len(groups)}"] if len(groups) > MOST_PANELS else []
     notes += [f"the first {MOST_ROWS} values of each"] if most < max(map(len, shown.values())) else []
     height = 1.1 + lines * (0.5 + 0.15 * most)
-    fig = style.figure(style.WIDTH if columns > 1 else 4.6, height, title_of(run), "; ".join(notes))
+    fig = style.figure(style.WIDTH if columns > 1 else style.NARROW, height, title_of(run), "; ".join(notes))
     axes = list(fig.subplots(lines, columns, squeeze=False).flat)
     before: list[str] | None = None
     for k, (ax, (base, members)) in enumerate(zip(axes, shown.items(), strict=False)):

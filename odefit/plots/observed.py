@@ -33,7 +33,7 @@ def draw(pictures: EquationPictures) -> Figure:
     lines = -(-len(quantities) // columns)
     note = f"the first {MOST} observables of {len(selection.residuals)}" if len(selection.residuals) > MOST else ""
     size = 3.6 if columns == 1 else style.WIDTH / columns
-    fig = style.figure(max(4.2, size * columns), 0.9 + size * 0.95 * lines, title_of(run), note)
+    fig = style.figure(max(style.NARROW, size * columns), 0.9 + size * 0.95 * lines, title_of(run), note)
     axes = list(fig.subplots(lines, columns, squeeze=False).flat)
     inks = style.experiment_inks(len(selection.groups))
     group_of = {row: k for k, group in enumerate(selection.groups) for row in group.members}

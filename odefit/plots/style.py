@@ -42,6 +42,8 @@ SHORT_LOG_AXIS = 200.0
 
 WIDTH = 7.0
 """Inches: two columns of a journal."""
+NARROW = 5.0
+"""The least width of a picture, in which a title has room."""
 
 STYLE: dict[str, Any] = {
     "font.family": ["DejaVu Sans"],
