@@ -294,6 +294,8 @@ def gradient_error(problem: odefit.Problem) -> float:
         if all(math.isfinite(problem.nll_search(each)) for each in around):
             break
     gradient, worst = problem.gradient_search(u), 0.0
+    if not np.isfinite(gradient).all():
+        return math.inf
     for d in directions:
         slopes = [(problem.nll_search(u + h * d) - problem.nll_search(u - h * d)) / (2 * h) for h in STEPS]
         off = [abs(slope - gradient @ d) if math.isfinite(slope) else math.inf for slope in slopes]
