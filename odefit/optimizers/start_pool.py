@@ -9,17 +9,14 @@ from __future__ import annotations
 import itertools
 import logging
 import math
-import multiprocessing
 import os
 import signal
 import sys
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
-from multiprocessing.context import BaseContext
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,6 +24,10 @@ from odefit.arrays import FloatArray
 from odefit.optimizers.base import SearchOutcome
 from odefit.records import dataclass
 from odefit.status import Status
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+    from multiprocessing.context import BaseContext
 
 log = logging.getLogger(__name__)
 
@@ -159,6 +160,9 @@ def _search_in_pool(
     time_limit: float | None,
 ) -> Generator[tuple[list[int], list[StartOutcome]]]:
     """The chunks with their results from one pool: all of them, or those that were there when it broke."""
+    from concurrent.futures import as_completed
+    from concurrent.futures.process import BrokenProcessPool
+
     from pebble import ProcessPool
 
     with (
@@ -213,6 +217,8 @@ def search_here(
 
 def worker_context() -> BaseContext:
     """How workers are started: forked, with everything loaded, unless threads of torch run; else spawned."""
+    import multiprocessing
+
     methods = multiprocessing.get_all_start_methods()
     if "fork" in methods and sys.platform == "linux" and "torch" not in sys.modules:
         return multiprocessing.get_context("fork")
