@@ -146,8 +146,9 @@ class Descent:
 
     @cached_property
     def _positions(self) -> IntArray:
-        """[E, L], which parameter a local symbol is, -1 for none."""
-        return LocalColumns(self.objective.problem).positions
+        """[E, L], which parameter a local symbol is, -1 for none and for a cell with a formula of several."""
+        positions = LocalColumns(self.objective.problem).positions
+        return np.where(positions < len(self.objective.problem.table.estimated), positions, -1)
 
     def _slopes(self, u: FloatArray) -> FloatArray:
         """dtheta/du [N, P]."""

@@ -47,7 +47,12 @@ def with_events(loaded: LoadedConfig, repeats: int = FIRST_REPEATS) -> LoadedCon
     if data.format == "table" or isinstance(content, tuple) or (content is None and data.csv is None):
         return loaded
     given = _given(data)
-    sheet = FrameSheet(content) if content is not None else _opened(loaded, given)
+    try:
+        sheet = FrameSheet(content) if content is not None else _opened(loaded, given)
+    except DataError:
+        if data.format == "nonmem":
+            raise
+        return loaded  # a file that cannot be opened is told of below the mistakes of the formulas
     roles = roles_of(sheet.header, given)
     if data.format == "nonmem":
         check_complete(roles, sheet.header)
