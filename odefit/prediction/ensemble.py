@@ -18,6 +18,7 @@ from odefit.objective.noise.family import Family
 from odefit.objective.observation import Moments, Noise
 from odefit.objective.problem import FitProblem
 from odefit.runs.stored import StoredRun
+from odefit.status import Status
 from odefit.uncertainty.bands import Band
 
 FILES = {"bootstrap": ("bootstrap.csv", 3), "posterior": ("posterior.csv", 3)}
@@ -43,6 +44,8 @@ def parameter_sets(run: StoredRun, kind: str, names: Sequence[str]) -> FloatArra
     if missing:
         raise RunError(rows.path, f"has no column {missing[0]}: it is that of another fit; make it again")
     sets = np.stack([rows.numbers(position[name]) for name in names], axis=1) if names else np.zeros((len(rows), 0))
+    if kind == "bootstrap":
+        sets = sets[np.array([status == Status.CONVERGED for status in rows.text(1)], dtype=bool)]
     sets = sets[np.isfinite(sets).all(axis=1)]
     if len(sets) < LEAST_SETS:
         raise RunError(rows.path, f"has {len(sets)} sets of parameters, and bands need {LEAST_SETS}; make more")

@@ -229,7 +229,9 @@ def test_bands_from_parameter_sets_are_those_of_their_distribution(tmp_path: Pat
     z = np.linalg.solve(np.linalg.cholesky(np.cov(z.T)), (z - z.mean(axis=0)).T).T  # their moments exactly
     sets = mean + z @ np.linalg.cholesky(cov).T
     head = {"bootstrap": "sample,status,nll", "posterior": "chain,draw,log_posterior"}[kind]
-    rows = "".join(f"0,{k},1.0,{b!r},{a!r}\n" for k, (a, b) in enumerate(sets.tolist()))
+    own = {"bootstrap": lambda k: f"{k + 1},converged", "posterior": lambda k: f"1,{k + 1}"}[kind]
+    rows = "".join(f"{own(k)},1.0,{b!r},{a!r}\n" for k, (a, b) in enumerate(sets.tolist()))
+    rows += "4001,stopped,1.0,99,99\n" * (kind == "bootstrap")  # a refit that did not converge does not count
     (tmp_path / "run" / f"{kind}.csv").write_text(f"{head},b,a\n{rows}")
     found = odefit.predict(tmp_path / "run", [0, 3, 20], bands=kind, level=0.9).frame  # type: ignore[arg-type]
     s = np.sqrt(np.einsum("ti,ij,tj->t", d := np.array([[0, 1.0], [3, 1], [20, 1]]), cov, d))

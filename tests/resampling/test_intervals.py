@@ -18,6 +18,7 @@ def scatter(
     return Scatter(estimate, 3.0, 2.0, values, np.broadcast_to(errors, values.shape), bend)
 
 
+@pytest.mark.quick
 def test_where_all_is_normal_all_agree() -> None:
     found = scatter(3 + 2 * NORMAL, 2.0).intervals(0.95)
     for low, high in found.values():

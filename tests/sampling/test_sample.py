@@ -59,6 +59,7 @@ def found(run: odefit.Run) -> Sampled:
     return odefit.sample(replace(run, path=None), 100, chains=8, warm_up=60)
 
 
+@pytest.mark.quick
 def test_the_posterior_of_a_line(found: Sampled) -> None:
     mean, covariance = closed_form()
     table = found.parameters
