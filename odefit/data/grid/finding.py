@@ -23,6 +23,10 @@ _PREFIXES = "numkµμMGcd"
 _LONGEST_UNIT = 24
 
 
+LONG_ENOUGH = 5000
+"""Rows of one width that are the table, whatever comes below."""
+MOST_COMPARED = 1000
+"""Rows that the first ones are compared with."""
 MOSTLY = 0.6
 """The share of the filled cells of a column that are values, in a column of values."""
 
@@ -73,9 +77,11 @@ def _longest_run(rows: Sequence[Sequence[str]], comma: bool, same_width: bool) -
             start, length = None, 0
         if start is not None and length > best_length:
             best, best_length = start, length
+        if best_length == LONG_ENOUGH:
+            break
     if best is None:
         return None
-    table = [row for row in rows[best:] if any(row)][:best_length]
+    table = [row for row in rows[best : best + MOST_COMPARED] if any(row)][:best_length]
     return best + _unlike(table, comma, rows[best:]), len(rows[best])
 
 
@@ -90,8 +96,8 @@ def _unlike(table: Sequence[Sequence[str]], comma: bool, rows: Sequence[Sequence
         table[skipped][k] and not is_value(table[skipped][k], comma) for k in always
     ):
         skipped += 1
-    filled_rows = [k for k, row in enumerate(rows) if any(row)]
-    return filled_rows[skipped]
+    filled_rows = (k for k, row in enumerate(rows) if any(row))
+    return next(k for number, k in enumerate(filled_rows) if number == skipped)
 
 
 def _is_word(cell: str, comma: bool) -> bool:

@@ -214,7 +214,7 @@ def _place(path: Path, place_of: str, line: int = 0, column: str = "") -> str:
 
 def _of_workbook(path: Path, wanted: Sequence[str], form: FileForm, where: str) -> Grid:
     cells, sheet = read_sheet(path, form.sheet, where)
-    while cells and not any(cells[-1]):
+    while cells and not any(cells[-1]):  # what was formatted and never filled
         cells.pop()
     found = _found(cells, Dialect(",", False), wanted, form, path, where)
     if found is None:

@@ -55,7 +55,7 @@ def _chosen(book: Any, names: Sequence[str], sheet: str | int | None, path: Path
         if sheet not in names:
             raise whole_fault(path, where, f"has no sheet '{clip(sheet)}' (data.sheet); there is: {listed}")
         return sheet
-    filled = [name for name in names if book.get_sheet_by_name(name).height]
+    filled = names if len(names) == 1 else [name for name in names if book.get_sheet_by_name(name).height]
     if len(filled) != 1:
         what = f"has {len(filled)} sheets with cells ({listed})" if filled else "has no sheet with cells"
         raise whole_fault(path, where, f"{what}; data.sheet names the one to read")
@@ -83,12 +83,13 @@ def _check_archive(path: Path, where: str) -> None:
 
 def _text(cell: Any) -> str:
     """A cell as a CSV file would hold it."""
+    if isinstance(cell, float):
+        text = repr(cell)
+        return text[:-2] if text.endswith(".0") else text
     if isinstance(cell, str):
         return cell.strip()
     if isinstance(cell, bool):
         return "true" if cell else "false"
-    if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)
     if isinstance(cell, datetime.datetime):
         return cell.isoformat(sep=" ")
     if isinstance(cell, datetime.timedelta):
