@@ -50,6 +50,10 @@ SAME = 0.01
 """Typical sizes by which two places differ at most that are the same."""
 
 
+UNFINISHED = (Reason.OUT_OF_STEPS, Reason.OUT_OF_CPU_TIME)
+"""Ends of a search that could go on."""
+
+
 @dataclass(frozen=True)
 class Entrant:
     """One start of the race.
@@ -103,7 +107,7 @@ class Entrant:
 
 
 def _is_unfinished(outcome: SearchOutcome | None) -> bool:
-    return outcome is not None and outcome.ending.reason is Reason.OUT_OF_STEPS and math.isfinite(outcome.value)
+    return outcome is not None and outcome.ending.reason in UNFINISHED and math.isfinite(outcome.value)
 
 
 @dataclass(frozen=True)
@@ -220,7 +224,7 @@ class Race:
         for result in found:
             own = replace(result, number=first + result.number)
             unfinished = _is_unfinished(result.outcome) and self.rules.most > FIRST_STEPS
-            self.entrants.append(Entrant(own, 1, not unfinished))
+            self.entrants.append(self.within_limits(Entrant(own, 1, not unfinished)))
 
     def draw_round(self) -> None:
         self.waiting += list(self.draw(self.n_rounds))
@@ -233,11 +237,14 @@ class Race:
         places = np.stack([self.entrants[k].place for k in some])
         for later in self.searched(places, steps[0], left):
             k = some[later.number]
-            self.entrants[k] = self.within_most(self.entrants[k].further(later))
+            self.entrants[k] = self.within_limits(self.entrants[k].further(later))
 
-    def within_most(self, entrant: Entrant) -> Entrant:
+    def within_limits(self, entrant: Entrant) -> Entrant:
+        """The same, at its end where it has used what the config allows a single start."""
         steps = sum(self.steps_of_round(r) for r in range(entrant.rounds))
-        return replace(entrant, is_done=True) if steps >= self.rules.most else entrant
+        outcome = entrant.result.outcome
+        is_late = outcome is not None and outcome.ending.reason is Reason.OUT_OF_CPU_TIME and not self.rules.is_limit
+        return replace(entrant, is_done=True) if is_late or steps >= self.rules.most else entrant
 
     def finish(self, left: float) -> bool:
         """The best that are not at their ends go on; False where there is none."""
@@ -250,7 +257,9 @@ class Race:
     def searched(self, points: FloatArray, steps: int, left: float) -> list[StartOutcome]:
         """Searches from these points; a batch of several is small beside what is left, so that they go on together."""
         begun = self.clock()
-        results = list(self.search(points, steps, left if len(points) == 1 else None))
+        is_racing = self.spent < RACE * self.rules.budget
+        limit = min(left, BATCH * self.rules.budget) if is_racing else left
+        results = list(self.search(points, steps, limit if len(points) == 1 else None))
         self.searching += self.clock() - begun
         return results
 
@@ -321,10 +330,8 @@ class Race:
 
     def _ended(self, entrant: Entrant, is_best: bool) -> StartOutcome:
         outcome = entrant.result.outcome
-        if outcome is not None and outcome.ending.reason is Reason.OUT_OF_CPU_TIME and self.rules.is_limit:
-            ending = Ending(Reason.OUT_OF_BUDGET, {"budget": self.rules.budget})
-        elif outcome is None or not entrant.goes_on:
-            if outcome is None or entrant.twin < 0 or outcome.ending.reason is not Reason.OUT_OF_STEPS:
+        if outcome is None or not entrant.goes_on:
+            if outcome is None or entrant.twin < 0 or outcome.ending.reason not in UNFINISHED:
                 return entrant.result
             ending = Ending(Reason.SAME_AS_OTHER, {"other": entrant.twin + 1})
         elif is_best:
