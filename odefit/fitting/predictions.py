@@ -21,23 +21,35 @@ from odefit.records import dataclass
 from odefit.runs.tables import Table
 from odefit.runs.writing import PREDICTIONS
 from odefit.uncertainty.bands import Band, prediction_bands
-from odefit.uncertainty.covariance import Covariance
+from odefit.uncertainty.covariance import Covariance, rank_tolerance
 from odefit.uncertainty.degrees_of_freedom import residual_degrees
 from odefit.uncertainty.estimation import estimate_uncertainty
+from odefit.uncertainty.noise_levels import NoiseLevels
 
 
 @dataclass(frozen=True)
 class KnownErrors:
-    """covariance: of the estimates, in search space; parameters at a bound are taken as known. degrees: of freedom."""
+    """What bands are made of.
+
+    covariance: of the estimates, in search space; parameters at a bound are taken as known. degrees: of freedom.
+    widening: of intervals of curves. unbiased: the estimates in search space, noise levels without their bias, [P].
+    """
 
     covariance: Covariance
     degrees: float
+    widening: float
+    unbiased: FloatArray
 
     def bands(
         self, problem: FitProblem, theta: FloatArray, experiments: Sequence[Experiment], level: float = 0.95
     ) -> list[Band]:
         """Bands at the times of the experiments. Raises SolveError."""
-        return prediction_bands(problem, theta, self.covariance, experiments, level, degrees=self.degrees)
+        return prediction_bands(
+            *(problem, theta, self.covariance, experiments, level),
+            degrees=self.degrees,
+            widening=self.widening,
+            unbiased=self.unbiased,
+        )
 
 
 def errors_of(assembly: Assembly, theta: FloatArray, matrix: FloatArray | None) -> KnownErrors | None:
@@ -51,14 +63,17 @@ def errors_of(assembly: Assembly, theta: FloatArray, matrix: FloatArray | None) 
     problem = assembly.problem
     names = problem.table.estimated_names
     bound = bounds_met(problem, theta)
-    likelihood = Likelihood(problem)
+    likelihood, u = Likelihood(problem), problem.table.to_search(theta)
     covariance = Covariance.of_matrix(names, matrix, {})
     if len(matrix) < len(names) or np.isnan(np.diag(matrix)[bound == 0]).any():
-        found = estimate_uncertainty(likelihood, problem.table.to_search(theta), bound)
+        found = estimate_uncertainty(likelihood, u, bound)
         if found is None:
             return None
         covariance = found.full
-    return KnownErrors(covariance.known(bound != 0), residual_degrees(likelihood, bound == 0))
+    free, degrees = bound == 0, residual_degrees(likelihood, bound == 0)
+    levels = NoiseLevels(likelihood, u, covariance.standard_errors, free, rank_tolerance(problem.engine.options.rtol))
+    widening = 1.0 if problem.is_least_squares or math.isinf(degrees) else levels.bias
+    return KnownErrors(covariance.known(~free), degrees, widening, levels.unbiased)
 
 
 def measured_table(assembly: Assembly, observables: Sequence[FloatArray]) -> Table:

@@ -238,7 +238,11 @@ def _bands(run: Run, problem: FitProblem, bands: Bands, level: float, notes: lis
         notes.append("no bands: a model with a network has no errors of its parameters")
         return None
     if bands in ("bootstrap", "posterior"):
-        return ensemble_bands(problem, parameter_sets(run, bands, problem.table.estimated_names), level)
+        sets = parameter_sets(run, bands, problem.table.estimated_names)
+        if bands == "bootstrap" and run.known_errors is not None:
+            # Each noise level of a refit is too small, as that of the fit is.
+            sets = sets * problem.table.transforms.to_natural(run.known_errors.unbiased) / run.theta
+        return ensemble_bands(problem, sets, level)
     known = run.known_errors
     if known is None:
         notes.append("no bands: this fit has no standard errors")

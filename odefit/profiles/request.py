@@ -16,6 +16,7 @@ from odefit.profiles.adjustment import Adjustment, root_of_level
 from odefit.profiles.following import Place
 from odefit.profiles.threshold import root_at
 from odefit.records import dataclass
+from odefit.uncertainty.covariance import rank_tolerance
 from odefit.uncertainty.degrees_of_freedom import noise_levels
 from odefit.uncertainty.estimation import Uncertainty, estimate_uncertainty
 from odefit.uncertainty.intervals import quantile
@@ -88,7 +89,7 @@ class Request:
 
     @property
     def _tolerance(self) -> float:
-        return max(1e-9, 0.1 * self.likelihood.problem.engine.options.rtol)
+        return rank_tolerance(self.likelihood.problem.engine.options.rtol)
 
     @property
     def reach(self) -> float:

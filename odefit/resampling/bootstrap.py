@@ -238,12 +238,7 @@ class _Work:
         if known is None:
             return u
         errors, tolerance = known.full.standard_errors, self.quantities.tolerance
-        levels = NoiseLevels(self.likelihood, u, errors, bound == 0, tolerance).levels
-        theta = problem.table.to_natural(u)
-        for k, one in levels.items():
-            theta[problem.table.estimated[k]] *= one.bias
-        lower, upper = problem.table.search_bounds()
-        return np.clip(problem.table.to_search(theta), lower, upper)
+        return NoiseLevels(self.likelihood, u, errors, bound == 0, tolerance).unbiased
 
     @cached_property
     def resampling(self) -> Resampling:

@@ -16,7 +16,7 @@ from odefit.problem.assembly import Assembly
 from odefit.problem.quantities import quantities_of
 from odefit.records import dataclass
 from odefit.resampling.refits import Refit
-from odefit.uncertainty.covariance import fisher_covariance
+from odefit.uncertainty.covariance import fisher_covariance, rank_tolerance
 from odefit.uncertainty.quantities import Quantity
 
 
@@ -46,7 +46,7 @@ class Quantities:
         """Those of a problem; u: [P], the estimates, which decide on the scale of the computed ones."""
         table, chosen = assembly.problem.table, tuple(quantities_of(assembly))
         flags = tuple(q.is_log and bool(q.evaluations(u[None]).values[0] > 0) for q in chosen[len(u) :])
-        return cls(table, chosen, flags, max(1e-9, 0.1 * assembly.problem.engine.options.rtol))
+        return cls(table, chosen, flags, rank_tolerance(assembly.problem.engine.options.rtol))
 
     @property
     def names(self) -> tuple[str, ...]:

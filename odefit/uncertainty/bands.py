@@ -7,7 +7,9 @@ experiment depends on, and their covariance C,
     wider band, for a new measurement = T^-1(m -+ sqrt(q² var m + w²)),
 
 with q the quantile of Student's t, and w the distance from m to the quantile of the noise on that side: q s for normal
-noise. T is the logarithm for log-normal noise, so such a band stays positive; bands of counts end at 0.
+noise. An estimated noise level s counts without the bias of maximum likelihood (noise_levels.py): both bands are exact
+for linear models with normal noise. T is the logarithm for log-normal noise, so such a band stays positive; bands of
+counts end at 0.
 """
 
 from __future__ import annotations
@@ -59,6 +61,8 @@ def prediction_bands(
     level: float = 0.95,
     *,
     degrees: float = math.inf,
+    widening: float = 1.0,
+    unbiased: FloatArray | None = None,
 ) -> list[Band]:
     """Bands of pointwise coverage around the predictions.
 
@@ -77,6 +81,10 @@ def prediction_bands(
         The coverage.
     degrees
         Degrees of freedom of the noise estimate; infinite for a known noise level.
+    widening
+        What the band of the curve is wider by than Student's t makes it.
+    unbiased
+        [P], the estimates in search space with noise levels free of bias, for new measurements; None as `theta`.
 
     Returns
     -------
@@ -93,19 +101,21 @@ def prediction_bands(
     moments = likelihood.moments(u, derivatives=True)
     if moments is None:
         raise SolveError(likelihood.failure or "the model could not be differentiated")
+    free = moments if unbiased is None else likelihood.moments(unbiased, derivatives=False) or moments
     known = _Known(problem.table.estimated_names, covariance)
     owner, q = likelihood.problem.owner, quantile(level, degrees)
     slope = np.append(problem.table.transforms.derivative(u), 0.0)
     # [curve or measurement, lower or upper, all times of all experiments, observable]
     limits = np.empty((2, 2, len(owner), len(moments)))
-    for column, (name, observed) in enumerate(zip(problem.observation.names, moments, strict=True)):
+    for column, (name, observed, noisy) in enumerate(zip(problem.observation.names, moments, free, strict=True)):
         variance = np.zeros(len(observed.m))
         if observed.dm is not None:
             begins = np.searchsorted(owner, np.arange(len(experiments) + 1))
             with np.errstate(over="ignore", invalid="ignore"):
                 for columns, first, last in zip(likelihood.columns.positions, begins, begins[1:], strict=False):
                     variance[first:last] = known.variance(observed.dm[first:last] * slope[columns], columns)
-        limits[..., column] = _limits(problem.observation.noise[name], observed, variance, level, q)
+        noise, here = problem.observation.noise[name], replace(observed, s=noisy.s)
+        limits[..., column] = _limits(noise, here, widening**2 * variance, level, q)
     cuts = np.cumsum([len(e.times) for e in experiments])[:-1]
     return [Band(part[0, 0], part[0, 1], part[1, 0], part[1, 1]) for part in np.split(limits, cuts, axis=2)]
 

@@ -221,3 +221,8 @@ def in_combination(partners: Sequence[str]) -> str:
     """The sentence for a parameter whose changes these others can make up for, the closest first."""
     listed = ", ".join(partners[:MAX_PARTNERS]) + (" and others" if len(partners) > MAX_PARTNERS else "")
     return f"{IN_COMBINATION}{listed}"
+
+
+def rank_tolerance(rtol: float) -> float:
+    """Which singular values are no information: those below this share of the largest, by the solver's tolerance."""
+    return max(1e-9, 0.1 * rtol)

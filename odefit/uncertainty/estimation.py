@@ -17,7 +17,7 @@ from odefit.linalg.matrix import Matrix
 from odefit.linalg.score import Evaluation
 from odefit.objective.likelihood import Likelihood
 from odefit.records import dataclass
-from odefit.uncertainty.covariance import Covariance, fisher_covariance
+from odefit.uncertainty.covariance import Covariance, fisher_covariance, rank_tolerance
 from odefit.uncertainty.degrees_of_freedom import noise_levels, residual_degrees
 from odefit.uncertainty.intervals import quantile
 from odefit.uncertainty.kinks import blurred_rows
@@ -107,7 +107,7 @@ def estimate_uncertainty(likelihood: Likelihood, u: FloatArray, bound: NDArray[n
     if not evaluation.is_finite:
         return None
     problem, free = likelihood.problem, bound == 0
-    names, tolerance = problem.table.estimated_names, max(1e-9, 0.1 * problem.engine.options.rtol)
+    names, tolerance = problem.table.estimated_names, rank_tolerance(problem.engine.options.rtol)
     rows, information = _rows(likelihood, u, evaluation, free, tolerance)
     covariance = fisher_covariance(rows, names, free, tolerance)
     levels = NoiseLevels(likelihood, u, covariance.standard_errors, free, tolerance)

@@ -133,6 +133,16 @@ class NoiseLevels:
         """What all levels are to be multiplied by, root mean square; 1 where there are none."""
         return math.sqrt(np.mean([one.bias**2 for one in self.levels.values()])) if self.levels else 1.0
 
+    @property
+    def unbiased(self) -> FloatArray:
+        """The optimum with each level without its bias, [P] within the bounds."""
+        table = self.likelihood.problem.table
+        theta = table.to_natural(self.u)
+        for k, one in self.levels.items():
+            theta[table.estimated[k]] *= one.bias
+        found: FloatArray = np.clip(table.to_search(theta), *table.search_bounds())
+        return found
+
     @cached_property
     def levels(self) -> dict[int, Level]:
         """Position in u -> the level; none where there are too many."""

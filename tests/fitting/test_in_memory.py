@@ -149,7 +149,7 @@ def test_the_intervals_are_those_of_the_delta_method(run: odefit.Run) -> None:
     table = run.predictions([4, 15])
     q = stats.t.ppf(0.975, 10)
     np.testing.assert_allclose((table["high"] - table["low"]) / 2, q * spread, rtol=1e-3)
-    wide = np.hypot(spread, x[problem.names.index("sigma_N")])
+    wide = np.hypot(spread, x[problem.names.index("sigma_N")] * np.sqrt(13 / 10))
     np.testing.assert_allclose((table["new_high"] - table["new_low"]) / 2, q * wide, rtol=1e-3)
 
 

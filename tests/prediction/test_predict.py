@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from scipy import stats
 
 import odefit
 from commands import run as command
@@ -295,3 +296,20 @@ def test_the_command_writes_a_table_and_a_picture(
     assert table.time.tolist() == [0, 2, 4, 6]
     _, errors = command("predict", "fit", "--times", "0:6:2", code=2)
     assert "fit_predicted.csv: exists already; choose another --out, or say --overwrite" in errors
+
+
+def test_bands_of_a_straight_line_are_those_of_linear_regression() -> None:
+    """Both bands, and along profiles, as regression has them: with s² = RSS/(n - p), not RSS/n."""
+    t = np.arange(8.0)
+    x = 1.5 + 0.7 * t + np.array([0.23, -0.53, 0.32, -0.11, 0.4, -0.2, 0.05, -0.3])
+    line = {"model": {"equations": {"x": "b"}, "initial": {"x": "a"}}, "parameters": {"a": 1, "b": 0.5}}
+    run = odefit.fit(line, data=pd.DataFrame({"time": t, "x": x}))
+    design, at = np.column_stack([np.ones(8), t]), np.array([[1.0, 0.0], [1.0, 12.0]])
+    best, (rss,) = np.linalg.lstsq(design, x, rcond=None)[:2]
+    own = rss / 6 * np.einsum("ij,jk,ik->i", at, np.linalg.inv(design.T @ design), at)
+    half = stats.t.ppf(0.975, 6) * np.sqrt([own, own + rss / 6])
+    for bands in ("wald", "profile"):
+        found = odefit.predict(run, [0, 12], bands=bands).frame
+        for k, (low, high) in enumerate((("low", "high"), ("new_low", "new_high"))):
+            np.testing.assert_allclose(found[low], at @ best - half[k], rtol=1e-5)
+            np.testing.assert_allclose(found[high], at @ best + half[k], rtol=1e-5)
