@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from odefit.arrays import FloatArray
+from odefit.arrays import FloatArray, IntArray
 from odefit.fitting.local_search import typical_sizes
 from odefit.fitting.search_work import together
 from odefit.objective.along import AlongSolutions
@@ -35,6 +35,13 @@ def observed_fitted(objective: ProfileLikelihood, points: FloatArray, fitted: bo
     return np.concatenate([u for u, _ in parts]), np.concatenate([values for _, values in parts])
 
 
+def _are_observed(objective: ProfileLikelihood, columns: IntArray) -> bool:
+    """Whether any is a scale or an offset: noise levels alone are found by the search that follows, as quickly."""
+    table = objective.full.problem.table
+    positions = np.asarray(table.estimated)[objective.free][columns]
+    return any(table.parameters[int(position)].role != "noise" for position in positions)
+
+
 def _fitted(objective: ProfileLikelihood, points: FloatArray) -> tuple[FloatArray, FloatArray]:
     values, better = np.full(len(points), np.inf), points.copy()
     along = AlongSolutions(objective, points)
@@ -45,7 +52,7 @@ def _fitted(objective: ProfileLikelihood, points: FloatArray) -> tuple[FloatArra
     values[along.points] = along.values(drawn, everyone)
     with np.errstate(all="ignore"):
         flat = ~(along.variations(drawn) >= FLAT)
-        if len(columns):
+        if _are_observed(objective, columns):
             lower, upper = (bounds[objective.free][columns] for bounds in objective.full.problem.table.search_bounds())
             most, sizes = np.full(len(along.u), MOST), typical_sizes(objective)[columns]
             found = minimize_many(along, drawn, lower, upper, size=sizes, max_iterations=most, gtol=GTOL)
