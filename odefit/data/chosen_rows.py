@@ -14,6 +14,7 @@ from odefit.data.columns import Columns, Header
 from odefit.data.csv_cells import SignArray
 from odefit.data.error_list import FaultList
 from odefit.data.layouts import ONLY, Layout
+from odefit.data.limit_columns import at_lloq, check_intervals, check_zeros
 from odefit.data.table_form import Exclusion, TableForm
 from odefit.records import dataclass
 from odefit.text import abridged, clip, counted, suggest
@@ -85,12 +86,21 @@ def choose_cells(
         if found:
             reason = f": {exclusion.reason}" if exclusion.reason else ""
             notes.append(f"{header.place()}: {counted(len(found), 'measurement')} excluded, {_which(found)}{reason}")
+    flagged: dict[int, Mask] = {}
     for number, index in enumerate(layout.flags):
         if index is not None:
             at = layout.values[number]
-            signs = marked(sheet.censored.get(at), read_flags(sheet, index, header, faults))
+            flags = read_flags(sheet, index, header, faults)
+            flagged[at] = flags != 0
+            signs = marked(sheet.censored.get(at), flags)
             sheet = sheet if signs is None else replace(sheet, censored={**sheet.censored, at: signs})
+    check_intervals(sheet, layout, header, faults)
     for name, at, rows in _parts(sheet, layout, names):
+        limits = form.limits.get(name)
+        sheet, note = at_lloq(sheet, layout, rows, limits, header, faults)
+        notes += [f"{header.place()}: {name}: {note}, read as limits"] if note else []
+        if at in flagged and (limits is None or limits.below is None):
+            check_zeros(sheet, at, rows, flagged[at], name, header, faults)
         sheet, note = _limited(sheet, at, rows, name, form, header, faults)
         notes += [f"{header.place()}: {name}: {note}, read as limits (data.limit)"] if note else []
     return Chosen(sheet, tuple(notes), tuple(excluded))

@@ -33,6 +33,7 @@ class Layout:
     """Positions in the header. Wide: a value (and sigma) column per observable. Long: one for all.
 
     flags: the columns that say which values are limits, as `values`.
+    interval, lloq: the columns of limits of a table of events.
     covariates: name -> its column for each observable, None where that one has no use for it.
     """
 
@@ -43,6 +44,8 @@ class Layout:
     sigmas: tuple[int | None, ...]
     side: int | None = None
     flags: tuple[int | None, ...] = ()
+    interval: int | None = None
+    lloq: int | None = None
     covariates: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
 
     @property
@@ -53,7 +56,8 @@ class Layout:
     @property
     def numbers(self) -> list[int]:
         """The columns of numbers, each once."""
-        return list(dict.fromkeys([*self.measured, *self.beside]))
+        lloq = () if self.lloq is None else (self.lloq,)
+        return list(dict.fromkeys([*self.measured, *lloq, *self.beside]))
 
     @property
     def beside(self) -> list[int]:
@@ -68,7 +72,7 @@ class Layout:
     @property
     def blank(self) -> list[int]:
         """The columns of names whose cells may be empty."""
-        return list(dict.fromkeys(index for index in (self.side, *self.flags) if index is not None))
+        return list(dict.fromkeys(index for index in (self.side, self.interval, *self.flags) if index is not None))
 
     @property
     def used(self) -> set[int]:
@@ -114,6 +118,7 @@ def find_layout(
         layout = Layout(time_at, experiment_at, None, values, finder.sigmas(False), flags=finder.flags(False))
     if AT_JUMP in position and AT_JUMP not in (time, experiment, *names.values()):
         layout = replace(layout, side=position[AT_JUMP])
+    layout = replace(layout, interval=position.get(form.interval or ""), lloq=position.get(form.lloq or ""))
     if not faults.count:
         used = [*layout.measured, *layout.labels]
         for index in sorted({index for index in used if used.count(index) > 1}):

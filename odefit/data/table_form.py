@@ -65,6 +65,8 @@ class TableForm:
         Cells that stand for no value.
     exclude
         What is left out.
+    interval, lloq
+        Columns of limits in a table of events: the other end of an interval, the limit of detection.
     file
         About the file itself.
     clock
@@ -78,6 +80,8 @@ class TableForm:
     limits: Mapping[str, Limits] = field(default_factory=dict)
     missing: MissingCells = NOTHING_ELSE
     exclude: Sequence[Exclusion] = ()
+    interval: str | None = None
+    lloq: str | None = None
     file: FileForm = OPEN
     clock: ClockForm = UNSAID
 

@@ -127,7 +127,9 @@ def _only_in_noise(loaded: LoadedConfig) -> set[str]:
 def event_form(events: EventTable, form: TableForm) -> TableForm:
     """How the rows of measurements are read: what stands for no value, which column flags limits."""
     missing = replace(form.missing, words=form.missing.words | MISSING.words)
-    return replace(form, missing=missing, censored=form.censored or events.name("cens"), observable=None, value=None)
+    flags = form.censored or events.name("cens")
+    form = replace(form, missing=missing, censored=flags, observable=None, value=None)
+    return replace(form, interval=events.name("limit") if flags else None, lloq=events.name("lloq"))
 
 
 def event_columns(

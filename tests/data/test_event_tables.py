@@ -218,6 +218,58 @@ def test_compartments_by_number_and_by_name(tmp_path: Path) -> None:
     assert [d.state for d in assembled(tmp_path, bare, ORAL, **doses).measured[0].doses] == ["blood"]
 
 
+LIMITS = "ID,TIME,DV,AMT,CENS,{}\n1,0,.,100,0,.\n1,4,5,.,0,{}\n1,9,{},.,1,{}\n"
+
+
+def test_an_interval_is_refused_with_the_key_that_leaves_it_alone(tmp_path: Path) -> None:
+    (told,) = faults(tmp_path, LIMITS.format("LIMIT", ".", "0.5", "0"))
+    assert told == (
+        "d.csv:4, column LIMIT: with a flag it says that the truth lies between LIMIT and the value, which cannot be "
+        "read; `data.unused: [LIMIT]` leaves it alone, and reads: below the value"
+    )
+    (told,) = faults(tmp_path, LIMITS.format("LIMIT", "0", "0.5", "."))
+    assert "a truncated one" in told
+    assert "`data.unused: [LIMIT]`" in told
+    for cell, more in (("-inf", {}), (".", {}), ("0", {"unused": ["LIMIT"]})):
+        (one,) = assembled(tmp_path, LIMITS.format("LIMIT", ".", "0.5", cell), **more).measured
+        assert one.values[:, 0].tolist() == [5, 0.5]
+        assert one.censored is not None
+        assert one.censored[:, 0].tolist() == [0, -1]
+
+
+@pytest.mark.parametrize("cell", ["0", ".", "0.5"])
+def test_a_column_of_limits_says_what_flagged_values_lie_below(tmp_path: Path, cell: str) -> None:
+    (one,) = assembled(tmp_path, LIMITS.format("LLOQ", "0.5", cell, "0.5")).measured
+    assert one.values[:, 0].tolist() == [5, 0.5]
+    assert one.censored is not None
+    assert one.censored[:, 0].tolist() == [0, -1]
+
+
+def test_limits_that_contradict_their_column_are_refused(tmp_path: Path) -> None:
+    (told,) = faults(tmp_path, LIMITS.format("LLOQ", "0.5", "0.2", "0.5"))
+    assert "is flagged as below 0.2, and LLOQ is 0.5; `data.limit` names the limit" in told
+    (one,) = assembled(tmp_path, LIMITS.format("LLOQ", "0.5", "0.2", "0.5"), limit={"cp": 0.5}).measured
+    assert one.values[:, 0].tolist() == [5, 0.5]
+    (one,) = assembled(tmp_path, LIMITS.format("LLOQ", "0.5", "0.2", "0.5"), unused=["LLOQ"]).measured
+    assert one.values[:, 0].tolist() == [5, 0.2]
+    bare = "ID,TIME,DV,AMT,LLOQ\n1,0,.,100,.\n1,4,5,.,0.5\n1,9,0,.,0.5\n"
+    (told,) = faults(tmp_path, bare)
+    assert "0 is below LLOQ, 0.5, and no column flags it" in told
+    (one,) = assembled(tmp_path, bare, limit={"cp": 0.5}).measured
+    assert one.values[:, 0].tolist() == [5, 0.5]
+
+
+def test_a_zero_that_is_flagged_names_no_limit(tmp_path: Path) -> None:
+    table = "ID,TIME,DV,AMT,CENS\n1,0,.,100,0\n1,4,5,.,0\n1,9,0,.,1\n"
+    (told,) = faults(tmp_path, table)
+    assert "is flagged as below a limit, and 0 is none; `data.limit: {cp: 0.5}` names the limit" in told
+    for limit in (0.5, 0.0):
+        (one,) = assembled(tmp_path, table, limit={"cp": limit}).measured
+        assert one.values[:, 0].tolist() == [5, limit]
+        assert one.censored is not None
+        assert one.censored[:, 0].tolist() == [0, -1]
+
+
 def test_limits_by_cens_and_by_a_word(tmp_path: Path) -> None:
     table = "ID,TIME,DV,AMT,CENS\n1,0,.,100,0\n1,4,5,.,0\n1,9,0.5,.,1\n1,12,BLQ,.,0\n"
     (one,) = assembled(tmp_path, table, limit={"cp": 0.5}).measured

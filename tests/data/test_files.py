@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from file_corpus import Case, all_cases, is_right, outcome, refused_cases, text_cases
+from file_corpus import Case, all_cases, is_right, limit_cases, outcome, refused_cases, text_cases
 from odefit.config.load import load_config
 from odefit.data.grid.opening import open_table
 from odefit.data.grid.table_file import FileForm
@@ -63,8 +63,8 @@ def test_quirks_of_text_files_alone_and_two_together(part: int, tmp_path: Path) 
     assert not wrong
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in refused_cases()])
-def test_files_that_must_be_refused(case: Case, tmp_path: Path) -> None:
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in [*refused_cases(), *limit_cases()]])
+def test_files_that_must_be_refused_or_read_by_a_key(case: Case, tmp_path: Path) -> None:
     found = outcome(case, tmp_path)
     assert is_right(case, found), found
 

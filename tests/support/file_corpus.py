@@ -155,22 +155,44 @@ def refused_cases() -> Iterator[Case]:
         yield Case(name, "d.csv", content, data, message)
 
 
+EVENTS = "ID,TIME,DV,AMT,CENS,{}\n1,0,.,100,0,.\n1,1,6.25,.,0,{}\n1,2,{},.,1,{}\n"
+LIMITED: Values = {"1": [(1, 6.25), (2, 0.5)]}
+LIMITS: dict[str, tuple[tuple[str, ...], dict[str, Any], Values | str]] = {
+    "an interval": (("LIMIT", ".", "0.5", "0"), {}, "data.unused: [LIMIT]"),
+    "an interval, left alone": (("LIMIT", ".", "0.5", "0"), {"unused": ["LIMIT"]}, LIMITED),
+    "no interval": (("LIMIT", ".", "0.5", "-inf"), {}, LIMITED),
+    "a truncated value": (("LIMIT", "0", "0.5", "."), {}, "data.unused: [LIMIT]"),
+    "a column of limits": (("LLOQ", "0.5", "0", "0.5"), {}, LIMITED),
+    "a column of limits, no value": (("LLOQ", "0.5", ".", "0.5"), {}, LIMITED),
+    "two limits": (("LLOQ", "0.5", "0.25", "0.5"), {}, "data.unused: [LLOQ]"),
+    "a flagged zero": (("OCC", "1", "0", "1"), {}, "data.limit"),
+}
+"""Tables of events with limits: name -> the cells that differ, keys, what is right."""
+
+
+def limit_cases() -> Iterator[Case]:
+    """Tables of events whose flags mean a limit, an interval, or nothing that can be known."""
+    for name, (cells, data, expected) in LIMITS.items():
+        yield Case(name, "d.csv", EVENTS.format(*cells).encode(), data, expected)
+
+
 def all_cases() -> list[Case]:
     """The whole corpus."""
-    return [*text_cases(), *refused_cases()]
+    return [*text_cases(), *refused_cases(), *limit_cases()]
 
 
 def outcome(case: Case, folder: Path) -> Values | str:
     """What is read of a case: values by experiment, or the message that refuses it."""
     from odefit.config.load import load_config
     from odefit.errors import InputError
+    from odefit.problem.event_table import with_events
     from odefit.problem.measured import read_measured
 
     path = folder / case.file
     path.write_bytes(case.content)
     model = {"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 0.5}}
     try:
-        loaded = load_config({**model, "data": {"csv": str(path), **case.data}})
+        loaded = with_events(load_config({**model, "data": {"csv": str(path), **case.data}}))
         found = read_measured(loaded, ("x",), [])
     except InputError as error:
         return str(error)
