@@ -60,12 +60,30 @@ def solve_members(
         slope = dy[at * states * slopes :]
         if sizes[6] == 0:
             status[m] = integrate(
-                sizes, size, initial, rates, own, start[e], count, when, work, out, slope, reached[m:], steps[m:]
+                sizes,
+                size,
+                tolerances,
+                columns,
+                scales,
+                initial,
+                rates,
+                own,
+                start[e],
+                count,
+                when,
+                work,
+                out,
+                slope,
+                reached[m:],
+                steps[m:],
             )
         else:
             status[m] = integrate_stiff(
                 sizes,
                 size,
+                tolerances,
+                columns,
+                scales,
                 initial,
                 rates,
                 matrix,

@@ -43,6 +43,7 @@ from odefit.engines.kernel.stepping import (
     all_finite,
     first_step,
     largest,
+    loosen,
     put,
 )
 
@@ -58,6 +59,9 @@ STIFF_TINIEST_STEP = 1e-290
 def integrate_stiff(
     sizes: IntArray,
     size: int,
+    tolerances: FloatArray,
+    columns: IntArray,
+    scales: FloatArray,
     initial: Initial,
     rates: Rates,
     matrix: Rates,
@@ -124,6 +128,7 @@ def integrate_stiff(
             return RATE_NOT_FINITE
     if not all_finite(size, f0):
         return SENSITIVITIES_NOT_FINITE
+    loosen(states, width, slopes, tolerances, columns, scales, p, z, work)
     h = first_step(states, width, size, rates, p, t, end, atol, rtol, z, f0, k2, u, e, total)
     if not h > 0.0:
         return EXPLODES
@@ -268,6 +273,7 @@ def integrate_stiff(
         t = after
         reached[0] = t
         z[:size] = u[:size]
+        loosen(states, width, slopes, tolerances, columns, scales, p, z, work)
         is_new = True
         h = h * min(grew, max(STIFF_SLOWEST, STIFF_SAFETY * max(error, 1e-10) ** STIFF_EXPONENT))
         grew = STIFF_FASTEST

@@ -41,6 +41,9 @@ TOO_MANY_STEPS = 8
 STIFF = 9
 SENSITIVITIES_LOST = 10
 
+# Digits that a state has, with room for the sums in its rates.
+ROUNDING = 2e-14
+
 
 def padded(length: int) -> int:
     """A length as whole vectors."""
@@ -70,6 +73,33 @@ def weigh(
             scale = max(scales[j], abs(p[columns[j]]))
             work[i * width + 1 + j] = tolerances[2 + states + i] / scale
             relative[i * width + 1 + j] = tolerances[1]
+
+
+def loosen(
+    states: int,
+    width: int,
+    slopes: int,
+    tolerances: FloatArray,
+    columns: IntArray,
+    scales: FloatArray,
+    p: FloatArray,
+    z: FloatArray,
+    work: FloatArray,
+) -> None:
+    """Let no tolerance of a sensitivity ask for more digits than its state has, which is z.
+
+    The rates of a sensitivity are sums in which terms as large as the state's own cancel, and what rounding leaves of
+    them no step makes smaller.
+    """
+    if slopes > 0:
+        first = max(scales[0], abs(p[columns[0]]))
+        for i in range(states):
+            own = tolerances[2 + states + i]
+            least = ROUNDING * abs(z[i * width])
+            if least > own or work[i * width + 1] > own / first:
+                own = max(own, least)
+                for j in range(slopes):
+                    work[i * width + 1 + j] = own / max(scales[j], abs(p[columns[j]]))
 
 
 def all_finite(size: int, z: FloatArray) -> bool:

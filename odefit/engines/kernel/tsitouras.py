@@ -36,6 +36,7 @@ from odefit.engines.kernel.stepping import (
     all_finite,
     first_step,
     largest,
+    loosen,
     put,
     speed,
 )
@@ -61,6 +62,9 @@ FAR_AHEAD = 20.0
 def integrate(
     sizes: IntArray,
     size: int,
+    tolerances: FloatArray,
+    columns: IntArray,
+    scales: FloatArray,
     initial: Initial,
     rates: Rates,
     p: FloatArray,
@@ -115,6 +119,7 @@ def integrate(
             return RATE_NOT_FINITE
     if not all_finite(size, k1):
         return SENSITIVITIES_NOT_FINITE
+    loosen(states, width, slopes, tolerances, columns, scales, p, z, work)
     h = first_step(states, width, size, rates, p, t, end, atol, rtol, z, k1, k2, u, e, total)
     if not h > 0.0:
         return EXPLODES
@@ -211,6 +216,7 @@ def integrate(
         t = after
         reached[0] = t
         z[:size] = u[:size]
+        loosen(states, width, slopes, tolerances, columns, scales, p, z, work)
         k1[:size] = k7[:size]
         error = max(error, LEAST_ERROR)
         h = h * min(grew, max(SLOWEST, SAFETY * error**ERROR_EXPONENT * before**MEMORY_EXPONENT))
