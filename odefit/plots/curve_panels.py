@@ -35,13 +35,18 @@ class Curve:
 
 @dataclass(frozen=True)
 class CurvePanel:
-    """A pair of axes. points: times and values that were measured. is_log: whether the axis may be logarithmic."""
+    """A pair of axes.
+
+    points: times and values that were measured. is_log: whether the axis may be logarithmic. marks: single values of a
+    curve, with bars for bands.
+    """
 
     title: str
     label: str
     curves: Sequence[Curve]
     points: tuple[FloatArray, FloatArray] = field(default_factory=lambda: (np.empty(0), np.empty(0)))
     is_log: bool = False
+    marks: Curve | None = None
 
 
 def laid_out(curves: int, experiments: int) -> tuple[int, int]:
@@ -91,13 +96,23 @@ def _draw(ax: Axes, panel: CurvePanel, width: float) -> None:
         if len(curve.t) == 1:
             ax.plot(curve.t, curve.y, "_", color=curve.colour, zorder=3)
         ax.plot(curve.t, curve.y, color=curve.colour, zorder=3)
+    if panel.marks is not None:
+        _mark(ax, panel.marks, width)
     ax.plot(
         t, d, "o", color=style.BLACK, markersize=style.marker_size(len(t), width), markeredgecolor="white",
         markeredgewidth=0.4, zorder=5,
     )  # fmt: skip
     if len(core):
-        bands = [part for curve in panel.curves for low, high, _ in curve.bands for part in (low, high)]
+        drawn = [*panel.curves, *([panel.marks] if panel.marks else [])]
+        bands = [part for curve in drawn for low, high, _ in curve.bands for part in (low, high)]
         ax.set_ylim(*_limits(core, np.concatenate(bands) if bands else core, log))
+
+
+def _mark(ax: Axes, marks: Curve, width: float) -> None:
+    for low, high, alpha in marks.bands:
+        ax.vlines(marks.t, low, high, color=marks.colour, alpha=min(1.0, 2 * alpha), linewidth=4, zorder=2)
+    size = style.marker_size(len(marks.t), width)
+    ax.plot(marks.t, marks.y, "o", color="white", markersize=size, markeredgecolor=marks.colour, zorder=4)
 
 
 def _limits(core: FloatArray, bands: FloatArray, log: bool) -> tuple[float, float]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -10,7 +14,9 @@ from matplotlib.patches import Patch
 from odefit.arrays import FloatArray
 from odefit.plots import style
 from odefit.plots.curve_panels import Curve, CurvePanel, draw_panels, laid_out
+from odefit.prediction.fine_times import DENSE
 from odefit.prediction.predicting import Prediction
+from odefit.runs.tables import frame_of
 
 BAND, NEW = 0.30, 0.12
 """Opacity of the band of the curve, and of that of a new measurement."""
@@ -19,40 +25,54 @@ BAND, NEW = 0.30, 0.12
 def draw_prediction(prediction: Prediction) -> Figure:
     """At most twelve panels; a note says what is left out."""
     curves, shown = laid_out(len(prediction.names), len(prediction.experiments))
-    panels = [_panel(prediction, name, k) for name in range(curves) for k in range(shown)]
+    asked = prediction.frame
+    table = prediction.fine(shown) if prediction.fine else None
+    fine = asked if table is None else frame_of(table.text)
+    panels = [_panel(prediction, asked, fine, name, k) for name in range(curves) for k in range(shown)]
     left = []
     if shown < len(prediction.experiments):
         left.append(f"the first {shown} of {len(prediction.experiments)} experiments")
     if curves < len(prediction.names):
         left.append(f"the first {curves} of {len(prediction.names)} curves")
     columns = shown if curves > 1 else 0
-    return draw_panels(panels, columns, prediction.title, "; ".join(left), prediction.time, _handles(prediction))
+    return draw_panels(
+        panels, columns, prediction.title, "; ".join(left), prediction.time, _handles(prediction, panels)
+    )
 
 
-def _panel(prediction: Prediction, column: int, k: int) -> CurvePanel:
-    name, experiment = prediction.names[column], prediction.experiments[k]
-    frame = prediction.frame
-    rows = frame[(frame["experiment"] == experiment.name) & (frame["observable"] == name)]
-    t, y = (rows[part].to_numpy(dtype=np.float64) for part in ("time", "predicted"))
-    finite = np.isfinite(t)  # a steady state has no place on the axis
-    bands = []
-    for low, high, alpha in (("new_low", "new_high", NEW), ("low", "high", BAND)):
-        if low in rows:
-            ends = [rows[part].to_numpy(dtype=np.float64)[finite] for part in (low, high)]
-            bands.append((ends[0], ends[1], alpha))
+def _panel(prediction: Prediction, asked: pd.DataFrame, fine: pd.DataFrame, column: int, k: int) -> CurvePanel:
+    name, experiment = prediction.names[column], prediction.experiments[k].name
+    curve, marks = _curve(fine, name, experiment), _curve(asked, name, experiment)
+    if curve.bands:
+        marks = replace(marks, bands=())
+    is_marked = fine is not asked and len(marks.t) < DENSE and bool(prediction.are_asked or marks.bands)
     unit = prediction.units.get(name)
     label = style.plain(f"{name} ({unit})" if unit else name, 40)
-    title = style.experiment_title(experiment.name) if len(prediction.experiments) > 1 else ""
-    curve = Curve(t[finite], y[finite], style.BLUE, tuple(bands))
-    return CurvePanel(title, label, [curve], _measured(prediction, name, experiment.name), prediction.is_log(name))
+    title = style.experiment_title(experiment) if len(prediction.experiments) > 1 else ""
+    points, is_log = _measured(prediction, name, experiment), prediction.is_log(name)
+    return CurvePanel(title, label, [curve], points, is_log, marks if is_marked else None)
+
+
+def _curve(frame: pd.DataFrame, name: str, experiment: str) -> Curve:
+    """A curve of a table; without its steady state, which has no place on the axis."""
+    rows = frame[(frame["experiment"] == experiment) & (frame["observable"] == name) & np.isfinite(frame["time"])]
+    pairs = (("new_low", "new_high", NEW), ("low", "high", BAND))
+    bands = tuple((_numbers(rows, low), _numbers(rows, high), alpha) for low, high, alpha in pairs if low in rows)
+    return Curve(_numbers(rows, "time"), _numbers(rows, "predicted"), style.BLUE, bands)
+
+
+def _numbers(rows: pd.DataFrame, column: str) -> FloatArray:
+    return rows[column].to_numpy(dtype=np.float64)
 
 
 def _measured(prediction: Prediction, name: str, experiment: str) -> tuple[FloatArray, FloatArray]:
     return prediction.measured.get((experiment, name), (np.empty(0), np.empty(0)))
 
 
-def _handles(prediction: Prediction) -> list[Line2D | Patch]:
+def _handles(prediction: Prediction, panels: Sequence[CurvePanel]) -> list[Line2D | Patch]:
     handles: list[Line2D | Patch] = [style.line_handle("predicted", style.BLUE)]
+    if any(panel.marks for panel in panels):
+        handles.append(style.point_handle("at the times in the table", style.BLUE, hollow=True))
     if any(len(t) for t, _ in prediction.measured.values()):
         handles.append(style.point_handle("measured", style.BLACK))
     if "low" in prediction.frame and prediction.frame["low"].notna().any():

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
@@ -21,6 +21,7 @@ from odefit.model.system import TIME
 from odefit.objective.problem import FitProblem
 from odefit.prediction.conditions import Conditioned, conditioned
 from odefit.prediction.ensemble import ensemble_bands, parameter_sets
+from odefit.prediction.fine_times import fine_times
 from odefit.prediction.profile_bands import profile_bands
 from odefit.prediction.wanted import Wanted
 from odefit.problem.frames import wanted_times
@@ -41,6 +42,8 @@ Bands = Literal["wald", "profile", "bootstrap", "posterior"]
 KINDS: tuple[Bands, ...] = ("wald", "profile", "bootstrap", "posterior")
 GRID = 101
 """Times of a new experiment of which no times are said."""
+FINE, FINE_OF_SETS = 300, 60
+"""Times of a curve in the picture, and where each has the bands of hundreds of parameter sets."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,10 @@ class Prediction:
         The curves whose noise is one of logarithms.
     notes
         What to know of the numbers, a sentence each.
+    are_asked
+        Whether the times were said, and are marked in the picture.
+    fine
+        Makes a table of the first experiments, as many as are shown, at many times; None where there is no such curve.
     """
 
     table: Table
@@ -79,6 +86,8 @@ class Prediction:
     measured: Mapping[tuple[str, str], tuple[FloatArray, FloatArray]]
     logarithmic: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
+    are_asked: bool = True
+    fine: Callable[[int], Table | None] | None = None
 
     def is_log(self, name: str) -> bool:
         """Whether the noise of a curve is one of logarithms."""
@@ -121,24 +130,10 @@ def predicted(
     asked = conditioned(run, wanted or Wanted(), replicates=times is None)
     names, columns = _chosen(run, curves)
     experiments = _at_times(asked, times)
-    problem = with_all_curves(asked.problem)
-    solved, rows = with_steps(problem, experiments)
-    whole = replace(problem, experiments=tuple(unmeasured(problem, e) for e in solved))
-    found = [g[own][:, columns] for g, own in zip(whole.predict(run.theta), rows, strict=True)]
-    table = curve_table(experiments, found, names)
-    notes = [*_status_note(run), *asked.notes, *_input_notes(run, experiments)]
-    limits = _bands(run, whole, bands, level, notes)
-    if limits is not None and bands == "profile":
-        inner = [_rows_of(band, own) for band, own in zip(limits, rows, strict=True)]
-        limits, rows = (
-            profile_bands(run, problem, experiments, columns, inner, level, seconds, notes),
-            [slice(None)] * len(experiments),
-        )
-    if limits is not None:
-        cut = [_columns_of(band, columns) for band in limits]
-        table = with_columns(table, interval_columns(cut, rows))
+    table, notes = _answered(run, asked, experiments, names, columns, bands, level, seconds)
     noise = run.assembly.problem.observation.noise
     config = run.loaded.config
+    measured = _measured(run, asked)
     return Prediction(
         table,
         bands,
@@ -148,10 +143,77 @@ def predicted(
         config.model.units,
         config.title or ("" if run.path is None else run.path.resolve().name),
         _time_label(run),
-        _measured(run, asked),
+        measured,
         frozenset(name for name in names if name in noise and noise[name].is_log),
-        tuple(notes),
+        (*_status_note(run), *asked.notes, *_input_notes(run, experiments), *notes),
+        times is not None,
+        partial(_fine, run, asked, _with_measured(experiments, measured), names, columns, bands, level),
     )
+
+
+def _answered(
+    run: Run,
+    asked: Conditioned,
+    experiments: Sequence[Experiment],
+    names: Sequence[str],
+    columns: IntArray,
+    bands: Bands | None,
+    level: float,
+    seconds: float | None,
+) -> tuple[Table, list[str]]:
+    """The table, and notes on its bands."""
+    notes: list[str] = []
+    problem = with_all_curves(asked.problem)
+    solved, rows = with_steps(problem, experiments)
+    whole = replace(problem, experiments=tuple(unmeasured(problem, e) for e in solved))
+    found = [g[own][:, columns] for g, own in zip(whole.predict(run.theta), rows, strict=True)]
+    table = curve_table(experiments, found, names)
+    limits = None if bands is None else _bands(run, whole, bands, level, notes)
+    if limits is not None and bands == "profile":
+        inner = [_rows_of(band, own) for band, own in zip(limits, rows, strict=True)]
+        limits, rows = (
+            profile_bands(run, problem, experiments, columns, inner, level, seconds, notes),
+            [slice(None)] * len(experiments),
+        )
+    if limits is not None:
+        cut = [_columns_of(band, columns) for band in limits]
+        table = with_columns(table, interval_columns(cut, rows))
+    return table, notes
+
+
+def _fine(
+    run: Run,
+    asked: Conditioned,
+    experiments: Sequence[Experiment],
+    names: Sequence[str],
+    columns: IntArray,
+    bands: Bands,
+    level: float,
+    shown: int,
+) -> Table | None:
+    """The same at many times of the first experiments, for the picture; bands along profiles would take too long."""
+    count = FINE if bands in ("wald", "profile") else FINE_OF_SETS
+    times = fine_times(asked.problem, run.theta, experiments, shown, count)
+    if times is None:
+        return None
+    wanted = wanted_times(asked.experiments, times)
+    return _answered(run, asked, wanted, names, columns, None if bands == "profile" else bands, level, None)[0]
+
+
+def _with_measured(
+    experiments: Sequence[Experiment], measured: Mapping[tuple[str, str], tuple[FloatArray, FloatArray]]
+) -> tuple[Experiment, ...]:
+    """The experiments at the first and the last measured time in the picture, too."""
+    spans = {
+        e.name: np.concatenate([e.times, *(t for (own, _), (t, _) in measured.items() if own == e.name)])
+        for e in experiments
+    }
+    return tuple(e.at(np.unique(np.append(e.times, _ends(spans[e.name])))) for e in experiments)
+
+
+def _ends(times: FloatArray) -> FloatArray:
+    finite = times[np.isfinite(times)]
+    return finite if not len(finite) else np.array([finite.min(), finite.max()])
 
 
 def _time_label(run: Run) -> str:
@@ -241,7 +303,8 @@ def _bands(run: Run, problem: FitProblem, bands: Bands, level: float, notes: lis
         sets = parameter_sets(run, bands, problem.table.estimated_names)
         if bands == "bootstrap" and run.known_errors is not None:
             # Each noise level of a refit is too small, as that of the fit is.
-            sets = sets * problem.table.transforms.to_natural(run.known_errors.unbiased) / run.theta
+            unbiased = problem.table.transforms.to_natural(run.known_errors.unbiased)
+            sets = sets * np.divide(unbiased, run.theta, out=np.ones_like(unbiased), where=run.theta != 0)
         return ensemble_bands(problem, sets, level)
     known = run.known_errors
     if known is None:

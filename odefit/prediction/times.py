@@ -18,7 +18,7 @@ WHERE = "--times"
 
 
 def parse_times(text: str) -> FloatArray:
-    """Times in increasing order, each once.
+    """Times in increasing order, each once; twice where a number is written twice: before and after what happens then.
 
     Parameters
     ----------
@@ -33,7 +33,9 @@ def parse_times(text: str) -> FloatArray:
     parts = [_part(part.strip()) for part in text.split(",")]
     if sum(map(len, parts)) > MAX_TIMES:
         raise InputError(WHERE, f"are more than {MAX_TIMES:,}; take larger steps")
-    return np.unique(np.concatenate(parts))
+    written = np.concatenate([np.empty(0), *(part for part in parts if len(part) == 1)])
+    numbers, count = np.unique(written, return_counts=True)
+    return np.sort(np.append(np.unique(np.concatenate(parts)), numbers[count > 1]))
 
 
 def _part(text: str) -> FloatArray:

@@ -313,3 +313,23 @@ def test_bands_of_a_straight_line_are_those_of_linear_regression() -> None:
         for k, (low, high) in enumerate((("low", "high"), ("new_low", "new_high"))):
             np.testing.assert_allclose(found[low], at @ best - half[k], rtol=1e-5)
             np.testing.assert_allclose(found[high], at @ best + half[k], rtol=1e-5)
+
+
+def test_the_picture_has_the_curve_between_the_times_of_the_table() -> None:
+    """A bolus again at 4: an exponential decay, upright at the dose; hollow marks at the three times."""
+    config = {
+        "model": {"equations": {"x": "-k*x"}, "initial": {"x": 3}},
+        "parameters": {"k": {"value": 0.5, "bounds": [0.01, 5], "scale": "log"}},
+        "noise": {"x": {"sigma": 0.1}},
+    }
+    run = odefit.fit(config, data=pd.DataFrame({"time": TIMES[:5], "x": 3 * np.exp(-0.4 * TIMES[:5])}))
+    found = odefit.predict(run, [0, 4, 4, 8], experiments={"new": {}}, doses=[odefit.Dose(4, "x", 5)])
+    curve, marks = found.figure().axes[0].lines[:2]
+    t, x = (np.asarray(part, dtype=float) for part in curve.get_data())
+    expected = 3 * np.exp(-0.4 * t) + np.where(t >= 4, 5 * np.exp(-0.4 * (t - 4)), 0)
+    assert len(t) >= 300
+    np.testing.assert_allclose(x, expected, atol=1e-4)
+    assert np.abs(np.diff(x)).max() == pytest.approx(5, abs=1e-3)
+    assert list(marks.get_xdata()) == [0, 4, 4, 8]
+    np.testing.assert_allclose(marks.get_ydata(), found.frame.predicted)
+    np.testing.assert_allclose(found.frame.predicted[2] - found.frame.predicted[1], 5)

@@ -31,3 +31,8 @@ def test_times(text: str, times: list[float]) -> None:
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="--times: "):
         parse_times(text)
+
+
+def test_a_time_that_is_written_twice_is_before_and_after() -> None:
+    assert parse_times("12,0,12").tolist() == [0, 12, 12]
+    assert parse_times("0:2:1,2:4:1,1").tolist() == [0, 1, 2, 3, 4]
