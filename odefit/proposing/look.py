@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
+from odefit.data.clock import ClockForm, on_clock
 from odefit.data.columns import Columns, Header, find_columns
 from odefit.data.csv_cells import SIGNS, decimal_comma, parse_number
-from odefit.data.csv_reader import read_columns, read_header
 from odefit.data.error_list import FaultList
+from odefit.data.grid.opening import open_table
 from odefit.data.labels import Labels
 from odefit.data.nonmem.roles import find_roles
 from odefit.errors import DataError
@@ -21,7 +22,7 @@ from odefit.text import abridged, clip, counted
 
 TIMES = (
     r"time|t|zeit|temps|tiempo|tempo|(time|t)[ _.\-(\[].*|.*[ _.]time|hours?|hrs?|h|days?|d|minutes?|mins?"
-    r"|seconds?|secs?|s|weeks?|months?|years?|yr"
+    r"|seconds?|secs?|s|weeks?|months?|years?|yr|date([ _.]?time)?|datum|timestamp"
 )
 SERIES = (
     r"experiment|exp|id|subj(ect)?|patient|animal|individual|sample|series|run|batch|plate|well|strain|group|condition"
@@ -32,6 +33,7 @@ OBSERVABLES, VALUES = (
     r"value|measurement|val|dv|conc(entration)?|result|y",
 )
 ERRORS = r"{0}[ _.\-]*(sd|se|sem|std|stdev|sigma|err|error)|(sd|se|std|sigma|err)[ _.\-]*{0}"
+UNIT = re.compile(r"\s*[\[(][^\[\]()]*[\])]\s*$")
 MISSING = ("", ".", "na", "nan", "n/a", "nd", "null", "-")
 NUMERIC = 0.8
 """The share of a column's filled cells that hold numbers, if it is one of numbers."""
@@ -97,11 +99,14 @@ def look_at(path: Path, time: str | None = None, experiment: str | None = None) 
     DataError
         It cannot be read, or it cannot be seen which column holds the times.
     """
-    header = read_header(path, [name for name in (time, experiment, "time", "t", "TIME", "ID", "DV") if name])
-    faults = FaultList(path)
+    sheet = open_table(path, [name for name in (time, experiment, "time", "t", "TIME", "ID", "DV") if name])
+    for index, name in enumerate(sheet.header.names):
+        if name == time or (time is None and _is(name, TIMES)):
+            sheet, _, _ = on_clock(sheet, index, None, ClockForm())  # dates become numbers, as in a fit
+    header, faults = sheet.header, FaultList(path)
     position = find_columns(header, faults)
     everything = [index for index, name in enumerate(header.names) if name]
-    columns = read_columns(header, (), everything, required={everything[0]: ""}, blank=everything, faults=faults)
+    columns = sheet.read((), everything, required={everything[0]: ""}, blank=everything, faults=faults)
     faults.check()
     for given in (time, experiment):
         if given is not None and given not in position:
@@ -139,13 +144,15 @@ class _Looking:
         codes = self.labels[experiment].codes if experiment else np.zeros(self.rows, np.int64)
         unused = {name: "no numbers" for name in left if not self.is_number[name]}
         numbers = [name for name in left if name not in unused]
+        errors = {*self._sigmas(numbers).values()}  # they may be the same throughout
         if observable is None and experiment and len(set(codes.tolist())) > 1:
-            constant = [name for name in numbers if self._is_constant(name, codes)]
+            constant = [name for name in numbers if name not in errors and self._is_constant(name, codes)]
             if len(constant) < len(numbers):
                 unused |= dict.fromkeys(
                     constant, "the same throughout an experiment: a table of experiments holds such"
                 )
-        still = [name for name in numbers if name not in unused and len(self.labels[name].names) == 1]
+        known = errors.union(unused)
+        still = [name for name in numbers if name not in known and len(self.labels[name].names) == 1]
         if len(still) < len(numbers) - len(unused):
             unused |= dict.fromkeys(still, "the same throughout the file")
         numbers = [name for name in numbers if name not in unused]
@@ -209,13 +216,17 @@ class _Looking:
         raise DataError(self.header.place(), f"{what}; say `--time COLUMN`: {abridged(list(names), 12)}")
 
     def _experiment(self, left: Sequence[str]) -> str | None:
-        several = [name for name in left if 1 < len(self.labels[name].names) < self.rows]
+        several = [name for name in left if 1 < len(self.labels[name].names) < self.rows and self._is_full(name)]
         named = [name for name in several if _is(name, SERIES)]
         if named:  # the first word of SERIES that fits says more than the order of the columns
             words = SERIES.split("|")
             return min(named, key=lambda n: next(k for k, word in enumerate([*words, ".*"]) if _is(n, word)))
         texts = [name for name in several if not self.is_number[name]]
         return max(texts, key=lambda name: len(self.labels[name].names), default=None)
+
+    def _is_full(self, name: str) -> bool:
+        """Whether all cells say something: remarks on some rows tell no experiments apart."""
+        return all(label.strip() for label in self.labels[name].names)
 
     def _is_constant(self, name: str, codes: IntArray) -> bool:
         pairs = {(code, own) for code, own in zip(codes.tolist(), self.labels[name].codes.tolist(), strict=True)}
@@ -224,8 +235,9 @@ class _Looking:
     def _sigmas(self, numbers: Sequence[str]) -> dict[str, str]:
         found = {}
         for name in numbers:
-            pattern = ERRORS.format(re.escape(name))
-            match = next((other for other in numbers if other != name and re.fullmatch(pattern, other, re.I)), None)
+            pattern = ERRORS.format(re.escape(_bare(name)))
+            others = (other for other in numbers if other != name)
+            match = next((other for other in others if re.fullmatch(pattern, _bare(other), re.I)), None)
             if match is not None:
                 found[name] = match
         return found
@@ -273,7 +285,12 @@ class _Looking:
 
 
 def _is(name: str, pattern: str) -> bool:
-    return re.fullmatch(pattern, name.strip(), re.IGNORECASE) is not None
+    return any(re.fullmatch(pattern, each.strip(), re.IGNORECASE) for each in (name, _bare(name)))
+
+
+def _bare(name: str) -> str:
+    """A column's name without the unit in brackets behind it."""
+    return UNIT.sub("", name) or name
 
 
 def _number(text: str) -> float:

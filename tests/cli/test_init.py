@@ -193,3 +193,21 @@ def test_units_that_the_equations_fix_are_no_units() -> None:
     known = {*entry.equations, *entry.parameters}
     slopes = {state: parse_formula(text, known) for state, text in entry.equations.items()}
     assert exponents(slopes, {}, entry.parameters) == {}
+
+
+def test_files_as_instruments_write_them() -> None:
+    """As `fit` reads them: Latin-1, lines above the header, units below it; remarks on some rows; constant errors."""
+    rows = ["0,0;10,4;0,2;0,1;", "0,5;8,7;0,2;1,2;trüb", "1,0;7,5;0,2;2,4;", "3,0;4,1;0,2;5,8;", "8,0;0,9;0,2;9,1;"]
+    table = ["Gerät 7;;;;", "Zeit [h];A (mg/l);SD A;B (mg/l);Bemerkung", *rows]
+    Path("mine.csv").write_bytes("\n".join(table).encode("cp1252"))
+    said, _ = run("init", "mine.csv")
+    assert "5 rows, 1 experiment, Zeit [h] = 0 to 8; measured: A (mg/l) (5), B (mg/l) (5)" in said
+    assert config_of()["data"]["sigma"] == {"A_mg_l": "SD A"}
+    assert config_of()["data"]["unused"] == ["Bemerkung"]
+
+
+def test_dates_are_times() -> None:
+    Path("mine.csv").write_text("date,cases\n2021-03-01,5\n2021-03-02,8\n2021-03-03,13\n2021-03-05,28\n")
+    said, _ = run("init", "mine.csv")
+    assert "date = 0 to 4; measured: cases (4)" in said
+    assert config_of()["data"]["time"] == "date"
