@@ -18,11 +18,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
-from odefit.arrays import FloatArray
-from odefit.objective.likelihood import Likelihood
-from odefit.uncertainty.degrees_of_freedom import residual_degrees
 from odefit.uncertainty.intervals import quantile
 
 
@@ -44,17 +39,3 @@ def root_at(level: float, degrees: float, n: int, widening: float = 1.0) -> floa
     if math.isinf(degrees) or not n:
         return t
     return math.sqrt(n * math.log1p(t * t * widening * widening / n))
-
-
-def widening_of(likelihood: Likelihood, degrees: float, bias: float) -> float:
-    """What t is multiplied by: the standard deviation without the bias of its estimate, over that with it."""
-    problem = likelihood.problem
-    if math.isinf(degrees):
-        return 1.0
-    return math.sqrt(problem.n_measured / degrees) if problem.is_least_squares else bias
-
-
-def degrees_at(likelihood: Likelihood, u: FloatArray) -> float:
-    """Degrees of freedom of the noise estimate with the parameters u [P], those at a bound not counted."""
-    low, high = likelihood.problem.table.search_bounds()
-    return residual_degrees(likelihood, np.asarray((u > low) & (u < high)))

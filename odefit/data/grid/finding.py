@@ -100,10 +100,6 @@ def _unlike(table: Sequence[Sequence[str]], comma: bool, rows: Sequence[Sequence
     return next(k for number, k in enumerate(filled_rows) if number == skipped)
 
 
-def _is_word(cell: str, comma: bool) -> bool:
-    return bool(cell) and not is_value(cell, comma)
-
-
 def bare_names(row: Sequence[str], width: int) -> list[str]:
     """The names of a header, without the sign of a comment before them."""
     cells = list(row)

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import field, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,29 +19,22 @@ from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions, SolverOptions, members_of
 from odefit.engines.failure import Failure, FailureReason, IntegrationError, solve_error
 from odefit.engines.segments.fast_times import FastTimes
-from odefit.engines.segments.final_rest import FinalRest
-from odefit.engines.segments.fixed_march import FixedMarch, FixedWays, is_fixed
+from odefit.engines.segments.fixed_march import FixedMarch, is_fixed
 from odefit.engines.segments.march import ArrayMarch, march_all
+from odefit.engines.segments.plan import REMEMBERED, Factory, Plan
 from odefit.engines.segments.rest_with_events import RestWithEvents
 from odefit.engines.segments.saltation import EventSensitivities, EventValues, SegmentStarts, ToRest
-from odefit.engines.segments.schedule import Timeline, kind_of
-from odefit.engines.segments.scout import GapFunctions, Scout
+from odefit.engines.segments.schedule import kind_of
 from odefit.engines.segments.segment_system import Kind, SegmentSystem
 from odefit.engines.segments.steady_state import SharedRests, SteadyState
-from odefit.engines.segments.triggered_way import TriggeredWay
 from odefit.errors import ModelError, SolveError
-from odefit.model.functions import numpy_function
-from odefit.model.system import TIME, NetworkCall, System
-from odefit.records import dataclass
+from odefit.model.system import NetworkCall, System
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from odefit.data.dataset import Batch
 
-Factory = Callable[[System, tuple[str, ...]], Engine]
-# So many experiments are remembered with what is known of them; a fit has fewer, a plot makes new ones.
-_REMEMBERED = 10_000
 MIN_ALONG = 12
 """States from which on sensitivities begin a segment as they are, where the engine can do that."""
 
@@ -67,7 +58,7 @@ class SegmentedEngine(Engine):
         self.system, self.options, self.sensitive = system, options, tuple(sensitive)
         self.notes: list[str] = []
         self._factory, self._calm = factory, resting
-        self._plans: dict[Kind, _Plan] = {}
+        self._plans: dict[Kind, Plan] = {}
         self._callback: Callable[[], None] | None = None
         self._kinds: dict[int, tuple[Experiment, Kind]] = {}
         self._fast = FastTimes(system)
@@ -201,7 +192,7 @@ class SegmentedEngine(Engine):
             march_all([march], lambda rows, parts: plan.base.solve(np.stack(rows), parts))
         return np.unique([*known, *happened])
 
-    def _solve_tensors(self, plan: _Plan, p: Tensor, batch: Batch) -> Tensor:
+    def _solve_tensors(self, plan: Plan, p: Tensor, batch: Batch) -> Tensor:
         import torch
 
         from odefit.data.dataset import collate
@@ -229,7 +220,7 @@ class SegmentedEngine(Engine):
 
     def _segment_starts(
         self,
-        plan: _Plan,
+        plan: Plan,
         sensitivities: EventSensitivities,
         experiment: Experiment,
         events: EventValues,
@@ -258,7 +249,7 @@ class SegmentedEngine(Engine):
         way = plan.triggered(sensitivities, events, finite, happened, to_rest)
         yield from way.segment_starts(segments, y, dy, rested)
 
-    def _is_fixed(self, plan: _Plan, p: FloatArray) -> bool:
+    def _is_fixed(self, plan: Plan, p: FloatArray) -> bool:
         """Whether nothing on the way depends on the parameters, nor is solved step by step in Python."""
         known = is_fixed(self.system) and not self._fast.formulas and not plan.segment_system.moving
         return known and plan.base.is_compiled and bool(len(p))
@@ -266,7 +257,7 @@ class SegmentedEngine(Engine):
     def _kind(self, experiments: Sequence[Experiment]) -> Kind:
         """What the segments of all of them need."""
         inputs = self._plan(Kind()).segment_system.inputs
-        if len(self._kinds) > _REMEMBERED:
+        if len(self._kinds) > REMEMBERED:
             self._kinds.clear()
         kinds = []
         for experiment in experiments:
@@ -276,7 +267,7 @@ class SegmentedEngine(Engine):
         infused = tuple(sorted({state for kind in kinds for state in kind.infused}))
         return Kind(max((kind.degree for kind in kinds), default=0), infused)
 
-    def _plan(self, kind: Kind) -> _Plan:
+    def _plan(self, kind: Kind) -> Plan:
         if kind not in self._plans:
             system = self.system
             segment_system, base, is_along = self._made(kind)
@@ -284,7 +275,7 @@ class SegmentedEngine(Engine):
             # What looks for events reads many times on the way: best compiled, whatever solves the segments.
             looks_itself = base.is_compiled or not system.triggers or not system.is_mechanistic
             scouting = base if looks_itself else self._calm(segment_system.plain, ())
-            self._plans[kind] = _Plan(segment_system, base, scouting, is_along)
+            self._plans[kind] = Plan(segment_system, base, scouting, is_along)
             self._gather_notes()
         return self._plans[kind]
 
@@ -305,105 +296,6 @@ class SegmentedEngine(Engine):
         for note in (note for plan in self._plans.values() for note in plan.base.notes):
             if note not in self.notes:
                 self.notes.append(note)
-
-
-@dataclass
-class _Plan:
-    """How segments of one kind are solved, and what is remembered of experiments."""
-
-    segment_system: SegmentSystem
-    base: Engine
-    scouting: Engine
-    is_along: bool
-    _sensitivities: dict[tuple[str, ...], EventSensitivities] = field(default_factory=dict)
-    _timelines: dict[int, Timeline] = field(default_factory=dict)
-    _gaps: dict[tuple[str, ...], GapFunctions] = field(default_factory=dict)
-    _final: FinalRest | None = None
-    fixed: FixedWays = field(default_factory=FixedWays)
-
-    def reset_copy(self) -> _Plan:
-        base = self.base.reset_copy()
-        scouting = base if self.scouting is self.base else self.scouting.reset_copy()
-        final = None if self._final is None else self._final.reset_copy()
-        return replace(self, base=base, scouting=scouting, _final=final)
-
-    def solve(self, rows: FloatArray, parts: Sequence[Experiment], sensitivities: bool) -> Solutions:
-        """Segments from the rows of their marches."""
-        if not (self.is_along and sensitivities):
-            return self.base.solve(rows, parts, sensitivities)
-        plain = self.segment_system.plain
-        behind = rows[:, len(plain.parameters) :].reshape(len(rows), len(plain.states), -1)
-        return self.base.solve_along(rows[:, : len(plain.parameters)], parts, behind)
-
-    def states(self) -> list[dict[str, Any]]:
-        """Of its engine, and of the one that looks for events where that is another one."""
-        return [engine.state() for engine in dict.fromkeys((self.base, self.scouting))]
-
-    def restore(self, states: Sequence[dict[str, Any]]) -> None:
-        """The inverse of `states`."""
-        for engine, state in zip(dict.fromkeys((self.base, self.scouting)), states, strict=False):
-            engine.restore(state)
-
-    def sensitivities(self, names: tuple[str, ...]) -> EventSensitivities:
-        if names not in self._sensitivities:
-            self._sensitivities[names] = EventSensitivities(
-                self.segment_system, names, lambda *values: self._slopes(*values)
-            )
-        return self._sensitivities[names]
-
-    def timeline(self, experiment: Experiment) -> Timeline:
-        if len(self._timelines) > _REMEMBERED:
-            self._timelines.clear()
-        if id(experiment) not in self._timelines:  # it is kept there, so no other one can have its id
-            self._timelines[id(experiment)] = Timeline(experiment, self.segment_system)
-        return self._timelines[id(experiment)]
-
-    def final_rest(self, calm: Factory) -> FinalRest:
-        """What is at infinite time."""
-        if self._final is None:
-            self._final = FinalRest(self.segment_system, self.base.options, calm)
-        return self._final
-
-    def triggered(
-        self,
-        sensitivities: EventSensitivities,
-        events: EventValues,
-        experiment: Experiment,
-        happened: list[float],
-        to_rest: ToRest | None,
-    ) -> TriggeredWay:
-        """The way of an experiment that conditions interrupt; happened: takes the times at which they do."""
-        if sensitivities.names not in self._gaps:
-            self._gaps[sensitivities.names] = GapFunctions(sensitivities)
-        gaps = self._gaps[sensitivities.names]
-        span = experiment.last - experiment.start or 1.0
-        eps = float(np.finfo(self.scouting.options.dtype).eps)
-        scout = Scout(
-            sensitivities, gaps, events, lambda row, part: self.scouting.solve(row[None], [part])[0], span, eps
-        )
-        return TriggeredWay(sensitivities, gaps, events, experiment, scout, happened, to_rest)
-
-    @cached_property
-    def _slopes(self) -> Any:
-        """f of the segments, of numbers: compiled with the first moving boundary that there is."""
-        system = self.segment_system.plain
-        arguments = (*system.states, TIME, *system.parameters[: -len(system.states)])
-        if system.is_mechanistic:
-            return numpy_function(list(system.rhs), arguments)
-        import torch
-
-        from odefit.engines.torch_engine import TorchEngine
-        from odefit.model.functions import torch_function
-
-        assert isinstance(self.base, TorchEngine)  # no other takes networks
-        like = torch.empty(0, dtype=self.base.dtype, device=self.base.device)
-        function = torch_function(list(system.rhs), arguments, dict(self.base.networks.items()))
-
-        @torch.no_grad()
-        def slopes(*values: float) -> list[float]:
-            return [float(rate) for rate in function(*torch.tensor(values).to(like))]
-
-        return slopes
 
 
 def _check(system: System) -> None:

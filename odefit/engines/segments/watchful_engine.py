@@ -12,7 +12,8 @@ from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions, Trajectory, members_of
 from odefit.engines.segments.fast_times import FastTimes
-from odefit.engines.segments.segmented_engine import Factory, SegmentedEngine
+from odefit.engines.segments.plan import Factory
+from odefit.engines.segments.segmented_engine import SegmentedEngine
 
 if TYPE_CHECKING:
     from torch import Tensor
