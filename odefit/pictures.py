@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from odefit.model_kinds import at, call, kind_of
+from odefit.runs.asked import from_folder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def plot(
-    run: Run | LatentRun,
+    run: Run | LatentRun | Path | str,
     kind: str = "time_series",
     *,
     time_range: tuple[float, float] | None = None,
@@ -31,8 +32,8 @@ def plot(
 
     Parameters
     ----------
-    run : Run
-        As `fit` or `load_run` returned it.
+    run : Run or path
+        As `fit` or `load_run` returned it, or its folder.
     kind : str
         `time_series`, `overlay` (all experiments in one panel), `phase_plane`, `history`, `residuals`, `observed`
         (against predicted), `parameters` (by experiment), `correlations`, `waterfall`, `profiles`, `profile_paths`,
@@ -75,7 +76,8 @@ def plot(
     from odefit.plots.selection import Choice
 
     choice = Choice(time_range, states, experiments, log_x, log_y, all_panels)
-    return figure(at(kind_of(run.loaded).pictures), run, choice, kind)
+    known = from_folder(run) if isinstance(run, Path | str) else run
+    return figure(at(kind_of(known.loaded).pictures), known, choice, kind)
 
 
 def draw(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from odefit.model_kinds import at, kind_of
+from odefit.runs.asked import from_folder
 
 if TYPE_CHECKING:
     from odefit.fitting.run import Run
@@ -49,13 +50,10 @@ def report(run: Run | LatentRun | Path | str, out: Path | str | None = None) -> 
     >>> print(odefit.report(run))
     <Report 'Decay': ... MB, not written>
     """
-    if isinstance(run, Path | str):
-        from odefit.api import load_run
-
-        run = load_run(run)
     from odefit.reporting.page import page, title
     from odefit.reporting.report import Report
 
-    sections = at(kind_of(run.loaded).report)(run)
-    made = Report(page(run, sections), title(run))
+    known = from_folder(run) if isinstance(run, Path | str) else run
+    sections = at(kind_of(known.loaded).report)(known)
+    made = Report(page(known, sections), title(known))
     return made if out is None else made.save(out)

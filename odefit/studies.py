@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from odefit.errors import RunError
+from odefit.fitting.askable import equations_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -20,22 +20,6 @@ if TYPE_CHECKING:
     from odefit.prediction.wanted import DoseTable, Table
 
     AnyRun = Run | LatentRun | Path | str
-
-
-def equations_of(run: AnyRun, what: str) -> Run:
-    """The run of equations that is meant, read from its folder where that is given. Raises RunError.
-
-    what: the command, for a run of a latent ODE, which has none of its kind.
-    """
-    from odefit.fitting.run import Run
-
-    if isinstance(run, Path | str):
-        from odefit.api import load_run
-
-        run = load_run(run)
-    if not isinstance(run, Run):
-        raise RunError(run.place, f"is that of a latent ODE, which `{what}` is not for: it has no equations")
-    return run
 
 
 def predict(
@@ -107,7 +91,8 @@ def predict(
     from odefit.prediction.wanted import Wanted
 
     wanted = Wanted(experiments, doses, inputs)
-    return predicted(equations_of(run, "odefit predict"), times, wanted, curves, bands, level, seconds)
+    known = equations_of(run, "`odefit predict` is for equations")
+    return predicted(known, times, wanted, curves, bands, level, seconds)
 
 
 def compare(*runs: AnyRun) -> Comparison:
@@ -144,7 +129,7 @@ def compare(*runs: AnyRun) -> Comparison:
     """
     from odefit.comparison.comparing import compared
 
-    return compared([equations_of(run, "odefit compare") for run in runs])
+    return compared([equations_of(run, "`odefit compare` is for equations") for run in runs])
 
 
 def design(
@@ -206,4 +191,5 @@ def design(
     from odefit.designs.designing import designed
 
     grid = None if times is None else np.atleast_1d(np.asarray(times, dtype=np.float64))
-    return designed(equations_of(run, "odefit design"), candidates, quantities, criterion, doses, inputs, grid)
+    known = equations_of(run, "`odefit design` is for equations")
+    return designed(known, candidates, quantities, criterion, doses, inputs, grid)

@@ -45,28 +45,22 @@ def bootstrap(
     Writes bootstrap.csv and bootstrap.json into RUN. Called again it goes on with what is there, after Ctrl-C or a kill
     as well.
     """
-    from odefit.api import load_run
-    from odefit.errors import RunError
     from odefit.resampling import bootstrap as resampling
     from odefit.terminal import Reporter, console
 
     screen = console()
-    loaded = load_run(run)
     with Reporter(screen) as told:
-        try:
-            found = resampling.bootstrap(
-                loaded,  # type: ignore[arg-type]  # what cannot be refitted is refused there
-                samples,
-                kind=kind,  # type: ignore[arg-type]  # what is none is refused there
-                intervals=intervals,  # type: ignore[arg-type]
-                level=level,
-                seed=seed,
-                seconds=seconds,
-                overwrite=overwrite,
-                progress=told,
-            )
-        except ValueError as error:
-            raise RunError("odefit bootstrap", str(error)) from None
+        found = resampling.bootstrap(
+            run,
+            samples,
+            kind=kind,  # type: ignore[arg-type]  # what is none is refused there
+            intervals=intervals,  # type: ignore[arg-type]
+            level=level,
+            seed=seed,
+            seconds=seconds,
+            overwrite=overwrite,
+            progress=told,
+        )
     for line in _lines(found):
         screen.print(line, markup=not isinstance(line, str))
     screen.print(f"written to {found.path}/bootstrap.csv, bootstrap.json", markup=False)

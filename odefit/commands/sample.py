@@ -38,29 +38,23 @@ def sample(
     Writes posterior.csv, posterior.json and posterior.arviz.json into RUN. Called again it goes on with what is there,
     after Ctrl-C or a kill as well.
     """
-    from odefit.api import load_run
-    from odefit.errors import RunError
     from odefit.sampling import sample as sampling
     from odefit.terminal import Reporter, console
 
     screen = console()
-    loaded = load_run(run)
     with Reporter(screen) as told:
-        try:
-            found = sampling.sample(
-                loaded,  # type: ignore[arg-type]  # what has no posterior is refused there
-                draws,
-                chains=chains,
-                warm_up=warm_up,
-                acceptance=accept,
-                level=level,
-                seed=seed,
-                seconds=seconds,
-                overwrite=overwrite,
-                progress=told,
-            )
-        except ValueError as error:
-            raise RunError("odefit sample", str(error)) from None
+        found = sampling.sample(
+            run,
+            draws,
+            chains=chains,
+            warm_up=warm_up,
+            acceptance=accept,
+            level=level,
+            seed=seed,
+            seconds=seconds,
+            overwrite=overwrite,
+            progress=told,
+        )
     for line in _lines(found):
         screen.print(line, markup=not isinstance(line, str))
     screen.print(f"written to {found.path}/posterior.csv, posterior.json, posterior.arviz.json", markup=False)

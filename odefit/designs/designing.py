@@ -28,6 +28,7 @@ from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment
 from odefit.designs.candidates import Candidate, read_candidates
 from odefit.errors import Fault, InputError, RunError, SolveError
+from odefit.fitting.askable import check_certified
 from odefit.fitting.report import bounds_met
 from odefit.fitting.run import Run, check_solvable
 from odefit.linalg.dense_matrix import DenseMatrix
@@ -41,7 +42,6 @@ from odefit.problem.quantities import named_quantities
 from odefit.problem.solver_steps import with_steps
 from odefit.records import dataclass
 from odefit.runs.tables import Table, frame_of
-from odefit.status import Status
 from odefit.text import abridged, clip, counted, suggest
 from odefit.uncertainty.covariance import fisher_covariance
 from odefit.uncertainty.estimation import Uncertainty, estimate_uncertainty
@@ -138,9 +138,7 @@ def designed(
 def _check(run: Run) -> None:
     if run.assembly.networks is not None:
         raise RunError(run.place, "has a network, whose weights have no information to design for")
-    if run.result.status != Status.CONVERGED:
-        what = f"has no certified optimum to plan from ({run.result.status}: {run.result.message})"
-        raise RunError(run.place, f"{what} Fit again first, with more starts: --set fit.starts=20")
+    check_certified(run, "plan from")
     check_solvable(run)
 
 

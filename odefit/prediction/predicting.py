@@ -32,6 +32,7 @@ from odefit.runs.tables import Table, frame_of
 from odefit.status import Status
 from odefit.text import clip, suggest
 from odefit.uncertainty.bands import Band
+from odefit.uncertainty.intervals import check_level
 from odefit.uncertainty.quantities import unmeasured
 
 if TYPE_CHECKING:
@@ -124,8 +125,7 @@ def predicted(
     """Predict; see `odefit.predict`, which has the same arguments."""
     if bands not in KINDS:
         raise InputError("bands", f"'{clip(str(bands))}' is none; {suggest(str(bands), KINDS)}")
-    if not 0 < level < 1:
-        raise InputError("level", f"must lie between 0 and 1 (got {level:g})")
+    check_level(level)
     check_solvable(run)
     asked = conditioned(run, wanted or Wanted(), replicates=times is None)
     names, columns = _chosen(run, curves)

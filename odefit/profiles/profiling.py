@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
 from odefit.arrays import FloatArray
-from odefit.errors import InputError, RunError
+from odefit.errors import RunError
+from odefit.fitting.askable import check_certified, equations_of
 from odefit.fitting.run import Run, check_solvable
 from odefit.fitting.search_work import together
 from odefit.problem.quantities import named_quantities, quantities_of
@@ -21,7 +22,8 @@ from odefit.profiles.records import Profile, Profiles, read_profiles
 from odefit.profiles.request import Request
 from odefit.profiles.work import Work
 from odefit.runs.progress import Progress, Silent
-from odefit.status import Status
+from odefit.runs.stored import StoredRun
+from odefit.uncertainty.intervals import check_level
 from odefit.uncertainty.quantities import Quantity
 
 WRITTEN_EVERY = 5.0
@@ -32,7 +34,7 @@ MOST_LANES = 64
 
 
 def profile(
-    run: Run,
+    run: Run | Path | str,
     parameters: Sequence[str] | None = None,
     *,
     level: float = 0.95,
@@ -42,14 +44,14 @@ def profile(
 ) -> Profiles:
     """Profile likelihoods of parameters, derived quantities and predictions of a run.
 
-    Of each quantity, the least negative log-likelihood that the parameters can have for each of its values. Where that
-    rises above its least value by the threshold of the level the interval ends. It is right where the curvature at the
-    optimum is not: for likelihoods that are bent, flat, or have several optima.
+    The profile of a quantity is the least negative log-likelihood that the parameters can have for each of its values.
+    Where it rises by the threshold of the level the interval ends. Such intervals are right where the curvature at the
+    optimum misleads: for likelihoods that are bent, flat, or have several optima.
 
     Parameters
     ----------
-    run : Run
-        A fit of equations that has converged.
+    run : Run or path
+        A fit of equations that has converged, or its folder.
     parameters : sequence of str, optional
         `k`, a derived quantity, or a prediction such as `conc(6)` or `conc[mary](6)`; default all estimated parameters
         and all derived quantities.
@@ -92,8 +94,7 @@ def profile(
     {'k': {'low': 0.482, 'high': 0.514}, 'x(6)': {'low': 0.092, 'high': 0.11}}
     """
     run = check_can_be_profiled(run)
-    if not 0 < level < 1:
-        raise InputError("level", f"must lie between 0 and 1 (got {level:g})")
+    check_level(level)
     assembly = run.assembly
     wanted = quantities_of(assembly) if parameters is None else named_quantities(assembly, parameters)
     session = Session(Request(run, level), progress or Silent(), seconds)
@@ -106,15 +107,12 @@ def profile(
     return session.profiles.of(quantity.name for quantity in wanted)
 
 
-def check_can_be_profiled(run: Any) -> Run:
-    """The run itself. Raises RunError where there is nothing to profile, with what to do first."""
-    if not isinstance(run, Run):
-        raise RunError(run.place, "is a latent ODE: its decoder has no likelihood of parameters to profile")
+def check_can_be_profiled(run: StoredRun | Path | str) -> Run:
+    """The run, from its folder where that is given. Raises RunError where there is nothing to profile."""
+    run = equations_of(run, "its decoder has no likelihood of parameters to profile")
     if run.assembly.networks is not None:
         raise RunError(run.place, "has a network, whose weights have no likelihood to profile")
-    if run.result.status != Status.CONVERGED:
-        what = f"has no certified optimum to begin at ({run.result.status}: {run.result.message})"
-        raise RunError(run.place, f"{what} Fit again first, with more starts: --set fit.starts=20")
+    check_certified(run, "begin at")
     check_solvable(run)
     if not len(run.assembly.problem.table.estimated):
         raise RunError(run.place, "estimates no parameter, so there is nothing to profile")

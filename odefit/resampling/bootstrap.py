@@ -14,7 +14,8 @@ import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.data.replicates import replicate_of
-from odefit.errors import RunError
+from odefit.errors import InputError, RunError
+from odefit.fitting.askable import equations_of
 from odefit.fitting.report import bounds_met
 from odefit.fitting.run import Run, check_solvable
 from odefit.fitting.search_work import together
@@ -30,9 +31,12 @@ from odefit.resampling.summary import Summary, summarised
 from odefit.runs.lock import locked
 from odefit.runs.log import Logged
 from odefit.runs.progress import Progress, Silent
+from odefit.runs.stored import StoredRun
 from odefit.runs.tables import frame_of
 from odefit.status import Status
+from odefit.text import clip, suggest
 from odefit.uncertainty.estimation import estimate_uncertainty
+from odefit.uncertainty.intervals import check_level
 from odefit.uncertainty.noise_levels import NoiseLevels
 
 if TYPE_CHECKING:
@@ -99,7 +103,7 @@ class Bootstrap:
 
 
 def bootstrap(
-    run: Run,
+    run: Run | Path | str,
     samples: int = 1000,
     *,
     kind: Kind = "parametric",
@@ -118,8 +122,8 @@ def bootstrap(
 
     Parameters
     ----------
-    run : Run
-        A fit of equations.
+    run : Run or path
+        A fit of equations, or its folder.
     samples : int
         How many data sets there shall be, with those that are there already.
     kind : {"parametric", "residuals", "cases"}
@@ -150,7 +154,7 @@ def bootstrap(
     ------
     RunError
         The run has no estimates, or a network; or its folder has a bootstrap of another kind or seed.
-    ValueError
+    InputError
         An argument has a value that it cannot have.
 
     References
@@ -171,7 +175,7 @@ def bootstrap(
     [0.49, 0.51]
     """
     progress = Logged(progress or Silent())
-    _check(run, samples, kind, intervals, level)
+    run = _checked(run, samples, kind, intervals, level)
     work = _Work(run, kind, seed, intervals, level)
     for note in work.notes:
         progress.note(note)
@@ -189,10 +193,9 @@ def bootstrap(
     return Bootstrap(summary, work.quantities.names, tuple(done), run.path, interrupted)
 
 
-def _check(run: Any, samples: int, kind: str, intervals: str, level: float) -> None:
-    """Raises RunError or ValueError."""
-    if not isinstance(run, Run):
-        raise RunError(run.place, "is a latent ODE: its decoder has no parameters that could be refitted to new data")
+def _checked(run: StoredRun | Path | str, samples: int, kind: str, intervals: str, level: float) -> Run:
+    """The run, from its folder where that is given. Raises RunError or InputError."""
+    run = equations_of(run, "its decoder has no parameters that could be refitted to new data")
     check_solvable(run)
     if run.assembly.networks is not None:
         what = "has a network, whose weights no bootstrap of parameters could refit; fit with several seeds instead"
@@ -200,11 +203,13 @@ def _check(run: Any, samples: int, kind: str, intervals: str, level: float) -> N
     if not len(run.assembly.problem.table.estimated):
         raise RunError(run.place, "has no estimated parameters, so there is nothing that could scatter")
     if kind not in get_args(Kind):
-        raise ValueError(f"kind: '{kind}' is none of {', '.join(get_args(Kind))}")
+        raise InputError("kind", f"'{clip(str(kind))}' is none; {suggest(str(kind), get_args(Kind))}")
     if intervals not in KINDS:
-        raise ValueError(f"intervals: '{intervals}' is none of {', '.join(KINDS)}")
-    if samples < 1 or not 0 < level < 1:
-        raise ValueError(f"samples must be at least 1, and level between 0 and 1 (got {samples} and {level})")
+        raise InputError("intervals", f"'{clip(str(intervals))}' is none; {suggest(str(intervals), KINDS)}")
+    if samples < 1:
+        raise InputError("samples", f"must be at least 1 (got {samples})")
+    check_level(level)
+    return run
 
 
 class _Work:

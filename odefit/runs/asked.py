@@ -80,7 +80,7 @@ class Asked(Reported):
 
     def sample(
         self,
-        draws: int = 500,
+        draws: int = 250,
         *,
         chains: int = 16,
         warm_up: int = 200,
@@ -109,6 +109,11 @@ class Asked(Reported):
         """Candidate experiments by how much they would reduce the errors: see `odefit.design`."""
         ask, conditions = _of("studies", "design"), {"times": times, "doses": doses, "inputs": inputs}
         return ask(self, candidates, quantities, criterion=criterion, **conditions)
+
+
+def from_folder(folder: Path | str) -> Any:
+    """The run in a folder, of whatever model: see `odefit.load_run`."""
+    return _of("api", "load_run")(folder)
 
 
 def _of(room: str, function: str) -> Any:

@@ -134,10 +134,11 @@ def _leapfrog(end: tuple[State, FloatArray], h: float, h0: float) -> Generator[F
     logp, gradient = yield w
     if not logp > -math.inf:
         return _Tree(half, (state, half), half, state, -math.inf, 0.0, 1, True, False)
-    r = half + (0.5 * h) * gradient
-    there = State(w, logp, gradient)
-    gain = h0 + logp - 0.5 * float(r @ r)
-    return _Tree(r, (there, r), r, there, gain, math.exp(min(gain, 0.0)), 1, not gain > -MAX_ENERGY, False)
+    with np.errstate(over="ignore", invalid="ignore"):  # a step that diverges may have an energy beyond all numbers
+        r = half + (0.5 * h) * gradient
+        gain = h0 + logp - 0.5 * float(r @ r)
+    there, acceptance = State(w, logp, gradient), math.exp(min(gain, 0.0)) if gain > -math.inf else 0.0
+    return _Tree(r, (there, r), r, there, gain, acceptance, 1, not gain > -MAX_ENERGY, False)
 
 
 def _turns(a: FloatArray, b: FloatArray, rho: FloatArray, c: FloatArray, d: FloatArray, rho_next: FloatArray) -> bool:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from odefit.arrays import FloatArray
-from odefit.errors import RunError
+from odefit.errors import InputError, RunError
+from odefit.fitting.askable import equations_of
 from odefit.fitting.run import Run, check_solvable
 from odefit.objective.likelihood import Likelihood
 from odefit.problem.quantities import quantities_of
@@ -19,6 +20,7 @@ from odefit.records import dataclass
 from odefit.runs.lock import locked
 from odefit.runs.log import Logged
 from odefit.runs.progress import Progress, Silent
+from odefit.runs.stored import StoredRun
 from odefit.runs.tables import frame_of
 from odefit.sampling import storage
 from odefit.sampling.chains import ACCEPTANCE, WARM_UP, Draws, Tuned, advance, begin, warmed_up
@@ -28,6 +30,7 @@ from odefit.sampling.nuts import State
 from odefit.sampling.posterior import SCHEMA_VERSION, parameter_summary, verdict_of
 from odefit.sampling.told_priors import improper, prior_sentence, prior_words
 from odefit.status import Status
+from odefit.uncertainty.intervals import check_level
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +91,7 @@ class Sampled:
 
 
 def sample(
-    run: Run,
+    run: Run | Path | str,
     draws: int = 250,
     *,
     chains: int = 16,
@@ -113,8 +116,8 @@ def sample(
 
     Parameters
     ----------
-    run : Run
-        A fit of equations.
+    run : Run or path
+        A fit of equations, or its folder.
     draws : int
         Of each chain, with those that are there already, and without those of the warm-up.
     chains : int
@@ -143,7 +146,7 @@ def sample(
     ------
     RunError
         The run has no estimates, or a network; or its folder has draws of another seed or number of chains.
-    ValueError
+    InputError
         An argument has a value that it cannot have.
 
     References
@@ -170,7 +173,10 @@ def sample(
     [0.5, 0.01]
     """
     progress = Logged(progress or Silent())
-    _check(run, draws, chains, warm_up, acceptance, level)
+    run = _checked(run, draws, chains, warm_up)
+    check_level(level)
+    if not 0 < acceptance < 1:
+        raise InputError("acceptance", f"must lie between 0 and 1 (got {acceptance:g})")
     work = _Work(run, chains, seed, warm_up, acceptance, level)
     for note in work.notes:
         progress.note(note)
@@ -191,20 +197,18 @@ def sample(
     return Sampled(summary, work.table, run.path, interrupted)
 
 
-def _check(run: Any, draws: int, chains: int, warm_up: int, acceptance: float, level: float) -> None:
-    """Raises RunError or ValueError."""
-    if not isinstance(run, Run):
-        raise RunError(run.place, "is a latent ODE: its decoder has no posterior of parameters")
+def _checked(run: StoredRun | Path | str, draws: int, chains: int, warm_up: int) -> Run:
+    """The run, from its folder where that is given. Raises RunError or InputError."""
+    run = equations_of(run, "its decoder has no posterior of parameters")
     check_solvable(run)
     if run.assembly.networks is not None:
         raise RunError(run.place, "has a network, whose weights no sampler of parameters could explore")
     if not len(run.assembly.problem.table.estimated):
         raise RunError(run.place, "has no estimated parameters, so there is no posterior")
-    if draws < 1 or chains < 2 or warm_up < 10:
-        what = "draws must be at least 1, chains at least 2, and warm_up at least 10"
-        raise ValueError(f"{what} (got {draws}, {chains} and {warm_up})")
-    if not 0 < acceptance < 1 or not 0 < level < 1:
-        raise ValueError(f"acceptance and level must be between 0 and 1 (got {acceptance} and {level})")
+    for name, number, least in (("draws", draws, 1), ("chains", chains, 2), ("warm_up", warm_up, 10)):
+        if number < least:
+            raise InputError(name, f"must be at least {least} (got {number})")
+    return run
 
 
 class _Work:

@@ -12,6 +12,7 @@ import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.distributions import normal_quantile, student_quantile
+from odefit.errors import InputError
 from odefit.objective.transforms import Transforms
 from odefit.records import dataclass
 
@@ -31,6 +32,12 @@ class Intervals:
     standard_errors: FloatArray
     lower: FloatArray
     upper: FloatArray
+
+
+def check_level(level: float) -> None:
+    """Raises InputError for what is no coverage of an interval."""
+    if not 0 < level < 1:
+        raise InputError("level", f"must lie between 0 and 1 (got {level:g})")
 
 
 def natural_intervals(

@@ -144,7 +144,7 @@ def test_a_picture_of_it(run: odefit.Run, folder: Path) -> None:
     "arguments, what", [({"kind": "all"}, "kind"), ({"intervals": "wald"}, "intervals"), ({"level": 1.0}, "level")]
 )
 def test_wrong_arguments(run: odefit.Run, arguments: dict[str, Any], what: str) -> None:
-    with pytest.raises(ValueError, match=what):
+    with pytest.raises(odefit.InputError, match=f"^{what}: "):
         odefit.bootstrap(run, **arguments)
 
 

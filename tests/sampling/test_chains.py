@@ -8,7 +8,7 @@ import pytest
 from odefit.sampling.chains import Draws, Tuned, advance, begin, warmed_up
 from odefit.sampling.diagnostics import mean_ess, rank_r_hat
 from odefit.sampling.mixture import Mixture
-from odefit.sampling.nuts import State
+from odefit.sampling.nuts import State, transition
 
 Answer = tuple[np.ndarray, np.ndarray]
 
@@ -140,3 +140,14 @@ def test_a_mixture_is_a_density() -> None:
     for edge in edges:
         share = density[x[::4] < edge].sum() * (x[4] - x[0])
         assert (values < edge).mean() == pytest.approx(share, abs=0.03)
+
+
+def test_a_step_to_where_the_energy_is_beyond_all_numbers_diverges() -> None:
+    way = transition(State(np.zeros(2), 0.0, np.zeros(2)), 1.0, np.random.default_rng(0))
+    next(way)
+    with pytest.raises(StopIteration) as ended:
+        way.send((-1.0, np.full(2, 1e200)))
+    moved = ended.value.value
+    assert moved.diverged
+    assert moved.acceptance == 0
+    assert (moved.state.w == 0).all()

@@ -169,7 +169,7 @@ def test_ctrl_c_keeps_what_is_there(run: odefit.Run) -> None:
     "arguments, what", [({"draws": 0}, "draws"), ({"chains": 1}, "chains"), ({"acceptance": 1.0}, "acceptance")]
 )
 def test_wrong_arguments(run: odefit.Run, arguments: dict[str, Any], what: str) -> None:
-    with pytest.raises(ValueError, match=what):
+    with pytest.raises(odefit.InputError, match=f"^{what}: "):
         odefit.sample(run, **arguments)
 
 
