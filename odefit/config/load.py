@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from odefit.config.data_section import SOURCES
 from odefit.config.earlier import EarlierFit
 from odefit.config.messages import sentence
-from odefit.config.named_files import WHY, held_to_its_folder, lies_within, named_files
+from odefit.config.named_files import WHY, held_to_its_folder, lies_within, matching, named_files
 from odefit.config.origin import Origin
 from odefit.config.schema import Config
 from odefit.config.source import Source, apply_overrides, from_mapping, read_yaml
@@ -107,10 +107,17 @@ def check_only_beside(loaded: LoadedConfig) -> None:
     faults = [
         Fault(loaded.where(*keys), f"names '{cut(name, MAX_NAME)}', {WHY}")
         for keys, name in named_files(loaded.config)
-        if not lies_within(loaded.folder / name, loaded.folder)
+        if not _lies_beside(name, loaded.folder)
     ]
     if faults:
         raise ConfigError(faults=faults)
+
+
+def _lies_beside(name: str, folder: Path) -> bool:
+    """Whether a file, or all that match a pattern, lie below the folder; nothing is looked for elsewhere."""
+    return lies_within(folder / name, folder) and all(
+        lies_within(folder / one, folder) for one in matching(name, folder)
+    )
 
 
 def _with_data(source: Source, given: Given) -> Source:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,14 +13,16 @@ from odefit.config.schema import Config
 
 ENVIRONMENT = "ODEFIT_ONLY_BESIDE"
 """Says for a whole server that configs are held to the files beside them."""
+MOST_FILES = 10_000
+"""The most files that one name stands for."""
 WHY = f"which lies not beside the config or below it: this config is held to files there (--only-beside, {ENVIRONMENT})"
 
 
 def named_files(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
     """The keys and the name of every file, as the config has it."""
     data = config.data
-    if data.csv is not None:
-        yield ("data", "csv"), data.csv
+    for name in [data.csv] if isinstance(data.csv, str) else data.csv or ():
+        yield ("data", "csv"), name
     if isinstance(data.experiments, str):
         yield ("data", "experiments"), data.experiments
     elif isinstance(data.experiments, ExperimentsFile):
@@ -27,6 +31,25 @@ def named_files(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("data", "doses", "csv"), data.doses.csv
     for name, section in data.inputs.items():
         yield ("data", "inputs", name, "csv"), section.csv
+
+
+def is_pattern(name: str, folder: Path) -> bool:
+    """Whether a name stands for all files that match it: `runs/*.csv`. A file that is called so is meant itself."""
+    try:
+        return glob.has_magic(name) and not (folder / name).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def matching(name: str, folder: Path) -> list[str]:
+    """The files that a name stands for, numbers in their order; the name itself where it is no pattern."""
+    if not is_pattern(name, folder):
+        return [name]
+    return sorted(glob.glob(name, root_dir=folder), key=_by_numbers)[:MOST_FILES]
+
+
+def _by_numbers(name: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d{1,18})", name)]
 
 
 def held_to_its_folder() -> bool:

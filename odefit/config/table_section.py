@@ -20,6 +20,10 @@ Word = Annotated[
 """The text of a cell, which may be a number."""
 
 
+def _is_list(value: object) -> str:
+    return "list" if isinstance(value, list) else "other"
+
+
 class LimitSection(Section):
     """Limits of detection."""
 
@@ -61,7 +65,18 @@ class ExcludeSection(Section):
 class TableSection(Section):
     """The keys of `data` about the file of measurements."""
 
-    csv: str | None = Field(None, min_length=1, description="path of the CSV file, relative to the config")
+    csv: (
+        Annotated[
+            Annotated[list[str], Field(min_length=1, max_length=10_000), Tag("list")]
+            | Annotated[str, Field(min_length=1), Tag("other")],
+            Discriminator(_is_list),
+        ]
+        | None
+    ) = Field(
+        None,
+        description="path of the CSV file, relative to the config; several, as a list or a pattern (`runs/*.csv`): "
+        "each is an experiment, called by the stem of its name, or has a column of experiments",
+    )
     format: Literal["auto", "table", "nonmem"] = Field(
         "auto",
         description="nonmem: a table of events (ID, TIME, DV, AMT, EVID …), with doses and constants in the same file; "

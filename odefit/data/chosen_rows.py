@@ -13,6 +13,7 @@ from odefit.data.censoring import limited, marked, read_flags
 from odefit.data.columns import Columns, Header
 from odefit.data.csv_cells import SignArray
 from odefit.data.error_list import FaultList
+from odefit.data.grid.whole import LINES
 from odefit.data.layouts import ONLY, Layout
 from odefit.data.limit_columns import at_lloq, check_intervals, check_zeros
 from odefit.data.table_form import Exclusion, TableForm
@@ -178,7 +179,7 @@ def _spoken_of(sheet: Columns, layout: Layout, exclusion: Exclusion, header: Hea
     """[R] the rows that all keys of an exclusion speak of, observables aside."""
     rows = np.ones(len(sheet.lines), dtype=bool)
     if exclusion.lines is not None:
-        lines = sheet.lines if header.where is None else sheet.lines - 1  # a frame counts from 0
+        lines = sheet.lines % LINES - (header.line == 0)  # a frame counts from 0
         rows &= np.logical_or.reduce([(lines >= low) & (lines <= high) for low, high in exclusion.lines])
     times = sheet.numbers[layout.time]
     if exclusion.times is not None:
@@ -203,7 +204,7 @@ def _listed(sheet: Columns, layout: Layout, name: str, values: FloatArray, rows:
     labels = None if layout.experiment is None else sheet.labels[layout.experiment]
     return [
         Excluded(
-            int(sheet.lines[row]),
+            int(sheet.lines[row]) % LINES,
             ONLY if labels is None else labels.names[labels.codes[row]],
             float(sheet.numbers[layout.time][row]),
             name,

@@ -11,8 +11,8 @@ from odefit.data.clock_cells import UNITS, Moments, NotClear, looks_like_time, p
 from odefit.data.columns import Header
 from odefit.data.csv_cells import MISSING, parse_number
 from odefit.data.frames import FrameSheet
-from odefit.data.grid.decoding import MAX_TEXT
 from odefit.data.grid.grid import Grid
+from odefit.data.grid.whole import whole
 from odefit.data.replicates import replicate_of
 from odefit.data.sheets import CsvSheet, Sheet
 from odefit.data.source_files import open_text
@@ -108,7 +108,7 @@ def on_clock(
     sample = [cell for cell in sample if cell.lower() not in MISSING]
     if not sample or not all(map(looks_like_time, sample)):
         return sheet, known, ""  # a date among numbers is a fault of its own
-    grid = sheet if isinstance(sheet, Grid) else _whole(sheet)
+    grid = whole(sheet, "has dates")
     width = len(grid.header.names)
     own = [(k, row) for k, row in enumerate(grid.rows) if len(row) == width and any(cell.strip() for cell in row)]
     names = ["" if experiment is None else plain_label(row[experiment]) for _, row in own]
@@ -147,30 +147,6 @@ def _sample(sheet: Sheet, time: int) -> list[str]:
     except (csv.Error, UnicodeDecodeError):  # which is a fault of its own
         return []
     return [row[time] for row in rows if len(row) > time]
-
-
-def _whole(sheet: Sheet) -> Grid:
-    """All cells of a frame or of a plain file."""
-    header = sheet.header
-    if isinstance(sheet, FrameSheet):
-        columns = [sheet.texts(k) for k in range(len(header.names))]
-        return Grid(header, list(map(list, zip(*columns, strict=True))), list(range(1, len(columns[0]) + 1)))
-    if header.path.stat().st_size > MAX_TEXT:
-        what = f"has dates, and is larger than {MAX_TEXT // 1024**2} MB; write times as numbers"
-        raise DataError(header.place(), what)
-    rows, lines = [], []
-    line = header.line
-    try:
-        with open_text(header.path) as file:
-            for _ in range(header.line):
-                file.readline()
-            for row in csv.reader(file, delimiter=header.delimiter, skipinitialspace=True):
-                line += 1
-                rows.append(row)
-                lines.append(line)
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(header.place(line + 1), f"this line cannot be split into cells ({error})") from None
-    return Grid(header, rows, lines)
 
 
 def _clock_of(moments: Moments, names: Sequence[str], form: ClockForm) -> Clock:

@@ -9,7 +9,6 @@ from odefit.config.data_section import DataSection
 from odefit.config.load import LoadedConfig
 from odefit.config.noise_section import NoiseSection
 from odefit.data.frames import FrameSheet
-from odefit.data.grid.opening import open_table
 from odefit.data.layouts import TIME
 from odefit.data.nonmem.dosing import Compartments
 from odefit.data.nonmem.roles import MISSING, NAMES
@@ -19,7 +18,7 @@ from odefit.data.table_form import TableForm
 from odefit.errors import DataError
 from odefit.model import catalogue
 from odefit.model.tokens import written_names
-from odefit.problem.file_form import file_form
+from odefit.problem.data_file import open_data
 from odefit.problem.formula_texts import named_in_formulas
 from odefit.text import clip
 
@@ -70,10 +69,9 @@ def with_events(loaded: LoadedConfig, repeats: int = FIRST_REPEATS) -> LoadedCon
 
 def _opened(loaded: LoadedConfig, given: Mapping[str, str]) -> Sheet:
     data = loaded.config.data
-    assert data.csv is not None  # the caller sees to it
     names = [*(name for names in NAMES.values() for name in names), *TIME, *given.values(), *data.columns.values()]
     names += [name.upper() for name in names]
-    return open_table(loaded.folder / data.csv, names, file_form(loaded), loaded.where("data", "csv"))
+    return open_data(loaded, names)
 
 
 def _given(data: DataSection) -> dict[str, str]:

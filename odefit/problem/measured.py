@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from odefit.config.load import LoadedConfig
 from odefit.data.covariates import CovariateUse
 from odefit.data.experiments import Experiment
 from odefit.data.given import arrange_given
+from odefit.data.layouts import OBSERVABLE, TIME
 from odefit.data.nonmem.table import EventTable
 from odefit.data.replicates import Repeats
 from odefit.data.table_beside import Beside
 from odefit.data.tables import read_table
+from odefit.problem.data_file import one_file, open_data
 from odefit.problem.event_table import event_columns, event_form
 from odefit.problem.table_form import table_form
 
@@ -47,7 +50,11 @@ def read_measured(
             known=known,
         )
     assert data.csv is not None  # the schema sees to it
-    source, form = loaded.folder / data.csv if given is None else given, table_form(loaded)
+    source: Any = given
+    if source is None and loaded.events is None:
+        path = one_file(loaded)
+        source = open_data(loaded, _wanted(loaded, observables)) if path is None else path
+    form = table_form(loaded)
     time, experiment, columns = data.time, data.experiment, data.columns
     if loaded.events is not None:
         events: EventTable = loaded.events
@@ -74,3 +81,10 @@ def read_measured(
         form=form,
         beside=beside,
     )
+
+
+def _wanted(loaded: LoadedConfig, observables: Sequence[str]) -> list[str]:
+    """The names of columns that are hoped for."""
+    data = loaded.config.data
+    own = [data.columns.get(name, name) for name in observables]
+    return [*([data.time] if data.time else TIME), *own, data.experiment or "experiment", *OBSERVABLE, "value"]

@@ -17,7 +17,6 @@ from odefit import algebra as sp
 from odefit.config.load import LoadedConfig
 from odefit.data.cell_texts import covariate_of, formula_keys, formula_of
 from odefit.data.experiments import Experiment
-from odefit.data.grid.opening import open_table
 from odefit.data.layouts import OBSERVABLE, TIME
 from odefit.errors import ModelError
 from odefit.model.formulas import free_names, parse_formula
@@ -25,8 +24,8 @@ from odefit.model.substitution import replacing
 from odefit.model.system import symbol
 from odefit.model.tokens import written_names
 from odefit.objective.observation import covariate_symbol
+from odefit.problem.data_file import open_data
 from odefit.problem.described import Described
-from odefit.problem.file_form import file_form
 from odefit.text import closest
 
 
@@ -40,7 +39,7 @@ def data_columns(loaded: LoadedConfig) -> Collection[str]:
         names = [str(name).strip() for name in content.columns]
     elif data.csv is not None:
         wanted = [*TIME, *OBSERVABLE, "value", "experiment", *(data.columns or {}).values()]
-        sheet = open_table(loaded.folder / data.csv, wanted, file_form(loaded), loaded.where("data", "csv"))
+        sheet = open_data(loaded, wanted)
         names = list(sheet.header.names)
     else:
         return set()

@@ -17,7 +17,7 @@ from typing import Any
 
 from odefit.arrays import FloatArray
 from odefit.config.load import LoadedConfig
-from odefit.config.named_files import named_files
+from odefit.config.named_files import is_pattern, named_files
 from odefit.errors import RunError
 from odefit.objective.parameters import Parameter, ParameterTable
 from odefit.runs import folder as files
@@ -96,7 +96,8 @@ def check_config(loaded: LoadedConfig) -> None:
     home = Path(os.path.realpath(loaded.folder))
     for _, name in named_files(loaded.config):
         try:
-            inside = Path(os.path.realpath(loaded.folder / name)).parent == home
+            one = not is_pattern(name, loaded.folder)
+            inside = one and Path(os.path.realpath(loaded.folder / name)).parent == home
         except (OSError, ValueError):  # a NUL in the name
             inside = False
         if not inside:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,19 @@ def test_no_message_shows_what_is_no_table(name: str, secret: str, folder: Path)
     assert "is no table of numbers" in str(caught.value)
     for word in ("swordfish", "alice", "password", "the,"):
         assert word not in str(caught.value)
+
+
+def test_a_pattern_finds_nothing_elsewhere(folder: Path) -> None:
+    (folder.parent / "d1.csv").write_text("time,x\n0,1\n1,0.6\n")
+    (folder / "below").mkdir()
+    (folder / "below" / "d1.csv").symlink_to(folder.parent / "d1.csv")
+    config = {"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 1}}
+    for name in ("../d*.csv", str(folder.parent / "d*.csv"), "below/d*.csv", ["d.csv", "../d1.csv"]):
+        (folder / "p.yaml").write_text(json.dumps({**config, "data": {"csv": name}}))
+        with pytest.raises(ConfigError) as caught:
+            odefit.check(folder / "p.yaml", only_beside=True)
+        assert "data.csv" in str(caught.value)
+        assert "lies not beside" in str(caught.value)
+    (folder / "p.yaml").write_text(json.dumps({**config, "data": {"csv": ["d*.csv", "below/../d.csv"], "only": ["a"]}}))
+    with pytest.raises(InputError):  # one of them is no table of x, which is beside
+        odefit.check(folder / "p.yaml", only_beside=True)

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from file_corpus import Case, all_cases, is_right, limit_cases, outcome, refused_cases, text_cases
+from file_corpus import Case, all_cases, is_right, limit_cases, outcome, refused_cases, several_cases, text_cases
 from odefit.config.load import load_config
 from odefit.data.grid.opening import open_table
 from odefit.data.grid.table_file import FileForm
 from odefit.data.tables import read_table
 from odefit.errors import DataError
+from odefit.problem.event_table import with_events
 from odefit.problem.measured import read_measured
 
 CASES = all_cases()
@@ -63,7 +64,9 @@ def test_quirks_of_text_files_alone_and_two_together(part: int, tmp_path: Path) 
     assert not wrong
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in [*refused_cases(), *limit_cases()]])
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=case.name) for case in [*refused_cases(), *limit_cases(), *several_cases()]]
+)
 def test_files_that_must_be_refused_or_read_by_a_key(case: Case, tmp_path: Path) -> None:
     found = outcome(case, tmp_path)
     assert is_right(case, found), found
@@ -143,3 +146,20 @@ def test_archives_that_are_no_workbooks(tmp_path: Path, monkeypatch: pytest.Monk
     xlsx(path, Data=TABLE)
     with pytest.raises(DataError, match="unpacks to more than"):
         open_table(path, ["time"])
+
+
+def test_rows_of_a_file_with_a_preamble_are_its_lines(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("Logger 7\n\ntime;x\n0;10\n1;99\n2;3\n")
+    model = {"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 0.5}}
+    loaded = load_config({**model, "data": {"csv": str(tmp_path / "d.csv"), "exclude": [{"rows": ["5"]}]}})
+    (one,) = read_measured(loaded, ("x",), [])
+    assert one.values[:, 0].tolist() == [10, 3]
+
+
+def test_several_tables_of_events_keep_their_subjects(tmp_path: Path) -> None:
+    for name, subject in (("a", 1), ("b", 2)):
+        (tmp_path / f"{name}.csv").write_text(f"ID,TIME,DV,AMT\n{subject},0,.,100\n{subject},1,{subject}5,.\n")
+    model = {"model": {"equations": {"x": "-k*x"}, "initial": {"x": 0}}, "parameters": {"k": 0.5}}
+    loaded = with_events(load_config({**model, "data": {"csv": [str(tmp_path / "a.csv"), str(tmp_path / "b.csv")]}}))
+    assert {e.name: e.values[:, 0].tolist() for e in read_measured(loaded, ("x",), [])} == {"1": [15], "2": [25]}
+    assert [(row.experiment, row.dose.amount) for row in loaded.events.doses] == [("1", 100), ("2", 100)]

@@ -68,6 +68,7 @@ class Case:
     content: bytes
     data: Mapping[str, Any]
     expected: Values | str
+    others: Mapping[str, bytes] = field(default_factory=dict)
 
 
 QUIRKS: dict[str, dict[str, Any]] = {
@@ -176,9 +177,36 @@ def limit_cases() -> Iterator[Case]:
         yield Case(name, "d.csv", EVENTS.format(*cells).encode(), data, expected)
 
 
+FIRST, SECOND = b"time,x\n0,10\n1,6.25\n2,3.5\n", b"time,x\n0,12\n1,7.5\n2,4.25\n"
+BOTH: Values = {"r1": TWO["1"], "r2": TWO["2"]}
+NAMED = b"experiment,time,x\na,0,12\na,1,7.5\na,2,4.25\n"
+SEVERAL: dict[str, tuple[bytes, dict[str, Any], Values | str]] = {
+    "a pattern": (SECOND, {"csv": "r*.csv"}, BOTH),
+    "a list": (SECOND, {"csv": ["r1.csv", "r2.csv"]}, BOTH),
+    "columns in another order": (b"x,time\n12,0\n7.5,1\n4.25,2\n", {"csv": "r?.csv"}, BOTH),
+    "a preamble in one": (b"Logger 7\n\ntime;x\n0;12\n1;7.5\n2;4.25\n", {"csv": "r*.csv"}, BOTH),
+    "decimal commas in one": (b"time;x\n0;12\n1;7,5\n2;4,25\n", {"csv": "r*.csv"}, "written in another way than"),
+    "other columns": (b"time,y\n0,12\n1,7.5\n", {"csv": "r*.csv"}, "has other columns than"),
+    "experiments in one only": (NAMED, {"csv": "r*.csv"}, "has other columns than"),
+    "two series in one": (FIRST + b"\n0,12\n1,7.5\n", {"csv": "r*.csv"}, "begins a second series"),
+    "one twice": (SECOND, {"csv": ["r1.csv", "r*.csv"]}, "names 'r1.csv' twice"),
+    "none": (SECOND, {"csv": "q*.csv"}, "no file matches"),
+    "one missing": (SECOND, {"csv": ["r1.csv", "r3.csv"]}, "r3.csv does not exist"),
+    "a fault in one": (b"time,x\n0,12\n1,n.a.\n", {"csv": "r*.csv"}, "r2.csv:3, column x: 'n.a.'"),
+    "rows of one of them": (SECOND, {"csv": "r*.csv", "exclude": [{"rows": ["2"]}]}, "rows are lines of one"),
+}
+"""Two files: name -> the second one, keys, what is right. The first is FIRST."""
+
+
+def several_cases() -> Iterator[Case]:
+    """Lists and patterns of files."""
+    for name, (content, data, expected) in SEVERAL.items():
+        yield Case(name + ", several files", "r1.csv", FIRST, data, expected, {"r2.csv": content})
+
+
 def all_cases() -> list[Case]:
     """The whole corpus."""
-    return [*text_cases(), *refused_cases(), *limit_cases()]
+    return [*text_cases(), *refused_cases(), *limit_cases(), *several_cases()]
 
 
 def outcome(case: Case, folder: Path) -> Values | str:
@@ -190,9 +218,11 @@ def outcome(case: Case, folder: Path) -> Values | str:
 
     path = folder / case.file
     path.write_bytes(case.content)
+    for name, content in case.others.items():
+        (folder / name).write_bytes(content)
     model = {"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 0.5}}
     try:
-        loaded = with_events(load_config({**model, "data": {"csv": str(path), **case.data}}))
+        loaded = with_events(load_config({**model, "data": {"csv": str(path), **_in_folder(case.data, folder)}}))
         found = read_measured(loaded, ("x",), [])
     except InputError as error:
         return str(error)
@@ -200,6 +230,14 @@ def outcome(case: Case, folder: Path) -> Values | str:
         e.name: [(t, x) for t, x in zip(e.times.tolist(), e.values[:, 0].tolist(), strict=True) if x == x]
         for e in found
     }
+
+
+def _in_folder(data: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The keys with their files as paths."""
+    csv = data.get("csv")
+    if csv is None:
+        return dict(data)
+    return {**data, "csv": [str(folder / name) for name in csv] if isinstance(csv, list) else str(folder / csv)}
 
 
 def is_right(case: Case, found: Values | str) -> bool:
