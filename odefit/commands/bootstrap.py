@@ -93,5 +93,7 @@ def _lines(found: Bootstrap) -> Iterator[str | Table]:
     title = f"{100 * summary.level:g} % interval"
     yield plain_table(("parameter", "estimate", "std. error", "by curvature", "bias", title, "unit"), rows)
     yield ""
-    if len(kinds) == 1:
+    if kinds == {None}:
+        yield "intervals: none yet, these samples are too few"
+    elif len(kinds) == 1:
         yield f"intervals: {kinds.pop()}"

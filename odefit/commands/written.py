@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 def check_absent(paths: Sequence[Path], overwrite: bool) -> None:
-    """Raises RunError where one of the files exists already."""
+    """Raises RunError where one of the files exists already, or two are the same."""
+    if len(set(paths)) < len(paths):
+        raise RunError(
+            str(paths[0]), "is the name of the picture that stands beside the CSV; give --out ending in .csv"
+        )
     for path in paths:
         if path.exists() and not overwrite:
             raise RunError(str(path), "exists already; choose another --out, or say --overwrite")

@@ -30,7 +30,7 @@ from odefit.problem.solver_steps import with_steps
 from odefit.records import dataclass
 from odefit.runs.tables import Table, frame_of
 from odefit.status import Status
-from odefit.text import clip, suggest
+from odefit.text import abridged, clip, suggest
 from odefit.uncertainty.bands import Band
 from odefit.uncertainty.intervals import check_level
 from odefit.uncertainty.quantities import unmeasured
@@ -251,6 +251,8 @@ def _chosen(run: Run, curves: Sequence[str] | None) -> tuple[tuple[str, ...], In
     """The curves by name, and where they stand among all. Raises InputError."""
     known = curve_names(run.assembly)
     names = tuple(dict.fromkeys(run.observables if curves is None else curves))
+    if not names:
+        raise InputError("curves", f"names none; there is: {abridged(list(known), 8)}")
     for name in names:
         if name not in known:
             raise InputError("curves", f"'{clip(name)}' is no observable, state or expression; {suggest(name, known)}")

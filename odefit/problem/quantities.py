@@ -19,7 +19,7 @@ from odefit.objective.problem import FitProblem
 from odefit.problem.assembly import Assembly
 from odefit.problem.solver_steps import with_steps
 from odefit.problem.wider import expression_quantities, observing, state_quantities
-from odefit.text import clip, suggest
+from odefit.text import abridged, clip, suggest
 from odefit.uncertainty.quantities import CurveQuantity, Curves, ParameterQuantity, Quantity, of_one
 
 _AT_A_TIME = re.compile(r"\s*(?P<name>\w+)\s*(?:\[(?P<experiment>[^\]]*)\])?\s*\(\s*(?P<time>[^()]+?)\s*\)\s*")
@@ -64,6 +64,8 @@ def named_quantities(assembly: Assembly, names: Sequence[str], where: str = "par
         except ValueError as error:
             faults.append(Fault(where, f"{clip(text)}: {error}"))
         found |= {q.name: q for q in own}
+    if not found and not faults:
+        faults.append(Fault(where, f"names nothing; there is: {abridged(list(known), 8)}"))
     if faults:
         raise InputError(faults=faults)
     return list(found.values())

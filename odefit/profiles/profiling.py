@@ -129,6 +129,7 @@ class Session:
         self.found: dict[str, Profile] = {}
         self.best = Best(math.inf)
         self.began_at = math.inf
+        self._known: tuple[str, ...] = ()
         self._written, self._total = time.monotonic(), 0
         self._starts: dict[int, tuple[FloatArray, FloatArray]] = {}
 
@@ -140,6 +141,8 @@ class Session:
 
     def _remarks(self) -> tuple[str, ...]:
         """What else came out on the way."""
+        if not math.isfinite(self.began_at):  # nothing was computed: what was known stays
+            return self._known
         lower = self.began_at - self.best.value
         if not lower > LOWER:
             return ()
@@ -157,7 +160,7 @@ class Session:
         """What an earlier call has found, as far as it is about the same level."""
         if earlier is not None and earlier.level == self.asked.level:
             self.found = dict(earlier.profiles)
-            self.best.value = earlier.nll
+            self.best.value, self._known = earlier.nll, earlier.remarks
 
     def has(self, name: str) -> bool:
         """Whether the profile of a quantity is finished."""

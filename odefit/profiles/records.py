@@ -23,6 +23,7 @@ from odefit.html import html_table
 from odefit.profiles.lanes import End
 from odefit.records import dataclass
 from odefit.runs import folder as files
+from odefit.runs.shapes import misfit
 from odefit.runs.tables import Rows, Table, frame_of
 
 if TYPE_CHECKING:
@@ -43,6 +44,34 @@ class Verdict(StrEnum):
     PRACTICALLY_NOT = "practically not determined"
     NOT_AT_ALL = "not determined at all"
     UNFINISHED = "unfinished"
+
+
+_NUMBER = (float, None)
+SHAPE = {
+    "level": float,
+    "nll": float,
+    "remarks": [str],
+    "quantities": {
+        str: {
+            "unit": (str, None),
+            "estimate": float,
+            "low": _NUMBER,
+            "high": _NUMBER,
+            "low_end": End,
+            "high_end": End,
+            "level": float,
+            "threshold": float,
+            "verdict": Verdict,
+            "sentence": str,
+            "wald": (None, [float, float]),
+            "wald_half": _NUMBER,
+            "is_log": bool,
+            "parts": [[_NUMBER, _NUMBER]],
+            "moves_with": (str, None),
+        }
+    },
+}
+"""Of profiles.json."""
 
 
 @dataclass(frozen=True)
@@ -243,6 +272,8 @@ def read_profiles(run: StoredRun) -> Profiles | None:
         if data["schema_version"] > SCHEMA_VERSION:
             what = f"was written by a newer odefit (schema_version {data['schema_version']}); update odefit"
             raise RunError(place, what)
+        if (bad := misfit(data, SHAPE)) is not None:
+            raise ValueError(bad)
         found = {name: _profile(name, own, rows) for name, own in data["quantities"].items()}
         names = tuple(rows.header[len(COLUMNS) :])
         return Profiles(names, float(data["nll"]), float(data["level"]), found, tuple(data["remarks"]))
@@ -257,5 +288,7 @@ def _profile(name: str, own: Mapping[str, Any], rows: Rows) -> Profile:
     parts = tuple((low, high) for low, high in own["parts"])
     fields = {**own, "verdict": Verdict(own["verdict"]), "wald": wald, "parts": parts}
     branch, value, nll, rise, *others = numbers
+    if not all(np.isfinite(column).all() for column in (branch, value, *others)):
+        raise ValueError(f"a point of {name} in {POINTS} has no number")
     u = np.stack(others, axis=1) if others else np.zeros((len(chosen), 0))
     return Profile(name=name, **fields, branch=branch, value=value, nll=nll, rise=rise, u=u)

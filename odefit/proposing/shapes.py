@@ -43,7 +43,7 @@ def _shape_of(pairs: FloatArray) -> str:
     values = np.bincount(where, pairs[:, 1]) / np.bincount(where)
     turns, least = [values[0]], RISE * np.ptp(values)
     for value in values[1:]:
-        if len(turns) > 1 and (value - turns[-1]) * (turns[-1] - turns[-2]) >= 0:
+        if len(turns) > 1 and np.sign(value - turns[-1]) * np.sign(turns[-1] - turns[-2]) >= 0:
             turns[-1] = value  # further in the same direction
         elif abs(value - turns[-1]) > least:
             turns.append(value)

@@ -123,7 +123,9 @@ def unit_influences(gradients: FloatArray, a: FloatArray, slopes: FloatArray) ->
 def acceleration(moves: FloatArray) -> FloatArray:
     """A sixth of the skewness of influences [M, K], [K]."""
     square = np.sum(moves**2, axis=0)
-    return np.where(square > 0, np.sum(moves**3, axis=0) / (6 * np.maximum(square, 1e-300) ** 1.5), 0.0)
+    with np.errstate(all="ignore"):  # of huge or vanishing moves there is no power
+        skewness = np.sum(moves**3, axis=0) / (6 * np.maximum(square, 1e-300) ** 1.5)
+    return np.where((square > 0) & np.isfinite(skewness), skewness, 0.0)
 
 
 def _inverse(a: FloatArray) -> FloatArray:

@@ -13,10 +13,36 @@ from odefit.arrays import FloatArray
 from odefit.errors import RunError
 from odefit.records import dataclass
 from odefit.runs import folder as files
+from odefit.runs.shapes import misfit
 from odefit.runs.stored import StoredRun
 from odefit.runs.tables import Table
 
 SCHEMA_VERSION = 1
+_NUMBER, _INTERVAL = (float, None), (None, [float, float])
+SHAPE = {
+    "kind": str,
+    "seed": int,
+    "level": float,
+    "interval_kind": str,
+    "notes": [str],
+    "of": [float],
+    "samples": {"requested": int, "finished": int, "converged": int, "stopped": int, "failed": int},
+    "estimates": {
+        str: {
+            "value": _NUMBER,
+            "standard_error": _NUMBER,
+            "bias": _NUMBER,
+            "interval": _INTERVAL,
+            "interval_kind": (str, None),
+            "intervals": {str: [float, float]},
+            "samples": int,
+            "wald_standard_error": _NUMBER,
+            "wald_interval": _INTERVAL,
+            "unit": (str, None),
+        }
+    },
+}
+"""Of bootstrap.json."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +98,9 @@ def read_summary(run: StoredRun) -> dict[str, Any] | None:
     if run.path is None or not (run.path / files.BOOTSTRAP_SUMMARY).exists():
         return None
     found = files.read_json(run.path, files.BOOTSTRAP_SUMMARY)
-    if found.get("schema_version") != SCHEMA_VERSION or not isinstance(found.get("estimates"), dict):
-        what = "is damaged, or of a newer odefit; say --overwrite to begin anew"
+    bad = misfit(found, {"schema_version": int, **SHAPE})
+    if found.get("schema_version") != SCHEMA_VERSION or bad is not None:
+        what = f"is damaged, or of a newer odefit{f' ({bad})' if bad else ''}; say --overwrite to begin anew"
         raise RunError(str(run.path / files.BOOTSTRAP_SUMMARY), what)
     return found
 

@@ -251,7 +251,7 @@ class _Work:
             what += ", of other estimates" if "of" in other else ""
             raise RunError(self.run.place, f"{what}; say --overwrite to put these in their place")
         try:
-            self.tuned, self.states = storage.state_from_plain(found["state"])
+            self.tuned, self.states = storage.state_from_plain(found["state"], self.chains, len(self.run.theta))
         except (KeyError, TypeError, ValueError):
             raise RunError(self.run.place, f"has a damaged posterior.json; {storage.AGAIN}") from None
         self.table = storage.read_table(self.run, found)

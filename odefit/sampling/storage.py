@@ -16,6 +16,7 @@ from odefit.arrays import FloatArray
 from odefit.errors import RunError
 from odefit.records import dataclass
 from odefit.runs import folder as files
+from odefit.runs.shapes import misfit
 from odefit.runs.stored import StoredRun
 from odefit.runs.tables import csv_text
 from odefit.sampling.chains import Tuned
@@ -26,6 +27,37 @@ from odefit.sampling.posterior import SCHEMA_VERSION
 STATS = ("acceptance_rate", "n_steps", "diverging", "jumped")
 AGAIN = "say --overwrite to begin anew"
 OWN_COLUMNS = 3
+_NUMBER = (float, None)
+SHAPE = {
+    "schema_version": int,
+    "chains": int,
+    "seed": int,
+    "draws": int,
+    "level": float,
+    "of": [float],
+    "warm_up": int,
+    "acceptance": float,
+    "diverged": int,
+    "jumps_taken": _NUMBER,
+    "steps_per_draw": _NUMBER,
+    "priors": {str: str},
+    "verdict": {"kind": str, "sentence": str},
+    "state": {str: object},
+    "parameters": {
+        str: {
+            "mean": _NUMBER,
+            "sd": _NUMBER,
+            "median": _NUMBER,
+            "interval": [_NUMBER, _NUMBER],
+            "r_hat": _NUMBER,
+            "mcse_mean": _NUMBER,
+            "ess_bulk": _NUMBER,
+            "ess_tail": _NUMBER,
+            "unit": (str, None),
+        }
+    },
+}
+"""Of posterior.json."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +117,10 @@ def read_summary(run: StoredRun) -> dict[str, Any] | None:
     if run.path is None or not (run.path / files.POSTERIOR_SUMMARY).exists():
         return None
     found = files.read_json(run.path, files.POSTERIOR_SUMMARY)
-    if found.get("schema_version") != SCHEMA_VERSION or not isinstance(found.get("parameters"), dict):
-        raise RunError(str(run.path / files.POSTERIOR_SUMMARY), f"is damaged, or of a newer odefit; {AGAIN}")
+    bad = misfit(found, SHAPE) or (None if found["chains"] > 0 else "there are no chains")
+    if found.get("schema_version") != SCHEMA_VERSION or bad is not None:
+        what = f"is damaged, or of a newer odefit{f' ({bad})' if bad else ''}; {AGAIN}"
+        raise RunError(str(run.path / files.POSTERIOR_SUMMARY), what)
     return found
 
 
@@ -131,12 +165,26 @@ def state_to_plain(tuned: Tuned, states: Sequence[State]) -> dict[str, Any]:
     }
 
 
-def state_from_plain(plain: Mapping[str, Any]) -> tuple[Tuned, list[State]]:
-    """The inverse. Raises KeyError, TypeError or ValueError where it is none."""
-    parts = {name: np.array(plain["mixture"][name], dtype=np.float64) for name in ("weights", "means", "roots")}
-    centre, root = (np.array(plain[name], dtype=np.float64) for name in ("centre", "root"))
-    tuned = Tuned(centre, root, float(plain["step"]), Mixture(**parts), bool(plain["jumps"]))
-    states = [
-        State(np.array(w, dtype=np.float64), float(p), np.array(g, dtype=np.float64)) for w, p, g in plain["chains"]
-    ]
+def state_from_plain(plain: Mapping[str, Any], chains: int, p: int) -> tuple[Tuned, list[State]]:
+    """The inverse, of so many chains and parameters. Raises KeyError, TypeError or ValueError where it is none."""
+    mixture = plain["mixture"]
+    k = len(mixture["weights"])
+    parts = {
+        "weights": _array(mixture["weights"], k),
+        "means": _array(mixture["means"], k, p),
+        "roots": _array(mixture["roots"], k, p, p),
+    }
+    centre, root = _array(plain["centre"], p), _array(plain["root"], p, p)
+    tuned = Tuned(centre, root, float(_array(plain["step"])), Mixture(**parts), bool(plain["jumps"]))
+    states = [State(_array(w, p), float(_array(logp)), _array(g, p)) for w, logp, g in plain["chains"]]
+    if k == 0 or len(states) != chains:
+        raise ValueError("others in number")
     return tuned, states
+
+
+def _array(plain: Any, *shape: int) -> FloatArray:
+    """Raises TypeError or ValueError where it is no array of finite numbers of this shape."""
+    array = np.array(plain, dtype=np.float64)
+    if array.shape != shape or not np.isfinite(array).all():
+        raise ValueError("no array of this shape")
+    return array

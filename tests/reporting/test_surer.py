@@ -62,17 +62,11 @@ def test_a_posterior_is_shown_where_there_are_draws(folder: Path) -> None:
     posterior.write_text(csv_text(("chain", "draw", "log_posterior", "k"), draws))
     k = {"mean": 0.4501, "sd": 0.02, "median": 0.4503, "interval": [0.41, 0.49], "r_hat": 1.002, "ess_bulk": 187.0}
     verdict = {"kind": "few_draws", "sentence": "the chains agree, but 187 effective draws are few"}
-    summary.write_text(
-        json.dumps(
-            {
-                "schema_version": 1,
-                "level": 0.95,
-                "priors": {"k": "flat"},
-                "parameters": {"k": k | {"unit": "1/h"}},
-                "verdict": verdict,
-            }
-        )
-    )
+    k |= {"unit": "1/h", "mcse_mean": 0.0015, "ess_tail": 180.0}
+    settings = {"chains": 2, "seed": 0, "warm_up": 200, "acceptance": 0.8, "of": [0.45], "draws": 100, "level": 0.95}
+    transitions = {"diverged": 0, "jumps_taken": None, "steps_per_draw": 3.0, "state": {}}
+    said = {"priors": {"k": "flat"}, "parameters": {"k": k}, "verdict": verdict}
+    summary.write_text(json.dumps({"schema_version": 1, **settings, **transitions, **said}))
     page = Page(odefit.report(folder).html)
     shown = section(page, "posterior", "search")
     assert "200 draws of 2 chains" in shown
