@@ -203,7 +203,9 @@ class Following:
         across = scaled - times(scaled, along)[:, :, None] * along[:, None, :]
         target = times(scaled, np.nan_to_num(first))
         problem = DenseLeastSquares.of(across, target)
-        p = first + problem.minimiser(LEAST_DAMPING * problem.largest_curvature())
+        # Of all of A: across may be but rounding, where the quantity is all that the data see.
+        largest = DenseLeastSquares.of(scaled, target).largest_curvature()
+        p = first + problem.minimiser(LEAST_DAMPING * largest)
         return size * p, np.square(times(scaled, np.nan_to_num(p))).sum(axis=1)
 
 
