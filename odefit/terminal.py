@@ -233,7 +233,7 @@ def estimates_table(result: Result) -> Table:
             row += [number(truth.get(name), digits), _error(e.value, truth.get(name))] if name in truth else ["", ""]
         if units:
             row.append(escape(e.unit or ""))
-        row.append(escape(_remark(e)))
+        row.append(escape(_remark(e, result.original_name(name))))
         table.add_row(*row)
     if len(shown) < len(result.estimates):
         table.add_row(f"and {len(result.estimates) - len(shown):,} more in parameters.csv")
@@ -257,10 +257,12 @@ def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     return table
 
 
-def _remark(e: Estimate) -> str:
+def _remark(e: Estimate, original: str | None) -> str:
     if e.formula is not None:
-        return f"= {e.formula}"
-    return f"at its {e.at_bound} bound" if e.at_bound else "not determined" if e.reason else ""
+        said = f"= {e.formula}"
+    else:
+        said = f"at its {e.at_bound} bound" if e.at_bound else "not determined" if e.reason else ""
+    return said if original is None else f"{said}{said and '; '}originally {original}"
 
 
 def _digits(value: float | None, error: float | None) -> int:

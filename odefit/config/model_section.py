@@ -173,6 +173,10 @@ class ModelSection(Section):
     units: dict[Name, Annotated[str, Field(max_length=40)]] = Field(
         default_factory=dict, description="of states, observables and t, for tables and axes"
     )
+    original_names: dict[Name, Annotated[str, Field(max_length=1000)]] = Field(
+        default_factory=dict,
+        description="for reports: what the problem that this was imported from calls states, parameters, observables",
+    )
     networks: dict[Name, NetworkSection] = Field(
         default_factory=dict, max_length=100, description="neural networks that the equations call by name"
     )
@@ -190,7 +194,7 @@ class ModelSection(Section):
     )
     latent: LatentSection | None = Field(None, description="`latent_ode`: sizes of the model, and its training")
 
-    @field_validator("initial", "events", "units", "networks", "expressions", mode="before")
+    @field_validator("initial", "events", "units", "original_names", "networks", "expressions", mode="before")
     @classmethod
     def _no_null(cls, value: Any, info: ValidationInfo) -> Any:
         return ([] if info.field_name == "events" else {}) if value is None else value

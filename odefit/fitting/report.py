@@ -124,6 +124,7 @@ def summarise(
         left_to_gain=outcome.left,
         tolerances_divided_by=outcome.tightened,
         combinations=combinations,
+        original_names=assembly.loaded.config.model.original_names,
         hold_out=errors(problem, assembly.held, outcome.theta).score if assembly.held else None,
     )
     return result, uncertainty

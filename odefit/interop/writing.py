@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -97,9 +98,6 @@ class _Writer:
         if self.draft.decisions:
             lines.append("#")
             lines += [line for decision in self.draft.decisions for line in _comment(decision)]
-        if self.draft.renamed:
-            names = ", ".join(f"{new} for {old}" for old, new in self.draft.renamed.items())
-            lines += _comment(f"called otherwise here: {names}")
         return [*lines, f"title: {quoted(self.draft.name)}"]
 
     def model(self) -> list[str]:
@@ -114,6 +112,9 @@ class _Writer:
             lines += self.steady_state(draft.steady_state)
         if draft.observables:
             lines += ["  observables:", *self.entries(draft.observables, "observables")]
+        if draft.renamed:
+            texts = {quoted(new, flow=True): _text(old) for old, new in draft.renamed.items()}
+            lines += ["  original_names:", *(f"    {new}: {old}" for new, old in texts.items())]
         if draft.events:
             lines += ["  events:", *(line for event in draft.events for line in self.event(event))]
         return lines
@@ -259,6 +260,11 @@ def _comment(text: str) -> Iterable[str]:
 
 def _beside(text: str) -> str:
     return f"  # {' '.join(text.split())}" if text else ""
+
+
+def _text(text: str) -> str:
+    """A text that no reader of YAML takes for a number, or for yes or no."""
+    return json.dumps(text)
 
 
 def _mapping(keys: Mapping[str, str]) -> str:

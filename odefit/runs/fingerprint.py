@@ -16,8 +16,10 @@ from odefit.text import cut
 
 IRRELEVANT = ("version", "title", "fit.workers", "fit.time_limit")
 """Keys of the config that do not change what a fit finds."""
-NAMES_ONLY = re.compile(r"data\.(csv|experiments|doses\.csv|inputs\..+\.csv)|parameters\..+\.unit|model\.units\..+")
-"""Keys that only name something: where files lie, whose content is compared, and units, which compute nothing."""
+NAMES_ONLY = re.compile(
+    r"data\.(csv|experiments|doses\.csv|inputs\..+\.csv)|parameters\..+\.unit|model\.(units|original_names)(\..+)?"
+)
+"""Keys of names alone: where files lie, whose content is compared; units and other names, which compute nothing."""
 SEARCH_ONLY = ("fit.starts", "fit.max_iterations", "fit.cpu_limit", "fit.budget", "fit.intervals")
 """Keys that change how far a search goes, and not what it searches: what was reached without them still holds."""
 _SHOWN = 60

@@ -101,6 +101,7 @@ class Result:
     unit is one standard error); None where there is no certificate.
     tolerances_divided_by: what odefit has divided the solver's tolerances by, because they limited the fit.
     hold_out: of what `data.hold_out` names; cross_validation: of all folds of `fit.folds` together.
+    original_names: of what an import had to call otherwise, as in `model.original_names`.
     validation: of the series that a latent ODE was not trained on: `observed`, what was read of them, and `continued`.
     """
 
@@ -123,11 +124,23 @@ class Result:
     notes: tuple[str, ...] = ()
     tolerances_divided_by: int = 1
     combinations: Mapping[str, Estimate] = field(default_factory=dict)
+    original_names: Mapping[str, str] = field(default_factory=dict)
     hold_out: Score | None = None
     cross_validation: Score | None = None
     validation: Mapping[str, Score] | None = None
     versions: Mapping[str, str] = field(default_factory=lambda: versions())
     schema_version: int = SCHEMA_VERSION
+
+    def original_name(self, name: str) -> str | None:
+        """What the problem that the config was imported from calls a parameter, or the state of an initial value.
+
+        None where that is the same name.
+        """
+        known, (own, bracket, group) = self.original_names, name.partition("[")
+        found = known.get(name) or known.get(own)
+        if found is None and own.endswith("_0") and own[:-2] in known:
+            found = f"{known[own[:-2]]}_0"
+        return found if found is None or name in known else f"{found}{bracket}{group}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; a number that is not finite becomes null."""

@@ -119,7 +119,9 @@ def _wrong(result: Result) -> Iterator[str]:
     yield from _not(isinstance(result.schema_version, int), "schema_version is no whole number")
     yield from _not(isinstance(result.status, Status), "an unknown status")
     yield from _not(all(isinstance(x, str) for x in (result.message, result.method)), "a message is no text")
-    told = (*result.warnings, *result.notes, *result.held)
+    names = result.original_names
+    yield from _not(isinstance(names, dict), "original_names is no mapping")
+    told = (*result.warnings, *result.notes, *result.held, *(names.values() if isinstance(names, dict) else ()))
     yield from _not(all(isinstance(x, str) for x in told), "a warning or a note is no text")
     kinds = (None, "expected", "observed", "sandwich")
     yield from _not(result.information in kinds, "information is of no known kind")

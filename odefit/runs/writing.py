@@ -24,6 +24,7 @@ PREDICTIONS = ("experiment", "time", "observable", "measured", "predicted", "res
 """The columns of predictions.csv."""
 _PARAMETERS = (
     *("name", "value", "standard_error", "low", "high", "scale", "unit", "fixed", "at_bound", "truth", "formula"),
+    "original_name",
 )
 
 
@@ -51,7 +52,7 @@ def parameter_table(result: Result) -> Table:
         low, high = e.interval or (None, None)
         truth = (result.truth or {}).get(name)
         numbers = [name, e.value, e.standard_error, low, high]
-        rows.append([*numbers, e.scale, e.unit, e.fixed, e.at_bound, truth, e.formula])
+        rows.append([*numbers, e.scale, e.unit, e.fixed, e.at_bound, truth, e.formula, result.original_name(name)])
     return Table(_PARAMETERS, rows)
 
 

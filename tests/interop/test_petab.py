@@ -388,7 +388,7 @@ def test_names_that_odefit_cannot_have_are_changed_and_told(tmp_path: Path) -> N
     made, imported = loaded(path)
     assert made.names == ("_k", "and_")
     assert "# and in conversion.yaml" in imported.files["conversion.yaml"]
-    assert "# called otherwise here: t_ for t, and_ for and" in imported.files["conversion.yaml"]
+    assert '  original_names:\n    t_: "t"\n    and_: "and"\n' in imported.files["conversion.yaml"]
     expected = gaussian([(0.7, 2.0), (0.1, 2 * math.exp(-8))])
     assert made.nll(made.x0) == pytest.approx(expected, rel=1e-8)
 

@@ -64,6 +64,8 @@ def _table(caption: str, chosen: Mapping[str, Estimate], result: Result, folded:
             row.append(e.unit)
         if e.formula is not None and name != e.formula:
             words = f"{words}; = {e.formula}"
+        original = result.original_name(name)
+        words = words if original is None else f"{words}; originally {original}"
         rows.append([*row, element("span", words, class_=f"verdict {looks}")])
     numeric = frozenset(range(1, 4 + has_truth))
     return Table(caption, [*header, "verdict"], rows, numeric, folded)
