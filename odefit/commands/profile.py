@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from odefit.commands.errors import INTERRUPTED
 from odefit.commands.options import RunPath, split_names
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from odefit.profiles.records import Profile, Profiles
 
 
 def profile(
@@ -33,7 +39,6 @@ def profile(
     from odefit import api
     from odefit.profiles.profiling import check_can_be_profiled
     from odefit.profiles.profiling import profile as profiles_of
-    from odefit.profiles.telling import lines
     from odefit.runs.folder import PROFILE_VERDICTS, PROFILES
     from odefit.terminal import Reporter, console
 
@@ -47,7 +52,7 @@ def profile(
         except KeyboardInterrupt:
             told.note(f"what was found is kept in {run}: the same command goes on from there")
             raise typer.Exit(INTERRUPTED) from None
-    for line in lines(found):
+    for line in _lines(found):
         screen.print(line, markup=not isinstance(line, str), soft_wrap=True)
     screen.print(f"written to {run / PROFILES} and {PROFILE_VERDICTS}", markup=False)
     if plots and len(found):
@@ -55,3 +60,22 @@ def profile(
 
         pictures = draw(loaded, kinds=["profiles", "profile_paths"])
         screen.print(f"pictures: {', '.join(map(str, pictures))}", markup=False)
+
+
+def _lines(found: Profiles) -> Iterator[str | Table]:
+    """A table, and what to beware of."""
+    from odefit.terminal import number, plain_table
+
+    head = ("quantity", "estimate", f"{100 * found.level:.4g} % interval", "")
+    yield plain_table(head, [[p.name, number(p.estimate), _interval(p), p.sentence] for p in found])
+    yield from found.remarks
+
+
+def _interval(profile: Profile) -> str:
+    """`0.1 … 0.3`; an open end is empty: `0.1 …`."""
+    from odefit.terminal import number
+
+    if profile.low is None and profile.high is None:
+        return "–"
+    ends = ["" if end is None else number(end) for end in (profile.low, profile.high)]
+    return f"{ends[0]} … {ends[1]}".strip()

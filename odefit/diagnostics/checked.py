@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +15,7 @@ from odefit.objective.likelihood import Likelihood
 from odefit.objective.parameters import Parameter
 from odefit.problem.assembly import Assembly
 from odefit.problem.preparation import prepare
+from odefit.runs.results import finite_or_none
 
 
 def document(loaded: LoadedConfig, name: str) -> dict[str, Any]:
@@ -56,14 +56,10 @@ def document(loaded: LoadedConfig, name: str) -> dict[str, Any]:
         "derived": {d.name: d.text for d in assembly.derived},
         "truth": truth,
         "solver": _solver(assembly),
-        "start": {"nll": _finite(nll)},
+        "start": {"nll": finite_or_none(nll)},
         "notes": [*assembly.notes, *loaded.notes],
         "warnings": [line.removeprefix("warning: ") for line in start_warnings(assembly)],
     }
-
-
-def _finite(number: float) -> float | None:
-    return float(number) if math.isfinite(number) else None
 
 
 def _observables(assembly: Assembly) -> Mapping[str, Any]:
@@ -87,11 +83,11 @@ def _observables(assembly: Assembly) -> Mapping[str, Any]:
 def _experiment(e: Experiment) -> Mapping[str, Any]:
     return {
         "name": e.name,
-        "start": _finite(e.start),
-        "first": _finite(e.times[0]) if len(e.times) else None,
-        "last": _finite(e.last),
+        "start": finite_or_none(e.start),
+        "first": finite_or_none(e.times[0]) if len(e.times) else None,
+        "last": finite_or_none(e.last),
         "values": e.n_measured,
-        "constants": {name: _finite(value) for name, value in e.constants.items()} | dict(e.formulas),
+        "constants": {name: finite_or_none(value) for name, value in e.constants.items()} | dict(e.formulas),
         "labels": {name: str(value) for name, value in e.labels.items()},
         "doses": [{"time": d.time, "state": d.state, "amount": d.amount, "duration": d.duration} for d in e.doses],
         "inputs": sorted(e.inputs),
@@ -103,9 +99,9 @@ def _parameter(p: Parameter) -> Mapping[str, Any]:
     return {
         "name": p.name,
         "estimated": p.estimate,
-        "value": _finite(p.value),
-        "lower": _finite(p.lower),
-        "upper": _finite(p.upper),
+        "value": finite_or_none(p.value),
+        "lower": finite_or_none(p.lower),
+        "upper": finite_or_none(p.upper),
         "scale": p.scale,
         "unit": p.unit,
         "prior": prior,

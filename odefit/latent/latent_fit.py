@@ -22,7 +22,7 @@ from odefit.latent.task import MIN_SERIES_TO_SPLIT, LatentTask, prepare_latent
 from odefit.runs import folder as files
 from odefit.runs.checkpoint import FitMemory, Memory
 from odefit.runs.progress import Progress
-from odefit.runs.results import Estimate, ObjectiveSummary, Result, Score, Starts
+from odefit.runs.results import Estimate, ObjectiveSummary, Result, Score, Starts, finite_or_none
 from odefit.runs.stored import Curves
 from odefit.runs.tables import Table
 from odefit.status import Reason, Status
@@ -208,7 +208,7 @@ def _judged(run: LatentRun, curves: Curves) -> Result:
     """The result with the errors of the predictions: of the series trained on, and of those set aside."""
     task, result = run.task, run.result
     seen = np.concatenate([_errors(run, curves, row)[0].ravel() for row in _seen(task)])
-    objective = replace(result.objective, rss=_finite(float(np.nansum(np.square(seen)))))
+    objective = replace(result.objective, rss=finite_or_none(float(np.nansum(np.square(seen)))))
     parts = {OBSERVED: True, CONTINUED: False}
     scores = {part: _score(run, curves, task.aside, read) for part, read in parts.items()} if task.aside else {}
     scores = {part: score for part, score in scores.items() if score.n_observations}
@@ -234,9 +234,5 @@ def _score(run: LatentRun, curves: Curves, rows: Sequence[int], read: bool) -> S
     rmse = {}
     for k, name in enumerate(run.observables):
         own = errors[known[:, k], k]
-        rmse[name] = _finite(math.sqrt(float(np.square(own).mean()))) if len(own) else None
-    return Score(n, _finite(nll), _finite(nll / n) if n else None, rmse)
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+        rmse[name] = finite_or_none(math.sqrt(float(np.square(own).mean()))) if len(own) else None
+    return Score(n, finite_or_none(nll), finite_or_none(nll / n) if n else None, rmse)

@@ -17,11 +17,12 @@ from odefit.objective.likelihood import Likelihood
 from odefit.objective.noise.family import Family
 from odefit.objective.observation import Moments, Noise
 from odefit.objective.problem import FitProblem
+from odefit.runs import folder as files
 from odefit.runs.stored import StoredRun
 from odefit.status import Status
 from odefit.uncertainty.bands import Band
 
-FILES = {"bootstrap": ("bootstrap.csv", 3), "posterior": ("posterior.csv", 3)}
+FILES = {"bootstrap": (files.BOOTSTRAP, 3), "posterior": (files.POSTERIOR, 3)}
 """Where the sets are, and how many columns stand before those of the parameters."""
 COMMANDS = {"bootstrap": "odefit bootstrap", "posterior": "odefit sample"}
 LEAST_SETS = 20

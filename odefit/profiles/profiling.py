@@ -62,7 +62,7 @@ def profile(
     overwrite : bool
         Begin anew, also what the run folder has already.
     progress : Progress, optional
-        Is told how it goes.
+        Hears how far it is.
 
     Returns
     -------

@@ -142,7 +142,7 @@ def bootstrap(
     overwrite : bool
         Begin anew, also where the folder has another bootstrap.
     progress : Progress, optional
-        Is told how it goes.
+        Hears how far it is.
 
     Returns
     -------

@@ -106,6 +106,6 @@ def read_summary(run: StoredRun) -> dict[str, Any] | None:
 
 
 def write_samples(folder: Path, names: Sequence[str], samples: Sequence[Sample], summary: Mapping[str, Any]) -> None:
-    """Both files, the summary first: samples without one are of nobody knows what. Raises StorageError."""
+    """Both files, the summary first: it says what the samples are of. Raises StorageError."""
     files.write_json(folder, files.BOOTSTRAP_SUMMARY, summary)
     files.write_text(folder, files.BOOTSTRAP, table_of(names, samples).text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,6 +24,7 @@ from odefit.resampling.intervals import (
 from odefit.resampling.quantities import Quantities
 from odefit.resampling.refits import Refit
 from odefit.resampling.storage import SCHEMA_VERSION, Sample
+from odefit.runs.results import finite_or_none
 from odefit.status import Status
 
 MOST_ENTRIES = 5_000_000
@@ -125,9 +125,9 @@ def summarised(
         column = values[np.isfinite(values[:, j]), j]
         reported = run.result.estimates.get(name)
         estimates[name] = {
-            "value": _plain(here[j]),
-            "standard_error": _plain(np.std(column, ddof=1)) if len(column) > 1 else None,
-            "bias": _plain(column.mean() - origin[j]) if len(column) else None,
+            "value": finite_or_none(here[j]),
+            "standard_error": finite_or_none(np.std(column, ddof=1)) if len(column) > 1 else None,
+            "bias": finite_or_none(column.mean() - origin[j]) if len(column) else None,
             "interval": None if chosen is None else found[chosen],
             "interval_kind": chosen,
             "intervals": found,
@@ -179,7 +179,3 @@ def _clipped(quantities: Quantities, j: int, ends: tuple[float, float], lower: f
     row[:, j] = ends
     low, high = quantities.natural(row)[:, j]
     return [float(np.clip(low, lower, upper)), float(np.clip(high, lower, upper))]
-
-
-def _plain(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None

@@ -172,6 +172,11 @@ class Result:
         return cls(**fields)
 
 
+def finite_or_none(value: float | np.floating[Any]) -> float | None:
+    """A number as JSON has it: null where it is not finite."""
+    return float(value) if math.isfinite(value) else None
+
+
 def _plain(value: Any) -> Any:
     if is_dataclass(value):
         return {key.name: _plain(getattr(value, key.name)) for key in fields_of(value)}
@@ -180,7 +185,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else None
+        return finite_or_none(value)
     if isinstance(value, str):  # a Status is one
         return str(value)
     return int(value) if isinstance(value, np.integer) else value

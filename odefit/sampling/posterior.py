@@ -10,6 +10,7 @@ import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.records import dataclass
+from odefit.runs.results import finite_or_none
 from odefit.sampling.diagnostics import bulk_ess, mean_ess, rank_r_hat, tail_ess
 from odefit.text import abridged
 
@@ -37,14 +38,14 @@ def parameter_summary(draws: FloatArray, level: float, unit: str | None) -> dict
     ess, sd = mean_ess(draws), float(draws.std(ddof=1))
     low, median, high = np.quantile(draws, [a, 0.5, 1 - a]).tolist()
     return {
-        "mean": _plain(draws.mean()),
-        "sd": _plain(sd),
-        "median": _plain(median),
-        "interval": [_plain(low), _plain(high)],
-        "mcse_mean": _plain(sd / math.sqrt(ess)) if ess > 0 else None,
-        "r_hat": _plain(rank_r_hat(draws)),
-        "ess_bulk": _plain(bulk_ess(draws)),
-        "ess_tail": _plain(tail_ess(draws)),
+        "mean": finite_or_none(draws.mean()),
+        "sd": finite_or_none(sd),
+        "median": finite_or_none(median),
+        "interval": [finite_or_none(low), finite_or_none(high)],
+        "mcse_mean": finite_or_none(sd / math.sqrt(ess)) if ess > 0 else None,
+        "r_hat": finite_or_none(rank_r_hat(draws)),
+        "ess_bulk": finite_or_none(bulk_ess(draws)),
+        "ess_tail": finite_or_none(tail_ess(draws)),
         "unit": unit,
     }
 
@@ -80,7 +81,3 @@ def verdict_of(
         return Verdict("few_draws", f"the chains agree, but {least:.0f} effective draws are few; ask for more")
     none = "none diverged" if not diverged else f"{diverged} of {n_draws:,} transitions diverged"
     return Verdict("converged", f"all chains agree (R-hat at most {worst:.3f}), {least:,.0f} effective draws, {none}")
-
-
-def _plain(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None

@@ -28,7 +28,7 @@ from odefit.sampling.density import Posterior
 from odefit.sampling.modes import modes_of
 from odefit.sampling.nuts import State
 from odefit.sampling.posterior import SCHEMA_VERSION, parameter_summary, verdict_of
-from odefit.sampling.told_priors import improper, prior_sentence, prior_words
+from odefit.sampling.prior_words import improper, prior_sentence, prior_words
 from odefit.status import Status
 from odefit.uncertainty.intervals import check_level
 
@@ -135,7 +135,7 @@ def sample(
     overwrite : bool
         Begin anew, also where the folder has other draws.
     progress : Progress, optional
-        Is told how it goes.
+        Hears how far it is.
 
     Returns
     -------
