@@ -79,9 +79,12 @@ def profile_bands(
             for column in columns.tolist():
                 name = f"{names[column]}[{k}]({row})"
                 asked[k, row, column] = CurveQuantity(name, curves, column, place)
+    u = problem.table.to_search(run.theta)[None]
+    here = {key: quantity.evaluations(u) for key, quantity in asked.items()}
+    known = {key for key, found in here.items() if np.isfinite(found.values[0]) and not found.gradients[0].any()}
     session = Session(Request(run, level), Silent(), seconds)
-    session.follow([*asked.values()])
-    done = sum(session.has(quantity.name) for quantity in asked.values())
+    session.follow([quantity for key, quantity in asked.items() if key not in known])
+    done = len(known) + sum(session.has(quantity.name) for quantity in asked.values())
     if done < count:
         notes.append(f"{done:,} of {count:,} values were profiled in the time; the others have no band")
     bands = [np.full((4, *e.times.shape, len(names)), np.nan) for e in experiments]
@@ -89,9 +92,9 @@ def profile_bands(
         if session.has(quantity.name):
             low, high = session.found[quantity.name].interval
             bands[k][:2, row, column] = low, high
-    u = problem.table.to_search(run.theta)[None]
-    for (k, row, column), quantity in asked.items():
-        found = quantity.evaluations(u)
+    for k, row, column in known:  # no parameter moves it, such as a state that begins at a number
+        bands[k][:2, row, column] = here[k, row, column].values[0]
+    for (k, row, column), found in here.items():
         own_band = [part[row, column] for part in _parts(wald[k])]
         bands[k][2:, row, column] = _widened(
             float(found.values[0]), bands[k][:2, row, column], own_band, problem.observation.noise[names[column]].is_log

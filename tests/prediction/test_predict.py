@@ -253,11 +253,12 @@ def test_profile_bands_are_those_of_the_closed_form() -> None:
     run = odefit.fit(config, data=data)
     assert isinstance(run, odefit.Run)
     (profile,) = run.profile(["k"])
-    found = odefit.predict(run, [0.5, 6], bands="profile", experiments={"c": {}, "twice": {"x_0": 6}}).frame
+    # At 0 no parameter moves it.
+    found = odefit.predict(run, [0, 0.5, 6], bands="profile", experiments={"c": {}, "twice": {"x_0": 6}}).frame
     for name, start in (("c", 3.0), ("twice", 6.0)):
         own = found[found.experiment == name]
         for end, k in (("low", profile.high), ("high", profile.low)):
-            np.testing.assert_allclose(own[end], start * np.exp(-k * np.array([0.5, 6])), rtol=2e-3)
+            np.testing.assert_allclose(own[end], start * np.exp(-k * np.array([0, 0.5, 6])), rtol=2e-3)
         half = np.hypot(own.high - own.predicted, 1.959964 * 0.5)
         np.testing.assert_allclose(own.new_high, own.predicted + half, rtol=1e-4)
 

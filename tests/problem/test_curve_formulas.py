@@ -110,7 +110,8 @@ def differences(assembly: Assembly, name: str, spread: float = 0.1) -> tuple[Arr
 @pytest.mark.parametrize("name", list(ONE_COMPARTMENT["derived"]))
 def test_gradients_are_those_of_differences(fitted: odefit.Run, name: str) -> None:
     exact, rough = differences(fitted.assembly, name)
-    np.testing.assert_allclose(exact, rough, rtol=1e-5, atol=1e-6 * max(1e-3, np.abs(rough).max()))
+    # A value of 10 that is right to 13 digits, such as `out`, has differences of 1e-8 where the gradient is 0.
+    np.testing.assert_allclose(exact, rough, rtol=1e-5, atol=1e-6 * max(1e-2, np.abs(rough).max()))
 
 
 def built(model: dict, parameters: dict, derived: dict, data: Any = None, **more: Any) -> Assembly:
@@ -255,3 +256,19 @@ def test_what_compares_two_times_is_no_curve() -> None:
     data = [odefit.Experiment("a", [0.0, 5, 10], {"x": [1.0, 2.0, 1.0], "grown": [None, 1, 1]})]
     with pytest.raises(odefit.ConfigError, match="max: grown compares two times, so that it is no curve"):
         built(model, RATES, {"m": "max(grown)"}, data=data)
+
+
+def test_areas_of_long_times_see_what_is_over_early() -> None:
+    data = [odefit.Experiment("a", [0, 1, 2, 3, 4], {"x": [2.0, 1.2, 0.75, 0.45, 0.27]})]
+    spans = (1e2, 1e4, 1e6, 1e8)
+    config = {
+        "model": {"equations": {"x": "-k*x"}},
+        "parameters": {"k": {"value": 0.5, "scale": "log"}},
+        "derived": {f"A{n}": f"integral(x, 0, {span:g})" for n, span in enumerate(spans)},
+    }
+    found = odefit.fit(config, data=data).result.estimates
+    x_0, k = found["x_0"].value, found["k"].value
+    assert x_0 is not None
+    assert k is not None
+    for n in range(len(spans)):
+        assert found[f"A{n}"].value == pytest.approx(x_0 / k, rel=1e-4)
