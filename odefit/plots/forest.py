@@ -21,7 +21,7 @@ MOST_ROWS, MOST_PANELS = 96, 8
 LOG_SPREAD = 5.0
 """Values that spread over more have a logarithmic axis."""
 REACH = 2.0
-"""How far beyond the values an interval is drawn, in units of their spread."""
+"""How far beyond the values an interval is drawn, in units of their spread, or of half a common interval."""
 
 
 def own_estimates(result: Result) -> dict[str, dict[str, Estimate]]:
@@ -78,7 +78,10 @@ def _draw(ax: Axes, base: str, members: Mapping[str, Estimate], truth: Mapping[s
         ax.set_xscale("log")
         low, high = values.min() / 10, values.max() * 10
     else:
-        spread = float(np.ptp(values)) or abs(float(values[0])) or 1.0
+        # Values that agree differ by rounding: the intervals are the scale then.
+        widths = np.diff(ends)[np.isfinite(np.diff(ends))]
+        half = float(np.median(widths)) / 2 if len(widths) else 0.0
+        spread = max(float(np.ptp(values)), half) or abs(float(values[0])) or 1.0
         low, high = values.min() - REACH * spread, values.max() + REACH * spread
     ends = np.clip(ends, low, high)
     ax.axvline(float(np.median(values)), color=style.GREY, linestyle="--", linewidth=0.8, zorder=1)

@@ -189,3 +189,28 @@ def test_a_phase_plane_is_dull_where_nothing_was_measured_along_both_axes_and_th
     assert "no two states were measured together" in dull(EquationPictures(drug, Choice(), Faults()))
     assert dull(EquationPictures(drug, Choice(experiments=["anna"]), Faults())) == ""  # one field for one patient
     assert odefit.plot(drug, "phase_plane").axes[0].get_xlabel() == "gut"
+
+
+def test_values_that_agree_are_shown_with_their_intervals() -> None:
+    """The time of the largest value is the same after any dose; its estimates differ by rounding."""
+    t = np.array([0.5, 1.0, 2.0, 4.0, 8.0])
+    wave = np.array([0.01, -0.02, 0.02, -0.01, 0.01])
+    data = [
+        odefit.Experiment(name, t, {"x": d * t * np.exp(-0.5 * t) + wave}, constants={"d": d})
+        for name, d in zip("abc", (1.0, 2.0, 3.0), strict=True)
+    ]
+    config = {
+        "model": {
+            "equations": {"g": "-k*g", "x": "k*g - k*x"},
+            "initial": {"g": "2*d", "x": 0},
+            "observables": {"x": "x"},
+        },
+        "parameters": {"k": {"value": 0.4, "scale": "log"}},
+        "derived": {"peak": "time_of_max(x)"},
+    }
+    run = odefit.fit(config, data=data)
+    (ax,) = odefit.plot(run, "parameters").axes
+    interval = run.result.estimates["peak[a]"].interval
+    assert interval is not None
+    low, high = interval
+    assert ax.get_xlim()[0] < low < high < ax.get_xlim()[1]
