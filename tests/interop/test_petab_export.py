@@ -115,6 +115,14 @@ CASES: dict[str, tuple[dict[str, Any], Any]] = {
         },
         TWO[:1],
     ),
+    "columns of the measurements in observables": (
+        {
+            "model": {**PLAIN, "initial": {"x": 2, "y": 1}, "observables": {"x": "gain*x", "y": "y"}},
+            "parameters": {"k": log(0.4), "c": 0.3},
+            "noise": {"x": {"sigma": "0.1*gain"}, "y": "gaussian"},
+        },
+        FRAME.assign(gain=1 + np.arange(21) / 50),
+    ),
 }
 
 
@@ -226,16 +234,24 @@ def test_what_petab_cannot_hold_is_refused_by_name_all_at_once(tmp_path: Path) -
         assert words in told
 
 
-@pytest.mark.parametrize("scale", [[1.0, 2.0, 1.0], ["blot", 2.0, "2*blot"]])
-def test_a_column_of_the_measurements_in_an_observable_is_refused(scale: list[float | str]) -> None:
-    frame = pd.DataFrame({"time": [0, 1, 2], "y": [2.0, 2.5, 0.7], "scale": scale})
+@pytest.mark.parametrize("scale", [[1.0, 2.0, 1.0, 3.0], ["blot", 2.0, "2*blot", "blot"]])
+@pytest.mark.parametrize("noise", ["gaussian", {"model": "additive_proportional", "proportional": 0.2}, "0.1*scale"])
+def test_a_column_of_the_measurements_in_an_observable(
+    scale: list[float | str], noise: str | dict[str, Any], tmp_path: Path
+) -> None:
+    """Numbers, and formulas of parameters, in its cells."""
+    frame = pd.DataFrame({"time": [0, 1, 2, 2], "y": [2.0, 2.5, 0.7, 0.9], "z": 0.4, "scale": scale})
     config = {
-        "model": {"equations": {"x": "-k*x"}, "initial": {"x": 2}, "observables": {"y": "scale*x"}},
-        "parameters": {"k": log(0.4)} | ({"blot": log(1.0)} if "blot" in scale else {}),
-        "noise": {"sigma": 0.1},
+        "model": {
+            "equations": {"x": "-k*x"},
+            "initial": {"x": 2},
+            "observables": {"y": "scale*x + scale", "z": "x"},
+        },
+        "parameters": {"k": log(0.4)} | ({"blot": log(1.3)} if "blot" in scale else {}),
+        "noise": {"y": {"sigma": noise} if noise == "0.1*scale" else noise, "z": {"sigma": 0.1}},
     }
-    with pytest.raises(ConfigError, match=r"observables\.y: names 'scale', a column of the measurements"):
-        export_problem(assembled(config, data=frame), None, "model")
+    here, there = there_and_back(assembled(config, TIGHT, data=frame), tmp_path)
+    assert there == pytest.approx(here, rel=1e-9)
 
 
 def test_samples_just_before_a_dose_are_refused() -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from odefit.arrays import FloatArray
-from odefit.data.cell_texts import covariate_of
 from odefit.data.experiments import Experiment
 from odefit.errors import Faults
 from odefit.interop.mathematics import Name, Number, Tree, names_in
@@ -93,10 +92,14 @@ def _refuse(assembly: Assembly, faults: Faults) -> None:
 
 @dataclass(frozen=True)
 class _Observed:
-    """column: among the observables; own: the symbols of the noise that each measurement has its own value for."""
+    """column: among the observables; those symbols that each measurement has its own value for.
+
+    seen: of the formula; own: of the noise.
+    """
 
     column: int
     row: ObservableRow
+    seen: tuple[str, ...]
     own: tuple[str, ...]
 
 
@@ -244,11 +247,13 @@ class _Collector:
                 continue
             noise, where = observation.noise[observable], self.assembly.loaded.where("noise")
             formula = self.tree(self.system.predicted[observable], self.assembly.loaded.where("model", "observables"))
-            self._check_columns(observable, formula)
             sigma: Tree = Name("sd") if noise.sigma is None else self.tree(noise.sigma, where)
             own: dict[str, str] = {}
             values: dict[str, Tree] = {}
             identifier = self.identifiers.new(observable, "_observed")
+            columns = [name for name in dict.fromkeys(names_in(formula)) if name.endswith("]")]
+            seen = {name: f"observableParameter{n}_{identifier}" for n, name in enumerate(columns, 1)}
+            formula = renamed(formula, {name: Name(place) for name, place in seen.items()})
             known = {*self.states.values(), *self.symbols.values()}
             for name in dict.fromkeys(names_in(sigma)):
                 if name in known:
@@ -260,17 +265,10 @@ class _Collector:
                     own[name] = f"noiseParameter{len(own) + 1}_{identifier}"
                     values[name] = Name(own[name])
             row = ObservableRow(
-                identifier, observable, formula, renamed(sigma, values), NOISE[noise.model], tuple(own.values())
+                *(identifier, observable, formula, renamed(sigma, values), NOISE[noise.model]),
+                *(tuple(seen.values()), tuple(own.values())),
             )
-            yield _Observed(k, row, tuple(own))
-
-    def _check_columns(self, observable: str, formula: Tree) -> None:
-        """Only the noise has parameters of each measurement in what is written."""
-        place = self.assembly.loaded.where("model", "observables", observable)
-        seen = [name.rpartition("[")[0] for name in names_in(formula) if name.endswith("]")]
-        for column in dict.fromkeys(map(covariate_of, seen)):
-            what = f"names '{clip(column)}', a column of the measurements, which `export` writes for noise only"
-            self.faults.add(place, f"{what}; make it a constant of data.experiments")
+            yield _Observed(k, row, tuple(seen), tuple(own))
 
     def _shared(self, symbol: str) -> Tree | None:
         """What a symbol of the noise is in all experiments; None where that differs, or is of each measurement."""
@@ -285,9 +283,12 @@ class _Collector:
                 for seen in observables:
                     value = float(experiment.values[t, seen.column])
                     if not math.isnan(value):
-                        noise = tuple(self._of_row(name, e, t, seen.column) for name in seen.own)
+                        own = [
+                            tuple(self._of_row(name, e, t, seen.column) for name in names)
+                            for names in (seen.seen, seen.own)
+                        ]
                         time = float(experiment.times[t])
-                        yield MeasurementRow(seen.row.id, self.experiment_ids[e], time, value, noise)
+                        yield MeasurementRow(seen.row.id, self.experiment_ids[e], time, value, *own)
 
     def _of_row(self, symbol: str, e: int, t: int, k: int) -> Tree:
         experiment = self.experiments[e]

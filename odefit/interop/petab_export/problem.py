@@ -73,7 +73,7 @@ class ParameterRow:
 
 @dataclass(frozen=True)
 class ObservableRow:
-    """A row of the observable table."""
+    """A row of the observable table; placeholders: of its formula, and of its noise."""
 
     id: str
     name: str
@@ -81,6 +81,7 @@ class ObservableRow:
     noise: Tree
     distribution: str
     placeholders: tuple[str, ...]
+    noise_placeholders: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -94,12 +95,13 @@ class ExperimentRow:
 
 @dataclass(frozen=True)
 class MeasurementRow:
-    """A measurement, with a number or a parameter for each placeholder of its observable's noise."""
+    """A measurement, with a number or a parameter for each placeholder of its observable, and of the noise."""
 
     observable: str
     experiment: str
     time: float
     value: float
+    parameters: tuple[Tree, ...]
     noise: tuple[Tree, ...]
 
 

@@ -16,7 +16,7 @@ PARAMETERS = (
 )
 OBSERVABLES = (
     *("observableId", "observableName", "observableFormula", "noiseFormula", "noiseDistribution"),
-    "noisePlaceholders",
+    *("observablePlaceholders", "noisePlaceholders"),
 )
 
 
@@ -28,14 +28,20 @@ def petab_files(tables: PetabTables) -> dict[str, str]:
         "observables.tsv": _table(
             OBSERVABLES,
             (
-                [o.id, o.name, _text(o.formula), _text(o.noise), o.distribution, ";".join(o.placeholders)]
+                [
+                    *(o.id, o.name, _text(o.formula), _text(o.noise), o.distribution),
+                    *(";".join(o.placeholders), ";".join(o.noise_placeholders)),
+                ]
                 for o in tables.observables
             ),
         ),
         "measurements.tsv": _table(
-            ("observableId", "experimentId", "time", "measurement", "noiseParameters"),
+            ("observableId", "experimentId", "time", "measurement", "observableParameters", "noiseParameters"),
             (
-                [m.observable, m.experiment, _number(m.time), _number(m.value), ";".join(map(_text, m.noise))]
+                [
+                    *(m.observable, m.experiment, _number(m.time), _number(m.value)),
+                    *(";".join(map(_text, given)) for given in (m.parameters, m.noise)),
+                ]
                 for m in tables.measurements
             ),
         ),
