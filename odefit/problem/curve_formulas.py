@@ -26,7 +26,7 @@ from odefit.arrays import FloatArray
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.data.replicates import replicate_of
-from odefit.errors import Faults, ModelError
+from odefit.errors import Fault, Faults, ModelError
 from odefit.model.derivatives import derivatives
 from odefit.model.formulas import free_names, parse_formula
 from odefit.model.functions import numpy_function
@@ -251,7 +251,9 @@ def read_derived(
         try:
             formula = replacing({symbol(n): f for n, f in ties.items()})(parse_formula(text, names, where))
         except ModelError as error:
-            faults.found.extend(error.faults)
+            # The lines below the first show the formula with our symbols in the place of curves.
+            said = [fault.what.partition("\n")[0] for fault in error.faults]
+            faults.found.extend(Fault(where, f"{what}, in {clip(section.formula, 100)}") for what in said)
             continue
         if not calls:
             what = "names no curve: write a formula of parameters as a parameter (`parameters: {x: {formula: …}}`)"

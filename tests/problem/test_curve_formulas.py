@@ -234,7 +234,8 @@ def test_each_experiment_has_its_own() -> None:
         ("max(x, 5, 2)", "max: the range of times must be finite, and rise"),
         ("max(x, -1, 2)", "max: -1 comes before experiment a starts (0)"),
         ("2*k", "names no curve: write a formula of parameters as a parameter"),
-        ("max(x)/q", "unknown symbol 'q'"),
+        ("max(x)/q", "unknown symbol 'q', in max(x)/q"),
+        ("max(max(x))", "max takes two arguments or more (got 1), in max(max(x))"),
     ],
 )
 def test_what_means_nothing_is_refused(formula: str, what: str) -> None:
@@ -242,6 +243,7 @@ def test_what_means_nothing_is_refused(formula: str, what: str) -> None:
         built(DECAY, RATES, {"q1": formula})
     assert what in str(found.value)
     assert "derived.q1" in str(found.value)
+    assert "curve__" not in str(found.value)
 
 
 def test_a_name_that_is_taken_is_refused() -> None:
