@@ -78,6 +78,8 @@ def read_candidates(table: Candidates, observables: Sequence[str], times: FloatA
         With all faults.
     """
     rows = _rows(table)
+    if not rows:
+        raise InputError("candidates", "there are none; write a row for each")
     faults, found = list[Fault](), list[Candidate]()
     for name, row in rows.items():
         rest = {column: value for column, value in row.items() if column not in (TIMES, OBSERVABLES, REPLICATES)}

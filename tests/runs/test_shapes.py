@@ -124,3 +124,5 @@ def test_nothing_that_is_named_is_refused(folder: Path) -> None:
     for ask in (lambda: run.profile([]), lambda: run.predict(curves=[]), lambda: odefit.design(run, folder, [])):
         with pytest.raises(odefit.InputError, match=r"names (nothing|none); there is: "):
             ask()
+    with pytest.raises(odefit.InputError, match="candidates: there are none"):
+        odefit.design(run, {})
