@@ -116,7 +116,17 @@ class TableSection(Section):
         None, description="the column that says what a row measures (long layout); default: `observable` or `name`"
     )
     value: str | None = Field(None, description="the column of the measurements (long layout); default: `value`")
-    columns: dict[Name, str] = Field(default_factory=dict, description="observable: its column")
+    columns: dict[
+        Name,
+        Annotated[
+            Annotated[list[str], Field(min_length=1, max_length=1000), Tag("list")] | Annotated[str, Tag("other")],
+            Discriminator(_is_list),
+        ],
+    ] = Field(
+        default_factory=dict,
+        description="observable: its column; a list of replicates, or a pattern for experiments side by side, see "
+        "[Experiments side by side](data.md#experiments-side-by-side)",
+    )
     sigma: Columns | None = Field(
         None,
         description="the column of standard deviations of each observable, `{x: x_sd}`, or of all; "
@@ -144,6 +154,11 @@ class TableSection(Section):
     ignore: list[str] = Field(
         default_factory=list, description="labels of the observable column to leave out (long layout)"
     )
+
+    @property
+    def single_columns(self) -> dict[str, str]:
+        """Those of `columns` that are one name."""
+        return {name: column for name, column in self.columns.items() if isinstance(column, str)}
 
     def about_the_file(self) -> list[str]:
         """The keys that are given and mean nothing without a file."""

@@ -35,6 +35,11 @@ _KINDS = (
 """Names of columns that change what the others mean, what they look like, and which key reads them."""
 
 
+def tells_of_errors(name: str) -> bool:
+    """Whether a column is named as what holds standard deviations or the like."""
+    return re.fullmatch(_ERRORS, name.strip(), re.IGNORECASE) is not None
+
+
 def unused_notes(place: str, unused: Sequence[str], has_experiments: bool) -> Iterator[str]:
     """A sentence for each unused column whose name asks for attention, and one for all others.
 

@@ -18,6 +18,7 @@ from odefit.data.rest_column import STEADY_STATE
 from odefit.data.starts import Anchor, assume_starts, movable
 from odefit.errors import ConfigError, Faults
 from odefit.problem.formula_texts import named_in_formulas
+from odefit.problem.spread_columns import spread_conditions
 from odefit.runs import folder as files
 
 
@@ -25,7 +26,7 @@ def conditions_of(loaded: LoadedConfig) -> Conditions | None:
     """The table of experiments, if there is one, with the constants of a table of events. Raises ConfigError or
     DataError."""
     found = _conditions_named(loaded)
-    more: Conditions | None = None if loaded.events is None else loaded.events.conditions
+    more: Conditions | None = spread_conditions(loaded) if loaded.events is None else loaded.events.conditions
     return found if more is None else more if found is None else found.with_others(more)
 
 

@@ -69,7 +69,12 @@ def with_events(loaded: LoadedConfig, repeats: int = FIRST_REPEATS) -> LoadedCon
 
 def _opened(loaded: LoadedConfig, given: Mapping[str, str]) -> Sheet:
     data = loaded.config.data
-    names = [*(name for names in NAMES.values() for name in names), *TIME, *given.values(), *data.columns.values()]
+    names = [
+        *(name for names in NAMES.values() for name in names),
+        *TIME,
+        *given.values(),
+        *data.single_columns.values(),
+    ]
     names += [name.upper() for name in names]
     return open_data(loaded, names)
 

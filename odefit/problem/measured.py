@@ -17,6 +17,7 @@ from odefit.data.table_beside import Beside
 from odefit.data.tables import read_table
 from odefit.problem.data_file import one_file, open_data
 from odefit.problem.event_table import event_columns, event_form
+from odefit.problem.spread_columns import spread_data
 from odefit.problem.table_form import table_form
 
 
@@ -42,7 +43,7 @@ def read_measured(
         return arrange_given(
             given,
             observables=observables,
-            columns=data.columns,
+            columns=data.single_columns,
             only=data.only,
             start=data.fixed_start,
             left_out=left_out,
@@ -51,11 +52,14 @@ def read_measured(
         )
     assert data.csv is not None  # the schema sees to it
     source: Any = given
-    if source is None and loaded.events is None:
+    time = data.time
+    form, spread = table_form(loaded), spread_data(loaded, observables)
+    if spread is not None:
+        source, time = spread.grid, spread.grid.header.names[0]
+    elif source is None and loaded.events is None:
         path = one_file(loaded)
         source = open_data(loaded, _wanted(loaded, observables)) if path is None else path
-    form = table_form(loaded)
-    time, experiment, columns = data.time, data.experiment, data.columns
+    experiment, columns = data.experiment, {} if spread else data.single_columns
     if loaded.events is not None:
         events: EventTable = loaded.events
         source, time, experiment = events.sheet, events.name("time"), events.name("id")
@@ -86,5 +90,5 @@ def read_measured(
 def _wanted(loaded: LoadedConfig, observables: Sequence[str]) -> list[str]:
     """The names of columns that are hoped for."""
     data = loaded.config.data
-    own = [data.columns.get(name, name) for name in observables]
+    own = [data.single_columns.get(name, name) for name in observables]
     return [*([data.time] if data.time else TIME), *own, data.experiment or "experiment", *OBSERVABLE, "value"]

@@ -38,7 +38,7 @@ def data_columns(loaded: LoadedConfig) -> Collection[str]:
     if content is not None:
         names = [str(name).strip() for name in content.columns]
     elif data.csv is not None:
-        wanted = [*TIME, *OBSERVABLE, "value", "experiment", *(data.columns or {}).values()]
+        wanted = [*TIME, *OBSERVABLE, "value", "experiment", *data.single_columns.values()]
         sheet = open_data(loaded, wanted)
         names = list(sheet.header.names)
     else:

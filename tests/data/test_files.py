@@ -5,16 +5,29 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from file_corpus import Case, all_cases, is_right, limit_cases, outcome, refused_cases, several_cases, text_cases
+from file_corpus import (
+    Case,
+    all_cases,
+    is_right,
+    limit_cases,
+    outcome,
+    refused_cases,
+    several_cases,
+    side_cases,
+    text_cases,
+)
 from odefit.config.load import load_config
+from odefit.data.given import given_data
 from odefit.data.grid.opening import open_table
 from odefit.data.grid.table_file import FileForm
 from odefit.data.tables import read_table
 from odefit.errors import DataError
 from odefit.problem.event_table import with_events
 from odefit.problem.measured import read_measured
+from odefit.problem.preparation import prepare
 
 CASES = all_cases()
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -65,7 +78,8 @@ def test_quirks_of_text_files_alone_and_two_together(part: int, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    "case", [pytest.param(case, id=case.name) for case in [*refused_cases(), *limit_cases(), *several_cases()]]
+    "case",
+    [pytest.param(case, id=case.name) for case in [*refused_cases(), *limit_cases(), *several_cases(), *side_cases()]],
 )
 def test_files_that_must_be_refused_or_read_by_a_key(case: Case, tmp_path: Path) -> None:
     found = outcome(case, tmp_path)
@@ -163,3 +177,17 @@ def test_several_tables_of_events_keep_their_subjects(tmp_path: Path) -> None:
     loaded = with_events(load_config({**model, "data": {"csv": [str(tmp_path / "a.csv"), str(tmp_path / "b.csv")]}}))
     assert {e.name: e.values[:, 0].tolist() for e in read_measured(loaded, ("x",), [])} == {"1": [15], "2": [25]}
     assert [(row.experiment, row.dose.amount) for row in loaded.events.doses] == [("1", 100), ("2", 100)]
+
+
+def test_what_a_header_says_is_a_constant_of_its_experiment(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"time": [0, 1, 2], "0 uM": [10, 6, 3.5], "500 uM": [12, 9, 7.5]})
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    config = {
+        "model": {"equations": {"x": "-k*x/(1 + S/Ki)"}},
+        "parameters": {"k": 0.5, "Ki": 100},
+        "data": {"csv": str(tmp_path / "d.csv"), "columns": {"x": "{S} uM"}},
+    }
+    for data in (None, given_data(frame)):
+        assembly = prepare(load_config(config, given=data))[0]
+        assert {e.name: e.constants["S"] for e in assembly.measured} == {"0": 0, "500": 500}
+        assert [e.values[:, 0].tolist() for e in assembly.measured] == [[10, 6, 3.5], [12, 9, 7.5]]

@@ -204,9 +204,76 @@ def several_cases() -> Iterator[Case]:
         yield Case(name + ", several files", "r1.csv", FIRST, data, expected, {"r2.csv": content})
 
 
+WELLS: Values = {"A1": TWO["1"], "B12": TWO["2"]}
+SIDE_BY_SIDE: dict[str, tuple[bytes, dict[str, Any], Values | str]] = {
+    "a plate": (b"time,A1,B12\n0,10,12\n1,6.25,7.5\n2,3.5,4.25\n", {"columns": {"x": "[A-H]*"}}, WELLS),
+    "a plate, a cell missing": (
+        b"time,A1,B12,T\n0,10,12,37\n1,6.25,,37\n",
+        {"columns": {"x": "[A-H]*"}},
+        {"A1": [(0, 10), (1, 6.25)], "B12": [(0, 12)]},
+    ),
+    "a plate with a preamble and decimal commas": (
+        b"Reader 3\n\ntime;A1;B12\n0;10;12\n1;6,25;7,5\n2;3,5;4,25\n",
+        {"columns": {"x": "[A-H]*"}},
+        WELLS,
+    ),
+    "replicates": (
+        b"time,x1,x2\n0,10,12\n1,6.25,7.5\n2,3.5,4.25\n",
+        {"columns": {"x": ["x1", "x2"]}},
+        {"1": TWO["1"], "1#2": TWO["2"]},
+    ),
+    "replicates in experiments": (
+        b"experiment,time,x1,x2\na,0,10,12\na,1,6.25,7.5\na,2,3.5,4.25\n",
+        {"columns": {"x": ["x1", "x2"]}},
+        {"a": TWO["1"], "a#2": TWO["2"]},
+    ),
+    "conditions in the header": (
+        b"time,0 uM,500 uM\n0,10,12\n1,6.25,7.5\n2,3.5,4.25\n",
+        {"columns": {"x": "{S} uM"}},
+        {"0": TWO["1"], "500": TWO["2"]},
+    ),
+    "a column per time": (
+        b"place,0,1,2\nA1,10,6.25,3.5\nB12,12,7.5,4.25\n",
+        {"columns": {"x": "{time}"}, "experiment": "place"},
+        WELLS,
+    ),
+    "a column per day, as dates": (
+        b"place,lat,1/22/20,1/23/20,1/24/20\nA1,50,10,6.25,3.5\nB12,51,12,7.5,4.25\n",
+        {"columns": {"x": "{time}"}, "experiment": "place"},
+        WELLS,
+    ),
+    "a header that looks like a pattern": (
+        b"time,x [1/mL]\n0,10\n1,6.25\n",
+        {"columns": {"x": "x [1/mL]"}},
+        {"1": [(0, 10), (1, 6.25)]},
+    ),
+    "errors among them": (b"time,x_a,x_a_sd\n0,10,1\n1,6,1\n", {"columns": {"x": "x_*"}}, "data.unused: [x_a_sd]"),
+    "no such columns": (b"time,x\n0,10\n1,6\n", {"columns": {"x": "[A-H]*"}}, "no column matches '[A-H]*'"),
+    "two of one name": (
+        b"time,ab_x,a_bx\n0,10,1\n1,6,1\n",
+        {"columns": {"x": ["*_x", "a_*x"], "y": "ab"}},
+        "'y' is no observable",
+    ),
+    "one experiment twice": (
+        b"time,a_x,x_a\n0,10,1\n1,6,1\n",
+        {"columns": {"x": ["*_x", "x_*"]}},
+        "is the experiment 'a' by data.columns.x, as is a_x",
+    ),
+    "a fault in a well": (b"time,A1,B12\n0,10,12\n1,6,n.a.\n", {"columns": {"x": "[A-H]*"}}, "d.csv:3, column B12"),
+    "no pattern": (b"time,x\n0,10\n1,6\n", {"columns": {"x": "[z-a]*"}}, "is no pattern of columns"),
+}
+"""Name -> content, keys, what is right."""
+
+
+def side_cases() -> Iterator[Case]:
+    """Experiments, replicates, conditions and times side by side."""
+    for name, (content, data, expected) in SIDE_BY_SIDE.items():
+        yield Case(name + ", side by side", "d.csv", content, data, expected)
+
+
 def all_cases() -> list[Case]:
     """The whole corpus."""
-    return [*text_cases(), *refused_cases(), *limit_cases(), *several_cases()]
+    return [*text_cases(), *refused_cases(), *limit_cases(), *several_cases(), *side_cases()]
 
 
 def outcome(case: Case, folder: Path) -> Values | str:
