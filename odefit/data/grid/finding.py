@@ -51,6 +51,9 @@ def find_table(
     if run is None:
         return None
     first, width = run
+    below = [row for row in rows[first : first + MOST_COMPARED] if any(row)]
+    if 2 * sum(_is_row(row, comma) for row in below) < len(below):
+        return None  # a number among words makes no table, and nothing of such a file may be shown
     above = [k for k in range(first - 1, -1, -1) if any(rows[k])][:2]
     names = [k for k in above[:1] if _may_name(rows[k], width, comma, same_width)]
     if not names:
@@ -68,7 +71,7 @@ def _longest_run(rows: Sequence[Sequence[str]], comma: bool, same_width: bool) -
         if not any(row):
             continue  # a blank line ends nothing
         goes_on = start is not None and (not same_width or len(row) == len(rows[start]))
-        is_row = len(row) > 1 and any(is_value(cell, comma) for cell in row) and not row[0].startswith(COMMENTS)
+        is_row = _is_row(row, comma)
         if is_row and goes_on:
             length += 1
         elif is_row:
@@ -83,6 +86,10 @@ def _longest_run(rows: Sequence[Sequence[str]], comma: bool, same_width: bool) -
         return None
     table = [row for row in rows[best : best + MOST_COMPARED] if any(row)][:best_length]
     return best + _unlike(table, comma, rows[best:]), len(rows[best])
+
+
+def _is_row(row: Sequence[str], comma: bool) -> bool:
+    return len(row) > 1 and any(is_value(cell, comma) for cell in row) and not row[0].startswith(COMMENTS)
 
 
 def _unlike(table: Sequence[Sequence[str]], comma: bool, rows: Sequence[Sequence[str]]) -> int:
