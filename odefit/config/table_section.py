@@ -163,6 +163,6 @@ class TableSection(Section):
     def about_the_file(self) -> list[str]:
         """The keys that are given and mean nothing without a file."""
         fields = TableSection.model_fields.items()
-        return [
-            k for k, info in fields if k != "csv" and getattr(self, k) != info.get_default(call_default_factory=True)
-        ]
+        # `validated_data`: Pydantic 2.10 asks for it even where the factory takes none.
+        usual = {k: info.get_default(call_default_factory=True, validated_data={}) for k, info in fields}
+        return [k for k, default in usual.items() if k != "csv" and getattr(self, k) != default]

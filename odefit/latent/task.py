@@ -178,7 +178,7 @@ def refuse(loaded: LoadedConfig) -> None:
         for key in keys[:-1]:
             section = getattr(section, key)
         field = type(section).model_fields[keys[-1]]
-        if getattr(section, keys[-1]) != field.get_default(call_default_factory=True):
+        if getattr(section, keys[-1]) != field.get_default(call_default_factory=True, validated_data={}):
             faults.add(loaded.where(*keys), f"not for `{LATENT_ODE}`: {what}")
     names = config.model.measured or []
     for name in {name for name in names if names.count(name) > 1}:
