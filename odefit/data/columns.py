@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from odefit.arrays import FloatArray, Mask
-from odefit.data.csv_cells import Decimals, IntArray, MissingCells, NumberColumn, SignArray, parse_numbers
+from odefit.data.csv_cells import NOTHING_ELSE, Decimals, IntArray, MissingCells, NumberColumn, SignArray, parse_numbers
 from odefit.data.error_list import FaultList, place
-from odefit.data.labels import Labels, Lookup
+from odefit.data.labels import Labels, Lookup, check_labels
 from odefit.records import dataclass
 from odefit.text import clip
 
@@ -60,6 +60,54 @@ class Header:
 
 
 @dataclass(frozen=True)
+class Request:
+    """What is to be read of a sheet, columns by their positions in the header.
+
+    Parameters
+    ----------
+    numbers
+        Columns of float64; a missing cell is NaN.
+    labels
+        Columns of names.
+    required
+        The columns that must not be empty in any row, and what their cells are (`time`). There is at least one.
+    blank
+        The columns of `labels` that may have empty cells, which are the label "".
+    keep
+        Says which rows count, by their cells at the positions of `labels`; the others, and blank ones, are left out
+        before their cells are looked at.
+    censorable
+        The columns of `numbers` whose cells may be `<0.5` or `>100`: the number is in `numbers`.
+    wordy
+        Those that may hold something else, which is in `texts`.
+    endless
+        Those whose cells may be `inf`.
+    missing
+        The cells of `numbers` that stand for no value.
+    limit
+        More rows than this are a fault.
+    """
+
+    numbers: Sequence[int]
+    labels: Sequence[int]
+    required: Mapping[int, str]
+    blank: Collection[int] = ()
+    keep: Callable[[Any], bool] | None = None
+    censorable: Collection[int] = ()
+    wordy: Collection[int] = ()
+    endless: Collection[int] = ()
+    missing: MissingCells = NOTHING_ELSE
+    limit: int | None = None
+
+    def allows(self, count: int, faults: FaultList) -> bool:
+        """Whether so many rows are within the limit; more are a fault."""
+        if self.limit is None or count <= self.limit:
+            return True
+        faults.add(0, "", f"has more rows than the limit of {self.limit:,}; write fewer")
+        return False
+
+
+@dataclass(frozen=True)
 class Columns:
     """The columns that were asked for, by position in the header, and the line of each row [R].
 
@@ -97,37 +145,27 @@ def find_columns(header: Header, faults: FaultList) -> Positions:
 class ColumnReading:
     """Grows columns block by block."""
 
-    def __init__(
-        self,
-        header: Header,
-        numbers: Sequence[int],
-        labels: Sequence[int],
-        required: Mapping[int, str],
-        censorable: Collection[int],
-        wordy: Collection[int],
-        endless: Collection[int],
-        missing: MissingCells,
-    ) -> None:
-        self.count = 0
+    def __init__(self, header: Header, request: Request) -> None:
+        self.count, self.header, self.request = 0, header, request
         self.decimals = decimals = Decimals(header.delimiter == ";")
-        self.texts: dict[int, dict[int, str]] = {index: {} for index in wordy}
+        self.texts: dict[int, dict[int, str]] = {index: {} for index in request.wordy}
         self.kinds = {
             i: NumberColumn(
                 header.names[i],
                 decimals,
-                required.get(i, ""),
-                i in censorable,
+                request.required.get(i, ""),
+                i in request.censorable,
                 self.texts.get(i),
-                i in endless,
-                missing,
+                i in request.endless,
+                request.missing,
             )
-            for i in numbers
+            for i in request.numbers
         }
         self.lines: list[IntArray] = []
-        self.numbers: dict[int, list[FloatArray]] = {index: [] for index in numbers}
-        self.signs: dict[int, list[SignArray | None]] = {index: [] for index in numbers}
-        self.lookups = {index: Lookup() for index in labels}
-        self.codes: dict[int, list[IntArray]] = {index: [] for index in labels}
+        self.numbers: dict[int, list[FloatArray]] = {index: [] for index in request.numbers}
+        self.signs: dict[int, list[SignArray | None]] = {index: [] for index in request.numbers}
+        self.lookups = {index: Lookup() for index in request.labels}
+        self.codes: dict[int, list[IntArray]] = {index: [] for index in request.labels}
 
     def add(self, lines: IntArray, rows: list[list[str]], faults: FaultList) -> None:
         self.count += len(rows)
@@ -140,8 +178,16 @@ class ColumnReading:
             found = map(lookup.__getitem__, [row[index] for row in rows])
             self.codes[index].append(np.fromiter(found, np.int64, len(rows)))
 
-    def columns(self) -> Columns:
-        """All that was read. The blocks of a column are let go when it is whole: there is no memory for two."""
+    def finish(self, faults: FaultList) -> Columns:
+        """All that was read, its decimal signs and its labels checked."""
+        self.decimals.check(faults)
+        found = self._columns()
+        for index, named in found.labels.items():
+            check_labels(named, found.lines, self.header.names[index], index in self.request.blank, faults)
+        return found
+
+    def _columns(self) -> Columns:
+        """The blocks of a column are let go when it is whole: there is no memory for two."""
         lines = np.concatenate([*self.lines, np.empty(0, np.int64)])
         labels = {
             index: Labels(np.concatenate([*codes, np.empty(0, np.int64)]), self.lookups[index].names)

@@ -10,17 +10,16 @@ lines before it, any other line of 10 MB, a cell of 131072 characters (the csv m
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-from odefit.data.columns import ColumnReading, Columns, Header
-from odefit.data.csv_cells import NOTHING_ELSE, IntArray, MissingCells, parse_number
+from odefit.data.columns import ColumnReading, Columns, Header, Request
+from odefit.data.csv_cells import IntArray, parse_number
 from odefit.data.error_list import FaultList, place
-from odefit.data.labels import check_labels
 from odefit.data.number_tables import SAMPLE, has_numbers
 from odefit.data.source_files import check_file, encoding_error, open_text, reason, whole_fault
 from odefit.errors import DataError
@@ -74,54 +73,23 @@ def _below(file: IO[str]) -> Iterator[str]:
         return
 
 
-def read_columns(
-    header: Header,
-    numbers: Sequence[int],
-    labels: Sequence[int],
-    *,
-    required: Mapping[int, str],
-    faults: FaultList,
-    keep: Callable[[list[str]], bool] | None = None,
-    censorable: Collection[int] = (),
-    endless: Collection[int] = (),
-    blank: Collection[int] = (),
-    limit: int | None = None,
-    wordy: Collection[int] = (),
-    missing: MissingCells = NOTHING_ELSE,
-) -> Columns:
-    """Read some columns: `numbers` as float64 (missing = NaN), `labels` as names.
-
-    required: the columns that must not be empty in any row, and what their cells are (`time`). There is at
-        least one.
-    keep: says which rows count; the others, and blank ones, are left out before their cells are looked at.
-    censorable: the columns of `numbers` whose cells may be `<0.5` or `>100`: the number is in `numbers`.
-    endless: those whose cells may be `inf`.
-    blank: the columns of `labels` that may have empty cells, which are the label "".
-    limit: more rows than this are a fault, and are not read.
-    wordy: the columns of `numbers` that may hold something else, which is in `texts`.
-    missing: the cells of `numbers` that stand for no value.
-
-    Whatever is wrong goes to `faults`.
-    """
-    reading = ColumnReading(header, numbers, labels, required, censorable, wordy, endless, missing)
+def read_columns(header: Header, request: Request, faults: FaultList) -> Columns:
+    """Read some columns, block by block, no further than the limit of rows. Whatever is wrong goes to `faults`."""
+    reading = ColumnReading(header, request)
+    required = next(iter(request.required))
     try:
         with open_text(header.path) as file:
             for _ in range(header.line):
                 file.readline()
             for first, block in _blocks(file, header, faults):
-                reading.add(*_select(first, block, header, next(iter(required)), keep, faults), faults)
-                if limit is not None and reading.count > limit:
-                    faults.add(0, "", f"has more rows than the limit of {limit:,}; write fewer")
+                reading.add(*_select(first, block, header, required, request.keep, faults), faults)
+                if not request.allows(reading.count, faults):
                     break
     except UnicodeDecodeError:
         raise encoding_error(header.path) from None
     except OSError as error:
         raise whole_fault(header.path, "", f"cannot be read: {reason(error)}") from None
-    reading.decimals.check(faults)
-    found = reading.columns()
-    for index, named in found.labels.items():
-        check_labels(named, found.lines, header.names[index], index in blank, faults)
-    return found
+    return reading.finish(faults)
 
 
 def _split_header(path: Path, line: int, text: str, wanted: Sequence[str]) -> Header:

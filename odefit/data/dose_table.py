@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from odefit.data.clock import Clock, on_clock
-from odefit.data.columns import Columns, Header, find_columns
+from odefit.data.columns import Columns, Header, Request, find_columns
 from odefit.data.doses import MAX_DOSES, NUMBERS, OPTIONAL, TOO_MANY, UNKNOWN, DoseRow, DoseSeries
 from odefit.data.error_list import FaultList
 from odefit.data.grid.opening import open_table
@@ -71,14 +71,14 @@ def read_doses(
     labels = [position[name] for name in ("experiment", "state") if name in position]
     if clock is not None:
         table, _, _ = on_clock(table, position["time"], position.get("experiment"), clock.form, clock)
-    sheet = table.read(
+    request = Request(
         [position[name] for name in NUMBERS if name in position],
         labels,
         required={position["time"]: "time", position["amount"]: "amount"},
         blank=labels,
         limit=MAX_DOSES,
-        faults=faults,
     )
+    sheet = table.read(request, faults)
     if not sheet.lines.size and not faults.count and not may_be_empty:
         faults.add(0, "", "has a header but no data; write one row per dose")
     for role, known in (("state", states), ("experiment", experiments)):

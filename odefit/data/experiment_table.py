@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 
-from odefit.data.columns import Columns, Header, find_columns
+from odefit.data.columns import Columns, Header, Request, find_columns
 from odefit.data.csv_cells import MISSING, decimal_comma, parse_number
 from odefit.data.error_list import FaultList, PlacedFaults
 from odefit.data.experiments import Experiment
@@ -138,14 +138,14 @@ def read_conditions(
             renamed[spelled] = name
     faults.check()
     at = position.pop(position.spelled(key) or key)
-    sheet = table.read(
+    request = Request(
         [],
         [at, *position.values()],
         required={at: "experiment"},
         blank=set(position.values()),
         limit=MAX_CELLS // (len(position) + 1),
-        faults=faults,
     )
+    sheet = table.read(request, faults)
     if not sheet.lines.size and not faults.count:
         faults.add(0, "", "has a header but no data; write one row per experiment")
     lines = _rows(sheet, at, header, faults)

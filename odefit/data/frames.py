@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from odefit.arrays import FloatArray
-from odefit.data.columns import Columns, Header
+from odefit.data.columns import Columns, Header, Request
 from odefit.data.csv_cells import (
-    NOTHING_ELSE,
     Decimals,
     IntArray,
-    MissingCells,
     NumberColumn,
     SignArray,
     parse_numbers,
@@ -50,27 +48,13 @@ class FrameSheet:
         """The cells of a column as text."""
         return [_label(value) for value in self.frame.iloc[:, column].tolist()]
 
-    def read(
-        self,
-        numbers: Sequence[int],
-        labels: Sequence[int],
-        *,
-        required: Mapping[int, str],
-        faults: FaultList,
-        blank: Collection[int] = (),
-        keep: Callable[[Any], bool] | None = None,
-        censorable: Collection[int] = (),
-        wordy: Collection[int] = (),
-        endless: Collection[int] = (),
-        missing: MissingCells = NOTHING_ELSE,
-        limit: int | None = None,
-    ) -> Columns:
-        """Some columns, as `csv_reader.read_columns` gives those of a file."""
-        if limit is not None and len(self.frame) > limit:
-            faults.add(0, "", f"has more rows than the limit of {limit:,}; write fewer")
+    def read(self, request: Request, faults: FaultList) -> Columns:
+        """Some columns, see `Sheet`."""
+        request.allows(len(self.frame), faults)
         blanks = self.frame.isna()
         rows = np.flatnonzero(~blanks.all(axis=1).to_numpy(dtype=bool))
-        texts = {k: [_label(value) for value in self.frame.iloc[rows, k].tolist()] for k in labels}
+        texts = {k: [_label(value) for value in self.frame.iloc[rows, k].tolist()] for k in request.labels}
+        keep = request.keep
         if keep is not None:
             kept = np.array([keep({k: text[i] for k, text in texts.items()}) for i in range(len(rows))], dtype=bool)
             rows, texts = (
@@ -80,16 +64,19 @@ class FrameSheet:
         lines = rows.astype(np.int64) + 1
         found: dict[int, FloatArray] = {}
         signs: dict[int, SignArray] = {}
-        other: dict[int, dict[int, str]] = {k: {} for k in wordy}
-        for k in numbers:
-            name, need = self.header.names[k], required.get(k, "")
-            kind = NumberColumn(name, Decimals(False), need, k in censorable, other.get(k), k in endless, missing)
+        other: dict[int, dict[int, str]] = {k: {} for k in request.wordy}
+        for k in request.numbers:
+            name, need = self.header.names[k], request.required.get(k, "")
+            kind = NumberColumn(
+                *(name, Decimals(False), need, k in request.censorable),
+                *(other.get(k), k in request.endless, request.missing),
+            )
             found[k], side = _numbers(self.frame.iloc[rows, k], lines, kind, faults)
             if side is not None:
                 signs[k] = side
         named = {k: _coded(text) for k, text in texts.items()}
         for k, own in named.items():
-            check_labels(own, lines, self.header.names[k], k in blank, faults)
+            check_labels(own, lines, self.header.names[k], k in request.blank, faults)
         return Columns(lines, found, named, signs, other)
 
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.data.clock import Clock, on_clock
-from odefit.data.columns import Columns, Header, find_columns
+from odefit.data.columns import Columns, Header, Request, find_columns
 from odefit.data.csv_cells import IntArray
 from odefit.data.csv_writing import check_names, number_cell, write_rows
 from odefit.data.error_list import FaultList, PlacedFaults
@@ -123,7 +123,7 @@ def read_input(
     labelled = [] if experiment_at is None else [experiment_at]
     if clock is not None:
         table, _, _ = on_clock(table, time_at, experiment_at, clock.form, clock)
-    sheet = table.read([time_at, value_at], labelled, required={time_at: "time"}, blank=labelled, faults=faults)
+    sheet = table.read(Request([time_at, value_at], labelled, required={time_at: "time"}, blank=labelled), faults)
     if not sheet.lines.size and not faults.count:
         faults.add(0, "", "has a header but no data; write one row per point")
     points = _points(sheet, time_at, value_at, experiment_at)

@@ -34,7 +34,7 @@ from odefit.data.arrangement import arrange
 from odefit.data.blank_lines import split_at_blanks
 from odefit.data.chosen_rows import choose_cells
 from odefit.data.clock import on_clock
-from odefit.data.columns import Columns, Header
+from odefit.data.columns import Columns, Header, Request
 from odefit.data.covariates import CovariateUse, covariate_table
 from odefit.data.csv_writing import check_names, number_cell, write_rows
 from odefit.data.error_list import FaultList
@@ -218,7 +218,7 @@ def _read_rows(
     That there are no rows, or none of an experiment that is wanted, is a fault.
     """
     keep = _Filter(layout, None if only is None else frozenset(only), frozenset(ignore))
-    sheet = source.read(
+    request = Request(
         layout.numbers,
         layout.labels,
         required={layout.time: "time"},
@@ -228,8 +228,8 @@ def _read_rows(
         wordy=layout.beside,
         endless=[layout.time],
         missing=form.missing,
-        faults=faults,
     )
+    sheet = source.read(request, faults)
     for name in sorted(keep.unseen):
         faults.add(0, "", f"data.only names the experiment '{clip(name)}'; {suggest(name, keep.seen)}")
     if not sheet.lines.size and not faults.count:

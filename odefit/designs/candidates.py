@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from odefit.arrays import FloatArray
-from odefit.data.columns import find_columns
+from odefit.data.columns import Request, find_columns
 from odefit.data.csv_cells import MISSING, parse_number
 from odefit.data.csv_reader import read_columns, read_header
 from odefit.data.error_list import FaultList
@@ -154,15 +154,8 @@ def _rows_of_file(path: Path) -> dict[str, dict[str, Any]]:
     faults.check()
     at = position[key or ""]
     others = {name: k for name, k in position.items() if k != at}
-    sheet = read_columns(
-        header,
-        [],
-        [at, *others.values()],
-        required={at: "candidate"},
-        blank={*others.values()},
-        limit=MOST,
-        faults=faults,
-    )
+    request = Request([], [at, *others.values()], required={at: "candidate"}, blank={*others.values()}, limit=MOST)
+    sheet = read_columns(header, request, faults)
     names = [sheet.labels[at].names[code] for code in sheet.labels[at].codes.tolist()]
     for k, name in enumerate(names):
         if name in names[:k]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
 from odefit.data.clock import ClockForm, on_clock
-from odefit.data.columns import Columns, Header, find_columns
+from odefit.data.columns import Columns, Header, Request, find_columns
 from odefit.data.csv_cells import SIGNS, decimal_comma, parse_number
 from odefit.data.error_list import FaultList
 from odefit.data.grid.opening import open_table
@@ -106,7 +106,7 @@ def look_at(path: Path, time: str | None = None, experiment: str | None = None) 
     header, faults = sheet.header, FaultList(path)
     position = find_columns(header, faults)
     everything = [index for index, name in enumerate(header.names) if name]
-    columns = sheet.read((), everything, required={everything[0]: ""}, blank=everything, faults=faults)
+    columns = sheet.read(Request((), everything, required={everything[0]: ""}, blank=everything), faults)
     faults.check()
     for given in (time, experiment):
         if given is not None and given not in position:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any
 
 import numpy as np
 
-from odefit.data.columns import ColumnReading, Columns, Header
-from odefit.data.csv_cells import NOTHING_ELSE, MissingCells
+from odefit.data.columns import ColumnReading, Columns, Header, Request
 from odefit.data.error_list import FaultList
-from odefit.data.labels import check_labels
 from odefit.records import dataclass
 from odefit.text import counted
 
@@ -42,34 +40,15 @@ class Grid:
     units: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
-    def read(
-        self,
-        numbers: Sequence[int],
-        labels: Sequence[int],
-        *,
-        required: Mapping[int, str],
-        faults: FaultList,
-        blank: Collection[int] = (),
-        keep: Callable[[Any], bool] | None = None,
-        censorable: Collection[int] = (),
-        wordy: Collection[int] = (),
-        endless: Collection[int] = (),
-        missing: MissingCells = NOTHING_ELSE,
-        limit: int | None = None,
-    ) -> Columns:
+    def read(self, request: Request, faults: FaultList) -> Columns:
         """Some columns, see `Sheet`."""
-        if limit is not None and len(self.rows) > limit:
-            faults.add(0, "", f"has more rows than the limit of {limit:,}; write fewer")
-        reading = ColumnReading(self.header, numbers, labels, required, censorable, wordy, endless, missing)
+        request.allows(len(self.rows), faults)
+        reading = ColumnReading(self.header, request)
         for first in range(0, len(self.rows), ROWS_PER_BLOCK):
-            chosen = self._whole(first, keep, faults)
+            chosen = self._whole(first, request.keep, faults)
             lines = np.array([self.lines[k] for k in chosen], dtype=np.int64)
             reading.add(lines, [list(self.rows[k]) for k in chosen], faults)
-        reading.decimals.check(faults)
-        found = reading.columns()
-        for index, named in found.labels.items():
-            check_labels(named, found.lines, self.header.names[index], index in blank, faults)
-        return found
+        return reading.finish(faults)
 
     def _whole(self, first: int, keep: Callable[[Any], bool] | None, faults: FaultList) -> list[int]:
         """The rows of a block that have a cell for each column and count; a shorter row is a fault."""

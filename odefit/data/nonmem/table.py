@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from odefit.arrays import Mask
-from odefit.data.columns import Columns, Header, find_columns
+from odefit.data.columns import Columns, Header, Request, find_columns
 from odefit.data.csv_cells import MISSING as NO_VALUE
-from odefit.data.csv_cells import NOTHING_ELSE, MissingCells, parse_number
+from odefit.data.csv_cells import MissingCells, parse_number
 from odefit.data.doses import DoseRow
 from odefit.data.error_list import FaultList
 from odefit.data.experiment_table import Conditions, conditions_from_mapping
@@ -82,34 +82,17 @@ class MeasuredRows:
         header = self.base.header
         return replace(header, names=(*header.names, AT_JUMP)) if self.sides else header
 
-    def read(
-        self,
-        numbers: Sequence[int],
-        labels: Sequence[int],
-        *,
-        required: Mapping[int, str],
-        faults: FaultList,
-        blank: Collection[int] = (),
-        keep: Callable[[Any], bool] | None = None,
-        censorable: Collection[int] = (),
-        wordy: Collection[int] = (),
-        endless: Collection[int] = (),
-        missing: MissingCells = NOTHING_ELSE,
-        limit: int | None = None,
-    ) -> Columns:
+    def read(self, request: Request, faults: FaultList) -> Columns:
         """Some columns, see `Sheet`; a row without a measurement may hold anything."""
-        width = len(self.base.header.names)
+        width, labels, keep = len(self.base.header.names), request.labels, request.keep
         found = self.base.read(
-            numbers,
-            [index for index in labels if index < width],
-            required=required,
-            faults=faults,
-            blank=blank,
-            censorable=censorable,
-            wordy=wordy,
-            endless=endless,
-            missing=MissingCells(missing.words | MISSING.words, missing.numbers),
-            limit=limit,
+            replace(
+                request,
+                labels=[index for index in labels if index < width],
+                keep=None,
+                missing=MissingCells(request.missing.words | MISSING.words, request.missing.numbers),
+            ),
+            faults,
         )
         found = found.rows(np.array([line in self.names for line in found.lines.tolist()], dtype=bool))
         lines = found.lines.tolist()
@@ -188,14 +171,14 @@ def take_apart(sheet: Sheet, roles: Roles, wanted: Wanted) -> EventTable:
     taken = set(roles.at.values())
     constants = {n: k for k, n in enumerate(header.names) if n in wanted.constants and k not in taken}
     words = [roles.at[role] for role in ("id", "cmt", "dvid") if role in roles.at]
-    columns = sheet.read(
+    request = Request(
         [roles.at[role] for role in _NUMBERS if role in roles.at],
         list(dict.fromkeys([*words, *constants.values()])),
         required={roles.at["time"]: "time"},
         blank=[index for index in [*words, *constants.values()] if index != roles.at["id"]],
-        faults=faults,
         missing=MISSING,
     )
+    columns = sheet.read(request, faults)
     faults.check()
     records = read_records(columns, roles, header, faults)
     faults.check()
