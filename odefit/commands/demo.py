@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from odefit.commands.written import check_absent
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,13 +28,11 @@ def demo(
 ) -> None:
     """Copy the shipped configs and their data into a folder: examples to run, read and edit."""
     from odefit.demos import copy_demos, demos
-    from odefit.errors import RunError
 
     if list_:
         _show(list(demos().values()))
         return
-    if out.exists() and not overwrite:
-        raise RunError(str(out), "exists already; choose another --out, or say --overwrite")
+    check_absent([out], overwrite)
     copied = copy_demos(names or [], out)
     _show(copied)
     typer.echo(f"written to {out}")

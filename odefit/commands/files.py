@@ -9,6 +9,7 @@ import typer
 
 from odefit.commands.alive import alive
 from odefit.commands.options import ConfigPath, OnlyBeside, Overrides, Overwrite
+from odefit.commands.written import check_absent
 
 
 def import_(
@@ -20,14 +21,12 @@ def import_(
     only_beside: OnlyBeside = None,
 ) -> None:
     """Make a config of odefit's own, with its CSVs, from a PEtab problem or an SBML model."""
-    from odefit.errors import RunError
     from odefit.interop.importing import import_file
 
     with alive("importing"):
         imported = import_file(problem, only_beside)
     target = out or Path(imported.name)
-    if target.exists() and not overwrite:
-        raise RunError(str(target), "exists already; choose another --out, or say --overwrite")
+    check_absent([target], overwrite)
     config = imported.write(target)
     typer.echo(f"{imported.name}: {imported.summary}")
     for decision in imported.decisions:
@@ -72,11 +71,9 @@ def simulate(
 ) -> None:
     """Make the data that CONFIG's `data.simulate` (or `data.spirals`) describes: a CSV, and the truth beside it."""
     from odefit.api import simulate as run_simulate
-    from odefit.errors import RunError
 
     target = out or Path(f"{config.stem}.csv")
-    if target.exists() and not overwrite:
-        raise RunError(str(target), "exists already; choose another --out, or say --overwrite")
+    check_absent([target], overwrite)
     with alive("simulating"):
         simulated = run_simulate(config, set_ or (), out=target, only_beside=only_beside)
     rows = sum(len(e.times) for e in simulated.experiments)
@@ -98,8 +95,7 @@ def schema(
     if out is None:
         typer.echo(schema_text(), nl=False)
         return
-    if out.exists() and not overwrite:
-        raise RunError(str(out), "exists already; choose another --out, or say --overwrite")
+    check_absent([out], overwrite)
     try:
         atomic_write(out, schema_text())
     except OSError as error:

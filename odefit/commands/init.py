@@ -10,6 +10,7 @@ import typer
 
 from odefit.commands.alive import alive
 from odefit.commands.options import Overwrite
+from odefit.commands.written import check_absent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,15 +35,14 @@ def init(
 ) -> None:
     """Look at DATA, and propose a config for it: a model, parameters with bounds, and how the file is read."""
     from odefit import api
-    from odefit.errors import ConfigError, InputError, RunError
+    from odefit.errors import ConfigError, InputError
     from odefit.proposing.look import look_at
     from odefit.proposing.proposal import check_model, propose
     from odefit.proposing.shapes import suggestions
     from odefit.proposing.writing import config_text, found
 
     target = out or Path(f"{data.stem}.yaml")
-    if target.exists() and not overwrite:
-        raise RunError(str(target), "exists already; choose another --out, or say --overwrite")
+    check_absent([target], overwrite)
     if model is not None and sbml is not None:
         raise ConfigError("--sbml", "and --model are both given; the equations come from one of them")
     if model is not None:

@@ -9,6 +9,7 @@ import typer
 
 from odefit.commands.alive import alive
 from odefit.commands.options import AsJson, ConfigPath, OnlyBeside, Overrides, Overwrite, RunPath
+from odefit.commands.written import check_absent
 from odefit.plots.kinds import LISTED as PICTURES
 
 
@@ -131,13 +132,11 @@ def solvers(
     """Compare every solver on CONFIG's model: error, work, time and gradient; a table and a picture."""
     from odefit.api import assembled
     from odefit.diagnostics.solver_comparison import compare_solvers, solver_table
-    from odefit.errors import RunError
     from odefit.plots.work_precision import save_work_precision
     from odefit.terminal import console, plain_table
 
     target = out or Path(f"{config.stem}_solvers.png")
-    if target.exists() and not overwrite:
-        raise RunError(str(target), "exists already; choose another --out, or say --overwrite")
+    check_absent([target], overwrite)
     assembly = assembled(config, set_ or (), only_beside=only_beside)
     with alive("comparing the solvers"):
         comparison = compare_solvers(assembly, budget, evaluations)
