@@ -13,8 +13,10 @@ from odefit.commands.options import Overwrite
 from odefit.commands.written import check_absent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
+    from odefit.errors import InputError
     from odefit.proposing.look import Look
 
 
@@ -32,14 +34,14 @@ def init(
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="The config; default: <name of DATA>.yaml, here.")] = None,
     overwrite: Overwrite = False,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="How the file is to be read, e.g. --set data.clock=h:mm."),
+    ] = None,
 ) -> None:
     """Look at DATA, and propose a config for it: a model, parameters with bounds, and how the file is read."""
-    from odefit import api
     from odefit.errors import ConfigError, InputError
-    from odefit.proposing.look import look_at
-    from odefit.proposing.proposal import check_model, propose
-    from odefit.proposing.shapes import suggestions
-    from odefit.proposing.writing import config_text, found
+    from odefit.proposing.proposal import check_model
 
     target = out or Path(f"{data.stem}.yaml")
     check_absent([target], overwrite)
@@ -47,18 +49,39 @@ def init(
         raise ConfigError("--sbml", "and --model are both given; the equations come from one of them")
     if model is not None:
         check_model(model)
+    said = [*(set_ or ())]
+    said += [f"data.{key}={name}" for key, name in (("time", time), ("experiment", experiment)) if name is not None]
+    while True:
+        try:
+            _proposed(data, said, model, sbml, target)
+            return
+        except InputError as error:
+            said.append(_answer(error, said))
+
+
+def _proposed(data: Path, said: list[str], model: str | None, sbml: Path | None, target: Path) -> None:
+    """Look at the file, and write what is proposed for it. said: keys of the config that say how it is read."""
+    from odefit import api
+    from odefit.errors import InputError
+    from odefit.proposing.look import look_at
+    from odefit.proposing.proposal import propose
+    from odefit.proposing.reading import how_it_is_read
+    from odefit.proposing.shapes import suggestions
+    from odefit.proposing.writing import config_text, found
+
+    reading = how_it_is_read(data, said)
     with alive("looking at the data"):
-        look = look_at(data, time, experiment)
+        look = look_at(data, reading)
     typer.echo(f"{found(look)}.")
     for remark in look.remarks:
         typer.echo(f"note: {remark}")
     likely = suggestions(look)
     if sbml is not None:
-        chosen, others, text = str(sbml), [], _with_sbml(look, sbml, target)
+        chosen, others, text = str(sbml), [], _with_sbml(look, sbml, target, reading.keys)
     else:
         chosen = model or _asked(likely)
         others = [name for name in likely if name != chosen]
-        text = config_text(look, propose(look, chosen), target, others)
+        text = config_text(look, propose(look, chosen), target, others, reading.keys)
     previous = target.read_bytes() if target.exists() else None
     _write(target, text)
     try:
@@ -77,11 +100,26 @@ def init(
     typer.echo(f"next: odefit fit {target}")
 
 
-def _with_sbml(look: Look, sbml: Path, target: Path) -> str:
+def _answer(error: InputError, said: list[str]) -> str:
+    """The key that decides what is not clear, with what somebody at a terminal says; else the error goes on."""
+    from odefit.errors import Fault
+    from odefit.proposing.reading import deciding_key
+
+    key = deciding_key(error, said)
+    if key is None:
+        raise error
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        first = error.faults[0]
+        raise type(error)(faults=[Fault(first.where, f"{first.what}; here: --set {key}=…"), *error.faults[1:]])
+    typer.echo(str(error))
+    return f"{key}={typer.prompt(key)}"
+
+
+def _with_sbml(look: Look, sbml: Path, target: Path, said: Mapping[str, Any]) -> str:
     from odefit.interop.importing import import_file
     from odefit.proposing.with_sbml import sbml_config
 
-    return sbml_config(look, import_file(sbml), target)
+    return sbml_config(look, import_file(sbml), target, said)
 
 
 def _asked(likely: Sequence[str]) -> str:

@@ -107,7 +107,9 @@ def _split_header(path: Path, line: int, text: str, wanted: Sequence[str]) -> He
         raise DataError(where, "the quotes of this line do not match, or a name is far too long")
     best = max(splits, key=lambda d: (len(set(splits[d]) & set(wanted)), len(splits[d])))
     if any(parse_number(name) is not None for name in splits[best]) and not set(splits[best]) & set(wanted):
-        raise DataError(where, "this line holds numbers; the first line must name the columns")
+        raise DataError(
+            where, "this line holds numbers; the first line must name the columns, or `data.header: [time, …]`"
+        )
     return Header(path, best, splits[best], line)
 
 

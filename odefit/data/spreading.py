@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from odefit.data.clock_cells import looks_like_time
 from odefit.data.columns import Positions
-from odefit.data.csv_cells import parse_number
+from odefit.data.csv_cells import decimal_comma, parse_number
 from odefit.data.grid.grid import Grid
 from odefit.data.layouts import usual_time
 from odefit.data.unused_columns import tells_of_errors
@@ -129,7 +129,7 @@ def _matches(grid: Grid, observable: str, text: str, taken: Collection[int | Non
             continue
         said = dict(zip(keys, (part.strip() for part in parts.groups()), strict=True))
         when = said.pop(CLOCK, None)
-        if when is not None and parse_number(when) is None and not looks_like_time(when):
+        if when is not None and _number(when) is None and not looks_like_time(when):
             continue
         constants = {key: _cell(cell) for key, cell in said.items() if not key.isdigit()}
         joined = (" " if constants else "").join(part for part in said.values() if part)
@@ -163,8 +163,13 @@ def _compiled(text: str, grid: Grid) -> tuple[re.Pattern[str], list[str]]:
 
 
 def _cell(text: str) -> float | str:
-    number = parse_number(text)
+    number = _number(text)
     return text if number is None else number
+
+
+def _number(text: str) -> float | None:
+    """The number in a header, which may have a decimal comma."""
+    return parse_number(decimal_comma(text) or text)
 
 
 def _check(grid: Grid, found: Sequence[_Match], columns: Mapping[str, Sequence[str]]) -> None:

@@ -6,7 +6,7 @@ of a textbook turn into values for data in other units.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,10 @@ CONSISTENT = 1e-8
 
 
 def exponents(
-    slopes: Mapping[str, Any], measured: Mapping[str, Any], nominal: Mapping[str, float]
+    slopes: Mapping[str, Any],
+    measured: Mapping[str, Any],
+    nominal: Mapping[str, float],
+    unseen: Collection[str] = (),
 ) -> dict[tuple[str, ...], FloatArray]:
     """The powers of each unit in each parameter.
 
@@ -34,6 +37,8 @@ def exponents(
         Observable -> formula; one that is a state alone has that state's unit.
     nominal
         Parameter -> value, which counts where it is an exponent.
+    unseen
+        States that are not measured: they may change with the unit of the time, as a velocity does.
 
     Returns
     -------
@@ -43,15 +48,19 @@ def exponents(
         the equations, such as those of x in x - x^3, are left out.
     """
 
-    def powers(*base: str) -> FloatArray | None:
-        walk = _Walk(base, tuple(nominal), nominal)
+    def powers(*base: str, moving: Sequence[str] = ()) -> FloatArray | None:
+        walk = _Walk(base, (*nominal, *moving), nominal)
         for state, slope in slopes.items():
             unit = float(state in base) - float(TIME in base)
-            walk.equal([walk.power(slope), walk.constant(unit)])
+            own = walk.constant(unit)
+            if state in moving:
+                own[walk.position[state]] = 1.0
+            walk.equal([walk.power(slope), own])
         for name, formula in measured.items():
             if not formula.is_Symbol:
                 walk.equal([walk.power(formula), walk.constant(float(name in base))])
-        return walk.solved()
+        found = walk.solved()
+        return None if found is None else found[: len(nominal)]
 
     alone: list[tuple[str, ...]] = [
         (TIME,),
@@ -59,6 +68,8 @@ def exponents(
         *((n,) for n, f in measured.items() if not f.is_Symbol),
     ]
     found = {base: powers(*base) for base in alone}
+    if found[(TIME,)] is None:
+        found[(TIME,)] = powers(TIME, moving=[state for state in slopes if state in unseen])
     together = tuple(state for state in slopes if found[(state,)] is None)
     if len(together) > 1:
         found[together] = powers(*together)

@@ -4,39 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
-from odefit.data.clock import ClockForm, on_clock
-from odefit.data.columns import Columns, Header, Request, find_columns
-from odefit.data.csv_cells import SIGNS, decimal_comma, parse_number
+from odefit.data.clock import FIRST
+from odefit.data.columns import find_columns
+from odefit.data.csv_cells import MissingCells
 from odefit.data.error_list import FaultList
-from odefit.data.grid.opening import open_table
-from odefit.data.labels import Labels
+from odefit.data.grid.whole import whole
 from odefit.data.nonmem.roles import find_roles
+from odefit.data.sheets import Sheet
+from odefit.data.spreading import OBSERVABLE, VALUE, spread
+from odefit.data.table_form import TableForm
 from odefit.errors import DataError
+from odefit.proposing.beside import Beside, side_by_side, times_in_headers
+from odefit.proposing.cells import NUMERIC, count_limits, numbers_of, share_of_numbers
+from odefit.proposing.opening import opened, read_cells
+from odefit.proposing.reading import UNSAID, Reading
+from odefit.proposing.words import ERRORS, MEAN, OBSERVABLES, SENTINELS, SERIES, TIMES, VALUES, bare, is_called
 from odefit.records import dataclass
 from odefit.text import abridged, clip, counted
-
-TIMES = (
-    r"time|t|zeit|temps|tiempo|tempo|(time|t)[ _.\-(\[].*|.*[ _.]time|hours?|hrs?|h|days?|d|minutes?|mins?"
-    r"|seconds?|secs?|s|weeks?|months?|years?|yr|date([ _.]?time)?|datum|timestamp"
-)
-SERIES = (
-    r"experiment|exp|id|subj(ect)?|patient|animal|individual|sample|series|run|batch|plate|well|strain|group|condition"
-    r"|treatment|culture|vessel|reactor|(.*_)?id|replicate|rep"
-)
-OBSERVABLES, VALUES = (
-    r"observable|name|variable|parameter|analyte|species|measure|quantity|what",
-    r"value|measurement|val|dv|conc(entration)?|result|y",
-)
-ERRORS = r"{0}[ _.\-]*(sd|se|sem|std|stdev|sigma|err|error)|(sd|se|std|sigma|err)[ _.\-]*{0}"
-UNIT = re.compile(r"\s*[\[(][^\[\]()]*[\])]\s*$")
-MISSING = ("", ".", "na", "nan", "n/a", "nd", "null", "-")
-NUMERIC = 0.8
-"""The share of a column's filled cells that hold numbers, if it is one of numbers."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +36,7 @@ class Look:
     Parameters
     ----------
     path, kind
-        The file, and `wide`, `long` or `events` (a table of NONMEM's).
+        The file, and `wide`, `long`, `beside` or `events` (a table of NONMEM's).
     time, experiment
         Columns; None where nothing tells experiments apart.
     observable, value, sigmas
@@ -57,6 +47,8 @@ class Look:
         What was measured -> its first values, one for each experiment.
     experiments, rows
         Their number.
+    beside
+        How columns belong together, where they do.
     unused
         Column -> why nothing uses it.
     dose
@@ -65,6 +57,8 @@ class Look:
         Of a table of events, the labels of CMT.
     remarks
         Sentences on gaps, limits and the like.
+    absent
+        Numbers that seem to stand for no value.
     """
 
     path: Path
@@ -82,50 +76,60 @@ class Look:
     dose: float | None
     compartments: Sequence[str]
     remarks: Sequence[str]
+    beside: Beside | None = None
+    absent: Sequence[int] = ()
 
 
-def look_at(path: Path, time: str | None = None, experiment: str | None = None) -> Look:
+def look_at(path: Path, reading: Reading = UNSAID) -> Look:
     """Look at a file of measurements.
 
     Parameters
     ----------
     path
         The file.
-    time, experiment
-        Columns, where they are known.
+    reading
+        What is known of how it is to be read.
 
     Raises
     ------
     DataError
         It cannot be read, or it cannot be seen which column holds the times.
     """
-    sheet = open_table(path, [name for name in (time, experiment, "time", "t", "TIME", "ID", "DV") if name])
-    for index, name in enumerate(sheet.header.names):
-        if name == time or (time is None and _is(name, TIMES)):
-            sheet, _, _ = on_clock(sheet, index, None, ClockForm())  # dates become numbers, as in a fit
-    header, faults = sheet.header, FaultList(path)
-    position = find_columns(header, faults)
-    everything = [index for index, name in enumerate(header.names) if name]
-    columns = sheet.read(Request((), everything, required={everything[0]: ""}, blank=everything), faults)
-    faults.check()
-    for given in (time, experiment):
+    form, time, experiment = reading.form, reading.time, reading.experiment
+    sheet = opened(path, [name for name in (time, experiment, "time", "t", "TIME", "ID", "DV") if name], form.file)
+    position = find_columns(sheet.header, FaultList(path))
+    for given in (time, experiment, form.observable, form.value):
         if given is not None and given not in position:
-            raise DataError(
-                header.place(), f"has no column '{clip(given)}'; its columns are {abridged(header.names, 12)}"
-            )
-    return _Looking(
-        header, columns, time and position.spelled(time), experiment and position.spelled(experiment)
-    ).look()
+            names = abridged(sheet.header.names, 12)
+            raise DataError(sheet.header.place(), f"has no column '{clip(given)}'; its columns are {names}")
+    time, experiment = time and position.spelled(time), experiment and position.spelled(experiment)
+    looking = _Looking(sheet, time, experiment, form)
+    absent = [] if form.missing.words else looking.sentinels()
+    if absent:
+        looking = _Looking(sheet, time, experiment, replace(form, missing=MissingCells.of(map(repr, absent))))
+    if reading.columns:
+        named = Beside(reading.columns, (), "columns that were named")
+        look = looking.spread(named, None if named.are_times else looking.time(), experiment, {})
+    else:
+        look = looking.look()
+    return replace(look, absent=absent)
 
 
 class _Looking:
     """Takes the columns of a file one after the other for what they seem to be."""
 
-    def __init__(self, header: Header, columns: Columns, time: str | None, experiment: str | None) -> None:
+    def __init__(
+        self, sheet: Sheet, time: str | None, experiment: str | None, form: TableForm, beside: Beside | None = None
+    ) -> None:
+        self.sheet, self.form, self.beside = sheet, form, beside
+        header, columns = read_cells(sheet, time, form)
         self.header, self.rows = header, len(columns.lines)
         self.labels = {header.names[index]: labels for index, labels in columns.labels.items()}
-        self.numbers = {name: _numbers(labels) for name, labels in self.labels.items()}
-        self.is_number = {name: _share(labels, self.numbers[name]) >= NUMERIC for name, labels in self.labels.items()}
+        self.numbers = {name: numbers_of(labels, form.missing) for name, labels in self.labels.items()}
+        self.is_number = {
+            name: share_of_numbers(labels, self.numbers[name], form.missing) >= NUMERIC
+            for name, labels in self.labels.items()
+        }
         self.given_time, self.given_experiment = time, experiment
 
     def look(self) -> Look:
@@ -133,13 +137,14 @@ class _Looking:
         roles = find_roles(find_columns(self.header, FaultList(self.header.path)), {})
         if roles.is_complete and self.given_time is None:
             return self._events({role: self.header.names[at] for role, at in roles.at.items()})
-        time = self.given_time or self._time(names)
+        across = times_in_headers([name for name in names if self.is_number[name]])
+        if across and not self.given_time and not any(is_called(n, TIMES) for n in names if n not in across.taken):
+            return self.spread(across, None, self.given_experiment or self._place(across.taken), {})
+        time = self.time()
         left = [name for name in names if name != time]
-        observable = next((n for n in left if _is(n, OBSERVABLES) and not self.is_number[n]), None)
-        value = next((n for n in left if _is(n, VALUES) and self.is_number[n]), None) if observable else None
-        observable = observable if value else None
+        observable, value = self._long(left)
         left = [name for name in left if name not in (observable, value)]
-        experiment = self.given_experiment or self._experiment(left)
+        experiment = self.given_experiment or (None if self.beside else self._experiment(left))
         left = [name for name in left if name != experiment]
         codes = self.labels[experiment].codes if experiment else np.zeros(self.rows, np.int64)
         unused = {name: "no numbers" for name in left if not self.is_number[name]}
@@ -167,10 +172,60 @@ class _Looking:
         else:
             sigmas = self._sigmas(numbers)
             numbers = [name for name in numbers if name not in sigmas.values()]
+            beside = side_by_side({name: self.numbers[name] for name in numbers if name not in sigmas})
+            if beside is not None:
+                return self.spread(beside, time, experiment, unused)
             series = {name: (self.numbers[name], np.arange(self.rows)) for name in numbers}
         return self._found(
-            "long" if observable else "wide", time, experiment, series, observable, value, sigmas, unused, codes
+            "beside" if self.beside else "long" if observable else "wide",
+            time,
+            experiment,
+            series,
+            observable,
+            value,
+            sigmas,
+            unused,
+            codes,
         )
+
+    def sentinels(self) -> list[int]:
+        """Numbers such as -999 among others that are positive."""
+        found = set[int]()
+        for name, is_number in self.is_number.items():
+            values = self.numbers[name][np.isfinite(self.numbers[name])] if is_number else np.empty(0)
+            odd = np.isin(values, SENTINELS)
+            if 0 < odd.sum() <= len(values) / 2 and (values[~odd] >= 0).all() and not is_called(name, TIMES):
+                found |= {int(value) for value in values[odd]}
+        return sorted(found)
+
+    def spread(self, beside: Beside, time: str | None, experiment: str | None, unused: Mapping[str, str]) -> Look:
+        """The look at the long table that the columns make. time, experiment: the columns that hold these."""
+        left = [name for name in self.labels if name not in beside.taken and name not in (time, experiment)]
+        left = left if beside.taken else []
+        columns = {name: [text] if isinstance(text, str) else list(text) for name, text in beside.columns.items()}
+        table = spread(whole(self.sheet, "has experiments side by side"), columns, time, experiment, left)
+        names = table.grid.header.names
+        own = names[1] if names[1] != OBSERVABLE else None
+        form = replace(self.form, observable=OBSERVABLE, value=VALUE)
+        look = _Looking(table.grid, names[0], own, form, beside).look()
+        others = {name: unused.get(name, "") for name in left if name in names}
+        return replace(look, time=time or names[0], experiment=experiment, rows=self.rows, unused=others)
+
+    def _long(self, left: Sequence[str]) -> tuple[str | None, str | None]:
+        """The columns that say what was measured, and how much, of a file with a row for each measurement."""
+        observable = self.form.observable
+        observable = observable or next((n for n in left if is_called(n, OBSERVABLES) and not self.is_number[n]), None)
+        if observable is None:
+            return None, None
+        value = self.form.value or next((n for n in left if is_called(n, VALUES) and self.is_number[n]), None)
+        return (observable, value) if value else (None, None)
+
+    def _place(self, times: Sequence[str]) -> str | None:
+        """The column that names what each row measures, of a table with a column for each time."""
+        names = [
+            n for n in self.labels if n not in times and self._is_full(n) and len(self.labels[n].names) == self.rows
+        ]
+        return next((name for name in names if not self.is_number[name]), names[0] if names else None)
 
     def _found(
         self,
@@ -187,6 +242,9 @@ class _Looking:
         compartments: Sequence[str] = (),
     ) -> Look:
         times = self.numbers[time]
+        if self.form.clock.zero == FIRST:
+            for code in set(codes.tolist()):
+                times = np.where(codes == code, times - np.nanmin(times[codes == code]), times)
         pairs, first = {}, {}
         for name, (values, rows) in series.items():
             rows = rows[np.isfinite(values[rows]) & np.isfinite(times[rows])]
@@ -201,11 +259,15 @@ class _Looking:
         remarks = self._remarks(series, times, experiment)
         return Look(
             *(self.header.path, kind, time, experiment, observable, value, sigmas, pairs, first),
-            *(count, self.rows, unused, dose, compartments, remarks),
+            *(count, self.rows, unused, dose, compartments, remarks, self.beside),
         )
 
-    def _time(self, names: Sequence[str]) -> str:
-        named = [name for name in names if _is(name, TIMES) and self.is_number[name]]
+    def time(self) -> str:
+        """The column of the times. Raises DataError."""
+        if self.given_time:
+            return self.given_time
+        names = list(self.labels)
+        named = [name for name in names if is_called(name, TIMES) and self.is_number[name]]
         best = [name for name in named if name.casefold() in ("time", "t")] or named
         if best:
             return best[0]
@@ -213,14 +275,14 @@ class _Looking:
         if rising:
             return rising[0]
         what = "cannot see which column holds the times: none is called so, and no column of numbers rises"
-        raise DataError(self.header.place(), f"{what}; say `--time COLUMN`: {abridged(list(names), 12)}")
+        raise DataError(self.header.place(), f"{what}; say `--time COLUMN`: {abridged(names, 12)}")
 
     def _experiment(self, left: Sequence[str]) -> str | None:
         several = [name for name in left if 1 < len(self.labels[name].names) < self.rows and self._is_full(name)]
-        named = [name for name in several if _is(name, SERIES)]
+        named = [name for name in several if is_called(name, SERIES)]
         if named:  # the first word of SERIES that fits says more than the order of the columns
             words = SERIES.split("|")
-            return min(named, key=lambda n: next(k for k, word in enumerate([*words, ".*"]) if _is(n, word)))
+            return min(named, key=lambda n: next(k for k, word in enumerate([*words, ".*"]) if is_called(n, word)))
         texts = [name for name in several if not self.is_number[name]]
         return max(texts, key=lambda name: len(self.labels[name].names), default=None)
 
@@ -235,9 +297,10 @@ class _Looking:
     def _sigmas(self, numbers: Sequence[str]) -> dict[str, str]:
         found = {}
         for name in numbers:
-            pattern = ERRORS.format(re.escape(_bare(name)))
+            # Of OD_mean, OD_sd is the error.
+            pattern = ERRORS.format(re.escape(re.sub(MEAN, "", bare(name), flags=re.I) or name))
             others = (other for other in numbers if other != name)
-            match = next((other for other in others if re.fullmatch(pattern, _bare(other), re.I)), None)
+            match = next((other for other in others if re.fullmatch(pattern, bare(other), re.I)), None)
             if match is not None:
                 found[name] = match
         return found
@@ -273,46 +336,12 @@ class _Looking:
         for name, (values, rows) in series.items():
             column = self.labels.get(name)
             empty = int(np.isnan(values[rows]).sum())
-            limits = 0 if column is None else _limits(column)
+            limits = 0 if column is None else count_limits(column)
             if limits:
                 remarks.append(f"{name}: {counted(limits, 'value')} known only to lie below or above a limit")
             if empty - limits > 0:
                 remarks.append(f"{name}: {counted(empty - limits, 'empty cell')}")
-        if experiment is None and (np.diff(times) < 0).any():
+        if experiment is None and self.beside is None and (np.diff(times) < 0).any():
             what = "the times go back, and no column tells experiments apart: times that come again are replicates"
             remarks.append(f"{what}; say `--experiment COLUMN` if one does")
         return remarks
-
-
-def _is(name: str, pattern: str) -> bool:
-    return any(re.fullmatch(pattern, each.strip(), re.IGNORECASE) for each in (name, _bare(name)))
-
-
-def _bare(name: str) -> str:
-    """A column's name without the unit in brackets behind it."""
-    return UNIT.sub("", name) or name
-
-
-def _number(text: str) -> float:
-    if text.casefold() in MISSING or text[:1] in SIGNS:
-        return np.nan
-    value = parse_number(decimal_comma(text) or text)
-    return np.nan if value is None or np.isinf(value) else value
-
-
-def _numbers(labels: Labels) -> FloatArray:
-    """The numbers of a column [R], NaN where a cell holds none."""
-    return np.array([_number(name) for name in labels.names] or [np.nan])[labels.codes]
-
-
-def _limits(labels: Labels) -> int:
-    """How many cells say `<0.5` or `>100`."""
-    limits = [k for k, name in enumerate(labels.names) if name[:1] in SIGNS and name[:1]]
-    return int(np.isin(labels.codes, limits).sum())
-
-
-def _share(labels: Labels, numbers: FloatArray) -> float:
-    """The share of the filled cells that are numbers, or limits."""
-    filled = [k for k, name in enumerate(labels.names) if name.casefold() not in MISSING]
-    count = int(np.isin(labels.codes, filled).sum())
-    return (int(np.isfinite(numbers).sum()) + _limits(labels)) / count if count else 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,23 +14,28 @@ from odefit.arrays import FloatArray
 from odefit.errors import ConfigError
 from odefit.model import catalogue
 from odefit.model.built_in.entry import Entry
-from odefit.model.formulas import name_fault, parse_formula
+from odefit.model.formulas import parse_formula
 from odefit.model.functions import numpy_function
 from odefit.model.system import TIME
+from odefit.proposing.beside import UNNAMED
 from odefit.proposing.dimensions import exponents
 from odefit.proposing.look import Look
+from odefit.proposing.naming import identifier
+from odefit.proposing.shapes import experiments_differ
 from odefit.records import dataclass
 from odefit.text import clip
 
 WIDTH = 100.0
 """How far bounds are from the start, as a factor, for what the sizes of the data tell."""
+GENERIC = ("x", "y", "z")
+"""States that are called so for want of a better name."""
 SPREAD = 10.0
 """Positive measurements that differ by more than this factor have errors in proportion to their size, as a rule."""
 
 
 @dataclass(frozen=True)
 class Unknown:
-    """A parameter that is estimated: its start and bounds, and what there is to say of it."""
+    """A parameter that is estimated: its start and bounds, what there is to say of it, and what has a value each."""
 
     name: str
     value: float
@@ -37,6 +43,7 @@ class Unknown:
     upper: float
     scale: str
     remark: str = ""
+    by: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,23 +59,26 @@ class Proposal:
     observables
         Observable -> formula, in the order in which they are measured.
     columns
-        Observable -> column or label, where that is called otherwise.
+        Observable -> column or label, where that is called otherwise; columns or a pattern of several.
     unknowns
         What is estimated.
     noise
         `gaussian` or `lognormal`.
     left
         What was measured, and no part of the model takes.
+    called
+        States of the built-in system that have the name of their column here.
     """
 
     entry: Entry
     equations: Mapping[str, str]
     initial: Mapping[str, str | float]
     observables: Mapping[str, str]
-    columns: Mapping[str, str]
+    columns: Mapping[str, str | Sequence[str]]
     unknowns: Sequence[Unknown]
     noise: str
     left: Sequence[str]
+    called: Mapping[str, str]
 
 
 def propose(look: Look, model: str) -> Proposal:
@@ -93,14 +103,25 @@ def propose(look: Look, model: str) -> Proposal:
     if entry.family:
         if entry.name != "linear":
             raise ConfigError(model, "is a network, which `odefit init` does not set up; see docs/networks.md")
-        states = _names(list(look.series))
+        states: list[str] = []
+        for column in look.series:
+            states.append(identifier(column, states))
         equations, nominal = catalogue.linear_equations(states)
         initial = dict.fromkeys(states, 1.0)
     observables, taken = _paired(entry, equations, look)
+    called = {} if entry.family else _called(entry, observables, taken, look)
+    if called:
+        equations = {called.get(state, state): _renamed(text, called) for state, text in equations.items()}
+        initial = {called.get(state, state): value for state, value in initial.items()}
+        observables = {called.get(name, name): _renamed(text, called) for name, text in observables.items()}
+        taken = {called.get(name, name): column for name, column in taken.items()}
     sizes = _Sizes(look, equations, nominal, initial, entry.time_span, observables, taken)
-    unknowns = [] if entry.family else [_parameter(name, sizes) for name in nominal]
     if entry.family:
         unknowns = _matrix(list(equations), list(nominal), sizes.span)
+    else:
+        unknowns = [_parameter(name, sizes) for name in nominal]
+    if experiments_differ(look, len(nominal)):
+        unknowns = [replace(one, by="experiment") for one in unknowns]
     starts: dict[str, str | float] = {}
     for state, value in initial.items():
         if look.kind == "events" or (value == 0 and observables.get(state) != state):
@@ -110,12 +131,25 @@ def propose(look: Look, model: str) -> Proposal:
             unknowns.append(_initial(state, value, look, observables, taken, sizes))
     values = np.concatenate([look.series[name][:, 1] for name in taken.values()])
     positive = values.min() > 0 and values.max() > SPREAD * values.min()
+    columns: dict[str, str | Sequence[str]]
     columns = {name: column for name, column in taken.items() if look.kind != "events" and column != name}
+    if look.beside is not None:
+        columns = {name: look.beside.columns[column] for name, column in taken.items()}
     if look.kind == "events" and len(taken) > 1:
         columns = {name: column.rpartition(" ")[2] for name, column in taken.items()}
     left = [name for name in look.series if name not in taken.values()]
     return Proposal(
-        *(entry, equations, starts, observables, columns, unknowns, "lognormal" if positive else "gaussian", left),
+        *(
+            entry,
+            equations,
+            starts,
+            observables,
+            columns,
+            unknowns,
+            "lognormal" if positive else "gaussian",
+            left,
+            called,
+        ),
     )
 
 
@@ -126,14 +160,20 @@ def _matrix(states: Sequence[str], entries: Sequence[str], span: float) -> list[
     return [Unknown(name, value, -10 * rate, 10 * rate, "linear") for name, value in zip(entries, values, strict=True)]
 
 
-def _names(columns: Sequence[str]) -> list[str]:
-    """Names of states, made of those of columns."""
-    names: list[str] = []
-    for column in columns:
-        name = re.sub(r"\W+", "_", column, flags=re.ASCII).strip("_") or "x"
-        name = f"x_{name}" if name[0].isdigit() or name_fault(name) else name
-        names.append(name if name not in names else f"{name}_{len(names) + 1}")
-    return names
+def _called(entry: Entry, observables: Mapping[str, str], taken: Mapping[str, str], look: Look) -> dict[str, str]:
+    """State -> the name of what was measured of it, for states that are x, y or z only for want of a name."""
+    called: dict[str, str] = {}
+    known = {*entry.equations, *entry.parameters, *(f"{state}_0" for state in entry.equations)}
+    for name, column in taken.items():
+        better = identifier(column, ())
+        clashes = {better, f"{better}_0"} & {*known, *called.values()}
+        if name in GENERIC and observables[name] == name and not clashes and not (look.beside and column == UNNAMED):
+            called[name] = better
+    return called
+
+
+def _renamed(text: str, called: Mapping[str, str]) -> str:
+    return re.sub(r"\b[A-Za-z_]\w*", lambda name: called.get(name[0], name[0]), text)
 
 
 def _paired(entry: Entry, equations: Mapping[str, str], look: Look) -> tuple[dict[str, str], dict[str, str]]:
@@ -143,9 +183,12 @@ def _paired(entry: Entry, equations: Mapping[str, str], look: Look) -> tuple[dic
     pairs: dict[str, str] = {}
     if entry.family:
         pairs = dict(zip(equations, left, strict=True))
+    # `x: prey` of its title: a column of prey is x.
+    words = {name: word.strip().casefold() for name, word in re.findall(r"(\w+): ([\w ]+)", entry.title)}
     for by_name in (True, False):
         for name in formulas:
-            match = next((c for c in left if not by_name or c.casefold() == name.casefold()), None)
+            known = {name.casefold(), words.get(name)}
+            match = next((c for c in left if not by_name or c.casefold() in known), None)
             if name not in pairs and match is not None and not entry.family:
                 pairs[name] = match
                 left.remove(match)
@@ -171,7 +214,9 @@ class _Sizes:
         measured = {name: parse_formula(text, known) for name, text in observables.items()}
         times = np.concatenate([pairs[:, 0] for pairs in look.series.values()])
         self.span = float(np.ptp(times)) or 1.0
-        self.powers = exponents(slopes, measured, nominal)
+        self.powers = exponents(
+            slopes, measured, nominal, {state for state in slopes if state not in observables.values()}
+        )
         curves = _solution(slopes, measured, nominal, initial, time_span)
         own = {TIME: self.span / (time_span[1] - time_span[0])}
         for name, column in taken.items():

@@ -11,6 +11,12 @@ TURNS = 3
 """Turning points from which on a curve is taken for an oscillation."""
 RISE = 0.2
 """The share of the range by which a curve must turn for that to be a turning point."""
+SAME_START, DIFFERENT = 0.1, 0.15
+"""Experiments differ where they begin within this share of the range, and are apart by the other on average."""
+ONE_SIZE = 0.25
+"""By so much of the larger one may two starts differ."""
+MOST_COMPARED = 100
+"""Experiments that are compared with each other."""
 
 
 def suggestions(look: Look) -> list[str]:
@@ -39,8 +45,7 @@ def _shape(series: FloatArray) -> str:
 
 def _shape_of(pairs: FloatArray) -> str:
     """Whether values over time [N, 2] grow, fall, have one peak, or oscillate; those of one time are averaged."""
-    _, where = np.unique(pairs[:, 0], return_inverse=True)
-    values = np.bincount(where, pairs[:, 1]) / np.bincount(where)
+    values = _averaged(pairs)[:, 1]
     turns, least = [values[0]], RISE * np.ptp(values)
     for value in values[1:]:
         if len(turns) > 1 and np.sign(value - turns[-1]) * np.sign(turns[-1] - turns[-2]) >= 0:
@@ -52,3 +57,40 @@ def _shape_of(pairs: FloatArray) -> str:
     if len(turns) == 3 and turns[1] > max(turns[0], turns[2]):
         return "peaks"
     return "falls" if values[-1] < values[0] else "grows"
+
+
+def experiments_differ(look: Look, parameters: int) -> bool:
+    """Whether experiments that begin alike go on differently, and have measurements enough for parameters of their own.
+
+    Curves of other starts may well be those of one model, and tables of events have doses of their own.
+    """
+    if look.kind == "events" or look.experiments < 2:
+        return False
+    for pairs in look.series.values():
+        parts = [_averaged(pairs[pairs[:, 2] == code]) for code in np.unique(pairs[:, 2])]
+        span = float(np.ptp(pairs[:, 1]))
+        if min(len(part) for part in parts) < parameters + 2 or not span:
+            return False
+        low, high = max(part[0, 0] for part in parts), min(part[-1, 0] for part in parts)
+        times = np.linspace(low, high, 12)
+        curves = np.array([np.interp(times, part[:, 0], part[:, 1]) for part in parts]) / span
+        alike = [
+            float(np.abs(a - b).mean())
+            for k, a in enumerate(curves[:MOST_COMPARED])
+            for b in curves[k + 1 : MOST_COMPARED]
+            if _is_one_start(a[0], b[0])
+        ]
+        if alike and max(alike) > DIFFERENT:
+            return True
+    return False
+
+
+def _is_one_start(a: float, b: float) -> bool:
+    """Whether curves that begin at these shares of the range begin alike, to each other as well."""
+    return abs(a - b) < SAME_START and abs(a - b) <= ONE_SIZE * max(abs(a), abs(b))
+
+
+def _averaged(pairs: FloatArray) -> FloatArray:
+    """Times and values [N, 2], one of each time."""
+    times, where = np.unique(pairs[:, 0], return_inverse=True)
+    return np.column_stack([times, np.bincount(where, pairs[:, 1]) / np.bincount(where)])

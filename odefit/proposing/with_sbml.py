@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from odefit.errors import ConfigError, DataError
 from odefit.interop.importing import Imported
@@ -17,7 +19,7 @@ WIDTH = 100.0
 _FIXED = re.compile(r"^(  (\w+): )\{value: ([^,}]+), estimate: false\}", re.MULTILINE)
 
 
-def sbml_config(look: Look, imported: Imported, out: Path) -> str:
+def sbml_config(look: Look, imported: Imported, out: Path, said: Mapping[str, Any]) -> str:
     """What `odefit import` makes of an SBML model, reading the file of measurements, as a config.
 
     Parameters
@@ -28,6 +30,8 @@ def sbml_config(look: Look, imported: Imported, out: Path) -> str:
         The model.
     out
         Where the config is written.
+    said
+        Keys of the section `data` that were given.
 
     Raises
     ------
@@ -55,7 +59,7 @@ def sbml_config(look: Look, imported: Imported, out: Path) -> str:
     observables = ", ".join(f"{name}: {name}" for name in columns)
     head = head.replace("\n\nparameters:\n", f"\n  observables: {{{observables}}}\n\nparameters:\n", 1)
     renamed = {name: column for name, column in columns.items() if name != column}
-    data = "\n".join(data_lines(look, list(columns), renamed, left, out))
+    data = "\n".join(data_lines(look, list(columns), renamed, left, out, said))
     return f"# {found(look)}.\n{_estimated(head)}\n{data}\n{tail}\nfit: {{starts: 20, seed: 0}}\n"
 
 

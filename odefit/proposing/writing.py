@@ -17,7 +17,9 @@ USUAL_TIMES = ("time", "t")
 USUAL_EXPERIMENT = "experiment"
 
 
-def config_text(look: Look, proposal: Proposal, out: Path, others: Sequence[str]) -> str:
+def config_text(
+    look: Look, proposal: Proposal, out: Path, others: Sequence[str], said: Mapping[str, Any] | None = None
+) -> str:
     """The config.
 
     Parameters
@@ -28,8 +30,10 @@ def config_text(look: Look, proposal: Proposal, out: Path, others: Sequence[str]
         Where the config is written: the file is named from there.
     others
         Systems that might serve as well.
+    said
+        Keys of the section `data` that were given.
     """
-    data = data_lines(look, list(proposal.observables), proposal.columns, proposal.left, out)
+    data = data_lines(look, list(proposal.observables), proposal.columns, proposal.left, out, said or {})
     return "\n".join([*_head(look, proposal, out, others), *_model(look, proposal), *data, *_fit(look, proposal), ""])
 
 
@@ -40,6 +44,8 @@ def _head(look: Look, proposal: Proposal, out: Path, others: Sequence[str]) -> I
     yield f"# {found(look)}."
     yield from (f"# {remark}." for remark in look.remarks)
     yield f"# The model is the built-in `{proposal.entry.name}`: {proposal.entry.title}."
+    if proposal.called:
+        yield f"# Here {' and '.join(f'{state} is called {name}' for state, name in proposal.called.items())}."
     if proposal.entry.notes and not proposal.entry.family:
         yield f"# {proposal.entry.notes}"
     if others:
@@ -52,6 +58,7 @@ def found(look: Look) -> str:
     span = f"{look.time} = {min(t.min() for t in times):g} to {max(t.max() for t in times):g}"
     what = ", ".join(f"{name} ({len(pairs):,})" for name, pairs in look.series.items())
     kind = {"wide": "a column for each quantity", "long": "a row for each measurement", "events": "a table of events"}
+    kind["beside"] = look.beside.what if look.beside else ""
     told = f" (column {look.experiment})" if look.experiment else ""
     doses = f", doses up to {look.dose:g}" if look.dose is not None else ""
     size = f"{counted(look.rows, 'row')}, {counted(look.experiments, 'experiment')}{told}"
@@ -74,45 +81,83 @@ def _model(look: Look, proposal: Proposal) -> Iterator[str]:
     yield f"  observables: {{{inner}}}"
     yield "parameters:"
     yield "  # Starts and bounds from the size of the data: where you know better, say so."
-    if look.experiments > 1:
+    if any(one.by for one in proposal.unknowns):
+        yield "  # The experiments differ: `by` gives each a value of its own; without it there is one for all."
+    elif look.experiments > 1:
         yield "  # One value for all experiments; `by: experiment` in a parameter gives each its own."
+    if look.beside and look.beside.constants:
+        yield f"  # Formulas may use {', '.join(look.beside.constants)}, which the headers say of each experiment."
     yield from (_parameter(unknown) for unknown in proposal.unknowns)
 
 
 def _parameter(one: Unknown) -> str:
     scale = "" if one.scale == "linear" else f", scale: {one.scale}"
     remark = f"  # {one.remark}" if one.remark else ""
+    by = f", by: {one.by}" if one.by else ""
     bounds = f"[{number(one.lower)}, {number(one.upper)}]"
-    return f"  {one.name}: {{value: {number(one.value)}, bounds: {bounds}{scale}}}{remark}"
+    return f"  {one.name}: {{value: {number(one.value)}, bounds: {bounds}{scale}{by}}}{remark}"
 
 
 def data_lines(
-    look: Look, observables: Sequence[str], columns: Mapping[str, str], left: Sequence[str], out: Path
+    look: Look,
+    observables: Sequence[str],
+    columns: Mapping[str, str | Sequence[str]],
+    left: Sequence[str],
+    out: Path,
+    said: Mapping[str, Any],
 ) -> Iterator[str]:
-    """The section `data`: how the file is read. left: what was measured, and no part of the model takes."""
-    yield "data:"
-    yield f"  csv: {_scalar(os.path.relpath(look.path, out.parent))}"
+    """The section `data`: how the file is read.
+
+    Parameters
+    ----------
+    look
+        What the file holds.
+    observables
+        What is measured of the model.
+    columns
+        Observable -> column or columns, where they are not of its name.
+    left
+        What was measured, and no part of the model takes.
+    out
+        Where the config is written: the file is named from there.
+    said
+        Keys that were given.
+    """
+    remarks = dict[str, str]()
+    keys: dict[str, Any] = {"csv": os.path.relpath(look.path, out.parent)}
     if look.kind != "events":
         if look.time not in USUAL_TIMES:
-            yield f"  time: {_scalar(look.time)}"
-        if look.experiment is not None and look.experiment != USUAL_EXPERIMENT:
-            yield f"  experiment: {_scalar(look.experiment)}"
+            keys["time"] = look.time
+        if look.experiment not in (None, USUAL_EXPERIMENT):
+            keys["experiment"] = look.experiment
     if look.kind == "long":
         if look.observable not in ("observable", "name"):
-            yield f"  observable: {_scalar(look.observable)}"
+            keys["observable"] = look.observable
         if look.value != "value":
-            yield f"  value: {_scalar(look.value)}"
+            keys["value"] = look.value
+    if look.beside and look.beside.are_times:
+        keys.pop("time", None)
+    if look.absent:
+        keys["missing"], remarks["missing"] = list(look.absent), "taken for cells that mean: not measured"
     if columns:
-        yield f"  columns: {_flow(columns)}"
-    yield from _sigmas(look, observables, columns)
+        keys["columns"] = dict(columns)
+    named = _with_errors(look, observables, columns)
+    if look.kind == "long" and look.sigmas.get("", "sigma") != "sigma":
+        keys["sigma"] = look.sigmas[""]
+    elif look.kind != "long" and named:
+        keys["sigma"] = named
     unused = dict(look.unused)
     if look.kind == "long" and left:
-        yield f"  ignore: {_flow(list(left))}  # measured, but no part of this model"
-    elif look.kind != "events":
+        keys["ignore"], remarks["ignore"] = list(left), "measured, but no part of this model"
+    elif look.kind == "wide":
         unused |= dict.fromkeys(left, "measured, but no part of this model")
     if unused:
-        why = "; ".join(sorted({reason for reason in unused.values() if reason}))
-        yield f"  unused: {_flow(list(unused))}" + (f"  # {why}" if why else "")
+        keys["unused"], remarks["unused"] = list(unused), "; ".join(sorted({why for why in unused.values() if why}))
+    yield "data:"
+    for key, value in {**keys, **said}.items():
+        remark = f"  # {remarks[key]}" if remarks.get(key) else ""
+        text = _flow(value) if isinstance(value, dict | list | tuple) else _scalar(value)
+        yield f"  {key}: {text}{remark}"
 
 
 def _fit(look: Look, proposal: Proposal) -> Iterator[str]:
@@ -127,22 +172,12 @@ def _fit(look: Look, proposal: Proposal) -> Iterator[str]:
     yield "fit: {starts: 20, seed: 0}"
 
 
-def _with_errors(look: Look, observables: Sequence[str], columns: Mapping[str, str]) -> dict[str, str]:
+def _with_errors(look: Look, observables: Sequence[str], columns: Mapping[str, str | Sequence[str]]) -> dict[str, str]:
     """Observable -> column of its errors; in a long file one column for all."""
     if "" in look.sigmas:
         return dict.fromkeys(observables, look.sigmas[""])
-    taken = {columns.get(name, name): name for name in observables}
+    taken = {str(columns.get(name, name)): name for name in observables}
     return {taken[column]: sigma for column, sigma in look.sigmas.items() if column in taken}
-
-
-def _sigmas(look: Look, observables: Sequence[str], columns: Mapping[str, str]) -> Iterator[str]:
-    named = _with_errors(look, observables, columns)
-    if look.kind == "long":
-        column = look.sigmas.get("")
-        if column is not None and column != "sigma":
-            yield f"  sigma: {_scalar(column)}"
-    elif named:
-        yield f"  sigma: {_flow(named)}"
 
 
 def _flow(value: Mapping[str, Any] | Sequence[Any]) -> str:

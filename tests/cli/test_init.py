@@ -82,11 +82,10 @@ def test_columns_are_taken_for_what_they_are() -> None:
         "csv": "mine.csv",
         "time": "hours",
         "experiment": "strain",
-        "columns": {"x": "OD600"},
-        "sigma": {"x": "OD600_sd"},
+        "sigma": {"OD600": "OD600_sd"},
         "unused": ["temp"],
     }
-    assert config["noise"] == {"x": {"sigma": "column"}}
+    assert config["noise"] == {"OD600": {"sigma": "column"}}
     assert config["parameters"]["K"]["bounds"][0] < 1.3 < config["parameters"]["K"]["bounds"][1]
 
 

@@ -121,8 +121,16 @@ def test_a_state_that_was_not_measured(tmp_path: Path) -> None:
         (b"", {}, "d.csv: is empty; its first line must name the columns"),
         (b"\n \n", {}, "d.csv: is empty; its first line must name the columns"),
         (b"time,x,y\n", {}, "d.csv: has a header but no data; write one row per time"),
-        (b"0,1,2\n", {}, "d.csv:1: this line holds numbers; the first line must name the columns"),
-        (b"a,0,1,2\n", {}, "d.csv:1: this line holds numbers; the first line must name the columns"),
+        (
+            b"0,1,2\n",
+            {},
+            "d.csv:1: this line holds numbers; the first line must name the columns, or `data.header: [time, …]`",
+        ),
+        (
+            b"a,0,1,2\n",
+            {},
+            "d.csv:1: this line holds numbers; the first line must name the columns, or `data.header: [time, …]`",
+        ),
         (b"time,x,y\n0,,\n1,NA,nan\n", {}, "d.csv: has no measurement at all; every value is missing"),
         (
             b"time,x,y\n0,1,\n",

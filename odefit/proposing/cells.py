@@ -1,0 +1,40 @@
+"""Cells as numbers, as far as they are such."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from odefit.arrays import FloatArray
+from odefit.data.csv_cells import NOTHING_ELSE, SIGNS, MissingCells, decimal_comma, parse_number
+from odefit.data.labels import Labels
+
+NOTHING = ("", ".", "na", "nan", "n/a", "nd", "null", "-")
+NUMERIC = 0.8
+"""The share of a column's filled cells that hold numbers, if it is one of numbers."""
+
+
+def number_of(text: str, missing: MissingCells = NOTHING_ELSE) -> float:
+    """The number of a cell; NaN where it is none, or a limit."""
+    if text.casefold() in NOTHING or text[:1] in SIGNS or missing.means_none(text):
+        return np.nan
+    value = parse_number(decimal_comma(text) or text)
+    return np.nan if value is None or np.isinf(value) or value in missing.numbers else value
+
+
+def numbers_of(labels: Labels, missing: MissingCells = NOTHING_ELSE) -> FloatArray:
+    """The numbers of a column [R], NaN where a cell holds none."""
+    return np.array([number_of(name, missing) for name in labels.names] or [np.nan])[labels.codes]
+
+
+def count_limits(labels: Labels) -> int:
+    """How many cells say `<0.5` or `>100`."""
+    limits = [k for k, name in enumerate(labels.names) if name[:1] in SIGNS and name[:1]]
+    return int(np.isin(labels.codes, limits).sum())
+
+
+def share_of_numbers(labels: Labels, numbers: FloatArray, missing: MissingCells = NOTHING_ELSE) -> float:
+    """The share of the filled cells that are numbers, or limits."""
+    nothing = [name.casefold() in NOTHING or missing.means_none(name) for name in labels.names]
+    filled = [k for k, is_nothing in enumerate(nothing) if not is_nothing]
+    count = int(np.isin(labels.codes, filled).sum())
+    return (int(np.isfinite(numbers).sum()) + count_limits(labels)) / count if count else 0.0

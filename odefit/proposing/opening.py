@@ -1,0 +1,46 @@
+"""All cells of a file, for a first look at it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from odefit.data.clock import on_clock
+from odefit.data.columns import Columns, Header, Request, find_columns
+from odefit.data.csv_cells import parse_number
+from odefit.data.error_list import FaultList
+from odefit.data.grid.opening import open_table
+from odefit.data.grid.table_file import FileForm
+from odefit.data.sheets import Sheet
+from odefit.data.source_files import open_text
+from odefit.data.table_form import TableForm
+from odefit.errors import DataError
+from odefit.proposing.words import TIMES, is_called
+
+
+def opened(path: Path, wanted: Sequence[str], form: FileForm) -> Sheet:
+    """The table; where its header is a name and numbers, the first name is hoped for. Raises DataError."""
+    try:
+        return open_table(path, wanted, form)
+    except DataError:
+        with suppress(OSError, UnicodeDecodeError, ValueError), open_text(path) as file:
+            first = re.split(r"[,;\t]", file.readline(1000).strip(), maxsplit=1)[0].strip().strip('"')
+            if first and parse_number(first) is None and not form.is_said:
+                with suppress(DataError):
+                    return open_table(path, [first], form)
+        raise
+
+
+def read_cells(sheet: Sheet, time: str | None, form: TableForm) -> tuple[Header, Columns]:
+    """All cells, dates among them as numbers, as in a fit. Raises DataError."""
+    for index, name in enumerate(sheet.header.names):
+        if name == time or (time is None and is_called(name, TIMES)):
+            sheet, _, _ = on_clock(sheet, index, None, form.clock)
+    header, faults = sheet.header, FaultList(sheet.header.path)
+    find_columns(header, faults)
+    everything = [index for index, name in enumerate(header.names) if name]
+    columns = sheet.read(Request((), everything, required={everything[0]: ""}, blank=everything), faults)
+    faults.check()
+    return header, columns
