@@ -8,8 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from odefit.arguments import checked
+from odefit.arguments import path as a_path
 from odefit.config.load import Given, LoadedConfig, load_config
 from odefit.config.versions import FIRST_VERSION
+from odefit.data.outputs import check_writable, telling_storage
 from odefit.errors import ConfigError, InputError, NewerConfigError, RunError
 from odefit.interop.formats import is_foreign
 from odefit.model_kinds import EQUATIONS, call, kind_of
@@ -295,15 +298,15 @@ def simulate(
     loaded = loaded_from(config, overrides, None, only_beside)
     for note in loaded.notes:
         log.warning("note: %s", note)
+    if out is not None:
+        check_writable([Path(out)])
     kind = EQUATIONS if loaded.config.data.spirals is None else kind_of(loaded)
     simulated: Simulated = call(kind.simulate, loaded)
     for note in simulated.notes:
         log.warning("note: %s", note)
     if out is not None:
-        try:
+        with telling_storage(Path(out)):
             simulated.write(Path(out))
-        except OSError as error:
-            raise RunError(str(out), f"cannot be written: {(error.strerror or str(error)).lower()}") from error
     return simulated
 
 
@@ -346,6 +349,7 @@ def check(
     return "\n".join([report, *(f"note: {note}" for note in loaded.notes)])
 
 
+@checked(path=a_path)
 def load_run(path: Path | str) -> Run | LatentRun:
     """Read a run folder, which may be a stranger's.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from odefit.config.load import load_config
 from odefit.config.named_files import named_files
-from odefit.data.atomic_files import atomic_write
+from odefit.data.outputs import write_file
 from odefit.errors import ConfigError, Fault, RunError
 from odefit.model.tokens import suggestion
 from odefit.records import dataclass
@@ -91,10 +91,5 @@ def copy_demos(names: list[str], target: Path) -> list[Demo]:
     if not names:
         files |= {path.relative_to(root) for folder in FOLDERS for path in (root / folder).rglob("*.md")}
     for file in sorted(files):
-        try:
-            (target / file).parent.mkdir(parents=True, exist_ok=True)
-            atomic_write(target / file, (root / file).read_bytes())
-        except OSError as error:
-            why = (error.strerror or str(error)).lower()
-            raise RunError(str(target / file), f"cannot be written: {why}") from error
+        write_file(target / file, (root / file).read_bytes())
     return chosen

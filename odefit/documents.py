@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from odefit.api import loaded_from
 from odefit.model_kinds import call, kind_of
+from odefit.runs.results import finite_or_none
 
 if TYPE_CHECKING:
+    from odefit.comparison.comparing import Comparison
     from odefit.model.built_in.entry import Entry
     from odefit.runs.stored import StoredRun
 
@@ -31,6 +33,33 @@ def fitted(run: StoredRun, config: Path, pictures: Sequence[Path] = ()) -> Mappi
     """What `odefit fit` found: the keys of `result.json`, with `config`, `run` and `pictures` before them."""
     begin = {"config": str(config), "run": str(run.path), "pictures": [str(picture) for picture in pictures]}
     return begin | run.result.to_json()
+
+
+def compared(found: Comparison, files: Sequence[Path] = ()) -> Mapping[str, Any]:
+    """What `odefit compare` found: the runs with their criteria, the best first, the tests, and what is said of it."""
+    runs = [dict(zip(found.table.header, map(_plain, row), strict=True)) for row in found.table.rows]
+    tests = [
+        {
+            "small": test.small,
+            "large": test.large,
+            "fixed": dict(test.nesting.fixed),
+            "shared": list(test.nesting.shared),
+            "on_bound": list(test.nesting.on_bound),
+            "degrees": test.nesting.degrees,
+            "statistic": _plain(test.statistic),
+            "p": _plain(test.p),
+            "note": test.note,
+            "sentence": test.sentence,
+        }
+        for test in found.tests
+    ]
+    said = {"judgement": found.judgement, "notes": list(found.notes), "files": [str(file) for file in files]}
+    return {"runs": runs, "tests": tests} | said
+
+
+def _plain(value: Any) -> Any:
+    """A number that JSON has a word for, or None."""
+    return finite_or_none(value) if isinstance(value, float) else value
 
 
 def built_in(entries: Sequence[Entry]) -> list[Mapping[str, Any]]:

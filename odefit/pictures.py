@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from odefit.arguments import checked, names
 from odefit.model_kinds import at, call, kind_of
 from odefit.runs.asked import from_folder
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from odefit.plots.style import Format
 
 
+@checked(experiments=names)
 def plot(
     run: Run | LatentRun | Path | str,
     kind: str = "time_series",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from odefit.arguments import checked
 from odefit.model_kinds import at, kind_of
 from odefit.runs.asked import from_folder
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from odefit.reporting.report import Report
 
 
+@checked()
 def report(run: Run | LatentRun | Path | str, out: Path | str | None = None) -> Report:
     """Make a report of a run: one HTML document that loads nothing, opens from disk and prints well.
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from odefit.arguments import checked
 from odefit.fitting.askable import equations_of
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     AnyRun = Run | LatentRun | Path | str
 
 
+@checked()
 def predict(
     run: AnyRun,
     times: ArrayLike | Mapping[str, ArrayLike] | None = None,
@@ -95,6 +97,7 @@ def predict(
     return predicted(known, times, wanted, curves, bands, level, seconds)
 
 
+@checked()
 def compare(*runs: AnyRun) -> Comparison:
     """Compare several fits of the same measurements.
 
@@ -132,6 +135,7 @@ def compare(*runs: AnyRun) -> Comparison:
     return compared([equations_of(run, "`odefit compare` is for equations") for run in runs])
 
 
+@checked()
 def design(
     run: AnyRun,
     candidates: Candidates,

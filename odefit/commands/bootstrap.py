@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from odefit.commands.errors import INTERRUPTED
-from odefit.commands.options import RunPath
+from odefit.commands.options import Anew, Level, RunPath, Seconds
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,14 +31,10 @@ def bootstrap(
     intervals: Annotated[
         str, typer.Option("--intervals", help="studentized, bca, basic or percentile; the files have all.")
     ] = "studentized",
-    level: Annotated[float, typer.Option("--level", min=0.01, max=0.999, help="Coverage of the intervals.")] = 0.95,
+    level: Level = 0.95,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the samples.")] = 0,
-    seconds: Annotated[
-        float | None, typer.Option("--seconds", min=0, help="When to end in any case, about.", show_default=False)
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Begin anew, in place of an earlier bootstrap.")
-    ] = False,
+    seconds: Seconds = None,
+    overwrite: Anew = False,
 ) -> None:
     """Fit data sets drawn anew: how the estimates of RUN scatter, and intervals from that.
 

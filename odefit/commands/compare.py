@@ -8,23 +8,31 @@ from typing import Annotated
 import typer
 
 from odefit.commands.alive import alive
+from odefit.commands.options import AsJson, Overwrite, Plots
 
 
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN …", help="The folders of fits of the same data.")],
     out: Annotated[Path, typer.Option("--out", help="The CSV; the picture stands beside it.")] = Path("comparison.csv"),
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write --out although it exists.")] = False,
-    plots: Annotated[bool, typer.Option("--plots/--no-plots", help="Draw a picture beside the CSV.")] = True,
+    overwrite: Overwrite = False,
+    plots: Plots = True,
+    json: AsJson = False,
 ) -> None:
     """Compare fits of the same data: AIC, AICc, BIC, weights, likelihood-ratio tests, held-out scores."""
     from odefit import studies
-    from odefit.commands.written import check_absent, written
+    from odefit.commands.written import check_free, written
     from odefit.terminal import console, plain_table
 
-    check_absent([out, *([out.with_suffix(".png")] if plots else [])], overwrite)
+    check_free([out, *([out.with_suffix(".png")] if plots else [])], overwrite)
     with alive("comparing"):
         found = studies.compare(*runs)
         figure = found.figure() if plots else None
+    paths = written(out, found.table.text, figure)
+    if json:
+        from odefit.documents import compared, text_of
+
+        typer.echo(text_of(compared(found, paths)))
+        return
     screen = console()
     for note in found.notes:
         screen.print(f"note: {note}", markup=False)
@@ -34,7 +42,7 @@ def compare(
     for test in found.tests:
         screen.print(test.sentence, markup=False)
     screen.print(found.judgement, markup=False)
-    screen.print(f"written to {', '.join(map(str, written(out, found.table.text, figure)))}", markup=False)
+    screen.print(f"written to {', '.join(map(str, paths))}", markup=False)
 
 
 def _shown(cell: object) -> str:

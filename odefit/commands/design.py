@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from odefit.commands.alive import alive
-from odefit.commands.options import RunPath, split_names
+from odefit.commands.options import Overwrite, Plots, RunPath, TableOut, split_names
 from odefit.commands.predict import shown
 
 MOST = 20
@@ -37,22 +37,19 @@ def design(
         Path | None, typer.Option("--doses", help="A CSV of doses; its experiments are candidates.")
     ] = None,
     inputs: Annotated[Path | None, typer.Option("--inputs", help="A CSV of inputs that are other ones then.")] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", help="The CSV; default: <name of the run>_design.csv, here.", show_default=False),
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write --out although it exists.")] = False,
-    plots: Annotated[bool, typer.Option("--plots/--no-plots", help="Draw a picture beside the CSV.")] = True,
+    out: TableOut = None,
+    overwrite: Overwrite = False,
+    plots: Plots = True,
 ) -> None:
     """Rank candidate experiments: which would reduce the errors of a finished fit most."""
     from odefit import studies
-    from odefit.commands.written import check_absent, written
+    from odefit.commands.written import check_free, written
     from odefit.prediction.times import parse_times
     from odefit.terminal import console, plain_table
 
     grid = None if times is None else parse_times(times)
     target = out or Path(f"{run.resolve().name}_design.csv")
-    check_absent([target, *([target.with_suffix(".png")] if plots else [])], overwrite)
+    check_free([target, *([target.with_suffix(".png")] if plots else [])], overwrite)
     names = None if for_ is None else split_names(for_)
     with alive("planning"):
         found = studies.design(

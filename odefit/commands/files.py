@@ -9,7 +9,7 @@ import typer
 
 from odefit.commands.alive import alive
 from odefit.commands.options import ConfigPath, OnlyBeside, Overrides, Overwrite
-from odefit.commands.written import check_absent
+from odefit.commands.written import check_absent, check_free
 
 
 def import_(
@@ -73,7 +73,7 @@ def simulate(
     from odefit.api import simulate as run_simulate
 
     target = out or Path(f"{config.stem}.csv")
-    check_absent([target], overwrite)
+    check_free([target], overwrite)
     with alive("simulating"):
         simulated = run_simulate(config, set_ or (), out=target, only_beside=only_beside)
     rows = sum(len(e.times) for e in simulated.experiments)
@@ -89,16 +89,12 @@ def schema(
 ) -> None:
     """Print the JSON Schema of the config, for editors that complete and explain YAML."""
     from odefit.config.json_schema import schema_text
-    from odefit.data.atomic_files import atomic_write
-    from odefit.errors import RunError
+    from odefit.data.outputs import write_file
 
     if out is None:
         typer.echo(schema_text(), nl=False)
         return
-    check_absent([out], overwrite)
-    try:
-        atomic_write(out, schema_text())
-    except OSError as error:
-        raise RunError(str(out), f"cannot be written: {(error.strerror or str(error)).lower()}") from error
+    check_free([out], overwrite)
+    write_file(out, schema_text())
     typer.echo(f"written to {out}; the first line of a config that an editor shall complete:")
     typer.echo(f"# yaml-language-server: $schema={out}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from odefit.commands.errors import INTERRUPTED, report
-from odefit.commands.options import AsJson, OnlyBeside, Overrides
+from odefit.commands.options import AsJson, OnlyBeside, Overrides, Plots
 from odefit.errors import OdefitError, RunError
 from odefit.records import dataclass
 from odefit.status import Status
@@ -51,7 +51,7 @@ def fit(
         typer.Option("--from", metavar="RUN", help="Begin at the estimates of an earlier run.", show_default=False),
     ] = None,
     only_beside: OnlyBeside = None,
-    plots: Annotated[bool, typer.Option("--plots/--no-plots", help="Draw pictures at the end.")] = True,
+    plots: Plots = True,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show on screen what goes into run.log.")] = False,
     json: AsJson = False,
     set_: Overrides = None,

@@ -10,7 +10,7 @@ import typer
 
 from odefit.commands.alive import alive
 from odefit.commands.options import Overwrite
-from odefit.commands.written import check_absent
+from odefit.commands.written import check_free
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ def init(
     from odefit.proposing.proposal import check_model
 
     target = out or Path(f"{data.stem}.yaml")
-    check_absent([target], overwrite)
+    check_free([target], overwrite)
     if model is not None and sbml is not None:
         raise ConfigError("--sbml", "and --model are both given; the equations come from one of them")
     if model is not None:
@@ -62,6 +62,7 @@ def init(
 def _proposed(data: Path, said: list[str], model: str | None, sbml: Path | None, target: Path) -> None:
     """Look at the file, and write what is proposed for it. said: keys of the config that say how it is read."""
     from odefit import api
+    from odefit.data.outputs import write_file
     from odefit.errors import InputError
     from odefit.proposing.look import look_at
     from odefit.proposing.proposal import propose
@@ -83,13 +84,13 @@ def _proposed(data: Path, said: list[str], model: str | None, sbml: Path | None,
         others = [name for name in likely if name != chosen]
         text = config_text(look, propose(look, chosen), target, others, reading.keys)
     previous = target.read_bytes() if target.exists() else None
-    _write(target, text)
+    write_file(target, text)
     try:
         with alive("checking"):
             report = api.check(target)
     except InputError:
         # What cannot be checked is no proposal: it does not stay.
-        target.unlink() if previous is None else _write(target, previous)
+        target.unlink() if previous is None else write_file(target, previous)
         raise
     for line in report.splitlines():
         if line.startswith(("note: ", "warning: ")):
@@ -137,13 +138,3 @@ def _asked(likely: Sequence[str]) -> str:
     from odefit.proposing.proposal import check_model
 
     return check_model(answer.strip())
-
-
-def _write(path: Path, content: str | bytes) -> None:
-    from odefit.data.atomic_files import atomic_write
-    from odefit.errors import RunError
-
-    try:
-        atomic_write(path, content)
-    except OSError as error:
-        raise RunError(str(path), f"cannot be written: {(error.strerror or str(error)).lower()}") from error

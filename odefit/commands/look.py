@@ -9,7 +9,7 @@ import typer
 
 from odefit.commands.alive import alive
 from odefit.commands.options import AsJson, ConfigPath, OnlyBeside, Overrides, Overwrite, RunPath
-from odefit.commands.written import check_absent
+from odefit.commands.written import check_free
 from odefit.plots.kinds import LISTED as PICTURES
 
 
@@ -136,7 +136,7 @@ def solvers(
     from odefit.terminal import console, plain_table
 
     target = out or Path(f"{config.stem}_solvers.png")
-    check_absent([target], overwrite)
+    check_free([target], overwrite)
     assembly = assembled(config, set_ or (), only_beside=only_beside)
     with alive("comparing the solvers"):
         comparison = compare_solvers(assembly, budget, evaluations)

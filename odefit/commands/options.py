@@ -33,6 +33,29 @@ AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON document for programs; what is said meanwhile goes to stderr.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write into --out although it exists.")]
+Anew = Annotated[
+    bool, typer.Option("--overwrite", help="Begin anew, in place of what the run folder has of an earlier call.")
+]
+Level = Annotated[
+    float, typer.Option("--level", min=0.01, max=0.999, help="The coverage of intervals and bands, between 0 and 1.")
+]
+Seconds = Annotated[
+    float | None,
+    typer.Option(
+        "--seconds",
+        min=0,
+        help="When to end in any case, about; what is there by then is kept, and where it is in the run folder the "
+        "same command goes on from there.",
+        show_default=False,
+    ),
+]
+Plots = Annotated[bool, typer.Option("--plots/--no-plots", help="Draw pictures at the end.")]
+TableOut = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", help="The CSV, and a picture beside it; default: by the name of the run, here.", show_default=False
+    ),
+]
 OnlyBeside = Annotated[
     bool | None,
     typer.Option(

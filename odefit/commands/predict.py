@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from odefit.commands.alive import alive
-from odefit.commands.options import RunPath
+from odefit.commands.options import Level, Overwrite, Plots, RunPath, Seconds, TableOut
 
 SHOWN = 12
 """Rows of a table that is shown on screen as well."""
@@ -32,27 +32,22 @@ def predict(
         str | None, typer.Option("--curves", help="Observables, states or expressions, e.g. x,y; default: observables.")
     ] = None,
     bands: Annotated[str, typer.Option("--bands", help="wald, profile, bootstrap or posterior.")] = "wald",
-    level: Annotated[float, typer.Option("--level", help="The coverage of the bands.")] = 0.95,
-    seconds: Annotated[
-        float | None, typer.Option("--seconds", min=1, help="When to end in any case, about (profile bands).")
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", help="The CSV; default: <name of the run>_predicted.csv, here.", show_default=False),
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write --out although it exists.")] = False,
-    plots: Annotated[bool, typer.Option("--plots/--no-plots", help="Draw a picture beside the CSV.")] = True,
+    level: Level = 0.95,
+    seconds: Seconds = None,
+    out: TableOut = None,
+    overwrite: Overwrite = False,
+    plots: Plots = True,
 ) -> None:
     """Predict with a finished fit: curves and bands at new times, under new conditions, doses and inputs."""
     from odefit import studies
-    from odefit.commands.written import check_absent, written
+    from odefit.commands.written import check_free, written
     from odefit.prediction.times import parse_times
     from odefit.terminal import console, plain_table
 
     grid = None if times is None else parse_times(times)
     target = out or Path(f"{run.resolve().name}_predicted.csv")
     picture = target.with_suffix(".png")
-    check_absent([target, *([picture] if plots else [])], overwrite)
+    check_free([target, *([picture] if plots else [])], overwrite)
     chosen = None if curves is None else [part.strip() for part in curves.split(",") if part.strip()]
     with alive("predicting"):
         found = studies.predict(

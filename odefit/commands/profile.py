@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from odefit.commands.errors import INTERRUPTED
-from odefit.commands.options import RunPath, split_names
+from odefit.commands.options import Anew, Level, Plots, RunPath, Seconds, split_names
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,14 +26,10 @@ def profile(
             help="Which, e.g. k,CL or conc(6); repeatable. Default: all that is estimated, or derived from that.",
         ),
     ] = None,
-    level: Annotated[float, typer.Option("--level", help="The coverage of the intervals.")] = 0.95,
-    budget: Annotated[
-        float | None, typer.Option("--seconds", min=0, help="When to end, about; the same command goes on from there.")
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Begin anew, also what the run folder has already.")
-    ] = False,
-    plots: Annotated[bool, typer.Option("--plots/--no-plots", help="Draw pictures at the end.")] = True,
+    level: Level = 0.95,
+    seconds: Seconds = None,
+    overwrite: Anew = False,
+    plots: Plots = True,
 ) -> None:
     """Profile likelihoods of RUN: intervals that hold where the curvature misleads, and what the data leave open."""
     from odefit import api
@@ -48,7 +44,7 @@ def profile(
     with Reporter(screen) as told:
         told.now("looking for the ends of the intervals")
         try:
-            found = profiles_of(loaded, names, level=level, seconds=budget, overwrite=overwrite, progress=told)
+            found = profiles_of(loaded, names, level=level, seconds=seconds, overwrite=overwrite, progress=told)
         except KeyboardInterrupt:
             told.note(f"what was found is kept in {run}: the same command goes on from there")
             raise typer.Exit(INTERRUPTED) from None

@@ -19,10 +19,13 @@ def report(
     pdf: Annotated[bool, typer.Option("--pdf", help="Print it as a PDF too, by Chromium or Chrome.")] = False,
 ) -> None:
     """Write a report to hand in: one HTML file with equations, estimates, pictures and a methods paragraph."""
+    from odefit.data.outputs import check_writable
     from odefit.reports import report as make
     from odefit.runs.folder import REPORT
 
     target = out or run / REPORT
+    if not target.is_dir():
+        check_writable([target, *([target.with_suffix(".pdf")] if pdf else [])])
     with alive("writing the report"):
         made = make(run).save(target)
     typer.echo(str(made.path))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from odefit.commands.errors import INTERRUPTED
-from odefit.commands.options import RunPath
+from odefit.commands.options import Anew, Level, RunPath, Seconds
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,12 +26,10 @@ def sample(
     accept: Annotated[
         float, typer.Option("--accept", min=0.1, max=0.999, help="The acceptance that steps are made for.")
     ] = 0.8,
-    level: Annotated[float, typer.Option("--level", min=0.01, max=0.999, help="Of the intervals.")] = 0.95,
+    level: Level = 0.95,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the draws.")] = 0,
-    seconds: Annotated[
-        float | None, typer.Option("--seconds", min=0, help="When to end in any case, about.", show_default=False)
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Begin anew, in place of earlier draws.")] = False,
+    seconds: Seconds = None,
+    overwrite: Anew = False,
 ) -> None:
     """Draw from the posterior of RUN under its priors.
 

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from odefit.errors import RunError, StorageError
+from odefit.errors import RunError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def check_absent(paths: Sequence[Path], overwrite: bool) -> None:
-    """Raises RunError where one of the files exists already, or two are the same."""
+    """Raises RunError where one of the files or folders exists already, or two are the same."""
     if len(set(paths)) < len(paths):
         raise RunError(
             str(paths[0]), "is the name of the picture that stands beside the CSV; give --out ending in .csv"
@@ -23,9 +23,17 @@ def check_absent(paths: Sequence[Path], overwrite: bool) -> None:
             raise RunError(str(path), "exists already; choose another --out, or say --overwrite")
 
 
+def check_free(paths: Sequence[Path], overwrite: bool) -> None:
+    """The same of files, and where one of them cannot be written: before anything is computed."""
+    from odefit.data.outputs import check_writable
+
+    check_absent(paths, overwrite)
+    check_writable(paths)
+
+
 def written(table: Path, text: str, picture: Figure | None) -> list[Path]:
-    """Write a CSV, and a picture beside it; the paths. Raises StorageError."""
-    from odefit.data.atomic_files import atomic_write
+    """Write a CSV, and a picture beside it; the paths. Raises RunError."""
+    from odefit.data.outputs import write_file
 
     contents: dict[Path, str | bytes] = {table: text}
     if picture is not None:
@@ -34,10 +42,5 @@ def written(table: Path, text: str, picture: Figure | None) -> list[Path]:
         with style.styled():
             contents[table.with_suffix(".png")] = style.render(picture, "png")
     for path, content in contents.items():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            atomic_write(path, content)
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise StorageError(str(path), f"cannot be written: {reason}") from error
+        write_file(path, content)
     return list(contents)

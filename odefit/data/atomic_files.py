@@ -60,6 +60,22 @@ def atomic_write(path: Path | str, data: bytes | str, previous: Path | None = No
     sync_folder(target.parent)
 
 
+def check_target(path: Path | str) -> None:
+    """Raise the OSError that `atomic_write` would, as far as it is known before; a folder that is missing is none."""
+    import tempfile
+
+    try:
+        target = Path(os.path.realpath(path))
+    except ValueError as error:  # a NUL in the name
+        raise OSError(errno.EINVAL, str(error), str(path)) from None
+    _mode_of(target)
+    folder = target.parent
+    while not folder.exists():
+        folder = folder.parent
+    with tempfile.TemporaryFile(dir=folder):  # permissions alone do not tell: the file system may be read-only
+        pass
+
+
 def remove_litter(folder: Path) -> None:
     """Delete the temporary files of processes that were killed while they wrote into `folder`."""
     for path in folder.glob(".*.tmp"):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from odefit.arguments import checked, truth
 from odefit.arrays import FloatArray
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
@@ -169,6 +170,7 @@ class Run(StoredRun, Asked):
             found: FloatArray = natural / np.outer(slope, slope)
         return found
 
+    @checked(intervals=truth)
     def predictions(
         self, times: ArrayLike | Mapping[str, ArrayLike] | None = None, intervals: bool = True
     ) -> pd.DataFrame:

@@ -6,8 +6,8 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from odefit.data.atomic_files import atomic_write
-from odefit.errors import NO_ROOM, ConfigError, RunError, StorageError
+from odefit.data.outputs import write_file
+from odefit.errors import ConfigError
 from odefit.text import show
 
 
@@ -43,13 +43,6 @@ def write_files(folder: Path, files: Mapping[str, str]) -> Path:
 
     Raises RunError, of a full disk StorageError.
     """
-    path = folder
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            path = folder / name
-            atomic_write(path, text)
-    except OSError as error:
-        kind = StorageError if error.errno in NO_ROOM else RunError
-        raise kind(show(path), f"cannot be written: {(error.strerror or str(error)).lower()}") from error
+    for name, text in files.items():
+        write_file(folder / name, text)
     return folder / next(iter(files))

@@ -10,13 +10,12 @@ from typing import Any, Protocol, get_args
 
 from matplotlib.figure import Figure
 
-from odefit.data.atomic_files import atomic_write
+from odefit.data.outputs import write_file
 from odefit.errors import Faults, OdefitError, RunError
 from odefit.plots import style
 from odefit.plots.filenames import file_stem
 from odefit.plots.kinds import PictureKind
 from odefit.plots.selection import Choice
-from odefit.runs import folder as files
 from odefit.runs.stored import StoredRun
 from odefit.text import clip, suggest
 
@@ -223,8 +222,4 @@ def _targets(
 
 def write_picture(path: Path, data: bytes) -> None:
     """Whole or not at all, its folder made where it is missing. Raises RunError."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, data)
-    except OSError as error:
-        raise RunError(str(path), f"cannot be written: {files.reason(error)}; choose another place") from None
+    write_file(path, data)

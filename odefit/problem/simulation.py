@@ -95,6 +95,7 @@ class Simulated:
     def write(self, path: Path) -> Path:
         """The CSV, and beside it `<name>.truth.yaml`; returns the latter's path. Raises OSError."""
         truth_path = path.with_suffix(".truth.yaml")
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_table(path, self.experiments, self.observables)
         atomic_write(truth_path, yaml.safe_dump(dict(self.truth), sort_keys=False))
         return truth_path

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from odefit.arguments import checked
 from odefit.arrays import FloatArray
 from odefit.errors import RunError
 from odefit.fitting.askable import check_certified, equations_of
@@ -33,6 +34,7 @@ MOST_LANES = 64
 """Lanes that are followed at once."""
 
 
+@checked()
 def profile(
     run: Run | Path | str,
     parameters: Sequence[str] | None = None,

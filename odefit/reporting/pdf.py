@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from odefit.data.outputs import write_file
+from odefit.data.source_files import reason
 from odefit.errors import RunError
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
@@ -70,20 +72,14 @@ def print_pdf(html: Path, target: Path) -> None:
                 timeout=SECONDS,
                 env=_environment(),
             )
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _put(printed, target)
+            content = printed.read_bytes()
         except subprocess.TimeoutExpired:
             raise RunError(str(target), f"{program} did not print within {SECONDS:g} s; print the HTML file") from None
         except FileNotFoundError:
             raise RunError(str(target), f"{program} printed nothing; open the HTML file and print it there") from None
         except OSError as error:
-            raise RunError(str(target), f"cannot be written: {(error.strerror or str(error)).lower()}") from None
-
-
-def _put(printed: Path, target: Path) -> None:
-    from odefit.data.atomic_files import atomic_write
-
-    atomic_write(target, printed.read_bytes())
+            raise RunError(str(target), f"{program} cannot be run: {reason(error)}; print the HTML file") from None
+    write_file(target, content)
 
 
 def _environment() -> Mapping[str, str]:

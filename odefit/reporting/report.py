@@ -6,8 +6,9 @@ import html
 import tempfile
 from pathlib import Path
 
-from odefit.data.atomic_files import atomic_write
-from odefit.errors import StorageError
+from odefit.arguments import checked
+from odefit.arguments import path as a_path
+from odefit.data.outputs import write_file
 from odefit.records import dataclass
 from odefit.runs import folder as files
 
@@ -38,6 +39,7 @@ class Report:
         document = html.escape(self.html)
         return f'<iframe srcdoc="{document}" style="width:100%;height:720px;border:1px solid #ccc"></iframe>'
 
+    @checked(path=a_path)
     def save(self, path: Path | str) -> Report:
         """Write it.
 
@@ -53,18 +55,15 @@ class Report:
 
         Raises
         ------
-        StorageError
-            The file cannot be written.
+        RunError
+            The file cannot be written; StorageError where the disk is full, or refuses.
         """
         target = Path(path)
         target = target / files.REPORT if target.is_dir() else target
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            atomic_write(target, self.html)
-        except OSError as error:
-            raise StorageError(str(target), f"cannot be written: {files.reason(error)}") from error
+        write_file(target, self.html)
         return Report(self.html, self.title, target)
 
+    @checked(path=a_path)
     def save_pdf(self, path: Path | str) -> Path:
         """Print it by Chromium or Chrome, where one is found.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
+from odefit.arguments import checked
 from odefit.arrays import FloatArray
 from odefit.data.replicates import replicate_of
 from odefit.errors import InputError, RunError
@@ -102,6 +103,7 @@ class Bootstrap:
         return f"<Bootstrap {place}: {converged}>"
 
 
+@checked()
 def bootstrap(
     run: Run | Path | str,
     samples: int = 1000,

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from odefit.data.atomic_files import remove_litter
+from odefit.data.source_files import reason
 from odefit.errors import OdefitError, RunError
 from odefit.records import dataclass
 from odefit.runs import folder as files
@@ -88,7 +89,7 @@ def acquire_run_folder(
             if acquired.replaces:
                 held.push(partial(_remove_if_nothing, acquired.work))
         except OSError as error:
-            what = f"cannot make the run folder: {files.reason(error)}; use --out"
+            what = f"cannot make the run folder: {reason(error)}; use --out"
             raise RunError(str(path or RUNS), what) from error
         yield acquired
         _conclude(acquired)
@@ -118,7 +119,7 @@ def _conclude(acquired: RunFolder) -> None:
     try:
         replacement.settle(acquired.path)
     except OSError as error:
-        what = f"cannot replace the earlier result: {files.reason(error)}; the new one is in {acquired.work}"
+        what = f"cannot replace the earlier result: {reason(error)}; the new one is in {acquired.work}"
         raise RunError(str(acquired.path), what) from error
 
 

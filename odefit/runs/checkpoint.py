@@ -26,9 +26,10 @@ import numpy as np
 
 from odefit.config.earlier import EarlierFit
 from odefit.data.atomic_files import atomic_write
+from odefit.data.source_files import reason
 from odefit.errors import OdefitError, RunError
 from odefit.runs.fingerprint import changes, other_versions, same_search
-from odefit.runs.folder import CHECKPOINT, LOG, PREVIOUS, reason
+from odefit.runs.folder import CHECKPOINT, LOG, PREVIOUS
 
 FORMAT = 2
 RARITY = 200

@@ -40,7 +40,9 @@ import yaml
 from odefit.config.load import LoadedConfig
 from odefit.config.versions import newest_version
 from odefit.data.atomic_files import atomic_write
-from odefit.errors import RunError, StorageError
+from odefit.data.outputs import telling_storage
+from odefit.data.source_files import reason
+from odefit.errors import RunError
 from odefit.runs.tables import csv_text
 
 RESULT, CONFIG, DATA, WEIGHTS, COVARIANCE = (
@@ -88,17 +90,10 @@ PICTURES = (*(f"{kind}.{form}" for kind in _KINDS for form in ("png", "svg", "pd
 """All that a fit draws; a picture of a chosen part is the user's."""
 
 
-def reason(error: OSError) -> str:
-    """The operating system's own words, without the number."""
-    return error.strerror.lower() if error.strerror else str(error)
-
-
 def write_text(folder: Path, name: str, text: str | bytes) -> None:
     """One file of a run, whole or not at all. Raises StorageError."""
-    try:
+    with telling_storage(folder / name):
         atomic_write(folder / name, text)
-    except OSError as error:
-        raise StorageError(str(folder / name), f"cannot be written: {reason(error)}") from error
 
 
 def write_json(folder: Path, name: str, data: Mapping[str, Any], allow_nan: bool = False) -> None:

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import ArrayLike
 
+from odefit.arguments import checked
+from odefit.arguments import path as a_path
 from odefit.arrays import FloatArray
 from odefit.config.earlier import EarlierFit
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
+from odefit.data.source_files import reason
 from odefit.errors import RunError
 from odefit.html import html_table
 from odefit.records import dataclass
@@ -106,6 +109,7 @@ class StoredRun(ABC):
     def write(self, folder: Path) -> None:
         """Every file of the run folder; result.json last, since it says that the run is complete. Raises RunError."""
 
+    @checked(path=a_path)
     def save(self, path: Path | str, *, overwrite: bool = False) -> Self:
         """Write the run folder that `fit(..., out=path)` would have written.
 
@@ -169,7 +173,7 @@ class StoredRun(ABC):
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise RunError(str(path), f"cannot be read: {files.reason(error)}") from None
+            raise RunError(str(path), f"cannot be read: {reason(error)}") from None
         except ValueError:
             raise RunError(str(path), "is damaged: it is no table; fit again") from None
 

@@ -18,6 +18,7 @@ from typing import Any
 from odefit.arrays import FloatArray
 from odefit.config.load import LoadedConfig
 from odefit.config.named_files import is_pattern, named_files
+from odefit.data.source_files import reason
 from odefit.errors import RunError
 from odefit.objective.parameters import Parameter, ParameterTable
 from odefit.runs import folder as files
@@ -43,7 +44,7 @@ def check_folder(path: Path) -> None:
     except FileNotFoundError:
         return  # what is missing is told by whoever needs it
     except OSError as error:
-        raise RunError(str(path), f"cannot be read: {files.reason(error)}") from None
+        raise RunError(str(path), f"cannot be read: {reason(error)}") from None
 
 
 def check_before_writing(path: Path) -> None:

@@ -13,9 +13,10 @@ from odefit.config.load import LoadedConfig
 from odefit.data.doses import write_doses
 from odefit.data.experiments import Experiment
 from odefit.data.inputs import write_inputs
+from odefit.data.outputs import telling_storage
 from odefit.data.rest_column import STEADY_STATE
 from odefit.data.tables import write_table
-from odefit.errors import DataError, RunError, StorageError
+from odefit.errors import DataError, RunError
 from odefit.runs import folder as files
 from odefit.runs.results import Result
 from odefit.runs.tables import Table
@@ -38,11 +39,10 @@ def write_data(path: Path, loaded: LoadedConfig, measured: Sequence[Experiment],
 def telling(path: Path) -> Iterator[None]:
     """Whatever prevents a file from being written is a RunError that names it; of the disk, a StorageError."""
     try:
-        yield
+        with telling_storage(path):
+            yield
     except DataError as error:
         raise RunError(str(path), f"cannot be written: {error.faults[0].what}") from error
-    except OSError as error:
-        raise StorageError(str(path), f"cannot be written: {files.reason(error)}") from error
 
 
 def parameter_table(result: Result) -> Table:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from odefit.arguments import checked
 from odefit.arrays import FloatArray
 from odefit.errors import InputError, RunError
 from odefit.fitting.askable import equations_of
@@ -90,6 +91,7 @@ class Sampled:
         return f"<Sampled {place}: {s['chains']} chains of {s['draws']} draws; {s['verdict']['kind']}>"
 
 
+@checked()
 def sample(
     run: Run | Path | str,
     draws: int = 250,

@@ -47,6 +47,22 @@ def test_pictures_are_named() -> None:
     assert all(Path(picture).is_file() for picture in pictures)
 
 
+def test_a_comparison_prints_what_the_table_holds() -> None:
+    Path("fixed.yaml").write_text(DECAY.replace("value: 0.5, bounds", "value: 0.7, estimate: false, bounds"))
+    for name in ("decay", "fixed"):
+        run("fit", f"{name}.yaml", "--no-plots")
+    said, _ = run("compare", "runs/decay", "runs/fixed", "--json", "--no-plots")
+    document = json.loads(said)
+    frame = odefit.compare("runs/decay", "runs/fixed").frame
+    assert [one["run"] for one in document["runs"]] == list(frame.index)
+    assert [one["aicc"] for one in document["runs"]] == pytest.approx(frame.aicc.tolist())
+    assert document["runs"][0]["hold_out"] is None
+    (test,) = document["tests"]
+    assert (test["small"], test["large"], test["fixed"], test["degrees"]) == ("fixed", "decay", {"k": 0.7}, 1)
+    assert document["files"] == ["comparison.csv"]
+    assert test["sentence"].startswith("fixed is decay with k = 0.7: likelihood ratio ")
+
+
 def test_a_check_prints_what_is_bound_to_what() -> None:
     document = json.loads(run("check", "decay.yaml", "--json")[0])
     assert document["equations"] == {"x": "-k*x"}

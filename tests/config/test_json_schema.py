@@ -105,4 +105,4 @@ def test_to_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert json.loads(Path("odefit.schema.json").read_text(encoding="utf-8")) == json_schema()
     assert "exists already" in run("schema", "--out", "odefit.schema.json", code=2)[1]
     run("schema", "--out", "odefit.schema.json", "--overwrite")
-    assert "cannot be written" in run("schema", "--out", "nowhere/x.json", code=2)[1]
+    assert "cannot be written" in run("schema", "--out", "odefit.schema.json/x.json", code=2)[1]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import odefit
-from odefit.errors import RunError, StorageError
+from odefit.errors import RunError
 from odefit.reporting import pdf
 from small_reports import CUPS, DECAY
 
@@ -151,7 +151,7 @@ def test_a_report_is_written_where_it_is_asked_for(decay: odefit.Run, tmp_path: 
     assert saved.path is not None
     assert saved.path.read_text(encoding="utf-8") == made.html
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="cannot be written"):
+    with pytest.raises(RunError, match="cannot be written"):
         made.save(tmp_path / "file" / "report.html")
 
 
