@@ -22,7 +22,6 @@ convention for all files: `A#2` shares with `A` whatever belongs to `A` (where i
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -30,13 +29,16 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from odefit.arrays import FloatArray
 from odefit.data.arrangement import arrange
+from odefit.data.atomic_files import atomic_write
 from odefit.data.blank_lines import split_at_blanks
 from odefit.data.chosen_rows import choose_cells
 from odefit.data.clock import on_clock
 from odefit.data.columns import Columns, Header, Request
 from odefit.data.covariates import CovariateUse, covariate_table
-from odefit.data.csv_writing import check_names, number_cell, write_rows
+from odefit.data.csv_columns import Column, Marked, Words, columns_text
+from odefit.data.csv_writing import check_names, number_cell
 from odefit.data.error_list import FaultList
 from odefit.data.experiments import Experiment
 from odefit.data.grid.opening import open_table
@@ -354,27 +356,33 @@ def write_table(
             or np.isinf(experiment.values).any()
         ):
             raise DataError(show(Path(path)), f"experiment {clip(experiment.name)} holds an infinite number")
-    sides = (side_words(e) if sided else [""] * len(e.times) for e in experiments)
-    tails = ([*[side] * sided, *[e.name] * named] for e, own in zip(experiments, sides, strict=True) for side in own)
-    cells = (row for e in experiments for row in _cells(e, with_sigma))
-    more = zip(*beside.values(), strict=True) if beside else itertools.repeat(())
-    rows = ([*row, *map(_beside_cell, numbers), *tail] for row, numbers, tail in zip(cells, more, tails, strict=False))
-    write_rows(path, header, rows)
+    columns: list[Column] = [np.concatenate([e.times for e in experiments]), *_values(experiments, len(observables))]
+    columns += [
+        np.concatenate([np.full(len(e.times), np.nan) if e.sigma is None else e.sigma[:, number] for e in experiments])
+        for number in with_sigma
+    ]
+    columns += map(_beside_column, beside.values())
+    if sided:
+        columns.append(Words.of([word for e in experiments for word in side_words(e)]))
+    if named:
+        columns.append(Words.repeated(names, [len(e.times) for e in experiments]))
+    atomic_write(path, columns_text(header, columns))
 
 
-def _beside_cell(value: float | str) -> str:
-    """A number, or a formula as it was written."""
-    return value if isinstance(value, str) else number_cell(value)
+def _values(experiments: Sequence[Experiment], count: int) -> list[Column]:
+    """The measurements, a column for each observable; one that is a limit with the side on which the value is."""
+    values = np.concatenate([e.values for e in experiments])
+    if all(e.censored is None for e in experiments):
+        return [values[:, number] for number in range(count)]
+    limits = np.concatenate(
+        [np.zeros(e.values.shape, np.int8) if e.censored is None else e.censored for e in experiments]
+    )
+    signs = np.where(np.isnan(values), 0, limits).astype(np.intp)
+    return [Marked(Words(("", ">", "<"), signs[:, number]), values[:, number]) for number in range(count)]
 
 
-def _cells(experiment: Experiment, with_sigma: Sequence[int]) -> list[list[str | float]]:
-    """The rows of an experiment, empty where there is no number: its times, its values, some of its sigmas."""
-    sigma = np.full_like(experiment.values, np.nan) if experiment.sigma is None else experiment.sigma
-    block = np.column_stack([experiment.times, experiment.values, sigma[:, with_sigma]])
-    rows: list[list[str | float]] = [["" if x != x else x for x in row] for row in block.tolist()]
-    if experiment.censored is not None:
-        marked = (experiment.censored != 0) & ~np.isnan(experiment.values)
-        for row, column in np.argwhere(marked).tolist():
-            sign = "<" if experiment.censored[row, column] < 0 else ">"
-            rows[row][1 + column] = f"{sign}{rows[row][1 + column]}"
-    return rows
+def _beside_column(cells: Sequence[float | str] | FloatArray) -> Column:
+    """Numbers, or formulas as they were written among numbers."""
+    if isinstance(cells, np.ndarray):
+        return cells
+    return Words.of([cell if isinstance(cell, str) else number_cell(cell) for cell in cells])

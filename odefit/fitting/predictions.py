@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from odefit.arrays import FloatArray, IntArray, Mask
+from odefit.data.csv_columns import Column, Words
 from odefit.data.experiments import Experiment
 from odefit.data.replicates import replicate_of
 from odefit.data.side_column import AT_JUMP, side_words
@@ -18,8 +19,7 @@ from odefit.objective.likelihood import Likelihood
 from odefit.objective.problem import FitProblem
 from odefit.problem.assembly import Assembly
 from odefit.records import dataclass
-from odefit.runs.tables import Table
-from odefit.runs.writing import PREDICTIONS
+from odefit.runs.tables import ColumnTable, Table
 from odefit.uncertainty.bands import Band, prediction_bands
 from odefit.uncertainty.covariance import Covariance, rank_tolerance
 from odefit.uncertainty.degrees_of_freedom import residual_degrees
@@ -76,37 +76,37 @@ def errors_of(assembly: Assembly, theta: FloatArray, matrix: FloatArray | None) 
     return KnownErrors(covariance.known(~free), degrees, widening, levels.unbiased)
 
 
-def measured_table(assembly: Assembly, observables: Sequence[FloatArray]) -> Table:
+def measured_table(assembly: Assembly, observables: Sequence[FloatArray]) -> ColumnTable:
     """predictions.csv: every time of the data with measurement, prediction and residual per observable; and on which
     side of a jump each row is, where any is.
 
     observables: the predictions at these times, [T, O] of each experiment.
     """
-    rows: list[list[Any]] = []
-    names = assembly.problem.observation.names
-    sided = any(experiment.sides.any() for experiment in assembly.measured)
-    signs = {-1: "below", 1: "above"}
-    for experiment, predicted, hidden in zip(assembly.measured, observables, assembly.held_out, strict=True):
-        limits = np.zeros(hidden.shape, dtype=np.int8) if experiment.censored is None else experiment.censored
-        # A limit is no measurement that something could be off by.
-        residuals = np.where(limits != 0, math.nan, experiment.values - predicted)
-        words = [[word or None for word in side_words(experiment)]] if sided else []
-        for column, name in enumerate(names):
-            numbers = (experiment.values, predicted, residuals)
-            rows += map(
-                list,
-                zip(
-                    itertools.repeat(experiment.name),
-                    np.asarray(experiment.times, dtype=np.float64).tolist(),
-                    itertools.repeat(name),
-                    *(np.asarray(each[:, column], dtype=np.float64).tolist() for each in numbers),
-                    map(signs.get, limits[:, column].tolist()),
-                    hidden[:, column].tolist(),
-                    *words,
-                    strict=False,
-                ),
-            )
-    return Table((*PREDICTIONS, *[AT_JUMP] * sided), rows)
+    measured, names = assembly.measured, assembly.problem.observation.names
+    lengths = [len(e.times) for e in measured]
+    limits = [np.zeros(e.values.shape, dtype=np.int8) if e.censored is None else e.censored for e in measured]
+    # A limit is no measurement that something could be off by.
+    residuals = [
+        np.where(limit != 0, math.nan, e.values - g) for e, limit, g in zip(measured, limits, observables, strict=True)
+    ]
+    columns: dict[str, Column] = {
+        "experiment": Words.repeated([e.name for e in measured], [n * len(names) for n in lengths]),
+        "time": np.concatenate([np.tile(np.asarray(e.times, dtype=np.float64), len(names)) for e in measured]),
+        "observable": Words(names, np.concatenate([np.repeat(np.arange(len(names)), n) for n in lengths])),
+        "measured": _flat([e.values for e in measured]),
+        "predicted": _flat(observables),
+        "residual": _flat(residuals),
+        "censored": Words(("", "above", "below"), _flat(limits).astype(np.intp)),
+        "held_out": Words(("False", "True"), _flat(assembly.held_out).astype(np.intp)),
+    }
+    if any(e.sides.any() for e in measured):
+        columns[AT_JUMP] = Words.of([word for e in measured for _ in names for word in side_words(e)])
+    return ColumnTable.of(columns)
+
+
+def _flat(tables: Sequence[NDArray[Any]]) -> FloatArray:
+    """[T, O] of each experiment, observable by observable."""
+    return np.concatenate([np.asarray(table, dtype=np.float64).T.ravel() for table in tables])
 
 
 def not_repeated(experiments: Sequence[Experiment]) -> Mask:

@@ -25,7 +25,6 @@ from odefit.fitting.predictions import (
     interval_columns,
     measured_table,
     not_repeated,
-    with_columns,
 )
 from odefit.fitting.tightening import tightened
 from odefit.objective.likelihood import Likelihood
@@ -268,10 +267,8 @@ class Run(StoredRun, Asked):
         """Every file of the run folder; result.json last, since it says that the run is complete."""
         try:
             solved = self._solved(self.measured)
-            whole = measured_table(self.assembly, solved.observables)
-            whole = with_columns(whole, self._intervals_at_data())
-            told = zip(whole.rows, not_repeated(self.measured), strict=True)
-            predicted = replace(whole, rows=[row for row, says in told if says])
+            whole = measured_table(self.assembly, solved.observables).with_columns(self._intervals_at_data())
+            predicted: Table = whole.only(not_repeated(self.measured))
             expressions = expression_table(self.measured, solved.expressions, self.expressions)
         except SolveError as error:
             if self.result.status != Status.FAILED:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from odefit.arrays import FloatArray
+from odefit.arrays import FloatArray, Mask
+from odefit.data.csv_columns import Column, columns_text
 from odefit.errors import RunError
 from odefit.records import dataclass
 
@@ -48,6 +49,29 @@ class Text(Table):
     @property
     def text(self) -> str:
         return self.content
+
+
+@dataclass(frozen=True)
+class ColumnTable(Table):
+    """A table of many rows, held by its columns."""
+
+    columns: Sequence[Column]
+
+    @classmethod
+    def of(cls, columns: Mapping[str, Column]) -> ColumnTable:
+        return cls(tuple(columns), (), tuple(columns.values()))
+
+    def with_columns(self, more: Mapping[str, FloatArray]) -> ColumnTable:
+        """With more columns of numbers, of all its rows."""
+        return ColumnTable((*self.header, *more), (), (*self.columns, *more.values()))
+
+    def only(self, rows: Mask) -> ColumnTable:
+        """Some of its rows."""
+        return ColumnTable(self.header, (), [column[rows] for column in self.columns])
+
+    @property
+    def text(self) -> str:
+        return columns_text(self.header, self.columns)
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
