@@ -55,8 +55,12 @@ class FailureReason(Enum):
     )
     DELAY_NEGATIVE = "the delay of event {subject} is negative or no number{at}"
     DELAYS_OVERLAP = (
-        "event {subject} is due again{at}, while it is still on its way",
-        "its delay must be shorter than the time between two of them",
+        "event {subject} is due again{at}, while too many of it are still on their way",
+        "its delay must be shorter, or the time between two of them longer",
+    )
+    DUE_TWICE = (
+        "event {subject} is due twice{at}, with different values",
+        "let it take those of its turn: early_values: false",
     )
     # on the way
     NOT_FINITE = "the solution is no longer finite{at}"

@@ -13,7 +13,7 @@ from typing import Any
 from odefit.errors import ConfigError
 from odefit.interop.mathematics import ZERO, Call, Name, Number, Tree, call, functions_in
 from odefit.interop.model import Model, ModelEvent
-from odefit.interop.model_events import order_is_drawn
+from odefit.interop.model_events import awaited, order_is_drawn
 from odefit.interop.sbml_math import MAX_NODES, Sbml, called
 from odefit.interop.sbml_reactions import Flow, reaction_flows
 
@@ -93,7 +93,11 @@ class _Builder:
         given = [event for event in self._events() if _has_math(event.getTrigger())]
         events = [self._event(event, number) for number, event in enumerate(given, 1)]
         constants = {n: v for n, v in self.values.items() if n not in self.rates and n not in self.expressions}
+        moving = {*self.rates, *self.expressions}
         for k, event in enumerate(events):
+            if "==" in functions_in(event.trigger) and awaited(event.trigger, moving) is None:
+                what = f"event {event.name} waits for ==, which holds in single moments"
+                self.sbml.fault(given[k], f"{what}: write <, <=, > or >=")
             rival = next((other for other in events[:k] if order_is_drawn(other, event, constants)), None)
             if rival is not None:
                 what = f"events {rival.name} and {event.name} have one priority and change what the other depends on"

@@ -291,6 +291,32 @@ def test_a_time_that_waits_for_a_state_comes_once_for_each_of_its_values(method:
     np.testing.assert_allclose(found.y[:, 0], [1.5, 2.0, 2.0, 2.0], rtol=1e-12)
 
 
+@pytest.mark.parametrize("method", BOTH)
+@pytest.mark.parametrize("early", [True, False])
+def test_a_delayed_event_that_is_due_again_on_its_way(method: str, early: bool) -> None:
+    """x = sin(w t) passes k at (asin(k) + 2 pi n)/w, and d later this time, or that later one, is added to y."""
+    value = "t + c" if early else "y + t"
+    trigger = {"when": "x > k", "delay": "d", "changes": {"y": value}, "early_values": early}
+    system = interrupted({"x": "w*cos(w*t)", "y": 0}, {"x": 0, "y": 0}, "k w d c", triggers=[trigger])
+    k, w, d, c = 0.5, 3.0, 7.0, 0.25
+    t = np.array([6.0, 7.1, 8.0, 10.0, 12.5])  # four are on their way at most
+    found = solved(system, (k, w, d, c), experiment(t, 0.0), method)
+    phase, n = np.arcsin(k), np.arange(8)
+    came = (phase + 2 * np.pi * n) / w
+    slopes = np.stack([np.full(8, 1 / (w * np.sqrt(1 - k**2))), -came / w, np.zeros(8), np.zeros(8)], axis=1)
+    if early:
+        last = np.array([np.sum(came + d < at) for at in t]) - 1
+        y, dy = np.where(last >= 0, came[last] + c, 0), slopes[last] + [0, 0, 0, 1]
+        dy[last < 0] = 0
+    else:
+        over = came + d < t[:, None]
+        y, dy = over @ (came + d), over @ (slopes + np.array([0, 0, 1, 0]))
+    assert y[-1] > y[-2] > y[-3] > 0
+    np.testing.assert_allclose(found.y[:, 1], y, rtol=1e-6)
+    assert found.dy is not None
+    np.testing.assert_allclose(found.dy[:, 1], dy, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("system", "p", "reason"),
     [
@@ -311,7 +337,10 @@ def test_a_time_that_waits_for_a_state_comes_once_for_each_of_its_values(method:
         ),
     ],
 )
-def test_what_fails(system: System, p: tuple[float, ...], reason: FailureReason) -> None:
+def test_what_fails(
+    system: System, p: tuple[float, ...], reason: FailureReason, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("odefit.engines.segments.plan.MOST_ROOM", 1)  # for those on their way at once
     found = engine_of(system).solve(np.array([p]), [experiment([10.0])])[0]
     assert found.failure is not None
     assert found.failure.reason is reason

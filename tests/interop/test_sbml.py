@@ -248,6 +248,19 @@ def test_a_model_becomes_a_config_to_simulate(tmp_path: Path) -> None:
 # -- what is refused
 
 
+def test_a_trigger_by_an_equality_is_named_with_its_line(tmp_path: Path) -> None:
+    """That of a time is the time."""
+    text = s.sbml(
+        parameters=[s.parameter("x", 1.0, False), s.parameter("y", 1.0, False)],
+        rules=[s.rule("x", "1", "rate")],
+        events=[s.event("time == 2", y="3"), s.event("x == 2", y="4")],
+    )
+    line = next(i for i, each in enumerate(text.splitlines(), 1) if "<event" in each and "<cn" in each) + 1
+    assert faults(s.write(tmp_path, text)) == [
+        f"model.xml:{line}: event event 2 waits for ==, which holds in single moments: write <, <=, > or >="
+    ]
+
+
 def test_what_odefit_cannot_solve_is_named_with_its_line(tmp_path: Path) -> None:
     text = s.sbml(
         version=1,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field, replace
 from functools import cached_property
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions
+from odefit.engines.failure import Failure, FailureReason
 from odefit.engines.segments.final_rest import FinalRest
 from odefit.engines.segments.fixed_march import FixedWays
 from odefit.engines.segments.saltation import EventSensitivities, EventValues, ToRest
@@ -25,6 +26,8 @@ from odefit.records import dataclass
 
 Factory = Callable[[System, tuple[str, ...]], Engine]
 """An engine for a system, with sensitivities to the names."""
+ROOMIER, MOST_ROOM = 8, 64
+"""How much more room delayed events get that are due again while they are on their way, and the most that they get."""
 REMEMBERED = 10_000
 """Experiments that are kept with what is known of them; a fit has fewer, a plot makes new ones."""
 
@@ -56,6 +59,15 @@ class Plan:
         plain = self.segment_system.plain
         behind = rows[:, len(plain.parameters) :].reshape(len(rows), len(plain.states), -1)
         return self.base.solve_along(rows[:, : len(plain.parameters)], parts, behind)
+
+    def makes_room(self, failures: Iterable[Failure | None]) -> bool:
+        """Whether a delayed event was due again while it was on its way, and there is more room for it now."""
+        room = ROOMIER * self.segment_system.rules.room
+        if room > MOST_ROOM or not any(f and f.reason is FailureReason.DELAYS_OVERLAP for f in failures):
+            return False
+        self.segment_system = self.segment_system.with_room(room)
+        self._sensitivities, self._gaps, self._final = {}, {}, None
+        return True
 
     def states(self) -> list[dict[str, Any]]:
         """Of its engine, and of the one that looks for events where that is another one."""

@@ -58,8 +58,8 @@ class Standing:
             holds = rule.condition.holds([bool(self.gaps[g]) for g in rule.gaps])
             if holds and not self.rules[r]:
                 due.append(r)
-            if not holds and not rule.persistent and rule.delayed is not None:
-                self.lapsed.add(rule.delayed)
+            if not holds and not rule.persistent:
+                self.lapsed.update(rule.delayed)
             self.rules[r] = holds
         return due
 
@@ -75,20 +75,22 @@ class Hit:
 
 
 class GapFunctions:
-    """The gaps of all conditions as functions of numbers."""
+    """The gaps of all conditions as functions of numbers: compiled, but for those that wait for a time in memory."""
 
     def __init__(self, sensitivities: EventSensitivities) -> None:
         self._of = sensitivities
         parts = sensitivities.segment_system
-        self.rules = parts.rules
-        self._formulas = [gap.formula for gap in self.rules.gaps]
-        self._states = (*parts.whole.states, *self.rules.memory)
+        self.rules, self._states = parts.rules, parts.whole.states
+        awaited = self.rules.awaited
+        self._due, self._times = np.array([*awaited], dtype=np.intp), np.array([*awaited.values()], dtype=np.intp)
+        self._free = np.array([i for i in range(len(self.rules.gaps)) if i not in awaited], dtype=np.intp)
 
     @cached_property
     def _with_slopes(self) -> Any:
-        """Each gap, then its derivatives to states and memory, to the time and to the names."""
-        rows = derivatives(self._formulas, (*self._states, TIME, *self._of.names))
-        parts = [part for f, row in zip(self._formulas, rows, strict=True) for part in (f, *row)]
+        """Each of the others, then its derivatives to states, to the time and to the names."""
+        formulas = [self.rules.gaps[i].formula for i in self._free]
+        rows = derivatives(formulas, (*self._states, TIME, *self._of.names))
+        parts = [part for f, row in zip(formulas, rows, strict=True) for part in (f, *row)]
         return numpy_function(parts, self._of.arguments)
 
     @property
@@ -101,9 +103,14 @@ class GapFunctions:
     ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """Gaps [G] at states and memory y [n], with their derivatives g_y [G, n], g_t [G] and g_q [G, K]."""
         values = np.array(self._with_slopes(*y, t, *events.p, *segment.context), dtype=np.float64)
-        n = len(y)
-        values = values.reshape(len(self._formulas), self._width)
-        return values[:, 0], values[:, 1 : 1 + n], values[:, 1 + n], values[:, 2 + n :]
+        values = values.reshape(len(self._free), self._width)
+        n, count = len(self._states), len(self.rules.gaps)
+        g, g_t, g_y = np.empty(count), np.ones(count), np.zeros((count, len(y)))
+        g_q = np.zeros((count, len(self._of.names)))
+        g[self._free], g_y[self._free, :n] = values[:, 0], values[:, 1 : 1 + n]
+        g_t[self._free], g_q[self._free] = values[:, 1 + n], values[:, 2 + n :]
+        g[self._due], g_y[self._due, self._times] = t - y[self._times], -1.0
+        return g, g_y, g_t, g_q
 
     def along(
         self, t: FloatArray, y: FloatArray, rates: FloatArray, events: EventValues, segment: Segment
@@ -111,11 +118,13 @@ class GapFunctions:
         """Gaps and their slopes in time, each [G, T], on a solution y [T, n] with dy/dt = rates [T, n]."""
         rows = self._with_slopes(*y.T, t, *events.p, *segment.context)
         values = np.array([np.broadcast_to(row, t.shape) for row in rows], dtype=np.float64)
-        values = values.reshape(len(self._formulas), self._width, len(t))
-        n = y.shape[1]
+        values = values.reshape(len(self._free), self._width, len(t))
+        n, shape = len(self._states), (len(self.rules.gaps), len(t))
+        g, slopes = np.empty(shape), np.ones(shape)
+        g[self._free], g[self._due] = values[:, 0], t - y.T[self._times]
         with np.errstate(all="ignore"):
-            slopes = values[:, 1 + n] + np.einsum("gnt,tn->gt", values[:, 1 : 1 + n], rates)
-        return values[:, 0], slopes
+            slopes[self._free] = values[:, 1 + n] + np.einsum("gnt,tn->gt", values[:, 1 : 1 + n], rates[:, :n])
+        return g, slopes
 
 
 class Scout:

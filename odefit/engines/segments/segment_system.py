@@ -6,6 +6,7 @@ number. The names of these parameters hold an `@`, which no user can write.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -79,6 +80,12 @@ class SegmentSystem:
             observables={},
             networks=system.networks,
         )
+
+    def with_room(self, room: int) -> SegmentSystem:
+        """The same with more places for delayed events."""
+        wider = copy.copy(self)
+        wider.rules = Rules(self.whole, self._polynomials, room)
+        return wider
 
     def sensitive(self, names: Sequence[str]) -> tuple[str, ...]:
         """The parameters of `plain` that derivatives to `names` of the whole system need."""

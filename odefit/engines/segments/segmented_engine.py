@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from odefit.data.dataset import Batch
+    from odefit.engines.segments.march_torch import TensorMarch
 
 MIN_ALONG = 12
 """States from which on sensitivities begin a segment as they are, where the engine can do that."""
@@ -138,7 +139,8 @@ class SegmentedEngine(Engine):
             raise SolveError("sensitivities need formulas; a system with a network is fitted with fit.method: adam")
         p, chosen = members_of(self.system, p, experiments, members)
         plan = self._plan(self._kind(experiments))
-        derived = plan.sensitivities(self.sensitive if sensitivities else ())
+        names = self.sensitive if sensitivities else ()
+        derived = plan.sensitivities(names)
         rounds = plan.fixed.rounds(plan.timeline, derived, p[:1], experiments) if self._is_fixed(plan, p) else None
         if rounds is not None:
             which = np.arange(len(p)) if members is None else np.asarray(members, dtype=np.intp)
@@ -146,6 +148,17 @@ class SegmentedEngine(Engine):
             found = FixedMarch(plan.base, derived, p, which, lengths, plan.is_along).run(rounds, sensitivities)
             self._gather_notes()
             return found
+        marches = self._marched(plan, names, p, chosen)
+        while plan.makes_room(one.failure for one in marches):
+            marches = self._marched(plan, names, p, chosen)
+        self._gather_notes()
+        return Solutions.joined([one.trajectory(sensitivities) for one in marches])
+
+    def _marched(
+        self, plan: Plan, names: Sequence[str], p: FloatArray, chosen: Sequence[Experiment]
+    ) -> list[ArrayMarch]:
+        """Each row of p [M, L] on the way of its experiment, with derivatives to the names."""
+        derived = plan.sensitivities(tuple(names))
         wanted = plan.base.sensitive if derived.names else ()
         (y, dy), events = derived.initial(p), derived.event_values(p)
         rests = None if self._steady is None else self._steady.shared(derived.names)
@@ -155,8 +168,7 @@ class SegmentedEngine(Engine):
             is_along = plan.is_along and bool(wanted)
             marches.append(ArrayMarch(experiment, derived, events[m], starts, wanted, is_along))
         march_all(marches, lambda rows, parts: plan.solve(np.stack(rows), parts, bool(derived.names)))
-        self._gather_notes()
-        return Solutions.joined([one.trajectory(sensitivities) for one in marches])
+        return marches
 
     def solve_batch(self, p: Tensor, batch: Batch) -> Tensor:
         """States at the batch's times, [E, T, S], differentiable (once) with respect to p [E, L].
@@ -185,18 +197,39 @@ class SegmentedEngine(Engine):
         known = [t for t, what in transitions if what is not None and max(what.event, what.state) >= 0]
         happened = list[float]()
         if self.system.triggers:
-            y, dy = derived.initial(p[None])
-            rests = None if self._steady is None else self._steady.shared(())
-            starts = self._segment_starts(plan, derived, experiment, events, (y[0], dy[0]), rests, happened)
-            march = ArrayMarch(experiment, derived, events, starts, ())
-            march_all([march], lambda rows, parts: plan.base.solve(np.stack(rows), parts))
+            failure = self._happening(plan, p, experiment, happened)
+            while plan.makes_room([failure]):
+                happened.clear()
+                failure = self._happening(plan, p, experiment, happened)
         return np.unique([*known, *happened])
 
+    def _happening(self, plan: Plan, p: FloatArray, experiment: Experiment, happened: list[float]) -> Failure | None:
+        """Take the times of events by conditions; why that failed."""
+        derived = plan.sensitivities(())
+        (y, dy), events = derived.initial(p[None]), derived.event_values(p[None])[0]
+        rests = None if self._steady is None else self._steady.shared(())
+        starts = self._segment_starts(plan, derived, experiment, events, (y[0], dy[0]), rests, happened)
+        march = ArrayMarch(experiment, derived, events, starts, ())
+        march_all([march], lambda rows, parts: plan.base.solve(np.stack(rows), parts))
+        return march.failure
+
     def _solve_tensors(self, plan: Plan, p: Tensor, batch: Batch) -> Tensor:
+        from odefit.engines.segments.march_torch import stacked
+
+        marches = self._marched_tensors(plan, p, batch)
+        while plan.makes_room(one.failure for one in marches):
+            marches = self._marched_tensors(plan, p, batch)
+        self._gather_notes()
+        for experiment, one in zip(batch.experiments, marches, strict=True):
+            if one.failure is not None:
+                raise solve_error(experiment.name, one.failure)
+        return stacked(marches, batch.times.shape[1])
+
+    def _marched_tensors(self, plan: Plan, p: Tensor, batch: Batch) -> list[TensorMarch]:
         import torch
 
         from odefit.data.dataset import collate
-        from odefit.engines.segments.march_torch import TensorMarch, stacked
+        from odefit.engines.segments.march_torch import TensorMarch
 
         values = p.detach().to("cpu", torch.float64).numpy()
         derived = plan.sensitivities(self.system.parameters)
@@ -212,11 +245,7 @@ class SegmentedEngine(Engine):
             return plan.base.solve_batch(torch.stack(rows), together).unbind(0)
 
         march_all(marches, solve)
-        self._gather_notes()
-        for experiment, one in zip(batch.experiments, marches, strict=True):
-            if one.failure is not None:
-                raise solve_error(experiment.name, one.failure)
-        return stacked(marches, batch.times.shape[1])
+        return marches
 
     def _segment_starts(
         self,

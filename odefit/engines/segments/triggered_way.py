@@ -32,6 +32,8 @@ MAX_EVENTS = 10_000
 """Events by conditions in one experiment; more are taken for ones without end."""
 MAX_AT_ONCE = 100
 """Those of one kind at one time."""
+RUSH, RUSHED = 100, 1e-4
+"""Times of events that come within this share of the time span: events without end, too, a hundred times faster."""
 AT_ROW = 1e-9
 """Share of the time span within which an event comes at the time of a row."""
 FAR = 1e6
@@ -87,7 +89,7 @@ class TriggeredWay:
         self._names = bool(sensitivities.names)
         system = sensitivities.segment_system.whole
         self._moving = {symbol(name) for name in (*system.states, *self._rules.memory)}
-        self._number, self._at_once = 0, Counter[int]()
+        self._number, self._at_once, self._times = 0, Counter[int](), list[float]()
         self._standing = Standing(np.empty(0, dtype=bool), np.empty(0, dtype=bool), set())
         self._maps = np.empty((0, 0)), np.empty((0, 0))
 
@@ -315,15 +317,15 @@ class TriggeredWay:
     ) -> tuple[FloatArray, list[int]]:
         """A rule whose condition has become true: what it remembers; it joins the queue unless it is delayed."""
         rule, t, held, more = self._rules.rules[r], moment.segment.start, y, list[int]()
-        if rule.capture:
-            self._check_delay(rule, y, t)
-            y, more = self._apply(rule.capture, moment, y, cause)
-            if rule.delayed is not None and y[rule.delayed] < t:
+        if rule.captures:
+            place = self._place(rule, y, t)
+            y, more = self._apply(rule.captures[place], moment, y, cause)
+            if rule.delayed and y[rule.delayed[place]] < t:
                 raise IntegrationError(Failure(FailureReason.DELAY_NEGATIVE, t, subject=str(rule.number + 1)))
             if any(other == r for other, _ in queue) and (y != held).any():
                 # Its earlier values are still needed, and there is one place for them.
-                raise IntegrationError(Failure(FailureReason.DELAYS_OVERLAP, t, subject=str(rule.number + 1)))
-        if rule.delayed is None or rule.executes:
+                raise IntegrationError(Failure(FailureReason.DUE_TWICE, t, subject=str(rule.number + 1)))
+        if not rule.waits:
             queue.append((r, cause))
         return y, more
 
@@ -331,8 +333,8 @@ class TriggeredWay:
         """A rule in its turn: the new states, and the rules whose condition that makes true."""
         rule = self._rules.rules[r]
         changes = rule.apply
-        if rule.executes and rule.delayed in self._standing.lapsed:
-            changes = {rule.delayed: rule.apply[rule.delayed]}
+        if rule.executes and rule.delayed[0] in self._standing.lapsed:
+            changes = {rule.delayed[0]: rule.apply[rule.delayed[0]]}
         else:
             self._count(rule, moment.segment.start)
         return self._apply(changes, moment, y, cause)
@@ -359,19 +361,23 @@ class TriggeredWay:
         ranks = [(-values[r] if np.isfinite(values[r]) else 0.0, r) for r in queue]
         return ranks.index(min(ranks))
 
-    def _check_delay(self, rule: Rule, y: FloatArray, t: float) -> None:
-        """One delayed event of a kind can be on its way."""
-        if rule.delayed is not None:
-            is_free = y[rule.delayed] == NEVER or rule.delayed in self._standing.lapsed
-            self._standing.lapsed.discard(rule.delayed)
-            if not is_free:
-                raise IntegrationError(Failure(FailureReason.DELAYS_OVERLAP, t, subject=str(rule.number + 1)))
+    def _place(self, rule: Rule, y: FloatArray, t: float) -> int:
+        """The first place in memory that is free, or whose event was called off."""
+        if not rule.delayed:
+            return 0
+        for place, time in enumerate(rule.delayed):
+            if y[time] == NEVER or time in self._standing.lapsed:
+                self._standing.lapsed.discard(time)
+                return place
+        raise IntegrationError(Failure(FailureReason.DELAYS_OVERLAP, t, subject=str(rule.number + 1)))
 
     def _count(self, rule: Rule, t: float) -> None:
         self._number += 1
-        if self._happened and t - self._happened[-1] > SAME_TIME * self._span:
+        if not self._times or t - self._times[-1] > SAME_TIME * self._span:
             self._at_once.clear()
+            self._times.append(t)
         self._at_once[rule.number] += 1
         self._happened.append(t)
-        if self._number > MAX_EVENTS or self._at_once[rule.number] > MAX_AT_ONCE:
+        is_rush = len(self._times) > RUSH and t - self._times[-1 - RUSH] < RUSHED * self._span
+        if self._number > MAX_EVENTS or self._at_once[rule.number] > MAX_AT_ONCE or is_rush:
             raise IntegrationError(Failure(FailureReason.FIRES_WITHOUT_END, t, subject=str(rule.number + 1)))

@@ -6,7 +6,8 @@ numbers behind the states that nothing moves on the way, with derivatives like t
     condition:         memory := t + delay (and the new values)
     t >= memory:       states := new values, memory := never,
 
-and the second one's time depends on a state, as that of any other does.
+and the second one's time depends on a state, as that of any other does. An event that is due again while it is on its
+way needs another place for what it remembers: as many as there is room for.
 """
 
 from __future__ import annotations
@@ -35,22 +36,29 @@ class Rule:
         Its condition, and which of all gaps the condition's are.
     capture, apply
         Position in states and memory -> formula: what is computed at once, and what is done in its turn.
+    captures
+        Of a delayed event, what is computed at once for each place in memory that it has.
     delayed
-        The position in memory of the time when its trigger comes; None where that comes at once.
+        Of a delayed event, the positions in memory of the times when it comes, one for each place.
     executes
-        Whether the delay is over; then its condition is about `delayed`.
+        Whether the delay is over; then its condition is about the only one of `delayed`.
     """
 
     number: int
     condition: Condition
     gaps: tuple[int, ...]
-    capture: Mapping[int, Any]
+    captures: tuple[Mapping[int, Any], ...]
     apply: Mapping[int, Any]
     priority: Any
     at_start: bool = False
     persistent: bool = True
-    delayed: int | None = None
+    delayed: tuple[int, ...] = ()
     executes: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether its event is delayed, and the delay is still to come."""
+        return bool(self.delayed) and not self.executes
 
 
 @dataclass
@@ -59,17 +67,23 @@ class Rules:
 
     Attributes
     ----------
+    room
+        How often a delayed event may be on its way at once.
     memory
         The names of what is remembered, behind the states.
     gaps
         All comparisons of all conditions, each once.
+    awaited
+        Which of these wait until a time in memory has come -> its position.
     """
 
     system: System
     inputs: Mapping[Any, Any]
+    room: int = 1
     memory: list[str] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
+    awaited: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for number, trigger in enumerate(self.system.triggers):
@@ -78,40 +92,43 @@ class Rules:
     def _add(self, number: int, trigger: Trigger) -> None:
         position = {state: i for i, state in enumerate(self.system.states)}
         changes: dict[int, Any] = {position[state]: self._put(f) for state, f in trigger.changes.items()}
-        capture: dict[int, Any] = {}
-        if trigger.early_values and changes:
-            kept = {i: self._remember(f"{number}.{self.system.states[i]}") for i in changes}
-            capture = {kept[i]: formula for i, formula in changes.items()}
-            changes = {i: symbol(self._name(kept[i])) for i in changes}
-        at_start, persistent = trigger.at_start, trigger.persistent
         if trigger.delay is None:
-            self._rule(number, trigger.when, trigger.priority, capture, changes, at_start, persistent)
+            capture, changes = self._kept(number, trigger, changes)
+            self._rule(number, trigger, (capture,) if capture else (), changes)
             return
-        time = self._remember(f"{number}.time")
-        capture[time] = symbol(TIME) + self._put(trigger.delay)
-        self._rule(number, trigger.when, trigger.priority, capture, {}, at_start, persistent, time)
-        due = Condition((Gap(symbol(TIME) - symbol(self._name(time)), strict=False),), ("gap", 0))
-        changes = {**changes, time: sp.Float(NEVER)}
-        gaps = self._positions(due)
-        self.rules.append(
-            Rule(number, due, gaps, {}, changes, self._put(trigger.priority), delayed=time, executes=True)
-        )
+        captures, coming, delay = list[Mapping[int, Any]](), list[Rule](), self._put(trigger.delay)
+        for _ in range(self.room if trigger.persistent else 1):  # others are called off before they are due again
+            capture, at_last = self._kept(number, trigger, changes)
+            time = self._remember(f"{number}.time")
+            captures.append({**capture, time: symbol(TIME) + delay})
+            due = Condition((Gap(symbol(TIME) - symbol(self._name(time)), strict=False),), ("gap", 0))
+            at_last = {**at_last, time: sp.Float(NEVER)}
+            gaps, priority = self._positions(due), self._put(trigger.priority)
+            self.awaited[gaps[0]] = time
+            coming.append(Rule(number, due, gaps, (), at_last, priority, delayed=(time,), executes=True))
+        self._rule(number, trigger, tuple(captures), {}, tuple(rule.delayed[0] for rule in coming))
+        self.rules += coming
+
+    def _kept(self, number: int, trigger: Trigger, changes: Mapping[int, Any]) -> tuple[dict[int, Any], dict[int, Any]]:
+        """What is computed when a condition becomes true, and what is set in its turn."""
+        if not trigger.early_values or not changes:
+            return {}, dict(changes)
+        kept = {i: self._remember(f"{number}.{self.system.states[i]}") for i in changes}
+        capture = {kept[i]: formula for i, formula in changes.items()}
+        return capture, {i: symbol(self._name(kept[i])) for i in changes}
 
     def _rule(
         self,
         number: int,
-        when: Any,
-        priority: Any,
-        capture: Mapping[int, Any],
+        trigger: Trigger,
+        captures: tuple[Mapping[int, Any], ...],
         apply: Mapping[int, Any],
-        at_start: bool,
-        persistent: bool,
-        delayed: int | None = None,
+        delayed: tuple[int, ...] = (),
     ) -> None:
-        condition = condition_of(self._put(when))
-        gaps = self._positions(condition)
-        priority = self._put(priority)
-        self.rules.append(Rule(number, condition, gaps, capture, apply, priority, at_start, persistent, delayed))
+        condition = condition_of(self._put(trigger.when))
+        gaps, priority = self._positions(condition), self._put(trigger.priority)
+        at_start, persistent = trigger.at_start, trigger.persistent
+        self.rules.append(Rule(number, condition, gaps, captures, apply, priority, at_start, persistent, delayed))
 
     def _positions(self, condition: Condition) -> tuple[int, ...]:
         for gap in condition.gaps:
@@ -123,7 +140,7 @@ class Rules:
         return substitute(formula, self.inputs)
 
     def _remember(self, what: str) -> int:
-        self.memory.append(f"@{what}")
+        self.memory.append(f"@{what}@{len(self.memory)}")
         return len(self.system.states) + len(self.memory) - 1
 
     def _name(self, position: int) -> str:
