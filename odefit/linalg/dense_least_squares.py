@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray, Mask
+from odefit.linalg.boxed_quadratic import minima_in_boxes
 from odefit.linalg.matrix import EPS
 from odefit.linalg.stack import HeldStack, LeastSquaresStack
 from odefit.records import dataclass
@@ -16,6 +17,9 @@ from odefit.records import dataclass
 WELL_DAMPED = 1e-8
 """Damping over the largest squared singular value, above which the normal equations lose nothing, and are solved
 several times faster."""
+
+RIDGE = 1e-9
+"""Damping in the units of the columns with which the normal equations can be solved, whatever their rank."""
 
 
 def times(a: FloatArray, x: FloatArray) -> FloatArray:
@@ -68,6 +72,19 @@ class DenseLeastSquares(LeastSquaresStack):
 
     def held(self, damping: FloatArray) -> HeldStack:
         return _Held.of(self, damping)
+
+    def near_minimisers(self, damping: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+        rows, diagonal = self.s[:, :, None] * self.V, np.arange(self.V.shape[2])
+        h = np.swapaxes(rows, 1, 2) @ rows
+        h[:, diagonal, diagonal] += damping[:, None]
+        lengths = np.sqrt(h[:, diagonal, diagonal])
+        # In the units of its columns, some of which may be shorter than others by many orders.
+        lengths = np.where(lengths > EPS * lengths.max(axis=1, keepdims=True), lengths, 1.0)
+        h /= lengths[:, :, None] * lengths[:, None, :]
+        h[:, diagonal, diagonal] += RIDGE
+        slope = adjoint(self.V, self.s * self.c) / lengths
+        found = minima_in_boxes(h, slope, lengths * low, lengths * high, np.zeros_like(low))
+        return np.where(found <= lengths * low, low, np.where(found >= lengths * high, high, found / lengths))
 
     def shifted(self, change: FloatArray) -> DenseLeastSquares:
         return DenseLeastSquares(self.s, self.V, self.U, self.c + adjoint(self.U, change))

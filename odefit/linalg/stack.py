@@ -57,6 +57,12 @@ class LeastSquaresStack(ABC):
     def held(self, damping: FloatArray) -> HeldStack:
         """The same problems when some components of p are held."""
 
+    def near_minimisers(self, damping: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray | None:
+        """Minimisers in boxes [B, P] around 0 of almost the same problems, whatever their rank, and lower than 0; None
+        where there is no quick way to them."""
+        del damping, low, high
+        return None
+
     @abstractmethod
     def shifted(self, change: FloatArray) -> LeastSquaresStack:
         """The problems with z + change [B, M] in the place of z."""

@@ -21,6 +21,9 @@ from odefit.records import dataclass
 REGULARISATION = (1e-14, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 1.0)
 """Dampings, as shares of the largest curvature, that are tried one after the other where A is nearly singular."""
 
+ROUNDING = 1e-9
+"""The share of a decrease in which two minima that are the same may differ."""
+
 MAX_SECANTS = 30
 """The most dampings that are tried to meet a radius."""
 
@@ -115,30 +118,51 @@ class LocalModels:
         out = np.flatnonzero(~((p >= self.low) & (p <= self.high)).all(axis=1))
         if not len(out):
             return p
-        # Pivoting ends where the model is strictly convex. Where A is as good as singular it need not, nor lead
-        # downhill: then as little damping as helps makes it so.
         models, least = self.take(out), damping[out]
-        found, is_minimum = models._pivoted(models.problem.held(least), p[out])
-        for share in REGULARISATION:
-            bad = np.flatnonzero(~(is_minimum & (models.decrease(found) >= 0)))
-            if not len(bad):
-                break
-            some = models.take(bad)
-            more = np.maximum(least[bad], share * some.problem.largest_curvature())
-            found[bad], is_minimum[bad] = some._pivoted(some.problem.held(more), some.problem.minimiser(more))
-        p[out] = found
+        near = models.problem.near_minimisers(least, models.low, models.high)
+        p[out] = models._regularised(least, p[out]) if near is None else models._from_near(least, near)
         return p
 
-    def _pivoted(self, problem: HeldStack, unbounded: FloatArray) -> tuple[FloatArray, Mask]:
+    def _from_near(self, damping: FloatArray, near: FloatArray) -> FloatArray:
+        """The minimisers where those of almost the same models are known, which are the answer where A is as good as
+        singular: there pivoting need not end, nor lead downhill."""
+        side = (near >= self.high).astype(np.int8) - (near <= self.low).astype(np.int8)
+        found, is_minimum = self._pivoted(self.problem.held(damping), side, all_at_once=True)
+        fall = self.decrease(found) - damping * np.square(found).sum(axis=1) / 2
+        fall_near = self.decrease(near) - damping * np.square(near).sum(axis=1) / 2
+        return np.where((is_minimum & (fall >= (1 - ROUNDING) * fall_near))[:, None], found, near)
+
+    def _regularised(self, damping: FloatArray, unbounded: FloatArray) -> FloatArray:
+        """The minimisers by pivoting alone, which ends where the model is strictly convex. Where A is as good as
+        singular it need not, nor lead downhill: then as little damping as helps makes it so."""
+
+        def pivoted(models: LocalModels, least: FloatArray, begun: FloatArray) -> tuple[FloatArray, Mask]:
+            return models._pivoted(models.problem.held(least), _beyond(begun, models.low, models.high))
+
+        found, is_minimum = pivoted(self, damping, unbounded)
+        for share in REGULARISATION:
+            bad = np.flatnonzero(~(is_minimum & (self.decrease(found) >= 0)))
+            if not len(bad):
+                break
+            some = self.take(bad)
+            more = np.maximum(damping[bad], share * some.problem.largest_curvature())
+            found[bad], is_minimum[bad] = pivoted(some, more, some.problem.minimiser(more))
+        return found
+
+    def _pivoted(
+        self, problem: HeldStack, side: NDArray[np.int8], all_at_once: bool = False
+    ) -> tuple[FloatArray, Mask]:
         """Pivots between variables on a bound and free ones until all signs are right; whether they became so.
 
-        All wrong ones change sides at once as long as that makes them fewer, then one at a time (Júdice
-        and Pires 1994), which ends for every strictly convex problem.
+        All wrong ones change sides at once as long as that makes them fewer, then (but where that is not wanted) one at
+        a time (Júdice and Pires 1994), which ends for every strictly convex problem.
+
+        side: [B, P], those that are on a bound at first: -1 the lower one, 1 the upper one.
         """
-        n_points, n = unbounded.shape
-        found, is_minimum = np.zeros_like(unbounded), np.zeros(n_points, dtype=bool)
+        n_points, n = side.shape
+        found, is_minimum = np.zeros(side.shape), np.zeros(n_points, dtype=bool)
         points, low, high = np.arange(n_points), self.low, self.high
-        p, side = np.zeros_like(unbounded), _beyond(unbounded, low, high)
+        p = np.zeros(side.shape)
         fewest, patience = np.full(n_points, n + 1), np.full(n_points, PATIENCE)
         for _ in range(10 * n + 10):
             free = side == 0
@@ -156,7 +180,9 @@ class LocalModels:
             last = n - 1 - np.argmax(wrong[:, ::-1], axis=1)
             wrong &= (patience > 0)[:, None] | (np.arange(n) == last[:, None])
             side = np.where(wrong, np.where(free, beyond, 0), side)
-            left = np.flatnonzero(count)
+            left = np.flatnonzero((count > 0) & (patience > 0) if all_at_once else count)
+            if not len(left):
+                break
             if len(left) < len(points):
                 points, problem, low, high = points[left], problem.take(left), low[left], high[left]
                 p, side, fewest, patience = p[left], side[left], fewest[left], patience[left]
