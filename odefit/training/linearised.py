@@ -237,6 +237,11 @@ class Linearisation:
         """y [E, T, S], dy/dq [E, T, S, Q], dy/dz [E, T, S, S] by the steps of `WindowObjective.solve`."""
         weights = tuple(q.detach() for _, q in self.named)
         y, y_q, y_z = self._starts(batch, p, p_u)
+        if (compiled := self.objective.compiled) is not None:
+            elapsed = batch.times - batch.start.unsqueeze(1)
+            y, of_p, of_y, of_w = compiled.march_with_derivatives(p, batch.start, elapsed, y, self.objective.steps)
+            of_u = of_p @ p_u.unsqueeze(1) + of_y @ y_q[..., : self.n_u].unsqueeze(1)
+            return y, torch.cat((of_u, of_w), dim=-1), of_y @ y_z.unsqueeze(1)
         jacobian = vmap(jacrev(self._f, argnums=(0, 1, 3), has_aux=True), in_dims=(None, 0, 0, 0))
         n_q = self.q.numel()
 

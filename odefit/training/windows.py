@@ -16,7 +16,6 @@ times, so there are n - 1 of them in sequence, however irregular the times of th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -28,10 +27,12 @@ from odefit.arrays import FloatArray, IntArray
 from odefit.data.dataset import Batch, collate
 from odefit.data.experiments import Experiment
 from odefit.engines.failure import STIFF
-from odefit.engines.torch_fields import Equations, VectorField, rows
+from odefit.engines.networks.autograd import compiled_field
+from odefit.engines.torch_fields import Equations, rows
 from odefit.errors import SolveError
 from odefit.objective.problem import FitProblem
 from odefit.records import dataclass
+from odefit.training import recorded_steps
 from odefit.training.objective_torch import TrainingObjective, finite
 from odefit.training.smoothing import Smoothed, observed_states
 
@@ -201,6 +202,8 @@ class WindowObjective(TrainingObjective):
         The factor c of the gaps; it may be changed at any time.
     steps
         The number of steps between neighbouring times.
+    compiled
+        The right-hand side as machine code, or None where torch has to record every operation.
     owner
         [W], the series that each window is cut from.
     scale
@@ -243,7 +246,9 @@ class WindowObjective(TrainingObjective):
         """
         super().__init__(base.problem, base.networks, base.loss, base.u)
         self.u, self.windows, self.weight, self.start_kind = base.u, windows, weight, start
-        self._equations = Equations(base.problem.engine.system, (), base.networks)
+        system = base.problem.engine.system
+        self._equations = Equations(system, (), base.networks)
+        self.compiled = compiled_field(system, base.networks, base.u)
         device = base.u.device
         self.register_buffer("owner", torch.as_tensor(windows.owner, device=device), persistent=False)
         self.register_buffer("_follower", torch.as_tensor(windows.follower, device=device), persistent=False)
@@ -328,21 +333,16 @@ class WindowObjective(TrainingObjective):
         SolveError
             A window is not finite.
         """
-        n = steps or self.steps
-        field = _Field(self._equations, p[:, : self.problem.n_system], batch.start, math.inf)
-        columns = p[:, : self.problem.n_system].unbind(-1)
+        own = p[:, : self.problem.n_system]
         if self.start_kind == "model":
-            y = rows(self._equations.start(*columns), batch.start)
+            y = rows(self._equations.start(*own.unbind(-1)), batch.start).T
         else:
-            y = self.start_states()[batch.rows].T
-        elapsed = torch.cat((torch.zeros_like(batch.start)[None], (batch.times - batch.start.unsqueeze(1)).T))
-        path = []
-        for k, h in enumerate(elapsed.diff(dim=0) / n):
-            # A window that starts with its first time has nothing to do there.
-            for i in range(n if k or bool(h.any()) else 0):
-                y = runge_kutta_step(field, elapsed[k] + i * h, y, h)
-            path.append(y)
-        out = torch.stack(path).permute(2, 0, 1)
+            y = self.start_states()[batch.rows]
+        elapsed = batch.times - batch.start.unsqueeze(1)
+        if self.compiled is not None:
+            out = self.compiled.march(own, batch.start, elapsed, y, steps or self.steps)
+        else:
+            out = recorded_steps.march(self._equations, own, batch.start, elapsed, y, steps or self.steps)
         if not torch.isfinite(out).all():
             bad = int((~torch.isfinite(out).flatten(1).all(dim=1)).nonzero()[0])
             name, start = batch.experiments[bad].name, float(batch.start[bad])
@@ -380,21 +380,3 @@ class WindowObjective(TrainingObjective):
                 coarse = None
             steps *= 2
         return steps
-
-
-class _Field(VectorField):
-    """A vector field that is asked at a different elapsed time in each window, s [E], and so often as is known."""
-
-    def _count(self, s: Tensor) -> None:
-        del s
-        self.evaluations += 1
-
-
-def runge_kutta_step(field: VectorField, s: Tensor, y: Tensor, h: Tensor) -> Tensor:
-    """One step of the classical Runge-Kutta method from y [S, E] at s [E], of width h [E]."""
-    half = h / 2
-    k1 = field(s, y)
-    k2 = field(s + half, y + half * k1)
-    k3 = field(s + half, y + half * k2)
-    k4 = field(s + h, y + h * k3)
-    return y + h / 6 * (k1 + 2 * (k2 + k3) + k4)

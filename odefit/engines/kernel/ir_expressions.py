@@ -12,6 +12,7 @@ TYPES = {"float": DOUBLE, "int": INT, "FloatArray": DOUBLES, "IntArray": INTS, "
 ELEMENTS = {DOUBLES: DOUBLE, INTS: INT}
 FLOAT_OPERATIONS = {ast.Add: "fadd", ast.Sub: "fsub", ast.Mult: "fmul", ast.Div: "fdiv"}
 INT_OPERATIONS = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.FloorDiv: "sdiv"}
+MATHEMATICS = ("exp", "tanh", "erf", "log1p")
 COMPARISONS = {ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne"}
 
 
@@ -197,6 +198,8 @@ class Expressions:
                 return a
             function = "fabs" if name == "abs" else name
             return Value(self.new(f"call double @llvm.{function}.f64(double {a.name})"), DOUBLE)
+        if name in MATHEMATICS:
+            return Value(self.new(f"call double @{name}(double {self.cast(values[0], DOUBLE).name})"), DOUBLE)
         if name == "int":
             return Value(self.new(f"fptosi double {values[0].name} to i64"), INT)
         if name == "isfinite":

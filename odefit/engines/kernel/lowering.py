@@ -5,7 +5,8 @@ The same text runs as Python, with NumPy arrays in place of memory: that is what
 - float, int (64 bits) and their comparisons; `and`, `or`, `not`; numbers that the module defines in capitals;
 - arrays: `a[i]`, `b = a[i:]` (the memory from there on), and whole ranges at once, `u[:n] = z[:n] + h * k[:n]`, whose
   right sides are sums of products, `abs`, `np.maximum` and `** 2` of ranges of the same length and numbers;
-- `for i in range(...)`, `while`, `if`, `break`, `continue`, `return`; `sqrt`, `abs`, `min`, `max`, `isfinite`, `**`;
+- `for i in range(...)`, `while`, `if`, `break`, `continue`, `return`; `sqrt`, `abs`, `min`, `max`, `isfinite`, `**`,
+  `exp`, `tanh`, `erf`, `log1p`;
 - functions of the module, and functions that are arguments.
 
 Arguments say their type: `float`, `int`, `FloatArray`, `IntArray`, or a function type by its name. A local variable has
@@ -15,14 +16,24 @@ the type of what is first assigned to it. Ranges are computed in vectors of WIDT
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
-from odefit.engines.kernel.ir_expressions import BOOL, FUNCTION, INT, TYPES, VOID, Signature, Value, ir_type
+from odefit.engines.kernel.ir_expressions import (
+    BOOL,
+    FUNCTION,
+    INT,
+    MATHEMATICS,
+    TYPES,
+    VOID,
+    Signature,
+    Value,
+    ir_type,
+)
 from odefit.engines.kernel.ir_ranges import WIDTH, Ranges
 
 
-def lowered(sources: Sequence[str], exported: str) -> str:
-    """The IR of the functions of some modules; only `exported` is seen from outside."""
+def lowered(sources: Sequence[str], exported: Collection[str]) -> str:
+    """The IR of the functions of some modules; only `exported` are seen from outside."""
     body = [statement for source in sources for statement in ast.parse(source).body]
     constants = {
         target.id: statement.value
@@ -33,11 +44,12 @@ def lowered(sources: Sequence[str], exported: str) -> str:
     }
     functions = [f for f in body if isinstance(f, ast.FunctionDef)]
     signatures = {f.name: _signature(f) for f in functions}
-    texts = [_Function(f, signatures, constants, f.name == exported).text() for f in functions]
+    texts = [_Function(f, signatures, constants, f.name in exported).text() for f in functions]
     declared = [
         "declare double @llvm.sqrt.f64(double)",
         "declare double @llvm.pow.f64(double, double)",
         "declare double @llvm.fabs.f64(double)",
+        *(f"declare double @{name}(double)" for name in MATHEMATICS),
         *(f"declare <{w} x double> @llvm.fabs.v{w}f64(<{w} x double>)" for w in (WIDTH, WIDTH // 2)),
     ]
     return "\n".join([*texts, *declared, ""])

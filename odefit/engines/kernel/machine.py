@@ -87,7 +87,7 @@ def _initialized() -> Any:
     library = ctypes.CDLL(None)
     if not hasattr(library, "acosh"):
         library = ctypes.CDLL(ctypes.util.find_library("m"))
-    for name in (*FUNCTIONS, "pow"):
+    for name in dict.fromkeys((*FUNCTIONS, *ir_expressions.MATHEMATICS, "pow")):
         llvm.add_symbol(name, ctypes.cast(getattr(library, name), ctypes.c_void_p).value)
     return llvm
 
@@ -129,7 +129,7 @@ def stepper() -> MachineCode:
     """The steppers, for all systems."""
     sources = [inspect.getsource(module) for module in STEPPERS]
     compiler = [inspect.getsource(module) for module in (lowering, ir_ranges, ir_expressions)]
-    return MachineCode("\n".join([*compiler, *sources]), lambda: lowering.lowered(sources, "solve_members"), 2)
+    return MachineCode("\n".join([*compiler, *sources]), lambda: lowering.lowered(sources, ("solve_members",)), 2)
 
 
 def model(text: str) -> MachineCode:

@@ -1,0 +1,300 @@
+"""The compiled right-hand side of one system and its networks: flat arrays in, flat arrays out."""
+
+from __future__ import annotations
+
+import ctypes
+import inspect
+import itertools
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from odefit.arrays import FloatArray, IntArray
+from odefit.engines.kernel import ir_expressions, ir_ranges, lowering, machine
+from odefit.engines.kernel.batch import address
+from odefit.engines.networks import adaptive_steps, backwards, dense, fields, fixed_steps
+from odefit.engines.networks.text import FieldText, field_text
+from odefit.errors import ModelError
+from odefit.model.system import Network, System
+from odefit.records import dataclass
+
+STEPPERS = (dense, fields, backwards, fixed_steps, adaptive_steps)
+"""The modules whose text becomes machine code."""
+ENTRY_POINTS = ("march", "march_with_derivatives", "drive", "go_back_all")
+ACTIVATIONS = {
+    "leaky_relu": dense.LEAKY_RELU,
+    "relu": dense.RELU,
+    "tanh": dense.TANH,
+    "sigmoid": dense.SIGMOID,
+    "elu": dense.ELU,
+    "gelu": dense.GELU,
+    "silu": dense.SILU,
+    "softplus": dense.SOFTPLUS,
+}
+CLASSICAL = (0.0, 0.5, 0.5, 1.0), (1 / 6, 1 / 3, 1 / 3, 1 / 6), ((), (0.5,), (0.0, 0.5), (0.0, 0.0, 1.0))
+END = (
+    *(0.09646076681806523, 0.01, 0.4798896504144996, 1.379008574103742),
+    *(-3.290069515436081, 2.324710524099774),
+)
+TSITOURAS = (
+    (0.0, 0.161, 0.327, 0.9, 0.9800255409045097, 1.0, 1.0),
+    (*END, 0.0),
+    (
+        (),
+        (0.161,),
+        (-0.008480655492356989, 0.335480655492357),
+        (2.8971530571054935, -6.359448489975075, 4.3622954328695815),
+        (5.325864828439257, -11.748883564062828, 7.4955393428898365, -0.09249506636175525),
+        (5.86145544294642, -12.92096931784711, 8.159367898576159, -0.071584973281401, -0.028269050394068383),
+        END,
+    ),
+)
+ERROR = (
+    *(-0.00178001105222577714, -0.0008164344596567469, 0.007880878010261995, -0.1447110071732629),
+    *(0.5823571654525552, -0.45808210592918697, 0.015151515151515152),
+)
+FIRST_ROOM, MOST_STEPS = 256, 16_384
+"""Steps of one member for which there is room at first, and at most; a problem with more is left to torch."""
+
+
+def _tableau(
+    times: Sequence[float], weights: Sequence[float], stages: Sequence[Sequence[float]], error: Sequence[float] = ()
+) -> FloatArray:
+    rows = [value for own in stages for value in (*own, *[0.0] * (len(times) - len(own)))]
+    return np.array([*times, *weights, *rows, *error])
+
+
+@dataclass(frozen=True)
+class Method:
+    """A Runge-Kutta method of `stages` stages; tableau: as backwards.py reads it."""
+
+    stages: int
+    tableau: FloatArray
+
+
+FIXED = Method(4, _tableau(*CLASSICAL))
+ADAPTIVE = Method(7, _tableau(*TSITOURAS, ERROR))
+
+
+@dataclass(frozen=True)
+class Weights:
+    """All weights of all networks, and the units of their inputs and outputs.
+
+    Attributes
+    ----------
+    own, turned
+        [W] as torch has them, and with each matrix transposed.
+    units
+        Network by network: centre and scale of the inputs, scale of the outputs.
+    """
+
+    own: FloatArray
+    turned: FloatArray
+    units: FloatArray
+
+
+@dataclass(frozen=True)
+class Members:
+    """M members to be solved, arrays contiguous.
+
+    Attributes
+    ----------
+    p
+        [M, L], local values.
+    start
+        [M].
+    elapsed
+        [M, T], times since then.
+    y
+        [M, S], where they start.
+    """
+
+    p: FloatArray
+    start: FloatArray
+    elapsed: FloatArray
+    y: FloatArray
+
+
+@dataclass(frozen=True)
+class Path:
+    """The solution of M members, and how it was stepped through.
+
+    Attributes
+    ----------
+    y
+        [M, T, S].
+    method
+        Of the steps.
+    record, taken, step_of, theta
+        As backwards.py reads them.
+    """
+
+    y: FloatArray
+    members: Members
+    method: Method
+    record: FloatArray
+    taken: IntArray
+    step_of: IntArray
+    theta: FloatArray
+
+
+class FieldProgram:
+    """The machine code of a system with networks. Raises ModelError for what cannot be compiled."""
+
+    def __init__(self, system: System) -> None:
+        text = field_text(system)
+        if text is None or any(network.gradient for network in system.networks.values()):
+            raise ModelError("model", "these formulas and networks are not compiled")
+        self.networks = [system.networks[name] for name in system.networks]
+        self.states, self.parameters = len(system.states), len(system.parameters)
+        self.n_weights = sum(map(_size, self.networks))
+        self.plan, self._numbers = _plan(system, text, self.n_weights)
+        self._code = machine.model(text.text)
+        addresses = [self._code.address(name) for name in ("inputs", "rates", "partials")]
+        self._values, self._all = addresses[:2], addresses
+        self._functions = _entry_points()
+
+    @property
+    def columns(self) -> int:
+        """C: local parameters, initial states and weights."""
+        return self.parameters + self.states + self.n_weights
+
+    def march(self, members: Members, steps: int, w: Weights) -> Path:
+        """Members through their times by `steps` classical Runge-Kutta steps between two of them."""
+        path = self._path(members, members.elapsed.shape[1] * steps, FIXED)
+        work = np.empty(6 * self.states + self._numbers["kept"])
+        self._functions["march"](
+            *(*members.elapsed.shape, steps),
+            *map(address, (self.plan, w.units, w.turned)),
+            *self._values,
+            *self._places(path),
+            *map(address, (work, path.y)),
+        )
+        return path
+
+    def march_with_derivatives(self, members: Members, steps: int, w: Weights) -> FloatArray:
+        """The same states, their derivatives [S, C] behind those of each time: [M, T, S (1 + C)]."""
+        size = self.states * (1 + self.columns)
+        out = np.empty((*members.elapsed.shape, size))
+        work = np.empty(6 * size + self._numbers["kept"] + self.states + self._numbers["pull"])
+        self._functions["march_with_derivatives"](
+            *(*members.elapsed.shape, steps),
+            *map(address, (self.plan, w.units, w.turned, w.own)),
+            *self._all,
+            *map(address, (members.p, members.start, members.elapsed, members.y, work, out)),
+        )
+        return out
+
+    def drive(self, members: Members, tolerances: FloatArray, w: Weights) -> Path | None:
+        """The same by adaptive steps; None where a member fails. tolerances: rtol, then atol [S]."""
+        work = np.empty(10 * self.states + ADAPTIVE.stages + self._numbers["kept"])
+        status = np.empty(len(members.p), dtype=np.int64)
+        room = FIRST_ROOM
+        while room <= MOST_STEPS:
+            path = self._path(members, room, ADAPTIVE)
+            self._functions["drive"](
+                *(*members.elapsed.shape, room),
+                *map(address, (tolerances, ADAPTIVE.tableau, self.plan, w.units, w.turned)),
+                *self._values,
+                *self._places(path),
+                *map(address, (work, path.y, status)),
+            )
+            if not status.any():
+                return path
+            if (status == adaptive_steps.FAILED).any():
+                return None
+            room *= 4
+        return None
+
+    def go_back(self, path: Path, gradient: FloatArray, w: Weights) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """What `gradient` [M, T, S] is for local parameters [M, L], initial states [M, S] and weights [W]."""
+        members, stages = path.members, path.method.stages
+        p_bar, y_bar, w_bar = np.zeros(members.p.shape), np.empty(members.y.shape), np.zeros(self.n_weights)
+        kept, pull = self._numbers["kept"], self._numbers["pull"]
+        work = np.empty(self.states * (2 * stages + 3) + stages + stages * kept + pull)
+        steps = path.record, path.taken, path.step_of, path.theta
+        self._functions["go_back_all"](
+            *(*members.elapsed.shape, path.record.shape[1], stages),
+            *map(address, (path.method.tableau, self.plan, w.units, w.turned, w.own)),
+            *self._all,
+            *map(address, (members.p, members.start, *steps, gradient, work, p_bar, y_bar, w_bar)),
+        )
+        return p_bar, y_bar, w_bar
+
+    def _path(self, members: Members, room: int, method: Method) -> Path:
+        m, count = members.elapsed.shape
+        return Path(
+            np.empty((m, count, self.states)),
+            members,
+            method,
+            np.empty((m, room, 2 + self.states)),
+            np.empty(m, dtype=np.int64),
+            np.empty((m, count), dtype=np.int64),
+            np.empty((m, count)),
+        )
+
+    def _places(self, path: Path) -> tuple[int, ...]:
+        given = path.members.p, path.members.start, path.members.elapsed, path.members.y
+        return tuple(map(address, (*given, path.record, path.taken, path.step_of, path.theta)))
+
+
+def _widths(network: Network) -> tuple[int, ...]:
+    return (network.inputs, *network.hidden, network.outputs)
+
+
+def _size(network: Network) -> int:
+    widths = _widths(network)
+    return sum(n * (before + 1) for before, n in itertools.pairwise(widths))
+
+
+def _plan(system: System, text: FieldText, n_weights: int) -> tuple[IntArray, Mapping[str, int]]:
+    """What fields.py reads; and how many numbers `kept` and `pull` (entries and room) need."""
+    first_weight, first_unit, at_weight, at_unit = {}, {}, 0, 0
+    for name, network in system.networks.items():
+        first_weight[name], first_unit[name] = at_weight, at_unit
+        at_weight += _size(network)
+        at_unit += 2 * network.inputs + network.outputs
+    outputs = sum(system.networks[call.network].outputs for call in text.calls)
+    inputs = sum(len(call.arguments) for call in text.calls)
+    kept, x, o, widest = outputs + inputs, 0, 0, 1
+    descriptions: list[list[int]] = []
+    for call in text.calls:
+        network, widths = system.networks[call.network], _widths(system.networks[call.network])
+        last = dense.SOFTPLUS if network.output == "positive" else dense.LINEAR
+        places = [first_weight[call.network], x, o, first_unit[call.network], kept, int(call.is_nested)]
+        descriptions.append([len(widths) - 1, ACTIVATIONS[network.activation], last, *places, *widths])
+        kept += widths[0] + 3 * sum(widths[1:])
+        x, o, widest = x + network.inputs, o + network.outputs, max(widest, *widths)
+    parts = [[len(part), *(row for row, _ in part), *(column for _, column in part)] for part in text.entries]
+    head = fields.DESCRIPTIONS + len(text.calls)
+    places = np.cumsum([head, *map(len, descriptions)]).tolist()
+    n_entries = sum(map(len, text.entries))
+    states, parameters = len(system.states), len(system.parameters)
+    numbers = [len(text.calls), states, parameters, outputs, inputs, kept, n_weights, widest, places[-1], n_entries]
+    flat = [*numbers, *places[:-1], *(n for own in (*descriptions, *parts) for n in own)]
+    pull = n_entries + states + inputs + states + parameters + outputs + 2 * widest
+    return np.array(flat, dtype=np.int64), {"kept": kept, "pull": pull}
+
+
+@lru_cache(maxsize=1)
+def _steppers() -> machine.MachineCode:
+    sources = [inspect.getsource(module) for module in STEPPERS]
+    compiler = [inspect.getsource(module) for module in (lowering, ir_ranges, ir_expressions)]
+    return machine.MachineCode("\n".join([*compiler, *sources]), lambda: lowering.lowered(sources, ENTRY_POINTS), 2)
+
+
+@lru_cache(maxsize=1)
+def _entry_points() -> Mapping[str, Any]:
+    """The steppers as functions that are called without Python's lock."""
+    code, found = _steppers(), {}
+    for name, (numbers, pointers) in {
+        "march": (3, 15),
+        "march_with_derivatives": (3, 13),
+        "drive": (3, 18),
+        "go_back_all": (4, 19),
+    }.items():
+        kind = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * numbers, *[ctypes.c_void_p] * pointers)
+        found[name] = kind(code.address(name))
+    return found
