@@ -36,9 +36,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write into --out a
 Anew = Annotated[
     bool, typer.Option("--overwrite", help="Begin anew, in place of what the run folder has of an earlier call.")
 ]
-Level = Annotated[
-    float, typer.Option("--level", min=0.01, max=0.999, help="The coverage of intervals and bands, between 0 and 1.")
-]
+Level = Annotated[float, typer.Option("--level", help="The coverage of intervals and bands, between 0 and 1.")]
 Seconds = Annotated[
     float | None,
     typer.Option(
