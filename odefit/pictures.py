@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from odefit.fitting.run import Run
     from odefit.latent.latent_run import LatentRun
+    from odefit.plots.band_kinds import BandKind
     from odefit.plots.style import Format
 
 
@@ -29,6 +30,7 @@ def plot(
     log_x: bool = False,
     log_y: bool = False,
     all_panels: bool = False,
+    bands: BandKind | None = None,
 ) -> Figure:
     """Draw one picture of a run, and write nothing.
 
@@ -50,6 +52,9 @@ def plot(
     all_panels : bool
         `time_series`: a small panel for each experiment, however many; where all are named like wells (`B7`), in the
         order of the plate.
+    bands : str, optional
+        Those of `time_series`: `wald` (by the delta method), `profile`, `bootstrap` or `posterior`; default the best
+        that the run has: from draws of its posterior, from its bootstrap, or by the delta method.
 
     Returns
     -------
@@ -77,7 +82,7 @@ def plot(
     from odefit.plots.draw import figure
     from odefit.plots.selection import Choice
 
-    choice = Choice(time_range, states, experiments, log_x, log_y, all_panels)
+    choice = Choice(time_range, states, experiments, log_x, log_y, all_panels, bands)
     known = from_folder(run) if isinstance(run, Path | str) else run
     return figure(at(kind_of(known.loaded).pictures), known, choice, kind)
 
@@ -94,6 +99,7 @@ def draw(
     log_x: bool = False,
     log_y: bool = False,
     all_panels: bool = False,
+    bands: BandKind | None = None,
     after_fit: bool = False,
 ) -> list[Path]:
     """Draw pictures of a run and write them as files.
@@ -108,7 +114,7 @@ def draw(
         A folder (default: `plots` in the run folder), or, for one kind, a file that ends in .png, .svg or .pdf.
     format
         Of the files: `png`, `svg` or `pdf`.
-    time_range, states, experiments, log_x, log_y, all_panels
+    time_range, states, experiments, log_x, log_y, all_panels, bands
         As for `plot`. What was chosen is in the names of the files.
     after_fit
         Only those that every fit draws at its end, where no kinds are named.
@@ -126,7 +132,7 @@ def draw(
     from odefit.plots.draw import draw as write
     from odefit.plots.selection import Choice
 
-    choice = Choice(time_range, states, experiments, log_x, log_y, all_panels)
+    choice = Choice(time_range, states, experiments, log_x, log_y, all_panels, bands)
     return write(at(kind_of(run.loaded).pictures), run, choice, kinds, out, format, after_fit)
 
 

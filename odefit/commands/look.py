@@ -37,6 +37,14 @@ def plot(
     all_panels: Annotated[
         bool, typer.Option("--all-panels", help="A panel for each experiment; wells (B7) in the order of the plate.")
     ] = False,
+    bands: Annotated[
+        str | None,
+        typer.Option(
+            "--bands",
+            help="Of the time series: wald, profile, bootstrap or posterior; default: the best that RUN has.",
+            show_default=False,
+        ),
+    ] = None,
     animate: Annotated[bool, typer.Option("--animate", help="A GIF of the fit converging.")] = False,
 ) -> None:
     """Draw the pictures of a run: time series, phase plane, history, residuals, and what else it has to show."""
@@ -58,6 +66,7 @@ def plot(
             log_x=log_x,
             log_y=log_y,
             all_panels=all_panels,
+            bands=bands,  # type: ignore[arg-type]  # what is none is refused there
         )
     for path in paths:
         typer.echo(str(path))

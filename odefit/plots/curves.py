@@ -17,6 +17,7 @@ from odefit.fitting.run import Run, check_solvable
 from odefit.model.formulas import free_names
 from odefit.objective.problem import FitProblem
 from odefit.plots.adaptive_grid import times_at_bends
+from odefit.plots.band_kinds import BandKind, curve_bands
 from odefit.plots.selection import Group, Quantity
 from odefit.problem.intervals import increases, interval_ends, over_intervals
 from odefit.problem.solver_steps import own_steps, solver_steps
@@ -59,6 +60,8 @@ class Trace:
         What else was computed, [T] each, by `Quantity.key`: states that have a band, and expressions.
     final
         The same at infinite time, [1], where something was measured there.
+    band_kind
+        How the band was made.
     """
 
     group: Group
@@ -71,6 +74,7 @@ class Trace:
     truth: Truth | None = None
     beside: Mapping[str, FloatArray] = field(default_factory=dict)
     final: Trace | None = None
+    band_kind: BandKind = "wald"
 
     def values(self, quantity: Quantity) -> FloatArray:
         """The curve of a quantity, [T]."""
@@ -158,6 +162,7 @@ def trace(
     limits: tuple[float, float] | None,
     beside: Mapping[str, sp.Expr] | None = None,
     log_times: bool = False,
+    bands: BandKind | None = None,
 ) -> list[Trace]:
     """Solve the fitted model for every group.
 
@@ -173,6 +178,8 @@ def trace(
         What is wanted beside the states and the observables, see `Trace.beside`; default nothing.
     log_times
         Whether the times are spread for a logarithmic axis, whatever the data say.
+    bands
+        Of which kind; default the best that the run has.
 
     Returns
     -------
@@ -183,7 +190,7 @@ def trace(
     SolveError
         The model cannot be solved over the span.
     RunError
-        The run is damaged.
+        The run is damaged, or has not what the bands are made from.
     """
     check_solvable(run)
     rows = [group.members[0] for group in groups]
@@ -208,11 +215,11 @@ def trace(
         states, observed = problem.curves(run.theta, experiments)
     wanted = [e.times for e in experiments]
     truths = _truths(run, groups, fine)
-    bands, n = _bands(run, problem, experiments), len(run.observables)
+    made, n = curve_bands(run, problem, experiments, bands), len(run.observables)
     others = [dict(zip(beside or {}, g.T[n:], strict=True)) for g in observed]
     observed = [g[:, :n] for g in observed]
-    parts = zip(groups, wanted, states, observed, starts, ends, bands, truths, others, strict=True)
-    traces = [_with_final(Trace(*part)) for part in parts]
+    parts = zip(groups, wanted, states, observed, starts, ends, made.bands, truths, others, strict=True)
+    traces = [replace(_with_final(Trace(*part)), band_kind=made.kind) for part in parts]
     return [_cut(trace, low) for trace, (low, _) in zip(traces, spans, strict=True)]
 
 
@@ -370,19 +377,3 @@ def _truths(run: Run, groups: Sequence[Group], times: Sequence[FloatArray]) -> l
         Truth(t, dict(zip(system.states, y.T, strict=True)), dict(zip(system.observables, g.T, strict=True)))
         for t, y, g in zip(times, states, observables, strict=True)
     ]
-
-
-def _bands(run: Run, problem: FitProblem, experiments: Sequence[Experiment]) -> list[Band | None]:
-    """95 % bands, where there is a covariance and the engine gives sensitivities.
-
-    A parameter at its bound is taken as known, as its covariance was. There is no band where a prediction depends on
-    what the data do not determine.
-    """
-    none: list[Band | None] = [None] * len(experiments)
-    if run.known_errors is None:
-        return none
-    try:
-        return list(run.known_errors.bands(problem, run.theta, experiments))
-    except SolveError:
-        # The curve itself was solved: the picture is worth more than its band.
-        return none

@@ -8,11 +8,13 @@ from functools import cached_property
 
 from odefit.errors import Faults, OdefitError
 from odefit.fitting.run import Run
+from odefit.plots.band_kinds import KINDS
 from odefit.plots.curves import Trace, trace
 from odefit.plots.kinds import OF_EQUATIONS, PictureKind, requested
 from odefit.plots.panels import MAX_PANELS, MOST_PANELS
 from odefit.plots.selection import Choice, select
 from odefit.problem.wider import expression_quantities, state_quantities
+from odefit.text import clip, suggest
 
 
 class EquationPictures:
@@ -34,6 +36,8 @@ class EquationPictures:
         self.run, self.choice = run, choice
         self.kinds = {**self.kinds, **requested(run.loaded.config.plots)}
         self.selection = select(run, choice.states, choice.experiments, choice.time_range, faults)
+        if choice.bands is not None and choice.bands not in KINDS:
+            faults.add("bands", f"'{clip(str(choice.bands))}' is none; {suggest(str(choice.bands), KINDS)}")
 
     @property
     def traces(self) -> list[Trace]:
@@ -53,7 +57,7 @@ class EquationPictures:
         beside |= expression_quantities(system, expressions)
         groups = chosen.groups if self.choice.all_panels else chosen.groups[:MAX_PANELS]
         try:
-            return trace(self.run, groups[:MOST_PANELS], chosen.limits, beside, self.choice.log_x)
+            return trace(self.run, groups[:MOST_PANELS], chosen.limits, beside, self.choice.log_x, self.choice.bands)
         except OdefitError as error:
             return error
 

@@ -24,4 +24,5 @@ def file_stem(kind: str, by: Sequence[By], choice: Choice) -> str:
             parts.append(joined if len(joined) <= MAX_LENGTH else f"{len(set(names))}_{what}")
     flags: dict[By, bool] = {"log_x": choice.log_x, "log_y": choice.log_y, "all_panels": choice.all_panels}
     parts += [flag for flag, is_set in flags.items() if is_set and flag in by]
+    parts += [choice.bands] if choice.bands and "bands" in by else []
     return "_".join(parts)

@@ -17,7 +17,7 @@ from typing import Literal
 
 from odefit.records import dataclass
 
-By = Literal["time_range", "states", "experiments", "log_x", "log_y", "all_panels"]
+By = Literal["time_range", "states", "experiments", "log_x", "log_y", "all_panels", "bands"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class PictureKind:
 
 SHOWN: tuple[By, ...] = ("time_range", "states", "experiments")
 OF_EQUATIONS: Mapping[str, PictureKind] = {
-    "time_series": PictureKind("time_series", (*SHOWN, "log_x", "log_y", "all_panels")),
+    "time_series": PictureKind("time_series", (*SHOWN, "log_x", "log_y", "all_panels", "bands")),
     "overlay": PictureKind("overlay", (*SHOWN, "log_x", "log_y"), after_fit=False),
     "phase_plane": PictureKind("phase_plane", (*SHOWN, "log_x", "log_y")),
     "history": PictureKind("history"),

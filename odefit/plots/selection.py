@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from odefit.problem.described import initial_name
 from odefit.records import dataclass
 from odefit.runs.stored import StoredRun
 from odefit.text import clip, suggest
+
+if TYPE_CHECKING:
+    from odefit.plots.band_kinds import BandKind
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Choice:
         Logarithmic axes where the picture's own choice would be others: of the time, and of values.
     all_panels
         A panel for each experiment, however many there are; wells of a plate where they are on it.
+    bands
+        Of which kind those of curves are; None: the best that the run has.
     """
 
     time_range: tuple[float, float] | None = None
@@ -44,6 +50,7 @@ class Choice:
     log_x: bool = False
     log_y: bool = False
     all_panels: bool = False
+    bands: BandKind | None = None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from matplotlib.transforms import Transform
 
 from odefit.fitting.run import Run
 from odefit.plots import style
+from odefit.plots.band_kinds import NAMES
 from odefit.plots.curves import Points, Trace, held_inputs, log_threshold, points
 from odefit.plots.dose_marks import dose_handle, draw_doses
 from odefit.plots.equation_pictures import EquationPictures
@@ -235,7 +236,7 @@ def _handles(run: Run, plan: Plan, shown: Sequence[Sequence[Points]], selection:
     bands = [band for p in plan.panels for q in p.quantities if (band := p.trace.band_of(q)) is not None]
     # A single point, such as a start that is known, is no band.
     if any(np.isfinite(band.low).sum() > 1 for band in bands):
-        handles.append(style.patch_handle("95 % confidence band", line, BAND_ALPHA + NOISE_BAND_ALPHA))
+        handles.append(style.patch_handle(NAMES[first.trace.band_kind], line, BAND_ALPHA + NOISE_BAND_ALPHA))
     if any(np.isfinite(band.noise_low).sum() > 1 for band in bands):
         handles.append(style.patch_handle("95 % prediction band", line, NOISE_BAND_ALPHA + 0.06))
     if any(p.trace.true_values(q, run.observables) is not None for p in plan.panels for q in p.quantities):

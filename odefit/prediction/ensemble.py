@@ -13,6 +13,7 @@ import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.errors import RunError
+from odefit.fitting.run import Run
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.noise.family import Family
 from odefit.objective.observation import Moments, Noise
@@ -50,6 +51,17 @@ def parameter_sets(run: StoredRun, kind: str, names: Sequence[str]) -> FloatArra
     sets = sets[np.isfinite(sets).all(axis=1)]
     if len(sets) < LEAST_SETS:
         raise RunError(rows.path, f"has {len(sets)} sets of parameters, and bands need {LEAST_SETS}; make more")
+    return sets
+
+
+def sets_of(run: Run, kind: str) -> FloatArray:
+    """The same of the estimated parameters of a fit; noise levels of refits, each too small as the fit's own is, are
+    freed of that bias. Raises RunError."""
+    table = run.assembly.problem.table
+    sets = parameter_sets(run, kind, table.estimated_names)
+    if kind == "bootstrap" and run.known_errors is not None:
+        unbiased = table.transforms.to_natural(run.known_errors.unbiased)
+        sets = sets * np.divide(unbiased, run.theta, out=np.ones_like(unbiased), where=run.theta != 0)
     return sets
 
 

@@ -20,7 +20,7 @@ from odefit.fitting.run import Run, check_solvable
 from odefit.model.system import TIME
 from odefit.objective.problem import FitProblem
 from odefit.prediction.conditions import Conditioned, conditioned
-from odefit.prediction.ensemble import ensemble_bands, parameter_sets
+from odefit.prediction.ensemble import ensemble_bands, sets_of
 from odefit.prediction.fine_times import fine_times
 from odefit.prediction.profile_bands import profile_bands
 from odefit.prediction.wanted import Wanted
@@ -302,12 +302,9 @@ def _bands(run: Run, problem: FitProblem, bands: Bands, level: float, notes: lis
         notes.append("no bands: a model with a network has no errors of its parameters")
         return None
     if bands in ("bootstrap", "posterior"):
-        sets = parameter_sets(run, bands, problem.table.estimated_names)
-        if bands == "bootstrap" and run.known_errors is not None:
-            # Each noise level of a refit is too small, as that of the fit is.
-            unbiased = problem.table.transforms.to_natural(run.known_errors.unbiased)
-            sets = sets * np.divide(unbiased, run.theta, out=np.ones_like(unbiased), where=run.theta != 0)
-        return ensemble_bands(problem, sets, level)
+        if bands == "bootstrap":
+            notes.append("bands between plain percentiles of refits: with few measurements a little too narrow")
+        return ensemble_bands(problem, sets_of(run, bands), level)
     known = run.known_errors
     if known is None:
         notes.append("no bands: this fit has no standard errors")

@@ -9,6 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from odefit.arrays import FloatArray
+from odefit.plots.band_kinds import NAMES
 from odefit.plots.curves import Points, Trace, log_threshold, points
 from odefit.plots.panels import Panel, are_comparable, axis_range, is_log
 from odefit.plots.selection import Quantity, time_name
@@ -198,7 +199,7 @@ def _legend(material: Material, cells: Sequence[_Cell], together: bool) -> list[
     signs.append(Sign(line, "line", "fitted"))
     bands = [band for cell in cells for q in cell.panel.quantities if (band := cell.panel.trace.band_of(q)) is not None]
     if any(np.isfinite(band.low).sum() > 1 for band in bands):
-        signs.append(Sign(line, "band", "95 % confidence band"))
+        signs.append(Sign(line, "band", NAMES[cells[0].panel.trace.band_kind]))
     if any(np.isfinite(band.noise_low).sum() > 1 for band in bands):
         signs.append(Sign(f"{line} faint", "band", "95 % of new measurements"))
     if any(cell.panel.trace.truth is not None for cell in cells):
