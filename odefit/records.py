@@ -7,7 +7,20 @@ library's.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
+
+Record = TypeVar("Record")
+
+
+def changed(record: Record, **fields: Any) -> Record:
+    """A copy of a record with other values of some fields, as they are: `replace` without what its class does to them.
+
+    Not for classes with cached properties, which would be copied as well.
+    """
+    copy = object.__new__(type(record))
+    vars(copy).update(vars(record) | fields)
+    return copy
+
 
 if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass

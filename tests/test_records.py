@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from odefit import records
+from odefit.data.experiments import Experiment
 
 TEXT = """
 @dataclass(frozen=True)
@@ -159,3 +160,12 @@ def test_a_value_read_from_bytes_is_equal_in_a_class_without_values() -> None:
     assert read == other
     assert read == Kept(1, (2,))
     assert repr(read) == "Kept(value=1, values=(2,))"
+
+
+def test_a_changed_record_is_a_copy_with_other_values():
+    one = Experiment("a", [0.0, 1.0], {"x": [1.0, 2.0]})
+    other = records.changed(one, name="b")
+    assert (one.name, other.name, type(other)) == ("a", "b", Experiment)
+    assert other.values is one.values
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        other.name = "c"  # type: ignore[misc]

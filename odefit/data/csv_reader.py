@@ -10,8 +10,9 @@ lines before it, any other line of 10 MB, a cell of 131072 characters (the csv m
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO
 
@@ -32,6 +33,7 @@ MAX_LINE = 10_000_000  # The most characters of a line.
 CELLS_PER_BLOCK = 150_000  # The cells that are read at one time.
 MOST_WANTED = 6  # The most names that a message lists.
 ROWS_AT_ONCE = 16  # Between two looks at how many characters that were.
+CHARACTERS_AT_ONCE = 500_000  # The characters that are taken from the file at one time.
 CHARACTERS_PER_BLOCK = 10_000_000  # The characters that are read at one time, where cells are long.
 
 
@@ -121,12 +123,26 @@ class _Lines:
         self.read = 0
 
     def __iter__(self) -> Iterator[str]:
-        readline = self.file.readline
-        while line := readline(MAX_LINE):
-            self.read += len(line)
-            if len(line) == MAX_LINE:
-                raise csv.Error(f"it is longer than {MAX_LINE // 1_000_000} MB")
-            yield line
+        # No turn of Python for a line: there are millions.
+        return chain.from_iterable(self._parts())
+
+    def _parts(self) -> Iterator[list[str]]:
+        """Some lines at a time."""
+        rest = ""
+        while text := self.file.read(CHARACTERS_AT_ONCE):
+            self.read += len(text)
+            *lines, rest = io.StringIO(rest + text, newline="")
+            if lines:
+                self._check(lines[0])  # the others lie within one reading
+                yield lines
+            self._check(rest)
+        if rest:
+            yield [rest]
+
+    @staticmethod
+    def _check(line: str) -> None:
+        if len(line) >= MAX_LINE:
+            raise csv.Error(f"it is longer than {MAX_LINE // 1_000_000} MB")
 
 
 def _some(reader: Iterator[list[str]], lines: _Lines, most: int, rows: list[list[str]]) -> bool:
@@ -176,7 +192,7 @@ def _select(
     """The rows of a block that count, and their lines."""
     width = len(header.names)
     lines = np.arange(first, first + len(rows), dtype=np.int64)
-    if keep is None and set(map(len, rows)) == {width} and all(row[required].strip() for row in rows):
+    if keep is None and set(map(len, rows)) == {width} and all(map(str.strip, [row[required] for row in rows])):
         return lines, rows
     chosen = []
     for number, row in enumerate(rows):

@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from odefit.data.csv_writing import check_names, number_cell, write_rows
 from odefit.data.error_list import PlacedFaults
 from odefit.data.experiments import Dose, Experiment
 from odefit.data.replicates import replicate_of
-from odefit.records import dataclass
+from odefit.records import changed, dataclass
 from odefit.text import clip, suggest
 
 MAX_DOSES = 100_000
@@ -217,7 +217,7 @@ def apply_doses(
                 start = doses[0].time
             else:
                 early.tell(experiment, [*own.get(None, ()), *named])
-        found.append(replace(experiment, doses=doses, start=start))
+        found.append(changed(experiment, doses=doses, start=start))
     faults.check(where)
     return found
 

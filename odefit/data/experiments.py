@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from odefit.arrays import FloatArray, IntArray
 from odefit.data.cell_tables import Columns, beside_tables, cell_table, real_array
 from odefit.data.cell_texts import alike
 from odefit.errors import DataError, Fault
-from odefit.records import dataclass
+from odefit.records import changed, dataclass
 
 HAIR = 1e-12
 """How much earlier "just before" is, as a share of the time: more than rounding, and less than anything else."""
@@ -277,7 +277,7 @@ class Experiment:
     def before_and_after(self) -> tuple[Experiment, Experiment]:
         """The same with every row just before what happens at its time, and just after it."""
         before, after = (np.full(len(self.times), side, dtype=np.int8) for side in (-1, 1))
-        return replace(self, side=before), replace(self, side=after)
+        return changed(self, side=before), changed(self, side=after)
 
     def rows(self, rows: slice | IntArray, start: float | None = None) -> Experiment:
         """Some rows of the series, with all that belongs to them.
@@ -289,7 +289,7 @@ class Experiment:
         start
             Where the integration starts, at most the first time of these rows; default where it started before.
         """
-        return replace(
+        return changed(
             self,
             times=self.times[rows],
             values=self.values[rows],
@@ -310,8 +310,8 @@ class Experiment:
         intervals = np.broadcast_to(pairs, (*blank.shape, 2))
         # What is one number in the whole series is that at other times, too.
         unknown = {key: np.broadcast_to(alike(table), blank.shape) for key, table in self.covariates.items()}
-        bare = replace(self, times=t, values=blank, sigma=None, censored=None, covariates=unknown, side=side)
-        return replace(bare, intervals=intervals, start_side=self.reference_side)
+        bare = {"times": t, "values": blank, "sigma": None, "censored": None, "covariates": unknown, "side": side}
+        return changed(self, **bare, intervals=intervals, start_side=self.reference_side)
 
     def among(self, times: FloatArray) -> tuple[Experiment, IntArray]:
         """The same measurements among other times, at which nothing is measured; and where [T] its own times are."""
@@ -337,7 +337,7 @@ class Experiment:
         if self.intervals is not None:
             intervals = np.broadcast_to(t[:, None, None], (len(t), *self.intervals.shape[1:])).copy()
             intervals[own] = self.intervals
-        wide = replace(
+        wide = changed(
             self,
             times=t,
             values=spread(self.values, np.nan),

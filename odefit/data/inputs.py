@@ -13,7 +13,6 @@ these alone are its input. Replicates (`A#2`) take the input of their experiment
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -29,7 +28,7 @@ from odefit.data.experiments import Experiment, Input
 from odefit.data.grid.opening import open_table
 from odefit.data.layouts import TIME, usual_time
 from odefit.data.replicates import replicate_of
-from odefit.records import dataclass
+from odefit.records import changed, dataclass
 from odefit.text import clip, suggest
 
 Interpolation = Literal["linear", "previous", "cubic"]
@@ -292,7 +291,7 @@ def apply_inputs(
             for what in _gaps(by[key], "" if key is None else f" of experiment {clip(key)}", of, name in held):
                 faults.add(where(name), what)
     faults.check()
-    return [replace(e, inputs={**e.inputs, **own}) for e, own in zip(experiments, mine, strict=True)]
+    return [changed(e, inputs={**e.inputs, **own}) for e, own in zip(experiments, mine, strict=True)]
 
 
 def _gaps(known: Input, of: str, users: Sequence[Experiment], held: bool) -> Iterator[str]:

@@ -8,7 +8,7 @@ compared with what the equations say at that very place.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -31,6 +31,9 @@ MOST_TIMES = 20_000
 
 PER_EXPERIMENT = 200
 """The most of one experiment."""
+
+ROWS_AT_ONCE = 50_000
+"""Times, of several experiments together, at which formulas are evaluated in one go."""
 
 NOTICEABLE = 1e-3
 """Share of a quantity's largest size that it must have after a change of sign: less is the solver's noise."""
@@ -131,12 +134,12 @@ def contradiction(problem: FitProblem, theta: FloatArray) -> Contradiction | Non
         experiments = tuple(_dense(problem, e) for e in problem.experiments)
         solved, _ = with_steps(problem, experiments)
         solutions = problem.states(theta, solved)
-        for e, (experiment, y) in enumerate(zip(solved, solutions, strict=True)):
-            p = problem.binding.local(theta)[e, : problem.n_system]
-            jumps = problem.engine.jumps(p, experiment)
-            for mark, k in _crossings(marks, p, experiment, y, jumps):
-                place = (mark, experiment.times[k : k + 2], y[k : k + 2])
-                found = _examined(problem, marks, theta, e, experiment, place)
+        local = problem.binding.local(theta)[:, : problem.n_system]
+        for own in _groups(solved):
+            for k, mark, row in _crossings(marks, local[own], solved[own], solutions[own], problem.engine.jumps):
+                e = own.start + k
+                place = (mark, solved[e].times[row : row + 2], solutions[e][row : row + 2])
+                found = _examined(problem, marks, theta, e, solved[e], place)
                 if found is not None:
                     return found
     except SolveError:
@@ -153,29 +156,55 @@ def _dense(problem: FitProblem, experiment: Experiment) -> Experiment:
     return experiment.at(np.union1d(experiment.times, more))
 
 
+def _groups(experiments: Sequence[Experiment]) -> list[slice]:
+    """Experiments that are looked at together, some rows at a time."""
+    rows = np.cumsum([len(e.times) for e in experiments]) // ROWS_AT_ONCE
+    begins = [0, *(np.flatnonzero(np.diff(rows)) + 1).tolist(), len(experiments)]
+    return [slice(first, last) for first, last in pairwise(begins)]
+
+
 def _columns(marks: _Marks, p: FloatArray, experiment: Experiment, t: Any, y: FloatArray) -> list[Any]:
     """The arguments of the formulas at times t for states y [..., S]."""
-    inputs = [experiment.inputs[name](np.atleast_1d(t)).reshape(np.shape(t)) for name in marks.system.inputs]
-    return [*np.moveaxis(y, -1, 0), t, *p, *inputs]
+    return [*np.moveaxis(y, -1, 0), t, *p, *_inputs(marks, experiment, t)]
+
+
+def _inputs(marks: _Marks, experiment: Experiment, t: Any) -> list[Any]:
+    return [experiment.inputs[name](np.atleast_1d(t)).reshape(np.shape(t)) for name in marks.system.inputs]
 
 
 def _crossings(
-    marks: _Marks, p: FloatArray, experiment: Experiment, y: FloatArray, jumps: FloatArray
-) -> Iterator[tuple[int, int]]:
-    """Each mark with the positions k where it changes its sign between times k and k + 1, for good, in no jump."""
-    t = experiment.times
+    marks: _Marks,
+    local: FloatArray,
+    experiments: Sequence[Experiment],
+    solutions: Sequence[FloatArray],
+    jumps_of: Callable[[FloatArray, Experiment], FloatArray],
+) -> Iterator[tuple[int, int, int]]:
+    """Each experiment and mark with the positions k where it changes its sign between times k and k + 1, for good.
+
+    local: [E, L]. solutions: [T, S] of each. jumps_of: the times at which a solution may jump, where it does not count.
+    """
+    ends = np.cumsum([len(e.times) for e in experiments])
+    begins = np.append(0, ends)[:-1]
+    times = np.concatenate([e.times for e in experiments])
+    inputs = [_inputs(marks, e, e.times) for e in experiments] if marks.system.inputs else []
+    columns = [*np.concatenate(solutions).T, times, *np.repeat(local, ends - begins, axis=0).T]
     with np.errstate(all="ignore"):
-        columns = marks.values(*_columns(marks, p, experiment, t, y))
-    for mark, g in enumerate(columns):
-        if not marks.concerned[mark]:
-            continue
-        g = np.broadcast_to(np.asarray(g, dtype=np.float64), t.shape)
-        size = NOTICEABLE * np.abs(g).max(initial=0.0)
-        changes = np.flatnonzero(np.sign(g[1:]) * np.sign(g[:-1]) < 0)
-        for k, end in pairwise([*changes.tolist(), len(t) - 1]):
-            after = float(np.abs(g[k + 1 : end + 1]).max())
-            if after > size and not ((jumps >= t[k]) & (jumps <= t[k + 1])).any():
-                yield mark, k
+        whole = marks.values(*columns, *(np.concatenate(parts) for parts in zip(*inputs, strict=True)))
+    table = [np.broadcast_to(np.asarray(g, dtype=np.float64), times.shape) for g in whole]
+    asked = [mark for mark in range(len(table)) if marks.concerned[mark]]
+    signs = {mark: np.sign(table[mark]) for mark in asked}
+    changing = {mark: np.flatnonzero(signs[mark][1:] * signs[mark][:-1] < 0) for mark in asked}
+    owners = {mark: set((np.searchsorted(ends, of, side="right")).tolist()) for mark, of in changing.items()}
+    for e in sorted(set().union(*owners.values())):
+        jumps, t = jumps_of(local[e], experiments[e]), experiments[e].times
+        for mark in (mark for mark in asked if e in owners[mark]):
+            g = table[mark][begins[e] : ends[e]]
+            size = NOTICEABLE * np.abs(g).max(initial=0.0)
+            changes = np.flatnonzero(np.sign(g[1:]) * np.sign(g[:-1]) < 0)
+            for k, end in pairwise([*changes.tolist(), len(t) - 1]):
+                after = float(np.abs(g[k + 1 : end + 1]).max())
+                if after > size and not ((jumps >= t[k]) & (jumps <= t[k + 1])).any():
+                    yield e, mark, k
 
 
 def _examined(

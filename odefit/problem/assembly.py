@@ -39,7 +39,7 @@ from odefit.problem.noise_models import read_noise
 from odefit.problem.parameter_table import TableBuilder
 from odefit.problem.state_sizes import solver_options
 from odefit.problem.systems import with_doses
-from odefit.records import dataclass
+from odefit.records import changed, dataclass
 from odefit.text import abridged
 
 if TYPE_CHECKING:
@@ -312,4 +312,4 @@ def _without_first(described: Described, experiment: Experiment) -> Experiment:
     for column, g in enumerate(described.system.predicted.values()):
         if any(g == symbol(s) and kind == FIRST for s, kind in described.initial_kind.items()):
             values[0, column] = np.nan
-    return replace(experiment, values=values)
+    return changed(experiment, values=values)

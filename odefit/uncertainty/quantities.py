@@ -21,7 +21,7 @@ from odefit.model.functions import numpy_function
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.parameters import Binding, ParameterTable
 from odefit.objective.problem import FitProblem
-from odefit.records import dataclass
+from odefit.records import changed, dataclass
 
 
 class Values(NamedTuple):
@@ -242,7 +242,7 @@ class Curves:
 def unmeasured(problem: FitProblem, experiment: Experiment) -> Experiment:
     """The experiment without measurements: of all observables, which may be more than were measured."""
     blank = np.full((len(experiment.times), len(problem.observation.names)), np.nan)
-    return replace(experiment, values=blank, sigma=None, censored=None)
+    return changed(experiment, values=blank, sigma=None, censored=None)
 
 
 def of_one(problem: FitProblem, position: int, experiment: Experiment) -> FitProblem:
