@@ -9,8 +9,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from shlex import join
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from rich.console import Console
@@ -18,14 +16,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from odefit.heartbeat import Heartbeat
-from odefit.status import Status
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
-    from rich.progress import TaskID
-
+    from odefit.live_bar import LiveBar
     from odefit.runs.results import Estimate, Result, Score
-    from odefit.runs.stored import StoredRun
 
 PLAIN_LINES = 10
 UNBROKEN = 10_000
@@ -95,13 +89,14 @@ def logged_to(screen: Console | None) -> Iterator[None]:
 
 
 class Reporter:
-    """A Progress for people. On a terminal one live line; else a line now and then, and never ten silent seconds."""
+    """A Progress for people: one live line on the terminal of standard error, for whatever goes on; where that is none,
+    a line now and then, and never ten silent seconds."""
 
     def __init__(self, screen: Console) -> None:
         self.screen = screen
         self._pulse = Heartbeat(self._beat, "reading")
-        self._bar: Bar | None = None
-        self._task: TaskID | None = None
+        self._live = console(error=True) if sys.stderr.isatty() else None
+        self._bar: LiveBar | None = None
         self._total, self._what, self._done = 0, "", 0
         self._last = 0.0
 
@@ -115,7 +110,11 @@ class Reporter:
 
     def _print(self, line: str | Table) -> None:
         self._pulse.spoke()
+        if self._bar is not None:
+            self._bar.pause()
         self.screen.print(line, markup=not isinstance(line, str))  # a table has its names escaped
+        if self._bar is not None:
+            self._bar.go_on()
 
     def _beat(self, line: str) -> None:
         if self._bar is None:  # which moves by itself
@@ -135,27 +134,10 @@ class Reporter:
     def begin(self, what: str, total: int) -> None:
         self.now(f"{what}, {total} in all")
         self._total, self._what, self._last, self._done = total, what, time.monotonic(), 0
-        if not self.screen.is_terminal:
-            return
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
+        if self._live is not None:
+            from odefit.live_bar import LiveBar
 
-        columns = (
-            MofNCompleteColumn(),
-            BarColumn(20),
-            TextColumn("{task.description}"),
-            TimeRemainingColumn(),
-            TimeElapsedColumn(),
-        )
-        self._bar = Progress(TextColumn(what), *columns, console=self.screen, transient=True)
-        self._bar.start()
-        self._task = self._bar.add_task("", total=total)
+            self._bar = LiveBar(self._live, what, total)
 
     def epoch(self, number: int, loss: float, estimates: Mapping[str, float]) -> None:
         shown = list(estimates.items())[:SHOWN_ESTIMATES]
@@ -176,8 +158,8 @@ class Reporter:
 
     def _advance(self, done: int, line: str, text: str) -> None:
         self.now(line)
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=done, description=escape(text))
+        if self._bar is not None:
+            self._bar.show(done, text)
         elif self._total > 1 and (done in (1, self._total) or self._due(done)):
             self._print(line)
 
@@ -190,7 +172,7 @@ class Reporter:
 
     def end(self) -> None:
         if self._bar is not None:
-            self._bar.stop()
+            self._bar.end()
             self._bar = None
 
 
@@ -318,24 +300,3 @@ def _score(score: Score) -> str:
         parts.append(f"-log likelihood of each {number(score.nll_per_observation, 4)}")
     parts += [f"rmse of {name} {number(value, 4)}" for name, value in score.rmse.items() if value is not None]
     return ", ".join(parts)
-
-
-def closing_lines(run: StoredRun, pictures: Sequence[Path], resume: Sequence[str]) -> list[str]:
-    """Which pictures there are, and the command that goes on from here: one that can be copied and runs.
-
-    resume: the command for a fit that was interrupted.
-    """
-    lines = []
-    if pictures:
-        first, *others = pictures
-        lines.append(f"pictures: {', '.join([str(first), *(picture.name for picture in others)])}")
-    if run.result.status == Status.INTERRUPTED:
-        lines.append(f"next: {join(resume)}")
-    elif pictures:
-        start = min(e.start for e in run.measured)
-        end = max(e.last for e in run.measured)
-        further = ("--time-range", number(start), number(end + (end - start) / 2))
-        lines.append(f"next: {join(('odefit', 'plot', str(run.path), *further))}")
-    elif run.result.status != Status.FAILED:
-        lines.append(f"next: {join(('odefit', 'plot', str(run.path)))}")
-    return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from shlex import join
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -62,6 +63,8 @@ def bootstrap(
     screen.print(f"written to {found.path}/bootstrap.csv, bootstrap.json", markup=False)
     if found.summary.samples["finished"] < samples:
         screen.print(f"next: odefit bootstrap {run} goes on to {samples} samples", markup=False)
+    else:
+        screen.print(f"next: {join(('odefit', 'report', str(run)))}", markup=False, soft_wrap=True)
     if found.interrupted:
         raise typer.Exit(INTERRUPTED)
 

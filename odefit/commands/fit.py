@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from odefit.commands.errors import INTERRUPTED, report
-from odefit.commands.options import AsJson, OnlyBeside, Overrides, Plots
+from odefit.commands.options import AsJson, OnlyBeside, Overrides, Plots, Show
 from odefit.errors import OdefitError, RunError
 from odefit.records import dataclass
 from odefit.status import Status
@@ -52,6 +52,7 @@ def fit(
     ] = None,
     only_beside: OnlyBeside = None,
     plots: Plots = True,
+    show: Show = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show on screen what goes into run.log.")] = False,
     json: AsJson = False,
     set_: Overrides = None,
@@ -60,7 +61,7 @@ def fit(
     from odefit.folder_fits import Place
     from odefit.terminal import console
 
-    asked = Asked(tuple(set_ or ()), from_, only_beside, plots, verbose)
+    asked = Asked(tuple(set_ or ()), from_, only_beside, plots, show, verbose)
     screen = console(error=json)
     folders = _folders(configs, out)
     documents, codes = [], []
@@ -100,6 +101,7 @@ class Asked:
     start_from: Path | None
     only_beside: bool | None
     plots: bool
+    show: bool
     verbose: bool
 
 
@@ -117,8 +119,9 @@ def _folders(configs: list[Path], out: Path | None) -> list[Path | None]:
 def _fitted(config: Path, place: Place, asked: Asked, screen: Console) -> tuple[Run | LatentRun, list[Path]]:
     """One fit, from its config to its pictures; all that is said of it goes to the screen."""
     from odefit.api import fit_into_folder
+    from odefit.next_steps import closing_lines
     from odefit.pictures import draw
-    from odefit.terminal import Reporter, closing_lines, logged_to
+    from odefit.terminal import Reporter, logged_to
 
     pictures: list[Path] = []
     with logged_to(screen if asked.verbose else None), Reporter(screen) as told:
@@ -139,12 +142,23 @@ def _fitted(config: Path, place: Place, asked: Asked, screen: Console) -> tuple[
             except OdefitError as error:
                 # The run folder is complete: a picture that cannot be drawn is no reason to fail.
                 screen.print(f"warning: no pictures: {error}", markup=False)
+    if asked.show and result.status != Status.FAILED:
+        _show(run, screen)
     screen.print(f"written to {run.path} in {result.seconds:.3g} s of fitting", markup=False)
-    again = ["odefit", "fit", str(config), *(() if place.out is None else ("--out", str(place.out)))]
+    again = ["odefit", "fit", str(config)]
     again += [word for assignment in asked.overrides for word in ("--set", assignment)]
-    for line in closing_lines(run, pictures, [*again, "--resume"]):
+    for line in closing_lines(run, pictures, again, () if place.out is None else ("--out", str(place.out))):
         screen.print(line, markup=False, soft_wrap=True)
     return run, pictures
+
+
+def _show(run: Run | LatentRun, screen: Console) -> None:
+    from odefit.terminal_plot import shown
+
+    try:
+        shown(run, screen)
+    except OdefitError as error:
+        screen.print(f"warning: nothing to show: {error}", markup=False)
 
 
 def _code(status: Status) -> int:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from odefit.commands.alive import alive
-from odefit.commands.options import AsJson, ConfigPath, OnlyBeside, Overrides, Overwrite, RunPath
+from odefit.commands.options import AsJson, ConfigPath, OnlyBeside, Overrides, Overwrite, RunPath, Show
 from odefit.commands.written import check_free
 from odefit.plots.kinds import LISTED as PICTURES
 
@@ -45,12 +45,23 @@ def plot(
             show_default=False,
         ),
     ] = None,
+    show: Show = False,
     animate: Annotated[bool, typer.Option("--animate", help="A GIF of the fit converging.")] = False,
 ) -> None:
-    """Draw the pictures of a run: time series, phase plane, history, residuals, and what else it has to show."""
+    """Draw the pictures of a run: time series, phase plane, history, residuals, and what else it has to show.
+
+    With --show alone nothing is drawn into files.
+    """
     from odefit import api, pictures
 
     loaded = api.load_run(run)
+    if show:
+        from odefit.terminal import console
+        from odefit.terminal_plot import shown
+
+        shown(loaded, console())
+        if not (kind or out or animate):
+            return
     with alive("drawing"):
         if animate:
             typer.echo(str(pictures.animate(loaded, out)))

@@ -29,6 +29,7 @@ Overrides = Annotated[
         help="Override a key of the config, e.g. --set fit.starts=50.",
     ),
 ]
+Show = Annotated[bool, typer.Option("--show", help="Show data and fit here, in characters.")]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON document for programs; what is said meanwhile goes to stderr.")
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from shlex import join
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -56,6 +57,7 @@ def profile(
 
         pictures = draw(loaded, kinds=["profiles", "profile_paths"])
         screen.print(f"pictures: {', '.join(map(str, pictures))}", markup=False)
+    screen.print(f"next: {join(('odefit', 'report', str(run)))}", markup=False, soft_wrap=True)
 
 
 def _lines(found: Profiles) -> Iterator[str | Table]:

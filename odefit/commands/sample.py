@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from shlex import join
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -58,6 +59,8 @@ def sample(
     screen.print(f"written to {found.path}/posterior.csv, posterior.json, posterior.arviz.json", markup=False)
     if found.summary["draws"] < draws:
         screen.print(f"next: odefit sample {run} goes on to {draws} draws", markup=False)
+    else:
+        screen.print(f"next: {join(('odefit', 'report', str(run)))}", markup=False, soft_wrap=True)
     if found.interrupted:
         raise typer.Exit(INTERRUPTED)
 

@@ -1,0 +1,44 @@
+"""What comes next: one command that can be copied and runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from shlex import join
+
+from odefit.config.fit_methods import trains_equations
+from odefit.runs.stored import StoredRun
+from odefit.status import Status
+
+
+def closing_lines(run: StoredRun, pictures: Sequence[Path], fit: Sequence[str], place: Sequence[str]) -> list[str]:
+    """Which pictures there are, and the command that goes on from here, by how the fit ended.
+
+    Parameters
+    ----------
+    run
+        The fit, in its folder.
+    pictures
+        What was drawn of it.
+    fit, place
+        The command that fitted it, and the words behind it that say where to.
+    """
+    lines = []
+    if pictures:
+        first, *others = pictures
+        lines.append(f"pictures: {', '.join([str(first), *(picture.name for picture in others)])}")
+    return [*lines, f"next: {join(_following(run, bool(pictures), fit, place))}"]
+
+
+def _following(run: StoredRun, is_drawn: bool, fit: Sequence[str], place: Sequence[str]) -> Sequence[str]:
+    folder, status = str(run.path), run.result.status
+    if status == Status.INTERRUPTED:
+        return (*fit, *place, "--resume")
+    if status == Status.FAILED:
+        return ("odefit", "check", fit[2], "--gradients")
+    if status == Status.STOPPED and not trains_equations(run.result.method):  # which ends after the epochs it was given
+        return (*fit, "--from", folder)
+    if not is_drawn:
+        return ("odefit", "plot", folder)
+    start, end = min(e.start for e in run.measured), max(e.last for e in run.measured)
+    return ("odefit", "plot", folder, "--time-range", f"{start:.5g}", f"{end + (end - start) / 2:.5g}")
