@@ -1,10 +1,10 @@
 """What `odefit design` promises beside the spread of refits to simulated data.
 
-    python benchmarks/design.py [--data-sets 100] [--seed 0]
+    python benchmarks/design.py [--data-sets 100] [--seed 0] [--choose 2]
 
-Of each candidate, measurements of the whole (those of the fit, and the candidate's) are simulated at the estimates and
-fitted anew, from there. Promised is the standard error after the candidate, found the standard deviation of the refits;
-a standard deviation of N numbers is itself known to 1/sqrt(2 N).
+Of each candidate, or set of them, measurements of the whole (those of the fit, and the candidate's) are simulated at
+the estimates and fitted anew, from there. Promised is the standard error after the candidate, found the standard
+deviation of the refits; a standard deviation of N numbers is itself known to 1/sqrt(2 N).
 """
 
 from __future__ import annotations
@@ -72,6 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-sets", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--choose", type=int, default=1, help="candidates that are made together")
     given = parser.parse_args()
     rows = []
     for name, problem in PROBLEMS.items():
@@ -80,9 +81,12 @@ def main() -> None:
         run = odefit.fit(config, data=simulated(config, start, problem["times"], given.seed))
         theta = {key: float(e.value or 0) for key, e in run.result.estimates.items()}
         table = {key: {"times": " ".join(map(str, times))} for key, times in problem["candidates"].items()}
-        promised = odefit.design(run, table, [of]).frame
+        promised = odefit.design(run, table, [of], choose=given.choose).frame
         for candidate in promised.index:
-            times = sorted({*problem["times"], *problem["candidates"][candidate]})
+            more = [time for one in candidate.split(" + ") for time in problem["candidates"][one]]
+            times = sorted([*problem["times"], *more])
+            if len(set(times)) < len(times):  # which would be replicates
+                continue
             again = {**config, "parameters": {k: {**s, "value": theta[k]} for k, s in config["parameters"].items()}}
             found = [
                 odefit.fit(again, data=simulated(config, theta, times, 1000 + seed)).result.estimates[of].value

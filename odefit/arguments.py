@@ -200,7 +200,7 @@ RULES: Mapping[str, Rule] = {
     "level": number,
     "acceptance": number,
     "seconds": seconds,
-    **dict.fromkeys(("samples", "draws", "chains", "warm_up"), whole),
+    **dict.fromkeys(("samples", "draws", "chains", "warm_up", "choose"), whole),
     "seed": seed,
     "overwrite": truth,
     "progress": progress,

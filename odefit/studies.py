@@ -142,6 +142,7 @@ def design(
     quantities: Sequence[str] | None = None,
     *,
     criterion: Criterion | None = None,
+    choose: int = 1,
     times: ArrayLike | None = None,
     doses: DoseTable | None = None,
     inputs: Path | str | None = None,
@@ -161,6 +162,9 @@ def design(
     criterion : str, optional
         `d` (the determinant of their covariance), `a` (the mean of their relative variances) or `c` (the error of one);
         default `c` for one quantity, else `d`.
+    choose : int
+        How many candidates are made together, each at most once: sets of so many are ranked, all of them where they are
+        few, else those that a greedy choice and exchanges lead to.
     times : array_like [T], optional
         For candidates that say none.
     doses, inputs
@@ -196,4 +200,4 @@ def design(
 
     grid = None if times is None else np.atleast_1d(np.asarray(times, dtype=np.float64))
     known = equations_of(run, "`odefit design` is for equations")
-    return designed(known, candidates, quantities, criterion, doses, inputs, grid)
+    return designed(known, candidates, quantities, criterion, doses, inputs, grid, choose)

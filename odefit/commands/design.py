@@ -32,6 +32,9 @@ def design(
     criterion: Annotated[
         str | None, typer.Option("--criterion", help="d, a or c; default: c for one quantity, else d.")
     ] = None,
+    choose: Annotated[
+        int, typer.Option("--choose", min=1, help="How many candidates are made together: sets of so many are ranked.")
+    ] = 1,
     times: Annotated[str | None, typer.Option("--times", help="For candidates that say none, e.g. 0:24:2.")] = None,
     doses: Annotated[
         Path | None, typer.Option("--doses", help="A CSV of doses; its experiments are candidates.")
@@ -57,6 +60,7 @@ def design(
             candidates,
             names,
             criterion=criterion,  # type: ignore[arg-type]  # what is none is refused there
+            choose=choose,
             times=grid,
             doses=doses,
             inputs=inputs,

@@ -19,10 +19,11 @@ from odefit.data.columns import Request, find_columns
 from odefit.data.csv_cells import MISSING, parse_number
 from odefit.data.csv_reader import read_columns, read_header
 from odefit.data.error_list import FaultList
+from odefit.data.frame_rows import rows_by_name
 from odefit.errors import Fault, InputError
 from odefit.prediction.times import parse_times
 from odefit.records import dataclass
-from odefit.text import clip, plain_label, suggest
+from odefit.text import clip, suggest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,6 +59,11 @@ class Candidate:
     observables: tuple[str, ...]
     replicates: int
     conditions: Mapping[str, Any]
+
+    @property
+    def n(self) -> int:
+        """How many measurements that are."""
+        return len(self.times) * len(self.observables) * self.replicates
 
 
 def read_candidates(table: Candidates, observables: Sequence[str], times: FloatArray | None) -> list[Candidate]:
@@ -131,17 +137,12 @@ def _rows(table: Candidates) -> dict[str, dict[str, Any]]:
     if isinstance(table, str | Path):
         return _rows_of_file(Path(table))
     if isinstance(table, Mapping):
-        return {str(name): {k: v for k, v in row.items() if v is not None} for name, row in table.items()}
-    key = next((name for name in NAMES if name in table.columns), None)
-    if key is None:
-        raise InputError("candidates", "has no column 'candidate'; give each row a name there")
-    rows: dict[str, dict[str, Any]] = {}
-    for record in table.astype(object).where(table.notna(), None).to_dict("records"):
-        name = plain_label(str(record.pop(key)))
-        if name in rows:
-            raise InputError("candidates", f"'{clip(name)}' has two rows; give each another name")
-        rows[name] = {str(column): value for column, value in record.items() if value is not None}
-    return rows
+        return {str(name): _filled(row) for name, row in table.items()}
+    return {name: _filled(row) for name, row in rows_by_name(table, NAMES, "candidates").items()}
+
+
+def _filled(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {column: value for column, value in row.items() if value is not None}
 
 
 def _rows_of_file(path: Path) -> dict[str, dict[str, Any]]:

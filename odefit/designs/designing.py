@@ -14,6 +14,7 @@ Experiments, and A. C. Atkinson, A. N. Donev and R. D. Tobias (2007), Optimum Ex
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,6 +28,7 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment
 from odefit.designs.candidates import Candidate, read_candidates
+from odefit.designs.sets import Members, best_sets
 from odefit.errors import Fault, InputError, RunError, SolveError
 from odefit.fitting.askable import check_certified
 from odefit.fitting.report import bounds_met
@@ -56,6 +58,8 @@ if TYPE_CHECKING:
 
 Criterion = Literal["d", "a", "c"]
 KINDS: tuple[Criterion, ...] = ("d", "a", "c")
+MOST_SETS = 10_000
+"""Rows of the table."""
 TOLERANCE = 1e-7
 """Singular values of the information below this share of the largest are none."""
 
@@ -111,6 +115,7 @@ def designed(
     doses: DoseTable | None = None,
     inputs: Path | str | None = None,
     times: FloatArray | None = None,
+    choose: int = 1,
 ) -> Design:
     """Rank candidates; see `odefit.design`."""
     if criterion is not None and criterion not in KINDS:
@@ -121,18 +126,38 @@ def designed(
     if kind == "c" and len(wanted) > 1:
         raise InputError("criterion", f"`c` is for one quantity (got {len(wanted)}); use `a` for several")
     read = read_candidates(candidates, run.observables, times)
+    if not 1 <= choose <= len(read):
+        raise InputError("choose", f"must be from 1 to {len(read)}, the number of candidates (got {choose})")
     table = {one.name: dict(one.conditions) for one in read}
     asked = conditioned(run, Wanted(table, doses, inputs))
     view = _View.of(run, wanted)
     now = view.after(np.zeros((0, view.rows.shape[1])), kind)
-    found = [_Result(one, *view.after(_information(run, asked.problem, k, one, asked.experiments[k]), kind))
-             for k, one in enumerate(read)]  # fmt: skip
-    order = sorted(found, key=lambda one: (math.isnan(one.value), one.value))
-    names = [q.name for q in wanted]
-    rows = [[one.candidate.name, one.n, one.value, _gain(now[0], one.value), *one.errors] for one in order]
+    told = [_information(run, asked.problem, k, one, asked.experiments[k]) for k, one in enumerate(read)]
+
+    @functools.cache
+    def result(members: Members) -> _Result:
+        chosen = [read[k] for k in members]
+        name, n = " + ".join(one.name for one in chosen), sum(one.n for one in chosen)
+        return _Result(name, n, *view.after(np.concatenate([told[k] for k in members]), kind))
+
+    sets, are_all = best_sets(len(read), choose, lambda members: result(members).rank)
+    order, names = [result(members) for members in sets[:MOST_SETS]], [q.name for q in wanted]
+    rows = [[one.name, one.n, one.value, _gain(now[0], one.value), *one.errors] for one in order]
     header = ("candidate", "measurements", kind, "reduction_percent", *(f"error_{name}" for name in names))
     judgement = _judgement(order, now[0], names)
-    return Design(Table(header, rows), kind, (now[0], *now[1]), tuple(names), judgement, asked.notes)
+    notes = (*asked.notes, *_set_notes(len(read), choose, len(sets), are_all))
+    return Design(Table(header, rows), kind, (now[0], *now[1]), tuple(names), judgement, notes)
+
+
+def _set_notes(count: int, choose: int, seen: int, are_all: bool) -> list[str]:
+    """Which sets were looked at, and which of these are in the table."""
+    cut = f"; the table has the best {MOST_SETS:,}" if seen > MOST_SETS else ""
+    if choose == 1:
+        return [f"{count:,} candidates{cut}"] if cut else []
+    if are_all:
+        return [f"all {seen:,} sets of {choose} of {count} candidates were looked at{cut}"]
+    what = f"{seen:,} of {math.comb(count, choose):,} sets of {choose} were looked at{cut}"
+    return [f"{what}: chosen greedily, and improved by exchange until no swap of one candidate is better"]
 
 
 def _check(run: Run) -> None:
@@ -156,13 +181,17 @@ def _targets(run: Run, names: Sequence[str] | None) -> list[Quantity]:
 
 @dataclass(frozen=True)
 class _Result:
-    candidate: Candidate
+    """A candidate or a set of them: its name, its measurements, the criterion after it, and the errors."""
+
+    name: str
+    n: int
     value: float
     errors: tuple[float, ...]
 
     @property
-    def n(self) -> int:
-        return len(self.candidate.times) * len(self.candidate.observables) * self.candidate.replicates
+    def rank(self) -> tuple[float, ...]:
+        """Less is better: first what determines most of the quantities."""
+        return float(np.isnan(self.errors).sum()), math.inf if math.isnan(self.value) else self.value
 
 
 @dataclass(frozen=True)
@@ -258,12 +287,12 @@ def _judgement(order: Sequence[_Result], now: float, names: Sequence[str]) -> st
     of = abridged(names, 4)
     if math.isnan(best.value):
         return f"no candidate determines {of}: a `{LIKE}` of other experiments, other times or observables may"
-    measured = f"{best.candidate.name} ({counted(best.n, 'measurement')})"
+    measured = f"{best.name} ({counted(best.n, 'measurement')})"
     if math.isnan(now):
         return f"{measured} would determine {of}, which the data do not"
     second = (
         ""
         if len(order) < 2 or math.isnan(order[1].value)
-        else (f"; next comes {order[1].candidate.name}, by {_gain(now, order[1].value):.0f} %")
+        else (f"; next comes {order[1].name}, by {_gain(now, order[1].value):.0f} %")
     )
     return f"{measured} would reduce the error of {of} most, by {_gain(now, best.value):.0f} %{second}"

@@ -13,6 +13,7 @@ from odefit.data.dose_table import read_doses
 from odefit.data.doses import DoseRow, doses_from_list
 from odefit.data.experiment_table import Conditions, conditions_from_mapping, read_conditions
 from odefit.data.experiments import Dose, Input
+from odefit.data.frame_rows import rows_by_name
 from odefit.data.inputs import read_input
 from odefit.errors import InputError
 from odefit.problem.formula_texts import named_in_formulas
@@ -59,7 +60,7 @@ def read_table_of(loaded: LoadedConfig, table: Table) -> tuple[Conditions, dict[
     if isinstance(table, str | Path):
         conditions = read_conditions(Path(table), where="--experiments", named=named)
     else:
-        rows = table if isinstance(table, Mapping) else _rows_of(table)
+        rows = table if isinstance(table, Mapping) else rows_by_name(table, ("experiment",), "experiments")
         conditions = conditions_from_mapping(rows, _place("experiments"), named)
     likes = dict(conditions.labels.get(LIKE, {}))
     likes |= {name: plain_label(repr(value)) for name, value in conditions.constants.get(LIKE, {}).items()}
@@ -70,18 +71,6 @@ def _columns_of(loaded: LoadedConfig) -> set[str]:
     """The columns of the fit's own table of experiments."""
     section = loaded.config.data.experiments
     return set() if not isinstance(section, Mapping) else {name for row in section.values() for name in row}
-
-
-def _rows_of(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    if "experiment" not in frame.columns:
-        raise InputError("experiments", "has no column 'experiment'; give each row a name there")
-    rows: dict[str, dict[str, Any]] = {}
-    for record in frame.astype(object).where(frame.notna(), None).to_dict("records"):
-        name = plain_label(str(record.pop("experiment")))
-        if name in rows:
-            raise InputError("experiments", f"experiment '{name}' has two rows; keep one of them")
-        rows[name] = {str(key): value for key, value in record.items()}
-    return rows
 
 
 def read_doses_of(

@@ -102,13 +102,14 @@ class Asked(Reported):
         quantities: Sequence[str] | None = None,
         *,
         criterion: str | None = None,
+        choose: int = 1,
         times: ArrayLike | None = None,
         doses: Any = None,
         inputs: Path | str | None = None,
     ) -> Answer:
         """Candidate experiments by how much they would reduce the errors: see `odefit.design`."""
         ask, conditions = _of("studies", "design"), {"times": times, "doses": doses, "inputs": inputs}
-        return ask(self, candidates, quantities, criterion=criterion, **conditions)
+        return ask(self, candidates, quantities, criterion=criterion, choose=choose, **conditions)
 
 
 def from_folder(folder: Path | str) -> Any:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 import odefit
 from commands import run as command
+from odefit.designs import sets
+from odefit.designs.sets import best_sets
 
 Array = NDArray[np.float64]
 TIMES = np.array([0.0, 1, 2, 3])
@@ -132,7 +134,8 @@ def test_the_ranking_is_that_of_simulated_refits(run: odefit.Run) -> None:
     k, a = estimates(run)
     candidates = {"good": np.array([1.0, 2, 3, 4]), "poor": np.array([0.0, 0.1, 9, 10])}
     table = {name: {"times": " ".join(map(str, t))} for name, t in candidates.items()}
-    promised = odefit.design(run, table, ["k"]).frame.c
+    promised = pd.concat([odefit.design(run, table, ["k"], choose=size).frame.c for size in (1, 2)])
+    candidates["good + poor"] = np.concatenate([*candidates.values()])
     rng, n = np.random.default_rng(3), 400
     for name, more in candidates.items():
         t = np.concatenate([TIMES, more])
@@ -141,6 +144,43 @@ def test_the_ranking_is_that_of_simulated_refits(run: odefit.Run) -> None:
         # The standard deviation of a standard deviation of 400 is 3.5 %.
         assert found.std(ddof=1) == pytest.approx(promised[name], rel=0.12)
     assert promised["good"] < 0.85 * promised["poor"]
+
+
+def test_pairs_are_ranked_by_the_information_of_both(run: odefit.Run) -> None:
+    k, a = estimates(run)
+    candidates = {"early": [0.1, 0.2], "middle": [1.5, 2.5], "late": [5.0, 6.0], "one": [2.0]}
+    table = {name: {"times": " ".join(map(str, t))} for name, t in candidates.items()}
+    found = odefit.design(run, table, ["k"], choose=2)
+    assert len(found.frame) == 6
+    own = np.linalg.inv(information(TIMES, k, a))[0, 0]
+    for name, row in found.frame.iterrows():
+        more = np.concatenate([candidates[one] for one in str(name).split(" + ")])
+        after = np.linalg.inv(information(np.append(TIMES, more), k, a))[0, 0]
+        assert row.c / found.now[0] == pytest.approx(np.sqrt(after / own), rel=1e-4)
+        assert row.measurements == len(more)
+    assert found.frame.c.is_monotonic_increasing
+    assert found.notes == ("all 6 sets of 2 of 4 candidates were looked at",)
+    assert found.judgement.startswith(f"{found.frame.index[0]} (")
+    with pytest.raises(odefit.InputError, match="choose: must be from 1 to 4, the number of candidates"):
+        odefit.design(run, table, choose=5)
+
+
+def test_exchange_finds_the_best_set_where_they_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    rows = rng.standard_normal((24, 4)) * rng.uniform(0.2, 2, (24, 1))
+
+    def rank(members: tuple[int, ...]) -> tuple[float, ...]:
+        chosen = rows[list(members)]
+        return (-float(np.linalg.slogdet(1e-3 * np.eye(4) + chosen.T @ chosen)[1]),)
+
+    found, are_all = best_sets(24, 3, rank)  # 2,024
+    assert not are_all
+    assert len(found) < 500
+    assert found == sorted(found, key=rank)
+    monkeypatch.setattr(sets, "ALL", 3000)
+    every, are_all = best_sets(24, 3, rank)
+    assert are_all
+    assert found[0] == every[0]
 
 
 def _refitted(t: Array, d: Array, k: float, a: float) -> float:
@@ -182,6 +222,8 @@ def test_the_command_ranks_writes_and_draws(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
     run.save(tmp_path / "fit")
     (tmp_path / "c.csv").write_text("candidate,times,replicates\nearly,0:1:0.5,\nlate,8 9,2\n")
+    shown, _ = command("design", "fit", "--candidates", "c.csv", "--for", "k", "--choose", "2", "--out", "two.csv")
+    assert "early + late (7 measurements) would reduce the error of k most, by" in shown
     shown, _ = command("design", "fit", "--candidates", "c.csv", "--for", "k")
     assert "early (3 measurements) would reduce the error of k most, by" in shown
     assert "written to fit_design.csv, fit_design.png" in shown
