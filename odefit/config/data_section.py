@@ -18,6 +18,7 @@ from odefit.config.fields import (
     Positive,
     Section,
     Seed,
+    Unit,
     by_shape,
     or_text,
 )
@@ -147,6 +148,9 @@ class DosesSection(Section):
     columns: dict[Literal["amount", "state", "duration", "rate", "every", "count"], str] = Field(
         default_factory=dict, description="what the file calls its other columns: `{amount: AMT, state: CMT}`"
     )
+    units: dict[Literal["time", "amount", "rate", "duration", "every"], Unit] = Field(
+        default_factory=dict, description="the units of the columns of the file, where its header does not say them"
+    )
     lag: Formula = Field("0", description="how long after its time a dose arrives; a number or a formula of parameters")
     fraction: Formula = Field("1", description="how much of it arrives; a number or a formula of parameters")
 
@@ -156,7 +160,7 @@ class DosesSection(Section):
             raise ValueError("give either `csv` (a file) or `table` (a list of doses), and not both")
         if self.csv is None and self.table is None and not self.model_fields_set:
             raise ValueError("give either `csv` (a file) or `table` (a list of doses), and not both")
-        for key in ("time", "experiment", "columns") if self.table is not None else ():
+        for key in ("time", "experiment", "columns", "units") if self.table is not None else ():
             if getattr(self, key):
                 raise ValueError(f"`{key}` is about a file and has no meaning with `table`")
         return self
@@ -171,6 +175,7 @@ class InputSection(Section):
     column: str | None = Field(None, description="the column of its values; default: that of the input's name")
     time: str | None = Field(None, description="the time column")
     experiment: str | None = Field(None, description="the column that names the experiment")
+    unit: Unit | None = Field(None, description="of its values, where the header does not say it")
     interpolation: Literal["linear", "previous", "cubic"] = Field(
         "linear", description="between the rows; previous: a value holds until the next row"
     )
@@ -182,6 +187,9 @@ class ExperimentsFile(Section):
     csv: str = Field(min_length=1, description="path, relative to the config")
     experiment: str | None = Field(None, description="the column that names the experiment")
     columns: dict[Name, str] = Field(default_factory=dict, description="constant or label: its column")
+    units: dict[Name, Unit] = Field(
+        default_factory=dict, description="constant: the unit of its column, where the header does not say it"
+    )
 
 
 def _conditions_shape(value: object) -> str:

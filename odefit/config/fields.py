@@ -63,6 +63,7 @@ Label = Annotated[
     BeforeValidator(lambda v: repr(v) if is_number(v) else v, json_schema_input_type=str | float),
     AfterValidator(plain_label),
 ]
+Unit = Annotated[str, Field(min_length=1, max_length=40)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 

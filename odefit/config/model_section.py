@@ -171,7 +171,9 @@ class ModelSection(Section):
     )
     events: list[EventSection] = Field(default_factory=list, max_length=10_000, description="sudden changes of states")
     units: dict[Name, Annotated[str, Field(max_length=40)]] = Field(
-        default_factory=dict, description="of states, observables and t, for tables and axes"
+        default_factory=dict,
+        description="of t, states, observables, expressions, inputs and constants: for tables and axes, and what data "
+        "in other units are converted to, see [Units](data.md#units)",
     )
     original_names: dict[Name, Annotated[str, Field(max_length=1000)]] = Field(
         default_factory=dict,

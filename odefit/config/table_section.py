@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from odefit.config.fields import Finite, Label, Name, Section, by_shape, is_number
+from odefit.config.fields import Finite, Label, Name, Section, Unit, by_shape, is_number
 
 Columns = Annotated[
     Annotated[dict[Name, str], Tag("mapping")] | Annotated[str, Tag("other")],
@@ -103,8 +103,13 @@ class TableSection(Section):
     time: str | None = Field(None, description="the time column")
     time_unit: Literal["s", "min", "h", "d", "week", "year"] | None = Field(
         None,
-        description="the unit of the numbers that dates, times of day and durations become; default: that of "
-        "`model.units: {t: …}`, else days for dates, hours for times of day",
+        description="the unit of the times in the file, and of the numbers that dates, times of day and durations "
+        "become; default: that of `model.units: {t: …}`, else days for dates, hours for times of day",
+    )
+    units: dict[Name, Unit] = Field(
+        default_factory=dict,
+        description="the units of the columns of the file, `{conc: mg/L, t: min}`; default: as a row of units or the "
+        "header says (`conc [mg/L]`). Numbers are converted to `model.units`, see [Units](data.md#units)",
     )
     zero: str | None = Field(
         None, description="the date that is t = 0, or `first`: each experiment counts from its first row"

@@ -13,19 +13,23 @@ from odefit.arrays import FloatArray, Mask
 from odefit.data.csv_cells import NOTHING_ELSE, Decimals, IntArray, MissingCells, NumberColumn, SignArray, parse_numbers
 from odefit.data.error_list import FaultList, place
 from odefit.data.labels import Labels, Lookup, check_labels
+from odefit.data.unit_words import split_unit
 from odefit.records import dataclass
 from odefit.text import clip
 
 
 class Positions(dict[str, int]):
-    """Name -> position of a column; a name in another case counts where it means one column only."""
+    """Name -> position of a column; a name in another case, or with a unit in brackets behind it (`conc [mg/L]`),
+    counts where it means one column only."""
 
     def spelled(self, name: str) -> str | None:
         """The name as the header has it; None where there is none."""
         if super().__contains__(name):
             return name
         folded = name.casefold()
-        found = [own for own in self if own.casefold() == folded]
+        found = [own for own in self if own.casefold() == folded] or [
+            own for own in self if own[-1:] in ("]", ")") and split_unit(own)[0].casefold() == folded
+        ]
         return found[0] if len(found) == 1 else None
 
     def __contains__(self, name: object) -> bool:

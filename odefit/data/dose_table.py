@@ -8,10 +8,13 @@ from pathlib import Path
 
 from odefit.data.clock import Clock, on_clock
 from odefit.data.columns import Columns, Header, Request, find_columns
+from odefit.data.dose_units import doses_in_model_units
 from odefit.data.doses import MAX_DOSES, NUMBERS, OPTIONAL, TOO_MANY, UNKNOWN, DoseRow, DoseSeries
 from odefit.data.error_list import FaultList
 from odefit.data.grid.opening import open_table
 from odefit.data.layouts import TIME, usual_time
+from odefit.data.table_units import Converter, check_said
+from odefit.data.unit_form import NO_UNITS, UnitForm
 from odefit.text import clip, suggest
 
 # What other programs' tables of doses have, and what to do about it.
@@ -46,6 +49,9 @@ def read_doses(
     may_be_empty: bool = False,
     columns: Mapping[str, str] | None = None,
     clock: Clock | None = None,
+    units: UnitForm = NO_UNITS,
+    time_unit: str = "",
+    notes: list[str] | None = None,
 ) -> list[DoseRow]:
     """Read doses from a CSV file; a repeated dose makes as many rows.
 
@@ -54,7 +60,8 @@ def read_doses(
     where: the place in the config that names the file, for faults of the file as a whole.
     states, experiments: all names that there are, where they are known: others are faults then, as they are to
     `apply_doses`. may_be_empty: a table without rows is no fault. columns: what the table calls its other columns, by
-    the names that they have here. clock: that of the measurements, where their times are dates.
+    the names that they have here. clock: that of the measurements, where their times are dates. units: those of the
+    model, and what the config says of the columns. time_unit: that of the measurements. notes: takes what was done.
 
     Other columns are faults, since a dose without what they say would be another dose; but for one called comment,
     note or remark. Raises DataError with the faults of the file, the first 20 of them spelled out; more than 100,000
@@ -69,8 +76,10 @@ def read_doses(
     position = _find(header, time, key, experiment is not None, default_state, called, faults)
     faults.check()
     labels = [position[name] for name in ("experiment", "state") if name in position]
+    plain = table
     if clock is not None:
         table, _, _ = on_clock(table, position["time"], position.get("experiment"), clock.form, clock)
+        time_unit = time_unit if table is plain else clock.unit
     request = Request(
         [position[name] for name in NUMBERS if name in position],
         labels,
@@ -84,8 +93,13 @@ def read_doses(
     for role, known in (("state", states), ("experiment", experiments)):
         if known is not None and role in position:
             _check_names(sheet, position[role], role, known, faults)
+    converter = Converter(plain, units, faults)
+    check_said(units, {*position, *OPTIONAL}, faults)
+    sheet = doses_in_model_units(sheet, position, _states(sheet, position, default_state), converter, time_unit)
     told, lines = faults.lines, sheet.lines.tolist()
     found, total = [], 0
+    if notes is not None:
+        notes += converter.notes
     for (name, series), line in zip(_series(sheet, position, default_state or ""), lines, strict=True):
         if line in told:
             continue
@@ -141,6 +155,14 @@ def _find(
             remedy = _FOREIGN.get(name.casefold()) or suggest(name, names.values())
             faults.add(header.line, name, f"no column that a table of doses has; {remedy}")
     return {role: position[name] for role, name in names.items() if name in position}
+
+
+def _states(sheet: Columns, position: Mapping[str, int], default_state: str | None) -> list[str | None]:
+    """[R] the state of each row."""
+    if "state" not in position:
+        return [default_state] * len(sheet.lines)
+    labels = sheet.labels[position["state"]]
+    return [labels.names[code] or default_state for code in labels.codes.tolist()]
 
 
 def _series(sheet: Columns, position: Mapping[str, int], default_state: str) -> Iterator[tuple[str, DoseSeries]]:

@@ -23,10 +23,12 @@ from pathlib import Path
 from odefit.data.columns import Columns, Header, Request, find_columns
 from odefit.data.csv_cells import MISSING, decimal_comma, parse_number
 from odefit.data.error_list import FaultList, PlacedFaults
-from odefit.data.experiments import Experiment
 from odefit.data.grid.opening import open_table
-from odefit.data.replicates import replicate_of
 from odefit.data.rest_column import STEADY_STATE, read_rests
+from odefit.data.table_units import Converter, check_said
+from odefit.data.unit_form import NO_UNITS, UnitForm
+from odefit.data.unit_form import TIME as UNIT_OF_TIME
+from odefit.data.unit_words import split_unit
 from odefit.model.tokens import written_names
 from odefit.records import dataclass
 from odefit.text import clip, suggest
@@ -59,6 +61,7 @@ class Conditions:
     rests: experiment -> whether it came to rest before its start; formulas: column -> experiment -> formula, of the
     columns that `constants` has.
     An empty cell is missing from the inner mapping; a column without any filled cell is in neither.
+    notes: how it was read, a sentence each.
     where: the place of a row, `where("A")`, or of one of its cells, `where("A", "dose")`, for faults.
     """
 
@@ -69,6 +72,7 @@ class Conditions:
     where: Where = field(compare=False, repr=False)
     rests: Mapping[str, bool] = field(default_factory=dict)
     formulas: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def columns(self) -> TableColumns:
@@ -85,6 +89,7 @@ class Conditions:
             self.where,
             self.rests,
             {**other.formulas, **self.formulas},
+            (*self.notes, *other.notes),
         )
 
 
@@ -95,6 +100,7 @@ def read_conditions(
     where: str = "",
     named: Collection[str] = (),
     columns: Mapping[str, str] | None = None,
+    units: UnitForm = NO_UNITS,
 ) -> Conditions:
     """Read the table of experiments from a CSV file.
 
@@ -112,6 +118,8 @@ def read_conditions(
         The names that stand in formulas: in a column of such a name, text is a formula.
     columns
         What the table calls constants and labels, by the names that they get.
+    units
+        Those of the model, and what the config says of the columns.
 
     Raises
     ------
@@ -157,12 +165,43 @@ def read_conditions(
     texts = [text for index in position.values() for text in sheet.labels[index].names]
     commas = header.delimiter == ";" and not any("." in text and parse_number(text) is not None for text in texts)
     grid: Grid = {
-        renamed.get(name, name): _cells(sheet, index, header, experiments, commas, tell)
+        renamed.get(name, split_unit(name)[0]): _cells(sheet, index, header, experiments, commas, tell)
         for name, index in position.items()
     }
     found = _sort_out(tuple(lines), grid, lambda e, column="": header.place(lines[e], column), tell, named)
+    converter = Converter(table, units, faults)
+    check_said(units, set(grid), faults)
+    found = constants_in_model_units(
+        found, {renamed.get(name, split_unit(name)[0]): at for name, at in position.items()}, converter
+    )
     faults.check()
-    return found
+    return replace(found, notes=tuple(converter.notes))
+
+
+def constants_in_model_units(table: Conditions, position: Mapping[str, int], converter: Converter) -> Conditions:
+    """The numbers of a table in the units of the model; `x_0` has that of x, `start` that of the time.
+
+    Parameters
+    ----------
+    table
+        What it says.
+    position
+        Its columns.
+    converter
+        Of this table.
+    """
+    model = converter.form.model
+    constants, starts = dict(table.constants), table.starts
+    for name, at in position.items():
+        target = model.get(UNIT_OF_TIME) if name == START else model.get(name, model.get(name.removesuffix("_0")))
+        found = converter.of(name, at, target or "") if name in {*constants, START} else None
+        if found is None:
+            continue
+        if name == START:
+            starts = {e: number * found.factor for e, number in starts.items()}
+        else:
+            constants[name] = {e: number * found.factor + found.offset for e, number in constants[name].items()}
+    return replace(table, constants=constants, starts=starts)
 
 
 def _rows(sheet: Columns, at: int, header: Header, faults: FaultList) -> dict[str, int]:
@@ -320,77 +359,3 @@ def _name_fault(column: str) -> str | None:
     if not _NAME.fullmatch(column):
         return f"'{clip(column)}' is no name for formulas; use a letter or _, then letters, digits or _ (at most 128)"
     return None
-
-
-def apply_conditions(
-    experiments: Sequence[Experiment],
-    conditions: Conditions,
-    where: str = "",
-    optional: Collection[str] = (),
-    *,
-    partial: bool = False,
-    others: Collection[str] = (),
-) -> list[Experiment]:
-    """Put constants, labels and starts onto the experiments; a replicate takes the row of its experiment.
-
-    Parameters
-    ----------
-    where
-        The place of the table as a whole.
-    optional
-        The columns whose cells may be empty for an experiment, which then has no such constant.
-    partial
-        Whether the experiments are a choice of those that the table is about, so that a row may be about another one.
-    others
-        The experiments that it may be about then.
-
-    Raises
-    ------
-    DataError
-        With all faults: an experiment without a row, a row without an experiment, an empty cell of a constant, a start
-        after the first time.
-    """
-    faults = PlacedFaults()
-    rows = set(conditions.experiments)
-    row_of = {e.name: e.name if e.name in rows else replicate_of(e.name) for e in experiments}
-    if not partial:
-        known = dict.fromkeys([*row_of.values(), *map(replicate_of, row_of), *row_of, *others])
-        for row in conditions.experiments:
-            if row not in known:
-                faults.unknown(conditions.where(row), row, "is no experiment of the data", known)
-    found = []
-    for experiment in experiments:
-        row = row_of[experiment.name]
-        if row in rows:
-            found.append(_apply(experiment, row, conditions, optional, faults))
-        else:
-            faults.add(where, f"experiment {clip(row)} of the data has no row; write one")
-    faults.check(where)
-    return found
-
-
-def _apply(
-    experiment: Experiment, row: str, conditions: Conditions, optional: Collection[str], faults: PlacedFaults
-) -> Experiment:
-    for column, numbers in conditions.constants.items():
-        if row not in {*numbers, *conditions.formulas.get(column, ())} and column not in optional:
-            what = f"the cell of experiment {clip(row)} is empty; write its number"
-            faults.add(conditions.where(row, column), what)
-    start = float(conditions.starts.get(row, experiment.start))
-    first = float(experiment.times[0]) if len(experiment.times) else math.inf
-    if row in conditions.starts and start > first:
-        what = f"experiment {clip(experiment.name)} is measured at t = {first!r}, before this start ({start!r})"
-        faults.add(conditions.where(row, START), f"{what}; start it earlier")
-    elif len(experiment.times) and math.isinf(experiment.last - start):
-        faults.add(conditions.where(row, START), f"the start {start!r} is farther from the data than numbers go")
-    constants = {name: numbers[row] for name, numbers in conditions.constants.items() if row in numbers}
-    formulas = {name: texts[row] for name, texts in conditions.formulas.items() if row in texts}
-    labels = {name: words[row] for name, words in conditions.labels.items() if row in words}
-    return replace(
-        experiment,
-        start=start,
-        constants={**experiment.constants, **constants},
-        formulas={**experiment.formulas, **formulas},
-        labels={**experiment.labels, **labels},
-        steady_state=conditions.rests.get(row, experiment.steady_state),
-    )

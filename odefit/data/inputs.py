@@ -13,6 +13,7 @@ these alone are its input. Replicates (`A#2`) take the input of their experiment
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +29,9 @@ from odefit.data.experiments import Experiment, Input
 from odefit.data.grid.opening import open_table
 from odefit.data.layouts import TIME, usual_time
 from odefit.data.replicates import replicate_of
+from odefit.data.table_units import Converter
+from odefit.data.unit_form import NO_UNITS, UnitForm
+from odefit.data.unit_form import TIME as UNIT_OF_TIME
 from odefit.records import changed, dataclass
 from odefit.text import clip, suggest
 
@@ -82,6 +86,9 @@ def read_input(
     interpolation: Interpolation = "linear",
     where: str = "",
     clock: Clock | None = None,
+    units: UnitForm = NO_UNITS,
+    time_unit: str = "",
+    notes: list[str] | None = None,
 ) -> dict[str | None, Input]:
     """Read one input from a CSV file.
 
@@ -101,6 +108,12 @@ def read_input(
         The place in the config that names the file, for faults of the file as a whole.
     clock
         That of the measurements, where their times are dates.
+    units
+        Those of the model, and what the config says of the columns.
+    time_unit
+        That of the measurements.
+    notes
+        Takes what was converted.
 
     Returns
     -------
@@ -120,9 +133,21 @@ def read_input(
     time_at, value_at, experiment_at = _find(header, column, name, time, experiment, faults)
     faults.check()
     labelled = [] if experiment_at is None else [experiment_at]
+    plain = table
     if clock is not None:
         table, _, _ = on_clock(table, time_at, experiment_at, clock.form, clock)
+        time_unit = time_unit if table is plain else clock.unit
     sheet = table.read(Request([time_at, value_at], labelled, required={time_at: "time"}, blank=labelled), faults)
+    converter = Converter(plain, units, faults)
+    to = units.model.get(UNIT_OF_TIME)
+    for at, change in (
+        (time_at, converter.of("time", time_at, to, converter.source("time", time_at) or time_unit)),
+        (value_at, converter.of(name, value_at)),
+    ):
+        if change is not None:
+            sheet = replace(sheet, numbers={**sheet.numbers, at: change.values(sheet.numbers[at])})
+    if notes is not None:
+        notes += converter.notes
     if not sheet.lines.size and not faults.count:
         faults.add(0, "", "has a header but no data; write one row per point")
     points = _points(sheet, time_at, value_at, experiment_at)

@@ -13,6 +13,7 @@ from odefit.data.covariates import CovariateUse, covariate_columns
 from odefit.data.error_list import FaultList
 from odefit.data.side_column import AT_JUMP
 from odefit.data.table_form import PLAIN, TableForm
+from odefit.data.unit_words import split_unit
 from odefit.records import dataclass
 from odefit.text import clip, suggest
 
@@ -25,7 +26,8 @@ ONLY = "1"
 
 def usual_time(position: Positions) -> str:
     """The time column where none is named; a `T` is a temperature as often."""
-    return TIME[1] if TIME[0] not in position and TIME[1] in list(position) else TIME[0]
+    has_t = any(split_unit(name)[0] == TIME[1] for name in position)
+    return TIME[1] if TIME[0] not in position and has_t else TIME[0]
 
 
 @dataclass(frozen=True)

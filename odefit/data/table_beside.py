@@ -30,6 +30,8 @@ class Beside:
         The measurements that were left out.
     clock
         What its dates are counted from; None where times are numbers.
+    units
+        The units of its columns as far as they are known, of the time as `t`.
     """
 
     place: str = ""
@@ -38,6 +40,7 @@ class Beside:
     has_experiments: bool = False
     excluded: tuple[Excluded, ...] = ()
     clock: Clock | None = None
+    units: Mapping[str, str] = field(default_factory=dict)
 
     def take(self, header: Header, layout: Layout, names: Sequence[str], chosen: Chosen) -> None:
         """Keep what was found."""

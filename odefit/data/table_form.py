@@ -8,6 +8,7 @@ from dataclasses import field
 from odefit.data.clock import UNSAID, ClockForm
 from odefit.data.csv_cells import NOTHING_ELSE, MissingCells
 from odefit.data.grid.table_file import OPEN, FileForm
+from odefit.data.unit_form import NO_UNITS, UnitForm
 from odefit.records import dataclass
 
 
@@ -71,6 +72,8 @@ class TableForm:
         About the file itself.
     clock
         About times that are no numbers.
+    units
+        Those of the model, and those that the config says of columns.
     """
 
     observable: str | None = None
@@ -84,6 +87,7 @@ class TableForm:
     lloq: str | None = None
     file: FileForm = OPEN
     clock: ClockForm = UNSAID
+    units: UnitForm = NO_UNITS
 
 
 PLAIN = TableForm()

@@ -49,6 +49,8 @@ from odefit.data.sheets import Sheet
 from odefit.data.side_column import AT_JUMP, side_words
 from odefit.data.table_beside import Beside
 from odefit.data.table_form import PLAIN, TableForm
+from odefit.data.table_units import Converter, check_said, in_model_units
+from odefit.data.unit_form import TIME as UNIT_OF_TIME
 from odefit.errors import DataError
 from odefit.text import clip, plain_label, show, suggest
 
@@ -135,6 +137,9 @@ def read_table(
     if not ignore and isinstance(source, Path | str):
         sheet, layout, blanks = split_at_blanks(sheet, layout, header.place())
     named = set() if layout.experiment is None else set(sheet.labels[layout.experiment].names)
+    converter = Converter(table_sheet, form.units, faults)
+    check_said(form.units, {*names, *form.units.elsewhere, UNIT_OF_TIME}, faults)
+    sheet = in_model_units(sheet, layout, names, converter, clock.unit if clock is not None and timed else None)
     picked = choose_cells(sheet, layout, names, form, header, faults)
     sheet = picked.sheet
     if left_out is not None:
@@ -143,14 +148,20 @@ def read_table(
             left_out |= named - set(sheet.labels[layout.experiment].names)
     if beside is not None:
         beside.take(header, layout, tuple(names), picked)
-        beside.clock = clock
+        beside.clock, beside.units = clock, converter.sources
     if known is not None:
         known |= {*header.names, *layout.covariates}
     table = arrange(sheet, layout, names, header, faults, use)
     if repeats is not None and table.repeats is not None:
         repeats.append(table.repeats)
     if notes is not None:
-        notes += (*getattr(table_sheet, "notes", ()), *filter(None, (timed, blanks)), *picked.notes, *table.notes)
+        notes += (
+            *getattr(table_sheet, "notes", ()),
+            *filter(None, (timed, blanks)),
+            *converter.notes,
+            *picked.notes,
+            *table.notes,
+        )
         note = table.repeats.note(table.repeats.names) if table.repeats is not None and repeats is None else None
         notes += [] if note is None else [note]
     return _measured(table, tuple(names), start, faults)

@@ -7,10 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 
 from odefit.config.data_section import ExperimentsFile
 from odefit.config.load import LoadedConfig
+from odefit.data.applied_conditions import apply_conditions
 from odefit.data.clock import Clock
 from odefit.data.dose_table import read_doses
 from odefit.data.doses import DoseRow, apply_doses, doses_from_list
-from odefit.data.experiment_table import Conditions, apply_conditions, conditions_from_mapping, read_conditions
+from odefit.data.experiment_table import Conditions, conditions_from_mapping, read_conditions
 from odefit.data.experiments import Experiment, Input
 from odefit.data.inputs import apply_inputs, read_input
 from odefit.data.replicates import replicate_of
@@ -19,6 +20,7 @@ from odefit.data.starts import Anchor, assume_starts, movable
 from odefit.errors import ConfigError, Faults
 from odefit.problem.formula_texts import named_in_formulas
 from odefit.problem.spread_columns import spread_conditions
+from odefit.problem.units import dose_units, unit_form
 from odefit.runs import folder as files
 
 
@@ -42,6 +44,7 @@ def _conditions_named(loaded: LoadedConfig) -> Conditions | None:
             where=loaded.where("data", "experiments"),
             named=named_in_formulas(loaded),
             columns=file.columns,
+            units=unit_form(loaded, file.units, "experiments"),
         )
     place = functools.partial(loaded.where, "data", "experiments")
     return conditions_from_mapping(section, place, named_in_formulas(loaded))
@@ -55,7 +58,7 @@ def under_conditions(
     anchor: Anchor,
     notes: list[str],
     left_out: Collection[str] | None = None,
-    clock: Clock | None = None,
+    clock: tuple[Clock | None, str] = (None, ""),
 ) -> tuple[Experiment, ...]:
     """The experiments with all that the config says of them beside their measurements.
 
@@ -73,7 +76,7 @@ def under_conditions(
         The experiments of the data that `data.only` leaves out, which tables may be about as well. Without them any row
         of a table may be about one of those.
     clock
-        What the dates of the measurements are counted from, which other tables follow.
+        What the dates of the measurements are counted from, which other tables follow, and the unit of their times.
 
     Raises
     ------
@@ -96,11 +99,11 @@ def under_conditions(
             where = loaded.where("data", "experiments")
             found = apply_conditions(found, conditions, where, optional, partial=partial, others=others)
     with faults.catching():
-        doses = _doses(loaded, states, None if partial else known, clock)
+        doses = _doses(loaded, states, None if partial else known, clock, notes)
         found = apply_doses(
             found, doses, states, loaded.where("data", "doses"), partial=partial, others=others, free=free
         )
-    inputs = _inputs(loaded, faults, clock)
+    inputs = _inputs(loaded, faults, clock, notes)
     with faults.catching():
         found, note = assume_starts(found, free, anchor, (known for by in inputs.values() for known in by.values()))
         notes += [] if note is None else [note]
@@ -133,7 +136,9 @@ def _check_rests(loaded: LoadedConfig, conditions: Conditions | None, faults: Fa
         faults.add(where, f"{what}write `model.steady_state: true`, or remove the column")
 
 
-def _inputs(loaded: LoadedConfig, faults: Faults, clock: Clock | None) -> dict[str, dict[str | None, Input]]:
+def _inputs(
+    loaded: LoadedConfig, faults: Faults, clock: tuple[Clock | None, str], notes: list[str]
+) -> dict[str, dict[str | None, Input]]:
     """The known functions of time, of each experiment or of all."""
     found = {}
     for name, section in loaded.config.data.inputs.items():
@@ -146,13 +151,20 @@ def _inputs(loaded: LoadedConfig, faults: Faults, clock: Clock | None) -> dict[s
                 experiment=section.experiment,
                 interpolation=section.interpolation,
                 where=loaded.where("data", "inputs", name),
-                clock=clock,
+                clock=clock[0],
+                units=unit_form(loaded, {} if section.unit is None else {name: section.unit}, "inputs", name),
+                time_unit=clock[1],
+                notes=notes,
             )
     return found
 
 
 def _doses(
-    loaded: LoadedConfig, states: Sequence[str], experiments: Collection[str] | None, clock: Clock | None
+    loaded: LoadedConfig,
+    states: Sequence[str],
+    experiments: Collection[str] | None,
+    clock: tuple[Clock | None, str],
+    notes: list[str],
 ) -> Sequence[DoseRow]:
     section = loaded.config.data.doses
     if loaded.events is not None:
@@ -172,7 +184,10 @@ def _doses(
             experiment=section.experiment,
             columns={role: column for role, column in section.columns.items()},  # noqa: C416
             where=loaded.where("data", "doses"),
-            clock=clock,
+            clock=clock[0],
+            units=unit_form(loaded, dose_units(loaded), "doses"),
+            time_unit=clock[1],
+            notes=notes,
             states=states,
             experiments=experiments,
             # In a run folder: `data.only` chose experiments without a dose, and lag and fraction are still parameters.

@@ -17,9 +17,11 @@ from odefit.data.sheets import Sheet
 from odefit.data.table_form import TableForm
 from odefit.errors import DataError
 from odefit.model import catalogue
+from odefit.model.system import TIME as UNIT_OF_TIME
 from odefit.model.tokens import written_names
 from odefit.problem.data_file import open_data
 from odefit.problem.formula_texts import named_in_formulas
+from odefit.problem.units import dose_units, unit_form
 from odefit.text import clip
 
 FIRST_REPEATS = 20
@@ -107,7 +109,10 @@ def _wanted(loaded: LoadedConfig, given: Mapping[str, str], repeats: int) -> Wan
     shown = {plot.x for plot in config.plots.values()} if isinstance(config.plots, Mapping) else set()
     named = named_in_formulas(loaded) - own - _only_in_noise(loaded)
     compartments = Compartments(states, config.data.compartments, default)
-    return Wanted(given, compartments, named | grouped | shown, named, repeats)
+    form = unit_form(loaded)
+    said = {"time": form.said[UNIT_OF_TIME]} if UNIT_OF_TIME in form.said else {}
+    units = replace(form, said={**form.said, **said, **dose_units(loaded)})
+    return Wanted(given, compartments, named | grouped | shown, named, repeats, units)
 
 
 def _states(loaded: LoadedConfig) -> Sequence[str]:

@@ -12,6 +12,7 @@ from odefit.data.experiments import Experiment
 from odefit.data.replicates import Repeats
 from odefit.data.table_beside import Beside
 from odefit.errors import ConfigError
+from odefit.model.system import TIME
 from odefit.problem.assembly import Assembly, assemble
 from odefit.problem.conditions import under_conditions
 from odefit.problem.described import Described
@@ -23,6 +24,7 @@ from odefit.problem.settled import MOST_REPEATS, unsettled
 from odefit.problem.sides import on_sides
 from odefit.problem.systems import describe_system
 from odefit.problem.table_form import beside_notes
+from odefit.problem.units import with_units_of_data
 
 
 def prepare(loaded: LoadedConfig) -> tuple[Assembly, dict[str, float] | None]:
@@ -49,6 +51,7 @@ def _prepare(loaded: LoadedConfig) -> tuple[Assembly, dict[str, float] | None]:
     beside = Beside()
     measured, truth = measurements(loaded, described, notes, beside)
     notes += first_row_notes(described, measured)
+    loaded = with_units_of_data(loaded, described, beside.units)
     assembly = assemble(loaded, described, measured)
     return replace(assembly, notes=(*notes, *assembly.notes), excluded=beside.excluded), truth
 
@@ -109,7 +112,9 @@ def measurements(
     noise.check(known)
     notes += beside_notes(loaded, beside)
     states, conditions, anchor = described.system.states, described.conditions, described.anchor
-    found = under_conditions(loaded, experiments, states, conditions, anchor, notes, left_out, beside.clock)
+    clock = beside.clock, beside.units.get(TIME, "")
+    notes += () if conditions is None else conditions.notes
+    found = under_conditions(loaded, experiments, states, conditions, anchor, notes, left_out, clock)
     return on_sides(loaded, described, found, notes, repeats), None
 
 

@@ -160,9 +160,10 @@ def _tied(
 
 
 def _check_units(reader: FormulaReader, observables: Mapping[str, sp.Expr]) -> None:
-    known = dict.fromkeys((TIME, *reader.states, *observables, *reader.place.section.expressions))
-    for name in reader.place.section.units:
-        if name not in known:
+    place = reader.place
+    known = dict.fromkeys((TIME, *reader.states, *observables, *place.section.expressions))
+    for name in place.section.units:
+        if name not in {*known, *place.inputs, *place.constants}:
             what = f"'{name}' is no state and no observable; there is: {', '.join(known)}"
             reader.faults.add(reader.place.where("units", name), what)
 

@@ -18,6 +18,7 @@ from odefit.errors import ConfigError
 from odefit.model.system import TIME
 from odefit.problem.file_form import file_form
 from odefit.problem.noise_columns import COLUMN
+from odefit.problem.units import unit_form
 
 _ROWS = re.compile(r"\s*(\d{1,18})\s*(?:(?:-|–|to)\s*(\d{1,18})\s*)?")
 
@@ -34,6 +35,7 @@ def table_form(loaded: LoadedConfig) -> TableForm:
         missing=MissingCells.of(data.missing),
         file=file_form(loaded),
         clock=ClockForm(_unit(loaded), data.zero, data.day_first, data.clock),
+        units=unit_form(loaded),
         exclude=[_exclusion(one, loaded, number) for number, one in enumerate(data.exclude)],
     )
 

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from odefit.data.experiment_table import Conditions, apply_conditions, conditions_from_mapping, read_conditions
+from odefit.data.applied_conditions import apply_conditions
+from odefit.data.experiment_table import Conditions, conditions_from_mapping, read_conditions
 from odefit.data.experiments import Experiment
 from odefit.errors import DataError
 from told_faults import told

@@ -6,22 +6,11 @@ units; what stands above is a preamble.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 
 from odefit.data.grid.splitting import COMMENTS, is_value
+from odefit.data.unit_words import is_unit
 from odefit.records import dataclass
-
-_UNITS = frozenset(
-    re.findall(
-        r"\S+",
-        "g mol m l L s M V A U W J Pa IU Da h hr hrs hour hours min minute minutes sec second seconds d day days week "
-        "weeks year years °C K AU a.u. OD count counts cells cell % - 1 CFU ppm bar Hz °",
-    )
-)
-_PREFIXES = "numkµμMGcd"
-_LONGEST_UNIT = 24
-
 
 LONG_ENOUGH = 5000
 """Rows of one width that are the table, whatever comes below."""
@@ -133,14 +122,4 @@ def _names_more(row: Sequence[str], other: Sequence[str], wanted: Collection[str
 
 def _are_units(row: Sequence[str]) -> bool:
     filled = [cell for cell in row if cell]
-    return bool(filled) and all(_is_unit(cell) for cell in filled)
-
-
-def _is_unit(cell: str) -> bool:
-    """`mg/L`, `[h]`, `(10^6 cells)`, `%`."""
-    if len(cell) > _LONGEST_UNIT:
-        return False
-    if cell[0] + cell[-1] in ("[]", "()"):
-        return True
-    parts = [part.strip("0123456789²³-+^() ") or "1" for part in re.split(r"[/*·. ]", cell) if part]
-    return bool(parts) and all(part in _UNITS or (part[0] in _PREFIXES and part[1:] in _UNITS) for part in parts)
+    return bool(filled) and all(is_unit(cell) for cell in filled)

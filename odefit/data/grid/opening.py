@@ -19,6 +19,7 @@ from odefit.data.grid.table_file import OPEN, SEPARATORS, FileForm
 from odefit.data.grid.workbook import WORKBOOKS, read_sheet
 from odefit.data.sheets import CsvSheet, Sheet
 from odefit.data.source_files import check_exists, is_utf8, open_text, reason, whole_fault
+from odefit.data.unit_words import split_unit
 from odefit.errors import DataError
 from odefit.text import clip, counted, show
 
@@ -84,7 +85,7 @@ def open_table(path: Path, wanted: Sequence[str], form: FileForm = OPEN, where: 
 
 def _names_wanted(header: Header, wanted: Sequence[str]) -> bool:
     folded = {name.casefold() for name in wanted}
-    return any(name.casefold() in folded for name in header.names)
+    return any({name.casefold(), split_unit(name)[0].casefold()} & folded for name in header.names)
 
 
 def _is_plain(header: Header) -> bool:

@@ -13,9 +13,11 @@ from odefit.arrays import Mask
 from odefit.data.columns import Columns, Header, Request, find_columns
 from odefit.data.csv_cells import MISSING as NO_VALUE
 from odefit.data.csv_cells import MissingCells, parse_number
+from odefit.data.dose_units import ROLES as DOSE_ROLES
+from odefit.data.dose_units import doses_in_model_units
 from odefit.data.doses import DoseRow
 from odefit.data.error_list import FaultList
-from odefit.data.experiment_table import Conditions, conditions_from_mapping
+from odefit.data.experiment_table import Conditions, conditions_from_mapping, constants_in_model_units
 from odefit.data.labels import Labels
 from odefit.data.nonmem.dosing import Compartments, find_doses, shown
 from odefit.data.nonmem.occasions import Occasion, find_occasions
@@ -23,6 +25,8 @@ from odefit.data.nonmem.records import Record, by_subject, read_records
 from odefit.data.nonmem.roles import MISSING, Roles, find_roles
 from odefit.data.sheets import Sheet
 from odefit.data.side_column import AT_JUMP
+from odefit.data.table_units import Converter
+from odefit.data.unit_form import NO_UNITS, UnitForm
 from odefit.errors import DataError
 from odefit.records import dataclass
 from odefit.text import abridged, clip, counted
@@ -46,6 +50,8 @@ class Wanted:
         Those of `constants` that formulas name: words in their cells are formulas, too.
     repeats
         How many doses come before one at steady state.
+    units
+        Those of the model, and what the config says of the columns.
     """
 
     given: Mapping[str, str]
@@ -53,6 +59,7 @@ class Wanted:
     constants: Collection[str] = ()
     named: Collection[str] = ()
     repeats: int = 0
+    units: UnitForm = NO_UNITS
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,11 @@ class MeasuredRows:
         """The header of the table, behind it the column of sides."""
         header = self.base.header
         return replace(header, names=(*header.names, AT_JUMP)) if self.sides else header
+
+    @property
+    def units(self) -> Mapping[str, str]:
+        """What a row of units says."""
+        return getattr(self.base, "units", {})
 
     def read(self, request: Request, faults: FaultList) -> Columns:
         """Some columns, see `Sheet`; a row without a measurement may hold anything."""
@@ -137,6 +149,8 @@ class EventTable:
         Experiment -> the time of a dose at steady state, and how far the doses before it are apart.
     labels
         Role -> the different DVID or CMT of the rows with a measurement.
+    read_constants
+        The columns that were read as constants.
     """
 
     sheet: Sheet
@@ -147,6 +161,7 @@ class EventTable:
     notes: tuple[str, ...]
     steady: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    read_constants: frozenset[str] = frozenset()
 
     def name(self, role: str) -> str | None:
         """The column of a role; None where there is none."""
@@ -180,6 +195,8 @@ def take_apart(sheet: Sheet, roles: Roles, wanted: Wanted) -> EventTable:
     )
     columns = sheet.read(request, faults)
     faults.check()
+    converter = Converter(sheet, wanted.units, faults)
+    columns = _in_model_units(columns, roles, wanted, converter)
     records = read_records(columns, roles, header, faults)
     faults.check()
     occasions = find_occasions(by_subject(records), faults)
@@ -190,6 +207,8 @@ def take_apart(sheet: Sheet, roles: Roles, wanted: Wanted) -> EventTable:
     doses, compartments = find_doses(measured, wanted.compartments, wanted.repeats, header, faults)
     faults.check()
     conditions = _conditions(columns, constants, wanted.named, measured, roles, header, faults)
+    if conditions is not None:
+        conditions = constants_in_model_units(conditions, constants, converter)
     faults.check()
     names = {record.line: occasion.name for occasion in measured for record in occasion.records if record.is_measured}
     sides = {line: side for occasion in measured for line, side in occasion.sides()}
@@ -200,10 +219,21 @@ def take_apart(sheet: Sheet, roles: Roles, wanted: Wanted) -> EventTable:
         doses,
         conditions,
         frozenset({*constants, *(header.names[roles.at[role]] for role in read)}),
-        tuple(_notes(header, occasions, measured, doses, compartments, constants)),
+        (*_notes(header, occasions, measured, doses, compartments, constants), *converter.notes),
         {o.name: (record.time, record.every) for o in measured for record in o.doses if record.steady == 1},
         _observed(columns, roles, names),
+        frozenset(constants),
     )
+
+
+def _in_model_units(columns: Columns, roles: Roles, wanted: Wanted, converter: Converter) -> Columns:
+    """Doses and times in the units of the model."""
+    called = {"amount": "amt", "duration": "dur", "every": "ii"}
+    position = {role: roles.at[own] for role in DOSE_ROLES if (own := called.get(role, role)) in roles.at}
+    cells = columns.labels[roles.at["cmt"]] if "cmt" in roles.at else None
+    words = [""] * len(columns.lines) if cells is None else [cells.names[code] for code in cells.codes.tolist()]
+    states = {word: wanted.compartments.state("" if word in (".", "0") else word) for word in dict.fromkeys(words)}
+    return doses_in_model_units(columns, position, [states[word] for word in words], converter, "")
 
 
 def _observed(columns: Columns, roles: Roles, names: Collection[int]) -> dict[str, Sequence[str]]:

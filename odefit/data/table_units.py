@@ -1,0 +1,168 @@
+"""A table of measurements in the units of the model: what was read is converted, column by column.
+
+Where a column's unit comes from: `data.units`, else a row of units or brackets in the header. Numbers of the config are
+in the units of the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import field, replace
+
+import numpy as np
+
+from odefit.arrays import FloatArray, Mask
+from odefit.data.columns import Columns
+from odefit.data.error_list import FaultList
+from odefit.data.layouts import Layout
+from odefit.data.sheets import Sheet
+from odefit.data.unit_form import TIME, UnitForm
+from odefit.data.unit_words import split_unit
+from odefit.data.units import Conversion, UnitFault, UnknownUnit, conversion
+from odefit.records import dataclass
+from odefit.text import clip, suggest
+
+
+def header_unit(sheet: Sheet, at: int) -> str:
+    """The unit of a column, as its file says it; empty where it says none."""
+    name = sheet.header.names[at]
+    units: Mapping[str, str] = getattr(sheet, "units", {})  # of a row below the header
+    return units.get(name) or split_unit(name)[1]
+
+
+@dataclass
+class Converter:
+    """Finds conversions, and remembers what is to be said of them.
+
+    Parameters
+    ----------
+    sheet
+        The table.
+    form
+        What the config says.
+    faults
+        Takes units of which one does not become the other.
+    """
+
+    sheet: Sheet
+    form: UnitForm
+    faults: FaultList
+    sources: dict[str, str] = field(default_factory=dict)
+    done: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+
+    def source(self, name: str, at: int | None) -> str:
+        """The unit of what is called so, in a column; empty where none is known."""
+        return self.form.said.get(name) or ("" if at is None else header_unit(self.sheet, at))
+
+    def of(self, name: str, at: int | None, target: str | None = None, source: str | None = None) -> Conversion | None:
+        """From the unit of a column to that of the model.
+
+        Parameters
+        ----------
+        name
+            What the column holds, as the config calls it.
+        at
+            Its position; None where it has none.
+        target
+            The unit of the model; default: that of `name`.
+        source
+            The unit of the column; default: as the config or the file says.
+        """
+        target = self.form.model.get(name) if target is None else target
+        source = self.source(name, at) if source is None else source
+        if source:
+            self.sources.setdefault(name, source)
+        if not source or not target:
+            return None
+        try:
+            found = conversion(source, target)
+        except UnknownUnit as fault:
+            if name in self.form.said:
+                self._tell(name, at, str(fault))
+            else:
+                self.unknown.append(f"{clip(name)} ({fault})")
+            return None
+        except UnitFault as fault:
+            self._tell(name, at, f"{clip(name)}: {fault}")
+            return None
+        if found is not None:
+            self.done.append(f"{clip(name)} from {clip(source)} to {clip(target)}")
+        return found
+
+    def _tell(self, name: str, at: int | None, what: str) -> None:
+        header = self.sheet.header
+        if name in self.form.said:
+            self.faults.add(0, "", f"{self.form.where}: {what}")
+        else:
+            self.faults.add(header.line, "" if at is None else header.names[at], what)
+
+    @property
+    def notes(self) -> list[str]:
+        """What was done, and what could not be."""
+        place, found = self.sheet.header.place(), []
+        if self.done:
+            found.append(f"{place}: {', '.join(dict.fromkeys(self.done))} (data.units says otherwise)")
+        if self.unknown:
+            found.append(f"{place}: not converted: {', '.join(dict.fromkeys(self.unknown))}")
+        return found
+
+
+def in_model_units(
+    columns: Columns, layout: Layout, names: Mapping[str, str], converter: Converter, clock_unit: str | None
+) -> Columns:
+    """Times, measurements, their standard deviations and limits in the units of the model.
+
+    Parameters
+    ----------
+    columns, layout
+        What was read, and which column is what.
+    names
+        Observable -> its column or label.
+    converter
+        Of this table.
+    clock_unit
+        That of the times, where they were dates.
+    """
+    numbers = dict(columns.numbers)
+    time = converter.of(TIME, layout.time, source=clock_unit)
+    if time is not None:
+        numbers[layout.time] = time.values(numbers[layout.time])
+    limits = [at for at in (layout.lloq, layout.interval) if at in numbers]
+    for name, at, sigma, rows in _observed(columns, layout, names):
+        found = converter.of(name, at)
+        if found is not None:
+            for index in (at, *limits):
+                numbers[index] = _put(numbers[index], found.values(numbers[index]), rows)
+        if sigma is None:
+            continue
+        own = header_unit(converter.sheet, sigma)
+        error = converter.of(f"sigma of {name}", sigma, converter.form.model.get(name)) if own else found
+        if error is not None:
+            numbers[sigma] = _put(numbers[sigma], error.differences(numbers[sigma]), rows)
+    return replace(columns, numbers=numbers)
+
+
+def _put(old: FloatArray, new: FloatArray, rows: Mask | None) -> FloatArray:
+    return new if rows is None else np.where(rows, new, old)
+
+
+def _observed(
+    columns: Columns, layout: Layout, names: Mapping[str, str]
+) -> Iterator[tuple[str, int, int | None, Mask | None]]:
+    """Each observable, the columns of its values and errors, and its rows [R] there; None for all."""
+    if layout.observable is None:
+        sigmas = layout.sigmas or (None,) * len(names)
+        yield from zip(names, layout.values, sigmas, [None] * len(names), strict=True)
+        return
+    labels = columns.labels[layout.observable]
+    sigma = layout.sigmas[0] if layout.sigmas else None
+    for name, label in names.items():
+        if label in labels.names:
+            yield name, layout.values[0], sigma, labels.codes == labels.names.index(label)
+
+
+def check_said(form: UnitForm, known: set[str], faults: FaultList) -> None:
+    """A unit of what is in no column is a fault."""
+    for name in sorted(form.said.keys() - known):
+        faults.add(0, "", f"{form.where}: '{clip(name)}' is no column of this table; {suggest(name, known)}")
