@@ -27,6 +27,7 @@ from odefit.text import clip
 
 WIDTH = 100.0
 """How far bounds are from the start, as a factor, for what the sizes of the data tell."""
+KNOWN = "set or measured apart: write yours"
 GENERIC = ("x", "y", "z")
 """States that are called so for want of a better name."""
 SPREAD = 10.0
@@ -35,7 +36,8 @@ SPREAD = 10.0
 
 @dataclass(frozen=True)
 class Unknown:
-    """A parameter that is estimated: its start and bounds, what there is to say of it, and what has a value each."""
+    """A parameter that is estimated: its start and bounds, what there is to say of it, what has a value each;
+    or a constant that is known."""
 
     name: str
     value: float
@@ -44,6 +46,7 @@ class Unknown:
     scale: str
     remark: str = ""
     by: str = ""
+    fixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ class Proposal:
         What was measured, and no part of the model takes.
     called
         States of the built-in system that have the name of their column here.
+    held
+        States whose start is given, since no measurement tells their size.
     """
 
     entry: Entry
@@ -79,6 +84,7 @@ class Proposal:
     noise: str
     left: Sequence[str]
     called: Mapping[str, str]
+    held: Sequence[str]
 
 
 def propose(look: Look, model: str) -> Proposal:
@@ -120,12 +126,16 @@ def propose(look: Look, model: str) -> Proposal:
         unknowns = _matrix(list(equations), list(nominal), sizes.span)
     else:
         unknowns = [_parameter(name, sizes) for name in nominal]
+        unknowns = [_known(one, sizes) if one.name in entry.known else one for one in unknowns]
     if experiments_differ(look, len(nominal)):
-        unknowns = [replace(one, by="experiment") for one in unknowns]
+        unknowns = [one if one.fixed else replace(one, by="experiment") for one in unknowns]
+    held = _without_size(observables, initial, sizes) if look.kind != "events" else {}
     starts: dict[str, str | float] = {}
     for state, value in initial.items():
         if look.kind == "events" or (value == 0 and observables.get(state) != state):
             starts[state] = 0.0
+        elif state in held:
+            starts[state] = held[state]
         else:
             starts[state] = "estimate"
             unknowns.append(_initial(state, value, look, observables, taken, sizes))
@@ -149,6 +159,7 @@ def propose(look: Look, model: str) -> Proposal:
             "lognormal" if positive else "gaussian",
             left,
             called,
+            list(held),
         ),
     )
 
@@ -193,6 +204,17 @@ def _paired(entry: Entry, equations: Mapping[str, str], look: Look) -> tuple[dic
                 pairs[name] = match
                 left.remove(match)
     return {name: formulas[name] for name in formulas if name in pairs}, {n: pairs[n] for n in formulas if n in pairs}
+
+
+def _without_size(observables: Mapping[str, str], initial: Mapping[str, float], sizes: _Sizes) -> dict[str, float]:
+    """State -> start, where several states may be larger together and nothing measured would show it: the first of them
+    is given, as a dose."""
+    held: dict[str, float] = {}
+    for unit in sizes.powers:
+        states = [state for state in unit if initial.get(state)]
+        if states and set(unit) <= set(initial) and not set(unit) & set(observables.values()):
+            held[states[0]] = _round(initial[states[0]] * sizes.factor[states[0]])
+    return held
 
 
 class _Sizes:
@@ -275,6 +297,10 @@ def _parameter(name: str, sizes: _Sizes) -> Unknown:
         return Unknown(name, value, _round(value / WIDTH), _round(value * WIDTH), "log", remark)
     width = 10 * (abs(value) or 1.0)
     return Unknown(name, value, value - width, value + width, "linear", remark)
+
+
+def _known(one: Unknown, sizes: _Sizes) -> Unknown:
+    return replace(one, value=float(f"{sizes.scaled(one.name)[0]:.6g}"), fixed=True, remark=KNOWN)
 
 
 def _initial(

@@ -77,6 +77,8 @@ def _model(look: Look, proposal: Proposal) -> Iterator[str]:
             f"{state}: {value if value == 'estimate' else f'{value:g}'}" for state, value in proposal.initial.items()
         )
         yield f"  initial: {{{inner}}}"
+    if proposal.held:
+        yield f"  # No measurement tells how large {' and '.join(proposal.held)} is: write yours, such as a dose."
     inner = ", ".join(f"{name}: {_scalar(text)}" for name, text in proposal.observables.items())
     yield f"  observables: {{{inner}}}"
     yield "parameters:"
@@ -94,6 +96,8 @@ def _parameter(one: Unknown) -> str:
     scale = "" if one.scale == "linear" else f", scale: {one.scale}"
     remark = f"  # {one.remark}" if one.remark else ""
     by = f", by: {one.by}" if one.by else ""
+    if one.fixed:
+        return f"  {one.name}: {{value: {number(one.value)}, estimate: false}}{remark}"
     bounds = f"[{number(one.lower)}, {number(one.upper)}]"
     return f"  {one.name}: {{value: {number(one.value)}, bounds: {bounds}{scale}{by}}}{remark}"
 

@@ -210,3 +210,20 @@ def test_dates_are_times() -> None:
     said, _ = run("init", "mine.csv")
     assert "date = 0 to 4; measured: cases (4)" in said
     assert config_of()["data"]["time"] == "date"
+
+
+def test_what_no_measurement_tells_is_given() -> None:
+    """A concentration alone does not tell the dose; a temperature is set by whoever makes the experiment."""
+    times = np.array([0.25, 0.5, 1, 2, 4, 6, 8, 12, 24])
+    conc = 20 * (np.exp(-0.1 * times) - np.exp(-1.2 * times))
+    rows = "".join(f"{t},{c:.4g}\n" for t, c in zip(times, conc, strict=True))
+    Path("mine.csv").write_text("time,conc\n" + rows)
+    run("init", "mine.csv", "--set", "data.time=time")
+    assert config_of()["model"]["initial"] == {"gut": 320, "central": 0}
+    result = odefit.fit("mine.yaml", ["fit.starts=4"]).result
+    assert result.status == "converged"
+    assert result.estimates["ka"].value == pytest.approx(1.2, rel=0.01)
+    run("init", "mine.csv", "--model", "arrhenius", "--overwrite")
+    parameters = config_of()["parameters"]
+    assert parameters["T_ref"] == {"value": 298.15, "estimate": False}
+    assert parameters["Ea"]["bounds"][0] > 0

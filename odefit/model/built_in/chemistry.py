@@ -55,5 +55,6 @@ ENTRIES = (
         {"k_ref": 0.1, "Ea": 80.0, "T": 310.0, "T_ref": 298.15},
         {"A": 1.0},
         notes="Ea in kJ/mol, T in K: a column `T` in the table of experiments. T_ref is chosen, not estimated.",
+        known=("T", "T_ref"),
     ),
 )

@@ -42,6 +42,7 @@ ENTRIES = (
         {"x": "v", "v": "-delta*v - alpha*x - beta*x^3 + gamma*cos(omega*t)"},
         {"alpha": -1.0, "beta": 1.0, "delta": 0.3, "gamma": 0.2, "omega": 1.2},
         {"x": 1.0, "v": 0.0},
+        known=("gamma", "omega"),
     ),
     Entry(
         "lorenz",

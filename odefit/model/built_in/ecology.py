@@ -89,6 +89,7 @@ ENTRIES = (
         {"mu_max": 0.6, "Ks": 0.5, "Y": 0.5, "D": 0.3, "S_in": 10.0},
         {"X": 0.1, "S": 10.0},
         notes="D is the rate of dilution, S_in the substrate in the feed: usually known, so keep them fixed.",
+        known=("D", "S_in"),
     ),
     Entry(
         "baranyi",

@@ -15,5 +15,6 @@ ENTRIES = (
         {"z": 1.0, "v1": 0.0},
         notes="Seconds, A (discharge is positive), Ah. `current` is usually an input, measured with the voltage; "
         "observe `voltage: U0 + U1*z - v1 - R0*current`, or a longer formula for the open-circuit voltage.",
+        known=("Q", "current"),
     ),
 )

@@ -31,6 +31,8 @@ class Entry:
     family
         Whether the equations follow from the names of the states (see `linear_equations`, `mlp_equations`), so that the
         mappings here are empty.
+    known
+        Parameters that who makes the experiment sets or measures apart, so that they are not estimated.
     """
 
     name: str
@@ -43,3 +45,4 @@ class Entry:
     measured: Mapping[str, str] = field(default_factory=dict)
     notes: str = ""
     family: bool = False
+    known: tuple[str, ...] = ()

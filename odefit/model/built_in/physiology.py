@@ -43,6 +43,7 @@ ENTRIES = (
         measured={"G": "G", "I": "I"},
         notes="Minutes since the injection, mg/dl, microunits/ml. Insulin sensitivity is p3/p2. With measured insulin "
         "as an input, leave its equation out.",
+        known=("Gb", "Ib"),
     ),
     Entry(
         "hodgkin_huxley",
@@ -60,6 +61,7 @@ ENTRIES = (
         {"v": -65.0, "n": 0.318, "m": 0.053, "h": 0.596},
         measured={"v": "v"},
         notes="Milliseconds, mV, mS/cm², µA/cm²; the resting potential is -65 mV.",
+        known=("C", "E_Na", "E_K", "E_L", "current"),
     ),
     Entry(
         "channel_gate",
@@ -73,5 +75,6 @@ ENTRIES = (
         {"n": 0.32},
         notes="v is the clamped voltage in mV: a column `v` in the table of experiments, or an input. Observe the "
         "current, as `current: g*n^4*(v - E_K)`.",
+        known=("v",),
     ),
 )
