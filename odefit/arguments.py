@@ -72,6 +72,16 @@ def run(value: Any) -> Any:
     raise ValueError("a run, or the path of its folder")
 
 
+def runs(value: Any) -> list[Any]:
+    """Runs, or the paths of their folders; a single one as it is."""
+    if isinstance(value, str | os.PathLike) or hasattr(value, "loaded"):
+        return [run(value)]
+    try:
+        return [run(one) for one in value]
+    except (TypeError, ValueError):
+        raise ValueError("a list of runs, or of the paths of their folders") from None
+
+
 def path(value: Any) -> Any:
     """A path."""
     if isinstance(value, str | os.PathLike):
@@ -194,6 +204,7 @@ def _array(value: Any) -> Any:
 RULES: Mapping[str, Rule] = {
     "run": run,
     "runs": run,
+    "against": runs,
     "folder": path,
     "out": path,
     "inputs": path,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,13 +11,20 @@ from odefit.model_kinds import at, kind_of
 from odefit.runs.asked import from_folder
 
 if TYPE_CHECKING:
+    from odefit.comparison.comparing import Comparison
     from odefit.fitting.run import Run
     from odefit.latent.latent_run import LatentRun
     from odefit.reporting.report import Report
+    from odefit.runs.stored import StoredRun
 
 
 @checked()
-def report(run: Run | LatentRun | Path | str, out: Path | str | None = None) -> Report:
+def report(
+    run: Run | LatentRun | Path | str,
+    out: Path | str | None = None,
+    *,
+    against: Sequence[Run | Path | str] = (),
+) -> Report:
     """Make a report of a run: one HTML document that loads nothing, opens from disk and prints well.
 
     It holds what was asked, the data, the equations as mathematics, the estimates with verdicts, pictures as vectors,
@@ -30,6 +38,9 @@ def report(run: Run | LatentRun | Path | str, out: Path | str | None = None) -> 
     out : path, optional
         A file to write, or a folder for `report.html`; default: nothing is written.
 
+    against : sequence of Run or path, optional
+        Other fits of the same measurements, that it is to be compared with, as by `odefit.compare`.
+
     Returns
     -------
     Report
@@ -38,7 +49,7 @@ def report(run: Run | LatentRun | Path | str, out: Path | str | None = None) -> 
     Raises
     ------
     RunError
-        The run folder is missing or damaged.
+        The run folder is missing or damaged, or a run is of other measurements.
     StorageError
         The file cannot be written.
 
@@ -56,6 +67,16 @@ def report(run: Run | LatentRun | Path | str, out: Path | str | None = None) -> 
     from odefit.reporting.report import Report
 
     known = from_folder(run) if isinstance(run, Path | str) else run
-    sections = at(kind_of(known.loaded).report)(known)
+    sections = at(kind_of(known.loaded).report)(known, *_beside(known, against))
     made = Report(page(known, sections), title(known))
     return made if out is None else made.save(out)
+
+
+def _beside(run: StoredRun, against: Sequence[StoredRun | Path | str]) -> list[Comparison]:
+    """The comparison that a report has, or none."""
+    if not against:
+        return []
+    from odefit.comparison.comparing import compared
+    from odefit.fitting.askable import equations_of
+
+    return [compared([equations_of(one, "comparisons are of equations") for one in (run, *against)])]

@@ -16,6 +16,15 @@ def report(
     out: Annotated[
         Path | None, typer.Option("--out", help="The file; default: <RUN>/report.html.", show_default=False)
     ] = None,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--against",
+            metavar="RUN",
+            help="Another fit of the same data to compare with; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     pdf: Annotated[bool, typer.Option("--pdf", help="Print it as a PDF too, by Chromium or Chrome.")] = False,
 ) -> None:
     """Write a report to hand in: one HTML file with equations, estimates, pictures and a methods paragraph."""
@@ -27,7 +36,7 @@ def report(
     if not target.is_dir():
         check_writable([target, *([target.with_suffix(".pdf")] if pdf else [])])
     with alive("writing the report"):
-        made = make(run).save(target)
+        made = make(run, against=against or []).save(target)
     typer.echo(str(made.path))
     if pdf and made.path is not None:
         with alive("printing the report"):

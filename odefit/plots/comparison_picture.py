@@ -21,6 +21,16 @@ TIMES = 200
 
 def draw_comparison(comparison: Comparison) -> Figure:
     """A panel for each observable and experiment, at most twelve; a colour for each run."""
+    panels, columns, notes = panels_of(comparison)
+    handles: list[Line2D | Patch] = [style.point_handle("measured", style.BLACK)]
+    pairs = zip(comparison.runs, style.COLOURS, strict=False)
+    handles += [style.line_handle(style.plain(name, 30), colour) for name, colour in pairs]
+    first = next(iter(comparison.runs.values()))
+    return draw_panels(panels, columns, "", "; ".join(notes), time_label(first), handles)
+
+
+def panels_of(comparison: Comparison) -> tuple[list[CurvePanel], int, list[str]]:
+    """The panels, how many stand side by side (0: as many as fit), and what is left out."""
     runs = list(comparison.runs.values())
     first = runs[0]
     observables, shown = laid_out(len(first.observables), len(first.measured))
@@ -44,11 +54,7 @@ def draw_comparison(comparison: Comparison) -> Figure:
             panels.append(CurvePanel(title, label, lines, points, noise.is_log))
     notes = [f"the first {shown} of {len(first.measured)} experiments"] if shown < len(first.measured) else []
     notes += [f"the first {len(curves)} of {len(runs)} runs"] if len(curves) < len(runs) else []
-    handles: list[Line2D | Patch] = [style.point_handle("measured", style.BLACK)]
-    pairs = zip(comparison.runs, style.COLOURS, strict=False)
-    handles += [style.line_handle(style.plain(name, 30), colour) for name, colour in pairs]
-    columns = shown if observables > 1 else 0
-    return draw_panels(panels, columns, "", "; ".join(notes), time_label(first), handles)
+    return panels, shown if observables > 1 else 0, notes
 
 
 def _curves(run: Run, experiments: tuple[Experiment, ...]) -> dict[str, tuple[FloatArray, FloatArray]]:

@@ -82,7 +82,7 @@ def profile_bands(
     u = problem.table.to_search(run.theta)[None]
     here = {key: quantity.evaluations(u) for key, quantity in asked.items()}
     known = {key for key, found in here.items() if np.isfinite(found.values[0]) and not found.gradients[0].any()}
-    session = Session(Request(run, level), Silent(), seconds)
+    session = Session(Request(run, level), Silent(), seconds, keeps=False)
     session.follow([quantity for key, quantity in asked.items() if key not in known])
     done = len(known) + sum(session.has(quantity.name) for quantity in asked.values())
     if done < count:

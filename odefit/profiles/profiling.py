@@ -124,8 +124,9 @@ def check_can_be_profiled(run: StoredRun | Path | str) -> Run:
 class Session:
     """One call: what is found so far, and until when it goes on."""
 
-    def __init__(self, asked: Request, progress: Progress, seconds: float | None) -> None:
-        """Nothing is computed yet."""
+    def __init__(self, asked: Request, progress: Progress, seconds: float | None, keeps: bool = True) -> None:
+        """Nothing is computed yet. keeps: whether what is found goes into the run folder."""
+        self.keeps = keeps
         self.asked, self.progress = asked, progress
         self.until = math.inf if seconds is None else time.monotonic() + seconds
         self.found: dict[str, Profile] = {}
@@ -170,7 +171,7 @@ class Session:
 
     def write(self) -> None:
         """Into the run folder, if it has one."""
-        if self.asked.run.path is not None and self.found:
+        if self.keeps and self.asked.run.path is not None and self.found:
             self.profiles.write(self.asked.run.path)
         self._written = time.monotonic()
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from odefit.comparison.comparing import Comparison
 from odefit.fitting.run import Run
 from odefit.reporting.blocks import Section
 from odefit.reporting.material import Material
+from odefit.reporting.sections.comparison import comparison
 from odefit.reporting.sections.curves import curves
 from odefit.reporting.sections.data import data
 from odefit.reporting.sections.estimates import estimates
@@ -21,14 +23,15 @@ CITED = {
     "profiles": "Profile likelihoods gave intervals and verdicts on identifiability|profile",
     "bootstrap": "Estimates were checked by refitting data sets drawn anew (bootstrap)|bootstrap",
     "posterior": "The posterior was sampled by the No-U-Turn sampler and judged by rank-normalised R-hat|nuts,rhat",
+    "comparison": "Models were compared by AICc and Akaike weights|aicc,weights",
 }
 """What the paragraph of methods says of each of these sections, and what it cites for it."""
 
 
-def sections(run: Run) -> list[Section]:
-    """All that there is to say of the run, in the order in which it is read."""
+def sections(run: Run, beside: Comparison | None = None) -> list[Section]:
+    """All that there is to say of the run, in the order in which it is read; beside: other fits of its data."""
     material = Material(run)
-    surer = (profiles(run), bootstrap(run), posterior(run))
+    surer = (profiles(run), bootstrap(run), posterior(run), comparison(beside))
     parts = [
         short(run),
         model(run),

@@ -92,6 +92,10 @@ REFERENCES: dict[str, Reference] = {
         "Biometrika 76, 297–307.",
         "https://doi.org/10.1093/biomet/76.2.297",
     ),
+    "weights": Reference(
+        "Burnham, K. P. and Anderson, D. R. (2002). Model Selection and Multimodel Inference, 2nd edition. Springer.",
+        "https://doi.org/10.1007/b97636",
+    ),
     "profile": Reference(
         "Raue, A., Kreutz, C., Maiwald, T., Bachmann, J., Schilling, M., Klingmüller, U. and Timmer, J. (2009). "
         "Structural and practical identifiability analysis of partially observed dynamical models by exploiting the "

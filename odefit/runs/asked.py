@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class Reported:
     """What every run can be asked for, whatever its model."""
 
-    def report(self, out: Path | str | None = None) -> Answer:
+    def report(self, out: Path | str | None = None, *, against: Sequence[Any] = ()) -> Answer:
         """One HTML document with all that there is to say of the run: see `odefit.report`."""
-        return _of("reports", "report")(self, out)
+        return _of("reports", "report")(self, out, against=against)
 
 
 class Asked(Reported):

@@ -334,3 +334,15 @@ def test_the_picture_has_the_curve_between_the_times_of_the_table() -> None:
     assert list(marks.get_xdata()) == [0, 4, 4, 8]
     np.testing.assert_allclose(marks.get_ydata(), found.frame.predicted)
     np.testing.assert_allclose(found.frame.predicted[2] - found.frame.predicted[1], 5)
+
+
+def test_profile_bands_leave_nothing_in_the_run_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("odefit.profiles.profiling.WRITTEN_EVERY", 0.0)
+    odefit.fit(
+        {"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": {"value": 0.5, "scale": "log"}}},
+        data=[odefit.Experiment("a", [0, 1, 2, 3, 4], {"x": [2.0, 1.2, 0.75, 0.45, 0.27]})],
+        out=tmp_path / "run",
+    )
+    before = sorted(path.name for path in (tmp_path / "run").iterdir())
+    odefit.predict(tmp_path / "run", [1, 6], bands="profile")
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == before
