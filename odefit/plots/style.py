@@ -128,7 +128,7 @@ def _drawn(fig: Figure) -> NDArray[np.uint8]:
     canvas: Any = FigureCanvasAgg(fig)
     try:
         fig.dpi = DOTS
-        if layout is not None:
+        if layout is not None and fig.axes:
             layout.execute(fig)
             fig.set_layout_engine("none")
         canvas.draw()
