@@ -258,6 +258,15 @@ def test_without_dispersion_it_is_the_poisson_distribution() -> None:
     np.testing.assert_allclose(a.grad.numpy(), -dispersion_score(d, m, none), rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("m", [1e-8, 0.01, 3.0, 20.0, 90.0, 250.0])
+@pytest.mark.parametrize("a", [0.0, 1e-12, 1e-3, 0.049, 0.3, 4.0])
+def test_the_information_in_a_dispersion_is_the_mean_square_of_its_score(m: float, a: float) -> None:
+    y = np.arange(math.ceil(m + 12 * math.sqrt(m + a * m * m) + 40 * (1 + a * m)), dtype=float)
+    expected = np.exp(log_pmf(y, np.float64(m), np.float64(a))) @ dispersion_score(y, np.float64(m), np.float64(a)) ** 2
+    few = len(y) <= 512
+    assert dispersion_information(np.array([m]), np.array([a]))[0] == pytest.approx(expected, rel=1e-9 if few else 1e-4)
+
+
 @pytest.mark.parametrize(
     ("m", "a"), [(1000.0, 0.3), (300.0, 5.0), (600.0, 1e-3), (1e5, 1e-4), (2e4, 1e-9), (130.0, 3.0)]
 )

@@ -13,8 +13,13 @@ and a = 0 is the Poisson distribution, with no case distinction. The scores:
     d ln p/dm = (y - m)/V,      d ln p/da = K(y) - y² N(a y) + m² N(a m) - y m/(1 + a m),
     K(y) = (y - 1/2) y/(1 + a y) + G(n) - G(n + y)/(1 + a y)²,   N(x) = 1/(1 + x) + L(x),   G(x) = x² R'(x).
 
-m and a are orthogonal. The information in m is 1/V; that in a has no closed form (R. A. Fisher 1941), and is the
-sum of p(y) (d ln p/da)² over the counts that matter (`summation`). So are P(Y < c), P(Y > c) and their derivatives.
+m and a are orthogonal. The information in m is 1/V; that in a has no closed form (R. A. Fisher 1941). With the second
+derivative of ln p = sum_(j<y) ln(1 + a j) - (y + n) ln(1 + a m) + ..., whose terms need no Gamma function, it is
+
+    I = sum_j P(Y > j) (j/(1 + a j))² + m³ B(a m),   B(x) = (2 ln(1 + x) - (2 x + x²)/(1 + x)) / x³,   B(0) = -1/3
+
+and p(y) follows from p(y - 1) by one factor (`_information_by_recurrence`). P(Y < c), P(Y > c), their derivatives and I
+of many counts are sums over the counts that matter (`summation`).
 """
 
 from __future__ import annotations
@@ -27,7 +32,14 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.distributions import beta_tails, gamma_tails
 from odefit.objective.noise.family import Family, Row, Tail
-from odefit.objective.noise.special import NO_DISPERSION, log_factorial, log_ratio, remainder, remainder_slope
+from odefit.objective.noise.special import (
+    NO_DISPERSION,
+    information_ratio,
+    log_factorial,
+    log_ratio,
+    remainder,
+    remainder_slope,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,8 +52,10 @@ LEAST_MEAN = 1e-100
 """The least mean of counts that are not 0: its inverse has a square."""
 MAX_EXACT_TERMS = 512
 """The most counts whose sum is taken term by term; of longer sums that is half of these, and the rest an integral."""
-MAX_INFORMATION_TERMS = 256
-"""The same of sums of which four digits are enough."""
+MAX_SURVIVAL_TERMS = 512
+"""The most counts over which the information is summed by recurrence; of more, four digits are taken for enough."""
+MAX_INFORMATION_TERMS = 64
+"""What stands for MAX_EXACT_TERMS then."""
 MAX_TERMS_AT_ONCE = 500_000
 """Terms of sums that are in memory at once."""
 QUADRATURE_NODES = 96
@@ -255,7 +269,7 @@ class Poisson(NegativeBinomial):
 
 
 def dispersion_information(m: FloatArray, a: FloatArray) -> FloatArray:
-    """E[(d ln p/da)²] at means m and dispersions a; to about 1e-4 where the sum is long, else exact.
+    """E[(d ln p/da)²] at means m and dispersions a; to about 1e-4 where many counts matter, else to about 1e-9.
 
     Sums of about the same length are taken together, with as many terms as the next power of two says: what comes out
     for one does not depend on the others.
@@ -263,20 +277,49 @@ def dispersion_information(m: FloatArray, a: FloatArray) -> FloatArray:
     m, a = np.broadcast_arrays(m, a)
     known = np.isfinite(m + a)
     mean, dispersion = np.where(known, m, 1.0).ravel(), np.where(known, a, 0.0).ravel()
-    low, high = support(mean, dispersion)
-    length, found = high - low + 1, np.empty(mean.shape)
-    most = MAX_INFORMATION_TERMS
-    terms = np.exp2(np.ceil(np.log2(np.clip(length, 16.0, 2.0 * most)))).astype(np.intp)
+    last = support(mean, dispersion)[1]
+    found = np.empty(mean.shape)
+    terms = np.exp2(np.ceil(np.log2(np.clip(last + 1, 16.0, 2.0 * MAX_SURVIVAL_TERMS)))).astype(np.intp)
     for n in np.unique(terms).tolist():
         alike = np.flatnonzero(terms == n)
-        for first in range(0, len(alike), max(1, MAX_TERMS_AT_ONCE // n)):
-            some = alike[first : first + max(1, MAX_TERMS_AT_ONCE // n)]
-            y, w = summation(low[some], length[some], terms=min(n, most), most=most)
-            one, spread = mean[some, None], dispersion[some, None]
+        by_sum = n > MAX_SURVIVAL_TERMS
+        at_once = MAX_TERMS_AT_ONCE // (4 * QUADRATURE_NODES if by_sum else n)
+        for first in range(0, len(alike), at_once):
+            some = alike[first : first + at_once]
             with np.errstate(all="ignore"):
-                p = w * np.exp(log_pmf(y, one, spread))
-                found[some] = np.sum(p * dispersion_score(y, one, spread) ** 2, axis=1)
+                if by_sum:
+                    found[some] = _information_by_quadrature(mean[some], dispersion[some])
+                else:
+                    found[some] = _information_by_recurrence(mean[some], dispersion[some], n)
     return np.where(known, found.reshape(m.shape), np.nan)
+
+
+def _information_by_recurrence(m: FloatArray, a: FloatArray, terms: int) -> FloatArray:
+    """The information from p(0) to p(terms - 1), of means m and dispersions a, [M] each."""
+    first = np.maximum(np.floor(m - 9 * np.sqrt(m + a * m * m)), 0.0)
+    a_, j = a[:, None], np.arange(terms, dtype=np.float64)
+    # What is less than `first` has no probability to speak of; from there on each p is the one before times a factor.
+    factors = (1 + a_ * j[:-1]) * (m / (1 + a * m))[:, None] / j[1:]
+    before = j < first[:, None]
+    p = np.empty((len(m), terms))
+    p[:, 0] = np.exp(log_pmf(first, m, a))
+    p[:, 1:] = np.where(before[:, :-1], 1.0, factors)
+    np.cumprod(p, axis=1, out=p)
+    p[before] = 0.0
+    below = np.zeros_like(p)
+    np.cumsum((j[:-1] / (1 + a_ * j[:-1])) ** 2, axis=1, out=below[:, 1:])
+    information: FloatArray = np.sum(p * below, axis=1) + m**3 * information_ratio(a * m)
+    return information
+
+
+def _information_by_quadrature(m: FloatArray, a: FloatArray) -> FloatArray:
+    """The information as the mean square of the score, of means m and dispersions a, [M] each."""
+    low, high = support(m, a)
+    # Counts beyond MAX_SURVIVAL_TERMS spread over more than MAX_INFORMATION_TERMS: all sums are of the long kind.
+    y, w = summation(low, high - low + 1, most=MAX_INFORMATION_TERMS)
+    p = w * np.exp(log_pmf(y, m[:, None], a[:, None]))
+    information: FloatArray = np.sum(p * dispersion_score(y, m[:, None], a[:, None]) ** 2, axis=1)
+    return information
 
 
 def _mean_tensor(d: Any, m: Any) -> Any:

@@ -24,6 +24,17 @@ def log_ratio(x: FloatArray) -> FloatArray:
     return np.where(x < MAX_SERIES_ARGUMENT, total, (np.log1p(large) - large) / large / large)
 
 
+def information_ratio(x: FloatArray) -> FloatArray:
+    """B(x) = (2 ln(1 + x) - (2 x + x²)/(1 + x)) / x³ for x >= 0."""
+    small = np.minimum(x, MAX_SERIES_ARGUMENT)
+    total = np.zeros_like(small)
+    for k in range(15, 2, -1):
+        total = total * small + (-1) ** (k + 1) * (2 / k - 1)
+    large = np.maximum(x, MAX_SERIES_ARGUMENT)
+    by_parts = (2 * np.log1p(large) - (2 + large) * large / (1 + large)) / large / large / large
+    return np.where(x < MAX_SERIES_ARGUMENT, total, by_parts)
+
+
 def remainder(x: FloatArray) -> FloatArray:
     """R(x): ln Gamma(x) without the main part of Stirling's formula, for x > 0."""
     large = np.maximum(x, MIN_STIRLING_ARGUMENT)
