@@ -1,9 +1,11 @@
 """How many starts reach the best known optimum, and the CPU time until one does: starts as drawn and moved, and peers.
 
-    python benchmarks/robustness.py [--petab FOLDER] [--only NAME ...] [--starts 20] [--peers] [--limit 20]
+    python benchmarks/robustness.py [--petab FOLDER] [--only NAME ...] [--starts 20] [--limit 20]
+        [--methods drawn staged SciPy COPASI]
 
-    drawn    odefit with `fit.match: false`: screening, then a search from each start
-    moved    odefit as it is: the starts are moved first to where the equations match the slopes of the data
+    drawn    odefit with `fit.match: false`: screening by the objective, then a search from each start
+    staged   odefit as it is: starts are moved first to where the equations match the slopes of the data; where that
+             brings them to no common place, the best of short searches from five times as many places are the starts
     SciPy    least_squares, derivatives by differences, of odefit's predictions, from the drawn starts
     COPASI   its Levenberg-Marquardt through basico (`pip install copasi-basico`), from the drawn starts; where the
              initial values are numbers or parameters of their own
@@ -38,6 +40,7 @@ from odefit.objective.profile import ProfileLikelihood
 from odefit.problem.assembly import Assembly
 
 NEAR, NEAR_OF_PEERS = 0.01, 2.0
+METHODS = ("drawn", "staged", "SciPy", "COPASI")
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,8 @@ def main() -> None:
     parser.add_argument("--petab", type=Path)
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--starts", type=int, default=20)
-    parser.add_argument("--limit", type=float, default=20.0, help="CPU seconds of one start")
-    parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--limit", type=float, help="CPU seconds of one start; default none")
+    parser.add_argument("--methods", nargs="*", default=["drawn", "staged"], choices=METHODS)
     options = parser.parse_args()
     describe_machine()
     rows = []
@@ -64,11 +67,11 @@ def main() -> None:
             continue
         methods: dict[str, Callable[[], Found]] = {
             "drawn": lambda case=case: by_odefit(case, options.starts, options.limit, match=False),  # type: ignore[misc]
-            "moved": lambda case=case: by_odefit(case, options.starts, options.limit, match=None),  # type: ignore[misc]
+            "staged": lambda case=case: by_odefit(case, options.starts, options.limit, match=None),  # type: ignore[misc]
+            "SciPy": lambda case=case: by_scipy(case, options.starts),  # type: ignore[misc]
+            "COPASI": lambda case=case: by_copasi(case, options.starts),  # type: ignore[misc]
         }
-        if options.peers:
-            methods["SciPy"] = lambda case=case: by_scipy(case, options.starts)  # type: ignore[misc]
-            methods["COPASI"] = lambda case=case: by_copasi(case, options.starts)  # type: ignore[misc]
+        methods = {name: methods[name] for name in options.methods}
         found = {name: method() for name, method in methods.items()}
         best = min(float(np.nanmin(f.values, initial=np.inf)) for f in found.values())
         rows += [row(case.name, name, each, best) for name, each in found.items() if len(each.values)]
@@ -86,9 +89,10 @@ def cpu_seconds() -> float:
     return sum(os.times()[:4])
 
 
-def by_odefit(case: Case, n: int, limit: float, match: bool | None) -> Found:
+def by_odefit(case: Case, n: int, limit: float | None, match: bool | None) -> Found:
     begun = cpu_seconds()
-    fit = {"method": "least_squares", "starts": n, "seed": 0, "workers": 1, "cpu_limit": limit}
+    fit = {"method": "least_squares", "starts": n, "seed": 0, "workers": 1}
+    fit |= {} if limit is None else {"cpu_limit": limit}
     fit |= {} if match is None else {"match": match}
     overrides = [f"fit.{key}={value}" for key, value in fit.items()]
     run = odefit.fit(case.config, overrides, data=case.data)

@@ -130,6 +130,11 @@ class FitSection(Section):
         description="first match the slopes of smoothed data; equations: `false` for no start, `true` for the first as "
         "well, default all others; networks: how many iterations",
     )
+    screen: Literal["values", "searches"] | None = Field(
+        None,
+        description="how places become starts: by the objective there, or by where a short search from each leads; "
+        "default: searches where starts have not come together by matching, and `match` is not `false`",
+    )
     windows: WindowsSection | None = Field(None, description="networks: train on short pieces of the series first")
     horizon: HorizonSection | None = Field(
         None, description="networks and adam: train on a growing beginning of the series first"

@@ -90,6 +90,15 @@ CHANGED_DEFAULTS: tuple[ChangedDefault, ...] = (
         is_noted=False,
     ),
     ChangedDefault(
+        "fit.screen",
+        2,
+        "values",
+        None,
+        "places become starts by where a short search from each leads",
+        lambda config: config.fit.starts > 1,
+        is_noted=False,
+    ),
+    ChangedDefault(
         "solver.atol",
         2,
         1e-8,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -23,10 +22,13 @@ from odefit.fitting.kept_starts import as_plain, restored
 from odefit.fitting.local_search import LocalSearch
 from odefit.fitting.matched_starts import matched_starts, sentence
 from odefit.fitting.multistart_outcome import TIE, WITHIN_REGION, fit_outcome
+from odefit.fitting.observed_search import ObservedSearch
 from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.searches import searched
+from odefit.fitting.short_searches import are_due, are_searched, best_candidates, unique_rows
+from odefit.fitting.short_searches import sentence as told
 from odefit.fitting.solver_accuracy import SolverEffect, solver_effect
-from odefit.fitting.starting_points import starting_points
+from odefit.fitting.starting_points import candidates_for
 from odefit.fitting.tally import Tally
 from odefit.fitting.tightening import (
     STEP,
@@ -125,7 +127,7 @@ def search_starts(
         found = first = _race_pass(assembly, method, progress, memory)
     else:
         try:
-            points = _starts(objective, method, section, progress, memory)
+            points = _starts(assembly, method, progress, memory)
         except Interrupted as stopped:
             reached = _best_so_far(objective, stopped.population)
             return fit_outcome(objective, reached, section.starts, method.name, interrupted=True)
@@ -153,12 +155,12 @@ def search_starts(
     return replace(outcome, message=outcome.message + told, tightened=found.factor, effect=found.effect)
 
 
-def _starts(
-    objective: ProfileLikelihood, method: FitMethod, section: FitSection, progress: Progress, memory: Memory
-) -> FloatArray:
+def _starts(assembly: Assembly, method: FitMethod, progress: Progress, memory: Memory) -> FloatArray:
     """Where to search from, [n, P']. Raises Interrupted."""
+    section, objective = assembly.loaded.config.fit, _objective(assembly)
     n = max(section.starts, POPULATION_STARTS) if method.by_population else section.starts
-    points = starting_points(objective, n, section.seed, section.match is not False)
+    candidates = candidates_for(objective, n, section.seed, section.match is not False)
+    points = candidates.chosen(n)
     if section.match is None or section.match:
         progress.now("matching the slopes of the smoothed data")
         points, is_moved = matched_starts(objective, points, with_first=section.match is True)
@@ -166,6 +168,11 @@ def _starts(
             progress.note(sentence(is_moved))
     if method.by_population:
         return global_starts(objective, points, section.starts, section.seed, section.evaluations, progress, memory)
+    if section.budget is None and are_searched(section) and are_due(objective, method, points):
+        search = LocalSearch(objective, method, section.max_iterations, cpu_limit=section.cpu_limit)
+        several = unique_rows(np.vstack([points[1:], candidates.others]))
+        points = np.vstack([points[:1], best_candidates(assembly, search, several, n - 1, progress, memory)])
+        progress.note(told(len(several), n))
     return points
 
 
@@ -198,7 +205,7 @@ def _search_pass(
     # Many starts are told apart long before the last digit, which only the best of them needs.
     coarse = replace(search, coarse=True) if section.starts > 1 else search
     part = PART if factor == 1 else f"{PART}, tolerances / {factor}"
-    watched = _ObservedSearch(coarse, progress)
+    watched = ObservedSearch(coarse, progress)
     finished = restored(memory, part, points)
     results, interrupted, tally = finished, False, Tally()
     progress.begin(part, len(numbers))
@@ -234,7 +241,7 @@ def _race_pass(assembly: Assembly, method: FitMethod, progress: Progress, memory
     search = LocalSearch(objective, method, section.max_iterations, cpu_limit=section.cpu_limit)
 
     def first() -> FloatArray:
-        return _starts(objective, method, section, progress, memory)
+        return _starts(assembly, method, progress, memory)
 
     results, left, interrupted = raced(assembly, search, first, progress, memory)
     best = best_of(results, TIE)
@@ -289,43 +296,6 @@ def _memory_size() -> float:
         return float(os.sysconf("SC_PAGE_SIZE")) * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return math.inf
-
-
-class _ObservedSearch:
-    """A search that knows how far it has come: where it runs in this process, an interruption does not lose that."""
-
-    def __init__(self, search: LocalSearch, progress: Progress) -> None:
-        self.search, self.progress = search, progress
-        self._points, self._begun = np.empty((0, 0)), 0.0
-        self._histories: list[list[float]] = []
-        self._reached: dict[int, FloatArray] = {}
-        self._best = math.inf
-
-    def __call__(self, points: FloatArray) -> list[SearchOutcome]:
-        self._points, self._begun = points, time.perf_counter()
-        self._histories, self._reached, self._best = [[] for _ in points], {}, math.inf
-        return self.search(points, self._accept)
-
-    def _accept(self, number: int, u: FloatArray, value: float) -> None:
-        self._histories[number].append(value)
-        self._reached[number] = u
-        if len(self._points) == 1:
-            self.progress.now(f"start 1, {len(self._histories[0])} steps, objective {value:.6g}")
-        else:
-            self._best = min(self._best, value)
-            self.progress.now(f"{len(self._points)} starts together, objective {self._best:.6g}")
-
-    def latest(self, points: FloatArray) -> StartOutcome | None:
-        """The best that the searches under way have reached, which are some of points [n, P]; None where none has."""
-        if not self._reached:
-            return None
-        number = min(self._reached, key=lambda k: self._histories[k][-1])
-        start, u, history = self._points[number], self._reached[number], self._histories[number]
-        outcome = SearchOutcome(
-            u, history[-1], Ending(Reason.ENDED_BY_CALLER), 0, 0, tuple(history), np.zeros(len(u), dtype=np.int8)
-        )
-        place = int(np.argmax((points == start).all(axis=1)))
-        return StartOutcome(place, start, outcome, None, time.perf_counter() - self._begun)
 
 
 def _best_values(objective: ProfileLikelihood, results: Sequence[StartOutcome]) -> dict[str, Any]:

@@ -11,14 +11,46 @@ from odefit.fitting.local_search import typical_sizes
 from odefit.fitting.observed_first import observed_fitted
 from odefit.objective.profile import ProfileLikelihood
 from odefit.optimizers.sampling import chosen, start_points
+from odefit.records import dataclass
 from odefit.uncertainty.covariance import MAX_LISTED
 
 CANDIDATES_PER_START, MAX_MORE_CANDIDATES = 5, 400
 """Points that are drawn for each start, and the most beyond the starts themselves."""
 
 
-def starting_points(objective: ProfileLikelihood, n: int, seed: int, fitted: bool = False) -> FloatArray:
-    """The user's values, and n - 1 more: the promising ones of a Latin hypercube, chosen by their objective.
+@dataclass(frozen=True)
+class Candidates:
+    """Places among which starts are chosen, the user's own first.
+
+    Parameters
+    ----------
+    drawn
+        [N, P'], as drawn.
+    points
+        [N, P'], with parameters that no state depends on at their best values, where that was asked for.
+    values
+        [N], what they are chosen by: the objective at `points`.
+    varied
+        Positions of the parameters that tell places apart.
+    """
+
+    drawn: FloatArray
+    points: FloatArray
+    values: FloatArray
+    varied: IntArray
+
+    def chosen(self, n: int) -> FloatArray:
+        """The promising n of them, [n, P']."""
+        return self.points[chosen(self.values, self.drawn[:, self.varied], n)]
+
+    @property
+    def others(self) -> FloatArray:
+        """All but the user's own at which the model can be solved, [N', P']."""
+        return self.points[1:][np.isfinite(self.values[1:])]
+
+
+def candidates_for(objective: ProfileLikelihood, n: int, seed: int, fitted: bool = False) -> Candidates:
+    """The user's values, and a Latin hypercube, several for each of n starts.
 
     Of hundreds of parameters those of single experiments begin where they are: any one of them at a bad place would
     spoil the start, and each follows from the shared ones.
@@ -28,12 +60,17 @@ def starting_points(objective: ProfileLikelihood, n: int, seed: int, fitted: boo
     table, free = objective.full.problem.table, objective.free
     first = table.to_search(table.values)[free]
     if n == 1 or not len(free):
-        return first[None, :]
+        return Candidates(first[None, :], first[None, :], np.zeros(1), np.arange(len(free)))
     many = min(CANDIDATES_PER_START * n, n + MAX_MORE_CANDIDATES)
     drawn = _drawn(objective, many, seed)
     points, values = observed_fitted(objective, drawn[1:], fitted)
     values = np.concatenate([objective.values(drawn[:1]), values])
-    return np.vstack([drawn[:1], points])[chosen(values, drawn[:, shared(objective)], n)]
+    return Candidates(drawn, np.vstack([drawn[:1], points]), values, shared(objective))
+
+
+def starting_points(objective: ProfileLikelihood, n: int, seed: int, fitted: bool = False) -> FloatArray:
+    """The user's values, and the n - 1 most promising of the candidates, [n, P']; one where nothing is free."""
+    return candidates_for(objective, n, seed, fitted).chosen(n)
 
 
 def drawn_points(

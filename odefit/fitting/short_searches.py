@@ -1,0 +1,145 @@
+"""Short searches from many candidates, of which the best become the starts.
+
+The objective where a candidate was drawn says little in boxes of many decades: the lowest values are those of plateaus,
+on which nothing happens. A few steps tell a plateau from the way down, for a fraction of what a whole search costs:
+they are taken by all candidates together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+
+import numpy as np
+
+from odefit.arrays import FloatArray, IntArray
+from odefit.config.fit_methods import FitMethod
+from odefit.config.schema import FitSection
+from odefit.fitting.global_search import Interrupted
+from odefit.fitting.kept_starts import as_plain, restored
+from odefit.fitting.local_search import LocalSearch, typical_sizes
+from odefit.fitting.multistart_outcome import SAME_OPTIMUM
+from odefit.fitting.observed_search import ObservedSearch
+from odefit.fitting.race import SAME
+from odefit.fitting.searches import searched
+from odefit.objective.profile import ProfileLikelihood
+from odefit.optimizers.differential_evolution import Population
+from odefit.optimizers.start_pool import StartOutcome
+from odefit.problem.assembly import Assembly
+from odefit.runs.checkpoint import Memory
+from odefit.runs.progress import Progress
+
+PART = "candidates"
+STEPS = 20
+"""Of each candidate."""
+
+MOST_STARTS = 100
+"""Where more starts than that are asked for, they are there to look at other places."""
+
+AGREED, ALIKE = 0.5, 2.0
+"""The share of the starts that lie within so many log-likelihood units of the best one where nothing is left to do."""
+
+SHARE_OF_A_PLACE = 0.5
+"""Of the starts, how many may begin at one and the same place to which fewer of the candidates lead."""
+
+
+def are_searched(section: FitSection) -> bool:
+    """Whether the config leaves it to odefit; one that keeps starts where they are drawn does not."""
+    return section.screen == "searches" or (section.screen is None and section.match is not False)
+
+
+def unique_rows(points: FloatArray) -> FloatArray:
+    """Points [N, P'] without those that are there already."""
+    _, first = np.unique(points, axis=0, return_index=True)
+    return points[np.sort(first)]
+
+
+def are_due(objective: ProfileLikelihood, method: FitMethod, points: FloatArray) -> bool:
+    """Whether candidates are searched before some of them become starts instead of points [n, P'].
+
+    Not where half of these have come to one valley already, as those do that have been matched.
+    """
+    if method.minimize_many is None or not 1 < len(points) <= MOST_STARTS or not len(objective.free):
+        return False
+    if not objective.full.problem.engine.is_compiled:
+        return False
+    values = objective.values(points[1:])
+    return not np.mean(values <= np.min(values, initial=np.inf) + ALIKE) >= AGREED or not np.isfinite(values).any()
+
+
+def best_candidates(
+    assembly: Assembly,
+    search: LocalSearch,
+    candidates: FloatArray,
+    n: int,
+    progress: Progress,
+    memory: Memory,
+) -> FloatArray:
+    """Where the best n of candidates [N, P'] have come to, [n, P'].
+
+    Parameters
+    ----------
+    assembly
+        The problem.
+    search
+        Of one start.
+    candidates
+        At least n.
+    n
+        How many of them are asked for.
+    progress, memory
+        Told of, and kept in, every batch of searches.
+
+    Raises
+    ------
+    Interrupted
+        By Ctrl-C.
+    """
+    short = replace(search, max_iterations=min(STEPS, search.most), coarse=True)
+    watched, finished = ObservedSearch(short, progress), restored(memory, PART, candidates)
+    left = sorted({*range(len(candidates))} - {result.number for result in finished})
+    try:
+        with closing(searched(assembly, short, candidates, left, 1, watched)) as coming:
+            for result in coming:
+                finished.append(result)
+                memory.offer(PART, lambda: [as_plain(r) for r in finished if not r.lost])
+                progress.now(f"short searches, {len(finished)} of {len(candidates)}")
+    except KeyboardInterrupt:
+        latest = watched.latest(candidates)
+        reached = finished if latest is None else [*finished, latest]
+        if not reached:
+            raise
+        raise Interrupted(_reached(reached)) from None
+    at = _reached(sorted(finished, key=lambda r: r.number))
+    return at.u[_different(at, typical_sizes(search.objective), n)]
+
+
+def _reached(results: Sequence[StartOutcome]) -> Population:
+    """Where the searches have come to, the lowest first; those without an outcome stay where they were."""
+    u = np.stack([r.start if r.outcome is None else r.outcome.u for r in results]) if results else np.empty((0, 0))
+    values = np.array([r.value for r in results])
+    order = np.argsort(values, kind="stable")
+    return Population(u[order], values[order])
+
+
+def _different(at: Population, sizes: FloatArray, n: int) -> IntArray:
+    """Which n are taken: the lowest, of which no place has more than its share."""
+    places: list[int] = []
+    of = np.empty(len(at.u), dtype=np.intp)
+    for k in range(len(at.u)):
+        near = [p for p in places if at.values[k] - at.values[p] <= SAME_OPTIMUM]
+        twins = np.all(np.abs(at.u[near] - at.u[k]) <= SAME * sizes, axis=1)
+        of[k] = near[int(np.argmax(twins))] if twins.any() else k
+        places += [] if twins.any() else [k]
+    most = np.ceil(n * np.maximum(SHARE_OF_A_PLACE, np.bincount(of, minlength=len(of)) / len(of)))
+    is_within = np.array([np.count_nonzero(of[:k] == of[k]) < most[of[k]] for k in range(len(of))], dtype=bool)
+    return np.argsort(~is_within, kind="stable")[:n]
+
+
+def sentence(n_candidates: int, n: int) -> str:
+    """What the user should know of it."""
+    return (
+        f"{n_candidates} places were searched for {STEPS} steps each, and the best of them are the other {n - 1} of "
+        f"{n} starts (fit.screen: values chooses places by the objective alone)."
+    )

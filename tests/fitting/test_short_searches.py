@@ -1,0 +1,93 @@
+"""Places that short searches lead from become starts: what they reach, and when they are left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import odefit
+from listeners import StopAt
+from odefit.api import assembled
+from odefit.config.fit_methods import METHODS
+from odefit.fitting.short_searches import are_due
+from odefit.objective.likelihood import Likelihood
+from odefit.objective.profile import ProfileLikelihood
+
+TIMES = np.linspace(0, 10, 41)
+W = float(np.sqrt(2.0**2 - 0.05**2))
+SIZE = np.exp(-0.1 * TIMES) * (np.cos(W * TIMES) + 0.05 / W * np.sin(W * TIMES)) ** 2
+CONFIG: dict[str, Any] = {
+    # Frequencies that are wrong by more than the width of a resonance are all equally bad.
+    "model": {
+        "equations": {"x": "v", "v": "-w^2*x - 0.1*v"},
+        "observables": {"size": "x^2"},
+        "initial": {"x": 1, "v": 0},
+    },
+    "parameters": {"w": {"value": 5.0, "bounds": [0.01, 6.0]}},
+    "noise": {"model": "gaussian", "sigma": 0.02},
+}
+DATA = pd.DataFrame({"time": TIMES, "size": SIZE + 0.02 * np.random.default_rng(0).standard_normal(len(TIMES))})
+
+
+def config(**fit: Any) -> dict[str, Any]:
+    return {**CONFIG, "fit": {"starts": 6, "seed": 1, "workers": 1, "match": False, **fit}}
+
+
+def test_more_starts_reach_the_optimum() -> None:
+    notes = StopAt()
+    plain = odefit.fit(config(screen="values"), data=DATA)
+    searched = odefit.fit(config(screen="searches"), data=DATA, progress=notes)
+    assert plain.result.starts.at_best < searched.result.starts.at_best
+    assert searched.result.starts.requested == searched.result.starts.finished == 6
+    assert searched.result.estimates["w"].value == pytest.approx(2.0, rel=0.01)
+    assert any("searched for 20 steps each" in note and "other 5 of 6 starts" in note for note in notes.notes)
+
+
+@pytest.mark.parametrize("fit", [{"match": False}, {"screen": "values"}, {"starts": 1, "match": None}])
+def test_left_out(fit: dict[str, Any]) -> None:
+    notes = StopAt()
+    odefit.fit(config(**{"match": None, **fit}), data=DATA, progress=notes)
+    assert not any("20 steps" in note for note in notes.notes)
+
+
+def test_starts_that_have_come_together_need_none() -> None:
+    objective = ProfileLikelihood(Likelihood(assembled(config(), data=DATA).problem))
+    together, apart = np.array([[5.0], [2.0], [2.0001], [4.0]]), np.array([[5.0], [2.0], [1.0], [4.0]])
+    assert not are_due(objective, METHODS["least_squares"], together)
+    assert are_due(objective, METHODS["least_squares"], apart)
+    assert not are_due(objective, METHODS["lbfgs"], apart)
+
+
+def test_an_interrupted_fit_keeps_the_best_and_goes_on_to_the_same_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genuine, calls = ProfileLikelihood.evaluations, 0
+
+    def evaluations(self: ProfileLikelihood, *arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise KeyboardInterrupt
+        return genuine(self, *arguments)
+
+    asked = config(screen="searches")
+    whole = odefit.fit(asked, data=DATA, out=tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(ProfileLikelihood, "evaluations", evaluations)
+        begun = odefit.fit(asked, data=DATA, out=tmp_path / "r")
+    assert begun.result.status == "interrupted"
+    assert begun.result.objective.nll is not None
+    again = odefit.fit(asked, data=DATA, out=tmp_path / "r", resume=True)
+    assert again.result.objective == whole.result.objective
+    pd.testing.assert_frame_equal(
+        again.frame("starts").drop(columns="seconds"), whole.frame("starts").drop(columns="seconds")
+    )
+
+
+def test_configs_of_the_first_version_choose_by_the_objective() -> None:
+    asked = {**config(match=True), "version": 1}
+    assert odefit.fit(asked, data=DATA).loaded.config.fit.screen == "values"
