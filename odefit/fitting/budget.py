@@ -10,10 +10,15 @@ import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.fitting.local_search import LocalSearch, typical_sizes
-from odefit.fitting.race import Race, Rules
+from odefit.fitting.loose_rounds import loosened, valued_exactly
+from odefit.fitting.race import LONG_STEPS, Race, Rules
+from odefit.fitting.recombination import recombined
 from odefit.fitting.search_work import together
 from odefit.fitting.searches import searched
-from odefit.fitting.starting_points import drawn_points
+from odefit.fitting.starting_points import drawn_points, shared
+from odefit.objective.likelihood import Likelihood
+from odefit.objective.profile import ProfileLikelihood
+from odefit.optimizers.sampling import sampling_box
 from odefit.optimizers.start_pool import StartOutcome
 from odefit.problem.assembly import Assembly
 from odefit.runs.checkpoint import Memory
@@ -60,21 +65,33 @@ def raced(
     section, objective = assembly.loaded.config.fit, search.objective
     assert section.budget is not None
     n = max(section.starts, LEAST_ROUND)
+    looser = loosened(assembly)
+    loose = objective if looser is None else ProfileLikelihood(Likelihood(looser.problem))
 
     def draw(number: int) -> FloatArray:
         """Every other round is screened: what looks bad at first may lead farther than a plateau."""
         if number == 0:
             return first()
-        return drawn_points(objective, n, (section.seed, number), number % 2 == 0, section.match is not False)
+        return drawn_points(loose, n, (section.seed, number), number % 2 == 0, section.match is not False)
 
     def sprint(points: FloatArray, steps: int, limit: float | None) -> Iterator[StartOutcome]:
         limits = [each for each in (limit, section.cpu_limit) if each is not None]
         short = replace(search, max_iterations=steps, cpu_limit=min(limits, default=None), coarse=True)
-        return searched(assembly, short, points, range(len(points)), 1)
+        if looser is None or steps >= LONG_STEPS:
+            return searched(assembly, short, points, range(len(points)), 1)
+        return searched(looser, replace(short, objective=loose), points, range(len(points)), 1)
+
+    def cross(elite: FloatArray, number: int) -> FloatArray:
+        varied, random = shared(objective), np.random.default_rng((section.seed, number, 1))
+        lower, upper = (bounds[varied] for bounds in search.box)
+        box = sampling_box(lower, upper, elite[0, varied], typical_sizes(objective)[varied])
+        children = elite[random.integers(len(elite), size=n)]
+        children[:, varied] = recombined(elite[:, varied], n, box, random)
+        return children
 
     size, most = min(n, together(objective)), section.max_iterations or MOST
     rules = Rules(section.budget, size, most, typical_sizes(objective), section.cpu_limit is None)
-    race = Race(rules, draw, sprint, _stopwatch())
+    race = Race(rules, draw, sprint, _stopwatch(), cross)
     if (kept := memory.restored(PART)) is not None:
         race.restore(kept)
     interrupted = False
@@ -85,7 +102,8 @@ def raced(
     except KeyboardInterrupt:
         interrupted = True
     progress.note(race.account())
-    return race.ended(), max(section.budget - race.spent, 0.0), interrupted
+    results = race.ended() if looser is None else valued_exactly(race.ended(), objective)
+    return results, max(section.budget - race.spent, 0.0), interrupted
 
 
 def _sentence(race: Race) -> str:

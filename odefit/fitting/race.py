@@ -2,8 +2,8 @@
 
 Successive halving without a fixed number of starts (L. Li et al., "A system for massively parallel hyperparameter
 tuning", MLSys 2020): each start is searched for a few steps; of all that have come so far the best third goes on for
-twice as many, and of these the best third again. Where nobody is to go on, new starts are drawn. A start that has come
-to where another one is, is not searched twice.
+twice as many, and of these the best third again. Where nobody is to go on, new starts are drawn, or put together from
+the best so far (recombination.py). A start that has come to where another one is, is not searched twice.
 
 The race is over when there is nothing left to find, or when the budget is spent. C. G. E. Boender and A. H. G. Rinnooy
 Kan, "Bayesian stopping rules for multistart global optimization methods" (Mathematical Programming 37, 1987): after n
@@ -20,15 +20,17 @@ from typing import Any
 import numpy as np
 
 from odefit.arrays import FloatArray
-from odefit.fitting.kept_starts import as_plain, from_plain
+from odefit.fitting.entrant import UNFINISHED, Entrant, is_unfinished
 from odefit.fitting.multistart_outcome import SAME_OPTIMUM
-from odefit.optimizers.base import SearchOutcome
 from odefit.optimizers.start_pool import StartOutcome, best_of
 from odefit.records import dataclass
 from odefit.status import Ending, Reason
 
 FIRST_STEPS, FACTOR = 20, 2
 """Steps of the first search of a start, and by how much each one that follows is longer than all before together."""
+
+LONG_STEPS = 360
+"""Steps of a search from which on it is meant to come to an end: its solver is as exact as the config asks for."""
 
 AHEAD = 3
 """One of so many goes on."""
@@ -39,6 +41,9 @@ RACE, BATCH = 0.7, 0.1
 FINALISTS = 3
 """How many of the best ones do."""
 
+PARENTS = 8
+"""The best starts, of which new ones are made; and the drawn ones that there are before."""
+
 UNSEEN = 0.5
 """The number of optima that nobody has found yet, by expectation, below which all are found."""
 
@@ -46,68 +51,18 @@ MANY, HITS = 200, 10
 """The starts after which an optimum that so many of them have reached is the best one. Before, more than half of so
 many must have reached it: plateaus are seen again and again, and let a few optima look like all."""
 
+SLOW = 5
+"""Times the usual CPU time of a search, which a single one may take: where a model is stiff, and the solver has ten
+thousand steps to do, the way is not through there."""
+
+LEAST, KNOWN = 0.2, 3
+"""Seconds that a search always has; searches after which it is known what is usual."""
+
+COSTLY = 0.02
+"""Seconds of a step from which on starts are searched one by one: then a slow one among them is seen and left."""
+
 SAME = 0.01
 """Typical sizes by which two places differ at most that are the same."""
-
-
-UNFINISHED = (Reason.OUT_OF_STEPS, Reason.OUT_OF_CPU_TIME)
-"""Ends of a search that could go on."""
-
-
-@dataclass(frozen=True)
-class Entrant:
-    """One start of the race.
-
-    Parameters
-    ----------
-    result
-        Where it began, and where it is.
-    rounds
-        How many searches it has had.
-    is_done
-        Whether its search came to an end of its own.
-    twin
-        The number of the start at whose place it is; -1 for none.
-    """
-
-    result: StartOutcome
-    rounds: int = 1
-    is_done: bool = False
-    twin: int = -1
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether there is more of it to be searched."""
-        return not self.is_done and self.twin < 0
-
-    @property
-    def place(self) -> FloatArray:
-        """Where it is, [P']."""
-        return self.result.start if self.result.outcome is None else self.result.outcome.u
-
-    @property
-    def n_steps(self) -> int:
-        """Steps tried so far, each of which takes a value."""
-        return 0 if self.result.outcome is None else self.result.outcome.n_evaluations
-
-    def further(self, later: StartOutcome) -> Entrant:
-        """After another search, from where it was."""
-        before, more = self.result.outcome, later.outcome
-        if before is None or more is None or not more.value <= before.value:
-            # A search that died, or lost its way, leaves what there was before.
-            return replace(self, rounds=self.rounds + 1, is_done=True)
-        whole = replace(
-            more,
-            n_evaluations=before.n_evaluations + more.n_evaluations,
-            n_gradients=before.n_gradients + more.n_gradients,
-            history=(*before.history, *more.history[1:]),
-        )
-        result = replace(self.result, outcome=whole, seconds=self.result.seconds + later.seconds)
-        return Entrant(result, self.rounds + 1, not _is_unfinished(whole))
-
-
-def _is_unfinished(outcome: SearchOutcome | None) -> bool:
-    return outcome is not None and outcome.ending.reason in UNFINISHED and math.isfinite(outcome.value)
 
 
 @dataclass(frozen=True)
@@ -149,6 +104,8 @@ class Race:
         of CPU time.
     clock
         Seconds of CPU time since the beginning, those of finished workers included.
+    cross
+        Makes new starts [n, P'] out of the best places so far [E, P'] and a number; None where that is not done.
     """
 
     def __init__(
@@ -157,29 +114,27 @@ class Race:
         draw: Callable[[int], FloatArray],
         search: Callable[[FloatArray, int, float | None], Iterable[StartOutcome]],
         clock: Callable[[], float],
+        cross: Callable[[FloatArray, int], FloatArray] | None = None,
     ) -> None:
-        self.rules, self.draw, self.search, self.clock = rules, draw, search, clock
+        self.rules, self.draw, self.search, self.clock, self.cross = rules, draw, search, clock, cross
         self.entrants: list[Entrant] = []
         self.waiting: list[FloatArray] = []
-        self.n_rounds, self.before, self.searching = 0, 0.0, 0.0
+        self.n_rounds, self.before, self.paces = 0, 0.0, list[float]()
 
     # --- what a checkpoint holds
 
     def to_plain(self) -> dict[str, Any]:
         """All that the race needs to go on."""
-        entrants = [
-            {"rounds": e.rounds, "is_done": e.is_done, "twin": e.twin, "result": as_plain(e.result)}
-            for e in self.entrants
-        ]
-        return {"entrants": entrants, "n_rounds": self.n_rounds, "spent": self.spent, "searching": self.searching}
+        entrants = [e.to_plain() for e in self.entrants]
+        return {"entrants": entrants, "n_rounds": self.n_rounds, "spent": self.spent, "paces": self.paces}
 
     def restore(self, plain: Mapping[str, Any]) -> None:
         """The inverse; the rounds are drawn again."""
-        self.entrants = [Entrant(**{**each, "result": from_plain(each["result"])}) for each in plain["entrants"]]
+        self.entrants = [Entrant.of_plain(each) for each in plain["entrants"]]
         while self.n_rounds < plain["n_rounds"]:
             self.draw_round()
-        self.waiting = self.waiting[len(self.entrants) :]
-        self.before, self.searching = float(plain["spent"]), float(plain["searching"])
+        self.waiting = self.waiting[sum(e.is_drawn for e in self.entrants) :]
+        self.before, self.paces = float(plain["spent"]), [float(pace) for pace in plain["paces"]]
 
     # --- the course of the race
 
@@ -213,31 +168,44 @@ class Race:
         return True
 
     def begin(self, left: float) -> None:
-        """New starts."""
-        if not self.waiting:
-            self.draw_round()
-        points = np.stack(self.waiting[: self.together(FIRST_STEPS)])
-        first = len(self.entrants)
+        """New starts: drawn ones, and when there are some of these as many out of the best."""
+        first, many = len(self.entrants), self.together(FIRST_STEPS)
+        points = self.crossed(many)
+        if is_drawn := points is None:
+            if not self.waiting:
+                self.draw_round()
+            points = np.stack(self.waiting[:many])
+            self.waiting = self.waiting[many:]
         steps = min(FIRST_STEPS, self.rules.most)
-        found = sorted(self.searched(points, steps, left), key=lambda r: r.number)
-        self.waiting = self.waiting[len(points) :]
-        for result in found:
+        for result in sorted(self.searched(points, steps, left), key=lambda r: r.number):
             own = replace(result, number=first + result.number)
-            unfinished = _is_unfinished(result.outcome) and self.rules.most > FIRST_STEPS
-            self.entrants.append(self.within_limits(Entrant(own, 1, not unfinished)))
+            unfinished = is_unfinished(result.outcome) and self.rules.most > FIRST_STEPS
+            self.entrants.append(self.within_limits(Entrant(own, 1, not unfinished, -1, is_drawn)))
+
+    def crossed(self, many: int) -> FloatArray | None:
+        """Starts [n, P'] out of the best ones; None where drawn ones are next."""
+        n_drawn = sum(e.is_drawn for e in self.entrants)
+        owed = n_drawn - PARENTS - (len(self.entrants) - n_drawn)
+        order = sorted(range(len(self.entrants)), key=lambda k: (self.entrants[k].result.value, k))
+        elite = [self.entrants[k] for k in order if self.entrants[k].twin < 0][:PARENTS]
+        elite = [e for e in elite if math.isfinite(e.result.value)]
+        if self.cross is None or owed <= 0 or len(elite) < 2:
+            return None
+        return self.cross(np.stack([e.place for e in elite]), len(self.entrants))[: min(many, owed)]
 
     def draw_round(self) -> None:
         self.waiting += list(self.draw(self.n_rounds))
         self.n_rounds += 1
 
-    def go_on(self, numbers: Sequence[int], left: float) -> None:
+    def go_on(self, numbers: Sequence[int], left: float, least: int = 0) -> None:
         """These starts from where they are, for longer than they were searched before."""
-        steps = [self.steps_of_round(self.entrants[k].rounds) for k in numbers]
+        steps = [max(self.steps_of_round(self.entrants[k].rounds), least) for k in numbers]
         some = [k for k, n in zip(numbers, steps, strict=True) if n == steps[0]][: self.together(steps[0])]
         places = np.stack([self.entrants[k].place for k in some])
         for later in self.searched(places, steps[0], left):
             k = some[later.number]
-            self.entrants[k] = self.within_limits(self.entrants[k].further(later))
+            best = math.inf if self.best is None else self.best.value
+            self.entrants[k] = self.within_limits(self.entrants[k].further(later, best))
 
     def within_limits(self, entrant: Entrant) -> Entrant:
         """The same, at its end where it has used what the config allows a single start."""
@@ -251,17 +219,26 @@ class Race:
         order = sorted(range(len(self.entrants)), key=lambda k: (self.entrants[k].result.value, k))[:FINALISTS]
         going = [k for k in order if self.entrants[k].goes_on]
         if going:
-            self.go_on(going[:1], left)
+            self.go_on(going[:1], left, LONG_STEPS)
         return bool(going)
 
     def searched(self, points: FloatArray, steps: int, left: float) -> list[StartOutcome]:
         """Searches from these points; a batch of several is small beside what is left, so that they go on together."""
-        begun = self.clock()
+        begun, pace = self.clock(), self.pace
         is_racing = self.spent < RACE * self.rules.budget
-        limit = min(left, BATCH * self.rules.budget) if is_racing else left
+        limit = left
+        if is_racing:
+            usual = math.inf if pace is None else SLOW * pace * steps
+            limit = min(left, BATCH * self.rules.budget, max(usual, LEAST))
         results = list(self.search(points, steps, limit if len(points) == 1 else None))
-        self.searching += self.clock() - begun
+        tried = sum(r.outcome.n_evaluations for r in results if r.outcome is not None)
+        self.paces.append((self.clock() - begun) / max(tried, 1))
         return results
+
+    @property
+    def pace(self) -> float | None:
+        """Seconds of CPU time that a step of a search takes, typically; None where that is not known yet."""
+        return float(np.median(self.paces)) if len(self.paces) >= KNOWN else None
 
     def steps_of_round(self, number: int) -> int:
         """Of the search of this number of a start, from 0."""
@@ -269,10 +246,10 @@ class Race:
 
     def together(self, steps: int) -> int:
         """How many starts a batch has: all, unless the few before have shown that they take too long."""
-        tried = sum(e.n_steps for e in self.entrants)
-        if not tried:
+        if not self.paces:
             return self.rules.size if self.rules.size <= 1 else 1
-        affordable = BATCH * self.rules.budget / max(self.searching / tried * steps, 1e-9)
+        pace = float(np.mean(self.paces))
+        affordable = BATCH * self.rules.budget / max(pace * steps, 1e-9) if pace < COSTLY else 1
         return int(np.clip(affordable, 1, self.rules.size))
 
     def ahead(self) -> list[int]:
@@ -283,7 +260,8 @@ class Race:
             ranked = [k for k, e in enumerate(self.entrants) if e.rounds >= rounds or not e.goes_on]
             ranked.sort(key=lambda k: (self.entrants[k].result.value, k))
             first = ranked[: len(ranked) // AHEAD]
-            chosen = [k for k in first if self.entrants[k].rounds == rounds and self.entrants[k].goes_on]
+            going = [k for k in first if self.entrants[k].goes_on and not self.entrants[k].creeps]
+            chosen = [k for k in going if self.entrants[k].rounds == rounds]
             if chosen:
                 return chosen[: self.rules.size]
         return []
@@ -310,10 +288,11 @@ class Race:
         best = self.best
         if best is None or not best.converged:
             return False
-        values = np.sort([self.end_of(e).result.value for e in self.entrants if self.end_of(e).result.converged])
+        ends = [self.end_of(e).result for e in self.entrants if e.is_drawn]
+        values = np.sort([end.value for end in ends if end.converged])
         n, different = len(values), 1 + int((np.diff(values) > SAME_OPTIMUM).sum())
         hits, room = int((values <= best.value + SAME_OPTIMUM).sum()), n - different - 2
-        if len(self.entrants) < MANY:
+        if not hits or len(ends) < MANY:
             return n >= HITS and 2 * hits > n
         return hits >= HITS or (room > 0 and different * (n - 1) / room - different <= UNSEEN)
 

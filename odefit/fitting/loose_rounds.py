@@ -1,0 +1,58 @@
+"""The first rounds of a race with a solver that is no more exact than the default: which start is ahead shows long
+before the eighth digit, and steps of order five with a hundredth of the precision are two and a half times as long."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from odefit.engines.tolerances import scaled_atol
+from odefit.fitting.search_work import together
+from odefit.fitting.solver_accuracy import problem_at
+from odefit.objective.profile import ProfileLikelihood
+from odefit.optimizers.start_pool import StartOutcome
+from odefit.problem.assembly import Assembly
+
+LOOSE = 1e-6
+"""The relative tolerance of first rounds, where the config's is smaller."""
+
+NEAR = 10.0
+"""Log-likelihood units above the best within which ends are told apart by what the config's own solver says."""
+
+
+def loosened(assembly: Assembly) -> Assembly | None:
+    """The same with a less exact solver; None where it is not more exact than the default, or has a fixed step."""
+    options = assembly.problem.engine.options
+    if options.rtol >= LOOSE or options.step is not None:
+        return None
+    factor = LOOSE / options.rtol
+
+    def larger(x: float | None) -> float | None:
+        return None if x is None else factor * x
+
+    looser = replace(
+        options,
+        rtol=LOOSE,
+        atol=scaled_atol(options, factor),
+        sensitivity_rtol=larger(options.sensitivity_rtol),
+        sensitivity_atol=larger(options.sensitivity_atol),
+    )
+    return replace(assembly, problem=problem_at(assembly, looser))
+
+
+def valued_exactly(results: list[StartOutcome], objective: ProfileLikelihood) -> list[StartOutcome]:
+    """The results, the ends near the best one with their values by the objective; unless it has none there."""
+    best = min((r.value for r in results), default=math.inf)
+    near = [k for k, r in enumerate(results) if r.outcome is not None and r.value <= best + NEAR]
+    found, step = list(results), together(objective)
+    for first in range(0, len(near), step):
+        some = near[first : first + step]
+        points = np.stack([o.u for k in some if (o := results[k].outcome) is not None])
+        for k, value in zip(some, objective.values(points).tolist(), strict=True):
+            outcome = results[k].outcome
+            if outcome is not None and math.isfinite(value):
+                ended = replace(outcome, value=value, history=(*outcome.history[:-1], value))
+                found[k] = replace(results[k], outcome=ended)
+    return found
