@@ -51,7 +51,7 @@ def unknown(parameter: PetabParameter, version: int, others_have_priors: bool) -
     prior = None
     if parameter.prior is not None:
         prior = prior_of(parameter.prior, parameter.scale, truncated=version == 2)
-    elif version == 2 and others_have_priors:
+    elif version == 2 and others_have_priors and math.isfinite(high - low):
         prior = {"uniform": [parameter.lower, parameter.upper]}
     bounds = None if math.isinf(low) and math.isinf(high) else (low, high)
     drafted = DraftParameter(parameter.name, value, bounds=bounds, log=log, prior=prior, comment=_label(parameter))

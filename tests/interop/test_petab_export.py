@@ -45,6 +45,16 @@ FRAME = pd.DataFrame(
     {"experiment": np.repeat(["a", "b", "c"], 7), "time": np.tile(T, 3), "x": 2 + np.cos(np.arange(21)), "y": 1.5}
 )
 TWO = [experiment("wild type"), experiment("knock-out", 1)]
+FED = [
+    experiment("a", constants={"inflow_before": 0.5}),
+    experiment("b", 1, constants={"inflow_before": 2.0}),
+    experiment("c", 2, constants={"inflow_before": 0.0}, steady_state=False),
+]
+FLOW = {
+    "equations": {"x": "inflow*(1 + d) - k*x", "y": "k*x - c*y"},
+    "initial": {"x": 1, "y": "c"},
+    "events": [{"time": 2.5, "set": {"x": "x + d"}}, {"when": "t > 3 and x > 0.1", "set": {"y": "y/2"}}],
+}
 CASES: dict[str, tuple[dict[str, Any], Any]] = {
     "names, groups, initial values by experiment": (
         {
@@ -115,6 +125,39 @@ CASES: dict[str, tuple[dict[str, Any], Any]] = {
         },
         TWO[:1],
     ),
+    "priors of logarithms": (
+        {
+            "model": PLAIN,
+            "parameters": {
+                "k": {**log(0.4), "by": "experiment", "prior": {"normal": [-1, 0.5], "on": "log"}},
+                "c": {**log(0.3), "prior": {"laplace": [-1, 0.5], "on": "log", "truncated": True}},
+                "x_0": {"value": 5, "bounds": [0, 20]},
+                "sigma_x": {**log(0.2), "prior": {"normal": [-1.5, 0.5], "on": "log"}},
+            },
+        },
+        TWO,
+    ),
+    "a steady state before the start": (
+        {
+            "model": {**FLOW, "steady_state": {"k": "2*c", "inflow": "inflow_before"}},
+            "parameters": {"k": log(0.4), "c": log(0.3), "d": log(0.2), "inflow": 1},
+        },
+        FED,
+    ),
+    "a steady state of some experiments, of a parameter that is a formula": (
+        {
+            "model": {**FLOW, "steady_state": {"k": 0.1, "inflow": 2}},
+            "parameters": {"k": "2*c", "c": log(0.3), "d": log(0.2), "inflow": 1},
+        },
+        [experiment("a"), experiment("b", 1, steady_state=False)],
+    ),
+    "infinite times": (
+        {
+            "model": {**PLAIN, "equations": {"x": "c - k*x", "y": "k*x - c*y"}},
+            "parameters": {"k": log(0.4), "c": log(0.3)},
+        },
+        [experiment("a", times=np.array([0, 1, 2, 3, 4, 5, np.inf]))],
+    ),
     "columns of the measurements in observables": (
         {
             "model": {**PLAIN, "initial": {"x": 2, "y": 1}, "observables": {"x": "gain*x", "y": "y"}},
@@ -140,7 +183,9 @@ def there_and_back(assembly: Assembly, folder: Path, factor: float = 1.07) -> tu
     rows = [line.split("\t") for line in exported.files["parameters.tsv"].splitlines()[1:]]
     table = assembly.problem.table
     moved = {p.name: min(max(p.value * factor, p.lower), p.upper) for p in table if p.estimate}
-    return objective(assembly, moved), objective(again, {row[0]: moved[row[1]] for row in rows}) - exported.offset
+    logarithms = {f"ln {name}": np.log(value) for name, value in moved.items() if value > 0}
+    there = {row[0]: {**moved, **logarithms}[row[1]] for row in rows}
+    return objective(assembly, moved), objective(again, there) - exported.offset
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -149,6 +194,47 @@ def test_the_objective_is_the_same(case: str, tmp_path: Path) -> None:
     here, there = there_and_back(assembled(config, TIGHT, data=data), tmp_path)
     assert np.isfinite(here)
     assert there == pytest.approx(here, rel=1e-9)
+
+
+def fed_by(path: Path, interpolation: str = "linear") -> dict[str, Any]:
+    """A config with an input of a file."""
+    return {
+        "model": {
+            "equations": {"x": "-k*x*u", "y": "k*x - c*y"},
+            "initial": {"x": 4, "y": 1},
+            "observables": {"x": "x + u", "y": "y"},
+        },
+        "parameters": {"k": log(0.4), "c": 0.3},
+        "data": {
+            "inputs": {"u": {"csv": str(path), "interpolation": interpolation}},
+            "at_jumps": "after",
+        },
+    }
+
+
+@pytest.mark.parametrize("interpolation", ["linear", "previous", "cubic"])
+@pytest.mark.parametrize("rows", ["0,1\n2,3\n2,0.5\n4.5,2\n7,1", "a,0,1\na,3,2\na,8,0\nb,0,3\nb,2.5,1\nb,7,2"])
+def test_inputs(rows: str, interpolation: str, tmp_path: Path) -> None:
+    """One for all experiments, with a jump; or one for each."""
+    header = "time,u" if rows[0] == "0" else "experiment,time,u"
+    (tmp_path / "u.csv").write_text(f"{header}\n{rows}\n", encoding="utf-8")
+    config = fed_by(tmp_path / "u.csv", interpolation)
+    here, there = there_and_back(assembled(config, TIGHT, data=[experiment("a"), experiment("b", 1)]), tmp_path / "out")
+    assert np.isfinite(here)
+    assert there == pytest.approx(here, rel=1e-9)
+    assert "u_curve" in (tmp_path / "out/model.xml").read_text("utf-8") or rows[0] == "0"
+
+
+def test_an_input_that_is_too_long_for_a_formula(tmp_path: Path) -> None:
+    lines = [f"{k / 1000},{k % 7}" for k in range(8000)]
+    (tmp_path / "u.csv").write_text("\n".join(["time,u", *lines, ""]), encoding="utf-8")
+    config = {
+        "model": {"equations": {"x": "-k*x*u"}, "initial": {"x": 5}, "observables": {"x": "x"}},
+        "parameters": {"k": log(0.4)},
+        "data": {"inputs": {"u": {"csv": str(tmp_path / "u.csv")}}},
+    }
+    with pytest.raises(ConfigError, match="'u' has 8,000 pieces, which are too long for a formula of time"):
+        export_problem(assembled(config, data=[odefit.Experiment("a", T, {"x": T})]), None, "model")
 
 
 REFUSED = {
@@ -196,6 +282,9 @@ def test_libpetab_finds_nothing(tmp_path: Path) -> None:
     for k, (config, data) in enumerate(CASES.values()):
         exported = export_problem(assembled(config, data=data), None, "model")
         paths.append(str(exported.write(tmp_path / str(k))))
+    (tmp_path / "u.csv").write_text("experiment,time,u\na,0,1\na,8,0\nb,0,3\nb,8,2\n", encoding="utf-8")
+    fed = assembled(fed_by(tmp_path / "u.csv"), data=[experiment("a"), experiment("b", 1)])
+    paths.append(str(export_problem(fed, None, "model").write(tmp_path / "fed")))
     paths.append(str(odefit.export_petab(CONFIGS / "lynx_hare.yaml").write(tmp_path / "lynx")))
     done = subprocess.run([sys.executable, "-c", LINT, *paths], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -214,23 +303,22 @@ def test_estimates_of_a_fit_are_nominal(tmp_path: Path) -> None:
         assert float(rows[1].split("\t")[4]) == run.result.estimates["k"].value
 
 
-def test_what_petab_cannot_hold_is_refused_by_name_all_at_once(tmp_path: Path) -> None:
-    (tmp_path / "u.csv").write_text("time,u\n-1,1\n6,2\n")
+def test_what_petab_cannot_hold_is_refused_by_name_all_at_once() -> None:
     config = {
         "model": {
-            "equations": {"x": "-k*x*u", "y": "-c*y"},
+            "equations": {"x": "-k*x", "y": "-c*y"},
             "initial": {"x": "estimate", "y": 1},
             "observables": {"x": "x", "y": {"increase": "y"}},
         },
-        "parameters": {"k": log(0.4), "c": 0.3},
-        "data": {"start": -1, "inputs": {"u": {"csv": str(tmp_path / "u.csv")}}},
+        "parameters": {"k": log(0.4), "c": {**log(0.3), "prior": {"student_t": [1, 1, 3]}}},
+        "data": {"start": -1},
         "noise": {"x": "student_t", "y": "gaussian"},
     }
     problem = assembled(config, data=TWO[:1])
     with pytest.raises(ConfigError) as caught:
         export_problem(problem, None, "model")
     told = "\n".join(str(fault) for fault in caught.value.faults)
-    for words in ("inputs (u)", "'increase' compares two times", "x: student_t noise"):
+    for words in ("'increase' compares two times", "x: student_t noise"):
         assert words in told
 
 

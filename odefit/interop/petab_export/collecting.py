@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -12,10 +12,12 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment
 from odefit.errors import Faults
-from odefit.interop.mathematics import Name, Number, Tree, names_in
+from odefit.interop.mathematics import Name, Number, Tree, call, names_in
 from odefit.interop.petab_export.events import Doses, doses_of, model_events
+from odefit.interop.petab_export.inputs import inputs_of
 from odefit.interop.petab_export.names import Identifiers
-from odefit.interop.petab_export.parameters import parameter_rows
+from odefit.interop.petab_export.parameters import is_logarithm, parameter_rows
+from odefit.interop.petab_export.periods import AT_REST, Before, periods_of, switched
 from odefit.interop.petab_export.problem import (
     ExperimentRow,
     MeasurementRow,
@@ -72,11 +74,6 @@ def _refuse(assembly: Assembly, faults: Faults) -> None:
     if assembly.networks is not None:
         faults.add(loaded.where("model"), "a network: PEtab with SBML has formulas only")
         return
-    if system.inputs:
-        what = f"inputs ({', '.join(system.inputs)}): PEtab has none; write them as formulas of t"
-        faults.add(loaded.where("data", "inputs"), what)
-    if system.rest is not None:
-        faults.add(loaded.where("model", "steady_state"), "a steady state before the start is not exported")
     for observable, kind in system.compared.items():
         faults.add(
             loaded.where("model", "observables", observable), f"'{kind}' compares two times, which PEtab does not"
@@ -121,6 +118,8 @@ class _Collector:
         binding = self.problem.binding
         self.symbols = {symbol: self.identifiers.new(symbol) for symbol in binding.symbols[: self.problem.n_system]}
         self.rows: dict[int, str] = {}
+        where = self.assembly.loaded.where("data", "inputs")
+        self.inputs = inputs_of(self.system, self.problem.experiments, self.identifiers, self.faults, where)
         self.experiment_ids = [self.identifiers.new(e.name, "_data") for e in self.problem.experiments]
 
     @property
@@ -137,23 +136,31 @@ class _Collector:
         position = int(self.problem.binding.index[experiment, column])
         if position < 0:
             return Number(float(self.problem.binding.constant[experiment, column]))
-        if not self.problem.table.parameters[position].estimate:
+        found = self.problem.table.parameters[position]
+        if not found.estimate:
             return Number(float(self.theta[position]))
-        return Name(self.parameter(position))
+        name = Name(self.parameter(position))
+        return call("exp", name) if is_logarithm(found) else name
 
     def parameter(self, position: int) -> str:
         """The id of a parameter of the fit: that of the symbol where it is the same thing in all experiments."""
         if position not in self.rows:
             name = self.problem.table.names[position]
+            if is_logarithm(self.problem.table.parameters[position]):
+                self.rows[position] = self.identifiers.new(f"ln_{name}")
+                return self.rows[position]
             same = name in self.symbols and self.is_shared(name)
             self.rows[position] = self.symbols[name] if same else self.identifiers.new(name, "_value")
         return self.rows[position]
 
     def is_shared(self, symbol: str) -> bool:
-        """Whether a symbol is the parameter of its own name in all experiments."""
+        """Whether a symbol is the parameter of its own name in all experiments, and before them."""
+        if self.system.rest is not None and symbol in self.system.rest.values:
+            return False
         own = self.problem.table.index.get(symbol, -1)
         column = self.problem.binding.symbols.index(symbol)
         estimated = own >= 0 and self.problem.table.parameters[own].estimate
+        estimated = estimated and not is_logarithm(self.problem.table.parameters[own])
         return estimated and bool((self.problem.binding.index[:, column] == own).all())
 
     @cached_property
@@ -174,7 +181,7 @@ class _Collector:
 
     def tree(self, formula: Any, where: str) -> Tree:
         """A formula with the ids of the model."""
-        ids = {name: Name(i) for name, i in {**self.states, **self.symbols}.items()}
+        ids = {name: Name(i) for name, i in {**self.states, **self.symbols, **self.inputs.ids}.items()}
         try:
             return renamed(tree_of(formula, TIME), ids)
         except NoCounterpart as error:
@@ -186,18 +193,37 @@ class _Collector:
         loaded = self.assembly.loaded
         where = loaded.where("model")
         rates = {self.states[s]: self.tree(f, where) for s, f in self.system.equations.items()}
+        rates, before = self._before(rates, where)
         rates = self.doses.with_infusions(rates, self.states)
         initial = {self.states[s]: self.tree(f, where) for s, f in self.system.initial.items()}
-        changes = [dict(self._changes(e, initial)) for e in range(len(self.experiments))]
-        own = {name for each in changes for name in each}
+        constants: dict[str, Tree] = {
+            self.symbols[s]: Number(v) for s, v in self.constants.items() if s in self.symbols
+        }
+        periods = [
+            periods_of(
+                float(experiment.start),
+                dict(self._own(e)),
+                constants,
+                initial,
+                before if experiment.steady_state else None,
+            )
+            for e, experiment in enumerate(self.experiments)
+        ]
+        own = set(initial).intersection(*(each[0].changes for each in periods))
         starts = [float(e.start) for e in self.experiments]
         events = model_events(
             self.system, self.doses, self.states, starts, lambda f: self.tree(f, where), self.identifiers
         )
         model = SbmlModel(
             self.model_id,
-            {**{self.symbols[s]: self._number(s) for s in self.symbols}, **self.doses.constants},
+            {
+                **{self.symbols[s]: self._number(s) for s in self.symbols},
+                **self.doses.constants,
+                **self.inputs.constants,
+                **({before.switch: 0.0} if before and before.switch else {}),
+            },
             rates,
+            self.inputs.rules,
             self.doses.levels,
             {name: Number(0.0) if name in own else start for name, start in initial.items()},
             events,
@@ -210,10 +236,7 @@ class _Collector:
             model,
             rows,
             tuple(seen.row for seen in observables),
-            tuple(
-                ExperimentRow(i, float(e.start), each)
-                for i, e, each in zip(self.experiment_ids, self.experiments, changes, strict=True)
-            ),
+            tuple(ExperimentRow(i, each) for i, each in zip(self.experiment_ids, periods, strict=True)),
             tuple(self._measurements(observables)),
             notes,
             offset,
@@ -227,15 +250,24 @@ class _Collector:
         column = self.problem.binding.symbols.index(symbol)
         return float(self.theta[int(self.problem.binding.index[0, column])])
 
-    def _changes(self, e: int, initial: Mapping[str, Tree]) -> Iterator[tuple[str, Tree]]:
-        """What holds in one experiment: its own values of symbols, of doses, and initial values that depend on them."""
-        own = {self.symbols[s]: self.target(s, e) for s in self.varying}
-        yield from own.items()
+    def _own(self, e: int) -> Iterator[tuple[str, Tree]]:
+        """What holds in one experiment: its own values of symbols, of doses and of inputs."""
+        yield from ((self.symbols[s], self.target(s, e)) for s in self.varying)
         yield from self.doses.own(e)
-        table = own | {self.symbols[s]: Number(v) for s, v in self.constants.items() if s in self.symbols}
-        for name, start in initial.items():
-            if not own.keys().isdisjoint(names_in(start)):
-                yield name, renamed(start, table)
+        yield from self.inputs.own(e)
+
+    def _before(self, rates: dict[str, Tree], where: str) -> tuple[dict[str, Tree], Before | None]:
+        """What differs before the start, and the rates for both times."""
+        rest = self.system.rest
+        if rest is None:
+            return rates, None
+        initial = {self.states[s]: self.tree(f, where) for s, f in rest.initial.items()}
+        if rest.values.keys() <= self.symbols.keys():
+            values = {self.symbols[name]: self.tree(f, where) for name, f in rest.values.items()}
+            return rates, Before(values, initial)
+        earlier = {self.states[s]: self.tree(f, where) for s, f in rest.equations.items()}
+        switch = self.identifiers.new(AT_REST)
+        return switched(rates, earlier, switch), Before({}, initial, switch)
 
     # -- observables
 

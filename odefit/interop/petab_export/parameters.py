@@ -54,25 +54,27 @@ def parameter_rows(
     scaled = [p.name for p in table if p.estimate and p.scale != "linear" and p.role != "noise"]
     if scaled:
         notes.append(f"PEtab 2 has no scales of the search: those of {abridged(scaled, 6)} are left out")
-    for position, parameter in enumerate(table):
-        density = None
-        if not parameter.estimate:
+    for position, given in enumerate(table):
+        density, parameter, value = None, given, float(theta[position])
+        if not given.estimate:
             continue  # its number stands in the model, and in the conditions
+        if is_logarithm(given):
+            parameter, value = _logarithm(given), math.log(value)
+            notes.append(f"the prior of {given.name} is one of its logarithm, which {id_of(position)} is")
         if parameter.prior is not None:
             density = _density(parameter.prior)
             if density is None:
-                of = "the logarithm of " if parameter.prior.on == "log" else ""
-                what = f"PEtab has no {parameter.prior.kind} density of {of}{parameter.name}"
-                faults.add(loaded.where("parameters", parameter.name, "prior"), what)
+                what = f"PEtab has no {parameter.prior.kind} density of {given.name}"
+                faults.add(loaded.where("parameters", given.name, "prior"), what)
         if some:
-            gained, note = _gained(parameter, density, float(theta[position]))
+            gained, note = _gained(parameter, density, value)
             offset += gained
             notes += [note] if note else []
         rows.append(
             ParameterRow(
                 id_of(position),
                 parameter.name,
-                float(theta[position]),
+                value,
                 parameter.lower,
                 parameter.upper,
                 None if density is None else (_NAMES[density.kind], _numbers(density)),
@@ -81,10 +83,22 @@ def parameter_rows(
     return tuple(rows), tuple(notes), offset
 
 
+def is_logarithm(parameter: Parameter) -> bool:
+    """Whether PEtab has the logarithm of a parameter in its place: the one that its prior is a density of."""
+    return parameter.estimate and parameter.prior is not None and parameter.prior.on == "log"
+
+
+def _logarithm(parameter: Parameter) -> Parameter:
+    """ln of a parameter with a prior of it."""
+    assert parameter.prior is not None
+    ends = (parameter.lower, parameter.upper, *parameter.prior.within)
+    lower, upper, *within = (math.log(end) if end > 0 else -math.inf for end in ends)
+    prior = replace(parameter.prior, on="natural", within=(within[0], within[1]))
+    return replace(parameter, name=f"ln {parameter.name}", lower=lower, upper=upper, prior=prior)
+
+
 def _density(prior: Prior) -> Prior | None:
     """A prior by a density that PEtab has; None where it has none like it. Bounds make a half of a density a whole."""
-    if prior.on == "log":
-        return None
     halves = {"half_normal": "normal", "half_cauchy": "cauchy"}
     if prior.kind in halves:
         return Prior(halves[prior.kind], 0.0, prior.a)

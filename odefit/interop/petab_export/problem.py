@@ -45,6 +45,8 @@ class SbmlModel:
         Id -> its number.
     rates
         Id of a state -> its rate.
+    rules
+        Id of what a formula of time gives -> that formula.
     levels
         Id of what moves by events alone -> its first number.
     initial
@@ -54,6 +56,7 @@ class SbmlModel:
     id: str
     constants: Mapping[str, float]
     rates: Mapping[str, Tree]
+    rules: Mapping[str, Tree]
     levels: Mapping[str, float]
     initial: Mapping[str, Tree]
     events: tuple[ModelEvent, ...]
@@ -85,12 +88,19 @@ class ObservableRow:
 
 
 @dataclass(frozen=True)
-class ExperimentRow:
-    """An experiment: when it starts, and what holds in it."""
+class Period:
+    """From when on what holds; -inf: until the system rests."""
 
-    id: str
     start: float
     changes: Mapping[str, Tree]
+
+
+@dataclass(frozen=True)
+class ExperimentRow:
+    """An experiment: what holds in it, one period after another."""
+
+    id: str
+    periods: tuple[Period, ...]
 
 
 @dataclass(frozen=True)

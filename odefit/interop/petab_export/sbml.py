@@ -21,6 +21,8 @@ def sbml_text(model: SbmlModel) -> str:
         _parameter(made, name, value, constant=True)
     for name, value in model.levels.items():
         _parameter(made, name, value, constant=False)
+    for name in model.rules:
+        _parameter(made, name, 0.0, constant=False)
     for name in model.rates:
         start = model.initial.get(name)
         _parameter(made, name, start.value if isinstance(start, Number) else 0.0, constant=False)
@@ -30,6 +32,10 @@ def sbml_text(model: SbmlModel) -> str:
             assignment = made.createInitialAssignment()
             assignment.setSymbol(name)
             assignment.setMath(writer.math(start))
+    for name, formula in model.rules.items():
+        rule = made.createAssignmentRule()
+        rule.setVariable(name)
+        rule.setMath(writer.math(formula))
     for name, rate in model.rates.items():
         rule = made.createRateRule()
         rule.setVariable(name)

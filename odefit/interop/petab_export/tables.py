@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from odefit.interop.mathematics import Tree
-from odefit.interop.petab_export.problem import ParameterRow, PetabTables
+from odefit.interop.petab_export.problem import ExperimentRow, ParameterRow, Period, PetabTables
 from odefit.interop.petab_export.sbml import sbml_text
 from odefit.interop.petab_export.trees import text_of
 
@@ -23,6 +23,7 @@ OBSERVABLES = (
 def petab_files(tables: PetabTables) -> dict[str, str]:
     """Text by file name, the YAML first."""
     model = "model.xml"
+    periods = [(e, period) for e in tables.experiments for period in e.periods]
     files = {
         "parameters.tsv": _table(PARAMETERS, map(_parameter, tables.parameters)),
         "observables.tsv": _table(
@@ -47,16 +48,21 @@ def petab_files(tables: PetabTables) -> dict[str, str]:
         ),
         "experiments.tsv": _table(
             ("experimentId", "time", "conditionId"),
-            ([e.id, _number(e.start), f"of_{e.id}" if e.changes else ""] for e in tables.experiments),
+            ([e.id, _number(p.start), _condition(e, p) if p.changes else ""] for e, p in periods),
         ),
     }
-    changes = [[f"of_{e.id}", name, _text(value)] for e in tables.experiments for name, value in e.changes.items()]
+    changes = [[_condition(e, p), name, _text(value)] for e, p in periods for name, value in p.changes.items()]
     if changes:
         files["conditions.tsv"] = _table(("conditionId", "targetId", "targetValue"), changes)
     lines = ["format_version: 2.0.0"]
     lines += [f"{name.removesuffix('s.tsv')}_files: [{name}]" for name in files]
     lines += ["model_files:", f"  {tables.model.id}:", f"    location: {model}", "    language: sbml"]
     return {"problem.yaml": "\n".join([*lines, ""]), model: sbml_text(tables.model), **files}
+
+
+def _condition(experiment: ExperimentRow, period: Period) -> str:
+    """The id of what holds in a period."""
+    return f"{'before' if math.isinf(period.start) else 'of'}_{experiment.id}"
 
 
 def _parameter(row: ParameterRow) -> Sequence[str]:
