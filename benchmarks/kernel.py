@@ -105,7 +105,7 @@ def cases(quick: bool) -> list[tuple[str, System, Array, list[Experiment]]]:
             np.linspace(0, 240, 48),
         ),
     ]
-    for states, rates in ((10, 18), (30, 60)) if quick else ((10, 18), (30, 60), (30, 300), (100, 100)):
+    for states, rates in ((10, 18), (30, 60)) if quick else ((10, 18), (30, 60), (30, 300), (100, 100), (100, 198)):
         p = 0.1 + np.arange(rates) % 7 * 0.1
         found.append(single(f"chain, {states} states, {rates} rates", chain(states, rates), p, np.linspace(0, 10, 50)))
     p = np.array([0.8, 9.0, 0.5]) * np.random.default_rng(0).uniform(0.8, 1.2, (many, 3))
