@@ -98,7 +98,7 @@ def main() -> None:
     try:
         sys.stdout.flush()
     except OSError as error:
-        from odefit.terminal import unread
+        from odefit.screen import unread
 
         unread(sys.stdout)
         if not isinstance(error, BrokenPipeError):  # which is `odefit check … | head`

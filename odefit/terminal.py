@@ -8,66 +8,38 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from typing import IO, TYPE_CHECKING, Any, Self
-
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Self
 
 from odefit.heartbeat import Heartbeat
+from odefit.screen import PlainScreen, Screen, TextTable
 
 if TYPE_CHECKING:
     from odefit.live_bar import LiveBar
     from odefit.runs.results import Estimate, Result, Score
 
 PLAIN_LINES = 10
-UNBROKEN = 10_000
-"""The width of a file."""
+COLOURED = ("FORCE_COLOR", "TTY_COMPATIBLE")
+"""Variables by which a user has files and pipes treated as terminals."""
 MOST_OWN = 20
 """The most values of single experiments or groups, such as `x_0[mug]`, that are shown."""
 SHOWN_ESTIMATES = 4
 
 
-class _Screen(Console):
-    """A console whose reader may leave: `odefit fit … | head` goes on without a word, and its result is written.
-
-    So it is where what is printed finds no room, but for a line that says so.
-    """
-
-    def print(self, *objects: Any, **options: Any) -> None:
-        try:
-            super().print(*objects, **options)
-        except OSError as error:
-            self.on_broken_pipe()
-            with suppress(OSError):
-                what = f"what is printed cannot be written ({(error.strerror or str(error)).lower()}); the rest goes on"
-                sys.stderr.write(f"warning: {what}\n")
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
-        unread(self.file)
-
-
-def unread(stream: IO[str]) -> None:
-    """Let whatever is still written to a stream go nowhere: nobody reads it any more."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
-
-
-def console(error: bool = False) -> Console:
-    """A console as wide as the terminal; where there is none, in a file or a pipe, no line is broken."""
+def console(error: bool = False) -> Screen:
+    """What a command prints to: standard output, or standard error."""
     stream = sys.stderr if error else sys.stdout
-    # Rich's own highlighting colours numbers inside of sentences, which helps nobody.
-    width = None if stream.isatty() else UNBROKEN
-    return _Screen(file=stream, highlight=False, width=width, soft_wrap=error)
+    if not stream.isatty() and not any(os.environ.get(name) for name in COLOURED):
+        return PlainScreen(stream)
+    from odefit.rich_screen import rich_screen
+
+    return rich_screen(stream, soft_wrap=error)
 
 
 class _OnScreen(logging.Handler):
     """Shows what is logged, but for what a Reporter tells anyway."""
 
-    def __init__(self, screen: Console) -> None:
+    def __init__(self, screen: Screen) -> None:
         super().__init__(logging.INFO)
         self.screen = screen
 
@@ -77,7 +49,7 @@ class _OnScreen(logging.Handler):
 
 
 @contextmanager
-def logged_to(screen: Console | None) -> Iterator[None]:
+def logged_to(screen: Screen | None) -> Iterator[None]:
     """Show what odefit logs meanwhile; None: do not."""
     logger = logging.getLogger("odefit")
     handler = logging.NullHandler() if screen is None else _OnScreen(screen)
@@ -92,10 +64,10 @@ class Reporter:
     """A Progress for people: one live line on the terminal of standard error, for whatever goes on; where that is none,
     a line now and then, and never ten silent seconds."""
 
-    def __init__(self, screen: Console) -> None:
+    def __init__(self, screen: Screen) -> None:
         self.screen = screen
         self._pulse = Heartbeat(self._beat, "reading")
-        self._live = console(error=True) if sys.stderr.isatty() else None
+        self._is_live = sys.stderr.isatty()
         self._bar: LiveBar | None = None
         self._total, self._what, self._done = 0, "", 0
         self._last = 0.0
@@ -108,11 +80,11 @@ class Reporter:
         self.end()
         self._pulse.__exit__(*error)
 
-    def _print(self, line: str | Table) -> None:
+    def _print(self, line: str | TextTable) -> None:
         self._pulse.spoke()
         if self._bar is not None:
             self._bar.pause()
-        self.screen.print(line, markup=not isinstance(line, str))  # a table has its names escaped
+        self.screen.print(line, markup=False)
         if self._bar is not None:
             self._bar.go_on()
 
@@ -134,10 +106,11 @@ class Reporter:
     def begin(self, what: str, total: int) -> None:
         self.now(f"{what}, {total} in all")
         self._total, self._what, self._last, self._done = total, what, time.monotonic(), 0
-        if self._live is not None:
+        if self._is_live:
             from odefit.live_bar import LiveBar
+            from odefit.rich_screen import rich_screen
 
-            self._bar = LiveBar(self._live, what, total)
+            self._bar = LiveBar(rich_screen(sys.stderr, soft_wrap=True), what, total)
 
     def epoch(self, number: int, loss: float, estimates: Mapping[str, float]) -> None:
         shown = list(estimates.items())[:SHOWN_ESTIMATES]
@@ -182,7 +155,7 @@ def number(value: float | None, digits: int = 5) -> str:
     return f"{value:.{digits}g}"
 
 
-def estimates_table(result: Result) -> Table:
+def estimates_table(result: Result) -> TextTable:
     """Estimate, standard error, 95 % interval; and truth and relative error where the truth is known.
 
     Of many, those that single experiments have for themselves are only counted.
@@ -190,23 +163,16 @@ def estimates_table(result: Result) -> Table:
     truth = result.truth or {}
     shown = _shown(result.estimates)
     known = [name for name in shown if name in truth]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("parameter", no_wrap=True)
-    for title in ("estimate", "std. error", "95 % interval"):
-        table.add_column(title, justify="right", no_wrap=True)
-    if known:
-        table.add_column("truth", justify="right", no_wrap=True)
-        table.add_column("error", justify="right", no_wrap=True)
     units = any(e.unit for e in shown.values())
-    if units:
-        table.add_column("unit")
-    table.add_column("")
+    header = ["parameter", "estimate", "std. error", "95 % interval", *["truth", "error"] * bool(known)]
+    right = frozenset(range(1, len(header)))
+    header += [*["unit"] * units, ""]
+    rows = []
     for name, e in shown.items():
         digits = _digits(e.value, e.standard_error)
         interval = f"{number(e.interval[0], digits)} … {number(e.interval[1], digits)}" if e.interval else "–"
-        # Not as markup: `x_0[mug]` would lose its brackets.
         row = [
-            escape(name),
+            name,
             number(e.value, digits),
             "fixed" if e.fixed else number(e.standard_error, 2),
             "" if e.fixed else interval,
@@ -214,12 +180,12 @@ def estimates_table(result: Result) -> Table:
         if known:
             row += [number(truth.get(name), digits), _error(e.value, truth.get(name))] if name in truth else ["", ""]
         if units:
-            row.append(escape(e.unit or ""))
-        row.append(escape(_remark(e, result.original_name(name))))
-        table.add_row(*row)
+            row.append(e.unit or "")
+        row.append(_remark(e, result.original_name(name)))
+        rows.append(row)
     if len(shown) < len(result.estimates):
-        table.add_row(f"and {len(result.estimates) - len(shown):,} more in parameters.csv")
-    return table
+        rows.append([f"and {len(result.estimates) - len(shown):,} more in parameters.csv"])
+    return TextTable(header, rows, right, frozenset(range(len(right) + 1, len(header))))
 
 
 def _shown(estimates: Mapping[str, Estimate]) -> Mapping[str, Estimate]:
@@ -228,15 +194,11 @@ def _shown(estimates: Mapping[str, Estimate]) -> Mapping[str, Estimate]:
     return estimates if len(own) <= MOST_OWN else {n: e for n, e in estimates.items() if n not in own}
 
 
-def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> TextTable:
     """Cells of text in columns, numbers to the right."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for k, title in enumerate(header):
-        last = k == len(header) - 1
-        table.add_column(escape(title), justify="right" if k and not last else "left", no_wrap=not last)
-    for row in rows:
-        table.add_row(*(escape(str(cell)) for cell in row))
-    return table
+    last = len(header) - 1
+    cells = [[str(cell) for cell in row] for row in rows]
+    return TextTable(header, cells, frozenset(range(1, last)), frozenset([last]))
 
 
 def _remark(e: Estimate, original: str | None) -> str:
@@ -277,7 +239,7 @@ def summary_line(result: Result) -> str:
     return ", ".join(parts)
 
 
-def result_lines(result: Result) -> Iterator[str | Table]:
+def result_lines(result: Result) -> Iterator[str | TextTable]:
     """All that is said of a result: how it ended, the estimates, how well it fits, and what to beware of."""
     yield from (f"{result.status}: {result.message}", "", estimates_table(result), "", summary_line(result))
     yield from result.notes

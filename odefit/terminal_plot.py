@@ -20,7 +20,7 @@ from odefit.runs.stored import StoredRun
 from odefit.text import clip, counted
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from odefit.screen import Screen
 
 BLANK, DOTS = 0x2800, ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """The sign of braille without dots, and what each of its dots [4, 2] adds."""
@@ -215,7 +215,7 @@ def _time_axis(places: Mapping[int, str], margin: int, columns: int, signs: tupl
     return [" " * (margin - 1) + corner + line, "".join(words).rstrip()]
 
 
-def shown(run: StoredRun, screen: Console) -> None:
+def shown(run: StoredRun, screen: Screen) -> None:
     """Print the plot: in colour on a terminal, in ASCII where the stream knows no braille."""
     from rich.text import Text
 

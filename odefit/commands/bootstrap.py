@@ -12,9 +12,8 @@ from odefit.commands.errors import INTERRUPTED
 from odefit.commands.options import Anew, Level, RunPath, Seconds
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from odefit.resampling.bootstrap import Bootstrap
+    from odefit.screen import TextTable
 
 DRAWN = {
     "parametric": "measurements drawn from the fitted model with its noise",
@@ -59,7 +58,7 @@ def bootstrap(
             progress=told,
         )
     for line in _lines(found):
-        screen.print(line, markup=not isinstance(line, str))
+        screen.print(line, markup=False)
     screen.print(f"written to {found.path}/bootstrap.csv, bootstrap.json", markup=False)
     if found.summary.samples["finished"] < samples:
         screen.print(f"next: odefit bootstrap {run} goes on to {samples} samples", markup=False)
@@ -69,7 +68,7 @@ def bootstrap(
         raise typer.Exit(INTERRUPTED)
 
 
-def _lines(found: Bootstrap) -> Iterator[str | Table]:
+def _lines(found: Bootstrap) -> Iterator[str | TextTable]:
     """What is shown of it."""
     from odefit.terminal import number, plain_table
 

@@ -14,11 +14,10 @@ from odefit.records import dataclass
 from odefit.status import Status
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from odefit.fitting.run import Run
     from odefit.folder_fits import Place
     from odefit.latent.latent_run import LatentRun
+    from odefit.screen import Screen
 
 
 def fit(
@@ -116,7 +115,7 @@ def _folders(configs: list[Path], out: Path | None) -> list[Path | None]:
     return [out / name for name in names]
 
 
-def _fitted(config: Path, place: Place, asked: Asked, screen: Console) -> tuple[Run | LatentRun, list[Path]]:
+def _fitted(config: Path, place: Place, asked: Asked, screen: Screen) -> tuple[Run | LatentRun, list[Path]]:
     """One fit, from its config to its pictures; all that is said of it goes to the screen."""
     from odefit.api import fit_into_folder
     from odefit.next_steps import closing_lines
@@ -152,7 +151,7 @@ def _fitted(config: Path, place: Place, asked: Asked, screen: Console) -> tuple[
     return run, pictures
 
 
-def _show(run: Run | LatentRun, screen: Console) -> None:
+def _show(run: Run | LatentRun, screen: Screen) -> None:
     from odefit.terminal_plot import shown
 
     try:

@@ -12,9 +12,8 @@ from odefit.commands.errors import INTERRUPTED
 from odefit.commands.options import Anew, Level, Plots, RunPath, Seconds, split_names
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from odefit.profiles.records import Profile, Profiles
+    from odefit.screen import TextTable
 
 
 def profile(
@@ -50,7 +49,7 @@ def profile(
             told.note(f"what was found is kept in {run}: the same command goes on from there")
             raise typer.Exit(INTERRUPTED) from None
     for line in _lines(found):
-        screen.print(line, markup=not isinstance(line, str), soft_wrap=True)
+        screen.print(line, markup=False, soft_wrap=True)
     screen.print(f"written to {run / PROFILES} and {PROFILE_VERDICTS}", markup=False)
     if plots and len(found):
         from odefit.pictures import draw
@@ -60,7 +59,7 @@ def profile(
     screen.print(f"next: {join(('odefit', 'report', str(run)))}", markup=False, soft_wrap=True)
 
 
-def _lines(found: Profiles) -> Iterator[str | Table]:
+def _lines(found: Profiles) -> Iterator[str | TextTable]:
     """A table, and what to beware of."""
     from odefit.terminal import number, plain_table
 

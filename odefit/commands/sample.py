@@ -12,9 +12,8 @@ from odefit.commands.errors import INTERRUPTED
 from odefit.commands.options import Anew, Level, RunPath, Seconds
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from odefit.sampling.sample import Sampled
+    from odefit.screen import TextTable
 
 HEADER = ("parameter", "mean", "sd", "median", "{level:g} % interval", "R-hat", "bulk", "tail", "unit")
 
@@ -55,7 +54,7 @@ def sample(
             progress=told,
         )
     for line in _lines(found):
-        screen.print(line, markup=not isinstance(line, str))
+        screen.print(line, markup=False)
     screen.print(f"written to {found.path}/posterior.csv, posterior.json, posterior.arviz.json", markup=False)
     if found.summary["draws"] < draws:
         screen.print(f"next: odefit sample {run} goes on to {draws} draws", markup=False)
@@ -65,7 +64,7 @@ def sample(
         raise typer.Exit(INTERRUPTED)
 
 
-def _lines(found: Sampled) -> Iterator[str | Table]:
+def _lines(found: Sampled) -> Iterator[str | TextTable]:
     """What is shown of it."""
     from odefit.terminal import number, plain_table
 

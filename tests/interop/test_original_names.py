@@ -34,7 +34,7 @@ def test_they_are_kept_for_every_report(tmp_path: Path) -> None:
     assert again.result.original_names == run.result.original_names
     rows = csv.DictReader(io.StringIO((tmp_path / "run" / "parameters.csv").read_text(encoding="utf-8")))
     assert {row["name"]: row["original_name"] for row in rows} == {"_k": "", "and_": "and"}
-    remarks = list(estimates_table(run.result).columns[-1].cells)
+    remarks = estimates_table(run.result).column(-1)
     assert ["originally and" in str(cell) for cell in remarks] == [False, True]
     assert "originally and" in odefit.report(tmp_path / "run").html
     odefit.fit(config, ["fit.starts=1", "fit.workers=1", "model.original_names={}"], out=tmp_path / "run", resume=True)
