@@ -1,6 +1,6 @@
 """The kernel beside C that is written by hand for one system and compiled ahead, by the same methods.
 
-    python benchmarks/handwritten_c.py [--members 200] [--turns 7]
+    python benchmarks/handwritten_c.py [--members 200] [--seconds 1]
 
 Each program below is what somebody would write who has one system and a compiler: sizes are constants, rates and their
 derivatives stand in the loop. Methods, tolerances, control of steps and interpolation are those of the kernel
@@ -162,7 +162,8 @@ static const double C[8][7] = {
      -28.087943162872662},
     {37.80277123390563, -3.2571969029072276, 112.26918849496327, 66.9347231244047, -40.06618937091002,
      -54.66780262877968, -9.48861652309627}};
-static const double TIME[8] = {0, 0.6358126895828704, 0.4095798393397535, 0.9769306725060716, 0.4288403609558664, 1, 1, 1};
+static const double TIME[8] = {0, 0.6358126895828704, 0.4095798393397535, 0.9769306725060716, 0.4288403609558664,
+    1, 1, 1};
 static const double B[8][3] = {
     {25.948786856663858, -9.91568850695171, 11.419903575922262},
     {-2.5579724845846235, -0.9689944594115154, 2.8879645146136994},
@@ -427,7 +428,7 @@ def main() -> None:
             _, _, one, experiments = single(title, system, p.tolist(), times)
             engine = KernelEngine(system, SolverOptions(rtol=1e-6, atol=1e-8), system.parameters)
             batch = [experiments[0]] * chosen.members
-            y, dy = c(one, start, 1e-6, 1e-8)
+            _, dy = c(one, start, 1e-6, 1e-8)
             found = engine.solve(one, experiments, True)
             assert found.dy is not None
             size = np.abs(dy[0] * p).max(axis=(0, 2)) + 1e-300
