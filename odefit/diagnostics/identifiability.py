@@ -15,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from odefit.arrays import FloatArray
+from odefit.diagnostics.planned_noise import AssumedLevel, assumed_levels, assumed_words
 from odefit.errors import ConfigError, SolveError
 from odefit.fitting.local_search import size_of
 from odefit.fitting.solver_accuracy import problem_at
@@ -73,12 +74,15 @@ class Identifiability:
         Of the points that could be solved, the start first: how many independent combinations are determined.
     n
         Planned measurements.
+    levels
+        Noise levels that are estimated, and what is assumed for them at the start.
     """
 
     findings: tuple[Finding, ...]
     combinations: tuple[Combination, ...]
     ranks: tuple[int, ...]
     n: int
+    levels: tuple[AssumedLevel, ...] = ()
 
     @property
     def lines(self) -> list[str]:
@@ -88,6 +92,7 @@ class Identifiability:
         found = [f"  {f.name:<{width}}  {self._told(f)}" for f in self.findings]
         if self.combinations:
             found.append(f"  together they determine {', '.join(one.text for one in self.combinations)}")
+        found += [f"  {words}" for words in assumed_words(self.levels)]
         return [f"Identifiability, from {counted(self.n, 'planned measurement')}, {where}", *found, *self._verdict()]
 
     def _told(self, finding: Finding) -> str:
@@ -128,7 +133,10 @@ def identifiability(assembly: Assembly) -> Identifiability:
         raise ConfigError(assembly.loaded.where("parameters"), "nothing is estimated, so nothing is to be determined")
     options = assembly.problem.engine.options
     exact = problem_at(assembly, replace(options, rtol=min(options.rtol, RTOL)))
-    start = table.to_search(table.values)
+    levels, values = assumed_levels(assembly), table.values.copy()
+    for level in levels:
+        values[table.index[level.name]] = level.value
+    start = table.to_search(values)
     found, ranks = list[Covariance](), list[int]()
     at_start: Likelihood | None = None
     for k, u in enumerate(_points(assembly, start)):
@@ -152,7 +160,7 @@ def identifiability(assembly: Assembly) -> Identifiability:
     information = at_start.information(start).A
     together = determined_combinations(at_start, start, lost, size, information, 1.0) if lost else []
     n = sum(e.n_measured for e in assembly.problem.experiments)
-    return Identifiability(findings, tuple(together), tuple(ranks), n)
+    return Identifiability(findings, tuple(together), tuple(ranks), n, levels)
 
 
 def _finding(k: int, name: str, found: list[Covariance], size: float, scale: str) -> Finding:

@@ -70,7 +70,8 @@ def errors_of(assembly: Assembly, theta: FloatArray, matrix: FloatArray | None) 
         if found is None:
             return None
         covariance = found.full
-    free, degrees = bound == 0, residual_degrees(likelihood, bound == 0)
+    free = bound == 0
+    degrees = residual_degrees(likelihood, free, covariance.nullity(free))
     levels = NoiseLevels(likelihood, u, covariance.standard_errors, free, rank_tolerance(problem.engine.options.rtol))
     widening = 1.0 if problem.is_least_squares or math.isinf(degrees) else levels.bias
     return KnownErrors(covariance.known(~free), degrees, widening, levels.unbiased)

@@ -95,6 +95,7 @@ def summarise(
     if assembly.networks is None and outcome.status.is_usable:
         warnings += _doubts(likelihood, u, outcome, estimates, met)
     k = len(table.estimated) + outcome.n_weights
+    lost = 0 if uncertainty is None else uncertainty.full.nullity(bound == 0)
     value = likelihood.value(u)
     nll = value - likelihood.prior_value(u) if math.isfinite(value) else math.nan
     status, message = outcome.status, outcome.message
@@ -113,7 +114,7 @@ def summarise(
         truth=truth,
         warnings=tuple(warnings),
         reduced_chi_square=reduced_chi_square(likelihood, u),
-        residual_standard_error=residual_standard_error(likelihood, u, bound == 0),
+        residual_standard_error=residual_standard_error(likelihood, u, bound == 0, lost),
         correlation=None if uncertainty is None else _correlation(uncertainty.covariance),
         information=None if uncertainty is None else uncertainty.information,
         held=() if uncertainty is None else uncertainty.held,

@@ -7,6 +7,7 @@ is put beside the experiments of the fit, the whole is bound as any config is, a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -82,22 +83,40 @@ def conditioned(run: Run, wanted: Wanted, replicates: bool = True) -> Conditione
         problem = replace(run.assembly.problem, experiments=kept, binding=binding)
         return Conditioned(problem, kept, tuple(e.name for e in kept))
     new, notes = [_New(e.name, e.name, e) for e in measured if replicate_of(e.name) == e.name], list[str]()
+    conditions = None
     if wanted.experiments is not None:
-        conditions, likes = read_table_of(run.loaded, wanted.experiments)
+        numbers = {*map(initial_name, run.states), *(p.name.partition("[")[0] for p in run.assembly.problem.table)}
+        conditions, likes = read_table_of(run.loaded, wanted.experiments, numbers)
         new = _rows(run, conditions, likes)
         notes += _idle(run, conditions)
     new = _dosed(run, new, wanted)
     new = _with_inputs(run, new, wanted)
-    return _bound(run, new, [*notes, *_undosed(run, new)])
+    try:
+        return _bound(run, new, [*notes, *_undosed(run, new)])
+    except InputError as error:
+        if conditions is None:
+            raise
+        raise type(error)(faults=[_in_the_table(fault, new, conditions) for fault in error.faults]) from None
+
+
+def _in_the_table(fault: Fault, new: Sequence[_New], conditions: Conditions) -> Fault:
+    """A fault of a cell where the user wrote it; the whole is bound as if it stood in the config."""
+    cell = re.search(r"data\.experiments\.(.+)\.(\w+)$", fault.where)
+    name = {made: one.name for made, one in zip(_made_names(new), new, strict=True)}.get(cell[1]) if cell else None
+    return fault if cell is None or name is None else Fault(conditions.where(name, cell[2]), fault.what)
 
 
 @dataclass(frozen=True)
 class _New:
-    """One new experiment: what it is called, which of the fit it is like, and its conditions."""
+    """One new experiment: what it is called, which of the fit it is like, and its conditions.
+
+    fitted: of its constants those that are the fit's own estimates, with their errors.
+    """
 
     name: str
     like: str | None
     experiment: Experiment
+    fitted: tuple[str, ...] = ()
 
 
 def _rows(run: Run, conditions: Conditions, likes: Mapping[str, str]) -> list[_New]:
@@ -117,6 +136,8 @@ def _rows(run: Run, conditions: Conditions, likes: Mapping[str, str]) -> list[_N
             continue
         base = known[like] if like is not None else _blank(run, name)
         experiment = _changed(base, name, conditions)
+        fitted = {} if like is None else _fitted(run, experiment, like, conditions)
+        experiment = replace(experiment, constants={**experiment.constants, **fitted})
         missing = [c for c in needed if c not in {**experiment.constants, **experiment.formulas}] if not like else []
         if missing:
             faults.append(
@@ -126,7 +147,7 @@ def _rows(run: Run, conditions: Conditions, likes: Mapping[str, str]) -> list[_N
                     f"in a column `{LIKE}` an experiment of the fit that has the same",
                 )
             )
-        found.append(_New(name, like, experiment))
+        found.append(_New(name, like, experiment, tuple(fitted)))
     if faults:
         raise InputError(faults=faults)
     return found
@@ -162,6 +183,14 @@ def _changed(base: Experiment, name: str, conditions: Conditions) -> Experiment:
         labels={**base.labels, **labels},
         steady_state=conditions.rests.get(name, base.steady_state),
     )
+
+
+def _fitted(run: Run, experiment: Experiment, like: str, conditions: Conditions) -> dict[str, float]:
+    """The fit's own numbers where other rows give initial values or parameters, and this one says nothing."""
+    binding, row = run.assembly.problem.binding, [e.name for e in run.measured].index(like)
+    own = dict(zip(binding.symbols, binding.local(run.theta)[row].tolist(), strict=True))
+    known = {**experiment.constants, **experiment.formulas}
+    return {name: own[name] for name in conditions.constants if name in own and name not in known}
 
 
 def _dosed(run: Run, new: list[_New], wanted: Wanted) -> list[_New]:
@@ -206,11 +235,7 @@ def _with_inputs(run: Run, new: list[_New], wanted: Wanted) -> list[_New]:
 
 def _bound(run: Run, new: Sequence[_New], notes: Sequence[str]) -> Conditioned:
     """The new experiments bound to the parameters of the fit."""
-    numbers = range(_FIRST_NUMBER, _FIRST_NUMBER + len(new))
-    made = [
-        replace(one.experiment, name=one.name if one.like is None else f"{replicate_of(one.like)}#{number}")
-        for one, number in zip(new, numbers, strict=True)
-    ]
+    made = [replace(one.experiment, name=name) for one, name in zip(new, _made_names(new), strict=True)]
     together, model = _starts_from_table(run.assembly, [*run.measured, *made])
     config = run.loaded.config
     table = {e.name: {**e.constants, **e.formulas, **e.labels} for e in together}
@@ -222,7 +247,7 @@ def _bound(run: Run, new: Sequence[_New], notes: Sequence[str]) -> Conditioned:
     if whole.networks is not None:
         whole.networks.load_state_dict(dict(run.weights))
     first = len(run.measured)
-    binding = _of_the_fit(run, whole, first, [one.name for one in new])
+    binding = _estimated(run, new, _of_the_fit(run, whole, first, [one.name for one in new]))
     final = tuple(replace(e, name=one.name) for e, one in zip(whole.measured[first:], new, strict=True))
     engine = make_engine(
         whole.problem.engine.system,
@@ -234,6 +259,24 @@ def _bound(run: Run, new: Sequence[_New], notes: Sequence[str]) -> Conditioned:
     table_of_fit = run.assembly.problem.table
     problem = replace(whole.problem, experiments=final, table=table_of_fit, binding=binding, engine=engine)
     return Conditioned(problem, final, tuple(one.like for one in new), tuple(notes))
+
+
+def _estimated(run: Run, new: Sequence[_New], binding: Binding) -> Binding:
+    """With the estimates of the fit where a row leaves a number to it, so that their errors count."""
+    old, rows = run.assembly.problem.binding, [e.name for e in run.measured]
+    index = binding.index.copy()
+    for e, one in enumerate(new):
+        for name in one.fitted:
+            index[e, binding.symbols.index(name)] = old.index[rows.index(one.like or ""), old.symbols.index(name)]
+    return replace(binding, index=index)
+
+
+def _made_names(new: Sequence[_New]) -> list[str]:
+    """What the new experiments are called beside those of the fit: replicates of those that they are like."""
+    return [
+        one.name if one.like is None else f"{replicate_of(one.like)}#{number}"
+        for number, one in enumerate(new, _FIRST_NUMBER)
+    ]
 
 
 def _with_values(run: Run) -> dict[str, ParameterSection]:

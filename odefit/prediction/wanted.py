@@ -54,9 +54,12 @@ class Wanted:
         return self.experiments is None and self.doses is None and self.inputs is None
 
 
-def read_table_of(loaded: LoadedConfig, table: Table) -> tuple[Conditions, dict[str, str]]:
-    """The rows, and which experiment of the fit each is like (where it says so). Raises DataError."""
-    named = named_in_formulas(loaded) | _columns_of(loaded)
+def read_table_of(loaded: LoadedConfig, table: Table, numbers: Collection[str]) -> tuple[Conditions, dict[str, str]]:
+    """The rows, and which experiment of the fit each is like (where it says so). Raises DataError.
+
+    numbers: columns that hold no words, whether a formula names them or not: initial values and parameters.
+    """
+    named = named_in_formulas(loaded) | _columns_of(loaded) | {*numbers}
     if isinstance(table, str | Path):
         conditions = read_conditions(Path(table), where="--experiments", named=named)
     else:

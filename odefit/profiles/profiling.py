@@ -15,6 +15,7 @@ from odefit.errors import RunError
 from odefit.fitting.askable import check_certified, equations_of
 from odefit.fitting.run import Run, check_solvable
 from odefit.fitting.search_work import together
+from odefit.objective.likelihood import Likelihood
 from odefit.problem.quantities import named_quantities, quantities_of
 from odefit.profiles.following import LOWER, Place
 from odefit.profiles.lanes import Best
@@ -24,11 +25,17 @@ from odefit.profiles.request import Request
 from odefit.profiles.work import Work
 from odefit.runs.progress import Progress, Silent
 from odefit.runs.stored import StoredRun
+from odefit.uncertainty.degrees_of_freedom import no_degrees_left
 from odefit.uncertainty.intervals import check_level
 from odefit.uncertainty.quantities import Quantity
 
 WRITTEN_EVERY = 5.0
 """Seconds between two times that what is there is written."""
+
+NO_DEGREES = (
+    "has no more measurements than parameters, so that no noise can be told and every profile is one of noise that "
+    "vanishes: say how large it is, as `noise: {x: {sigma: 0.1}}` does, or measure more"
+)
 
 MOST_LANES = 64
 """Lanes that are followed at once."""
@@ -118,6 +125,8 @@ def check_can_be_profiled(run: StoredRun | Path | str) -> Run:
     check_solvable(run)
     if not len(run.assembly.problem.table.estimated):
         raise RunError(run.place, "estimates no parameter, so there is nothing to profile")
+    if no_degrees_left(Likelihood(run.assembly.problem)):
+        raise RunError(run.place, NO_DEGREES)
     return run
 
 

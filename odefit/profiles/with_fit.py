@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.fitting import strategy
+from odefit.objective.likelihood import Likelihood
 from odefit.runs import folder as files
 from odefit.runs.tables import Text
 from odefit.status import Status
+from odefit.uncertainty.degrees_of_freedom import no_degrees_left
 
 if TYPE_CHECKING:
     from odefit.fitting.run import Run
@@ -38,6 +40,9 @@ def _fit(work: Work, progress: Progress, memory: FitMemory) -> Run:
     if run.result.status != Status.CONVERGED:
         if run.result.status != Status.INTERRUPTED:
             progress.note("no profiles: they begin at an optimum, and this fit did not reach one for certain")
+        return run
+    if no_degrees_left(Likelihood(run.assembly.problem)):
+        progress.note("no profiles: there are no more measurements than parameters")
         return run
     return with_profiles(run, progress)
 

@@ -107,6 +107,11 @@ class Covariance:
         moves |= (slopes[:, silent] != 0).any()
         return np.where(moves, np.nan, self.inverse.variances(slopes * np.where(silent, 0.0, factor), columns))
 
+    def nullity(self, free: Mask) -> int:
+        """How many directions in the space of the free parameters, [P], the data do not determine."""
+        silent = int(np.count_nonzero(np.isnan(self.factor) & free))
+        return silent + round(float((self.inverse.participation[free] ** 2).sum()))
+
     def scaled(self, factor: FloatArray) -> Covariance:
         """The covariance with each error times a factor, [P]."""
         return replace(self, factor=self.factor * factor)

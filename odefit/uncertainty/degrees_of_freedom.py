@@ -15,12 +15,13 @@ from odefit.objective.profile import ProfileLikelihood
 from odefit.objective.residuals import chi_square, residual_sum
 
 
-def residual_degrees(likelihood: Likelihood, free: Mask) -> float:
+def residual_degrees(likelihood: Likelihood, free: Mask, lost: int = 0) -> float:
     """The degrees of freedom of the noise estimate.
 
     They are n - p where every noise level, or dispersion of counts, is estimated from the residuals, else infinite.
     They are infinite with a prior, too: its information is no residual, and is not made less by the noise that was
-    estimated. n counts measurements without limits, p the free parameters that are no noise levels. The t distribution
+    estimated. n counts measurements without limits, p the free parameters that are no noise levels, each
+    combination of them once where the data determine no more. The t distribution
     with n - p degrees is that of an estimate over its standard error, of normal residuals; with the other families that
     have a scale it is near it (benchmarks/coverage.py).
 
@@ -30,6 +31,8 @@ def residual_degrees(likelihood: Likelihood, free: Mask) -> float:
         The problem and its data.
     free
         [P], False for estimates that lie on a bound.
+    lost
+        How many directions among the free parameters the data do not determine: their curves are the same along these.
     """
     profile = ProfileLikelihood(likelihood)
     problem = likelihood.problem
@@ -37,7 +40,7 @@ def residual_degrees(likelihood: Likelihood, free: Mask) -> float:
         return math.inf
     no_level = ~noise_levels(problem)[profile.free]
     n = sum(len(data.rows) for data in problem.data)
-    p = int(np.count_nonzero(free[profile.free] & no_level))
+    p = int(np.count_nonzero(free[profile.free] & no_level)) - lost
     for data, name in zip(likelihood.problem.data, problem.observation.names, strict=True):
         if not data.n:
             continue
@@ -101,7 +104,7 @@ def reduced_chi_square(likelihood: Likelihood, u: FloatArray) -> float | None:
     return chi_square(likelihood, u) / degrees if degrees > 0 else None
 
 
-def residual_standard_error(likelihood: Likelihood, u: FloatArray, free: Mask) -> float | None:
+def residual_standard_error(likelihood: Likelihood, u: FloatArray, free: Mask, lost: int = 0) -> float | None:
     """s = sqrt(RSS/(n - p)) of a least-squares fit: one estimated noise level, the same for all measurements.
 
     Parameters
@@ -112,6 +115,8 @@ def residual_standard_error(likelihood: Likelihood, u: FloatArray, free: Mask) -
         [P], the estimates.
     free
         [P], False for estimates that lie on a bound.
+    lost
+        As in `residual_degrees`.
 
     Returns
     -------
@@ -120,7 +125,7 @@ def residual_standard_error(likelihood: Likelihood, u: FloatArray, free: Mask) -
     """
     measured = _measured(likelihood)
     shared = {data.scale_position for data in measured}
-    degrees = residual_degrees(likelihood, free)
+    degrees = residual_degrees(likelihood, free, lost)
     one = len(shared) == 1 and None not in shared and all(data.unit is None for data in measured)
     if not one or math.isinf(degrees) or not likelihood.problem.is_least_squares:
         return None

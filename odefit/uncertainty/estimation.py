@@ -111,7 +111,7 @@ def estimate_uncertainty(likelihood: Likelihood, u: FloatArray, bound: NDArray[n
     rows, information = _rows(likelihood, u, evaluation, free, tolerance)
     covariance = fisher_covariance(rows, names, free, tolerance)
     levels = NoiseLevels(likelihood, u, covariance.standard_errors, free, tolerance)
-    degrees = residual_degrees(likelihood, free)
+    degrees = residual_degrees(likelihood, free, covariance.nullity(free))
     scale = widening = 1.0
     if problem.is_least_squares and math.isfinite(degrees):
         scale = math.sqrt(problem.n_measured / degrees)

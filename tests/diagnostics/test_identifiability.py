@@ -111,3 +111,26 @@ def test_the_command_says_it_in_words(tmp_path: Any, monkeypatch: pytest.MonkeyP
     shown, _ = command("check", "p.yaml", "--identifiability")
     assert "Identifiability, from 3 planned measurements, at the start and 4 points around it" in shown
     assert "  k  determined; its standard error would be" in shown
+
+
+@pytest.mark.parametrize(
+    ("more", "sigma", "words"),
+    [
+        ({"noise": "gaussian"}, 0.1, "  assumed noise: sigma_x 0.1, from `data.simulate.noise`"),
+        ({"noise": {"x": {"sigma": "s"}}}, 0.3, "  assumed noise: s 0.3, from `parameters`"),
+    ],
+)
+def test_the_noise_that_is_assumed_is_the_configs_and_is_said(more: dict[str, Any], sigma: float, words: str) -> None:
+    times = np.array([0.0, 1, 2, 4])
+    parameters = {"k": 0.5} | ({"s": 0.3} if sigma == 0.3 else {})
+    found = planned({"equations": {"x": "-k*x"}, "initial": {"x": 1}}, parameters, times.tolist(), **more)
+    error = sigma / np.sqrt(((0.5 * times * np.exp(-0.5 * times)) ** 2).sum())
+    assert found.findings[0].error == pytest.approx(error, rel=1e-6)
+    assert words in found.lines
+
+
+def test_a_scatter_that_is_taken_for_noise_is_said() -> None:
+    data = [odefit.Experiment("a", [0, 1, 2, 3], {"x": [1.0, 0.6, 0.4, 0.2]})]
+    config = {"model": {"equations": {"x": "-k*x"}, "initial": {"x": 1}}, "parameters": {"k": 0.5}}
+    (words,) = [line for line in identifiability(assembled(config, data=data)).lines if "assumed" in line]
+    assert words.endswith(", by the scatter of the data, unless `parameters` give a value")

@@ -346,3 +346,26 @@ def test_profile_bands_leave_nothing_in_the_run_folder(tmp_path: Path, monkeypat
     before = sorted(path.name for path in (tmp_path / "run").iterdir())
     odefit.predict(tmp_path / "run", [1, 6], bands="profile")
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == before
+
+
+@pytest.mark.parametrize("column", ["k", "x_0"])
+def test_a_row_that_leaves_a_number_to_the_fit_has_its_estimate_with_its_error(column: str) -> None:
+    run = odefit.fit(
+        {"model": {"equations": {"x": "-k*x"}, "initial": "estimate"}, "parameters": {"k": {"value": 0.5}}},
+        data=[odefit.Experiment("a", [0, 1, 2, 3, 4], {"x": [2.0, 1.2, 0.75, 0.45, 0.27]})],
+    )
+    frame = odefit.predict(run, [0, 3], experiments={"given": {column: 1.5}, "left": {column: None}}).frame
+    plain = odefit.predict(run, [0, 3]).frame
+    left = frame[frame.experiment == "left"][COLUMNS].to_numpy()
+    np.testing.assert_allclose(left, plain[COLUMNS].to_numpy(), rtol=1e-6)
+
+
+def test_a_word_where_a_number_belongs_is_named_with_its_line_and_column(tmp_path: Path) -> None:
+    run = odefit.fit(
+        {"model": {"equations": {"x": "-k*x"}, "initial": "estimate"}, "parameters": {"k": {"value": 0.5}}},
+        data=[odefit.Experiment("a", [0, 1, 2, 3, 4], {"x": [2.0, 1.2, 0.75, 0.45, 0.27]})],
+    )
+    for text, line in (("new,abc\nother,5\n", 2), ("new,5\nother,abc\n", 3), ("new,abc\n", 2)):
+        (tmp_path / "new.csv").write_text(f"experiment,x_0\n{text}")
+        with pytest.raises(odefit.InputError, match=rf"new\.csv:{line}, column x_0: 'abc' is no number"):
+            odefit.predict(run, [1], experiments=tmp_path / "new.csv")

@@ -36,7 +36,7 @@ def test_a_product_is_determined_where_its_factors_are_not() -> None:
     }
     (found,) = odefit.profile(odefit.fit(config, data=pd.DataFrame({"time": T, "x": x})), ["ab"])
     assert found.verdict == "determined"
-    assert (found.low, found.high) == pytest.approx(rates(x, 10, 10), rel=1e-4)
+    assert (found.low, found.high) == pytest.approx(rates(x, 10, 11), rel=1e-4)
 
 
 def test_a_prediction_at_a_bound_has_both_ends() -> None:
@@ -52,3 +52,33 @@ def test_a_prediction_at_a_bound_has_both_ends() -> None:
     (found,) = odefit.profile(odefit.fit(config, data=pd.DataFrame({"time": T, "x": x})), ["x(12)"])
     assert found.verdict == "determined"
     assert found.high == pytest.approx(np.exp(-12 * rates(x, 1, 11)[0]), rel=0.01)
+
+
+def test_errors_and_profiles_count_what_the_data_determine_not_parameters() -> None:
+    """a*b is one unknown: all that is said of it is what is said of k."""
+    frame = pd.DataFrame({"time": T, "x": 10 * np.exp(-0.4 * T) + 0.2 * np.random.default_rng(5).standard_normal(12)})
+    log = {"value": 0.6, "bounds": [0.01, 10], "scale": "log"}
+    found = []
+    for rate, parameters in (("k", {"k": log}), ("a*b", {"a": log, "b": log, "k": "a*b"})):
+        model = {"equations": {"x": f"-({rate})*x"}, "initial": {"x": 10}}
+        run = odefit.fit({"model": model, "parameters": parameters}, data=frame)
+        k, profile = run.result.estimates["k"], odefit.profile(run, ["k"])["k"]
+        assert k.interval is not None
+        curve = run.predictions([9])[["low", "high", "new_low", "new_high"]].to_numpy().ravel()
+        found.append(
+            [k.standard_error, *k.interval, run.result.residual_standard_error, profile.low, profile.high, *curve]
+        )
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-4)
+
+
+def test_a_run_whose_noise_cannot_be_told_has_no_profiles() -> None:
+    config = {"model": {"equations": {"x": "-k*x"}, "initial": {"x": 2}}, "parameters": {"k": {"value": 0.5}}}
+    data = [odefit.Experiment("a", [0, 1], {"x": [None, 1.0]})]
+    with pytest.raises(odefit.RunError, match="no more measurements than parameters, so that no noise can be told"):
+        odefit.profile(odefit.fit(config, data=data))
+    run = odefit.fit({**config, "fit": {"intervals": "profile"}}, data=data)
+    assert run.result.estimates["k"].interval is None
+    known = odefit.profile(odefit.fit({**config, "noise": {"x": {"sigma": 0.1}}}, data=data), ["k"])["k"]
+    assert known.verdict == "determined"
+    # 2 exp(-k) is normal with sigma 0.1 around 1.
+    assert (known.low, known.high) == pytest.approx([np.log(2 / (1 + s * 0.195996)) for s in (1, -1)], rel=1e-4)

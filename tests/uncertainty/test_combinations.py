@@ -80,8 +80,8 @@ def test_its_error_is_that_of_the_parameter_it_could_be() -> None:
     alone = fit(decay("k"), {"k": log(0.3)}).result.estimates["k"]
     both = fit(decay("p + q"), {"p": log(0.3), "q": log(0.1)}).result.combinations["p + q"]
     assert alone.standard_error is not None
-    # One parameter more takes a degree of freedom.
-    assert both.standard_error == pytest.approx(alone.standard_error * np.sqrt((11 - 1) / (11 - 2)), rel=1e-2)
+    # Two parameters of which the data see one combination take one degree of freedom.
+    assert both.standard_error == pytest.approx(alone.standard_error, rel=1e-3)
 
 
 def test_two_combinations_of_three_parameters(tmp_path: Path) -> None:

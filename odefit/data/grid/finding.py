@@ -19,6 +19,9 @@ MOST_COMPARED = 1000
 MOSTLY = 0.6
 """The share of the filled cells of a column that are values, in a column of values."""
 
+LABEL = "experiment"
+"""The column whose cells name rows."""
+
 
 @dataclass(frozen=True)
 class Found:
@@ -117,6 +120,9 @@ def _names_more(row: Sequence[str], other: Sequence[str], wanted: Collection[str
     """Whether a row has names that are hoped for, and the other has none."""
     folded = {name.casefold() for name in wanted}
     named, others = ({cell.casefold() for cell in bare_names(cells, len(cells))} for cells in (row, other))
+    pairs = zip(bare_names(row, len(row)), other, strict=False)
+    if any(name.casefold() == LABEL and cell and not is_unit(cell) for name, cell in pairs):
+        return False  # an experiment whose other cells are words
     return bool(named & folded) and not others & folded
 
 
