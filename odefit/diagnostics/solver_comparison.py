@@ -243,7 +243,7 @@ def method_rows(
     if what := missing(METHODS[method].engine):
         yield replace(blank, reason=f"needs {what}, not installed here"), True
         return
-    if family == COMPILED_FAMILY and not model.is_mechanistic:
+    if family == COMPILED_FAMILY and not model.is_mechanistic and METHODS[method].network_engine is None:
         yield replace(blank, reason="needs formulas, and this model has a network"), True
         return
     costs, work = list[float](), Evaluations(evaluations)

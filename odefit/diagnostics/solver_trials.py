@@ -115,9 +115,7 @@ class Trial:
 
     def work(self) -> int | None:
         """Of the solve before: evaluations, or a compiled method's steps; None where they cannot be counted."""
-        if not self.is_compiled:
-            return self.watch.count or None
-        return self.engine.count_steps(self.model.p, self.model.problem.experiments)
+        return self.watch.count or self.engine.count_steps(self.model.p, self.model.problem.experiments)
 
     @property
     def keeps_too_much(self) -> bool:

@@ -79,7 +79,7 @@ class _Factory:
             close = meant(name, known)
             hint = f"{did_you_mean(close)} " if close else ""
             raise ConfigError(self.where, f"unknown method '{name}'; {hint}known: {', '.join(known)}")
-        entry = ENGINES[METHODS[name].engine]
+        entry = ENGINES[METHODS[name].engine_for(system.is_mechanistic)]
         if not (system.is_mechanistic or entry.takes_networks):
             what = f"{name} needs formulas; for a network use a torch method such as {AUTO_TORCH}"
             raise ConfigError(self.where, what)
@@ -101,8 +101,10 @@ class _Factory:
         """Compiled where that can be, else torch's, which says why."""
         from odefit.engines.diffsol.diffsl import TooLarge
 
+        if not system.is_mechanistic:
+            return self._made(ENGINES[METHODS[AUTO_EXPLICIT].engine_for(False)], system, sensitive)
         why = ""
-        if system.is_mechanistic and self.options.device == "cpu":
+        if self.options.device == "cpu":
             kernel = ENGINES[METHODS[AUTO_EXPLICIT].engine]
             if kernel.available()[0]:
                 with suppress(TooLarge):

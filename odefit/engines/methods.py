@@ -37,6 +37,8 @@ class Method:
         Another name of the same method.
     reference
         Relative tolerances, falling, at which it may serve as a reference for other methods.
+    network_engine
+        The engine that takes equations with networks, where `engine` takes none.
     """
 
     engine: str
@@ -49,10 +51,15 @@ class Method:
     is_coarse_between: bool = False
     alias_of: str | None = None
     reference: tuple[float, ...] = ()
+    network_engine: str | None = None
+
+    def engine_for(self, is_mechanistic: bool) -> str:
+        """The entry of the engine for equations, or for equations with networks inside."""
+        return self.engine if is_mechanistic else self.network_engine or self.engine
 
 
 METHODS: dict[str, Method] = {
-    "tsit5": Method("kernel", 5, is_compiled=True, reference=(1e-11, 1e-12)),
+    "tsit5": Method("kernel", 5, is_compiled=True, reference=(1e-11, 1e-12), network_engine="networks"),
     "rodas5p": Method("kernel", 5, is_compiled=True, is_implicit=True, reference=(1e-10, 1e-11)),
     "tsit45": Method("diffsol", 5, is_compiled=True, reference=(1e-11, 1e-12)),
     "bdf": Method(
@@ -83,7 +90,7 @@ AUTO_EXPLICIT, AUTO_IMPLICIT = "tsit5", "rodas5p"
 AUTO_COMPILED = "tsit45"
 AUTO_STIFF = "bdf"
 AUTO_TORCH = "dopri5"
-"""What `auto` is: for formulas the first, with the second where they are stiff; for networks the third."""
+"""What `auto` is: the first, for formulas with the second where they are stiff; torch's for what is not compiled."""
 
 
 def methods_of(engine: str) -> tuple[str, ...]:

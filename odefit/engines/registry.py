@@ -79,6 +79,14 @@ def _make_torch(
     return TorchEngine(system, options, sensitive, networks)
 
 
+def _make_for_networks(
+    system: System, options: SolverOptions, sensitive: tuple[str, ...], networks: nn.ModuleDict | None
+) -> Engine:
+    from odefit.engines.networks.network_engine import NetworkEngine
+
+    return NetworkEngine(system, options, sensitive, networks)
+
+
 def _check_device(options: SolverOptions, where: str) -> None:
     """Raises ConfigError for a device that torch does not know or that this machine does not have."""
     import torch
@@ -94,5 +102,6 @@ def _check_device(options: SolverOptions, where: str) -> None:
 ENGINES: dict[str, EngineEntry] = {
     "kernel": EngineEntry(_make_kernel, _kernel_available, has_own_atol=True),
     "diffsol": EngineEntry(_make_diffsol, _diffsol_available, has_own_atol=True),
+    "networks": EngineEntry(_make_for_networks, takes_networks=True, has_own_atol=True, check=_check_device),
     "torch": EngineEntry(_make_torch, takes_networks=True, has_own_atol=True, check=_check_device),
 }

@@ -10,16 +10,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from odefit.data.dataset import collate
+from odefit.engines.base import SolverOptions
+from odefit.engines.choice import make_engine
 from odefit.engines.kernel import machine
 from odefit.engines.networks import adaptive_steps, backwards, dense, fields, fixed_steps
 from odefit.engines.networks.autograd import CompiledField, compiled_field
 from odefit.engines.networks.program import ACTIVATIONS, ADAPTIVE, FieldProgram, Members, Path
 from odefit.engines.torch_fields import Equations
-from odefit.errors import ModelError
+from odefit.errors import ConfigError, ModelError
 from odefit.model import networks as modules
 from odefit.model.system import Network, System
 from odefit.training import recorded_steps
-from small_problems import Array, central_differences, make_system
+from small_problems import Array, central_differences, make_system, series
 
 pytest.importorskip("llvmlite")
 RTOL_ATOL = np.array([1e-9, 1e-10, 1e-10])
@@ -212,6 +215,51 @@ def test_what_is_not_compiled_is_left_to_torch(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(machine, "available", lambda: (False, "llvmlite cannot be imported"))
     other = hybrid(Network("net", 2, 2, (7,), "elu"))
     assert compiled_field(other, trained(other), torch.empty(0, dtype=torch.float64)) is None
+
+
+# the engine
+
+
+def engine_of(system: System, method: str = "auto", **options: Any) -> Any:
+    return make_engine(system, SolverOptions(method, **options), (), trained(system))
+
+
+def test_auto_is_tsit5_for_networks_and_agrees_with_torchs_method() -> None:
+    system = SYSTEMS["two networks"]
+    ours, theirs = engine_of(system, rtol=1e-8), engine_of(system, "dopri5", rtol=1e-10, atol=1e-12)
+    assert (ours.method_in_use, theirs.method_in_use) == ("tsit5", "dopri5")
+    assert engine_of(system, dtype="float32").method_in_use == engine_of(system, adjoint=True).method_in_use == "dopri5"
+    experiments = [series("a", [0.0, 1.0, 2.5]), series("b", [0.5, 0.7], start=0.5)]
+    p = np.array([[0.4, 0.6], [0.8, 0.9]])
+    solved, wanted = (engine.solve(p, experiments) for engine in (ours, theirs))
+    np.testing.assert_allclose(solved.y, wanted.y, rtol=1e-6)
+    assert ours.count_steps(p, experiments) > 4
+    assert theirs.count_steps(p, experiments) is None
+    batch, both = collate(list(enumerate(experiments))), []
+    for engine in (ours, theirs):
+        of = [torch.as_tensor(p).requires_grad_(), *engine.networks.parameters()]
+        both.append(gradients(engine.solve_batch(of[0], batch), of))
+    for a, b in zip(*both, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-9)
+
+
+def test_the_method_may_be_named_where_it_is_compiled() -> None:
+    assert engine_of(SYSTEMS["one network"], "tsit5").method_in_use == "tsit5"
+    with pytest.raises(ModelError, match="tsit5 is machine code, which these networks or options are not"):
+        engine_of(SYSTEMS["one network"], "tsit5", dtype="float32")
+    with pytest.raises(ConfigError, match="rodas5p needs formulas"):
+        engine_of(SYSTEMS["one network"], "rodas5p")
+
+
+def test_what_fails_is_said_in_torchs_words() -> None:
+    network = Network("net", 1, 1, (2,), "tanh")
+    system = make_system({"x": "x^2 + a*net(x)"}, {"x": 1}, ("a",), networks={"net": network})
+    experiments = [series("short", [0.5], start=0.0), series("long", [0.5, 3.0], start=0.0)]
+    p = np.array([[0.0], [0.0]])
+    ours, theirs = (engine_of(system, method).solve(p, experiments) for method in ("auto", "dopri5"))
+    assert ours.failed == theirs.failed == 1
+    assert ours.failures[1] == theirs.failures[1]
+    np.testing.assert_allclose(ours.y[0], 2.0, rtol=1e-4)
 
 
 # the same text as Python

@@ -67,10 +67,15 @@ class CompiledField:
     ----------
     modules
         Those of the system's networks, in their order.
+
+    Attributes
+    ----------
+    steps
+        Of the last solution.
     """
 
     def __init__(self, program: FieldProgram, modules: list[Any]) -> None:
-        self.program, self.modules = program, modules
+        self.program, self.modules, self.steps = program, modules, 0
 
     @property
     def parameters(self) -> list[nn.Parameter]:
@@ -123,6 +128,7 @@ class CompiledField:
         return y, slopes[..., :n], slopes[..., n : n + states], slopes[..., n + states :]
 
     def _tensor(self, path: Path, w: Weights, p: Tensor, y: Tensor) -> Tensor:
+        self.steps = int(path.taken.sum())
         result: Tensor = _Solved.apply(self.program, path, w, p, y, *self.parameters)  # type: ignore[no-untyped-call]
         return result
 

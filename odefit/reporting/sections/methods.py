@@ -140,9 +140,9 @@ def _solver(run: Run, cited: Cited) -> None:
     else:
         detail = f"relative tolerance {shown(options.rtol)}, absolute tolerance {_atol(engine)}"
     cited.say(f"The equations were solved by {words} ({detail}) {cited.cite(*keys)}.")
-    if method.engine != "torch":
-        cited.say("Exact sensitivities were integrated along with the states, under error control of their own.")
     system = run.assembly.described.system
+    if method.engine != "torch" and system.is_mechanistic:
+        cited.say("Exact sensitivities were integrated along with the states, under error control of their own.")
     if system.events or system.triggers or any(e.doses for e in run.measured):
         cited.say(f"Derivatives were carried exactly across doses and events {cited.cite('saltation')}.")
 
