@@ -15,6 +15,7 @@ from odefit.errors import ConfigError
 from odefit.model.system import TIME
 from odefit.problem.assembly import Assembly, assemble
 from odefit.problem.conditions import under_conditions
+from odefit.problem.constant_conditions import constant_condition_notes
 from odefit.problem.described import Described
 from odefit.problem.event_table import FIRST_REPEATS, with_events
 from odefit.problem.first_rows import first_row_notes
@@ -47,7 +48,7 @@ def unsettled_at_start(assembly: Assembly) -> list[str]:
 
 def _prepare(loaded: LoadedConfig) -> tuple[Assembly, dict[str, float] | None]:
     described = describe_system(loaded)
-    notes: list[str] = []
+    notes = constant_condition_notes(loaded, described)
     beside = Beside()
     measured, truth = measurements(loaded, described, notes, beside)
     notes += first_row_notes(described, measured)

@@ -29,6 +29,7 @@ from odefit.objective.parameters import Binding, ParameterTable
 from odefit.objective.problem import FitProblem
 from odefit.problem.cell_formulas import with_cells
 from odefit.problem.conditions import under_conditions
+from odefit.problem.constant_conditions import constant_condition_notes
 from odefit.problem.described import FORMULA, Described, initial_name
 from odefit.problem.intervals import without_counts_at_start
 from odefit.problem.parameter_table import groups_of
@@ -107,7 +108,7 @@ def simulate_data(loaded: LoadedConfig, described: Described | None = None) -> S
     if section is None:
         raise ConfigError(loaded.where("data"), "has no `simulate` section: say which times and parameters to simulate")
     fitted = described or describe_system(loaded)
-    notes: list[str] = []
+    notes = [] if described else constant_condition_notes(loaded, fitted)
     blank = _blank(loaded, section, fitted, notes)
     constants = tuple(dict.fromkeys(name for e in blank for name in (*e.constants, *e.formulas)))
     described = describe_simulated(loaded, fitted, constants)
