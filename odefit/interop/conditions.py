@@ -110,7 +110,7 @@ class _Maker:
 
     def _check_targets(self) -> None:
         known = dict.fromkeys([*self.model.values, *self.model.rates, *self.model.amounts])
-        for period in (period for e in self.experiments for period in e.periods):
+        for experiment, period in ((e, period) for e in self.experiments for period in e.periods):
             for name in period.changes:
                 if name in known:
                     continue
@@ -120,7 +120,7 @@ class _Maker:
                     what = f"sets '{clip(name)}', which a rule of the model computes: it cannot be set"
                 else:
                     what = f"sets '{clip(name)}', which the model does not have; {suggest(name, known)}"
-                self.faults.add(period.where or f"condition {clip(period.condition)}", what)
+                self.faults.add(experiment.place(period, name), what)
 
     def _starts(self) -> None:
         distinct = set(self.starts.values())

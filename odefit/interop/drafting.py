@@ -136,7 +136,7 @@ def _check_names(problem: PetabProblem, model: Model, faults: Faults) -> None:
     for experiment in problem.experiments.values():
         for period in experiment.periods:
             for name, tree in period.changes.items():
-                _unknown(tree, known, period.where or f"condition {clip(period.condition)}, {clip(name)}", faults)
+                _unknown(tree, known, experiment.place(period, name), faults)
     for row in problem.measurements:
         for column, trees in (("observableParameters", row.parameters), ("noiseParameters", row.noise_parameters)):
             for tree in trees:

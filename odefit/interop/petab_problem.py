@@ -8,6 +8,7 @@ from pathlib import Path
 
 from odefit.interop.mathematics import Tree
 from odefit.records import dataclass
+from odefit.text import clip
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,10 @@ class PetabExperiment:
     def before(self) -> Period | None:
         """What holds before the start, until nothing moves."""
         return self.periods[0] if self.periods and self.periods[0].time == float("-inf") else None
+
+    def place(self, period: Period, name: str) -> str:
+        """Where it stands that a period sets a name: in a column of the condition table in version 1."""
+        return f"{period.where}, column {clip(name)}" if self.taken_back else period.where
 
     @property
     def from_start(self) -> tuple[Period, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,9 @@ from odefit.interop import petab_v1, petab_v2
 from odefit.interop.formats import MARK
 from odefit.interop.petab_problem import PetabProblem
 from odefit.interop.petab_tables import Reading
-from odefit.text import clip, suggest
+from odefit.interop.sbml_model import sbml_model
+from odefit.interop.sbml_reading import read_sbml
+from odefit.text import clip, show, suggest
 
 GENERIC = frozenset({"problem", "petab", "petab_problem", "model"})
 """File names that say nothing of the problem."""
@@ -43,7 +46,10 @@ def read_problem(path: Path, only_beside: bool | None = None) -> PetabProblem:
     read = _version_1 if version == 1 else petab_v2.read_version_2
     problem = read(problem_name(path), path, files, reading)
     problem = replace(problem, pictures=_pictures(files, reading))
-    _check_rows(problem, faults)
+    _check_rows(problem, reading)
+    if faults.found and problem.sbml != path:
+        with faults.catching():  # those of the model in the same breath
+            sbml_model(read_sbml(problem.sbml))
     faults.check()
     return problem
 
@@ -133,13 +139,17 @@ def _pictures(files: _Files, reading: Reading) -> tuple[Mapping[str, str], ...]:
     return tuple(dict(row.cells) for path in paths if path.exists() for row in reading.rows(path, ["plotId"]))
 
 
-def _check_rows(problem: PetabProblem, faults: Faults) -> None:
-    """Every measurement is of an observable that there is, with as many parameters as its formulas have."""
+def _check_rows(problem: PetabProblem, reading: Reading) -> None:
+    """Every measurement is a number of an observable that there is, with as many parameters as its formulas have."""
+    faults, unknown = reading.faults, dict[str, list[str]]()
+    if not problem.measurements and not faults.found:
+        faults.add(show(problem.path), "has no measurements: its table has no rows")
     for row in problem.measurements:
+        if math.isinf(row.value):
+            faults.add(f"{row.where}, column measurement", f"{row.value} cannot have been measured")
         observable = problem.observables.get(row.observable)
         if observable is None:
-            hint = suggest(row.observable, problem.observables)
-            faults.add(f"{row.where}, column observableId", f"'{clip(row.observable)}' is no observable; {hint}")
+            unknown.setdefault(row.observable, []).append(f"{row.where}, column observableId")
             continue
         for column, names, given in (
             ("observableParameters", observable.placeholders, row.parameters),
@@ -148,3 +158,4 @@ def _check_rows(problem: PetabProblem, faults: Faults) -> None:
             if len(given) < len(names):
                 what = f"the formulas of '{row.observable}' have {len(names)} of them, and here are {len(given)}"
                 faults.add(f"{row.where}, column {column}", what)
+    reading.unknown(unknown, "observable", problem.observables)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from odefit.errors import Faults
@@ -16,7 +16,7 @@ from odefit.interop.files import read_text
 from odefit.interop.mathematics import ZERO, Tree
 from odefit.interop.petab_math import NotMathematics, parse_petab
 from odefit.records import dataclass
-from odefit.text import clip, show, suggest
+from odefit.text import clip, counted, show, suggest
 
 MAX_BYTES = 500_000_000
 MAX_CELL = 1_000_000
@@ -68,10 +68,27 @@ class Reading:
             for column in {name for name in header if name and header.count(name) > 1}:
                 self.faults.add(f"{show(path)}:1", f"has two columns '{clip(column)}'")
             if not missing:
+                for line, row in found[1:]:
+                    if any(map(str.strip, row[len(header) :])):
+                        what = f"has {len(row)} cells, and there are {len(header)} columns"
+                        self.faults.add(f"{show(path)}:{line}", what)
                 return [
                     Row(show(path), line, _cells(header, row)) for line, row in found[1:] if any(map(str.strip, row))
                 ]
         return []
+
+    def unknown(self, places: Mapping[str, Sequence[str]], what: str, known: Collection[str]) -> None:
+        """Faults of ids that a table does not have, each once, by the places that name it.
+
+        A table that could not be read says nothing of what is unknown.
+        """
+        if self.faults.found and not known:
+            return
+        for name, (first, *others) in places.items():
+            more = (
+                f" ({counted(len(others), 'more row')} {'names' if len(others) == 1 else 'name'} it)" if others else ""
+            )
+            self.faults.add(first, f"'{clip(name)}' is no {what}; {suggest(name, known)}{more}")
 
     def number(self, row: Row, column: str, default: float | None = None) -> float:
         """A cell as a number. A fault, and NaN, where it is none."""

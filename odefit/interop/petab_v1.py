@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from odefit.interop.mathematics import Tree, names_in
@@ -101,32 +102,37 @@ def _placeholders(kind: str, observable: str, *trees: Tree) -> tuple[str, ...]:
     return tuple(f"{kind}Parameter{i}_{observable}" for i in range(1, min(max(counts, default=0), 1000) + 1))
 
 
-def read_conditions(reading: Reading, paths: list[Path]) -> dict[str, dict[str, Tree]]:
-    """Condition: what it sets. An empty cell leaves a name as the model has it."""
-    found: dict[str, dict[str, Tree]] = {}
+def read_conditions(reading: Reading, paths: list[Path]) -> dict[str, Period]:
+    """What each condition sets, from 0 on. An empty cell leaves a name as the model has it."""
+    found: dict[str, Period] = {}
     for name, row in reading.rows_by_id(paths, ["conditionId"]):
         columns = [c for c in row.cells if c not in ("conditionId", "conditionName") and c]
-        found[name] = {column: reading.tree(row, column) for column in columns if row.text(column)}
+        changes = {column: reading.tree(row, column) for column in columns if row.text(column)}
+        found[name] = Period(0.0, name, changes, row.where())
     return found
 
 
 def read_measurements(
-    reading: Reading, paths: list[Path], conditions: Mapping[str, Mapping[str, Tree]]
+    reading: Reading, paths: list[Path], conditions: Mapping[str, Period]
 ) -> tuple[tuple[Measured, ...], dict[str, PetabExperiment]]:
     """The measurement table, and the experiments that it is of: pairs of conditions."""
     pairs: dict[tuple[str, str], None] = {}
     rows: list[tuple[Row, tuple[str, str]]] = []
+    unknown: dict[str, list[str]] = {}
     for path in paths:
         for row in reading.rows(path, ["observableId", "simulationConditionId", "measurement", "time"]):
             pair = (row.text("preequilibrationConditionId"), row.text("simulationConditionId"))
             for column, condition in zip(("preequilibrationConditionId", "simulationConditionId"), pair, strict=True):
-                if condition not in conditions and (condition or column == "simulationConditionId"):
-                    what = f"'{clip(condition)}' is no condition" if condition else "a condition is missing"
-                    reading.faults.add(row.where(column), f"{what}; {suggest(condition, conditions)}")
-                    break
-            else:
+                if condition and condition not in conditions:
+                    unknown.setdefault(condition, []).append(row.where(column))
+            if not pair[1]:
+                reading.faults.add(row.where("simulationConditionId"), "a condition is missing")
+            if pair[1] in conditions and pair[0] in ("", *conditions):
                 pairs[pair] = None
                 rows.append((row, pair))
+            else:
+                _measured(reading, row, "")  # for its faults
+    reading.unknown(unknown, "condition", conditions)
     called = _names_of_pairs(list(pairs))
     experiments = {called[pair]: _experiment(called[pair], pair, conditions) for pair in pairs}
     measured = tuple(_measured(reading, row, called[pair]) for row, pair in rows)
@@ -141,11 +147,11 @@ def _names_of_pairs(pairs: list[tuple[str, str]]) -> dict[tuple[str, str], str]:
     }
 
 
-def _experiment(name: str, pair: tuple[str, str], conditions: Mapping[str, Mapping[str, Tree]]) -> PetabExperiment:
+def _experiment(name: str, pair: tuple[str, str], conditions: Mapping[str, Period]) -> PetabExperiment:
     before, during = pair
-    periods: tuple[Period, ...] = (Period(0.0, during, conditions[during]),)
+    periods: tuple[Period, ...] = (conditions[during],)
     if before:
-        periods = (Period(-math.inf, before, conditions[before]), *periods)
+        periods = (replace(conditions[before], time=-math.inf), *periods)
     return PetabExperiment(name, periods, taken_back=True)
 
 

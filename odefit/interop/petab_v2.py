@@ -176,6 +176,7 @@ def _experiments(
     reading: Reading, paths: list[Path], conditions: Mapping[str, Mapping[str, Tree]]
 ) -> dict[str, PetabExperiment]:
     periods: dict[str, dict[float, Period]] = {}
+    unknown: dict[str, list[str]] = {}
     for path in paths:
         for row in reading.rows(path, ["experimentId", "time", "conditionId"]):
             name, condition, at = row.text("experimentId"), row.text("conditionId"), reading.number(row, "time")
@@ -183,8 +184,7 @@ def _experiments(
                 reading.faults.add(row.where("experimentId"), "an id is missing")
                 continue
             if condition and condition not in conditions:
-                what = f"'{clip(condition)}' is no condition; {suggest(condition, conditions)}"
-                reading.faults.add(row.where("conditionId"), what)
+                unknown.setdefault(condition, []).append(row.where("conditionId"))
                 continue
             own = periods.setdefault(name, {})
             earlier = own.get(at, Period(at, condition, {}, row.where()))
@@ -193,17 +193,17 @@ def _experiments(
                 what = f"sets '{clip(target)}', which '{clip(earlier.condition)}' sets at the same time"
                 reading.faults.add(row.where("conditionId"), what)
             own[at] = replace(earlier, changes={**earlier.changes, **changes})
+    reading.unknown(unknown, "condition", conditions)
     return {name: PetabExperiment(name, tuple(own[at] for at in sorted(own))) for name, own in periods.items()}
 
 
 def _measurements(reading: Reading, paths: list[Path], experiments: Mapping[str, PetabExperiment]) -> list[Measured]:
-    found = []
+    found, unknown = [], dict[str, list[str]]()
     for path in paths:
         for row in reading.rows(path, ["observableId", "experimentId", "time", "measurement"]):
             experiment = row.text("experimentId") or UNNAMED
             if experiment not in experiments and row.text("experimentId"):
-                what = f"'{clip(experiment)}' is no experiment; {suggest(experiment, experiments)}"
-                reading.faults.add(row.where("experimentId"), what)
+                unknown.setdefault(experiment, []).append(row.where("experimentId"))
             found.append(
                 Measured(
                     row.text("observableId"),
@@ -216,6 +216,7 @@ def _measurements(reading: Reading, paths: list[Path], experiments: Mapping[str,
                     row.where(),
                 )
             )
+    reading.unknown(unknown, "experiment", experiments)
     return found
 
 

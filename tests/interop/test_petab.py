@@ -454,22 +454,58 @@ def test_names_that_nothing_defines(tmp_path: Path) -> None:
     )
     known = "there is: k1, cell, a0, k2, A, B, forward, backward"
     assert faults(path) == [
-        "condition c0: sets 'k9', which the model does not have; there is: cell, a0, k2, A, B",
-        "condition c0: sets 'k1', which has a row in the parameter table: it cannot have both",
+        "conditions.tsv:2, column k9: sets 'k9', which the model does not have; there is: cell, a0, k2, A, B",
+        "conditions.tsv:2, column k1: sets 'k1', which has a row in the parameter table: it cannot have both",
         f"observables.tsv:2, column observableFormula: unknown symbol 'offset'; {known}, obs_a",
         f"observables.tsv:2, column noiseFormula: unknown symbol 'sd'; {known}, obs_a",
-        f"condition c0, k9: unknown symbol 'k8'; {known}",
+        f"conditions.tsv:2, column k9: unknown symbol 'k8'; {known}",
     ]
 
 
 def test_tables_and_files_that_are_missing(tmp_path: Path) -> None:
+    """Nothing is said of the ids that they would have held."""
     path = problem(tmp_path, observables="observableId | formula\nobs_a | A")
     (tmp_path / "conditions.tsv").unlink()
-    assert faults(path)[:3] == [
+    (tmp_path / "model.xml").unlink()
+    assert faults(path) == [
         "observables.tsv:1: has no column 'observableFormula'; did you mean 'observableId'?",
         "observables.tsv:1: has no column 'noiseFormula'; did you mean 'formula'?",
         "conditions.tsv: there is no such file: check the path",
+        "model.xml: there is no such file: check the path",
     ]
+
+
+def test_an_id_that_many_rows_name_is_told_once_and_the_model_in_the_same_breath(tmp_path: Path) -> None:
+    path = problem(
+        tmp_path,
+        model=s.sbml(parameters=[s.parameter("x", 1.0, False)], rules=[s.rule("y", "1", "rate")]),
+        measurements="""
+            observableId | simulationConditionId | time | measurement
+            obs_b | c0 | 0 | 0.7
+            obs_a | c1 | soon | inf
+            obs_b | c1 | 2 | 0.7
+            obs_b | c1 | 2 | inf
+            obs_a | c0 | 2 | -inf""",
+    )
+    found = faults(path)
+    assert found[:4] == [
+        "measurements.tsv:3, column time: 'soon' is not a number",
+        "measurements.tsv:3, column simulationConditionId: 'c1' is no condition; there is: c0 (2 more rows name it)",
+        "measurements.tsv:6, column measurement: -inf cannot have been measured",
+        "measurements.tsv:2, column observableId: 'obs_b' is no observable; did you mean 'obs_a'?",
+    ]
+    assert found[4].startswith("model.xml:")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_table_without_rows_and_one_with_too_many_cells(version: int, tmp_path: Path) -> None:
+    path = problem(tmp_path, version=version)
+    table = tmp_path / "measurements.tsv"
+    header, *rows = table.read_text("utf-8").splitlines()
+    table.write_text(header + "\n", encoding="utf-8")
+    assert faults(path) == ["conversion.yaml: has no measurements: its table has no rows"]
+    table.write_text("\n".join([header, rows[0] + "\t\t", rows[1] + "\t7\t8", ""]), encoding="utf-8")
+    assert faults(path) == ["measurements.tsv:3: has 6 cells, and there are 4 columns"]
 
 
 @pytest.mark.parametrize(
