@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,20 @@ if TYPE_CHECKING:
 MOST_COMPARED, LONGEST_COMPARED = 1000, 100
 """Among more names, or longer ones, the search for the one that was meant would take longer than all else."""
 MOST_LISTED = 12
+
+
+class LatePattern:
+    """A regular expression that is compiled when it is first asked, which takes as long as to import a module."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @cached_property
+    def compiled(self) -> re.Pattern[str]:
+        return re.compile(self.text)
+
+    def fullmatch(self, text: str) -> re.Match[str] | None:
+        return self.compiled.fullmatch(text)
 
 
 def printable(text: str) -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Sequence
 
 from odefit.records import dataclass
-from odefit.text import clip
+from odefit.text import LatePattern, clip
 
 EPOCH = datetime.datetime(1970, 1, 1)
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "week": 604800.0, "year": 365.25 * 86400.0}
@@ -28,12 +27,12 @@ _MONTHS = {
 }
 _CLOCK = r"(\d{1,5}):(\d{2})(?::(\d{2}(?:[.,]\d{1,9})?))?\s*([AaPp][Mm])?"
 _REST = rf"(?:[T\s,]\s*{_CLOCK}(?:Z|[+-]\d{{2}}:?\d{{2}})?)?"
-_ISO = re.compile(rf"(\d{{4}})[-/.](\d{{1,2}})[-/.](\d{{1,2}}){_REST}")
-_NUMBERS = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{2}}|\d{{4}}){_REST}")
-_WORDS = re.compile(rf"(\d{{1,2}})[-\s.]+([A-Za-z]{{3}})[A-Za-z]*[-\s.,]+(\d{{2}}|\d{{4}}){_REST}")
-_TIME = re.compile(_CLOCK)
-_ZONE = re.compile(r"(?:Z|[+-]\d{2}:?\d{2})$")
-_PART = re.compile(r"(\d+(?:[.,]\d+)?)\s*([A-Za-z]+)\s*")
+_ISO = LatePattern(rf"(\d{{4}})[-/.](\d{{1,2}})[-/.](\d{{1,2}}){_REST}")
+_NUMBERS = LatePattern(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{2}}|\d{{4}}){_REST}")
+_WORDS = LatePattern(rf"(\d{{1,2}})[-\s.]+([A-Za-z]{{3}})[A-Za-z]*[-\s.,]+(\d{{2}}|\d{{4}}){_REST}")
+_TIME = LatePattern(_CLOCK)
+_ZONE = LatePattern(r"(?:Z|[+-]\d{2}:?\d{2})$")
+_PART = LatePattern(r"(\d+(?:[.,]\d+)?)\s*([A-Za-z]+)\s*")
 _LONGEST = 60
 
 
@@ -87,7 +86,7 @@ def parse_moments(cells: Sequence[str], day_first: bool | None, clock: str | Non
     cells = [cell.strip() for cell in cells]
     day_first = _order(cells) if day_first is None else day_first
     dated = [cell for cell in cells if _is_date(cell)]
-    zones = {match[0] for cell in dated if ":" in cell and (match := _ZONE.search(cell))}
+    zones = {match[0] for cell in dated if ":" in cell and (match := _ZONE.compiled.search(cell))}
     if len(zones) > 1:
         raise NotClear(f"times of several time zones ({', '.join(sorted(zones)[:3])}); write them all in one")
     if dated:
@@ -164,7 +163,7 @@ def _duration(cell: str) -> float | None:
     names = {"s": "s sec secs second seconds", "min": "m min mins minute minutes", "h": "h hr hrs hour hours"}
     names |= {"d": "d day days", "week": "w week weeks"}
     total, at = 0.0, 0
-    for match in _PART.finditer(cell):
+    for match in _PART.compiled.finditer(cell):
         unit = next((unit for unit, words in names.items() if match[2].lower() in words.split(" ")), None)
         if match.start() != at or unit is None:
             return None

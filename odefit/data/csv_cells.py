@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from odefit.arrays import FloatArray
 from odefit.data.error_list import FaultList
 from odefit.records import dataclass
-from odefit.text import clip
+from odefit.text import LatePattern, clip
 
 IntArray = NDArray[np.int64]
 SignArray = NDArray[np.int8]
@@ -23,11 +22,11 @@ BELOW = frozenset({"blq", "bloq", "blloq", "bql", "blod", "bld", "bdl", "<lod", 
 """Words for a value below a limit that the cell does not name, in lower case."""
 SIGNS = {"<": -1, "≤": -1, ">": 1, "≥": 1}
 """The sign before a limit, and on which side of it the truth lies."""
-_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
-_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?|[+-]?\d{1,3}(\.\d{3})+,\d+")
+_DECIMAL_COMMA = LatePattern(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+_THOUSANDS = LatePattern(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?|[+-]?\d{1,3}(\.\d{3})+,\d+")
 _LONG = 40
-_DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}([T ].*)?|\d{1,2}:\d{2}(:\d{2}.*)?")
-_WITH_UNIT = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(?:%|[^\W\d_][^<>]*)")
+_DATE = LatePattern(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}([T ].*)?|\d{1,2}:\d{2}(:\d{2}.*)?")
+_WITH_UNIT = LatePattern(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(?:%|[^\W\d_][^<>]*)")
 
 
 @dataclass(frozen=True)

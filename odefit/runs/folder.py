@@ -43,6 +43,7 @@ from odefit.data.atomic_files import atomic_write
 from odefit.data.outputs import telling_storage
 from odefit.data.source_files import reason
 from odefit.errors import RunError
+from odefit.runs.indented_json import indented_json
 from odefit.runs.tables import csv_text
 
 RESULT, CONFIG, DATA, WEIGHTS, COVARIANCE = (
@@ -98,7 +99,7 @@ def write_text(folder: Path, name: str, text: str | bytes) -> None:
 
 def write_json(folder: Path, name: str, data: Mapping[str, Any], allow_nan: bool = False) -> None:
     """allow_nan: for files that odefit alone reads, such as those with infinite bounds of a config."""
-    write_text(folder, name, json.dumps(data, indent=2, allow_nan=allow_nan, ensure_ascii=False) + "\n")
+    write_text(folder, name, indented_json(data, allow_nan) + "\n")
 
 
 def write_csv(folder: Path, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -178,6 +178,8 @@ def finite_or_none(value: float | np.floating[Any]) -> float | None:
 
 
 def _plain(value: Any) -> Any:
+    if type(value) is float:  # by far the most
+        return value if math.isfinite(value) else None
     if is_dataclass(value):
         return {key.name: _plain(getattr(value, key.name)) for key in fields_of(value)}
     if isinstance(value, dict):

@@ -1,0 +1,54 @@
+"""JSON with an indent, as `json.dumps(..., indent=2)` writes it.
+
+With an indent Python's own goes through all values in Python; here the innermost lists and mappings are a call of its
+compiled encoder each.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+STEP = "  "
+
+
+def indented_json(value: Any, allow_nan: bool = False) -> str:
+    """The text of a value that JSON can hold.
+
+    Parameters
+    ----------
+    value
+        Mappings with names as keys, lists, tuples, texts, numbers, True, False, None.
+    allow_nan
+        Whether `NaN` and `Infinity` may stand in it, which other programs may not read.
+
+    Raises
+    ------
+    ValueError
+        A number is not finite, and may not be so.
+    TypeError
+        JSON has no word for a value.
+    """
+    return _text(value, "\n", allow_nan)
+
+
+def _text(value: Any, line: str, allow_nan: bool) -> str:
+    """line: a line break and the blanks before what closes this value."""
+    if not isinstance(value, Mapping | list | tuple) or not value:
+        return json.dumps(value, ensure_ascii=False, allow_nan=allow_nan)
+    inner = line + STEP
+    parts = value.values() if isinstance(value, Mapping) else value
+    if not any(isinstance(part, Mapping | list | tuple) for part in parts):
+        whole = json.dumps(value, ensure_ascii=False, allow_nan=allow_nan, separators=(f",{inner}", ": "))
+        return f"{whole[0]}{inner}{whole[1:-1]}{line}{whole[-1]}"
+    texts = [_text(part, inner, allow_nan) for part in parts]
+    if isinstance(value, Mapping):
+        texts = [f"{_name(key)}: {text}" for key, text in zip(value, texts, strict=True)]
+        return f"{{{inner}{f',{inner}'.join(texts)}{line}}}"
+    return f"[{inner}{f',{inner}'.join(texts)}{line}]"
+
+
+def _name(key: Any) -> str:
+    """A name in quotes; that of a number is its text."""
+    return json.dumps(key if isinstance(key, str) else json.dumps(key), ensure_ascii=False)
