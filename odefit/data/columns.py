@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -146,6 +146,18 @@ def find_columns(header: Header, faults: FaultList) -> Positions:
     return position
 
 
+class Block(Protocol):
+    """Some rows of a table whose cells are not all texts."""
+
+    def __len__(self) -> int: ...
+
+    def texts(self, index: int) -> list[str]:
+        """A column of texts."""
+
+    def numbers(self, index: int) -> FloatArray | None:
+        """The same as numbers, where all of its cells are some."""
+
+
 class ColumnReading:
     """Grows columns block by block."""
 
@@ -171,15 +183,22 @@ class ColumnReading:
         self.lookups = {index: Lookup() for index in request.labels}
         self.codes: dict[int, list[IntArray]] = {index: [] for index in request.labels}
 
-    def add(self, lines: IntArray, rows: list[list[str]], faults: FaultList) -> None:
+    def add(self, lines: IntArray, rows: list[list[str]] | Block, faults: FaultList) -> None:
         self.count += len(rows)
         self.lines.append(lines)
+
+        def texts(index: int) -> list[str]:
+            return [row[index] for row in rows] if isinstance(rows, list) else rows.texts(index)
+
         for index, kind in self.kinds.items():
-            values, signs = parse_numbers([row[index] for row in rows], lines, kind, faults)
+            known = None if isinstance(rows, list) else rows.numbers(index)
+            values, signs = (None if known is None else kind.missing.without(known)), None
+            if values is None or (kind.required and np.isnan(values).any()):
+                values, signs = parse_numbers(texts(index), lines, kind, faults)
             self.numbers[index].append(values)
             self.signs[index].append(signs)
         for index, lookup in self.lookups.items():
-            found = map(lookup.__getitem__, [row[index] for row in rows])
+            found = map(lookup.__getitem__, texts(index))
             self.codes[index].append(np.fromiter(found, np.int64, len(rows)))
 
     def finish(self, faults: FaultList) -> Columns:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -20,9 +21,11 @@ from file_corpus import (
     text_cases,
 )
 from odefit.config.load import load_config
+from odefit.data.csv_cells import MissingCells
 from odefit.data.given import given_data
 from odefit.data.grid.opening import open_table
 from odefit.data.grid.table_file import FileForm
+from odefit.data.table_form import TableForm
 from odefit.data.tables import read_table
 from odefit.errors import DataError
 from odefit.problem.event_table import with_events
@@ -141,6 +144,27 @@ def test_which_sheet_is_read(tmp_path: Path) -> None:
     for sheet in ("Third", 3):
         with pytest.raises(DataError, match=r"has no sheet .*\(data.sheet\); there is: First, Second"):
             open_table(path, ["time"], FileForm(sheet=sheet))
+
+
+def test_a_workbook_is_read_as_a_csv_with_the_same_cells(tmp_path: Path) -> None:
+    """Columns of numbers, of numbers with words or limits among them, of names; blank rows, numbers for none."""
+    pytest.importorskip("python_calamine")
+    rows: list[list[object]] = [["time", "x", "y", "z", "experiment"]]
+    rows += [[0, 10, -999, ">100", "a"], [1, 6.25, 2, 7, "a"], ["", "", "", "", ""], [0.5, 1e-300, 3, "ND", 2]]
+    xlsx(tmp_path / "d.xlsx", Data=rows)
+    (tmp_path / "d.csv").write_text("\n".join(",".join(map(str, row)) for row in rows))
+    form = TableForm(missing=MissingCells.of(["-999", "ND"]))
+    names = ["x", "y", "z"]
+    book, text = (read_table(tmp_path / f"d.{kind}", observables=names, form=form) for kind in ("xlsx", "csv"))
+    assert len(book) == 2
+    for one, other in zip(book, text, strict=True):
+        assert (one.name, one.times.tolist()) == (other.name, other.times.tolist())
+        np.testing.assert_array_equal(one.values, other.values)
+        np.testing.assert_array_equal(one.censored, other.censored)
+    times = TableForm(missing=MissingCells.of(["1"]))
+    for kind in ("xlsx", "csv"):
+        with pytest.raises(DataError, match="the time is missing"):
+            read_table(tmp_path / f"d.{kind}", observables=["x"], form=times)
 
 
 def test_a_fault_in_a_workbook_names_its_row(tmp_path: Path) -> None:

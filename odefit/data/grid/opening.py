@@ -11,6 +11,7 @@ from odefit.data.columns import Header
 from odefit.data.csv_cells import MISSING, decimal_comma, parse_number
 from odefit.data.csv_reader import MAX_ABOVE, read_header
 from odefit.data.error_list import place
+from odefit.data.grid.cell_rows import CellRows
 from odefit.data.grid.decoding import read_lines
 from odefit.data.grid.finding import Found, bare_names, find_table
 from odefit.data.grid.grid import Grid
@@ -195,11 +196,16 @@ def _grid(
         said.append("cells parted by blanks")
     if dialect.comma and dialect.separator != ";":
         said.append("decimals with commas")
-    kept = [k for k in range(found.first, len(rows)) if any(rows[k]) and not _is_comment(rows[k], skip_comments)]
+    if isinstance(rows, CellRows):
+        kept = rows.filled(found.first)
+        table: Sequence[Sequence[str]] = rows.chosen(kept)
+    else:
+        kept = [k for k in range(found.first, len(rows)) if any(rows[k]) and not _is_comment(rows[k], skip_comments)]
+        table = [rows[k] for k in kept]
     where = partial(_place, path, place_of)
     header = Header(path, ";" if dialect.comma else ",", tuple(names), (found.header or 0) + 1, where)
     notes = [*notes, *([f"{name}: {', '.join(said)}"] if said else [])]
-    return Grid(header, [rows[k] for k in kept], [k + 1 for k in kept], units, tuple(notes))
+    return Grid(header, table, [k + 1 for k in kept], units, tuple(notes))
 
 
 def _is_comment(row: Sequence[str], skip: bool) -> bool:
@@ -215,8 +221,10 @@ def _place(path: Path, place_of: str, line: int = 0, column: str = "") -> str:
 
 def _of_workbook(path: Path, wanted: Sequence[str], form: FileForm, where: str) -> Grid:
     cells, sheet = read_sheet(path, form.sheet, where)
-    while cells and not any(cells[-1]):  # what was formatted and never filled
-        cells.pop()
+    end = len(cells)
+    while end and not any(cells[end - 1]):  # what was formatted and never filled
+        end -= 1
+    cells = cells[:end]
     found = _found(cells, Dialect(",", False), wanted, form, path, where)
     if found is None:
         raise whole_fault(path, where, f"has no rows of numbers in the sheet '{clip(sheet)}'; data.sheet names another")

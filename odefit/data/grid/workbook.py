@@ -3,12 +3,12 @@ counts is the value that the program which wrote the file has stored."""
 
 from __future__ import annotations
 
-import datetime
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from odefit.data.grid.cell_rows import CellRows
 from odefit.data.source_files import whole_fault
 from odefit.errors import DataError
 from odefit.text import abridged, clip
@@ -21,7 +21,7 @@ MAX_UNPACKED = 1024**3
 MAX_CELLS = 50_000_000
 
 
-def read_sheet(path: Path, sheet: str | int | None, where: str = "") -> tuple[list[list[str]], str]:
+def read_sheet(path: Path, sheet: str | int | None, where: str = "") -> tuple[CellRows, str]:
     """The cells of one sheet as text, and its name. Raises DataError."""
     _check_archive(path, where)
     try:
@@ -36,7 +36,7 @@ def read_sheet(path: Path, sheet: str | int | None, where: str = "") -> tuple[li
         cells = book.get_sheet_by_name(name)
         if cells.height * cells.width > MAX_CELLS:
             raise whole_fault(path, where, f"has more cells than the limit of {MAX_CELLS:,}; export a CSV")
-        return [[_text(cell) for cell in row] for row in cells.to_python(skip_empty_area=False)], name
+        return CellRows(cells.to_python(skip_empty_area=False)), name
     except DataError:
         raise
     except Exception as error:  # a damaged workbook surfaces as almost any type
@@ -79,20 +79,3 @@ def _check_archive(path: Path, where: str) -> None:
     names = {part.filename for part in parts}
     if not any(name.startswith("xl/") for name in names) and "content.xml" not in names:
         raise whole_fault(path, where, "is a zip archive and no workbook; unpack it first")
-
-
-def _text(cell: Any) -> str:
-    """A cell as a CSV file would hold it."""
-    if isinstance(cell, float):
-        text = repr(cell)
-        return text[:-2] if text.endswith(".0") else text
-    if isinstance(cell, str):
-        return cell.strip()
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    if isinstance(cell, datetime.datetime):
-        return cell.isoformat(sep=" ")
-    if isinstance(cell, datetime.timedelta):
-        seconds = cell.total_seconds()
-        return f"{int(seconds // 3600)}:{int(seconds // 60 % 60):02}:{seconds % 60:09.6f}"
-    return "" if cell is None else str(cell)

@@ -1,0 +1,74 @@
+"""Rows of a workbook, whose cells are numbers already: they become texts where somebody asks for texts."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from typing import Any, overload
+
+import numpy as np
+
+from odefit.arrays import FloatArray
+
+
+class CellRows(Sequence[list[str]]):
+    """Rows of cells as texts, made when they are asked for; columns of numbers are arrays at once.
+
+    Parameters
+    ----------
+    raw
+        The cells as the workbook has them: numbers, texts, dates, durations; the rows are of one width.
+    """
+
+    def __init__(self, raw: list[list[Any]]) -> None:
+        self._raw = raw
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+    @overload
+    def __getitem__(self, at: int) -> list[str]: ...
+    @overload
+    def __getitem__(self, at: slice) -> CellRows: ...
+    def __getitem__(self, at: int | slice) -> list[str] | CellRows:
+        return CellRows(self._raw[at]) if isinstance(at, slice) else list(map(text_of, self._raw[at]))
+
+    @property
+    def width(self) -> int:
+        """Cells of each row."""
+        return len(self._raw[0]) if self._raw else 0
+
+    def filled(self, first: int) -> list[int]:
+        """The rows from `first` on that are not blank."""
+        raw = self._raw
+        return [k for k in range(first, len(raw)) if type(raw[k][0]) is float or any(map(text_of, raw[k]))]
+
+    def chosen(self, rows: Sequence[int]) -> CellRows:
+        """Some of the rows."""
+        return CellRows([self._raw[k] for k in rows])
+
+    def texts(self, index: int) -> list[str]:
+        """A column as a CSV file would hold it."""
+        return [text_of(row[index]) for row in self._raw]
+
+    def numbers(self, index: int) -> FloatArray | None:
+        """A column [R] where all of its cells are numbers; else None."""
+        cells = [row[index] for row in self._raw]
+        return np.array(cells, dtype=np.float64) if set(map(type, cells)) <= {float} else None
+
+
+def text_of(cell: Any) -> str:
+    """A cell as a CSV file would hold it."""
+    if isinstance(cell, float):
+        text = repr(cell)
+        return text[:-2] if text.endswith(".0") else text
+    if isinstance(cell, str):
+        return cell.strip()
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, datetime.datetime):
+        return cell.isoformat(sep=" ")
+    if isinstance(cell, datetime.timedelta):
+        seconds = cell.total_seconds()
+        return f"{int(seconds // 3600)}:{int(seconds // 60 % 60):02}:{seconds % 60:09.6f}"
+    return "" if cell is None else str(cell)
