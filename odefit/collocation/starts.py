@@ -76,6 +76,8 @@ def obstacle(problem: FitProblem) -> str | None:
         return "an observable is compared with an earlier value"
     if system.dosing is not None and not system.dosing.lag.is_number:
         return "doses have a lag that is not known"
+    if system.dosing is not None and system.dosing.spreads:
+        return "infusions have a duration that is not known"
     if not all(np.isfinite(e.times).all() for e in problem.experiments):
         return "a steady state is measured"
     if not any(len(data.rows) for data in problem.data):

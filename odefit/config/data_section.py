@@ -116,14 +116,25 @@ class SimulateSection(Section):
         return self
 
 
+SPREAD = Annotated[
+    Annotated[Formula, Tag("text")] | Annotated[NotNegative, Tag("other")],
+    Discriminator(or_text),
+]
+"""A number that is not negative, or a formula."""
+
+
 class DoseSection(Section):
     """One dose, or the same one repeated."""
 
     time: Finite = Field(description="when it is given")
     amount: Finite = Field(description="what it adds to the state, in the units of the state")
     state: Name | None = Field(None, description="where it goes; default: data.doses.state")
-    duration: NotNegative = Field(0.0, description="over how long it is spread evenly; 0: at once")
-    rate: NotNegative | None = Field(None, description="amount per time, instead of a duration; 0: at once")
+    duration: SPREAD = Field(
+        0.0, description="over how long it is spread evenly: a number (0: at once) or a formula of parameters"
+    )
+    rate: SPREAD | None = Field(
+        None, description="amount per time, instead of a duration: a number (0: at once) or a formula of parameters"
+    )
     every: Positive | None = Field(None, description="time from one dose to the next")
     count: Annotated[int, Field(ge=1, le=100_000)] | None = Field(None, description="how many in all")
     experiment: Label | None = Field(None, description="which experiment gets it; default: every one")
@@ -153,6 +164,12 @@ class DosesSection(Section):
     )
     lag: Formula = Field("0", description="how long after its time a dose arrives; a number or a formula of parameters")
     fraction: Formula = Field("1", description="how much of it arrives; a number or a formula of parameters")
+    rate: Formula | None = Field(
+        None, description="of a table of events: the rate of doses with RATE -1; default: `R1` in compartment 1, …"
+    )
+    duration: Formula | None = Field(
+        None, description="of a table of events: the duration of doses with RATE -2; default: `D1` in compartment 1, …"
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

@@ -15,6 +15,7 @@ from odefit.data.grid.opening import open_table
 from odefit.data.layouts import TIME, usual_time
 from odefit.data.table_units import Converter, check_said
 from odefit.data.unit_form import NO_UNITS, UnitForm
+from odefit.errors import DataError
 from odefit.text import clip, suggest
 
 # What other programs' tables of doses have, and what to do about it.
@@ -34,6 +35,8 @@ _FOREIGN = {
     "ss": "write the doses that came before, or see model.steady_state; leave this column out",
 }
 
+SPREADS = ("duration", "rate")
+"""The columns whose cells may be formulas."""
 _REMARKS = ("comment", "comments", "note", "notes", "remark", "remarks")
 
 
@@ -83,6 +86,7 @@ def read_doses(
     request = Request(
         [position[name] for name in NUMBERS if name in position],
         labels,
+        wordy=[position[name] for name in SPREADS if name in position],
         required={position["time"]: "time", position["amount"]: "amount"},
         blank=labels,
         limit=MAX_DOSES,
@@ -179,6 +183,35 @@ def _series(sheet: Columns, position: Mapping[str, int], default_state: str) -> 
         labels = sheet.labels[position[name]]
         return [labels.names[code] for code in labels.codes.tolist()]
 
-    rows = zip(words("experiment"), words("state"), *map(numbers, NUMBERS), strict=True)
+    def formulas(name: str) -> list[str]:
+        texts = sheet.texts.get(position[name], {}) if name in position else {}
+        return [texts.get(line, "") for line in sheet.lines.tolist()]
+
+    rows = zip(words("experiment"), words("state"), *map(numbers, NUMBERS), *map(formulas, SPREADS), strict=True)
     for experiment, state, *row in rows:
         yield experiment, DoseSeries(state or default_state, *row)
+
+
+def written_spreads(
+    path: Path, columns: Mapping[str, str] | None = None, time: str | None = None
+) -> dict[tuple[str, str], str]:
+    """(`duration` or `rate`, formula) -> its place, of a file of doses. What is wrong there is left to `read_doses`."""
+    called = {name: (columns or {}).get(name, name) for name in ("amount", *SPREADS)}
+    try:
+        table = open_table(path, [*([time] if time else TIME), *called.values()])
+        header = table.header
+        faults = FaultList(path, header.where)
+        position = find_columns(header, faults)
+        at = {name: position[column] for name, column in called.items() if column in position}
+        amount = at.pop("amount", None)
+        if amount is None or not at:
+            return {}
+        required = {amount: "amount"}
+        sheet = table.read(Request([amount, *at.values()], [], required=required, wordy=[*at.values()]), faults)
+    except DataError:
+        return {}
+    found: dict[tuple[str, str], str] = {}
+    for name, index in at.items():
+        for line, text in sheet.texts.get(index, {}).items():
+            found.setdefault((name, text), header.place(line, header.names[index]))
+    return found

@@ -5,8 +5,8 @@ A table, one row per dose or per series of equal doses,
     [experiment,] time, [state,] amount [, duration or rate] [, every, count]
 
 Without an experiment (no such column, or an empty cell) a dose goes to every experiment. A dose enters evenly over
-its `duration`, or at its `rate` for amount/rate; where both are empty or 0, at once. With `every` and `count` it is
-given `count` times in all, `every` apart.
+its `duration`, or at its `rate` for amount/rate; where both are empty or 0, at once. Either may be a formula of
+parameters. With `every` and `count` it is given `count` times in all, `every` apart.
 Replicates (`A#2`) get the doses of their experiment (`A`), unless rows of the table name them.
 """
 
@@ -57,6 +57,8 @@ class DoseSeries:
     rate: float = math.nan
     every: float = math.nan
     count: float = math.nan
+    duration_formula: str = ""
+    rate_formula: str = ""
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """(column, what is wrong there)"""
@@ -69,7 +71,7 @@ class DoseSeries:
             yield "duration", f"the duration is {self.duration!r}; it must not be negative (0: all at once)"
         if self.rate < 0:
             yield "rate", f"the rate is {self.rate!r}; it must not be negative (0: all at once)"
-        if self.rate > 0 and self.duration > 0:
+        if (self.rate > 0 or self.rate_formula) and (self.duration > 0 or self.duration_formula):
             yield "rate", "a dose has a rate or a duration; leave one of the two empty"
         if self.every <= 0:
             yield "every", f"the interval is {self.every!r}; it must be positive"
@@ -88,7 +90,8 @@ class DoseSeries:
         return 1 if math.isnan(self.count) else max(1, int(self.count))
 
     def doses(self) -> list[Dose]:
-        return [Dose(self._at(i), self.state, self.amount, self._length) for i in range(self.number)]
+        spread = self._length, self.duration_formula, self.rate_formula
+        return [Dose(self._at(i), self.state, self.amount, *spread) for i in range(self.number)]
 
     @property
     def _length(self) -> float:
@@ -143,6 +146,7 @@ def _tell(faults: PlacedFaults, where: Where, index: int, key: str, what: str) -
 def _series_of(item: Mapping[str, Any], tell: Callable[[str, str], None]) -> DoseSeries | None:
     """One item of the list, or None after a fault that leaves nothing to check."""
     numbers: dict[str, float] = {}
+    texts = {"duration": "", "rate": ""}
     sound = True
     for key in item:
         if key not in ("experiment", "state", *NUMBERS):
@@ -152,6 +156,8 @@ def _series_of(item: Mapping[str, Any], tell: Callable[[str, str], None]) -> Dos
         if value is None and key in ("time", "amount"):
             tell(key, f"the {key} is missing; write a number")
             sound = False
+        elif key in ("duration", "rate") and isinstance(value, str) and value.strip():
+            texts[key] = value.strip()
         elif value is not None and not _is_finite(value):
             tell(key, f"must be a finite number (got {clip(repr(value))})")
             sound = False
@@ -161,7 +167,12 @@ def _series_of(item: Mapping[str, Any], tell: Callable[[str, str], None]) -> Dos
         if not isinstance(item.get(key), str | None):
             tell(key, f"must be a name (got {clip(repr(item[key]))})")
             sound = False
-    return DoseSeries((item.get("state") or "").strip(), **numbers) if sound else None
+    if not sound:
+        return None
+    time, amount, *others = (numbers.get(key, math.nan) for key in NUMBERS)
+    duration, rate, every, count = others
+    state = (item.get("state") or "").strip()
+    return DoseSeries(state, time, amount, duration, rate, every, count, texts["duration"], texts["rate"])
 
 
 def _is_finite(value: object) -> bool:
@@ -250,7 +261,9 @@ def write_doses(path: Path | str, experiments: Sequence[Experiment]) -> None:
     table without rows is a fault to `read_doses`. Raises DataError for names that could not be read back,
     OSError as `atomic_write`.
     """
-    header = ("experiment", "time", "state", "amount", "duration")
+    header = ["experiment", "time", "state", "amount", "duration"]
+    if any(dose.rate_formula for experiment in experiments for dose in experiment.doses):
+        header.append("rate")
     check_names(path, header, [experiment.name for experiment in experiments])
     doses_of = {experiment.name: experiment.doses for experiment in experiments}
     rows = []
@@ -259,6 +272,7 @@ def write_doses(path: Path | str, experiments: Sequence[Experiment]) -> None:
         if base != name and doses_of.get(base) == doses:
             continue
         for dose in doses:
-            numbers = [number_cell(number) for number in (dose.time, dose.amount, dose.duration)]
-            rows.append([name, numbers[0], dose.state, *numbers[1:]])
+            time, amount, duration = (number_cell(number) for number in (dose.time, dose.amount, dose.duration))
+            length = "" if dose.rate_formula else dose.duration_formula or duration
+            rows.append([name, time, dose.state, amount, length, dose.rate_formula][: len(header)])
     write_rows(path, header, rows)

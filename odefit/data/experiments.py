@@ -13,39 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 from odefit.arrays import FloatArray, IntArray
 from odefit.data.cell_tables import Columns, beside_tables, cell_table, real_array
 from odefit.data.cell_texts import alike
+from odefit.data.dose import Dose as Dose
 from odefit.errors import DataError, Fault
 from odefit.records import changed, dataclass
 
 HAIR = 1e-12
 """How much earlier "just before" is, as a share of the time: more than rounding, and less than anything else."""
-
-
-@dataclass(frozen=True)
-class Dose:
-    """An amount of something that enters a state, at once or evenly over a duration.
-
-    Parameters
-    ----------
-    time
-        Absolute, of the experiment.
-    state
-        Which state.
-    amount
-        In the state's unit; negative where something is taken out.
-    duration
-        0 for a bolus.
-
-    Examples
-    --------
-    >>> import odefit
-    >>> odefit.Experiment("mary", [0, 1], {"blood": [0, 3]}, doses=[odefit.Dose(0, "gut", 320)]).doses[0].amount
-    320
-    """
-
-    time: float
-    state: str
-    amount: float
-    duration: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from odefit.arrays import FloatArray
 from odefit.data.cell_texts import covariate_of, joined_cells
 from odefit.data.covariates import CovariateUse, check_texts
 from odefit.data.error_list import MAX_FAULTS, FaultList
-from odefit.data.experiments import Experiment
+from odefit.data.experiments import Dose, Experiment
 from odefit.data.replicates import replicate_of
 from odefit.errors import DataError, Fault
 from odefit.records import dataclass
@@ -77,13 +77,17 @@ def _keys(experiments: Sequence[Experiment]) -> dict[str, Any]:
     if any(rows.values()):
         keys["experiments"] = rows
     doses = [
-        {"experiment": e.name, "time": d.time, "state": d.state, "amount": d.amount, "duration": d.duration}
+        {"experiment": e.name, "time": d.time, "state": d.state, "amount": d.amount, **_length(d)}
         for e in experiments
         for d in e.doses
     ]
     if doses:
         keys["doses"] = doses
     return keys
+
+
+def _length(dose: Dose) -> dict[str, float | str]:
+    return {"duration": dose.duration} if dose.spread is None else dict([dose.spread])
 
 
 def _start(experiment: Experiment) -> dict[str, float]:

@@ -89,7 +89,10 @@ def _experiment(e: Experiment) -> Mapping[str, Any]:
         "values": e.n_measured,
         "constants": {name: finite_or_none(value) for name, value in e.constants.items()} | dict(e.formulas),
         "labels": {name: str(value) for name, value in e.labels.items()},
-        "doses": [{"time": d.time, "state": d.state, "amount": d.amount, "duration": d.duration} for d in e.doses],
+        "doses": [
+            {"time": d.time, "state": d.state, "amount": d.amount, **dict([d.spread or ("duration", d.duration)])}
+            for d in e.doses
+        ],
         "inputs": sorted(e.inputs),
     }
 

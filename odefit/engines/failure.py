@@ -26,6 +26,10 @@ class FailureReason(Enum):
     TIMES_NOT_INCREASING = "the times must increase from the start"
     INPUT_MISSING = "it has no input {subject}"
     EVENT_TIME_NOT_A_NUMBER = "the time of event {subject} is not a number"
+    INFUSION_WITHOUT_LENGTH = (
+        "the duration or rate '{subject}' of an infusion is not a positive number",
+        "bounds above 0 keep it one",
+    )
     LAG_NOT_FINITE = "the lag of the doses is not a finite number"
     DOSE_BEFORE_START = "a dose comes{at}, before the start", "its lag must not be negative"
     TOO_MANY_FIXED_STEPS = (

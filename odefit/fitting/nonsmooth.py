@@ -58,7 +58,9 @@ def parameters_at_measurements(problem: FitProblem, theta: FloatArray) -> Nonsmo
         return nonsmooth
     switches = [-switch.intercept / switch.slope for switch in find_switches(system) if not switch.is_fixed]
     lag = sp.S.Zero if system.dosing is None else sp.sympify(system.dosing.lag)
-    formulas = [lag, *(sp.sympify(event.time) for event in system.events), *switches]
+    lengths = _lengths(system)
+    spread = [sp.Add(lag, length) for length in lengths.values()]
+    formulas = [lag, *(sp.sympify(event.time) for event in system.events), *switches, *spread]
     values_of = numpy_function(formulas, system.parameters)
     met: set[str] = set()
     for e, experiment in enumerate(problem.experiments):
@@ -69,7 +71,12 @@ def parameters_at_measurements(problem: FitProblem, theta: FloatArray) -> Nonsmo
         with np.errstate(all="ignore"):
             values = [float(v) for v in values_of(*problem.binding.local(theta)[e, : problem.n_system])]
         ends = [t for dose in experiment.doses for t in (dose.time, dose.time + dose.duration)]
-        happens = [[values[0] + t for t in ends], *([v] for v in values[1:])]
+        others = values[1 : len(values) - len(spread)]
+        happens = [[values[0] + t for t in ends], *([v] for v in others)]
+        for key, after in zip(lengths, values[len(values) - len(spread) :], strict=True):
+            own = [dose for dose in experiment.doses if dose.spread == key]
+            far = [abs(dose.amount) if key[0] == "rate" else 1.0 for dose in own]
+            happens.append([d.time + values[0] + f * (after - values[0]) for d, f in zip(own, far, strict=True)])
         for formula, at in zip(formulas, happens, strict=True):
             if any(np.abs(times - t).min() <= near for t in at if np.isfinite(t)):
                 met.update(_bound(problem, e, free_names(formula)))
@@ -90,10 +97,17 @@ def nonsmooth_parameters(problem: FitProblem) -> NonsmoothParameters:
     switches = _names(part for switch in find_switches(system) for part in (switch.intercept, switch.slope))
     doses = [dose for e in problem.experiments for dose in e.doses]
     lag = _names([system.dosing.lag]) if system.dosing is not None else set[str]()
-    at_once = any(dose.duration == 0 for dose in doses)
+    at_once = any(dose.jumps for dose in doses)
+    lengths = _names(length for length in _lengths(system).values())
     jumps = _estimated(problem, system, events | (lag if at_once else set()))
-    kinks = _estimated(problem, system, switches | lag)
+    kinks = _estimated(problem, system, switches | lag | lengths)
     return NonsmoothParameters(jumps, tuple(name for name in kinks if name not in jumps))
+
+
+def _lengths(system: System) -> dict[tuple[str, str], sp.Expr]:
+    """How long infusions take that depend on parameters."""
+    dosing = system.dosing
+    return {} if dosing is None else {(one.kind, one.text): dosing.length(one) for one in dosing.spreads}
 
 
 def _names(formulas: Iterable[sp.Expr]) -> set[str]:

@@ -131,6 +131,25 @@ class Trigger:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """How long an infusion takes, by parameters.
+
+    Parameters
+    ----------
+    kind
+        `duration`, or `rate`: amount for each time.
+    text
+        As doses name it.
+    formula
+        What it says.
+    """
+
+    kind: str
+    text: str
+    formula: sp.Expr
+
+
+@dataclass(frozen=True)
 class Dosing:
     """What becomes of the doses of an experiment.
 
@@ -140,11 +159,32 @@ class Dosing:
         Those that any experiment puts a dose into.
     lag, fraction
         `fraction` of each dose arrives, later by `lag`: formulas of parameters.
+    spreads
+        How long the infusions take of which no number says it.
     """
 
     states: tuple[str, ...]
     lag: sp.Expr = sp.S.Zero
     fraction: sp.Expr = sp.S.One
+    spreads: tuple[Spread, ...] = ()
+
+    @property
+    def formulas(self) -> tuple[sp.Expr, ...]:
+        """All of them."""
+        return (self.lag, self.fraction, *(spread.formula for spread in self.spreads))
+
+    def mapped(self, change: Callable[[sp.Expr], sp.Expr]) -> Dosing:
+        """The same with `change` applied to each formula."""
+        spreads = tuple(Spread(one.kind, one.text, change(sp.sympify(one.formula))) for one in self.spreads)
+        return Dosing(self.states, change(sp.sympify(self.lag)), change(sp.sympify(self.fraction)), spreads)
+
+    def length(self, spread: Spread) -> sp.Expr:
+        """How long an infusion takes: of any amount where its duration is known, of each unit of it for a rate."""
+        return spread.formula if spread.kind == "duration" else sp.Mul(self.fraction, sp.Pow(spread.formula, -1))
+
+    def arrival(self, spread: Spread) -> sp.Expr:
+        """The rate at which an infusion arrives: for each unit of the amount, or where a rate is known, itself."""
+        return spread.formula if spread.kind == "rate" else sp.Mul(self.fraction, sp.Pow(spread.formula, -1))
 
 
 @dataclass(frozen=True)
@@ -250,7 +290,7 @@ class System:
         for trigger in self.triggers:
             yield from trigger.formulas
         if self.dosing is not None:
-            yield from (self.dosing.lag, self.dosing.fraction)
+            yield from self.dosing.formulas
         if self.rest is not None:
             yield from (*self.rest.equations.values(), *self.rest.initial.values())
             yield from (formula for trigger in self.rest.triggers for formula in trigger.formulas)
@@ -267,7 +307,7 @@ class System:
             initial=put(self.initial),
             observables=put(self.observables),
             events=tuple(Event(change(sp.sympify(e.time)), put(e.changes)) for e in self.events),
-            dosing=self.dosing and Dosing(self.dosing.states, change(self.dosing.lag), change(self.dosing.fraction)),
+            dosing=self.dosing and self.dosing.mapped(change),
             triggers=tuple(one.mapped(change) for one in self.triggers),
             rest=self.rest
             and Rest(

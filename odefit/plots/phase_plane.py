@@ -294,7 +294,7 @@ def _field(run: Run, traces: Sequence[Trace]) -> Callable[..., Sequence[Any]] | 
     used = {s.name for formula in system.rhs for s in sp.sympify(formula).free_symbols}
     rows = [t.group.members[0] for t in traces]
     experiments = [run.measured[row] for row in rows]
-    if TIME in used or any(dose.duration for e in experiments for dose in e.doses):
+    if TIME in used or any(not dose.jumps for e in experiments for dose in e.doses):
         return None
     names = [name for name in system.inputs if name in used]
     inputs = [

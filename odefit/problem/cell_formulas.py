@@ -141,10 +141,10 @@ def _put(described: Described, parts: Mapping[str, sp.Expr], cells: Mapping[str,
     """The formulas of columns put in, and the parameters counted again."""
     put = replacing({symbol(name): formula for name, formula in parts.items()})
     system = described.system.mapped(put)
-    dosing = replace(described.dosing, lag=put(described.dosing.lag), fraction=put(described.dosing.fraction))
+    dosing = described.dosing.mapped(put)
     ties = {name: put(formula) for name, formula in described.ties.items()}
     starts = {name: put(formula) for name, formula in described.starts.items()}
-    used = set().union(*map(free_names, (*system.formulas, dosing.lag, dosing.fraction)))
+    used = set().union(*map(free_names, (*system.formulas, *dosing.formulas)))
     order = dict.fromkeys((*described.known, *cells))
     parameters = tuple(name for name in order if name in used)
     bound = {target for own in cells.values() for target in own.values() if isinstance(target, str)}

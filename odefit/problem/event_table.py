@@ -108,7 +108,10 @@ def _wanted(loaded: LoadedConfig, given: Mapping[str, str], repeats: int) -> Wan
     grouped = {section.by for section in config.parameters.values() if isinstance(section.by, str)}
     shown = {plot.x for plot in config.plots.values()} if isinstance(config.plots, Mapping) else set()
     named = named_in_formulas(loaded) - own - _only_in_noise(loaded)
-    compartments = Compartments(states, config.data.compartments, default)
+    doses = config.data.doses
+    given_spreads = {} if doses is None else {"rate": doses.rate, "duration": doses.duration}
+    spreads = {kind: text for kind, text in given_spreads.items() if text is not None}
+    compartments = Compartments(states, config.data.compartments, default, spreads)
     form = unit_form(loaded)
     said = {"time": form.said[UNIT_OF_TIME]} if UNIT_OF_TIME in form.said else {}
     units = replace(form, said={**form.said, **said, **dose_units(loaded)})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from odefit.model.system import Dosing, Event, Trigger
+from odefit import algebra as sp
+from odefit.model.system import Dosing, Event, Spread, Trigger
 from odefit.problem.formula_reader import FormulaReader
+from odefit.problem.spreads import spreads_of
 from odefit.problem.triggers import read_trigger
 
 MAX_EVENTS = 10_000
@@ -37,13 +39,18 @@ def read_events(reader: FormulaReader) -> tuple[tuple[Event, ...], tuple[Trigger
 
 
 def read_dosing(reader: FormulaReader) -> Dosing:
-    """Lag and fraction of doses."""
+    """Lag and fraction of doses, and how long infusions take that do not say it in numbers."""
     section, loaded = reader.place.loaded.config.data.doses, reader.place.loaded
-    if section is None:
-        return Dosing(())
+
+    def read(text: str, where: str, what: str) -> sp.Expr:
+        formula = reader.formula(text, {*reader.states, *reader.known}, where)
+        return reader.timeless(formula, where, what)
+
     formulas = {}
-    for key in ("lag", "fraction"):
-        where = loaded.where("data", "doses", key)
-        formula = reader.formula(getattr(section, key), {*reader.states, *reader.known}, where)
-        formulas[key] = reader.timeless(formula, where, f"the {key} of doses")
-    return Dosing((), **formulas)
+    for key in ("lag", "fraction") if section is not None else ():
+        formulas[key] = read(getattr(section, key), loaded.where("data", "doses", key), f"the {key} of doses")
+    spreads = [
+        Spread(kind, text, read(text, where, f"the {kind} of a dose"))
+        for (kind, text), where in spreads_of(loaded).items()
+    ]
+    return Dosing((), **formulas, spreads=tuple(spreads))

@@ -80,7 +80,7 @@ class _Surroundings:
         described = self.draft.described
         lag = _number(described.dosing.lag, self.numbers)
         doses = [
-            _Act(None if lag is None else dose.time + lag, frozenset([dose.state] if not dose.duration else []))
+            _Act(None if lag is None else dose.time + lag, frozenset([dose.state] if dose.jumps else []))
             for dose in self.experiment.doses
         ]
         events = [_Act(_number(e.time, self.numbers), frozenset(e.changes)) for e in described.system.events]

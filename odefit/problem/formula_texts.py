@@ -54,6 +54,8 @@ def _other_texts(loaded: LoadedConfig) -> Iterator[str]:
     yield from (one.formula for one in config.parameters.values() if one.formula is not None)
     if config.data.doses is not None:
         yield from (config.data.doses.lag, config.data.doses.fraction)
+        for one in (config.data.doses, *(config.data.doses.table or ())):
+            yield from (text for text in (one.duration, one.rate) if isinstance(text, str))
     each = [config.noise] if isinstance(config.noise, NoiseSection) else config.noise.values()
     for noise in each:
         yield from (text for text in (noise.sigma, noise.proportional, noise.dispersion) if text is not None)

@@ -117,7 +117,7 @@ class JumpFinder:
                 for row in _at(t, time, slack):
                     events.setdefault(row, []).append(k)
         for dose in experiment.doses:
-            if dose.duration <= slack:
+            if dose.spread is None and dose.duration <= slack:
                 state = self.system.states.index(dose.state)
                 for row in _at(t, dose.time + float(lag), slack):
                     sums = doses.setdefault(row, {})

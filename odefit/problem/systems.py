@@ -131,8 +131,8 @@ def _tied(
     """Ties and starts put in, and parameters counted: those that are named anywhere, in the order of the config."""
     put = replacing({symbol(name): formula for name, formula in {**ties, **starts}.items()})
     system = system.mapped(put)
-    dosing = replace(dosing, lag=put(dosing.lag), fraction=put(dosing.fraction))
-    used = set().union(*map(free_names, (*system.formulas, dosing.lag, dosing.fraction)))
+    dosing = dosing.mapped(put)
+    used = set().union(*map(free_names, (*system.formulas, *dosing.formulas)))
     place, texts = reader.place, reader.texts
     order = dict.fromkeys([*reader.declared, *place.constants, *map(initial_name, reader.states)])
     named = (

@@ -88,7 +88,7 @@ class Path:
     @cached_property
     def _is_fed(self) -> bool:
         """Whether something enters on the way that is not in the equations."""
-        return any(dose.duration > 0 for dose in self.experiment.doses)
+        return any(not dose.jumps for dose in self.experiment.doses)
 
     @cached_property
     def _wide(self) -> FitProblem:

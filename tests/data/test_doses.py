@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from odefit.data.dose_table import read_doses
+import odefit
+from odefit.data.dose_table import read_doses, written_spreads
 from odefit.data.doses import DoseRow, apply_doses, doses_from_list, write_doses
 from odefit.data.experiments import Dose, Experiment
 from odefit.errors import DataError
@@ -340,3 +342,44 @@ def test_no_bytes_draw_anything_but_doses_or_a_data_error(tmp_path: Path, header
         assert math.isfinite(row.dose.time + row.dose.duration)
         assert row.dose.amount != 0
         assert row.dose.duration >= 0
+
+
+def test_a_duration_or_a_rate_may_be_a_formula(tmp_path: Path) -> None:
+    """In a file, in a list, in Python; written and read back."""
+    (tmp_path / "doses.csv").write_text("time,state,amount,duration,rate\n0,x,5,D1,\n1,x,6,,R + 1\n2,x,7,2,\n")
+    wanted = [Dose(0, "x", 5, 0.0, "D1"), Dose(1, "x", 6, 0.0, "", "R + 1"), Dose(2, "x", 7, 2.0)]
+    assert [row.dose for row in read_doses(tmp_path / "doses.csv")] == wanted
+    items = [
+        {"time": 0, "state": "x", "amount": 5, "duration": "D1"},
+        {"time": 1, "state": "x", "amount": 6, "rate": "R + 1"},
+        {"time": 2, "state": "x", "amount": 7, "duration": 2},
+    ]
+    assert [row.dose for row in doses_from_list(items, lambda *_: "c.yaml")] == wanted
+    one = Experiment("a", np.array([0.0, 3]), np.array([[1.0], [2]]), 0.0, doses=tuple(wanted))
+    write_doses(tmp_path / "again.csv", [one])
+    assert [row.dose for row in read_doses(tmp_path / "again.csv")] == wanted
+    assert written_spreads(tmp_path / "again.csv") == {
+        ("duration", "D1"): f"{tmp_path / 'again.csv'}:2, column duration",
+        ("rate", "R + 1"): f"{tmp_path / 'again.csv'}:3, column rate",
+    }
+
+
+def test_a_fit_finds_the_duration_of_an_infusion(tmp_path: Path) -> None:
+    """The end of an infusion of a closed form, from a config without NONMEM; the run folder says it again."""
+    k, D = 0.4, 3.2
+    t = np.array([0.5, 1, 2, 3, 4, 5, 6.5, 8, 10])
+    ramp = lambda s: (1 - np.exp(-k * np.clip(s, 0, None))) / k  # noqa: E731
+    frame = pd.DataFrame({"time": t, "x": 100 / D * (ramp(t) - ramp(t - D))})
+    config = {
+        "model": {"equations": {"x": "-k*x"}, "initial": {"x": 0}},
+        "parameters": {"k": {"value": 0.3, "bounds": [0.1, 1]}, "D": {"value": 2.4, "bounds": [1, 5]}},
+        "data": {
+            "csv": str(tmp_path / "d.csv"),
+            "start": 0,
+            "doses": [{"time": 0, "state": "x", "amount": 100, "duration": "D"}],
+        },
+    }
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    run = odefit.fit(config, out=tmp_path / "run")
+    assert run.parameters.loc["D", "value"] == pytest.approx(D, rel=1e-6)
+    assert odefit.load_run(tmp_path / "run").measured[0].doses[0].spread == ("duration", "D")

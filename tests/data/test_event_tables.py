@@ -312,6 +312,39 @@ def test_a_fit_and_its_run_folder(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------------------------------- refused
 
 
+@pytest.mark.parametrize(
+    ("rate", "parameters", "duration"),
+    [(-2, {"D1": 2.5}, 2.5), (-1, {"R1": 40}, 2.5), (-2, {"D1": 2.5, "k": 0.3}, 2.5)],
+)
+def test_a_rate_or_a_duration_that_is_estimated(
+    tmp_path: Path, rate: int, parameters: dict[str, float], duration: float
+) -> None:
+    """RATE -1 and -2: R1 and D1 are parameters, also of doses that are repeated (ADDL)."""
+    samples = "".join(f"1,{t},3,.,.,.,.\n" for t in (1, 4, 13, 20))
+    table = f"ID,TIME,DV,AMT,RATE,II,ADDL\n1,0,.,100,{rate},12,1\n{samples}"
+    config = {**ONE, "parameters": {**ONE["parameters"], **parameters}}
+    assembly = assembled(tmp_path, table, config)
+    (one,) = assembly.measured
+    assert [(d.time, d.amount, d.jumps) for d in one.doses] == [(0, 100, False), (12, 100, False)]
+    k = config["parameters"]["k"]
+
+    def ramp(s: float) -> float:
+        return (1 - math.exp(-k * s)) / k if s > 0 else 0.0
+
+    wanted = [
+        sum(100 / duration * (ramp(t - at) - ramp(t - at - duration)) for at in (0, 12)) / V for t in one.times.tolist()
+    ]
+    assert predicted(assembly)["1"] == pytest.approx(wanted, rel=1e-5)
+
+
+def test_the_config_says_which_formula_a_duration_is(tmp_path: Path) -> None:
+    table = "ID,TIME,DV,AMT,RATE,WT\n1,0,.,100,-2,60\n1,1,3,.,.,60\n1,4,5,.,.,60\n"
+    config = {**ONE, "parameters": {**ONE["parameters"], "d": 0.05}}
+    assembly = assembled(tmp_path, table, config, doses={"duration": "d*WT"})
+    assert [d.duration_formula for d in assembly.measured[0].doses] == ["d*WT"]
+    assert predicted(assembly)["1"][0] == pytest.approx(100 / 3 / V * (1 - math.exp(-K)) / K, rel=1e-6)
+
+
 HEAD = "ID,TIME,DV,AMT,RATE,II,ADDL,SS,EVID,CMT\n"
 GOOD = "1,5,3,.,.,.,.,.,0,1\n"
 
@@ -328,8 +361,8 @@ GOOD = "1,5,3,.,.,.,.,.,0,1\n"
         ("1,0,.,100,.,.,.,.,9,1", "column EVID: EVID 9 is none of 0 (measured), 1 (dose)"),
         ("1,0,.,0,.,.,.,.,1,1", "column AMT: a dose without an amount"),
         ("1,0,.,50,.,.,.,.,0,1", "column AMT: an amount in a row that is no dose (EVID 0); write EVID 1"),
-        ("1,0,.,100,-1,.,.,.,1,1", "column RATE: RATE -1 is a rate that the model estimates"),
-        ("1,0,.,100,-2,.,.,.,1,1", "column RATE: RATE -2 is a duration that the model estimates"),
+        ("1,0,.,100,-1,.,.,.,1,1", "d.csv:2: unknown symbol 'R1'"),
+        ("1,0,.,100,-2,.,.,.,1,1", "d.csv:2: unknown symbol 'D1'"),
         ("1,0,.,100,-3,.,.,.,1,1", "column RATE: the rate is -3; it must not be negative"),
         ("1,0,.,100,.,.,3,.,1,1", "column II: more doses (ADDL) need II"),
         ("1,0,.,100,.,12,1.5,.,1,1", "column ADDL: ADDL is 1.5; write a whole number"),

@@ -15,7 +15,7 @@ from odefit.engines.choice import make_engine
 from odefit.engines.methods import methods_of
 from odefit.model.formulas import parse_formula
 from odefit.model.rest import rest_under
-from odefit.model.system import Dosing, Event, Network, System, Trigger
+from odefit.model.system import Dosing, Event, Network, Spread, System, Trigger
 
 Array = NDArray[np.float64]
 Texts = Mapping[str, str | float]
@@ -31,8 +31,10 @@ def interrupted(
     rest: Texts | None = None,
     networks: Mapping[str, Network] | None = None,
     triggers: Sequence[Mapping[str, Any]] = (),
+    spreads: Sequence[tuple[str, str]] = (),
 ) -> System:
-    """events: (time, changes); dosing: (lag, fraction); triggers: what `Trigger` takes, formulas as texts."""
+    """events: (time, changes); dosing: (lag, fraction), and how long infusions take, (`duration` or `rate`, formula);
+    triggers: what `Trigger` takes, formulas as texts."""
     names = {*equations, *parameters.split(), *inputs}
 
     def read(texts: Texts) -> dict[str, Any]:
@@ -55,7 +57,12 @@ def interrupted(
         networks or {},
         tuple(inputs),
         tuple(Event(read({"": time})[""], read(changes)) for time, changes in events),
-        dosing and Dosing(tuple(equations), *read(dict(enumerate(dosing))).values()),
+        dosing
+        and Dosing(
+            tuple(equations),
+            *read({"lag": dosing[0], "fraction": dosing[1]}).values(),
+            tuple(Spread(kind, text, read({"": text})[""]) for kind, text in spreads),
+        ),
         before,
         triggers=found,
     )

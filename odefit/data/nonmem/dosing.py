@@ -7,6 +7,7 @@ enough depends on the parameters: problem/settled.py looks at it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 
 from odefit.data.columns import Header
 from odefit.data.doses import MAX_DOSES, TOO_MANY, DoseRow
@@ -30,11 +31,20 @@ class Compartments:
         Number or name -> state.
     default
         Where doses go that name none.
+    spreads
+        `rate` and `duration` -> the formula of those that the model estimates, where the config says one.
     """
 
     states: Sequence[str]
     given: Mapping[str, str]
     default: str | None = None
+    spreads: Mapping[str, str] = field(default_factory=dict)
+
+    def formula(self, kind: str, compartment: str, state: str) -> str:
+        """Of the rate or duration of an infusion that the model estimates: as NONMEM calls it, R1 or D1."""
+        numbers = [n for n, name in self.given.items() if name == state and n.isdigit()]
+        number = compartment if compartment.isdigit() else (numbers or [str(self.states.index(state) + 1)])[0]
+        return self.spreads.get(kind) or f"{kind[0].upper()}{number}"
 
     def state(self, compartment: str) -> str | None:
         """The state; None where there is none."""
@@ -72,14 +82,18 @@ def find_doses(
                 faults.add(record.line, "", TOO_MANY)
                 return found, []
             where = header.place(record.line)
-            found += [DoseRow(occasion.name, dose, where) for dose in _series(record, state, repeats)]
+            formula = ""
+            if record.modelled:
+                formula = compartments.formula(record.modelled, record.compartment, state)
+            found += [DoseRow(occasion.name, dose, where) for dose in _series(record, state, formula, repeats)]
     return found, [f"{name} = {state}" for name, state in used.items()]
 
 
-def _series(record: Record, state: str, repeats: int) -> list[Dose]:
+def _series(record: Record, state: str, formula: str, repeats: int) -> list[Dose]:
     before = repeats if record.steady == 1 else 0
+    spread = {f"{record.modelled}_formula": formula} if formula else {}
     return [
-        Dose(record.time + k * record.every if k else record.time, state, record.amount, record.length)
+        Dose(record.time + k * record.every if k else record.time, state, record.amount, record.length, **spread)
         for k in range(-before, int(record.more) + 1)
     ]
 

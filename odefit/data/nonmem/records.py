@@ -25,10 +25,8 @@ _EVENTS = {
     6: "multiplies an amount (rxode2)",
     7: "starts a transit model (rxode2)",
 }
-MODELLED = {
-    -1: "RATE -1 is a rate that the model estimates",
-    -2: "RATE -2 is a duration that the model estimates",
-}
+MODELLED = {-1: "rate", -2: "duration"}
+"""RATE -> what the model estimates."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +80,11 @@ class Record:
         """How long the dose takes."""
         return self.amount / self.rate if self.rate > 0 else self.duration
 
+    @property
+    def modelled(self) -> str:
+        """`rate` or `duration` where the model estimates it; else empty."""
+        return MODELLED.get(int(self.rate), "") if self.rate in MODELLED else ""
+
     def faults(self) -> Iterator[tuple[str, str]]:
         """(role of a column, what is wrong there)"""
         if not self.is_dose:
@@ -92,8 +95,8 @@ class Record:
             infusion = "; a steady state of an infusion without end cannot be read, give it a start" * (self.rate > 0)
             yield "amt", f"a dose without an amount; write one, or another EVID{infusion}"
         if self.rate in MODELLED:
-            what = "write the input as a term of the equations, `model.events` switches it on and off"
-            yield "rate", f"{MODELLED[int(self.rate)]}, which a table of doses cannot hold; {what}"
+            if self.duration > 0:
+                yield "dur", f"RATE {self.rate:g} is a {self.modelled} that the model estimates; leave this empty"
         elif self.rate < 0:
             yield "rate", f"the rate is {self.rate:g}; it must not be negative"
         if self.rate > 0 and self.duration > 0:

@@ -80,5 +80,5 @@ class FinalRest:
         for j, wanted in enumerate(self._kept):
             if wanted in names:
                 B[:n, names.index(wanted)] += to_q[:, j]
-        B[:n] += to_q[:, len(self._kept) :] @ np.outer(segment.feeds, events.dfraction)
+        B[:n] += to_q[:, len(self._kept) :] @ (segment.feeds[:, None] * events.darrival)
         return np.concatenate([found, y[n:]]), A, B

@@ -68,7 +68,7 @@ class _Step:
 def is_fixed(system: System) -> bool:
     """Whether nothing but doses, inputs and switches at known times happens on the way, from a start that is known."""
     lag = None if system.dosing is None else system.dosing.lag
-    known = lag is None or lag.is_number
+    known = lag is None or (lag.is_number and not (system.dosing is not None and system.dosing.spreads))
     return system.is_mechanistic and not (system.events or system.triggers or system.rest is not None) and known
 
 

@@ -146,12 +146,12 @@ class ArrayMarch(SegmentMarch[FloatArray, Trajectory]):
             if self._is_along:
                 k = dy.shape[2] - r
                 total = dy[:, :, :k]
-                return total + dy[:, :, k:] @ np.outer(self._segment.feeds, self._events.dfraction) if r else total
+                return total + dy[:, :, k:] @ (self._segment.feeds[:, None] * self._events.darrival) if r else total
             m = len(self._columns)
             total = dy[:, :, m + r :] @ self._slope[: self._n]
             total[:, :, self._columns] += dy[:, :, :m]
             if r:
-                total += dy[:, :, m : m + r] @ np.outer(self._segment.feeds, self._events.dfraction)
+                total += dy[:, :, m : m + r] @ (self._segment.feeds[:, None] * self._events.darrival)
         return total
 
     def _keep(self, y: FloatArray, dy: FloatArray | None) -> None:

@@ -44,8 +44,9 @@ class TensorMarch(SegmentMarch[Tensor, Tensor]):
             return
         parts = [self._p[self._kept], self._constant(start.segment.context), y]
         if len(start.segment.feeds):
-            slope = self._constant(self._events.dfraction) @ self._shift
-            parts.insert(1, (self._events.fraction + slope) * self._constant(start.segment.feeds))
+            slope = self._constant(self._events.darrival) @ self._shift
+            arrives = self._constant(self._events.arrival) + slope
+            parts.insert(1, arrives * self._constant(start.segment.feeds))
         self.row = torch.cat(parts)
 
     def take(self, found: Tensor) -> FloatArray:

@@ -35,7 +35,8 @@ Slopes = Callable[..., Any]
 class EventValues:
     """What follows from the parameters p [L] of one experiment; derivatives are to the K names of `EventSensitivities`.
 
-    fraction: of each dose that arrives. dtimes: [M, K] of `event_times.times`; dfraction: [K].
+    fraction: of each dose that arrives; arrival: [F] of each infusion, see `SegmentSystem.arrival`.
+    dtimes: [M, K] of `event_times.times`; dlengths: [., K] of `event_times.lengths`; dfraction: [K]; darrival: [F, K].
     """
 
     p: FloatArray
@@ -43,6 +44,9 @@ class EventValues:
     fraction: float
     dtimes: FloatArray
     dfraction: FloatArray
+    arrival: FloatArray
+    darrival: FloatArray
+    dlengths: FloatArray
 
 
 @dataclass(frozen=True)
@@ -79,11 +83,14 @@ class EventSensitivities:
         dosing = system.dosing
         self._fraction = sp.S.One if dosing is None else sp.sympify(dosing.fraction)
         lag = sp.S.Zero if dosing is None else sp.sympify(dosing.lag)
+        self._lengths = [] if dosing is None else [dosing.length(one) for one in dosing.spreads]
+        self._arrivals = [segment_system.arrival(slot) for slot in segment_system.kind.infused]
         self._times = [lag, *(sp.sympify(event.time) for event in system.events)]
         self._gaps = [part for switch in segment_system.moving for part in (switch.intercept, switch.slope)]
         moved_by = {symbol(name) for name in self.names}
         switches = [switch.intercept.free_symbols | switch.slope.free_symbols for switch in segment_system.moving]
         self._moves = [bool(moved_by & s) for s in [*(time.free_symbols for time in self._times), *switches]]
+        self._stretches = [bool(moved_by & length.free_symbols) for length in self._lengths]
 
     # -- what follows from parameters, for all experiments at once
 
@@ -100,10 +107,11 @@ class EventSensitivities:
 
     def event_values(self, p: FloatArray) -> list[EventValues]:
         """Of each experiment, for parameters p [E, L]."""
-        k, n_times = len(self.names), len(self._times)
+        k, n_times, n_feeds, n_lengths = len(self.names), len(self._times), len(self._arrivals), len(self._lengths)
         values = _columns(self._event_formulas(*p.T), len(p))
         values = values.reshape(len(p), values.shape[1] // (1 + k), 1 + k)
-        fraction, times, gaps = values[:, 0], values[:, 1 : 1 + n_times], values[:, 1 + n_times :]
+        ends = np.cumsum([1, n_feeds, n_lengths, n_times])
+        fraction, (arrival, lengths, times, gaps) = values[:, 0], np.split(values[:, 1:], ends[1:] - 1, axis=1)
         intercept, slope = gaps[:, 0::2], gaps[:, 1::2]
         with np.errstate(all="ignore"):
             tau = -intercept[..., :1] / slope[..., :1]
@@ -112,7 +120,16 @@ class EventSensitivities:
         all_slopes = np.concatenate([times[..., 1:], dtau], axis=1)
         sides = [self._sides(*pair) for pair in zip(intercept[..., 0], slope[..., 0], strict=True)]
         return [
-            EventValues(p[e], EventTimes(all_times[e], sides[e]), float(fraction[e, 0]), all_slopes[e], fraction[e, 1:])
+            EventValues(
+                p[e],
+                EventTimes(all_times[e], sides[e], lengths[e, :, 0]),
+                float(fraction[e, 0]),
+                all_slopes[e],
+                fraction[e, 1:],
+                arrival[e, :, 0],
+                arrival[e, :, 1:],
+                lengths[e, :, 1:],
+            )
             for e in range(len(p))
         ]
 
@@ -131,8 +148,8 @@ class EventSensitivities:
 
     @cached_property
     def _event_formulas(self) -> Any:
-        """Fraction, times, and gaps of the switches, each followed by its derivatives."""
-        formulas = [self._fraction, *self._times, *self._gaps]
+        """Fraction, arrivals, lengths, times, and gaps of the switches, each followed by its derivatives."""
+        formulas = [self._fraction, *self._arrivals, *self._lengths, *self._times, *self._gaps]
         table = zip(formulas, derivatives(formulas, self.names), strict=True)
         return numpy_function([part for f, row in table for part in (f, *row)], self.segment_system.whole.parameters)
 
@@ -140,7 +157,7 @@ class EventSensitivities:
 
     def row(self, events: EventValues, segment: Segment) -> FloatArray:
         """The parameters of a segment, except the initial values."""
-        return np.concatenate([events.p[self.kept], events.fraction * segment.feeds, segment.context])
+        return np.concatenate([events.p[self.kept], events.arrival * segment.feeds, segment.context])
 
     def segment_starts(
         self,
@@ -211,7 +228,9 @@ class EventSensitivities:
     def moved(self, transition: Transition, events: EventValues) -> FloatArray:
         """The derivative of the time of a transition, [K]."""
         moves = transition.moved_by >= 0 and self._moves[transition.moved_by]
-        return events.dtimes[transition.moved_by] if moves else np.zeros(len(self.names))
+        found = events.dtimes[transition.moved_by] if moves else np.zeros(len(self.names))
+        k = transition.stretched_by
+        return found + transition.stretch * events.dlengths[k] if k >= 0 and self._stretches[k] else found
 
     def change(
         self, changes: Mapping[int, Any], segment: Segment, events: EventValues, y: FloatArray, t: float

@@ -19,11 +19,12 @@ from dataclasses import field, replace
 import numpy as np
 
 from odefit.arrays import FloatArray
-from odefit.data.experiments import Experiment, Input
+from odefit.data.experiments import Dose, Experiment, Input
 from odefit.engines.base import times_fault
 from odefit.engines.failure import Failure, FailureReason, IntegrationError
 from odefit.engines.segments.schedule_times import NEVER
 from odefit.engines.segments.segment_system import Kind, SegmentSystem
+from odefit.model.system import Dosing
 from odefit.records import dataclass
 
 NO_STOPS = np.empty(0)
@@ -37,19 +38,22 @@ class EventTimes:
 
     times: [1 + events + switches] how much later doses come; when events and moving switches do (NaN: never).
     sides: [switches, 2] values of the moving switches before and after their time.
+    lengths: of `Dosing.spreads`, see `Dosing.length`.
     """
 
     times: FloatArray
     sides: FloatArray
+    lengths: FloatArray = field(default_factory=lambda: np.empty(0))
 
     @property
     def key(self) -> bytes:
-        return self.times.tobytes() + self.sides.tobytes()
+        return self.times.tobytes() + self.sides.tobytes() + self.lengths.tobytes()
 
 
 @dataclass(frozen=True)
 class Transition:
     """What happens where a segment begins. `moved_by`: which of `EventTimes.times` moves it; -1 for none.
+    `stretched_by`: which of `EventTimes.lengths` moves it further, `stretch` times as much; -1 for none.
 
     Either event number `event`, or a dose of `amount` into state number `state`, or only the equations change.
     """
@@ -58,6 +62,8 @@ class Transition:
     event: int = -1
     state: int = -1
     amount: float = 0.0
+    stretched_by: int = -1
+    stretch: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -170,6 +176,9 @@ class Timeline:
                 raise IntegrationError(Failure(FailureReason.LAG_NOT_FINITE))
             if time < self.experiment.start - self.experiment.slack:
                 raise IntegrationError(Failure(FailureReason.DOSE_BEFORE_START, time))
+            if dose.spread is not None:
+                drafts += self._spread(dose, dose.spread, time, event_times)
+                continue
             if dose.duration <= self.experiment.slack:
                 transition = Transition(moved_by=0, state=states.index(dose.state), amount=dose.amount)
                 drafts.append(_Draft(time, _DOSE, transition))
@@ -178,6 +187,23 @@ class Timeline:
             drafts.append(_Draft(time, _DOSE, Transition(moved_by=0), feed=(slot, rate)))
             drafts.append(_Draft(time + dose.duration, _INFUSION_ENDS, Transition(moved_by=0), feed=(slot, -rate)))
         return drafts
+
+    def _spread(self, dose: Dose, spread: tuple[str, str], time: float, event_times: EventTimes) -> list[_Draft]:
+        """An infusion whose end depends on parameters."""
+        dosing = self.segment_system.whole.dosing
+        assert dosing is not None  # it has doses
+        k = [(one.kind, one.text) for one in dosing.spreads].index(spread)
+        by_rate = dosing.spreads[k].kind == "rate"
+        stretch, length = (abs(dose.amount) if by_rate else 1.0), float(event_times.lengths[k])
+        if not (np.isfinite(length) and length > 0):
+            raise IntegrationError(Failure(FailureReason.INFUSION_WITHOUT_LENGTH, subject=spread[1]))
+        slot = self.segment_system.kind.infused.index(f"{dose.state}@{k}")
+        feed = float(np.sign(dose.amount)) if by_rate else dose.amount
+        ends = Transition(moved_by=0, stretched_by=k, stretch=stretch)
+        return [
+            _Draft(time, _DOSE, Transition(moved_by=0), feed=(slot, feed)),
+            _Draft(time + stretch * length, _INFUSION_ENDS, ends, feed=(slot, -feed)),
+        ]
 
     def _in_order(self, drafts: list[_Draft]) -> list[_Draft]:
         """Up to the last time; with times that differ by rounding made equal."""
@@ -278,10 +304,13 @@ def behind(segment: Segment) -> Segment:
     return replace(segment, start=segment.end, transition=None, wanted=row, experiment=None)
 
 
-def kind_of(experiment: Experiment, inputs: Sequence[str]) -> Kind:
+def kind_of(experiment: Experiment, inputs: Sequence[str], dosing: Dosing | None = None) -> Kind:
     """What the segments of an experiment need, where the equations name `inputs`."""
     used = [experiment.inputs[name] for name in inputs if name in experiment.inputs]
     infused = {dose.state for dose in experiment.doses if dose.duration > 0}
+    if dosing is not None and dosing.spreads:
+        spreads = [(one.kind, one.text) for one in dosing.spreads]
+        infused |= {f"{d.state}@{spreads.index(d.spread)}" for d in experiment.doses if d.spread is not None}
     return Kind(max((degree(known) for known in used), default=0), tuple(sorted(infused)))
 
 

@@ -30,13 +30,23 @@ def start_name(state: str) -> str:
 
 @dataclass(frozen=True)
 class Kind:
-    """What the segments of some experiments need: degree of their inputs' polynomials; states that are infused."""
+    """What the segments of some experiments need: degree of their inputs' polynomials; states that are infused.
+
+    A state stands there as itself for infusions whose duration is a number, and as `state@k` for those with the k-th of
+    `Dosing.spreads`.
+    """
 
     degree: int = 0
     infused: tuple[str, ...] = ()
 
 
 PLAIN = Kind()
+
+
+def fed_by(slot: str) -> tuple[str, int | None]:
+    """The state that a slot of `Kind.infused` feeds, and which of `Dosing.spreads` says for how long; None for none."""
+    state, _, spread = slot.partition("@")
+    return state, int(spread) if spread else None
 
 
 class SegmentSystem:
@@ -64,9 +74,9 @@ class SegmentSystem:
             for event in system.events
         )
         self.rules = Rules(system, self._polynomials)
-        rates = {state: symbol(f"{state}@rate") for state in kind.infused}
+        rates = {slot: symbol(f"{slot}@rate") for slot in kind.infused}
         equations = {
-            state: substitute(formula, parts) + rates.get(state, sp.S.Zero)
+            state: substitute(formula, parts) + sp.Add(*(r for slot, r in rates.items() if fed_by(slot)[0] == state))
             for state, formula in system.equations.items()
         }
         used = {s for formula in equations.values() for s in sp.sympify(formula).free_symbols}
@@ -97,9 +107,17 @@ class SegmentSystem:
         return (*names, *self._rates(names))
 
     def _rates(self, names: Sequence[str]) -> list[str]:
-        fraction = sp.S.One if self.whole.dosing is None else sp.sympify(self.whole.dosing.fraction)
-        scaled = bool(fraction.free_symbols & {symbol(name) for name in names})
-        return [f"{state}@rate" for state in self.kind.infused] if scaled else []
+        named = {s for slot in self.kind.infused for s in self.arrival(slot).free_symbols}
+        scaled = bool(named & {symbol(name) for name in names})
+        return [f"{slot}@rate" for slot in self.kind.infused] if scaled else []
+
+    def arrival(self, slot: str) -> sp.Expr:
+        """What the feed of a slot is multiplied by: the fraction that arrives, or a rate."""
+        dosing, spread = self.whole.dosing, fed_by(slot)[1]
+        found: sp.Expr = sp.S.One
+        if dosing is not None:
+            found = sp.sympify(dosing.fraction if spread is None else dosing.arrival(dosing.spreads[spread]))
+        return found
 
     @cached_property
     def context(self) -> tuple[str, ...]:

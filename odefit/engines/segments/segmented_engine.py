@@ -24,7 +24,7 @@ from odefit.engines.segments.march import ArrayMarch, march_all
 from odefit.engines.segments.plan import REMEMBERED, Factory, Plan
 from odefit.engines.segments.rest_with_events import RestWithEvents
 from odefit.engines.segments.saltation import EventSensitivities, EventValues, SegmentStarts, ToRest
-from odefit.engines.segments.schedule import kind_of
+from odefit.engines.segments.schedule import Transition, kind_of
 from odefit.engines.segments.segment_system import Kind, SegmentSystem
 from odefit.engines.segments.steady_state import SharedRests, SteadyState
 from odefit.errors import ModelError, SolveError
@@ -185,7 +185,7 @@ class SegmentedEngine(Engine):
         return states_of(self, p, batch.experiments)
 
     def jumps(self, p: FloatArray, experiment: Experiment) -> FloatArray:
-        """The times at which states jump, by an event or a dose, at parameters p [L]."""
+        """When states jump, by an event or a dose, and when infusions end that move, at parameters p [L]."""
         plan = self._plan(self._kind([experiment]))
         derived = plan.sensitivities(())
         events = derived.event_values(p[None])[0]
@@ -194,7 +194,7 @@ class SegmentedEngine(Engine):
         except IntegrationError:
             return np.empty(0)
         transitions = ((segment.start, segment.transition) for segment in segments)
-        known = [t for t, what in transitions if what is not None and max(what.event, what.state) >= 0]
+        known = [t for t, what in transitions if what is not None and _is_felt(what)]
         happened = list[float]()
         if self.system.triggers:
             failure = self._happening(plan, p, experiment, happened)
@@ -291,7 +291,7 @@ class SegmentedEngine(Engine):
         kinds = []
         for experiment in experiments:
             if id(experiment) not in self._kinds:
-                self._kinds[id(experiment)] = experiment, kind_of(experiment, inputs)
+                self._kinds[id(experiment)] = experiment, kind_of(experiment, inputs, self.system.dosing)
             kinds.append(self._kinds[id(experiment)][1])
         infused = tuple(sorted({state for kind in kinds for state in kind.infused}))
         return Kind(max((kind.degree for kind in kinds), default=0), infused)
@@ -327,11 +327,15 @@ class SegmentedEngine(Engine):
                 self.notes.append(note)
 
 
+def _is_felt(what: Transition) -> bool:
+    return max(what.event, what.state, what.stretched_by) >= 0
+
+
 def _check(system: System) -> None:
     """Raises ModelError for a network where there must be a formula."""
     formulas = [*system.start, *(part for event in system.events for part in (event.time, *event.changes.values()))]
     formulas += [formula for trigger in system.triggers for formula in trigger.formulas]
-    formulas += [] if system.dosing is None else [system.dosing.lag, system.dosing.fraction]
+    formulas += [] if system.dosing is None else system.dosing.formulas
     calls = {str(call.args[0]) for formula in formulas for call in sp.sympify(formula).atoms(NetworkCall)}
     if calls:
         raise ModelError("model", f"the network '{min(calls)}' can only stand in equations and observables here")

@@ -74,6 +74,9 @@ def _refuse(assembly: Assembly, faults: Faults) -> None:
     if assembly.networks is not None:
         faults.add(loaded.where("model"), "a network: PEtab with SBML has formulas only")
         return
+    for spread in assembly.described.dosing.spreads:
+        what = f"the {spread.kind} {clip(spread.text)} of an infusion is a formula, and only numbers are exported"
+        faults.add(loaded.where("data", "doses"), f"{what}; write it as `model.events`")
     for observable, kind in system.compared.items():
         faults.add(
             loaded.where("model", "observables", observable), f"'{kind}' compares two times, which PEtab does not"
