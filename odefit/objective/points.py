@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
+from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions
 from odefit.objective.observation import Moments
 from odefit.objective.problem import FitProblem
@@ -69,7 +70,19 @@ def solved_points(
 
 def _solutions(problem: FitProblem, p: FloatArray, derivatives: bool, engines: Sequence[Engine] | None) -> Solutions:
     """Of the local values p [B, E, L] of every point."""
-    experiments, n = problem.solved.experiments, len(p)
+    if (plan := problem.together) is not None:
+        return plan.spread(_solved(problem, p[:, plan.first], plan.experiments, derivatives, engines), len(p))
+    return _solved(problem, p, problem.solved.experiments, derivatives, engines)
+
+
+def _solved(
+    problem: FitProblem,
+    p: FloatArray,
+    experiments: Sequence[Experiment],
+    derivatives: bool,
+    engines: Sequence[Engine] | None,
+) -> Solutions:
+    n = len(p)
     if engines is not None:
         found = [engine.solve(own, experiments, derivatives) for engine, own in zip(engines, p, strict=True)]
         return found[0] if n == 1 else Solutions.joined([member for solutions in found for member in solutions])

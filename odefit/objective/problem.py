@@ -22,6 +22,7 @@ from odefit.objective.measurements import ObservableData, Scale, observable_data
 from odefit.objective.noise.families import family_of
 from odefit.objective.observation import Observation
 from odefit.objective.parameters import Binding, ParameterTable
+from odefit.objective.replicates_together import Together, together
 from odefit.records import dataclass
 
 
@@ -87,6 +88,11 @@ class FitProblem:
         if rows is None or len(rows.own) == sum(len(e.times) for e in rows.experiments):
             return self
         return replace(self, experiments=rows.experiments)
+
+    @cached_property
+    def together(self) -> Together | None:
+        """Which experiments are solved as one; None where each is alone."""
+        return together(self)
 
     def levels(
         self, local: FloatArray, y: FloatArray, dy: FloatArray | None = None

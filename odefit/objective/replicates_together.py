@@ -1,0 +1,94 @@
+"""Replicates are solved once: experiments whose equations are the same, at whichever times they were measured.
+
+What an adaptive solver does does not depend on the times that it is asked for, within its tolerances; so experiments
+with the same local values, start, doses and inputs are one, read at the times of all. That is as many times less work
+as there are replicates of a condition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from odefit.arrays import FloatArray, IntArray
+from odefit.data.experiments import Experiment
+from odefit.engines.base import Solutions, offsets_of
+from odefit.records import dataclass
+
+if TYPE_CHECKING:
+    from odefit.objective.problem import FitProblem
+
+
+@dataclass(frozen=True)
+class Together:
+    """Experiments E of which G are solved.
+
+    Parameters
+    ----------
+    experiments
+        [G], what is solved.
+    first
+        [G], an experiment that has the local values of each.
+    group
+        [E], which of the solved ones each experiment is.
+    rows
+        [R], which row of what was solved each row is.
+    lengths
+        [E], how many rows each experiment has.
+    """
+
+    experiments: tuple[Experiment, ...]
+    first: IntArray
+    group: IntArray
+    rows: IntArray
+    lengths: IntArray
+
+    def spread(self, found: Solutions, n: int) -> Solutions:
+        """The solutions of all experiments from those of what was solved, at n points."""
+
+        def of_all(x: FloatArray) -> FloatArray:
+            return x.reshape(n, -1, *x.shape[1:])[:, self.rows].reshape(-1, *x.shape[1:])
+
+        failures = [found.failures[b * len(self.first) + g] for b in range(n) for g in self.group.tolist()]
+        offsets = offsets_of(np.tile(self.lengths, n).tolist())
+        return Solutions(of_all(found.y), None if found.dy is None else of_all(found.dy), offsets, tuple(failures))
+
+
+def together(problem: FitProblem) -> Together | None:
+    """Which experiments of a problem are solved together; None where each is alone."""
+    experiments = problem.solved.experiments
+    shape = (len(experiments), problem.n_system)
+    index = np.broadcast_to(problem.binding.index[..., : problem.n_system], shape)
+    constant = np.broadcast_to(problem.binding.constant[..., : problem.n_system], shape)
+    constant = np.where(index >= 0, 0.0, constant)
+    joined = problem.engine.options.step is None  # with fixed steps the answer depends on the times
+    members: dict[Hashable, list[int]] = {}
+    for k, one in enumerate(experiments):
+        key = (index[k].tobytes(), constant[k].tobytes(), *_conditions(one, joined))
+        members.setdefault(key, []).append(k)
+    if len(members) == len(experiments):
+        return None
+    group, solved, places = np.empty(len(experiments), dtype=np.intp), [], [np.empty(0, dtype=np.intp)] * shape[0]
+    offset = 0
+    for g, ks in enumerate(members.values()):
+        own = [experiments[k] for k in ks]
+        same = all(np.array_equal(e.times, own[0].times) for e in own)
+        times = own[0].times if same else np.unique(np.concatenate([e.times for e in own]))
+        solved.append(own[0] if same else own[0].at(times))
+        for k, e in zip(ks, own, strict=True):
+            group[k], places[k] = g, offset + (np.arange(len(times)) if same else np.searchsorted(times, e.times))
+        offset += len(times)
+    first = np.array([ks[0] for ks in members.values()], dtype=np.intp)
+    lengths = np.array([len(e.times) for e in experiments], dtype=np.intp)
+    return Together(tuple(solved), first, group, np.concatenate(places), lengths)
+
+
+def _conditions(one: Experiment, joined: bool) -> tuple[Hashable, ...]:
+    """All of an experiment that its solution depends on, besides its local values."""
+    side = None if one.side is None else one.side.tobytes()
+    is_plain = joined and one.side is None and bool(np.isfinite(one.times).all())
+    inputs = tuple((name, u.knots.tobytes(), u.coefficients.tobytes()) for name, u in sorted(one.inputs.items()))
+    times = None if is_plain else one.times.tobytes()
+    return one.start, one.start_is_given, one.reference_side, one.steady_state, one.doses, inputs, side, times
