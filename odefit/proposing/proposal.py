@@ -196,8 +196,11 @@ def _paired(entry: Entry, equations: Mapping[str, str], look: Look) -> tuple[dic
         pairs = dict(zip(equations, left, strict=True))
     # `x: prey` of its title: a column of prey is x.
     words = {name: word.strip().casefold() for name, word in re.findall(r"(\w+): ([\w ]+)", entry.title)}
+    # What begins with nothing is a state that does so in the system, as the product of a reaction.
+    from_zero = bool(left) and all(not np.any(look.first[column]) for column in left)
+    ordered = sorted(formulas, key=lambda name: bool(entry.initial.get(formulas[name], 0))) if from_zero else formulas
     for by_name in (True, False):
-        for name in formulas:
+        for name in ordered:
             known = {name.casefold(), words.get(name)}
             match = next((c for c in left if not by_name or c.casefold() in known), None)
             if name not in pairs and match is not None and not entry.family:

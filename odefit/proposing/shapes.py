@@ -27,6 +27,8 @@ def suggestions(look: Look) -> list[str]:
     if len(shapes) == 2 and shapes.count("oscillates") == 2:
         return ["lotka_volterra", "rosenzweig_macarthur", "brusselator"]
     if len(shapes) == 1:
+        if shapes[0] == "grows" and all(not np.any(first) for first in look.first.values()):
+            return ["michaelis_menten", "monod"]  # what grows by itself does not begin with nothing
         whole = all(bool((pairs[:, 1] == pairs[:, 1].round()).all()) for pairs in look.series.values())
         return {
             "grows": ["logistic", "gompertz", "baranyi"],

@@ -20,6 +20,8 @@ import yaml
 
 import odefit
 from commands import start
+from odefit.cli import app
+from odefit.commands.errors import report
 from odefit.errors import InputError, OdefitError
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +36,7 @@ DIRECTIVE = re.compile(r"\{code-block\} (\w+)")
 CAPTION = re.compile(r"\A:caption: (\S+)\n\n?")
 NOT_CODE = ("{toctree}", "{eval-rst}", "{figure}", "{note}", "{tip}", "{warning}")
 NOT_RUN = ("pip install", "python -m venv", ". venv/bin/activate", "npm install")
+IN_PROCESS = ("plot", "report", "predict", "compare", "profile", "init", "models")
 SOURCES = {"model": ("name", "equations"), "data": ("csv", "simulate", "spirals")}
 
 
@@ -96,6 +99,8 @@ class Page:
     def command(self, *arguments: str) -> None:
         if self.own_copy:
             code, output, errors = self.in_copy("-m", "odefit.cli", *arguments)
+        elif arguments[0] in IN_PROCESS:
+            code, output, errors = in_process(*arguments)
         else:
             command = start(*arguments)
             output, errors = command.communicate()
@@ -185,6 +190,17 @@ class Page:
         with contextlib.redirect_stdout(printed):
             exec(code, self.names)  # noqa: S102 - the text of our own pages
         self.said = printed.getvalue()
+
+
+def in_process(*arguments: str) -> tuple[int, str, str]:
+    """A command without a process of its own: what it imports, another page has imported."""
+    output, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+        try:
+            code = app(list(arguments), standalone_mode=False) or 0
+        except OdefitError as error:
+            code = report(error, debug=False)
+    return code, output.getvalue(), errors.getvalue()
 
 
 def said(pattern: str, text: str) -> bool:
