@@ -35,7 +35,8 @@ def arrange(
         table = _wide(sheet, layout, experiments, codes, side, names, header, faults, use)
     else:
         table = _long(sheet, layout, layout.observable, experiments, codes, side, names, header, faults, use)
-    repeats = tuple(name for name in table.names if name not in set(experiments))
+    known = set(experiments)
+    repeats = tuple(name for name in table.names if name not in known)
     if not repeats:
         return table
     named = layout.experiment is not None
