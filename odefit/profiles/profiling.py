@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -113,7 +114,12 @@ def profile(
         session.follow([quantity for quantity in wanted if not session.has(quantity.name)])
     finally:
         session.write()
-    return session.profiles.of(quantity.name for quantity in wanted)
+    found = session.profiles.of(quantity.name for quantity in wanted)
+    left = len(wanted) - len(found)
+    if not left:
+        return found
+    said = f"{left} of {len(wanted)} profiles were not begun in the time: the same call goes on with them"
+    return replace(found, remarks=(*found.remarks, said))
 
 
 def check_can_be_profiled(run: StoredRun | Path | str) -> Run:

@@ -198,6 +198,10 @@ class Profiles:
         head = ("quantity", "estimate", "low", "high", "unit", "")
         return html_table(f"{self.level:.0%} profile intervals", head, rows, list(self.remarks))
 
+    def figure(self, kind: str = "profiles") -> Figure:
+        """The same as `plot`."""
+        return self.plot(kind)
+
     def plot(self, kind: str = "profiles") -> Figure:
         """The picture `profiles`, or `profile_paths`: what the other parameters do. Raises ValueError."""
         functions = {"profiles": "profiles_figure", "profile_paths": "paths_figure"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -29,6 +29,7 @@ from odefit.resampling.quantities import Quantities
 from odefit.resampling.refits import refit
 from odefit.resampling.storage import Sample, read_samples, read_summary, table_of, write_samples
 from odefit.resampling.summary import Summary, summarised
+from odefit.runs.asked import figure_with
 from odefit.runs.lock import locked
 from odefit.runs.log import Logged
 from odefit.runs.progress import Progress, Silent
@@ -42,6 +43,7 @@ from odefit.uncertainty.noise_levels import NoiseLevels
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 FIRST_CHUNK = 32
 """Samples that are fitted together at first; later as many as take CHUNK_SECONDS."""
@@ -70,6 +72,8 @@ class Bootstrap:
         The run folder that holds the files; None where the run is in memory.
     interrupted
         Whether it was ended by Ctrl-C.
+    run
+        What was refitted.
     """
 
     summary: Summary
@@ -77,6 +81,7 @@ class Bootstrap:
     rows: tuple[Sample, ...]
     path: Path | None
     interrupted: bool = False
+    run: Run | None = field(default=None, repr=False, compare=False)
 
     @property
     def samples(self) -> pd.DataFrame:
@@ -95,6 +100,14 @@ class Bootstrap:
             for name, one in self.summary.estimates.items()
         ]
         return pd.DataFrame(rows).set_index("name")
+
+    def figure(self) -> Figure:
+        """A histogram for each parameter: the picture `bootstrap` of `odefit.plot`."""
+        made: Figure = figure_with(self.run, "bootstrap", self._write)
+        return made
+
+    def _write(self, folder: Path) -> None:
+        write_samples(folder, self.names, self.rows, self.summary.to_json())
 
     def __repr__(self) -> str:
         counts = self.summary.samples
@@ -192,7 +205,7 @@ def bootstrap(
         finally:
             progress.end()
         summary = work.write(done, samples)
-    return Bootstrap(summary, work.quantities.names, tuple(done), run.path, interrupted)
+    return Bootstrap(summary, work.quantities.names, tuple(done), run.path, interrupted, run)
 
 
 def _checked(run: StoredRun | Path | str, samples: int, kind: str, intervals: str, level: float) -> Run:

@@ -5,7 +5,7 @@ A room is found by its name when it is first asked for, so that a run knows none
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,6 +110,23 @@ class Asked(Reported):
         """Candidate experiments by how much they would reduce the errors: see `odefit.design`."""
         ask, conditions = _of("studies", "design"), {"times": times, "doses": doses, "inputs": inputs}
         return ask(self, candidates, quantities, criterion=criterion, choose=choose, **conditions)
+
+
+def figure_with(run: Any, kind: str, write: Callable[[Path], None]) -> Any:
+    """A picture of what was made of a run: `odefit.plot(run, kind)`, of a run in memory as well.
+
+    write: writes what the picture is drawn from into a run folder.
+    """
+    plot = _of("pictures", "plot")
+    if run.path is not None:
+        return plot(run.path, kind)
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="odefit-") as place:
+        folder = Path(place) / "run"
+        run.save(folder)
+        write(folder)
+        return plot(folder, kind)
 
 
 def from_folder(folder: Path | str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from odefit.fitting.run import Run, check_solvable
 from odefit.objective.likelihood import Likelihood
 from odefit.problem.quantities import quantities_of
 from odefit.records import dataclass
+from odefit.runs.asked import figure_with
 from odefit.runs.lock import locked
 from odefit.runs.log import Logged
 from odefit.runs.progress import Progress, Silent
@@ -35,6 +37,7 @@ from odefit.uncertainty.intervals import check_level
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 ROUND_SECONDS = 2.0
 """Of draws between two looks at the time: what an interruption may lose."""
@@ -57,12 +60,15 @@ class Sampled:
         The run folder that holds the files; None where the run is in memory.
     interrupted
         Whether it was ended by Ctrl-C.
+    run
+        What was sampled.
     """
 
     summary: dict[str, Any]
     table: storage.Table
     path: Path | None
     interrupted: bool = False
+    run: Run | None = field(default=None, repr=False, compare=False)
 
     @property
     def draws(self) -> pd.DataFrame:
@@ -84,6 +90,11 @@ class Sampled:
     def verdict(self) -> str:
         """Whether the draws can be used, in a sentence."""
         return str(self.summary["verdict"]["sentence"])
+
+    def figure(self, kind: str = "corner") -> Figure:
+        """The picture `corner`, or `trace`: see `odefit.plot`."""
+        made: Figure = figure_with(self.run, kind, lambda folder: storage.write(folder, self.table, self.summary))
+        return made
 
     def __repr__(self) -> str:
         place = "in memory" if self.path is None else str(self.path)
@@ -196,7 +207,7 @@ def sample(
         if work.table is None:
             raise KeyboardInterrupt
         summary = work.write()
-    return Sampled(summary, work.table, run.path, interrupted)
+    return Sampled(summary, work.table, run.path, interrupted, run)
 
 
 def _checked(run: StoredRun | Path | str, draws: int, chains: int, warm_up: int) -> Run:
