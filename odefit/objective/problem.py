@@ -92,7 +92,7 @@ class FitProblem:
     @cached_property
     def together(self) -> Together | None:
         """Which experiments are solved as one; None where each is alone."""
-        return together(self)
+        return together(self.solved.experiments, self.binding, self.n_system, self.engine.options.step is None)
 
     def levels(
         self, local: FloatArray, y: FloatArray, dy: FloatArray | None = None

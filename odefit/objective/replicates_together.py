@@ -7,18 +7,15 @@ as there are replicates of a condition.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import TYPE_CHECKING
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Solutions, offsets_of
+from odefit.objective.parameters import Binding
 from odefit.records import dataclass
-
-if TYPE_CHECKING:
-    from odefit.objective.problem import FitProblem
 
 
 @dataclass(frozen=True)
@@ -56,14 +53,22 @@ class Together:
         return Solutions(of_all(found.y), None if found.dy is None else of_all(found.dy), offsets, tuple(failures))
 
 
-def together(problem: FitProblem) -> Together | None:
-    """Which experiments of a problem are solved together; None where each is alone."""
-    experiments = problem.solved.experiments
-    shape = (len(experiments), problem.n_system)
-    index = np.broadcast_to(problem.binding.index[..., : problem.n_system], shape)
-    constant = np.broadcast_to(problem.binding.constant[..., : problem.n_system], shape)
+def together(experiments: Sequence[Experiment], binding: Binding, n_system: int, joined: bool) -> Together | None:
+    """Which experiments are solved together; None where each is alone.
+
+    Parameters
+    ----------
+    experiments, binding
+        [E], and what their symbols are.
+    n_system
+        How many of the symbols the equations have.
+    joined
+        Whether those at other times may be; not with fixed steps, whose answer depends on the times.
+    """
+    shape = (len(experiments), n_system)
+    index = np.broadcast_to(binding.index[..., :n_system], shape)
+    constant = np.broadcast_to(binding.constant[..., :n_system], shape)
     constant = np.where(index >= 0, 0.0, constant)
-    joined = problem.engine.options.step is None  # with fixed steps the answer depends on the times
     members: dict[Hashable, list[int]] = {}
     for k, one in enumerate(experiments):
         key = (index[k].tobytes(), constant[k].tobytes(), *_conditions(one, joined))
