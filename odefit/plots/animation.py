@@ -19,8 +19,9 @@ from odefit.fitting.run import Run
 from odefit.plots import style
 from odefit.plots.curves import points
 from odefit.plots.draw import write_picture
+from odefit.plots.frame import Frame
+from odefit.plots.search_frames import search_frames, training_frames
 from odefit.plots.selection import Group, Quantity, select, time_label, title_of
-from odefit.records import dataclass
 from odefit.runs import folder as files
 from odefit.runs.tables import Rows
 
@@ -30,30 +31,21 @@ MAX_ROWS, MAX_COLUMNS = 3, 2
 """Observables below each other, and experiments side by side."""
 DOTS = 100
 """Dots per inch."""
-FRAME_MS, LAST_FRAME_MS = 90, 2500
-"""Milliseconds for which a frame, and the last one, is shown."""
+FRAME_MS, LAST_FRAME_MS, FEW_MS = 90, 2500, 3000
+"""Milliseconds for which a frame, and the last one, is shown; and that few frames take together."""
 SHADES = 20
 """Colours between two inks, for smooth edges."""
 MAX_SHARED_SPAN = 5.0
 """Panels of a row share an axis that is at most this many times as long as the shortest of their own."""
 
 
-@dataclass(frozen=True)
-class Frame:
-    """One epoch, with its curves by experiment: times [T] and observables [T, O]."""
-
-    epoch: int
-    loss: float
-    curves: dict[str, tuple[FloatArray, FloatArray]]
-
-
 def animate(run: Run, out: Path | None = None) -> Path:
-    """Draw frames.csv as a GIF of less than 2 MB, and return the file.
+    """Draw a fit converging as a GIF of less than 2 MB, and return the file.
 
     Parameters
     ----------
     run
-        A run that kept frames.
+        A run that kept frames (frames.csv), or that searched: its search is run once more.
     out
         The file, or a folder; default: plots/animation.gif in the run folder.
 
@@ -68,11 +60,10 @@ def animate(run: Run, out: Path | None = None) -> Path:
         The run kept no frames, is damaged, or the file cannot be written.
     """
     rows = run.rows(files.FRAMES)
-    if rows is None or not len(rows):
-        raise RunError(
-            run.place, "kept no frames to animate; say `fit.plot_every: 10` and fit again (fit.method: adam)"
-        )
-    frames = thinned(_frames(run, rows), MAX_FRAMES)
+    found = _frames(run, rows) if rows is not None and len(rows) else search_frames(run) or training_frames(run)
+    if not found:
+        raise RunError(run.place, "kept no frames to animate; say `fit.plot_every: 10` and fit again")
+    frames = thinned(found, MAX_FRAMES)
     folder = run.pictures_folder if out is None else Path(out)
     target = folder if folder.suffix.lower() == ".gif" and not folder.is_dir() else folder / "animation.gif"
     with style.styled():
@@ -121,7 +112,9 @@ def _images(run: Run, frames: Sequence[Frame]) -> list[Any]:
         for line, name, column in lines:
             times, values = frame.curves.get(name, (np.empty(0), np.empty((0, len(run.observables)))))
             line.set_data(times, values[:, column])
-        title.set_text(f"{style.plain(title_of(run))}\nepoch {frame.epoch}, loss {frame.loss:.3g}{note}")
+        title.set_text(
+            f"{style.plain(title_of(run))}\n{frame.what} {frame.epoch}, {frame.measure} {frame.loss:.4g}{note}"
+        )
         fig.canvas.draw()
         fig.set_layout_engine("none")
         images.append(Image.fromarray(np.asarray(fig.canvas.buffer_rgba())).convert("RGB"))  # type: ignore[attr-defined]
@@ -213,7 +206,8 @@ def _encode(images: Sequence[Any]) -> bytes:
     palette = Image.new("P", (1, 1))
     palette.putpalette((255 * np.array(shades)).round().astype(np.uint8).tobytes())
     still = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
-    times = [FRAME_MS] * (len(still) - 1) + [LAST_FRAME_MS]
+    each = max(FRAME_MS, min(500, FEW_MS // len(still)))
+    times = [each] * (len(still) - 1) + [LAST_FRAME_MS]
     buffer = io.BytesIO()
     still[0].save(
         buffer, "GIF", save_all=True, append_images=still[1:], duration=times, loop=0, optimize=False, disposal=1

@@ -30,6 +30,7 @@ from odefit.plots.animation import MAX_BYTES, MAX_FRAMES, animate, thinned
 from odefit.plots.curves import log_threshold, points, restricted, trace
 from odefit.plots.panels import plan_panels
 from odefit.plots.residuals import standardised
+from odefit.plots.search_frames import search_frames, training_frames
 from odefit.plots.selection import Selection, select
 from odefit.uncertainty.bands import prediction_bands
 from odefit.uncertainty.degrees_of_freedom import residual_degrees
@@ -585,9 +586,39 @@ def test_an_animation_has_a_frame_per_kept_epoch(runs: Runs, tmp_path: Path) -> 
     assert (tmp_path / "animation.gif").read_bytes() == path.read_bytes()
 
 
+@pytest.mark.parametrize("method", ["least_squares", "lbfgs", "global", "adam"])
+def test_a_fit_that_kept_no_frames_is_searched_once_more(method: str, tmp_path: Path) -> None:
+    """The first frame is the start, the last one the optimum, and the objective falls on the way."""
+    times = np.linspace(0, 4, 9)
+    values = 10 * np.exp(-0.5 * times) + 0.1 * np.cos(9 * times)
+    section = {"method": method, "epochs": 5} if method == "adam" else {"method": method, "starts": 2}
+    fitted = odefit.fit(
+        {
+            "model": {"equations": {"x": "-k*x"}, "initial": {"x": 10}},
+            "parameters": {"k": {"value": 2.0, "bounds": [0.01, 5]}},
+            "fit": section,
+        },
+        data=[odefit.Experiment("a", times, {"x": values})],
+    )
+    frames = search_frames(fitted) or training_frames(fitted)
+    losses = [frame.loss for frame in frames]
+    assert len(frames) > 2
+    assert (np.diff(losses) < 1e-6).all()
+    t, g = frames[-1].curves["a"]
+    np.testing.assert_allclose(g[:, 0], 10 * np.exp(-fitted.theta[0] * t), atol=0.02 if method != "adam" else 1)
+    if method == "least_squares":
+        assert losses[-1] == pytest.approx(fitted.result.objective.nll, abs=1e-3)
+        t, g = frames[0].curves["a"]
+        np.testing.assert_allclose(g[:, 0], 10 * np.exp(-2.0 * t), rtol=1e-4, atol=1e-4)
+        with Image.open(animate(fitted, tmp_path)) as image:
+            assert image.n_frames == len(frames)
+
+
 def test_without_frames_the_animation_says_what_to_do(runs: Runs) -> None:
+    run = runs["growth"]  # as if it had a network, whose weights on the way nobody keeps
+    network = replace(run, assembly=replace(run.assembly, networks=object()))  # type: ignore[arg-type]
     with pytest.raises(RunError, match=r"fit\.plot_every: 10"):
-        animate(runs["growth"])
+        animate(network)
 
 
 def test_thinning_keeps_both_ends() -> None:
