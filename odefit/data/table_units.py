@@ -18,7 +18,7 @@ from odefit.data.layouts import Layout
 from odefit.data.sheets import Sheet
 from odefit.data.unit_form import TIME, UnitForm
 from odefit.data.unit_words import split_unit
-from odefit.data.units import Conversion, UnitFault, UnknownUnit, conversion
+from odefit.data.units import Conversion, UnitFault, UnknownUnit, conversion, plain
 from odefit.records import dataclass
 from odefit.text import clip, suggest
 
@@ -53,7 +53,13 @@ class Converter:
 
     def source(self, name: str, at: int | None) -> str:
         """The unit of what is called so, in a column; empty where none is known."""
-        return self.form.said.get(name) or ("" if at is None else header_unit(self.sheet, at))
+        if name in self.form.said or at is None:
+            return self.form.said.get(name, "")
+        own, below = split_unit(self.sheet.header.names[at])[1], header_unit(self.sheet, at)
+        if own and name in self.form.model and plain(own) != plain(below):
+            what = f"the header says {clip(own)}, the row of units {clip(below)}; `data.units` says which it is"
+            self.faults.add(self.sheet.header.line, self.sheet.header.names[at], what)
+        return below
 
     def of(self, name: str, at: int | None, target: str | None = None, source: str | None = None) -> Conversion | None:
         """From the unit of a column to that of the model.

@@ -312,6 +312,14 @@ def test_a_fit_and_its_run_folder(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------------------------------- refused
 
 
+def test_a_steady_state_of_two_doses_in_turn(tmp_path: Path) -> None:
+    """SS 1 in the morning and SS 2 in the evening: what is left of all of them, as two geometric series."""
+    table = "ID,TIME,DV,AMT,II,SS\n1,0,.,100,24,1\n1,12,.,50,24,2\n1,13,3,.,.,.\n1,23,2,.,.,.\n"
+    assembly = assembled(tmp_path, table)
+    left = [(100 * math.exp(-K * t) + 50 * math.exp(-K * (t - 12))) / (1 - math.exp(-24 * K)) / V for t in (13, 23)]
+    assert predicted(assembly)["1"] == pytest.approx(left, rel=1e-4)
+
+
 @pytest.mark.parametrize(
     ("rate", "parameters", "duration"),
     [(-2, {"D1": 2.5}, 2.5), (-1, {"R1": 40}, 2.5), (-2, {"D1": 2.5, "k": 0.3}, 2.5)],
@@ -367,7 +375,8 @@ GOOD = "1,5,3,.,.,.,.,.,0,1\n"
         ("1,0,.,100,.,.,3,.,1,1", "column II: more doses (ADDL) need II"),
         ("1,0,.,100,.,12,1.5,.,1,1", "column ADDL: ADDL is 1.5; write a whole number"),
         ("1,0,.,100,.,.,.,1,1,1", "column II: a steady state (SS) needs II"),
-        ("1,0,.,100,.,12,.,2,1,1", "column SS: SS 2 cannot be read"),
+        ("1,0,.,100,.,12,.,3,1,1", "column SS: SS 3 cannot be read"),
+        ("1,0,3,.,.,.,.,.,0,1\n1,1,.,100,.,12,.,2,1,1", "SS 2 adds doses that came before, also before measurements"),
         ("1,0,.,100,.,.,.,.,1,-1", "column CMT: CMT -1 turns a compartment off"),
         ("1,0,.,100,.,.,.,.,1,3", "compartment 3 is no state; there is: c (`data.compartments: {3: STATE}` names it)"),
         ("1,9,2,.,.,.,.,.,0,1", "time 5 after 9 (line 2) of ID 1; a new occasion begins with EVID 3 or 4"),

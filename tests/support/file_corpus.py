@@ -7,6 +7,7 @@ beside the path, and `expected` what must be read, or a part of the message that
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -35,6 +36,8 @@ class Written:
     remark: bool = False
     footer: tuple[str, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
+    scale: tuple[float, float] = (1, 1)
+    model: Mapping[str, str] = field(default_factory=dict)
 
     def content(self) -> bytes:
         """The file."""
@@ -46,7 +49,10 @@ class Written:
             lines.append(self.separator.join([*self.units, *(["-"] if self.remark else [])]))
         blocks = []
         for rows in self.values.values():
-            cells = [[self.number(t), self.number(x), *(["dry"] if self.remark else [])] for t, x in rows]
+            cells = [
+                [self.number(t * self.scale[0]), self.number(x * self.scale[1]), *(["dry"] if self.remark else [])]
+                for t, x in rows
+            ]
             if self.word:
                 cells.append([self.number(9.0), self.word, *(["wet"] if self.remark else [])])
             blocks.append(self.newline.join(map(self.separator.join, cells)))
@@ -69,8 +75,10 @@ class Case:
     data: Mapping[str, Any]
     expected: Values | str
     others: Mapping[str, bytes] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
 
 
+IN_HOURS = {"t": "h", "x": "mg/L"}
 QUIRKS: dict[str, dict[str, Any]] = {
     "semicolons": {"separator": ";"},
     "tabs": {"separator": "\t"},
@@ -85,6 +93,13 @@ QUIRKS: dict[str, dict[str, Any]] = {
     "no header": {"with_header": False, "data": {"header": ["time", "x"]}},
     "units": {"units": ("h", "mg/L")},
     "units in brackets": {"units": ("[h]", "[10^6 cells/mL]")},
+    "other units in the header": {"names": ("time (min)", "x [g/L]"), "scale": (60, 0.001), "model": IN_HOURS},
+    "other units below the header": {"units": ("min", "µg/L"), "scale": (60, 1000), "model": IN_HOURS},
+    "other units in the config": {
+        "data": {"units": {"x": "kg/m3"}, "time_unit": "min"},
+        "scale": (60, 0.001),
+        "model": IN_HOURS,
+    },
     "Latin-1": {"encoding": "latin-1", "preamble": ("Gerät: Müller & Söhne",)},
     "UTF-16": {"encoding": "utf-16"},
     "a byte order mark": {"encoding": "utf-8-sig"},
@@ -107,13 +122,16 @@ def _together(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any
     both = {**one, **other, "data": {**one.get("data", {}), **other.get("data", {})}}
     if "with_header" in both and ("units" in both or "mark" in both or "names" in both):
         return None
+    if "units" in both and "names" in both and "scale" in both:
+        return None
     if "with_header" in both and "remark" in both:
         both["data"] = {"header": ["time", "x", "remark"]}
     separator = both.get("separator", ",")
     if "preamble" in both and separator != ",":
         both["preamble"] = tuple(line.replace(",", separator) for line in both["preamble"])
-    if "units" in both and separator.isspace() and separator != "\t":
-        both["units"] = tuple(unit.replace(" ", "") for unit in both["units"])
+    for key in ("units", "names"):
+        if key in both and separator.isspace() and separator != "\t":
+            both[key] = tuple(unit.replace(" ", "") for unit in both[key])
     return both
 
 
@@ -129,7 +147,7 @@ def text_cases() -> Iterator[Case]:
 
 def _case(name: str, changes: Mapping[str, Any]) -> Case:
     written = replace(Written(), **changes)
-    return Case(name, "d.csv", written.content(), written.data, written.values)
+    return Case(name, "d.csv", written.content(), written.data, written.values, units=written.model)
 
 
 REFUSED: dict[str, tuple[bytes, dict[str, Any], str]] = {
@@ -145,6 +163,12 @@ REFUSED: dict[str, tuple[bytes, dict[str, Any], str]] = {
     "an archive": (b"PK\x03\x04rest", {}, "is a zip archive or an Excel workbook, and damaged"),
     "a word for a limit": (b"time,x\n0,10\n1,BLQ\n", {}, "data.limit"),
     "an unknown word": (b"time,x\n0,10\n1,n.a.\n", {}, "'n.a.' is not a number"),
+    "two units": (
+        b"time (min),x\nh,mg/L\n0,10\n60,6.25\n",
+        {"units": {"x": "mg/L"}},
+        "the header says min, the row of units h; `data.units` says which it is",
+    ),
+    "other than the model": (b"time,x [mol/L]\n0,10\n60,6.25\n", {}, "x: mol/L does not become mg/L"),
     "compressed": (b"\x1f\x8b\x08rest", {}, "is compressed"),
 }
 """Name -> content, keys, part of the message."""
@@ -153,7 +177,7 @@ REFUSED: dict[str, tuple[bytes, dict[str, Any], str]] = {
 def refused_cases() -> Iterator[Case]:
     """Files that nobody can read without a key, or at all."""
     for name, (content, data, message) in REFUSED.items():
-        yield Case(name, "d.csv", content, data, message)
+        yield Case(name, "d.csv", content, data, message, units=IN_HOURS)
 
 
 EVENTS = "ID,TIME,DV,AMT,CENS,{}\n1,0,.,100,0,.\n1,1,6.25,.,0,{}\n1,2,{},.,1,{}\n"
@@ -287,7 +311,7 @@ def outcome(case: Case, folder: Path) -> Values | str:
     path.write_bytes(case.content)
     for name, content in case.others.items():
         (folder / name).write_bytes(content)
-    model = {"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 0.5}}
+    model = {"model": {"equations": {"x": "-k*x"}, "units": dict(case.units)}, "parameters": {"k": 0.5}}
     try:
         loaded = with_events(load_config({**model, "data": {"csv": str(path), **_in_folder(case.data, folder)}}))
         found = read_measured(loaded, ("x",), [])
@@ -311,4 +335,12 @@ def is_right(case: Case, found: Values | str) -> bool:
     """Whether a case was read as it is meant, or refused as it must be."""
     if isinstance(case.expected, str) or isinstance(found, str):
         return isinstance(case.expected, str) and isinstance(found, str) and case.expected in found
-    return found == case.expected
+    return found.keys() == case.expected.keys() and all(
+        len(rows) == len(case.expected[name])
+        and all(
+            math.isclose(a, b, rel_tol=1e-12)
+            for pair in zip(rows, case.expected[name], strict=True)
+            for a, b in zip(*pair, strict=True)
+        )
+        for name, rows in found.items()
+    )

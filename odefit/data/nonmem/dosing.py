@@ -1,6 +1,7 @@
 """The doses of a table of events: repeated ones (ADDL, II), and those that came before (SS).
 
-A steady state is reached by repetition: a dose with SS 1 comes after `repeats` equal ones, II apart. Whether they are
+A steady state is reached by repetition: a dose with SS 1 or 2 comes after `repeats` equal ones, II apart. SS 1 starts
+anew; with SS 2 what came before goes on, so that two rows are a steady state of two doses in turn. Whether they are
 enough depends on the parameters: problem/settled.py looks at it.
 """
 
@@ -78,7 +79,11 @@ def find_doses(
                 faults.add(record.line, "", compartments.fault(record.compartment), "compartment")
                 continue
             used.setdefault(record.compartment or "no CMT", state)
-            if len(found) + record.more + repeats * record.steady > MAX_DOSES:
+            if record.steady == 2 and any(one.is_measured and one.line < record.line for one in occasion.records):
+                what = "SS 2 adds doses that came before, also before measurements above this row; write these doses"
+                faults.add(record.line, "", what, "beside")
+                continue
+            if len(found) + record.more + repeats * bool(record.steady) > MAX_DOSES:
                 faults.add(record.line, "", TOO_MANY)
                 return found, []
             where = header.place(record.line)
@@ -90,7 +95,7 @@ def find_doses(
 
 
 def _series(record: Record, state: str, formula: str, repeats: int) -> list[Dose]:
-    before = repeats if record.steady == 1 else 0
+    before = repeats if record.steady else 0
     spread = {f"{record.modelled}_formula": formula} if formula else {}
     return [
         Dose(record.time + k * record.every if k else record.time, state, record.amount, record.length, **spread)

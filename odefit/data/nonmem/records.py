@@ -48,7 +48,7 @@ class Record:
     amount, rate, duration, every, more
         Of a dose: AMT, RATE, DUR, II, ADDL.
     steady
-        Whether the dose comes at the steady state of its repetition.
+        1 where the dose comes at the steady state of its repetition, 2 where others came before and go on.
     compartment
         Its number or name.
     """
@@ -107,8 +107,8 @@ class Record:
             yield "addl", f"ADDL is {self.more:g}; write a whole number, the doses beside this one"
         elif self.more and not self.every > 0:
             yield "ii", "more doses (ADDL) need II: the time from one to the next"
-        if self.steady not in (0, 1):
-            yield "ss", f"SS {self.steady:g} cannot be read; 1 is a steady state, 0 none"
+        if self.steady not in (0, 1, 2):
+            yield "ss", f"SS {self.steady:g} cannot be read; 1 is a steady state, 2 one beside others, 0 none"
         elif self.steady and not self.every > 0:
             yield "ii", "a steady state (SS) needs II: the time from one dose to the next"
         if self.compartment.startswith("-"):

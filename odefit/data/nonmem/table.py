@@ -220,7 +220,7 @@ def take_apart(sheet: Sheet, roles: Roles, wanted: Wanted) -> EventTable:
         conditions,
         frozenset({*constants, *(header.names[roles.at[role]] for role in read)}),
         (*_notes(header, occasions, measured, doses, compartments, constants), *converter.notes),
-        {o.name: (record.time, record.every) for o in measured for record in o.doses if record.steady == 1},
+        {o.name: (record.time, record.every) for o in measured for record in o.doses if record.steady},
         _observed(columns, roles, names),
         frozenset(constants),
     )
