@@ -126,7 +126,9 @@ SPREAD = Annotated[
 class DoseSection(Section):
     """One dose, or the same one repeated."""
 
-    time: Finite = Field(description="when it is given")
+    time: Annotated[Annotated[str, Tag("text")] | Annotated[Finite, Tag("other")], Discriminator(or_text)] = Field(
+        description="when it is given: a number, or where the times of the data are dates, a date (`2021-03-01 08:00`)"
+    )
     amount: Finite = Field(description="what it adds to the state, in the units of the state")
     state: Name | None = Field(None, description="where it goes; default: data.doses.state")
     duration: SPREAD = Field(

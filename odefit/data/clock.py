@@ -65,12 +65,15 @@ class Clock:
         Experiment -> its zero in seconds.
     zero
         That of all others; None where there is none.
+    counts_dates
+        Whether times are points of the calendar; else times of day or durations.
     """
 
     form: ClockForm
     unit: str
     zeros: Mapping[str, float]
     zero: float | None
+    counts_dates: bool = True
 
     def number(self, seconds: float, experiment: str) -> float | None:
         """The time of an experiment; None where it has no zero."""
@@ -116,7 +119,7 @@ def on_clock(
     try:
         moments = parse_moments([row[time] for _, row in own], form.day_first, form.clock)
         moments = moments if moments.are_dates or known is not None else _rolled(moments, names)
-        clock = known or _clock_of(moments, names, form)
+        clock = known or replace(_clock_of(moments, names, form), counts_dates=moments.are_dates)
     except NotClear as error:
         raise DataError(where, str(error)) from None
     rows = [list(row) for row in grid.rows]

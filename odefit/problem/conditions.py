@@ -18,6 +18,7 @@ from odefit.data.replicates import replicate_of
 from odefit.data.rest_column import STEADY_STATE
 from odefit.data.starts import Anchor, assume_starts, movable
 from odefit.errors import ConfigError, Faults
+from odefit.problem.dated_doses import on_data_clock
 from odefit.problem.formula_texts import named_in_formulas
 from odefit.problem.spread_columns import spread_conditions
 from odefit.problem.units import dose_units, unit_form
@@ -197,4 +198,5 @@ def _doses(
     # A list may stand there without the word `table`.
     keys = ("table",) if isinstance(loaded.source.data["data"]["doses"], Mapping) else ()
     where = functools.partial(loaded.where, "data", "doses", *keys)
-    return doses_from_list(items, where, states=states, experiments=experiments)
+    dated = on_data_clock(loaded, items, clock[0], where)
+    return doses_from_list(dated, where, states=states, experiments=experiments)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from odefit.config.load import load_config
-from odefit.errors import DataError
+from odefit.errors import DataError, InputError
 from odefit.problem.measured import read_measured
 from odefit.problem.preparation import prepare
 
@@ -106,3 +106,27 @@ def test_the_unit_of_the_model_is_that_of_the_times(tmp_path: Path) -> None:
     model = {"model": {"equations": {"x": "-k*x"}, "units": {"t": "h"}}, "parameters": {"k": 0.5}}
     (one,) = read_measured(load_config({**model, "data": {"csv": str(tmp_path / "d.csv")}}), ("x",), [])
     assert one.times.tolist() == [0, 24]
+
+
+def test_doses_of_the_config_may_be_dated(tmp_path: Path) -> None:
+    def doses(table: str, written: dict[str, Any], **more: Any) -> list[list[float]]:
+        (tmp_path / "d.csv").write_text(table)
+        model = {"model": {**MODEL["model"], **more.pop("model", {})}, "parameters": {"k": 0.5}}
+        data = {"csv": str(tmp_path / "d.csv"), "doses": [{"state": "x", "amount": 1, **written}], **more}
+        measured = prepare(load_config({**model, "data": data}))[0].measured
+        return [[d.time for d in e.doses] for e in measured]
+
+    dated = "time,x\n2021-03-01 08:00,1\n2021-03-01 20:00,2\n"
+    assert doses(dated, {"time": "2021-03-01 10:00", "every": 2, "count": 2}) == [[2, 4]]
+    assert doses(dated, {"time": 3}) == [[3]]
+    assert doses(dated, {"time": "1 March 2021 10:00"}, model={"units": {"t": "min"}}, time_unit="h") == [[120]]
+    several = "experiment,time,x\na,2021-03-01,1\na,2021-03-03,2\nb,2021-03-05,1\nb,2021-03-07,2\n"
+    assert doses(several, {"time": "2021-03-06", "experiment": "b"}, zero="first") == [[], [1]]
+    for table, time, why in (
+        ("time,x\n0,1\n1,2\n", "2021-03-01", "and the times of the data are numbers"),
+        (dated, "10:00:00", "the times of the data are dates, and '10:00:00' is of the times of day"),
+        (dated, "tomorrow", "is neither a number nor a date"),
+        (several, "2021-03-06", "name the experiment of this dose"),
+    ):
+        with pytest.raises(InputError, match=why):
+            doses(table, {"time": time}, **({"zero": "first"} if table is several else {}))
