@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from odefit.errors import Faults
-from odefit.interop.conditions import Conditions
-from odefit.interop.draft import Draft, DraftParameter
+from odefit.interop.conditions import SWITCH, Conditions
+from odefit.interop.draft import Draft, DraftParameter, DraftTable
 from odefit.interop.equations import Equations, substituted_at_start
 from odefit.interop.mathematics import ONE, ZERO, Name, Number, Tree, call, names_in, replaced, uses_time
 from odefit.interop.model import Model
@@ -52,6 +52,26 @@ class _Names:
         return ONE
 
 
+def _without_idle_columns(draft: Draft, used: Collection[str]) -> Draft:
+    """Without columns of formulas that nothing names: what set initial values that conditions set themselves, say.
+
+    Numbers that nothing names may stay, to group experiments by.
+    """
+    table = draft.experiments
+    if table is None:
+        return draft
+    special = {*used, *SPECIAL, *(f"{state}_0" for state in draft.equations), *(p.x for p in draft.plots.values())}
+    kept = [
+        k
+        for k, name in enumerate(table.header)
+        if name in special or all(isinstance(row[k], str | Number) for row in table.rows)
+    ]
+    rows = [[row[k] for k in kept] for row in table.rows]
+    return replace(draft, experiments=DraftTable([table.header[k] for k in kept], rows))
+
+
+SPECIAL = ("experiment", "start", SWITCH)
+"""Columns that mean something by their names."""
 IDLE = "idle"
 """The state of a model that has none."""
 
@@ -71,6 +91,7 @@ def completed(draft: Draft, model: Model, equations: Equations, conditions: Cond
     put: dict[str, Tree] = dict.fromkeys(equations.unit_volumes, ONE)
     draft = draft.mapped(lambda tree: replaced(tree, put)) if put else draft
     draft = _at_rest(draft, model, conditions)
+    draft = _without_idle_columns(draft, _Names(draft, model, conditions).used())
     names = _Names(draft, model, conditions)
     used = names.used()
     given = {parameter.name for parameter in draft.parameters}

@@ -412,6 +412,33 @@ def test_gradients_of_what_was_imported(tmp_path: Path) -> None:
     np.testing.assert_allclose(made.gradient(x), slope, rtol=1e-5)
 
 
+def test_a_column_that_sets_nothing_any_more_is_left_out(tmp_path: Path) -> None:
+    """a0 is what A starts from, but each condition says that itself."""
+    path = problem(
+        tmp_path,
+        version=2,
+        parameters="""
+            parameterId | lowerBound | upperBound | nominalValue | estimate
+            k1 | 0.01 | 100 | 0.8 | true
+            first | 0.01 | 100 | 1 | true""",
+        conditions="""
+            conditionId | targetId | targetValue
+            c0 | a0 | first
+            c0 | A | first
+            c1 | a0 | 0
+            c1 | A | 2""",
+        experiments="experimentId | time | conditionId\ne0 | 0 | c0\ne1 | 0 | c1",
+        measurements="""
+            observableId | experimentId | time | measurement
+            obs_a | e0 | 10 | 0.1
+            obs_a | e1 | 10 | 0.3""",
+    )
+    imported = import_file(path)
+    assert imported.files["experiments.csv"] == "experiment,A_0\ne0,first\ne1,2\n"
+    expected = gaussian([(0.1, conversion(10)), (0.3, conversion(10, a=2.0))])
+    assert nll(path) == pytest.approx(expected, rel=1e-8)
+
+
 # -- what is wrong with a problem, all at once
 
 
