@@ -22,7 +22,6 @@ from odefit.engines.segments.fast_times import FastTimes
 from odefit.engines.segments.fixed_march import FixedMarch, is_fixed
 from odefit.engines.segments.march import ArrayMarch, march_all
 from odefit.engines.segments.plan import REMEMBERED, Factory, Plan
-from odefit.engines.segments.repeats import distinct
 from odefit.engines.segments.rest_with_events import RestWithEvents
 from odefit.engines.segments.saltation import EventSensitivities, EventValues, SegmentStarts, ToRest
 from odefit.engines.segments.schedule import Transition, kind_of
@@ -149,14 +148,11 @@ class SegmentedEngine(Engine):
             found = FixedMarch(plan.base, derived, p, which, lengths, plan.is_along).run(rounds, sensitivities)
             self._gather_notes()
             return found
-        first, of = distinct(p, chosen)
-        p, chosen = p[first], [chosen[m] for m in first]
         marches = self._marched(plan, names, p, chosen)
         while plan.makes_room(one.failure for one in marches):
             marches = self._marched(plan, names, p, chosen)
         self._gather_notes()
-        trajectories = [one.trajectory(sensitivities) for one in marches]
-        return Solutions.joined([trajectories[k] for k in of])
+        return Solutions.joined([one.trajectory(sensitivities) for one in marches])
 
     def _marched(
         self, plan: Plan, names: Sequence[str], p: FloatArray, chosen: Sequence[Experiment]
