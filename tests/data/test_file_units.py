@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import odefit
 from odefit.config.load import load_config
@@ -244,3 +246,15 @@ def test_a_run_folder_is_in_the_units_of_the_model(tmp_path: Path) -> None:
     for found in (run, again):
         assert found.measured[0].times.tolist() == [0, 1, 2]
         assert found.measured[0].values[:, 0] == pytest.approx([1000, 600, 400])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text("mgLhKU%°µ²⁻¹1029.^*/()-+ [],e_=", max_size=24), st.sampled_from(["mg/L", "°C", "1", "h"]))
+def test_any_text_is_a_unit_or_refused(text: str, target: str) -> None:
+    """A text of a file never ends in anything but numbers or one sentence."""
+    try:
+        found = conversion(text, target)
+    except UnitFault as fault:
+        assert str(fault)
+    else:
+        assert found is None or np.isfinite([found.factor, found.offset]).all()
