@@ -129,8 +129,9 @@ def main() -> None:
         return
     describe_machine("torch", "diffrax", "optax", "jax")
     with_diffrax = not missing("diffrax", "optax")
-    rows = []
+    header = ("config", "how", "errors", "CPU to the limits", "CPU to odefit's errors", "wall", "times odefit's CPU")
     for name in options.names or NAMES:
+        rows = []
         ours = apart("odefit", name)
         reached = ", ".join(f"{value:.2g}" for value in ours["errors"].values())
         rows.append([name, "odefit", reached, "", duration(ours["cpu"]), duration(ours["wall"]), ""])
@@ -143,8 +144,7 @@ def main() -> None:
             ratio = f"{'' if peer['reached'] else '> '}{times_less(peer['cpu'] / ours['cpu'])}"
             within = "never" if peer["within"] is None else duration(peer["within"])
             rows.append(["", how, errors, within, duration(peer["cpu"]), duration(peer["wall"]), ratio])
-    header = ("config", "how", "errors", "CPU to the limits", "CPU to odefit's errors", "wall", "times odefit's CPU")
-    show("Training to the same errors", header, rows)
+        show("Training to the same errors", header, rows)
 
 
 if __name__ == "__main__":

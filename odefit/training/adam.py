@@ -12,12 +12,12 @@ from dataclasses import field, replace
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 from torch import nn
 
 from odefit.errors import SolveError
 from odefit.records import dataclass
 from odefit.status import Ending, Reason, Status
+from odefit.training.adam_steps import AdamSteps
 from odefit.training.best_state import Keeper, Passed
 from odefit.training.learning_rate import LearningRate, Schedule
 from odefit.training.loss_history import Epoch, Thinned, TrainingOutcome, settled
@@ -136,7 +136,7 @@ def _train(
     if not history and (first := keeper.begin()) is not None:
         run.scores.append(first)
     for number in range(history.seen + 1, options.epochs + 1):
-        rate = run.rate.begin(number)
+        rate = run.optimizer.rate = run.rate.begin(number)
         passed = run.epoch(batches)
         if passed.cause:
             reason = Reason.BROKEN_OFF if history else Reason.BROKEN_OFF_AT_ONCE
@@ -177,10 +177,8 @@ class _Run:
         # Weight decay is for weights: a rate constant is not pulled towards zero.
         weights = [q for name, q in module.named_parameters() if "." in name and q.requires_grad]
         others = [q for name, q in module.named_parameters() if "." not in name and q.requires_grad]
-        groups: list[dict[str, Any]] = [{"params": others}, {"params": weights, "weight_decay": options.weight_decay}]
-        # fused: one call for all tensors, twice as fast for a small network.
-        self.optimizer = torch.optim.Adam([g for g in groups if g["params"]], lr=options.learning_rate, fused=True)
-        self.rate = LearningRate(self.optimizer, options.schedule, options.epochs, options.warm_up, keeper.every)
+        self.optimizer = AdamSteps(others, weights, options.learning_rate, options.weight_decay)
+        self.rate = LearningRate(options.learning_rate, options.schedule, options.epochs, options.warm_up, keeper.every)
         self.history = Thinned[Epoch]()
         self.scores = Thinned[float]()
 
@@ -193,7 +191,7 @@ class _Run:
             weight = int(batch.mask.sum()) if hasattr(batch, "mask") else 1
             if weight == 0:
                 continue
-            self.optimizer.zero_grad(set_to_none=True)
+            self.optimizer.zero_grad()
             try:
                 loss = self.module(batch)
                 value = loss.item()
@@ -216,9 +214,9 @@ class _Run:
 
     def state(self) -> dict[str, Any]:
         """What the next epoch depends on, beside the module and its batches."""
-        inner, history, scores = self.optimizer.state_dict()["state"], self.history, self.scores
+        history, scores = self.history, self.scores
         return {
-            "moments": {str(k): {name: q.clone() for name, q in own.items()} for k, own in inner.items()},
+            **self.optimizer.state(),
             "rate": self.rate.state(),
             "kept": self.keeper.state(),
             "history": np.array([e.numbers for e in history]),
@@ -229,9 +227,7 @@ class _Run:
 
     def restore(self, kept: Mapping[str, Any]) -> None:
         """The inverse of `state`."""
-        whole = self.optimizer.state_dict()
-        whole["state"] = {int(k): own for k, own in kept["moments"].items()}
-        self.optimizer.load_state_dict(whole)
+        self.optimizer.restore(kept)
         self.rate.restore(kept["rate"])
         self.keeper.restore(kept["kept"])
         self.history = Thinned(map(Epoch.of, kept["history"].tolist()), *kept["history_at"])

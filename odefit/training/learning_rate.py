@@ -4,20 +4,22 @@ With the first rate a, the last one b, and x from 0 in the first epoch to 1 in t
 
     cosine:       b + (a - b) (1 + cos(pi x)) / 2        (Loshchilov & Hutter 2017, without restarts)
     exponential:  a (b / a)^x
+
+On a plateau it is multiplied by a factor after so many scores that are no better than the best by a share of 1e-4.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
-
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, LRScheduler, ReduceLROnPlateau
 
 from odefit.records import dataclass
 
 DEFAULT_FINAL_SHARE = 1e-2
 """The last rate as a share of the first, where none is given."""
+BETTER_BY = 1e-4
+"""A score is better than the best by this share of it, or a plateau goes on."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,12 @@ class Schedule:
 
 
 class LearningRate:
-    """Sets the rate of an optimizer, epoch by epoch.
+    """The rate of each epoch.
 
     Parameters
     ----------
-    optimizer
-        Its present rate is the first one.
+    first
+        The rate of the first epoch.
     schedule
         How it changes.
     epochs
@@ -64,56 +66,47 @@ class LearningRate:
     """
 
     def __init__(
-        self, optimizer: Optimizer, schedule: Schedule, epochs: int, warm_up: float = 0.0, score_every: int = 1
+        self, first: float, schedule: Schedule, epochs: int, warm_up: float = 0.0, score_every: int = 1
     ) -> None:
-        self.optimizer, self.rising = optimizer, warm_up * epochs
-        self.scheduler = _scheduler(optimizer, schedule, epochs, score_every)
-        self.scheduled: float = optimizer.param_groups[0]["lr"]
+        self.first, self.schedule, self.epochs, self.rising = first, schedule, epochs, warm_up * epochs
+        self.patience = max(schedule.patience // score_every, 1)
+        self.scheduled, self.number = first, 0
+        self.best, self.waited = math.inf, 0
 
     def begin(self, epoch: int) -> float:
-        """Set the rate of an epoch, the first of which is 1, and return it."""
+        """The rate of an epoch, the first of which is 1."""
         share = min(epoch / self.rising, 1.0) if self.rising > 1 else 1.0
-        self._set(self.scheduled * share)
         return self.scheduled * share
 
     def advance(self, score: float | None) -> None:
         """An epoch is over. Its score, where it has one, tells whether a plateau is reached."""
-        self._set(self.scheduled)
-        if isinstance(self.scheduler, ReduceLROnPlateau):
-            if score is not None:
-                self.scheduler.step(score)
-        elif self.scheduler is not None:
-            self.scheduler.step()
-        self.scheduled = self.optimizer.param_groups[0]["lr"]
+        self.number += 1
+        first, final = self.first, self.schedule.lowest(self.first)
+        x = min(self.number / max(self.epochs - 1, 1), 1.0)
+        match self.schedule.kind:
+            case "cosine":
+                self.scheduled = final + (first - final) * (1 + math.cos(math.pi * x)) / 2
+            case "exponential":
+                self.scheduled = first * (final / first) ** x
+            case "plateau":
+                if score is not None:
+                    self._look(score, final)
+            case "constant":
+                pass
 
-    def _set(self, rate: float) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+    def _look(self, score: float, final: float) -> None:
+        better = score < self.best - BETTER_BY * abs(self.best) if math.isfinite(self.best) else score < self.best
+        self.best, self.waited = (score, 0) if better else (self.best, self.waited + 1)
+        if self.waited > self.patience:
+            lower, self.waited = max(self.scheduled * self.schedule.factor, final), 0
+            if self.scheduled - lower > 1e-8 * self.scheduled:  # else it is at its floor, but for rounding
+                self.scheduled = lower
 
     def state(self) -> dict[str, Any]:
         """For a checkpoint."""
-        scheduler = None if self.scheduler is None else dict(self.scheduler.state_dict())
-        return {"scheduled": self.scheduled, "scheduler": scheduler}
+        return {"scheduled": self.scheduled, "number": self.number, "best": self.best, "waited": self.waited}
 
     def restore(self, kept: Mapping[str, Any]) -> None:
         """The inverse of `state`."""
-        self.scheduled = kept["scheduled"]
-        if self.scheduler is not None:
-            self.scheduler.load_state_dict(dict(kept["scheduler"]))
-
-
-def _scheduler(
-    optimizer: Optimizer, schedule: Schedule, epochs: int, score_every: int
-) -> LRScheduler | ReduceLROnPlateau | None:
-    first: float = optimizer.param_groups[0]["lr"]
-    final = schedule.lowest(first)
-    match schedule.kind:
-        case "constant":
-            return None
-        case "cosine":
-            return CosineAnnealingLR(optimizer, max(epochs - 1, 1), eta_min=final)
-        case "exponential":
-            return ExponentialLR(optimizer, (final / first) ** (1 / max(epochs - 1, 1)))
-        case "plateau":
-            patience = max(schedule.patience // score_every, 1)
-            return ReduceLROnPlateau(optimizer, factor=schedule.factor, patience=patience, min_lr=final)
+        self.scheduled, self.number = kept["scheduled"], kept["number"]
+        self.best, self.waited = kept["best"], kept["waited"]

@@ -180,15 +180,7 @@ class Linearisation:
         solved = solved or self.solve(batch)
         y, p = solved.y, solved.p
 
-        def moments(y: Tensor, t: Tensor, p: Tensor) -> Tensor:
-            columns = range(len(problem.observation.names))
-            # A covariate has a part in noise levels only, which this loss does not know.
-            p = torch.cat([p, p.new_ones(len(problem.observation.covariates))])
-            return torch.stack([problem.observation.moment_tensors(k, y, t, p)[0] for k in columns])
-
-        at_times = vmap(vmap(jacrev(moments, argnums=(0, 2)), in_dims=(0, 0, None)))
-        m = vmap(vmap(moments, in_dims=(0, 0, None)))(y, batch.clock, p)
-        m_y, m_p = at_times(y, batch.clock, p)
+        m, m_y, m_p = self._moments(y, batch.clock, p)
         of_q = m_y @ solved.of_q
         of_q[..., : self.n_u] += m_p @ solved.p_u.unsqueeze(1)
         names = problem.observation.names
@@ -202,6 +194,25 @@ class Linearisation:
         flat = (len(r), -1)
         of_q, of_z = torch.where(mask, of_q, 0.0), torch.where(mask, m_y @ solved.of_z, 0.0)
         return r.reshape(flat), of_q.reshape(*flat, of_q.shape[-1]), of_z.reshape(*flat, of_z.shape[-1])
+
+    def _moments(self, y: Tensor, t: Tensor, p: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What is predicted, [E, T, O], and its derivatives [E, T, O, ...] to the states and local values there."""
+        observation = self.objective.problem.observation
+        y = y.detach().requires_grad_()
+        own = p.detach().unsqueeze(1).expand(-1, y.shape[1], -1).clone().requires_grad_()
+        of = (y, own)
+        values, slopes = [], []
+        with torch.enable_grad():
+            # A covariate has a part in noise levels only, which this loss does not know.
+            ones = own.new_ones((*own.shape[:2], len(observation.covariates)))
+            for k in range(len(observation.names)):
+                m = observation.moment_tensors(k, y, t, torch.cat([own, ones], dim=-1))[0].expand(t.shape)
+                # No prediction depends on the states beside another.
+                found = torch.autograd.grad(m.sum(), of, allow_unused=True) if m.requires_grad else (None, None)
+                slopes.append([torch.zeros_like(q) if g is None else g for g, q in zip(found, of, strict=True)])
+                values.append(m.detach())
+        by_y, by_p = zip(*slopes, strict=True)
+        return torch.stack(values, dim=-1), torch.stack(by_y, dim=-2), torch.stack(by_p, dim=-2)
 
     def penalties(self, batch: Batch, solved: Solved) -> tuple[Tensor, Tensor, Tensor]:
         """The same for the penalised outputs, one row for each and every time: their mean over times is the penalty."""

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from odefit.errors import SolveError
 from odefit.training.adam import AdamOptions, minimize_adam
+from odefit.training.adam_steps import AdamSteps
 from odefit.training.best_state import Keeper, LowestScore
-from odefit.training.learning_rate import Schedule
+from odefit.training.learning_rate import LearningRate, Schedule
 from odefit.training.loss_history import Epoch, Thinned, TrainingOutcome
 
 ONE = [None]
@@ -433,3 +434,34 @@ def test_a_thinned_list_keeps_equal_distances_and_both_ends(n: int) -> None:
         thinned.append(k)
         again.append(k)
     assert list(again) == list(thinned)
+
+
+def test_steps_are_those_of_torchs_adam() -> None:
+    """Weight decay on the second parameter only, a rate that changes, and a gradient that is missing once."""
+    rng = np.random.default_rng(0)
+    starts = [torch.as_tensor(rng.normal(size=shape)) for shape in ((3,), (2, 4))]
+    ours, theirs = ([nn.Parameter(q.clone()) for q in starts] for _ in range(2))
+    steps = AdamSteps(ours[:1], ours[1:], 0.1, 0.01)
+    optimizer = torch.optim.Adam([{"params": theirs[:1]}, {"params": theirs[1:], "weight_decay": 0.01}], lr=0.1)
+    for k in range(20):
+        gradients = [torch.as_tensor(rng.normal(size=q.shape)) for q in starts]
+        steps.rate = optimizer.param_groups[0]["lr"] = optimizer.param_groups[1]["lr"] = 0.1 / (k + 1)
+        for pair in (ours, theirs):
+            for q, g in zip(pair, gradients, strict=True):
+                q.grad = g.clone()
+        steps.step()
+        optimizer.step()
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-14)
+
+
+def test_rates_on_a_plateau_are_those_of_torchs_schedule() -> None:
+    rate = LearningRate(0.1, Schedule("plateau", final=0.01, factor=0.5, patience=2), 100)
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=2, min_lr=0.01)
+    scores = [3.0, 2.0, 2.0, 1.9999, 2.1, 2.2, 1.0, *[1.5] * 12]
+    for k, score in enumerate(scores, 1):
+        assert rate.begin(k) == optimizer.param_groups[0]["lr"]
+        rate.advance(score)
+        scheduler.step(score)
+    assert rate.begin(99) == 0.01
