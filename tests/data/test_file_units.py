@@ -258,3 +258,9 @@ def test_any_text_is_a_unit_or_refused(text: str, target: str) -> None:
         assert str(fault)
     else:
         assert found is None or np.isfinite([found.factor, found.offset]).all()
+
+
+def test_a_column_of_units_is_not_left_alone_in_silence(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("time,observable,value,unit\n0,conc,1,mg/L\n1,conc,500,ug/L\n")
+    notes = assembled(tmp_path, UG).notes
+    assert any("column 'unit' is named as what says units, and is NOT used; `data.units`" in note for note in notes)
