@@ -96,7 +96,11 @@ def by_odefit(case: Case, n: int, limit: float | None, match: bool | None) -> Fo
     fit |= {} if match is None else {"match": match}
     overrides = [f"fit.{key}={value}" for key, value in fit.items()]
     run = odefit.fit(case.config, overrides, data=case.data)
-    values = run.frame("starts")["objective"].to_numpy(dtype=np.float64)
+    starts = run.frame("starts")
+    values = starts["objective"].to_numpy(dtype=np.float64, copy=True)
+    for k, message in enumerate(starts["message"]):  # it counts where a start ends that is ended early
+        leads = re.search(r"only falls to where start (\d+) ended", str(message))
+        values[k] = values[int(leads[1]) - 1] if leads else values[k]
     values = np.append(np.delete(values, np.nanargmin(values)), run.result.objective.nll)
     return Found(np.where(np.isnan(values), np.inf, values), cpu_seconds() - begun, NEAR)
 

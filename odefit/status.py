@@ -59,6 +59,7 @@ class Reason(Enum):
     )
     OTHERS_AHEAD = Status.STOPPED, "Ended after {n} steps, since other starts were ahead", "", " (fit.budget)."
     SAME_AS_OTHER = Status.STOPPED, "Ended early, where start {other} is", "", " (fit.budget)."
+    LEADS_TO_OTHER = Status.STOPPED, "Ended early: from here the objective only falls to where start {other} ended."
     DERIVATIVES_DISAGREE = (
         Status.STOPPED,
         "No step lowers the objective although its gradient is not zero",

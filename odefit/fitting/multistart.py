@@ -17,14 +17,13 @@ from odefit.config.fit_methods import FitMethod
 from odefit.config.schema import FitSection
 from odefit.errors import ConfigError
 from odefit.fitting.budget import raced
+from odefit.fitting.early_ends import EarlyEnds
 from odefit.fitting.global_search import Interrupted, global_starts
 from odefit.fitting.kept_starts import as_plain, restored
 from odefit.fitting.local_search import LocalSearch
 from odefit.fitting.matched_starts import matched_starts, sentence
 from odefit.fitting.multistart_outcome import TIE, WITHIN_REGION, fit_outcome
-from odefit.fitting.observed_search import ObservedSearch
 from odefit.fitting.outcome import FitOutcome
-from odefit.fitting.searches import searched
 from odefit.fitting.short_searches import are_due, are_searched, best_candidates, unique_rows
 from odefit.fitting.short_searches import sentence as told
 from odefit.fitting.solver_accuracy import SolverEffect, solver_effect
@@ -205,7 +204,7 @@ def _search_pass(
     # Many starts are told apart long before the last digit, which only the best of them needs.
     coarse = replace(search, coarse=True) if section.starts > 1 else search
     part = PART if factor == 1 else f"{PART}, tolerances / {factor}"
-    watched = ObservedSearch(coarse, progress)
+    searches = EarlyEnds(assembly, factor, coarse, points, numbers, progress, memory, part)
     finished = restored(memory, part, points)
     results, interrupted, tally = finished, False, Tally()
     progress.begin(part, len(numbers))
@@ -215,7 +214,7 @@ def _search_pass(
         if finished:
             tally.show(progress)
         left = [number for number in numbers if number not in {result.number for result in finished}]
-        with closing(searched(assembly, coarse, points, left, factor, watched)) as coming:
+        with closing(searches.results(left)) as coming:
             for result in coming:
                 finished.append(result)
                 tally.add(result)
@@ -229,8 +228,9 @@ def _search_pass(
         results = _polished(finished, search, section.starts)
     except KeyboardInterrupt:
         interrupted = True
-        latest = watched.latest(points)
-        if not finished and latest is not None:
+        latest = searches.watched.latest(points)
+        results = [*finished, *searches.under_way(finished)]
+        if not results and latest is not None:
             results = [latest]
     return _judged(assembly, factor, sorted(results, key=lambda r: r.number), interrupted, progress)
 

@@ -23,7 +23,7 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.optimizers.base import SearchOutcome
 from odefit.records import dataclass
-from odefit.status import Status
+from odefit.status import Reason, Status
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -328,6 +328,11 @@ def best_of(results: Sequence[StartOutcome], tie: float = 0.0) -> StartOutcome |
 
 
 def count_at_best(results: Sequence[StartOutcome], tolerance: float) -> int:
-    """How many starts converged within `tolerance` of the best value."""
+    """How many starts converged within `tolerance` of the best value, or lead to one that did."""
     best = best_of(results)
-    return 0 if best is None else sum(r.converged and r.value <= best.value + tolerance for r in results)
+    if best is None:
+        return 0
+    there = {r.number for r in results if r.converged and r.value <= best.value + tolerance}
+    endings = [r.outcome.ending for r in results if r.outcome is not None and r.number not in there]
+    leading = sum(e.reason is Reason.LEADS_TO_OTHER and e.details["other"] - 1 in there for e in endings)
+    return len(there) + leading

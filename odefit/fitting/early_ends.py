@@ -1,0 +1,191 @@
+"""Starts that are not searched to their ends, since it is certain that these are where other starts have ended.
+
+All starts are searched for some steps. One that is not at its end by then has nothing left to find if the optimum of
+another one lies little below it and the objective only falls on the straight line there: no search that descends would
+get away. It would creep along a valley for hundreds of steps, to be what is known already.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import replace
+
+import numpy as np
+
+from odefit.arrays import FloatArray
+from odefit.fitting.kept_starts import as_plain, restored
+from odefit.fitting.local_search import LocalSearch
+from odefit.fitting.multistart_outcome import WITHIN_REGION
+from odefit.fitting.observed_search import ObservedSearch
+from odefit.fitting.search_objective import SearchObjective
+from odefit.fitting.searches import searched
+from odefit.fitting.tightening import continued
+from odefit.optimizers.start_pool import StartOutcome
+from odefit.problem.assembly import Assembly
+from odefit.runs.checkpoint import Memory
+from odefit.runs.progress import Progress
+from odefit.status import Ending, Reason
+
+STAGES = (60, 120)
+"""Steps of the stages after which it is seen who has nothing left to find; what follows is the last one."""
+
+BETWEEN = 7
+"""Points on the line to an optimum at which the objective is asked for."""
+
+MOST_OPTIMA = 5
+"""The most optima, the lowest ones, to which lines are drawn."""
+
+NOISE = 1e-6
+"""By how much of an optimum's value, or of 1, values may rise on the way: a solver's errors."""
+
+
+class EarlyEnds:
+    """The searches of a multi-start, some of which end early.
+
+    Parameters
+    ----------
+    assembly, factor
+        The problem, and what its solver's tolerances were divided by.
+    search
+        Of one start.
+    points
+        [n, P'], where starts begin.
+    numbers
+        Which of them belong together; all that is decided depends on these, and not on what is finished already.
+    progress, memory
+        Told of, and kept in, every batch of searches.
+    part
+        The name of these searches in the memory.
+    """
+
+    def __init__(
+        self,
+        assembly: Assembly,
+        factor: int,
+        search: LocalSearch,
+        points: FloatArray,
+        numbers: Sequence[int],
+        progress: Progress,
+        memory: Memory,
+        part: str,
+    ) -> None:
+        self.assembly, self.factor, self.search, self.points = assembly, factor, search, points
+        self.numbers, self.progress, self.memory, self.part = numbers, progress, memory, part
+        self.reached: dict[int, StartOutcome] = {}
+        self.watched = ObservedSearch(search, progress)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether some may end early: not where the time of each start is limited, which is what ends it."""
+        section = self.assembly.loaded.config.fit
+        is_limited = self.search.cpu_limit is not None or section.time_limit is not None
+        is_many = self.search.method.minimize_many is not None and self.search.most > sum(STAGES)
+        return len(self.numbers) > 2 and is_many and not is_limited
+
+    def results(self, left: Sequence[int]) -> Generator[StartOutcome]:
+        """The starts of these numbers as they finish; the others are taken along, since what ends early depends on
+        all of them."""
+        if not self.is_due:
+            yield from self._searched(self.search, self.points, left)
+            return
+        going = list(self.numbers)
+        for stage, steps in enumerate(STAGES):
+            for result in self._stage(stage, steps, going):
+                self.reached[result.number] = result
+                if result.number in left and not _goes_on(result):
+                    yield result
+            ended = self._ended_early()
+            self.reached |= ended
+            yield from (r for r in ended.values() if r.number in left)
+            going = sorted(k for k, r in self.reached.items() if _goes_on(r))
+        last = replace(self.search, max_iterations=self.search.most - sum(STAGES))
+        for result in self._searched(last, self._places(), [k for k in going if k in left]):
+            yield _joined(self.reached[result.number], result, sum(STAGES))
+
+    def under_way(self, finished: Sequence[StartOutcome]) -> list[StartOutcome]:
+        """What the starts had reached that are not among the finished ones, when they were interrupted."""
+        known, stopped = {r.number for r in finished}, Ending(Reason.ENDED_BY_CALLER)
+        return [
+            replace(r, outcome=replace(r.outcome, ending=stopped))
+            for r in self.reached.values()
+            if r.number not in known and r.outcome is not None and math.isfinite(r.value)
+        ]
+
+    def _stage(self, stage: int, steps: int, going: Sequence[int]) -> Generator[StartOutcome]:
+        """Starts after more steps; those that the memory holds are not searched again."""
+        part = f"{self.part}, stage {stage + 1}"
+        done = [r for r in restored(self.memory, part, self.points) if r.number in going]
+        yield from done
+        known, before = {r.number for r in done}, sum(STAGES[:stage])
+        short = replace(self.search, max_iterations=steps)
+        for result in self._searched(short, self._places(), [k for k in going if k not in known]):
+            earlier = self.reached.get(result.number)
+            done.append(result if earlier is None else _joined(earlier, result, before))
+            self.memory.offer(part, lambda: [as_plain(r) for r in done if not r.lost])
+            yield done[-1]
+
+    def _places(self) -> FloatArray:
+        """Where the starts are now, [n, P']."""
+        places = self.points.copy()
+        for k, r in self.reached.items():
+            places[k] = r.start if r.outcome is None else r.outcome.u
+        return places
+
+    def _searched(self, search: LocalSearch, points: FloatArray, numbers: Sequence[int]) -> Generator[StartOutcome]:
+        self.watched = ObservedSearch(search, self.progress)
+        with closing(searched(self.assembly, search, points, numbers, self.factor, self.watched)) as coming:
+            yield from coming
+
+    def _ended_early(self) -> dict[int, StartOutcome]:
+        """Those that lead to where others have ended, by their numbers."""
+        results = [self.reached[k] for k in sorted(self.reached)]
+        optima = sorted((r for r in results if r.converged), key=lambda r: (r.value, r.number))[:MOST_OPTIMA]
+        pairs = [
+            (r, optimum)
+            for r in results
+            if _goes_on(r)
+            for optimum in optima
+            if 0 <= r.value - optimum.value <= WITHIN_REGION
+        ]
+        if not pairs:
+            return {}
+        share = np.arange(1, BETWEEN + 1)[:, None] / (BETWEEN + 1)
+        lines = np.concatenate([_place(r) + share * (_place(o) - _place(r)) for r, o in pairs])
+        objective = SearchObjective.of(self.search.objective, len(lines))
+        between = objective.values(lines, np.arange(len(lines))).reshape(len(pairs), BETWEEN)
+        found: dict[int, StartOutcome] = {}
+        for (r, optimum), values in zip(pairs, between, strict=True):
+            way = np.array([r.value, *values, optimum.value])
+            if r.number not in found and (np.diff(way) <= NOISE * max(1.0, abs(optimum.value))).all():
+                found[r.number] = _leading(r, optimum)
+        return found
+
+
+def _leading(r: StartOutcome, optimum: StartOutcome) -> StartOutcome:
+    assert r.outcome is not None
+    return replace(r, outcome=replace(r.outcome, ending=Ending(Reason.LEADS_TO_OTHER, {"other": optimum.number + 1})))
+
+
+def _goes_on(r: StartOutcome) -> bool:
+    return r.outcome is not None and r.outcome.ending.reason is Reason.OUT_OF_STEPS and math.isfinite(r.value)
+
+
+def _place(r: StartOutcome) -> FloatArray:
+    assert r.outcome is not None
+    return r.outcome.u
+
+
+def _joined(before: StartOutcome, after: StartOutcome, steps: int) -> StartOutcome:
+    """A start after a search of so many steps and another; what it had reached stays where that came to nothing."""
+    if after.outcome is None or not after.value <= before.value:
+        return before
+    (whole,) = continued([before], [after])
+    if whole.outcome is None or before.outcome is None:
+        return whole
+    outcome = replace(whole.outcome, history=(*before.outcome.history, *after.outcome.history[1:]))
+    if outcome.ending.reason is Reason.OUT_OF_STEPS:
+        n = steps + int(outcome.ending.details["n"])
+        outcome = replace(outcome, ending=replace(outcome.ending, details={"n": n, "more": 4 * n}))
+    return replace(whole, outcome=outcome)

@@ -1,0 +1,67 @@
+"""Starts that end early, where it is certain that they would end where another one has: what they count as."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import odefit
+from listeners import StopAt
+from odefit.fitting import early_ends
+
+TIMES = np.linspace(0, 5, 11)
+DATA = pd.DataFrame({"time": TIMES, "x": np.exp(-0.8 * TIMES) + 0.01 * np.random.default_rng(0).standard_normal(11)})
+CONFIG: dict[str, Any] = {
+    # k hardly falls below its half saturation: starts with small values of both creep along a valley.
+    "model": {"equations": {"x": "-V*x/(K + x)"}, "initial": {"x": 1}},
+    "parameters": {
+        "V": {"value": 30, "bounds": [0.01, 1e4], "scale": "log"},
+        "K": {"value": 1, "bounds": [0.01, 1e4], "scale": "log"},
+    },
+    "noise": {"model": "gaussian", "sigma": 0.01},
+    "fit": {"starts": 8, "seed": 0, "workers": 1, "match": False},
+}
+ENDED = "only falls to where start"
+
+
+@pytest.fixture
+def short_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(early_ends, "STAGES", (6, 6))
+
+
+@pytest.fixture
+def whole() -> odefit.Run:
+    return odefit.fit(CONFIG, data=DATA)
+
+
+def test_they_count_where_they_lead(whole: odefit.Run, short_stages: None) -> None:
+    early = odefit.fit(CONFIG, data=DATA)
+    messages = early.frame("starts")["message"]
+    leading = messages.str.contains(ENDED)
+    assert not whole.frame("starts")["message"].str.contains(ENDED).any()
+    assert leading.sum() >= 1
+    assert early.result.starts.at_best >= whole.result.starts.at_best
+    assert early.result.objective.nll == pytest.approx(whole.result.objective.nll, rel=1e-9)
+    assert (early.frame("starts")["gradients"][leading] <= sum(early_ends.STAGES) + 2).all()
+    other = int(messages[leading].iloc[0].split(ENDED)[1].split()[0])
+    assert early.frame("starts")["status"].iloc[other - 1] == "converged"
+
+
+def test_a_start_whose_time_is_limited_ends_by_that(short_stages: None) -> None:
+    limited = odefit.fit({**CONFIG, "fit": {**CONFIG["fit"], "cpu_limit": 60}}, data=DATA)
+    assert not limited.frame("starts")["message"].str.contains(ENDED).any()
+
+
+@pytest.mark.parametrize("finished", [1, 4, 7])
+def test_an_interrupted_fit_goes_on_to_the_same_numbers(finished: int, short_stages: None, tmp_path: Path) -> None:
+    uninterrupted = odefit.fit(CONFIG, data=DATA, out=tmp_path / "whole")
+    begun = odefit.fit(CONFIG, data=DATA, out=tmp_path / "r", progress=StopAt(start=finished))
+    assert begun.result.status == "interrupted"
+    again = odefit.fit(CONFIG, data=DATA, out=tmp_path / "r", resume=True)
+    assert again.result.objective == uninterrupted.result.objective
+    columns = ["status", "objective", "message", "evaluations", "V", "K"]
+    pd.testing.assert_frame_equal(again.frame("starts")[columns], uninterrupted.frame("starts")[columns])
