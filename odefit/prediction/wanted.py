@@ -103,11 +103,18 @@ def read_doses_of(
         ]
     items: list[dict[str, Any]] = []
     for dose in doses:
-        row = vars(dose) if isinstance(dose, Dose) else dose
+        row = _as_row(dose) if isinstance(dose, Dose) else dose
         if not isinstance(row, Mapping):
             raise InputError("doses", f"must be doses, or mappings such as {{time: 0, amount: 320}} (got {row!r})")
         items.append(({} if default is None else {"state": default}) | dict(row))
     return list(doses_from_list(items, _place("doses"), states=states, experiments=experiments))
+
+
+def _as_row(dose: Dose) -> dict[str, Any]:
+    """A dose as a list of them has it: what follows from a formula is that formula."""
+    own = {key: value for key, value in vars(dose).items() if not key.endswith("_formula")}
+    formulas = {key.removesuffix("_formula"): value for key, value in vars(dose).items() if key.endswith("_formula")}
+    return own | {key: value for key, value in formulas.items() if value}
 
 
 def _place(what: str) -> Any:
