@@ -65,17 +65,18 @@ def together(experiments: Sequence[Experiment], binding: Binding, n_system: int,
     joined
         Whether those at other times may be; not with fixed steps, whose answer depends on the times.
     """
-    shape = (len(experiments), n_system)
-    index = np.broadcast_to(binding.index[..., :n_system], shape)
-    constant = np.broadcast_to(binding.constant[..., :n_system], shape)
-    constant = np.where(index >= 0, 0.0, constant)
+    # Experiments with local values of their own, as in most large data, are found in all at once.
+    row, count = _local_rows(binding, len(experiments), n_system)
+    if count.max(initial=0) <= 1:
+        return None
     members: dict[Hashable, list[int]] = {}
     for k, one in enumerate(experiments):
-        key = (index[k].tobytes(), constant[k].tobytes(), *_conditions(one, joined))
-        members.setdefault(key, []).append(k)
+        conditions = _conditions(one, joined) if count[row[k]] > 1 else ()
+        members.setdefault((int(row[k]), *conditions), []).append(k)
     if len(members) == len(experiments):
         return None
-    group, solved, places = np.empty(len(experiments), dtype=np.intp), [], [np.empty(0, dtype=np.intp)] * shape[0]
+    group, solved = np.empty(len(experiments), dtype=np.intp), list[Experiment]()
+    places = [np.empty(0, dtype=np.intp)] * len(experiments)
     offset = 0
     for g, ks in enumerate(members.values()):
         own = [experiments[k] for k in ks]
@@ -88,6 +89,19 @@ def together(experiments: Sequence[Experiment], binding: Binding, n_system: int,
     first = np.array([ks[0] for ks in members.values()], dtype=np.intp)
     lengths = np.array([len(e.times) for e in experiments], dtype=np.intp)
     return Together(tuple(solved), first, group, np.concatenate(places), lengths)
+
+
+def _local_rows(binding: Binding, n: int, n_system: int) -> tuple[IntArray, IntArray]:
+    """Which of the different rows of local values each experiment has, [E], and how many have each of them."""
+    index = np.broadcast_to(binding.index[..., :n_system], (n, n_system))
+    constant = np.where(index >= 0, 0.0, binding.constant[..., :n_system])
+    if not n_system:
+        return np.zeros(n, dtype=np.intp), np.array([n])
+    # As bytes, so that a NaN is the same as itself.
+    cells = np.concatenate([index.astype(np.float64), constant], axis=1)
+    whole = np.dtype((np.void, cells.itemsize * cells.shape[1]))
+    _, row, count = np.unique(cells.view(whole).ravel(), return_inverse=True, return_counts=True)
+    return row, count
 
 
 def _conditions(one: Experiment, joined: bool) -> tuple[Hashable, ...]:

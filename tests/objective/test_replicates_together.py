@@ -106,6 +106,16 @@ def test_what_differs_is_solved_apart(text: str) -> None:
     assert plan is None
 
 
+def test_experiments_with_values_of_their_own_stay_apart_among_replicates_of_others() -> None:
+    own = CONFIG.replace("[0.01, 10]}\n  feed", "[0.01, 10], by: experiment}\n  feed")
+    data = pd.concat([table({"b": [1.0, 2.0]}, 1), table({"a": [0.5, 1.0]}, 2), table({"c": [1.0, 2.0]}, 1)])
+    plan = problem_of(own, data).together
+    assert plan is not None
+    assert plan.group.tolist() == [0, 1, 1, 2]
+    assert plan.first.tolist() == [0, 1, 3]
+    assert problem_of(own, table({"a": [0.5, 1.0], "b": [0.5, 1.0]}, 1)).together is None
+
+
 def test_a_failure_is_that_of_every_replicate() -> None:
     text = CONFIG.replace("-k*x + feed", "k*x^2 + feed")
     problem = problem_of(text, table({"a": [0.5, 2.0]}))
