@@ -142,11 +142,65 @@ def in_model_units(
                 numbers[index] = _put(numbers[index], found.values(numbers[index]), rows)
         if sigma is None:
             continue
-        own = header_unit(converter.sheet, sigma)
-        error = converter.of(f"sigma of {name}", sigma, converter.form.model.get(name)) if own else found
+        error = _of_sigma(converter, name, sigma, found)
         if error is not None:
             numbers[sigma] = _put(numbers[sigma], error.differences(numbers[sigma]), rows)
-    return replace(columns, numbers=numbers)
+    return replace(columns, numbers=with_columns_beside(numbers, columns, layout, names, converter))
+
+
+def _of_sigma(converter: Converter, name: str, at: int, found: Conversion | None) -> Conversion | None:
+    """Of standard deviations; found: that of their observable, whose unit they have unless their header says another.
+
+    Those of logarithms are shares, whatever the unit of the observable.
+    """
+    unit = converter.form.model.get(name)
+    if name in converter.form.shares:
+        found, unit = None, None if unit is None else "1"
+    return converter.of(f"sigma of {name}", at, unit) if header_unit(converter.sheet, at) else found
+
+
+def with_columns_beside(
+    numbers: Mapping[int, FloatArray],
+    columns: Columns,
+    layout: Layout,
+    names: Mapping[str, str],
+    converter: Converter,
+) -> dict[int, FloatArray]:
+    """Columns that formulas name beside an observable: in its unit where their header says the one of its own column.
+
+    Parameters
+    ----------
+    numbers
+        Columns that are converted already.
+    columns, layout, names, converter
+        As of `in_model_units`.
+    """
+    found, done = dict(numbers), dict[int, tuple[str, Conversion | None]]()
+    for k, (name, at, _, rows) in enumerate(_observed(columns, layout, names)):
+        for beside, places in layout.covariates.items():
+            place = places[k]
+            if place is None:
+                continue
+            change = _of_column_beside(converter, name, at, beside, place)
+            if rows is None and place in done:
+                other, before = done[place]
+                if before != change:
+                    what = f"stands beside {clip(other)} and {clip(name)}, whose units change differently; give each a"
+                    converter.faults.add(0, converter.sheet.header.names[place], f"{what} column of its own")
+                continue
+            done[place] = name, change
+            if change is not None:
+                found[place] = _put(found[place], change.differences(found[place]), rows)
+    return found
+
+
+def _of_column_beside(converter: Converter, name: str, at: int, beside: str, place: int) -> Conversion | None:
+    header = converter.sheet.header.names[place]
+    own = "" if header == f"{beside}[{name}]" else header_unit(converter.sheet, place)
+    if not own and converter.form.deviations.get(name) != beside:
+        return None
+    unit = converter.source(name, at)
+    return converter.of(name, at) if not own or plain(own) == plain(unit) else None
 
 
 def _put(old: FloatArray, new: FloatArray, rows: Mask | None) -> FloatArray:

@@ -25,12 +25,18 @@ class UnitForm:
         The place of `said` in the config.
     elsewhere
         Other columns of the table, which are read before.
+    shares
+        Observables whose standard deviations are those of logarithms, and have no unit.
+    deviations
+        Observable -> the column that a formula of its noise is, and nothing else (`sigma: x_sd`).
     """
 
     model: Mapping[str, str] = field(default_factory=dict)
     said: Mapping[str, str] = field(default_factory=dict)
     where: str = "data.units"
     elsewhere: Collection[str] = ()
+    shares: Collection[str] = ()
+    deviations: Mapping[str, str] = field(default_factory=dict)
 
 
 NO_UNITS = UnitForm()

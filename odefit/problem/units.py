@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from odefit.config.load import LoadedConfig
+from odefit.config.noise_section import NoiseSection
 from odefit.data.unit_form import NO_UNITS, TIME, UnitForm
 from odefit.problem.described import Described
 from odefit.runs import folder as files
@@ -31,7 +32,17 @@ def unit_form(loaded: LoadedConfig, said: Mapping[str, str] | None = None, *keys
     own: dict[str, str] = {} if data.time_unit is None else {TIME: data.time_unit}
     own |= {TIME if name == "time" else name: unit for name, unit in data.units.items()}
     constants = () if loaded.events is None else loaded.events.read_constants
-    return UnitForm(model, own, loaded.where("data", "units"), constants)
+    return UnitForm(model, own, loaded.where("data", "units"), constants, *_deviations(loaded))
+
+
+def _deviations(loaded: LoadedConfig) -> tuple[set[str], dict[str, str]]:
+    """Observables whose standard deviations are of logarithms, and what those of the others are, where it is a name."""
+    noise, config = loaded.config.noise, loaded.config
+    named = [*(config.model.observables or {}), *config.model.units, *config.data.columns]
+    each = {name: noise if isinstance(noise, NoiseSection) else noise.get(name) for name in named}
+    known = {name: section for name, section in each.items() if section is not None}
+    shares = {name for name, section in known.items() if "log" in section.model}
+    return shares, {name: section.sigma for name, section in known.items() if name not in shares}
 
 
 def dose_units(loaded: LoadedConfig) -> dict[str, str]:

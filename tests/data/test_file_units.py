@@ -264,3 +264,56 @@ def test_a_column_of_units_is_not_left_alone_in_silence(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("time,observable,value,unit\n0,conc,1,mg/L\n1,conc,500,ug/L\n")
     notes = assembled(tmp_path, UG).notes
     assert any("column 'unit' is named as what says units, and is NOT used; `data.units`" in note for note in notes)
+
+
+# ---------------------------------------------------------------------------------------------- scatter
+
+
+@pytest.mark.parametrize(
+    ("noise", "header", "expected"),
+    [
+        ({"sigma": "column"}, "conc_sigma", 0.5),
+        ({"sigma": "column"}, "conc_sigma [ug/L]", 5e-4),
+        ({"model": "student_t", "sigma": "column"}, "conc_sigma", 0.5),
+        ({"model": "lognormal", "sigma": "column"}, "conc_sigma", 0.5),
+        ({"model": "log10_laplace", "sigma": "column"}, "conc_sigma [%]", 5e-3),
+    ],
+)
+def test_standard_deviations_of_logarithms_have_no_unit(
+    tmp_path: Path, noise: dict[str, str], header: str, expected: float
+) -> None:
+    scale = 1.0 if "log" in noise.get("model", "") else 1e3
+    cells = "".join(f"{t},{c},0.5\n" for t, c in ((0, 30), (1, 20), (2, 12)))
+    (tmp_path / "d.csv").write_text(f"t,conc [mg/L],{header}\n{cells}")
+    whole = {**ONE, "data": {"csv": str(tmp_path / "d.csv"), "sigma": "conc_sigma"}, "noise": {"conc": noise}}
+    whole["model"] = {**ONE["model"], "units": {"conc": "ug/L"}}
+    experiment = prepare(load_config(whole))[0].problem.experiments[0]
+    assert experiment.values[:, 0] == pytest.approx([30e3, 20e3, 12e3])
+    assert experiment.sigma is not None
+    assert experiment.sigma[:, 0] == pytest.approx(expected * scale)
+
+
+def beside(folder: Path, sigma: dict[str, str], header: str) -> Any:
+    (folder / "d.csv").write_text(f"t,A [mg/L],B [mg/L],{header}\n0,3000,2000,50\n1,2000,1500,50\n")
+    config = {
+        "model": {"equations": {"A": "-k*A", "B": "-k*B"}, "units": {"A": "g/L", "B": "mg/L"}},
+        "parameters": {"k": 0.5, **({"s": 1.0} if "s*" in sigma["A"] else {})},
+        "data": {"csv": str(folder / "d.csv")},
+        "noise": {name: {"sigma": text} for name, text in sigma.items()},
+    }
+    return prepare(load_config(config))[0].problem.experiments[0].covariates["sd"][0]
+
+
+@pytest.mark.parametrize(
+    ("formula", "header", "expected"),
+    [("s*sd", "sd [mg/L]", 0.05), ("sd", "sd", 0.05), ("s*sd", "sd", 50), ("s*sd", "sd[A]", 50)],
+)
+def test_columns_that_noise_names_are_converted_with_their_observable(
+    tmp_path: Path, formula: str, header: str, expected: float
+) -> None:
+    assert beside(tmp_path, {"A": formula}, header)[0] == pytest.approx(expected)
+
+
+def test_a_column_beside_observables_whose_units_change_differently_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="give each a column of its own"):
+        beside(tmp_path, {"A": "s*sd", "B": "s*sd"}, "sd [mg/L]")
