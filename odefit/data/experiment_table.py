@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import field, replace
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from odefit.data.table_units import Converter, check_said
 from odefit.data.unit_form import NO_UNITS, UnitForm
 from odefit.data.unit_form import TIME as UNIT_OF_TIME
 from odefit.data.unit_words import split_unit
+from odefit.data.units import UnitFault, conversion
 from odefit.model.tokens import written_names
 from odefit.records import dataclass
 from odefit.text import clip, suggest
@@ -63,6 +65,7 @@ class Conditions:
     An empty cell is missing from the inner mapping; a column without any filled cell is in neither.
     notes: how it was read, a sentence each.
     where: the place of a row, `where("A")`, or of one of its cells, `where("A", "dose")`, for faults.
+    as_measured: the experiments whose start is in the unit of the measurements' times, since the table says no unit.
     """
 
     experiments: tuple[str, ...]
@@ -73,6 +76,7 @@ class Conditions:
     rests: Mapping[str, bool] = field(default_factory=dict)
     formulas: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     notes: tuple[str, ...] = field(default=(), compare=False)
+    as_measured: frozenset[str] = field(default=frozenset(), compare=False)
 
     @property
     def columns(self) -> TableColumns:
@@ -90,6 +94,28 @@ class Conditions:
             self.rests,
             {**other.formulas, **self.formulas},
             (*self.notes, *other.notes),
+            self.as_measured | (other.as_measured - self.starts.keys()),
+        )
+
+    def with_starts_in(self, unit: str, target: str) -> Conditions:
+        """The starts of which the table says no unit in the unit of the model.
+
+        Parameters
+        ----------
+        unit
+            That of the measurements' times; empty where it is not known.
+        target
+            That of the model's time.
+        """
+        change = None
+        if self.as_measured and unit and target:
+            with suppress(UnitFault):  # then the times of the measurements stayed as they are, too
+                change = conversion(unit, target)
+        if change is None:
+            return self
+        factors = {name: change.factor if name in self.as_measured else 1.0 for name in self.starts}
+        return replace(
+            self, starts={name: t * factors[name] for name, t in self.starts.items()}, as_measured=frozenset()
         )
 
 
@@ -192,6 +218,7 @@ def constants_in_model_units(table: Conditions, position: Mapping[str, int], con
     """
     model = converter.form.model
     constants, starts = dict(table.constants), table.starts
+    has_no_unit = START in position and not converter.source(START, position[START])
     for name, at in position.items():
         target = model.get(UNIT_OF_TIME) if name == START else model.get(name, model.get(name.removesuffix("_0")))
         found = converter.of(name, at, target or "") if name in {*constants, START} else None
@@ -201,7 +228,8 @@ def constants_in_model_units(table: Conditions, position: Mapping[str, int], con
             starts = {e: number * found.factor for e, number in starts.items()}
         else:
             constants[name] = {e: number * found.factor + found.offset for e, number in constants[name].items()}
-    return replace(table, constants=constants, starts=starts)
+    as_measured = frozenset(starts) if has_no_unit else table.as_measured
+    return replace(table, constants=constants, starts=starts, as_measured=as_measured)
 
 
 def _rows(sheet: Columns, at: int, header: Header, faults: FaultList) -> dict[str, int]:

@@ -18,6 +18,7 @@ from odefit.data.replicates import replicate_of
 from odefit.data.rest_column import STEADY_STATE
 from odefit.data.starts import Anchor, assume_starts, movable
 from odefit.errors import ConfigError, Faults
+from odefit.model.system import TIME
 from odefit.problem.dated_doses import on_data_clock
 from odefit.problem.formula_texts import named_in_formulas
 from odefit.problem.spread_columns import spread_conditions
@@ -92,6 +93,8 @@ def under_conditions(
     found = list(experiments)
     faults = Faults()
     _check_rests(loaded, conditions, faults)
+    if conditions is not None:
+        conditions = conditions.with_starts_in(clock[1], unit_form(loaded).model.get(TIME, ""))
     free = movable(found, anchor, _said(loaded, conditions, found))
     with faults.catching():
         if conditions is not None:

@@ -317,3 +317,19 @@ def test_columns_that_noise_names_are_converted_with_their_observable(
 def test_a_column_beside_observables_whose_units_change_differently_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="give each a column of its own"):
         beside(tmp_path, {"A": "s*sd", "B": "s*sd"}, "sd [mg/L]")
+
+
+@pytest.mark.parametrize(("header", "expected"), [("start", -1), ("start [h]", -60), ("start [s]", -1 / 60)])
+def test_starts_are_in_the_unit_of_the_measurements_unless_their_table_says_another(
+    tmp_path: Path, header: str, expected: float
+) -> None:
+    (tmp_path / "d.csv").write_text("time [min],A\n60,50\n120,40\n")
+    (tmp_path / "e.csv").write_text(f"experiment,{header}\n1,-60\n")
+    config = {
+        "model": {"equations": {"A": "-k*A"}, "initial": {"A": 60}, "units": {"t": "h"}},
+        "parameters": {"k": 0.5},
+        "data": {"csv": str(tmp_path / "d.csv"), "experiments": str(tmp_path / "e.csv")},
+    }
+    experiment = prepare(load_config(config))[0].problem.experiments[0]
+    assert experiment.times == pytest.approx([1, 2])
+    assert experiment.start == pytest.approx(expected)
