@@ -113,8 +113,12 @@ class PlainScreen:
     def print(self, *objects: Any, markup: bool | None = None, soft_wrap: bool | None = None) -> None:  # noqa: ARG002
         """Print each object on lines of its own: tables by their columns, all else as text."""
         lines = [line for one in objects for line in (one.lines if isinstance(one, TextTable) else [str(one)])]
+        text = "".join(f"{line.expandtabs(8).translate(NOT_PRINTED)}\n" for line in lines)
         with reader_may_leave(self.file):
-            self.file.write("".join(f"{line.expandtabs(8).translate(NOT_PRINTED)}\n" for line in lines))
+            try:
+                self.file.write(text)
+            except UnicodeEncodeError:  # a stream of ASCII, or of one country's characters
+                self.file.write(text.encode(self.encoding, "replace").decode(self.encoding))
             self.file.flush()
 
 

@@ -49,3 +49,10 @@ def test_a_pipe_needs_no_rich() -> None:
     code = "import sys; from odefit.terminal import console; console().print('k[mug]'); print('rich' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.split() == ["k[mug]", "False"]
+
+
+@pytest.mark.parametrize(("encoding", "expected"), [("ascii", b"a ? b ?\n"), ("latin-1", b"a ? b \xe9\n")])
+def test_characters_that_a_stream_does_not_know_are_question_marks(encoding: str, expected: bytes) -> None:
+    raw = io.BytesIO()
+    PlainScreen(io.TextIOWrapper(raw, encoding=encoding)).print("a … b é")
+    assert raw.getvalue() == expected
