@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from odefit import algebra as sp
+from odefit.errors import ModelError
 from odefit.model.system import Dosing, Event, Spread, Trigger
 from odefit.problem.formula_reader import FormulaReader
 from odefit.problem.spreads import spreads_of
 from odefit.problem.triggers import read_trigger
+from odefit.text import clip
 
 MAX_EVENTS = 10_000
 """The most events at all their times: an integration starts again at each, and this many take seconds per solve."""
+CODES = {"rate": "RATE -1", "duration": "RATE -2"}
+"""Of tables of events."""
 
 
 def read_events(reader: FormulaReader) -> tuple[tuple[Event, ...], tuple[Trigger, ...]]:
@@ -49,8 +53,10 @@ def read_dosing(reader: FormulaReader) -> Dosing:
     formulas = {}
     for key in ("lag", "fraction") if section is not None else ():
         formulas[key] = read(getattr(section, key), loaded.where("data", "doses", key), f"the {key} of doses")
-    spreads = [
-        Spread(kind, text, read(text, where, f"the {kind} of a dose"))
-        for (kind, text), where in spreads_of(loaded).items()
-    ]
+    spreads = []
+    for (kind, text), where in spreads_of(loaded).items():
+        if loaded.events is not None and text.isidentifier() and text not in {*reader.states, *reader.known}:
+            code, remedy = CODES[kind], f"`data.doses: {{{kind}: …}}` names another formula"
+            raise ModelError(where, f"{code}: declare the {kind} {clip(text)} under `parameters`, or {remedy}")
+        spreads.append(Spread(kind, text, read(text, where, f"the {kind} of a dose")))
     return Dosing((), **formulas, spreads=tuple(spreads))
