@@ -33,7 +33,7 @@ class LiveBar:
     Parameters
     ----------
     console
-        Of the terminal.
+        That of the terminal.
     what
         The stage.
     total
@@ -49,7 +49,7 @@ class LiveBar:
         self._progress.start()
 
     def show(self, done: int, text: str) -> None:
-        """So many parts are done. text: how it goes."""
+        """Say how many parts are done, and how it goes."""
         self._progress.update(self._task, completed=done, description=escape(text))
 
     def pause(self) -> None:

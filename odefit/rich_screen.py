@@ -23,6 +23,6 @@ class RichScreen(Console):
 
 def rich_screen(stream: IO[str], soft_wrap: bool) -> RichScreen:
     """As wide as the terminal; where there is none, no line is broken."""
-    # Rich's own highlighting colours numbers inside of sentences, which helps nobody.
+    # Rich's own highlighting colours numbers inside of sentences, which is of no help.
     width = None if stream.isatty() else UNBROKEN
     return RichScreen(file=stream, highlight=False, width=width, soft_wrap=soft_wrap)

@@ -123,7 +123,7 @@ class PlainScreen:
 
 
 class reader_may_leave:
-    """What is printed to a stream inside of this may find nobody who reads it, or no room."""
+    """Inside of this, a stream may have lost its reader or have no room left: printing goes on silently."""
 
     def __init__(self, file: IO[str]) -> None:
         self.file = file
@@ -142,7 +142,7 @@ class reader_may_leave:
 
 
 def unread(stream: IO[str]) -> None:
-    """Let whatever is still written to a stream go nowhere: nobody reads it any more."""
+    """Discard whatever is still written to a stream that has lost its reader."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

@@ -163,8 +163,8 @@ def design(
         `d` (the determinant of their covariance), `a` (the mean of their relative variances) or `c` (the error of one);
         default `c` for one quantity, else `d`.
     choose : int
-        How many candidates are made together, each at most once: sets of so many are ranked, all of them where they are
-        few, else those that a greedy choice and exchanges lead to.
+        How many candidates are made together, each at most once: sets of this size are ranked, all of them where
+        they are few, else those that a greedy choice and exchanges lead to.
     times : array_like [T], optional
         For candidates that say none.
     doses, inputs

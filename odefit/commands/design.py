@@ -33,7 +33,7 @@ def design(
         str | None, typer.Option("--criterion", help="d, a or c; default: c for one quantity, else d.")
     ] = None,
     choose: Annotated[
-        int, typer.Option("--choose", min=1, help="How many candidates are made together: sets of so many are ranked.")
+        int, typer.Option("--choose", min=1, help="How many candidates to make together: sets of this size are ranked.")
     ] = 1,
     times: Annotated[str | None, typer.Option("--times", help="For candidates that say none, e.g. 0:24:2.")] = None,
     doses: Annotated[

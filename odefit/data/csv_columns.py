@@ -34,7 +34,7 @@ class Words:
 
     @classmethod
     def repeated(cls, words: Sequence[str], times: Sequence[int]) -> Words:
-        """Each word in so many rows."""
+        """Each word in as many rows as `times` says."""
         return cls(words, np.repeat(np.arange(len(words)), times))
 
     def __len__(self) -> int:

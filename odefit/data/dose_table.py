@@ -100,12 +100,18 @@ def read_doses(
     converter = Converter(plain, units, faults)
     check_said(units, {*position, *OPTIONAL}, faults)
     sheet = doses_in_model_units(sheet, position, _states(sheet, position, default_state), converter, time_unit)
-    told, lines = faults.lines, sheet.lines.tolist()
-    found, total = [], 0
     if notes is not None:
         notes += converter.notes
-    for (name, series), line in zip(_series(sheet, position, default_state or ""), lines, strict=True):
-        if line in told:
+    return _dose_rows(sheet, position, default_state or "", header, faults)
+
+
+def _dose_rows(
+    sheet: Columns, position: Mapping[str, int], default_state: str, header: Header, faults: FaultList
+) -> list[DoseRow]:
+    """The doses of all lines that have no fault yet. Raises DataError."""
+    faulty, found, total = faults.lines, list[DoseRow](), 0
+    for (name, series), line in zip(_series(sheet, position, default_state), sheet.lines.tolist(), strict=True):
+        if line in faulty:
             continue
         for column, what in series.faults():
             faults.add(line, header.names[position[column]] if column in position else "", what)

@@ -30,7 +30,7 @@ def doses_in_model_units(
     states
         [R], where each row goes; None where it goes nowhere.
     converter
-        Of this table.
+        What converts the columns of this table.
     time_unit
         That of times of which the file says nothing; empty where it is not known.
     """

@@ -214,7 +214,7 @@ def constants_in_model_units(table: Conditions, position: Mapping[str, int], con
     position
         Its columns.
     converter
-        Of this table.
+        What converts the columns of this table.
     """
     model = converter.form.model
     constants, starts = dict(table.constants), table.starts

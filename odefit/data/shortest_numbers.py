@@ -69,11 +69,11 @@ def _write(x: FloatArray, found: Bytes) -> None:
     mantissa, sure = _digits(np.where(within, size, 1.0), high[place], low[place])
     simple = np.flatnonzero(within & sure)
     digits = _characters(mantissa[simple])
-    told = _told(digits)
+    trimmed = _without_zeros(digits)
     exponents = (place[simple] + LOWEST).astype(np.int8)
     for exponent in np.unique(exponents).tolist():
         own = np.flatnonzero(exponents == exponent)
-        found[simple[own], 1:] = _placed(digits[own], told[own], exponent)
+        found[simple[own], 1:] = _placed(digits[own], trimmed[own], exponent)
     found[:, 0] = np.where(np.signbit(x) & ~np.isnan(x), MINUS, 0)
     others = ~(within & sure)
     found[others & (size == 0), 1:4] = np.frombuffer(b"0.0", dtype=np.uint8)
@@ -144,7 +144,7 @@ def _characters(mantissa: IntArray) -> Bytes:
     return quartets.view(np.uint8)[:, 20 - DIGITS :]
 
 
-def _told(digits: Bytes) -> Bytes:
+def _without_zeros(digits: Bytes) -> Bytes:
     """[n, DIGITS] as they are, but for the zeros at the end, which are no characters."""
     columns = digits.T.copy()
     below = np.zeros(len(digits), dtype=np.bool_)  # a digit further to the right says something
@@ -154,11 +154,11 @@ def _told(digits: Bytes) -> Bytes:
     return np.ascontiguousarray(columns.T)
 
 
-def _placed(digits: Bytes, told: Bytes, exponent: int) -> Bytes:
+def _placed(digits: Bytes, trimmed: Bytes, exponent: int) -> Bytes:
     """[n, WIDTH - 1] of numbers with the same exponent: digits with their point, zeros that say nothing left out."""
     whole = exponent + 1 if 0 <= exponent < DIGITS - 1 else 1
     scientific = not -4 <= exponent < DIGITS - 1
-    shown = told.copy()
+    shown = trimmed.copy()
     needed = whole if scientific or exponent < 0 else whole + 1
     shown[:, :needed] = digits[:, :needed]  # all before the point, and one behind it
     found = np.zeros((len(digits), WIDTH - 1), dtype=np.uint8)

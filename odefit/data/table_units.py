@@ -126,7 +126,7 @@ def in_model_units(
     names
         Observable -> its column or label.
     converter
-        Of this table.
+        Those of this table.
     clock_unit
         That of the times, where they were dates.
     """

@@ -18,9 +18,9 @@ class UnitForm:
     Parameters
     ----------
     model
-        Of the states, observables, constants, inputs and of TIME, as formulas have them.
+        Units of states, observables, constants, inputs and of TIME, as formulas have them.
     said
-        Of the columns of a table, whatever its header says.
+        Units of the columns of a table, whatever its header says.
     where
         The place of `said` in the config.
     elsewhere

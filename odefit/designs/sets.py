@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable
 
 ALL = 2000
-"""Of at most as many sets all are looked at."""
+"""The most sets that are all looked at."""
 
 Members = tuple[int, ...]
 

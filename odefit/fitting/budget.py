@@ -47,7 +47,7 @@ def raced(
     assembly
         With a budget.
     search
-        Of one start.
+        What searches from one start.
     first
         Makes the starts of the first round, the user's own first.
     progress, memory

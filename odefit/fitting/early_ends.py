@@ -178,7 +178,7 @@ def _place(r: StartOutcome) -> FloatArray:
 
 
 def _joined(before: StartOutcome, after: StartOutcome, steps: int) -> StartOutcome:
-    """A start after a search of so many steps and another; what it had reached stays where that came to nothing."""
+    """A start after its search so far and another one; what it had reached stays where that came to nothing."""
     if after.outcome is None or not after.value <= before.value:
         return before
     (whole,) = continued([before], [after])

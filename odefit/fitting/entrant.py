@@ -82,7 +82,7 @@ class Entrant:
     def further(self, later: StartOutcome, best: float = math.inf) -> Entrant:
         """After another search, from where it was; best: the lowest value of all."""
         before, more = self.result.outcome, later.outcome
-        # Where it went on from has another value, by a digit that nobody looks at yet, where the solver is another one.
+        # Where it went on from has another value, by a digit that does not matter yet, if the solver has changed.
         begun = -math.inf if more is None or not more.history else more.history[0]
         if before is None or more is None or not more.value <= max(before.value, begun):
             # A search that died, or lost its way, leaves what there was before.

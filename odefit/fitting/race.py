@@ -2,7 +2,7 @@
 
 Successive halving without a fixed number of starts (L. Li et al., "A system for massively parallel hyperparameter
 tuning", MLSys 2020): each start is searched for a few steps; of all that have come so far the best third goes on for
-twice as many, and of these the best third again. Where nobody is to go on, new starts are drawn, or put together from
+twice as many, and of these the best third again. When none is to go on, new starts are drawn, or put together from
 the best so far (recombination.py). A start that has come to where another one is, is not searched twice.
 
 The race is over when there is nothing left to find, or when the budget is spent. C. G. E. Boender and A. H. G. Rinnooy
@@ -45,7 +45,7 @@ PARENTS = 8
 """The best starts, of which new ones are made; and the drawn ones that there are before."""
 
 UNSEEN = 0.5
-"""The number of optima that nobody has found yet, by expectation, below which all are found."""
+"""The number of optima that are not found yet, by expectation, below which all are found."""
 
 MANY, HITS = 200, 10
 """The starts after which an optimum that so many of them have reached is the best one. Before, more than half of so

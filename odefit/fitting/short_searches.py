@@ -32,16 +32,16 @@ from odefit.runs.progress import Progress
 
 PART = "candidates"
 STEPS = 20
-"""Of each candidate."""
+"""Steps of the search from each candidate."""
 
 MOST_STARTS = 100
 """Where more starts than that are asked for, they are there to look at other places."""
 
 AGREED, ALIKE = 0.5, 2.0
-"""The share of the starts that lie within so many log-likelihood units of the best one where nothing is left to do."""
+"""The share of the starts that lie within that many log-likelihood units of the best one when all is done."""
 
 SHARE_OF_A_PLACE = 0.5
-"""Of the starts, how many may begin at one and the same place to which fewer of the candidates lead."""
+"""The share of the starts that may begin at one and the same place to which fewer of the candidates lead."""
 
 
 def are_searched(section: FitSection) -> bool:

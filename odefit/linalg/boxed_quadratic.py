@@ -16,7 +16,7 @@ from odefit.arrays import FloatArray, Mask
 from odefit.linalg.matrix import EPS
 
 SHARES = 0.5 ** np.arange(12)
-"""Of the way to the minimum over the free components."""
+"""Parts of the way to the minimum over the free components that are tried."""
 
 ROUNDS_PER_COLUMN = 3
 """The most steps, in parts of the number of columns."""

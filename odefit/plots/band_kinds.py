@@ -37,7 +37,7 @@ OF_SETS: Mapping[BandKind, str] = {"posterior": POSTERIOR, "bootstrap": BOOTSTRA
 ENOUGH = 200
 """Sets of parameters from which bands are made without being asked for."""
 LEAST_SETS, MOST_SETS, MOST_VALUES = 200, 500, 500_000
-"""Sets that a picture uses, so that the values of all their curves are at most so many where it can be."""
+"""Sets that a picture uses, at least and at most, and the most values of all their curves beyond the least."""
 PROFILED, MOST_PROFILED = 13, 300
 """Times of each curve that are profiled, and of all curves together."""
 

@@ -179,7 +179,7 @@ def trace(
     log_times
         Whether the times are spread for a logarithmic axis, whatever the data say.
     bands
-        Of which kind; default the best that the run has.
+        The kind of bands; default the best that the run has.
 
     Returns
     -------

@@ -42,7 +42,7 @@ class Choice:
     all_panels
         A panel for each experiment, however many there are; wells of a plate where they are on it.
     bands
-        Of which kind those of curves are; None: the best that the run has.
+        The kind of bands around curves; None: the best that the run has.
     """
 
     time_range: tuple[float, float] | None = None

@@ -20,7 +20,7 @@ import numpy as np
 from odefit.arrays import FloatArray
 
 CELLS = 22
-"""Of the lattice, along each axis."""
+"""Cells of the lattice along each axis."""
 STEP = 0.25
 """Parts of a cell."""
 SHORTEST, LONGEST = 0.1, 2.0
@@ -77,7 +77,7 @@ class _Field:
         self.columns, self.rows = len(x) - 1, len(y) - 1
 
     def direction(self, at: Point, sign: float) -> Point | None:
-        """Of length one; None where the field is zero, or beyond its end."""
+        """A vector of length one; None where the field is zero, or beyond its end."""
         i, j = at[0] * self.columns, at[1] * self.rows
         if not (0 <= i <= self.columns and 0 <= j <= self.rows):
             return None

@@ -18,7 +18,7 @@ KEYS = (
     *("sheet", "header", "separator", "decimal", "encoding", "time", "time_unit", "zero", "day_first", "clock"),
     *("experiment", "observable", "value", "columns", "missing"),
 )
-"""Of `data`, those that change what is seen in a file."""
+"""Keys of `data` that change what is seen in a file."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ With the first rate a, the last one b, and x from 0 in the first epoch to 1 in t
     cosine:       b + (a - b) (1 + cos(pi x)) / 2        (Loshchilov & Hutter 2017, without restarts)
     exponential:  a (b / a)^x
 
-On a plateau it is multiplied by a factor after so many scores that are no better than the best by a share of 1e-4.
+On a plateau it is multiplied by a factor after `patience` scores that are no better than the best by a share of 1e-4.
 """
 
 from __future__ import annotations

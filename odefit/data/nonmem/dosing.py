@@ -42,7 +42,7 @@ class Compartments:
     spreads: Mapping[str, str] = field(default_factory=dict)
 
     def formula(self, kind: str, compartment: str, state: str) -> str:
-        """Of the rate or duration of an infusion that the model estimates: as NONMEM calls it, R1 or D1."""
+        """The name of a rate or duration that the model estimates, as NONMEM calls it: R1 or D1."""
         numbers = [n for n, name in self.given.items() if name == state and n.isdigit()]
         number = compartment if compartment.isdigit() else (numbers or [str(self.states.index(state) + 1)])[0]
         return self.spreads.get(kind) or f"{kind[0].upper()}{number}"

@@ -11,7 +11,7 @@ from math import isfinite, sqrt
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
-from odefit.engines.networks.backwards import remember, shares
+from odefit.engines.networks.backwards import combine, remember, shares
 from odefit.engines.networks.fields import PARAMETERS, STATES, Formulas, evaluate
 
 STAGES = 7
@@ -33,14 +33,6 @@ def norm(states: int, e: FloatArray) -> float:
     for i in range(states):
         total += e[i] * e[i]
     return sqrt(total / float(states))
-
-
-def combine(states: int, count: int, h: float, factors: FloatArray, k: FloatArray, out: FloatArray) -> None:
-    """out += h times the sum of rows of k [count, S] by their factors."""
-    for j in range(count):
-        if factors[j] != 0.0:
-            row = k[j * states :]
-            out[:states] = out[:states] + (h * factors[j]) * row[:states]
 
 
 def drive(

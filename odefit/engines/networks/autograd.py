@@ -71,7 +71,7 @@ class CompiledField:
     Attributes
     ----------
     steps
-        Of the last solution.
+        How many the last solution took.
     """
 
     def __init__(self, program: FieldProgram, modules: list[Any]) -> None:

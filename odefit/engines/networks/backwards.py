@@ -51,6 +51,14 @@ def shares(x: float, b: FloatArray) -> None:
     b[6] = 2.5 * (x - 1.0) * (x - 0.6) * x2
 
 
+def combine(states: int, count: int, h: float, factors: FloatArray, k: FloatArray, out: FloatArray) -> None:
+    """out += h times the sum of rows of k [count, S] by their factors."""
+    for j in range(count):
+        if factors[j] != 0.0:
+            row = k[j * states :]
+            out[:states] = out[:states] + (h * factors[j]) * row[:states]
+
+
 def go_back_all(
     members: int,
     count: int,
@@ -132,10 +140,7 @@ def go_back_all(
                 used = stages - 1
             for i in range(used):
                 u[:states] = z[:states]
-                for j in range(i):
-                    if a[i * stages + j] != 0.0:
-                        other = k[j * states :]
-                        u[:states] = u[:states] + (h * a[i * stages + j]) * other[:states]
+                combine(states, i, h, a[i * stages :], k, u)
                 evaluate(
                     plan, units, turned, inputs, rates, t + c[i] * h, u, here, kept[i * plan[KEPT] :], k[i * states :]
                 )
@@ -145,10 +150,7 @@ def go_back_all(
             for q in range(used):
                 i = used - 1 - q
                 u[:states] = z[:states]
-                for j in range(i):
-                    if a[i * stages + j] != 0.0:
-                        other = k[j * states :]
-                        u[:states] = u[:states] + (h * a[i * stages + j]) * other[:states]
+                combine(states, i, h, a[i * stages :], k, u)
                 linearise(plan, partials, t + c[i] * h, u, here, kept[i * plan[KEPT] :], entries)
                 pull(plan, units, weights, kept[i * plan[KEPT] :], entries, k_bar[i * states :], w_bar, room)
                 total[:states] = total[:states] + below[:states]

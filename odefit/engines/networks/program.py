@@ -126,7 +126,7 @@ class Path:
     y
         [M, T, S].
     method
-        Of the steps.
+        That of the steps.
     record, taken, step_of, theta
         As backwards.py reads them.
     """

@@ -37,9 +37,9 @@ class Rule:
     capture, apply
         Position in states and memory -> formula: what is computed at once, and what is done in its turn.
     captures
-        Of a delayed event, what is computed at once for each place in memory that it has.
+        For a delayed event, what is computed at once for each place in memory that it has.
     delayed
-        Of a delayed event, the positions in memory of the times when it comes, one for each place.
+        For a delayed event, the positions in memory of the times when it comes, one for each place.
     executes
         Whether the delay is over; then its condition is about the only one of `delayed`.
     """
