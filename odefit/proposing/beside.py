@@ -37,6 +37,9 @@ _TREATED = re.compile(
     r"|with|without|plus|minus|aerobic|anaerobic|infected|uninfected|sham|stressed|starved|fed",
     re.IGNORECASE,
 )
+_AGAIN = re.compile(
+    r"(.+?)([ _.\-(,]+(?:r|rep|repl|repeat|replicate|no)?[ _.\-#]*)(\d{1,2}|[A-Za-z])(\)?)", re.IGNORECASE
+)
 _REPEATS = re.compile(r"r|rep|repl|repeat|replicate|trial|tech|bio", re.IGNORECASE)
 _SIGNS = frozenset("*?[]{}")
 
@@ -57,6 +60,8 @@ class Beside:
         The column that names the place of each row, where a column is a time.
     constants
         What the headers say of each experiment.
+    by
+        What tells apart experiments that differ: a constant, where each of its values has replicates.
     """
 
     columns: Mapping[str, str | Sequence[str]]
@@ -64,6 +69,7 @@ class Beside:
     what: str
     experiment: str | None = None
     constants: Sequence[str] = ()
+    by: str = "experiment"
 
     @property
     def are_times(self) -> bool:
@@ -106,7 +112,12 @@ def side_by_side(numbers: Mapping[str, FloatArray]) -> Beside | None:
     """
     names = [name for name in numbers if not _SIGNS & set(name)]
     return (
-        _wells(names) or _conditions(names) or _repeats(names, numbers) or _products(names, numbers) or _treated(names)
+        _wells(names)
+        or _conditions(names)
+        or _conditions_again(names)
+        or _repeats(names, numbers)
+        or _products(names, numbers)
+        or _treated(names)
     )
 
 
@@ -146,6 +157,23 @@ def _conditions(names: Sequence[str]) -> Beside | None:
         said = identifier(head.strip(" _.-="), columns) if more else UNNAMED
         columns[said] = f"{head}{{{name}}}{tail}"
     return Beside(columns, taken, "a column for each condition", constants=(name,))
+
+
+def _conditions_again(names: Sequence[str]) -> Beside | None:
+    """`0 uM rep1, 0 uM rep2, 5 uM rep1, …`: conditions, some of them several times."""
+    found: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for name in names:
+        parts = _AGAIN.fullmatch(name)
+        if parts is not None:
+            found.setdefault((parts[2], parts[4]), {}).setdefault(parts[1], []).append(name)
+    for (sign, end), conditions in found.items():
+        beside = _conditions(list(conditions))
+        if beside is not None and max(map(len, conditions.values())) > 1:
+            columns = {observable: f"{pattern}{sign}*{end}" for observable, pattern in beside.columns.items()}
+            taken = [name for condition in beside.taken for name in conditions[condition]]
+            what = "a column for each condition and replicate"
+            return Beside(columns, taken, what, constants=beside.constants, by=beside.constants[0])
+    return None
 
 
 def _up_to(items: Sequence[object]) -> Sequence[float]:

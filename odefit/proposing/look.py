@@ -15,6 +15,7 @@ from odefit.data.columns import find_columns
 from odefit.data.csv_cells import MissingCells
 from odefit.data.error_list import FaultList
 from odefit.data.grid.whole import whole
+from odefit.data.nonmem.records import DOSE, MODELLED, RESET_AND_DOSE
 from odefit.data.nonmem.roles import find_roles
 from odefit.data.sheets import Sheet
 from odefit.data.spreading import OBSERVABLE, VALUE, spread
@@ -59,6 +60,8 @@ class Look:
         Sentences on gaps, limits and the like.
     absent
         Numbers that seem to stand for no value.
+    infusions
+        Of a table of events, compartments of doses whose rate (`R`) or duration (`D`) the model estimates: RATE -1, -2.
     """
 
     path: Path
@@ -78,6 +81,7 @@ class Look:
     remarks: Sequence[str]
     beside: Beside | None = None
     absent: Sequence[int] = ()
+    infusions: Sequence[tuple[str, str]] = ()
 
 
 def look_at(path: Path, reading: Reading = UNSAID) -> Look:
@@ -157,6 +161,11 @@ class _Looking:
                     constant, "the same throughout an experiment: a table of experiments holds such"
                 )
         known = errors.union(unused)
+        if experiment:
+            labels = [name for name in numbers if name not in known and self._is_label(name)]
+            if len(labels) < len(numbers) - len(unused):
+                unused |= dict.fromkeys(labels, "tells replicates or the like apart, and measures nothing")
+        known = known.union(unused)
         still = [name for name in numbers if name not in known and len(self.labels[name].names) == 1]
         if len(still) < len(numbers) - len(unused):
             unused |= dict.fromkeys(still, "the same throughout the file")
@@ -290,6 +299,12 @@ class _Looking:
         """Whether all cells say something: remarks on some rows tell no experiments apart."""
         return all(label.strip() for label in self.labels[name].names)
 
+    def _is_label(self, name: str) -> bool:
+        """Whether a column of numbers counts what it is called after: replicates, plates, subjects."""
+        values = self.numbers[name]
+        again = 1 < len(self.labels[name].names) < self.rows
+        return again and is_called(name, SERIES) and bool((values == np.round(values)).all())
+
     def _is_constant(self, name: str, codes: IntArray) -> bool:
         pairs = {(code, own) for code, own in zip(codes.tolist(), self.labels[name].codes.tolist(), strict=True)}
         return len(pairs) == len(set(codes.tolist())) and len(self.labels[name].names) > 1
@@ -322,9 +337,17 @@ class _Looking:
             }
         compartments = self.labels[names["cmt"]].names if "cmt" in names else ()
         dose = float(amounts.max(initial=0.0)) or None
-        return self._found(
+        look = self._found(
             *("events", names["time"], names["id"], series, label, dv, {}, {}, codes), dose, tuple(compartments)
         )
+        rates = self.numbers[names["rate"]] if "rate" in names else zeros
+        into = [compartments[k] for k in self.labels[names["cmt"]].codes] if "cmt" in names else [""] * self.rows
+        found = {
+            (MODELLED[int(rate)][0].upper(), compartment)
+            for rate, kind, compartment in zip(rates, kinds, into, strict=True)
+            if kind in (DOSE, RESET_AND_DOSE) and rate in MODELLED
+        }
+        return replace(look, infusions=sorted(found))
 
     def _remarks(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ from odefit.proposing.dimensions import exponents
 from odefit.proposing.look import Look
 from odefit.proposing.naming import identifier
 from odefit.proposing.shapes import experiments_differ
+from odefit.proposing.words import bare
 from odefit.records import dataclass
 from odefit.text import clip
 
@@ -123,12 +125,15 @@ def propose(look: Look, model: str) -> Proposal:
         taken = {called.get(name, name): column for name, column in taken.items()}
     sizes = _Sizes(look, equations, nominal, initial, entry.time_span, observables, taken)
     if entry.family:
-        unknowns = _matrix(list(equations), list(nominal), sizes.span)
+        largest = [float(np.abs(look.series[taken[state]][:, 1]).max()) or 1.0 for state in equations]
+        unknowns = _matrix(largest, list(nominal), sizes.span)
     else:
         unknowns = [_parameter(name, sizes) for name in nominal]
         unknowns = [_known(one, sizes) if one.name in entry.known else one for one in unknowns]
     if experiments_differ(look, len(nominal)):
-        unknowns = [one if one.fixed else replace(one, by="experiment") for one in unknowns]
+        by = look.beside.by if look.beside else "experiment"
+        unknowns = [one if one.fixed else replace(one, by=by) for one in unknowns]
+    unknowns += _infusion_parameters(look, list(equations), sizes.span)
     held = _without_size(observables, initial, sizes) if look.kind != "events" else {}
     starts: dict[str, str | float] = {}
     for state, value in initial.items():
@@ -164,11 +169,28 @@ def propose(look: Look, model: str) -> Proposal:
     )
 
 
-def _matrix(states: Sequence[str], entries: Sequence[str], span: float) -> list[Unknown]:
-    """The matrix of a linear system, row by row: each state decays within the span of the data, by itself."""
+def _matrix(largest: Sequence[float], entries: Sequence[str], span: float) -> list[Unknown]:
+    """The matrix of a linear system, row by row: each state decays within the span of the data, by itself.
+
+    largest: the size of each state; an entry is in units of that of its row by that of its column.
+    """
     rate = _round(3 / span)
-    values = np.where(np.arange(len(entries)) % (len(states) + 1), 0.0, -rate).tolist()
-    return [Unknown(name, value, -10 * rate, 10 * rate, "linear") for name, value in zip(entries, values, strict=True)]
+    found = []
+    for name, (row, column) in zip(entries, itertools.product(range(len(largest)), repeat=2), strict=True):
+        width = _round(10 * rate * largest[row] / largest[column])
+        found.append(Unknown(name, -rate if row == column else 0.0, -width, width, "linear"))
+    return found
+
+
+def _infusion_parameters(look: Look, states: Sequence[str], span: float) -> list[Unknown]:
+    """Rates and durations of infusions that the model estimates, called as NONMEM calls them: R1, D1."""
+    found = []
+    for kind, compartment in look.infusions:
+        number = str(states.index(compartment) + 1) if compartment in states else compartment or "1"
+        value = _round(span / 10 if kind == "D" else (look.dose or 1.0) / (span / 10))
+        remark = "how long infusions take (RATE -2)" if kind == "D" else "the rate of infusions (RATE -1)"
+        found.append(Unknown(f"{kind}{number}", value, _round(value / WIDTH), _round(value * WIDTH), "log", remark))
+    return found
 
 
 def _called(entry: Entry, observables: Mapping[str, str], taken: Mapping[str, str], look: Look) -> dict[str, str]:
@@ -202,7 +224,7 @@ def _paired(entry: Entry, equations: Mapping[str, str], look: Look) -> tuple[dic
     for by_name in (True, False):
         for name in ordered:
             known = {name.casefold(), words.get(name)}
-            match = next((c for c in left if not by_name or c.casefold() in known), None)
+            match = next((c for c in left if not by_name or bare(c).casefold() in known), None)
             if name not in pairs and match is not None and not entry.family:
                 pairs[name] = match
                 left.remove(match)

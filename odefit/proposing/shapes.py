@@ -6,6 +6,7 @@ import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.proposing.look import Look
+from odefit.proposing.words import is_called
 
 TURNS = 3
 """Turning points from which on a curve is taken for an oscillation."""
@@ -15,6 +16,7 @@ SAME_START, DIFFERENT = 0.1, 0.15
 """Experiments differ where they begin within this share of the range, and are apart by the other on average."""
 ONE_SIZE = 0.25
 """By so much of the larger one may two starts differ."""
+MICROBES = r"biomass|cells?|x|od(_?600)?|bacteria|yeast|algae|dcw|cdw|dry[ _]?weight"
 MOST_COMPARED = 100
 """Experiments that are compared with each other."""
 
@@ -36,6 +38,11 @@ def suggestions(look: Look) -> list[str]:
             "peaks": ["sir", "seir"] if whole else ["one_compartment_oral", "two_compartment_oral"],
             "oscillates": ["damped_oscillator", "van_der_pol", "fitzhugh_nagumo"],
         }[shapes[0]]
+    if sorted(shapes) == ["falls", "grows"]:
+        name = list(look.series)[shapes.index("grows")]
+        # Microbes that live on something, where their column comes first or is called as the state of the model is.
+        if is_called(name, MICROBES) and (name == next(iter(look.series)) or is_called(name, "biomass|x")):
+            return ["monod", "haldane", "linear"]
     return ["linear"]
 
 

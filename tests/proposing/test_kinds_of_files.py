@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from scipy.integrate import solve_ivp
 
 import odefit
 from commands import run
@@ -47,6 +48,22 @@ def decays(*rates: float) -> list[Numbers]:
     return [scattered(10 * np.exp(-rate * T), k) for k, rate in enumerate(rates)]
 
 
+def infused(t: float) -> float:
+    """The concentration in a volume of 20 that 100 flow into for 2 hours, and that is left at a rate of 0.2."""
+    return float(50 / (0.2 * 20) * (np.exp(-0.2 * max(t - 2, 0)) - np.exp(-0.2 * t)))
+
+
+def microbes() -> tuple[Numbers, Numbers]:
+    """10 g/l of a substrate, in mg/l, and 0.1 g/l of biomass with a yield of 0.5, by Monod's equations."""
+
+    def slope(t: float, y: Numbers) -> Numbers:
+        growth = 0.5 * y[1] / (0.5 + y[1]) * y[0]
+        return np.array([growth, -2 * growth])
+
+    biomass, substrate = solve_ivp(slope, (0, T[-1]), [0.1, 10], t_eval=T, rtol=1e-8).y
+    return 1000 * substrate + 50 * np.random.default_rng(1).standard_normal(len(T)), scattered(biomass, 2)
+
+
 WELLS = [f"{row}{column}" for row in "AB" for column in (1, 2, 3)]
 TEN = 5 * np.ones(len(T))
 KINDS: Mapping[str, tuple[str, Mapping[str, Any], Mapping[str, float]]] = {
@@ -74,6 +91,42 @@ KINDS: Mapping[str, tuple[str, Mapping[str, Any], Mapping[str, float]]] = {
         table("time,0 uM,50 uM,500 uM", T, *decays(0.5, 0.3, 0.1)),
         {"columns": {"y": "{dose} uM"}},
         {"k[0]": 0.5, "k[50]": 0.3, "k[500]": 0.1},
+    ),
+    "conditions with replicates": (
+        table("time,0 uM rep1,0 uM rep2,50 uM rep1,50 uM rep2", T, *decays(0.5, 0.5, 0.2, 0.2)),
+        {"columns": {"y": "{dose} uM rep*"}},
+        {"k[0]": 0.5, "k[50]": 0.2},
+    ),
+    "conditions, numbered in brackets": (
+        table("time,S=2 (1),S=2 (2),S=9 (1)", T, *decays(0.5, 0.5, 0.2)),
+        {"columns": {"y": "S={dose} (*)"}},
+        {"k[2]": 0.5, "k[9]": 0.2},
+    ),
+    "replicates in a column of numbers": (
+        table(
+            "strain,replicate,time,cells",
+            *([13 * ["a"] + 13 * ["a"] + 13 * ["b"] + 13 * ["b"], 2 * (13 * ["1"] + 13 * ["2"])]),
+            *([*T] * 4, np.concatenate(growths(0.6, 0.6, 0.3, 0.3))),
+        ),
+        {"experiment": "strain", "unused": ["replicate"]},
+        {"r[a]": 0.6, "r[b]": 0.3},
+    ),
+    "microbes and what they live on": (
+        table("time,glucose,biomass\nh,mg/l,g/l", T, *microbes()),
+        {"columns": {"X": "biomass", "S": "glucose"}},
+        {"Y": 5e-4, "mu_max": 0.5},
+    ),
+    "doses that take as long as the model says": (
+        "ID,TIME,AMT,RATE,DV,EVID,CMT\n1,0,100,-2,.,1,1\n"
+        + "".join(f"1,{t:g},.,.,{infused(t):.4g},0,1\n" for t in (0.5, 1, 1.5, 2, 2.5, 3, 4, 6, 9, 12)),
+        {},
+        {"D1": 2},
+    ),
+    "doses at a rate of the model": (
+        "ID,TIME,AMT,RATE,DV,EVID\n1,0,100,-1,.,1\n"
+        + "".join(f"1,{t:g},.,.,{infused(t):.4g},0\n" for t in (0.5, 1, 1.5, 2, 2.5, 3, 4, 6, 9, 12)),
+        {},
+        {"R1": 50},
     ),
     "conditions that are called": (
         table("min,pH5,pH7,pH9", T, *decays(0.5, 0.2, 0.1)),
@@ -206,3 +259,11 @@ def test_only_keys_about_the_file_are_taken() -> None:
     assert "--set data.clocks: unknown key; did you mean 'clock'?" in wrong
     run("init", "mine.csv", "--set", "data.columns={x: [x]}")
     assert yaml.safe_load(Path("mine.yaml").read_text())["data"]["columns"] == {"x": ["x"]}
+
+
+def test_entries_of_a_matrix_are_bounded_in_the_units_of_their_states() -> None:
+    Path("mine.csv").write_text(table("time,a,b", T, 1e4 * decays(0.5)[0], 10 - decays(0.5)[0] + 0.1))
+    look = look_at(Path("mine.csv"))
+    upper = {one.name: one.upper for one in propose(look, "linear").unknowns}
+    assert upper["a_12"] == pytest.approx(1e8 * upper["a_21"], rel=0.2)
+    assert upper["a_11"] == upper["a_22"]
