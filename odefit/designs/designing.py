@@ -217,6 +217,12 @@ class _View:
         faults = [
             Fault("for", f"{q.name}: has no errors") for q, f in zip(quantities, found, strict=True) if not f.ok[0]
         ]
+        held = "rests on parameters at their bounds alone, and has no error there: widen the bounds, or leave it out"
+        faults += [
+            Fault("for", f"{q.name}: {held}")
+            for q, f in zip(quantities, found, strict=True)
+            if f.ok[0] and f.gradients[0].any() and not f.gradients[0][bound == 0].any()
+        ]
         if faults:
             raise InputError(faults=faults)
         gradients = np.concatenate([one.gradients for one in found])

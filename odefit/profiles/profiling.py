@@ -26,6 +26,7 @@ from odefit.profiles.request import Request
 from odefit.profiles.work import Work
 from odefit.runs.progress import Progress, Silent
 from odefit.runs.stored import StoredRun
+from odefit.text import counted
 from odefit.uncertainty.degrees_of_freedom import no_degrees_left
 from odefit.uncertainty.intervals import check_level
 from odefit.uncertainty.quantities import Quantity
@@ -237,7 +238,8 @@ class Session:
         done = [k for k in range(len(work.quantities)) if not work.is_going(k)]
         before = {name for name, profile in self.found.items() if profile.is_finished}
         n = len(before - {work.quantities[k].name for k in done}) + len(done)
-        self.progress.part(min(n, self._total), f"{work.n_going} ways to their ends are followed")
+        followed = f"{counted(work.n_going, 'way')} to their ends followed" if work.n_going else ""
+        self.progress.part(min(n, self._total), followed)
         if time.monotonic() - self._written > WRITTEN_EVERY:
             self._keep(work, done)
             self.write()

@@ -147,8 +147,14 @@ def _make_up(names: Sequence[str]) -> str:
 def _in_parts(parts: Sequence[tuple[float | None, float | None]]) -> str:
     if len(parts) < 2:
         return ""
-    texts = [" to ".join("" if end is None else f"{end:.4g}" for end in part).strip() for part in parts]
+    texts = [_between(*part) for part in parts]
     return f", in {len(parts)} separate intervals: {', '.join(texts)}"
+
+
+def _between(low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return "everywhere" if low is high else f"below {high:.4g}" if low is None else f"above {low:.4g}"
+    return f"{low:.4g} to {high:.4g}"
 
 
 def _words(text: str) -> list[str]:

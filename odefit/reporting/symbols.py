@@ -43,6 +43,9 @@ def symbol(name: str) -> Markup:
         head, index = numbered["head"], [numbered["number"], *index]
     if len(head) > SHORT and head not in GREEK and any(not part.isdigit() for part in index):
         head, index = base, []  # `half_life` is a word
+    words = [part for part in index if not part.isdigit()]
+    if len(words) > 1 and max(map(len, words)) > SHORT:
+        index = [base.partition("_")[2]]  # a name in words is an index as it is: sigma of cells_per_ml
     parts = [_part(part) for part in index]
     if bracket:
         parts.append(element("mtext", own.removesuffix("]")))

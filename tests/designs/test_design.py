@@ -211,6 +211,13 @@ def test_what_means_nothing_is_refused(run: odefit.Run, table: Any, names: Any, 
     assert what in str(found.value)
 
 
+def test_a_quantity_of_parameters_at_their_bounds_is_refused() -> None:
+    config = {**CONFIG, "parameters": {**CONFIG["parameters"], "k": {"value": 0.3, "bounds": [0.1, 0.4]}}}
+    run = odefit.fit(config, data=pd.DataFrame({"time": TIMES, "x": decay(TIMES, 0.9, 3.0)}))
+    with pytest.raises(odefit.InputError, match="for: k: rests on parameters at their bounds alone, and has no error"):
+        odefit.design(run, {"c": {"times": 1}}, ["k", "a"])
+
+
 def test_a_run_without_a_certificate_is_refused() -> None:
     config = {**CONFIG, "fit": {"max_iterations": 1}}
     stopped = odefit.fit(config, data=pd.DataFrame({"time": TIMES, "x": decay(TIMES, 3.0, 20.0)}))

@@ -104,6 +104,20 @@ def test_separate_optima_leave_separate_intervals() -> None:
     assert "separate intervals" in found.sentence
 
 
+def test_an_interval_that_is_open_among_others_says_so() -> None:
+    found = _profiles(
+        {"x": "0*a"},
+        {"a": _log(0.3, 0.01, 10)},
+        Experiment("a", [0.0, 1.0], {"x": [0.0, 0.0]}),
+        model={"initial": {"x": 1}, "observables": {"x": "x*(a - 0.2)*exp(-a)"}},
+        noise={"sigma": 0.05},
+        fit={"starts": 30},
+        names=["a"],
+    )["a"]
+    assert found.parts[-1][1] is None
+    assert f"{found.parts[0][1]:.4g}, above {found.parts[-1][0]:.4g}" in found.sentence
+
+
 def test_a_parameter_at_its_bound_is_held_there_too() -> None:
     # Partners out of their box make a search pivot, which must leave what is held where it is.
     found = _profiles(

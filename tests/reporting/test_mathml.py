@@ -85,6 +85,8 @@ def test_a_formula_is_set_as_it_is_written_by_hand(text: str, expected: str) -> 
         ("sigma_hare", "σ_{hare}"),
         ("hare_0", "hare_{0}"),
         ("K_m_2", "K_{m,2}"),
+        ("k_cat_1", "k_{cat,1}"),
+        ("sigma_cells_per_mL", "σ_{cells_per_mL}"),
         ("k_alpha", "k_{α}"),
         ("ka[mug]", "ka_{mug}"),
         ("half_life", "half_life"),

@@ -12,6 +12,8 @@ import pytest
 import odefit
 from odefit.errors import RunError
 from odefit.reporting import pdf
+from odefit.reporting.sections.estimates import forest
+from odefit.runs.results import Estimate
 from small_reports import CUPS, DECAY
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -177,3 +179,14 @@ def test_without_a_browser_one_line_says_how_to_print(
         odefit.report(decay).save_pdf(tmp_path / "report.pdf")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "report.pdf").exists()
+
+
+def test_estimates_that_agree_are_drawn_with_whole_intervals() -> None:
+    """The axis is as wide as the intervals, not only as far as the estimates lie apart."""
+    members = {
+        name: Estimate(value, standard_error=1.0, interval=(value - 2, value + 2))
+        for name, value in (("a", 10.0), ("b", 10.1))
+    }
+    drawn = str(forest("k", members, {}))
+    assert ">8<" in drawn
+    assert ">12<" in drawn

@@ -43,7 +43,9 @@ def heat_map(names: Sequence[str], matrix: FloatArray) -> Markup:
                 at = {"x": round(left + (j + 0.5) * size, 1), "y": round(y + size / 2 + 3.5, 1)}
                 text = f"{abs(r):.2f}".replace("0.", ".", 1)
                 ink = "inside strong" if abs(r) > 0.6 else "inside"
-                parts.append(element("text", f"{'−' if r < 0 else ''}{text}", **at, class_=ink, text_anchor="middle"))
+                parts.append(
+                    element("text", f"{'−' if round(r, 2) < 0 else ''}{text}", **at, class_=ink, text_anchor="middle")
+                )
     foot = 6 + n * size
     for j in range(n):
         x = round(left + (j + 0.5) * size, 1)

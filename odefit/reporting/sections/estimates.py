@@ -101,7 +101,9 @@ def forest(base: str, members: Mapping[str, Estimate], truth: Mapping[str, float
     ends = np.array([e.interval or (math.nan, math.nan) for e in members.values()], dtype=np.float64)
     heights = np.arange(len(members), dtype=np.float64)[::-1]
     is_log = bool((values > 0).all() and values.max() > 5 * values.min())
-    reach = np.ptp(values) or abs(values[0]) or 1.0
+    # Intervals are seen whole, unless they are much wider than most.
+    widths = np.diff(ends)[np.isfinite(ends).all(axis=1)]
+    reach = max(np.ptp(values), float(np.median(widths)) if len(widths) else 0.0) or abs(values[0]) or 1.0
     lowest = values.min() / 10 if is_log else values.min() - 2 * reach
     x = scale_of([values, np.clip(ends, lowest, values.max() * 10 if is_log else values.max() + 2 * reach)], is_log)
     marks: list[Mark] = []

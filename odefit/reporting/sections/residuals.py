@@ -59,7 +59,7 @@ def _table(found: list[Compared]) -> Table:
         signs, own = r.r[order] > 0, r.experiment[order]
         pairs = own[1:] == own[:-1]
         alike = f"{100 * np.mean(signs[1:][pairs] == signs[:-1][pairs]):.0f} %" if pairs.any() else "–"
-        cells = [r.name, str(len(r.r)), f"{r.r.mean():.2f}".replace("-", "−"), f"{r.r.std():.2f}"]
+        cells = [r.name, str(len(r.r)), f"{r.r.mean():z.2f}".replace("-", "−"), f"{r.r.std():.2f}"]
         rows.append([*cells, f"{100 * np.mean(np.abs(r.r) > 2):.1f} %", f"{np.abs(r.r).max():.2f}", alike])
     header = ("observable", "measurements", "mean", "spread", "beyond ± 2 σ", "largest", "neighbours on one side")
     caption = "Standardised residuals. Expected are: mean 0, spread about 1, 5 % beyond ± 2 σ, half of all neighbours"
