@@ -222,7 +222,12 @@ def _observed(
             yield name, layout.values[0], sigma, labels.codes == labels.names.index(label)
 
 
-def check_said(form: UnitForm, known: set[str], faults: FaultList) -> None:
-    """A unit of what is in no column is a fault."""
+def check_said(form: UnitForm, known: set[str], faults: FaultList, columns: Mapping[str, str] | None = None) -> None:
+    """A unit of what is in no column is a fault. columns: what is read -> the column that it is read from."""
+    own = {column: name for name, column in (columns or {}).items()}
     for name in sorted(form.said.keys() - known):
-        faults.add(0, "", f"{form.where}: '{clip(name)}' is no column of this table; {suggest(name, known)}")
+        if name in own:
+            what = f"'{clip(name)}' is the column of {clip(own[name])}: write the unit of {clip(own[name])}"
+        else:
+            what = f"'{clip(name)}' is no column of this table; {suggest(name, sorted(known))}"
+        faults.add(0, "", f"{form.where}: {what}")

@@ -138,7 +138,7 @@ def read_table(
         sheet, layout, blanks = split_at_blanks(sheet, layout, header.place())
     named = set() if layout.experiment is None else set(sheet.labels[layout.experiment].names)
     converter = Converter(table_sheet, form.units, faults)
-    check_said(form.units, {*names, *form.units.elsewhere, UNIT_OF_TIME}, faults)
+    check_said(form.units, {*names, *form.units.elsewhere, UNIT_OF_TIME}, faults, names)
     sheet = in_model_units(sheet, layout, names, converter, clock.unit if clock is not None and timed else None)
     picked = choose_cells(sheet, layout, names, form, header, faults)
     sheet = picked.sheet

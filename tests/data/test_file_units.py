@@ -204,10 +204,13 @@ def test_dates_in_a_unit_of_their_own_become_times_of_the_model(tmp_path: Path) 
 
 def test_a_mismatch_is_an_error_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("time [g],conc [mg/l]\n0,1\n60,0.5\n")
+    (tmp_path / "named.csv").write_text("time,level\n0,1\n60,0.5\n")
     told = refused(tmp_path, {"t": "h", "conc": "mol/l"})
     assert "d.csv:1, column time [g]: t: g does not become h" in told
     assert "molar mass" in told
     assert "data.units: 'x' is no column" in refused(tmp_path, {}, units={"x": "h"}).replace("  ", " ")
+    named = refused(tmp_path, {}, units={"level": "mg/l"}, columns={"conc": "level"}, csv=str(tmp_path / "named.csv"))
+    assert "data.units: 'level' is the column of conc: write the unit of conc" in named
     assert "'rabbits' is no unit" in refused(tmp_path, {"conc": "mg/L"}, units={"conc": "rabbits"})
 
 
