@@ -113,7 +113,7 @@ def summarise(
         seed=assembly.loaded.config.fit.seed,
         truth=truth,
         warnings=tuple(warnings),
-        reduced_chi_square=reduced_chi_square(likelihood, u),
+        reduced_chi_square=reduced_chi_square(likelihood, u, lost),
         residual_standard_error=residual_standard_error(likelihood, u, bound == 0, lost),
         correlation=None if uncertainty is None else _correlation(uncertainty.covariance),
         information=None if uncertainty is None else uncertainty.information,

@@ -81,7 +81,7 @@ def no_degrees_left(likelihood: Likelihood) -> bool:
     return estimated and likelihood.problem.n_measured <= len(profile.free)
 
 
-def reduced_chi_square(likelihood: Likelihood, u: FloatArray) -> float | None:
+def reduced_chi_square(likelihood: Likelihood, u: FloatArray, lost: int = 0) -> float | None:
     """The sum of squares of Pearson's residuals over n - p; n counts what was measured, without censored cells.
 
     Parameters
@@ -90,6 +90,8 @@ def reduced_chi_square(likelihood: Likelihood, u: FloatArray) -> float | None:
         The problem and its data.
     u
         [P], the estimates.
+    lost
+        As in `residual_degrees`.
 
     Returns
     -------
@@ -100,7 +102,7 @@ def reduced_chi_square(likelihood: Likelihood, u: FloatArray) -> float | None:
     for data, name in zip(likelihood.problem.data, likelihood.problem.observation.names, strict=True):
         if data.n and not data.family.is_count and likelihood.problem.has_estimated_scale(name):
             return None
-    degrees = sum(len(data.rows) for data in likelihood.problem.data) - len(u)
+    degrees = sum(len(data.rows) for data in likelihood.problem.data) - (len(u) - lost)
     return chi_square(likelihood, u) / degrees if degrees > 0 else None
 
 

@@ -71,6 +71,18 @@ def test_errors_and_profiles_count_what_the_data_determine_not_parameters() -> N
     np.testing.assert_allclose(found[1], found[0], rtol=1e-4)
 
 
+def test_the_reduced_chi_square_counts_what_the_data_determine() -> None:
+    frame = pd.DataFrame({"time": T, "x": 10 * np.exp(-0.4 * T) + 0.2 * np.random.default_rng(5).standard_normal(12)})
+    log, found = {"value": 0.6, "bounds": [0.01, 10], "scale": "log"}, []
+    for rate, names in (("k", "k"), ("a*b", "ab")):
+        model = {"equations": {"x": f"-({rate})*x"}, "initial": {"x": 10}}
+        config = {"model": model, "parameters": dict.fromkeys(names, log), "noise": {"sigma": 0.2}}
+        result = odefit.fit(config, data=frame).result
+        assert result.objective.rss is not None
+        found.append((result.reduced_chi_square, result.objective.rss / 0.2**2 / (len(T) - 1)))
+    np.testing.assert_allclose(found, found[0][0], rtol=1e-6)
+
+
 def test_a_run_whose_noise_cannot_be_told_has_no_profiles() -> None:
     config = {"model": {"equations": {"x": "-k*x"}, "initial": {"x": 2}}, "parameters": {"k": {"value": 0.5}}}
     data = [odefit.Experiment("a", [0, 1], {"x": [None, 1.0]})]
