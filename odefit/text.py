@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import datetime
     from pathlib import Path
 
 MOST_COMPARED, LONGEST_COMPARED = 1000, 100
@@ -93,3 +94,9 @@ def plain_label(text: str) -> str:
     """A label without the blanks around it, and a number without the zeros of its fraction: `1.0` is `1`."""
     label = text.strip()
     return label.rstrip("0").rstrip(".") if re.fullmatch(r"-?[0-9]+\.[0-9]*", label, re.ASCII) else label
+
+
+def duration_text(duration: datetime.timedelta) -> str:
+    """Hours, minutes and seconds, as `25:30:00.000000`."""
+    seconds = duration.total_seconds()
+    return f"{int(seconds // 3600)}:{int(seconds // 60 % 60):02}:{seconds % 60:09.6f}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ from odefit.data.error_list import FaultList
 from odefit.data.given import NAME
 from odefit.data.labels import Labels, check_labels
 from odefit.errors import DataError
-from odefit.text import clip, plain_label
+from odefit.text import clip, duration_text, plain_label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,7 +100,7 @@ def _label(value: Any) -> str:
     """The text of a name: that of a whole number has no decimals, for a column with a missing one holds floats."""
     if value is None or (isinstance(value, float) and math.isnan(value)) or str(value) in ("<NA>", "NaT"):
         return ""
-    return plain_label(str(value))
+    return duration_text(value) if isinstance(value, datetime.timedelta) else plain_label(str(value))
 
 
 def _coded(texts: Sequence[str]) -> Labels:

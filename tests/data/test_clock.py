@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
+import odefit
 from odefit.config.load import load_config
 from odefit.errors import DataError, InputError
 from odefit.problem.measured import read_measured
@@ -130,3 +132,9 @@ def test_doses_of_the_config_may_be_dated(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=why):
             doses(table, {"time": time}, **({"zero": "first"} if table is several else {}))
+
+
+def test_durations_of_a_frame_are_times() -> None:
+    frame = pd.DataFrame({"time": pd.to_timedelta([0, 90, 1530.5], unit="min"), "x": [1.0, 2.0, 3.0]})
+    config = {"model": {"equations": {"x": "-k*x"}, "units": {"t": "h"}}, "parameters": {"k": 0.5}}
+    assert odefit.load(config, data=frame).data["time"].tolist() == pytest.approx([0, 1.5, 1530.5 / 60])

@@ -9,6 +9,7 @@ from typing import Any, overload
 import numpy as np
 
 from odefit.arrays import FloatArray
+from odefit.text import duration_text
 
 
 class CellRows(Sequence[list[str]]):
@@ -69,6 +70,5 @@ def text_of(cell: Any) -> str:
     if isinstance(cell, datetime.datetime):
         return cell.isoformat(sep=" ")
     if isinstance(cell, datetime.timedelta):
-        seconds = cell.total_seconds()
-        return f"{int(seconds // 3600)}:{int(seconds // 60 % 60):02}:{seconds % 60:09.6f}"
+        return duration_text(cell)
     return "" if cell is None else str(cell)
