@@ -91,7 +91,7 @@ def plot_lines(run: StoredRun, width: int = 80, braille: bool = True) -> Iterato
     dots = "dots" if braille else "."
     limits = "; v, ^ the truth is below, above" if any(panel.sides.any() for panel in panels) else ""
     more = f"; {counted(left, 'more panel')} in the pictures" if left else ""
-    yield f"o measured, {dots} fitted, over {clip(run.loaded.config.data.time or 'time', 24)}{limits}{more}"
+    yield f"o measured, {dots} fitted, over {clip(run.time_name, 24)}{limits}{more}"
 
 
 def _panels(run: StoredRun, width: int) -> tuple[list[Panel], int]:

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from odefit.data.replicates import replicate_of
-from odefit.data.unit_words import split_unit
 from odefit.errors import Faults
 from odefit.fitting.run import Run
-from odefit.model.system import TIME, symbol
+from odefit.model.system import symbol
 from odefit.plots.style import plain
 from odefit.problem.described import initial_name
 from odefit.records import dataclass
@@ -214,9 +213,7 @@ def _unit(run: Run, state: str) -> str | None:
 
 def time_name(run: StoredRun) -> str:
     """The name of the time, with its unit."""
-    config = run.loaded.config
-    name, unit = split_unit(config.data.time or "time")[0], config.model.units.get(TIME)
-    return f"{name} ({unit})" if unit else name
+    return run.time_name
 
 
 def time_label(run: StoredRun) -> str:

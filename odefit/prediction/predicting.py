@@ -17,7 +17,6 @@ from odefit.data.replicates import replicate_of
 from odefit.errors import InputError, SolveError
 from odefit.fitting.predictions import curve_table, interval_columns, with_columns
 from odefit.fitting.run import Run, check_solvable
-from odefit.model.system import TIME
 from odefit.objective.problem import FitProblem
 from odefit.prediction.conditions import Conditioned, conditioned
 from odefit.prediction.ensemble import ensemble_bands, sets_of
@@ -142,7 +141,7 @@ def predicted(
         names,
         config.model.units,
         config.title or ("" if run.path is None else run.path.resolve().name),
-        _time_label(run),
+        run.time_name,
         measured,
         frozenset(name for name in names if name in noise and noise[name].is_log),
         (*_status_note(run), *asked.notes, *_input_notes(run, experiments), *notes),
@@ -214,12 +213,6 @@ def _with_measured(
 def _ends(times: FloatArray) -> FloatArray:
     finite = times[np.isfinite(times)]
     return finite if not len(finite) else np.array([finite.min(), finite.max()])
-
-
-def _time_label(run: Run) -> str:
-    config = run.loaded.config
-    name, unit = config.data.time or "time", config.model.units.get(TIME)
-    return f"{name} ({unit})" if unit else name
 
 
 def _measured(run: Run, asked: Conditioned) -> dict[tuple[str, str], tuple[FloatArray, FloatArray]]:

@@ -17,6 +17,8 @@ from odefit.config.earlier import EarlierFit
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.data.source_files import reason
+from odefit.data.unit_form import TIME
+from odefit.data.unit_words import split_unit
 from odefit.errors import RunError
 from odefit.html import html_table
 from odefit.records import dataclass
@@ -75,6 +77,13 @@ class StoredRun(ABC):
         notes = [f"warning: {warning}" for warning in warnings[:SHOWN]]
         notes += [f"and {len(warnings) - SHOWN:,} more warnings"] if len(warnings) > SHOWN else []
         return html_table(f"{self.result.status}: {self.result.message}", header, rows, notes)
+
+    @property
+    def time_name(self) -> str:
+        """The name of the time, with its unit."""
+        config = self.loaded.config
+        name, unit = split_unit(config.data.time or "time")[0], config.model.units.get(TIME)
+        return f"{name} ({unit})" if unit else name
 
     @property
     def place(self) -> str:
