@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 
 from odefit.data.clock_cells import looks_like_time
 from odefit.data.columns import Positions
 from odefit.data.csv_cells import decimal_comma, parse_number
 from odefit.data.grid.grid import Grid
 from odefit.data.layouts import usual_time
+from odefit.data.unit_words import split_unit
 from odefit.data.unused_columns import tells_of_errors
 from odefit.errors import DataError
 from odefit.records import dataclass
@@ -34,6 +35,7 @@ class Spread:
 
     grid: Grid
     constants: Mapping[str, Mapping[str, float | str]]
+    units: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,22 @@ def spread(
         names=(*head, OBSERVABLE, VALUE, *(names[k] for k in kept)),
         where=lambda line, column: grid.header.place(line % STEP, names[line // STEP] if column == VALUE else column),
     )
-    return Spread(Grid(header, rows, lines, grid.units, (*grid.notes, _note(grid, found))), constants)
+    notes = (*grid.notes, _note(grid, found))
+    return Spread(Grid(header, rows, lines, grid.units, notes), constants, _units(grid, found))
+
+
+def _units(grid: Grid, found: Sequence[_Match]) -> dict[str, str]:
+    """The unit that the columns of each observable name, if they do."""
+    units: dict[str, str] = {}
+    for match in found:
+        name = grid.header.names[match.at]
+        unit = grid.units.get(name) or split_unit(name)[1]
+        if units.setdefault(match.observable, unit) != unit:
+            what = f"is in '{clip(unit)}', and other columns of {clip(match.observable)} are in '"
+            raise DataError(
+                grid.header.place(0, name), f"{what}{clip(units[match.observable])}'; write them in one unit"
+            )
+    return {name: unit for name, unit in units.items() if unit}
 
 
 def _matches(grid: Grid, observable: str, text: str, taken: Collection[int | None]) -> Iterator[_Match]:

@@ -56,6 +56,7 @@ def read_measured(
     form, spread = table_form(loaded), spread_data(loaded, observables)
     if spread is not None:
         source, time = spread.grid, spread.grid.header.names[0]
+        form = replace(form, units=replace(form.units, said={**spread.units, **form.units.said}))
     elif source is None and loaded.events is None:
         path = one_file(loaded)
         source = open_data(loaded, _wanted(loaded, observables)) if path is None else path

@@ -336,3 +336,21 @@ def test_starts_are_in_the_unit_of_the_measurements_unless_their_table_says_anot
     experiment = prepare(load_config(config))[0].problem.experiments[0]
     assert experiment.times == pytest.approx([1, 2])
     assert experiment.start == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("second", "expected"), [("mg/L", [[0.1, 0.2], [0.11, 0.22]]), ("g/L", None)])
+def test_columns_side_by_side_are_converted_by_their_headers(
+    tmp_path: Path, second: str, expected: list[list[float]] | None
+) -> None:
+    (tmp_path / "d.csv").write_text(f"time,w1 [mg/L],w2 [{second}]\n0,100,110\n1,200,220\n")
+    config = {
+        "model": {"equations": {"A": "k*A"}, "initial": {"A": 0.1}, "units": {"A": "g/L"}},
+        "parameters": {"k": 0.5},
+        "data": {"csv": str(tmp_path / "d.csv"), "columns": {"A": ["w1 [mg/L]", f"w2 [{second}]"]}},
+    }
+    if expected is None:
+        with pytest.raises(InputError, match="write them in one unit"):
+            prepare(load_config(config))
+        return
+    found = prepare(load_config(config))[0].problem.experiments
+    np.testing.assert_allclose([one.values[:, 0] for one in found], expected)
