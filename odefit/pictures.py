@@ -31,6 +31,7 @@ def plot(
     log_y: bool = False,
     all_panels: bool = False,
     bands: BandKind | None = None,
+    dates: bool = False,
 ) -> Figure:
     """Draw one picture of a run, and write nothing.
 
@@ -55,6 +56,8 @@ def plot(
     bands : str, optional
         Those of `time_series`: `wald` (by the delta method), `profile`, `bootstrap` or `posterior`; default the best
         that the run has: from draws of its posterior, from its bootstrap, or by the delta method.
+    dates : bool
+        Dates on axes of time, where the times of the data were dates.
 
     Returns
     -------
@@ -82,7 +85,7 @@ def plot(
     from odefit.plots.draw import figure
     from odefit.plots.selection import Choice
 
-    choice = Choice(time_range, states, experiments, log_x, log_y, all_panels, bands)
+    choice = Choice(time_range, states, experiments, log_x, log_y, all_panels, bands, dates)
     known = from_folder(run) if isinstance(run, Path | str) else run
     return figure(at(kind_of(known.loaded).pictures), known, choice, kind)
 
@@ -100,6 +103,7 @@ def draw(
     log_y: bool = False,
     all_panels: bool = False,
     bands: BandKind | None = None,
+    dates: bool = False,
     after_fit: bool = False,
 ) -> list[Path]:
     """Draw pictures of a run and write them as files.
@@ -114,7 +118,7 @@ def draw(
         A folder (default: `plots` in the run folder), or, for one kind, a file that ends in .png, .svg or .pdf.
     format
         Of the files: `png`, `svg` or `pdf`.
-    time_range, states, experiments, log_x, log_y, all_panels, bands
+    time_range, states, experiments, log_x, log_y, all_panels, bands, dates
         As for `plot`. What was chosen is in the names of the files.
     after_fit
         Only those that every fit draws at its end, where no kinds are named.
@@ -132,7 +136,7 @@ def draw(
     from odefit.plots.draw import draw as write
     from odefit.plots.selection import Choice
 
-    choice = Choice(time_range, states, experiments, log_x, log_y, all_panels, bands)
+    choice = Choice(time_range, states, experiments, log_x, log_y, all_panels, bands, dates)
     return write(at(kind_of(run.loaded).pictures), run, choice, kinds, out, format, after_fit)
 
 

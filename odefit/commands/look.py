@@ -45,6 +45,9 @@ def plot(
             show_default=False,
         ),
     ] = None,
+    dates: Annotated[
+        bool, typer.Option("--dates", help="Dates on axes of time, where the times of the data were dates.")
+    ] = False,
     show: Show = False,
     animate: Annotated[bool, typer.Option("--animate", help="A GIF of the fit converging.")] = False,
 ) -> None:
@@ -78,6 +81,7 @@ def plot(
             log_y=log_y,
             all_panels=all_panels,
             bands=bands,  # type: ignore[arg-type]  # what is none is refused there
+            dates=dates,
         )
     for path in paths:
         typer.echo(str(path))

@@ -126,6 +126,7 @@ def summarise(
         tolerances_divided_by=outcome.tightened,
         combinations=combinations,
         original_names=assembly.loaded.config.model.original_names,
+        dates=assembly.dates,
         hold_out=errors(problem, assembly.held, outcome.theta).score if assembly.held else None,
     )
     return result, uncertainty

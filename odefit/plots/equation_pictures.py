@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
 from odefit.errors import Faults, OdefitError
 from odefit.fitting.run import Run
 from odefit.plots.band_kinds import KINDS
-from odefit.plots.curves import Trace, trace
+from odefit.plots.curves import Trace, log_threshold, trace
+from odefit.plots.dates import calendar_of
 from odefit.plots.kinds import OF_EQUATIONS, PictureKind, requested
 from odefit.plots.panels import MAX_PANELS, MOST_PANELS
-from odefit.plots.selection import Choice, select
+from odefit.plots.selection import Choice, Group, select, time_label
 from odefit.problem.wider import expression_quantities, state_quantities
 from odefit.text import clip, suggest
 
@@ -36,8 +37,24 @@ class EquationPictures:
         self.run, self.choice = run, choice
         self.kinds = {**self.kinds, **requested(run.loaded.config.plots)}
         self.selection = select(run, choice.states, choice.experiments, choice.time_range, faults)
+        self.calendar = calendar_of(run.result.dates, self._named, faults) if choice.dates else None
+        if choice.dates and choice.log_x:
+            faults.add("dates", "have no logarithmic axis; leave out log_x or dates")
         if choice.bands is not None and choice.bands not in KINDS:
             faults.add("bands", f"'{clip(str(choice.bands))}' is none; {suggest(str(choice.bands), KINDS)}")
+
+    @property
+    def _named(self) -> list[str]:
+        return [self.run.measured[row].name for row in self.selection.rows]
+
+    @property
+    def time_label(self) -> str:
+        """Of axes of time."""
+        return time_label(self.run, with_unit=self.calendar is None)
+
+    def log_threshold(self, groups: Sequence[Group]) -> float | None:
+        """Up to which time a logarithmic axis is linear; None where the axis is not logarithmic, as with dates."""
+        return None if self.calendar is not None else log_threshold(self.run, groups, self.choice.log_x)
 
     @property
     def traces(self) -> list[Trace]:

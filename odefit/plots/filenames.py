@@ -22,7 +22,12 @@ def file_stem(kind: str, by: Sequence[By], choice: Choice) -> str:
         if names and what in by:
             joined = "_".join(re.sub(r"[^\w.+-]+", "-", name) for name in dict.fromkeys(names))
             parts.append(joined if len(joined) <= MAX_LENGTH else f"{len(set(names))}_{what}")
-    flags: dict[By, bool] = {"log_x": choice.log_x, "log_y": choice.log_y, "all_panels": choice.all_panels}
+    flags: dict[By, bool] = {
+        "log_x": choice.log_x,
+        "log_y": choice.log_y,
+        "all_panels": choice.all_panels,
+        "dates": choice.dates,
+    }
     parts += [flag for flag, is_set in flags.items() if is_set and flag in by]
     parts += [choice.bands] if choice.bands and "bands" in by else []
     return "_".join(parts)

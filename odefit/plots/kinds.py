@@ -17,7 +17,7 @@ from typing import Literal
 
 from odefit.records import dataclass
 
-By = Literal["time_range", "states", "experiments", "log_x", "log_y", "all_panels", "bands"]
+By = Literal["time_range", "states", "experiments", "log_x", "log_y", "all_panels", "bands", "dates"]
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ class PictureKind:
 
 SHOWN: tuple[By, ...] = ("time_range", "states", "experiments")
 OF_EQUATIONS: Mapping[str, PictureKind] = {
-    "time_series": PictureKind("time_series", (*SHOWN, "log_x", "log_y", "all_panels", "bands")),
-    "overlay": PictureKind("overlay", (*SHOWN, "log_x", "log_y"), after_fit=False),
+    "time_series": PictureKind("time_series", (*SHOWN, "log_x", "log_y", "all_panels", "bands", "dates")),
+    "overlay": PictureKind("overlay", (*SHOWN, "log_x", "log_y", "dates"), after_fit=False),
     "phase_plane": PictureKind("phase_plane", (*SHOWN, "log_x", "log_y")),
     "history": PictureKind("history"),
-    "residuals": PictureKind("residuals", ("states", "experiments", "log_x")),
+    "residuals": PictureKind("residuals", ("states", "experiments", "log_x", "dates")),
     "observed": PictureKind("observed", ("states", "experiments", "log_y"), after_fit=False),
     "parameters": PictureKind("forest", after_fit=False),
     "correlations": PictureKind("correlations", after_fit=False),
@@ -76,4 +76,6 @@ LISTED = f"{', '.join(OF_EQUATIONS)}; of a latent ODE also {', '.join(_OTHERS)}"
 def requested(names: Iterable[str]) -> dict[str, PictureKind]:
     """The kinds of the pictures that a config asks for: each its own, under its name."""
     taken = {*OF_EQUATIONS, *OF_LATENT_ODES, "animation"}
-    return {f"plot_{name}" if name in taken else name: PictureKind("requested", entry=name) for name in names}
+    return {
+        f"plot_{name}" if name in taken else name: PictureKind("requested", ("dates",), entry=name) for name in names
+    }

@@ -78,7 +78,7 @@ class LatentPictures:
     def __init__(self, run: LatentRun, choice: Choice, faults: Faults) -> None:
         self.run, self.choice, self.limits = run, choice, choice.time_range
         names = known_names(choice.states, list(run.observables), "states", "no observable", faults) or run.observables
-        for flag in ("log_x", "log_y", "all_panels", "bands"):
+        for flag in ("log_x", "log_y", "all_panels", "bands", "dates"):
             if getattr(choice, flag):
                 faults.add(flag, "is for pictures of equations; those of a latent ODE have no such choice")
         self.columns = [run.observables.index(name) for name in names]

@@ -6,10 +6,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from odefit.plots import style
-from odefit.plots.curves import Trace, log_threshold, points
+from odefit.plots.curves import Trace, points
+from odefit.plots.dates import time_ticks
 from odefit.plots.equation_pictures import EquationPictures
 from odefit.plots.panels import is_log
-from odefit.plots.selection import Quantity, time_label, title_of
+from odefit.plots.selection import Quantity, title_of
 
 MOST = 6
 """Observables."""
@@ -34,12 +35,12 @@ def draw(pictures: EquationPictures) -> Figure:
         _draw(ax, pictures, quantity, traces, inks)
         if choice.log_y or is_log(run, quantity, traces):
             ax.set_yscale("log")
-        threshold = log_threshold(run, selection.groups, choice.log_x)
+        threshold = pictures.log_threshold(selection.groups)
         if threshold is not None:
             ax.set_xscale("symlog", linthresh=threshold, linscale=0.3)
-        ax.set_xlabel(time_label(run))
+        ax.set_xlabel(pictures.time_label)
         ax.set_ylabel(quantity.label)
-        style.tidy_ticks(ax.xaxis, most=8)
+        time_ticks(ax.xaxis, pictures.calendar, 8)
         style.tidy_ticks(ax.yaxis, most=6)
     for ax in axes[len(quantities) :]:
         ax.remove()

@@ -15,6 +15,7 @@ from odefit.errors import Faults
 from odefit.fitting.run import Run
 from odefit.plots import style
 from odefit.plots.curves import points, trace
+from odefit.plots.dates import Calendar, time_ticks
 from odefit.plots.selection import Group, Quantity, Selection, select, time_label, title_of
 
 if TYPE_CHECKING:
@@ -38,12 +39,22 @@ def draw(pictures: EquationPictures, name: str) -> Figure:
         else:
             _over_constant(ax, run, plot, chosen, colour)
         handles.append(style.line_handle(style.plain(_label(plot, curve), 40), colour))
-    ax.set_xlabel(style.plain(plot.x_label or (time_label(run) if plot.x == TIME_AXIS else plot.x), 60))
+    calendar = _calendar(pictures, plot)
+    ax.set_xlabel(
+        style.plain(plot.x_label or (time_label(run, calendar is None) if plot.x == TIME_AXIS else plot.x), 60)
+    )
     ax.set_ylabel(style.plain(plot.y_label or ", ".join(dict.fromkeys(c.observable for c in plot.curves)), 60))
-    style.tidy_ticks(ax.xaxis)
+    time_ticks(ax.xaxis, calendar)
     style.tidy_ticks(ax.yaxis)
     style.legend(fig, [*handles, style.point_handle("measured", style.GREY)])
     return fig
+
+
+def _calendar(pictures: EquationPictures, plot: PlotSection) -> Calendar | None:
+    """Of an axis of time where dates are asked for, with all experiments counted from one date."""
+    shows_times = plot.x == TIME_AXIS and plot.x_scale == "linear" and not plot.x_offset
+    dates = pictures.run.result.dates
+    return pictures.calendar if shows_times and dates is not None and isinstance(dates.zero, str) else None
 
 
 def _selected(run: Run, curve: CurveSection) -> Selection:

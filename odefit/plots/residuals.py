@@ -16,10 +16,10 @@ from odefit.distributions import normal_quantile, ordered_quantiles
 from odefit.fitting.run import Run
 from odefit.plots import style
 from odefit.plots.compared import compared
-from odefit.plots.curves import log_threshold
+from odefit.plots.dates import time_ticks
 from odefit.plots.equation_pictures import EquationPictures
 from odefit.plots.infinite_time import PLACE, beside, name_place
-from odefit.plots.selection import Quantity, Selection, time_label, title_of
+from odefit.plots.selection import Quantity, title_of
 from odefit.records import dataclass
 
 MAX_ROWS = 6
@@ -81,16 +81,17 @@ def draw(pictures: EquationPictures) -> Figure:
     axes = fig.subplots(len(quantities), 2, squeeze=False, gridspec_kw={"width_ratios": [2.2, 1]})
     for (left, right), quantity, residuals in zip(axes, quantities, found, strict=True):
         reach = 1.12 * max(2.6, float(np.abs(np.append(residuals.r, residuals.normal)).max(initial=0.0)))
-        _draw_over_time(left, run, selection, residuals, reach, pictures.choice.log_x)
+        _draw_over_time(left, pictures, residuals, reach)
         left.set_ylabel(style.plain(f"{quantity.name}: residual / σ", 40))
         own = _differ(residuals)
         _draw_quantiles(right, residuals.normal, reach, QUANTILE_COLOUR if own else style.BLUE)
         if own:
             right.set_ylabel("quantile residual")
+        time_ticks(left.xaxis, pictures.calendar, 8)
+        style.tidy_ticks(right.xaxis, most=5)
         for ax in (left, right):
-            style.tidy_ticks(ax.xaxis, most=8 if ax is left else 5)
             style.tidy_ticks(ax.yaxis)
-    axes[-1, 0].set_xlabel(time_label(run))
+    axes[-1, 0].set_xlabel(pictures.time_label)
     axes[-1, 1].set_xlabel("normal quantile")
     handles: list[Line2D | Patch] = [style.point_handle("(measured − fitted) / σ", style.BLUE)]
     if any(_differ(residuals) for residuals in found):
@@ -106,8 +107,8 @@ def _differ(residuals: Residuals) -> bool:
     return not np.allclose(residuals.r, residuals.normal, rtol=1e-6, atol=1e-6)
 
 
-def _draw_over_time(ax: Axes, run: Run, selection: Selection, residuals: Residuals, reach: float, asked: bool) -> None:
-    threshold = log_threshold(run, selection.groups, asked)
+def _draw_over_time(ax: Axes, pictures: EquationPictures, residuals: Residuals, reach: float) -> None:
+    threshold = pictures.log_threshold(pictures.selection.groups)
     if threshold is not None:
         ax.set_xscale("symlog", linthresh=threshold, linscale=0.3)
     ax.axhline(0.0, color=style.BLACK, linewidth=0.6)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from odefit.data.replicates import replicate_of
+from odefit.data.unit_words import split_unit
 from odefit.errors import Faults
 from odefit.fitting.run import Run
 from odefit.model.system import symbol
@@ -42,6 +43,8 @@ class Choice:
         A panel for each experiment, however many there are; wells of a plate where they are on it.
     bands
         The kind of bands around curves; None: the best that the run has.
+    dates
+        Dates on axes of time.
     """
 
     time_range: tuple[float, float] | None = None
@@ -51,6 +54,7 @@ class Choice:
     log_y: bool = False
     all_panels: bool = False
     bands: BandKind | None = None
+    dates: bool = False
 
 
 @dataclass(frozen=True)
@@ -216,9 +220,9 @@ def time_name(run: StoredRun) -> str:
     return run.time_name
 
 
-def time_label(run: StoredRun) -> str:
-    """The same as the label of an axis."""
-    return plain(time_name(run), 40)
+def time_label(run: StoredRun, with_unit: bool = True) -> str:
+    """The same as the label of an axis, without the unit where that shows dates."""
+    return plain(run.time_name if with_unit else split_unit(run.loaded.config.data.time or "time")[0], 40)
 
 
 def title_of(run: StoredRun) -> str:

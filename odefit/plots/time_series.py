@@ -16,13 +16,14 @@ from matplotlib.transforms import Transform
 from odefit.fitting.run import Run
 from odefit.plots import style
 from odefit.plots.band_kinds import NAMES
-from odefit.plots.curves import Points, Trace, held_inputs, log_threshold, points
+from odefit.plots.curves import Points, Trace, held_inputs, points
+from odefit.plots.dates import show_offset, time_ticks
 from odefit.plots.dose_marks import dose_handle, draw_doses
 from odefit.plots.equation_pictures import EquationPictures
 from odefit.plots.every_panel import label_every
 from odefit.plots.infinite_time import draw_final, draw_points_at_rest
 from odefit.plots.panels import Panel, Plan, plan_panels, share_limits
-from odefit.plots.selection import Selection, time_label, title_of
+from odefit.plots.selection import Selection, title_of
 from odefit.text import counted
 
 BAND_ALPHA, NOISE_BAND_ALPHA = 0.30, 0.12
@@ -61,9 +62,9 @@ def draw(pictures: EquationPictures) -> Figure:
     for ax, panel in zip(used, plan.panels, strict=True):
         draw_doses(ax, run.measured[panel.trace.group.members[0]].doses, ax.get_xlim())
     if plan.at:
-        label_every(run, plan, used)
+        label_every(pictures, plan, used)
     else:
-        _label(run, plan, used)
+        _label(pictures, plan, used)
     for ax in grid.flat:
         if ax not in used:
             ax.remove()
@@ -95,7 +96,7 @@ def _draw_panel(
     ax: Axes, pictures: EquationPictures, plan: Plan, panel: Panel, measured: Sequence[Points], size: float
 ) -> None:
     run, trace, together = pictures.run, panel.trace, plan.together
-    threshold = log_threshold(run, [trace.group], pictures.choice.log_x)
+    threshold = pictures.log_threshold([trace.group])
     if threshold is not None:
         ax.set_xscale("symlog", linthresh=threshold, linscale=0.3)
     if plan.logarithmic.issuperset(panel.quantities):
@@ -174,12 +175,12 @@ def _draw_markers(
         ax.errorbar(at.t, at.d, yerr=at.error, elinewidth=0.7, capsize=1.5, **looks)
 
 
-def _label(run: Run, plan: Plan, axes: Sequence[Axes]) -> None:
+def _label(pictures: EquationPictures, plan: Plan, axes: Sequence[Axes]) -> None:
     """Names and ticks, said once where a row or a column shares them."""
     rows, columns = plan.shape
     same_x, same_y = (len({get(ax) for ax in axes}) == 1 for get in (Axes.get_xlim, Axes.get_ylim))
     for k, (ax, panel) in enumerate(zip(axes, plan.panels, strict=True)):
-        style.tidy_ticks(ax.xaxis, most=10 if columns == 1 else 6)
+        time_ticks(ax.xaxis, pictures.calendar, 10 if columns == 1 else 6)
         style.tidy_ticks(ax.yaxis, most=8 if rows == 1 else 6 if rows < 4 else 5)
         if plan.names_experiments and (k < columns or not plan.is_matrix):
             ax.set_title(style.experiment_title(panel.trace.group.name))
@@ -187,8 +188,9 @@ def _label(run: Run, plan: Plan, axes: Sequence[Axes]) -> None:
         if left or not (plan.is_matrix or plan.one_quantity):
             ax.set_ylabel(_y_label(panel))
         if bottom:
-            ax.set_xlabel(time_label(run))
+            ax.set_xlabel(pictures.time_label)
         ax.tick_params(labelleft=left or not same_y, labelbottom=bottom or not same_x)
+        show_offset(ax.xaxis, bottom or not same_x)
 
 
 def _y_label(panel: Panel) -> str:

@@ -40,6 +40,7 @@ from odefit.problem.parameter_table import TableBuilder
 from odefit.problem.state_sizes import solver_options
 from odefit.problem.systems import with_doses
 from odefit.records import changed, dataclass
+from odefit.runs.results import Dates
 from odefit.text import abridged
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ class Assembly:
         The networks whose weights come from an earlier fit.
     excluded
         The measurements that the config leaves out.
+    dates
+        What times that were dates are counted from.
     """
 
     loaded: LoadedConfig
@@ -86,6 +89,7 @@ class Assembly:
     notes: tuple[str, ...] = ()
     trained: tuple[str, ...] = ()
     excluded: tuple[Excluded, ...] = ()
+    dates: Dates | None = None
 
 
 def assemble(

@@ -16,6 +16,7 @@ from odefit.model.system import TIME
 from odefit.problem.assembly import Assembly, assemble
 from odefit.problem.conditions import under_conditions
 from odefit.problem.constant_conditions import constant_condition_notes
+from odefit.problem.dates import dates_of
 from odefit.problem.described import Described
 from odefit.problem.event_table import FIRST_REPEATS, with_events
 from odefit.problem.first_rows import first_row_notes
@@ -54,7 +55,8 @@ def _prepare(loaded: LoadedConfig) -> tuple[Assembly, dict[str, float] | None]:
     notes += first_row_notes(described, measured)
     loaded = with_units_of_data(loaded, described, beside.units)
     assembly = assemble(loaded, described, measured)
-    return replace(assembly, notes=(*notes, *assembly.notes), excluded=beside.excluded), truth
+    dates = dates_of(loaded, beside.clock)
+    return replace(assembly, notes=(*notes, *assembly.notes), excluded=beside.excluded, dates=dates), truth
 
 
 def measurements(

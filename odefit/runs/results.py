@@ -79,6 +79,18 @@ class ObjectiveSummary:
 
 
 @dataclass(frozen=True)
+class Dates:
+    """What times that were dates are counted from.
+
+    seconds_per_unit: of the unit of the times. zero: the date of 0, as ISO 8601 writes it; by experiment where each
+    counts from its own first row.
+    """
+
+    seconds_per_unit: float
+    zero: str | Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Starts:
     requested: int = 1
     finished: int = 1
@@ -102,6 +114,7 @@ class Result:
     tolerances_divided_by: what odefit has divided the solver's tolerances by, because they limited the fit.
     hold_out: of what `data.hold_out` names; cross_validation: of all folds of `fit.folds` together.
     original_names: of what an import had to call otherwise, as in `model.original_names`.
+    dates: what times that were dates are counted from; None where they were numbers, times of day or durations.
     validation: of the series that a latent ODE was not trained on: `observed`, what was read of them, and `continued`.
     """
 
@@ -125,6 +138,7 @@ class Result:
     tolerances_divided_by: int = 1
     combinations: Mapping[str, Estimate] = field(default_factory=dict)
     original_names: Mapping[str, str] = field(default_factory=dict)
+    dates: Dates | None = None
     hold_out: Score | None = None
     cross_validation: Score | None = None
     validation: Mapping[str, Score] | None = None
@@ -165,6 +179,7 @@ class Result:
         fields["starts"] = Starts(**data["starts"])
         for key in ("hold_out", "cross_validation"):
             fields[key] = Score(**data[key]) if data.get(key) else None
+        fields["dates"] = Dates(**data["dates"]) if data.get("dates") else None
         if data.get("validation"):
             fields["validation"] = {part: Score(**score) for part, score in data["validation"].items()}
         for key in ("warnings", "held", "notes"):

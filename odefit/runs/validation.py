@@ -6,6 +6,7 @@ here, so that whatever works with a `Run` need not.
 
 from __future__ import annotations
 
+import datetime
 import math
 import os
 import stat
@@ -22,7 +23,7 @@ from odefit.data.source_files import reason
 from odefit.errors import RunError
 from odefit.objective.parameters import Parameter, ParameterTable
 from odefit.runs import folder as files
-from odefit.runs.results import SCHEMA_VERSION, Estimate, Result, Score
+from odefit.runs.results import SCHEMA_VERSION, Dates, Estimate, Result, Score
 from odefit.status import Status
 from odefit.text import clip
 
@@ -147,12 +148,22 @@ def _wrong(result: Result) -> Iterator[str]:
     rows = result.correlation
     good = rows is None or (isinstance(rows, dict) and all(isinstance(row, dict) for row in rows.values()))
     yield from _not(good and all(map(_is_table, (rows or {}).values())), "correlation: a value is no number")
+    yield from _not(result.dates is None or _are_dates(result.dates), "dates are none")
     for score in (result.hold_out, result.cross_validation, *(result.validation or {}).values()):
         yield from _not(score is None or _is_score(score), "a score is none")
 
 
 def _not(good: bool, what: str) -> Iterable[str]:
     return () if good else (what,)
+
+
+def _are_dates(dates: Dates) -> bool:
+    zeros: list[Any] = [*dates.zero.values()] if isinstance(dates.zero, dict) else [dates.zero]
+    try:
+        known = all(datetime.datetime.fromisoformat(zero).tzinfo is None for zero in zeros)
+    except (TypeError, ValueError):
+        return False
+    return known and _is_number(dates.seconds_per_unit) and dates.seconds_per_unit > 0
 
 
 def _is_number(value: Any) -> bool:
