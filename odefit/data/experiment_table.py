@@ -64,6 +64,7 @@ class Conditions:
     columns that `constants` has.
     An empty cell is missing from the inner mapping; a column without any filled cell is in neither.
     notes: how it was read, a sentence each.
+    beside: the columns that stand in the file of measurements itself.
     where: the place of a row, `where("A")`, or of one of its cells, `where("A", "dose")`, for faults.
     as_measured: the experiments whose start is in the unit of the measurements' times, since the table says no unit.
     """
@@ -77,6 +78,7 @@ class Conditions:
     formulas: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     notes: tuple[str, ...] = field(default=(), compare=False)
     as_measured: frozenset[str] = field(default=frozenset(), compare=False)
+    beside: frozenset[str] = frozenset()
 
     @property
     def columns(self) -> TableColumns:
@@ -85,16 +87,25 @@ class Conditions:
 
     def with_others(self, other: Conditions) -> Conditions:
         """With the columns, experiments and starts of another table, where this one does not have them."""
+        ours = {*self.constants, *self.labels}
+
+        def where(experiment: str = "", column: str = "") -> str:
+            its = column not in ours and column in {*other.constants, *other.labels}
+            return (other if its or (experiment not in self.experiments and not column) else self).where(
+                experiment, column
+            )
+
         return Conditions(
             tuple(dict.fromkeys((*self.experiments, *other.experiments))),
             {**other.constants, **self.constants},
             {**other.labels, **self.labels},
             {**other.starts, **self.starts},
-            self.where,
+            where,
             self.rests,
             {**other.formulas, **self.formulas},
             (*self.notes, *other.notes),
             self.as_measured | (other.as_measured - self.starts.keys()),
+            self.beside | other.beside,
         )
 
     def with_starts_in(self, unit: str, target: str) -> Conditions:
@@ -194,7 +205,7 @@ def read_conditions(
         renamed.get(name, split_unit(name)[0]): _cells(sheet, index, header, experiments, commas, tell)
         for name, index in position.items()
     }
-    found = _sort_out(tuple(lines), grid, lambda e, column="": header.place(lines[e], column), tell, named)
+    found = _sort_out(tuple(lines), grid, lambda e, column="": header.place(lines.get(e, 0), column), tell, named)
     converter = Converter(table, units, faults)
     check_said(units, set(grid), faults)
     found = constants_in_model_units(

@@ -44,7 +44,12 @@ def check_cells(reader: FormulaReader, expressions: Mapping[str, sp.Expr]) -> No
             try:
                 formula = parse_formula(text, {*reader.known, *reader.states, *expressions}, where)
             except ModelError as error:
-                what = f"'{text}' is no number and, as a formula, has a fault: {error.faults[0].what}"
+                fault, *shown = error.faults[0].what.split("\n")
+                words = (
+                    f"; formulas need numbers here, words are labels for `by: {column}`" if text.isidentifier() else ""
+                )
+                what = f"'{text}' is no number and, as a formula, has a fault: {fault}{words}"
+                what = "\n".join([what, *shown])
                 reader.faults.add(where, what)
                 continue
             reader.timeless(replacing({symbol(n): f for n, f in expressions.items()})(formula), where, "a cell")

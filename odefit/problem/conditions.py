@@ -22,15 +22,21 @@ from odefit.model.system import TIME
 from odefit.problem.dated_doses import on_data_clock
 from odefit.problem.formula_texts import named_in_formulas
 from odefit.problem.spread_columns import spread_conditions
+from odefit.problem.table_constants import table_constants
 from odefit.problem.units import dose_units, unit_form
 from odefit.runs import folder as files
 
 
 def conditions_of(loaded: LoadedConfig) -> Conditions | None:
-    """The table of experiments, if there is one, with the constants of a table of events. Raises ConfigError or
+    """The table of experiments, if there is one, with the constants in the file of measurements. Raises ConfigError or
     DataError."""
     found = _conditions_named(loaded)
     more: Conditions | None = spread_conditions(loaded) if loaded.events is None else loaded.events.conditions
+    found = _both(found, more)
+    return _both(found, table_constants(loaded, found))
+
+
+def _both(found: Conditions | None, more: Conditions | None) -> Conditions | None:
     return found if more is None else more if found is None else found.with_others(more)
 
 

@@ -75,7 +75,8 @@ class FormulaReader:
         others = written_names(text) - {*names, *CONSTANTS, TIME}
         with suppress(InputError):  # said by those who read them
             for name in sorted(others & set(self.place.measured())) if others else ():
-                return f"'{name}' is a column of the measurements, which formulas of observables and noise may name"
+                what = f"'{name}' is a column of the measurements, which formulas of observables and noise may name"
+                return f"{what}, others only one that is constant in each experiment and read as nothing else"
         return ""
 
     def timeless(self, formula: sp.Expr, where: str, what: str) -> sp.Expr:

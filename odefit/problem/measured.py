@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,10 +32,11 @@ def read_measured(
     known: set[str] | None = None,
     repeats: list[Repeats] | None = None,
     beside: Beside | None = None,
+    constants: Collection[str] = (),
 ) -> list[Experiment]:
     """The experiments of `data.csv`, or those that were given instead. Raises DataError.
 
-    The arguments are those of `read_table`.
+    The arguments are those of `read_table`, and the columns that are constants of the experiments, read before.
     """
     data = loaded.config.data
     given = None if loaded.given is None else loaded.given.content
@@ -54,6 +55,7 @@ def read_measured(
     source: Any = given
     time = data.time
     form, spread = table_form(loaded), spread_data(loaded, observables)
+    form = replace(form, units=replace(form.units, elsewhere={*form.units.elsewhere, *constants}))
     if spread is not None:
         source, time = spread.grid, spread.grid.header.names[0]
         form = replace(form, units=replace(form.units, said={**spread.units, **form.units.said}))

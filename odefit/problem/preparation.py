@@ -107,13 +107,14 @@ def measurements(
         notes,
         left_out=left_out,
         chosen=chosen,
-        use=_use(noise, loaded),
+        use=_use(noise, loaded, described),
         known=known,
         repeats=repeats,
         beside=beside,
+        constants=_in_the_file(described),
     )
     noise.check(known)
-    notes += beside_notes(loaded, beside)
+    notes += beside_notes(loaded, beside, _in_the_file(described))
     states, conditions, anchor = described.system.states, described.conditions, described.anchor
     clock = beside.clock, beside.units.get(TIME, "")
     notes += () if conditions is None else conditions.notes
@@ -121,10 +122,15 @@ def measurements(
     return on_sides(loaded, described, found, notes, repeats), None
 
 
-def _use(noise: NoiseColumns, loaded: LoadedConfig) -> CovariateUse:
-    """What noise formulas name; a constant of a table of events is a column of it, which is no second meaning."""
+def _in_the_file(described: Described) -> frozenset[str]:
+    """The constants that are columns of the file of measurements."""
+    return frozenset() if described.conditions is None else described.conditions.beside
+
+
+def _use(noise: NoiseColumns, loaded: LoadedConfig, described: Described) -> CovariateUse:
+    """What noise formulas name; a constant that is a column of the file of measurements has no second meaning."""
     conditions = None if loaded.events is None else loaded.events.conditions
-    own = () if conditions is None else conditions.constants
+    own = _in_the_file(described) if conditions is None else {*conditions.constants}
     return replace(noise.use, taken={name: what for name, what in noise.use.taken.items() if name not in own})
 
 

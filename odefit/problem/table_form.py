@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from odefit.config.load import LoadedConfig
 from odefit.config.noise_section import NoiseSection
 from odefit.config.table_section import ExcludeSection
 from odefit.data.clock import ClockForm
 from odefit.data.clock_cells import UNITS
+from odefit.data.columns import Positions
 from odefit.data.csv_cells import MissingCells
 from odefit.data.table_beside import Beside
 from odefit.data.table_form import Exclusion, Limits, TableForm
@@ -69,11 +70,15 @@ def _exclusion(section: ExcludeSection, loaded: LoadedConfig, number: int) -> Ex
     )
 
 
-def beside_notes(loaded: LoadedConfig, beside: Beside) -> Iterator[str]:
-    """What to say of columns that nothing reads, and of standard deviations that no noise uses."""
+def beside_notes(loaded: LoadedConfig, beside: Beside, constants: Collection[str] = ()) -> Iterator[str]:
+    """What to say of columns that nothing reads, and of standard deviations that no noise uses.
+
+    constants: the columns that were read as constants of the experiments.
+    """
     data = loaded.config.data
     if beside.place:
-        left_alone = {*data.unused, *_read_elsewhere(loaded)}
+        position = Positions({name: k for k, name in enumerate(beside.unused)})
+        left_alone = {*data.unused, *_read_elsewhere(loaded), *map(position.spelled, constants)}
         unused = [name for name in beside.unused if name not in left_alone]
         yield from unused_notes(beside.place, unused, beside.has_experiments)
     noise = loaded.config.noise

@@ -132,9 +132,10 @@ def test_where_a_column_may_stand_is_said_where_it_may_not() -> None:
     frame = pd.DataFrame({"time": TIMES, "x": VALUES, "gain": 2.0})
     model = {"equations": {"x": "-k*x*gain"}, "initial": {"x": 2}, "expressions": {"e": "gain*x"}}
     with pytest.raises(odefit.ConfigError) as caught:
-        odefit.load({"model": model, "parameters": {"k": 1}}, data=frame)
+        odefit.load({"model": model, "parameters": {"k": 1}, "data": {"unused": ["gain"]}}, data=frame)
     first_lines = [fault.what.split("\n")[0] for fault in caught.value.faults]
     what = "'gain' is a column of the measurements, which formulas of observables and noise may name"
+    what += ", others only one that is constant in each experiment and read as nothing else"
     assert first_lines == [f"unknown symbol 'gain'; {what}"] * 2
 
 
