@@ -101,6 +101,10 @@ def start(config: Path, out: Path, resume: bool, modules: Path | None = None) ->
     """A process with this fit; its id, which is that of its group as well. modules: where to write what it imported."""
     pid = os.fork()
     if pid:
+        with contextlib.suppress(
+            PermissionError, ProcessLookupError
+        ):  # whoever comes first: the child may be killed at once
+            os.setpgid(pid, pid)
         return pid
     code = 1
     try:

@@ -52,10 +52,11 @@ from odefit.uncertainty.bands import prediction_bands
 MODEL = """
 model:
   equations: {x: -k*x}
-  initial: {x: 2}
 parameters: {k: 0.4}
-data: {csv: d.csv}
+data: {csv: d.csv, experiments: {A: {x_0: 2}, B: {x_0: 3}}}
 """
+STARTS = {"A": 2, "B": 3}
+"""Experiments that are not the same: what is the same is solved once, and would not be spoilt alone."""
 TRUE = 0.7
 FAILURE = Failure(FailureReason.STOPPED, subject=": it was made to fail here")
 WHY = str(FAILURE)
@@ -165,7 +166,11 @@ class Faulty:
 def sound(tmp_path: Path) -> Assembly:
     times = np.linspace(0, 4, 9)
     rng = np.random.default_rng(3)
-    rows = [f"{e},{t},{2 * math.exp(-TRUE * t) + 0.05 * rng.standard_normal()}" for e in "AB" for t in times]
+    rows = [
+        f"{e},{t},{x_0 * math.exp(-TRUE * t) + 0.05 * rng.standard_normal()}"
+        for e, x_0 in STARTS.items()
+        for t in times
+    ]
     (tmp_path / "d.csv").write_text("experiment,time,x\n" + "\n".join(rows) + "\n")
     (tmp_path / "c.yaml").write_text(MODEL)
     return prepare(load_config(tmp_path / "c.yaml"))[0]
