@@ -32,6 +32,9 @@ MOST_CROSSING = 20
 MOST_FAILED = 8
 """Steps in a row, each half as long as the one before, to which the model has no answer."""
 
+MOST_LOST = 12
+"""Searches that may end in a valley that lies too high, before it is believed that there is no other."""
+
 DECADE = math.log(10.0)
 
 FAR = 4 * DECADE
@@ -100,6 +103,7 @@ class Lane:
     at: float | None = None
     n_failed: int = 0
     n_crossing: int = 0
+    n_lost: int = 0
     jumped: Site | None = None
     _step: float = field(default=math.inf)
 
@@ -141,8 +145,14 @@ class Lane:
 
     def reach(self, site: Site) -> None:
         """A new site; the lane ends where that is the last one."""
-        crossing_now = self._bracket() is not None
+        bracket = self._bracket()
+        crossing_now = bracket is not None
         last = self.sites[-1]
+        may_be_lost = self.n_lost < MOST_LOST and self.n_failed < MOST_FAILED - 1
+        if may_be_lost and self._is_lost(site, *(bracket or (last, None))):
+            self.n_lost += 1
+            self.fail()
+            return
         if not crossing_now and self.way * (site.position - last.position) <= 0 and not self._is_at_limit(site):
             self.fail(End.BOUND)  # it would not come any farther: what it follows from is at its bounds
             return
@@ -243,6 +253,17 @@ class Lane:
             return False
         half = self._nearest((first.position + last.position) / 2)
         return way >= farthest or last.value - half.value < FLAT * self.zeta**2 / 2
+
+    def _is_lost(self, site: Site, last: Site, beyond: Site | None) -> bool:
+        """Whether the search has ended in a valley that lies too high: above both neighbours, or than slopes explain.
+
+        The next one begins nearer to the last site. What stays up there is believed after MOST_LOST of them.
+        """
+        if beyond is not None:
+            return site.value > max(last.value, beyond.value) + 0.1
+        expected = (last.slope + site.slope) * (site.position - last.position) / 2
+        rise = site.value - last.value
+        return rise > expected + 0.1 + 0.5 * rise
 
     def _is_jump(self, last: Site, site: Site) -> bool:
         """Whether the other parameters have gone to another valley, where the objective is lower."""
