@@ -124,6 +124,7 @@ def _units(grid: Grid, found: Sequence[_Match]) -> dict[str, str]:
     for match in found:
         name = grid.header.names[match.at]
         unit = grid.units.get(name) or split_unit(name)[1]
+        unit = "" if unit.isdigit() else unit  # the number of a replicate in brackets
         if units.setdefault(match.observable, unit) != unit:
             what = f"is in '{clip(unit)}', and other columns of {clip(match.observable)} are in '"
             raise DataError(

@@ -7,7 +7,8 @@ what remains.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Mapping
+import locale
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -299,6 +300,14 @@ SIMULATORS: dict[str, tuple[str, Callable[[Construct, Path], FloatArray]]] = {
     "libroadrunner": ("roadrunner", by_roadrunner),
     "copasi": ("basico", by_copasi),
 }
+
+
+@pytest.fixture(autouse=True)
+def own_locale() -> Iterator[None]:
+    """python-copasi 4.48.311 sets the locale of the process to C, in which open() takes text for ASCII."""
+    before = locale.setlocale(locale.LC_ALL)
+    yield
+    locale.setlocale(locale.LC_ALL, before)
 
 
 def by_other(simulator: str, construct: Construct, folder: Path) -> FloatArray:

@@ -11,11 +11,11 @@ import pytest
 from matplotlib.figure import Figure
 
 import odefit
+from commands import run as command
 from odefit.errors import ConfigError, Faults, RunError
 from odefit.pictures import draw
 from odefit.plots.dates import calendar_of, time_ticks
 from odefit.runs.results import Dates
-from tests.support.commands import run as command
 
 DAYS = ("2021-02-26 08:00", "2021-02-27 08:00", "2021-02-28 08:00", "2021-03-01 08:00", "2021-03-02 08:00")
 LATER = tuple(day.replace("2021", "2022") for day in DAYS)
