@@ -1,6 +1,6 @@
-"""The strategies of tests/support/fuzz_cases.py, as many examples as one likes and other ones every time.
+"""The strategies of tests/support/fuzz_*.py, as many examples as one likes and other ones every time.
 
-    python benchmarks/fuzz.py [--examples 10000] [--seed 0] [--only configs formulas tables]
+    python benchmarks/fuzz.py [--examples 10000] [--seed 0] [--only configs formulas tables events]
 
 Each example has ten seconds (where the system has alarms), and a warning is an error. What fails is shrunk and shown.
 """
@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 from hypothesis import HealthCheck, given, seed, settings
 
 import fuzz_cases
+import fuzz_event_tables
 
 SECONDS = 10
 
@@ -98,7 +99,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--examples", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", nargs="*", default=["configs", "formulas", "tables"])
+    parser.add_argument("--only", nargs="*", default=["configs", "formulas", "tables", "events"])
     chosen = parser.parse_args()
     for module in (
         "torch",
@@ -115,6 +116,10 @@ def main() -> None:
         kinds: dict[str, tuple[Any, Callable[[Any], None]]] = {
             "configs": (fuzz_cases.configs(), lambda document: fuzz_cases.check_config(document, folder)),
             "formulas": (fuzz_cases.formulas(), fuzz_cases.check_formula),
+            "events": (
+                fuzz_event_tables.event_tables(),
+                lambda data: fuzz_event_tables.check_event_table(data, folder),
+            ),
             "tables": (fuzz_cases.tables(), lambda table: fuzz_cases.check_table(*table, folder)),
         }
         found = [fuzz(kind, *kinds[kind], chosen.examples, chosen.seed) for kind in chosen.only]

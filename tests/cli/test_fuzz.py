@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from fuzz_cases import CONFIGS, FILES, Document, check_config, check_formula, check_table, configs, formulas, tables
+from fuzz_event_tables import check_event_table, event_tables
 
 # The folder is the same for all examples; each writes its own file there.
 loose = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -52,3 +53,9 @@ def test_any_formula_is_an_expression_or_a_model_error(text: str) -> None:
 @given(table=tables())
 def test_any_table_is_data_or_a_data_error(table: tuple[str, bytes], folder: Path) -> None:
     check_table(*table, folder)
+
+
+@settings(loose, max_examples=150)
+@given(data=event_tables())
+def test_any_table_of_events_is_data_or_an_input_error(data: bytes, folder: Path) -> None:
+    check_event_table(data, folder)
