@@ -32,6 +32,7 @@ from odefit.resampling.summary import Summary, summarised
 from odefit.runs.asked import figure_with
 from odefit.runs.lock import locked
 from odefit.runs.log import Logged
+from odefit.runs.pace import Pace
 from odefit.runs.progress import Progress, Silent
 from odefit.runs.stored import StoredRun
 from odefit.runs.tables import frame_of
@@ -295,23 +296,18 @@ class _Work:
 
     def go_on(self, done: list[Sample], samples: int, until: float | None, progress: Progress) -> None:
         """Add to the samples until there are enough, or the time is over."""
-        chunk, written = FIRST_CHUNK, time.monotonic()
-        most = together(self.profile)
-        while len(done) < samples and (until is None or time.monotonic() < until):
-            begun = time.monotonic()
-            numbers = np.arange(len(done), min(len(done) + min(chunk, most), samples))
+        pace, most = Pace(FIRST_CHUNK, CHUNK_SECONDS, WRITE_SECONDS, until), together(self.profile)
+        while len(done) < samples and not pace.is_over:
+            pace.begin()
+            numbers = np.arange(len(done), min(len(done) + min(pace.amount, most), samples))
             for one in refit(self.profile, self.resampling, self.u, numbers):
                 values = self.quantities.values(one.u)
                 done.append(Sample(one.number, str(one.status), one.nll, values, self.quantities.errors(one)))
-            now = time.monotonic()
-            each = (now - begun) / len(numbers)
-            room = CHUNK_SECONDS if until is None else min(CHUNK_SECONDS, max(until - now, 0.0))
-            chunk = max(1, int(room / max(each, 1e-9)))
+            is_due = pace.end(len(numbers))
             lost = sum(one.status != Status.CONVERGED for one in done)
             progress.part(len(done), f"{lost} not converged" if lost else "")
-            if now - written > WRITE_SECONDS:
+            if is_due:
                 self.write(done, samples)
-                written = now
 
     def write(self, done: list[Sample], samples: int) -> Summary:
         """The summary of what is done, and the files where there is a folder. Raises StorageError."""

@@ -22,6 +22,7 @@ from odefit.records import dataclass
 from odefit.runs.asked import figure_with
 from odefit.runs.lock import locked
 from odefit.runs.log import Logged
+from odefit.runs.pace import Pace
 from odefit.runs.progress import Progress, Silent
 from odefit.runs.stored import StoredRun
 from odefit.runs.tables import frame_of
@@ -308,20 +309,17 @@ class _Work:
         """Add draws until there are enough, or the time is over."""
         assert self.tuned is not None
         assert self.table is not None
-        n, written = FIRST_ROUND, time.monotonic()
-        while (done := self.table.values.shape[1]) < draws and (until is None or time.monotonic() < until):
-            begun = time.monotonic()
-            n = min(n, draws - done)
+        pace = Pace(FIRST_ROUND, ROUND_SECONDS, WRITE_SECONDS, until)
+        while (done := self.table.values.shape[1]) < draws and not pace.is_over:
+            pace.begin()
+            n = min(pace.amount, draws - done)
             found = advance(self.posterior, self.tuned, self.states, n, (self.seed, 2, done))
             self.table, self.states = self.table.joined(self._rows(found)), found.states
-            now = time.monotonic()
-            room = ROUND_SECONDS if until is None else min(ROUND_SECONDS, max(until - now, 0.0))
-            n = max(1, int(room * n / max(now - begun, 1e-9)))
+            is_due = pace.end(n)
             diverged = int(self.table.stats["diverging"].sum())
             progress.part(done + found.v.shape[1], f"{diverged} diverged" if diverged else "")
-            if now - written > WRITE_SECONDS:
+            if is_due:
                 self.write()
-                written = now
 
     def _rows(self, found: Draws) -> storage.Table:
         chains, n, p = found.v.shape

@@ -7,26 +7,13 @@ import io
 from pathlib import Path
 
 import odefit
-import sbml_texts as s
 from odefit.interop.importing import import_file
 from odefit.terminal import estimates_table
-from petab_texts import problem
+from petab_texts import with_names_to_change
 
 
 def test_they_are_kept_for_every_report(tmp_path: Path) -> None:
-    model = s.sbml(
-        parameters=[s.parameter("_k", 1.0), s.parameter("t", 2.0, False), s.parameter("and", 1.0)],
-        rules=[s.rule("t", "-_k*t", "rate")],
-    )
-    path = problem(
-        tmp_path,
-        model=model,
-        parameters="""
-            parameterId | parameterScale | lowerBound | upperBound | nominalValue | estimate
-            _k | log10 | 0.01 | 100 | 0.8 | 1
-            and | lin | 0 | 10 | 1 | 1""",
-        observables="observableId | observableFormula | noiseFormula\nobs_a | and*t | 0.5",
-    )
+    path = with_names_to_change(tmp_path)
     config = import_file(path).write(tmp_path / "made")
     run = odefit.fit(config, ["fit.starts=1", "fit.workers=1"], out=tmp_path / "run")
     assert run.result.original_names == {"t_": "t", "and_": "and"}

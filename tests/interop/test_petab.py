@@ -12,7 +12,7 @@ import odefit
 import sbml_texts as s
 from odefit.errors import InputError
 from odefit.interop.importing import Imported, import_file
-from petab_texts import problem
+from petab_texts import problem, with_names_to_change
 
 K1, K2 = 0.8, 0.6
 
@@ -372,19 +372,7 @@ def test_an_observable_in_its_own_noise(tmp_path: Path) -> None:
 
 
 def test_names_that_odefit_cannot_have_are_changed_and_told(tmp_path: Path) -> None:
-    model = s.sbml(
-        parameters=[s.parameter("_k", 1.0), s.parameter("t", 2.0, False), s.parameter("and", 1.0)],
-        rules=[s.rule("t", "-_k*t", "rate")],
-    )
-    path = problem(
-        tmp_path,
-        model=model,
-        parameters="""
-            parameterId | parameterScale | lowerBound | upperBound | nominalValue | estimate
-            _k | log10 | 0.01 | 100 | 0.8 | 1
-            and | lin | 0 | 10 | 1 | 1""",
-        observables="observableId | observableFormula | noiseFormula\nobs_a | and*t | 0.5",
-    )
+    path = with_names_to_change(tmp_path)
     made, imported = loaded(path)
     assert made.names == ("_k", "and_")
     assert "# and in conversion.yaml" in imported.files["conversion.yaml"]

@@ -68,3 +68,19 @@ def problem(folder: Path, model: str = CONVERSION, version: int = 1, name: str =
     path = folder / f"{name}.yaml"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def with_names_to_change(folder: Path) -> Path:
+    """A problem with the names `_k`, `t` and `and`, which odefit cannot have."""
+    return problem(
+        folder,
+        model=s.sbml(
+            parameters=[s.parameter("_k", 1.0), s.parameter("t", 2.0, False), s.parameter("and", 1.0)],
+            rules=[s.rule("t", "-_k*t", "rate")],
+        ),
+        parameters="""
+            parameterId | parameterScale | lowerBound | upperBound | nominalValue | estimate
+            _k | log10 | 0.01 | 100 | 0.8 | 1
+            and | lin | 0 | 10 | 1 | 1""",
+        observables="observableId | observableFormula | noiseFormula\nobs_a | and*t | 0.5",
+    )
