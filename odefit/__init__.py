@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from odefit.profiles.profiling import profile
     from odefit.reports import report
     from odefit.resampling.bootstrap import bootstrap
+    from odefit.runs.listing import list_runs
     from odefit.sampling.sample import sample
     from odefit.studies import compare, design, predict
 
@@ -43,6 +44,7 @@ _HOMES = {
     "exports": ("export_petab",),
     "resampling.bootstrap": ("bootstrap",),
     "sampling.sample": ("sample",),
+    "runs.listing": ("list_runs",),
     "pictures": ("plot",),
     "studies": ("predict", "compare", "design"),
     "reports": ("report",),
@@ -78,6 +80,7 @@ __all__ = [
     "design",
     "export_petab",
     "fit",
+    "list_runs",
     "load",
     "load_run",
     "plot",

@@ -22,6 +22,7 @@ from odefit.commands.look import check, models, plot, solvers
 from odefit.commands.predict import predict
 from odefit.commands.profile import profile
 from odefit.commands.report import report as report_
+from odefit.commands.runs import runs
 from odefit.commands.sample import sample
 
 app = typer.Typer(
@@ -60,6 +61,7 @@ app.command()(predict)
 app.command()(compare)
 app.command()(design)
 app.command("report")(report_)
+app.command()(runs)
 app.command()(bootstrap)
 app.command()(sample)
 app.command()(check)

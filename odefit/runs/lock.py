@@ -54,6 +54,21 @@ def locked(folder: Path) -> Iterator[tuple[str, ...]]:
         os.close(descriptor)
 
 
+def is_held(folder: Path) -> bool:
+    """Whether a fit writes into a folder, by what the file says of its holder; nothing is touched.
+
+    A process of another machine is taken at its word.
+    """
+    path = folder.resolve() / LOCK
+    if path in _held:
+        return True
+    try:
+        holder = _holder(path)
+    except (OSError, ValueError):
+        return False
+    return bool(holder) and not _has_ended(holder)
+
+
 def _own_name() -> str:
     return f"process {os.getpid()} on {socket.gethostname()}"
 

@@ -1,0 +1,64 @@
+"""`odefit runs`."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from odefit.commands.options import AsJson
+
+if TYPE_CHECKING:
+    from odefit.runs.listing import Listed
+
+FORMS = {"nll": "{:.6g}", "aic": "{:.6g}", "aicc": "{:.6g}", "bic": "{:.6g}", "seconds": "{:.3g}"}
+
+
+def runs(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Below which the runs are.")] = Path("runs"),
+    by: Annotated[
+        str, typer.Option("--by", help="age (the newest first), name, status, nll, aic, aicc or bic.")
+    ] = "age",
+    json: AsJson = False,
+) -> None:
+    """List the runs below FOLDER: how each ended, its criteria, its age. Nothing is solved or written."""
+    from odefit.errors import RunError
+    from odefit.runs.listing import listed
+    from odefit.terminal import console, plain_table
+
+    try:
+        found = listed(folder, by)
+    except ValueError as error:
+        raise RunError("--by", str(error).removeprefix("by: ")) from None
+    if json:
+        from odefit.documents import text_of
+
+        typer.echo(text_of([one.row for one in found]))
+        return
+    screen = console()
+    if not found:
+        screen.print(f"{folder}: no runs; `odefit fit CONFIG` makes one", markup=False)
+        return
+    header = ["run", "status", "data", "observations", "estimated", "nll", "aic", "bic", "seconds", "age", "beside"]
+    screen.print(plain_table(header, [_cells(one, header) for one in found]))
+    for one in found:
+        if one.fault is not None:
+            screen.print(f"damaged: {one.fault}", markup=False)
+    if len({one.data for one in found if one.data}) > 1:
+        screen.print("Runs with the same letter are of the same data: nll, aic and bic compare these.", markup=False)
+
+
+def _cells(one: Listed, header: list[str]) -> list[str]:
+    row = one.row | {"age": age_text(datetime.datetime.now(datetime.UTC) - one.written), "beside": ", ".join(one.later)}
+    return ["" if row[name] is None else FORMS.get(name, "{}").format(row[name]) for name in header]
+
+
+def age_text(age: datetime.timedelta) -> str:
+    """`12 s`, `5 min`, `3 h`, `12 d`."""
+    seconds = max(age.total_seconds(), 0.0)
+    for unit, size, most in (("s", 1, 100), ("min", 60, 100), ("h", 3600, 72)):
+        if seconds < most * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 86400:.0f} d"
