@@ -101,6 +101,9 @@ class TableSection(Section):
         None, max_length=40, description="of the text, where it is neither UTF-8 nor Latin-1: `utf-16`, `cp1251`, …"
     )
     time: str | None = Field(None, description="the time column")
+    date: str | None = Field(
+        None, description="the column of dates, where `time` is the time of day; default: one called `date`"
+    )
     time_unit: Literal["s", "min", "h", "d", "week", "year"] | None = Field(
         None,
         description="the unit of the times in the file, and of the numbers that dates, times of day and durations "

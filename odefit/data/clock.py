@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 
 from odefit.data.clock_cells import UNITS, Moments, NotClear, looks_like_time, parse_moments
 from odefit.data.columns import Header
 from odefit.data.csv_cells import MISSING, parse_number
-from odefit.data.frames import FrameSheet
-from odefit.data.grid.grid import Grid
 from odefit.data.grid.whole import whole
 from odefit.data.replicates import replicate_of
-from odefit.data.sheets import CsvSheet, Sheet
-from odefit.data.source_files import open_text
+from odefit.data.sample_cells import sample_cells
+from odefit.data.sheets import Sheet
+from odefit.data.split_dates import Split, find_split, together
 from odefit.errors import DataError
 from odefit.records import dataclass
 from odefit.text import clip, plain_label
 
 FIRST = "first"
 """Says that each experiment counts from its first row."""
-_PEEK = 20
 _DAY = UNITS["d"]
 
 
@@ -40,12 +36,21 @@ class ClockForm:
         Whether 3/4/2021 is in April.
     clock
         `h:mm` or `m:ss`.
+    date
+        The column of dates, where that of the times holds the time of day.
+    unused
+        Columns that are left alone on purpose.
+    month_first
+        Whether the month comes first in dates that may be either (NONMEM).
     """
 
     unit: str | None = None
     zero: str | None = None
     day_first: bool | None = None
     clock: str | None = None
+    date: str | None = None
+    unused: Sequence[str] = ()
+    month_first: bool = False
 
 
 UNSAID = ClockForm()
@@ -67,6 +72,8 @@ class Clock:
         That of all others; None where there is none.
     counts_dates
         Whether times are points of the calendar; else times of day or durations.
+    split
+        The two columns of the measurements that they stand in; None for one.
     """
 
     form: ClockForm
@@ -74,6 +81,12 @@ class Clock:
     zeros: Mapping[str, float]
     zero: float | None
     counts_dates: bool = True
+    split: Split | None = None
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """The columns of the measurements that stand for the time, where these are two."""
+        return () if self.split is None else (self.split.date, self.split.clock)
 
     def number(self, seconds: float, experiment: str) -> float | None:
         """The time of an experiment; None where it has no zero."""
@@ -107,8 +120,11 @@ def on_clock(
     DataError
         It is not clear how they are to be read.
     """
-    sample = [cell.strip() for cell in _sample(sheet, time)]
-    sample = [cell for cell in sample if cell.lower() not in MISSING]
+    date = form.date if known is None or form.date in sheet.header.names else None
+    split = find_split(sheet, time, experiment, date, form.unused)
+    if split is not None:
+        sheet = together(sheet, split, time, form.day_first, form.month_first)
+    sample = sample_cells(sheet, time)
     if not sample or not all(map(looks_like_time, sample)):
         return sheet, known, ""  # a date among numbers is a fault of its own
     grid = whole(sheet, "has dates")
@@ -119,7 +135,10 @@ def on_clock(
     try:
         moments = parse_moments([row[time] for _, row in own], form.day_first, form.clock)
         moments = moments if moments.are_dates or known is not None else _rolled(moments, names)
-        clock = known or replace(_clock_of(moments, names, form), counts_dates=moments.are_dates)
+        clock = known or _clock_of(moments, names, form, split)
+        if clock.counts_dates != moments.are_dates:
+            kinds = ("dates", "times of day") if clock.counts_dates else ("times of day", "dates")
+            raise NotClear(f"the times of the data are {kinds[0]}, and these are {kinds[1]}; write all in one way")
     except NotClear as error:
         raise DataError(where, str(error)) from None
     rows = [list(row) for row in grid.rows]
@@ -135,24 +154,7 @@ def on_clock(
     return replace(grid, rows=rows), clock, note
 
 
-def _sample(sheet: Sheet, time: int) -> list[str]:
-    """The first cells of the column of times."""
-    if isinstance(sheet, Grid):
-        return [row[time] for row in sheet.rows[:_PEEK] if len(row) > time]
-    if isinstance(sheet, FrameSheet):
-        return sheet.texts(time)[:_PEEK]
-    if not isinstance(sheet, CsvSheet):
-        return []
-    try:
-        with open_text(sheet.header.path) as file:
-            lines = [line[:10_000] for line in islice(file, sheet.header.line, sheet.header.line + _PEEK)]
-        rows = list(csv.reader(lines, delimiter=sheet.header.delimiter, skipinitialspace=True))
-    except (csv.Error, UnicodeDecodeError):  # which is a fault of its own
-        return []
-    return [row[time] for row in rows if len(row) > time]
-
-
-def _clock_of(moments: Moments, names: Sequence[str], form: ClockForm) -> Clock:
+def _clock_of(moments: Moments, names: Sequence[str], form: ClockForm, split: Split | None) -> Clock:
     """What the measurements count from. Raises NotClear."""
     unit = form.unit or ("h" if moments.have_clock else "d")
     first: dict[str, float] = {}
@@ -163,13 +165,14 @@ def _clock_of(moments: Moments, names: Sequence[str], form: ClockForm) -> Clock:
         given = parse_moments([form.zero], form.day_first, form.clock).seconds[0]
         if given is None:
             raise NotClear(f"data.zero: '{form.zero}' is no date; write one, as 2021-03-01, or `first`")
-        return Clock(form, unit, {}, given)
-    if not moments.are_dates and form.zero is None:
-        return Clock(form, unit, {}, 0.0)
+        return Clock(form, unit, {}, given, moments.are_dates, split)
+    if not moments.are_dates and split is None and form.zero is None:
+        return Clock(form, unit, {}, 0.0, False)
     if form.zero is None and len(set(first.values())) > 1:
         what = "the experiments begin at different dates; `data.zero: first` counts each from its own first row, "
         raise NotClear(f"{what}`data.zero: 2021-03-01` all from one date")
-    return Clock(form, unit, first, min(first.values(), default=0.0) if len(set(first.values())) == 1 else None)
+    zero = min(first.values(), default=0.0) if len(set(first.values())) == 1 else None
+    return Clock(form, unit, first, zero, moments.are_dates, split)
 
 
 def _rolled(moments: Moments, names: Sequence[str]) -> Moments:
@@ -190,4 +193,8 @@ def _note(header: Header, time: int, moments: Moments, clock: Clock) -> str:
     kind = "dates" if moments.are_dates else "clock times and durations"
     start = "the first row" if clock.zeros else "data.zero" if clock.form.zero else "0:00"
     how = "" if clock.form.unit else " (data.time_unit says otherwise)"
-    return f"{header.place()}: {kind} in {header.names[time]}: times in {clock.unit} since {start}{how}"
+    where = clip(header.names[time])
+    if clock.split is not None:
+        kind = "dates" if moments.are_dates else "days"
+        where = f"{clip(header.names[clock.split.date])}, times of day in {clip(header.names[clock.split.clock])}"
+    return f"{header.place()}: {kind} in {where}: times in {clock.unit} since {start}{how}"

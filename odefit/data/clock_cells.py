@@ -32,6 +32,7 @@ _NUMBERS = LatePattern(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{2}}|\d{{4}}){_REST
 _WORDS = LatePattern(rf"(\d{{1,2}})[-\s.]+([A-Za-z]{{3}})[A-Za-z]*[-\s.,]+(\d{{2}}|\d{{4}}){_REST}")
 _TIME = LatePattern(_CLOCK)
 _ZONE = LatePattern(r"(?:Z|[+-]\d{2}:?\d{2})$")
+_MIDNIGHT = LatePattern(r"[T\s]0?0:00(:00(\.0*)?)?$")
 _PART = LatePattern(r"(\d+(?:[.,]\d+)?)\s*([A-Za-z]+)\s*")
 _LONGEST = 60
 
@@ -64,6 +65,18 @@ def looks_like_time(cell: str) -> bool:
     cell = cell.strip()
     kinds = (_ISO, _NUMBERS, _WORDS, _TIME)
     return 0 < len(cell) <= _LONGEST and (any(k.fullmatch(cell) for k in kinds) or _duration(cell) is not None)
+
+
+def is_clock_time(cell: str) -> bool:
+    """Whether a cell is a time of day, or hours, minutes and seconds."""
+    return len(cell) <= _LONGEST and _TIME.fullmatch(cell) is not None
+
+
+def is_whole_date(cell: str) -> bool:
+    """Whether a cell is a date without a time of day (midnight is none)."""
+    if not _is_date(cell):
+        return False
+    return ":" not in cell or _MIDNIGHT.compiled.search(cell) is not None
 
 
 def parse_moments(cells: Sequence[str], day_first: bool | None, clock: str | None) -> Moments:

@@ -13,6 +13,7 @@ from odefit.data.doses import MAX_DOSES, NUMBERS, OPTIONAL, TOO_MANY, UNKNOWN, D
 from odefit.data.error_list import FaultList
 from odefit.data.grid.opening import open_table
 from odefit.data.layouts import TIME, usual_time
+from odefit.data.split_dates import NAMES_OF_DATES
 from odefit.data.table_units import Converter, check_said
 from odefit.data.unit_form import NO_UNITS, UnitForm
 from odefit.errors import DataError
@@ -76,7 +77,8 @@ def read_doses(
     table = open_table(path, [*([time] if time else TIME), key, *called.values()], where=where)
     header = table.header
     faults = FaultList(path, header.where)
-    position = _find(header, time, key, experiment is not None, default_state, called, faults)
+    dates = NAMES_OF_DATES if clock is not None else ()
+    position = _find(header, time, key, experiment is not None, default_state, called, dates, faults)
     faults.check()
     labels = [position[name] for name in ("experiment", "state") if name in position]
     plain = table
@@ -141,9 +143,13 @@ def _find(
     named: bool,
     default_state: str | None,
     called: Mapping[str, str],
+    dates: Collection[str],
     faults: FaultList,
 ) -> dict[str, int]:
-    """What is in which column: of `experiment`, `time`, `amount` and the optional ones, those that are there."""
+    """What is in which column: of `experiment`, `time`, `amount` and the optional ones, those that are there.
+
+    dates: names of columns that belong to the time.
+    """
     position = find_columns(header, faults)
     time = time or usual_time(position)
     names = {"time": time, "experiment": key, **called}
@@ -161,7 +167,7 @@ def _find(
             faults.add(header.line, "", what)
     known = {position.spelled(name) for name in names.values()}
     for name in () if faults.count else position:
-        if name not in known and name.casefold() not in _REMARKS:
+        if name not in known and name.casefold() not in (*_REMARKS, *dates):
             remedy = _FOREIGN.get(name.casefold()) or suggest(name, names.values())
             faults.add(header.line, name, f"no column that a table of doses has; {remedy}")
     return {role: position[name] for role, name in names.items() if name in position}

@@ -37,6 +37,7 @@ class Layout:
     flags: the columns that say which values are limits, as `values`.
     interval, lloq: the columns of limits of a table of events.
     covariates: name -> its column for each observable, None where that one has no use for it.
+    clock: the columns of dates and of times of day that stand for the time, where these are two.
     """
 
     time: int
@@ -49,6 +50,7 @@ class Layout:
     interval: int | None = None
     lloq: int | None = None
     covariates: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
+    clock: tuple[int, ...] = ()
 
     @property
     def measured(self) -> list[int]:
@@ -79,7 +81,7 @@ class Layout:
     @property
     def used(self) -> set[int]:
         """All columns that are read."""
-        return {*self.numbers, *self.labels}
+        return {*self.numbers, *self.labels, *self.clock}
 
 
 def find_layout(

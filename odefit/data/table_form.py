@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 
-from odefit.data.clock import UNSAID, ClockForm
+from odefit.data.clock import UNSAID, Clock, ClockForm
 from odefit.data.csv_cells import NOTHING_ELSE, MissingCells
 from odefit.data.grid.table_file import OPEN, FileForm
 from odefit.data.unit_form import NO_UNITS, UnitForm
@@ -74,6 +74,8 @@ class TableForm:
         About times that are no numbers.
     units
         Those of the model, and those that the config says of columns.
+    counted
+        The clock of a table of events, whose times are numbers already.
     """
 
     observable: str | None = None
@@ -88,6 +90,7 @@ class TableForm:
     file: FileForm = OPEN
     clock: ClockForm = UNSAID
     units: UnitForm = NO_UNITS
+    counted: Clock | None = None
 
 
 PLAIN = TableForm()

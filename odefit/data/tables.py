@@ -1,4 +1,4 @@
-"""Experiments from a CSV file, and back.
+"""Experiments from a CSV file.
 
 Two layouts. *Wide*: one row per time, one column per observable,
 
@@ -24,21 +24,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from odefit.arrays import FloatArray
 from odefit.data.arrangement import arrange
-from odefit.data.atomic_files import atomic_write
 from odefit.data.blank_lines import split_at_blanks
 from odefit.data.chosen_rows import choose_cells
 from odefit.data.clock import on_clock
 from odefit.data.columns import Columns, Header, Request
-from odefit.data.covariates import CovariateUse, covariate_table
-from odefit.data.csv_columns import Column, Marked, Words, columns_text
-from odefit.data.csv_writing import check_names, number_cell
+from odefit.data.covariates import CovariateUse
 from odefit.data.error_list import FaultList
 from odefit.data.experiments import Experiment
 from odefit.data.grid.opening import open_table
@@ -46,13 +43,12 @@ from odefit.data.layouts import OBSERVABLE, ONLY, TIME, Layout, find_layout
 from odefit.data.pivot import Table
 from odefit.data.replicates import Repeats, replicate_of
 from odefit.data.sheets import Sheet
-from odefit.data.side_column import AT_JUMP, side_words
 from odefit.data.table_beside import Beside
 from odefit.data.table_form import PLAIN, TableForm
 from odefit.data.table_units import Converter, check_said, in_model_units
+from odefit.data.table_writing import write_table
 from odefit.data.unit_form import TIME as UNIT_OF_TIME
-from odefit.errors import DataError
-from odefit.text import clip, plain_label, show, suggest
+from odefit.text import clip, plain_label, suggest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,7 +127,10 @@ def read_table(
     faults = FaultList(header.path, header.where)
     use = use or CovariateUse()
     layout = _layout(header, names, columns or {}, (time, experiment), only is not None, chosen, use, form, faults)
-    table_sheet, clock, timed = on_clock(table_sheet, layout.time, layout.experiment, form.clock)
+    clock, timed = form.counted, ""
+    if clock is None:
+        table_sheet, clock, timed = on_clock(table_sheet, layout.time, layout.experiment, form.clock)
+    layout = layout if clock is None else replace(layout, clock=clock.columns)
     sheet, others = _read_rows(table_sheet, layout, only, ignore, form, faults)
     blanks = ""
     if not ignore and isinstance(source, Path | str):
@@ -139,7 +138,7 @@ def read_table(
     named = set() if layout.experiment is None else set(sheet.labels[layout.experiment].names)
     converter = Converter(table_sheet, form.units, faults)
     check_said(form.units, {*names, *form.units.elsewhere, UNIT_OF_TIME}, faults, names)
-    sheet = in_model_units(sheet, layout, names, converter, clock.unit if clock is not None and timed else None)
+    sheet = in_model_units(sheet, layout, names, converter, None if clock is None else clock.unit)
     picked = choose_cells(sheet, layout, names, form, header, faults)
     sheet = picked.sheet
     if left_out is not None:
@@ -329,71 +328,3 @@ def _experiments(table: Table, start: float | None, faults: FaultList) -> list[E
 def _finite_start(first: float) -> float:
     """Where what is measured at infinite time alone starts, of which nothing is said."""
     return first if math.isfinite(first) else 0.0
-
-
-def write_table(
-    path: Path | str, experiments: Sequence[Experiment], observables: Sequence[str], *, time: str = "time"
-) -> None:
-    """Write experiments in the wide layout, whole or not at all; `read_table` gives them back.
-
-    Columns are the time, the observables, `<observable>_sigma` where there are measurement errors, covariates,
-    `at_jump` where a row was measured before or after a jump, and `experiment` unless the only experiment is called
-    `1`. Numbers are written with the fewest digits that read back as the same float64, so the same data make the same
-    bytes; a censored value as `<0.5`. Only measurements are written: not `start`, nor the conditions (constants,
-    labels, doses, inputs).
-
-    Raises
-    ------
-    DataError
-        `read_table` would refuse a name or a number.
-    OSError
-        As `atomic_write`.
-    """
-    names = [experiment.name for experiment in experiments]
-    named = names != [ONLY]
-    with_sigma = [
-        number
-        for number in range(len(observables))
-        if any(e.sigma is not None and not np.isnan(e.sigma[:, number]).all() for e in experiments)
-    ]
-    header = [time, *observables, *(f"{observables[number]}_sigma" for number in with_sigma)]
-    beside = {name: column for name, column in covariate_table(experiments, observables).items() if name not in header}
-    sided = any(e.sides.any() for e in experiments)
-    header += [*beside, *[AT_JUMP] * sided, *["experiment"] * named]
-    check_names(path, header, names)
-    for experiment in experiments:
-        if (
-            not np.isfinite(experiment.times[: len(experiment.times) - experiment.ends_at_rest]).all()
-            or np.isinf(experiment.values).any()
-        ):
-            raise DataError(show(Path(path)), f"experiment {clip(experiment.name)} holds an infinite number")
-    columns: list[Column] = [np.concatenate([e.times for e in experiments]), *_values(experiments, len(observables))]
-    columns += [
-        np.concatenate([np.full(len(e.times), np.nan) if e.sigma is None else e.sigma[:, number] for e in experiments])
-        for number in with_sigma
-    ]
-    columns += map(_beside_column, beside.values())
-    if sided:
-        columns.append(Words.of([word for e in experiments for word in side_words(e)]))
-    if named:
-        columns.append(Words.repeated(names, [len(e.times) for e in experiments]))
-    atomic_write(path, columns_text(header, columns))
-
-
-def _values(experiments: Sequence[Experiment], count: int) -> list[Column]:
-    """The measurements, a column for each observable; one that is a limit with the side on which the value is."""
-    values = np.concatenate([e.values for e in experiments])
-    if all(e.censored is None for e in experiments):
-        return [values[:, number] for number in range(count)]
-    limits = np.concatenate(
-        [np.zeros(e.values.shape, np.int8) if e.censored is None else e.censored for e in experiments]
-    )
-    signs = np.where(np.isnan(values), 0, limits).astype(np.intp)
-    return [Marked(Words(("", ">", "<"), signs[:, number]), values[:, number]) for number in range(count)]
-
-
-def _beside_column(cells: Sequence[float | str] | FloatArray) -> Column:
-    """Numbers, or formulas as they were written among numbers."""
-    if isinstance(cells, np.ndarray):
-        return cells
-    return Words.of([cell if isinstance(cell, str) else number_cell(cell) for cell in cells])

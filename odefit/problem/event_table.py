@@ -21,6 +21,7 @@ from odefit.model.system import TIME as UNIT_OF_TIME
 from odefit.model.tokens import written_names
 from odefit.problem.data_file import open_data
 from odefit.problem.formula_texts import named_in_formulas
+from odefit.problem.table_form import table_form
 from odefit.problem.units import dose_units, unit_form
 from odefit.text import clip
 
@@ -112,10 +113,11 @@ def _wanted(loaded: LoadedConfig, given: Mapping[str, str], repeats: int) -> Wan
     given_spreads = {} if doses is None else {"rate": doses.rate, "duration": doses.duration}
     spreads = {kind: text for kind, text in given_spreads.items() if text is not None}
     compartments = Compartments(states, config.data.compartments, default, spreads)
+    clock = replace(table_form(loaded).clock, unit=config.data.time_unit)  # the unit of II, too, which is hours
     form = unit_form(loaded)
     said = {"time": form.said[UNIT_OF_TIME]} if UNIT_OF_TIME in form.said else {}
     units = replace(form, said={**form.said, **said, **dose_units(loaded)})
-    return Wanted(given, compartments, named | grouped | shown, named, repeats, units)
+    return Wanted(given, compartments, named | grouped | shown, named, repeats, units, clock)
 
 
 def _states(loaded: LoadedConfig) -> Sequence[str]:
@@ -140,7 +142,8 @@ def event_form(events: EventTable, form: TableForm) -> TableForm:
     missing = replace(form.missing, words=form.missing.words | MISSING.words)
     flags = form.censored or events.name("cens")
     form = replace(form, missing=missing, censored=flags, observable=None, value=None)
-    return replace(form, interval=events.name("limit") if flags else None, lloq=events.name("lloq"))
+    interval = events.name("limit") if flags else None
+    return replace(form, interval=interval, lloq=events.name("lloq"), counted=events.clock)
 
 
 def event_columns(

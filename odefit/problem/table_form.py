@@ -35,7 +35,7 @@ def table_form(loaded: LoadedConfig) -> TableForm:
         limits={name: Limits(one.below, one.above) for name, one in data.limit.items()},
         missing=MissingCells.of(data.missing),
         file=file_form(loaded),
-        clock=ClockForm(_unit(loaded), data.zero, data.day_first, data.clock),
+        clock=ClockForm(_unit(loaded), data.zero, data.day_first, data.clock, data.date, tuple(data.unused)),
         units=unit_form(loaded),
         exclude=[_exclusion(one, loaded, number) for number, one in enumerate(data.exclude)],
     )

@@ -2,7 +2,7 @@
 
 The names are those of NONMEM's data items and of nlmixr2, in any case:
 
-    ID TIME DV, AMT RATE DUR II ADDL SS EVID MDV CMT DVID, CENS LIMIT BLQ LLOQ
+    ID TIME DV, AMT RATE DUR II ADDL SS EVID MDV CMT DVID, CENS LIMIT BLQ LLOQ, DATE DAT1 DAT2 DAT3
 
 A table is one of events where it has ID, TIME and DV, and a column that tells doses or their absence (AMT, EVID).
 """
@@ -32,6 +32,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "cens": ("cens", "blq", "bloq", "bql"),
     "limit": ("limit",),
     "lloq": ("lloq", "loq"),
+    "date": ("date", "dat1", "dat2", "dat3"),
 }
 """Role -> what its column may be called, the first that is there."""
 MISSING = MissingCells(frozenset({"."}))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from odefit.arrays import Mask
+from odefit.data.clock import FIRST, UNSAID, Clock, ClockForm, on_clock
 from odefit.data.columns import Columns, Header, Request, find_columns
 from odefit.data.csv_cells import MISSING as NO_VALUE
 from odefit.data.csv_cells import MissingCells, parse_number
@@ -52,6 +53,8 @@ class Wanted:
         How many doses come before one at steady state.
     units
         Those of the model, and what the config says of the columns.
+    clock
+        What the config says of times that are no numbers.
     """
 
     given: Mapping[str, str]
@@ -60,6 +63,7 @@ class Wanted:
     named: Collection[str] = ()
     repeats: int = 0
     units: UnitForm = NO_UNITS
+    clock: ClockForm = UNSAID
 
 
 @dataclass(frozen=True)
@@ -151,6 +155,8 @@ class EventTable:
         Role -> the different DVID or CMT of the rows with a measurement.
     read_constants
         The columns that were read as constants.
+    clock
+        What its dates and times of day are counted from; None where times are numbers.
     """
 
     sheet: Sheet
@@ -162,6 +168,7 @@ class EventTable:
     steady: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
     read_constants: frozenset[str] = frozenset()
+    clock: Clock | None = None
 
     def name(self, role: str) -> str | None:
         """The column of a role; None where there is none."""
@@ -181,6 +188,7 @@ def take_apart(sheet: Sheet, roles: Roles, wanted: Wanted) -> EventTable:
     DataError
         With the faults of the table.
     """
+    sheet, clock, timed = _on_clock(sheet, roles, wanted.clock)
     header = sheet.header
     faults = FaultList(header.path, header.where)
     taken = set(roles.at.values())
@@ -196,7 +204,7 @@ def take_apart(sheet: Sheet, roles: Roles, wanted: Wanted) -> EventTable:
     columns = sheet.read(request, faults)
     faults.check()
     converter = Converter(sheet, wanted.units, faults)
-    columns = _in_model_units(columns, roles, wanted, converter)
+    columns = _in_model_units(columns, roles, wanted, converter, clock)
     records = read_records(columns, roles, header, faults)
     faults.check()
     occasions = find_occasions(by_subject(records), faults)
@@ -213,27 +221,42 @@ def take_apart(sheet: Sheet, roles: Roles, wanted: Wanted) -> EventTable:
     names = {record.line: occasion.name for occasion in measured for record in occasion.records if record.is_measured}
     sides = {line: side for occasion in measured for line, side in occasion.sides()}
     read = [role for role in roles.at if role in (*_NUMBERS, "id", "cmt")]
+    dates = [] if clock is None else [header.names[k] for k in clock.columns]
     return EventTable(
         MeasuredRows(sheet, roles.at["id"], names, sides),
         roles,
         doses,
         conditions,
-        frozenset({*constants, *(header.names[roles.at[role]] for role in read)}),
-        (*_notes(header, occasions, measured, doses, compartments, constants), *converter.notes),
+        frozenset({*constants, *dates, *(header.names[roles.at[role]] for role in read)}),
+        (
+            *_notes(header, occasions, measured, doses, compartments, constants),
+            *filter(None, [timed]),
+            *converter.notes,
+        ),
         {o.name: (record.time, record.every) for o in measured for record in o.doses if record.steady},
         _observed(columns, roles, names),
         frozenset(constants),
+        clock,
     )
 
 
-def _in_model_units(columns: Columns, roles: Roles, wanted: Wanted, converter: Converter) -> Columns:
+def _on_clock(sheet: Sheet, roles: Roles, form: ClockForm) -> tuple[Sheet, Clock | None, str]:
+    """Dates and times of day as NONMEM reads them: hours since the first row of each subject, months before days."""
+    usual = replace(form, zero=form.zero or FIRST, clock=form.clock or "h:mm", date=form.date, month_first=True)
+    return on_clock(sheet, roles.at["time"], roles.at["id"], usual)
+
+
+def _in_model_units(
+    columns: Columns, roles: Roles, wanted: Wanted, converter: Converter, clock: Clock | None
+) -> Columns:
     """Doses and times in the units of the model."""
     called = {"amount": "amt", "duration": "dur", "every": "ii"}
     position = {role: roles.at[own] for role in DOSE_ROLES if (own := called.get(role, role)) in roles.at}
     cells = columns.labels[roles.at["cmt"]] if "cmt" in roles.at else None
     words = [""] * len(columns.lines) if cells is None else [cells.names[code] for code in cells.codes.tolist()]
     states = {word: wanted.compartments.state("" if word in (".", "0") else word) for word in dict.fromkeys(words)}
-    return doses_in_model_units(columns, position, [states[word] for word in words], converter, "")
+    unit = "" if clock is None else clock.unit
+    return doses_in_model_units(columns, position, [states[word] for word in words], converter, unit)
 
 
 def _observed(columns: Columns, roles: Roles, names: Collection[int]) -> dict[str, Sequence[str]]:
