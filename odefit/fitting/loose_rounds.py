@@ -18,6 +18,10 @@ from odefit.problem.assembly import Assembly
 LOOSE = 1e-6
 """The relative tolerance of first rounds, where the config's is smaller."""
 
+LOOSE_SLOPES = 1e-4
+"""The same of the sensitivities: they choose the way, and the values say whether it was one. So they follow the steps
+that the states take, and a gradient takes half as long."""
+
 NEAR = 10.0
 """Log-likelihood units above the best within which ends are told apart by what the config's own solver says."""
 
@@ -28,16 +32,13 @@ def loosened(assembly: Assembly) -> Assembly | None:
     if options.rtol >= LOOSE or options.step is not None:
         return None
     factor = LOOSE / options.rtol
-
-    def larger(x: float | None) -> float | None:
-        return None if x is None else factor * x
-
+    of_slopes, floor = options.sensitivity_rtol or options.rtol, options.sensitivity_atol
     looser = replace(
         options,
         rtol=LOOSE,
         atol=scaled_atol(options, factor),
-        sensitivity_rtol=larger(options.sensitivity_rtol),
-        sensitivity_atol=larger(options.sensitivity_atol),
+        sensitivity_rtol=max(of_slopes, LOOSE_SLOPES),
+        sensitivity_atol=None if floor is None else factor * floor,
     )
     return replace(assembly, problem=problem_at(assembly, looser))
 

@@ -10,10 +10,13 @@ import pandas as pd
 import pytest
 
 import odefit
+from from_text import assembled
 from odefit.fitting.entrant import Entrant
-from odefit.fitting.loose_rounds import LOOSE, loosened
+from odefit.fitting.loose_rounds import LOOSE, LOOSE_SLOPES, loosened
 from odefit.fitting.race import FIRST_STEPS, SLOW, Race, Rules
 from odefit.fitting.recombination import recombined
+from odefit.objective.likelihood import Likelihood
+from odefit.objective.profile import ProfileLikelihood
 from odefit.optimizers.base import SearchOutcome
 from odefit.optimizers.start_pool import StartOutcome
 from odefit.problem.assembly import Assembly
@@ -21,6 +24,12 @@ from odefit.status import Ending, Reason
 from small_problems import Array
 
 N = 8
+DECAY = """
+model: {equations: {x: -k*x}, initial: {x: 1}, observables: {x: x}}
+parameters: {k: {value: 3, bounds: [0.01, 10], scale: log}}
+noise: {model: gaussian, sigma: 0.01}
+solver: {rtol: 1e-10, atol: 1e-12}
+"""
 
 
 def ended(number: int, u: Array, value: float, reason: Reason = Reason.GRADIENT_VANISHES, n: int = 1) -> StartOutcome:
@@ -142,3 +151,17 @@ def test_values_are_those_of_the_configs_solver_in_spite_of_loose_first_rounds(
     assert float(run.history["objective"].iloc[-1]) == pytest.approx(theirs, rel=1e-12)
     values = run.frame("starts")["objective"].to_numpy()
     assert np.ptp(values) < 1e-4
+
+
+@pytest.mark.parametrize(("given", "used"), [(None, LOOSE_SLOPES), (1e-2, 1e-2)])
+def test_slopes_of_first_rounds_follow_the_steps_of_the_states(given: float | None, used: float) -> None:
+    """x = exp(-k t): dx/dk is known, and what little is lost of it sends no search another way."""
+    t = np.linspace(0.1, 2, 20)
+    data = pd.DataFrame({"time": t, "x": np.exp(-0.7 * t)}).to_csv(index=False)
+    own = () if given is None else (f"solver.sensitivity_rtol={given}",)
+    looser = loosened(assembled(DECAY, *own, data=data))
+    assert looser is not None
+    assert looser.problem.engine.options.sensitivity_rtol == used
+    slope = ProfileLikelihood(Likelihood(looser.problem)).evaluate(np.log([3.0])).gradient
+    exact = ((np.exp(-3 * t) - np.exp(-0.7 * t)) * -3 * t * np.exp(-3 * t)).sum() / 1e-4
+    assert slope[0] == pytest.approx(exact, rel=1e-3)
