@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.fitting.local_search import LocalSearch, typical_sizes
-from odefit.fitting.loose_rounds import loosened, valued_exactly
+from odefit.fitting.loose_rounds import ended_exactly, loosened, valued_exactly
 from odefit.fitting.race import LONG_STEPS, Race, Rules
 from odefit.fitting.recombination import recombined
 from odefit.fitting.search_work import together
@@ -74,12 +74,20 @@ def raced(
             return first()
         return drawn_points(loose, n, (section.seed, number), number % 2 == 0, section.match is not False)
 
-    def sprint(points: FloatArray, steps: int, limit: float | None) -> Iterator[StartOutcome]:
-        limits = [each for each in (limit, section.cpu_limit) if each is not None]
+    def sprint(points: FloatArray, steps: int, limit: float | None) -> Iterable[StartOutcome]:
+        limits, clock = [each for each in (limit, section.cpu_limit) if each is not None], _stopwatch()
         short = replace(search, max_iterations=steps, cpu_limit=min(limits, default=None), coarse=True)
-        if looser is None or steps >= LONG_STEPS:
+        if looser is None:
             return searched(assembly, short, points, range(len(points)), 1)
-        return searched(looser, replace(short, objective=loose), points, range(len(points)), 1)
+        found = searched(looser, replace(short, objective=loose), points, range(len(points)), 1)
+        if steps < LONG_STEPS:
+            return found
+
+        def exactly(ends: FloatArray) -> Iterator[StartOutcome]:
+            left = None if short.cpu_limit is None else short.cpu_limit - clock()
+            return searched(assembly, replace(short, cpu_limit=left), ends, range(len(ends)), 1)
+
+        return ended_exactly(list(found), exactly)
 
     def cross(elite: FloatArray, number: int) -> FloatArray:
         varied, random = shared(objective), np.random.default_rng((section.seed, number, 1))

@@ -33,6 +33,7 @@ from odefit.fitting.tightening import (
     STEP,
     continued,
     is_due,
+    is_rough,
     limited_ending,
     points_to_go_on,
     tightened,
@@ -245,9 +246,10 @@ def _race_pass(assembly: Assembly, method: FitMethod, progress: Progress, memory
 
     results, left, interrupted = raced(assembly, search, first, progress, memory)
     best = best_of(results, TIE)
-    if not interrupted and best is not None and best.converged:
+    if not interrupted and best is not None and (best.converged or is_rough(best.outcome)):
         progress.now("the best start, to its last digit")
-        results = _polished(results, search, len(results))
+        limits = [max(left, LEAST_LEFT * (section.budget or 0)), section.cpu_limit or math.inf]
+        results = _polished(results, replace(search, cpu_limit=min(limits)), len(results))
     memory.offer(BEST, lambda: {BEST: _best_values(objective, results)})
     return replace(_judged(assembly, 1, results, interrupted, progress), left=left)
 

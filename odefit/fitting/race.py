@@ -30,7 +30,7 @@ FIRST_STEPS, FACTOR = 20, 2
 """Steps of the first search of a start, and by how much each one that follows is longer than all before together."""
 
 LONG_STEPS = 360
-"""Steps of a search from which on it is meant to come to an end: its solver is as exact as the config asks for."""
+"""Steps of a search from which on it is meant to come to an end, which is as exact as the config asks for."""
 
 AHEAD = 3
 """One of so many goes on."""

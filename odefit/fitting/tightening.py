@@ -47,6 +47,11 @@ def chosen_by_author(assembly: Assembly) -> bool:
     return not is_adaptive or any(key in section.model_fields_set for key in OWN)
 
 
+def is_rough(outcome: SearchOutcome | None) -> bool:
+    """Whether the errors of a solver may have ended a search."""
+    return outcome is not None and outcome.ending.reason in ROUGH
+
+
 def _is_finest(assembly: Assembly) -> bool:
     options = assembly.problem.engine.options
     return options.rtol / STEP < (1 - 1e-9) * FINEST[options.dtype]
@@ -71,7 +76,7 @@ def is_due(assembly: Assembly, factor: int, outcome: SearchOutcome, effect: Solv
     if chosen_by_author(assembly) or _is_finest(assembly):
         return False
     limited = effect is not None and (effect.moves or (effect.passed is not None and factor <= STEP))
-    if outcome.ending.reason in ROUGH:
+    if is_rough(outcome):
         return limited or gained > WORTHWHILE
     return limited and outcome.status == Status.CONVERGED
 

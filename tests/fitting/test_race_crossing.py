@@ -12,7 +12,7 @@ import pytest
 import odefit
 from from_text import assembled
 from odefit.fitting.entrant import Entrant
-from odefit.fitting.loose_rounds import LOOSE, LOOSE_SLOPES, loosened
+from odefit.fitting.loose_rounds import LOOSE, LOOSE_SLOPES, ended_exactly, loosened
 from odefit.fitting.race import FIRST_STEPS, SLOW, Race, Rules
 from odefit.fitting.recombination import recombined
 from odefit.objective.likelihood import Likelihood
@@ -165,3 +165,24 @@ def test_slopes_of_first_rounds_follow_the_steps_of_the_states(given: float | No
     slope = ProfileLikelihood(Likelihood(looser.problem)).evaluate(np.log([3.0])).gradient
     exact = ((np.exp(-3 * t) - np.exp(-0.7 * t)) * -3 * t * np.exp(-3 * t)).sum() / 1e-4
     assert slope[0] == pytest.approx(exact, rel=1e-3)
+
+
+def test_only_what_has_come_to_its_end_is_ended_exactly() -> None:
+    places = np.arange(6.0).reshape(3, 2)
+    loose = [
+        ended(0, places[0], 5.0, Reason.OUT_OF_STEPS),
+        ended(1, places[1], 4.0),
+        ended(2, places[2], 3.0, Reason.NOT_CERTIFIED),
+    ]
+
+    def exactly(points: Array) -> Iterator[StartOutcome]:
+        np.testing.assert_array_equal(points, places[1:])
+        yield ended(0, points[0] + 0.1, 3.5)
+        yield ended(1, points[1], np.inf)  # the config's own solver fails there
+
+    found = ended_exactly(loose, exactly)
+    assert [r.number for r in found] == [0, 1, 2]
+    assert [r.value for r in found] == [5.0, 3.5, 3.0]
+    assert found[1].outcome is not None
+    assert found[1].outcome.history == (4.0, 3.5)
+    assert found[1].outcome.n_gradients == 2
