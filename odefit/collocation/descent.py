@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray, Mask
-from odefit.collocation.normal_equations import Hold, NormalEquations, ProfilingObjective
+from odefit.collocation.normal_equations import Hold, NodesObjective, NormalEquations
 from odefit.collocation.tridiagonal import solve_tridiagonal
 from odefit.objective.jacobian import LocalColumns
 from odefit.records import dataclass
@@ -58,7 +58,7 @@ class Descent:
         What is minimised.
     """
 
-    objective: ProfilingObjective
+    objective: NodesObjective
 
     def run(self, begin: Guess, hold: Hold, rounds: int, moving: Moving = "all") -> tuple[Guess, FloatArray]:
         """Where at most `rounds` steps lead, and the values [N] there; inf for starts that cannot begin.

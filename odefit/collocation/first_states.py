@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from odefit.arrays import FloatArray, Mask
-from odefit.collocation.normal_equations import ProfilingObjective
+from odefit.collocation.normal_equations import NodesObjective
 from odefit.model.system import symbol
 
 NEWTON_STEPS = 2
@@ -22,7 +22,7 @@ POSITIVE_SHARE = 1e-3
 """The least share of its largest value at which a state begins that must stay positive."""
 
 
-def known_states(objective: ProfilingObjective) -> FloatArray:
+def known_states(objective: NodesObjective) -> FloatArray:
     """[E, K, S], smooth curves through the measurements of states; NaN of those that are not measured themselves."""
     observables = list(objective.problem.observation.system.predicted.values())
     known = np.full((*objective.measured.curves.shape[:2], len(objective.problem.engine.system.states)), np.nan)
@@ -33,7 +33,7 @@ def known_states(objective: ProfilingObjective) -> FloatArray:
     return known
 
 
-def first_states(objective: ProfilingObjective, known: FloatArray, u: FloatArray) -> FloatArray:
+def first_states(objective: NodesObjective, known: FloatArray, u: FloatArray) -> FloatArray:
     """[N, E, K, S], driven by the known ones [E, K, S], at the search vectors u [N, P]."""
     grid, equations = objective.grid, objective.equations
     local = equations.local(objective.theta(u))
@@ -51,7 +51,7 @@ def first_states(objective: ProfilingObjective, known: FloatArray, u: FloatArray
     return y
 
 
-def _driven(objective: ProfilingObjective, local: FloatArray, now: FloatArray, known: FloatArray, k: int) -> FloatArray:
+def _driven(objective: NodesObjective, local: FloatArray, now: FloatArray, known: FloatArray, k: int) -> FloatArray:
     """States [N, E, S] at node k + 1, with the known ones [E, S] there, from those at node k."""
     free = np.isnan(known)
     there = np.where(free, now, known)
@@ -71,7 +71,7 @@ def _driven(objective: ProfilingObjective, local: FloatArray, now: FloatArray, k
     return there
 
 
-def positive_states(objective: ProfilingObjective, known: FloatArray, u: FloatArray) -> Mask:
+def positive_states(objective: NodesObjective, known: FloatArray, u: FloatArray) -> Mask:
     """[S], states without a formula for negative values: roots, powers and logarithms of them are not finite.
 
     Parameters

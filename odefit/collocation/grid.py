@@ -107,7 +107,7 @@ def make_grid(experiments: Sequence[Experiment], states: Sequence[str], lag: flo
                 feeds[e, : len(t) - 1, s] += np.where(inside, dose.amount / dose.duration, 0.0)
             elif experiment.start <= dose.time <= t[-1]:
                 doses[e, int(np.searchsorted(t, dose.time)), s] += dose.amount
-        own = _looked_at(experiment)
+        own = looked_at(experiment)
         earlier = experiment.sides[own] < 0
         at = np.where(
             earlier,
@@ -122,7 +122,7 @@ def make_grid(experiments: Sequence[Experiment], states: Sequence[str], lag: flo
     return Grid(times, clock, used, doses, feeds, *(np.concatenate(part) for part in (rows, owners, places)))
 
 
-def _looked_at(experiment: Experiment) -> IntArray:
+def looked_at(experiment: Experiment) -> IntArray:
     """The rows of an experiment that stand at nodes."""
     measured = np.flatnonzero(~np.isnan(experiment.values).all(axis=1))
     return measured[:: 1 + len(measured) // MAX_TIMES]
@@ -130,7 +130,7 @@ def _looked_at(experiment: Experiment) -> IntArray:
 
 def _nodes(experiment: Experiment) -> tuple[FloatArray, Mask]:
     """The times of the nodes [K], and which of them are the first of two at the same time [K]."""
-    own = experiment.times[_looked_at(experiment)]
+    own = experiment.times[looked_at(experiment)]
     last = float(own[-1]) if len(own) else experiment.start
     stops = [np.array([d.time for d in experiment.doses]), np.array([d.time + d.duration for d in experiment.doses])]
     stops += [kinks(known) for known in experiment.inputs.values()]

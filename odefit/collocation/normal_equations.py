@@ -21,11 +21,13 @@ Letters: N starts, E experiments, K nodes, S states, L sensitive local symbols, 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 
 from odefit.arrays import FloatArray, Mask
 from odefit.collocation.cells import Measured
-from odefit.collocation.equations import Equations
+from odefit.collocation.equations import Equations, Values
 from odefit.collocation.grid import Grid
 from odefit.objective.problem import FitProblem
 from odefit.records import dataclass
@@ -36,6 +38,10 @@ TIGHT = 1e-3
 
 LEFT = 0.2
 """The share of the smaller neighbour that a state between nodes has at least where it must be positive."""
+
+
+Defects = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
+"""D [N, E, K - 1, S], and its derivatives to the states before and after, and to the local symbols."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +105,8 @@ class NormalEquations:
         return NormalEquations(*(np.where(chosen.reshape(-1, *[1] * (a.ndim - 1)), a, b) for a, b in pairs))
 
 
-class ProfilingObjective:
-    """The objective of the module's docstring on one grid.
+class NodesObjective(ABC):
+    """What is minimised over states at nodes and parameters: data, defects between nodes, and where states begin.
 
     Attributes
     ----------
@@ -116,15 +122,10 @@ class ProfilingObjective:
         """[N, all parameters], natural values at u [N, P]."""
         return self.problem.table.to_natural(u)
 
+    @abstractmethod
     def at(self, y: FloatArray, u: FloatArray, hold: Hold) -> NormalEquations:
         """At the states y [N, E, K, S] and the search vectors u [N, P]."""
-        theta = self.theta(u)
-        local = self.equations.local(theta)
-        out = NormalEquations.zeros(y.shape, len(self.equations.sensitive))
-        self._add_defects(out, y, local, hold)
-        self._add_starts(out, y, local, hold)
-        self._add_data(out, y, theta)
-        return out
+        ...
 
     def misfit(self, y: FloatArray, theta: FloatArray) -> FloatArray:
         """The first sum of the module's docstring [N], of states at the rows of the grid [N, R', S]."""
@@ -133,8 +134,53 @@ class ProfilingObjective:
         total: FloatArray = np.sum([0.5 * np.sum(r**2, axis=1) for r in parts], axis=0)
         return total
 
-    def _defects(self, y: FloatArray, local: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """D [N, E, K - 1, S], and its derivatives to the states before and after, and to the local symbols."""
+    def add_defects(self, out: NormalEquations, defects: Defects, hold: Hold) -> None:
+        """Those between nodes."""
+        grid = self.grid
+        share = np.sqrt(grid.steps / grid.spans[:, None])
+        free = np.where(grid.steps > 0, hold.epsilon * share, TIGHT)[..., None] * hold.ranges[:, :, None]
+        w = np.where(grid.tied[..., None], 1 / free, 0.0)
+        d, before, after, by_symbol = (w.reshape(*w.shape, *[1] * (x.ndim - 4)) * x for x in defects)
+        to_before, to_after, to_symbol = (m.swapaxes(-1, -2) for m in (before, after, by_symbol))
+        column = d[..., None]
+        out.value[:] += 0.5 * np.sum(d**2, axis=(1, 2, 3))
+        out.a[:, :, :-1] += to_before @ before
+        out.a[:, :, 1:] += to_after @ after
+        out.c[:] += to_after @ before
+        out.border[:, :, :-1] += to_before @ by_symbol
+        out.border[:, :, 1:] += to_after @ by_symbol
+        out.gradient[:, :, :-1] += (to_before @ column)[..., 0]
+        out.gradient[:, :, 1:] += (to_after @ column)[..., 0]
+        out.corner[:] += (to_symbol @ by_symbol).sum(axis=2)
+        out.slope[:] += (to_symbol @ column)[..., 0].sum(axis=2)
+
+    def add_starts(self, out: NormalEquations, y: FloatArray, start: Values, hold: Hold) -> None:
+        """Where states begin, [N, E, S]."""
+        w = 1 / (TIGHT * hold.ranges)
+        d, by_symbol = w * (y[:, :, 0] - start.value), -w[..., None] * start.by_symbol
+        to_symbol = by_symbol.swapaxes(-1, -2)
+        out.value[:] += 0.5 * np.sum(d**2, axis=(1, 2))
+        out.a[:, :, 0] += w[..., None] ** 2 * np.eye(y.shape[-1])
+        out.border[:, :, 0] += w[..., None] * by_symbol
+        out.gradient[:, :, 0] += w * d
+        out.corner[:] += to_symbol @ by_symbol
+        out.slope[:] += (to_symbol @ d[..., None])[..., 0]
+
+
+class ProfilingObjective(NodesObjective):
+    """The objective of the module's docstring on one grid."""
+
+    def at(self, y: FloatArray, u: FloatArray, hold: Hold) -> NormalEquations:
+        """See `NodesObjective`."""
+        theta = self.theta(u)
+        local = self.equations.local(theta)
+        out = NormalEquations.zeros(y.shape, len(self.equations.sensitive))
+        self.add_defects(out, self._defects(y, local), hold)
+        self.add_starts(out, y, self.equations.starts(local), hold)
+        self._add_data(out, y, theta)
+        return out
+
+    def _defects(self, y: FloatArray, local: FloatArray) -> Defects:
         eye = np.eye(y.shape[-1])
         f = self.equations.rates(y, local, self.equations.at_nodes)
         f0, f1, j0, j1 = f.value[:, :, :-1], f.value[:, :, 1:], f.by_state[:, :, :-1], f.by_state[:, :, 1:]
@@ -159,38 +205,6 @@ class ProfilingObjective:
         between = (y[:, :, 1:] + y[:, :, :-1]) / 2 + h / 8 * (f[:, :, :-1] - f[:, :, 1:])
         least = LEFT * np.minimum(y[:, :, 1:], y[:, :, :-1])
         return np.where(self.positive & (least > 0), np.maximum(between, least), between)
-
-    def _add_defects(self, out: NormalEquations, y: FloatArray, local: FloatArray, hold: Hold) -> None:
-        grid = self.grid
-        share = np.sqrt(grid.steps / grid.spans[:, None])
-        free = np.where(grid.steps > 0, hold.epsilon * share, TIGHT)[..., None] * hold.ranges[:, :, None]
-        w = np.where(grid.tied[..., None], 1 / free, 0.0)
-        d, before, after, by_symbol = self._defects(y, local)
-        d, before, after, by_symbol = w * d, w[..., None] * before, w[..., None] * after, w[..., None] * by_symbol
-        to_before, to_after, to_symbol = (m.swapaxes(-1, -2) for m in (before, after, by_symbol))
-        column = d[..., None]
-        out.value[:] += 0.5 * np.sum(d**2, axis=(1, 2, 3))
-        out.a[:, :, :-1] += to_before @ before
-        out.a[:, :, 1:] += to_after @ after
-        out.c[:] += to_after @ before
-        out.border[:, :, :-1] += to_before @ by_symbol
-        out.border[:, :, 1:] += to_after @ by_symbol
-        out.gradient[:, :, :-1] += (to_before @ column)[..., 0]
-        out.gradient[:, :, 1:] += (to_after @ column)[..., 0]
-        out.corner[:] += (to_symbol @ by_symbol).sum(axis=2)
-        out.slope[:] += (to_symbol @ column)[..., 0].sum(axis=2)
-
-    def _add_starts(self, out: NormalEquations, y: FloatArray, local: FloatArray, hold: Hold) -> None:
-        start = self.equations.starts(local)
-        w = 1 / (TIGHT * hold.ranges)
-        d, by_symbol = w * (y[:, :, 0] - start.value), -w[..., None] * start.by_symbol
-        to_symbol = by_symbol.swapaxes(-1, -2)
-        out.value[:] += 0.5 * np.sum(d**2, axis=(1, 2))
-        out.a[:, :, 0] += w[..., None] ** 2 * np.eye(y.shape[-1])
-        out.border[:, :, 0] += w[..., None] * by_symbol
-        out.gradient[:, :, 0] += w * d
-        out.corner[:] += to_symbol @ by_symbol
-        out.slope[:] += (to_symbol @ d[..., None])[..., 0]
 
     def _add_data(self, out: NormalEquations, y: FloatArray, theta: FloatArray) -> None:
         grid = self.grid

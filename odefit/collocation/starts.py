@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray
+from odefit.arrays import FloatArray
 from odefit.collocation.cells import Measured, measured_cells
-from odefit.collocation.descent import Descent, Guess, Moving
-from odefit.collocation.first_states import first_states, known_states, lifted, positive_states, ranges_of, sizes_of
+from odefit.collocation.descent import Guess, Moving
+from odefit.collocation.first_states import first_states, known_states, lifted, positive_states
 from odefit.collocation.grid import Grid, make_grid
-from odefit.collocation.normal_equations import Hold, ProfilingObjective
+from odefit.collocation.normal_equations import ProfilingObjective
+from odefit.collocation.reached import Reached, held
 from odefit.objective.problem import FitProblem
-from odefit.records import dataclass
 
 LOOSE = 100.0
 """epsilon for what is moved alone: parameters along the smooth curves, or states at the drawn parameters."""
@@ -27,9 +27,6 @@ TIGHTENING = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 
 MEASURED = 3.0
 """The first of them where all states are measured: there the loose ones would only follow the noise."""
-
-FLOOR = 0.3
-"""A state has at least the range of epsilon times this share of its size: one that stands still at first is to move."""
 
 KEPT = (0.1, 0.001)
 """The stages whose parameters are offered as a start: of a model that is not quite right the earlier may be better."""
@@ -49,12 +46,6 @@ FINER = 3
 
 PLAUSIBLE = 10.0
 """A start whose value is more than this times the number of its measurements, halved, is no solution."""
-
-HOPELESS, TIGHT = 1e3, 0.1
-"""The same from which on a start is given up, and the epsilon from which on."""
-
-SAME, SAME_VALUE = 1e-2, 1e-3
-"""Typical sizes by which the parameters of two starts may differ that are the same, and the share of their values."""
 
 MOST_STARTS = 100
 """The most starts that are moved; more than that are there to look at other places."""
@@ -85,46 +76,6 @@ def obstacle(problem: FitProblem) -> str | None:
     return None
 
 
-@dataclass(frozen=True)
-class _Reached:
-    """Where starts are.
-
-    Parameters
-    ----------
-    objective
-        What they minimise.
-    at, value
-        States and parameters of B starts that are still different, and their values [B].
-    of
-        [N], which of these each of the starts has become; -1 for none.
-    """
-
-    objective: ProfilingObjective
-    at: Guess
-    value: FloatArray
-    of: IntArray
-
-    @property
-    def offer(self) -> FloatArray:
-        """[N, P], the search vectors of all starts; NaN of those that have failed."""
-        with_none = np.vstack([self.at.u, np.full((1, self.at.u.shape[1]), np.nan)])
-        return with_none[self.of]
-
-    def moved(self, objective: ProfilingObjective, hold: Hold, begin: Guess, rounds: int, moving: Moving) -> _Reached:
-        """After a stage that these starts begin at `begin`, without those that fail, and each place once."""
-        at, value = Descent(objective).run(begin, hold, rounds, moving)
-        sizes, places, of = objective.problem.table.sizes, list[int](), np.full(len(value), -1, dtype=np.intp)
-        most = HOPELESS * objective.measured.n_cells / 2 if hold.epsilon <= TIGHT else np.inf
-        for k in np.flatnonzero(value < most):
-            apart = np.abs((at.u[places] - at.u[k]) / sizes).max(axis=1, initial=0.0)
-            alike = (apart < SAME) & (np.abs(value[places] - value[k]) <= SAME_VALUE * value[k])
-            if not alike.any():
-                places.append(int(k))
-            of[k] = int(np.argmax(alike)) if alike.any() else len(places) - 1
-        whose = np.append(of, -1)[self.of]
-        return _Reached(objective, Guess(at.y[places], at.u[places]), value[places], whose)
-
-
 def matched_points(problem: FitProblem, u: FloatArray) -> list[FloatArray]:
     """What can be offered in place of drawn starts.
 
@@ -148,51 +99,48 @@ def matched_points(problem: FitProblem, u: FloatArray) -> list[FloatArray]:
     few = u[: min(MOST_STARTS, int(MAX_WORK / work))]
     if not len(few) or u.shape[1] > MAX_PARAMETERS:
         return []
-    reached = _begun(problem, grid, measured_cells(problem, grid), few)
-    is_measured = not np.isnan(known_states(reached.objective)).any()
+    objective, begin, moving = _begun(problem, grid, measured_cells(problem, grid), few)
+    first = Reached(begin, np.zeros(len(few)), np.arange(len(few)))
+    reached = first.moved(objective, held(objective, begin, LOOSE), begin, ALONE, moving)
     offered = [reached.offer]
     for epsilon in TIGHTENING:
         if not len(reached.value):
             break
-        if is_measured and epsilon > MEASURED:
+        if moving == "parameters" and epsilon > MEASURED:
             continue
-        reached = _tightened(reached, reached.objective, reached.at, epsilon)
+        reached = _tightened(reached, objective, reached.at, epsilon)
         if epsilon in KEPT:
             offered.append(reached.offer)
     for _ in range(FINER):
         work *= 2
-        if not (len(reached.value) and _too_coarse(reached) and work * len(reached.value) < MAX_WORK):
+        if not (len(reached.value) and work * len(reached.value) < MAX_WORK and _too_coarse(objective, reached)):
             break
-        reached = _tightened(reached, *_refined(reached), TIGHTENING[-1])
+        objective, begin = _refined(objective, reached.at)
+        reached = _tightened(reached, objective, begin, TIGHTENING[-1])
         offered.append(reached.offer)
     return [np.concatenate([each, np.full_like(u[len(few) :], np.nan)]) for each in offered]
 
 
-def _begun(problem: FitProblem, grid: Grid, measured: Measured, u: FloatArray) -> _Reached:
+def _begun(
+    problem: FitProblem, grid: Grid, measured: Measured, u: FloatArray
+) -> tuple[ProfilingObjective, Guess, Moving]:
+    """Where the states begin, and what moves first: parameters along smooth curves, where all states have one."""
     anywhere = np.zeros(len(problem.engine.system.states), dtype=bool)
     plain = ProfilingObjective(problem, grid, measured, anywhere)
     known = known_states(plain)
     objective = ProfilingObjective(problem, grid, measured, positive_states(plain, known, u))
     known = lifted(known, objective.positive)
     begin = Guess(lifted(first_states(objective, known, u), objective.positive), u)
-    first = _Reached(objective, begin, np.zeros(len(u)), np.arange(len(u)))
-    moving: Moving = "states" if np.isnan(known).any() else "parameters"
-    return first.moved(objective, _hold(objective, begin, LOOSE), begin, ALONE, moving)
+    return objective, begin, "states" if np.isnan(known).any() else "parameters"
 
 
-def _tightened(before: _Reached, objective: ProfilingObjective, begin: Guess, epsilon: float) -> _Reached:
-    return before.moved(objective, _hold(objective, begin, epsilon), begin, TOGETHER, "all")
+def _tightened(before: Reached, objective: ProfilingObjective, begin: Guess, epsilon: float) -> Reached:
+    return before.moved(objective, held(objective, begin, epsilon), begin, TOGETHER, "all")
 
 
-def _hold(objective: ProfilingObjective, begin: Guess, epsilon: float) -> Hold:
-    """The looser, the less it matters how little a state moves as yet."""
-    sizes = sizes_of(known_states(objective), begin.y[:, :, 0])
-    return Hold(epsilon, ranges_of(begin.y, FLOOR * epsilon * sizes))
-
-
-def _too_coarse(reached: _Reached) -> bool:
+def _too_coarse(objective: ProfilingObjective, reached: Reached) -> bool:
     """Whether the states at the nodes of a start fit the data, and its solution does not."""
-    objective, problem, grid = reached.objective, reached.objective.problem, reached.objective.grid
+    problem, grid = objective.problem, objective.grid
     theta = objective.theta(reached.at.u)
     local = objective.equations.local(theta)[..., : problem.n_system]
     n, e, _ = local.shape
@@ -204,9 +152,8 @@ def _too_coarse(reached: _Reached) -> bool:
     return bool(((reached.value < PLAUSIBLE * objective.measured.n_cells / 2) & ~(solved < ALIKE * at_nodes + 1)).any())
 
 
-def _refined(reached: _Reached) -> tuple[ProfilingObjective, Guess]:
+def _refined(objective: ProfilingObjective, at: Guess) -> tuple[ProfilingObjective, Guess]:
     """The same states on the grid with twice the nodes."""
-    objective, at = reached.objective, reached.at
     local = objective.equations.local(objective.theta(at.u))
     f = objective.equations.rates(at.y, local, objective.equations.at_nodes).value
     n, e, k, s = at.y.shape

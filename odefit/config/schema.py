@@ -135,6 +135,11 @@ class FitSection(Section):
         description="how places become starts: by the objective there, or by where a short search from each leads; "
         "default: searches where starts have not come together by matching, and `match` is not `false`",
     )
+    shooting: bool | None = Field(
+        None,
+        description="move starts by multiple shooting: `true` for all, `false` for none; default: all but the first, "
+        "where slopes are not matched or bring starts to no common place, and `match` is not `false`",
+    )
     windows: WindowsSection | None = Field(None, description="networks: train on short pieces of the series first")
     horizon: HorizonSection | None = Field(
         None, description="networks and adam: train on a growing beginning of the series first"

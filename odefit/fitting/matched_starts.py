@@ -6,17 +6,14 @@ import numpy as np
 
 from odefit.arrays import FloatArray, Mask
 from odefit.collocation.starts import matched_points, obstacle
-from odefit.objective.problem import FitProblem
+from odefit.fitting.offered_starts import bettered
 from odefit.objective.profile import ProfileLikelihood
 
 
 def matched_starts(
     objective: ProfileLikelihood, points: FloatArray, with_first: bool = False
 ) -> tuple[FloatArray, Mask]:
-    """Where to search from instead of drawn starts.
-
-    Each goes on from the best of where it was drawn and what matching offers for it, by the objective. So none becomes
-    worse.
+    """Where to search from instead of drawn starts: see `bettered`. None becomes worse.
 
     Parameters
     ----------
@@ -34,33 +31,9 @@ def matched_starts(
     is_moved
         [n].
     """
-    problem, free, first = objective.full.problem, objective.free, 0 if with_first else 1
-    is_moved = np.zeros(len(points), dtype=bool)
-    if len(points) <= first or not len(free) or obstacle(problem) is not None:
-        return points, is_moved
-    drawn = np.tile(problem.table.to_search(problem.table.values), (len(points) - first, 1))
-    drawn[:, free] = points[first:]
-    best, values = points.copy(), np.full(len(points), np.nan)
-    for offered in _offered(problem, drawn):
-        known = np.flatnonzero(np.isfinite(offered[:, free]).all(axis=1))
-        u, own = offered[known][:, free], known + first
-        new = own[np.isnan(values[own])]
-        if len(new):
-            values[new] = objective.values(points[new])
-        if len(own):
-            reached = objective.values(u)
-            better = reached < values[own]
-            best[own[better]], values[own[better]], is_moved[own[better]] = u[better], reached[better], True
-    return best, is_moved
-
-
-def _offered(problem: FitProblem, drawn: FloatArray) -> list[FloatArray]:
-    """What is offered for the drawn starts; nothing where the numbers are beyond what can be computed with."""
-    with np.errstate(all="ignore"):
-        try:
-            return matched_points(problem, drawn)
-        except np.linalg.LinAlgError:
-            return []
+    if obstacle(objective.full.problem) is not None:
+        return points, np.zeros(len(points), dtype=bool)
+    return bettered(objective, points, 0 if with_first else 1, matched_points)
 
 
 def sentence(is_moved: Mask) -> str:

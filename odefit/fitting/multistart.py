@@ -26,6 +26,8 @@ from odefit.fitting.multistart_outcome import TIE, WITHIN_REGION, fit_outcome
 from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.short_searches import are_due, are_searched, best_candidates, unique_rows
 from odefit.fitting.short_searches import sentence as told
+from odefit.fitting.shot_starts import sentence as told_of_shots
+from odefit.fitting.shot_starts import shot_starts
 from odefit.fitting.solver_accuracy import SolverEffect, solver_effect
 from odefit.fitting.starting_points import candidates_for
 from odefit.fitting.tally import Tally
@@ -166,6 +168,10 @@ def _starts(assembly: Assembly, method: FitMethod, progress: Progress, memory: M
         points, is_moved = matched_starts(objective, points, with_first=section.match is True)
         if is_moved.any():
             progress.note(sentence(is_moved))
+    progress.now("multiple shooting")
+    points, is_moved = shot_starts(objective, points, section, memory)
+    if is_moved.any():
+        progress.note(told_of_shots(assembly.problem, is_moved))
     if method.by_population:
         return global_starts(objective, points, section.starts, section.seed, section.evaluations, progress, memory)
     if section.budget is None and are_searched(section) and are_due(objective, method, points):

@@ -21,6 +21,7 @@ from odefit.fitting.kept_starts import as_plain, restored
 from odefit.fitting.local_search import LocalSearch, typical_sizes
 from odefit.fitting.multistart_outcome import SAME_OPTIMUM
 from odefit.fitting.observed_search import ObservedSearch
+from odefit.fitting.offered_starts import have_come_together
 from odefit.fitting.race import SAME
 from odefit.fitting.searches import searched
 from odefit.objective.profile import ProfileLikelihood
@@ -36,9 +37,6 @@ STEPS = 20
 
 MOST_STARTS = 100
 """Where more starts than that are asked for, they are there to look at other places."""
-
-AGREED, ALIKE = 0.5, 2.0
-"""The share of the starts that lie within that many log-likelihood units of the best one when all is done."""
 
 SHARE_OF_A_PLACE = 0.5
 """The share of the starts that may begin at one and the same place to which fewer of the candidates lead."""
@@ -64,8 +62,7 @@ def are_due(objective: ProfileLikelihood, method: FitMethod, points: FloatArray)
         return False
     if not objective.full.problem.engine.is_compiled:
         return False
-    values = objective.values(points[1:])
-    return not np.mean(values <= np.min(values, initial=np.inf) + ALIKE) >= AGREED or not np.isfinite(values).any()
+    return not have_come_together(objective, points[1:])
 
 
 def best_candidates(

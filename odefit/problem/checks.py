@@ -86,7 +86,12 @@ def meaningless_fit_keys(draft: Draft, faults: Faults) -> None:
     if section.intervals == "profile" and not draft.described.system.is_mechanistic:
         faults.add(loaded.where("fit", "intervals"), "a model with a network has no profiles; remove the key")
     if not draft.described.system.is_mechanistic:
+        if section.shooting:
+            faults.add(loaded.where("fit", "shooting"), "is for equations without a network; `windows` train networks")
         return
+    if section.shooting and trains_equations(section.method):
+        what = f"is not for `method: {section.method}`, which has no starts; remove it"
+        faults.add(loaded.where("fit", "shooting"), what)
     if section.windows is not None:
         faults.add(loaded.where("fit", "windows"), "is for models with a network; remove it")
     if section.match is not None and section.match not in (False, True):

@@ -1,0 +1,85 @@
+"""Starts moved by multiple shooting, where slopes cannot be matched or matching them brings starts to no common place.
+
+It costs about what searches from the same starts cost, so that it is done for as many starts as a count of steps says
+that there is time for.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from odefit.arrays import FloatArray, Mask
+from odefit.collocation.starts import obstacle as obstacle_to_matching
+from odefit.config.schema import FitSection
+from odefit.fitting.offered_starts import bettered, have_come_together
+from odefit.fitting.search_work import EVALUATIONS, seconds_of_start
+from odefit.objective.problem import FitProblem
+from odefit.objective.profile import ProfileLikelihood
+from odefit.runs.checkpoint import Memory
+
+PART = "shots"
+
+LONGEST = 20.0
+"""Seconds, or so, of all shots unless they are asked for."""
+
+MOST_STARTS = 100
+"""The most starts that are moved; more than that are there to look at other places."""
+
+
+def shot_starts(
+    objective: ProfileLikelihood, points: FloatArray, section: FitSection, memory: Memory
+) -> tuple[FloatArray, Mask]:
+    """Where to search from instead of starts [n, P'], and which of them have been moved [n]; none becomes worse."""
+    first, nothing = 0 if section.shooting else 1, np.zeros(len(points), dtype=bool)
+    if len(points) <= first or not are_due(objective, points[first:], section):
+        return points, nothing
+    few = points[: first + min(MOST_STARTS, _affordable(objective, points, section))]
+    if len(few) <= first:
+        return points, nothing
+    kept: Any = memory.restored(PART)
+    if kept is not None and np.shape(kept["points"]) == few.shape:
+        moved, is_moved = np.asarray(kept["points"]), np.asarray(kept["is_moved"], dtype=bool)
+    else:
+        from odefit.shooting.starts import shot_points
+
+        moved, is_moved = bettered(objective, few, first, shot_points)
+        memory.offer(PART, lambda: {"points": moved, "is_moved": is_moved})
+    return np.concatenate([moved, points[len(few) :]]), np.concatenate([is_moved, nothing[len(few) :]])
+
+
+def are_due(objective: ProfileLikelihood, points: FloatArray, section: FitSection) -> bool:
+    """Whether starts [n, P'] are shot: by what the config says, else where they have come to no common place."""
+    if section.shooting is False or (section.shooting is None and section.match is False):
+        return False
+    if not section.shooting and have_come_together(objective, points):
+        return False
+    from odefit.shooting.starts import obstacle  # what most fits do not need
+
+    return obstacle(objective.full.problem) is None
+
+
+def _affordable(objective: ProfileLikelihood, points: FloatArray, section: FitSection) -> int:
+    """For how many starts there is time, whatever the machine's load."""
+    if section.shooting:
+        return len(points)
+    from odefit.shooting.starts import ROUNDS
+
+    problem = objective.full.problem
+    seconds = seconds_of_start(objective, points)
+    if not seconds:
+        return 0
+    width = 1 + len(problem.observation.sensitive)
+    more = (width + len(problem.engine.system.states)) / width
+    return int(LONGEST / (seconds * more * ROUNDS / EVALUATIONS))
+
+
+def sentence(problem: FitProblem, is_moved: Mask) -> str:
+    """What the user should know of it."""
+    why = obstacle_to_matching(problem)
+    because = "slopes alone brought them to no common place" if why is None else f"slopes are not matched: {why}"
+    return (
+        f"{int(is_moved.sum())} of {len(is_moved)} starts were moved by multiple shooting, as {because} "
+        "(fit.shooting: false is without)."
+    )

@@ -1,0 +1,142 @@
+"""Better starting points by multiple shooting: windows solved from states of their own, which come to meet.
+
+First the states where windows begin follow the data, at the drawn parameters; then states and parameters move together
+while the ends of windows are drawn to the states where the next ones begin, until they are one solution.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+
+from odefit.arrays import FloatArray
+from odefit.collocation.cells import measured_cells
+from odefit.collocation.descent import Guess, Moving
+from odefit.collocation.first_states import known_states, lifted, positive_states
+from odefit.collocation.reached import Reached, held
+from odefit.model.functions import numpy_function
+from odefit.objective.problem import FitProblem
+from odefit.shooting.first_shots import first_shots
+from odefit.shooting.objective import ShootingEngine, ShootingObjective
+from odefit.shooting.windows import Windows, make_windows
+
+MOST_WINDOWS = 16
+"""The most windows of one experiment."""
+
+LOOSE = 100.0
+"""epsilon for states that move alone, at the drawn parameters; see collocation/normal_equations.py."""
+
+TIGHTENING = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
+"""epsilon of one stage after the other."""
+
+KEPT = (0.1, 0.001)
+"""The stages whose parameters are offered as a start."""
+
+ALONE, TOGETHER = 20, 12
+"""The most steps of a stage."""
+
+ROUNDS = ALONE + TOGETHER * len(TIGHTENING)
+"""The most solutions of all windows with their derivatives, for one start."""
+
+MAX_WORK = 2e7
+"""As in collocation/starts.py; fewer starts are moved instead."""
+
+MAX_CORNERS = 6
+"""The most parameters of a lag whose bounds are put in to see how late a dose may be."""
+
+
+def obstacle(problem: FitProblem) -> str | None:
+    """Why nothing can be shot, or None."""
+    system = problem.engine.system
+    if not system.is_mechanistic or not problem.engine.is_compiled:
+        return "the model is not compiled"
+    if system.compared:
+        return "an observable is compared with an earlier value"
+    if any(trigger.delay is not None or trigger.at_start for trigger in system.triggers):
+        return "events come later than their conditions, or at the start"
+    if system.dosing is not None and system.dosing.spreads:
+        return "infusions have a duration that is not known"
+    if not any(len(data.rows) for data in problem.data):
+        return "nothing is measured but limits"
+    latest = latest_arrival(problem)
+    if not math.isfinite(latest):
+        return "doses have a lag without bounds"
+    if all(windows_of(problem, latest).node == 0):
+        return "too little is measured, or doses are always on their way"
+    return None
+
+
+def windows_of(problem: FitProblem, latest: float) -> Windows:
+    """The windows of a problem whose doses are late by `latest` at most."""
+    return make_windows(problem.experiments, len(problem.engine.system.states), MOST_WINDOWS, latest)
+
+
+def latest_arrival(problem: FitProblem) -> float:
+    """How much later than its time a dose may arrive, by the bounds of the parameters of the lag."""
+    dosing = problem.engine.system.dosing
+    if dosing is None or dosing.lag.is_number:
+        return 0.0 if dosing is None else float(dosing.lag)
+    table, names = problem.table, sorted(s.name for s in dosing.lag.free_symbols)
+    columns = problem.binding.index[:, [problem.binding.symbols.index(name) for name in names]]
+    moving = [int(i) for i in np.unique(columns) if i >= 0 and table.parameters[i].estimate]
+    if len(moving) > MAX_CORNERS:
+        return math.inf
+    function = numpy_function([dosing.lag], problem.engine.system.parameters)
+    latest = 0.0
+    for corner in itertools.product((False, True), repeat=len(moving)):
+        theta = table.values.copy()
+        for i, is_upper in zip(moving, corner, strict=True):
+            theta[i] = table.parameters[i].upper if is_upper else table.parameters[i].lower
+        local = problem.binding.local(theta)[:, : problem.n_system]
+        with np.errstate(all="ignore"):
+            late = np.max(np.asarray(function(*local.T)[0]))
+        latest = max(latest, math.inf if np.isnan(late) else float(late))
+    return latest
+
+
+def shot_points(problem: FitProblem, u: FloatArray) -> list[FloatArray]:
+    """What can be offered in place of drawn starts.
+
+    Parameters
+    ----------
+    problem
+        One without an `obstacle`.
+    u
+        [N, P], the search vectors of the drawn starts.
+
+    Returns
+    -------
+    list of arrays
+        [N, P] each, in the order of the stages; NaN where a stage has nothing to offer.
+    """
+    windows = windows_of(problem, latest_arrival(problem))
+    n_states, n_symbols = len(problem.engine.system.states), len(problem.observation.sensitive)
+    work = windows.grid.times.size * n_states * (n_states + n_symbols) * (2 * n_states + n_symbols)
+    few = u[: int(MAX_WORK / work)]
+    if not len(few):
+        return []
+    objective, begin, moving = _begun(problem, windows, few)
+    reached = Reached(begin, np.zeros(len(few)), np.arange(len(few)))
+    offered = []
+    for epsilon in (LOOSE, *TIGHTENING):
+        rounds, what = (ALONE, moving) if epsilon == LOOSE else (TOGETHER, "all")
+        reached = reached.moved(objective, held(objective, reached.at, epsilon), reached.at, rounds, what)
+        if not len(reached.value):
+            break
+        if epsilon in KEPT:
+            offered.append(reached.offer)
+    return [np.concatenate([each, np.full_like(u[len(few) :], np.nan)]) for each in offered]
+
+
+def _begun(problem: FitProblem, windows: Windows, u: FloatArray) -> tuple[ShootingObjective, Guess, Moving]:
+    """Where the states begin, and what moves first."""
+    engine, measured = ShootingEngine(problem), measured_cells(problem, windows.grid)
+    anywhere = np.zeros(len(problem.engine.system.states), dtype=bool)
+    plain = ShootingObjective(engine, windows, measured, anywhere)
+    known = known_states(plain)
+    objective = ShootingObjective(engine, windows, measured, positive_states(plain, known, u))
+    known = lifted(known, objective.positive)
+    begin = Guess(lifted(first_shots(objective, known, u), objective.positive), u)
+    return objective, begin, "states" if np.isnan(known).any() else "parameters"
