@@ -125,7 +125,7 @@ def _different(at: Population, sizes: FloatArray, n: int) -> IntArray:
     places: list[int] = []
     of = np.empty(len(at.u), dtype=np.intp)
     for k in range(len(at.u)):
-        near = [p for p in places if at.values[k] - at.values[p] <= SAME_OPTIMUM]
+        near = [p for p in places if np.isfinite(at.values[k]) and at.values[k] - at.values[p] <= SAME_OPTIMUM]
         twins = np.all(np.abs(at.u[near] - at.u[k]) <= SAME * sizes, axis=1)
         of[k] = near[int(np.argmax(twins))] if twins.any() else k
         places += [] if twins.any() else [k]

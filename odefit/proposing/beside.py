@@ -124,8 +124,10 @@ def side_by_side(numbers: Mapping[str, FloatArray]) -> Beside | None:
 def _wells(names: Sequence[str]) -> Beside | None:
     """A1, A2, … H12."""
     wells = [name for name in names if _WELL.fullmatch(name)]
-    rows = {name[0] for name in wells}
-    if len(wells) < 4 or (len(rows) == 1 and len(wells) < 6):
+    rows, columns = {name[0] for name in wells}, {int(name[1:]) for name in wells}
+    # A block of a plate, or many of its wells: metabolites may be called A1, B1 and A2 as well.
+    is_block = len(wells) == len(rows) * len(columns) and len(wells) >= (4 if len(rows) > 1 else 6)
+    if not is_block and len(wells) < 8:
         return None
     return Beside({UNNAMED: f"[A-{'H' if max(rows) <= 'H' else 'P'}]*"}, wells, "a column for each well of a plate")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from odefit.arrays import FloatArray
-from odefit.data.csv_cells import NOTHING_ELSE, SIGNS, MissingCells, decimal_comma, parse_number
+from odefit.data.csv_cells import BELOW, NOTHING_ELSE, SIGNS, MissingCells, decimal_comma, parse_number
 from odefit.data.labels import Labels
 
-NOTHING = ("", ".", "na", "nan", "n/a", "nd", "null", "-")
+NOTHING = ("", ".", "na", "nan", "n/a", "null", "-")
 NUMERIC = 0.8
 """The share of a column's filled cells that hold numbers, if it is one of numbers."""
 
@@ -26,9 +26,13 @@ def numbers_of(labels: Labels, missing: MissingCells = NOTHING_ELSE) -> FloatArr
     return np.array([number_of(name, missing) for name in labels.names] or [np.nan])[labels.codes]
 
 
-def count_limits(labels: Labels) -> int:
-    """How many cells say `<0.5` or `>100`."""
-    limits = [k for k, name in enumerate(labels.names) if name[:1] in SIGNS and name[:1]]
+def count_limits(labels: Labels, missing: MissingCells = NOTHING_ELSE) -> int:
+    """How many cells say `<0.5`, `>100` or `BLQ`."""
+    limits = [
+        k
+        for k, name in enumerate(labels.names)
+        if (name[:1] in SIGNS and name[:1]) or (name.lower() in BELOW and not missing.means_none(name))
+    ]
     return int(np.isin(labels.codes, limits).sum())
 
 
@@ -37,4 +41,4 @@ def share_of_numbers(labels: Labels, numbers: FloatArray, missing: MissingCells 
     nothing = [name.casefold() in NOTHING or missing.means_none(name) for name in labels.names]
     filled = [k for k, is_nothing in enumerate(nothing) if not is_nothing]
     count = int(np.isin(labels.codes, filled).sum())
-    return (int(np.isfinite(numbers).sum()) + count_limits(labels)) / count if count else 0.0
+    return (int(np.isfinite(numbers).sum()) + count_limits(labels, missing)) / count if count else 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from odefit.data.columns import find_columns
 from odefit.data.csv_cells import MissingCells
 from odefit.data.error_list import FaultList
 from odefit.data.grid.whole import whole
-from odefit.data.nonmem.records import DOSE, MODELLED, RESET_AND_DOSE
 from odefit.data.nonmem.roles import find_roles
 from odefit.data.sheets import Sheet
 from odefit.data.spreading import OBSERVABLE, VALUE, spread
@@ -23,9 +22,12 @@ from odefit.data.table_form import TableForm
 from odefit.errors import DataError
 from odefit.proposing.beside import Beside, side_by_side, times_in_headers
 from odefit.proposing.cells import NUMERIC, count_limits, numbers_of, share_of_numbers
+from odefit.proposing.constants import NO_CONSTANTS, Constants, constants_of, is_constant
+from odefit.proposing.event_doses import NO_DOSES, EventDoses, doses_of
+from odefit.proposing.limits import NO_LIMITS, FoundLimits, limit_columns, limits_of, strange_words
 from odefit.proposing.opening import opened, read_cells
 from odefit.proposing.reading import UNSAID, Reading
-from odefit.proposing.words import ERRORS, MEAN, OBSERVABLES, SENTINELS, SERIES, TIMES, VALUES, bare, is_called
+from odefit.proposing.words import DOSES, ERRORS, MEAN, OBSERVABLES, SENTINELS, SERIES, TIMES, VALUES, bare, is_called
 from odefit.records import dataclass
 from odefit.text import abridged, clip, counted
 
@@ -54,14 +56,16 @@ class Look:
         Column -> why nothing uses it.
     dose
         The largest amount of a dose; None where there are none.
-    compartments
-        Of a table of events, the labels of CMT.
     remarks
         Sentences on gaps, limits and the like.
     absent
-        Numbers that seem to stand for no value.
-    infusions
-        Of a table of events, compartments of doses whose rate (`R`) or duration (`D`) the model estimates: RATE -1, -2.
+        Numbers and words that seem to stand for no value.
+    events
+        The doses of a table of events.
+    limits
+        Columns of flags, and limits of detection.
+    constants
+        Columns that say something of each experiment.
     """
 
     path: Path
@@ -77,11 +81,12 @@ class Look:
     rows: int
     unused: Mapping[str, str]
     dose: float | None
-    compartments: Sequence[str]
     remarks: Sequence[str]
     beside: Beside | None = None
-    absent: Sequence[int] = ()
-    infusions: Sequence[tuple[str, str]] = ()
+    absent: Sequence[int | str] = ()
+    events: EventDoses = NO_DOSES
+    limits: FoundLimits = NO_LIMITS
+    constants: Constants = NO_CONSTANTS
 
 
 def look_at(path: Path, reading: Reading = UNSAID) -> Look:
@@ -108,9 +113,9 @@ def look_at(path: Path, reading: Reading = UNSAID) -> Look:
             raise DataError(sheet.header.place(), f"has no column '{clip(given)}'; its columns are {names}")
     time, experiment = time and position.spelled(time), experiment and position.spelled(experiment)
     looking = _Looking(sheet, time, experiment, form)
-    absent = [] if form.missing.words else looking.sentinels()
+    absent = [] if form.missing.words else looking.absent()
     if absent:
-        looking = _Looking(sheet, time, experiment, replace(form, missing=MissingCells.of(map(repr, absent))))
+        looking = _Looking(sheet, time, experiment, replace(form, missing=MissingCells.of(map(str, absent))))
     if reading.columns:
         named = Beside(reading.columns, (), "columns that were named")
         look = looking.spread(named, None if named.are_times else looking.time(), experiment, {})
@@ -135,12 +140,13 @@ class _Looking:
             for name, labels in self.labels.items()
         }
         self.given_time, self.given_experiment = time, experiment
+        roles = find_roles(find_columns(header, FaultList(header.path)), {})
+        self.roles = {role: header.names[at] for role, at in roles.at.items()} if roles.is_complete else {}
 
     def look(self) -> Look:
         names = list(self.labels)
-        roles = find_roles(find_columns(self.header, FaultList(self.header.path)), {})
-        if roles.is_complete and self.given_time is None:
-            return self._events({role: self.header.names[at] for role, at in roles.at.items()})
+        if self.roles and self.given_time is None:
+            return self._events(self.roles)
         across = times_in_headers([name for name in names if self.is_number[name]])
         if across and not self.given_time and not any(is_called(n, TIMES) for n in names if n not in across.taken):
             return self.spread(across, None, self.given_experiment or self._place(across.taken), {})
@@ -151,25 +157,15 @@ class _Looking:
         experiment = self.given_experiment or (None if self.beside else self._experiment(left))
         left = [name for name in left if name != experiment]
         codes = self.labels[experiment].codes if experiment else np.zeros(self.rows, np.int64)
-        unused = {name: "no numbers" for name in left if not self.is_number[name]}
+        bounded = limit_columns(self.labels, [name for name in (*left, value) if name and self.is_number[name]])
+        left = [name for name in left if not any(name in found.values() for found in bounded)]
+        errors = {*self._sigmas([name for name in left if self.is_number[name]]).values()}
+        constants = constants_of(self.labels, self.numbers, [n for n in left if n not in errors], codes)
+        if not observable and all(n in errors or n in constants.names for n in left if self.is_number[n]):
+            constants = NO_CONSTANTS  # a row for each experiment
+        left = [name for name in left if name not in constants.names]
+        unused = self._unused(left, errors, experiment is not None, codes, observable is None)
         numbers = [name for name in left if name not in unused]
-        errors = {*self._sigmas(numbers).values()}  # they may be the same throughout
-        if observable is None and experiment and len(set(codes.tolist())) > 1:
-            constant = [name for name in numbers if name not in errors and self._is_constant(name, codes)]
-            if len(constant) < len(numbers):
-                unused |= dict.fromkeys(
-                    constant, "the same throughout an experiment: a table of experiments holds such"
-                )
-        known = errors.union(unused)
-        if experiment:
-            labels = [name for name in numbers if name not in known and self._is_label(name)]
-            if len(labels) < len(numbers) - len(unused):
-                unused |= dict.fromkeys(labels, "tells replicates or the like apart, and measures nothing")
-        known = known.union(unused)
-        still = [name for name in numbers if name not in known and len(self.labels[name].names) == 1]
-        if len(still) < len(numbers) - len(unused):
-            unused |= dict.fromkeys(still, "the same throughout the file")
-        numbers = [name for name in numbers if name not in unused]
         if observable and value:
             sigma = next((n for n in numbers if re.fullmatch(ERRORS.format("(value)?"), n, re.I)), None)
             unused |= dict.fromkeys((n for n in numbers if n != sigma), "")
@@ -185,17 +181,42 @@ class _Looking:
             if beside is not None:
                 return self.spread(beside, time, experiment, unused)
             series = {name: (self.numbers[name], np.arange(self.rows)) for name in numbers}
-        return self._found(
-            "beside" if self.beside else "long" if observable else "wide",
-            time,
-            experiment,
-            series,
-            observable,
-            value,
-            sigmas,
-            unused,
-            codes,
-        )
+        kind = "beside" if self.beside else "long" if observable else "wide"
+        if not self.beside and all(is_called(n, f"{DOSES}|{SERIES}") for n in series):
+            what = "holds doses, and no measurements; `data.doses` of a config names such a table"
+            raise DataError(self.header.place(), f"{what}: `odefit init` wants the file of the measurements")
+        look = self._found(kind, time, experiment, series, observable, value, sigmas, unused, codes)
+        measured = {name: (value or name, rows) for name, (_, rows) in series.items() if name in look.series}
+        limits = limits_of(self.labels, self.numbers, measured, bounded)
+        return replace(look, limits=limits, constants=constants, dose=constants.largest)
+
+    def _unused(
+        self, left: Sequence[str], errors: Collection[str], has_experiments: bool, codes: IntArray, is_wide: bool
+    ) -> dict[str, str]:
+        """Columns that measure nothing, and why. errors: columns of errors, which may be the same throughout."""
+        unused = {name: "no numbers" for name in left if not self.is_number[name]}
+
+        def add(chosen: Callable[[str], bool], why: str) -> None:
+            """What is chosen, unless nothing would be left to be measured."""
+            numbers = [name for name in left if name not in unused]
+            names = [name for name in numbers if name not in errors and chosen(name)]
+            if len(names) < len(numbers):
+                unused.update(dict.fromkeys(names, why))
+
+        if has_experiments and is_wide and len(set(codes.tolist())) > 1:
+            what = "the same throughout an experiment: a table of experiments holds such"
+            add(lambda name: len(self.labels[name].names) > 1 and is_constant(self.labels[name].codes, codes), what)
+        if has_experiments:
+            add(self._is_label, "tells replicates or the like apart, and measures nothing")
+        add(lambda name: len(self.labels[name].names) == 1, "the same throughout the file")
+        return unused
+
+    def absent(self) -> list[int | str]:
+        """Numbers and words that seem to stand for no value."""
+        if self.roles:
+            return [*self.sentinels()]
+        names = {self.given_experiment, *(n for n in self.labels if is_called(n, f"{SERIES}|{OBSERVABLES}"))}
+        return [*self.sentinels(), *strange_words({n: labels for n, labels in self.labels.items() if n not in names})]
 
     def sentinels(self) -> list[int]:
         """Numbers such as -999 among others that are positive."""
@@ -248,7 +269,6 @@ class _Looking:
         unused: Mapping[str, str],
         codes: IntArray,
         dose: float | None = None,
-        compartments: Sequence[str] = (),
     ) -> Look:
         times = self.numbers[time]
         if self.form.clock.zero == FIRST:
@@ -268,7 +288,7 @@ class _Looking:
         remarks = self._remarks(series, times, experiment)
         return Look(
             *(self.header.path, kind, time, experiment, observable, value, sigmas, pairs, first),
-            *(count, self.rows, unused, dose, compartments, remarks, self.beside),
+            *(count, self.rows, unused, dose, remarks, self.beside),
         )
 
     def time(self) -> str:
@@ -280,18 +300,25 @@ class _Looking:
         best = [name for name in named if name.casefold() in ("time", "t")] or named
         if best:
             return best[0]
-        rising = [n for n in names if self.is_number[n] and np.nanmin(np.diff(self.numbers[n]), initial=1.0) >= 0]
+        numbers = [name for name in names if self.is_number[name] and not is_called(name, SERIES)]
+        rising = [name for name in numbers if np.nanmin(np.diff(self.numbers[name]), initial=1.0) >= 0]
         if rising:
             return rising[0]
         what = "cannot see which column holds the times: none is called so, and no column of numbers rises"
-        raise DataError(self.header.place(), f"{what}; say `--time COLUMN`: {abridged(names, 12)}")
+        here = f"say `--time COLUMN`: {abridged(names, 12)}"
+        if any(is_called(n, SERIES) and len(self.labels[n].names) == self.rows for n in names):
+            here += "; a table of constants of experiments goes under `data.experiments`"
+        raise DataError(self.header.place(), f"{what}; {here}")
 
     def _experiment(self, left: Sequence[str]) -> str | None:
         several = [name for name in left if 1 < len(self.labels[name].names) < self.rows and self._is_full(name)]
         named = [name for name in several if is_called(name, SERIES)]
         if named:  # the first word of SERIES that fits says more than the order of the columns
             words = SERIES.split("|")
-            return min(named, key=lambda n: next(k for k, word in enumerate([*words, ".*"]) if is_called(n, word)))
+            best = min(named, key=lambda n: next(k for k, word in enumerate([*words, ".*"]) if is_called(n, word)))
+            # Of cultures and the strain that each is of, the cultures.
+            finer = [n for n in named if n != best and is_constant(self.labels[best].codes, self.labels[n].codes)]
+            return max(finer, key=lambda n: len(self.labels[n].names), default=best)
         texts = [name for name in several if not self.is_number[name]]
         return max(texts, key=lambda name: len(self.labels[name].names), default=None)
 
@@ -304,10 +331,6 @@ class _Looking:
         values = self.numbers[name]
         again = 1 < len(self.labels[name].names) < self.rows
         return again and is_called(name, SERIES) and bool((values == np.round(values)).all())
-
-    def _is_constant(self, name: str, codes: IntArray) -> bool:
-        pairs = {(code, own) for code, own in zip(codes.tolist(), self.labels[name].codes.tolist(), strict=True)}
-        return len(pairs) == len(set(codes.tolist())) and len(self.labels[name].names) > 1
 
     def _sigmas(self, numbers: Sequence[str]) -> dict[str, str]:
         found = {}
@@ -335,19 +358,9 @@ class _Looking:
             series = {
                 f"{dv} {name}": (self.numbers[dv], rows[parts.codes[rows] == k]) for k, name in enumerate(parts.names)
             }
-        compartments = self.labels[names["cmt"]].names if "cmt" in names else ()
         dose = float(amounts.max(initial=0.0)) or None
-        look = self._found(
-            *("events", names["time"], names["id"], series, label, dv, {}, {}, codes), dose, tuple(compartments)
-        )
-        rates = self.numbers[names["rate"]] if "rate" in names else zeros
-        into = [compartments[k] for k in self.labels[names["cmt"]].codes] if "cmt" in names else [""] * self.rows
-        found = {
-            (MODELLED[int(rate)][0].upper(), compartment)
-            for rate, kind, compartment in zip(rates, kinds, into, strict=True)
-            if kind in (DOSE, RESET_AND_DOSE) and rate in MODELLED
-        }
-        return replace(look, infusions=sorted(found))
+        look = self._found("events", names["time"], names["id"], series, label, dv, {}, {}, codes, dose)
+        return replace(look, events=doses_of(self.labels, self.numbers, names, kinds))
 
     def _remarks(
         self,
@@ -364,6 +377,8 @@ class _Looking:
                 remarks.append(f"{name}: {counted(limits, 'value')} known only to lie below or above a limit")
             if empty - limits > 0:
                 remarks.append(f"{name}: {counted(empty - limits, 'empty cell')}")
+        if len(set(times[np.isfinite(times)].tolist())) == 1:
+            remarks.append("all measurements are of one time: no shape can be seen, `--model NAME` names the model")
         if experiment is None and self.beside is None and (np.diff(times) < 0).any():
             what = "the times go back, and no column tells experiments apart: times that come again are replicates"
             remarks.append(f"{what}; say `--experiment COLUMN` if one does")

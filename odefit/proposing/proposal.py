@@ -22,7 +22,8 @@ from odefit.proposing.beside import UNNAMED
 from odefit.proposing.dimensions import exponents
 from odefit.proposing.look import Look
 from odefit.proposing.naming import identifier
-from odefit.proposing.shapes import experiments_differ
+from odefit.proposing.scatter import noise_of
+from odefit.proposing.shapes import experiments_differ, group_of
 from odefit.proposing.words import bare
 from odefit.records import dataclass
 from odefit.text import clip
@@ -32,8 +33,6 @@ WIDTH = 100.0
 KNOWN = "set or measured apart: write yours"
 GENERIC = ("x", "y", "z")
 """States that are called so for want of a better name."""
-SPREAD = 10.0
-"""Positive measurements that differ by more than this factor have errors in proportion to their size, as a rule."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class Proposal:
     unknowns
         What is estimated.
     noise
-        `gaussian` or `lognormal`.
+        Observable -> its kind.
     left
         What was measured, and no part of the model takes.
     called
@@ -83,7 +82,7 @@ class Proposal:
     observables: Mapping[str, str]
     columns: Mapping[str, str | Sequence[str]]
     unknowns: Sequence[Unknown]
-    noise: str
+    noise: Mapping[str, str]
     left: Sequence[str]
     called: Mapping[str, str]
     held: Sequence[str]
@@ -130,8 +129,8 @@ def propose(look: Look, model: str) -> Proposal:
     else:
         unknowns = [_parameter(name, sizes) for name in nominal]
         unknowns = [_known(one, sizes) if one.name in entry.known else one for one in unknowns]
-    if experiments_differ(look, len(nominal)):
-        by = look.beside.by if look.beside else "experiment"
+    if look.kind != "events" and experiments_differ(look.series, len(nominal)):
+        by = look.beside.by if look.beside else group_of(look.series, look.constants, len(nominal)) or "experiment"
         unknowns = [one if one.fixed else replace(one, by=by) for one in unknowns]
     unknowns += _infusion_parameters(look, list(equations), sizes.span)
     held = _without_size(observables, initial, sizes) if look.kind != "events" else {}
@@ -140,12 +139,11 @@ def propose(look: Look, model: str) -> Proposal:
         if look.kind == "events" or (value == 0 and observables.get(state) != state):
             starts[state] = 0.0
         elif state in held:
-            starts[state] = held[state]
+            starts[state] = look.constants.dose or held[state]
         else:
             starts[state] = "estimate"
             unknowns.append(_initial(state, value, look, observables, taken, sizes))
-    values = np.concatenate([look.series[name][:, 1] for name in taken.values()])
-    positive = values.min() > 0 and values.max() > SPREAD * values.min()
+    noise = noise_of({name: look.series[column] for name, column in taken.items()})
     columns: dict[str, str | Sequence[str]]
     columns = {name: column for name, column in taken.items() if look.kind != "events" and column != name}
     if look.beside is not None:
@@ -161,10 +159,10 @@ def propose(look: Look, model: str) -> Proposal:
             observables,
             columns,
             unknowns,
-            "lognormal" if positive else "gaussian",
+            noise,
             left,
             called,
-            list(held),
+            [] if look.constants.dose else list(held),
         ),
     )
 
@@ -185,7 +183,7 @@ def _matrix(largest: Sequence[float], entries: Sequence[str], span: float) -> li
 def _infusion_parameters(look: Look, states: Sequence[str], span: float) -> list[Unknown]:
     """Rates and durations of infusions that the model estimates, called as NONMEM calls them: R1, D1."""
     found = []
-    for kind, compartment in look.infusions:
+    for kind, compartment in look.events.modelled:
         number = str(states.index(compartment) + 1) if compartment in states else compartment or "1"
         value = _round(span / 10 if kind == "D" else (look.dose or 1.0) / (span / 10))
         remark = "how long infusions take (RATE -2)" if kind == "D" else "the rate of infusions (RATE -1)"
@@ -270,7 +268,7 @@ class _Sizes:
             size = float(np.abs(look.series[column][:, 1]).max())
             unit = observables[name] if measured[name].is_Symbol else name
             own[unit] = (size or 1.0) / (curves[name] or 1.0)
-        if look.dose is not None:
+        if look.dose is not None and not set(observables.values()) & {s for s, value in initial.items() if value}:
             own |= {state: look.dose / (max(initial.values()) or 1.0) for state in equations if state not in own}
         seen = [factor for unit, factor in own.items() if unit in equations]
         # States that nobody measured are taken to be in the units of those that somebody did.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from odefit.arrays import FloatArray
+from odefit.proposing.constants import Constants
 from odefit.proposing.look import Look
 from odefit.proposing.words import is_called
 
@@ -17,6 +20,8 @@ SAME_START, DIFFERENT = 0.1, 0.15
 ONE_SIZE = 0.25
 """By so much of the larger one may two starts differ."""
 MICROBES = r"biomass|cells?|x|od(_?600)?|bacteria|yeast|algae|dcw|cdw|dry[ _]?weight"
+MOST_STATES = 4
+"""Of a linear system that is proposed: its matrix has as many parameters as the square."""
 MOST_COMPARED = 100
 """Experiments that are compared with each other."""
 
@@ -24,26 +29,44 @@ MOST_COMPARED = 100
 def suggestions(look: Look) -> list[str]:
     """Names of built-in systems, the likeliest first; the last one, `linear`, fits any number of states."""
     if look.kind == "events":
+        same = set(look.events.into) == set(look.events.measured) and len(look.events.into) == 1
+        if look.events.are_infusions or (same and all(_shape(pairs) == "falls" for pairs in look.series.values())):
+            return ["one_compartment_iv", "two_compartment_iv"]
         return ["one_compartment_oral", "two_compartment_oral", "transit_absorption"]
     shapes = [_shape(pairs) for pairs in look.series.values()]
+    if shapes == ["grows", "grows"] and look.kind == "wide" and look.experiments == 1:
+        return ["competition", "linear"]
     if len(shapes) == 2 and shapes.count("oscillates") == 2:
         return ["lotka_volterra", "rosenzweig_macarthur", "brusselator"]
     if len(shapes) == 1:
         if shapes[0] == "grows" and all(not np.any(first) for first in look.first.values()):
             return ["michaelis_menten", "monod"]  # what grows by itself does not begin with nothing
         whole = all(bool((pairs[:, 1] == pairs[:, 1].round()).all()) for pairs in look.series.values())
-        return {
-            "grows": ["logistic", "gompertz", "baranyi"],
-            "falls": ["exponential_decay", "michaelis_menten"],
-            "peaks": ["sir", "seir"] if whole else ["one_compartment_oral", "two_compartment_oral"],
-            "oscillates": ["damped_oscillator", "van_der_pol", "fitzhugh_nagumo"],
-        }[shapes[0]]
+        return ["sir", "seir"] if whole and shapes == ["peaks"] else _of_one(shapes[0])
     if sorted(shapes) == ["falls", "grows"]:
         name = list(look.series)[shapes.index("grows")]
         # Microbes that live on something, where their column comes first or is called as the state of the model is.
         if is_called(name, MICROBES) and (name == next(iter(look.series)) or is_called(name, "biomass|x")):
             return ["monod", "haldane", "linear"]
+    if len(shapes) > MOST_STATES or _are_apart(look):
+        return [*_of_one(shapes[0]), "linear"]
     return ["linear"]
+
+
+def _are_apart(look: Look) -> bool:
+    """Whether no experiment measures all that is measured."""
+    found = [set(pairs[:, 2].tolist()) for pairs in look.series.values()]
+    return not set.intersection(*found)
+
+
+def _of_one(shape: str) -> list[str]:
+    """Systems of one state, or of which one is measured."""
+    return {
+        "grows": ["logistic", "gompertz", "baranyi"],
+        "falls": ["exponential_decay", "michaelis_menten"],
+        "peaks": ["one_compartment_oral", "two_compartment_oral"],
+        "oscillates": ["damped_oscillator", "van_der_pol", "fitzhugh_nagumo"],
+    }[shape]
 
 
 def _shape(series: FloatArray) -> str:
@@ -68,14 +91,21 @@ def _shape_of(pairs: FloatArray) -> str:
     return "falls" if values[-1] < values[0] else "grows"
 
 
-def experiments_differ(look: Look, parameters: int) -> bool:
+def experiments_differ(series: Mapping[str, FloatArray], parameters: int) -> bool:
     """Whether experiments that begin alike go on differently, and have measurements enough for parameters of their own.
 
-    Curves of other starts may well be those of one model, and tables of events have doses of their own.
+    Curves of other starts may well be those of one model.
+
+    Parameters
+    ----------
+    series
+        What was measured -> times, values and numbers of experiments [N, 3].
+    parameters
+        Of the model.
     """
-    if look.kind == "events" or look.experiments < 2:
-        return False
-    for pairs in look.series.values():
+    for pairs in series.values():
+        if len(np.unique(pairs[:, 2])) < 2:
+            continue
         parts = [_averaged(pairs[pairs[:, 2] == code]) for code in np.unique(pairs[:, 2])]
         span = float(np.ptp(pairs[:, 1]))
         if min(len(part) for part in parts) < parameters + 2 or not span:
@@ -92,6 +122,31 @@ def experiments_differ(look: Look, parameters: int) -> bool:
         if alike and max(alike) > DIFFERENT:
             return True
     return False
+
+
+def group_of(series: Mapping[str, FloatArray], constants: Constants, parameters: int) -> str | None:
+    """The column of labels within whose groups experiments do not differ, though they do between them.
+
+    Parameters
+    ----------
+    series
+        What was measured -> times, values and numbers of experiments [N, 3].
+    constants
+        Of the file.
+    parameters
+        Of the model, as many as each experiment must determine.
+    """
+    for name, of in (constants.groups or {}).items():
+        level = np.array(of)
+        if not 1 < len(set(of)) < len(of):
+            continue
+        apart = [
+            experiments_differ({n: p[level[p[:, 2].astype(int)] == k] for n, p in series.items()}, parameters)
+            for k in sorted(set(of))
+        ]
+        if not any(apart):
+            return name
+    return None
 
 
 def _is_one_start(a: float, b: float) -> bool:

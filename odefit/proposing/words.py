@@ -16,6 +16,7 @@ OBSERVABLES, VALUES = (
     r"observable|name|variable|parameter|analyte|species|measure|quantity|what",
     r"value|measurement|val|dv|conc(entration)?|result|y",
 )
+DOSES = r"(.*[_ ])?(dose|dosis|amt|amount)([_ ].*)?"
 ERRORS = r"{0}[ _.\-]*(sd|se|sem|std|stdev|sigma|err|error)|(sd|se|std|sigma|err)[ _.\-]*{0}"
 MEAN = r"[ _.\-]*(mean|avg|average)$"
 SENTINELS = (-9, -77, -88, -99, -999, -9999, -99999)

@@ -14,6 +14,11 @@ from odefit.proposing.proposal import Proposal, Unknown
 from odefit.text import counted
 
 USUAL_TIMES = ("time", "t")
+_WHY = {
+    "gaussian": "the data scatter about alike at all sizes; lognormal: by a share of their size",
+    "lognormal": "the data scatter by a share of their size; gaussian: alike at all sizes",
+    "negative_binomial": "counts, which scatter more the larger they are; gaussian: alike at all sizes",
+}
 USUAL_EXPERIMENT = "experiment"
 
 
@@ -33,7 +38,8 @@ def config_text(
     said
         Keys of the section `data` that were given.
     """
-    data = data_lines(look, list(proposal.observables), proposal.columns, proposal.left, out, said or {})
+    keys = _compartments(look, proposal) | dict(said or {})
+    data = data_lines(look, list(proposal.observables), proposal.columns, proposal.left, out, keys)
     return "\n".join([*_head(look, proposal, out, others), *_model(look, proposal), *data, *_fit(look, proposal), ""])
 
 
@@ -74,7 +80,7 @@ def _model(look: Look, proposal: Proposal) -> Iterator[str]:
         yield "  initial: estimate"
     else:
         inner = ", ".join(
-            f"{state}: {value if value == 'estimate' else f'{value:g}'}" for state, value in proposal.initial.items()
+            f"{state}: {value if isinstance(value, str) else f'{value:g}'}" for state, value in proposal.initial.items()
         )
         yield f"  initial: {{{inner}}}"
     if proposal.held:
@@ -89,6 +95,8 @@ def _model(look: Look, proposal: Proposal) -> Iterator[str]:
         yield "  # One value for all experiments; `by: experiment` in a parameter gives each its own."
     if look.beside and look.beside.constants:
         yield f"  # Formulas may use {', '.join(look.beside.constants)}, which the headers say of each experiment."
+    if look.constants.names:
+        yield f"  # Formulas and `by` may use {', '.join(look.constants.names)}: the same throughout an experiment."
     yield from (_parameter(unknown) for unknown in proposal.unknowns)
 
 
@@ -146,11 +154,12 @@ def data_lines(
     if columns:
         keys["columns"] = dict(columns)
     named = _with_errors(look, observables, columns)
+    _limits(look, observables, columns, keys, remarks)
     if look.kind == "long" and look.sigmas.get("", "sigma") != "sigma":
         keys["sigma"] = look.sigmas[""]
     elif look.kind != "long" and named:
         keys["sigma"] = named
-    unused = dict(look.unused)
+    unused = {**look.unused, **dict.fromkeys(look.limits.columns, "the limit is that of `limit`")}
     if look.kind == "long" and left:
         keys["ignore"], remarks["ignore"] = list(left), "measured, but no part of this model"
     elif look.kind == "wide":
@@ -164,15 +173,54 @@ def data_lines(
         yield f"  {key}: {text}{remark}"
 
 
+def _compartments(look: Look, proposal: Proposal) -> dict[str, Any]:
+    """`data.compartments`, where the doses go into a compartment that is not the number of its state."""
+    into = look.events.into
+    if look.kind != "events" or len(into) != 1 or into[0] in ("", "1") or len(look.events.measured) > 1:
+        return {}
+    state = next((state for state, value in proposal.entry.initial.items() if value), None)
+    return {"compartments": {into[0]: state}} if state and "iv" in proposal.entry.name.split("_") else {}
+
+
+def _limits(
+    look: Look,
+    observables: Sequence[str],
+    columns: Mapping[str, str | Sequence[str]],
+    keys: dict[str, Any],
+    remarks: dict[str, str],
+) -> None:
+    """Which values are limits: the columns of flags, and the limits that neither they nor the cells name."""
+    limits = look.limits
+    source = {name: columns.get(name, name) for name in observables}
+    if look.kind == "long" and limits.flags:
+        keys["censored"] = next(iter(limits.flags.values()))
+    elif limits.flags:
+        flags = {n: limits.flags.get(str(source[n]), limits.flags.get("")) for n in observables}
+        keys["censored"] = {name: flag for name, flag in flags.items() if flag}
+    labels = look.beside.columns if look.beside else {}
+    below = {
+        name: limits.below[label]
+        for name in observables
+        for label in limits.below
+        if label == source[name] or labels.get(label) == source[name]
+    }
+    if below:
+        keys["limit"] = below
+        guess = "no column holds the limit: taken is the smallest measured value; write yours"
+        remarks["limit"] = guess if limits.guessed else ""
+
+
 def _fit(look: Look, proposal: Proposal) -> Iterator[str]:
-    noise = proposal.noise
-    other = "lognormal (errors in proportion)" if noise == "gaussian" else "gaussian"
+    kinds = set(proposal.noise.values())
+    noise = kinds.pop() if len(kinds) == 1 else proposal.noise
     given = _with_errors(look, list(proposal.observables), proposal.columns)
     if given:
-        own = {name: {"sigma": "column"} if name in given else noise for name in proposal.observables}
+        own = {n: {"sigma": "column"} if n in given else proposal.noise[n] for n in proposal.observables}
         yield f"noise: {_flow(own)}  # the errors of the file, as standard deviations"
+    elif isinstance(noise, str):
+        yield f"noise: {noise}  # {_WHY[noise]}; see docs/noise.md"
     else:
-        yield f"noise: {noise}  # or {other}, poisson (counts), …: see docs/noise.md"
+        yield f"noise: {_flow(noise)}  # by how each scatters; see docs/noise.md"
     yield "fit: {starts: 20, seed: 0}"
 
 

@@ -91,6 +91,10 @@ BY_HAND: dict[str, Callable[..., tuple[float, ...]]] = {
         ka * g - (CL + Q) * c / V1 + Q * p / V2,
         Q * (c / V1 - p / V2),
     ),
+    "one_compartment_iv": lambda t, c, CL, V: (-CL * c / V,),
+    "two_compartment_iv": lambda t, c, p, CL, V1, Q, V2: (-(CL + Q) * c / V1 + Q * p / V2, Q * (c / V1 - p / V2)),
+    "one_compartment_infusion": lambda t, c, CL, V, rate, duration: (rate * (t < duration) - CL * c / V,),
+    "competition": lambda t, x, y, r, s, K, L, a, b: (r * x * (K - x - a * y) / K, s * y * (L - y - b * x) / L),
     "transit_absorption": lambda t, d, t1, t2, t3, g, c, MTT, ka, CL, V: (
         -4 * d / MTT,
         4 * (d - t1) / MTT,

@@ -37,6 +37,15 @@ ENTRIES = (
         {"x": 2.5, "y": 2.5},
     ),
     Entry(
+        "competition",
+        "Two species that compete for the same (x, y: their numbers)",
+        "Gause (1934), The Struggle for Existence, Williams & Wilkins, Baltimore",
+        (0.0, 20.0),
+        {"x": "r_x*x*(1 - (x + alpha*y)/K_x)", "y": "r_y*y*(1 - (y + beta*x)/K_y)"},
+        {"r_x": 0.9, "r_y": 0.7, "K_x": 100.0, "K_y": 80.0, "alpha": 0.6, "beta": 0.5},
+        {"x": 4.0, "y": 4.0},
+    ),
+    Entry(
         "rosenzweig_macarthur",
         "Predator and prey with logistic growth and saturated predation (x: prey, y: predator)",
         "Rosenzweig & MacArthur (1963), Graphical representation and stability conditions of predator-prey "
