@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     )
     from odefit.exports import export_petab
     from odefit.fitting.run import Run
+    from odefit.merging import merge
+    from odefit.parts import fit_part
     from odefit.pictures import plot
     from odefit.problem.interface import Problem
     from odefit.profiles.profiling import profile
@@ -45,6 +47,8 @@ _HOMES = {
     "resampling.bootstrap": ("bootstrap",),
     "sampling.sample": ("sample",),
     "runs.listing": ("list_runs",),
+    "parts": ("fit_part",),
+    "merging": ("merge",),
     "pictures": ("plot",),
     "studies": ("predict", "compare", "design"),
     "reports": ("report",),
@@ -80,9 +84,11 @@ __all__ = [
     "design",
     "export_petab",
     "fit",
+    "fit_part",
     "list_runs",
     "load",
     "load_run",
+    "merge",
     "plot",
     "predict",
     "profile",

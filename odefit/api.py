@@ -205,7 +205,7 @@ def fit(
             only_beside=only_beside,
             progress=progress,
         )
-    loaded = _begun(loaded_from(config, overrides, data, only_beside), start_from)
+    loaded = begun_at(loaded_from(config, overrides, data, only_beside), start_from)
     return _fit_in_memory(loaded, Logged(progress or Silent()))
 
 
@@ -234,7 +234,7 @@ def fit_into_folder(
     place = place or Place()
     if start_from is not None and place.resume:
         raise RunError("--from", "begins at an earlier result, and --resume goes on with a fit; say one of them")
-    loaded = _begun(loaded_from(config, overrides, data, only_beside), start_from)
+    loaded = begun_at(loaded_from(config, overrides, data, only_beside), start_from)
     foreign = isinstance(config, str | Path) and is_foreign(Path(config))
     origin = Path(config) if foreign and isinstance(config, str | Path) else loaded.path
     title = f"{origin.resolve()}{''.join(f', {text}' for text in overrides)}"
@@ -246,7 +246,7 @@ def fit_into_folder(
     return run
 
 
-def _begun(loaded: LoadedConfig, start_from: Run | LatentRun | Path | str | None) -> LoadedConfig:
+def begun_at(loaded: LoadedConfig, start_from: Run | LatentRun | Path | str | None) -> LoadedConfig:
     """With the earlier result that the fit begins at, if there is one. Raises RunError."""
     if start_from is None:
         return loaded

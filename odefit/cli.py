@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from typing import Annotated
 
@@ -14,11 +12,13 @@ from odefit.commands.bootstrap import bootstrap
 from odefit.commands.compare import compare
 from odefit.commands.demo import demo
 from odefit.commands.design import design
-from odefit.commands.errors import INTERRUPTED, TERMINATED, report
+from odefit.commands.ending import Endings
+from odefit.commands.errors import INTERRUPTED, report
 from odefit.commands.files import export, import_, schema, simulate
 from odefit.commands.fit import fit
 from odefit.commands.init import init
 from odefit.commands.look import check, models, plot, solvers
+from odefit.commands.merge import merge
 from odefit.commands.predict import predict
 from odefit.commands.profile import profile
 from odefit.commands.report import report as report_
@@ -54,6 +54,7 @@ def options(
 app.command()(fit)
 app.command("import")(import_)
 app.command()(export)
+app.command()(merge)
 app.command()(simulate)
 app.command()(plot)
 app.command()(profile)
@@ -75,20 +76,12 @@ app.command()(schema)
 def main() -> None:
     """The entry point: one error handler, distinct exit codes.
 
-    2 input, 3 numerics, 4 a result that cannot be written, 130 Ctrl-C, 143 SIGTERM.
+    2 input, 3 numerics, 4 a result that cannot be written, 124 --time-limit, 130 Ctrl-C, 128 + n another signal.
     """
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
-    terminated = False
-
-    def terminate(*_: object) -> None:
-        nonlocal terminated
-        if not terminated:  # a second one finds the orderly end under way
-            terminated = True
-            raise KeyboardInterrupt
-
     # What a batch system or a shutdown sends deserves as orderly an end as Ctrl-C.
-    signal.signal(signal.SIGTERM, terminate)
+    endings = Endings()
     try:
         # Not standalone: `typer.Exit` comes back as a number, and errors come here.
         code = app([argument for argument in arguments if argument != "--debug"], standalone_mode=False) or 0
@@ -105,10 +98,8 @@ def main() -> None:
         unread(sys.stdout)
         if not isinstance(error, BrokenPipeError):  # which is `odefit check … | head`
             code = report(error, debug)
-    code = TERMINATED if terminated and code == INTERRUPTED else code
-    # From here on there is nothing to be kept, and a signal may end the process at once, with the code that it has.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: os._exit(code))
+    code = endings.code(code)
+    endings.is_over(code)
     sys.exit(code)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from odefit.config.load import LoadedConfig
 from odefit.errors import RunError, StorageError
@@ -55,6 +55,14 @@ class Place:
     accept_changes: bool = False
 
 
+@dataclass(frozen=True)
+class Known:
+    """What parts of a fit have reached, by the names of a checkpoint's parts, and in how many seconds."""
+
+    reached: Mapping[str, Any]
+    seconds: float
+
+
 def fit_in_folder(
     loaded: LoadedConfig,
     place: Place,
@@ -62,6 +70,7 @@ def fit_in_folder(
     title: str,
     load: Callable[[Path], Run | LatentRun],
     show: Callable[[Result], None] | None = None,
+    known: Known | None = None,
 ) -> Run | LatentRun:
     """Fit a config into a run folder.
 
@@ -79,6 +88,8 @@ def fit_in_folder(
         Reads a run folder: the result of a fit that is finished already.
     show
         Is given the result as soon as there is one, before anything of it is written.
+    known
+        What parts of the fit have reached elsewhere, which it goes on from.
 
     Returns
     -------
@@ -109,7 +120,7 @@ def fit_in_folder(
                 show(finished.result)
             return finished
         with run_log(folder.work):
-            run = _fit(loaded, plan, folder, place, told, title, show)
+            run = _fit(loaded, plan, folder, place, told, title, show, known)
     return replace(run, path=folder.result, tables={})
 
 
@@ -121,12 +132,15 @@ def _fit(
     told: Logged,
     title: str,
     show: Callable[[Result], None] | None,
+    known: Known | None,
 ) -> Run | LatentRun:
     path, (measured, work) = folder.work, plan
     log.info("fit of %s", title)
     log.info("versions: %s", ", ".join(f"{name} {version}" for name, version in versions().items()))
     identity = identity_of(loaded, measured)
     checkpoint = Checkpoint(path, identity, told.note)
+    if known is not None:
+        checkpoint.take(known.reached, known.seconds)
     if place.resume and folder.is_begun:
         checkpoint.resume(place.accept_changes)
         log.info("resumed after %.3g s", checkpoint.seconds)

@@ -122,6 +122,17 @@ class PlainScreen:
             self.file.flush()
 
 
+class SilentScreen:
+    """Nothing is printed."""
+
+    is_terminal = False
+    width = UNBROKEN
+    encoding = "utf-8"
+
+    def print(self, *objects: Any, markup: bool | None = None, soft_wrap: bool | None = None) -> None:
+        """Print nothing."""
+
+
 class reader_may_leave:
     """Inside of this, a stream may have lost its reader or have no room left: printing goes on silently."""
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from odefit.heartbeat import Heartbeat
-from odefit.screen import PlainScreen, Screen, TextTable
+from odefit.screen import PlainScreen, Screen, SilentScreen, TextTable
 
 if TYPE_CHECKING:
     from odefit.live_bar import LiveBar
@@ -26,8 +26,10 @@ MOST_OWN = 20
 SHOWN_ESTIMATES = 4
 
 
-def console(error: bool = False) -> Screen:
-    """What a command prints to: standard output, or standard error."""
+def console(error: bool = False, quiet: bool = False) -> Screen:
+    """What a command prints to: standard output, or standard error, or nothing."""
+    if quiet:
+        return SilentScreen()
     stream = sys.stderr if error else sys.stdout
     if not stream.isatty() and not any(os.environ.get(name) for name in COLOURED):
         return PlainScreen(stream)
@@ -67,7 +69,7 @@ class Reporter:
     def __init__(self, screen: Screen) -> None:
         self.screen = screen
         self._pulse = Heartbeat(self._beat, "reading")
-        self._is_live = sys.stderr.isatty()
+        self._is_live = sys.stderr.isatty() and not isinstance(screen, SilentScreen)
         self._bar: LiveBar | None = None
         self._total, self._what, self._done = 0, "", 0
         self._last = 0.0

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from odefit.commands.errors import INTERRUPTED, report
-from odefit.commands.options import AsJson, OnlyBeside, Overrides, Plots, Show
+from odefit.commands.after_fit import code_of, pictures_of
+from odefit.commands.ending import end_within
+from odefit.commands.errors import report
+from odefit.commands.options import AsJson, OnlyBeside, Overrides, PartOfAll, Plots, Quiet, Show, TimeLimit
+from odefit.commands.parts import fit_parts, one_part
 from odefit.errors import OdefitError, RunError
 from odefit.records import dataclass
 from odefit.status import Status
@@ -49,10 +52,22 @@ def fit(
         Path | None,
         typer.Option("--from", metavar="RUN", help="Begin at the estimates of an earlier run.", show_default=False),
     ] = None,
+    starts: Annotated[
+        str | None,
+        typer.Option(
+            "--starts",
+            metavar="A:B",
+            help="Only the starts A, …, B-1 of all, counted from 0, for `odefit merge`.",
+            show_default=False,
+        ),
+    ] = None,
+    part: PartOfAll = None,
     only_beside: OnlyBeside = None,
     plots: Plots = True,
     show: Show = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show on screen what goes into run.log.")] = False,
+    quiet: Quiet = False,
+    time_limit: TimeLimit = None,
     json: AsJson = False,
     set_: Overrides = None,
 ) -> None:
@@ -60,8 +75,13 @@ def fit(
     from odefit.folder_fits import Place
     from odefit.terminal import console
 
+    end_within(time_limit)
+    if starts is not None or part is not None:
+        wanted = one_part(starts, part, "--starts")
+        fit_parts(configs, wanted, (out, overwrite, resume), from_, only_beside, quiet, set_)
+        return
     asked = Asked(tuple(set_ or ()), from_, only_beside, plots, show, verbose)
-    screen = console(error=json)
+    screen = console(error=json, quiet=quiet)
     folders = _folders(configs, out)
     documents, codes = [], []
     for config, folder in zip(configs, folders, strict=True):
@@ -76,7 +96,7 @@ def fit(
             # The others have nothing to do with it: they are fitted, and the exit code is the first that is not 0.
             codes.append(report(error, debug=False))
             continue
-        codes.append(_code(run.result.status))
+        codes.append(code_of(run.result.status))
         if json:
             from odefit.documents import fitted
 
@@ -119,10 +139,8 @@ def _fitted(config: Path, place: Place, asked: Asked, screen: Screen) -> tuple[R
     """One fit, from its config to its pictures; all that is said of it goes to the screen."""
     from odefit.api import fit_into_folder
     from odefit.next_steps import closing_lines
-    from odefit.pictures import draw
     from odefit.terminal import Reporter, logged_to
 
-    pictures: list[Path] = []
     with logged_to(screen if asked.verbose else None), Reporter(screen) as told:
         run = fit_into_folder(
             config,
@@ -134,13 +152,7 @@ def _fitted(config: Path, place: Place, asked: Asked, screen: Screen) -> tuple[R
             show=told.result,
         )
         result = run.result
-        if asked.plots and result.status != Status.FAILED:
-            told.now("drawing the pictures")
-            try:
-                pictures = draw(run, after_fit=True)
-            except OdefitError as error:
-                # The run folder is complete: a picture that cannot be drawn is no reason to fail.
-                screen.print(f"warning: no pictures: {error}", markup=False)
+        pictures = pictures_of(run, told, screen) if asked.plots else []
     if asked.show and result.status != Status.FAILED:
         _show(run, screen)
     screen.print(f"written to {run.path} in {result.seconds:.3g} s of fitting", markup=False)
@@ -158,10 +170,3 @@ def _show(run: Run | LatentRun, screen: Screen) -> None:
         shown(run, screen)
     except OdefitError as error:
         screen.print(f"warning: nothing to show: {error}", markup=False)
-
-
-def _code(status: Status) -> int:
-    """The exit code of a fit that came to an end."""
-    if status == Status.INTERRUPTED:
-        return INTERRUPTED
-    return OdefitError.exit_code if status == Status.FAILED else 0

@@ -29,6 +29,42 @@ Overrides = Annotated[
         help="Override a key of the config, e.g. --set fit.starts=50.",
     ),
 ]
+
+
+def _time(value: str | None) -> float | None:
+    from odefit.commands.ending import seconds_of
+
+    try:
+        return None if value is None else seconds_of(value)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+TimeLimit = Annotated[
+    float | None,
+    typer.Option(
+        "--time-limit",
+        metavar="TIME",
+        parser=_time,
+        help="End in good order after so much time (90, 90m, 1.5h, 1:30:00), keep what is there, and exit with 124.",
+        show_default=False,
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+PartOfAll = Annotated[
+    str | None,
+    typer.Option(
+        "--part",
+        metavar="K/N",
+        help="Only the K-th of N parts, into a folder of its own (--out), for `odefit merge`.",
+        show_default=False,
+    ),
+]
+PartOut = Annotated[
+    Path | None,
+    typer.Option("--out", help="The folder of a part; default: beside RUN, by its name.", show_default=False),
+]
+PartResume = Annotated[bool, typer.Option("--resume", help="Go on with a part that was killed or interrupted.")]
 Show = Annotated[bool, typer.Option("--show", help="Show data and fit here, in characters.")]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON document for programs; what is said meanwhile goes to stderr.")

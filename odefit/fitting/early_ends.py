@@ -21,6 +21,7 @@ from odefit.fitting.multistart_outcome import WITHIN_REGION
 from odefit.fitting.observed_search import ObservedSearch
 from odefit.fitting.search_objective import SearchObjective
 from odefit.fitting.searches import searched
+from odefit.fitting.starts_in_parts import ENDS
 from odefit.fitting.tightening import continued
 from odefit.optimizers.start_pool import StartOutcome
 from odefit.problem.assembly import Assembly
@@ -58,6 +59,8 @@ class EarlyEnds:
         Told of, and kept in, every batch of searches.
     part
         The name of these searches in the memory.
+    many
+        How many starts there are, with those that are searched elsewhere.
     """
 
     def __init__(
@@ -70,9 +73,11 @@ class EarlyEnds:
         progress: Progress,
         memory: Memory,
         part: str,
+        many: int,
     ) -> None:
         self.assembly, self.factor, self.search, self.points = assembly, factor, search, points
         self.numbers, self.progress, self.memory, self.part = numbers, progress, memory, part
+        self.many = many
         self.reached: dict[int, StartOutcome] = {}
         self.watched = ObservedSearch(search, progress)
 
@@ -82,13 +87,13 @@ class EarlyEnds:
         section = self.assembly.loaded.config.fit
         is_limited = self.search.cpu_limit is not None or section.time_limit is not None
         is_many = self.search.method.minimize_many is not None and self.search.most > sum(STAGES)
-        return len(self.numbers) > 2 and is_many and not is_limited
+        return self.many > 2 and is_many and not is_limited
 
     def results(self, left: Sequence[int]) -> Generator[StartOutcome]:
         """The starts of these numbers as they finish; the others are taken along, since what ends early depends on
         all of them."""
         if not self.is_due:
-            yield from self._searched(self.search, self.points, left)
+            yield from self._to_their_ends(self.search, self.points, left)
             return
         going = list(self.numbers)
         for stage, steps in enumerate(STAGES):
@@ -101,8 +106,15 @@ class EarlyEnds:
             yield from (r for r in ended.values() if r.number in left)
             going = sorted(k for k, r in self.reached.items() if _goes_on(r))
         last = replace(self.search, max_iterations=self.search.most - sum(STAGES))
-        for result in self._searched(last, self._places(), [k for k in going if k in left]):
-            yield _joined(self.reached[result.number], result, sum(STAGES))
+        yield from self._to_their_ends(last, self._places(), [k for k in going if k in left])
+
+    def _to_their_ends(self, search: LocalSearch, places: FloatArray, left: Sequence[int]) -> Generator[StartOutcome]:
+        """The last searches; what parts of the fit have found is not searched again."""
+        known = [r for r in restored(self.memory, f"{self.part}, {ENDS}", self.points) if r.number in left]
+        yield from known
+        for result in self._searched(search, places, [k for k in left if k not in {r.number for r in known}]):
+            before = self.reached.get(result.number)
+            yield result if before is None else _joined(before, result, sum(STAGES))
 
     def under_way(self, finished: Sequence[StartOutcome]) -> list[StartOutcome]:
         """What the starts had reached that are not among the finished ones, when they were interrupted."""

@@ -30,6 +30,7 @@ from odefit.fitting.shot_starts import sentence as told_of_shots
 from odefit.fitting.shot_starts import shot_starts
 from odefit.fitting.solver_accuracy import SolverEffect, solver_effect
 from odefit.fitting.starting_points import candidates_for
+from odefit.fitting.starts_in_parts import planned
 from odefit.fitting.tally import Tally
 from odefit.fitting.tightening import (
     STEP,
@@ -113,10 +114,15 @@ class _Pass:
 
 
 def search_starts(
-    assembly: Assembly, method: FitMethod, progress: Progress, memory: Memory | None = None
+    assembly: Assembly,
+    method: FitMethod,
+    progress: Progress,
+    memory: Memory | None = None,
+    part: range | None = None,
 ) -> FitOutcome:
     """The best of `fit.starts` local searches; with smaller tolerances of the solver where these limit it.
 
+    part: the numbers of the starts that are searched, where others are searched elsewhere: see `starts_in_parts.py`.
     memory: keeps each finished start. One that was not finished begins again where it began, which takes no longer
     than one start: what an engine has learnt on its way belongs to a search, and is not kept.
     """
@@ -126,22 +132,25 @@ def search_starts(
     _check_memory(assembly, objective)
     progress.now("choosing where to start")
     if section.budget is not None:
-        found = first = _race_pass(assembly, method, progress, memory)
+        found = _race_pass(assembly, method, progress, memory)
+        n_starts = len(found.results)
     else:
         try:
-            points = _starts(assembly, method, progress, memory)
+            points = planned(memory, lambda: _starts(assembly, method, progress, memory), part is not None)
         except Interrupted as stopped:
             reached = _best_so_far(objective, stopped.population)
             return fit_outcome(objective, reached, section.starts, method.name, interrupted=True)
-        found = first = _search_pass(assembly, 1, method, (range(len(points)), points), progress, memory)
-    gained, finer_fails = math.inf, False
+        n_starts = len(points)
+        numbers = range(n_starts) if part is None else range(n_starts)[part.start : part.stop]
+        found = _search_pass(assembly, 1, method, (numbers, points), progress, memory, part=part)
+    first, gained, finer_fails = found, math.inf, False
     while (best := found.best) is not None and best.outcome is not None and not found.interrupted:
         if not is_due(found.assembly, found.factor, best.outcome, found.effect, gained):
             break
         factor = STEP * found.factor
-        begun = points_to_go_on(_going_on(found, section), len(first.results))
+        begun = points_to_go_on(_going_on(found, section), n_starts)
         share = None if found.left is None else max(found.left, LEAST_LEFT * (section.budget or 0)) / len(begun[0])
-        finer = _search_pass(tightened(assembly, factor), factor, method, begun, progress, memory, share)
+        finer = _search_pass(tightened(assembly, factor), factor, method, begun, progress, memory, share, part)
         if finer.best is None or finer.interrupted:
             found, finer_fails = replace(found, interrupted=finer.interrupted), not finer.interrupted
             break
@@ -200,21 +209,23 @@ def _search_pass(
     progress: Progress,
     memory: Memory,
     cpu_limit: float | None = None,
+    part: range | None = None,
 ) -> _Pass:
     """The starts with these numbers, from these points [n, P]; those that the memory holds are not searched again.
 
-    cpu_limit: seconds of one search, before those of the config.
+    cpu_limit: seconds of one search, before those of the config. part: as in `search_starts`.
     """
     section = assembly.loaded.config.fit
     numbers, points = starts
     search = LocalSearch(_objective(assembly), method, section.max_iterations, cpu_limit=cpu_limit or section.cpu_limit)
     # Many starts are told apart long before the last digit, which only the best of them needs.
     coarse = replace(search, coarse=True) if section.starts > 1 else search
-    part = PART if factor == 1 else f"{PART}, tolerances / {factor}"
-    searches = EarlyEnds(assembly, factor, coarse, points, numbers, progress, memory, part)
-    finished = restored(memory, part, points)
+    name = PART if factor == 1 else f"{PART}, tolerances / {factor}"
+    many = len(numbers) if part is None else len(points)
+    searches = EarlyEnds(assembly, factor, coarse, points, numbers, progress, memory, name, many)
+    finished = restored(memory, name, points)
     results, interrupted, tally = finished, False, Tally()
-    progress.begin(part, len(numbers))
+    progress.begin(name, len(numbers))
     try:
         for result in finished:
             tally.add(result)
@@ -227,12 +238,14 @@ def _search_pass(
                 tally.add(result)
                 log.info("%s", _log_line(result))
                 # Whom a lost worker has cost its start may try it again.
-                memory.offer(part, lambda: [as_plain(r) for r in finished if not r.lost])
+                memory.offer(name, lambda: [as_plain(r) for r in finished if not r.lost])
                 memory.offer(BEST, lambda: {BEST: _best_values(search.objective, finished)})
                 if len(finished) % math.ceil(len(numbers) / MAX_REPORTS) == 0 or len(finished) == len(numbers):
                     tally.show(progress)
-        progress.now("the best start, to its last digit")
-        results = _polished(finished, search, section.starts)
+        results = finished
+        if part is None:  # else the best of all is not known yet
+            progress.now("the best start, to its last digit")
+            results = _polished(finished, search, section.starts)
     except KeyboardInterrupt:
         interrupted = True
         latest = searches.watched.latest(points)

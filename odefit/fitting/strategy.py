@@ -13,6 +13,7 @@ from odefit.config.fit_methods import AUTO, LEAST_SQUARES, METHODS, FitMethod, t
 from odefit.config.load import LoadedConfig
 from odefit.data.chosen_rows import Excluded
 from odefit.data.experiments import Experiment
+from odefit.errors import ConfigError
 from odefit.fitting.cross_validation import Fold, WithinFold, cross_validate, make_folds
 from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.report import summarise
@@ -48,7 +49,7 @@ def _fit(
         progress.note(note)
     outcome = search(assembly, progress, memory)
     progress.now("standard errors and checks of the result")
-    assembly = tightened(assembly, outcome.tightened)
+    assembly = _unused(tightened(assembly, outcome.tightened))
     outcome = judged_by_solver(assembly, outcome)
     result, uncertainty = summarise(assembly, outcome, memory.seconds, truth)
     tables = _tables(assembly, outcome, uncertainty)
@@ -70,6 +71,28 @@ def _fit(
     return Run(None, result, fresh, outcome.theta, tables=tables)
 
 
+def _unused(assembly: Assembly) -> Assembly:
+    """With an engine that has learnt nothing yet: errors do not depend on where the searches were done."""
+    problem = assembly.problem
+    return replace(assembly, problem=replace(problem, engine=problem.engine.reset_copy()))
+
+
+def plan_part(
+    loaded: LoadedConfig, numbers: range
+) -> tuple[Sequence[Experiment], Callable[[Progress, Memory], FitOutcome]]:
+    """The same for some of the starts alone. Raises InputError, also where a network is trained."""
+    assembly, _ = prepare(loaded)
+    if assembly.networks is not None:
+        raise ConfigError(loaded.where("model"), "has a network, which is trained from one start and has no parts")
+    return assembly.measured, partial(_search_part, assembly, numbers)
+
+
+def _search_part(assembly: Assembly, numbers: range, progress: Progress, memory: Memory) -> FitOutcome:
+    for note in assembly.notes:
+        progress.note(note)
+    return search(assembly, progress, memory, numbers)
+
+
 def _tables(assembly: Assembly, outcome: FitOutcome, uncertainty: Uncertainty | None) -> dict[str, Table]:
     """What is kept of the way, and of the uncertainty on the natural scale."""
     tables = {files.HISTORY: outcome.history}
@@ -88,10 +111,12 @@ def _tables(assembly: Assembly, outcome: FitOutcome, uncertainty: Uncertainty | 
     return tables
 
 
-def search(assembly: Assembly, progress: Progress, memory: Memory | None = None) -> FitOutcome:
+def search(
+    assembly: Assembly, progress: Progress, memory: Memory | None = None, part: range | None = None
+) -> FitOutcome:
     """The parameters, by the method that the config names or that suits the model.
 
-    memory: keeps what is reached on the way; default nothing.
+    memory: keeps what is reached on the way; default nothing. part: numbers of starts, where not all are searched here.
     """
     name = assembly.loaded.config.fit.method
     if trains_equations(name) or assembly.networks is not None:
@@ -101,7 +126,7 @@ def search(assembly: Assembly, progress: Progress, memory: Memory | None = None)
     method = suitable(assembly, progress) if name == AUTO else METHODS[name]
     from odefit.fitting.multistart import search_starts
 
-    return search_starts(assembly, method, progress, memory)
+    return search_starts(assembly, method, progress, memory, part)
 
 
 def suitable(assembly: Assembly, progress: Progress) -> FitMethod:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import logging
 import math
-import os
 import signal
 import sys
 import time
@@ -22,6 +21,7 @@ import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.optimizers.base import SearchOutcome
+from odefit.optimizers.cores import available_cores
 from odefit.records import dataclass
 from odefit.status import Reason, Status
 
@@ -227,7 +227,7 @@ def worker_context() -> BaseContext:
 
 def default_workers() -> int:
     """One worker per core that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return available_cores()
 
 
 @contextmanager
@@ -245,10 +245,14 @@ _search: Search | Exception | None = None
 
 def _install(build: Callable[[], Search]) -> None:
     global _search
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
+    for name in ("SIGINT", "SIGUSR1", "SIGUSR2"):  # what asks for an end is the main process's to handle
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     _die_with_parent()
     try:
         _search = build()
+        if (torch := sys.modules.get("torch")) is not None:
+            torch.set_num_threads(1)  # the other processors have workers of their own
     except Exception as error:  # raised here, it would only break the pool; the first start tells of it
         _search = error
 

@@ -56,7 +56,7 @@ class RunFolder:
     @property
     def is_finished(self) -> bool:
         """Whether the fit that was to be resumed is at its end."""
-        return (self.work / files.RESULT).exists() and not is_unfinished(self.work)
+        return holds_result(self.work) and not is_unfinished(self.work)
 
     @property
     def result(self) -> Path:
@@ -66,14 +66,15 @@ class RunFolder:
 
 @contextmanager
 def acquire_run_folder(
-    path: Path | None, name: str, overwrite: bool = False, resume: bool = False
+    path: Path | None, name: str, overwrite: bool = False, resume: bool = False, is_part: bool = False
 ) -> Iterator[RunFolder]:
     """The locked folder of a run: `path`, or `runs/<name>`, `runs/<name>-2`, … where none is asked for.
 
     A folder that is asked for and holds a run is refused unless `overwrite`; then its result stays until the new one is
     complete. A folder that is no run folder is never written into. resume: take the newest of these whose fit is
     unfinished and that is free; else the newest, which is finished; else a new one. A fit that is refused or ended
-    before it has reached anything leaves nothing behind. Raises RunError.
+    before it has reached anything leaves nothing behind. is_part: of a run, which `overwrite` replaces at once. Raises
+    RunError.
     """
     if overwrite and resume:
         raise RunError(str(path or RUNS), "--resume goes on where --overwrite begins anew; say one of them")
@@ -85,7 +86,7 @@ def acquire_run_folder(
                 folder = _numbered(name, held) if path is None else _explicit(path, held)
                 acquired = _claimed(folder, held, resume)
             if acquired.work == acquired.path and not resume and path is not None:
-                acquired = _vacated(acquired, overwrite)
+                acquired = _vacated(acquired, overwrite, is_part)
             if acquired.replaces:
                 held.push(partial(_remove_if_nothing, acquired.work))
         except OSError as error:
@@ -158,7 +159,7 @@ def _remove_empty(folders: list[Path], kind: type[BaseException] | None, *_: obj
                 folder.rmdir()
 
 
-def _vacated(acquired: RunFolder, overwrite: bool) -> RunFolder:
+def _vacated(acquired: RunFolder, overwrite: bool, is_part: bool) -> RunFolder:
     """The same, with a place for a result that replaces the earlier one, if there is one. Raises RunError."""
     folder = acquired.path
     if all(path.name == LOCK for path in folder.iterdir()):
@@ -167,6 +168,9 @@ def _vacated(acquired: RunFolder, overwrite: bool) -> RunFolder:
         what = "holds an unfinished fit; go on with --resume" if is_unfinished(folder) else "exists already"
         raise RunError(str(folder), f"{what}; choose another --out, or say --overwrite")
     _check_ours(folder)
+    if is_part and not (folder / files.RESULT).exists():
+        replacement.clear(folder)  # a part is computed anew or not
+        return acquired
     if (folder / replacement.STAGED).exists():
         check_before_writing(folder / replacement.STAGED)
     return RunFolder(folder, replacement.stage(folder), notes=acquired.notes)
@@ -174,7 +178,7 @@ def _vacated(acquired: RunFolder, overwrite: bool) -> RunFolder:
 
 def _check_ours(folder: Path) -> None:
     """Raises RunError where a folder holds something else than a run."""
-    is_run = files.is_begun(folder) or any((folder / name).exists() for name in (files.RESULT, files.CONFIG))
+    is_run = files.is_begun(folder) or holds_result(folder) or (folder / files.CONFIG).exists()
     if not is_run and any(path.name != LOCK for path in folder.iterdir()):
         raise RunError(str(folder), "is not empty and no run folder, so it is not overwritten; choose another --out")
 
@@ -215,16 +219,21 @@ def _runs_of(name: str) -> list[Path]:
     found = {}
     for run in RUNS.iterdir() if RUNS.is_dir() else ():
         match = pattern.fullmatch(run.name)
-        if match and run.is_dir() and (files.is_begun(run) or (run / files.RESULT).exists()):
+        if match and run.is_dir() and (files.is_begun(run) or holds_result(run)):
             found[int(match[1] or 1)] = run
     return [found[number] for number in sorted(found)]
 
 
 def is_unfinished(folder: Path) -> bool:
     """Whether a fit has begun here, and was killed or interrupted."""
-    if not files.is_begun(folder):
+    if not files.is_begun(folder) or (folder / files.PART).exists():
         return False
     return not (folder / files.RESULT).exists() or status(folder) == Status.INTERRUPTED
+
+
+def holds_result(folder: Path) -> bool:
+    """Whether a folder has the result of a run, or of a part of one."""
+    return any((folder / name).exists() for name in (files.RESULT, files.PART))
 
 
 def status(folder: Path) -> str:

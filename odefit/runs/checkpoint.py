@@ -29,7 +29,7 @@ from odefit.data.atomic_files import atomic_write
 from odefit.data.source_files import reason
 from odefit.errors import OdefitError, RunError
 from odefit.runs.fingerprint import changes, other_versions, same_search
-from odefit.runs.folder import CHECKPOINT, LOG, PREVIOUS
+from odefit.runs.folder import CHECKPOINT, LOG, PART, PREVIOUS, write_text
 
 FORMAT = 2
 RARITY = 200
@@ -121,6 +121,7 @@ class Checkpoint:
         if content is None:
             self.note("nothing had been reached yet, so the fit begins anew")
             return
+        self._check_part(content["identity"])
         changed = changes(content["identity"], self.identity)
         if changed and not accept_changes:
             remedy = "--accept-changes goes on with them all the same"
@@ -138,6 +139,17 @@ class Checkpoint:
             return
         self._restored = content["parts"]
         self._parts = {part: partial(self._restored.get, part) for part in self._restored}
+
+    def take(self, reached: Mapping[str, Any], seconds: float) -> None:
+        """Go on from what others have reached, in so many seconds."""
+        self._restored, self._earlier = dict(reached), seconds
+        self._parts = {part: partial(self._restored.get, part) for part in self._restored}
+
+    def _check_part(self, before: Mapping[str, Any]) -> None:
+        """Raises RunError where what is there is another part of a run than this one, or one of them the whole."""
+        if before.get("part") != self.identity.get("part"):
+            held, now = (_part_words(one) for one in (before, self.identity))
+            raise RunError(str(self.folder), f"holds {held}, and this is {now}; choose another --out")
 
     def restored(self, part: str) -> Any | None:
         return self._restored.get(part)
@@ -158,15 +170,8 @@ class Checkpoint:
         last: there will be no other, so that it may take the room of the one before where the disk is full.
         """
         begun = time.perf_counter()
-        content = {
-            "identity": self.identity,
-            "seconds": self.seconds,
-            "parts": {part: state() for part, state in self._parts.items()},
-        }
-        body = json.dumps(content, default=_plain)
-        header = json.dumps({"format": FORMAT, "sha256": _checksum(body)})
         try:
-            store(self.folder, f"{header}\n{body}\n", last)
+            store(self.folder, self._text(), last)
         except OSError as error:
             if last:
                 self.note(f"what was reached since the last checkpoint cannot be kept ({reason(error)})")
@@ -177,6 +182,21 @@ class Checkpoint:
         cost = time.perf_counter() - begun
         self._fails, self._due = False, time.monotonic() + RARITY * cost
         self._written, self._cost = self._written + 1, self._cost + cost
+
+    def _text(self) -> str:
+        content = {
+            "identity": self.identity,
+            "seconds": self.seconds,
+            "parts": {part: state() for part, state in self._parts.items()},
+        }
+        body = json.dumps(content, default=_plain)
+        header = json.dumps({"format": FORMAT, "sha256": _checksum(body)})
+        return f"{header}\n{body}\n"
+
+    def finish(self) -> None:
+        """What was reached is the result: a part of a run. Raises StorageError."""
+        write_text(self.folder, PART, self._text())
+        self.remove()
 
     def remove(self) -> None:
         """The fit is finished, and the folder holds its result."""
@@ -223,6 +243,11 @@ class Checkpoint:
         if damaged:
             raise RunError(str(self.folder), f"{damaged}, and there is no other; fit again, with --overwrite")
         return None
+
+
+def _part_words(identity: Mapping[str, Any]) -> str:
+    part = identity.get("part")
+    return "a whole run" if part is None else f"{part['of']} {part['first']}:{part['end']} of {part['all']}"
 
 
 def store(folder: Path, text: str, last: bool = False) -> None:

@@ -65,6 +65,18 @@ def other_versions(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[st
     return [f"{name} {old.get(name, 'none')} ({new.get(name, 'none')} now)" for name in _different(old, new)]
 
 
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What is different between two that should be of the same whole, versions too."""
+    found = [
+        f"{key} is {_shown(now['config'], key)}, not {_shown(before['config'], key)}"
+        for key in _changed_keys(before, now)
+    ]
+    kinds = _different(before["data"], now["data"])
+    found += [f"other data ({', '.join(kinds)})"] if kinds else []
+    old, new = before["versions"], now["versions"]
+    return found + [f"{name} {new.get(name, 'none')}, not {old.get(name, 'none')}" for name in _different(old, new)]
+
+
 def _different(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return [key for key in {**before, **now} if before.get(key) != now.get(key)]
 

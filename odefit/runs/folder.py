@@ -22,6 +22,7 @@
     profiles.csv, profiles.json    what `odefit profile` has found: see `profiles/records.py`
     bootstrap.csv, bootstrap.json    what `odefit bootstrap` has found: see `resampling/storage.py`
     posterior.csv, posterior.json, posterior.arviz.json    what `odefit sample` has: see `sampling/storage.py`
+    part.jsonl        of a part of a run, in place of all other results: see `parts.py`
     lock              while a fit writes: whose folder this is
     next-result/      while a fit writes that is to replace this one: see `replacement.py`
 
@@ -67,6 +68,7 @@ PROFILES, PROFILE_VERDICTS = "profiles.csv", "profiles.json"
 BOOTSTRAP, BOOTSTRAP_SUMMARY = "bootstrap.csv", "bootstrap.json"
 POSTERIOR, POSTERIOR_SUMMARY, POSTERIOR_ARVIZ = "posterior.csv", "posterior.json", "posterior.arviz.json"
 IDENTITY, START, START_WEIGHTS = "identity.json", "start.json", "start-weights.pt"
+PART = "part.jsonl"
 TABLES = (
     *(RESULT, CONFIG, DATA, WEIGHTS, COVARIANCE, PARAMETERS, PREDICTIONS, HISTORY, FRAMES, STARTS),
     *(EXPRESSIONS, EXCLUDED, EXPERIMENTS, DOSES, INPUTS, FOLDS, IDENTITY),
@@ -79,7 +81,7 @@ ANSWERS = (
 )
 ASKED = (*ANSWERS, REPORT, REPORT_PDF)
 """What later questions to a run leave in its folder: it is about this result, and goes with it."""
-FILES = (*TABLES, *ASKED, START, START_WEIGHTS, LOG, CHECKPOINT, PREVIOUS)
+FILES = (*TABLES, PART, *ASKED, START, START_WEIGHTS, LOG, CHECKPOINT, PREVIOUS)
 """All that a fit writes, and what goes with it."""
 PLOTS = "plots"
 _KINDS = (
@@ -133,6 +135,9 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        if (folder / PART).exists():
+            what = "holds a part of a run: `odefit merge` with all its parts makes the run"
+            raise RunError(str(folder), what) from None
         if is_begun(folder):
             what = "holds an unfinished fit: go on with `odefit fit CONFIG --resume`, and read it when it is done"
             raise RunError(str(folder), what) from None

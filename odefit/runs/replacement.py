@@ -48,7 +48,7 @@ def stage(folder: Path) -> Path:
     if any(staged.iterdir()) and not any((staged / name).exists() for name in SIGNS):
         raise RunError(str(staged), "is not empty and no fit wrote it; move it away, or choose another --out")
     (staged / MARK).unlink(missing_ok=True)
-    _clear(staged)
+    clear(staged)
     return staged
 
 
@@ -76,13 +76,13 @@ def settle(folder: Path) -> None:
         if not supersedes(folder):
             return
         atomic_write(staged / MARK, "This result is whole, and replaces the one in the folder above.\n")
-    _clear(folder)
+    clear(folder)
     for path in reversed(list(_written(staged))):  # result.json last, since it says that the run is complete
         if path.name not in (files.CHECKPOINT, files.PREVIOUS):
             _place(path, folder / path.name)
     sync_folder(folder)
     (staged / MARK).unlink()
-    _clear(staged)
+    clear(staged)
     with suppress(OSError):  # what no fit wrote stays
         staged.rmdir()
 
@@ -97,7 +97,7 @@ def _place(path: Path, target: Path) -> None:
         atomic_write(target, path.read_bytes())
 
 
-def _clear(folder: Path) -> None:
+def clear(folder: Path) -> None:
     """Delete what a fit wrote into a folder, result.json first, and nothing else."""
     remove_litter(folder)
     for path in (*_written(folder), *_pictures(folder)):

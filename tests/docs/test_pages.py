@@ -145,7 +145,7 @@ class Page:
         Path(block.caption).parent.mkdir(exist_ok=True)
         Path(block.caption).write_text(block.body, encoding="utf-8")
 
-    xml = tsv = csv
+    xml = tsv = bash = csv
 
     def yaml(self, block: Block) -> None:
         text, name = block.body, block.caption or "mine.yaml"
@@ -170,11 +170,22 @@ class Page:
             words = shlex.split(line, comments=True)
             if words[:1] == ["odefit"]:
                 self.command(*words[1:])
+            elif words[:1] == ["bash"] or (words[:1] == ["env"] and "bash" in words):
+                self.script(*words)
             elif words[:1] == ["python"] and self.own_copy:
                 code, _, errors = self.in_copy(*words[1:])
                 assert code == 0, errors
             else:
                 assert not words or line.startswith(NOT_RUN), f"not run: {line}"
+
+    def script(self, *words: str) -> None:
+        """A shell script, for which the command odefit is this one."""
+        Path("bin").mkdir(exist_ok=True)
+        Path("bin/odefit").write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -m odefit.cli "$@"\n')
+        Path("bin/odefit").chmod(0o755)
+        places = {"PATH": f"{Path('bin').resolve()}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(words, capture_output=True, text=True, timeout=600, check=False, env=os.environ | places)
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def python(self, block: Block) -> None:
         if block.caption:
@@ -218,7 +229,7 @@ def test_page(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     page, all_blocks = Page(), blocks(path.read_text(encoding="utf-8"))
     for block, after in itertools.zip_longest(all_blocks, all_blocks[1:]):
         where = f"{path.name}:{block.line}"
-        assert block.language in ("yaml", "csv", "xml", "tsv", "sh", "python", "diff", "text"), (
+        assert block.language in ("yaml", "csv", "xml", "tsv", "bash", "sh", "python", "diff", "text"), (
             f"{where}: {block.language!r}"
         )
         try:

@@ -1,0 +1,67 @@
+"""What commands do that are asked for a part of their work only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from shlex import join
+from typing import TYPE_CHECKING
+
+import typer
+
+from odefit.commands.errors import INTERRUPTED
+from odefit.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    from odefit.runs.parts import StoredPart
+    from odefit.screen import Screen
+
+
+def one_part(numbers: str | None, part: str | None, option: str) -> str:
+    """The part that is asked for, by its numbers or by its place among others. Raises InputError."""
+    if numbers is not None and part is not None:
+        raise InputError("--part", f"names a part, as {option} does; say one of them")
+    found = part if numbers is None else numbers
+    assert found is not None
+    return found
+
+
+def fit_parts(
+    configs: Sequence[Path],
+    part: str,
+    place: tuple[Path | None, bool, bool],
+    start_from: Path | None,
+    only_beside: bool | None,
+    quiet: bool,
+    overrides: Sequence[str] | None,
+) -> None:
+    """A part of a fit. place: --out, --overwrite, --resume."""
+    from odefit.parts import fit_part
+    from odefit.terminal import Reporter, console
+
+    if len(configs) != 1:
+        raise RunError("--starts", "is for one config at a time")
+    screen, (out, overwrite, resume) = console(quiet=quiet), place
+    with Reporter(screen) as told:
+        found = fit_part(
+            configs[0],
+            part,
+            overrides or (),
+            out=out,
+            overwrite=overwrite,
+            resume=resume,
+            start_from=start_from,
+            only_beside=only_beside,
+            progress=told,
+        )
+    close(found, screen)
+
+
+def close(found: StoredPart | None, screen: Screen) -> None:
+    """The last lines of a part, and how its command ends."""
+    if found is None:
+        raise typer.Exit(INTERRUPTED)
+    screen.print(f"{found.part}: written to {found.path} in {found.seconds:.3g} s", markup=False)
+    if found.part.end - found.part.first < found.part.all:
+        words = join(("odefit", "merge", str(found.path)))
+        screen.print(f"next, when all parts are there: {words} …", markup=False, soft_wrap=True)

@@ -1,0 +1,78 @@
+"""The starts of a fit in parts: which of them are searched here, and what several parts have reached, put together.
+
+Every part makes the plan of all starts itself, from the same seed, and searches its own from their first step to their
+last. What depends on all starts is decided in a part by those that it has, and by the merge anew: the merge is the
+whole fit gone on with from all that the parts have reached. So it is the fit of one machine, bit for bit. What a part
+could not know, as a start that it has ended early for an optimum which is not among the lowest of all, the merge
+searches.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from odefit.arrays import FloatArray
+from odefit.config.fit_methods import AUTO, METHODS, trains_equations
+from odefit.config.load import LoadedConfig
+from odefit.errors import ConfigError
+from odefit.runs.checkpoint import Memory
+from odefit.runs.parts import StoredPart
+from odefit.status import Reason
+
+PLAN = "plan"
+"""Where all starts begin, in the memory of a part."""
+ENDS = "ends"
+"""What the memory of a merge calls searches that came to their own ends."""
+_PASSES = re.compile(r"starts(, tolerances / \d+)?")
+_STAGES = re.compile(rf"{_PASSES.pattern}, stage \d+")
+
+
+def planned(memory: Memory, compute: Callable[[], FloatArray], is_part: bool) -> FloatArray:
+    """Where all starts begin, [n, P']: as parts have planned it, or computed, and kept in a part."""
+    kept = memory.restored(PLAN)
+    if kept is not None:
+        return np.asarray(kept)
+    points = compute()
+    if is_part:
+        memory.offer(PLAN, lambda: points)
+    return points
+
+
+def reached_by(parts: Sequence[StoredPart]) -> dict[str, Any]:
+    """The memory of the whole fit, put together from those of its parts, in their order."""
+    points = np.asarray(parts[0].reached[PLAN]).copy()
+    found: dict[str, Any] = {PLAN: points}
+    for each in parts:
+        # On another processor the last digits of a plan may differ; a start belongs to the plan that it came from.
+        own = [number for number in each.part.numbers if number < len(points)]
+        points[own] = np.asarray(each.reached[PLAN])[own]
+        for key, kept in each.reached.items():
+            if _STAGES.fullmatch(key):
+                found[key] = [*found.get(key, []), *kept]
+            elif _PASSES.fullmatch(key):
+                ended = [plain for plain in kept if not _has_led_to_other(plain)]
+                found[f"{key}, {ENDS}"] = [*found.get(f"{key}, {ENDS}", []), *ended]
+    return found
+
+
+def _has_led_to_other(plain: Mapping[str, Any]) -> bool:
+    outcome = plain["outcome"]
+    return outcome is not None and outcome["ending"]["reason"] == Reason.LEADS_TO_OTHER.name
+
+
+def check_has_parts(loaded: LoadedConfig) -> None:
+    """Raises ConfigError where a fit has no starts that could be shared."""
+    section = loaded.config.fit
+    if loaded.config.model.networks:
+        raise ConfigError(loaded.where("model.networks"), "are trained from one start, which has no parts")
+    method = None if section.method == AUTO else METHODS[section.method]
+    if trains_equations(section.method) or (method is not None and not method.searches):
+        what = f"is a training from one start, which has no parts; `{section.method}` goes on by --resume only"
+        raise ConfigError(loaded.where("fit.method"), what)
+    if section.budget is not None:
+        what = "is spent in a race of all starts, which has no parts; set it to null, and fit.starts to how many"
+        raise ConfigError(loaded.where("fit.budget"), what)
