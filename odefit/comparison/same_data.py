@@ -15,8 +15,8 @@ from odefit.errors import Fault, RunError
 from odefit.fitting.run import Run
 from odefit.records import dataclass
 
-Cells = tuple[tuple[str, float, int, int], ...]
-"""Experiment, time, side of a jump and censoring of every cell of an observable."""
+Cells = tuple[tuple[str, float, int, int, str], ...]
+"""Experiment, time, side of a jump, censoring and the other end of an interval of every cell of an observable."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,13 @@ def _seen(run: Run) -> dict[str, Seen]:
     problem = run.assembly.problem
     found = {}
     for column, name in enumerate(problem.observation.names):
-        rows, values = list[tuple[str, float, int, int]](), list[float]()
+        rows, values = list[tuple[str, float, int, int, str]](), list[float]()
         for e in problem.experiments:
             limits = np.zeros(len(e.times)) if e.censored is None else e.censored[:, column]
-            for t, d, side, limit in zip(e.times, e.values[:, column], e.sides, limits, strict=True):
+            ends = np.full(len(e.times), np.nan) if e.other_end is None else e.other_end[:, column]
+            for t, d, side, limit, end in zip(e.times, e.values[:, column], e.sides, limits, ends, strict=True):
                 if not np.isnan(d):
-                    rows.append((e.name, float(t), int(side), int(limit)))
+                    rows.append((e.name, float(t), int(side), int(limit), "" if np.isnan(end) else repr(float(end))))
                     values.append(float(d))
         order = sorted(range(len(rows)), key=rows.__getitem__)
         own = np.array([values[k] for k in order], dtype=np.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
@@ -31,13 +32,20 @@ class LimitSection(Section):
 
     below: Finite | None = Field(None, description="a smaller value, or a word such as BLQ, means: less than this")
     above: Finite | None = Field(None, description="a larger value means: more than this")
+    least: Finite | None = Field(
+        None, description="what is below a limit is this or more, often 0: it lies between the two"
+    )
+    most: Finite | None = Field(None, description="what is above a limit is this or less")
 
     @model_validator(mode="after")
     def _some(self) -> Self:
-        if self.below is None and self.above is None:
-            raise ValueError("give `below`, `above` or both")
-        if self.below is not None and self.above is not None and not self.below < self.above:
-            raise ValueError("below: must be less than above")
+        in_order = [("least", self.least), ("below", self.below), ("above", self.above), ("most", self.most)]
+        known = [(key, value) for key, value in in_order if value is not None]
+        if not known:
+            raise ValueError("give `below`, `above`, `least` or `most`")
+        for (key, value), (other, larger) in itertools.pairwise(known):
+            if not value < larger:
+                raise ValueError(f"{key}: must be less than {other}")
         return self
 
 
@@ -144,9 +152,15 @@ class TableSection(Section):
         None,
         description="the column that flags values as limits, of each observable or of all: 1 (below), -1 (above), 0",
     )
+    interval: Columns | None = Field(
+        None,
+        description="the column of the other end of an interval in which a value lies, of each observable or of all: "
+        "beside a flag (`data.censored`), or from the value to it",
+    )
     limit: dict[Name, LimitSection] = Field(
         default_factory=dict,
-        description="limits of detection, `{x: 2}`: smaller values, and words such as BLQ, count as `<2`",
+        description="limits of detection, `{x: 2}`: smaller values, and words such as BLQ, count as `<2`; "
+        "`{x: {below: 2, least: 0}}`: as between 0 and 2",
     )
     missing: list[Word] = Field(
         default_factory=list,

@@ -81,9 +81,14 @@ def _wide(
         if index in sheet.censored:
             censored = np.zeros(values.shape, dtype=np.int8) if censored is None else censored
             censored[:, number] = sheet.censored[index][rows]
+    ends = None
+    for number, index in enumerate(layout.values):
+        if index in sheet.ends:
+            ends = np.full(values.shape, np.nan) if ends is None else ends
+            ends[:, number] = sheet.ends[index][rows]
     cells: list[Cells] = [(name, np.s_[:, number], rows) for number, name in enumerate(names)]
     covariates = read_covariates(use, layout.covariates, sheet, header, values, cells, faults)
-    table = Table(experiments, codes, lines, times, values, sigma, censored, side, notes, covariates)
+    table = Table(experiments, codes, lines, times, values, sigma, censored, side, notes, covariates, ends=ends)
     come_again = (codes[1:] == codes[:-1]) & (times[1:] == times[:-1])
     if side is not None:
         come_again &= side[1:] == side[:-1]
@@ -121,11 +126,12 @@ def _long(
             if not np.isnan(sigma[some]).all():
                 _check_sigma(sigma[some], values[some], lines[some], header.names[sigma_at], faults)
     censored = sheet.censored[layout.values[0]][rows] if layout.values[0] in sheet.censored else None
+    ends = sheet.ends[layout.values[0]][rows] if layout.values[0] in sheet.ends else None
     cells: list[Cells] = [(name, some := observable == k, rows[some]) for k, name in enumerate(names)]
     covariates = read_covariates(use, layout.covariates, sheet, header, values, cells, faults)
     notes = _order_note(codes * len(names) + observable, times, lines, header)
     side = None if side is None else side[rows]
-    long = LongRows(codes, lines, observable, times, values, sigma, censored, side, covariates)
+    long = LongRows(codes, lines, observable, times, values, sigma, censored, side, covariates, ends)
     return pivot(experiments, long, len(names), notes)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from odefit.arrays import FloatArray
 from odefit.data.cell_texts import split_cells
@@ -74,3 +74,15 @@ def beside_tables(
             )
     table = beside_table(name, f"covariates: {key}", numbers.get(None, numbers), names, rows, width)
     return split_cells(key, table, texts)
+
+
+def end_faults(values: FloatArray, censored: NDArray[np.int8] | None, ends: FloatArray) -> Iterator[str]:
+    """What is wrong with the ends [T, O] of an experiment."""
+    known = ~np.isnan(ends)
+    sides = np.zeros(values.shape) if censored is None else censored
+    if np.isinf(ends).any():
+        yield "other_end: one is infinite; write NaN where the interval has no other end"
+    elif (known & ((sides == 0) | np.isnan(values))).any():
+        yield "other_end: one stands where `censored` does not say on which side of the value the truth lies"
+    elif (known & (sides * (ends - values) <= 0)).any():
+        yield "other_end: one is on the other side of the value than `censored` says"

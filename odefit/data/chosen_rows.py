@@ -14,8 +14,9 @@ from odefit.data.columns import Columns, Header
 from odefit.data.csv_cells import SignArray
 from odefit.data.error_list import FaultList
 from odefit.data.grid.whole import LINES
+from odefit.data.interval_ends import with_bounds, with_ends
 from odefit.data.layouts import ONLY, Layout
-from odefit.data.limit_columns import at_lloq, check_intervals, check_zeros
+from odefit.data.limit_columns import at_lloq, check_zeros
 from odefit.data.table_form import Exclusion, TableForm
 from odefit.records import dataclass
 from odefit.text import abridged, clip, counted, suggest
@@ -95,13 +96,13 @@ def choose_cells(
             flagged[at] = flags != 0
             signs = marked(sheet.censored.get(at), flags)
             sheet = sheet if signs is None else replace(sheet, censored={**sheet.censored, at: signs})
-    check_intervals(sheet, layout, header, faults)
-    for name, at, rows in _parts(sheet, layout, names):
+    for k, (name, at, rows) in enumerate(_parts(sheet, layout, names)):
         limits = form.limits.get(name)
         sheet, note = at_lloq(sheet, layout, rows, limits, header, faults)
         notes += [f"{header.place()}: {name}: {note}, read as limits"] if note else []
         if at in flagged and (limits is None or limits.below is None):
             check_zeros(sheet, at, rows, flagged[at], name, header, faults)
+        sheet = with_ends(sheet, layout, k if layout.observable is None else 0, rows, header, faults)
         sheet, note = _limited(sheet, at, rows, name, form, header, faults)
         notes += [f"{header.place()}: {name}: {note}, read as limits (data.limit)"] if note else []
     return Chosen(sheet, tuple(notes), tuple(excluded))
@@ -139,7 +140,13 @@ def _limited(
     all_signs = np.zeros(len(chosen), dtype=np.int8) if signs is None else signs.copy()
     all_signs[chosen] = found
     censored: dict[int, SignArray] = {**sheet.censored, at: all_signs}
-    return replace(sheet, numbers={**sheet.numbers, at: numbers}, censored=censored), note
+    own_ends = sheet.ends[at][chosen] if at in sheet.ends else None
+    bounded = with_bounds(own_ends, values, found, limits, tell)
+    ends = dict(sheet.ends)
+    if bounded is not None:
+        ends[at] = ends[at].copy() if at in ends else np.full(len(chosen), np.nan)
+        ends[at][chosen] = bounded
+    return replace(sheet, numbers={**sheet.numbers, at: numbers}, censored=censored, ends=ends), note
 
 
 def _without(

@@ -117,6 +117,7 @@ class Columns:
 
     censored: for the columns of numbers with a censored cell, -1 (`<0.5`), 1 (`>100`) or 0 of each row [R].
     texts: for the columns of numbers that may hold something else, line -> that, and NaN among the numbers.
+    ends: for the columns of numbers with a cell that is an interval, its other end, NaN where there is none [R].
     """
 
     lines: IntArray
@@ -124,6 +125,7 @@ class Columns:
     labels: Mapping[int, Labels]
     censored: Mapping[int, SignArray] = field(default_factory=dict)
     texts: Mapping[int, Mapping[int, str]] = field(default_factory=dict)
+    ends: Mapping[int, FloatArray] = field(default_factory=dict)
 
     def rows(self, chosen: Mask) -> Columns:
         """Some rows [R] only; names that are left without any are none any more."""
@@ -133,6 +135,7 @@ class Columns:
             {index: labels.rows(chosen) for index, labels in self.labels.items()},
             {index: signs[chosen] for index, signs in self.censored.items()},
             self.texts,
+            {index: ends[chosen] for index, ends in self.ends.items()},
         )
 
 
@@ -144,6 +147,11 @@ def find_columns(header: Header, faults: FaultList) -> Positions:
             what = f"two columns are called '{clip(name)}'; give each column a name of its own"
             faults.add(header.line, "", what)
     return position
+
+
+def ends_by_row(found: Mapping[int, float], lines: IntArray) -> FloatArray:
+    """[R] the other ends of intervals by their lines, NaN in all other rows."""
+    return np.array([found.get(line, np.nan) for line in lines.tolist()], dtype=np.float64)
 
 
 class Block(Protocol):
@@ -165,6 +173,7 @@ class ColumnReading:
         self.count, self.header, self.request = 0, header, request
         self.decimals = decimals = Decimals(header.delimiter == ";")
         self.texts: dict[int, dict[int, str]] = {index: {} for index in request.wordy}
+        self.ends: dict[int, dict[int, float]] = {index: {} for index in request.censorable}
         self.kinds = {
             i: NumberColumn(
                 header.names[i],
@@ -174,6 +183,7 @@ class ColumnReading:
                 self.texts.get(i),
                 i in request.endless,
                 request.missing,
+                self.ends.get(i),
             )
             for i in request.numbers
         }
@@ -219,7 +229,8 @@ class ColumnReading:
         marked = [index for index, parts in self.signs.items() if any(part is not None for part in parts)]
         censored = {index: self._join(self.signs[index]) for index in marked}
         numbers = {index: np.concatenate([*self.numbers.pop(index), np.empty(0)]) for index in self.kinds}
-        return Columns(lines, numbers, labels, censored, self.texts)
+        ends = {index: ends_by_row(found, lines) for index, found in self.ends.items() if found}
+        return Columns(lines, numbers, labels, censored, self.texts, ends)
 
     def _join(self, parts: Sequence[SignArray | None]) -> SignArray:
         """One array of the blocks; those without a censored cell have none."""

@@ -138,6 +138,9 @@ class NumberColumn:
         Whether a cell may be `inf`.
     missing
         Cells that stand for no value.
+    ends
+        Takes the lower end of cells such as `0.1..0.5`, whose number is the upper one, by their line; None where such
+        cells are faults.
     """
 
     name: str
@@ -147,6 +150,7 @@ class NumberColumn:
     texts: dict[int, str] | None = None
     endless: bool = False
     missing: MissingCells = NOTHING_ELSE
+    ends: dict[int, float] | None = None
 
 
 def parse_numbers(
@@ -187,6 +191,8 @@ def parse_numbers(
         if value is None and column.censorable and (sign := SIGNS.get(cell[0], 0)):
             value = parse_number(_limit(cell))
             value = None if value is not None and math.isnan(value) else value
+        if value is None and column.ends is not None and (between := _between(cell)) is not None:
+            sign, value, column.ends[int(lines[number])] = between
         is_endless = value == math.inf and column.endless
         if value is not None and (is_endless or not math.isinf(value)) and not (column.required and math.isnan(value)):
             values[number] = value
@@ -226,6 +232,18 @@ def decimal_comma(cell: str) -> str | None:
 def _limit(cell: str) -> str:
     """What stands after the sign of a censored cell; `<=` says the same as `<`."""
     return cell[1:].removeprefix("=").strip()
+
+
+def _between(cell: str) -> tuple[int, float, float] | None:
+    """Sign, value and other end of `0.1..0.5`, a value that is at least 0.1 and below 0.5; None for any other cell.
+
+    `>0.1..0.5` is the same seen from below: above 0.1, and at most 0.5.
+    """
+    low, dots, high = cell.removeprefix(">").partition("..")
+    ends = [parse_number(decimal_comma(end.strip()) or end.strip()) for end in (low, high)] if dots else []
+    if len(ends) != 2 or ends[0] is None or ends[1] is None or not -math.inf < ends[0] < ends[1] < math.inf:
+        return None
+    return (1, ends[0], ends[1]) if cell[0] == ">" else (-1, ends[1], ends[0])
 
 
 def explain(cell: str, value: float | None, column: NumberColumn) -> tuple[str, str]:

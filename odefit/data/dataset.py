@@ -51,6 +51,9 @@ class Batch:
         [E, T, O], measurement errors, 1 where none is given; None when no experiment has any.
     censored
         [E, T, O], -1 where the truth lies below the value, 1 where above, else 0; None when no experiment has any.
+    ends
+        [E, T, O], the other end of the interval in which a censored value lies, NaN where there is none; None when no
+        experiment has any.
     inputs
         [E, T, U], the known functions of time at `clock`, in the order of `input_names`, NaN where an experiment lacks
         one; None when no experiment has any.
@@ -71,6 +74,7 @@ class Batch:
     censored: Tensor | None = None
     inputs: Tensor | None = None
     covariates: Mapping[str, Tensor] = field(default_factory=dict)
+    ends: Tensor | None = None
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -109,6 +113,7 @@ class Batch:
             mask=self.mask[own],
             sigma=part(self.sigma),
             censored=part(self.censored),
+            ends=part(self.ends),
             inputs=inputs,
             covariates={name: numbers[own] for name, numbers in self.covariates.items()},
         )
@@ -168,6 +173,10 @@ def collate(items: Sequence[Item], dtype: torch.dtype = torch.float64, device: t
     if any(experiment.censored is not None for experiment in experiments):
         sides = [np.zeros(e.values.shape) if e.censored is None else e.censored.astype(np.float64) for e in experiments]
         censored = np.where(mask, _stack(sides, inside), 0.0)
+    ends = None
+    if any(experiment.other_end is not None for experiment in experiments):
+        given = [np.full_like(e.values, np.nan) if e.other_end is None else e.other_end for e in experiments]
+        ends = np.where(mask, _stack(given, inside), np.nan)
     clock = _pad([experiment.clock for experiment in experiments], inside)
     inputs = _inputs(experiments, clock)
 
@@ -190,6 +199,7 @@ def collate(items: Sequence[Item], dtype: torch.dtype = torch.float64, device: t
         censored=None if censored is None else torch.from_numpy(censored.astype(np.int8)).to(device),
         inputs=None if inputs is None else real(inputs),
         covariates={name: real(np.where(mask, numbers, 1.0)) for name, numbers in covariates.items()},
+        ends=None if ends is None else real(ends),
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from odefit.arrays import FloatArray, IntArray
-from odefit.data.cell_tables import Columns, beside_tables, cell_table, real_array
+from odefit.data.cell_tables import Columns, beside_tables, cell_table, end_faults, real_array
 from odefit.data.cell_texts import alike
 from odefit.data.dose import Dose as Dose
 from odefit.errors import DataError, Fault
@@ -19,6 +19,8 @@ from odefit.records import changed, dataclass
 
 HAIR = 1e-12
 """How much earlier "just before" is, as a share of the time: more than rounding, and less than anything else."""
+UNMEASURED: Mapping[str, None] = {"sigma": None, "censored": None, "other_end": None}
+"""What stands beside measurements, where there are none."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,9 @@ class Experiment:
     censored : as values, optional
         -1 where the truth is known to lie below `values` (`<0.5` in a file), 1 where it lies above (`>100`), 0 where
         the value itself was measured; default 0.
+    other_end : as values, optional
+        Where a censored value is known to lie between two numbers, the one that `values` does not say (0 for a value
+        between 0 and the limit of quantification); NaN where there is none.
     labels
         Words to group experiments by (`genotype="wt"`).
     doses
@@ -146,6 +151,7 @@ class Experiment:
     start_side: int | None = None
     steady_state: bool = True
     formulas: Mapping[str, str] = field(default_factory=dict)
+    other_end: FloatArray | None = None
 
     def __init__(
         self,
@@ -167,6 +173,7 @@ class Experiment:
         start_side: int | None = None,
         steady_state: bool = True,
         formulas: Mapping[str, str] | None = None,
+        other_end: Columns | None = None,
     ) -> None:
         by_hand = isinstance(values, Mapping)
         names = tuple(values) if isinstance(values, Mapping) else tuple(observables)
@@ -193,6 +200,7 @@ class Experiment:
             "start_side": start_side,
             "steady_state": bool(steady_state),
             "formulas": texts | dict(formulas or {}),
+            "other_end": None if other_end is None else cell_table(name, "other_end", other_end, names, len(t)),
         }
         width = found["values"].shape[-1]
         found["covariates"] = {}
@@ -269,6 +277,7 @@ class Experiment:
             start=self.start if start is None else start,
             sigma=None if self.sigma is None else self.sigma[rows],
             censored=None if self.censored is None else self.censored[rows],
+            other_end=None if self.other_end is None else self.other_end[rows],
             covariates={name: numbers[rows] for name, numbers in self.covariates.items()},
             intervals=None if self.intervals is None else self.intervals[rows],
             side=None if self.side is None else self.side[rows],
@@ -283,7 +292,7 @@ class Experiment:
         intervals = np.broadcast_to(pairs, (*blank.shape, 2))
         # What is one number in the whole series is that at other times, too.
         unknown = {key: np.broadcast_to(alike(table), blank.shape) for key, table in self.covariates.items()}
-        bare = {"times": t, "values": blank, "sigma": None, "censored": None, "covariates": unknown, "side": side}
+        bare = {"times": t, "values": blank, **UNMEASURED, "covariates": unknown, "side": side}
         return changed(self, **bare, intervals=intervals, start_side=self.reference_side)
 
     def among(self, times: FloatArray) -> tuple[Experiment, IntArray]:
@@ -316,6 +325,7 @@ class Experiment:
             values=spread(self.values, np.nan),
             sigma=spread(self.sigma, np.nan),
             censored=spread(self.censored, 0),
+            other_end=spread(self.other_end, np.nan),
             covariates={name: spread(numbers, np.nan) for name, numbers in self.covariates.items()},
             intervals=intervals,
             side=sides[order] if sides.any() else None,
@@ -354,10 +364,13 @@ class Experiment:
         if np.isinf(values).any():
             yield "values: one is infinite; write NaN where nothing was measured"
         beside = [(f"covariates: {name}", numbers) for name, numbers in self.covariates.items()]
-        for what, table in (("values", values), ("sigma", self.sigma), ("censored", self.censored), *beside):
+        ends = ("other_end", self.other_end)
+        for what, table in (("values", values), ("sigma", self.sigma), ("censored", self.censored), ends, *beside):
             if table is not None and (table.ndim != 2 or len(table) != len(t) or table.shape != values.shape):
                 yield f"{what}: must be one row for each of {len(t)} times (got the shape {table.shape})"
                 return
+        if self.other_end is not None:
+            yield from end_faults(values, self.censored, self.other_end)
         known = ~np.isnan(values)
         if self.sigma is not None:
             if (self.sigma <= 0).any():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from odefit.arrays import FloatArray
-from odefit.data.columns import Columns, Header, Request
+from odefit.data.columns import Columns, Header, Request, ends_by_row
 from odefit.data.csv_cells import (
     Decimals,
     IntArray,
@@ -65,20 +65,25 @@ class FrameSheet:
         lines = rows.astype(np.int64) + 1
         found: dict[int, FloatArray] = {}
         signs: dict[int, SignArray] = {}
+        ends: dict[int, FloatArray] = {}
         other: dict[int, dict[int, str]] = {k: {} for k in request.wordy}
         for k in request.numbers:
             name, need = self.header.names[k], request.required.get(k, "")
+            between: dict[int, float] = {}
             kind = NumberColumn(
                 *(name, Decimals(False), need, k in request.censorable),
                 *(other.get(k), k in request.endless, request.missing),
+                between if k in request.censorable else None,
             )
             found[k], side = _numbers(self.frame.iloc[rows, k], lines, kind, faults)
             if side is not None:
                 signs[k] = side
+            if between:
+                ends[k] = ends_by_row(between, lines)
         named = {k: _coded(text) for k, text in texts.items()}
         for k, own in named.items():
             check_labels(own, lines, self.header.names[k], k in request.blank, faults)
-        return Columns(lines, found, named, signs, other)
+        return Columns(lines, found, named, signs, other, ends)
 
 
 def _numbers(

@@ -163,6 +163,7 @@ def _ordered(experiment: Experiment, names: Mapping[str, str], faults: FaultList
         values=chosen(experiment.values, np.nan),
         sigma=chosen(experiment.sigma, np.nan),
         censored=chosen(experiment.censored, 0),
+        other_end=chosen(experiment.other_end, np.nan),
         covariates={name: chosen(numbers, np.nan) for name, numbers in experiment.covariates.items()},
         observables=(),
     )

@@ -35,7 +35,8 @@ class Layout:
     """Positions in the header. Wide: a value (and sigma) column per observable. Long: one for all.
 
     flags: the columns that say which values are limits, as `values`.
-    interval, lloq: the columns of limits of a table of events.
+    intervals: the columns of the other ends of intervals, as `values`.
+    lloq: the column of limits of a table of events.
     covariates: name -> its column for each observable, None where that one has no use for it.
     clock: the columns of dates and of times of day that stand for the time, where these are two.
     """
@@ -47,7 +48,7 @@ class Layout:
     sigmas: tuple[int | None, ...]
     side: int | None = None
     flags: tuple[int | None, ...] = ()
-    interval: int | None = None
+    intervals: tuple[int | None, ...] = ()
     lloq: int | None = None
     covariates: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
     clock: tuple[int, ...] = ()
@@ -76,7 +77,7 @@ class Layout:
     @property
     def blank(self) -> list[int]:
         """The columns of names whose cells may be empty."""
-        return list(dict.fromkeys(index for index in (self.side, self.interval, *self.flags) if index is not None))
+        return list(dict.fromkeys(index for index in (self.side, *self.intervals, *self.flags) if index is not None))
 
     @property
     def used(self) -> set[int]:
@@ -122,7 +123,8 @@ def find_layout(
         layout = Layout(time_at, experiment_at, None, values, finder.sigmas(False), flags=finder.flags(False))
     if AT_JUMP in position and AT_JUMP not in (time, experiment, *names.values()):
         layout = replace(layout, side=position[AT_JUMP])
-    layout = replace(layout, interval=position.get(form.interval or ""), lloq=position.get(form.lloq or ""))
+    intervals = finder.intervals(layout.observable is not None)
+    layout = replace(layout, intervals=intervals, lloq=position.get(form.lloq or ""))
     if not faults.count:
         used = [*layout.measured, *layout.labels]
         for index in sorted({index for index in used if used.count(index) > 1}):
@@ -201,8 +203,12 @@ class _Finder:
         """The columns that flag values as limits; there are such only where the config names them."""
         return self._named("censored", is_long) or ()
 
+    def intervals(self, is_long: bool) -> tuple[int | None, ...]:
+        """The columns of the other ends of intervals."""
+        return self._named("interval", is_long) or ()
+
     def _named(self, key: str, is_long: bool) -> tuple[int | None, ...] | None:
-        """The columns that `data.sigma` or `data.censored` names, as those of the values."""
+        """The columns that `data.sigma`, `data.censored` or `data.interval` names, as those of the values."""
         given = getattr(self.form, key)
         if given is None:
             return None

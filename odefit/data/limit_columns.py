@@ -1,4 +1,4 @@
-"""Limits of detection in columns of their own (LLOQ, LIMIT), and what a flag means beside them."""
+"""Limits of detection in a column of their own (LLOQ), and what a flag means beside them."""
 
 from __future__ import annotations
 
@@ -8,35 +8,11 @@ import numpy as np
 
 from odefit.arrays import Mask
 from odefit.data.columns import Columns, Header
-from odefit.data.csv_cells import MISSING, SignArray
+from odefit.data.csv_cells import SignArray
 from odefit.data.error_list import FaultList
 from odefit.data.layouts import Layout
 from odefit.data.table_form import Limits
 from odefit.text import clip, counted
-
-_NO_BOUND = frozenset({"", ".", "inf", "-inf", "+inf", "infinity", "-infinity", *MISSING})
-
-
-def check_intervals(sheet: Columns, layout: Layout, header: Header, faults: FaultList) -> None:
-    """A filled LIMIT is a fault: nlmixr2 takes the truth to lie between it and the value, or the value for truncated.
-
-    Infinite ones bound nothing.
-    """
-    if layout.interval is None:
-        return
-    at, name = layout.values[0], header.names[layout.interval]
-    signs = _signs(sheet, at)
-    labels = sheet.labels[layout.interval]
-    bounds = np.array([name.lower() not in _NO_BOUND for name in labels.names], dtype=bool)
-    for row in np.flatnonzero(bounds[labels.codes]).tolist():
-        remedy = f"`data.unused: [{clip(name)}]` leaves it alone"
-        if signs[row]:
-            side = "below" if signs[row] < 0 else "above"
-            what = f"with a flag it says that the truth lies between {clip(name)} and the value, which cannot be read; "
-            faults.add(int(sheet.lines[row]), name, f"{what}{remedy}, and reads: {side} the value", "interval")
-        elif not np.isnan(sheet.numbers[at][row]):
-            what = "beside a value without a flag it says that the value is a truncated one (nlmixr2), or nothing "
-            faults.add(int(sheet.lines[row]), name, f"{what}(Monolix); {remedy}", "truncated")
 
 
 def at_lloq(

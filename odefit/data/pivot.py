@@ -25,8 +25,8 @@ class Table:
         [R], of the file.
     times
         [R].
-    values, sigma, censored, covariates
-        [R, O], as in `Experiment`.
+    values, sigma, censored, covariates, ends
+        [R, O], as in `Experiment`, ends being `other_end`.
     side
         [R], as in `Experiment`.
     notes
@@ -46,6 +46,7 @@ class Table:
     notes: tuple[str, ...] = ()
     covariates: Mapping[str, FloatArray] = field(default_factory=dict)
     repeats: Repeats | None = None
+    ends: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class LongRows:
     censored: SignArray | None
     side: SignArray | None
     covariates: Mapping[str, FloatArray]
+    ends: FloatArray | None = None
 
     @property
     def sides(self) -> SignArray:
@@ -80,6 +82,7 @@ def melted(table: Table) -> LongRows:
         censored=None if table.censored is None else table.censored.ravel(),
         side=None if table.side is None else np.repeat(table.side, width),
         covariates={name: numbers.ravel() for name, numbers in table.covariates.items()},
+        ends=None if table.ends is None else table.ends.ravel(),
     )
 
 
@@ -104,8 +107,13 @@ def pivot(experiments: tuple[str, ...], long: LongRows, width: int, notes: tuple
     if long.censored is not None:
         censored = np.zeros(shape, dtype=np.int8)
         censored[cell] = long.censored[source]
+    ends = None
+    if long.ends is not None:
+        ends = np.full(shape, np.nan)
+        ends[cell] = long.ends[source]
     covariates = {name: np.full(shape, np.nan) for name in long.covariates}
     for name, numbers in long.covariates.items():
         covariates[name][cell] = numbers[source]
     own = None if long.side is None else side[first]
-    return Table(experiments, codes[first], lines[first], times[first], values, sigma, censored, own, notes, covariates)
+    found = (experiments, codes[first], lines[first], times[first], values, sigma, censored, own, notes, covariates)
+    return Table(*found, ends=ends)

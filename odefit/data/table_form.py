@@ -14,10 +14,12 @@ from odefit.records import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of detection of one observable; None where there is none."""
+    """Limits of detection of one observable, and what the truth beyond them can be; None where nothing is said."""
 
     below: float | None = None
     above: float | None = None
+    least: float | None = None
+    most: float | None = None
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,10 @@ class TableForm:
         Cells that stand for no value.
     exclude
         What is left out.
-    interval, lloq
-        Columns of limits in a table of events: the other end of an interval, the limit of detection.
+    interval
+        The columns of the other ends of intervals, as `censored`.
+    lloq
+        The column of the limits of detection in a table of events.
     file
         About the file itself.
     clock
@@ -85,7 +89,7 @@ class TableForm:
     limits: Mapping[str, Limits] = field(default_factory=dict)
     missing: MissingCells = NOTHING_ELSE
     exclude: Sequence[Exclusion] = ()
-    interval: str | None = None
+    interval: Mapping[str, str] | str | None = None
     lloq: str | None = None
     file: FileForm = OPEN
     clock: ClockForm = UNSAID

@@ -134,18 +134,21 @@ def in_model_units(
     time = converter.of(TIME, layout.time, source=clock_unit)
     if time is not None:
         numbers[layout.time] = time.values(numbers[layout.time])
-    limits = [at for at in (layout.lloq, layout.interval) if at in numbers]
-    for name, at, sigma, rows in _observed(columns, layout, names):
+    ends = dict(columns.ends)
+    for k, (name, at, sigma, rows) in enumerate(_observed(columns, layout, names)):
         found = converter.of(name, at)
         if found is not None:
-            for index in (at, *limits):
+            interval = layout.intervals[k if layout.observable is None else 0] if layout.intervals else None
+            for index in (at, *(index for index in (layout.lloq, interval) if index in numbers)):
                 numbers[index] = _put(numbers[index], found.values(numbers[index]), rows)
+            if at in ends:
+                ends[at] = _put(ends[at], found.values(ends[at]), rows)
         if sigma is None:
             continue
         error = _of_sigma(converter, name, sigma, found)
         if error is not None:
             numbers[sigma] = _put(numbers[sigma], error.differences(numbers[sigma]), rows)
-    return replace(columns, numbers=with_columns_beside(numbers, columns, layout, names, converter))
+    return replace(columns, numbers=with_columns_beside(numbers, columns, layout, names, converter), ends=ends)
 
 
 def _of_sigma(converter: Converter, name: str, at: int, found: Conversion | None) -> Conversion | None:

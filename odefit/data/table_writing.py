@@ -27,8 +27,8 @@ def write_table(
     Columns are the time, the observables, `<observable>_sigma` where there are measurement errors, covariates,
     `at_jump` where a row was measured before or after a jump, and `experiment` unless the only experiment is called
     `1`. Numbers are written with the fewest digits that read back as the same float64, so the same data make the same
-    bytes; a censored value as `<0.5`. Only measurements are written: not `start`, nor the conditions (constants,
-    labels, doses, inputs).
+    bytes; a censored value as `<0.5`, one between two numbers as `0.1..0.5`. Only measurements are written: not
+    `start`, nor the conditions (constants, labels, doses, inputs).
 
     Raises
     ------
@@ -77,7 +77,16 @@ def _values(experiments: Sequence[Experiment], count: int) -> list[Column]:
         [np.zeros(e.values.shape, np.int8) if e.censored is None else e.censored for e in experiments]
     )
     signs = np.where(np.isnan(values), 0, limits).astype(np.intp)
-    return [Marked(Words(("", ">", "<"), signs[:, number]), values[:, number]) for number in range(count)]
+    if all(e.other_end is None for e in experiments):
+        return [Marked(Words(("", ">", "<"), signs[:, number]), values[:, number]) for number in range(count)]
+    given = [np.full(e.values.shape, np.nan) if e.other_end is None else e.other_end for e in experiments]
+    ends = np.where(np.isnan(values), np.nan, np.concatenate(given))
+    low, high = np.fmin(values, ends), np.fmax(values, ends)
+    marks = np.array(["", ">", "<"], dtype=object)[signs]
+    known = ~np.isnan(ends)
+    above = [">" if side > 0 else "" for side in limits[known].tolist()]
+    marks[known] = [f"{sign}{number_cell(end)}.." for sign, end in zip(above, low[known].tolist(), strict=True)]
+    return [Marked(Words.of(marks[:, number].tolist()), high[:, number]) for number in range(count)]
 
 
 def _beside_column(cells: Sequence[float | str] | FloatArray) -> Column:

@@ -39,6 +39,7 @@ from odefit.data.covariates import CovariateUse
 from odefit.data.error_list import FaultList
 from odefit.data.experiments import Experiment
 from odefit.data.grid.opening import open_table
+from odefit.data.interval_ends import with_end_numbers
 from odefit.data.layouts import OBSERVABLE, ONLY, TIME, Layout, find_layout
 from odefit.data.pivot import Table
 from odefit.data.replicates import Repeats, replicate_of
@@ -136,6 +137,7 @@ def read_table(
     if not ignore and isinstance(source, Path | str):
         sheet, layout, blanks = split_at_blanks(sheet, layout, header.place())
     named = set() if layout.experiment is None else set(sheet.labels[layout.experiment].names)
+    sheet = with_end_numbers(sheet, layout, header, faults)
     converter = Converter(table_sheet, form.units, faults)
     check_said(form.units, {*names, *form.units.elsewhere, UNIT_OF_TIME}, faults, names)
     sheet = in_model_units(sheet, layout, names, converter, None if clock is None else clock.unit)
@@ -316,6 +318,7 @@ def _experiments(table: Table, start: float | None, faults: FaultList) -> list[E
             start=_finite_start(starts[replicate_of(name)]) if start is None else float(start),
             sigma=None if table.sigma is None else table.sigma[low:high],
             censored=None if table.censored is None else table.censored[low:high],
+            other_end=None if table.ends is None else table.ends[low:high],
             covariates={name: numbers[low:high] for name, numbers in table.covariates.items()},
             side=None if table.side is None else table.side[low:high],
             start_is_given=start is not None,

@@ -100,6 +100,9 @@ def measured_table(assembly: Assembly, observables: Sequence[FloatArray]) -> Col
         "censored": Words(("", "above", "below"), _flat(limits).astype(np.intp)),
         "held_out": Words(("False", "True"), _flat(assembly.held_out).astype(np.intp)),
     }
+    if any(e.other_end is not None for e in measured):
+        ends = [np.full(e.values.shape, np.nan) if e.other_end is None else e.other_end for e in measured]
+        columns["other_end"] = _flat(ends)
     if any(e.sides.any() for e in measured):
         columns[AT_JUMP] = Words.of([word for e in measured for _ in names for word in side_words(e)])
     return ColumnTable.of(columns)

@@ -47,6 +47,9 @@ class DataBlock:
         [M], 0 where d was measured, -1 where the truth lies below d, 1 where it lies above.
     weight
         [B, M], how often each cell counts at each of B points; None where all count once.
+    far
+        [M], the other end of the interval in which a censored value lies, on the same scale as `values`; NaN where it
+        has none, None where no cell has any.
     """
 
     rows: IntArray
@@ -54,6 +57,7 @@ class DataBlock:
     sigma: FloatArray | None
     side: FloatArray
     weight: FloatArray | None = None
+    far: FloatArray | None = None
 
     def take(self, points: IntArray) -> DataBlock:
         """The same for some of the points that have measurements or weights of their own."""
@@ -152,6 +156,13 @@ class ObservableData:
         return np.where(s >= 0 if self.family.is_count else s > 0, s, np.nan)
 
 
+def _far(ends: FloatArray, is_log: bool) -> FloatArray | None:
+    """[M] the other ends on the noise model's own scale; one of 0 on that of logarithms bounds nothing."""
+    if is_log:
+        ends = np.log(ends, out=np.full(len(ends), np.nan), where=ends > 0)
+    return None if np.isnan(ends).all() else ends
+
+
 def at_rows(values: FloatArray, rows: IntArray) -> FloatArray:
     """The entries [..., M] of values [..., R] at some rows; in C order, so that sums over them do not depend on B."""
     return np.take(values, rows, axis=-1)
@@ -174,6 +185,7 @@ def observable_data(
     values = np.concatenate([e.values for e in experiments])
     sigma = np.concatenate([np.full(e.values.shape, np.nan) if e.sigma is None else e.sigma for e in experiments])
     side = np.concatenate([np.zeros(e.values.shape) if e.censored is None else e.censored for e in experiments])
+    far = np.concatenate([np.full(e.values.shape, np.nan) if e.other_end is None else e.other_end for e in experiments])
     with_sigma = any(e.sigma is not None for e in experiments)
     found = []
     for column, (name, scale) in enumerate(zip(observation.names, scales, strict=True)):
@@ -190,6 +202,7 @@ def observable_data(
                     np.log(d) if noise.is_log else d,
                     sigma[rows, column] * noise.unit if has_errors else None,
                     side[rows, column].astype(np.float64),
+                    far=_far(far[rows, column], noise.is_log),
                 )
             )
         measured, censored = blocks

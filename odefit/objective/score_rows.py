@@ -6,8 +6,8 @@ not depend on the others. Families whose functions look at all cells together ta
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import field, fields
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from odefit.arrays import FloatArray, IntArray
 from odefit.objective.jacobian import LocalRows
 from odefit.objective.measurements import DataBlock, ObservableData, at_rows
 from odefit.objective.noise.family import Family, Tail
+from odefit.objective.noise.interval import limited, two_rows
 from odefit.objective.observation import Moments
 from odefit.records import dataclass
 
@@ -89,24 +90,25 @@ class ScoreRows:
         self.total = self.total + _counted(tail.f, part).sum(axis=-1)
         if not derivatives:
             return
-        z, of_m, of_s = tail.row()
-        slopes = [
-            np.take(slope, part.rows, axis=1) * factor[..., None]
-            for slope, factor in ((observed.dm, of_m), (observed.ds, of_s))
-            if slope is not None
-        ]
-        if slopes:
-            root = _shared(np.ones_like(z), part)
-            self.add(_shared(z, part), sum(slopes[1:], start=slopes[0]), root, owner[part.rows])
+        for z, of_m, of_s in [tail.row()] if tail.within is None else two_rows(tail, observed.ds is not None):
+            slopes = [
+                np.take(slope, part.rows, axis=1) * factor[..., None]
+                for slope, factor in ((observed.dm, of_m), (observed.ds, of_s))
+                if slope is not None
+            ]
+            if slopes:
+                root = _shared(np.ones_like(z), part)
+                self.add(_shared(z, part), sum(slopes[1:], start=slopes[0]), root, owner[part.rows])
 
 
 def tail_of(family: Family, part: DataBlock, m: FloatArray, s: FloatArray) -> Tail:
     """The censored cells of a block at B points, [B, M] each."""
-    of: Callable[..., Tail] = family.tail
     if not family.is_count:
-        return of(part.side, part.values, m, s)
-    tails = [of(part.side, *point) for point in _points(m, part.values, m, s)]
-    return Tail(*(np.stack([getattr(tail, entry.name) for tail in tails]) for entry in fields(Tail)))
+        return limited(family, part.side, part.values, part.far, m, s)
+    tails = [limited(family, part.side, c, part.far, *point) for c, *point in _points(m, part.values, m, s)]
+    each = [[getattr(tail, entry.name) for tail in tails] for entry in fields(Tail)]
+    parts: list[Any] = [None if some[0] is None else np.stack(some) for some in each]
+    return Tail(*parts)
 
 
 def _points(like: FloatArray, *arrays: FloatArray) -> zip[tuple[FloatArray, ...]]:

@@ -142,7 +142,7 @@ def event_form(events: EventTable, form: TableForm) -> TableForm:
     missing = replace(form.missing, words=form.missing.words | MISSING.words)
     flags = form.censored or events.name("cens")
     form = replace(form, missing=missing, censored=flags, observable=None, value=None)
-    interval = events.name("limit") if flags else None
+    interval = form.interval or (events.name("limit") if flags else None)
     return replace(form, interval=interval, lloq=events.name("lloq"), counted=events.clock)
 
 

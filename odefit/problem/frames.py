@@ -58,6 +58,10 @@ def measured_frame(problem: FitProblem) -> pd.DataFrame:
 
     parts = []
     values = np.concatenate([e.values for e in problem.experiments])
+    ends = None
+    if any(e.other_end is not None for e in problem.experiments):
+        each = [np.full(e.values.shape, np.nan) if e.other_end is None else e.other_end for e in problem.experiments]
+        ends = np.concatenate(each)
     experiments = np.array([e.name for e in problem.experiments], dtype=object)
     for column, (name, data) in enumerate(zip(problem.observation.names, problem.data, strict=True)):
         for part in data.blocks:
@@ -69,6 +73,7 @@ def measured_frame(problem: FitProblem) -> pd.DataFrame:
                         "observable": name,
                         "value": values[part.rows, column],
                         "censored": [SIDES[int(side)] for side in part.side],
+                        **({} if ends is None else {"other_end": ends[part.rows, column]}),
                     }
                 )
             )

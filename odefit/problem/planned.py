@@ -26,6 +26,7 @@ def planned_measurements(problem: FitProblem, theta: FloatArray) -> FitProblem:
     def planned(experiment: Experiment, g: FloatArray) -> Experiment:
         possible = np.where(is_count, np.maximum(np.round(g), 0.0), g)
         values = np.where(is_log & (g <= 0), experiment.values, possible)
-        return replace(experiment, values=np.where(np.isnan(experiment.values), np.nan, values), censored=None)
+        values = np.where(np.isnan(experiment.values), np.nan, values)
+        return replace(experiment, values=values, censored=None, other_end=None)
 
     return replace(problem, experiments=tuple(map(planned, problem.experiments, problem.predict(theta))))

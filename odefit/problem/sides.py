@@ -299,6 +299,7 @@ def _of_cells(
     place = {key: row for row, key in enumerate(keys)}
     shape = (len(keys), len(names))
     values, sigma, censored = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, dtype=np.int8)
+    ends = np.full(shape, np.nan)
     taken, beside = np.zeros(shape, dtype=bool), {name: np.full(shape, np.nan) for name in experiment.covariates}
     for m, i, o in cells:
         source = sided[m].experiment
@@ -312,6 +313,8 @@ def _of_cells(
             sigma[row, o] = source.sigma[i, o]
         if source.censored is not None:
             censored[row, o] = source.censored[i, o]
+        if source.other_end is not None:
+            ends[row, o] = source.other_end[i, o]
         for name, numbers in beside.items():
             numbers[row, o] = source.covariates[name][i, o]
     sources = {m for m, _, _ in cells}
@@ -321,6 +324,7 @@ def _of_cells(
         values=values,
         sigma=sigma if any(sided[m].experiment.sigma is not None for m in sources) else None,
         censored=censored if any(sided[m].experiment.censored is not None for m in sources) else None,
+        other_end=None if np.isnan(ends).all() else ends,
         covariates=beside,
         side=np.array([side for _, side in keys], dtype=np.int8),
     )

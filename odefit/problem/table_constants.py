@@ -136,7 +136,7 @@ def _read_as_measured(loaded: LoadedConfig, position: Positions) -> set[str | No
     """The columns that are read as times, measurements and their errors."""
     data = loaded.config.data
     found = [data.time or usual_time(position), data.observable, data.value, *data.single_columns.values()]
-    for given in (data.sigma, data.censored):
+    for given in (data.sigma, data.censored, data.interval):
         found += [given] if isinstance(given, str) else [] if given is None else given.values()
     label = data.observable or next((name for name in OBSERVABLE if name in position), None)
     if label in position and (data.value or VALUE) in position:

@@ -73,6 +73,14 @@ class Cells:
                     limit[:] = own[0]
         return low, high
 
+    @cached_property
+    def far(self) -> FloatArray | None:
+        """[M], the other ends of the intervals in which hidden values lie; None where there is none."""
+        n, part = len(self.data.rows), self.data.censored
+        if part is None or part.far is None:
+            return None
+        return np.concatenate([np.full(n, part.far[0] if (part.far == part.far[0]).all() else np.nan), part.far])
+
     def drawn(self, rng: np.random.Generator, kind: Kind) -> FloatArray:
         """d* [M], on the scale of the noise."""
         family = self.data.family
@@ -106,6 +114,7 @@ class Cells:
             None if sigma is None else np.concatenate([sigma for _ in parts]),
             np.concatenate([np.full(len(rows), float(side)) for side, _, _ in parts]),
             np.concatenate([hidden.astype(np.float64) for _, hidden, _ in parts], axis=1),
+            None if self.far is None else np.concatenate([self._far(side, limit) for side, _, limit in parts]),
         )
         weight = seen.astype(np.float64)
         values = np.where(seen, d, self.m)
@@ -113,6 +122,12 @@ class Cells:
         block = DataBlock(rows, values, sigma, np.zeros(len(rows)), weight)
         # Where there are limits no level is at its best in closed form, so that it is needed in no unit.
         return replace(data, measured=block, censored=limits, constant=constant, unit=None, scale_position=None)
+
+    def _far(self, side: int, limit: FloatArray) -> FloatArray:
+        """[M], the other ends that lie on a side of the limits."""
+        assert self.far is not None
+        with np.errstate(invalid="ignore"):
+            return np.where(side * (self.far - limit) > 0, self.far, np.nan)
 
 
 @dataclass(frozen=True)
@@ -252,8 +267,12 @@ def _residuals(cells: Cells, rng: np.random.Generator, widening: float) -> Float
         if data.censored is not None:
             part = data.censored
             below = data.family.cdf(part.values, cells.m[k:], cells.s[k:])
+            end = (part.side > 0).astype(np.float64)
+            if part.far is not None:
+                end = np.where(np.isnan(part.far), end, data.family.cdf(part.far, cells.m[k:], cells.s[k:]))
             within = rng.random(len(below))
-            share = np.concatenate([share, np.where(part.side < 0, within * below, 1 - within * (1 - below))])
+            low, high = np.where(part.side < 0, end, below), np.where(part.side < 0, below, end)
+            share = np.concatenate([share, low + within * (high - low)])
     return np.clip(np.nan_to_num(share, nan=0.5), LEAST_SHARE, 1 - LEAST_SHARE)
 
 

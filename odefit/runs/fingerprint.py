@@ -100,7 +100,7 @@ def _beside(experiment: Experiment) -> Iterator[Any]:
 
 _KINDS: Mapping[str, Callable[[Experiment], Iterable[Any]]] = {
     "which experiments there are": lambda e: (e.name,),
-    "the measurements": lambda e: (e.start, e.times, e.values, e.sigma, e.censored, *_beside(e), *_side(e)),
+    "the measurements": lambda e: (e.start, e.times, e.values, e.sigma, e.censored, *_beside(e), *_side(e), *_ends(e)),
     "the table of experiments": lambda e: (
         *(sorted(e.constants.items()), sorted(e.labels.items())),
         *([sorted(e.formulas.items())] if e.formulas else ()),
@@ -108,6 +108,10 @@ _KINDS: Mapping[str, Callable[[Experiment], Iterable[Any]]] = {
     "the doses": lambda e: e.doses,
     "the inputs": lambda e: (part for name, u in sorted(e.inputs.items()) for part in (name, u.knots, u.coefficients)),
 }
+
+
+def _ends(experiment: Experiment) -> Iterable[Any]:
+    return () if experiment.other_end is None else (experiment.other_end,)
 
 
 def _side(experiment: Experiment) -> Iterable[Any]:

@@ -31,6 +31,7 @@ from odefit.data.dataset import Batch
 from odefit.model.functions import torch_function
 from odefit.model.system import TIME
 from odefit.records import dataclass
+from odefit.training.limits_torch import off
 from odefit.training.penalty import Penalty
 from odefit.training.windows import WindowObjective
 
@@ -186,10 +187,10 @@ class Linearisation:
         names = problem.observation.names
         is_log = torch.tensor([problem.observation.noise[name].is_log for name in names], device=u.device)
         values = torch.where(is_log, torch.where(is_log & batch.mask, batch.values, 1.0).log(), batch.values)
-        counts = batch.mask
-        if batch.censored is not None:
-            counts = counts & (batch.censored * (m - values) <= 0)
-        r = torch.where(counts, m - values, 0.0)
+        far = None if batch.ends is None else torch.where(is_log, batch.ends.log(), batch.ends)
+        difference, kept = off(m, values, batch.censored, far)
+        counts = batch.mask if kept is None else batch.mask & kept
+        r = torch.where(counts, difference, 0.0)
         mask = counts.unsqueeze(-1)
         flat = (len(r), -1)
         of_q, of_z = torch.where(mask, of_q, 0.0), torch.where(mask, m_y @ solved.of_z, 0.0)

@@ -15,6 +15,7 @@ from odefit.objective.comparisons import SolvedRows, solved_rows
 from odefit.objective.likelihood import NOT_FINITE
 from odefit.objective.noise.censored_torch import tail_tensor
 from odefit.objective.problem import FitProblem
+from odefit.training.limits_torch import off
 from odefit.training.penalty import Penalty
 
 Loss = Literal["mse", "nll"]
@@ -125,6 +126,7 @@ class TrainingObjective(nn.Module):
         mask, values = batch.mask[..., position], batch.values[..., position]
         sigma = None if batch.sigma is None else batch.sigma[..., position]
         side = None if batch.censored is None else batch.censored[..., position]
+        far = None if batch.ends is None else batch.ends[..., position]
         if mask.all() and given is None and side is None:
             m, s = observation.moment_tensors(position, y, batch.clock, p.unsqueeze(1))
         else:
@@ -132,11 +134,12 @@ class TrainingObjective(nn.Module):
             own = p[e] if given is None else torch.cat([p[e], given[e, k]], dim=-1)
             m, s = observation.moment_tensors(position, y[e, k], batch.clock[e, k], own)
             values = values[mask]
-            sigma, side = (None if x is None else x[mask] for x in (sigma, side))
+            sigma, side, far = (None if x is None else x[mask] for x in (sigma, side, far))
         noise = observation.noise[observation.names[position]]
         scaled = values.log() if noise.is_log else values
+        far = far.log() if noise.is_log and far is not None else far
         if self.loss == "mse":
-            return _squares(m - scaled, side)
+            return off(m, scaled, side, far)[0].square().sum()
         if noise.sigma is None:
             s = None if sigma is None else sigma * noise.unit
         if not noise.family.has_scale:
@@ -145,7 +148,9 @@ class TrainingObjective(nn.Module):
             raise FitError("the noise level is to come from the data, but the data bring none")
         total = m.new_zeros(())
         if side is not None and (side != 0).any():
-            total = tail_tensor(noise.family, side[side != 0], scaled[side != 0], m[side != 0], s[side != 0]).sum()
+            limits = side != 0
+            end = None if far is None else torch.where(far.isfinite(), far, torch.nan)[limits]
+            total = tail_tensor(noise.family, side[limits], scaled[limits], m[limits], s[limits], end).sum()
             scaled, m, s = scaled[side == 0], m[side == 0], s[side == 0]
         nll = noise.family.nll_tensor(scaled, m, s)
         return total + ((nll + scaled).sum() if noise.is_log else nll.sum())
@@ -168,13 +173,6 @@ def finite(loss: Tensor) -> Tensor:
     if not torch.isfinite(loss):
         raise SolveError(NOT_FINITE)
     return loss
-
-
-def _squares(difference: Tensor, side: Tensor | None) -> Tensor:
-    """The sum of (m - T(d))², where a censored cell counts only on the wrong side: m > d for `<d`, m < d for `>d`."""
-    if side is not None:
-        difference = torch.where(side * difference > 0, 0.0, difference)
-    return difference.square().sum()
 
 
 def _rounded(bound: FloatArray, inwards: float, like: Tensor) -> Tensor:

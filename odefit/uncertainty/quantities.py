@@ -15,7 +15,7 @@ import numpy as np
 
 from odefit import algebra as sp
 from odefit.arrays import FloatArray, Mask
-from odefit.data.experiments import Experiment
+from odefit.data.experiments import UNMEASURED, Experiment
 from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function
 from odefit.objective.likelihood import Likelihood
@@ -242,7 +242,7 @@ class Curves:
 def unmeasured(problem: FitProblem, experiment: Experiment) -> Experiment:
     """The experiment without measurements: of all observables, which may be more than were measured."""
     blank = np.full((len(experiment.times), len(problem.observation.names)), np.nan)
-    return changed(experiment, values=blank, sigma=None, censored=None)
+    return changed(experiment, values=blank, **UNMEASURED)
 
 
 def of_one(problem: FitProblem, position: int, experiment: Experiment) -> FitProblem:

@@ -221,20 +221,16 @@ def test_compartments_by_number_and_by_name(tmp_path: Path) -> None:
 LIMITS = "ID,TIME,DV,AMT,CENS,{}\n1,0,.,100,0,.\n1,4,5,.,0,{}\n1,9,{},.,1,{}\n"
 
 
-def test_an_interval_is_refused_with_the_key_that_leaves_it_alone(tmp_path: Path) -> None:
-    (told,) = faults(tmp_path, LIMITS.format("LIMIT", ".", "0.5", "0"))
-    assert told == (
-        "d.csv:4, column LIMIT: with a flag it says that the truth lies between LIMIT and the value, which cannot be "
-        "read; `data.unused: [LIMIT]` leaves it alone, and reads: below the value"
-    )
+def test_an_interval_is_read_and_a_truncated_value_refused_with_the_key_that_leaves_it_alone(tmp_path: Path) -> None:
     (told,) = faults(tmp_path, LIMITS.format("LIMIT", "0", "0.5", "."))
     assert "a truncated one" in told
     assert "`data.unused: [LIMIT]`" in told
-    for cell, more in (("-inf", {}), (".", {}), ("0", {"unused": ["LIMIT"]})):
+    for cell, more, end in (("0", {}, 0), ("-inf", {}, None), (".", {}, None), ("0", {"unused": ["LIMIT"]}, None)):
         (one,) = assembled(tmp_path, LIMITS.format("LIMIT", ".", "0.5", cell), **more).measured
         assert one.values[:, 0].tolist() == [5, 0.5]
         assert one.censored is not None
         assert one.censored[:, 0].tolist() == [0, -1]
+        assert end is None or (one.other_end is not None and one.other_end[1, 0] == end)
 
 
 @pytest.mark.parametrize("cell", ["0", ".", "0.5"])

@@ -183,7 +183,8 @@ def refused_cases() -> Iterator[Case]:
 EVENTS = "ID,TIME,DV,AMT,CENS,{}\n1,0,.,100,0,.\n1,1,6.25,.,0,{}\n1,2,{},.,1,{}\n"
 LIMITED: Values = {"1": [(1, 6.25), (2, 0.5)]}
 LIMITS: dict[str, tuple[tuple[str, ...], dict[str, Any], Values | str]] = {
-    "an interval": (("LIMIT", ".", "0.5", "0"), {}, "data.unused: [LIMIT]"),
+    "an interval": (("LIMIT", ".", "0.5", "0"), {}, LIMITED),
+    "an interval that ends where it should not": (("LIMIT", ".", "0.5", "0.75"), {}, "and LIMIT is 0.75"),
     "an interval, left alone": (("LIMIT", ".", "0.5", "0"), {"unused": ["LIMIT"]}, LIMITED),
     "no interval": (("LIMIT", ".", "0.5", "-inf"), {}, LIMITED),
     "a truncated value": (("LIMIT", "0", "0.5", "."), {}, "data.unused: [LIMIT]"),

@@ -181,11 +181,14 @@ class NegativeBinomial(Family):
         return -dispersion_score(d, mean_of(d, m), self._dispersion(s))
 
     def tail(self, side: FloatArray, c: FloatArray, m: FloatArray, s: FloatArray) -> Tail:
+        return self.interval(side, c, np.where(side < 0, 0.0, np.inf), m, s)
+
+    def interval(self, side: FloatArray, c: FloatArray, far: FloatArray, m: FloatArray, s: FloatArray) -> Tail:
         from scipy.special import logsumexp
 
         a = np.broadcast_to(self._dispersion(s), m.shape)
-        first = np.where(side < 0, 0.0, np.maximum(np.floor(c) + 1, 0.0))
-        last = np.where(side < 0, np.ceil(c) - 1, np.inf)
+        first = np.maximum(np.where(side < 0, np.ceil(far), np.floor(c) + 1), 0.0)
+        last = np.where(side < 0, np.ceil(c) - 1, np.floor(far))
         m = mean_of(first, m)
         known = ~np.isnan(m + a)
         with np.errstate(all="ignore"):

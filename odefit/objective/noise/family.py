@@ -9,7 +9,8 @@ the score form (score.py) for m and one for s:
 A'z is then the exact gradient of f and A'A its expected information, whatever the family, so that Levenberg-Marquardt
 is Fisher scoring for all of them.
 
-A censored cell says only on which side of c its value lies. With f = -ln P(D < c), or -ln P(D > c), it gives one row:
+A censored cell says only on which side of c its value lies, or between which two numbers (interval.py). With
+f = -ln P(D < c), or -ln P(D > c), it gives one row:
 
     z = 1 / k,   A = k (f_m dm/du + f_s ds/du),   k = sqrt(max(f_mm, f_m² / 2f)) / |f_m|.
 
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from odefit.arrays import FloatArray
+from odefit.arrays import FloatArray, Mask
 from odefit.records import dataclass
 
 if TYPE_CHECKING:
@@ -49,12 +50,19 @@ class Tail:
         [M], its slopes in m and s.
     dmm
         [M], its second derivative in m, or 0.
+    within
+        [M], which cells lie between two numbers; None where none does.
+    dms, dss
+        [M], the other second derivatives of these cells; None where they are not known, or not needed.
     """
 
     f: FloatArray
     dm: FloatArray
     ds: FloatArray
     dmm: FloatArray
+    within: Mask | None = None
+    dms: FloatArray | None = None
+    dss: FloatArray | None = None
 
     def row(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """z [M], and the factors [M] of dm/du and ds/du in A; zeros for a cell without information."""
@@ -118,6 +126,20 @@ class Family(ABC):
             -1 where the value lies below c, 1 where it lies above. For counts, c itself is not among them.
         c
             Limits.
+        m, s
+            As everywhere.
+        """
+
+    @abstractmethod
+    def interval(self, side: FloatArray, c: FloatArray, far: FloatArray, m: FloatArray, s: FloatArray) -> Tail:
+        """Values between two numbers.
+
+        Parameters
+        ----------
+        side
+            -1 where far lies below c, 1 where it lies above.
+        c, far
+            The ends. For counts, c itself is not among them, far is.
         m, s
             As everywhere.
         """

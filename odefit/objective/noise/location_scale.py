@@ -17,6 +17,7 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.distributions import normal_quantile
 from odefit.objective.noise.family import HALF_LOG_2PI, Family, Row, Tail
+from odefit.objective.noise.interval import between
 from odefit.objective.noise.l1 import KINK_WIDTH, information_row, soft_abs, touching_row
 from odefit.records import dataclass
 
@@ -51,6 +52,9 @@ class LocationScale(Family):
         with np.errstate(all="ignore"):
             log_f, q, second = self.log_cdf(x)
             return Tail(-log_f, -q * side / s, q * x / s, second / s**2)
+
+    def interval(self, side: FloatArray, c: FloatArray, far: FloatArray, m: FloatArray, s: FloatArray) -> Tail:
+        return between(self.log_cdf, np.where(side < 0, far, c), np.where(side < 0, c, far), m, s)
 
     @abstractmethod
     def log_cdf(self, x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
