@@ -159,7 +159,9 @@ class DosesSection(Section):
     time: str | None = Field(None, description="the time column of the file")
     experiment: str | None = Field(None, description="the column of the file that names the experiment")
     columns: dict[Literal["amount", "state", "duration", "rate", "every", "count"], str] = Field(
-        default_factory=dict, description="what the file calls its other columns: `{amount: AMT, state: CMT}`"
+        default_factory=dict,
+        description="what the file calls its other columns: `{amount: AMT, state: CMT}`; without `csv` those of the "
+        "file of measurements, where a row with an amount is a dose",
     )
     units: dict[Literal["time", "amount", "rate", "duration", "every"], Unit] = Field(
         default_factory=dict, description="the units of the columns of the file, where its header does not say them"

@@ -9,10 +9,12 @@ from pathlib import Path
 from odefit.data.clock import Clock, on_clock
 from odefit.data.columns import Columns, Header, Request, find_columns
 from odefit.data.dose_units import doses_in_model_units
+from odefit.data.dosed_rows import given_rows
 from odefit.data.doses import MAX_DOSES, NUMBERS, OPTIONAL, TOO_MANY, UNKNOWN, DoseRow, DoseSeries
 from odefit.data.error_list import FaultList
 from odefit.data.grid.opening import open_table
 from odefit.data.layouts import TIME, usual_time
+from odefit.data.sheets import Sheet
 from odefit.data.split_dates import NAMES_OF_DATES
 from odefit.data.table_units import Converter, check_said
 from odefit.data.unit_form import NO_UNITS, UnitForm
@@ -42,8 +44,9 @@ _REMARKS = ("comment", "comments", "note", "notes", "remark", "remarks")
 
 
 def read_doses(
-    path: Path | str,
+    source: Path | str | Sheet,
     *,
+    beside: bool = False,
     default_state: str | None = None,
     time: str | None = None,
     experiment: str | None = None,
@@ -59,6 +62,7 @@ def read_doses(
 ) -> list[DoseRow]:
     """Read doses from a CSV file; a repeated dose makes as many rows.
 
+    beside: the table is that of the measurements, where a row with an amount, which is not 0, is a dose.
     default_state: where doses go that name no state. time: the time column; default `time`, else `t`.
     experiment: the column that names the experiment; default `experiment` where there is one.
     where: the place in the config that names the file, for faults of the file as a whole.
@@ -71,14 +75,15 @@ def read_doses(
     note or remark. Raises DataError with the faults of the file, the first 20 of them spelled out; more than 100,000
     doses in all are one of them.
     """
-    path = Path(path)
     key = "experiment" if experiment is None else experiment
-    called = {name: (columns or {}).get(name, name) for name in ("amount", *OPTIONAL)}
-    table = open_table(path, [*([time] if time else TIME), key, *called.values()], where=where)
+    roles = ("amount", *OPTIONAL)
+    called = {name: (columns or {}).get(name, name) for name in roles if not beside or name in (columns or {})}
+    wanted = [*([time] if time else TIME), key, *called.values()]
+    table = open_table(Path(source), wanted, where=where) if isinstance(source, Path | str) else source
     header = table.header
-    faults = FaultList(path, header.where)
-    dates = NAMES_OF_DATES if clock is not None else ()
-    position = _find(header, time, key, experiment is not None, default_state, called, dates, faults)
+    faults = FaultList(header.path, header.where)
+    others = set(header.names) if beside else NAMES_OF_DATES if clock is not None else ()
+    position = _find(header, time, key, experiment is not None, default_state, called, others, faults)
     faults.check()
     labels = [position[name] for name in ("experiment", "state") if name in position]
     plain = table
@@ -89,11 +94,13 @@ def read_doses(
         [position[name] for name in NUMBERS if name in position],
         labels,
         wordy=[position[name] for name in SPREADS if name in position],
-        required={position["time"]: "time", position["amount"]: "amount"},
+        required={position["time"]: "time"} if beside else {position["time"]: "time", position["amount"]: "amount"},
         blank=labels,
-        limit=MAX_DOSES,
+        limit=None if beside else MAX_DOSES,
     )
     sheet = table.read(request, faults)
+    if beside:
+        sheet = given_rows(sheet, position, header, faults)
     if not sheet.lines.size and not faults.count and not may_be_empty:
         faults.add(0, "", "has a header but no data; write one row per dose")
     for role, known in (("state", states), ("experiment", experiments)):
@@ -143,12 +150,12 @@ def _find(
     named: bool,
     default_state: str | None,
     called: Mapping[str, str],
-    dates: Collection[str],
+    others: Collection[str],
     faults: FaultList,
 ) -> dict[str, int]:
     """What is in which column: of `experiment`, `time`, `amount` and the optional ones, those that are there.
 
-    dates: names of columns that belong to the time.
+    others: names of columns that may be there, too.
     """
     position = find_columns(header, faults)
     time = time or usual_time(position)
@@ -167,7 +174,7 @@ def _find(
             faults.add(header.line, "", what)
     known = {position.spelled(name) for name in names.values()}
     for name in () if faults.count else position:
-        if name not in known and name.casefold() not in (*_REMARKS, *dates):
+        if name not in known and name not in others and name.casefold() not in (*_REMARKS, *others):
             remedy = _FOREIGN.get(name.casefold()) or suggest(name, names.values())
             faults.add(header.line, name, f"no column that a table of doses has; {remedy}")
     return {role: position[name] for role, name in names.items() if name in position}

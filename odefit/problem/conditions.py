@@ -20,6 +20,7 @@ from odefit.data.starts import Anchor, assume_starts, movable
 from odefit.errors import ConfigError, Faults
 from odefit.model.system import TIME
 from odefit.problem.dated_doses import on_data_clock
+from odefit.problem.doses_beside import are_beside, doses_beside
 from odefit.problem.formula_texts import named_in_formulas
 from odefit.problem.spread_columns import spread_conditions
 from odefit.problem.table_constants import table_constants
@@ -182,10 +183,11 @@ def _doses(
         return [row for row in found if experiments is None or row.experiment in experiments]
     if section is None:
         return ()
+    if are_beside(loaded):
+        return doses_beside(loaded, states, experiments, clock, notes)
     if section.csv is None and section.table is None:
-        raise ConfigError(
-            loaded.where("data", "doses"), "give either `csv` (a file) or `table` (a list of doses), and not both"
-        )
+        what = "give `csv` (a file), `table` (a list of doses), or `columns: {amount: …}` of the file of measurements"
+        raise ConfigError(loaded.where("data", "doses"), what)
     if section.csv is not None:
         return read_doses(
             loaded.folder / section.csv,

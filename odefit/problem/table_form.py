@@ -79,7 +79,7 @@ def beside_notes(loaded: LoadedConfig, beside: Beside, constants: Collection[str
     data = loaded.config.data
     if beside.place:
         position = Positions({name: k for k, name in enumerate(beside.unused)})
-        left_alone = {*data.unused, *_read_elsewhere(loaded), *map(position.spelled, constants)}
+        left_alone = {*data.unused, *map(position.spelled, [*_read_elsewhere(loaded), *constants])}
         unused = [name for name in beside.unused if name not in left_alone]
         yield from unused_notes(beside.place, unused, beside.has_experiments)
     noise = loaded.config.noise
@@ -94,6 +94,8 @@ def beside_notes(loaded: LoadedConfig, beside: Beside, constants: Collection[str
 def _read_elsewhere(loaded: LoadedConfig) -> Sequence[str]:
     """The columns of the file of measurements that other sections read from it."""
     data, found = loaded.config.data, [] if loaded.events is None else list(loaded.events.used)
+    if data.doses is not None and data.doses.csv is None and data.doses.table is None:
+        found += data.doses.columns.values()
     for name, section in data.inputs.items():
         if section.csv == data.csv:
             found += [section.column or name, section.experiment or "experiment"]
