@@ -19,11 +19,13 @@ from odefit.model_kinds import EQUATIONS, call, kind_of
 from odefit.runs import folder as files
 from odefit.runs import validation
 from odefit.runs.checkpoint import Forgetful
+from odefit.runs.fingerprint import identity_of
 from odefit.runs.log import Logged
 from odefit.runs.progress import Progress, Silent
 from odefit.runs.replacement import readable
 from odefit.runs.results import Result
 from odefit.runs.stored import read_result
+from odefit.tracking.hooks import check_trackers, tracked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,9 +39,7 @@ if TYPE_CHECKING:
     from odefit.problem.simulation import Simulated
 
     Data = pd.DataFrame | Sequence[Experiment]
-
 log = logging.getLogger(__name__)
-
 
 Config = Path | str | Mapping[str, Any]
 
@@ -108,8 +108,7 @@ def load(
     ------
     ConfigError, DataError, ModelError
         What is wrong with the input, as much of it as can be known at once. A model with a network has weights beside
-        its parameters, and
-        cannot be loaded.
+        its parameters, and cannot be loaded.
 
     Examples
     --------
@@ -209,11 +208,15 @@ def fit(
     return _fit_in_memory(loaded, Logged(progress or Silent()))
 
 
-def _fit_in_memory(loaded: LoadedConfig, progress: Progress) -> Run | LatentRun:
-    _, work = call(kind_of(loaded).plan, loaded)
+def _fit_in_memory(loaded: LoadedConfig, progress: Logged) -> Run | LatentRun:
+    check_trackers(loaded)
+    measured, work = call(kind_of(loaded).plan, loaded)
     for note in loaded.notes:
         progress.note(note)
-    run: Run | LatentRun = work(progress, Forgetful())
+    with tracked(loaded, lambda: identity_of(loaded, measured), progress, loaded.path.stem) as tracking:
+        run: Run | LatentRun = work(progress if tracking is None else tracking.progress, Forgetful())
+        if tracking is not None:
+            tracking.finish(run)
     return run
 
 

@@ -22,6 +22,7 @@ from odefit.runs.results import Result, versions
 from odefit.runs.stored import read_start
 from odefit.runs.writing import write_start
 from odefit.status import Status
+from odefit.tracking.hooks import check_trackers, tracked
 
 if TYPE_CHECKING:
     from odefit.data.experiments import Experiment
@@ -102,6 +103,7 @@ def fit_in_folder(
     StorageError
         The result cannot be written; the error has the run.
     """
+    check_trackers(loaded)
     if place.accept_changes and not place.resume:
         raise RunError("--accept-changes", "is about going on with an earlier fit: say --resume as well")
     # Faults of the input are told before there is a folder; what a resumed fit began with is known only there.
@@ -151,8 +153,9 @@ def _fit(
         write_start(path, loaded.earlier)
     for note in loaded.notes:
         told.note(note)
-    with checkpoint.kept():
-        run: Run | LatentRun = work(told, checkpoint)
+    resumed = place.resume and folder.is_begun
+    with checkpoint.kept(), tracked(loaded, lambda: identity, told, folder.path.name, path, resumed) as tracking:
+        run: Run | LatentRun = work(told if tracking is None else tracking.progress, checkpoint)
         if show is not None:
             show(run.result)
         if run.result.status == Status.INTERRUPTED:
@@ -166,6 +169,8 @@ def _fit(
             for name in files.TABLES:
                 (path / name).unlink(missing_ok=True)
             raise StorageError(error.faults[0].where, error.faults[0].what, run=run) from error
+        if tracking is not None:
+            tracking.finish(run)
         if run.result.status != Status.INTERRUPTED:
             checkpoint.remove()
         if folder.stays:

@@ -140,6 +140,7 @@ def _fitted(config: Path, place: Place, asked: Asked, screen: Screen) -> tuple[R
     from odefit.api import fit_into_folder
     from odefit.next_steps import closing_lines
     from odefit.terminal import Reporter, logged_to
+    from odefit.tracking.hooks import track_more
 
     with logged_to(screen if asked.verbose else None), Reporter(screen) as told:
         run = fit_into_folder(
@@ -153,6 +154,9 @@ def _fitted(config: Path, place: Place, asked: Asked, screen: Screen) -> tuple[R
         )
         result = run.result
         pictures = pictures_of(run, told, screen) if asked.plots else []
+        if pictures:
+            told.now("waiting for the tracker")
+            track_more(run, told.note, pictures)
     if asked.show and result.status != Status.FAILED:
         _show(run, screen)
     screen.print(f"written to {run.path} in {result.seconds:.3g} s of fitting", markup=False)

@@ -13,7 +13,15 @@ from pydantic import ValidationError
 from odefit.config.data_section import SOURCES
 from odefit.config.earlier import EarlierFit
 from odefit.config.messages import sentence
-from odefit.config.named_files import WHY, held_to_its_folder, lies_within, matching, named_files
+from odefit.config.named_files import (
+    NOT_SENT,
+    WHY,
+    held_to_its_folder,
+    lies_within,
+    matching,
+    named_files,
+    places_elsewhere,
+)
 from odefit.config.origin import Origin
 from odefit.config.schema import Config
 from odefit.config.source import Source, apply_overrides, from_mapping, read_yaml
@@ -108,6 +116,10 @@ def check_only_beside(loaded: LoadedConfig) -> None:
         Fault(loaded.where(*keys), f"names '{cut(name, MAX_NAME)}', {WHY}")
         for keys, name in named_files(loaded.config)
         if not _lies_beside(name, loaded.folder)
+    ]
+    faults += [
+        Fault(loaded.where("fit", "track", key), f"names '{cut(name, MAX_NAME)}', {NOT_SENT}")
+        for key, name in places_elsewhere(loaded.config)
     ]
     if faults:
         raise ConfigError(faults=faults)

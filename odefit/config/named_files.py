@@ -15,6 +15,7 @@ ENVIRONMENT = "ODEFIT_ONLY_BESIDE"
 """Says for a whole server that configs are held to the files beside them."""
 MOST_FILES = 10_000
 """The most files that one name stands for."""
+NOT_SENT = f"and this config may send nothing out of the current folder (--only-beside, {ENVIRONMENT})"
 WHY = f"which lies not beside the config or below it: this config is held to files there (--only-beside, {ENVIRONMENT})"
 
 
@@ -31,6 +32,15 @@ def named_files(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("data", "doses", "csv"), data.doses.csv
     for name, section in data.inputs.items():
         yield ("data", "inputs", name, "csv"), section.csv
+
+
+def places_elsewhere(config: Config) -> Iterator[tuple[str, str]]:
+    """The keys of `fit.track`, and their values, that send what a fit finds out of the current folder."""
+    track = config.fit.track
+    if track is not None and track.tensorboard is not None and not lies_within(Path(track.tensorboard), Path()):
+        yield "tensorboard", track.tensorboard
+    if track is not None and isinstance(track.mlflow, str):
+        yield "mlflow", track.mlflow
 
 
 def is_pattern(name: str, folder: Path) -> bool:

@@ -18,6 +18,7 @@ from odefit.config.fit_methods import AUTO, METHODS, as_written, method_names, o
 from odefit.config.model_section import ModelSection, ParameterSection
 from odefit.config.noise_section import NoiseSection, noise_shape
 from odefit.config.plots_section import PlotSection
+from odefit.config.track_section import TrackSection
 
 
 class SolverSection(Section):
@@ -124,6 +125,7 @@ class FitSection(Section):
     evaluations: Count | None = Field(
         None, description="global: evaluations of the objective by the population; default: 1000 for each parameter"
     )
+    track: TrackSection | None = Field(None, description="keep track of the fit in TensorBoard or MLflow")
     # Training: of networks, and of equations with adam
     match: bool | Annotated[int, Field(ge=0, le=100_000_000)] | None = Field(
         None,

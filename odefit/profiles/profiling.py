@@ -23,10 +23,12 @@ from odefit.profiles.lanes import Best
 from odefit.profiles.origins import origins
 from odefit.profiles.records import Profile, Profiles, read_profiles
 from odefit.profiles.request import Request
+from odefit.profiles.tracked_parts import parts_of
 from odefit.profiles.work import Work
 from odefit.runs.progress import Progress, Silent
 from odefit.runs.stored import StoredRun
 from odefit.text import counted
+from odefit.tracking.hooks import track_more
 from odefit.uncertainty.degrees_of_freedom import no_degrees_left
 from odefit.uncertainty.intervals import check_level
 from odefit.uncertainty.quantities import Quantity
@@ -111,11 +113,13 @@ def profile(
     session = Session(Request(run, level), progress or Silent(), seconds)
     earlier = None if overwrite else read_profiles(run)
     session.take(earlier)
+    known = frozenset(session.found)
     try:
         session.follow([quantity for quantity in wanted if not session.has(quantity.name)])
     finally:
         session.write()
     found = session.profiles.of(quantity.name for quantity in wanted)
+    track_more(run, session.progress.note, parts=lambda: parts_of(found, known))
     left = len(wanted) - len(found)
     if not left:
         return found

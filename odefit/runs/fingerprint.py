@@ -29,10 +29,14 @@ def identity_of(loaded: LoadedConfig, measured: Sequence[Experiment]) -> dict[st
     """config: the resolved keys, dotted; data: a digest of each kind of data; versions: of what computes with them."""
     config = dict(_leaves(loaded.config.model_dump(mode="json"), ""))
     return {
-        "config": {k: value for k, value in config.items() if k not in IRRELEVANT and not k.startswith("plots")},
+        "config": {k: value for k, value in config.items() if not _is_irrelevant(k)},
         "data": _digests(measured),
         "versions": versions(),
     }
+
+
+def _is_irrelevant(key: str) -> bool:
+    return key in IRRELEVANT or key.startswith(("plots", "fit.track"))
 
 
 def same_search(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:

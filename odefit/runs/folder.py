@@ -23,6 +23,7 @@
     bootstrap.csv, bootstrap.json    what `odefit bootstrap` has found: see `resampling/storage.py`
     posterior.csv, posterior.json, posterior.arviz.json    what `odefit sample` has: see `sampling/storage.py`
     part.jsonl        of a part of a run, in place of all other results: see `parts.py`
+    tracking.json     by what `fit.track`'s trackers know the run: see `tracking/`
     lock              while a fit writes: whose folder this is
     next-result/      while a fit writes that is to replace this one: see `replacement.py`
 
@@ -67,7 +68,7 @@ LOG, CHECKPOINT, PREVIOUS = "run.log", "checkpoint.jsonl", "checkpoint-previous.
 PROFILES, PROFILE_VERDICTS = "profiles.csv", "profiles.json"
 BOOTSTRAP, BOOTSTRAP_SUMMARY = "bootstrap.csv", "bootstrap.json"
 POSTERIOR, POSTERIOR_SUMMARY, POSTERIOR_ARVIZ = "posterior.csv", "posterior.json", "posterior.arviz.json"
-IDENTITY, START, START_WEIGHTS = "identity.json", "start.json", "start-weights.pt"
+IDENTITY, START, START_WEIGHTS, TRACK = "identity.json", "start.json", "start-weights.pt", "tracking.json"
 PART = "part.jsonl"
 TABLES = (
     *(RESULT, CONFIG, DATA, WEIGHTS, COVARIANCE, PARAMETERS, PREDICTIONS, HISTORY, FRAMES, STARTS),
@@ -81,7 +82,7 @@ ANSWERS = (
 )
 ASKED = (*ANSWERS, REPORT, REPORT_PDF)
 """What later questions to a run leave in its folder: it is about this result, and goes with it."""
-FILES = (*TABLES, PART, *ASKED, START, START_WEIGHTS, LOG, CHECKPOINT, PREVIOUS)
+FILES = (*TABLES, PART, *ASKED, START, START_WEIGHTS, TRACK, LOG, CHECKPOINT, PREVIOUS)
 """All that a fit writes, and what goes with it."""
 PLOTS = "plots"
 _KINDS = (

@@ -1,0 +1,93 @@
+"""TensorBoard as a tracker: files of events, written by tensorboardX, which needs no PyTorch."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from odefit.tracking.messages import Begin, End, Folder, Message, Metrics, Part, Text
+
+
+class TensorBoard:
+    """A folder of event files for a run, and one inside of it for each of its parts.
+
+    Parameters
+    ----------
+    folder
+        Where the folders of the runs are.
+    """
+
+    def __init__(self, folder: str) -> None:
+        import tensorboardX
+
+        self._tensorboard: Any = tensorboardX
+        self._above = folder
+        self._begin: Begin | None = None
+        self._open: Any = None
+
+    def take(self, messages: list[Message]) -> None:
+        """Keep these. Raises whatever the library or the disk raises."""
+        for message in messages:
+            if isinstance(message, Begin):
+                self._begin = message
+                if not message.resumed:
+                    self._describe(message)
+            elif isinstance(message, Metrics):
+                writer = self._writer(message.step)
+                for name, value in message.values.items():
+                    writer.add_scalar(name, value, message.step)
+            elif isinstance(message, Part):
+                self._part(message)
+            elif isinstance(message, Text):
+                self._writer().add_text(message.name, f"    {message.text}".replace("\n", "\n    "))
+            elif isinstance(message, Folder):
+                self._pictures(message)
+            else:
+                self._end(message)
+        if self._open is not None:
+            self._open.flush()
+
+    @property
+    def _folder(self) -> str:
+        assert self._begin is not None
+        return os.path.join(self._above, self._begin.name)
+
+    def _writer(self, step: int | None = None) -> Any:
+        """The run's events; those of a resumed fit replace what an earlier part of it has sent from this step on."""
+        if self._open is None:
+            resumed = self._begin is not None and self._begin.resumed
+            self._open = self._tensorboard.SummaryWriter(self._folder, purge_step=step if resumed else None)
+        return self._open
+
+    def _describe(self, begin: Begin) -> None:
+        for title, values in (("parameters", begin.parameters), ("tags", begin.tags)):
+            rows = "\n".join(f"| {name} | {_cell(value)} |" for name, value in values.items())
+            self._writer().add_text(title, f"| name | value |\n|---|---|\n{rows}")
+
+    def _part(self, part: Part) -> None:
+        with self._tensorboard.SummaryWriter(os.path.join(self._folder, part.name)) as writer:
+            for name, series in part.series.items():
+                for step, value in enumerate(series):
+                    if value is not None:
+                        writer.add_scalar(name, value, step)
+            rows = "\n".join(f"| {name} | {_cell(value)} |" for name, value in part.parameters.items())
+            writer.add_text("part", f"| name | value |\n|---|---|\n| status | {part.status} |\n{rows}")
+
+    def _pictures(self, folder: Folder) -> None:
+        from matplotlib.image import imread
+
+        for name in folder.names:
+            if name.endswith(".png"):
+                title = os.path.splitext(name)[0].removeprefix("plots/")
+                pixels = imread(os.path.join(folder.path, name))[:, :, :3]
+                self._writer().add_image(title, pixels, dataformats="HWC")
+
+    def _end(self, end: End) -> None:
+        self._writer().add_text("status", end.status)
+        self._writer().close()
+        self._open = None
+
+
+def _cell(value: str) -> str:
+    """A text in a cell of a table."""
+    return value.replace("|", "\\|").replace("\n", " ")
