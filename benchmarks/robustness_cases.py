@@ -193,7 +193,8 @@ def cases(petab: Path | None) -> list[Case]:
         repressilator(),
         epidemic(),
     ]
-    for name in ("Borghans", "Boehm", "Crauste", "Elowitz", "Sneyd", "Rahman", "Bruno", "Fujita", "Perelson") if petab else ():
+    names = ("Borghans", "Boehm", "Crauste", "Elowitz", "Sneyd", "Rahman", "Bruno", "Fujita", "Perelson")
+    for name in names if petab else ():
         assert petab is not None
         for folder in sorted(petab.glob(f"{name}_*")):
             fit = folder / "fit.yaml"

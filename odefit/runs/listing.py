@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 DEEPEST = 6
 """Levels of folders below the one that is looked at."""
 MOST_FOLDERS = 20_000
-RUNNING, UNFINISHED, DAMAGED = "running", "unfinished", "damaged"
-"""What a folder may be in beside the status of a finished fit: a fit writes there now; one was killed there."""
+RUNNING, UNFINISHED, DAMAGED, PART = "running", "unfinished", "damaged", "part"
+"""What a folder may be beside the status of its fit: one writes there now; one was killed there; its files are not a
+run's; it holds a part of a run, for `odefit merge`."""
 LATER = {
     "profiles": files.PROFILE_VERDICTS,
     "bootstrap": files.BOOTSTRAP_SUMMARY,
@@ -49,7 +50,7 @@ class Listed:
     path
         The folder, as it would be named in a command.
     status
-        That of its result, or `running`, `unfinished` or `damaged`.
+        That of its result, or `running`, `unfinished`, `damaged` or `part`.
     written
         When its result, or what there is of it, was last written.
     result
@@ -179,7 +180,9 @@ def _run_folders(folder: Path) -> Iterator[Path]:
 
 
 def _is_run(path: Path) -> bool:
-    return any((path / name).is_file() for name in (files.RESULT, files.LOG, files.CHECKPOINT, files.PREVIOUS))
+    return any(
+        (path / name).is_file() for name in (files.RESULT, files.PART, files.LOG, files.CHECKPOINT, files.PREVIOUS)
+    )
 
 
 def _looked_at(path: Path, letters: dict[str, str]) -> Listed:
@@ -191,7 +194,8 @@ def _looked_at(path: Path, letters: dict[str, str]) -> Listed:
             validation.check_folder(home)
         running = is_held(path)
         if not (home / files.RESULT).exists():
-            return Listed(path, RUNNING if running else UNFINISHED, _written(home, (files.CHECKPOINT, files.LOG)))
+            status = RUNNING if running else PART if (home / files.PART).exists() else UNFINISHED
+            return Listed(path, status, _written(home, (files.PART, files.CHECKPOINT, files.LOG)))
         result = read_result(home)
         later = tuple(name for name, file in LATER.items() if (home / file).exists())
         data = _letter(home, letters)

@@ -102,6 +102,13 @@ def test_unfinished_running_and_damaged_runs(home: Path) -> None:
     assert frame.nll[[str(home / "killed"), str(home / "short")]].isna().all()
 
 
+def test_a_part_of_a_run_is_named_so(home: Path) -> None:
+    config = {"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": {"value": 0.5, "bounds": [0.1, 2]}}}
+    odefit.fit_part(config | {"fit": {"starts": 4, "match": False}}, "0:2", data=DATA, out=home / "some")
+    frame = odefit.list_runs(home).set_index("run")
+    assert frame.status[str(home / "some")] == "part"
+
+
 def test_links_and_hidden_folders_are_left_alone(home: Path) -> None:
     (home / "link").symlink_to(home / "short")
     shutil.copytree(home / "short", home / ".hidden")
