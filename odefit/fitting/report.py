@@ -13,6 +13,7 @@ from odefit.fitting.combined import combination_warning, combined
 from odefit.fitting.error_notes import error_notes
 from odefit.fitting.given_noise import refuted_levels
 from odefit.fitting.misfit import dominant_measurement, vanishing_predictions
+from odefit.fitting.network_errors import errors_beside_networks
 from odefit.fitting.nonsmooth import NonsmoothParameters, nonsmooth_parameters, parameters_at_measurements
 from odefit.fitting.outcome import FitOutcome
 from odefit.objective.likelihood import Likelihood
@@ -58,6 +59,7 @@ MOST_SENTENCES = 200
 MOST_APART = 6
 """Parameters that are named of two optima."""
 AT_A_MEASUREMENT = "its time lies on that of a measurement, where the likelihood is not smooth"
+WITH_WEIGHTS = "a curve depends on the weights of the network, too, whose errors are not kept"
 INHERITED = "a parameter that it follows from is not determined"
 
 
@@ -71,15 +73,16 @@ def summarise(
     u = table.to_search(outcome.theta)
     bound = bounds_met(problem, outcome.theta)
     warnings = list(outcome.warnings)
-    uncertainty = None
+    uncertainty, beside = None, list[str]()
     if assembly.networks is None and len(u) and no_degrees_left(likelihood):
         warnings.append("no standard errors: there are no more measurements than parameters, so no noise can be told")
     elif assembly.networks is None and len(u):
         uncertainty = estimate_uncertainty(likelihood, u, bound)
         if uncertainty is None:
             warnings.append("no standard errors: the model could not be differentiated at the estimates")
-    elif assembly.networks is not None:
-        warnings.append("no standard errors: they are not available for a model with a network")
+    elif outcome.status.is_usable:
+        uncertainty, told, beside = errors_beside_networks(assembly, likelihood, u, bound)
+        warnings += told
     events = assembly.loaded.events
     if events is not None and events.steady and (far := unsettled(problem, outcome.theta, events.steady)):
         warnings.append(unsettled_warning(far))
@@ -88,18 +91,19 @@ def summarise(
     estimates |= {d.name: _derived(d, problem, outcome.theta, u, uncertainty) for d in assembly.derived}
     warnings += refuted_levels(likelihood, u) if outcome.status.is_usable else []
     warnings += parameter_warnings(problem, estimates, outcome)
-    combinations = {} if uncertainty is None else combined(likelihood, u, estimates, uncertainty)
+    is_mechanistic = assembly.networks is None
+    combinations = combined(likelihood, u, estimates, uncertainty) if uncertainty is not None and is_mechanistic else {}
     warnings += combination_warning(combinations)
     if uncertainty is not None:
         warnings += _other_optima(problem, outcome, u, uncertainty, estimates)
-    if assembly.networks is None and outcome.status.is_usable:
+    if is_mechanistic and outcome.status.is_usable:
         warnings += _doubts(likelihood, u, outcome, estimates, met)
     k = len(table.estimated) + outcome.n_weights
     lost = 0 if uncertainty is None else uncertainty.full.nullity(bound == 0)
     value = likelihood.value(u)
     nll = value - likelihood.prior_value(u) if math.isfinite(value) else math.nan
     status, message = outcome.status, outcome.message
-    if status == Status.CONVERGED and uncertainty is not None and _is_flat(problem, uncertainty):
+    if status == Status.CONVERGED and uncertainty is not None and is_mechanistic and _is_flat(problem, uncertainty):
         flat = Ending(Reason.NO_EFFECT)
         status, message = flat.status, flat.message
     result = Result(
@@ -120,6 +124,7 @@ def summarise(
         held=() if uncertainty is None else uncertainty.held,
         notes=(
             *(() if uncertainty is None else error_notes(uncertainty, problem.n_measured)),
+            *beside,
             *excluded_notes(assembly.excluded),
         ),
         left_to_gain=outcome.left,
@@ -230,7 +235,9 @@ def _derived(
     """What follows from the estimates, with the error that it inherits from them."""
     value = derived.evaluate(problem, theta)
     known, reason = None, None
-    if uncertainty is not None:
+    if uncertainty is not None and uncertainty.information == "penalised" and isinstance(derived, CurveDerived):
+        reason = WITH_WEIGHTS
+    elif uncertainty is not None:
         known = derived.interval(problem, theta, u, uncertainty.with_held, uncertainty.reach)
         if known is not None and known[0] == 0 and uncertainty.held:
             known = None  # it follows from nothing but parameters at their bounds

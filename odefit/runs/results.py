@@ -106,7 +106,8 @@ class Result:
     given; near 1 if they are right. None where they are estimated from the same residuals.
     residual_standard_error: s, the root of rss over n - p, where one noise level is estimated for all; else None.
     combinations: formulas of parameters that the data determine in combination only, with their values and errors.
-    information: whose inverse the covariance is, `expected`, `observed` or `sandwich`; None where there is none.
+    information: whose inverse the covariance is, `expected`, `observed`, `sandwich` or `penalised`; None where there is
+    none.
     held: parameters at a bound, which the errors of the others take as known.
     notes: how the errors came about, a sentence each: which information, what is held, a small sample.
     left_to_gain: what the certificate of the optimum leaves to gain, in units of the negative log-likelihood (half a

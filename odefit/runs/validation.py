@@ -125,7 +125,7 @@ def _wrong(result: Result) -> Iterator[str]:
     yield from _not(isinstance(names, dict), "original_names is no mapping")
     told = (*result.warnings, *result.notes, *result.held, *(names.values() if isinstance(names, dict) else ()))
     yield from _not(all(isinstance(x, str) for x in told), "a warning or a note is no text")
-    kinds = (None, "expected", "observed", "sandwich")
+    kinds = (None, "expected", "observed", "sandwich", "penalised")
     yield from _not(result.information in kinds, "information is of no known kind")
     yield from _not(_is_number(result.seconds) and _is_count(result.seed), "seconds or seed are no numbers")
     for name, estimate in (*result.estimates.items(), *result.combinations.items()):

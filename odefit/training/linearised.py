@@ -164,6 +164,22 @@ class Linearisation:
             gradient += flat.T @ r.reshape(-1)
         return Linearised(matrix, gradient, chunks)
 
+    @torch.no_grad()
+    def rows(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The derivatives to q of the residuals [E, T, O, Q] and of the penalised outputs [E, T, K, Q].
+
+        They are 0 where nothing is measured, and outside of a series.
+        """
+        n, times = self.q.numel(), batch.times.shape[1]
+        measured, penalised = [], []
+        for part in self._chunks(batch, n):
+            solved = self.solve(part)
+            of_q = self.residuals(part, solved)[1]
+            measured.append(of_q.reshape(len(of_q), times, -1, n))
+            outputs = self.penalties(part, solved)[1] if self._penalty else of_q[:, :0]
+            penalised.append(outputs.reshape(len(outputs), times, len(self._penalty), n))
+        return torch.cat(measured), torch.cat(penalised)
+
     def _chunks(self, batch: Batch, n: int) -> Iterator[Batch]:
         size = max(MAX_HELD // (batch.times.shape[1] * len(self.objective.problem.engine.system.states) * n), 1)
         for begin in range(0, len(batch.rows), size):

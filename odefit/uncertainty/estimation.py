@@ -24,7 +24,7 @@ from odefit.uncertainty.kinks import blurred_rows
 from odefit.uncertainty.noise_levels import Interval, NoiseLevels
 from odefit.uncertainty.observed import MAX_PARAMETERS, observed_rows
 
-Information = Literal["expected", "observed", "sandwich"]
+Information = Literal["expected", "observed", "sandwich", "penalised"]
 
 MOST_ENTRIES = 10_000_000
 """A larger matrix A is not decomposed once more for the kinks of a likelihood."""
@@ -47,7 +47,8 @@ class Uncertainty:
     widening
         What the intervals of all but noise levels are wider by than Student's t makes them.
     information
-        What the covariance is the inverse of: the expected information, the observed one, or the sandwich (kinks.py).
+        What the covariance is the inverse of: the expected information, the observed one, the sandwich
+        (kinks.py), or the penalised one of models with networks (penalised.py).
     held
         Parameters at a bound, which the errors of the others take as known.
     noise

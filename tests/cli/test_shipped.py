@@ -25,6 +25,7 @@ SHORT = {
     "sigmoid_spiral": ["fit.match=100", "fit.windows={points: [10], epochs: [2]}", "fit.epochs=1"],
     "potential": ["data.simulate.experiments=12", "fit.windows={points: [13], epochs: [3]}", "fit.epochs=1"],
     "hybrid_lotka_volterra": ["fit.match=100", "fit.windows={points: [10], epochs: [2]}", "fit.epochs=1"],
+    "hybrid_enzyme": ["fit.match=60", "fit.epochs=1"],
     "neural_van_der_pol": ["fit.match=20", "fit.windows={points: [10], epochs: [1]}", "fit.epochs=1"],
     "van_der_pol": ["fit.epochs=2"],
     "latent_spirals": ["fit.epochs=1", "data.spirals.series=20"],

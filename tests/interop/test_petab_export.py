@@ -240,6 +240,7 @@ def test_an_input_that_is_too_long_for_a_formula(tmp_path: Path) -> None:
 REFUSED = {
     "flu_1978": "negative_binomial noise",
     "hybrid_lotka_volterra": "a network",
+    "hybrid_enzyme": "a network",
     "latent_spirals": "a latent ODE",
     "neural_cosine": "a network",
     "neural_time": "a network",

@@ -195,6 +195,7 @@ def _errors(run: Run, cited: Cited) -> None:
         "expected": "the expected Fisher information",
         "observed": "the observed information (second derivatives of the objective)",
         "sandwich": "a sandwich estimate that allows for the kinks of the likelihood",
+        "penalised": "the information of parameters and network weights together, with the penalty as a prior",
     }[result.information]
     degrees = math.inf if run.known_errors is None else run.known_errors.degrees
     law = "the normal distribution" if math.isinf(degrees) else f"Student's t with {degrees:g} degrees of freedom"
