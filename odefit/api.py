@@ -347,6 +347,7 @@ def check(
     ...
     """
     loaded = loaded_from(config, overrides, data, only_beside)
+    check_trackers(loaded)
     name = str(loaded.path) if isinstance(config, Mapping) else str(config)
     report: str = call(kind_of(loaded).check, loaded, name)
     return "\n".join([report, *(f"note: {note}" for note in loaded.notes)])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from odefit.api import loaded_from
 from odefit.model_kinds import call, kind_of
 from odefit.runs.results import finite_or_none
+from odefit.tracking.hooks import check_trackers
 
 if TYPE_CHECKING:
     from odefit.comparison.comparing import Comparison
@@ -25,6 +26,7 @@ def text_of(document: Any) -> str:
 def checked(config: Path, overrides: Sequence[str] = (), only_beside: bool | None = None) -> Mapping[str, Any]:
     """What `odefit check` says of a config. Raises ConfigError, DataError or ModelError, as `fit` would."""
     loaded = loaded_from(config, overrides, None, only_beside)
+    check_trackers(loaded)
     document: Mapping[str, Any] = call(kind_of(loaded).describe, loaded, str(config))
     return document
 

@@ -158,6 +158,8 @@ def test_the_pictures_of_the_command_are_sent(tmp_path: Path) -> None:
 
 def test_what_is_not_installed_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("odefit.tracking.installed.find_spec", lambda _: None)
+    with pytest.raises(odefit.ConfigError, match="tensorboard"):
+        odefit.check(decay(), data=DATA)
     with pytest.raises(odefit.ConfigError) as error:
         odefit.fit(decay(track={"tensorboard": "logs", "mlflow": True}), data=DATA, out=tmp_path / "run")
     said = str(error.value)
