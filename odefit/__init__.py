@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from odefit.resampling.bootstrap import bootstrap
     from odefit.runs.listing import list_runs
     from odefit.sampling.sample import sample
-    from odefit.studies import compare, design, predict
+    from odefit.studies import compare, design, discover, predict
 
 _HOMES = {
     "api": ("load", "fit", "simulate", "check", "load_run"),
@@ -50,7 +50,7 @@ _HOMES = {
     "parts": ("fit_part",),
     "merging": ("merge",),
     "pictures": ("plot",),
-    "studies": ("predict", "compare", "design"),
+    "studies": ("predict", "compare", "design", "discover"),
     "reports": ("report",),
     "problem.interface": ("Problem",),
     "profiles.profiling": ("profile",),
@@ -82,6 +82,7 @@ __all__ = [
     "check",
     "compare",
     "design",
+    "discover",
     "export_petab",
     "fit",
     "fit_part",

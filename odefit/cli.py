@@ -12,6 +12,7 @@ from odefit.commands.bootstrap import bootstrap
 from odefit.commands.compare import compare
 from odefit.commands.demo import demo
 from odefit.commands.design import design
+from odefit.commands.discover import discover
 from odefit.commands.ending import Endings
 from odefit.commands.errors import INTERRUPTED, report
 from odefit.commands.files import export, import_, schema, simulate
@@ -61,6 +62,7 @@ app.command()(profile)
 app.command()(predict)
 app.command()(compare)
 app.command()(design)
+app.command()(discover)
 app.command("report")(report_)
 app.command()(runs)
 app.command()(bootstrap)

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from odefit.config.latent_section import LATENT_ODE
+from odefit.config.library_section import SPARSE
 from odefit.config.load import LoadedConfig
 from odefit.records import dataclass
 
@@ -69,6 +70,17 @@ KINDS = {
         pictures="odefit.plots.latent_pictures:LatentPictures",
         animate="odefit.latent.unavailable:animate",
         report="odefit.reporting.of_latent_odes:sections",
+    ),
+    SPARSE: Kind(
+        plan="odefit.discovery.unavailable:plan",
+        load="odefit.discovery.unavailable:load",
+        check="odefit.discovery.checking:report",
+        describe="odefit.discovery.checking:document",
+        simulate="odefit.problem.simulation:simulate_data",
+        prepare="odefit.discovery.unavailable:plan",
+        pictures="odefit.discovery.unavailable:load",
+        animate="odefit.discovery.unavailable:load",
+        report="odefit.discovery.unavailable:load",
     ),
 }
 """Models by name that are no equations; all others are `EQUATIONS`."""

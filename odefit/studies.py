@@ -1,4 +1,4 @@
-"""The functions of the public face that go on from finished fits: predict, compare, design."""
+"""The functions of the public face that go on from finished fits: predict, compare, design; and discover."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from odefit.fitting.askable import equations_of
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from odefit.api import Config, Data
     from odefit.comparison.comparing import Comparison
     from odefit.designs.candidates import Candidates
     from odefit.designs.designing import Criterion, Design
+    from odefit.discovery.found import Discovery
     from odefit.fitting.run import Run
     from odefit.latent.latent_run import LatentRun
     from odefit.prediction.predicting import Bands, Prediction
     from odefit.prediction.wanted import DoseTable, Table
+    from odefit.runs.progress import Progress
 
     AnyRun = Run | LatentRun | Path | str
 
@@ -201,3 +204,87 @@ def design(
     grid = None if times is None else np.atleast_1d(np.asarray(times, dtype=np.float64))
     known = equations_of(run, "`odefit design` is for equations")
     return designed(known, candidates, quantities, criterion, doses, inputs, grid, choose)
+
+
+@checked()
+def discover(
+    config: Config,
+    overrides: Sequence[str] = (),
+    *,
+    data: Data | None = None,
+    out: Path | str | None = None,
+    overwrite: bool = False,
+    models: int = 10,
+    samples: int = 100,
+    seconds: float | None = None,
+    only_beside: bool | None = None,
+    progress: Progress | None = None,
+) -> Discovery:
+    """Find the equations of measured states out of a library of terms.
+
+    Terms are looked for along smooth curves (weak form and derivative form), then on trajectories; every candidate is
+    refitted as any other model is, with intervals, a certificate and criteria.
+
+    Parameters
+    ----------
+    config : path or mapping
+        With `model: {name: sparse, states: [...], library: {...}}`.
+    overrides : sequence of str
+        `model.library.degree=2` and the like.
+    data : pandas.DataFrame or sequence of Experiment, optional
+        The measurements, in place of those that the config names.
+    out : path, optional
+        A folder for all that is found: the candidates' run folders, tables, the best one as a config. Another call goes
+        on with what is there. Without it all is in memory.
+    overwrite : bool
+        Begin anew in `out`.
+    models : int
+        The most candidates, each a model that is refitted.
+    samples : int
+        Resamplings of stretches of time, for inclusion probabilities of terms.
+    seconds : float, optional
+        When to end in any case, about: the candidates that are missing then are those of less support.
+    only_beside : bool, optional
+        As for `load`.
+    progress : Progress, optional
+        Is told how it goes.
+
+    Returns
+    -------
+    Discovery
+        `frame` has the candidates with their criteria and weights, the best first; `equations` those of the best,
+        `best` its run, `config` the text of an ordinary config, `terms` the inclusion probabilities, `judgement` what
+        the data support; `figure()` draws it.
+
+    Raises
+    ------
+    ConfigError, DataError, ModelError
+        With all faults: a state that is not measured, an unknown name in the library.
+    RunError
+        `out` holds the discovery of something else.
+    FitError
+        No set of terms can be solved along the data.
+
+    References
+    ----------
+    S. L. Brunton, J. L. Proctor and J. N. Kutz, Proc. Natl. Acad. Sci. USA 113:3932 (2016); D. A. Messenger and
+    D. M. Bortz, Multiscale Model. Simul. 19:1474 (2021); J. Chen and Z. Chen, Biometrika 95:759 (2008).
+
+    Examples
+    --------
+    >>> import numpy as np, odefit
+    >>> t = np.linspace(0, 4, 41)
+    >>> x = 2 * np.exp(-0.5 * t) + 0.01 * np.sin(37 * t)
+    >>> config = {"model": {"name": "sparse", "states": ["x"], "library": {"degree": 2}}}
+    >>> found = odefit.discover(config, data=[odefit.Experiment("a", t, {"x": x})])
+    >>> found.equations
+    {'x': '-0.5001*x'}
+    """
+    from odefit.api import load_run, loaded_from
+    from odefit.discovery.asked import Asked
+    from odefit.discovery.discovering import discovered
+
+    loaded = loaded_from(config, overrides, data, only_beside)
+    asked = Asked(models, samples, seconds=seconds)
+    place = None if out is None else Path(out)
+    return discovered(loaded, place, asked, load_run, overwrite, progress)

@@ -21,6 +21,7 @@ from odefit.config.fields import (
     or_list,
 )
 from odefit.config.latent_section import LATENT_ODE, LatentSection
+from odefit.config.library_section import SPARSE, LibrarySection
 
 
 class EventSection(Section):
@@ -137,7 +138,10 @@ class ModelSection(Section):
         None, min_length=1, max_length=5000, description="state: the formula of its time derivative"
     )
     states: list[Name] | None = Field(
-        None, min_length=1, max_length=1000, description="names of the states of a `linear`, `mlp` or `potential` model"
+        None,
+        min_length=1,
+        max_length=1000,
+        description="names of the states of a `linear`, `mlp`, `potential` or `sparse` model",
     )
     expressions: dict[Name, Formula] = Field(
         default_factory=dict,
@@ -195,6 +199,7 @@ class ModelSection(Section):
         None, min_length=1, max_length=1000, description="`latent_ode`: what was measured, as the columns are called"
     )
     latent: LatentSection | None = Field(None, description="`latent_ode`: sizes of the model, and its training")
+    library: LibrarySection | None = Field(None, description="`sparse`: what the equations may be made of")
 
     @field_validator("initial", "events", "units", "original_names", "networks", "expressions", mode="before")
     @classmethod
@@ -211,6 +216,14 @@ class ModelSection(Section):
                     raise ValueError(f"`{key}` belongs to a built-in family; your equations name their states")
         elif self.networks:
             raise ValueError("networks: are for your own `equations`; a built-in system calls none")
+        return self
+
+    @model_validator(mode="after")
+    def _sparse(self) -> Self:
+        if self.name == SPARSE and self.states is None:
+            raise ValueError(f"`{SPARSE}` needs `states`: the names of the measured states, such as [x, y]")
+        if self.name != SPARSE and self.library is not None:
+            raise ValueError(f"`library` belongs to `name: {SPARSE}` (got {self.name or 'equations'})")
         return self
 
     @model_validator(mode="after")

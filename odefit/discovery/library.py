@@ -21,6 +21,7 @@ import numpy as np
 
 from odefit import algebra as sp
 from odefit.arrays import FloatArray, IntArray
+from odefit.errors import ModelError
 from odefit.model.derivatives import derivatives
 from odefit.model.formulas import parse_formula
 from odefit.model.functions import numpy_function
@@ -123,9 +124,18 @@ class Library:
     def families(self) -> IntArray:
         """[J], numbers that terms of one family share; -1 for those of none."""
         known: dict[str, int] = {}
-        return np.array(
-            [known.setdefault(t.family, len(known)) if t.family else -1 for t in self.terms], dtype=np.intp
-        )
+        return np.array([known.setdefault(t.family, len(known)) if t.family else -1 for t in self.terms], dtype=np.intp)
+
+    @property
+    def n_choices(self) -> int:
+        """How many terms there are to choose from, those of one family counted once."""
+        families = self.families[self.families >= 0]
+        return int((self.families < 0).sum()) + len(set(families.tolist()))
+
+    def signature(self, columns: Sequence[int]) -> frozenset[tuple[str, str]]:
+        """What is the same for two sets of terms that differ in where their constants begin."""
+        chosen = [self.terms[j] for j in columns]
+        return frozenset((term.family or term.text, str(dict(term.targets))) for term in chosen)
 
     @cached_property
     def _columns(self) -> tuple[IntArray, Callable[..., Any], list[list[int]]]:
@@ -136,7 +146,7 @@ class Library:
             put_numbers(self.formula_of(term), {symbol(k): v for k, v in term.inner.items()})
             for _, term in distinct.values()
         ]
-        slopes = [[p for p in row] for row in derivatives(formulas, list(self.states))]
+        slopes = [list(row) for row in derivatives(formulas, list(self.states))]
         moving = [[s for s, p in enumerate(row) if p != 0] for row in slopes]
         every = [*formulas, *(row[s] for row, own in zip(slopes, moving, strict=True) for s in own)]
         which = np.array([distinct[key][0] for key in keys], dtype=np.intp)
@@ -165,6 +175,14 @@ class Library:
     def _evaluated(self, function: Callable[..., Any], at: Points) -> list[Any]:
         found: list[Any] = function(*at.x.T, *(at.known[name] for name in self.others))
         return found
+
+    def vanishes(self, term: Term) -> bool:
+        """Whether a term is 0 where any of the states that it enters is 0."""
+        formula = self.formula_of(term)
+        try:
+            return all(put_numbers(formula, {symbol(state): 0.0}) == 0 for state in term.targets)
+        except ModelError:
+            return False
 
     @staticmethod
     def _stacked(found: Sequence[Any], at: Points) -> FloatArray:
@@ -203,7 +221,7 @@ SHARES = tuple(float(x) for x in np.round(np.geomspace(0.1, 10, 7), 3))
 def shared_by(laws: Sequence[Mapping[str, float]], states: Sequence[str]) -> list[dict[str, float]]:
     """The targets of terms that keep weighted sums of states: exchanges between pairs, and free states alone.
 
-    A law w keeps sum_s w_s x_s. A vector between two states p, q that obeys every law has w_p v_p + w_q v_q = 0 for each.
+    A law w keeps sum_s w_s x_s. A vector v between two states p, q obeys it where w_p v_p + w_q v_q = 0.
     """
     inside = {s for law in laws for s, w in law.items() if w}
     found: list[dict[str, float]] = [{s: 1.0} for s in states if s not in inside]
@@ -218,7 +236,7 @@ def shared_by(laws: Sequence[Mapping[str, float]], states: Sequence[str]) -> lis
 
 
 def reactions(states: Sequence[str], order: int = 2) -> Iterator[tuple[str, dict[str, float]]]:
-    """Mass action: reactions from up to `order` molecules to up to `order`: the text of the rate, and what it changes."""
+    """Mass action: reactions of up to `order` molecules to up to `order`: texts of rates, and what they change."""
     sides = [c for n in range(order + 1) for c in itertools.combinations_with_replacement(states, n)]
     seen = set()
     for left, right in itertools.product(sides, sides):

@@ -4,9 +4,9 @@ With a smooth test function w that is zero at both ends of a window,
 
     -int w' x_s dt = sum_j c_j v_js int w phi_j(x) dt   (weak),     dx_s/dt = sum_j c_j v_js phi_j(x)   (derivative),
 
-the former without a derivative of the data (D. Messenger and D. Bortz 2021). Windows lie within one experiment; times may
-be as uneven as they like, since curves are splines through each series. Every equation is weighted by the size of its
-left side, and the criterion does not depend on units.
+the former without a derivative of the data (D. Messenger and D. Bortz 2021). Windows lie within one experiment; times
+may be as uneven as they like, since curves are splines through each series. Every equation is weighted by the size of
+its left side, and the criterion does not depend on units.
 """
 
 from __future__ import annotations
@@ -100,7 +100,11 @@ def regression(series: Series, library: Library, known: Known | None, p: FloatAr
         own = series.times[e, series.used[e]]
         if len(own) < LEAST_WINDOW:
             continue
-        t = np.unique(np.concatenate([own[:-1, None] + np.diff(own)[:, None] * np.arange(FINER) / FINER, own[-1:, None].repeat(FINER, 1)]))
+        t = np.unique(
+            np.concatenate(
+                [own[:-1, None] + np.diff(own)[:, None] * np.arange(FINER) / FINER, own[-1:, None].repeat(FINER, 1)]
+            )
+        )
         x = series.curve(e, t)
         if not np.isfinite(x).all():
             continue
@@ -172,4 +176,5 @@ def _tests(t: FloatArray, nodes: FloatArray, width: float) -> tuple[FloatArray, 
 
 def _differences(t: FloatArray) -> FloatArray:
     """The matrix [N, N] of second-order differences on uneven times."""
-    return np.gradient(np.eye(len(t)), t, axis=0)
+    found: FloatArray = np.asarray(np.gradient(np.eye(len(t)), t, axis=0))
+    return found

@@ -6,9 +6,11 @@ forward and backward in this linear model choose other terms; and so on from the
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import field
+from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
@@ -19,50 +21,18 @@ from odefit.discovery.regression import Form, regression
 from odefit.discovery.series import Series
 from odefit.discovery.shooting import Model, Shooting
 from odefit.discovery.stepwise import Chosen, Normal, complexity, path, search
-from odefit.records import dataclass
 
 FORMS: tuple[Form, ...] = ("weak", "derivative")
 INDEPENDENT = 0.25
 """The share of the rows of a regression along smooth curves that count as independent of each other."""
-ROUNDS = 12
-"""Fits on the way from one set of terms to the next."""
+ROUNDS = 30
+"""Steps from one set of terms to others."""
+MOST_SUBSTEPS = 16
+"""Runge-Kutta steps between nodes, at most."""
+TRIED = 3
+"""Sets of terms that are fitted in one step, until one is better; and models from which steps are tried."""
 
 
-@dataclass(frozen=True)
-class Found:
-    """Models that a search has fitted.
-
-    Parameters
-    ----------
-    library
-        The terms.
-    models
-        By their terms; None where the equations could not be followed.
-    regressions
-        The sets of the paths along smooth curves, by form and size.
-    gamma
-        See `stepwise.py`.
-    """
-
-    library: Library
-    models: dict[tuple[int, ...], Model | None]
-    regressions: dict[str, dict[int, Chosen]]
-    gamma: float = 1.0
-    n: int = 0
-
-    def criterion(self, model: Model) -> float:
-        """That of a model fitted to the trajectories."""
-        return model.misfit + complexity(self.n, len(model.columns), len(self.library), self.gamma)
-
-    @property
-    def ranked(self) -> list[Model]:
-        """The models whose trajectories are closed, the best first; those that are not where there are no others."""
-        all_ = [m for m in self.models.values() if m is not None]
-        closed = [m for m in all_ if m.closed]
-        return sorted(closed or all_, key=self.criterion)
-
-
-@dataclass(frozen=True)
 class Search:
     """A search for the terms of equations.
 
@@ -76,108 +46,164 @@ class Search:
         How much the choice among many terms costs (`stepwise.py`).
     told
         Is given a sentence about each step.
+
+    Attributes
+    ----------
+    models
+        Those that were fitted, by their terms; None where the equations could not be followed.
+    regressions
+        The sets of the paths along smooth curves, by form and size.
     """
 
-    series: Series
-    library: Library
-    known: Known | None = None
-    p: FloatArray = field(default_factory=lambda: np.zeros(0))
-    gamma: float = 1.0
-    told: Callable[[str], None] = lambda _: None
+    def __init__(
+        self,
+        series: Series,
+        library: Library,
+        known: Known | None = None,
+        p: FloatArray | None = None,
+        gamma: float = 1.0,
+        told: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.series, self.library, self.known, self.gamma, self.told = series, library, known, gamma, told
+        self.p = np.zeros(0) if p is None else p
+        self.models: dict[tuple[int, ...], Model | None] = {}
+        self.regressions: dict[str, dict[int, Chosen]] = {}
+        self.shooting = Shooting(series, Field(library, known))
 
-    def run(self) -> Found:
-        """All models that are met on the way, and the neighbours of the best."""
-        shooting = Shooting(self.series, Field(self.library, self.known))
-        found = Found(self.library, {}, {}, self.gamma, len(self.series.cells.d))
-        begins = list(self._begins(found))
-        for chosen in begins:
-            self._fitted(found, shooting, chosen.columns, chosen.c, None)
+    def run(self) -> None:
+        """Fit models until no step leads from the best one to a better one."""
+        for chosen in list(self._begins()):
+            self._fitted(chosen.columns, chosen.c, None)
+        done = set[tuple[int, ...]]()
         for _ in range(ROUNDS):
-            if not found.ranked:
-                break
-            best = found.ranked[0]
-            if not self._onward(found, shooting, best):
-                break
-        return found
-
-    def _begins(self, found: Found) -> Iterator[Chosen]:
-        """Sets of terms from the regressions: the best by the criterion, and by one that is more generous."""
-        seen = set()
-        for form in FORMS:
-            rows = regression(self.series, self.library, self.known, self.p, form)
-            if not len(rows.left):
+            if self.ranked and self._refined():
+                done.clear()
                 continue
-            normal = rows.normal(self.library, INDEPENDENT)
+            base = next((m for m in self.ranked[:TRIED] if m.columns not in done), None)
+            if base is None:
+                break
+            if not self._onward(base):
+                done.add(base.columns)
+
+    @property
+    def ranked(self) -> list[Model]:
+        """The models whose trajectories are closed, the best first, and each set once; others where there are none."""
+        every = [m for m in self.models.values() if m is not None]
+        best: dict[frozenset[tuple[str, str]], Model] = {}
+        for model in sorted([m for m in every if m.closed] or every, key=self.criterion):
+            best.setdefault(self.library.signature(model.columns), model)
+        return list(best.values())
+
+    @property
+    def path(self) -> list[Model]:
+        """The best model of each size, the best first."""
+        sizes: dict[int, Model] = {}
+        for model in self.ranked:
+            sizes.setdefault(len(model.columns), model)
+        return list(sizes.values())
+
+    def criterion(self, model: Model) -> float:
+        """That of a model fitted to the trajectories."""
+        n, q = len(self.series.cells.d), self.library.n_choices
+        inner = sum(len(self.library.terms[j].inner) for j in model.columns)
+        return model.misfit + complexity(n, len(model.columns), q, self.gamma) + inner * math.log(n)
+
+    def _refined(self) -> bool:
+        """Whether finer steps are needed; then the best models are fitted again with these."""
+        if self.shooting.steps >= MOST_SUBSTEPS or self.shooting.is_exact(self.ranked[0]):
+            return False
+        best = self.path
+        self.shooting = replace(self.shooting, steps=2 * self.shooting.steps)
+        self.models.clear()
+        for model in best:
+            self._fitted(model.columns, model.c, model)
+        return True
+
+    def _begins(self) -> Iterator[Chosen]:
+        """Sets of terms from the regressions, each once: the best ones by criteria that are more and less strict.
+
+        Of states that are positive everywhere, also the best sets of terms that vanish with their state, as rates of
+        populations and concentrations mostly do.
+        """
+        seen = set()
+        every = list(range(len(self.library)))
+        for form, own in itertools.product(FORMS, (every, self._vanishing)):
+            rows = regression(self.series, self.library, self.known, self.p, form)
+            if not len(rows.left) or not own:
+                continue
+            normal = rows.normal(self.library, INDEPENDENT).only(own)
+            sets: dict[int, Chosen] = {}
             for gamma in (self.gamma, 0.0):
-                sets = search(normal, gamma=gamma)
-                found.regressions.setdefault(form, {}).update(sets)
+                sets |= search(normal, gamma=gamma)
                 if not sets:
                     continue
-                best = min(sets.values(), key=lambda one: one.criterion)
-                if best.columns not in seen:
-                    seen.add(best.columns)
-                    yield best
+                chosen = sorted(sets.values(), key=lambda one: one.criterion)[: 1 if own is every else 2]
+                for one in chosen:
+                    if one.columns not in seen:
+                        seen.add(one.columns)
+                        yield one
+            if own is every:
+                self.regressions[form] = sets
 
-    def _fitted(
-        self, found: Found, shooting: Shooting, columns: tuple[int, ...], c: FloatArray, near: Model | None
-    ) -> Model | None:
+    @cached_property
+    def _vanishing(self) -> list[int]:
+        """The terms that are 0 where their states are 0; none where a state is negative somewhere, or all are so."""
+        if not (self.series.smooth_or_held[self.series.used] > 0).all():
+            return []
+        found = [j for j, term in enumerate(self.library.terms) if self.library.vanishes(term)]
+        return found if len(found) < len(self.library) else []
+
+    def _fitted(self, columns: tuple[int, ...], c: FloatArray, near: Model | None) -> Model | None:
         """A set of terms on the trajectories, each once."""
-        if columns in found.models:
-            return found.models[columns]
-        q = len(self.library)
-        model = None
+        if columns in self.models:
+            return self.models[columns]
+        c, model = c[: len(self.library)], None
         if near is not None:
-            model = shooting.fit(columns, c[:q], near.p, near.x, near.library)
+            model = self.shooting.fit(columns, c, near.p, near.x, near.library)
         if model is None or not model.closed:
-            again = shooting.fit(columns, c[:q], self.p, self.series.smooth_or_held, self.library)
-            model = again if again is not None else model
-        found.models[columns] = model
-        text = "no solution" if model is None else f"criterion {found.criterion(model):.1f}"
-        self.told(f"{len(columns)} terms: {text}")
+            again = self.shooting.fit(columns, c, self.p, self.series.smooth_or_held, self.library)
+            model = model if again is None else again
+        self.models[columns] = model
+        self.told(f"{len(columns)} terms: {'no solution' if model is None else f'{self.criterion(model):.1f}'}")
         return model
 
-    def _onward(self, found: Found, shooting: Shooting, best: Model) -> bool:
+    def _onward(self, best: Model) -> bool:
         """Whether a step from the best model leads to a better one."""
-        linear = shooting.normal(best)
+        linear = self.shooting.normal(best)
         if linear is None:
             return False
-        normal, _ = linear
-        sets = search(normal, best.columns, self.gamma)
-        here = found.criterion(best)
-        for one in sorted(sets.values(), key=lambda s: s.criterion)[:3]:
-            if one.columns in found.models:
+        sets = search(linear[0], best.columns, self.gamma)
+        here = self.criterion(best)
+        for one in sorted(sets.values(), key=lambda s: s.criterion)[:TRIED]:
+            if one.columns in self.models:
                 continue
-            model = self._fitted(found, shooting, one.columns, one.c, best)
-            if model is not None and model.closed >= best.closed and found.criterion(model) < here - 1e-6:
+            model = self._fitted(one.columns, one.c, best)
+            if model is not None and model.closed >= best.closed and self.criterion(model) < here - 1e-6:
                 return True
         return False
 
-    def around(self, found: Found, below: int, above: int) -> None:
+    def around(self, below: int, above: int) -> None:
         """Fit the neighbours of the best model: the best sets with a few terms less and more."""
-        shooting = Shooting(self.series, Field(self.library, self.known))
-        best = found.ranked[0]
-        linear = shooting.normal(best)
+        best = self.ranked[0]
+        linear = self.shooting.normal(best)
         if linear is None:
             return
-        centre = Chosen(best.columns, _padded(best, linear[0]), 0.0, math.inf)
-        for one in path(linear[0], centre, below, above, self.gamma).values():
-            self._fitted(found, shooting, one.columns, one.c, best)
+        c = np.append(best.c, np.zeros(len(linear[0].g) - len(best.c)))
+        for one in path(linear[0], Chosen(best.columns, c, 0.0, math.inf), below, above, self.gamma).values():
+            self._fitted(one.columns, one.c, best)
 
-    def inclusion(self, found: Found, samples: int, seed: int, blocks: int = 8) -> FloatArray:
+    def inclusion(self, samples: int, seed: int, blocks: int = 8) -> FloatArray:
         """[J] in which share of resampled stretches of time each term is chosen, about the best model."""
-        shooting = Shooting(self.series, Field(self.library, self.known))
-        best = found.ranked[0]
-        linear = shooting.normal(best, blocks)
-        share = np.zeros(len(self.library))
+        best, share = self.ranked[0], np.zeros(len(self.library))
+        linear = self.shooting.normal(best, blocks)
         if linear is None:
             return share
-        parts = linear[1]
+        whole, parts = linear
         random = np.random.default_rng(seed)
         h, g = np.stack([p.h for p in parts]), np.stack([p.g for p in parts])
         squares, n = np.array([p.squares for p in parts]), np.array([p.n for p in parts])
         for _ in range(samples):
             w = np.bincount(random.integers(len(parts), size=len(parts)), minlength=len(parts)).astype(float)
-            whole = linear[0]
             drawn = Normal(
                 np.tensordot(w, h, 1), w @ g, float(w @ squares), float(w @ n), whole.kept, whole.signs, whole.families
             )
@@ -185,7 +211,3 @@ class Search:
             if sets:
                 share[list(min(sets.values(), key=lambda s: s.criterion).columns)] += 1 / samples
         return share
-
-
-def _padded(model: Model, normal: Normal) -> FloatArray:
-    return np.append(model.c, np.zeros(len(normal.g) - len(model.c)))

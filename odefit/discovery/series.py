@@ -13,6 +13,8 @@ from odefit.collocation.spline import Curves
 from odefit.data.experiments import Experiment
 from odefit.records import dataclass
 
+NODES_AT_LEAST = 50
+"""Into as many parts the time of an experiment is cut at least."""
 MOST_POINTS = 400
 """The most points that are smoothed as one series; a longer one is smoothed in equal pieces."""
 
@@ -97,7 +99,7 @@ class Series:
         """Per state and experiment: smooth curves, the first of its pieces, and where these begin."""
         found = []
         for s in range(len(self.states)):
-            series, first = [], []
+            series, first = list[tuple[FloatArray, FloatArray]](), list[tuple[int, FloatArray]]()
             for e in range(len(self.times)):
                 t, d = self._measured(e, s)
                 parts = max(1, -(-len(t) // MOST_POINTS))
@@ -150,7 +152,9 @@ class Series:
     def spreads(self) -> FloatArray:
         """[S] standard deviations of the values, on the scale of the noise."""
         cells = self.cells
-        found = np.array([cells.d[cells.s == s].std() if (cells.s == s).any() else 0.0 for s in range(len(self.states))])
+        found = np.array(
+            [cells.d[cells.s == s].std() if (cells.s == s).any() else 0.0 for s in range(len(self.states))]
+        )
         return np.where(found > 0, found, 1.0)
 
     @cached_property
@@ -185,7 +189,7 @@ def make_series(
     values, sds = list[FloatArray](), list[FloatArray]()
     for e, one in enumerate(experiments):
         seen = ~np.isnan(one.values[:, list(columns)]).all(axis=1)
-        t = np.unique(np.append(one.start, one.times[seen & np.isfinite(one.times)]))
+        t = _with_even_gaps(np.unique(np.append(one.start, one.times[seen & np.isfinite(one.times)])))
         nodes.append(t)
         for column, s in columns.items():
             own = np.flatnonzero(~np.isnan(one.values[:, column]) & np.isfinite(one.times))
@@ -200,11 +204,23 @@ def make_series(
     k = max(len(t) for t in nodes)
     times = np.stack([np.pad(t, (0, k - len(t)), mode="edge") for t in nodes])
     used = np.stack([np.arange(k) < len(t) for t in nodes])
-    at = [np.concatenate(part) for part in zip(*rows, strict=True)]
+    owner, node, state, observable = (np.concatenate(part) for part in zip(*rows, strict=True))
     d = np.concatenate(values)
-    logs = is_log[at[2]]
+    logs = is_log[state]
     with np.errstate(all="ignore"):
         d = np.where(logs, np.log(np.where(logs, d, 1.0)), d)
     good = np.isfinite(d)
-    cells = Cells(*(part[good] for part in at), d[good], np.concatenate(sds)[good], is_log)
+    at = owner[good], node[good], state[good], observable[good]
+    cells = Cells(*at, d[good], np.concatenate(sds)[good], is_log)
     return Series(tuple(states), times, used, cells, tuple(experiments), tuple(others))
+
+
+def _with_even_gaps(t: FloatArray) -> FloatArray:
+    """The times, and more of them where gaps are longer than usual."""
+    if len(t) < 2:
+        return t
+    usual = (t[-1] - t[0]) / max(len(t) - 1, NODES_AT_LEAST)
+    gaps = np.diff(t)
+    parts = np.maximum(np.ceil(gaps / usual - 1e-6), 1).astype(np.intp)
+    pieces = [a + gap * np.arange(n) / n for a, gap, n in zip(t[:-1], gaps, parts, strict=True)]
+    return np.append(np.concatenate(pieces), t[-1])

@@ -3,9 +3,9 @@
 The states at all nodes are unknowns beside the coefficients, and the equations are constraints between neighbours,
 x_{k+1} = F(x_k; theta). Linearised, they make every state a linear function of the first one and of theta (condensing,
 H. G. Bock 1983), so that a Gauss-Newton step is a least-squares problem in these alone; it starts on smooth curves
-through the data, from where even chaotic series lead to the optimum. At the end the constraints hold: the states are one
-trajectory, the sum of squares is that of the likelihood, and the matrix of the step is the exact sensitivity of the
-trajectory to every term, also to those that the model lacks.
+through the data, from where even chaotic series lead to the optimum. At the end the constraints hold: the states are
+one trajectory, the sum of squares is that of the likelihood, and the matrix of the step is the exact sensitivity of
+the trajectory to every term, also to those that the model lacks.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ CLOSED = 1e-3
 LITTLE = 1e-5
 """The share of the sum of squares that a step must change; below it the fit has come to rest."""
 FIRST_DAMPING, EASIER, HARDER, MOST_DAMPING = 1e-6, 0.1, 10.0, 1e4
-STEPS_AT_LEAST = 100
-"""Runge-Kutta steps over a series, at least."""
+INEXACT = 0.05
+"""Standard deviations of the noise that the errors of the steps over a whole series may sum up to."""
 LARGEST = 1e3
 """How many times its size a state may become."""
 
@@ -102,18 +102,27 @@ class Shooting:
         The data.
     field
         The library, and what is known beside.
+    steps
+        Runge-Kutta steps from each node to the next.
     """
 
     series: Series
     field: Field
+    steps: int = 1
 
-    @cached_property
-    def steps(self) -> int:
-        """Runge-Kutta steps from each node to the next."""
-        n = self.series.used.sum(axis=1).max() - 1
-        return int(np.clip(-(-STEPS_AT_LEAST // max(n, 1)), 1, 20))
+    def is_exact(self, model: Model) -> bool:
+        """Whether twice as many Runge-Kutta steps give the same trajectories, compared with the noise."""
+        field = Field(only(model.library, model.columns), self.field.known)
+        theta = np.concatenate([model.c[list(model.columns)], field.extra, model.p])
+        coarse, fine = (_Problem(self.series, field, k * self.steps).linear(model.x, theta) for k in (1, 2))
+        if coarse is None or fine is None:
+            return True
+        error = np.abs(coarse.defects - fine.defects) / _Problem(self.series, field, 1).scale(model.sigma)
+        return bool(error.sum(axis=1).max() < INEXACT)
 
-    def fit(self, columns: tuple[int, ...], c: FloatArray, p: FloatArray, x: FloatArray, library: Library) -> Model | None:
+    def fit(
+        self, columns: tuple[int, ...], c: FloatArray, p: FloatArray, x: FloatArray, library: Library
+    ) -> Model | None:
         """The best parameters of a model from a guess; None where the equations cannot be followed from there.
 
         Parameters
@@ -212,7 +221,7 @@ class _Problem:
 
     def __init__(self, series: Series, field: Field, steps: int) -> None:
         self.series, self.field, self.steps = series, field, steps
-        e, k, s = series.shape
+        s = len(series.states)
         self.n_states, self.n_theta = s, len(field.library) + len(field.inner)
         self.n_theta += 0 if field.known is None else len(field.known.parameters)
         self.h = np.diff(series.times, axis=1)
@@ -221,7 +230,9 @@ class _Problem:
         self.cells = cells
         owner = np.unique(cells.o, return_inverse=True)[1]
         self.owner, self.n_owners = owner, int(owner.max()) + 1
-        shares = [series.times[self.open[0], self.open[1]] + self.h[self.open] * q / (2 * steps) for q in range(2 * steps + 1)]
+        shares = [
+            series.times[self.open[0], self.open[1]] + self.h[self.open] * q / (2 * steps) for q in range(2 * steps + 1)
+        ]
         self.known = [series.known(self.open[0], t) for t in shares]
 
     # -- noise
@@ -257,7 +268,8 @@ class _Problem:
         """RSS and number of cells of each observable; known errors count in their units."""
         r = self.residuals(x)[0]
         r = np.where(np.isnan(self.cells.error), r, r / self.cells.error)
-        return np.bincount(self.owner, r**2, self.n_owners), np.bincount(self.owner, minlength=self.n_owners)
+        counts: IntArray = np.bincount(self.owner, minlength=self.n_owners)
+        return np.bincount(self.owner, r**2, self.n_owners).astype(np.float64), counts
 
     def value(self, x: FloatArray, sigma: FloatArray) -> float:
         """Half the weighted sum of squares."""
@@ -332,13 +344,13 @@ class _Problem:
 
     def gap(self, at: _Linear, sigma: FloatArray) -> float:
         """The sum of all defects in standard deviations."""
-        return float(np.sum(np.abs(at.defects) / self._scale(sigma)))
+        return float(np.sum(np.abs(at.defects) / self.scale(sigma)))
 
     def largest_gap(self, at: _Linear, sigma: FloatArray) -> float:
         """The largest of them."""
-        return float(np.max(np.abs(at.defects) / self._scale(sigma), initial=0.0))
+        return float(np.max(np.abs(at.defects) / self.scale(sigma), initial=0.0))
 
-    def _scale(self, sigma: FloatArray) -> FloatArray:
+    def scale(self, sigma: FloatArray) -> FloatArray:
         """[S] typical standard deviations of the states."""
         r, slope = sigma, np.ones_like(sigma)
         found = np.array([np.median((r / slope)[self.cells.s == s]) if (self.cells.s == s).any() else 1.0

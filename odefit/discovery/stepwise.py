@@ -3,7 +3,7 @@
 The model of M residuals is r = b - A c, of which only H = A'A, g = A'b, b'b and M are needed. A set of k terms out of Q
 has the criterion
 
-    M ln(RSS / M) + k ln M + 2 gamma ln binomial(Q, k),
+    M ln(RSS / M) + k ln M + 2 gamma ln binomial(Q, min(k, Q/2)),
 
 which is BIC for gamma = 0; the last part (extended BIC, J. Chen and Z. Chen 2008) pays for the choice among many terms.
 It does not change with the units of terms and states.
@@ -11,8 +11,10 @@ It does not change with the units of terms and states.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -22,6 +24,8 @@ from odefit.records import dataclass
 
 COLLINEAR = 1e-9
 """The share of a column's squares that must be left when the others are taken out of it; of less it is one of them."""
+MOST_PAIRED = 16
+"""The most columns of which pairs are exchanged."""
 MOST_STEPS = 200
 """The most steps forward and backward of one search."""
 
@@ -63,15 +67,23 @@ class Normal:
         divide = np.where(sizes > 0, sizes, 1.0)
         return self.h / np.outer(divide, divide), self.g / divide, sizes
 
+    def only(self, columns: Sequence[int]) -> Normal:
+        """The same where no other columns can be chosen."""
+        free = np.array(self.kept)
+        free[list(columns)] = True
+        return replace(self, h=np.where(np.outer(free, free), self.h, 0.0), g=np.where(free, self.g, 0.0))
+
     def criterion(self, rss: float, size: int, gamma: float = 1.0) -> float:
         """The criterion of a set with `size` chosen columns."""
-        q = int((~self.kept).sum())
+        families = self.families[~self.kept]
+        q = int((families < 0).sum()) + len(set(families[families >= 0].tolist()))
         return self.n * math.log(max(rss, 1e-300) / self.n) + complexity(self.n, size, q, gamma)
 
 
 def complexity(n: float, size: int, q: int, gamma: float = 1.0) -> float:
     """What `size` chosen terms out of q cost in the criterion, with n measurements."""
-    choices = math.lgamma(q + 1) - math.lgamma(size + 1) - math.lgamma(q - size + 1)
+    drawn = min(size, q // 2)
+    choices = math.lgamma(q + 1) - math.lgamma(drawn + 1) - math.lgamma(q - drawn + 1)
     return size * math.log(max(n, 2.0)) + 2 * gamma * choices
 
 
@@ -207,20 +219,17 @@ def search(normal: Normal, begin: Iterable[int] = (), gamma: float = 1.0, most: 
 
 
 def _exchanges(normal: Normal, at: Chosen, gamma: float, best: dict[int, Chosen]) -> list[Chosen]:
+    """One column in the place of another one or of two, and two in the place of one."""
     found = []
-    for j in at.columns:
-        less = solved(normal, (k for k in at.columns if k != j), gamma)
-        if less is None:
-            continue
-        other = forward(normal, less, gamma)
-        if other is None or other.columns == at.columns:
-            continue
-        _note(best, other)
-        found.append(other)
-        second = forward(normal, other, gamma)
-        if second is not None:
-            _note(best, second)
-            found.append(second)
+    few = at.columns if len(at.columns) <= MOST_PAIRED else ()
+    for out in (*((j,) for j in at.columns), *itertools.combinations(few, 2)):
+        less = solved(normal, (k for k in at.columns if k not in out), gamma)
+        other = None if less is None else forward(normal, less, gamma)
+        second = None if other is None or len(out) > 1 else forward(normal, other, gamma)
+        for one in (other, second):
+            if one is not None and not set(at.columns) <= set(one.columns):
+                _note(best, one)
+                found.append(one)
     return found
 
 

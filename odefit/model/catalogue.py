@@ -1,7 +1,7 @@
 """The built-in systems, written exactly as a user writes equations.
 
-Four of them are families: the equations of `linear`, `mlp` and `potential` depend on the names of the states, and those
-of `latent_ode` are about states that have none.
+Five of them are families: the equations of `linear`, `mlp` and `potential` depend on the names of the states, those of
+`latent_ode` are about states that have none, and those of `sparse` are to be found.
 """
 
 from __future__ import annotations
@@ -120,6 +120,8 @@ def describe(entry: Entry) -> str:
         lines += ["Equations (for the states x, y)", *_equations(equations)]
     elif entry.name == "latent_ode":
         lines += ["Equations (for the latent states z, of which there are `latent.dimension`)", *_LATENT]
+    elif entry.name == "sparse":
+        lines += ["Equations", "  dx/dt = known(x) + c1*term1(x) + c2*term2(x) + ..., few terms of many"]
     elif entry.family:
         build = mlp_equations if entry.name == "mlp" else potential_equations
         equations, network = build(("x", "y"))

@@ -44,4 +44,14 @@ ENTRIES = (
         "the section `latent` the rest: `dimension`, `encoder`, `decoder`, `observed` (how much of a series is read).",
         family=True,
     ),
+    Entry(
+        "sparse",
+        "Unknown equations made of few terms of a library, for any measured states",
+        "Brunton, Proctor & Kutz (2016), Discovering governing equations from data by sparse identification of "
+        "nonlinear dynamical systems, Proc. Natl. Acad. Sci. USA 113:3932-3937",
+        (0.0, 10.0),
+        notes="Name the states in the config; the section `library` says what the equations may be made of. "
+        "`odefit discover` finds which terms the data support.",
+        family=True,
+    ),
 )

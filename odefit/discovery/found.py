@@ -1,0 +1,194 @@
+"""What a discovery has found: candidates by how well the data support them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from odefit.comparison.comparing import Comparison, compared
+from odefit.discovery.candidates import Draft, with_numbers
+from odefit.discovery.config_text import config_text
+from odefit.discovery.reading import Prepared
+from odefit.discovery.stepwise import complexity
+from odefit.errors import FitError
+from odefit.fitting.run import Run
+from odefit.records import dataclass
+from odefit.runs.tables import Table, frame_of
+from odefit.status import Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+HEADER = ("candidate", "terms", "status", "nll", "aic", "aicc", "bic", "criterion", "delta", "weight", "equations")
+TERMS = ("term", "inclusion", "in_best")
+EQUAL = 2.0
+"""Differences of the criterion up to which the data do not tell candidates apart."""
+SURE = 10.0
+"""From this difference on a candidate is hardly supported."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A set of terms with its fit."""
+
+    draft: Draft
+    run: Run
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.draft.name
+
+    @property
+    def equations(self) -> dict[str, str]:
+        """State -> its rate, with numbers."""
+        return with_numbers(self.draft, {n: e.value for n, e in self.run.result.estimates.items()})
+
+    @property
+    def text(self) -> str:
+        """The equations in one line."""
+        return "; ".join(f"{state}' = {formula}" for state, formula in self.equations.items())
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """Equations that data support: what `odefit.discover` returns.
+
+    Attributes
+    ----------
+    candidates
+        The models that were refitted on the trajectories, the best first.
+    criteria, weights
+        [C] of each the extended BIC, and its share of exp(-criterion/2) over all.
+    terms
+        A row for each term that any of the resamplings chose: `term`, `inclusion` (the share of them), `in_best`.
+    judgement
+        What the data support, and what they do not tell apart, in a sentence.
+    unfinished
+        Why candidates are missing, or empty.
+    n_terms
+        How many terms the library has.
+    """
+
+    candidates: tuple[Candidate, ...]
+    criteria: tuple[float, ...]
+    weights: tuple[float, ...]
+    terms: tuple[Mapping[str, Any], ...]
+    judgement: str
+    unfinished: str
+    n_terms: int
+    prepared: Prepared
+
+    @property
+    def best(self) -> Run:
+        """The fit of the candidate that the data support best."""
+        return self.candidates[0].run
+
+    @property
+    def equations(self) -> dict[str, str]:
+        """Its equations, with numbers."""
+        return self.candidates[0].equations
+
+    @cached_property
+    def table(self) -> Table:
+        """A row for each candidate."""
+        rows = []
+        for one, criterion, weight in zip(self.candidates, self.criteria, self.weights, strict=True):
+            o, delta = one.run.result.objective, criterion - self.criteria[0]
+            numbers = (o.nll, o.aic, o.aicc, o.bic, criterion, delta, weight)
+            rows.append((one.name, one.draft.size, str(one.run.result.status), *numbers, one.text))
+        return Table(HEADER, rows)
+
+    @property
+    def term_table(self) -> Table:
+        """A row for each term."""
+        return Table(TERMS, [tuple(row[key] for key in TERMS) for row in self.terms])
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The table as a pandas frame, by candidate."""
+        return frame_of(self.table.text.replace("candidate,", "name,", 1)).set_index("name")
+
+    @cached_property
+    def comparison(self) -> Comparison | None:
+        """The candidates as `odefit compare` sees them; None where there is one only."""
+        return compared([c.run for c in self.candidates]) if len(self.candidates) > 1 else None
+
+    @property
+    def config(self) -> str:
+        """The best candidate as an ordinary config."""
+        return config_text(self.prepared, self.candidates[0].draft, self.candidates[0].run, self.judgement, None)
+
+    def figure(self) -> Figure:
+        """The criterion and the error against the number of terms, and the candidates over the data."""
+        found: Figure = import_module("odefit.discovery.picture").draw_discovery(self)
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values: the content of `discovery.json`."""
+        rows = [dict(zip(HEADER, row, strict=True)) for row in self.table.rows]
+        for row, one in zip(rows, self.candidates, strict=True):
+            row["equations"] = one.equations
+        return {
+            "candidates": rows,
+            "terms": [dict(row) for row in self.terms],
+            "library": self.n_terms,
+            "judgement": self.judgement,
+            "unfinished": self.unfinished,
+        }
+
+    def __repr__(self) -> str:
+        return f"<Discovery: {self.candidates[0].text}; {len(self.candidates)} candidates>"
+
+
+def judged(
+    ready: Prepared, found: Sequence[Candidate], terms: Sequence[Mapping[str, Any]], gamma: float, unfinished: str
+) -> Discovery:
+    """The candidates in order. Raises FitError where there is none."""
+    solved = [one for one in found if one.run.result.objective.bic is not None]
+    if not solved:
+        if unfinished:
+            raise KeyboardInterrupt
+        raise FitError("none of the candidates could be fitted; try a lower `degree`, or name `known` parts")
+    q = ready.library.n_choices
+    values = np.array([_criterion(one, q, gamma) for one in solved])
+    sure = np.array([one.run.result.status != Status.CONVERGED for one in solved])
+    order = np.lexsort((values, sure & (values > values.min() + EQUAL)))
+    values = values[order]
+    weights = np.exp(-(values - values.min()) / 2)
+    weights /= weights.sum()
+    ranked = tuple(solved[k] for k in order)
+    return Discovery(
+        ranked, tuple(map(float, values)), tuple(map(float, weights)), tuple(terms),
+        _judgement(ranked, values, weights), unfinished, q, ready,
+    )  # fmt: skip
+
+
+def _criterion(one: Candidate, q: int, gamma: float) -> float:
+    """BIC and what the choice of so many terms out of q costs."""
+    bic, k = one.run.result.objective.bic, one.draft.size
+    assert bic is not None, "without it there is no candidate"
+    return bic + complexity(math.e, k, q, gamma) - k
+
+
+def _judgement(ranked: Sequence[Candidate], values: Any, weights: Any) -> str:
+    best = ranked[0]
+    delta = values - values[0]
+    near = [one.name for one, d in zip(ranked[1:], delta[1:], strict=True) if d <= EQUAL]
+    some = [one.name for one, d in zip(ranked[1:], delta[1:], strict=True) if EQUAL < d <= SURE]
+    said = f"{best.name} has the weight {weights[0]:.2f} among these"
+    if near:
+        said += f"; the data do not tell it from {', '.join(near)} (criterion within {EQUAL:g})"
+    if some:
+        said += f"; less supported: {', '.join(some)}"
+    if not near and not some and len(ranked) > 1:
+        said += ": all others are hardly supported"
+    if best.run.result.status != Status.CONVERGED:
+        said += "; its fit has no certificate"
+    return f"{said}. This ranks sets of terms of this library; what the library lacks cannot be found."
