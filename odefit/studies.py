@@ -278,7 +278,7 @@ def discover(
     >>> config = {"model": {"name": "sparse", "states": ["x"], "library": {"degree": 2}}}
     >>> found = odefit.discover(config, data=[odefit.Experiment("a", t, {"x": x})])
     >>> found.equations
-    {'x': '-0.5001*x'}
+    {'x': '-0.5*x'}
     """
     from odefit.api import load_run, loaded_from
     from odefit.discovery.asked import Asked
