@@ -138,7 +138,7 @@ def rhs(name: str) -> tuple[list[str], list[sp.Expr]]:
 
 def test_every_system_is_checked_by_hand() -> None:
     assert set(PLAIN) == set(BY_HAND)
-    assert {"linear", "mlp", "potential", "latent_ode"} == set(names()) - set(PLAIN)
+    assert {"linear", "mlp", "potential", "latent_ode", "sparse"} == set(names()) - set(PLAIN)
 
 
 @pytest.mark.parametrize("name", PLAIN)
