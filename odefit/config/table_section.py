@@ -122,6 +122,10 @@ class TableSection(Section):
         description="the units of the columns of the file, `{conc: mg/L, t: min}`; default: as a row of units or the "
         "header says (`conc [mg/L]`). Numbers are converted to `model.units`, see [Units](data.md#units)",
     )
+    unit: str | None = Field(
+        None,
+        description="the column that says the unit of each row (long layout, or one observable); default: `unit`",
+    )
     zero: str | None = Field(
         None, description="the date that is t = 0, or `first`: each experiment counts from its first row"
     )

@@ -20,6 +20,8 @@ from odefit.text import clip, suggest
 TIME = ("time", "t")
 OBSERVABLE = ("observable", "name")
 """The names of the columns of times and of observables, where a config names none."""
+UNIT_COLUMNS = ("unit", "units", "uom", "dvunit", "dv_unit", "valueunit", "value_unit", "einheit")
+"""What a column that says the unit of each row may be called, whatever the case."""
 ONLY = "1"
 """The name of the experiment of a file that names none."""
 
@@ -39,6 +41,7 @@ class Layout:
     lloq: the column of limits of a table of events.
     covariates: name -> its column for each observable, None where that one has no use for it.
     clock: the columns of dates and of times of day that stand for the time, where these are two.
+    unit: the column that says the unit of each row.
     """
 
     time: int
@@ -52,6 +55,7 @@ class Layout:
     lloq: int | None = None
     covariates: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
     clock: tuple[int, ...] = ()
+    unit: int | None = None
 
     @property
     def measured(self) -> list[int]:
@@ -77,7 +81,9 @@ class Layout:
     @property
     def blank(self) -> list[int]:
         """The columns of names whose cells may be empty."""
-        return list(dict.fromkeys(index for index in (self.side, *self.intervals, *self.flags) if index is not None))
+        return list(
+            dict.fromkeys(index for index in (self.side, self.unit, *self.intervals, *self.flags) if index is not None)
+        )
 
     @property
     def used(self) -> set[int]:
@@ -123,6 +129,7 @@ def find_layout(
         layout = Layout(time_at, experiment_at, None, values, finder.sigmas(False), flags=finder.flags(False))
     if AT_JUMP in position and AT_JUMP not in (time, experiment, *names.values()):
         layout = replace(layout, side=position[AT_JUMP])
+    layout = replace(layout, unit=finder.unit(layout.observable is not None or len(names) == 1))
     intervals = finder.intervals(layout.observable is not None)
     layout = replace(layout, intervals=intervals, lloq=position.get(form.lloq or ""))
     if not faults.count:
@@ -202,6 +209,19 @@ class _Finder:
     def flags(self, is_long: bool) -> tuple[int | None, ...]:
         """The columns that flag values as limits; there are such only where the config names them."""
         return self._named("censored", is_long) or ()
+
+    def unit(self, may_be: bool) -> int | None:
+        """The column of units; may_be: whether one for all values is clear."""
+        given = self.form.unit
+        if given is None:
+            taken = {self.form.observable, self.form.value, *self.names.values()}
+            taken |= {*self.form.clock.unused}
+            found = [name for name in self.position if name.casefold() in UNIT_COLUMNS and name not in taken]
+            return self.position[found[0]] if may_be and len(found) == 1 else None
+        if given and not may_be:
+            what = f"data.unit: '{clip(given)}' is one column of units for several observables; `data.units` says each"
+            self.faults.add(self.header.line, "", what)
+        return self.find(given, "the units", "data.unit names that column") if given else None
 
     def intervals(self, is_long: bool) -> tuple[int | None, ...]:
         """The columns of the other ends of intervals."""

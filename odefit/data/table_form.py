@@ -70,6 +70,8 @@ class TableForm:
         What is left out.
     interval
         The columns of the other ends of intervals, as `censored`.
+    unit
+        The column that says the unit of each row; None for the usual names, empty for none.
     lloq
         The column of the limits of detection in a table of events.
     file
@@ -90,6 +92,7 @@ class TableForm:
     missing: MissingCells = NOTHING_ELSE
     exclude: Sequence[Exclusion] = ()
     interval: Mapping[str, str] | str | None = None
+    unit: str | None = None
     lloq: str | None = None
     file: FileForm = OPEN
     clock: ClockForm = UNSAID

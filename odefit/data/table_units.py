@@ -135,19 +135,23 @@ def in_model_units(
     if time is not None:
         numbers[layout.time] = time.values(numbers[layout.time])
     ends = dict(columns.ends)
-    for k, (name, at, sigma, rows) in enumerate(_observed(columns, layout, names)):
+    for k, (name, at, sigma, rows) in enumerate(observed(columns, layout, names)):
+        if layout.unit is not None:
+            continue  # row by row (unit_column.py)
         found = converter.of(name, at)
         if found is not None:
             interval = layout.intervals[k if layout.observable is None else 0] if layout.intervals else None
             for index in (at, *(index for index in (layout.lloq, interval) if index in numbers)):
-                numbers[index] = _put(numbers[index], found.values(numbers[index]), rows)
+                numbers[index] = put(numbers[index], found.values(numbers[index]), rows)
             if at in ends:
-                ends[at] = _put(ends[at], found.values(ends[at]), rows)
+                ends[at] = put(ends[at], found.values(ends[at]), rows)
         if sigma is None:
             continue
         error = _of_sigma(converter, name, sigma, found)
         if error is not None:
-            numbers[sigma] = _put(numbers[sigma], error.differences(numbers[sigma]), rows)
+            numbers[sigma] = put(numbers[sigma], error.differences(numbers[sigma]), rows)
+    if layout.unit is not None:
+        return replace(columns, numbers=numbers)
     return replace(columns, numbers=with_columns_beside(numbers, columns, layout, names, converter), ends=ends)
 
 
@@ -179,7 +183,7 @@ def with_columns_beside(
         As of `in_model_units`.
     """
     found, done = dict(numbers), dict[int, tuple[str, Conversion | None]]()
-    for k, (name, at, _, rows) in enumerate(_observed(columns, layout, names)):
+    for k, (name, at, _, rows) in enumerate(observed(columns, layout, names)):
         for beside, places in layout.covariates.items():
             place = places[k]
             if place is None:
@@ -193,7 +197,7 @@ def with_columns_beside(
                 continue
             done[place] = name, change
             if change is not None:
-                found[place] = _put(found[place], change.differences(found[place]), rows)
+                found[place] = put(found[place], change.differences(found[place]), rows)
     return found
 
 
@@ -206,11 +210,11 @@ def _of_column_beside(converter: Converter, name: str, at: int, beside: str, pla
     return converter.of(name, at) if not own or plain(own) == plain(unit) else None
 
 
-def _put(old: FloatArray, new: FloatArray, rows: Mask | None) -> FloatArray:
+def put(old: FloatArray, new: FloatArray, rows: Mask | None) -> FloatArray:
     return new if rows is None else np.where(rows, new, old)
 
 
-def _observed(
+def observed(
     columns: Columns, layout: Layout, names: Mapping[str, str]
 ) -> Iterator[tuple[str, int, int | None, Mask | None]]:
     """Each observable, the columns of its values and errors, and its rows [R] there; None for all."""

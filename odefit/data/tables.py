@@ -48,6 +48,7 @@ from odefit.data.table_beside import Beside
 from odefit.data.table_form import PLAIN, TableForm
 from odefit.data.table_units import Converter, check_said, in_model_units
 from odefit.data.table_writing import write_table
+from odefit.data.unit_column import in_model_units_by_row
 from odefit.data.unit_form import TIME as UNIT_OF_TIME
 from odefit.text import clip, plain_label, suggest
 
@@ -141,6 +142,7 @@ def read_table(
     converter = Converter(table_sheet, form.units, faults)
     check_said(form.units, {*names, *form.units.elsewhere, UNIT_OF_TIME}, faults, names)
     sheet = in_model_units(sheet, layout, names, converter, None if clock is None else clock.unit)
+    sheet = in_model_units_by_row(sheet, layout, names, converter)
     picked = choose_cells(sheet, layout, names, form, header, faults)
     sheet = picked.sheet
     if left_out is not None:

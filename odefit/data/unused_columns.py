@@ -25,7 +25,11 @@ _KINDS = (
         "is named as what tells of doses",
         "`data.format: nonmem` reads doses from the file itself, `data.doses` from another",
     ),
-    (r"units?|uom", "is named as what says units", "`data.units` says the unit of each observable"),
+    (
+        r"units?|uom",
+        "is named as what says units",
+        "`data.unit` reads it, `data.units` says the unit of each observable",
+    ),
     (_ERRORS, "is named as what tells of errors", "`data.sigma` names it, `noise: {sigma: column}` uses it"),
     (
         r"id|subj|subject|patient|animal|individual|replicate|rep|repeat|run|series|batch|plate|well|occ|occasion|usubjid",

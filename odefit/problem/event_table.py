@@ -143,7 +143,7 @@ def event_form(events: EventTable, form: TableForm) -> TableForm:
     flags = form.censored or events.name("cens")
     form = replace(form, missing=missing, censored=flags, observable=None, value=None)
     interval = form.interval or (events.name("limit") if flags else None)
-    return replace(form, interval=interval, lloq=events.name("lloq"), counted=events.clock)
+    return replace(form, interval=interval, lloq=events.name("lloq"), counted=events.clock, unit="")
 
 
 def event_columns(

@@ -45,7 +45,7 @@ def spread_data(loaded: LoadedConfig, observables: Sequence[str] = ()) -> Spread
     is_long = (data.observable or next((n for n in OBSERVABLE if n in position), "")) in position
     if not lists and (not patterns or is_long):
         return None
-    for key in ("sigma", "censored", "interval", "observable", "value"):
+    for key in ("sigma", "censored", "interval", "unit", "observable", "value"):
         if getattr(data, key) is not None:
             what = "has no meaning beside a list or a pattern in data.columns; write the table in the long layout"
             raise ConfigError(loaded.where("data", key), what)

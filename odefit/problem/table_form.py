@@ -33,6 +33,7 @@ def table_form(loaded: LoadedConfig) -> TableForm:
         sigma=data.sigma,
         censored=data.censored,
         interval=data.interval,
+        unit=data.unit,
         limits={name: Limits(one.below, one.above, one.least, one.most) for name, one in data.limit.items()},
         missing=MissingCells.of(data.missing),
         file=file_form(loaded),

@@ -264,9 +264,11 @@ def test_any_text_is_a_unit_or_refused(text: str, target: str) -> None:
 
 
 def test_a_column_of_units_is_not_left_alone_in_silence(tmp_path: Path) -> None:
-    (tmp_path / "d.csv").write_text("time,observable,value,unit\n0,conc,1,mg/L\n1,conc,500,ug/L\n")
-    notes = assembled(tmp_path, UG).notes
-    assert any("column 'unit' is named as what says units, and is NOT used; `data.units`" in note for note in notes)
+    (tmp_path / "d.csv").write_text("time,conc,other,unit\n0,1,5,mg/L\n1,500,4,ug/L\n")
+    model = {"equations": {"conc": "-k*conc", "other": "-k*other"}}
+    config = {"model": model, "parameters": {"k": 0.5}, "data": {"csv": str(tmp_path / "d.csv")}}
+    notes = prepare(load_config(config))[0].notes
+    assert any("column 'unit' is named as what says units, and is NOT used" in note for note in notes)
 
 
 # ---------------------------------------------------------------------------------------------- scatter
