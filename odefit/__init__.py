@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from odefit.pictures import plot
     from odefit.problem.interface import Problem
     from odefit.profiles.profiling import profile
+    from odefit.question_parts import bootstrap_part, profile_part, sample_part
     from odefit.reports import report
     from odefit.resampling.bootstrap import bootstrap
     from odefit.runs.listing import list_runs
@@ -48,6 +49,7 @@ _HOMES = {
     "sampling.sample": ("sample",),
     "runs.listing": ("list_runs",),
     "parts": ("fit_part",),
+    "question_parts": ("profile_part", "bootstrap_part", "sample_part"),
     "merging": ("merge",),
     "pictures": ("plot",),
     "studies": ("predict", "compare", "design", "discover"),
@@ -79,6 +81,7 @@ __all__ = [
     "StorageError",
     "__version__",
     "bootstrap",
+    "bootstrap_part",
     "check",
     "compare",
     "design",
@@ -93,8 +96,10 @@ __all__ = [
     "plot",
     "predict",
     "profile",
+    "profile_part",
     "report",
     "sample",
+    "sample_part",
     "simulate",
 ]
 

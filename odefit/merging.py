@@ -1,4 +1,4 @@
-"""`odefit.merge`: one run made of its parts, as if one machine had computed it."""
+"""`odefit.merge`: the whole made of its parts, as if one machine had computed it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from odefit.api import Config, begun_at, load_run, loaded_from
 from odefit.errors import RunError
 from odefit.folder_fits import Known, Place, fit_in_folder
+from odefit.merged_answers import merged_chains, merged_profiles, merged_samples
 from odefit.model_kinds import call, kind_of
 from odefit.parts import identity_of_fit
 from odefit.runs.fingerprint import differences
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from odefit.api import Data
     from odefit.fitting.run import Run
     from odefit.latent.latent_run import LatentRun
+    from odefit.profiles.records import Profiles
+    from odefit.resampling.bootstrap import Bootstrap
+    from odefit.sampling.sample import Sampled
+
+    Merged = Run | LatentRun | Profiles | Bootstrap | Sampled
 
 
 def merge(
@@ -27,12 +33,13 @@ def merge(
     *,
     config: Config | None = None,
     data: Data | None = None,
+    run: Run | Path | str | None = None,
     out: Path | str | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
     show: Callable[[Result], None] | None = None,
-) -> Run | LatentRun:
-    """Make the run of parts that were computed on several machines.
+) -> Merged:
+    """Make the whole of parts that were computed on several machines.
 
     The result is that of one machine, to the last bit where the processors are of one kind.
 
@@ -41,22 +48,24 @@ def merge(
     parts : sequence of path
         The folders of all parts, in any order.
     config : path or mapping, optional
-        The config of the fit, where it lies elsewhere than when the parts were computed.
+        Of a fit: its config, where it lies elsewhere than when the parts were computed.
     data : pandas.DataFrame or sequence of Experiment, optional
-        The measurements, where parts were computed with such.
+        Of a fit: the measurements, where parts were computed with such.
+    run : Run or path, optional
+        Of what a run was asked: the run, where it lies elsewhere than when the parts were computed.
     out : path, optional
-        The run folder; default `runs/<name>`, numbered.
+        Of a fit: the run folder; default `runs/<name>`, numbered. Answers are written into the folder of their run.
     overwrite
-        Replace an earlier run in `out`, which stays until the new one is complete.
+        Replace what is there of an earlier run or answer.
     progress : Progress, optional
         Is told how it goes.
     show
-        Is given the result as soon as there is one, before anything of it is written.
+        Of a fit: is given the result as soon as there is one, before anything of it is written.
 
     Returns
     -------
-    Run
-        As `fit` gives it.
+    Run, Profiles, Bootstrap or Sampled
+        As `fit`, `profile`, `bootstrap` or `sample` give it.
 
     Raises
     ------
@@ -75,14 +84,19 @@ def merge(
     ...     print(error)
     runs/no-such-part: does not exist; give the folders that parts were computed into
     """
-    found = read_parts([Path(each) for each in parts])
-    told = progress or Silent()
+    found, told = read_parts([Path(each) for each in parts]), progress or Silent()
+    kind = found[0].part.of
     if (kinds := processors(found)) > 1:
-        told.note(
-            f"{kinds} kinds of processors have computed these parts: the result is that of one machine but for the "
-            "last digits (about 1e-9 of the objective)"
-        )
-    return _merged_fit(found, config, data, Place(None if out is None else Path(out), overwrite), told, show)
+        same = "other draws of the same posterior" if kind == "chains" else "the same but for the last digits"
+        told.note(f"{kinds} kinds of processors have computed these parts: on one kind they would be {same}")
+    if kind == "starts":
+        return _merged_fit(found, config, data, Place(None if out is None else Path(out), overwrite), told, show)
+    if out is not None:
+        raise RunError("--out", f"is for fits: {kind} go into the folder of their run, which --run names")
+    source = located(found[0], "run", "--run") if run is None else run
+    if kind == "samples":
+        return merged_samples(found, source, overwrite)
+    return merged_chains(found, source, overwrite) if kind == "chains" else merged_profiles(found, source, overwrite)
 
 
 def _merged_fit(

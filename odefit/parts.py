@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from odefit.api import Config, begun_at, loaded_from
+from odefit.api import Config, begun_at, load_run, loaded_from
 from odefit.config.load import LoadedConfig
-from odefit.errors import ConfigError
+from odefit.errors import ConfigError, RunError
 from odefit.folder_fits import Place
 from odefit.model_kinds import EQUATIONS, kind_of
 from odefit.part_folders import Desk, in_part_folder
 from odefit.runs.fingerprint import identity_of
-from odefit.runs.parts import StoredPart, identified, part_of
+from odefit.runs.parts import Part, StoredPart, identified, part_of
 from odefit.runs.progress import Progress, Silent
+from odefit.runs.results import versions
 from odefit.status import Status
 
 if TYPE_CHECKING:
@@ -113,3 +114,35 @@ def identity_of_fit(loaded: LoadedConfig, measured: Sequence[Experiment]) -> dic
         values = repr(sorted(loaded.earlier.values.items()))
         identity["data"]["where the fit begins"] = hashlib.sha256(values.encode()).hexdigest()
     return identity
+
+
+def of_run(run: Run | Path | str, refuse: Callable[[Run], Run]) -> tuple[Run, Path]:
+    """A run with a folder that can be asked, and the folder. Raises RunError."""
+    loaded = load_run(run) if isinstance(run, Path | str) else run
+    found = refuse(loaded)  # type: ignore[arg-type]  # what is no fit of equations is refused there
+    if found.path is None:
+        raise RunError(found.place, "has no folder that parts on other machines could be of; save it first")
+    return found, found.path
+
+
+def identity_of_question(run: Run, question: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What a question to a run is: of which fit, with which estimates, and how it is asked."""
+    known = run.identity()
+    config = {**known["config"], **{f"{question}.{name}": value for name, value in settings.items()}}
+    estimates = hashlib.sha256(run.theta.tobytes()).hexdigest()
+    return {"config": config, "data": {**known["data"], "the estimates": estimates}, "versions": versions()}
+
+
+def question_part(
+    run: Path,
+    chosen: Part,
+    identity: Mapping[str, Any],
+    place: Place,
+    settings: Mapping[str, Any],
+    progress: Progress | None,
+    compute: Callable[[Desk], bool],
+) -> StoredPart | None:
+    """A part of an answer, by default beside the run."""
+    beside = replace(place, out=place.out or run.with_name(f"{run.name}-{chosen.name}"))
+    whole = identified(identity, chosen, str(run), {"folder": os.getcwd(), **settings})
+    return in_part_folder(beside, chosen.name, whole, progress or Silent(), compute)

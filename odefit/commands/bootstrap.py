@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from shlex import join
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from odefit.commands.ending import end_within
 from odefit.commands.errors import INTERRUPTED
-from odefit.commands.options import Anew, Level, RunPath, Seconds
+from odefit.commands.options import (
+    Anew,
+    Level,
+    PartOfAll,
+    PartOut,
+    PartResume,
+    Quiet,
+    RunPath,
+    Seconds,
+    TimeLimit,
+)
+from odefit.commands.parts import check_whole, computed, count_or_part
 
 if TYPE_CHECKING:
     from odefit.resampling.bootstrap import Bootstrap
@@ -24,7 +36,14 @@ DRAWN = {
 
 def bootstrap(
     run: RunPath,
-    samples: Annotated[int, typer.Option("--samples", min=1, help="Data sets in all, with those already done.")] = 1000,
+    samples: Annotated[
+        str,
+        typer.Option(
+            "--samples",
+            metavar="N|A:B",
+            help="Data sets in all, with those already done; or the data sets A, …, B-1 alone, for `odefit merge`.",
+        ),
+    ] = "1000",
     kind: Annotated[
         str, typer.Option("--kind", help="parametric, residuals or cases (experiments): what is drawn anew.")
     ] = "parametric",
@@ -34,7 +53,12 @@ def bootstrap(
     level: Level = 0.95,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the samples.")] = 0,
     seconds: Seconds = None,
+    part: PartOfAll = None,
+    out: PartOut = None,
     overwrite: Anew = False,
+    resume: PartResume = False,
+    quiet: Quiet = False,
+    time_limit: TimeLimit = None,
 ) -> None:
     """Fit data sets drawn anew: how the estimates of RUN scatter, and intervals from that.
 
@@ -44,31 +68,32 @@ def bootstrap(
     from odefit.resampling import bootstrap as resampling
     from odefit.terminal import Reporter, console
 
-    screen = console()
+    end_within(time_limit)
+    screen = console(quiet=quiet)
+    # What is no kind of samples or intervals is refused there.
+    settings: dict[str, Any] = {"kind": kind, "intervals": intervals, "level": level, "seed": seed}
+    total, wanted = count_or_part(samples, part, "--samples", 1000)
+    if wanted is not None:
+        from odefit.question_parts import bootstrap_part
+
+        settings |= {"out": out, "overwrite": overwrite, "resume": resume}
+        computed(lambda told: bootstrap_part(run, wanted, total, progress=told, **settings), seconds, screen)
+        return
+    check_whole(out)
     with Reporter(screen) as told:
-        found = resampling.bootstrap(
-            run,
-            samples,
-            kind=kind,  # type: ignore[arg-type]  # what is none is refused there
-            intervals=intervals,  # type: ignore[arg-type]
-            level=level,
-            seed=seed,
-            seconds=seconds,
-            overwrite=overwrite,
-            progress=told,
-        )
-    for line in _lines(found):
+        found = resampling.bootstrap(run, total, seconds=seconds, overwrite=overwrite, progress=told, **settings)
+    for line in lines_of(found):
         screen.print(line, markup=False)
     screen.print(f"written to {found.path}/bootstrap.csv, bootstrap.json", markup=False)
-    if found.summary.samples["finished"] < samples:
-        screen.print(f"next: odefit bootstrap {run} goes on to {samples} samples", markup=False)
+    if found.summary.samples["finished"] < total:
+        screen.print(f"next: odefit bootstrap {run} goes on to {total} samples", markup=False)
     else:
         screen.print(f"next: {join(('odefit', 'report', str(run)))}", markup=False, soft_wrap=True)
     if found.interrupted:
         raise typer.Exit(INTERRUPTED)
 
 
-def _lines(found: Bootstrap) -> Iterator[str | TextTable]:
+def lines_of(found: Bootstrap) -> Iterator[str | TextTable]:
     """What is shown of it."""
     from odefit.terminal import number, plain_table
 

@@ -64,7 +64,10 @@ PartOut = Annotated[
     Path | None,
     typer.Option("--out", help="The folder of a part; default: beside RUN, by its name.", show_default=False),
 ]
-PartResume = Annotated[bool, typer.Option("--resume", help="Go on with a part that was killed or interrupted.")]
+PartResume = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on with a part that was killed or interrupted; wholes always go on."),
+]
 Show = Annotated[bool, typer.Option("--show", help="Show data and fit here, in characters.")]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON document for programs; what is said meanwhile goes to stderr.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from shlex import join
 from typing import TYPE_CHECKING
@@ -11,10 +11,12 @@ import typer
 
 from odefit.commands.errors import INTERRUPTED
 from odefit.errors import InputError, RunError
+from odefit.text import clip
 
 if TYPE_CHECKING:
     from odefit.runs.parts import StoredPart
     from odefit.screen import Screen
+    from odefit.terminal import Reporter
 
 
 def one_part(numbers: str | None, part: str | None, option: str) -> str:
@@ -24,6 +26,36 @@ def one_part(numbers: str | None, part: str | None, option: str) -> str:
     found = part if numbers is None else numbers
     assert found is not None
     return found
+
+
+def count_or_part(text: str, part: str | None, option: str, usual: int) -> tuple[int, str | None]:
+    """How many there are in all, and the part that is asked for, if one is. Raises InputError."""
+    from odefit.runs.parts import is_part
+
+    if is_part(text):
+        return usual, one_part(text, part, option)
+    try:
+        return int(text), part
+    except ValueError:
+        what = f"'{clip(text)}' is no number; write how many there are in all, or 0:50 for the first 50 of them"
+        raise InputError(option, what) from None
+
+
+def check_whole(out: Path | None) -> None:
+    """Raises InputError where what a whole answer has no use for is asked for."""
+    if out is not None:
+        raise InputError("--out", "is for a part (--part 1/4); the whole is written into the folder of its run")
+
+
+def computed(compute: Callable[[Reporter], StoredPart | None], seconds: float | None, screen: Screen) -> None:
+    """A part of an answer, from its beginning to its last line. Raises InputError."""
+    from odefit.terminal import Reporter
+
+    if seconds is not None:
+        raise InputError("--seconds", "is for whole answers; a part that is to end early is given a --time-limit")
+    with Reporter(screen) as told:
+        found = compute(told)
+    close(found, screen)
 
 
 def fit_parts(

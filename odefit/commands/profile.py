@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from shlex import join
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from odefit.commands.ending import end_within
 from odefit.commands.errors import INTERRUPTED
-from odefit.commands.options import Anew, Level, Plots, RunPath, Seconds, split_names
+from odefit.commands.options import (
+    Anew,
+    Level,
+    PartOfAll,
+    PartOut,
+    PartResume,
+    Plots,
+    Quiet,
+    RunPath,
+    Seconds,
+    TimeLimit,
+    split_names,
+)
+from odefit.commands.parts import check_whole, computed
 
 if TYPE_CHECKING:
     from odefit.profiles.records import Profile, Profiles
@@ -28,8 +42,13 @@ def profile(
     ] = None,
     level: Level = 0.95,
     seconds: Seconds = None,
+    part: PartOfAll = None,
+    out: PartOut = None,
     overwrite: Anew = False,
+    resume: PartResume = False,
     plots: Plots = True,
+    quiet: Quiet = False,
+    time_limit: TimeLimit = None,
 ) -> None:
     """Profile likelihoods of RUN: intervals that hold where the curvature misleads, and what the data leave open."""
     from odefit import api
@@ -38,9 +57,17 @@ def profile(
     from odefit.runs.folder import PROFILE_VERDICTS, PROFILES
     from odefit.terminal import Reporter, console
 
-    loaded = check_can_be_profiled(api.load_run(run))
-    screen = console()
+    end_within(time_limit)
+    screen = console(quiet=quiet)
     names = None if not parameters else [name for text in parameters for name in split_names(text)]
+    if part is not None:
+        from odefit.question_parts import profile_part
+
+        settings: dict[str, Any] = {"level": level, "out": out, "overwrite": overwrite, "resume": resume}
+        computed(lambda told: profile_part(run, part, names, progress=told, **settings), seconds, screen)
+        return
+    check_whole(out)
+    loaded = check_can_be_profiled(api.load_run(run))
     with Reporter(screen) as told:
         told.now("looking for the ends of the intervals")
         try:
@@ -48,7 +75,7 @@ def profile(
         except KeyboardInterrupt:
             told.note(f"what was found is kept in {run}: the same command goes on from there")
             raise typer.Exit(INTERRUPTED) from None
-    for line in _lines(found):
+    for line in lines_of(found):
         screen.print(line, markup=False, soft_wrap=True)
     screen.print(f"written to {run / PROFILES} and {PROFILE_VERDICTS}", markup=False)
     if plots and len(found):
@@ -59,7 +86,7 @@ def profile(
     screen.print(f"next: {join(('odefit', 'report', str(run)))}", markup=False, soft_wrap=True)
 
 
-def _lines(found: Profiles) -> Iterator[str | TextTable]:
+def lines_of(found: Profiles) -> Iterator[str | TextTable]:
     """A table, and what to beware of."""
     from odefit.terminal import number, plain_table
 

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from shlex import join
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from odefit.commands.ending import end_within
 from odefit.commands.errors import INTERRUPTED
-from odefit.commands.options import Anew, Level, RunPath, Seconds
+from odefit.commands.options import (
+    Anew,
+    Level,
+    PartOfAll,
+    PartOut,
+    PartResume,
+    Quiet,
+    RunPath,
+    Seconds,
+    TimeLimit,
+)
+from odefit.commands.parts import check_whole, computed, count_or_part
 
 if TYPE_CHECKING:
     from odefit.sampling.sample import Sampled
@@ -21,7 +33,14 @@ HEADER = ("parameter", "mean", "sd", "median", "{level:g} % interval", "R-hat", 
 def sample(
     run: RunPath,
     draws: Annotated[int, typer.Option("--draws", min=1, help="Of each chain, with those already there.")] = 250,
-    chains: Annotated[int, typer.Option("--chains", min=2, help="All go on together.")] = 16,
+    chains: Annotated[
+        str,
+        typer.Option(
+            "--chains",
+            metavar="N|A:B",
+            help="How many, which go on together; or the chains A, …, B-1 alone (of 16, or A:B/N), for `odefit merge`.",
+        ),
+    ] = "16",
     warm_up: Annotated[int, typer.Option("--warm-up", min=10, help="Draws to learn scales and steps by.")] = 200,
     accept: Annotated[
         float, typer.Option("--accept", min=0.1, max=0.999, help="The acceptance that steps are made for.")
@@ -29,7 +48,12 @@ def sample(
     level: Level = 0.95,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the draws.")] = 0,
     seconds: Seconds = None,
+    part: PartOfAll = None,
+    out: PartOut = None,
     overwrite: Anew = False,
+    resume: PartResume = False,
+    quiet: Quiet = False,
+    time_limit: TimeLimit = None,
 ) -> None:
     """Draw from the posterior of RUN under its priors.
 
@@ -39,21 +63,21 @@ def sample(
     from odefit.sampling import sample as sampling
     from odefit.terminal import Reporter, console
 
-    screen = console()
+    end_within(time_limit)
+    screen = console(quiet=quiet)
+    settings: dict[str, Any] = {"warm_up": warm_up, "acceptance": accept, "level": level, "seed": seed}
+    total, wanted = count_or_part(chains, part, "--chains", 16)
+    if wanted is not None:
+        from odefit.question_parts import sample_part
+
+        settings |= {"out": out, "overwrite": overwrite, "resume": resume}
+        computed(lambda told: sample_part(run, wanted, draws, chains=total, progress=told, **settings), seconds, screen)
+        return
+    check_whole(out)
+    settings |= {"seconds": seconds, "overwrite": overwrite}
     with Reporter(screen) as told:
-        found = sampling.sample(
-            run,
-            draws,
-            chains=chains,
-            warm_up=warm_up,
-            acceptance=accept,
-            level=level,
-            seed=seed,
-            seconds=seconds,
-            overwrite=overwrite,
-            progress=told,
-        )
-    for line in _lines(found):
+        found = sampling.sample(run, draws, chains=total, progress=told, **settings)
+    for line in lines_of(found):
         screen.print(line, markup=False)
     screen.print(f"written to {found.path}/posterior.csv, posterior.json, posterior.arviz.json", markup=False)
     if found.summary["draws"] < draws:
@@ -64,7 +88,7 @@ def sample(
         raise typer.Exit(INTERRUPTED)
 
 
-def _lines(found: Sampled) -> Iterator[str | TextTable]:
+def lines_of(found: Sampled) -> Iterator[str | TextTable]:
     """What is shown of it."""
     from odefit.terminal import number, plain_table
 

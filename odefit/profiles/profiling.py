@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -144,9 +144,16 @@ def check_can_be_profiled(run: StoredRun | Path | str) -> Run:
 class Session:
     """One call: what is found so far, and until when it goes on."""
 
-    def __init__(self, asked: Request, progress: Progress, seconds: float | None, keeps: bool = True) -> None:
-        """Nothing is computed yet. keeps: whether what is found goes into the run folder."""
-        self.keeps = keeps
+    def __init__(
+        self,
+        asked: Request,
+        progress: Progress,
+        seconds: float | None,
+        keeps: bool = True,
+        keep: Callable[[Profiles], None] | None = None,
+    ) -> None:
+        """Nothing is computed yet. keeps: whether what is found goes into the run folder; keep: is given it as well."""
+        self.keeps, self.keep = keeps, keep
         self.asked, self.progress = asked, progress
         self.until = math.inf if seconds is None else time.monotonic() + seconds
         self.found: dict[str, Profile] = {}
@@ -193,6 +200,8 @@ class Session:
         """Into the run folder, if it has one."""
         if self.keeps and self.asked.run.path is not None and self.found:
             self.profiles.write(self.asked.run.path)
+        if self.keep is not None:
+            self.keep(self.profiles)
         self._written = time.monotonic()
 
     def is_over(self) -> bool:

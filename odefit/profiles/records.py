@@ -24,7 +24,7 @@ from odefit.profiles.lanes import End
 from odefit.records import dataclass
 from odefit.runs import folder as files
 from odefit.runs.shapes import misfit
-from odefit.runs.tables import Rows, Table, frame_of
+from odefit.runs.tables import Rows, Table, frame_of, rows_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -265,9 +265,13 @@ class Profiles:
         return json.dumps(self.to_json(), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def read_profiles(run: StoredRun) -> Profiles | None:
-    """What a run knows of profiles already; None where nothing. Raises RunError where the files are damaged."""
-    rows, text = run.rows(POINTS), run.table_text(VERDICTS)
+def read_profiles(run: StoredRun, points: str | None = None, verdicts: str | None = None) -> Profiles | None:
+    """What a run knows of profiles already; None where nothing. Raises RunError where the files are damaged.
+
+    points, verdicts: the texts of both files, in place of those that the run has.
+    """
+    rows = run.rows(POINTS) if points is None else rows_of(points, POINTS)
+    text = run.table_text(VERDICTS) if verdicts is None else verdicts
     if rows is None or text is None:
         return None
     place = f"{run.place}: {VERDICTS}"

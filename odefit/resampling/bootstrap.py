@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import field, replace
 from functools import cached_property
@@ -191,8 +191,8 @@ def bootstrap(
     [0.49, 0.51]
     """
     progress = Logged(progress or Silent())
-    run = _checked(run, samples, kind, intervals, level)
-    work = _Work(run, kind, seed, intervals, level)
+    run = checked_run(run, samples, kind, intervals, level)
+    work = Work(run, kind, seed, intervals, level)
     for note in work.notes:
         progress.note(note)
     with work.held(overwrite) as done:
@@ -200,7 +200,8 @@ def bootstrap(
         interrupted = False
         progress.begin("samples", samples)
         try:
-            work.go_on(done, samples, None if seconds is None else begun + seconds, progress)
+            until = None if seconds is None else begun + seconds
+            work.go_on(done, range(samples), until, progress, lambda: work.write(done, samples))
         except KeyboardInterrupt:
             interrupted = True
         finally:
@@ -209,7 +210,7 @@ def bootstrap(
     return Bootstrap(summary, work.quantities.names, tuple(done), run.path, interrupted, run)
 
 
-def _checked(run: StoredRun | Path | str, samples: int, kind: str, intervals: str, level: float) -> Run:
+def checked_run(run: StoredRun | Path | str, samples: int, kind: str, intervals: str, level: float) -> Run:
     """The run, from its folder where that is given. Raises RunError or InputError."""
     run = equations_of(run, "its decoder has no parameters that could be refitted to new data")
     check_solvable(run)
@@ -228,7 +229,7 @@ def _checked(run: StoredRun | Path | str, samples: int, kind: str, intervals: st
     return run
 
 
-class _Work:
+class Work:
     """The parts of one bootstrap."""
 
     def __init__(self, run: Run, kind: Kind, seed: int, intervals: IntervalKind, level: float) -> None:
@@ -294,20 +295,27 @@ class _Work:
             raise RunError(self.run.place, f"holds {earlier}; say --overwrite to put this one in its place")
         return read_samples(self.run, self.quantities.names)
 
-    def go_on(self, done: list[Sample], samples: int, until: float | None, progress: Progress) -> None:
-        """Add to the samples until there are enough, or the time is over."""
+    def go_on(
+        self,
+        done: list[Sample],
+        numbers: range,
+        until: float | None,
+        progress: Progress,
+        keep: Callable[[], object],
+    ) -> None:
+        """Add to the samples until all of these numbers are there, or the time is over. keep: called now and then."""
         pace, most = Pace(FIRST_CHUNK, CHUNK_SECONDS, WRITE_SECONDS, until), together(self.profile)
-        while len(done) < samples and not pace.is_over:
+        while len(done) < len(numbers) and not pace.is_over:
             pace.begin()
-            numbers = np.arange(len(done), min(len(done) + min(pace.amount, most), samples))
-            for one in refit(self.profile, self.resampling, self.u, numbers):
+            chosen = np.array(numbers[len(done) : len(done) + min(pace.amount, most)], dtype=np.intp)
+            for one in refit(self.profile, self.resampling, self.u, chosen):
                 values = self.quantities.values(one.u)
                 done.append(Sample(one.number, str(one.status), one.nll, values, self.quantities.errors(one)))
-            is_due = pace.end(len(numbers))
+            is_due = pace.end(len(chosen))
             lost = sum(one.status != Status.CONVERGED for one in done)
             progress.part(len(done), f"{lost} not converged" if lost else "")
             if is_due:
-                self.write(done, samples)
+                keep()
 
     def write(self, done: list[Sample], samples: int) -> Summary:
         """The summary of what is done, and the files where there is a folder. Raises StorageError."""

@@ -56,6 +56,16 @@ class Sample:
     errors: FloatArray
 
 
+def sample_to_plain(sample: Sample) -> dict[str, Any]:
+    """As plain values and arrays."""
+    return {name: getattr(sample, name) for name in ("number", "status", "nll", "values", "errors")}
+
+
+def sample_from_plain(plain: Mapping[str, Any]) -> Sample:
+    """The inverse."""
+    return Sample(**plain)
+
+
 def header(names: Sequence[str]) -> tuple[str, ...]:
     """Of bootstrap.csv: the values are natural ones, the errors those on the quantities' own scales."""
     return ("sample", "status", "nll", *names, *(f"se({name})" for name in names))

@@ -196,6 +196,7 @@ def advance(
     n: int,
     numbers: tuple[int, int, int],
     adapt: float | None = None,
+    chains: Sequence[int] | None = None,
 ) -> Draws:
     """n draws of every chain.
 
@@ -213,14 +214,19 @@ def advance(
         The seed, the kind of draws and the number of the first one: of these follow the random numbers.
     adapt
         The acceptance for which each chain learns the length of its steps; None where none does.
+    chains
+        The numbers of the chains, where these are some of them; default all, in their order.
     """
-    walks = [_Walk(tuned, state, n, (numbers[0], c, *numbers[1:]), adapt) for c, state in enumerate(states)]
+    known = range(len(states)) if chains is None else chains
+    walks = [
+        _Walk(tuned, state, n, (numbers[0], c, *numbers[1:]), adapt) for c, state in zip(known, states, strict=True)
+    ]
     asked = {c: next(walk.going) for c, walk in enumerate(walks)}
     while asked:
         active = list(asked)
         # Not as products of matrices, whose last digits depend on how many rows there are.
         v = tuned.centre + np.einsum("bj,ij->bi", np.stack([asked[c] for c in active]), tuned.root)
-        logp, gradients = density.evaluate(v, active)
+        logp, gradients = density.evaluate(v, [known[k] for k in active])
         slopes = np.einsum("bi,ij->bj", gradients, tuned.root)
         for k, c in enumerate(active):
             try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import field
 from pathlib import Path
@@ -187,11 +187,9 @@ def sample(
     [0.5, 0.01]
     """
     progress = Logged(progress or Silent())
-    run = _checked(run, draws, chains, warm_up)
-    check_level(level)
-    if not 0 < acceptance < 1:
-        raise InputError("acceptance", f"must lie between 0 and 1 (got {acceptance:g})")
-    work = _Work(run, chains, seed, warm_up, acceptance, level)
+    run = checked_run(run, draws, chains, warm_up)
+    check_settings(level, acceptance)
+    work = Work(run, chains, seed, warm_up, acceptance, level)
     for note in work.notes:
         progress.note(note)
     until = None if seconds is None else time.monotonic() + seconds
@@ -200,7 +198,7 @@ def sample(
         try:
             work.warm_up(progress)
             progress.begin("draws", draws)
-            work.go_on(draws, until, progress)
+            work.go_on(draws, until, progress, work.write)
         except KeyboardInterrupt:
             interrupted = True
         finally:
@@ -211,7 +209,14 @@ def sample(
     return Sampled(summary, work.table, run.path, interrupted, run)
 
 
-def _checked(run: StoredRun | Path | str, draws: int, chains: int, warm_up: int) -> Run:
+def check_settings(level: float, acceptance: float) -> None:
+    """Raises InputError."""
+    check_level(level)
+    if not 0 < acceptance < 1:
+        raise InputError("acceptance", f"must lie between 0 and 1 (got {acceptance:g})")
+
+
+def checked_run(run: StoredRun | Path | str, draws: int, chains: int, warm_up: int) -> Run:
     """The run, from its folder where that is given. Raises RunError or InputError."""
     run = equations_of(run, "its decoder has no posterior of parameters")
     check_solvable(run)
@@ -225,8 +230,8 @@ def _checked(run: StoredRun | Path | str, draws: int, chains: int, warm_up: int)
     return run
 
 
-class _Work:
-    """The parts of one posterior. table: None until the warm-up is over."""
+class Work:
+    """The parts of one posterior. table: None until the warm-up is over. own: the chains that go on, all at first."""
 
     def __init__(self, run: Run, chains: int, seed: int, warm_up: int, acceptance: float, level: float) -> None:
         self.run, self.chains, self.seed, self.level = run, chains, seed, level
@@ -240,6 +245,7 @@ class _Work:
         self.notes = [prior_sentence(self.priors)]
         if run.result.status != Status.CONVERGED:
             self.notes.append(f"the fit did not converge ({run.result.status}), so the chains may begin far off")
+        self.own: list[int] = list(range(chains))
         self.table: storage.Table | None = None
         self.tuned: Tuned | None = None
         self.states: list[State] = []
@@ -252,14 +258,15 @@ class _Work:
             return
         with locked(self.run.path):
             if not overwrite:
-                self._restore()
+                self.restore()
             yield
 
-    def _restore(self) -> None:
+    def restore(self) -> None:
+        """Take up the draws that the run folder has. Raises RunError where they are others."""
         found = storage.read_summary(self.run)
         if found is None:
             return
-        other = [key for key, value in self._identity().items() if found.get(key) != value]
+        other = [key for key, value in self.identity().items() if found.get(key) != value]
         if other:
             what = f"holds draws of {found.get('chains')} chains, seed {found.get('seed')}"
             what += ", of other estimates" if "of" in other else ""
@@ -272,7 +279,7 @@ class _Work:
         if self.table.names != self.names:
             raise RunError(self.run.place, f"has a posterior.csv that does not fit its parameters; {storage.AGAIN}")
 
-    def _identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         """What draws belong to: others cannot be gone on with."""
         of = [float(x) for x in self.run.theta]
         settings = {"chains": self.chains, "seed": self.seed, "warm_up": self.warm_up_draws}
@@ -305,21 +312,28 @@ class _Work:
         empty = np.empty((self.chains, 0, len(self.names)))
         self.table = storage.Table(self.names, empty, none, dict.fromkeys(storage.STATS, none))
 
-    def go_on(self, draws: int, until: float | None, progress: Progress) -> None:
-        """Add draws until there are enough, or the time is over."""
+    def only(self, own: Sequence[int]) -> None:
+        """From now on these chains alone go on."""
+        assert self.table is not None
+        places = [self.own.index(chain) for chain in own]
+        self.table, self.states = self.table.of_chains(places), [self.states[k] for k in places]
+        self.own = list(own)
+
+    def go_on(self, draws: int, until: float | None, progress: Progress, keep: Callable[[], object]) -> None:
+        """Add draws until there are enough, or the time is over. keep: called now and then."""
         assert self.tuned is not None
         assert self.table is not None
         pace = Pace(FIRST_ROUND, ROUND_SECONDS, WRITE_SECONDS, until)
         while (done := self.table.values.shape[1]) < draws and not pace.is_over:
             pace.begin()
             n = min(pace.amount, draws - done)
-            found = advance(self.posterior, self.tuned, self.states, n, (self.seed, 2, done))
+            found = advance(self.posterior, self.tuned, self.states, n, (self.seed, 2, done), chains=self.own)
             self.table, self.states = self.table.joined(self._rows(found)), found.states
             is_due = pace.end(n)
             diverged = int(self.table.stats["diverging"].sum())
             progress.part(done + found.v.shape[1], f"{diverged} diverged" if diverged else "")
             if is_due:
-                self.write()
+                keep()
 
     def _rows(self, found: Draws) -> storage.Table:
         chains, n, p = found.v.shape
@@ -348,7 +362,7 @@ class _Work:
         verdict = verdict_of(parameters, n * self.chains, diverged, self.improper)
         return {
             "schema_version": SCHEMA_VERSION,
-            **self._identity(),
+            **self.identity(),
             "draws": n,
             "level": self.level,
             "priors": self.priors,

@@ -87,6 +87,26 @@ class Table:
         logs = np.concatenate([self.log_posterior, more.log_posterior], axis=1)
         return Table(self.names, np.concatenate([self.values, more.values], axis=1), logs, stats)
 
+    def of_chains(self, chains: Sequence[int]) -> Table:
+        """Those of some chains."""
+        places = list(chains)
+        stats = {name: self.stats[name][places] for name in STATS}
+        return Table(self.names, self.values[places], self.log_posterior[places], stats)
+
+    def to_plain(self) -> dict[str, Any]:
+        """As plain values and arrays."""
+        return {
+            "names": list(self.names),
+            "values": self.values,
+            "log_posterior": self.log_posterior,
+            "stats": dict(self.stats),
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Table:
+        """The inverse."""
+        return cls(tuple(plain["names"]), plain["values"], plain["log_posterior"], plain["stats"])
+
     @property
     def csv(self) -> str:
         """chain, draw, log_posterior, and the parameters."""

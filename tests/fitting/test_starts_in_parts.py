@@ -136,6 +136,7 @@ def test_a_folder_keeps_the_part_that_it_holds(tmp_path: Path) -> None:
     replaced = odefit.fit_part(CONFIG, "4:9", data=DATA, out=tmp_path / "a", overwrite=True)
     assert repr(replaced) == f"<StoredPart {tmp_path / 'a'}: starts 4:9 of 9>"
     assert sorted(file.name for file in (tmp_path / "a").iterdir()) == ["part.jsonl", "run.log"]
+    assert odefit.list_runs(tmp_path)["status"].tolist() == ["part"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,114 @@
+"""Answers of a run made of their parts: profiles, a bootstrap, a posterior, each written into the run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from odefit.errors import RunError
+from odefit.parts import identity_of_question, of_run
+from odefit.runs.parts import StoredPart
+
+if TYPE_CHECKING:
+    from odefit.fitting.run import Run
+    from odefit.profiles.records import Profiles
+    from odefit.resampling.bootstrap import Bootstrap
+    from odefit.sampling.sample import Sampled
+
+
+def merged_samples(found: Sequence[StoredPart], run: Run | Path | str, overwrite: bool) -> Bootstrap:
+    """The bootstrap whose samples these are. Raises RunError where it is of another run, or there is one already."""
+    from odefit.resampling.bootstrap import Bootstrap, Work, checked_run
+    from odefit.resampling.storage import sample_from_plain
+
+    kind, seed, intervals, level = _asked(found, "kind", "seed", "intervals", "level")
+    total = found[0].part.all
+    fit, path = of_run(run, lambda one: checked_run(one, total, kind, intervals, level))
+    settings = {"kind": kind, "seed": seed, "intervals": intervals, "level": level}
+    _check_same(found[0], fit, "bootstrap", settings)
+    work = Work(fit, kind, seed, intervals, level)
+    done = [sample_from_plain(plain) for each in found for plain in each.reached["samples"]]
+    with work.held(overwrite) as there:
+        if there:
+            what = f"holds {len(there)} samples already; say --overwrite to put those of the parts in their place"
+            raise RunError(str(path), what)
+        summary = work.write(done, total)
+    return Bootstrap(summary, work.quantities.names, tuple(done), path, run=fit)
+
+
+def merged_chains(found: Sequence[StoredPart], run: Run | Path | str, overwrite: bool) -> Sampled:
+    """The posterior whose chains these are. Raises RunError where it is of another run, or there are other draws."""
+    from odefit.sampling import storage
+    from odefit.sampling.sample import Sampled, Work, checked_run
+
+    draws, warm_up, acceptance, level, seed = _asked(found, "draws", "warm_up", "acceptance", "level", "seed")
+    total = found[0].part.all
+    fit, path = of_run(run, lambda one: checked_run(one, draws, total, warm_up))
+    begun = found[0].identity["config"]["sample.begun with draws"]
+    settings = {"draws": draws, "warm_up": warm_up, "acceptance": acceptance, "level": level, "seed": seed}
+    _check_same(found[0], fit, "sample", {**settings, "begun with draws": begun})
+    work = Work(fit, total, seed, warm_up, acceptance, level)
+    with work.held(overwrite):
+        there = 0 if work.table is None else work.table.values.shape[1]
+        if there not in (0, begun):
+            what = f"holds {there} draws already; say --overwrite to put those of the parts in their place"
+            raise RunError(str(path), what)
+        kept = [each.reached["draws"] for each in found]
+        tables = [storage.Table.from_plain(plain) for plain in kept]
+        work.table = storage.Table(
+            tables[0].names,
+            np.concatenate([table.values for table in tables]),
+            np.concatenate([table.log_posterior for table in tables]),
+            {name: np.concatenate([table.stats[name] for table in tables]) for name in storage.STATS},
+        )
+        work.states = []
+        for each, plain in zip(found, kept, strict=True):
+            work.tuned, states = storage.state_from_plain(plain["state"], len(each.part.numbers), len(fit.theta))
+            work.states += states
+        summary = work.write()
+    return Sampled(summary, work.table, path, run=fit)
+
+
+def merged_profiles(found: Sequence[StoredPart], run: Run | Path | str, overwrite: bool) -> Profiles:
+    """The profiles of a run, with those that it has already. Raises RunError where they are of another run."""
+    from odefit.profiles.following import LOWER
+    from odefit.profiles.profiling import check_can_be_profiled
+    from odefit.profiles.records import Profiles, read_profiles
+
+    level, quantities = _asked(found, "level", "quantities")
+    fit, path = of_run(run, check_can_be_profiled)
+    _check_same(found[0], fit, "profile", {"level": level, "quantities": quantities})
+    earlier = None if overwrite else read_profiles(fit)
+    parts = [] if earlier is None or earlier.level != level else [earlier]
+    for each in found:
+        kept = read_profiles(fit, each.reached["profiles"]["points"], each.reached["profiles"]["verdicts"])
+        assert kept is not None
+        parts.append(kept)
+    least = min(part.nll for part in parts)
+    remarks = list(dict.fromkeys(remark for part in parts for remark in part.remarks))
+    higher = [name for part in parts if part.nll > least + LOWER for name in part.profiles]
+    if higher:
+        remarks.append(f"warning: {', '.join(higher)} are measured from a higher optimum than the others")
+    together = {name: profile for part in parts for name, profile in part.profiles.items()}
+    whole = Profiles(parts[0].names, least, level, together, tuple(remarks))
+    whole.write(path)
+    return whole.of(quantities)
+
+
+def _asked(found: Sequence[StoredPart], *names: str) -> list[Any]:
+    """How the question was asked. Raises RunError."""
+    try:
+        return [found[0].settings[name] for name in names]
+    except KeyError as error:
+        raise RunError(str(found[0].path), f"is damaged: {error} is missing; compute this part again") from None
+
+
+def _check_same(part: StoredPart, fit: Run, question: str, settings: Mapping[str, Any]) -> None:
+    """Raises RunError where a part is of another run, or of this one as it was before."""
+    apart = part.apart({**identity_of_question(fit, question, settings), "part": part.identity["part"]})
+    if apart:
+        what = f"is not the run that the parts are of: {'; '.join(apart)}; name the right one by --run"
+        raise RunError(fit.place, what)
