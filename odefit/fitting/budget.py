@@ -9,9 +9,10 @@ from dataclasses import replace
 import numpy as np
 
 from odefit.arrays import FloatArray
+from odefit.fitting.assembling import Assembler
 from odefit.fitting.local_search import LocalSearch, typical_sizes
 from odefit.fitting.loose_rounds import ended_exactly, loosened, valued_exactly
-from odefit.fitting.race import LONG_STEPS, Race, Rules
+from odefit.fitting.race import Race, Rules
 from odefit.fitting.recombination import recombined
 from odefit.fitting.search_work import together
 from odefit.fitting.searches import searched
@@ -28,6 +29,9 @@ PART = "race"
 
 LEAST_ROUND = 20
 """The fewest starts that are drawn at a time."""
+
+BY_PARTS = 0.5
+"""The share of starts out of the best ones that are put together part by part, where the model has parts."""
 
 MOST = 10_000
 """The most steps of a start, where the config names no number: it is the budget that is to end a search."""
@@ -80,7 +84,7 @@ def raced(
         if looser is None:
             return searched(assembly, short, points, range(len(points)), 1)
         found = searched(looser, replace(short, objective=loose), points, range(len(points)), 1)
-        if steps < LONG_STEPS:
+        if race.is_racing:
             return found
 
         def exactly(ends: FloatArray) -> Iterator[StartOutcome]:
@@ -89,12 +93,19 @@ def raced(
 
         return ended_exactly(list(found), exactly)
 
+    assemblers: list[Assembler] = []
+
     def cross(elite: FloatArray, number: int) -> FloatArray:
+        """Half of them put together by what they have found for parts of the model, where it has parts."""
         varied, random = shared(objective), np.random.default_rng((section.seed, number, 1))
+        assemblers[:] = assemblers or [Assembler(loose, varied, elite[0])]
         lower, upper = (bounds[varied] for bounds in search.box)
         box = sampling_box(lower, upper, elite[0, varied], typical_sizes(objective)[varied])
         children = elite[random.integers(len(elite), size=n)]
         children[:, varied] = recombined(elite[:, varied], n, box, random)
+        if assemblers[0].parts:
+            chosen = random.random(n) < BY_PARTS
+            children[np.ix_(chosen, varied)] = assemblers[0](elite, int(chosen.sum()), box, random)
         return children
 
     size, most = min(n, together(objective)), section.max_iterations or MOST

@@ -30,7 +30,7 @@ FIRST_STEPS, FACTOR = 20, 2
 """Steps of the first search of a start, and by how much each one that follows is longer than all before together."""
 
 LONG_STEPS = 360
-"""Steps of a search from which on it is meant to come to an end, which is as exact as the config asks for."""
+"""The steps, at least, of a search that is to bring one of the best to its end."""
 
 AHEAD = 3
 """One of so many goes on."""
@@ -144,6 +144,11 @@ class Race:
         return self.before + self.clock()
 
     @property
+    def is_racing(self) -> bool:
+        """Whether the best ones do not yet go on alone to their ends."""
+        return self.spent < RACE * self.rules.budget
+
+    @property
     def results(self) -> list[StartOutcome]:
         """All starts as they are."""
         return [e.result for e in self.entrants]
@@ -158,7 +163,7 @@ class Race:
         left = self.rules.budget - self.spent
         if left <= 0 or self.is_enough():
             return False
-        if self.spent >= RACE * self.rules.budget:
+        if not self.is_racing:
             return self.finish(left)
         chosen = self.ahead()
         if chosen:
@@ -225,9 +230,8 @@ class Race:
     def searched(self, points: FloatArray, steps: int, left: float) -> list[StartOutcome]:
         """Searches from these points; a batch of several is small beside what is left, so that they go on together."""
         begun, pace = self.clock(), self.pace
-        is_racing = self.spent < RACE * self.rules.budget
         limit = left
-        if is_racing:
+        if self.is_racing:
             usual = math.inf if pace is None else SLOW * pace * steps
             limit = min(left, BATCH * self.rules.budget, max(usual, LEAST))
         results = list(self.search(points, steps, limit if len(points) == 1 else None))
