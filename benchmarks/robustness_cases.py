@@ -16,6 +16,9 @@ Array = NDArray[np.float64]
 CONFIGS = Path(__file__).parents[1] / "configs"
 
 
+OF_PETAB = ("Borghans", "Boehm", "Crauste", "Elowitz", "Sneyd", "Rahman", "Bruno", "Fujita", "Perelson")
+
+
 @dataclass(frozen=True)
 class Case:
     """One fit.
@@ -193,8 +196,7 @@ def cases(petab: Path | None) -> list[Case]:
         repressilator(),
         epidemic(),
     ]
-    names = ("Borghans", "Boehm", "Crauste", "Elowitz", "Sneyd", "Rahman", "Bruno", "Fujita", "Perelson")
-    for name in names if petab else ():
+    for name in OF_PETAB if petab else ():
         assert petab is not None
         for folder in sorted(petab.glob(f"{name}_*")):
             fit = folder / "fit.yaml"

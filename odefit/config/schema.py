@@ -132,10 +132,11 @@ class FitSection(Section):
         description="first match the slopes of smoothed data; equations: `false` for no start, `true` for the first as "
         "well, default all others; networks: how many iterations",
     )
-    screen: Literal["values", "searches"] | None = Field(
+    screen: Literal["values", "searches", "horizon"] | None = Field(
         None,
-        description="how places become starts: by the objective there, or by where a short search from each leads; "
-        "default: searches where starts have not come together by matching, and `match` is not `false`",
+        description="how places become starts: by the objective there, by where a short search from each leads, or by "
+        "short searches on growing beginnings of the series before; default: searches where starts have not come "
+        "together, and `match` is not `false`; and horizon where data oscillate then",
     )
     shooting: bool | None = Field(
         None,

@@ -10,12 +10,15 @@ import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.fitting.assembling import Assembler
+from odefit.fitting.global_search import Interrupted
+from odefit.fitting.growing_horizon import grown_places
 from odefit.fitting.local_search import LocalSearch, typical_sizes
 from odefit.fitting.loose_rounds import ended_exactly, loosened, valued_exactly
 from odefit.fitting.race import Race, Rules
 from odefit.fitting.recombination import recombined
 from odefit.fitting.search_work import together
 from odefit.fitting.searches import searched
+from odefit.fitting.short_searches import are_searched
 from odefit.fitting.starting_points import drawn_points, shared
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.profile import ProfileLikelihood
@@ -73,10 +76,16 @@ def raced(
     loose = objective if looser is None else ProfileLikelihood(Likelihood(looser.problem))
 
     def draw(number: int) -> FloatArray:
-        """Every other round is screened: what looks bad at first may lead farther than a plateau."""
+        """Every other round is screened: what looks bad at first may lead farther than a plateau. The others begin
+        with what fits the beginnings of series that oscillate."""
         if number == 0:
             return first()
-        return drawn_points(loose, n, (section.seed, number), number % 2 == 0, section.match is not False)
+        is_screened = number % 2 == 0
+        points = drawn_points(loose, n, (section.seed, number), is_screened, section.match is not False)
+        if is_screened or not are_searched(section):
+            return points
+        within, racing = looser or assembly, replace(search, objective=loose)
+        return grown_places(within, racing, points, progress, memory, f" of round {number + 1}")
 
     def sprint(points: FloatArray, steps: int, limit: float | None) -> Iterable[StartOutcome]:
         limits, clock = [each for each in (limit, section.cpu_limit) if each is not None], _stopwatch()
@@ -118,7 +127,7 @@ def raced(
         while race.advance():
             memory.offer(PART, race.to_plain)
             progress.now(_sentence(race))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Interrupted):
         interrupted = True
     progress.note(race.account())
     results = race.ended() if looser is None else valued_exactly(race.ended(), objective)

@@ -19,6 +19,7 @@ from odefit.errors import ConfigError
 from odefit.fitting.budget import raced
 from odefit.fitting.early_ends import EarlyEnds
 from odefit.fitting.global_search import Interrupted, global_starts
+from odefit.fitting.growing_horizon import grown_places
 from odefit.fitting.kept_starts import as_plain, restored
 from odefit.fitting.local_search import LocalSearch
 from odefit.fitting.matched_starts import matched_starts, sentence
@@ -185,9 +186,11 @@ def _starts(assembly: Assembly, method: FitMethod, progress: Progress, memory: M
         return global_starts(objective, points, section.starts, section.seed, section.evaluations, progress, memory)
     if section.budget is None and are_searched(section) and are_due(objective, method, points):
         search = LocalSearch(objective, method, section.max_iterations, cpu_limit=section.cpu_limit)
-        several = unique_rows(np.vstack([points[1:], candidates.others]))
+        drawn = candidates.others
+        others = grown_places(assembly, search, drawn, progress, memory)
+        several = unique_rows(np.vstack([points[1:], others]))
         points = np.vstack([points[:1], best_candidates(assembly, search, several, n - 1, progress, memory)])
-        progress.note(told(len(several), n))
+        progress.note(told(len(several), n, others is not drawn))
     return points
 
 

@@ -44,7 +44,7 @@ SHARE_OF_A_PLACE = 0.5
 
 def are_searched(section: FitSection) -> bool:
     """Whether the config leaves it to odefit; one that keeps starts where they are drawn does not."""
-    return section.screen == "searches" or (section.screen is None and section.match is not False)
+    return section.screen in ("searches", "horizon") or (section.screen is None and section.match is not False)
 
 
 def unique_rows(points: FloatArray) -> FloatArray:
@@ -93,23 +93,33 @@ def best_candidates(
     Interrupted
         By Ctrl-C.
     """
+    at = _reached(short_searched(assembly, search, candidates, progress, memory, PART))
+    return at.u[_different(at, typical_sizes(search.objective), n)]
+
+
+def short_searched(
+    assembly: Assembly, search: LocalSearch, points: FloatArray, progress: Progress, memory: Memory, part: str
+) -> list[StartOutcome]:
+    """What short searches from points [N, P'] have come to, in their order. Raises Interrupted.
+
+    part: the name of these searches in the memory.
+    """
     short = replace(search, max_iterations=min(STEPS, search.most), coarse=True)
-    watched, finished = ObservedSearch(short, progress), restored(memory, PART, candidates)
-    left = sorted({*range(len(candidates))} - {result.number for result in finished})
+    watched, finished = ObservedSearch(short, progress), restored(memory, part, points)
+    left = sorted({*range(len(points))} - {result.number for result in finished})
     try:
-        with closing(searched(assembly, short, candidates, left, 1, watched)) as coming:
+        with closing(searched(assembly, short, points, left, 1, watched)) as coming:
             for result in coming:
                 finished.append(result)
-                memory.offer(PART, lambda: [as_plain(r) for r in finished if not r.lost])
-                progress.now(f"short searches, {len(finished)} of {len(candidates)}")
+                memory.offer(part, lambda: [as_plain(r) for r in finished if not r.lost])
+                progress.now(f"short searches, {len(finished)} of {len(points)}")
     except KeyboardInterrupt:
-        latest = watched.latest(candidates)
+        latest = watched.latest(points)
         reached = finished if latest is None else [*finished, latest]
         if not reached:
             raise
         raise Interrupted(_reached(reached)) from None
-    at = _reached(sorted(finished, key=lambda r: r.number))
-    return at.u[_different(at, typical_sizes(search.objective), n)]
+    return sorted(finished, key=lambda r: r.number)
 
 
 def _reached(results: Sequence[StartOutcome]) -> Population:
@@ -134,9 +144,10 @@ def _different(at: Population, sizes: FloatArray, n: int) -> IntArray:
     return np.argsort(~is_within, kind="stable")[:n]
 
 
-def sentence(n_candidates: int, n: int) -> str:
+def sentence(n_candidates: int, n: int, are_grown: bool) -> str:
     """What the user should know of it."""
+    grown = ", first on growing beginnings of the series, which oscillate," if are_grown else ""
     return (
-        f"{n_candidates} places were searched for {STEPS} steps each, and the best of them are the other {n - 1} of "
-        f"{n} starts (fit.screen: values chooses places by the objective alone)."
-    )
+        f"{n_candidates} places were searched for {STEPS} steps each{grown} and the best of them are the other {n - 1} "
+        f"of {n} starts (fit.screen: values chooses places by the objective alone)."
+    ).replace("each and", "each, and")

@@ -53,7 +53,8 @@ def shortest(a: FloatArray, b: FloatArray) -> FloatArray:
     """The shortest x [B, P] for which |a x - b| is least; singular values that are rounding are zero."""
     u, s, v = np.linalg.svd(a, full_matrices=False)
     seen = s > max(a.shape[1:]) * EPS * s[:, :1]
-    return adjoint(v, np.where(seen, adjoint(u, b) / np.where(seen, s, 1.0), 0.0))
+    with np.errstate(over="ignore", invalid="ignore"):  # it may lie infinitely far
+        return adjoint(v, np.where(seen, adjoint(u, b) / np.where(seen, s, 1.0), 0.0))
 
 
 def _settled(
@@ -73,7 +74,7 @@ def _settled(
         if not len(going):
             break
         ends = np.where(beyond > 0, high[going], low[going])
-        with np.errstate(invalid="ignore", divide="ignore"):
+        with np.errstate(all="ignore"):
             shares = np.where(out, (ends - own) / (best - own), np.inf)
             first, each = shares.argmin(axis=1), np.arange(len(going))
             share = shares[each, first][:, None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,12 @@ import odefit
 from listeners import StopAt
 from odefit.api import assembled
 from odefit.config.fit_methods import METHODS
+from odefit.fitting.growing_horizon import beginnings, grown_places, shares
+from odefit.fitting.local_search import LocalSearch
 from odefit.fitting.short_searches import are_due
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.profile import ProfileLikelihood
+from odefit.runs.checkpoint import Forgetful
 
 TIMES = np.linspace(0, 10, 41)
 W = float(np.sqrt(2.0**2 - 0.05**2))
@@ -91,3 +95,46 @@ def test_an_interrupted_fit_keeps_the_best_and_goes_on_to_the_same_numbers(
 def test_configs_of_the_first_version_choose_by_the_objective() -> None:
     asked = {**config(match=True), "version": 1}
     assert odefit.fit(asked, data=DATA).loaded.config.fit.screen == "values"
+
+
+UNDAMPED: dict[str, Any] = {
+    "model": {
+        "equations": {"x": "v", "v": "-w^2*x"},
+        "observables": {"size": "x^2"},
+        "initial": {"x": 1, "v": 0},
+    },
+    "parameters": {"w": {"value": 5.0, "bounds": [0.5, 40.0]}},
+    "noise": {"model": "gaussian", "sigma": 0.02},
+}
+LONG = np.linspace(0, 30, 241)
+FAST = pd.DataFrame({"time": LONG, "size": np.cos(7.0 * LONG) ** 2})
+"""A frequency of 7: over 30 units of time a resonance is a tenth wide, in a box of 40."""
+
+
+def test_beginnings_of_an_oscillation_lead_to_its_frequency() -> None:
+    objective = ProfileLikelihood(Likelihood((problem := assembled(UNDAMPED, data=FAST)).problem))
+    search = LocalSearch(objective, METHODS["least_squares"], None)
+    drawn = np.linspace(4.5, 9.5, 21)[:, None]
+    grown = grown_places(problem, search, drawn, StopAt(), Forgetful())
+    plain = np.stack([outcome.u for outcome in replace(search, max_iterations=100)(drawn)])
+    hits = [int((np.abs(u - 7) < 0.01).sum()) for u in (grown, plain)]
+    assert hits[0] >= 2 * hits[1] + 4
+
+
+@pytest.mark.parametrize(("screen", "grows"), [("horizon", True), ("searches", False)])
+def test_what_oscillates_begins_with_its_beginnings(screen: str, grows: bool) -> None:
+    notes = StopAt()
+    fit = {"starts": 6, "workers": 1, "match": False, "max_iterations": 3, "screen": screen, "seed": 2}
+    odefit.fit({**UNDAMPED, "fit": fit}, data=FAST, progress=notes)
+    (told,) = [note for note in notes.notes if "20 steps each" in note]
+    assert ("growing beginnings" in told) == grows
+
+
+def test_what_decays_has_no_beginnings() -> None:
+    decay = DATA.assign(size=np.exp(-TIMES))
+    by_itself, asked = (assembled(config(match=None, screen=screen), data=decay) for screen in (None, "horizon"))
+    assert not beginnings(by_itself)
+    assert beginnings(assembled(config(match=None), data=DATA))
+    found = beginnings(asked)
+    assert [share for share, _ in found] == shares(3) == [2 / 3]
+    assert [len(one.problem.experiments[0].times) for _, one in found] == [27]
