@@ -32,7 +32,7 @@ class Kind:
     pictures
         Run, choice, faults -> what its pictures share, see `plots/draw.py`.
     animate
-        Run, file or folder or None -> the file.
+        Run, file or folder or None, kind of bands or None, whether with dates -> the file.
     report
         Run -> the sections of its report.
     """
@@ -68,7 +68,7 @@ KINDS = {
         simulate="odefit.latent.spirals:simulate_spirals",
         prepare="odefit.latent.unavailable:prepare",
         pictures="odefit.plots.latent_pictures:LatentPictures",
-        animate="odefit.latent.unavailable:animate",
+        animate="odefit.plots.latent_animation:animate",
         report="odefit.reporting.of_latent_odes:sections",
     ),
     SPARSE: Kind(
@@ -95,10 +95,10 @@ def at(place: str) -> Any:
     return getattr(import_module(module), name)
 
 
-def call(place: str, *arguments: Any) -> Any:
+def call(place: str, *arguments: Any, **options: Any) -> Any:
     """Faults of what was made of another format's problem are told in terms of that."""
     origin = next((a.origin for a in arguments if isinstance(a, LoadedConfig)), None)
     if origin is None:
-        return at(place)(*arguments)
+        return at(place)(*arguments, **options)
     with origin.in_its_words():
-        return at(place)(*arguments)
+        return at(place)(*arguments, **options)

@@ -140,15 +140,22 @@ def draw(
     return write(at(kind_of(run.loaded).pictures), run, choice, kinds, out, format, after_fit)
 
 
-def animate(run: Run | LatentRun, out: Path | None = None) -> Path:
+def animate(
+    run: Run | LatentRun, out: Path | None = None, *, bands: BandKind | None = None, dates: bool = False
+) -> Path:
     """Draw a fit converging, as a GIF.
 
     Parameters
     ----------
     run
-        As `fit` or `load_run` returned it.
+        As `fit` or `load_run` returned it. A search, or a training that kept no frames (`fit.plot_every`), is run once
+        more.
     out
         The file, or a folder; default: plots/animation.gif in the run folder.
+    bands
+        `posterior` or `bootstrap`: curves of such parameter sets instead, one after the other.
+    dates
+        Dates on axes of time, where the times of the data were dates.
 
     Returns
     -------
@@ -157,8 +164,10 @@ def animate(run: Run | LatentRun, out: Path | None = None) -> Path:
 
     Raises
     ------
+    ConfigError
+        There are no dates, or no parameter sets of that kind.
     RunError
-        The run kept no frames, is damaged, or the file cannot be written.
+        The run is damaged, or the file cannot be written.
     """
-    path: Path = call(kind_of(run.loaded).animate, run, out)
+    path: Path = call(kind_of(run.loaded).animate, run, out, bands=bands, dates=dates)
     return path

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import join
 from typing import Annotated
 
 import typer
 
 from odefit.commands.alive import alive
-from odefit.commands.options import AsJson, Overwrite, Plots
+from odefit.commands.options import AsJson, Dates, Overwrite, Plots
 
 
 def compare(
@@ -16,6 +17,7 @@ def compare(
     out: Annotated[Path, typer.Option("--out", help="The CSV; the picture stands beside it.")] = Path("comparison.csv"),
     overwrite: Overwrite = False,
     plots: Plots = True,
+    dates: Dates = False,
     json: AsJson = False,
 ) -> None:
     """Compare fits of the same data: AIC, AICc, BIC, weights, likelihood-ratio tests, held-out scores."""
@@ -26,7 +28,7 @@ def compare(
     check_free([out, *([out.with_suffix(".png")] if plots else [])], overwrite)
     with alive("comparing"):
         found = studies.compare(*runs)
-        figure = found.figure() if plots else None
+        figure = found.figure(dates) if plots else None
     paths = written(out, found.table.text, figure)
     if json:
         from odefit.documents import compared, text_of
@@ -43,6 +45,8 @@ def compare(
         screen.print(test.sentence, markup=False)
     screen.print(found.judgement, markup=False)
     screen.print(f"written to {', '.join(map(str, paths))}", markup=False)
+    first, *others = map(str, runs)
+    screen.print(f"next: {join(('odefit', 'report', first, '--against', others[0]))}", markup=False, soft_wrap=True)
 
 
 def _shown(cell: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import join
 from typing import Annotated
 
 import typer
@@ -76,3 +77,4 @@ def design(
         screen.print(f"and {len(found.table.rows) - MOST:,} more in the CSV", markup=False)
     screen.print(found.judgement, markup=False)
     screen.print(f"written to {', '.join(map(str, written(target, found.table.text, figure)))}", markup=False)
+    screen.print(f"next: {join(('odefit', 'report', str(run)))}", markup=False, soft_wrap=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from odefit.commands.alive import alive
-from odefit.commands.options import AsJson, ConfigPath, OnlyBeside, Overrides, Overwrite, RunPath, Show
+from odefit.commands.options import AsJson, ConfigPath, Dates, OnlyBeside, Overrides, Overwrite, RunPath, Show
 from odefit.commands.written import check_free
 from odefit.plots.kinds import LISTED as PICTURES
 
@@ -45,11 +45,14 @@ def plot(
             show_default=False,
         ),
     ] = None,
-    dates: Annotated[
-        bool, typer.Option("--dates", help="Dates on axes of time, where the times of the data were dates.")
-    ] = False,
+    dates: Dates = False,
     show: Show = False,
-    animate: Annotated[bool, typer.Option("--animate", help="A GIF of the fit converging.")] = False,
+    animate: Annotated[
+        bool,
+        typer.Option(
+            "--animate", help="A GIF of the fit converging; with --bands posterior or bootstrap: of such curves."
+        ),
+    ] = False,
 ) -> None:
     """Draw the pictures of a run: time series, phase plane, history, residuals, and what else it has to show.
 
@@ -65,10 +68,12 @@ def plot(
         shown(loaded, console())
         if not (kind or out or animate):
             return
+    if animate:
+        with alive("drawing, step by step"):
+            film = pictures.animate(loaded, out, bands=bands, dates=dates)  # type: ignore[arg-type]
+        typer.echo(str(film))
+        return
     with alive("drawing"):
-        if animate:
-            typer.echo(str(pictures.animate(loaded, out)))
-            return
         paths = pictures.draw(
             loaded,
             kinds=kind,
@@ -122,13 +127,15 @@ def check(
         typer.echo(text_of(document))
         return
     with alive("checking"):
-        typer.echo(api.check(config, set_ or (), only_beside=only_beside))
+        text = api.check(config, set_ or (), only_beside=only_beside)
+    typer.echo(text)
     if gradients:
         from odefit.diagnostics.checking import gradient_lines
 
         assembly = api.assembled(config, set_ or (), only_beside=only_beside)
         with alive("checking the gradients"):
-            typer.echo("\n".join(["", "Gradients", *gradient_lines(assembly)]))
+            lines = gradient_lines(assembly)
+        typer.echo("\n".join(["", "Gradients", *lines]))
     if identifiability:
         typer.echo("\n".join(["", *_identifiability_lines(config, set_, only_beside)]))
 

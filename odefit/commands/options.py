@@ -109,3 +109,6 @@ def split_names(text: str) -> list[str]:
     import re
 
     return [name.strip() for name in re.split(r",(?![^\[\]()]*[\])])", text) if name.strip()]
+
+
+Dates = Annotated[bool, typer.Option("--dates", help="Dates on axes of time, where the times of the data were dates.")]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import join
 from typing import Annotated
 
 import typer
 
 from odefit.commands.alive import alive
-from odefit.commands.options import Level, Overwrite, Plots, RunPath, Seconds, TableOut
+from odefit.commands.options import Dates, Level, Overwrite, Plots, RunPath, Seconds, TableOut
 
 SHOWN = 12
 """Rows of a table that is shown on screen as well."""
@@ -37,6 +38,7 @@ def predict(
     out: TableOut = None,
     overwrite: Overwrite = False,
     plots: Plots = True,
+    dates: Dates = False,
 ) -> None:
     """Predict with a finished fit: curves and bands at new times, under new conditions, doses and inputs."""
     from odefit import studies
@@ -66,8 +68,9 @@ def predict(
         screen.print(f"note: {note}", markup=False)
     if len(found.table.rows) <= SHOWN:
         screen.print(plain_table(found.table.header, [[shown(cell) for cell in row] for row in found.table.rows]))
-    paths = written(target, found.table.text, found.figure() if plots else None)
+    paths = written(target, found.table.text, found.figure(dates) if plots else None)
     screen.print(f"written to {', '.join(map(str, paths))}", markup=False)
+    screen.print(f"next: {join(('odefit', 'report', str(run)))}", markup=False, soft_wrap=True)
 
 
 def shown(cell: object) -> str:

@@ -113,9 +113,9 @@ class Comparison:
         """The table as a pandas frame, by run."""
         return frame_of(self.table.text.replace("run,", "name,", 1)).set_index("name")
 
-    def figure(self) -> Figure:
-        """The curves of all runs over the measurements."""
-        found: Figure = import_module("odefit.plots.comparison_picture").draw_comparison(self)
+    def figure(self, dates: bool = False) -> Figure:
+        """The curves of all runs over the measurements; dates: on the axes, where the times of the data were dates."""
+        found: Figure = import_module("odefit.plots.comparison_picture").draw_comparison(self, dates)
         return found
 
     def __repr__(self) -> str:

@@ -17,6 +17,7 @@ from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.errors import FitError, SolveError
 from odefit.latent.estimator import FittedLatent, fit_latent, noise_of
+from odefit.latent.frames import Frames
 from odefit.latent.latent_run import CONTINUED, OBSERVED, LatentRun
 from odefit.latent.task import MIN_SERIES_TO_SPLIT, LatentTask, prepare_latent
 from odefit.runs import folder as files
@@ -50,7 +51,7 @@ def train_latent(task: LatentTask, progress: Progress, memory: FitMemory) -> Lat
     if earlier is not None:
         progress.note(f"the weights to start from are those of {earlier.name}")
     progress.begin("epochs", task.training.adam.epochs)
-    recorder = _Recorder(progress)
+    recorder = _Recorder(progress, Frames(task))
     try:
         fitted = fit_latent(
             task.measured,
@@ -68,7 +69,10 @@ def train_latent(task: LatentTask, progress: Progress, memory: FitMemory) -> Lat
         progress.end()
     status, message = _verdict(task, fitted.training, recorder)
     result = _result(task, fitted, status, message, memory.seconds)
-    run = LatentRun(None, result, task, fitted.model, tables={files.HISTORY: Table(HISTORY, recorder.rows)})
+    tables = {files.HISTORY: Table(HISTORY, recorder.rows)}
+    if recorder.frames.rows:
+        tables[files.FRAMES] = recorder.frames.table()
+    run = LatentRun(None, result, task, fitted.model, tables=tables)
     curves = _solve(run)
     if curves is not None:
         run = replace(run, result=_judged(run, curves))
@@ -78,12 +82,13 @@ def train_latent(task: LatentTask, progress: Progress, memory: FitMemory) -> Lat
 class _Recorder:
     """Called after every epoch: the history, and the progress bar with the latest score."""
 
-    def __init__(self, progress: Progress) -> None:
-        self.progress, self.rows = progress, list[list[Any]]()
+    def __init__(self, progress: Progress, frames: Frames) -> None:
+        self.progress, self.frames, self.rows = progress, frames, list[list[Any]]()
         self._begun = time.perf_counter()
         self._latest: dict[str, float] = {}
 
-    def __call__(self, epoch: Epoch, _module: nn.Module) -> None:
+    def __call__(self, epoch: Epoch, module: nn.Module) -> None:
+        self.frames(epoch, module)
         if epoch.score is not None:
             self._latest = {"score": epoch.score}
         seconds = time.perf_counter() - self._begun
@@ -112,12 +117,17 @@ class _Part:
         if kept is None:
             return None
         self.recorder.restore(kept["recorded"])
+        self.recorder.frames.rows = list(kept.get("frames", ()))
         training: Mapping[str, Any] = kept["training"]
         return training
 
     def offer(self, state: Callable[[], dict[str, Any]]) -> None:
-        recorded = self.recorder.rows
-        self.memory.offer(PART, lambda: {"training": state(), "recorded": list(recorded)}, passing=True)
+        recorder = self.recorder
+        self.memory.offer(
+            PART,
+            lambda: {"training": state(), "recorded": list(recorder.rows), "frames": list(recorder.frames.rows)},
+            passing=True,
+        )
 
 
 def _verdict(task: LatentTask, training: TrainingOutcome, recorder: _Recorder) -> tuple[Status, str]:
@@ -170,6 +180,7 @@ def _result(task: LatentTask, fitted: FittedLatent, status: Status, message: str
         seed=task.training.seed,
         truth=truth,
         warnings=_warnings(task),
+        dates=task.dates,
     )
 
 

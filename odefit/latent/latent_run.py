@@ -147,7 +147,8 @@ class LatentRun(StoredRun, Reported):
         write_data(folder, self.loaded, self.measured, self.observables)
         files.write_config(folder, self.loaded, {})
         tables = {files.PARAMETERS: parameter_table(self.result).text, files.PREDICTIONS: predicted.text}
-        write_tables(folder, tables | {files.HISTORY: self.table_text(files.HISTORY)})
+        kept = {name: self.table_text(name) for name in (files.HISTORY, files.FRAMES)}
+        write_tables(folder, tables | kept)
         write_weights(folder, self.model.state_dict())
         files.write_json(folder, files.RESULT, self.result.to_json())
 

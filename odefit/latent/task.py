@@ -32,9 +32,11 @@ from odefit.latent.objective import ElboOptions
 from odefit.latent.spirals import simulate_spirals
 from odefit.model.networks import ACTIVATIONS, MAX_WEIGHTS
 from odefit.model.system import TIME
+from odefit.problem.dates import dates_of
 from odefit.problem.measured import read_measured
 from odefit.problem.table_form import beside_notes
 from odefit.records import dataclass
+from odefit.runs.results import Dates
 from odefit.text import suggest
 from odefit.training.learning_rate import Schedule
 
@@ -90,7 +92,6 @@ REFUSED: dict[tuple[str, ...], str] = {
     ("fit", "loss"): f"it is trained by the evidence lower bound; {_REMOVE}",
     ("fit", "weight_decay"): f"its prior on the latent start keeps it simple; {_REMOVE}",
     ("fit", "patience"): f"all epochs are used, and the best is kept; {_REMOVE}",
-    ("fit", "plot_every"): f"it keeps no frames; {_REMOVE}",
 }
 
 
@@ -114,6 +115,8 @@ class LatentTask:
         Of the weights and the solution.
     notes
         What a user should know of how the series were read.
+    dates
+        What their times count from, where they are dates.
     """
 
     loaded: LoadedConfig
@@ -125,6 +128,7 @@ class LatentTask:
     validation: float
     dtype: torch.dtype
     notes: tuple[str, ...] = ()
+    dates: Dates | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -167,7 +171,7 @@ def prepare_latent(loaded: LoadedConfig) -> LatentTask:
     beside = Beside()
     experiments = read_measured(loaded, tuple(loaded.config.model.measured or ()), notes, beside=beside)
     notes += beside_notes(loaded, beside)
-    return replace(latent_task(loaded, experiments), notes=tuple(notes))
+    return replace(latent_task(loaded, experiments), notes=tuple(notes), dates=dates_of(loaded, beside.clock))
 
 
 def refuse(loaded: LoadedConfig) -> None:

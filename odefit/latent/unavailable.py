@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NoReturn
 
 from odefit.config.load import LoadedConfig
-from odefit.errors import ConfigError, RunError
-from odefit.latent.latent_run import LatentRun
+from odefit.errors import ConfigError
 
 
 def prepare(loaded: LoadedConfig) -> NoReturn:
     """There is no problem of equations, and no likelihood as a function of parameters."""
     what = "a latent ODE has no equations to be solved or differentiated here; it can be fitted, checked and plotted"
     raise ConfigError(loaded.where("model", "name"), what)
-
-
-def animate(run: LatentRun, _out: Path | None) -> NoReturn:
-    """There are no frames."""
-    raise RunError(run.place, "is that of a latent ODE, which keeps no frames; `odefit plot` draws the others")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,19 @@ from matplotlib.lines import Line2D
 from odefit.arrays import FloatArray
 from odefit.errors import Faults, RunError
 from odefit.fitting.run import Run
+from odefit.fitting.strategy import plan
 from odefit.plots import style
 from odefit.plots.curves import points
+from odefit.plots.dates import Calendar, calendar_of, show_offset, time_ticks
 from odefit.plots.draw import write_picture
 from odefit.plots.frame import Frame
 from odefit.plots.search_frames import search_frames, training_frames
 from odefit.plots.selection import Group, Quantity, select, time_label, title_of
+from odefit.plots.set_frames import set_frames
+from odefit.plots.trained_again import rows_of_frames
+from odefit.records import dataclass
 from odefit.runs import folder as files
+from odefit.runs.stored import StoredRun
 from odefit.runs.tables import Rows
 
 MAX_FRAMES, MAX_BYTES = 80, 2_000_000
@@ -39,15 +45,45 @@ MAX_SHARED_SPAN = 5.0
 """Panels of a row share an axis that is at most this many times as long as the shortest of their own."""
 
 
-def animate(run: Run, out: Path | None = None) -> Path:
+@dataclass(frozen=True)
+class Film:
+    """What does not move.
+
+    Parameters
+    ----------
+    run
+        The fit.
+    quantities
+        Its observables.
+    measured
+        Experiment, observable -> measured times and values.
+    moving
+        What the moving line is, in the legend.
+    calendar
+        Of the axes of time; None: numbers.
+    """
+
+    run: StoredRun
+    quantities: Sequence[Quantity]
+    measured: Callable[[str, Quantity], tuple[FloatArray, FloatArray]]
+    moving: str = "fitted so far"
+    calendar: Calendar | None = None
+
+
+def animate(run: Run, out: Path | None = None, *, bands: str | None = None, dates: bool = False) -> Path:
     """Draw a fit converging as a GIF of less than 2 MB, and return the file.
 
     Parameters
     ----------
     run
-        A run that kept frames (frames.csv), or that searched: its search is run once more.
+        A run that kept frames (frames.csv), that searched (its search is run once more), or that trained a network (its
+        training is run once more).
     out
         The file, or a folder; default: plots/animation.gif in the run folder.
+    bands
+        `posterior` or `bootstrap`: the curves of such parameter sets instead, one after the other.
+    dates
+        Dates on axes of time, where the times of the data were dates.
 
     Returns
     -------
@@ -56,18 +92,45 @@ def animate(run: Run, out: Path | None = None) -> Path:
 
     Raises
     ------
+    ConfigError
+        There are no dates, or no sets of that kind.
     RunError
-        The run kept no frames, is damaged, or the file cannot be written.
+        The run is damaged, or the file cannot be written.
     """
+    faults = Faults()
+    quantities = select(run, None, None, None, faults).series
+    calendar = calendar_of(run.result.dates, [e.name for e in run.measured], faults) if dates else None
+    faults.check()
+    position = {experiment.name: row for row, experiment in enumerate(run.measured)}
+
+    def measured(name: str, quantity: Quantity) -> tuple[FloatArray, FloatArray]:
+        at = points(run, Group(name, (position[name],) if name in position else ()), quantity)
+        return at.t, at.d
+
+    film = Film(run, quantities, measured, "fitted so far" if bands is None else "as likely as the fit", calendar)
+    return draw_film(film, _frames_of(run) if bands is None else set_frames(run, bands), out)
+
+
+def _frames_of(run: Run) -> list[Frame]:
     rows = run.rows(files.FRAMES)
-    found = _frames(run, rows) if rows is not None and len(rows) else search_frames(run) or training_frames(run)
+    if rows is None or not len(rows):
+        found = search_frames(run) or training_frames(run)
+        if found:
+            return found
+        rows = rows_of_frames(run, plan)
+    found = [] if rows is None else frames_of(run, rows)
     if not found:
-        raise RunError(run.place, "kept no frames to animate; say `fit.plot_every: 10` and fit again")
+        raise RunError(run.place, "could be solved at no moment of its training; there is nothing to animate")
+    return found
+
+
+def draw_film(film: Film, found: Sequence[Frame], out: Path | None) -> Path:
+    """Draw the frames into a file, and return it. Raises RunError."""
     frames = thinned(found, MAX_FRAMES)
-    folder = run.pictures_folder if out is None else Path(out)
+    folder = film.run.pictures_folder if out is None else Path(out)
     target = folder if folder.suffix.lower() == ".gif" and not folder.is_dir() else folder / "animation.gif"
     with style.styled():
-        images = _images(run, frames)
+        images = _images(film, frames)
     data = _encode(images)
     while len(data) > MAX_BYTES and len(images) > 2:
         images = thinned(images, len(images) // 2)
@@ -83,7 +146,7 @@ def thinned(items: Sequence[Any], most: int) -> list[Any]:
     return [items[k] for k in np.unique(np.linspace(0, len(items) - 1, most).round().astype(int))]
 
 
-def _frames(run: Run, rows: Rows) -> list[Frame]:
+def frames_of(run: StoredRun, rows: Rows) -> list[Frame]:
     """Cut the table into epochs. Raises RunError."""
     if len(rows.header) != 4 + len(run.observables):
         raise RunError(rows.path, "is damaged: it does not fit the observables; fit again")
@@ -101,55 +164,54 @@ def _frames(run: Run, rows: Rows) -> list[Frame]:
     return frames
 
 
-def _images(run: Run, frames: Sequence[Frame]) -> list[Any]:
+def _images(film: Film, frames: Sequence[Frame]) -> list[Any]:
     """Every frame as a picture: the axes are laid out once, and only curves and title change."""
     from PIL import Image
 
-    fig, lines, note = stage(run, frames)
+    run = film.run
+    fig, lines, note = stage(film, frames)
     title = fig.suptitle(" \n ")
     images = []
     for frame in frames:
         for line, name, column in lines:
             times, values = frame.curves.get(name, (np.empty(0), np.empty((0, len(run.observables)))))
             line.set_data(times, values[:, column])
-        title.set_text(
-            f"{style.plain(title_of(run))}\n{frame.what} {frame.epoch}, {frame.measure} {frame.loss:.4g}{note}"
-        )
+        title.set_text(f"{style.plain(title_of(run))}\n{frame.title}{note}")
         fig.canvas.draw()
         fig.set_layout_engine("none")
         images.append(Image.fromarray(np.asarray(fig.canvas.buffer_rgba())).convert("RGB"))  # type: ignore[attr-defined]
     return images
 
 
-def stage(run: Run, frames: Sequence[Frame]) -> tuple[Figure, list[tuple[Line2D, str, int]], str]:
+def stage(film: Film, frames: Sequence[Frame]) -> tuple[Figure, list[tuple[Line2D, str, int]], str]:
     """The picture without its curves: panels with points and fixed limits; the lines to be moved; what is left out."""
-    names, observables = list(frames[-1].curves), _observables(run)
+    run, observables, names = film.run, film.quantities, list(frames[-1].curves)
     experiments, quantities = names[:MAX_COLUMNS], observables[:MAX_ROWS]
     fig = style.figure(3.6 * len(experiments) + 1.2, 1.0 + 1.7 * len(quantities), " \n ")
     fig.set_dpi(DOTS)
     axes = fig.subplots(len(quantities), len(experiments), squeeze=False, sharex="col")
-    position = {experiment.name: row for row, experiment in enumerate(run.measured)}
     lines = []
     for i, quantity in enumerate(quantities):
         column = quantity.observable or 0
         limits = []
         for j, name in enumerate(experiments):
             ax = axes[i, j]
-            at = points(run, Group(name, (position[name],) if name in position else ()), quantity)
-            size = style.marker_size(len(at.t))
-            ax.plot(at.t, at.d, "o", color=style.BLACK, markersize=size, markeredgewidth=0)
+            t, d = film.measured(name, quantity)
+            size = style.marker_size(len(t))
+            ax.plot(t, d, "o", color=style.BLACK, markersize=size, markeredgewidth=0)
             (line,) = ax.plot([], [], color=style.BLUE)
             lines.append((line, name, column))
-            limits.append(_fix_times(ax, at.t, at.d, [f.curves[name] for f in frames if name in f.curves], column))
+            limits.append(_fix_times(ax, t, d, [f.curves[name] for f in frames if name in f.curves], column))
             if i == 0 and len(run.measured) > 1:
                 ax.set_title(style.experiment_title(name))
             if i == len(quantities) - 1:
-                ax.set_xlabel(time_label(run))
+                ax.set_xlabel(time_label(run, with_unit=film.calendar is None))
         _fix_values(axes[i], limits, quantity.label)
         for ax in axes[i]:
-            style.tidy_ticks(ax.xaxis)
+            time_ticks(ax.xaxis, film.calendar, 8 if len(experiments) == 1 else 5)
+            show_offset(ax.xaxis, i == len(quantities) - 1)
             style.tidy_ticks(ax.yaxis)
-    style.legend(fig, [style.point_handle("measured", style.BLACK), style.line_handle("fitted so far", style.BLUE)])
+    style.legend(fig, [style.point_handle("measured", style.BLACK), style.line_handle(film.moving, style.BLUE)])
     left_out = [
         f"; the first {shown} {what} of {of}"
         for shown, of, what in (
@@ -159,10 +221,6 @@ def stage(run: Run, frames: Sequence[Frame]) -> tuple[Figure, list[tuple[Line2D,
         if shown < of
     ]
     return fig, lines, "".join(left_out)
-
-
-def _observables(run: Run) -> tuple[Quantity, ...]:
-    return select(run, None, None, None, Faults()).series
 
 
 def _fix_times(

@@ -14,19 +14,31 @@ from odefit.errors import SolveError
 from odefit.fitting.run import Run
 from odefit.plots import style
 from odefit.plots.curve_panels import Curve, CurvePanel, draw_panels, laid_out
+from odefit.plots.dates import wanted_calendar
 from odefit.plots.selection import time_label
 
 TIMES = 200
 
 
-def draw_comparison(comparison: Comparison) -> Figure:
-    """A panel for each observable and experiment, at most twelve; a colour for each run."""
+def draw_comparison(comparison: Comparison, dates: bool = False) -> Figure:
+    """A panel for each observable and experiment, at most twelve; a colour for each run.
+
+    Raises
+    ------
+    ConfigError
+        `dates` of data that have none.
+    """
     panels, columns, notes = panels_of(comparison)
     handles: list[Line2D | Patch] = [style.point_handle("measured", style.BLACK)]
     pairs = zip(comparison.runs, style.COLOURS, strict=False)
     handles += [style.line_handle(style.plain(name, 30), colour) for name, colour in pairs]
     first = next(iter(comparison.runs.values()))
-    return draw_panels(panels, columns, "", "; ".join(notes), time_label(first), handles)
+    shown = [
+        experiment.name for experiment in first.measured[: laid_out(len(first.observables), len(first.measured))[1]]
+    ]
+    calendar = wanted_calendar(first.result.dates, shown) if dates else None
+    label = time_label(first, with_unit=calendar is None)
+    return draw_panels(panels, columns, "", "; ".join(notes), label, handles, calendar)
 
 
 def panels_of(comparison: Comparison) -> tuple[list[CurvePanel], int, list[str]]:

@@ -14,6 +14,7 @@ from matplotlib.patches import Patch
 
 from odefit.arrays import FloatArray
 from odefit.plots import style
+from odefit.plots.dates import Calendar, time_ticks
 from odefit.records import dataclass
 
 MAX_PANELS = 12
@@ -56,11 +57,17 @@ def laid_out(curves: int, experiments: int) -> tuple[int, int]:
 
 
 def draw_panels(
-    panels: Sequence[CurvePanel], columns: int, title: str, note: str, time: str, handles: Sequence[Line2D | Patch]
+    panels: Sequence[CurvePanel],
+    columns: int,
+    title: str,
+    note: str,
+    time: str,
+    handles: Sequence[Line2D | Patch],
+    calendar: Calendar | None = None,
 ) -> Figure:
     """The panels row by row.
 
-    columns: of a matrix; 0 for a grid as it fits.
+    columns: of a matrix; 0 for a grid as it fits. calendar: of the axes of time; None: numbers.
     """
     n = len(panels)
     width = columns or (n if n <= 3 else 2 if n == 4 else 3 if n <= 9 else 4)
@@ -71,7 +78,7 @@ def draw_panels(
         axes = fig.subplots(rows, width, squeeze=False)
         for k, (ax, panel) in enumerate(zip(axes.flat, panels, strict=False)):
             _draw(ax, panel, style.WIDTH / width)
-            style.tidy_ticks(ax.xaxis, most=10 if width == 1 else 6)
+            time_ticks(ax.xaxis, calendar, 10 if width == 1 else 6)
             style.tidy_ticks(ax.yaxis, most=8 if rows == 1 else 5)
             ax.set_title(panel.title if not columns or k < width else "")
             ax.set_ylabel(panel.label if k % width == 0 or not columns else "")

@@ -68,6 +68,14 @@ def calendar_of(dates: Dates | None, experiments: Sequence[str], faults: Faults)
     return Calendar(datetime.datetime.fromisoformat(zero), dates.seconds_per_unit)
 
 
+def wanted_calendar(dates: Dates | None, experiments: Sequence[str]) -> Calendar | None:
+    """The same, where nothing else can be wrong. Raises ConfigError."""
+    faults = Faults()
+    calendar = calendar_of(dates, experiments, faults)
+    faults.check()
+    return calendar
+
+
 def zero_of(zeros: Mapping[str, str], experiment: str) -> str | None:
     """Of an experiment or its replicate."""
     return zeros.get(experiment, zeros.get(replicate_of(experiment)))

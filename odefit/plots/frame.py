@@ -19,7 +19,7 @@ class Frame:
     curves
         Experiment -> times [T] and observables [T, O].
     what, measure
-        What the number counts, and what the loss is.
+        What the number counts, and what the loss is; empty where there is none to be shown.
     """
 
     epoch: int
@@ -27,3 +27,8 @@ class Frame:
     curves: Mapping[str, tuple[FloatArray, FloatArray]]
     what: str = "epoch"
     measure: str = "loss"
+
+    @property
+    def title(self) -> str:
+        """What it shows, in words."""
+        return f"{self.what} {self.epoch}" + (f", {self.measure} {self.loss:.4g}" if self.measure else "")

@@ -62,7 +62,7 @@ OF_EQUATIONS: Mapping[str, PictureKind] = {
     "potential": PictureKind("potential", ("experiments",)),
 }
 OF_LATENT_ODES: Mapping[str, PictureKind] = {
-    "time_series": PictureKind("latent_time_series", SHOWN),
+    "time_series": PictureKind("latent_time_series", (*SHOWN, "dates")),
     "phase_plane": PictureKind("latent_phase_plane", SHOWN),
     "history": PictureKind("latent_history"),
     "interpolation": PictureKind("latent_interpolation", ("time_range", "experiments")),

@@ -17,6 +17,7 @@ from odefit.data.experiments import Experiment
 from odefit.errors import Faults
 from odefit.latent.latent_run import LatentRun
 from odefit.plots import style
+from odefit.plots.dates import Calendar, calendar_of, show_offset, time_ticks
 from odefit.plots.kinds import OF_LATENT_ODES
 from odefit.plots.selection import Choice, check_span, known_names, title_of
 from odefit.records import dataclass
@@ -78,7 +79,7 @@ class LatentPictures:
     def __init__(self, run: LatentRun, choice: Choice, faults: Faults) -> None:
         self.run, self.choice, self.limits = run, choice, choice.time_range
         names = known_names(choice.states, list(run.observables), "states", "no observable", faults) or run.observables
-        for flag in ("log_x", "log_y", "all_panels", "bands", "dates"):
+        for flag in ("log_x", "log_y", "all_panels", "bands"):
             if getattr(choice, flag):
                 faults.add(flag, "is for pictures of equations; those of a latent ODE have no such choice")
         self.columns = [run.observables.index(name) for name in names]
@@ -89,6 +90,8 @@ class LatentPictures:
         others = [row for row in range(len(run.measured)) if row not in aside]
         self.rows = [place[name] for name in wanted] or [*run.task.aside, *others]
         check_span(self.limits, [run.measured[row].start for row in self.rows[:MAX_SERIES]], faults)
+        named = [run.measured[row].name for row in self.rows[:MAX_SERIES]]
+        self.calendar = calendar_of(run.result.dates, named, faults) if choice.dates else None
 
     @cached_property
     def shown(self) -> list[Shown]:
@@ -151,8 +154,9 @@ class LatentPictures:
         panels: Sequence[Panel],
         x_label: str,
         y_label: Callable[[list[str]], str],
+        calendar: Calendar | None = None,
     ) -> None:
-        """Titles, labels and ticks."""
+        """Titles, labels and ticks; those of dates where there is a calendar."""
         across = min(len({one.row for one, _ in panels}), MAX_COLUMNS)
         for k, (ax, (one, columns)) in enumerate(zip(axes, panels, strict=True)):
             if len(self.run.measured) > 1:
@@ -162,7 +166,8 @@ class LatentPictures:
                 ax.set_ylabel(style.plain(y_label([self.label(column) for column in columns]), 40))
             if k + across >= len(panels):
                 ax.set_xlabel(x_label)
-            style.tidy_ticks(ax.xaxis, most=5)
+            time_ticks(ax.xaxis, calendar, 5)
+            show_offset(ax.xaxis, k + across >= len(panels))
             style.tidy_ticks(ax.yaxis, most=5)
 
     def handles(self, shown: Sequence[Shown], columns: Sequence[int], *, over_time: bool) -> list[Line2D | Patch]:

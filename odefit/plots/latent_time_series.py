@@ -35,7 +35,8 @@ def draw(pictures: LatentPictures) -> Figure:
     fig, axes = pictures.figure(panels, 1.9)
     for ax, (one, row) in zip(axes, panels, strict=True):
         _draw_course(pictures, ax, one, row, together)
-    pictures.name_axes(axes, panels, time_label(pictures.run), ", ".join)
+    label = time_label(pictures.run, with_unit=pictures.calendar is None)
+    pictures.name_axes(axes, panels, label, ", ".join, pictures.calendar)
     style.legend(fig, pictures.handles(shown, columns if together else columns[:1], over_time=True))
     return fig
 

@@ -12,8 +12,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from odefit.arrays import FloatArray
+from odefit.data.unit_words import split_unit
 from odefit.plots import style
 from odefit.plots.curve_panels import Curve, CurvePanel, draw_panels, laid_out
+from odefit.plots.dates import wanted_calendar
 from odefit.prediction.fine_times import DENSE
 from odefit.prediction.predicting import Prediction
 from odefit.runs.tables import frame_of
@@ -22,8 +24,14 @@ BAND, NEW = 0.30, 0.12
 """Opacity of the band of the curve, and of that of a new measurement."""
 
 
-def draw_prediction(prediction: Prediction) -> Figure:
-    """At most twelve panels; a note says what is left out."""
+def draw_prediction(prediction: Prediction, dates: bool = False) -> Figure:
+    """At most twelve panels; a note says what is left out.
+
+    Raises
+    ------
+    ConfigError
+        `dates` of data that have none.
+    """
     curves, shown = laid_out(len(prediction.names), len(prediction.experiments))
     asked = prediction.frame
     table = prediction.fine(shown) if prediction.fine else None
@@ -35,9 +43,11 @@ def draw_prediction(prediction: Prediction) -> Figure:
     if curves < len(prediction.names):
         left.append(f"the first {curves} of {len(prediction.names)} curves")
     columns = shown if curves > 1 else 0
-    return draw_panels(
-        panels, columns, prediction.title, "; ".join(left), prediction.time, _handles(prediction, panels)
-    )
+    named = [experiment.name for experiment in prediction.experiments[:shown]]
+    calendar = wanted_calendar(prediction.dates, named) if dates else None
+    time = prediction.time if calendar is None else split_unit(prediction.time)[0]
+    handles = _handles(prediction, panels)
+    return draw_panels(panels, columns, prediction.title, "; ".join(left), time, handles, calendar)
 
 
 def _panel(prediction: Prediction, asked: pd.DataFrame, fine: pd.DataFrame, column: int, k: int) -> CurvePanel:

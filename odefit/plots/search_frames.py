@@ -52,11 +52,11 @@ def search_frames(run: Run) -> list[Frame]:
             best, path = outcome.value, steps
         if wanted is not None and best <= wanted + SAME:
             break
-    times = _times(run)
+    times = times_of(run)
     table = run.assembly.problem.table
     frames = []
     for number, (u, value) in enumerate(path):
-        curves = _curves(replace(run, theta=table.to_natural(objective.lift(u))), times)
+        curves = curves_of(replace(run, theta=table.to_natural(objective.lift(u))), times)
         if curves is not None:
             frames.append(Frame(number, value, curves, "step", "-log likelihood"))
     return frames
@@ -72,9 +72,9 @@ def training_frames(run: Run) -> list[Frame]:
     for k in known:
         values[:, k] = rows.numbers(rows.header.index(names[k]))
     epochs, losses = rows.numbers(0), rows.numbers(1)
-    times, frames = _times(run), []
+    times, frames = times_of(run), []
     for k in np.unique(np.linspace(0, len(values) - 1, min(len(values), MOST_EPOCHS)).round().astype(int)).tolist():
-        curves = _curves(replace(run, theta=values[k]), times)
+        curves = curves_of(replace(run, theta=values[k]), times)
         if curves is not None:
             frames.append(Frame(int(epochs[k]), float(losses[k]), curves))
     return frames
@@ -84,7 +84,7 @@ def _kept(steps: list[tuple[FloatArray, float]], _number: int, u: FloatArray, va
     steps.append((u.copy(), value))
 
 
-def _times(run: Run) -> list[FloatArray]:
+def times_of(run: Run) -> list[FloatArray]:
     """Times of the curves: measured ones, and many between them."""
     found = []
     for e in run.measured:
@@ -93,7 +93,7 @@ def _times(run: Run) -> list[FloatArray]:
     return found
 
 
-def _curves(run: Run, times: Sequence[FloatArray]) -> dict[str, tuple[FloatArray, FloatArray]] | None:
+def curves_of(run: Run, times: Sequence[FloatArray]) -> dict[str, tuple[FloatArray, FloatArray]] | None:
     """Experiment -> times and observables; None where the model cannot be solved there."""
     try:
         solved = run.solve(times)

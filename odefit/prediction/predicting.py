@@ -27,6 +27,7 @@ from odefit.problem.frames import wanted_times
 from odefit.problem.quantities import curve_names, with_all_curves
 from odefit.problem.solver_steps import with_steps
 from odefit.records import dataclass
+from odefit.runs.results import Dates
 from odefit.runs.tables import Table, frame_of
 from odefit.status import Status
 from odefit.text import abridged, clip, suggest
@@ -73,6 +74,8 @@ class Prediction:
         Whether the times were said, and are marked in the picture.
     fine
         Makes a table of the first experiments, as many as are shown, at many times; None where there is no such curve.
+    dates
+        What the times count from, where those of the data were dates.
     """
 
     table: Table
@@ -88,6 +91,7 @@ class Prediction:
     notes: tuple[str, ...] = ()
     are_asked: bool = True
     fine: Callable[[int], Table | None] | None = None
+    dates: Dates | None = None
 
     def is_log(self, name: str) -> bool:
         """Whether the noise of a curve is one of logarithms."""
@@ -98,9 +102,9 @@ class Prediction:
         """The same as a pandas frame."""
         return frame_of(self.table.text)
 
-    def figure(self) -> Figure:
-        """A panel for each curve and experiment, with its bands."""
-        found: Figure = import_module("odefit.plots.prediction_picture").draw_prediction(self)
+    def figure(self, dates: bool = False) -> Figure:
+        """A panel for each curve and experiment, with its bands; dates: on the axes, where the data had such times."""
+        found: Figure = import_module("odefit.plots.prediction_picture").draw_prediction(self, dates)
         return found
 
     def __repr__(self) -> str:
@@ -147,6 +151,7 @@ def predicted(
         (*_status_note(run), *asked.notes, *_input_notes(run, experiments), *notes),
         times is not None,
         partial(_fine, run, asked, _with_measured(experiments, measured), names, columns, bands, level),
+        run.result.dates,
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from odefit import heartbeat
+from odefit.commands import alive
 from odefit.heartbeat import Heartbeat
 from odefit.runs.log import Logged
 from odefit.terminal import Reporter
@@ -80,3 +81,17 @@ def test_a_listener_that_knows_nothing_of_it_is_spared() -> None:
         def begin(self, what: str, total: int) -> None: ...
 
     Logged(Old()).now("anything")  # type: ignore[arg-type]
+
+
+def test_on_a_terminal_a_line_turns_and_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alive, "PATIENCE", 0.0)
+    monkeypatch.setattr(alive, "STEP", 0.001)
+    file = io.StringIO()
+    with alive.Turning("predicting", file):
+        wait_for(lambda: "\r/ predicting, 0 s" in file.getvalue())
+    assert file.getvalue().endswith("\r\x1b[K")
+    monkeypatch.setattr(alive, "PATIENCE", GUARD)
+    silent = io.StringIO()
+    with alive.Turning("predicting", silent):
+        pass
+    assert not silent.getvalue()

@@ -106,7 +106,6 @@ def test_all_that_makes_no_sense_is_told_at_once(folder: Path) -> None:
         "fit.loss": "nll",
         "fit.weight_decay": "0.1",
         "fit.patience": "3",
-        "fit.plot_every": "3",
         "fit.schedule": "plateau",
     }
     with pytest.raises(ConfigError) as caught:

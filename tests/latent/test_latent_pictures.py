@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import odefit
-from odefit.errors import ConfigError, Faults, RunError, SolveError
+from odefit.errors import ConfigError, Faults, SolveError
 from odefit.latent.latent_run import LatentRun
 from odefit.pictures import animate, draw, plot
 from odefit.plots.latent_pictures import LatentPictures
@@ -117,6 +118,9 @@ def test_what_cannot_be_drawn_is_told_in_a_line(run: LatentRun, tmp_path: Path) 
         draw(run, kinds=["time_series"], time_range=(0, 1e9), out=tmp_path)
 
 
-def test_no_animation(run: LatentRun) -> None:
-    with pytest.raises(RunError, match="latent ODE, which keeps no frames"):
-        animate(run)
+def test_its_training_is_run_once_more_for_an_animation(run: LatentRun, tmp_path: Path) -> None:
+    with Image.open(animate(run, tmp_path)) as image:
+        assert image.n_frames == run.task.training.adam.epochs
+    with pytest.raises(ConfigError) as caught:
+        animate(run, bands="posterior", dates=True)
+    assert [fault.where for fault in caught.value.faults] == ["bands", "dates"]

@@ -142,3 +142,18 @@ def test_damaged_dates_are_named(tmp_path: Path, dates: dict[str, Any]) -> None:
     path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"dates": dates}), encoding="utf-8")
     with pytest.raises(RunError, match="is damaged"):
         odefit.load_run(path.parent)
+
+
+def test_predictions_and_comparisons_say_dates(dated: Any, tmp_path: Path) -> None:
+    ahead = odefit.predict(dated, [0, 48, 96])
+    assert "Mar" in labels(ahead.figure(dates=True))
+    assert ahead.figure(dates=True).axes[0].get_xlabel() == "time"
+    assert ahead.figure().axes[0].get_xlabel() == "time (h)"
+    beside = odefit.compare(dated, dated)
+    assert "Mar" in labels(beside.figure(dates=True))
+    plain = odefit.fit(
+        {"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 0.5}, "fit": {"starts": 1}},
+        data=[odefit.Experiment("a", range(5), {"x": SIZES})],
+    )
+    with pytest.raises(ConfigError, match="these data have no dates"):
+        odefit.predict(plain, [1, 2]).figure(dates=True)

@@ -614,13 +614,6 @@ def test_a_fit_that_kept_no_frames_is_searched_once_more(method: str, tmp_path: 
             assert image.n_frames == len(frames)
 
 
-def test_without_frames_the_animation_says_what_to_do(runs: Runs) -> None:
-    run = runs["growth"]  # as if it had a network, whose weights on the way nobody keeps
-    network = replace(run, assembly=replace(run.assembly, networks=object()))  # type: ignore[arg-type]
-    with pytest.raises(RunError, match=r"fit\.plot_every: 10"):
-        animate(network)
-
-
 def test_thinning_keeps_both_ends() -> None:
     kept = thinned(list(range(1000)), MAX_FRAMES)
     assert len(kept) == MAX_FRAMES
