@@ -1,6 +1,6 @@
 """How many starts reach the best known optimum, and the CPU time until one does: starts as drawn and moved, and peers.
 
-    python benchmarks/robustness.py [--petab FOLDER] [--only NAME ...] [--starts 20] [--limit 20]
+    python benchmarks/robustness.py [--petab FOLDER] [--only NAME ...] [--starts 20] [--limit 20] [--seeds 0 1 2]
         [--methods drawn staged SciPy COPASI]
 
     drawn    odefit with `fit.match: false`: screening by the objective, then a search from each start
@@ -57,6 +57,7 @@ def main() -> None:
     parser.add_argument("--petab", type=Path)
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--starts", type=int, default=20)
+    parser.add_argument("--seeds", nargs="*", type=int, default=[0], help="of the drawn starts; what is found is added")
     parser.add_argument("--limit", type=float, help="CPU seconds of one start; default none")
     parser.add_argument("--methods", nargs="*", default=["drawn", "staged"], choices=METHODS)
     options = parser.parse_args()
@@ -65,18 +66,23 @@ def main() -> None:
     for case in cases(options.petab):
         if options.only and not any(word.lower() in case.name.lower() for word in options.only):
             continue
-        methods: dict[str, Callable[[], Found]] = {
-            "drawn": lambda case=case: by_odefit(case, options.starts, options.limit, match=False),  # type: ignore[misc]
-            "staged": lambda case=case: by_odefit(case, options.starts, options.limit, match=None),  # type: ignore[misc]
-            "SciPy": lambda case=case: by_scipy(case, options.starts),  # type: ignore[misc]
-            "COPASI": lambda case=case: by_copasi(case, options.starts),  # type: ignore[misc]
+        methods: dict[str, Callable[[int], Found]] = {
+            "drawn": lambda seed, case=case: by_odefit(case, options.starts, seed, options.limit, match=False),  # type: ignore[misc]
+            "staged": lambda seed, case=case: by_odefit(case, options.starts, seed, options.limit, match=None),  # type: ignore[misc]
+            "SciPy": lambda seed, case=case: by_scipy(case, options.starts, seed),  # type: ignore[misc]
+            "COPASI": lambda seed, case=case: by_copasi(case, options.starts, seed),  # type: ignore[misc]
         }
         methods = {name: methods[name] for name in options.methods}
-        found = {name: method() for name, method in methods.items()}
+        found = {name: added([method(seed) for seed in options.seeds]) for name, method in methods.items()}
         best = min(float(np.nanmin(f.values, initial=np.inf)) for f in found.values())
         rows += [row(case.name, name, each, best) for name, each in found.items() if len(each.values)]
         show(case.name, ("problem", "starts", "at best", "best", "CPU s", "until one"), rows[-len(found) :])
     show("All", ("problem", "starts", "at best", "best", "CPU s", "until one"), rows)
+
+
+def added(found: list[Found]) -> Found:
+    """The starts of all seeds."""
+    return Found(np.concatenate([f.values for f in found]), sum(f.cpu for f in found), found[0].near)
 
 
 def row(case: str, name: str, found: Found, best: float) -> tuple[str, ...]:
@@ -89,9 +95,9 @@ def cpu_seconds() -> float:
     return sum(os.times()[:4])
 
 
-def by_odefit(case: Case, n: int, limit: float | None, match: bool | None) -> Found:
+def by_odefit(case: Case, n: int, seed: int, limit: float | None, match: bool | None) -> Found:
     begun = cpu_seconds()
-    fit = {"method": "least_squares", "starts": n, "seed": 0, "workers": 1}
+    fit = {"method": "least_squares", "starts": n, "seed": seed, "workers": 1}
     fit |= {} if limit is None else {"cpu_limit": limit}
     fit |= {} if match is None else {"match": match}
     overrides = [f"fit.{key}={value}" for key, value in fit.items()]
@@ -105,7 +111,7 @@ def by_odefit(case: Case, n: int, limit: float | None, match: bool | None) -> Fo
     return Found(np.where(np.isnan(values), np.inf, values), cpu_seconds() - begun, NEAR)
 
 
-def by_scipy(case: Case, n: int) -> Found:
+def by_scipy(case: Case, n: int, seed: int) -> Found:
     """From the drawn starts, with residuals (m - d) / spread of each observable on the scale of its noise."""
     from scipy.optimize import least_squares
 
@@ -127,7 +133,7 @@ def by_scipy(case: Case, n: int) -> Found:
 
     lower, upper = (bounds[objective.free] for bounds in table.search_bounds())
     values = []
-    for u in starting_points(objective, n, 0):
+    for u in starting_points(objective, n, seed):
         inside = np.clip(u, lower + 1e-9, upper - 1e-9)
         reached = least_squares(residuals, inside, bounds=(lower, upper), x_scale=1.0, max_nfev=200)
         values.append(objective.value(reached.x))
@@ -138,7 +144,7 @@ def assembly_of(case: Case) -> Assembly:
     return assembled(case.config, data=case.data)
 
 
-def by_copasi(case: Case, n: int) -> Found:
+def by_copasi(case: Case, n: int, seed: int) -> Found:
     """From the drawn starts; none where the problem is not simple enough, or basico is not there."""
     nothing = Found(np.empty(0), 0.0, NEAR_OF_PEERS)
     if isinstance(case.config, Path) or case.data is None or missing("basico"):
@@ -156,7 +162,7 @@ def by_copasi(case: Case, n: int) -> Found:
     if case.config["noise"] == "lognormal":
         frame.iloc[:, 1:] = np.log(frame.iloc[:, 1:])
     with tempfile.TemporaryDirectory() as folder:  # for a file of the data, which COPASI reads
-        return copasi_starts(basico, objective, frame, (names, lower, upper), n, folder, begun)
+        return copasi_starts(basico, objective, frame, (names, lower, upper), (n, seed), folder, begun)
 
 
 def copasi_starts(
@@ -164,7 +170,7 @@ def copasi_starts(
     objective: ProfileLikelihood,
     frame: pd.DataFrame,
     parameters: tuple[list[str], Array, Array],
-    n: int,
+    drawn: tuple[int, int],
     folder: str,
     begun: float,
 ) -> Found:
@@ -174,7 +180,7 @@ def copasi_starts(
     states = objective.full.problem.engine.system.states
     rename = {f"{state}_0": state for state in states}
     values = []
-    for u in starting_points(objective, n, 0):
+    for u in starting_points(objective, *drawn):
         natural = table.to_natural(whole(objective, u))[table.estimated][objective.free]
         items = [
             {"name": f"Values[{rename.get(k, k)}].InitialValue", "lower": a, "upper": b, "start": v}

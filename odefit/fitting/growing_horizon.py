@@ -6,6 +6,7 @@ of whole series end. Over the first period it is not so; and what fits there is 
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,8 @@ from odefit.collocation.turning import most_turns
 from odefit.data.experiments import Experiment
 from odefit.fitting.global_search import Interrupted
 from odefit.fitting.local_search import LocalSearch
-from odefit.fitting.short_searches import short_searched
+from odefit.fitting.search_work import EVALUATIONS, seconds_of_start
+from odefit.fitting.short_searches import STEPS, short_searched
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.problem import FitProblem
 from odefit.objective.profile import ProfileLikelihood
@@ -33,6 +35,9 @@ FIRST, FACTOR = 2.0, 1.7
 LONGEST = 0.8
 """The share of the time from which on a beginning is as good as the whole."""
 
+MOST_SECONDS, OF_BUDGET = 100.0, 0.1
+"""Seconds, or so, of all searches on beginnings, and the share of a budget that those of a round may take."""
+
 LEAST = 3
 """Measurements that an observable has in a beginning at least, if it has that many in all."""
 
@@ -45,6 +50,16 @@ def beginnings(assembly: Assembly) -> list[tuple[float, Assembly]]:
         return []
     found = [(share, _beginning(assembly, share)) for share in shares(max(turns, OFTEN))]
     return [(share, one) for share, one in found if _says_enough(one.problem, assembly.problem)]
+
+
+def _affordable(assembly: Assembly, objective: ProfileLikelihood, points: FloatArray) -> list[tuple[float, Assembly]]:
+    """The beginnings; none where a count of steps says that searches on them take too long."""
+    section = assembly.loaded.config.fit
+    if not len(points) or (seconds := seconds_of_start(objective, points)) is None:
+        return []
+    found = beginnings(assembly)
+    needed = seconds * len(points) * sum(share for share, _ in found) * STEPS / EVALUATIONS
+    return found if needed <= min(MOST_SECONDS, OF_BUDGET * (section.budget or math.inf)) else []
 
 
 def shares(turns: int) -> list[float]:
@@ -78,7 +93,8 @@ def grown_places(
 ) -> FloatArray:
     """Where short searches on growing beginnings lead from points [N, P'], [N, P']: one after the other.
 
-    The points themselves where there are no `beginnings`; a place at which the whole series cannot be solved is left.
+    The points themselves where there are no `beginnings`, or no time for them; a place at which the whole series cannot
+    be solved is left.
 
     Parameters
     ----------
@@ -99,7 +115,7 @@ def grown_places(
         By Ctrl-C, with what the places so far are worth over the whole series.
     """
     places, whole = points, search.objective
-    for share, beginning in beginnings(assembly) if len(points) else []:
+    for share, beginning in _affordable(assembly, whole, points):
         objective = ProfileLikelihood(Likelihood(beginning.problem), whole.eliminate)
         if not np.array_equal(objective.free, whole.free):
             continue

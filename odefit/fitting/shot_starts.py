@@ -21,8 +21,8 @@ from odefit.runs.checkpoint import Memory
 
 PART = "shots"
 
-LONGEST = 20.0
-"""Seconds, or so, of all shots unless they are asked for."""
+LONGEST, OF_BUDGET = 20.0, 0.1
+"""Seconds, or so, of all shots unless they are asked for, and the share of a budget that they may take."""
 
 MOST_STARTS = 100
 """The most starts that are moved; more than that are there to look at other places."""
@@ -33,7 +33,7 @@ def shot_starts(
 ) -> tuple[FloatArray, Mask]:
     """Where to search from instead of starts [n, P'], and which of them have been moved [n]; none becomes worse."""
     first, nothing = 0 if section.shooting else 1, np.zeros(len(points), dtype=bool)
-    if len(points) <= first or not are_due(objective, points[first:], section):
+    if len(points) <= first or not are_due(objective, points[first : first + MOST_STARTS], section):
         return points, nothing
     few = points[: first + min(MOST_STARTS, _affordable(objective, points, section))]
     if len(few) <= first:
@@ -72,7 +72,8 @@ def _affordable(objective: ProfileLikelihood, points: FloatArray, section: FitSe
         return 0
     width = 1 + len(problem.observation.sensitive)
     more = (width + len(problem.engine.system.states)) / width
-    return int(LONGEST / (seconds * more * ROUNDS / EVALUATIONS))
+    longest = min(LONGEST, OF_BUDGET * (section.budget or np.inf))
+    return int(longest / (seconds * more * ROUNDS / EVALUATIONS))
 
 
 def sentence(problem: FitProblem, is_moved: Mask) -> str:

@@ -9,8 +9,14 @@ import pandas as pd
 import pytest
 
 import odefit
+import odefit.api
 from listeners import StopAt
+from odefit.config.schema import FitSection
 from odefit.errors import ConfigError
+from odefit.fitting.shot_starts import shot_starts
+from odefit.objective.likelihood import Likelihood
+from odefit.objective.profile import ProfileLikelihood
+from odefit.runs.checkpoint import Forgetful
 
 KICKED: dict[str, Any] = {
     "model": {
@@ -56,6 +62,20 @@ def test_what_cannot_be_matched_is_shot() -> None:
 @pytest.mark.parametrize("fit", [{"shooting": False}, {"match": False}, {"starts": 1}])
 def test_how_to_do_without(fit: dict[str, Any]) -> None:
     _, notes = fitted(**{"max_iterations": 1, **fit})
+    assert not any("multiple shooting" in note for note in notes)
+
+
+def test_what_slopes_have_brought_together_is_not_shot_beside_hundreds_that_were_not_moved() -> None:
+    objective = ProfileLikelihood(Likelihood(odefit.api.assembled(KICKED, data=kicked()).problem))
+    found = objective.complete(np.array([2.0, 1.0, 5.0]))[objective.free]
+    points = np.vstack([[found] * 61, np.linspace([0.3, 0.2, 4], [5, 2, 6], 300)])
+    moved, is_moved = shot_starts(objective, points, FitSection(starts=361), Forgetful())
+    assert not is_moved.any()
+    np.testing.assert_array_equal(moved, points)
+
+
+def test_a_budget_bounds_the_shots() -> None:
+    _, notes = fitted(budget=0.001, screen=None)
     assert not any("multiple shooting" in note for note in notes)
 
 
