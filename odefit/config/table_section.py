@@ -85,6 +85,11 @@ class TableSection(Section):
         description="path of the CSV file, relative to the config; several, as a list or a pattern (`runs/*.csv`): "
         "each is an experiment, called by the stem of its name, or has a column of experiments",
     )
+    merge: bool = Field(
+        False,
+        description="whether several files are of the same experiments: those of one name are one (without a column of "
+        "experiments: all), and each file may have other columns",
+    )
     format: Literal["auto", "table", "nonmem"] = Field(
         "auto",
         description="nonmem: a table of events (ID, TIME, DV, AMT, EVID …), with doses and constants in the same file; "

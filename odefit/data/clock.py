@@ -145,13 +145,20 @@ def on_clock(
     for (k, _), seconds, name in zip(own, moments.seconds, names, strict=True):
         number = None if seconds is None else clock.number(seconds, name)
         if number is not None:
-            text = repr(number)
-            rows[k][time] = text.replace(".", ",") if grid.header.delimiter == ";" else text
+            rows[k][time] = _without_point(number)
         elif parse_number(rows[k][time].strip()) is not None and rows[k][time].strip().lower() not in MISSING:
             what = f"'{clip(rows[k][time].strip())}' is a number, and other times are dates; write all in one way"
             raise DataError(grid.header.place(grid.lines[k], grid.header.names[time]), what)
     note = "" if known is not None else _note(grid.header, time, moments, clock)
     return replace(grid, rows=rows), clock, note
+
+
+def _without_point(number: float) -> str:
+    """A number whose text has neither a decimal point nor a comma, whichever the file has: `625e-2`."""
+    text, _, exponent = repr(number).partition("e")
+    whole, _, decimals = text.partition(".")
+    decimals = decimals.rstrip("0")
+    return f"{whole}{decimals}e{int(exponent or 0) - len(decimals)}" if decimals or exponent else whole
 
 
 def _clock_of(moments: Moments, names: Sequence[str], form: ClockForm, split: Split | None) -> Clock:

@@ -30,6 +30,10 @@ _REST = rf"(?:[T\s,]\s*{_CLOCK}(?:Z|[+-]\d{{2}}:?\d{{2}})?)?"
 _ISO = LatePattern(rf"(\d{{4}})[-/.](\d{{1,2}})[-/.](\d{{1,2}}){_REST}")
 _NUMBERS = LatePattern(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{2}}|\d{{4}}){_REST}")
 _WORDS = LatePattern(rf"(\d{{1,2}})[-\s.]+([A-Za-z]{{3}})[A-Za-z]*[-\s.,]+(\d{{2}}|\d{{4}}){_REST}")
+_STAMP = LatePattern(
+    r"((?:19|20)\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?:[ T_]?([01]\d|2[0-3])([0-5]\d)?([0-5]\d)?)?"
+)
+_DAYS = LatePattern(rf"(\d{{1,5}})(?:\s*d(?:ays?)?[\s,]\s*|\.(?=\d\d:\d\d:)){_CLOCK}")
 _TIME = LatePattern(_CLOCK)
 _ZONE = LatePattern(r"(?:Z|[+-]\d{2}:?\d{2})$")
 _MIDNIGHT = LatePattern(r"[T\s]0?0:00(:00(\.0*)?)?$")
@@ -63,7 +67,7 @@ class Moments:
 def looks_like_time(cell: str) -> bool:
     """Whether a cell is a date, a time of day or a duration in words."""
     cell = cell.strip()
-    kinds = (_ISO, _NUMBERS, _WORDS, _TIME)
+    kinds = (_ISO, _NUMBERS, _WORDS, _TIME, _STAMP, _DAYS)
     return 0 < len(cell) <= _LONGEST and (any(k.fullmatch(cell) for k in kinds) or _duration(cell) is not None)
 
 
@@ -109,7 +113,7 @@ def parse_moments(cells: Sequence[str], day_first: bool | None, clock: str | Non
 
 
 def _is_date(cell: str) -> bool:
-    return len(cell) <= _LONGEST and any(kind.fullmatch(cell) for kind in (_ISO, _NUMBERS, _WORDS))
+    return len(cell) <= _LONGEST and any(kind.fullmatch(cell) for kind in (_ISO, _NUMBERS, _WORDS, _STAMP))
 
 
 def _order(cells: Sequence[str]) -> bool | None:
@@ -136,6 +140,9 @@ def _date(cell: str, day_first: bool) -> float | None:
         one, other = int(match[1]), int(match[3])
         day, month = (one, other) if day_first else (other, one)
         year, clock = match[4], match.groups()[4:8]
+    elif match := _STAMP.fullmatch(cell):
+        hours, minutes, seconds = match.groups()[3:6]
+        year, month, day, clock = match[1], int(match[2]), int(match[3]), (hours, minutes, seconds, None)
     elif match := _WORDS.fullmatch(cell):
         day, month, year, clock = int(match[1]), _MONTHS.get(match[2].lower(), 0), match[3], match.groups()[3:7]
     else:
@@ -168,6 +175,8 @@ def _elapsed(cell: str, clock: str | None) -> float | None:
             if clock == "m:ss":
                 return 60.0 * int(match[1]) + int(match[2])
         return _seconds(match.groups())
+    if match := _DAYS.fullmatch(cell):
+        return UNITS["d"] * int(match[1]) + _seconds(match.groups()[1:])
     return _duration(cell)
 
 

@@ -185,7 +185,7 @@ def parse_numbers(
         sign = 0
         if value in column.missing.numbers:
             value = math.nan
-        if value is None and column.censorable and cell.lower() in BELOW:
+        if value is None and column.censorable and is_below(cell):
             censored[number] = -1
             continue
         if value is None and column.censorable and (sign := SIGNS.get(cell[0], 0)):
@@ -232,6 +232,11 @@ def decimal_comma(cell: str) -> str | None:
 def _limit(cell: str) -> str:
     """What stands after the sign of a censored cell; `<=` says the same as `<`."""
     return cell[1:].removeprefix("=").strip()
+
+
+def is_below(cell: str) -> bool:
+    """Whether a cell says that a value lies below a limit, and not which: BLQ, `< LOD`."""
+    return len(cell) <= _LONG and cell.lower().replace(" ", "") in BELOW
 
 
 def _between(cell: str) -> tuple[int, float, float] | None:

@@ -12,6 +12,7 @@ from odefit.data.csv_cells import parse_number
 from odefit.data.grid.grid import Grid
 from odefit.data.grid.whole import LINES, whole
 from odefit.data.layouts import TIME
+from odefit.data.merged_files import union
 from odefit.data.nonmem.roles import find_roles
 from odefit.data.sheets import Sheet
 from odefit.errors import DataError, Faults
@@ -22,7 +23,12 @@ _WHY = "is one of several files"
 
 
 def join_tables(
-    sheets: Sequence[Sheet], time: str | None, experiment: str | None, may_be_events: bool, where: str = ""
+    sheets: Sequence[Sheet],
+    time: str | None,
+    experiment: str | None,
+    may_be_events: bool,
+    where: str = "",
+    merge: bool = False,
 ) -> Grid:
     """The rows of all files under one header.
 
@@ -36,6 +42,9 @@ def join_tables(
         Whether tables of events are read as such: their subjects are the experiments.
     where
         The place in the config.
+    merge
+        Whether experiments of one name are one, and a column may be missing in some of the files; without a column of
+        experiments all files are one.
 
     Raises
     ------
@@ -45,17 +54,24 @@ def join_tables(
     grids = [whole(sheet, _WHY) for sheet in sheets]
     first = grids[0].header
     faults = Faults()
+    if merge:
+        first = replace(first, names=tuple(union([grid.header.names for grid in grids])))
     position = Positions({name: k for k, name in enumerate(first.names) if name})
     subject = ["id"] if may_be_events and find_roles(position, {}).is_complete else []
     own = next((n for n in ([experiment] if experiment else [EXPERIMENT, *subject]) if n in position), None)
     own_at = None if own is None else position[own]
-    names, rows, lines, orders = [], list[list[str]](), list[int](), []
+    names, rows, lines, orders = list[set[str]](), list[list[str]](), list[int](), []
     for k, grid in enumerate(grids):
         with faults.catching():
-            orders.append(order := _order(grid, grids[0]))
+            orders.append(order := _order(grid, grids[0], first.names, merge))
             width = len(grid.header.names)
-            cells = [[row[i] for i in order] if len(row) == width else list(row) for row in grid.rows]
-            if own_at is None:
+            cells = [["" if i is None else row[i] for i in order] if len(row) == width else [*row] for row in grid.rows]
+            if own is not None and own not in Positions({name: k for k, name in enumerate(grid.header.names) if name}):
+                what = f"has no column {clip(own)}, and other files name their experiments in it; name them here, too"
+                raise DataError(grid.header.place(grid.header.line), what)
+            if own_at is None and merge:
+                names.append(set())
+            elif own_at is None:
                 names.append({_stem(grid)})
                 _check_one_series(grid, time)
                 cells = [[*row, _stem(grid)] if any(map(str.strip, row)) else row for row in cells]
@@ -64,15 +80,18 @@ def join_tables(
             rows += cells
             lines += [k * LINES + line for line in grid.lines]
     faults.check()
-    _check_apart(grids, names, own, where)
+    if not merge:
+        _check_apart(grids, names, own, where)
     header = replace(
         first,
-        names=first.names if own_at is not None else (*first.names, experiment or EXPERIMENT),
+        names=first.names if merge or own_at is not None else (*first.names, experiment or EXPERIMENT),
         where=lambda line, column: grids[line // LINES].header.place(line % LINES, column) if line else _shown(grids),
     )
     said = "the experiments are those of its column" if own else "each an experiment of its own"
+    said = f"put together (data.merge){', by its column' if own else ' as one experiment'}" if merge else said
     note = f"{_shown(grids)}: {len(grids)} files, {said}{f' {clip(own)}' if own else ''}"
-    return Grid(header, rows, lines, grids[0].units, (*(n for grid in grids for n in grid.notes), note))
+    units = {name: unit for grid in grids for name, unit in grid.units.items()}
+    return Grid(header, rows, lines, units, (*(n for grid in grids for n in grid.notes), note))
 
 
 def _shown(grids: Sequence[Grid]) -> str:
@@ -83,15 +102,19 @@ def _stem(grid: Grid) -> str:
     return Path(grid.header.path).stem
 
 
-def _order(grid: Grid, first: Grid) -> list[int]:
-    """Where the columns of the first file stand in this one. Raises DataError."""
-    own, wanted = list(grid.header.names), list(first.header.names)
+def _order(grid: Grid, first: Grid, names: Sequence[str], merge: bool) -> list[int | None]:
+    """Where the columns of all files stand in this one; None for one that it lacks. Raises DataError."""
+    own, wanted = list(grid.header.names), list(names)
+    order: list[int | None]
     if own == wanted:
         order = list(range(len(own)))
+    elif merge:
+        order = [own.index(name) if name in own else None for name in wanted]
     elif sorted(own) != sorted(wanted):
         other = [name for name in own if name not in wanted] + [name for name in wanted if name not in own]
         shown = abridged([clip(name) for name in dict.fromkeys(other or own)], 5)
-        what = f"has other columns than {show(first.header.path)} ({shown}); give all files the same ones"
+        remedy = "give all files the same ones, or `data.merge: true` where they are of the same experiments"
+        what = f"has other columns than {show(first.header.path)} ({shown}); {remedy}"
         raise DataError(grid.header.place(grid.header.line), what)
     else:
         order = [own.index(name) for name in wanted]
@@ -125,6 +148,7 @@ def _check_apart(grids: Sequence[Grid], names: Sequence[set[str]], own: str | No
             if name in found:
                 both = f"is in {show(found[name].header.path)} and in {show(grid.header.path)}"
                 what = f"the experiment '{clip(name)}' {both}; give it another name in one of them"
+                what += ", or `data.merge: true` where it is one" if own else ""
                 raise DataError(
                     where or grid.header.place(), what if own else f"{what}: files are called by their stem"
                 )

@@ -35,6 +35,8 @@ NUMBERED = {"dat1": "dmy", "dat2": "ymd", "dat3": "ydm"}
 NAMES_OF_DATES = ("date", "datum", "fecha", "data", "day", "tag", *NUMBERED)
 _CLOCKS = ("time", "clock", "clocktime", "clock_time", "time_of_day", "tod", "uhrzeit", "zeit", "heure", "hora")
 _HOURS = ("hour", "hours", "hr", "h", "stunde")
+_COUNTED = ("year", "jahr", "month", "monat", "day", "tag", "date")
+"""Columns of numbers beside which a time may begin anew."""
 _PARTS = LatePattern(r"(\d{1,4})(?:[-/ ](\d{1,2})|[-/. ](\d{1,2})[-/. ](\d{1,4}))")
 _DAY = UNITS["d"]
 
@@ -95,6 +97,9 @@ def find_split(
     if all(parse_number(cell) is not None for cell in cells):
         for k in _with_dates(sheet, free, days_too=False):
             _check_goes_on(sheet, time, k, experiment)
+        for k in free:
+            if names[k].casefold() in _COUNTED and _all(sheet, k, _is_day):
+                _check_goes_on(sheet, time, k, experiment)
     return None
 
 
@@ -183,9 +188,12 @@ def _check_goes_on(sheet: Sheet, time: int, date: int, experiment: int | None) -
     times = columns.numbers[time]
     if len(turns) and (times[turns] <= times[turns - 1]).all():
         names = sheet.header.names
-        what = f"begins anew with the next date of {clip(names[date])}; `data.date: {clip(names[date])}` takes it for "
-        remedy = f"the hour of the day, `data.unused: [{clip(names[date])}]` leaves the dates alone"
-        raise DataError(sheet.header.place(int(columns.lines[turns[0]]), names[time]), f"{what}{remedy}")
+        name = clip(names[date])
+        remedy = f"`data.date: {name}` takes it for the hour of that day, `data.unused: [{name}]` leaves {name} alone"
+        if name.casefold() in _COUNTED[:4]:
+            remedy = f"write dates, or the time since the first row; `data.unused: [{name}]` leaves {name} alone"
+        what = f"begins anew with the next {name}; {remedy}, `data.experiment: {name}` makes each an experiment"
+        raise DataError(sheet.header.place(int(columns.lines[turns[0]]), names[time]), what)
 
 
 def _days(

@@ -72,6 +72,8 @@ class TableForm:
         The columns of the other ends of intervals, as `censored`.
     unit
         The column that says the unit of each row; None for the usual names, empty for none.
+    merged
+        Whether the rows are those of several files that have experiments in common.
     lloq
         The column of the limits of detection in a table of events.
     file
@@ -93,6 +95,7 @@ class TableForm:
     exclude: Sequence[Exclusion] = ()
     interval: Mapping[str, str] | str | None = None
     unit: str | None = None
+    merged: bool = False
     lloq: str | None = None
     file: FileForm = OPEN
     clock: ClockForm = UNSAID

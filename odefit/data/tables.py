@@ -41,6 +41,7 @@ from odefit.data.experiments import Experiment
 from odefit.data.grid.opening import open_table
 from odefit.data.interval_ends import with_end_numbers
 from odefit.data.layouts import OBSERVABLE, ONLY, TIME, Layout, find_layout
+from odefit.data.merged_files import check_once
 from odefit.data.pivot import Table
 from odefit.data.replicates import Repeats, replicate_of
 from odefit.data.sheets import Sheet
@@ -50,6 +51,7 @@ from odefit.data.table_units import Converter, check_said, in_model_units
 from odefit.data.table_writing import write_table
 from odefit.data.unit_column import in_model_units_by_row
 from odefit.data.unit_form import TIME as UNIT_OF_TIME
+from odefit.data.untold_experiments import check_told_apart
 from odefit.text import clip, plain_label, suggest
 
 if TYPE_CHECKING:
@@ -145,6 +147,8 @@ def read_table(
     sheet = in_model_units_by_row(sheet, layout, names, converter)
     picked = choose_cells(sheet, layout, names, form, header, faults)
     sheet = picked.sheet
+    if form.merged:
+        check_once(sheet, layout, names, header, faults)
     if left_out is not None:
         left_out |= others
         if layout.experiment is not None:
@@ -155,6 +159,8 @@ def read_table(
     if known is not None:
         known |= {*header.names, *layout.covariates}
     table = arrange(sheet, layout, names, header, faults, use)
+    if table.repeats is not None and layout.experiment is None:
+        check_told_apart(table_sheet, sheet, layout, names, form.clock.unused, faults)
     if repeats is not None and table.repeats is not None:
         repeats.append(table.repeats)
     if notes is not None:

@@ -38,7 +38,7 @@ def open_data(loaded: LoadedConfig, wanted: Sequence[str]) -> Sheet:
         if exclusion.rows is not None and len(sheets) > 1:
             what = "there are several files, and rows are lines of one; name experiments and times"
             raise ConfigError(loaded.where("data", "exclude", number), what)
-    return join_tables(sheets, data.time, data.experiment, data.format != "table", where)
+    return join_tables(sheets, data.time, data.experiment, data.format != "table", where, data.merge)
 
 
 def _paths(loaded: LoadedConfig, where: str) -> list[Path]:

@@ -34,6 +34,7 @@ def table_form(loaded: LoadedConfig) -> TableForm:
         censored=data.censored,
         interval=data.interval,
         unit=data.unit,
+        merged=data.merge,
         limits={name: Limits(one.below, one.above, one.least, one.most) for name, one in data.limit.items()},
         missing=MissingCells.of(data.missing),
         file=file_form(loaded),

@@ -20,6 +20,7 @@ from file_corpus import (
     side_cases,
     text_cases,
 )
+from messy_files import messy_cases
 from odefit.config.load import load_config
 from odefit.data.csv_cells import MissingCells
 from odefit.data.given import given_data
@@ -215,3 +216,22 @@ def test_what_a_header_says_is_a_constant_of_its_experiment(tmp_path: Path) -> N
         assembly = prepare(load_config(config, given=data))[0]
         assert {e.name: e.constants["S"] for e in assembly.measured} == {"0": 0, "500": 500}
         assert [e.values[:, 0].tolist() for e in assembly.measured] == [[10, 6, 3.5], [12, 9, 7.5]]
+
+
+def test_files_of_many_houses(tmp_path: Path) -> None:
+    wrong = [(c.name, found) for c in messy_cases() if not is_right(c, found := outcome(c, tmp_path))]
+    assert not wrong
+
+
+def test_files_of_the_same_experiments_are_put_together_where_the_config_says_so(tmp_path: Path) -> None:
+    (tmp_path / "prey.csv").write_text("experiment,time,x\na,0,10\na,1,6\nb,0,12\n")
+    (tmp_path / "more.csv").write_text("y,experiment,time\n5,a,0\n4,b,2\n")
+    model = {"model": {"equations": {"x": "-k*x", "y": "-k*y"}}, "parameters": {"k": 0.5}}
+    files = [str(tmp_path / "prey.csv"), str(tmp_path / "more.csv")]
+    found = read_measured(load_config({**model, "data": {"csv": files, "merge": True}}), ("x", "y"), [])
+    assert [(e.name, e.times.tolist()) for e in found] == [("a", [0, 1]), ("b", [0, 2])]
+    np.testing.assert_array_equal(found[0].values, [[10, 5], [6, np.nan]])
+    np.testing.assert_array_equal(found[1].values, [[12, np.nan], [np.nan, 4]])
+    (tmp_path / "more.csv").write_text("x,experiment,time\n7,b,2\n")
+    with pytest.raises(DataError, match=r"the experiment 'b' is in .*`data.merge: true` where it is one"):
+        read_measured(load_config({**model, "data": {"csv": files}}), ("x",), [])

@@ -131,7 +131,7 @@ def test_times_in_minutes_of_the_model_follow_dates_of_a_table_of_events(tmp_pat
 
 def test_hours_of_the_day_beside_dates_are_not_taken_for_elapsed(tmp_path: Path) -> None:
     text = "ID,DATE,TIME,AMT,DV\n1,3/14/21,8,100,.\n1,3/14/21,10,.,5\n1,3/15/21,8,.,4\n"
-    with pytest.raises(DataError, match="begins anew with the next date of DATE"):
+    with pytest.raises(DataError, match="begins anew with the next DATE"):
         read(tmp_path, text)
     assert read(tmp_path, text, date="DATE") == {"1": [2, 24]}
 

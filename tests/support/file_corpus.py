@@ -218,6 +218,18 @@ SEVERAL: dict[str, tuple[bytes, dict[str, Any], Values | str]] = {
     "none": (SECOND, {"csv": "q*.csv"}, "no file matches"),
     "one missing": (SECOND, {"csv": ["r1.csv", "r3.csv"]}, "r3.csv does not exist"),
     "a fault in one": (b"time,x\n0,12\n1,n.a.\n", {"csv": "r*.csv"}, "r2.csv:3, column x: 'n.a.'"),
+    "the same experiment, merged": (
+        b"time,x\n3,3\n4,2\n",
+        {"csv": "r*.csv", "merge": True},
+        {"1": [*TWO["1"], (3, 3), (4, 2)]},
+    ),
+    "the same value in two, merged": (
+        b"time,x\n2,3.5\n3,2\n",
+        {"csv": "r*.csv", "merge": True},
+        "x of 1 at 2 stands in",
+    ),
+    "other columns, merged": (b"time,y\n0,5\n1,6\n", {"csv": "r*.csv", "merge": True}, {"1": TWO["1"]}),
+    "experiments in one only, merged": (NAMED, {"csv": "r*.csv", "merge": True}, "has no column experiment"),
     "rows of one of them": (SECOND, {"csv": "r*.csv", "exclude": [{"rows": ["2"]}]}, "rows are lines of one"),
 }
 """Two files: name -> the second one, keys, what is right. The first is FIRST."""

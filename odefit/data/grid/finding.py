@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from odefit.data.csv_cells import MISSING
 from odefit.data.grid.splitting import COMMENTS, is_value
 from odefit.data.unit_words import is_unit
 from odefit.records import dataclass
 
+HIGHEST = 4
+"""Rows above a table that may name its columns, their units, and how values were made."""
 LONG_ENOUGH = 5000
 """Rows of one width that are the table, whatever comes below."""
 MOST_COMPARED = 1000
@@ -46,14 +49,36 @@ def find_table(
     below = [row for row in rows[first : first + MOST_COMPARED] if any(row)]
     if 2 * sum(_is_row(row, comma) for row in below) < len(below):
         return None  # a number among words makes no table, and nothing of such a file may be shown
-    above = [k for k in range(first - 1, -1, -1) if any(rows[k])][:2]
+    above = [k for k in range(first - 1, -1, -1) if any(rows[k])][:HIGHEST]
+    higher = _higher_names(rows, above, width, comma, same_width, wanted)
+    if higher is not None:
+        return Found(above[higher], above[higher - 1], first)
     names = [k for k in above[:1] if _may_name(rows[k], width, comma, same_width)]
     if not names:
         return Found(None, None, first)
-    are_units = len(above) == 2 and (_are_units(rows[above[0]]) or _names_more(rows[above[1]], rows[above[0]], wanted))
+    are_units = len(above) > 1 and (_are_units(rows[above[0]]) or _names_more(rows[above[1]], rows[above[0]], wanted))
     if are_units and _may_name(rows[above[1]], width, comma, same_width):
         return Found(above[1], above[0], first)
     return Found(above[0], None, first)
+
+
+def _higher_names(
+    rows: Sequence[Sequence[str]],
+    above: Sequence[int],
+    width: int,
+    comma: bool,
+    same_width: bool,
+    wanted: Collection[str],
+) -> int | None:
+    """Which of the rows above a table names it, where others stand between: units, and how values were made."""
+    folded = {name.casefold() for name in wanted}
+    for number, k in enumerate(above):
+        names = {name.casefold() for name in bare_names(rows[k], len(rows[k]))}
+        if names & folded and LABEL not in names - folded:
+            return number if number > 1 and _may_name(rows[k], width, comma, same_width) else None
+        if same_width and len(bare_names(rows[k], width)) != width:
+            return None
+    return None
 
 
 def _longest_run(rows: Sequence[Sequence[str]], comma: bool, same_width: bool) -> tuple[int, int] | None:
@@ -88,15 +113,19 @@ def _unlike(table: Sequence[Sequence[str]], comma: bool, rows: Sequence[Sequence
     """How many of the first rows are none of the table: words stand where nearly all others have values."""
     width = min(map(len, table))
     values = [sum(is_value(row[k], comma) for row in table) for k in range(width)]
-    filled = [sum(bool(row[k]) for row in table) for k in range(width)]
+    filled = [sum(not _is_missing(row[k]) for row in table) for k in range(width)]
     always = [k for k in range(width) if values[k] and values[k] >= MOSTLY * filled[k]]
     skipped = 0
     while skipped + 1 < len(table) and any(
-        table[skipped][k] and not is_value(table[skipped][k], comma) for k in always
+        not _is_missing(table[skipped][k]) and not is_value(table[skipped][k], comma) for k in always
     ):
         skipped += 1
     filled_rows = (k for k, row in enumerate(rows) if any(row))
     return next(k for number, k in enumerate(filled_rows) if number == skipped)
+
+
+def _is_missing(cell: str) -> bool:
+    return cell == "." or cell.lower() in MISSING
 
 
 def bare_names(row: Sequence[str], width: int) -> list[str]:

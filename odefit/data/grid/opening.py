@@ -29,6 +29,8 @@ LONGEST = 100_000
 """Characters of a line that are looked at."""
 PEEK = 20
 """Rows of a plain file that are looked at before it is taken for one."""
+TABBED = 0.5
+"""How good a table parted by tabs must be beside one parted by blanks."""
 ALIKE = 0.98
 """Two ways to part cells that are as good as this are not told apart."""
 
@@ -133,6 +135,10 @@ def _dialect(path: Path, lines: Sequence[str], form: FileForm, where: str) -> Di
             return Dialect(known[0][1].separator, form.decimal == ",")
     if not known:
         return None
+    if known[0][1].separator == " ":
+        # In a file with tabs, blanks stand within cells, and above the table.
+        tabs = [one for one in known if one[1].separator == "\t" and one[0] >= TABBED * known[0][0]]
+        known = tabs or known
     best = [dialect for score, dialect in known if score >= ALIKE * known[0][0]]
     if any(one.separator == "\t" for one in best):
         best = [one for one in best if one.separator != " "]  # tabs are blanks, too, and within cells there are others

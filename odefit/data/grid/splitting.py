@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from odefit.data.csv_cells import MISSING, SIGNS, decimal_comma, parse_number
+from odefit.data.csv_cells import MISSING, SIGNS, decimal_comma, is_below, parse_number
 from odefit.data.grid.table_file import SEPARATORS
 from odefit.records import dataclass
 
@@ -47,8 +47,8 @@ def is_number(cell: str, comma: bool) -> bool:
 
 
 def is_value(cell: str, comma: bool) -> bool:
-    """Whether a cell is what a table of measurements holds: a number, a date, a time of day."""
-    return is_number(cell, comma) or _DATE.fullmatch(cell) is not None
+    """Whether a cell is what a table of measurements holds: a number, a word for a limit, a date, a time of day."""
+    return is_number(cell, comma) or is_below(cell) or _DATE.fullmatch(cell) is not None
 
 
 def dialects(lines: Sequence[str]) -> list[tuple[float, Dialect]]:

@@ -20,6 +20,7 @@ from odefit.data.doses import DoseRow
 from odefit.data.error_list import FaultList
 from odefit.data.experiment_table import Conditions, conditions_from_mapping, constants_in_model_units
 from odefit.data.labels import Labels
+from odefit.data.nonmem.comments import comment_column, comment_note, without_comments
 from odefit.data.nonmem.dosing import Compartments, find_doses, shown
 from odefit.data.nonmem.occasions import Occasion, find_occasions
 from odefit.data.nonmem.records import Record, by_subject, read_records
@@ -194,17 +195,19 @@ def take_apart(sheet: Sheet, roles: Roles, wanted: Wanted) -> EventTable:
     taken = set(roles.at.values())
     constants = {n: k for k, n in enumerate(header.names) if n in wanted.constants and k not in taken}
     words = [roles.at[role] for role in ("id", "cmt", "dvid") if role in roles.at]
+    marks = comment_column(header, wanted.clock.unused)
     request = Request(
         [roles.at[role] for role in _NUMBERS if role in roles.at],
-        list(dict.fromkeys([*words, *constants.values()])),
+        list(dict.fromkeys([*words, *constants.values(), *marks])),
         required={roles.at["time"]: "time"},
-        blank=[index for index in [*words, *constants.values()] if index != roles.at["id"]],
+        blank=[index for index in [*words, *constants.values(), *marks] if index != roles.at["id"]],
         missing=MISSING,
     )
     columns = sheet.read(request, faults)
     faults.check()
     converter = Converter(sheet, wanted.units, faults)
     columns = _in_model_units(columns, roles, wanted, converter, clock)
+    columns, commented = without_comments(columns, marks)
     records = read_records(columns, roles, header, faults)
     faults.check()
     occasions = find_occasions(by_subject(records), faults)
@@ -221,7 +224,7 @@ def take_apart(sheet: Sheet, roles: Roles, wanted: Wanted) -> EventTable:
     names = {record.line: occasion.name for occasion in measured for record in occasion.records if record.is_measured}
     sides = {line: side for occasion in measured for line, side in occasion.sides()}
     read = [role for role in roles.at if role in (*_NUMBERS, "id", "cmt")]
-    dates = [] if clock is None else [header.names[k] for k in clock.columns]
+    dates = [header.names[k] for k in (*(() if clock is None else clock.columns), *(marks if commented else ()))]
     return EventTable(
         MeasuredRows(sheet, roles.at["id"], names, sides),
         roles,
@@ -230,7 +233,7 @@ def take_apart(sheet: Sheet, roles: Roles, wanted: Wanted) -> EventTable:
         frozenset({*constants, *dates, *(header.names[roles.at[role]] for role in read)}),
         (
             *_notes(header, occasions, measured, doses, compartments, constants),
-            *filter(None, [timed]),
+            *filter(None, [timed, comment_note(header, marks, commented)]),
             *converter.notes,
         ),
         {o.name: (record.time, record.every) for o in measured for record in o.doses if record.steady},

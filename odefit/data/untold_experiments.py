@@ -1,0 +1,73 @@
+"""Experiments below each other in a file, told apart by a column that nothing names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+import numpy as np
+
+from odefit.data.columns import Columns, Request
+from odefit.data.error_list import FaultList
+from odefit.data.layouts import Layout
+from odefit.data.sheets import Sheet
+from odefit.data.table_units import observed
+from odefit.text import clip
+
+_NAMES = re.compile(
+    r"(sample|culture|plate|well|subject|patient|animal|mouse|individual|strain|tank|plot|station|site)?[_ .-]?"
+    r"(id|subj|subject|patient|animal|mouse|individual|series|batch|plate|well|occ|occasion|usubjid|culture|tank|station)",
+    re.IGNORECASE,
+)
+
+
+def check_told_apart(
+    sheet: Sheet,
+    columns: Columns,
+    layout: Layout,
+    names: Mapping[str, str],
+    unused: Collection[str],
+    faults: FaultList,
+) -> None:
+    """A column such as Well or ID that tells the rows of one time apart is a fault, where no experiment is named.
+
+    Parameters
+    ----------
+    sheet
+        The table.
+    columns, layout
+        What was read of it, and which column is what.
+    names
+        Observable -> its column or label.
+    unused
+        Columns that are left alone on purpose: their rows are replicates.
+    faults
+        Takes it.
+    """
+    header = sheet.header
+    free = [k for k, n in enumerate(header.names) if k not in layout.used and n not in unused and _NAMES.fullmatch(n)]
+    if not free:
+        return
+    required = {layout.time: "time"}
+    read = sheet.read(Request([layout.time], free, required, blank=free, endless=[layout.time]), FaultList(header.path))
+    row_of = {line: row for row, line in enumerate(read.lines.tolist())}
+    rows = np.array([row_of.get(line, -1) for line in columns.lines.tolist()], dtype=np.int64)
+    for at in free:
+        codes = np.where(rows >= 0, read.labels[at].codes[rows], -1)
+        if len(np.unique(codes)) > 1 and all(_is_once(columns, layout, names, codes)):
+            name = clip(header.names[at])
+            what = f"tells rows of one time apart; `data.experiment: {name}` makes each an experiment, "
+            faults.add(
+                header.line, header.names[at], f"{what}`data.unused: [{name}]` reads them as replicates", "untold"
+            )
+
+
+def _is_once(columns: Columns, layout: Layout, names: Mapping[str, str], codes: np.ndarray) -> list[bool]:
+    """Of each observable, whether no time comes twice with one code."""
+    found = []
+    for _, at, _, rows in observed(columns, layout, names):
+        here = ~np.isnan(columns.numbers[at])
+        own = np.flatnonzero(here if rows is None else here & rows)
+        pairs = np.stack([columns.numbers[layout.time][own], codes[own].astype(np.float64)], axis=1)
+        found.append(len(np.unique(pairs, axis=0)) == len(pairs))
+    return found
