@@ -22,6 +22,7 @@ from odefit.fitting.global_search import Interrupted, global_starts
 from odefit.fitting.growing_horizon import grown_places
 from odefit.fitting.kept_starts import as_plain, restored
 from odefit.fitting.local_search import LocalSearch
+from odefit.fitting.loose_rounds import loosened
 from odefit.fitting.matched_starts import matched_starts, sentence
 from odefit.fitting.multistart_outcome import TIE, WITHIN_REGION, fit_outcome
 from odefit.fitting.outcome import FitOutcome
@@ -169,7 +170,9 @@ def search_starts(
 
 def _starts(assembly: Assembly, method: FitMethod, progress: Progress, memory: Memory) -> FloatArray:
     """Where to search from, [n, P']. Raises Interrupted."""
-    section, objective = assembly.loaded.config.fit, _objective(assembly)
+    section = assembly.loaded.config.fit
+    looser = None if section.budget is None or method.by_population else loosened(assembly)
+    objective = _objective(looser or assembly)
     n = max(section.starts, POPULATION_STARTS) if method.by_population else section.starts
     candidates = candidates_for(objective, n, section.seed, section.match is not False)
     points = candidates.chosen(n)

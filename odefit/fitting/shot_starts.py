@@ -6,6 +6,8 @@ that there is time for.
 
 from __future__ import annotations
 
+import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -21,8 +23,8 @@ from odefit.runs.checkpoint import Memory
 
 PART = "shots"
 
-LONGEST, OF_BUDGET = 20.0, 0.1
-"""Seconds, or so, of all shots unless they are asked for, and the share of a budget that they may take."""
+LONGEST, OF_BUDGET = 20.0, 0.02
+"""Seconds, or so, of all shots unless they are asked for, and the share of a budget after which they end."""
 
 MOST_STARTS = 100
 """The most starts that are moved; more than that are there to look at other places."""
@@ -31,7 +33,10 @@ MOST_STARTS = 100
 def shot_starts(
     objective: ProfileLikelihood, points: FloatArray, section: FitSection, memory: Memory
 ) -> tuple[FloatArray, Mask]:
-    """Where to search from instead of starts [n, P'], and which of them have been moved [n]; none becomes worse."""
+    """Where to search from instead of starts [n, P'], and which of them have been moved [n]; none becomes worse.
+
+    A budget leaves a share for it: there the clock counts, as for all of a race.
+    """
     first, nothing = 0 if section.shooting else 1, np.zeros(len(points), dtype=bool)
     if len(points) <= first or not are_due(objective, points[first : first + MOST_STARTS], section):
         return points, nothing
@@ -44,7 +49,7 @@ def shot_starts(
     else:
         from odefit.shooting.starts import shot_points
 
-        moved, is_moved = bettered(objective, few, first, shot_points)
+        moved, is_moved = bettered(objective, few, first, functools.partial(shot_points, seconds=_most(section)))
         memory.offer(PART, lambda: {"points": moved, "is_moved": is_moved})
     return np.concatenate([moved, points[len(few) :]]), np.concatenate([is_moved, nothing[len(few) :]])
 
@@ -72,8 +77,12 @@ def _affordable(objective: ProfileLikelihood, points: FloatArray, section: FitSe
         return 0
     width = 1 + len(problem.observation.sensitive)
     more = (width + len(problem.engine.system.states)) / width
-    longest = min(LONGEST, OF_BUDGET * (section.budget or np.inf))
-    return int(longest / (seconds * more * ROUNDS / EVALUATIONS))
+    return int(min(LONGEST, _most(section)) / (seconds * more * ROUNDS / EVALUATIONS))
+
+
+def _most(section: FitSection) -> float:
+    """Seconds of CPU time after which there are no more shots."""
+    return math.inf if section.budget is None or section.shooting else OF_BUDGET * section.budget
 
 
 def sentence(problem: FitProblem, is_moved: Mask) -> str:

@@ -12,6 +12,9 @@ Letters: N starts, E experiments, K windows, S states, L sensitive local symbols
 
 from __future__ import annotations
 
+import math
+import time
+
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray, Mask
@@ -43,19 +46,36 @@ class Shots:
     ends: Values
 
 
-class ShootingEngine:
-    """Solves windows of a problem from any states."""
+class OutOfTime(Exception):
+    """The CPU time of an engine is spent."""
 
-    def __init__(self, problem: FitProblem) -> None:
+
+class ShootingEngine:
+    """Solves windows of a problem from any states.
+
+    Parameters
+    ----------
+    problem
+        With the equations and the solver.
+    seconds
+        CPU time of this process from now on, after which nothing is solved any more.
+    """
+
+    def __init__(self, problem: FitProblem, seconds: float = math.inf) -> None:
         system, engine = window_system(problem.engine.system), problem.engine
         named = {s.name for formula in system.formulas for s in formula.free_symbols}
         self.kept = [k for k, name in enumerate(problem.observation.sensitive) if name in named & {*engine.sensitive}]
         own = [problem.observation.sensitive[k] for k in self.kept]
-        self.problem = problem
+        self.problem, self._end = problem, time.process_time() + seconds
         self.engine: Engine = make_engine(system, engine.options, (*own, *map(window_name, system.states)))
 
     def solve(self, windows: Windows, y: FloatArray, local: FloatArray) -> Shots:
-        """At the states y [N, E, K, S] and the local values [N, E, L']; NaN where a window cannot be solved."""
+        """At the states y [N, E, K, S] and the local values [N, E, L']; NaN where a window cannot be solved.
+
+        Raises OutOfTime.
+        """
+        if time.process_time() > self._end:
+            raise OutOfTime
         n, n_states, n_windows = len(y), y.shape[-1], len(windows.parts)
         own = local[:, windows.experiment, : self.problem.n_system]
         p = np.concatenate([own, y[:, windows.experiment, windows.node]], axis=-1)

@@ -6,6 +6,7 @@ while the ends of windows are drawn to the states where the next ones begin, unt
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 
@@ -19,7 +20,7 @@ from odefit.collocation.reached import Reached, held
 from odefit.model.functions import numpy_function
 from odefit.objective.problem import FitProblem
 from odefit.shooting.first_shots import first_shots
-from odefit.shooting.objective import ShootingEngine, ShootingObjective
+from odefit.shooting.objective import OutOfTime, ShootingEngine, ShootingObjective
 from odefit.shooting.windows import Windows, make_windows
 
 MOST_WINDOWS = 16
@@ -96,7 +97,7 @@ def latest_arrival(problem: FitProblem) -> float:
     return latest
 
 
-def shot_points(problem: FitProblem, u: FloatArray) -> list[FloatArray]:
+def shot_points(problem: FitProblem, u: FloatArray, seconds: float = math.inf) -> list[FloatArray]:
     """What can be offered in place of drawn starts.
 
     Parameters
@@ -105,6 +106,8 @@ def shot_points(problem: FitProblem, u: FloatArray) -> list[FloatArray]:
         One without an `obstacle`.
     u
         [N, P], the search vectors of the drawn starts.
+    seconds
+        CPU time after which what there is must do.
 
     Returns
     -------
@@ -117,22 +120,24 @@ def shot_points(problem: FitProblem, u: FloatArray) -> list[FloatArray]:
     few = u[: int(MAX_WORK / work)]
     if not len(few):
         return []
-    objective, begin, moving = _begun(problem, windows, few)
-    reached = Reached(begin, np.zeros(len(few)), np.arange(len(few)))
-    offered = []
-    for epsilon in (LOOSE, *TIGHTENING):
-        rounds, what = (ALONE, moving) if epsilon == LOOSE else (TOGETHER, "all")
-        reached = reached.moved(objective, held(objective, reached.at, epsilon), reached.at, rounds, what)
-        if not len(reached.value):
-            break
-        if epsilon in KEPT:
-            offered.append(reached.offer)
+    offered: list[FloatArray] = []
+    with contextlib.suppress(OutOfTime):
+        objective, begin, moving = _begun(ShootingEngine(problem, seconds), windows, few)
+        reached = Reached(begin, np.zeros(len(few)), np.arange(len(few)))
+        for epsilon in (LOOSE, *TIGHTENING):
+            rounds, what = (ALONE, moving) if epsilon == LOOSE else (TOGETHER, "all")
+            reached = reached.moved(objective, held(objective, reached.at, epsilon), reached.at, rounds, what)
+            if not len(reached.value):
+                break
+            if epsilon in KEPT:
+                offered.append(reached.offer)
     return [np.concatenate([each, np.full_like(u[len(few) :], np.nan)]) for each in offered]
 
 
-def _begun(problem: FitProblem, windows: Windows, u: FloatArray) -> tuple[ShootingObjective, Guess, Moving]:
+def _begun(engine: ShootingEngine, windows: Windows, u: FloatArray) -> tuple[ShootingObjective, Guess, Moving]:
     """Where the states begin, and what moves first."""
-    engine, measured = ShootingEngine(problem), measured_cells(problem, windows.grid)
+    problem = engine.problem
+    measured = measured_cells(problem, windows.grid)
     anywhere = np.zeros(len(problem.engine.system.states), dtype=bool)
     plain = ShootingObjective(engine, windows, measured, anywhere)
     known = known_states(plain)

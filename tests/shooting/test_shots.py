@@ -14,7 +14,7 @@ from odefit.collocation.cells import measured_cells
 from odefit.collocation.normal_equations import Hold
 from odefit.objective.jacobian import LocalColumns
 from odefit.objective.problem import FitProblem
-from odefit.shooting.objective import ShootingEngine, ShootingObjective
+from odefit.shooting.objective import OutOfTime, ShootingEngine, ShootingObjective
 from odefit.shooting.starts import latest_arrival, obstacle, shot_points, windows_of
 
 KICKED = """
@@ -166,3 +166,15 @@ def test_what_is_not_shot(override: str, why: str) -> None:
     assert obstacle(assembled(text, data=data).problem) is None
     assert why in str(obstacle(assembled(text, override, data=data).problem))
     assert "too little" in str(obstacle(assembled(text, data="time,x\n0,\n1,2\n").problem))
+
+
+def test_shots_end_when_their_time_is_spent() -> None:
+    problem = kicked()
+    drawn = problem.table.to_search(problem.table.values)[None]
+    assert shot_points(problem, drawn, seconds=-1.0) == []
+    engine = ShootingEngine(problem, seconds=-1.0)
+    windows = windows_of(problem, 0.0)
+    with pytest.raises(OutOfTime):
+        engine.solve(
+            windows, np.zeros((1, *windows.grid.times.shape, 2)), problem.binding.local(problem.table.values[None])
+        )
