@@ -93,7 +93,7 @@ def raced(
         if looser is None:
             return searched(assembly, short, points, range(len(points)), 1)
         found = searched(looser, replace(short, objective=loose), points, range(len(points)), 1)
-        if race.is_racing:
+        if not race.is_final:
             return found
 
         def exactly(ends: FloatArray) -> Iterator[StartOutcome]:

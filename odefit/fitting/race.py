@@ -36,7 +36,8 @@ AHEAD = 3
 """One of so many goes on."""
 
 RACE, BATCH = 0.7, 0.1
-"""Shares of the budget: until the best ones go on alone to their ends, and of one batch of searches."""
+"""Shares of the budget: until the best ones go on alone to their ends, before others are looked for again, and of one
+batch of searches."""
 
 FINALISTS = 3
 """How many of the best ones do."""
@@ -119,7 +120,7 @@ class Race:
         self.rules, self.draw, self.search, self.clock, self.cross = rules, draw, search, clock, cross
         self.entrants: list[Entrant] = []
         self.waiting: list[FloatArray] = []
-        self.n_rounds, self.before, self.paces = 0, 0.0, list[float]()
+        self.n_rounds, self.before, self.paces, self.is_final = 0, 0.0, list[float](), False
 
     # --- what a checkpoint holds
 
@@ -145,7 +146,7 @@ class Race:
 
     @property
     def is_racing(self) -> bool:
-        """Whether the best ones do not yet go on alone to their ends."""
+        """Whether it is too early for the best ones to go on alone to their ends."""
         return self.spent < RACE * self.rules.budget
 
     @property
@@ -163,8 +164,8 @@ class Race:
         left = self.rules.budget - self.spent
         if left <= 0 or self.is_enough():
             return False
-        if not self.is_racing:
-            return self.finish(left)
+        if not self.is_racing and self.finish(left):
+            return True
         chosen = self.ahead()
         if chosen:
             self.go_on(chosen, left)
@@ -224,14 +225,16 @@ class Race:
         order = sorted(range(len(self.entrants)), key=lambda k: (self.entrants[k].result.value, k))[:FINALISTS]
         going = [k for k in order if self.entrants[k].goes_on]
         if going:
+            self.is_final = True
             self.go_on(going[:1], left, LONG_STEPS)
+            self.is_final = False
         return bool(going)
 
     def searched(self, points: FloatArray, steps: int, left: float) -> list[StartOutcome]:
         """Searches from these points; a batch of several is small beside what is left, so that they go on together."""
         begun, pace = self.clock(), self.pace
         limit = left
-        if self.is_racing:
+        if not self.is_final:
             usual = math.inf if pace is None else SLOW * pace * steps
             limit = min(left, BATCH * self.rules.budget, max(usual, LEAST))
         results = list(self.search(points, steps, limit if len(points) == 1 else None))
@@ -331,7 +334,7 @@ class Race:
         early = sum(e.goes_on or e.twin >= 0 for e in self.entrants)
         why = "no better optimum is to be expected" if self.is_enough() else "the budget is spent"
         if not self.is_enough() and self.spent < self.rules.budget:
-            why = "the best ones have come to their ends"
+            why = "it was interrupted"
         return (
             f"fit.budget: {n} starts in {self.spent:.3g} of {self.rules.budget:g} s of CPU time, {early} of them ended "
             f"early because others were ahead; {hits} reached the lowest value, and {why}."

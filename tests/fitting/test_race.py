@@ -198,3 +198,12 @@ def test_methods_that_have_a_measure_of_their_own_take_no_budget(method: str, re
     config = OSCILLATOR | {"fit": {"budget": 30, "method": method}}
     with pytest.raises(ConfigError, match=f"budget: not for `method: {method}`; set `{remedy}`"):
         odefit.fit(config, data=sines())
+
+
+def test_what_the_best_leave_of_a_budget_goes_to_new_starts() -> None:
+    """Each start comes to the end of its own well at once, and no two to the same: nobody is left to go on alone."""
+    wells = Wells([1.0 + k / 10 for k in range(4000)], FIRST_STEPS, seconds=0.01)
+    race = run_to_end(race_in(wells, limit=60.0))
+    assert not any(e.goes_on for e in race.entrants)
+    assert race.spent >= 60.0
+    assert "the budget is spent" in race.account()
