@@ -272,6 +272,11 @@ class DataSection(TableSection):
     )
     doses: DosesSection | None = Field(None, description="what is put into the states on the way")
     inputs: dict[Name, InputSection] = Field(default_factory=dict, description="known functions of time, by name")
+    arrays: dict[Name, Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=dict,
+        description="argument of a network: an HDF5 file with its values, `inputs/NAME/EXPERIMENT`, or `inputs/NAME/0` "
+        "for all experiments",
+    )
     hold_out: HoldOutSection | None = Field(None, description="what the fit does not see and is scored on afterwards")
 
     @property
@@ -291,7 +296,7 @@ class DataSection(TableSection):
                 row["steady_state"] = "yes" if row["steady_state"] else "no"  # YAML reads yes as true
         return rows
 
-    @field_validator("inputs", mode="before")
+    @field_validator("inputs", "arrays", mode="before")
     @classmethod
     def _no_null(cls, value: Any) -> Any:
         return {} if value is None else value

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from odefit.config.fields import OneOf, Section
-from odefit.config.model_section import PriorSection
+from odefit.config.prior_section import PriorSection
 from odefit.config.schema import Config
 from odefit.config.synonyms import advice, meant
 from odefit.text import closest, cut, did_you_mean

@@ -1,4 +1,4 @@
-"""The sections `model` and `parameters`: equations, unknowns, priors."""
+"""The sections `model` and `parameters`: equations, unknowns."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator,
 
 from odefit.config.fields import (
     LIST,
-    Count,
     Finite,
     Formula,
     Label,
     Name,
-    NotNegative,
-    Positive,
     Section,
     by_shape,
     or_list,
 )
 from odefit.config.latent_section import LATENT_ODE, LatentSection
 from odefit.config.library_section import SPARSE, LibrarySection
+from odefit.config.network_section import NetworkSection
+from odefit.config.prior_section import PriorSection
 
 
 class EventSection(Section):
@@ -118,18 +117,6 @@ class ObservableSection(Section):
         return str(getattr(self, self.kind))
 
 
-class NetworkSection(Section):
-    """A neural network that formulas call by its name: `net(x, y)`, or `net(x, y)[0]` with several outputs."""
-
-    hidden: list[Count] = Field(default_factory=lambda: [16, 16], max_length=20, description="widths of hidden layers")
-    activation: str = Field("tanh", description="leaky_relu, relu, tanh, sigmoid, elu, gelu, silu or softplus")
-    output: Literal["linear", "positive"] = Field("linear", description="positive: a softplus keeps it above 0")
-    outputs: Annotated[int, Field(ge=1, le=1000)] = Field(1, description="how many numbers it returns")
-    penalty: NotNegative = Field(
-        0.0, description="weight of the mean square of its output, so that it explains only what the mechanism cannot"
-    )
-
-
 class ModelSection(Section):
     """The differential equations."""
 
@@ -184,7 +171,7 @@ class ModelSection(Section):
         description="for reports: what the problem that this was imported from calls states, parameters, observables",
     )
     networks: dict[Name, NetworkSection] = Field(
-        default_factory=dict, max_length=100, description="neural networks that the equations call by name"
+        default_factory=dict, max_length=100, description="neural networks that formulas call by name"
     )
     normalise: bool = Field(True, description="networks take the units of their inputs and outputs from the data")
     hidden: list[Annotated[int, Field(ge=1, le=100_000)]] | None = Field(
@@ -234,66 +221,6 @@ class ModelSection(Section):
             if self.name != LATENT_ODE and getattr(self, key) is not None:
                 raise ValueError(f"`{key}` belongs to `name: {LATENT_ODE}` (got {self.name})")
         return self
-
-
-class PriorSection(Section):
-    """A prior density for one parameter: of the parameter itself, or (`on: log`) of its logarithm."""
-
-    normal: Annotated[tuple[Finite, Positive], LIST] | None = Field(None, description="[mean, standard deviation]")
-    lognormal: Annotated[tuple[Positive, Positive], LIST] | None = Field(
-        None, description="[median, standard deviation of the logarithm]"
-    )
-    laplace: Annotated[tuple[Finite, Positive], LIST] | None = Field(None, description="[centre, scale]")
-    uniform: Annotated[tuple[Finite, Finite], LIST] | None = Field(None, description="[low, high]")
-    exponential: Positive | None = Field(None, description="the rate, one over the mean")
-    cauchy: Annotated[tuple[Finite, Positive], LIST] | None = Field(None, description="[centre, scale]")
-    half_cauchy: Positive | None = Field(None, description="the scale; of positive numbers")
-    student_t: Annotated[tuple[Positive, Finite, Positive], LIST] | None = Field(
-        None, description="[degrees of freedom, centre, scale]"
-    )
-    half_normal: Positive | None = Field(None, description="the standard deviation of the whole; of positive numbers")
-    gamma: Annotated[tuple[Positive, Positive], LIST] | None = Field(None, description="[shape, scale]")
-    chi_square: Positive | None = Field(None, description="the degrees of freedom")
-    rayleigh: Positive | None = Field(None, description="the scale, where the density is highest")
-    log_laplace: Annotated[tuple[Positive, Positive], LIST] | None = Field(
-        None, description="[median, scale of the logarithm]"
-    )
-    log_uniform: Annotated[tuple[Positive, Positive], LIST] | None = Field(
-        None, description="[low, high]: the logarithm is uniform"
-    )
-    truncated: bool = Field(False, description="the density integrates to one between the parameter's bounds")
-    on: Literal["natural", "log"] = Field(
-        "natural", description="log: the density is one of ln(parameter), as its normal is with mean and sd of the log"
-    )
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Self:
-        if len(self._given) != 1:
-            raise ValueError(f"give exactly one of {', '.join(self._kinds())}")
-        for kind in ("uniform", "log_uniform"):
-            pair = getattr(self, kind)
-            if pair is not None and not pair[0] < pair[1]:
-                raise ValueError(f"{kind}: the first number must be below the second")
-        if self.on == "log" and self.kind not in ("normal", "laplace", "uniform", "cauchy", "student_t"):
-            raise ValueError(f"{self.kind}: is a density of positive numbers, and a logarithm is not; leave out `on`")
-        return self
-
-    @classmethod
-    def _kinds(cls) -> list[str]:
-        return [kind for kind in cls.model_fields if kind not in ("on", "truncated")]
-
-    @property
-    def _given(self) -> list[str]:
-        return [kind for kind in self._kinds() if getattr(self, kind) is not None]
-
-    @property
-    def kind(self) -> str:
-        return self._given[0]
-
-    @property
-    def numbers(self) -> tuple[float, ...]:
-        numbers: tuple[float, ...] | float = getattr(self, self.kind)
-        return numbers if isinstance(numbers, tuple) else (numbers,)
 
 
 class ParameterSection(Section):

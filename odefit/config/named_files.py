@@ -32,6 +32,17 @@ def named_files(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("data", "doses", "csv"), data.doses.csv
     for name, section in data.inputs.items():
         yield ("data", "inputs", name, "csv"), section.csv
+    yield from network_files(config)
+
+
+def network_files(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The same of descriptions of networks, their weights, and arrays."""
+    for name, file in config.data.arrays.items():
+        yield ("data", "arrays", name), file
+    for name, network in config.model.networks.items():
+        for key, named in (("file", network.file), ("weights", network.weights)):
+            if named is not None:
+                yield ("model", "networks", name, key), named
 
 
 def places_elsewhere(config: Config) -> Iterator[tuple[str, str]]:

@@ -34,7 +34,10 @@ from odefit.problem.assembly import Assembly
 from odefit.records import dataclass
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from odefit.data.dataset import Batch
+    from odefit.training.objective_torch import TrainingObjective
 
 MAX_RELATIVE_DIFFERENCE = 1e-3
 """The relative difference of a derivative that no search minds; the tolerance of most sensitivities is far smaller."""
@@ -286,11 +289,11 @@ class _Training:
 
     @property
     def n_weights(self) -> int:
-        return sum(q.numel() for name, q in self.fine.named_parameters() if name != "u")
+        return sum(q.numel() for q in _trained(self.fine)[1:])
 
     def gradient(self) -> tuple[float, FloatArray]:
         """The loss and its gradient to u and to all weights; NaN where there is none."""
-        parameters = [self.coarse.u, *(q for name, q in self.coarse.named_parameters() if name != "u")]
+        parameters = _trained(self.coarse)
         try:
             loss = self.coarse(self.batch)
             loss.backward()
@@ -305,7 +308,7 @@ class _Training:
         """The loss, solved more exactly, h times `way` [P + weights] from here; inf where the model fails."""
         import torch
 
-        parameters = [self.fine.u, *(q for name, q in self.fine.named_parameters() if name != "u")]
+        parameters = _trained(self.fine)
         before = [q.detach().clone() for q in parameters]
         parts = np.split(way, np.cumsum([q.numel() for q in parameters])[:-1])
         with torch.no_grad():
@@ -318,6 +321,11 @@ class _Training:
             finally:
                 for q, old in zip(parameters, before, strict=True):
                     q.copy_(old)
+
+
+def _trained(module: TrainingObjective) -> list[Tensor]:
+    """u, and the weights that are estimated."""
+    return [module.u, *(q for name, q in module.named_parameters() if name != "u" and q.requires_grad)]
 
 
 def ridders(function: Callable[[float], float], step: float, levels: int = N_STEPS) -> tuple[float, float]:

@@ -76,7 +76,7 @@ def train(assembly: Assembly, progress: Progress, plan: Plan | None = None, memo
         recorder.history(),
         frames=recorder.frames(),
         weights=networks.state_dict() if len(networks) else None,
-        n_weights=sum(q.numel() for q in networks.parameters()),
+        n_weights=sum(q.numel() for q in networks.parameters() if q.requires_grad),
     )
 
 

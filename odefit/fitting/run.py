@@ -42,6 +42,7 @@ from odefit.records import dataclass
 from odefit.runs import folder as files
 from odefit.runs import validation as foreign
 from odefit.runs.asked import Asked
+from odefit.runs.network_files import write_network_files
 from odefit.runs.results import Result
 from odefit.runs.stored import Curves, StoredRun, load_weights, read_start
 from odefit.runs.tables import Table, frame_of
@@ -277,7 +278,8 @@ class Run(StoredRun, Asked):
         write_data(folder, self.loaded, self.measured, self.observables)
         with telling(folder):
             own = write_conditions(folder, self.loaded, self.measured)
-        files.write_config(folder, self.loaded, own)
+        renamed = write_network_files(folder, self.assembly.files)
+        files.write_config(folder, self.loaded, own, renamed)
         kept = (
             files.HISTORY,
             files.STARTS,

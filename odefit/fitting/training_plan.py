@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from torch import nn
+
 from odefit.config.fit_methods import AUTO, LBFGS, LEAST_SQUARES, METHODS, FitMethod, Need
 from odefit.config.schema import FitSection, WindowsSection
 from odefit.errors import ConfigError
 from odefit.fitting.stages import HorizonOptions, WindowOptions
+from odefit.model.graphs.network import DescribedNetwork
 from odefit.problem.assembly import Assembly
 from odefit.records import dataclass
 from odefit.training.adam import AdamOptions
@@ -65,7 +68,8 @@ def plan_of(assembly: Assembly) -> Plan:
     for key in ("max_iterations", "cpu_limit"):
         if getattr(section, key) is not None:
             raise ConfigError(assembly.loaded.where("fit", key), "a network is trained for `epochs`; set these")
-    why = windows_obstacle(assembly.problem)
+    in_windows = windows_obstacle(assembly.problem)
+    why = in_windows or _no_residuals(assembly.networks)
     if method.needs is Need.RESIDUALS and why is not None:
         if section.method != AUTO:
             where = assembly.loaded.where("fit", "method")
@@ -74,11 +78,21 @@ def plan_of(assembly: Assembly) -> Plan:
     windows, match = section.windows, _iterations(section.match)
     options = None if windows is None else WindowOptions(**_window_options(windows))
     is_trained = set(assembly.networks) <= set(assembly.trained)
-    if section.method == AUTO and windows is None and match is None and section.horizon is None and not is_trained:
+    is_free = section.method == AUTO and windows is None and match is None and section.horizon is None
+    if is_free and in_windows is None and not is_trained:
         # What did best in benchmarks/windows.py.
         match, options = MATCHING_ITERATIONS, WindowOptions()
     whole = None if windows is not None and not windows.finish else section.epochs or method.epochs
     return Plan(method, whole, match, options, _horizon(section), assembly.loaded.config.model.normalise)
+
+
+def _no_residuals(networks: nn.ModuleDict) -> str | None:
+    """Why the residuals of a training are not linearised, which knows networks of its own and all of their weights."""
+    if any(isinstance(module, DescribedNetwork) for module in networks.values()):
+        return "a network comes from a file"
+    if not all(q.requires_grad for q in networks.parameters()):
+        return "some weights are not estimated"
+    return None
 
 
 def _iterations(match: bool | int | None) -> int | None:

@@ -105,6 +105,7 @@ class _Reader:
         self.syntax = syntax
         self.names = names
         self.networks = networks
+        self.arrays = {array for network in networks.values() for array in network.arrays.values()}
 
     def number(self, node: ast.expr, depth: int) -> Any:
         value = self.read(node, depth)
@@ -157,6 +158,10 @@ class _Reader:
             if token.text.isdigit() and len(token.text) <= 15:
                 return sp.Integer(int(token.text))
             return self.double(float(token.text), node)
+        if token.text in self.arrays:
+            raise self.syntax.error(
+                f"'{token.text}' is an array, which only a network takes, as a whole argument", node
+            )
         if token.text in self.names or token.text == TIME:
             return symbol(token.text)
         if token.text in CONSTANTS:
@@ -327,8 +332,16 @@ class _Reader:
             raise self.syntax.error(
                 f"network '{name}' has components 0 to {network.outputs - 1} (got {component})", index or node
             )
-        arguments = [self.number(arg, depth + 1) for arg in node.args]
+        arguments = [self.argument(arg, network.arrays.get(k), depth + 1) for k, arg in enumerate(node.args)]
         return NetworkCall(sp.Str(name), sp.Integer(int(component)), *arguments)
+
+    def argument(self, node: ast.expr, array: str | None, depth: int) -> Any:
+        """An input of a network: a number, or the array that it takes there."""
+        if array is None:
+            return self.number(node, depth)
+        if not isinstance(node, ast.Name) or self.syntax.token(node).text != array:
+            raise self.syntax.error(f"here the network takes the array '{array}': write its name", node)
+        return symbol(array)
 
     # -- keeping numbers finite, real and small
 

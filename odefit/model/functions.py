@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ from odefit.model.system import NetworkCall, symbol
 if TYPE_CHECKING:
     from torch import Tensor
 
+Networks: TypeAlias = "Mapping[str, Callable[[Tensor], Tensor]]"
+"""What a NetworkCall applies, by name: functions from [..., inputs] to [..., outputs], such as torch's modules."""
+
 __all__ = ["derivatives", "numpy_function", "torch_function"]
 
 # Where a branch is not taken, functions that are singular somewhere are evaluated at a harmless place.
@@ -32,12 +35,19 @@ _HARMLESS = {name: sp.Float(0.5) for name in _SINGULAR} | {"acosh": sp.Float(2.0
 
 
 def numpy_function(
-    formulas: Sequence[sp.Expr], arguments: Sequence[str]
+    formulas: Sequence[sp.Expr], arguments: Sequence[str], networks: Networks | None = None
 ) -> Callable[..., list[NDArray[np.float64] | float]]:
     """Compile formulas for NumPy, in double precision.
 
     All branches of a piecewise are computed; the one whose condition holds is returned. Where a formula has no real
     value the result is NaN or inf, without a warning.
+
+    Parameters
+    ----------
+    formulas, arguments
+        What is computed, and the names in it.
+    networks
+        As for `torch_function`.
 
     Returns
     -------
@@ -47,9 +57,11 @@ def numpy_function(
     Raises
     ------
     ModelError
-        A formula uses a name that is no argument, or a neural network.
+        A formula uses a name that is no argument, or a neural network that is not there.
     """
-    compiled = _compile(formulas, arguments, Printer, _numpy_namespace())
+    modules = dict(networks or {})
+    prepared = [_applications(formula, modules) for formula in map(sp.sympify, formulas)] if modules else formulas
+    compiled = _compile(prepared, arguments, Printer, _numpy_namespace(modules))
 
     def call(*values: Any) -> list[NDArray[np.float64] | float]:
         with np.errstate(all="ignore"):
@@ -61,7 +73,7 @@ def numpy_function(
 def torch_function(
     formulas: Sequence[sp.Expr],
     arguments: Sequence[str],
-    networks: Mapping[str, Callable[[Tensor], Tensor]] | None = None,
+    networks: Networks | None = None,
 ) -> Callable[..., list[Tensor | float]]:
     """Compile formulas for torch: differentiable, on the device and in the dtype of the arguments.
 
@@ -129,7 +141,7 @@ def _compile(
     return function
 
 
-def _numpy_namespace() -> dict[str, Any]:
+def _numpy_namespace(modules: Networks) -> dict[str, Any]:
     same = "sin cos tan sinh cosh tanh exp log sqrt abs sign maximum minimum logical_not nan inf square"
     names = {name: getattr(np, name) for name in same.split()}
     names |= {f"a{name}": getattr(np, f"arc{name}") for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")}
@@ -147,10 +159,12 @@ def _numpy_namespace() -> dict[str, Any]:
         "fourth": lambda x: np.square(np.square(x)),
         "heaviside": lambda x: np.heaviside(x, 1.0),
         "sigmoid": sigmoid,
+        "like": None,
+        **{f"network_{name}": functools.partial(_apply_to_arrays, module) for name, module in modules.items()},
     }
 
 
-def _torch_namespace(modules: Mapping[str, Callable[[Tensor], Tensor]]) -> dict[str, Any]:
+def _torch_namespace(modules: Networks) -> dict[str, Any]:
     import torch
 
     same = (
@@ -170,13 +184,23 @@ def _torch_namespace(modules: Mapping[str, Callable[[Tensor], Tensor]]) -> dict[
     )
 
 
-def _apply(module: Callable[[Tensor], Tensor], like: Tensor, *arguments: Tensor | float) -> Tensor:
+def _apply(module: Callable[[Tensor], Tensor], like: Tensor, *arguments: Any) -> Tensor:
     """The network at its inputs, stacked on the last axis: [..., inputs] -> [..., outputs]."""
     import torch
 
     tensors = [torch.as_tensor(arg, dtype=like.dtype, device=like.device) for arg in arguments]
     shape = torch.broadcast_shapes(*(t.shape for t in tensors))  # type: ignore[no-untyped-call]
     return module(torch.stack([t.expand(shape) for t in tensors], dim=-1))
+
+
+def _apply_to_arrays(module: Any, _like: None, *arguments: Any) -> NDArray[np.float64]:
+    """The same for arrays, in the dtype and on the device of the network's weights; without gradients."""
+    import torch
+
+    own = next(iter(module.parameters()), torch.zeros((), dtype=torch.float64))
+    with torch.no_grad():
+        outputs = _apply(module, own, *(np.asarray(value, dtype=np.float64) for value in arguments))
+    return outputs.to("cpu", torch.float64).numpy()
 
 
 def _applications(expr: Any, modules: Mapping[str, Any]) -> Any:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from odefit.errors import ModelError
+from odefit.model.graphs.network import DescribedNetwork, Tables
 from odefit.model.system import Network
 
 MAX_WEIGHTS = 10_000_000
@@ -66,6 +67,7 @@ class MLP(nn.Module):
         if network.output == "positive":
             layers.append(nn.Softplus())
         self.layers = nn.Sequential(*layers)
+        self.layer_names = network.layers or tuple(f"layer{k + 1}" for k in range(len(widths) - 1))
         self.register_buffer("centre", torch.zeros(network.inputs))
         self.register_buffer("scale", torch.ones(network.inputs))
         self.register_buffer("output_scale", torch.ones(network.outputs))
@@ -145,7 +147,7 @@ class Potential(MLP):
         super().set_units(centre, scale, (output_scale * scale).mean().unsqueeze(0))
 
 
-def build_networks(networks: Iterable[Network], seed: int) -> nn.ModuleDict:
+def build_networks(networks: Iterable[Network], seed: int, tables: Tables | None = None) -> nn.ModuleDict:
     """One module per network.
 
     Parameters
@@ -154,10 +156,18 @@ def build_networks(networks: Iterable[Network], seed: int) -> nn.ModuleDict:
         Their shapes.
     seed
         Weights are drawn from it alone; the global generator is left as it was.
+    tables
+        The arrays that networks from files take.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return nn.ModuleDict({n.name: Potential(n) if n.gradient else MLP(n) for n in networks})
+        return nn.ModuleDict({n.name: _module(n, tables or {}) for n in networks})
+
+
+def _module(network: Network, tables: Tables) -> nn.Module:
+    if network.graph is not None:
+        return DescribedNetwork(network.graph, network.sizes, tables)
+    return Potential(network) if network.gradient else MLP(network)
 
 
 def same_architecture(module: nn.Module, weights: Mapping[str, Any]) -> bool:

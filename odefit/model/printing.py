@@ -106,7 +106,15 @@ class Printer:
             (sp.Piecewise, self.piecewise),
             (sp.Heaviside, lambda e: f"heaviside({self.doprint(e.args[0])})"),
             ((sp.Max, sp.Min), self.extreme),
+            (Application, self.application),
+            (Component, lambda e: f"{self.doprint(e.args[0])}[..., {int(e.args[1])}]"),
         )
+
+    def application(self, expr: Any) -> str:
+        """The call of a whole network."""
+        name, *arguments = expr.args
+        inputs = ", ".join(self.doprint(arg) for arg in arguments)
+        return f"network_{name.name}(like, {inputs})"
 
     def sides(self, expr: Any, operator: str) -> str:
         """The arguments with an operator between them."""
@@ -195,8 +203,6 @@ class TorchPrinter(Printer):
     def methods(self) -> Sequence[tuple[Any, Any]]:
         return (
             *super().methods(),
-            (Application, self.application),
-            (Component, lambda e: f"{self.doprint(e.args[0])}[..., {int(e.args[1])}]"),
             (Guarded, self.guarded),
         )
 
@@ -204,12 +210,6 @@ class TorchPrinter(Printer):
         if plain:
             return f"where({condition}, like.new_full((), {yes}), like.new_full((), {no}))"
         return super().where(condition, yes, no, plain)
-
-    def application(self, expr: Any) -> str:
-        """The call of a whole network."""
-        name, *arguments = expr.args
-        inputs = ", ".join(self.doprint(arg) for arg in arguments)
-        return f"network_{name.name}(like, {inputs})"
 
     def guarded(self, expr: Any) -> str:
         """A choice, unless its condition is decided."""

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Literal
 
 from odefit import algebra as sp
+from odefit.model.graphs.description import Graph
 from odefit.model.operators import number_putter
 from odefit.records import dataclass
 
@@ -50,6 +51,14 @@ class Network:
         0, or the sign with which the outputs are the gradient of one scalar network with respect to its inputs.
     penalty
         The weight of its squared outputs in the loss (`training/penalty.py`).
+    graph
+        Its layers and steps, where they come from a file; hidden, activation, output and gradient say nothing then.
+    sizes
+        Of such a network the arguments of its forward pass: how many numbers each takes, or the name of an array.
+        In a call, numbers stand one by one, and an array by its name.
+    layers
+        What a file calls the linear layers of a perceptron, which is described by the fields above all the same;
+        default `layer1`, `layer2`, ...
     """
 
     name: str
@@ -60,6 +69,20 @@ class Network:
     output: str = "linear"
     gradient: int = 0
     penalty: float = 0.0
+    graph: Graph | None = None
+    sizes: tuple[int | str, ...] = ()
+    layers: tuple[str, ...] = ()
+
+    @property
+    def arrays(self) -> dict[int, str]:
+        """Which of the inputs are arrays: position in a call -> name."""
+        found: dict[int, str] = {}
+        position = 0
+        for size in self.sizes:
+            if isinstance(size, str):
+                found[position] = size
+            position += 1 if isinstance(size, str) else size
+        return found
 
 
 class NetworkCall(sp.Function):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ import numpy as np
 from odefit import algebra as sp
 from odefit.arrays import FloatArray
 from odefit.model.formulas import free_names
-from odefit.model.functions import numpy_function, torch_function
+from odefit.model.functions import Networks, numpy_function, torch_function
 from odefit.model.system import TIME, System
 from odefit.objective.comparisons import Comparisons
 from odefit.objective.noise.families import family_of
@@ -175,12 +176,15 @@ class Observation:
     sensitive
         The K local names that derivatives are taken to; the first `len(engine.sensitive)` are those that states depend
         on.
+    networks
+        The modules of networks that the formulas call; derivatives through them are those of tensors.
     """
 
     system: System
     noise: Mapping[str, Noise]
     symbols: tuple[str, ...]
     sensitive: tuple[str, ...]
+    networks: Networks = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -224,7 +228,7 @@ class Observation:
 
     @cached_property
     def _values(self) -> Any:
-        return numpy_function(self.formulas, self._arguments)
+        return numpy_function(self.formulas, self._arguments, self.networks)
 
     @cached_property
     def _values_and_partials(self) -> Any:
@@ -253,7 +257,7 @@ class Observation:
 
     @cached_property
     def _natural(self) -> Any:
-        return numpy_function(list(self.system.predicted.values()), self._arguments)
+        return numpy_function(list(self.system.predicted.values()), self._arguments, self.networks)
 
     def moments(self, y: FloatArray, t: FloatArray, p: FloatArray, dy: FloatArray | None = None) -> list[Moments]:
         """Location and scale of every observable.
@@ -298,7 +302,7 @@ class Observation:
         """Per observable a function of m and, where it has a formula, s."""
         slots = [(position, self._sigma_slot.get(name)) for position, name in enumerate(self.names)]
         pairs = [[self.formulas[k] for k in pair if k is not None] for pair in slots]
-        return [torch_function(pair, self._arguments) for pair in pairs]
+        return [torch_function(pair, self._arguments, self.networks) for pair in pairs]
 
     def moment_tensors(self, position: int, y: Tensor, t: Tensor, p: Tensor) -> tuple[Tensor, Tensor | None]:
         """m and s of one observable as differentiable tensors.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
+from odefit.model.constant_calls import ConstantCalls
 from odefit.objective.priors import Prior
 from odefit.objective.transforms import Transforms
 from odefit.records import dataclass
@@ -208,17 +209,25 @@ class Binding:
         [E, L], position in theta, or -1 where the symbol is a number.
     constant
         [E, L], that number.
+    calls
+        The symbols that are networks of others, if any are.
     """
 
     symbols: tuple[str, ...]
     index: IntArray
     constant: FloatArray
+    calls: ConstantCalls | None = None
 
     def local(self, theta: FloatArray) -> FloatArray:
         """Local values p [..., E, L] at theta [..., N]."""
         if not theta.shape[-1]:
-            return np.tile(self.constant, (*theta.shape[:-1], 1, 1))
-        return np.where(self.index >= 0, np.take(theta, self.index, axis=-1), self.constant)
+            p = np.tile(self.constant, (*theta.shape[:-1], 1, 1))
+        else:
+            p = np.where(self.index >= 0, np.take(theta, self.index, axis=-1), self.constant)
+        if self.calls is None:
+            return p
+        once = self.calls.fill(p[..., :1, :] if self.is_shared else p)
+        return np.broadcast_to(once, p.shape)
 
     def local_tensor(self, theta: Tensor, rows: Tensor | None = None) -> Tensor:
         """Local values, differentiable.
@@ -241,9 +250,10 @@ class Binding:
         constant = torch.as_tensor(self.constant, dtype=theta.dtype, device=theta.device)
         if rows is not None:
             index, constant = index[rows], constant[rows]
-        if not len(theta):
-            return constant
-        return torch.where(index >= 0, theta[index], constant)
+        p = torch.where(index >= 0, theta[index], constant) if len(theta) else constant
+        if self.calls is None:
+            return p
+        return self.calls.fill_tensor(p[:1] if self.is_shared else p).expand(p.shape)
 
     @cached_property
     def is_shared(self) -> bool:

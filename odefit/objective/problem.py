@@ -23,6 +23,7 @@ from odefit.objective.noise.families import family_of
 from odefit.objective.observation import Observation
 from odefit.objective.parameters import Binding, ParameterTable
 from odefit.objective.replicates_together import Together, together
+from odefit.objective.weight_priors import WeightPrior
 from odefit.records import dataclass
 
 
@@ -43,6 +44,8 @@ class FitProblem:
         Observables and noise models.
     engine
         Integrates the system.
+    weight_priors
+        Those of the weights of networks.
     """
 
     experiments: tuple[Experiment, ...]
@@ -50,6 +53,7 @@ class FitProblem:
     binding: Binding
     observation: Observation
     engine: Engine
+    weight_priors: tuple[WeightPrior, ...] = ()
 
     @cached_property
     def n_system(self) -> int:

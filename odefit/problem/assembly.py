@@ -6,7 +6,7 @@ Nothing is solved and nothing is written.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,9 +18,10 @@ from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine
 from odefit.engines.choice import make_engine
 from odefit.errors import ConfigError, Faults, ModelError
+from odefit.model.constant_calls import CallCollector, ConstantCalls
 from odefit.model.formulas import free_names
 from odefit.model.operators import put_numbers
-from odefit.model.system import System, compared_symbol, symbol
+from odefit.model.system import TIME, System, compared_symbol, symbol
 from odefit.objective.observation import Noise, Observation, covariate_symbol, covariates_of
 from odefit.objective.parameters import Binding, ParameterTable
 from odefit.objective.problem import FitProblem
@@ -35,11 +36,14 @@ from odefit.problem.formula_reader import names_in
 from odefit.problem.hold_out import split
 from odefit.problem.intervals import with_intervals
 from odefit.problem.measured_columns import with_measured_columns
+from odefit.problem.network_calls import called_by, names_in_calls, part_of, solved_system, with_constant_calls
+from odefit.problem.network_files import build, given_weights, read_array_tables, weight_priors
 from odefit.problem.noise_models import read_noise
 from odefit.problem.parameter_table import TableBuilder
 from odefit.problem.state_sizes import solver_options
 from odefit.problem.systems import with_doses
 from odefit.records import changed, dataclass
+from odefit.runs.network_files import Content, contents_of
 from odefit.runs.results import Dates
 from odefit.text import abridged
 
@@ -76,6 +80,8 @@ class Assembly:
         The measurements that the config leaves out.
     dates
         What times that were dates are counted from.
+    files
+        The files of its networks, by the keys of the config that name them.
     """
 
     loaded: LoadedConfig
@@ -90,6 +96,7 @@ class Assembly:
     trained: tuple[str, ...] = ()
     excluded: tuple[Excluded, ...] = ()
     dates: Dates | None = None
+    files: Content = field(default_factory=dict)
 
 
 def assemble(
@@ -125,19 +132,33 @@ def assemble(
         check_held_out(draft, seen)
         check_bounded(draft, seen)
     table = ParameterTable(tuple(draft.builder.rows.values()))
-    formulas = _bind(draft, table)
+    networks = build(loaded, described.system.networks, draft.arrays)
+    formulas = _bind(draft, table, networks)
     notes: tuple[str, ...] = ()
-    taken: tuple[str, ...] = ()
+    taken = given_weights(loaded)
     if loaded.earlier is not None:
         table, notes = with_earlier_values(table, loaded.earlier)
-    engine, networks = _engine(draft, formulas, seen, table)
+    engine = _engine(draft, formulas, seen, table, networks)
     if loaded.earlier is not None and networks is not None:
-        taken, more = take_earlier_weights(networks, loaded.earlier)
-        notes += more
-    problem = FitProblem(seen, table, formulas.binding, formulas.observation, engine)
-    derived: tuple[Derived | CurveDerived, ...] = (*_derived(draft), *_of_curves(draft, formulas.system))
+        trained, more = take_earlier_weights(networks, loaded.earlier)
+        taken, notes = (*taken, *trained), (*notes, *more)
+    priors = weight_priors(loaded, networks)
+    problem = FitProblem(seen, table, formulas.binding, formulas.observation, engine, priors)
+    derived: tuple[Derived | CurveDerived, ...] = (*_derived(draft, networks), *_of_curves(draft, formulas.system))
     masks, notes = draft.parts.masks, (*notes, *_cancelled(draft))
-    return Assembly(loaded, described, draft.measured, problem, networks, held, masks, derived, notes, taken)
+    return Assembly(
+        loaded,
+        described,
+        draft.measured,
+        problem,
+        networks,
+        held,
+        masks,
+        derived,
+        notes,
+        taken,
+        files=contents_of(loaded) if networks is not None else {},
+    )
 
 
 def _draft(loaded: LoadedConfig, described: Described, measured: Sequence[Experiment], fold: Collection[str]) -> Draft:
@@ -146,13 +167,15 @@ def _draft(loaded: LoadedConfig, described: Described, measured: Sequence[Experi
     described = with_measured_columns(with_cells(described, measured), measured)
     parts = split(loaded, measured, fold)
     noise = read_noise(loaded, described, measured, faults)
+    arrays = read_array_tables(loaded, measured, faults)
     builder = TableBuilder(loaded, described, measured, parts.seen, faults)
+    builder.bound.update({name: [*rows] for name, rows in arrays.rows.items()})
     more = names_in(described.ties) | _named_in_expressions(described.system, builder.known) | {*described.in_cells}
     builder.add_model(sorted(more))
     builder.add_named(noise)
     builder.add_initial()
     builder.add_noise(noise)
-    draft = Draft(loaded, described, tuple(measured), parts, bool(fold), noise, builder)
+    draft = Draft(loaded, described, tuple(measured), parts, bool(fold), noise, builder, arrays)
     for check in CHECKS:
         check(draft, faults)
     faults.check()
@@ -179,35 +202,50 @@ class Formulas:
     sensitive: tuple[str, ...]
 
 
-def _bind(draft: Draft, table: ParameterTable) -> Formulas:
+def _bind(draft: Draft, table: ParameterTable, networks: nn.ModuleDict | None) -> Formulas:
     """The formulas of system and noise over symbols that are bound to the parameter table."""
     system, noise = _inline(_with_surroundings(draft), draft.noise.models, draft.builder)
+    modules = dict(networks.items()) if networks is not None else {}
+    collector = CallCollector((*system.states, TIME, *system.inputs, *_covariate_symbols(system, noise)))
+    inner = names_in_calls(system)
+    if modules:
+        system, noise = with_constant_calls(system, noise, collector)
+    calls = collector.formulas
     others = dict.fromkeys(
-        (*_noise_symbols(noise, system), *sorted(_named_in_expressions(system, draft.builder.known)))
+        (*_noise_symbols(noise, system), *sorted({*_named_in_expressions(system, draft.builder.known), *inner}), *calls)
     )
     symbols = (*system.parameters, *(name for name in others if name not in system.parameters))
-    binding = draft.builder.bind(symbols)
-    moving = _moving(binding, table)
+    binding = draft.builder.bind(symbols, calls)
+    if calls:
+        binding = replace(binding, calls=ConstantCalls(calls, symbols, modules))
+    moving = _moving(binding, table) | calls.keys()
     # A scale or an offset of an observable moves no state: no sensitivity equation is spent on it.
     in_states = set().union(*map(free_names, replace(system, observables={}).formulas))
     sensitive = tuple(name for name in system.parameters if name in moving and name in in_states)
     observed = tuple(name for name in symbols if name in moving and name not in sensitive)
     beside = _covariate_symbols(system, noise)
-    observation = Observation(system, noise, (*symbols, *system.inputs, *beside), (*sensitive, *observed))
+    observation = Observation(
+        system, noise, (*symbols, *system.inputs, *beside), (*sensitive, *observed), called_by(system, noise, modules)
+    )
     return Formulas(system, binding, observation, sensitive)
 
 
 def _engine(
-    draft: Draft, formulas: Formulas, seen: tuple[Experiment, ...], table: ParameterTable
-) -> tuple[Engine, nn.ModuleDict | None]:
-    """The engine that the config asks for, and the networks in it. Raises ConfigError."""
+    draft: Draft,
+    formulas: Formulas,
+    seen: tuple[Experiment, ...],
+    table: ParameterTable,
+    networks: nn.ModuleDict | None,
+) -> Engine:
+    """The engine that the config asks for; of the networks it gets those that it has to solve. Raises ConfigError."""
     loaded = draft.loaded
-    p = formulas.binding.local(table.values)[:, : len(formulas.system.parameters)]
-    options = solver_options(loaded, formulas.system, seen, p, formulas.observation)
-    networks = _networks(draft.described.system, loaded.config.fit.seed)
-    engine = make_engine(formulas.system, options, formulas.sensitive, networks, loaded.where("solver", "method"))
+    system = solved_system(formulas.system)
+    p = formulas.binding.local(table.values)[:, : len(system.parameters)]
+    options = solver_options(loaded, system, seen, p, formulas.observation)
+    inside = part_of(networks, system)
+    engine = make_engine(system, options, formulas.sensitive, inside, loaded.where("solver", "method"))
     check_solver(loaded, engine)
-    return engine, networks
+    return engine
 
 
 def _cancelled(draft: Draft) -> tuple[str, ...]:
@@ -220,7 +258,7 @@ def _cancelled(draft: Draft) -> tuple[str, ...]:
     return (f"{draft.loaded.where('parameters')}: {abridged(names, 5)} {verb} left out",)
 
 
-def _derived(draft: Draft) -> tuple[Derived, ...]:
+def _derived(draft: Draft, networks: nn.ModuleDict | None) -> tuple[Derived, ...]:
     """The parameters that follow from others, with their texts and units."""
     sections = draft.loaded.config.parameters
     return derived_quantities(
@@ -229,6 +267,7 @@ def _derived(draft: Draft) -> tuple[Derived, ...]:
         draft.measured,
         {name: section.formula for name, section in sections.items()},
         {name: section.unit for name, section in sections.items()},
+        {} if networks is None else dict(networks.items()),
     )
 
 
@@ -292,15 +331,6 @@ def _moving(binding: Binding, table: ParameterTable) -> set[str]:
         for column, name in enumerate(binding.symbols)
         if any(int(i) in estimated for i in binding.index[:, column])
     }
-
-
-def _networks(system: System, seed: int) -> nn.ModuleDict | None:
-    """The torch modules of a system's networks; the engine moves them to its device and dtype."""
-    if system.is_mechanistic:
-        return None
-    from odefit.model.networks import build_networks
-
-    return build_networks(system.networks.values(), seed)
 
 
 def _without_first_rows(draft: Draft, experiments: Sequence[Experiment]) -> tuple[Experiment, ...]:

@@ -16,6 +16,8 @@ from odefit.model.formulas import free_names
 from odefit.problem.described import FORMULA, Described, initial_name
 from odefit.problem.hold_out import Split
 from odefit.problem.measured_columns import in_measured_cells
+from odefit.problem.network_calls import check_places
+from odefit.problem.network_files import Arrays
 from odefit.problem.noise_columns import NoiseColumns
 from odefit.problem.noise_models import NoiseModels, check_measurements
 from odefit.problem.parameter_table import TableBuilder
@@ -41,6 +43,8 @@ class Draft:
         The noise model of every observable.
     builder
         The rows of the parameter table, and who uses them.
+    arrays
+        What networks are given beside numbers.
     """
 
     loaded: LoadedConfig
@@ -50,6 +54,7 @@ class Draft:
     by_folds: bool
     noise: NoiseModels
     builder: TableBuilder
+    arrays: Arrays
 
 
 def unused_names(draft: Draft, faults: Faults) -> None:
@@ -131,12 +136,18 @@ def unknown_in_plots(draft: Draft, faults: Faults) -> None:
     check_plots(draft.loaded, quantities, draft.measured, faults)
 
 
+def misplaced_networks(draft: Draft, faults: Faults) -> None:
+    """Networks where they cannot be computed."""
+    check_places(draft.loaded, draft.described.system, faults)
+
+
 CHECKS: tuple[Callable[[Draft, Faults], None], ...] = (
     unused_names,
     impossible_measurements,
     meaningless_fit_keys,
     early_times,
     unknown_in_plots,
+    misplaced_networks,
 )
 
 

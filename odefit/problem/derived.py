@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 
 import numpy as np
 
@@ -16,7 +17,9 @@ from odefit import algebra as sp
 from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment
 from odefit.data.replicates import replicate_of
+from odefit.model.constant_calls import networks_called
 from odefit.model.formulas import free_names
+from odefit.model.functions import Networks, numpy_function
 from odefit.objective.problem import FitProblem
 from odefit.problem.parameter_table import Target
 from odefit.records import dataclass
@@ -40,6 +43,8 @@ class Derived:
         The formula as it was written.
     unit
         For reports only.
+    networks
+        The modules of the networks that it calls.
     """
 
     name: str
@@ -47,6 +52,7 @@ class Derived:
     targets: Mapping[str, Target]
     text: str
     unit: str | None
+    networks: Networks = field(default_factory=dict)
 
     def quantity(self, problem: FitProblem) -> FormulaQuantity:
         """The same as a function of the search vector."""
@@ -54,6 +60,10 @@ class Derived:
 
     def evaluate(self, problem: FitProblem, theta: FloatArray) -> float:
         """f at theta [N]."""
+        if self.networks:
+            index = problem.table.index
+            known = [theta[index[t]] if isinstance(t, str) else t for t in self.targets.values()]
+            return float(np.asarray(numpy_function([self.formula], tuple(self.targets), self.networks)(*known)[0]))
         return float(self.quantity(problem).at_natural(theta[None])[0][0])
 
     def interval(
@@ -100,8 +110,12 @@ def derived_quantities(
     experiments: Sequence[Experiment],
     texts: Mapping[str, str | None],
     units: Mapping[str, str | None],
+    networks: Networks,
 ) -> tuple[Derived, ...]:
-    """Every parameter with a formula: once, or once for each experiment or group where its symbols differ."""
+    """Every parameter with a formula: once, or once for each experiment or group where its symbols differ.
+
+    networks: the modules that formulas may call.
+    """
     found = []
     for name, formula in ties.items():
         names = sorted(free_names(formula))
@@ -111,7 +125,8 @@ def derived_quantities(
             members = [replicate_of(e.name) for e, own in zip(experiments, rows, strict=True) if own == row]
             suffix = "" if len(distinct) == 1 else f"[{_group(row) or members[0]}]"
             targets = dict(zip(names, row, strict=True))
-            found.append(Derived(f"{name}{suffix}", formula, targets, texts[name] or "", units.get(name)))
+            called = {one: networks[one] for one in sorted(networks_called([formula]))}
+            found.append(Derived(f"{name}{suffix}", formula, targets, texts[name] or "", units.get(name), called))
     return tuple(found)
 
 

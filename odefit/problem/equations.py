@@ -15,6 +15,7 @@ from odefit.data.experiment_table import Conditions
 from odefit.errors import ConfigError, Faults
 from odefit.model import catalogue
 from odefit.model.system import TIME, Network
+from odefit.problem.network_files import described_network
 from odefit.records import dataclass
 
 MAX_LINEAR = 50
@@ -66,8 +67,7 @@ def equation_texts(place: ModelSource) -> Texts:
     """The equations that a model section gives, or names. Raises ConfigError or ModelError."""
     section = place.section
     if section.equations is not None:
-        texts = [*section.equations.values(), *section.expressions.values()]
-        return Texts(section.equations, networks=_networks(place, texts, next(iter(section.equations))))
+        return Texts(section.equations, networks=_networks(place, _formula_texts(place)))
     assert section.name is not None  # the schema sees to it
     entry = catalogue.entry(section.name, place.where("name"))
     if entry.family:
@@ -102,24 +102,27 @@ def _family(place: ModelSource, name: str) -> Texts:
     return Texts(mlp, networks={network.name: network})
 
 
-def _networks(place: ModelSource, texts: Sequence[str], state: str) -> dict[str, Network]:
-    """The networks that equations or expressions call; how many inputs each has is seen where it is called."""
+def _networks(place: ModelSource, texts: Sequence[str]) -> dict[str, Network]:
+    """The networks that formulas call; how many inputs each has is seen where it is called."""
     found, faults = {}, Faults()
     for name, section in place.section.networks.items():
         inputs = next((n for text in texts if (n := call_arity(text, name)) is not None), None)
         if inputs is None:
-            faults.add(place.where("networks", name), f"no equation calls it, e.g. `{name}({state})`")
-        found[name] = Network(
-            name,
-            inputs or 1,
-            section.outputs,
-            tuple(section.hidden),
-            section.activation,
-            section.output,
-            penalty=section.penalty,
-        )
+            faults.add(place.where("networks", name), f"no formula calls it, e.g. `{name}(...)` in an equation")
+        found[name] = described_network(place.loaded, name, section, inputs or 1, faults)
     faults.check()
     return found
+
+
+def _formula_texts(place: ModelSource) -> list[str]:
+    """The texts in which networks may be called, equations first."""
+    section, loaded = place.section, place.loaded
+    texts = [*(section.equations or {}).values(), *section.expressions.values()]
+    texts += [one.text for one in (section.observables or {}).values()]
+    texts += [] if isinstance(section.initial, str) else section.initial.values()
+    texts += [text for event in section.events for text in event.texts]
+    texts += [one.formula for one in loaded.config.parameters.values() if one.formula is not None]
+    return texts
 
 
 def call_arity(text: str, name: str) -> int | None:
@@ -153,6 +156,16 @@ def declared_names(
         if name in states or name in declared or name == TIME or name in place.constants:
             what = f"'{name}' is also the name of a state, a parameter, a constant or the time; an input needs its own"
             faults.add(place.loaded.where("data", "inputs", name), what)
+    for name in place.loaded.config.data.arrays:
+        if (
+            name in states
+            or name in declared
+            or name == TIME
+            or place.constants.count(name) > 1
+            or name in place.inputs
+        ):
+            what = f"'{name}' is also the name of something else; an array needs its own"
+            faults.add(place.loaded.where("data", "arrays", name), what)
     for name in place.constants:
         if name in states or name == TIME:
             what = f"the column '{name}' has the name of a state or the time; call an initial value `{name}_0`"

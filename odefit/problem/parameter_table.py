@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
 from odefit.config.load import LoadedConfig
-from odefit.config.model_section import ParameterSection, PriorSection
+from odefit.config.model_section import ParameterSection
 from odefit.data.experiments import Experiment
 from odefit.data.replicates import replicate_of
 from odefit.errors import Faults
 from odefit.model.system import symbol
 from odefit.objective.parameters import Binding, Parameter
-from odefit.objective.priors import Prior
 from odefit.problem.described import FIRST, FORMULA, GIVEN, Cell, Described, initial_name
 from odefit.problem.noise_models import NoiseModels, first_guess
+from odefit.problem.priors import prior_of
 from odefit.text import suggest
 
 Target = str | float
@@ -95,7 +95,7 @@ class TableBuilder:
         scale = section.scale or ("log" if role == "noise" else "linear")
         if around is not None and value > 0 and not (section.bounds or section.scale or section.prior):
             scale, low, high = "log", value / around, value * around
-        prior = None if section.prior is None else _prior(section.prior, (low, high))
+        prior = None if section.prior is None else prior_of(section.prior, (low, high))
         if prior:
             low, high = max(low, prior.support[0]), min(high, prior.support[1])
         if section.prior and not section.estimate:
@@ -118,7 +118,7 @@ class TableBuilder:
         # What cells name comes in the order of the config, too.
         first = [name for name in self.described.known if name in names] if self.described.in_cells else []
         for name in dict.fromkeys((*first, *names)):
-            if name not in starts:
+            if name not in starts and name not in self.bound:
                 self.bind_symbol(name, self.described.nominal.get(name), "model")
 
     def add_initial(self) -> None:
@@ -305,25 +305,18 @@ class TableBuilder:
             return None if row is None or row.estimate else row.value
         return target
 
-    def bind(self, symbols: Sequence[str]) -> Binding:
-        """Which number each of the symbols [L] takes in each experiment."""
+    def bind(self, symbols: Sequence[str], computed: Collection[str] = ()) -> Binding:
+        """Which number each of the symbols [L] takes in each experiment; 0 of those that are computed from others."""
         position = {name: i for i, name in enumerate(self.rows)}
         index = np.full((len(self.measured), len(symbols)), -1, dtype=np.intp)
         constant = np.zeros(index.shape)
         for column, name in enumerate(symbols):
-            for row, target in enumerate(self.bound[name]):
+            for row, target in enumerate(() if name in computed else self.bound[name]):
                 if isinstance(target, str):
                     index[row, column] = position[target]
                 else:
                     constant[row, column] = target
         return Binding(tuple(symbols), index, constant)
-
-
-def _prior(section: PriorSection, bounds: tuple[float, float]) -> Prior:
-    """The density that a section describes; one that is truncated integrates to one between the bounds."""
-    numbers = dict(zip("abc", section.numbers, strict=False))
-    within = bounds if section.truncated else (-math.inf, math.inf)
-    return Prior(section.kind, **numbers, on=section.on, within=within)
 
 
 def _within(value: float | None, low: float, high: float, scale: str) -> float | None:

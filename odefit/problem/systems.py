@@ -39,7 +39,8 @@ def describe_system(
     columns = (constants or {}) if conditions is None else conditions.columns
     in_cells = frozenset(name for texts in columns.values() for text in texts for name in written_names(text))
     parameters = tuple(loaded.config.parameters)
-    place = ModelSource(loaded, loaded.config.model, ("model",), parameters, tuple(columns), conditions, in_cells)
+    beside = (*columns, *loaded.config.data.arrays)
+    place = ModelSource(loaded, loaded.config.model, ("model",), parameters, beside, conditions, in_cells)
     known = functools.partial(data_columns, loaded) if measured is None else functools.partial(columns_beside, measured)
     place = replace(place, columns=_columns_named(place, known), measured=known)
     return replace(_describe(FormulaReader(place)), conditions=conditions)

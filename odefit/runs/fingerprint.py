@@ -11,13 +11,15 @@ import numpy as np
 
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
+from odefit.runs.network_files import digest_of
 from odefit.runs.results import versions
 from odefit.text import cut
 
 IRRELEVANT = ("version", "title", "fit.workers", "fit.time_limit")
 """Keys of the config that do not change what a fit finds."""
 NAMES_ONLY = re.compile(
-    r"data\.(csv|experiments|doses\.csv|inputs\..+\.csv)|parameters\..+\.unit|model\.(units|original_names)(\..+)?"
+    r"data\.(csv|experiments|doses\.csv|inputs\..+\.csv|arrays\..+)|parameters\..+\.unit|"
+    r"model\.(units|original_names)(\..+)?|model\.networks\.[^.]+\.(file|weights)"
 )
 """Keys of names alone: where files lie, whose content is compared; units and other names, which compute nothing."""
 SEARCH_ONLY = ("fit.starts", "fit.max_iterations", "fit.cpu_limit", "fit.budget", "fit.intervals")
@@ -28,9 +30,10 @@ _SHOWN = 60
 def identity_of(loaded: LoadedConfig, measured: Sequence[Experiment]) -> dict[str, Any]:
     """config: the resolved keys, dotted; data: a digest of each kind of data; versions: of what computes with them."""
     config = dict(_leaves(loaded.config.model_dump(mode="json"), ""))
+    networks = digest_of(loaded)
     return {
         "config": {k: value for k, value in config.items() if not _is_irrelevant(k)},
-        "data": _digests(measured),
+        "data": _digests(measured) | ({"the files of networks": networks} if networks else {}),
         "versions": versions(),
     }
 

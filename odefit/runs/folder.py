@@ -13,6 +13,7 @@
     history.csv       how the fit went (Adam: per epoch)
     frames.csv        predicted curves on the way, where `fit.plot_every` asks for them
     weights.pt        network weights (torch, loaded with weights_only=True)
+    network-NAME.yaml, network-NAME.h5, array-NAME.h5    the files that networks were read from
     plots/            pictures
     report.html, report.pdf    what `odefit report` wrote of it
     run.log           what happened when
@@ -110,10 +111,13 @@ def write_csv(folder: Path, name: str, header: Sequence[str], rows: Iterable[Seq
     write_text(folder, name, csv_text(header, rows))
 
 
-def write_config(folder: Path, loaded: LoadedConfig, own: Mapping[str, Any]) -> None:
+def write_config(
+    folder: Path, loaded: LoadedConfig, own: Mapping[str, Any], renamed: Mapping[tuple[str, ...], str] | None = None
+) -> None:
     """The config as resolved, with the data that lie in the run folder itself.
 
     own: what the data section says of the files of this folder (doses, inputs, the table of experiments).
+    renamed: what other files are called here, by the keys of the config that name them.
     """
     config = {"version": newest_version()} | loaded.config.model_dump(mode="json", exclude_unset=True)
     config["version"] = newest_version()  # the older defaults of an older version are written out
@@ -121,8 +125,16 @@ def write_config(folder: Path, loaded: LoadedConfig, own: Mapping[str, Any]) -> 
     if loaded.config.data.csv is not None:
         data = {"csv": DATA} | {key: data[key] for key in ("time", "start", "hold_out") if key in data}
     config["data"] = data | own
+    for keys, name in (renamed or {}).items():
+        _set(config, keys, name)
     note = f"# {loaded.path.name} as odefit resolved it\n"
     write_text(folder, CONFIG, note + yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+
+
+def _set(config: dict[str, Any], keys: tuple[str, ...], value: str) -> None:
+    for key in keys[:-1]:
+        config = config.setdefault(key, {})
+    config[keys[-1]] = value
 
 
 def is_begun(folder: Path) -> bool:

@@ -53,6 +53,9 @@ class Points:
 def obstacle(problem: FitProblem) -> str | None:
     """Why the slopes of this problem's data cannot be matched, or None."""
     system = problem.observation.system
+    elsewhere = problem.binding.calls is not None or problem.observation.networks
+    if elsewhere and not problem.engine.system.networks:
+        return "no network stands in the equations"
     if system.inputs:
         return "the model has inputs"
     observed = observed_states(problem).column

@@ -160,6 +160,8 @@ class TrainingObjective(nn.Module):
         for position, parameter in enumerate(self.problem.table):
             if parameter.prior is not None and parameter.estimate:
                 total = total + parameter.prior.value_tensor(theta[position])
+        for weights in self.problem.weight_priors:
+            total = total + weights.value_tensor()
         return total
 
     @torch.no_grad()

@@ -154,6 +154,8 @@ def obstacle(problem: FitProblem) -> str | None:
         return "the model has inputs"
     if system.compared:
         return "an observable is compared with an earlier value"
+    if problem.binding.calls is not None or problem.observation.networks:
+        return "a network stands outside of the equations"
     if not any(len(e.times) > 1 for e in problem.experiments):
         return "no series has two times"
     return None

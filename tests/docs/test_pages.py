@@ -25,7 +25,7 @@ from odefit.commands.errors import report
 from odefit.errors import InputError, OdefitError
 
 ROOT = Path(__file__).parents[2]
-NEEDS_TORCH = ("networks", "solvers")
+NEEDS_TORCH = ("networks", "sciml", "solvers")
 PAGES = [
     pytest.param(path, id=path.stem, marks=[pytest.mark.torch] if path.stem in NEEDS_TORCH else [])
     for path in sorted((ROOT / "docs").glob("*.md"))

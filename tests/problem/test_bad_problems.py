@@ -109,7 +109,7 @@ FAULTS: list[tuple[str, list[str], dict[str, str], str, str]] = [
     ("steps for a solver that chooses them", ["solver.step=0.1"], {}, "solver.step", "chooses its steps itself"),
     ("epochs for least squares", ["fit={method: least_squares, epochs: 3}"], {}, "fit.epochs", "`method: adam`"),
     ("windows for equations", ["fit.windows=[5]"], {}, "fit.windows", "network"),
-    ("a network without its call", ["model.networks={net: {}}"], {}, "model.networks.net", "no equation calls it"),
+    ("a network without its call", ["model.networks={net: {}}"], {}, "model.networks.net", "no formula calls it"),
 ]
 
 
