@@ -150,7 +150,7 @@ class Page:
     def yaml(self, block: Block) -> None:
         text, name = block.body, block.caption or "mine.yaml"
         part = yaml.safe_load(text)
-        if "format_version" in part:  # a PEtab problem
+        if "format_version" in part or "nn_model_id" in part:  # a PEtab problem, a network
             self.csv(block)
             return
         assert isinstance(part, dict)
