@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
+from odefit.config.cluster_section import ClusterSection
 from odefit.config.data_section import DataSection
 from odefit.config.derived_section import DerivedSection
 from odefit.config.fields import Count, Name, NotNegative, OneOf, Positive, Section, Seed
@@ -114,6 +115,9 @@ class FitSection(Section):
         description="seconds of CPU time for all searches: as many starts as it takes, and only those that are ahead "
         "to their ends; `starts` are drawn at a time, 20 at least",
     )
+    cluster: ClusterSection | None = Field(
+        None, description="search the starts on a cluster of Dask; needs `pip install odefit[dask]`"
+    )
     folds: Annotated[int, Field(ge=2, le=1000)] | None = Field(
         None, description="cross-validation over experiments: each fold is predicted by a fit to the others"
     )
@@ -176,6 +180,8 @@ class FitSection(Section):
         if method is not None and (not method.searches or method.by_population) and self.budget is not None:
             remedy = "evaluations" if method.by_population else "epochs"
             raise ValueError(f"budget: not for `method: {self.method}`; set `{remedy}`")
+        if self.cluster is not None and self.budget is not None:
+            raise ValueError("cluster: not with `budget`, which is CPU time of this machine; set `starts`")
         by_batches = [each for each in METHODS.values() if each.by_batches]
         if self.windows is not None and self.windows.random and method not in by_batches:
             raise ValueError(f"windows.random: only for {as_written(by_batches)}; the others see all data at once")

@@ -6,7 +6,12 @@ import functools
 from collections.abc import Callable, Generator, Sequence
 
 from odefit.arrays import FloatArray
+from odefit.config.fit_methods import FitMethod
+from odefit.config.load import LoadedConfig
+from odefit.data.experiment_table import TableColumns
+from odefit.data.experiments import Experiment
 from odefit.engines.program_cache import WithPrograms
+from odefit.fitting.cluster import current_cluster
 from odefit.fitting.local_search import LocalSearch, build_search
 from odefit.fitting.search_work import SHORT, chunk_for_workers, seconds_of_start, together
 from odefit.optimizers import start_pool
@@ -47,14 +52,19 @@ def searched(
     if len(points) == 1 or not len(numbers):
         return search_here(here, points, numbers)
     seconds = seconds_of_start(objective, points[numbers])
-    asked_for = section.time_limit is not None or (section.workers or 1) > 1
+    cluster = current_cluster()
+    asked_for = section.time_limit is not None or (section.workers or 1) > 1 or cluster is not None
     if seconds is not None and seconds * len(numbers) <= SHORT and not asked_for:
         return search_here(here, points, numbers, most)
+    if cluster is not None:
+        key = cluster.send(assembly.loaded, lambda: WithPrograms(functools.partial(_builder, *_parts_of(assembly))))
+        chunk = chunk_for_workers(len(numbers), cluster.n_workers, seconds, most)
+        batch = None if section.cluster is None else section.cluster.batch
+        request = search.method, (search.max_iterations, search.cpu_limit), factor
+        return cluster.search_all(key, request, points, numbers, batch or chunk)
     workers = min(section.workers or default_workers(), len(numbers))
     limits = search.max_iterations, search.cpu_limit
-    build: Callable[[], Search] = functools.partial(
-        build_search, assembly.loaded, assembly.measured, assembly.described.constants, search.method, limits, factor
-    )
+    build: Callable[[], Search] = functools.partial(build_search, *_parts_of(assembly), search.method, limits, factor)
     if start_pool.worker_context().get_start_method() == "fork":
         # A forked worker has the compiled model in its memory already.
         build = functools.partial(_same, search)
@@ -63,6 +73,22 @@ def searched(
     limit = section.time_limit or TIME_LIMIT
     chunk = chunk_for_workers(len(numbers), workers, seconds, most)
     return search_all(build, points, workers=workers, time_limit=limit, numbers=numbers, chunk=chunk)
+
+
+def _parts_of(assembly: Assembly) -> tuple[LoadedConfig, Sequence[Experiment], TableColumns]:
+    """What a search can be built of elsewhere."""
+    return assembly.loaded, assembly.measured, assembly.described.constants
+
+
+def _builder(
+    loaded: LoadedConfig, measured: Sequence[Experiment], constants: TableColumns
+) -> Callable[[tuple[FitMethod, tuple[int | None, float | None], int]], Search]:
+    """What a worker of a cluster builds searches by."""
+
+    def built(request: tuple[FitMethod, tuple[int | None, float | None], int]) -> Search:
+        return build_search(loaded, measured, constants, *request)
+
+    return built
 
 
 def _same(search: Search) -> Search:

@@ -14,6 +14,7 @@ from odefit.config.load import LoadedConfig
 from odefit.data.chosen_rows import Excluded
 from odefit.data.experiments import Experiment
 from odefit.errors import ConfigError
+from odefit.fitting.cluster import cluster_of
 from odefit.fitting.cross_validation import Fold, WithinFold, cross_validate, make_folds
 from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.report import summarise
@@ -126,7 +127,8 @@ def search(
     method = suitable(assembly, progress) if name == AUTO else METHODS[name]
     from odefit.fitting.multistart import search_starts
 
-    return search_starts(assembly, method, progress, memory, part)
+    with cluster_of(assembly.loaded, progress.note):
+        return search_starts(assembly, method, progress, memory, part)
 
 
 def suitable(assembly: Assembly, progress: Progress) -> FitMethod:

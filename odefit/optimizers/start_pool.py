@@ -208,11 +208,11 @@ def search_here(
             if len(wanted) == 1:
                 raise
             if len(some) == 1:
-                yield _raised(error, some[0], points[some[0]])
+                yield raised(error, some[0], points[some[0]])
             else:
                 yield from search_here(search, points, some)
             continue
-        yield from _results(some, points[some], outcomes, time.perf_counter() - started)
+        yield from outcomes_of(some, points[some], outcomes, time.perf_counter() - started)
 
 
 def worker_context() -> BaseContext:
@@ -293,11 +293,12 @@ def _collect(
         died = f"the worker process died: {_cause(error.exitcode)}"
         return [StartOutcome(k, u, None, died, math.nan, True) for k, u in zip(chunk, points, strict=True)]
     except Exception as error:  # whatever a search raises must not end the fit
-        return [_raised(error, k, u) for k, u in zip(chunk, points, strict=True)]
-    return _results(chunk, points, outcomes, seconds)
+        return [raised(error, k, u) for k, u in zip(chunk, points, strict=True)]
+    return outcomes_of(chunk, points, outcomes, seconds)
 
 
-def _raised(error: Exception, number: int, point: FloatArray) -> StartOutcome:
+def raised(error: Exception, number: int, point: FloatArray) -> StartOutcome:
+    """A start whose search raised an error."""
     log.info("start %d raised: %s", number + 1, getattr(error, "traceback", error))
     text = str(error).strip().splitlines()
     cause = f"{type(error).__name__}: {text[-1]}" if text else type(error).__name__
@@ -313,9 +314,10 @@ def _cause(code: int | None) -> str:
     return signal.strsignal(-code) or f"signal {-code}"
 
 
-def _results(
+def outcomes_of(
     chunk: Sequence[int], points: FloatArray, outcomes: Sequence[SearchOutcome], seconds: float
 ) -> list[StartOutcome]:
+    """The starts of a chunk, from points [n, P], that was searched in so many seconds."""
     share = seconds / len(chunk)
     return [
         StartOutcome(number, u, outcome, None if np.isfinite(outcome.value) else outcome.message, share)

@@ -39,7 +39,7 @@ def identity_of(loaded: LoadedConfig, measured: Sequence[Experiment]) -> dict[st
 
 
 def _is_irrelevant(key: str) -> bool:
-    return key in IRRELEVANT or key.startswith(("plots", "fit.track"))
+    return key in IRRELEVANT or key.startswith(("plots", "fit.track", "fit.cluster"))
 
 
 def same_search(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:

@@ -1,0 +1,204 @@
+"""The cluster of a fit: opened when the fit begins, compared with this machine, and closed at its end."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from odefit.config.cluster_section import ClusterSection, JobqueueSection
+from odefit.config.load import LoadedConfig
+from odefit.errors import ConfigError, Fault
+from odefit.runs.results import versions
+
+if TYPE_CHECKING:
+    from odefit.optimizers.cluster_pool import Cluster
+
+WAIT_SECONDS = 60.0
+"""For the scheduler to answer, and for the first worker; for a job in a queue as long as it takes."""
+LOSSES = 3
+"""Of its worker, after which a batch is not tried again: where odefit starts the scheduler."""
+COMPARED = (
+    *("odefit", "python", "numpy", "scipy", "pydiffsol", "llvmlite"),
+    *("dask", "distributed", "msgpack", "cloudpickle"),
+)
+"""What must have the same version everywhere."""
+
+log = logging.getLogger(__name__)
+_current: ContextVar[Cluster | None] = ContextVar("cluster", default=None)
+
+
+def current_cluster() -> Cluster | None:
+    """That of the fit which is going on here; None where it has none."""
+    return _current.get()
+
+
+@contextmanager
+def cluster_of(loaded: LoadedConfig, note: Callable[[str], None]) -> Iterator[None]:
+    """Around a fit: with the cluster that its config names, if it names one.
+
+    note: is told what the user should know. Raises ConfigError where there is no such cluster, or it is of no use.
+    """
+    section = loaded.config.fit.cluster
+    if section is None or current_cluster() is not None:
+        yield
+        return
+    with ExitStack() as held:
+        found = _opened(section, loaded.where("fit.cluster"), held)
+        note(f"a cluster of {found.n_workers} workers at {found.client.scheduler.address}")
+        before = _current.set(found)
+        held.callback(_current.reset, before)
+        yield
+        if found.lost:
+            note(
+                "the scheduler of the cluster is lost; what was finished is kept, and --resume goes on, with the "
+                "cluster or without (--set fit.cluster=null)"
+            )
+
+
+def _opened(section: ClusterSection, where: str, held: ExitStack) -> Cluster:
+    try:
+        from distributed import Client
+    except ImportError:
+        raise ConfigError(where, "needs Dask, which is not installed: pip install 'odefit[dask]'") from None
+    from odefit.optimizers.cluster_pool import Cluster
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    target, security = _target(section, where, held), None
+    if section.tls_ca is not None:
+        from distributed.security import Security
+
+        security = Security(
+            tls_ca_file=section.tls_ca,
+            tls_client_cert=section.tls_cert,
+            tls_client_key=section.tls_key,
+            require_encryption=True,
+        )
+    try:
+        client = Client(target, security=security, set_as_default=False, timeout=WAIT_SECONDS, name="odefit")
+    except (OSError, ValueError, TimeoutError) as error:
+        why = (str(error).splitlines() or ["no answer"])[0]
+        what = f"no scheduler answers at {section.address} ({why}); start one with `dask scheduler`, or leave this out"
+        raise ConfigError(where, what) from None
+    held.callback(_closed, client)
+    try:
+        client.wait_for_workers(1, timeout=None if section.jobqueue else WAIT_SECONDS)
+    except TimeoutError:
+        what = f"the scheduler at {client.scheduler.address} has no workers; start some with `dask worker --nthreads 1`"
+        raise ConfigError(where, what) from None
+    _compare(client, where)
+    return Cluster(client)
+
+
+def _closed(client: Any) -> None:
+    client.close(timeout=5)
+
+
+def _target(section: ClusterSection, where: str, held: ExitStack) -> Any:
+    """What a client connects to: an address, or a cluster that is started here."""
+    if section.dask is not None:
+        from distributed import LocalCluster
+
+        with _ignoring_signals():
+            cluster = LocalCluster(
+                n_workers=section.dask.workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+                scheduler_kwargs={"allowed_failures": LOSSES - 1, "dashboard_address": "127.0.0.1:0"},
+            )
+        held.callback(cluster.close, timeout=10)
+        return cluster
+    if section.jobqueue is not None:
+        cluster = queue_of(section.jobqueue, where)
+        held.callback(cluster.close, timeout=10)
+        cluster.scale(jobs=section.jobqueue.jobs)
+        return cluster
+    return section.address
+
+
+def queue_of(section: JobqueueSection, where: str = "fit.cluster") -> Any:
+    """The cluster of dask-jobqueue that a section describes; nothing is submitted yet. Raises ConfigError."""
+    try:
+        import dask_jobqueue
+    except ImportError:
+        what = "needs dask-jobqueue, which is not installed: pip install 'odefit[dask]'"
+        raise ConfigError(where, what) from None
+    classes = {
+        "slurm": "SLURMCluster",
+        "pbs": "PBSCluster",
+        "sge": "SGECluster",
+        "lsf": "LSFCluster",
+        "htcondor": "HTCondorCluster",
+        "moab": "MoabCluster",
+        "oar": "OARCluster",
+    }
+    settings: dict[str, Any] = {
+        "cores": section.cores,
+        "processes": section.cores,
+        "memory": section.memory,
+        "interface": section.interface,
+        "job_extra_directives": section.directives,
+        "job_script_prologue": section.prologue,
+        "scheduler_options": {"dashboard_address": None},
+    }
+    for key, value in (("walltime", section.walltime), ("queue", section.queue), ("account", section.account)):
+        if value is not None:
+            settings[key] = value
+    return getattr(dask_jobqueue, classes[section.system])(**settings)
+
+
+def _compare(client: Any, where: str) -> None:
+    """Raises ConfigError with every worker that computes with other versions than this machine."""
+
+    def look() -> dict[str, str]:  # sent as it stands, since odefit may be missing there
+        import importlib.metadata
+        import platform
+
+        found = {"python": platform.python_version()}
+        for name in names:
+            try:
+                found[name] = importlib.metadata.version(name)
+            except importlib.metadata.PackageNotFoundError:
+                continue
+        return found
+
+    names = [name for name in COMPARED if name != "python"]
+    here = look() | {"odefit": versions()["odefit"]}
+    faults: dict[str, list[str]] = {}
+    for worker, there in client.run(look).items():
+        others = [
+            f"{name} {there.get(name, 'is missing')} ({here.get(name, 'none')} here)"
+            for name in COMPARED
+            if there.get(name) != here.get(name)
+        ]
+        if others:
+            faults.setdefault(", ".join(others), []).append(worker)
+    if faults:
+        raise ConfigError(
+            faults=[
+                Fault(where, f"{' and '.join(workers[:3])}{' …' * (len(workers) > 3)}: {text}; install the same there")
+                for text, workers in faults.items()
+            ]
+        )
+
+
+@contextmanager
+def _ignoring_signals() -> Iterator[None]:
+    """Processes that are started meanwhile leave Ctrl-C and the signals of batch systems to this one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,266 @@
+"""Starts on a cluster of Dask: the same numbers as without, whatever becomes of workers and scheduler."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import odefit
+from odefit.config.cluster_section import ClusterSection, JobqueueSection
+from odefit.errors import ConfigError
+from odefit.fitting import cluster as of_fit
+from odefit.optimizers import cluster_pool
+from odefit.optimizers.base import SearchOutcome
+from odefit.optimizers.cluster_pool import Cluster
+from odefit.runs.progress import Silent
+from odefit.status import Ending, Reason
+
+distributed = pytest.importorskip("distributed", reason="needs odefit[dask]")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+TIMES = np.linspace(0, 5, 11)
+DATA = pd.DataFrame({"time": TIMES, "x": np.exp(-0.8 * TIMES) + 0.01 * np.random.default_rng(0).standard_normal(11)})
+CONFIG: dict[str, Any] = {
+    "model": {"equations": {"x": "-V*x/(K + x)"}, "initial": {"x": 1}},
+    "parameters": {
+        "V": {"value": 30, "bounds": [0.01, 1e4], "scale": "log"},
+        "K": {"value": 1, "bounds": [0.01, 1e4], "scale": "log"},
+    },
+    "noise": {"model": "gaussian", "sigma": 0.01},
+    "fit": {"starts": 12, "seed": 0, "match": False, "screen": "values"},
+}
+
+
+ANY_PORT = {"dashboard_address": "127.0.0.1:0"}
+
+
+def fitted(**changes: Any) -> dict[str, Any]:
+    return {**CONFIG, "fit": {**CONFIG["fit"], **changes}}
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[Any]:
+    """A cluster of two processes on loopback."""
+    with distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        dashboard_address=None,
+        silence_logs=50,
+        scheduler_kwargs={"allowed_failures": 2, **ANY_PORT},
+    ) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def whole() -> odefit.Run:
+    return odefit.fit(CONFIG, data=DATA)
+
+
+def assert_same(run: odefit.Run, whole: odefit.Run) -> None:
+    starts = [one.starts.drop(columns="seconds") for one in (run, whole)]
+    pd.testing.assert_frame_equal(*starts, check_exact=True)
+    assert run.result.estimates == whole.result.estimates
+    assert run.result.message == whole.result.message
+
+
+class Noting(Silent):
+    def __init__(self, at_first: Callable[[], object] = lambda: None) -> None:
+        self.notes: list[str] = []
+        self.at_first: Callable[[], object] | None = at_first
+
+    def note(self, sentence: str) -> None:
+        self.notes.append(sentence)
+
+    def start(self, *_: Any) -> None:
+        if self.at_first is not None:
+            at_first, self.at_first = self.at_first, None
+            at_first()
+
+
+def test_the_numbers_are_those_of_one_process(local: Any, whole: odefit.Run) -> None:
+    told = Noting()
+    run = odefit.fit(fitted(cluster={"address": local.scheduler_address, "batch": 2}), data=DATA, progress=told)
+    assert_same(run, whole)
+    assert told.notes[0] == f"a cluster of 2 workers at {local.scheduler_address}"
+
+
+def test_a_worker_that_is_killed_costs_nothing(local: Any, whole: odefit.Run) -> None:
+    def kill() -> None:
+        with distributed.Client(local, set_as_default=False) as client:
+            os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
+
+    config = fitted(cluster={"address": local.scheduler_address, "batch": 1})
+    assert_same(odefit.fit(config, data=DATA, progress=Noting(kill)), whole)
+
+
+def test_a_scheduler_that_is_lost_leaves_what_was_finished(whole: odefit.Run, tmp_path: Path) -> None:
+    cluster = distributed.LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        processes=False,
+        protocol="tcp://",
+        dashboard_address=None,
+        silence_logs=50,
+        host="127.0.0.1",
+        scheduler_kwargs=ANY_PORT,
+    )
+    told = Noting(cluster.close)
+    config = fitted(cluster={"address": cluster.scheduler_address, "batch": 1})
+    run = odefit.fit(config, data=DATA, out=tmp_path / "r", progress=told)
+    assert run.result.status == "interrupted"
+    assert 1 <= run.result.starts.finished < 12
+    assert any("the scheduler of the cluster is lost" in note for note in told.notes)
+    assert_same(odefit.fit(CONFIG, data=DATA, out=tmp_path / "r", resume=True), whole)
+
+
+def test_ctrl_c_cancels_what_runs_elsewhere(local: Any, tmp_path: Path) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    config = fitted(cluster={"address": local.scheduler_address, "batch": 1})
+    run = odefit.fit(config, data=DATA, progress=Noting(interrupt))
+    assert run.result.status == "interrupted"
+    with distributed.Client(local, set_as_default=False) as client:
+        assert not any(key for keys in client.processing().values() for key in keys)
+
+
+def test_the_pool_of_the_config_is_on_loopback_and_gone_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+
+    def remembered(*args: Any, genuine: Any = distributed.LocalCluster, **kwargs: Any) -> Any:
+        made.append(genuine(*args, **{**kwargs, "processes": False, "protocol": "tcp://"}))
+        return made[0]
+
+    monkeypatch.setattr(distributed, "LocalCluster", remembered)
+    told = Noting()
+    run = odefit.fit(fitted(cluster={"dask": {"workers": 2}}, starts=3), data=DATA, progress=told)
+    assert run.result.starts.finished == 3
+    assert told.notes[0].startswith("a cluster of 2 workers at ")
+    assert made[0].status.name == "closed"
+    assert threading.active_count() < 40
+
+
+def test_workers_with_other_versions_are_refused(local: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(of_fit, "versions", lambda: {"odefit": "0.0.1"})
+    with pytest.raises(ConfigError, match=r"cluster: tcp://.* and tcp://.*: odefit .* \(0\.0\.1 here\); install"):
+        odefit.fit(fitted(cluster=local.scheduler_address), data=DATA)
+
+
+def test_no_scheduler_and_no_workers_are_one_line_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(of_fit, "WAIT_SECONDS", 0.5)
+    with pytest.raises(ConfigError, match=r"no scheduler answers at tcp://127\.0\.0\.1:9"):
+        odefit.fit(fitted(cluster="tcp://127.0.0.1:9"), data=DATA)
+    with (
+        distributed.LocalCluster(
+            n_workers=0, dashboard_address=None, host="127.0.0.1", silence_logs=50, scheduler_kwargs=ANY_PORT
+        ) as empty,
+        pytest.raises(ConfigError, match=r"has no workers; start some with `dask worker --nthreads 1`"),
+    ):
+        odefit.fit(fitted(cluster=empty.scheduler_address), data=DATA)
+
+
+class ByValue:
+    """Pickled elsewhere, where this module is not."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def __reduce__(self) -> Any:
+        return pickle.loads, (self.content,)
+
+
+class Builds:
+    """What a worker builds searches by: some starts kill it, some raise, all others end where they begin."""
+
+    def __call__(self) -> Any:
+        def built(request: str) -> Any:
+            def search(points: np.ndarray) -> list[SearchOutcome]:
+                if request == "kill" and (points[:, 0] == 3).any():
+                    os._exit(1)
+                if (points[:, 0] == 5).any():
+                    raise ValueError("five")
+                return [
+                    SearchOutcome(u, float(u[0]), Ending(Reason.NOTHING_LEFT), 1, 0, (float(u[0]),), np.zeros(1))
+                    for u in points
+                ]
+
+            return search
+
+        return built
+
+
+def test_what_kills_its_workers_fails_alone_and_says_why(local: Any) -> None:
+    points = np.arange(8.0)[:, None]
+    import cloudpickle
+
+    cloudpickle.register_pickle_by_value(__import__(__name__))
+    with distributed.Client(local, set_as_default=False) as client:
+        cluster = Cluster(client)
+        key = cluster.send(points, lambda: ByValue(cloudpickle.dumps(Builds())))
+        found = sorted(cluster.search_all(key, "kill", points, range(8), 4), key=lambda result: result.number)
+    assert [result.number for result in found] == list(range(8))
+    assert {result.number: result.failure for result in found if result.failure} == {
+        3: "its worker was lost, 3 times one after the other",
+        5: "ValueError: five",
+    }
+    assert [result.lost for result in found] == [number == 3 for number in range(8)]
+
+
+def test_what_arrives_must_be_what_was_sent() -> None:
+    with pytest.raises(ValueError, match="is not what was sent"):
+        cluster_pool.deliver("0" * 64, b"something else")
+
+
+@pytest.mark.parametrize(
+    "section, what",
+    [
+        ({}, "give one of `address`, `dask` and `jobqueue`"),
+        ({"address": "tcp://a:1", "dask": {"workers": 1}}, "give one of"),
+        ({"address": "http://a:1"}, "address"),
+        ({"address": "tls://a:1"}, "`tls://` needs tls_ca, tls_cert and tls_key"),
+        ({"dask": {"workers": 2}, "tls_ca": "f"}, "tls_ca: is for an address with `tls://`"),
+        ({"dask": {"workers": 0}}, "workers"),
+        ({"jobqueue": {"system": "cron", "memory": "1GB"}}, "system"),
+    ],
+)
+def test_sections_that_name_no_cluster(section: dict[str, Any], what: str) -> None:
+    with pytest.raises(ConfigError, match=what):
+        odefit.check(fitted(cluster=section), data=DATA)
+    assert ClusterSection.model_validate("tcp://a:1").address == "tcp://a:1"
+
+
+def test_the_script_of_a_job() -> None:
+    pytest.importorskip("dask_jobqueue", reason="needs odefit[dask]")
+    section = JobqueueSection(
+        system="slurm",
+        jobs=4,
+        cores=2,
+        memory="4GB",
+        walltime="01:00:00",
+        queue="short",
+        account="me",
+        directives=["--exclusive"],
+        prologue=["module load python"],
+    )
+    with of_fit.queue_of(section) as cluster:
+        lines = cluster.job_script().splitlines()
+    head = [line for line in lines if line.startswith("#SBATCH")]
+    wanted = ("-p short", "-A me", "--cpus-per-task=2", "--mem=4G", "-t 01:00:00", "--exclusive")
+    assert [f"#SBATCH {word}" for word in wanted] == [line for line in head if line.split(maxsplit=1)[1] in wanted]
+    assert "module load python" in lines
+    assert "--nthreads 1 " in lines[-1]
+    assert "--nworkers 2 " in lines[-1]
