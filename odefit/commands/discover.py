@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PICTURE = "discovery.png"
 MOST_TERMS = 12
+SUPPORTED = 10.0
+"""The difference of the criterion up to which equations are shown."""
 
 
 def discover(
@@ -78,10 +80,14 @@ def _show(found: Discovery, folder: Path, pictures: list[Path], screen: Screen) 
         aicc = one.run.result.objective.aicc
         shown = "" if aicc is None or least is None else f"{aicc - least:.1f}"
         delta = f"{criterion - found.criteria[0]:.1f}"
-        rows.append([one.name, str(one.draft.size), str(one.run.result.status), shown, delta, f"{weight:.3f}"])
+        rows.append([one.called, str(one.draft.size), str(one.run.result.status), shown, delta, f"{weight:.3f}"])
     screen.print(plain_table(head, rows))
-    for state, formula in found.equations.items():
-        screen.print(f"  d{state}/dt = {formula}", markup=False, soft_wrap=True)
+    for one, criterion in zip(found.candidates, found.criteria, strict=True):
+        if criterion - found.criteria[0] > SUPPORTED:
+            continue
+        screen.print(f"{one.called}:", markup=False)
+        for state, formula in one.equations.items():
+            screen.print(f"  d{state}/dt = {formula}", markup=False, soft_wrap=True)
     rare = [row for row in found.terms if row["in_best"] or row["inclusion"] >= 0.1][:MOST_TERMS]
     screen.print(plain_table(("term", "chosen in"), [[r["term"], f"{100 * r['inclusion']:.0f} %"] for r in rare]))
     screen.print(found.judgement, markup=False, soft_wrap=True)

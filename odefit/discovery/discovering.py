@@ -46,7 +46,7 @@ def discovered(
         told.note(note)
     identity = identity_of(loaded, ready.assembly.measured)
     with held(out, overwrite, identity, asked) as kept:
-        drafts, terms = _searched(ready, asked, told) if kept is None else (kept.drafts, kept.terms)
+        drafts, terms = _searched(ready, asked, told, until) if kept is None else (kept.drafts, kept.terms)
         if out is not None and kept is None:
             write_search(out, identity, asked, drafts, terms)
         work = _Refits(ready, out, told, load, until)
@@ -57,14 +57,18 @@ def discovered(
     return discovery
 
 
-def _searched(ready: Prepared, asked: Asked, told: Progress) -> tuple[list[Draft], list[dict[str, Any]]]:
+def _searched(
+    ready: Prepared, asked: Asked, told: Progress, until: float | None
+) -> tuple[list[Draft], list[dict[str, Any]]]:
     """The candidates, and the table of terms. Raises FitError where no equations can be followed."""
     told.now("looking for the terms")
-    search = Search(ready.series, ready.library, ready.known, ready.p, asked.gamma)
+    search = Search(ready.series, ready.library, ready.known, ready.p, asked.gamma, until=until)
     search.run()
+    if search.is_cut:
+        told.note("the time was over before the search for terms was; --overwrite begins it anew, with more of it")
     if not search.ranked:
-        what = "no set of terms could be solved along the data; try a lower `degree`, or fewer `functions`"
-        raise FitError(what)
+        what = "no set of terms could be solved along the data; try a lower `degree` or fewer `functions`"
+        raise FitError(f"{what}, or cut long series of chaotic states into several experiments")
     search.around(BELOW, ABOVE)
     best = search.ranked[0]
     told.now("resampling stretches of time")

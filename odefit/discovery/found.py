@@ -14,6 +14,7 @@ from odefit.comparison.comparing import Comparison, compared
 from odefit.discovery.candidates import Draft, with_numbers
 from odefit.discovery.config_text import config_text
 from odefit.discovery.reading import Prepared
+from odefit.discovery.recognition import recognised
 from odefit.discovery.stepwise import complexity
 from odefit.errors import FitError
 from odefit.fitting.run import Run
@@ -25,7 +26,20 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-HEADER = ("candidate", "terms", "status", "nll", "aic", "aicc", "bic", "criterion", "delta", "weight", "equations")
+HEADER = (
+    "candidate",
+    "terms",
+    "status",
+    "nll",
+    "aic",
+    "aicc",
+    "bic",
+    "criterion",
+    "delta",
+    "weight",
+    "system",
+    "equations",
+)
 TERMS = ("term", "inclusion", "in_best")
 EQUAL = 2.0
 """Differences of the criterion up to which the data do not tell candidates apart."""
@@ -44,6 +58,16 @@ class Candidate:
     def name(self) -> str:
         """What it is called."""
         return self.draft.name
+
+    @cached_property
+    def system(self) -> str | None:
+        """The built-in system that has the same terms, if there is one."""
+        return recognised(self.draft.equations, tuple(self.draft.parameters))
+
+    @property
+    def called(self) -> str:
+        """Its name, with that of the system."""
+        return self.name if self.system is None else f"{self.name} ({self.system})"
 
     @property
     def equations(self) -> dict[str, str]:
@@ -102,7 +126,7 @@ class Discovery:
         for one, criterion, weight in zip(self.candidates, self.criteria, self.weights, strict=True):
             o, delta = one.run.result.objective, criterion - self.criteria[0]
             numbers = (o.nll, o.aic, o.aicc, o.bic, criterion, delta, weight)
-            rows.append((one.name, one.draft.size, str(one.run.result.status), *numbers, one.text))
+            rows.append((one.name, one.draft.size, str(one.run.result.status), *numbers, one.system, one.text))
         return Table(HEADER, rows)
 
     @property
@@ -180,9 +204,9 @@ def _criterion(one: Candidate, q: int, gamma: float) -> float:
 def _judgement(ranked: Sequence[Candidate], values: Any, weights: Any) -> str:
     best = ranked[0]
     delta = values - values[0]
-    near = [one.name for one, d in zip(ranked[1:], delta[1:], strict=True) if d <= EQUAL]
-    some = [one.name for one, d in zip(ranked[1:], delta[1:], strict=True) if EQUAL < d <= SURE]
-    said = f"{best.name} has the weight {weights[0]:.2f} among these"
+    near = [one.called for one, d in zip(ranked[1:], delta[1:], strict=True) if d <= EQUAL]
+    some = [one.called for one, d in zip(ranked[1:], delta[1:], strict=True) if EQUAL < d <= SURE]
+    said = f"{best.called} has the weight {weights[0]:.2f} among these"
     if near:
         said += f"; the data do not tell it from {', '.join(near)} (criterion within {EQUAL:g})"
     if some:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
@@ -29,8 +30,10 @@ ROUNDS = 30
 """Steps from one set of terms to others."""
 MOST_SUBSTEPS = 16
 """Runge-Kutta steps between nodes, at most."""
-TRIED = 3
-"""Sets of terms that are fitted in one step, until one is better; and models from which steps are tried."""
+TRIED = 4
+"""Sets of terms that are fitted in one step, until one is better."""
+FIRST, NEAR = 3, 20.0
+"""Models from which steps are tried: so many, and those of other sizes whose criterion is at most that much above."""
 
 
 class Search:
@@ -46,6 +49,8 @@ class Search:
         How much the choice among many terms costs (`stepwise.py`).
     told
         Is given a sentence about each step.
+    until
+        When to end in any case, by `time.monotonic`; the first fits come in any case.
 
     Attributes
     ----------
@@ -53,6 +58,8 @@ class Search:
         Those that were fitted, by their terms; None where the equations could not be followed.
     regressions
         The sets of the paths along smooth curves, by form and size.
+    is_cut
+        Whether the time was over before the search was.
     """
 
     def __init__(
@@ -63,9 +70,11 @@ class Search:
         p: FloatArray | None = None,
         gamma: float = 1.0,
         told: Callable[[str], None] = lambda _: None,
+        until: float | None = None,
     ) -> None:
         self.series, self.library, self.known, self.gamma, self.told = series, library, known, gamma, told
-        self.p = np.zeros(0) if p is None else p
+        self.p, self.until = np.zeros(0) if p is None else p, until
+        self.is_cut = False
         self.models: dict[tuple[int, ...], Model | None] = {}
         self.regressions: dict[str, dict[int, Chosen]] = {}
         self.shooting = Shooting(series, Field(library, known))
@@ -76,10 +85,13 @@ class Search:
             self._fitted(chosen.columns, chosen.c, None)
         done = set[tuple[int, ...]]()
         for _ in range(ROUNDS):
+            if self.until is not None and time.monotonic() > self.until:
+                self.is_cut = True
+                break
             if self.ranked and self._refined():
                 done.clear()
                 continue
-            base = next((m for m in self.ranked[:TRIED] if m.columns not in done), None)
+            base = next((m for m in self._bases() if m.columns not in done), None)
             if base is None:
                 break
             if not self._onward(base):
@@ -93,6 +105,12 @@ class Search:
         for model in sorted([m for m in every if m.closed] or every, key=self.criterion):
             best.setdefault(self.library.signature(model.columns), model)
         return list(best.values())
+
+    def _bases(self) -> list[Model]:
+        """The models from which steps are tried: the first few, and the best of other sizes that come near."""
+        ranked = self.ranked
+        near = [m for m in self.path if self.criterion(m) <= self.criterion(ranked[0]) + NEAR]
+        return [*ranked[:FIRST], *near] if ranked else []
 
     @property
     def path(self) -> list[Model]:

@@ -86,7 +86,7 @@ def test_the_command_says_what_the_data_support(folder: Path, found: Any, monkey
     monkeypatch.chdir(folder)
     more = ("--out", "out", "--models", "3", "--samples", "10")
     said, _ = command("discover", "mine.yaml", *more)
-    assert "4-terms has the weight" in said
+    assert "4-terms (lotka_volterra) has the weight" in said
     assert "next: odefit fit out/equations.yaml" in said
     assert (folder / "out" / "discovery.png").read_bytes()[:4] == b"\x89PNG"
     said, _ = command("discover", "mine.yaml", *more, "--json", "--no-plots")

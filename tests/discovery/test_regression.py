@@ -14,6 +14,7 @@ from scipy.special import binom
 from odefit.data.experiments import Experiment
 from odefit.discovery.field import Field, Known
 from odefit.discovery.library import Library, Points, Term, as_law, monomials, reactions, shared_by
+from odefit.discovery.recognition import recognised
 from odefit.discovery.regression import regression
 from odefit.discovery.searching import Search
 from odefit.discovery.series import Series, make_series
@@ -222,3 +223,12 @@ def test_series_with_gaps_and_other_times_are_followed() -> None:
     share = find.inclusion(20, 0)
     assert (share[list(find.ranked[0].columns)] > 0.9).all()
     np.testing.assert_array_equal(share, find.inclusion(20, 0))
+
+
+def test_built_in_systems_are_recognised_by_their_terms() -> None:
+    names = [f"c{k}" for k in range(1, 8)]
+    assert recognised({"hare": "c1*hare + c2*hare*lynx", "lynx": "c3*lynx + c4*hare*lynx"}, names) == "lotka_volterra"
+    turned = {"b": "c1*a + c2*b + c5*a*c", "a": "c3*a + c4*b", "c": "c6*c + c7*a*b"}
+    assert recognised(turned, names) == "lorenz"
+    assert recognised(turned | {"c": "c6*c + c7*a*b + c1"}, names) is None
+    assert recognised({"S": "c1*S/(c2 + S)"}, names) is None
