@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from odefit.runs.listing import list_runs
     from odefit.sampling.sample import sample
     from odefit.studies import compare, design, discover, predict
+    from odefit.symbolic.finding import symbols
 
 _HOMES = {
     "api": ("load", "fit", "simulate", "check", "load_run"),
@@ -53,6 +54,7 @@ _HOMES = {
     "merging": ("merge",),
     "pictures": ("plot",),
     "studies": ("predict", "compare", "design", "discover"),
+    "symbolic.finding": ("symbols",),
     "reports": ("report",),
     "problem.interface": ("Problem",),
     "profiles.profiling": ("profile",),
@@ -101,6 +103,7 @@ __all__ = [
     "sample",
     "sample_part",
     "simulate",
+    "symbols",
 ]
 
 

@@ -25,6 +25,7 @@ from odefit.commands.profile import profile
 from odefit.commands.report import report as report_
 from odefit.commands.runs import runs
 from odefit.commands.sample import sample
+from odefit.commands.symbols import symbols
 
 app = typer.Typer(
     name="odefit",
@@ -67,6 +68,7 @@ app.command("report")(report_)
 app.command()(runs)
 app.command()(bootstrap)
 app.command()(sample)
+app.command()(symbols)
 app.command()(check)
 app.command()(solvers)
 app.command()(init)

@@ -96,6 +96,19 @@ class Asked(Reported):
         limits = {"seconds": seconds, "overwrite": overwrite, "progress": progress}
         return ask(self, draws, acceptance=acceptance, level=level, **settings, **limits)
 
+    def symbols(
+        self,
+        *,
+        terms: Sequence[str] = ("polynomial", "saturating", "exp", "sin"),
+        degree: int = 3,
+        most: int = 5,
+        seconds: float | None = None,
+        progress: Progress | None = None,
+    ) -> Answer:
+        """Formulas in the places of the run's networks: see `odefit.symbols`."""
+        ask = _of("symbolic.finding", "symbols")
+        return ask(self, terms=terms, degree=degree, most=most, seconds=seconds, progress=progress)
+
     def design(
         self,
         candidates: Any,

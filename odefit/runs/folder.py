@@ -21,6 +21,7 @@
     identity.json     what it is the fit of, by which `--resume` knows it: see `fingerprint.py`
     start.json, start-weights.pt    what it began with, where that was an earlier result
     profiles.csv, profiles.json    what `odefit profile` has found: see `profiles/records.py`
+    symbols.csv, .json, .yaml        what `odefit symbols` has found: see `symbolic/found.py`
     bootstrap.csv, bootstrap.json    what `odefit bootstrap` has found: see `resampling/storage.py`
     posterior.csv, posterior.json, posterior.arviz.json    what `odefit sample` has: see `sampling/storage.py`
     part.jsonl        of a part of a run, in place of all other results: see `parts.py`
@@ -69,6 +70,7 @@ LOG, CHECKPOINT, PREVIOUS = "run.log", "checkpoint.jsonl", "checkpoint-previous.
 PROFILES, PROFILE_VERDICTS = "profiles.csv", "profiles.json"
 BOOTSTRAP, BOOTSTRAP_SUMMARY = "bootstrap.csv", "bootstrap.json"
 POSTERIOR, POSTERIOR_SUMMARY, POSTERIOR_ARVIZ = "posterior.csv", "posterior.json", "posterior.arviz.json"
+SYMBOLS, SYMBOLS_SUMMARY, SYMBOLS_CONFIG = "symbols.csv", "symbols.json", "symbols.yaml"
 IDENTITY, START, START_WEIGHTS, TRACK = "identity.json", "start.json", "start-weights.pt", "tracking.json"
 PART = "part.jsonl"
 TABLES = (
@@ -80,6 +82,7 @@ REPORT, REPORT_PDF = "report.html", "report.pdf"
 ANSWERS = (
     *(PROFILES, PROFILE_VERDICTS, BOOTSTRAP, BOOTSTRAP_SUMMARY),
     *(POSTERIOR, POSTERIOR_SUMMARY, POSTERIOR_ARVIZ),
+    *(SYMBOLS, SYMBOLS_SUMMARY, SYMBOLS_CONFIG),
 )
 ASKED = (*ANSWERS, REPORT, REPORT_PDF)
 """What later questions to a run leave in its folder: it is about this result, and goes with it."""

@@ -25,7 +25,7 @@ from odefit.commands.errors import report
 from odefit.errors import InputError, OdefitError
 
 ROOT = Path(__file__).parents[2]
-NEEDS_TORCH = ("networks", "sciml", "solvers")
+NEEDS_TORCH = ("networks", "sciml", "solvers", "symbols")
 PAGES = [
     pytest.param(path, id=path.stem, marks=[pytest.mark.torch] if path.stem in NEEDS_TORCH else [])
     for path in sorted((ROOT / "docs").glob("*.md"))
@@ -36,7 +36,7 @@ DIRECTIVE = re.compile(r"\{code-block\} (\w+)")
 CAPTION = re.compile(r"\A:caption: (\S+)\n\n?")
 NOT_CODE = ("{toctree}", "{eval-rst}", "{figure}", "{note}", "{tip}", "{warning}")
 NOT_RUN = ("pip install", "python -m venv", ". venv/bin/activate", "npm install")
-IN_PROCESS = ("plot", "report", "predict", "compare", "profile", "init", "models")
+IN_PROCESS = ("plot", "report", "predict", "compare", "profile", "symbols", "init", "models")
 SOURCES = {"model": ("name", "equations"), "data": ("csv", "simulate", "spirals")}
 
 
