@@ -91,7 +91,8 @@ class Level:
         if self.power is None or self.is_dispersion:
             half = quantile(level, math.inf) * math.sqrt(self.variance)
             middle = self.value * (1.0 if self.is_dispersion else self.bias)
-            return middle * math.exp(-half), middle * math.exp(half)
+            with np.errstate(over="ignore"):  # a level that the data say nothing of reaches anywhere
+                return float(middle * np.exp(-half)), float(middle * np.exp(half))
         if self.degrees is None:
             return None
         before, left = self.degrees

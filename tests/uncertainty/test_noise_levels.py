@@ -12,6 +12,7 @@ import odefit
 from odefit.fitting.run import Run
 from odefit.objective.noise.families import family_of
 from odefit.uncertainty.kinks import blurred_rows
+from odefit.uncertainty.noise_levels import Level
 
 T = np.linspace(0, 5, 16)
 
@@ -151,3 +152,11 @@ def test_laplace_errors_are_wider_than_the_plain_information() -> None:
     a = np.column_stack([np.ones(16), T])
     plain = np.sqrt(np.linalg.inv(a.T @ a)[1, 1]) * (run.result.estimates["sigma_x"].value or 0)
     assert 1.2 < (run.result.estimates["a"].standard_error or 0) / plain < 1.6
+
+
+def test_a_level_that_the_data_say_nothing_of_reaches_anywhere() -> None:
+    level = Level(value=2.0, variance=1e6, taken=0.0, power=None)
+    assert level.interval(0.95) == (0.0, np.inf)
+    ends = Level(value=2.0, variance=0.25, taken=0.0, power=None).interval(0.95)
+    assert ends is not None
+    np.testing.assert_allclose(ends, 2 * np.exp(np.array([-0.5, 0.5]) * stats.norm.ppf(0.975)), rtol=1e-6)
