@@ -208,10 +208,12 @@ def is_estimated(section: NetworkSection, key: str) -> bool:
 
 def weight_priors(loaded: LoadedConfig, modules: nn.ModuleDict | None) -> tuple[WeightPrior, ...]:
     """The priors of all estimated weights."""
+    if modules is None:
+        return ()  # equations need no torch
     from odefit.model.weights import weights_by_layer
 
     found = []
-    for name, module in (modules or {}).items():
+    for name, module in modules.items():
         section = loaded.config.model.networks.get(name)
         if section is None:
             continue
