@@ -93,7 +93,8 @@ def _searched(
 
 
 def _name(size: int, k: int) -> str:
-    return f"{size}-terms" if k == 1 else f"{size}-terms-{chr(ord('a') + k - 1)}"
+    name = "1-term" if size == 1 else f"{size}-terms"
+    return name if k == 1 else f"{name}-{chr(ord('a') + k - 1)}"
 
 
 class _Refits:

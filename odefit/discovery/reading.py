@@ -33,7 +33,7 @@ from odefit.model.tokens import written_names
 from odefit.problem.assembly import Assembly
 from odefit.problem.preparation import prepare
 from odefit.records import dataclass
-from odefit.text import suggest
+from odefit.text import abridged, suggest
 
 HIDDEN = (
     "Discovery needs every state measured: with some course of a hidden one, almost any equations of the others are "
@@ -162,6 +162,10 @@ def _check_names(loaded: LoadedConfig, section: LibrarySection, states: list[str
         if name not in FUNCTIONS or FUNCTIONS[name].arity != 1:
             one = [f for f, what in FUNCTIONS.items() if what.arity == 1]
             faults.add(where("functions"), f"'{name}' is no function of one variable; {suggest(name, one)}")
+    for name, observed in (loaded.config.model.observables or {}).items():
+        if observed.kind != "formula" or observed.text.strip() not in states:
+            what = f"must be one of the states alone, {abridged(states, 10)}: their slopes are what the data tell"
+            faults.add(loaded.where("model", "observables", name), what)
     for text in section.conserved:
         try:
             law = as_law(text, states)
@@ -261,6 +265,8 @@ def _library(loaded: LoadedConfig, section: LibrarySection, assembly: Assembly, 
     for name in sorted(named - {*others}):
         what = f"'{name}' is no state, input, constant, parameter or `t`"
         faults.add(loaded.where("model", "library"), what)
+    if not terms:
+        faults.add(loaded.where("model", "library"), "has no term; give a `degree`, `functions` or `terms`")
     if len(terms) > MOST_TERMS:
         what = f"has {len(terms)} terms, and {MOST_TERMS} are the most; lower `degree`, or name fewer variables in `of`"
         faults.add(loaded.where("model", "library"), what)

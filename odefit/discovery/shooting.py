@@ -104,7 +104,7 @@ class Shooting:
     def fit(
         self, columns: tuple[int, ...], c: FloatArray, p: FloatArray, x: FloatArray, library: Library
     ) -> Model | None:
-        """The best parameters of a model from a guess; None where the equations cannot be followed from there.
+        """The best parameters of a model from a guess; None where there is no solution, or a sign is wrong.
 
         Parameters
         ----------
@@ -145,6 +145,8 @@ class Shooting:
         inner = at.theta[len(columns) : len(columns) + n_inner]
         full = np.zeros(len(library))
         full[list(columns)] = at.theta[: len(columns)]
+        if np.any(full * library.signs < 0):
+            return None  # with the right sign it would be 0, which is the set without that term
         by_term: dict[int, dict[str, float]] = {}
         for (j, name), v in zip(field.inner, inner, strict=True):
             by_term.setdefault(columns[j], {})[name] = float(v)

@@ -85,7 +85,7 @@ def write_search(
     """Keep what the search has chosen, in the place of all that is there. Raises StorageError."""
     for old in (FOUND, CANDIDATES, TERMS, EQUATIONS):
         (out / old).unlink(missing_ok=True)
-    for run in out.glob("*-terms*"):
+    for run in out.glob("[0-9]*-term*"):
         _remove(run)
     data = {
         "identity": dict(identity),

@@ -152,6 +152,12 @@ def test_what_cannot_be_found_is_refused_with_the_reason(prey: pd.DataFrame) -> 
         odefit.fit(sparse("xy"), data=prey)
     with pytest.raises(odefit.ConfigError, match="is no sparse model"):
         odefit.discover({"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 1}}, data=prey)
+    with pytest.raises(odefit.ConfigError, match="has no term; give a `degree`"):
+        odefit.discover(sparse("xy", degree=0, without={"x": ["1"], "y": ["1"]}), data=prey)
+    scaled = sparse("xy")
+    scaled["model"]["observables"] = {"x": "2*x", "y": "y"}
+    with pytest.raises(odefit.ConfigError, match="must be one of the states alone, x, y"):
+        odefit.discover(scaled, data=prey)
     many = [f"x^{k}*y^{j}" for k in range(1, 19) for j in range(1, 19)]
     with pytest.raises(odefit.ConfigError, match="has 650 terms, and 600 are the most"):
         odefit.discover(sparse("xy", degree=0, terms=many), data=prey)
@@ -161,3 +167,27 @@ def test_check_shows_the_library(folder: Path) -> None:
     said = odefit.check(folder / "mine.yaml")
     assert "Library: 12 terms" in said
     assert "x: x*y" in said
+
+
+def test_what_must_be_positive_is_not_subtracted() -> None:
+    frame = table(lambda t, y: [-y[0] + np.sin(2 * t)], {"a": [2.0]}, "x")
+    found = odefit.discover(sparse("x", degree=2, positive=["x"]), data=frame, samples=0)
+    constants = [c for one in found.candidates for c in one.run.result.estimates.items() if c[0].startswith("c")]
+    assert constants
+    for one in found.candidates:
+        for name, section in one.draft.parameters.items():
+            if section.get("bounds", [None])[0] == 0:
+                assert one.run.result.estimates[name].value >= 0
+
+
+def test_the_noise_is_that_of_the_config() -> None:
+    x = 900 / (1 + 44 * np.exp(-TIMES))
+    frame = pd.DataFrame({"time": TIMES, "x": np.random.default_rng(0).poisson(x)})
+    found = odefit.discover(sparse("x", degree=3) | {"noise": "poisson"}, data=frame, models=2, samples=0)
+    assert found.candidates[0].called == "2-terms (logistic)"
+    assert "sigma_x" not in found.best.result.estimates
+    counts = odefit.fit(
+        {"model": {"equations": {"x": "a*x - b*x^2"}}, "parameters": {"a": 1, "b": 0.0011}, "noise": "poisson"},
+        data=frame,
+    )
+    assert found.best.result.objective.nll == pytest.approx(counts.result.objective.nll, abs=1e-4)
