@@ -10,7 +10,7 @@ from typing import Any
 from odefit.config.load import LoadedConfig
 from odefit.discovery.asked import Asked
 from odefit.discovery.candidates import Draft, draft
-from odefit.discovery.found import Candidate, Discovery, judged
+from odefit.discovery.found import INTERRUPTED, Candidate, Discovery, judged
 from odefit.discovery.reading import Prepared, prepared
 from odefit.discovery.searching import Search
 from odefit.discovery.storage import held, write_discovery, write_search
@@ -112,7 +112,8 @@ class _Refits:
         self.told.begin("candidates", len(drafts))
         try:
             for k, one in enumerate(drafts):
-                if found and self.until is not None and time.monotonic() > self.until:
+                is_over = self.until is not None and time.monotonic() > self.until
+                if is_over and any(c.is_solved for c in found):
                     self.unfinished = f"the time was over after {len(found)} of {len(drafts)} candidates"
                     break
                 run = self._fitted(one)
@@ -121,7 +122,7 @@ class _Refits:
                 found += [] if run is None else [Candidate(one, run)]
                 self.told.part(k + 1, one.name)
         except KeyboardInterrupt:
-            self.unfinished = f"interrupted after {len(found)} of {len(drafts)} candidates"
+            self.unfinished = f"{INTERRUPTED} after {len(found)} of {len(drafts)} candidates"
         finally:
             self.told.end()
         return found

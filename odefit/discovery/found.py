@@ -41,6 +41,8 @@ HEADER = (
     "equations",
 )
 TERMS = ("term", "inclusion", "in_best")
+INTERRUPTED = "interrupted"
+"""How `unfinished` begins where it was Ctrl-C."""
 EQUAL = 2.0
 """Differences of the criterion up to which the data do not tell candidates apart."""
 SURE = 10.0
@@ -53,6 +55,11 @@ class Candidate:
 
     draft: Draft
     run: Run
+
+    @property
+    def is_solved(self) -> bool:
+        """Whether its fit has a likelihood."""
+        return self.run.result.objective.bic is not None
 
     @property
     def name(self) -> str:
@@ -175,9 +182,9 @@ def judged(
     ready: Prepared, found: Sequence[Candidate], terms: Sequence[Mapping[str, Any]], gamma: float, unfinished: str
 ) -> Discovery:
     """The candidates in order. Raises FitError where there is none."""
-    solved = [one for one in found if one.run.result.objective.bic is not None]
+    solved = [one for one in found if one.is_solved]
     if not solved:
-        if unfinished:
+        if unfinished.startswith(INTERRUPTED):
             raise KeyboardInterrupt
         raise FitError("none of the candidates could be fitted; try a lower `degree`, or name `known` parts")
     q = ready.library.n_choices
