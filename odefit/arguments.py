@@ -11,7 +11,8 @@ import math
 import numbers
 import operator
 import os
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 from odefit.errors import Fault, InputError
@@ -153,6 +154,20 @@ def times(value: Any) -> Any:
     """Numbers, or a mapping of such by experiment."""
     if isinstance(value, Mapping):
         return {name: _array(one) for name, one in value.items()}
+    return _array(value)
+
+
+def times_or_dates(value: Any) -> Any:
+    """The same, or dates among them."""
+    if isinstance(value, Mapping):
+        return {name: times_or_dates(one) for name, one in value.items()}
+    kind = getattr(getattr(value, "dtype", None), "kind", "O")
+    listed = isinstance(value, Sequence) or (kind in "OM" and hasattr(value, "__iter__"))
+    dated = [one.isoformat() if hasattr(one, "isoformat") else one for one in (value if listed else ())]
+    if not isinstance(value, str) and any(
+        isinstance(one, str) and re.match(r"\d{4}-\d{2}-\d{2}", one) for one in dated
+    ):
+        return dated
     return _array(value)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from odefit.arguments import checked
+from odefit.arguments import checked, times_or_dates
 from odefit.fitting.askable import equations_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     AnyRun = Run | LatentRun | Path | str
 
 
-@checked()
+@checked(times=times_or_dates)
 def predict(
     run: AnyRun,
     times: ArrayLike | Mapping[str, ArrayLike] | None = None,
@@ -47,7 +47,7 @@ def predict(
         The fit, or its folder.
     times : array_like [T] or mapping of such by experiment, optional
         Increasing times, none before the start of an experiment; default the measured ones, and of a new experiment
-        those over the time span of the data.
+        those over the time span of the data. Dates (ISO 8601, `datetime`) where the times of the data were dates.
     experiments : path, frame or mapping, optional
         A table of new experiments, one row each, as `data.experiments` of a config has them: constants, initial values
         `x_0`, `start`, labels; or parameters, which are then known. A column `like` names an experiment of the fit,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from odefit.commands.alive import alive
 from odefit.commands.options import AsJson, ConfigPath, Dates, OnlyBeside, Overrides, Overwrite, RunPath, Show
 from odefit.commands.written import check_free
 from odefit.plots.kinds import LISTED as PICTURES
+
+if TYPE_CHECKING:
+    from odefit.runs.results import Dates as RunDates
 
 
 def plot(
@@ -25,8 +28,8 @@ def plot(
     out: Annotated[Path | None, typer.Option("--out", help="Where to; default: <RUN>/plots.")] = None,
     format_: Annotated[str, typer.Option("--format", help="png, svg or pdf.")] = "png",
     time_range: Annotated[
-        tuple[float, float] | None,
-        typer.Option("--time-range", metavar="FROM TO", help="Solve the model over this time span instead."),
+        tuple[str, str] | None,
+        typer.Option("--time-range", metavar="FROM TO", help="Solve the model over this time span (or dates) instead."),
     ] = None,
     states: Annotated[
         str | None, typer.Option("--states", help="Which states, observables or expressions, e.g. x,y.")
@@ -79,7 +82,7 @@ def plot(
             kinds=kind,
             out=out,
             format=format_,  # type: ignore[arg-type]  # what is none is refused there
-            time_range=time_range,
+            time_range=_span(time_range, loaded.result.dates),
             states=_split(states),
             experiments=_split(experiments),
             log_x=log_x,
@@ -90,6 +93,20 @@ def plot(
         )
     for path in paths:
         typer.echo(str(path))
+
+
+def _span(ends: tuple[str, str] | None, dates: RunDates | None) -> tuple[float, float] | None:
+    """Two times, or dates where the data have some. Raises InputError."""
+    if ends is None:
+        return None
+    from odefit.data.csv_cells import parse_number
+    from odefit.errors import InputError
+    from odefit.runs.dated import is_date, time_of
+
+    found = [time_of(dates, end, "--time-range") if is_date(end) else parse_number(end) for end in ends]
+    if found[0] is None or found[1] is None:
+        raise InputError("--time-range", f"'{' '.join(ends)}' are no two times; write numbers, or dates as 2021-03-01")
+    return found[0], found[1]
 
 
 def _split(text: str | None) -> list[str] | None:

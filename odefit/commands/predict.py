@@ -19,7 +19,11 @@ def predict(
     run: RunPath,
     times: Annotated[
         str | None,
-        typer.Option("--times", metavar="FROM:TO:STEP", help="e.g. 0:70:0.5 or 0,1,2.5; default: those of the data."),
+        typer.Option(
+            "--times",
+            metavar="FROM:TO:STEP",
+            help="e.g. 0:70:0.5, 0,1,2.5 or 2021-03-01:2021-04-01:1; default: those of the data.",
+        ),
     ] = None,
     experiments: Annotated[
         Path | None,
@@ -41,19 +45,23 @@ def predict(
     dates: Dates = False,
 ) -> None:
     """Predict with a finished fit: curves and bands at new times, under new conditions, doses and inputs."""
-    from odefit import studies
+    from functools import partial
+
+    from odefit import api, studies
     from odefit.commands.written import check_free, written
-    from odefit.prediction.times import parse_times
+    from odefit.prediction.times import WHERE, parse_times
+    from odefit.runs.dated import time_of
     from odefit.terminal import console, plain_table
 
-    grid = None if times is None else parse_times(times)
+    known = api.load_run(run)
+    grid = None if times is None else parse_times(times, partial(time_of, known.result.dates, where=WHERE))
     target = out or Path(f"{run.resolve().name}_predicted.csv")
     picture = target.with_suffix(".png")
     check_free([target, *([picture] if plots else [])], overwrite)
     chosen = None if curves is None else [part.strip() for part in curves.split(",") if part.strip()]
     with alive("predicting"):
         found = studies.predict(
-            run,
+            known,
             grid,
             experiments=experiments,
             doses=doses,

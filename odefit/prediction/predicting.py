@@ -27,6 +27,7 @@ from odefit.problem.frames import wanted_times
 from odefit.problem.quantities import curve_names, with_all_curves
 from odefit.problem.solver_steps import with_steps
 from odefit.records import dataclass
+from odefit.runs.dated import in_numbers, with_dates
 from odefit.runs.results import Dates
 from odefit.runs.tables import Table, frame_of
 from odefit.status import Status
@@ -132,13 +133,13 @@ def predicted(
     check_solvable(run)
     asked = conditioned(run, wanted or Wanted(), replicates=times is None)
     names, columns = _chosen(run, curves)
-    experiments = _at_times(asked, times)
+    experiments = _at_times(asked, in_numbers(times, run.result.dates))
     table, notes = _answered(run, asked, experiments, names, columns, bands, level, seconds)
     noise = run.assembly.problem.observation.noise
     config = run.loaded.config
     measured = _measured(run, asked)
     return Prediction(
-        table,
+        with_dates(table, run.result.dates),
         bands,
         level,
         experiments,

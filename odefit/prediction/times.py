@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Callable
 
 import numpy as np
 
@@ -15,27 +17,35 @@ MAX_TIMES = 1_000_000
 STEPS = 100
 """Between two ends without a step."""
 WHERE = "--times"
+_DATE = r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?!\d))?)?"
 
 
-def parse_times(text: str) -> FloatArray:
+def parse_times(text: str, dated: Callable[[str], float] | None = None) -> FloatArray:
     """Times in increasing order, each once; twice where a number is written twice: before and after what happens then.
 
     Parameters
     ----------
     text
         Parts with commas between them: a number, `FROM:TO:STEP` with both ends, or `FROM:TO` in 100 steps.
+    dated
+        Makes numbers of dates, which may stand in place of each but STEP; None where there are none.
 
     Raises
     ------
     InputError
         A part is none of these.
     """
-    parts = [_part(part.strip()) for part in text.split(",")]
+    parts = [_part(_numbers(part.strip(), dated)) for part in text.split(",")]
     if sum(map(len, parts)) > MAX_TIMES:
         raise InputError(WHERE, f"are more than {MAX_TIMES:,}; take larger steps")
     written = np.concatenate([np.empty(0), *(part for part in parts if len(part) == 1)])
     numbers, count = np.unique(written, return_counts=True)
     return np.sort(np.append(np.unique(np.concatenate(parts)), numbers[count > 1]))
+
+
+def _numbers(part: str, dated: Callable[[str], float] | None) -> str:
+    """A part with numbers in place of its dates."""
+    return part if dated is None else re.sub(_DATE, lambda found: repr(dated(found[0])), part)
 
 
 def _part(text: str) -> FloatArray:
