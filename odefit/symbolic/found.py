@@ -164,7 +164,7 @@ def judged(run: Run, samples: Sequence[Sample], refits: Refits) -> Symbols:
     sentences.append(_beside_the_network(run, best.run))
     if best.run.result.status != Status.CONVERGED:
         sentences.append(f"its fit is `{best.run.result.status}`")
-    return Symbols(run, tuple(samples), tuple(ordered), ". ".join(sentences), refits.unfinished)
+    return Symbols(run, tuple(samples), tuple(ordered), "; ".join(sentences), refits.unfinished)
 
 
 def _beside_the_network(run: Run, best: Run) -> str:

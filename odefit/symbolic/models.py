@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -107,13 +108,30 @@ def config_of(run: Run, samples: Sequence[Sample], form: Written, folder: Path) 
     if "equations" not in model:
         model = {"equations": {s: _plain(f) for s, f in described.equations.items()}, **model}
     model = {key: value for key, value in model.items() if key not in NO_NETWORK}
-    config["model"] = everywhere(model, lambda text: replaced(text, outputs, one))
-    config["parameters"] = {**config.get("parameters", {}), **{n: dict(p) for n, p in form.parameters.items()}}
     data = {key: value for key, value in config["data"].items() if key not in ("simulate", "spirals")}
     config["data"] = {"csv": files.DATA} | data
-    kept = {k: v for k, v in config.get("fit", {}).items() if k in ("seed", "folds")}
-    config["fit"] = {"method": "least_squares", "starts": 1, "match": False, **kept}
+    sections = config.pop("parameters", {})
+    before = _words(config)
+    config["model"] = everywhere(model, lambda text: replaced(text, outputs, one))
+    # What the network alone had for an argument may be named nowhere any more, which would be refused.
+    after = _words(config) | _words([*sections.values()])
+    kept = {name: section for name, section in sections.items() if name not in before or name in after}
+    config["parameters"] = {**kept, **{n: dict(p) for n, p in form.parameters.items()}}
+    asked = {k: v for k, v in config.get("fit", {}).items() if k in ("seed", "folds")}
+    config["fit"] = {"method": "least_squares", "starts": 1, "match": False, **asked}
     return config
+
+
+def _words(section: Any) -> set[str]:
+    """All names in the texts of a part of a config."""
+    found: set[str] = set()
+
+    def take(text: str) -> str:
+        found.update(re.findall(r"[A-Za-z_]\w*", text))
+        return text
+
+    everywhere(section, take)
+    return found
 
 
 def _plain(formula: Any) -> str:

@@ -93,6 +93,24 @@ def test_the_command_prints_shows_and_draws(run: Run) -> None:
     assert "symbols.yaml" in shown
 
 
+def test_arguments_stand_in_the_formulas_and_a_parameter_of_no_use_goes(tmp_path: Path) -> None:
+    t = np.linspace(0, 3, 25)
+    data = [odefit.Experiment(name, t, {"x": a * np.exp(-t)}) for name, a in (("a", 2.0), ("b", 1.0))]
+    config = {
+        "model": {"equations": {"x": "-net(x/K, y0)*x"}, "networks": {"net": {"hidden": [4], "output": "positive"}}},
+        "parameters": {"K": {"value": 2, "estimate": False}, "y0": {"value": 1, "estimate": False}},
+        "fit": {"method": "least_squares", "match": 40, "windows": [8], "epochs": 3},
+    }
+    fitted = odefit.fit(config, data=data, out=tmp_path / "run")
+    found = odefit.symbols(fitted, terms=["polynomial"], degree=1, most=2)
+    assert found.formulas["net(a1, a2)"].startswith("1")
+    assert found.equations["x"].startswith("-1*x") or "(1" in found.equations["x"]
+    constant = next(c for c in found.candidates if c.form.texts == {("net", 0): "c_1"})
+    assert list(constant.config["parameters"]) == ["c_1"]
+    linear = next(c for c in found.candidates if "a1" in c.form.texts["net", 0])
+    assert "x/K" in linear.config["model"]["equations"]["x"]
+
+
 def test_a_vector_field_becomes_equations_of_all_states() -> None:
     t = np.linspace(0, 4, 41)
     data = [
