@@ -55,8 +55,8 @@ def cluster_of(loaded: LoadedConfig, note: Callable[[str], None]) -> Iterator[No
         yield
         if found.lost:
             note(
-                "the scheduler of the cluster is lost; what was finished is kept, and --resume goes on, with the "
-                "cluster or without (--set fit.cluster=null)"
+                f"{found.lost}; what was finished is kept, and --resume goes on, with the cluster or without (--set "
+                "fit.cluster=null)"
             )
 
 
@@ -101,8 +101,11 @@ def _closed(client: Any) -> None:
 def _target(section: ClusterSection, where: str, held: ExitStack) -> Any:
     """What a client connects to: an address, or a cluster that is started here."""
     if section.dask is not None:
+        import dask
         from distributed import LocalCluster
 
+        # Else a worker that a busy machine takes long to start again is given up, and then the next.
+        held.enter_context(dask.config.set({"distributed.deploy.lost-worker-timeout": "1h"}))
         with _ignoring_signals():
             cluster = LocalCluster(
                 n_workers=section.dask.workers,
@@ -172,7 +175,7 @@ def _compare(client: Any, where: str) -> None:
     names = [name for name in COMPARED if name != "python"]
     here = look() | {"odefit": versions()["odefit"]}
     faults: dict[str, list[str]] = {}
-    for worker, there in client.run(look).items():
+    for worker, there in client.run(look, on_error="ignore").items():
         others = [
             f"{name} {there.get(name, 'is missing')} ({here.get(name, 'none')} here)"
             for name in COMPARED

@@ -33,10 +33,14 @@ AHEAD = 2
 """Batches of each worker that are on their way."""
 POLL_SECONDS = 1.0
 """How often the cluster is asked whether it is still there while nothing finishes."""
+TRIES = 10
+"""To reach all workers."""
+NO_WORKERS_SECONDS = 300.0
+"""How long a cluster may be without any worker."""
 
 
 class ClusterLost(KeyboardInterrupt):
-    """The scheduler is gone. It ends a fit as Ctrl-C does: what was finished is kept."""
+    """The scheduler or all workers are gone. It ends a fit as Ctrl-C does: what was finished is kept."""
 
 
 class Cluster:
@@ -46,17 +50,29 @@ class Cluster:
     ----------
     client
         Of Dask distributed.
+
+    Attributes
+    ----------
+    lost
+        Why it is of no use any more; empty while it is.
     """
 
     def __init__(self, client: Any) -> None:
         self.client = client
-        self.lost = False
+        self.lost = ""
         self._sent: dict[int, tuple[object, str]] = {}
 
     @property
     def n_workers(self) -> int:
         """Now; at least 1."""
-        return max(len(self.client.scheduler_info(n_workers=-1)["workers"]), 1)
+        return max(self._workers(), 1)
+
+    def _workers(self) -> int:
+        return len(self.client.scheduler_info(n_workers=-1)["workers"])
+
+    def _lost(self, why: str) -> ClusterLost:
+        self.lost = why
+        return ClusterLost()
 
     def send(self, what: object, build: Callable[[], Builder]) -> str:
         """Give every worker, and those that come later, what searches are built by; the name of it.
@@ -67,9 +83,20 @@ class Cluster:
             payload = pickle.dumps(build())
             key = hashlib.sha256(payload).hexdigest()
             log.info("%d kB are sent to each worker, once", len(payload) // 1000)
-            self.client.register_plugin(_delivery(key, payload))
+            self._deliver(key, payload)
             self._sent[id(what)] = what, key
         return self._sent[id(what)][1]
+
+    def _deliver(self, key: str, payload: bytes) -> None:
+        """To all workers that there are and will be, whichever is lost meanwhile. Raises OSError."""
+        for attempt in range(TRIES):
+            try:
+                self.client.register_plugin(_delivery(key, payload))
+                return
+            except OSError:
+                if attempt == TRIES - 1:
+                    raise
+                time.sleep(POLL_SECONDS)
 
     def search_all(
         self, key: str, request: Any, points: FloatArray, numbers: Sequence[int], chunk: int
@@ -127,13 +154,16 @@ class Cluster:
         """Those that are at their ends, one at least. Raises ClusterLost."""
         from distributed import wait
 
+        alone = 0.0
         while True:
             if self.client.status != "running" or any(f.status in ("cancelled", "lost") for f in futures):
-                self.lost = True
-                raise ClusterLost
+                raise self._lost("the scheduler of the cluster is lost")
             done = [f for f in futures if f.status in ("finished", "error")]
             if done:
                 return done
+            alone = 0.0 if self._workers() else alone or time.monotonic()
+            if alone and time.monotonic() - alone > NO_WORKERS_SECONDS:
+                raise self._lost("the cluster has lost all its workers, and no other has come")
             with suppress(TimeoutError, _cancelled()), self.client.as_current():
                 wait(futures, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED")
 
@@ -148,8 +178,7 @@ class Cluster:
             log.info("starts %s: %s", ", ".join(str(k + 1) for k in some), cause)
             return [StartOutcome(k, u, None, cause, float("nan"), True) for k, u in zip(some, points, strict=True)]
         except _cancelled():
-            self.lost = True
-            raise ClusterLost from None
+            raise self._lost("the scheduler of the cluster is lost") from None
         except Exception as error:  # whatever a search raises must not end the fit
             return [raised(error, k, u) for k, u in zip(some, points, strict=True)]
         finally:

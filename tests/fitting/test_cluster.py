@@ -127,6 +127,26 @@ def test_a_scheduler_that_is_lost_leaves_what_was_finished(whole: odefit.Run, tm
     assert_same(odefit.fit(CONFIG, data=DATA, out=tmp_path / "r", resume=True), whole)
 
 
+def test_a_cluster_whose_workers_have_all_gone_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_pool, "NO_WORKERS_SECONDS", 0.2)
+    monkeypatch.setattr(cluster_pool, "POLL_SECONDS", 0.1)
+    with distributed.LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        processes=False,
+        protocol="tcp://",
+        dashboard_address=None,
+        silence_logs=50,
+        host="127.0.0.1",
+        scheduler_kwargs=ANY_PORT,
+    ) as cluster:
+        told = Noting(lambda: cluster.scale(0))
+        config = fitted(cluster={"address": cluster.scheduler_address, "batch": 1}, starts=200)
+        run = odefit.fit(config, data=DATA, progress=told)
+    assert run.result.status == "interrupted"
+    assert any("has lost all its workers" in note for note in told.notes)
+
+
 def test_ctrl_c_cancels_what_runs_elsewhere(local: Any, tmp_path: Path) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
