@@ -25,9 +25,15 @@ from odefit.text import clip, suggest
 
 def header_unit(sheet: Sheet, at: int) -> str:
     """The unit of a column, as its file says it; empty where it says none."""
-    name = sheet.header.names[at]
     units: Mapping[str, str] = getattr(sheet, "units", {})  # of a row below the header
-    return units.get(name) or split_unit(name)[1]
+    return units.get(sheet.header.names[at]) or bracket_unit(sheet, at)
+
+
+def bracket_unit(sheet: Sheet, at: int) -> str:
+    """The unit in brackets behind a name; empty where they hold the name of another column, as in `sd[A]` beside A."""
+    unit = split_unit(sheet.header.names[at])[1]
+    others = (split_unit(name)[0] for k, name in enumerate(sheet.header.names) if k != at)
+    return "" if unit and unit in others else unit
 
 
 @dataclass
@@ -55,7 +61,7 @@ class Converter:
         """The unit of what is called so, in a column; empty where none is known."""
         if name in self.form.said or at is None:
             return self.form.said.get(name, "")
-        own, below = split_unit(self.sheet.header.names[at])[1], header_unit(self.sheet, at)
+        own, below = bracket_unit(self.sheet, at), header_unit(self.sheet, at)
         if own and name in self.form.model and plain(own) != plain(below):
             what = f"the header says {clip(own)}, the row of units {clip(below)}; `data.units` says which it is"
             self.faults.add(self.sheet.header.line, self.sheet.header.names[at], what)

@@ -75,6 +75,15 @@ def test_a_standard_deviation_in_a_formula_is_not_left_behind(tmp_path: Path) ->
         prepare(load_config({**MODEL, "data": {"csv": str(tmp_path / "d.csv")}, "noise": {"x": {"sigma": "sd"}}}))
 
 
+def test_brackets_with_the_name_of_another_column_hold_no_unit(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("time,A [uA],sd[A]\n0,1000,100\n1,2000,200\n")
+    model = {"model": {"equations": {"A": "-k*A"}, "units": {"A": "mA"}}, "parameters": {"k": 0.5}}
+    data = {"csv": str(tmp_path / "d.csv"), "sigma": {"A": "sd[A]"}}
+    (one,) = read_measured(load_config({**model, "data": data}), ("A",), [])
+    np.testing.assert_allclose(one.values[:, 0], [1, 2])
+    np.testing.assert_allclose(one.sigma[:, 0], [0.1, 0.2])
+
+
 def test_one_column_of_units_is_not_that_of_several_observables(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("time,x,y,u\n0,1,2,g\n")
     model = {"model": {"equations": {"x": "-k*x", "y": "-k*y"}}, "parameters": {"k": 0.5}}
