@@ -126,6 +126,7 @@ class Page:
 
     def in_copy(self, *arguments: str) -> tuple[int, str, str]:
         command, environment = [sys.executable, *arguments], os.environ | {"PYTHONPATH": os.getcwd()}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # the next process needs not compile what this one has
         done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False, env=environment)
         return done.returncode, done.stdout, done.stderr
 

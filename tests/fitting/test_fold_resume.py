@@ -194,6 +194,6 @@ def test_another_fold_does_not_go_on_from_this_one(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
 def test_killed_within_a_fold_it_gives_what_it_would_have_given() -> None:
-    survived, kept = killed("folds", 2, kept=1)
-    assert survived >= 2
+    survived, kept = killed("folds", 1, kept=1)
+    assert survived >= 1
     assert kept >= 1

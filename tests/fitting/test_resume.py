@@ -66,9 +66,9 @@ def tables(path: Path | str) -> dict[str, str]:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
 @pytest.mark.parametrize("problem", ["least_squares", pytest.param("adam", marks=pytest.mark.torch)])
 def test_killed_at_random_moments_it_gives_what_it_would_have_given(problem: str) -> None:
-    survived, kept = killed(problem, 10, kept=5)
-    assert survived >= 10
-    assert kept >= 5
+    survived, kept = killed(problem, 5, kept=3)  # benchmarks/kills.py kills a thousand times
+    assert survived >= 5
+    assert kept >= 3
 
 
 # Interruptions

@@ -127,10 +127,12 @@ def killed(problem: str, kills: int, kept: int = 0) -> tuple[int, int]:
 
 
 def _environment() -> dict[str, str]:
-    """With the odefit that this process has, which is the one to be tested, and with the modules of the tests."""
+    """With the odefit that this process has, which is the one to be tested, and with the modules of the tests; what is
+    compiled of them is kept for the processes that follow."""
     places = (Path(odefit.__file__).parents[1], Path(__file__).parent, Path(__file__).parents[1] / "engines")
     earlier = os.environ.get("PYTHONPATH")
-    return os.environ | {"PYTHONPATH": os.pathsep.join([*map(str, places), *([earlier] if earlier else [])])}
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPATH": os.pathsep.join([*map(str, places), *([earlier] if earlier else [])])}
 
 
 def _text(file: IO[bytes]) -> str:
