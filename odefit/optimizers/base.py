@@ -230,7 +230,8 @@ def cauchy_step(here: Evaluations, slope: FloatArray, size: FloatArray) -> Float
         [B, P], to be multiplied by `size`.
     """
     bend = here.A.times(size * slope)
-    steep, curvature = np.square(slope).sum(axis=1), np.square(bend).sum(axis=1)
+    with np.errstate(over="ignore"):  # as far as it goes, which is nowhere
+        steep, curvature = np.square(slope).sum(axis=1), np.square(bend).sum(axis=1)
     return np.asarray(-slope * (steep / np.maximum(curvature, np.finfo(np.float64).tiny))[:, None])
 
 

@@ -62,6 +62,8 @@ class Beside:
         What the headers say of each experiment.
     by
         What tells apart experiments that differ: a constant, where each of its values has replicates.
+    said
+        The values of the one constant, for each experiment.
     """
 
     columns: Mapping[str, str | Sequence[str]]
@@ -70,6 +72,7 @@ class Beside:
     experiment: str | None = None
     constants: Sequence[str] = ()
     by: str = "experiment"
+    said: Sequence[float] = ()
 
     @property
     def are_times(self) -> bool:
@@ -158,7 +161,8 @@ def _conditions(names: Sequence[str]) -> Beside | None:
     for head, tail in groups:
         said = identifier(head.strip(" _.-="), columns) if more else UNNAMED
         columns[said] = f"{head}{{{name}}}{tail}"
-    return Beside(columns, taken, "a column for each condition", constants=(name,))
+    values = [float(number.replace(",", ".")) for _, number in next(iter(groups.values()))]
+    return Beside(columns, taken, "a column for each condition", constants=(name,), said=values)
 
 
 def _conditions_again(names: Sequence[str]) -> Beside | None:

@@ -21,15 +21,19 @@ from odefit.data.spreading import OBSERVABLE, VALUE, spread
 from odefit.data.table_form import TableForm
 from odefit.errors import DataError
 from odefit.proposing.beside import Beside, side_by_side, times_in_headers
-from odefit.proposing.cells import NUMERIC, count_limits, numbers_of, share_of_numbers
+from odefit.proposing.cells import NUMERIC, numbers_of, share_of_numbers
 from odefit.proposing.constants import NO_CONSTANTS, Constants, constants_of, is_constant
 from odefit.proposing.event_doses import NO_DOSES, EventDoses, doses_of
 from odefit.proposing.limits import NO_LIMITS, FoundLimits, limit_columns, limits_of, strange_words
 from odefit.proposing.opening import opened, read_cells
 from odefit.proposing.reading import UNSAID, Reading
+from odefit.proposing.remarks import remarks_of
 from odefit.proposing.words import DOSES, ERRORS, MEAN, OBSERVABLES, SENTINELS, SERIES, TIMES, VALUES, bare, is_called
 from odefit.records import dataclass
-from odefit.text import abridged, clip, counted
+from odefit.text import abridged, clip
+
+NEARLY_A_YEAR = 300.0
+"""Days."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,8 @@ class Look:
         Columns of flags, and limits of detection.
     constants
         Columns that say something of each experiment.
+    time_unit
+        Of dates, where another than that of every file suits them better.
     """
 
     path: Path
@@ -87,6 +93,7 @@ class Look:
     events: EventDoses = NO_DOSES
     limits: FoundLimits = NO_LIMITS
     constants: Constants = NO_CONSTANTS
+    time_unit: str | None = None
 
 
 def look_at(path: Path, reading: Reading = UNSAID) -> Look:
@@ -116,12 +123,16 @@ def look_at(path: Path, reading: Reading = UNSAID) -> Look:
     absent = [] if form.missing.words else looking.absent()
     if absent:
         looking = _Looking(sheet, time, experiment, replace(form, missing=MissingCells.of(map(str, absent))))
+    unit = looking.years() if form.clock.unit is None else None
+    if unit:
+        form = replace(looking.form, clock=replace(form.clock, unit=unit))
+        looking = _Looking(sheet, time, experiment, form)
     if reading.columns:
         named = Beside(reading.columns, (), "columns that were named")
         look = looking.spread(named, None if named.are_times else looking.time(), experiment, {})
     else:
         look = looking.look()
-    return replace(look, absent=absent)
+    return replace(look, absent=absent, time_unit=unit)
 
 
 class _Looking:
@@ -131,7 +142,7 @@ class _Looking:
         self, sheet: Sheet, time: str | None, experiment: str | None, form: TableForm, beside: Beside | None = None
     ) -> None:
         self.sheet, self.form, self.beside = sheet, form, beside
-        header, columns = read_cells(sheet, time, form)
+        header, columns, self.clocks = read_cells(sheet, time, form)
         self.header, self.rows = header, len(columns.lines)
         self.labels = {header.names[index]: labels for index, labels in columns.labels.items()}
         self.numbers = {name: numbers_of(labels, form.missing) for name, labels in self.labels.items()}
@@ -218,6 +229,14 @@ class _Looking:
         names = {self.given_experiment, *(n for n in self.labels if is_called(n, f"{SERIES}|{OBSERVABLES}"))}
         return [*self.sentinels(), *strange_words({n: labels for n, labels in self.labels.items() if n not in names})]
 
+    def years(self) -> str | None:
+        """`year`, for dates that are as far apart."""
+        for name in self.clocks:
+            times = np.unique(self.numbers[name][np.isfinite(self.numbers[name])])
+            if len(times) > 2 and float(np.median(np.diff(times))) >= NEARLY_A_YEAR:
+                return "year"
+        return None
+
     def sentinels(self) -> list[int]:
         """Numbers such as -999 among others that are positive."""
         found = set[int]()
@@ -285,7 +304,7 @@ class _Looking:
             raise DataError(self.header.place(), "has no measurements beside the times: no other column holds numbers")
         count = len(set(codes.tolist()))
         sigmas = {name: column for name, column in sigmas.items() if not name or name in pairs}
-        remarks = self._remarks(series, times, experiment)
+        remarks = remarks_of(self.labels, series, times, experiment is None and self.beside is None)
         return Look(
             *(self.header.path, kind, time, experiment, observable, value, sigmas, pairs, first),
             *(count, self.rows, unused, dose, remarks, self.beside),
@@ -297,6 +316,7 @@ class _Looking:
             return self.given_time
         names = list(self.labels)
         named = [name for name in names if is_called(name, TIMES) and self.is_number[name]]
+        named = named or [name for name in names if name in self.clocks]
         best = [name for name in named if name.casefold() in ("time", "t")] or named
         if best:
             return best[0]
@@ -360,26 +380,6 @@ class _Looking:
             }
         dose = float(amounts.max(initial=0.0)) or None
         look = self._found("events", names["time"], names["id"], series, label, dv, {}, {}, codes, dose)
-        return replace(look, events=doses_of(self.labels, self.numbers, names, kinds))
-
-    def _remarks(
-        self,
-        series: Mapping[str, tuple[FloatArray, IntArray]],
-        times: FloatArray,
-        experiment: str | None,
-    ) -> list[str]:
-        remarks = []
-        for name, (values, rows) in series.items():
-            column = self.labels.get(name)
-            empty = int(np.isnan(values[rows]).sum())
-            limits = 0 if column is None else count_limits(column)
-            if limits:
-                remarks.append(f"{name}: {counted(limits, 'value')} known only to lie below or above a limit")
-            if empty - limits > 0:
-                remarks.append(f"{name}: {counted(empty - limits, 'empty cell')}")
-        if len(set(times[np.isfinite(times)].tolist())) == 1:
-            remarks.append("all measurements are of one time: no shape can be seen, `--model NAME` names the model")
-        if experiment is None and self.beside is None and (np.diff(times) < 0).any():
-            what = "the times go back, and no column tells experiments apart: times that come again are replicates"
-            remarks.append(f"{what}; say `--experiment COLUMN` if one does")
-        return remarks
+        others = [name for name in self.labels if name not in names.values()]
+        constants = replace(constants_of(self.labels, self.numbers, others, codes), dose=None)
+        return replace(look, events=doses_of(self.labels, self.numbers, names, kinds), constants=constants)

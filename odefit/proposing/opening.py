@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from odefit.data.clock import on_clock
+from odefit.data.clock_cells import looks_like_time
 from odefit.data.columns import Columns, Header, Request, find_columns
 from odefit.data.csv_cells import parse_number
 from odefit.data.error_list import FaultList
@@ -33,14 +34,28 @@ def opened(path: Path, wanted: Sequence[str], form: FileForm) -> Sheet:
         raise
 
 
-def read_cells(sheet: Sheet, time: str | None, form: TableForm) -> tuple[Header, Columns]:
-    """All cells, dates among them as numbers, as in a fit. Raises DataError."""
-    for index, name in enumerate(sheet.header.names):
-        if name == time or (time is None and is_called(name, TIMES)):
-            sheet, _, _ = on_clock(sheet, index, None, form.clock)
+def read_cells(sheet: Sheet, time: str | None, form: TableForm) -> tuple[Header, Columns, list[str]]:
+    """All cells, dates among them as numbers, as in a fit; and the columns of such. Raises DataError."""
+    names = sheet.header.names
+    called = [index for index, name in enumerate(names) if name == time or (time is None and is_called(name, TIMES))]
+    clocks = []
+    for index in called if called or time else _look_like_times(sheet):
+        sheet, clock, _ = on_clock(sheet, index, None, form.clock)
+        clocks += [names[index]] if clock is not None else []
     header, faults = sheet.header, FaultList(sheet.header.path)
     find_columns(header, faults)
     everything = [index for index, name in enumerate(header.names) if name]
     columns = sheet.read(Request((), everything, required={everything[0]: ""}, blank=everything), faults)
     faults.check()
-    return header, columns
+    return header, columns, clocks
+
+
+def _look_like_times(sheet: Sheet) -> list[int]:
+    """The first column whose cells are dates or times of day, whatever it is called."""
+    faults = FaultList(sheet.header.path)
+    everything = [index for index, name in enumerate(sheet.header.names) if name]
+    if not everything:
+        return []
+    columns = sheet.read(Request((), everything, required={everything[0]: ""}, blank=everything), faults)
+    found = [at for at in everything if all(looks_like_time(cell) for cell in columns.labels[at].names)]
+    return found[:1]

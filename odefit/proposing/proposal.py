@@ -23,7 +23,8 @@ from odefit.proposing.dimensions import exponents
 from odefit.proposing.look import Look
 from odefit.proposing.naming import identifier
 from odefit.proposing.scatter import noise_of
-from odefit.proposing.shapes import experiments_differ, group_of
+from odefit.proposing.settings import inputs_of, is_what_headers_say
+from odefit.proposing.shapes import begins_with_nothing, experiments_differ, group_of
 from odefit.proposing.words import bare
 from odefit.records import dataclass
 from odefit.text import clip
@@ -31,6 +32,7 @@ from odefit.text import clip
 WIDTH = 100.0
 """How far bounds are from the start, as a factor, for what the sizes of the data tell."""
 KNOWN = "set or measured apart: write yours"
+_SWINGING = ("damped_oscillator", "van_der_pol", "duffing", "lorenz", "rossler", "fitzhugh_nagumo", "hodgkin_huxley")
 GENERIC = ("x", "y", "z")
 """States that are called so for want of a better name."""
 
@@ -74,6 +76,8 @@ class Proposal:
         States of the built-in system that have the name of their column here.
     held
         States whose start is given, since no measurement tells their size.
+    inputs
+        What the experiment sets in the course of time -> its column, as a current.
     """
 
     entry: Entry
@@ -86,6 +90,7 @@ class Proposal:
     left: Sequence[str]
     called: Mapping[str, str]
     held: Sequence[str]
+    inputs: Mapping[str, str]
 
 
 def propose(look: Look, model: str) -> Proposal:
@@ -106,7 +111,9 @@ def propose(look: Look, model: str) -> Proposal:
         It is none that can be proposed for these data.
     """
     entry = catalogue.entry(model)
-    equations, nominal, initial = entry.equations, entry.parameters, entry.initial
+    equations, nominal, initial = entry.equations, {**entry.parameters, **entry.of_measured}, entry.initial
+    inputs = inputs_of(entry, look)
+    look = replace(look, series={n: pairs for n, pairs in look.series.items() if n not in inputs.values()})
     if entry.family:
         if entry.name != "linear":
             raise ConfigError(model, "is a network, which `odefit init` does not set up; see docs/networks.md")
@@ -127,7 +134,7 @@ def propose(look: Look, model: str) -> Proposal:
         largest = [float(np.abs(look.series[taken[state]][:, 1]).max()) or 1.0 for state in equations]
         unknowns = _matrix(largest, list(nominal), sizes.span)
     else:
-        unknowns = [_parameter(name, sizes) for name in nominal]
+        unknowns = [_parameter(name, sizes) for name in nominal if name not in inputs]
         unknowns = [_known(one, sizes) if one.name in entry.known else one for one in unknowns]
     if look.kind != "events" and experiments_differ(look.series, len(nominal)):
         by = look.beside.by if look.beside else group_of(look.series, look.constants, len(nominal)) or "experiment"
@@ -136,14 +143,20 @@ def propose(look: Look, model: str) -> Proposal:
     held = _without_size(observables, initial, sizes) if look.kind != "events" else {}
     starts: dict[str, str | float] = {}
     for state, value in initial.items():
-        if look.kind == "events" or (value == 0 and observables.get(state) != state):
+        if look.kind == "events" or (value == 0 and (observables.get(state) != state or begins_with_nothing(look))):
             starts[state] = 0.0
         elif state in held:
             starts[state] = look.constants.dose or held[state]
+        elif state not in observables.values() and is_what_headers_say(state, look, observables, taken):
+            starts[state] = look.beside.constants[0] if look.beside else 0.0
         else:
             starts[state] = "estimate"
             unknowns.append(_initial(state, value, look, observables, taken, sizes))
-    noise = noise_of({name: look.series[column] for name, column in taken.items()})
+    noise = noise_of(
+        {name: look.series[column] for name, column in taken.items()},
+        np.inf if look.kind == "events" else 0.0,  # concentrations after doses
+        may_be_negative=entry.name in _SWINGING,
+    )
     columns: dict[str, str | Sequence[str]]
     columns = {name: column for name, column in taken.items() if look.kind != "events" and column != name}
     if look.beside is not None:
@@ -163,6 +176,7 @@ def propose(look: Look, model: str) -> Proposal:
             left,
             called,
             [] if look.constants.dose else list(held),
+            inputs,
         ),
     )
 
@@ -217,7 +231,7 @@ def _paired(entry: Entry, equations: Mapping[str, str], look: Look) -> tuple[dic
     # `x: prey` of its title: a column of prey is x.
     words = {name: word.strip().casefold() for name, word in re.findall(r"(\w+): ([\w ]+)", entry.title)}
     # What begins with nothing is a state that does so in the system, as the product of a reaction.
-    from_zero = bool(left) and all(not np.any(look.first[column]) for column in left)
+    from_zero = bool(left) and begins_with_nothing(look)
     ordered = sorted(formulas, key=lambda name: bool(entry.initial.get(formulas[name], 0))) if from_zero else formulas
     for by_name in (True, False):
         for name in ordered:

@@ -20,6 +20,8 @@ MARGIN, ALONE = 1.0, 5.0
 wrong. The second is for one observable alone, beside others that are gaussian."""
 DEGREES = 3.0
 """Of freedom of Student's t, by which deviations are weighed: where a curve bends they are too large."""
+ROUNDED = 50_000.0
+"""Whole numbers of such a size need not be counts."""
 FEWEST = 4
 """Deviations, at least."""
 
@@ -33,18 +35,24 @@ class Deviations:
     level: FloatArray
 
 
-def noise_of(series: Mapping[str, FloatArray]) -> dict[str, str]:
+def noise_of(series: Mapping[str, FloatArray], usual: float = 0.0, may_be_negative: bool = False) -> dict[str, str]:
     """The noise of each observable: `gaussian`, `lognormal`, or `negative_binomial` for counts.
 
     Parameters
     ----------
     series
         What was measured -> times, values and numbers of experiments [N, 3], by experiment and time.
+    usual
+        What is known beforehand for noise that grows with the size, in units of the log-likelihood.
+    may_be_negative
+        Whether the model may predict that, which only a gaussian can bear.
     """
+    if may_be_negative:
+        return dict.fromkeys(series, "gaussian")
     evidence = {name: _evidence(pairs) for name, pairs in series.items()}
-    counts = {name for name, pairs in series.items() if _are_counts(pairs[:, 1])}
+    counts = {name for name, pairs in series.items() if are_counts(pairs[:, 1])}
     positive = {name for name, pairs in series.items() if pairs[:, 1].min() > 0}
-    together = sum(evidence[name] for name in positive | counts)
+    together = usual + sum(evidence[name] for name in positive | counts)
     margin = MARGIN if len(positive | counts) == len(series) else ALONE
     found = {}
     for name in series:
@@ -54,8 +62,9 @@ def noise_of(series: Mapping[str, FloatArray]) -> dict[str, str]:
     return found
 
 
-def _are_counts(values: FloatArray) -> bool:
-    return bool((values >= 0).all() and (values == np.round(values)).all() and np.ptp(values) > ONE_SIZE)
+def are_counts(values: FloatArray) -> bool:
+    """Whether these are whole numbers, and not so large that they may well be rounded ones."""
+    return bool((values >= 0).all() and (values == np.round(values)).all() and ONE_SIZE < np.ptp(values) < ROUNDED)
 
 
 def _evidence(pairs: FloatArray) -> float:
@@ -70,7 +79,7 @@ def _evidence(pairs: FloatArray) -> float:
     smallest = level[level > 0].min(initial=np.inf)
     level = np.maximum(level, smallest) if np.isfinite(smallest) else np.ones_like(level)
     shares: list[FloatArray] = [level] if values.min() > 0 else []
-    shares += [np.sqrt(level)] if _are_counts(values) else []
+    shares += [np.sqrt(level)] if are_counts(values) else []
     if not shares or not off.any():
         return 0.0
     return max(_likelihood(off, unit * share) for share in shares) - _likelihood(off, unit)

@@ -9,7 +9,8 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.proposing.constants import Constants
 from odefit.proposing.look import Look
-from odefit.proposing.words import is_called
+from odefit.proposing.scatter import are_counts
+from odefit.proposing.words import CURRENT, VOLTAGE, is_called
 
 TURNS = 3
 """Turning points from which on a curve is taken for an oscillation."""
@@ -20,6 +21,13 @@ SAME_START, DIFFERENT = 0.1, 0.15
 ONE_SIZE = 0.25
 """By so much of the larger one may two starts differ."""
 MICROBES = r"biomass|cells?|x|od(_?600)?|bacteria|yeast|algae|dcw|cdw|dry[ _]?weight"
+NOTHING = 0.05
+"""By this share of the largest value the first ones differ from nothing at most, on both sides."""
+FEW, MANY = 10.0, 20
+"""Counts up to which chance says most; and times from which on counts are smoothed."""
+LEVEL, STEADY = 0.15, 0.85
+"""What falls to a level ends above this share of its most, and covers less than the other share of the way that it
+would in the second half of the time, were the level 0."""
 MOST_STATES = 4
 """Of a linear system that is proposed: its matrix has as many parameters as the square."""
 MOST_COMPARED = 100
@@ -33,15 +41,20 @@ def suggestions(look: Look) -> list[str]:
         if look.events.are_infusions or (same and all(_shape(pairs) == "falls" for pairs in look.series.values())):
             return ["one_compartment_iv", "two_compartment_iv"]
         return ["one_compartment_oral", "two_compartment_oral", "transit_absorption"]
+    names = list(look.series)
+    if look.kind == "wide" and len(names) > 1 and all(any(is_called(n, w) for n in names) for w in (CURRENT, VOLTAGE)):
+        return ["thevenin_cell", "linear"]
     shapes = [_shape(pairs) for pairs in look.series.values()]
     if shapes == ["grows", "grows"] and look.kind == "wide" and look.experiments == 1:
         return ["competition", "linear"]
     if len(shapes) == 2 and shapes.count("oscillates") == 2:
         return ["lotka_volterra", "rosenzweig_macarthur", "brusselator"]
     if len(shapes) == 1:
-        if shapes[0] == "grows" and all(not np.any(first) for first in look.first.values()):
+        if shapes[0] == "grows" and begins_with_nothing(look):
             return ["michaelis_menten", "monod"]  # what grows by itself does not begin with nothing
         whole = all(bool((pairs[:, 1] == pairs[:, 1].round()).all()) for pairs in look.series.values())
+        if shapes == ["falls"] and _has_level(next(iter(look.series.values()))):
+            return ["newton_cooling", *_of_one("falls")]
         return ["sir", "seir"] if whole and shapes == ["peaks"] else _of_one(shapes[0])
     if sorted(shapes) == ["falls", "grows"]:
         name = list(look.series)[shapes.index("grows")]
@@ -51,6 +64,27 @@ def suggestions(look: Look) -> list[str]:
     if len(shapes) > MOST_STATES or _are_apart(look):
         return [*_of_one(shapes[0]), "linear"]
     return ["linear"]
+
+
+def begins_with_nothing(look: Look) -> bool:
+    """Whether all that was measured begins with nothing, or as near to that as it scatters."""
+    for name, pairs in look.series.items():
+        first, size = look.first[name], np.abs(pairs[:, 1]).max()
+        if np.any(first) and not (first.min() <= 0 and np.abs(first).max() < NOTHING * size):
+            return False
+    return True
+
+
+def _has_level(series: FloatArray) -> bool:
+    """Whether most experiments of a falling series [N, 3] come to a level that is not 0."""
+    found: list[bool] = []
+    for code in np.unique(series[:, 2]):
+        times, values = _averaged(series[series[:, 2] == code]).T
+        middle = float(np.interp((times[0] + times[-1]) / 2, times, values))
+        end = float(values[-1] / values[0]) if values[0] > 0 else 0.0
+        share = (middle - values[-1]) / (values[0] - values[-1])
+        found.append(end > LEVEL and bool(share < STEADY * np.sqrt(end) / (1 + np.sqrt(end))))
+    return 2 * sum(found) > len(found)
 
 
 def _are_apart(look: Look) -> bool:
@@ -78,6 +112,10 @@ def _shape(series: FloatArray) -> str:
 def _shape_of(pairs: FloatArray) -> str:
     """Whether values over time [N, 2] grow, fall, have one peak, or oscillate; those of one time are averaged."""
     values = _averaged(pairs)[:, 1]
+    if are_counts(values):
+        values = np.log1p(values / FEW)  # as counts scatter, these do so about alike
+        if len(values) >= MANY:
+            values = np.convolve(np.pad(values, 1, "edge"), np.full(3, 1 / 3), "valid")
     turns, least = [values[0]], RISE * np.ptp(values)
     for value in values[1:]:
         if len(turns) > 1 and np.sign(value - turns[-1]) * np.sign(turns[-1] - turns[-2]) >= 0:

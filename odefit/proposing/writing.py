@@ -38,7 +38,7 @@ def config_text(
     said
         Keys of the section `data` that were given.
     """
-    keys = _compartments(look, proposal) | dict(said or {})
+    keys = _compartments(look, proposal) | _inputs(look, proposal, out) | dict(said or {})
     data = data_lines(look, list(proposal.observables), proposal.columns, proposal.left, out, keys)
     return "\n".join([*_head(look, proposal, out, others), *_model(look, proposal), *data, *_fit(look, proposal), ""])
 
@@ -149,6 +149,8 @@ def data_lines(
             keys["value"] = look.value
     if look.beside and look.beside.are_times:
         keys.pop("time", None)
+    if look.time_unit:
+        keys["time_unit"] = look.time_unit
     if look.absent:
         keys["missing"], remarks["missing"] = list(look.absent), "taken for cells that mean: not measured"
     if columns:
@@ -171,6 +173,18 @@ def data_lines(
         remark = f"  # {remarks[key]}" if remarks.get(key) else ""
         text = _flow(value) if isinstance(value, dict | list | tuple) else _scalar(value)
         yield f"  {key}: {text}{remark}"
+
+
+def _inputs(look: Look, proposal: Proposal, out: Path) -> dict[str, Any]:
+    """`data.inputs`, for what the experiment sets in the course of time: constant until the next row."""
+    csv = os.path.relpath(look.path, out.parent)
+    times = {} if look.time in USUAL_TIMES else {"time": look.time}
+    told = {} if look.experiment in (None, USUAL_EXPERIMENT) else {"experiment": look.experiment}
+    found = {
+        name: {"csv": csv, "column": column, **times, **told, "interpolation": "previous"}
+        for name, column in proposal.inputs.items()
+    }
+    return {"inputs": found} if found else {}
 
 
 def _compartments(look: Look, proposal: Proposal) -> dict[str, Any]:

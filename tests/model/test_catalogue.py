@@ -17,6 +17,7 @@ from odefit.model.system import symbol
 
 BY_HAND: dict[str, Callable[..., tuple[float, ...]]] = {
     "exponential_decay": lambda t, y, k: (-k * y,),
+    "newton_cooling": lambda t, T, k, T_env: (k * (T_env - T),),
     "logistic": lambda t, x, r, K: (r * x - r * x * x / K,),
     "gompertz": lambda t, x, r, K: (r * x * (math.log(K) - math.log(x)),),
     "damped_oscillator": lambda t, x, v, w, z: (v, -w * (w * x + 2 * z * v)),

@@ -173,3 +173,53 @@ def test_metabolites_are_no_wells() -> None:
     rows = [f"{t},{90 * 0.9**t:.3g},{10 * t:.3g},{5 * t:.3g},{2 * t:.3g}" for t in range(8)]
     Path("mine.csv").write_text("\n".join([head, *rows, ""]))
     assert look_at(Path("mine.csv")).kind == "wide"
+
+
+def rows(head: str, *columns: Any) -> str:
+    lines = [",".join(c if isinstance(c, str) else f"{c:.5g}" for c in row) for row in zip(*columns, strict=True)]
+    return "\n".join([head, *lines, ""])
+
+
+def test_times_of_day_in_a_column_of_any_name_and_a_level_that_is_not_zero() -> None:
+    t = np.arange(0, 60, 5)
+    config = proposed(rows("Messung,Temp [°C]", [f"14:{m:02d}:00" for m in t], 21 + 64 * np.exp(-0.04 * t)))
+    assert config["data"]["time"] == "Messung"
+    assert config["model"]["equations"] == {"T": "-k*(T - T_env)"}
+
+
+def test_dates_a_year_apart_are_years() -> None:
+    dates = [f"{year}-06-01" for year in range(1990, 2004)]
+    config = proposed(rows("Date,elk", dates, 40 / (1 + 9 * np.exp(-0.5 * np.arange(14)))))
+    assert config["data"]["time_unit"] == "year"
+    assert 0.05 < config["parameters"]["r"]["value"] < 2
+
+
+def test_a_current_is_an_input_of_a_cell() -> None:
+    t = np.arange(0, 300, 10.0)
+    current = np.where(t % 120 < 60, 2.0, 0.0)
+    config = proposed(rows("time_s,current_A,voltage_V", t, current, 4 - 0.03 * current - t / 3000))
+    assert config["data"]["inputs"] == {
+        "current": {"csv": "mine.csv", "column": "current_A", "time": "time_s", "interpolation": "previous"}
+    }
+    assert config["data"]["columns"] == {"voltage": "voltage_V"}
+    assert config["model"]["initial"] == {"z": 1, "v1": 0}
+    assert "current" not in config["parameters"]
+
+
+@pytest.mark.parametrize("most, start", [(20.0, "dose"), (60.0, "estimate")])
+def test_headers_say_how_much_substrate_there_was(most: float, start: str) -> None:
+    """Where no experiment ends with more product than that; else the numbers are those of something else."""
+    t = np.arange(0, 20, 2.0)
+    made = [(most / 20) * s * (1 - np.exp(-0.2 * t)) + 0.01 * np.cos(9 * t) - 0.01 for s in (5, 10, 20)]
+    config = proposed(rows("min,5 uM,10 uM,20 uM", t, *made))
+    assert config["model"]["initial"] == {"S": start, "P": 0}
+
+
+def test_a_noisy_epidemic_is_one() -> None:
+    rng = np.random.default_rng(3)
+    t = np.arange(50)
+    mean = 800 * np.exp(-(((t - 25) / 8) ** 2)) + 2
+    cases = rng.negative_binomial(10, 10 / (10 + mean))
+    config = proposed(rows("day,cases", t.astype(float), cases.astype(float)))
+    assert list(config["model"]["equations"]) == ["S", "I", "R"]
+    assert config["noise"] == "negative_binomial"

@@ -15,6 +15,15 @@ ENTRIES = (
         {"y": 1.0},
     ),
     Entry(
+        "newton_cooling",
+        "Approach to the surroundings: Newton's law of cooling (T: temperature)",
+        "Winterton (1999), Newton's law of cooling, Contemp. Phys. 40:205-212",
+        (0.0, 60.0),
+        {"T": "-k*(T - T_env)"},
+        {"k": 0.05, "T_env": 20.0},
+        {"T": 90.0},
+    ),
+    Entry(
         "damped_oscillator",
         "Damped harmonic oscillator (x: displacement, v: velocity)",
         "Rayleigh (1877), The Theory of Sound, vol. 1, ch. 3, Macmillan, London",

@@ -26,6 +26,8 @@ class Entry:
         Values of the states at the start of `time_span`.
     measured
         What is usually measured, observable -> formula, where that is not every state.
+    of_measured
+        Parameters of `measured` alone, with nominal values.
     notes
         What a user should know.
     family
@@ -43,6 +45,7 @@ class Entry:
     parameters: Mapping[str, float] = field(default_factory=dict)
     initial: Mapping[str, float] = field(default_factory=dict)
     measured: Mapping[str, str] = field(default_factory=dict)
+    of_measured: Mapping[str, float] = field(default_factory=dict)
     notes: str = ""
     family: bool = False
     known: tuple[str, ...] = ()
