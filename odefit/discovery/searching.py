@@ -81,11 +81,18 @@ class Search:
 
     def run(self) -> None:
         """Fit models until no step leads from the best one to a better one."""
-        for chosen in list(self._begins()):
+        begins = list(self._begins())
+        for chosen in begins:
             self._fitted(chosen.columns, chosen.c, None)
+        while self.ranked and self._refined():
+            pass
+        for chosen in begins:
+            model = self._fitted(chosen.columns, chosen.c, None)
+            for _ in range(ROUNDS):
+                model = None if model is None or self._is_over else self._onward(model)
         done = set[tuple[int, ...]]()
         for _ in range(ROUNDS):
-            if self.until is not None and time.monotonic() > self.until:
+            if self._is_over:
                 self.is_cut = True
                 break
             if self.ranked and self._refined():
@@ -94,7 +101,7 @@ class Search:
             base = next((m for m in self._bases() if m.columns not in done), None)
             if base is None:
                 break
-            if not self._onward(base):
+            if self._onward(base) is None:
                 done.add(base.columns)
 
     @property
@@ -185,11 +192,15 @@ class Search:
         self.told(f"{len(columns)} terms: {'no solution' if model is None else f'{self.criterion(model):.1f}'}")
         return model
 
-    def _onward(self, best: Model) -> bool:
-        """Whether a step from the best model leads to a better one."""
+    @property
+    def _is_over(self) -> bool:
+        return self.until is not None and time.monotonic() > self.until
+
+    def _onward(self, best: Model) -> Model | None:
+        """A better model one step away; None where there is none."""
         linear = self.shooting.normal(best)
         if linear is None:
-            return False
+            return None
         sets = search(linear[0], best.columns, self.gamma)
         here = self.criterion(best)
         for one in sorted(sets.values(), key=lambda s: s.criterion)[:TRIED]:
@@ -197,8 +208,8 @@ class Search:
                 continue
             model = self._fitted(one.columns, one.c, best)
             if model is not None and model.closed >= best.closed and self.criterion(model) < here - 1e-6:
-                return True
-        return False
+                return model
+        return None
 
     def around(self, below: int, above: int) -> None:
         """Fit the neighbours of the best model: the best sets with a few terms less and more."""
