@@ -78,8 +78,7 @@ def assembled(
         What is wrong with the input, as much of it as can be known at once; or the model has no equations.
     """
     loaded = loaded_from(config, overrides, data, only_beside)
-    assembly: Assembly
-    assembly, _ = call(kind_of(loaded).prepare, loaded)
+    assembly: Assembly = call(kind_of(loaded).prepare, loaded)[0]
     return assembly
 
 
@@ -349,8 +348,7 @@ def check(
     loaded = loaded_from(config, overrides, data, only_beside)
     check_trackers(loaded)
     name = str(loaded.path) if isinstance(config, Mapping) else str(config)
-    report: str = call(kind_of(loaded).check, loaded, name)
-    return "\n".join([report, *(f"note: {note}" for note in loaded.notes)])
+    return "\n".join([call(kind_of(loaded).check, loaded, name), *(f"note: {note}" for note in loaded.notes)])
 
 
 @checked(path=a_path)
