@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     )
     from odefit.exports import export_petab
     from odefit.fitting.run import Run
-    from odefit.merging import merge
-    from odefit.parts import fit_part
+    from odefit.parts.fits import fit_part
+    from odefit.parts.merging import merge
+    from odefit.parts.questions import bootstrap_part, profile_part, sample_part
     from odefit.pictures import plot
     from odefit.problem.interface import Problem
     from odefit.profiles.profiling import profile
-    from odefit.question_parts import bootstrap_part, profile_part, sample_part
     from odefit.reports import report
     from odefit.resampling.bootstrap import bootstrap
     from odefit.runs.listing import list_runs
@@ -49,9 +49,9 @@ _HOMES = {
     "resampling.bootstrap": ("bootstrap",),
     "sampling.sample": ("sample",),
     "runs.listing": ("list_runs",),
-    "parts": ("fit_part",),
-    "question_parts": ("profile_part", "bootstrap_part", "sample_part"),
-    "merging": ("merge",),
+    "parts.fits": ("fit_part",),
+    "parts.questions": ("profile_part", "bootstrap_part", "sample_part"),
+    "parts.merging": ("merge",),
     "pictures": ("plot",),
     "studies": ("predict", "compare", "design", "discover"),
     "symbolic.finding": ("symbols",),

@@ -74,7 +74,7 @@ def bootstrap(
     settings: dict[str, Any] = {"kind": kind, "intervals": intervals, "level": level, "seed": seed}
     total, wanted = count_or_part(samples, part, "--samples", 1000)
     if wanted is not None:
-        from odefit.question_parts import bootstrap_part
+        from odefit.parts.questions import bootstrap_part
 
         settings |= {"out": out, "overwrite": overwrite, "resume": resume}
         computed(lambda told: bootstrap_part(run, wanted, total, progress=told, **settings), seconds, screen)

@@ -49,8 +49,8 @@ def merge(
 ) -> None:
     """Make one run, or one answer, of PARTs that several machines have computed, as if one had done it."""
     from odefit.documents import fitted, text_of
-    from odefit.merging import merge as merged
     from odefit.next_steps import closing_lines
+    from odefit.parts.merging import merge as merged
     from odefit.runs.stored import StoredRun
     from odefit.terminal import Reporter, console
 

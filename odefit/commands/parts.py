@@ -68,7 +68,7 @@ def fit_parts(
     overrides: Sequence[str] | None,
 ) -> None:
     """A part of a fit. place: --out, --overwrite, --resume."""
-    from odefit.parts import fit_part
+    from odefit.parts.fits import fit_part
     from odefit.terminal import Reporter, console
 
     if len(configs) != 1:

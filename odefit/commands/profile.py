@@ -61,7 +61,7 @@ def profile(
     screen = console(quiet=quiet)
     names = None if not parameters else [name for text in parameters for name in split_names(text)]
     if part is not None:
-        from odefit.question_parts import profile_part
+        from odefit.parts.questions import profile_part
 
         settings: dict[str, Any] = {"level": level, "out": out, "overwrite": overwrite, "resume": resume}
         computed(lambda told: profile_part(run, part, names, progress=told, **settings), seconds, screen)

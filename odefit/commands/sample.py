@@ -68,7 +68,7 @@ def sample(
     settings: dict[str, Any] = {"warm_up": warm_up, "acceptance": accept, "level": level, "seed": seed}
     total, wanted = count_or_part(chains, part, "--chains", 16)
     if wanted is not None:
-        from odefit.question_parts import sample_part
+        from odefit.parts.questions import sample_part
 
         settings |= {"out": out, "overwrite": overwrite, "resume": resume}
         computed(lambda told: sample_part(run, wanted, draws, chains=total, progress=told, **settings), seconds, screen)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from odefit.api import Config, begun_at, load_run, loaded_from
 from odefit.errors import RunError
 from odefit.folder_fits import Known, Place, fit_in_folder
-from odefit.merged_answers import merged_chains, merged_profiles, merged_samples
 from odefit.model_kinds import call, kind_of
-from odefit.parts import identity_of_fit
+from odefit.parts.answers import merged_chains, merged_profiles, merged_samples
+from odefit.parts.fits import identity_of_fit
 from odefit.runs.fingerprint import differences
 from odefit.runs.parts import StoredPart, processors, read_parts
 from odefit.runs.progress import Progress, Silent

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from odefit.folder_fits import Place
-from odefit.part_folders import Desk
-from odefit.parts import identity_of_question, of_run, question_part
+from odefit.parts.fits import identity_of_question, of_run, question_part
+from odefit.parts.folders import Desk
 from odefit.runs.parts import StoredPart, part_of
 from odefit.runs.progress import Progress
 

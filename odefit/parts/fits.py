@@ -14,7 +14,7 @@ from odefit.config.load import LoadedConfig
 from odefit.errors import ConfigError, RunError
 from odefit.folder_fits import Place
 from odefit.model_kinds import EQUATIONS, kind_of
-from odefit.part_folders import Desk, in_part_folder
+from odefit.parts.folders import Desk, in_part_folder
 from odefit.runs.fingerprint import identity_of
 from odefit.runs.parts import Part, StoredPart, identified, part_of
 from odefit.runs.progress import Progress, Silent

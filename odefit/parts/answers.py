@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from odefit.errors import RunError
-from odefit.parts import identity_of_question, of_run
+from odefit.parts.fits import identity_of_question, of_run
 from odefit.runs.parts import StoredPart
 
 if TYPE_CHECKING:
