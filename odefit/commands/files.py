@@ -31,7 +31,7 @@ def import_(
     typer.echo(f"{imported.name}: {imported.summary}")
     for decision in imported.decisions:
         typer.echo(f"note: {decision}")
-    typer.echo(f"written to {', '.join(str(target / name) for name in imported.files)}")
+    typer.echo(f"written to {', '.join(str(target / name) for name in (*imported.files, *imported.beside))}")
     typer.echo(f"next: odefit {imported.next_command} {config}")
 
 
@@ -56,7 +56,7 @@ def export(
     typer.echo(f"{exported.name}: {exported.summary}")
     for note in exported.notes:
         typer.echo(f"note: {note}")
-    typer.echo(f"written to {', '.join(str(petab / name) for name in exported.files)}")
+    typer.echo(f"written to {', '.join(str(petab / name) for name in (*exported.files, *exported.beside))}")
     typer.echo(f"next: odefit import {written}")
 
 

@@ -49,6 +49,7 @@ class NetworkSection(Section):
     weights: str | None = Field(
         None, min_length=1, description="an HDF5 file with the weights that it starts from, `parameters/NAME/LAYER/…`"
     )
+    value: Finite | None = Field(None, description="a number that weights start from of which `weights` has nothing")
     estimate: bool | None = Field(None, description="false keeps all weights as they are")
     prior: PriorSection | None = Field(None, description="of each weight; for `fit.loss: nll`")
     layers: dict[LayerName, WeightsSection] = Field(

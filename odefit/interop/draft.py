@@ -82,6 +82,37 @@ class DraftPlot:
 
 
 @dataclass(frozen=True)
+class DraftWeights:
+    """Settings of some weights of a network; None where nothing is said."""
+
+    value: float | None = None
+    estimate: bool | None = None
+    prior: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True)
+class DraftNetwork:
+    """An entry of `model.networks`: its files, how many numbers go in and out, its weights.
+
+    Attributes
+    ----------
+    inputs
+        Per argument how many numbers, or the name of an array.
+    file, weights
+        Names of files beside the config; weights may be none.
+    whole, layers
+        Settings of all weights, and of a layer or an array.
+    """
+
+    file: str
+    inputs: Sequence[int | str]
+    outputs: int
+    weights: str | None
+    whole: DraftWeights
+    layers: Mapping[str, DraftWeights]
+
+
+@dataclass(frozen=True)
 class Times:
     """When a model without data is observed."""
 
@@ -110,6 +141,10 @@ class Draft:
         A sentence for each thing that had to be decided.
     renamed
         Names of the problem: those that odefit has for them.
+    networks, arrays, kinks
+        The networks, and the files of their arrays; whether equations have a network with kinks.
+    files
+        What stands beside the config for these, by the names of the files.
     """
 
     name: str
@@ -131,6 +166,10 @@ class Draft:
     plots: Mapping[str, DraftPlot] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     renamed: Mapping[str, str] = field(default_factory=dict)
+    networks: Mapping[str, DraftNetwork] = field(default_factory=dict)
+    arrays: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    kinks: bool = False
 
     def mapped(self, change: Callable[[Tree], Tree], new: Mapping[str, str] | None = None) -> Draft:
         """The draft with every formula changed, and with new names where `new` has some."""

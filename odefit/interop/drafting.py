@@ -128,7 +128,7 @@ def _with_table(model: Model, problem: PetabProblem) -> Model:
 
 def _check_names(problem: PetabProblem, model: Model, faults: Faults) -> None:
     """Names that formulas of the tables use and nothing defines."""
-    known = dict.fromkeys([*problem.parameters, *model.values, *model.rates, *model.expressions])
+    known = dict.fromkeys([*problem.parameters, *model.values, *model.rates, *model.expressions, *problem.arrays])
     for observable in problem.observables.values():
         own = dict.fromkeys([*observable.placeholders, *observable.noise_placeholders, observable.name])
         for column, tree in (("observableFormula", observable.formula), ("noiseFormula", observable.noise)):

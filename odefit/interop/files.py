@@ -38,8 +38,8 @@ def read_text(path: Path, limit: int, what: str) -> str:
         raise ConfigError(f"{show(path)}:{line}", "is not UTF-8 text: save it as UTF-8") from None
 
 
-def write_files(folder: Path, files: Mapping[str, str]) -> Path:
-    """Write texts by their names into a folder, which is made. Gives the path of the first.
+def write_files(folder: Path, files: Mapping[str, str | bytes]) -> Path:
+    """Write files by their names into a folder, which is made. Gives the path of the first.
 
     Raises RunError, of a full disk StorageError.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-from odefit.interop.mathematics import COMPARISONS, TIME, Call, Name, Number, Tree, call, condition, is_condition
+from odefit.interop.mathematics import CALL, COMPARISONS, TIME, Call, Name, Number, Tree, call, condition, is_condition
 
 FUNCTIONS = frozenset(
     [
@@ -95,6 +95,8 @@ class _Writer:
             return self.names.get(tree.name, tree.name), _ATOM
         if tree == TIME:
             return "t", _ATOM
+        if tree.function.startswith(CALL):
+            return self.network(tree), _ATOM
         write = _WRITTEN.get(tree.function)
         if write is not None:
             return write(self, *tree.arguments)
@@ -105,6 +107,11 @@ class _Writer:
         if tree.function in FUNCTIONS:
             return f"{tree.function}({', '.join(self.at(a, _OR) for a in tree.arguments)})", _ATOM
         raise Inexpressible(_REASONS.get(tree.function, f"'{tree.function}' is no function that odefit has"))
+
+    def network(self, tree: Call) -> str:
+        name, _, component = tree.function.removeprefix(CALL).partition(" ")
+        arguments = ", ".join(self.at(argument, _OR) for argument in tree.arguments)
+        return f"{name}({arguments})" + (f"[{component}]" if component else "")
 
     def sum(self, *terms: Tree) -> tuple[str, int]:
         text = self.at(terms[0], _SUM)

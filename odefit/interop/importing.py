@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import field
 from pathlib import Path
 
 from odefit.errors import Faults
@@ -14,6 +15,7 @@ from odefit.interop.formats import SBML_SUFFIXES
 from odefit.interop.petab_reading import problem_name, read_problem
 from odefit.interop.sbml_model import sbml_model
 from odefit.interop.sbml_reading import read_sbml
+from odefit.interop.sciml.joining import hybrid_of, with_networks
 from odefit.interop.writing import config_files
 from odefit.records import dataclass
 from odefit.text import counted
@@ -29,6 +31,8 @@ class Imported:
         Of the config, without `.yaml`.
     files
         Text by file name, the config first.
+    beside
+        Descriptions of networks and arrays by file name.
     summary
         One line: how much of what.
     decisions
@@ -45,10 +49,11 @@ class Imported:
     decisions: tuple[str, ...]
     next_command: str
     rows: tuple[str, ...] = ()
+    beside: Mapping[str, bytes] = field(default_factory=dict)
 
     def write(self, folder: Path) -> Path:
         """Write the files into a folder, which is made. Gives the path of the config. Raises RunError."""
-        return write_files(folder, self.files)
+        return write_files(folder, {**self.files, **self.beside})
 
 
 def import_file(path: Path, only_beside: bool | None = None) -> Imported:
@@ -76,12 +81,13 @@ def import_file(path: Path, only_beside: bool | None = None) -> Imported:
     else:
         problem = read_problem(path, only_beside)
         model = sbml_model(read_sbml(problem.sbml), later_targets(problem.experiments.values()))
-        draft = draft_of_problem(problem, model, faults)
+        joined = hybrid_of(problem, model, faults)
+        draft = with_networks(draft_of_problem(joined.problem, joined.model, faults), joined)
         rows = tuple(row.where for row in problem.measurements)
     files = config_files(draft, faults)
     faults.check()
     following = "check" if draft.data else "simulate"
-    return Imported(draft.name, files, _summary(draft), tuple(draft.decisions), following, rows)
+    return Imported(draft.name, files, _summary(draft), tuple(draft.decisions), following, rows, draft.files)
 
 
 def _summary(draft: Draft) -> str:

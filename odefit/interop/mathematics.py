@@ -45,6 +45,8 @@ class Call:
 
 Tree = Number | Name | Call
 
+CALL = "network "
+"""How the functions of trees begin that are networks: `network net 0`, or `network net` of one with a single output."""
 ZERO, ONE = Number(0.0), Number(1.0)
 TIME = Call("time", ())
 COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {

@@ -7,17 +7,10 @@ from dataclasses import field
 from pathlib import Path
 
 from odefit.interop.mathematics import Tree
+from odefit.interop.petab_hybrid import Hybrid
+from odefit.interop.petab_prior import PetabPrior
 from odefit.records import dataclass
 from odefit.text import clip
-
-
-@dataclass(frozen=True)
-class PetabPrior:
-    """A density: its name in PEtab, its numbers, and whether it is one of the parameter on its scale."""
-
-    kind: str
-    numbers: tuple[float, ...]
-    on_scale: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,7 +107,8 @@ class Measured:
 
 @dataclass(frozen=True)
 class PetabProblem:
-    """All of it, each thing by its id and in the order of its table."""
+    """All of it, each thing by its id and in the order of its table; hybrid: what its networks are, if it has any,
+    and arrays: which names stand for arrays of theirs."""
 
     name: str
     path: Path
@@ -126,3 +120,5 @@ class PetabProblem:
     measurements: tuple[Measured, ...]
     decisions: tuple[str, ...] = ()
     pictures: tuple[Mapping[str, str], ...] = field(default=())
+    hybrid: Hybrid | None = None
+    arrays: tuple[str, ...] = ()

@@ -13,13 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from odefit.interop.mathematics import Tree, names_in
+from odefit.interop.petab_prior import PetabPrior
 from odefit.interop.petab_problem import (
     Measured,
     Period,
     PetabExperiment,
     PetabObservable,
     PetabParameter,
-    PetabPrior,
 )
 from odefit.interop.petab_tables import Reading, Row
 from odefit.text import clip, suggest

@@ -6,13 +6,10 @@ What a period sets stays until a later one sets it again, preequilibration inclu
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
 
-from odefit.config.source import Source
-from odefit.errors import Faults
 from odefit.interop.mathematics import Name, Tree, replaced
 from odefit.interop.petab_problem import (
     Measured,
@@ -20,19 +17,16 @@ from odefit.interop.petab_problem import (
     PetabExperiment,
     PetabObservable,
     PetabParameter,
-    PetabPrior,
     PetabProblem,
 )
+from odefit.interop.petab_rows import Files, prior_in
 from odefit.interop.petab_tables import Reading, Row
-from odefit.text import clip, suggest
+from odefit.interop.sciml.extension import NAMES, Entities, names_of, read_entities, read_hybrid, section_of
+from odefit.text import clip
 
 UNNAMED = "data"
 """What the experiment of measurements that name none is called."""
-_PRIORS: Mapping[str, int] = {
-    **dict.fromkeys(("uniform", "normal", "log-normal", "laplace", "log-laplace", "log-uniform", "cauchy", "gamma"), 2),
-    **dict.fromkeys(("exponential", "chisquare", "rayleigh"), 1),
-}
-"""The densities, and how many numbers each has."""
+_SCALES = ("lin", "log", "log10")
 _NOISE = {
     "normal": ("normal", "lin"),
     "laplace": ("laplace", "lin"),
@@ -41,44 +35,46 @@ _NOISE = {
 }
 
 
-class Files(Protocol):
-    """The files that the YAML names (petab_reading.py)."""
-
-    source: Source
-    folder: Path
-    faults: Faults
-
-    def named(self, holder: Mapping[str, Any], keys: tuple[str | int, ...], key: str) -> list[Path]:
-        """Those of a key, none where it is missing."""
-
-    def needed(self, holder: Mapping[str, Any], keys: tuple[str | int, ...], key: str) -> list[Path]:
-        """The same; a fault where there are none."""
-
-    def fault(self, keys: tuple[str | int, ...], what: str) -> None:
-        """A fault of a key."""
-
-
 def read_version_2(name: str, path: Path, files: Files, reading: Reading) -> PetabProblem:
     """A problem of version 2."""
     data = files.source.data
     _check_extensions(files)
-    parameters = _parameters(reading, files.needed(data, (), "parameter_files"))
-    observables = _observables(reading, files.needed(data, (), "observable_files"))
+    section = section_of(data)
+    mapping = [row for path in files.named(data, (), "mapping_files") for row in _mapping_rows(reading, path)]
+    entities = Entities() if section is None else read_entities(mapping, names_of(section, files), reading)
+    rows = list(reading.rows_by_id(files.needed(data, (), "parameter_files"), ["parameterId", "estimate"]))
+    parameters = {n: _parameter(reading, row, n, section is not None) for n, row in rows if n not in entities.weights}
+    weights = [(name, row) for name, row in rows if name in entities.weights]
+    hybrid = None if section is None else read_hybrid(section, files, reading, entities, weights)
+    observables = _observables(reading, files.needed(data, (), "observable_files"), section is not None)
     conditions = _conditions(reading, files.named(data, (), "condition_files"))
+    if hybrid is not None:  # some are known by their arrays alone
+        conditions = {name: dict[str, Tree]() for name in sorted(hybrid.conditions)} | conditions
     experiments = _experiments(reading, files.named(data, (), "experiment_files"), conditions)
     measurements = _measurements(reading, files.needed(data, (), "measurement_files"), experiments)
     if any(row.experiment == UNNAMED for row in measurements):
         experiments.setdefault(UNNAMED, PetabExperiment(UNNAMED, ()))
     problem = PetabProblem(
-        name, path, 2, _model(files, path), parameters, observables, experiments, tuple(measurements)
+        name,
+        path,
+        2,
+        _model(files, path),
+        parameters,
+        observables,
+        experiments,
+        tuple(measurements),
+        decisions=_dropped_columns(rows, "parameterScale") if section is not None else (),
+        hybrid=hybrid,
     )
-    return _mapped(problem, _mapping(reading, files.named(data, (), "mapping_files")))
+    return _mapped(problem, _mapping(mapping, entities.ids))
 
 
 def _check_extensions(files: Files) -> None:
     extensions = files.source.data.get("extensions") or {}
     if isinstance(extensions, Mapping):
         for name, extension in extensions.items():
+            if name in NAMES and isinstance(extension, Mapping):
+                continue
             if not isinstance(extension, Mapping) or extension.get("required", True):
                 files.fault(
                     ("extensions", str(name)), f"needs PEtab's extension '{clip(str(name))}', which is not read"
@@ -101,12 +97,8 @@ def _model(files: Files, path: Path) -> Path:
     return (files.named(model, keys, "location") or [path])[0]
 
 
-def _parameters(reading: Reading, paths: list[Path]) -> dict[str, PetabParameter]:
-    rows = reading.rows_by_id(paths, ["parameterId", "estimate"])
-    return {name: _parameter(reading, row, name) for name, row in rows}
-
-
-def _parameter(reading: Reading, row: Row, name: str) -> PetabParameter:
+def _parameter(reading: Reading, row: Row, name: str, scaled: bool) -> PetabParameter:
+    """scaled: whether a column `parameterScale` is read, which version 2 dropped and hybrid problems may have."""
     estimated = reading.flag(row, "estimate")
     lower, upper = -math.inf, math.inf
     if estimated:
@@ -117,29 +109,25 @@ def _parameter(reading: Reading, row: Row, name: str) -> PetabParameter:
     nominal = reading.number(row, "nominalValue") if row.text("nominalValue") else None
     if not estimated and nominal is None:
         reading.faults.add(row.where("nominalValue"), f"'{name}' is not estimated and has no value")
-    prior = _prior(reading, row) if estimated else None
-    return PetabParameter(name, row.where(), "lin", lower, upper, nominal, estimated, prior, row.text("parameterName"))
+    prior = prior_in(reading, row) if estimated else None
+    scale = reading.choice(row, "parameterScale", "lin", _SCALES) if scaled else "lin"
+    return PetabParameter(name, row.where(), scale, lower, upper, nominal, estimated, prior, row.text("parameterName"))
 
 
-def _prior(reading: Reading, row: Row) -> PetabPrior | None:
-    kind = row.text("priorDistribution")
-    if not kind:
-        return None
-    if kind not in _PRIORS:
-        what = f"'{clip(kind)}' is no prior of PEtab; {suggest(kind, _PRIORS)}"
-        reading.faults.add(row.where("priorDistribution"), what)
-        return None
-    numbers = reading.numbers(row, "priorParameters", _PRIORS[kind])
-    if numbers is None:
-        reading.faults.add(row.where("priorParameters"), f"the numbers of the {kind} prior are missing")
-        return None
-    return PetabPrior(kind, numbers)
+def _dropped_columns(rows: Sequence[tuple[str, Row]], column: str) -> tuple[str, ...]:
+    """What is to be said of a column that version 2 dropped, where there is one."""
+    if not any(row.text(column) for _, row in rows):
+        return ()
+    return (f"the column {column}, which PEtab dropped in version 2, is read as in version 1",)
 
 
-def _observables(reading: Reading, paths: list[Path]) -> dict[str, PetabObservable]:
+def _observables(reading: Reading, paths: list[Path], scaled: bool) -> dict[str, PetabObservable]:
+    """scaled: as for `_parameter`, of a column `observableTransformation`."""
     found: dict[str, PetabObservable] = {}
     for name, row in reading.rows_by_id(paths, ["observableId", "observableFormula", "noiseFormula"]):
         distribution, transformation = _NOISE[reading.choice(row, "noiseDistribution", "normal", tuple(_NOISE))]
+        if scaled and transformation == "lin":
+            transformation = reading.choice(row, "observableTransformation", "lin", _SCALES)
         found[name] = PetabObservable(
             name,
             row.where(),
@@ -192,7 +180,8 @@ def _experiments(
             for target in earlier.changes.keys() & changes.keys():
                 what = f"sets '{clip(target)}', which '{clip(earlier.condition)}' sets at the same time"
                 reading.faults.add(row.where("conditionId"), what)
-            own[at] = replace(earlier, changes={**earlier.changes, **changes})
+            both = dict.fromkeys([*earlier.condition.split(";"), condition])
+            own[at] = replace(earlier, condition=";".join(both), changes={**earlier.changes, **changes})
     reading.unknown(unknown, "condition", conditions)
     return {name: PetabExperiment(name, tuple(own[at] for at in sorted(own))) for name, own in periods.items()}
 
@@ -223,12 +212,16 @@ def _measurements(reading: Reading, paths: list[Path], experiments: Mapping[str,
 # -- names of the tables for things of the model
 
 
-def _mapping(reading: Reading, paths: list[Path]) -> dict[str, str]:
+def _mapping_rows(reading: Reading, path: Path) -> list[Row]:
+    return reading.rows(path, ["petabEntityId", "modelEntityId"])
+
+
+def _mapping(rows: Sequence[Row], others: Collection[str]) -> dict[str, str]:
+    """Ids for things of the model; others: those that are for things of networks."""
     return {
         row.text("petabEntityId"): row.text("modelEntityId")
-        for path in paths
-        for row in reading.rows(path, ["petabEntityId", "modelEntityId"])
-        if row.text("modelEntityId") not in ("", row.text("petabEntityId"))
+        for row in rows
+        if row.text("modelEntityId") not in ("", row.text("petabEntityId")) and row.text("petabEntityId") not in others
     }
 
 

@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 
 from odefit.interop.draft import DraftParameter
-from odefit.interop.petab_problem import PetabParameter, PetabPrior
+from odefit.interop.petab_prior import PetabPrior
+from odefit.interop.petab_problem import PetabParameter
 
 LOG10 = math.log(10.0)
 WIDE = 100.0

@@ -6,26 +6,28 @@ import csv
 import io
 import json
 import math
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from textwrap import wrap
-
-import yaml
 
 from odefit.errors import Faults
 from odefit.interop.draft import Draft, DraftEvent, DraftParameter, DraftPlot, DraftTable
-from odefit.interop.formula_text import Inexpressible, condition_text, formula_text, number_text
+from odefit.interop.formula_text import Inexpressible, condition_text, formula_text
 from odefit.interop.mathematics import Number, Tree
+from odefit.interop.network_text import network_lines
+from odefit.interop.yaml_text import number, prior_text, quoted, short_mapping
 from odefit.text import clip
 
 DATA, EXPERIMENTS = "data.csv", "experiments.csv"
 WIDTH = 110
 RTOL = "1.0e-8"
 """Tolerance of the solver: the objectives that tools are compared by want more digits than a fit does."""
+RTOL_OF_KINKS = "1.0e-13"
+"""Where a network with kinks is solved: a step across one has a gradient that errs by the root of its tolerance."""
 ATOL = "1.0e-16"
 """Where a steady state is looked for: an initial value that is next to nothing says nothing of the size of a state."""
 STARTS, BUDGET = 20, 600
-_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?", re.ASCII)
+FIT_OF_NETWORKS = "fit: {method: lbfgs, loss: nll, seed: 0}"
+"""A problem with networks is trained from the weights that it gives."""
 
 
 def config_files(draft: Draft, faults: Faults) -> dict[str, str]:
@@ -45,24 +47,6 @@ def config_files(draft: Draft, faults: Faults) -> dict[str, str]:
     if draft.experiments is not None:
         files[EXPERIMENTS] = writer.table(draft.experiments)
     return files
-
-
-def number(value: float) -> str:
-    """A number that every reader of YAML takes for one: 1e-05 would be a text to some."""
-    if math.isinf(value):
-        return ".inf" if value > 0 else "-.inf"
-    return quoted(number_text(value))
-
-
-def quoted(text: str, flow: bool = False) -> str:
-    """A text as one scalar of YAML, in quotes only where it needs them."""
-    if flow and any(c in text for c in ",[]{}:#"):
-        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if _NUMBER.fullmatch(text):
-        mantissa, e, exponent = text.partition("e")
-        return text if not e or "." in mantissa else f"{mantissa}.0e{exponent}"
-    dumped = yaml.safe_dump(text, default_flow_style=True, width=math.inf, allow_unicode=True)
-    return str(dumped).removesuffix("\n").removesuffix("\n...")
 
 
 class _Writer:
@@ -88,8 +72,11 @@ class _Writer:
         if self.draft.plots:
             parts.append(["plots:", *(line for name, plot in self.draft.plots.items() for line in _plot(name, plot))])
         atol = "" if self.draft.steady_state is None else f", atol: {ATOL}"
-        parts.append([f"solver: {{rtol: {RTOL}{atol}}}"])
-        if self.draft.simulate is None:
+        rtol = RTOL_OF_KINKS if self.draft.kinks else RTOL
+        parts.append([f"solver: {{rtol: {rtol}{atol}}}"])
+        if self.draft.networks:
+            parts.append([FIT_OF_NETWORKS])
+        elif self.draft.simulate is None:
             parts.append([f"fit: {{starts: {STARTS}, budget: {BUDGET}, seed: 0}}"])
         return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
 
@@ -115,6 +102,7 @@ class _Writer:
         if draft.renamed:
             texts = {quoted(new, flow=True): _text(old) for old, new in draft.renamed.items()}
             lines += ["  original_names:", *(f"    {new}: {old}" for new, old in texts.items())]
+        lines += network_lines(draft.networks)
         if draft.events:
             lines += ["  events:", *(line for event in draft.events for line in self.event(event))]
         return lines
@@ -134,7 +122,7 @@ class _Writer:
     def short(self, section: str, formulas: Mapping[str, Tree]) -> list[str]:
         """A mapping on one line where it fits there."""
         texts = {n: quoted(self.formula(tree, f"{section}.{n}"), flow=True) for n, tree in formulas.items()}
-        line = f"  {section}: {_mapping({quoted(n, flow=True): text for n, text in texts.items()})}"
+        line = f"  {section}: {short_mapping({quoted(n, flow=True): text for n, text in texts.items()})}"
         return [line] if len(line) <= WIDTH else [f"  {section}:", *self.entries(formulas, section)]
 
     def event(self, event: DraftEvent) -> list[str]:
@@ -182,14 +170,14 @@ class _Writer:
         if parameter.value is not None:
             keys["value"] = self.number(parameter.value, f"parameters.{parameter.name}")
         if not parameter.estimate:
-            return _mapping(keys | {"estimate": "false"})
+            return short_mapping(keys | {"estimate": "false"})
         if parameter.bounds is not None:
             keys["bounds"] = f"[{', '.join(map(number, parameter.bounds))}]"
         if parameter.log:
             keys["scale"] = "log"
         if parameter.prior is not None:
-            keys["prior"] = _mapping({key: _value(value) for key, value in parameter.prior.items()})
-        return _mapping(keys)
+            keys["prior"] = prior_text(parameter.prior)
+        return short_mapping(keys)
 
     # -- data, noise
 
@@ -206,13 +194,15 @@ class _Writer:
             lines.append("  at_jumps: after")
         if self.draft.experiments is not None:
             lines.append(f"  experiments: {EXPERIMENTS}")
+        if self.draft.arrays:
+            lines.append(f"  arrays: {short_mapping(dict(self.draft.arrays))}")
         return lines
 
     def noise(self) -> list[str]:
         entries = {}
         for name, noise in self.draft.noise.items():
             sigma = "column" if noise.sigma is None else quoted(self.formula(noise.sigma, f"noise.{name}"), flow=True)
-            entries[name] = _mapping({"model": noise.model, "sigma": sigma})
+            entries[name] = short_mapping({"model": noise.model, "sigma": sigma})
         if len(set(entries.values())) == 1:
             return [f"noise: {next(iter(entries.values()))}"]
         return ["noise:", *(f"  {quoted(name)}: {entry}" for name, entry in entries.items())]
@@ -250,7 +240,7 @@ def _plot(name: str, plot: DraftPlot) -> list[str]:
         keys["experiments"] = f"[{', '.join(quoted(name, flow=True) for name in curve.experiments)}]"
         if curve.label:
             keys["label"] = quoted(curve.label, flow=True)
-        lines.append(f"      - {_mapping(keys)}")
+        lines.append(f"      - {short_mapping(keys)}")
     return lines
 
 
@@ -265,15 +255,3 @@ def _beside(text: str) -> str:
 def _text(text: str) -> str:
     """A text that no reader of YAML takes for a number, or for yes or no."""
     return json.dumps(text)
-
-
-def _mapping(keys: Mapping[str, str]) -> str:
-    return "{" + ", ".join(f"{key}: {value}" for key, value in keys.items()) + "}"
-
-
-def _value(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return f"[{', '.join(map(_value, value))}]"
-    return number(value) if isinstance(value, float) else str(value)

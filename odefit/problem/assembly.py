@@ -25,6 +25,7 @@ from odefit.model.system import TIME, System, compared_symbol, symbol
 from odefit.objective.observation import Noise, Observation, covariate_symbol, covariates_of
 from odefit.objective.parameters import Binding, ParameterTable
 from odefit.objective.problem import FitProblem
+from odefit.problem.array_inputs import with_numbers_of_arrays
 from odefit.problem.cell_formulas import with_cells
 from odefit.problem.checks import CHECKS, Draft, check_held_out, check_learnable, check_solver
 from odefit.problem.curve_formulas import CurveDerived, read_derived
@@ -132,7 +133,7 @@ def assemble(
         check_held_out(draft, seen)
         check_bounded(draft, seen)
     table = ParameterTable(tuple(draft.builder.rows.values()))
-    networks = build(loaded, described.system.networks, draft.arrays)
+    networks = build(loaded, draft.described.system.networks, draft.arrays)
     formulas = _bind(draft, table, networks)
     notes: tuple[str, ...] = ()
     taken = given_weights(loaded)
@@ -168,8 +169,9 @@ def _draft(loaded: LoadedConfig, described: Described, measured: Sequence[Experi
     parts = split(loaded, measured, fold)
     noise = read_noise(loaded, described, measured, faults)
     arrays = read_array_tables(loaded, measured, faults)
+    described, numbers = with_numbers_of_arrays(described, arrays)
     builder = TableBuilder(loaded, described, measured, parts.seen, faults)
-    builder.bound.update({name: [*rows] for name, rows in arrays.rows.items()})
+    builder.bound.update({name: [*rows] for name, rows in {**arrays.rows, **numbers}.items()})
     more = names_in(described.ties) | _named_in_expressions(described.system, builder.known) | {*described.in_cells}
     builder.add_model(sorted(more))
     builder.add_named(noise)

@@ -142,7 +142,8 @@ def build(loaded: LoadedConfig, networks: Mapping[str, Network], arrays: Arrays)
 
 def given_weights(loaded: LoadedConfig) -> tuple[str, ...]:
     """The networks that begin with weights of the config, which no units of the data may change."""
-    return tuple(name for name, section in loaded.config.model.networks.items() if section.weights is not None)
+    networks = loaded.config.model.networks
+    return tuple(name for name, own in networks.items() if own.weights is not None or own.value is not None)
 
 
 def _set_weights(loaded: LoadedConfig, name: str, section: NetworkSection, module: nn.Module, faults: Faults) -> None:
@@ -152,6 +153,7 @@ def _set_weights(loaded: LoadedConfig, name: str, section: NetworkSection, modul
     from odefit.model.weights import put, tensors_by_layer
 
     own = tensors_by_layer(module)
+    given: dict[str, FloatArray] = {}
     _check_layers(loaded, name, section, own, faults)
     if section.weights is not None:
         where = loaded.where("model", "networks", name, "weights")
@@ -161,7 +163,11 @@ def _set_weights(loaded: LoadedConfig, name: str, section: NetworkSection, modul
                 if key not in own:
                     faults.add(where, f"'{clip(key)}' is no array of this network; {suggest(key, own)}")
             for key, tensor in own.items():
-                if isinstance(tensor, torch.nn.Parameter) and key not in given and not _has_value(section, key):
+                if (
+                    isinstance(tensor, torch.nn.Parameter)
+                    and key not in given
+                    and _value(section, key) is section.value is None
+                ):
                     faults.add(where, f"has no array parameters/{name}/{key.replace('.', '/')}")
                 elif key in given and given[key].shape != tuple(tensor.shape):
                     shape = f"{given[key].shape}, and the network's is {tuple(tensor.shape)}"
@@ -169,9 +175,11 @@ def _set_weights(loaded: LoadedConfig, name: str, section: NetworkSection, modul
                 elif key in given:
                     put(tensor, torch.as_tensor(given[key]))
     for key, tensor in own.items():
-        value = next((one.value for one in _settings(section, key) if one.value is not None), None)
+        value = _value(section, key)
         if value is not None:
             put(tensor, value)
+        elif section.value is not None and key not in given:
+            put(tensor, section.value)
         if isinstance(tensor, torch.nn.Parameter):
             tensor.requires_grad_(is_estimated(section, key))
 
@@ -196,8 +204,9 @@ def _settings(section: NetworkSection, key: str) -> Iterator[WeightsSection]:
         yield section.layers[target]
 
 
-def _has_value(section: NetworkSection, key: str) -> bool:
-    return any(one.value is not None for one in _settings(section, key))
+def _value(section: NetworkSection, key: str) -> float | None:
+    """The number that the weights of an array begin with, where `layers` says one."""
+    return next((one.value for one in _settings(section, key) if one.value is not None), None)
 
 
 def is_estimated(section: NetworkSection, key: str) -> bool:

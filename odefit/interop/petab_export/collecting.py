@@ -16,6 +16,7 @@ from odefit.interop.mathematics import Name, Number, Tree, call, names_in
 from odefit.interop.petab_export.events import Doses, doses_of, model_events
 from odefit.interop.petab_export.inputs import inputs_of
 from odefit.interop.petab_export.names import Identifiers
+from odefit.interop.petab_export.networks import NetworkOutputs, names_in_arguments, network_tables, refuse, value_of
 from odefit.interop.petab_export.parameters import is_logarithm, parameter_rows
 from odefit.interop.petab_export.periods import AT_REST, Before, periods_of, switched
 from odefit.interop.petab_export.problem import (
@@ -71,9 +72,6 @@ def _refuse(assembly: Assembly, faults: Faults) -> None:
     """What there is no place for, whatever the formulas are."""
     loaded, problem = assembly.loaded, assembly.problem
     system = problem.engine.system
-    if assembly.networks is not None:
-        faults.add(loaded.where("model"), "a network: PEtab with SBML has formulas only")
-        return
     for spread in assembly.described.dosing.spreads:
         what = f"the {spread.kind} {clip(spread.text)} of an infusion is a formula, and only numbers are exported"
         faults.add(loaded.where("data", "doses"), f"{what}; write it as `model.events`")
@@ -119,7 +117,15 @@ class _Collector:
         self.model_id = self.identifiers.new(self.name, "_model")
         self.states = {state: self.identifiers.new(state) for state in self.system.states}
         binding = self.problem.binding
-        self.symbols = {symbol: self.identifiers.new(symbol) for symbol in binding.symbols[: self.problem.n_system]}
+        calls = {} if binding.calls is None else binding.calls.formulas
+        levels = [noise.sigma for noise in self.problem.observation.noise.values() if noise.sigma is not None]
+        self.outputs = NetworkOutputs(calls, self.identifiers)
+        self.outputs.gather((*self.system.formulas, *levels))
+        inner = names_in_arguments(self.outputs, self.system)
+        symbols = dict.fromkeys((*binding.symbols[: self.problem.n_system], *inner, *calls))
+        self.symbols = {symbol: self.identifiers.new(symbol) for symbol in symbols}
+        if self.assembly.networks is not None:
+            refuse(self.assembly, self.outputs, self.faults)
         self.rows: dict[int, str] = {}
         where = self.assembly.loaded.where("data", "inputs")
         self.inputs = inputs_of(self.system, self.problem.experiments, self.identifiers, self.faults, where)
@@ -182,9 +188,14 @@ class _Collector:
         """Symbols of the model that each experiment has its own value for."""
         return [s for s in self.symbols if s not in self.constants and not self.is_shared(s)]
 
-    def tree(self, formula: Any, where: str) -> Tree:
-        """A formula with the ids of the model."""
-        ids = {name: Name(i) for name, i in {**self.states, **self.symbols, **self.inputs.ids}.items()}
+    def tree(self, formula: Any, where: str, *, observed: bool = False) -> Tree:
+        """A formula with the ids of the model; one that is observed names outputs of networks themselves."""
+        ids: dict[str, Tree] = {n: Name(i) for n, i in {**self.states, **self.symbols, **self.inputs.ids}.items()}
+        outputs, assembly = self.outputs, self.assembly
+        formula, own = outputs.put(
+            formula, lambda o: value_of(assembly, outputs, o) if observed else Name(outputs.target_of(o))
+        )
+        ids |= own
         try:
             return renamed(tree_of(formula, TIME), ids)
         except NoCounterpart as error:
@@ -223,6 +234,7 @@ class _Collector:
                 **{self.symbols[s]: self._number(s) for s in self.symbols},
                 **self.doses.constants,
                 **self.inputs.constants,
+                **dict.fromkeys(self.outputs.targets.values(), 0.0),
                 **({before.switch: 0.0} if before and before.switch else {}),
             },
             rates,
@@ -232,6 +244,11 @@ class _Collector:
             events,
         )
         observables = list(self._observables())
+        networks = None
+        if self.assembly.networks is not None:
+            networks = network_tables(
+                self.assembly, self.outputs, self.symbols, lambda f: self.tree(f, where), self.faults
+            )
         rows, notes, offset = parameter_rows(self.problem.table, self.theta, self.parameter, self.faults, loaded)
         self._check_sides()
         return PetabTables(
@@ -243,6 +260,7 @@ class _Collector:
             tuple(self._measurements(observables)),
             notes,
             offset,
+            networks,
         )
 
     def _number(self, symbol: str) -> float:
@@ -281,15 +299,16 @@ class _Collector:
             if not data.n:
                 continue
             noise, where = observation.noise[observable], self.assembly.loaded.where("noise")
-            formula = self.tree(self.system.predicted[observable], self.assembly.loaded.where("model", "observables"))
-            sigma: Tree = Name("sd") if noise.sigma is None else self.tree(noise.sigma, where)
+            place = self.assembly.loaded.where("model", "observables")
+            formula = self.tree(self.system.predicted[observable], place, observed=True)
+            sigma: Tree = Name("sd") if noise.sigma is None else self.tree(noise.sigma, where, observed=True)
             own: dict[str, str] = {}
             values: dict[str, Tree] = {}
             identifier = self.identifiers.new(observable, "_observed")
             columns = [name for name in dict.fromkeys(names_in(formula)) if name.endswith("]")]
             seen = {name: f"observableParameter{n}_{identifier}" for n, name in enumerate(columns, 1)}
             formula = renamed(formula, {name: Name(place) for name, place in seen.items()})
-            known = {*self.states.values(), *self.symbols.values()}
+            known = {*self.states.values(), *self.symbols.values(), *self.outputs.ids.values()}
             for name in dict.fromkeys(names_in(sigma)):
                 if name in known:
                     continue

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import field
 from pathlib import Path
 
 from odefit.arrays import FloatArray
 from odefit.interop.files import write_files
 from odefit.interop.petab_export.collecting import petab_tables
-from odefit.interop.petab_export.tables import petab_files
+from odefit.interop.petab_export.tables import ARRAYS, petab_files
+from odefit.interop.sciml.arrays import as_bytes
 from odefit.problem.assembly import Assembly
 from odefit.records import dataclass
 from odefit.text import counted
@@ -30,6 +32,8 @@ class Exported:
         What is lost, or had to be decided, a sentence each.
     offset
         What PEtab's objective has more than odefit's.
+    beside
+        Weights of networks by file name.
     """
 
     name: str
@@ -37,10 +41,11 @@ class Exported:
     summary: str
     notes: tuple[str, ...]
     offset: float
+    beside: Mapping[str, bytes] = field(default_factory=dict)
 
     def write(self, folder: Path) -> Path:
         """Write the files into a folder, which is made. Gives the path of the YAML file. Raises RunError."""
-        return write_files(folder, self.files)
+        return write_files(folder, {**self.files, **self.beside})
 
 
 def export_problem(assembly: Assembly, theta: FloatArray | None = None, name: str = "model") -> Exported:
@@ -69,4 +74,5 @@ def export_problem(assembly: Assembly, theta: FloatArray | None = None, name: st
     parts.append(f"{counted(len(tables.parameters), 'parameter')} estimated")
     parts += [counted(len(tables.observables), "observable"), counted(len(tables.experiments), "experiment")]
     parts.append(counted(len(tables.measurements), "measurement"))
-    return Exported(name, petab_files(tables), ", ".join(parts), tables.notes, tables.offset)
+    beside = {} if tables.networks is None else {ARRAYS: as_bytes(tables.networks.arrays)}
+    return Exported(name, petab_files(tables), ", ".join(parts), tables.notes, tables.offset, beside)

@@ -105,6 +105,12 @@ def _density(prior: Prior) -> Prior | None:
     return prior if prior.kind in _NAMES else None
 
 
+def density_of(prior: Prior) -> tuple[str, tuple[float, ...]] | None:
+    """A prior by PEtab's name and numbers; None where it has none like it."""
+    found = None if prior.on == "log" else _density(prior)
+    return None if found is None or found.kind != prior.kind else (_NAMES[found.kind], _numbers(found))
+
+
 def _numbers(prior: Prior) -> tuple[float, ...]:
     """The numbers of such a density, in PEtab's parametrisation."""
     if prior.kind in ("lognormal", "log_laplace"):

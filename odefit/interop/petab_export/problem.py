@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 
 from odefit.interop.mathematics import Tree
+from odefit.interop.petab_export.network_tables import NetworkTables
 from odefit.records import dataclass
 
 
@@ -126,6 +127,8 @@ class PetabTables:
     offset
         What PEtab's objective has more than odefit's: the densities of parameters without a prior, where another has
         one, and what priors gain by being cut off at the bounds.
+    networks
+        Those of PEtab-SciML, where there are any.
     """
 
     name: str
@@ -136,3 +139,4 @@ class PetabTables:
     measurements: tuple[MeasurementRow, ...]
     notes: tuple[str, ...] = field(default=())
     offset: float = 0.0
+    networks: NetworkTables | None = None

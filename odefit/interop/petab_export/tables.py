@@ -6,10 +6,13 @@ import math
 from collections.abc import Iterable, Sequence
 
 from odefit.interop.mathematics import Tree
+from odefit.interop.petab_export.network_tables import NetworkTables
 from odefit.interop.petab_export.problem import ExperimentRow, ParameterRow, Period, PetabTables
 from odefit.interop.petab_export.sbml import sbml_text
 from odefit.interop.petab_export.trees import text_of
 
+ARRAYS = "arrays.hdf5"
+"""The file of weights."""
 PARAMETERS = (
     *("parameterId", "parameterName", "lowerBound", "upperBound", "nominalValue", "estimate"),
     *("priorDistribution", "priorParameters"),
@@ -25,7 +28,7 @@ def petab_files(tables: PetabTables) -> dict[str, str]:
     model = "model.xml"
     periods = [(e, period) for e in tables.experiments for period in e.periods]
     files = {
-        "parameters.tsv": _table(PARAMETERS, map(_parameter, tables.parameters)),
+        "parameters.tsv": _table(PARAMETERS, [*map(_parameter, tables.parameters), *_weights(tables.networks)]),
         "observables.tsv": _table(
             OBSERVABLES,
             (
@@ -54,10 +57,34 @@ def petab_files(tables: PetabTables) -> dict[str, str]:
     changes = [[_condition(e, p), name, _text(value)] for e, p in periods for name, value in p.changes.items()]
     if changes:
         files["conditions.tsv"] = _table(("conditionId", "targetId", "targetValue"), changes)
+    if tables.networks is not None:
+        files["mapping.tsv"] = _table(("petabEntityId", "modelEntityId"), tables.networks.mapping.items())
     lines = ["format_version: 2.0.0"]
-    lines += [f"{name.removesuffix('s.tsv')}_files: [{name}]" for name in files]
+    lines += [f"{name.removesuffix('.tsv').removesuffix('s')}_files: [{name}]" for name in files]
     lines += ["model_files:", f"  {tables.model.id}:", f"    location: {model}", "    language: sbml"]
+    if tables.networks is not None:
+        lines += _extension(tables.networks)
+        rows = ([name, _text(tree)] for name, tree in tables.networks.hybridization.items())
+        files["hybridization.tsv"] = _table(("targetId", "targetValue"), rows)
+        files |= {f"{name}.yaml": text for name, text in tables.networks.descriptions.items()}
     return {"problem.yaml": "\n".join([*lines, ""]), model: sbml_text(tables.model), **files}
+
+
+def _extension(networks: NetworkTables) -> list[str]:
+    """The section of PEtab-SciML."""
+    lines = ["extensions:", "  petab_sciml:", "    version: 2.0.0", "    required: true", "    neural_networks:"]
+    for name in networks.descriptions:
+        lines += [f"      {name}:", f"        location: {name}.yaml", "        format: yaml"]
+        lines.append("        pre_initialization: false")
+    return [*lines, "    hybridization_files: [hybridization.tsv]", f"    array_files: [{ARRAYS}]"]
+
+
+def _weights(networks: NetworkTables | None) -> Iterable[Sequence[str]]:
+    """The rows of weights: all their values stand in the file of arrays."""
+    for row in () if networks is None else networks.weights:
+        kind, numbers = row.prior or ("", ())
+        flag = "true" if row.estimated else "false"
+        yield [row.id, "", "-inf", "inf", "array", flag, kind, ";".join(map(_number, numbers))]
 
 
 def _condition(experiment: ExperimentRow, period: Period) -> str:

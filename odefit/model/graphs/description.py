@@ -17,7 +17,7 @@ from typing import Any
 
 from odefit.config.source import Source, read_yaml
 from odefit.errors import ConfigError, Faults
-from odefit.model.graphs.names import ACTIVATION_LAYERS, FUNCTIONS, LAYERS, METHODS
+from odefit.model.graphs.names import ACTIVATION_LAYERS, FUNCTIONS, KINKED, LAYERS, METHODS
 from odefit.records import dataclass
 from odefit.text import clip, suggest
 
@@ -83,6 +83,11 @@ class Graph:
     def arguments(self) -> tuple[str, ...]:
         """The names of the steps that are arguments."""
         return tuple(step.name for step in self.steps if step.operation == "placeholder")
+
+    @property
+    def has_kinks(self) -> bool:
+        """Whether the derivatives of what it computes may jump."""
+        return any(layer.kind in KINKED for layer in self.layers) or any(step.target in KINKED for step in self.steps)
 
 
 def read_graph(path: Path) -> Graph:

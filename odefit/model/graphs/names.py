@@ -66,6 +66,15 @@ FUNCTIONS: Mapping[str, tuple[str, ...]] = {
 }
 """Functions of torch -> their options."""
 
+KINKED = frozenset(
+    [
+        *("relu", "relu6", "leaky_relu", "hardtanh", "hardswish", "hardsigmoid"),
+        *("ReLU", "ReLU6", "LeakyReLU", "Hardtanh", "Hardswish", "Hardsigmoid"),
+        *(f"{stem}{n}d" for stem in ("MaxPool", "AdaptiveMaxPool") for n in (1, 2, 3)),
+    ]
+)
+"""Layers and functions whose derivatives jump."""
+
 METHODS: Mapping[str, tuple[str, ...]] = {
     name: FUNCTIONS[name]
     for name in ("relu", "tanh", "sigmoid", "softmax", "log_softmax", "flatten", "add", "sub", "mul", "neg")

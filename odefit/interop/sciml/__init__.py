@@ -1,0 +1,1 @@
+"""PEtab-SciML: PEtab problems with networks, read and written."""

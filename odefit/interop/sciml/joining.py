@@ -1,0 +1,244 @@
+"""Networks put into the formulas of a problem and its model: an output is a call of its network on its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from odefit.errors import Faults
+from odefit.interop.draft import Draft, DraftNetwork
+from odefit.interop.mathematics import Name, Number, Tree, call, names_in, replaced
+from odefit.interop.model import Model
+from odefit.interop.petab_hybrid import Hybrid, PetabNetwork, network_call
+from odefit.interop.petab_problem import PetabProblem
+from odefit.interop.sciml.arrays import arrays_of
+from odefit.interop.sciml.weights import settings_of
+from odefit.model.graphs.description import Graph, read_graph
+from odefit.records import dataclass
+from odefit.text import abridged, clip, counted, suggest
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A problem and a model with calls of networks in their formulas, and what the config says of the networks."""
+
+    problem: PetabProblem
+    model: Model
+    networks: Mapping[str, DraftNetwork]
+    arrays: Mapping[str, str]
+    files: Mapping[str, bytes]
+    kinks: bool = False
+
+
+def hybrid_of(problem: PetabProblem, model: Model, faults: Faults) -> Joined:
+    """A problem with its networks where they belong; as it is where it has none.
+
+    faults: is told of what contradicts, or is missing.
+    """
+    if problem.hybrid is None:
+        return Joined(problem, model, {}, {}, {})
+    return _Joiner(problem, problem.hybrid, model, faults).joined()
+
+
+def with_networks(draft: Draft, joined: Joined) -> Draft:
+    """A draft with what its config says of networks."""
+    return replace(draft, networks=joined.networks, arrays=joined.arrays, files=joined.files, kinks=joined.kinks)
+
+
+class _Joiner:
+    def __init__(self, problem: PetabProblem, hybrid: Hybrid, model: Model, faults: Faults) -> None:
+        self.problem, self.hybrid, self.model, self.faults = problem, hybrid, model, faults
+        self.graphs: dict[str, Graph] = {}
+        for name, network in hybrid.networks.items():
+            with faults.catching():
+                self.graphs[name] = read_graph(network.path)
+        self.conditioned: set[str] = set()
+        """Inputs that conditions set."""
+
+    def joined(self) -> Joined:
+        sizes = {name: self._sizes(network) for name, network in self.hybrid.networks.items() if name in self.graphs}
+        calls = {name: self._calls(self.hybrid.networks[name], sizes[name]) for name in sizes}
+        outputs = {name: tree for own in calls.values() for name, tree in own.items()}
+        model = self._with_targets(outputs)
+        problem = _replaced(self.problem, outputs)
+        arrays = arrays_of(self.hybrid, self.problem, self._array_names(), self.faults)
+        settings = settings_of(self.hybrid, arrays, self.graphs, self.faults)
+        networks = {
+            name: DraftNetwork(
+                f"{name}.yaml",
+                [size if isinstance(size, str) else len(size) for size in sizes[name]],
+                self._count(self.hybrid.networks[name]),
+                settings.files.get(name),
+                settings.whole[name],
+                settings.layers[name],
+            )
+            for name in sizes
+        }
+        files = {f"{name}.yaml": _content(self.hybrid.networks[name]) for name in sizes}
+        files |= {**settings.content, **arrays.content}
+        decisions = (*problem.decisions, *self.hybrid.decisions, *settings.decisions)
+        problem = replace(problem, decisions=decisions, arrays=tuple(arrays.names))
+        kinks = any(self.graphs[name].has_kinks for name in sizes if not self.hybrid.networks[name].before)
+        if kinks:
+            solver = "the solver has a small tolerance, for a network in the equations has kinks"
+            problem = replace(problem, decisions=(*problem.decisions, solver))
+        return Joined(problem, model, networks, arrays.names, files, kinks)
+
+    # -- inputs
+
+    def _sizes(self, network: PetabNetwork) -> list[list[str] | str]:
+        """Per argument the ids of its elements, or the name of the array that it is."""
+        count = len(self.graphs[network.name].arguments)
+        found: list[list[str] | str] = []
+        for argument in range(count):
+            own = {element: name for (a, element), name in network.inputs.items() if a == argument}
+            whole = own.pop(None, None)
+            if whole is None and not own and argument < len(self.graphs[network.name].inputs):
+                named = self.graphs[network.name].inputs[argument]
+                whole = named if self._is_array(named) else None
+            if whole is not None and not own:
+                if not self._is_array(whole):
+                    what = f"'{clip(whole)}' is a whole argument of '{network.name}', and so must be an array"
+                    self.faults.add(network.where, f"{what}: its elements are {network.name}.inputs[{argument}][0], …")
+                found.append(whole)
+            elif own and sorted(own, key=_number) == list(range(len(own))):
+                found.append([own[k] for k in range(len(own))])
+            else:
+                there = abridged([str(element) for element in own], 5) or "none"
+                what = f"argument {argument} of '{network.name}' needs elements 0, 1, … in the mapping table"
+                self.faults.add(network.where, f"{what} (there are: {there})")
+                found.append([])
+        for argument, _ in network.inputs:
+            if argument >= count:
+                what = (
+                    f"'{network.name}' has {counted(count, 'argument')}, and the mapping table names number {argument}"
+                )
+                self.faults.add(network.where, what)
+        return found
+
+    def _is_array(self, name: str) -> bool:
+        assigned = self.hybrid.assigned.get(name)
+        return (assigned is not None and assigned[0] is None) or name in self._in_files
+
+    @property
+    def _in_files(self) -> set[str]:
+        """Inputs that nothing else gives: a file of arrays may, by condition."""
+        given = {*self.hybrid.assigned, *self.problem.parameters, *self._condition_targets()}
+        return {
+            name
+            for network in self.hybrid.networks.values()
+            for (_, element), name in network.inputs.items()
+            if element is None and name not in given
+        }
+
+    def _array_names(self) -> list[str]:
+        named = {name for name, (tree, _) in self.hybrid.assigned.items() if tree is None}
+        return sorted(named | self._in_files)
+
+    def _condition_targets(self) -> set[str]:
+        return {n for e in self.problem.experiments.values() for period in e.periods for n in period.changes}
+
+    def _input(self, name: str, network: PetabNetwork) -> Tree:
+        """What an input is."""
+        tree, where = self.hybrid.assigned.get(name, (None, network.where))
+        if name in self.hybrid.assigned:
+            if tree is None:
+                self.faults.add(where, f"'{clip(name)}' is one number, and no array: name the whole argument")
+                return Number(0.0)
+            return tree
+        if name in self.problem.parameters:
+            return Name(name)
+        if name in self._condition_targets():
+            self.conditioned.add(name)
+            return Name(name)
+        what = f"nothing says what the input '{clip(name)}' of '{network.name}' is: neither the hybridization table, "
+        self.faults.add(network.where, f"{what}nor the parameter table, nor a condition")
+        return Number(0.0)
+
+    # -- outputs
+
+    def _calls(self, network: PetabNetwork, sizes: list[list[str] | str]) -> dict[str, Tree]:
+        arguments: list[Tree] = []
+        for size in sizes:
+            arguments += [Name(size)] if isinstance(size, str) else [self._input(name, network) for name in size]
+        single = self._count(network) == 1
+        found = {}
+        for name, (result, indices) in network.outputs.items():
+            if result or sum(index > 0 for index in indices) > 1:
+                what = f"'{clip(name)}' is output [{result}]{list(indices)} of '{network.name}'"
+                self.faults.add(network.where, f"{what}; outputs of one result with one index are read")
+                continue
+            component = max(indices, default=0)
+            found[name] = network_call(network.name, None if single else component, tuple(arguments))
+        return found
+
+    def _count(self, network: PetabNetwork) -> int:
+        """How many numbers the network returns, by its last linear layer or by what the mapping table names."""
+        named = max((max(indices, default=0) for _, indices in network.outputs.values()), default=0) + 1
+        graph = self.graphs[network.name]
+        widths = [dict(layer.arguments).get("out_features") for layer in graph.layers if layer.kind == "Linear"]
+        last = widths[-1] if widths and isinstance(widths[-1], int) else 1
+        return max(named, last)
+
+    def _with_targets(self, outputs: Mapping[str, Tree]) -> Model:
+        """The model with outputs in the place of what they set."""
+        inputs = {name for network in self.hybrid.networks.values() for name in network.inputs.values()}
+        model = self.model
+        values, expressions = dict(model.values), dict(model.expressions)
+        values |= dict.fromkeys(sorted(self.conditioned), Number(float("nan")))
+        for name, (tree, where) in self.hybrid.assigned.items():
+            if name in inputs or tree is None:
+                continue
+            made = replaced(tree, outputs)
+            unknown = [n for n in names_in(tree) if n not in outputs and n not in {*values, *expressions, *model.rates}]
+            unknown = [n for n in unknown if n not in self.problem.parameters]
+            if unknown:
+                known = [*outputs, *values]
+                self.faults.add(where, f"unknown symbol '{clip(unknown[0])}'; {suggest(unknown[0], known)}")
+            elif name in self.problem.parameters:
+                what = f"'{clip(name)}' has a row in the parameter table, and a network sets it: it cannot have both"
+                self.faults.add(where, what)
+            elif name in model.amounts:
+                state, compartment = model.amounts[name]
+                values[state] = call("*", made, Name(compartment))
+            elif name in model.rates:
+                values[name] = made
+            elif name in values:
+                del values[name]
+                expressions[name] = made
+            else:
+                what = f"sets '{clip(name)}', which the model does not have; {suggest(name, [*values])}"
+                self.faults.add(where, what)
+        return replace(model, values=values, expressions=expressions)
+
+
+def _replaced(problem: PetabProblem, outputs: Mapping[str, Tree]) -> PetabProblem:
+    """The problem with calls in the place of outputs."""
+    return replace(
+        problem,
+        observables={
+            n: replace(o, formula=replaced(o.formula, outputs), noise=replaced(o.noise, outputs))
+            for n, o in problem.observables.items()
+        },
+        experiments={
+            n: replace(
+                e,
+                periods=tuple(
+                    replace(p, changes={name: replaced(tree, outputs) for name, tree in p.changes.items()})
+                    for p in e.periods
+                ),
+            )
+            for n, e in problem.experiments.items()
+        },
+    )
+
+
+def _content(network: PetabNetwork) -> bytes:
+    try:
+        return network.path.read_bytes()
+    except OSError:
+        return b""  # which reading it has said
+
+
+def _number(element: int | None) -> int:
+    return -1 if element is None else element
