@@ -35,16 +35,23 @@ def opened(path: Path, wanted: Sequence[str], form: FileForm) -> Sheet:
 
 
 def read_cells(sheet: Sheet, time: str | None, form: TableForm) -> tuple[Header, Columns, list[str]]:
-    """All cells, dates among them as numbers, as in a fit; and the columns of such. Raises DataError."""
+    """All cells, dates among them as numbers, as in a fit; and the columns of such. Raises DataError.
+
+    Where dates and times of day stand in two columns, one of them has the whole times, and the other is left out.
+    """
     names = sheet.header.names
     called = [index for index, name in enumerate(names) if name == time or (time is None and is_called(name, TIMES))]
-    clocks = []
+    called.sort(key=lambda k: names[k].casefold() not in ("time", "t"))
+    clocks: list[str] = []
+    beside: set[int] = set()
     for index in called if called or time else _look_like_times(sheet):
-        sheet, clock, _ = on_clock(sheet, index, None, form.clock)
-        clocks += [names[index]] if clock is not None else []
+        if index not in beside:
+            sheet, clock, _ = on_clock(sheet, index, None, form.clock)
+            clocks += [names[index]] if clock is not None else []
+            beside |= set() if clock is None else {*clock.columns} - {index}
     header, faults = sheet.header, FaultList(sheet.header.path)
     find_columns(header, faults)
-    everything = [index for index, name in enumerate(header.names) if name]
+    everything = [index for index, name in enumerate(header.names) if name and index not in beside]
     columns = sheet.read(Request((), everything, required={everything[0]: ""}, blank=everything), faults)
     faults.check()
     return header, columns, clocks

@@ -187,6 +187,16 @@ KINDS: Mapping[str, tuple[str, Mapping[str, Any], Mapping[str, float]]] = {
         {"experiment": "Country", "columns": {"x": "{time}"}, "unused": ["Province", "Lat"]},
         {"r": 0.5},
     ),
+    "dates and times of day in two columns": (
+        table("Date,Time,x", [f"2021-03-0{d}" for d in "1122"], ["08:00", "20:00"] * 2, [90, 27.1, 8.16, 2.46]),
+        {"time": "Time"},
+        {"k": 0.1},
+    ),
+    "dates and hours": (
+        table("Date,Hour,x", [f"2021-03-0{d}" for d in "1122"], [8, 20] * 2, [90, 27.1, 8.16, 2.46]),
+        {"time": "Date"},
+        {"k": 0.1},
+    ),
     "times with decimal commas as headers": (
         "tank;0;0,5;1;2;4\na;10;8,2;6,7;4,5;2,02\nb;20;16,4;13,4;9;4,04\n",
         {"experiment": "tank", "columns": {"y": "{time}"}},
