@@ -53,11 +53,11 @@ def predict(
     from odefit.runs.dated import time_of
     from odefit.terminal import console, plain_table
 
-    known = api.load_run(run)
-    grid = None if times is None else parse_times(times, partial(time_of, known.result.dates, where=WHERE))
     target = out or Path(f"{run.resolve().name}_predicted.csv")
     picture = target.with_suffix(".png")
     check_free([target, *([picture] if plots else [])], overwrite)
+    known = api.load_run(run)
+    grid = None if times is None else parse_times(times, partial(time_of, known.result.dates, where=WHERE))
     chosen = None if curves is None else [part.strip() for part in curves.split(",") if part.strip()]
     with alive("predicting"):
         found = studies.predict(

@@ -215,6 +215,11 @@ class Engine(Protocol):
         """The same engine before its first solve: what it learnt on the way must not change a new search."""
         ...
 
+    def at_most(self, steps: int) -> Engine:
+        """The same engine before its first solve, which gives a member up after so many steps, if it can do that."""
+        del steps
+        return self.reset_copy()
+
     @abstractmethod
     def state(self) -> dict[str, Any]:
         """What the engine has learnt on its way (which method suits, ...), as plain values for a checkpoint.

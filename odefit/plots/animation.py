@@ -97,6 +97,11 @@ def animate(run: Run, out: Path | None = None, *, bands: str | None = None, date
     RunError
         The run is damaged, or the file cannot be written.
     """
+    return draw_film(film_of(run, bands, dates), _frames_of(run) if bands is None else set_frames(run, bands), out)
+
+
+def film_of(run: Run, bands: str | None = None, dates: bool = False) -> Film:
+    """What does not move in the animation of a fit. Raises ConfigError where there are no dates."""
     faults = Faults()
     quantities = select(run, None, None, None, faults).series
     calendar = calendar_of(run.result.dates, [e.name for e in run.measured], faults) if dates else None
@@ -107,8 +112,7 @@ def animate(run: Run, out: Path | None = None, *, bands: str | None = None, date
         at = points(run, Group(name, (position[name],) if name in position else ()), quantity)
         return at.t, at.d
 
-    film = Film(run, quantities, measured, "fitted so far" if bands is None else "as likely as the fit", calendar)
-    return draw_film(film, _frames_of(run) if bands is None else set_frames(run, bands), out)
+    return Film(run, quantities, measured, "fitted so far" if bands is None else "as likely as the fit", calendar)
 
 
 def _frames_of(run: Run) -> list[Frame]:

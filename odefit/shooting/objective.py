@@ -28,6 +28,10 @@ from odefit.objective.problem import FitProblem
 from odefit.records import dataclass
 from odefit.shooting.windows import Windows, window_name, window_system
 
+MOST_STEPS = 1000
+"""Steps of the solver after which a window is given up: it is a small part of a series, and where it takes more the
+parameters are far from any that the data would have."""
+
 
 @dataclass(frozen=True)
 class Shots:
@@ -67,7 +71,8 @@ class ShootingEngine:
         self.kept = [k for k, name in enumerate(problem.observation.sensitive) if name in named & {*engine.sensitive}]
         own = [problem.observation.sensitive[k] for k in self.kept]
         self.problem, self._end = problem, time.process_time() + seconds
-        self.engine: Engine = make_engine(system, engine.options, (*own, *map(window_name, system.states)))
+        made: Engine = make_engine(system, engine.options, (*own, *map(window_name, system.states)))
+        self.engine = made.at_most(MOST_STEPS)
 
     def solve(self, windows: Windows, y: FloatArray, local: FloatArray) -> Shots:
         """At the states y [N, E, K, S] and the local values [N, E, L']; NaN where a window cannot be solved.

@@ -394,7 +394,7 @@ def test_an_animation_says_what_it_leaves_out_and_shares_its_axes(tmp_path: Path
     t = np.linspace(0, 3, 5)
     curves = {name: (t, np.exp(0.3 * t)[:, None]) for name in "abc"}
     with style.styled():
-        figure, lines, note = animation.stage(run, [Frame(1, 0.5, curves)])
+        figure, lines, note = animation.stage(animation.film_of(run), [Frame(1, 0.5, curves)])
     assert note == "; the first 2 experiments of 3"
     assert len(lines) == 2
     assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
@@ -410,7 +410,7 @@ def test_an_animation_says_what_it_leaves_out_and_shares_its_axes(tmp_path: Path
         ),
     )
     with style.styled():
-        figure, _, note = animation.stage(far, [Frame(1, 0.5, two)])
+        figure, _, note = animation.stage(animation.film_of(far), [Frame(1, 0.5, two)])
     assert note == ""
     assert figure.axes[0].get_ylim()[1] < 10 < figure.axes[1].get_ylim()[1]
     assert [ax.get_ylabel() for ax in figure.axes] == ["N", "N"]
