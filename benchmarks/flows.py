@@ -7,7 +7,14 @@ Both are free-form continuous normalizing flows with three hidden layers of 64 u
 on fresh samples with the same optimizer, batch and learning rates; both are asked on the same 20,000 samples. zuko's
 `CNF` is solved and differentiated by its own adaptive solver and adjoint, with its defaults. OMP_NUM_THREADS=1.
 
-Recorded (zuko 1.6.0, torch 2.13.0, one thread of a machine that did other work; see the end of this file).
+Recorded with 800 steps and seed 0 (torch 2.13.0, one thread of a machine that did other work; 9,026 parameters each):
+
+| density | flow | log-likelihood of fresh samples | true | CPU of the training |
+|---|---|---|---|---|
+| moons | odefit, exact trace | -2.4158 ± 0.0053 | -2.4023 | 81 s |
+| moons | odefit, Hutchinson | -2.4174 ± 0.0053 | -2.4023 | 63 s |
+
+zuko 1.6.0 was measured over 20 steps only: 5 and 7 s of CPU where the example takes 2 to 3.
 """
 
 from __future__ import annotations
