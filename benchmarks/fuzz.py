@@ -1,6 +1,6 @@
 """The strategies of tests/support/fuzz_*.py, as many examples as one likes and other ones every time.
 
-    python benchmarks/fuzz.py [--examples 10000] [--seed 0] [--only configs formulas tables events]
+    python benchmarks/fuzz.py [--examples 10000] [--seed 0] [--only configs formulas tables events workbooks]
 
 Each example has ten seconds (where the system has alarms), and a warning is an error. What fails is shrunk and shown.
 """
@@ -29,6 +29,7 @@ from hypothesis import HealthCheck, given, seed, settings
 
 import fuzz_cases
 import fuzz_event_tables
+import fuzz_workbooks
 
 SECONDS = 10
 
@@ -99,7 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--examples", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", nargs="*", default=["configs", "formulas", "tables", "events"])
+    parser.add_argument("--only", nargs="*", default=["configs", "formulas", "tables", "events", "workbooks"])
     chosen = parser.parse_args()
     for module in (
         "torch",
@@ -121,6 +122,7 @@ def main() -> None:
                 lambda data: fuzz_event_tables.check_event_table(data, folder),
             ),
             "tables": (fuzz_cases.tables(), lambda table: fuzz_cases.check_table(*table, folder)),
+            "workbooks": (fuzz_workbooks.workbooks(), lambda book: fuzz_workbooks.check_workbook(book, folder)),
         }
         found = [fuzz(kind, *kinds[kind], chosen.examples, chosen.seed) for kind in chosen.only]
     sys.exit(not all(found))

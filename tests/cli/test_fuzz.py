@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 
 from fuzz_cases import CONFIGS, FILES, Document, check_config, check_formula, check_table, configs, formulas, tables
 from fuzz_event_tables import check_event_table, event_tables
+from fuzz_workbooks import Book, check_workbook, workbooks
 
 # The folder is the same for all examples; each writes its own file there.
 loose = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -59,3 +60,10 @@ def test_any_table_is_data_or_a_data_error(table: tuple[str, bytes], folder: Pat
 @given(data=event_tables())
 def test_any_table_of_events_is_data_or_an_input_error(data: bytes, folder: Path) -> None:
     check_event_table(data, folder)
+
+
+@settings(loose, max_examples=50)
+@given(book=workbooks())
+def test_any_workbook_is_read_right_or_refused(book: Book, folder: Path) -> None:
+    pytest.importorskip("python_calamine")
+    check_workbook(book, folder)

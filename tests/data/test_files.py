@@ -20,6 +20,7 @@ from file_corpus import (
     side_cases,
     text_cases,
 )
+from fuzz_workbooks import Pages, xlsx_parts, zipped
 from messy_files import messy_cases
 from odefit.config.load import load_config
 from odefit.data.csv_cells import MissingCells
@@ -181,10 +182,31 @@ def test_archives_that_are_no_workbooks(tmp_path: Path, monkeypatch: pytest.Monk
         archive.writestr("readme.txt", "time,x\n0,1\n")
     with pytest.raises(DataError, match="is a zip archive and no workbook; unpack it first"):
         open_table(path, ["time"])
-    monkeypatch.setattr("odefit.data.grid.workbook.MAX_UNPACKED", 100)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("xl/workbook.bin", b"")
+    with pytest.raises(DataError, match=r"is a binary workbook \(.xlsb\); save it as .xlsx"):
+        open_table(path, ["time"])
+    monkeypatch.setattr("odefit.data.grid.workbook_parts.MAX_UNPACKED", 100)
     xlsx(path, Data=TABLE)
     with pytest.raises(DataError, match="unpacks to more than"):
         open_table(path, ["time"])
+
+
+def test_a_value_far_from_the_table_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readers hold the rectangle of all values in memory; a cell that is formatted and blank is no value."""
+    pytest.importorskip("python_calamine")
+    path = tmp_path / "d.xlsx"
+    parts = xlsx_parts([Pages("Data", [["time", "x"], [0.0, 10.0], [1.0, 6.0]])])
+    sheet, end = parts["xl/worksheets/s1.xml"], "</sheetData>"
+    monkeypatch.setattr("odefit.data.grid.workbook_parts.MAX_CELLS", 5_000)
+    for cell, is_far in (("<v>3</v>", True), ("<is><t>a</t></is>", True), ("<v></v>", False), ("", False)):
+        row = f'<row r="200"><c r="AA200" s="0">{cell}</c></row>'
+        path.write_bytes(zipped({**parts, "xl/worksheets/s1.xml": sheet.replace(end, row + end)}))
+        if is_far:
+            with pytest.raises(DataError, match=r"a value far from the others, in the cell AA200: more than 5,000"):
+                open_table(path, ["time"])
+        else:
+            assert read_table(path, observables=["x"])[0].values[:, 0].tolist() == [10, 6]
 
 
 def test_rows_of_a_file_with_a_preamble_are_its_lines(tmp_path: Path) -> None:

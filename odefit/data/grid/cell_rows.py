@@ -53,9 +53,12 @@ class CellRows(Sequence[list[str]]):
         return [text_of(row[index]) for row in self._raw]
 
     def numbers(self, index: int) -> FloatArray | None:
-        """A column [R] where all of its cells are numbers; else None."""
+        """A column [R] where all of its cells are finite numbers, or not a number; else None."""
         cells = [row[index] for row in self._raw]
-        return np.array(cells, dtype=np.float64) if set(map(type, cells)) <= {float} else None
+        if not set(map(type, cells)) <= {float}:
+            return None
+        found = np.array(cells, dtype=np.float64)
+        return None if np.isinf(found).any() else found
 
 
 def text_of(cell: Any) -> str:

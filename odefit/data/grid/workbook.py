@@ -3,12 +3,12 @@ counts is the value that the program which wrote the file has stored."""
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from odefit.data.grid.cell_rows import CellRows
+from odefit.data.grid.workbook_parts import MAX_CELLS, check_parts
 from odefit.data.source_files import whole_fault
 from odefit.errors import DataError
 from odefit.text import abridged, clip
@@ -16,14 +16,14 @@ from odefit.text import abridged, clip
 ZIP, OLD = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 WORKBOOKS = (ZIP, OLD)
 """The first bytes of workbooks, and of other archives."""
-MAX_UNPACKED = 1024**3
-"""The most bytes that a workbook may unpack to."""
-MAX_CELLS = 50_000_000
 
 
 def read_sheet(path: Path, sheet: str | int | None, where: str = "") -> tuple[CellRows, str]:
     """The cells of one sheet as text, and its name. Raises DataError."""
-    _check_archive(path, where)
+    with path.open("rb") as file:
+        is_zip = file.read(4) == ZIP
+    if is_zip:
+        check_parts(path, where)
     try:
         import python_calamine
     except ImportError:
@@ -39,7 +39,9 @@ def read_sheet(path: Path, sheet: str | int | None, where: str = "") -> tuple[Ce
         return CellRows(cells.to_python(skip_empty_area=False)), name
     except DataError:
         raise
-    except Exception as error:  # a damaged workbook surfaces as almost any type
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a damaged workbook surfaces as almost any type, panics of the reader among them
         what = f"cannot be read as a workbook ({clip(str(error), 80)}); export the sheet as CSV"
         raise whole_fault(path, where, what) from None
 
@@ -60,22 +62,3 @@ def _chosen(book: Any, names: Sequence[str], sheet: str | int | None, path: Path
         what = f"has {len(filled)} sheets with cells ({listed})" if filled else "has no sheet with cells"
         raise whole_fault(path, where, f"{what}; data.sheet names the one to read")
     return filled[0]
-
-
-def _check_archive(path: Path, where: str) -> None:
-    """Refuse what unpacks to more than it may, and archives that are no workbooks."""
-    with path.open("rb") as file:
-        if file.read(4) != ZIP:
-            return
-    try:
-        with zipfile.ZipFile(path) as archive:
-            parts = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        raise whole_fault(
-            path, where, "is a zip archive or an Excel workbook, and damaged; export the sheet as CSV"
-        ) from None
-    if sum(part.file_size for part in parts) > MAX_UNPACKED:
-        raise whole_fault(path, where, f"unpacks to more than {MAX_UNPACKED // 1024**3} GiB; export a CSV")
-    names = {part.filename for part in parts}
-    if not any(name.startswith("xl/") for name in names) and "content.xml" not in names:
-        raise whole_fault(path, where, "is a zip archive and no workbook; unpack it first")
