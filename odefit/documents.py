@@ -15,6 +15,7 @@ from odefit.tracking.hooks import check_trackers
 if TYPE_CHECKING:
     from odefit.comparison.comparing import Comparison
     from odefit.model.built_in.entry import Entry
+    from odefit.runs.parts import StoredPart
     from odefit.runs.stored import StoredRun
 
 
@@ -35,6 +36,19 @@ def fitted(run: StoredRun, config: Path, pictures: Sequence[Path] = ()) -> Mappi
     """What `odefit fit` found: the keys of `result.json`, with `config`, `run` and `pictures` before them."""
     begin = {"config": str(config), "run": str(run.path), "pictures": [str(picture) for picture in pictures]}
     return begin | run.result.to_json()
+
+
+def part_of(part: StoredPart) -> Mapping[str, Any]:
+    """What `odefit fit --starts 0:50` has computed: the folder, what is numbered, and the numbers first, …, end - 1."""
+    own = part.part
+    return {
+        "part": str(part.path),
+        "of": own.of,
+        "first": own.first,
+        "end": own.end,
+        "all": own.all,
+        "seconds": part.seconds,
+    }
 
 
 def compared(found: Comparison, files: Sequence[Path] = ()) -> Mapping[str, Any]:

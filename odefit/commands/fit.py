@@ -78,7 +78,7 @@ def fit(
     end_within(time_limit)
     if starts is not None or part is not None:
         wanted = one_part(starts, part, "--starts")
-        fit_parts(configs, wanted, (out, overwrite, resume), from_, only_beside, quiet, set_)
+        fit_parts(configs, wanted, (out, overwrite, resume), from_, only_beside, quiet, json, set_)
         return
     asked = Asked(tuple(set_ or ()), from_, only_beside, plots, show, verbose)
     screen = console(error=json, quiet=quiet)

@@ -65,15 +65,16 @@ def fit_parts(
     start_from: Path | None,
     only_beside: bool | None,
     quiet: bool,
+    json: bool,
     overrides: Sequence[str] | None,
 ) -> None:
-    """A part of a fit. place: --out, --overwrite, --resume."""
+    """A part of a fit. place: --out, --overwrite, --resume. json: --json."""
     from odefit.parts.fits import fit_part
     from odefit.terminal import Reporter, console
 
     if len(configs) != 1:
         raise RunError("--starts", "is for one config at a time")
-    screen, (out, overwrite, resume) = console(quiet=quiet), place
+    screen, (out, overwrite, resume) = console(error=json, quiet=quiet), place
     with Reporter(screen) as told:
         found = fit_part(
             configs[0],
@@ -87,6 +88,10 @@ def fit_parts(
             progress=told,
         )
     close(found, screen)
+    if json and found is not None:
+        from odefit.documents import part_of, text_of
+
+        typer.echo(text_of(part_of(found)))
 
 
 def close(found: StoredPart | None, screen: Screen) -> None:

@@ -116,6 +116,10 @@ def _measured(assembly: Assembly) -> list[str]:
     first, last = min(e.times[0] for e in experiments), max(e.last for e in experiments)
     lines.append(f"  {counted(len(experiments), 'experiment')}, t = {first:g} to {last:g}")
     limits = sum(int(np.count_nonzero(e.censored)) for e in assembly.measured if e.censored is not None)
+    between = sum(int(np.isfinite(e.other_end).sum()) for e in assembly.measured if e.other_end is not None)
+    if between:
+        lines.append(f"  {counted(between, 'value')} known only to lie between two numbers")
+    limits -= between
     if limits:
         lines.append(f"  {counted(limits, 'value')} known only to lie below or above a limit")
     if assembly.held:

@@ -124,8 +124,11 @@ def _assembled(loaded: LoadedConfig, section: LibrarySection, known: Mapping[str
         return prepare(with_equations(bare, known, {}))[0]
     except InputError as error:
         lacking = ("never measured", "no column")
+        keys = {loaded.where("model", "equations", s): loaded.where("model", "library", "known", s) for s in known}
         faults = [
-            Fault(f.where, f"{f.what}. {HIDDEN}") if any(word in f.what for word in lacking) else f
+            Fault(f.where, f"{f.what}. {HIDDEN}")
+            if any(word in f.what for word in lacking)
+            else Fault(keys.get(f.where, f.where), f.what)
             for f in error.faults
         ]
         raise type(error)(faults=faults) from None
@@ -166,6 +169,11 @@ def _check_names(loaded: LoadedConfig, section: LibrarySection, states: list[str
         if observed.kind != "formula" or observed.text.strip() not in states:
             what = f"must be one of the states alone, {abridged(states, 10)}: their slopes are what the data tell"
             faults.add(loaded.where("model", "observables", name), what)
+    for text in section.terms:
+        try:
+            parse_formula(text, written_names(text))
+        except ModelError as error:
+            faults.add(where("terms"), str(error))
     for text in section.conserved:
         try:
             law = as_law(text, states)
@@ -271,7 +279,11 @@ def _library(loaded: LoadedConfig, section: LibrarySection, assembly: Assembly, 
         what = f"has {len(terms)} terms, and {MOST_TERMS} are the most; lower `degree`, or name fewer variables in `of`"
         faults.add(loaded.where("model", "library"), what)
     faults.check()
-    return Library(states, others, tuple(_with_signs(terms, section, states)))
+    kept = tuple(_with_signs(terms, section, states))
+    if not kept:
+        what = "has no term that is 0 where its state is; raise `degree`, or name fewer states in `vanishing`"
+        raise ConfigError(loaded.where("model", "library"), what)
+    return Library(states, others, kept)
 
 
 def _terms(

@@ -157,8 +157,14 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
         if is_begun(folder):
             what = "holds an unfinished fit: go on with `odefit fit CONFIG --resume`, and read it when it is done"
             raise RunError(str(folder), what) from None
+        inside = sorted(folder.glob(f"*/{RESULT}"))
+        if inside:
+            what = "holds several runs, and is none itself" if len(inside) > 1 else "holds a run, and is none itself"
+            raise RunError(str(folder), f"{what}: give the folder of one, such as {inside[0].parent}") from None
         what = "is no run folder" if folder.is_dir() else "does not exist"
         raise RunError(str(folder), f"{what}: it has no {name}; give the folder that `odefit fit` wrote") from None
+    except NotADirectoryError:
+        raise RunError(str(folder), "is a file, and no run folder: give the folder that `odefit fit` wrote") from None
     except OSError as error:
         raise RunError(str(path), f"cannot be read: {reason(error)}") from None
     except ValueError:

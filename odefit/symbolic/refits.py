@@ -25,6 +25,7 @@ from odefit.status import Status
 from odefit.symbolic.models import Written, config_of, loaded_from, written
 from odefit.symbolic.regression import Formula
 from odefit.symbolic.samples import Sample
+from odefit.text import counted
 
 WORSE = 15.0
 """A path is left when its models' BIC is worse than the best one by this much, twice in a row."""
@@ -117,7 +118,7 @@ class Refits:
                 if self.best is before:
                     return
         except KeyboardInterrupt:
-            self.unfinished = f"interrupted after {len(self.found)} fits"
+            self.unfinished = f"interrupted after {counted(len(self.found), 'fit')}"
 
     @property
     def best(self) -> Candidate | None:
@@ -156,7 +157,7 @@ class Refits:
         if key in self.found:
             return self.found[key]
         if self.until is not None and self.found and time.monotonic() > self.until:
-            self.unfinished = f"the time was over after {len(self.found)} fits"
+            self.unfinished = f"the time was over after {counted(len(self.found), 'fit')}"
             return None
         self.told.now(f"fit {len(self.found) + 1}: {sum(f.size for f in choice)} constants")
         form = written(self.run, self.samples, choice)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def check_trackers(loaded: LoadedConfig) -> None:
-    """Whether what `fit.track` asks for is installed. Raises ConfigError."""
+    """Whether what `fit.track` asks for is installed, and can be written. Raises ConfigError."""
     section = loaded.config.fit.track
     if section is not None:
         from odefit.tracking.installed import missing
@@ -27,6 +27,10 @@ def check_trackers(loaded: LoadedConfig) -> None:
             Fault(loaded.where("fit", "track", name), f"needs the package {package}: pip install 'odefit[{name}]'")
             for name, package in missing(section)
         ]
+        logs = section.tensorboard
+        if logs is not None and Path(logs).is_file():
+            what = f"'{logs}' is a file; name a folder, such as `logs`"
+            faults.append(Fault(loaded.where("fit", "track", "tensorboard"), what))
         if faults:
             raise ConfigError(faults=faults)
 

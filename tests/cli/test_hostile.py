@@ -144,6 +144,13 @@ def test_no_run_folder_at_all(
 ) -> None:
     assert command(monkeypatch, capsys, "plot", "nowhere")[0] == 2
     assert "is no run folder" in command(monkeypatch, capsys, "plot", ".")[1]
+    (folder / "note.txt").write_text("")
+    assert "note.txt: is a file, and no run folder" in command(monkeypatch, capsys, "plot", "note.txt")[1]
+    for name in ("b", "a"):
+        (folder / "runs" / name).mkdir(parents=True)
+        (folder / "runs" / name / "result.json").write_text("{}")
+    said = command(monkeypatch, capsys, "plot", "runs")[1].replace("\\", "/")
+    assert "runs: holds several runs, and is none itself: give the folder of one, such as runs/a" in said
 
 
 CORPUS = Path(__file__).parents[1] / "hostile"

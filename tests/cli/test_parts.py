@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -123,7 +124,12 @@ def assert_nothing_is_left(group: int) -> None:
 
 
 def test_quiet_leaves_errors_and_documents(folder: Path) -> None:
-    commands.run("fit", "c.yaml", "--part", "1/1", "--set", "fit.starts=2", "--out", "p", "-q")
+    document, errors = commands.run(
+        *("fit", "c.yaml", "--part", "1/1", "--set", "fit.starts=2", "--out", "p", "-q", "--json")
+    )
+    found = json.loads(document)
+    assert found.pop("seconds") > 0
+    assert (found, errors) == ({"part": "p", "of": "starts", "first": 0, "end": 2, "all": 2}, "")
     output, errors = commands.run("merge", "p", "--no-plots", "--quiet", "--json", "--out", "m")
     assert '"run": "m"' in output
     assert errors == ""

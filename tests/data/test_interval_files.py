@@ -117,6 +117,12 @@ def test_the_other_end_is_converted_as_its_value_is(tmp_path: Path) -> None:
         np.testing.assert_allclose(found[1], expected[1])
 
 
+def test_a_check_counts_them_apart_from_limits() -> None:
+    frame = pd.DataFrame({"time": [0.0, 1.0, 2.0, 3.0], "x": ["6", "0.1..0.5", "0.2..0.3", "<0.5"]})
+    said = odefit.check(config({}), data=frame)
+    assert "  2 values known only to lie between two numbers\n  1 value known only to lie below or above" in said
+
+
 def test_frames_have_intervals_too() -> None:
     frame = pd.DataFrame({"time": [0.0, 1.0, 2.0], "x": ["6", "0.1..0.5", "<0.5"]})
     (one,) = read_measured(load_config(config({}), given=given_data(frame)), ("x",), [])

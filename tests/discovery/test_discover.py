@@ -154,6 +154,12 @@ def test_what_cannot_be_found_is_refused_with_the_reason(prey: pd.DataFrame) -> 
         odefit.discover({"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 1}}, data=prey)
     with pytest.raises(odefit.ConfigError, match="has no term; give a `degree`"):
         odefit.discover(sparse("xy", degree=0, without={"x": ["1"], "y": ["1"]}), data=prey)
+    with pytest.raises(odefit.ConfigError, match=r"has no term that is 0 where its state is; raise `degree`"):
+        odefit.discover(sparse("xy", degree=0, vanishing=["x", "y"]), data=prey)
+    with pytest.raises(odefit.ConfigError, match=r"model\.library\.terms: the formula ends too early"):
+        odefit.discover(sparse("xy", terms=["x*sin("]), data=prey)
+    with pytest.raises(odefit.InputError, match=r"model\.library\.known\.x: unknown symbol 'k'"):
+        odefit.discover(sparse("xy", known={"x": "-k*x"}), data=prey)
     scaled = sparse("xy")
     scaled["model"]["observables"] = {"x": "2*x", "y": "y"}
     with pytest.raises(odefit.ConfigError, match="must be one of the states alone, x, y"):

@@ -173,6 +173,14 @@ def test_what_is_not_installed_is_refused_at_once(tmp_path: Path, monkeypatch: p
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.usefixtures("tracker")
+def test_a_file_is_no_folder_of_logs(tmp_path: Path) -> None:
+    (tmp_path / "logs.csv").write_text("time,x\n")
+    with pytest.raises(odefit.ConfigError, match=r"fit\.track\.tensorboard: .* is a file; name a folder"):
+        odefit.fit(decay(track={"tensorboard": str(tmp_path / "logs.csv")}), data=DATA, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_tracker_must_be_named() -> None:
     with pytest.raises(odefit.ConfigError, match="says no tracker"):
         odefit.check(decay(track={"patience": 3.0}), data=DATA)
