@@ -1,7 +1,7 @@
 """Experiments side by side: columns that match a pattern become rows, each with its experiment, time or constants.
 
 In a pattern `*` is any text, `?` any sign, `[A-H]` one of these; what they stand for names the experiment. `{S}` is a
-constant of the experiment, `{time}` the time.
+constant of the experiment, `{time}` the time. Brackets with which no column matches are meant themselves.
 """
 
 from __future__ import annotations
@@ -139,10 +139,15 @@ def _matches(grid: Grid, observable: str, text: str, taken: Collection[int | Non
     if text in position:
         yield _Match(observable, position[text], "", None, {})
         return
-    pattern, keys = _compiled(text, grid)
+    free = [(k, name) for k, name in enumerate(names) if name and k not in taken]
+    brackets = text.count("[")
+    for sets in dict.fromkeys((brackets, max(brackets - 1, 0), 0)):  # `{well} [mg/L]`: what they hold is a unit
+        pattern, keys = _compiled(text, grid, sets)
+        if any(pattern.fullmatch(name) for _, name in free):
+            break
     some = False
-    for k, name in enumerate(names):
-        parts = None if k in taken or not name else pattern.fullmatch(name)
+    for k, name in free:
+        parts = pattern.fullmatch(name)
         if parts is None:
             continue
         said = dict(zip(keys, (part.strip() for part in parts.groups()), strict=True))
@@ -163,11 +168,16 @@ def _matches(grid: Grid, observable: str, text: str, taken: Collection[int | Non
         raise DataError(grid.header.place(grid.header.line), what)
 
 
-def _compiled(text: str, grid: Grid) -> tuple[re.Pattern[str], list[str]]:
-    """The pattern of a column, and what its groups are: names, or numbers of those without."""
+def _compiled(text: str, grid: Grid, sets: int) -> tuple[re.Pattern[str], list[str]]:
+    """The pattern of a column, and what its groups are: names, or numbers of those without.
+
+    sets: how many of its brackets, from the left, are sets of signs; others are meant themselves.
+    """
     regex, keys = "", list[str]()
     for token in _TOKEN.finditer(text):
         name, star, one, some, _ = token.groups()
+        if some:
+            some, sets = some if sets > 0 else None, sets - 1
         if name or star or one or some:
             keys.append(name or str(len(keys)))
         regex += "(.+?)" if name else "(.*)" if star else "(.)" if one else f"({some})" if some else re.escape(token[0])

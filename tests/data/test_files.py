@@ -226,6 +226,16 @@ def test_several_tables_of_events_keep_their_subjects(tmp_path: Path) -> None:
     assert [(row.experiment, row.dose.amount) for row in loaded.events.doses] == [("1", 100), ("2", 100)]
 
 
+@pytest.mark.parametrize("pattern", ["{well} [mg/L]", "* [mg/L]", "[AB]? [mg/L]", "[A-B][12]*"])
+def test_brackets_of_a_pattern_are_sets_or_units(pattern: str, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"time": [0, 1, 2], "A1 [mg/L]": [10, 6, 3.5], "B2 [mg/L]": [12, 9, 7.5]})
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    config = {"model": {"equations": {"x": "-k*x"}, "observables": {"OD": "x"}}, "parameters": {"k": 0.5}}
+    loaded = load_config({**config, "data": {"csv": str(tmp_path / "d.csv"), "columns": {"OD": pattern}}})
+    found = {e.name[:2]: e.values[:, 0].tolist() for e in read_measured(loaded, ("OD",), [])}
+    assert found == {"A1": [10, 6, 3.5], "B2": [12, 9, 7.5]}
+
+
 def test_what_a_header_says_is_a_constant_of_its_experiment(tmp_path: Path) -> None:
     frame = pd.DataFrame({"time": [0, 1, 2], "0 uM": [10, 6, 3.5], "500 uM": [12, 9, 7.5]})
     frame.to_csv(tmp_path / "d.csv", index=False)
