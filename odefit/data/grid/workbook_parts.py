@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from xml.parsers import expat
 
 from odefit.data.source_files import whole_fault
@@ -28,7 +28,10 @@ FIRST_ROWS, FIRST_COLUMNS = 99_999, 26
 _FAR_COLUMN = re.compile(rb"r\s*=\s*[\"']\s*([A-Za-z]{2,9})[0-9]")
 _FAR_ROW = re.compile(rb"r\s*=\s*[\"']\s*[A-Za-z]{0,9}([0-9]{6,12})")
 _REFERENCE = re.compile(r"([A-Z]{1,5})([0-9]{1,9})")
-_DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError)
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError),
+    expat.ExpatError,
+)
 
 
 def check_parts(path: Path, where: str) -> None:
@@ -44,6 +47,8 @@ def check_parts(path: Path, where: str) -> None:
                 raise whole_fault(path, where, "is a binary workbook (.xlsb); save it as .xlsx, or export a CSV")
             if not any(name.startswith("xl/") for name in names) and "content.xml" not in names:
                 raise whole_fault(path, where, "is a zip archive and no workbook; unpack it first")
+            if "content.xml" in names:  # of OpenDocument: its reader is given no XML that is not whole
+                check_well_formed(archive.open("content.xml"))
             for part in parts:
                 farthest = _too_far(archive, part) if _may_reach(archive, part) > MAX_CELLS else ""
                 if farthest:
@@ -51,6 +56,14 @@ def check_parts(path: Path, where: str) -> None:
                     raise whole_fault(path, where, f"{what}; delete it, or export the table as CSV")
     except _DAMAGE:
         raise whole_fault(path, where, damaged) from None
+
+
+def check_well_formed(file: IO[bytes]) -> None:
+    """Read XML to its end. Raises expat.ExpatError where it is not well-formed, ValueError where it has entities."""
+    parser = expat.ParserCreate()
+    parser.EntityDeclHandler = _no_entities
+    with file:
+        parser.ParseFile(file)
 
 
 def _may_reach(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> int:
