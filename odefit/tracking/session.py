@@ -11,15 +11,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import IO, Any
 
 from odefit.tracking.messages import Message, line_of
 
 MOST_WAITING = 100_000
 """Messages that wait for a tracker; what comes then is lost to it."""
-ROOT = Path(__file__).parents[2]
-PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from odefit.tracking.worker import main; main()"
+PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from odefit.tracking.worker import main; main()"
+"""Imports from where this process imports: another odefit, or another tracker, would be another program."""
 
 
 class Session:
@@ -45,7 +44,7 @@ class Session:
         try:
             # In a session of its own: Ctrl-C is for the fit, which then ends the run in good order.
             self._process = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM, str(ROOT)],
+                [sys.executable, "-c", PROGRAM, json.dumps(sys.path)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

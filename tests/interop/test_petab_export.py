@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 import odefit
 from odefit.api import assembled
@@ -239,25 +240,30 @@ def test_an_input_that_is_too_long_for_a_formula(tmp_path: Path) -> None:
 
 REFUSED = {
     "flu_1978": "negative_binomial noise",
-    "hybrid_lotka_volterra": "a network",
-    "hybrid_enzyme": "a network",
+    "hybrid_lotka_volterra": "PEtab has no penalties",
     "latent_spirals": "a latent ODE",
-    "neural_cosine": "a network",
-    "neural_time": "a network",
-    "neural_van_der_pol": "a network",
-    "potential": "a network",
+    "potential": "is a gradient",
     "reference/flu_1978_likelihood": "negative_binomial noise",
-    "sigmoid_spiral": "a network",
 }
 """Shipped configs that PEtab cannot hold, and why."""
+NETWORKS = ("hybrid_enzyme", "neural_cosine", "neural_time", "neural_van_der_pol", "sigmoid_spiral")
+"""Those with a network, which PEtab-SciML holds; test_sciml_export.py reads such problems back."""
 ALL = sorted(path.relative_to(CONFIGS).with_suffix("").as_posix() for path in CONFIGS.rglob("*.yaml"))
 
 
-@pytest.mark.parametrize("name", [name for name in ALL if name not in REFUSED])
+@pytest.mark.parametrize("name", [name for name in ALL if name not in (*REFUSED, *NETWORKS)])
 def test_shipped_configs(name: str, tmp_path: Path) -> None:
     here, there = there_and_back(assembled(CONFIGS / f"{name}.yaml", TIGHT), tmp_path, 1.01)
     assert np.isfinite(here)
     assert there == pytest.approx(here, rel=1e-9)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", NETWORKS)
+def test_shipped_networks_are_written(name: str) -> None:
+    exported = export_problem(assembled(CONFIGS / f"{name}.yaml", TIGHT), None, "model")
+    extension = yaml.safe_load(exported.files["problem.yaml"])["extensions"]["petab_sciml"]
+    assert all(net["location"] in exported.files for net in extension["neural_networks"].values())
 
 
 @pytest.mark.parametrize("name", REFUSED)
