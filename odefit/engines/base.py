@@ -35,6 +35,7 @@ class SolverOptions:
     atol: one number for all states, or one for each in their order.
     sensitivity_rtol, sensitivity_atol: of the compiled engine's sensitivities, where not those of the states.
     typical: sizes of parameters by name, 1 where there is none; tolerances hold for size * dy/dp.
+    max_steps: of each method of the kernel; a member that takes more is given up.
     """
 
     method: str = "auto"
@@ -47,6 +48,7 @@ class SolverOptions:
     sensitivity_rtol: float | None = None
     sensitivity_atol: float | None = None
     typical: tuple[tuple[str, float], ...] = ()
+    max_steps: int = 100_000
 
 
 @dataclass(frozen=True)
@@ -214,11 +216,6 @@ class Engine(Protocol):
     def reset_copy(self) -> Engine:
         """The same engine before its first solve: what it learnt on the way must not change a new search."""
         ...
-
-    def at_most(self, steps: int) -> Engine:
-        """The same engine before its first solve, which gives a member up after so many steps, if it can do that."""
-        del steps
-        return self.reset_copy()
 
     @abstractmethod
     def state(self) -> dict[str, Any]:

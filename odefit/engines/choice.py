@@ -57,9 +57,10 @@ def make_engine(
     from odefit.engines.segments.segmented_engine import SegmentedEngine
 
     # Coming to rest takes long and is stiff: best compiled, whatever solves the experiments.
-    calm = replace(options, method=AUTO, step=None, adjoint=False, dtype="float64", device="cpu")
-    is_compiled = options.method in METHODS and METHODS[options.method].is_compiled
-    return SegmentedEngine(system, options, sensitive, plain, plain if is_compiled else replace(plain, options=calm))
+    calm = replace(options, max_steps=SolverOptions.max_steps)
+    if not (options.method in METHODS and METHODS[options.method].is_compiled):
+        calm = replace(calm, method=AUTO, step=None, adjoint=False, dtype="float64", device="cpu")
+    return SegmentedEngine(system, options, sensitive, plain, replace(plain, options=calm))
 
 
 @dataclass(frozen=True)

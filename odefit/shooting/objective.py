@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 
@@ -71,8 +72,8 @@ class ShootingEngine:
         self.kept = [k for k, name in enumerate(problem.observation.sensitive) if name in named & {*engine.sensitive}]
         own = [problem.observation.sensitive[k] for k in self.kept]
         self.problem, self._end = problem, time.process_time() + seconds
-        made: Engine = make_engine(system, engine.options, (*own, *map(window_name, system.states)))
-        self.engine = made.at_most(MOST_STEPS)
+        options = replace(engine.options, max_steps=MOST_STEPS)
+        self.engine: Engine = make_engine(system, options, (*own, *map(window_name, system.states)))
 
     def solve(self, windows: Windows, y: FloatArray, local: FloatArray) -> Shots:
         """At the states y [N, E, K, S] and the local values [N, E, L']; NaN where a window cannot be solved.

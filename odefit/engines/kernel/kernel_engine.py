@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = ["KernelEngine", "available"]
 
-MAX_STEPS = 100_000
 """The most steps of one member."""
 MAX_STIFF_STEPS = 500
 """Ahead of a member for which the equations are stiff, where another method may follow."""
@@ -86,7 +85,6 @@ class KernelEngine(Engine):
 
     def __init__(self, system: System, options: SolverOptions, sensitive: Sequence[str] = ()) -> None:
         self.system, self.options, self.sensitive = system, options, tuple(sensitive)
-        self._max_steps = MAX_STEPS
         known = methods_of("kernel")
         if options.method not in (AUTO, *known):
             raise ValueError(f"the kernel has no method '{options.method}'; it has {', '.join(known)}")
@@ -130,12 +128,6 @@ class KernelEngine(Engine):
         """The same engine before its first solve."""
         engine = copy.copy(self)
         engine._forget()
-        return engine
-
-    def at_most(self, steps: int) -> KernelEngine:
-        """A copy that gives a member up after so many steps of each method."""
-        engine = self.reset_copy()
-        engine._max_steps = steps
         return engine
 
     def state(self) -> dict[str, Any]:
@@ -235,7 +227,7 @@ class KernelEngine(Engine):
             y,
             None,
             self._tolerances,
-            self._max_steps,
+            self.options.max_steps,
             is_stiff=METHODS[self.method_in_use].is_implicit and self.method_in_use != AUTO_STIFF,
         )
         return None if ends.status.any() else int(ends.steps.sum())
@@ -255,7 +247,7 @@ class KernelEngine(Engine):
             call.y,
             call.dy,
             self._tolerances,
-            self._max_steps,
+            self.options.max_steps,
             stiff_steps=MAX_STIFF_STEPS if self.options.method == AUTO and not is_last else 0,
             is_stiff=METHODS[method].is_implicit,
             is_along=call.is_along,
@@ -329,7 +321,7 @@ class KernelEngine(Engine):
         reason = REASONS[status]
         is_explicit = not METHODS[method].is_implicit
         if reason is FailureReason.TOO_MANY_STEPS:
-            what = f"{method} would take more than {self._max_steps:,} steps"
+            what = f"{method} would take more than {self.options.max_steps:,} steps"
             return Failure(reason, subject=what, advice=IF_STIFF if is_explicit else "")
         if reason in (FailureReason.INITIAL_NOT_FINITE, FailureReason.INITIAL_SENSITIVITIES_NOT_FINITE):
             return Failure(reason)
