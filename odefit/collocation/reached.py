@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray
+from odefit.arrays import FloatArray, IntArray, Mask
 from odefit.collocation.descent import Descent, Guess, Moving
-from odefit.collocation.first_states import known_states, ranges_of, sizes_of
+from odefit.collocation.first_states import known_states, lifted, positive_states, ranges_of, sizes_of
+from odefit.collocation.grid import Grid
 from odefit.collocation.normal_equations import Hold, NodesObjective
+from odefit.objective.problem import FitProblem
 from odefit.records import dataclass
+
+Objective = TypeVar("Objective", bound=NodesObjective)
+
+MAX_WORK = 2e7
+"""Starts, times nodes of all experiments, times the square of states and parameters: more takes a quarter of a minute.
+Fewer starts are moved instead."""
 
 FLOOR = 0.3
 """A state has at least the range of epsilon times this share of its size: one that stands still at first is to move."""
@@ -36,6 +47,12 @@ class Reached:
     value: FloatArray
     of: IntArray
 
+    @classmethod
+    def begun(cls, begin: Guess) -> Reached:
+        """Where all starts are at first."""
+        n = len(begin.u)
+        return cls(begin, np.zeros(n), np.arange(n))
+
     @property
     def offer(self) -> FloatArray:
         """[N, P], the search vectors of all starts; NaN of those that have failed."""
@@ -55,6 +72,42 @@ class Reached:
             of[k] = int(np.argmax(alike)) if alike.any() else len(places) - 1
         whose = np.append(of, -1)[self.of]
         return Reached(Guess(at.y[places], at.u[places]), value[places], whose)
+
+
+def work_of(problem: FitProblem, grid: Grid) -> float:
+    """Operations, or so, of a step of one start, whose states stand at the nodes of a grid."""
+    n_states, n_symbols = len(problem.engine.system.states), len(problem.observation.sensitive)
+    return float(grid.times.size * n_states * (n_states + n_symbols) * (2 * n_states + n_symbols))
+
+
+def for_all(offered: Sequence[FloatArray], u: FloatArray) -> list[FloatArray]:
+    """What is offered for the first starts, with NaN for the others of u [N, P]."""
+    return [np.concatenate([each, np.full_like(u[len(each) :], np.nan)]) for each in offered]
+
+
+def begun(
+    make: Callable[[Mask], Objective],
+    first: Callable[[Objective, FloatArray, FloatArray], FloatArray],
+    n_states: int,
+    u: FloatArray,
+) -> tuple[Objective, Guess, Moving]:
+    """Where the states of starts u [N, P] begin, and what moves first: parameters where all states are known.
+
+    Parameters
+    ----------
+    make
+        Makes the objective for the states [S] that have to be positive.
+    first
+        The states at the nodes, by the objective, what is known of them, and u.
+    n_states
+        S.
+    """
+    plain = make(np.zeros(n_states, dtype=bool))
+    known = known_states(plain)
+    objective = make(positive_states(plain, known, u))
+    known = lifted(known, objective.positive)
+    begin = Guess(lifted(first(objective, known, u), objective.positive), u)
+    return objective, begin, "states" if np.isnan(known).any() else "parameters"
 
 
 def held(objective: NodesObjective, begin: Guess, epsilon: float) -> Hold:

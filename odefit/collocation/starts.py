@@ -8,15 +8,17 @@ Where the grid is too coarse to be one, it becomes finer. Starts that have come 
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from odefit.arrays import FloatArray
-from odefit.collocation.cells import Measured, measured_cells
-from odefit.collocation.descent import Guess, Moving
-from odefit.collocation.first_states import first_states, known_states, lifted, positive_states
-from odefit.collocation.grid import Grid, make_grid
+from odefit.collocation.cells import measured_cells
+from odefit.collocation.descent import Guess
+from odefit.collocation.first_states import first_states
+from odefit.collocation.grid import make_grid
 from odefit.collocation.normal_equations import ProfilingObjective
-from odefit.collocation.reached import Reached, held
+from odefit.collocation.reached import MAX_WORK, Reached, begun, for_all, held, work_of
 from odefit.objective.problem import FitProblem
 
 LOOSE = 100.0
@@ -33,10 +35,6 @@ KEPT = (0.1, 0.001)
 
 ALONE, TOGETHER = 20, 12
 """The most steps of a stage."""
-
-MAX_WORK = 2e7
-"""Starts, times nodes of all experiments, times the square of states and parameters: more takes a quarter of a minute.
-Fewer starts are moved instead."""
 
 MAX_PARAMETERS = 100
 """The most estimated parameters for which this is done."""
@@ -94,14 +92,13 @@ def matched_points(problem: FitProblem, u: FloatArray) -> list[FloatArray]:
     dosing = problem.engine.system.dosing
     lag = 0.0 if dosing is None else float(dosing.lag)
     grid = make_grid(problem.experiments, problem.engine.system.states, lag)
-    n_states, n_symbols = len(problem.engine.system.states), len(problem.observation.sensitive)
-    work = grid.times.size * n_states * (n_states + n_symbols) * (2 * n_states + n_symbols)
+    work = work_of(problem, grid)
     few = u[: min(MOST_STARTS, int(MAX_WORK / work))]
     if not len(few) or u.shape[1] > MAX_PARAMETERS:
         return []
-    objective, begin, moving = _begun(problem, grid, measured_cells(problem, grid), few)
-    first = Reached(begin, np.zeros(len(few)), np.arange(len(few)))
-    reached = first.moved(objective, held(objective, begin, LOOSE), begin, ALONE, moving)
+    make = partial(ProfilingObjective, problem, grid, measured_cells(problem, grid))
+    objective, begin, moving = begun(make, first_states, len(problem.engine.system.states), few)
+    reached = Reached.begun(begin).moved(objective, held(objective, begin, LOOSE), begin, ALONE, moving)
     offered = [reached.offer]
     for epsilon in TIGHTENING:
         if not len(reached.value):
@@ -118,20 +115,7 @@ def matched_points(problem: FitProblem, u: FloatArray) -> list[FloatArray]:
         objective, begin = _refined(objective, reached.at)
         reached = _tightened(reached, objective, begin, TIGHTENING[-1])
         offered.append(reached.offer)
-    return [np.concatenate([each, np.full_like(u[len(few) :], np.nan)]) for each in offered]
-
-
-def _begun(
-    problem: FitProblem, grid: Grid, measured: Measured, u: FloatArray
-) -> tuple[ProfilingObjective, Guess, Moving]:
-    """Where the states begin, and what moves first: parameters along smooth curves, where all states have one."""
-    anywhere = np.zeros(len(problem.engine.system.states), dtype=bool)
-    plain = ProfilingObjective(problem, grid, measured, anywhere)
-    known = known_states(plain)
-    objective = ProfilingObjective(problem, grid, measured, positive_states(plain, known, u))
-    known = lifted(known, objective.positive)
-    begin = Guess(lifted(first_states(objective, known, u), objective.positive), u)
-    return objective, begin, "states" if np.isnan(known).any() else "parameters"
+    return for_all(offered, u)
 
 
 def _tightened(before: Reached, objective: ProfilingObjective, begin: Guess, epsilon: float) -> Reached:

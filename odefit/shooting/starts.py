@@ -9,14 +9,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
+from functools import partial
 
 import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.collocation.cells import measured_cells
-from odefit.collocation.descent import Guess, Moving
-from odefit.collocation.first_states import known_states, lifted, positive_states
-from odefit.collocation.reached import Reached, held
+from odefit.collocation.reached import MAX_WORK, Reached, begun, for_all, held, work_of
 from odefit.model.functions import numpy_function
 from odefit.objective.problem import FitProblem
 from odefit.shooting.first_shots import first_shots
@@ -40,9 +39,6 @@ ALONE, TOGETHER = 20, 12
 
 ROUNDS = ALONE + TOGETHER * len(TIGHTENING)
 """The most solutions of all windows with their derivatives, for one start."""
-
-MAX_WORK = 2e7
-"""As in collocation/starts.py; fewer starts are moved instead."""
 
 MAX_CORNERS = 6
 """The most parameters of a lag whose bounds are put in to see how late a dose may be."""
@@ -115,15 +111,15 @@ def shot_points(problem: FitProblem, u: FloatArray, seconds: float = math.inf) -
         [N, P] each, in the order of the stages; NaN where a stage has nothing to offer.
     """
     windows = windows_of(problem, latest_arrival(problem))
-    n_states, n_symbols = len(problem.engine.system.states), len(problem.observation.sensitive)
-    work = windows.grid.times.size * n_states * (n_states + n_symbols) * (2 * n_states + n_symbols)
-    few = u[: int(MAX_WORK / work)]
+    few = u[: int(MAX_WORK / work_of(problem, windows.grid))]
     if not len(few):
         return []
     offered: list[FloatArray] = []
     with contextlib.suppress(OutOfTime):
-        objective, begin, moving = _begun(ShootingEngine(problem, seconds), windows, few)
-        reached = Reached(begin, np.zeros(len(few)), np.arange(len(few)))
+        measured = measured_cells(problem, windows.grid)
+        make = partial(ShootingObjective, ShootingEngine(problem, seconds), windows, measured)
+        objective, begin, moving = begun(make, first_shots, len(problem.engine.system.states), few)
+        reached = Reached.begun(begin)
         for epsilon in (LOOSE, *TIGHTENING):
             rounds, what = (ALONE, moving) if epsilon == LOOSE else (TOGETHER, "all")
             reached = reached.moved(objective, held(objective, reached.at, epsilon), reached.at, rounds, what)
@@ -131,17 +127,4 @@ def shot_points(problem: FitProblem, u: FloatArray, seconds: float = math.inf) -
                 break
             if epsilon in KEPT:
                 offered.append(reached.offer)
-    return [np.concatenate([each, np.full_like(u[len(few) :], np.nan)]) for each in offered]
-
-
-def _begun(engine: ShootingEngine, windows: Windows, u: FloatArray) -> tuple[ShootingObjective, Guess, Moving]:
-    """Where the states begin, and what moves first."""
-    problem = engine.problem
-    measured = measured_cells(problem, windows.grid)
-    anywhere = np.zeros(len(problem.engine.system.states), dtype=bool)
-    plain = ShootingObjective(engine, windows, measured, anywhere)
-    known = known_states(plain)
-    objective = ShootingObjective(engine, windows, measured, positive_states(plain, known, u))
-    known = lifted(known, objective.positive)
-    begin = Guess(lifted(first_shots(objective, known, u), objective.positive), u)
-    return objective, begin, "states" if np.isnan(known).any() else "parameters"
+    return for_all(offered, u)
