@@ -24,11 +24,11 @@ def merged_samples(found: Sequence[StoredPart], run: Run | Path | str, overwrite
     from odefit.resampling.bootstrap import Bootstrap, Work, checked_run
     from odefit.resampling.storage import sample_from_plain
 
-    kind, seed, intervals, level = _asked(found, "kind", "seed", "intervals", "level")
+    asked = _asked(found, "kind", "seed", "intervals", "level")
+    kind, seed, intervals, level = asked.values()
     total = found[0].part.all
     fit, path = of_run(run, lambda one: checked_run(one, total, kind, intervals, level))
-    settings = {"kind": kind, "seed": seed, "intervals": intervals, "level": level}
-    _check_same(found[0], fit, "bootstrap", settings)
+    _check_same(found[0], fit, "bootstrap", asked)
     work = Work(fit, kind, seed, intervals, level)
     done = [sample_from_plain(plain) for each in found for plain in each.reached["samples"]]
     with work.held(overwrite) as there:
@@ -44,12 +44,11 @@ def merged_chains(found: Sequence[StoredPart], run: Run | Path | str, overwrite:
     from odefit.sampling import storage
     from odefit.sampling.sample import Sampled, Work, checked_run
 
-    draws, warm_up, acceptance, level, seed = _asked(found, "draws", "warm_up", "acceptance", "level", "seed")
+    asked = _asked(found, "draws", "warm_up", "acceptance", "level", "seed", "begun with draws")
+    draws, warm_up, acceptance, level, seed, begun = asked.values()
     total = found[0].part.all
     fit, path = of_run(run, lambda one: checked_run(one, draws, total, warm_up))
-    begun = found[0].identity["config"]["sample.begun with draws"]
-    settings = {"draws": draws, "warm_up": warm_up, "acceptance": acceptance, "level": level, "seed": seed}
-    _check_same(found[0], fit, "sample", {**settings, "begun with draws": begun})
+    _check_same(found[0], fit, "sample", asked)
     work = Work(fit, total, seed, warm_up, acceptance, level)
     with work.held(overwrite):
         there = 0 if work.table is None else work.table.values.shape[1]
@@ -78,9 +77,10 @@ def merged_profiles(found: Sequence[StoredPart], run: Run | Path | str, overwrit
     from odefit.profiles.profiling import check_can_be_profiled
     from odefit.profiles.records import Profiles, read_profiles
 
-    level, quantities = _asked(found, "level", "quantities")
+    asked = _asked(found, "level", "quantities")
+    level, quantities = asked.values()
     fit, path = of_run(run, check_can_be_profiled)
-    _check_same(found[0], fit, "profile", {"level": level, "quantities": quantities})
+    _check_same(found[0], fit, "profile", asked)
     earlier = None if overwrite else read_profiles(fit)
     parts = [] if earlier is None or earlier.level != level else [earlier]
     for each in found:
@@ -98,10 +98,10 @@ def merged_profiles(found: Sequence[StoredPart], run: Run | Path | str, overwrit
     return whole.of(quantities)
 
 
-def _asked(found: Sequence[StoredPart], *names: str) -> list[Any]:
-    """How the question was asked. Raises RunError."""
+def _asked(found: Sequence[StoredPart], *names: str) -> dict[str, Any]:
+    """How the question was asked, in the order of the names. Raises RunError."""
     try:
-        return [found[0].settings[name] for name in names]
+        return {name: found[0].settings[name] for name in names}
     except KeyError as error:
         raise RunError(str(found[0].path), f"is damaged: {error} is missing; compute this part again") from None
 

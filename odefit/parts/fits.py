@@ -77,7 +77,7 @@ def fit_part(
     >>> run.result.starts.finished, round(run.result.estimates["alpha"].value, 3)
     (4, 0.54)
     """
-    place = Place(None if out is None else Path(out), overwrite, resume)
+    place = place_of(out, overwrite, resume)
     loaded = begun_at(loaded_from(config, overrides, data, only_beside), start_from)
     if kind_of(loaded) is not EQUATIONS:
         raise ConfigError(loaded.where("model.name"), "is trained from one start, which has no parts")
@@ -134,15 +134,22 @@ def identity_of_question(run: Run, question: str, settings: Mapping[str, Any]) -
 
 
 def question_part(
-    run: Path,
-    chosen: Part,
-    identity: Mapping[str, Any],
-    place: Place,
+    run: Run,
+    path: Path,
+    question: str,
     settings: Mapping[str, Any],
+    chosen: Part,
+    place: Place,
     progress: Progress | None,
     compute: Callable[[Desk], bool],
 ) -> StoredPart | None:
-    """A part of an answer, by default beside the run."""
-    beside = replace(place, out=place.out or run.with_name(f"{run.name}-{chosen.name}"))
-    whole = identified(identity, chosen, str(run), {"folder": os.getcwd(), **settings})
+    """A part of an answer, by default beside the run, whose folder is `path`. settings: how the question is asked."""
+    beside = replace(place, out=place.out or path.with_name(f"{path.name}-{chosen.name}"))
+    identity = identity_of_question(run, question, settings)
+    whole = identified(identity, chosen, str(path), {"folder": os.getcwd(), **settings})
     return in_part_folder(beside, chosen.name, whole, progress or Silent(), compute)
+
+
+def place_of(out: Path | str | None, overwrite: bool, resume: bool) -> Place:
+    """Where a part goes, as its functions are asked."""
+    return Place(None if out is None else Path(out), overwrite, resume)

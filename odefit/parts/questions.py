@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from odefit.folder_fits import Place
-from odefit.parts.fits import identity_of_question, of_run, question_part
+from odefit.parts.fits import of_run, place_of, question_part
 from odefit.parts.folders import Desk
 from odefit.runs.parts import StoredPart, part_of
 from odefit.runs.progress import Progress
@@ -91,9 +90,8 @@ def bootstrap_part(
             desk.progress.end()
         return True
 
-    identity = identity_of_question(fit, "bootstrap", settings)
-    place = Place(None if out is None else Path(out), overwrite, resume)
-    return question_part(path, chosen, identity, place, settings, progress, compute)
+    place = place_of(out, overwrite, resume)
+    return question_part(fit, path, "bootstrap", settings, chosen, place, progress, compute)
 
 
 def sample_part(
@@ -156,6 +154,7 @@ def sample_part(
     work.restore()
     known = 0 if work.table is None else work.table.values.shape[1]
     settings = {"draws": draws, "warm_up": warm_up, "acceptance": acceptance, "level": level, "seed": seed}
+    settings |= {"begun with draws": known}
 
     def compute(desk: Desk) -> bool:
         for note in work.notes:
@@ -185,9 +184,8 @@ def sample_part(
             desk.progress.end()
         return True
 
-    identity = identity_of_question(fit, "sample", {**settings, "begun with draws": known})
-    place = Place(None if out is None else Path(out), overwrite, resume)
-    return question_part(path, chosen, identity, place, settings, progress, compute)
+    place = place_of(out, overwrite, resume)
+    return question_part(fit, path, "sample", settings, chosen, place, progress, compute)
 
 
 def profile_part(
@@ -261,6 +259,5 @@ def profile_part(
             session.write()
         return True
 
-    identity = identity_of_question(fit, "profile", settings)
-    place = Place(None if out is None else Path(out), overwrite, resume)
-    return question_part(path, chosen, identity, place, settings, progress, compute)
+    place = place_of(out, overwrite, resume)
+    return question_part(fit, path, "profile", settings, chosen, place, progress, compute)
