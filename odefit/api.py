@@ -22,9 +22,8 @@ from odefit.runs.checkpoint import Forgetful
 from odefit.runs.fingerprint import identity_of
 from odefit.runs.log import Logged
 from odefit.runs.progress import Progress, Silent
-from odefit.runs.replacement import readable
 from odefit.runs.results import Result
-from odefit.runs.stored import read_result
+from odefit.runs.stored import read_result, result_folder
 from odefit.tracking.hooks import check_trackers, tracked
 
 if TYPE_CHECKING:
@@ -381,11 +380,7 @@ def load_run(path: Path | str) -> Run | LatentRun:
     >>> again.result.estimates == written.result.estimates
     True
     """
-    path = Path(path)
-    validation.check_folder(path)
-    if readable(path) != path:  # a new result that was not yet put in the place of an earlier one
-        path = readable(path)
-        validation.check_folder(path)
+    path = result_folder(Path(path))
     result = read_result(path)
     try:
         loaded = load_config(path / files.CONFIG, unversioned=FIRST_VERSION)

@@ -15,11 +15,9 @@ from odefit.data.source_files import reason
 from odefit.errors import RunError
 from odefit.records import dataclass
 from odefit.runs import folder as files
-from odefit.runs import validation
 from odefit.runs.lock import is_held
-from odefit.runs.replacement import readable
 from odefit.runs.results import Result
-from odefit.runs.stored import read_result
+from odefit.runs.stored import read_result, result_folder
 from odefit.text import suggest
 
 if TYPE_CHECKING:
@@ -38,6 +36,8 @@ LATER = {
     "report": files.REPORT,
 }
 """What later questions leave in a run folder."""
+MEASURED = ("which experiments there are", "the measurements")
+"""The digests of `fingerprint.identity_of` that two fits have in common where their likelihoods can be compared."""
 ORDERS = ("age", "name", "status", "nll", "aic", "aicc", "bic")
 
 
@@ -188,10 +188,7 @@ def _is_run(path: Path) -> bool:
 def _looked_at(path: Path, letters: dict[str, str]) -> Listed:
     """letters: by the fingerprint of the measurements; grows."""
     try:
-        validation.check_folder(path)
-        home = readable(path)
-        if home != path:  # a new result that was not yet put in the place of an earlier one
-            validation.check_folder(home)
+        home = result_folder(path)
         running = is_held(path)
         if not (home / files.RESULT).exists():
             status = RUNNING if running else PART if (home / files.PART).exists() else UNFINISHED
@@ -212,10 +209,6 @@ def _letter(path: Path, letters: dict[str, str]) -> str | None:
         key = " ".join(str(digests[kind]) for kind in MEASURED)
         return letters.setdefault(key, _name(len(letters)))
     return None
-
-
-MEASURED = ("which experiments there are", "the measurements")
-"""The digests of `fingerprint.identity_of` that two fits have in common where their likelihoods can be compared."""
 
 
 def _name(number: int) -> str:

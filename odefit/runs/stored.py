@@ -26,6 +26,7 @@ from odefit.runs import folder as files
 from odefit.runs import validation as foreign
 from odefit.runs.acquire import acquire_run_folder
 from odefit.runs.fingerprint import identity_of
+from odefit.runs.replacement import readable
 from odefit.runs.results import Result
 from odefit.runs.tables import Rows, Table, frame_of, rows_of
 from odefit.runs.writing import parameter_table, write_start
@@ -240,6 +241,15 @@ class StoredRun(ABC):
         self, times: ArrayLike | Mapping[str, ArrayLike] | None = None, intervals: bool = True
     ) -> pd.DataFrame:
         """What the fitted model predicts, one row for each experiment, observable and time."""
+
+
+def result_folder(path: Path) -> Path:
+    """Where the result of a run folder lies, which may be a stranger's. Raises RunError where that leads out of it."""
+    foreign.check_folder(path)
+    home = readable(path)
+    if home != path:  # a new result that was not yet put in the place of an earlier one
+        foreign.check_folder(home)
+    return home
 
 
 def read_result(path: Path) -> Result:
