@@ -18,10 +18,8 @@ from odefit.tracking.names import Names
 LONGEST = 500
 """Of a parameter: MLflow cuts those of more than 6,000, servers of its older versions those of 250 to 500."""
 MOST_PARAMETERS = 1000
-LONGEST_TAG = 4000
 STATUS = {Status.INTERRUPTED: "KILLED", Status.FAILED: "FAILED"}
 CRITERIA = ("nll", "rss", "aic", "aicc", "bic")
-NOT_SENT = {"fit.track"}
 
 
 def parameters_of(identity: Mapping[str, Any], names: Names) -> dict[str, str]:

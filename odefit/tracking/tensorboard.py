@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from odefit.tracking.messages import Begin, End, Folder, Message, Metrics, Part, Text
@@ -61,8 +62,7 @@ class TensorBoard:
 
     def _describe(self, begin: Begin) -> None:
         for title, values in (("parameters", begin.parameters), ("tags", begin.tags)):
-            rows = "\n".join(f"| {name} | {_cell(value)} |" for name, value in values.items())
-            self._writer().add_text(title, f"| name | value |\n|---|---|\n{rows}")
+            self._writer().add_text(title, _table(values))
 
     def _part(self, part: Part) -> None:
         with self._tensorboard.SummaryWriter(os.path.join(self._folder, part.name)) as writer:
@@ -70,8 +70,7 @@ class TensorBoard:
                 for step, value in enumerate(series):
                     if value is not None:
                         writer.add_scalar(name, value, step)
-            rows = "\n".join(f"| {name} | {_cell(value)} |" for name, value in part.parameters.items())
-            writer.add_text("part", f"| name | value |\n|---|---|\n| status | {part.status} |\n{rows}")
+            writer.add_text("part", _table({"status": part.status, **part.parameters}))
 
     def _pictures(self, folder: Folder) -> None:
         from matplotlib.image import imread
@@ -88,6 +87,7 @@ class TensorBoard:
         self._open = None
 
 
-def _cell(value: str) -> str:
-    """A text in a cell of a table."""
-    return value.replace("|", "\\|").replace("\n", " ")
+def _table(values: Mapping[str, str]) -> str:
+    """Names and values as a table of Markdown."""
+    cells = ((name, value.replace("|", "\\|").replace("\n", " ")) for name, value in values.items())
+    return "\n".join(["| name | value |", "|---|---|", *(f"| {name} | {value} |" for name, value in cells)])

@@ -14,20 +14,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from odefit.arrays import FloatArray
+from odefit.model.graphs.perceptron import ACTIVATION_OF
 
 if TYPE_CHECKING:
     from torch import nn
-
-_CALLED = {
-    "LeakyReLU": "leaky_relu",
-    "ReLU": "relu",
-    "Tanh": "tanh",
-    "Sigmoid": "sigmoid",
-    "ELU": "elu",
-    "GELU": "gelu",
-    "SiLU": "silu",
-    "Softplus": "softplus",
-}
 
 
 def plain_weights(module: nn.Module) -> dict[str, FloatArray]:
@@ -91,7 +81,7 @@ def description_of(name: str, module: Any) -> str:
             before = called
         else:
             number += 1
-            steps.append(_step(f"bent{number}", "call_function", _CALLED[type(one).__name__], before))
+            steps.append(_step(f"bent{number}", "call_function", ACTIVATION_OF[type(one).__name__], before))
             before = f"bent{number}"
     steps.append(_step("output", "output", "output", before))
     whole = {"nn_model_id": name, "inputs": [{"input_id": "input0"}], "layers": layers, "forward": steps}

@@ -7,7 +7,6 @@ from typing import Any
 from odefit.model.graphs.description import Graph, Layer, Reference, Step
 from odefit.records import dataclass
 
-_ACTIVATIONS = ("leaky_relu", "relu", "tanh", "sigmoid", "elu", "gelu", "silu", "softplus")
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "leaky_relu": {"negative_slope": 0.01},
     "elu": {"alpha": 1.0},
@@ -15,7 +14,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "softplus": {"beta": 1.0, "threshold": 20.0},
 }
 """Options that say what holds anyway."""
-_AS_LAYERS = {
+ACTIVATION_OF = {
     "LeakyReLU": "leaky_relu",
     "ReLU": "relu",
     "Tanh": "tanh",
@@ -25,6 +24,7 @@ _AS_LAYERS = {
     "SiLU": "silu",
     "Softplus": "softplus",
 }
+"""The activation that each layer of PyTorch applies."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +103,10 @@ def _made(linear: list[Layer], activations: list[str]) -> Perceptron | None:
 def _activation(step: Step, layer: Layer | None) -> str | None:
     """The activation of a step, with torch's own options; None where it is none."""
     if layer is not None:
-        name, options = _AS_LAYERS.get(layer.kind, ""), dict(layer.arguments)
+        name, options = ACTIVATION_OF.get(layer.kind, ""), dict(layer.arguments)
     else:
         name, options = step.target if step.operation != "call_module" else "", dict(step.options)
-    if name not in _ACTIVATIONS:
+    if name not in ACTIVATION_OF.values():
         return None
     default = _DEFAULTS.get(name, {})
     return name if all(default.get(key) == value for key, value in options.items() if key != "inplace") else None
