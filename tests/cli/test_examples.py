@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import importlib.util
 import struct
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -15,20 +13,13 @@ import pytest
 import torch
 
 from odefit.errors import DataError
-
-PATH = Path(__file__).parents[2] / "examples" / "digits.py"
+from scripts import script
 
 
 @pytest.fixture(scope="module")
 def digits() -> Iterator[ModuleType]:
-    spec = importlib.util.spec_from_file_location("digits_example", PATH)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    with script("examples/digits.py") as module:
+        yield module
 
 
 def idx(array: np.ndarray) -> bytes:

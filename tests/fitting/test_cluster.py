@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 import odefit
+from creeping_starts import DATA, creeping
 from odefit.config.cluster_section import ClusterSection, JobqueueSection
 from odefit.errors import ConfigError
 from odefit.fitting import cluster as of_fit
@@ -31,24 +32,14 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-TIMES = np.linspace(0, 5, 11)
-DATA = pd.DataFrame({"time": TIMES, "x": np.exp(-0.8 * TIMES) + 0.01 * np.random.default_rng(0).standard_normal(11)})
-CONFIG: dict[str, Any] = {
-    "model": {"equations": {"x": "-V*x/(K + x)"}, "initial": {"x": 1}},
-    "parameters": {
-        "V": {"value": 30, "bounds": [0.01, 1e4], "scale": "log"},
-        "K": {"value": 1, "bounds": [0.01, 1e4], "scale": "log"},
-    },
-    "noise": {"model": "gaussian", "sigma": 0.01},
-    "fit": {"starts": 12, "seed": 0, "match": False, "screen": "values"},
-}
-
-
 ANY_PORT = {"dashboard_address": "127.0.0.1:0"}
 
 
 def fitted(**changes: Any) -> dict[str, Any]:
-    return {**CONFIG, "fit": {**CONFIG["fit"], **changes}}
+    return creeping(**{"starts": 12, "seed": 0, "match": False, "screen": "values"} | changes)
+
+
+CONFIG = fitted()
 
 
 @pytest.fixture(scope="module")

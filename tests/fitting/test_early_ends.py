@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 
 import odefit
+from creeping_starts import DATA, creeping
 from listeners import StopAt
 from odefit.fitting import early_ends
 
-TIMES = np.linspace(0, 5, 11)
-DATA = pd.DataFrame({"time": TIMES, "x": np.exp(-0.8 * TIMES) + 0.01 * np.random.default_rng(0).standard_normal(11)})
-CONFIG: dict[str, Any] = {
-    # k hardly falls below its half saturation: starts with small values of both creep along a valley.
-    "model": {"equations": {"x": "-V*x/(K + x)"}, "initial": {"x": 1}},
-    "parameters": {
-        "V": {"value": 30, "bounds": [0.01, 1e4], "scale": "log"},
-        "K": {"value": 1, "bounds": [0.01, 1e4], "scale": "log"},
-    },
-    "noise": {"model": "gaussian", "sigma": 0.01},
-    "fit": {"starts": 8, "seed": 0, "workers": 1, "match": False},
-}
+CONFIG = creeping(starts=8, seed=0, workers=1, match=False)
 ENDED = "only falls to where start"
 
 

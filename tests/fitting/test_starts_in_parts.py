@@ -10,26 +10,17 @@ import pandas as pd
 import pytest
 
 import odefit
+from creeping_starts import DATA, creeping
 from listeners import StopAt
 from odefit.fitting import early_ends
 from odefit.runs.parts import part_of
 
-TIMES = np.linspace(0, 5, 11)
-DATA = pd.DataFrame({"time": TIMES, "x": np.exp(-0.8 * TIMES) + 0.01 * np.random.default_rng(0).standard_normal(11)})
-CONFIG: dict[str, Any] = {
-    # Starts with small values of both creep along a valley, and some end early because of what others have found.
-    "model": {"equations": {"x": "-V*x/(K + x)"}, "initial": {"x": 1}},
-    "parameters": {
-        "V": {"value": 30, "bounds": [0.01, 1e4], "scale": "log"},
-        "K": {"value": 1, "bounds": [0.01, 1e4], "scale": "log"},
-    },
-    "noise": {"model": "gaussian", "sigma": 0.01},
-    "fit": {"starts": 9, "seed": 0, "workers": 1, "match": False, "max_iterations": 40},
-}
-
 
 def fitted(**changes: Any) -> dict[str, Any]:
-    return {**CONFIG, "fit": {**CONFIG["fit"], **changes}}
+    return creeping(**{"starts": 9, "seed": 0, "workers": 1, "match": False, "max_iterations": 40} | changes)
+
+
+CONFIG = fitted()
 
 
 @pytest.mark.quick

@@ -11,13 +11,9 @@ import pytest
 from scipy import optimize, stats
 
 import odefit
-from odefit.objective.noise.families import family_of
-from odefit.objective.noise.family import Family
+from noise_families import COUNTS, NAMES, family, reference
 from odefit.objective.noise.interval import limited, two_rows
 from small_problems import Array, central_differences
-
-NAMES = ["gaussian", "laplace", "student_t", "student_t 1.5", "poisson", "negative_binomial"]
-COUNTS = NAMES[4:]
 
 
 @pytest.fixture(autouse=True)
@@ -25,20 +21,6 @@ def quiet() -> Any:
     """As the likelihood calls them."""
     with np.errstate(all="ignore"):
         yield
-
-
-def family(name: str) -> Family:
-    model, *df = name.split()
-    return family_of(model, float(df[0]) if df else None)
-
-
-def reference(name: str, m: Any, s: Any) -> Any:
-    """The distribution in SciPy."""
-    if name.startswith("student_t"):
-        return stats.t(float(name.split()[1]) if " " in name else 4.0, m, s)
-    if name == "negative_binomial":
-        return stats.nbinom(1 / s, 1 / (1 + s * m))
-    return {"gaussian": stats.norm, "laplace": stats.laplace}[name](m, s) if name != "poisson" else stats.poisson(m)
 
 
 def cells(name: str, n: int = 40) -> tuple[Array, Array, Array, Array]:

@@ -10,16 +10,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from noise_families import CONTINUOUS, COUNTS, NAMES, family, reference
 from odefit.objective.noise.counts import dispersion_information, dispersion_score, log_pmf
-from odefit.objective.noise.families import family_of
-from odefit.objective.noise.family import Family
 from odefit.objective.noise.l1 import KINK_WIDTH
 from odefit.objective.observation import Noise
 from small_problems import Array, central_differences
-
-NAMES = ["gaussian", "laplace", "student_t", "student_t 1.5", "poisson", "negative_binomial"]
-CONTINUOUS = NAMES[:4]
-COUNTS = NAMES[4:]
 
 
 @pytest.fixture(autouse=True)
@@ -27,20 +22,6 @@ def quiet() -> Any:
     """As the likelihood calls them."""
     with np.errstate(all="ignore"):
         yield
-
-
-def family(name: str) -> Family:
-    model, *df = name.split()
-    return family_of(model, float(df[0]) if df else None)
-
-
-def reference(name: str, m: Any, s: Any) -> Any:
-    """The distribution in SciPy."""
-    if name.startswith("student_t"):
-        return stats.t(float(name.split()[1]) if " " in name else 4.0, m, s)
-    if name == "negative_binomial":
-        return stats.nbinom(1 / s, 1 / (1 + s * m))
-    return {"gaussian": stats.norm, "laplace": stats.laplace}[name](m, s) if name != "poisson" else stats.poisson(m)
 
 
 def cells(name: str, n: int = 40) -> tuple[Array, Array, Array]:

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import pytest
 
-PATH = Path(__file__).parents[2] / "benchmarks" / "coverage.py"
+from scripts import script
 
 
 @pytest.mark.parametrize("title", ["growth, gaussian", "growth, laplace", "decay, proportional"])
 def test_intervals_cover_the_truth(title: str, tmp_path: Path) -> None:
-    spec = importlib.util.spec_from_file_location("coverage_study", PATH)
-    assert spec is not None
-    assert spec.loader is not None
-    study = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = study  # its dataclasses look their module up there
-    spec.loader.exec_module(study)
-    config = tmp_path / "c.yaml"
-    config.write_text(study.STUDIES[title])
-    n = 40
-    found = study.covered(config, range(n))
+    with script("benchmarks/coverage.py") as study:
+        config = tmp_path / "c.yaml"
+        config.write_text(study.STUDIES[title])
+        n = 40
+        found = study.covered(config, range(n))
     assert len(found.failed) <= 1
     # Of 40 independent data sets, a 95 % interval covers in 33 or more with probability 0.999; an interval
     # of half the width would with probability 0.03.
