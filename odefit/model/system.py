@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field, replace
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from odefit import algebra as sp
-from odefit.model.graphs.description import Graph
 from odefit.model.operators import number_putter
 from odefit.records import dataclass
+
+if TYPE_CHECKING:
+    from odefit.model.graphs.description import Graph
 
 TIME = "t"
 """The name of the time in formulas."""

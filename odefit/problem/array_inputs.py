@@ -8,7 +8,6 @@ from typing import Any
 
 from odefit import algebra as sp
 from odefit.arrays import FloatArray
-from odefit.model.graphs.perceptron import perceptron_of
 from odefit.model.system import Network, NetworkCall, symbol
 from odefit.problem.described import Described
 from odefit.problem.network_files import Arrays
@@ -65,6 +64,8 @@ def _perceptron(network: Network, tables: Mapping[str, FloatArray]) -> Network |
     own = [tables.get(array) for array in network.arrays.values()]
     if network.graph is None or any(table is None or table.ndim != 2 or table.shape[1] > MOST for table in own):
         return None
+    from odefit.model.graphs.perceptron import perceptron_of
+
     found = perceptron_of(network.graph)
     inputs = network.inputs - len(own) + sum(table.shape[1] for table in own if table is not None)
     if found is None or found.widths[0] != inputs or found.widths[-1] != network.outputs:

@@ -13,9 +13,6 @@ from odefit.config.network_section import NetworkSection, WeightsSection
 from odefit.data.experiments import Experiment
 from odefit.data.replicates import replicate_of
 from odefit.errors import Faults
-from odefit.model.graphs.arrays import read_arrays
-from odefit.model.graphs.description import Graph, read_graph
-from odefit.model.graphs.perceptron import perceptron_of
 from odefit.model.system import Network
 from odefit.objective.weight_priors import WeightPrior
 from odefit.problem.priors import prior_of
@@ -26,6 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from odefit.arrays import FloatArray
+    from odefit.model.graphs.description import Graph
 
 
 def described_network(loaded: LoadedConfig, name: str, section: NetworkSection, inputs: int, faults: Faults) -> Network:
@@ -34,6 +32,8 @@ def described_network(loaded: LoadedConfig, name: str, section: NetworkSection, 
     plain = Network(name, inputs, *shape, section.output, penalty=section.penalty)
     if section.file is None:
         return plain
+    from odefit.model.graphs.perceptron import perceptron_of
+
     graph = _graph(loaded, section.file, faults)
     if graph is None:
         return plain
@@ -59,6 +59,8 @@ def described_network(loaded: LoadedConfig, name: str, section: NetworkSection, 
 
 
 def _graph(loaded: LoadedConfig, file: str, faults: Faults) -> Graph | None:
+    from odefit.model.graphs.description import read_graph
+
     found: list[Graph] = []
     with faults.catching():
         found.append(read_graph(loaded.folder / file))
@@ -89,6 +91,8 @@ def read_array_tables(loaded: LoadedConfig, experiments: Sequence[Experiment], f
         where = loaded.where("data", "arrays", name)
         found: dict[str, FloatArray] = {}
         with faults.catching():
+            from odefit.model.graphs.arrays import read_arrays
+
             arrays = read_arrays(loaded.folder / file, where)
             found = arrays.inputs(name)
             if not found:
@@ -156,6 +160,8 @@ def _set_weights(loaded: LoadedConfig, name: str, section: NetworkSection, modul
     given: dict[str, FloatArray] = {}
     _check_layers(loaded, name, section, own, faults)
     if section.weights is not None:
+        from odefit.model.graphs.arrays import read_arrays
+
         where = loaded.where("model", "networks", name, "weights")
         with faults.catching():
             given = read_arrays(loaded.folder / section.weights, where).weights(name)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from odefit.data.grid.cell_rows import CellRows
-from odefit.data.grid.workbook_parts import MAX_CELLS, check_parts
 from odefit.data.source_files import whole_fault
 from odefit.errors import DataError
 from odefit.text import abridged, clip
@@ -20,6 +19,8 @@ WORKBOOKS = (ZIP, OLD)
 
 def read_sheet(path: Path, sheet: str | int | None, where: str = "") -> tuple[CellRows, str]:
     """The cells of one sheet as text, and its name. Raises DataError."""
+    from odefit.data.grid.workbook_parts import MAX_CELLS, check_parts
+
     with path.open("rb") as file:
         is_zip = file.read(4) == ZIP
     if is_zip:
