@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from odefit.discovery.candidates import Draft, draft
 from odefit.discovery.found import INTERRUPTED, Candidate, Discovery, judged
 from odefit.discovery.reading import Prepared, prepared
 from odefit.discovery.searching import Search
+from odefit.discovery.shooting import Model
 from odefit.discovery.storage import held, write_discovery, write_search
 from odefit.errors import FitError, SolveError
 from odefit.fitting.run import Run
@@ -73,15 +75,7 @@ def _searched(
     best = search.ranked[0]
     told.now("resampling stretches of time")
     share = search.inclusion(asked.samples, ready.loaded.config.fit.seed)
-    chosen: list[Any] = []
-    sizes: dict[int, int] = {}
-    for model in search.ranked:
-        size = len(model.columns)
-        near = search.criterion(model) - search.criterion(best) <= RIVALS
-        if -BELOW <= size - len(best.columns) <= ABOVE and (size not in sizes or near):
-            sizes[size] = sizes.get(size, 0) + 1
-            chosen.append((model, sizes[size]))
-    drafts = [draft(ready, model, _name(len(model.columns), k)) for model, k in chosen[: asked.candidates]]
+    drafts = [draft(ready, model, name) for model, name in _chosen(search, asked.candidates)]
     inside = set(best.columns)
     terms: list[dict[str, Any]] = [
         {"term": term.name, "inclusion": round(float(share[j]), 4), "in_best": j in inside}
@@ -90,6 +84,33 @@ def _searched(
     ]
     terms.sort(key=lambda row: -float(row["inclusion"]))
     return drafts, terms
+
+
+def _chosen(search: Search, most: int) -> list[tuple[Model, str]]:
+    """The models that are candidates, the best first, with their names.
+
+    Those are the best of the sizes about the best one, what comes close to it, and where all states are positive the
+    best one whose terms vanish with their states: few data may prefer others, but populations come from populations.
+    """
+    special, best = search.vanishing_model, search.ranked[0]
+    chosen: list[Model] = []
+    seen: set[int] = set()
+    for model in search.ranked:
+        size = len(model.columns)
+        near = search.criterion(model) - search.criterion(best) <= RIVALS
+        if -BELOW <= size - len(best.columns) <= ABOVE and (size not in seen or near):
+            seen.add(size)
+            chosen.append(model)
+    chosen = chosen[:most]
+    if special is not None and most > 1 and not any(model is special for model in chosen):
+        chosen = [*chosen[: most - 1], special]
+    count: Counter[int] = Counter()
+    named = []
+    for model in chosen:
+        size = len(model.columns)
+        count[size] += 1
+        named.append((model, _name(size, count[size])))
+    return named
 
 
 def _name(size: int, k: int) -> str:

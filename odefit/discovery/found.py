@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
@@ -202,10 +201,10 @@ def judged(
 
 
 def _criterion(one: Candidate, q: int, gamma: float) -> float:
-    """BIC and what the choice of so many terms out of q costs."""
-    bic, k = one.run.result.objective.bic, one.draft.size
-    assert bic is not None, "without it there is no candidate"
-    return bic + complexity(math.e, k, q, gamma) - k
+    """-2 log likelihood, and what parameters and the choice of so many terms out of q cost."""
+    o, k = one.run.result.objective, one.draft.size
+    assert o.nll is not None, "without it there is no candidate"
+    return 2 * o.nll + complexity(o.n_observations, k, q, gamma, o.n_estimated - k)
 
 
 def _judgement(ranked: Sequence[Candidate], values: Any, weights: Any) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -30,6 +30,8 @@ ROUNDS = 30
 """Steps from one set of terms to others."""
 MOST_SUBSTEPS = 16
 """Runge-Kutta steps between nodes, at most."""
+FEW, MOST_BEGUN = 400, 10
+"""Measurements up to which sets of all sizes are begun with, and the most terms of these: curves tell little then."""
 TRIED = 4
 """Sets of terms that are fitted in one step, until one is better."""
 FIRST, NEAR = 3, 20.0
@@ -56,8 +58,6 @@ class Search:
     ----------
     models
         Those that were fitted, by their terms; None where the equations could not be followed.
-    regressions
-        The sets of the paths along smooth curves, by form and size.
     is_cut
         Whether the time was over before the search was.
     """
@@ -76,7 +76,6 @@ class Search:
         self.p, self.until = np.zeros(0) if p is None else p, until
         self.is_cut = False
         self.models: dict[tuple[int, ...], Model | None] = {}
-        self.regressions: dict[str, dict[int, Chosen]] = {}
         self.shooting = Shooting(series, Field(library, known))
 
     def run(self) -> None:
@@ -103,6 +102,15 @@ class Search:
                 break
             if self._onward(base) is None:
                 done.add(base.columns)
+        model = self.vanishing_model
+        while model is not None and not self._is_over:
+            model = self._onward(model, self._vanishing)
+
+    @property
+    def vanishing_model(self) -> Model | None:
+        """The best model of terms that vanish with their states; None where there is nothing to choose."""
+        inside = set(self._vanishing)
+        return next((m for m in self.ranked if inside.issuperset(m.columns)), None) if inside else None
 
     @property
     def ranked(self) -> list[Model]:
@@ -131,7 +139,8 @@ class Search:
         """That of a model fitted to the trajectories."""
         n, q = len(self.series.cells.d), self.library.n_choices
         inner = sum(len(self.library.terms[j].inner) for j in model.columns)
-        return model.misfit + complexity(n, len(model.columns), q, self.gamma) + inner * math.log(n)
+        others = self.shooting.n_others + inner
+        return model.misfit + complexity(n, len(model.columns), q, self.gamma, others)
 
     def _refined(self) -> bool:
         """Whether finer steps are needed; then the best models are fitted again with these."""
@@ -150,25 +159,28 @@ class Search:
         Of states that are positive everywhere, also the best sets of terms that vanish with their state, as rates of
         populations and concentrations mostly do.
         """
-        seen = set()
+        seen = set[tuple[int, ...]]()
         every = list(range(len(self.library)))
         for form, own in itertools.product(FORMS, (every, self._vanishing)):
             rows = regression(self.series, self.library, self.known, self.p, form)
             if not len(rows.left) or not own:
                 continue
             normal = rows.normal(self.library, INDEPENDENT).only(own)
-            sets: dict[int, Chosen] = {}
-            for gamma in (self.gamma, 0.0):
-                sets |= search(normal, gamma=gamma)
-                if not sets:
-                    continue
-                chosen = sorted(sets.values(), key=lambda one: one.criterion)[: 1 if own is every else 2]
-                for one in chosen:
-                    if one.columns not in seen:
-                        seen.add(one.columns)
-                        yield one
-            if own is every:
-                self.regressions[form] = sets
+            for one in self._regressed(normal, 1 if own is every else 2):
+                if one.columns not in seen:
+                    seen.add(one.columns)
+                    yield one
+
+    def _regressed(self, normal: Normal, count: int) -> Iterator[Chosen]:
+        """The best sets of a regression, `count` by each criterion; those of all sizes where there are few data."""
+        sets: dict[int, Chosen] = {}
+        for gamma in (self.gamma, 0.0):
+            sets |= search(normal, gamma=gamma)
+            yield from sorted(sets.values(), key=lambda one: one.criterion)[:count]
+        if sets and len(self.series.cells.d) <= FEW:
+            largest = sets[max(sets)]
+            sets |= path(normal, largest, 0, max(MOST_BEGUN - len(largest.columns), 0))
+            yield from (sets[size] for size in sorted(sets) if 0 < size <= MOST_BEGUN)
 
     @cached_property
     def _vanishing(self) -> list[int]:
@@ -196,12 +208,12 @@ class Search:
     def _is_over(self) -> bool:
         return self.until is not None and time.monotonic() > self.until
 
-    def _onward(self, best: Model) -> Model | None:
-        """A better model one step away; None where there is none."""
+    def _onward(self, best: Model, inside: Sequence[int] | None = None) -> Model | None:
+        """A better model one step away, of terms `inside` where these are given; None where there is none."""
         linear = self.shooting.normal(best)
         if linear is None:
             return None
-        sets = search(linear[0], best.columns, self.gamma)
+        sets = search(linear[0] if inside is None else linear[0].only(inside), best.columns, self.gamma)
         here = self.criterion(best)
         for one in sorted(sets.values(), key=lambda s: s.criterion)[:TRIED]:
             if one.columns in self.models:
@@ -234,7 +246,14 @@ class Search:
         for _ in range(samples):
             w = np.bincount(random.integers(len(parts), size=len(parts)), minlength=len(parts)).astype(float)
             drawn = Normal(
-                np.tensordot(w, h, 1), w @ g, float(w @ squares), float(w @ n), whole.kept, whole.signs, whole.families
+                np.tensordot(w, h, 1),
+                w @ g,
+                float(w @ squares),
+                float(w @ n),
+                whole.kept,
+                whole.signs,
+                whole.families,
+                whole.others,
             )
             sets = search(drawn, best.columns, self.gamma)
             if sets:

@@ -91,6 +91,14 @@ class Shooting:
     field: Field
     steps: int = 1
 
+    @property
+    def n_others(self) -> int:
+        """The number of parameters beside those of terms: initial values, noise levels, what is known."""
+        cells, known = self.series.cells, self.field.known
+        levels = len(np.unique(cells.o[np.isnan(cells.error)]))
+        starts = len(self.series.experiments) * len(self.series.states)
+        return starts + levels + (0 if known is None else len(known.parameters))
+
     def is_exact(self, model: Model) -> bool:
         """Whether twice as many Runge-Kutta steps give the same trajectories, compared with the noise."""
         field = Field(only(model.library, model.columns), self.field.known)
@@ -190,7 +198,8 @@ class Shooting:
 
         def normal_of(chosen: slice | IntArray) -> Normal:
             a, right = rows[chosen], b[chosen]
-            return Normal(a.T @ a, a.T @ right, float(right @ right), float(len(right)), kept, signs, families)
+            n, others = float(len(right)), self.n_others
+            return Normal(a.T @ a, a.T @ right, float(right @ right), n, kept, signs, families, others)
 
         parts = []
         if blocks:

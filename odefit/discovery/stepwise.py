@@ -3,10 +3,12 @@
 The model of M residuals is r = b - A c, of which only H = A'A, g = A'b, b'b and M are needed. A set of k terms out of Q
 has the criterion
 
-    M ln(RSS / M) + k ln M + 2 gamma ln binomial(Q, min(k, Q/2)),
+    M ln(RSS / M) + (K ln M + 2 gamma ln binomial(Q, min(k, Q/2))) M / (M - K - 2),
 
-which is BIC for gamma = 0; the last part (extended BIC, J. Chen and Z. Chen 2008) pays for the choice among many terms.
-It does not change with the units of terms and states.
+K all parameters that are estimated: the k terms, initial values, noise levels. With many measurements and gamma = 0
+that is BIC; the binomial (extended BIC, J. Chen and Z. Chen 2008) pays for the choice among many terms, and the last
+factor (A. McQuarrie 1999) for noise levels that are estimated from few measurements, which otherwise take in terms by
+chance. It does not change with the units of terms and states.
 """
 
 from __future__ import annotations
@@ -50,6 +52,8 @@ class Normal:
         [Q] 1 or -1 for coefficients of that sign, 0 for any.
     families
         [Q] at most one column of a family is chosen; -1 for those of none.
+    others
+        How many parameters every model has beside its columns.
     """
 
     h: FloatArray
@@ -59,6 +63,7 @@ class Normal:
     kept: Mask
     signs: IntArray
     families: IntArray
+    others: int = 0
 
     @cached_property
     def scaled(self) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -77,14 +82,15 @@ class Normal:
         """The criterion of a set with `size` chosen columns."""
         families = self.families[~self.kept]
         q = int((families < 0).sum()) + len(set(families[families >= 0].tolist()))
-        return self.n * math.log(max(rss, 1e-300) / self.n) + complexity(self.n, size, q, gamma)
+        return self.n * math.log(max(rss, 1e-300) / self.n) + complexity(self.n, size, q, gamma, self.others)
 
 
-def complexity(n: float, size: int, q: int, gamma: float = 1.0) -> float:
-    """What `size` chosen terms out of q cost in the criterion, with n measurements."""
+def complexity(n: float, size: int, q: int, gamma: float = 1.0, others: int = 0) -> float:
+    """What `size` chosen terms out of q and other parameters cost in the criterion, with n measurements."""
     drawn = min(size, q // 2)
     choices = math.lgamma(q + 1) - math.lgamma(drawn + 1) - math.lgamma(q - drawn + 1)
-    return size * math.log(max(n, 2.0)) + 2 * gamma * choices
+    k = size + others
+    return (k * math.log(max(n, 2.0)) + 2 * gamma * choices) * n / max(n - k - 2, 1.0)
 
 
 @dataclass(frozen=True)
