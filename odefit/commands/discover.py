@@ -88,8 +88,10 @@ def _show(found: Discovery, folder: Path, pictures: list[Path], screen: Screen) 
         screen.print(f"{one.called}:", markup=False)
         for state, formula in one.equations.items():
             screen.print(f"  d{state}/dt = {formula}", markup=False, soft_wrap=True)
-    rare = [row for row in found.terms if row["in_best"] or row["inclusion"] >= 0.1][:MOST_TERMS]
-    screen.print(plain_table(("term", "chosen in"), [[r["term"], f"{100 * r['inclusion']:.0f} %"] for r in rare]))
+    sampled = [row for row in found.terms if row["inclusion"] is not None]
+    rare = [row for row in sampled if row["in_best"] or row["inclusion"] >= 0.1][:MOST_TERMS]
+    if rare:
+        screen.print(plain_table(("term", "chosen in"), [[r["term"], f"{100 * r['inclusion']:.0f} %"] for r in rare]))
     screen.print(found.judgement, markup=False, soft_wrap=True)
     if found.unfinished:
         screen.print(f"note: {found.unfinished}; the same command goes on from there", markup=False)

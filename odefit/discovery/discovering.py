@@ -78,11 +78,11 @@ def _searched(
     drafts = [draft(ready, model, name) for model, name in _chosen(search, asked.candidates)]
     inside = set(best.columns)
     terms: list[dict[str, Any]] = [
-        {"term": term.name, "inclusion": round(float(share[j]), 4), "in_best": j in inside}
+        {"term": term.name, "inclusion": round(float(share[j]), 4) if asked.samples else None, "in_best": j in inside}
         for j, term in enumerate(ready.library.terms)
         if share[j] > 0 or j in inside
     ]
-    terms.sort(key=lambda row: -float(row["inclusion"]))
+    terms.sort(key=lambda row: -(row["inclusion"] or 0.0))
     return drafts, terms
 
 
@@ -94,12 +94,12 @@ def _chosen(search: Search, most: int) -> list[tuple[Model, str]]:
     """
     special, best = search.vanishing_model, search.ranked[0]
     chosen: list[Model] = []
-    seen: set[int] = set()
     for model in search.ranked:
         size = len(model.columns)
         near = search.criterion(model) - search.criterion(best) <= RIVALS
-        if -BELOW <= size - len(best.columns) <= ABOVE and (size not in seen or near):
-            seen.add(size)
+        # A set that explains less than one of no more terms is none of the path, or not at its optimum.
+        beaten = any(len(m.columns) <= size and m.misfit <= model.misfit for m in chosen)
+        if near or (-BELOW <= size - len(best.columns) <= ABOVE and not beaten):
             chosen.append(model)
     chosen = chosen[:most]
     if special is not None and most > 1 and not any(model is special for model in chosen):

@@ -14,7 +14,9 @@ from odefit.discovery.candidates import Draft, with_numbers
 from odefit.discovery.config_text import config_text
 from odefit.discovery.reading import Prepared
 from odefit.discovery.recognition import recognised
+from odefit.discovery.searching import ALIKE, vanishing
 from odefit.discovery.stepwise import complexity
+from odefit.discovery.unexplained import unexplained
 from odefit.errors import FitError
 from odefit.fitting.run import Run
 from odefit.records import dataclass
@@ -44,6 +46,7 @@ INTERRUPTED = "interrupted"
 """How `unfinished` begins where it was Ctrl-C."""
 EQUAL = 2.0
 """Differences of the criterion up to which the data do not tell candidates apart."""
+MISSING = "something is missing, such as a state that was not measured, an input, or a term of the library"
 SURE = 10.0
 """From this difference on a candidate is hardly supported."""
 
@@ -104,6 +107,9 @@ class Discovery:
         Why candidates are missing, or empty.
     n_terms
         How many terms the library has.
+    unexplained
+        State -> its residuals in multiples of the scatter about smooth curves, where the best candidate does not follow
+        it: a state, an input or a term is missing.
     """
 
     candidates: tuple[Candidate, ...]
@@ -113,6 +119,7 @@ class Discovery:
     judgement: str
     unfinished: str
     n_terms: int
+    unexplained: Mapping[str, float]
     prepared: Prepared
 
     @property
@@ -170,6 +177,7 @@ class Discovery:
             "terms": [dict(row) for row in self.terms],
             "library": self.n_terms,
             "judgement": self.judgement,
+            "unexplained": {state: round(ratio, 2) for state, ratio in self.unexplained.items()},
             "unfinished": self.unfinished,
         }
 
@@ -189,14 +197,16 @@ def judged(
     q = ready.library.n_choices
     values = np.array([_criterion(one, q, gamma) for one in solved])
     sure = np.array([one.run.result.status != Status.CONVERGED for one in solved])
-    order = np.lexsort((values, sure & (values > values.min() + EQUAL)))
+    size = np.array([len(one.text) for one in solved])
+    order = np.lexsort((values, size, np.round(values, ALIKE), sure & (values > values.min() + EQUAL)))
     values = values[order]
     weights = np.exp(-(values - values.min()) / 2)
     weights /= weights.sum()
     ranked = tuple(solved[k] for k in order)
+    lacking = unexplained(ready.series, ranked[0].run)
     return Discovery(
         ranked, tuple(map(float, values)), tuple(map(float, weights)), tuple(terms),
-        _judgement(ranked, values, weights), unfinished, q, ready,
+        _judgement(ready, ranked, values, weights, lacking), unfinished, q, lacking, ready,
     )  # fmt: skip
 
 
@@ -207,11 +217,12 @@ def _criterion(one: Candidate, q: int, gamma: float) -> float:
     return 2 * o.nll + complexity(o.n_observations, k, q, gamma, o.n_estimated - k)
 
 
-def _judgement(ranked: Sequence[Candidate], values: Any, weights: Any) -> str:
-    best = ranked[0]
-    delta = values - values[0]
-    near = [one.called for one, d in zip(ranked[1:], delta[1:], strict=True) if d <= EQUAL]
-    some = [one.called for one, d in zip(ranked[1:], delta[1:], strict=True) if EQUAL < d <= SURE]
+def _judgement(
+    ready: Prepared, ranked: Sequence[Candidate], values: Any, weights: Any, lacking: Mapping[str, float]
+) -> str:
+    best, others = ranked[0], list(zip(ranked[1:], values[1:] - values[0], weights[1:], strict=True))
+    near = [f"{one.called} {weight:.2f}" for one, d, weight in others if d <= EQUAL]
+    some = [f"{one.called} {weight:.2g}" for one, d, weight in others if EQUAL < d <= SURE]
     said = f"{best.called} has the weight {weights[0]:.2f} among these"
     if near:
         said += f"; the data do not tell it from {', '.join(near)} (criterion within {EQUAL:g})"
@@ -221,4 +232,11 @@ def _judgement(ranked: Sequence[Candidate], values: Any, weights: Any) -> str:
         said += ": all others are hardly supported"
     if best.run.result.status != Status.CONVERGED:
         said += "; its fit has no certificate"
+    inside = set(vanishing(ready.series, ready.library))
+    population = next((k for k, one in enumerate(ranked) if inside.issuperset(one.draft.columns)), 0) if inside else 0
+    if population:
+        said += f". Of equations whose rates vanish with their states, {ranked[population].called} is the best here"
+    if lacking:
+        far = ", ".join(f"{state} {ratio:.2g}" for state, ratio in lacking.items())
+        said += f". The residuals are a multiple of the scatter of the data about smooth curves ({far}): {MISSING}"
     return f"{said}. This ranks sets of terms of this library; what the library lacks cannot be found."

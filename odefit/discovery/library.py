@@ -219,20 +219,30 @@ SHARES = tuple(float(x) for x in np.round(np.geomspace(0.1, 10, 7), 3))
 
 
 def shared_by(laws: Sequence[Mapping[str, float]], states: Sequence[str]) -> list[dict[str, float]]:
-    """The targets of terms that keep weighted sums of states: exchanges between pairs, and free states alone.
+    """The targets of terms that keep weighted sums of states: exchanges between as few states as the laws let be.
 
-    A law w keeps sum_s w_s x_s. A vector v between two states p, q obeys it where w_p v_p + w_q v_q = 0.
+    A law w keeps sum_s w_s x_s, so that the vector v of a term obeys W v = 0. The exchanges are such vectors without a
+    smaller one within them (the circuits of W): a free state alone; S and P of S + C + P; E, S and C of the two laws
+    E + C and S + C + P.
     """
-    inside = {s for law in laws for s, w in law.items() if w}
-    found: list[dict[str, float]] = [{s: 1.0} for s in states if s not in inside]
-    for p, q in itertools.combinations([s for s in states if s in inside], 2):
-        w = np.array([[law.get(p, 0.0), law.get(q, 0.0)] for law in laws])
-        _, sizes, right = np.linalg.svd(w, full_matrices=True)
-        if (sizes > 1e-12 * max(sizes[0], 1e-300)).sum() == 1:
-            v = right[-1] / right[-1][np.argmax(np.abs(right[-1]))]
-            if np.all(np.abs(v) > 1e-12):
-                found.append({p: float(v[0]), q: float(v[1])})
+    w = np.array([[law.get(s, 0.0) for s in states] for law in laws])
+    found: list[dict[str, float]] = []
+    inside: list[set[int]] = []
+    for size in range(1, len(laws) + 2):
+        for chosen in itertools.combinations(range(len(states)), size):
+            if any(smaller <= {*chosen} for smaller in inside):
+                continue
+            _, sizes, right = np.linalg.svd(w[:, chosen], full_matrices=True)
+            if int((sizes > 1e-12 * max(float(np.abs(w).max()), 1e-300)).sum()) == size - 1:
+                v = right[-1] / right[-1][np.argmax(np.abs(right[-1]))]
+                inside.append({*chosen})
+                found.append({states[k]: _rounded(float(x)) for k, x in zip(chosen, v, strict=True)})
     return found
+
+
+def _rounded(weight: float) -> float:
+    """A weight without the error of its computation."""
+    return float(f"{weight:.12g}")
 
 
 def reactions(states: Sequence[str], order: int = 2) -> Iterator[tuple[str, dict[str, float]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,16 +13,9 @@ from odefit.config.library_section import SPARSE, LibrarySection
 from odefit.config.load import LoadedConfig
 from odefit.config.model_section import ModelSection
 from odefit.data.experiments import Experiment
+from odefit.discovery.asked_library import asked_library
 from odefit.discovery.field import Known
-from odefit.discovery.library import (
-    Library,
-    Term,
-    as_law,
-    monomials,
-    reactions,
-    saturating,
-    shared_by,
-)
+from odefit.discovery.library import Library, as_law
 from odefit.discovery.series import Series, make_series
 from odefit.errors import ConfigError, Fault, Faults, InputError, ModelError
 from odefit.model.formulas import free_names, parse_formula
@@ -40,8 +33,6 @@ HIDDEN = (
     "right; leave it out of `states`, or fit equations that you know"
 )
 USED = "used_by_the_library"
-MOST_TERMS = 600
-"""The most terms of a library."""
 FEWEST_TIMES = 6
 """The fewest times at which a state must have been measured."""
 OF_SPARSE = ("name", "states", "library")
@@ -107,7 +98,7 @@ def prepared(loaded: LoadedConfig) -> Prepared:
     columns = _measured_states(loaded, assembly)
     _check_conditions(loaded, assembly)
     series = _series(assembly, columns, ())
-    library = _library(loaded, section, assembly, series)
+    library = asked_library(loaded, section, assembly, series)
     others = library.others
     part = _known_part(loaded, section, assembly, others)
     p = np.array([assembly.problem.table[name].value for name in part.parameters]) if part else np.zeros(0)
@@ -149,6 +140,8 @@ def _check_names(loaded: LoadedConfig, section: LibrarySection, states: list[str
         return loaded.where("model", "library", *keys)
 
     data = loaded.config.data
+    for name in sorted({s for s in states if states.count(s) > 1}):
+        faults.add(loaded.where("model", "states"), f"'{name}' is named twice")
     known = {*states, TIME, *data.inputs}
     for name in section.of or ():
         if name not in known and data.experiments is None and data.csv is not None:
@@ -250,108 +243,6 @@ def _errors(assembly: Assembly, experiment: Experiment) -> FloatArray:
         elif noise.sigma is not None and not free_names(noise.sigma):
             found[:, column] = float(noise.sigma)
     return np.where(found > 0, found, np.nan)
-
-
-def _library(loaded: LoadedConfig, section: LibrarySection, assembly: Assembly, series: Series) -> Library:
-    states = series.states
-    inputs = tuple(loaded.config.data.inputs)
-    of = tuple(section.of or (*states, *inputs))
-    sizes = dict(zip(states, series.sizes, strict=True))
-    parameters = loaded.config.parameters
-    faults = Faults()
-    constants = {name for e in assembly.problem.experiments for name in e.constants}
-    for name in of:
-        if name not in {*states, *inputs, TIME, *constants}:
-            faults.add(loaded.where("model", "library", "of"), f"'{name}' is no state, input, constant or `t`")
-    faults.check()
-    terms = list(
-        _terms(section, states, of, sizes, {n: 1.0 if p.value is None else p.value for n, p in parameters.items()})
-    )
-    named = {n for t in terms for n in written_names(t.text) - t.inner.keys()} - {*states, *FUNCTIONS}
-    named |= {n for text in section.known.values() for n in written_names(text)} - {*states, *FUNCTIONS, *parameters}
-    others = tuple(sorted(named & {TIME, *inputs, *constants}))
-    for name in sorted(named - {*others}):
-        what = f"'{name}' is no state, input, constant, parameter or `t`"
-        faults.add(loaded.where("model", "library"), what)
-    if not terms:
-        faults.add(loaded.where("model", "library"), "has no term; give a `degree`, `functions` or `terms`")
-    if len(terms) > MOST_TERMS:
-        what = f"has {len(terms)} terms, and {MOST_TERMS} are the most; lower `degree`, or name fewer variables in `of`"
-        faults.add(loaded.where("model", "library"), what)
-    faults.check()
-    kept = tuple(_with_signs(terms, section, states))
-    if not kept:
-        what = "has no term that is 0 where its state is; raise `degree`, or name fewer states in `vanishing`"
-        raise ConfigError(loaded.where("model", "library"), what)
-    return Library(states, others, kept)
-
-
-def _terms(
-    section: LibrarySection,
-    states: tuple[str, ...],
-    of: tuple[str, ...],
-    sizes: Mapping[str, float],
-    values: Mapping[str, float],
-) -> Iterator[Term]:
-    """All terms, without signs."""
-    laws = [law for text in section.conserved if (law := as_law(text, states)) is not None]
-    targets = shared_by(laws, states) if laws else [{s: 1.0} for s in states]
-    texts: list[tuple[str, dict[str, float], str]] = []
-    if section.mass_action:
-        for text, net in reactions(states):
-            yield Term(text, net, sign=1)
-    else:
-        texts += [(text, {}, "") for text in monomials(of, section.degree)]
-    texts += [(f"{f}({name})", {}, "") for f in section.functions for name in of]
-    if section.saturating:
-        texts += [(text, inner, family) for text, family, inner in saturating(states, sizes)]
-    for text in section.terms:
-        inner = {n: values[n] for n in sorted(written_names(text)) if n in values}
-        texts.append((text, inner, ""))
-    seen = set()
-    for text, inner, family in texts:
-        if (text, tuple(inner.items())) in seen:
-            continue
-        seen.add((text, tuple(inner.items())))
-        for target in targets:
-            if any(_same(text, other, {*states, *of, *inner}) for s in target for other in section.without.get(s, ())):
-                continue
-            yield Term(text, target, inner, family=f"{family} {target}" if family else "")
-
-
-def _same(a: str, b: str, names: set[str]) -> bool:
-    """Whether two texts are the same formula."""
-    if a == b:
-        return True
-    try:
-        return bool(parse_formula(a, names) == parse_formula(b, names))
-    except ModelError:
-        return False
-
-
-def _with_signs(terms: list[Term], section: LibrarySection, states: tuple[str, ...]) -> Iterator[Term]:
-    """The signs that coefficients must have: as the config says, and so that positive states stay positive."""
-    for term in terms:
-        sign = term.sign
-        if len(term.targets) == 1:
-            (state, weight) = next(iter(term.targets.items()))
-            for text, word in section.signs.get(state, {}).items():
-                if _same(term.text, text, {*states, *written_names(term.text)}):
-                    sign = 1 if word == "positive" else -1
-            if state in section.positive and not _vanishes_with(term, state):
-                sign = 1 if weight > 0 else -1
-        if any(s in section.vanishing and not _vanishes_with(term, s) for s in term.targets):
-            continue
-        yield replace(term, sign=sign) if sign != term.sign else term
-
-
-def _vanishes_with(term: Term, state: str) -> bool:
-    """Whether a term is 0 where the state is."""
-    formula = parse_formula(term.text, {*written_names(term.text), state})
-    try:
-        return bool(put_numbers(formula, {symbol(state): 0.0}) == 0)
-    except ModelError:
-        return False
 
 
 def _known_part(

@@ -34,6 +34,8 @@ FEW, MOST_BEGUN = 400, 10
 """Measurements up to which sets of all sizes are begun with, and the most terms of these: curves tell little then."""
 TRIED = 4
 """Sets of terms that are fitted in one step, until one is better."""
+ALIKE = 2
+"""Decimals of the criterion in which models are alike."""
 FIRST, NEAR = 3, 20.0
 """Models from which steps are tried: so many, and those of other sizes whose criterion is at most that much above."""
 
@@ -117,9 +119,13 @@ class Search:
         """The models whose trajectories are closed, the best first, and each set once; others where there are none."""
         every = [m for m in self.models.values() if m is not None]
         best: dict[frozenset[tuple[str, str]], Model] = {}
-        for model in sorted([m for m in every if m.closed] or every, key=self.criterion):
+        for model in sorted([m for m in every if m.closed] or every, key=self._order):
             best.setdefault(self.library.signature(model.columns), model)
         return list(best.values())
+
+    def _order(self, model: Model) -> tuple[float, int]:
+        """The criterion; of models that are alike, the one with the shorter terms comes first."""
+        return round(self.criterion(model), ALIKE), sum(len(self.library.terms[j].text) for j in model.columns)
 
     def _bases(self) -> list[Model]:
         """The models from which steps are tried: the first few, and the best of other sizes that come near."""
@@ -184,11 +190,7 @@ class Search:
 
     @cached_property
     def _vanishing(self) -> list[int]:
-        """The terms that are 0 where their states are 0; none where a state is negative somewhere, or all are so."""
-        if not (self.series.smooth_or_held[self.series.used] > 0).all():
-            return []
-        found = [j for j, term in enumerate(self.library.terms) if self.library.vanishes(term)]
-        return found if len(found) < len(self.library) else []
+        return vanishing(self.series, self.library)
 
     def _fitted(self, columns: tuple[int, ...], c: FloatArray, near: Model | None) -> Model | None:
         """A set of terms on the trajectories, each once."""
@@ -259,3 +261,11 @@ class Search:
             if sets:
                 share[list(min(sets.values(), key=lambda s: s.criterion).columns)] += 1 / samples
         return share
+
+
+def vanishing(series: Series, library: Library) -> list[int]:
+    """The terms that are 0 where their states are 0; none where a state is negative somewhere, or all are so."""
+    if not (series.smooth_or_held[series.used] > 0).all():
+        return []
+    found = [j for j, term in enumerate(library.terms) if library.vanishes(term)]
+    return found if len(found) < len(library) else []

@@ -142,11 +142,15 @@ class Series:
         return np.where(np.isnan(self.smooth), means, self.smooth)
 
     @cached_property
+    def scatter(self) -> FloatArray:
+        """[S] standard deviations of the data about the curves, on the scale of the noise; NaN where not known."""
+        return np.array([own[0][0].deviation for own in self._curves])
+
+    @cached_property
     def deviations(self) -> FloatArray:
-        """[S] the scatter of the data about the curves, on the scale of the noise."""
-        found = np.array([own[0][0].deviation for own in self._curves])
+        """[S] the scatter, and a guess where it is not known."""
         spread = self.spreads
-        return np.where(np.isfinite(found), np.maximum(found, 1e-6 * spread), 0.1 * spread)
+        return np.where(np.isfinite(self.scatter), np.maximum(self.scatter, 1e-6 * spread), 0.1 * spread)
 
     @cached_property
     def spreads(self) -> FloatArray:

@@ -133,6 +133,35 @@ def test_sums_that_are_conserved_stay_so() -> None:
     assert all(e.value >= 0 for n, e in found.best.result.estimates.items() if n.startswith("c"))
 
 
+def test_two_sums_that_are_conserved_and_states_that_stay_positive() -> None:
+    frame = table(
+        lambda _, y: [
+            *(1.5 * y[2] - 2 * y[0] * y[1],),
+            0.5 * y[2] - 2 * y[0] * y[1],
+            2 * y[0] * y[1] - 1.5 * y[2],
+            y[2],
+        ],
+        {"a": [0.5, 2, 0, 0], "b": [1, 1, 0, 0.2]},
+        "ESCP",
+        noise=0.01,
+    )
+    library = {"degree": 2, "conserved": ["E + C", "S + C + P"], "positive": list("ESCP")}
+    found = odefit.discover(sparse("ESCP", **library), data=frame, models=1, samples=0)
+    terms = {"E +1, S +1, C -1: E*S", "E +1, S +1, C -1: C", "E +1, C -1, P +1: C"}
+    assert {row["term"] for row in found.terms} == terms
+    every = {term.name for term in found.prepared.library.terms}
+    assert "S +1, P -1: 1" not in every  # it would take from one of them what is not there
+    assert "S +1, P -1: S" in every
+
+
+def test_a_missing_state_shows_in_the_residuals() -> None:
+    frame = table(lambda _, y: [y[1], -2 * y[0] - 0.3 * y[1]], {"a": [1, 0]}, "xv")
+    assert not odefit.discover(sparse("xv", degree=1), data=frame, models=1, samples=0).unexplained
+    found = odefit.discover(sparse("x", degree=1), data=frame[["time", "x"]], models=1, samples=0)
+    assert found.unexplained["x"] > 5
+    assert "a state that was not measured" in found.judgement
+
+
 def test_saturation_constants_are_fitted() -> None:
     frame = table(lambda _, y: [-1.2 * y[0] / (0.5 + y[0])], {"a": [4], "b": [1]}, "S", noise=0.01)
     found = odefit.discover(sparse("S", degree=2, saturating=True), data=frame, models=1, samples=0)
@@ -152,6 +181,14 @@ def test_what_cannot_be_found_is_refused_with_the_reason(prey: pd.DataFrame) -> 
         odefit.fit(sparse("xy"), data=prey)
     with pytest.raises(odefit.ConfigError, match="is no sparse model"):
         odefit.discover({"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 1}}, data=prey)
+    with pytest.raises(
+        odefit.ConfigError, match=r"(?s)signs\.x: 'z\*x' is no term.*without\.y: 'x\^3' is no term.*x\^2"
+    ):
+        odefit.discover(
+            sparse("xy", degree=2, signs={"x": {"z*x": "negative"}}, without={"y": ["x^3", "x*x"]}), data=prey
+        )
+    with pytest.raises(odefit.ConfigError, match="'x' is named twice"):
+        odefit.discover(sparse("xx"), data=prey)
     with pytest.raises(odefit.ConfigError, match="has no term; give a `degree`"):
         odefit.discover(sparse("xy", degree=0, without={"x": ["1"], "y": ["1"]}), data=prey)
     with pytest.raises(odefit.ConfigError, match=r"has no term that is 0 where its state is; raise `degree`"):

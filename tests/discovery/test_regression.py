@@ -65,6 +65,8 @@ def test_what_is_conserved_is_exchanged_between_pairs() -> None:
     assert targets[0] == {"x": 1.0}
     assert math.isclose(targets[1]["S"] + 2 * targets[1]["I"], 0, abs_tol=1e-12)
     assert as_law("S*I", ["S", "I"]) is None
+    both = shared_by([{"E": 1.0, "C": 1.0}, {"S": 1.0, "C": 1.0, "P": 1.0}], ["E", "S", "C", "P"])
+    assert both == [{"S": 1.0, "P": -1.0}, {"E": 1.0, "S": 1.0, "C": -1.0}, {"E": 1.0, "C": -1.0, "P": 1.0}]
 
 
 def test_slopes_of_the_rates_are_differences() -> None:
