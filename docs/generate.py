@@ -29,6 +29,9 @@ CATALOGUE_HEAD = """\
 `model: {name: lotka_volterra}` takes equations and nominal parameters from this list; what the config says comes first.
 Initial values are estimated, unless the config says otherwise; those of the list are for `data.simulate`.
 `odefit models NAME` prints one. They are written as you would write your own.
+
+`odefit demo NAME` writes an example of it: a config with comments, and measurements made at the nominal values with
+noise, which it fits; for `lorenz`, `lotka_volterra`, `van_der_pol` and the networks it is a shipped config.
 """
 
 

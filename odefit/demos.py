@@ -1,23 +1,29 @@
-"""The shipped configs with their data, for somebody who installed odefit and has no copy of its repository."""
+"""The shipped configs with their data, for somebody who installed odefit and has no copy of its repository; and an
+example of every built-in system, with measurements that are made when it is asked for."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from odefit.config.load import load_config
 from odefit.config.named_files import named_files
 from odefit.data.outputs import write_file
 from odefit.errors import ConfigError, Fault, RunError
+from odefit.model import catalogue
 from odefit.model.tokens import suggestion
+from odefit.proposing.examples import example
 from odefit.records import dataclass
 
 HERE = Path(__file__).parent
-FOLDERS = ("configs", "data")
+CONFIGS, DATA = FOLDERS = ("configs", "data")
+IN_THEIR_PLACE = {"mlp": "neural_van_der_pol", "latent_ode": "latent_spirals"}
+"""Built-in systems whose example is a shipped config of another name."""
 
 
 @dataclass(frozen=True)
 class Demo:
-    """A shipped config.
+    """A config with its data.
 
     Parameters
     ----------
@@ -26,12 +32,15 @@ class Demo:
     title
         What it fits.
     files
-        The config and the files that it names, as paths relative to `shipped()`.
+        The config and the files that it names, as paths relative to `shipped()`, or to where they are written.
+    command
+        What is done with it.
     """
 
     name: str
     title: str
     files: tuple[Path, ...]
+    command: str = "fit"
 
 
 def shipped() -> Path:
@@ -58,38 +67,62 @@ def _demo(root: Path, path: Path) -> Demo:
     return Demo(path.relative_to(root / "configs").with_suffix("").as_posix(), config.title or "", (relative, *named))
 
 
-def copy_demos(names: list[str], target: Path) -> list[Demo]:
-    """Copy shipped configs and their data into a folder, where they may be edited.
+def built_in() -> dict[str, str]:
+    """Name -> title of the built-in systems whose example is made, since no shipped config has their name."""
+    known = {*demos(), *IN_THEIR_PLACE}
+    return {name: catalogue.entry(name).title for name in catalogue.names() if name not in known}
+
+
+def copy_demos(names: Sequence[str], target: Path, overwrite: bool = False) -> list[Demo]:
+    """Copy shipped configs and their data into a folder, where they may be edited; or make examples.
 
     Parameters
     ----------
     names
-        Of configs, as `demos` has them; none: all, with the pages that describe them.
+        Of configs, as `demos` has them, or of built-in systems; none: all that are shipped, with the pages that
+        describe them.
     target
         The folder, made if it is missing. It gets the folders `configs` and `data`.
+    overwrite
+        Whether files that are there are replaced.
 
     Returns
     -------
     list of Demo
-        What was copied.
+        What was copied or made.
 
     Raises
     ------
     ConfigError
         A name that is none.
     RunError
-        The folder cannot be written.
+        The folder cannot be written, or has one of the files already.
     """
-    known = demos()
-    unknown = [name for name in names if name not in known]
+    shipped_ones, systems = demos(), catalogue.names()
+    asked = [IN_THEIR_PLACE.get(name, name) for name in names]
+    known = [*shipped_ones, *systems]
+    unknown = [name for name in asked if name not in known]
     if unknown:
-        why = "is no shipped config{}; `odefit demo --list` shows them"
+        why = "is no shipped config and no built-in system{}; `odefit demo --list` shows them"
         raise ConfigError(faults=[Fault(name, why.format(suggestion(name, known))) for name in unknown])
-    chosen = [known[name] for name in names] if names else list(known.values())
+    made = [_made(name) for name in asked if name not in shipped_ones]
+    copied = [shipped_ones[name] for name in asked if name in shipped_ones] if names else list(shipped_ones.values())
     root = shipped()
-    files = {file for demo in chosen for file in demo.files}
+    files = {file for demo in copied for file in demo.files}
     if not names:
         files |= {path.relative_to(root) for folder in FOLDERS for path in (root / folder).rglob("*.md")}
-    for file in sorted(files):
-        write_file(target / file, (root / file).read_bytes())
-    return chosen
+    contents = {file: (root / file).read_bytes() for file in sorted(files)}
+    contents |= {file: text.encode() for _, own in made for file, text in own.items()}
+    there = [target / file for file in contents if (target / file).exists()]
+    if there and not overwrite:
+        raise RunError(str(there[0]), "exists already; choose another --out, or say --overwrite")
+    for file, content in contents.items():
+        write_file(target / file, content)
+    return [*copied, *(demo for demo, _ in made)]
+
+
+def _made(name: str) -> tuple[Demo, dict[Path, str]]:
+    """The example of a built-in system, and its files."""
+    config, csv = Path(CONFIGS, f"{name}.yaml"), Path(DATA, f"{name}.csv")
+    one = example(name, str(Path("..", csv)))
+    return Demo(name, one.title, (config, csv), one.command), {config: one.config, csv: one.table}

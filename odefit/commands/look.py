@@ -210,6 +210,7 @@ def models(
         return
     if name is not None:
         typer.echo(catalogue.describe(catalogue.entry(name)))
+        typer.echo(f"next: odefit demo {name}  # an example: a config, and data that it fits")
         return
     width = max(map(len, catalogue.names()))
     for field, entries in catalogue.FIELDS.items():

@@ -37,6 +37,13 @@ def write_table(
     OSError
         As `atomic_write`.
     """
+    atomic_write(path, table_text(path, experiments, observables, time=time))
+
+
+def table_text(
+    path: Path | str, experiments: Sequence[Experiment], observables: Sequence[str], *, time: str = "time"
+) -> str:
+    """What `write_table` writes. Raises DataError, which names the path."""
     names = [experiment.name for experiment in experiments]
     named = names != [ONLY]
     with_sigma = [
@@ -65,7 +72,7 @@ def write_table(
         columns.append(Words.of([word for e in experiments for word in side_words(e)]))
     if named:
         columns.append(Words.repeated(names, [len(e.times) for e in experiments]))
-    atomic_write(path, columns_text(header, columns))
+    return columns_text(header, columns)
 
 
 def _values(experiments: Sequence[Experiment], count: int) -> list[Column]:

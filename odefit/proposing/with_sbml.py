@@ -10,7 +10,8 @@ from typing import Any
 from odefit.errors import ConfigError, DataError
 from odefit.interop.importing import Imported
 from odefit.proposing.look import Look
-from odefit.proposing.writing import data_lines, found, number
+from odefit.proposing.writing import data_lines, found
+from odefit.proposing.yaml_words import number
 from odefit.text import abridged, show
 
 MOST = 30

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from odefit.proposing.look import Look
 from odefit.proposing.proposal import Proposal, Unknown
+from odefit.proposing.yaml_words import flow, number, scalar
 from odefit.text import counted
 
 USUAL_TIMES = ("time", "t")
@@ -74,7 +73,7 @@ def found(look: Look) -> str:
 def _model(look: Look, proposal: Proposal) -> Iterator[str]:
     yield "model:"
     yield "  equations:"
-    yield from (f"    {state}: {_scalar(text)}" for state, text in proposal.equations.items())
+    yield from (f"    {state}: {scalar(text)}" for state, text in proposal.equations.items())
     starts = set(proposal.initial.values())
     if starts == {"estimate"}:
         yield "  initial: estimate"
@@ -85,7 +84,7 @@ def _model(look: Look, proposal: Proposal) -> Iterator[str]:
         yield f"  initial: {{{inner}}}"
     if proposal.held:
         yield f"  # No measurement tells how large {' and '.join(proposal.held)} is: write yours, such as a dose."
-    inner = ", ".join(f"{name}: {_scalar(text)}" for name, text in proposal.observables.items())
+    inner = ", ".join(f"{name}: {scalar(text)}" for name, text in proposal.observables.items())
     yield f"  observables: {{{inner}}}"
     yield "parameters:"
     yield "  # Starts and bounds from the size of the data: where you know better, say so."
@@ -171,7 +170,7 @@ def data_lines(
     yield "data:"
     for key, value in {**keys, **said}.items():
         remark = f"  # {remarks[key]}" if remarks.get(key) else ""
-        text = _flow(value) if isinstance(value, dict | list | tuple) else _scalar(value)
+        text = flow(value) if isinstance(value, dict | list | tuple) else scalar(value)
         yield f"  {key}: {text}{remark}"
 
 
@@ -230,11 +229,11 @@ def _fit(look: Look, proposal: Proposal) -> Iterator[str]:
     given = _with_errors(look, list(proposal.observables), proposal.columns)
     if given:
         own = {n: {"sigma": "column"} if n in given else proposal.noise[n] for n in proposal.observables}
-        yield f"noise: {_flow(own)}  # the errors of the file, as standard deviations"
+        yield f"noise: {flow(own)}  # the errors of the file, as standard deviations"
     elif isinstance(noise, str):
         yield f"noise: {noise}  # {_WHY[noise]}; see docs/noise.md"
     else:
-        yield f"noise: {_flow(noise)}  # by how each scatters; see docs/noise.md"
+        yield f"noise: {flow(noise)}  # by how each scatters; see docs/noise.md"
     yield "fit: {starts: 20, seed: 0}"
 
 
@@ -244,20 +243,3 @@ def _with_errors(look: Look, observables: Sequence[str], columns: Mapping[str, s
         return dict.fromkeys(observables, look.sigmas[""])
     taken = {str(columns.get(name, name)): name for name in observables}
     return {taken[column]: sigma for column, sigma in look.sigmas.items() if column in taken}
-
-
-def _flow(value: Mapping[str, Any] | Sequence[Any]) -> str:
-    text: str = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, sort_keys=False, width=10_000)
-    return text.strip()
-
-
-def _scalar(value: object) -> str:
-    text: str = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=10_000)
-    return text.strip()[1:-1]
-
-
-def number(value: float) -> str:
-    """As YAML reads it as a number: 1.0e-06, not 1e-06."""
-    text = f"{value:.6g}"
-    mantissa, sign, exponent = text.partition("e")
-    return text if not sign or "." in mantissa else f"{mantissa}.0e{exponent}"

@@ -46,13 +46,27 @@ def test_all_of_them_come_with_the_pages_that_describe_them() -> None:
     assert {file for demo in demos().values() for file in demo.files} <= copied
 
 
+def test_a_built_in_system_has_an_example_and_its_page_says_so() -> None:
+    said, _ = run("models", "haldane")
+    run(*said.splitlines()[-1].removeprefix("next: odefit ").partition("  #")[0].split())
+    said, _ = run("demo", "sparse", "mlp")
+    assert said.splitlines()[-1] == "next: odefit fit odefit-demo/configs/neural_van_der_pol.yaml"
+    said, _ = run("check", "odefit-demo/configs/haldane.yaml")
+    assert "Measured" in said
+    assert "haldane " in run("demo", "--list")[0]
+    said, _ = run("demo", "sparse", "--out", "other")
+    assert said.splitlines()[-1] == "next: odefit discover other/configs/sparse.yaml"
+
+
 def test_what_is_there_is_kept_and_every_wrong_name_is_said() -> None:
-    Path("odefit-demo").mkdir()
+    run("demo", "puromycin")
     _, wrong = run("demo", "puromycin", code=2)
-    assert "odefit-demo: exists already; choose another --out, or say --overwrite" in wrong
+    assert "odefit-demo/configs/puromycin.yaml: exists already; choose another --out, or say --overwrite" in wrong
+    run("demo", "puromycin", "--overwrite")
     _, wrong = run("demo", "puromicin", "nothing", "--out", "other", code=2)
     assert wrong.splitlines() == [
-        "error: puromicin: is no shipped config (did you mean 'puromycin'?); `odefit demo --list` shows them",
-        "error: nothing: is no shipped config; `odefit demo --list` shows them",
+        "error: puromicin: is no shipped config and no built-in system (did you mean 'puromycin'?); "
+        "`odefit demo --list` shows them",
+        "error: nothing: is no shipped config and no built-in system; `odefit demo --list` shows them",
     ]
     assert not Path("other").exists()

@@ -104,6 +104,7 @@ BY_HAND: dict[str, Callable[..., tuple[float, ...]]] = {
         4 * t3 / MTT - ka * g,
         ka * g - CL * c / V,
     ),
+    "emax": lambda t, C, k: (-k * C,),
     "effect_compartment": lambda t, C, Ce, k, ke0: (-k * C, ke0 * C - ke0 * Ce),
     "indirect_response": lambda t, C, r, k, kin, kout, Imax, IC50: (
         -k * C,

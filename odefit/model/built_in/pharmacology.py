@@ -96,7 +96,22 @@ ENTRIES = (
         {"C": "-k*C", "Ce": "ke0*(C - Ce)"},
         {"k": 0.3, "ke0": 0.8},
         {"C": 10.0, "Ce": 0.0},
+        measured={"C": "C", "effect": "E0 + Emax*Ce/(EC50 + Ce)"},
+        of_measured={"E0": 10.0, "Emax": 90.0, "EC50": 2.0},
         notes="The effect is an observable, with parameters of its own: `effect: E0 + Emax*Ce^h/(EC50^h + Ce^h)`.",
+    ),
+    Entry(
+        "emax",
+        "An effect that follows the concentration at once: Emax model (C: concentration)",
+        "Holford & Sheiner (1981), Understanding the dose-effect relationship: clinical application of "
+        "pharmacokinetic-pharmacodynamic models, Clin. Pharmacokinet. 6:429-453",
+        (0.0, 12.0),
+        {"C": "-k*C"},
+        {"k": 0.3},
+        {"C": 10.0},
+        measured={"C": "C", "effect": "E0 + Emax*C/(EC50 + C)"},
+        of_measured={"E0": 10.0, "Emax": 90.0, "EC50": 2.0},
+        notes="The effect is an observable; with a Hill coefficient `effect: E0 + Emax*C^h/(EC50^h + C^h)`.",
     ),
     Entry(
         "indirect_response",
