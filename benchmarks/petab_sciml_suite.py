@@ -1,17 +1,21 @@
 """PEtab-SciML's test suite, case by case: networks, problems, initialisations.
 
-    python benchmarks/petab_sciml_suite.py FOLDER [--cases 001 002] [--differences] [--passes 40000]
+    python benchmarks/petab_sciml_suite.py FOLDER [--cases 001 002] [--differences]
 
-FOLDER is a copy of the repository `petab_sciml_testsuite`. Networks are computed as the suite has them (in training
-mode: with dropout the mean of many passes). Problems are imported as `odefit import` does it; llh and simulations are
-compared to the suite's tolerances, gradients of the parameters and of the weights too. With --differences every
-gradient is also compared with central differences of odefit's own objective, relative to its largest component.
+FOLDER is a copy of the repository `petab_sciml_testsuite`. Networks are computed as the suite has them, in training
+mode: with dropout the mean of as many passes as the case's `dropout` says, within the tolerance that the case's own
+script has (1e-2, and 2e-2 for AlphaDropout; the reference is itself a mean of 50,000 passes). Problems are imported as
+`odefit import` does it; llh and simulations are compared to the suite's tolerances, gradients of the parameters and of
+the weights too. With --differences every gradient is also compared with central differences of odefit's own objective,
+relative to its largest component. They begin at two widths, and the extrapolation that is more certain of itself
+counts: a wide one may reach over the kink of a relu, next to which no central difference is right.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import re
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -35,14 +39,15 @@ from odefit.problem.assembly import Assembly
 from odefit.problem.preparation import prepare
 from odefit.training.objective_torch import TrainingObjective
 
-TOLERANCE, TOLERANCE_DROPOUT = 1e-3, 1e-2
-STEP = 1e-3
+TOLERANCE = 1e-3
+STEPS = (1e-3, 1e-5)
 EXACT = ("solver.rtol=1e-12", "solver.atol=1e-14")
 """Of the comparison with differences, which would else see the errors of the solver."""
 
 
-def network_case(folder: Path, passes: int) -> str:
+def network_case(folder: Path) -> str:
     """The largest error of the outputs, and whether it is small enough."""
+    torch.manual_seed(0)
     solution = yaml.safe_load((folder / "solutions.yaml").read_text())
     graph = read_graph(folder / solution["net_file"])
     module = GraphModule(graph).double()
@@ -61,13 +66,18 @@ def network_case(folder: Path, passes: int) -> str:
                 for name, q in own.items():
                     q.copy_(torch.as_tensor(given[name]))
         with torch.no_grad():
-            results = (module(*arguments)[0] for _ in range(passes if "dropout" in solution else 1))
-            found = sum(results) / (passes if "dropout" in solution else 1)
+            passes = solution.get("dropout", 1)
+            found = sum(module(*arguments)[0] for _ in range(passes)) / passes
         expected = torch.as_tensor(next(iter(read_arrays(folder / output, "output").arrays.values())))
         assert found.shape == expected.shape
         worst = max(worst, float((found - expected).abs().max()))
-    limit = TOLERANCE_DROPOUT if "dropout" in solution else TOLERANCE
-    return verdict(worst <= limit, output=worst)
+    return verdict(worst <= network_tolerance(folder), output=worst)
+
+
+def network_tolerance(folder: Path) -> float:
+    """What the script of a case, which is not run, says of its error."""
+    found = re.search(r"\batol=([0-9.e-]+)", (folder / "create_testdata" / "net.py").read_text())
+    return float(found[1]) if found else TOLERANCE
 
 
 def assembled(problem: Path, folder: Path, overrides: Sequence[str] = ()) -> Assembly:
@@ -129,9 +139,9 @@ class Objective:
             flat[k] = here + h * size
             return self.value()
 
-        slope = ridders(moved, STEP)[0] / size
+        slope, _ = min((ridders(moved, step) for step in STEPS), key=lambda found: found[1])
         flat[k] = here
-        return slope
+        return slope / size
 
 
 def problem_case(folder: Path, differences: bool) -> str:
@@ -209,11 +219,10 @@ def main() -> None:
     parser.add_argument("--cases", nargs="*", default=None)
     parser.add_argument("--kinds", nargs="*", default=["networks", "problems", "initialisations"])
     parser.add_argument("--differences", action="store_true")
-    parser.add_argument("--passes", type=int, default=40_000)
     given = parser.parse_args()
     warnings.filterwarnings("ignore", category=UserWarning)  # of torch, about shapes without a batch
     kinds: dict[str, tuple[str, Callable[[Path], str]]] = {
-        "networks": ("ml_model_import", lambda folder: network_case(folder, given.passes)),
+        "networks": ("ml_model_import", network_case),
         "problems": ("sciml_problem_import", lambda folder: problem_case(folder, given.differences)),
         "initialisations": ("initialization", initialisation_case),
     }

@@ -142,7 +142,7 @@ class Draft:
     renamed
         Names of the problem: those that odefit has for them.
     networks, arrays, kinks
-        The networks, and the files of their arrays; whether equations have a network with kinks.
+        The networks, and the files of their arrays; whether equations have a network with kinks that steps go over.
     files
         What stands beside the config for these, by the names of the files.
     """

@@ -22,7 +22,7 @@ WIDTH = 110
 RTOL = "1.0e-8"
 """Tolerance of the solver: the objectives that tools are compared by want more digits than a fit does."""
 RTOL_OF_KINKS = "1.0e-13"
-"""Where a network with kinks is solved: a step across one has a gradient that errs by the root of its tolerance."""
+"""Where steps go over kinks of a network: the gradient of such a step errs by the root of its tolerance."""
 ATOL = "1.0e-16"
 """Where a steady state is looked for: an initial value that is next to nothing says nothing of the size of a state."""
 STARTS, BUDGET = 20, 600

@@ -16,7 +16,7 @@ from odefit.engines.choice import make_engine
 from odefit.engines.kernel import machine
 from odefit.engines.networks import adaptive_steps, backwards, dense, fields, fixed_steps
 from odefit.engines.networks.autograd import CompiledField, compiled_field
-from odefit.engines.networks.program import ACTIVATIONS, ADAPTIVE, FieldProgram, Members, Path
+from odefit.engines.networks.program import ACTIVATIONS, ADAPTIVE, MAX_RTOL_CUT, FieldProgram, Members, Path
 from odefit.engines.torch_fields import Equations
 from odefit.errors import ConfigError, ModelError
 from odefit.model import networks as modules
@@ -174,6 +174,61 @@ def test_gradients_of_adaptive_steps_are_those_of_the_states_by_differences(name
     assert ours == pytest.approx(central_differences(value, np.zeros(1), 1e-3)[0], rel=1e-6)
 
 
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu"])
+@pytest.mark.parametrize("output", ["linear", "positive"])
+def test_gradients_over_kinks_are_as_exact_as_states(activation: str, output: str) -> None:
+    system = hybrid(Network("net", 2, 2, (6, 4), activation, output), y="net(y, sin(3*t))[1] - b*y + cos(2*t)")
+    networks, given = trained(system), members()
+    field = compiled(system, networks)
+    of = [given["p"].requires_grad_(), given["y"].requires_grad_(), *networks.parameters()]
+    found = field.drive(**given, tolerances=RTOL_ATOL)
+    assert found is not None
+    weight = torch.as_tensor(np.random.default_rng(3).normal(size=found.shape))
+    flat = nn.utils.parameters_to_vector(of).detach()
+    direction = torch.as_tensor(0.1 * np.random.default_rng(0).normal(size=len(flat)))
+
+    def value(length: Array) -> float:
+        with torch.no_grad():
+            nn.utils.vector_to_parameters(flat + float(length[0]) * direction, of)
+            solved = field.drive(**given, tolerances=np.array([1e-13, 1e-14, 1e-14]))
+            assert solved is not None
+            return float((weight * solved).sum())
+
+    ours = np.concatenate([g.ravel() for g in gradients(found, of)]) @ direction.numpy()
+    assert ours == pytest.approx(central_differences(value, np.zeros(1), 1e-5)[0], rel=1e-6)
+
+
+def test_a_kink_at_a_known_time_has_the_gradient_of_its_formula() -> None:
+    system = make_system({"x": "net(t)"}, {"x": 0}, (), networks={"net": Network("net", 1, 1, (1,), "relu")})
+    networks = trained(system, units=False)
+    with torch.no_grad():
+        for q, given in zip(networks.parameters(), (2.0, -2.0, 0.5, 0.0), strict=True):
+            q.fill_(given)  # x' = 0.5 relu(2 t - 2)
+    field = compiled(system, networks)
+    tensors = {"p": torch.empty(1, 0).double(), "start": torch.zeros(1).double(), "y": torch.zeros(1, 1).double()}
+    tensors["elapsed"] = torch.tensor([[0.5, 1.0, 1.5, 3.0]]).double()
+    found = field.drive(**tensors, tolerances=np.array([1e-8, 1e-8]))
+    assert found is not None
+    np.testing.assert_allclose(found.detach().ravel(), [0, 0, 0.125, 2], atol=1e-12)
+    # x(T) = c a (T - s)^2 / 2 from the kink at s = -b/a on: dx/da = c (T^2 - s^2) / 2, dx/db = c (T - s), ...
+    slopes = torch.autograd.grad(found[0, 3, 0], list(networks.parameters()))
+    np.testing.assert_allclose([float(slope) for slope in slopes], [2, 1, 4, 3], rtol=1e-9)
+
+
+def test_a_unit_that_leaves_its_kink_at_the_start_is_seen() -> None:
+    system = make_system({"x": "net(t)"}, {"x": 0}, (), networks={"net": Network("net", 1, 1, (1,), "relu")})
+    networks = trained(system, units=False)
+    with torch.no_grad():
+        for q, given in zip(networks.parameters(), (1.0, 0.0, 1.0, 0.0), strict=True):
+            q.fill_(given)
+    tensors = {"p": torch.empty(1, 0).double(), "start": torch.zeros(1).double(), "y": torch.zeros(1, 1).double()}
+    found = compiled(system, networks).drive(
+        **tensors, elapsed=torch.tensor([[2.0]]).double(), tolerances=np.array([1e-8, 1e-8])
+    )
+    assert found is not None
+    assert float(found.detach()) == pytest.approx(2.0, rel=1e-12)
+
+
 def test_the_last_bits_of_a_gradient_do_not_depend_on_how_often_it_is_asked() -> None:
     networks, given = trained(SYSTEMS["two networks"]), members()
     field = compiled(SYSTEMS["two networks"], networks)
@@ -294,20 +349,21 @@ def test_machine_code_and_python_of_fixed_steps_agree() -> None:
     check_same(path, machine_code)
 
 
-def test_machine_code_and_python_of_adaptive_steps_agree_both_ways() -> None:
-    system = SYSTEMS["one network"]
+@pytest.mark.parametrize("activation", ["tanh", "relu", "leaky_relu"])
+def test_machine_code_and_python_of_adaptive_steps_agree_both_ways(activation: str) -> None:
+    system = hybrid(Network("net", 2, 2, (5, 3), activation))
     field = compiled(system, trained(system))
     given, w = {key: value.numpy() for key, value in members().items()}, field.weights()
-    program, tolerances = field.program, np.array([1e-3, 1e-3, 1e-3])
+    program, tolerances = field.program, np.array([1e-3 if activation == "tanh" else MAX_RTOL_CUT, 1e-3, 1e-3])
     machine_code = program.drive(Members(**given), tolerances, w)
     assert machine_code is not None
     kept = int(program.plan[fields.KEPT])
-    path, status = room_for(program, given, machine_code.record.shape[1]), np.ones(3, np.int64)
-    common = (program.plan, w.units, w.turned)
+    path, status = room_for(program, given, *machine_code.record.shape[1:]), np.ones(3, np.int64)
+    common = (program.plan if activation == "tanh" else program.held_plan, w.units, w.turned)
     adaptive_steps.drive(
         3, 6, machine_code.record.shape[1], tolerances, ADAPTIVE.tableau, *common, inputs, rates,
         *(given[key].ravel() for key in ("p", "start", "elapsed", "y")), *(a.ravel() for a in path[1:]),
-        np.empty(27 + kept), path[0].ravel(), status,
+        np.empty(100 + kept), path[0].ravel(), status,
     )  # fmt: skip
     assert not status.any()
     check_same(path, machine_code)
@@ -322,11 +378,11 @@ def test_machine_code_and_python_of_adaptive_steps_agree_both_ways() -> None:
         np.testing.assert_allclose(ours, theirs, rtol=1e-7)
 
 
-def room_for(program: FieldProgram, given: dict[str, Array], steps: int) -> tuple[Array, ...]:
+def room_for(program: FieldProgram, given: dict[str, Array], steps: int, width: int = 4) -> tuple[Array, ...]:
     """States, record, number of steps, the step of each time and how far along."""
     m, count = given["elapsed"].shape
     step_of, theta = np.empty((m, count), np.int64), np.empty((m, count))
-    return np.empty((m, count, program.states)), np.empty((m, steps, 4)), np.empty(m, np.int64), step_of, theta
+    return np.empty((m, count, program.states)), np.empty((m, steps, width)), np.empty(m, np.int64), step_of, theta
 
 
 def check_same(path: tuple[Array, ...], machine_code: Path) -> None:

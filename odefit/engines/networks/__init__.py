@@ -8,7 +8,8 @@ what torch sees.
 
 A gradient is that of the numbers that were computed: the steps are taken again from their end to their beginning, each
 with the transposed derivatives of its stages, while their widths stay as they are. It needs the states at all steps and
-nothing else, and costs two to three solutions whatever the number of weights.
+nothing else, and costs two to three solutions whatever the number of weights. Where tolerances are small, steps end at
+the kinks of units such as relu (`kinks`, `kink_search`), over which a gradient errs by the root of what a state does.
 
 In float64, on the CPU, one experiment after the other. Where llvmlite is missing, torch serves as it does for what
 cannot be compiled: float32, other devices, potentials, and methods that the user chose by name.

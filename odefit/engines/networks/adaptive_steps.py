@@ -12,7 +12,9 @@ import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
 from odefit.engines.networks.backwards import combine, remember, shares
-from odefit.engines.networks.fields import PARAMETERS, STATES, Formulas, evaluate
+from odefit.engines.networks.fields import KEPT, KINKS, PARAMETERS, STATES, Formulas, evaluate
+from odefit.engines.networks.kink_search import NEAR, first_kink
+from odefit.engines.networks.kinks import read_arguments, read_slopes, release, turn
 
 STAGES = 7
 SAFETY = 0.9
@@ -21,6 +23,8 @@ FASTEST = 10.0
 # A step is too small where it is below this share of the elapsed time.
 LEAST_STEP = 1e-15
 TINIEST_STEP = 1e-290
+# A member that comes to more kinks fails: it may go along one.
+MOST_KINKS = 5000
 # How a member ends.
 DONE = 0
 NO_ROOM = 1
@@ -62,9 +66,11 @@ def drive(
 
     room_steps: of the record of a member; more are not taken. tolerances: rtol, then atol [S].
     tableau: times of the stages, weights, stages [7 * 7], error [7].
-    The other arguments: as in fixed_steps.py. work: S (7 + 3), 7, and what an evaluation keeps. status: [M].
+    The other arguments: as in fixed_steps.py; behind a state of the record stand the slopes [K] of units with kinks.
+    work: S (7 + 3), 7, what an evaluation keeps, and K (3 + 2) + 2 S + 7. status: [M].
     """
     states = plan[STATES]
+    kinks = plan[plan[KINKS] :]
     for m in range(members):
         status[m] = drive_one(
             count,
@@ -80,7 +86,7 @@ def drive(
             start[m],
             elapsed[m * count :],
             y[m * states :],
-            record[m * room_steps * (2 + states) :],
+            record[m * room_steps * (2 + states + kinks[0]) :],
             taken[m:],
             step_of[m * count :],
             theta[m * count :],
@@ -120,6 +126,13 @@ def drive_one(
     e = u[states:]
     own = e[states:]
     kept = own[STAGES:]
+    kinks = plan[plan[KINKS] :]
+    units_with_kinks = kinks[0]
+    origin = kept[plan[KEPT] :]
+    stop = origin[units_with_kinks:]
+    beyond = stop[units_with_kinks:]
+    room = beyond[units_with_kinks:]
+    width = 2 + states + units_with_kinks
     last = k[(STAGES - 1) * states :]
     atol = tolerances[1:]
     rtol = tolerances[0]
@@ -137,7 +150,9 @@ def drive_one(
     taken[0] = 0
     if done == count:
         return DONE
+    release(kinks, kept)
     evaluate(plan, units, turned, inputs, rates, start, z, p, kept, k)
+    read_arguments(kinks, kept, origin)
     e[:states] = z[:states] / (atol[:states] + rtol * np.abs(z[:states]))
     position = norm(states, e)
     e[:states] = k[:states] / (atol[:states] + rtol * np.abs(z[:states]))
@@ -149,12 +164,15 @@ def drive_one(
         h = min(0.01 * position / velocity, end)
     before = 1e-4
     grew = FASTEST
+    ends_at_kink = 0
+    uncut = 0.0
+    met = 0
     while done < count:
         if n >= room_steps:
             return NO_ROOM
         if not h > LEAST_STEP * s or h <= TINIEST_STEP:
             return FAILED
-        is_last = s + 1.01 * h >= end
+        is_last = ends_at_kink == 0 and s + 1.01 * h >= end
         if is_last:
             h = end - s
         for i in range(1, STAGES):
@@ -172,11 +190,29 @@ def drive_one(
             else:
                 h = 0.1 * h
             grew = 1.0
+            ends_at_kink = 0
             continue
+        read_arguments(kinks, kept, stop)
+        if units_with_kinks > 0 and ends_at_kink == 0:
+            uncut = h
+            x = first_kink(plan, units, turned, inputs, rates, start + s, h, z, k, p, kept, origin, stop, beyond, room)
+            if x <= 1.0:
+                met += 1
+                if met > MOST_KINKS:
+                    return FAILED
+                if x <= 2.0 * NEAR:
+                    turn(kinks, beyond, kept)
+                    evaluate(plan, units, turned, inputs, rates, start + s, z, p, kept, k)
+                    continue
+                ends_at_kink = 1
+                if x < 1.0 - 2.0 * NEAR:
+                    h = x * h
+                    continue
         after = s + h
         if is_last:
             after = end
-        remember(states, s, h, z, record[n * (2 + states) :])
+        remember(states, s, h, z, record[n * width :])
+        read_slopes(kinks, kept, record[n * width + 2 + states :])
         while done < count and elapsed[done] <= after:
             place = out[done * states :]
             step_of[done] = n
@@ -198,4 +234,9 @@ def drive_one(
         h = h * min(grew, max(SLOWEST, SAFETY * error**-0.14 * before**0.08))
         before = max(error, 1e-4)
         grew = FASTEST
+        origin[:units_with_kinks] = stop[:units_with_kinks]
+        if ends_at_kink == 1:
+            turn(kinks, beyond, kept)
+            h = max(h, uncut)
+            ends_at_kink = 0
     return DONE

@@ -21,6 +21,7 @@ from odefit.arrays import FloatArray, IntArray
 from odefit.engines.networks.fields import (
     INPUTS,
     KEPT,
+    KINKS,
     N_ENTRIES,
     PARAMETERS,
     STATES,
@@ -29,10 +30,11 @@ from odefit.engines.networks.fields import (
     linearise,
     pull,
 )
+from odefit.engines.networks.kinks import write_slopes
 
 
 def remember(states: int, at: float, h: float, z: FloatArray, record: FloatArray) -> None:
-    """Write down where a step begins: elapsed time, width, state."""
+    """Write down where a step begins: elapsed time, width, state; behind them stand slopes that it held."""
     record[0] = at
     record[1] = h
     inner = record[2:]
@@ -92,6 +94,8 @@ def go_back_all(
     """
     states = plan[STATES]
     parameters = plan[PARAMETERS]
+    kinks = plan[plan[KINKS] :]
+    width = 2 + states + kinks[0]
     c = tableau[:]
     b = tableau[stages:]
     a = tableau[2 * stages :]
@@ -113,7 +117,7 @@ def go_back_all(
         row = count - 1
         n = taken[m] - 1
         while n >= 0:
-            at = record[(m * room_steps + n) * (2 + states) :]
+            at = record[(m * room_steps + n) * width :]
             h = at[1]
             z = at[2:]
             t = start[m] + at[0]
@@ -141,6 +145,7 @@ def go_back_all(
             for i in range(used):
                 u[:states] = z[:states]
                 combine(states, i, h, a[i * stages :], k, u)
+                write_slopes(kinks, z[states:], kept[i * plan[KEPT] :])
                 evaluate(
                     plan, units, turned, inputs, rates, t + c[i] * h, u, here, kept[i * plan[KEPT] :], k[i * states :]
                 )

@@ -28,6 +28,9 @@ ELU = 5
 GELU = 6
 SILU = 7
 SOFTPLUS = 8
+# Slopes that stay as they are within a step (kinks.py); below 0 they are yet to be chosen.
+HELD_LEAKY_RELU = 9
+HELD_RELU = 10
 
 LEAK = 0.01
 SQRT_HALF = 0.7071067811865476
@@ -50,6 +53,10 @@ def activate(kind: int, n: int, z: FloatArray, h: FloatArray) -> None:
     """h = s(z), [n] each."""
     if kind == LINEAR:
         h[:n] = z[:n]
+    elif kind >= HELD_LEAKY_RELU:
+        hold(kind, n, z, z[n:])
+        for i in range(n):
+            h[i] = z[n + i] * z[i]
     elif kind == TANH:
         for i in range(n):
             h[i] = tanh(z[i])
@@ -80,11 +87,24 @@ def activate(kind: int, n: int, z: FloatArray, h: FloatArray) -> None:
                     h[i] = LEAK * z[i]
 
 
+def hold(kind: int, n: int, z: FloatArray, s: FloatArray) -> None:
+    """Choose those slopes s [n] that are below 0."""
+    for i in range(n):
+        if s[i] < 0.0:
+            s[i] = 1.0
+            if not z[i] > 0.0:
+                s[i] = 0.0
+                if kind == HELD_LEAKY_RELU:
+                    s[i] = LEAK
+
+
 def steepness(kind: int, n: int, z: FloatArray, s: FloatArray, h: FloatArray) -> None:
     """s = s'(z) where h = s(z), [n] each."""
     if kind == LINEAR:
         for i in range(n):
             s[i] = 1.0
+    elif kind >= HELD_LEAKY_RELU:
+        hold(kind, n, z, s)
     elif kind == TANH:
         s[:n] = 1.0 - h[:n] ** 2
     elif kind == SIGMOID:

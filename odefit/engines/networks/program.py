@@ -6,6 +6,7 @@ import ctypes
 import inspect
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -14,13 +15,13 @@ import numpy as np
 from odefit.arrays import FloatArray, IntArray
 from odefit.engines.kernel import ir_expressions, ir_ranges, lowering, machine
 from odefit.engines.kernel.batch import address
-from odefit.engines.networks import adaptive_steps, backwards, dense, fields, fixed_steps
+from odefit.engines.networks import adaptive_steps, backwards, dense, fields, fixed_steps, kink_search, kinks
 from odefit.engines.networks.text import FieldText, field_text
 from odefit.errors import ModelError
 from odefit.model.system import Network, System
 from odefit.records import dataclass
 
-STEPPERS = (dense, fields, backwards, fixed_steps, adaptive_steps)
+STEPPERS = (dense, fields, kinks, backwards, kink_search, fixed_steps, adaptive_steps)
 """The modules whose text becomes machine code."""
 ENTRY_POINTS = ("march", "march_with_derivatives", "drive", "go_back_all")
 ACTIVATIONS = {
@@ -33,6 +34,8 @@ ACTIVATIONS = {
     "silu": dense.SILU,
     "softplus": dense.SOFTPLUS,
 }
+HELD = {dense.LEAKY_RELU: dense.HELD_LEAKY_RELU, dense.RELU: dense.HELD_RELU}
+"""Activations whose slopes a step of adaptive width holds."""
 CLASSICAL = (0.0, 0.5, 0.5, 1.0), (1 / 6, 1 / 3, 1 / 3, 1 / 6), ((), (0.5,), (0.0, 0.5), (0.0, 0.0, 1.0))
 END = (
     *(0.09646076681806523, 0.01, 0.4798896504144996, 1.379008574103742),
@@ -68,14 +71,26 @@ def _tableau(
 
 @dataclass(frozen=True)
 class Method:
-    """A Runge-Kutta method of `stages` stages; tableau: as backwards.py reads it."""
+    """A Runge-Kutta method of `stages` stages.
+
+    Attributes
+    ----------
+    tableau
+        As backwards.py reads it.
+    holds
+        Whether its steps hold slopes that jump, and end where they do (kinks.py).
+    """
 
     stages: int
     tableau: FloatArray
+    holds: bool
 
 
-FIXED = Method(4, _tableau(*CLASSICAL))
-ADAPTIVE = Method(7, _tableau(*TSITOURAS, ERROR))
+FIXED = Method(4, _tableau(*CLASSICAL), holds=False)
+ADAPTIVE = Method(7, _tableau(*TSITOURAS, ERROR), holds=False)
+CUT_AT_KINKS = replace(ADAPTIVE, holds=True)
+MAX_RTOL_CUT = 1e-7
+"""The largest rtol for which steps are cut at kinks: with less, control of the error over kinks takes more steps."""
 
 
 @dataclass(frozen=True)
@@ -150,11 +165,17 @@ class FieldProgram:
         self.networks = [system.networks[name] for name in system.networks]
         self.states, self.parameters = len(system.states), len(system.parameters)
         self.n_weights = sum(map(_size, self.networks))
-        self.plan, self._numbers = _plan(system, text, self.n_weights)
+        self.plan, self._numbers = _plan(system, text, self.n_weights, holds=False)
+        self.held_plan, _ = _plan(system, text, self.n_weights, holds=True)
         self._code = machine.model(text.text)
         addresses = [self._code.address(name) for name in ("inputs", "rates", "partials")]
         self._values, self._all = addresses[:2], addresses
         self._functions = _entry_points()
+
+    @property
+    def kinks(self) -> int:
+        """K: the units with kinks."""
+        return int(self.held_plan[self.held_plan[fields.KINKS]])
 
     @property
     def columns(self) -> int:
@@ -189,14 +210,16 @@ class FieldProgram:
 
     def drive(self, members: Members, tolerances: FloatArray, w: Weights) -> Path | None:
         """The same by adaptive steps; None where a member fails. tolerances: rtol, then atol [S]."""
-        work = np.empty(10 * self.states + ADAPTIVE.stages + self._numbers["kept"])
+        method = CUT_AT_KINKS if self.kinks and tolerances[0] <= MAX_RTOL_CUT else ADAPTIVE
+        search = 5 * self.kinks + 2 * self.states + ADAPTIVE.stages
+        work = np.empty(10 * self.states + ADAPTIVE.stages + self._numbers["kept"] + search)
         status = np.empty(len(members.p), dtype=np.int64)
         room = FIRST_ROOM
         while room <= MOST_STEPS:
-            path = self._path(members, room, ADAPTIVE)
+            path = self._path(members, room, method)
             self._functions["drive"](
                 *(*members.elapsed.shape, room),
-                *map(address, (tolerances, ADAPTIVE.tableau, self.plan, w.units, w.turned)),
+                *map(address, (tolerances, method.tableau, self._plan_of(method), w.units, w.turned)),
                 *self._values,
                 *self._places(path),
                 *map(address, (work, path.y, status)),
@@ -217,11 +240,14 @@ class FieldProgram:
         steps = path.record, path.taken, path.step_of, path.theta
         self._functions["go_back_all"](
             *(*members.elapsed.shape, path.record.shape[1], stages),
-            *map(address, (path.method.tableau, self.plan, w.units, w.turned, w.own)),
+            *map(address, (path.method.tableau, self._plan_of(path.method), w.units, w.turned, w.own)),
             *self._all,
             *map(address, (members.p, members.start, *steps, gradient, work, p_bar, y_bar, w_bar)),
         )
         return p_bar, y_bar, w_bar
+
+    def _plan_of(self, method: Method) -> IntArray:
+        return self.held_plan if method.holds else self.plan
 
     def _path(self, members: Members, room: int, method: Method) -> Path:
         m, count = members.elapsed.shape
@@ -229,7 +255,7 @@ class FieldProgram:
             np.empty((m, count, self.states)),
             members,
             method,
-            np.empty((m, room, 2 + self.states)),
+            np.empty((m, room, 2 + self.states + (self.kinks if method.holds else 0))),
             np.empty(m, dtype=np.int64),
             np.empty((m, count), dtype=np.int64),
             np.empty((m, count)),
@@ -249,8 +275,11 @@ def _size(network: Network) -> int:
     return sum(n * (before + 1) for before, n in itertools.pairwise(widths))
 
 
-def _plan(system: System, text: FieldText, n_weights: int) -> tuple[IntArray, Mapping[str, int]]:
-    """What fields.py reads; and how many numbers `kept` and `pull` (entries and room) need."""
+def _plan(system: System, text: FieldText, n_weights: int, *, holds: bool) -> tuple[IntArray, Mapping[str, int]]:
+    """What fields.py reads; and how many numbers `kept` and `pull` (entries and room) need.
+
+    holds: slopes that jump, which makes a list of units with kinks.
+    """
     first_weight, first_unit, at_weight, at_unit = {}, {}, 0, 0
     for name, network in system.networks.items():
         first_weight[name], first_unit[name] = at_weight, at_unit
@@ -260,11 +289,16 @@ def _plan(system: System, text: FieldText, n_weights: int) -> tuple[IntArray, Ma
     inputs = sum(len(call.arguments) for call in text.calls)
     kept, x, o, widest = outputs + inputs, 0, 0, 1
     descriptions: list[list[int]] = []
+    units: list[int] = []
     for call in text.calls:
         network, widths = system.networks[call.network], _widths(system.networks[call.network])
         last = dense.SOFTPLUS if network.output == "positive" else dense.LINEAR
         places = [first_weight[call.network], x, o, first_unit[call.network], kept, int(call.is_nested)]
-        descriptions.append([len(widths) - 1, ACTIVATIONS[network.activation], last, *places, *widths])
+        kind = ACTIVATIONS[network.activation]
+        if holds and kind in HELD:
+            units += _units_with_kinks(kept, widths, leaks=kind == dense.LEAKY_RELU)
+            kind = HELD[kind]
+        descriptions.append([len(widths) - 1, kind, last, *places, *widths])
         kept += widths[0] + 3 * sum(widths[1:])
         x, o, widest = x + network.inputs, o + network.outputs, max(widest, *widths)
     parts = [[len(part), *(row for row, _ in part), *(column for _, column in part)] for part in text.entries]
@@ -273,9 +307,20 @@ def _plan(system: System, text: FieldText, n_weights: int) -> tuple[IntArray, Ma
     n_entries = sum(map(len, text.entries))
     states, parameters = len(system.states), len(system.parameters)
     numbers = [len(text.calls), states, parameters, outputs, inputs, kept, n_weights, widest, places[-1], n_entries]
-    flat = [*numbers, *places[:-1], *(n for own in (*descriptions, *parts) for n in own)]
+    listed = [len(units) // kinks.PLACES, *units]
+    flat = [*places[:-1], *(n for own in (*descriptions, *parts) for n in own)]
+    flat = [*numbers, len(numbers) + 1 + len(flat), *flat, *listed]
     pull = n_entries + states + inputs + states + parameters + outputs + 2 * widest
     return np.array(flat, dtype=np.int64), {"kept": kept, "pull": pull}
+
+
+def _units_with_kinks(kept: int, widths: Sequence[int], *, leaks: bool) -> list[int]:
+    """What kinks.py lists of the hidden units of a network whose numbers are kept from there on."""
+    found, z = [], kept + widths[0]
+    for n in widths[1:-1]:
+        found += [number for i in range(n) for number in (z + i, z + n + i, int(leaks))]
+        z += 3 * n
+    return found
 
 
 @lru_cache(maxsize=1)

@@ -14,6 +14,7 @@ from odefit.interop.petab_problem import PetabProblem
 from odefit.interop.sciml.arrays import arrays_of
 from odefit.interop.sciml.weights import settings_of
 from odefit.model.graphs.description import Graph, read_graph
+from odefit.model.graphs.perceptron import perceptron_of
 from odefit.records import dataclass
 from odefit.text import abridged, clip, counted, suggest
 
@@ -78,9 +79,10 @@ class _Joiner:
         files |= {**settings.content, **arrays.content}
         decisions = (*problem.decisions, *self.hybrid.decisions, *settings.decisions)
         problem = replace(problem, decisions=decisions, arrays=tuple(arrays.names))
-        kinks = any(self.graphs[name].has_kinks for name in sizes if not self.hybrid.networks[name].before)
+        solved = [self.graphs[name] for name in sizes if not self.hybrid.networks[name].before]
+        kinks = any(graph.has_kinks and perceptron_of(graph) is None for graph in solved)
         if kinks:
-            solver = "the solver has a small tolerance, for a network in the equations has kinks"
+            solver = "the solver has a small tolerance, for kinks of the network in the equations are not located"
             problem = replace(problem, decisions=(*problem.decisions, solver))
         return Joined(problem, model, networks, arrays.names, files, kinks)
 
