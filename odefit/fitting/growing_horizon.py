@@ -17,7 +17,7 @@ from odefit.data.experiments import Experiment
 from odefit.fitting.global_search import Interrupted
 from odefit.fitting.local_search import LocalSearch
 from odefit.fitting.search_work import EVALUATIONS, seconds_of_start
-from odefit.fitting.short_searches import STEPS, short_searched
+from odefit.fitting.short_searches import STEPS, places_of, short_searched
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.problem import FitProblem
 from odefit.objective.profile import ProfileLikelihood
@@ -125,7 +125,7 @@ def grown_places(
             found = short_searched(beginning, replace(search, objective=objective), places, progress, memory, part)
         except Interrupted as stopped:
             raise Interrupted(_valued(whole, stopped.population.u)) from None
-        places = np.stack([r.start if r.outcome is None else r.outcome.u for r in found])
+        places = places_of(found)
     if places is points:
         return points
     return np.where(np.isfinite(whole.values(places))[:, None], places, points)

@@ -16,6 +16,7 @@ from odefit.arrays import FloatArray
 from odefit.config.fit_methods import FitMethod
 from odefit.config.schema import FitSection
 from odefit.errors import ConfigError
+from odefit.fitting import plain_first
 from odefit.fitting.budget import raced
 from odefit.fitting.early_ends import EarlyEnds
 from odefit.fitting.global_search import Interrupted, global_starts
@@ -26,7 +27,7 @@ from odefit.fitting.loose_rounds import loosened
 from odefit.fitting.matched_starts import matched_starts, sentence
 from odefit.fitting.multistart_outcome import TIE, WITHIN_REGION, fit_outcome
 from odefit.fitting.outcome import FitOutcome
-from odefit.fitting.short_searches import are_due, are_searched, best_candidates, unique_rows
+from odefit.fitting.short_searches import are_due, are_searched, best_candidates, places_of, short_searched, unique_rows
 from odefit.fitting.short_searches import sentence as told
 from odefit.fitting.shot_starts import sentence as told_of_shots
 from odefit.fitting.shot_starts import shot_starts
@@ -175,7 +176,13 @@ def _starts(assembly: Assembly, method: FitMethod, progress: Progress, memory: M
     objective = _objective(looser or assembly)
     n = max(section.starts, POPULATION_STARTS) if method.by_population else section.starts
     candidates = candidates_for(objective, n, section.seed, section.match is not False)
-    points = candidates.chosen(n)
+    points, plain = candidates.chosen(n), list[StartOutcome]()
+    search = LocalSearch(objective, method, section.max_iterations, cpu_limit=section.cpu_limit)
+    if plain_first.are_due(objective, method, points, section):
+        plain = short_searched(assembly, search, points[1:], progress, memory, plain_first.PART)
+        if plain_first.are_enough(objective, plain):
+            progress.note(plain_first.sentence(plain))
+            return np.vstack([points[:1], places_of(plain)])
     if section.match is None or section.match:
         progress.now("matching the slopes of the smoothed data")
         points, is_moved = matched_starts(objective, points, with_first=section.match is True)
@@ -188,11 +195,10 @@ def _starts(assembly: Assembly, method: FitMethod, progress: Progress, memory: M
     if method.by_population:
         return global_starts(objective, points, section.starts, section.seed, section.evaluations, progress, memory)
     if section.budget is None and are_searched(section) and are_due(objective, method, points):
-        search = LocalSearch(objective, method, section.max_iterations, cpu_limit=section.cpu_limit)
         drawn = candidates.others
         others = grown_places(assembly, search, drawn, progress, memory)
         several = unique_rows(np.vstack([points[1:], others]))
-        points = np.vstack([points[:1], best_candidates(assembly, search, several, n - 1, progress, memory)])
+        points = np.vstack([points[:1], best_candidates(assembly, search, several, n - 1, progress, memory, plain)])
         progress.note(told(len(several), n, others is not drawn))
     return points
 

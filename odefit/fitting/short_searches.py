@@ -72,6 +72,7 @@ def best_candidates(
     n: int,
     progress: Progress,
     memory: Memory,
+    known: Sequence[StartOutcome] = (),
 ) -> FloatArray:
     """Where the best n of candidates [N, P'] have come to, [n, P'].
 
@@ -87,13 +88,17 @@ def best_candidates(
         How many of them are asked for.
     progress, memory
         Told of, and kept in, every batch of searches.
+    known
+        What short searches from some of them have come to already.
 
     Raises
     ------
     Interrupted
         By Ctrl-C.
     """
-    at = _reached(short_searched(assembly, search, candidates, progress, memory, PART))
+    done = [r for r in known if (candidates == r.start).all(axis=1).any()]
+    begun = np.array([any(np.array_equal(u, r.start) for r in done) for u in candidates])
+    at = _reached([*done, *short_searched(assembly, search, candidates[~begun], progress, memory, PART)])
     return at.u[_different(at, typical_sizes(search.objective), n)]
 
 
@@ -122,9 +127,14 @@ def short_searched(
     return sorted(finished, key=lambda r: r.number)
 
 
+def places_of(results: Sequence[StartOutcome]) -> FloatArray:
+    """Where searches have come to, [n, P'], in their order; those without an outcome stay where they were."""
+    return np.stack([r.start if r.outcome is None else r.outcome.u for r in results])
+
+
 def _reached(results: Sequence[StartOutcome]) -> Population:
-    """Where the searches have come to, the lowest first; those without an outcome stay where they were."""
-    u = np.stack([r.start if r.outcome is None else r.outcome.u for r in results]) if results else np.empty((0, 0))
+    """Where the searches have come to, the lowest first."""
+    u = places_of(results) if results else np.empty((0, 0))
     values = np.array([r.value for r in results])
     order = np.argsort(values, kind="stable")
     return Population(u[order], values[order])

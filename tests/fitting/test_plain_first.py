@@ -1,0 +1,114 @@
+"""Drawn starts that agree are not moved: when that is looked at, and what it takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import odefit
+from listeners import StopAt
+from odefit.api import assembled
+from odefit.config.fit_methods import METHODS
+from odefit.fitting.plain_first import are_due, leaves_noise
+from odefit.fitting.starting_points import starting_points
+from odefit.objective.likelihood import Likelihood
+from odefit.objective.profile import ProfileLikelihood
+
+TIMES = np.linspace(0, 5, 21)
+CURVE = 2 * np.exp(-0.8 * TIMES)
+NOISE = 0.05 * np.random.default_rng(3).standard_normal(len(TIMES))
+CONFIG: dict[str, Any] = {
+    "model": {"equations": {"x": "-k*x"}, "initial": {"x": "A"}},
+    "parameters": {
+        "k": {"value": 3.0, "bounds": [0.01, 100], "scale": "log"},
+        "A": {"value": 1.0, "bounds": [0.01, 100], "scale": "log"},
+    },
+    "noise": "gaussian",
+}
+DATA = pd.DataFrame({"time": TIMES, "x": CURVE + NOISE})
+
+
+def config(**fit: Any) -> dict[str, Any]:
+    return {**CONFIG, "fit": {"starts": 8, "seed": 1, "workers": 1, **fit}}
+
+
+def objective_of(asked: dict[str, Any], data: pd.DataFrame = DATA) -> ProfileLikelihood:
+    return ProfileLikelihood(Likelihood(assembled(asked, data=data).problem))
+
+
+def test_starts_that_agree_are_not_moved() -> None:
+    notes = StopAt()
+    run = odefit.fit(config(), data=DATA, progress=notes)
+    assert any("drawn starts came to one place within 20 steps" in note for note in notes.notes)
+    assert not any("moved by" in note or "were moved first" in note for note in notes.notes)
+    assert run.result.starts.at_best >= 7
+    assert run.result.estimates["k"].value == pytest.approx(0.8, rel=0.1)
+    moved = odefit.fit(config(match=True), data=DATA)
+    assert run.result.objective.nll == pytest.approx(moved.result.objective.nll)
+
+
+def test_starts_that_agree_on_a_wrong_curve_are_moved() -> None:
+    # A straight line is the best that a constant rate can do, and all starts agree on it.
+    notes, wrong = StopAt(), {**CONFIG, "model": {"equations": {"x": "-k"}, "initial": {"x": "A"}}}
+    odefit.fit({**wrong, "fit": config()["fit"]}, data=DATA, progress=notes)
+    assert not any("came to one place" in note for note in notes.notes)
+
+
+@pytest.mark.parametrize(
+    "fit", [{}, {"match": True}, {"shooting": False}, {"screen": "searches"}, {"budget": 5.0}, {"starts": 3}]
+)
+def test_only_where_the_config_leaves_it_open(fit: dict[str, Any]) -> None:
+    section = assembled(config(**fit), data=DATA).loaded.config.fit
+    objective = objective_of(config(**fit))
+    points = starting_points(objective, section.starts, 0)
+    assert are_due(objective, METHODS["least_squares"], points, section) == (not fit)
+    assert not are_due(objective, METHODS["lbfgs"], points, section)
+
+
+def test_not_where_data_oscillate() -> None:
+    turning = DATA.assign(x=2 + np.cos(4 * TIMES))
+    section = assembled(config(), data=turning).loaded.config.fit
+    objective = objective_of(config(), turning)
+    assert not are_due(objective, METHODS["least_squares"], starting_points(objective, 8, 0), section)
+
+
+def test_noise_is_told_from_a_curve() -> None:
+    objective = objective_of(config())
+    assert leaves_noise(objective, np.log([0.8, 2.0]))
+    assert not leaves_noise(objective, np.log([0.4, 2.0]))
+    few = objective_of(config(), DATA[::3])
+    assert not leaves_noise(few, np.log([0.8, 2.0]))  # seven pairs say nothing
+
+
+def test_a_curve_with_two_names_is_one() -> None:
+    names = np.where(np.arange(len(TIMES)) % 2, "x", "x2")
+    long = pd.DataFrame({"time": TIMES, "observable": names, "value": CURVE + NOISE})
+    model = {**CONFIG["model"], "observables": {"x": "x", "x2": "x"}}
+    section: dict[str, Any] = {"sigma": 0.05, "model": "gaussian"}
+    both = objective_of({**config(), "model": model, "noise": {"x": section, "x2": section}}, long)
+    alone = objective_of({**config(), "noise": section})
+    for u in (np.log([0.8, 2.0]), np.log([0.75, 1.9]), np.log([0.4, 2.0])):
+        assert leaves_noise(both, u) == leaves_noise(alone, u)
+
+
+def test_an_interrupted_fit_goes_on_to_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    genuine, calls = ProfileLikelihood.evaluations, 0
+
+    def evaluations(self: ProfileLikelihood, *arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise KeyboardInterrupt
+        return genuine(self, *arguments)
+
+    whole = odefit.fit(config(), data=DATA, out=tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(ProfileLikelihood, "evaluations", evaluations)
+        begun = odefit.fit(config(), data=DATA, out=tmp_path / "r")
+    assert begun.result.status == "interrupted"
+    again = odefit.fit(config(), data=DATA, out=tmp_path / "r", resume=True)
+    assert again.result.objective == whole.result.objective
