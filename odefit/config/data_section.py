@@ -19,6 +19,7 @@ from odefit.config.fields import (
     Section,
     Seed,
     Unit,
+    When,
     by_shape,
     or_text,
 )
@@ -29,6 +30,8 @@ from odefit.config.table_section import TableSection
 
 SOURCES = ("csv", "simulate", "spirals")
 """Keys of which one says where the measurements come from."""
+WORDS_OF_START = ("auto", "first")
+"""What `data.start` may be besides a number and a date."""
 
 
 class TimesSection(Section):
@@ -126,7 +129,7 @@ SPREAD = Annotated[
 class DoseSection(Section):
     """One dose, or the same one repeated."""
 
-    time: Annotated[Annotated[str, Tag("text")] | Annotated[Finite, Tag("other")], Discriminator(or_text)] = Field(
+    time: When = Field(
         description="when it is given: a number, or where the times of the data are dates, a date (`2021-03-01 08:00`)"
     )
     amount: Finite = Field(description="what it adds to the state, in the units of the state")
@@ -226,7 +229,7 @@ class HoldOutSection(Section):
     fraction: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None, description="this share of the measurements of each experiment, drawn by fit.seed"
     )
-    after: Finite | None = Field(None, description="everything measured after this time")
+    after: When | None = Field(None, description="everything measured after this time, a number or a date")
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -238,12 +241,10 @@ class HoldOutSection(Section):
 class DataSection(TableSection):
     """Where the measurements are, and under which conditions they were made."""
 
-    start: Annotated[
-        Annotated[Literal["auto", "first"], Tag("text")] | Annotated[Finite, Tag("other")], Discriminator(or_text)
-    ] = Field(
+    start: When = Field(
         "auto",
-        description="where integration starts: a number, or `first` (the first measurement); auto: there, at an "
-        "earlier dose or at 0, see [Where the clock starts](experiments.md#where-the-clock-starts)",
+        description="where integration starts: a number or a date, or `first` (the first measurement); auto: there, at "
+        "an earlier dose or at 0, see [Where the clock starts](experiments.md#where-the-clock-starts)",
     )
     at_jumps: Annotated[
         Annotated[dict[Name, Literal["before", "after"]], Tag("mapping")]

@@ -43,6 +43,8 @@ def is_number(value: object) -> bool:
 Name = Annotated[str, Field(pattern=r"^_?[A-Za-z][A-Za-z0-9_]*$", max_length=128)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+When = Annotated[Annotated[str, Tag("text")] | Annotated[Finite, Tag("other")], Discriminator(or_text)]
+"""A time; a date where the times of the data are dates."""
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Cell = Annotated[
     Annotated[Finite, Tag("other")] | Annotated[str, Field(min_length=1, max_length=100_000), Tag("text")],

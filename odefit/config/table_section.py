@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from odefit.config.fields import Finite, Label, Name, Section, Unit, by_shape, is_number
+from odefit.config.fields import Finite, Label, Name, Section, Unit, When, by_shape, is_number
 
 Columns = Annotated[
     Annotated[dict[Name, str], Tag("mapping")] | Annotated[str, Tag("other")],
@@ -55,9 +55,9 @@ class ExcludeSection(Section):
     rows: list[Word] | None = Field(
         None, min_length=1, description="lines of the file, as messages call them: 17, or '20-25'"
     )
-    times: list[float] | None = Field(None, min_length=1, description="these times")
-    after: Finite | None = Field(None, description="all later times")
-    before: Finite | None = Field(None, description="all earlier times")
+    times: list[When] | None = Field(None, min_length=1, description="these times, numbers or dates")
+    after: When | None = Field(None, description="all later times")
+    before: When | None = Field(None, description="all earlier times")
     experiments: list[Label] | None = Field(None, min_length=1, description="these experiments")
     observables: list[Name] | None = Field(None, min_length=1, description="these observables; default: all")
     reason: str = Field("", max_length=500, description="why; the report repeats it")
@@ -144,7 +144,7 @@ class TableSection(Section):
     columns: dict[
         Name,
         Annotated[
-            Annotated[list[str], Field(min_length=1, max_length=1000), Tag("list")] | Annotated[str, Tag("other")],
+            Annotated[list[Word], Field(min_length=1, max_length=1000), Tag("list")] | Annotated[Word, Tag("other")],
             Discriminator(_is_list),
         ],
     ] = Field(

@@ -74,6 +74,10 @@ class Clock:
         Whether times are points of the calendar; else times of day or durations.
     split
         The two columns of the measurements that they stand in; None for one.
+    zone
+        Their time zone, in seconds east of Greenwich; None where they name none.
+    several
+        Whether they name several time zones, and are counted in that of Greenwich.
     """
 
     form: ClockForm
@@ -82,6 +86,8 @@ class Clock:
     zero: float | None
     counts_dates: bool = True
     split: Split | None = None
+    zone: float | None = None
+    several: bool = False
 
     @property
     def columns(self) -> tuple[int, ...]:
@@ -92,6 +98,20 @@ class Clock:
         """The time of an experiment; None where it has no zero."""
         zero = self.zeros.get(experiment, self.zeros.get(replicate_of(experiment), self.zero))
         return None if zero is None else (seconds - zero) / UNITS[self.unit]
+
+    def moments(self, cells: Sequence[str]) -> Moments:
+        """Times of another table or of the config in the time zone of the measurements; those that name none are in it.
+
+        Raises
+        ------
+        NotClear
+            The cells may be read in several ways, or are dates where the measurements have times of day.
+        """
+        found = parse_moments(cells, self.form.day_first, self.form.clock)
+        if found.are_dates != self.counts_dates and any(seconds is not None for seconds in found.seconds):
+            kinds = ("dates", "times of day") if self.counts_dates else ("times of day", "dates")
+            raise NotClear(f"the times of the data are {kinds[0]}, and these are {kinds[1]}; write all in one way")
+        return _in_zone(found, self.zone, self.several)
 
 
 def on_clock(
@@ -133,12 +153,13 @@ def on_clock(
     names = ["" if experiment is None else plain_label(row[experiment]) for _, row in own]
     where = grid.header.place(0, grid.header.names[time])
     try:
-        moments = parse_moments([row[time] for _, row in own], form.day_first, form.clock)
-        moments = moments if moments.are_dates or known is not None else _rolled(moments, names)
-        clock = known or _clock_of(moments, names, form, split)
-        if clock.counts_dates != moments.are_dates:
-            kinds = ("dates", "times of day") if clock.counts_dates else ("times of day", "dates")
-            raise NotClear(f"the times of the data are {kinds[0]}, and these are {kinds[1]}; write all in one way")
+        cells = [row[time] for _, row in own]
+        if known is not None:
+            clock, moments = known, known.moments(cells)
+        else:
+            moments = parse_moments(cells, form.day_first, form.clock)
+            moments = moments if moments.are_dates else _rolled(moments, names)
+            clock = _clock_of(moments, names, form, split)
     except NotClear as error:
         raise DataError(where, str(error)) from None
     rows = [list(row) for row in grid.rows]
@@ -153,6 +174,18 @@ def on_clock(
     return replace(grid, rows=rows), clock, note
 
 
+def _in_zone(moments: Moments, zone: float | None, several: bool) -> Moments:
+    """Moments in a time zone; zone, several: those of a `Clock`. Raises NotClear."""
+    if moments.zone is None:
+        if several and moments.are_dates:
+            raise NotClear("the times of the data name several time zones, and these none; write it, as in 08:00+01:00")
+        return moments
+    if zone is None:
+        raise NotClear("the times of the data name no time zone, and these one; write all times in one way")
+    shift = zone - moments.zone
+    return replace(moments, seconds=[None if seconds is None else seconds + shift for seconds in moments.seconds])
+
+
 def _without_point(number: float) -> str:
     """A number whose text has neither a decimal point nor a comma, whichever the file has: `625e-2`."""
     text, _, exponent = repr(number).partition("e")
@@ -163,23 +196,26 @@ def _without_point(number: float) -> str:
 
 def _clock_of(moments: Moments, names: Sequence[str], form: ClockForm, split: Split | None) -> Clock:
     """What the measurements count from. Raises NotClear."""
-    unit = form.unit or ("h" if moments.have_clock else "d")
+    unit, zone = form.unit or ("h" if moments.have_clock else "d"), (moments.zone, moments.several)
     first: dict[str, float] = {}
     for seconds, name in zip(moments.seconds, names, strict=True):
         if seconds is not None:
             first[name] = min(seconds, first.get(name, seconds))
     if form.zero is not None and form.zero != FIRST:
-        given = parse_moments([form.zero], form.day_first, form.clock).seconds[0]
+        try:
+            given = _in_zone(parse_moments([form.zero], form.day_first, form.clock), *zone).seconds[0]
+        except NotClear as error:
+            raise NotClear(f"data.zero: {error}") from None
         if given is None:
             raise NotClear(f"data.zero: '{form.zero}' is no date; write one, as 2021-03-01, or `first`")
-        return Clock(form, unit, {}, given, moments.are_dates, split)
+        return Clock(form, unit, {}, given, moments.are_dates, split, *zone)
     if not moments.are_dates and split is None and form.zero is None:
         return Clock(form, unit, {}, 0.0, False)
     if form.zero is None and len(set(first.values())) > 1:
         what = "the experiments begin at different dates; `data.zero: first` counts each from its own first row, "
         raise NotClear(f"{what}`data.zero: 2021-03-01` all from one date")
     zero = min(first.values(), default=0.0) if len(set(first.values())) == 1 else None
-    return Clock(form, unit, first, zero, moments.are_dates, split)
+    return Clock(form, unit, first, zero, moments.are_dates, split, *zone)
 
 
 def _rolled(moments: Moments, names: Sequence[str]) -> Moments:
@@ -197,11 +233,12 @@ def _rolled(moments: Moments, names: Sequence[str]) -> Moments:
 
 
 def _note(header: Header, time: int, moments: Moments, clock: Clock) -> str:
-    kind = "dates" if moments.are_dates else "clock times and durations"
+    kind = moments.kind if moments.are_dates else "clock times and durations"
     start = "the first row" if clock.zeros else "data.zero" if clock.form.zero else "0:00"
     how = "" if clock.form.unit else " (data.time_unit says otherwise)"
     where = clip(header.names[time])
     if clock.split is not None:
         kind = "dates" if moments.are_dates else "days"
         where = f"{clip(header.names[clock.split.date])}, times of day in {clip(header.names[clock.split.clock])}"
-    return f"{header.place()}: {kind} in {where}: times in {clock.unit} since {start}{how}"
+    several = ", in the time zone of Greenwich (the file has several)" if clock.several else ""
+    return f"{header.place()}: {kind} in {where}{several}: times in {clock.unit} since {start}{how}"

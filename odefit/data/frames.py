@@ -23,26 +23,35 @@ from odefit.data.error_list import FaultList
 from odefit.data.given import NAME
 from odefit.data.labels import Labels, check_labels
 from odefit.errors import DataError
-from odefit.text import clip, duration_text, plain_label
+from odefit.text import clip, duration_text, plain_label, show
 
 if TYPE_CHECKING:
     import pandas as pd
 
+OF_TIME = ("datetime64", "datetime", "timedelta64", "timedelta", "date")
+"""Kinds of an index that is one of times, whatever it is called."""
+
 
 class FrameSheet:
-    """The rows of a frame. Named levels of its index are columns, too; faults call a row by its index."""
+    """The rows of a frame. Named levels of its index are columns, too, and an index of dates is one called `index`;
+    faults call a row by its index, and in a file (`path`) by its number from 0."""
 
-    def __init__(self, frame: pd.DataFrame) -> None:
+    def __init__(self, frame: pd.DataFrame, path: Path | None = None) -> None:
+        self.name = NAME if path is None else show(path)
         if frame.columns.nlevels > 1:
-            raise DataError(NAME, "has columns of more than one level; give each column one name")
+            raise DataError(self.name, "has columns of more than one level; give each column one name")
+        if frame.index.names == [None] and frame.index.inferred_type in OF_TIME:
+            frame = frame.rename_axis(index="index")
         names = [name for name in frame.index.names if name is not None and name not in frame.columns]
-        self.rows = frame.index
+        self.rows = frame.index if path is None else range(len(frame))
         self.frame = frame.reset_index(level=names) if names else frame
-        self.header = Header(Path(NAME), ",", tuple(str(name).strip() for name in self.frame.columns), 0, self.place)
+        self.header = Header(
+            path or Path(NAME), ",", tuple(str(name).strip() for name in self.frame.columns), 0, self.place
+        )
 
     def place(self, line: int = 0, column: str = "") -> str:
         """`data: row 3, column x`; lines are counted from 1, and 0 stands for the frame as a whole."""
-        where = f"{NAME}: row {clip(str(self.rows[line - 1]))}" if line else NAME
+        where = f"{self.name}: row {clip(str(self.rows[line - 1]))}" if line else self.name
         return f"{where}, column {clip(column)}" if column else where
 
     def texts(self, column: int) -> list[str]:
@@ -98,7 +107,8 @@ def _numbers(
         known = kind.missing.without(values)
         if not infinite.any() and not (kind.required and np.isnan(known).any()):
             return known.copy(), None
-    return parse_numbers(["" if pd.isna(cell) else str(cell) for cell in cells.tolist()], lines, kind, faults)
+    texts = ["" if pd.api.types.is_scalar(cell) and pd.isna(cell) else str(cell) for cell in cells.tolist()]
+    return parse_numbers(texts, lines, kind, faults)
 
 
 def _label(value: Any) -> str:

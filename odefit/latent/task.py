@@ -32,6 +32,7 @@ from odefit.latent.objective import ElboOptions
 from odefit.latent.spirals import simulate_spirals
 from odefit.model.networks import ACTIVATIONS, MAX_WEIGHTS
 from odefit.model.system import TIME
+from odefit.problem.dated_config import with_numbers_for_dates
 from odefit.problem.dates import dates_of
 from odefit.problem.measured import read_measured
 from odefit.problem.table_form import beside_notes
@@ -168,7 +169,7 @@ def prepare_latent(loaded: LoadedConfig) -> LatentTask:
     if loaded.config.data.spirals is not None:
         return latent_task(loaded, simulate_spirals(loaded).experiments)
     notes: list[str] = []
-    beside = Beside()
+    beside, loaded = Beside(), with_numbers_for_dates(loaded)
     experiments = read_measured(loaded, tuple(loaded.config.model.measured or ()), notes, beside=beside)
     notes += beside_notes(loaded, beside)
     return replace(latent_task(loaded, experiments), notes=tuple(notes), dates=dates_of(loaded, beside.clock))

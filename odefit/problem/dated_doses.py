@@ -7,7 +7,7 @@ from typing import Any
 
 from odefit.config.load import LoadedConfig
 from odefit.data.clock import Clock
-from odefit.data.clock_cells import NotClear, parse_moments
+from odefit.data.clock_cells import NotClear, looks_like_time
 from odefit.data.doses import Where
 from odefit.data.units import UnitFault, conversion
 from odefit.errors import Faults
@@ -32,32 +32,51 @@ def on_data_clock(
             found.append(dict(item))
             continue
         try:
-            found.append({**item, "time": _number(loaded, text, item.get("experiment") or "", clock)})
+            own = item.get("experiment") or ""
+            time = number_of(loaded, text, clock, own, "name the experiment of this dose")
+            found.append({**item, "time": time})
         except (NotClear, UnitFault) as fault:
             faults.add(where(k, "time"), str(fault))
     faults.check()
     return found
 
 
-def _number(loaded: LoadedConfig, text: str, experiment: str, clock: Clock | None) -> float:
-    """The time in the unit of the model. Raises NotClear or UnitFault."""
+def number_of(
+    loaded: LoadedConfig, text: str, clock: Clock | None, experiment: str = "", remedy: str = "write a number"
+) -> float:
+    """A date of the config as a time in the unit of the model.
+
+    Parameters
+    ----------
+    loaded
+        The config.
+    text
+        The date.
+    clock
+        That of the measurements; None where their times are numbers.
+    experiment
+        Whose time it is; empty for that of all.
+    remedy
+        What to do where each experiment has a zero of its own.
+
+    Raises
+    ------
+    NotClear, UnitFault
+        It is no date, or has no zero to count from.
+    """
+    if not looks_like_time(text):
+        raise NotClear(f"'{clip(text)}' is neither a number nor a date; write one, as 2021-03-01 08:00")
     if clock is None:
         raise NotClear(
             f"'{clip(text)}' is a date or a clock time, and the times of the data are numbers; write a number"
         )
-    moments = parse_moments([text], clock.form.day_first, clock.form.clock)
-    seconds = moments.seconds[0]
+    seconds = clock.moments([text]).seconds[0]
     if seconds is None:
-        raise NotClear(f"'{clip(text)}' is neither a number nor a date; write one, as 2021-03-01 08:00")
-    if moments.are_dates != clock.counts_dates:
-        kinds = ("dates", "times of day") if clock.counts_dates else ("times of day", "dates")
-        raise NotClear(
-            f"the times of the data are {kinds[0]}, and '{clip(text)}' is of the {kinds[1]}; write it as they are"
-        )
+        raise NotClear(f"'{clip(text)}' is on no calendar; correct it")
     number = clock.number(seconds, experiment)
     if number is None:
         what = f"'{clip(text)}' has no zero to count from, since each experiment counts from its own first row"
-        raise NotClear(f"{what}; name the experiment of this dose")
+        raise NotClear(f"{what}; {remedy}")
     target = loaded.config.model.units.get(TIME)
     change = None if target is None else conversion(clock.unit, target)
     return number if change is None else number * change.factor

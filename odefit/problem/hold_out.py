@@ -15,6 +15,7 @@ from odefit.data.replicates import replicate_of
 from odefit.errors import ConfigError, SolveError
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.problem import FitProblem
+from odefit.problem.table_form import in_numbers
 from odefit.records import dataclass
 from odefit.runs.results import Score
 from odefit.text import suggest
@@ -75,7 +76,7 @@ def split(loaded: LoadedConfig, measured: Sequence[Experiment], fold: Collection
         if replicate_of(experiment.name) in names:
             mask[:] = True
         if section is not None and section.after is not None:
-            mask |= (experiment.times > section.after)[:, None]
+            mask |= (experiment.times > in_numbers(section.after, where))[:, None]
         if section is not None and section.fraction is not None:
             mask |= _drawn(experiment, section.fraction, rng)
         masks.append(mask)

@@ -16,6 +16,7 @@ from odefit.model.system import TIME
 from odefit.problem.assembly import Assembly, assemble
 from odefit.problem.conditions import under_conditions
 from odefit.problem.constant_conditions import constant_condition_notes
+from odefit.problem.dated_config import with_numbers_for_dates
 from odefit.problem.dates import dates_of
 from odefit.problem.described import Described
 from odefit.problem.event_table import FIRST_REPEATS, with_events
@@ -31,7 +32,7 @@ from odefit.problem.units import with_units_of_data
 
 def prepare(loaded: LoadedConfig) -> tuple[Assembly, dict[str, float] | None]:
     """Everything before the search: the assembled problem, and the truth where the data are simulated."""
-    repeats = FIRST_REPEATS
+    repeats, loaded = FIRST_REPEATS, with_numbers_for_dates(loaded)
     while True:
         assembly, truth = _prepare(with_events(loaded, repeats))
         if not unsettled_at_start(assembly) or repeats >= MOST_REPEATS:

@@ -20,6 +20,7 @@ from odefit.model.system import TIME
 from odefit.problem.file_form import file_form
 from odefit.problem.noise_columns import COLUMN
 from odefit.problem.units import unit_form
+from odefit.text import clip
 
 _ROWS = re.compile(r"\s*(\d{1,18})\s*(?:(?:-|–|to)\s*(\d{1,18})\s*)?")
 
@@ -63,14 +64,21 @@ def _exclusion(section: ExcludeSection, loaded: LoadedConfig, number: int) -> Ex
             lines.append((int(found[1]), int(found[2] or found[1])))
     return Exclusion(
         lines,
-        section.times,
-        section.after,
-        section.before,
+        None if section.times is None else [in_numbers(time, where) for time in section.times],
+        None if section.after is None else in_numbers(section.after, where),
+        None if section.before is None else in_numbers(section.before, where),
         section.experiments,
         section.observables,
         section.reason,
         where,
     )
+
+
+def in_numbers(time: float | str, where: str) -> float:
+    """A time of the config whose dates have become numbers. Raises ConfigError where it is still one."""
+    if isinstance(time, str):
+        raise ConfigError(where, f"'{clip(time)}' is a date, and stands for no time of these data; write a number")
+    return time
 
 
 def beside_notes(loaded: LoadedConfig, beside: Beside, constants: Collection[str] = ()) -> Iterator[str]:

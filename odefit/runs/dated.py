@@ -57,6 +57,10 @@ def time_of(dates: Dates | None, when: str | datetime.date, where: str) -> float
     seconds = moments.seconds[0]
     if seconds is None or not moments.are_dates:
         raise InputError(where, f"'{clip(text)}' is no date; write it as 2021-03-01 or 2021-03-01 08:00")
+    if moments.zone is not None:
+        raise InputError(
+            where, f"'{clip(text)}' names a time zone; leave it out, and write the time in that of the data"
+        )
     zero = (datetime.datetime.fromisoformat(dates.zero) - EPOCH).total_seconds()
     return (seconds - zero) / dates.seconds_per_unit
 

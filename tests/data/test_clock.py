@@ -47,6 +47,17 @@ def times(folder: Path, cells: list[str], notes: list[str] | None = None, **data
         (["23:00:00", "00:30:00"], {"zero": "first"}, [0, 1.5]),
         (["90 min", "2 h", "1 d 3 h"], {}, [1.5, 2, 27]),
         (["1", "2.5"], {"time_unit": "min"}, [1, 2.5]),
+        (["PT0S", "PT1H30M", "P1DT2H"], {}, [0, 1.5, 26]),
+        (["2021-W01", "2021-W02-3"], {}, [0, 9]),
+        (["2021-01", "2021-02", "2021-03"], {}, [0, 31, 59]),
+        (["2021-001", "2021-365"], {}, [0, 364]),
+        (['"Mar 4, 2021"', '"March 5, 2021"'], {}, [0, 1]),
+        (["4. März 2021", "5. Mai 2021"], {}, [0, 62]),
+        (["30 juin 2021", "1 juil 2021"], {}, [0, 1]),
+        (["2021-03-28T01:30+01:00", "2021-03-28T03:30:00+02:00"], {}, [0, 1]),
+        (["2021-03-28 00:30 UTC", "2021-03-28 03:30+0200"], {}, [0, 1]),
+        (["2021-03-28T01:00+01:00", "2021-03-28T02:00+01:00"], {"zero": "2021-03-28"}, [1, 2]),
+        (["2021-03-28T01:00+01:00", "2021-03-28T02:00+01:00"], {"zero": "2021-03-28T00:00Z"}, [0, 1]),
     ],
 )
 def test_what_cells_of_time_mean(tmp_path: Path, cells: list[str], data: dict[str, Any], expected: list[float]) -> None:
@@ -59,7 +70,10 @@ def test_what_cells_of_time_mean(tmp_path: Path, cells: list[str], data: dict[st
         (["3/4/2021", "4/4/2021"], {}, "may be either: the day first or the month; `data.day_first: true`"),
         (["13/4/2021", "4/14/2021"], {}, "have days in two places"),
         (["10:00", "11:00"], {}, "may be hours and minutes or minutes and seconds; `data.clock: h:mm` or `m:ss`"),
-        (["2021-03-01T10:00+01:00", "2021-03-01T10:00+02:00"], {}, "several time zones"),
+        (["2021-03-01T10:00+01:00", "2021-03-01T10:00"], {}, "names no time zone"),
+        (["2021-03-28T01:00+01:00", "2021-03-28T03:00+02:00"], {"zero": "2021-03-28"}, "data.zero: the times of"),
+        (["2021-03", "2021-03-05"], {}, "'2021-03' is no day"),
+        (["2021-02-29", "2021-366"], {}, "d.csv:2, column time: '2021-02-29'"),
         (["2021-03-01", "2021-03-02"], {"zero": "spring"}, "data.zero: 'spring' is no date"),
         (["2021-02-01", "2021-02-31"], {}, "d.csv:3, column time: '2021-02-31' is a date"),
     ],
@@ -103,6 +117,76 @@ def test_doses_and_inputs_are_on_the_same_clock(tmp_path: Path) -> None:
     assert one.inputs["u"].knots.tolist() == [-1, 25]
 
 
+DATED = "time,x\n2021-03-01 08:00,10\n2021-03-01 20:00,14\n2021-03-02 08:00,19\n"
+ZONED = DATED.replace("00,", "00+01:00,")
+
+
+def prepared(folder: Path, text: str, model: dict[str, Any] | None = None, **data: Any) -> Any:
+    (folder / "d.csv").write_text(text)
+    config = {**MODEL, "model": {**MODEL["model"], **(model or {})}, "data": {"csv": str(folder / "d.csv"), **data}}
+    return prepare(load_config(config))[0]
+
+
+@pytest.mark.parametrize("time, expected", [("2021-03-01T10:00Z", 3), ("2021-03-01 10:00", 2)])
+def test_doses_of_another_time_zone_are_on_the_clock_of_the_measurements(
+    tmp_path: Path, time: str, expected: float
+) -> None:
+    (tmp_path / "doses.csv").write_text(f"time,amount\n{time},5\n")
+    for doses in ({"csv": str(tmp_path / "doses.csv"), "state": "x"}, [{"time": time, "amount": 5, "state": "x"}]):
+        assembly = prepared(tmp_path, ZONED, doses=doses)
+        assert [dose.time for dose in assembly.measured[0].doses] == [expected]
+
+
+def test_a_time_zone_beside_times_that_name_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "doses.csv").write_text("time,amount\n2021-03-01T10:00Z,5\n")
+    with pytest.raises(InputError, match=r"doses.csv, column time: the times of the data name no time zone"):
+        prepared(tmp_path, DATED, doses={"csv": str(tmp_path / "doses.csv"), "state": "x"})
+
+
+@pytest.mark.parametrize("time", ["2021-03-02", ["2021-03-02 00:00"], "2 March 2021"])
+def test_events_may_be_dated(tmp_path: Path, time: Any) -> None:
+    assembly = prepared(tmp_path, DATED, model={"events": [{"time": time, "set": {"x": "2*x"}}]})
+    (event,) = assembly.loaded.config.model.events
+    assert [float(one) for one in event.times] == [16]
+
+
+def test_an_event_on_the_axis_of_headers_that_are_dates(tmp_path: Path) -> None:
+    text = "place,2021-03-01,2021-03-02,2021-03-03\nA,1,2,3\n"
+    events = [{"time": "2021-03-02 12:00", "set": {"x": "2*x"}}]
+    assembly = prepared(tmp_path, text, {"events": events}, columns={"x": "{time}"}, experiment="place")
+    assert assembly.loaded.config.model.events[0].times == ["1.5"]
+
+
+def test_the_start_and_what_is_left_out_may_be_dated(tmp_path: Path) -> None:
+    left_out = [{"times": ["2021-03-01 20:00"], "reason": "rain"}]
+    assembly = prepared(tmp_path, DATED, start="2021-03-01", exclude=left_out)
+    (one,) = assembly.measured
+    assert (one.start, one.times.tolist()) == (-8, [0, 24])
+    assembly = prepared(tmp_path, DATED, hold_out={"after": "2021-03-01 20:00"})
+    assert assembly.loaded.config.data.hold_out.after == 12
+
+
+@pytest.mark.parametrize(
+    "text, model, data, expected",
+    [
+        ("time,x\n0,1\n1,2\n", {"events": [{"time": "2021-03-02", "set": {"x": "x"}}]}, {}, "of the data are numbers"),
+        (DATED, {}, {"start": "frist"}, "data.start: 'frist' is neither a number nor a date"),
+        (DATED, {}, {"hold_out": {"after": "2021-02-31"}}, "'2021-02-31' is on no calendar"),
+        (DATED, {"events": [{"time": "8:00 am", "set": {"x": "x"}}]}, {}, "the times of the data are dates, and these"),
+    ],
+)
+def test_dates_of_the_config_that_mean_nothing(
+    tmp_path: Path, text: str, model: dict[str, Any], data: dict[str, Any], expected: str
+) -> None:
+    with pytest.raises(InputError, match=expected):
+        prepared(tmp_path, text, model, **data)
+
+
+def test_a_formula_of_numbers_is_no_date_where_times_are_numbers(tmp_path: Path) -> None:
+    assembly = prepared(tmp_path, "time,x\n0,1\n1,2\n", {"events": [{"time": "24/7/60", "set": {"x": "2*x"}}]})
+    assert assembly.loaded.config.model.events[0].times == ["24/7/60"]
+
+
 def test_the_unit_of_the_model_is_that_of_the_times(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("time,x\n2021-03-01,1\n2021-03-02,2\n")
     model = {"model": {"equations": {"x": "-k*x"}, "units": {"t": "h"}}, "parameters": {"k": 0.5}}
@@ -126,7 +210,7 @@ def test_doses_of_the_config_may_be_dated(tmp_path: Path) -> None:
     assert doses(several, {"time": "2021-03-06", "experiment": "b"}, zero="first") == [[], [1]]
     for table, time, why in (
         ("time,x\n0,1\n1,2\n", "2021-03-01", "and the times of the data are numbers"),
-        (dated, "10:00:00", "the times of the data are dates, and '10:00:00' is of the times of day"),
+        (dated, "10:00:00", "the times of the data are dates, and these are times of day"),
         (dated, "tomorrow", "is neither a number nor a date"),
         (several, "2021-03-06", "name the experiment of this dose"),
     ):

@@ -155,7 +155,11 @@ FILES: dict[str, tuple[str, dict[str, Any], Values | str]] = {
         {"time": "week"},
         "begins anew",
     ),
-    "surveillance, ISO weeks": ("week,x\n2020-W52,10\n2020-W53,6.25\n2021-W01,3.5\n", {"time": "week"}, "2020-W52"),
+    "surveillance, ISO weeks": (
+        "week,x\n2020-W52,10\n2020-W53,6.25\n2021-W01,3.5\n",
+        {"time": "week"},
+        {"1": [(0, 10), (7, 6.25), (14, 3.5)]},
+    ),
     "surveillance, one row per place and day with an empty total": (
         "date,place,x\n2021-03-01,A,10\n2021-03-02,A,6.25\n2021-03-01,B,12\n2021-03-02,B,\n",
         {"time": "date", "experiment": "place"},

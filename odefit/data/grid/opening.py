@@ -63,7 +63,9 @@ def open_table(path: Path, wanted: Sequence[str], form: FileForm = OPEN, where: 
     if head in WORKBOOKS:
         return _of_workbook(path, wanted, form, where)
     if head == PARQUET:
-        return _of_parquet(path, where)
+        from odefit.data.grid.parquet import open_parquet
+
+        return open_parquet(path, form, where)
     refusal: DataError | None = None
     plain: Header | None = None
     if not form.is_said:
@@ -235,17 +237,3 @@ def _of_workbook(path: Path, wanted: Sequence[str], form: FileForm, where: str) 
     if found is None:
         raise whole_fault(path, where, f"has no rows of numbers in the sheet '{clip(sheet)}'; data.sheet names another")
     return _grid(path, cells, found, Dialect(",", False), form, [], False, f", sheet {clip(sheet)}")
-
-
-def _of_parquet(path: Path, where: str) -> Sheet:
-    from odefit.data.frames import FrameSheet
-
-    try:
-        import pandas as pd
-
-        return FrameSheet(pd.read_parquet(path))
-    except ImportError:
-        what = "is a Parquet file, which needs pyarrow: `pip install pyarrow`, or export a CSV"
-        raise whole_fault(path, where, what) from None
-    except Exception as error:  # a damaged file surfaces as almost any type
-        raise whole_fault(path, where, f"cannot be read as Parquet ({clip(str(error), 80)}); export a CSV") from None
