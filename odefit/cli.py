@@ -93,7 +93,7 @@ def main() -> None:
         typer.echo("interrupted", err=True)
         code = INTERRUPTED
     except Exception as error:
-        code = report(error, debug)
+        code = report(error, debug, "--json" in arguments)
     try:
         sys.stdout.flush()
     except OSError as error:

@@ -44,7 +44,7 @@ class OdefitError(Exception):
     ...     odefit.load_run("no such folder")
     ... except odefit.OdefitError as error:
     ...     print(error)
-    no such folder: does not exist: it has no result.json; give the folder that `odefit fit` wrote
+    no such folder: does not exist: give the folder that `odefit fit` wrote; `odefit runs` lists them
     """
 
     exit_code = 3

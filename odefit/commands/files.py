@@ -71,8 +71,10 @@ def simulate(
 ) -> None:
     """Make the data that CONFIG's `data.simulate` (or `data.spirals`) describes: a CSV, and the truth beside it."""
     from odefit.api import simulate as run_simulate
+    from odefit.config.source import read_yaml
 
     target = out or Path(f"{config.stem}.csv")
+    read_yaml(config)  # what is no config is named before a file that is in the way
     check_free([target], overwrite)
     with alive("simulating"):
         simulated = run_simulate(config, set_ or (), out=target, only_beside=only_beside)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from odefit.commands.after_fit import code_of, pictures_of
 from odefit.commands.ending import end_within
-from odefit.commands.errors import report
+from odefit.commands.errors import failed, report
 from odefit.commands.options import AsJson, OnlyBeside, Overrides, PartOfAll, Plots, Quiet, Show, TimeLimit
 from odefit.commands.parts import fit_parts, one_part
 from odefit.errors import OdefitError, RunError
@@ -83,7 +84,7 @@ def fit(
     asked = Asked(tuple(set_ or ()), from_, only_beside, plots, show, verbose)
     screen = console(error=json, quiet=quiet)
     folders = _folders(configs, out)
-    documents, codes = [], []
+    documents, codes = list[Mapping[str, Any]](), list[int]()
     for config, folder in zip(configs, folders, strict=True):
         if len(configs) > 1:
             screen.print(f"== {config}", markup=False)
@@ -95,6 +96,7 @@ def fit(
                 raise
             # The others have nothing to do with it: they are fitted, and the exit code is the first that is not 0.
             codes.append(report(error, debug=False))
+            documents.append({"config": str(config), **failed(error)})
             continue
         codes.append(code_of(run.result.status))
         if json:

@@ -40,9 +40,13 @@ def init(
     ] = None,
 ) -> None:
     """Look at DATA, and propose a config for it: a model, parameters with bounds, and how the file is read."""
-    from odefit.errors import ConfigError, InputError
+    from odefit.config.source import CONFIGS
+    from odefit.errors import ConfigError, DataError, InputError
     from odefit.proposing.proposal import check_model
 
+    if data.suffix.lower() in CONFIGS:
+        what = "is a config, and no file of measurements: `odefit check` looks at it, `odefit fit` fits it"
+        raise DataError(str(data), what)
     target = out or Path(f"{data.stem}.yaml")
     check_free([target], overwrite)
     if model is not None and sbml is not None:

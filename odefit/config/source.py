@@ -7,6 +7,7 @@ import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from odefit.config.yaml_tree import MAX_BYTES, MAX_DEPTH, Node, kind, parse_tree, too_big
@@ -17,6 +18,10 @@ from odefit.text import one_line
 KeyPath = tuple[str | int, ...]
 
 OVERRIDE = "--set "
+CONFIGS = (".yaml", ".yml")
+WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".ods")
+MEASUREMENTS = (".csv", ".tsv", ".tab", ".dat", ".txt", ".parquet", *WORKBOOKS)
+"""How names of files end that are likely to be configs, and measurements."""
 EMPTY = "the file is empty: it needs at least 'model:' and 'data:'"
 
 
@@ -62,11 +67,13 @@ def read_yaml(path: Path | str) -> Source:
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            raise ConfigError(name, "this is a directory: give the YAML file in it")
+            raise ConfigError(name, _no_file(path))
         if not stat.S_ISREG(status.st_mode):
             raise ConfigError(name, "this is not a regular file: give a YAML file")
         if status.st_size > MAX_BYTES:
             raise ConfigError(name, too_big(status.st_size))
+        if path.suffix.lower() in WORKBOOKS:
+            raise ConfigError(name, _no_config(name, "a workbook"))
         if not status.st_size:  # nor is anything read from /proc, where some files never end
             raise ConfigError(f"{name}:1", EMPTY)
         with path.open("rb") as file:
@@ -135,9 +142,20 @@ def _named(keys: KeyPath) -> str:
     return one_line(".".join(map(str, keys)))
 
 
+def _no_file(folder: Path) -> str:
+    """Which folder somebody named who meant a config, and what to do."""
+    if (folder / "result.json").exists() and (folder / "config.yaml").exists():
+        return f"is a run, and no config: that which it was made of is {folder / 'config.yaml'}"
+    inside = sorted(file for file in folder.glob("*") if file.suffix.lower() in CONFIGS)
+    return f"this is a directory: give the YAML file in it{f', {inside[0]}' if len(inside) == 1 else ''}"
+
+
 def _no_config(name: str, got: str) -> str:
-    if name.lower().endswith((".csv", ".tsv", ".txt", ".xlsx")):
-        return f"is a table of data, no config; write a config that names it, `data: {{csv: {name}}}`"
+    if Path(name).suffix.lower() in MEASUREMENTS:
+        wanted = (
+            f"write a config that names it, `data: {{csv: {name}}}`, or let `odefit init {quote(name)}` propose one"
+        )
+        return f"is a table of data, no config; {wanted}"
     return f"the top level must be 'key: value' lines (got {got})"
 
 

@@ -37,11 +37,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from shlex import join, quote
 from typing import Any
 
 import yaml
 
 from odefit.config.load import LoadedConfig
+from odefit.config.source import CONFIGS, MEASUREMENTS
 from odefit.config.versions import newest_version
 from odefit.data.atomic_files import atomic_write
 from odefit.data.outputs import telling_storage
@@ -150,21 +152,8 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
     path = folder / name
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        if (folder / PART).exists():
-            what = "holds a part of a run: `odefit merge` with all its parts makes the run"
-            raise RunError(str(folder), what) from None
-        if is_begun(folder):
-            what = "holds an unfinished fit: go on with `odefit fit CONFIG --resume`, and read it when it is done"
-            raise RunError(str(folder), what) from None
-        inside = sorted(folder.glob(f"*/{RESULT}"))
-        if inside:
-            what = "holds several runs, and is none itself" if len(inside) > 1 else "holds a run, and is none itself"
-            raise RunError(str(folder), f"{what}: give the folder of one, such as {inside[0].parent}") from None
-        what = "is no run folder" if folder.is_dir() else "does not exist"
-        raise RunError(str(folder), f"{what}: it has no {name}; give the folder that `odefit fit` wrote") from None
-    except NotADirectoryError:
-        raise RunError(str(folder), "is a file, and no run folder: give the folder that `odefit fit` wrote") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise RunError(str(folder), _no_run(folder, name)) from None
     except OSError as error:
         raise RunError(str(path), f"cannot be read: {reason(error)}") from None
     except ValueError:
@@ -172,3 +161,34 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise RunError(str(path), "is damaged: a JSON object is expected; fit again")
     return data
+
+
+def _no_run(folder: Path, name: str) -> str:
+    """What somebody named who meant a run, and what to do; it has no file of this name."""
+    if not folder.exists():
+        return "does not exist: give the folder that `odefit fit` wrote; `odefit runs` lists them"
+    if not folder.is_dir():
+        return what_file(folder) or "is a file, and no run folder: give the folder that `odefit fit` wrote"
+    if (folder / PART).exists():
+        return "holds a part of a run: `odefit merge` with all its parts makes the run"
+    if is_begun(folder):
+        again = join(("odefit", "fit", "CONFIG", "--resume", "--out", str(folder)))
+        return f"holds an unfinished fit: go on with `{again}`, and read it when it is done"
+    inside = sorted(folder.glob(f"*/{RESULT}"))
+    if inside:
+        what = "holds several runs, and is none itself" if len(inside) > 1 else "holds a run, and is none itself"
+        return f"{what}: give the folder of one, such as {inside[0].parent}"
+    return f"is no run folder: it has no {name}; give the folder that `odefit fit` wrote"
+
+
+def what_file(path: Path) -> str | None:
+    """Which file somebody named who meant a folder, and what to do; None where that cannot be seen."""
+    if (path.parent / RESULT).exists():
+        return f"is a file of a run: give its folder, {path.parent}"
+    kind, file = path.suffix.lower(), quote(str(path))
+    if kind in CONFIGS:
+        return f"is a config, and no run: `odefit fit {file}` makes a run of it; give the folder that this writes"
+    if kind in MEASUREMENTS and kind != ".txt":
+        what = f"`odefit init {file}` proposes a config for it, and `odefit fit` makes a run"
+        return f"is a file of data, and no run: {what}"
+    return None

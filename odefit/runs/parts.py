@@ -201,7 +201,7 @@ def read_part(path: Path) -> StoredPart:
     file = path / files.PART
     try:
         content = read(file)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise RunError(str(path), _no_part(path)) from None
     except (OSError, ValueError) as error:
         why = reason(error) if isinstance(error, OSError) else error
@@ -216,7 +216,8 @@ def read_part(path: Path) -> StoredPart:
 
 def _no_part(path: Path) -> str:
     if not path.is_dir():
-        return "does not exist; give the folders that parts were computed into"
+        what = "is a file, and no folder" if path.exists() else "does not exist"
+        return f"{what}; give the folders that parts were computed into"
     if (path / files.RESULT).exists():
         return "is a whole run, and no part of one: there is nothing to merge"
     if files.is_begun(path):

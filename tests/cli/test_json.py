@@ -104,16 +104,28 @@ def test_built_in_systems() -> None:
     assert json.loads(run("models", "logistic", "--json")[0])["equations"] == {"x": "r*x*(1 - x/K)"}
 
 
-def test_a_mistake_prints_no_document() -> None:
+def test_a_mistake_is_a_document_too() -> None:
     for command in ("check", "fit"):
         said, beside = run(command, "wrong.yaml", "--json", code=2)
-        assert said == ""
+        document = json.loads(said)
+        assert document["exit_code"] == 2
+        assert [one["where"] for one in document["errors"]] == ["wrong.yaml:3  model.equations.x"]
+        assert "unknown symbol 'q'" in document["errors"][0]["what"]
         assert "unknown symbol 'q'" in beside
+    document = json.loads(run("compare", "nowhere", "--json", code=2)[0])
+    assert document["errors"][0]["where"] == "nowhere"
+    document = json.loads(run("models", "lorens", "--json", code=2)[0])
+    assert "did you mean 'lorenz'" in document["errors"][0]["what"]
+    document = json.loads(run("runs", "--bye", "--json", code=2)[0])
+    assert "--bye" in document["errors"][0]["what"]
 
 
 def test_several_configs_are_fitted_and_a_wrong_one_stops_none_of_the_others() -> None:
     said, beside = run("fit", "decay.yaml", "wrong.yaml", "again.yaml", "--no-plots", "--json", code=2)
-    assert [document["run"] for document in json.loads(said)] == ["runs/decay", "runs/again"]
+    documents = json.loads(said)
+    assert [document["config"] for document in documents] == ["decay.yaml", "wrong.yaml", "again.yaml"]
+    assert [document.get("run") for document in documents] == ["runs/decay", None, "runs/again"]
+    assert documents[1]["exit_code"] == 2
     assert "unknown symbol 'q'" in beside
     said, _ = run("fit", "decay.yaml", "again.yaml", "--no-plots", "--out", "both")
     assert [line for line in said.splitlines() if line.startswith("== ")] == ["== decay.yaml", "== again.yaml"]
