@@ -196,6 +196,13 @@ def dose_table(value: Any) -> Any:
     raise ValueError("a path, a frame, or a list of doses")
 
 
+def cluster(value: Any) -> Any:
+    """What `fit.cluster` may be."""
+    if isinstance(value, str | Mapping):
+        return value
+    raise ValueError("an address, a mapping as under `fit.cluster`, or 'none'")
+
+
 def progress(value: Any) -> Any:
     """What is told how far it is."""
     if hasattr(value, "begin") and hasattr(value, "now"):
@@ -229,6 +236,7 @@ RULES: Mapping[str, Rule] = {
     **dict.fromkeys(("samples", "draws", "chains", "warm_up", "choose"), whole),
     "seed": seed,
     "overwrite": truth,
+    "cluster": cluster,
     "progress": progress,
     **dict.fromkeys(("kind", "intervals", "bands", "criterion"), text),
     **dict.fromkeys(("parameters", "curves", "quantities", "states"), names),

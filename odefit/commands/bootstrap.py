@@ -13,6 +13,7 @@ from odefit.commands.errors import INTERRUPTED
 from odefit.commands.options import (
     Anew,
     Level,
+    OnCluster,
     PartOfAll,
     PartOut,
     PartResume,
@@ -57,6 +58,7 @@ def bootstrap(
     out: PartOut = None,
     overwrite: Anew = False,
     resume: PartResume = False,
+    cluster: OnCluster = None,
     quiet: Quiet = False,
     time_limit: TimeLimit = None,
 ) -> None:
@@ -77,11 +79,12 @@ def bootstrap(
         from odefit.parts.questions import bootstrap_part
 
         settings |= {"out": out, "overwrite": overwrite, "resume": resume}
-        computed(lambda told: bootstrap_part(run, wanted, total, progress=told, **settings), seconds, screen)
+        computed(lambda told: bootstrap_part(run, wanted, total, progress=told, **settings), seconds, cluster, screen)
         return
     check_whole(out)
+    settings |= {"seconds": seconds, "overwrite": overwrite, "cluster": cluster}
     with Reporter(screen) as told:
-        found = resampling.bootstrap(run, total, seconds=seconds, overwrite=overwrite, progress=told, **settings)
+        found = resampling.bootstrap(run, total, progress=told, **settings)
     for line in lines_of(found):
         screen.print(line, markup=False)
     screen.print(f"written to {found.path}/bootstrap.csv, bootstrap.json", markup=False)

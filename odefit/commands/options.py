@@ -68,6 +68,16 @@ PartResume = Annotated[
     bool,
     typer.Option("--resume", help="Go on with a part that was killed or interrupted; wholes always go on."),
 ]
+OnCluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="CLUSTER",
+        help="Where to compute: as `fit.cluster`, e.g. tcp://10.0.0.1:8786 or '{dask: {workers: 4}}', or none. "
+        "Default: what the config of RUN says.",
+        show_default=False,
+    ),
+]
 Show = Annotated[bool, typer.Option("--show", help="Show data and fit here, in characters.")]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON document for programs; what is said meanwhile goes to stderr.")

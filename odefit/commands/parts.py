@@ -47,10 +47,14 @@ def check_whole(out: Path | None) -> None:
         raise InputError("--out", "is for a part (--part 1/4); the whole is written into the folder of its run")
 
 
-def computed(compute: Callable[[Reporter], StoredPart | None], seconds: float | None, screen: Screen) -> None:
+def computed(
+    compute: Callable[[Reporter], StoredPart | None], seconds: float | None, cluster: str | None, screen: Screen
+) -> None:
     """A part of an answer, from its beginning to its last line. Raises InputError."""
     from odefit.terminal import Reporter
 
+    if cluster is not None:
+        raise InputError("--cluster", "is for whole answers, which it shares by itself; a part is computed here")
     if seconds is not None:
         raise InputError("--seconds", "is for whole answers; a part that is to end early is given a --time-limit")
     with Reporter(screen) as told:

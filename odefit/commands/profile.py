@@ -13,6 +13,7 @@ from odefit.commands.errors import INTERRUPTED
 from odefit.commands.options import (
     Anew,
     Level,
+    OnCluster,
     PartOfAll,
     PartOut,
     PartResume,
@@ -46,6 +47,7 @@ def profile(
     out: PartOut = None,
     overwrite: Anew = False,
     resume: PartResume = False,
+    cluster: OnCluster = None,
     plots: Plots = True,
     quiet: Quiet = False,
     time_limit: TimeLimit = None,
@@ -64,14 +66,15 @@ def profile(
         from odefit.parts.questions import profile_part
 
         settings: dict[str, Any] = {"level": level, "out": out, "overwrite": overwrite, "resume": resume}
-        computed(lambda told: profile_part(run, part, names, progress=told, **settings), seconds, screen)
+        computed(lambda told: profile_part(run, part, names, progress=told, **settings), seconds, cluster, screen)
         return
     check_whole(out)
     loaded = check_can_be_profiled(api.load_run(run))
     with Reporter(screen) as told:
         told.now("looking for the ends of the intervals")
         try:
-            found = profiles_of(loaded, names, level=level, seconds=seconds, overwrite=overwrite, progress=told)
+            how: dict[str, Any] = {"seconds": seconds, "overwrite": overwrite, "cluster": cluster}
+            found = profiles_of(loaded, names, level=level, progress=told, **how)
         except KeyboardInterrupt:
             told.note(f"what was found is kept in {run}: the same command goes on from there")
             raise typer.Exit(INTERRUPTED) from None

@@ -13,6 +13,7 @@ from odefit.commands.errors import INTERRUPTED
 from odefit.commands.options import (
     Anew,
     Level,
+    OnCluster,
     PartOfAll,
     PartOut,
     PartResume,
@@ -52,6 +53,7 @@ def sample(
     out: PartOut = None,
     overwrite: Anew = False,
     resume: PartResume = False,
+    cluster: OnCluster = None,
     quiet: Quiet = False,
     time_limit: TimeLimit = None,
 ) -> None:
@@ -71,10 +73,15 @@ def sample(
         from odefit.parts.questions import sample_part
 
         settings |= {"out": out, "overwrite": overwrite, "resume": resume}
-        computed(lambda told: sample_part(run, wanted, draws, chains=total, progress=told, **settings), seconds, screen)
+        computed(
+            lambda told: sample_part(run, wanted, draws, chains=total, progress=told, **settings),
+            seconds,
+            cluster,
+            screen,
+        )
         return
     check_whole(out)
-    settings |= {"seconds": seconds, "overwrite": overwrite}
+    settings |= {"seconds": seconds, "overwrite": overwrite, "cluster": cluster}
     with Reporter(screen) as told:
         found = sampling.sample(run, draws, chains=total, progress=told, **settings)
     for line in lines_of(found):

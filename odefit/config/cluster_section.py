@@ -1,4 +1,4 @@
-"""The section `fit.cluster`: the Dask cluster on which starts are searched."""
+"""The section `fit.cluster`: the Dask cluster on which starts, samples, chains and profiles are computed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ class ClusterSection(Section):
     )
     dask: LocalDaskSection | None = Field(None, description="workers on this machine, which listen on loopback only")
     jobqueue: JobqueueSection | None = Field(None, description="workers as jobs of a batch system, by dask-jobqueue")
-    batch: Count | None = Field(None, description="starts that a worker takes at once; default: about a second's work")
+    batch: Count | None = Field(
+        None, description="starts or samples that a worker takes at once; default: about a second's work"
+    )
     tls_ca: Text | None = Field(None, description="the file of the certificate authority that `tls://` needs")
     tls_cert: Text | None = Field(None, description="the file of this client's certificate")
     tls_key: Text | None = Field(None, description="the file of its key")

@@ -116,7 +116,7 @@ class FitSection(Section):
         "to their ends; `starts` are drawn at a time, 20 at least",
     )
     cluster: ClusterSection | None = Field(
-        None, description="search the starts on a cluster of Dask; needs `pip install odefit[dask]`"
+        None, description="compute starts, and what the run is asked, on a cluster of Dask; `pip install odefit[dask]`"
     )
     folds: Annotated[int, Field(ge=2, le=1000)] | None = Field(
         None, description="cross-validation over experiments: each fold is predicted by a fit to the others"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from odefit.config.cluster_section import ClusterSection, JobqueueSection
-from odefit.config.load import LoadedConfig
+from odefit.config.load import LoadedConfig, validate
+from odefit.config.source import apply_overrides
 from odefit.errors import ConfigError, Fault
 from odefit.runs.results import versions
 
@@ -28,8 +31,35 @@ COMPARED = (
 )
 """What must have the same version everywhere."""
 
+Named = str | Mapping[str, Any] | None
+"""A cluster that is asked for in place of the config's."""
+NONE = "none"
+RESUMED = "--resume goes on, with the cluster or without (--set fit.cluster=null)"
+ASKED_AGAIN = "the same command goes on, with the cluster or without (--cluster none)"
+OPTION, SET = "--cluster", "--set fit.cluster"
+
 log = logging.getLogger(__name__)
 _current: ContextVar[Cluster | None] = ContextVar("cluster", default=None)
+
+
+def with_cluster(loaded: LoadedConfig, named: Named) -> LoadedConfig:
+    """A config with another cluster.
+
+    named: as `fit.cluster`, in YAML or as a mapping, or `none`; None: the config's own. Raises ConfigError.
+    """
+    if named is None:
+        return loaded
+    text = named if isinstance(named, str) else json.dumps(named, default=str)
+    # The budget of a fit is no concern of what it is asked afterwards.
+    overrides = ["fit.budget=null", f"fit.cluster={'null' if text == NONE else text}"]
+    try:
+        section = validate(apply_overrides(loaded.source, overrides)).fit.cluster
+    except ConfigError as error:
+        raise ConfigError(
+            faults=[Fault(fault.where.replace(SET, OPTION), fault.what) for fault in error.faults]
+        ) from None
+    fit = loaded.config.fit.model_copy(update={"cluster": section})
+    return replace(loaded, config=loaded.config.model_copy(update={"fit": fit}))
 
 
 def current_cluster() -> Cluster | None:
@@ -38,10 +68,11 @@ def current_cluster() -> Cluster | None:
 
 
 @contextmanager
-def cluster_of(loaded: LoadedConfig, note: Callable[[str], None]) -> Iterator[None]:
-    """Around a fit: with the cluster that its config names, if it names one.
+def cluster_of(loaded: LoadedConfig, note: Callable[[str], None], goes_on: str = RESUMED) -> Iterator[None]:
+    """Around a fit, or what is asked of one: with the cluster that its config names, if it names one.
 
-    note: is told what the user should know. Raises ConfigError where there is no such cluster, or it is of no use.
+    note: is told what the user should know; goes_on: what does when the cluster is lost. Raises ConfigError where there
+    is no such cluster, or it is of no use.
     """
     section = loaded.config.fit.cluster
     if section is None or current_cluster() is not None:
@@ -52,12 +83,11 @@ def cluster_of(loaded: LoadedConfig, note: Callable[[str], None]) -> Iterator[No
         note(f"a cluster of {found.n_workers} workers at {found.client.scheduler.address}")
         before = _current.set(found)
         held.callback(_current.reset, before)
-        yield
-        if found.lost:
-            note(
-                f"{found.lost}; what was finished is kept, and --resume goes on, with the cluster or without (--set "
-                "fit.cluster=null)"
-            )
+        try:
+            yield
+        finally:
+            if found.lost:
+                note(f"{found.lost}; what was finished is kept, and {goes_on}")
 
 
 def _opened(section: ClusterSection, where: str, held: ExitStack) -> Cluster:
@@ -91,7 +121,9 @@ def _opened(section: ClusterSection, where: str, held: ExitStack) -> Cluster:
         what = f"the scheduler at {client.scheduler.address} has no workers; start some with `dask worker --nthreads 1`"
         raise ConfigError(where, what) from None
     _compare(client, where)
-    return Cluster(client)
+    cluster = Cluster(client, section.batch)
+    held.callback(cluster.take_back)
+    return cluster
 
 
 def _closed(client: Any) -> None:

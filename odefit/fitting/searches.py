@@ -59,9 +59,8 @@ def searched(
     if cluster is not None:
         key = cluster.send(assembly.loaded, lambda: WithPrograms(functools.partial(_builder, *_parts_of(assembly))))
         chunk = chunk_for_workers(len(numbers), cluster.n_workers, seconds, most)
-        batch = None if section.cluster is None else section.cluster.batch
         request = search.method, (search.max_iterations, search.cpu_limit), factor
-        return cluster.search_all(key, request, points, numbers, batch or chunk)
+        return cluster.search_all(key, request, points, numbers, cluster.batch or chunk)
     workers = min(section.workers or default_workers(), len(numbers))
     limits = search.max_iterations, search.cpu_limit
     build: Callable[[], Search] = functools.partial(build_search, *_parts_of(assembly), search.method, limits, factor)

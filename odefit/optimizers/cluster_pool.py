@@ -1,31 +1,34 @@
-"""Many searches from many starts on a cluster of Dask distributed: what `start_pool` does on one machine.
+"""Independent members on a cluster of Dask distributed: starts, samples, chains, profiles.
 
-What is needed to build a search travels once to each worker, named by its hash, and is built there once. A task is a
-batch of starts. The scheduler tries the batch of a lost worker elsewhere; one that was lost too often is searched start
-by start; and a start that was lost too often alone, at the end, where it is cleared or fails with the reason. Only so
-many batches are on their way as keep the workers busy, so that client and scheduler hold few of them.
+What is needed to compute members travels once to each worker, named by its hash, and is built there once. A task is a
+batch of members. The scheduler tries the batch of a lost worker elsewhere; one that was lost too often is computed
+member by member; and a member that was lost too often alone, at the end, where it is cleared or fails with the reason.
+Only so many batches are on their way as keep the workers busy, so that client and scheduler hold few of them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import pickle
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 import numpy as np
 
 from odefit.arrays import FloatArray
-from odefit.optimizers.base import SearchOutcome
-from odefit.optimizers.start_pool import Search, StartOutcome, chunks_of, outcomes_of, raised
+from odefit.optimizers.start_pool import StartOutcome, chunks_of, raised
+from odefit.records import dataclass
 
-Builder = Callable[[], Callable[[Any], Search]]
-"""What is sent: on a worker it makes what builds a search by a request."""
+Compute = Callable[[Any], Sequence[Any]]
+"""The results of a batch, one of each member, by what describes the batch."""
+Builder = Callable[[], Callable[[Any], Compute]]
+"""What is sent: on a worker it makes what builds a `Compute` by a request."""
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +46,37 @@ class ClusterLost(KeyboardInterrupt):
     """The scheduler or all workers are gone. It ends a fit as Ctrl-C does: what was finished is kept."""
 
 
+class WorkerLost(Exception):
+    """A member has lost its worker, again and again."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of one member.
+
+    Parameters
+    ----------
+    number
+        Of the member.
+    result
+        None where there is none; `error` says why.
+    error
+        What it raised; WorkerLost where its worker was lost too often.
+    seconds
+        Its part of what its batch took; NaN where that is not known.
+    """
+
+    number: int
+    result: Any
+    error: Exception | None
+    seconds: float
+
+    @property
+    def lost(self) -> bool:
+        """Whether its worker was."""
+        return isinstance(self.error, WorkerLost)
+
+
 class Cluster:
     """A cluster that is connected.
 
@@ -50,6 +84,8 @@ class Cluster:
     ----------
     client
         Of Dask distributed.
+    batch
+        How many members a worker takes at once, where the config says it.
 
     Attributes
     ----------
@@ -57,8 +93,8 @@ class Cluster:
         Why it is of no use any more; empty while it is.
     """
 
-    def __init__(self, client: Any) -> None:
-        self.client = client
+    def __init__(self, client: Any, batch: int | None = None) -> None:
+        self.client, self.batch = client, batch
         self.lost = ""
         self._sent: dict[int, tuple[object, str]] = {}
 
@@ -75,7 +111,7 @@ class Cluster:
         return ClusterLost()
 
     def send(self, what: object, build: Callable[[], Builder]) -> str:
-        """Give every worker, and those that come later, what searches are built by; the name of it.
+        """Give every worker, and those that come later, what members are computed by; the name of it.
 
         what: what that belongs to, of which there is one. build: makes what is sent.
         """
@@ -86,6 +122,14 @@ class Cluster:
             self._deliver(key, payload)
             self._sent[id(what)] = what, key
         return self._sent[id(what)][1]
+
+    def take_back(self) -> None:
+        """Workers forget what they were sent."""
+        if self.lost or self.client.status != "running":
+            return
+        with suppress(Exception):  # the cluster may go at any moment, and then nothing is left of it
+            for _, key in self._sent.values():
+                self.client.unregister_worker_plugin(_name_of(key))
 
     def _deliver(self, key: str, payload: bytes) -> None:
         """To all workers that there are and will be, whichever is lost meanwhile. Raises OSError."""
@@ -98,23 +142,27 @@ class Cluster:
                     raise
                 time.sleep(POLL_SECONDS)
 
-    def search_all(
-        self, key: str, request: Any, points: FloatArray, numbers: Sequence[int], chunk: int
-    ) -> Generator[StartOutcome]:
-        """Searches from the points [n, P] with these numbers.
+    def answers(
+        self, key: str, request: Any, described: Callable[[list[int]], Any], numbers: Sequence[int], chunk: int
+    ) -> Generator[Answer]:
+        """What becomes of members.
 
         Parameters
         ----------
         key
-            What `send` has called it.
+            What `send` has called what they are computed by.
         request
-            Which search is built of that.
-        points, numbers, chunk
-            As for `start_pool.search_all`.
+            What is built of that.
+        described
+            Gives what is sent of the members with some numbers.
+        numbers
+            Of the members.
+        chunk
+            How many of them are a batch.
 
         Yields
         ------
-        StartOutcome
+        Answer
             As they finish. Closing the iterator cancels what runs elsewhere.
 
         Raises
@@ -128,27 +176,42 @@ class Cluster:
         try:
             while waiting or flying or suspects:
                 if not waiting and not flying:
-                    # Who waited at a worker that another start has killed is as suspect as that: each goes alone.
+                    # Who waited at a worker that another member has killed is as suspect as that: each goes alone.
                     waiting.append(suspects.popleft())
                     most = 1
                 while waiting and len(flying) < most:
                     some = waiting.popleft()
                     # Pure calls that are alike are one to Dask, and their results would be shared.
-                    future = self.client.submit(run_batch, key, request, points[some], pure=False)
+                    future = self.client.submit(run_batch, key, request, described(some), pure=False)
                     flying[future] = some
                 for future in self._finished(list(flying)):
                     some = flying.pop(future)
-                    for result in self._collected(future, some, points[some]):
-                        if result.outcome is None and len(some) > 1:
-                            waiting.append([result.number])
-                        elif result.lost and most > 1:
-                            suspects.append([result.number])
+                    for answer in self._collected(future, some):
+                        if answer.error is not None and len(some) > 1:
+                            waiting.append([answer.number])
+                        elif answer.lost and most > 1:
+                            suspects.append([answer.number])
                         else:
-                            yield result
+                            yield answer
         finally:
             if flying and not self.lost:
                 with suppress(Exception):
                     self.client.cancel(list(flying), force=True)
+
+    def search_all(
+        self, key: str, request: Any, points: FloatArray, numbers: Sequence[int], chunk: int
+    ) -> Generator[StartOutcome]:
+        """Searches from the points [n, P] with these numbers: as `answers`, and as `start_pool.search_all`."""
+        with closing(self.answers(key, request, lambda some: points[some], numbers, chunk)) as answers:
+            for one in answers:
+                k, u = one.number, points[one.number]
+                if one.lost:
+                    yield StartOutcome(k, u, None, str(one.error), math.nan, True)
+                elif one.error is not None:
+                    yield raised(one.error, k, u)
+                else:
+                    failure = None if np.isfinite(one.result.value) else one.result.message
+                    yield StartOutcome(k, u, one.result, failure, one.seconds)
 
     def _finished(self, futures: list[Any]) -> list[Any]:
         """Those that are at their ends, one at least. Raises ClusterLost."""
@@ -167,23 +230,37 @@ class Cluster:
             with suppress(TimeoutError, _cancelled()), self.client.as_current():
                 wait(futures, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED")
 
-    def _collected(self, future: Any, some: Sequence[int], points: FloatArray) -> list[StartOutcome]:
+    def _collected(self, future: Any, some: Sequence[int]) -> list[Answer]:
         from distributed import KilledWorker
 
         try:
-            outcomes, seconds = future.result()
+            results, seconds = future.result()
         except KilledWorker as error:
             times = 1 + int(getattr(error, "allowed_failures", 0))
-            cause = f"its worker was lost, {times} times one after the other"
-            log.info("starts %s: %s", ", ".join(str(k + 1) for k in some), cause)
-            return [StartOutcome(k, u, None, cause, float("nan"), True) for k, u in zip(some, points, strict=True)]
+            cause = WorkerLost(f"its worker was lost, {times} times one after the other")
+            log.info("members %s: %s", ", ".join(str(k + 1) for k in some), cause)
+            return [Answer(k, None, cause, math.nan) for k in some]
         except _cancelled():
             raise self._lost("the scheduler of the cluster is lost") from None
-        except Exception as error:  # whatever a search raises must not end the fit
-            return [raised(error, k, u) for k, u in zip(some, points, strict=True)]
+        except Exception as error:  # whatever a member raises must not end the others
+            return [Answer(k, None, error, math.nan) for k in some]
         finally:
             future.release()
-        return outcomes_of(some, points, outcomes, seconds)
+        return [Answer(k, result, None, seconds / len(some)) for k, result in zip(some, results, strict=True)]
+
+
+def in_order(answers: Generator[Answer], numbers: Sequence[int]) -> Generator[list[Answer]]:
+    """Those that continue the order of the numbers, whenever there is news. Raises what a member has raised."""
+    waiting, left = dict[int, Answer](), deque(numbers)
+    with closing(answers):
+        for answer in answers:
+            if answer.error is not None and not answer.lost:
+                raise answer.error
+            waiting[answer.number] = answer
+            ready = []
+            while left and left[0] in waiting:
+                ready.append(waiting.pop(left.popleft()))
+            yield ready
 
 
 def _cancelled() -> type[BaseException]:
@@ -192,17 +269,25 @@ def _cancelled() -> type[BaseException]:
     return CancelledError
 
 
+def _name_of(key: str) -> str:
+    return f"odefit-{key[:16]}"
+
+
 def _delivery(key: str, payload: bytes) -> Any:
-    """A plugin that gives a worker what searches are built by."""
+    """A plugin that gives a worker what members are computed by."""
     from distributed import WorkerPlugin
 
     class Delivery(WorkerPlugin):  # type: ignore[misc]
         def __init__(self) -> None:
-            self.name = f"odefit-{key[:16]}"
+            self.name = _name_of(key)
 
         def setup(self, worker: Any) -> None:
             del worker
             deliver(key, payload)
+
+        def teardown(self, worker: Any) -> None:
+            del worker
+            take_back(key)
 
     return Delivery()
 
@@ -210,30 +295,41 @@ def _delivery(key: str, payload: bytes) -> Any:
 # --- in the process of a worker
 
 _payloads: dict[str, bytes] = {}
-_builders: dict[str, Callable[[Any], Search]] = {}
-_searches: dict[tuple[str, bytes], Search] = {}
+_builders: dict[str, Callable[[Any], Compute]] = {}
+_built: dict[tuple[str, bytes], Compute] = {}
 _one_at_a_time = threading.Lock()
 MOST_KEPT = 16
-"""Searches that a worker keeps."""
+"""Of what requests have built, in a worker."""
 
 
 def deliver(key: str, payload: bytes) -> None:
-    """Keep what searches are built by. Raises ValueError where it is not what its name says."""
+    """Keep what members are computed by. Raises ValueError where it is not what its name says."""
     if hashlib.sha256(payload).hexdigest() != key:
         raise ValueError("what came is not what was sent")
     _payloads[key] = payload
 
 
-def run_batch(key: str, request: Any, points: FloatArray) -> tuple[list[SearchOutcome], float]:
-    """The searches from points [n, P], and how many seconds they took."""
+def take_back(key: str) -> None:
+    """Forget what members of this name were computed by."""
+    with _one_at_a_time:
+        _payloads.pop(key, None)
+        _builders.pop(key, None)
+        for name in [name for name in _built if name[0] == key]:
+            del _built[name]
+
+
+def run_batch(key: str, request: Any, described: Any) -> tuple[list[Any], float]:
+    """The results of a batch, and how many seconds they took."""
     with _one_at_a_time:  # a compiled program has one memory
         begun = time.perf_counter()
         name = key, pickle.dumps(request)
-        if name not in _searches:
+        if name not in _built:
             if key not in _builders:
                 _builders[key] = pickle.loads(_payloads[key])()  # noqa: S301 - the client's own, checked by its hash
-            while len(_searches) >= MOST_KEPT:
-                del _searches[next(iter(_searches))]
-            _searches[name] = _builders[key](request)
-        outcomes = list(_searches[name](np.array(points)))
-        return outcomes, time.perf_counter() - begun
+            while len(_built) >= MOST_KEPT:
+                del _built[next(iter(_built))]
+            _built[name] = _builders[key](request)
+        if isinstance(described, np.ndarray):
+            described = np.array(described)  # what came lies in memory that may not be written to
+        results = list(_built[name](described))
+        return results, time.perf_counter() - begun

@@ -11,6 +11,7 @@ import numpy as np
 from odefit.errors import RunError
 from odefit.parts.fits import identity_of_question, of_run
 from odefit.runs.parts import StoredPart
+from odefit.runs.progress import Progress
 
 if TYPE_CHECKING:
     from odefit.fitting.run import Run
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 
 def merged_samples(found: Sequence[StoredPart], run: Run | Path | str, overwrite: bool) -> Bootstrap:
     """The bootstrap whose samples these are. Raises RunError where it is of another run, or there is one already."""
-    from odefit.resampling.bootstrap import Bootstrap, Work, checked_run
+    from odefit.resampling.bootstrap import Bootstrap, checked_run
     from odefit.resampling.storage import sample_from_plain
+    from odefit.resampling.work import Work
 
     asked = _asked(found, "kind", "seed", "intervals", "level")
     kind, seed, intervals, level = asked.values()
@@ -42,7 +44,8 @@ def merged_samples(found: Sequence[StoredPart], run: Run | Path | str, overwrite
 def merged_chains(found: Sequence[StoredPart], run: Run | Path | str, overwrite: bool) -> Sampled:
     """The posterior whose chains these are. Raises RunError where it is of another run, or there are other draws."""
     from odefit.sampling import storage
-    from odefit.sampling.sample import Sampled, Work, checked_run
+    from odefit.sampling.sample import Sampled, checked_run
+    from odefit.sampling.work import Work
 
     asked = _asked(found, "draws", "warm_up", "acceptance", "level", "seed", "begun with draws")
     draws, warm_up, acceptance, level, seed, begun = asked.values()
@@ -71,31 +74,31 @@ def merged_chains(found: Sequence[StoredPart], run: Run | Path | str, overwrite:
     return Sampled(summary, work.table, path, run=fit)
 
 
-def merged_profiles(found: Sequence[StoredPart], run: Run | Path | str, overwrite: bool) -> Profiles:
+def merged_profiles(
+    found: Sequence[StoredPart], run: Run | Path | str, overwrite: bool, progress: Progress
+) -> Profiles:
     """The profiles of a run, with those that it has already. Raises RunError where they are of another run."""
-    from odefit.profiles.following import LOWER
+    from odefit.problem.quantities import named_quantities
     from odefit.profiles.profiling import check_can_be_profiled
-    from odefit.profiles.records import Profiles, read_profiles
+    from odefit.profiles.records import read_profiles
+    from odefit.profiles.request import Request
+    from odefit.profiles.session import Session
 
     asked = _asked(found, "level", "quantities")
     level, quantities = asked.values()
-    fit, path = of_run(run, check_can_be_profiled)
+    fit, _ = of_run(run, check_can_be_profiled)
     _check_same(found[0], fit, "profile", asked)
-    earlier = None if overwrite else read_profiles(fit)
-    parts = [] if earlier is None or earlier.level != level else [earlier]
+    session = Session(Request(fit, level), progress, None)
+    session.take(None if overwrite else read_profiles(fit))
     for each in found:
-        kept = read_profiles(fit, each.reached["profiles"]["points"], each.reached["profiles"]["verdicts"])
-        assert kept is not None
-        parts.append(kept)
-    least = min(part.nll for part in parts)
-    remarks = list(dict.fromkeys(remark for part in parts for remark in part.remarks))
-    higher = [name for part in parts if part.nll > least + LOWER for name in part.profiles]
-    if higher:
-        remarks.append(f"warning: {', '.join(higher)} are measured from a higher optimum than the others")
-    together = {name: profile for part in parts for name, profile in part.profiles.items()}
-    whole = Profiles(parts[0].names, least, level, together, tuple(remarks))
-    whole.write(path)
-    return whole.of(quantities)
+        kept = each.reached["profiles"]
+        session.take(read_profiles(fit, kept["points"], kept["verdicts"]))
+        session.began_at = min(session.began_at, kept["began at"])
+    try:
+        session.settle(named_quantities(fit.assembly, quantities))
+    finally:
+        session.write()
+    return session.profiles.of(quantities)
 
 
 def _asked(found: Sequence[StoredPart], *names: str) -> dict[str, Any]:

@@ -96,7 +96,9 @@ def merge(
     source = located(found[0], "run", "--run") if run is None else run
     if kind == "samples":
         return merged_samples(found, source, overwrite)
-    return merged_chains(found, source, overwrite) if kind == "chains" else merged_profiles(found, source, overwrite)
+    if kind == "chains":
+        return merged_chains(found, source, overwrite)
+    return merged_profiles(found, source, overwrite, told)
 
 
 def _merged_fit(

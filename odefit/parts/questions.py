@@ -13,7 +13,6 @@ from odefit.runs.progress import Progress
 
 if TYPE_CHECKING:
     from odefit.fitting.run import Run
-    from odefit.profiles.records import Profiles
     from odefit.resampling.data_sets import Kind
     from odefit.resampling.intervals import IntervalKind
 
@@ -64,8 +63,9 @@ def bootstrap_part(
     ...     odefit.merge(parts).summary.samples["finished"]
     20
     """
-    from odefit.resampling.bootstrap import Work, checked_run
+    from odefit.resampling.bootstrap import checked_run
     from odefit.resampling.storage import sample_from_plain, sample_to_plain
+    from odefit.resampling.work import Work
 
     fit, path = of_run(run, lambda one: checked_run(one, samples, kind, intervals, level))
     chosen = part_of(part, "samples", samples, "samples")
@@ -145,7 +145,8 @@ def sample_part(
     <Sampled ...run: 4 chains of 5 draws; ...>
     """
     from odefit.sampling import storage
-    from odefit.sampling.sample import Work, check_settings, checked_run
+    from odefit.sampling.sample import check_settings, checked_run
+    from odefit.sampling.work import Work
 
     fit, path = of_run(run, lambda one: checked_run(one, draws, chains, warm_up))
     check_settings(level, acceptance)
@@ -232,9 +233,11 @@ def profile_part(
     ['alpha', 'beta']
     """
     from odefit.problem.quantities import named_quantities, quantities_of
-    from odefit.profiles.profiling import Session, check_can_be_profiled
+    from odefit.profiles.profiling import check_can_be_profiled
     from odefit.profiles.records import read_profiles
     from odefit.profiles.request import Request
+    from odefit.profiles.session import Session
+    from odefit.profiles.work import ends_from_plain, ends_to_plain
     from odefit.uncertainty.intervals import check_level
 
     fit, path = of_run(run, check_can_be_profiled)
@@ -245,12 +248,20 @@ def profile_part(
     settings: dict[str, Any] = {"level": level, "quantities": [quantity.name for quantity in wanted]}
 
     def compute(desk: Desk) -> bool:
-        def keep(found: Profiles) -> None:
-            desk.memory.offer("profiles", lambda: {"points": found.table.text, "verdicts": found.json_text})
+        def state() -> dict[str, Any]:
+            found = session.profiles.of(quantity.name for quantity in own if session.has(quantity.name))
+            ends = {name: ends_to_plain(one) for name, one in session.ends().items()}
+            files = {"points": found.table.text, "verdicts": found.json_text}
+            return {**files, "began at": session.began_at, "ends": ends}
+
+        def keep() -> None:
+            desk.memory.offer("profiles", state)
 
         session = Session(Request(fit, level), desk.progress, None, keeps=False, keep=keep)
         if (kept := desk.memory.restored("profiles")) is not None:
             session.take(read_profiles(fit, kept["points"], kept["verdicts"]))
+            session.began_at = kept["began at"]
+            session.known = {name: ends_from_plain(plain) for name, plain in kept["ends"].items()}
         try:
             session.follow([quantity for quantity in own if not session.has(quantity.name)])
         except KeyboardInterrupt:

@@ -16,8 +16,9 @@ from odefit.errors import InputError
 from odefit.fitting.run import Run
 from odefit.objective.problem import FitProblem
 from odefit.problem.solver_steps import with_steps
-from odefit.profiles.profiling import Session, check_can_be_profiled
+from odefit.profiles.profiling import check_can_be_profiled
 from odefit.profiles.request import Request
+from odefit.profiles.session import Session
 from odefit.runs.progress import Silent
 from odefit.uncertainty.bands import Band
 from odefit.uncertainty.quantities import CurveQuantity, Curves, of_one

@@ -63,6 +63,19 @@ class Place:
         return minimize_many(objective, u, self.lower, self.upper, size=self.size, max_iterations=most, gtol=gtol)
 
 
+@dataclass(frozen=True)
+class Ended:
+    """Where the search for one site ended: u [P'] and the value; None in both where it failed."""
+
+    u: FloatArray | None
+    value: float | None
+
+    @classmethod
+    def of(cls, outcome: SearchOutcome) -> Ended:
+        """What is kept of an outcome."""
+        return cls(None, None) if outcome.status == Status.FAILED else cls(outcome.u, outcome.value)
+
+
 class Following:
     """Lanes, and what each of them holds.
 
@@ -70,6 +83,10 @@ class Following:
     ----------
     lanes
         As they are; the sites in them are what has been found.
+    ends
+        How the searches of each lane ended, in their order. By these a way is gone again to the last bit.
+    known
+        Of lanes, what an earlier call has kept of that: these searches are not made again.
     """
 
     def __init__(self, place: Place, pins: Sequence[Pin], adjustments: dict[int, Adjustment]) -> None:
@@ -77,6 +94,8 @@ class Following:
         self.place, self.adjustments = place, adjustments
         self.pinned = Pinned(SearchObjective.of(place.profile, len(pins)), pins)
         self.lanes: list[Lane] = []
+        self.ends: list[list[Ended]] = [[] for _ in pins]
+        self.known: dict[int, Sequence[Ended]] = {}
 
     def origins(self, u: FloatArray) -> list[Site | None]:
         """The sites at the optima u [n, P'], one for each pin; None where the quantity cannot be computed there."""
@@ -103,6 +122,7 @@ class Following:
         if adjustment is not None:
             self.adjustments[len(self.lanes)] = adjustment
         self.lanes.append(lane)
+        self.ends.append([])
 
     def run(self, is_over: Callable[[], bool], told: Callable[[], None]) -> None:
         """Every lane to its end, or until it is over.
@@ -145,12 +165,25 @@ class Following:
             self.pinned.targets[k] = position
             if self.pinned.pins[k].quantity is None:
                 starts[b, self.pinned.pins[k].coordinate] = position
-        outcomes = self.place._minimised(ForSearches(self.pinned, numbers), starts, GTOL)
-        reached = [b for b, outcome in enumerate(outcomes) if outcome.status != Status.FAILED]
-        u = np.array([outcome.u for outcome in outcomes])
-        values = np.array([outcome.value for outcome in outcomes])
-        found = dict(zip(reached, self._sites(numbers[reached], u[reached], values[reached]), strict=True))
+        self._search(numbers, starts)
+        ended = [self.ends[k][-1] for k in numbers.tolist()]
+        reached = [(b, own.u, own.value) for b, own in enumerate(ended) if own.u is not None and own.value is not None]
+        u, values = np.array([own for _, own, _ in reached]), np.array([value for _, _, value in reached])
+        sites = self._sites(numbers[[b for b, _, _ in reached]], u, values)
+        found = {b: site for (b, _, _), site in zip(reached, sites, strict=True)}
         return [found.get(b) for b in range(len(numbers))]
+
+    def _search(self, numbers: IntArray, starts: FloatArray) -> None:
+        """One end more for each of these lanes: as it is known, or by a search from starts [b, P']."""
+        lanes = numbers.tolist()
+        left = [b for b, k in enumerate(lanes) if len(self.ends[k]) >= len(self.known.get(k, ()))]
+        found = dict[int, Ended]()
+        if left:
+            objective = ForSearches(self.pinned, numbers[left])
+            outcomes = self.place._minimised(objective, starts[left], GTOL)
+            found = {b: Ended.of(outcome) for b, outcome in zip(left, outcomes, strict=True)}
+        for b, k in enumerate(lanes):
+            self.ends[k].append(found[b] if b in found else self.known[k][len(self.ends[k])])
 
     def _sites(self, numbers: IntArray, u: FloatArray, values: FloatArray) -> list[Site | None]:
         """The sites of searches that have ended at u [b, P'] with these values; None where something is not finite."""

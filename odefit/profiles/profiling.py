@@ -2,47 +2,31 @@
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from odefit.arguments import checked
-from odefit.arrays import FloatArray
 from odefit.errors import RunError
 from odefit.fitting.askable import check_certified, equations_of
+from odefit.fitting.cluster import ASKED_AGAIN, Named, cluster_of, with_cluster
 from odefit.fitting.run import Run, check_solvable
-from odefit.fitting.search_work import together
 from odefit.objective.likelihood import Likelihood
 from odefit.problem.quantities import named_quantities, quantities_of
-from odefit.profiles.following import LOWER, Place
-from odefit.profiles.lanes import Best
-from odefit.profiles.origins import origins
-from odefit.profiles.records import Profile, Profiles, read_profiles
+from odefit.profiles.records import Profiles, read_profiles
 from odefit.profiles.request import Request
+from odefit.profiles.session import Session
 from odefit.profiles.tracked_parts import parts_of
-from odefit.profiles.work import Work
 from odefit.runs.progress import Progress, Silent
 from odefit.runs.stored import StoredRun
-from odefit.text import counted
 from odefit.tracking.hooks import track_more
 from odefit.uncertainty.degrees_of_freedom import no_degrees_left
 from odefit.uncertainty.intervals import check_level
-from odefit.uncertainty.quantities import Quantity
-
-WRITTEN_EVERY = 5.0
-"""Seconds between two times that what is there is written."""
 
 NO_DEGREES = (
     "has no more measurements than parameters, so that no noise can be told and every profile is one of noise that "
     "vanishes: say how large it is, as `noise: {x: {sigma: 0.1}}` does, or measure more"
 )
-
-MOST_LANES = 64
-"""Lanes that are followed at once."""
 
 
 @checked()
@@ -53,6 +37,7 @@ def profile(
     level: float = 0.95,
     seconds: float | None = None,
     overwrite: bool = False,
+    cluster: Named = None,
     progress: Progress | None = None,
 ) -> Profiles:
     """Profile likelihoods of parameters, derived quantities and predictions of a run.
@@ -74,6 +59,8 @@ def profile(
         When to end in any case, about. What is not finished by then is gone on with by the next call.
     overwrite : bool
         Begin anew, also what the run folder has already.
+    cluster : str or mapping, optional
+        As `fit.cluster`, or `"none"`; default what the config of the run says.
     progress : Progress, optional
         Hears how far it is.
 
@@ -115,12 +102,14 @@ def profile(
     session.take(earlier)
     known = frozenset(session.found)
     try:
-        session.follow([quantity for quantity in wanted if not session.has(quantity.name)])
+        with cluster_of(with_cluster(run.loaded, cluster), session.progress.note, ASKED_AGAIN):
+            session.follow([quantity for quantity in wanted if not session.has(quantity.name)])
+            session.settle(wanted)
     finally:
         session.write()
     found = session.profiles.of(quantity.name for quantity in wanted)
     track_more(run, session.progress.note, parts=lambda: parts_of(found, known))
-    left = len(wanted) - len(found)
+    left = len(wanted) - len(found) - len(session.lost)
     if not left:
         return found
     said = f"{left} of {len(wanted)} profiles were not begun in the time: the same call goes on with them"
@@ -139,124 +128,3 @@ def check_can_be_profiled(run: StoredRun | Path | str) -> Run:
     if no_degrees_left(Likelihood(run.assembly.problem)):
         raise RunError(run.place, NO_DEGREES)
     return run
-
-
-class Session:
-    """One call: what is found so far, and until when it goes on."""
-
-    def __init__(
-        self,
-        asked: Request,
-        progress: Progress,
-        seconds: float | None,
-        keeps: bool = True,
-        keep: Callable[[Profiles], None] | None = None,
-    ) -> None:
-        """Nothing is computed yet. keeps: whether what is found goes into the run folder; keep: is given it as well."""
-        self.keeps, self.keep = keeps, keep
-        self.asked, self.progress = asked, progress
-        self.until = math.inf if seconds is None else time.monotonic() + seconds
-        self.found: dict[str, Profile] = {}
-        self.best = Best(math.inf)
-        self.began_at = math.inf
-        self._known: tuple[str, ...] = ()
-        self._written, self._total = time.monotonic(), 0
-        self._starts: dict[int, tuple[FloatArray, FloatArray]] = {}
-
-    @property
-    def profiles(self) -> Profiles:
-        """What there is so far."""
-        names = self.asked.run.assembly.problem.table.estimated_names
-        return Profiles(names, self.best.value, self.asked.level, dict(self.found), self._remarks())
-
-    def _remarks(self) -> tuple[str, ...]:
-        """What else came out on the way."""
-        if not math.isfinite(self.began_at):  # nothing was computed: what was known stays
-            return self._known
-        lower = self.began_at - self.best.value
-        if not lower > LOWER:
-            return ()
-        least = min(self.found.values(), key=lambda profile: profile.nll.min(initial=math.inf), default=None)
-        where = ""
-        if least is not None and len(least.nll):
-            where = f", where {least.name} is {least.value[int(np.argmin(least.nll))]:.4g}"
-        better = (
-            f"warning: a better optimum than the fit's was found, {lower:.3g} log-likelihood units lower{where}: "
-            "fit again with more starts; the intervals are measured from it"
-        )
-        return (better,)
-
-    def take(self, earlier: Profiles | None) -> None:
-        """What an earlier call has found, as far as it is about the same level."""
-        if earlier is not None and earlier.level == self.asked.level:
-            self.found = dict(earlier.profiles)
-            self.best.value, self._known = earlier.nll, earlier.remarks
-
-    def has(self, name: str) -> bool:
-        """Whether the profile of a quantity is finished."""
-        return name in self.found and self.found[name].is_finished
-
-    def write(self) -> None:
-        """Into the run folder, if it has one."""
-        if self.keeps and self.asked.run.path is not None and self.found:
-            self.profiles.write(self.asked.run.path)
-        if self.keep is not None:
-            self.keep(self.profiles)
-        self._written = time.monotonic()
-
-    def is_over(self) -> bool:
-        """Whether the time is up."""
-        return time.monotonic() > self.until
-
-    def follow(self, quantities: Sequence[Quantity]) -> None:
-        """The profiles of these quantities."""
-        if not quantities:
-            return
-        groups: dict[int, tuple[Place, list[Quantity]]] = {}
-        for quantity in quantities:
-            place = self.asked.place_of(quantity)
-            groups.setdefault(id(place), (place, []))[1].append(quantity)
-        self._total = len(quantities) + sum(profile.is_finished for profile in self.found.values())
-        self.progress.begin("profiles", self._total)
-        try:
-            for place, own in groups.values():
-                self._follow_in(place, own)
-        finally:
-            self.progress.end()
-
-    def _follow_in(self, place: Place, quantities: Sequence[Quantity]) -> None:
-        starts = self._origins(place)
-        most = max(min(MOST_LANES, together(place.profile)) // (2 * len(starts)), 1)
-        for k in range(0, len(quantities), most):
-            if self.is_over():
-                return
-            work = Work(self.asked, place, quantities[k : k + most], starts, self.best)
-            work.go_on(self.found)
-            try:
-                work.run(self.is_over, self._tell)
-            finally:
-                self._keep(work, range(len(work.quantities)))
-
-    def _origins(self, place: Place) -> FloatArray:
-        if id(place) not in self._starts:
-            self.progress.now("profiles: the optima to begin at")
-            points, values = origins(self.asked.run, place, self.asked.root**2 / 2)
-            self._starts[id(place)] = points, values
-            self.best.value = min(self.best.value, float(values.min()))
-            self.began_at = min(self.began_at, float(values.min()))
-        return self._starts[id(place)][0]
-
-    def _tell(self, work: Work) -> None:
-        """Say how far it is, and write what is finished now and then."""
-        done = [k for k in range(len(work.quantities)) if not work.is_going(k)]
-        before = {name for name, profile in self.found.items() if profile.is_finished}
-        n = len(before - {work.quantities[k].name for k in done}) + len(done)
-        followed = f"{counted(work.n_going, 'way')} to their ends followed" if work.n_going else ""
-        self.progress.part(min(n, self._total), followed)
-        if time.monotonic() - self._written > WRITTEN_EVERY:
-            self._keep(work, done)
-            self.write()
-
-    def _keep(self, work: Work, numbers: Iterable[int]) -> None:
-        for number in numbers:
-            self.found[work.quantities[number].name] = work.concluded(number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,13 +12,16 @@ from odefit.arrays import FloatArray
 from odefit.errors import RunError
 from odefit.profiles.adjustment import Adjustment
 from odefit.profiles.concluding import concluded, natural_values
-from odefit.profiles.following import Following, Place, interrupt
+from odefit.profiles.following import Ended, Following, Place, interrupt
 from odefit.profiles.lanes import Best, Lane
 from odefit.profiles.pinned import Pin, on_scale
 from odefit.profiles.records import Profile
 from odefit.profiles.request import Request
 from odefit.profiles.sites import Site
 from odefit.uncertainty.quantities import ParameterQuantity, Quantity
+
+Ends = Sequence[Sequence[Ended]]
+"""Of one quantity: how the searches of each of its lanes ended."""
 
 MOST_JUMPS = 4
 """Ways back from where a profile has fallen into another valley, for each quantity."""
@@ -27,16 +31,27 @@ class Work:
     """Quantities, and the lanes of each: from every optimum down and up."""
 
     def __init__(
-        self, asked: Request, place: Place, quantities: Sequence[Quantity], starts: FloatArray, best: Best
+        self,
+        asked: Request,
+        place: Place,
+        quantities: Sequence[Quantity],
+        starts: FloatArray,
+        base: float,
+        known: Mapping[str, Ends] | None = None,
     ) -> None:
-        """Look at the optima `starts` [n, P'], the best first. Raises RunError."""
-        self.asked, self.place, self.quantities = asked, place, quantities
+        """Look at the optima `starts` [n, P'], the best first.
+
+        base: what heights are measured from, until a quantity finds something lower; each by itself, so that its
+        profile does not depend on which others are followed. known: how the searches of some quantities have ended in
+        an earlier call. Raises RunError.
+        """
+        self.asked, self.place, self.quantities, self.known = asked, place, quantities, known or {}
         self.owner: list[int] = []
         self.n_starts, self.n_branches = len(starts), [len(starts)] * len(quantities)
         pins, begin, adjustments, roots, bests = list[Pin](), [], dict[int, Adjustment](), [], []
         for number, quantity in enumerate(quantities):
             adjusted = asked.adjustment_of(quantity)
-            own_best = best if adjusted is None else Best(math.inf)
+            own_best = Best(base if adjusted is None else math.inf)
             for branch in range(len(starts)):
                 for way in (-1, 1):
                     if adjusted is not None:
@@ -47,6 +62,8 @@ class Work:
                     begin.append((branch, way))
                     self.owner.append(number)
         self.following = Following(place, pins, adjustments)
+        for k in range(len(pins)):
+            self._recall(k)
         sites = self.following.origins(np.stack([starts[branch] for branch, _ in begin]))
         for k, ((branch, way), site) in enumerate(zip(begin, sites, strict=True)):
             if site is None:
@@ -80,6 +97,21 @@ class Work:
         unit = 1.0 if is_log else max(unit, abs(first))
         home = way * max(way * first, way * at_start)
         return Lane(way, limit, unit, is_log, root, best, branch, home, [site])
+
+    def _recall(self, lane: int) -> None:
+        """Of a lane, what is known."""
+        number = self.owner[lane]
+        own, place = self.known.get(self.quantities[number].name, []), self.owner[:lane].count(number)
+        if place < len(own):
+            self.following.known[lane] = own[place]
+
+    def ends_of(self, number: int) -> Ends:
+        """How the searches of a quantity have ended, by its lanes: what `known` takes."""
+        return [ends for ends, owner in zip(self.following.ends, self.owner, strict=True) if owner == number]
+
+    def lowest_of(self, number: int) -> float:
+        """The lowest objective that a quantity has found; infinite where its heights are of an adjusted one."""
+        return math.inf if self.owner.index(number) in self.following.adjustments else self._lanes(number)[0].base
 
     def go_on(self, earlier: Mapping[str, Profile]) -> None:
         """Take the points of profiles that an earlier call could not finish."""
@@ -131,6 +163,7 @@ class Work:
             if site is None or self.n_branches[number] >= self.n_starts + MOST_JUMPS:
                 continue
             self.owner.append(number)
+            self._recall(len(self.owner) - 1)
             branch, self.n_branches[number] = self.n_branches[number], self.n_branches[number] + 1
             pin, way, home = self.following.pinned.pins[k], -lane.way, lane.sites[0].position
             limit = way * math.inf
@@ -154,3 +187,13 @@ class Work:
     def concluded(self, number: int) -> Profile:
         """The profile of a quantity, as far as it is known."""
         return concluded(self.asked, self.place, self.quantities[number], self._lanes(number))
+
+
+def ends_to_plain(ends: Ends) -> list[dict[str, Any]]:
+    """As plain values and arrays."""
+    return [{"u": [one.u for one in own], "values": [one.value for one in own]} for own in ends]
+
+
+def ends_from_plain(plain: Sequence[Mapping[str, Any]]) -> Ends:
+    """The inverse."""
+    return [[Ended(*one) for one in zip(own["u"], own["values"], strict=True)] for own in plain]

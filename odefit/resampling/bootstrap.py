@@ -3,57 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import field, replace
-from functools import cached_property
+from dataclasses import field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
-
-import numpy as np
+from typing import TYPE_CHECKING, get_args
 
 from odefit.arguments import checked
-from odefit.arrays import FloatArray
-from odefit.data.replicates import replicate_of
 from odefit.errors import InputError, RunError
 from odefit.fitting.askable import equations_of
-from odefit.fitting.report import bounds_met
+from odefit.fitting.cluster import ASKED_AGAIN, Named, cluster_of, with_cluster
 from odefit.fitting.run import Run, check_solvable
-from odefit.fitting.search_work import together
-from odefit.objective.likelihood import Likelihood
-from odefit.objective.profile import ProfileLikelihood
 from odefit.records import dataclass
-from odefit.resampling.data_sets import Kind, Resampling, case_units, resampling
+from odefit.resampling.data_sets import Kind
 from odefit.resampling.intervals import KINDS, IntervalKind
-from odefit.resampling.quantities import Quantities
-from odefit.resampling.refits import refit
-from odefit.resampling.storage import Sample, read_samples, read_summary, table_of, write_samples
-from odefit.resampling.summary import Summary, summarised
+from odefit.resampling.storage import Sample, table_of, write_samples
+from odefit.resampling.summary import Summary
+from odefit.resampling.work import Work
 from odefit.runs.asked import figure_with
-from odefit.runs.lock import locked
 from odefit.runs.log import Logged
-from odefit.runs.pace import Pace
 from odefit.runs.progress import Progress, Silent
 from odefit.runs.stored import StoredRun
 from odefit.runs.tables import frame_of
-from odefit.status import Status
 from odefit.text import clip, suggest
-from odefit.uncertainty.estimation import estimate_uncertainty
 from odefit.uncertainty.intervals import check_level
-from odefit.uncertainty.noise_levels import NoiseLevels
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-
-FIRST_CHUNK = 32
-"""Samples that are fitted together at first; later as many as take CHUNK_SECONDS."""
-CHUNK_SECONDS = 2.0
-"""What an interruption may lose."""
-WRITE_SECONDS = 10.0
-"""Between one writing of the files and the next."""
-FEW_CASES = 8
-"""Cases of which a bootstrap of cases is rough."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +103,7 @@ def bootstrap(
     seed: int = 0,
     seconds: float | None = None,
     overwrite: bool = False,
+    cluster: Named = None,
     progress: Progress | None = None,
 ) -> Bootstrap:
     """How the estimates of a run scatter when its data are drawn anew and fitted again.
@@ -157,6 +133,8 @@ def bootstrap(
         When to end in any case, about.
     overwrite : bool
         Begin anew, also where the folder has another bootstrap.
+    cluster : str or mapping, optional
+        As `fit.cluster`, or `"none"`; default what the config of the run says.
     progress : Progress, optional
         Hears how far it is.
 
@@ -195,7 +173,10 @@ def bootstrap(
     work = Work(run, kind, seed, intervals, level)
     for note in work.notes:
         progress.note(note)
-    with work.held(overwrite) as done:
+    with (
+        cluster_of(with_cluster(run.loaded, cluster), progress.note, ASKED_AGAIN),
+        work.held(overwrite) as done,
+    ):
         begun = time.monotonic()
         interrupted = False
         progress.begin("samples", samples)
@@ -227,109 +208,3 @@ def checked_run(run: StoredRun | Path | str, samples: int, kind: str, intervals:
         raise InputError("samples", f"must be at least 1 (got {samples})")
     check_level(level)
     return run
-
-
-class Work:
-    """The parts of one bootstrap."""
-
-    def __init__(self, run: Run, kind: Kind, seed: int, intervals: IntervalKind, level: float) -> None:
-        problem = run.assembly.problem
-        self.run, self.seed, self.intervals, self.level = run, seed, intervals, level
-        self.likelihood = Likelihood(problem)
-        self.profile = ProfileLikelihood(self.likelihood)
-        self.u = problem.table.to_search(run.theta)
-        self.quantities = Quantities.of(run.assembly, self.u)
-        self.notes: list[str] = []
-        if run.result.status != Status.CONVERGED:
-            self.notes.append(f"the fit did not converge ({run.result.status}); its end may scatter for that alone")
-        n_cases = int(case_units(problem).max(initial=-1)) + 1
-        if kind == "cases" and n_cases < 2:
-            self.notes.append("there is one experiment only, so its residuals are drawn in place of cases")
-            kind = "residuals"
-        elif kind == "cases" and n_cases < FEW_CASES:
-            what = "replicates" if len({replicate_of(e.name) for e in problem.experiments}) < 2 else "experiments"
-            self.notes.append(f"{n_cases} {what} are few to draw from: such intervals are rough, and mostly too short")
-        self.kind: Kind = kind
-        self.drawn_with = self.u if kind == "cases" else self._without_bias()
-
-    def _without_bias(self) -> FloatArray:
-        """The estimates with noise levels free of the bias of maximum likelihood, [P]."""
-        problem, u = self.run.assembly.problem, self.u
-        bound = bounds_met(problem, self.run.theta)
-        known = estimate_uncertainty(self.likelihood, u, bound)
-        if known is None:
-            return u
-        errors, tolerance = known.full.standard_errors, self.quantities.tolerance
-        return NoiseLevels(self.likelihood, u, errors, bound == 0, tolerance).unbiased
-
-    @cached_property
-    def resampling(self) -> Resampling:
-        """Raises RunError where the model cannot be solved."""
-        try:
-            return resampling(self.likelihood, self.u, self.drawn_with, self.kind, self.seed)
-        except ValueError as error:
-            raise RunError(self.run.place, f"cannot be solved at its estimates: {error}") from None
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """What samples belong to: others cannot be gone on with."""
-        return {"kind": self.kind, "seed": self.seed, "of": [float(x) for x in self.run.theta]}
-
-    @contextmanager
-    def held(self, overwrite: bool) -> Iterator[list[Sample]]:
-        """The samples that are there already, with the folder locked. Raises RunError."""
-        if self.run.path is None:
-            yield []
-            return
-        with locked(self.run.path):
-            yield [] if overwrite else self._restored()
-
-    def _restored(self) -> list[Sample]:
-        found = read_summary(self.run)
-        if found is None:
-            return []
-        other = [key for key, value in self.identity.items() if found.get(key) != value]
-        if other:
-            earlier = f"a bootstrap ({found.get('kind')}, seed {found.get('seed')})"
-            earlier += " of other estimates" if "of" in other else ""
-            raise RunError(self.run.place, f"holds {earlier}; say --overwrite to put this one in its place")
-        return read_samples(self.run, self.quantities.names)
-
-    def go_on(
-        self,
-        done: list[Sample],
-        numbers: range,
-        until: float | None,
-        progress: Progress,
-        keep: Callable[[], object],
-    ) -> None:
-        """Add to the samples until all of these numbers are there, or the time is over. keep: called now and then."""
-        pace, most = Pace(FIRST_CHUNK, CHUNK_SECONDS, WRITE_SECONDS, until), together(self.profile)
-        while len(done) < len(numbers) and not pace.is_over:
-            pace.begin()
-            chosen = np.array(numbers[len(done) : len(done) + min(pace.amount, most)], dtype=np.intp)
-            for one in refit(self.profile, self.resampling, self.u, chosen):
-                values = self.quantities.values(one.u)
-                done.append(Sample(one.number, str(one.status), one.nll, values, self.quantities.errors(one)))
-            is_due = pace.end(len(chosen))
-            lost = sum(one.status != Status.CONVERGED for one in done)
-            progress.part(len(done), f"{lost} not converged" if lost else "")
-            if is_due:
-                keep()
-
-    def write(self, done: list[Sample], samples: int) -> Summary:
-        """The summary of what is done, and the files where there is a folder. Raises StorageError."""
-        summary = summarised(
-            self.run,
-            self.likelihood,
-            self.quantities,
-            done,
-            (self.u, self.drawn_with),
-            kind=self.kind,
-            interval_kind=self.intervals,
-            level=self.level,
-        )
-        summary = replace(summary, requested=samples, seed=self.seed, of=self.identity["of"], notes=tuple(self.notes))
-        if self.run.path is not None:
-            write_samples(self.run.path, self.quantities.names, done, summary.to_json())
-        return summary

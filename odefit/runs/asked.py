@@ -36,11 +36,13 @@ class Asked(Reported):
         level: float = 0.95,
         seconds: float | None = None,
         overwrite: bool = False,
+        cluster: str | Mapping[str, Any] | None = None,
         progress: Progress | None = None,
     ) -> Answer:
         """Profile likelihoods of parameters, derived quantities and predictions: see `odefit.profile`."""
         ask = _of("profiles.profiling", "profile")
-        return ask(self, parameters, level=level, seconds=seconds, overwrite=overwrite, progress=progress)
+        limits = {"seconds": seconds, "overwrite": overwrite, "cluster": cluster, "progress": progress}
+        return ask(self, parameters, level=level, **limits)
 
     def predict(
         self,
@@ -72,11 +74,13 @@ class Asked(Reported):
         seed: int = 0,
         seconds: float | None = None,
         overwrite: bool = False,
+        cluster: str | Mapping[str, Any] | None = None,
         progress: Progress | None = None,
     ) -> Answer:
         """How the estimates scatter when the data are drawn anew and fitted again: see `odefit.bootstrap`."""
         ask, settings = _of("resampling.bootstrap", "bootstrap"), {"kind": kind, "intervals": intervals, "level": level}
-        return ask(self, samples, **settings, seed=seed, seconds=seconds, overwrite=overwrite, progress=progress)
+        limits = {"seconds": seconds, "overwrite": overwrite, "cluster": cluster, "progress": progress}
+        return ask(self, samples, **settings, seed=seed, **limits)
 
     def sample(
         self,
@@ -89,11 +93,12 @@ class Asked(Reported):
         seed: int = 0,
         seconds: float | None = None,
         overwrite: bool = False,
+        cluster: str | Mapping[str, Any] | None = None,
         progress: Progress | None = None,
     ) -> Answer:
         """Draws from the posterior under the priors: see `odefit.sample`."""
         ask, settings = _of("sampling.sample", "sample"), {"chains": chains, "warm_up": warm_up, "seed": seed}
-        limits = {"seconds": seconds, "overwrite": overwrite, "progress": progress}
+        limits = {"seconds": seconds, "overwrite": overwrite, "cluster": cluster, "progress": progress}
         return ask(self, draws, acceptance=acceptance, level=level, **settings, **limits)
 
     def symbols(

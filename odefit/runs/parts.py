@@ -242,7 +242,9 @@ def read_parts(paths: Sequence[Path]) -> list[StoredPart]:
             if id(each) in strange:
                 what = f"does not belong to {first.path}: {'; '.join(strange[id(each)])}"
                 faults.append(Fault(str(each.path), what))
-        faults += _gaps([each for each in found if id(each) not in strange])
+        faults += _shared([each for each in found if id(each) not in strange])
+        if len(found) == len(paths):  # what cannot be read may hold what is missing
+            faults += _missing([each for each in found if (each.part.of, each.part.all) == _counted(first)])
     if faults:
         raise RunError(faults=faults)
     return sorted(found, key=lambda each: each.part.first)
@@ -264,29 +266,44 @@ def _apart(first: StoredPart, each: StoredPart) -> list[str]:
     return apart
 
 
-def _gaps(found: Sequence[StoredPart]) -> list[Fault]:
-    """Numbers that no part has, or several."""
+def _counted(each: StoredPart) -> tuple[str, int]:
+    return each.part.of, each.part.all
+
+
+def _shared(found: Sequence[StoredPart]) -> list[Fault]:
+    """Numbers that several parts have."""
     faults, at = list[Fault](), 0
-    missing = list[str]()
     holder: StoredPart | None = None
-    for each in sorted(found, key=lambda one: (one.part.first, one.part.end)):
+    for each in _ordered(found):
         part = each.part
-        if part.first > at:
-            missing.append(f"{at}:{part.first}")
         if part.first < at and holder is not None:
             shared = f"{part.first}:{min(at, part.end)}"
             what = f"has the {part.of} {shared}, as {holder.path} has: each must be in one part only"
             faults.append(Fault(str(each.path), what))
         if part.end > at:
             at, holder = part.end, each
-    if holder is not None and at < holder.part.all:
-        missing.append(f"{at}:{holder.part.all}")
-    if missing and holder is not None:
-        more = f", … ({len(missing)} gaps)" if len(missing) > MAX_NAMED else ""
-        named = f"{holder.part.of} {', '.join(missing[:MAX_NAMED])}{more} of {holder.part.all}"
-        what = f"{named} are in none of these parts; compute them, or name their folders too"
-        faults.append(Fault("merge", what))
     return faults
+
+
+def _missing(found: Sequence[StoredPart]) -> list[Fault]:
+    """Numbers that no part has; those of parts that do not belong to the others are not missing, but wrong."""
+    missing, at, whole = list[str](), 0, found[0].part
+    for part in (each.part for each in _ordered(found)):
+        if part.first > at:
+            missing.append(f"{at}:{part.first}")
+        at = max(at, part.end)
+    if at < whole.all:
+        missing.append(f"{at}:{whole.all}")
+    if not missing:
+        return []
+    more = f", … ({len(missing)} gaps)" if len(missing) > MAX_NAMED else ""
+    named = f"{whole.of} {', '.join(missing[:MAX_NAMED])}{more} of {whole.all}"
+    what = f"{named} are in none of these parts; compute them, or name their folders too"
+    return [Fault("merge", what)]
+
+
+def _ordered(found: Sequence[StoredPart]) -> list[StoredPart]:
+    return sorted(found, key=lambda one: (one.part.first, one.part.end))
 
 
 def processors(found: Sequence[StoredPart]) -> int:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -34,6 +35,8 @@ LEAST_JUMPS = 0.05
 TRIES = 30
 """Points that are looked at for a chain to begin at."""
 FIRST_STEP = 0.5
+ARRAYS = ("v", "logp", "acceptance", "steps", "diverged", "jumped", "step")
+"""Of draws, by chain."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,36 @@ class Draws:
     jumped: FloatArray
     step: FloatArray
     states: list[State]
+
+    def split(self) -> list[Draws]:
+        """Those of each chain."""
+        return [
+            Draws(**{name: getattr(self, name)[k : k + 1] for name in ARRAYS}, states=[state])
+            for k, state in enumerate(self.states)
+        ]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Draws]) -> Draws:
+        """The chains of several, one after the other."""
+        arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ARRAYS}
+        return cls(**arrays, states=[state for part in parts for state in part.states])
+
+
+class Advance(Protocol):
+    """What chains go on by: see `advance`."""
+
+    def __call__(
+        self,
+        density: LogDensity,
+        tuned: Tuned,
+        states: Sequence[State],
+        n: int,
+        numbers: tuple[int, int, int],
+        adapt: float | None = None,
+        chains: Sequence[int] | None = None,
+    ) -> Draws:
+        """n draws of every chain."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -146,15 +179,20 @@ def warmed_up(
     seed: int,
     acceptance: float = ACCEPTANCE,
     warm_up: int = WARM_UP,
+    go: Advance | None = None,
 ) -> Generator[int, None, tuple[Tuned, list[State]]]:
-    """Adapt; gives how many draws of the warm-up are done, after each round; returns what was found, and the chains."""
+    """Adapt; gives how many draws of the warm-up are done, after each round; returns what was found, and the chains.
+
+    go: what chains advance by; default `advance`.
+    """
+    go = go or advance
     root = mixture.roots[int(np.argmax(mixture.weights))]
     tuned = Tuned(mixture.means[int(np.argmax(mixture.weights))], root, FIRST_STEP, mixture)
     done = 0
     for number, share in enumerate(ROUNDS):
         length = max(1, round(share * warm_up) - done)
         states = states_at(density, tuned, points)
-        draws = advance(density, tuned, states, length, (seed, 1, done), adapt=acceptance)
+        draws = go(density, tuned, states, length, (seed, 1, done), adapt=acceptance)
         points, done = draws.v[:, -1], done + length
         step = float(np.exp(np.median(np.log(draws.step))))
         accepted = float(draws.jumped[:, length // 2 :].mean())

@@ -3,48 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from odefit.arguments import checked
-from odefit.arrays import FloatArray
 from odefit.errors import InputError, RunError
 from odefit.fitting.askable import equations_of
+from odefit.fitting.cluster import ASKED_AGAIN, Named, cluster_of, with_cluster
 from odefit.fitting.run import Run, check_solvable
-from odefit.objective.likelihood import Likelihood
-from odefit.problem.quantities import quantities_of
 from odefit.records import dataclass
 from odefit.runs.asked import figure_with
-from odefit.runs.lock import locked
 from odefit.runs.log import Logged
-from odefit.runs.pace import Pace
 from odefit.runs.progress import Progress, Silent
 from odefit.runs.stored import StoredRun
 from odefit.runs.tables import frame_of
 from odefit.sampling import storage
-from odefit.sampling.chains import ACCEPTANCE, WARM_UP, Draws, Tuned, advance, begin, warmed_up
-from odefit.sampling.density import Posterior
-from odefit.sampling.modes import modes_of
-from odefit.sampling.nuts import State
-from odefit.sampling.posterior import SCHEMA_VERSION, parameter_summary, verdict_of
-from odefit.sampling.prior_words import improper, prior_sentence, prior_words
-from odefit.status import Status
+from odefit.sampling.chains import ACCEPTANCE, WARM_UP
+from odefit.sampling.work import Work
 from odefit.uncertainty.intervals import check_level
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-
-ROUND_SECONDS = 2.0
-"""Of draws between two looks at the time: what an interruption may lose."""
-FIRST_ROUND = 10
-WRITE_SECONDS = 15.0
-"""Between one writing of the files and the next."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +96,7 @@ def sample(
     seed: int = 0,
     seconds: float | None = None,
     overwrite: bool = False,
+    cluster: Named = None,
     progress: Progress | None = None,
 ) -> Sampled:
     """Draw from the posterior of a run under its priors.
@@ -148,6 +130,8 @@ def sample(
         When to end in any case, about.
     overwrite : bool
         Begin anew, also where the folder has other draws.
+    cluster : str or mapping, optional
+        As `fit.cluster`, or `"none"`; default what the config of the run says.
     progress : Progress, optional
         Hears how far it is.
 
@@ -193,7 +177,7 @@ def sample(
     for note in work.notes:
         progress.note(note)
     until = None if seconds is None else time.monotonic() + seconds
-    with work.held(overwrite):
+    with cluster_of(with_cluster(run.loaded, cluster), progress.note, ASKED_AGAIN), work.held(overwrite):
         interrupted = False
         try:
             work.warm_up(progress)
@@ -228,151 +212,3 @@ def checked_run(run: StoredRun | Path | str, draws: int, chains: int, warm_up: i
         if number < least:
             raise InputError(name, f"must be at least {least} (got {number})")
     return run
-
-
-class Work:
-    """The parts of one posterior. table: None until the warm-up is over. own: the chains that go on, all at first."""
-
-    def __init__(self, run: Run, chains: int, seed: int, warm_up: int, acceptance: float, level: float) -> None:
-        self.run, self.chains, self.seed, self.level = run, chains, seed, level
-        self.warm_up_draws, self.acceptance = warm_up, acceptance
-        problem = run.assembly.problem
-        self.posterior = Posterior(Likelihood(problem), chains)
-        self.quantities = quantities_of(run.assembly)
-        self.names = tuple(q.name for q in self.quantities)
-        self.improper = improper(problem.table)
-        self.priors = prior_words(problem.table)
-        self.notes = [prior_sentence(self.priors)]
-        if run.result.status != Status.CONVERGED:
-            self.notes.append(f"the fit did not converge ({run.result.status}), so the chains may begin far off")
-        self.own: list[int] = list(range(chains))
-        self.table: storage.Table | None = None
-        self.tuned: Tuned | None = None
-        self.states: list[State] = []
-
-    @contextmanager
-    def held(self, overwrite: bool) -> Iterator[None]:
-        """With the folder locked, and what is there already taken up. Raises RunError."""
-        if self.run.path is None:
-            yield
-            return
-        with locked(self.run.path):
-            if not overwrite:
-                self.restore()
-            yield
-
-    def restore(self) -> None:
-        """Take up the draws that the run folder has. Raises RunError where they are others."""
-        found = storage.read_summary(self.run)
-        if found is None:
-            return
-        other = [key for key, value in self.identity().items() if found.get(key) != value]
-        if other:
-            what = f"holds draws of {found.get('chains')} chains, seed {found.get('seed')}"
-            what += ", of other estimates" if "of" in other else ""
-            raise RunError(self.run.place, f"{what}; say --overwrite to put these in their place")
-        try:
-            self.tuned, self.states = storage.state_from_plain(found["state"], self.chains, len(self.run.theta))
-        except (KeyError, TypeError, ValueError):
-            raise RunError(self.run.place, f"has a damaged posterior.json; {storage.AGAIN}") from None
-        self.table = storage.read_table(self.run, found)
-        if self.table.names != self.names:
-            raise RunError(self.run.place, f"has a posterior.csv that does not fit its parameters; {storage.AGAIN}")
-
-    def identity(self) -> dict[str, Any]:
-        """What draws belong to: others cannot be gone on with."""
-        of = [float(x) for x in self.run.theta]
-        settings = {"chains": self.chains, "seed": self.seed, "warm_up": self.warm_up_draws}
-        return {**settings, "acceptance": self.acceptance, "of": of}
-
-    def warm_up(self, progress: Progress) -> None:
-        """Raises RunError where the posterior cannot be computed at the estimates."""
-        if self.table is not None:
-            return
-        progress.now("looking for the modes of the posterior")
-        try:
-            mixture = modes_of(self.run, self.posterior)
-            points = begin(self.posterior, mixture, self.chains, self.seed)
-        except ValueError as error:
-            raise RunError(self.run.place, f"has a posterior that cannot be computed: {error}") from None
-        if len(mixture.weights) > 1:
-            progress.note(
-                f"{len(mixture.weights)} modes are known by the starts of the fit; chains begin at all of them"
-            )
-        progress.begin("warm-up draws", self.warm_up_draws)
-        going = warmed_up(self.posterior, mixture, points, self.seed, self.acceptance, self.warm_up_draws)
-        while True:
-            try:
-                progress.part(next(going), "")
-            except StopIteration as ended:
-                self.tuned, self.states = ended.value
-                break
-        progress.end()
-        none = np.empty((self.chains, 0))
-        empty = np.empty((self.chains, 0, len(self.names)))
-        self.table = storage.Table(self.names, empty, none, dict.fromkeys(storage.STATS, none))
-
-    def only(self, own: Sequence[int]) -> None:
-        """From now on these chains alone go on."""
-        assert self.table is not None
-        places = [self.own.index(chain) for chain in own]
-        self.table, self.states = self.table.of_chains(places), [self.states[k] for k in places]
-        self.own = list(own)
-
-    def go_on(self, draws: int, until: float | None, progress: Progress, keep: Callable[[], object]) -> None:
-        """Add draws until there are enough, or the time is over. keep: called now and then."""
-        assert self.tuned is not None
-        assert self.table is not None
-        pace = Pace(FIRST_ROUND, ROUND_SECONDS, WRITE_SECONDS, until)
-        while (done := self.table.values.shape[1]) < draws and not pace.is_over:
-            pace.begin()
-            n = min(pace.amount, draws - done)
-            found = advance(self.posterior, self.tuned, self.states, n, (self.seed, 2, done), chains=self.own)
-            self.table, self.states = self.table.joined(self._rows(found)), found.states
-            is_due = pace.end(n)
-            diverged = int(self.table.stats["diverging"].sum())
-            progress.part(done + found.v.shape[1], f"{diverged} diverged" if diverged else "")
-            if is_due:
-                keep()
-
-    def _rows(self, found: Draws) -> storage.Table:
-        chains, n, p = found.v.shape
-        u, _, log_slope = self.posterior.box.inside(found.v.reshape(-1, p))
-        values = np.stack([q.evaluations(u).values for q in self.quantities], axis=-1).reshape(chains, n, -1)
-        logs = found.logp - log_slope.sum(axis=1).reshape(chains, n)
-        parts = (found.acceptance, found.steps, found.diverged, found.jumped)
-        return storage.Table(self.names, values, logs, dict(zip(storage.STATS, parts, strict=True)))
-
-    def write(self) -> dict[str, Any]:
-        """posterior.json; and all files where there is a folder. Raises StorageError."""
-        assert self.tuned is not None
-        assert self.table is not None
-        summary = self._summary(self.table) | {"state": storage.state_to_plain(self.tuned, self.states)}
-        if self.run.path is not None:
-            storage.write(self.run.path, self.table, summary)
-        return summary
-
-    def _summary(self, table: storage.Table) -> dict[str, Any]:
-        n = table.values.shape[1]
-        parameters: dict[str, Any] = {}
-        if n:
-            for k, q in enumerate(self.quantities):
-                parameters[q.name] = parameter_summary(table.values[:, :, k], self.level, q.unit)
-        diverged = int(table.stats["diverging"].sum())
-        verdict = verdict_of(parameters, n * self.chains, diverged, self.improper)
-        return {
-            "schema_version": SCHEMA_VERSION,
-            **self.identity(),
-            "draws": n,
-            "level": self.level,
-            "priors": self.priors,
-            "parameters": parameters,
-            "verdict": {"kind": verdict.kind, "sentence": verdict.sentence},
-            "diverged": diverged,
-            "jumps_taken": _mean(table.stats["jumped"]),
-            "steps_per_draw": _mean(table.stats["n_steps"]),
-        }
-
-
-def _mean(values: FloatArray) -> float | None:
-    return float(values.mean()) if values.size else None

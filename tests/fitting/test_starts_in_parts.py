@@ -103,7 +103,11 @@ def test_what_does_not_belong_together_is_told_at_once_and_nothing_is_written(tm
     assert told["part.jsonl"].startswith("is damaged (its checksum is not right)")
     assert told["h"].startswith("does not exist")
     assert told["w"].startswith("is a whole run")
-    assert told["merge"].startswith("starts 5:9 of 9 are in none of these parts")
+    assert "merge" not in told, "what cannot be read may hold what is missing"
+    with pytest.raises(odefit.RunError) as raised:
+        odefit.merge([tmp_path / name for name in "cab"], config=CONFIG, data=DATA, out=tmp_path / "run")
+    told = {Path(fault.where).name: fault.what for fault in raised.value.faults}
+    assert told["merge"].startswith("starts 6:9 of 9 are in none of these parts")
     assert not (tmp_path / "run").exists()
 
 

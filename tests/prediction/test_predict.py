@@ -337,7 +337,7 @@ def test_the_picture_has_the_curve_between_the_times_of_the_table() -> None:
 
 
 def test_profile_bands_leave_nothing_in_the_run_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("odefit.profiles.profiling.WRITTEN_EVERY", 0.0)
+    monkeypatch.setattr("odefit.profiles.session.WRITTEN_EVERY", 0.0)
     odefit.fit(
         {"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": {"value": 0.5, "scale": "log"}}},
         data=[odefit.Experiment("a", [0, 1, 2, 3, 4], {"x": [2.0, 1.2, 0.75, 0.45, 0.27]})],
