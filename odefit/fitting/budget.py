@@ -9,20 +9,18 @@ from dataclasses import replace
 import numpy as np
 
 from odefit.arrays import FloatArray
-from odefit.fitting.assembling import Assembler
+from odefit.fitting.crossing import Crossing
 from odefit.fitting.global_search import Interrupted
 from odefit.fitting.growing_horizon import grown_places
 from odefit.fitting.local_search import LocalSearch, typical_sizes
 from odefit.fitting.loose_rounds import ended_exactly, loosened, valued_exactly
 from odefit.fitting.race import Race, Rules
-from odefit.fitting.recombination import recombined
 from odefit.fitting.search_work import together
 from odefit.fitting.searches import searched
 from odefit.fitting.short_searches import are_searched
-from odefit.fitting.starting_points import drawn_points, shared
+from odefit.fitting.starting_points import drawn_points
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.profile import ProfileLikelihood
-from odefit.optimizers.sampling import sampling_box
 from odefit.optimizers.start_pool import StartOutcome
 from odefit.problem.assembly import Assembly
 from odefit.runs.checkpoint import Memory
@@ -32,9 +30,6 @@ PART = "race"
 
 LEAST_ROUND = 20
 """The fewest starts that are drawn at a time."""
-
-BY_PARTS = 0.5
-"""The share of starts out of the best ones that are put together part by part, where the model has parts."""
 
 MOST = 10_000
 """The most steps of a start, where the config names no number: it is the budget that is to end a search."""
@@ -102,20 +97,10 @@ def raced(
 
         return ended_exactly(list(found), exactly)
 
-    assemblers: list[Assembler] = []
+    crossing = Crossing(loose, search)
 
     def cross(elite: FloatArray, number: int) -> FloatArray:
-        """Half of them put together by what they have found for parts of the model, where it has parts."""
-        varied, random = shared(objective), np.random.default_rng((section.seed, number, 1))
-        assemblers[:] = assemblers or [Assembler(loose, varied, elite[0])]
-        lower, upper = (bounds[varied] for bounds in search.box)
-        box = sampling_box(lower, upper, elite[0, varied], typical_sizes(objective)[varied])
-        children = elite[random.integers(len(elite), size=n)]
-        children[:, varied] = recombined(elite[:, varied], n, box, random)
-        if assemblers[0].parts:
-            chosen = random.random(n) < BY_PARTS
-            children[np.ix_(chosen, varied)] = assemblers[0](elite, int(chosen.sum()), box, random)
-        return children
+        return crossing(elite, n, (section.seed, number, 1))
 
     size, most = min(n, together(objective)), section.max_iterations or MOST
     rules = Rules(section.budget, size, most, typical_sizes(objective), section.cpu_limit is None)

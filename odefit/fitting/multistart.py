@@ -16,18 +16,26 @@ from odefit.arrays import FloatArray
 from odefit.config.fit_methods import FitMethod
 from odefit.config.schema import FitSection
 from odefit.errors import ConfigError
-from odefit.fitting import plain_first
+from odefit.fitting import generations, plain_first
 from odefit.fitting.budget import raced
 from odefit.fitting.early_ends import EarlyEnds
 from odefit.fitting.global_search import Interrupted, global_starts
 from odefit.fitting.growing_horizon import grown_places
 from odefit.fitting.kept_starts import as_plain, restored
-from odefit.fitting.local_search import LocalSearch
+from odefit.fitting.local_search import LocalSearch, typical_sizes
 from odefit.fitting.loose_rounds import loosened
 from odefit.fitting.matched_starts import matched_starts, sentence
 from odefit.fitting.multistart_outcome import TIE, WITHIN_REGION, fit_outcome
 from odefit.fitting.outcome import FitOutcome
-from odefit.fitting.short_searches import are_due, are_searched, best_candidates, places_of, short_searched, unique_rows
+from odefit.fitting.short_searches import (
+    are_due,
+    are_searched,
+    best_places,
+    places_of,
+    searched_candidates,
+    short_searched,
+    unique_rows,
+)
 from odefit.fitting.short_searches import sentence as told
 from odefit.fitting.shot_starts import sentence as told_of_shots
 from odefit.fitting.shot_starts import shot_starts
@@ -198,8 +206,10 @@ def _starts(assembly: Assembly, method: FitMethod, progress: Progress, memory: M
         drawn = candidates.others
         others = grown_places(assembly, search, drawn, progress, memory)
         several = unique_rows(np.vstack([points[1:], others]))
-        points = np.vstack([points[:1], best_candidates(assembly, search, several, n - 1, progress, memory, plain)])
-        progress.note(told(len(several), n, others is not drawn))
+        found = searched_candidates(assembly, search, several, progress, memory, plain)
+        bred = generations.bred(assembly, search, found, progress, memory)
+        points = np.vstack([points[:1], best_places(bred, typical_sizes(objective), n - 1)])
+        progress.note(told(len(bred), n, others is not drawn, len(bred) - len(found)))
     return points
 
 

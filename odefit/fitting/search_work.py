@@ -27,8 +27,9 @@ EVALUATIONS = 15
 """Values, and evaluations with derivatives, of a usual search, each."""
 PROBED = 5
 """The starts whose steps are counted."""
-UNKNOWN_STEPS = 300
-"""Steps of a solution by a compiled engine that does not say how many it takes."""
+UNKNOWN_STEPS = 1500
+"""Steps of a solution by a compiled engine that does not say how many it takes: it is stiff, or has many segments, and
+one step of a stiff method costs as much as several explicit ones."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from odefit.config.fit_methods import FitMethod
 from odefit.config.schema import FitSection
 from odefit.fitting.global_search import Interrupted
 from odefit.fitting.kept_starts import as_plain, restored
-from odefit.fitting.local_search import LocalSearch, typical_sizes
+from odefit.fitting.local_search import LocalSearch
 from odefit.fitting.multistart_outcome import SAME_OPTIMUM
 from odefit.fitting.observed_search import ObservedSearch
 from odefit.fitting.offered_starts import have_come_together
@@ -65,41 +65,34 @@ def are_due(objective: ProfileLikelihood, method: FitMethod, points: FloatArray)
     return not have_come_together(objective, points[1:])
 
 
-def best_candidates(
+def searched_candidates(
     assembly: Assembly,
     search: LocalSearch,
     candidates: FloatArray,
-    n: int,
     progress: Progress,
     memory: Memory,
     known: Sequence[StartOutcome] = (),
-) -> FloatArray:
-    """Where the best n of candidates [N, P'] have come to, [n, P'].
+) -> list[StartOutcome]:
+    """What short searches from candidates [N, P'] have come to; of some, `known`, it is known already.
 
-    Parameters
-    ----------
-    assembly
-        The problem.
-    search
-        Of one start.
-    candidates
-        At least n.
-    n
-        How many of them are asked for.
-    progress, memory
-        Told of, and kept in, every batch of searches.
-    known
-        What short searches from some of them have come to already.
-
-    Raises
-    ------
-    Interrupted
-        By Ctrl-C.
+    Raises Interrupted.
     """
     done = [r for r in known if (candidates == r.start).all(axis=1).any()]
-    begun = np.array([any(np.array_equal(u, r.start) for r in done) for u in candidates])
-    at = _reached([*done, *short_searched(assembly, search, candidates[~begun], progress, memory, PART)])
-    return at.u[_different(at, typical_sizes(search.objective), n)]
+    begun = np.array([any(np.array_equal(u, r.start) for r in done) for u in candidates], dtype=bool)
+    return [*done, *short_searched(assembly, search, candidates[~begun], progress, memory, PART)]
+
+
+def best_places(results: Sequence[StartOutcome], sizes: FloatArray, n: int) -> FloatArray:
+    """Where the best n searches have come to, [n, P'], of which no place has more than its share. sizes: [P']."""
+    at = _reached(results)
+    return at.u[_different(at, sizes, n)]
+
+
+def different(results: Sequence[StartOutcome], sizes: FloatArray, n: int) -> FloatArray:
+    """The best n different places that searches have come to, [n, P'], fewer where there are no more; sizes: [P']."""
+    at = _reached(results)
+    first = np.flatnonzero(np.isfinite(at.values) & (_places(at, sizes) == np.arange(len(at.u))))
+    return at.u[first[:n]]
 
 
 def short_searched(
@@ -142,6 +135,14 @@ def _reached(results: Sequence[StartOutcome]) -> Population:
 
 def _different(at: Population, sizes: FloatArray, n: int) -> IntArray:
     """Which n are taken: the lowest, of which no place has more than its share."""
+    of = _places(at, sizes)
+    most = np.ceil(n * np.maximum(SHARE_OF_A_PLACE, np.bincount(of, minlength=len(of)) / len(of)))
+    is_within = np.array([np.count_nonzero(of[:k] == of[k]) < most[of[k]] for k in range(len(of))], dtype=bool)
+    return np.argsort(~is_within, kind="stable")[:n]
+
+
+def _places(at: Population, sizes: FloatArray) -> IntArray:
+    """The lowest of those that are at the same place, for each."""
     places: list[int] = []
     of = np.empty(len(at.u), dtype=np.intp)
     for k in range(len(at.u)):
@@ -149,15 +150,17 @@ def _different(at: Population, sizes: FloatArray, n: int) -> IntArray:
         twins = np.all(np.abs(at.u[near] - at.u[k]) <= SAME * sizes, axis=1)
         of[k] = near[int(np.argmax(twins))] if twins.any() else k
         places += [] if twins.any() else [k]
-    most = np.ceil(n * np.maximum(SHARE_OF_A_PLACE, np.bincount(of, minlength=len(of)) / len(of)))
-    is_within = np.array([np.count_nonzero(of[:k] == of[k]) < most[of[k]] for k in range(len(of))], dtype=bool)
-    return np.argsort(~is_within, kind="stable")[:n]
+    return of
 
 
-def sentence(n_candidates: int, n: int, are_grown: bool) -> str:
-    """What the user should know of it."""
-    grown = ", first on growing beginnings of the series, which oscillate," if are_grown else ""
+def sentence(n_candidates: int, n: int, are_grown: bool, n_bred: int) -> str:
+    """What the user should know of it; n_bred: the places among them that were made out of others."""
+    asides = [
+        *(["first on growing beginnings of the series, which oscillate"] if are_grown else []),
+        *([f"{n_bred} of them put together from the best of the others"] if n_bred else []),
+    ]
     return (
-        f"{n_candidates} places were searched for {STEPS} steps each{grown} and the best of them are the other {n - 1} "
-        f"of {n} starts (fit.screen: values chooses places by the objective alone)."
-    ).replace("each and", "each, and")
+        f"{n_candidates} places were searched for {STEPS} steps each{''.join(f', {aside}' for aside in asides)}, and"
+        f" the best of them are the other {n - 1} of {n} starts (fit.screen: values chooses "
+        "places by the objective alone)."
+    )

@@ -213,7 +213,8 @@ class KernelEngine(Engine):
         return states_of(self, p, batch.experiments)
 
     def count_steps(self, p: FloatArray, experiments: Sequence[Experiment]) -> int | None:
-        """How many steps the states alone take by the method in use, for p [E, L]; None where one fails."""
+        """How many steps the states alone take by the method in use, for p [E, L]; None where one fails, or where it is
+        left because of stiffness."""
         p = np.ascontiguousarray(p, dtype=np.float64)
         times = self._times(experiments)
         if times.faults or not np.isfinite(p).all():
@@ -228,6 +229,7 @@ class KernelEngine(Engine):
             None,
             self._tolerances,
             self.options.max_steps,
+            stiff_steps=MAX_STIFF_STEPS if self.options.method == AUTO and self._turned is None else 0,
             is_stiff=METHODS[self.method_in_use].is_implicit and self.method_in_use != AUTO_STIFF,
         )
         return None if ends.status.any() else int(ends.steps.sum())

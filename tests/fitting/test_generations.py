@@ -1,0 +1,88 @@
+"""Places put together from the best of short searches: when they are, and that they lead on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import odefit
+from listeners import StopAt
+from odefit.api import assembled
+from odefit.config.fit_methods import METHODS
+from odefit.fitting import generations
+from odefit.fitting.generations import LONE, bred
+from odefit.fitting.local_search import LocalSearch
+from odefit.fitting.short_searches import short_searched
+from odefit.objective.likelihood import Likelihood
+from odefit.objective.profile import ProfileLikelihood
+from odefit.optimizers.start_pool import StartOutcome
+from odefit.problem.assembly import Assembly
+from odefit.runs.checkpoint import Forgetful
+from odefit.runs.progress import Silent
+
+TIMES = np.linspace(0, 10, 41)
+RATES = (1.1, 2.3, 3.7)
+"""Frequencies of oscillators that know nothing of each other: a search finds one of them now and then, hardly all."""
+
+DATA = pd.DataFrame({"time": TIMES, **{f"x{k}": np.cos(w * TIMES) for k, w in enumerate(RATES)}})
+CONFIG: dict[str, Any] = {
+    "model": {
+        "equations": {"x": "-x"},
+        "observables": {f"x{k}": f"x*exp(t)*cos(w{k}*t)" for k in range(3)},
+        "initial": {"x": 1},
+    },
+    "parameters": {f"w{k}": {"value": 5.0, "bounds": [0.1, 6]} for k in range(3)},
+    "noise": {"model": "gaussian", "sigma": 0.1},
+    "fit": {"starts": 4, "seed": 1, "workers": 1, "match": False, "screen": "searches"},
+}
+
+
+@pytest.fixture(scope="module")
+def problem() -> tuple[Assembly, LocalSearch, list[StartOutcome]]:
+    assembly = assembled(CONFIG, data=DATA)
+    search = LocalSearch(ProfileLikelihood(Likelihood(assembly.problem)), METHODS["least_squares"], None)
+    points = np.random.default_rng(2).uniform(0.1, 6, (30, 3))
+    return assembly, search, short_searched(assembly, search, points, Silent(), Forgetful(), "test")
+
+
+def lowest(results: list[StartOutcome]) -> float:
+    return min(r.value for r in results)
+
+
+def test_what_each_has_found_comes_together(problem: tuple[Assembly, LocalSearch, list[StartOutcome]]) -> None:
+    assembly, search, drawn = problem
+    found = bred(assembly, search, drawn, Silent(), Forgetful())
+    best = min(found, key=lambda r: r.value)
+    assert lowest(drawn) - best.value > 100
+    assert best.outcome is not None
+    assert best.outcome.u == pytest.approx(RATES, rel=1e-3)
+    assert found[: len(drawn)] == drawn
+    assert [r.number for r in found] == list(range(len(found)))
+
+
+def test_none_where_several_have_come_to_the_lowest_place(
+    problem: tuple[Assembly, LocalSearch, list[StartOutcome]],
+) -> None:
+    assembly, search, drawn = problem
+    best = min(drawn, key=lambda r: r.value)
+    agreed = [*drawn, *(replace(best, number=len(drawn) + k) for k in range(LONE - 1))]
+    assert bred(assembly, search, agreed, Silent(), Forgetful()) == agreed
+
+
+def test_the_last_generation_is_one_that_leads_no_lower(
+    problem: tuple[Assembly, LocalSearch, list[StartOutcome]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assembly, search, drawn = problem
+    monkeypatch.setattr(generations, "short_searched", lambda *_: drawn[:3])
+    assert len(bred(assembly, search, drawn, Silent(), Forgetful())) == len(drawn) + 3
+
+
+def test_a_fit_says_how_many_there_were() -> None:
+    notes = StopAt()
+    run = odefit.fit(CONFIG, data=DATA, progress=notes)
+    assert any("put together from the best of the others" in note for note in notes.notes)
+    assert run.result.starts.requested == run.result.starts.finished == 4
