@@ -165,9 +165,13 @@ class _Maker:
 
     def _column(self, name: str, cells: Mapping[str, Tree]) -> None:
         """A column, or one setting where all experiments have the same."""
-        for experiment, cell in cells.items():
-            if isinstance(cell, Number) and math.isnan(cell.value):
-                self.faults.add("", f"experiment {clip(experiment)}: nothing says what '{clip(name)}' is")
+        empty = {e for e, cell in cells.items() if isinstance(cell, Number) and math.isnan(cell.value)}
+        for experiment in self.experiments:
+            if experiment.name in empty:
+                where = experiment.periods[0].where if experiment.periods else self.model.where.get(name, "")
+                what = f"experiment {clip(experiment.name)}: no condition says what '{clip(name)}' is at its start"
+                self.faults.add(where, what)
+        cells = {e: Number(0.0) if e in empty else cell for e, cell in cells.items()}
         if len(set(cells.values())) > 1:
             self.found.columns[name] = dict(cells)
         elif name.endswith("_before") and self.found.steady_state and Name(name) in self.found.steady_state.values():

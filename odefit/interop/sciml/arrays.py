@@ -50,6 +50,9 @@ def arrays_of(hybrid: Hybrid, problem: PetabProblem, arguments: Sequence[str], f
             faults.add(where, f"no array file has inputs/{clip(name)}; {suggest(name, known)}")
             continue
         chosen = {"0": found["0"]} if "0" in found else _by_experiment(name, found, problem, where, faults)
+        during = any(not n.before and name in n.inputs.values() for n in hybrid.networks.values())
+        if during and "0" not in found:
+            _check_later(name, found, problem, faults)
         names[name] = f"{name}.h5"
         content[f"{name}.h5"] = as_bytes({f"inputs/{name}/{key}": array for key, array in chosen.items()})
     return ProblemArrays(files, names, content)
@@ -70,6 +73,17 @@ def _by_experiment(
         what = f"inputs/{clip(name)} has no array for the first condition of experiment '{clip(experiment)}'"
         faults.add(where, what if not own else what.replace("no array", "several arrays"))
     return chosen
+
+
+def _check_later(name: str, found: Mapping[str, FloatArray], problem: PetabProblem, faults: Faults) -> None:
+    """Arrays of networks of the simulation stay what they are at the start."""
+    measured = {row.experiment for row in problem.measurements}
+    for experiment in problem.experiments.values():
+        for period in experiment.from_start[1:] if experiment.name in measured else ():
+            own = [condition for condition in period.condition.split(";") if condition in found]
+            if own:
+                what = f"inputs/{clip(name)} has an array for '{clip(own[0])}', which comes on the way"
+                faults.add(period.where, f"{what}; arrays are those of the first condition of an experiment")
 
 
 def as_bytes(arrays: Mapping[str, FloatArray]) -> bytes:

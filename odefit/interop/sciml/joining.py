@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import field, replace
 
 from odefit.errors import Faults
+from odefit.interop.conditions import later_targets
 from odefit.interop.draft import Draft, DraftNetwork
 from odefit.interop.mathematics import Name, Number, Tree, call, names_in, replaced
 from odefit.interop.model import Model
 from odefit.interop.petab_hybrid import Hybrid, PetabNetwork, network_call
 from odefit.interop.petab_problem import PetabProblem
 from odefit.interop.sciml.arrays import arrays_of
+from odefit.interop.sciml.condition_checks import with_checked_conditions
+from odefit.interop.sciml.lifting import with_calls_as_parameters
 from odefit.interop.sciml.weights import settings_of
 from odefit.model.graphs.description import Graph, read_graph
 from odefit.model.graphs.perceptron import perceptron_of
@@ -29,6 +32,7 @@ class Joined:
     arrays: Mapping[str, str]
     files: Mapping[str, bytes]
     kinks: bool = False
+    outputs: Mapping[str, Tree] = field(default_factory=dict)
 
 
 def hybrid_of(problem: PetabProblem, model: Model, faults: Faults) -> Joined:
@@ -43,6 +47,7 @@ def hybrid_of(problem: PetabProblem, model: Model, faults: Faults) -> Joined:
 
 def with_networks(draft: Draft, joined: Joined) -> Draft:
     """A draft with what its config says of networks."""
+    draft = with_calls_as_parameters(draft, joined.outputs)
     return replace(draft, networks=joined.networks, arrays=joined.arrays, files=joined.files, kinks=joined.kinks)
 
 
@@ -61,7 +66,8 @@ class _Joiner:
         calls = {name: self._calls(self.hybrid.networks[name], sizes[name]) for name in sizes}
         outputs = {name: tree for own in calls.values() for name, tree in own.items()}
         model = self._with_targets(outputs)
-        problem = _replaced(self.problem, outputs)
+        problem = with_checked_conditions(self.hybrid, self.problem, model, outputs, self.faults)
+        problem = _replaced(problem, outputs)
         arrays = arrays_of(self.hybrid, self.problem, self._array_names(), self.faults)
         settings = settings_of(self.hybrid, arrays, self.graphs, self.faults)
         networks = {
@@ -84,7 +90,7 @@ class _Joiner:
         if kinks:
             solver = "the solver has a small tolerance, for kinks of the network in the equations are not located"
             problem = replace(problem, decisions=(*problem.decisions, solver))
-        return Joined(problem, model, networks, arrays.names, files, kinks)
+        return Joined(problem, model, networks, arrays.names, files, kinks, outputs)
 
     # -- inputs
 
@@ -188,6 +194,7 @@ class _Joiner:
         model = self.model
         values, expressions = dict(model.values), dict(model.expressions)
         values |= dict.fromkeys(sorted(self.conditioned), Number(float("nan")))
+        rates = {**model.rates, **dict.fromkeys(sorted(self.conditioned & self._moved()), Number(0.0))}
         for name, (tree, where) in self.hybrid.assigned.items():
             if name in inputs or tree is None:
                 continue
@@ -211,7 +218,13 @@ class _Joiner:
             else:
                 what = f"sets '{clip(name)}', which the model does not have; {suggest(name, [*values])}"
                 self.faults.add(where, what)
-        return replace(model, values=values, expressions=expressions)
+        return replace(model, values=values, expressions=expressions, rates=rates)
+
+    def _moved(self) -> set[str]:
+        """Inputs of networks of the simulation that conditions set on the way: each is a state that stands still."""
+        later = later_targets(self.problem.experiments.values())
+        networks = self.hybrid.networks.values()
+        return {name for network in networks if not network.before for name in network.inputs.values() if name in later}
 
 
 def _replaced(problem: PetabProblem, outputs: Mapping[str, Tree]) -> PetabProblem:
