@@ -291,7 +291,8 @@ def _union_grid(times: FloatArray, start: FloatArray, dtype: torch.dtype) -> tup
     slack = np.concatenate([[0.0], np.where(elapsed > 0, rounding + 1e-12 * elapsed, 0.0).ravel()])
     order = np.argsort(points, kind="stable")
     new = np.ones(len(points), dtype=bool)
-    new[1:] = np.diff(points[order]) > np.maximum(slack[order][1:], slack[order][:-1])
+    with np.errstate(invalid="ignore"):  # between infinite times, which engines solve by themselves
+        new[1:] = np.diff(points[order]) > np.maximum(slack[order][1:], slack[order][:-1])
     grid = points[order][new]
     index = np.empty(len(points), dtype=np.int64)
     index[order] = np.cumsum(new) - 1

@@ -42,8 +42,6 @@ def read_rest(
     place, section = reader.place, reader.place.section.steady_state
     if section is False:
         return None
-    if reader.networks:
-        reader.faults.add(place.where("steady_state"), "needs equations; a network has no known steady state")
     for state, kind in kinds.items():
         if kind in NEEDS_INITIAL:
             what = f"needs model.initial to say where {state} comes from before it rests, e.g. `{state}: 1`"

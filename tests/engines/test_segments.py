@@ -21,9 +21,8 @@ from odefit.engines.choice import make_engine
 from odefit.engines.segments.schedule import EventTimes, Timeline, kinks
 from odefit.engines.segments.segment_system import Kind, SegmentSystem
 from odefit.engines.segments.segmented_engine import SegmentedEngine
-from odefit.errors import ModelError, SolveError
+from odefit.errors import SolveError
 from odefit.model.networks import build_networks
-from odefit.model.rest import rest_under
 from odefit.model.system import Network, System
 from small_problems import central_differences
 
@@ -233,13 +232,6 @@ def test_a_network_goes_in_segments_too() -> None:
     np.testing.assert_allclose(inner[0, 0], (values[0] - values[1]) / 2e-4, rtol=1e-4, atol=1e-7)
     with pytest.raises(SolveError, match="adam"):
         engine.solve(p[None], [one], sensitivities=True)
-    with pytest.raises(ModelError, match="rest"):
-        make_engine(
-            replace(system, rest=rest_under(system.equations, system.initial, {})),
-            SolverOptions(method="dopri5"),
-            (),
-            modules,
-        )
 
 
 @pytest.mark.parametrize("method", [*BOTH, "bdf"])

@@ -14,15 +14,14 @@ from odefit.errors import ConfigError
 torch = pytest.importorskip("torch")
 h5py = pytest.importorskip("h5py")
 
+from assembled_hybrids import value  # noqa: E402
 from odefit.config.load import load_config  # noqa: E402
-from odefit.data.dataset import data_loader  # noqa: E402
 from odefit.interop.importing import import_file  # noqa: E402
 from odefit.interop.petab_export.exporting import Exported, export_problem  # noqa: E402
 from odefit.model.graphs.arrays import write_arrays  # noqa: E402
 from odefit.model.networks import MLP  # noqa: E402
 from odefit.problem.assembly import Assembly  # noqa: E402
 from odefit.problem.preparation import prepare  # noqa: E402
-from odefit.training.objective_torch import TrainingObjective  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -49,15 +48,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def assembled(**model: Any) -> Assembly:
     return prepare(load_config(BASE | {"model": BASE["model"] | model}))[0]
-
-
-def value(assembly: Assembly) -> float:
-    table = assembly.problem.table
-    assert assembly.networks is not None
-    u = torch.as_tensor(table.to_search(table.values))
-    module = TrainingObjective(assembly.problem, assembly.networks, "nll", u)
-    batch = next(iter(data_loader(assembly.problem.experiments, None, torch.Generator(), torch.float64, "cpu")))
-    return float(module(batch).detach()) * assembly.problem.n_measured
 
 
 def exported(assembly: Assembly) -> tuple[Exported, Assembly]:

@@ -15,13 +15,12 @@ from odefit.errors import InputError
 torch = pytest.importorskip("torch")
 pytest.importorskip("h5py")
 
+from assembled_hybrids import objective, value  # noqa: E402
 from odefit.config.load import load_config  # noqa: E402
-from odefit.data.dataset import data_loader  # noqa: E402
 from odefit.model.graphs.arrays import write_arrays  # noqa: E402
 from odefit.model.weights import weights_by_layer  # noqa: E402
 from odefit.problem.assembly import Assembly  # noqa: E402
 from odefit.problem.preparation import prepare  # noqa: E402
-from odefit.training.objective_torch import TrainingObjective  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -60,22 +59,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def assembled(part: dict[str, Any]) -> Assembly:
     return prepare(load_config(laid_over(BASE, part)))[0]
-
-
-def objective(assembly: Assembly) -> tuple[TrainingObjective, Any]:
-    table = assembly.problem.table
-    assert assembly.networks is not None
-    module = TrainingObjective(
-        assembly.problem, assembly.networks, "nll", torch.as_tensor(table.to_search(table.values))
-    )
-    loader = data_loader(assembly.problem.solved.experiments, None, torch.Generator(), torch.float64, "cpu")
-    return module, next(iter(loader))
-
-
-def value(assembly: Assembly) -> float:
-    """-log likelihood, and -log prior, of all data."""
-    module, batch = objective(assembly)
-    return float(module(batch).detach()) * assembly.problem.n_measured
 
 
 def of_predictions(assembly: Assembly, predicted: list[np.ndarray[Any, Any]]) -> float:

@@ -11,22 +11,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.engines.base import Engine, SolverOptions
 from odefit.engines.failure import FailureReason
-from odefit.engines.segments.rest_search import RestSearch
+from odefit.engines.segments.rest_engines import rest_search, weight_shift_of
 from odefit.engines.segments.saltation import EventSensitivities, EventValues
 from odefit.engines.segments.schedule import Segment
 from odefit.engines.segments.segment_system import SegmentSystem
-from odefit.errors import ModelError
 from odefit.model.system import System
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class FinalRest:
-    """Of the segments of one kind. Values come from the engine that `factory` makes; raises ModelError for networks."""
+    """Of the segments of one kind. Values come from the engine that `factory` makes."""
 
     def __init__(
         self,
@@ -35,14 +39,10 @@ class FinalRest:
         factory: Callable[[System, tuple[str, ...]], Engine],
     ) -> None:
         plain = segment_system.plain
-        if not plain.is_mechanistic:
-            raise ModelError(
-                "data", "a measurement at infinite time needs formulas; a network has no known steady state"
-            )
         n_moved = len(segment_system.kept) + len(segment_system.kind.infused)
         moved, starts = plain.parameters[:n_moved], plain.parameters[-len(plain.states) :]
         engine = factory(plain, (*moved, *starts))
-        self._search = RestSearch(plain, engine, options, n_moved, FailureReason.NO_FINAL_REST)
+        self._search = rest_search(plain, engine, options, n_moved, FailureReason.NO_FINAL_REST)
         self._kept = segment_system.kept
 
     @property
@@ -64,16 +64,17 @@ class FinalRest:
         start: float,
         y: FloatArray,
         span: float,
-    ) -> tuple[FloatArray, FloatArray | None, FloatArray | None]:
+    ) -> tuple[FloatArray, FloatArray | None, FloatArray | None, Callable[[], Tensor | None] | None]:
         """y at rest, from y [n] at a time in a segment, which goes on; A [n, n] and B [n, K], None without names.
 
-        n counts what is remembered behind the states. Raises IntegrationError where no rest is reached.
+        The last is what the weights of networks add, see `NetworkRestSearch.weight_shift`. n counts what is remembered
+        behind the states. Raises IntegrationError where no rest is reached.
         """
         row, n = sensitivities.row(events, segment), len(y) - sensitivities.memory
         name, names = "", sensitivities.names
         came = self._search.come(row, y[:n], start, span, name)
         if not names:
-            return np.concatenate([came.y, y[n:]]), None, None
+            return np.concatenate([came.y, y[n:]]), None, None, None
         found, to_start, to_q = self._search.slopes(row, y[:n], start, came, name)
         A, B = np.eye(len(y)), np.zeros((len(y), len(names)))
         A[:n, :n] = to_start
@@ -81,4 +82,4 @@ class FinalRest:
             if wanted in names:
                 B[:n, names.index(wanted)] += to_q[:, j]
         B[:n] += to_q[:, len(self._kept) :] @ (segment.feeds[:, None] * events.darrival)
-        return np.concatenate([found, y[n:]]), A, B
+        return np.concatenate([found, y[n:]]), A, B, partial(weight_shift_of, self._search, row, came.time, found)

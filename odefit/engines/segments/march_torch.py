@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -14,11 +14,17 @@ from odefit.engines.segments.saltation import EventSensitivities, EventValues, S
 
 class TensorMarch(SegmentMarch[Tensor, Tensor]):
     """p: [L]. What happens between segments enters with its derivatives, which are known: a value v with the derivative
-    D to p is v + D (p - p_), where p_ is p itself without gradient.
+    D to p is v + D (p - p_), where p_ is p itself without gradient. rest: what moves the steady state before the start
+    with the weights of networks.
     """
 
     def __init__(
-        self, p: Tensor, sensitivities: EventSensitivities, events: EventValues, starts: SegmentStarts
+        self,
+        p: Tensor,
+        sensitivities: EventSensitivities,
+        events: EventValues,
+        starts: SegmentStarts,
+        rest: Callable[[], Tensor | None] | None = None,
     ) -> None:
         super().__init__(starts)
         self._p, self._shift = p, p - p.detach()
@@ -26,16 +32,22 @@ class TensorMarch(SegmentMarch[Tensor, Tensor]):
         self._kept = [sensitivities.names.index(name) for name in sensitivities.segment_system.kept]
         self._n = len(sensitivities.segment_system.whole.states)
         self._end: Tensor | None = None
+        self._rest = rest
         self._remembered = p.new_empty(0)
         self._parts: list[Tensor] = []
 
     def enter(self, start: SegmentStart) -> None:
         y = self._constant(start.y)
+        if self._rest is not None:
+            self._end, self._rest = self._moved(self._rest()), None
         if self._end is not None:
             shift = self._end - self._end.detach()
             y = y + (shift if start.A is None else self._constant(start.A) @ shift)
         if start.B is not None:
             y = y + self._constant(start.B) @ self._shift
+        if start.weights is not None:
+            by_weights = self._moved(start.weights())
+            y = y if by_weights is None else y + by_weights
         self._segment, self._end = start.segment, y
         y, self._remembered = y[: self._n], y[self._n :]
         if start.segment.experiment is None:
@@ -48,6 +60,12 @@ class TensorMarch(SegmentMarch[Tensor, Tensor]):
             arrives = self._constant(self._events.arrival) + slope
             parts.insert(1, arrives * self._constant(start.segment.feeds))
         self.row = torch.cat(parts)
+
+    def _moved(self, shift: Tensor | None) -> Tensor | None:
+        """What moves a state [S], with nothing for what is remembered behind it."""
+        if shift is None:
+            return None
+        return torch.nn.functional.pad(shift.to(self._p), (0, self._sensitivities.memory))
 
     def take(self, found: Tensor) -> FloatArray:
         """found: [>= number of times, S]; beyond them it is padding."""

@@ -14,15 +14,22 @@ from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, SolverOptions
 from odefit.engines.failure import Failure, FailureReason, IntegrationError
 from odefit.engines.segments.steady_state import Before, SteadyState
+from odefit.errors import ModelError
 from odefit.model.system import System
 
 Maker = Callable[[System, tuple[str, ...]], Engine]
 
 
 class RestWithEvents(SteadyState):
-    """Of a system with `rest` and `triggers`. make: the engine for what was before, which is interrupted itself."""
+    """Of a system with `rest` and `triggers`. make: the engine for what was before, which is interrupted itself.
+
+    Raises ModelError for networks, to whose weights it has no derivatives.
+    """
 
     def __init__(self, system: System, options: SolverOptions, factory: Maker, make: Maker) -> None:
+        if not system.is_mechanistic:
+            what = "with events by conditions needs equations without networks; take out the one or the other"
+            raise ModelError("model.steady_state", what)
         super().__init__(system, options, factory)
         plain = self._search.system
         before = System(

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,9 @@ from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function
 from odefit.model.system import TIME, symbol
 from odefit.records import dataclass
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Slopes = Callable[..., Any]
 
@@ -53,17 +56,22 @@ class EventValues:
 class SegmentStart:
     """A segment to be integrated, from y [S]. Its derivative there is A dy + B, dy [S, K] being that at the end before.
 
-    A: [S, S], None for the identity. B: [S, K], None for zero.
+    A: [S, S], None for the identity. B: [S, K], None for zero. weights: what the weights of networks add to y, see
+    `NetworkRestSearch.weight_shift`; None for nothing.
     """
 
     segment: Segment
     y: FloatArray
     A: FloatArray | None
     B: FloatArray | None
+    weights: Callable[[], Tensor | None] | None = None
 
 
-ToRest = Callable[[Segment, float, FloatArray], tuple[FloatArray, FloatArray | None, FloatArray | None]]
-"""Where the equations of a segment come to from y at a time, with its A and B."""
+ToRest = Callable[
+    [Segment, float, FloatArray],
+    tuple[FloatArray, FloatArray | None, FloatArray | None, Callable[[], "Tensor | None"] | None],
+]
+"""Where the equations of a segment come to from y at a time, with its A, its B, and what the weights add."""
 SegmentStarts = Generator[SegmentStart, FloatArray, None]
 
 

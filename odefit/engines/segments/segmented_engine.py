@@ -8,6 +8,7 @@ When transitions come stands in schedule.py; what they do, and the derivatives o
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -238,7 +239,10 @@ class SegmentedEngine(Engine):
         marches = []
         for e, experiment in enumerate(batch.experiments):
             starts = self._segment_starts(plan, derived, experiment, events[e], (y[e], dy[e]), rests, [])
-            marches.append(TensorMarch(p[e], derived, events[e], starts))
+            rest = None
+            if rests is not None and experiment.steady_state:
+                rest = functools.partial(rests.weight_shift, values[e], experiment)
+            marches.append(TensorMarch(p[e], derived, events[e], starts, rest))
 
         def solve(rows: list[Tensor], parts: list[Experiment]) -> Sequence[Tensor]:
             together = collate(list(enumerate(parts)), dtype=p.dtype, device=p.device)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,15 +18,17 @@ from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, SolverOptions
 from odefit.engines.failure import Failure, FailureReason, IntegrationError
-from odefit.engines.segments.rest_search import RestSearch
+from odefit.engines.segments.rest_engines import networks_of, rest_search, weight_shift_of
 from odefit.engines.segments.segment_system import start_name
-from odefit.errors import ModelError
 from odefit.model.conditions import condition_of
 from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function
 from odefit.model.switches import substitute
 from odefit.model.system import TIME, System, symbol
 from odefit.records import dataclass
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,9 @@ class Before:
 
 
 class SteadyState:
-    """Of one system with `rest`. Values come from the engine that `factory` makes; raises ModelError for networks."""
+    """Of one system with `rest`. Values come from the engine that `factory` makes."""
 
     def __init__(self, system: System, options: SolverOptions, factory: Callable[[System, tuple[str, ...]], Engine]):
-        if not system.is_mechanistic:
-            raise ModelError("model.steady_state", "rest before the start needs formulas; with a network there is none")
         self.system = system
         assert system.rest is not None
         named = {s for formula in system.rest.equations.values() for s in sp.sympify(formula).free_symbols}
@@ -69,9 +69,10 @@ class SteadyState:
             equations=equations,
             initial={state: symbol(start_name(state)) for state in system.states},
             observables={},
+            networks=networks_of(formulas, system),
         )
         engine = factory(plain, (*self._kept, *starts))
-        self._search = RestSearch(plain, engine, options, len(self._kept), FailureReason.NOT_AT_REST)
+        self._search = rest_search(plain, engine, options, len(self._kept), FailureReason.NOT_AT_REST)
         self._positions = np.array([system.parameters.index(name) for name in self._kept], dtype=np.intp)
         self._initial_functions: dict[tuple[str, ...], Any] = {}
 
@@ -125,6 +126,10 @@ class SteadyState:
                 dy[:, k] += to_q[:, self._kept.index(wanted)]
         return y, dy
 
+    def weight_shift(self, before: Before, y: FloatArray) -> Tensor | None:
+        """What weights of networks move of a steady state y [S]: zeros with gradients; None without networks."""
+        return weight_shift_of(self._search, before.row, 0.0, y)
+
     def standing(self, before: Before, y: FloatArray) -> list[bool]:
         """Which conditions of events hold at rest."""
         arguments = (*self.system.states, *self._kept, *self._held)
@@ -157,6 +162,10 @@ class SharedRests:
     def standing(self, p: FloatArray, experiment: Experiment, y: FloatArray) -> list[bool]:
         """Which conditions of events hold at rest, at the state y [S] there."""
         return self.steady.standing(self.steady.before(p, experiment, self.names), y)
+
+    def weight_shift(self, p: FloatArray, experiment: Experiment) -> Tensor | None:
+        """As `SteadyState.weight_shift`, for what `find` has found."""
+        return self.steady.weight_shift(self.steady.before(p, experiment, self.names), self.find(p, experiment)[0])
 
     def find(self, p: FloatArray, experiment: Experiment) -> tuple[FloatArray, FloatArray]:
         """y [S] at the start of an experiment with parameters p [L], and dy [S, K].

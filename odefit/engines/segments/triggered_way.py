@@ -138,7 +138,7 @@ class TriggeredWay:
             self._check(y, B, segment.start)
             failure: IntegrationError | None = None
             try:
-                found, rest_A, rest_B = to_rest(segment, segment.start, y)
+                found, rest_A, rest_B, weights = to_rest(segment, segment.start, y)
                 horizon = self._horizon(segment, found)
             except IntegrationError as error:
                 failure, horizon = error, segment.start + FAR * self._span
@@ -158,7 +158,7 @@ class TriggeredWay:
         if rest_A is not None:
             A = rest_A if A is None else rest_A @ A
             B = rest_B if B is None else rest_A @ B + (0.0 if rest_B is None else rest_B)
-        yield SegmentStart(row, found, A, B)
+        yield SegmentStart(row, found, A, B, weights)
 
     def _horizon(self, segment: Segment, y: FloatArray) -> float:
         """How long to look for events on the way to rest, y: so long, or until a time that a condition waits for."""
