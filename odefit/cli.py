@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from odefit._version import __version__
 from odefit.commands.bootstrap import bootstrap
@@ -27,8 +28,21 @@ from odefit.commands.runs import runs
 from odefit.commands.sample import sample
 from odefit.commands.symbols import symbols
 
+
+class _Commands(TyperGroup):
+    """All commands."""
+
+    def invoke(self, ctx: Any) -> object:
+        """Run one; Ctrl-C in it is an exit code, which the one that knows what was reached has said itself."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Abort from None
+
+
 app = typer.Typer(
     name="odefit",
+    cls=_Commands,
     help="Fit the parameters of differential equations to time series, and say how sure you are.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

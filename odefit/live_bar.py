@@ -16,6 +16,9 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
+NARROW = 72
+"""Columns below which there is no bar."""
+
 
 class _Rate(ProgressColumn):
     """`12 /s`, or `4.2 s each`."""
@@ -43,7 +46,9 @@ class LiveBar:
     def __init__(self, console: Console, what: str, total: int) -> None:
         how = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"))
         left = TimeRemainingColumn(compact=True)
-        columns = (TextColumn(escape(what)), MofNCompleteColumn(), BarColumn(16), how, _Rate(), left)
+        # On a narrow terminal how it goes matters more than a bar.
+        bar = (BarColumn(16),) if console.width >= NARROW else ()
+        columns = (TextColumn(escape(what)), MofNCompleteColumn(), *bar, how, _Rate(), left)
         self._progress = Progress(*columns, console=console, transient=True, expand=True, redirect_stdout=False)
         self._task = self._progress.add_task("", total=total)
         self._progress.start()

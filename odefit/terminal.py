@@ -7,12 +7,13 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Self
 
 from odefit.heartbeat import Heartbeat
 from odefit.screen import PlainScreen, Screen, SilentScreen, TextTable
+from odefit.turning import Turning, is_live
 
 if TYPE_CHECKING:
     from odefit.live_bar import LiveBar
@@ -41,20 +42,20 @@ def console(error: bool = False, quiet: bool = False) -> Screen:
 class _OnScreen(logging.Handler):
     """Shows what is logged, but for what a Reporter tells anyway."""
 
-    def __init__(self, screen: Screen) -> None:
+    def __init__(self, say: Callable[[str], None]) -> None:
         super().__init__(logging.INFO)
-        self.screen = screen
+        self.say = say
 
     def emit(self, record: logging.LogRecord) -> None:
         if not getattr(record, "told", False):
-            self.screen.print(record.getMessage(), markup=False)
+            self.say(record.getMessage())
 
 
 @contextmanager
-def logged_to(screen: Screen | None) -> Iterator[None]:
+def logged_to(say: Callable[[str], None] | None) -> Iterator[None]:
     """Show what odefit logs meanwhile; None: do not."""
     logger = logging.getLogger("odefit")
-    handler = logging.NullHandler() if screen is None else _OnScreen(screen)
+    handler = logging.NullHandler() if say is None else _OnScreen(say)
     logger.addHandler(handler)
     try:
         yield
@@ -69,49 +70,62 @@ class Reporter:
     def __init__(self, screen: Screen) -> None:
         self.screen = screen
         self._pulse = Heartbeat(self._beat, "reading")
-        self._is_live = sys.stderr.isatty() and not isinstance(screen, SilentScreen)
+        live = is_live(sys.stderr) and not isinstance(screen, SilentScreen)
+        self._turning = Turning("reading", sys.stderr) if live else None
         self._bar: LiveBar | None = None
         self._total, self._what, self._done = 0, "", 0
         self._last = 0.0
 
     def __enter__(self) -> Self:
         self._pulse.__enter__()
+        if self._turning is not None:
+            self._turning.__enter__()
         return self
 
     def __exit__(self, *error: Any) -> None:
         self.end()
+        if self._turning is not None:
+            self._turning.__exit__()
         self._pulse.__exit__(*error)
 
-    def _print(self, line: str | TextTable) -> None:
+    def say(self, line: str | TextTable) -> None:
+        """Show a line of its own."""
         self._pulse.spoke()
         if self._bar is not None:
             self._bar.pause()
-        self.screen.print(line, markup=False)
+        with nullcontext() if self._turning is None else self._turning.aside():
+            self.screen.print(line, markup=False)
         if self._bar is not None:
             self._bar.go_on()
 
     def _beat(self, line: str) -> None:
-        if self._bar is None:  # which moves by itself
+        if self._turning is None:  # which moves by itself
             self.screen.print(line, markup=False)
 
     def now(self, what: str) -> None:
         self._pulse.doing = what
+        if self._turning is not None:
+            self._turning.doing = what
+        if self._bar is not None:
+            self._bar.show(self._done, what)
 
     def note(self, sentence: str) -> None:
-        self._print(f"note: {sentence}")
+        self.say(f"note: {sentence}")
 
     def result(self, result: Result) -> None:
         """Show how a fit ended."""
         for line in result_lines(result):
-            self._print(line)
+            self.say(line)
 
     def begin(self, what: str, total: int) -> None:
         self.now(f"{what}, {total} in all")
         self._total, self._what, self._last, self._done = total, what, time.monotonic(), 0
-        if self._is_live:
+        if self._turning is not None:
             from odefit.live_bar import LiveBar
             from odefit.rich_screen import rich_screen
 
+            with self._turning.aside(hidden=True):
+                pass
             self._bar = LiveBar(rich_screen(sys.stderr, soft_wrap=True), what, total)
 
     def epoch(self, number: int, loss: float, estimates: Mapping[str, float]) -> None:
@@ -123,6 +137,7 @@ class Reporter:
     def start(self, finished: int, failed: int, best: float, at_best: int, why: str) -> None:
         value = f"best {best:.6g}" if math.isfinite(best) else "none yet"
         text = f"{value}, reached by {at_best}" + (f", {failed} failed ({why})" if failed else "")
+        self._done = finished
         self._advance(finished, f"start {finished}/{self._total}  {text}", text)
 
     def part(self, done: int, text: str) -> None:
@@ -132,11 +147,11 @@ class Reporter:
         self._advance(done, f"{self._what} {done}/{self._total}  {text}", text)
 
     def _advance(self, done: int, line: str, text: str) -> None:
-        self.now(line)
+        self._pulse.doing = line
         if self._bar is not None:
             self._bar.show(done, text)
         elif self._total > 1 and (done in (1, self._total) or self._due(done)):
-            self._print(line)
+            self.say(line)
 
     def _due(self, done: int) -> bool:
         """Every tenth of the way, or after ten silent seconds."""
@@ -149,6 +164,9 @@ class Reporter:
         if self._bar is not None:
             self._bar.end()
             self._bar = None
+        if self._turning is not None:
+            with self._turning.aside(hidden=False):
+                pass
 
 
 def number(value: float | None, digits: int = 5) -> str:

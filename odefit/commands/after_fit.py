@@ -12,11 +12,10 @@ from odefit.status import Status
 if TYPE_CHECKING:
     from odefit.fitting.run import Run
     from odefit.latent.latent_run import LatentRun
-    from odefit.screen import Screen
     from odefit.terminal import Reporter
 
 
-def pictures_of(run: Run | LatentRun, told: Reporter, screen: Screen) -> list[Path]:
+def pictures_of(run: Run | LatentRun, told: Reporter) -> list[Path]:
     """Draw a fit that can be drawn; the files."""
     from odefit.pictures import draw
 
@@ -27,7 +26,7 @@ def pictures_of(run: Run | LatentRun, told: Reporter, screen: Screen) -> list[Pa
         return draw(run, after_fit=True)
     except OdefitError as error:
         # The run folder is complete: a picture that cannot be drawn is no reason to fail.
-        screen.print(f"warning: no pictures: {error}", markup=False)
+        told.say(f"warning: no pictures: {error}")
         return []
 
 

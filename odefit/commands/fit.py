@@ -144,7 +144,7 @@ def _fitted(config: Path, place: Place, asked: Asked, screen: Screen) -> tuple[R
     from odefit.terminal import Reporter, logged_to
     from odefit.tracking.hooks import track_more
 
-    with logged_to(screen if asked.verbose else None), Reporter(screen) as told:
+    with Reporter(screen) as told, logged_to(told.say if asked.verbose else None):
         run = fit_into_folder(
             config,
             asked.overrides,
@@ -155,7 +155,7 @@ def _fitted(config: Path, place: Place, asked: Asked, screen: Screen) -> tuple[R
             show=told.result,
         )
         result = run.result
-        pictures = pictures_of(run, told, screen) if asked.plots else []
+        pictures = pictures_of(run, told) if asked.plots else []
         if pictures:
             told.now("waiting for the tracker")
             track_more(run, told.note, pictures)

@@ -58,10 +58,10 @@ def merge(
     screen = console(error=json, quiet=quiet)
     with Reporter(screen) as told:
         found = merged(parts, config=config, run=run, out=out, overwrite=overwrite, progress=told, show=told.result)
-        if not isinstance(found, StoredRun):
-            _show_answer(found, screen, json)
-            return
-        pictures = pictures_of(found, told, screen) if plots else []
+        pictures = pictures_of(found, told) if plots and isinstance(found, StoredRun) else []
+    if not isinstance(found, StoredRun):
+        _show_answer(found, screen, json)
+        return
     screen.print(f"written to {found.path} in {found.result.seconds:.3g} s of fitting", markup=False)
     again = ["odefit", "fit", str(found.loaded.path)]
     for line in closing_lines(found, pictures, again, () if out is None else ("--out", str(out))):
