@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
-
+from odefit.config.declared import Field, model_validator
 from odefit.config.fields import Count, Section
 
 Text = Annotated[str, Field(min_length=1, max_length=1000)]

@@ -6,8 +6,7 @@ import itertools
 import math
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
-
+from odefit.config.declared import Discriminator, Field, Tag, field_validator, model_validator
 from odefit.config.fields import (
     Cell,
     Finite,
@@ -103,7 +102,7 @@ class SimulateSection(Section):
     @field_validator("times")
     @classmethod
     def _increasing(cls, value: TimesSection | list[float]) -> TimesSection | list[float]:
-        if isinstance(value, TimesSection):
+        if not isinstance(value, list):
             return value
         if not value or value[0] == -math.inf or any(not b > a for a, b in itertools.pairwise(value)):
             raise ValueError("must be a list of increasing numbers")

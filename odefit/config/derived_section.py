@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field
-
+from odefit.config.declared import Field
 from odefit.config.fields import Formula, Section
 
 

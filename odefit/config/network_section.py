@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
-
+from odefit.config.declared import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 from odefit.config.fields import Count, Finite, Name, NotNegative, Section, or_text
 from odefit.config.prior_section import PriorSection
 

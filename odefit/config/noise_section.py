@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
-
+from odefit.config.declared import Discriminator, Field, Tag, model_validator
 from odefit.config.fields import Formula, NotNegative, Section
 
 NOISE_MODELS = Literal[

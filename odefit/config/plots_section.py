@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
-
+from odefit.config.declared import Field
 from odefit.config.fields import Finite, Label, Name, Section
 
 TIME_AXIS = "time"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
-
+from odefit.config.declared import Field, model_validator
 from odefit.config.fields import LIST, Finite, Positive, Section
 
 
