@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-import typer
+from odefit.commands import words as typer
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

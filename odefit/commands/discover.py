@@ -6,8 +6,7 @@ from pathlib import Path
 from shlex import join
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from odefit.commands import words as typer
 from odefit.commands.errors import INTERRUPTED
 from odefit.commands.options import AsJson, ConfigPath, OnlyBeside, Overrides, Plots, Seconds
 

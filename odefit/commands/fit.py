@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
+from odefit.commands import words as typer
 from odefit.commands.after_fit import code_of, pictures_of
 from odefit.commands.ending import end_within
 from odefit.commands.errors import failed, report

@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from odefit.commands import words as typer
 from odefit.commands.alive import alive
 from odefit.commands.options import Overwrite
 from odefit.commands.written import check_free

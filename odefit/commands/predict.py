@@ -6,8 +6,7 @@ from pathlib import Path
 from shlex import join
 from typing import Annotated
 
-import typer
-
+from odefit.commands import words as typer
 from odefit.commands.alive import alive
 from odefit.commands.options import Dates, Level, Overwrite, Plots, RunPath, Seconds, TableOut
 

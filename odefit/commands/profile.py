@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from shlex import join
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
+from odefit.commands import words as typer
 from odefit.commands.ending import end_within
 from odefit.commands.errors import INTERRUPTED
 from odefit.commands.options import (

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from odefit.commands import words as typer
 from odefit.commands.alive import alive
 from odefit.commands.options import RunPath
 

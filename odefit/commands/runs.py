@@ -6,8 +6,7 @@ import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from odefit.commands import words as typer
 from odefit.commands.options import AsJson
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from odefit.commands import words as typer
 from odefit.commands.errors import INTERRUPTED
 from odefit.commands.options import AsJson, Plots, RunPath, Seconds, split_names
 
