@@ -142,7 +142,7 @@ def _default(schema: Schema) -> str:
 
 def catalogue_page() -> str:
     parts = [NOTE, CATALOGUE_HEAD]
-    for field, entries in catalogue.FIELDS.items():
+    for field, entries in catalogue.fields().items():
         parts.append(f"\n## {field[0].upper()}{field[1:]}\n")
         for entry in entries:
             parts.append(

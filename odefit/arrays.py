@@ -13,9 +13,19 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 Mask = NDArray[np.bool_]
+
+Numbers = TypeVar("Numbers", bound=np.generic)
+
+
+def distinct(values: NDArray[Numbers]) -> NDArray[Numbers]:
+    """The numbers [n] in order, each once: as by `np.unique`, which imports masked arrays."""
+    ordered = np.sort(values)
+    return np.concatenate([ordered[:1], ordered[1:][ordered[1:] > ordered[:-1]]])

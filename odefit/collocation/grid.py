@@ -8,9 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray, Mask
+from odefit.arrays import FloatArray, IntArray, Mask, distinct
 from odefit.data.experiments import HAIR, Experiment
-from odefit.engines.segments.schedule import kinks
 from odefit.records import dataclass
 
 INTERVALS = 50
@@ -133,10 +132,13 @@ def _nodes(experiment: Experiment) -> tuple[FloatArray, Mask]:
     own = experiment.times[looked_at(experiment)]
     last = float(own[-1]) if len(own) else experiment.start
     stops = [np.array([d.time for d in experiment.doses]), np.array([d.time + d.duration for d in experiment.doses])]
-    stops += [kinks(known) for known in experiment.inputs.values()]
-    happening = np.unique(np.concatenate(stops))
+    if experiment.inputs:
+        from odefit.engines.segments.schedule import kinks
+
+        stops += [kinks(known) for known in experiment.inputs.values()]
+    happening = distinct(np.concatenate(stops))
     happening = happening[(happening >= experiment.start) & (happening <= last)]
-    points = np.unique(np.concatenate([[experiment.start], own, happening]))
+    points = distinct(np.concatenate([[experiment.start], own, happening]))
     step = (last - experiment.start) / INTERVALS
     pieces = [
         np.linspace(a, b, max(int(np.ceil((b - a) / step - 1e-9)), 1), endpoint=False) for a, b in pairwise(points)

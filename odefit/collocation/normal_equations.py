@@ -25,7 +25,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from odefit.arrays import FloatArray, Mask
+from odefit.arrays import FloatArray, Mask, distinct
 from odefit.collocation.cells import Measured
 from odefit.collocation.equations import Equations, Values
 from odefit.collocation.grid import Grid
@@ -218,7 +218,7 @@ class ProfilingObjective(NodesObjective):
             out.a[:, e, k] += by_state[..., :, None] * by_state[..., None, :]
             out.border[:, e, k] += by_state[..., :, None] * by_symbol[..., None, :]
             out.gradient[:, e, k] += by_state * r[..., None]
-            for experiment in np.unique(e):
+            for experiment in distinct(e):
                 own = e == experiment
                 rows = by_symbol[:, own].swapaxes(-1, -2)
                 out.corner[:, experiment] += rows @ by_symbol[:, own]

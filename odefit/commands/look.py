@@ -212,7 +212,7 @@ def models(
         typer.echo(f"next: odefit demo {name}  # an example: a config, and data that it fits")
         return
     width = max(map(len, catalogue.names()))
-    for field, entries in catalogue.FIELDS.items():
+    for field, entries in catalogue.fields().items():
         typer.echo(f"# {field}")
         for one in entries:
             typer.echo(f"{one.name:<{width}}  {one.title}")

@@ -18,13 +18,12 @@ T. J. Dekker (1971), A floating-point technique for extending the available prec
 
 from __future__ import annotations
 
-from fractions import Fraction
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from odefit.arrays import FloatArray, IntArray, Mask
+from odefit.arrays import FloatArray, IntArray, Mask, distinct
 
 Bytes = NDArray[np.uint8]
 
@@ -71,7 +70,7 @@ def _write(x: FloatArray, found: Bytes) -> None:
     digits = _characters(mantissa[simple])
     trimmed = _without_zeros(digits)
     exponents = (place[simple] + LOWEST).astype(np.int8)
-    for exponent in np.unique(exponents).tolist():
+    for exponent in distinct(exponents).tolist():
         own = np.flatnonzero(exponents == exponent)
         found[simple[own], 1:] = _placed(digits[own], trimmed[own], exponent)
     found[:, 0] = np.where(np.signbit(x) & ~np.isnan(x), MINUS, 0)
@@ -86,6 +85,8 @@ def _write(x: FloatArray, found: Bytes) -> None:
 @cache
 def _tables() -> tuple[FloatArray, FloatArray, FloatArray]:
     """10^e for each e from LOWEST to HIGHEST, and 10^k of the factor that goes with it, in two parts."""
+    from fractions import Fraction
+
     exponents = range(LOWEST, HIGHEST + 1)
     factors = [Fraction(10) ** (DIGITS - 1 - e) for e in exponents]
     high = [float(factor) for factor in factors]

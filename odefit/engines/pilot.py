@@ -16,13 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray
+from odefit.arrays import FloatArray, IntArray, distinct
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions, SolverOptions, Trajectory, members_of
 from odefit.engines.failure import Failure, FailureReason
 from odefit.engines.pilot_kernel import KernelWays
 from odefit.engines.rough_steps import rough_steps
-from odefit.engines.segments.segmented_engine import SegmentedEngine
 from odefit.model.functions import numpy_function
 from odefit.model.switches import is_interrupted
 from odefit.model.system import TIME, System
@@ -87,7 +86,7 @@ class _Way:
     def wanted(self) -> FloatArray:
         """Times after the start at which the states should be known."""
         every = np.concatenate([self._grid, self.times])
-        return np.unique(every[every > self.start])
+        return distinct(every[every > self.start])
 
     def fill(self, times: FloatArray, y: FloatArray) -> None:
         """The whole way at once: states y [n, S] at times [n], `wanted` among them."""
@@ -236,6 +235,8 @@ class Pilot:
     def _made(self, p: FloatArray) -> Engine:
         if not is_interrupted(self._system):
             return PilotEngine(self._system, self._record)
+        from odefit.engines.segments.segmented_engine import SegmentedEngine
+
         # What is near enough to rest is judged by one tolerance.
         start = np.abs(np.array(self._start(*p), dtype=np.float64))
         known = start[np.isfinite(start) & (start > 0)]

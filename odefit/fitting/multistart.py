@@ -17,10 +17,8 @@ from odefit.config.fit_methods import FitMethod
 from odefit.config.schema import FitSection
 from odefit.errors import ConfigError
 from odefit.fitting import generations, plain_first
-from odefit.fitting.budget import raced
 from odefit.fitting.early_ends import EarlyEnds
 from odefit.fitting.global_search import Interrupted, global_starts
-from odefit.fitting.growing_horizon import grown_places
 from odefit.fitting.kept_starts import as_plain, restored
 from odefit.fitting.local_search import LocalSearch, typical_sizes
 from odefit.fitting.loose_rounds import loosened
@@ -203,6 +201,8 @@ def _starts(assembly: Assembly, method: FitMethod, progress: Progress, memory: M
     if method.by_population:
         return global_starts(objective, points, section.starts, section.seed, section.evaluations, progress, memory)
     if section.budget is None and are_searched(section) and are_due(objective, method, points):
+        from odefit.fitting.growing_horizon import grown_places
+
         drawn = candidates.others
         others = grown_places(assembly, search, drawn, progress, memory)
         several = unique_rows(np.vstack([points[1:], others]))
@@ -279,6 +279,8 @@ def _search_pass(
 
 def _race_pass(assembly: Assembly, method: FitMethod, progress: Progress, memory: Memory) -> _Pass:
     """As many starts as the budget allows."""
+    from odefit.fitting.budget import raced
+
     section, objective = assembly.loaded.config.fit, _objective(assembly)
     search = LocalSearch(objective, method, section.max_iterations, cpu_limit=section.cpu_limit)
 

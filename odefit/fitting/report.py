@@ -13,7 +13,6 @@ from odefit.fitting.combined import combination_warning, combined
 from odefit.fitting.error_notes import error_notes
 from odefit.fitting.given_noise import refuted_levels
 from odefit.fitting.misfit import dominant_measurement, vanishing_predictions
-from odefit.fitting.network_errors import errors_beside_networks
 from odefit.fitting.nonsmooth import NonsmoothParameters, nonsmooth_parameters, parameters_at_measurements
 from odefit.fitting.outcome import FitOutcome
 from odefit.objective.likelihood import Likelihood
@@ -81,6 +80,8 @@ def summarise(
         if uncertainty is None:
             warnings.append("no standard errors: the model could not be differentiated at the estimates")
     elif outcome.status.is_usable:
+        from odefit.fitting.network_errors import errors_beside_networks
+
         uncertainty, told, beside = errors_beside_networks(assembly, likelihood, u, bound)
         warnings += told
     events = assembly.loaded.events

@@ -34,7 +34,6 @@ from odefit.problem.conditions import under_conditions
 from odefit.problem.frames import wanted_times
 from odefit.problem.noise_columns import NoiseColumns
 from odefit.problem.sides import on_sides
-from odefit.problem.simulation import TrueModel, simulate_data
 from odefit.problem.solver_steps import with_steps
 from odefit.problem.systems import describe_system
 from odefit.problem.wider import curves_and_expressions, expression_quantities, observing
@@ -61,6 +60,8 @@ from odefit.uncertainty.covariance import MAX_LISTED
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from odefit.problem.simulation import TrueModel
 
 
 @dataclass(frozen=True, repr=False)
@@ -130,6 +131,8 @@ class Run(StoredRun, Asked):
         """The model that made the data, where they were simulated."""
         if self.assembly.loaded.config.data.simulate is None:
             return None
+        from odefit.problem.simulation import simulate_data
+
         return simulate_data(self.assembly.loaded, self.assembly.described).model
 
     def solve_truth(self, times: Sequence[FloatArray]) -> Curves | None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from odefit import algebra as sp
-from odefit.arrays import FloatArray
+from odefit.arrays import FloatArray, distinct
 from odefit.data.experiments import Experiment
 from odefit.engines.methods import METHODS
 from odefit.errors import SolveError
@@ -153,7 +153,7 @@ def _dense(problem: FitProblem, experiment: Experiment) -> Experiment:
     if not len(experiment.times) or n < 2 or METHODS[problem.engine.method_in_use].is_fixed_step:
         return experiment
     more = np.linspace(experiment.start, experiment.last, n)
-    return experiment.at(np.union1d(experiment.times, more))
+    return experiment.at(distinct(np.concatenate([experiment.times, more])))
 
 
 def _groups(experiments: Sequence[Experiment]) -> list[slice]:
@@ -248,7 +248,7 @@ def _states_at(problem: FitProblem, theta: FloatArray, e: int, solved: Experimen
 
     It goes on to the same end: one that ended at t would step otherwise, and perhaps not over what lies there.
     """
-    times = np.union1d(solved.times, t)
+    times = distinct(np.concatenate([solved.times, t]))
     experiments = (*problem.experiments[:e], solved.at(times), *problem.experiments[e + 1 :])
     y: FloatArray = problem.states(theta, experiments)[e][np.searchsorted(times, t)]
     return y

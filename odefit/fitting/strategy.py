@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,8 +15,6 @@ from odefit.config.load import LoadedConfig
 from odefit.data.chosen_rows import Excluded
 from odefit.data.experiments import Experiment
 from odefit.errors import ConfigError
-from odefit.fitting.cluster import cluster_of
-from odefit.fitting.cross_validation import Fold, WithinFold, cross_validate, make_folds
 from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.report import summarise
 from odefit.fitting.run import Run
@@ -30,13 +29,21 @@ from odefit.runs.tables import Table
 from odefit.status import Status
 from odefit.uncertainty.estimation import Uncertainty
 
+if TYPE_CHECKING:
+    from odefit.fitting.cross_validation import Fold, WithinFold
+
 log = logging.getLogger(__name__)
 
 
 def plan(loaded: LoadedConfig) -> tuple[Sequence[Experiment], Callable[[Progress, FitMemory], Run]]:
     """All measurements, and what is left to be done. Raises InputError."""
     assembly, truth = prepare(loaded)
-    return assembly.measured, partial(_fit, assembly, make_folds(assembly), truth)
+    folds: tuple[Fold, ...] = ()
+    if loaded.config.fit.folds is not None:
+        from odefit.fitting.cross_validation import make_folds
+
+        folds = make_folds(assembly)
+    return assembly.measured, partial(_fit, assembly, folds, truth)
 
 
 def _fit(
@@ -56,6 +63,8 @@ def _fit(
     tables = _tables(assembly, outcome, uncertainty)
     folds = tuple(replace(fold, assembly=tightened(fold.assembly, outcome.tightened)) for fold in folds)
     if folds and result.status.is_usable:
+        from odefit.fitting.cross_validation import cross_validate
+
         try:
 
             def without(fold: Assembly, kept: WithinFold) -> FitOutcome:
@@ -126,6 +135,10 @@ def search(
         return train(assembly, progress, memory=memory)
     method = suitable(assembly, progress) if name == AUTO else METHODS[name]
     from odefit.fitting.multistart import search_starts
+
+    if assembly.loaded.config.fit.cluster is None:
+        return search_starts(assembly, method, progress, memory, part)
+    from odefit.fitting.cluster import cluster_of
 
     with cluster_of(assembly.loaded, progress.note):
         return search_starts(assembly, method, progress, memory, part)

@@ -7,52 +7,68 @@ Five of them are families: the equations of `linear`, `mlp` and `potential` depe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeGuard
 
 from odefit.errors import ModelError
-from odefit.model.built_in import (
-    chemistry,
-    dynamics,
-    ecology,
-    engineering,
-    epidemics,
-    families,
-    pharmacology,
-    physiology,
-)
-from odefit.model.built_in.entry import Entry
 from odefit.model.system import TIME, Network
 from odefit.model.tokens import suggestion
+
+if TYPE_CHECKING:
+    from odefit.model.built_in.entry import Entry
 
 NETWORK = "net"
 """The name of the network in built-in systems."""
 
 
-FIELDS: Mapping[str, tuple[Entry, ...]] = MappingProxyType(
-    {
-        "dynamical systems": dynamics.ENTRIES,
-        "growth and ecology": ecology.ENTRIES,
-        "epidemics and infections": epidemics.ENTRIES,
-        "chemistry": chemistry.ENTRIES,
-        "pharmacology": pharmacology.ENTRIES,
-        "physiology": physiology.ENTRIES,
-        "engineering": engineering.ENTRIES,
-        "for any states": families.ENTRIES,
-    }
-)
-"""The built-in systems by field."""
-_BY_NAME: Mapping[str, Entry] = MappingProxyType({e.name: e for entries in FIELDS.values() for e in entries})
+@cache
+def fields() -> Mapping[str, tuple[Entry, ...]]:
+    """The built-in systems by field. They are imported when they are first asked for."""
+    from odefit.model.built_in import (
+        chemistry,
+        dynamics,
+        ecology,
+        engineering,
+        epidemics,
+        families,
+        pharmacology,
+        physiology,
+    )
+
+    return MappingProxyType(
+        {
+            "dynamical systems": dynamics.ENTRIES,
+            "growth and ecology": ecology.ENTRIES,
+            "epidemics and infections": epidemics.ENTRIES,
+            "chemistry": chemistry.ENTRIES,
+            "pharmacology": pharmacology.ENTRIES,
+            "physiology": physiology.ENTRIES,
+            "engineering": engineering.ENTRIES,
+            "for any states": families.ENTRIES,
+        }
+    )
+
+
+@cache
+def _by_name() -> Mapping[str, Entry]:
+    return MappingProxyType({e.name: e for entries in fields().values() for e in entries})
 
 
 def names() -> list[str]:
     """The names of the built-in systems, field by field."""
-    return list(_BY_NAME)
+    return list(_by_name())
+
+
+def is_known(name: str | None) -> TypeGuard[str]:
+    """Whether a built-in system is called so."""
+    return name is not None and name in _by_name()
 
 
 def entry(name: str, where: str = "") -> Entry:
     """A built-in system by its name. Raises ModelError, with the list, when there is none."""
     try:
-        return _BY_NAME[name]
+        return _by_name()[name]
     except KeyError:
         hint = suggestion(name, names())
         raise ModelError(where, f"unknown model '{name}'{hint}; the built-in ones are {', '.join(names())}") from None

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray, Mask
+from odefit.arrays import FloatArray, IntArray, Mask, distinct
 from odefit.linalg.arrow_layout import Layout
 from odefit.linalg.arrow_matrix import ArrowMatrix
 from odefit.linalg.dense_stack import DenseStack
@@ -179,13 +179,13 @@ def cheapest(positions: IntArray, n: int, n_rows: IntArray, always: bool = False
         And the block of every experiment [E]; None where the form does not pay, or where there is none.
     """
     # Every pair of an experiment and a column that it uses, once.
-    pairs = np.unique((np.arange(len(positions))[:, None] * (n + 1) + positions).ravel())
+    pairs = distinct((np.arange(len(positions))[:, None] * (n + 1) + positions).ravel())
     experiment, column = pairs // (n + 1), pairs % (n + 1)
     experiment, column = experiment[column < n], column[column < n]
     users = np.bincount(column, minlength=n)
     rows = float(n_rows.sum())
     least, best = math.inf if always else rows * n**2 / MIN_SAVING, None
-    for most in np.unique(users[(users > 0) & (users < len(positions))])[:MAX_GROUP_SIZES]:
+    for most in distinct(users[(users > 0) & (users < len(positions))])[:MAX_GROUP_SIZES]:
         found = _arrow(experiment, column, users <= most, len(positions), n)
         if found is None or found[0].n_blocks < (2 if always else MIN_BLOCKS):
             continue

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray
+from odefit.arrays import FloatArray, IntArray, distinct
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Solutions, offsets_of
 from odefit.objective.parameters import Binding
@@ -81,7 +81,7 @@ def together(experiments: Sequence[Experiment], binding: Binding, n_system: int,
     for g, ks in enumerate(members.values()):
         own = [experiments[k] for k in ks]
         same = all(np.array_equal(e.times, own[0].times) for e in own)
-        times = own[0].times if same else np.unique(np.concatenate([e.times for e in own]))
+        times = own[0].times if same else distinct(np.concatenate([e.times for e in own]))
         solved.append(own[0] if same else own[0].at(times))
         for k, e in zip(ks, own, strict=True):
             group[k], places[k] = g, offset + (np.arange(len(times)) if same else np.searchsorted(times, e.times))

@@ -164,7 +164,7 @@ class TrustRegionSearches:
         known = np.flatnonzero(np.isfinite(value))
         here, usable = self.evaluations(self.u[known], known) if len(known) else (None, np.zeros(0, dtype=bool))
         good = known[usable]
-        for k in np.setdiff1d(everyone, good):
+        for k in np.delete(everyone, good):
             self.endings[k] = Ending(Reason.NO_OBJECTIVE_AT_START)
         if here is None or not len(good):
             return good

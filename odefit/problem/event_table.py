@@ -104,7 +104,7 @@ def _wanted(loaded: LoadedConfig, given: Mapping[str, str], repeats: int) -> Wan
     config, states = loaded.config, _states(loaded)
     default = None if config.data.doses is None else config.data.doses.state
     own = {*states, *config.parameters, *config.data.inputs, *(config.model.observables or {})}
-    if config.model.name in catalogue.names():
+    if catalogue.is_known(config.model.name):
         own |= {*catalogue.entry(config.model.name).parameters}
     grouped = {section.by for section in config.parameters.values() if isinstance(section.by, str)}
     shown = {plot.x for plot in config.plots.values()} if isinstance(config.plots, Mapping) else set()
@@ -123,7 +123,7 @@ def _wanted(loaded: LoadedConfig, given: Mapping[str, str], repeats: int) -> Wan
 def _states(loaded: LoadedConfig) -> Sequence[str]:
     """The states in the order of the model."""
     model = loaded.config.model
-    entry = catalogue.entry(model.name) if model.name in catalogue.names() else None
+    entry = catalogue.entry(model.name) if catalogue.is_known(model.name) else None
     names = dict.fromkeys(() if entry is None else entry.equations)
     return list(names | dict.fromkeys([*(model.equations or {}), *(model.states or ())]))
 

@@ -22,7 +22,7 @@ def named_in_formulas(loaded: LoadedConfig) -> set[str]:
     found = {*config.parameters}
     for section in (config.model, *(() if simulated is None else (simulated,))):
         states = [*(section.equations or {}), *(section.states or ())]
-        if section.name in catalogue.names():
+        if catalogue.is_known(section.name):
             entry = catalogue.entry(section.name)
             found |= {*entry.parameters}
             states += entry.equations

@@ -19,7 +19,6 @@ from numpy.typing import ArrayLike
 
 from odefit.arrays import FloatArray
 from odefit.errors import ModelError
-from odefit.html import html_table
 from odefit.objective.jacobian import LocalRows, stacked
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.noise.families import family_of
@@ -330,6 +329,8 @@ class Problem:
         return f"<Problem: {n} measurements, {len(self.names)} estimated: {clip(names, 200)}>"
 
     def _repr_html_(self) -> str:
+        from odefit.html import html_table
+
         scales = self._transforms.scales
         rows = zip(self.names, self.x0, *self.bounds.T, scales, strict=True)
         caption = f"{self._problem.n_measured} measurements, {len(self.names)} estimated parameters"

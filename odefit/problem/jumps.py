@@ -48,9 +48,13 @@ class JumpFinder:
         named = set().union(*map(free_names, self.observables)) if self.observables else set()
         self._inputs = [name for name in self.system.inputs if name in named]
         self._timed = TIME in named
+
+    @cached_property
+    def _draws(self) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
+        """States, parameters and inputs, drawn."""
         rng = np.random.default_rng(_SEED)
         s, p, u = len(self.system.states), len(self.system.parameters), len(self.system.inputs)
-        self._draws = [(rng.uniform(0.5, 1.5, s), rng.uniform(0.5, 1.5, p), rng.random(u)) for _ in range(_DRAWS)]
+        return [(rng.uniform(0.5, 1.5, s), rng.uniform(0.5, 1.5, p), rng.random(u)) for _ in range(_DRAWS)]
 
     def may_jump(self, experiment: Experiment) -> bool:
         """False where nothing happens that could make an observable jump."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray
+from odefit.arrays import FloatArray, IntArray, distinct
 from odefit.data.experiments import Experiment
 from odefit.engines.methods import METHODS
 from odefit.objective.problem import FitProblem
@@ -26,7 +26,7 @@ def solver_steps(problem: FitProblem, high: float) -> FloatArray | None:
 
     from odefit.engines.torch_engine import equal_steps, subdivide
 
-    grid = np.unique(np.concatenate([[0.0], *(e.times - e.start for e in problem.experiments)]))
+    grid = distinct(np.concatenate([[0.0], *(e.times - e.start for e in problem.experiments)]))
     step = options.step or (float(np.diff(grid).min()) if len(grid) > 1 else 1.0)
     if len(grid) > 1 and (options.step is not None or method.is_multistep):
         divide = equal_steps if method.is_multistep else subdivide

@@ -23,7 +23,7 @@ from odefit.data.experiments import Experiment
 from odefit.engines.base import SolverOptions
 from odefit.engines.methods import METHODS
 from odefit.engines.pilot import Pilot, Record
-from odefit.engines.segments.segment_system import start_name
+from odefit.engines.segments.names import start_name
 from odefit.errors import ConfigError, InputError
 from odefit.model.system import System, symbol
 from odefit.objective.observation import Observation
@@ -136,8 +136,8 @@ def _chosen(experiments: Sequence[Experiment]) -> list[int]:
     tops = np.array([np.nan_to_num(np.abs(e.values), posinf=0.0).max(axis=0, initial=0.0) for e in experiments])
     all_over = tops.max(axis=0, initial=0.0)
     order = np.argsort((tops / np.where(all_over > 0, all_over, 1.0)).max(axis=1, initial=0.0), kind="stable")
-    places = np.unique(np.linspace(0, len(order) - 1, min(len(order), MOST_PILOTS)).round().astype(np.intp))
-    return [int(e) for e in order[places]]
+    places = {round(place) for place in np.linspace(0, len(order) - 1, min(len(order), MOST_PILOTS)).tolist()}
+    return [int(order[place]) for place in sorted(places)]
 
 
 class _Measured:

@@ -102,7 +102,7 @@ def _without_meaning(loaded: LoadedConfig, others: Conditions | None) -> set[str
     model = config.model
     states = [*(model.equations or {}), *(model.states or ())]
     own = {*config.parameters, *config.data.inputs, *model.expressions, *(model.observables or {}), CLOCK, *CONSTANTS}
-    if model.name in catalogue.names():
+    if catalogue.is_known(model.name):
         entry = catalogue.entry(model.name)
         own |= {*entry.parameters}
         states += entry.equations

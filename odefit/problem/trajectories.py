@@ -39,7 +39,6 @@ UNIFORM, EARLY = 160, 18
 """Times of the first look at a curve: evenly, and ever closer to where a piece begins."""
 ROUNDS, NARROW = 30, 1e-11
 """Of the search for a time within a bracket, and when it ends, as a share of the whole span."""
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(8)
 MOST_HALVINGS, CLOSE = 12, 1e-9
 """Of the pieces of an integral, and how well two rules agree then."""
 GROWTH, SHORTER = 8.0, 12
@@ -243,10 +242,11 @@ def _parts(a: float, b: float) -> list[tuple[float, float]]:
 
 def _nodes(pieces: list[tuple[float, float]]) -> tuple[FloatArray, FloatArray]:
     """Times and weights of all rules."""
+    nodes, weights = np.polynomial.legendre.leggauss(8)
     low, high = np.array(pieces).T
     half = (high - low) / 2
-    t = (low + high)[:, None] / 2 + half[:, None] * NODES
-    return t.ravel(), (half[:, None] * WEIGHTS).ravel()
+    t = (low + high)[:, None] / 2 + half[:, None] * nodes
+    return t.ravel(), (half[:, None] * weights).ravel()
 
 
 def _rules(path: Path, u: FloatArray, pieces: list[tuple[float, float]]) -> FloatArray:

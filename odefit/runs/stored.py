@@ -20,7 +20,6 @@ from odefit.data.source_files import reason
 from odefit.data.unit_form import TIME
 from odefit.data.unit_words import split_unit
 from odefit.errors import RunError
-from odefit.html import html_table
 from odefit.records import dataclass
 from odefit.runs import folder as files
 from odefit.runs import validation as foreign
@@ -69,6 +68,8 @@ class StoredRun(ABC):
 
     def _repr_html_(self) -> str:
         """For notebooks: how it ended, the estimates, and what to beware of."""
+        from odefit.html import html_table
+
         rows = [
             (name, e.value, e.standard_error, *(e.interval or (None, None)), e.unit)
             for name, e in self.result.estimates.items()

@@ -10,7 +10,6 @@ import datetime
 import math
 import os
 import stat
-import zipfile
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -224,6 +223,8 @@ def _within(p: Parameter, value: float) -> bool:
 
 def check_weights(path: Path) -> None:
     """An archive that holds as much as it weighs: `torch.save` does not compress. Raises RunError."""
+    import zipfile
+
     try:
         with zipfile.ZipFile(path) as archive:
             honest = all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())

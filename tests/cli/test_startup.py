@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 HEAVY = ("sympy", "scipy", "torch", "pandas", "matplotlib", "pebble", "PIL")
+RARE = ("pydantic", "typer", "rich", "numpy.ma", "numpy.polynomial", "odefit.model.built_in", "odefit.html")
+RARE_IN_FITS = ("odefit.engines.segments.segmented_engine", "odefit.fitting.budget", "odefit.fitting.cross_validation")
 PROGRAM = """
 import sys
 import odefit.cli
@@ -33,7 +35,8 @@ print("imported:", *sorted(set(%r) & set(sys.modules)))
 def test_a_plain_command_imports_what_it_needs(arguments: tuple[str, ...], tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     place = ("--out", str(tmp_path / "out")) if arguments[0] != "check" else ()
-    command = [sys.executable, "-c", PROGRAM % (HEAVY,), *arguments, *place]
+    names = HEAVY if arguments[0] == "simulate" else (*HEAVY, *RARE, *RARE_IN_FITS)
+    command = [sys.executable, "-c", PROGRAM % (names,), *arguments, *place]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].split() == ["imported:"]

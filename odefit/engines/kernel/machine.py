@@ -7,7 +7,6 @@ depend on what a version of LLVM makes of loops.
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import inspect
 from collections.abc import Callable
 from functools import lru_cache
@@ -86,7 +85,9 @@ def _initialized() -> Any:
     llvm.initialize_native_asmprinter()
     library = ctypes.CDLL(None)
     if not hasattr(library, "acosh"):
-        library = ctypes.CDLL(ctypes.util.find_library("m"))
+        from ctypes.util import find_library
+
+        library = ctypes.CDLL(find_library("m"))
     for name in dict.fromkeys((*FUNCTIONS, *ir_expressions.MATHEMATICS, "pow")):
         llvm.add_symbol(name, ctypes.cast(getattr(library, name), ctypes.c_void_p).value)
     return llvm

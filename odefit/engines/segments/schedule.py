@@ -18,7 +18,7 @@ from dataclasses import field, replace
 
 import numpy as np
 
-from odefit.arrays import FloatArray
+from odefit.arrays import FloatArray, distinct
 from odefit.data.experiments import Dose, Experiment, Input
 from odefit.engines.base import times_fault
 from odefit.engines.failure import Failure, FailureReason, IntegrationError
@@ -117,7 +117,7 @@ class Timeline:
             raise IntegrationError(Failure(FailureReason.INPUT_MISSING, subject=missing[0]))
         self._inputs = [self.experiment.inputs[name] for name in self.segment_system.inputs]
         switches = [-float(switch.intercept) / float(switch.slope) for switch in self.segment_system.fixed]
-        self._stops = np.unique(np.concatenate([*(kinks(known) for known in self._inputs), switches]))
+        self._stops = distinct(np.concatenate([*(kinks(known) for known in self._inputs), switches]))
 
     def segments(self, event_times: EventTimes, stops: FloatArray = NO_STOPS) -> tuple[Segment, ...]:
         """From the start to the last time. Raises IntegrationError for a time that cannot be.

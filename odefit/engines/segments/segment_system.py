@@ -15,17 +15,13 @@ import numpy as np
 
 from odefit import algebra as sp
 from odefit.arrays import FloatArray
+from odefit.engines.segments.names import start_name
 from odefit.engines.segments.triggers import Rules
 from odefit.model.switches import find_switches, substitute
 from odefit.model.system import TIME, System, symbol
 from odefit.records import dataclass
 
 MIDDLE = "@middle"
-
-
-def start_name(state: str) -> str:
-    """The parameter that is the value of a state where a segment begins."""
-    return f"{state}@start"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from odefit import algebra as sp
-from odefit.arrays import FloatArray, IntArray
+from odefit.arrays import FloatArray, IntArray, distinct
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions, SolverOptions, members_of
 from odefit.engines.failure import Failure, FailureReason, IntegrationError, solve_error
@@ -202,7 +202,7 @@ class SegmentedEngine(Engine):
             while plan.makes_room([failure]):
                 happened.clear()
                 failure = self._happening(plan, p, experiment, happened)
-        return np.unique([*known, *happened])
+        return distinct(np.array([*known, *happened], dtype=np.float64))
 
     def _happening(self, plan: Plan, p: FloatArray, experiment: Experiment, happened: list[float]) -> Failure | None:
         """Take the times of events by conditions; why that failed."""

@@ -18,8 +18,8 @@ from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, SolverOptions
 from odefit.engines.failure import Failure, FailureReason, IntegrationError
+from odefit.engines.segments.names import start_name
 from odefit.engines.segments.rest_engines import networks_of, rest_search, weight_shift_of
-from odefit.engines.segments.segment_system import start_name
 from odefit.model.conditions import condition_of
 from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function
