@@ -37,17 +37,18 @@ def symbols(
 
     with Reporter(console(error=json)) as told:
         found = finding.symbols(run, terms=split_names(terms), degree=degree, most=most, seconds=seconds, progress=told)
-    pictures = [_picture(run, found)] if plots else []
+    pictures = [_picture(run, found)] if plots and found.written else []
     if json:
         from odefit.documents import text_of
 
         typer.echo(text_of({"run": str(run), "pictures": [str(p) for p in pictures]} | found.to_json()))
     else:
         _show(found)
-        screen = console()
-        names = ", ".join(["symbols.csv", "symbols.json", "symbols.yaml", *(f"plots/{p.name}" for p in pictures)])
-        screen.print(f"written to {run}: {names}", markup=False, soft_wrap=True)
-        screen.print(f"next: odefit fit {run}/symbols.yaml", markup=False, soft_wrap=True)
+        if found.written:
+            screen = console()
+            names = ", ".join(["symbols.csv", "symbols.json", "symbols.yaml", *(f"plots/{p.name}" for p in pictures)])
+            screen.print(f"written to {run}: {names}", markup=False, soft_wrap=True)
+            screen.print(f"next: odefit fit {run}/symbols.yaml", markup=False, soft_wrap=True)
     if found.unfinished.startswith("interrupted"):
         raise typer.Exit(INTERRUPTED)
 

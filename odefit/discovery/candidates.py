@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from odefit.config.model_section import ParameterSection
 from odefit.discovery.library import CONSTANT
 from odefit.discovery.reading import Prepared, with_equations
 from odefit.discovery.shooting import Model
+from odefit.model.formula_text import is_sum, renamed
 from odefit.records import dataclass
 
 
@@ -85,7 +85,7 @@ def draft(prepared: Prepared, model: Model, name: str) -> Draft:
             own = inner
             if inner not in prepared.loaded.config.parameters:
                 own = _free(inner, taken)
-                text = _renamed(text, inner, own)
+                text = renamed(text, {inner: own})
                 parameters[own] = {"value": _shown(start), "bounds": _span(start), "scale": "log"}
             taken.add(own)
             values[own] = start
@@ -132,10 +132,6 @@ def _free(name: str, taken: set[str], numbered: bool = False) -> str:
     return f"{joined}{k}"
 
 
-def _renamed(text: str, old: str, new: str) -> str:
-    return re.sub(rf"(?<![A-Za-z0-9_]){re.escape(old)}(?![A-Za-z0-9_])", new, text)
-
-
 def _span(value: float) -> list[float]:
     return [_shown(value / 1e4), _shown(value * 1e4)]
 
@@ -150,18 +146,8 @@ def _product(weight: float, coefficient: str, text: str) -> str:
     factors = [] if size == 1 else [f"{size:.12g}"]
     factors.append(coefficient)
     if text != CONSTANT:
-        factors.append(f"({text})" if _is_sum(text) else text)
+        factors.append(f"({text})" if is_sum(text) else text)
     return sign + "*".join(factors)
-
-
-def _is_sum(text: str) -> bool:
-    """Whether a text has a + or - outside of brackets."""
-    depth = 0
-    for k, sign in enumerate(text):
-        depth += (sign == "(") - (sign == ")")
-        if depth == 0 and sign in "+-" and k and text[k - 1] not in "eE*/^":
-            return True
-    return text.startswith("-")
 
 
 def _sum(parts: list[str]) -> str:
@@ -178,11 +164,11 @@ def _sum(parts: list[str]) -> str:
 
 def with_numbers(draft: Draft, estimates: Mapping[str, float | None], digits: int = 4) -> dict[str, str]:
     """The equations of a candidate with numbers in place of its own parameters."""
+    values = {name: estimates.get(name) for name in draft.parameters}
+    known = {name: f"{value:.{digits}g}" for name, value in values.items() if value is not None}
     found = {}
     for state, text in draft.equations.items():
-        for name in sorted(draft.parameters, key=len, reverse=True):
-            value = estimates.get(name)
-            text = _renamed(text, name, name if value is None else f"{value:.{digits}g}")
+        text = renamed(text, known)
         text = text.replace("+ -", "- ").replace("- -", "+ ")
         found[state] = text[1:].lstrip() if text.startswith("--") else text
     return found

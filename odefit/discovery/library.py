@@ -11,7 +11,6 @@ in a plain library; the stoichiometry of a reaction where what one state loses a
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 from functools import cached_property
@@ -23,6 +22,7 @@ from odefit import algebra as sp
 from odefit.arrays import FloatArray, IntArray
 from odefit.errors import ModelError
 from odefit.model.derivatives import derivatives
+from odefit.model.formula_text import product_text, saturating_text
 from odefit.model.formulas import parse_formula
 from odefit.model.functions import numpy_function
 from odefit.model.operators import put_numbers
@@ -194,11 +194,8 @@ class Library:
 
 def monomials(names: Sequence[str], degree: int) -> list[str]:
     """Products of names up to a degree, the number 1 first: `1`, `x`, `y`, `x^2`, `x*y`, ..."""
-    found = [CONSTANT]
-    for d in range(1, degree + 1):
-        for chosen in itertools.combinations_with_replacement(names, d):
-            found.append("*".join(n if k == 1 else f"{n}^{k}" for n, k in Counter(chosen).items()))
-    return found
+    sizes = range(degree + 1)
+    return [product_text(c) for d in sizes for c in itertools.combinations_with_replacement(names, d)]
 
 
 def saturating(names: Sequence[str], sizes: Mapping[str, float]) -> Iterator[tuple[str, str, dict[str, float]]]:
@@ -209,7 +206,7 @@ def saturating(names: Sequence[str], sizes: Mapping[str, float]) -> Iterator[tup
     for name in names:
         inner = f"K_{name}"
         for factor in (None, *(other for other in names if other != name)):
-            text = f"{name}/({inner} + {name})" if factor is None else f"{factor}*{name}/({inner} + {name})"
+            text = saturating_text(name, inner, factor)
             for share in SHARES:
                 yield text, f"saturating {text}", {inner: share * sizes[name]}
 
@@ -251,7 +248,7 @@ def reactions(states: Sequence[str], order: int = 2) -> Iterator[tuple[str, dict
     seen = set()
     for left, right in itertools.product(sides, sides):
         net = {s: float(right.count(s) - left.count(s)) for s in states if right.count(s) != left.count(s)}
-        text = "*".join(s if k == 1 else f"{s}^{k}" for s, k in Counter(left).items()) or CONSTANT
+        text = product_text(left)
         key = (text, tuple(net.items()))
         if net and key not in seen:
             seen.add(key)

@@ -115,7 +115,7 @@ def symbols(
         refits.search(options)
         found = judged(run, samples, refits)
         if run.path is not None:
-            write_symbols(run.path, found)
+            found = write_symbols(run.path, found)
     return found
 
 

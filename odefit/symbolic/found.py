@@ -44,6 +44,8 @@ class Symbols:
         What the best formulas are, and how they compare with the network, in a sentence or two.
     unfinished
         Why models are missing, or empty.
+    written
+        False where the run's folder keeps the answer of an earlier call, which had more time.
     """
 
     run: Run
@@ -51,6 +53,7 @@ class Symbols:
     candidates: tuple[Candidate, ...]
     judgement: str
     unfinished: str = ""
+    written: bool = True
 
     @property
     def best(self) -> Run:

@@ -13,12 +13,13 @@ from odefit import algebra as sp
 from odefit.config.earlier import EarlierFit
 from odefit.config.load import LoadedConfig, load_config
 from odefit.fitting.run import Run
+from odefit.model.formula_text import renamed
 from odefit.model.system import NetworkCall
 from odefit.records import dataclass
 from odefit.runs import folder as files
 from odefit.symbolic.regression import Formula
 from odefit.symbolic.samples import Sample
-from odefit.symbolic.substitution import everywhere, in_brackets, renamed, replaced
+from odefit.symbolic.substitution import everywhere, in_brackets, replaced
 from odefit.symbolic.terms import INNER
 
 DIGITS = 6
@@ -114,6 +115,9 @@ def config_of(run: Run, samples: Sequence[Sample], form: Written, folder: Path) 
     before = _words(config)
     config["model"] = everywhere(model, lambda text: replaced(text, outputs, one))
     # What the network alone had for an argument may be named nowhere any more, which would be refused.
+    if "inputs" in data:
+        named = _words([config["model"], config.get("noise", {}), sections])
+        config["data"]["inputs"] = {name: u for name, u in data["inputs"].items() if name in named}
     after = _words(config) | _words([*sections.values()])
     kept = {name: section for name, section in sections.items() if name not in before or name in after}
     config["parameters"] = {**kept, **{n: dict(p) for n, p in form.parameters.items()}}

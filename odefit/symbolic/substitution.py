@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from odefit.model.formula_text import is_sum
+
 Replace = Callable[[str, int, Sequence[str]], str]
 """Network, output, arguments as they stand in the call -> what takes its place."""
 
@@ -50,31 +52,13 @@ def _split(text: str) -> list[str]:
     return [part.strip() for part in parts]
 
 
-def renamed(text: str, names: Mapping[str, str]) -> str:
-    """A formula with other texts for some names, all at once."""
-    if not names:
-        return text
-    pattern = "|".join(sorted(map(re.escape, names), key=len, reverse=True))
-    return re.sub(rf"(?<![A-Za-z0-9_])({pattern})(?![A-Za-z0-9_(])", lambda m: names[m[1]], text)
-
-
 def _stands_alone(text: str, before: str, after: str) -> bool:
     """Whether a formula needs no brackets between two characters, either of which may be none."""
     if re.fullmatch(r"\w+", text):
         return True
     if after == "^" or before in ("/", "^"):
         return False
-    return not _is_sum(text) or (before in ("", "(", ",", "+", "=") and after in ("", ")", ",", "+", "-"))
-
-
-def _is_sum(text: str) -> bool:
-    """Whether there is a + or - outside of all brackets."""
-    depth = 0
-    for sign in text:
-        depth += (sign in "([") - (sign in ")]")
-        if sign in "+-" and not depth:
-            return True
-    return False
+    return not is_sum(text) or (before in ("", "(", ",", "+", "=") and after in ("", ")", ",", "+", "-"))
 
 
 def in_brackets(text: str) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, get_args
 
 import numpy as np
 
 from odefit.arrays import FloatArray
+from odefit.model.formula_text import product_text, saturating_text
 from odefit.records import dataclass
 
 Kind = Literal["polynomial", "saturating", "exp", "sin"]
@@ -82,9 +82,7 @@ def _monomials(inputs: Sequence[str], degree: int) -> Iterator[Term]:
     yield _constant()
     for d in range(1, degree + 1):
         for chosen in itertools.combinations_with_replacement(range(len(inputs)), d):
-            counted = Counter(chosen)
-            text = "*".join(inputs[i] if k == 1 else f"{inputs[i]}^{k}" for i, k in counted.items())
-            yield Term(text, d, _product(chosen))
+            yield Term(product_text([inputs[i] for i in chosen]), d, _product(chosen))
 
 
 def _product(chosen: tuple[int, ...]) -> Callable[[FloatArray, float], FloatArray]:
@@ -95,11 +93,11 @@ def _saturating(inputs: Sequence[str], i: int, limits: tuple[float, float]) -> I
     name, starts = inputs[i], tuple(map(float, np.geomspace(*limits, TRIED)))
     for j, other in enumerate(inputs):
         if j == i:
-            yield Term(f"{name}/({INNER} + {name})", 3, lambda x, k: x[:, i] / (k + x[:, i]), starts, limits)
+            yield Term(saturating_text(name, INNER), 3, lambda x, k: x[:, i] / (k + x[:, i]), starts, limits)
             hill = f"{name}^2/({INNER}^2 + {name}^2)"
             yield Term(hill, 5, lambda x, k: x[:, i] ** 2 / (k**2 + x[:, i] ** 2), starts, limits)
         else:
-            yield Term(f"{other}*{name}/({INNER} + {name})", 4, _scaled_saturation(i, j), starts, limits)
+            yield Term(saturating_text(name, INNER, other), 4, _scaled_saturation(i, j), starts, limits)
 
 
 def _scaled_saturation(i: int, j: int) -> Callable[[FloatArray, float], FloatArray]:

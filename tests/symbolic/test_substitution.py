@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from odefit.symbolic.substitution import in_brackets, renamed, replaced
+from odefit.model.formula_text import renamed
+from odefit.symbolic.substitution import in_brackets, replaced
 
 
 def put(text: str, formula: str) -> str:

@@ -80,6 +80,16 @@ def test_the_config_is_an_ordinary_one(run: Run, found: Any) -> None:
     assert config["data"]["csv"] == "data.csv"
 
 
+def test_a_call_without_time_does_not_replace_a_better_answer(run: Run, found: Any) -> None:
+    assert run.path is not None
+    hasty = odefit.symbols(run, terms=["polynomial"], degree=2, most=2, seconds=0)
+    assert hasty.unfinished.startswith("the time was over after 1 fit; the folder keeps the answer of an earlier call")
+    assert not hasty.written
+    assert (run.path / "symbols.yaml").read_text(encoding="utf-8") == found.config_text
+    summary = json.loads((run.path / "symbols.json").read_text(encoding="utf-8"))
+    assert summary["formulas"] == found.formulas
+
+
 def test_the_command_prints_shows_and_draws(run: Run) -> None:
     arguments = ["symbols", str(run.path), "--terms", "saturating", "--most", "1", "--json"]
     done = CliRunner().invoke(app, arguments, catch_exceptions=False)
@@ -109,6 +119,22 @@ def test_arguments_stand_in_the_formulas_and_a_parameter_of_no_use_goes(tmp_path
     assert list(constant.config["parameters"]) == ["c_1"]
     linear = next(c for c in found.candidates if "a1" in c.form.texts["net", 0])
     assert "x/K" in linear.config["model"]["equations"]["x"]
+
+
+def test_formulas_without_an_input_of_the_network_are_tried_too(tmp_path: Path) -> None:
+    (tmp_path / "u.csv").write_text("time,u\n0,0\n1,1\n3,-1\n")
+    t = np.linspace(0, 3, 16)
+    data = [odefit.Experiment(name, t, {"x": a * np.exp(-t)}) for name, a in (("a", 2.0), ("b", 1.0))]
+    config = {
+        "model": {"equations": {"x": "net(x, u)"}, "networks": {"net": {"hidden": [3]}}},
+        "data": {"inputs": {"u": {"csv": str(tmp_path / "u.csv")}}},
+        "fit": {"method": "lbfgs", "match": 60, "windows": [8], "epochs": 10},
+    }
+    found = odefit.symbols(odefit.fit(config, data=data), terms=["polynomial"], degree=1, most=2)
+    assert found.candidates[0].form.texts == {("net", 0): "c_1*x"}
+    assert found.candidates[0].config["data"]["inputs"] == {}
+    with_input = next(c for c in found.candidates if "u" in c.form.texts["net", 0])
+    assert list(with_input.config["data"]["inputs"]) == ["u"]
 
 
 def test_a_vector_field_becomes_equations_of_all_states() -> None:
