@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pysindy as ps
 
-THRESHOLDS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
+THRESHOLDS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8)
 SHARES = (0.1, 0.316, 1.0, 3.16, 10.0)
 
 

@@ -54,7 +54,7 @@ def discover(
                 seconds=seconds, only_beside=only_beside, progress=told,
             )  # fmt: skip
         except KeyboardInterrupt:
-            told.note("interrupted before a candidate was fitted: the same command goes on from there")
+            told.note("interrupted before a candidate was fitted: the same command begins again")
             raise typer.Exit(INTERRUPTED) from None
     pictures = [_drawn(found, folder)] if plots else []
     if json:

@@ -14,7 +14,7 @@ class Asked:
 
     Parameters
     ----------
-    candidates
+    models
         The most models that are refitted.
     samples
         Resamplings of the stretches of time, for inclusion probabilities.
@@ -24,7 +24,7 @@ class Asked:
         When to end in any case, about.
     """
 
-    candidates: int = MOST
+    models: int = MOST
     samples: int = 100
     gamma: float = 1.0
     seconds: float | None = None

@@ -75,7 +75,7 @@ def _searched(
     best = search.ranked[0]
     told.now("resampling stretches of time")
     share = search.inclusion(asked.samples, ready.loaded.config.fit.seed)
-    drafts = [draft(ready, model, name) for model, name in _chosen(search, asked.candidates)]
+    drafts = [draft(ready, model, name) for model, name in _chosen(search, asked.models)]
     inside = set(best.columns)
     terms: list[dict[str, Any]] = [
         {"term": term.name, "inclusion": round(float(share[j]), 4) if asked.samples else None, "in_best": j in inside}

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from odefit.errors import SolveError
+from odefit.plots.selection import time_label
 
 if TYPE_CHECKING:
     from odefit.discovery.found import Discovery
@@ -32,7 +33,7 @@ def draw_discovery(found: Discovery) -> Figure:
         if k == 0:
             axes.legend(loc="upper right", fontsize="small")
     if axes is not None:
-        axes.set_xlabel("t")
+        axes.set_xlabel(time_label(found.best))
     return figure
 
 
@@ -62,5 +63,5 @@ def _draw_curves(found: Discovery, axes, state: str) -> None:  # type: ignore[no
             curves = candidate.run.solve([t, *(t[:0] for _ in candidate.run.measured[1:])])
         except SolveError:
             continue
-        axes.plot(t, curves.observables[0][:, column], lw=1.6 - 0.4 * k, label=candidate.name)
+        axes.plot(t, curves.observables[0][:, column], lw=1.6 - 0.4 * k, label=candidate.called)
     axes.set_ylabel(state)

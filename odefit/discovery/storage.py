@@ -30,7 +30,7 @@ from odefit.runs.fingerprint import changes
 from odefit.runs.lock import locked
 
 SEARCH, FOUND, CANDIDATES, TERMS, EQUATIONS = (
-    *("search.json", "discovery.json", "candidates.csv", "terms.csv", "equations.yaml"),
+    *("search.json", files.DISCOVERY, "candidates.csv", "terms.csv", "equations.yaml"),
 )
 
 
@@ -67,8 +67,10 @@ def read_search(out: Path, identity: Mapping[str, Any], asked: Asked) -> Kept | 
     except (KeyError, TypeError, AttributeError):
         raise RunError(str(out / SEARCH), "is damaged; say --overwrite to begin anew") from None
     different = changes(before, identity)
-    if settings != _settings(asked):
-        different.append("it was asked for otherwise")
+    now = _settings(asked)
+    different += [
+        f"{key} (was {settings[key]}, is {now[key]})" for key in now if settings.get(key, now[key]) != now[key]
+    ]
     if different:
         what = f"holds another discovery: {'; '.join(different)}; choose another --out, or say --overwrite"
         raise RunError(str(out), what)

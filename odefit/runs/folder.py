@@ -72,6 +72,7 @@ LOG, CHECKPOINT, PREVIOUS = "run.log", "checkpoint.jsonl", "checkpoint-previous.
 PROFILES, PROFILE_VERDICTS = "profiles.csv", "profiles.json"
 BOOTSTRAP, BOOTSTRAP_SUMMARY = "bootstrap.csv", "bootstrap.json"
 POSTERIOR, POSTERIOR_SUMMARY, POSTERIOR_ARVIZ = "posterior.csv", "posterior.json", "posterior.arviz.json"
+DISCOVERY = "discovery.json"
 SYMBOLS, SYMBOLS_SUMMARY, SYMBOLS_CONFIG = "symbols.csv", "symbols.json", "symbols.yaml"
 IDENTITY, START, START_WEIGHTS, TRACK = "identity.json", "start.json", "start-weights.pt", "tracking.json"
 PART = "part.jsonl"
@@ -147,6 +148,15 @@ def is_begun(folder: Path) -> bool:
     return any((folder / name).exists() for name in (LOG, CHECKPOINT, PREVIOUS))
 
 
+def _best_candidate(folder: Path) -> Path | None:
+    """The run of the equations that a discovery found best, where the folder is that of one."""
+    try:
+        name = json.loads((folder / DISCOVERY).read_text(encoding="utf-8"))["candidates"][0]["candidate"]
+        return folder / name if (folder / name / RESULT).exists() else None
+    except (OSError, ValueError, KeyError, IndexError, TypeError):
+        return None
+
+
 def read_json(folder: Path, name: str) -> dict[str, Any]:
     """Raises RunError where the file is missing or damaged."""
     path = folder / name
@@ -177,7 +187,7 @@ def _no_run(folder: Path, name: str) -> str:
     inside = sorted(folder.glob(f"*/{RESULT}"))
     if inside:
         what = "holds several runs, and is none itself" if len(inside) > 1 else "holds a run, and is none itself"
-        return f"{what}: give the folder of one, such as {inside[0].parent}"
+        return f"{what}: give the folder of one, such as {_best_candidate(folder) or inside[0].parent}"
     return f"is no run folder: it has no {name}; give the folder that `odefit fit` wrote"
 
 

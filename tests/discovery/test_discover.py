@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +79,23 @@ def test_another_call_goes_on_with_what_is_there(folder: Path, found: Any, monke
     monkeypatch.delattr(module, "Search")  # nothing is searched again
     again = odefit.discover(folder / "mine.yaml", out=folder / "out", models=3, samples=10)
     pd.testing.assert_frame_equal(again.frame, found.frame)
-    with pytest.raises(odefit.RunError, match=r"model\.library\.degree \(was 2, is 3\).*--overwrite"):
-        odefit.discover(folder / "mine.yaml", ["model.library.degree=3"], out=folder / "out", models=3, samples=10)
+    with pytest.raises(
+        odefit.RunError, match=r"model\.library\.degree \(was 2, is 3\); models \(was 3, is 2\).*--over"
+    ):
+        odefit.discover(folder / "mine.yaml", ["model.library.degree=3"], out=folder / "out", models=2, samples=10)
+
+
+def test_the_folder_says_which_of_its_runs_is_the_best(folder: Path, found: Any) -> None:
+    best = folder / "out" / found.candidates[0].name
+    with pytest.raises(odefit.RunError, match=rf"holds several runs.* such as {re.escape(str(best))}"):
+        odefit.load_run(folder / "out")
+
+
+def test_without_resamplings_nothing_is_said_of_how_often_terms_are_chosen(folder: Path, tmp_path: Path) -> None:
+    said, _ = command("discover", str(folder / "mine.yaml"), "--out", str(tmp_path), "--models", "1", "--samples", "0",
+                      "--no-plots")  # fmt: skip
+    assert "chosen in" not in said
+    assert (tmp_path / "terms.csv").read_text().splitlines()[1].endswith(",,True")
 
 
 def test_the_command_says_what_the_data_support(folder: Path, found: Any, monkeypatch: pytest.MonkeyPatch) -> None:
