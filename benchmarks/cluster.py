@@ -97,7 +97,7 @@ def kills(config: str, starts: int, n: int) -> None:
     dask.config.set({"distributed.deploy.lost-worker-timeout": "1h"})  # as odefit does for its own
     whole, rng, done = odefit.fit(config, [*overrides(starts), "fit.workers=1"]), random.Random(1), 0
     rounds = 0
-    settings = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None}
+    settings = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None, "silence_logs": 50}
     with LocalCluster(n_workers=2, **settings) as cluster:
         while done < n:
             ended = threading.Event()

@@ -31,6 +31,18 @@ COMPARED = (
 )
 """What must have the same version everywhere."""
 
+OWN = {
+    # Else a worker that a busy machine takes long to start again is given up, and then the next.
+    "distributed.deploy.lost-worker-timeout": "1h",
+    # What is watched a hundred times a second for a dashboard that there is not costs some percent of a processor.
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.tick.cycle": "10s",
+    "distributed.admin.tick.limit": "1h",
+    "distributed.admin.system-monitor.interval": "10s",
+}
+"""Settings of the cluster on this machine."""
+
 Named = str | Mapping[str, Any] | None
 """A cluster that is asked for in place of the config's."""
 NONE = "none"
@@ -97,7 +109,7 @@ def _opened(section: ClusterSection, where: str, held: ExitStack) -> Cluster:
         raise ConfigError(where, "needs Dask, which is not installed: pip install 'odefit[dask]'") from None
     from odefit.optimizers.cluster_pool import Cluster
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    held.enter_context(_silent())
     target, security = _target(section, where, held), None
     if section.tls_ca is not None:
         from distributed.security import Security
@@ -126,6 +138,20 @@ def _opened(section: ClusterSection, where: str, held: ExitStack) -> Cluster:
     return cluster
 
 
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Dask's log says by tracebacks what is said here in a line; each of its loggers has a level of its own."""
+    loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith("distributed")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
 def _closed(client: Any) -> None:
     client.close(timeout=5)
 
@@ -136,8 +162,7 @@ def _target(section: ClusterSection, where: str, held: ExitStack) -> Any:
         import dask
         from distributed import LocalCluster
 
-        # Else a worker that a busy machine takes long to start again is given up, and then the next.
-        held.enter_context(dask.config.set({"distributed.deploy.lost-worker-timeout": "1h"}))
+        held.enter_context(dask.config.set(OWN))
         with _ignoring_signals():
             cluster = LocalCluster(
                 n_workers=section.dask.workers,

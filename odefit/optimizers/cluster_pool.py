@@ -97,14 +97,21 @@ class Cluster:
         self.client, self.batch = client, batch
         self.lost = ""
         self._sent: dict[int, tuple[object, str]] = {}
+        self._counted, self._n_workers, self._alone_since = -math.inf, 1, math.inf
 
     @property
     def n_workers(self) -> int:
-        """Now; at least 1."""
+        """Now, or POLL_SECONDS ago; at least 1."""
         return max(self._workers(), 1)
 
     def _workers(self) -> int:
-        return len(self.client.scheduler_info(n_workers=-1)["workers"])
+        """They may come and go. The scheduler is not asked for each batch, nor waited for when it is lost."""
+        if time.monotonic() - self._counted > POLL_SECONDS:
+            with suppress(Exception):  # its end is seen by the futures
+                found = self.client.sync(self.client.scheduler.identity, callback_timeout=POLL_SECONDS)
+                self._n_workers = len(found["workers"])
+            self._counted = time.monotonic()
+        return self._n_workers
 
     def _lost(self, why: str) -> ClusterLost:
         self.lost = why
@@ -172,14 +179,14 @@ class Cluster:
         """
         waiting, suspects = deque(chunks_of(numbers, chunk)), deque[list[int]]()
         flying: dict[Any, list[int]] = {}
-        most = AHEAD * self.n_workers
+        alone = False
         try:
             while waiting or flying or suspects:
                 if not waiting and not flying:
                     # Who waited at a worker that another member has killed is as suspect as that: each goes alone.
                     waiting.append(suspects.popleft())
-                    most = 1
-                while waiting and len(flying) < most:
+                    alone = True
+                while waiting and len(flying) < (1 if alone else AHEAD * self.n_workers):
                     some = waiting.popleft()
                     # Pure calls that are alike are one to Dask, and their results would be shared.
                     future = self.client.submit(run_batch, key, request, described(some), pure=False)
@@ -189,7 +196,7 @@ class Cluster:
                     for answer in self._collected(future, some):
                         if answer.error is not None and len(some) > 1:
                             waiting.append([answer.number])
-                        elif answer.lost and most > 1:
+                        elif answer.lost and not alone:
                             suspects.append([answer.number])
                         else:
                             yield answer
@@ -217,24 +224,30 @@ class Cluster:
         """Those that are at their ends, one at least. Raises ClusterLost."""
         from distributed import wait
 
-        alone = 0.0
         while True:
-            if self.client.status != "running" or any(f.status in ("cancelled", "lost") for f in futures):
-                raise self._lost("the scheduler of the cluster is lost")
+            self._check(futures)
             done = [f for f in futures if f.status in ("finished", "error")]
             if done:
                 return done
-            alone = 0.0 if self._workers() else alone or time.monotonic()
-            if alone and time.monotonic() - alone > NO_WORKERS_SECONDS:
-                raise self._lost("the cluster has lost all its workers, and no other has come")
             with suppress(TimeoutError, _cancelled()), self.client.as_current():
                 wait(futures, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED")
+
+    def _check(self, futures: list[Any]) -> None:
+        """Raises ClusterLost where nothing will come of them."""
+        if self.client.status != "running" or any(f.status in ("cancelled", "lost") for f in futures):
+            raise self._lost("the scheduler of the cluster is lost")
+        if self._workers():
+            self._alone_since = math.inf
+            return
+        self._alone_since = min(self._alone_since, time.monotonic())
+        if time.monotonic() - self._alone_since > NO_WORKERS_SECONDS:
+            raise self._lost("the cluster has lost all its workers, and no other has come")
 
     def _collected(self, future: Any, some: Sequence[int]) -> list[Answer]:
         from distributed import KilledWorker
 
         try:
-            results, seconds = future.result()
+            results, seconds = self._result(future)
         except KilledWorker as error:
             times = 1 + int(getattr(error, "allowed_failures", 0))
             cause = WorkerLost(f"its worker was lost, {times} times one after the other")
@@ -247,6 +260,20 @@ class Cluster:
         finally:
             future.release()
         return [Answer(k, result, None, seconds / len(some)) for k, result in zip(some, results, strict=True)]
+
+    def _result(self, future: Any) -> tuple[list[Any], float]:
+        """Of a batch that is finished. The worker that has it may be lost before it is here: then it is computed anew.
+
+        Raises what the batch has raised.
+        """
+        while True:
+            try:
+                found: tuple[list[Any], float] = future.result(timeout=POLL_SECONDS)
+                return found
+            except TimeoutError:
+                if future.status == "error":
+                    raise
+                self._check([future])
 
 
 def in_order(answers: Generator[Answer], numbers: Sequence[int]) -> Generator[list[Answer]]:

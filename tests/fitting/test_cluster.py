@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import dask_clusters
 import odefit
 from creeping_starts import DATA, creeping
 from odefit.config.cluster_section import ClusterSection, JobqueueSection
@@ -32,8 +33,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-ANY_PORT = {"dashboard_address": "127.0.0.1:0"}
-
 
 def fitted(**changes: Any) -> dict[str, Any]:
     return creeping(**{"starts": 12, "seed": 0, "match": False, "screen": "values"} | changes)
@@ -45,14 +44,7 @@ CONFIG = fitted()
 @pytest.fixture(scope="module")
 def local() -> Iterator[Any]:
     """A cluster of two processes on loopback."""
-    with distributed.LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        host="127.0.0.1",
-        dashboard_address=None,
-        silence_logs=50,
-        scheduler_kwargs={"allowed_failures": 2, **ANY_PORT},
-    ) as cluster:
+    with dask_clusters.of_processes(2) as cluster:
         yield cluster
 
 
@@ -99,16 +91,7 @@ def test_a_worker_that_is_killed_costs_nothing(local: Any, whole: odefit.Run) ->
 
 
 def test_a_scheduler_that_is_lost_leaves_what_was_finished(whole: odefit.Run, tmp_path: Path) -> None:
-    cluster = distributed.LocalCluster(
-        n_workers=1,
-        threads_per_worker=1,
-        processes=False,
-        protocol="tcp://",
-        dashboard_address=None,
-        silence_logs=50,
-        host="127.0.0.1",
-        scheduler_kwargs=ANY_PORT,
-    )
+    cluster = dask_clusters.of_a_thread()
     told = Noting(cluster.close)
     config = fitted(cluster={"address": cluster.scheduler_address, "batch": 1})
     run = odefit.fit(config, data=DATA, out=tmp_path / "r", progress=told)
@@ -121,16 +104,7 @@ def test_a_scheduler_that_is_lost_leaves_what_was_finished(whole: odefit.Run, tm
 def test_a_cluster_whose_workers_have_all_gone_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster_pool, "NO_WORKERS_SECONDS", 0.2)
     monkeypatch.setattr(cluster_pool, "POLL_SECONDS", 0.1)
-    with distributed.LocalCluster(
-        n_workers=1,
-        threads_per_worker=1,
-        processes=False,
-        protocol="tcp://",
-        dashboard_address=None,
-        silence_logs=50,
-        host="127.0.0.1",
-        scheduler_kwargs=ANY_PORT,
-    ) as cluster:
+    with dask_clusters.of_a_thread() as cluster:
         told = Noting(lambda: cluster.scale(0))
         config = fitted(cluster={"address": cluster.scheduler_address, "batch": 1}, starts=200)
         run = odefit.fit(config, data=DATA, progress=told)
@@ -176,9 +150,7 @@ def test_no_scheduler_and_no_workers_are_one_line_each(monkeypatch: pytest.Monke
     with pytest.raises(ConfigError, match=r"no scheduler answers at tcp://127\.0\.0\.1:9"):
         odefit.fit(fitted(cluster="tcp://127.0.0.1:9"), data=DATA)
     with (
-        distributed.LocalCluster(
-            n_workers=0, dashboard_address=None, host="127.0.0.1", silence_logs=50, scheduler_kwargs=ANY_PORT
-        ) as empty,
+        dask_clusters.of_processes(0) as empty,
         pytest.raises(ConfigError, match=r"has no workers; start some with `dask worker --nthreads 1`"),
     ):
         odefit.fit(fitted(cluster=empty.scheduler_address), data=DATA)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import dask_clusters
 import odefit
 from creeping_starts import DATA, creeping
 from odefit.cli import app
@@ -37,14 +38,7 @@ QUESTIONS: dict[str, tuple[Callable[..., Any], dict[str, Any], tuple[str, ...]]]
 @pytest.fixture(scope="module")
 def local() -> Iterator[Any]:
     """A cluster of two processes on loopback."""
-    with distributed.LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        host="127.0.0.1",
-        dashboard_address=None,
-        silence_logs=50,
-        scheduler_kwargs={"allowed_failures": 2, "dashboard_address": "127.0.0.1:0"},
-    ) as cluster:
+    with dask_clusters.of_processes(2) as cluster:
         yield cluster
 
 
@@ -89,16 +83,7 @@ def test_answers_are_those_of_one_process_also_when_a_worker_is_killed(
 
 
 def test_a_bootstrap_whose_scheduler_is_lost_goes_on_without(fitted: odefit.Run, tmp_path: Path) -> None:
-    cluster = distributed.LocalCluster(
-        n_workers=1,
-        threads_per_worker=1,
-        processes=False,
-        protocol="tcp://",
-        dashboard_address=None,
-        silence_logs=50,
-        host="127.0.0.1",
-        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-    )
+    cluster = dask_clusters.of_a_thread()
     run, told = fitted.save(tmp_path / "r"), At(cluster.close)
     found = odefit.bootstrap(run, 40, cluster={"address": cluster.scheduler_address, "batch": 2}, progress=told)
     assert found.interrupted
