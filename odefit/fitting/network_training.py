@@ -25,6 +25,7 @@ from odefit.problem.assembly import Assembly
 from odefit.runs.checkpoint import Forgetful, Memory
 from odefit.runs.progress import Progress
 from odefit.status import Ending, Reason, Status
+from odefit.training.hidden_states import said_of
 from odefit.training.loss_history import TrainingOutcome
 from odefit.training.network_units import set_network_units
 from odefit.training.objective_torch import Loss, TrainingObjective
@@ -55,6 +56,8 @@ def train(assembly: Assembly, progress: Progress, plan: Plan | None = None, memo
         # Weights that were trained go with the units that they were trained in.
         fresh = nn.ModuleDict({name: one for name, one in networks.items() if name not in assembly.trained})
         set_network_units(problem, fresh, state.smoothed)
+    if plan.match and (said := said_of(problem)):
+        progress.note(said)
     stages = stages_of(plan.method, plan.whole, plan.match, plan.windows, plan.horizon)
     recorder = Recorder(assembly, module, section.plot_every, progress, len(stages) > 1)
     checkpoint = TrainingCheckpoint(memory or Forgetful(), state, recorder)

@@ -21,6 +21,7 @@ from odefit.model.system import symbol
 from odefit.objective.problem import FitProblem
 from odefit.records import dataclass
 from odefit.training import matching, windows
+from odefit.training.hidden_states import with_hidden
 from odefit.training.objective_torch import TrainingObjective
 from odefit.training.smoothing import Smoothed, smooth
 
@@ -80,7 +81,7 @@ class TrainingState:
 
     @cached_property
     def smoothed(self) -> list[Smoothed]:
-        return smooth(self.problem)
+        return with_hidden(self.problem, smooth(self.problem))
 
     @property
     def theta(self) -> FloatArray:

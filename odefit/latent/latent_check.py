@@ -57,6 +57,9 @@ def _model(task: LatentTask) -> list[str]:
     moving = o.dimension - o.constants
     field = _layers(moving, *o.hidden, moving)
     gated = ["  and a linear part, whose matrix depends on the constants"] if o.constants else []
+    shape = f"layers {field}, {o.activation}"
+    if model.is_linear:
+        shape, gated = "linear, with a matrix for each series that depends on the constants", []
     own = ["  each series is divided by its own size"] if o.own_scale else []
     return [
         f"  encoder: {o.encoder} recurrent units (GRU) read {read}, backwards: {n_weights(model.encoder):,} weights",
@@ -67,7 +70,7 @@ def _model(task: LatentTask) -> list[str]:
             else []
         ),
         f"  latent states: {o.dimension}{kept}",
-        f"  vector field: layers {field}, {o.activation}: {n_weights(model.field):,} weights",
+        f"  vector field: {shape}: {n_weights(model.field):,} weights",
         *gated,
         f"  decoder: layers {_layers(o.dimension, *o.decoder, n)}: {n_weights(model.decoder):,} weights",
         f"  noise: Gaussian, sigma {'learnt, one for each observable' if o.sigma is None else f'= {o.sigma:g}'}",
@@ -104,11 +107,14 @@ def _training(task: LatentTask) -> list[str]:
     tolerance = f"step {o.step:g}" if o.step is not None else f"rtol {o.rtol:g}, atol {o.atol:g}"
     dtype = str(task.dtype).removeprefix("torch.")
     starts = "" if e.starts == 1 else f", from {e.starts} starting points of each series"
+    solver = f"{o.method}, {tolerance}, {dtype}"
+    if not o.hidden and o.constants:
+        solver = f"none: a linear field is solved exactly, {dtype}"
     return [
         f"  adam, {t.adam.epochs} epochs of {counted(steps, 'step')}, of up to {t.batch_size} series each",
         f"  learning rate {t.adam.learning_rate:g}, at the end {t.adam.schedule.lowest(t.adam.learning_rate):g}",
         f"  {points} of the {n} times in a step{starts}",
-        f"  solver: {o.method}, {tolerance}, {dtype}",
+        f"  solver: {solver}",
     ]
 
 

@@ -13,7 +13,9 @@ et al. 2023, "Modulated neural ODEs").
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -21,7 +23,8 @@ from torch import Tensor, nn
 
 from odefit.engines.methods import METHODS
 from odefit.errors import ModelError
-from odefit.latent.refinement import most_probable
+from odefit.latent.linear_field import LinearField
+from odefit.latent.refinement import Found, most_probable, most_probable_by_parts
 from odefit.latent.series import Reading, Series
 from odefit.model.networks import ACTIVATIONS, MLP
 from odefit.model.system import Network
@@ -54,7 +57,8 @@ class LatentOptions:
     dimension
         Of the latent state.
     hidden, activation
-        Of the vector field.
+        Of the vector field. No hidden layer, with constants: it is linear in the states that move, with a matrix for
+        each series that depends on the constants (`linear_field.py`), and is solved exactly.
     encoder
         Hidden units of the recurrent network.
     decoder
@@ -184,21 +188,31 @@ class LatentODE(nn.Module):
         self.options = options
         n = options.dimension
         self.encoder = Encoder(2 * observables + 1 + options.own_scale, options.encoder, n)
-        self.field: MLP | GatedField
-        if options.constants:
+        self.field: MLP | GatedField | LinearField
+        if options.constants and not options.hidden:
+            self.field = _linear_field(options)
+        elif options.constants:
             self.field = GatedField(options)
         else:
             self.field = MLP(Network("field", n, n, options.hidden, options.activation))
         self.decoder = MLP(Network("decoder", n, observables, options.decoder, options.activation))
+        if self.is_linear and not options.decoder:
+            _show_states(self.decoder)
         self.log_sigma = nn.Parameter(torch.zeros(observables))
-        if options.refine:
+        if options.refine and not self.is_linear:
             # What the encoder alone achieves, which is trained beside what the refinement makes of it.
             self.log_sigma_encoder = nn.Parameter(torch.zeros(observables))
+        if options.refine:
             self.register_buffer("misfit", torch.full((observables,), FIRST_MISFIT))
         self.register_buffer("centre", torch.zeros(observables))
         self.register_buffer("scale", torch.ones(observables))
         self.register_buffer("unit", torch.ones(()))
         self.register_buffer("gap", torch.ones(()))
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether each series has a matrix of its own."""
+        return isinstance(self.field, LinearField)
 
     @torch.no_grad()
     def set_units(self, series: Series) -> None:
@@ -215,7 +229,7 @@ class LatentODE(nn.Module):
         self.gap.fill_(float(series.grid[-1]) / max(len(series.grid) - 1, 1) or 1.0)
         sigma = self.options.sigma
         if sigma is not None:
-            for log_sigma in (self.log_sigma, self.log_sigma_encoder) if self.options.refine else (self.log_sigma,):
+            for log_sigma in (q for name, q in self.named_parameters() if name.startswith("log_sigma")):
                 log_sigma.copy_(torch.log(sigma / self.scale))
                 log_sigma.requires_grad_(False)
 
@@ -259,6 +273,9 @@ class LatentODE(nn.Module):
         o, rate = self.options, 1 / float(self.unit)
         field: Callable[[Tensor], Tensor] = self.field
         constants = z0[:, o.dimension - o.constants :]
+        if isinstance(self.field, LinearField):
+            s = self.field.solve(z0[:, : -o.constants], constants, rate * times)
+            return torch.cat((s, constants.expand(len(s), *constants.shape)), dim=-1)
         if isinstance(self.field, GatedField):
             field, z0 = self.field.given(constants), z0[:, : -o.constants]
         width = o.step or span[-1] / 100
@@ -290,10 +307,10 @@ class LatentODE(nn.Module):
     def best_start(self, reading: Reading) -> Tensor:
         """The posterior mean of the latent start, or what the refinement makes of it, [E, Z]."""
         mean = self.encode(reading).mean
-        return self.refine(reading, mean) if self.options.refine else mean
+        return self.refine(reading, mean).z if self.options.refine else mean
 
     @torch.no_grad()
-    def refine(self, reading: Reading, z: Tensor, stride: int = 1, *, learn: bool = False) -> Tensor:
+    def refine(self, reading: Reading, z: Tensor, stride: int = 1, *, learn: bool = False) -> Found:
         """Find the most probable latent starts.
 
         Parameters
@@ -309,8 +326,7 @@ class LatentODE(nn.Module):
 
         Returns
         -------
-        Tensor
-            [E, Z].
+        Found
         """
         seen = what_was_read(reading, len(self.centre))
         points = torch.arange(0, len(seen.grid), stride)
@@ -319,18 +335,41 @@ class LatentODE(nn.Module):
         size = self.size(reading)
         sigma = self.noise(size, self.misfit.log() if self.options.sigma is None else None)
 
-        def residuals(z: Tensor) -> Tensor:
-            states = self.evolve(z.flatten(0, 1), seen.grid[points]).transpose(0, 1)
+        def residuals(share: float, z: Tensor) -> Tensor:
+            some = math.ceil(share * len(points))
+            states = self.evolve(z.flatten(0, 1), seen.grid[points[:some]]).transpose(0, 1)
             x = self.decode(states.reshape(*z.shape[:2], *states.shape[1:]), size.unsqueeze(1))
-            r = (x - values) / sigma.unsqueeze(1)
-            return torch.where(mask, weight * r, 0.0).flatten(2)
+            r = (x - values[:, :, :some]) / sigma.unsqueeze(1)
+            return torch.where(mask[:, :, :some], weight * r, 0.0).flatten(2)
 
-        best, left = most_probable(residuals, z, self.options.refine)
+        if self.is_linear:
+            best = most_probable_by_parts(residuals, z, self.options.refine)
+        else:
+            best = most_probable(partial(residuals, 1.0), z, self.options.refine)
         if learn and self.options.sigma is None:
-            squares = (left.reshape(len(z), len(points), -1) / weight).square().sum(dim=(0, 1))
+            squares = (best.residuals.reshape(len(z), len(points), -1) / weight).square().sum(dim=(0, 1))
             latest = self.misfit * (squares / mask.sum(dim=(0, 1, 2)).clamp(min=1)).sqrt()
             self.misfit.lerp_(latest.clamp(MIN_MISFIT, MAX_MISFIT), MISFIT_WEIGHT)
         return best
+
+
+def _linear_field(options: LatentOptions) -> LinearField:
+    if options.constants >= options.dimension or not options.refine:
+        raise ModelError(
+            "model.latent",
+            "a linear field (`hidden: []`) needs a state that moves, and `refine`, which finds the matrix of a series "
+            f"(got {options.constants} constants of {options.dimension}, refine: {options.refine}); set refine: 6",
+        )
+    return LinearField(options.dimension - options.constants, options.constants)
+
+
+@torch.no_grad()
+def _show_states(decoder: MLP) -> None:
+    """Begin with the first latent states as observables: a matrix can be in any coordinates, so these are as good."""
+    (layer,) = decoder.layers
+    assert isinstance(layer, nn.Linear)
+    layer.weight.zero_().fill_diagonal_(1.0)
+    layer.bias.zero_()
 
 
 def what_was_read(reading: Reading, observables: int) -> Series:

@@ -26,6 +26,10 @@ LATEST_START = 0.5
 """The latest of several starts leaves out this share of what is not observed."""
 
 
+LESSON = 30.0
+"""Weight of what the encoder learns from refined starts, which it shares with nothing else."""
+
+
 class Terms(NamedTuple):
     """The terms of the bound, [E] each, in nats.
 
@@ -137,7 +141,8 @@ class Elbo(nn.Module):
         n = grown(min(self.first, last), last, progress, self.options.grow)
         points = draw_points(n, self.options.times_per_step, generator)
         own = series.rows(rows)
-        terms = elbo_terms(self.model, reading.rows(rows), own, points, generator)
+        estimate = refined_terms if self.model.is_linear else elbo_terms
+        terms = estimate(self.model, reading.rows(rows), own, points, generator)
         likelihood = terms.reconstruction.sum()
         if terms.refined is not None:
             likelihood = likelihood + terms.refined.sum()
@@ -174,7 +179,7 @@ def elbo_terms(model: LatentODE, reading: Reading, series: Series, points: Tenso
     starts, log_sigmas = [posterior.sample(generator)], [model.log_sigma]
     if model.options.refine:
         stride = int(points[1] - points[0]) if len(points) > 1 else 1
-        best = model.refine(reading, posterior.mean.detach(), stride, learn=True)
+        best = model.refine(reading, posterior.mean.detach(), stride, learn=True).z
         spread = Posterior(best, posterior.log_variance.detach())
         starts, log_sigmas = [*starts, spread.sample(generator)], [model.log_sigma_encoder, model.log_sigma]
     z = model.evolve(torch.cat(starts), series.grid[points]).transpose(0, 1)
@@ -186,6 +191,28 @@ def elbo_terms(model: LatentODE, reading: Reading, series: Series, points: Tenso
     ]
     reconstruction, *refined = [density.sum(dim=(1, 2)) for density in densities]
     return Terms(reconstruction, divergence(posterior), *refined)
+
+
+def refined_terms(
+    model: LatentODE, reading: Reading, series: Series, points: Tensor, generator: torch.Generator
+) -> Terms:
+    """The terms where the posterior is the normal one around the refined start, not the encoder's.
+
+    Vector field and decoder learn from a draw of it. The encoder learns to say where it lies: by the divergence of its
+    normal from it, the other way round, which is -log q(refined start) but for what the encoder does not change. A
+    matrix is so good as soon as it is refined that what an unlearned encoder says would only lead it away.
+
+    Parameters, Returns
+        As for `elbo_terms`.
+    """
+    q = model.encode(reading)
+    stride = int(points[1] - points[0]) if len(points) > 1 else 1
+    best = model.refine(reading, q.mean.detach(), stride, learn=True)
+    z = model.evolve(best.draw(generator), series.grid[points]).transpose(0, 1)
+    size = model.size(reading)
+    density = log_density(series.values[:, points], model.decode(z, size), model.noise(size))
+    likelihood = torch.where(series.mask[:, points], density, 0.0).sum(dim=(1, 2))
+    return Terms(likelihood, -LESSON * log_density(best.z, q.mean, (0.5 * q.log_variance).exp()).sum(dim=-1))
 
 
 def grown(first: int, last: int, progress: float, share: float) -> int:

@@ -13,6 +13,7 @@ from odefit.config.model_section import ParameterSection
 from odefit.data.experiments import Experiment
 from odefit.data.replicates import replicate_of
 from odefit.errors import Faults
+from odefit.model.free_states import free_states
 from odefit.model.system import symbol
 from odefit.objective.parameters import Binding, Parameter
 from odefit.problem.described import FIRST, FORMULA, GIVEN, Cell, Described, initial_name
@@ -287,6 +288,8 @@ class TableBuilder:
     def _guess(self, state: str, experiment: Experiment) -> float | None:
         column = self._observed(state)
         known = [] if column is None else experiment.values[~np.isnan(experiment.values[:, column]), column]
+        if not len(known) and state in free_states(self.described.system):
+            return 0.0
         return float(known[0]) if len(known) else self.described.nominal_initial.get(state)
 
     def inlined(self) -> dict[str, float]:

@@ -20,6 +20,7 @@ from odefit.arrays import FloatArray
 from odefit.engines.torch_fields import Equations, VectorField
 from odefit.objective.problem import FitProblem
 from odefit.records import dataclass
+from odefit.training.hidden_states import hidden_slopes
 from odefit.training.objective_torch import TrainingObjective, finite
 from odefit.training.smoothing import MIN_POINTS, Smoothed, observed_states
 
@@ -59,9 +60,11 @@ def obstacle(problem: FitProblem) -> str | None:
     if system.inputs:
         return "the model has inputs"
     observed = observed_states(problem).column
-    if (observed < 0).any():
-        hidden = [name for name, column in zip(system.states, observed, strict=True) if column < 0]
+    chosen = {slope.state for slope in hidden_slopes(problem)}
+    hidden = [name for k, name in enumerate(system.states) if observed[k] < 0 and k not in chosen]
+    if hidden:
         return f"{', '.join(hidden)} is not measured directly"
+    observed = observed[observed >= 0]
     if not any((~np.isnan(e.values[:, observed])).sum(axis=0).min() >= MIN_POINTS for e in problem.experiments):
         return f"no series has {MIN_POINTS} measurements of every state"
     return None

@@ -87,11 +87,19 @@ def smooth(problem: FitProblem) -> list[Smoothed]:
     for k, (column, is_log) in enumerate(zip(observed.column, observed.is_log, strict=True)):
         if column < 0:
             continue
-        curves = [_Curve(e.times, _exact(e, column), bool(is_log)) for e in problem.experiments]
-        strength = best_strength([(c.t, c.d) for c in curves if len(c.t) >= MIN_POINTS])
-        for series, curve in zip(found, curves, strict=True):
-            series.states[:, k], series.slopes[:, k] = curve.at(curve.times, strength)
+        times, values = [e.times for e in problem.experiments], [_exact(e, column) for e in problem.experiments]
+        for series, (states, slopes) in zip(found, smooth_values(times, values, bool(is_log)), strict=True):
+            series.states[:, k], series.slopes[:, k] = states, slopes
     return found
+
+
+def smooth_values(
+    times: Sequence[FloatArray], values: Sequence[FloatArray], is_log: bool = False
+) -> list[tuple[FloatArray, FloatArray]]:
+    """Curves and their slopes at the times [T] of values [T] of several series, NaN where there is none."""
+    curves = [_Curve(t, v, is_log) for t, v in zip(times, values, strict=True)]
+    strength = best_strength([(c.t, c.d) for c in curves if len(c.t) >= MIN_POINTS])
+    return [curve.at(curve.times, strength) for curve in curves]
 
 
 def _exact(experiment: Experiment, column: int) -> FloatArray:

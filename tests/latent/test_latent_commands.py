@@ -122,7 +122,7 @@ def test_all_that_makes_no_sense_is_told_at_once(folder: Path) -> None:
     [
         ("c", "model.latent.dimesion=3", "did you mean 'dimension'?"),
         ("c", "model.latent.constants=3", "constants: must be less than dimension"),
-        ("c", "model={name: latent_ode, measured: [x, y], hidden: [], latent: {constants: 1}}", "a hidden layer"),
+        ("c", "model={name: latent_ode, measured: [x, y], hidden: [], latent: {constants: 1}}", "set refine: 6"),
         ("c", "model.latent.encoder=100000", "weights; at most 10,000,000"),
         ("c", "model.hidden=[100000, 100000]", "weights; at most 10,000,000"),
         ("c", "model.latent.validation=0.99", "leaves none to train on"),

@@ -165,10 +165,11 @@ def test_the_most_probable_start_of_a_linear_model_is_found_in_one_step() -> Non
     """r = A z - b: z = (A'A + I)^-1 A'b, but for the damping."""
     a = 0.2 * torch.randn(3, 6, 2, generator=generator(), dtype=torch.float64)
     b = torch.randn(3, 6, generator=generator(1), dtype=torch.float64)
-    z, left = most_probable(lambda z: z @ a.mT - b.unsqueeze(1), torch.zeros(3, 2, dtype=torch.float64), 4)
+    found = most_probable(lambda z: z @ a.mT - b.unsqueeze(1), torch.zeros(3, 2, dtype=torch.float64), 4)
     exact = torch.linalg.solve(a.mT @ a + torch.eye(2, dtype=torch.float64), (a.mT @ b.unsqueeze(-1)).squeeze(-1))
-    torch.testing.assert_close(z, exact, atol=1e-8, rtol=0)
-    torch.testing.assert_close(left, (a @ z.unsqueeze(-1)).squeeze(-1) - b)
+    torch.testing.assert_close(found.z, exact, atol=1e-8, rtol=0)
+    torch.testing.assert_close(found.residuals, (a @ found.z.unsqueeze(-1)).squeeze(-1) - b)
+    torch.testing.assert_close(found.precision, a.mT @ a + torch.eye(2, dtype=torch.float64), atol=1e-9, rtol=0)
 
 
 def test_a_step_that_does_not_improve_is_not_taken() -> None:
@@ -181,8 +182,8 @@ def test_a_step_that_does_not_improve_is_not_taken() -> None:
     z0 = torch.tensor([[0.0], [-0.3]], dtype=torch.float64)
     values = []
     for steps in range(8):
-        z, r = most_probable(residuals, z0, steps)
-        values.append((r.square() + z.square()).sum(dim=1))
+        found = most_probable(residuals, z0, steps)
+        values.append((found.residuals.square() + found.z.square()).sum(dim=1))
     for before, after in itertools.pairwise(values):
         assert (after <= before).all()
     assert (values[-1] < values[0]).all()
@@ -209,7 +210,7 @@ def test_refinement_finds_what_a_model_made() -> None:
 
     mean = model.encode(reading).mean
     assert error(model.best_start(reading)) < 1e-4 * error(mean)
-    assert error(model.refine(reading, mean, stride=3)) < 1e-3 * error(mean)
+    assert error(model.refine(reading, mean, stride=3).z) < 1e-3 * error(mean)
     torch.testing.assert_close(model.predict(reading, grid)[:, 0], model.decode(model.best_start(reading)))
 
 
