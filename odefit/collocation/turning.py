@@ -9,6 +9,9 @@ from odefit.collocation.cells import measured_cells
 from odefit.collocation.grid import make_grid
 from odefit.objective.problem import FitProblem
 
+OFTEN = 3
+"""How often a curve that oscillates turns at least."""
+
 SWING = 0.2
 """The share of the range of a curve by which it must go back to have turned."""
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from odefit.arrays import FloatArray
-from odefit.collocation.turning import most_turns
+from odefit.collocation.turning import OFTEN, most_turns
 from odefit.data.experiments import Experiment
 from odefit.fitting.global_search import Interrupted
 from odefit.fitting.local_search import LocalSearch
@@ -25,9 +25,6 @@ from odefit.optimizers.differential_evolution import Population
 from odefit.problem.assembly import Assembly
 from odefit.runs.checkpoint import Memory
 from odefit.runs.progress import Progress
-
-OFTEN = 3
-"""How often a curve that oscillates turns at least."""
 
 FIRST, FACTOR = 2.0, 1.7
 """The turns in the first beginning, and how much longer each one is than the one before."""

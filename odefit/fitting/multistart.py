@@ -16,7 +16,7 @@ from odefit.arrays import FloatArray
 from odefit.config.fit_methods import FitMethod
 from odefit.config.schema import FitSection
 from odefit.errors import ConfigError
-from odefit.fitting import generations, plain_first
+from odefit.fitting import plain_first
 from odefit.fitting.early_ends import EarlyEnds
 from odefit.fitting.global_search import Interrupted, global_starts
 from odefit.fitting.kept_starts import as_plain, restored
@@ -200,16 +200,17 @@ def _starts(assembly: Assembly, method: FitMethod, progress: Progress, memory: M
         progress.note(told_of_shots(assembly.problem, is_moved))
     if method.by_population:
         return global_starts(objective, points, section.starts, section.seed, section.evaluations, progress, memory)
-    if section.budget is None and are_searched(section) and are_due(objective, method, points):
+    if section.budget is None and are_searched(section) and are_due(objective, method, points, bool(is_moved.any())):
+        from odefit.fitting.generations import bred
         from odefit.fitting.growing_horizon import grown_places
 
         drawn = candidates.others
         others = grown_places(assembly, search, drawn, progress, memory)
         several = unique_rows(np.vstack([points[1:], others]))
         found = searched_candidates(assembly, search, several, progress, memory, plain)
-        bred = generations.bred(assembly, search, found, progress, memory)
-        points = np.vstack([points[:1], best_places(bred, typical_sizes(objective), n - 1)])
-        progress.note(told(len(bred), n, others is not drawn, len(bred) - len(found)))
+        all_found = bred(assembly, search, found, progress, memory)
+        points = np.vstack([points[:1], best_places(all_found, typical_sizes(objective), n - 1)])
+        progress.note(told(len(all_found), n, others is not drawn, len(all_found) - len(found)))
     return points
 
 

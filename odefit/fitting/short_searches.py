@@ -53,16 +53,23 @@ def unique_rows(points: FloatArray) -> FloatArray:
     return points[np.sort(first)]
 
 
-def are_due(objective: ProfileLikelihood, method: FitMethod, points: FloatArray) -> bool:
+def are_due(objective: ProfileLikelihood, method: FitMethod, points: FloatArray, are_shot: bool = False) -> bool:
     """Whether candidates are searched before some of them become starts instead of points [n, P'].
 
-    Not where half of these have come to one valley already, as those do that have been matched.
+    Not where half of these have come to one valley already, as those do that have been matched. Starts that had to be
+    shot, `are_shot`, may agree on a flat curve: there the valley counts if nothing but noise is left.
     """
     if method.minimize_many is None or not 1 < len(points) <= MOST_STARTS or not len(objective.free):
         return False
     if not objective.full.problem.engine.is_compiled:
         return False
-    return not have_come_together(objective, points[1:])
+    if not have_come_together(objective, points[1:]):
+        return True
+    if not are_shot:
+        return False
+    from odefit.fitting.only_noise import leaves_noise
+
+    return not leaves_noise(objective, points[1 + int(np.nanargmin(objective.values(points[1:])))])
 
 
 def searched_candidates(

@@ -23,7 +23,7 @@ from odefit.runs.checkpoint import Memory
 
 PART = "shots"
 
-LONGEST, OF_BUDGET = 20.0, 0.02
+LONGEST, OF_BUDGET = 10.0, 0.02
 """Seconds, or so, of all shots unless they are asked for, and the share of a budget after which they end."""
 
 MOST_STARTS = 100

@@ -13,7 +13,8 @@ import odefit
 from listeners import StopAt
 from odefit.api import assembled
 from odefit.config.fit_methods import METHODS
-from odefit.fitting.plain_first import are_due, leaves_noise
+from odefit.fitting.only_noise import leaves_noise
+from odefit.fitting.plain_first import are_due
 from odefit.fitting.starting_points import starting_points
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.profile import ProfileLikelihood

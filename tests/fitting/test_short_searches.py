@@ -64,6 +64,9 @@ def test_starts_that_have_come_together_need_none() -> None:
     assert not are_due(objective, METHODS["least_squares"], together)
     assert are_due(objective, METHODS["least_squares"], apart)
     assert not are_due(objective, METHODS["lbfgs"], apart)
+    wrong = np.array([[5.0], [0.01], [0.010001], [0.010002]])
+    assert not are_due(objective, METHODS["least_squares"], wrong)
+    assert are_due(objective, METHODS["least_squares"], wrong, are_shot=True)
 
 
 def test_an_interrupted_fit_keeps_the_best_and_goes_on_to_the_same_numbers(
