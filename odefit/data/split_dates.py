@@ -229,10 +229,10 @@ def _ordered(parts: Sequence[str], order: str) -> float | None:
 
 
 def _of_the_day(cell: str) -> float | None:
-    """Seconds since midnight, of a clock time or of hours."""
+    """Seconds since midnight, of a clock time or of hours; None for others, as 2200 for 22:00."""
     number = parse_number(cell)
     if number is not None:
-        return 3600 * number
+        return 3600 * number if 0 <= number <= 24 else None
     try:
         return parse_moments([cell], None, "h:mm").seconds[0] if is_clock_time(cell) else None
     except NotClear:

@@ -51,7 +51,7 @@ from odefit.data.table_units import Converter, check_said, in_model_units
 from odefit.data.table_writing import write_table
 from odefit.data.unit_column import in_model_units_by_row
 from odefit.data.unit_form import TIME as UNIT_OF_TIME
-from odefit.data.untold_experiments import check_told_apart
+from odefit.data.untold_experiments import check_goes_on, check_told_apart
 from odefit.text import clip, plain_label, suggest
 
 if TYPE_CHECKING:
@@ -158,6 +158,7 @@ def read_table(
         beside.clock, beside.units = clock, converter.sources
     if known is not None:
         known |= {*header.names, *layout.covariates}
+    check_goes_on(table_sheet, sheet, layout, form.clock.unused, faults)
     table = arrange(sheet, layout, names, header, faults, use)
     if table.repeats is not None and layout.experiment is None:
         check_told_apart(table_sheet, sheet, layout, names, form.clock.unused, faults)
