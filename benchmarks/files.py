@@ -2,8 +2,8 @@
 
     python benchmarks/files.py              # the corpus, a million rows, a workbook of 100,000 rows
 
-The corpus (tests/support/file_corpus.py, messy_files.py) states the right values of every file: each is read right, or
-refused with the key that decides. Times are CPU seconds of this process, the best of three.
+The corpus (tests/support/file_corpus.py, messy_files.py, field_files.py) states the right values of every file: each is
+read right, or refused with the key that decides. Times are CPU seconds of this process, the best of three.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
+from field_files import field_cases, two_readers
 from file_corpus import all_cases, is_right, outcome
 from messy_files import messy_cases
 from odefit.data.tables import read_table
@@ -31,7 +32,7 @@ PACK = "http://schemas.openxmlformats.org/package/2006"
 
 def corpus(folder: Path) -> None:
     """Every file of the corpus, and those that are not as they should be."""
-    cases, wrong, misread = [*all_cases(), *messy_cases()], [], 0
+    cases, wrong, misread = [*all_cases(), *messy_cases(), *field_cases(), *two_readers()], [], 0
     for case in cases:
         found = outcome(case, folder)
         if not is_right(case, found):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from odefit.config.declared import BeforeValidator, Discriminator, Field, Tag, model_validator
 from odefit.config.fields import Finite, Label, Name, Section, Unit, When, by_shape, is_number
@@ -13,6 +13,8 @@ Columns = Annotated[
     Discriminator(by_shape),
 ]
 """A column for each observable, or one for all."""
+WELLS = "{wells}"
+"""The pattern of the columns that are wells of a plate."""
 Word = Annotated[
     str,
     BeforeValidator(lambda v: repr(v) if is_number(v) else v, json_schema_input_type=str | float),
@@ -151,6 +153,11 @@ class TableSection(Section):
         description="observable: its column; a list of replicates, or a pattern for experiments side by side, see "
         "[Experiments side by side](data.md#experiments-side-by-side)",
     )
+    wells: Name | None = Field(
+        None,
+        description="the observable that the wells of a plate (A1 … H12) measure, each an experiment; short for "
+        "`columns: {N: '{wells}'}`",
+    )
     sigma: Columns | None = Field(
         None,
         description="the column of standard deviations of each observable, `{x: x_sd}`, or of all; "
@@ -184,6 +191,17 @@ class TableSection(Section):
     ignore: list[str] = Field(
         default_factory=list, description="labels of the observable column to leave out (long layout)"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _columns_of_wells(cls, value: Any) -> Any:
+        wells = value.get("wells") if isinstance(value, dict) else None
+        columns = {} if wells is None else value.get("columns") or {}
+        if not isinstance(wells, str) or not isinstance(columns, dict):
+            return value
+        if columns.get(wells, WELLS) != WELLS:
+            raise ValueError(f"wells: data.columns says another column of {wells}; leave one out")
+        return {**value, "columns": {**columns, wells: WELLS}}
 
     @property
     def single_columns(self) -> dict[str, str]:

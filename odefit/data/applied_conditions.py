@@ -10,6 +10,7 @@ from odefit.data.error_list import PlacedFaults
 from odefit.data.experiment_table import START, Conditions
 from odefit.data.experiments import Experiment
 from odefit.data.replicates import replicate_of
+from odefit.data.spreading import is_well
 from odefit.text import clip
 
 
@@ -46,8 +47,9 @@ def apply_conditions(
     row_of = {e.name: e.name if e.name in rows else replicate_of(e.name) for e in experiments}
     if not partial:
         known = dict.fromkeys([*row_of.values(), *map(replicate_of, row_of), *row_of, *others])
+        plate = all(map(is_well, known))  # whose layout has all wells, those that were not measured among them
         for row in conditions.experiments:
-            if row not in known:
+            if row not in known and not (plate and is_well(row)):
                 faults.unknown(conditions.where(row), row, "is no experiment of the data", known)
     found = []
     for experiment in experiments:

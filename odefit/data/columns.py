@@ -63,6 +63,13 @@ class Header:
         return place(self.path, line, column) if self.where is None else self.where(line, column)
 
 
+def is_header(row: Sequence[str], header: Header) -> bool:
+    """Whether a row is the header once more, as between the parts of a file that was put together."""
+    return len(row) == len(header.names) and all(
+        cell.strip() == name for cell, name in zip(row, header.names, strict=True)
+    )
+
+
 @dataclass(frozen=True)
 class Request:
     """What is to be read of a sheet, columns by their positions in the header.

@@ -22,7 +22,10 @@ BELOW = frozenset({"blq", "bloq", "blloq", "bql", "blod", "bld", "bdl", "<lod", 
 """Words for a value below a limit that the cell does not name, in lower case."""
 SIGNS = {"<": -1, "≤": -1, ">": 1, "≥": 1}
 """The sign before a limit, and on which side of it the truth lies."""
-_DECIMAL_COMMA = LatePattern(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+_DECIMAL_COMMA = LatePattern(r"[+−-]?\d*,\d+([eE][+−-]?\d+)?")
+_FORTRAN = LatePattern(r"[+-]?(\d+\.\d*|\.\d+)[dD][+-]?\d{1,3}")
+MINUS = "−"
+"""What text programs write for `-`."""
 _THOUSANDS = LatePattern(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?|[+-]?\d{1,3}(\.\d{3})+,\d+")
 _LONG = 40
 _DATE = LatePattern(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}([T ].*)?|\d{1,2}:\d{2}(:\d{2}.*)?")
@@ -213,13 +216,14 @@ def parse_numbers(
 
 
 def parse_number(cell: str) -> float | None:
-    """The number that a cell holds, infinite and NaN included, or None."""
+    """The number that a cell holds, infinite and NaN included, or None. `1.5D+01` of Fortran is 15."""
+    cell = cell.replace(MINUS, "-")
     if not cell.isascii() or "_" in cell:
         return None
     try:
         return float(cell)
     except ValueError:
-        return None
+        return float(cell.replace("d", "e").replace("D", "e")) if _FORTRAN.fullmatch(cell) else None
 
 
 def decimal_comma(cell: str) -> str | None:
@@ -244,11 +248,17 @@ def _between(cell: str) -> tuple[int, float, float] | None:
 
     `>0.1..0.5` is the same seen from below: above 0.1, and at most 0.5.
     """
-    low, dots, high = cell.removeprefix(">").partition("..")
-    ends = [parse_number(decimal_comma(end.strip()) or end.strip()) for end in (low, high)] if dots else []
-    if len(ends) != 2 or ends[0] is None or ends[1] is None or not -math.inf < ends[0] < ends[1] < math.inf:
+    ends = _ends(cell)
+    if ends is None or not -math.inf < ends[0] < ends[1] < math.inf:
         return None
     return (1, ends[0], ends[1]) if cell[0] == ">" else (-1, ends[1], ends[0])
+
+
+def _ends(cell: str) -> tuple[float, float] | None:
+    """The two numbers of `0.1..0.5`, in whichever order; None of any other cell."""
+    low, dots, high = cell.removeprefix(">").partition("..")
+    ends = [parse_number(decimal_comma(end.strip()) or end.strip()) for end in (low, high)] if dots else []
+    return None if len(ends) != 2 or ends[0] is None or ends[1] is None else (ends[0], ends[1])
 
 
 def explain(cell: str, value: float | None, column: NumberColumn) -> tuple[str, str]:
@@ -265,6 +275,10 @@ def explain(cell: str, value: float | None, column: NumberColumn) -> tuple[str, 
         return "comma", f"{shown} has a comma; write {clip(mended)} or {cell.replace(',', '')}, whichever it means"
     if mended is not None:
         return "comma", f"{shown} has a decimal comma; write {clip(mended)}"
+    if column.ends is not None and (ends := _ends(cell)) is not None and ends[0] >= ends[1]:
+        low, _, high = cell.removeprefix(">").partition("..")
+        mended = high.strip() if ends[0] == ends[1] else f"{high.strip()}..{low.strip()}"
+        return "ends", f"{shown} is no interval, whose lower end comes first; write {clip(mended)}"
     if cell[0] in SIGNS and column.censorable:
         return "no limit", f"{shown} names no limit; write a number after the sign (<0.5), or leave the cell empty"
     if len(cell) > _LONG:
@@ -276,4 +290,6 @@ def explain(cell: str, value: float | None, column: NumberColumn) -> tuple[str, 
         return "date", f"{shown} is {name}; write a number, such as the {unit} since the first one"
     if (number := _WITH_UNIT.fullmatch(cell)) is not None and parse_number(number[1]) is not None:
         return "unit", f"{shown} is not a number; write {number[1]}, without a unit"
+    if column.censorable and not any(char.isdigit() for char in cell):
+        remedy += f"; `data.missing: ['{cell}']` takes it for no value"
     return "text", f"{shown} is not a number; {remedy}"

@@ -18,7 +18,7 @@ from typing import IO
 
 import numpy as np
 
-from odefit.data.columns import ColumnReading, Columns, Header, Request
+from odefit.data.columns import ColumnReading, Columns, Header, Request, is_header
 from odefit.data.csv_cells import IntArray, parse_number
 from odefit.data.error_list import FaultList, place
 from odefit.data.number_tables import SAMPLE, has_numbers
@@ -108,7 +108,11 @@ def _split_header(path: Path, line: int, text: str, wanted: Sequence[str]) -> He
     if not splits:
         raise DataError(where, "the quotes of this line do not match, or a name is far too long")
     best = max(splits, key=lambda d: (len(set(splits[d]) & set(wanted)), len(splits[d])))
-    if any(parse_number(name) is not None for name in splits[best]) and not set(splits[best]) & set(wanted):
+    parted = text.split() if len(splits[best]) == 1 else []  # by blanks
+    numbers = any(parse_number(name) is not None for name in splits[best]) or (
+        len(parted) > 1 and all(parse_number(name) is not None for name in parted)
+    )
+    if numbers and not set(splits[best]) & set(wanted):
         raise DataError(
             where, "this line holds numbers; the first line must name the columns, or `data.header: [time, …]`"
         )
@@ -189,14 +193,17 @@ def _select(
     keep: Callable[[list[str]], bool] | None,
     faults: FaultList,
 ) -> tuple[IntArray, list[list[str]]]:
-    """The rows of a block that count, and their lines."""
+    """The rows of a block that count, and their lines. A header that comes again parts series as a blank line does."""
     width = len(header.names)
     lines = np.arange(first, first + len(rows), dtype=np.int64)
-    if keep is None and set(map(len, rows)) == {width} and all(map(str.strip, [row[required] for row in rows])):
-        return lines, rows
+    again = header.names[required]
+    if keep is None and set(map(len, rows)) == {width}:
+        cells = [row[required] for row in rows]
+        if all(map(str.strip, cells)) and again not in cells:
+            return lines, rows
     chosen = []
     for number, row in enumerate(rows):
-        if not any(map(str.strip, row)):
+        if not any(map(str.strip, row)) or is_header(row, header):
             continue
         if len(row) != width:
             kind = f"{len(row)} cells"

@@ -21,6 +21,13 @@ _FOREIGN = (
     (b"PK\x03\x04", "is a zip archive or an Excel workbook; export the sheet as CSV"),
     (b"\xd0\xcf\x11\xe0", "is an old Excel workbook; export the sheet as CSV"),
     (b"\x1f\x8b", "is compressed; unpack it first"),
+    (b"ARROW1", "is an Arrow (Feather) file; save it as Parquet or CSV"),
+    (b"\x89HDF", "is an HDF5 file; export its table as CSV"),
+    (b"MATLAB 5.0", "is a MATLAB file; export its table as CSV (writetable)"),
+    (b"SQLite format 3", "is a database (SQLite); export a table or a query as CSV"),
+    (b"<stata_dta>", "is a Stata file; export it as CSV (export delimited)"),
+    (b"$FL2", "is an SPSS file; export it as CSV"),
+    (b"%PDF", "is a PDF; copy its table into a CSV file"),
 )
 
 
@@ -75,7 +82,16 @@ def check_file(path: Path, where: str) -> None:
         if head.startswith(magic):
             raise whole_fault(path, where, what)
     if b"\0" in head:
-        raise whole_fault(path, where, "is not text (it holds NUL bytes); save it as CSV in UTF-8")
+        raise whole_fault(path, where, nul_bytes(head))
+
+
+def nul_bytes(content: bytes) -> str:
+    """What to do about a file with NUL bytes that no mark explains: text in UTF-16 has one in each pair."""
+    head = content[:200]
+    for name, nul, char in (("utf-16-le", head[1::2], head[::2]), ("utf-16-be", head[::2], head[1::2])):
+        if not any(nul) and all(char):
+            return f"looks like UTF-16 text without its mark; `data.encoding: {name}` reads it"
+    return "is not text (it holds NUL bytes); save it as CSV in UTF-8"
 
 
 def _neighbours(path: Path) -> str:

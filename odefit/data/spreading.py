@@ -1,7 +1,8 @@
 """Experiments side by side: columns that match a pattern become rows, each with its experiment, time or constants.
 
 In a pattern `*` is any text, `?` any sign, `[A-H]` one of these; what they stand for names the experiment. `{S}` is a
-constant of the experiment, `{time}` the time. Brackets with which no column matches are meant themselves.
+constant of the experiment, `{time}` the time, `{wells}` a well of a plate. Brackets with which no column matches are
+meant themselves.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from odefit.records import dataclass
 from odefit.text import abridged, clip, plain_label, suggest
 
 EXPERIMENT, OBSERVABLE, VALUE, CLOCK = "experiment", "observable", "value", "time"
+WELLS = "wells"
+_WELL = r"[A-P]\s?(?:0?[1-9]|[1-4]\d)"
 STEP = 10**14
 """A cell of column c in line n is counted as c*STEP + n, which its place is found by."""
 MOST = 10_000
@@ -47,6 +50,11 @@ class _Match:
     experiment: str
     time: str | None
     constants: Mapping[str, float | str]
+
+
+def is_well(name: str) -> bool:
+    """Whether a name is that of a well of a plate: A1 … H12, A01, P24."""
+    return re.fullmatch(_WELL, name) is not None
 
 
 def is_pattern(name: str) -> bool:
@@ -179,8 +187,20 @@ def _compiled(text: str, grid: Grid, sets: int) -> tuple[re.Pattern[str], list[s
         if some:
             some, sets = some if sets > 0 else None, sets - 1
         if name or star or one or some:
-            keys.append(name or str(len(keys)))
-        regex += "(.+?)" if name else "(.*)" if star else "(.)" if one else f"({some})" if some else re.escape(token[0])
+            keys.append(name if name and name != WELLS else str(len(keys)))
+        regex += (
+            f"({_WELL})"
+            if name == WELLS
+            else "(.+?)"
+            if name
+            else "(.*)"
+            if star
+            else "(.)"
+            if one
+            else f"({some})"
+            if some
+            else re.escape(token[0])
+        )
     try:
         if len(keys) > 5 or len(set(keys)) < len(keys):
             raise ValueError
@@ -218,11 +238,24 @@ def _check(grid: Grid, found: Sequence[_Match], columns: Mapping[str, Sequence[s
             what = f"is the experiment '{clip(match.experiment)}' by data.columns.{match.observable}, as is {other}"
             raise DataError(grid.header.place(0, name), f"{what}; make the pattern narrower")
         cells[key] = match
+    for observable, texts in columns.items():
+        _check_wells(grid, observable, texts, found)
     beside = {m.observable for m in found if m.experiment}
     for name in columns if beside else ():
         if any(m.observable == name and not m.experiment for m in found):
             what = f"data.columns.{name} names one column, and others have one for each experiment"
             raise DataError(grid.header.place(), f"{what}; write a pattern, or read it as an input (data.inputs)")
+
+
+def _check_wells(grid: Grid, observable: str, texts: Sequence[str], found: Sequence[_Match]) -> None:
+    """Raises DataError where `[A-H]*` matches wells, and columns that are none: Cycle, Humidity."""
+    names = [grid.header.names[match.at] for match in found if match.observable == observable]
+    others = [name for name in names if not is_well(name)]
+    if others and len(names) - len(others) > 1 and all(re.fullmatch(r"\[[^\]]+\]\*", text) for text in texts):
+        name = clip(others[0])
+        what = f"data.columns.{observable} reads it as an experiment, and other columns are wells of a plate"
+        remedy = f"`data.wells: {observable}` reads wells only, `data.unused: [{name}]` leaves {name} alone"
+        raise DataError(grid.header.place(0, others[0]), f"{what}; {remedy}")
 
 
 def _note(grid: Grid, found: Sequence[_Match]) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from field_files import field_cases, two_readers
 from file_corpus import (
     Case,
     all_cases,
@@ -29,7 +30,7 @@ from odefit.data.grid.opening import open_table
 from odefit.data.grid.table_file import FileForm
 from odefit.data.table_form import TableForm
 from odefit.data.tables import read_table
-from odefit.errors import DataError
+from odefit.errors import DataError, InputError
 from odefit.problem.event_table import with_events
 from odefit.problem.measured import read_measured
 from odefit.problem.preparation import prepare
@@ -250,8 +251,10 @@ def test_what_a_header_says_is_a_constant_of_its_experiment(tmp_path: Path) -> N
         assert [e.values[:, 0].tolist() for e in assembly.measured] == [[10, 6, 3.5], [12, 9, 7.5]]
 
 
-def test_files_of_many_houses(tmp_path: Path) -> None:
-    wrong = [(c.name, found) for c in messy_cases() if not is_right(c, found := outcome(c, tmp_path))]
+@pytest.mark.parametrize("part", range(4))
+def test_files_of_many_houses(part: int, tmp_path: Path) -> None:
+    cases = [*messy_cases(), *field_cases(), *two_readers()][part::4]
+    wrong = [(c.name, found) for c in cases if not is_right(c, found := outcome(c, tmp_path))]
     assert not wrong
 
 
@@ -267,3 +270,28 @@ def test_files_of_the_same_experiments_are_put_together_where_the_config_says_so
     (tmp_path / "more.csv").write_text("x,experiment,time\n7,b,2\n")
     with pytest.raises(DataError, match=r"the experiment 'b' is in .*`data.merge: true` where it is one"):
         read_measured(load_config({**model, "data": {"csv": files}}), ("x",), [])
+
+
+def test_a_layout_may_have_wells_that_were_not_measured(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("time,Cycle,A1,A2\n0,1,10,12\n1,2,6,7\n")
+    (tmp_path / "layout.csv").write_text("well,S\nA1,0\nA2,2\nH12,\n")
+    experiments = {"csv": str(tmp_path / "layout.csv"), "experiment": "well"}
+    data = {"csv": str(tmp_path / "d.csv"), "wells": "x", "experiments": experiments}
+    model = {"model": {"equations": {"x": "-k*S*x"}}, "parameters": {"k": 0.5}}
+    measured = prepare(load_config({**model, "data": data}))[0].measured
+    assert [(e.name, e.constants["S"]) for e in measured] == [("A1", 0), ("A2", 2)]
+    (tmp_path / "layout.csv").write_text("well,S\nA1,0\nA2,2\nA3x,\n")
+    with pytest.raises(InputError, match="'A3x' is no experiment of the data"):
+        prepare(load_config({**model, "data": data}))
+
+
+def test_wells_and_another_column_of_the_same_observable_are_refused() -> None:
+    data = {"csv": "d.csv", "wells": "x", "columns": {"x": "OD"}}
+    with pytest.raises(InputError, match=r"wells: data.columns says another column of x"):
+        load_config({"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 0.5}, "data": data})
+
+
+def test_labels_may_be_numbers_in_the_config() -> None:
+    data = {"csv": "d.csv", "columns": {"x": 1, "y": [2, "3"]}}
+    loaded = load_config({"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 0.5}, "data": data})
+    assert loaded.config.data.columns == {"x": "1", "y": ["2", "3"]}

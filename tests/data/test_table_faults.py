@@ -42,7 +42,7 @@ def faults(folder: Path, content: str | bytes, **how: Any) -> list[str]:
 def test_all_faults_of_a_file_at_once_in_its_order(tmp_path: Path) -> None:
     text = "time,x,y\n0,1,2\n1,abc,\n2,inf,1e999\n,3,3\nten,1,1\n3,1\n3,1,2,3\n"
     assert faults(tmp_path, text) == [
-        "d.csv:3, column x: 'abc' is not a number; write a number or leave the cell empty",
+        f"d.csv:3, column x: 'abc' {NOT_A_NUMBER}; `data.missing: ['abc']` takes it for no value",
         "d.csv:4, column x: 'inf' is infinite; write a number or leave the cell empty",
         "d.csv:4, column y: '1e999' is infinite; write a number or leave the cell empty",
         "d.csv:5, column time: the time is missing; write a number, or remove the row",
@@ -87,7 +87,8 @@ def test_twenty_faults_are_told_and_the_others_counted(tmp_path: Path) -> None:
     names = [f"x{i}" for i in range(30)]
     told = faults(tmp_path, f"time,{','.join(names)}\n0{',?' * 30}\n1{',?' * 30}\n", observables=names)
     assert len(told) == 21
-    assert sorted(told[:2]) == [f"d.csv:2, column {name}: '?' {NOT_A_NUMBER}" for name in ("x0", "x1")]
+    why = f"'?' {NOT_A_NUMBER}; `data.missing: ['?']` takes it for no value"
+    assert sorted(told[:2]) == [f"d.csv:2, column {name}: {why}" for name in ("x0", "x1")]
     assert told[-1] == "d.csv: and 40 more"
 
 
@@ -145,12 +146,12 @@ def test_a_state_that_was_not_measured(tmp_path: Path) -> None:
         (
             "time,x,y\n0,1,2\n".encode("utf-16-le"),
             {},
-            "d.csv: is not text (it holds NUL bytes); save it as CSV in UTF-8",
+            "d.csv: looks like UTF-16 text without its mark; `data.encoding: utf-16-le` reads it",
         ),
         (
             b"time,x,y\n0,\xe9,2\n",
             {},
-            "d.csv:2, column x: 'é' is not a number; write a number or leave the cell empty",
+            f"d.csv:2, column x: 'é' {NOT_A_NUMBER}; `data.missing: ['é']` takes it for no value",
         ),
         (b"PK\x03\x04rest", {}, "d.csv: is a zip archive or an Excel workbook, and damaged; export the sheet as CSV"),
         (b"time\tx\ty\n0\t1,234\t2\n", {}, WHICH),

@@ -6,7 +6,7 @@ import codecs
 from pathlib import Path
 
 from odefit.data.grid.table_file import FileForm
-from odefit.data.source_files import whole_fault
+from odefit.data.source_files import nul_bytes, whole_fault
 from odefit.records import dataclass
 from odefit.text import clip
 
@@ -47,7 +47,7 @@ def read_lines(path: Path, form: FileForm, where: str = "") -> Text:
             except UnicodeError:
                 raise whole_fault(path, where, f"is no text in {name.upper()}, as its first bytes say") from None
     if b"\0" in content:
-        raise whole_fault(path, where, "is not text (it holds NUL bytes); data.encoding says which text it is")
+        raise whole_fault(path, where, nul_bytes(content))
     try:
         return Text(_lines(content.decode("utf-8")))
     except UnicodeDecodeError as error:

@@ -54,12 +54,12 @@ def find_table(
     if higher is not None:
         return Found(above[higher], above[higher - 1], first)
     names = [k for k in above[:1] if _may_name(rows[k], width, comma, same_width)]
-    if not names:
-        return Found(None, None, first)
-    are_units = len(above) > 1 and (_are_units(rows[above[0]]) or _names_more(rows[above[1]], rows[above[0]], wanted))
-    if are_units and _may_name(rows[above[1]], width, comma, same_width):
-        return Found(above[1], above[0], first)
-    return Found(above[0], None, first)
+    if len(above) > 1 and _may_name(rows[above[1]], width, comma, same_width):
+        units = rows[above[0]]
+        are_units = _are_units(units) and (not same_width or len(units) == width)  # of which some may be left out
+        if are_units or (names and _names_more(rows[above[1]], units, wanted)):
+            return Found(above[1], above[0], first)
+    return Found(above[0] if names else None, None, first)
 
 
 def _higher_names(

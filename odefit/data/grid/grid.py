@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from odefit.data.columns import ColumnReading, Columns, Header, Request
+from odefit.data.columns import ColumnReading, Columns, Header, Request, is_header
 from odefit.data.error_list import FaultList
 from odefit.data.grid.cell_rows import CellRows
 from odefit.records import dataclass
@@ -60,7 +60,7 @@ class Grid:
         width, chosen = len(self.header.names), []
         for k in range(first, min(first + ROWS_PER_BLOCK, len(self.rows))):
             row = self.rows[k]
-            if not any(map(str.strip, row)):
+            if not any(map(str.strip, row)) or is_header(row, self.header):
                 continue
             if len(row) != width:
                 what = f"this row has {counted(len(row), 'cell')}, the header has {width}"

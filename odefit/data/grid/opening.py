@@ -15,12 +15,12 @@ from odefit.data.grid.cell_rows import CellRows
 from odefit.data.grid.decoding import read_lines
 from odefit.data.grid.finding import Found, bare_names, find_table
 from odefit.data.grid.grid import Grid
-from odefit.data.grid.splitting import COMMENTS, Dialect, dialects, split
+from odefit.data.grid.splitting import COMMENTS, Dialect, dialects, split, without_last
 from odefit.data.grid.table_file import OPEN, SEPARATORS, FileForm
 from odefit.data.grid.workbook import WORKBOOKS, read_sheet
 from odefit.data.sheets import CsvSheet, Sheet
 from odefit.data.source_files import check_exists, is_utf8, open_text, reason, whole_fault
-from odefit.data.unit_words import split_unit
+from odefit.data.unit_words import is_unit, split_unit
 from odefit.errors import DataError
 from odefit.text import clip, counted, show
 
@@ -109,7 +109,9 @@ def _is_plain(header: Header) -> bool:
         return len(header.names) > 1 and any(len(row) == len(header.names) for row in rows)
     numbers = [cell for cell in first if parse_number(cell) is not None or decimal_comma(cell) is not None]
     others = [cell for row in rows[1:] for cell in row if parse_number(cell) is not None]
-    return bool(numbers) or not others or any(cell.lower() in MISSING for cell in first)
+    if numbers or not others:
+        return True
+    return any(cell.lower() in MISSING for cell in first) and not any(map(is_unit, filter(None, first)))
 
 
 def _of_text(path: Path, wanted: Sequence[str], form: FileForm, where: str) -> Grid | None:
@@ -118,7 +120,7 @@ def _of_text(path: Path, wanted: Sequence[str], form: FileForm, where: str) -> G
     dialect = _dialect(path, text.lines, form, where)
     if dialect is None:
         return None
-    rows = [split(line, dialect.separator) for line in text.lines]
+    rows = without_last([split(line, dialect.separator) for line in text.lines])
     found = _found(rows, dialect, wanted, form, path, where)
     if found is None or (found.header or 0) >= MAX_ABOVE:
         return None

@@ -40,6 +40,16 @@ def split(line: str, separator: str) -> list[str]:
         return []
 
 
+def without_last(rows: list[list[str]]) -> list[list[str]]:
+    """Rows without their last cell where each ends with a separator, and the header does not."""
+    width = Counter(len(row) for row in rows if any(row)).most_common(1)[0][0] if any(map(any, rows)) else 0
+    full = [row for row in rows if len(row) == width and any(row)]
+    shorter = any(len(row) == width - 1 and all(row) for row in rows)
+    if width < 3 or not shorter or len(full) < 2 or any(row[-1] for row in full):
+        return rows
+    return [row[:-1] if len(row) == width else row for row in rows]
+
+
 def is_number(cell: str, comma: bool) -> bool:
     """Whether a cell is a number, or a limit; comma: of decimals."""
     bare = cell[1:].lstrip("= ") if cell[:1] in SIGNS else cell
