@@ -135,7 +135,7 @@ def test_frames_have_intervals_too() -> None:
         ("time,x,c,low\n0,6,0,5\n1,0.5,1,0.1\n", {"censored": "c", "interval": "low"}, "d.csv:2, column low: beside a"),
         ("time,x,c,low\n0,6,0,\n1,0.5,1,0.7\n", {"censored": "c", "interval": "low"}, "lies below 0.5, and low is 0.7"),
         ("time,x,low\n0,6,5\n1,4,no\n", {"interval": "low"}, "'no' is no limit"),
-        ("time,x\n0,6\n1,0.5..0.1\n", {}, "'0.5..0.1' is not a number"),
+        ("time,x\n0,6\n1,0.5..0.1\n", {}, "write 0.1..0.5"),
         ("time,x\n0,6\n1,<0.5\n", {"limit": {"x": {"least": 0.7}}}, "`data.limit` says least: 0.7"),
         ("time,x\n0,6\n1,3\n", {"limit": {"x": {"below": 1, "least": 2}}}, "least: must be less than below"),
         ("time,x\n0,6\n1,3\n", {"interval": {"y": "x"}}, "data.interval: 'y' is no observable"),

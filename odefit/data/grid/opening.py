@@ -111,7 +111,7 @@ def _is_plain(header: Header) -> bool:
     others = [cell for row in rows[1:] for cell in row if parse_number(cell) is not None]
     if numbers or not others:
         return True
-    return any(cell.lower() in MISSING for cell in first) and not any(map(is_unit, filter(None, first)))
+    return any(cell.lower() in MISSING for cell in first) and not all(map(is_unit, filter(None, first)))
 
 
 def _of_text(path: Path, wanted: Sequence[str], form: FileForm, where: str) -> Grid | None:
