@@ -21,7 +21,7 @@ from file_corpus import (
     side_cases,
     text_cases,
 )
-from fuzz_workbooks import Pages, xlsx_parts, zipped
+from fuzz_workbooks import Error, Pages, xlsx_parts, zipped
 from messy_files import messy_cases
 from odefit.config.load import load_config
 from odefit.data.csv_cells import MissingCells
@@ -134,6 +134,19 @@ def test_a_workbook_with_a_preamble_units_and_a_formula(tmp_path: Path) -> None:
     xlsx(tmp_path / "d.xlsx", Data=rows)
     (one,) = read_table(tmp_path / "d.xlsx", observables=["x"])
     assert one.values[:, 0].tolist() == [10, 7]
+
+
+def test_cells_whose_formula_failed_are_named(tmp_path: Path) -> None:
+    pytest.importorskip("python_calamine")
+    rows = [["time", "x"], [0, 10.0], [1, Error("#N/A")], [2, Error("#DIV/0!")], [3, 3.5]]
+    for refs, places in ((True, "#N/A in B3, #DIV/0! in B4"), (False, "#N/A, #DIV/0!")):
+        (tmp_path / "d.xlsx").write_bytes(zipped(xlsx_parts([Pages("Data", rows)], refs=refs)))
+        notes: list[str] = []
+        (one,) = read_table(tmp_path / "d.xlsx", observables=["x"], notes=notes)
+        assert one.values[np.isfinite(one.values)].tolist() == [10, 3.5]
+        assert [note.partition("sheet Data: ")[2] for note in notes] == [
+            f"2 cells with an error ({places}) read as empty"
+        ]
 
 
 def test_which_sheet_is_read(tmp_path: Path) -> None:

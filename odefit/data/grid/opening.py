@@ -13,6 +13,7 @@ from odefit.data.csv_reader import MAX_ABOVE, read_header
 from odefit.data.error_list import place
 from odefit.data.grid.cell_rows import CellRows
 from odefit.data.grid.decoding import read_lines
+from odefit.data.grid.error_cells import error_note
 from odefit.data.grid.finding import Found, bare_names, find_table
 from odefit.data.grid.grid import Grid
 from odefit.data.grid.splitting import COMMENTS, Dialect, dialects, split, without_last
@@ -238,4 +239,6 @@ def _of_workbook(path: Path, wanted: Sequence[str], form: FileForm, where: str) 
     found = _found(cells, Dialect(",", False), wanted, form, path, where)
     if found is None:
         raise whole_fault(path, where, f"has no rows of numbers in the sheet '{clip(sheet)}'; data.sheet names another")
-    return _grid(path, cells, found, Dialect(",", False), form, [], False, f", sheet {clip(sheet)}")
+    errors = error_note(path)
+    notes = [f"{show(path)}, sheet {clip(sheet)}: {errors}"] if errors else []
+    return _grid(path, cells, found, Dialect(",", False), form, notes, False, f", sheet {clip(sheet)}")
