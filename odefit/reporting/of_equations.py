@@ -10,6 +10,7 @@ from odefit.reporting.sections.comparison import comparison
 from odefit.reporting.sections.curves import curves
 from odefit.reporting.sections.data import data
 from odefit.reporting.sections.estimates import estimates
+from odefit.reporting.sections.formulas import formulas
 from odefit.reporting.sections.methods import methods
 from odefit.reporting.sections.model import model
 from odefit.reporting.sections.profiles import profiles
@@ -40,6 +41,7 @@ def sections(run: Run, beside: Comparison | None = None) -> list[Section]:
         curves(material),
         residuals(material),
         *surer,
+        formulas(run),
         search(run),
         # After the curves: by then the solver is known that stiff equations needed.
         methods(run, [CITED[part.name] for part in surer if part is not None]),

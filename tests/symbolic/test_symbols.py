@@ -103,6 +103,14 @@ def test_the_command_prints_shows_and_draws(run: Run) -> None:
     assert "symbols.yaml" in shown
 
 
+def test_the_report_of_the_run_has_the_formulas(run: Run, found: Any, tmp_path: Path) -> None:
+    assert run.path is not None
+    odefit.report(run.path, out=tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Formulas in place of the network" in page
+    assert f"dS/dt = {found.equations['S']}" in page
+
+
 def test_arguments_stand_in_the_formulas_and_a_parameter_of_no_use_goes(tmp_path: Path) -> None:
     t = np.linspace(0, 3, 25)
     data = [odefit.Experiment(name, t, {"x": a * np.exp(-t)}) for name, a in (("a", 2.0), ("b", 1.0))]
