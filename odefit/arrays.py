@@ -16,13 +16,25 @@ from __future__ import annotations
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
 Numbers = TypeVar("Numbers", bound=np.generic)
+
+
+def spread(values: ArrayLike, shape: tuple[int, ...]) -> FloatArray:
+    """`np.broadcast_to`, at once where there is nothing to do: it takes as long as to add thousands."""
+    if isinstance(values, np.ndarray) and values.shape == shape:
+        return values
+    return np.broadcast_to(np.asarray(values, dtype=np.float64), shape)
+
+
+def last_first(values: FloatArray) -> FloatArray:
+    """`np.moveaxis(values, -1, 0)`, in a tenth of its time."""
+    return values.transpose(values.ndim - 1, *range(values.ndim - 1))
 
 
 def distinct(values: NDArray[Numbers]) -> NDArray[Numbers]:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray
+from odefit.arrays import FloatArray, IntArray, spread
 from odefit.data.experiments import Experiment
 from odefit.objective.noise.family import Family
 from odefit.objective.observation import Moments, Observation
@@ -151,7 +151,7 @@ class ObservableData:
         if not self.family.has_scale:
             return np.zeros(len(block.rows))
         s = np.asarray(observed.s, dtype=np.float64)
-        s = at_rows(np.broadcast_to(s, observed.m.shape), block.rows)
+        s = at_rows(spread(s, observed.m.shape), block.rows)
         # Counts may have no dispersion, but nothing else has no scale.
         return np.where(s >= 0 if self.family.is_count else s > 0, s, np.nan)
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from odefit import algebra as sp
-from odefit.arrays import FloatArray
+from odefit.arrays import FloatArray, last_first, spread
 from odefit.model.formulas import free_names
 from odefit.model.functions import Networks, numpy_function, torch_function
 from odefit.model.system import TIME, System
@@ -274,7 +274,7 @@ class Observation:
         list of Moments
             One per observable.
         """
-        arguments = (*np.moveaxis(y, -1, 0), t, *np.moveaxis(p, -1, 0))
+        arguments = (*last_first(y), t, *last_first(p))
         n = len(self.formulas)
         if dy is None:
             results = self._values(*arguments)
@@ -289,7 +289,7 @@ class Observation:
             slot = self._sigma_slot.get(name)
             out.append(
                 Moments(
-                    np.broadcast_to(results[position], y.shape[:-1]),
+                    spread(results[position], y.shape[:-1]),
                     None if slot is None else results[slot],
                     slopes[position],
                     None if slot is None else slopes[slot],

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from odefit import algebra as sp
-from odefit.arrays import FloatArray, IntArray
+from odefit.arrays import FloatArray, IntArray, spread
 from odefit.data.cell_texts import alike
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions
@@ -146,7 +146,7 @@ class FitProblem:
         own = np.take(local, self.owner, axis=-2)
         if self._given is None:
             return own
-        given = np.broadcast_to(self._given, (*own.shape[:-1], self._given.shape[-1]))
+        given = spread(self._given, (*own.shape[:-1], self._given.shape[-1]))
         return np.concatenate([own, given], axis=-1)
 
     def predict(self, theta: FloatArray, experiments: tuple[Experiment, ...] | None = None) -> list[FloatArray]:

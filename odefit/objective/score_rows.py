@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray
+from odefit.arrays import FloatArray, IntArray, spread
 from odefit.objective.jacobian import LocalRows
 from odefit.objective.measurements import DataBlock, ObservableData, at_rows
 from odefit.objective.noise.family import Family, Tail
@@ -46,7 +46,7 @@ class ScoreRows:
         self, z: FloatArray, slopes: FloatArray, root: FloatArray, experiment: IntArray, kinked: bool = False
     ) -> None:
         """Rows with slopes [B, M, K] times root [B, M], which belong to experiments [M]."""
-        root = np.broadcast_to(root, z.shape)
+        root = spread(root, z.shape)
         self.z.append(z)
         self.parts.append(LocalRows(slopes * root[..., None], experiment))
         self.weights.append(root)
