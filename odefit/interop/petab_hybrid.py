@@ -56,6 +56,8 @@ class PetabNetwork:
         (argument, element) -> the id that the mapping table gives it; of an array the element is None.
     outputs
         Id -> the place of the output among all numbers that it returns: (result, indices).
+    places
+        Id of an output -> its row of the mapping table.
     """
 
     name: str
@@ -64,6 +66,7 @@ class PetabNetwork:
     before: bool
     inputs: Mapping[tuple[int, int | None], str]
     outputs: Mapping[str, tuple[int, tuple[int, ...]]]
+    places: Mapping[str, str]
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from odefit.text import clip
 UNNAMED = "data"
 """What the experiment of measurements that name none is called."""
 _SCALES = ("lin", "log", "log10")
+_OBSERVABLE = ("observableId", "observableFormula", "noiseFormula")
 _NOISE = {
     "normal": ("normal", "lin"),
     "laplace": ("laplace", "lin"),
@@ -46,7 +47,8 @@ def read_version_2(name: str, path: Path, files: Files, reading: Reading) -> Pet
     parameters = {n: _parameter(reading, row, n, section is not None) for n, row in rows if n not in entities.weights}
     weights = [(name, row) for name, row in rows if name in entities.weights]
     hybrid = None if section is None else read_hybrid(section, files, reading, entities, weights)
-    observables = _observables(reading, files.needed(data, (), "observable_files"), section is not None)
+    seen = list(reading.rows_by_id(files.needed(data, (), "observable_files"), _OBSERVABLE))
+    observables = {n: _observable(reading, row, n, section is not None) for n, row in seen}
     conditions = _conditions(reading, files.named(data, (), "condition_files"))
     if hybrid is not None:  # some are known by their arrays alone
         conditions = {name: dict[str, Tree]() for name in sorted(hybrid.conditions)} | conditions
@@ -63,7 +65,9 @@ def read_version_2(name: str, path: Path, files: Files, reading: Reading) -> Pet
         observables,
         experiments,
         tuple(measurements),
-        decisions=_dropped_columns(rows, "parameterScale") if section is not None else (),
+        decisions=()
+        if section is None
+        else (*_dropped(rows, "parameterScale"), *_dropped(seen, "observableTransformation")),
         hybrid=hybrid,
     )
     return _mapped(problem, _mapping(mapping, entities.ids))
@@ -114,32 +118,29 @@ def _parameter(reading: Reading, row: Row, name: str, scaled: bool) -> PetabPara
     return PetabParameter(name, row.where(), scale, lower, upper, nominal, estimated, prior, row.text("parameterName"))
 
 
-def _dropped_columns(rows: Sequence[tuple[str, Row]], column: str) -> tuple[str, ...]:
+def _dropped(rows: Sequence[tuple[str, Row]], column: str) -> tuple[str, ...]:
     """What is to be said of a column that version 2 dropped, where there is one."""
     if not any(row.text(column) for _, row in rows):
         return ()
     return (f"the column {column}, which PEtab dropped in version 2, is read as in version 1",)
 
 
-def _observables(reading: Reading, paths: list[Path], scaled: bool) -> dict[str, PetabObservable]:
+def _observable(reading: Reading, row: Row, name: str, scaled: bool) -> PetabObservable:
     """scaled: as for `_parameter`, of a column `observableTransformation`."""
-    found: dict[str, PetabObservable] = {}
-    for name, row in reading.rows_by_id(paths, ["observableId", "observableFormula", "noiseFormula"]):
-        distribution, transformation = _NOISE[reading.choice(row, "noiseDistribution", "normal", tuple(_NOISE))]
-        if scaled and transformation == "lin":
-            transformation = reading.choice(row, "observableTransformation", "lin", _SCALES)
-        found[name] = PetabObservable(
-            name,
-            row.where(),
-            reading.tree(row, "observableFormula"),
-            reading.tree(row, "noiseFormula"),
-            distribution,
-            transformation,
-            _list(row, "observablePlaceholders"),
-            _list(row, "noisePlaceholders"),
-            row.text("observableName"),
-        )
-    return found
+    distribution, transformation = _NOISE[reading.choice(row, "noiseDistribution", "normal", tuple(_NOISE))]
+    if scaled and transformation == "lin":
+        transformation = reading.choice(row, "observableTransformation", "lin", _SCALES)
+    return PetabObservable(
+        name,
+        row.where(),
+        reading.tree(row, "observableFormula"),
+        reading.tree(row, "noiseFormula"),
+        distribution,
+        transformation,
+        _list(row, "observablePlaceholders"),
+        _list(row, "noisePlaceholders"),
+        row.text("observableName"),
+    )
 
 
 def _list(row: Row, column: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from scipy.integrate import solve_ivp
 
 from network_files import argument, at, call, description, layer, output, perceptron
@@ -147,6 +148,54 @@ def test_arrays_are_read_by_condition_and_given_by_experiment(by_condition: bool
     np.testing.assert_allclose([g[-1] for g in found], [concentration(k2, 10) for k2 in rates], rtol=1e-6)
 
 
+@pytest.mark.parametrize(("place", "row"), [("[0][0]", 0), ("[0][1]", 1), ("[1][2]", 4)])
+def test_outputs_are_counted_through_several_results(place: str, row: int, tmp_path: Path) -> None:
+    layers = [
+        layer("first", "Linear", in_features=2, out_features=3, bias=True),
+        layer("second", "Linear", in_features=3, out_features=2, bias=True),
+    ]
+    steps = [
+        argument("x"),
+        call("a", "call_module", "first", "x"),
+        call("b", "call_module", "second", "a"),
+        call("output", "output", "output", ["b", "a"]),
+    ]
+    arrays = {"parameters/net/second/weight": np.full((2, 3), 0.3), "parameters/net/second/bias": np.array([0.1, 0.2])}
+    mapping = TABLES["mapping"].replace("outputs[0][0]", f"outputs{place}")
+    path = hybrid(tmp_path, network=description(layers, steps), arrays=arrays, mapping=mapping)
+    first = WEIGHTS["first.weight"] @ [1, 0.8] + WEIGHTS["first.bias"]
+    rate = [*(0.3 * first.sum() + np.array([0.1, 0.2])), *first][row]
+    np.testing.assert_allclose(predicted(imported(path)[1])[0], concentration(rate, TIMES), rtol=1e-6)
+
+
+def test_a_network_is_the_input_of_another(tmp_path: Path) -> None:
+    path = hybrid(
+        tmp_path,
+        "targetId | targetValue\nnet_in0 | other_out\nnet_in1 | k1\nother_in0 | one\nother_in1 | k1\nk2 | net_out",
+        mapping=TABLES["mapping"]
+        + "\nother_in0 | other.inputs[0][0]\nother_in1 | other.inputs[0][1]\nother_out | other.outputs[0][0]",
+    )
+    content = yaml.safe_load(path.read_text())
+    networks = content["extensions"]["petab_sciml"]["neural_networks"]
+    networks["other"] = dict(networks["net"])
+    path.write_text(yaml.safe_dump(content))
+    _, assembly = imported(path)
+    inner = assembly.networks["other"](torch.tensor([[1.0, 0.8]], dtype=torch.float64)).item()  # type: ignore[index]
+    rate = at(WEIGHTS, inner, 0.8)[0]
+    np.testing.assert_allclose(predicted(assembly)[0], concentration(rate, TIMES), rtol=1e-6)
+
+
+def test_columns_that_version_2_dropped_are_read_and_said(tmp_path: Path) -> None:
+    table = TABLES["parameters"].replace("parameterId |", "parameterId | parameterScale |")
+    for name in ("k1", "one", "net_ps"):
+        table = table.replace(f"{name} |", f"{name} | lin |")
+    observables = "observableId | observableFormula | noiseFormula | observableTransformation\nobs_a | A | 0.5 | lin"
+    made, assembly = imported(hybrid(tmp_path, parameters=table, observables=observables, entry={"format": "YAML"}))
+    np.testing.assert_allclose(predicted(assembly)[0], concentration(at(WEIGHTS, 1, 0.8)[0], TIMES), rtol=1e-6)
+    for column in ("parameterScale", "observableTransformation"):
+        assert any(column in decision and "dropped" in decision for decision in made.decisions), made.decisions
+
+
 FAULTS: list[tuple[str, dict[str, Any], str, str]] = [
     ("source code", {"entry": {"format": "pytorch"}}, "conversion.yaml", "never run"),
     (
@@ -196,6 +245,58 @@ FAULTS: list[tuple[str, dict[str, Any], str, str]] = [
         {"hybridization": BEFORE.replace("net_in0 | one", "net_in0 | array")},
         "hybridization.tsv:2",
         "one number",
+    ),
+    (
+        "an output that is not there",
+        {"mapping": TABLES["mapping"].replace("outputs[0][0]", "outputs[1][0]")},
+        "mapping.tsv:4",
+        "no such output: its results have the shapes 1",
+    ),
+    (
+        "a network that nothing uses",
+        {"hybridization": "targetId | targetValue\nnet_in0 | one\nnet_in1 | k1"},
+        "conversion.yaml",
+        "nothing uses an output of 'net'",
+    ),
+    (
+        "an unknown symbol in an input",
+        {"hybridization": BEFORE.replace("net_in0 | one", "net_in0 | two")},
+        "hybridization.tsv:2",
+        "unknown symbol 'two'",
+    ),
+    (
+        "its own output as an input",
+        {"hybridization": BEFORE.replace("net_in0 | one", "net_in0 | net_out")},
+        "conversion.yaml",
+        "depend on its own outputs",
+    ),
+    (
+        "a state before the start",
+        {"hybridization": BEFORE.replace("net_in0 | one", "net_in0 | 2*A")},
+        "hybridization.tsv:2",
+        "pre_initialization to false",
+    ),
+    (
+        "layers that do not fit",
+        {"network": perceptron(3, 3, 1)},
+        "net.yaml",
+        "'first' cannot be computed",
+    ),
+    (
+        "weights of another shape",
+        {"arrays": {"parameters/net/second/bias": np.zeros(2)}},
+        "conversion.yaml",
+        "has the shape (2,), and the network's is (1,)",
+    ),
+    (
+        "weights of no array",
+        {"arrays": {"parameters/net/third/bias": np.zeros(2)}},
+        "conversion.yaml",
+        "parameters/net/third/bias is no array",
+    ),
+    *(
+        (f"a network in the form of {name}", {"entry": {"format": name}}, "conversion.yaml", what)
+        for name, what in (("equinox", "never run"), ("Lux.jl", "never run"), ("onnx", "odefit reads YAML"))
     ),
 ]
 

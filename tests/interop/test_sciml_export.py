@@ -14,10 +14,11 @@ from odefit.errors import ConfigError
 torch = pytest.importorskip("torch")
 h5py = pytest.importorskip("h5py")
 
-from assembled_hybrids import value  # noqa: E402
+from assembled_hybrids import gradients, value  # noqa: E402
 from odefit.config.load import load_config  # noqa: E402
 from odefit.interop.importing import import_file  # noqa: E402
 from odefit.interop.petab_export.exporting import Exported, export_problem  # noqa: E402
+from odefit.interop.petab_export.perceptrons import has_units  # noqa: E402
 from odefit.model.graphs.arrays import write_arrays  # noqa: E402
 from odefit.model.networks import MLP  # noqa: E402
 from odefit.problem.assembly import Assembly  # noqa: E402
@@ -50,6 +51,16 @@ def assembled(**model: Any) -> Assembly:
     return prepare(load_config(BASE | {"model": BASE["model"] | model}))[0]
 
 
+def check_gradients(assembly: Assembly, again: Assembly) -> None:
+    """Those of the parameters, and those of the weights of networks that have no units."""
+    before, after = gradients(assembly), gradients(again)
+    np.testing.assert_allclose(after.pop("u"), before.pop("u"), rtol=1e-6, atol=1e-9)
+    for name, own in before.items():
+        module = assembly.networks[name]  # type: ignore[index]
+        if not isinstance(module, MLP) or not has_units(module):
+            np.testing.assert_allclose(after[name], own, rtol=1e-6, atol=1e-9)
+
+
 def exported(assembly: Assembly) -> tuple[Exported, Assembly]:
     made = export_problem(assembly)
     problem = made.write(Path("petab"))
@@ -77,6 +88,39 @@ CASES: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+WITHOUT_UNITS: list[tuple[str, dict[str, Any]]] = [
+    ("as it is", {}),
+    (
+        "two networks, one frozen",
+        {
+            "equations": {"x": "k*x*(1 - x) - net(x, c)*x + 0.1*other(x)"},
+            "networks": {"net": {"hidden": [3]}, "other": {"hidden": [2, 2], "activation": "relu", "estimate": False}},
+        },
+    ),
+    ("rest before the start", {"equations": {"x": "k - net(x, c)^2*x - x"}, "steady_state": {"c": 0}}),
+    ("one frozen array", {"networks": {"net": {"hidden": [3], "layers": {"layer2.bias": {"estimate": False}}}}}),
+    ("a number for a layer", {"networks": {"net": {"hidden": [3], "layers": {"layer1.bias": {"value": 0.25}}}}}),
+    (
+        "a prior of one layer",
+        {"networks": {"net": {"hidden": [3], "layers": {"layer1": {"prior": {"laplace": [0, 1]}}}}}},
+    ),
+    ("in a parameter", {"equations": {"x": "k*x - r*x^2"}, "expressions": {"r": "1 + net(k, c)^2"}}),
+    ("an event on the way", {"events": [{"time": 0.7, "set": {"x": "x/2"}}]}),
+    *(
+        (f"with {name}", {"networks": {"net": {"hidden": [3], "activation": name}}})
+        for name in ("leaky_relu", "relu", "sigmoid", "elu", "gelu", "softplus")
+    ),
+]
+
+
+@pytest.mark.parametrize("model", [case[1] for case in WITHOUT_UNITS], ids=[case[0] for case in WITHOUT_UNITS])
+def test_objective_and_gradients_come_back(model: dict[str, Any]) -> None:
+    assembly = assembled(**model)
+    _, again = exported(assembly)
+    assert value(again) == pytest.approx(value(assembly), rel=1e-9)
+    check_gradients(assembly, again)
+
+
 @pytest.mark.parametrize("model", [case[1] for case in CASES], ids=[case[0] for case in CASES])
 def test_what_is_read_back_has_the_same_objective(model: dict[str, Any]) -> None:
     assembly = assembled(**model)
@@ -85,7 +129,8 @@ def test_what_is_read_back_has_the_same_objective(model: dict[str, Any]) -> None
     if not assembly.problem.weight_priors:  # which would be of other weights
         module.set_units(torch.tensor([0.4, 1.5]), torch.tensor([0.2, 0.5]), torch.tensor([0.3, 0.7][:outputs]))
     _, again = exported(assembly)
-    assert value(again) == pytest.approx(value(assembly), rel=1e-7)
+    assert value(again) == pytest.approx(value(assembly), rel=1e-9)
+    check_gradients(assembly, again)
     trained = [sum(q.numel() for q in a.networks.parameters() if q.requires_grad) for a in (assembly, again)]  # type: ignore[union-attr]
     assert trained[0] == trained[1]
     for one, other in zip(

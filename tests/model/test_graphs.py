@@ -217,6 +217,22 @@ def test_arrays_come_back_by_their_places(tmp_path: Path) -> None:
     assert found.weights("net")["l.weight"].tolist() == [[1, 0], [0, 1]]
 
 
+def test_one_number_more_than_is_read_is_refused_and_one_less_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("odefit.model.graphs.arrays.MAX_NUMBERS", 6)
+    monkeypatch.setattr("odefit.model.graphs.arrays.MAX_ARRAYS", 2)
+    path = tmp_path / "a.h5"
+    write_arrays(path, {"inputs/x/0": np.zeros(3), "inputs/y/0": np.zeros(3)})
+    assert len(read_arrays(path, "here").arrays) == 2
+    write_arrays(path, {"inputs/x/0": np.zeros(3), "inputs/y/0": np.zeros(4)})
+    with pytest.raises(ConfigError, match="more than 6 numbers"):
+        read_arrays(path, "here")
+    write_arrays(path, {f"inputs/{name}/0": np.zeros(1) for name in "xyz"})
+    with pytest.raises(ConfigError, match="too many entries"):
+        read_arrays(path, "here")
+
+
 def test_what_is_no_file_of_arrays_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "text.h5").write_text("no HDF5")
     with h5py.File(tmp_path / "link.h5", "w") as file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -120,10 +121,12 @@ class _Collector:
         calls = {} if binding.calls is None else binding.calls.formulas
         levels = [noise.sigma for noise in self.problem.observation.noise.values() if noise.sigma is not None]
         self.outputs = NetworkOutputs(calls, self.identifiers)
-        self.outputs.gather((*self.system.formulas, *levels))
+        self.outputs.gather((*replace(self.system, rest=None).formulas, *levels))
         inner = names_in_arguments(self.outputs, self.system)
         symbols = dict.fromkeys((*binding.symbols[: self.problem.n_system], *inner, *calls))
         self.symbols = {symbol: self.identifiers.new(symbol) for symbol in symbols}
+        if self.system.rest is not None and not self.system.rest.values.keys() <= self.symbols.keys():
+            self.outputs.gather(self.system.rest.equations.values())  # else conditions set what differed
         if self.assembly.networks is not None:
             refuse(self.assembly, self.outputs, self.faults)
         self.rows: dict[int, str] = {}

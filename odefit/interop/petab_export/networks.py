@@ -223,7 +223,8 @@ def _rows(
                 where = assembly.loaded.where("model", "networks", name)
                 faults.add(where, f"PEtab has no {priors[key].kind} density of weights")
     settings = [(q.requires_grad, densities[key]) for key, q in own.items()]
-    common = max(settings, key=settings.count)
+    # A row for one array without a prior would have that of the row for all.
+    common = max([setting for setting in settings if setting[1] is None] or settings, key=settings.count)
     rows = [WeightsRow(identifiers.new(f"{name}_weights"), f"{name}.parameters", *common)]
     for (key, _), setting in zip(own.items(), settings, strict=True):
         if setting != common:

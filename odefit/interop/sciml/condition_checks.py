@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from odefit.errors import Faults
@@ -34,9 +34,26 @@ def with_checked_conditions(
         for early in (True, False)
     )
     moving = frozenset(name for name, tree in outputs.items() if _moves(tree, model))
+    _check_early(hybrid, outputs, moving, model, faults)
     checks = _Checks(frozenset(hybrid.assigned), before, during, moving)
     experiments = {name: checks.checked(experiment, faults) for name, experiment in problem.experiments.items()}
     return replace(problem, experiments=experiments)
+
+
+def _check_early(
+    hybrid: Hybrid, outputs: Mapping[str, Tree], moving: Collection[str], model: Model, faults: Faults
+) -> None:
+    """Networks before the start are of constants."""
+    for network in hybrid.networks.values():
+        if not network.before or not any(name in moving for name in network.outputs if name in outputs):
+            continue
+        for name in network.inputs.values():
+            tree, where = hybrid.assigned.get(name, (None, ""))
+            if tree is not None and _moves(tree, model):
+                what = (
+                    f"'{clip(name)}' depends on states or the time, and '{clip(network.name)}' is evaluated before the"
+                )
+                faults.add(where, f"{what} start; set its pre_initialization to false")
 
 
 @dataclass(frozen=True)

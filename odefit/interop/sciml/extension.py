@@ -22,7 +22,7 @@ from odefit.text import clip
 NAMES = ("petab_sciml", "sciml")
 """The section, as the specification calls it, and as the test suite does."""
 _ENTITY = re.compile(r"(?P<network>\w+)\.(?P<part>inputs|outputs|parameters)(?P<rest>.*)", re.ASCII)
-_INDEX = re.compile(r"\[\s*([0-9]{1,9})\s*\]")
+_INDEX = re.compile(r"\[\s*([0-9]{1,9}(?:\s*,\s*[0-9]{1,9}){0,9})\s*\]")
 _WEIGHTS = re.compile(r"(?:\[(?P<layer>[^\[\]]+)\](?:\.(?P<array>\w+))?)?(?P<index>(?:\[.*\])?)", re.ASCII)
 
 
@@ -38,11 +38,14 @@ class Entities:
         Network -> id -> (result, indices).
     weights
         Id -> (network, target).
+    places
+        Id of an output -> its row.
     """
 
     inputs: dict[str, dict[tuple[int, int | None], str]] = field(default_factory=dict)
     outputs: dict[str, dict[str, tuple[int, tuple[int, ...]]]] = field(default_factory=dict)
     weights: dict[str, tuple[str, str]] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
 
     @property
     def ids(self) -> set[str]:
@@ -75,11 +78,12 @@ def read_entities(rows: Sequence[Row], networks: Sequence[str], reading: Reading
             if weights is None or weights["index"]:
                 what = f"'{clip(entity)}': weights are named by layer and array, {network}.parameters[layer].array"
                 reading.faults.add(row.where("modelEntityId"), what)
+                found.weights[name] = network, ""
                 continue
             parts = [part for part in (weights["layer"], weights["array"]) if part]
             found.weights[name] = network, ".".join(parts)
             continue
-        indices = tuple(int(index) for index in _INDEX.findall(rest))
+        indices = tuple(int(index) for group in _INDEX.findall(rest) for index in group.split(","))
         if not indices or _INDEX.sub("", rest) or (match["part"] == "inputs" and len(indices) > 2):
             what = f"'{clip(entity)}' is not read; {match['part']} are named {network}.{match['part']}[0][0]"
             reading.faults.add(row.where("modelEntityId"), what)
@@ -87,7 +91,8 @@ def read_entities(rows: Sequence[Row], networks: Sequence[str], reading: Reading
             place = (indices[0], indices[1] if len(indices) > 1 else None)
             found.inputs.setdefault(network, {})[place] = name
         else:
-            found.outputs.setdefault(network, {})[name] = indices[0], indices[1:]
+            found.outputs.setdefault(network, {})[name] = indices[0], indices[1:] or (0,)
+            found.places[name] = row.where("modelEntityId")
     return found
 
 
@@ -157,7 +162,7 @@ def _network(name: str, files: Files, keys: tuple[str, ...], entities: Entities)
         return None
     where = files.source.where(own)
     inputs, outputs = entities.inputs.get(name, {}), entities.outputs.get(name, {})
-    return PetabNetwork(name, where, paths[0], bool(before), inputs, outputs)
+    return PetabNetwork(name, where, paths[0], bool(before), inputs, outputs, entities.places)
 
 
 def _assigned(reading: Reading, paths: Sequence[Path]) -> dict[str, tuple[Tree | None, str]]:

@@ -14,6 +14,7 @@ from odefit.interop.petab_hybrid import Hybrid, PetabNetwork, network_call
 from odefit.interop.petab_problem import PetabProblem
 from odefit.interop.sciml.arrays import arrays_of
 from odefit.interop.sciml.condition_checks import with_checked_conditions
+from odefit.interop.sciml.dimensions import Results, Shape, results_of
 from odefit.interop.sciml.lifting import with_calls_as_parameters
 from odefit.interop.sciml.weights import settings_of
 from odefit.model.graphs.description import Graph, read_graph
@@ -55,6 +56,7 @@ class _Joiner:
     def __init__(self, problem: PetabProblem, hybrid: Hybrid, model: Model, faults: Faults) -> None:
         self.problem, self.hybrid, self.model, self.faults = problem, hybrid, model, faults
         self.graphs: dict[str, Graph] = {}
+        self.results: dict[str, Results] = {}
         for name, network in hybrid.networks.items():
             with faults.catching():
                 self.graphs[name] = read_graph(network.path)
@@ -63,9 +65,12 @@ class _Joiner:
 
     def joined(self) -> Joined:
         sizes = {name: self._sizes(network) for name, network in self.hybrid.networks.items() if name in self.graphs}
+        for name, own in sizes.items():
+            self._results(self.hybrid.networks[name], own)
         calls = {name: self._calls(self.hybrid.networks[name], sizes[name]) for name in sizes}
-        outputs = {name: tree for own in calls.values() for name, tree in own.items()}
+        outputs = self._nested({name: tree for own in calls.values() for name, tree in own.items()})
         model = self._with_targets(outputs)
+        self._check_use()
         problem = with_checked_conditions(self.hybrid, self.problem, model, outputs, self.faults)
         problem = _replaced(problem, outputs)
         arrays = arrays_of(self.hybrid, self.problem, self._array_names(), self.faults)
@@ -74,7 +79,7 @@ class _Joiner:
             name: DraftNetwork(
                 f"{name}.yaml",
                 [size if isinstance(size, str) else len(size) for size in sizes[name]],
-                self._count(self.hybrid.networks[name]),
+                self.results[name].count if name in self.results else 1,
                 settings.files.get(name),
                 settings.whole[name],
                 settings.layers[name],
@@ -169,24 +174,61 @@ class _Joiner:
         arguments: list[Tree] = []
         for size in sizes:
             arguments += [Name(size)] if isinstance(size, str) else [self._input(name, network) for name in size]
-        single = self._count(network) == 1
+        results = self.results.get(network.name)
+        if results is None:
+            return {}
         found = {}
         for name, (result, indices) in network.outputs.items():
-            if result or sum(index > 0 for index in indices) > 1:
-                what = f"'{clip(name)}' is output [{result}]{list(indices)} of '{network.name}'"
-                self.faults.add(network.where, f"{what}; outputs of one result with one index are read")
-                continue
-            component = max(indices, default=0)
-            found[name] = network_call(network.name, None if single else component, tuple(arguments))
+            component = results.component(result, indices)
+            if component is None:
+                where = network.places.get(name, network.where)
+                self.faults.add(where, f"'{network.name}' has no such output: its results have the shapes {results}")
+            else:
+                single = results.count == 1
+                found[name] = network_call(network.name, None if single else component, tuple(arguments))
         return found
 
-    def _count(self, network: PetabNetwork) -> int:
-        """How many numbers the network returns, by its last linear layer or by what the mapping table names."""
-        named = max((max(indices, default=0) for _, indices in network.outputs.values()), default=0) + 1
-        graph = self.graphs[network.name]
-        widths = [dict(layer.arguments).get("out_features") for layer in graph.layers if layer.kind == "Linear"]
-        last = widths[-1] if widths and isinstance(widths[-1], int) else 1
-        return max(named, last)
+    def _results(self, network: PetabNetwork, sizes: list[list[str] | str]) -> None:
+        """Take the shapes of what a network returns; a fault where its arguments do not fit."""
+        shapes: list[Shape] = []
+        for size in sizes:
+            if isinstance(size, str):
+                shapes += [a.shape for file in self.hybrid.arrays for a in file.inputs(size).values()][:1]
+            elif size:
+                shapes.append((len(size),))
+        if len(shapes) < len(sizes):
+            return  # an argument is missing, which has been said
+        with self.faults.catching():
+            self.results[network.name] = results_of(self.graphs[network.name], shapes)
+
+    @property
+    def _declared(self) -> dict[str, str]:
+        """Id of an output -> its network."""
+        return {name: network.name for network in self.hybrid.networks.values() for name in network.outputs}
+
+    def _nested(self, outputs: dict[str, Tree]) -> dict[str, Tree]:
+        """Calls in the place of outputs that are inputs of other networks; a fault where these go in circles."""
+        for _ in self.hybrid.networks:
+            outputs = {name: replaced(tree, outputs) for name, tree in outputs.items()}
+        circular = [name for name, tree in outputs.items() if not outputs.keys().isdisjoint(names_in(tree))]
+        for network in dict.fromkeys(self._declared[name] for name in circular):
+            what = f"the inputs of '{clip(network)}' depend on its own outputs"
+            self.faults.add(self.hybrid.networks[network].where, what)
+        return {name: tree for name, tree in outputs.items() if name not in circular}
+
+    def _check_use(self) -> None:
+        """Networks of which nothing uses an output."""
+        trees = [tree for tree, _ in self.hybrid.assigned.values() if tree is not None]
+        trees += [tree for o in self.problem.observables.values() for tree in (o.formula, o.noise)]
+        for experiment in self.problem.experiments.values():
+            trees += [tree for period in experiment.periods for tree in period.changes.values()]
+        used = {name for tree in trees for name in names_in(tree)}
+        for name, network in self.hybrid.networks.items():
+            if used.isdisjoint(network.outputs):
+                what = (
+                    f"nothing uses an output of '{clip(name)}'; name one in the hybridization table, in an observable"
+                )
+                self.faults.add(network.where, f"{what} or in a condition")
 
     def _with_targets(self, outputs: Mapping[str, Tree]) -> Model:
         """The model with outputs in the place of what they set."""
@@ -195,16 +237,15 @@ class _Joiner:
         values, expressions = dict(model.values), dict(model.expressions)
         values |= dict.fromkeys(sorted(self.conditioned), Number(float("nan")))
         rates = {**model.rates, **dict.fromkeys(sorted(self.conditioned & self._moved()), Number(0.0))}
+        known = list(dict.fromkeys([*self._declared, *values, *expressions, *model.rates, *self.problem.parameters]))
         for name, (tree, where) in self.hybrid.assigned.items():
-            if name in inputs or tree is None:
+            unknown = [] if tree is None else [n for n in names_in(tree) if n not in known]
+            if unknown:
+                self.faults.add(where, f"unknown symbol '{clip(unknown[0])}'; {suggest(unknown[0], known)}")
+            if name in inputs or tree is None or unknown:
                 continue
             made = replaced(tree, outputs)
-            unknown = [n for n in names_in(tree) if n not in outputs and n not in {*values, *expressions, *model.rates}]
-            unknown = [n for n in unknown if n not in self.problem.parameters]
-            if unknown:
-                known = [*outputs, *values]
-                self.faults.add(where, f"unknown symbol '{clip(unknown[0])}'; {suggest(unknown[0], known)}")
-            elif name in self.problem.parameters:
+            if name in self.problem.parameters:
                 what = f"'{clip(name)}' has a row in the parameter table, and a network sets it: it cannot have both"
                 self.faults.add(where, what)
             elif name in model.amounts:

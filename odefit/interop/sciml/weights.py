@@ -10,6 +10,7 @@ from odefit.errors import Faults
 from odefit.interop.draft import DraftWeights
 from odefit.interop.petab_hybrid import Hybrid, WeightsRow
 from odefit.interop.sciml.arrays import ProblemArrays, as_bytes
+from odefit.interop.sciml.dimensions import check_weights
 from odefit.interop.unknowns import prior_of
 from odefit.model.graphs.description import Graph
 from odefit.records import dataclass
@@ -52,6 +53,9 @@ def settings_of(hybrid: Hybrid, arrays: ProblemArrays, graphs: Mapping[str, Grap
         found.whole[name] = DraftWeights() if whole is None else _settings(whole, is_whole=True)
         found.layers[name] = {row.target: _settings(row, is_whole=False) for row in rows if row.target}
         given = _given(arrays.weights(name), rows)
+        numbers = [row.target for row in rows if row.nominal is not None]
+        with faults.catching():
+            check_weights(name, graph, given, numbers, hybrid.where, faults)
         if given:
             found.files[name] = f"{name}_weights.h5"
             places = {f"parameters/{name}/{key.replace('.', '/')}": array for key, array in given.items()}
