@@ -4,8 +4,8 @@
         [--methods drawn staged SciPy COPASI]
 
     drawn    odefit with `fit.match: false`: screening by the objective, then a search from each start
-    staged   odefit as it is: starts are moved first to where the equations match the slopes of the data; where that
-             brings them to no common place, the best of short searches from five times as many places are the starts
+    staged   odefit as it is: where data do not oscillate and drawn starts agree, these; else starts that match the
+             slopes of the data, or are shot, or the best of short searches from five times as many places
     SciPy    least_squares, derivatives by differences, of odefit's predictions, from the drawn starts
     COPASI   its Levenberg-Marquardt through basico (`pip install copasi-basico`), from the drawn starts; where there is
              one experiment, in which nothing happens on the way

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
@@ -184,6 +185,19 @@ def epidemic() -> Case:
     )
 
 
+def without_values(path: Path) -> dict[str, Any]:
+    """A config of the PEtab collection as a user would begin: no published values, and nothing said of the fit."""
+    config: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    config.pop("fit", None)
+    for parameter in config["parameters"].values():
+        if isinstance(parameter, dict) and "bounds" in parameter and parameter.get("estimate", True):
+            parameter.pop("value", None)
+    config["data"] |= {
+        key: str(path.parent / config["data"][key]) for key in ("csv", "experiments") & config["data"].keys()
+    }
+    return config
+
+
 def cases(petab: Path | None) -> list[Case]:
     """All of them; those of the PEtab collection from a folder with one config for each, where there is one."""
     found = [
@@ -200,5 +214,5 @@ def cases(petab: Path | None) -> list[Case]:
         assert petab is not None
         for folder in sorted(petab.glob(f"{name}_*")):
             fit = folder / "fit.yaml"
-            found.append(Case(name, fit if fit.exists() else folder / "problem.yaml"))
+            found.append(Case(name, without_values(fit if fit.exists() else folder / "problem.yaml")))
     return found
