@@ -16,7 +16,7 @@ from odefit.records import dataclass
 
 KEYS = (
     *("sheet", "header", "separator", "decimal", "encoding", "time", "time_unit", "zero", "day_first", "clock"),
-    *("experiment", "observable", "value", "columns", "missing"),
+    *("experiment", "observable", "value", "columns", "missing", "date", "unit"),
 )
 """Keys of `data` that change what is seen in a file."""
 

@@ -165,6 +165,7 @@ def data_lines(
         keys["ignore"], remarks["ignore"] = list(left), "measured, but no part of this model"
     elif look.kind == "wide":
         unused |= dict.fromkeys(left, "measured, but no part of this model")
+    unused = {name: why for name, why in unused.items() if name not in (said.get("date"), said.get("unit"))}
     if unused:
         keys["unused"], remarks["unused"] = list(unused), "; ".join(sorted({why for why in unused.values() if why}))
     yield "data:"

@@ -277,3 +277,23 @@ def test_entries_of_a_matrix_are_bounded_in_the_units_of_their_states() -> None:
     upper = {one.name: one.upper for one in propose(look, "linear").unknowns}
     assert upper["a_12"] == pytest.approx(1e8 * upper["a_21"], rel=0.2)
     assert upper["a_11"] == upper["a_22"]
+
+
+TWO_DATES = (
+    "A,Day,Clock,x\n2021-01-01,2021-03-01,22:00,10\n2021-01-01,2021-03-01,23:30,6\n2021-01-01,2021-03-02,0:30,4\n"
+)
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        (TWO_DATES, {"time": "Clock", "date": "Day"}),
+        ("time,observable,value,u\n0,x,10,mg/L\n1,x,6,mg/L\n2,x,4,mg/L\n", {"unit": "u"}),
+    ],
+)
+def test_the_columns_of_dates_and_of_units_may_be_said(text: str, said: Mapping[str, str]) -> None:
+    Path("d.csv").write_text(text)
+    run("init", "d.csv", *(word for key, name in said.items() for word in ("--set", f"data.{key}={name}")))
+    data = yaml.safe_load(Path("d.yaml").read_text())["data"]
+    assert {key: data[key] for key in said} == said
+    assert not {*data.get("unused", [])} & {*said.values()}
