@@ -41,7 +41,7 @@ from odefit.problem.simulation import simulate_data
 from odefit.runs.progress import Silent
 
 CONFIG = Path(__file__).parents[1] / "configs" / "neural_van_der_pol.yaml"
-MODEL = ["model.hidden=[16, 16]", "model.activation=tanh", "model.initial=estimate", "fit.weight_decay=2e-6"]
+MODEL = ["model.hidden=[16, 16]", "model.activation=tanh", "model.initial=estimate", "fit.weight_decay=1e-4"]
 PLANS = {
     "least_squares": Plan(METHODS["least_squares"], 10, 200, WindowOptions(), normalise=True),
     "lbfgs": Plan(METHODS["lbfgs"], 150, 200, WindowOptions(), normalise=True),
@@ -49,7 +49,7 @@ PLANS = {
 }
 RATES = {"adam": ["fit.learning_rate=3e-3", "fit.schedule=cosine"]}
 CLASSIC_EPOCHS, TIMED_EPOCHS, CLASSIC_BATCH = 1500, 2, 5
-TARGET = 0.006
+TARGET = 0.001
 
 
 @dataclass(frozen=True)
