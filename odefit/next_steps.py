@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from shlex import join
 
 from odefit.config.fit_methods import trains_equations
 from odefit.runs.stored import StoredRun
 from odefit.status import Status
+from odefit.text import next_line
 
 
 def closing_lines(run: StoredRun, pictures: Sequence[Path], fit: Sequence[str], place: Sequence[str]) -> list[str]:
@@ -27,18 +27,19 @@ def closing_lines(run: StoredRun, pictures: Sequence[Path], fit: Sequence[str], 
     if pictures:
         first, *others = pictures
         lines.append(f"pictures: {', '.join([str(first), *(picture.name for picture in others)])}")
-    return [*lines, f"next: {join(_following(run, bool(pictures), fit, place))}"]
+    return [*lines, next_line(*_following(run, bool(pictures), fit, place))]
 
 
 def _following(run: StoredRun, is_drawn: bool, fit: Sequence[str], place: Sequence[str]) -> Sequence[str]:
+    """The words after `odefit`."""
     folder, status = str(run.path), run.result.status
     if status == Status.INTERRUPTED:
-        return (*fit, *place, "--resume")
+        return (*fit[1:], *place, "--resume")
     if status == Status.FAILED:
-        return ("odefit", "check", fit[2], "--gradients")
+        return ("check", fit[2], "--gradients")
     if status == Status.STOPPED and not trains_equations(run.result.method):  # which ends after the epochs it was given
-        return (*fit, "--from", folder)
+        return (*fit[1:], "--from", folder)
     if not is_drawn:
-        return ("odefit", "plot", folder)
+        return ("plot", folder)
     start, end = min(e.start for e in run.measured), max(e.last for e in run.measured)
-    return ("odefit", "plot", folder, "--time-range", f"{start:.5g}", f"{end + (end - start) / 2:.5g}")
+    return ("plot", folder, "--time-range", f"{start:.5g}", f"{end + (end - start) / 2:.5g}")

@@ -100,3 +100,10 @@ def duration_text(duration: datetime.timedelta) -> str:
     """Hours, minutes and seconds, as `25:30:00.000000`."""
     seconds = duration.total_seconds()
     return f"{int(seconds // 3600)}:{int(seconds // 60 % 60):02}:{seconds % 60:09.6f}"
+
+
+def next_line(*words: object) -> str:
+    """The line that says which command comes next, as a shell takes it."""
+    from shlex import join
+
+    return f"next: {join(('odefit', *map(str, words)))}"

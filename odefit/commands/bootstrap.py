@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from shlex import join
 from typing import TYPE_CHECKING, Annotated, Any
 
 from odefit.commands import words as typer
@@ -22,6 +21,7 @@ from odefit.commands.options import (
     TimeLimit,
 )
 from odefit.commands.parts import check_whole, computed, count_or_part
+from odefit.text import next_line
 
 if TYPE_CHECKING:
     from odefit.resampling.bootstrap import Bootstrap
@@ -90,7 +90,7 @@ def bootstrap(
     if found.summary.samples["finished"] < total:
         screen.print(f"next: odefit bootstrap {run} goes on to {total} samples", markup=False)
     else:
-        screen.print(f"next: {join(('odefit', 'report', str(run)))}", markup=False, soft_wrap=True)
+        screen.print(next_line("report", run), markup=False, soft_wrap=True)
     if found.interrupted:
         raise typer.Exit(INTERRUPTED)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from shlex import join
 from typing import Annotated
 
 from odefit.commands import words as typer
 from odefit.commands.alive import alive
 from odefit.commands.options import AsJson, Dates, Overwrite, Plots
+from odefit.text import next_line
 
 
 def compare(
@@ -45,7 +45,7 @@ def compare(
     screen.print(found.judgement, markup=False)
     screen.print(f"written to {', '.join(map(str, paths))}", markup=False)
     first, *others = map(str, runs)
-    screen.print(f"next: {join(('odefit', 'report', first, '--against', others[0]))}", markup=False, soft_wrap=True)
+    screen.print(next_line("report", first, "--against", others[0]), markup=False, soft_wrap=True)
 
 
 def _shown(cell: object) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from odefit.commands import words as typer
 from odefit.commands.alive import alive
+from odefit.text import next_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,7 @@ def demo(
     _show([(one.name, one.title) for one in copied])
     typer.echo(f"written to {out}")
     first = next((one for one in copied if one.name == "lynx_hare"), copied[0])
-    typer.echo(f"next: odefit {first.command} {out / first.files[0]}")
+    typer.echo(next_line(first.command, out / first.files[0]))
 
 
 def _show(shown: Sequence[tuple[str, str]]) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from shlex import join
 from typing import Annotated
 
 from odefit.commands import words as typer
 from odefit.commands.alive import alive
 from odefit.commands.options import Overwrite, Plots, RunPath, TableOut, split_names
 from odefit.commands.predict import shown
+from odefit.text import next_line
 
 MOST = 20
 """Candidates that are shown on screen."""
@@ -76,4 +76,4 @@ def design(
         screen.print(f"and {len(found.table.rows) - MOST:,} more in the CSV", markup=False)
     screen.print(found.judgement, markup=False)
     screen.print(f"written to {', '.join(map(str, written(target, found.table.text, figure)))}", markup=False)
-    screen.print(f"next: {join(('odefit', 'report', str(run)))}", markup=False, soft_wrap=True)
+    screen.print(next_line("report", run), markup=False, soft_wrap=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from shlex import join
 from typing import TYPE_CHECKING, Annotated
 
 from odefit.commands import words as typer
 from odefit.commands.errors import INTERRUPTED
 from odefit.commands.options import AsJson, ConfigPath, OnlyBeside, Overrides, Plots, Seconds
+from odefit.text import next_line
 
 if TYPE_CHECKING:
     from odefit.discovery.found import Discovery
@@ -97,7 +97,7 @@ def _show(found: Discovery, folder: Path, pictures: list[Path], screen: Screen) 
     screen.print(f"written to {folder}: equations.yaml, candidates.csv, terms.csv, and a run for each", markup=False)
     if pictures:
         screen.print(f"pictures: {', '.join(map(str, pictures))}", markup=False)
-    screen.print(f"next: {join(('odefit', 'fit', str(folder / 'equations.yaml')))}", markup=False, soft_wrap=True)
+    screen.print(next_line("fit", folder / "equations.yaml"), markup=False, soft_wrap=True)
 
 
 def _drawn(found: Discovery, folder: Path) -> Path:

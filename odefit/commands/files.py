@@ -9,6 +9,7 @@ from odefit.commands import words as typer
 from odefit.commands.alive import alive
 from odefit.commands.options import ConfigPath, OnlyBeside, Overrides, Overwrite
 from odefit.commands.written import check_absent, check_free
+from odefit.text import next_line
 
 
 def import_(
@@ -31,7 +32,7 @@ def import_(
     for decision in imported.decisions:
         typer.echo(f"note: {decision}")
     typer.echo(f"written to {', '.join(str(target / name) for name in (*imported.files, *imported.beside))}")
-    typer.echo(f"next: odefit {imported.next_command} {config}")
+    typer.echo(next_line(imported.next_command, config))
 
 
 def export(
@@ -56,7 +57,7 @@ def export(
     for note in exported.notes:
         typer.echo(f"note: {note}")
     typer.echo(f"written to {', '.join(str(petab / name) for name in (*exported.files, *exported.beside))}")
-    typer.echo(f"next: odefit import {written}")
+    typer.echo(next_line("import", written))
 
 
 def simulate(
@@ -80,6 +81,7 @@ def simulate(
     rows = sum(len(e.times) for e in simulated.experiments)
     typer.echo(f"{len(simulated.experiments)} experiments, {rows} rows of {', '.join(simulated.observables)}")
     typer.echo(f"written to {target}, and the truth to {target.with_suffix('.truth.yaml')}")
+    typer.echo(next_line("fit", config))
 
 
 def schema(

@@ -10,6 +10,7 @@ from odefit.commands import words as typer
 from odefit.commands.alive import alive
 from odefit.commands.options import Overwrite
 from odefit.commands.written import check_free
+from odefit.text import next_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,7 +102,7 @@ def _proposed(data: Path, said: list[str], model: str | None, sbml: Path | None,
     by_data = "" if model or not others else f" (or {', '.join(others)}: --model)"
     typer.echo(f"model: {chosen}{by_data}")
     typer.echo(f"written to {target}: read it, change what you know better")
-    typer.echo(f"next: odefit fit {target}")
+    typer.echo(next_line("fit", target))
 
 
 def _answer(error: InputError, said: list[str]) -> str:

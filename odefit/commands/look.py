@@ -10,6 +10,7 @@ from odefit.commands.alive import alive
 from odefit.commands.options import AsJson, ConfigPath, Dates, OnlyBeside, Overrides, Overwrite, RunPath, Show
 from odefit.commands.written import check_free
 from odefit.plots.kinds import LISTED as PICTURES
+from odefit.text import next_line
 
 if TYPE_CHECKING:
     from odefit.runs.results import Dates as RunDates
@@ -154,6 +155,7 @@ def check(
         typer.echo("\n".join(["", "Gradients", *lines]))
     if identifiability:
         typer.echo("\n".join(["", *_identifiability_lines(config, set_, only_beside)]))
+    typer.echo(next_line("fit", config, *(word for assignment in set_ or () for word in ("--set", assignment))))
 
 
 def _identifiability_lines(config: Path, overrides: list[str] | None, only_beside: bool | None) -> list[str]:
@@ -193,6 +195,7 @@ def solvers(
     screen.print(comparison.caption, markup=False)
     title = assembly.loaded.config.title or config.stem
     screen.print(f"written to {save_work_precision(comparison, title, target)}", markup=False)
+    screen.print(next_line("fit", config, "--set", "solver.method=NAME"), markup=False, soft_wrap=True)
 
 
 def models(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from shlex import join
 from typing import Annotated
 
 from odefit.commands import words as typer
 from odefit.commands.alive import alive
 from odefit.commands.options import Dates, Level, Overwrite, Plots, RunPath, Seconds, TableOut
+from odefit.text import next_line
 
 SHOWN = 12
 """Rows of a table that is shown on screen as well."""
@@ -77,7 +77,7 @@ def predict(
         screen.print(plain_table(found.table.header, [[shown(cell) for cell in row] for row in found.table.rows]))
     paths = written(target, found.table.text, found.figure(dates) if plots else None)
     screen.print(f"written to {', '.join(map(str, paths))}", markup=False)
-    screen.print(f"next: {join(('odefit', 'report', str(run)))}", markup=False, soft_wrap=True)
+    screen.print(next_line("report", run), markup=False, soft_wrap=True)
 
 
 def shown(cell: object) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from shlex import join
 from typing import TYPE_CHECKING, Annotated, Any
 
 from odefit.commands import words as typer
@@ -24,6 +23,7 @@ from odefit.commands.options import (
     split_names,
 )
 from odefit.commands.parts import check_whole, computed
+from odefit.text import next_line
 
 if TYPE_CHECKING:
     from odefit.profiles.records import Profile, Profiles
@@ -85,7 +85,7 @@ def profile(
 
         pictures = draw(loaded, kinds=["profiles", "profile_paths"])
         screen.print(f"pictures: {', '.join(map(str, pictures))}", markup=False)
-    screen.print(f"next: {join(('odefit', 'report', str(run)))}", markup=False, soft_wrap=True)
+    screen.print(next_line("report", run), markup=False, soft_wrap=True)
 
 
 def lines_of(found: Profiles) -> Iterator[str | TextTable]:

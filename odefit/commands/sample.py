@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from shlex import join
 from typing import TYPE_CHECKING, Annotated, Any
 
 from odefit.commands import words as typer
@@ -22,6 +21,7 @@ from odefit.commands.options import (
     TimeLimit,
 )
 from odefit.commands.parts import check_whole, computed, count_or_part
+from odefit.text import next_line
 
 if TYPE_CHECKING:
     from odefit.sampling.sample import Sampled
@@ -89,7 +89,7 @@ def sample(
     if found.summary["draws"] < draws:
         screen.print(f"next: odefit sample {run} goes on to {draws} draws", markup=False)
     else:
-        screen.print(f"next: {join(('odefit', 'report', str(run)))}", markup=False, soft_wrap=True)
+        screen.print(next_line("report", run), markup=False, soft_wrap=True)
     if found.interrupted:
         raise typer.Exit(INTERRUPTED)
 

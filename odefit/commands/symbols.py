@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from odefit.commands import words as typer
 from odefit.commands.errors import INTERRUPTED
 from odefit.commands.options import AsJson, Plots, RunPath, Seconds, split_names
+from odefit.text import next_line
 
 if TYPE_CHECKING:
     from odefit.symbolic.found import Symbols
@@ -48,7 +49,7 @@ def symbols(
             screen = console()
             names = ", ".join(["symbols.csv", "symbols.json", "symbols.yaml", *(f"plots/{p.name}" for p in pictures)])
             screen.print(f"written to {run}: {names}", markup=False, soft_wrap=True)
-            screen.print(f"next: odefit fit {run}/symbols.yaml", markup=False, soft_wrap=True)
+            screen.print(next_line("fit", run / "symbols.yaml"), markup=False, soft_wrap=True)
     if found.unfinished.startswith("interrupted"):
         raise typer.Exit(INTERRUPTED)
 
