@@ -102,6 +102,11 @@ def duration_text(duration: datetime.timedelta) -> str:
     return f"{int(seconds // 3600)}:{int(seconds // 60 % 60):02}:{seconds % 60:09.6f}"
 
 
+def experiment_called(name: str) -> str:
+    """An experiment, whose name may be a number: `experiment -40`, but `culture A`."""
+    return f"experiment {name}" if name.removeprefix("-").replace(".", "", 1).isdigit() else name
+
+
 def next_line(*words: object) -> str:
     """The line that says which command comes next, as a shell takes it."""
     from shlex import join

@@ -6,7 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from odefit.text import MOST_COMPARED, abridged, clip, closest, counted, cut, one_line, printable, show, suggest
+from odefit.text import (
+    MOST_COMPARED,
+    abridged,
+    clip,
+    closest,
+    counted,
+    cut,
+    experiment_called,
+    next_line,
+    one_line,
+    printable,
+    show,
+    suggest,
+)
 
 
 def test_what_is_no_character_to_print_is_written_out() -> None:
@@ -48,3 +61,12 @@ def test_a_suggestion_or_what_there_is() -> None:
 def test_very_many_names_are_compared_in_part_only() -> None:
     names = [f"name_{i}" for i in range(MOST_COMPARED)]
     assert closest("hare", [*names, "hare"]) is None
+
+
+def test_an_experiment_that_is_a_number_is_called_one() -> None:
+    names = ("3", "-40", "0.5", "-0.5", "culture A", "A1", "1.2.3", "-")
+    assert [experiment_called(name) == f"experiment {name}" for name in names] == [True] * 4 + [False] * 4
+
+
+def test_the_next_command_is_quoted_where_a_shell_needs_it() -> None:
+    assert next_line("fit", "my data.yaml") == "next: odefit fit 'my data.yaml'"

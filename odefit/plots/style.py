@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from odefit.plots.layout import MeasuredOnce
 from odefit.plots.png import png
-from odefit.text import cut
+from odefit.text import cut, experiment_called
 
 Format = Literal["png", "svg", "pdf"]
 
@@ -169,7 +169,7 @@ def experiment_handles(names: Sequence[str], inks: Sequence[str]) -> list[Line2D
 
 def experiment_title(name: str) -> str:
     """`experiment 3`, but `culture A`."""
-    return plain(f"experiment {name}" if name.isdigit() else name, 30)
+    return plain(experiment_called(name), 30)
 
 
 def legend(fig: Figure, handles: Sequence[Line2D | Patch]) -> None:

@@ -145,8 +145,10 @@ class _Setter:
                 # An invisible product; a point between two numbers, or before one.
                 parts.append(element("mo", "·" if factor.is_Number else "\u2062"))
                 if not factor.is_Number:
-                    parts.append(element("mspace", width="0.17em"))
-            parts.append(self._factor(factor))
+                    parts.append(element("mspace", width="0.28em"))
+            shown = self._factor(factor)
+            # ln 2 V could be the logarithm of both.
+            parts.append(fenced(shown) if k < len(factors) - 1 and _is_known_logarithm(factor) else shown)
         return joined(*parts)
 
     def _factor(self, node: Any) -> Markup:
@@ -249,6 +251,11 @@ _KNOWN = (
     (math.e, element("mi", "e")),
 )
 """Numbers that have a name, which formulas hold as numbers."""
+
+
+def _is_known_logarithm(node: Any) -> bool:
+    """Whether it is a number that is shown as a logarithm."""
+    return bool(node.is_Number) and float(node) in (math.log(2), math.log(10))
 
 
 def _signed(text: str) -> Markup:

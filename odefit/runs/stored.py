@@ -18,7 +18,7 @@ from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
 from odefit.data.source_files import reason
 from odefit.data.unit_form import TIME
-from odefit.data.unit_words import split_unit
+from odefit.data.unit_words import SECONDS, split_unit
 from odefit.errors import RunError
 from odefit.records import dataclass
 from odefit.runs import folder as files
@@ -82,10 +82,11 @@ class StoredRun(ABC):
 
     @property
     def time_name(self) -> str:
-        """The name of the time, with its unit."""
+        """The name of the time, with its unit where that name (`day`, `minutes`) is not one itself."""
         config = self.loaded.config
         name, unit = split_unit(config.data.time or "time")[0], config.model.units.get(TIME)
-        return f"{name} ({unit})" if unit else name
+        says_it = name == unit or SECONDS.get(name.lower(), 0.0) == SECONDS.get(unit or "")
+        return f"{name} ({unit})" if unit and not says_it else name
 
     @property
     def place(self) -> str:

@@ -525,3 +525,23 @@ def test_the_band_of_a_fit_with_a_prior_is_that_of_its_interval(tmp_path: Path) 
     # To first order; the series starts at its first time, 1.
     k = run.result.estimates["k"].value
     assert width == pytest.approx(4 * np.exp(-k) * (high - low), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("column", "unit", "shown"),
+    [
+        ("day", "d", "day"),
+        ("minutes", "min", "minutes"),
+        ("ms", "ms", "ms"),
+        ("day", "h", "day (h)"),
+        ("t", "h", "t (h)"),
+    ],
+)
+def test_a_time_that_is_called_as_its_unit_says_it_once(tmp_path: Path, column: str, unit: str, shown: str) -> None:
+    (tmp_path / "data.csv").write_text(f"{column},x\n0,2.0\n1,1.2\n2,0.75\n3,0.45\n4,0.27\n")
+    config = {
+        "model": {"equations": {"x": "-k*x"}, "units": {"t": unit}},
+        "parameters": {"k": 0.5, "x_0": 2},
+        "data": {"csv": str(tmp_path / "data.csv"), "time": column},
+    }
+    assert odefit.fit(config).time_name == shown

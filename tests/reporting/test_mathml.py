@@ -59,6 +59,7 @@ def shown(text: str) -> str:
         ("exp(-k*t)", "e^{−k t}"),
         ("log(x)", "ln (x)"),
         ("log(2)/k", "(ln2)/(k)"),
+        ("log(2)*V/CL", "((ln2) V)/(CL)"),
         ("abs(x)", "|x|"),
         ("max(x, y)", "max (x,y)"),
         ("1e-5*x", "10^{−5} x"),

@@ -19,7 +19,7 @@ from odefit.reporting.charts.marks import Band, Curve, Dots, Mark, Whiskers
 from odefit.reporting.charts.panel import LARGE, MEDIUM, SMALL, Axes, panel
 from odefit.reporting.charts.scales import Scale
 from odefit.reporting.material import Material
-from odefit.text import counted
+from odefit.text import counted, experiment_called
 
 OPEN, PAGE = 12, 24
 """Panels that are open, and those of each further page."""
@@ -127,7 +127,7 @@ def _drawn(
         Scale(float(ends[0]), float(ends[1]), cell.is_log),
         x_label=time_name(run),
         y_label=f"{what} ({unit})" if unit else what,
-        title=(f"experiment {name}" if name.isdigit() else name) if several else "",
+        title=experiment_called(name) if several else "",
     )
     n = sum(len(p.t) for p in cell.measured)
     about = f"{what} over {axes.x_label} in experiment {name}: {n} measurements and the fitted curve"
