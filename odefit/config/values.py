@@ -32,6 +32,7 @@ def section_of(cls: type[Section], value: Any) -> Section:
     """A section of a class of `declared.BaseModel`. Raises DoubtfulError."""
     if type(value) is cls:
         return value
+    value = _looked_at_before(cls, value)
     if type(value) is not dict:
         for kind, key in cls.SHORT:
             if isinstance(value, kind) and not isinstance(value, bool):
@@ -54,11 +55,22 @@ def section_of(cls: type[Section], value: Any) -> Section:
     section = cls.made(values, set(value))
     try:
         for check in cls.checks.values():
-            if not check.names:
+            if not check.names and check.mode == "after":
                 check.method(section)
     except ValueError:
         raise DoubtfulError from None
     return section
+
+
+def _looked_at_before(cls: type[BaseModel], value: Any) -> Any:
+    """What stands at a section, as its checks want it that come before its keys are read, the last one first."""
+    try:
+        for check in reversed(cls.checks.values()):
+            if not check.names and check.mode == "before":
+                value = check.method.__get__(None, cls)(value)
+    except (ValueError, TypeError):
+        raise DoubtfulError from None
+    return value
 
 
 def _of_key(cls: type[BaseModel], name: str, field: Field, value: Any, checks: Sequence[Check]) -> Any:
