@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import signal
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
@@ -31,6 +30,10 @@ COMPARED = (
 )
 """What must have the same version everywhere."""
 
+NOT_STARTED = (
+    'its processes did not start: a script that fits on them needs `if __name__ == "__main__":` around what it does, '
+    "since they import it"
+)
 OWN = {
     # Else a worker that a busy machine takes long to start again is given up, and then the next.
     "distributed.deploy.lost-worker-timeout": "1h",
@@ -134,7 +137,8 @@ def _opened(section: ClusterSection, where: str, held: ExitStack) -> Cluster:
         raise ConfigError(where, what) from None
     _compare(client, where)
     cluster = Cluster(client, section.batch)
-    held.callback(cluster.take_back)
+    if section.address is not None:
+        held.callback(cluster.take_back)
     return cluster
 
 
@@ -163,9 +167,9 @@ def _target(section: ClusterSection, where: str, held: ExitStack) -> Any:
         from distributed import LocalCluster
 
         held.enter_context(dask.config.set(OWN))
-        with _ignoring_signals():
+        with _blocking_signals():
             cluster = LocalCluster(
-                n_workers=section.dask.workers,
+                n_workers=0,
                 threads_per_worker=1,
                 processes=True,
                 host="127.0.0.1",
@@ -173,7 +177,12 @@ def _target(section: ClusterSection, where: str, held: ExitStack) -> Any:
                 silence_logs=logging.CRITICAL,
                 scheduler_kwargs={"allowed_failures": LOSSES - 1, "dashboard_address": "127.0.0.1:0"},
             )
-        held.callback(cluster.close, timeout=10)
+            held.callback(cluster.close, timeout=10)
+        # Only now, so that whatever interrupts the start of the processes ends them, too.
+        cluster.scale(section.dask.workers)
+        cluster.sync(_started, cluster)
+        if not all(worker.status.name == "running" for worker in cluster.workers.values()):
+            raise ConfigError(where, NOT_STARTED)
         return cluster
     if section.jobqueue is not None:
         cluster = queue_of(section.jobqueue, where)
@@ -181,6 +190,10 @@ def _target(section: ClusterSection, where: str, held: ExitStack) -> Any:
         cluster.scale(jobs=section.jobqueue.jobs)
         return cluster
     return section.address
+
+
+async def _started(cluster: Any) -> None:
+    await cluster
 
 
 def queue_of(section: JobqueueSection, where: str = "fit.cluster") -> Any:
@@ -250,15 +263,16 @@ def _compare(client: Any, where: str) -> None:
 
 
 @contextmanager
-def _ignoring_signals() -> Iterator[None]:
-    """Processes that are started meanwhile leave Ctrl-C and the signals of batch systems to this one."""
-    if threading.current_thread() is not threading.main_thread():
+def _blocking_signals() -> Iterator[None]:
+    """Threads that are started meanwhile, and their processes, leave Ctrl-C and what batch systems send to this one."""
+    if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # which else would take the block away when the first process is started
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2))
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

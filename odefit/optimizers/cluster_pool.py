@@ -337,12 +337,11 @@ def deliver(key: str, payload: bytes) -> None:
 
 
 def take_back(key: str) -> None:
-    """Forget what members of this name were computed by."""
-    with _one_at_a_time:
-        _payloads.pop(key, None)
-        _builders.pop(key, None)
-        for name in [name for name in _built if name[0] == key]:
-            del _built[name]
+    """Forget what members of this name were computed by. A batch that is under way is not waited for."""
+    _payloads.pop(key, None)
+    _builders.pop(key, None)
+    for name in [name for name in list(_built) if name[0] == key]:
+        _built.pop(name, None)
 
 
 def run_batch(key: str, request: Any, described: Any) -> tuple[list[Any], float]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import commands
 import dask_clusters
 import odefit
 from creeping_starts import DATA, creeping
@@ -137,6 +140,26 @@ def test_the_pool_of_the_config_is_on_loopback_and_gone_afterwards(monkeypatch: 
     assert told.notes[0].startswith("a cluster of 2 workers at ")
     assert made[0].status.name == "closed"
     assert threading.active_count() < 40
+
+
+def test_ctrl_c_while_the_cluster_starts_leaves_no_process(tmp_path: Path) -> None:
+    words = ("fit", str(Path("configs/lynx_hare.yaml").resolve()), "--out", str(tmp_path / "r"), "--no-plots")
+    process = commands.start(*words, "--set", "fit.cluster={dask: {workers: 1}}")
+    while len(listed(process.pid)) < 2:  # until the first process of the cluster is there
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate()
+    assert process.returncode == 130
+    while listed(process.pid):  # what multiprocessing has beside ends when the pipe to it does
+        time.sleep(0.05)
+
+
+def listed(group: int) -> list[str]:
+    """The processes of a group that run."""
+    found = subprocess.run(["ps", "-eo", "pgid=,stat="], capture_output=True, text=True, check=True).stdout
+    states = [line.split()[1] for line in found.splitlines() if line.split()[0] == str(group)]
+    return [state for state in states if not state.startswith("Z")]
 
 
 def test_workers_with_other_versions_are_refused(local: Any, monkeypatch: pytest.MonkeyPatch) -> None:
