@@ -215,11 +215,15 @@ CHECKPOINTS = ("checkpoint.jsonl", "checkpoint-previous.jsonl")
 
 @contextmanager
 def full(at: int | None, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
-    """A disk that has room for no further file from the write of this number on; which files were written."""
+    """A disk that has room for no further file from the write of this number on; which files were written.
+
+    Checkpoints, of which there are more on a busy machine, do not count, nor do programs, which are compiled once.
+    """
     genuine, written = os.replace, list[Path]()
 
     def replace(source: Any, target: Any) -> None:
-        written.append(Path(target))
+        if not (Path(target).name.startswith("checkpoint") or Path(target).suffix == ".program"):
+            written.append(Path(target))
         if at is not None and len(written) >= at and Path(target).name not in CHECKPOINTS:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         genuine(source, target)
@@ -232,9 +236,8 @@ def full(at: int | None, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]
 def test_whichever_write_fails_the_result_is_shown_and_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with full(None, monkeypatch) as written:
         whole = odefit.fit("c.yaml", out="whole")
-    ends = [number for number, path in enumerate(written, 1) if not path.name.startswith("checkpoint")]
-    assert len(ends) >= 8
-    for number in ends:
+    assert len(written) >= 8
+    for number in range(1, len(written) + 1):
         shown: list[Any] = []
         with full(number, monkeypatch), pytest.raises(StorageError, match="no space left on device") as caught:
             fit_into_folder("c.yaml", place=Place(Path("r"), overwrite=True), show=shown.append)
