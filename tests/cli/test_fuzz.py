@@ -38,25 +38,25 @@ def test_what_the_fuzzing_starts_from_is_valid(number: int, folder: Path) -> Non
         assert prepare(loaded)[0].problem.n_measured > 0
 
 
-@settings(loose, max_examples=250)
+@settings(loose, max_examples=100)
 @given(document=configs())
 def test_any_config_is_a_problem_or_an_input_error(document: Document, folder: Path) -> None:
     check_config(document, folder)
 
 
-@settings(loose, max_examples=300)
+@settings(loose, max_examples=100)
 @given(text=formulas())
 def test_any_formula_is_an_expression_or_a_model_error(text: str) -> None:
     check_formula(text)
 
 
-@settings(loose, max_examples=300)
+@settings(loose, max_examples=100)
 @given(table=tables())
 def test_any_table_is_data_or_a_data_error(table: tuple[str, bytes], folder: Path) -> None:
     check_table(*table, folder)
 
 
-@settings(loose, max_examples=150)
+@settings(loose, max_examples=100)
 @given(data=event_tables())
 def test_any_table_of_events_is_data_or_an_input_error(data: bytes, folder: Path) -> None:
     check_event_table(data, folder)

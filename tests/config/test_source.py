@@ -300,7 +300,7 @@ _PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.one_of(st.text(max_size=60), st.lists(_PIECES, max_size=30).map("".join)))
 def test_any_text_gives_data_or_a_config_error(text: str) -> None:
     try:
@@ -312,7 +312,7 @@ def test_any_text_gives_data_or_a_config_error(text: str) -> None:
         assert 1 <= got.line((key,)) <= len(text.splitlines()) + 1
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(max_size=30), st.lists(_PIECES, max_size=12).map("".join))
 def test_any_override_gives_data_or_a_config_error(key: str, value: str) -> None:
     try:

@@ -107,7 +107,7 @@ def test_the_grid_increases_in_every_dtype(dtype: torch.dtype) -> None:
         np.testing.assert_allclose(own_times(batch, row), experiment.times, atol=2 * torch.finfo(dtype).eps)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(
         st.tuples(

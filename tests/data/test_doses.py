@@ -325,7 +325,7 @@ CELLS = st.sampled_from(["A", "gut", "1", "2.5", "-1", "0", "inf", "1e308", "", 
 LINES = st.lists(st.lists(CELLS, min_size=1, max_size=6).map(",".join), max_size=8).map("\n".join)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     header=st.sampled_from([b"", b"time,state,amount\n", b"experiment,time,amount,duration,every,count\n"]),
     body=st.one_of(st.binary(max_size=200), LINES.map(str.encode)),

@@ -252,7 +252,7 @@ CELLS = st.sampled_from(["A", "B", "A#2", "1", "2.5", "inf", "1e999", "", "NA", 
 LINES = st.lists(st.lists(CELLS, min_size=1, max_size=4).map(",".join), max_size=8).map("\n".join)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     header=st.sampled_from([b"", b"experiment,a,start\n", b"experiment;a;b\n", b"a,experiment,a b\n"]),
     body=st.one_of(st.binary(max_size=200), LINES.map(str.encode)),

@@ -378,7 +378,7 @@ CELLS = st.sampled_from(["A", "1", "2.5", "-1e9", "0", "inf", "1e308", "", "NA",
 LINES = st.lists(st.lists(CELLS, min_size=2, max_size=3).map(",".join), max_size=8).map("\n".join)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     header=st.sampled_from([b"", b"time,u\n", b"experiment,time,u\n"]),
     body=st.one_of(st.binary(max_size=200), LINES.map(str.encode)),

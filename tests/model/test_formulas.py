@@ -345,7 +345,7 @@ def _by_python(text: str, nudge: float = 0.0) -> complex | None:
         return None
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.recursive(_LEAVES, _grow, max_leaves=12))
 def test_random_formulas_agree_with_python(text: str) -> None:
     expected = _by_python(text)
@@ -387,7 +387,7 @@ _WORDS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.one_of(st.text(max_size=40), st.lists(_WORDS, max_size=25).map(" ".join)))
 def test_any_text_gives_a_formula_or_a_model_error(text: str) -> None:
     try:
