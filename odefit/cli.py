@@ -3,61 +3,92 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+from typer.core import TyperGroup
+
+from odefit._version import __version__
+from odefit.commands.bootstrap import bootstrap
+from odefit.commands.compare import compare
+from odefit.commands.demo import demo
+from odefit.commands.design import design
+from odefit.commands.discover import discover
 from odefit.commands.ending import Endings
-from odefit.commands.errors import interrupted, report
-from odefit.commands.quick import DoubtfulError, arguments_of, command_at
-from odefit.commands.wording import Exit
-
-COMMANDS = {
-    "fit": "fit:fit",
-    "import": "files:import_",
-    "export": "files:export",
-    "merge": "merge:merge",
-    "simulate": "files:simulate",
-    "plot": "look:plot",
-    "profile": "profile:profile",
-    "predict": "predict:predict",
-    "compare": "compare:compare",
-    "design": "design:design",
-    "discover": "discover:discover",
-    "report": "report:report",
-    "runs": "runs:runs",
-    "bootstrap": "bootstrap:bootstrap",
-    "sample": "sample:sample",
-    "symbols": "symbols:symbols",
-    "check": "look:check",
-    "solvers": "look:solvers",
-    "init": "init:init",
-    "models": "look:models",
-    "demo": "demo:demo",
-    "schema": "files:schema",
-}
-"""Of each command the module in `odefit/commands`, and its function; help lists them in this order."""
+from odefit.commands.errors import INTERRUPTED, report
+from odefit.commands.files import export, import_, schema, simulate
+from odefit.commands.fit import fit
+from odefit.commands.init import init
+from odefit.commands.look import check, models, plot, solvers
+from odefit.commands.merge import merge
+from odefit.commands.predict import predict
+from odefit.commands.profile import profile
+from odefit.commands.report import report as report_
+from odefit.commands.runs import runs
+from odefit.commands.sample import sample
+from odefit.commands.symbols import symbols
 
 
-def __getattr__(name: str) -> Any:
-    if name != "app":
-        raise AttributeError(name)
-    from odefit.commands.app import application
+class _Commands(TyperGroup):
+    """All commands."""
 
-    return application(COMMANDS)
+    def invoke(self, ctx: Any) -> object:
+        """Run one; Ctrl-C in it is an exit code, which the one that knows what was reached has said itself."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Abort from None
 
 
-def _asked(line: Sequence[str]) -> Callable[[], int | None]:
-    """What a command line asks for."""
-    if line and line[0] in COMMANDS:
-        command = command_at(COMMANDS[line[0]])
-        with suppress(DoubtfulError):
-            return partial(command, **arguments_of(command, line[1:]))
-    from odefit.commands.app import application
+app = typer.Typer(
+    name="odefit",
+    cls=_Commands,
+    help="Fit the parameters of differential equations to time series, and say how sure you are.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+)
 
-    # Not standalone: an exit comes back as a number, and errors come to `main`.
-    return partial(application(COMMANDS), list(line), standalone_mode=False)
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"odefit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Fit the parameters of differential equations to time series, and say how sure you are."""
+
+
+app.command()(fit)
+app.command("import")(import_)
+app.command()(export)
+app.command()(merge)
+app.command()(simulate)
+app.command()(plot)
+app.command()(profile)
+app.command()(predict)
+app.command()(compare)
+app.command()(design)
+app.command()(discover)
+app.command("report")(report_)
+app.command()(runs)
+app.command()(bootstrap)
+app.command()(sample)
+app.command()(symbols)
+app.command()(check)
+app.command()(solvers)
+app.command()(init)
+app.command()(models)
+app.command()(demo)
+app.command()(schema)
 
 
 def main() -> None:
@@ -70,11 +101,11 @@ def main() -> None:
     # What a batch system or a shutdown sends deserves as orderly an end as Ctrl-C.
     endings = Endings()
     try:
-        code = _asked([argument for argument in arguments if argument != "--debug"])() or 0
-    except Exit as end:
-        code = end.exit_code
-    except KeyboardInterrupt:
-        code = interrupted()
+        # Not standalone: `typer.Exit` comes back as a number, and errors come here.
+        code = app([argument for argument in arguments if argument != "--debug"], standalone_mode=False) or 0
+    except (KeyboardInterrupt, typer.Abort):
+        typer.echo("interrupted", err=True)
+        code = INTERRUPTED
     except Exception as error:
         code = report(error, debug, "--json" in arguments)
     try:

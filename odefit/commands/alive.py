@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from odefit.commands import words as typer
+import typer
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from odefit.commands import words as typer
+import typer
+
 from odefit.commands.alive import alive
 from odefit.commands.options import AsJson, Dates, Overwrite, Plots
 from odefit.text import next_line

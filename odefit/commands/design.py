@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from odefit.commands import words as typer
+import typer
+
 from odefit.commands.alive import alive
 from odefit.commands.options import Overwrite, Plots, RunPath, TableOut, split_names
 from odefit.commands.predict import shown

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from odefit.commands import words as typer
+import typer
+
 from odefit.commands.errors import INTERRUPTED
 from odefit.commands.options import AsJson, ConfigPath, OnlyBeside, Overrides, Plots, Seconds
 from odefit.text import next_line

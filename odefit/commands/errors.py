@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from odefit.commands import words as typer
+import typer
+
 from odefit.errors import NO_ROOM, InputError, OdefitError, StorageError
 
 INTERRUPTED, TERMINATED = 130, 143
@@ -15,16 +16,8 @@ PYTORCH = ("torch", "torchdiffeq")
 """Installed with odefit, but equations are fitted, checked and drawn without them."""
 
 
-def interrupted() -> int:
-    """Say that a command ends by Ctrl-C, and give the exit code."""
-    _say("interrupted")
-    return INTERRUPTED
-
-
 def report(error: Exception, debug: bool, json: bool = False) -> int:
     """Say what went wrong, one line per fault, and give the exit code. json: print it as a document, too."""
-    if type(error).__name__ == "Abort":  # click's, of an end at one of its questions
-        return interrupted()
     if debug:
         import traceback
 

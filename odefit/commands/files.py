@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from odefit.commands import words as typer
+import typer
+
 from odefit.commands.alive import alive
 from odefit.commands.options import ConfigPath, OnlyBeside, Overrides, Overwrite
 from odefit.commands.written import check_absent, check_free

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from odefit.commands import words as typer
+import typer
+
 from odefit.commands.after_fit import code_of, pictures_of
 from odefit.commands.ending import end_within
 from odefit.commands.errors import failed, report

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from odefit.commands import words as typer
+import typer
+
 from odefit.commands.alive import alive
 from odefit.commands.options import Overwrite
 from odefit.commands.written import check_free

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from odefit.commands import words as typer
+import typer
+
 from odefit.commands.alive import alive
 from odefit.commands.options import AsJson, ConfigPath, Dates, OnlyBeside, Overrides, Overwrite, RunPath, Show
 from odefit.commands.written import check_free

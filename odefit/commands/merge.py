@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from odefit.commands import words as typer
+import typer
+
 from odefit.commands.after_fit import code_of, pictures_of
 from odefit.commands.ending import end_within
 from odefit.commands.options import AsJson, Plots, Quiet, TimeLimit

@@ -7,7 +7,8 @@ from pathlib import Path
 from shlex import join
 from typing import TYPE_CHECKING
 
-from odefit.commands import words as typer
+import typer
+
 from odefit.commands.errors import INTERRUPTED
 from odefit.errors import InputError, RunError
 from odefit.text import clip

@@ -6,7 +6,8 @@ import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from odefit.commands import words as typer
+import typer
+
 from odefit.commands.options import AsJson
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
-from odefit.commands import words as typer
+import typer
+
 from odefit.commands.ending import end_within
 from odefit.commands.errors import INTERRUPTED
 from odefit.commands.options import (

@@ -6,7 +6,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from odefit.commands import words as typer
+import typer
+
 from odefit.commands.errors import INTERRUPTED
 from odefit.commands.options import AsJson, Plots, RunPath, Seconds, split_names
 from odefit.text import next_line

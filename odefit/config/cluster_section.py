@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from odefit.config.declared import Field, model_validator
+from pydantic import Field, model_validator
+
 from odefit.config.fields import Count, Section
 
 Text = Annotated[str, Field(min_length=1, max_length=1000)]

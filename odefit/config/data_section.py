@@ -6,7 +6,8 @@ import itertools
 import math
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from odefit.config.declared import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+
 from odefit.config.fields import (
     Cell,
     Finite,
@@ -102,7 +103,7 @@ class SimulateSection(Section):
     @field_validator("times")
     @classmethod
     def _increasing(cls, value: TimesSection | list[float]) -> TimesSection | list[float]:
-        if not isinstance(value, list):
+        if isinstance(value, TimesSection):
             return value
         if not value or value[0] == -math.inf or any(not b > a for a, b in itertools.pairwise(value)):
             raise ValueError("must be a list of increasing numbers")

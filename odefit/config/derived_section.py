@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from odefit.config.declared import Field
+from pydantic import Field
+
 from odefit.config.fields import Formula, Section
 
 

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from odefit.config.declared import AfterValidator, BaseModel, BeforeValidator, Discriminator, Field, Tag
-from odefit.config.values import read
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    Tag,
+    model_validator,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
 from odefit.records import dataclass
 from odefit.text import plain_label
-
-if TYPE_CHECKING:
-    from pydantic import ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
-    from pydantic_core import CoreSchema
 
 
 def by_shape(value: object) -> str:
@@ -68,8 +76,6 @@ class OneOf:
     names: Callable[[], Sequence[str]]
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        from pydantic_core import core_schema
-
         del source, handler
         return core_schema.no_info_plain_validator_function(self._checked)
 
@@ -78,8 +84,6 @@ class OneOf:
         return {"enum": list(self.names()), "type": "string"}
 
     def _checked(self, value: Any) -> Any:
-        from pydantic_core import PydanticCustomError
-
         names = self.names()
         if value not in names:
             *before, last = map(repr, names)
@@ -95,12 +99,32 @@ class Section(BaseModel):
     `SHORT` says which key a value stands for that is no mapping: `((str, "csv"),)` reads `x.csv` as `{csv: x.csv}`.
     """
 
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True, hide_input_in_errors=True)
     SHORT: ClassVar[tuple[tuple[type, str], ...]] = ()
-    if TYPE_CHECKING:
-        model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-    else:
-        model_validate = classmethod(read)
 
-        def __init__(self, /, **values: Any) -> None:
-            made = read(type(self), values)
-            self.set_to(vars(made), made.model_fields_set)
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        for kind, key in cls.SHORT:
+            if isinstance(value, kind) and not isinstance(value, bool):
+                return {key: value}
+        return value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """The section's own schema, or that of the key for which a short form stands."""
+        reference = handler(core_schema)
+        if cls.SHORT:
+            section = handler.resolve_ref_schema(reference)
+            whole = {key: section.pop(key) for key in list(section) if key not in ("title", "description")}
+            keys = dict.fromkeys(key for _, key in cls.SHORT)
+            section["anyOf"] = [whole, *(_of_a_value(whole["properties"][key]) for key in keys)]
+        return reference
+
+
+def _of_a_value(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a key, as one of a value that stands alone."""
+    kept = {key: part for key, part in schema.items() if key not in ("title", "default")}
+    if "anyOf" in kept:
+        kept["anyOf"] = [part for part in kept["anyOf"] if part != {"type": "null"}]
+    return kept

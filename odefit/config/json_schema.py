@@ -9,7 +9,6 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from odefit.config.explained import model_of
 from odefit.config.schema import Config
 
 SCHEMA_FILE = Path(__file__).with_name("odefit.schema.json")
@@ -31,7 +30,7 @@ class _Schema(GenerateJsonSchema):
 
 def json_schema() -> dict[str, Any]:
     """The schema of a config, as JSON Schema 2020-12."""
-    schema = model_of(Config).model_json_schema(schema_generator=_Schema)
+    schema = Config.model_json_schema(schema_generator=_Schema)
     return {"$schema": GenerateJsonSchema.schema_dialect, **schema}
 
 

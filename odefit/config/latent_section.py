@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from odefit.config.declared import Field, model_validator
+from pydantic import Field, model_validator
+
 from odefit.config.fields import Count, NotNegative, Positive, Section, Seed
 
 LATENT_ODE = "latent_ode"

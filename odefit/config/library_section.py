@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from odefit.config.declared import Field, model_validator
+from pydantic import Field, model_validator
+
 from odefit.config.fields import Formula, Name, Section
 
 SPARSE = "sparse"

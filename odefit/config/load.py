@@ -8,8 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from pydantic import ValidationError
+
 from odefit.config.data_section import SOURCES
 from odefit.config.earlier import EarlierFit
+from odefit.config.messages import sentence
 from odefit.config.named_files import (
     NOT_SENT,
     WHY,
@@ -150,7 +153,7 @@ def validate(source: Source) -> Config:
         raise NewerConfigError(place(source, ("version",)), newer)
     try:
         return Config.model_validate(source.data)
-    except ValueError as error:  # pydantic's ValidationError: it is imported only where something is wrong
+    except ValidationError as error:
         raise ConfigError(faults=_faults(error, source)) from None
 
 
@@ -164,9 +167,7 @@ def dotted(keys: Sequence[str | int]) -> str:
     return one_line(".".join(cut(str(key), MAX_KEY) for key in keys))
 
 
-def _faults(error: Any, source: Source) -> list[Fault]:
-    from odefit.config.messages import sentence
-
+def _faults(error: ValidationError, source: Source) -> list[Fault]:
     faults: dict[Fault, None] = {}
     items = error.errors(include_url=False, include_context=True)
     # What stands at a key that is no name is not worth a second fault.

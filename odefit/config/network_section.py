@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from odefit.config.declared import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
+
 from odefit.config.fields import Count, Finite, Name, NotNegative, Section, or_text
 from odefit.config.prior_section import PriorSection
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from odefit.config.declared import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
+
 from odefit.config.fields import Formula, NotNegative, Section
 
 NOISE_MODELS = Literal[

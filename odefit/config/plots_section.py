@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from odefit.config.declared import Field
+from pydantic import Field
+
 from odefit.config.fields import Finite, Label, Name, Section
 
 TIME_AXIS = "time"

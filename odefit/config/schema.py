@@ -9,9 +9,10 @@ from __future__ import annotations
 import itertools
 from typing import Annotated, Any, ClassVar, Literal, Self
 
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+
 from odefit.config.cluster_section import ClusterSection
 from odefit.config.data_section import DataSection
-from odefit.config.declared import Discriminator, Field, Tag, field_validator, model_validator
 from odefit.config.derived_section import DerivedSection
 from odefit.config.fields import Count, Name, NotNegative, OneOf, Positive, Section, Seed
 from odefit.config.fit_methods import AUTO, METHODS, as_written, method_names, own_keys

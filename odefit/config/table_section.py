@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from odefit.config.declared import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+
 from odefit.config.fields import Finite, Label, Name, Section, Unit, When, by_shape, is_number
 
 Columns = Annotated[

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 import odefit
-from odefit.config.json_schema import json_schema
 from odefit.config.load import load_config
+from odefit.config.schema import Config
 from odefit.errors import ConfigError
 
 pytestmark = pytest.mark.quick
@@ -127,7 +127,7 @@ def test_contradictions(tmp_path: Path, override: str, words: str) -> None:
 
 
 def test_schema_is_json_and_explains_its_keys() -> None:
-    schema = json.loads(json.dumps(json_schema()))
+    schema = json.loads(json.dumps(Config.model_json_schema()))
     solver = schema["$defs"]["SolverSection"]["properties"]
     assert "torchdiffeq" in solver["method"]["description"]
     assert schema["additionalProperties"] is False
