@@ -33,7 +33,7 @@ def report(
     from odefit.runs.folder import REPORT
 
     target = out or run / REPORT
-    if run.is_dir() and not target.is_dir():
+    if (out or run.is_dir()) and not target.is_dir():
         check_writable([target, *([target.with_suffix(".pdf")] if pdf else [])])
     with alive("writing the report"):
         made = make(run, against=against or []).save(target)
