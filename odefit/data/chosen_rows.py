@@ -27,15 +27,16 @@ MOST_TIMES = 1e-9
 
 @dataclass(frozen=True)
 class Excluded:
-    """One measurement that was left out, and why. line: of the file."""
+    """One measurement that was left out, and why. line: of the file, or the index of a frame, as `called` says."""
 
     HEADER: ClassVar = ("line", "experiment", "time", "observable", "value", "reason")
-    line: int
+    line: int | str
     experiment: str
     time: float
     observable: str
     value: float
     reason: str
+    called: str = "line"
 
     @property
     def row(self) -> tuple[int | float | str, ...]:
@@ -158,6 +159,7 @@ def _without(
     faults: FaultList,
 ) -> tuple[Columns, list[Excluded]]:
     """The table without what one item of `data.exclude` names; that it names nothing is a fault."""
+    before = faults.count
     for name in exclusion.observables or ():
         if name not in names:
             faults.add(0, "", f"data.exclude: '{clip(name)}' is no observable; {suggest(name, names)}")
@@ -170,14 +172,14 @@ def _without(
             continue
         here = rows if own is None else rows & own
         measured = here & ~np.isnan(numbers[at])
-        found += _listed(sheet, layout, name, numbers[at], measured, exclusion.reason)
+        found += _listed(sheet, layout, name, numbers[at], measured, exclusion.reason, header)
         if own is not None:
             gone |= here
         elif exclusion.observables is not None:
             numbers[at] = np.where(here, np.nan, numbers[at])
     if exclusion.observables is None:
         gone = rows
-    if not found:
+    if not found and faults.count == before:
         faults.add(0, "", f"{exclusion.where or 'data.exclude'}: no measurement is excluded by this; correct it")
     return replace(sheet, numbers=numbers).rows(~gone) if gone.any() else replace(sheet, numbers=numbers), found
 
@@ -186,8 +188,7 @@ def _spoken_of(sheet: Columns, layout: Layout, exclusion: Exclusion, header: Hea
     """[R] the rows that all keys of an exclusion speak of, observables aside."""
     rows = np.ones(len(sheet.lines), dtype=bool)
     if exclusion.lines is not None:
-        lines = sheet.lines % LINES - (header.line == 0)  # a frame counts from 0
-        rows &= np.logical_or.reduce([(lines >= low) & (lines <= high) for low, high in exclusion.lines])
+        rows &= _named(sheet, exclusion.lines, header, exclusion.where, faults)
     times = sheet.numbers[layout.time]
     if exclusion.times is not None:
         rows &= np.logical_or.reduce([np.abs(times - time) <= MOST_TIMES * abs(time) for time in exclusion.times])
@@ -207,16 +208,32 @@ def _spoken_of(sheet: Columns, layout: Layout, exclusion: Exclusion, header: Hea
     return rows
 
 
-def _listed(sheet: Columns, layout: Layout, name: str, values: FloatArray, rows: Mask, reason: str) -> list[Excluded]:
+def _named(sheet: Columns, ranges: Sequence[tuple[int, int]], header: Header, where: str, faults: FaultList) -> Mask:
+    """[R] the rows in some ranges of lines, or of the index of a frame, both as messages call them."""
+    numbers = [header.number(line) for line in (sheet.lines % LINES).tolist()]
+    word = next((number for number in numbers if isinstance(number, str)), None)
+    if word is not None:
+        what = f"rows: those of this frame are called by its index, such as '{clip(word)}', and not numbered"
+        faults.add(0, "", f"{where or 'data.exclude'}: {what}; number them (`frame.reset_index()`), or name times")
+        return np.zeros(len(numbers), dtype=bool)
+    lines = np.array(numbers, dtype=np.int64)
+    chosen: Mask = np.logical_or.reduce([(lines >= low) & (lines <= high) for low, high in ranges])
+    return chosen
+
+
+def _listed(
+    sheet: Columns, layout: Layout, name: str, values: FloatArray, rows: Mask, reason: str, header: Header
+) -> list[Excluded]:
     labels = None if layout.experiment is None else sheet.labels[layout.experiment]
     return [
         Excluded(
-            int(sheet.lines[row]) % LINES,
+            header.number(int(sheet.lines[row]) % LINES),
             ONLY if labels is None else labels.names[labels.codes[row]],
             float(sheet.numbers[layout.time][row]),
             name,
             float(values[row]),
             reason,
+            "line" if header.rows is None else "row",
         )
         for row in np.flatnonzero(rows).tolist()
     ]
@@ -236,5 +253,9 @@ def excluded_notes(excluded: Sequence[Excluded]) -> tuple[str, ...]:
 def _which(found: Sequence[Excluded]) -> str:
     """`x at 3 of A (line 17)`, the first few."""
     return abridged(
-        [f"{one.observable} at {one.time:g} of {clip(one.experiment)} (line {one.line})" for one in found], 3
+        [
+            f"{one.observable} at {one.time:g} of {clip(one.experiment)} ({one.called} {clip(str(one.line))})"
+            for one in found
+        ],
+        3,
     )

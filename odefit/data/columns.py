@@ -49,7 +49,8 @@ class Positions(dict[str, int]):
 class Header:
     """The first line that is neither blank nor a comment (#): its cells, its number, the delimiter.
 
-    where: how faults name a line and a column, where that is not as in a file.
+    where: how faults name a line and a column, where that is not as in a file. rows: what the rows of a frame are
+    called, from the first on.
     """
 
     path: Path
@@ -57,10 +58,18 @@ class Header:
     names: tuple[str, ...]
     line: int
     where: Callable[[int, str], str] | None = None
+    rows: Sequence[object] | None = None
 
     def place(self, line: int = 0, column: str = "") -> str:
         """What a line and a column are called in messages."""
         return place(self.path, line, column) if self.where is None else self.where(line, column)
+
+    def number(self, line: int) -> int | str:
+        """A line as messages call it: in a frame by its index."""
+        if self.rows is None:
+            return line
+        row = self.rows[line - 1]
+        return int(row) if isinstance(row, (int, np.integer)) else str(row)
 
 
 def is_header(row: Sequence[str], header: Header) -> bool:

@@ -6,7 +6,7 @@ import datetime
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -45,9 +45,8 @@ class FrameSheet:
         names = [name for name in frame.index.names if name is not None and name not in frame.columns]
         self.rows = frame.index if path is None else range(len(frame))
         self.frame = frame.reset_index(level=names) if names else frame
-        self.header = Header(
-            path or Path(NAME), ",", tuple(str(name).strip() for name in self.frame.columns), 0, self.place
-        )
+        columns = tuple(str(name).strip() for name in self.frame.columns)
+        self.header = Header(path or Path(NAME), ",", columns, 0, self.place, cast("Sequence[object]", self.rows))
 
     def place(self, line: int = 0, column: str = "") -> str:
         """`data: row 3, column x`; lines are counted from 1, and 0 stands for the frame as a whole."""

@@ -85,6 +85,7 @@ def join_tables(
     header = replace(
         first,
         names=first.names if merge or own_at is not None else (*first.names, experiment or EXPERIMENT),
+        rows=None,
         where=lambda line, column: grids[line // LINES].header.place(line % LINES, column) if line else _shown(grids),
     )
     said = "the experiments are those of its column" if own else "each an experiment of its own"

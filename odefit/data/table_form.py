@@ -21,6 +21,12 @@ class Limits:
     least: float | None = None
     most: float | None = None
 
+    @property
+    def numbers(self) -> dict[str, float]:
+        """What is said, by its key."""
+        known = {"below": self.below, "above": self.above, "least": self.least, "most": self.most}
+        return {key: number for key, number in known.items() if number is not None}
+
 
 @dataclass(frozen=True)
 class Exclusion:

@@ -16,6 +16,7 @@ from odefit.data.columns import Columns
 from odefit.data.error_list import FaultList
 from odefit.data.layouts import Layout
 from odefit.data.sheets import Sheet
+from odefit.data.table_form import Limits
 from odefit.data.unit_form import TIME, UnitForm
 from odefit.data.unit_words import split_unit
 from odefit.data.units import Conversion, UnitFault, UnknownUnit, conversion, plain
@@ -54,7 +55,7 @@ class Converter:
     form: UnitForm
     faults: FaultList
     sources: dict[str, str] = field(default_factory=dict)
-    done: list[str] = field(default_factory=list)
+    done: list[tuple[str, str, str]] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
 
     def source(self, name: str, at: int | None) -> str:
@@ -99,7 +100,7 @@ class Converter:
             self._tell(name, at, f"{clip(name)}: {fault}")
             return None
         if found is not None:
-            self.done.append(f"{clip(name)} from {clip(source)} to {clip(target)}")
+            self.done.append((name, source, target))
         return found
 
     def _tell(self, name: str, at: int | None, what: str) -> None:
@@ -114,10 +115,27 @@ class Converter:
         """What was done, and what could not be."""
         place, found = self.sheet.header.place(), []
         if self.done:
-            found.append(f"{place}: {', '.join(dict.fromkeys(self.done))} (data.units says otherwise)")
+            done = [f"{clip(name)} from {clip(source)} to {clip(target)}" for name, source, target in self.done]
+            found.append(f"{place}: {', '.join(dict.fromkeys(done))} (data.units says otherwise)")
         if self.unknown:
             found.append(f"{place}: not converted: {', '.join(dict.fromkeys(self.unknown))}")
         return found
+
+    def limit_notes(self, limits: Mapping[str, Limits]) -> list[str]:
+        """What limits of the config, which are in units of the model, are in those of the file, where these differ."""
+        said: dict[tuple[str, str, str], list[str]] = {}
+        for name, source, target in dict.fromkeys(self.done):
+            back = conversion(target, source)
+            if name not in limits or back is None:
+                continue
+            for key, number in limits[name].numbers.items():
+                own = float(back.values(np.array(number)))
+                said.setdefault((name, key, f"{number:g} {clip(target)}"), []).append(f"{own:g} {clip(source)}")
+        shown = [
+            f"{clip(name)} {key} {number} ({' or '.join(own)} in the file)" for (name, key, number), own in said.items()
+        ]
+        place = self.sheet.header.place()
+        return [f"{place}: data.limit is in the units of the model: {', '.join(shown)}"] if shown else []
 
 
 def in_model_units(

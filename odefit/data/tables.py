@@ -169,6 +169,7 @@ def read_table(
             *getattr(table_sheet, "notes", ()),
             *filter(None, (timed, blanks)),
             *converter.notes,
+            *converter.limit_notes(form.limits),
             *picked.notes,
             *table.notes,
         )

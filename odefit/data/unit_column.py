@@ -100,5 +100,5 @@ def rows_by_unit(
             faults.add(first[unit], column, f"{clip(name)}: {fault}", f"unit {unit}")
             continue
         if change is not None:
-            converter.done.append(f"{clip(name)} from {clip(unit)} to {clip(target)}")
+            converter.done.append((name, unit, target))
             yield change, own

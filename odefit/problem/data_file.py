@@ -7,7 +7,7 @@ from pathlib import Path
 
 from odefit.config.load import LoadedConfig
 from odefit.config.named_files import is_pattern, matching
-from odefit.data.grid.opening import open_table
+from odefit.data.grid.opening import check_keys, kind_of, open_table
 from odefit.data.joining import join_tables
 from odefit.data.sheets import Sheet
 from odefit.errors import ConfigError
@@ -31,7 +31,9 @@ def open_data(loaded: LoadedConfig, wanted: Sequence[str]) -> Sheet:
     """
     data, where = loaded.config.data, loaded.where("data", "csv")
     paths = _paths(loaded, where)
-    sheets = [open_table(path, wanted, file_form(loaded), where) for path in paths]
+    form, kinds = file_form(loaded), [kind_of(path, where) for path in paths]
+    check_keys(paths[0], kinds, form, where)
+    sheets = [open_table(path, wanted, form.of(kind), where) for path, kind in zip(paths, kinds, strict=True)]
     if one_file(loaded) is not None:
         return sheets[0]
     for number, exclusion in enumerate(data.exclude):

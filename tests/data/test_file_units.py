@@ -146,6 +146,34 @@ def test_numbers_of_the_config_are_in_units_of_the_model(tmp_path: Path) -> None
     assert one.censored[2, 0] == -1
 
 
+@pytest.mark.parametrize(
+    ("text", "limit", "said"),
+    [
+        ("time,conc [ug/L]\n0,9000\n1,900\n2,500\n", 2, "conc below 2 mg/L (2000 ug/L in the file)"),
+        (
+            "time,conc [g/L]\n0,9\n1,0.9\n2,0.5\n",  # nothing is beyond them, and they are said all the same
+            {"below": 3, "least": 0, "above": 9500},
+            "conc below 3 mg/L (0.003 g/L in the file), conc above 9500 mg/L (9.5 g/L in the file), "
+            "conc least 0 mg/L (0 g/L in the file)",
+        ),
+        ("time,conc,unit\n0,9000,ug/L\n1,900,ug/L\n2,0.5,g/L\n", 2, "2 mg/L (2000 ug/L or 0.002 g/L in the file)"),
+    ],
+)
+def test_limits_of_the_config_are_said_in_both_units(tmp_path: Path, text: str, limit: Any, said: str) -> None:
+    (tmp_path / "d.csv").write_text(text)
+    assembly = assembled(tmp_path, {"conc": "mg/L"}, limit={"conc": limit})
+    found = [note for note in assembly.notes if "data.limit is in the units of the model: " in note]
+    assert len(found) == 1
+    assert said in found[0]
+
+
+@pytest.mark.parametrize("header", ["conc", "conc [mg/l]"])
+def test_limits_in_the_unit_of_the_file_need_no_word(tmp_path: Path, header: str) -> None:
+    (tmp_path / "d.csv").write_text(f"time,{header}\n0,9\n1,0.9\n2,0.5\n")
+    assembly = assembled(tmp_path, {"conc": "mg/L"}, limit={"conc": 2})
+    assert not any("units of the model" in note for note in assembly.notes)
+
+
 def test_a_row_of_units_and_the_config_say_it_too(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("time,conc\nmin,mg/L\n0,1\n60,0.5\n90,0.2\n")
     assert assembled(tmp_path, UG).measured[0].values[:, 0] == pytest.approx([1000, 500, 200])

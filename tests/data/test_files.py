@@ -21,7 +21,7 @@ from file_corpus import (
     side_cases,
     text_cases,
 )
-from fuzz_workbooks import Error, Pages, xlsx_parts, zipped
+from fuzz_workbooks import Error, Pages, ods_parts, xlsx_parts, zipped
 from messy_files import messy_cases
 from odefit.config.load import load_config
 from odefit.data.csv_cells import MissingCells
@@ -116,6 +116,42 @@ def test_keys_decide_where_a_file_does_not(tmp_path: Path) -> None:
         open_table(path, ["time"], FileForm(separator="tab"))
     path.write_bytes("время,x\n0,1\n1,2\n".encode("cp1251"))
     assert open_table(path, ["x"], FileForm(encoding="cp1251")).header.names == ("время", "x")
+
+
+SAID = {"header": 1, "separator": "comma", "decimal": ".", "encoding": "utf-8", "sheet": "Data"}
+
+
+@pytest.mark.parametrize("key", SAID)
+@pytest.mark.parametrize("name", ["d.csv", "d.xlsx", "d.ods", "d.parquet"])
+def test_keys_without_meaning_for_a_file_are_refused_by_name(name: str, key: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    if name == "d.csv":
+        path.write_text("time,x\n0,10\n1,6.25\n2,3.5\n")
+    elif name == "d.parquet":
+        pytest.importorskip("pyarrow")
+        pd.DataFrame(TABLE[1:], columns=TABLE[0]).to_parquet(path)
+    else:
+        pytest.importorskip("python_calamine")
+        parts = xlsx_parts if name == "d.xlsx" else ods_parts
+        path.write_bytes(zipped(parts([Pages("Data", TABLE)])))
+    model = {"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 1}}
+    loaded = load_config({**model, "data": {"csv": str(path), key: SAID[key]}})
+    meant = {"d.csv": set(SAID) - {"sheet"}, "d.parquet": set()}.get(name, {"header", "sheet"})
+    if key in meant:
+        (one,) = read_measured(loaded, ("x",), [])
+        assert one.values[:, 0].tolist() == [10, 6.25, 3.5]
+        return
+    with pytest.raises(InputError, match=rf"data.{key} has no meaning there; leave it out"):
+        read_measured(loaded, ("x",), [])
+
+
+def test_a_key_is_about_those_of_several_files_that_it_means_something_for(tmp_path: Path) -> None:
+    pytest.importorskip("python_calamine")
+    (tmp_path / "a.csv").write_text("time,x\n0,10\n1,6.25\n2,3.5\n")
+    xlsx(tmp_path / "b.xlsx", Data=TABLE, Other=TABLE)
+    model = {"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 1}}
+    data = {"csv": [str(tmp_path / "a.csv"), str(tmp_path / "b.xlsx")], "sheet": "Data", "separator": "comma"}
+    assert len(read_measured(load_config({**model, "data": data}), ("x",), [])) == 2
 
 
 # ---------------------------------------------------------------------------------------------- workbooks

@@ -14,6 +14,7 @@ import odefit
 from odefit.data.experiments import Input
 from odefit.data.frames import FrameSheet
 from odefit.data.given import arrange_given, given_data
+from odefit.data.table_form import Exclusion, TableForm
 from odefit.data.tables import read_table
 from odefit.problem.preparation import prepare
 
@@ -104,6 +105,24 @@ def test_rows_are_called_by_their_index() -> None:
     data = pd.DataFrame({"time": [0.0, 1.0], "x": [1.0, np.inf], "y": [1.0, 2.0]}, index=["first", "second"])
     with pytest.raises(odefit.DataError, match=r"data: row second, column x: 'inf' is infinite"):
         read_table(data, observables=("x", "y"))
+
+
+@pytest.mark.parametrize("index", [None, [10, 11, 12, 13], [3, 2, 1, 0]])
+def test_rows_are_excluded_by_their_index(index: list[int] | None) -> None:
+    data = pd.DataFrame({"time": [0.0, 1.0, 2.0, 3.0], "x": [1.0, 2.0, 3.0, 4.0], "y": 1.0}, index=index)
+    label = int(data.index[1])
+    notes: list[str] = []
+    form = TableForm(exclude=[Exclusion(lines=[(label, label)], observables=["x"], reason="spilt")])
+    (one,) = read_table(data, observables=("x", "y"), form=form, notes=notes)
+    assert np.isnan(one.values[:, 0]).tolist() == [False, True, False, False]
+    assert notes == [f"data: 1 measurement excluded, x at 1 of 1 (row {label}): spilt"]
+
+
+def test_rows_with_names_are_not_excluded_by_a_number() -> None:
+    data = pd.DataFrame({"time": [0.0, 1.0], "x": [1.0, 2.0], "y": 1.0}, index=["first", "second"])
+    form = TableForm(exclude=[Exclusion(lines=[(1, 1)])])
+    with pytest.raises(odefit.DataError, match=r"called by its index, such as 'first', .*`frame.reset_index\(\)`"):
+        read_table(data, observables=("x", "y"), form=form)
 
 
 def test_named_levels_of_the_index_are_columns() -> None:

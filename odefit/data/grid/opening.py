@@ -17,7 +17,7 @@ from odefit.data.grid.error_cells import error_note
 from odefit.data.grid.finding import Found, bare_names, find_table
 from odefit.data.grid.grid import Grid
 from odefit.data.grid.splitting import COMMENTS, Dialect, dialects, split, without_last
-from odefit.data.grid.table_file import OPEN, SEPARATORS, FileForm
+from odefit.data.grid.table_file import OPEN, PARQUET, SEPARATORS, TEXT, WORKBOOK, FileForm
 from odefit.data.grid.workbook import WORKBOOKS, read_sheet
 from odefit.data.sheets import CsvSheet, Sheet
 from odefit.data.source_files import check_exists, is_utf8, open_text, reason, whole_fault
@@ -25,7 +25,7 @@ from odefit.data.unit_words import is_unit, split_unit
 from odefit.errors import DataError
 from odefit.text import clip, counted, show
 
-PARQUET = b"PAR1"
+PARQUET_HEAD = b"PAR1"
 LONGEST = 100_000
 """Characters of a line that are looked at."""
 PEEK = 20
@@ -55,18 +55,14 @@ def open_table(path: Path, wanted: Sequence[str], form: FileForm = OPEN, where: 
     DataError
         There is no such file, or it is not clear how it is to be read.
     """
-    try:
-        check_exists(path, where)
-        with path.open("rb") as file:
-            head = file.read(4)
-    except (OSError, ValueError) as error:
-        raise whole_fault(path, where, f"cannot be read: {reason(error)}") from None
-    if head in WORKBOOKS:
+    kind = kind_of(path, where)
+    check_keys(path, [kind], form, where)
+    if kind == WORKBOOK:
         return _of_workbook(path, wanted, form, where)
-    if head == PARQUET:
+    if kind == PARQUET:
         from odefit.data.grid.parquet import open_parquet
 
-        return open_parquet(path, form, where)
+        return open_parquet(path, where)
     refusal: DataError | None = None
     plain: Header | None = None
     if not form.is_said:
@@ -87,6 +83,26 @@ def open_table(path: Path, wanted: Sequence[str], form: FileForm = OPEN, where: 
     if plain is None:
         raise refusal or whole_fault(path, where, "is no table: it has no rows of numbers")
     return CsvSheet(plain)
+
+
+def kind_of(path: Path, where: str = "") -> str:
+    """What a file is by its first bytes: TEXT, WORKBOOK or PARQUET. Raises DataError where there is no such file."""
+    try:
+        check_exists(path, where)
+        with path.open("rb") as file:
+            head = file.read(4)
+    except (OSError, ValueError) as error:
+        raise whole_fault(path, where, f"cannot be read: {reason(error)}") from None
+    return WORKBOOK if head in WORKBOOKS else PARQUET if head == PARQUET_HEAD else TEXT
+
+
+def check_keys(path: Path, kinds: Sequence[str], form: FileForm, where: str = "") -> None:
+    """Raises DataError where the config says what has no meaning for files of these kinds, of which `path` is one."""
+    keys = form.without_meaning(kinds)
+    if keys:
+        listed = " and ".join(f"data.{key}" for key in keys)
+        what = f"is {kinds[0]}, and {listed} {'has' if len(keys) == 1 else 'have'} no meaning there"
+        raise whole_fault(path, where, f"{what}; leave {'it' if len(keys) == 1 else 'them'} out")
 
 
 def _names_wanted(header: Header, wanted: Sequence[str]) -> bool:

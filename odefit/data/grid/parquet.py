@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from odefit.data.frames import FrameSheet
-from odefit.data.grid.table_file import FileForm
 from odefit.data.source_files import whole_fault
 from odefit.errors import DataError
 from odefit.text import clip, one_line
@@ -22,11 +21,8 @@ MAX_CELLS = 200_000_000
 """The most cells of a file."""
 
 
-def open_parquet(path: Path, form: FileForm, where: str) -> FrameSheet:
+def open_parquet(path: Path, where: str) -> FrameSheet:
     """The table in a file. Raises DataError."""
-    if form.is_said:
-        what = "is a Parquet file, which says itself how it is to be read; leave out data.sheet, header, separator"
-        raise whole_fault(path, where, f"{what}, decimal and encoding")
     try:
         import pyarrow.parquet  # noqa: F401
     except ImportError:
