@@ -357,7 +357,7 @@ def load_run(path: Path | str) -> Run | LatentRun:
     Parameters
     ----------
     path
-        The folder that a fit wrote.
+        The folder that a fit wrote, or a discovery, whose best candidate this is then.
 
     Returns
     -------
@@ -380,7 +380,7 @@ def load_run(path: Path | str) -> Run | LatentRun:
     >>> again.result.estimates == written.result.estimates
     True
     """
-    path = result_folder(Path(path))
+    path = result_folder(files.run_in(Path(path)))
     result = read_result(path)
     try:
         loaded = load_config(path / files.CONFIG, unversioned=FIRST_VERSION)

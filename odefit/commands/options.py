@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="The YAML file.", show_default=False)]
-RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `odefit fit` wrote.")]
+
+
+def _run(given: Path) -> Path:
+    """The run in a folder; that of a discovery stands for its best candidate, which is said."""
+    from odefit.runs.folder import run_in
+
+    found = run_in(given)
+    if found != given:
+        typer.echo(f"note: {given} is a discovery; this is its best candidate, {found}", err=True)
+    return found
+
+
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `odefit fit` wrote.", callback=_run)]
 
 
 def _overrides(value: list[str] | None) -> list[str]:

@@ -8,6 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from odefit.errors import SolveError
+from odefit.plots import style
+from odefit.plots.dates import time_ticks
 from odefit.plots.selection import time_label
 
 if TYPE_CHECKING:
@@ -26,14 +28,17 @@ def draw_discovery(found: Discovery) -> Figure:
     figure = Figure(figsize=(9, 3.2 + 1.8 * len(states)), layout="constrained")
     grid = figure.add_gridspec(1 + len(states), 2, height_ratios=[1.6, *([1] * len(states))])
     _draw_path(found, figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1]))
-    axes = None
+    first = None
     for k, state in enumerate(states):
-        axes = figure.add_subplot(grid[1 + k, :], sharex=axes)
+        axes = figure.add_subplot(grid[1 + k, :], sharex=first)
         _draw_curves(found, axes, state)
-        if k == 0:
+        axes.tick_params(labelbottom=k == len(states) - 1)
+        style.tidy_ticks(axes.yaxis, most=4)
+        if first is None:
+            first = axes
+            time_ticks(axes.xaxis, None, 10)
             axes.legend(loc="upper right", fontsize="small")
-    if axes is not None:
-        axes.set_xlabel(time_label(found.best))
+    axes.set_xlabel(time_label(found.best))
     return figure
 
 

@@ -148,13 +148,16 @@ def is_begun(folder: Path) -> bool:
     return any((folder / name).exists() for name in (LOG, CHECKPOINT, PREVIOUS))
 
 
-def _best_candidate(folder: Path) -> Path | None:
-    """The run of the equations that a discovery found best, where the folder is that of one."""
+def run_in(folder: Path) -> Path:
+    """The folder itself, or in that of a discovery the run of the equations that it found best."""
+    if (folder / RESULT).exists() or not (folder / DISCOVERY).exists():
+        return folder
     try:
         name = json.loads((folder / DISCOVERY).read_text(encoding="utf-8"))["candidates"][0]["candidate"]
-        return folder / name if (folder / name / RESULT).exists() else None
-    except (OSError, ValueError, KeyError, IndexError, TypeError):
-        return None
+        is_inside = Path(name).name == name  # it may be a stranger's
+        return folder / name if is_inside and (folder / name / RESULT).exists() else folder
+    except (OSError, ValueError, KeyError, IndexError, TypeError, RecursionError):
+        return folder
 
 
 def read_json(folder: Path, name: str) -> dict[str, Any]:
@@ -187,7 +190,7 @@ def _no_run(folder: Path, name: str) -> str:
     inside = sorted(folder.glob(f"*/{RESULT}"))
     if inside:
         what = "holds several runs, and is none itself" if len(inside) > 1 else "holds a run, and is none itself"
-        return f"{what}: give the folder of one, such as {_best_candidate(folder) or inside[0].parent}"
+        return f"{what}: give the folder of one, such as {inside[0].parent}"
     return f"is no run folder: it has no {name}; give the folder that `odefit fit` wrote"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +84,32 @@ def test_another_call_goes_on_with_what_is_there(folder: Path, found: Any, monke
         odefit.discover(folder / "mine.yaml", ["model.library.degree=3"], out=folder / "out", models=2, samples=10)
 
 
-def test_the_folder_says_which_of_its_runs_is_the_best(folder: Path, found: Any) -> None:
+def test_the_folder_stands_for_its_best_candidate(folder: Path, found: Any) -> None:
+    out = folder / "out"
+    best = out / found.candidates[0].name
+    assert odefit.load_run(out).path == best
+    said, noted = command("plot", str(out), "--show")
+    assert "o measured" in said
+    assert f"{out} is a discovery; this is its best candidate, {best}" in noted
+    written, _ = command("report", str(out))
+    assert written.strip() == str(best / "report.html")
+
+
+def test_no_run_beyond_the_folder_of_a_discovery_is_read(folder: Path, found: Any, tmp_path: Path) -> None:
     best = folder / "out" / found.candidates[0].name
-    with pytest.raises(odefit.RunError, match=rf"holds several runs.* such as {re.escape(str(best))}"):
-        odefit.load_run(folder / "out")
+    (tmp_path / "discovery.json").write_text(json.dumps({"candidates": [{"candidate": str(best)}]}))
+    with pytest.raises(odefit.RunError, match="is no run folder"):
+        odefit.load_run(tmp_path)
+
+
+def test_the_times_of_its_picture_are_those_of_the_data(found: Any) -> None:
+    """Years have no ticks at their halves; only the lowest panel says what they are."""
+    curves = found.figure().axes[2:]
+    curves[-1].set_xlim(1900, 1920)
+    ticks = curves[-1].get_xticks()
+    assert np.array_equal(ticks, ticks.round())
+    assert [ax.get_xlabel() for ax in curves] == [*[""] * (len(curves) - 1), "time"]
+    assert [ax.xaxis.get_tick_params()["labelbottom"] for ax in curves] == [*[False] * (len(curves) - 1), True]
 
 
 def test_without_resamplings_nothing_is_said_of_how_often_terms_are_chosen(folder: Path, tmp_path: Path) -> None:
