@@ -11,6 +11,7 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.data.clock_cells import looks_like_time
 from odefit.data.csv_cells import parse_number
+from odefit.data.unit_words import is_unit, split_unit
 from odefit.proposing.naming import identifier
 from odefit.records import dataclass
 
@@ -24,6 +25,7 @@ UNITS_OF_TIME = r"s|sec|seconds?|min|minutes?|h|hrs?|hours?|d|days?|w|weeks?|mon
 _NUMBERED = re.compile(r"(.*?)(\d+(?:[.,]\d+)?)(\D*)")
 _WELL = re.compile(r"([A-P])(0?[1-9]|1\d|2[0-4])")
 _LAST = re.compile(r"(.+?)([ _.\-(\[]*)(\d{1,2}|[A-Za-z])[)\]]?")
+_UNIT_BEHIND = re.compile(r"(.*[^\W\d_]\d{1,2})[ _]([^\W\d]\S*)")
 _WORDS = re.compile(r"([^ _.\-/]+)([ _.\-/])([^ _.\-/]+)")
 _MATTER = re.compile(r"([pnuµμm]?M|([npuµμmk]?g|[uµμm]?mol)(/[mkdu]?[lLg])?|ppm|ppb|%|[uµμm]?[lL])\b")
 _CONTROLS = re.compile(r"ph|t|temp|temperature|dose|conc|c|light|s", re.IGNORECASE)
@@ -118,7 +120,7 @@ def side_by_side(numbers: Mapping[str, FloatArray]) -> Beside | None:
         _wells(names)
         or _conditions(names)
         or _conditions_again(names)
-        or _repeats(names, numbers)
+        or _repeats(list(numbers), numbers)
         or _products(names, numbers)
         or _treated(names)
     )
@@ -149,6 +151,7 @@ def _conditions(names: Sequence[str]) -> Beside | None:
         means = bool(unit) or head.rstrip().endswith("=") or bool(_CONTROLS.fullmatch(word))
         # Indices, unless a unit says that they are none.
         is_index = not unit and not head.rstrip().endswith("=") and sorted(filter(None, counts)) == list(_up_to(own))
+        is_index |= _counts_names(head, [name for name, _ in own], counts)
         if len(own) > 1 and means and not is_index and len(set(counts)) == len(own):
             groups[head, tail] = own
     if not groups or len({tuple(number for _, number in own) for own in groups.values()}) > 1:
@@ -182,6 +185,24 @@ def _conditions_again(names: Sequence[str]) -> Beside | None:
     return None
 
 
+def _counts_names(head: str, names: Sequence[str], counts: Sequence[float | None]) -> bool:
+    """Whether numbers count the names before them, as in `P1 (uM), P2 (uM)`, whose unit is that of the cells."""
+    known = sorted(count for count in counts if count is not None)
+    word = head.strip(" _.-")
+    meant = head.rstrip().endswith("=") or (bool(_CONTROLS.fullmatch(word)) and (len(word) > 1 or head != word))
+    in_order = len(known) == len(names) and all(b - a == 1 for a, b in itertools.pairwise(known))
+    return bool(word) and not meant and in_order and all(_unit_apart(name)[0][-1].isdecimal() for name in names)
+
+
+def _unit_apart(name: str) -> tuple[str, str]:
+    """`P1 (uM)` and `P1_uM` without their unit, and that; none where the number is part of it, as in `P 1 uM`."""
+    bare, unit = split_unit(name)
+    if unit and not unit.isdecimal():
+        return bare, unit
+    found = _UNIT_BEHIND.fullmatch(name)
+    return (found[1], found[2]) if found is not None and is_unit(found[2]) else (name, "")
+
+
 def _up_to(items: Sequence[object]) -> Sequence[float]:
     return [float(k) for k in range(1, len(items) + 1)]
 
@@ -200,14 +221,15 @@ def _repeats(names: Sequence[str], numbers: Mapping[str, FloatArray]) -> Beside 
     """`x_1, x_2, x_3` that look alike are replicates; `tank 1, tank 2` and `1, 2` are experiments."""
     if len(names) > 1 and all(map(str.isdecimal, names)):
         return Beside({UNNAMED: "*"}, names, "a column for each experiment")
-    stems: dict[tuple[str, str], list[str]] = {}
+    stems: dict[tuple[str, str, str], list[str]] = {}
     for name in names:
-        parts = _LAST.fullmatch(name)
+        bare, unit = _unit_apart(name)
+        parts = _LAST.fullmatch(bare)
         if parts is not None and (parts[2] or parts[3].isdecimal()):
-            stems.setdefault((parts[1], "" if parts[3].isdecimal() else "a"), []).append(name)
+            stems.setdefault((parts[1], "" if parts[3].isdecimal() else "a", unit), []).append(name)
     columns: dict[str, str | Sequence[str]] = {}
     taken: list[str] = []
-    for (stem, _), own in stems.items():
+    for (stem, *_), own in stems.items():
         if len(own) < 2:
             continue
         word = stem.strip(" _.-")
@@ -215,14 +237,15 @@ def _repeats(names: Sequence[str], numbers: Mapping[str, FloatArray]) -> Beside 
             columns[UNNAMED if _REPEATS.fullmatch(word) else identifier(word, columns)] = own
             taken += own
         elif _CULTURES.fullmatch(word) and len(stems) == 1:
-            sign = {name[len(stem) :].rstrip("0123456789)]") for name in own}
-            pattern = f"{stem}{sign.pop() if len(sign) == 1 else ''}*"
+            without = [_unit_apart(name)[0] for name in own]
+            sign = {name[len(stem) :].rstrip("0123456789)]") for name in without}
+            pattern = f"{stem}{sign.pop() if len(sign) == 1 else ''}*{own[0][len(without[0]) :]}"
             return Beside({UNNAMED: pattern}, own, "a column for each experiment")
     if not columns:
         return None
     for name in names:  # what was measured once
         if name not in taken:
-            columns[identifier(name, columns)] = [name]
+            columns[identifier(_unit_apart(name)[0], columns)] = [name]
     return Beside(columns, [*taken, *(name for name in names if name not in taken)], "replicates side by side")
 
 
