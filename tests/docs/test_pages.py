@@ -19,9 +19,7 @@ import pytest
 import yaml
 
 import odefit
-from commands import start
-from odefit.cli import app
-from odefit.commands.errors import report
+from commands import in_process, start
 from odefit.errors import InputError, OdefitError
 
 ROOT = Path(__file__).parents[2]
@@ -202,17 +200,6 @@ class Page:
         with contextlib.redirect_stdout(printed):
             exec(code, self.names)  # noqa: S102 - the text of our own pages
         self.said = printed.getvalue()
-
-
-def in_process(*arguments: str) -> tuple[int, str, str]:
-    """A command without a process of its own: what it imports, another page has imported."""
-    output, errors = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
-        try:
-            code = app(list(arguments), standalone_mode=False) or 0
-        except OdefitError as error:
-            code = report(error, debug=False)
-    return code, output.getvalue(), errors.getvalue()
 
 
 def said(pattern: str, text: str) -> bool:

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import yaml
 
+from commands import in_process
+from network_files import argument, description, layer
 from odefit.errors import ConfigError
 from odefit.interop.importing import import_file
-from sciml_texts import BEFORE, hybrid
+from sciml_texts import BEFORE, TABLES, hybrid
 
 pytest.importorskip("torch")
 h5py = pytest.importorskip("h5py")
@@ -124,3 +126,44 @@ def test_a_fault_has_its_place_and_what_has_none_can_be_prepared(what: str, seed
             assert fault.what.strip()
         return
     prepare(load_config(made.write(tmp_path / "made")))
+
+
+UNKNOWN = BEFORE.replace("net_in0 | one", "net_in0 | two")
+FAULTS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "two targets that are not there": (
+        {"hybridization": BEFORE.replace("k2 |", "k9 |") + "\n    k8 | net_out"},
+        ("hybridization.tsv:4: sets 'k9', which", "hybridization.tsv:5: sets 'k8', which"),
+    ),
+    "two unknown layers": (
+        {"network": description([layer("first", "LSTM"), layer("second", "GRU")], [argument()])},
+        ("net.yaml:6: 'LSTM' is no layer", "net.yaml:9: 'GRU' is no layer"),
+    ),
+    "faults of two tables": (
+        {"hybridization": UNKNOWN, "mapping": TABLES["mapping"].replace("net.parameters", "net.parameters[third]")},
+        ("hybridization.tsv:2: unknown symbol 'two'", "parameters.tsv:4: 'net_ps' is of layer 'third' of 'net'"),
+    ),
+    "two cells of a row": (
+        {"parameters": TABLES["parameters"].replace("array | true", "wrong | maybe")},
+        ("parameters.tsv:4, column estimate: 'maybe'", "parameters.tsv:4, column nominalValue: 'wrong'"),
+    ),
+    "weights that are no numbers": (
+        {"arrays": {"parameters/net/second/bias": np.array([np.nan])}},
+        ("arrays.hdf5: parameters/net/second/bias has numbers that are not finite",),
+    ),
+    "a network that is not there": ({"entry": {"location": "other.yaml"}}, ("other.yaml: there is no such file",)),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_import_says_each_fault_in_one_line_and_writes_nothing(fault: str, tmp_path: Path) -> None:
+    changes, expected = FAULTS[fault]
+    problem = hybrid(tmp_path, **changes)
+    before = sorted(tmp_path.rglob("*"))
+    code, output, errors = in_process("import", str(problem), "--out", str(tmp_path / "made"))
+    assert (code, output) == (2, "")
+    lines = errors.splitlines()
+    assert len(lines) == len(expected), errors
+    for line, what in zip(lines, expected, strict=True):
+        assert line.startswith(f"error: {tmp_path}")
+        assert what in line
+    assert sorted(tmp_path.rglob("*")) == before

@@ -11,8 +11,10 @@ Run as a program it is the server: requests come in and answers go out as lines 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import importlib
+import io
 import json
 import os
 import signal
@@ -106,6 +108,22 @@ def run(*arguments: str, code: int = 0, before: str = "") -> tuple[str, str]:
     assert ended == code, output + errors
     assert "Traceback" not in errors
     return output, errors
+
+
+def in_process(*arguments: str) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of a command without a process of its own: what it imports, other
+    tests have imported."""
+    from odefit.cli import app
+    from odefit.commands.errors import report
+    from odefit.errors import OdefitError
+
+    output, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+        try:
+            code = app(list(arguments), standalone_mode=False) or 0
+        except OdefitError as error:
+            code = report(error, debug=False)
+    return code, output.getvalue(), errors.getvalue()
 
 
 def in_new_python(*arguments: str) -> tuple[int, str, str]:
