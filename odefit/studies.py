@@ -47,7 +47,8 @@ def predict(
         The fit, or its folder.
     times : array_like [T] or mapping of such by experiment, optional
         Increasing times, none before the start of an experiment; default the measured ones, and of a new experiment
-        those over the time span of the data. Dates (ISO 8601, `datetime`) where the times of the data were dates.
+        those over the time span of the data. Dates (ISO 8601, `datetime`) where the times of the data were dates; inf
+        as the last, which is the steady state, where the data have a row at infinite time.
     experiments : path, frame or mapping, optional
         A table of new experiments, one row each, as `data.experiments` of a config has them: constants, initial values
         `x_0`, `start`, labels; or parameters, which are then known. A column `like` names an experiment of the fit,

@@ -25,7 +25,7 @@ SIDES = {-1: "below", 0: None, 1: "above"}
 def wanted_times(
     experiments: Sequence[Experiment], times: ArrayLike | Mapping[str, ArrayLike] | None
 ) -> tuple[Experiment, ...]:
-    """The experiments at the times that are asked for, or at their own. Raises ValueError."""
+    """The experiments at the times that are asked for, or at their own; inf: at rest. Raises ValueError."""
     if times is None:
         return tuple(experiments)
     if isinstance(times, Mapping):
@@ -33,16 +33,21 @@ def wanted_times(
         for name in times:
             if name not in known:
                 raise ValueError(f"times: '{name}' is no experiment; {suggest(str(name), known)}")
-        return tuple(_at(e, times[e.name]) if e.name in times else e for e in experiments)
-    return tuple(_at(e, times) for e in experiments)
+        found = tuple(_at(e, times[e.name]) if e.name in times else e for e in experiments)
+    else:
+        found = tuple(_at(e, times) for e in experiments)
+    if any(e.ends_at_rest for e in found) and not any(e.ends_at_rest for e in experiments):
+        raise ValueError("times: inf is for data that have a row at infinite time; take a late time in its place")
+    return found
 
 
 def _at(experiment: Experiment, times: ArrayLike) -> Experiment:
     """At increasing times; of one that comes twice the first is just before what happens then."""
     array = np.atleast_1d(np.asarray(times, dtype=np.float64))
-    if array.ndim != 1 or not array.size or not np.isfinite(array).all() or (np.diff(array) < 0).any():
-        raise ValueError("times: must be finite numbers, each later than the one before")
-    twice = np.diff(array) == 0
+    finite = array[:-1] if array.ndim == 1 and array.size and array[-1] == np.inf else array
+    if array.ndim != 1 or not array.size or not np.isfinite(finite).all() or (np.diff(finite) < 0).any():
+        raise ValueError("times: must be numbers, each later than the one before, of which the last may be inf")
+    twice = array[1:] == array[:-1]
     if (twice[1:] & twice[:-1]).any():
         raise ValueError("times: one may come twice, for before and after a dose or an event, and not more often")
     if array[0] < experiment.start:

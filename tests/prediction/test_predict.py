@@ -200,7 +200,9 @@ def test_what_changes_nothing_is_said(decay: odefit.Run) -> None:
     ("arguments", "what"),
     [
         ({"times": [-1, 2]}, "-1 is too early: experiment a starts at 0"),
-        ({"times": [2, 1]}, "times: must be finite numbers, each later than the one before"),
+        ({"times": [2, 1]}, "times: must be numbers, each later than the one before, of which the last may be inf"),
+        ({"times": [np.inf, np.inf]}, "of which the last may be inf"),
+        ({"times": [1, np.inf]}, "times: inf is for data that have a row at infinite time; take a late time"),
         ({"bands": "walt"}, "bands: 'walt' is none; did you mean 'wald'?"),
         ({"level": 95}, "level: must lie between 0 and 1"),
         ({"curves": ["y"]}, "curves: 'y' is no observable, state or expression"),
@@ -211,6 +213,32 @@ def test_arguments_that_mean_nothing_are_refused(decay: odefit.Run, arguments: d
     with pytest.raises(odefit.InputError) as found:
         odefit.predict(decay, **arguments)
     assert what in str(found.value)
+
+
+def test_a_row_at_infinite_time_is_predicted_as_the_steady_state(tmp_path: Path) -> None:
+    """x' = a - k*x ends at a/k, whose error follows from those of a and k."""
+    times = np.array([0.5, 1, 2, 4, np.inf])
+    noise = 0.05 * np.random.default_rng(1).standard_normal((2, 5))
+    data = [
+        odefit.Experiment("up", times, {"x": 3 - 3 * np.exp(-times) + noise[0]}, start=0, constants={"begin": 0}),
+        odefit.Experiment("down", times[:4], {"x": (3 + np.exp(-times) + noise[1])[:4]}, 0, constants={"begin": 4}),
+    ]
+    config = {
+        "model": {"equations": {"x": "a - k*x"}, "initial": {"x": "begin"}},
+        "parameters": {"a": {"value": 2}, "k": {"value": 0.8}},
+        "noise": {"x": {"sigma": 0.05}},
+    }
+    run = odefit.fit(config, data=data, out=tmp_path / "run")
+    a, k = estimates(run)["a"], estimates(run)["k"]
+    slope = np.array([1 / k, -a / k**2])
+    half = stats.norm.ppf(0.975) * np.sqrt(slope @ run.covariance.loc[["a", "k"], ["a", "k"]].to_numpy() @ slope)
+    at_all, at_two, at_rest = (odefit.predict(run, t).frame for t in (None, [0, 0, np.inf], np.inf))
+    assert (at_all.time.size, at_two.time.size, list(at_rest.time)) == (9, 6, [np.inf, np.inf])
+    for frame in (at_all, at_two, at_rest):
+        found = frame[np.isinf(frame.time) & (frame.experiment == "up")][COLUMNS[:3]].to_numpy()
+        np.testing.assert_allclose(found, [[a / k, a / k - half, a / k + half]], rtol=1e-6)
+    command("predict", str(tmp_path / "run"), "--times", "0:4,inf", "--out", str(tmp_path / "late.csv"))
+    assert pd.read_csv(tmp_path / "late.csv").time.map(np.isinf).sum() == 2
 
 
 LINE = {
