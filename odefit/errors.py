@@ -97,12 +97,12 @@ class DataError(InputError):
     Examples
     --------
     >>> import odefit, pandas
-    >>> frame = pandas.DataFrame({"time": [0, 1], "x": [1.0, "n.a."]})
+    >>> frame = pandas.DataFrame({"time": [0, 1], "x": [1.0, "4,7"]})
     >>> try:
     ...     odefit.load({"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 1}}, data=frame)
     ... except odefit.DataError as error:
     ...     print(error)
-    data: row 1, column x: 'n.a.' is not a number; write a number or leave the cell empty
+    data: row 1, column x: '4,7' has a decimal comma; write 4.7
     """
 
 

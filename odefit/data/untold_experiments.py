@@ -64,7 +64,8 @@ def check_goes_on(sheet: Sheet, columns: Columns, layout: Layout, unused: Collec
     for at in (layout.experiment, layout.observable):
         own = own if at is None else own * len(columns.labels[at].names) + columns.labels[at].codes
     within = own[1:] == own[:-1]
-    back = within & (np.diff(columns.numbers[layout.time]) < 0)
+    times = columns.numbers[layout.time]
+    back = within & (times[1:] < times[:-1])  # no difference: times may be infinite
     if not back.any():
         return
     free = [k for k, n in enumerate(header.names) if n and k not in layout.used and n not in unused]

@@ -80,8 +80,8 @@ def test_a_terminal_without_braille_and_a_narrow_one(tmp_path: Path) -> None:
 def test_the_time_has_the_unit_of_its_header() -> None:
     config = {"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": {"value": 0.5}}, "data": {"time": "Hours [h]"}}
     fitted = odefit.fit(config, data=pd.DataFrame({"Hours [h]": [0.0, 1, 2, 4], "x": [8.0, 6.1, 3.5, 1.0]}))
-    assert list(plot_lines(fitted, 80))[-1].endswith("fitted, over Hours (h)")
-    assert odefit.predict(fitted, times=[1, 2]).time == "Hours (h)"
+    assert list(plot_lines(fitted, 80))[-1].endswith("fitted, over Hours")
+    assert odefit.predict(fitted, times=[1, 2]).time == "Hours"
 
 
 def test_fit_and_plot_show_it(tmp_path: Path) -> None:

@@ -211,7 +211,7 @@ def test_a_changed_config_or_changed_data_are_refused(folder: Path) -> None:
 def test_an_unfinished_folder_is_not_taken_for_a_run(folder: Path) -> None:
     odefit.fit("c.yaml", out="r", progress=StopAt(start=3))
     (folder / "r" / "result.json").unlink()
-    with pytest.raises(RunError, match="holds an unfinished fit: go on with `odefit fit CONFIG --resume`"):
+    with pytest.raises(RunError, match="holds an unfinished fit: go on with `odefit fit CONFIG --resume --out r`"):
         odefit.load_run("r")
     with pytest.raises(RunError, match="holds an unfinished fit; go on with --resume; choose another --out, or say"):
         odefit.fit("c.yaml", out="r")

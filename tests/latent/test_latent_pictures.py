@@ -87,12 +87,12 @@ def test_observables_of_other_sizes_have_panels_of_their_own(folder: Path) -> No
     fig = plot(fitted)
     assert len(fig.axes) == 6
     assert [fig.axes[k].get_ylabel() for k in (0, 3)] == ["glucose (mmol/l)", "insulin"]
-    assert fig.axes[3].get_xlabel() == "hours (h)"
+    assert fig.axes[3].get_xlabel() == "hours"
     with pytest.raises(ConfigError, match="phase_plane: needs two observables; this shows one"):
         plot(fitted, "phase_plane", states=["insulin"])
     between = plot(fitted, "interpolation", states=["insulin"])
     assert len(between.axes) == 7
-    assert between.axes[0].get_xlabel() == "hours (h)"
+    assert between.axes[0].get_xlabel() == "hours"
     history = plot(fitted, "history")
     assert len(history.axes) == 1
 
