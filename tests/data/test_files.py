@@ -185,6 +185,26 @@ def test_cells_whose_formula_failed_are_named(tmp_path: Path) -> None:
         ]
 
 
+@pytest.mark.parametrize("stored", [None, 0.0])
+@pytest.mark.parametrize("name", ["d.xlsx", "d.ods"])
+def test_cells_whose_formula_failed_are_named_in_any_sheet(name: str, stored: float | None, tmp_path: Path) -> None:
+    """Whatever number is stored with them: some programs write 0."""
+    pytest.importorskip("python_calamine")
+    rows = [["time", "x"], [0, 10.0], [1, Error("#N/A", stored)], [2, Error("#DIV/0!", stored)], [3, 3.5]]
+    other = [["time", "x"], [0, Error("#REF!")], [1, 2.0], [2, 1.5], [3, 1.0]]
+    parts = xlsx_parts if name == "d.xlsx" else ods_parts
+    (tmp_path / name).write_bytes(zipped(parts([Pages("Other", other), Pages("Data", rows)])))
+    for sheet, places, values in (
+        ("Data", "2 cells with an error (#N/A in B3, #DIV/0! in B4)", [10, 3.5]),
+        ("Other", "1 cell with an error (#REF! in B2)", [2, 1.5, 1]),
+    ):
+        notes: list[str] = []
+        form = TableForm(file=FileForm(sheet=sheet))
+        (one,) = read_table(tmp_path / name, observables=["x"], notes=notes, form=form)
+        assert one.values[np.isfinite(one.values)].tolist() == values
+        assert [note.partition(f"sheet {sheet}: ")[2] for note in notes] == [f"{places} read as empty"]
+
+
 def test_which_sheet_is_read(tmp_path: Path) -> None:
     pytest.importorskip("python_calamine")
     path = tmp_path / "d.xlsx"

@@ -38,9 +38,10 @@ STYLES = (
 
 @dataclass(frozen=True)
 class Error:
-    """A cell whose formula failed."""
+    """A cell whose formula failed; stored: a number that an OpenDocument holds all the same."""
 
     text: str = "#N/A"
+    stored: float | None = None
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,12 @@ def _ods_cell(value: Any) -> str:
         value, formula = value.value, ' table:formula="of:=SUM([.A1:.B2])"'
     else:
         formula = ""
-    if value is None or isinstance(value, Error):
+    if isinstance(value, Error):
+        stored = 'office:value-type="string" office:string-value="" calcext:value-type="error"'
+        if value.stored is not None:  # as older programs write it
+            stored = f'office:value-type="float" office:value="{value.stored}"'
+        return f'<table:table-cell table:formula="of:=NA()" {stored}><text:p>{value.text}</text:p></table:table-cell>'
+    if value is None:
         return "<table:table-cell/>"
     if isinstance(value, bool):
         kind, said = "boolean", f'office:boolean-value="{str(value).lower()}"'
@@ -142,7 +148,7 @@ def _ods_cell(value: Any) -> str:
 
 def ods_parts(sheets: Sequence[Pages]) -> dict[str, str]:
     """The parts of a workbook of LibreOffice; rows and columns of blanks after the table, as it writes them."""
-    spaces = " ".join(f'xmlns:{name}="{OASIS}:{name}:1.0"' for name in ("office", "table", "text"))
+    spaces = " ".join(f'xmlns:{name}="{OASIS}:{name}:1.0"' for name in ("office", "table", "text", "calcext"))
     blanks = '<table:table-cell table:number-columns-repeated="16000"/>'
     tables = ""
     for sheet in sheets:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -47,6 +47,16 @@ class CellRows(Sequence[list[str]]):
     def chosen(self, rows: Sequence[int]) -> CellRows:
         """Some of the rows."""
         return CellRows([self._raw[k] for k in rows])
+
+    def without(self, cells: Collection[tuple[int, int]]) -> CellRows:
+        """The same with some cells empty, named by row and column from 0."""
+        if not cells:
+            return self
+        raw = list(self._raw)
+        for row, column in cells:
+            if row < len(raw) and column < len(raw[row]):
+                raw[row] = [*raw[row][:column], "", *raw[row][column + 1 :]]
+        return CellRows(raw)
 
     def texts(self, index: int) -> list[str]:
         """A column as a CSV file would hold it."""

@@ -13,7 +13,7 @@ from odefit.data.csv_reader import MAX_ABOVE, read_header
 from odefit.data.error_list import place
 from odefit.data.grid.cell_rows import CellRows
 from odefit.data.grid.decoding import read_lines
-from odefit.data.grid.error_cells import error_note
+from odefit.data.grid.error_cells import error_cells, error_note
 from odefit.data.grid.finding import Found, bare_names, find_table
 from odefit.data.grid.grid import Grid
 from odefit.data.grid.splitting import COMMENTS, Dialect, dialects, split, without_last
@@ -248,6 +248,8 @@ def _place(path: Path, place_of: str, line: int = 0, column: str = "") -> str:
 
 def _of_workbook(path: Path, wanted: Sequence[str], form: FileForm, where: str) -> Grid:
     cells, sheet = read_sheet(path, form.sheet, where)
+    failed = error_cells(path, sheet)
+    cells = cells.without([cell.at for cell in failed if cell.at is not None])
     end = len(cells)
     while end and not any(cells[end - 1]):  # what was formatted and never filled
         end -= 1
@@ -255,6 +257,6 @@ def _of_workbook(path: Path, wanted: Sequence[str], form: FileForm, where: str) 
     found = _found(cells, Dialect(",", False), wanted, form, path, where)
     if found is None:
         raise whole_fault(path, where, f"has no rows of numbers in the sheet '{clip(sheet)}'; data.sheet names another")
-    errors = error_note(path)
+    errors = error_note(failed)
     notes = [f"{show(path)}, sheet {clip(sheet)}: {errors}"] if errors else []
     return _grid(path, cells, found, Dialect(",", False), form, notes, False, f", sheet {clip(sheet)}")
