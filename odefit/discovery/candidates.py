@@ -48,7 +48,7 @@ class Draft:
         """The config of its fit."""
         sections = {n: ParameterSection.model_validate(dict(p)) for n, p in self.parameters.items()}
         found = with_equations(prepared.loaded, self.equations, sections)
-        fit = {"starts": 1, "match": False}
+        fit = {"starts": 1, "match": False, "cluster": None}
         kept = {k: v for k, v in found.config.fit.model_dump(exclude_unset=True).items() if k not in fit}
         config = found.config.model_copy(update={"fit": type(found.config.fit).model_validate(kept | fit)})
         return LoadedConfig(

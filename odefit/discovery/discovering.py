@@ -46,6 +46,8 @@ def discovered(
     ready = prepared(loaded)
     for note in (*loaded.notes, *ready.notes):
         told.note(note)
+    if loaded.config.fit.cluster is not None:
+        told.note("Candidates are fitted on this machine: fit.cluster is not used.")
     identity = identity_of(loaded, ready.assembly.measured)
     with held(out, overwrite, identity, asked) as kept:
         drafts, terms = _searched(ready, asked, told, until) if kept is None else (kept.drafts, kept.terms)

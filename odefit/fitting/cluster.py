@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import signal
@@ -193,7 +194,12 @@ def _target(section: ClusterSection, where: str, held: ExitStack) -> Any:
 
 
 async def _started(cluster: Any) -> None:
-    await cluster
+    """Ctrl-C ends the waiting, not the start: Dask cannot close a cluster of which the start was cancelled."""
+
+    async def start() -> None:
+        await cluster
+
+    await asyncio.shield(start())
 
 
 def queue_of(section: JobqueueSection, where: str = "fit.cluster") -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import logging
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +25,8 @@ from odefit.runs.tables import Table
 from odefit.status import Status
 
 PART = "folds"
+Scored = dict[str, Any]
+"""How the fit without a fold ended, and the `Errors` of its prediction; goes into JSON."""
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +52,7 @@ def make_folds(assembly: Assembly) -> tuple[Fold, ...]:
         raise ConfigError(where, f"{number} folds need as many experiments; there {_are(len(names))}")
     order = np.random.default_rng(loaded.config.fit.seed).permutation(len(names))
     # A fold starts from the estimates of the fit to everything: one search is enough.
-    once = loaded.config.fit.model_copy(update={"starts": 1, "folds": None})
+    once = loaded.config.fit.model_copy(update={"starts": 1, "folds": None, "cluster": None})
     loaded = replace(loaded, config=loaded.config.model_copy(update={"fit": once}))
     parts = [tuple(names[k] for k in sorted(part)) for part in np.array_split(order, number)]
     described, measured = assembly.described, assembly.measured
@@ -61,24 +64,33 @@ def cross_validate(
     theta: FloatArray,
     search: Callable[[Assembly, WithinFold], FitOutcome],
     memory: Memory | None = None,
+    elsewhere: Callable[[Sequence[int]], Generator[list[Scored]]] | None = None,
 ) -> tuple[Score, Table]:
     """Fit without each fold, from theta [N] on, and score it; the sum of all, and a table of the folds.
 
     memory: keeps each fold that is done, and how far the one is that is under way: `search` gets a Memory for it.
-    Raises KeyboardInterrupt where a fit was interrupted.
+    elsewhere: gives the folds with these numbers, in their order, in place of `search`. Raises KeyboardInterrupt
+    where a fit was interrupted.
     """
     memory = memory or Forgetful()
-    done: list[dict[str, Any]] = memory.restored(PART) or []
-    for number, fold in enumerate(folds[len(done) :], start=len(done)):
-        problem = fold.assembly.problem
-        start = replace(problem, table=problem.table.with_values(theta))
-        outcome = search(replace(fold.assembly, problem=start), WithinFold(memory, number))
-        if outcome.status == Status.INTERRUPTED:
-            raise KeyboardInterrupt
-        own = errors(problem, fold.assembly.held, outcome.theta)
-        done.append({"status": outcome.status, **vars(own)})
-        log.info("fold %d of %d: %s", len(done), len(folds), outcome.status)
-        memory.offer(PART, lambda: done)
+    done: list[Scored] = memory.restored(PART) or []
+    left = range(len(done), len(folds))
+
+    def here() -> Generator[list[Scored]]:
+        for number in left:
+            kept = WithinFold(memory, number)
+
+            def searched(one: Assembly, kept: WithinFold = kept) -> FitOutcome:
+                return search(one, kept)
+
+            yield [without(folds[number], theta, searched)]
+
+    with closing(here() if elsewhere is None else elsewhere(left)) as rounds:
+        for some in rounds:
+            for each in some:
+                done.append(each)
+                log.info("fold %d of %d: %s", len(done), len(folds), each["status"])
+            memory.offer(PART, lambda: done)
     scored = [Errors(each["n"], each["nll"], each["squares"]) for each in done]
     total = functools.reduce(operator.add, scored)
     rows = []
@@ -87,6 +99,16 @@ def cross_validate(
         rows.append([k + 1, " ".join(fold.names), each["status"], s.n_observations, s.nll, *s.rmse.values()])
     header = ("fold", "experiments", "status", "n", "nll", *(f"rmse_{name}" for name in total.squares))
     return total.score, Table(header, rows)
+
+
+def without(fold: Fold, theta: FloatArray, search: Callable[[Assembly], FitOutcome]) -> Scored:
+    """The fit without a fold, from theta [N] on. Raises KeyboardInterrupt where it was interrupted."""
+    problem = fold.assembly.problem
+    start = replace(problem, table=problem.table.with_values(theta))
+    outcome = search(replace(fold.assembly, problem=start))
+    if outcome.status == Status.INTERRUPTED:
+        raise KeyboardInterrupt
+    return {"status": outcome.status, **vars(errors(problem, fold.assembly.held, outcome.theta))}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from odefit.problem.preparation import prepare
 from odefit.runs import folder as files
 from odefit.runs.checkpoint import FitMemory, Memory
 from odefit.runs.progress import Progress, Silent
+from odefit.runs.results import Score
 from odefit.runs.tables import Table
 from odefit.status import Status
 from odefit.uncertainty.estimation import Uncertainty
@@ -53,6 +55,17 @@ def _fit(
     progress: Progress,
     memory: FitMemory,
 ) -> Run:
+    with _cluster(assembly, progress):
+        return _fit_here_or_there(assembly, folds, truth, progress, memory)
+
+
+def _fit_here_or_there(
+    assembly: Assembly,
+    folds: tuple[Fold, ...],
+    truth: dict[str, float] | None,
+    progress: Progress,
+    memory: FitMemory,
+) -> Run:
     for note in assembly.notes:
         progress.note(note)
     outcome = search(assembly, progress, memory)
@@ -63,15 +76,8 @@ def _fit(
     tables = _tables(assembly, outcome, uncertainty)
     folds = tuple(replace(fold, assembly=tightened(fold.assembly, outcome.tightened)) for fold in folds)
     if folds and result.status.is_usable:
-        from odefit.fitting.cross_validation import cross_validate
-
         try:
-
-            def without(fold: Assembly, kept: WithinFold) -> FitOutcome:
-                progress.now(f"cross-validation, fold {kept.number + 1} of {len(folds)}")
-                return search(fold, Silent(), kept)
-
-            scored, tables[files.FOLDS] = cross_validate(folds, outcome.theta, without, memory)
+            scored, tables[files.FOLDS] = _cross_validated(assembly, folds, outcome, progress, memory)
             result = replace(result, cross_validation=scored)
         except KeyboardInterrupt:
             message = f"the cross-validation was interrupted; the fit itself {result.status}: {result.message}"
@@ -79,6 +85,26 @@ def _fit(
     # What the engine has learnt from its solves must not show: the run answers as the stored one will.
     fresh = replace(assembly, problem=problem_at(assembly, assembly.problem.engine.options))
     return Run(None, result, fresh, outcome.theta, tables=tables)
+
+
+def _cross_validated(
+    assembly: Assembly, folds: tuple[Fold, ...], outcome: FitOutcome, progress: Progress, memory: FitMemory
+) -> tuple[Score, Table]:
+    """Raises KeyboardInterrupt where it was interrupted."""
+    from odefit.fitting.cluster import current_cluster
+    from odefit.fitting.cross_validation import cross_validate
+
+    def without(fold: Assembly, kept: WithinFold) -> FitOutcome:
+        progress.now(f"cross-validation, fold {kept.number + 1} of {len(folds)}")
+        return search(fold, Silent(), kept)
+
+    cluster, elsewhere = current_cluster(), None
+    if cluster is not None:
+        from odefit.fitting.folds_elsewhere import folds_elsewhere
+
+        progress.now(f"cross-validation, {len(folds)} folds on the cluster")
+        elsewhere = partial(folds_elsewhere, cluster, assembly, outcome.theta, outcome.tightened, search_quietly)
+    return cross_validate(folds, outcome.theta, without, memory, elsewhere)
 
 
 def _unused(assembly: Assembly) -> Assembly:
@@ -100,7 +126,30 @@ def plan_part(
 def _search_part(assembly: Assembly, numbers: range, progress: Progress, memory: Memory) -> FitOutcome:
     for note in assembly.notes:
         progress.note(note)
-    return search(assembly, progress, memory, numbers)
+    with _cluster(assembly, progress):
+        return search(assembly, progress, memory, numbers)
+
+
+@contextmanager
+def _cluster(assembly: Assembly, progress: Progress) -> Iterator[None]:
+    """With the cluster that the config names, unless a network is trained."""
+    section = assembly.loaded.config.fit
+    if section.cluster is None:
+        yield
+        return
+    if trains_equations(section.method) or assembly.networks is not None:
+        progress.note("Training is done on this machine: fit.cluster is not used.")
+        yield
+        return
+    from odefit.fitting.cluster import cluster_of
+
+    with cluster_of(assembly.loaded, progress.note):
+        yield
+
+
+def search_quietly(assembly: Assembly) -> FitOutcome:
+    """As `search`, of which nothing is shown or kept."""
+    return search(assembly, Silent())
 
 
 def _tables(assembly: Assembly, outcome: FitOutcome, uncertainty: Uncertainty | None) -> dict[str, Table]:
@@ -136,12 +185,7 @@ def search(
     method = suitable(assembly, progress) if name == AUTO else METHODS[name]
     from odefit.fitting.multistart import search_starts
 
-    if assembly.loaded.config.fit.cluster is None:
-        return search_starts(assembly, method, progress, memory, part)
-    from odefit.fitting.cluster import cluster_of
-
-    with cluster_of(assembly.loaded, progress.note):
-        return search_starts(assembly, method, progress, memory, part)
+    return search_starts(assembly, method, progress, memory, part)
 
 
 def suitable(assembly: Assembly, progress: Progress) -> FitMethod:

@@ -84,6 +84,24 @@ def test_the_numbers_are_those_of_one_process(local: Any, whole: odefit.Run) -> 
     assert told.notes[0] == f"a cluster of 2 workers at {local.scheduler_address}"
 
 
+def test_folds_are_those_of_one_process(local: Any) -> None:
+    data = pd.concat([DATA.assign(experiment=name, x=DATA["x"] + 0.01 * k) for k, name in enumerate("abcd")])
+    whole = odefit.fit(fitted(starts=3, folds=4), data=data)
+    assert whole.result.cross_validation is not None
+    told, cluster = Noting(), {"address": local.scheduler_address}
+    run = odefit.fit(fitted(starts=3, folds=4, cluster=cluster), data=data, progress=told)
+    assert_same(run, whole)
+    assert run.result.cross_validation == whole.result.cross_validation
+    pd.testing.assert_frame_equal(run.frame("folds"), whole.frame("folds"), check_exact=True)
+    assert [note for note in told.notes if note.startswith("a cluster")] == told.notes[:1]  # opened once
+
+
+def test_training_is_done_here_and_it_is_said() -> None:
+    told, nowhere = Noting(), "tcp://127.0.0.1:9"
+    odefit.fit(fitted(method="adam", epochs=2, starts=1, cluster=nowhere), data=DATA, progress=told)
+    assert "Training is done on this machine: fit.cluster is not used." in told.notes
+
+
 def test_a_worker_that_is_killed_costs_nothing(local: Any, whole: odefit.Run) -> None:
     def kill() -> None:
         with distributed.Client(local, set_as_default=False) as client:
