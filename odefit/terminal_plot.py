@@ -1,4 +1,4 @@
-"""Measurements and the fitted curve in characters, for a terminal of 80 columns.
+"""Measurements and the fitted curve in characters, as wide as the terminal.
 
 A character of the curve is 2 by 4 dots of braille, or one dot where the terminal has none; a measurement is an `o` in
 the place where it is, over the curve, or `v` and `^` where the truth is known to lie below and above.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,13 +33,19 @@ HEIGHT, SMALL = 14, 9
 MOST = 6
 """Panels; those that are left out are counted."""
 COLUMNS, MOST_COLUMNS = 80, 100
-"""Columns where there is no terminal, and at most."""
-NARROW = 30
-"""The least columns of a panel beside another."""
+"""Columns where there is no terminal, and of a panel at most."""
+NARROW, ROOMY = 30, 50
+"""The least columns of a panel beside another, and of one among three or more."""
+GAP = 2
+"""Blanks between panels."""
 DENSE = 4
 """Times of the curve for each column."""
 BEYOND = 2.0
 """A curve that leaves the measurements by more than this many times their range is cut there."""
+SPREAD, BEYOND_LOG = 1000.0, 0.5
+"""Positive measurements whose largest is as many times the smallest may have a logarithmic axis; its `BEYOND`."""
+PLAIN_LOCALES, COERCED = ("C", "POSIX"), "C.UTF-8"
+"""Locales of ASCII, and what Python makes of them for itself."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,8 @@ class Panel:
         [M], measurements; 0, or -1 and 1 where the truth lies below and above the value.
     curve_times, curve
         [T], the fitted curve.
+    log
+        Whether `values` and `curve` are decimal logarithms.
     """
 
     title: str
@@ -60,6 +70,7 @@ class Panel:
     sides: IntArray
     curve_times: FloatArray
     curve: FloatArray
+    log: bool = False
 
 
 def plot_lines(run: StoredRun, width: int = 80, braille: bool = True) -> Iterator[str]:
@@ -80,13 +91,14 @@ def plot_lines(run: StoredRun, width: int = 80, braille: bool = True) -> Iterato
         The model cannot be solved, or has no estimates.
     """
     panels, left = _panels(run, width)
-    beside = len(panels) > 1 and width >= 2 * NARROW
-    own = (width - 2) // 2 if beside else width
+    most = max(width // ROOMY, 2) if width >= 2 * NARROW else 1
+    beside = math.ceil(len(panels) / math.ceil(len(panels) / most)) if panels else 1
+    own = min((width - GAP * (beside - 1)) // beside, MOST_COLUMNS)
     drawn = [_drawn(panel, own, SMALL if len(panels) > 1 else HEIGHT, braille) for panel in panels]
-    for row in range(0, len(drawn), 1 + beside):
+    for row in range(0, len(drawn), beside):
         yield ""
-        for lines in itertools.zip_longest(*drawn[row : row + 1 + beside], fillvalue=""):
-            yield "  ".join(line.ljust(own) for line in lines).rstrip()
+        for lines in itertools.zip_longest(*drawn[row : row + beside], fillvalue=""):
+            yield (" " * GAP).join(line.ljust(own) for line in lines).rstrip()
     yield ""
     dots = "dots" if braille else "."
     limits = "; v, ^ the truth is below, above" if any(panel.sides.any() for panel in panels) else ""
@@ -112,8 +124,18 @@ def _panels(run: StoredRun, width: int) -> tuple[list[Panel], int]:
         known = np.isfinite(d) & np.isfinite(t)
         title = run.observables[k] if len(groups) == 1 else f"{run.observables[k]}, {name}"
         line = curves.observables[row][:, k]
-        panels.append(Panel(clip(title, 36), t[known], d[known], sides[known].astype(np.int64), times[row], line))
+        panel = Panel(clip(title, 36), t[known], d[known], sides[known].astype(np.int64), times[row], line)
+        panels.append(_scaled(panel))
     return panels, len(every) - len(panels)
+
+
+def _scaled(panel: Panel) -> Panel:
+    """With a logarithmic axis, where an even one would show half of the measurements in its lowest line."""
+    low, high = float(panel.values.min()), float(panel.values.max())
+    if not 0 < low * SPREAD <= high or np.median(panel.values) * HEIGHT > high:
+        return panel
+    curve = np.log10(np.where(panel.curve > 0, panel.curve, np.nan))
+    return replace(panel, values=np.log10(panel.values), curve=curve, log=True)
 
 
 def _has(run: StoredRun, rows: Sequence[int], k: int) -> bool:
@@ -134,8 +156,12 @@ def _fine(run: StoredRun, row: int, groups: dict[str, list[int]], width: int) ->
 def _drawn(panel: Panel, width: int, height: int, braille: bool) -> list[str]:
     low, high = _limits(panel)
     ticks = [tick for tick in _ticks(low, high, max(height // 2 - 1, 2)) if low <= tick <= high]
+    if panel.log:
+        ticks = [tick for tick in ticks if tick == round(tick)]
     fine_x, fine_y = FINE if braille else (1, 1)
-    labels = {_cell((high - tick) / (high - low), height, fine_y): f"{tick:.6g}" for tick in ticks}
+    labels = {
+        _cell((high - tick) / (high - low), height, fine_y): f"{10**tick if panel.log else tick:.6g}" for tick in ticks
+    }
     margin = max(map(len, labels.values()), default=0) + 2
     columns = max(width - margin, 8)
     start = float(min(panel.curve_times.min(initial=np.inf), panel.times.min(initial=np.inf)))
@@ -188,7 +214,7 @@ def _limits(panel: Panel) -> tuple[float, float]:
     curve = panel.curve[np.isfinite(panel.curve)]
     core = panel.values if len(panel.values) else curve
     low, high = (float(core.min()), float(core.max())) if len(core) else (0.0, 1.0)
-    room = BEYOND * ((high - low) or abs(high) or 1.0)
+    room = (BEYOND_LOG if panel.log else BEYOND) * ((high - low) or abs(high) or 1.0)
     if len(curve):
         low, high = max(min(low, float(curve.min())), low - room), min(max(high, float(curve.max())), high + room)
     return (low, high) if high > low else (low - (abs(low) or 1.0) / 2, high + (abs(high) or 1.0) / 2)
@@ -219,13 +245,21 @@ def shown(run: StoredRun, screen: Screen) -> None:
     """Print the plot: in colour on a terminal, in ASCII where the stream knows no braille."""
     from rich.text import Text
 
-    width = min(screen.width, MOST_COLUMNS) if screen.is_terminal else COLUMNS
-    try:
-        chr(BLANK).encode(screen.encoding)
-        braille = True
-    except UnicodeEncodeError:
-        braille = False
-    for line in plot_lines(run, width, braille):
+    width = screen.width if screen.is_terminal else COLUMNS
+    for line in plot_lines(run, width, _has_braille(screen.encoding)):
         text = Text(line)
         text.highlight_regex(r"[\u2801-\u28ff]+", "blue")
         screen.print(text, soft_wrap=True)
+
+
+def _has_braille(encoding: str) -> bool:
+    """Whether a stream can show it. Python itself writes UTF-8 in the locale C, whose terminals need not know it."""
+    said = os.environ.get("LC_CTYPE", "")
+    locale = os.environ.get("LC_ALL") or ("" if said == COERCED else said) or os.environ.get("LANG")
+    if locale in PLAIN_LOCALES and not os.environ.get("PYTHONIOENCODING"):
+        return False
+    try:
+        chr(BLANK).encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True

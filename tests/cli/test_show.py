@@ -93,6 +93,29 @@ def test_fit_and_plot_show_it(tmp_path: Path) -> None:
     assert not Path("runs/decay/plots").exists()
 
 
+def test_the_locale_of_ascii_has_no_braille() -> None:
+    run("fit", "decay.yaml", "--no-plots")
+    for locale, dots in (("C", "."), ("en_US.UTF-8", "dots")):
+        its = f"import os; os.environ.update(LC_ALL='', LC_CTYPE='', PYTHONIOENCODING='', LANG='{locale}')"
+        shown, _ = run("plot", "runs/decay", "--show", before=its)
+        assert f"o measured, {dots} fitted" in shown
+        assert shown.isascii() == (dots == ".")
+
+
+def test_values_over_decades_have_a_logarithmic_axis() -> None:
+    """An exponential is a straight line there: every time is a step of the same size down."""
+    times = np.arange(13.0)
+    fitted = odefit.fit(
+        {"model": {"equations": {"x": "-k*x"}}, "parameters": {"k": 1.0}, "fit": {"starts": 1}},
+        data=[odefit.Experiment("a", times, {"x": 1e4 * np.exp(-times) * (1 + 0.01 * np.cos(7 * times))})],
+    )
+    lines = list(plot_lines(fitted, 60, braille=False))
+    labels = [text.split("+")[0].strip() for text in lines if " + " in text[:12] or "+o" in text[:12]]
+    assert labels == ["10000", "1000", "100", "10", "1", "0.1"]
+    rows = [row for row, text in enumerate(lines[:-1]) for sign in text if sign == "o"]
+    assert set(np.diff(rows)) <= {1, 2}
+
+
 def test_many_panels_are_counted() -> None:
     times = np.arange(4.0)
     data = [odefit.Experiment(str(k), times, {"x": 10 * np.exp(-0.4 * times) + 0.01 * k}) for k in range(9)]
@@ -100,6 +123,9 @@ def test_many_panels_are_counted() -> None:
     lines = list(plot_lines(fitted))
     assert lines[-1].endswith("; 3 more panels in the pictures")
     assert sum("x, " in text for text in lines) == 3  # two in a line
+    wide = list(plot_lines(fitted, 200))
+    assert sum("x, " in text for text in wide) == 2  # three in a line
+    assert 180 < max(map(len, wide)) <= 200
 
 
 def test_the_live_line_has_stage_value_rate_and_time() -> None:
