@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import threading
@@ -148,16 +149,47 @@ def test_the_pool_of_the_config_is_on_loopback_and_gone_afterwards(monkeypatch: 
     made: list[Any] = []
 
     def remembered(*args: Any, genuine: Any = distributed.LocalCluster, **kwargs: Any) -> Any:
-        made.append(genuine(*args, **{**kwargs, "processes": False, "protocol": "tcp://"}))
+        made.append(genuine(*args, **kwargs))
         return made[0]
 
+    def listen() -> None:
+        here = psutil.Process()
+        for process in (here, *here.children(recursive=True)):
+            listening.extend(c.laddr.ip for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN)
+
+    listening: list[str] = []
+    psutil = pytest.importorskip("psutil")
     monkeypatch.setattr(distributed, "LocalCluster", remembered)
-    told = Noting()
+    told = Noting(listen)
     run = odefit.fit(fitted(cluster={"dask": {"workers": 2}}, starts=3), data=DATA, progress=told)
     assert run.result.starts.finished == 3
     assert told.notes[0].startswith("a cluster of 2 workers at ")
     assert made[0].status.name == "closed"
     assert threading.active_count() < 40
+    assert len(listening) >= 3  # the scheduler and two workers
+    assert set(listening) == {"127.0.0.1"}
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
+def test_a_cluster_with_tls(whole: odefit.Run, tmp_path: Path) -> None:
+    def openssl(*words: str) -> None:
+        subprocess.run(["openssl", *words], cwd=tmp_path, capture_output=True, check=True)
+
+    key = ("-newkey", "rsa:2048", "-nodes", "-keyout")
+    openssl("req", "-x509", *key, "ca.key", "-out", "ca.pem", "-subj", "/CN=ca")
+    openssl("req", *key, "me.key", "-out", "me.csr", "-subj", "/CN=me")
+    openssl("x509", "-req", "-in", "me.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", "me.pem")
+    ca, cert, own = (str(tmp_path / name) for name in ("ca.pem", "me.pem", "me.key"))
+    files = {
+        f"tls_{who}_{what}": file for who in ("scheduler", "worker") for what, file in (("cert", cert), ("key", own))
+    }
+    security = distributed.Security(tls_ca_file=ca, tls_client_cert=cert, tls_client_key=own, **files)
+    with dask_clusters.of_a_thread(protocol="tls://", security=security) as cluster:
+        section = {"address": cluster.scheduler_address, "tls_ca": ca, "tls_cert": cert, "tls_key": own}
+        assert section["address"].startswith("tls://127.0.0.1:")
+        assert_same(odefit.fit(fitted(cluster=section), data=DATA), whole)
+        with pytest.raises(ConfigError, match=r"no scheduler answers at tls://.*certificate does not match"):
+            odefit.fit(fitted(cluster=section | {"tls_ca": cert}), data=DATA)
 
 
 def test_ctrl_c_while_the_cluster_starts_leaves_no_process(tmp_path: Path) -> None:

@@ -29,8 +29,9 @@ def of_processes(n: int, **more: Any) -> Iterator[Any]:
         yield cluster
 
 
-def of_a_thread() -> Any:
+def of_a_thread(**more: Any) -> Any:
     """Of one worker in this process, to be closed while it is in use."""
     from distributed import LocalCluster
 
-    return LocalCluster(n_workers=1, processes=False, protocol="tcp://", scheduler_kwargs=ANY_PORT, **SETTINGS)
+    settings = {"protocol": "tcp://", "scheduler_kwargs": ANY_PORT, **SETTINGS, **more}
+    return LocalCluster(n_workers=1, processes=False, **settings)
