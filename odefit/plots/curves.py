@@ -116,6 +116,8 @@ class Points:
         [M], -1 or 1 where d is only a limit, from above or from below.
     held
         [M], True where the fit did not see it.
+    far
+        [M], the other ends of intervals in which the truth lies; NaN where there is none.
     """
 
     t: FloatArray
@@ -123,17 +125,23 @@ class Points:
     error: FloatArray | None
     side: NDArray[np.int8]
     held: Mask
+    far: FloatArray
+
+    @property
+    def between(self) -> Mask:
+        """[M], whether the truth lies between two values."""
+        return ~np.isnan(self.far)
 
     def only(self, keep: Mask) -> Points:
         """Some of the points."""
         error = None if self.error is None else self.error[keep]
-        return Points(self.t[keep], self.d[keep], error, self.side[keep], self.held[keep])
+        return Points(self.t[keep], self.d[keep], error, self.side[keep], self.held[keep], self.far[keep])
 
 
 def points(run: Run, group: Group, quantity: Quantity, limits: tuple[float, float] | None = None) -> Points:
     """Collect the measurements of a quantity, within the limits where there are any."""
     if quantity.observable is None:
-        return Points(np.empty(0), np.empty(0), None, np.empty(0, dtype=np.int8), np.empty(0, dtype=bool))
+        return Points(np.empty(0), np.empty(0), None, np.empty(0, dtype=np.int8), np.empty(0, dtype=bool), np.empty(0))
     k = quantity.observable
     chosen = [run.measured[row] for row in group.members]
     noise = run.assembly.problem.observation.noise[run.observables[k]]
@@ -153,7 +161,8 @@ def points(run: Run, group: Group, quantity: Quantity, limits: tuple[float, floa
         error = np.concatenate([parts[row] for row in group.members])
     exact = [np.zeros(len(e.times), dtype=np.int8) if e.censored is None else e.censored[:, k] for e in chosen]
     held = np.concatenate([run.assembly.held_out[row][:, k] for row in group.members])
-    return Points(t, d, error, np.concatenate(exact), held).only(known)
+    far = [np.full(len(e.times), np.nan) if e.other_end is None else e.other_end[:, k] for e in chosen]
+    return Points(t, d, error, np.concatenate(exact), held, np.concatenate(far)).only(known)
 
 
 def trace(

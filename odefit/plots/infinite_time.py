@@ -38,7 +38,7 @@ def draw_points_at_rest(ax: Axes, at: Points, draw: Callable[[Points, Transform]
     endless = np.isinf(at.t)
     if endless.any():
         part = at.only(endless)
-        draw(Points(np.full(len(part.t), PLACE), part.d, part.error, part.side, part.held), beside(ax))
+        draw(Points(np.full(len(part.t), PLACE), part.d, part.error, part.side, part.held, part.far), beside(ax))
         name_place(ax)
     return at.only(~endless)
 

@@ -142,7 +142,14 @@ def _truth_ink(together: bool) -> str:
 
 
 def _draw_points(ax: Axes, at: Points, place: Transform | None = None, *, ink: str, marker: str, size: float) -> None:
-    """Filled: what the fit saw; hollow: what it did not. A triangle points to where the truth lies beyond a limit."""
+    """Filled: what the fit saw; hollow: what it did not. A triangle points to where the truth lies beyond a limit; a
+    bar spans the two values between which it lies."""
+    both = at.only(at.between)
+    if len(both.t):
+        place_of: dict[str, Any] = {} if place is None else {"transform": place, "clip_on": False}
+        ends = np.sort(np.column_stack([both.far, both.d]), axis=1)
+        ax.vlines(both.t, ends[:, 0], ends[:, 1], color=ink, linewidth=1.6, zorder=5, **place_of)
+    at = at.only(~at.between)
     for side, shape in ((0, marker), (-1, "v"), (1, "^")):
         for held in (False, True):
             part = at.only((at.side == side) & (at.held == held))
@@ -230,9 +237,13 @@ def _handles(run: Run, plan: Plan, shown: Sequence[Sequence[Points]], selection:
         handles.append(style.point_handle("measured", ink, alpha=DENSE_LEGEND_ALPHA if faint else 1.0))
     if any(p.held.any() for p in every):
         handles.append(style.point_handle("held out", ink, hollow=True))
-    if any((p.side < 0).any() for p in every):
+    if any(p.between.any() for p in every):
+        handles.append(
+            Line2D([], [], linestyle="none", marker="|", markersize=9, color=ink, label="between two values")
+        )
+    if any(((p.side < 0) & ~p.between).any() for p in every):
         handles.append(style.point_handle("below this limit", ink, marker="v"))
-    if any((p.side > 0).any() for p in every):
+    if any(((p.side > 0) & ~p.between).any() for p in every):
         handles.append(style.point_handle("above this limit", ink, marker="^"))
     handles.append(style.line_handle("fitted", line))
     bands = [band for p in plan.panels for q in p.quantities if (band := p.trace.band_of(q)) is not None]

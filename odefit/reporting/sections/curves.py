@@ -192,7 +192,8 @@ def _legend(material: Material, cells: Sequence[_Cell], together: bool) -> list[
     if any(p.held.any() for p in every):
         signs.append(Sign(ink, "ring", "held out of the fit"))
     if any((p.side < 0).any() for p in every):
-        signs.append(Sign(ink, "down", "below this limit"))
+        more = ", or between it and another" if any(p.between.any() for p in every) else ""
+        signs.append(Sign(ink, "down", f"below this limit{more}"))
     if any((p.side > 0).any() for p in every):
         signs.append(Sign(ink, "up", "above this limit"))
     line = "c0" if not together else "grey"
