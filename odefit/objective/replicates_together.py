@@ -66,7 +66,9 @@ def together(experiments: Sequence[Experiment], binding: Binding, n_system: int,
         Whether those at other times may be; not with fixed steps, whose answer depends on the times.
     """
     # Experiments with local values of their own, as in most large data, are found in all at once.
-    row, count = _local_rows(binding, len(experiments), n_system)
+    # What a network makes of local values depends on those that the equations do not have, too.
+    width = n_system if binding.calls is None else len(binding.symbols)
+    row, count = _local_rows(binding, len(experiments), width)
     if count.max(initial=0) <= 1:
         return None
     members: dict[Hashable, list[int]] = {}
@@ -91,11 +93,11 @@ def together(experiments: Sequence[Experiment], binding: Binding, n_system: int,
     return Together(tuple(solved), first, group, np.concatenate(places), lengths)
 
 
-def _local_rows(binding: Binding, n: int, n_system: int) -> tuple[IntArray, IntArray]:
+def _local_rows(binding: Binding, n: int, width: int) -> tuple[IntArray, IntArray]:
     """Which of the different rows of local values each experiment has, [E], and how many have each of them."""
-    index = np.broadcast_to(binding.index[..., :n_system], (n, n_system))
-    constant = np.where(index >= 0, 0.0, binding.constant[..., :n_system])
-    if not n_system:
+    index = np.broadcast_to(binding.index[..., :width], (n, width))
+    constant = np.where(index >= 0, 0.0, binding.constant[..., :width])
+    if not width:
         return np.zeros(n, dtype=np.intp), np.array([n])
     # As bytes, so that a NaN is the same as itself.
     cells = np.concatenate([index.astype(np.float64), constant], axis=1)

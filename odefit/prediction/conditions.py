@@ -79,7 +79,7 @@ def conditioned(run: Run, wanted: Wanted, replicates: bool = True) -> Conditione
     if wanted.changes_nothing:
         chosen = [k for k, e in enumerate(measured) if replicates or replicate_of(e.name) == e.name]
         kept, old = tuple(measured[k] for k in chosen), run.assembly.problem.binding
-        binding = Binding(old.symbols, old.index[chosen], old.constant[chosen])
+        binding = replace(old, index=old.index[chosen], constant=old.constant[chosen])
         problem = replace(run.assembly.problem, experiments=kept, binding=binding)
         return Conditioned(problem, kept, tuple(e.name for e in kept))
     new, notes = [_New(e.name, e.name, e) for e in measured if replicate_of(e.name) == e.name], list[str]()
@@ -363,7 +363,7 @@ def _of_the_fit(run: Run, whole: Assembly, first: int, names: Sequence[str]) -> 
             faults.append(Fault(WHERE, what))
     if faults:
         raise InputError(faults=list(dict.fromkeys(faults)))
-    return Binding(binding.symbols, index, constant)
+    return replace(binding, index=index, constant=constant)
 
 
 def _idle(run: Run, conditions: Conditions) -> list[str]:

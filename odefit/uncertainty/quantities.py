@@ -19,7 +19,7 @@ from odefit.data.experiments import UNMEASURED, Experiment
 from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function
 from odefit.objective.likelihood import Likelihood
-from odefit.objective.parameters import Binding, ParameterTable
+from odefit.objective.parameters import ParameterTable
 from odefit.objective.problem import FitProblem
 from odefit.records import changed, dataclass
 
@@ -258,5 +258,5 @@ def of_one(problem: FitProblem, position: int, experiment: Experiment) -> FitPro
         The same at the wanted times (`Experiment.at`).
     """
     binding, rows = problem.binding, slice(position, position + 1)
-    own = Binding(binding.symbols, binding.index[rows], binding.constant[rows])
+    own = replace(binding, index=binding.index[rows], constant=binding.constant[rows])
     return replace(problem, experiments=(unmeasured(problem, experiment),), binding=own)

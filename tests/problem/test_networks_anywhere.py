@@ -19,6 +19,7 @@ from assembled_hybrids import objective, value  # noqa: E402
 from odefit.config.load import load_config  # noqa: E402
 from odefit.model.graphs.arrays import write_arrays  # noqa: E402
 from odefit.model.weights import weights_by_layer  # noqa: E402
+from odefit.objective.likelihood import Likelihood  # noqa: E402
 from odefit.problem.assembly import Assembly  # noqa: E402
 from odefit.problem.preparation import prepare  # noqa: E402
 
@@ -108,6 +109,10 @@ def test_a_network_is_computed_where_it_stands(part: dict[str, Any], predicted: 
     theta = assembly.problem.table.values
     for found, expected in zip(assembly.problem.predict(theta), own, strict=True):
         np.testing.assert_allclose(found[:, 0], expected, rtol=1e-7)
+    # What reports say of the fit is computed from many points at once.
+    likelihood = Likelihood(assembly.problem)
+    reported = likelihood.value(assembly.problem.table.to_search(theta))
+    assert reported == pytest.approx(of_predictions(assembly, own), rel=1e-7)
 
 
 @pytest.mark.parametrize("part", [p[1] for p in PLACES], ids=[p[0] for p in PLACES])
@@ -197,6 +202,9 @@ def test_a_fit_with_networks_outside_of_the_equations_runs_and_loads_again(folde
     np.testing.assert_allclose(
         again.predictions(intervals=False)["predicted"], run.predictions(intervals=False)["predicted"]
     )
+    np.testing.assert_allclose(again.predict().frame["predicted"], run.predictions(intervals=False)["predicted"])
+    alike = again.predict([0.5, 1], experiments={"new": {"like": "b"}, "other": {"like": "b", "c": 1}}).frame
+    np.testing.assert_allclose(alike["predicted"], run.predictions(intervals=False)["predicted"].iloc[[2, 3, 0, 1]])
     assert sorted(p.name for p in (folder / "run").glob("network-*")) == ["network-net.h5", "network-net.yaml"]
     kept = {k: v for k, v in run.weights.items() if "layers.0" in k}
     np.testing.assert_array_equal(kept["net.layers.0.weight"], WEIGHTS["first.weight"])
