@@ -52,6 +52,8 @@ def places_elsewhere(config: Config) -> Iterator[tuple[str, str]]:
         yield "tensorboard", track.tensorboard
     if track is not None and isinstance(track.mlflow, str):
         yield "mlflow", track.mlflow
+    if track is not None and track.wandb is not None and os.environ.get("WANDB_MODE", "offline") != "offline":
+        yield "wandb", track.wandb
 
 
 def is_pattern(name: str, folder: Path) -> bool:

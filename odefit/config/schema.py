@@ -129,7 +129,7 @@ class FitSection(Section):
     evaluations: Count | None = Field(
         None, description="global: evaluations of the objective by the population; default: 1000 for each parameter"
     )
-    track: TrackSection | None = Field(None, description="keep track of the fit in TensorBoard or MLflow")
+    track: TrackSection | None = Field(None, description="keep track of the fit in TensorBoard, MLflow or W&B")
     # Training: of networks, and of equations with adam
     match: bool | Annotated[int, Field(ge=0, le=100_000_000)] | None = Field(
         None,

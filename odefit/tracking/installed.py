@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from odefit.config.track_section import TrackSection
 
-NEEDED = {"tensorboard": "tensorboardX", "mlflow": "mlflow"}
+NEEDED = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}
 """The package of each tracker; the extra has the tracker's name."""
 
 

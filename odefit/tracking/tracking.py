@@ -74,6 +74,7 @@ def session_of(section: TrackSection, note: Callable[[str], None]) -> Session:
         "tensorboard": section.tensorboard,
         "mlflow": section.mlflow_address,
         "experiment": section.experiment,
+        "wandb": section.wandb,
     }
     return Session(wanted, note, section.patience)
 

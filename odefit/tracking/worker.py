@@ -36,6 +36,8 @@ def makers_of(wanted: Mapping[str, Any]) -> Iterator[tuple[str, Callable[[], Sin
         yield "TensorBoard", lambda: _tensorboard(wanted["tensorboard"])
     if wanted.get("mlflow"):
         yield "MLflow", lambda: _mlflow(wanted["mlflow"], wanted["experiment"])
+    if wanted.get("wandb"):
+        yield "Weights & Biases", lambda: _wandb(wanted["wandb"])
 
 
 def _tensorboard(folder: str) -> Sink:
@@ -48,6 +50,12 @@ def _mlflow(address: str, experiment: str) -> Sink:
     from odefit.tracking.mlflow import MLflow
 
     return MLflow(address, experiment)
+
+
+def _wandb(project: str) -> Sink:
+    from odefit.tracking.wandb import WeightsAndBiases
+
+    return WeightsAndBiases(project)
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import odefit
-from tracked_fits import DATA, Interrupting, decay
+from tracked_fits import DATA, Interrupting, Notes, decay
 
 
 @pytest.fixture(autouse=True)
@@ -80,3 +80,23 @@ def test_mlflow_keeps_a_resumed_training_in_one_run_with_its_parts(tmp_path: Pat
     names = {file.path for file in client.list_artifacts(run.info.run_id, "run")}
     assert {"run/result.json", "run/config.yaml", "run/parameters.csv"} <= names
     assert "run/tracking.json" not in names
+
+
+def test_weights_and_biases_keeps_a_fit_offline_with_its_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wandb")
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    notes = Notes()
+    found = odefit.fit(decay(starts=2, track={"wandb": "decay"}), data=DATA, out=tmp_path / "run", progress=notes)
+    assert not any("Weights" in note for note in notes.notes)
+    folders = sorted(path for path in (tmp_path / "wandb").glob("offline-run-*") if path.is_dir())
+    assert len(folders) == 3  # the fit's and two of starts
+    (whole,) = [path for path in folders if (path / "files" / "status.txt").exists()]
+    assert (whole / "files" / "status.txt").read_text().startswith("converged: ")
+    assert (whole / "files" / "run" / "result.json").read_bytes() == (tmp_path / "run" / "result.json").read_bytes()
+    (events,) = whole.glob("*.wandb")
+    kept = events.read_bytes()
+    assert b"decay" in kept
+    assert b"starts/best" in kept
+    assert repr(found.result.estimates["k"].value).encode() in kept

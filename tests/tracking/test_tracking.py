@@ -186,8 +186,14 @@ def test_a_tracker_must_be_named() -> None:
         odefit.check(decay(track={"patience": 3.0}), data=DATA)
 
 
-@pytest.mark.parametrize("track", [{"tensorboard": "../logs"}, {"mlflow": "http://127.0.0.1:5000"}])
-def test_a_stranger_config_sends_nothing_away(track: dict[str, str]) -> None:
+def test_a_project_has_a_name_that_its_tracker_takes() -> None:
+    with pytest.raises(odefit.ConfigError, match="'a/b' is no name of a project"):
+        odefit.check(decay(track={"wandb": "a/b"}), data=DATA)
+
+
+@pytest.mark.parametrize("track", [{"tensorboard": "../logs"}, {"mlflow": "http://127.0.0.1:5000"}, {"wandb": "p"}])
+def test_a_stranger_config_sends_nothing_away(track: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "online")
     with pytest.raises(odefit.ConfigError, match="may send nothing out"):
         odefit.fit(decay(track=track), data=DATA, only_beside=True)
 
