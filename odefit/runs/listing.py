@@ -33,6 +33,7 @@ LATER = {
     "profiles": files.PROFILE_VERDICTS,
     "bootstrap": files.BOOTSTRAP_SUMMARY,
     "posterior": files.POSTERIOR_SUMMARY,
+    "symbols": files.SYMBOLS_SUMMARY,
     "report": files.REPORT,
 }
 """What later questions leave in a run folder."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -153,13 +154,10 @@ def test_adaptive_steps_keep_to_their_tolerance(name: str) -> None:
     assert errors[1] < 1e-8
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
-def test_gradients_of_adaptive_steps_are_those_of_the_states_by_differences(name: str) -> None:
-    networks, given = trained(SYSTEMS[name]), members()
-    field = compiled(SYSTEMS[name], networks)
-    of = [given["p"].requires_grad_(), given["y"].requires_grad_(), *networks.parameters()]
-    found = field.drive(**given, tolerances=RTOL_ATOL)
-    assert found is not None
+def along_a_direction(
+    found: torch.Tensor, of: list[torch.Tensor], solve: Callable[[], torch.Tensor], step: float
+) -> tuple[float, float]:
+    """How a weighted sum of states moves along a direction of all parameters: by gradients, and by differences."""
     weight = torch.as_tensor(np.random.default_rng(3).normal(size=found.shape))
     flat = nn.utils.parameters_to_vector(of).detach()
     direction = torch.as_tensor(0.1 * np.random.default_rng(0).normal(size=len(flat)))
@@ -167,11 +165,21 @@ def test_gradients_of_adaptive_steps_are_those_of_the_states_by_differences(name
     def value(length: Array) -> float:
         with torch.no_grad():
             nn.utils.vector_to_parameters(flat + float(length[0]) * direction, of)
-            solved = field.march(**given, steps=40)
-            return float((weight * solved).sum())
+            return float((weight * solve()).sum())
 
     ours = np.concatenate([g.ravel() for g in gradients(found, of)]) @ direction.numpy()
-    assert ours == pytest.approx(central_differences(value, np.zeros(1), 1e-3)[0], rel=1e-6)
+    return float(ours), float(central_differences(value, np.zeros(1), step)[0])
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_gradients_of_adaptive_steps_are_those_of_the_states_by_differences(name: str) -> None:
+    networks, given = trained(SYSTEMS[name]), members()
+    field = compiled(SYSTEMS[name], networks)
+    of = [given["p"].requires_grad_(), given["y"].requires_grad_(), *networks.parameters()]
+    found = field.drive(**given, tolerances=RTOL_ATOL)
+    assert found is not None
+    ours, theirs = along_a_direction(found, of, lambda: field.march(**given, steps=40), 1e-3)
+    assert ours == pytest.approx(theirs, rel=1e-6)
 
 
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu"])
@@ -183,19 +191,14 @@ def test_gradients_over_kinks_are_as_exact_as_states(activation: str, output: st
     of = [given["p"].requires_grad_(), given["y"].requires_grad_(), *networks.parameters()]
     found = field.drive(**given, tolerances=RTOL_ATOL)
     assert found is not None
-    weight = torch.as_tensor(np.random.default_rng(3).normal(size=found.shape))
-    flat = nn.utils.parameters_to_vector(of).detach()
-    direction = torch.as_tensor(0.1 * np.random.default_rng(0).normal(size=len(flat)))
 
-    def value(length: Array) -> float:
-        with torch.no_grad():
-            nn.utils.vector_to_parameters(flat + float(length[0]) * direction, of)
-            solved = field.drive(**given, tolerances=np.array([1e-13, 1e-14, 1e-14]))
-            assert solved is not None
-            return float((weight * solved).sum())
+    def solved() -> torch.Tensor:
+        states = field.drive(**given, tolerances=np.array([1e-13, 1e-14, 1e-14]))
+        assert states is not None
+        return states
 
-    ours = np.concatenate([g.ravel() for g in gradients(found, of)]) @ direction.numpy()
-    assert ours == pytest.approx(central_differences(value, np.zeros(1), 1e-5)[0], rel=1e-6)
+    ours, theirs = along_a_direction(found, of, solved, 1e-5)
+    assert ours == pytest.approx(theirs, rel=1e-6)
 
 
 def test_a_kink_at_a_known_time_has_the_gradient_of_its_formula() -> None:

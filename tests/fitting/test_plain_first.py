@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import odefit
+from interrupted_values import interrupt_values
 from listeners import StopAt
 from odefit.api import assembled
 from odefit.config.fit_methods import METHODS
@@ -97,18 +98,9 @@ def test_a_curve_with_two_names_is_one() -> None:
 
 
 def test_an_interrupted_fit_goes_on_to_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    genuine, calls = ProfileLikelihood.evaluations, 0
-
-    def evaluations(self: ProfileLikelihood, *arguments: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == 4:
-            raise KeyboardInterrupt
-        return genuine(self, *arguments)
-
     whole = odefit.fit(config(), data=DATA, out=tmp_path / "whole")
     with monkeypatch.context() as patch:
-        patch.setattr(ProfileLikelihood, "evaluations", evaluations)
+        interrupt_values(patch, 4)
         begun = odefit.fit(config(), data=DATA, out=tmp_path / "r")
     assert begun.result.status == "interrupted"
     again = odefit.fit(config(), data=DATA, out=tmp_path / "r", resume=True)

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import odefit
+from interrupted_values import interrupt_values
 from listeners import StopAt
 from odefit.api import assembled
 from odefit.config.fit_methods import METHODS
@@ -72,19 +73,10 @@ def test_starts_that_have_come_together_need_none() -> None:
 def test_an_interrupted_fit_keeps_the_best_and_goes_on_to_the_same_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    genuine, calls = ProfileLikelihood.evaluations, 0
-
-    def evaluations(self: ProfileLikelihood, *arguments: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == 4:
-            raise KeyboardInterrupt
-        return genuine(self, *arguments)
-
     asked = config(screen="searches")
     whole = odefit.fit(asked, data=DATA, out=tmp_path / "whole")
     with monkeypatch.context() as patch:
-        patch.setattr(ProfileLikelihood, "evaluations", evaluations)
+        interrupt_values(patch, 4)
         begun = odefit.fit(asked, data=DATA, out=tmp_path / "r")
     assert begun.result.status == "interrupted"
     assert begun.result.objective.nll is not None
