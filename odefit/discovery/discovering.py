@@ -92,9 +92,10 @@ def _chosen(search: Search, most: int) -> list[tuple[Model, str]]:
     """The models that are candidates, the best first, with their names.
 
     Those are the best of the sizes about the best one, what comes close to it, and where all states are positive the
-    best one whose terms vanish with their states: few data may prefer others, but populations come from populations.
+    best one whose terms vanish with their states, and the best of these of at most second order: few data may prefer
+    others, but populations come from populations, and what two of them do together is the usual beginning.
     """
-    special, best = search.vanishing_model, search.ranked[0]
+    best = search.ranked[0]
     chosen: list[Model] = []
     for model in search.ranked:
         size = len(model.columns)
@@ -104,8 +105,9 @@ def _chosen(search: Search, most: int) -> list[tuple[Model, str]]:
         if near or (-BELOW <= size - len(best.columns) <= ABOVE and not beaten):
             chosen.append(model)
     chosen = chosen[:most]
-    if special is not None and most > 1 and not any(model is special for model in chosen):
-        chosen = [*chosen[: most - 1], special]
+    special = [m for m in search.population_models if m is not None and not any(m is one for one in chosen)]
+    if special and most > len(special):
+        chosen = [*chosen[: most - len(special)], *special]
     count: Counter[int] = Counter()
     named = []
     for model in chosen:

@@ -14,7 +14,7 @@ from odefit.discovery.candidates import Draft, with_numbers
 from odefit.discovery.config_text import config_text
 from odefit.discovery.reading import Prepared
 from odefit.discovery.recognition import recognised
-from odefit.discovery.searching import ALIKE, vanishing
+from odefit.discovery.searching import ALIKE, of_populations
 from odefit.discovery.stepwise import complexity
 from odefit.discovery.unexplained import unexplained
 from odefit.errors import FitError
@@ -232,10 +232,12 @@ def _judgement(
         said += ": all others are hardly supported"
     if best.run.result.status != Status.CONVERGED:
         said += "; its fit has no certificate"
-    inside = set(vanishing(ready.series, ready.library))
-    population = next((k for k, one in enumerate(ranked) if inside.issuperset(one.draft.columns)), 0) if inside else 0
-    if population:
-        said += f". Of equations whose rates vanish with their states, {ranked[population].called} is the best here"
+    named = []
+    for kind, inside in of_populations(ready.series, ready.library).items():
+        first = next((one for one in ranked if set(inside).issuperset(one.draft.columns)), best)
+        if first is not best and first.called not in named:
+            said += f". Of {kind}, {first.called} is the best here"
+            named.append(first.called)
     if lacking:
         far = ", ".join(f"{state} {ratio:.2g}" for state, ratio in lacking.items())
         said += f". The residuals are a multiple of the scatter of the data about smooth curves ({far}): {MISSING}"

@@ -17,7 +17,7 @@ import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.discovery.field import Field, Known
-from odefit.discovery.library import Library
+from odefit.discovery.library import Library, monomials
 from odefit.discovery.regression import Form, regression
 from odefit.discovery.series import Series
 from odefit.discovery.shooting import Model, Shooting
@@ -104,15 +104,16 @@ class Search:
                 break
             if self._onward(base) is None:
                 done.add(base.columns)
-        model = self.vanishing_model
-        while model is not None and not self._is_over:
-            model = self._onward(model, self._vanishing)
+        for inside, best in zip(self._of_populations, self.population_models, strict=True):
+            model = best
+            while model is not None and not self._is_over:
+                model = self._onward(model, inside)
 
     @property
-    def vanishing_model(self) -> Model | None:
-        """The best model of terms that vanish with their states; None where there is nothing to choose."""
-        inside = set(self._vanishing)
-        return next((m for m in self.ranked if inside.issuperset(m.columns)), None) if inside else None
+    def population_models(self) -> list[Model | None]:
+        """The best model of terms of each kind that `of_populations` finds; None where none could be followed."""
+        sets = [set(inside) for inside in self._of_populations]
+        return [next((m for m in self.ranked if inside.issuperset(m.columns)), None) for inside in sets]
 
     @property
     def ranked(self) -> list[Model]:
@@ -167,9 +168,9 @@ class Search:
         """
         seen = set[tuple[int, ...]]()
         every = list(range(len(self.library)))
-        for form, own in itertools.product(FORMS, (every, self._vanishing)):
+        for form, own in itertools.product(FORMS, (every, *self._of_populations)):
             rows = regression(self.series, self.library, self.known, self.p, form)
-            if not len(rows.left) or not own:
+            if not len(rows.left):
                 continue
             normal = rows.normal(self.library, INDEPENDENT).only(own)
             for one in self._regressed(normal, 1 if own is every else 2):
@@ -189,8 +190,8 @@ class Search:
             yield from (sets[size] for size in sorted(sets) if 0 < size <= MOST_BEGUN)
 
     @cached_property
-    def _vanishing(self) -> list[int]:
-        return vanishing(self.series, self.library)
+    def _of_populations(self) -> list[list[int]]:
+        return list(of_populations(self.series, self.library).values())
 
     def _fitted(self, columns: tuple[int, ...], c: FloatArray, near: Model | None) -> Model | None:
         """A set of terms on the trajectories, each once."""
@@ -263,9 +264,17 @@ class Search:
         return share
 
 
-def vanishing(series: Series, library: Library) -> list[int]:
-    """The terms that are 0 where their states are 0; none where a state is negative somewhere, or all are so."""
+def of_populations(series: Series, library: Library) -> dict[str, list[int]]:
+    """The terms that are 0 where their states are 0, and of these the products of at most two states, by what they are.
+
+    None where a state is negative somewhere, nor what would be the whole library, or the same again.
+    """
     if not (series.smooth_or_held[series.used] > 0).all():
-        return []
+        return {}
     found = [j for j, term in enumerate(library.terms) if library.vanishes(term)]
-    return found if len(found) < len(library) else []
+    products = set(monomials(library.states, 2))
+    second_order = [j for j in found if library.terms[j].text in products]
+    kinds = {"equations whose rates vanish with their states": found}
+    if len(second_order) < len(found):
+        kinds["equations whose rates vanish with their states, of at most second order"] = second_order
+    return {kind: inside for kind, inside in kinds.items() if 0 < len(inside) < len(library)}

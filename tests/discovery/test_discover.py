@@ -273,11 +273,13 @@ def test_the_noise_is_that_of_the_config() -> None:
     assert found.best.result.objective.nll == pytest.approx(counts.result.objective.nll, abs=1e-4)
 
 
-def test_few_data_of_populations_name_the_equations_of_populations() -> None:
+@pytest.mark.parametrize(("degree", "models"), [(2, 2), (3, 3)])
+def test_few_data_of_populations_name_the_equations_of_populations(degree: int, models: int) -> None:
     times = np.arange(21.0)
     rates = lambda _, y: [0.54 * y[0] - 0.027 * y[0] * y[1], 0.024 * y[0] * y[1] - 0.8 * y[1]]  # noqa: E731
     y = solve_ivp(rates, (0, 20), [34, 6], t_eval=times, rtol=1e-8).y
     y = y * np.exp(0.25 * np.random.default_rng(2).standard_normal(y.shape))
     frame = pd.DataFrame({"time": times, "h": y[0], "l": y[1]})
-    found = odefit.discover(sparse("hl", degree=2) | {"noise": "lognormal"}, data=frame, models=2, samples=0)
-    assert [one.system for one in found.candidates if one.system] == ["lotka_volterra"]
+    asked = sparse("hl", degree=degree) | {"noise": "lognormal"}
+    found = odefit.discover(asked, data=frame, models=models, samples=0)
+    assert "lotka_volterra" in [one.system for one in found.candidates]
