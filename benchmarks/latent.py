@@ -60,12 +60,14 @@ def main() -> None:
     arguments.add_argument("--times", choices=["even", "uneven"], default="even")
     arguments.add_argument("--only", nargs="+", choices=list(RATES), help="these alone")
     arguments.add_argument("--share", type=float, default=1.0, help="of the epochs")
+    arguments.add_argument("--data", type=int, default=0, help="seed of what is trained on; the next is for fresh")
     arguments.add_argument("--out", type=Path, help="a folder for the pictures")
     options = arguments.parse_args()
     torch.set_num_threads(1)
     describe_machine("torch", "torchdiffeq")
     even = options.times == "even"
-    race = Race(*((draw_spirals(seed=seed) if even else uneven(seed)) for seed in (0, 1)), even)
+    seeds = options.data, options.data + 1
+    race = Race(*((draw_spirals(seed=seed) if even else uneven(seed)) for seed in seeds), even)
     names = options.only or [name for name in RATES if even or name != "GRU, one step ahead"]
     outcomes = {name: train(name, race, options.share) for name in names}
     report(race.fresh, outcomes)

@@ -297,7 +297,7 @@ def test_it_is_simulated_at_other_times() -> None:
     for times, message in (
         ([2, 1], "later than the one before"),
         ([1, 1, 1], "may come twice"),
-        ([math.nan], "finite"),
+        ([math.nan], "must be numbers, each later"),
         ([-1, 2], "before experiment a starts"),
         ({"d": [1]}, "'d' is no experiment"),
     ):
