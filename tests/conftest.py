@@ -43,9 +43,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_finish() -> None:
-    """What was imported and collected stays: the collector of garbage need not look through it again and again."""
-    gc.collect()
-    gc.freeze()
+    """What was imported and collected stays: the collector of garbage need not look through it so often."""
     gc.set_threshold(100_000, 20, 50)
 
 
