@@ -105,9 +105,12 @@ def _chosen(search: Search, most: int) -> list[tuple[Model, str]]:
         if near or (-BELOW <= size - len(best.columns) <= ABOVE and not beaten):
             chosen.append(model)
     chosen = chosen[:most]
-    special = [m for m in search.population_models if m is not None and not any(m is one for one in chosen)]
-    if special and most > len(special):
-        chosen = [*chosen[: most - len(special)], *special]
+    special: list[Model] = []
+    for found in search.population_models:  # the best that vanish with their states may be of second order themselves
+        if found is not None and not any(found is one for one in (*chosen, *special)):
+            special.append(found)
+    special = special[: most - 1]
+    chosen = [*chosen[: most - len(special)], *special]
     count: Counter[int] = Counter()
     named = []
     for model in chosen:

@@ -273,7 +273,7 @@ def test_the_noise_is_that_of_the_config() -> None:
     assert found.best.result.objective.nll == pytest.approx(counts.result.objective.nll, abs=1e-4)
 
 
-@pytest.mark.parametrize(("degree", "models"), [(2, 2), (3, 3)])
+@pytest.mark.parametrize(("degree", "models"), [(2, 2), (3, 2), (3, 3)])
 def test_few_data_of_populations_name_the_equations_of_populations(degree: int, models: int) -> None:
     times = np.arange(21.0)
     rates = lambda _, y: [0.54 * y[0] - 0.027 * y[0] * y[1], 0.024 * y[0] * y[1] - 0.8 * y[1]]  # noqa: E731
@@ -283,3 +283,4 @@ def test_few_data_of_populations_name_the_equations_of_populations(degree: int, 
     asked = sparse("hl", degree=degree) | {"noise": "lognormal"}
     found = odefit.discover(asked, data=frame, models=models, samples=0)
     assert "lotka_volterra" in [one.system for one in found.candidates]
+    assert len({one.draft.columns for one in found.candidates}) == len(found.candidates)
