@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import signal
@@ -195,6 +194,7 @@ def _target(section: ClusterSection, where: str, held: ExitStack) -> Any:
 
 async def _started(cluster: Any) -> None:
     """Ctrl-C ends the waiting, not the start: Dask cannot close a cluster of which the start was cancelled."""
+    import asyncio
 
     async def start() -> None:
         await cluster

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -28,9 +28,6 @@ from odefit.sampling.nuts import State
 from odefit.sampling.posterior import SCHEMA_VERSION, parameter_summary, verdict_of
 from odefit.sampling.prior_words import improper, prior_sentence, prior_words
 from odefit.status import Status
-
-if TYPE_CHECKING:
-    pass
 
 ROUND_SECONDS = 2.0
 """Of draws between two looks at the time: what an interruption may lose."""

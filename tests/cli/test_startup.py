@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 HEAVY = ("sympy", "scipy", "torch", "pandas", "matplotlib", "pebble", "PIL")
-RARE = ("rich", "numpy.ma", "numpy.polynomial", "odefit.model.built_in", "odefit.html")
+RARE = ("rich", "asyncio", "xml", "numpy.ma", "numpy.polynomial", "odefit.model.built_in", "odefit.html")
 RARE_IN_FITS = ("odefit.engines.segments.segmented_engine", "odefit.fitting.budget", "odefit.fitting.cross_validation")
 PROGRAM = """
 import sys

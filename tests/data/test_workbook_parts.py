@@ -7,19 +7,19 @@ from xml.parsers import expat
 
 import pytest
 
-from odefit.data.grid.workbook_parts import check_well_formed
+from odefit.data.grid.xml_events import go_through
 
 
 def test_whole_xml_passes() -> None:
-    check_well_formed(io.BytesIO(b"<?xml version='1.0'?><a xmlns:b='c'><b:d e='1'>text</b:d></a>"))
+    go_through(io.BytesIO(b"<?xml version='1.0'?><a xmlns:b='c'><b:d e='1'>text</b:d></a>"))
 
 
 @pytest.mark.parametrize("text", [b"", b"<a><b></a>", b"<a>", b"<a/>more", b"no XML"])
 def test_xml_that_is_not_whole_is_refused(text: bytes) -> None:
     with pytest.raises(expat.ExpatError):
-        check_well_formed(io.BytesIO(text))
+        go_through(io.BytesIO(text))
 
 
 def test_entities_are_refused() -> None:
     with pytest.raises(ValueError, match="no entities"):
-        check_well_formed(io.BytesIO(b"<!DOCTYPE a [<!ENTITY e 'x'>]><a>&e;</a>"))
+        go_through(io.BytesIO(b"<!DOCTYPE a [<!ENTITY e 'x'>]><a>&e;</a>"))

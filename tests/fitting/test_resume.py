@@ -14,6 +14,7 @@ import pytest
 
 import odefit
 from commands import killed
+from interrupted_values import interrupt_values
 from listeners import StopAt
 from odefit import algebra as sp
 from odefit.api import fit_into_folder
@@ -24,7 +25,6 @@ from odefit.engines.diffsol.diffsol_engine import DiffsolEngine
 from odefit.errors import RunError
 from odefit.folder_fits import Place
 from odefit.model.system import System, symbol
-from odefit.objective.profile import ProfileLikelihood
 from odefit.runs import checkpoint
 from odefit.runs.acquire import acquire_run_folder
 from odefit.runs.checkpoint import Checkpoint
@@ -98,24 +98,10 @@ def test_an_interrupted_training_goes_on(epochs: int, folder: Path) -> None:
     assert tables("r") == tables("whole")
 
 
-def interrupt_evaluations(monkeypatch: pytest.MonkeyPatch, last: int) -> None:
-    """Ctrl-C in the evaluation of that number."""
-    genuine, calls = ProfileLikelihood.evaluations, 0
-
-    def evaluations(self: ProfileLikelihood, *arguments: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == last:
-            raise KeyboardInterrupt
-        return genuine(self, *arguments)
-
-    monkeypatch.setattr(ProfileLikelihood, "evaluations", evaluations)
-
-
 def test_starts_that_go_on_together_and_are_interrupted_keep_the_best_so_far(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    interrupt_evaluations(monkeypatch, 3)
+    interrupt_values(monkeypatch, 3)
     begun = odefit.fit("c.yaml", ["fit.match=false"], out="r")
     assert begun.result.status == "interrupted"
     monkeypatch.undo()
@@ -129,7 +115,7 @@ def test_starts_that_go_on_together_and_are_interrupted_keep_the_best_so_far(
 
 
 def test_a_single_start_that_is_interrupted_keeps_where_it_was(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    interrupt_evaluations(monkeypatch, 4)
+    interrupt_values(monkeypatch, 4)
     one = ["fit.starts=1", "parameters.r={value: 5}"]
     begun = odefit.fit("c.yaml", one, out="r")
     assert begun.result.status == "interrupted"

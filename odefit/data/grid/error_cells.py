@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import posixpath
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from xml.parsers import expat
 
+from odefit.data.grid.xml_events import go_through
 from odefit.records import dataclass
 from odefit.text import abridged, counted
 
@@ -96,19 +98,11 @@ def _attributes(archive: zipfile.ZipFile, part: str, tag: str) -> list[dict[str,
 
 def _parsed(text: bytes, **handlers: Any) -> bool:
     """Go through XML; whether it is whole, and without entities of its own."""
-    parser = expat.ParserCreate(namespace_separator=" ")
-    for name, handler in handlers.items():
-        setattr(parser, name, handler)
-    parser.EntityDeclHandler = _no_entities
     try:
-        parser.Parse(text, True)
+        go_through(io.BytesIO(text), " ", **handlers)
     except (expat.ExpatError, ValueError):
         return False
     return True
-
-
-def _no_entities(*_: Any) -> None:
-    raise ValueError("a workbook has no entities of its own")
 
 
 def _of_open_document(text: bytes, sheet: str) -> list[ErrorCell]:

@@ -13,7 +13,6 @@ from odefit.data.csv_reader import MAX_ABOVE, read_header
 from odefit.data.error_list import place
 from odefit.data.grid.cell_rows import CellRows
 from odefit.data.grid.decoding import read_lines
-from odefit.data.grid.error_cells import error_cells, error_note
 from odefit.data.grid.finding import Found, bare_names, find_table
 from odefit.data.grid.grid import Grid
 from odefit.data.grid.splitting import COMMENTS, Dialect, dialects, split, without_last
@@ -247,6 +246,8 @@ def _place(path: Path, place_of: str, line: int = 0, column: str = "") -> str:
 
 
 def _of_workbook(path: Path, wanted: Sequence[str], form: FileForm, where: str) -> Grid:
+    from odefit.data.grid.error_cells import error_cells, error_note
+
     cells, sheet = read_sheet(path, form.sheet, where)
     failed = error_cells(path, sheet)
     cells = cells.without([cell.at for cell in failed if cell.at is not None])

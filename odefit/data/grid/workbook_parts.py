@@ -12,9 +12,9 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
 from xml.parsers import expat
 
+from odefit.data.grid.xml_events import go_through
 from odefit.data.source_files import whole_fault
 
 MAX_UNPACKED = 1024**3
@@ -48,7 +48,7 @@ def check_parts(path: Path, where: str) -> None:
             if not any(name.startswith("xl/") for name in names) and "content.xml" not in names:
                 raise whole_fault(path, where, "is a zip archive and no workbook; unpack it first")
             if "content.xml" in names:  # of OpenDocument: its reader is given no XML that is not whole
-                check_well_formed(archive.open("content.xml"))
+                go_through(archive.open("content.xml"))
             for part in parts:
                 farthest = _too_far(archive, part) if _may_reach(archive, part) > MAX_CELLS else ""
                 if farthest:
@@ -56,14 +56,6 @@ def check_parts(path: Path, where: str) -> None:
                     raise whole_fault(path, where, f"{what}; delete it, or export the table as CSV")
     except _DAMAGE:
         raise whole_fault(path, where, damaged) from None
-
-
-def check_well_formed(file: IO[bytes]) -> None:
-    """Read XML to its end. Raises expat.ExpatError where it is not well-formed, ValueError where it has entities."""
-    parser = expat.ParserCreate()
-    parser.EntityDeclHandler = _no_entities
-    with file:
-        parser.ParseFile(file)
 
 
 def _may_reach(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> int:
@@ -95,21 +87,12 @@ def _blocks(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> Iterator[bytes]:
 def _too_far(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> str:
     """The last cell with a value where all of them need too large a rectangle; else an empty text."""
     sheet = _Extent()
-    parser = expat.ParserCreate(namespace_separator=" ")
-    parser.StartElementHandler = sheet.begin
-    parser.CharacterDataHandler = sheet.text
-    parser.EntityDeclHandler = _no_entities
     try:
-        with archive.open(part) as file:
-            parser.ParseFile(file)
+        go_through(archive.open(part), " ", StartElementHandler=sheet.begin, CharacterDataHandler=sheet.text)
     except expat.ExpatError:
         return ""  # no sheet, or a damaged one, which the reader refuses
     rows, columns = (high - low + 1 for low, high in (sheet.rows, sheet.columns))
     return sheet.last if rows * columns > MAX_CELLS else ""
-
-
-def _no_entities(*_: Any) -> None:
-    raise ValueError("a sheet has no entities of its own")
 
 
 class _Extent:
