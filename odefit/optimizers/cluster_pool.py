@@ -234,7 +234,8 @@ class Cluster:
 
     def _check(self, futures: list[Any]) -> None:
         """Raises ClusterLost where nothing will come of them."""
-        if self.client.status != "running" or any(f.status in ("cancelled", "lost") for f in futures):
+        # What is "lost" was finished by a worker that is lost since, and is computed anew.
+        if self.client.status != "running" or any(f.status == "cancelled" for f in futures):
             raise self._lost("the scheduler of the cluster is lost")
         if self._workers():
             self._alone_since = math.inf

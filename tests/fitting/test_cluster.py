@@ -276,6 +276,30 @@ def test_what_kills_its_workers_fails_alone_and_says_why(local: Any) -> None:
     assert [result.lost for result in found] == [number == 3 for number in range(8)]
 
 
+def wait_until(client: Any, status: str) -> None:
+    """Until all futures of a client have that status."""
+    while [future.status for future in list(client.futures.values())] != [status]:
+        time.sleep(0.005)
+
+
+def test_results_that_a_lost_worker_held_are_computed_anew() -> None:
+    points = np.arange(8.0)[:, None]
+    import cloudpickle
+
+    cloudpickle.register_pickle_by_value(__import__(__name__))
+    with dask_clusters.of_processes(1) as one, distributed.Client(one, set_as_default=False) as client:
+        cluster = Cluster(client)
+        key = cluster.send(points, lambda: ByValue(cloudpickle.dumps(Builds())))
+        results = cluster.search_all(key, "spare", points, range(8), 1)
+        found = [next(results)]
+        wait_until(client, "finished")  # the one that follows
+        os.kill(client.run(os.getpid).popitem()[1], signal.SIGKILL)
+        wait_until(client, "lost")
+        found += results
+    assert sorted(result.number for result in found) == list(range(8))
+    assert [result.number for result in found if result.failure] == [5]
+
+
 def test_what_arrives_must_be_what_was_sent() -> None:
     with pytest.raises(ValueError, match="is not what was sent"):
         cluster_pool.deliver("0" * 64, b"something else")
