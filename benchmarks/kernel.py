@@ -25,6 +25,7 @@ from odefit.data.experiments import Experiment
 from odefit.engines import program_cache
 from odefit.engines.base import Engine, Solutions, SolverOptions
 from odefit.engines.diffsol.diffsol_engine import DiffsolEngine
+from odefit.engines.first_method import settled_engine
 from odefit.engines.kernel.kernel_engine import KernelEngine
 from odefit.engines.kernel.program import KernelProgram
 from odefit.model.formulas import parse_formula
@@ -164,7 +165,8 @@ def main() -> None:
         for title, system, p, experiments in cases(quick):
             first, again = compilation(system)
             options = SolverOptions(rtol=1e-6, atol=1e-8)
-            engines: list[Engine] = [made(system, options, system.parameters) for made in (KernelEngine, DiffsolEngine)]
+            made = [partial(one, system, sensitive=system.parameters) for one in (KernelEngine, DiffsolEngine)]
+            engines: list[Engine] = [settled_engine(one, options, p[:1], experiments[:1]) for one in made]
             found = [engine.solve(p, experiments, True) for engine in engines]
             tight = SolverOptions(engines[0].method_in_use, 1e-11, 1e-14)
             exact = KernelEngine(system, tight, system.parameters).solve(p, experiments, True)

@@ -36,6 +36,7 @@ class SolverOptions:
     sensitivity_rtol, sensitivity_atol: of the compiled engine's sensitivities, where not those of the states.
     typical: sizes of parameters by name, 1 where there is none; tolerances hold for size * dy/dp.
     max_steps: of each method of the kernel; a member that takes more is given up.
+    begins_stiff: of the kernel's `auto`, whether members begin with the stiff method (first_method.py).
     """
 
     method: str = "auto"
@@ -49,6 +50,7 @@ class SolverOptions:
     sensitivity_atol: float | None = None
     typical: tuple[tuple[str, float], ...] = ()
     max_steps: int = 100_000
+    begins_stiff: bool = False
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,11 @@ class Engine(Protocol):
     @property
     def takes_tangents(self) -> bool:
         """Whether it has `solve_along`."""
+        return False
+
+    @property
+    def is_found_stiff(self) -> bool:
+        """Whether `auto` went from the kernel's explicit method to its stiff one in a solution so far."""
         return False
 
     def solve_along(

@@ -1,6 +1,6 @@
 """From a config and its data to a `FitProblem`: every name is bound here, and every contradiction found.
 
-Nothing is solved and nothing is written.
+Nothing is written, and nothing is solved but to find out how to solve it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from odefit.arrays import Mask
 from odefit.config.load import LoadedConfig
 from odefit.data.chosen_rows import Excluded
 from odefit.data.experiments import Experiment
-from odefit.engines.base import Engine
+from odefit.engines.base import Engine, SolverOptions
 from odefit.engines.choice import make_engine
+from odefit.engines.first_method import settled_engine
 from odefit.errors import ConfigError, Faults, ModelError
 from odefit.model.constant_calls import CallCollector, ConstantCalls
 from odefit.model.formulas import free_names
@@ -41,7 +42,7 @@ from odefit.problem.network_calls import called_by, names_in_calls, part_of, sol
 from odefit.problem.network_files import build, given_weights, read_array_tables, weight_priors
 from odefit.problem.noise_models import read_noise
 from odefit.problem.parameter_table import TableBuilder
-from odefit.problem.state_sizes import solver_options
+from odefit.problem.state_sizes import representative, solver_options
 from odefit.problem.systems import with_doses
 from odefit.records import changed, dataclass
 from odefit.runs.network_files import Content, contents_of
@@ -245,7 +246,12 @@ def _engine(
     p = formulas.binding.local(table.values)[:, : len(system.parameters)]
     options = solver_options(loaded, system, seen, p, formulas.observation)
     inside = part_of(networks, system)
-    engine = make_engine(system, options, formulas.sensitive, inside, loaded.where("solver", "method"))
+
+    def made(by: SolverOptions) -> Engine:
+        return make_engine(system, by, formulas.sensitive, inside, loaded.where("solver", "method"))
+
+    tried = representative(seen)
+    engine = settled_engine(made, options, p[tried], [seen[e] for e in tried])
     check_solver(loaded, engine)
     return engine
 

@@ -115,7 +115,7 @@ def state_sizes(
     measured = _Measured(observation, experiments)
     least = np.full(len(system.states), math.inf)
     pilot: Pilot | None = None
-    for e in _chosen(experiments):
+    for e in representative(experiments):
         try:
             pilot = pilot or Pilot(system)
             record = pilot.way(p[e], experiments[e])
@@ -131,7 +131,7 @@ def state_sizes(
     return np.array([10.0 ** round(math.log10(size)) for size in least])
 
 
-def _chosen(experiments: Sequence[Experiment]) -> list[int]:
+def representative(experiments: Sequence[Experiment]) -> list[int]:
     """Positions of MOST_PILOTS experiments, by the size of what was measured in them."""
     tops = np.array([np.nan_to_num(np.abs(e.values), posinf=0.0).max(axis=0, initial=0.0) for e in experiments])
     all_over = tops.max(axis=0, initial=0.0)

@@ -3,8 +3,9 @@
 Errors of states and of sensitivities are controlled alike. The tolerance of a sensitivity holds for size * dy/dp, where
 the size is the parameter's `typical` one, or its own where that is larger.
 
-With `auto`, a member that the explicit method cannot do, or for which the equations are stiff, is solved by diffsol's
-stiff method instead. Each member is judged by itself, so results depend on nothing but its own parameters and times.
+With `auto`, a member that the explicit method cannot do, or for which the equations are stiff, is solved by the stiff
+method instead; where the options say that it begins with that one, the other way round. Systems too large for it here
+go to diffsol's. Each member is judged by itself, so results depend on nothing but its own parameters and times.
 """
 
 from __future__ import annotations
@@ -94,11 +95,13 @@ class KernelEngine(Engine):
         self._tolerances = _tolerances(system, options, self.sensitive)
         uses_time = any(symbol(TIME) in rate.free_symbols for rate in system.rhs)
         self._times = TimesOf(is_shifted=not uses_time)
-        program = program_of(
-            system, self.sensitive
-        )  # what cannot be compiled is refused here, not at the first solution
+        # What cannot be compiled is refused here, not at the first solution.
+        program = program_of(system, self.sensitive)
         if options.method == AUTO_IMPLICIT:
             program.compile_stiff()
+        self._first_method = options.method
+        if options.method == AUTO:
+            self._first_method = AUTO_IMPLICIT if options.begins_stiff and program.can_be_stiff else AUTO_EXPLICIT
         from odefit.engines.diffsol.diffsl import jumps
 
         self._first_notes = tuple(jumps(system, self.sensitive))
@@ -106,6 +109,8 @@ class KernelEngine(Engine):
 
     def _forget(self) -> None:
         self.notes: list[str] = list(self._first_notes)
+        if self.options.method != self._first_method == AUTO_IMPLICIT:
+            self._note_stiff(AUTO_IMPLICIT)
         self._stiff: Engine | None = None
         self._turned: str | None = None
 
@@ -120,8 +125,13 @@ class KernelEngine(Engine):
         return self.options.method == AUTO and not program_of(self.system, self.sensitive).can_be_stiff
 
     @property
+    def is_found_stiff(self) -> bool:
+        """Whether a member went to the stiff method of the kernel."""
+        return self._turned == AUTO_IMPLICIT
+
+    @property
     def method_in_use(self) -> str:
-        """The explicit method, until a member has turned out to be stiff."""
+        """What `auto` begins with, until a member has turned out to be stiff."""
         return self._turned or self._first_method
 
     def reset_copy(self) -> KernelEngine:
@@ -193,7 +203,9 @@ class KernelEngine(Engine):
         status = self._run(call, which, self._first_method)
         if self.options.method == AUTO:
             lost = status > stepping.EXPLODES
-            if lost.any():
+            if lost.any() and self._first_method == AUTO_IMPLICIT:
+                self._run(call, which[lost], AUTO_EXPLICIT, is_last=True)
+            elif lost.any():
                 self._try_stiff(call, experiments, which[lost], status[lost])
         for m, failure in enumerate(call.failures):
             if failure is not None:
@@ -234,10 +246,6 @@ class KernelEngine(Engine):
         )
         return None if ends.status.any() else int(ends.steps.sum())
 
-    @property
-    def _first_method(self) -> str:
-        return AUTO_EXPLICIT if self.options.method == AUTO else self.options.method
-
     def _run(self, call: _Call, which: IntArray, method: str, is_last: bool = False) -> IntArray:
         """Solve some members by a method; their status. is_last: however stiff they are."""
         is_all = len(which) == len(call.chosen)
@@ -277,7 +285,7 @@ class KernelEngine(Engine):
             self._run(call, left, AUTO_EXPLICIT, is_last=True)
         if solved.any():
             self._turned = method
-            self._note(f"The equations are stiff: {AUTO_EXPLICIT} crawls or fails on them, so {method} is used there.")
+            self._note_stiff(method)
 
     def _solve_elsewhere(self, call: _Call, experiments: Sequence[Experiment], which: IntArray) -> Mask:
         """By diffsol's stiff method, for systems that are large; which members it solved."""
@@ -331,7 +339,8 @@ class KernelEngine(Engine):
         advice = IF_STIFF if self.options.method == AUTO_EXPLICIT else ""
         return replace(failure, advice=advice_on_roots(self.system, failure) or advice)
 
-    def _note(self, sentence: str) -> None:
+    def _note_stiff(self, method: str) -> None:
+        sentence = f"The equations are stiff: {AUTO_EXPLICIT} crawls or fails on them, so {method} is used there."
         if sentence not in self.notes:
             self.notes.append(sentence)
 

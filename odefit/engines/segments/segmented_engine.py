@@ -91,6 +91,11 @@ class SegmentedEngine(Engine):
         return any(engine.remembers for engine in engines)
 
     @property
+    def is_found_stiff(self) -> bool:
+        """Whether segments of any kind are."""
+        return any(plan.base.is_found_stiff for plan in self._plans.values())
+
+    @property
     def method_in_use(self) -> str:
         """Of the engine for segments without inputs and infusions; each kind has its own."""
         return self._plan(Kind()).base.method_in_use

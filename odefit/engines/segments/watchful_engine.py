@@ -46,6 +46,11 @@ class WatchfulEngine(Engine):
         return self.plain.remembers
 
     @property
+    def is_found_stiff(self) -> bool:
+        """Whether either engine found it."""
+        return self.plain.is_found_stiff or (self._segmented is not None and self._segmented.is_found_stiff)
+
+    @property
     def method_in_use(self) -> str:
         """Of the engine that was last in use."""
         return self.plain.method_in_use if self._segmented is None else self._segmented.method_in_use
