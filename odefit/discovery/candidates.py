@@ -50,10 +50,15 @@ class Draft:
         found = with_equations(prepared.loaded, self.equations, sections)
         fit = {"starts": 1, "match": False, "cluster": None}
         kept = {k: v for k, v in found.config.fit.model_dump(exclude_unset=True).items() if k not in fit}
-        config = found.config.model_copy(update={"fit": type(found.config.fit).model_validate(kept | fit)})
+        settings = type(found.config.fit).model_validate(kept | fit)
+        config = found.config.model_copy(update={"fit": settings, "title": self._title(prepared.loaded)})
         return LoadedConfig(
             config, found.source, found.path, found.notes, found.given, EarlierFit("the search", self.values)
         )
+
+    def _title(self, asked: LoadedConfig) -> str:
+        """What its run is headed with, which lies in a folder whose name says its size alone."""
+        return f"{asked.config.title or (asked.path.stem if asked.source.name else 'discovery')}: candidate {self.name}"
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""

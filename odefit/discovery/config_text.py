@@ -31,7 +31,9 @@ def config_text(ready: Prepared, draft: Draft, run: Run, judgement: str, out: Pa
         The folder in which it is written, from which it names files; None: as the config of the sparse model does.
     """
     loaded = draft.loaded(ready)
-    config = {"version": newest_version()} | loaded.config.model_dump(mode="json", exclude_unset=True)
+    own = loaded.config.model_copy(update={"title": ready.loaded.config.title})
+    untitled = None if own.title else {"title"}
+    config = {"version": newest_version()} | own.model_dump(mode="json", exclude_unset=True, exclude=untitled)
     config["version"] = newest_version()
     _estimates(config, draft, run)
     config["fit"].pop("match", None)

@@ -46,7 +46,8 @@ def recognised(equations: Mapping[str, str], parameters: Sequence[str]) -> str |
 @cache
 def _of_entry(name: str) -> Terms | None:
     one: Entry = entry(name)
-    if one.family or len(one.equations) > MOST_STATES:
+    # With a current or a temperature that is given, terms are made of it, which those of a candidate are not.
+    if one.family or one.known or len(one.equations) > MOST_STATES:
         return None
     return _monomials(one.equations, tuple(one.equations), frozenset(one.parameters))
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from scipy.integrate import solve_ivp
 
 import odefit
@@ -70,6 +71,17 @@ def test_the_best_candidate_is_an_ordinary_config(folder: Path, found: Any) -> N
     again = odefit.fit(folder / "out" / "equations.yaml")
     assert again.result.objective.nll == pytest.approx(found.best.result.objective.nll, abs=1e-3)
     assert odefit.load_run(folder / "out" / "4-terms").result.status == "converged"
+
+
+def test_a_report_of_a_candidate_says_whose_it_is(found: Any) -> None:
+    assert found.best.report().title == "mine: candidate 4-terms"
+    assert "title" not in yaml.safe_load(found.config)
+    decay = pd.DataFrame({"time": TIMES, "x": np.exp(-TIMES) + 0.01 * np.random.default_rng(0).standard_normal(41)})
+    for title, headed in (("Decay", "Decay"), (None, "discovery")):
+        asked = sparse("x", degree=1) | ({"title": title} if title else {})
+        own = odefit.discover(asked, data=decay, models=1, samples=0)
+        assert own.best.report().title == f"{headed}: candidate 1-term"
+        assert yaml.safe_load(own.config).get("title") == title
 
 
 def test_another_call_goes_on_with_what_is_there(folder: Path, found: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -240,3 +240,4 @@ def test_built_in_systems_are_recognised_by_their_terms() -> None:
     assert recognised(turned, names) == "lorenz"
     assert recognised(turned | {"c": "c6*c + c7*a*b + c1"}, names) is None
     assert recognised({"S": "c1*S/(c2 + S)"}, names) is None
+    assert recognised({"z": "c1", "v1": "c2 + c3*v1"}, names) is None  # a battery's, but for its current
