@@ -49,7 +49,7 @@ class DataBlock:
         [B, M], how often each cell counts at each of B points; None where all count once.
     far
         [M], the other end of the interval in which a censored value lies, on the same scale as `values`; NaN where it
-        has none, None where no cell has any.
+        has none, None where no cell has any; [B, M] where each of B points has measurements of its own.
     """
 
     rows: IntArray
@@ -62,7 +62,8 @@ class DataBlock:
     def take(self, points: IntArray) -> DataBlock:
         """The same for some of the points that have measurements or weights of their own."""
         values = self.values[points] if self.values.ndim > 1 else self.values
-        return replace(self, values=values, weight=None if self.weight is None else self.weight[points])
+        far = self.far[points] if self.far is not None and self.far.ndim > 1 else self.far
+        return replace(self, values=values, far=far, weight=None if self.weight is None else self.weight[points])
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,10 @@ def tail_of(family: Family, part: DataBlock, m: FloatArray, s: FloatArray) -> Ta
     """The censored cells of a block at B points, [B, M] each."""
     if not family.is_count:
         return limited(family, part.side, part.values, part.far, m, s)
-    tails = [limited(family, part.side, c, part.far, *point) for c, *point in _points(m, part.values, m, s)]
+    none = part.far is None
+    ends = np.full(len(part.rows), np.nan) if part.far is None else part.far
+    each_point = _points(m, part.values, ends, m, s)
+    tails = [limited(family, part.side, c, None if none else far, *point) for c, far, *point in each_point]
     each = [[getattr(tail, entry.name) for tail in tails] for entry in fields(Tail)]
     parts: list[Any] = [None if some[0] is None else np.stack(some) for some in each]
     return Tail(*parts)

@@ -163,8 +163,9 @@ def check_measurements(
 ) -> None:
     """Whether the data are such as their noise models make them."""
     for column, (name, model) in enumerate(noise.items()):
-        if all(_only_limits(e, column) for e in measured):
-            faults.add(loaded.where("noise", name), "every measurement of it is only a limit; nothing can be learnt")
+        if set().union(*(_sides(e, column) for e in measured)) in ({-1}, {1}):
+            what = "every measurement of it is a limit of the same side; nothing can be learnt"
+            faults.add(loaded.where("noise", name), what)
         for experiment in measured:
             fault = _fault(name, column, model, experiment)
             if fault is not None:
@@ -173,9 +174,15 @@ def check_measurements(
                 break
 
 
-def _only_limits(experiment: Experiment, column: int) -> bool:
+def _sides(experiment: Experiment, column: int) -> set[int]:
+    """The sides on which the truth of its cells may be anywhere; 0 for a cell that is measured or has two ends."""
     known = ~np.isnan(experiment.values[:, column])
-    return experiment.censored is not None and bool((experiment.censored[known, column] != 0).all())
+    if experiment.censored is None:
+        return {0} if known.any() else set()
+    side = experiment.censored[known, column]
+    if experiment.other_end is not None:
+        side = np.where(np.isnan(experiment.other_end[known, column]), side, 0)
+    return set(side.tolist())
 
 
 def _fault(name: str, column: int, model: Noise, experiment: Experiment) -> tuple[tuple[str, ...], str] | None:

@@ -10,8 +10,7 @@ cases         experiments drawn with replacement, replicates together: each coun
 Estimated noise levels are first freed of the bias of maximum likelihood (uncertainty/noise_levels.py), as n - p in
 place of n does for least squares; residuals of noise that is given are widened by sqrt(n/(n - p)).
 
-A measurement below a limit of detection comes out as censored. The limit of a cell that is censored in the data is
-known; a measured cell has the limit of the other cells of its observable, where they have one and the same.
+A measurement below a limit of detection comes out as censored, and one of a class as a class (resampling/hidden.py).
 
 Every sample has a random generator of its own, so that it does not depend on those before it.
 """
@@ -20,7 +19,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -32,6 +30,7 @@ from odefit.objective.measurements import DataBlock, ObservableData, at_rows
 from odefit.objective.observation import Moments
 from odefit.objective.problem import FitProblem
 from odefit.records import dataclass
+from odefit.resampling.hidden import known
 
 Kind = Literal["parametric", "residuals", "cases"]
 LEAST_SHARE = 1e-12
@@ -60,27 +59,6 @@ class Cells:
     r: FloatArray
     is_log: bool
 
-    @cached_property
-    def limits(self) -> tuple[FloatArray, FloatArray]:
-        """[M] each, below and above which a value is not seen; infinite where there is no such limit."""
-        n, part = len(self.data.rows), self.data.censored
-        low, high = np.full(len(self.m), -np.inf), np.full(len(self.m), np.inf)
-        if part is not None:
-            for limit, side in ((low, -1), (high, 1)):
-                own = part.values[part.side == side]
-                limit[n:][part.side == side] = own
-                if len(own) and (own == own[0]).all():
-                    limit[:] = own[0]
-        return low, high
-
-    @cached_property
-    def far(self) -> FloatArray | None:
-        """[M], the other ends of the intervals in which hidden values lie; None where there is none."""
-        n, part = len(self.data.rows), self.data.censored
-        if part is None or part.far is None:
-            return None
-        return np.concatenate([np.full(n, part.far[0] if (part.far == part.far[0]).all() else np.nan), part.far])
-
     def drawn(self, rng: np.random.Generator, kind: Kind) -> FloatArray:
         """d* [M], on the scale of the noise."""
         family = self.data.family
@@ -100,34 +78,28 @@ class Cells:
         if data.censored is None:
             constant = d.sum(axis=1) if self.is_log else 0.0
             return replace(data, measured=replace(data.measured, values=d), constant=constant)
-        low, high = self.limits
-        under, over = d < low, d > high
-        seen = ~(under | over)
+        found = known(data, d)
         rows = np.concatenate([block.rows for block in data.blocks])
         errors = [block.sigma for block in data.blocks if block.sigma is not None]
         sigma = np.concatenate(errors) if errors else None
-        sides = ((-1, under, low), (1, over, high))
-        parts = [(side, hidden, limit) for side, hidden, limit in sides if np.isfinite(limit).any()]
+        sides = [side for side in (-1.0, 1.0) if (data.censored.side == side).any()]
+        hidden = [found.side == side for side in sides]
+        has_far = data.censored.far is not None
         limits = DataBlock(
-            np.concatenate([rows for _ in parts]),
-            np.concatenate([np.where(np.isfinite(limit), limit, self.m) for _, _, limit in parts]),
-            None if sigma is None else np.concatenate([sigma for _ in parts]),
-            np.concatenate([np.full(len(rows), float(side)) for side, _, _ in parts]),
-            np.concatenate([hidden.astype(np.float64) for _, hidden, _ in parts], axis=1),
-            None if self.far is None else np.concatenate([self._far(side, limit) for side, _, limit in parts]),
+            np.concatenate([rows for _ in sides]),
+            np.concatenate([np.where(own, found.limit, self.m) for own in hidden], axis=1),
+            None if sigma is None else np.concatenate([sigma for _ in sides]),
+            np.concatenate([np.full(len(rows), side) for side in sides]),
+            np.concatenate(hidden, axis=1).astype(np.float64),
+            np.concatenate([np.where(own, found.far, np.nan) for own in hidden], axis=1) if has_far else None,
         )
+        seen = found.side == 0
         weight = seen.astype(np.float64)
         values = np.where(seen, d, self.m)
         constant = (weight * values).sum(axis=1) if self.is_log else 0.0
         block = DataBlock(rows, values, sigma, np.zeros(len(rows)), weight)
         # Where there are limits no level is at its best in closed form, so that it is needed in no unit.
         return replace(data, measured=block, censored=limits, constant=constant, unit=None, scale_position=None)
-
-    def _far(self, side: int, limit: FloatArray) -> FloatArray:
-        """[M], the other ends that lie on a side of the limits."""
-        assert self.far is not None
-        with np.errstate(invalid="ignore"):
-            return np.where(side * (self.far - limit) > 0, self.far, np.nan)
 
 
 @dataclass(frozen=True)

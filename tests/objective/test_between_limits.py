@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import optimize, stats
 
 import odefit
 from noise_families import COUNTS, NAMES, family, reference
+from odefit.errors import ConfigError
 from odefit.objective.noise.interval import limited, two_rows
 from small_problems import Array, central_differences
 
@@ -237,3 +239,26 @@ def test_an_experiment_keeps_its_ends_whatever_is_done_to_its_rows() -> None:
     np.testing.assert_array_equal(wide.other_end[own], one.other_end)
     assert one.at(np.array([1.0])).other_end is None
     assert replace(one, name="2").other_end is one.other_end
+
+
+def decay(cells: str) -> dict[str, Any]:
+    config = {
+        "model": {"equations": {"x": "-k*x"}, "initial": {"x": "x0"}},
+        "parameters": {"k": {"value": 0.3, "scale": "log"}, "x0": {"value": 8, "scale": "log"}},
+    }
+    rows = [(float(t), cell) for t, cell in enumerate(cells.split())]
+    return {"config": config, "data": pd.DataFrame(rows, columns=["time", "x"])}
+
+
+def test_a_decay_that_is_read_in_classes_is_fitted() -> None:
+    classes, seen = "11..12 5..6 5..6 2..3 3..4 0..1 1..2", "11.5 5.5 5.5 2.5 3.5 0.5 1.5"
+    found, beside = odefit.fit(**decay(classes)).result, odefit.fit(**decay(seen)).result
+    assert found.status == "converged"
+    for name in ("k", "x0"):
+        assert abs(found.estimates[name].value - beside.estimates[name].value) < beside.estimates[name].standard_error
+
+
+@pytest.mark.parametrize("cells", ["<20 <15 <9 <7", ">1 >2 >0.5"])
+def test_limits_of_one_side_alone_are_refused(cells: str) -> None:
+    with pytest.raises(ConfigError, match="every measurement of it is a limit of the same side"):
+        odefit.fit(**decay(cells))
