@@ -6,6 +6,9 @@ Each line solves the same system by `auto` of both engines at rtol 1e-6, atol 1e
 shortest of some turns. `error` is the largest error of any p dy/dp, as a part of the largest such number of the same
 state, against the kernel at a tolerance of 1e-11. `value` is the solution alone. `ready` and `again` are the seconds
 until formulas are machine code: for the first time, and from the cache.
+
+The second table is of the gradient of one number, a sum over all states at all times with random weights: the solution
+and the way back through it, beside all sensitivities; errors are parts of the largest p dg/dp.
 """
 
 from __future__ import annotations
@@ -115,6 +118,27 @@ def cases(quick: bool) -> list[tuple[str, System, Array, list[Experiment]]]:
     return found
 
 
+def gradient_alone(title: str, system: System, p: Array, experiments: Sequence[Experiment]) -> list[object]:
+    """A row of the second table."""
+    options = SolverOptions(rtol=1e-6, atol=1e-8)
+    kernel, diffsol = (made(system, options, system.parameters) for made in (KernelEngine, DiffsolEngine))
+    exact = KernelEngine(system, SolverOptions("tsit5", 1e-11, 1e-14), system.parameters)
+    worth = np.random.default_rng(0).normal(size=(sum(len(e.times) for e in experiments), len(system.states)))
+
+    def back() -> Array:
+        kernel.solve(p, experiments)
+        return kernel.pull(p, experiments, worth)
+
+    def ahead(engine: Engine) -> Array:
+        return Engine.pull(engine, p, experiments, worth)
+
+    size, wanted = np.abs(p), ahead(exact) * np.abs(p)
+    ways = [back, partial(ahead, kernel), partial(ahead, diffsol)]
+    errors = [np.abs(way() * size - wanted).max() / np.abs(wanted).max() for way in ways]
+    took = [1e6 * t for t in shortest(ways, 0.3)]
+    return [title, *map(_short, [*took, took[0] / took[2], *errors])]
+
+
 def _k(n: int) -> list[str]:
     return [f"k{i + 1}" for i in range(n)]
 
@@ -181,6 +205,9 @@ def main() -> None:
             (*header, "value", "ratio", "ready", "again"),
             [[row[0], *map(_short, row[1:])] for row in rows],
         )
+        back = [gradient_alone(*case) for case in cases(quick) if "chain" in case[0]]
+        header = ("us of CPU for a gradient", "back", "kernel", "diffsol", "ratio", *["error"] * 3)
+        show("The gradient alone", header, back)
 
 
 def _short(value: float) -> str:

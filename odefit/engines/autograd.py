@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -25,21 +26,30 @@ class _States(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, p: Tensor, engine: Engine, experiments: Sequence[Experiment]) -> Tensor:
         values = p.detach().to("cpu", torch.float64).numpy()
-        solutions = engine.solve(values, experiments, sensitivities=ctx.needs_input_grad[0])
+        pulls = ctx.needs_input_grad[0] and engine.pulls
+        solutions = engine.solve(values, experiments, sensitivities=ctx.needs_input_grad[0] and not pulls)
         if (failed := solutions.failed) is not None:
             raise solve_error(f"'{experiments[failed].name}'", solutions.failures[failed])
         rows = _padded_rows(solutions)
+        ctx.columns = [engine.system.parameters.index(name) for name in engine.sensitive]
+        ctx.n_parameters = p.shape[1]
         if solutions.dy is not None:
             ctx.slopes = _taken(solutions.dy, rows, p)
-            ctx.columns = [engine.system.parameters.index(name) for name in engine.sensitive]
-            ctx.n_parameters = p.shape[1]
+        elif pulls:
+            ctx.pull = partial(engine.pull, values, experiments)
+            ctx.rows, ctx.shape, ctx.slopes = rows, solutions.y.shape, None
         return _taken(solutions.y, rows, p)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         total = grad.new_zeros(grad.shape[0], ctx.n_parameters)
-        total[:, ctx.columns] = torch.einsum("ets,etsl->el", grad, ctx.slopes)
+        if ctx.slopes is not None:
+            total[:, ctx.columns] = torch.einsum("ets,etsl->el", grad, ctx.slopes)
+        else:
+            worth = torch.zeros(ctx.shape, dtype=torch.float64)
+            worth.index_add_(0, ctx.rows.flatten(), grad.to("cpu", torch.float64).flatten(0, 1))
+            total[:, ctx.columns] = torch.from_numpy(ctx.pull(worth.numpy())).to(grad)
         return total, None, None
 
 

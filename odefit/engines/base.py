@@ -176,6 +176,27 @@ class Engine(Protocol):
         raise NotImplementedError(what)
 
     @property
+    def pulls(self) -> bool:
+        """Whether the gradient of a function of all states takes less by `pull` than by sensitivities."""
+        return False
+
+    def pull(
+        self, p: FloatArray, experiments: Sequence[Experiment], worth: FloatArray, members: IntArray | None = None
+    ) -> FloatArray:
+        """The gradient of a function of all states to the `sensitive` parameters, [M, K]; NaN where members fail.
+
+        worth: [R, S] the derivatives of the function to the states, in the rows of `solve`; the others as there.
+        """
+        found = self.solve(p, experiments, True, members)
+        assert found.dy is not None
+        gradients = np.zeros((len(found), found.dy.shape[-1]))
+        there = np.flatnonzero(np.diff(found.offsets))
+        if len(there):
+            products = np.einsum("rs,rsk->rk", worth, found.dy)
+            gradients[there] = np.add.reduceat(products, found.offsets[there], axis=0)
+        return gradients
+
+    @property
     @abstractmethod
     def method_in_use(self) -> str:
         """The method of the next solution: what `auto` has come to so far."""

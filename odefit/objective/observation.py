@@ -297,6 +297,19 @@ class Observation:
             )
         return out
 
+    def pulled(
+        self, y: FloatArray, t: FloatArray, p: FloatArray, worth: Sequence[tuple[FloatArray, FloatArray | None]]
+    ) -> tuple[FloatArray, list[tuple[int, FloatArray]]]:
+        """What levels [..., R, S] and sensitive symbols are worth (see `Partials.pulled`).
+
+        y, t, p: as in `moments`. worth: of m and s of every observable, [..., R] each.
+        """
+        of_s = [s for name, (_, s) in zip(self.names, worth, strict=True) if name in self._sigma_slot]
+        with np.errstate(over="ignore", invalid="ignore"):
+            results = self._values_and_partials(*last_first(y), t, *last_first(p))
+            values = results[len(self.formulas) :]
+            return self._partials.pulled(values, [*(m for m, _ in worth), *of_s], y.shape[-1])
+
     @cached_property
     def _tensor_functions(self) -> list[Any]:
         """Per observable a function of m and, where it has a formula, s."""

@@ -56,6 +56,27 @@ class Partials:
         """What is to be evaluated, in the order of the entries."""
         return [entry.expr for entry in self.entries]
 
+    def pulled(
+        self, values: Sequence[Any], worth: Sequence[FloatArray | None], n_states: int
+    ) -> tuple[FloatArray, list[tuple[int, FloatArray]]]:
+        """What a change of each state is worth, [..., R, S], and of sensitive names, as (column, [..., R]) one by one.
+
+        worth: of every formula [..., R]; None of those that are worth nothing. The others are as in `chained`.
+        """
+        shape = next(one.shape for one in worth if one is not None)
+        states, names = np.zeros((*shape, n_states)), list[tuple[int, FloatArray]]()
+        for entry, value in zip(self.entries, values, strict=True):
+            own = worth[entry.formula]
+            if own is None:
+                continue
+            # What is not measured is worth nothing, even where its slope is not finite.
+            share = np.where(own == 0, 0.0, own * np.asarray(value))
+            if entry.is_state:
+                states[..., entry.column] += share
+            else:
+                names.append((entry.column, share))
+        return states, names
+
     def chained(self, values: Sequence[Any], dy: FloatArray) -> list[FloatArray | None]:
         """Total derivatives [..., R, K] of every formula; None where one depends on nothing sensitive.
 

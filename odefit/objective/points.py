@@ -68,6 +68,24 @@ def solved_points(
     return SolvedPoints(points, moments, (y, problem.clock, rows, dy), failure)
 
 
+def pulled_points(problem: FitProblem, u: FloatArray, worth: FloatArray) -> FloatArray:
+    """What parameters of the equations are worth in each experiment, [B, E, K'], where states are worth [B, R, S].
+
+    The members are those of `solved_points` at u [B, P]; K' are the engine's `sensitive` ones.
+    """
+    p = problem.binding.local(problem.table.to_natural(u))[..., : problem.n_system]
+    n, engine = len(u), problem.engine
+    gradients = np.zeros((*p.shape[:2], len(engine.sensitive)))
+    first, experiments = np.arange(p.shape[1]), problem.solved.experiments
+    if (plan := problem.together) is not None:
+        first, experiments = plan.first, plan.experiments
+        worth = plan.gathered(worth)
+    members = np.tile(np.arange(len(experiments)), n)
+    rows, states = p[:, first].reshape(-1, p.shape[-1]), worth.reshape(-1, worth.shape[-1])
+    gradients[:, first] = engine.pull(rows, experiments, states, members).reshape(n, len(experiments), -1)
+    return gradients
+
+
 def _solutions(problem: FitProblem, p: FloatArray, derivatives: bool, engines: Sequence[Engine] | None) -> Solutions:
     """Of the local values p [B, E, L] of every point."""
     if (plan := problem.together) is not None:

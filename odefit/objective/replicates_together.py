@@ -52,6 +52,12 @@ class Together:
         offsets = offsets_of(np.tile(self.lengths, n).tolist())
         return Solutions(of_all(found.y), None if found.dy is None else of_all(found.dy), offsets, tuple(failures))
 
+    def gathered(self, worth: FloatArray) -> FloatArray:
+        """What each row of what was solved is worth, from that of all rows [n, R, ...]: the way back of `spread`."""
+        found = np.zeros((len(worth), sum(len(e.times) for e in self.experiments), *worth.shape[2:]))
+        np.add.at(np.moveaxis(found, 1, 0), self.rows, np.moveaxis(worth, 1, 0))
+        return found
+
 
 def together(experiments: Sequence[Experiment], binding: Binding, n_system: int, joined: bool) -> Together | None:
     """Which experiments are solved together; None where each is alone.

@@ -25,6 +25,7 @@ from odefit.objective.noise.families import family_of
 from odefit.objective.observation import Moments
 from odefit.objective.parameters import ParameterTable
 from odefit.objective.priors import Prior
+from odefit.objective.slopes import values_and_gradients
 from odefit.objective.transforms import Transforms
 from odefit.problem.assembly import Assembly
 from odefit.problem.frames import measured_frame, solution_frame, wanted_times
@@ -154,10 +155,12 @@ class Problem:
         return self._likelihood.value(x) if self._is_inside(x) else math.inf
 
     def gradient(self, x: ArrayLike) -> FloatArray:
-        """d nll / dx, [P], by the model's exact sensitivities; NaN where nll is inf."""
+        """d nll / dx, [P], exact; NaN where nll is inf."""
         x = self._vector(x)
-        found = self._likelihood.evaluate(x) if self._is_inside(x) else None
-        return found.gradient if found is not None and found.is_finite else np.full(len(x), np.nan)
+        if not self._is_inside(x):
+            return np.full(len(x), np.nan)
+        gradient: FloatArray = values_and_gradients(self._likelihood, x[None])[1][0]
+        return gradient
 
     def fisher(self, x: ArrayLike) -> FloatArray:
         """The expected Fisher information of the data, [P, P]; NaN where nll is inf.

@@ -11,7 +11,7 @@ no slope (sqrt at 0, asin at 1, a jump) it is 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 Slopes = dict[int, int]
@@ -156,7 +156,7 @@ class Graph:
         if not any(rows):
             return {}
         slopes: Slopes = {}
-        for row, partial in zip(rows, self._partials(a, kind, inner, rows), strict=True):
+        for row, partial in zip(rows, self.partials(a, [bool(row) for row in rows]), strict=True):
             if partial != self.zero:
                 for leaf, slope in row.items():
                     slopes[leaf] = self.add(slopes.get(leaf, self.zero), self.multiply(partial, slope))
@@ -169,8 +169,9 @@ class Graph:
             for leaf in dict.fromkeys((*left, *right))
         }
 
-    def _partials(self, a: int, kind: str, inner: tuple[int, ...], rows: list[Slopes]) -> list[int]:
-        """df/da for each of the nodes of an operation f(a, ...), where that node has slopes."""
+    def partials(self, a: int, moves: Sequence[bool]) -> list[int]:
+        """df/db for each node b of an operation a = f(b, ...); moves: which of them have slopes."""
+        kind, inner = self.operations[a][0], self.inner(a)
         if kind == "+":
             return [self.one, self.one]
         if kind == "-":
@@ -181,13 +182,13 @@ class Graph:
             return [inner[1], inner[0]]
         if kind == "/":
             above = self.divide(self.one, inner[1])
-            return [above, self.negative(self.multiply(a, above)) if rows[1] else self.zero]
+            return [above, self.negative(self.multiply(a, above)) if moves[1] else self.zero]
         name = self.operations[a][1]
         if name == "pow":
-            return self._power(a, inner[0], inner[1], rows[1])
+            return self._power(a, inner[0], inner[1], moves[1])
         return [_slope(self, name, inner[0], a)]
 
-    def _power(self, a: int, x: int, e: int, exponent_slopes: Slopes) -> list[int]:
+    def _power(self, a: int, x: int, e: int, exponent_moves: bool) -> list[int]:
         """x^e: at x = 0 it has no slope for e < 1, and does not change with e."""
         is_zero = self.compare("==", x, self.zero)
         by_base = self.multiply(e, self.call("pow", x, self.subtract(e, self.one)))
@@ -197,7 +198,7 @@ class Graph:
             by_base = self.select(steep, self.zero, by_base)
         elif value < 1:
             by_base = self.select(is_zero, self.zero, by_base)
-        if not exponent_slopes:
+        if not exponent_moves:
             return [by_base, self.zero]
         return [by_base, self.select(is_zero, self.zero, self.multiply(a, self.call("log", x)))]
 

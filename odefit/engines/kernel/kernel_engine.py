@@ -13,6 +13,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +26,9 @@ from odefit.engines.failure import Failure, FailureReason
 from odefit.engines.kernel import stepping
 from odefit.engines.kernel.batch import Times, TimesOf
 from odefit.engines.kernel.machine import available
-from odefit.engines.kernel.model_ir import columns_of
-from odefit.engines.kernel.program import Tolerances, program_of
+from odefit.engines.kernel.program import KernelProgram, Tolerances, program_of, with_tangents
 from odefit.engines.methods import AUTO, AUTO_EXPLICIT, AUTO_IMPLICIT, AUTO_STIFF, METHODS, methods_of
 from odefit.engines.roots import advice_on_roots
-from odefit.engines.tolerances import absolute_tolerances, parameter_sizes
 from odefit.model.system import TIME, System, symbol
 from odefit.records import dataclass
 
@@ -40,9 +39,12 @@ if TYPE_CHECKING:
 
 __all__ = ["KernelEngine", "available"]
 
-"""The most steps of one member."""
 MAX_STIFF_STEPS = 500
 """Ahead of a member for which the equations are stiff, where another method may follow."""
+
+MIN_PULLED = 1_000
+"""States times parameters, as many as there are sensitivities, from which on a gradient takes less back through the
+steps."""
 
 REASONS = {
     stepping.INITIAL_NOT_FINITE: FailureReason.INITIAL_NOT_FINITE,
@@ -92,11 +94,11 @@ class KernelEngine(Engine):
         unknown = set(self.sensitive) - set(system.parameters)
         if unknown:
             raise ValueError(f"not parameters of the system: {', '.join(sorted(unknown))}")
-        self._tolerances = _tolerances(system, options, self.sensitive)
+        self._tolerances = Tolerances.of(system, options, self.sensitive)
         uses_time = any(symbol(TIME) in rate.free_symbols for rate in system.rhs)
         self._times = TimesOf(is_shifted=not uses_time)
         # What cannot be compiled is refused here, not at the first solution.
-        program = program_of(system, self.sensitive)
+        program = self._program
         if options.method == AUTO_IMPLICIT:
             program.compile_stiff()
         self._first_method = options.method
@@ -106,6 +108,15 @@ class KernelEngine(Engine):
 
         self._first_notes = tuple(jumps(system, self.sensitive))
         self._forget()
+
+    @cached_property
+    def _program(self) -> KernelProgram:
+        """Looked up once, by all of its formulas."""
+        return program_of(self.system, self.sensitive)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what is compiled: another process makes its own."""
+        return {name: value for name, value in vars(self).items() if name != "_program"}
 
     def _forget(self) -> None:
         self.notes: list[str] = list(self._first_notes)
@@ -117,12 +128,12 @@ class KernelEngine(Engine):
     @property
     def takes_tangents(self) -> bool:
         """Unless stiff members go to another engine, which cannot do it."""
-        return self.options.method != AUTO or program_of(self.system, self.sensitive).can_be_stiff
+        return self.options.method != AUTO or self._program.can_be_stiff
 
     @property
     def remembers(self) -> bool:
         """Only where stiff members go to an engine that does, from systems too large for the stiff method here."""
-        return self.options.method == AUTO and not program_of(self.system, self.sensitive).can_be_stiff
+        return self.options.method == AUTO and not self._program.can_be_stiff
 
     @property
     def is_found_stiff(self) -> bool:
@@ -184,19 +195,12 @@ class KernelEngine(Engine):
         members: IntArray | None,
         tangents: FloatArray | None,
     ) -> Solutions:
-        p = np.ascontiguousarray(p, dtype=np.float64)
-        chosen = np.arange(len(experiments)) if members is None else np.ascontiguousarray(members, dtype=np.int64)
-        if p.shape != (len(chosen), len(self.system.parameters)):
-            raise ValueError(f"p has shape {p.shape}, not ({len(chosen)}, {len(self.system.parameters)})")
-        times = self._times(experiments)
-        offsets = times.first if members is None else offsets_of(times.lengths[chosen].tolist())
+        p, times, chosen, offsets = self._members(p, experiments, members)
         y = np.empty((int(offsets[-1]), len(self.system.states)))
         dy = np.empty((*y.shape, len(self.sensitive))) if sensitivities else None
-        given = p if tangents is None else _with_tangents(p, tangents)
+        given = p if tangents is None else with_tangents(p, tangents)
         call = _Call(given, times, chosen, offsets, y, dy, [None] * len(chosen), tangents is not None)
-        fine = np.isfinite(p).all(axis=1)
-        if times.faults:
-            fine &= ~np.isin(chosen, list(times.faults))
+        fine = _can_begin(p, times, chosen)
         for m in np.flatnonzero(~fine).tolist():
             call.failures[m] = self._fault(p[m], times.faults.get(int(chosen[m])))
         which = np.flatnonzero(fine)
@@ -213,6 +217,49 @@ class KernelEngine(Engine):
                 if dy is not None:
                     dy[call.rows(m)] = np.nan
         return Solutions(y, dy, offsets, tuple(call.failures))
+
+    def _members(
+        self, p: FloatArray, experiments: Sequence[Experiment], members: IntArray | None
+    ) -> tuple[FloatArray, Times, IntArray, IntArray]:
+        """p [M, L], times, the experiment of each member [M], and where its rows begin [M + 1]."""
+        p = np.ascontiguousarray(p, dtype=np.float64)
+        chosen = np.arange(len(experiments)) if members is None else np.ascontiguousarray(members, dtype=np.int64)
+        if p.shape != (len(chosen), len(self.system.parameters)):
+            raise ValueError(f"p has shape {p.shape}, not ({len(chosen)}, {len(self.system.parameters)})")
+        times = self._times(experiments)
+        return p, times, chosen, times.first if members is None else offsets_of(times.lengths[chosen].tolist())
+
+    @property
+    def pulls(self) -> bool:
+        """With many parameters, by the explicit method."""
+        many = len(self.system.states) * len(self.sensitive) >= MIN_PULLED
+        is_plain = self._first_method == AUTO_EXPLICIT and not self.remembers
+        return many and is_plain and self._program.can_pull
+
+    def pull(
+        self, p: FloatArray, experiments: Sequence[Experiment], worth: FloatArray, members: IntArray | None = None
+    ) -> FloatArray:
+        """Back through the steps of the explicit method; what that leaves, by sensitivities. See `Engine.pull`."""
+        p, times, chosen, offsets = self._members(p, experiments, members)
+        gradients = np.full((len(chosen), len(self.sensitive)), np.nan)
+        which = np.flatnonzero(_can_begin(p, times, chosen))
+        found = np.empty((len(which), len(self.sensitive)))
+        status = self._program.pull(
+            p[which],
+            times,
+            chosen[which],
+            offsets[which],
+            np.ascontiguousarray(worth),
+            found,
+            self._tolerances,
+            self.options.max_steps,
+            MAX_STIFF_STEPS if self.options.method == AUTO else 0,
+        )
+        gradients[which] = np.where((status == stepping.DONE)[:, None], found, np.nan)
+        for m in which[status > stepping.EXPLODES].tolist():
+            own = worth[offsets[m] : offsets[m + 1]]
+            gradients[m] = super().pull(p[m : m + 1], experiments, own, chosen[m : m + 1])[0]
+        return gradients
 
     def solve_batch(self, p: Tensor, batch: Batch) -> Tensor:
         """States at each experiment's own times, [E, T, S], padded to the longest with its last state.
@@ -232,7 +279,7 @@ class KernelEngine(Engine):
         if times.faults or not np.isfinite(p).all():
             return None
         y = np.empty((len(times.times), len(self.system.states)))
-        ends = program_of(self.system, self.sensitive).solve(
+        ends = self._program.solve(
             p,
             times,
             np.arange(len(experiments)),
@@ -249,7 +296,7 @@ class KernelEngine(Engine):
     def _run(self, call: _Call, which: IntArray, method: str, is_last: bool = False) -> IntArray:
         """Solve some members by a method; their status. is_last: however stiff they are."""
         is_all = len(which) == len(call.chosen)
-        ends = program_of(self.system, self.sensitive).solve(
+        ends = self._program.solve(
             call.p if is_all else call.p[which],
             call.times,
             call.chosen if is_all else call.chosen[which],
@@ -274,7 +321,7 @@ class KernelEngine(Engine):
     def _try_stiff(self, call: _Call, experiments: Sequence[Experiment], which: IntArray, status: IntArray) -> None:
         """Members that the explicit method has left, by a stiff one; where that fails, what the explicit one says."""
         earlier = [call.failures[m] for m in which.tolist()]
-        if program_of(self.system, self.sensitive).can_be_stiff:
+        if self._program.can_be_stiff:
             method, solved = AUTO_IMPLICIT, self._run(call, which, AUTO_IMPLICIT) == stepping.DONE
         else:
             method, solved = AUTO_STIFF, self._solve_elsewhere(call, experiments, which)
@@ -345,23 +392,7 @@ class KernelEngine(Engine):
             self.notes.append(sentence)
 
 
-def _with_tangents(p: FloatArray, tangents: FloatArray) -> FloatArray:
-    """Parameters [M, L] and tangents [M, S, K] as the program takes them: [M, L + S C], in rows of z."""
-    m, states, slopes = tangents.shape
-    z = np.zeros((m, states, columns_of(slopes)))
-    z[:, :, 1 : 1 + slopes] = tangents
-    return np.concatenate([p, z.reshape(m, -1)], axis=1)
-
-
-def _tolerances(system: System, options: SolverOptions, sensitive: Sequence[str]) -> Tolerances:
-    atol = np.array(absolute_tolerances(options, len(system.states)), dtype=np.float64)
-    whole = float(atol.max())
-    theirs = whole if options.sensitivity_atol is None else options.sensitivity_atol
-    columns = [system.parameters.index(name) for name in sensitive]
-    return Tolerances(
-        rtol=options.rtol,
-        sensitivity_rtol=options.rtol if options.sensitivity_rtol is None else options.sensitivity_rtol,
-        atol=atol,
-        sensitivity_atol=theirs * (atol / whole),
-        sizes=np.ascontiguousarray(parameter_sizes(system, options)[columns]),
-    )
+def _can_begin(p: FloatArray, times: Times, chosen: IntArray) -> Mask:
+    """[M] whether parameters are numbers, and times can be integrated over."""
+    fine = np.asarray(np.isfinite(p).all(axis=1))
+    return fine & ~np.isin(chosen, list(times.faults)) if times.faults else fine

@@ -14,7 +14,9 @@ from typing import Any
 
 from odefit.engines import program_cache
 from odefit.engines.kernel import (
+    adjoint,
     elimination,
+    interpolant,
     ir_expressions,
     ir_ranges,
     lowering,
@@ -25,8 +27,9 @@ from odefit.engines.kernel import (
 )
 from odefit.engines.kernel.graph import FUNCTIONS
 
-STEPPERS = (stepping, tsitouras, elimination, rosenbrock, members)
+STEPPERS = (stepping, interpolant, tsitouras, elimination, rosenbrock, members, adjoint)
 """The modules whose text becomes machine code, and nothing else."""
+ENTRY_POINTS = ("solve_members", "pull_members")
 MAX_OPTIMISED = 20_000
 """Characters of a text that passes run over: a model's text has each part once already, and there is little to gain."""
 
@@ -130,7 +133,7 @@ def stepper() -> MachineCode:
     """The steppers, for all systems."""
     sources = [inspect.getsource(module) for module in STEPPERS]
     compiler = [inspect.getsource(module) for module in (lowering, ir_ranges, ir_expressions)]
-    return MachineCode("\n".join([*compiler, *sources]), lambda: lowering.lowered(sources, ("solve_members",)), 2)
+    return MachineCode("\n".join([*compiler, *sources]), lambda: lowering.lowered(sources, ENTRY_POINTS), 2)
 
 
 def model(text: str) -> MachineCode:

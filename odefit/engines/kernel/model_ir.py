@@ -11,10 +11,11 @@ time that LLVM takes for one function grows faster than its length.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from odefit.engines.kernel.graph import FUNCTIONS, Graph
 from odefit.engines.kernel.ir_body import INTRINSICS, WIDTH, Body
+from odefit.engines.kernel.reverse import pulled
 from odefit.engines.kernel.sparsity import Pattern, pattern_of
 from odefit.engines.kernel.translation import Translator
 from odefit.model.system import TIME, System
@@ -114,6 +115,23 @@ def stiff_text(system: System, sensitive: Sequence[str]) -> ModelText:
     return writer.whole(parts, pattern)
 
 
+def adjoint_text(system: System, sensitive: Sequence[str]) -> ModelText:
+    """What the way back through the steps of the explicit method needs, of the states alone.
+
+    Functions `pull(t, y, w, p, g)`, which adds to g [S + K] what the rates are worth for states and for the sensitive
+    parameters, where rate i is worth w_i; and `pull_start(p, w, g)`, the same of the initial values, [K] of parameters.
+    """
+    writer = _Writer(system, sensitive)
+    start = [Translator(writer.graph, writer.p, "initial values")(formula) for formula in system.start]
+    places = writer.y | {leaf: len(writer.y) + j for leaf, j in writer.wanted.items()}
+    return writer.whole(
+        [
+            *writer.pull("pull", "double %t, ptr noalias %y, ptr noalias %w, ptr noalias %p, ptr noalias %f", places),
+            *writer.pull("pull_start", "ptr noalias %p, ptr noalias %w, ptr noalias %f", writer.wanted, start),
+        ]
+    )
+
+
 def _doubles(name: str) -> str:
     return "double, double" if name == "pow" else "double"
 
@@ -178,6 +196,28 @@ class _Writer:
                     body.increase("%f", i * self.columns + 1 + self.wanted[leaf], slope)
 
         yield from self._cut("full", ARGUMENTS, parts, store, self.columns)
+
+    def pull(
+        self, name: str, head: str, places: Mapping[int, int], nodes: Sequence[int] | None = None
+    ) -> Iterator[str]:
+        """A function that adds what leaves are worth in their places, where nodes (the rates) are worth w."""
+        nodes = self.rates if nodes is None else nodes
+        groups: list[dict[int, int]] = []
+        seen: set[int] = set()
+        for i, node in enumerate(nodes):
+            seen.update(self.graph.below([node]))
+            if not groups or len(seen) > MAX_NODES // 3:
+                groups.append({})
+                seen = set(self.graph.below([node]))
+            worth, w = groups[-1], self.graph.leaf("w", i)
+            worth[node] = self.graph.add(worth[node], w) if node in worth else w
+        found = [pulled(self.graph, worth, places) for worth in groups]
+
+        def store(body: Body, i: int) -> None:
+            for leaf, node in found[i].items():
+                body.increase("%f", places[leaf], body.value(node))
+
+        yield from self._cut(name, head, [[*slopes.values()] for slopes in found], store, 1)
 
     def pattern(self) -> Pattern | None:
         """Of the Jacobian with its diagonal; None where a dense matrix is as good."""

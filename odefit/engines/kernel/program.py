@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
+from odefit.engines.base import SolverOptions
 from odefit.engines.diffsol.diffsl import TooLarge
 from odefit.engines.kernel import machine
 from odefit.engines.kernel.batch import Times, address
-from odefit.engines.kernel.model_ir import MAX_SIZE, ModelText, columns_of, model_text, stiff_text
+from odefit.engines.kernel.model_ir import MAX_SIZE, ModelText, adjoint_text, columns_of, model_text, stiff_text
 from odefit.engines.kernel.sparsity import Pattern
-from odefit.engines.kernel.stepping import padded
+from odefit.engines.kernel.stepping import NO_ROOM, padded
+from odefit.engines.kernel.tableaus import TSITOURAS
+from odefit.engines.tolerances import absolute_tolerances, parameter_sizes
 from odefit.model.system import System
 from odefit.records import dataclass
 
 VECTORS, STIFF_VECTORS = 14, 16
 """Vectors of z that the explicit and the stiff stepper work with."""
+FIRST_ROOM = 128
+"""Steps of a member that are kept for the way back, until one has more."""
 MAX_DENSE = 100
 """States of a system that the stiff method solves where its matrices are dense."""
 
@@ -43,6 +49,21 @@ class Tolerances:
     atol: FloatArray
     sensitivity_atol: FloatArray
     sizes: FloatArray
+
+    @classmethod
+    def of(cls, system: System, options: SolverOptions, sensitive: Sequence[str]) -> Tolerances:
+        """Those of an engine."""
+        atol = np.array(absolute_tolerances(options, len(system.states)), dtype=np.float64)
+        whole = float(atol.max())
+        theirs = whole if options.sensitivity_atol is None else options.sensitivity_atol
+        columns = [system.parameters.index(name) for name in sensitive]
+        return cls(
+            rtol=options.rtol,
+            sensitivity_rtol=options.rtol if options.sensitivity_rtol is None else options.sensitivity_rtol,
+            atol=atol,
+            sensitivity_atol=theirs * (atol / whole),
+            sizes=np.ascontiguousarray(parameter_sizes(system, options)[columns]),
+        )
 
 
 @dataclass(frozen=True)
@@ -76,7 +97,7 @@ class KernelProgram:
             False: (self._code.address("initial"), self._code.address("rates")),
             True: (self._code.address("begin"), self._code.address("full")),
         }
-        self._solve = _entry()
+        self._solve = _entry("solve_members")
         self._plans: dict[tuple[int, int, int, bool, bool], _Plan] = {}
 
     @cached_property
@@ -157,6 +178,63 @@ class KernelProgram:
         )
         return Ends(ends[0].view(np.int64), ends[1], ends[2].view(np.int64))
 
+    @cached_property
+    def _adjoint(self) -> machine.MachineCode | None:
+        try:
+            return _compiled(adjoint_text(self._system, self._sensitive))
+        except TooLarge:
+            return None
+
+    @property
+    def can_pull(self) -> bool:
+        """Whether there is a way back through the steps: it is small enough, and compiled."""
+        return self._adjoint is not None
+
+    def pull(
+        self,
+        p: FloatArray,
+        times: Times,
+        members: IntArray,
+        rows: IntArray,
+        worth: FloatArray,
+        gradients: FloatArray,
+        tolerances: Tolerances,
+        max_steps: int,
+        stiff_steps: int,
+        room: int | None = None,
+    ) -> IntArray:
+        """Put what the parameters of M members are worth into `gradients` [M, K], by the explicit method; status [M].
+
+        worth: [R, S] the same of states, in the rows of `solve`. room: for the steps of a member, at first; the others
+        are as in `solve`.
+        """
+        assert self._adjoint is not None
+        room = room or FIRST_ROOM
+        n, slopes = self.states, len(self._columns)
+        numbers = [self.parameters, n, 1, 0, max_steps, stiff_steps, 0, room, slopes]
+        allowed = np.array([tolerances.rtol, tolerances.sensitivity_rtol, *tolerances.atol])
+        arrays = (np.array(numbers, dtype=np.int64), allowed, TSITOURAS)
+        work = np.empty(VECTORS * padded(n) + 1 + (room + 1) * (n + 2) + 21 * n + slopes + 7)
+        y, reached = np.empty_like(worth), np.empty(len(members))
+        status, steps = np.empty((2, len(members)), dtype=np.int64)
+        _entry("pull_members")(
+            len(members),
+            *map(address, arrays),
+            *self._functions[False],
+            *map(self._adjoint.address, ("pull", "pull_start")),
+            *map(address, (p, members)),
+            *times.addresses,
+            *map(address, (rows, work, y, worth, gradients, status, reached, steps)),
+        )
+        left = np.flatnonzero(status == NO_ROOM)
+        if len(left):
+            own, more = np.empty((len(left), slopes)), min(8 * room, max_steps)
+            status[left] = self.pull(
+                p[left], times, members[left], rows[left], worth, own, tolerances, max_steps, stiff_steps, more
+            )
+            gradients[left] = own
+        return status
+
     def _plan(
         self, tolerances: Tolerances, slopes: int, max_steps: int, stiff_steps: int, is_stiff: bool, is_along: bool
     ) -> _Plan:
@@ -179,17 +257,25 @@ class KernelProgram:
         return _Plan(tolerances, arrays, (*map(address, arrays), *functions), room)
 
 
+def with_tangents(p: FloatArray, tangents: FloatArray) -> FloatArray:
+    """Parameters [M, L] and tangents [M, S, K] as the program takes them: [M, L + S C], in rows of z."""
+    m, states, slopes = tangents.shape
+    z = np.zeros((m, states, columns_of(slopes)))
+    z[:, :, 1 : 1 + slopes] = tangents
+    return np.concatenate([p, z.reshape(m, -1)], axis=1)
+
+
 def _compiled(text: ModelText) -> machine.MachineCode:
     if text.size > MAX_SIZE:
         raise TooLarge("model", f"about {text.size:,} operations are too many to compile (at most {MAX_SIZE:,})")
     return machine.model(text.text)
 
 
-@lru_cache(maxsize=1)
-def _entry() -> Any:
-    """The stepper as a function that is called without Python's lock."""
+@lru_cache(maxsize=2)
+def _entry(name: str) -> Any:
+    """An entry point of the steppers as a function that is called without Python's lock."""
     kind = ctypes.CFUNCTYPE(None, ctypes.c_int64, *[ctypes.c_void_p] * 20)
-    return kind(machine.stepper().address("solve_members"))
+    return kind(machine.stepper().address(name))
 
 
 @lru_cache(maxsize=64)

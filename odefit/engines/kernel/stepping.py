@@ -28,6 +28,9 @@ Curve = Callable[[float, FloatArray, FloatArray, FloatArray, FloatArray], None]
 Initial = Callable[[FloatArray, FloatArray], None]
 """f(p, z): the initial values."""
 
+Pull = Callable[[FloatArray, FloatArray, FloatArray], None]
+"""f(p, w, g): adds to g what parameters are worth where initial values are worth w."""
+
 # How a member ends: the first ones at its start.
 DONE = 0
 INITIAL_NOT_FINITE = 1
@@ -40,6 +43,7 @@ STEP_TOO_SMALL = 7
 TOO_MANY_STEPS = 8
 STIFF = 9
 SENSITIVITIES_LOST = 10
+NO_ROOM = 11
 
 # Digits that a state has, with room for the sums in its rates.
 ROUNDING = 2e-14

@@ -24,6 +24,7 @@ from odefit.engines.kernel.stepping import (
     EXPLODES,
     INITIAL_NOT_FINITE,
     INITIAL_SENSITIVITIES_NOT_FINITE,
+    NO_ROOM,
     NOT_FINITE,
     RATE_NOT_FINITE,
     SENSITIVITIES_LOST,
@@ -95,8 +96,11 @@ def integrate(
     v = work[11 * size :]
     e = work[12 * size :]
     total = work[13 * size :]
+    record = work[14 * size :]
+    kept = 0
     for i in range(2 * size, 14 * size):
         work[i] = 0.0
+    record[0] = 0.0
     t = start
     reached[0] = t
     steps[0] = 0
@@ -213,6 +217,12 @@ def integrate(
                     return STIFF
             elif stiff > 0:
                 stiff -= 1
+        if sizes[7] > 0:
+            if kept >= sizes[7]:
+                return NO_ROOM
+            remember(states, t, h, z, u, record[1 + kept * (states + 2) :])
+            kept += 1
+            record[0] = float(kept)
         t = after
         reached[0] = t
         z[:size] = u[:size]
@@ -223,6 +233,16 @@ def integrate(
         before = max(error, 1e-4)
         grew = FASTEST
     return DONE
+
+
+def remember(states: int, t: float, h: float, z: FloatArray, u: FloatArray, record: FloatArray) -> None:
+    """Write down a step of one column, for the way back: its time, width and state; and behind it where it ends."""
+    record[0] = t
+    record[1] = h
+    before = record[2:]
+    before[:states] = z[:states]
+    after = record[4 + states :]
+    after[:states] = u[:states]
 
 
 def interpolate(

@@ -11,7 +11,8 @@ from math import isfinite, sqrt
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
-from odefit.engines.networks.backwards import combine, remember, shares
+from odefit.engines.kernel.interpolant import combine, shares
+from odefit.engines.networks.backwards import remember
 from odefit.engines.networks.fields import KEPT, KINKS, PARAMETERS, STATES, Formulas, evaluate
 from odefit.engines.networks.kink_search import NEAR, first_kink
 from odefit.engines.networks.kinks import read_arguments, read_slopes, release, turn

@@ -6,7 +6,7 @@ lowering.py makes machine code of this text; with NumPy arrays it also runs as i
 from __future__ import annotations
 
 from odefit.arrays import FloatArray, IntArray
-from odefit.engines.networks.backwards import combine, shares
+from odefit.engines.kernel.interpolant import combine, shares
 from odefit.engines.networks.fields import KINKS, STATES, Formulas, evaluate
 from odefit.engines.networks.kinks import read_arguments, share_before
 

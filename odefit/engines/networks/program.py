@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
-from odefit.engines.kernel import ir_expressions, ir_ranges, lowering, machine
+from odefit.engines.kernel import interpolant, ir_expressions, ir_ranges, lowering, machine
 from odefit.engines.kernel.batch import address
+from odefit.engines.kernel.tableaus import CLASSICAL, TSITOURAS
 from odefit.engines.networks import adaptive_steps, backwards, dense, fields, fixed_steps, kink_search, kinks
 from odefit.engines.networks.text import FieldText, field_text
 from odefit.errors import ModelError
 from odefit.model.system import Network, System
 from odefit.records import dataclass
 
-STEPPERS = (dense, fields, kinks, backwards, kink_search, fixed_steps, adaptive_steps)
+STEPPERS = (dense, fields, kinks, interpolant, backwards, kink_search, fixed_steps, adaptive_steps)
 """The modules whose text becomes machine code."""
 ENTRY_POINTS = ("march", "march_with_derivatives", "drive", "go_back_all")
 ACTIVATIONS = {
@@ -36,37 +37,8 @@ ACTIVATIONS = {
 }
 HELD = {dense.LEAKY_RELU: dense.HELD_LEAKY_RELU, dense.RELU: dense.HELD_RELU}
 """Activations whose slopes a step of adaptive width holds."""
-CLASSICAL = (0.0, 0.5, 0.5, 1.0), (1 / 6, 1 / 3, 1 / 3, 1 / 6), ((), (0.5,), (0.0, 0.5), (0.0, 0.0, 1.0))
-END = (
-    *(0.09646076681806523, 0.01, 0.4798896504144996, 1.379008574103742),
-    *(-3.290069515436081, 2.324710524099774),
-)
-TSITOURAS = (
-    (0.0, 0.161, 0.327, 0.9, 0.9800255409045097, 1.0, 1.0),
-    (*END, 0.0),
-    (
-        (),
-        (0.161,),
-        (-0.008480655492356989, 0.335480655492357),
-        (2.8971530571054935, -6.359448489975075, 4.3622954328695815),
-        (5.325864828439257, -11.748883564062828, 7.4955393428898365, -0.09249506636175525),
-        (5.86145544294642, -12.92096931784711, 8.159367898576159, -0.071584973281401, -0.028269050394068383),
-        END,
-    ),
-)
-ERROR = (
-    *(-0.00178001105222577714, -0.0008164344596567469, 0.007880878010261995, -0.1447110071732629),
-    *(0.5823571654525552, -0.45808210592918697, 0.015151515151515152),
-)
 FIRST_ROOM, MOST_STEPS = 256, 16_384
 """Steps of one member for which there is room at first, and at most; a problem with more is left to torch."""
-
-
-def _tableau(
-    times: Sequence[float], weights: Sequence[float], stages: Sequence[Sequence[float]], error: Sequence[float] = ()
-) -> FloatArray:
-    rows = [value for own in stages for value in (*own, *[0.0] * (len(times) - len(own)))]
-    return np.array([*times, *weights, *rows, *error])
 
 
 @dataclass(frozen=True)
@@ -86,8 +58,8 @@ class Method:
     holds: bool
 
 
-FIXED = Method(4, _tableau(*CLASSICAL), holds=False)
-ADAPTIVE = Method(7, _tableau(*TSITOURAS, ERROR), holds=False)
+FIXED = Method(4, CLASSICAL, holds=False)
+ADAPTIVE = Method(7, TSITOURAS, holds=False)
 CUT_AT_KINKS = replace(ADAPTIVE, holds=True)
 MAX_RTOL_CUT = 1e-7
 """The largest rtol for which steps are cut at kinks: with less, control of the error over kinks takes more steps."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
-from odefit.engines.base import Engine, Solutions, Trajectory, members_of
+from odefit.engines.base import Engine, Solutions, Trajectory, members_of, offsets_of
 from odefit.engines.segments.fast_times import FastTimes
 from odefit.engines.segments.plan import Factory
 from odefit.engines.segments.segmented_engine import SegmentedEngine
@@ -86,6 +86,26 @@ class WatchfulEngine(Engine):
                 own = one.solve(rows[group], [chosen[m] for m in group], sensitivities)
                 found |= zip(group.tolist(), own, strict=True)
         return Solutions.joined([found[m] for m in range(len(rows))])
+
+    @property
+    def pulls(self) -> bool:
+        """Where the plain engine does."""
+        return self.plain.pulls
+
+    def pull(
+        self, p: FloatArray, experiments: Sequence[Experiment], worth: FloatArray, members: IntArray | None = None
+    ) -> FloatArray:
+        """Each member by what it needs itself; see `Engine.pull`."""
+        rows, chosen = members_of(self.system, p, experiments, members)
+        fast = [m for m, pair in enumerate(zip(rows, chosen, strict=True)) if len(self._stops(*pair))]
+        if not fast:
+            return self.plain.pull(p, experiments, worth, members)
+        by_sensitivities, offsets = super().pull, offsets_of([len(e.times) for e in chosen])
+        found = []
+        for m, experiment in enumerate(chosen):
+            pull = by_sensitivities if m in fast else self.plain.pull
+            found.append(pull(rows[m : m + 1], [experiment], worth[offsets[m] : offsets[m + 1]]))
+        return np.concatenate(found)
 
     def solve_batch(self, p: Tensor, batch: Batch) -> Tensor:
         """States at the batch's times, [E, T, S], differentiable with respect to p [E, L]."""
