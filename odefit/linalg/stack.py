@@ -53,9 +53,18 @@ class LeastSquaresStack(ABC):
     def minimiser(self, damping: FloatArray) -> FloatArray:
         """The minimisers [B, P] of m(p) + damping |p|²/2; for damping 0 the shortest ones."""
 
+    def is_strict(self, damping: FloatArray) -> Mask:
+        """[B], whether m(p) + damping |p|²/2 is known to be so convex that its minimum is the same to many digits
+        however it is found."""
+        return np.zeros(len(damping), dtype=bool)
+
     @abstractmethod
     def held(self, damping: FloatArray) -> HeldStack:
         """The same problems when some components of p are held."""
+
+    def strictly_held(self, damping: FloatArray) -> HeldStack:
+        """`held` of problems that are strict, where there is a quicker way to their minima."""
+        return self.held(damping)
 
     def near_minimisers(self, damping: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray | None:
         """Minimisers in boxes [B, P] around 0 of almost the same problems, whatever their rank, and lower than 0; None

@@ -115,7 +115,15 @@ class LocalModels:
     def damped(self, damping: FloatArray) -> FloatArray:
         """The minimisers [B, P] of m(p) + damping |p|**2 / 2 in the box (the shortest ones, for damping 0)."""
         p = self.problem.minimiser(damping)
-        out = np.flatnonzero(~((p >= self.low) & (p <= self.high)).all(axis=1))
+        is_out = np.asarray(~((p >= self.low) & (p <= self.high)).all(axis=1))
+        strict = np.flatnonzero(is_out & self.problem.is_strict(damping)) if is_out.any() else np.arange(0)
+        if len(strict):
+            models, least = self.take(strict), damping[strict]
+            begun = _beyond(p[strict], models.low, models.high)
+            found, is_minimum = models._pivoted(models.problem.strictly_held(least), begun)
+            done = strict[is_minimum]
+            p[done], is_out[done] = found[is_minimum], False
+        out = np.flatnonzero(is_out)
         if not len(out):
             return p
         models, least = self.take(out), damping[out]
