@@ -43,9 +43,9 @@ class Guess:
     y: FloatArray
     u: FloatArray
 
-    def where(self, chosen: Mask, other: Guess) -> Guess:
-        """Those of the chosen starts [N], and the other's elsewhere."""
-        return Guess(np.where(chosen[:, None, None, None], self.y, other.y), np.where(chosen[:, None], self.u, other.u))
+    def take(self, chosen: Mask) -> Guess:
+        """Those of the chosen starts [N]."""
+        return self if chosen.all() else Guess(self.y[chosen], self.u[chosen])
 
 
 @dataclass(frozen=True)
@@ -65,55 +65,55 @@ class Descent:
 
         What becomes of a start does not depend on the others.
         """
-        at, damping = begin, np.full(len(begin.u), FIRST_DAMPING)
+        y, u = begin.y.copy(), begin.u.copy()
         with np.errstate(all="ignore"):
-            here = self.objective.at(at.y, at.u, hold)
-            value = np.where(here.is_finite, here.value + self._prior_values(at.u), np.inf)
-            going = np.isfinite(value)
+            here = self.objective.at(y, u, hold)
+            value = np.where(here.is_finite, here.value + self._prior_values(u), np.inf)
+            is_going = np.isfinite(value)
+            # Of the starts that go on: their numbers, and all that is known of them.
+            going, at, here, hold = (
+                np.flatnonzero(is_going),
+                begin.take(is_going),
+                here.take(is_going),
+                hold.take(is_going),
+            )
+            damping = np.full(len(going), FIRST_DAMPING)
             for _ in range(rounds):
-                if not going.any():
+                if not len(going):
                     break
-                tried = self._step(at, here, hold, damping, going, moving)
+                tried, before = self._step(at, here, hold, damping, moving), value[going]
                 there = self.objective.at(tried.y, tried.u, hold)
                 reached = np.where(there.is_finite, there.value + self._prior_values(tried.u), np.inf)
-                better = going & (reached < value)
-                going &= ~better | (value - reached > LITTLE * value)
-                at, here = tried.where(better, at), there.where(better, here)
-                value = np.where(better, reached, value)
+                better = reached < before
+                y[going[better]], u[going[better]] = tried.y[better], tried.u[better]
+                value[going] = np.where(better, reached, before)
+                at, here = Guess(y[going], u[going]), there.where(better, here)
                 damping = np.where(better, damping * EASIER, damping * HARDER)
-                going &= damping < MAX_DAMPING
-        return at, value
+                left = (~better | (before - reached > LITTLE * before)) & (damping < MAX_DAMPING)
+                going, damping = going[left], damping[left]
+                at, here, hold = at.take(left), here.take(left), hold.take(left)
+        return Guess(y, u), value
 
-    def _step(
-        self, at: Guess, here: NormalEquations, hold: Hold, damping: FloatArray, going: Mask, moving: Moving
-    ) -> Guess:
-        y, u, which = at.y[going], at.u[going], np.flatnonzero(going)
+    def _step(self, at: Guess, here: NormalEquations, hold: Hold, damping: FloatArray, moving: Moving) -> Guess:
+        y, u = at.y, at.u
         size, (n, e, k, s) = here.slope.shape[-1], y.shape
         if moving == "parameters":
-            moved = self._parameter_step(u, here.corner[which], here.slope[which], damping[which])
-            return self._put(at, which, y, u + moved)
-        own = damping[which, None, None] / hold.ranges[which] ** 2
+            return Guess(y, u + self._parameter_step(u, here.corner, here.slope, damping))
+        own = damping[:, None, None] / hold.ranges**2
         unused = np.where(self.objective.grid.used, 0.0, 1.0)[..., None]
-        a = here.a[which] + (own[:, :, None, :] + unused)[..., None] * np.eye(s)
-        right = np.concatenate([here.border[which], here.gradient[which][..., None]], axis=-1)
-        x = _solved(a, here.c[which], right)
+        a = here.a + (own[:, :, None, :] + unused)[..., None] * np.eye(s)
+        x = _solved(a, here.c, np.concatenate([here.border, here.gradient[..., None]], axis=-1))
         by_symbol, step = x[..., :size], x[..., size]
         if moving == "all":
-            flat = here.border[which].reshape(n, e, k * s, size).swapaxes(-1, -2)
-            corner = here.corner[which] - flat @ by_symbol.reshape(n, e, k * s, size)
-            slope = here.slope[which] - (flat @ step.reshape(n, e, k * s, 1))[..., 0]
-            moved = self._parameter_step(u, corner, slope, damping[which])
+            flat = here.border.reshape(n, e, k * s, size).swapaxes(-1, -2)
+            corner = here.corner - flat @ by_symbol.reshape(n, e, k * s, size)
+            slope = here.slope - (flat @ step.reshape(n, e, k * s, 1))[..., 0]
+            moved = self._parameter_step(u, corner, slope, damping)
             local = np.where(self._positions >= 0, (moved * self._slopes(u))[:, self._positions], 0.0)
             step = step + (by_symbol @ local[:, :, None, :, None])[..., 0]
             u = u + moved
         low = np.where(self.objective.positive, LEFT * y, -np.inf)
-        return self._put(at, which, np.maximum(y - step, low), u)
-
-    @staticmethod
-    def _put(at: Guess, which: IntArray, y: FloatArray, u: FloatArray) -> Guess:
-        new = Guess(at.y.copy(), at.u.copy())
-        new.y[which], new.u[which] = y, u
-        return new
+        return Guess(np.maximum(y - step, low), u)
 
     def _parameter_step(self, u: FloatArray, corner: FloatArray, slope: FloatArray, damping: FloatArray) -> FloatArray:
         """[N, P], within the box and LONGEST_STEP."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -52,7 +53,7 @@ class Grid:
     experiment: IntArray
     node: IntArray
 
-    @property
+    @cached_property
     def steps(self) -> FloatArray:
         """[E, K - 1] from each node to the next; 0 where something happens, and behind the last node."""
         return np.diff(self.times, axis=1)
@@ -62,7 +63,7 @@ class Grid:
         """[E, K - 1] whether a node and the next belong together."""
         return self.used[:, 1:]
 
-    @property
+    @cached_property
     def middles(self) -> FloatArray:
         """[E, K - 1] the times half-way between nodes."""
         return (self.times[:, 1:] + self.times[:, :-1]) / 2
@@ -78,7 +79,7 @@ class Grid:
         doses[:, ::2] = self.doses
         return replace(self, times=times, clock=clock, used=used, doses=doses, feeds=feeds, node=2 * self.node)
 
-    @property
+    @cached_property
     def spans(self) -> FloatArray:
         """[E], from the first node to the last; 1 where that is nothing."""
         spans: FloatArray = self.times[:, -1] - self.times[:, 0]

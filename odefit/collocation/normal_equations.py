@@ -59,6 +59,10 @@ class Hold:
     epsilon: float
     ranges: FloatArray
 
+    def take(self, chosen: Mask) -> Hold:
+        """That of the chosen starts [N]."""
+        return self if chosen.all() else Hold(self.epsilon, self.ranges[chosen])
+
 
 @dataclass(frozen=True)
 class NormalEquations:
@@ -98,6 +102,10 @@ class NormalEquations:
         """[N]."""
         found: Mask = np.all([np.isfinite(x.reshape(len(x), -1)).all(axis=1) for x in vars(self).values()], axis=0)
         return found
+
+    def take(self, chosen: Mask) -> NormalEquations:
+        """Those of the chosen points [N]."""
+        return self if chosen.all() else NormalEquations(*(x[chosen] for x in vars(self).values()))
 
     def where(self, chosen: Mask, other: NormalEquations) -> NormalEquations:
         """Those of the chosen points [N], and the other's elsewhere."""
@@ -139,20 +147,25 @@ class NodesObjective(ABC):
         grid = self.grid
         share = np.sqrt(grid.steps / grid.spans[:, None])
         free = np.where(grid.steps > 0, hold.epsilon * share, TIGHT)[..., None] * hold.ranges[:, :, None]
-        w = np.where(grid.tied[..., None], 1 / free, 0.0)
-        d, before, after, by_symbol = (w.reshape(*w.shape, *[1] * (x.ndim - 4)) * x for x in defects)
-        to_before, to_after, to_symbol = (m.swapaxes(-1, -2) for m in (before, after, by_symbol))
-        column = d[..., None]
-        out.value[:] += 0.5 * np.sum(d**2, axis=(1, 2, 3))
-        out.a[:, :, :-1] += to_before @ before
-        out.a[:, :, 1:] += to_after @ after
-        out.c[:] += to_after @ before
-        out.border[:, :, :-1] += to_before @ by_symbol
-        out.border[:, :, 1:] += to_after @ by_symbol
-        out.gradient[:, :, :-1] += (to_before @ column)[..., 0]
-        out.gradient[:, :, 1:] += (to_after @ column)[..., 0]
-        out.corner[:] += (to_symbol @ by_symbol).sum(axis=2)
-        out.slope[:] += (to_symbol @ column)[..., 0].sum(axis=2)
+        w = np.where(grid.tied[..., None], 1 / free, 0.0)[..., None]
+        d, before, after, by_symbol = defects
+        rows = w * np.concatenate([before, after, by_symbol, d[..., None]], axis=-1)
+        # Few products of many columns: where matrices are small a call costs more than the numbers in it.
+        n = d.shape[-1]
+        products = rows[..., : 2 * n].swapaxes(-1, -2) @ rows
+        first, second, symbols = slice(0, n), slice(n, 2 * n), slice(2 * n, -1)
+        out.a[:, :, :-1] += products[..., first, first]
+        out.a[:, :, 1:] += products[..., second, second]
+        out.c[:] += products[..., second, first]
+        out.border[:, :, :-1] += products[..., first, symbols]
+        out.border[:, :, 1:] += products[..., second, symbols]
+        out.gradient[:, :, :-1] += products[..., first, -1]
+        out.gradient[:, :, 1:] += products[..., second, -1]
+        flat = rows[..., 2 * n :].reshape(*d.shape[:2], -1, rows.shape[-1] - 2 * n)
+        sums = flat.swapaxes(-1, -2) @ flat
+        out.corner[:] += sums[..., :-1, :-1]
+        out.slope[:] += sums[..., :-1, -1]
+        out.value[:] += 0.5 * sums[..., -1, -1].sum(axis=1)
 
     def add_starts(self, out: NormalEquations, y: FloatArray, start: Values, hold: Hold) -> None:
         """Where states begin, [N, E, S]."""
@@ -189,9 +202,11 @@ class ProfilingObjective(NodesObjective):
         m = self.equations.rates(self.middle(y, f.value), local, self.equations.at_middles)
         d = np.diff(y, axis=2) - h / 6 * (f0 + 4 * m.value + f1)
         h = h[..., None]
-        before = -eye - h / 6 * (j0 + m.by_state @ (2 * eye + h / 2 * j0))
-        after = eye - h / 6 * (j1 + m.by_state @ (2 * eye - h / 2 * j1))
-        by_symbol = -h / 6 * (p0 + 4 * m.by_symbol + m.by_state @ (h / 2 * (p0 - p1)) + p1)
+        by_middle = np.concatenate([2 * eye + h / 2 * j0, 2 * eye - h / 2 * j1, h / 2 * (p0 - p1)], axis=-1)
+        n, moved = len(eye), m.by_state @ by_middle
+        before = -eye - h / 6 * (j0 + moved[..., :n])
+        after = eye - h / 6 * (j1 + moved[..., n : 2 * n])
+        by_symbol = -h / 6 * (p0 + 4 * m.by_symbol + moved[..., 2 * n :] + p1)
         given = self.grid.doses + self.grid.feeds * self.grid.steps[..., None]
         if (arrives := self.equations.fractions(local)) is not None:
             d = d - given * arrives.value[:, :, None]

@@ -41,9 +41,9 @@ def solve_tridiagonal(a: FloatArray, c: FloatArray, r: FloatArray) -> FloatArray
     solved = np.linalg.solve(a[..., 1::2, :, :], sides)
     by_left, by_right, alone = solved[..., :s], solved[..., s : 2 * s], solved[..., 2 * s :]
     even, rest = a[..., 0::2, :, :].copy(), r[..., 0::2, :, :].copy()
-    upwards = left.swapaxes(-1, -2)
-    even[..., :n_odd, :, :] -= upwards @ by_left
-    rest[..., :n_odd, :, :] -= upwards @ alone
+    above = left.swapaxes(-1, -2) @ solved
+    even[..., :n_odd, :, :] -= above[..., :s]
+    rest[..., :n_odd, :, :] -= above[..., 2 * s :]
     below = right @ solved[..., :n_right, :, :]
     even[..., 1 : n_right + 1, :, :] -= below[..., s : 2 * s]
     rest[..., 1 : n_right + 1, :, :] -= below[..., 2 * s :]
