@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections import UserDict
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -28,9 +30,51 @@ from odefit.commands.runs import runs
 from odefit.commands.sample import sample
 from odefit.commands.symbols import symbols
 
+COMMANDS: dict[str, Callable[..., object]] = {
+    "fit": fit,
+    "import": import_,
+    "export": export,
+    "merge": merge,
+    "simulate": simulate,
+    "plot": plot,
+    "profile": profile,
+    "predict": predict,
+    "compare": compare,
+    "design": design,
+    "discover": discover,
+    "report": report_,
+    "runs": runs,
+    "bootstrap": bootstrap,
+    "sample": sample,
+    "symbols": symbols,
+    "check": check,
+    "solvers": solvers,
+    "init": init,
+    "models": models,
+    "demo": demo,
+    "schema": schema,
+}
+"""By name, in the order of `odefit --help`."""
+
+
+class _Described(UserDict[str, Any]):
+    """What typer makes of functions, of each when it is asked for: all of them take as long as to read a config."""
+
+    def __getitem__(self, name: str) -> Any:
+        found = super().__getitem__(name)
+        if found is COMMANDS[name]:
+            alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+            alone.command(name)(found)
+            self[name] = found = typer.main.get_command(alone)
+        return found
+
 
 class _Commands(TyperGroup):
     """All commands."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.commands = _Described(COMMANDS)
 
     def invoke(self, ctx: Any) -> object:
         """Run one; Ctrl-C in it is an exit code, which the one that knows what was reached has said itself."""
@@ -65,30 +109,6 @@ def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Fit the parameters of differential equations to time series, and say how sure you are."""
-
-
-app.command()(fit)
-app.command("import")(import_)
-app.command()(export)
-app.command()(merge)
-app.command()(simulate)
-app.command()(plot)
-app.command()(profile)
-app.command()(predict)
-app.command()(compare)
-app.command()(design)
-app.command()(discover)
-app.command("report")(report_)
-app.command()(runs)
-app.command()(bootstrap)
-app.command()(sample)
-app.command()(symbols)
-app.command()(check)
-app.command()(solvers)
-app.command()(init)
-app.command()(models)
-app.command()(demo)
-app.command()(schema)
 
 
 def main() -> None:

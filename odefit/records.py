@@ -1,8 +1,9 @@
-"""Data classes whose methods are written when the first value is made, not when their module is imported.
+"""Data classes whose fields are looked at, and whose methods are written, when the first value is made, not when their
+module is imported.
 
-`dataclasses.dataclass(frozen=True)` compiles six functions for each class, a third of a millisecond; a command imports
-two hundred classes and makes values of a few dozen. Fields, `replace`, `asdict` and `__match_args__` are the standard
-library's.
+`dataclasses.dataclass(frozen=True)` compiles six functions for each class, a third of a millisecond, and looks at its
+fields for 20 to 70 microseconds; a command imports two hundred classes and makes values of a few dozen. Fields,
+`replace`, `asdict` and `__match_args__` are the standard library's.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass
 else:
     import dataclasses
+    import threading
     from functools import partial
     from operator import attrgetter
     from reprlib import recursive_repr
@@ -36,7 +38,11 @@ else:
             return partial(dataclass, init=init, repr=repr, eq=eq, frozen=frozen)
         own = set(vars(cls))
         hashed = "__hash__" in own and not (cls.__hash__ is None and "__eq__" in own)
-        cls = dataclasses.dataclass(init=False, repr=False, eq=False)(cls)
+        if "__init__" in own or not init:
+            _describe(cls)  # values may be made without a look at the fields
+        else:
+            for name in _DESCRIPTION:
+                setattr(cls, name, _Description(cls, name))
         methods = {}
         if init:
             methods["__init__"] = _Init(cls)
@@ -52,6 +58,27 @@ else:
         if eq and not hashed:
             cls.__hash__ = _hash if frozen else None
         return cls
+
+    _DESCRIPTION = ("__dataclass_fields__", "__dataclass_params__", "__match_args__")
+    _describing = threading.RLock()
+
+    def _describe(cls):
+        """Let the standard library look at the fields."""
+        dataclasses.dataclass(init=False, repr=False, eq=False)(cls)
+
+    class _Description:
+        """What the standard library says of a class, found out when any of it is first looked up."""
+
+        def __init__(self, cls, name):
+            self.cls, self.name = cls, name
+
+        def __get__(self, value, owner=None):
+            with _describing:
+                if isinstance(vars(self.cls)["__dataclass_fields__"], _Description):
+                    if "__match_args__" in vars(self.cls):
+                        del self.cls.__match_args__
+                    _describe(self.cls)
+            return getattr(self.cls, self.name)
 
     class _Init:
         """`__init__` of a class, written when it is first looked up."""

@@ -1,7 +1,5 @@
 """The section `fit.cluster`: the Dask cluster on which starts, samples, chains and profiles are computed."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator

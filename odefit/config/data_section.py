@@ -1,7 +1,5 @@
 """The section `data`: measurements, conditions, doses, inputs, and how data are simulated."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from typing import Annotated, Any, ClassVar, Literal, Self

@@ -1,7 +1,5 @@
 """The section `derived`: quantities of whole curves."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """The kinds of values that a config holds, and what every section of it has in common."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, ClassVar
 

@@ -1,7 +1,5 @@
 """The section of latent ODEs, and of the spirals that they are tried on."""
 
-from __future__ import annotations
-
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator

@@ -1,7 +1,5 @@
 """The section of sparse models: what their equations may be made of."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator

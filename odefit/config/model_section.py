@@ -1,7 +1,5 @@
 """The sections `model` and `parameters`: equations, unknowns."""
 
-from __future__ import annotations
-
 import math
 from typing import Annotated, Any, ClassVar, Literal, Self
 

@@ -1,7 +1,5 @@
 """The section `model.networks.NAME`: a network that formulas call, and its weights."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator

@@ -1,7 +1,5 @@
 """How measurements scatter: the section `noise`, and the noise of simulated data."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator

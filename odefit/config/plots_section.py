@@ -1,7 +1,5 @@
 """The section `plots`: pictures of chosen observables and experiments, beside those that every fit draws."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """The section `prior`: what is known of a parameter, or of weights, beforehand."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator

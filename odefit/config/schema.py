@@ -4,8 +4,6 @@ Pure declarations. The descriptions travel into the JSON Schema (`odefit schema`
 complete and explain the keys. Nothing here reads a file or knows a formula.
 """
 
-from __future__ import annotations
-
 import itertools
 from typing import Annotated, Any, ClassVar, Literal, Self
 

@@ -1,7 +1,5 @@
 """What a config says of the file of measurements itself: what its columns are called, and which cells count."""
 
-from __future__ import annotations
-
 import itertools
 from typing import Annotated, Any, ClassVar, Literal, Self
 

@@ -1,7 +1,5 @@
 """Where a fit is kept track of."""
 
-from __future__ import annotations
-
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
