@@ -16,23 +16,28 @@ MIN_STIRLING_ARGUMENT = 12.0
 
 def log_ratio(x: FloatArray) -> FloatArray:
     """L(x) = (ln(1 + x) - x) / x² for x >= 0."""
-    small = np.minimum(x, MAX_SERIES_ARGUMENT)
-    total = np.zeros_like(small)
-    for k in range(13, 1, -1):
-        total = total * small + (-1) ** (k + 1) / k
     large = np.maximum(x, MAX_SERIES_ARGUMENT)
-    return np.where(x < MAX_SERIES_ARGUMENT, total, (np.log1p(large) - large) / large / large)
+    closed = (np.log1p(large) - large) / large / large
+    return _with_series(x, closed, [(-1) ** (k + 1) / k for k in range(13, 1, -1)])
 
 
 def information_ratio(x: FloatArray) -> FloatArray:
     """B(x) = (2 ln(1 + x) - (2 x + x²)/(1 + x)) / x³ for x >= 0."""
-    small = np.minimum(x, MAX_SERIES_ARGUMENT)
-    total = np.zeros_like(small)
-    for k in range(15, 2, -1):
-        total = total * small + (-1) ** (k + 1) * (2 / k - 1)
     large = np.maximum(x, MAX_SERIES_ARGUMENT)
-    by_parts = (2 * np.log1p(large) - (2 + large) * large / (1 + large)) / large / large / large
-    return np.where(x < MAX_SERIES_ARGUMENT, total, by_parts)
+    closed = (2 * np.log1p(large) - (2 + large) * large / (1 + large)) / large / large / large
+    return _with_series(x, closed, [(-1) ** (k + 1) * (2 / k - 1) for k in range(15, 2, -1)])
+
+
+def _with_series(x: FloatArray, closed: FloatArray, coefficients: list[float]) -> FloatArray:
+    """What a closed form gives at x, and a power series, the highest power first, where x is small."""
+    found, is_small = np.asarray(closed), np.asarray(x < MAX_SERIES_ARGUMENT)
+    if is_small.any():
+        small = np.asarray(x)[is_small]
+        total = np.zeros_like(small)
+        for coefficient in coefficients:
+            total = total * small + coefficient
+        found[is_small] = total
+    return found
 
 
 def remainder(x: FloatArray) -> FloatArray:
@@ -42,11 +47,9 @@ def remainder(x: FloatArray) -> FloatArray:
     found = np.asarray((1 / 12 - w * (1 / 360 - w * (1 / 1260 - w * (1 / 1680 - w / 1188)))) / large)
     if (is_small := x < MIN_STIRLING_ARGUMENT).any():
         here = np.asarray(x)[is_small]
-        total = np.zeros_like(here)
         # R(x) - R(x + 1) = (x + 1/2) ln(1 + 1/x) - 1, summed from the least.
-        for k in reversed(range(int(MIN_STIRLING_ARGUMENT))):
-            total = total + ((here + k + 0.5) * np.log1p(1 / (here + k)) - 1)
-        found[is_small] = remainder(here + MIN_STIRLING_ARGUMENT) + total
+        y = _steps_up(here)
+        found[is_small] = remainder(here + MIN_STIRLING_ARGUMENT) + ((y + 0.5) * np.log1p(1 / y) - 1).sum(axis=-1)
     return found
 
 
@@ -57,13 +60,15 @@ def remainder_slope(x: FloatArray) -> FloatArray:
     found = np.asarray(-1 / 12 + w * (1 / 120 - w * (1 / 252 - w * (1 / 240 - w / 132))))
     if (is_small := x < MIN_STIRLING_ARGUMENT).any():
         here = np.asarray(x)[is_small]
-        total = np.zeros_like(here)
-        for k in reversed(range(int(MIN_STIRLING_ARGUMENT))):
-            y = here + k
-            total = total + (np.log1p(1 / y) - (y + 0.5) / (y * (y + 1)))
-        z = here + MIN_STIRLING_ARGUMENT
+        y, z = _steps_up(here), here + MIN_STIRLING_ARGUMENT
+        total = (np.log1p(1 / y) - (y + 0.5) / (y * (y + 1))).sum(axis=-1)
         found[is_small] = here * here * (remainder_slope(z) / (z * z) + total)
     return found
+
+
+def _steps_up(x: FloatArray) -> FloatArray:
+    """x [M] and all that lies whole steps above it, to where Stirling's series begins, the highest first, [M, n]."""
+    return x[:, None] + np.arange(MIN_STIRLING_ARGUMENT)[::-1]
 
 
 def log_factorial(y: FloatArray) -> FloatArray:
