@@ -186,8 +186,8 @@ def _starts(assembly: Assembly, method: FitMethod, progress: Progress, memory: M
     search = LocalSearch(objective, method, section.max_iterations, cpu_limit=section.cpu_limit)
     if plain_first.are_due(objective, method, points, section):
         plain = short_searched(assembly, search, points[1:], progress, memory, plain_first.PART)
-        if plain_first.are_enough(objective, plain):
-            progress.note(plain_first.sentence(plain))
+        if (why := plain_first.are_enough(objective, plain)) is not None:
+            progress.note(plain_first.sentence(plain, why))
             return np.vstack([points[:1], places_of(plain)])
     if section.match is None or section.match:
         progress.now("matching the slopes of the smoothed data")

@@ -1,7 +1,8 @@
 """Short searches from the drawn starts, before anything is matched: where data do not oscillate these may be enough.
 
 They are what costs least, and none is lost where they are not: it is one of the short searches that follow. Matching
-and shooting are left out where half of the starts have come to one valley and what the best of them leaves is noise.
+and shooting are left out where half of the starts have come to one valley and what the best of them leaves is noise, or
+three quarters to one optimum which explains the data: a model may be wrong without there being a better place for it.
 That many agree is not enough: a flat curve is where most of the starts of an oscillation meet.
 """
 
@@ -14,6 +15,7 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.config.fit_methods import FitMethod
 from odefit.config.schema import FitSection
+from odefit.fitting.multistart_outcome import SAME_OPTIMUM
 from odefit.fitting.offered_starts import AGREED, ALIKE
 from odefit.fitting.short_searches import MOST_STARTS, STEPS, are_searched
 from odefit.objective.profile import ProfileLikelihood
@@ -23,6 +25,10 @@ PART = "plain starts"
 
 FEWEST = 3
 """Starts, besides the user's own, of which half can agree."""
+
+
+MOST = 0.75
+"""The share of the starts that must have come to one optimum where what is left is no noise."""
 
 
 def are_due(objective: ProfileLikelihood, method: FitMethod, points: FloatArray, section: FitSection) -> bool:
@@ -41,21 +47,27 @@ def are_due(objective: ProfileLikelihood, method: FitMethod, points: FloatArray,
     return most_turns(problem) < OFTEN
 
 
-def are_enough(objective: ProfileLikelihood, results: Sequence[StartOutcome]) -> bool:
-    """Whether half of the starts have come to one valley, and all that is left there is noise."""
+def are_enough(objective: ProfileLikelihood, results: Sequence[StartOutcome]) -> str | None:
+    """Why no start need be moved: half of them have come to one valley and all that is left there is noise, or most of
+    them to one optimum, which explains the data. None where neither is so."""
     best, values = best_of(results), np.array([r.value for r in results])
     if best is None or best.outcome is None or np.mean(values <= best.value + ALIKE) < AGREED:
-        return False
+        return None
+    from odefit.fitting.explained import explains
     from odefit.fitting.only_noise import leaves_noise
 
-    return leaves_noise(objective, best.outcome.u)
+    if leaves_noise(objective, best.outcome.u):
+        return "where all that is left is noise"
+    if np.mean(values <= best.value + SAME_OPTIMUM) >= MOST and explains(objective, best.outcome.u):
+        return "which explains the data"
+    return None
 
 
-def sentence(results: Sequence[StartOutcome]) -> str:
+def sentence(results: Sequence[StartOutcome], why: str) -> str:
     """What the user should know of it."""
     best = min(r.value for r in results)
     n = sum(r.value <= best + ALIKE for r in results)
     return (
-        f"{n} of {len(results)} drawn starts came to one place within {STEPS} steps, where all that is left is noise, "
-        "so that none was moved first (fit.match: true moves them)."
+        f"{n} of {len(results)} drawn starts came to one place within {STEPS} steps, {why}, so that none was moved "
+        "first (fit.match: true moves them)."
     )

@@ -1,0 +1,28 @@
+"""Whether a curve explains the data, whatever it leaves of them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from odefit.arrays import FloatArray
+from odefit.objective.profile import ProfileLikelihood
+
+MOST_LEFT = 0.1
+"""The share of the variation of each observable that a curve may leave. A flat one leaves all of it."""
+
+
+def explains(objective: ProfileLikelihood, u: FloatArray) -> bool:
+    """Whether the curve at u [P'] leaves next to nothing of how each observable varies within experiments, on the scale
+    of its noise: a sum of squares about the curve beside that about the means."""
+    moments = objective.full.moments(objective.lift(u), derivatives=False)
+    if moments is None:
+        return False
+    for data, moment in zip(objective.full.problem.data, moments, strict=True):
+        if not len(data.rows):
+            continue
+        owner = np.unique(objective.full.problem.owner[data.rows], return_inverse=True)[1]
+        means = np.bincount(owner, data.values) / np.bincount(owner)
+        left, whole = (np.square(data.values - at).sum() for at in (moment.m[data.rows], means[owner]))
+        if not left <= MOST_LEFT * whole:
+            return False
+    return True
