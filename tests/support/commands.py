@@ -17,6 +17,7 @@ import importlib
 import io
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -30,22 +31,18 @@ from typing import IO, Any
 import odefit
 
 IMPORTS = (
-    *("pebble.pool", "pydiffsol", "scipy.special", "sympy.combinatorics"),
-    *(
-        "odefit.cli",
-        "odefit.terminal",
-        "odefit.fitting.strategy",
-        "odefit.fitting.multistart",
-        "odefit.problem.simulation",
-    ),
-    *("odefit.diagnostics.checking", "odefit.fitting.report", "odefit.engines.diffsol.diffsol_engine"),
+    *("pebble.pool", "pydiffsol", "scipy.special", "scipy.optimize", "pandas", "llvmlite.binding", "llvmlite.ir"),
+    *("matplotlib.backends.backend_agg", "odefit.plots.equation_pictures", "odefit.reporting.page"),
+    *("odefit.cli", "odefit.terminal", "odefit.fitting.strategy", "odefit.fitting.multistart", "odefit.fitting.report"),
+    *("odefit.engines.kernel.kernel_engine", "odefit.engines.diffsol.diffsol_engine", "odefit.problem.simulation"),
+    *("odefit.diagnostics.checking", "odefit.profiles.lanes"),
 )
-"""No torch, pandas or matplotlib: with torch loaded, odefit would spawn its workers instead of forking them."""
+"""No torch: with it loaded, odefit would spawn its workers instead of forking them."""
 KILLS = Path(__file__).parents[2] / "benchmarks" / "kills.py"
 GUARD = 600.0
 """Seconds after which a process is taken to hang, however busy the machine is."""
-OFTEN = 0.005
-"""Seconds between two looks at a process that is waited for."""
+OFTEN = 0.02
+"""Seconds between two looks at a process that is waited for, on systems that do not say when it ends."""
 
 
 @dataclass
@@ -66,10 +63,11 @@ class Command:
     def wait(self, timeout: float = GUARD) -> int:
         end = time.monotonic() + timeout
         while self.poll() is None:
-            if time.monotonic() > end:
+            left = end - time.monotonic()
+            if left <= 0:
                 self.kill()
                 raise TimeoutError(f"not ended after {timeout:g} s: {_text(self.output)}{_text(self.errors)}")
-            time.sleep(OFTEN)
+            _look_away(self.pid, left)
         assert self.returncode is not None
         return self.returncode
 
@@ -153,6 +151,20 @@ def _environment() -> dict[str, str]:
     return kept | {"PYTHONPATH": os.pathsep.join([*map(str, places), *([earlier] if earlier else [])])}
 
 
+def _look_away(pid: int, most: float) -> None:
+    """Until a process that has not been waited for has ended, or for a moment, but at most so many seconds."""
+    if not hasattr(os, "pidfd_open"):
+        time.sleep(min(OFTEN, most))
+        return
+    number = os.pidfd_open(pid)
+    try:
+        ends = select.poll()
+        ends.register(number, select.POLLIN)
+        ends.poll(1000 * most)
+    finally:
+        os.close(number)
+
+
 def _text(file: IO[bytes]) -> str:
     return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0).decode()
 
@@ -209,7 +221,7 @@ def _become(arguments: Sequence[str], folder: str, files: Sequence[str], before:
     exec(before)  # noqa: S102 - the text of a test
     from odefit import cli
 
-    cli.main()
+    cli.run()
 
 
 if __name__ == "__main__":
