@@ -11,6 +11,7 @@ import importlib.util
 import multiprocessing
 import os
 import re
+import signal
 import sys
 import tempfile
 from collections.abc import Generator, Iterator
@@ -21,6 +22,10 @@ from hypothesis import settings
 
 # Read when torch and BLAS are first imported, here and in the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A shell lets what it starts in the background ignore Ctrl-C, and so would the fits that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Nothing is kept beyond the session, and nothing is found from before it; its processes share what they compile.
 if "ODEFIT_TEST_CACHE" not in os.environ:
