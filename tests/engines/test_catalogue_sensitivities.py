@@ -16,8 +16,8 @@ from odefit.model.formulas import parse_formula
 from odefit.model.system import System, symbol
 
 NAMES = [name for name in catalogue.names() if not catalogue.entry(name).family]
-# Explicit methods, and derivatives through their steps, are only good before the stiff phase.
-SHARE = {"robertson": 1e-7, "oregonator": 1e-3}
+# Explicit methods, and derivatives through their steps, are only good before the stiff phase; others need many of them.
+SHARE = {"robertson": 1e-7, "oregonator": 1e-3, "hodgkin_huxley": 0.03, "tmdd": 0.03, "hiv": 0.03}
 
 
 def system_of(name: str) -> tuple[System, np.ndarray]:
