@@ -15,7 +15,6 @@ from odefit.config.cluster_section import ClusterSection, JobqueueSection
 from odefit.config.load import LoadedConfig, validate
 from odefit.config.source import apply_overrides
 from odefit.errors import ConfigError, Fault
-from odefit.runs.results import versions
 
 if TYPE_CHECKING:
     from odefit.optimizers.cluster_pool import Cluster
@@ -24,12 +23,6 @@ WAIT_SECONDS = 60.0
 """For the scheduler to answer, and for the first worker; for a job in a queue as long as it takes."""
 LOSSES = 3
 """Of its worker, after which a batch is not tried again: where odefit starts the scheduler."""
-COMPARED = (
-    *("odefit", "python", "numpy", "scipy", "pydiffsol", "llvmlite"),
-    *("dask", "distributed", "msgpack", "cloudpickle"),
-)
-"""What must have the same version everywhere."""
-
 NOT_STARTED = (
     'its processes did not start: a script that fits on them needs `if __name__ == "__main__":` around what it does, '
     "since they import it"
@@ -94,7 +87,7 @@ def cluster_of(loaded: LoadedConfig, note: Callable[[str], None], goes_on: str =
         yield
         return
     with ExitStack() as held:
-        found = _opened(section, loaded.where("fit.cluster"), held)
+        found = _opened(section, loaded.where("fit.cluster"), held, note)
         note(f"a cluster of {found.n_workers} workers at {found.client.scheduler.address}")
         before = _current.set(found)
         held.callback(_current.reset, before)
@@ -105,11 +98,12 @@ def cluster_of(loaded: LoadedConfig, note: Callable[[str], None], goes_on: str =
                 note(f"{found.lost}; what was finished is kept, and {goes_on}")
 
 
-def _opened(section: ClusterSection, where: str, held: ExitStack) -> Cluster:
+def _opened(section: ClusterSection, where: str, held: ExitStack, note: Callable[[str], None]) -> Cluster:
     try:
         from distributed import Client
     except ImportError:
         raise ConfigError(where, "needs Dask, which is not installed: pip install 'odefit[dask]'") from None
+    from odefit.fitting.cluster_versions import compare, looking_around
     from odefit.optimizers.cluster_pool import Cluster
 
     held.enter_context(_silent())
@@ -135,8 +129,9 @@ def _opened(section: ClusterSection, where: str, held: ExitStack) -> Cluster:
     except TimeoutError:
         what = f"the scheduler at {client.scheduler.address} has no workers; start some with `dask worker --nthreads 1`"
         raise ConfigError(where, what) from None
-    _compare(client, where)
-    cluster = Cluster(client, section.batch)
+    look = looking_around()
+    compare(client, where, look)
+    cluster = Cluster(client, section.batch, look, note)
     if section.address is not None:
         held.callback(cluster.take_back)
     return cluster
@@ -231,41 +226,6 @@ def queue_of(section: JobqueueSection, where: str = "fit.cluster") -> Any:
         if value is not None:
             settings[key] = value
     return getattr(dask_jobqueue, classes[section.system])(**settings)
-
-
-def _compare(client: Any, where: str) -> None:
-    """Raises ConfigError with every worker that computes with other versions than this machine."""
-
-    def look() -> dict[str, str]:  # sent as it stands, since odefit may be missing there
-        import importlib.metadata
-        import platform
-
-        found = {"python": platform.python_version()}
-        for name in names:
-            try:
-                found[name] = importlib.metadata.version(name)
-            except importlib.metadata.PackageNotFoundError:
-                continue
-        return found
-
-    names = [name for name in COMPARED if name != "python"]
-    here = look() | {"odefit": versions()["odefit"]}
-    faults: dict[str, list[str]] = {}
-    for worker, there in client.run(look, on_error="ignore").items():
-        others = [
-            f"{name} {there.get(name, 'is missing')} ({here.get(name, 'none')} here)"
-            for name in COMPARED
-            if there.get(name) != here.get(name)
-        ]
-        if others:
-            faults.setdefault(", ".join(others), []).append(worker)
-    if faults:
-        raise ConfigError(
-            faults=[
-                Fault(where, f"{' and '.join(workers[:3])}{' …' * (len(workers) > 3)}: {text}; install the same there")
-                for text, workers in faults.items()
-            ]
-        )
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from odefit.errors import RunError
 from odefit.fitting.cross_validation import Scored, make_folds, without
 from odefit.fitting.outcome import FitOutcome
 from odefit.fitting.tightening import tightened
-from odefit.optimizers.cluster_pool import Cluster, Compute, in_order
+from odefit.optimizers.cluster_pool import Cluster, in_order
+from odefit.optimizers.cluster_worker import Compute
 from odefit.problem.assembly import Assembly, assemble
 from odefit.problem.systems import describe_system
 

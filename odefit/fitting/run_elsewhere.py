@@ -13,7 +13,8 @@ from odefit.data.experiments import Experiment
 from odefit.engines.program_cache import WithPrograms
 from odefit.fitting.run import Run
 from odefit.fitting.tightening import tightened
-from odefit.optimizers.cluster_pool import Cluster, Compute
+from odefit.optimizers.cluster_pool import Cluster
+from odefit.optimizers.cluster_worker import Compute
 from odefit.problem.assembly import assemble
 from odefit.problem.systems import describe_system
 from odefit.records import dataclass

@@ -12,7 +12,6 @@ import hashlib
 import logging
 import math
 import pickle
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
@@ -22,13 +21,16 @@ from typing import Any
 import numpy as np
 
 from odefit.arrays import FloatArray
+from odefit.optimizers.cluster_worker import (
+    NOTHING_THERE,
+    Builder,
+    Look,
+    Replied,
+    asking,
+    delivery,
+)
 from odefit.optimizers.start_pool import StartOutcome, chunks_of, raised
 from odefit.records import dataclass
-
-Compute = Callable[[Any], Sequence[Any]]
-"""The results of a batch, one of each member, by what describes the batch."""
-Builder = Callable[[], Callable[[Any], Compute]]
-"""What is sent: on a worker it makes what builds a `Compute` by a request."""
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +42,8 @@ TRIES = 10
 """To reach all workers."""
 NO_WORKERS_SECONDS = 300.0
 """How long a cluster may be without any worker."""
+BACK_SECONDS = 15.0
+"""How long a connection to the scheduler may be broken."""
 
 
 class ClusterLost(KeyboardInterrupt):
@@ -86,6 +90,10 @@ class Cluster:
         Of Dask distributed.
     batch
         How many members a worker takes at once, where the config says it.
+    look
+        By which workers see whether they are of use; None: all are.
+    note
+        Is told what the user should know.
 
     Attributes
     ----------
@@ -93,27 +101,39 @@ class Cluster:
         Why it is of no use any more; empty while it is.
     """
 
-    def __init__(self, client: Any, batch: int | None = None) -> None:
-        self.client, self.batch = client, batch
+    def __init__(
+        self,
+        client: Any,
+        batch: int | None = None,
+        look: Look | None = None,
+        note: Callable[[str], object] = log.info,
+    ) -> None:
+        self.client, self.batch, self.look, self.note = client, batch, look, note
         self.lost = ""
-        self._sent: dict[int, tuple[object, str]] = {}
-        self._counted, self._n_workers, self._alone_since = -math.inf, 1, math.inf
+        self._sent: dict[int, tuple[object, str, bytes]] = {}
+        self._counted, self._found, self._alone_since = -math.inf, ("not known yet",), math.inf
+        self._unfit: set[str] = set()
+        self._told: set[tuple[str, str]] = set()
+        self._breaks = 0
 
     @property
     def n_workers(self) -> int:
         """Now, or POLL_SECONDS ago; at least 1."""
-        return max(self._workers(), 1)
+        return max(len(self._workers()), 1)
 
-    def _workers(self) -> int:
-        """They may come and go. The scheduler is not asked for each batch, nor waited for when it is lost."""
+    def _workers(self) -> list[str]:
+        """The addresses of those that are of use.
+
+        They may come and go. The scheduler is not asked for each batch, nor waited for when it is lost.
+        """
         if time.monotonic() - self._counted > POLL_SECONDS:
             with suppress(Exception):  # its end is seen by the futures
                 found = self.client.sync(self.client.scheduler.identity, callback_timeout=POLL_SECONDS)
-                self._n_workers = len(found["workers"])
+                self._found = tuple(found["workers"])
             self._counted = time.monotonic()
-        return self._n_workers
+        return [address for address in self._found if address not in self._unfit]
 
-    def _lost(self, why: str) -> ClusterLost:
+    def _lost(self, why: str = "the scheduler of the cluster is lost") -> ClusterLost:
         self.lost = why
         return ClusterLost()
 
@@ -127,7 +147,7 @@ class Cluster:
             key = hashlib.sha256(payload).hexdigest()
             log.info("%d kB are sent to each worker, once", len(payload) // 1000)
             self._deliver(key, payload)
-            self._sent[id(what)] = what, key
+            self._sent[id(what)] = what, key, payload
         return self._sent[id(what)][1]
 
     def take_back(self) -> None:
@@ -135,19 +155,23 @@ class Cluster:
         if self.lost or self.client.status != "running":
             return
         with suppress(Exception):  # the cluster may go at any moment, and then nothing is left of it
-            for _, key in self._sent.values():
-                self.client.unregister_worker_plugin(_name_of(key))
+            for _, key, _ in self._sent.values():
+                self.client.unregister_worker_plugin(self._name_of(key))
 
     def _deliver(self, key: str, payload: bytes) -> None:
         """To all workers that there are and will be, whichever is lost meanwhile. Raises OSError."""
         for attempt in range(TRIES):
             try:
-                self.client.register_plugin(_delivery(key, payload))
+                self.client.register_plugin(delivery(self._name_of(key), key, payload, self.look))
                 return
             except OSError:
                 if attempt == TRIES - 1:
                     raise
                 time.sleep(POLL_SECONDS)
+
+    def _name_of(self, key: str) -> str:
+        # Others may do the same on this cluster, and take back what is theirs when they are done.
+        return f"odefit-{key[:16]}-{self.client.id}"
 
     def answers(
         self, key: str, request: Any, described: Callable[[list[int]], Any], numbers: Sequence[int], chunk: int
@@ -179,21 +203,23 @@ class Cluster:
         """
         waiting, suspects = deque(chunks_of(numbers, chunk)), deque[list[int]]()
         flying: dict[Any, list[int]] = {}
-        alone = False
+        ask, asked, alone = asking(self._name_of(key)), pickle.dumps(request), False
         try:
             while waiting or flying or suspects:
                 if not waiting and not flying:
                     # Who waited at a worker that another member has killed is as suspect as that: each goes alone.
                     waiting.append(suspects.popleft())
                     alone = True
-                while waiting and len(flying) < (1 if alone else AHEAD * self.n_workers):
+                while waiting and len(flying) < self._room(alone):
                     some = waiting.popleft()
-                    # Pure calls that are alike are one to Dask, and their results would be shared.
-                    future = self.client.submit(run_batch, key, request, described(some), pure=False)
-                    flying[future] = some
+                    flying[self._submitted(ask, asked, pickle.dumps(described(some)))] = some
                 for future in self._finished(list(flying)):
                     some = flying.pop(future)
-                    for answer in self._collected(future, some):
+                    found = self._collected(future, some)
+                    if found is None:
+                        waiting.appendleft(some)
+                        continue
+                    for answer in found:
                         if answer.error is not None and len(some) > 1:
                             waiting.append([answer.number])
                         elif answer.lost and not alone:
@@ -220,23 +246,47 @@ class Cluster:
                     failure = None if np.isfinite(one.result.value) else one.result.message
                     yield StartOutcome(k, u, one.result, failure, one.seconds)
 
+    def _room(self, alone: bool) -> int:
+        """How many batches may be on their way."""
+        if self._unfit and not self._workers():
+            return 0
+        return 1 if alone else AHEAD * self.n_workers
+
+    def _submitted(self, ask: Callable[..., Any], request: bytes, described: bytes) -> Any:
+        # Pure calls that are alike are one to Dask, and their results would be shared.
+        settings: dict[str, Any] = {"pure": False}
+        if self._unfit:  # a wish only: those that are named may be gone in a moment, and others come
+            settings |= {"workers": self._workers(), "allow_other_workers": True}
+        try:
+            return self.client.submit(ask, request, described, **settings)
+        except Exception:
+            if self.client.status in ("running", "connecting"):
+                raise
+            raise self._lost() from None
+
     def _finished(self, futures: list[Any]) -> list[Any]:
-        """Those that are at their ends, one at least. Raises ClusterLost."""
+        """Those of which nothing more will come, one at least unless there are none. Raises ClusterLost."""
         from distributed import wait
 
         while True:
-            self._check(futures)
-            done = [f for f in futures if f.status in ("finished", "error")]
-            if done:
+            self._check()
+            done = [f for f in futures if f.status in ("finished", "error", "cancelled")]
+            if done or not futures:
+                if not futures:
+                    time.sleep(POLL_SECONDS)
+                if any(f.status == "cancelled" for f in done):
+                    self._begin_anew()
                 return done
             with suppress(TimeoutError, _cancelled()), self.client.as_current():
                 wait(futures, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED")
 
-    def _check(self, futures: list[Any]) -> None:
-        """Raises ClusterLost where nothing will come of them."""
-        # What is "lost" was finished by a worker that is lost since, and is computed anew.
-        if self.client.status != "running" or any(f.status == "cancelled" for f in futures):
-            raise self._lost("the scheduler of the cluster is lost")
+    def _check(self) -> None:
+        """Raises ClusterLost where nothing will come of what is on its way."""
+        until = time.monotonic() + BACK_SECONDS
+        while self.client.status == "connecting" and time.monotonic() < until:
+            time.sleep(min(POLL_SECONDS, BACK_SECONDS) / 10)
+        if self.client.status != "running":
+            raise self._lost()
         if self._workers():
             self._alone_since = math.inf
             return
@@ -244,37 +294,69 @@ class Cluster:
         if time.monotonic() - self._alone_since > NO_WORKERS_SECONDS:
             raise self._lost("the cluster has lost all its workers, and no other has come")
 
-    def _collected(self, future: Any, some: Sequence[int]) -> list[Answer]:
+    def _begin_anew(self) -> None:
+        """At a scheduler that has forgotten what it had to do: others have restarted it, or the connection was broken.
+
+        Raises ClusterLost.
+        """
+        self._breaks += 1
+        if self._breaks > TRIES:
+            raise self._lost("the cluster forgets what it is asked, again and again")
+        log.info("the cluster has forgotten what was on its way: it is sent again")
+        try:
+            for _, key, payload in self._sent.values():
+                self._deliver(key, payload)
+        except OSError:
+            raise self._lost() from None
+
+    def _collected(self, future: Any, some: Sequence[int]) -> list[Answer] | None:
+        """What has become of a batch; None where it must be computed again. Raises ClusterLost."""
         from distributed import KilledWorker
 
         try:
-            results, seconds = self._result(future)
+            results, seconds, worker, said = self._result(future)
         except KilledWorker as error:
             times = 1 + int(getattr(error, "allowed_failures", 0))
             cause = WorkerLost(f"its worker was lost, {times} times one after the other")
             log.info("members %s: %s", ", ".join(str(k + 1) for k in some), cause)
             return [Answer(k, None, cause, math.nan) for k in some]
-        except _cancelled():
-            raise self._lost("the scheduler of the cluster is lost") from None
         except Exception as error:  # whatever a member raises must not end the others
-            return [Answer(k, None, error, math.nan) for k in some]
+            if future.status == "error":
+                return [Answer(k, None, error, math.nan) for k in some]
+            log.info("a result is fetched again: %s: %s", type(error).__name__, error)
+            return None
         finally:
             future.release()
+        if results is None and said == NOTHING_THERE:
+            self._begin_anew()
+            return None
+        self._say(worker, said, is_unfit=results is None)
+        if results is None:
+            return None
         return [Answer(k, result, None, seconds / len(some)) for k, result in zip(some, results, strict=True)]
 
-    def _result(self, future: Any) -> tuple[list[Any], float]:
+    def _say(self, worker: str, said: str, is_unfit: bool) -> None:
+        """Once of each worker."""
+        if is_unfit:
+            self._unfit.add(worker)
+            said = f"is not used: {said}; install the same there"
+        if said and (worker, said) not in self._told:
+            self._told.add((worker, said))
+            self.note(f"the worker at {worker} {said}")
+
+    def _result(self, future: Any) -> Replied:
         """Of a batch that is finished. The worker that has it may be lost before it is here: then it is computed anew.
 
-        Raises what the batch has raised.
+        Raises what the batch has raised, and ClusterLost.
         """
         while True:
             try:
-                found: tuple[list[Any], float] = future.result(timeout=POLL_SECONDS)
+                found: Replied = future.result(timeout=POLL_SECONDS)
                 return found
             except TimeoutError:
                 if future.status == "error":
                     raise
-                self._check([future])
+                self._check()
 
 
 def in_order(answers: Generator[Answer], numbers: Sequence[int]) -> Generator[list[Answer]]:
@@ -295,68 +377,3 @@ def _cancelled() -> type[BaseException]:
     from concurrent.futures import CancelledError
 
     return CancelledError
-
-
-def _name_of(key: str) -> str:
-    return f"odefit-{key[:16]}"
-
-
-def _delivery(key: str, payload: bytes) -> Any:
-    """A plugin that gives a worker what members are computed by."""
-    from distributed import WorkerPlugin
-
-    class Delivery(WorkerPlugin):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self.name = _name_of(key)
-
-        def setup(self, worker: Any) -> None:
-            del worker
-            deliver(key, payload)
-
-        def teardown(self, worker: Any) -> None:
-            del worker
-            take_back(key)
-
-    return Delivery()
-
-
-# --- in the process of a worker
-
-_payloads: dict[str, bytes] = {}
-_builders: dict[str, Callable[[Any], Compute]] = {}
-_built: dict[tuple[str, bytes], Compute] = {}
-_one_at_a_time = threading.Lock()
-MOST_KEPT = 16
-"""Of what requests have built, in a worker."""
-
-
-def deliver(key: str, payload: bytes) -> None:
-    """Keep what members are computed by. Raises ValueError where it is not what its name says."""
-    if hashlib.sha256(payload).hexdigest() != key:
-        raise ValueError("what came is not what was sent")
-    _payloads[key] = payload
-
-
-def take_back(key: str) -> None:
-    """Forget what members of this name were computed by. A batch that is under way is not waited for."""
-    _payloads.pop(key, None)
-    _builders.pop(key, None)
-    for name in [name for name in list(_built) if name[0] == key]:
-        _built.pop(name, None)
-
-
-def run_batch(key: str, request: Any, described: Any) -> tuple[list[Any], float]:
-    """The results of a batch, and how many seconds they took."""
-    with _one_at_a_time:  # a compiled program has one memory
-        begun = time.perf_counter()
-        name = key, pickle.dumps(request)
-        if name not in _built:
-            if key not in _builders:
-                _builders[key] = pickle.loads(_payloads[key])()  # noqa: S301 - the client's own, checked by its hash
-            while len(_built) >= MOST_KEPT:
-                del _built[next(iter(_built))]
-            _built[name] = _builders[key](request)
-        if isinstance(described, np.ndarray):
-            described = np.array(described)  # what came lies in memory that may not be written to
-        results = list(_built[name](described))
-        return results, time.perf_counter() - begun

@@ -20,7 +20,8 @@ from odefit.fitting.cluster import current_cluster
 from odefit.fitting.run import Run
 from odefit.fitting.run_elsewhere import send_run
 from odefit.fitting.search_work import chunk_for_workers, seconds_of_start, together
-from odefit.optimizers.cluster_pool import Cluster, Compute
+from odefit.optimizers.cluster_pool import Cluster
+from odefit.optimizers.cluster_worker import Compute
 from odefit.problem.quantities import named_quantities
 from odefit.profiles.following import LOWER, Place
 from odefit.profiles.origins import origins

@@ -21,7 +21,8 @@ from odefit.fitting.run_elsewhere import send_run
 from odefit.fitting.search_work import chunk_for_workers, seconds_of_start, together
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.profile import ProfileLikelihood
-from odefit.optimizers.cluster_pool import Answer, Cluster, Compute, in_order
+from odefit.optimizers.cluster_pool import Answer, Cluster, in_order
+from odefit.optimizers.cluster_worker import Compute
 from odefit.resampling.data_sets import Kind, Resampling, case_units, resampling
 from odefit.resampling.intervals import IntervalKind
 from odefit.resampling.quantities import Quantities

@@ -15,7 +15,8 @@ from odefit.fitting.cluster import current_cluster
 from odefit.fitting.run import Run
 from odefit.fitting.run_elsewhere import send_run
 from odefit.objective.likelihood import Likelihood
-from odefit.optimizers.cluster_pool import Cluster, Compute, in_order
+from odefit.optimizers.cluster_pool import Cluster, in_order
+from odefit.optimizers.cluster_worker import Compute
 from odefit.problem.quantities import quantities_of
 from odefit.runs.lock import locked
 from odefit.runs.pace import Pace

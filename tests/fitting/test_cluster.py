@@ -7,6 +7,7 @@ import pickle
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,9 +25,11 @@ from creeping_starts import DATA, creeping
 from odefit.config.cluster_section import ClusterSection, JobqueueSection
 from odefit.errors import ConfigError
 from odefit.fitting import cluster as of_fit
-from odefit.optimizers import cluster_pool
+from odefit.fitting import cluster_versions
+from odefit.optimizers import cluster_pool, cluster_worker
 from odefit.optimizers.base import SearchOutcome
 from odefit.optimizers.cluster_pool import Cluster
+from odefit.optimizers.start_pool import StartOutcome
 from odefit.runs.progress import Silent
 from odefit.status import Ending, Reason
 
@@ -112,7 +115,10 @@ def test_a_worker_that_is_killed_costs_nothing(local: Any, whole: odefit.Run) ->
     assert_same(odefit.fit(config, data=DATA, progress=Noting(kill)), whole)
 
 
-def test_a_scheduler_that_is_lost_leaves_what_was_finished(whole: odefit.Run, tmp_path: Path) -> None:
+def test_a_scheduler_that_is_lost_leaves_what_was_finished(
+    whole: odefit.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_pool, "BACK_SECONDS", 0.2)
     cluster = dask_clusters.of_a_thread()
     told = Noting(cluster.close)
     config = fitted(cluster={"address": cluster.scheduler_address, "batch": 1})
@@ -213,7 +219,7 @@ def listed(group: int) -> list[str]:
 
 
 def test_workers_with_other_versions_are_refused(local: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(of_fit, "versions", lambda: {"odefit": "0.0.1"})
+    monkeypatch.setattr(cluster_versions, "versions", lambda: {"odefit": "0.0.1"})
     with pytest.raises(ConfigError, match=r"cluster: tcp://.* and tcp://.*: odefit .* \(0\.0\.1 here\); install"):
         odefit.fit(fitted(cluster=local.scheduler_address), data=DATA)
 
@@ -259,15 +265,34 @@ class Builds:
         return built
 
 
-def test_what_kills_its_workers_fails_alone_and_says_why(local: Any) -> None:
-    points = np.arange(8.0)[:, None]
+@pytest.fixture
+def client(local: Any) -> Iterator[Any]:
     import cloudpickle
 
     cloudpickle.register_pickle_by_value(__import__(__name__))
     with distributed.Client(local, set_as_default=False) as client:
-        cluster = Cluster(client)
-        key = cluster.send(points, lambda: ByValue(cloudpickle.dumps(Builds())))
-        found = sorted(cluster.search_all(key, "kill", points, range(8), 4), key=lambda result: result.number)
+        yield client
+
+
+POINTS = np.arange(8.0)[:, None]
+
+
+def begun(client: Any, request: str, chunk: int) -> tuple[Cluster, Iterator[StartOutcome]]:
+    """Searches from POINTS on a cluster."""
+    import cloudpickle
+
+    cluster = Cluster(client)
+    key = cluster.send(POINTS, lambda: ByValue(cloudpickle.dumps(Builds())))
+    return cluster, cluster.search_all(key, request, POINTS, range(8), chunk)
+
+
+def assert_all_but_five(found: list[StartOutcome]) -> None:
+    assert sorted(result.number for result in found) == list(range(8))
+    assert [(result.number, result.failure) for result in found if result.failure] == [(5, "ValueError: five")]
+
+
+def test_what_kills_its_workers_fails_alone_and_says_why(client: Any) -> None:
+    found = sorted(begun(client, "kill", 4)[1], key=lambda result: result.number)
     assert [result.number for result in found] == list(range(8))
     assert {result.number: result.failure for result in found if result.failure} == {
         3: "its worker was lost, 3 times one after the other",
@@ -283,26 +308,115 @@ def wait_until(client: Any, status: str) -> None:
 
 
 def test_results_that_a_lost_worker_held_are_computed_anew() -> None:
-    points = np.arange(8.0)[:, None]
-    import cloudpickle
-
-    cloudpickle.register_pickle_by_value(__import__(__name__))
     with dask_clusters.of_processes(1) as one, distributed.Client(one, set_as_default=False) as client:
-        cluster = Cluster(client)
-        key = cluster.send(points, lambda: ByValue(cloudpickle.dumps(Builds())))
-        results = cluster.search_all(key, "spare", points, range(8), 1)
+        _, results = begun(client, "spare", 1)
         found = [next(results)]
         wait_until(client, "finished")  # the one that follows
         os.kill(client.run(os.getpid).popitem()[1], signal.SIGKILL)
         wait_until(client, "lost")
-        found += results
-    assert sorted(result.number for result in found) == list(range(8))
-    assert [result.number for result in found if result.failure] == [5]
+        assert_all_but_five([*found, *results])
+
+
+def test_a_connection_that_breaks_is_made_again(client: Any) -> None:
+    _, results = begun(client, "spare", 1)
+    found = [next(results)]
+    client.loop.add_callback(client.scheduler_comm.comm.abort)
+    assert_all_but_five([*found, *results])
+
+
+def test_a_cluster_that_others_restart_is_asked_again(client: Any, local: Any) -> None:
+    _, results = begun(client, "spare", 1)
+    found = [next(results)]
+    with distributed.Client(local, set_as_default=False) as other:
+        other.restart()
+    assert_all_but_five([*found, *results])
+
+
+def test_who_does_the_same_on_a_cluster_may_be_done_earlier(client: Any, local: Any) -> None:
+    _, results = begun(client, "spare", 1)
+    found = [next(results)]
+    with distributed.Client(local, set_as_default=False) as other:
+        same, earlier = begun(other, "spare", 1)
+        assert_all_but_five(list(earlier))
+        same.take_back()
+    assert_all_but_five([*found, *results])
+
+
+def test_what_workers_were_sent_is_sent_again_where_it_is_missing(client: Any) -> None:
+    cluster, results = begun(client, "spare", 1)
+    found = [next(results)]
+    cluster.take_back()
+    assert_all_but_five([*found, *results])
+
+
+def test_a_cluster_that_forgets_again_and_again_is_lost(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "register_plugin", lambda plugin: None)
+    cluster, results = begun(client, "spare", 1)
+    with pytest.raises(cluster_pool.ClusterLost):
+        next(results)
+    assert cluster.lost == "the cluster forgets what it is asked, again and again"
+
+
+ODD = """
+import asyncio, importlib.metadata, resource, signal, sys
+from distributed import Worker
+address, kind = sys.argv[1:]
+genuine = importlib.metadata.version
+
+def version(name):
+    if name == "odefit" and kind == "missing":
+        raise importlib.metadata.PackageNotFoundError(name)
+    return "0.0.1" if name == "odefit" and kind == "old" else genuine(name)
+
+async def work():
+    async with Worker(address, nthreads=1, name=kind) as worker:
+        if kind == "full":  # no file may grow from now on
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        await worker.finished()
+
+importlib.metadata.version = version
+if kind == "missing":
+    sys.modules["odefit"] = None
+asyncio.run(work())
+"""
+
+
+def test_workers_that_join_later_are_compared_then(local: Any, whole: odefit.Run) -> None:
+    """Of another version, without odefit, and on a full disk, which needs none."""
+    odd: dict[str, subprocess.Popen[bytes]] = {}
+
+    def join() -> None:
+        for kind in ("old", "missing", "full"):
+            odd[kind] = subprocess.Popen([sys.executable, "-c", ODD, local.scheduler_address, kind])
+        with distributed.Client(local, set_as_default=False) as client:
+            client.wait_for_workers(2 + len(odd), timeout=60)
+
+    told = Noting(join)
+    config = fitted(cluster={"address": local.scheduler_address, "batch": 1})
+    try:
+        assert_same(odefit.fit(config, data=DATA, progress=told), whole)
+    finally:
+        for process in odd.values():
+            process.kill()
+            process.wait()
+    unused = sorted(note.split(" is not used: ")[1] for note in told.notes if " is not used: " in note)
+    here = cluster_versions.versions()["odefit"]
+    assert unused == [f"odefit {there} ({here} here); install the same there" for there in ("0.0.1", "is missing")]
+
+
+def test_another_kind_of_processor_is_said(local: Any, whole: odefit.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_versions, "processor", lambda: "another")
+    told = Noting()
+    run = odefit.fit(fitted(cluster={"address": local.scheduler_address, "batch": 1}), data=DATA, progress=told)
+    assert_same(run, whole)
+    said = [note for note in told.notes if "has another kind of processor: its numbers may differ" in note]
+    assert 1 <= len(said) <= 2
 
 
 def test_what_arrives_must_be_what_was_sent() -> None:
     with pytest.raises(ValueError, match="is not what was sent"):
-        cluster_pool.deliver("0" * 64, b"something else")
+        cluster_worker.run_batch("0" * 64, b"something else", b"", b"")
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,10 @@ def test_answers_are_those_of_one_process_also_when_a_worker_is_killed(
         assert (tmp_path / "there" / name).read_bytes() == (tmp_path / "here" / name).read_bytes(), name
 
 
-def test_a_bootstrap_whose_scheduler_is_lost_goes_on_without(fitted: odefit.Run, tmp_path: Path) -> None:
+def test_a_bootstrap_whose_scheduler_is_lost_goes_on_without(
+    fitted: odefit.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("odefit.optimizers.cluster_pool.BACK_SECONDS", 0.2)
     cluster = dask_clusters.of_a_thread()
     run, told = fitted.save(tmp_path / "r"), At(cluster.close)
     found = odefit.bootstrap(run, 40, cluster={"address": cluster.scheduler_address, "batch": 2}, progress=told)
