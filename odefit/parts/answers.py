@@ -97,6 +97,7 @@ def merged_profiles(
     try:
         session.settle(named_quantities(fit.assembly, quantities))
     finally:
+        session.order(quantities)
         session.write()
     return session.profiles.of(quantities)
 

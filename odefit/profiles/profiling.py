@@ -106,6 +106,7 @@ def profile(
             session.follow([quantity for quantity in wanted if not session.has(quantity.name)])
             session.settle(wanted)
     finally:
+        session.order(quantity.name for quantity in wanted)
         session.write()
     found = session.profiles.of(quantity.name for quantity in wanted)
     track_more(run, session.progress.note, parts=lambda: parts_of(found, known))

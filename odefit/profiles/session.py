@@ -119,6 +119,12 @@ class Session:
         quantities = self._work.quantities
         return {q.name: self._work.ends_of(k) for k, q in enumerate(quantities) if not self.has(q.name)}
 
+    def order(self, names: Iterable[str]) -> None:
+        """Those with these names at the end, in their order: found by whichever call, and whoever was ready first."""
+        for name in names:
+            if name in self.found:
+                self.found[name] = self.found.pop(name)
+
     def write(self) -> None:
         """Into the run folder, if it has one."""
         if self.keeps and self.asked.run.path is not None and self.found:
@@ -189,17 +195,6 @@ class Session:
         self, cluster: Cluster, place: Place, own: Sequence[Quantity], starts: FloatArray, base: float | None
     ) -> None:
         """On the workers of a cluster."""
-        new = [quantity.name for quantity in own if quantity.name not in self.found]
-        try:
-            self._collect(cluster, place, own, starts, base)
-        finally:
-            for name in new:
-                if name in self.found:  # in the order of the quantities, in whichever they were finished
-                    self.found[name] = self.found.pop(name)
-
-    def _collect(
-        self, cluster: Cluster, place: Place, own: Sequence[Quantity], starts: FloatArray, base: float | None
-    ) -> None:
         key, has_levels = send_run(cluster, self, self.asked.run, _built), place is self.asked.with_levels
         seconds = seconds_of_start(place.profile, starts[:1])
         work = None if seconds is None else SITES * seconds

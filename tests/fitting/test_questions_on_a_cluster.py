@@ -96,6 +96,20 @@ def test_a_bootstrap_whose_scheduler_is_lost_goes_on_without(
     assert resumed.samples.equals(whole.samples)
 
 
+def test_a_profile_that_was_interrupted_is_resumed_bit_for_bit(local: Any, fitted: odefit.Run, tmp_path: Path) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    cluster = {"address": local.scheduler_address, "batch": 1}
+    here, there = fitted.save(tmp_path / "here"), fitted.save(tmp_path / "there")
+    odefit.profile(here)
+    with pytest.raises(KeyboardInterrupt):
+        odefit.profile(there, cluster=cluster, progress=At(interrupt))
+    odefit.profile(odefit.load_run(tmp_path / "there"), cluster=cluster)
+    for name in ("profiles.csv", "profiles.json"):
+        assert (tmp_path / "there" / name).read_bytes() == (tmp_path / "here" / name).read_bytes(), name
+
+
 def test_ctrl_c_cancels_what_was_asked_elsewhere(local: Any, fitted: odefit.Run) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
