@@ -20,7 +20,7 @@ MARGIN = 0.06
 
 def lacking(pictures: EquationPictures) -> str:
     """Why there is nothing to draw; empty where there is."""
-    return "" if pictures.selection.residuals else "needs an observable; none of these states is measured"
+    return pictures.selection.lacks_residuals
 
 
 def draw(pictures: EquationPictures) -> Figure:

@@ -99,7 +99,7 @@ class Selection:
     plane
         The axes of the phase plane.
     residuals
-        Those of the series that are observables.
+        Those of the series that are observables, of which there are more than limits and intervals.
     groups
         The experiments.
     limits
@@ -111,6 +111,12 @@ class Selection:
     residuals: tuple[Quantity, ...]
     groups: tuple[Group, ...]
     limits: tuple[float, float] | None
+
+    @property
+    def lacks_residuals(self) -> str:
+        """Why there are no residuals; empty where there are."""
+        why = "needs an observable; none of these states is measured, or by limits and intervals only"
+        return "" if self.residuals else why
 
     @property
     def rows(self) -> tuple[int, ...]:
@@ -143,7 +149,8 @@ def select(
     plane = tuple(_quantity(run, name, state_first=True) for name in names or run.states)
     if states is None and len(plane) > 3:
         plane = plane[:2]
-    observed = tuple(quantity for quantity in series if quantity.observable is not None)
+    data = run.assembly.problem.data
+    observed = tuple(q for q in series if q.observable is not None and len(data[q.observable].rows))
     return Selection(series, plane, observed, tuple(groups), time_range)
 
 

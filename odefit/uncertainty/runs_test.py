@@ -96,9 +96,11 @@ def structure_left(likelihood: Likelihood, u: FloatArray, has_errors: bool = Tru
     problem = likelihood.problem
     sentences = []
     for name, data, r in zip(problem.observation.names, problem.data, residuals, strict=True):
+        if data.censored is not None:
+            continue
         with np.errstate(over="ignore"):
             size = np.sqrt(np.mean(np.square(r)))
-        if data.censored is not None or size < MIN_RESIDUAL:
+        if size < MIN_RESIDUAL:
             continue
         found = neighbours(r, problem.owner[data.rows])
         if not found.is_random:

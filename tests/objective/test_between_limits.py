@@ -262,3 +262,10 @@ def test_a_decay_that_is_read_in_classes_is_fitted() -> None:
 def test_limits_of_one_side_alone_are_refused(cells: str) -> None:
     with pytest.raises(ConfigError, match="every measurement of it is a limit of the same side"):
         odefit.fit(**decay(cells))
+
+
+@pytest.mark.parametrize("kind", ["residuals", "observed"])
+def test_what_is_drawn_of_measured_values_is_refused_where_there_is_none(kind: str) -> None:
+    run = odefit.fit(**decay("11..12 5..6 5..6 2..3 3..4 0..1 1..2"))
+    with pytest.raises(ConfigError, match="none of these states is measured, or by limits and intervals only"):
+        odefit.plot(run, kind)
