@@ -4,8 +4,8 @@
 
 Every data set has its own noise and its own initial weights. For each constant: the share covered with the interval of
 that share (Wilson 1927), the root mean square of (estimate - truth)/standard error, which is 1 for honest errors, and
-how often the constant is said not to be determined. In the last problem the network can stand in for the constant, so
-that it should never be given an error.
+how often the constant is said not to be determined. In `confounded` the network can stand in for the constant, so that
+it should never be given an error.
 """
 
 from __future__ import annotations
@@ -61,11 +61,16 @@ data:
   experiments: {a: {S_0: 0.4}, b: {S_0: 1}, c: {S_0: 2.5}, d: {S_0: 6}}
 fit: {method: least_squares, match: 100, windows: [10], epochs: 30, weight_decay: 1.0e-6}
 """
+DOSED = ENZYME.format(loss="-net(S)", truth="-vmax*S/(km + S)").replace(
+    "  experiments:", "  doses: [{time: 3, state: S, amount: 2, every: 4, count: 2}]\n  experiments:"
+)
+DOSED = DOSED[: DOSED.index("fit:")] + "fit: {method: lbfgs, epochs: 150, weight_decay: 1.0e-6}\n"
 STUDIES = {
     "enzyme": ENZYME.format(loss="-net(S)", truth="-vmax*S/(km + S)"),
     "Lotka-Volterra, weight decay": GROWTH.replace("PENALTY", "0"),
     "Lotka-Volterra, penalty 1e-4": GROWTH.replace("PENALTY", "1.0e-4"),
     "confounded": CONFOUNDED,
+    "enzyme with doses": DOSED,
 }
 
 

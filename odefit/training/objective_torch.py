@@ -63,6 +63,21 @@ class TrainingObjective(nn.Module):
         y = problem.engine.solve_batch(p[:, : problem.n_system], batch)
         return finite(self.loss_of(theta, p, y, batch))
 
+    def outcomes(self, batch: Batch) -> tuple[list[Tensor], Tensor]:
+        """What is predicted, in each noise model's own scale, where each observable is measured, and penalised outputs.
+
+        Returns
+        -------
+        predicted, penalised
+            [C_o] for each observable, in the order of its mask's cells; [E, T, K].
+        """
+        theta = self.problem.table.natural_tensor(self.u)
+        p = self.problem.binding.local_tensor(theta, batch.rows)
+        y = self.problem.engine.solve_batch(p[:, : self.problem.n_system], batch)
+        levels, columns = self._levels(y, p, batch), range(len(self.problem.observation.names))
+        predicted = [self._measured(position, levels, p, batch)[0] for position in columns]
+        return predicted, self.penalty.roots(*self._arguments(p, y, batch)) if self.penalty else y[..., :0]
+
     def loss_of(self, theta: Tensor, p: Tensor, y: Tensor, batch: Batch) -> Tensor:
         """The loss of a batch that is solved.
 
@@ -120,6 +135,13 @@ class TrainingObjective(nn.Module):
         parts = [*([] if inputs is None else [inputs]), *([torch.stack(beside, dim=-1)] if beside else [])]
         return torch.cat(parts, dim=-1) if parts else None
 
+    def _measured(self, position: int, y: Tensor, p: Tensor, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """m and s of one observable where it is measured."""
+        e, k = batch.mask[..., position].nonzero(as_tuple=True)
+        given = self._given(batch)
+        own = p[e] if given is None else torch.cat([p[e], given[e, k]], dim=-1)
+        return self.problem.observation.moment_tensors(position, y[e, k], batch.clock[e, k], own)
+
     def _column(self, position: int, y: Tensor, p: Tensor, batch: Batch) -> Tensor:
         """The sum over the measured cells of one observable."""
         observation, given = self.problem.observation, self._given(batch)
@@ -130,9 +152,7 @@ class TrainingObjective(nn.Module):
         if mask.all() and given is None and side is None:
             m, s = observation.moment_tensors(position, y, batch.clock, p.unsqueeze(1))
         else:
-            e, k = mask.nonzero(as_tuple=True)
-            own = p[e] if given is None else torch.cat([p[e], given[e, k]], dim=-1)
-            m, s = observation.moment_tensors(position, y[e, k], batch.clock[e, k], own)
+            m, s = self._measured(position, y, p, batch)
             values = values[mask]
             sigma, side, far = (None if x is None else x[mask] for x in (sigma, side, far))
         noise = observation.noise[observation.names[position]]

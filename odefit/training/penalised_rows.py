@@ -20,14 +20,16 @@ import math
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from odefit.arrays import FloatArray
 from odefit.errors import SolveError
 from odefit.objective.likelihood import Likelihood
+from odefit.objective.problem import FitProblem
 from odefit.records import dataclass
 from odefit.training.linearised import Linearisation
 from odefit.training.objective_torch import Loss, TrainingObjective
+from odefit.training.recorded_rows import recorded_rows
 from odefit.training.smoothing import smooth
 from odefit.training.windows import WindowObjective, obstacle, start_states, whole_series
 
@@ -85,21 +87,17 @@ def penalised_rows(
         The derivatives cannot be had, or are too many.
     """
     problem = likelihood.problem
-    why = obstacle(problem)
-    if why is not None:
-        raise Unavailable(why)
-    networks = copy.deepcopy(networks).to(torch.float64).cpu()
-    size = len(u) + sum(w.numel() for w in networks.parameters())
+    if problem.weight_priors and loss == "nll":
+        raise Unavailable("its weights have priors")
+    if any(w.dtype != torch.float64 or w.device.type != "cpu" for w in networks.parameters()):
+        if problem.binding.calls is not None or problem.observation.networks:
+            raise Unavailable("it stands outside of the equations, and is not in float64 on the CPU")
+        networks = copy.deepcopy(networks).to("cpu", torch.float64)
+    size = len(u) + sum(w.numel() for w in networks.parameters() if w.requires_grad)
     if size > MOST_UNKNOWNS or problem.n_measured * size > MOST_ENTRIES:
         raise Unavailable(f"{size:,} parameters and weights, with {problem.n_measured:,} measurements, are too many")
-    module = TrainingObjective(problem, networks, loss, torch.as_tensor(u))
     try:
-        states = start_states(problem, smooth(problem), problem.table.to_natural(u))
-        objective = WindowObjective(module, whole_series(problem.experiments), states, "model")
-        if objective.compiled is None:
-            raise Unavailable("the derivatives of this network are not compiled")
-        linearisation, batch = Linearisation(objective), objective.everything()
-        slopes, outputs = (rows.numpy() for rows in linearisation.rows(batch))
+        slopes, outputs = (rows.numpy() for rows in _slopes(problem, networks, torch.as_tensor(u), loss))
     except SolveError as error:
         raise Unavailable(str(error)) from None
     lengths = [len(e.times) for e in problem.experiments]
@@ -110,6 +108,17 @@ def penalised_rows(
     ridge = np.eye(size)[len(u) :] * math.sqrt(factor * problem.n_measured * decay / 2)
     priors = _of_priors(likelihood, u, size) if loss == "nll" else np.zeros((0, size))
     return PenalisedRows(measured, variances, np.concatenate([priors, penalty, ridge]), len(u))
+
+
+def _slopes(problem: FitProblem, networks: nn.ModuleDict, u: Tensor, loss: Loss) -> tuple[Tensor, Tensor]:
+    """As `recorded_rows`, by machine code where that can be. Raises SolveError."""
+    if obstacle(problem) is None and all(w.requires_grad for w in networks.parameters()):
+        module = TrainingObjective(problem, networks, loss, u)
+        states = start_states(problem, smooth(problem), problem.table.to_natural(u.numpy()))
+        objective = WindowObjective(module, whole_series(problem.experiments), states, "model")
+        if objective.compiled is not None:
+            return Linearisation(objective).rows(objective.everything())
+    return recorded_rows(problem, networks, u, loss)
 
 
 def _of_data(

@@ -11,12 +11,16 @@ import torch
 
 import odefit
 from hybrid_problems import base_of, hybrid
+from odefit.config.load import load_config
+from odefit.fitting.network_errors import errors_beside_networks
 from odefit.fitting.run import Run
 from odefit.objective.likelihood import Likelihood
+from odefit.problem.preparation import prepare
 from odefit.training.linearised import Linearisation
 from odefit.training.penalised_rows import penalised_rows
 from odefit.training.smoothing import smooth
 from odefit.training.windows import WindowObjective, start_states, whole_series
+from odefit.uncertainty.estimation import Uncertainty
 
 pytestmark = pytest.mark.torch
 
@@ -101,6 +105,34 @@ def test_a_run_keeps_the_errors_in_its_folder(enzyme: Run, tmp_path: Any) -> Non
     assert again.result.estimates == enzyme.result.estimates
     assert isinstance(again, Run)
     assert again.known_errors is None  # its curves depend on the weights, too
+
+
+def asked(part: dict[str, Any], *changes: str) -> tuple[Uncertainty | None, list[str]]:
+    """The errors at the start of a fit, and what is said where there are none."""
+    described = config()
+    described["data"] |= part
+    assembly = prepare(load_config(described, changes))[0]
+    table = assembly.problem.table
+    u = table.to_search(table.values)
+    found, told, _ = errors_beside_networks(assembly, Likelihood(assembly.problem), u, np.zeros(len(u), dtype=np.int8))
+    return found, told
+
+
+def test_a_constant_beside_a_network_and_doses_has_an_error() -> None:
+    found, told = asked({"doses": [{"time": 3, "state": "S", "amount": 2}]})
+    assert told == []
+    assert found is not None
+    assert 0 < found.covariance.standard_errors[0] < 1
+
+
+def test_where_there_are_none_a_line_says_why() -> None:
+    prior = 'model.networks.net.prior={"normal": [0, 1]}'
+    found, (said,) = asked({}, prior, "fit.method=lbfgs", "fit.loss=nll", "fit.windows=null")
+    assert found is None
+    assert said == "no standard errors beside this network: its weights have priors"
+    _, (said,) = asked({}, "model.networks.net.hidden=[40, 40]")
+    assert said.startswith("no standard errors beside this network: 1,7")
+    assert said.endswith("are too many")
 
 
 @pytest.mark.parametrize("loss", ["mse", "nll"])
