@@ -79,7 +79,7 @@ class TextTable:
         table = Table(box=None, pad_edge=False, header_style="bold")
         for k, title in enumerate(self.header):
             side = "right" if k in self.right else "left"
-            table.add_column(Text(title), justify=side, no_wrap=k not in self.broken)  # type: ignore[arg-type]
+            table.add_column(Text(title), justify=side, no_wrap=k not in self.broken, overflow="fold")  # type: ignore[arg-type]
         for row in self.rows:
             table.add_row(*map(Text, row))
         return table

@@ -7,7 +7,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Self
 
@@ -214,11 +214,19 @@ def _shown(estimates: Mapping[str, Estimate]) -> Mapping[str, Estimate]:
     return estimates if len(own) <= MOST_OWN else {n: e for n, e in estimates.items() if n not in own}
 
 
-def plain_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> TextTable:
-    """Cells of text in columns, numbers to the right."""
+def plain_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], words: Collection[str] = (), broken: Collection[str] = ()
+) -> TextTable:
+    """Cells of text in columns, numbers to the right.
+
+    words: columns that are no numbers, beside the first and the last. broken: those whose cells may take several lines
+    where a terminal is narrow; by default the last.
+    """
     last = len(header) - 1
     cells = [[str(cell) for cell in row] for row in rows]
-    return TextTable(header, cells, frozenset(range(1, last)), frozenset([last]))
+    right = (k for k in range(1, last) if header[k] not in words)
+    several = frozenset(k for k, name in enumerate(header) if name in broken)
+    return TextTable(header, cells, frozenset(right), several or frozenset([last]))
 
 
 def _remark(e: Estimate, original: str | None) -> str:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from odefit.commands.options import AsJson
+from odefit.screen import GAP, text_width
 
 if TYPE_CHECKING:
     from odefit.runs.listing import Listed
 
+COLUMNS = ("run", "status", "data", "observations", "estimated", "nll", "aic", "bic", "seconds", "age", "beside")
+BY_IMPORTANCE = ("run", "status", "age", "nll", "data", "bic", "estimated", "aic", "observations", "seconds", "beside")
+"""The same; a narrow terminal lacks the last ones."""
+WORDS = ("status", "data", "beside")
+KEPT = 3
+"""Columns that every terminal has."""
+NARROWEST = 16
+"""Of the column of the runs."""
 FORMS = {"nll": "{:.6g}", "aic": "{:.6g}", "aicc": "{:.6g}", "bic": "{:.6g}", "seconds": "{:.3g}"}
 
 
@@ -41,8 +51,11 @@ def runs(
     if not found:
         screen.print(f"{folder}: no runs; `odefit fit CONFIG` makes one", markup=False)
         return
-    header = ["run", "status", "data", "observations", "estimated", "nll", "aic", "bic", "seconds", "age", "beside"]
-    screen.print(plain_table(header, [_cells(one, header) for one in found]))
+    rows = [_cells(one) for one in found]
+    header, left_out = fitting(rows, screen.width)
+    screen.print(plain_table(header, [[row[name] for name in header] for row in rows], words=WORDS, broken=("run",)))
+    if left_out:
+        screen.print(f"A wider terminal shows {', '.join(left_out)}, too; --json has all.", markup=False)
     for one in found:
         if one.fault is not None:
             screen.print(f"damaged: {one.fault}", markup=False)
@@ -50,9 +63,27 @@ def runs(
         screen.print("Runs with the same letter are of the same data: nll, aic and bic compare these.", markup=False)
 
 
-def _cells(one: Listed, header: list[str]) -> list[str]:
+def fitting(rows: Sequence[Mapping[str, str]], width: int) -> tuple[list[str], list[str]]:
+    """The columns that a screen has room for, the names of runs on several lines if need be; and those that it has not.
+
+    Parameters
+    ----------
+    rows
+        Cells by column.
+    width
+        That of the screen, in characters.
+    """
+    sizes = {name: max(len(name), *(text_width(row[name]) for row in rows)) for name in COLUMNS}
+    sizes["run"] = min(sizes["run"], max(NARROWEST, width // 2))
+    left = list(BY_IMPORTANCE)
+    while len(left) > KEPT and sum(sizes[name] for name in left) + len(GAP) * (len(left) - 1) > width:
+        left.pop()
+    return [name for name in COLUMNS if name in left], [name for name in COLUMNS if name not in left]
+
+
+def _cells(one: Listed) -> dict[str, str]:
     row = one.row | {"age": age_text(datetime.datetime.now(datetime.UTC) - one.written), "beside": ", ".join(one.later)}
-    return ["" if row[name] is None else FORMS.get(name, "{}").format(row[name]) for name in header]
+    return {name: "" if row[name] is None else FORMS.get(name, "{}").format(row[name]) for name in COLUMNS}
 
 
 def age_text(age: datetime.timedelta) -> str:

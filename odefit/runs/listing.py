@@ -16,6 +16,7 @@ from odefit.errors import RunError
 from odefit.records import dataclass
 from odefit.runs import folder as files
 from odefit.runs.lock import is_held
+from odefit.runs.replacement import STAGED
 from odefit.runs.results import Result
 from odefit.runs.stored import read_result, result_folder
 from odefit.text import suggest
@@ -35,8 +36,11 @@ LATER = {
     "posterior": files.POSTERIOR_SUMMARY,
     "symbols": files.SYMBOLS_SUMMARY,
     "report": files.REPORT,
+    STAGED: STAGED,
 }
 """What later questions leave in a run folder."""
+GROWING = (files.PART, files.CHECKPOINT, files.LOG, *files.ASKED)
+"""What is written on the way of a fit, or of a later question."""
 MEASURED = ("which experiments there are", "the measurements")
 """The digests of `fingerprint.identity_of` that two fits have in common where their likelihoods can be compared."""
 ORDERS = ("age", "name", "status", "nll", "aic", "aicc", "bic")
@@ -53,14 +57,15 @@ class Listed:
     status
         That of its result, or `running`, `unfinished`, `damaged` or `part`.
     written
-        When its result, or what there is of it, was last written.
+        When its result was written; of one that is running or unfinished, when it last said or kept something.
     result
         What the fit found; None where there is none yet.
     data
         A letter that runs of the same measurements share: only their criteria can be compared. None where it is not
         known.
     later
-        What is there beside the fit: profiles, bootstrap, posterior, report.
+        What is there beside the fit: profiles, bootstrap, posterior, symbols, report, and `next-result` where another
+        fit with --overwrite is running or has come to no end.
     fault
         What is wrong with a damaged one.
     """
@@ -191,16 +196,19 @@ def _looked_at(path: Path, letters: dict[str, str]) -> Listed:
     try:
         home = result_folder(path)
         running = is_held(path)
-        if not (home / files.RESULT).exists():
+        known = (home / files.RESULT).exists()
+        names = (files.RESULT,) if known and not running else GROWING
+        written = _written((home, path / STAGED) if running else (home,), names)
+        if not known:
             status = RUNNING if running else PART if (home / files.PART).exists() else UNFINISHED
-            return Listed(path, status, _written(home, (files.PART, files.CHECKPOINT, files.LOG)))
+            return Listed(path, status, written)
         result = read_result(home)
         later = tuple(name for name, file in LATER.items() if (home / file).exists())
         data = _letter(home, letters)
         status = RUNNING if running else str(result.status)
-        return Listed(path, status, _written(home, (files.RESULT,)), result, data, later)
+        return Listed(path, status, written, result, data, later)
     except RunError as error:
-        return Listed(path, DAMAGED, _written(path, (files.RESULT, files.LOG)), fault=str(error.faults[0]))
+        return Listed(path, DAMAGED, _written((path,), (files.RESULT, files.LOG)), fault=str(error.faults[0]))
 
 
 def _letter(path: Path, letters: dict[str, str]) -> str | None:
@@ -222,12 +230,12 @@ def _name(number: int) -> str:
     return name
 
 
-def _written(path: Path, names: Sequence[str]) -> datetime.datetime:
-    """When one of the files, or else the folder, was last written."""
+def _written(folders: Sequence[Path], names: Sequence[str]) -> datetime.datetime:
+    """When one of the files, or else the first folder, was last written."""
     times = []
-    for name in names:
+    for path in (folder / name for folder in folders for name in names):
         with suppress(OSError):
-            times.append((path / name).stat().st_mtime)
+            times.append(path.stat().st_mtime)
     with suppress(OSError):
-        times = times or [path.stat().st_mtime]
+        times = times or [folders[0].stat().st_mtime]
     return datetime.datetime.fromtimestamp(max(times, default=0.0), datetime.UTC)

@@ -10,6 +10,7 @@ import errno
 import os
 import re
 import socket
+import struct
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,9 +19,14 @@ from pathlib import Path
 from odefit.errors import RunError
 
 LOCK = "lock"
+FLOCK = "hhqqi4x"
+"""`struct flock` of Linux on 64 bits: type, whence, start, length, process."""
 WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 """What a file system says that has none."""
 NOTE = "this file system has no locks, so the file `lock` alone keeps other fits out of the folder"
+
+HOLDER = re.compile(r"process (\d{1,9}) on (.*)")
+"""What the file `lock` says."""
 
 # The system's locks are between processes; this is between the fits of one process.
 _held: set[Path] = set()
@@ -55,18 +61,20 @@ def locked(folder: Path) -> Iterator[tuple[str, ...]]:
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a fit writes into a folder, by what the file says of its holder; nothing is touched.
+    """Whether a fit writes into a folder, by the system's lock and what the file says; nothing is touched.
 
-    A process of another machine is taken at its word.
+    A process of another machine is taken at its word, since its locks may not be seen here.
     """
     path = folder.resolve() / LOCK
     if path in _held:
         return True
     try:
         holder = _holder(path)
+        if not holder or _has_ended(holder):
+            return False
+        return not _is_of_here(holder) or _is_locked(path)
     except (OSError, ValueError):
         return False
-    return bool(holder) and not _has_ended(holder)
 
 
 def _own_name() -> str:
@@ -132,10 +140,15 @@ def _remove_if_left(folder: Path, path: Path) -> None:
         return
 
 
+def _is_of_here(holder: str) -> bool:
+    found = HOLDER.fullmatch(holder)
+    return found is not None and found[2] == socket.gethostname()
+
+
 def _has_ended(holder: str) -> bool:
     """Whether the holder was a process of this machine that is no more; of another machine nothing is known."""
-    found = re.fullmatch(r"process (\d{1,9}) on (.*)", holder)
-    if found is None or found[2] != socket.gethostname() or os.name != "posix":
+    found = HOLDER.fullmatch(holder)
+    if found is None or not _is_of_here(holder) or os.name != "posix":
         return False
     try:
         os.kill(int(found[1]), 0)
@@ -152,8 +165,23 @@ if sys.platform == "win32":
     def _take(descriptor: int) -> None:
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
 
+    def _is_locked(path: Path) -> bool:
+        """Whether a process holds the lock of a file: here, its word is taken for it."""
+        return path.exists()
+
 else:
     import fcntl
 
     def _take(descriptor: int) -> None:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _is_locked(path: Path) -> bool:
+        """Whether a process holds the lock of a file, without taking it; where that is not known, its word counts."""
+        if sys.platform != "linux" or sys.maxsize < 2**32:
+            return True
+        with open(path, "rb") as file:
+            try:
+                found = fcntl.fcntl(file, fcntl.F_GETLK, struct.pack(FLOCK, fcntl.F_WRLCK, 0, 0, 0, 0))
+            except OSError as error:
+                return error.errno in WITHOUT_LOCKS
+        return bool(struct.unpack(FLOCK, found)[0] != fcntl.F_UNLCK)

@@ -89,9 +89,15 @@ def _serve(name: str, make: Callable[[], Sink], waiting: Waiting, answers: Answe
             sink.take(messages)
             answers(f"alive {name}")
     except Exception as error:  # whatever a tracker raises
-        lines = str(error).strip().splitlines()
-        answers(f"fault {name}: {' '.join((lines[0] if lines else type(error).__name__).split())[:300]}")
+        answers(f"fault {name}: {reason_of(error)}")
     answers(f"ended {name}")
+
+
+def reason_of(error: Exception) -> str:
+    """What an error says first, in one line; SQLAlchemy has a remark in brackets before it."""
+    lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()]
+    said = [line for line in lines if not (line.startswith("(") and line.endswith(")"))] or lines
+    return (said[0] if said else type(error).__name__)[:300]
 
 
 def batches_of(waiting: Waiting) -> Iterator[list[Message]]:

@@ -7,18 +7,21 @@ import json
 import os
 import shutil
 import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 import odefit
 from commands import run
-from odefit.commands.runs import age_text
+from odefit.commands.runs import COLUMNS, age_text, fitting
 from odefit.runs import folder as files
 
 DATA = [odefit.Experiment("a", [0, 1, 2, 3, 4], {"x": [2.0, 1.2, 0.75, 0.45, 0.27]})]
 OTHER = [odefit.Experiment("a", [0, 1, 2, 3], {"x": [2.0, 1.2, 0.75, 0.45]})]
-COLUMNS = ["run", "status", "data", "observations", "estimated"]
 
 
 @pytest.fixture(scope="module")
@@ -78,17 +81,38 @@ def test_what_stands_beside_a_fit_is_named(home: Path) -> None:
     }
 
 
+HOLDING = """
+import fcntl, os, socket, sys
+with open(sys.argv[1], "w") as file:
+    fcntl.lockf(file, fcntl.LOCK_EX)
+    file.write(f"process {os.getpid()} on {socket.gethostname()}\\n")
+    file.flush()
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Another process holds the lock of a folder, as a fit does."""
+    command = [sys.executable, "-I", "-S", "-c", HOLDING, str(folder / "lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        yield
+        process.kill()
+
+
 def test_unfinished_running_and_damaged_runs(home: Path) -> None:
-    (home / "killed").mkdir()
-    (home / "killed" / files.LOG).write_text("begun")
-    (home / "begun").mkdir()
-    (home / "begun" / files.LOG).write_text("begun")
-    (home / "begun" / "lock").write_text(f"process {os.getppid()} on {socket.gethostname()}\n")
-    (home / "elsewhere").mkdir()
-    (home / "elsewhere" / files.CHECKPOINT).write_text("")
+    for name in ("killed", "begun", "elsewhere"):
+        (home / name).mkdir()
+        (home / name / files.LOG).write_text("begun")
     (home / "elsewhere" / "lock").write_text("process 1 on another.machine\n")
+    # A process that is there, but has not locked it: the number of one that was killed came again.
+    (home / "killed" / "lock").write_text(f"process {os.getppid()} on {socket.gethostname()}\n")
     (home / "short" / files.RESULT).write_text("{")
-    frame = odefit.list_runs(home).set_index("run")
+    with writing(home / "begun"):
+        frame = odefit.list_runs(home).set_index("run")
     found = {Path(path).name: status for path, status in frame.status.items()}
     assert found == {
         "killed": "unfinished",
@@ -100,6 +124,19 @@ def test_unfinished_running_and_damaged_runs(home: Path) -> None:
     }
     assert "is damaged" in frame.fault[str(home / "short")]
     assert frame.nll[[str(home / "killed"), str(home / "short")]].isna().all()
+
+
+def test_a_fit_that_is_to_replace_a_run_is_named_and_says_when_it_last_wrote(home: Path) -> None:
+    (home / "short" / "next-result").mkdir()
+    (home / "short" / "next-result" / files.CHECKPOINT).write_text("")
+    before = odefit.list_runs(home / "short").iloc[0]
+    assert (before.status, before.later) == ("converged", ["next-result"])
+    with writing(home / "short"):
+        now = odefit.list_runs(home / "short").iloc[0]
+    assert (now.status, now.nll) == ("running", before.nll)
+    age = [datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(one.written) for one in (before, now)]
+    assert age[0] > datetime.timedelta(minutes=59)
+    assert age[1] < datetime.timedelta(minutes=1)
 
 
 def test_a_part_of_a_run_is_named_so(home: Path) -> None:
@@ -138,6 +175,15 @@ def test_the_command_prints_a_table_or_a_document(home: Path, monkeypatch: pytes
     (home / "short" / files.RESULT).write_text("{")
     said, _ = run("runs")
     assert "damaged: runs/short/result.json: " in said
+
+
+def test_a_narrow_screen_has_the_columns_that_matter_most() -> None:
+    row = dict.fromkeys(COLUMNS, "1234") | {"run": "runs/" + 50 * "x", "status": "converged"}
+    assert fitting([row], 200) == (list(COLUMNS), [])
+    shown, left_out = fitting([row], 60)
+    assert shown == ["run", "status", "nll", "age"]
+    assert set(left_out) == set(COLUMNS) - set(shown)
+    assert fitting([row], 10)[0] == ["run", "status", "age"]
 
 
 def test_what_it_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

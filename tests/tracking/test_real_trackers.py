@@ -82,6 +82,16 @@ def test_mlflow_keeps_a_resumed_training_in_one_run_with_its_parts(tmp_path: Pat
     assert "run/tracking.json" not in names
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_database_that_mlflow_cannot_use_costs_a_note(tmp_path: Path) -> None:
+    pytest.importorskip("mlflow")
+    (tmp_path / "mlflow.db").write_text("this is no database" * 100)
+    notes = Notes()
+    found = odefit.fit(decay(track={"mlflow": True}), data=DATA, out=tmp_path / "run", progress=notes)
+    assert found.result.status == "converged"
+    assert any("tracking has failed" in note and "file is not a database" in note for note in notes.notes)
+
+
 def test_weights_and_biases_keeps_a_fit_offline_with_its_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ import odefit
 from fake_trackers import install, kept, scalars
 from odefit import cli
 from odefit.runs import folder as files
+from odefit.tracking.worker import reason_of
 from tracked_fits import DATA, Interrupting, Notes, decay
 
 
@@ -132,6 +133,20 @@ def test_a_tracker_that_fails_or_hangs_costs_a_note(
     assert [note for note in told.notes if words in note], told.notes
     assert found.result.estimates == plain.result.estimates
     assert odefit.load_run(tmp_path / "run").result.status == "converged"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("(raised on the way; see there)\n(sqlite3.Error) database  or disk is full\n[SQL: ...]",
+         "(sqlite3.Error) database or disk is full"),
+        ("(only this)", "(only this)"),
+        ("", "OSError"),
+        ("\n  first\nsecond", "first"),
+    ],
+)  # fmt: skip
+def test_the_reason_of_a_failure_is_one_line(text: str, said: str) -> None:
+    assert reason_of(OSError(text)) == said
 
 
 @pytest.mark.usefixtures("tracker")
