@@ -181,7 +181,7 @@ def test_a_narrow_screen_has_the_columns_that_matter_most() -> None:
     row = dict.fromkeys(COLUMNS, "1234") | {"run": "runs/" + 50 * "x", "status": "converged"}
     assert fitting([row], 200) == (list(COLUMNS), [])
     shown, left_out = fitting([row], 60)
-    assert shown == ["run", "status", "nll", "age"]
+    assert shown == ["run", "status", "data", "nll", "age"]
     assert set(left_out) == set(COLUMNS) - set(shown)
     assert fitting([row], 10)[0] == ["run", "status", "age"]
 
