@@ -8,7 +8,9 @@ state, against the kernel at a tolerance of 1e-11. `value` is the solution alone
 until formulas are machine code: for the first time, and from the cache.
 
 The second table is of the gradient of one number, a sum over all states at all times with random weights: the solution
-and the way back through it, beside all sensitivities; errors are parts of the largest p dg/dp.
+and the way back through it, beside all sensitivities; errors are parts of the largest p dg/dp. The third is of problems
+with such equations, five states of which are measured twelve times in each of two experiments: the likelihood with its
+gradient, as a sampler asks for it, and 60 steps of L-BFGS, back and by sensitivities.
 """
 
 from __future__ import annotations
@@ -24,15 +26,24 @@ import numpy as np
 from numpy.typing import NDArray
 from timing import describe_machine, show
 
+import odefit
+from odefit.api import assembled
+from odefit.config.fit_methods import METHODS
 from odefit.data.experiments import Experiment
 from odefit.engines import program_cache
 from odefit.engines.base import Engine, Solutions, SolverOptions
 from odefit.engines.diffsol.diffsol_engine import DiffsolEngine
 from odefit.engines.first_method import settled_engine
+from odefit.engines.kernel import kernel_engine
 from odefit.engines.kernel.kernel_engine import KernelEngine
 from odefit.engines.kernel.program import KernelProgram
+from odefit.fitting.local_search import LocalSearch
 from odefit.model.formulas import parse_formula
 from odefit.model.system import System
+from odefit.objective.likelihood import Likelihood
+from odefit.objective.problem import FitProblem
+from odefit.objective.profile import ProfileLikelihood
+from odefit.objective.slopes import values_and_gradients
 
 Array = NDArray[np.float64]
 SIGNAL = "0.05*exp(-t/40)"
@@ -139,6 +150,46 @@ def gradient_alone(title: str, system: System, p: Array, experiments: Sequence[E
     return [title, *map(_short, [*took, took[0] / took[2], *errors])]
 
 
+def problem_of(system: System) -> FitProblem:
+    """Two experiments, with noise around 1."""
+    rng, times = np.random.default_rng(0), np.linspace(0, 5, 12)
+    measured = system.states[:5]
+    config = {
+        "model": {
+            "equations": {name: str(rate) for name, rate in zip(system.states, system.rhs, strict=True)},
+            "initial": dict.fromkeys(system.states, 1),
+            "observables": {name: name for name in measured},
+        },
+        "parameters": {
+            name: {"value": 0.1 + i % 7 * 0.1, "bounds": [1e-3, 10], "scale": "log"}
+            for i, name in enumerate(system.parameters)
+        },
+    }
+    data = [
+        odefit.Experiment(name, times.tolist(), {state: (1 + 0.1 * rng.normal(size=12)).tolist() for state in measured})
+        for name in ("a", "b")
+    ]
+    return assembled(config, data=data).problem
+
+
+def searched(states: int, rates: int) -> list[object]:
+    """A row of the third table."""
+    likelihood = Likelihood(problem_of(chain(states, rates)))
+    profile, table = ProfileLikelihood(likelihood), likelihood.problem.table
+    u = table.to_search(table.values)[None]
+    search = LocalSearch(profile, METHODS["lbfgs"], 60)
+    tasks = [partial(values_and_gradients, likelihood, u), partial(search, u[:, profile.free])]
+    took, least = [], kernel_engine.MIN_PULLED
+    for kernel_engine.MIN_PULLED in (0, 10**9):
+        for task in tasks:
+            task()
+        took.append(shortest(tasks, 0.3))
+    kernel_engine.MIN_PULLED = least
+    (gradient, lbfgs), (gradient_by, lbfgs_by) = took
+    figures = (1e3 * gradient, 1e3 * gradient_by, gradient / gradient_by, 1e3 * lbfgs, 1e3 * lbfgs_by, lbfgs / lbfgs_by)
+    return [f"chain, {states} states, {rates} rates", u.shape[1], *map(_short, figures)]
+
+
 def _k(n: int) -> list[str]:
     return [f"k{i + 1}" for i in range(n)]
 
@@ -208,6 +259,9 @@ def main() -> None:
         back = [gradient_alone(*case) for case in cases(quick) if "chain" in case[0]]
         header = ("us of CPU for a gradient", "back", "kernel", "diffsol", "ratio", *["error"] * 3)
         show("The gradient alone", header, back)
+        header = ("ms of CPU", "parameters", "gradient", "by sensitivities", "ratio", "L-BFGS", "the same", "ratio")
+        sizes = ((10, 30), (30, 60)) if quick else ((10, 30), (30, 60), (30, 300), (100, 198))
+        show("A search and a sampler", header, [searched(*size) for size in sizes])
 
 
 def _short(value: float) -> str:

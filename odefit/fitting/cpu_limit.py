@@ -6,8 +6,8 @@ import math
 import time
 
 from odefit.arrays import FloatArray, IntArray
-from odefit.linalg.score import Evaluations
-from odefit.optimizers.base import BatchObjective, SearchOutcome, at_bound
+from odefit.linalg.score import Evaluations, Gradient
+from odefit.optimizers.base import BatchObjective, OfSearch, SearchOutcome, at_bound
 from odefit.status import Ending, Reason
 
 
@@ -50,6 +50,15 @@ class CpuLimited:
         for point, value in zip(u, here.value, strict=True):
             self._keep(point, float(value))
         self._n_gradients += len(u)
+        return here
+
+    def gradient(self, u: FloatArray, search: int) -> Gradient | None:
+        """See `KnowsGradients`. Raises CpuTimeSpent."""
+        self._check()
+        here = OfSearch(self.objective, search).gradient(u)
+        if here is not None:
+            self._keep(u, here.value)
+            self._n_gradients += 1
         return here
 
     def _check(self) -> None:

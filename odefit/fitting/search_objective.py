@@ -9,10 +9,10 @@ import numpy as np
 
 from odefit.arrays import FloatArray, IntArray, Mask
 from odefit.engines.base import Engine
-from odefit.linalg.score import Evaluations
+from odefit.linalg.score import Evaluations, Gradient
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.profile import ProfileLikelihood
-from odefit.optimizers.base import BatchObjective
+from odefit.optimizers.base import BatchObjective, OfSearch
 from odefit.records import dataclass
 
 
@@ -49,6 +49,11 @@ class SearchObjective:
         """See `BatchObjective`."""
         return self.profile.evaluations(u, self._engines(searches))
 
+    def gradient(self, u: FloatArray, search: int) -> Gradient | None:
+        """See `KnowsGradients`; engines that go back remember nothing, so that one serves all searches."""
+        del search
+        return self.profile.gradient(u)
+
     def vanishes(self, u: FloatArray, searches: IntArray) -> Mask:
         """Whether predictions at u [B, P'] are zero but for the solver's error, [B]."""
         return self.profile.vanishes(u, self._engines(searches))
@@ -84,3 +89,7 @@ class ForSearches:
     def evaluations(self, u: FloatArray, searches: IntArray) -> Evaluations:
         """See `BatchObjective`."""
         return self.objective.evaluations(u, self.numbers[searches])
+
+    def gradient(self, u: FloatArray, search: int) -> Gradient | None:
+        """See `KnowsGradients`."""
+        return OfSearch(self.objective, int(self.numbers[search])).gradient(u)

@@ -82,6 +82,33 @@ class Evaluation:
         return bool(np.isfinite(self.value) and np.isfinite(self.z).all() and self.A.is_finite)
 
 
+@dataclass(frozen=True)
+class Gradient:
+    """The objective at u [P] with its gradient alone.
+
+    Parameters
+    ----------
+    value
+        As in `Evaluation`.
+    gradient
+        A'z, [P].
+    energy
+        |z|²/2, or about that: what the gradient is compared with.
+    whole
+        The evaluation that it is from; None where there is none.
+    """
+
+    value: float
+    gradient: FloatArray
+    energy: float
+    whole: Evaluation | None = None
+
+    @classmethod
+    def of(cls, whole: Evaluation) -> Gradient:
+        """From an evaluation."""
+        return cls(whole.value, whole.gradient, float(whole.z @ whole.z) / 2, whole)
+
+
 @dataclass
 class Evaluations:
     """The objective at B points u [B, P] with its derivatives; see `Evaluation`.

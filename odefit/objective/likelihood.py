@@ -338,6 +338,13 @@ class Likelihood:
         theta = self.problem.table.to_natural(u)
         return sum(prior.value(float(theta[i])) for _, i, prior in self._priors)
 
+    def prior_gradients(self, u: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """-ln of the prior densities at u [B, P] with their gradients, [B] and [B, P], and half of z'z, [B]."""
+        z, columns, entries = self._prior_rows(u, False)
+        gradients = np.zeros(u.shape)
+        gradients[:, columns] = z * entries
+        return np.array([self.prior_value(one) for one in u]), gradients, (z**2).sum(axis=1) / 2
+
     def _prior_rows(self, u: FloatArray, expected: bool) -> tuple[FloatArray, list[int], FloatArray]:
         """z [B, n], and the column [n] and value [B, n] of the one entry that a row of A has, of every prior."""
         columns = [column for column, _, _ in self._priors]

@@ -17,10 +17,11 @@ import numpy as np
 
 from odefit.arrays import FloatArray, IntArray, Mask
 from odefit.engines.base import Engine
-from odefit.linalg.score import Evaluation, Evaluations
+from odefit.linalg.score import Evaluation, Evaluations, Gradient
 from odefit.objective.likelihood import Likelihood, Measured
 from odefit.objective.measurements import ObservableData
 from odefit.objective.observation import Moments
+from odefit.objective.slopes import goes_back, likelihoods
 
 
 class ProfileLikelihood:
@@ -148,6 +149,19 @@ class ProfileLikelihood:
     def evaluate(self, u: FloatArray) -> Evaluation:
         """The value with z and A [M, P'], to the remaining u [P']."""
         return self.evaluations(u[None])[0]
+
+    def gradient(self, u: FloatArray) -> Gradient | None:
+        """The value and its gradient at the remaining u [P'] back through the solution; None where `evaluate` serves.
+
+        At the best scales nothing changes with them, so that they need no derivatives.
+        """
+        if not goes_back(self.full):
+            return None
+        complete = self.complete(u)[None]
+        found = likelihoods(self.full, complete, scales=self.scales)
+        prior, of_prior, energy = self.full.prior_gradients(complete)
+        gradient = (found.gradients + of_prior)[0, self.free]
+        return Gradient(float(found.values[0] + prior[0]), gradient, float(found.energies[0] + energy[0]))
 
     def values(
         self, u: FloatArray, engines: Sequence[Engine] | None = None, data: Measured | None = None

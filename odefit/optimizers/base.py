@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from odefit.arrays import FloatArray, IntArray
-from odefit.linalg.score import MAX_ENTRY, Evaluation, Evaluations
+from odefit.linalg.score import MAX_ENTRY, Evaluation, Evaluations, Gradient
 from odefit.records import dataclass
 from odefit.status import Ending, Status
 
@@ -41,6 +41,15 @@ class BatchObjective(Protocol):
         ...
 
 
+@runtime_checkable
+class KnowsGradients(Protocol):
+    """A `BatchObjective` that may have its gradient for less than its evaluation."""
+
+    def gradient(self, u: FloatArray, search: int) -> Gradient | None:
+        """The value and its gradient at u [P] for one search; None where an evaluation takes no more."""
+        ...
+
+
 @dataclass(frozen=True)
 class OfSearch:
     """The objective of one search among many, as a plain one.
@@ -63,6 +72,10 @@ class OfSearch:
     def evaluate(self, u: FloatArray) -> Evaluation:
         """See `Objective`."""
         return self.objective.evaluations(u[None], np.array([self.number]))[0]
+
+    def gradient(self, u: FloatArray) -> Gradient | None:
+        """As in `KnowsGradients`."""
+        return self.objective.gradient(u, self.number) if isinstance(self.objective, KnowsGradients) else None
 
 
 @dataclass(frozen=True)
@@ -181,6 +194,16 @@ class Counter:
         """The value and its derivatives at u [P]."""
         self.n_gradients += 1
         return self.objective.evaluate(u)
+
+    def gradient(self, u: FloatArray) -> Gradient | None:
+        """The value and its gradient at u [P]; None where no step can be computed from them."""
+        found = self.objective.gradient(u) if isinstance(self.objective, OfSearch) else None
+        if found is None:
+            here = self.evaluate(u)
+            return Gradient.of(here) if usable(here) else None
+        self.n_gradients += 1
+        is_usable = np.isfinite(found.value) and np.abs(found.gradient).max(initial=0.0) < MAX_ENTRY
+        return found if is_usable else None
 
 
 def usable(here: Evaluation) -> bool:

@@ -18,7 +18,6 @@ from odefit.optimizers.base import (
     check_box,
     coordinate_steps,
     typical_size,
-    usable,
 )
 from odefit.status import Ending, Reason
 
@@ -145,8 +144,8 @@ class _Search:
 
     def value_and_gradient(self, x: FloatArray) -> tuple[float, FloatArray]:
         u = self.natural(x)
-        here = self.count.evaluate(u)
-        if not usable(here):
+        here = self.count.gradient(u)
+        if here is None:
             self.failed = True
             if np.isfinite(self.value) and np.array_equal(u, self.u):  # it did not fail here before
                 return self.value / self.worth, self.slope / self.worth
@@ -154,7 +153,7 @@ class _Search:
         slope = here.gradient * self.unit
         if here.value <= self.value:
             self.u, self.value, self.slope, self.here = u, here.value, slope, here
-            self.energy = float(here.z @ here.z) / 2
+            self.energy = here.energy
         return here.value / self.worth, slope / self.worth
 
     def hill(self, x: FloatArray) -> tuple[float, FloatArray]:
@@ -188,7 +187,8 @@ class _Search:
 
     def is_exhausted(self) -> bool:
         """Whether no component alone can still lower the objective, or be moved, by more than rounding."""
-        steps, promises = coordinate_steps(self.here.lengths, self.here.gradient, self.u, self.lower, self.upper)
+        here = self.here.whole or self.count.evaluate(self.u)
+        steps, promises = coordinate_steps(here.lengths, here.gradient, self.u, self.lower, self.upper)
         still = np.abs(steps) <= 1e-7 * np.maximum(np.abs(self.u), 1e-3 * self.unit)
         return bool((promises <= 1e-8 * self.energy).all() or still.all())
 

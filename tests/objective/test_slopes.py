@@ -10,10 +10,14 @@ import pytest
 
 import odefit
 from odefit.api import assembled
+from odefit.config.fit_methods import METHODS
 from odefit.engines.kernel import kernel_engine
+from odefit.fitting.local_search import LocalSearch
 from odefit.objective.likelihood import Likelihood
+from odefit.objective.profile import ProfileLikelihood
 from odefit.objective.slopes import values_and_gradients
 from odefit.sampling.density import Posterior
+from odefit.status import Status
 
 pytest.importorskip("llvmlite")
 
@@ -41,7 +45,7 @@ c,5,2,6,<9
 """
 
 
-def config(noise: Any) -> dict[str, Any]:
+def config(noise: Any, **of_k: Any) -> dict[str, Any]:
     return {
         "model": {
             "equations": {"x": "feed - k*x", "z": "k*x - z"},
@@ -49,7 +53,7 @@ def config(noise: Any) -> dict[str, Any]:
             "observables": {"x": "x + shift", "z": "log(z + 1)*scale"},
         },
         "parameters": {
-            "k": {"value": 0.3, "scale": "log", "bounds": [0.01, 9]},
+            "k": {"value": 0.3, "scale": "log", "bounds": [0.01, 9], **of_k},
             "x0": {"value": 12, "bounds": [1, 90]},
             "shift": 0.2,
             "scale": {"value": 2.0, "bounds": [0.1, 9], "by": "experiment"},
@@ -60,10 +64,10 @@ def config(noise: Any) -> dict[str, Any]:
     }
 
 
-def likelihood(tmp_path: Any, noise: Any) -> Likelihood:
+def likelihood(tmp_path: Any, noise: Any, rows: str = ROWS, **of_k: Any) -> Likelihood:
     path = tmp_path / "data.csv"
-    path.write_text(ROWS)
-    return Likelihood(assembled(config(noise) | {"data": {"csv": str(path)}}).problem)
+    path.write_text(rows)
+    return Likelihood(assembled(config(noise, **of_k) | {"data": {"csv": str(path)}}).problem)
 
 
 def both(one: Likelihood, u: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -139,3 +143,54 @@ def test_samplers_and_problems_have_it(tmp_path: Any, monkeypatch: pytest.Monkey
     going_back = problem.gradient(problem.x0)
     monkeypatch.setattr(kernel_engine, "MIN_PULLED", 10**9)
     np.testing.assert_allclose(going_back, problem.gradient(problem.x0), rtol=1e-4)
+
+
+@pytest.mark.parametrize("noise", ["gaussian", "proportional", "laplace", "negative_binomial"])
+def test_the_gradient_of_a_search_with_priors_and_the_best_noise_levels(
+    noise: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of those that a search does not move, because the best one is known."""
+    one = likelihood(tmp_path, NOISES[noise], ROWS.replace("<", ""), prior={"lognormal": [0.3, 0.5]})
+    profile = ProfileLikelihood(one)
+    assert len(profile.sigmas) == (1 if noise in ("proportional", "negative_binomial") else 2)
+    table = one.problem.table
+    u = (table.to_search(table.values) + 0.05)[profile.free]
+    monkeypatch.setattr(kernel_engine, "MIN_PULLED", 10**9)
+    assert profile.gradient(u) is None
+    exact = profile.evaluate(u)
+    monkeypatch.setattr(kernel_engine, "MIN_PULLED", 0)
+    found = profile.gradient(u)
+    assert found is not None
+    assert found.value == pytest.approx(exact.value, rel=1e-7)
+    np.testing.assert_allclose(found.gradient, exact.gradient, rtol=1e-6, atol=1e-6 * np.abs(exact.gradient).max())
+    assert found.energy == pytest.approx(exact.z @ exact.z / 2, rel=1.0)
+
+
+def test_lbfgs_searches_by_it_and_ends_where_it_ends_by_sensitivities(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = ProfileLikelihood(likelihood(tmp_path, "gaussian"))
+    search = LocalSearch(profile, METHODS["lbfgs"], None)
+    table = profile.full.problem.table
+    start = table.to_search(table.values)[profile.free][None]
+    counted: list[bool] = []
+    monkeypatch.setattr(Likelihood, "evaluations_from", counting(Likelihood.evaluations_from, counted))
+    found = []
+    for least in (0, 10**9):
+        monkeypatch.setattr(kernel_engine, "MIN_PULLED", least)
+        counted.clear()
+        found.append((search(start)[0], len(counted)))
+    (back, few), (ahead, many) = found
+    assert back.status == ahead.status == Status.CONVERGED
+    assert back.value == pytest.approx(ahead.value, abs=1e-6)
+    np.testing.assert_allclose(back.u, ahead.u, rtol=1e-3, atol=1e-3)
+    assert back.n_gradients > few
+    assert few < many / 3
+
+
+def counting(function: Any, calls: list[bool]) -> Any:
+    def counted(*arguments: Any, **named: Any) -> Any:
+        calls.append(True)
+        return function(*arguments, **named)
+
+    return counted
