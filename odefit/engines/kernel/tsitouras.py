@@ -100,7 +100,8 @@ def integrate(
     kept = 0
     for i in range(2 * size, 14 * size):
         work[i] = 0.0
-    record[0] = 0.0
+    if sizes[7] > 0:
+        record[0] = 0.0
     t = start
     reached[0] = t
     steps[0] = 0
