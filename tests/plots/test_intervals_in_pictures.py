@@ -24,3 +24,6 @@ def test_intervals_are_bars(tmp_path: Path, last: str, limit: bool) -> None:
     named = {text.get_text() for legend in figure.legends for text in legend.get_texts()}
     assert "between two values" in named
     assert ("below this limit" in named) is limit
+    page = odefit.report(run).html
+    assert "between two values" in page
+    assert ("below this limit" in page) is limit

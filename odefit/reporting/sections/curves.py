@@ -153,10 +153,15 @@ def _marks(
 
 
 def _dots(at: Points, looks: str) -> list[Mark]:
-    """Filled: what the fit saw; rings: what it did not; triangles point to where the truth lies beyond a limit."""
+    """Filled: what the fit saw; rings: what it did not; triangles point to where the truth lies beyond a limit; bars
+    span the two values between which it lies."""
     marks: list[Mark] = []
     if at.error is not None:
         marks.append(Whiskers(at.t, at.d - at.error, at.d + at.error, looks))
+    both = at.only(at.between)
+    if len(both.t):
+        marks.append(Whiskers(both.t, both.far, both.d, looks))
+    at = at.only(~at.between)
     for (side, shape), held in itertools.product(((0, "dot"), (-1, "down"), (1, "up")), (False, True)):
         part = at.only((at.side == side) & (at.held == held))
         if len(part.t):
@@ -191,10 +196,11 @@ def _legend(material: Material, cells: Sequence[_Cell], together: bool) -> list[
         signs.append(Sign(ink, "dot", "measured"))
     if any(p.held.any() for p in every):
         signs.append(Sign(ink, "ring", "held out of the fit"))
-    if any((p.side < 0).any() for p in every):
-        more = ", or between it and another" if any(p.between.any() for p in every) else ""
-        signs.append(Sign(ink, "down", f"below this limit{more}"))
-    if any((p.side > 0).any() for p in every):
+    if any(p.between.any() for p in every):
+        signs.append(Sign(ink, "bar", "between two values"))
+    if any(((p.side < 0) & ~p.between).any() for p in every):
+        signs.append(Sign(ink, "down", "below this limit"))
+    if any(((p.side > 0) & ~p.between).any() for p in every):
         signs.append(Sign(ink, "up", "above this limit"))
     line = "c0" if not together else "grey"
     signs.append(Sign(line, "line", "fitted"))
