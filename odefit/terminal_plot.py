@@ -18,6 +18,7 @@ import numpy as np
 from odefit.arrays import FloatArray, IntArray
 from odefit.data.replicates import replicate_of
 from odefit.records import dataclass
+from odefit.runs.dated import date_of
 from odefit.runs.stored import StoredRun
 from odefit.text import clip, counted
 
@@ -102,8 +103,10 @@ def plot_lines(run: StoredRun, width: int = 80, braille: bool = True) -> Iterato
     yield ""
     dots = "dots" if braille else "."
     limits = "; v, ^ the truth is below, above" if any(panel.sides.any() for panel in panels) else ""
+    dates = run.result.dates
+    zero = f"; 0 is {date_of(dates, 0.0, '')}" if dates is not None and isinstance(dates.zero, str) else ""
     more = f"; {counted(left, 'more panel')} in the pictures" if left else ""
-    yield f"o measured, {dots} fitted, over {clip(run.time_name, 24)}{limits}{more}"
+    yield f"o measured, {dots} fitted, over {clip(run.time_name, 24)}{zero}{limits}{more}"
 
 
 def _panels(run: StoredRun, width: int) -> tuple[list[Panel], int]:

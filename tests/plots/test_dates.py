@@ -16,6 +16,7 @@ from odefit.errors import ConfigError, Faults, RunError
 from odefit.pictures import draw
 from odefit.plots.dates import calendar_of, time_ticks
 from odefit.runs.results import Dates
+from odefit.terminal_plot import plot_lines
 
 DAYS = ("2021-02-26 08:00", "2021-02-27 08:00", "2021-02-28 08:00", "2021-03-01 08:00", "2021-03-02 08:00")
 LATER = tuple(day.replace("2021", "2022") for day in DAYS)
@@ -53,6 +54,13 @@ def test_a_run_folder_keeps_the_zero_of_its_dates(dated: Any) -> None:
     kept = json.loads((dated.path / "result.json").read_text(encoding="utf-8"))["dates"]
     assert kept == {"seconds_per_unit": 3600.0, "zero": "2021-02-26T08:00:00"}
     assert odefit.load_run(dated.path).result.dates == Dates(3600.0, "2021-02-26T08:00:00")
+
+
+def test_reports_and_terminals_say_what_time_0_is(dated: Any) -> None:
+    page = odefit.report(dated).html
+    assert "Time 0 is 2021-02-26 08:00:00." in page
+    assert ">2021-02-26 08:00:00</td>" in page
+    assert "; 0 is 2021-02-26 08:00:00" in list(plot_lines(dated))[-1]
 
 
 @pytest.mark.parametrize("unit, data_unit", [("min", "h"), ("d", "week"), ("h", "h")])

@@ -8,6 +8,8 @@ from markupsafe import Markup
 from odefit.data.experiments import Experiment
 from odefit.reporting.blocks import Block, Paragraph, Section, Table
 from odefit.reporting.words import shown
+from odefit.runs.dated import date_of
+from odefit.runs.results import Dates
 from odefit.runs.stored import StoredRun
 from odefit.text import counted
 
@@ -25,7 +27,10 @@ def data(run: StoredRun) -> Section:
         f"{counted(sum(int(k.sum()) for k in known), 'value')} in {counted(len(measured), 'experiment')}, from time "
         f"{shown(first)} to {shown(last)}{where}."
     )
-    blocks: list[Block] = [Paragraph(words), _observables(run), _experiments(measured)]
+    dates = run.result.dates
+    if dates is not None and isinstance(dates.zero, str):
+        words += f" Time 0 is {date_of(dates, 0.0, '')}."
+    blocks: list[Block] = [Paragraph(words), _observables(run), _experiments(measured, dates)]
     return Section("data", "The data", blocks)
 
 
@@ -53,12 +58,13 @@ def _observables(run: StoredRun) -> Table:
     return Table("What was measured", [header[k] for k in told], shown_rows, numeric)
 
 
-def _experiments(measured: tuple[Experiment, ...]) -> Table:
+def _experiments(measured: tuple[Experiment, ...], dates: Dates | None) -> Table:
     rows: list[list[str | Markup | None]] = []
     has_more = any(e.constants or e.labels or e.formulas or e.doses or e.inputs for e in measured)
     for e in measured[:MOST_ROWS]:
         n = int((~np.isnan(e.values)).sum())
-        row: list[str | Markup | None] = [e.name, str(n), shown(e.start), shown(e.last)]
+        ends = [shown(t) if dates is None else date_of(dates, t, e.name) or shown(t) for t in (e.start, e.last)]
+        row: list[str | Markup | None] = [e.name, str(n), *ends]
         rows.append([*row, _conditions(e)] if has_more else row)
     header = ["experiment", "values", "from", "to", *(["conditions"] if has_more else [])]
     cut = f"; the first {MOST_ROWS}" if len(measured) > MOST_ROWS else ""
