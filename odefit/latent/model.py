@@ -24,8 +24,9 @@ from torch import Tensor, nn
 from odefit.engines.methods import METHODS
 from odefit.errors import ModelError
 from odefit.latent.linear_field import LinearField
-from odefit.latent.refinement import Found, most_probable, most_probable_by_parts
-from odefit.latent.series import Reading, Series
+from odefit.latent.refinement import Found, most_probable
+from odefit.latent.search import explained, search
+from odefit.latent.series import Reading, Series, what_was_read
 from odefit.model.networks import ACTIVATIONS, MLP
 from odefit.model.system import Network
 from odefit.nn import ODELayer
@@ -40,9 +41,6 @@ MIN_MISFIT, MAX_MISFIT = 1e-3, 1.0
 """Limits of the misfit, in spreads."""
 MISFIT_WEIGHT = 0.05
 """Weight of the latest batch in the running mean of the misfit."""
-
-TICK = 1e-6
-"""Measurements whose times differ by less than this share of the last one are solved for together."""
 
 MIN_SIZE = 1e-3
 """Size of a series that is nothing but its mean, in spreads of all."""
@@ -335,15 +333,15 @@ class LatentODE(nn.Module):
         size = self.size(reading)
         sigma = self.noise(size, self.misfit.log() if self.options.sigma is None else None)
 
-        def residuals(share: float, z: Tensor) -> Tensor:
+        def residuals(share: float, rows: Tensor, z: Tensor) -> Tensor:
             some = math.ceil(share * len(points))
             states = self.evolve(z.flatten(0, 1), seen.grid[points[:some]]).transpose(0, 1)
-            x = self.decode(states.reshape(*z.shape[:2], *states.shape[1:]), size.unsqueeze(1))
-            r = (x - values[:, :, :some]) / sigma.unsqueeze(1)
-            return torch.where(mask[:, :, :some], weight * r, 0.0).flatten(2)
+            x = self.decode(states.reshape(*z.shape[:2], *states.shape[1:]), size[rows].unsqueeze(1))
+            r = (x - values[rows, :, :some]) / sigma[rows].unsqueeze(1)
+            return torch.where(mask[rows, :, :some], weight * r, 0.0).flatten(2)
 
         if self.is_linear:
-            best = most_probable_by_parts(residuals, z, self.options.refine)
+            best = search(residuals, z, self.options.refine, weight**2 * explained(mask.sum(dim=(1, 2, 3))))
         else:
             best = most_probable(partial(residuals, 1.0), z, self.options.refine)
         if learn and self.options.sigma is None:
@@ -370,23 +368,6 @@ def _show_states(decoder: MLP) -> None:
     assert isinstance(layer, nn.Linear)
     layer.weight.zero_().fill_diagonal_(1.0)
     layer.bias.zero_()
-
-
-def what_was_read(reading: Reading, observables: int) -> Series:
-    """The measurements of a reading in their order, on the union of their times; the mean of those at the same tick."""
-    gaps = reading.inputs[..., -1].to(torch.float64)
-    # A point was measured after all the gaps from it to the start.
-    times = gaps.flip(1).cumsum(dim=1).flip(1)
-    tick = TICK * float(times.max()) or 1.0
-    ticks, place = torch.unique((times / tick).round(), return_inverse=True)
-    index = place.unsqueeze(-1).expand(*place.shape, observables)
-    zeros = reading.inputs.new_zeros(len(gaps), len(ticks), observables)
-    count = zeros.scatter_add(1, index, reading.inputs[..., observables:-1])
-    mask = count > 0
-    values = zeros.scatter_add(1, index, reading.inputs[..., :observables]) / count.clamp(min=1)
-    # Padding, whose gaps are 0, is at the start, where perhaps nothing was measured.
-    used = mask.any(dim=(0, 2))
-    return Series(ticks[used] * tick, values[:, used], mask[:, used])
 
 
 def root_mean_square(scaled: Tensor, mask: Tensor) -> Tensor:

@@ -5,15 +5,11 @@
 r: what the model misses of each measurement, in standard deviations; |z|² is the prior N(0, I). An encoder says at a
 glance where z lies, and errs; to begin there and look again is semi-amortized inference (Kim et al. 2018,
 "Semi-amortized variational autoencoders"). Damping as in Marquardt (1963), for each series on its own.
-
-A series that turns has many local minima, one for each wrong number of turns. The beginning of a series has none:
-`most_probable_by_parts` looks at a quarter of what was read first, then at half of it, and so on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -27,8 +23,11 @@ MAX_STEP = 1.0
 """In standard deviations of the prior: further away the model says nothing that could be relied on."""
 DIFFERENCE = 3e-3
 """Of the difference quotients: the rounding of float32 and the curvature of the model err about equally there."""
-PARTS = 4
-"""How many parts of what was read are looked at, each longer than the one before."""
+SETTLED = 1e-2
+"""A series is settled where a step promises to lower the squares by less than this."""
+
+Residuals = Callable[[Tensor, Tensor], Tensor]
+"""Of several latent starts for each of some series: their rows [A] and the starts [A, R, Z] -> [A, R, M]."""
 
 
 class Found(NamedTuple):
@@ -60,67 +59,72 @@ class Found(NamedTuple):
 
 
 @torch.no_grad()
-def most_probable(residuals: Callable[[Tensor], Tensor], z: Tensor, steps: int) -> Found:
+def most_probable(residuals: Residuals, z: Tensor, steps: int, rows: Tensor | None = None) -> Found:
     """Take steps from z. One that does not improve is not taken, but dampens the next.
 
     Parameters
     ----------
     residuals
-        Of several latent starts for each series, [E, R, Z] -> [E, R, M].
+        What is missed.
     z
         [E, Z], where the steps begin.
     steps
-        How many are tried.
+        How many are tried at most. Series that are settled take no more of them.
+    rows
+        [E], the series; default: 0 to E - 1.
 
     Returns
     -------
     Found
     """
-    n = z.shape[1]
-    identity = torch.eye(n, dtype=z.dtype, device=z.device)
+    rows = torch.arange(len(z), device=z.device) if rows is None else rows
+    identity = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
     offsets = DIFFERENCE * torch.cat((torch.zeros_like(identity[:1]), identity))
 
-    def look(z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        r = residuals(z.unsqueeze(1) + offsets)
+    def look(rows: Tensor, z: Tensor) -> _Place:
+        r = residuals(rows, z.unsqueeze(1) + offsets)
         jacobian = (r[:, 1:] - r[:, :1]).mT / DIFFERENCE
-        return r[:, 0], jacobian, r[:, 0].square().sum(dim=-1) + z.square().sum(dim=-1)
+        return _Place(z, r[:, 0], jacobian, r[:, 0].square().sum(dim=-1) + z.square().sum(dim=-1))
 
-    r, jacobian, value = look(z)
-    damping = torch.full_like(z[:, :1, None], FIRST_DAMPING)
+    best = look(rows, z.clone())
+    damping = torch.full_like(z[:, 0], FIRST_DAMPING)
+    moving = torch.arange(len(z), device=z.device)
     for _ in range(steps):
-        precision = _precision(jacobian)
-        slope = (jacobian.mT @ r.unsqueeze(-1)).squeeze(-1) + z
+        if not len(moving):
+            break
+        here = _Place(*(a[moving] for a in best))
+        step, promised = here.step(damping[moving])
+        there = look(rows[moving], here.z - step)
+        better = there.value < here.value
+        for kept, found in zip(best, there, strict=True):
+            kept[moving[better]] = found[better]
+        changed = torch.where(better, damping[moving] / LESS_DAMPING, damping[moving] * MORE_DAMPING)
+        damping[moving] = changed.clamp(MIN_DAMPING, MAX_DAMPING)
+        moving = moving[promised > SETTLED]
+    return Found(best.z, best.residuals, best.value, best.precision)
+
+
+class _Place(NamedTuple):
+    """Where searches are: z [E, Z], residuals [E, M] and their Jacobian [E, M, Z] there, the squares [E]."""
+
+    z: Tensor
+    residuals: Tensor
+    jacobian: Tensor
+    value: Tensor
+
+    @property
+    def precision(self) -> Tensor:
+        """J'J + I, in float64: in float32 rounding makes it indefinite where a combination is known very well."""
+        exact = self.jacobian.double()
+        found: Tensor = exact.mT @ exact + torch.eye(exact.shape[-1], dtype=exact.dtype, device=exact.device)
+        return found
+
+    def step(self, damping: Tensor) -> tuple[Tensor, Tensor]:
+        """The step [E, Z] with this damping [E], and by how much it promises to lower the squares, [E]."""
+        precision = self.precision
+        slope = (self.jacobian.mT @ self.residuals.unsqueeze(-1)).squeeze(-1) + self.z
         diagonal = torch.diag_embed(precision.diagonal(dim1=1, dim2=2))
-        step, _failed = torch.linalg.solve_ex(precision + damping * diagonal, slope.double())
-        step = torch.nan_to_num(step).to(z)
+        step, _failed = torch.linalg.solve_ex(precision + damping[:, None, None] * diagonal, slope.double())
+        step = torch.nan_to_num(step).to(self.z)
         step = step / (step.norm(dim=1, keepdim=True) / MAX_STEP).clamp(min=1.0)
-        there, its_jacobian, its_value = look(z - step)
-        better = its_value < value
-        z = torch.where(better[:, None], z - step, z)
-        r = torch.where(better[:, None], there, r)
-        jacobian = torch.where(better[:, None, None], its_jacobian, jacobian)
-        value = torch.where(better, its_value, value)
-        damping = torch.where(better[:, None, None], damping / LESS_DAMPING, damping * MORE_DAMPING)
-        damping = damping.clamp(MIN_DAMPING, MAX_DAMPING)
-    return Found(z, r, value, _precision(jacobian))
-
-
-def _precision(jacobian: Tensor) -> Tensor:
-    """J'J + I, in float64: in float32 rounding makes it indefinite where a combination is known very well."""
-    exact = jacobian.double()
-    found: Tensor = exact.mT @ exact + torch.eye(exact.shape[-1], dtype=exact.dtype, device=exact.device)
-    return found
-
-
-def most_probable_by_parts(residuals: Callable[[float, Tensor], Tensor], z: Tensor, steps: int) -> Found:
-    """The better of two searches: from z, and from the prior's mean by growing parts of what was read.
-
-    residuals takes the share of what was read that counts, and latent starts; the others are as for `most_probable`.
-    """
-    direct = most_probable(partial(residuals, 1.0), z, steps)
-    other = torch.zeros_like(z)
-    for part in range(1, PARTS):
-        other = most_probable(partial(residuals, part / PARTS), other, steps).z
-    grown = most_probable(partial(residuals, 1.0), other, steps)
-    better = ~(direct.value <= grown.value)
-    return Found(*(torch.where(better.view(-1, *[1] * (a.ndim - 1)), a, b) for a, b in zip(grown, direct, strict=True)))
+        return step, (step * slope).sum(dim=1)

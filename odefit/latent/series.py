@@ -12,6 +12,9 @@ from odefit.data.experiments import Experiment
 from odefit.errors import DataError, Fault
 from odefit.records import dataclass
 
+TICK = 1e-6
+"""Measurements whose times differ by less than this share of the last one are solved for together."""
+
 
 @dataclass(frozen=True)
 class Series:
@@ -120,3 +123,20 @@ def read_backwards(series: Series, end: float) -> Reading:
     dtype = series.values.dtype
     inputs = [read(series.values[:, :n]), read(mask).to(dtype), gaps.unsqueeze(-1).to(dtype)]
     return Reading(torch.cat(inputs, dim=-1), lengths)
+
+
+def what_was_read(reading: Reading, observables: int) -> Series:
+    """The measurements of a reading in their order, on the union of their times; the mean of those at the same tick."""
+    gaps = reading.inputs[..., -1].to(torch.float64)
+    # A point was measured after all the gaps from it to the start.
+    times = gaps.flip(1).cumsum(dim=1).flip(1)
+    tick = TICK * float(times.max()) or 1.0
+    ticks, place = torch.unique((times / tick).round(), return_inverse=True)
+    index = place.unsqueeze(-1).expand(*place.shape, observables)
+    zeros = reading.inputs.new_zeros(len(gaps), len(ticks), observables)
+    count = zeros.scatter_add(1, index, reading.inputs[..., observables:-1])
+    mask = count > 0
+    values = zeros.scatter_add(1, index, reading.inputs[..., :observables]) / count.clamp(min=1)
+    # Padding, whose gaps are 0, is at the start, where perhaps nothing was measured.
+    used = mask.any(dim=(0, 2))
+    return Series(ticks[used] * tick, values[:, used], mask[:, used])
