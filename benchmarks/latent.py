@@ -48,7 +48,7 @@ LATENT = LatentOptions(dimension=8, constants=6, hidden=(), decoder=(), refine=6
 STARTS = 4
 RATES = {"latent ODE": 3e-3, "GRU, own predictions": 5e-3, "GRU, one step ahead": 5e-3}
 EPOCHS = {"latent ODE": 10, "GRU, own predictions": 400, "GRU, one step ahead": 160}
-"""Which takes the latent ODE no longer than the better network. With gaps a network is seven times as slow: 160."""
+"""The latent ODE: what series that were set aside chose of 60. With gaps a network is seven times as slow: 160."""
 MISSING, NOISE = 0.3, 0.02
 
 TARGET = 1.0

@@ -25,7 +25,7 @@ from odefit.engines.methods import METHODS
 from odefit.errors import ModelError
 from odefit.latent.linear_field import LinearField
 from odefit.latent.refinement import Found, most_probable
-from odefit.latent.search import explained, search
+from odefit.latent.search import AGAIN, AGAIN_IN_TRAINING, explained, search
 from odefit.latent.series import Reading, Series, what_was_read
 from odefit.model.networks import ACTIVATIONS, MLP
 from odefit.model.system import Network
@@ -341,7 +341,9 @@ class LatentODE(nn.Module):
             return torch.where(mask[rows, :, :some], weight * r, 0.0).flatten(2)
 
         if self.is_linear:
-            best = search(residuals, z, self.options.refine, weight**2 * explained(mask.sum(dim=(1, 2, 3))))
+            tolerated = weight**2 * explained(mask.sum(dim=(1, 2, 3)))
+            again = AGAIN_IN_TRAINING if learn else AGAIN
+            best = search(residuals, z, self.options.refine, tolerated, again)
         else:
             best = most_probable(partial(residuals, 1.0), z, self.options.refine)
         if learn and self.options.sigma is None:

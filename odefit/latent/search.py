@@ -23,6 +23,9 @@ LONGEST = 10
 """All of it may take this many times as many steps as a part."""
 AGAIN = 12
 """How many draws of the prior are searched from, where the noise does not explain what is missed."""
+AGAIN_IN_TRAINING = 2
+"""The same in each step of a training, which a few wrong series do not spoil: data that no matrix explains, or that are
+said to be without noise, then make it no more than a few times as slow."""
 TOLERATED = 5.0
 """The squares may exceed what the noise explains by this many of its standard deviations."""
 
@@ -31,7 +34,7 @@ PartialResiduals = Callable[[float, Tensor, Tensor], Tensor]
 
 
 @torch.no_grad()
-def search(residuals: PartialResiduals, z: Tensor, steps: int, tolerated: Tensor, again: int = AGAIN) -> Found:
+def search(residuals: PartialResiduals, z: Tensor, steps: int, tolerated: Tensor, again: int) -> Found:
     """Search from z, and by growing parts from the prior's mean; where neither explains a series, from draws of it.
 
     Parameters

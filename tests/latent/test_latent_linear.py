@@ -85,11 +85,11 @@ def test_a_wrong_number_of_turns_is_noticed_and_searched_again() -> None:
     tolerated = explained(torch.full((2,), 61.0))
     once = search(residuals, start, 12, tolerated, again=0)
     assert (once.residuals.square().sum(dim=1) > tolerated).tolist() == [False, True]
-    found = search(residuals, start, 12, tolerated)
+    found = search(residuals, start, 12, tolerated, again=12)
     torch.testing.assert_close(found.z.flatten(), torch.tensor([0.375, 1.875], dtype=torch.float64), atol=2e-3, rtol=0)
     assert torch.equal(found.z[0], once.z[0])
     # What is found for a series does not depend on those beside it.
-    alone = search(partial(at_row, residuals, 1), start[:1], 12, tolerated[:1])
+    alone = search(partial(at_row, residuals, 1), start[:1], 12, tolerated[:1], again=12)
     torch.testing.assert_close(alone.z[0], found.z[1])
 
 
