@@ -35,6 +35,7 @@ CAPTION = re.compile(r"\A:caption: (\S+)\n\n?")
 NOT_CODE = ("{toctree}", "{eval-rst}", "{figure}", "{note}", "{tip}", "{warning}")
 NOT_RUN = ("pip install", "python -m venv", ". venv/bin/activate", "npm install")
 IN_PROCESS = ("plot", "report", "predict", "compare", "profile", "symbols", "init", "models")
+IN_PROCESS_WITH_TORCH = (*IN_PROCESS, "fit", "check", "solvers", "export", "import")
 SOURCES = {"model": ("name", "equations"), "data": ("csv", "simulate", "spirals")}
 
 
@@ -78,10 +79,13 @@ def laid_over(config: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class Page:
-    """A page as it is worked through. own_copy: whether it changes an odefit of its own, which then runs all else.
+    """A page as it is worked through. in_process: the commands that need no process of their own.
 
-    said: what its last block printed; failed: whether that ended in an error.
+    own_copy: whether it changes an odefit of its own, which then runs all else. said: what its last block printed;
+    failed: whether that ended in an error.
     """
+
+    in_process: tuple[str, ...] = IN_PROCESS
 
     names: dict[str, Any] = field(default_factory=lambda: {"__name__": "page"})
     config: dict[str, Any] = field(default_factory=dict)
@@ -97,7 +101,7 @@ class Page:
     def command(self, *arguments: str) -> None:
         if self.own_copy:
             code, output, errors = self.in_copy("-m", "odefit.cli", *arguments)
-        elif arguments[0] in IN_PROCESS:
+        elif arguments[0] in self.in_process:
             code, output, errors = in_process(*arguments)
         else:
             command = start(*arguments)
@@ -117,7 +121,7 @@ class Page:
     def copy(self) -> None:
         """odefit's own files, in the page's folder, to be changed there."""
         if not self.own_copy:
-            shutil.copytree(ROOT / "odefit", "odefit", ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / "odefit", "odefit")  # with what Python has compiled of them
             Path("docs").mkdir()
             shutil.copy(ROOT / "docs" / "generate.py", "docs")
             self.own_copy = True
@@ -214,7 +218,9 @@ def test_page(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("MPLBACKEND", "Agg")
     for folder in ("configs", "data"):
         (tmp_path / folder).symlink_to(ROOT / folder)
-    page, all_blocks = Page(), blocks(path.read_text(encoding="utf-8"))
+    # What a network is fitted with, this process has imported long ago.
+    page = Page(IN_PROCESS_WITH_TORCH if path.stem in NEEDS_TORCH else IN_PROCESS)
+    all_blocks = blocks(path.read_text(encoding="utf-8"))
     for block, after in itertools.zip_longest(all_blocks, all_blocks[1:]):
         where = f"{path.name}:{block.line}"
         assert block.language in ("yaml", "csv", "xml", "tsv", "bash", "sh", "python", "diff", "text"), (
