@@ -38,6 +38,8 @@ AHEAD = 2
 """Batches of each worker that are on their way."""
 POLL_SECONDS = 1.0
 """How often the cluster is asked whether it is still there while nothing finishes."""
+COUNT_SECONDS = 5.0
+"""How often its workers are counted."""
 TRIES = 10
 """To reach all workers."""
 NO_WORKERS_SECONDS = 300.0
@@ -118,7 +120,7 @@ class Cluster:
 
     @property
     def n_workers(self) -> int:
-        """Now, or POLL_SECONDS ago; at least 1."""
+        """Now, or COUNT_SECONDS ago; at least 1."""
         return max(len(self._workers()), 1)
 
     def _workers(self) -> list[str]:
@@ -126,7 +128,7 @@ class Cluster:
 
         They may come and go. The scheduler is not asked for each batch, nor waited for when it is lost.
         """
-        if time.monotonic() - self._counted > POLL_SECONDS:
+        if time.monotonic() - self._counted > COUNT_SECONDS:
             with suppress(Exception):  # its end is seen by the futures
                 found = self.client.sync(self.client.scheduler.identity, callback_timeout=POLL_SECONDS)
                 self._found = tuple(found["workers"])

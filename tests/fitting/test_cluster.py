@@ -132,6 +132,7 @@ def test_a_scheduler_that_is_lost_leaves_what_was_finished(
 def test_a_cluster_whose_workers_have_all_gone_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster_pool, "NO_WORKERS_SECONDS", 0.2)
     monkeypatch.setattr(cluster_pool, "POLL_SECONDS", 0.1)
+    monkeypatch.setattr(cluster_pool, "COUNT_SECONDS", 0.1)
     with dask_clusters.of_a_thread() as cluster:
         told = Noting(lambda: cluster.scale(0))
         config = fitted(cluster={"address": cluster.scheduler_address, "batch": 1}, starts=200)
