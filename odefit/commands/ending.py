@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 from collections.abc import Callable
 
 from odefit.commands.errors import INTERRUPTED, TERMINATED
@@ -13,6 +14,7 @@ OUT_OF_TIME = 124
 """The exit code after --time-limit, as `timeout` has it."""
 ASKED = {"SIGTERM": TERMINATED, "SIGUSR1": 128 + 10, "SIGUSR2": 128 + 12, "SIGALRM": OUT_OF_TIME}
 """Signals that ask for an end in good order, and the exit codes after it: a batch system's, and our own alarm."""
+AGAIN_SECONDS = 0.01
 CLOCK = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)")
 SPAN = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([smhd]?)")
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -25,17 +27,28 @@ class Endings:
 
     def __init__(self) -> None:
         self._asked: int | None = None
+        self._is_lost = False
         for name, code in ASKED.items():
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), self._interrupting(code))
+        if hasattr(signal, "setitimer"):
+            self._others, sys.unraisablehook = sys.unraisablehook, self._unraisable
 
     def _interrupting(self, code: int) -> Callable[..., None]:
         def interrupt(*_: object) -> None:
-            if self._asked is None:  # a second one finds the orderly end under way
-                self._asked = code
+            if self._asked is None or self._is_lost:  # a second one finds the orderly end under way
+                self._asked, self._is_lost = self._asked or code, False
                 raise KeyboardInterrupt
 
         return interrupt
+
+    def _unraisable(self, what: sys.UnraisableHookArgs) -> None:
+        """An interrupt that came while an object was deleted, where Python can raise nothing, comes again."""
+        if not isinstance(what.exc_value, KeyboardInterrupt):
+            self._others(what)
+            return
+        self._asked, self._is_lost = self._asked or INTERRUPTED, True
+        signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
 
     def code(self, code: int) -> int:
         """The exit code of a command that ends with this one: what interrupted it, if anything did."""

@@ -32,6 +32,14 @@ def at_the_first_start(then: str) -> str:
 
 
 LOST = "(nothing for nothing in ()).throw(lost)"
+
+
+def where_nothing_can_be_raised(name: str) -> str:
+    """A signal that comes while an object is deleted."""
+    last = f"type('Last', (), {{'__del__': lambda self: os.kill(os.getpid(), signal.{name})}})"
+    return f"{last}() is None or time.sleep(60)"
+
+
 BLOWN_UP = "model={equations: {x: r*x^2 + 1e3*r}, initial: {x: 1}}"
 ROWS: dict[str, tuple[int, tuple[str, ...], str]] = {
     "converged": (0, FIT, ""),
@@ -48,6 +56,8 @@ ROWS: dict[str, tuple[int, tuple[str, ...], str]] = {
     "SIGUSR1": (138, FIT, at_the_first_start("os.kill(os.getpid(), signal.SIGUSR1)")),
     "SIGUSR2": (140, FIT, at_the_first_start("os.kill(os.getpid(), signal.SIGUSR2)")),
     "SIGTERM": (143, FIT, at_the_first_start("os.kill(os.getpid(), signal.SIGTERM)")),
+    "SIGTERM in a destructor": (143, FIT, at_the_first_start(where_nothing_can_be_raised("SIGTERM"))),
+    "Ctrl-C in a destructor": (130, FIT, at_the_first_start(where_nothing_can_be_raised("SIGINT"))),
 }
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals and limits as Linux has them")
@@ -69,6 +79,7 @@ def test_each_end_has_its_code(what: str) -> None:
         status = {"converged": "converged", "not converged": "stopped", "the numerics": "failed"}[what]
         assert json.loads(output)["status"] == status
     elif code > 4:
+        assert errors == ""
         assert json.loads(Path("r/result.json").read_text())["status"] == "interrupted"
         assert json.loads(commands.run(*FIT, "--resume")[0])["status"] == "converged"  # as a script goes on
     else:
