@@ -313,20 +313,15 @@ class Cluster:
 
     def _collected(self, future: Any, some: Sequence[int]) -> list[Answer] | None:
         """What has become of a batch; None where it must be computed again. Raises ClusterLost."""
-        from distributed import KilledWorker
-
         try:
             results, seconds, worker, said = self._result(future)
-        except KilledWorker as error:
-            times = 1 + int(getattr(error, "allowed_failures", 0))
-            cause = WorkerLost(f"its worker was lost, {times} times one after the other")
-            log.info("members %s: %s", ", ".join(str(k + 1) for k in some), cause)
-            return [Answer(k, None, cause, math.nan) for k in some]
         except Exception as error:  # whatever a member raises must not end the others
-            if future.status == "error":
-                return [Answer(k, None, error, math.nan) for k in some]
-            log.info("a result is fetched again: %s: %s", type(error).__name__, error)
-            return None
+            # How it was fetched may have failed instead, while the batch was on its way to its end once more.
+            cause = future.exception(timeout=BACK_SECONDS) if future.status == "error" else None
+            if cause is None:
+                log.info("a result is fetched again: %s: %s", type(error).__name__, error)
+                return None
+            return [Answer(k, None, self._cause(cause, some), math.nan) for k in some]
         finally:
             future.release()
         if results is None and said == NOTHING_THERE:
@@ -336,6 +331,16 @@ class Cluster:
         if results is None:
             return None
         return [Answer(k, result, None, seconds / len(some)) for k, result in zip(some, results, strict=True)]
+
+    def _cause(self, error: Exception, some: Sequence[int]) -> Exception:
+        from distributed import KilledWorker
+
+        if not isinstance(error, KilledWorker):
+            return error
+        times = 1 + int(getattr(error, "allowed_failures", 0))
+        cause = WorkerLost(f"its worker was lost, {times} times one after the other")
+        log.info("members %s: %s", ", ".join(str(k + 1) for k in some), cause)
+        return cause
 
     def _say(self, worker: str, said: str, is_unfit: bool) -> None:
         """Once of each worker."""

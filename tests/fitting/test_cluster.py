@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -316,6 +317,31 @@ def test_results_that_a_lost_worker_held_are_computed_anew() -> None:
         os.kill(client.run(os.getpid).popitem()[1], signal.SIGKILL)
         wait_until(client, "lost")
         assert_all_but_five([*found, *results])
+
+
+class Raised:
+    """What has become of a batch that was lost when it was fetched, and has raised when it was computed anew."""
+
+    status = "error"
+
+    def __init__(self, fetching: Exception) -> None:
+        self.fetching = fetching
+
+    def result(self, timeout: float) -> Any:
+        raise self.fetching
+
+    def exception(self, timeout: float) -> Exception:
+        return ValueError("five")
+
+    def release(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("fetching", [TimeoutError("one second"), OSError("closed"), ValueError("five")])
+def test_what_the_fetching_of_a_result_raises_is_not_what_the_member_has_raised(fetching: Exception) -> None:
+    client = SimpleNamespace(status="running", id="client", submit=lambda *_, **__: Raised(fetching))
+    answers = list(Cluster(client).answers("key", None, list, range(2), 2))
+    assert [(answer.number, str(answer.error)) for answer in answers] == [(0, "five"), (1, "five")]
 
 
 def test_a_connection_that_breaks_is_made_again(client: Any) -> None:
