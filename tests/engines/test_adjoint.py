@@ -22,7 +22,7 @@ from odefit.engines.kernel.adjoint import pull_members
 from odefit.engines.kernel.kernel_engine import KernelEngine
 from odefit.engines.kernel.model_ir import adjoint_text
 from odefit.engines.kernel.stepping import padded
-from odefit.engines.kernel.tableaus import TSITOURAS
+from odefit.engines.kernel.tableaus import RODAS5P, TSITOURAS
 from odefit.errors import ModelError
 from odefit.model.formulas import parse_formula
 from odefit.model.system import System
@@ -38,7 +38,20 @@ SYSTEMS: dict[str, tuple[System, Sequence[float]]] = {
     "forced": (FORCED, (2, -1)),
     "bent": (BENT, (0.5, 1.2, 0.8)),
     "at rest": (make({"x": "0"}, {"x": "a"}, "a"), (2.0,)),
+    "stiff": (ROBERTSON, (0.04, 3e7, 1e4)),
 }
+RING = [f"x{i}" for i in range(24)]
+SYSTEMS["sparse"] = (
+    make(
+        {name: f"k*({RING[i - 1]} - {name}) - m*{name}*{RING[i - 7]}*cos(t)" for i, name in enumerate(RING)},
+        {name: f"a/{i + 1}" for i, name in enumerate(RING)},
+        "k m a",
+    ),
+    (0.7, 0.3, 1.5),
+)
+METHODS = ("tsit5", "rodas5p")
+CASES = [(name, method) for name in SYSTEMS for method in METHODS if (name, method) != ("stiff", "tsit5")]
+"""All but what the explicit method would crawl on."""
 
 
 @pytest.fixture(autouse=True)
@@ -123,16 +136,16 @@ def test_long_equations_are_cut_and_their_parts_added(monkeypatch: pytest.Monkey
 # a whole solution
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize("name, method", CASES)
 @pytest.mark.parametrize("times", [TIMES, [0.0, 0.0], [2.5], []], ids=["many", "start", "one", "none"])
-def test_it_is_the_derivative_of_the_steps(name: str, times: Any) -> None:
+def test_it_is_the_derivative_of_the_steps(name: str, method: str, times: Any) -> None:
     """Sensitivities along the same steps, which they have no part in choosing, are derivatives of these numbers."""
     system, p = SYSTEMS[name]
     p, experiments = np.array([p], dtype=float), [measured(times)]
-    same_steps = kernel(system, "tsit5", sensitivity_rtol=1e20, sensitivity_atol=1e20)
+    same_steps = kernel(system, method, sensitivity_rtol=1e20, sensitivity_atol=1e20)
     found = same_steps.solve(p, experiments, True)
-    engine = kernel(system)
-    np.testing.assert_array_equal(found.y, engine.solve(p, experiments).y)
+    engine = kernel(system, method)
+    np.testing.assert_allclose(found.y, engine.solve(p, experiments).y, rtol=1e-13)
     worth = np.random.default_rng(1).normal(size=found.y.shape)
     exact = chained(found.dy, worth)
     got = engine.pull(p, experiments, worth)
@@ -140,11 +153,11 @@ def test_it_is_the_derivative_of_the_steps(name: str, times: Any) -> None:
     np.testing.assert_allclose(got[0], exact, rtol=1e-10, atol=1e-12 * np.abs(exact).max(initial=0))
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
-def test_it_is_right_by_differences(name: str) -> None:
+@pytest.mark.parametrize("name, method", CASES)
+def test_it_is_right_by_differences(name: str, method: str) -> None:
     system, values = SYSTEMS[name]
     p, experiments = np.array(values, dtype=float), [measured(TIMES)]
-    engine = kernel(system, rtol=1e-10)
+    engine = kernel(system, method, rtol=1e-10)
     worth = np.random.default_rng(2).normal(size=(len(TIMES), len(system.states)))
 
     def objective(q: Any) -> float:
@@ -153,21 +166,23 @@ def test_it_is_right_by_differences(name: str) -> None:
     got = engine.pull(p[None], experiments, worth)[0]
     for j in range(len(p)):
         step = np.zeros(len(p))
-        step[j] = 1e-5 * max(abs(p[j]), 1)
+        step[j] = 1e-4 * abs(p[j])
         slope = (objective(p + step) - objective(p - step)) / (2 * step[j])
-        assert got[j] == pytest.approx(slope, rel=1e-5, abs=1e-5 * np.abs(got).max())
+        assert p[j] * got[j] == pytest.approx(p[j] * slope, rel=1e-5, abs=1e-5 * np.abs(p * got).max())
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
-def test_it_agrees_with_sensitivities_to_the_tolerance(name: str) -> None:
+@pytest.mark.parametrize("name, method", CASES)
+def test_it_agrees_with_sensitivities_to_the_tolerance(name: str, method: str) -> None:
     system, values = SYSTEMS[name]
     p, experiments = np.array([values], dtype=float), [measured(TIMES)]
     worth = np.random.default_rng(3).normal(size=(len(TIMES), len(system.states)))
-    exact = chained(kernel(system, rtol=1e-10).solve(p, experiments, True).dy, worth)
-    np.testing.assert_allclose(kernel(system).pull(p, experiments, worth)[0], exact, atol=3e-5 * np.abs(exact).max())
+    exact = p[0] * chained(kernel(system, method, rtol=1e-10).solve(p, experiments, True).dy, worth)
+    found = p[0] * kernel(system, method).pull(p, experiments, worth)[0]
+    np.testing.assert_allclose(found, exact, atol=3e-5 * np.abs(exact).max())
 
 
-def test_the_same_text_runs_as_python() -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_the_same_text_runs_as_python(method: str) -> None:
     p, times = np.array(VALUES), np.array([0.0, 0.4, 0.4, 1.3])
     worth = np.random.default_rng(4).normal(size=(4, 2))
     pull = pulled(LOTKA)
@@ -186,15 +201,31 @@ def test_the_same_text_runs_as_python() -> None:
         del p
         out[4:6] += w[:2]
 
-    integers = np.array([6, 2, 1, 0, 1000, 0, 0, 40, 6])
+    def matrix(t: float, z: Any, p: Any, out: Any) -> None:
+        del t
+        out[:4] = p[0] - p[1] * z[1], -p[1] * z[0], p[2] * z[1], p[2] * z[0] - p[3]
+
+    def curve(t: float, z: Any, v: Any, p: Any, out: Any) -> None:
+        del t, z, v, p
+        out[:2] = 0.0
+
+    def pull_curve(t: float, z: Any, v: Any, w: Any, p: Any, out: Any) -> None:
+        del t
+        both, x, y = v[0] * z[1] + v[1] * z[0], w[0] * v[0], w[1] * v[1]
+        mixed = w[1] * p[2] - w[0] * p[1]
+        out[:8] += v[1] * mixed, v[0] * mixed, x, -w[0] * both, w[1] * both, -y, 0.0, 0.0
+
+    is_stiff = method == "rodas5p"
+    integers = np.array([6, 2, 1, 0, 1000, 0, int(is_stiff), 40, 6, 0])
     gradient, y = np.zeros(6), np.zeros(8)
     status, steps, reached = np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1)
-    none, work = np.zeros(1, np.int64), np.empty(14 * padded(2) + 1 + 41 * 4 + 21 * 2 + 6 + 7)
+    none, work = np.zeros(1, np.int64), np.empty(16 * padded(2) + 13 + 1 + 41 * 4 + 28 * 2 + 6 + 8)
     pull_members(
-        *(1, integers, np.array([1e-6, 1e-6, 1e-8, 1e-8]), TSITOURAS, initial, rates, pull_rates, pull_start, p, none),
-        *(np.zeros(1), np.array([0, 4]), times, none, work, y, worth.reshape(-1), gradient, status, reached, steps),
+        *(1, integers, np.array([1e-6, 1e-6, 1e-8, 1e-8]), RODAS5P if is_stiff else TSITOURAS, initial, rates, matrix),
+        *(curve, pull_rates, pull_start, pull_curve, p, none, np.zeros(1), np.array([0, 4]), times, none, work, y),
+        *(worth.reshape(-1), gradient, status, reached, steps),
     )
-    engine = kernel(LOTKA)
+    engine = kernel(LOTKA, method)
     assert status[0] == 0
     np.testing.assert_allclose(y.reshape(4, 2), engine.solve(p[None], [measured(times)]).y, rtol=1e-12)
     np.testing.assert_allclose(gradient, engine.pull(p[None], [measured(times)], worth)[0], rtol=1e-9)
@@ -211,9 +242,10 @@ def many() -> tuple[np.ndarray, list[Experiment], np.ndarray, list[np.ndarray]]:
     return p, experiments, members, [rng.normal(size=(len(experiments[e].times), 2)) for e in members]
 
 
-def test_each_member_is_as_it_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_each_member_is_as_it_is_alone(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     p, experiments, members, worth = many()
-    engine = kernel(LOTKA)
+    engine = kernel(LOTKA, method)
     together = engine.pull(p, experiments, np.concatenate(worth), members)
     again = pickle.loads(pickle.dumps(engine)).pull(p, experiments, np.concatenate(worth), members)  # noqa: S301
     np.testing.assert_array_equal(again, together)
@@ -224,15 +256,15 @@ def test_each_member_is_as_it_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
         np.testing.assert_array_equal(engine.pull(p, experiments, np.concatenate(worth), members), together)
 
 
-def test_stiff_members_go_by_sensitivities_and_failures_are_no_numbers() -> None:
+def test_each_member_goes_back_by_its_method_and_failures_are_no_numbers() -> None:
     experiments = [measured([1.0, 40.0])]
     engine = KernelEngine(ROBERTSON, SolverOptions("auto", 1e-7, 1e-12), ROBERTSON.parameters)
     p = np.array([[0.04, 3.0, 1.0], [0.04, 3e7, 1e4], [np.nan, 1.0, 1.0]])
     members, worth = np.zeros(3, dtype=int), np.random.default_rng(6).normal(size=(6, 3))
     found = engine.pull(p, experiments, worth, members)
-    dy = engine.solve(p, experiments, True, members)
-    np.testing.assert_allclose(found[0], chained(dy[0].dy, worth[:2]), rtol=1e-4)
-    np.testing.assert_allclose(found[1], chained(dy[1].dy, worth[2:4]), rtol=1e-12)
+    for m, method in enumerate(METHODS):
+        alone = KernelEngine(ROBERTSON, SolverOptions(method, 1e-7, 1e-12), ROBERTSON.parameters)
+        np.testing.assert_array_equal(found[m], alone.pull(p[m : m + 1], experiments, worth[2 * m : 2 * m + 2])[0])
     assert np.isnan(found[2]).all()
     few = kernel(DECAY, "tsit5", max_steps=2)
     assert np.isnan(few.pull(np.array([[0.7, 3.0]]), [measured([0.5, 100.0])], np.ones((2, 1)))).all()
@@ -245,10 +277,24 @@ def test_stiff_members_go_by_sensitivities_and_failures_are_no_numbers() -> None
 def test_who_goes_back_and_who_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     assert kernel(LOTKA).pulls
     assert kernel(LOTKA, "tsit5").pulls
-    assert not kernel(LOTKA, "rodas5p").pulls
-    assert not kernel(LOTKA, begins_stiff=True).pulls
+    assert kernel(LOTKA, "rodas5p").pulls
+    assert kernel(LOTKA, begins_stiff=True).pulls
     monkeypatch.setattr(kernel_engine, "MIN_PULLED", 13)
     assert not kernel(LOTKA).pulls
+    monkeypatch.setattr(kernel_engine, "MIN_PULLED", 0)
+    monkeypatch.setattr(program, "MAX_DENSE", 1)
+    assert not kernel(LOTKA).pulls  # what is stiff goes to another engine, which remembers
+
+
+def test_what_a_method_leaves_goes_by_sensitivities() -> None:
+    """A method of few steps, where sensitivities have another one."""
+    p, worth, experiments = np.array([VALUES]), np.array([[1.0, -2.0]]), [measured([20.0])]
+    steps = kernel(LOTKA, "rodas5p", rtol=1e-9).count_steps(p, experiments)
+    assert steps is not None
+    loose = {"sensitivity_rtol": 1e20, "sensitivity_atol": 1e20}
+    engine = kernel(LOTKA, begins_stiff=True, max_steps=steps - 1, rtol=1e-9, **loose)
+    exact = chained(kernel(LOTKA, rtol=1e-10).solve(p, experiments, True).dy, worth)
+    np.testing.assert_allclose(engine.pull(p, experiments, worth)[0], exact, rtol=1e-6)
 
 
 def test_any_engine_can_by_its_sensitivities() -> None:

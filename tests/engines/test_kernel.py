@@ -456,7 +456,7 @@ def test_the_same_text_runs_as_python(method: str, sensitivities: bool) -> None:
     y, dy = np.zeros(4 * states), np.zeros(4 * states * max(slopes, 1))
     status, steps, reached = np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1)
     tolerances = np.array([1e-6, 1e-6, *[1e-8] * 4])
-    integers = np.array([6, states, wide, slopes, 1000, 0, int(method == "rodas5p"), 0])
+    integers = np.array([6, states, wide, slopes, 1000, 0, int(method == "rodas5p"), 0, 0, 0])
     work = np.empty(16 * padded(states * wide) + 20)
     functions = (initial, rates, called(system, "matrix", slopes), called(system, "curve", slopes))
     solve_members(

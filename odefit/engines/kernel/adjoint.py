@@ -20,8 +20,10 @@ schemes for adjoint equations, automatic differentiation, optimal control, and m
 from __future__ import annotations
 
 from odefit.arrays import FloatArray, IntArray
-from odefit.engines.kernel.interpolant import combine, shares
-from odefit.engines.kernel.stepping import Curve, Initial, Pull, Rates, padded, weigh
+from odefit.engines.kernel.interpolant import clear, combine, shares, spread
+from odefit.engines.kernel.rosenbrock import integrate_stiff
+from odefit.engines.kernel.stepping import Curve, Initial, Pull, PullCurve, Rates, padded, weigh
+from odefit.engines.kernel.stiff_adjoint import go_back_stiff
 from odefit.engines.kernel.tsitouras import integrate
 
 
@@ -32,8 +34,11 @@ def pull_members(
     tableau: FloatArray,
     initial: Initial,
     rates: Rates,
+    matrix: Rates,
+    curve: Curve,
     pull: Curve,
     pull_start: Pull,
+    pull_curve: PullCurve,
     p: FloatArray,
     experiment: IntArray,
     start: FloatArray,
@@ -50,7 +55,8 @@ def pull_members(
 ) -> None:
     """Solve every member, and go back; see `solve_members` for what has the same name there.
 
-    sizes: L, S, 1, 0, the most steps, those ahead of a stiff problem, 0, the steps that there is room for, and K.
+    sizes: L, S, 1, 0, the most steps, those ahead of a stiff problem, 1 for the stiff method, the steps that there is
+    room for, K, and the stiff method's pattern. tableau: of the method (tableaus.py).
     y, worth: [R, S] the states, and what a change of each is worth. gradient: [M, K], of members that are done.
     """
     states = sizes[1]
@@ -63,29 +69,69 @@ def pull_members(
         at = row[m] * states
         count = first[e + 1] - first[e]
         when = times[first[e] :]
+        back = gradient[m * sensitive :]
         # Without derivatives their columns, scales and places are not looked at: any memory will do.
-        status[m] = integrate(
-            sizes,
-            size,
-            tolerances,
-            experiment,
-            tableau,
-            initial,
-            rates,
-            own,
-            start[e],
-            count,
-            when,
-            work,
-            y[at:],
-            worth,
-            reached[m:],
-            steps[m:],
-        )
-        if status[m] == 0:
-            back = gradient[m * sensitive :]
-            record = work[14 * size :]
-            go_back(sizes, tableau, rates, pull, pull_start, own, start[e], count, when, record, worth[at:], back)
+        if sizes[6] == 0:
+            status[m] = integrate(
+                sizes,
+                size,
+                tolerances,
+                experiment,
+                tableau,
+                initial,
+                rates,
+                own,
+                start[e],
+                count,
+                when,
+                work,
+                y[at:],
+                worth,
+                reached[m:],
+                steps[m:],
+            )
+            if status[m] == 0:
+                record = work[14 * size :]
+                go_back(sizes, tableau, rates, pull, pull_start, own, start[e], count, when, record, worth[at:], back)
+        else:
+            status[m] = integrate_stiff(
+                sizes,
+                size,
+                tolerances,
+                experiment,
+                tableau,
+                initial,
+                rates,
+                matrix,
+                curve,
+                own,
+                start[e],
+                count,
+                when,
+                work,
+                y[at:],
+                worth,
+                reached[m:],
+                steps[m:],
+            )
+            if status[m] == 0:
+                behind = work[16 * size :]
+                go_back_stiff(
+                    sizes,
+                    tableau,
+                    rates,
+                    matrix,
+                    curve,
+                    pull,
+                    pull_curve,
+                    pull_start,
+                    own,
+                    count,
+                    when,
+                    behind,
+                    worth[at:],
+                    back,
+                )
 
 
 def go_back(
@@ -117,8 +163,7 @@ def go_back(
     total = last[states:]
     below = total[states:]
     own = below[states + sensitive :]
-    for i in range(21 * states + sensitive):
-        k[i] = 0.0
+    clear(21 * states + sensitive, k)
     row = count - 1
     for q in range(kept):
         at = record[1 + (kept - 1 - q) * (states + 2) :]
@@ -164,16 +209,3 @@ def go_back(
     for i in range(sensitive):
         gradient[i] = below[states + i]
     pull_start(p, end, gradient)
-
-
-def clear(length: int, a: FloatArray) -> None:
-    """Zeros."""
-    for i in range(length):
-        a[i] = 0.0
-
-
-def spread(states: int, count: int, h: float, factors: FloatArray, given: FloatArray, bars: FloatArray) -> None:
-    """To each of the rows of bars [count, S] add h times its factor times what is given [S]."""
-    for i in range(count):
-        bar = bars[i * states :]
-        bar[:states] = bar[:states] + (h * factors[i]) * given[:states]

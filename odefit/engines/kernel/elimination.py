@@ -50,6 +50,43 @@ def substitute(n: int, width: int, pattern: IntArray, a: FloatArray, pivots: Flo
         substitute_sparse(n, width, pattern, a, b)
 
 
+def substitute_transposed(n: int, pattern: IntArray, a: FloatArray, pivots: FloatArray, b: FloatArray) -> None:
+    """Solve with the transpose of the matrix for one column b [n], in its place."""
+    if pattern[0] > 0:
+        substitute_transposed_sparse(n, pattern, a, b)
+        return
+    for k in range(n):
+        b[k] = b[k] / a[k * n + k]
+        for j in range(k + 1, n):
+            b[j] -= a[k * n + j] * b[k]
+    for m in range(n):
+        k = n - 1 - m
+        for j in range(k):
+            b[j] -= a[k * n + j] * b[k]
+    for m in range(n):
+        k = n - 1 - m
+        best = int(pivots[k])
+        other = b[k]
+        b[k] = b[best]
+        b[best] = other
+
+
+def substitute_transposed_sparse(n: int, pattern: IntArray, a: FloatArray, b: FloatArray) -> None:
+    """The same for a sparse matrix."""
+    starts = pattern[1:]
+    diagonal = pattern[2 + n :]
+    order = pattern[2 + 2 * n + pattern[0] :]
+    states = pattern[2 + 3 * n + pattern[0] :]
+    for i in range(n):
+        b[order[i]] *= a[diagonal[i]]
+        for e in range(diagonal[i] + 1, starts[i + 1]):
+            b[states[e]] -= a[e] * b[order[i]]
+    for m in range(n):
+        i = n - 1 - m
+        for e in range(starts[i], diagonal[i]):
+            b[states[e]] -= a[e] * b[order[i]]
+
+
 def factorize_sparse(n: int, pattern: IntArray, a: FloatArray, row: FloatArray) -> bool:
     """Row by row: each, spread over `row`, less its multiples of the rows above; 1/U on the diagonal."""
     starts = pattern[1:]

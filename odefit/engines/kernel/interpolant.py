@@ -26,3 +26,16 @@ def combine(states: int, count: int, h: float, factors: FloatArray, k: FloatArra
         if factors[j] != 0.0:
             row = k[j * states :]
             out[:states] = out[:states] + (h * factors[j]) * row[:states]
+
+
+def clear(length: int, a: FloatArray) -> None:
+    """Zeros."""
+    for i in range(length):
+        a[i] = 0.0
+
+
+def spread(states: int, count: int, h: float, factors: FloatArray, given: FloatArray, bars: FloatArray) -> None:
+    """To each of the rows of bars [count, S] add h times its factor times what is given [S]."""
+    for i in range(count):
+        bar = bars[i * states :]
+        bar[:states] = bar[:states] + (h * factors[i]) * given[:states]

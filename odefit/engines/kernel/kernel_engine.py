@@ -231,32 +231,28 @@ class KernelEngine(Engine):
 
     @property
     def pulls(self) -> bool:
-        """With many parameters, by the explicit method."""
-        many = len(self.system.states) * len(self.sensitive) >= MIN_PULLED
-        is_plain = self._first_method == AUTO_EXPLICIT and not self.remembers
-        return many and is_plain and self._program.can_pull
+        """With many parameters."""
+        if len(self.system.states) * len(self.sensitive) < MIN_PULLED or self.remembers:
+            return False
+        return self._program.can_pull_stiff if METHODS[self._first_method].is_implicit else self._program.can_pull
 
     def pull(
         self, p: FloatArray, experiments: Sequence[Experiment], worth: FloatArray, members: IntArray | None = None
     ) -> FloatArray:
-        """Back through the steps of the explicit method; what that leaves, by sensitivities. See `Engine.pull`."""
+        """Back through the steps; what both methods leave, by sensitivities. See `Engine.pull`."""
         p, times, chosen, offsets = self._members(p, experiments, members)
-        gradients = np.full((len(chosen), len(self.sensitive)), np.nan)
-        which = np.flatnonzero(_can_begin(p, times, chosen))
-        found = np.empty((len(which), len(self.sensitive)))
-        status = self._program.pull(
-            p[which],
-            times,
-            chosen[which],
-            offsets[which],
-            np.ascontiguousarray(worth),
-            found,
-            self._tolerances,
-            self.options.max_steps,
-            MAX_STIFF_STEPS if self.options.method == AUTO else 0,
-        )
-        gradients[which] = np.where((status == stepping.DONE)[:, None], found, np.nan)
-        for m in which[status > stepping.EXPLODES].tolist():
+        gradients, worth = np.full((len(chosen), len(self.sensitive)), np.nan), np.ascontiguousarray(worth)
+        left, is_auto = np.flatnonzero(_can_begin(p, times, chosen)), self.options.method == AUTO
+        for method in dict.fromkeys([self._first_method, *([AUTO_IMPLICIT] if is_auto else [])]):
+            stiff = METHODS[method].is_implicit
+            if not len(left) or (stiff and not self._program.can_pull_stiff):
+                break
+            found, ahead = np.empty((len(left), len(self.sensitive))), MAX_STIFF_STEPS if is_auto else 0
+            given = p[left], times, chosen[left], offsets[left], worth, found, self._tolerances, self.options.max_steps
+            status = self._program.pull(*given, ahead, stiff)
+            gradients[left] = np.where((status == stepping.DONE)[:, None], found, np.nan)
+            left = left[status > stepping.EXPLODES]
+        for m in left.tolist():
             own = worth[offsets[m] : offsets[m + 1]]
             gradients[m] = super().pull(p[m : m + 1], experiments, own, chosen[m : m + 1])[0]
         return gradients

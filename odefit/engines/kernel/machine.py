@@ -23,11 +23,12 @@ from odefit.engines.kernel import (
     members,
     rosenbrock,
     stepping,
+    stiff_adjoint,
     tsitouras,
 )
 from odefit.engines.kernel.graph import FUNCTIONS
 
-STEPPERS = (stepping, interpolant, tsitouras, elimination, rosenbrock, members, adjoint)
+STEPPERS = (stepping, interpolant, tsitouras, elimination, rosenbrock, members, stiff_adjoint, adjoint)
 """The modules whose text becomes machine code, and nothing else."""
 ENTRY_POINTS = ("solve_members", "pull_members")
 MAX_OPTIMISED = 20_000

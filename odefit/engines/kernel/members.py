@@ -37,8 +37,8 @@ def solve_members(
     """Solve every member, one after the other.
 
     sizes: how many parameters L, states S, columns C, sensitivities K; the most steps; how many steps ahead are too
-    many for a stiff problem (0: no limit); 0 for the explicit method, 1 for the stiff one; its pattern (sparsity.py),
-    or 0 where its matrices are dense.
+    many for a stiff problem (0: no limit); 0 for the explicit method, 1 for the stiff one; twice 0, which the way back
+    has (adjoint.py); the stiff method's pattern (sparsity.py), or 0 where its matrices are dense.
     tolerances: [2 + 2 S] rtol of states, of sensitivities; atol of each state, of each state's sensitivities.
     columns, scales: [K] the parameter of each sensitivity, and what is a large one.
     p: [M, L]. experiment, row: [M] the experiment of each member, and its first row in y [R, S] and dy [R, S, K].

@@ -123,13 +123,25 @@ def adjoint_text(system: System, sensitive: Sequence[str]) -> ModelText:
     """
     writer = _Writer(system, sensitive)
     start = [Translator(writer.graph, writer.p, "initial values")(formula) for formula in system.start]
-    places = writer.y | {leaf: len(writer.y) + j for leaf, j in writer.wanted.items()}
     return writer.whole(
         [
-            *writer.pull("pull", "double %t, ptr noalias %y, ptr noalias %w, ptr noalias %p, ptr noalias %f", places),
+            *writer.pull(
+                "pull", "double %t, ptr noalias %y, ptr noalias %w, ptr noalias %p, ptr noalias %f", writer.places
+            ),
             *writer.pull("pull_start", "ptr noalias %p, ptr noalias %w, ptr noalias %f", writer.wanted, start),
         ]
     )
+
+
+def stiff_adjoint_text(system: System, sensitive: Sequence[str]) -> ModelText:
+    """What the way back through the steps of the stiff method needs besides.
+
+    A function `pull_curve(t, y, v, w, p, g)`, which adds to g [S + K] what states and parameters are worth where the
+    changes of the rates along v [S + 1], a direction of states and time, are worth w.
+    """
+    writer = _Writer(system, sensitive)
+    head = "double %t, ptr noalias %y, ptr noalias %v, ptr noalias %w, ptr noalias %p, ptr noalias %f"
+    return writer.whole([*writer.pull("pull_curve", head, writer.places, writer.changes())])
 
 
 def _doubles(name: str) -> str:
@@ -196,6 +208,15 @@ class _Writer:
                     body.increase("%f", i * self.columns + 1 + self.wanted[leaf], slope)
 
         yield from self._cut("full", ARGUMENTS, parts, store, self.columns)
+
+    @property
+    def places(self) -> dict[int, int]:
+        """Where states and sensitive parameters stand in what is worth something."""
+        return self.y | {leaf: len(self.y) + j for leaf, j in self.wanted.items()}
+
+    def changes(self) -> list[int]:
+        """The derivatives of the rates in the direction v, J v itself with them."""
+        return [self._change(node) for node in self.rates]
 
     def pull(
         self, name: str, head: str, places: Mapping[int, int], nodes: Sequence[int] | None = None

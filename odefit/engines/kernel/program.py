@@ -14,10 +14,18 @@ from odefit.engines.base import SolverOptions
 from odefit.engines.diffsol.diffsl import TooLarge
 from odefit.engines.kernel import machine
 from odefit.engines.kernel.batch import Times, address
-from odefit.engines.kernel.model_ir import MAX_SIZE, ModelText, adjoint_text, columns_of, model_text, stiff_text
+from odefit.engines.kernel.model_ir import (
+    MAX_SIZE,
+    ModelText,
+    adjoint_text,
+    columns_of,
+    model_text,
+    stiff_adjoint_text,
+    stiff_text,
+)
 from odefit.engines.kernel.sparsity import Pattern
 from odefit.engines.kernel.stepping import NO_ROOM, padded
-from odefit.engines.kernel.tableaus import TSITOURAS
+from odefit.engines.kernel.tableaus import RODAS5P, TSITOURAS
 from odefit.engines.tolerances import absolute_tolerances, parameter_sizes
 from odefit.model.system import System
 from odefit.records import dataclass
@@ -97,7 +105,7 @@ class KernelProgram:
             False: (self._code.address("initial"), self._code.address("rates")),
             True: (self._code.address("begin"), self._code.address("full")),
         }
-        self._solve = _entry("solve_members")
+        self._solve = _entry("solve_members", 20)
         self._plans: dict[tuple[int, int, int, bool, bool], _Plan] = {}
 
     @cached_property
@@ -179,16 +187,28 @@ class KernelProgram:
         return Ends(ends[0].view(np.int64), ends[1], ends[2].view(np.int64))
 
     @cached_property
-    def _adjoint(self) -> machine.MachineCode | None:
-        try:
-            return _compiled(adjoint_text(self._system, self._sensitive))
-        except TooLarge:
-            return None
+    def _adjoint(self) -> machine.MachineCode:
+        return _compiled(adjoint_text(self._system, self._sensitive))
 
-    @property
+    @cached_property
+    def _stiff_adjoint(self) -> machine.MachineCode:
+        return _compiled(stiff_adjoint_text(self._system, self._sensitive))
+
+    @cached_property
     def can_pull(self) -> bool:
-        """Whether there is a way back through the steps: it is small enough, and compiled."""
-        return self._adjoint is not None
+        """Whether there is a way back through the steps of the explicit method: small enough, and compiled."""
+        try:
+            return self._adjoint is not None
+        except TooLarge:
+            return False
+
+    @cached_property
+    def can_pull_stiff(self) -> bool:
+        """The same of the stiff method."""
+        try:
+            return self.can_pull and self.can_be_stiff and self._stiff_adjoint is not None
+        except TooLarge:
+            return False
 
     def pull(
         self,
@@ -200,28 +220,36 @@ class KernelProgram:
         gradients: FloatArray,
         tolerances: Tolerances,
         max_steps: int,
-        stiff_steps: int,
+        stiff_steps: int = 0,
+        is_stiff: bool = False,
         room: int | None = None,
     ) -> IntArray:
-        """Put what the parameters of M members are worth into `gradients` [M, K], by the explicit method; status [M].
+        """Put what the parameters of M members are worth into `gradients` [M, K]; their status, [M].
 
         worth: [R, S] the same of states, in the rows of `solve`. room: for the steps of a member, at first; the others
         are as in `solve`.
         """
-        assert self._adjoint is not None
         room = room or FIRST_ROOM
-        n, slopes = self.states, len(self._columns)
-        numbers = [self.parameters, n, 1, 0, max_steps, stiff_steps, 0, room, slopes]
+        n, slopes, pattern = self.states, len(self._columns), np.zeros(1, dtype=np.int64)
+        functions = [*self._functions[False], 0, 0, *map(self._adjoint.address, ("pull", "pull_start")), 0]
+        vectors, scratch = VECTORS * padded(n), 21 * n + slopes + 7
+        if is_stiff:
+            code, sparse = self._stiff
+            pattern = pattern if sparse is None else sparse.numbers
+            functions[2:4] = map(code.address, ("matrix", "curve"))
+            functions[6] = self._stiff_adjoint.address("pull_curve")
+            vectors = STIFF_VECTORS * padded(n) + 2 * n + 1 + 2 * (int(pattern[0]) or n**2)
+            scratch = 28 * n + slopes + 8
+        numbers = [self.parameters, n, 1, 0, max_steps, stiff_steps, int(is_stiff), room, slopes, *pattern]
         allowed = np.array([tolerances.rtol, tolerances.sensitivity_rtol, *tolerances.atol])
-        arrays = (np.array(numbers, dtype=np.int64), allowed, TSITOURAS)
-        work = np.empty(VECTORS * padded(n) + 1 + (room + 1) * (n + 2) + 21 * n + slopes + 7)
+        arrays = (np.array(numbers, dtype=np.int64), allowed, RODAS5P if is_stiff else TSITOURAS)
+        work = np.empty(vectors + 1 + (room + 1) * (n + 2) + scratch)
         y, reached = np.empty_like(worth), np.empty(len(members))
         status, steps = np.empty((2, len(members)), dtype=np.int64)
-        _entry("pull_members")(
+        _entry("pull_members", 23)(
             len(members),
             *map(address, arrays),
-            *self._functions[False],
-            *map(self._adjoint.address, ("pull", "pull_start")),
+            *functions,
             *map(address, (p, members)),
             *times.addresses,
             *map(address, (rows, work, y, worth, gradients, status, reached, steps)),
@@ -229,9 +257,8 @@ class KernelProgram:
         left = np.flatnonzero(status == NO_ROOM)
         if len(left):
             own, more = np.empty((len(left), slopes)), min(8 * room, max_steps)
-            status[left] = self.pull(
-                p[left], times, members[left], rows[left], worth, own, tolerances, max_steps, stiff_steps, more
-            )
+            given = (p[left], times, members[left], rows[left], worth, own, tolerances, max_steps, stiff_steps)
+            status[left] = self.pull(*given, is_stiff, more)
             gradients[left] = own
         return status
 
@@ -252,7 +279,7 @@ class KernelProgram:
             if sparse is not None:
                 pattern = sparse.numbers
             room = STIFF_VECTORS * size + 2 * self.states + 1 + 2 * (int(pattern[0]) or self.states**2)
-        numbers = [stride, self.states, wide, slopes, max_steps, stiff_steps, int(is_stiff), *pattern]
+        numbers = [stride, self.states, wide, slopes, max_steps, stiff_steps, int(is_stiff), 0, 0, *pattern]
         arrays = (np.array(numbers, dtype=np.int64), np.array(allowed), self._columns, tolerances.sizes)
         return _Plan(tolerances, arrays, (*map(address, arrays), *functions), room)
 
@@ -272,9 +299,9 @@ def _compiled(text: ModelText) -> machine.MachineCode:
 
 
 @lru_cache(maxsize=2)
-def _entry(name: str) -> Any:
+def _entry(name: str, pointers: int) -> Any:
     """An entry point of the steppers as a function that is called without Python's lock."""
-    kind = ctypes.CFUNCTYPE(None, ctypes.c_int64, *[ctypes.c_void_p] * 20)
+    kind = ctypes.CFUNCTYPE(None, ctypes.c_int64, *[ctypes.c_void_p] * pointers)
     return kind(machine.stepper().address(name))
 
 

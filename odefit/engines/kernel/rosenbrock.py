@@ -31,6 +31,7 @@ from odefit.engines.kernel.stepping import (
     EXPLODES,
     INITIAL_NOT_FINITE,
     INITIAL_SENSITIVITIES_NOT_FINITE,
+    NO_ROOM,
     NOT_FINITE,
     RATE_NOT_FINITE,
     SENSITIVITIES_LOST,
@@ -45,6 +46,7 @@ from odefit.engines.kernel.stepping import (
     largest,
     loosen,
     put,
+    remember,
 )
 
 GAMMA = 0.21193756319429014
@@ -99,11 +101,15 @@ def integrate_stiff(
     v = work[16 * size :]
     pivots = work[16 * size + states + 1 :]
     jacobian = work[16 * size + 2 * states + 1 :]
-    pattern = sizes[7:]
+    pattern = sizes[9:]
     entries = pattern[0]
     if entries == 0:
         entries = states * states
     w = work[16 * size + 2 * states + 1 + entries :]
+    record = w[entries:]
+    kept = 0
+    if sizes[7] > 0:
+        record[0] = 0.0
     for i in range(2 * size, 16 * size + 2 * states + 1 + 2 * entries):
         work[i] = 0.0
     t = start
@@ -267,9 +273,15 @@ def integrate_stiff(
             grew = 1.0
             continue
         while done < count and times[done] <= after:
-            between(size, (times[done] - t) / h, z, u, k1, k2, k3, k4, k5, k6, k7, k8, e)
+            between(size, (times[done] - t) / h, z, u, k1, k2, k3, k4, k5, k6, k7, k8, total, e)
             put(states, width, slopes, e, y[done * states :], dy[done * states * slopes :])
             done += 1
+        if sizes[7] > 0:
+            if kept >= sizes[7]:
+                return NO_ROOM
+            remember(states, t, h, z, u, record[1 + kept * (states + 2) :])
+            kept += 1
+            record[0] = float(kept)
         t = after
         reached[0] = t
         z[:size] = u[:size]
@@ -321,27 +333,33 @@ def between(
     k6: FloatArray,
     k7: FloatArray,
     k8: FloatArray,
+    b: FloatArray,
     out: FloatArray,
 ) -> None:
-    """The solution at t + x h, 0 <= x <= 1, of order 4."""
-    c = x * (1.0 - x)
-    b1 = c * (25.948786856663858 + x * (-9.91568850695171 + x * 11.419903575922262))
-    b2 = c * (-2.5579724845846235 + x * (-0.9689944594115154 + x * 2.8879645146136994))
-    b3 = c * (10.433815404888879 + x * (3.0438037242978453 + x * 72.92137995996029))
-    b4 = c * (-2.3679251022685204 + x * (-24.495224566215796 + x * 80.12511834622643))
-    b5 = c * (0.524948541321073 + x * (20.176138334709044 + x * -52.072871366152654))
-    b6 = c * (1.1241088310450404 + x * (15.98066361424651 + x * -59.78993625266729))
-    b7 = c * (0.4272876194431874 + x * (-6.789040303419874 + x * -0.15582684282751913))
-    b8 = c * (-0.17202221070155493 + x * (-6.710236069923372 + x * 4.883087185713722))
+    """The solution at t + x h, 0 <= x <= 1, of order 4. b: [8] room."""
+    stiff_shares(x, b)
     out[:size] = (
         (1.0 - x) * z[:size]
         + x * u[:size]
-        + b1 * k1[:size]
-        + b2 * k2[:size]
-        + b3 * k3[:size]
-        + b4 * k4[:size]
-        + b5 * k5[:size]
-        + b6 * k6[:size]
-        + b7 * k7[:size]
-        + b8 * k8[:size]
+        + b[0] * k1[:size]
+        + b[1] * k2[:size]
+        + b[2] * k3[:size]
+        + b[3] * k4[:size]
+        + b[4] * k5[:size]
+        + b[5] * k6[:size]
+        + b[6] * k7[:size]
+        + b[7] * k8[:size]
     )
+
+
+def stiff_shares(x: float, b: FloatArray) -> None:
+    """What each stage has in the solution at t + x h, [8]."""
+    c = x * (1.0 - x)
+    b[0] = c * (25.948786856663858 + x * (-9.91568850695171 + x * 11.419903575922262))
+    b[1] = c * (-2.5579724845846235 + x * (-0.9689944594115154 + x * 2.8879645146136994))
+    b[2] = c * (10.433815404888879 + x * (3.0438037242978453 + x * 72.92137995996029))
+    b[3] = c * (-2.3679251022685204 + x * (-24.495224566215796 + x * 80.12511834622643))
+    b[4] = c * (0.524948541321073 + x * (20.176138334709044 + x * -52.072871366152654))
+    b[5] = c * (1.1241088310450404 + x * (15.98066361424651 + x * -59.78993625266729))
+    b[6] = c * (0.4272876194431874 + x * (-6.789040303419874 + x * -0.15582684282751913))
+    b[7] = c * (-0.17202221070155493 + x * (-6.710236069923372 + x * 4.883087185713722))

@@ -31,6 +31,9 @@ Initial = Callable[[FloatArray, FloatArray], None]
 Pull = Callable[[FloatArray, FloatArray, FloatArray], None]
 """f(p, w, g): adds to g what parameters are worth where initial values are worth w."""
 
+PullCurve = Callable[[float, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray], None]
+"""f(t, y, v, w, p, g): adds to g what states and parameters are worth where changes along v are worth w."""
+
 # How a member ends: the first ones at its start.
 DONE = 0
 INITIAL_NOT_FINITE = 1
@@ -120,6 +123,16 @@ def put(states: int, width: int, slopes: int, z: FloatArray, y: FloatArray, dy: 
         y[i] = z[i * width]
         for j in range(slopes):
             dy[i * slopes + j] = z[i * width + 1 + j]
+
+
+def remember(states: int, t: float, h: float, z: FloatArray, u: FloatArray, record: FloatArray) -> None:
+    """Write down a step of one column, for the way back: its time, width and state; and behind it where it ends."""
+    record[0] = t
+    record[1] = h
+    before = record[2:]
+    before[:states] = z[:states]
+    after = record[4 + states :]
+    after[:states] = u[:states]
 
 
 def largest(states: int, width: int, squares: FloatArray, total: FloatArray) -> float:

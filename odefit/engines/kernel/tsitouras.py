@@ -39,6 +39,7 @@ from odefit.engines.kernel.stepping import (
     largest,
     loosen,
     put,
+    remember,
     speed,
 )
 
@@ -234,16 +235,6 @@ def integrate(
         before = max(error, 1e-4)
         grew = FASTEST
     return DONE
-
-
-def remember(states: int, t: float, h: float, z: FloatArray, u: FloatArray, record: FloatArray) -> None:
-    """Write down a step of one column, for the way back: its time, width and state; and behind it where it ends."""
-    record[0] = t
-    record[1] = h
-    before = record[2:]
-    before[:states] = z[:states]
-    after = record[4 + states :]
-    after[:states] = u[:states]
 
 
 def interpolate(
