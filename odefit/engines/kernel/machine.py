@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import inspect
+import sys
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -104,8 +105,8 @@ def _compiler() -> str:
 
     llvm = _initialized()
     processor = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
-    passes = str(MAX_OPTIMISED), inspect.getsource(_target_machine), inspect.getsource(_compiled)
-    return "\n".join([llvmlite.__version__, str(llvm.llvm_version_info), *processor, *passes])
+    passes = inspect.getsource(sys.modules[__name__])
+    return "\n".join([llvmlite.__version__, str(llvm.llvm_version_info), *processor, passes])
 
 
 def _target_machine() -> Any:
