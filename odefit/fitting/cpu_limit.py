@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import time
 
+import numpy as np
+
 from odefit.arrays import FloatArray, IntArray
 from odefit.linalg.score import Evaluations, Gradient
 from odefit.optimizers.base import BatchObjective, OfSearch, SearchOutcome, at_bound
@@ -38,8 +40,7 @@ class CpuLimited:
         """The values at u [B, P]. Raises CpuTimeSpent."""
         self._check()
         values = self.objective.values(u, searches)
-        for point, value in zip(u, values, strict=True):
-            self._keep(point, float(value))
+        self._keep(u, values)
         self._n_values += len(u)
         return values
 
@@ -47,8 +48,7 @@ class CpuLimited:
         """The values at u [B, P] and their derivatives. Raises CpuTimeSpent."""
         self._check()
         here = self.objective.evaluations(u, searches)
-        for point, value in zip(u, here.value, strict=True):
-            self._keep(point, float(value))
+        self._keep(u, here.value)
         self._n_gradients += len(u)
         return here
 
@@ -57,7 +57,7 @@ class CpuLimited:
         self._check()
         here = OfSearch(self.objective, search).gradient(u)
         if here is not None:
-            self._keep(u, here.value)
+            self._keep(u[None], np.array([here.value]))
             self._n_gradients += 1
         return here
 
@@ -65,10 +65,12 @@ class CpuLimited:
         if time.process_time() > self._end:
             raise CpuTimeSpent
 
-    def _keep(self, u: FloatArray, value: float) -> None:
-        if math.isfinite(value) and (not self._history or value < self._history[-1]):
-            self._best = u.copy()
-            self._history.append(float(value))
+    def _keep(self, u: FloatArray, values: FloatArray) -> None:
+        known = np.where(np.isfinite(values), values, np.inf)
+        lowest = float(known.min(initial=np.inf))
+        if lowest < (self._history[-1] if self._history else math.inf):
+            self._best = u[int(known.argmin())].copy()
+            self._history.append(lowest)
 
     def outcome(self, start: FloatArray, lower: FloatArray, upper: FloatArray) -> SearchOutcome:
         """What the search from `start` [P] within the bounds [P] had reached when its time was spent."""

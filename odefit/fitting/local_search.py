@@ -47,10 +47,15 @@ class LocalSearch:
     cpu_limit: float | None = None
 
     def __call__(self, points: FloatArray, listener: Listener | None = None) -> list[SearchOutcome]:
-        """The outcomes of searches from points [B, P']: each is what it would be alone."""
+        """The outcomes of searches from points [B, P']: each is what it would be alone, so that one does for all that
+        begin at the same place, as starts do that have been matched."""
+        first, same = np.unique(points, axis=0, return_index=True, return_inverse=True)[1:]
+        if len(first) < len(points):
+            different = self(points[first], _renumbered(listener, first))
+            return [different[k] for k in same.ravel()]
         if self.cpu_limit is not None and len(points) > 1:
             # Each has its own time, which only a search by itself can measure.
-            return [self(u[None], _renumbered(listener, k))[0] for k, u in enumerate(points)]
+            return [self(u[None], _renumbered(listener, np.array([k])))[0] for k, u in enumerate(points)]
         objective = SearchObjective.of(self.objective, len(points))
         lower, upper = self.box
         within = CpuLimited(objective, self.cpu_limit)
@@ -164,9 +169,9 @@ class LocalSearch:
         return replace(outcome, ending=Ending(Reason.MODEL_FAILS_AT_START, {"cause": cause})) if cause else outcome
 
 
-def _renumbered(listener: Listener | None, number: int) -> Listener | None:
-    """A listener for one search alone, which hears of it by its number among others."""
-    return None if listener is None else lambda _, u, value: listener(number, u, value)
+def _renumbered(listener: Listener | None, numbers: IntArray) -> Listener | None:
+    """A listener for some searches, which hears of them by their numbers among others."""
+    return None if listener is None else lambda k, u, value: listener(int(numbers[k]), u, value)
 
 
 def _joined(before: SearchOutcome, more: SearchOutcome) -> SearchOutcome:

@@ -14,6 +14,7 @@ from interrupted_values import interrupt_values
 from listeners import StopAt
 from odefit.api import assembled
 from odefit.config.fit_methods import METHODS
+from odefit.fitting.explained import explains
 from odefit.fitting.only_noise import leaves_noise
 from odefit.fitting.plain_first import are_due
 from odefit.fitting.starting_points import starting_points
@@ -58,6 +59,28 @@ def test_starts_that_agree_on_a_wrong_curve_are_moved() -> None:
     notes, wrong = StopAt(), {**CONFIG, "model": {"equations": {"x": "-k"}, "initial": {"x": "A"}}}
     odefit.fit({**wrong, "fit": config()["fit"]}, data=DATA, progress=notes)
     assert not any("came to one place" in note for note in notes.notes)
+
+
+def test_starts_that_agree_on_what_explains_the_data_are_not_moved() -> None:
+    # The rate has a rhythm that the model knows nothing of: what is left is no noise, and no place is better.
+    notes, data = StopAt(), DATA.assign(x=CURVE + 0.06 * np.cos(5 * TIMES))
+    run = odefit.fit(config(), data=data, progress=notes)
+    assert any("which explains the data" in note for note in notes.notes)
+    assert not any("were moved first" in note for note in notes.notes)
+    moved = odefit.fit(config(match=True), data=data)
+    assert run.result.objective.nll == pytest.approx(moved.result.objective.nll)
+
+
+def test_a_curve_explains_how_data_vary_within_experiments() -> None:
+    objective = objective_of(config())
+    assert explains(objective, np.log([0.8, 2.0]))
+    assert not explains(objective, np.log([0.4, 2.0]))
+    # Two flat curves, each at the level of its experiment: they explain the levels alone.
+    two = pd.concat([DATA.assign(experiment="a"), DATA.assign(experiment="b", x=DATA["x"] + 50)])
+    parameters = {"k": {"value": 1e-9, "estimate": False}, "A": {"value": 1.0, "by": "experiment"}}
+    flat = objective_of({**config(), "parameters": parameters}, two)
+    assert len(flat.free) == 2
+    assert not explains(flat, np.array([DATA["x"].mean(), DATA["x"].mean() + 50]))
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,17 @@ def test_beginnings_of_an_oscillation_lead_to_its_frequency() -> None:
     assert hits[0] >= 2 * hits[1] + 4
 
 
+def test_starts_at_the_same_place_are_searched_once() -> None:
+    objective = ProfileLikelihood(Likelihood(assembled(UNDAMPED, data=FAST).problem))
+    search, heard = LocalSearch(objective, METHODS["least_squares"], None), set[int]()
+    outcomes = search(np.array([[7.1], [6.9], [7.1], [6.9]]), lambda k, _u, _value: heard.add(k))
+    assert heard == {0, 1}
+    assert outcomes[2] is outcomes[0]
+    assert outcomes[3] is outcomes[1]
+    (alone,) = search(np.array([[7.1]]))
+    assert (alone.u, alone.history) == (outcomes[0].u, outcomes[0].history)
+
+
 @pytest.mark.parametrize(("screen", "grows"), [("horizon", True), ("searches", False)])
 def test_what_oscillates_begins_with_its_beginnings(screen: str, grows: bool) -> None:
     notes = StopAt()
