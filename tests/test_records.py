@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import pickle
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -169,3 +170,19 @@ def test_a_changed_record_is_a_copy_with_other_values():
     assert other.values is one.values
     with pytest.raises(dataclasses.FrozenInstanceError):
         other.name = "c"  # type: ignore[misc]
+
+
+def test_fields_are_looked_at_with_the_first_value() -> None:
+    fresh = made(records.dataclass)
+    assert not isinstance(vars(fresh.Derived)["__dataclass_fields__"], dict)
+    fresh.Derived(1)
+    assert [*vars(fresh.Derived)["__dataclass_fields__"]] == [*vars(THEIRS.Derived)["__dataclass_fields__"]]
+    assert not isinstance(vars(fresh.One)["__dataclass_fields__"], dict)
+
+
+def test_threads_may_make_first_values_together() -> None:
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(20):
+            fresh = made(records.dataclass)
+            values = list(pool.map(lambda k, cls=fresh.Derived: cls(k), range(8)))  # type: ignore[misc]
+            assert [value.made for value in values] == [k + 4 for k in range(8)]
