@@ -6,6 +6,7 @@ with a step of its own as a metric; and a `Settings` belongs to one run, whose n
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -29,6 +30,7 @@ class WeightsAndBiases:
         # It is not for a fit to send anything but what its user asked for.
         os.environ.setdefault("WANDB_MODE", "offline")
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+        _check_folder(Path(os.environ.get("WANDB_DIR", ".")))
         import wandb
 
         self._wandb: Any = wandb
@@ -88,6 +90,13 @@ class WeightsAndBiases:
 
     def _save(self, name: str) -> None:
         self._run.save(str(self._file(name)), base_path=self._run.dir, policy="now")
+
+
+def _check_folder(folder: Path) -> None:
+    """Raises OSError for a folder that cannot be written: the client would take a temporary one, without a word."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
 
 def _code(status: str) -> int:

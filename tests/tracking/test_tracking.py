@@ -13,6 +13,7 @@ import odefit
 from fake_trackers import install, kept, scalars
 from odefit import cli
 from odefit.runs import folder as files
+from odefit.tracking.wandb import WeightsAndBiases
 from odefit.tracking.worker import reason_of
 from tracked_fits import DATA, Interrupting, Notes, decay
 
@@ -204,6 +205,19 @@ def test_a_tracker_must_be_named() -> None:
 def test_a_project_has_a_name_that_its_tracker_takes() -> None:
     with pytest.raises(odefit.ConfigError, match="'a/b' is no name of a project"):
         odefit.check(decay(track={"wandb": "a/b"}), data=DATA)
+
+
+def test_a_folder_that_cannot_be_written_is_no_reason_for_another_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path / "file"))
+    with pytest.raises(OSError, match="file"):
+        WeightsAndBiases("decay")
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path / "kept"))
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(PermissionError, match="kept"):
+        WeightsAndBiases("decay")
 
 
 @pytest.mark.parametrize("track", [{"tensorboard": "../logs"}, {"mlflow": "http://127.0.0.1:5000"}, {"wandb": "p"}])
