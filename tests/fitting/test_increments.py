@@ -62,13 +62,20 @@ def best(days: Array, counts: Array, gaussian: bool = False) -> tuple[Array, flo
     return np.exp(found.x), float(found.fun)
 
 
+KNOWN = np.array([0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 13, 14])
+COUNTED = np.add.reduceat(CASES, np.append(0, KNOWN[:-1] + 1))  # what is missing was counted with the next one
+
+
+@pytest.fixture(scope="module")
+def best_of_counted() -> tuple[Array, float]:
+    return best(DAYS[KNOWN], COUNTED)
+
+
 @pytest.mark.parametrize("method", ["auto", "dopri5"])
-def test_new_cases_since_the_last_sample(method: str) -> None:
-    known = np.array([0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 13, 14])  # what is missing was counted with the next one
-    counts = np.add.reduceat(CASES, np.append(0, known[:-1] + 1))
-    exact, nll = best(DAYS[known], counts)
+def test_new_cases_since_the_last_sample(method: str, best_of_counted: tuple[Array, float]) -> None:
+    exact, nll = best_of_counted
     column = np.full(len(DAYS), np.nan)
-    column[known] = counts
+    column[KNOWN] = COUNTED
     config = epidemic(solver={"method": method})
     run = odefit.fit(config, data=[odefit.Experiment("town", DAYS, {"cases": column})])
     assert run.result.status == "converged"

@@ -623,21 +623,21 @@ def test_thinning_keeps_both_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "text"),
+    ("file", "text", "kind"),
     [
-        ("history.csv", "iteration,objective\n1,2\n2,x\n"),
-        ("history.csv", "iteration,objective\n1,2\n2\n"),
-        ("starts.csv", "start\n1\n2\n"),
-        ("starts.csv", ""),
-        ("covariance.csv", "parameter,r\nr,1\n"),
+        ("history.csv", "iteration,objective\n1,2\n2,x\n", "history"),
+        ("history.csv", "iteration,objective\n1,2\n2\n", "history"),
+        ("starts.csv", "start\n1\n2\n", "waterfall"),
+        ("starts.csv", "", "waterfall"),
+        ("covariance.csv", "parameter,r\nr,1\n", "time_series"),
     ],
 )
-def test_a_damaged_table_is_a_run_error(runs: Runs, tmp_path: Path, file: str, text: str) -> None:
+def test_a_damaged_table_is_a_run_error(runs: Runs, tmp_path: Path, file: str, text: str, kind: str) -> None:
     for name in ("history.csv", "starts.csv", "covariance.csv"):
         (tmp_path / name).write_bytes((runs["growth"].path / name).read_bytes())
     (tmp_path / file).write_text(text)
     with pytest.raises(RunError, match=r"damaged.*fit again"):
-        draw(replace(runs["growth"], path=tmp_path), out=tmp_path / "plots")
+        draw(replace(runs["growth"], path=tmp_path), kinds=[kind], out=tmp_path / "plots")
 
 
 def test_tables_are_read_as_they_were_written(runs: Runs) -> None:
