@@ -21,7 +21,9 @@ class LatentSection(Section):
         0, description="how many latent states stay what they are at the start: what one series has of its own"
     )
     refine: Annotated[int, Field(ge=0, le=100)] = Field(
-        0, description="how many Gauss-Newton steps from the encoder's latent start to the most probable one"
+        0,
+        description="how many Gauss-Newton steps from the encoder's latent start to the most probable one; "
+        "of a linear field in each part of what is read",
     )
     encoder: Width = Field(64, description="hidden units of the recurrent network that reads a series backwards")
     decoder: list[Width] = Field(

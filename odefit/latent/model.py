@@ -74,7 +74,8 @@ class LatentOptions:
         This many of the latent states, the last ones, stay what they are. The hidden units of the vector field are
         multiplied by linear functions of them, so that a rate constant times a state is easily learnt.
     refine
-        Gauss-Newton steps from the encoder's latent start to the most probable one (`refinement.py`).
+        Gauss-Newton steps from the encoder's latent start to the most probable one (`refinement.py`); of a linear
+        field this many in each part of what is read, from several places (`search.py`).
     """
 
     dimension: int = 8
