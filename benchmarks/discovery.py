@@ -4,22 +4,29 @@ Five series of 200 times over about five periods or time constants, with noise o
 deviation of each state, at even and at random times. A run counts where exactly the right terms are found; of those
 the 95 % intervals of the coefficients are compared with the truth.
 
-    python benchmarks/discovery.py --seeds 5 --pysindy ../pysindy-venv/bin/python --out discovery.jsonl
+    python benchmarks/discovery.py --seeds 20 --out discovery.jsonl
+    python benchmarks/discovery.py --seeds 20 --out discovery.jsonl --pysindy ../pysindy-venv/bin/python
+    python benchmarks/discovery.py --out discovery.jsonl --report
 
-pysindy (2.1.0) is in an environment of its own; it is given every threshold of a grid, in the units of the data and
-scaled, and the best combination of each row counts: the truth decides, which no user could ask. `--few 20` takes sets
-of 21 noisy points of a population instead, 20 of them, with odefit alone.
+Every run is a line of the file, and a later call goes on from there. With `--pysindy` it is pysindy's (2.1.0, in an
+environment of its own) that are run, on the same data: `--methods` of smoothed differences, the weak form and
+ensembles, each with every threshold of a grid, in the units of the data and scaled. The best of all of these counts in
+each row: the truth decides, which no user could ask. `--few 20` takes sets of 21 noisy points of a population instead,
+20 of them, with odefit alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import subprocess
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,40 +37,61 @@ from scipy.integrate import solve_ivp
 import odefit
 
 PEER = Path(__file__).with_name("pysindy_peer.py")
+OWN, METHODS = "odefit", ("smoothed", "weak", "ensemble")
+NOISES = (0.01, 0.05, 0.1)
+Row = dict[str, Any]
+Key = tuple[str, float, bool]
 
 
 def main() -> None:
     """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--systems", nargs="*", default=list(SYSTEMS))
-    parser.add_argument("--noises", nargs="*", type=float)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--systems", nargs="*", choices=SYSTEMS, default=list(SYSTEMS))
+    parser.add_argument("--noises", nargs="*", type=float, default=NOISES)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--models", type=int, default=2, help="candidates that are refitted")
     parser.add_argument("--pysindy", help="the Python of an environment with pysindy")
+    parser.add_argument("--methods", nargs="*", choices=METHODS, default=METHODS, help="of pysindy")
     parser.add_argument("--few", type=int, help="sets of few data")
+    parser.add_argument("--report", action="store_true", help="print what the file has")
     parser.add_argument("--out", type=Path, default=Path("discovery.jsonl"))
     asked = parser.parse_args()
     if asked.few:
         few(asked.few)
         return
-    rows = [json.loads(line) for line in asked.out.read_text().splitlines()] if asked.out.exists() else []
-    done = {(r["system"], r["noise"], r["irregular"], r["seed"]) for r in rows}
-    for name in asked.systems:
-        system = SYSTEMS[name]
-        for noise in asked.noises or system.noises:
-            for irregular in (False, True):
-                seeds = [k for k in range(asked.seeds) if (name, noise, irregular, k) not in done]
-                if noise not in system.noises or not seeds:
-                    continue
-                sets = [simulated(system, noise, irregular, seed) for seed in seeds]
-                peers = peer(system, sets, asked.pysindy) if asked.pysindy else [{}] * len(sets)
-                for seed, experiments, own in zip(seeds, sets, peers, strict=True):
-                    row = {"system": name, "noise": noise, "irregular": irregular, "seed": seed, "pysindy": own}
-                    row |= once(system, experiments, asked.models)
-                    rows.append(row)
-                    with asked.out.open("a") as file:
-                        file.write(json.dumps(row) + "\n")
-    report(rows)
+    if not asked.report and asked.pysindy:
+        with peer(asked.pysindy) as ask:
+            extend(asked, asked.methods, ask)
+    elif not asked.report:
+        extend(asked, (OWN,), lambda system, data, _: once(system, data, asked.models))
+    report(read(asked.out))
+
+
+def read(path: Path) -> list[Row]:
+    """The runs of a file."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def extend(asked: Any, methods: tuple[str, ...], run: Callable[[System, list[odefit.Experiment], str], Row]) -> None:
+    """Append the runs that the file lacks, seed by seed, so that all rows have as many whenever it ends."""
+    done = {(*key(r), r["seed"], r["by"]) for r in read(asked.out)}
+    for seed, name, noise, irregular in itertools.product(
+        range(asked.seeds), asked.systems, asked.noises, (False, True)
+    ):
+        missing = [by for by in methods if (name, noise, irregular, seed, by) not in done]
+        if not missing or noise not in SYSTEMS[name].noises:
+            continue
+        data = simulated(SYSTEMS[name], noise, irregular, seed)
+        for by in missing:
+            row = {"system": name, "noise": noise, "irregular": irregular, "seed": seed, "by": by}
+            row |= run(SYSTEMS[name], data, by)
+            with asked.out.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+
+
+def key(row: Row) -> Key:
+    """Which row of the table it belongs to."""
+    return row["system"], row["noise"], row["irregular"]
 
 
 def few(sets: int) -> None:
@@ -150,54 +178,84 @@ def coverage(system: System, found: Any) -> dict[str, int]:
     return {"covered": covered, "asked": asked}
 
 
-def peer(system: System, sets: list[list[odefit.Experiment]], python: str) -> list[dict[str, bool]]:
-    """For each data set, by method and threshold, whether pysindy finds exactly the right terms."""
-    about = {
-        "states": list(system.states),
-        "inputs": list(system.inputs),
-        "library": dict(system.library),
-        "truth": {s: list(own) for s, own in system.truth.items()},
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        paths = []
-        for n, experiments in enumerate(sets):
+@contextmanager
+def peer(python: str) -> Iterator[Callable[[System, list[odefit.Experiment], str], Row]]:
+    """A function of system, data and method: with which thresholds and units pysindy finds exactly the right terms."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen([python, str(PEER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        asking, answering, path = process.stdin, process.stdout, Path(folder) / "data.npz"
+
+        def ask(system: System, experiments: list[odefit.Experiment], method: str) -> Row:
             arrays: dict[str, Any] = {}
             for k, e in enumerate(experiments):
                 arrays[f"t{k}"] = e.times
                 arrays[f"x{k}"] = np.column_stack([e.values, *(u(e.times) for u in e.inputs.values())])
-            paths.append(str(Path(folder) / f"{n}.npz"))
-            np.savez(paths[-1], **arrays)
-        command = [python, str(PEER), json.dumps(about), *paths]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=3600)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    result: list[dict[str, bool]] = json.loads(done.stdout)
-    return result
+            np.savez(path, **arrays)
+            about = {
+                "path": str(path),
+                "method": method,
+                "states": list(system.states),
+                "inputs": list(system.inputs),
+                "library": dict(system.library),
+                "truth": {s: list(own) for s, own in system.truth.items()},
+            }
+            asking.write(json.dumps(about) + "\n")
+            asking.flush()
+            answer: Row = json.loads(answering.readline() or "null") or {}
+            if not answer:
+                raise SystemExit("pysindy's process ended")
+            return answer
+
+        yield ask
+        asking.close()
 
 
-def report(rows: list[dict[str, Any]]) -> None:
-    """Shares by system, noise and times; intervals over all."""
-    groups = defaultdict(list)
-    for row in rows:
-        groups[row["system"], row["noise"], row["irregular"]].append(row)
-    print("system               noise  times      runs  odefit  pysindy (best of)              CPU s")
-    for (name, noise, irregular), own in groups.items():
-        share = np.mean([r["right"] for r in own])
-        best = ("", float("nan"))
-        if own[0]["pysindy"]:
-            keys = own[0]["pysindy"]
-            best = max(((k, float(np.mean([r["pysindy"][k] for r in own]))) for k in keys), key=lambda kv: kv[1])
-        times = "uneven" if irregular else "even"
-        cpu = np.mean([r["cpu"] for r in own])
-        print(
-            f"{name:<20} {noise:>5.0%}  {times:<9} {len(own):>5}  {share:>6.0%}  {best[1]:>6.0%} "
-            f"{best[0]:<22} {cpu:>6.1f}"
-        )
-    for noise in sorted({r["noise"] for r in rows}):
-        own = [r for r in rows if r["noise"] == noise]
-        print(f"noise {noise:.0%}: {np.mean([r['right'] for r in own]):.1%} of {len(own)} runs")
-    asked, covered = sum(r["asked"] for r in rows), sum(r["covered"] for r in rows)
+def report(rows: list[Row]) -> None:
+    """The table, rows that are behind, shares by noise, intervals over all, what was missed."""
+    own: dict[Key, dict[int, Row]] = defaultdict(dict)
+    others: dict[Key, Any] = defaultdict(lambda: defaultdict(dict))
+    for r in rows:
+        if r["by"] == OWN:
+            own[key(r)][r["seed"]] = r
+        else:
+            others[key(r)][r["by"]][r["seed"]] = set(r["found"])
+    _table(own, others)
+    every = [r for seeds in own.values() for r in seeds.values()]
+    for noise in sorted({r["noise"] for r in every}):
+        right = [r["right"] for r in every if r["noise"] == noise]
+        print(f"noise {noise:.0%}: {sum(right)} of {len(right)} runs, {np.mean(right):.1%}")
+    asked, covered = sum(r["asked"] for r in every), sum(r["covered"] for r in every)
     print(f"95 % intervals: {covered} of {asked} cover the truth ({covered / max(asked, 1):.1%})")
+    for name in SYSTEMS:
+        some = [r for r in every if r["system"] == name and r["asked"]]
+        if some:
+            print(f"  {name}: {sum(r['covered'] for r in some) / sum(r['asked'] for r in some):.1%}")
+    print(f"{np.mean([r['cpu'] for r in every]):.2f} s of CPU a run of odefit")
+    missed = Counter((r["system"], *(f"-{t}" for t in r["missing"]), *(f"+{t}" for t in r["wrong"]), r.get("error", ""))
+                     for r in every if not r["right"])  # fmt: skip
+    for what, n in missed.most_common():
+        print(f"  missed {n}: {' '.join(what)}")
+
+
+def _table(own: dict[Key, dict[int, Row]], others: dict[Key, Any]) -> None:
+    """Runs with the right terms by system, times and noise, of odefit and each method of pysindy at its best."""
+    print(f"| system | times | noise | {' | '.join((OWN, *METHODS))} |")
+    for where in sorted(own, key=lambda k: (list(SYSTEMS).index(k[0]), k[2], k[1])):
+        seeds, cells = own[where], []
+        cells.append(f"{sum(r['right'] for r in seeds.values())} of {len(seeds)}")
+        for method in METHODS:
+            both = {seed: found for seed, found in others[where][method].items() if seed in seeds}
+            if not both:
+                cells.append("–")
+                continue
+            setting, n = max(Counter(itertools.chain(*both.values())).items(), key=lambda kv: kv[1], default=("", 0))
+            behind = n > sum(seeds[seed]["right"] for seed in both)
+            cells.append(f"{n} of {len(both)} {f'({setting})' if n else ''}{' AHEAD' if behind else ''}".strip())
+        print(f"| {where[0]} | {'uneven' if where[2] else 'even'} | {where[1]:.0%} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":

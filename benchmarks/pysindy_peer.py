@@ -1,10 +1,12 @@
-"""What `discovery.py` runs where pysindy 2.1.0 is: `python pysindy_peer.py ABOUT DATA.npz ...`, JSON out."""
+"""What `discovery.py` runs where pysindy 2.1.0 is: asked by lines of JSON on standard input, and answers by such."""
 
 from __future__ import annotations
 
 import json
 import sys
+import time
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,52 +14,74 @@ import pysindy as ps
 
 THRESHOLDS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8)
 SHARES = (0.1, 0.316, 1.0, 3.16, 10.0)
+MODELS = 10
+"""Of an ensemble; their median counts."""
 
 
 def main() -> None:
-    """Print for each data set, by method, units and threshold, whether exactly the right terms are found."""
+    """For each line `found`: the thresholds and units with which exactly the right terms are found; and `cpu`."""
     warnings.simplefilter("ignore")
-    about = json.loads(sys.argv[1])
-    print(json.dumps([of_one(np.load(path), about) for path in sys.argv[2:]]))
+    for line in sys.stdin:
+        about, begun = json.loads(line), time.process_time()
+        with np.load(about["path"]) as data, np.errstate(all="ignore"):
+            found = list(of_one(data, about))
+        print(json.dumps({"found": found, "cpu": time.process_time() - begun}), flush=True)
 
 
-def of_one(data: Any, about: dict[str, Any]) -> dict[str, bool]:
+def of_one(data: Any, about: dict[str, Any]) -> Iterator[str]:
     """One data set, in its own units and scaled to size one."""
     n = len(data.files) // 2
     own = [data[f"x{k}"] for k in range(n)], [data[f"t{k}"] for k in range(n)]
     size = np.sqrt(np.mean(np.concatenate(own[0]) ** 2, axis=0))
     if about["library"].get("functions"):
         size[:] = 1.0  # functions do not scale
-    time = own[1][0][-1] / 10
-    scaled = [x / size for x in own[0]], [t / time for t in own[1]]
-    found: dict[str, bool] = {}
-    even = all(np.allclose(np.diff(t), np.diff(t)[0]) for t in own[1])
+    time_unit = own[1][0][-1] / 10
+    scaled = [x / size for x in own[0]], [t / time_unit for t in own[1]]
     for units, (xs, ts) in {"own": own, "scaled": scaled}.items():
-        for method in ("smoothed", "weak", "ensemble"):
-            with np.errstate(all="ignore"):
-                for threshold, is_right in of_method(method, xs, ts, about, even).items():
-                    found[f"{method} {threshold} {units}"] = is_right
-    return found
+        equations = weak if about["method"] == "weak" else differences
+        features, rates, names = equations(xs, ts, about)
+        for threshold in THRESHOLDS:
+            optimizer: Any = ps.STLSQ(threshold=threshold, alpha=1e-4)
+            if about["method"] == "ensemble":
+                np.random.seed(0)  # noqa: NPY002 - pysindy draws by it
+                optimizer = ps.EnsembleOptimizer(optimizer, bagging=True, n_models=MODELS)
+            try:
+                optimizer.fit(features, rates)
+            except (ValueError, np.linalg.LinAlgError):
+                continue
+            if same(optimizer.coef_, names, about):
+                yield f"{threshold} {units}"
 
 
-def of_method(method: str, xs: list[Any], ts: list[Any], about: dict[str, Any], even: bool) -> dict[float, bool]:
-    """By threshold."""
-    names = [*about["states"], *about["inputs"]]
-    if method == "weak":
-        return weak(xs, ts, about, names)
-    found = {}
-    for threshold in THRESHOLDS:
-        optimizer: Any = ps.STLSQ(threshold=threshold, alpha=1e-4)
-        if method == "ensemble":
-            optimizer = ps.EnsembleOptimizer(optimizer, bagging=True, n_models=10)
-        differences = ps.SmoothedFiniteDifference() if even else ps.FiniteDifference()
-        model = ps.SINDy(optimizer=optimizer, feature_library=library(about), differentiation_method=differences)
-        try:
-            model.fit(xs, t=ts, feature_names=names)
-            found[threshold] = same(model.coefficients(), model.get_feature_names(), about)
-        except (ValueError, np.linalg.LinAlgError):
-            found[threshold] = False
-    return found
+class Kept(ps.STLSQ):  # type: ignore[misc]
+    """Keeps the linear equations that it is given."""
+
+    def fit(self, features: Any, rates: Any, **more: Any) -> Any:
+        """As pysindy's."""
+        self.given = np.asarray(features), np.asarray(rates)
+        return super().fit(features, rates, **more)
+
+
+def differences(xs: list[Any], ts: list[Any], about: dict[str, Any]) -> tuple[Any, Any, list[str]]:
+    """Terms and rates by smoothed differences; by plain ones at uneven times, which the smoothed ones ignore."""
+    even = all(np.allclose(np.diff(t), np.diff(t)[0]) for t in ts)
+    method = ps.SmoothedFiniteDifference() if even else ps.FiniteDifference()
+    model = ps.SINDy(optimizer=Kept(), feature_library=library(about), differentiation_method=method)
+    model.fit(xs, t=ts, feature_names=[*about["states"], *about["inputs"]])
+    return *model.optimizer.given, model.get_feature_names()
+
+
+def weak(xs: list[Any], ts: list[Any], about: dict[str, Any]) -> tuple[Any, Any, list[str]]:
+    """Terms and rates in the weak form: the equations of each series, whose times differ, stacked."""
+    given = []
+    for x, t in zip(xs, ts, strict=True):
+        np.random.seed(0)  # noqa: NPY002 - pysindy draws its domains by it
+        features = ps.WeakPDELibrary(function_library=library(about), spatiotemporal_grid=t, K=60, p=4)
+        model = ps.SINDy(optimizer=Kept(), feature_library=features)
+        model.fit([x], t=[t], feature_names=[*about["states"], *about["inputs"]])
+        given.append(model.optimizer.given)
+    rows, left = zip(*given, strict=True)
+    return np.concatenate(rows), np.concatenate(left), model.get_feature_names()
 
 
 def library(about: dict[str, Any]) -> Any:
@@ -88,24 +112,6 @@ def called(name: str) -> Any:
 def rate(k: float) -> Any:
     """Michaelis and Menten's."""
     return lambda x: x / (k + x)
-
-
-def weak(xs: list[Any], ts: list[Any], about: dict[str, Any], names: list[str]) -> dict[float, bool]:
-    """The weak form: the equations of each series, whose times differ, solved together."""
-    rows, left = [], []
-    for x, t in zip(xs, ts, strict=True):
-        np.random.seed(0)  # noqa: NPY002 - pysindy draws its domains by it
-        features = ps.WeakPDELibrary(function_library=library(about), spatiotemporal_grid=t, K=60, p=4)
-        model = ps.SINDy(optimizer=ps.STLSQ(threshold=1e-12), feature_library=features)
-        model.fit([x], t=[t], feature_names=names)
-        rows.append(np.asarray(features.transform([x])[0]))
-        left.append(np.asarray(features.convert_u_dot_integral(x)))
-    found = {}
-    for threshold in THRESHOLDS:
-        optimizer = ps.STLSQ(threshold=threshold, alpha=1e-4)
-        optimizer.fit(np.concatenate(rows), np.concatenate(left))
-        found[threshold] = same(optimizer.coef_, model.get_feature_names(), about)
-    return found
 
 
 def same(coefficients: Any, features: list[str], about: dict[str, Any]) -> bool:
