@@ -225,6 +225,9 @@ def report(rows: list[Row]) -> None:
             others[key(r)][r["by"]][r["seed"]] = set(r["found"])
     _table(own, others)
     every = [r for seeds in own.values() for r in seeds.values()]
+    if not every:
+        print(f"no runs of {OWN} yet")
+        return
     for noise in sorted({r["noise"] for r in every}):
         right = [r["right"] for r in every if r["noise"] == noise]
         print(f"noise {noise:.0%}: {sum(right)} of {len(right)} runs, {np.mean(right):.1%}")

@@ -1,13 +1,14 @@
 """The flow of examples/flow.py beside zuko's: log-likelihood of fresh samples after the same whole training.
 
     pip install zuko
-    OMP_NUM_THREADS=1 python benchmarks/flows.py --width 32 --depth 2 --batch 128 --seeds 2
+    OMP_NUM_THREADS=1 python benchmarks/flows.py --steps 600 --depth 2 --batch 128 --seeds 2
 
-Both are free-form continuous normalizing flows with hidden layers of tanh units and three frequencies of the time, from
-the same seeds, on fresh samples with the same optimizer, batch and learning rates; both are asked on the same samples
-(4,000 on the way, 20,000 at the end). zuko's `CNF` is solved and differentiated by its own adaptive solver and adjoint,
-with its defaults. What has ended is a line of a file, and a later call goes on from there. The figures are in
-README.md.
+All are free-form continuous normalizing flows with hidden layers of tanh units and three frequencies of the time, on
+the same fresh samples with the same optimizer, batch and learning rates, and are asked on the same samples (4,000 on
+the way, 20,000 at the end). zuko's `CNF` is solved and differentiated by its own adaptive solver and adjoint, with its
+defaults. `exact` and `hutchinson` are the example as it is, `alike` is the example from the random weights that zuko's
+begins with: only the ways of solving differ then. What has ended is a line of a file, and a later call goes on from
+there. The figures are in README.md.
 """
 
 from __future__ import annotations
@@ -44,10 +45,27 @@ class Zuko(torch.nn.Module):
         return found
 
 
-MAKERS: dict[str, Callable[[int, int], Any]] = {
-    "exact": lambda width, depth: example.Flow(example.Field(width=width, depth=depth)),
-    "hutchinson": lambda width, depth: example.Flow(example.Field(width=width, depth=depth), hutchinson=True),
-    "zuko": lambda width, depth: Zuko((width,) * depth),
+def shipped(hidden: tuple[int, ...], hutchinson: bool = False) -> example.Flow:
+    """The example's."""
+    return example.Flow(example.Field(width=hidden[0], depth=len(hidden)), hutchinson=hutchinson)
+
+
+def alike(hidden: tuple[int, ...]) -> example.Flow:
+    """The example's with the weights that zuko's begins with, whose inputs are the times and then x."""
+    peer = [part for part in Zuko(hidden).modules() if isinstance(getattr(part, "weight", None), Tensor)]
+    with torch.random.fork_rng(), torch.no_grad():
+        flow = shipped(hidden)
+        for own, other in zip(flow.field.layers, peer, strict=True):
+            own.weight.copy_(other.weight.roll(2, dims=1) if own is flow.field.layers[0] else other.weight)
+            own.bias.copy_(other.bias)
+    return flow
+
+
+MAKERS: dict[str, Callable[[tuple[int, ...]], Any]] = {
+    "exact": shipped,
+    "hutchinson": lambda hidden: shipped(hidden, hutchinson=True),
+    "alike": alike,
+    "zuko": Zuko,
 }
 
 
@@ -129,7 +147,7 @@ def main() -> None:
 def trained(about: dict[str, Any], every: int, limit: float) -> dict[str, float]:
     """One training."""
     torch.manual_seed(about["seed"])
-    flow = MAKERS[about["flow"]](about["width"], about["depth"])
+    flow = MAKERS[about["flow"]]((about["width"],) * about["depth"])
     size = sum(p.numel() for p in flow.parameters())
     print(f"{about['density']}, seed {about['seed']}, {about['flow']}, {size:,} parameters, {about['asked']} steps")
     print("   steps   CPU (s)  log-likelihood    true", flush=True)
