@@ -106,9 +106,8 @@ def few(sets: int) -> None:
         y = y * np.exp(0.25 * np.random.default_rng(seed).standard_normal(y.shape))
         data = [odefit.Experiment("a", times, {"x": y[0], "y": y[1]})]
         found = odefit.discover(config, data=data, samples=0)
-        pairs = zip(found.candidates, found.criteria, strict=True)
-        true = [criterion for one, criterion in pairs if one.system == "lotka_volterra"]
-        above.append(min(true, default=math.inf) - found.criteria[0])
+        pairs = zip(found.candidates, found.deltas, strict=True)
+        above.append(min((delta for one, delta in pairs if one.system == "lotka_volterra"), default=math.inf))
         print(f"set {seed}: {above[-1]:.1f} above the best", flush=True)
     for limit in (0, 2, 10):
         print(f"within {limit} of the best in {sum(a <= limit for a in above)} of {sets}")

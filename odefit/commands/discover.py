@@ -76,14 +76,14 @@ def _show(found: Discovery, folder: Path, pictures: list[Path], screen: Screen) 
         (c.run.result.objective.aicc for c in found.candidates if c.run.result.objective.aicc is not None), default=None
     )
     rows = []
-    for one, criterion, weight in zip(found.candidates, found.criteria, found.weights, strict=True):
+    for one, delta, weight in zip(found.candidates, found.deltas, found.weights, strict=True):
         aicc = one.run.result.objective.aicc
         shown = "" if aicc is None or least is None else f"{aicc - least:.1f}"
-        delta = f"{criterion - found.criteria[0]:.1f}"
-        rows.append([one.called, str(one.draft.size), str(one.run.result.status), shown, delta, f"{weight:.3f}"])
+        status = str(one.run.result.status)
+        rows.append([one.called, str(one.draft.size), status, shown, f"{delta:.1f}", f"{weight:.3f}"])
     screen.print(plain_table(head, rows))
-    for one, criterion in zip(found.candidates, found.criteria, strict=True):
-        if criterion - found.criteria[0] > SUPPORTED:
+    for one, delta in zip(found.candidates, found.deltas, strict=True):
+        if delta > SUPPORTED:
             continue
         screen.print(f"{one.called}:", markup=False)
         for state, formula in one.equations.items():

@@ -74,13 +74,12 @@ def _searched(
         what = "no set of terms could be solved along the data; try a lower `degree` or fewer `functions`"
         raise FitError(f"{what}, or cut long series of chaotic states into several experiments")
     search.around(BELOW, ABOVE)
-    best = search.ranked[0]
     told.now("resampling stretches of time")
     share = search.inclusion(asked.samples, ready.loaded.config.fit.seed)
     drafts = [draft(ready, model, name) for model, name in _chosen(search, asked.models)]
-    inside = set(best.columns)
+    inside = {j for one in drafts for j in one.columns}
     terms: list[dict[str, Any]] = [
-        {"term": term.name, "inclusion": round(float(share[j]), 4) if asked.samples else None, "in_best": j in inside}
+        {"term": term.name, "inclusion": round(float(share[j]), 4) if asked.samples else None}
         for j, term in enumerate(ready.library.terms)
         if share[j] > 0 or j in inside
     ]

@@ -96,7 +96,8 @@ class Discovery:
     Attributes
     ----------
     candidates
-        The models that were refitted on the trajectories, the best first.
+        The models that were refitted on the trajectories, the best first: of those that the data do not tell apart, the
+        one with the fewest terms.
     criteria, weights
         [C] of each the extended BIC, and its share of exp(-criterion/2) over all.
     terms
@@ -132,13 +133,18 @@ class Discovery:
         """Its equations, with numbers."""
         return self.candidates[0].equations
 
+    @property
+    def deltas(self) -> tuple[float, ...]:
+        """[C] how far above the lowest criterion each one's is."""
+        return tuple(criterion - min(self.criteria) for criterion in self.criteria)
+
     @cached_property
     def table(self) -> Table:
         """A row for each candidate."""
         rows = []
-        for one, criterion, weight in zip(self.candidates, self.criteria, self.weights, strict=True):
-            o, delta = one.run.result.objective, criterion - self.criteria[0]
-            numbers = (o.nll, o.aic, o.aicc, o.bic, criterion, delta, weight)
+        for one, *ranks in zip(self.candidates, self.criteria, self.deltas, self.weights, strict=True):
+            o = one.run.result.objective
+            numbers = (o.nll, o.aic, o.aicc, o.bic, *ranks)
             rows.append((one.name, one.draft.size, str(one.run.result.status), *numbers, one.system, one.text))
         return Table(HEADER, rows)
 
@@ -196,16 +202,21 @@ def judged(
         raise FitError("none of the candidates could be fitted; try a lower `degree`, or name `known` parts")
     q = ready.library.n_choices
     values = np.array([_criterion(one, q, gamma) for one in solved])
-    sure = np.array([one.run.result.status != Status.CONVERGED for one in solved])
-    size = np.array([len(one.text) for one in solved])
-    order = np.lexsort((values, size, np.round(values, ALIKE), sure & (values > values.min() + EQUAL)))
+    certified = np.array([one.run.result.status == Status.CONVERGED for one in solved])
+    length = np.array([len(one.text) for one in solved])
+    near = values <= values.min() + EQUAL
+    terms_if_near = np.where(certified & near, [one.draft.size for one in solved], np.inf)
+    order = np.lexsort((values, length, np.round(values, ALIKE), terms_if_near, ~certified & ~near))
     values = values[order]
     weights = np.exp(-(values - values.min()) / 2)
     weights /= weights.sum()
     ranked = tuple(solved[k] for k in order)
     lacking = unexplained(ready.series, ranked[0].run)
+    inside = {ready.library.terms[j].name for j in ranked[0].draft.columns}
+    marked = (dict(row) | {"in_best": row["term"] in inside} for row in terms)
     return Discovery(
-        ranked, tuple(map(float, values)), tuple(map(float, weights)), tuple(terms),
+        ranked, tuple(map(float, values)), tuple(map(float, weights)),
+        tuple(row for row in marked if row["inclusion"] or row["in_best"]),
         _judgement(ready, ranked, values, weights, lacking), unfinished, q, lacking, ready,
     )  # fmt: skip
 
@@ -220,7 +231,7 @@ def _criterion(one: Candidate, q: int, gamma: float) -> float:
 def _judgement(
     ready: Prepared, ranked: Sequence[Candidate], values: Any, weights: Any, lacking: Mapping[str, float]
 ) -> str:
-    best, others = ranked[0], list(zip(ranked[1:], values[1:] - values[0], weights[1:], strict=True))
+    best, others = ranked[0], list(zip(ranked[1:], values[1:] - values.min(), weights[1:], strict=True))
     near = [f"{one.called} {weight:.2f}" for one, d, weight in others if d <= EQUAL]
     some = [f"{one.called} {weight:.2g}" for one, d, weight in others if EQUAL < d <= SURE]
     said = f"{best.called} has the weight {weights[0]:.2f} among these"

@@ -45,13 +45,13 @@ def draw_discovery(found: Discovery) -> Figure:
 def _draw_path(found: Discovery, left, right) -> None:  # type: ignore[no-untyped-def]
     size = np.array([c.draft.size for c in found.candidates])
     rss = np.array([c.run.result.objective.nll for c in found.candidates], dtype=float)
-    delta = np.array(found.criteria) - found.criteria[0]
+    delta = np.array(found.deltas)
     left.plot(size, rss, "o")
     left.set(xlabel="terms", ylabel="negative log-likelihood", title="error")
     left.xaxis.get_major_locator().set_params(integer=True)
     right.plot(size, delta, "o")
     right.axhspan(0, 2, alpha=0.15, lw=0)
-    right.set(xlabel="terms", ylabel="above the best", title="criterion")
+    right.set(xlabel="terms", ylabel="above the lowest", title="criterion")
     right.set_yscale("symlog", linthresh=10)
     right.xaxis.get_major_locator().set_params(integer=True)
 

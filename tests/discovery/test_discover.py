@@ -84,6 +84,19 @@ def test_a_report_of_a_candidate_says_whose_it_is(found: Any) -> None:
         assert yaml.safe_load(own.config).get("title") == title
 
 
+def test_of_candidates_that_the_data_do_not_tell_apart_the_one_with_the_fewest_terms_is_first() -> None:
+    noise = 0.05 * np.random.default_rng(10).standard_normal(41)
+    found = odefit.discover(sparse("x", degree=2), data=pd.DataFrame({"time": TIMES, "x": np.exp(-TIMES) + noise}),
+                            models=3, samples=0)  # fmt: skip
+    first, second, third = found.candidates
+    assert [one.draft.size for one in (first, second, third)] == [1, 2, 3]
+    assert found.criteria[1] < found.criteria[0] < found.criteria[1] + 2 < found.criteria[2]
+    assert found.deltas == pytest.approx([c - found.criteria[1] for c in found.criteria])
+    assert [row["term"] for row in found.terms] == ["x: x"]
+    assert found.best is first.run
+    assert "the data do not tell it from 2-terms" in found.judgement
+
+
 def test_another_call_goes_on_with_what_is_there(folder: Path, found: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import odefit.discovery.discovering as module
 
