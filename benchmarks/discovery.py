@@ -95,8 +95,8 @@ def key(row: Row) -> Key:
 
 
 def few(sets: int) -> None:
-    """How far above the best the true equations of a population are, of 21 times with 25 % of noise."""
-    times, above = np.arange(21.0), []
+    """How far above the lowest criterion the true equations of a population are, of 21 times with 25 % of noise."""
+    times, above, first = np.arange(21.0), [], 0
     config = {"model": {"name": "sparse", "states": ["x", "y"], "library": {"degree": 2}}, "noise": "lognormal"}
     for seed in range(sets):
         y = solve_ivp(
@@ -108,9 +108,11 @@ def few(sets: int) -> None:
         found = odefit.discover(config, data=data, samples=0)
         pairs = zip(found.candidates, found.deltas, strict=True)
         above.append(min((delta for one, delta in pairs if one.system == "lotka_volterra"), default=math.inf))
-        print(f"set {seed}: {above[-1]:.1f} above the best", flush=True)
+        first += found.candidates[0].system == "lotka_volterra"
+        print(f"set {seed}: {above[-1]:.1f} above the lowest", flush=True)
+    print(f"first in {first} of {sets}")
     for limit in (0, 2, 10):
-        print(f"within {limit} of the best in {sum(a <= limit for a in above)} of {sets}")
+        print(f"within {limit} of the lowest in {sum(a <= limit for a in above)} of {sets}")
 
 
 def once(system: System, experiments: list[odefit.Experiment], models: int) -> dict[str, Any]:
