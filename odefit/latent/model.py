@@ -173,7 +173,8 @@ class LatentODE(nn.Module):
     The vector field is the network's divided by `unit`; gaps between points are read in units of `gap`. All of these
     are saved with the weights. sigma is a parameter (its logarithm is) unless it is given. misfit: the refinement's
     noise level of what is read, in spreads (of series of size 1): the root mean square of what it leaves unexplained of
-    the series that are trained on. sigma is larger, since it covers what the model misses much later as well.
+    the series that are trained on; of a linear field that of the series in the middle. sigma is larger, since it covers
+    what the model misses much later as well.
     """
 
     centre: Tensor
@@ -348,8 +349,14 @@ class LatentODE(nn.Module):
         else:
             best = most_probable(partial(residuals, 1.0), z, self.options.refine)
         if learn and self.options.sigma is None:
-            squares = (best.residuals.reshape(len(z), len(points), -1) / weight).square().sum(dim=(0, 1))
-            latest = self.misfit * (squares / mask.sum(dim=(0, 1, 2)).clamp(min=1)).sqrt()
+            squares = (best.residuals.reshape(len(z), len(points), -1) / weight).square().sum(dim=1)
+            counts = mask.sum(dim=(1, 2))
+            mean = squares.sum(dim=0) / counts.sum(dim=0).clamp(min=1)
+            if self.is_linear:
+                # The median of the series: one whose search ended wrong says nothing of the noise.
+                median = (squares / counts).nanmedian(dim=0).values
+                mean = torch.where(median.isnan(), mean, median)
+            latest = self.misfit * mean.sqrt()
             self.misfit.lerp_(latest.clamp(MIN_MISFIT, MAX_MISFIT), MISFIT_WEIGHT)
         return best
 

@@ -110,6 +110,21 @@ def test_a_model_finds_a_series_that_its_first_search_misses() -> None:
     assert (error < 0.01**2).all()
 
 
+def test_a_series_that_nothing_explains_does_not_raise_the_noise_level() -> None:
+    model = tiny(options=LINEAR)
+    model.misfit.fill_(0.01)
+    grid = torch.linspace(0, 1, 21, dtype=torch.float64)
+    z0 = torch.randn(5, 8, generator=generator(3), dtype=torch.float64)
+    noise = torch.randn(5, 21, 2, generator=generator(5), dtype=torch.float64)
+    with torch.no_grad():
+        values = model.decode(model.evolve(z0, grid).transpose(0, 1)) + 0.01 * noise
+    values[4] = noise[4]
+    reading = read_backwards(Series(grid, values, torch.ones_like(values, dtype=torch.bool)), 1.0)
+    with torch.no_grad():
+        model.refine(reading, torch.zeros_like(z0), learn=True)
+    assert ((model.misfit > 0.009) & (model.misfit < 0.011)).all()
+
+
 def test_noise_explains_its_own_squares_and_not_twice_as_many() -> None:
     measured = torch.tensor([10.0, 100.0], dtype=torch.float64)
     drawn = torch.randn(20_000, 100, generator=generator(), dtype=torch.float64).square()
