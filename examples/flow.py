@@ -41,9 +41,6 @@ WINDOW = 4.0
 class Field(nn.Module):
     """f(t, x) of layers h -> tanh(W h + b), the first with cos and sin of t beside x; and its slopes in directions.
 
-    It begins at zero, so that the first density is the Gaussian: trainings from there end nearer to the true one than
-    those from a random field.
-
     Parameters
     ----------
     size
@@ -58,8 +55,6 @@ class Field(nn.Module):
         super().__init__()
         sizes = [size + 2 * frequencies, *[width] * depth, size]
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
-        nn.init.zeros_(self.layers[-1].weight)
-        nn.init.zeros_(self.layers[-1].bias)
         self.register_buffer("frequencies", math.pi * torch.arange(1, frequencies + 1))
 
     def forward(self, t: Tensor, x: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
