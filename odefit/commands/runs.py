@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from odefit.commands.options import AsJson
-from odefit.screen import GAP, text_width
 
 if TYPE_CHECKING:
     from odefit.runs.listing import Listed
@@ -73,6 +72,8 @@ def fitting(rows: Sequence[Mapping[str, str]], width: int) -> tuple[list[str], l
     width
         That of the screen, in characters.
     """
+    from odefit.screen import GAP, text_width
+
     sizes = {name: max(len(name), *(text_width(row[name]) for row in rows)) for name in COLUMNS}
     sizes["run"] = min(sizes["run"], max(NARROWEST, width // 2))
     left = list(BY_IMPORTANCE)

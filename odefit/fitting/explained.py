@@ -13,9 +13,10 @@ MOST_LEFT = 0.1
 
 def explains(objective: ProfileLikelihood, u: FloatArray) -> bool:
     """Whether the curve at u [P'] leaves next to nothing of how each observable varies within experiments, on the scale
-    of its noise: a sum of squares about the curve beside that about the means."""
+    of its noise: a sum of squares about the curve beside that about the means. Limits and intervals have none, so that
+    it is not known where there is nothing else."""
     moments = objective.full.moments(objective.lift(u), derivatives=False)
-    if moments is None:
+    if moments is None or not any(len(data.rows) for data in objective.full.problem.data):
         return False
     for data, moment in zip(objective.full.problem.data, moments, strict=True):
         if not len(data.rows):

@@ -13,7 +13,7 @@ import logging
 import math
 import pickle
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, suppress
 from typing import Any
@@ -41,7 +41,7 @@ POLL_SECONDS = 1.0
 COUNT_SECONDS = 5.0
 """How often its workers are counted."""
 TRIES = 10
-"""To reach all workers."""
+"""To reach all workers, to fetch the results of a batch, and to send anew what a scheduler has forgotten."""
 NO_WORKERS_SECONDS = 300.0
 """How long a cluster may be without any worker."""
 BACK_SECONDS = 15.0
@@ -117,6 +117,7 @@ class Cluster:
         self._unfit: set[str] = set()
         self._told: set[tuple[str, str]] = set()
         self._breaks = 0
+        self._in_vain = Counter[tuple[int, ...]]()
 
     @property
     def n_workers(self) -> int:
@@ -319,11 +320,14 @@ class Cluster:
             # How it was fetched may have failed instead, while the batch was on its way to its end once more.
             cause = future.exception(timeout=BACK_SECONDS) if future.status == "error" else None
             if cause is None:
-                log.info("a result is fetched again: %s: %s", type(error).__name__, error)
-                return None
-            return [Answer(k, None, self._cause(cause, some), math.nan) for k in some]
+                self._in_vain[tuple(some)] += future.status != "cancelled"  # others are counted in _begin_anew
+                if self._in_vain[tuple(some)] < TRIES:
+                    log.info("a result is fetched again: %s: %s", type(error).__name__, error)
+                    return None
+            return [Answer(k, None, self._cause(cause or error, some), math.nan) for k in some]
         finally:
             future.release()
+        self._in_vain.pop(tuple(some), None)
         if results is None and said == NOTHING_THERE:
             self._begin_anew()
             return None

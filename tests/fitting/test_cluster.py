@@ -344,6 +344,25 @@ def test_what_the_fetching_of_a_result_raises_is_not_what_the_member_has_raised(
     assert [(answer.number, str(answer.error)) for answer in answers] == [(0, "five"), (1, "five")]
 
 
+class Unfetched(Raised):
+    """What has become of a batch that was computed, but whose results cannot be fetched."""
+
+    status = "finished"
+
+
+def test_results_that_can_never_be_fetched_end_as_errors() -> None:
+    asked = list[int]()
+
+    def submit(*_: Any, **__: Any) -> Unfetched:
+        asked.append(1)
+        return Unfetched(OSError("closed"))
+
+    client = SimpleNamespace(status="running", id="client", submit=submit)
+    answers = list(Cluster(client).answers("key", None, list, range(1), 1))
+    assert [(answer.number, str(answer.error)) for answer in answers] == [(0, "closed")]
+    assert len(asked) == cluster_pool.TRIES
+
+
 def test_a_connection_that_breaks_is_made_again(client: Any) -> None:
     _, results = begun(client, "spare", 1)
     found = [next(results)]

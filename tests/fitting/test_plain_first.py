@@ -83,6 +83,12 @@ def test_a_curve_explains_how_data_vary_within_experiments() -> None:
     assert not explains(flat, np.array([DATA["x"].mean(), DATA["x"].mean() + 50]))
 
 
+def test_it_is_not_known_whether_intervals_alone_are_explained() -> None:
+    low = np.floor(DATA["x"] * 4) / 4
+    intervals = DATA.assign(x=[f"{a}..{a + 0.25}" for a in low])
+    assert not explains(objective_of(config(), intervals), np.log([0.8, 2.0, 0.05]))
+
+
 @pytest.mark.parametrize(
     "fit", [{}, {"match": True}, {"shooting": False}, {"screen": "searches"}, {"budget": 5.0}, {"starts": 3}]
 )
