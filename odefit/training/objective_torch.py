@@ -57,11 +57,14 @@ class TrainingObjective(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """The loss of a batch. Raises SolveError where the model fails or the loss is not finite."""
+        return finite(self.loss_of(*self._solved(batch), batch))
+
+    def _solved(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """theta [N], local values [E, L] and states [E, T, S] of a batch."""
         problem = self.problem
         theta = problem.table.natural_tensor(self.u)
         p = problem.binding.local_tensor(theta, batch.rows)
-        y = problem.engine.solve_batch(p[:, : problem.n_system], batch)
-        return finite(self.loss_of(theta, p, y, batch))
+        return theta, p, problem.engine.solve_batch(p[:, : problem.n_system], batch)
 
     def outcomes(self, batch: Batch) -> tuple[list[Tensor], Tensor]:
         """What is predicted, in each noise model's own scale, where each observable is measured, and penalised outputs.
@@ -71,9 +74,7 @@ class TrainingObjective(nn.Module):
         predicted, penalised
             [C_o] for each observable, in the order of its mask's cells; [E, T, K].
         """
-        theta = self.problem.table.natural_tensor(self.u)
-        p = self.problem.binding.local_tensor(theta, batch.rows)
-        y = self.problem.engine.solve_batch(p[:, : self.problem.n_system], batch)
+        _, p, y = self._solved(batch)
         levels, columns = self._levels(y, p, batch), range(len(self.problem.observation.names))
         predicted = [self._measured(position, levels, p, batch)[0] for position in columns]
         return predicted, self.penalty.roots(*self._arguments(p, y, batch)) if self.penalty else y[..., :0]

@@ -126,6 +126,17 @@ def random_formula(rng: random.Random, depth: int, smooth: bool) -> str:
     return f"({part()} {rng.choice('+-') if kind == 'add' else '*'} {part()})"
 
 
+def random_rates(rng: random.Random) -> list[Any]:
+    """Two formulas of any kind."""
+    rates: list[Any] = []
+    while len(rates) < 2:
+        try:
+            rates.append(parse_formula(random_formula(rng, 4, smooth=False), NAMES))
+        except ModelError:
+            continue  # such as log(-1)
+    return rates
+
+
 def slopes(rates: list[Any]) -> Any:
     """f, df/dstate and df/dparameter as formulas, as one NumPy function of x, y, k, m, t."""
     formulas = [*rates, *(slope for row in derivatives(rates, NAMES) for slope in row)]
@@ -162,15 +173,7 @@ def compare_random(seed: int, n_systems: int) -> list[str]:
     faults = []
     rng = random.Random(seed)
     for _ in range(n_systems):
-        texts = []
-        rates: list[Any] = []
-        while len(rates) < 2:
-            text = random_formula(rng, 4, smooth=False)
-            try:
-                rates.append(parse_formula(text, NAMES))
-            except ModelError:
-                continue  # such as log(-1)
-            texts.append(text)
+        rates = random_rates(rng)
         code = diffsl_code(a_system(*rates))
         ode = pydiffsol.Ode(code, matrix_type=pydiffsol.nalgebra_dense, ode_solver=pydiffsol.tsit45)
         exact = slopes(rates)
@@ -188,10 +191,10 @@ def compare_random(seed: int, n_systems: int) -> list[str]:
                 wanted[2:] = np.nan  # SymPy has derivatives of parts of what is not a number
             for value, reference, limit in zip(got, wanted, 1e-8 * size, strict=True):
                 if np.isfinite(reference) and abs(reference) < 1e8 and not abs(value - reference) < limit:
-                    faults.append(f"{texts} at {(x, y, k, m, t)}: {value}, not {reference}\n{code}")
+                    faults.append(f"{rates} at {(x, y, k, m, t)}: {value}, not {reference}\n{code}")
             for value, reference in zip(got[:2], wanted[:2], strict=True):
                 if not np.isfinite(reference) and np.isfinite(value):
-                    faults.append(f"{texts} at {(x, y, k, m, t)}: {value}, though f is {reference}\n{code}")
+                    faults.append(f"{rates} at {(x, y, k, m, t)}: {value}, though f is {reference}\n{code}")
     return faults
 
 
