@@ -67,9 +67,11 @@ def with_ends(
     here = here if rows is None else here & rows
     flags = layout.flags[number] if layout.flags else None
     if flags is None and not (here & (signs != 0)).any():
-        # Two columns say from where to where.
-        signs = np.where(here, np.sign(ends - values), signs).astype(np.int8)
-        here = here & (signs != 0)
+        # Two columns say from where to where, as `0.1..0.5` in a cell: the upper end is the limit.
+        here = here & (values != ends)
+        signs = np.where(here, -1, signs).astype(np.int8)
+        low, high = np.minimum(values, ends), np.maximum(values, ends)
+        values, ends = np.where(here, high, values), np.where(here, low, ends)
     for row in np.flatnonzero(here & (signs == 0)).tolist():
         what = "beside a value without a flag it says that the value is a truncated one (nlmixr2), or nothing "
         what += f"(Monolix); `data.unused: [{clip(name)}]` leaves it alone"
@@ -82,7 +84,8 @@ def with_ends(
         faults.add(int(sheet.lines[row]), name, what, "crossed")
     old = sheet.ends.get(at, np.full(len(values), np.nan))
     found = np.where(here & ~crossed & (signs != 0), ends, old)
-    return replace(sheet, censored={**sheet.censored, at: signs}, ends={**sheet.ends, at: found})
+    numbers, censored = {**sheet.numbers, at: values}, {**sheet.censored, at: signs}
+    return replace(sheet, numbers=numbers, censored=censored, ends={**sheet.ends, at: found})
 
 
 def with_bounds(

@@ -60,7 +60,10 @@ class AlongSolutions:
         It is next to nothing where a scale vanishes, and with it all that the other parameters could change.
         """
         _, moments = self._moments(moved, np.arange(len(self.u)), False)
-        pairs = [(d.values, o.m[:, d.rows]) for d, o in zip(self.profile.full.problem.data, moments, strict=True)]
+        data = self.profile.full.problem.data
+        # Limits stand in for the measurements of an observable that has none.
+        blocks = [one.measured if len(one.rows) else one.blocks[-1] for one in data]
+        pairs = [(block.values, o.m[:, block.rows]) for block, o in zip(blocks, moments, strict=True)]
         series = [(values, m) for values, m in pairs if len(values) and np.ptp(values) > 0]
         if not series:  # one measurement of each observable: they are a curve together
             series = [(np.concatenate([v for v, _ in pairs]), np.concatenate([m for _, m in pairs], axis=1))]

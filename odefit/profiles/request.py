@@ -121,7 +121,11 @@ class Request:
         return Adjustment.at(self.likelihood, self.u, others, level, power, self._tolerance), root
 
     def place_of(self, quantity: Quantity) -> Place:
-        """Where a quantity is followed: noise levels that it depends on are held, all others answer."""
+        """Where a quantity is followed: noise levels that it depends on are held, all others answer.
+
+        What the profile of a noise level is adjusted by is a function of all parameters, so that none is eliminated.
+        """
         slopes = np.nan_to_num(quantity.evaluations(self.u[None]).gradients[0])
         eliminated = np.setdiff1d(np.arange(len(self.u)), self.without_levels.profile.free)
-        return self.with_levels if slopes[eliminated].any() else self.without_levels
+        is_held = slopes[eliminated].any() or (len(eliminated) and self.is_level(quantity))
+        return self.with_levels if is_held else self.without_levels

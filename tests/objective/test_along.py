@@ -147,3 +147,18 @@ def test_starts_are_fitted_but_for_the_users_own(objective: ProfileLikelihood) -
     plain, fitted = starting_points(objective, 6, 1), starting_points(objective, 6, 1, True)
     np.testing.assert_array_equal(plain[0], fitted[0])
     assert np.median(objective.values(fitted[1:])) < np.median(objective.values(plain[1:]))
+
+
+def test_classes_say_how_much_predictions_vary_where_nothing_is_measured() -> None:
+    config = {
+        "model": {"equations": {"x": "-k*x"}, "initial": {"x": 1}, "observables": {"seen": "scale*x"}},
+        "parameters": {"k": {"value": 0.5}, "scale": {"value": 4.0, "scale": "log"}},
+    }
+    data = pd.DataFrame({"time": [1.0, 2, 3], "seen": ["2..5", "1..2", "<1"]})
+    objective = ProfileLikelihood(Likelihood(assembled(config, data=data).problem))
+    u = np.repeat(points(objective, 1), 2, axis=0)
+    along = AlongSolutions(objective, u)
+    moved = u[:, along.moving] + np.log([[1.0], [0.5]])
+    one, half = along.variations(moved)
+    assert one > 0
+    assert half == pytest.approx(one / 2)

@@ -40,6 +40,18 @@ def test_the_level_of_a_line_has_the_likelihood_of_chi_square_with_the_degrees_t
     assert stats.chi2.cdf(high, left) - stats.chi2.cdf(low, left) == pytest.approx(0.95, abs=1e-5)
 
 
+def test_a_level_beside_one_that_is_eliminated_is_profiled_as_it_is_alone() -> None:
+    """A limit leaves no closed form for the level of y, whose data share nothing with those of x."""
+    config = {"model": {"equations": {"x": "b", "y": "c"}}, "parameters": {"b": {"value": 1.0}, "c": {"value": 1.0}}}
+    censored = {"y": np.array([0, 0, 0, 0, 0, 1])}
+    y = {"y": VALUES[::-1]}
+    both = odefit.fit(config, data=[Experiment("a", TIMES, {"x": VALUES, **y}, censored=censored)])
+    only = {"model": {"equations": {"y": "c"}}, "parameters": {"c": {"value": 1.0}}}
+    alone = odefit.fit(only, data=[Experiment("a", TIMES, y, censored=censored)])
+    found, expected = (odefit.profile(run, ["sigma_y"])["sigma_y"] for run in (both, alone))
+    np.testing.assert_allclose(found.interval, expected.interval, rtol=1e-4)
+
+
 @pytest.mark.parametrize("degrees", [1.0, 3.0, 30.0, 1000.0])
 def test_the_threshold_goes_to_that_of_the_normal_distribution(degrees: float) -> None:
     found = root_of_level(0.95, degrees)
