@@ -18,7 +18,7 @@ import numpy as np
 from odefit.arrays import FloatArray, IntArray
 from odefit.data.replicates import replicate_of
 from odefit.records import dataclass
-from odefit.runs.dated import date_of
+from odefit.runs.dated import date_of_zero
 from odefit.runs.stored import StoredRun
 from odefit.text import clip, counted
 
@@ -103,8 +103,7 @@ def plot_lines(run: StoredRun, width: int = 80, braille: bool = True) -> Iterato
     yield ""
     dots = "dots" if braille else "."
     limits = "; v, ^ the truth is below, above" if any(panel.sides.any() for panel in panels) else ""
-    dates = run.result.dates
-    zero = f"; 0 is {date_of(dates, 0.0, '')}" if dates is not None and isinstance(dates.zero, str) else ""
+    zero = f"; 0 is {date}" if (date := date_of_zero(run.result.dates)) else ""
     more = f"; {counted(left, 'more panel')} in the pictures" if left else ""
     yield f"o measured, {dots} fitted, over {clip(run.time_name, 24)}{zero}{limits}{more}"
 

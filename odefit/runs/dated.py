@@ -87,6 +87,11 @@ def date_of(dates: Dates, t: float, experiment: str) -> str:
     return found.date().isoformat() if found.time() == datetime.time() else found.isoformat(sep=" ")
 
 
+def date_of_zero(dates: Dates | None) -> str:
+    """The date of time 0; empty where there are none, and where each experiment counts from its own."""
+    return date_of(dates, 0.0, "") if dates is not None and isinstance(dates.zero, str) else ""
+
+
 def with_dates(table: Table, dates: Dates | None) -> Table:
     """A table with columns `experiment` and `time`, and behind the time its dates, where there are any."""
     if dates is None or "time" not in table.header:

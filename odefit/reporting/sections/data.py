@@ -8,7 +8,7 @@ from markupsafe import Markup
 from odefit.data.experiments import Experiment
 from odefit.reporting.blocks import Block, Paragraph, Section, Table
 from odefit.reporting.words import shown
-from odefit.runs.dated import date_of
+from odefit.runs.dated import date_of, date_of_zero
 from odefit.runs.results import Dates
 from odefit.runs.stored import StoredRun
 from odefit.text import counted
@@ -28,8 +28,8 @@ def data(run: StoredRun) -> Section:
         f"{shown(first)} to {shown(last)}{where}."
     )
     dates = run.result.dates
-    if dates is not None and isinstance(dates.zero, str):
-        words += f" Time 0 is {date_of(dates, 0.0, '')}."
+    if zero := date_of_zero(dates):
+        words += f" Time 0 is {zero}."
     blocks: list[Block] = [Paragraph(words), _observables(run), _experiments(measured, dates)]
     return Section("data", "The data", blocks)
 
