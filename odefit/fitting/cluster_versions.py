@@ -45,7 +45,7 @@ def looking_around() -> Look:
             if there.get(name) != here.get(name)
         ]
         if others:
-            return ", ".join(others), ""
+            return f"{', '.join(others)}; install the same there", ""
         import hashlib
 
         from odefit.engines.program_cache import processor
@@ -68,7 +68,7 @@ def compare(client: Any, where: str, look: Look) -> None:
     if faults:
         raise ConfigError(
             faults=[
-                Fault(where, f"{' and '.join(workers[:3])}{' …' * (len(workers) > 3)}: {text}; install the same there")
+                Fault(where, f"{' and '.join(workers[:3])}{' …' * (len(workers) > 3)}: {text}")
                 for text, workers in faults.items()
             ]
         )

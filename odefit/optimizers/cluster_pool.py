@@ -350,7 +350,7 @@ class Cluster:
         """Once of each worker."""
         if is_unfit:
             self._unfit.add(worker)
-            said = f"is not used: {said}; install the same there"
+            said = f"is not used: {said}"
         if said and (worker, said) not in self._told:
             self._told.add((worker, said))
             self.note(f"the worker at {worker} {said}")
