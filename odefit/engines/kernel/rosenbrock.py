@@ -107,7 +107,6 @@ def integrate_stiff(
         entries = states * states
     w = work[16 * size + 2 * states + 1 + entries :]
     record = w[entries:]
-    kept = 0
     if sizes[7] > 0:
         record[0] = 0.0
     for i in range(2 * size, 16 * size + 2 * states + 1 + 2 * entries):
@@ -276,12 +275,8 @@ def integrate_stiff(
             between(size, (times[done] - t) / h, z, u, k1, k2, k3, k4, k5, k6, k7, k8, total, e)
             put(states, width, slopes, e, y[done * states :], dy[done * states * slopes :])
             done += 1
-        if sizes[7] > 0:
-            if kept >= sizes[7]:
-                return NO_ROOM
-            remember(states, t, h, z, u, record[1 + kept * (states + 2) :])
-            kept += 1
-            record[0] = float(kept)
+        if sizes[7] > 0 and not remember(states, sizes[7], t, h, z, u, record):
+            return NO_ROOM
         t = after
         reached[0] = t
         z[:size] = u[:size]

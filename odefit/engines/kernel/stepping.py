@@ -125,14 +125,23 @@ def put(states: int, width: int, slopes: int, z: FloatArray, y: FloatArray, dy: 
             dy[i * slopes + j] = z[i * width + 1 + j]
 
 
-def remember(states: int, t: float, h: float, z: FloatArray, u: FloatArray, record: FloatArray) -> None:
-    """Write down a step of one column, for the way back: its time, width and state; and behind it where it ends."""
-    record[0] = t
-    record[1] = h
-    before = record[2:]
+def remember(states: int, room: int, t: float, h: float, z: FloatArray, u: FloatArray, record: FloatArray) -> bool:
+    """Write down a step of one column, for the way back: its time, width and state; and behind it where it ends.
+
+    record: how many there are, and then they. Whether there was room for it.
+    """
+    kept = int(record[0])
+    if kept >= room:
+        return False
+    step = record[1 + kept * (states + 2) :]
+    step[0] = t
+    step[1] = h
+    before = step[2:]
     before[:states] = z[:states]
-    after = record[4 + states :]
+    after = step[4 + states :]
     after[:states] = u[:states]
+    record[0] = float(kept + 1)
+    return True
 
 
 def largest(states: int, width: int, squares: FloatArray, total: FloatArray) -> float:

@@ -98,7 +98,6 @@ def integrate(
     e = work[12 * size :]
     total = work[13 * size :]
     record = work[14 * size :]
-    kept = 0
     for i in range(2 * size, 14 * size):
         work[i] = 0.0
     if sizes[7] > 0:
@@ -219,12 +218,8 @@ def integrate(
                     return STIFF
             elif stiff > 0:
                 stiff -= 1
-        if sizes[7] > 0:
-            if kept >= sizes[7]:
-                return NO_ROOM
-            remember(states, t, h, z, u, record[1 + kept * (states + 2) :])
-            kept += 1
-            record[0] = float(kept)
+        if sizes[7] > 0 and not remember(states, sizes[7], t, h, z, u, record):
+            return NO_ROOM
         t = after
         reached[0] = t
         z[:size] = u[:size]
