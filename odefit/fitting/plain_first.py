@@ -26,7 +26,6 @@ PART = "plain starts"
 FEWEST = 3
 """Starts, besides the user's own, of which half can agree."""
 
-
 MOST = 0.75
 """The share of the starts that must have come to one optimum where what is left is no noise."""
 
