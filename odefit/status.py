@@ -130,6 +130,12 @@ class Reason(Enum):
         "",
         ": look at the starting values, the units and data.start",
     )
+    ALL_CERTAIN = (
+        Status.STOPPED,
+        "every interval holds its prediction for certain, here and all around",
+        "",
+        ": give the noise level a number, as large as the scatter is; narrower intervals would tell more",
+    )
 
     def __init__(self, status: Status, what: str, cause: str = "", remedy: str = "") -> None:
         self.status, self.what, self.cause, self.remedy = status, what, cause, remedy

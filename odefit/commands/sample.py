@@ -42,7 +42,12 @@ def sample(
             help="How many, which go on together; or the chains A, …, B-1 alone (of 16, or A:B/N), for `odefit merge`.",
         ),
     ] = "16",
-    warm_up: Annotated[int, typer.Option("--warm-up", min=10, help="Draws to learn scales and steps by.")] = 200,
+    warm_up: Annotated[
+        int,
+        typer.Option(
+            "--warm-up", min=10, help="Draws to learn scales and steps by; they are made whatever --seconds says."
+        ),
+    ] = 200,
     accept: Annotated[
         float, typer.Option("--accept", min=0.1, max=0.999, help="The acceptance that steps are made for.")
     ] = 0.8,

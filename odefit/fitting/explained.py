@@ -5,10 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from odefit.arrays import FloatArray
+from odefit.objective.problem import FitProblem
 from odefit.objective.profile import ProfileLikelihood
+from odefit.status import Ending, Reason
 
 MOST_LEFT = 0.1
 """The share of the variation of each observable that a curve may leave. A flat one leaves all of it."""
+CERTAIN = 1e-6
+"""-ln of the probability of all intervals together, below which each holds its prediction for certain."""
 
 
 def explains(objective: ProfileLikelihood, u: FloatArray) -> bool:
@@ -27,3 +31,9 @@ def explains(objective: ProfileLikelihood, u: FloatArray) -> bool:
         if not left <= MOST_LEFT * whole:
             return False
     return True
+
+
+def plateau_ending(problem: FitProblem, nll: float) -> Ending:
+    """Why nothing has an effect where the objective is nll: intervals may all be certain, and else nothing is seen."""
+    are_certain = nll < CERTAIN and not any(len(data.rows) for data in problem.data)
+    return Ending(Reason.ALL_CERTAIN if are_certain else Reason.NO_EFFECT)

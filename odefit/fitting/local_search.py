@@ -15,6 +15,7 @@ from odefit.config.load import LoadedConfig
 from odefit.data.experiment_table import TableColumns
 from odefit.data.experiments import Experiment
 from odefit.fitting.cpu_limit import CpuLimited, CpuTimeSpent
+from odefit.fitting.explained import plateau_ending
 from odefit.fitting.far_start import nearer_starts
 from odefit.fitting.search_objective import ForSearches, SearchObjective
 from odefit.fitting.tightening import tightened
@@ -157,7 +158,7 @@ class LocalSearch:
         roles = [table.parameters[table.estimated[k]].role for k in self.objective.free]
         of_model = np.array([role != "noise" for role in roles], dtype=bool)
         if outcome.status == Status.CONVERGED and of_model.any() and (certificate.effects[of_model] < PLATEAU).all():
-            outcome = replace(outcome, ending=Ending(Reason.NO_EFFECT))
+            outcome = replace(outcome, ending=plateau_ending(self.objective.full.problem, outcome.value))
         elif not certificate.holds and outcome.status == Status.CONVERGED:
             details = {"why": outcome.message.rstrip(".").lower(), "left": certificate.left}
             outcome = replace(outcome, ending=Ending(Reason.NOT_CERTIFIED, details))

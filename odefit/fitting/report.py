@@ -11,6 +11,7 @@ from odefit.arrays import FloatArray
 from odefit.data.chosen_rows import excluded_notes
 from odefit.fitting.combined import combination_warning, combined
 from odefit.fitting.error_notes import error_notes
+from odefit.fitting.explained import plateau_ending
 from odefit.fitting.given_noise import refuted_levels
 from odefit.fitting.misfit import dominant_measurement, vanishing_predictions
 from odefit.fitting.nonsmooth import NonsmoothParameters, nonsmooth_parameters, parameters_at_measurements
@@ -26,7 +27,7 @@ from odefit.problem.hold_out import errors
 from odefit.problem.settled import unsettled
 from odefit.problem.settled import warning as unsettled_warning
 from odefit.runs.results import Estimate, ObjectiveSummary, Result
-from odefit.status import Ending, Reason, Status
+from odefit.status import Status
 from odefit.text import abridged
 from odefit.uncertainty.covariance import Covariance, in_combination
 from odefit.uncertainty.degrees_of_freedom import (
@@ -105,7 +106,7 @@ def summarise(
     nll = value - likelihood.prior_value(u) if math.isfinite(value) else math.nan
     status, message = outcome.status, outcome.message
     if status == Status.CONVERGED and uncertainty is not None and is_mechanistic and _is_flat(problem, uncertainty):
-        flat = Ending(Reason.NO_EFFECT)
+        flat = plateau_ending(problem, nll)
         status, message = flat.status, flat.message
     result = Result(
         status=status,

@@ -59,7 +59,7 @@ def verdict_of(
     apart = [name for name, r in r_hats.items() if r is not None and r > MOST_R_HAT]
     sizes = [min(one["ess_bulk"] or 0.0, one["ess_tail"] or 0.0) for one in parameters.values()]
     least = min(sizes, default=0.0)
-    if unknown and n_draws < 16:
+    if not n_draws or (unknown and n_draws < 16):
         return Verdict("few_draws", "too few draws to say anything of them; ask for more with --draws")
     worst = max((r for r in r_hats.values() if r is not None), default=math.inf)
     if apart and not unknown and worst < ROUGH_R_HAT:

@@ -127,7 +127,7 @@ def sample(
     seed : int
         Of the draws.
     seconds : float, optional
-        When to end in any case, about.
+        When to end, about; the warm-up is made whole in any case.
     overwrite : bool
         Begin anew, also where the folder has other draws.
     cluster : str or mapping, optional

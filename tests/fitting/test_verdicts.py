@@ -136,6 +136,15 @@ def test_a_plateau_is_no_optimum(tmp_path: Path) -> None:
     assert "no parameter of the equations has an effect" in run.result.message
 
 
+def test_classes_that_a_curve_meets_for_certain_leave_the_noise_level_open(tmp_path: Path) -> None:
+    csv = tmp_path / "d.csv"
+    csv.write_text("time,x\n" + "".join(f"{t},{'>5' if t < 4 else '2..5' if t < 8 else '<2'}\n" for t in range(12)))
+    model = {"equations": {"x": "-k*x"}, "initial": {"x": 14.0}}
+    run = fit(model, {"k": {"value": 0.24, "bounds": [0.01, 5], "scale": "log"}}, csv)
+    assert run.result.status == "stopped"
+    assert "every interval holds its prediction for certain" in run.result.message
+
+
 def test_a_slipped_row_is_named_and_ordinary_ones_are_not(tmp_path: Path) -> None:
     rng, t = np.random.default_rng(3), np.linspace(0, 12, 13)
     x = 50 / (1 + 24 * np.exp(-0.7 * t)) + 0.5 * rng.standard_normal(13)

@@ -64,6 +64,7 @@ def test_verdicts() -> None:
     assert astray.kind == "divergent"
     assert "40 of 1,600 transitions diverged" in astray.sentence
     assert verdict_of(summary(good[:, :1]), 8, 0, []).kind == "few_draws"
+    assert verdict_of({}, 0, 0, []).sentence == "too few draws to say anything of them; ask for more with --draws"
 
 
 def test_a_summary_is_that_of_all_draws() -> None:
