@@ -194,8 +194,8 @@ def parse_numbers(
         if value is None and column.censorable and (sign := SIGNS.get(cell[0], 0)):
             value = parse_number(_limit(cell))
             value = None if value is not None and math.isnan(value) else value
-        if value is None and column.ends is not None and (between := _between(cell)) is not None:
-            sign, value, column.ends[int(lines[number])] = between
+        if value is None and column.ends is not None and (found := interval(cell)) is not None:
+            sign, value, column.ends[int(lines[number])] = found
         is_endless = value == math.inf and column.endless
         if value is not None and (is_endless or not math.isinf(value)) and not (column.required and math.isnan(value)):
             values[number] = value
@@ -243,7 +243,7 @@ def is_below(cell: str) -> bool:
     return len(cell) <= _LONG and cell.lower().replace(" ", "") in BELOW
 
 
-def _between(cell: str) -> tuple[int, float, float] | None:
+def interval(cell: str) -> tuple[int, float, float] | None:
     """Sign, value and other end of `0.1..0.5`, a value that is at least 0.1 and below 0.5; None for any other cell.
 
     `>0.1..0.5` is the same seen from below: above 0.1, and at most 0.5.

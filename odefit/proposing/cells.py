@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from odefit.arrays import FloatArray
-from odefit.data.csv_cells import BELOW, NOTHING_ELSE, SIGNS, MissingCells, decimal_comma, parse_number
+from odefit.data.csv_cells import BELOW, NOTHING_ELSE, SIGNS, MissingCells, decimal_comma, interval, parse_number
 from odefit.data.labels import Labels
 
 NOTHING = ("", ".", "na", "nan", "n/a", "null", "-")
@@ -14,8 +14,12 @@ NUMERIC = 0.8
 
 
 def number_of(text: str, missing: MissingCells = NOTHING_ELSE) -> float:
-    """The number of a cell; NaN where it is none, or a limit."""
-    if text.casefold() in NOTHING or text[:1] in SIGNS or missing.means_none(text):
+    """The number of a cell, the middle of `0.1..0.5`; NaN where it is none, or a limit."""
+    if text.casefold() in NOTHING or missing.means_none(text):
+        return np.nan
+    if (ends := interval(text)) is not None:
+        return ends[1] / 2 + ends[2] / 2
+    if text[:1] in SIGNS:
         return np.nan
     value = parse_number(decimal_comma(text) or text)
     return np.nan if value is None or np.isinf(value) or value in missing.numbers else value
@@ -31,9 +35,15 @@ def count_limits(labels: Labels, missing: MissingCells = NOTHING_ELSE) -> int:
     limits = [
         k
         for k, name in enumerate(labels.names)
-        if (name[:1] in SIGNS and name[:1]) or (name.lower() in BELOW and not missing.means_none(name))
+        if (name[:1] in SIGNS and name[:1] and interval(name) is None)
+        or (name.lower() in BELOW and not missing.means_none(name))
     ]
     return int(np.isin(labels.codes, limits).sum())
+
+
+def count_intervals(labels: Labels) -> int:
+    """How many cells say `0.1..0.5`."""
+    return int(np.isin(labels.codes, [k for k, name in enumerate(labels.names) if interval(name) is not None]).sum())
 
 
 def share_of_numbers(labels: Labels, numbers: FloatArray, missing: MissingCells = NOTHING_ELSE) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray, Mask
-from odefit.data.csv_cells import BELOW, MISSING, SIGNS, decimal_comma, parse_number
+from odefit.data.csv_cells import BELOW, MISSING, SIGNS, decimal_comma, interval, parse_number
 from odefit.data.labels import Labels
 from odefit.proposing.cells import NUMERIC
 from odefit.proposing.words import bare
@@ -66,7 +66,8 @@ def strange_words(labels: Mapping[str, Labels]) -> list[str]:
 
 def _is_word(cell: str) -> bool:
     low = cell.lower()
-    return low not in MISSING and low not in BELOW and cell[:1] not in SIGNS and _number(cell) is None
+    is_known = low in MISSING or low in BELOW or cell[:1] in SIGNS or interval(cell) is not None
+    return not is_known and _number(cell) is None
 
 
 def _number(cell: str) -> float | None:

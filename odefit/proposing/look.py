@@ -193,7 +193,7 @@ class _Looking:
                 return self.spread(beside, time, experiment, unused)
             series = {name: (self.numbers[name], np.arange(self.rows)) for name in numbers}
         kind = "beside" if self.beside else "long" if observable else "wide"
-        if not self.beside and all(is_called(n, f"{DOSES}|{SERIES}") for n in series):
+        if series and not self.beside and all(is_called(n, f"{DOSES}|{SERIES}") for n in series):
             what = "holds doses, and no measurements; `data.doses` of a config names such a table"
             raise DataError(self.header.place(), f"{what}: `odefit init` wants the file of the measurements")
         look = self._found(kind, time, experiment, series, observable, value, sigmas, unused, codes)

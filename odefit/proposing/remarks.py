@@ -8,7 +8,7 @@ import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
 from odefit.data.labels import Labels
-from odefit.proposing.cells import count_limits
+from odefit.proposing.cells import count_intervals, count_limits
 from odefit.text import counted
 
 
@@ -35,6 +35,8 @@ def remarks_of(
         limits = 0 if column is None else count_limits(column)
         if limits:
             remarks.append(f"{name}: {counted(limits, 'value')} known only to lie below or above a limit")
+        if column is not None and (between := count_intervals(column)):
+            remarks.append(f"{name}: {counted(between, 'value')} known only to lie between two numbers")
         if empty - limits > 0:
             remarks.append(f"{name}: {counted(empty - limits, 'empty cell')}")
     if len(set(times[np.isfinite(times)].tolist())) == 1:

@@ -124,6 +124,17 @@ def test_what_is_not_measured_together_is_no_linear_system() -> None:
     assert config["data"]["ignore"] == ["d"]
 
 
+@pytest.mark.parametrize(
+    "cells", [("10", "6", "2..5", "2..5", "0..2", "<2"), (">5", ">5", "2..5", "2..5", "0..2", "<2")]
+)
+def test_values_between_two_numbers_are_measured(cells: tuple[str, ...]) -> None:
+    Path("mine.csv").write_text("time,x\n" + "".join(f"{t},{cell}\n" for t, cell in enumerate(cells)))
+    look = look_at(Path("mine.csv"))
+    assert "x: 3 values known only to lie between two numbers" in look.remarks
+    np.testing.assert_allclose(look.series["x"][-3:, 1], [3.5, 3.5, 1])
+    assert "missing" not in proposed(Path("mine.csv").read_text())["data"]
+
+
 def test_tables_that_hold_no_measurements() -> None:
     Path("doses.csv").write_text("experiment,time,state,amount\n1,0,gut,4\n2,0,gut,5\n")
     with pytest.raises(DataError, match="holds doses, and no measurements"):
