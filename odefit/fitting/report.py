@@ -59,7 +59,7 @@ MOST_SENTENCES = 200
 MOST_APART = 6
 """Parameters that are named of two optima."""
 AT_A_MEASUREMENT = "its time lies on that of a measurement, where the likelihood is not smooth"
-WITH_WEIGHTS = "a curve depends on the weights of the network, too, whose errors are not kept"
+WITH_WEIGHTS = "it depends on the weights of the network, too, whose errors are not kept"
 INHERITED = "a parameter that it follows from is not determined"
 
 
@@ -237,7 +237,7 @@ def _derived(
     """What follows from the estimates, with the error that it inherits from them."""
     value = derived.evaluate(problem, theta)
     known, reason = None, None
-    if uncertainty is not None and uncertainty.information == "penalised" and isinstance(derived, CurveDerived):
+    if uncertainty is not None and uncertainty.information == "penalised" and _needs_weights(derived):
         reason = WITH_WEIGHTS
     elif uncertainty is not None:
         known = derived.interval(problem, theta, u, uncertainty.with_held, uncertainty.reach)
@@ -249,6 +249,11 @@ def _derived(
     error, interval = known if known is not None else (None, None)
     known_value = value if math.isfinite(value) else None
     return Estimate(known_value, error, interval, unit=derived.unit, reason=reason, formula=derived.text)
+
+
+def _needs_weights(derived: Derived | CurveDerived) -> bool:
+    """Whether what follows from the estimates follows from the weights of networks, too."""
+    return isinstance(derived, CurveDerived) or bool(derived.networks)
 
 
 def _plain(parameter: Parameter, value: float, fixed: bool) -> Estimate:

@@ -49,15 +49,25 @@ def recorded_rows(problem: FitProblem, networks: nn.ModuleDict, u: Tensor, loss:
         The model fails.
     """
     objective = TrainingObjective(_recorded(problem, networks), networks, loss, u)
-    batch = collate(list(enumerate(problem.experiments)))
+    inside = collate(list(enumerate(problem.experiments))).inside
+    batch = collate(list(enumerate(problem.solved.experiments)))
     predicted, penalised = objective.outcomes(batch)
     parameters = [objective.u, *(q for q in networks.parameters() if q.requires_grad)]
     measured = u.new_zeros((*batch.mask.shape, sum(q.numel() for q in parameters)))
     for k, values in enumerate(predicted):
         measured[..., k, :][batch.mask[..., k]] = _derivatives(values, parameters)
-    outside = u.new_zeros((*penalised.shape, measured.shape[-1]))
-    outside[batch.inside] = _derivatives(penalised[batch.inside], parameters)
-    return measured, outside
+    outputs = u.new_zeros((*penalised.shape, measured.shape[-1]))
+    outputs[batch.inside] = _derivatives(penalised[batch.inside], parameters)
+    compared = problem.compared_rows
+    own = slice(None) if compared is None else torch.as_tensor(compared.own)
+    return _at(inside, measured[batch.inside][own]), _at(inside, outputs[batch.inside][own])
+
+
+def _at(inside: Tensor, values: Tensor) -> Tensor:
+    """Values [R, ...] of all rows in turn as [E, T, ...], 0 outside of a series."""
+    found = values.new_zeros((*inside.shape, *values.shape[1:]))
+    found[inside] = values
+    return found
 
 
 def _recorded(problem: FitProblem, networks: nn.ModuleDict) -> FitProblem:

@@ -58,6 +58,7 @@ KINDS: Mapping[str, Any] = {
     "a network in what is observed": {"model": {"equations": {"S": "-S", "P": "S - k*P"},
                                                 "networks": {"net": {"penalty": 0}},
                                                 "observables": {"S": "S", "P": "k*net(P)"}}},
+    "counts of an interval": {"model": {"observables": {"S": {"increase": "S"}, "P": {"fold_change": "P"}}}},
     "a potential": {"model": {"name": "potential", "states": ["S", "P"], "hidden": [2], "initial": {"S": "S0"},
                               "equations": None, "networks": None}, "parameters": {"k": None}},
 }  # fmt: skip
