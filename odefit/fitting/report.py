@@ -104,6 +104,7 @@ def summarise(
     lost = 0 if uncertainty is None else uncertainty.full.nullity(bound == 0)
     value = likelihood.value(u)
     nll = value - likelihood.prior_value(u) if math.isfinite(value) else math.nan
+    rss = residual_sum(likelihood, u) if any(len(data.rows) for data in problem.data) else math.nan
     status, message = outcome.status, outcome.message
     if status == Status.CONVERGED and uncertainty is not None and is_mechanistic and _is_flat(problem, uncertainty):
         flat = plateau_ending(problem, nll)
@@ -113,7 +114,7 @@ def summarise(
         message=message,
         method=outcome.method,
         estimates=estimates,
-        objective=ObjectiveSummary.of(nll, residual_sum(likelihood, u), problem.n_measured, k),
+        objective=ObjectiveSummary.of(nll, rss, problem.n_measured, k),
         starts=outcome.starts,
         seconds=seconds,
         seed=assembly.loaded.config.fit.seed,

@@ -254,6 +254,7 @@ def test_a_decay_that_is_read_in_classes_is_fitted() -> None:
     classes, seen = "11..12 5..6 5..6 2..3 3..4 0..1 1..2", "11.5 5.5 5.5 2.5 3.5 0.5 1.5"
     found, beside = odefit.fit(**decay(classes)).result, odefit.fit(**decay(seen)).result
     assert found.status == "converged"
+    assert found.objective.rss is None
     for name in ("k", "x0"):
         assert abs(found.estimates[name].value - beside.estimates[name].value) < beside.estimates[name].standard_error
 
