@@ -232,7 +232,7 @@ def queue_of(section: JobqueueSection, where: str = "fit.cluster") -> Any:
         "interface": section.interface,
         "job_extra_directives": section.directives,
         "job_script_prologue": section.prologue,
-        "scheduler_options": {"dashboard_address": None},
+        "scheduler_options": {"dashboard": False, "dashboard_address": "127.0.0.1:0"},
     }
     for key, value in (("walltime", section.walltime), ("queue", section.queue), ("account", section.account)):
         if value is not None:

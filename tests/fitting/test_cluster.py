@@ -494,6 +494,7 @@ def test_sections_that_name_no_cluster(section: dict[str, Any], what: str) -> No
 
 
 def test_the_script_of_a_job() -> None:
+    psutil = pytest.importorskip("psutil")
     pytest.importorskip("dask_jobqueue", reason="needs odefit[dask]")
     section = JobqueueSection(
         system="slurm",
@@ -508,6 +509,10 @@ def test_the_script_of_a_job() -> None:
     )
     with of_fit.queue_of(section) as cluster:
         lines = cluster.job_script().splitlines()
+        port = int(cluster.scheduler_address.rsplit(":", 1)[1])
+        heard = [c.laddr for c in psutil.Process().net_connections("inet") if c.status == psutil.CONN_LISTEN]
+    # Jobs come from other machines to the scheduler, and to nothing else.
+    assert {one.ip for one in heard if one.port != port} <= {"127.0.0.1"}
     head = [line for line in lines if line.startswith("#SBATCH")]
     wanted = ("-p short", "-A me", "--cpus-per-task=2", "--mem=4G", "-t 01:00:00", "--exclusive")
     assert [f"#SBATCH {word}" for word in wanted] == [line for line in head if line.split(maxsplit=1)[1] in wanted]
