@@ -349,6 +349,8 @@ class Cluster:
     def _say(self, worker: str, said: str, is_unfit: bool) -> None:
         """Once of each worker."""
         if is_unfit:
+            if worker not in self._unfit:
+                self._counted = -math.inf  # batches go to workers by name from here on, also to those that came with it
             self._unfit.add(worker)
             said = f"is not used: {said}"
         if said and (worker, said) not in self._told:
