@@ -22,7 +22,7 @@ from __future__ import annotations
 from odefit.arrays import FloatArray, IntArray
 from odefit.engines.kernel.interpolant import clear, combine, shares, spread
 from odefit.engines.kernel.rosenbrock import integrate_stiff
-from odefit.engines.kernel.stepping import Curve, Initial, Pull, PullCurve, Rates, padded, weigh
+from odefit.engines.kernel.stepping import Curve, Initial, Pull, PullCurve, Rates, arrive, padded, weigh
 from odefit.engines.kernel.stiff_adjoint import go_back_stiff
 from odefit.engines.kernel.tsitouras import integrate
 
@@ -202,10 +202,4 @@ def go_back(
         clear(states, below)
         pull(start, record[3:], last, p, below)
         end[:states] = end[:states] + below[:states]
-    while row >= 0:
-        given = worth[row * states :]
-        end[:states] = end[:states] + given[:states]
-        row -= 1
-    for i in range(sensitive):
-        gradient[i] = below[states + i]
-    pull_start(p, end, gradient)
+    arrive(states, sensitive, row + 1, pull_start, p, worth, below, end, gradient)

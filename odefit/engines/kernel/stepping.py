@@ -144,6 +144,30 @@ def remember(states: int, room: int, t: float, h: float, z: FloatArray, u: Float
     return True
 
 
+def arrive(
+    states: int,
+    sensitive: int,
+    rows: int,
+    pull_start: Pull,
+    p: FloatArray,
+    worth: FloatArray,
+    below: FloatArray,
+    end: FloatArray,
+    gradient: FloatArray,
+) -> None:
+    """The way back is at the start, at which the first rows stand: what parameters are worth on all of it.
+
+    end: [S] what the initial values are worth without those rows. below: [S + K] what parameters are worth on the way,
+    behind the states.
+    """
+    for m in range(rows):
+        given = worth[(rows - 1 - m) * states :]
+        end[:states] = end[:states] + given[:states]
+    for i in range(sensitive):
+        gradient[i] = below[states + i]
+    pull_start(p, end, gradient)
+
+
 def largest(states: int, width: int, squares: FloatArray, total: FloatArray) -> float:
     """The largest mean over the states of what each column holds; NaN where any is NaN."""
     total[:width] = squares[:width]

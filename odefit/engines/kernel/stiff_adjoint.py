@@ -23,7 +23,7 @@ from odefit.arrays import FloatArray, IntArray
 from odefit.engines.kernel.elimination import add_to_diagonal, factorize, substitute, substitute_transposed
 from odefit.engines.kernel.interpolant import clear, combine, spread
 from odefit.engines.kernel.rosenbrock import GAMMA, stiff_shares
-from odefit.engines.kernel.stepping import Curve, Pull, PullCurve, Rates
+from odefit.engines.kernel.stepping import Curve, Pull, PullCurve, Rates, arrive
 
 
 def go_back_stiff(
@@ -118,10 +118,4 @@ def go_back_stiff(
             pull_curve(t, z, v, bar, p, below)
             total[:states] = total[:states] + below[:states]
         end[:states] = total[:states]
-    while row >= 0:
-        given = worth[row * states :]
-        end[:states] = end[:states] + given[:states]
-        row -= 1
-    for i in range(sensitive):
-        gradient[i] = below[states + i]
-    pull_start(p, end, gradient)
+    arrive(states, sensitive, row + 1, pull_start, p, worth, below, end, gradient)
