@@ -12,7 +12,6 @@ W. J. Lentz, "Generating Bessel functions in Mie scattering calculations using c
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -151,12 +150,18 @@ def incomplete_beta(a: float, b: float, x: float, rest: float) -> float:
         return 1 - incomplete_beta(b, a, rest, x)
     log_front = a * math.log(x) + b * _log(rest, x) + math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
 
-    def terms() -> Iterator[float]:
-        for m in range(1, _MAX_TERMS):
-            yield -(a + m - 1) * (a + b + m - 1) * x / ((a + 2 * m - 2) * (a + 2 * m - 1))
-            yield m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-
-    return math.exp(log_front) / (a * _continued(terms()))
+    # 1 + t1/(1 + t2/(1 + ...)), by Lentz's method, two terms at a time.
+    value, c, d = 1.0, 1.0, 0.0
+    for m in range(1, _MAX_TERMS):
+        k = a + 2 * m
+        for term in (-(a + m - 1) * (a + b + m - 1) * x / ((k - 2) * (k - 1)), m * (b - m) * x / ((k - 1) * k)):
+            d, c = 1 + term * d, 1 + term / c
+            d = 1 / (d if abs(d) > _TINY else _TINY)
+            c = c if abs(c) > _TINY else _TINY
+            value *= c * d
+            if abs(c * d - 1) <= _DIGITS:
+                return math.exp(log_front) / (a * value)
+    return math.exp(log_front) / (a * value)
 
 
 def incomplete_gamma(a: float, x: float) -> tuple[float, float]:
@@ -176,16 +181,14 @@ def incomplete_gamma(a: float, x: float) -> tuple[float, float]:
     return 1 - before * value, before * value
 
 
-def beta_tails(a: FloatArray, b: FloatArray, x: FloatArray, rest: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """I_x(a, b) and 1 - I_x(a, b) of arrays of one shape, with all digits where they are small; `rest` is 1 - x."""
+def beta_tail(a: FloatArray, b: FloatArray, x: FloatArray, rest: FloatArray, upper: bool = False) -> FloatArray:
+    """I_x(a, b) of arrays of one shape, or 1 - I_x(a, b), with all digits where that is small; `rest` is 1 - x."""
     if not _few_and_small(a, b, x):
         from scipy.special import betainc, betaincc
 
-        return np.asarray(betainc(a, b, x)), np.asarray(betaincc(a, b, x))
-    each = list(zip(*(one.ravel().tolist() for one in (a, b, x, rest)), strict=True))
-    below = [incomplete_beta(a, b, x, rest) for a, b, x, rest in each]
-    above = [incomplete_beta(b, a, rest, x) for a, b, x, rest in each]
-    return np.reshape(below, a.shape), np.reshape(above, a.shape)
+        return np.asarray((betaincc if upper else betainc)(a, b, x))
+    each = zip(*(one.ravel().tolist() for one in ((b, a, rest, x) if upper else (a, b, x, rest))), strict=True)
+    return np.reshape([incomplete_beta(*one) for one in each], a.shape)
 
 
 def gamma_tails(a: FloatArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -215,18 +218,6 @@ def _continued_gamma(a: float, x: float) -> float:
         c = _some(b + term / c)
         value *= d * c
         if abs(d * c - 1) <= _DIGITS:
-            break
-    return value
-
-
-def _continued(terms: Iterator[float]) -> float:
-    """1 + t1/(1 + t2/(1 + ...)), by Lentz's method."""
-    value, c, d = 1.0, 1.0, 0.0
-    for term in terms:
-        d = 1 / _some(1 + term * d)
-        c = _some(1 + term / c)
-        value *= c * d
-        if abs(c * d - 1) <= _DIGITS:
             break
     return value
 

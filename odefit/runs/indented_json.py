@@ -1,16 +1,18 @@
 """JSON with an indent, as `json.dumps(..., indent=2)` writes it.
 
 With an indent Python's own goes through all values in Python; here the innermost lists and mappings are a call of its
-compiled encoder each.
+compiled encoder each, and encoders are kept: `json.dumps` makes one for each call.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 STEP = "  "
+_CONTAINERS = (dict, list, tuple, Mapping)
 
 
 def indented_json(value: Any, allow_nan: bool = False) -> str:
@@ -35,12 +37,12 @@ def indented_json(value: Any, allow_nan: bool = False) -> str:
 
 def _text(value: Any, line: str, allow_nan: bool) -> str:
     """line: a line break and the blanks before what closes this value."""
-    if not isinstance(value, Mapping | list | tuple) or not value:
-        return json.dumps(value, ensure_ascii=False, allow_nan=allow_nan)
+    if not isinstance(value, _CONTAINERS) or not value:
+        return _encode(", ", allow_nan)(value)
     inner = line + STEP
     parts = value.values() if isinstance(value, Mapping) else value
-    if not any(isinstance(part, Mapping | list | tuple) for part in parts):
-        whole = json.dumps(value, ensure_ascii=False, allow_nan=allow_nan, separators=(f",{inner}", ": "))
+    if not any(isinstance(part, _CONTAINERS) for part in parts):
+        whole = _encode(f",{inner}", allow_nan)(value)
         return f"{whole[0]}{inner}{whole[1:-1]}{line}{whole[-1]}"
     texts = [_text(part, inner, allow_nan) for part in parts]
     if isinstance(value, Mapping):
@@ -51,4 +53,10 @@ def _text(value: Any, line: str, allow_nan: bool) -> str:
 
 def _name(key: Any) -> str:
     """A name in quotes; that of a number is its text."""
-    return json.dumps(key if isinstance(key, str) else json.dumps(key), ensure_ascii=False)
+    return _encode(", ", True)(key if isinstance(key, str) else json.dumps(key))
+
+
+@cache
+def _encode(between: str, allow_nan: bool) -> Callable[[Any], str]:
+    """What writes a value in one line, with a text between its parts."""
+    return json.JSONEncoder(ensure_ascii=False, allow_nan=allow_nan, separators=(between, ": ")).encode

@@ -194,8 +194,11 @@ def finite_or_none(value: float | np.floating[Any]) -> float | None:
 
 
 def _plain(value: Any) -> Any:
-    if type(value) is float:  # by far the most
+    kind = type(value)
+    if kind is float:  # by far the most
         return value if math.isfinite(value) else None
+    if value is None or kind in (str, int, bool):
+        return value
     if is_dataclass(value):
         return {key.name: _plain(getattr(value, key.name)) for key in fields_of(value)}
     if isinstance(value, dict):

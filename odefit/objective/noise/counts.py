@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from odefit.arrays import FloatArray
-from odefit.distributions import beta_tails, gamma_tails
+from odefit.distributions import beta_tail, gamma_tails
 from odefit.objective.noise.family import Family, Row, Tail
 from odefit.objective.noise.special import (
     NO_DISPERSION,
@@ -226,7 +226,7 @@ class NegativeBinomial(Family):
                 found[poisson] = gamma_tails(k[poisson], m[poisson])[tail]
             if (spread := ~few & (k >= 1)).any():
                 y, mean, n = k[spread], m[spread], 1 / a[spread]
-                found[spread] = beta_tails(y, n, mean / (mean + n), n / (mean + n))[tail]
+                found[spread] = beta_tail(y, n, mean / (mean + n), n / (mean + n), not upper)
         return found
 
     def quantile(self, p: FloatArray | float, m: FloatArray, s: FloatArray) -> FloatArray:
