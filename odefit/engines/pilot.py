@@ -1,7 +1,7 @@
-"""A rough solution: how large the states are, before anything is compiled or integrated exactly.
+"""A rough solution: how large the states are, before anything is integrated exactly.
 
 It is explicit first. What has not come to its end then is stiff, or fast, and SciPy's LSODA has a try. Large systems
-are the kernel's (pilot_kernel.py).
+are the kernel's, and so are explicit steps where its program is needed anyway (pilot_kernel.py).
 
 Nothing is known of the sizes here, so each state's absolute tolerance is a part of the largest value that it has had so
 far; for one that has been 0, of the value to which the equations drive it within a small part of the way.
@@ -12,6 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from odefit.arrays import FloatArray, IntArray, distinct
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions, SolverOptions, Trajectory, members_of
 from odefit.engines.failure import Failure, FailureReason
-from odefit.engines.pilot_kernel import KernelWays
+from odefit.engines.pilot_kernel import STAGES, KernelSteps, KernelWays
 from odefit.engines.rough_steps import rough_steps
 from odefit.model.functions import numpy_function
 from odefit.model.switches import is_interrupted
@@ -105,18 +106,28 @@ class _Way:
 
 
 class PilotEngine(Engine):
-    """Solves roughly, without sensitivities, and records every piece of the way in `record`."""
+    """Solves roughly, without sensitivities, and records every piece of the way in `record`.
+
+    sensitive: to what the engine of the fit has sensitivities, if that is the kernel; see `KernelSteps`.
+    """
 
     is_compiled = False
+    takes_tangents = True  # nobody asks for them here: the segments are to be those of the fit
     method_in_use = "dopri5, LSODA"
 
-    def __init__(self, system: System, record: Record) -> None:
+    def __init__(self, system: System, record: Record, sensitive: Sequence[str] | None = None) -> None:
         self.system, self.options, self.sensitive = system, SolverOptions(rtol=RTOL), ()
         self.notes: list[str] = []
         self.record = record
-        self._start = numpy_function(list(system.start), system.parameters)
-        self._rates = numpy_function(list(system.rhs), (*system.states, TIME, *system.parameters))
-        self._kernel = KernelWays(system, RTOL)
+        self._kernel, self._steps = KernelWays(system, RTOL), KernelSteps(system, RTOL, sensitive)
+
+    @cached_property
+    def _start(self) -> Any:
+        return numpy_function(list(self.system.start), self.system.parameters)
+
+    @cached_property
+    def _rates(self) -> Any:
+        return numpy_function(list(self.system.rhs), (*self.system.states, TIME, *self.system.parameters))
 
     def solve(
         self,
@@ -163,13 +174,25 @@ class PilotEngine(Engine):
                 compiled = self._kernel.solve(p, start, way.wanted, atol)
                 if compiled is not None:
                     way.fill(*compiled)
-                else:
+                elif not self._stepped(way, p, atol):
                     self._explicit(way, rates, atol)
                 if not way.is_complete:
                     way = _Way(times, start, y0, end)
                     self._implicit(way, rates, atol)
         self.record.pieces.append(way.piece)
         return Trajectory(way.y) if np.isfinite(way.y).all() else _failed(times, n)
+
+    def _stepped(self, way: _Way, p: FloatArray, atol: FloatArray) -> bool:
+        """The whole way by compiled steps, if they come to its end; False where there are none."""
+        times = np.concatenate([[way.start], way.wanted])
+        found = self._steps.way(p, times, atol, MAX_EXPLICIT - self.record.explicit_evaluations)
+        if found is None:
+            return False
+        is_whole, seen, y = found
+        self.record.explicit_evaluations += STAGES * (len(seen) - is_whole * len(times))
+        if is_whole:
+            way.fill(seen, y)
+        return True
 
     def _explicit(self, way: _Way, rates: _Rates, atol: FloatArray) -> None:
         """As far as explicit steps come."""
@@ -213,12 +236,15 @@ def _failed(times: FloatArray, n: int) -> Trajectory:
 
 
 class Pilot:
-    """Rough ways of one system. Raises ModelError for what no engine can do."""
+    """Rough ways of one system. Raises ModelError for what no engine can do.
 
-    def __init__(self, system: System) -> None:
+    sensitive: to what the fit wants derivatives, if the kernel solves it; else None.
+    """
+
+    def __init__(self, system: System, sensitive: Sequence[str] | None = None) -> None:
         """Make what solves the system, of formulas."""
         self._record, self._resting = Record(), Record()
-        self._system = system
+        self._system, self._sensitive = system, sensitive
         self._start = numpy_function(list(system.start), system.parameters)
         self._engine: Engine | None = None
 
@@ -234,7 +260,7 @@ class Pilot:
 
     def _made(self, p: FloatArray) -> Engine:
         if not is_interrupted(self._system):
-            return PilotEngine(self._system, self._record)
+            return PilotEngine(self._system, self._record, self._sensitive)
         from odefit.engines.segments.segmented_engine import SegmentedEngine
 
         # What is near enough to rest is judged by one tolerance.
@@ -243,7 +269,10 @@ class Pilot:
         return SegmentedEngine(
             self._system,
             SolverOptions(rtol=RTOL, atol=ATOL_SHARE * float(known.min() if len(known) else 1.0)),
-            (),
-            lambda part, _: PilotEngine(part, self._record),
-            lambda part, _: PilotEngine(part, self._resting),
+            self._sensitive or (),
+            lambda part, names: PilotEngine(part, self._record, self._needed(names)),
+            lambda part, names: PilotEngine(part, self._resting, self._needed(names)),
         )
+
+    def _needed(self, names: tuple[str, ...]) -> tuple[str, ...] | None:
+        return None if self._sensitive is None else names

@@ -1,7 +1,14 @@
-"""A rough solution of a large system by the kernel: hundreds of formulas in Python, and differences for a Jacobian, are
-too slow there."""
+"""A rough solution by the kernel.
+
+Of a large system, whose hundreds of formulas in Python, and differences for a Jacobian, are too slow. Of a small one
+where the fit needs the same program anyway: else it is solved in Python sooner than compiled.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,10 +19,46 @@ from odefit.engines.registry import ENGINES
 from odefit.errors import InputError
 from odefit.model.system import System
 
+if TYPE_CHECKING:
+    from odefit.engines.kernel.program import KernelProgram
+
 MIN_STATES = 60
-"""Fewer are solved in Python sooner than they are compiled."""
+"""Fewer are solved in Python sooner than they are compiled for this alone."""
+STAGES = 6
+"""Evaluations of a step."""
 DECADES = np.logspace(-9, 0, 37)
 """Parts of the way at which it is looked, besides even ones: what is fast happens early."""
+
+
+class KernelSteps:
+    """Explicit steps of a system by the program that has sensitivities to some parameters; `way` yields None where that
+    cannot be made.
+
+    sensitive: None where no such program is needed by anybody else.
+    """
+
+    def __init__(self, system: System, rtol: float, sensitive: Sequence[str] | None) -> None:
+        self._system, self._rtol = system, rtol
+        self._sensitive = None if sensitive is None else tuple(sensitive)
+
+    @cached_property
+    def _program(self) -> KernelProgram | None:
+        if self._sensitive is None or not ENGINES["kernel"].available()[0]:
+            return None
+        from odefit.engines.kernel.program import program_of
+
+        try:
+            return program_of(self._system, self._sensitive)
+        except InputError:  # too large
+            return None
+
+    def way(
+        self, p: FloatArray, times: FloatArray, atol: FloatArray, most: int
+    ) -> tuple[bool, FloatArray, FloatArray] | None:
+        """See `KernelProgram.steps`; most: evaluations."""
+        if self._program is None:
+            return None
+        return self._program.steps(p, times, self._rtol, atol, most // STAGES)
 
 
 class KernelWays:

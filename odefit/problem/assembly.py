@@ -244,7 +244,7 @@ def _engine(
     loaded = draft.loaded
     system = solved_system(formulas.system)
     p = formulas.binding.local(table.values)[:, : len(system.parameters)]
-    options = solver_options(loaded, system, seen, p, formulas.observation)
+    options = solver_options(loaded, system, seen, p, formulas.observation, formulas.sensitive)
     inside = part_of(networks, system)
 
     def made(by: SolverOptions) -> Engine:

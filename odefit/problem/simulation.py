@@ -368,8 +368,9 @@ class TrueModel:
         observation = Observation(
             system, dict.fromkeys(system.observables, Noise("gaussian", None)), (*names, *system.inputs), ()
         )
+        sizes = state_sizes(system, experiments, self.local, sensitive=())
         # Tighter for what is small, in whatever unit.
-        atol = tuple((SIMULATION_ATOL * np.minimum(state_sizes(system, experiments, self.local), 1.0)).tolist())
+        atol = tuple((SIMULATION_ATOL * np.minimum(sizes, 1.0)).tolist())
         engine = make_engine(system, replace(SIMULATION_SOLVER, atol=atol if len(set(atol)) > 1 else atol[0]))
         problem = FitProblem(tuple(experiments), ParameterTable(()), binding, observation, engine)
         return problem.curves(np.empty(0), problem.experiments)

@@ -50,6 +50,7 @@ def solver_options(
     experiments: Sequence[Experiment],
     p: FloatArray,
     observation: Observation,
+    sensitive: Sequence[str] = (),
 ) -> SolverOptions:
     """The options of a config, with an absolute tolerance for each state.
 
@@ -65,6 +66,8 @@ def solver_options(
         [E, L] the system's parameters where the search starts.
     observation
         What is measured, and how it scatters.
+    sensitive
+        The parameters of the system to which the fit wants derivatives.
 
     Raises
     ------
@@ -84,7 +87,9 @@ def solver_options(
     method = METHODS.get(options.method)
     if not system.is_mechanistic or (method is not None and method.is_fixed_step):
         return replace(options, atol=min([options.rtol / ATOL_DIVISOR, *own.values()]))
-    return sized(options, system, state_sizes(system, experiments, p, observation), p, own)
+    by_kernel = options.device == "cpu" and (method is None or method.engine == "kernel")
+    sizes = state_sizes(system, experiments, p, observation, sensitive if by_kernel else None)
+    return sized(options, system, sizes, p, own)
 
 
 def sized(
@@ -97,7 +102,11 @@ def sized(
 
 
 def state_sizes(
-    system: System, experiments: Sequence[Experiment], p: FloatArray, observation: Observation | None = None
+    system: System,
+    experiments: Sequence[Experiment],
+    p: FloatArray,
+    observation: Observation | None = None,
+    sensitive: Sequence[str] | None = None,
 ) -> FloatArray:
     """The size of each state, [S]; 1 where nothing tells.
 
@@ -111,13 +120,15 @@ def state_sizes(
         [E, L] the system's parameters.
     observation
         What is measured, where anything is.
+    sensitive
+        To what the kernel has derivatives, if it will solve them; else None.
     """
     measured = _Measured(observation, experiments)
     least = np.full(len(system.states), math.inf)
     pilot: Pilot | None = None
     for e in representative(experiments):
         try:
-            pilot = pilot or Pilot(system)
+            pilot = pilot or Pilot(system, sensitive)
             record = pilot.way(p[e], experiments[e])
         except InputError:
             record = Record()  # what cannot be solved at all is said by those who have to solve it
@@ -133,7 +144,12 @@ def state_sizes(
 
 def representative(experiments: Sequence[Experiment]) -> list[int]:
     """Positions of MOST_PILOTS experiments, by the size of what was measured in them."""
-    tops = np.array([np.nan_to_num(np.abs(e.values), posinf=0.0).max(axis=0, initial=0.0) for e in experiments])
+    values = np.abs(np.concatenate([e.values for e in experiments]))
+    lengths = np.array([len(e.values) for e in experiments])
+    tops, filled = np.zeros((len(experiments), values.shape[1])), lengths > 0
+    if values.size:
+        first = (np.cumsum(lengths) - lengths)[filled]
+        tops[filled] = np.maximum.reduceat(np.where(values < np.inf, values, 0.0), first)
     all_over = tops.max(axis=0, initial=0.0)
     order = np.argsort((tops / np.where(all_over > 0, all_over, 1.0)).max(axis=1, initial=0.0), kind="stable")
     places = {round(place) for place in np.linspace(0, len(order) - 1, min(len(order), MOST_PILOTS)).tolist()}

@@ -11,6 +11,7 @@ import odefit
 from odefit.api import assembled
 from odefit.engines.base import SolverOptions
 from odefit.errors import ConfigError
+from odefit.problem.state_sizes import state_sizes
 
 
 def options_of(config: dict[str, Any], *experiments: odefit.Experiment) -> SolverOptions:
@@ -155,3 +156,22 @@ def test_simulated_data_do_not_know_units(size: float) -> None:
         return np.asarray(odefit.simulate(config).frame[["x", "y"]]) / c
 
     np.testing.assert_allclose(simulated(size), simulated(1.0), rtol=1e-9)
+
+
+@pytest.mark.parametrize("dosed", [False, True])
+def test_compiled_steps_say_what_those_in_python_do(dosed: bool) -> None:
+    dose = (odefit.Dose(3.0, "gut", 20.0), odefit.Dose(0.0, "gut", 0.04)) if dosed else ()
+    config: dict[str, Any] = {
+        "model": {
+            "equations": {"gut": "-ka*gut", "blood": "ka*gut - k*blood", "made": "1e-7*blood"},
+            "initial": {"gut": 0.03, "blood": 0, "made": 1e4},
+            "observables": {"blood": "blood"},
+        },
+        "parameters": {"ka": 2.0, "k": 0.3},
+    }
+    one = odefit.Experiment("1", [0, 1, 2, 5], {"blood": [0, 0.02, 0.018, 0.009]}, doses=dose)
+    problem = assembled(config, data=[one]).problem
+    system, p = problem.engine.system, problem.binding.local(problem.table.values)[:, : problem.n_system]
+    sizes = [state_sizes(system, problem.experiments, p, None, names) for names in (None, problem.engine.sensitive)]
+    assert sizes[0].tolist() == sizes[1].tolist()
+    assert len(set(sizes[0].tolist())) > 1

@@ -24,7 +24,7 @@ from odefit.engines.kernel.model_ir import (
     stiff_text,
 )
 from odefit.engines.kernel.sparsity import Pattern
-from odefit.engines.kernel.stepping import NO_ROOM, padded
+from odefit.engines.kernel.stepping import DONE, NO_ROOM, padded
 from odefit.engines.kernel.tableaus import RODAS5P, TSITOURAS
 from odefit.engines.tolerances import absolute_tolerances, parameter_sizes
 from odefit.model.system import System
@@ -185,6 +185,42 @@ class KernelProgram:
             *(at, at + 8 * count, at + 16 * count),
         )
         return Ends(ends[0].view(np.int64), ends[1], ends[2].view(np.int64))
+
+    def steps(
+        self, p: FloatArray, times: FloatArray, rtol: float, atol: FloatArray, max_steps: int
+    ) -> tuple[bool, FloatArray, FloatArray]:
+        """The way of one member by the explicit method, whose errors of states alone count, as far as it comes.
+
+        Parameters
+        ----------
+        p
+            [L].
+        times
+            [T] increasing ones, of which the first is the start.
+        rtol, atol
+            Tolerances, the absolute one of each state, [S].
+
+        Returns
+        -------
+        whole, times, states
+            Whether it is at its end; the times at which its steps end and, where it is whole, those that were asked
+            for, [n] in order; and the states there, [n, S].
+        """
+        n, one, ends, steps = self.states, np.array([0, len(times)]), np.zeros((2, 1)), np.zeros(1, dtype=np.int64)
+        numbers = np.array([self.parameters, n, 1, 0, max_steps, 0, 0, max_steps, 0, 0], dtype=np.int64)
+        arrays = (numbers, np.array([rtol, rtol, *atol, *atol]), self._columns, np.zeros(1))
+        work, y = np.zeros(VECTORS * padded(n) + 1 + (max_steps + 1) * (n + 2)), np.empty((len(times), n))
+        given = (np.ascontiguousarray(p), one[:1], times[:1].copy(), one, times, one[:1], work, y, y)
+        came = (*ends, steps)
+        self._solve(1, *map(address, arrays), *self._functions[False], 0, 0, *map(address, (*given, *came)))
+        kept = work[VECTORS * padded(n) :]
+        taken = kept[1 : 1 + (int(kept[0]) + 1) * (n + 2)].reshape(-1, n + 2)
+        t, states = np.append(taken[:-1, 0], ends[1]), taken[:, 2:]
+        if ends[0].view(np.int64)[0] != DONE:
+            return False, t, states
+        every = np.concatenate([times, t])
+        order = np.argsort(every, kind="stable")
+        return True, every[order], np.concatenate([y, states])[order]
 
     @cached_property
     def _adjoint(self) -> machine.MachineCode:
