@@ -226,7 +226,9 @@ class Experiment:
         """The side of what is at the start, for whatever is compared with it: as the sample there, else just after."""
         if self.start_side is not None:
             return self.start_side
-        return int(self.sides[0]) if len(self.times) and self.times[0] == self.start else 0
+        if self.side is None or not len(self.times) or self.times[0] != self.start:
+            return 0
+        return int(self.side[0])
 
     @property
     def clock(self) -> FloatArray:
@@ -287,9 +289,10 @@ class Experiment:
     def at(self, times: FloatArray, side: NDArray[np.int8] | None = None) -> Experiment:
         """The same experiment, to be predicted at other times: nothing is measured there, and counts go from one of
         these times to the next."""
-        t, blank = np.asarray(times, dtype=np.float64), np.full((len(times), self.values.shape[1]), np.nan)
-        pairs = np.stack([np.append(self.start, t[:-1])[: len(t)], t], axis=1)[:, None]
-        intervals = np.broadcast_to(pairs, (*blank.shape, 2))
+        t = np.asarray(times, dtype=np.float64)
+        blank, intervals = np.empty((len(t), self.values.shape[1])), np.empty((len(t), self.values.shape[1], 2))
+        blank.fill(np.nan)
+        intervals[:1, :, 0], intervals[1:, :, 0], intervals[:, :, 1] = self.start, t[:-1, None], t[:, None]
         # What is one number in the whole series is that at other times, too.
         unknown = {key: np.broadcast_to(alike(table), blank.shape) for key, table in self.covariates.items()}
         bare = {"times": t, "values": blank, **UNMEASURED, "covariates": unknown, "side": side}

@@ -277,7 +277,7 @@ class Engine(Protocol):
         return None
 
 
-def offsets_of(lengths: Sequence[int]) -> IntArray:
+def offsets_of(lengths: Sequence[int] | IntArray) -> IntArray:
     """[M + 1] where the rows of each member begin, and the end."""
     offsets = np.zeros(len(lengths) + 1, dtype=np.intp)
     np.cumsum(lengths, out=offsets[1:])
@@ -302,3 +302,15 @@ def times_fault(times: FloatArray, start: float) -> Failure | None:
     if len(times) and not (start <= times[0] and (times[1:] >= times[:-1]).all()):
         return Failure(FailureReason.TIMES_NOT_INCREASING)
     return None
+
+
+def times_faults(times: FloatArray, starts: FloatArray, first: IntArray) -> dict[int, Failure]:
+    """The same of E experiments, of those that have a fault: times[first[e]:first[e + 1]] begin at starts[e]."""
+    filled = np.flatnonzero(np.diff(first))
+    goes_on = np.ones(len(times), dtype=bool)
+    goes_on[1:] = times[1:] >= times[:-1]
+    goes_on[first[filled]] = starts[filled] <= times[first[filled]]
+    if goes_on.all() and np.isfinite(starts).all() and np.isfinite(times).all():
+        return {}
+    found = {e: times_fault(times[first[e] : first[e + 1]], float(starts[e])) for e in range(len(starts))}
+    return {e: fault for e, fault in found.items() if fault is not None}

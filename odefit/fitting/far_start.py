@@ -68,4 +68,4 @@ def nearer_starts(
 def _nearly_relative(problem: FitProblem) -> FitProblem:
     options = problem.engine.options
     finer = replace(options, atol=scaled_atol(options, NEARLY_RELATIVE), sensitivity_atol=None)
-    return replace(problem, engine=make_engine(problem.engine.system, finer, problem.engine.sensitive))
+    return problem.solved_by(make_engine(problem.engine.system, finer, problem.engine.sensitive))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -145,6 +144,6 @@ def global_starts(
 def _values(objective: ProfileLikelihood) -> Callable[[FloatArray], FloatArray]:
     """The objective at many points, with an engine that knows nothing as yet: as a search that is resumed has it."""
     problem = objective.full.problem
-    fresh = ProfileLikelihood(Likelihood(replace(problem, engine=problem.engine.reset_copy())))
+    fresh = ProfileLikelihood(Likelihood(problem.solved_by(problem.engine.reset_copy())))
 
     return fresh.values

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -37,7 +36,7 @@ class SearchObjective:
         """For n searches."""
         problem = profile.full.problem
         engine = problem.engine
-        own = Likelihood(replace(problem, engine=engine.reset_copy()), profile.full.blocks)
+        own = Likelihood(problem.solved_by(engine.reset_copy()), profile.full.blocks)
         fresh = ProfileLikelihood(own, profile.eliminate)
         return cls(fresh, [engine.reset_copy() for _ in range(n)] if engine.remembers else None)
 

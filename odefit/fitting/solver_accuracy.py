@@ -47,7 +47,7 @@ def problem_at(assembly: Assembly, options: SolverOptions) -> FitProblem:
     """The same problem by a solver with other tolerances, which knows nothing of earlier solves."""
     problem = assembly.problem
     if options == problem.engine.options:
-        return replace(problem, engine=problem.engine.reset_copy())
+        return problem.solved_by(problem.engine.reset_copy())
     engine = make_engine(
         problem.engine.system,
         options,
@@ -55,7 +55,7 @@ def problem_at(assembly: Assembly, options: SolverOptions) -> FitProblem:
         assembly.networks,
         assembly.loaded.where("solver", "method"),
     )
-    return replace(problem, engine=engine)
+    return problem.solved_by(engine)
 
 
 def divided(options: SolverOptions, factor: float) -> SolverOptions:

@@ -131,7 +131,7 @@ def contradiction(problem: FitProblem, theta: FloatArray) -> Contradiction | Non
         return None
     marks = _Marks(system)
     try:
-        experiments = tuple(_dense(problem, e) for e in problem.experiments)
+        experiments = _dense(problem)
         solved, _ = with_steps(problem, experiments)
         solutions = problem.states(theta, solved)
         local = problem.binding.local(theta)[:, : problem.n_system]
@@ -147,13 +147,20 @@ def contradiction(problem: FitProblem, theta: FloatArray) -> Contradiction | Non
     return None
 
 
-def _dense(problem: FitProblem, experiment: Experiment) -> Experiment:
-    """The experiment with more times, as far as there may be more without changing the solution."""
+def _dense(problem: FitProblem) -> tuple[Experiment, ...]:
+    """The experiments with more times, as far as there may be more without changing the solution."""
     n = min(PER_EXPERIMENT, MOST_TIMES // len(problem.experiments))
-    if not len(experiment.times) or n < 2 or METHODS[problem.engine.method_in_use].is_fixed_step:
+    if n < 2 or METHODS[problem.engine.method_in_use].is_fixed_step:
+        return problem.experiments
+    within = np.linspace(0.0, 1.0, n)[1:-1]  # the ends are rows, or nothing changes there
+    return tuple(_among(e, e.start + (e.last - e.start) * within) for e in problem.experiments)
+
+
+def _among(experiment: Experiment, more: FloatArray) -> Experiment:
+    """An experiment to be solved at its own times and more."""
+    if not len(experiment.times):
         return experiment
-    more = np.linspace(experiment.start, experiment.last, n)
-    return experiment.at(distinct(np.concatenate([experiment.times, more])))
+    return experiment.at(distinct(np.concatenate([[experiment.start], experiment.times, more])))
 
 
 def _groups(experiments: Sequence[Experiment]) -> list[slice]:

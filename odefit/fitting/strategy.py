@@ -110,7 +110,7 @@ def _cross_validated(
 def _unused(assembly: Assembly) -> Assembly:
     """With an engine that has learnt nothing yet: errors do not depend on where the searches were done."""
     problem = assembly.problem
-    return replace(assembly, problem=replace(problem, engine=problem.engine.reset_copy()))
+    return replace(assembly, problem=problem.solved_by(problem.engine.reset_copy()))
 
 
 def plan_part(

@@ -73,7 +73,7 @@ class LocalColumns:
         position[table.estimated] = np.arange(self.n)
         local = [problem.binding.symbols.index(name) for name in problem.observation.sensitive]
         self.positions: IntArray = position[problem.binding.index[:, local]]
-        self.n_rows = np.array([e.n_measured for e in problem.experiments], dtype=np.intp)
+        self.n_rows = problem.measured_counts
         self.blocks = blocks
 
     @cached_property

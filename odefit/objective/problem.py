@@ -63,7 +63,13 @@ class FitProblem:
     @cached_property
     def n_measured(self) -> int:
         """The number of measurements, censored ones included."""
-        return sum(experiment.n_measured for experiment in self.experiments)
+        return int(self.measured_counts.sum())
+
+    @cached_property
+    def measured_counts(self) -> IntArray:
+        """The same of each experiment, [E]."""
+        known = ~np.isnan(np.concatenate([experiment.values for experiment in self.experiments]))
+        return np.bincount(self.owner, known.sum(axis=1), len(self.experiments)).astype(np.intp)
 
     @cached_property
     def times(self) -> FloatArray:
@@ -92,6 +98,15 @@ class FitProblem:
         if rows is None or len(rows.own) == sum(len(e.times) for e in rows.experiments):
             return self
         return replace(self, experiments=rows.experiments)
+
+    def solved_by(self, engine: Engine) -> FitProblem:
+        """The same problem, of whose data nothing is computed again, by another engine for the same system."""
+        other = replace(self, engine=engine)
+        kept = [name for name in _OF_DATA if name in vars(self)]
+        if "together" in vars(self) and (engine.options.step is None) == (self.engine.options.step is None):
+            kept.append("together")
+        vars(other).update((name, vars(self)[name]) for name in kept)
+        return other
 
     @cached_property
     def together(self) -> Together | None:
@@ -269,6 +284,10 @@ class FitProblem:
         """Whether the objective has a gradient everywhere: no Laplace density, of measurements or of a parameter."""
         measured = all(data.family.is_smooth for data in self.data if data.n)
         return measured and all(p.prior.is_smooth for p in self.table if p.estimate and p.prior is not None)
+
+
+_OF_DATA = ("n_measured", "measured_counts", "times", "clock", "owner", "compared_rows", "_given", "data")
+"""What is known of a problem whoever solves it."""
 
 
 def _filled(table: FloatArray) -> FloatArray:

@@ -14,6 +14,7 @@ import numpy as np
 from odefit.arrays import FloatArray, IntArray, distinct
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Solutions, offsets_of
+from odefit.engines.failure import Failure
 from odefit.objective.parameters import Binding
 from odefit.records import dataclass
 
@@ -48,9 +49,11 @@ class Together:
         def of_all(x: FloatArray) -> FloatArray:
             return x.reshape(n, -1, *x.shape[1:])[:, self.rows].reshape(-1, *x.shape[1:])
 
-        failures = [found.failures[b * len(self.first) + g] for b in range(n) for g in self.group.tolist()]
-        offsets = offsets_of(np.tile(self.lengths, n).tolist())
-        return Solutions(of_all(found.y), None if found.dy is None else of_all(found.dy), offsets, tuple(failures))
+        failures: tuple[Failure | None, ...] = (None,) * (n * len(self.group))
+        if found.failed is not None:
+            failures = tuple(found.failures[b * len(self.first) + g] for b in range(n) for g in self.group.tolist())
+        offsets = offsets_of(np.tile(self.lengths, n))
+        return Solutions(of_all(found.y), None if found.dy is None else of_all(found.dy), offsets, failures)
 
     def gathered(self, worth: FloatArray) -> FloatArray:
         """What each row of what was solved is worth, from that of all rows [n, R, ...]: the way back of `spread`."""
@@ -83,20 +86,22 @@ def together(experiments: Sequence[Experiment], binding: Binding, n_system: int,
         members.setdefault((int(row[k]), *conditions), []).append(k)
     if len(members) == len(experiments):
         return None
-    group, solved = np.empty(len(experiments), dtype=np.intp), list[Experiment]()
-    places = [np.empty(0, dtype=np.intp)] * len(experiments)
-    offset = 0
+    group, solved, joint = np.empty(len(experiments), dtype=np.intp), list[Experiment](), dict[int, IntArray]()
     for g, ks in enumerate(members.values()):
-        own = [experiments[k] for k in ks]
-        same = all(np.array_equal(e.times, own[0].times) for e in own)
-        times = own[0].times if same else distinct(np.concatenate([e.times for e in own]))
-        solved.append(own[0] if same else own[0].at(times))
-        for k, e in zip(ks, own, strict=True):
-            group[k], places[k] = g, offset + (np.arange(len(times)) if same else np.searchsorted(times, e.times))
-        offset += len(times)
+        one = experiments[ks[0]]
+        group[ks] = g
+        if not all(np.array_equal(experiments[k].times, one.times) for k in ks[1:]):
+            times = distinct(np.concatenate([experiments[k].times for k in ks]))
+            joint |= {k: np.searchsorted(times, experiments[k].times) for k in ks}
+            one = one.at(times)
+        solved.append(one)
     first = np.array([ks[0] for ks in members.values()], dtype=np.intp)
     lengths = np.array([len(e.times) for e in experiments], dtype=np.intp)
-    return Together(tuple(solved), first, group, np.concatenate(places), lengths)
+    begins, ends = offsets_of([len(e.times) for e in solved])[:-1][group], offsets_of(lengths)
+    rows = np.repeat(begins - ends[:-1], lengths) + np.arange(ends[-1])
+    for k, places in joint.items():
+        rows[ends[k] : ends[k + 1]] = begins[k] + places
+    return Together(tuple(solved), first, group, rows, lengths)
 
 
 def _local_rows(binding: Binding, n: int, width: int) -> tuple[IntArray, IntArray]:

@@ -178,10 +178,11 @@ def check_held_out(draft: Draft, seen: Sequence[Experiment]) -> None:
     """
     builder = draft.builder
     learnt, needed = set[str](), dict[str, str]()
+    is_seen = [bool(e.n_measured) for e in seen]
     for targets in builder.bound.values():
-        for experiment, target in zip(seen, targets, strict=True):
+        for experiment, target, here in zip(seen, targets, is_seen, strict=True):
             if isinstance(target, str) and builder.rows[target].estimate:
-                if experiment.n_measured:
+                if here:
                     learnt.add(target)
                 else:
                     needed.setdefault(target, experiment.name)

@@ -251,23 +251,24 @@ class TableBuilder:
             self.faults.add(where, f"the column '{by}' says nothing of experiment {self.seen[groups.index('')].name}")
         return groups
 
-    def _observed(self, state: str) -> int | None:
-        """The column of the observable that is this state itself."""
-        observables = self.described.system.predicted.values()
-        return next((i for i, g in enumerate(observables) if g == symbol(state)), None)
+    @functools.cached_property
+    def _observed(self) -> dict[str, int]:
+        """The column of the observable that is a state itself, of each state that has one."""
+        observables = [*enumerate(self.described.system.predicted.values())]
+        return {s: i for s in self.described.system.states for i, g in reversed(observables) if g == symbol(s)}
 
     def _first(self, state: str, experiment: Experiment) -> float:
         """The first measurement of a state, which must be there at the very start."""
-        column = self._observed(state)
-        where = self.loaded.where("model", "initial", state)
+        column = self._observed.get(state)
         if column is None:
+            where = self.loaded.where("model", "initial", state)
             self.faults.add(where, f"`first` needs an observable that is `{state}` itself; use `estimate`")
             return 0.0
         value = experiment.values[0, column]
         censored = experiment.censored is not None and experiment.censored[0, column]
         if experiment.times[0] != experiment.start or math.isnan(value) or censored:
             self.faults.add(
-                where,
+                self.loaded.where("model", "initial", state),
                 f"experiment {experiment.name} has no measurement of {state} at its start "
                 f"(t = {experiment.start:g}); use `estimate`",
             )
@@ -276,7 +277,7 @@ class TableBuilder:
 
     def _around(self, state: str) -> float | None:
         """See `add`: of the initial value of a state whose measurements are all positive; None of others."""
-        column = self._observed(state)
+        column = self._observed.get(state)
         if self.loaded.config.model.initial_scale == "linear" or column is None:
             return None
         if not self.described.system.is_mechanistic:
@@ -286,7 +287,7 @@ class TableBuilder:
         return INITIAL_FACTOR if len(values) and (values > 0).all() else None
 
     def _guess(self, state: str, experiment: Experiment) -> float | None:
-        column = self._observed(state)
+        column = self._observed.get(state)
         known = [] if column is None else experiment.values[~np.isnan(experiment.values[:, column]), column]
         if not len(known) and state in free_states(self.described.system):
             return 0.0

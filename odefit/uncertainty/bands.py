@@ -15,12 +15,12 @@ counts end at 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray
+from odefit.arrays import FloatArray, IntArray, Mask
 from odefit.data.experiments import Experiment
 from odefit.errors import SolveError
 from odefit.objective.likelihood import Likelihood
@@ -110,9 +110,8 @@ def prediction_bands(
     for column, (name, observed, noisy) in enumerate(zip(problem.observation.names, moments, free, strict=True)):
         variance = np.zeros(len(observed.m))
         if observed.dm is not None:
-            begins = np.searchsorted(owner, np.arange(len(experiments) + 1))
             with np.errstate(over="ignore", invalid="ignore"):
-                for columns, first, last in zip(likelihood.columns.positions, begins, begins[1:], strict=False):
+                for columns, first, last in known.runs(likelihood.columns.positions, owner):
                     variance[first:last] = known.variance(observed.dm[first:last] * slope[columns], columns)
         noise, here = problem.observation.noise[name], replace(observed, s=noisy.s)
         limits[..., column] = _limits(noise, here, widening**2 * variance, level, q)
@@ -141,6 +140,19 @@ class _Known:
         self.covariance = (
             Covariance.of_matrix(names, covariance, {}) if isinstance(covariance, np.ndarray) else covariance
         )
+
+    def runs(self, positions: IntArray, owner: IntArray) -> Iterator[tuple[IntArray, int, int]]:
+        """Columns, first row and the one behind the last of each experiment, or of neighbours with the same columns.
+
+        positions: [E, K] columns of each experiment. owner: [R] the experiment of each row.
+        """
+        unknown: Mask = np.append(np.isnan(self.covariance.factor), False)
+        silent: Mask = np.asarray(unknown[positions].any(axis=1))
+        # What depends on a parameter without a variance has none in all of its experiment.
+        parted: Mask = np.any(positions[1:] != positions[:-1], axis=1) | silent[1:]
+        ends = np.append(np.flatnonzero(parted) + 1, len(positions))
+        rows = np.searchsorted(owner, np.append(0, ends)).tolist()
+        yield from zip(positions[ends - 1], rows[:-1], rows[1:], strict=True)
 
     def variance(self, slopes: FloatArray, columns: IntArray) -> FloatArray:
         """The variances [T] of T linear functions of u, with `slopes` [T, K] to its components `columns` [K] (n stands

@@ -30,7 +30,7 @@ from test_diffsol_engine import (
 )
 
 from odefit.data.experiments import Experiment
-from odefit.engines.base import SolverOptions
+from odefit.engines.base import SolverOptions, offsets_of, times_fault, times_faults
 from odefit.engines.choice import make_engine
 from odefit.engines.diffsol.diffsol_engine import DiffsolEngine
 from odefit.engines.failure import FailureReason
@@ -575,3 +575,44 @@ def test_without_llvmlite_the_method_is_refused(monkeypatch: pytest.MonkeyPatch)
     assert not machine.available()[0]
     with pytest.raises(ConfigError, match="llvmlite cannot be imported"):
         make_engine(DECAY, SolverOptions("tsit5"))
+
+
+def test_a_way_has_the_times_asked_for_and_the_ends_of_its_steps() -> None:
+    found, p = program.program_of(OSCILLATOR, ("w",)), np.array([1.5, 0.3])
+    times = np.array([0.0, 0.7, 0.7, 4.0, 9.0])
+    whole, t, y = found.steps(p, times, 1e-8, np.full(2, 1e-10), 500)
+    assert whole
+    assert len(t) > len(times) + 20
+    assert (np.diff(t) >= 0).all()
+    assert np.isin(times, t).all()
+    np.testing.assert_allclose(y[:, 0], 0.3 * np.cos(1.5 * t), atol=1e-7)
+    np.testing.assert_allclose(y[:, 1], -0.45 * np.sin(1.5 * t), atol=1e-7)
+    whole, t, y = found.steps(p, times, 1e-8, np.full(2, 1e-10), 7)
+    assert not whole
+    assert len(t) == 8
+    assert 0 < t[-1] < 9
+    np.testing.assert_allclose(y[:, 0], 0.3 * np.cos(1.5 * t), atol=1e-7)
+
+
+def test_a_way_that_cannot_begin_is_not_whole() -> None:
+    whole, t, _ = program.program_of(DECAY, ()).steps(
+        np.array([1.0, np.nan]), np.array([0.0, 1.0]), 1e-6, np.array([1e-8]), 50
+    )
+    assert not whole
+    assert t.tolist() == [0.0]
+
+
+def test_faults_of_many_experiments_are_those_of_each() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        lengths = rng.integers(0, 4, 5)
+        times = [np.sort(rng.choice([0.0, 1.0, 1.0, 2.0, 3.0], n)) for n in lengths]
+        starts = rng.choice([-1.0, 0.0, 1.0], 5)
+        for spoilt in rng.choice(5, rng.integers(0, 3)):
+            if len(times[spoilt]):
+                times[spoilt][rng.integers(len(times[spoilt]))] = rng.choice([np.nan, np.inf, -2.0, 0.5])
+            else:
+                starts[spoilt] = np.nan
+        each = {e: times_fault(t, float(start)) for e, (t, start) in enumerate(zip(times, starts, strict=True))}
+        found = times_faults(np.concatenate(times), starts, offsets_of(lengths))
+        assert found == {e: fault for e, fault in each.items() if fault is not None}

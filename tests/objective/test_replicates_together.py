@@ -124,3 +124,15 @@ def test_a_failure_is_that_of_every_replicate() -> None:
     assert likelihood.value(u) == np.inf
     assert likelihood.failure is not None
     assert likelihood.failure.startswith("experiment a:")
+
+
+def test_another_engine_finds_what_is_known_of_the_data() -> None:
+    problem = assembled(CONFIG, data="experiment,time,x,z\na,0,2,0\na,1,1,1\nb,0,2,0\nb,1,1.2,0.9\n").problem
+    assert problem.together is not None
+    known = problem.data, problem.together, problem.owner, problem.n_measured
+    other = problem.solved_by(problem.engine.reset_copy())
+    assert other.engine is not problem.engine
+    for mine, theirs in zip((other.data, other.together, other.owner, other.n_measured), known, strict=True):
+        assert mine is theirs
+    u = problem.table.to_search(problem.table.values)
+    assert Likelihood(other).value(u) == Likelihood(problem).value(u)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
-from odefit.engines.base import offsets_of, times_fault
+from odefit.engines.base import offsets_of, times_faults
 from odefit.engines.failure import Failure
 from odefit.records import dataclass
 
@@ -83,15 +83,17 @@ class TimesOf:
 
     def _made(self, experiments: Sequence[Experiment]) -> Times:
         lengths = [len(e.times) for e in experiments]
-        start = np.array([e.start for e in experiments], dtype=np.float64)
+        start, first = np.array([e.start for e in experiments], dtype=np.float64), offsets_of(lengths)
         offset = start if self.is_shifted else np.zeros_like(start)
-        times = [np.asarray(e.times, dtype=np.float64) - shift for e, shift in zip(experiments, offset, strict=True)]
-        faults = {i: times_fault(e.times, e.start) for i, e in enumerate(experiments)}
+        times = np.concatenate([*(e.times for e in experiments), np.empty(0)])
+        with np.errstate(invalid="ignore"):  # what is not finite is a fault
+            shifted = times - np.repeat(offset, lengths)
+            begins = start - offset
         return Times(
-            start=start - offset,
-            first=offsets_of(lengths),
-            times=np.concatenate([*times, np.empty(0)]),
+            start=begins,
+            first=first,
+            times=shifted,
             lengths=np.array(lengths, dtype=np.intp),
-            faults={i: fault for i, fault in faults.items() if fault is not None},
+            faults=times_faults(times, start, first),
             offset=offset,
         )
