@@ -65,9 +65,9 @@ class Descent:
 
         What becomes of a start does not depend on the others.
         """
-        y, u = begin.y.copy(), begin.u.copy()
+        y, u, along = begin.y.copy(), begin.u.copy(), moving == "parameters"
         with np.errstate(all="ignore"):
-            here = self.objective.at(y, u, hold)
+            here = self.objective.at(y, u, hold, along)
             value = np.where(here.is_finite, here.value + self._prior_values(u), np.inf)
             is_going = np.isfinite(value)
             # Of the starts that go on: their numbers, and all that is known of them.
@@ -82,7 +82,7 @@ class Descent:
                 if not len(going):
                     break
                 tried, before = self._step(at, here, hold, damping, moving), value[going]
-                there = self.objective.at(tried.y, tried.u, hold)
+                there = self.objective.at(tried.y, tried.u, hold, along)
                 reached = np.where(there.is_finite, there.value + self._prior_values(tried.u), np.inf)
                 better = reached < before
                 y[going[better]], u[going[better]] = tried.y[better], tried.u[better]
@@ -98,7 +98,7 @@ class Descent:
         y, u = at.y, at.u
         size, (n, e, k, s) = here.slope.shape[-1], y.shape
         if moving == "parameters":
-            return Guess(y, u + self._parameter_step(u, here.corner, here.slope, damping))
+            return Guess(y, u + self._parameter_step(u, here.corner, here.slope, damping, each=True))
         own = damping[:, None, None] / hold.ranges**2
         unused = np.where(self.objective.grid.used, 0.0, 1.0)[..., None]
         a = here.a + (own[:, :, None, :] + unused)[..., None] * np.eye(s)
@@ -115,8 +115,11 @@ class Descent:
         low = np.where(self.objective.positive, LEFT * y, -np.inf)
         return Guess(np.maximum(y - step, low), u)
 
-    def _parameter_step(self, u: FloatArray, corner: FloatArray, slope: FloatArray, damping: FloatArray) -> FloatArray:
-        """[N, P], within the box and LONGEST_STEP."""
+    def _parameter_step(
+        self, u: FloatArray, corner: FloatArray, slope: FloatArray, damping: FloatArray, each: bool = False
+    ) -> FloatArray:
+        """[N, P], within the box and LONGEST_STEP: shortened as a whole, or each component, so that one of which little
+        is known does not hold up the others."""
         table = self.objective.problem.table
         sizes, (lower, upper) = table.sizes, table.search_bounds()
         rows = self._position * self._slopes(u)[:, None, None, :]
@@ -132,8 +135,11 @@ class Descent:
         held = ((u <= lower) & (g > 0)) | ((u >= upper) & (g < 0))
         h = np.where(held[:, :, None] | held[:, None, :], np.eye(u.shape[1]), h)
         step = -_solved(h[:, None], h[:, :0, None], np.where(held, 0.0, g)[:, None, :, None])[:, 0, :, 0]
-        longest = np.abs(step / sizes).max(axis=1, initial=0.0)
-        step = step * np.minimum(1.0, LONGEST_STEP / np.maximum(longest, LONGEST_STEP))[:, None]
+        if each:
+            step = np.clip(step, -LONGEST_STEP * sizes, LONGEST_STEP * sizes)
+        else:
+            longest = np.abs(step / sizes).max(axis=1, initial=0.0)
+            step = step * np.minimum(1.0, LONGEST_STEP / np.maximum(longest, LONGEST_STEP))[:, None]
         moved: FloatArray = np.clip(u + step, lower, upper) - u
         return moved
 

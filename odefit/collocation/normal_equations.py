@@ -40,8 +40,8 @@ LEFT = 0.2
 """The share of the smaller neighbour that a state between nodes has at least where it must be positive."""
 
 
-Defects = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
-"""D [N, E, K - 1, S], and its derivatives to the states before and after, and to the local symbols."""
+Defects = tuple[FloatArray, tuple[FloatArray, ...], FloatArray]
+"""D [N, E, K - 1, S], and its derivatives to the states before and after, or none, and to the local symbols."""
 
 
 @dataclass(frozen=True)
@@ -90,11 +90,16 @@ class NormalEquations:
     corner: FloatArray
     slope: FloatArray
 
+    @property
+    def of_states(self) -> bool:
+        """Whether it is known what the states do."""
+        return bool(self.a.shape[2])
+
     @classmethod
     def zeros(cls, shape: tuple[int, ...], size: int) -> NormalEquations:
-        """Of states of shape [N, E, K, S] and `size` local symbols."""
+        """Of states of shape [N, E, K, S] and `size` local symbols; K is 0 where states do not move."""
         n, e, k, s = shape
-        shapes = ((n,), (n, e, k, s, s), (n, e, k - 1, s, s), (n, e, k, s, size), shape, (n, e, size, size))
+        shapes = ((n,), (n, e, k, s, s), (n, e, max(k - 1, 0), s, s), (n, e, k, s, size), shape, (n, e, size, size))
         return cls(*(np.zeros(each) for each in (*shapes, (n, e, size))))
 
     @property
@@ -131,8 +136,8 @@ class NodesObjective(ABC):
         return self.problem.table.to_natural(u)
 
     @abstractmethod
-    def at(self, y: FloatArray, u: FloatArray, hold: Hold) -> NormalEquations:
-        """At the states y [N, E, K, S] and the search vectors u [N, P]."""
+    def at(self, y: FloatArray, u: FloatArray, hold: Hold, along: bool = False) -> NormalEquations:
+        """At the states y [N, E, K, S] and the search vectors u [N, P]; along: states need not be moved."""
         ...
 
     def misfit(self, y: FloatArray, theta: FloatArray) -> FloatArray:
@@ -148,20 +153,21 @@ class NodesObjective(ABC):
         share = np.sqrt(grid.steps / grid.spans[:, None])
         free = np.where(grid.steps > 0, hold.epsilon * share, TIGHT)[..., None] * hold.ranges[:, :, None]
         w = np.where(grid.tied[..., None], 1 / free, 0.0)[..., None]
-        d, before, after, by_symbol = defects
-        rows = w * np.concatenate([before, after, by_symbol, d[..., None]], axis=-1)
-        # Few products of many columns: where matrices are small a call costs more than the numbers in it.
-        n = d.shape[-1]
-        products = rows[..., : 2 * n].swapaxes(-1, -2) @ rows
-        first, second, symbols = slice(0, n), slice(n, 2 * n), slice(2 * n, -1)
-        out.a[:, :, :-1] += products[..., first, first]
-        out.a[:, :, 1:] += products[..., second, second]
-        out.c[:] += products[..., second, first]
-        out.border[:, :, :-1] += products[..., first, symbols]
-        out.border[:, :, 1:] += products[..., second, symbols]
-        out.gradient[:, :, :-1] += products[..., first, -1]
-        out.gradient[:, :, 1:] += products[..., second, -1]
-        flat = rows[..., 2 * n :].reshape(*d.shape[:2], -1, rows.shape[-1] - 2 * n)
+        d, sides, by_symbol = defects
+        rows = w * np.concatenate([*sides, by_symbol, d[..., None]], axis=-1)
+        n, of_states = d.shape[-1], len(sides) * d.shape[-1]
+        if sides:
+            # Few products of many columns: where matrices are small a call costs more than the numbers in it.
+            products = rows[..., :of_states].swapaxes(-1, -2) @ rows
+            first, second, symbols = slice(0, n), slice(n, 2 * n), slice(2 * n, -1)
+            out.a[:, :, :-1] += products[..., first, first]
+            out.a[:, :, 1:] += products[..., second, second]
+            out.c[:] += products[..., second, first]
+            out.border[:, :, :-1] += products[..., first, symbols]
+            out.border[:, :, 1:] += products[..., second, symbols]
+            out.gradient[:, :, :-1] += products[..., first, -1]
+            out.gradient[:, :, 1:] += products[..., second, -1]
+        flat = rows[..., of_states:].reshape(*d.shape[:2], -1, rows.shape[-1] - of_states)
         sums = flat.swapaxes(-1, -2) @ flat
         out.corner[:] += sums[..., :-1, :-1]
         out.slope[:] += sums[..., :-1, -1]
@@ -173,9 +179,10 @@ class NodesObjective(ABC):
         d, by_symbol = w * (y[:, :, 0] - start.value), -w[..., None] * start.by_symbol
         to_symbol = by_symbol.swapaxes(-1, -2)
         out.value[:] += 0.5 * np.sum(d**2, axis=(1, 2))
-        out.a[:, :, 0] += w[..., None] ** 2 * np.eye(y.shape[-1])
-        out.border[:, :, 0] += w[..., None] * by_symbol
-        out.gradient[:, :, 0] += w * d
+        if out.of_states:
+            out.a[:, :, 0] += w[..., None] ** 2 * np.eye(y.shape[-1])
+            out.border[:, :, 0] += w[..., None] * by_symbol
+            out.gradient[:, :, 0] += w * d
         out.corner[:] += to_symbol @ by_symbol
         out.slope[:] += (to_symbol @ d[..., None])[..., 0]
 
@@ -183,35 +190,39 @@ class NodesObjective(ABC):
 class ProfilingObjective(NodesObjective):
     """The objective of the module's docstring on one grid."""
 
-    def at(self, y: FloatArray, u: FloatArray, hold: Hold) -> NormalEquations:
+    def at(self, y: FloatArray, u: FloatArray, hold: Hold, along: bool = False) -> NormalEquations:
         """See `NodesObjective`."""
         theta = self.theta(u)
         local = self.equations.local(theta)
-        out = NormalEquations.zeros(y.shape, len(self.equations.sensitive))
-        self.add_defects(out, self._defects(y, local), hold)
+        n, e, k, s = y.shape
+        out = NormalEquations.zeros((n, e, 0 if along else k, s), len(self.equations.sensitive))
+        self.add_defects(out, self._defects(y, local, along), hold)
         self.add_starts(out, y, self.equations.starts(local), hold)
         self._add_data(out, y, theta)
         return out
 
-    def _defects(self, y: FloatArray, local: FloatArray) -> Defects:
+    def _defects(self, y: FloatArray, local: FloatArray, along: bool) -> Defects:
         eye = np.eye(y.shape[-1])
         f = self.equations.rates(y, local, self.equations.at_nodes)
-        f0, f1, j0, j1 = f.value[:, :, :-1], f.value[:, :, 1:], f.by_state[:, :, :-1], f.by_state[:, :, 1:]
-        p0, p1 = f.by_symbol[:, :, :-1], f.by_symbol[:, :, 1:]
+        f0, f1, p0, p1 = f.value[:, :, :-1], f.value[:, :, 1:], f.by_symbol[:, :, :-1], f.by_symbol[:, :, 1:]
         h = self.grid.steps[..., None]
         m = self.equations.rates(self.middle(y, f.value), local, self.equations.at_middles)
         d = np.diff(y, axis=2) - h / 6 * (f0 + 4 * m.value + f1)
         h = h[..., None]
-        by_middle = np.concatenate([2 * eye + h / 2 * j0, 2 * eye - h / 2 * j1, h / 2 * (p0 - p1)], axis=-1)
-        n, moved = len(eye), m.by_state @ by_middle
-        before = -eye - h / 6 * (j0 + moved[..., :n])
-        after = eye - h / 6 * (j1 + moved[..., n : 2 * n])
-        by_symbol = -h / 6 * (p0 + 4 * m.by_symbol + moved[..., 2 * n :] + p1)
+        by_middle, sides = h / 2 * (p0 - p1), tuple[FloatArray, ...]()
+        if along:
+            moved = m.by_state @ by_middle
+        else:
+            n, j0, j1 = len(eye), f.by_state[:, :, :-1], f.by_state[:, :, 1:]
+            moved = m.by_state @ np.concatenate([2 * eye + h / 2 * j0, 2 * eye - h / 2 * j1, by_middle], axis=-1)
+            sides = -eye - h / 6 * (j0 + moved[..., :n]), eye - h / 6 * (j1 + moved[..., n : 2 * n])
+            moved = moved[..., 2 * n :]
+        by_symbol = -h / 6 * (p0 + 4 * m.by_symbol + moved + p1)
         given = self.grid.doses + self.grid.feeds * self.grid.steps[..., None]
         if (arrives := self.equations.fractions(local)) is not None:
             d = d - given * arrives.value[:, :, None]
             by_symbol = by_symbol - given[..., None] * arrives.by_symbol[:, :, None]
-        return d, before, after, by_symbol
+        return d, sides, by_symbol
 
     def middle(self, y: FloatArray, f: FloatArray) -> FloatArray:
         """y_m [N, E, K - 1, S] between the states y and slopes f [N, E, K, S] at the nodes, positive where
@@ -226,13 +237,14 @@ class ProfilingObjective(NodesObjective):
         g = self.equations.observables(y[:, grid.experiment, grid.node], theta)
         for part in self.measured.cells:
             r, slope = part.misfit(g.value[:, part.place, part.column])
-            by_state = slope[..., None] * g.by_state[:, part.place, part.column]
             by_symbol = slope[..., None] * g.by_symbol[:, part.place, part.column]
             e, k = grid.experiment[part.place], grid.node[part.place]  # each pair is there once
             out.value[:] += 0.5 * np.sum(r**2, axis=1)
-            out.a[:, e, k] += by_state[..., :, None] * by_state[..., None, :]
-            out.border[:, e, k] += by_state[..., :, None] * by_symbol[..., None, :]
-            out.gradient[:, e, k] += by_state * r[..., None]
+            if out.of_states:
+                by_state = slope[..., None] * g.by_state[:, part.place, part.column]
+                out.a[:, e, k] += by_state[..., :, None] * by_state[..., None, :]
+                out.border[:, e, k] += by_state[..., :, None] * by_symbol[..., None, :]
+                out.gradient[:, e, k] += by_state * r[..., None]
             for experiment in distinct(e):
                 own = e == experiment
                 rows = by_symbol[:, own].swapaxes(-1, -2)

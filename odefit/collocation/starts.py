@@ -22,7 +22,11 @@ from odefit.collocation.reached import MAX_WORK, Reached, begun, for_all, held, 
 from odefit.objective.problem import FitProblem
 
 LOOSE = 100.0
-"""epsilon for what is moved alone: parameters along the smooth curves, or states at the drawn parameters."""
+"""epsilon for states that are moved alone, at the drawn parameters."""
+
+ALONG = 0.3
+"""The same for parameters that are moved alone, along the smooth curves. There only the equations have a say, which
+must not vanish beside the misfit of the curves: what a step gains is compared with both."""
 
 TIGHTENING = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 """epsilon of one stage after the other."""
@@ -98,7 +102,8 @@ def matched_points(problem: FitProblem, u: FloatArray) -> list[FloatArray]:
         return []
     make = partial(ProfilingObjective, problem, grid, measured_cells(problem, grid))
     objective, begin, moving = begun(make, first_states, len(problem.engine.system.states), few)
-    reached = Reached.begun(begin).moved(objective, held(objective, begin, LOOSE), begin, ALONE, moving)
+    first = held(objective, begin, ALONG if moving == "parameters" else LOOSE)
+    reached = Reached.begun(begin).moved(objective, first, begin, ALONE, moving)
     offered = [reached.offer]
     for epsilon in TIGHTENING:
         if not len(reached.value):

@@ -2,13 +2,16 @@
 
 All starts are searched for some steps. One that is not at its end by then has nothing left to find if the optimum of
 another one lies little below it and the objective only falls on the straight line there: no search that descends would
-get away. It would creep along a valley for hundreds of steps, to be what is known already.
+get away (`KnownOptima`). It would creep along a valley for hundreds of steps, to be what is known already.
+
+Of many starts, which are there to look at other places, some go ahead of the others: where these pilots have ended is
+known to all others from their first step on, so that most of these end when they come near.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 
@@ -16,13 +19,14 @@ import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.fitting.kept_starts import as_plain, restored
-from odefit.fitting.local_search import LocalSearch
+from odefit.fitting.local_search import LocalSearch, typical_sizes
 from odefit.fitting.multistart_outcome import WITHIN_REGION
 from odefit.fitting.observed_search import ObservedSearch
 from odefit.fitting.search_objective import SearchObjective
 from odefit.fitting.searches import searched
 from odefit.fitting.starts_in_parts import ENDS
 from odefit.fitting.tightening import continued
+from odefit.optimizers.known_optima import KnownOptima, falls_on_lines
 from odefit.optimizers.start_pool import StartOutcome
 from odefit.problem.assembly import Assembly
 from odefit.runs.checkpoint import Memory
@@ -32,14 +36,20 @@ from odefit.status import Ending, Reason
 STAGES = (60, 120)
 """Steps of the stages after which it is seen who has nothing left to find; what follows is the last one."""
 
-BETWEEN = 7
-"""Points on the line to an optimum at which the objective is asked for."""
+STAGES_OF_MANY = (20, 20, 140)
+"""The same of many starts."""
+
+MANY = 100
+"""More starts than that are many, as in collocation/starts.py."""
+
+PILOTS = 50
+"""How many of many starts go ahead of the others, or one less; as many steps as the first stage has."""
+
+ALIKE = 0.01
+"""Typical sizes, and log-likelihood units, by which the ends of pilots differ at most that are the same."""
 
 MOST_OPTIMA = 5
 """The most optima, the lowest ones, to which lines are drawn."""
-
-NOISE = 1e-6
-"""By how much of an optimum's value, or of 1, values may rise on the way: a solver's errors."""
 
 
 class EarlyEnds:
@@ -86,8 +96,19 @@ class EarlyEnds:
         """Whether some may end early: not where the time of each start is limited, which is what ends it."""
         section = self.assembly.loaded.config.fit
         is_limited = self.search.cpu_limit is not None or section.time_limit is not None
-        is_many = self.search.method.minimize_many is not None and self.search.most > sum(STAGES)
-        return self.many > 2 and is_many and not is_limited
+        in_lockstep = self.search.method.minimize_many is not None and self.search.most > sum(self.stages)
+        return self.many > 2 and in_lockstep and not is_limited
+
+    @property
+    def stages(self) -> tuple[int, ...]:
+        """The steps of the stages."""
+        return STAGES_OF_MANY if self.many > MANY else STAGES
+
+    @property
+    def pilots(self) -> Sequence[int]:
+        """The starts that go ahead, wherever the others are searched; none of searches that only go on from optima."""
+        is_first = self.factor == 1 and self.many > MANY
+        return range(0, self.many, math.ceil(self.many / PILOTS)) if is_first else ()
 
     def results(self, left: Sequence[int]) -> Generator[StartOutcome]:
         """The starts of these numbers as they finish; the others are taken along, since what ends early depends on
@@ -95,18 +116,26 @@ class EarlyEnds:
         if not self.is_due:
             yield from self._to_their_ends(self.search, self.points, left)
             return
-        going = list(self.numbers)
-        for stage, steps in enumerate(STAGES):
-            for result in self._stage(stage, steps, going):
-                self.reached[result.number] = result
-                if result.number in left and not _goes_on(result):
-                    yield result
+        ahead, own = set(self.pilots), set(self.numbers)
+        if ahead:
+            yield from self._new(self._stage("pilots", self.stages[0], sorted(ahead)), left)
+            self.search = replace(self.search, known=self._known())
+        going = [k for k in self.numbers if k not in ahead]
+        for stage, steps in enumerate(self.stages):
+            yield from self._new(self._stage(f"stage {stage + 1}", steps, going), left)
             ended = self._ended_early()
             self.reached |= ended
             yield from (r for r in ended.values() if r.number in left)
-            going = sorted(k for k, r in self.reached.items() if _goes_on(r))
-        last = replace(self.search, max_iterations=self.search.most - sum(STAGES))
+            going = sorted(k for k, r in self.reached.items() if _goes_on(r) and k in own)
+        last = replace(self.search, max_iterations=self.search.most - sum(self.stages))
         yield from self._to_their_ends(last, self._places(), [k for k in going if k in left])
+
+    def _new(self, results: Iterable[StartOutcome], left: Sequence[int]) -> Generator[StartOutcome]:
+        """Keeps what a stage has reached; the starts of these numbers that are at their ends."""
+        for result in results:
+            self.reached[result.number] = result
+            if result.number in left and not _goes_on(result):
+                yield result
 
     def _to_their_ends(self, search: LocalSearch, places: FloatArray, left: Sequence[int]) -> Generator[StartOutcome]:
         """The last searches; what parts of the fit have found is not searched again."""
@@ -114,29 +143,41 @@ class EarlyEnds:
         yield from known
         for result in self._searched(search, places, [k for k in left if k not in {r.number for r in known}]):
             before = self.reached.get(result.number)
-            yield result if before is None else _joined(before, result, sum(STAGES))
+            yield result if before is None else _joined(before, result)
 
     def under_way(self, finished: Sequence[StartOutcome]) -> list[StartOutcome]:
         """What the starts had reached that are not among the finished ones, when they were interrupted."""
-        known, stopped = {r.number for r in finished}, Ending(Reason.ENDED_BY_CALLER)
+        own, known, stopped = set(self.numbers), {r.number for r in finished}, Ending(Reason.ENDED_BY_CALLER)
         return [
             replace(r, outcome=replace(r.outcome, ending=stopped))
             for r in self.reached.values()
-            if r.number not in known and r.outcome is not None and math.isfinite(r.value)
+            if r.number in own - known and r.outcome is not None and math.isfinite(r.value)
         ]
 
-    def _stage(self, stage: int, steps: int, going: Sequence[int]) -> Generator[StartOutcome]:
+    def _stage(self, name: str, steps: int, going: Sequence[int]) -> Generator[StartOutcome]:
         """Starts after more steps; those that the memory holds are not searched again."""
-        part = f"{self.part}, stage {stage + 1}"
+        part = f"{self.part}, {name}"
         done = [r for r in restored(self.memory, part, self.points) if r.number in going]
         yield from done
-        known, before = {r.number for r in done}, sum(STAGES[:stage])
+        known = {r.number for r in done}
         short = replace(self.search, max_iterations=steps)
         for result in self._searched(short, self._places(), [k for k in going if k not in known]):
             earlier = self.reached.get(result.number)
-            done.append(result if earlier is None else _joined(earlier, result, before))
+            done.append(result if earlier is None else _joined(earlier, result))
             self.memory.offer(part, lambda: [as_plain(r) for r in done if not r.lost])
             yield done[-1]
+
+    def _known(self) -> KnownOptima | None:
+        """Where pilots have come to their ends, each place once: by the first of them in the order of their values."""
+        size, found = typical_sizes(self.search.objective), list[StartOutcome]()
+        for r in sorted((r for r in self.reached.values() if r.converged), key=lambda r: (r.value, r.number)):
+            near = [other for other in found if r.value - other.value <= ALIKE]
+            if not any((np.abs(_place(r) - _place(other)) <= ALIKE * size).all() for other in near):
+                found.append(r)
+        if not found:
+            return None
+        u, values = np.stack([_place(r) for r in found]), np.array([r.value for r in found])
+        return KnownOptima(u, values, np.array([r.number for r in found]), size, WITHIN_REGION)
 
     def _places(self) -> FloatArray:
         """Where the starts are now, [n, P']."""
@@ -163,15 +204,13 @@ class EarlyEnds:
         ]
         if not pairs:
             return {}
-        share = np.arange(1, BETWEEN + 1)[:, None] / (BETWEEN + 1)
-        lines = np.concatenate([_place(r) + share * (_place(o) - _place(r)) for r, o in pairs])
-        objective = SearchObjective.of(self.search.objective, len(lines))
-        between = objective.values(lines, np.arange(len(lines))).reshape(len(pairs), BETWEEN)
+        objective = SearchObjective.of(self.search.objective, len(pairs))
+        u, value = np.stack([_place(r) for r, _ in pairs]), np.array([r.value for r, _ in pairs])
+        ends = np.stack([_place(o) for _, o in pairs]), np.array([o.value for _, o in pairs])
         found: dict[int, StartOutcome] = {}
-        for (r, optimum), values in zip(pairs, between, strict=True):
-            way = np.array([r.value, *values, optimum.value])
-            if r.number not in found and (np.diff(way) <= NOISE * max(1.0, abs(optimum.value))).all():
-                found[r.number] = _leading(r, optimum)
+        for k in falls_on_lines(objective.values, u, value, *ends, np.arange(len(pairs))):
+            r, optimum = pairs[k]
+            found.setdefault(r.number, _leading(r, optimum))
         return found
 
 
@@ -189,8 +228,9 @@ def _place(r: StartOutcome) -> FloatArray:
     return r.outcome.u
 
 
-def _joined(before: StartOutcome, after: StartOutcome, steps: int) -> StartOutcome:
-    """A start after its search so far and another one; what it had reached stays where that came to nothing."""
+def _joined(before: StartOutcome, after: StartOutcome) -> StartOutcome:
+    """A start after its search so far, which was out of steps, and another one; what it had reached stays where that
+    came to nothing."""
     if after.outcome is None or not after.value <= before.value:
         return before
     (whole,) = continued([before], [after])
@@ -198,6 +238,6 @@ def _joined(before: StartOutcome, after: StartOutcome, steps: int) -> StartOutco
         return whole
     outcome = replace(whole.outcome, history=(*before.outcome.history, *after.outcome.history[1:]))
     if outcome.ending.reason is Reason.OUT_OF_STEPS:
-        n = steps + int(outcome.ending.details["n"])
+        n = int(before.outcome.ending.details["n"]) + int(outcome.ending.details["n"])
         outcome = replace(outcome, ending=replace(outcome.ending, details={"n": n, "more": 4 * n}))
     return replace(whole, outcome=outcome)

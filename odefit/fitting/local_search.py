@@ -24,6 +24,7 @@ from odefit.objective.parameters import Parameter
 from odefit.objective.profile import ProfileLikelihood
 from odefit.optimizers.base import BatchObjective, OfSearch, SearchOutcome
 from odefit.optimizers.certificate import Certificate, certify_many
+from odefit.optimizers.known_optima import KnownOptima
 from odefit.problem.assembly import assemble
 from odefit.problem.systems import describe_system
 from odefit.records import dataclass
@@ -39,13 +40,14 @@ Listener = Callable[[int, FloatArray, float], None]
 
 @dataclass(frozen=True)
 class LocalSearch:
-    """Local searches with their method: what a worker runs."""
+    """Local searches with their method: what a worker runs. known: optima at which they need not arrive."""
 
     objective: ProfileLikelihood
     method: FitMethod
     max_iterations: int | None
     coarse: bool = False
     cpu_limit: float | None = None
+    known: KnownOptima | None = None
 
     def __call__(self, points: FloatArray, listener: Listener | None = None) -> list[SearchOutcome]:
         """The outcomes of searches from points [B, P']: each is what it would be alone, so that one does for all that
@@ -105,7 +107,7 @@ class LocalSearch:
             call = None if listener is None else lambda k, u, value: listener(int(numbers[k]), u, value)
             some = objective if searches is None else ForSearches(objective, searches)
             found: list[SearchOutcome] = imported(self.method.minimize_many)(
-                some, points, max_iterations=most, callback=call, **settings
+                some, points, max_iterations=most, callback=call, known=self.known, **settings
             )
             return found
         assert self.method.minimize is not None, f"{self.method.name} does not search"
@@ -202,13 +204,15 @@ def build_search(
     method: FitMethod,
     limits: tuple[int | None, float | None],
     factor: int = 1,
+    known: KnownOptima | None = None,
 ) -> LocalSearch:
     """Assemble everything anew: what a spawned worker does with what can be sent to it.
 
-    limits: the most iterations and the CPU seconds of one search; factor: what the solver's tolerances are divided by.
+    limits: the most iterations and the CPU seconds of one search; factor: what the solver's tolerances are divided by;
+    known: optima at which a search need not arrive.
     """
     assembly = tightened(
         assemble(loaded, describe_system(loaded, constants, measured), measured, for_fit=False), factor
     )
     objective = ProfileLikelihood(Likelihood(assembly.problem))
-    return LocalSearch(objective, method, limits[0], coarse=True, cpu_limit=limits[1])
+    return LocalSearch(objective, method, limits[0], coarse=True, cpu_limit=limits[1], known=known)

@@ -15,8 +15,12 @@ from odefit.fitting.cluster import current_cluster
 from odefit.fitting.local_search import LocalSearch, build_search
 from odefit.fitting.search_work import SHORT, chunk_for_workers, seconds_of_start, together
 from odefit.optimizers import start_pool
+from odefit.optimizers.known_optima import KnownOptima
 from odefit.optimizers.start_pool import Search, StartOutcome, default_workers, search_all, search_here
 from odefit.problem.assembly import Assembly
+
+_Request = tuple[FitMethod, tuple[int | None, float | None], int, KnownOptima | None]
+"""The last arguments of `build_search`."""
 
 TIME_LIMIT = 600.0
 """Seconds for one start, where the config names no number."""
@@ -57,13 +61,14 @@ def searched(
     if seconds is not None and seconds * len(numbers) <= SHORT and not asked_for:
         return search_here(here, points, numbers, most)
     if cluster is not None:
+        request = search.method, (search.max_iterations, search.cpu_limit), factor, search.known
         key = cluster.send(assembly.loaded, lambda: WithPrograms(functools.partial(_builder, *_parts_of(assembly))))
         chunk = chunk_for_workers(len(numbers), cluster.n_workers, seconds, most)
-        request = search.method, (search.max_iterations, search.cpu_limit), factor
         return cluster.search_all(key, request, points, numbers, cluster.batch or chunk)
     workers = min(section.workers or default_workers(), len(numbers))
     limits = search.max_iterations, search.cpu_limit
-    build: Callable[[], Search] = functools.partial(build_search, *_parts_of(assembly), search.method, limits, factor)
+    parts = (*_parts_of(assembly), search.method, limits, factor, search.known)
+    build: Callable[[], Search] = functools.partial(build_search, *parts)
     if start_pool.worker_context().get_start_method() == "fork":
         # A forked worker has the compiled model in its memory already.
         build = functools.partial(_same, search)
@@ -81,10 +86,10 @@ def _parts_of(assembly: Assembly) -> tuple[LoadedConfig, Sequence[Experiment], T
 
 def _builder(
     loaded: LoadedConfig, measured: Sequence[Experiment], constants: TableColumns
-) -> Callable[[tuple[FitMethod, tuple[int | None, float | None], int]], Search]:
+) -> Callable[[_Request], Search]:
     """What a worker of a cluster builds searches by."""
 
-    def built(request: tuple[FitMethod, tuple[int | None, float | None], int]) -> Search:
+    def built(request: _Request) -> Search:
         return build_search(loaded, measured, constants, *request)
 
     return built

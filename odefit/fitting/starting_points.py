@@ -14,8 +14,12 @@ from odefit.optimizers.sampling import chosen, start_points
 from odefit.records import dataclass
 from odefit.uncertainty.covariance import MAX_LISTED
 
-CANDIDATES_PER_START, MAX_MORE_CANDIDATES = 5, 400
-"""Points that are drawn for each start, and the most beyond the starts themselves."""
+CANDIDATES_PER_START, MORE_CANDIDATES, LEAST_PER_START = 5, 400, 2
+"""Points that are drawn for each start, but not so many more than starts; and for each of many starts."""
+
+FEW = 100
+"""Of more starts none begins where what was measured vanishes beside the solver's error as long as there are other
+places: values say nothing there, and a search has a long way to go before they do (far_start.py)."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Candidates:
     points
         [N, P'], with parameters that no state depends on at their best values, where that was asked for.
     values
-        [N], what they are chosen by: the objective at `points`.
+        [N], what they are chosen by: the objective at `points`; infinite where it cannot be had, or says nothing.
     varied
         Positions of the parameters that tell places apart.
     """
@@ -61,9 +65,10 @@ def candidates_for(objective: ProfileLikelihood, n: int, seed: int, fitted: bool
     first = table.to_search(table.values)[free]
     if n == 1 or not len(free):
         return Candidates(first[None, :], first[None, :], np.zeros(1), np.arange(len(free)))
-    many = min(CANDIDATES_PER_START * n, n + MAX_MORE_CANDIDATES)
-    drawn = _drawn(objective, many, seed)
+    drawn = _drawn(objective, _how_many(n), seed)
     points, values = observed_fitted(objective, drawn[1:], fitted)
+    if n > FEW:
+        values = np.where(objective.vanishes(points), np.inf, values)
     values = np.concatenate([objective.values(drawn[:1]), values])
     return Candidates(drawn, np.vstack([drawn[:1], points]), values, shared(objective))
 
@@ -80,12 +85,17 @@ def drawn_points(
 
     fitted: as in `starting_points`.
     """
-    many = min(CANDIDATES_PER_START * n, n + MAX_MORE_CANDIDATES) if is_screened else 2 * n
+    many = _how_many(n) if is_screened else 2 * n
     drawn = _drawn(objective, many + 1, seed)[1:]
     points, values = observed_fitted(objective, drawn, fitted)
     if is_screened:
         return points[chosen(values, drawn[:, shared(objective)], n)]
     return points[np.argsort(~np.isfinite(values), kind="stable")[:n]]
+
+
+def _how_many(n: int) -> int:
+    """Candidates for n starts."""
+    return min(CANDIDATES_PER_START * n, max(n + MORE_CANDIDATES, LEAST_PER_START * n))
 
 
 def _drawn(objective: ProfileLikelihood, n: int, seed: int | Sequence[int]) -> FloatArray:

@@ -29,6 +29,7 @@ ENDS = "ends"
 """What the memory of a merge calls searches that came to their own ends."""
 _PASSES = re.compile(r"starts(, tolerances / \d+)?")
 _STAGES = re.compile(rf"{_PASSES.pattern}, stage \d+")
+_PILOTS = re.compile(rf"{_PASSES.pattern}, pilots")
 
 
 def planned(memory: Memory, compute: Callable[[], FloatArray], is_part: bool) -> FloatArray:
@@ -51,7 +52,9 @@ def reached_by(parts: Sequence[StoredPart]) -> dict[str, Any]:
         own = [number for number in each.part.numbers if number < len(points)]
         points[own] = np.asarray(each.reached[PLAN])[own]
         for key, kept in each.reached.items():
-            if _STAGES.fullmatch(key):
+            if _PILOTS.fullmatch(key):
+                found.setdefault(key, kept)  # every part has searched them all
+            elif _STAGES.fullmatch(key):
                 found[key] = [*found.get(key, []), *kept]
             elif _PASSES.fullmatch(key):
                 ended = [plain for plain in kept if not _has_led_to_other(plain)]

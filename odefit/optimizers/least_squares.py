@@ -35,7 +35,8 @@ from odefit.optimizers.base import (
     check_box,
     typical_size,
 )
-from odefit.optimizers.trust_region import Tolerances, TrustRegionSearches
+from odefit.optimizers.known_optima import KnownOptima, Tolerances
+from odefit.optimizers.trust_region import TrustRegionSearches
 
 
 def minimize_least_squares(
@@ -111,6 +112,7 @@ def minimize_many(
     xtol: float = 1e-13,
     gtol: float = 1e-10,
     callback: Callable[[int, FloatArray, float], bool | None] | None = None,
+    known: KnownOptima | None = None,
 ) -> list[SearchOutcome]:
     """A local minimum of an objective in a box from each of many starts, in lockstep.
 
@@ -130,6 +132,8 @@ def minimize_many(
         As in `minimize_least_squares`.
     callback
         Called after each accepted step with the number of the search, its u and its value; returning True ends it.
+    known
+        Optima; a search that is certain to end at one of them ends early.
 
     Returns
     -------
@@ -145,5 +149,5 @@ def minimize_many(
     tolerances = Tolerances(ftol, xtol, gtol)
     box = np.asarray(lower, dtype=np.float64), np.asarray(upper, dtype=np.float64)
     with np.errstate(all="ignore"):
-        searches = TrustRegionSearches(objective, np.stack(starts), box, size, max_iterations, tolerances, callback)
-        return searches.run()
+        points = np.stack(starts)
+        return TrustRegionSearches(objective, points, box, size, max_iterations, tolerances, callback, known).run()

@@ -15,6 +15,7 @@ from odefit.arrays import FloatArray, IntArray, Mask
 from odefit.linalg.matrix import EPS
 from odefit.linalg.score import Evaluations
 from odefit.optimizers.base import BatchObjective, SearchOutcome, at_bound, cauchy_step, coordinate_steps
+from odefit.optimizers.known_optima import KnownOptima, Tolerances
 from odefit.optimizers.local_model import LocalModels, norm
 from odefit.optimizers.noise_level import POINTS, noise_level
 from odefit.records import dataclass
@@ -56,15 +57,6 @@ TINY = float(np.finfo(np.float64).tiny)
 
 
 @dataclass(frozen=True)
-class Tolerances:
-    """When a search ends; `minimize_least_squares` says what each of them means."""
-
-    ftol: float
-    xtol: float
-    gtol: float
-
-
-@dataclass(frozen=True)
 class Step:
     """Steps that are to be tried, one for each of some searches.
 
@@ -98,10 +90,11 @@ class TrustRegionSearches:
         max_iterations: IntArray,
         tolerances: Tolerances,
         callback: Callable[[int, FloatArray, float], bool | None] | None,
+        known: KnownOptima | None = None,
     ) -> None:
         """See `minimize_many`; u lies in the box, [P] each."""
         n = len(u)
-        self.objective, self.u, self.size, self.callback = objective, u, size, callback
+        self.objective, self.u, self.size, self.callback, self.known = objective, u, size, callback, known
         self.lower, self.upper = box
         self.max_iterations, self.tolerances = max_iterations, tolerances
         self.n_values, self.n_gradients = np.zeros(n, dtype=np.intp), np.zeros(n, dtype=np.intp)
@@ -184,6 +177,7 @@ class TrustRegionSearches:
 
     def open(self, searches: IntArray) -> None:
         """Judge the points that were reached: what their models promise, and whether it is worth a step."""
+        searches = self.not_led(searches)
         if not len(searches):
             return
         row = self.row[searches]
@@ -208,6 +202,15 @@ class TrustRegionSearches:
         for k in stalled:
             if self.gain[k] <= self.little[k] or self.creeps(int(k)):
                 self.nothing_left(int(k))
+
+    def not_led(self, searches: IntArray) -> IntArray:
+        """Those that are not certain to end at an optimum that is known; the others end now."""
+        if self.known is not None and len(searches):
+            other = self.known.led_to(self.values, self.u[searches], self.value[searches], searches)
+            for k, number in zip(searches[other >= 0], other[other >= 0], strict=True):
+                self.endings[k] = Ending(Reason.LEADS_TO_OTHER, {"other": int(number) + 1})
+            searches = searches[other < 0]
+        return searches
 
     def component_promise(self, here: Evaluations, u: FloatArray) -> FloatArray:
         """What a change of the best single component promises, [b]: less than the whole step, and still true where A is

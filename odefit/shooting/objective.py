@@ -21,7 +21,7 @@ import numpy as np
 from odefit.arrays import FloatArray, IntArray, Mask
 from odefit.collocation.cells import Measured
 from odefit.collocation.equations import Values
-from odefit.collocation.normal_equations import Hold, NodesObjective, NormalEquations
+from odefit.collocation.normal_equations import Defects, Hold, NodesObjective, NormalEquations
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine
 from odefit.engines.choice import make_engine
@@ -115,8 +115,9 @@ class ShootingObjective(NodesObjective):
         bare = [e.at(np.array([e.start]), np.array([-1], dtype=np.int8)) for e in engine.problem.experiments]
         self._beginnings: tuple[Experiment, ...] = tuple(bare)
 
-    def at(self, y: FloatArray, u: FloatArray, hold: Hold) -> NormalEquations:
+    def at(self, y: FloatArray, u: FloatArray, hold: Hold, along: bool = False) -> NormalEquations:
         """See `NodesObjective`."""
+        del along  # the solver has the derivatives to the states in any case
         theta = self.theta(u)
         local = self.equations.local(theta)
         shots = self.engine.solve(self.windows, y, local)
@@ -140,7 +141,7 @@ class ShootingObjective(NodesObjective):
         by_symbol[..., : found.dy.shape[-1]] = found.dy.reshape(*y.shape, -1)
         return Values(y, np.zeros((*y.shape, y.shape[-1])), by_symbol)
 
-    def _defects(self, y: FloatArray, ends: Values) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    def _defects(self, y: FloatArray, ends: Values) -> Defects:
         n, n_experiments, k, s = y.shape
         d, by_symbol = (
             np.zeros((n, n_experiments, k - 1, s)),
@@ -150,7 +151,7 @@ class ShootingObjective(NodesObjective):
         e, at = self.windows.experiment[self.windows.ends], self.windows.node[self.windows.ends]
         d[:, e, at] = y[:, e, at + 1] - ends.value
         before[:, e, at], by_symbol[:, e, at] = -ends.by_state, -ends.by_symbol
-        return d, before, np.broadcast_to(np.eye(s), before.shape), by_symbol
+        return d, (before, np.broadcast_to(np.eye(s), before.shape)), by_symbol
 
     def _add_data(self, out: NormalEquations, rows: Values, theta: FloatArray) -> None:
         g, grid = self.equations.observables(rows.value, theta), self.grid

@@ -69,7 +69,9 @@ def test_the_gradient_is_that_of_the_value(which: str, tmp_path: object) -> None
     y = rng.uniform(0.5, 2.0, shape)
     u = problem.table.to_search(problem.table.values)[None]
     hold = Hold(0.3, np.ones((1, shape[1], shape[3])))
-    here = objective.at(y, u, hold)
+    here, alone = objective.at(y, u, hold), objective.at(y, u, hold, along=True)
+    for name in ("value", "corner", "slope"):
+        np.testing.assert_allclose(getattr(alone, name), getattr(here, name), rtol=1e-12)
 
     def value(y: FloatArray, u: FloatArray) -> float:
         return float(objective.at(y, u, hold).value[0])

@@ -22,6 +22,13 @@ def short_stages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def pilots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight starts are many, and every other one goes ahead."""
+    monkeypatch.setattr(early_ends, "MANY", 7)
+    monkeypatch.setattr(early_ends, "PILOTS", 4)
+
+
+@pytest.fixture
 def whole() -> odefit.Run:
     return odefit.fit(CONFIG, data=DATA)
 
@@ -53,3 +60,32 @@ def test_an_interrupted_fit_goes_on_to_the_same_numbers(finished: int, short_sta
     assert again.result.objective == uninterrupted.result.objective
     columns = ["status", "objective", "message", "evaluations", "V", "K"]
     pd.testing.assert_frame_equal(again.frame("starts")[columns], uninterrupted.frame("starts")[columns])
+
+
+def test_of_many_starts_some_go_ahead_and_the_others_end_where_these_have(whole: odefit.Run, pilots: None) -> None:
+    early = odefit.fit(CONFIG, data=DATA)
+    rows, complete = early.frame("starts"), whole.frame("starts")
+    leading = rows["message"].str.contains(ENDED)
+    assert leading.sum() >= 2
+    assert not leading[::2].any(), "pilots"
+    assert early.result.starts == whole.result.starts
+    assert early.result.objective.nll == pytest.approx(whole.result.objective.nll, rel=1e-9)
+    assert (rows["gradients"][leading] < complete["gradients"][leading]).all()
+    for k in rows.index[leading]:
+        other = int(rows["message"][k].split(ENDED)[1].split()[0]) - 1
+        assert rows["status"][other] == "converged"
+        assert complete["objective"][k] == pytest.approx(rows["objective"][other], abs=0.01)
+
+
+@pytest.mark.parametrize("finished", [1, 3, 5, 7])
+def test_many_that_were_interrupted_go_on_to_the_same_numbers(finished: int, pilots: None, tmp_path: Path) -> None:
+    test_an_interrupted_fit_goes_on_to_the_same_numbers(finished, None, tmp_path)
+
+
+def test_many_end_early_in_workers_as_in_this_process(pilots: None) -> None:
+    columns = ["status", "objective", "message", "evaluations", "V", "K"]
+    here, elsewhere = (
+        odefit.fit({**CONFIG, "fit": {**CONFIG["fit"], "workers": workers}}, data=DATA).frame("starts")[columns]
+        for workers in (1, 2)
+    )
+    pd.testing.assert_frame_equal(here, elsewhere)

@@ -13,13 +13,15 @@ from scipy.integrate import solve_ivp
 import odefit
 from from_text import assembled
 from listeners import StopAt
-from odefit.collocation.starts import obstacle
+from odefit.collocation.starts import matched_points, obstacle
+from odefit.config.load import load_config
 from odefit.config.source import parse_yaml
 from odefit.errors import ConfigError
 from odefit.fitting.matched_starts import matched_starts
 from odefit.fitting.starting_points import starting_points
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.profile import ProfileLikelihood
+from odefit.problem.preparation import prepare
 
 LYNX = Path(__file__).parents[2] / "configs" / "lynx_hare.yaml"
 
@@ -193,3 +195,24 @@ noise: {x: {sigma: 0.1}}
     np.testing.assert_array_equal(points[~is_moved], drawn[~is_moved])
     for k in np.flatnonzero(is_moved):
         assert objective.value(points[k]) < objective.value(drawn[k])
+
+
+def test_parameters_follow_the_slopes_of_smooth_curves_from_wherever_they_were_drawn() -> None:
+    """Where all states are measured, and rates are linear in the parameters, the first stage has one end."""
+    problem = prepare(load_config(LYNX))[0].problem
+    drawn = starting_points(ProfileLikelihood(Likelihood(problem)), 30, 0)
+    first = matched_points(problem, np.pad(drawn, ((0, 0), (0, len(problem.table.estimated) - drawn.shape[1]))))[0]
+    moved = first[:, :4]
+    assert np.isfinite(moved).all()
+    there = np.median(moved, axis=0)
+    assert (np.abs(moved - there) < 0.05).all()
+    assert (np.abs(drawn[:, :4] - there) > 0.5).any(axis=1).sum() >= 29
+
+
+def test_of_many_starts_none_begins_where_what_was_measured_vanishes() -> None:
+    """Half of the places in the box are such, and of few starts some begin there."""
+    problem = prepare(load_config(LYNX))[0].problem
+    objective = ProfileLikelihood(Likelihood(problem))
+    few, many = (starting_points(objective, n, 0) for n in (90, 110))
+    assert objective.vanishes(few).any()
+    assert not objective.vanishes(many).any()

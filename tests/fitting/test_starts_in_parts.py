@@ -41,6 +41,22 @@ def test_merged_parts_are_the_whole(
     assert_same(merged, whole)
 
 
+@pytest.mark.parametrize("words", [("1/2", "2/2"), ("0:1", "8:9", "1:8")])
+def test_merged_parts_of_many_starts_are_the_whole(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every part searches those that go ahead."""
+    monkeypatch.setattr(early_ends, "MANY", 8)
+    monkeypatch.setattr(early_ends, "PILOTS", 4)
+    monkeypatch.setattr(early_ends, "STAGES_OF_MANY", (8, 6, 6))
+    whole = odefit.fit(CONFIG, data=DATA)
+    assert whole.frame("starts")["message"].str.contains("only falls to where").sum() >= 2
+    for word in words:
+        odefit.fit_part(CONFIG, word, data=DATA, out=tmp_path / word.replace("/", "-"))
+    paths = [tmp_path / word.replace("/", "-") for word in words]
+    assert_same(odefit.merge(paths, config=CONFIG, data=DATA, out=tmp_path / "run"), whole)
+
+
 def assert_same(merged: odefit.Run, whole: odefit.Run) -> None:
     pd.testing.assert_frame_equal(
         merged.starts.drop(columns="seconds"), whole.starts.drop(columns="seconds"), check_exact=True
