@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable
 from typing import NoReturn
 
+from odefit import metadata_later
+
 COLLECTED_AFTER = 250_000
 """New objects after which garbage is looked for. Imports alone make 110,000, and Python's own 700 hundreds of times."""
 
@@ -32,6 +34,7 @@ def run_and_end(main: Callable[[], None]) -> NoReturn:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Configs have no use for plugins of pydantic, for which it would look through every installed package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    metadata_later.put_off()
     _open_streams()
     try:
         main()

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import errno
 import os
+import platform
 import re
-import socket
 import struct
 import sys
 from collections.abc import Iterator
@@ -78,7 +78,7 @@ def is_held(folder: Path) -> bool:
 
 
 def _own_name() -> str:
-    return f"process {os.getpid()} on {socket.gethostname()}"
+    return f"process {os.getpid()} on {platform.node()}"
 
 
 def _acquire(folder: Path, path: Path) -> tuple[int, tuple[str, ...]]:
@@ -142,7 +142,7 @@ def _remove_if_left(folder: Path, path: Path) -> None:
 
 def _is_of_here(holder: str) -> bool:
     found = HOLDER.fullmatch(holder)
-    return found is not None and found[2] == socket.gethostname()
+    return found is not None and found[2] == platform.node()
 
 
 def _has_ended(holder: str) -> bool:

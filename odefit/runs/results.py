@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 import platform
-import re
 from collections.abc import Mapping
 from dataclasses import field, is_dataclass
 from dataclasses import fields as fields_of
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from odefit._version import __version__
 from odefit.records import dataclass
+from odefit.runs.installed import installed
 from odefit.status import Status
 
 SCHEMA_VERSION = 2
@@ -214,21 +213,4 @@ def _plain(value: Any) -> Any:
 
 def versions() -> dict[str, str]:
     """Of what the numbers came from."""
-    return {"odefit": __version__, "python": platform.python_version(), **_installed()}
-
-
-@cache
-def _installed() -> Mapping[str, str]:
-    import importlib.metadata
-
-    found = {}
-    for package in ("numpy", "scipy", "pydiffsol", "torch", "torchdiffeq"):
-        try:
-            distribution = importlib.metadata.distribution(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        # `distribution.version` reads all of the text as an e-mail, which takes longer than a small fit.
-        text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
-        stated = re.search(r"^Version: *(\S+)", text, re.MULTILINE)
-        found[package] = stated[1] if stated else distribution.version
-    return found
+    return {"odefit": __version__, "python": platform.python_version(), **installed()}

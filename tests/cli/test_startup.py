@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import subprocess
 import sys
 from pathlib import Path
@@ -9,17 +10,18 @@ from pathlib import Path
 import pytest
 
 HEAVY = ("sympy", "scipy", "torch", "pandas", "matplotlib", "pebble", "PIL")
-RARE = ("rich", "asyncio", "xml", "numpy.ma", "numpy.polynomial", "odefit.model.built_in", "odefit.html")
+RARE = (
+    *("rich", "asyncio", "xml", "email", "socket", "numpy.ma", "numpy.polynomial"),
+    *("odefit.model.built_in", "odefit.html", "odefit.engines.kernel.rosenbrock"),
+)
 RARE_IN_FITS = ("odefit.engines.segments.segmented_engine", "odefit.fitting.budget", "odefit.fitting.cross_validation")
 PROGRAM = """
+import atexit
 import sys
 import odefit.cli
 sys.argv = ["odefit", *sys.argv[1:]]
-try:
-    odefit.cli.main()
-except SystemExit as end:
-    assert not end.code, end.code
-print("imported:", *sorted(set(%r) & set(sys.modules)))
+atexit.register(lambda: print("imported:", *sorted(set(%r) & set(sys.modules))))
+odefit.cli.run()
 """
 
 
@@ -50,6 +52,27 @@ def test_the_pictures_of_a_fit_need_matplotlib_alone(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "plots" / "time_series.png").is_file()
     assert done.stdout.splitlines()[-1].split() == ["imported:"]
+
+
+def test_metadata_are_imported_when_something_of_them_is_used() -> None:
+    """pydantic and others take functions out of the module; only calls, and other names, need what it is made of."""
+    code = """
+import importlib, sys
+from odefit import metadata_later
+metadata_later.put_off()
+import importlib.metadata
+from importlib.metadata import entry_points
+print("email" in sys.modules, hasattr(importlib.metadata, "__path__"), "email" in sys.modules)
+scripts = entry_points(group="console_scripts")
+from importlib.metadata import PackageNotFoundError, version
+real = importlib.metadata
+metadata_later.put_off()
+same = list(real.entry_points(group="console_scripts")) == list(scripts)
+print(same, version("numpy"), sys.modules[real.__name__] is real)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    expected = f"False False False\nTrue {importlib.metadata.version('numpy')} True\n"
+    assert (done.stdout, done.stderr) == (expected, "")
 
 
 def test_help_needs_no_numbers() -> None:

@@ -13,6 +13,8 @@ UNROLLED = 4
 INSTRUCTIONS = {"+": "fadd contract", "-": "fsub contract", "*": "fmul contract", "/": "fdiv contract"}
 PREDICATES = {"<": "olt", "<=": "ole", "==": "oeq"}
 INTRINSICS = ("exp", "log", "sqrt", "sin", "cos", "pow")
+MATHEMATICS = ("exp", "tanh", "erf", "log1p")
+"""Functions of the library of mathematics that steppers call."""
 
 
 class Body:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from odefit.engines.kernel.ir_body import literal
+from odefit.engines.kernel.ir_body import MATHEMATICS, literal
 from odefit.records import dataclass
 
 DOUBLE, INT, BOOL, DOUBLES, INTS, FUNCTION, VOID = "double", "i64", "i1", "doubles", "ints", "function", "void"
@@ -12,7 +12,6 @@ TYPES = {"float": DOUBLE, "int": INT, "FloatArray": DOUBLES, "IntArray": INTS, "
 ELEMENTS = {DOUBLES: DOUBLE, INTS: INT}
 FLOAT_OPERATIONS = {ast.Add: "fadd", ast.Sub: "fsub", ast.Mult: "fmul", ast.Div: "fdiv"}
 INT_OPERATIONS = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.FloorDiv: "sdiv"}
-MATHEMATICS = ("exp", "tanh", "erf", "log1p")
 COMPARISONS = {ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne"}
 
 

@@ -18,11 +18,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Collection, Sequence
 
+from odefit.engines.kernel.ir_body import MATHEMATICS
 from odefit.engines.kernel.ir_expressions import (
     BOOL,
     FUNCTION,
     INT,
-    MATHEMATICS,
     TYPES,
     VOID,
     Signature,

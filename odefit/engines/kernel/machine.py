@@ -7,30 +7,20 @@ depend on what a version of LLVM makes of loops.
 from __future__ import annotations
 
 import ctypes
-import inspect
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import Any
 
 from odefit.engines import program_cache
-from odefit.engines.kernel import (
-    adjoint,
-    elimination,
-    interpolant,
-    ir_expressions,
-    ir_ranges,
-    lowering,
-    members,
-    rosenbrock,
-    stepping,
-    stiff_adjoint,
-    tsitouras,
-)
 from odefit.engines.kernel.graph import FUNCTIONS
+from odefit.engines.kernel.ir_body import MATHEMATICS
 
-STEPPERS = (stepping, interpolant, tsitouras, elimination, rosenbrock, members, stiff_adjoint, adjoint)
-"""The modules whose text becomes machine code, and nothing else."""
+KERNEL = "odefit.engines.kernel."
+STEPPERS = ("stepping", "interpolant", "tsitouras", "elimination", "rosenbrock", "members", "stiff_adjoint", "adjoint")
+"""The modules of the kernel whose text becomes machine code, and nothing else: they are read, not imported."""
+LOWERING = ("lowering", "ir_ranges", "ir_expressions")
+"""Those that make it, imported where it is not in the cache of programs."""
 ENTRY_POINTS = ("solve_members", "pull_members")
 MAX_OPTIMISED = 20_000
 """Characters of a text that passes run over: a model's text has each part once already, and there is little to gain."""
@@ -93,7 +83,7 @@ def _initialized() -> Any:
         from ctypes.util import find_library
 
         library = ctypes.CDLL(find_library("m"))
-    for name in dict.fromkeys((*FUNCTIONS, *ir_expressions.MATHEMATICS, "pow")):
+    for name in dict.fromkeys((*FUNCTIONS, *MATHEMATICS, "pow")):
         llvm.add_symbol(name, ctypes.cast(getattr(library, name), ctypes.c_void_p).value)
     return llvm
 
@@ -105,7 +95,7 @@ def _compiler() -> str:
 
     llvm = _initialized()
     processor = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
-    passes = inspect.getsource(sys.modules[__name__])
+    (passes,) = texts([KERNEL + "machine"])
     return "\n".join([llvmlite.__version__, str(llvm.llvm_version_info), *processor, passes])
 
 
@@ -133,9 +123,24 @@ def _compiled(text: str, level: int) -> bytes:
 @lru_cache(maxsize=1)
 def stepper() -> MachineCode:
     """The steppers, for all systems."""
-    sources = [inspect.getsource(module) for module in STEPPERS]
-    compiler = [inspect.getsource(module) for module in (lowering, ir_ranges, ir_expressions)]
-    return MachineCode("\n".join([*compiler, *sources]), lambda: lowering.lowered(sources, ENTRY_POINTS), 2)
+    return stepper_of(texts([KERNEL + name for name in STEPPERS]), ENTRY_POINTS)
+
+
+def stepper_of(sources: Sequence[str], entry_points: Sequence[str]) -> MachineCode:
+    """The machine code of functions in the language of lowering.py, which stand in the texts of modules."""
+
+    def lowered() -> str:
+        from odefit.engines.kernel import lowering
+
+        return lowering.lowered(sources, entry_points)
+
+    return MachineCode("\n".join([*texts([KERNEL + name for name in LOWERING]), *sources]), lowered, 2)
+
+
+def texts(modules: Sequence[str]) -> list[str]:
+    """The texts of modules, none of which is imported for that."""
+    specs = [find_spec(name) for name in modules]
+    return [spec.loader.get_source(spec.name) for spec in specs]  # type: ignore[union-attr]
 
 
 def model(text: str) -> MachineCode:

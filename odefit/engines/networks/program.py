@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import inspect
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
-from odefit.engines.kernel import interpolant, ir_expressions, ir_ranges, lowering, machine
+from odefit.engines.kernel import interpolant, machine
 from odefit.engines.kernel.batch import address
 from odefit.engines.kernel.tableaus import CLASSICAL, TSITOURAS
 from odefit.engines.networks import adaptive_steps, backwards, dense, fields, fixed_steps, kink_search, kinks
@@ -297,9 +296,7 @@ def _units_with_kinks(kept: int, widths: Sequence[int], *, leaks: bool) -> list[
 
 @lru_cache(maxsize=1)
 def _steppers() -> machine.MachineCode:
-    sources = [inspect.getsource(module) for module in STEPPERS]
-    compiler = [inspect.getsource(module) for module in (lowering, ir_ranges, ir_expressions)]
-    return machine.MachineCode("\n".join([*compiler, *sources]), lambda: lowering.lowered(sources, ENTRY_POINTS), 2)
+    return machine.stepper_of(machine.texts([module.__name__ for module in STEPPERS]), ENTRY_POINTS)
 
 
 @lru_cache(maxsize=1)
