@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 def pictures_of(run: Run | LatentRun, told: Reporter) -> list[Path]:
     """Draw a fit that can be drawn; the files."""
     from odefit.pictures import draw
+    from odefit.plots.undocumented import leave_out_tables
 
     if run.result.status == Status.FAILED:
         return []
     told.now("drawing the pictures")
+    leave_out_tables()
     try:
         return draw(run, after_fit=True)
     except OdefitError as error:

@@ -63,6 +63,7 @@ def plot(
     With --show alone nothing is drawn into files.
     """
     from odefit import api, pictures
+    from odefit.plots.undocumented import leave_out_tables
 
     loaded = api.load_run(run)
     if show:
@@ -72,6 +73,7 @@ def plot(
         shown(loaded, console())
         if not (kind or out or animate):
             return
+    leave_out_tables()
     if animate:
         with alive("drawing, step by step"):
             film = pictures.animate(loaded, out, bands=bands, dates=dates)  # type: ignore[arg-type]
