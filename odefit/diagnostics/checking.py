@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,12 +16,14 @@ from odefit.model.system import System, Trigger, written
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.observation import Noise
 from odefit.objective.parameters import Parameter
-from odefit.objective.priors import Prior
 from odefit.objective.problem import FitProblem
 from odefit.problem.assembly import Assembly
 from odefit.problem.described import ESTIMATE, FIRST, GIVEN
 from odefit.problem.preparation import prepare
 from odefit.text import abridged, counted
+
+if TYPE_CHECKING:
+    from odefit.objective.priors import Prior
 
 MAX_OPERATIONS = 2_000
 """The most operations of a formula that is written down, which is then cut."""

@@ -8,7 +8,6 @@ from odefit.arrays import FloatArray
 from odefit.fitting.local_search import size_of
 from odefit.objective.likelihood import Likelihood
 from odefit.runs.results import Estimate
-from odefit.uncertainty.combinations import determined_combinations
 from odefit.uncertainty.covariance import IN_COMBINATION
 from odefit.uncertainty.estimation import Uncertainty
 
@@ -32,6 +31,8 @@ def combined(
     names = [name for name in table.estimated_names if (estimates[name].reason or "").startswith(IN_COMBINATION)]
     if not names:
         return {}
+    from odefit.uncertainty.combinations import determined_combinations
+
     size = size_of([table[name] for name in table.estimated_names])
     found = {}
     for one in determined_combinations(likelihood, u, names, size, uncertainty.rows, uncertainty.scale):

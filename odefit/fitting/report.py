@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,6 @@ from odefit.objective.parameters import Parameter
 from odefit.objective.problem import FitProblem
 from odefit.objective.residuals import residual_sum
 from odefit.problem.assembly import Assembly
-from odefit.problem.curve_formulas import CurveDerived
 from odefit.problem.derived import Derived
 from odefit.problem.hold_out import errors
 from odefit.problem.settled import unsettled
@@ -38,6 +38,9 @@ from odefit.uncertainty.degrees_of_freedom import (
 from odefit.uncertainty.estimation import Uncertainty, estimate_uncertainty
 from odefit.uncertainty.intervals import natural_intervals
 from odefit.uncertainty.runs_test import structure_left
+
+if TYPE_CHECKING:
+    from odefit.problem.curve_formulas import CurveDerived
 
 POOR_RELATIVE_ERROR = 1.0
 """A standard error above this share of its estimate: the number is known to little more than its sign."""
@@ -245,6 +248,8 @@ def _derived(
         if known is not None and known[0] == 0 and uncertainty.held:
             known = None  # it follows from nothing but parameters at their bounds
         reason = INHERITED if known is None else None
+        from odefit.problem.curve_formulas import CurveDerived
+
         if known is None and isinstance(derived, CurveDerived):
             reason = derived.why_open(problem, u) or reason
     error, interval = known if known is not None else (None, None)
@@ -254,6 +259,8 @@ def _derived(
 
 def _needs_weights(derived: Derived | CurveDerived) -> bool:
     """Whether what follows from the estimates follows from the weights of networks, too."""
+    from odefit.problem.curve_formulas import CurveDerived
+
     return isinstance(derived, CurveDerived) or bool(derived.networks)
 
 

@@ -31,7 +31,6 @@ from odefit.objective.likelihood import Likelihood
 from odefit.objective.observation import Moments
 from odefit.problem.assembly import Assembly, assemble
 from odefit.problem.conditions import under_conditions
-from odefit.problem.frames import wanted_times
 from odefit.problem.noise_columns import NoiseColumns
 from odefit.problem.sides import on_sides
 from odefit.problem.solver_steps import with_steps
@@ -204,6 +203,8 @@ class Run(StoredRun, Asked):
             The times are none.
         """
         check_solvable(self)
+        from odefit.problem.frames import wanted_times
+
         chosen = wanted_times(self.measured, times)
         solved, rows = with_steps(self.assembly.problem, chosen)
         curves = self._solved(solved)
@@ -242,6 +243,8 @@ class Run(StoredRun, Asked):
             The times are none.
         """
         check_solvable(self)
+        from odefit.problem.frames import wanted_times
+
         chosen = wanted_times(self.measured, times)
         solved, rows = with_steps(self.assembly.problem, chosen)
         found = [x[own] for x, own in zip(self._solved(solved).expressions, rows, strict=True)]

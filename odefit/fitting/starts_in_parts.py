@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,8 +20,10 @@ from odefit.config.fit_methods import AUTO, METHODS, trains_equations
 from odefit.config.load import LoadedConfig
 from odefit.errors import ConfigError
 from odefit.runs.checkpoint import Memory
-from odefit.runs.parts import StoredPart
 from odefit.status import Reason
+
+if TYPE_CHECKING:
+    from odefit.runs.parts import StoredPart
 
 PLAN = "plan"
 """Where all starts begin, in the memory of a part."""

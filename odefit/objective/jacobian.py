@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray, Mask, distinct
-from odefit.linalg.arrow_layout import Layout
-from odefit.linalg.arrow_matrix import ArrowMatrix
 from odefit.linalg.dense_stack import DenseStack
 from odefit.linalg.matrix import Matrix
 from odefit.linalg.stack import MatrixList, MatrixStack
 from odefit.objective.problem import FitProblem
 from odefit.records import dataclass
+
+if TYPE_CHECKING:
+    from odefit.linalg.arrow_layout import Layout
 
 MIN_BLOCKS = 4
 """The arrow form is not taken for fewer blocks."""
@@ -144,6 +146,8 @@ class LocalColumns:
         s = len(layout.shared)
         owner = layout.owner[np.array(columns, dtype=np.intp)]
         blocks = np.concatenate([owner, *(block[part.experiment] for part in parts)])
+        from odefit.linalg.arrow_matrix import ArrowMatrix
+
         return MatrixList([ArrowMatrix(layout, blocks, one[:, :s], one[:, s:-1]) for one in out])
 
     def _scatter(self, out: FloatArray, place: IntArray, local: LocalRows, slope: FloatArray) -> None:
@@ -217,6 +221,8 @@ def _arrow(
     of_label = np.full(n_experiments, len(names), dtype=np.intp)
     of_label[names] = np.arange(len(names))
     shared = np.setdiff1d(np.arange(n), columns)
+    from odefit.linalg.arrow_layout import Layout
+
     return Layout(n, shared, table), of_label[label]
 
 

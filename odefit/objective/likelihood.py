@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,10 +29,12 @@ from odefit.objective.measurements import ObservableData
 from odefit.objective.noise.l1 import sharpened
 from odefit.objective.observation import Moments
 from odefit.objective.points import SolvedPoints, solved_points
-from odefit.objective.priors import Prior
 from odefit.objective.problem import FitProblem
 from odefit.objective.score_rows import ScoreRows
 from odefit.objective.solver_floor import SolverFloor
+
+if TYPE_CHECKING:
+    from odefit.objective.priors import Prior
 
 Measured = Sequence[ObservableData]
 """The measurements of all observables, in place of the problem's own: of B points each may have its own."""

@@ -15,12 +15,13 @@ import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
 from odefit.model.constant_calls import ConstantCalls
-from odefit.objective.priors import Prior
 from odefit.objective.transforms import Transforms
 from odefit.records import dataclass
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from odefit.objective.priors import Prior
 
 
 @dataclass(frozen=True)

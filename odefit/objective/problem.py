@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,8 +24,10 @@ from odefit.objective.noise.families import family_of
 from odefit.objective.observation import Observation
 from odefit.objective.parameters import Binding, ParameterTable
 from odefit.objective.replicates_together import Together, together
-from odefit.objective.weight_priors import WeightPrior
 from odefit.records import dataclass
+
+if TYPE_CHECKING:
+    from odefit.objective.weight_priors import WeightPrior
 
 
 @dataclass(frozen=True)

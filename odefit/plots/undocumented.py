@@ -1,4 +1,4 @@
-"""matplotlib without the tables of properties that it writes into the documentation of its classes while it is imported.
+"""matplotlib without the tables of properties that it writes into the documentation of its classes in its import.
 
 They take a fifth of its import, and nobody reads them in a command's process.
 """
@@ -13,4 +13,10 @@ def leave_out_tables() -> None:
     if "matplotlib.figure" not in sys.modules:
         import matplotlib.artist
 
-        matplotlib.artist.kwdoc = lambda artist: ""
+        matplotlib.artist.kwdoc = _no_table
+
+
+def _no_table(artist: object) -> str:
+    """In place of `matplotlib.artist.kwdoc`."""
+    del artist
+    return ""

@@ -29,10 +29,8 @@ from odefit.objective.problem import FitProblem
 from odefit.problem.array_inputs import with_numbers_of_arrays
 from odefit.problem.cell_formulas import with_cells
 from odefit.problem.checks import CHECKS, Draft, check_held_out, check_learnable, check_solver
-from odefit.problem.curve_formulas import CurveDerived, read_derived
 from odefit.problem.derived import Derived, derived_quantities
 from odefit.problem.described import FIRST, Described
-from odefit.problem.earlier_start import take_earlier_weights, with_earlier_values
 from odefit.problem.exact_rows import check_bounded
 from odefit.problem.formula_reader import names_in
 from odefit.problem.hold_out import split
@@ -51,6 +49,8 @@ from odefit.text import abridged
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from odefit.problem.curve_formulas import CurveDerived
 
 
 @dataclass(frozen=True)
@@ -139,9 +139,13 @@ def assemble(
     notes: tuple[str, ...] = ()
     taken = given_weights(loaded)
     if loaded.earlier is not None:
+        from odefit.problem.earlier_start import with_earlier_values
+
         table, notes = with_earlier_values(table, loaded.earlier)
     engine = _engine(draft, formulas, seen, table, networks)
     if loaded.earlier is not None and networks is not None:
+        from odefit.problem.earlier_start import take_earlier_weights
+
         trained, more = take_earlier_weights(networks, loaded.earlier)
         taken, notes = (*taken, *trained), (*notes, *more)
     priors = weight_priors(loaded, networks)
@@ -283,6 +287,8 @@ def _of_curves(draft: Draft, system: System) -> tuple[CurveDerived, ...]:
     """The quantities of whole curves. Raises ConfigError."""
     if not draft.loaded.config.derived:
         return ()
+    from odefit.problem.curve_formulas import read_derived
+
     meanings = dict.fromkeys(draft.builder.bound, "a parameter") | dict.fromkeys(system.expressions, "an expression")
     meanings |= dict.fromkeys(draft.loaded.config.parameters, "a parameter")
     meanings |= dict.fromkeys(system.observables, "an observable") | dict.fromkeys(system.states, "a state")

@@ -7,9 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from odefit.config.data_section import ExperimentsFile
 from odefit.config.load import LoadedConfig
-from odefit.data.applied_conditions import apply_conditions
 from odefit.data.clock import Clock
-from odefit.data.dose_table import read_doses
 from odefit.data.doses import DoseRow, apply_doses, doses_from_list
 from odefit.data.experiment_table import Conditions, conditions_from_mapping, read_conditions
 from odefit.data.experiments import Experiment, Input
@@ -19,8 +17,6 @@ from odefit.data.rest_column import STEADY_STATE
 from odefit.data.starts import Anchor, assume_starts, movable
 from odefit.errors import ConfigError, Faults
 from odefit.model.system import TIME
-from odefit.problem.dated_doses import on_data_clock
-from odefit.problem.doses_beside import are_beside, doses_beside
 from odefit.problem.formula_texts import named_in_formulas
 from odefit.problem.spread_columns import spread_conditions
 from odefit.problem.table_constants import table_constants
@@ -108,6 +104,8 @@ def under_conditions(
             # An empty cell leaves a parameter to the parameters section, and an initial value to be estimated.
             optional = {*loaded.config.parameters, *(f"{state}_0" for state in states)}
             where = loaded.where("data", "experiments")
+            from odefit.data.applied_conditions import apply_conditions
+
             found = apply_conditions(found, conditions, where, optional, partial=partial, others=others)
     with faults.catching():
         doses = _doses(loaded, states, None if partial else known, clock, notes)
@@ -183,12 +181,16 @@ def _doses(
         return [row for row in found if experiments is None or row.experiment in experiments]
     if section is None:
         return ()
+    from odefit.problem.doses_beside import are_beside, doses_beside
+
     if are_beside(loaded):
         return doses_beside(loaded, states, experiments, clock, notes)
     if section.csv is None and section.table is None:
         what = "give `csv` (a file), `table` (a list of doses), or `columns: {amount: …}` of the file of measurements"
         raise ConfigError(loaded.where("data", "doses"), what)
     if section.csv is not None:
+        from odefit.data.dose_table import read_doses
+
         return read_doses(
             loaded.folder / section.csv,
             default_state=section.state,
@@ -209,5 +211,7 @@ def _doses(
     # A list may stand there without the word `table`.
     keys = ("table",) if isinstance(loaded.source.data["data"]["doses"], Mapping) else ()
     where = functools.partial(loaded.where, "data", "doses", *keys)
+    from odefit.problem.dated_doses import on_data_clock
+
     dated = on_data_clock(loaded, items, clock[0], where)
     return doses_from_list(dated, where, states=states, experiments=experiments)

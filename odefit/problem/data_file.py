@@ -8,7 +8,6 @@ from pathlib import Path
 from odefit.config.load import LoadedConfig
 from odefit.config.named_files import is_pattern, matching
 from odefit.data.grid.opening import check_keys, kind_of, open_table
-from odefit.data.joining import join_tables
 from odefit.data.sheets import Sheet
 from odefit.errors import ConfigError
 from odefit.problem.file_form import file_form
@@ -40,6 +39,8 @@ def open_data(loaded: LoadedConfig, wanted: Sequence[str]) -> Sheet:
         if exclusion.rows is not None and len(sheets) > 1:
             what = "there are several files, and rows are lines of one; name experiments and times"
             raise ConfigError(loaded.where("data", "exclude", number), what)
+    from odefit.data.joining import join_tables
+
     return join_tables(sheets, data.time, data.experiment, data.format != "table", where, data.merge)
 
 

@@ -10,7 +10,6 @@ from odefit.config.load import LoadedConfig
 from odefit.config.noise_section import NoiseSection
 from odefit.data.frames import FrameSheet
 from odefit.data.layouts import TIME
-from odefit.data.nonmem.dosing import Compartments
 from odefit.data.nonmem.roles import MISSING, NAMES
 from odefit.data.nonmem.table import EventTable, Wanted, check_complete, roles_of, take_apart
 from odefit.data.sheets import Sheet
@@ -112,6 +111,8 @@ def _wanted(loaded: LoadedConfig, given: Mapping[str, str], repeats: int) -> Wan
     doses = config.data.doses
     given_spreads = {} if doses is None else {"rate": doses.rate, "duration": doses.duration}
     spreads = {kind: text for kind, text in given_spreads.items() if text is not None}
+    from odefit.data.nonmem.dosing import Compartments
+
     compartments = Compartments(states, config.data.compartments, default, spreads)
     clock = replace(table_form(loaded).clock, unit=config.data.time_unit)  # the unit of II, too, which is hours
     form = unit_form(loaded)

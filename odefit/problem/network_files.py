@@ -14,8 +14,6 @@ from odefit.data.experiments import Experiment
 from odefit.data.replicates import replicate_of
 from odefit.errors import Faults
 from odefit.model.system import Network
-from odefit.objective.weight_priors import WeightPrior
-from odefit.problem.priors import prior_of
 from odefit.records import dataclass
 from odefit.text import abridged, clip, counted, suggest
 
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
 
     from odefit.arrays import FloatArray
     from odefit.model.graphs.description import Graph
+    from odefit.objective.weight_priors import WeightPrior
 
 
 def described_network(loaded: LoadedConfig, name: str, section: NetworkSection, inputs: int, faults: Faults) -> Network:
@@ -236,5 +235,8 @@ def weight_priors(loaded: LoadedConfig, modules: nn.ModuleDict | None) -> tuple[
             given = [one.prior for one in _settings(section, key) if one.prior is not None]
             prior = given[0] if given else section.prior
             if prior is not None and weights.requires_grad:
+                from odefit.objective.weight_priors import WeightPrior
+                from odefit.problem.priors import prior_of
+
                 found.append(WeightPrior(name, key, prior_of(prior), weights))
     return tuple(found)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from odefit.config.load import LoadedConfig
-from odefit.data.dose_table import written_spreads
 
 
 def spreads_of(loaded: LoadedConfig) -> dict[tuple[str, str], str]:
@@ -15,6 +14,8 @@ def spreads_of(loaded: LoadedConfig) -> dict[tuple[str, str], str]:
         return {}
     if section.csv is not None:
         columns = {str(role): column for role, column in section.columns.items()}
+        from odefit.data.dose_table import written_spreads
+
         return written_spreads(loaded.folder / section.csv, columns, section.time)
     found: dict[tuple[str, str], str] = {}
     keys = ("table",) if isinstance(loaded.source.data["data"]["doses"], dict) else ()

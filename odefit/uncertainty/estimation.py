@@ -20,7 +20,6 @@ from odefit.records import dataclass
 from odefit.uncertainty.covariance import Covariance, fisher_covariance, rank_tolerance
 from odefit.uncertainty.degrees_of_freedom import noise_levels, residual_degrees
 from odefit.uncertainty.intervals import quantile
-from odefit.uncertainty.kinks import blurred_rows
 from odefit.uncertainty.noise_levels import Interval, NoiseLevels
 from odefit.uncertainty.observed import MAX_PARAMETERS, observed_rows
 
@@ -128,6 +127,8 @@ def _rows(
 ) -> tuple[Matrix, Information]:
     """The root of the information that the errors are to come from, and which one it is."""
     if here.kinked is not None and here.A.shape[0] * here.A.shape[1] <= MOST_ENTRIES:
+        from odefit.uncertainty.kinks import blurred_rows
+
         blurred = blurred_rows(here.A.dense(), here.kinked, free, tolerance)
         return (here.A, "expected") if blurred is None else (blurred, "sandwich")
     observed = _observed_rows(likelihood, u, here.A, free, tolerance)

@@ -12,7 +12,8 @@ import pytest
 HEAVY = ("sympy", "scipy", "torch", "pandas", "matplotlib", "pebble", "PIL")
 RARE = (
     *("rich", "asyncio", "xml", "email", "socket", "numpy.ma", "numpy.polynomial"),
-    *("odefit.model.built_in", "odefit.html", "odefit.engines.kernel.rosenbrock"),
+    *("odefit.model.built_in", "odefit.html", "odefit.engines.kernel.rosenbrock", "odefit.objective.priors"),
+    *("odefit.linalg.arrow_matrix", "odefit.problem.trajectories", "odefit.data.joining"),
 )
 RARE_IN_FITS = ("odefit.engines.segments.segmented_engine", "odefit.fitting.budget", "odefit.fitting.cross_validation")
 PROGRAM = """
@@ -52,6 +53,19 @@ def test_the_pictures_of_a_fit_need_matplotlib_alone(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "plots" / "time_series.png").is_file()
     assert done.stdout.splitlines()[-1].split() == ["imported:"]
+
+
+@pytest.mark.parametrize("first", ["", "import matplotlib.figure"])
+def test_tables_of_properties_are_left_out_of_what_is_not_imported_yet(first: str) -> None:
+    code = f"""
+{first}
+from odefit.plots.undocumented import leave_out_tables
+leave_out_tables()
+from matplotlib.figure import Figure
+print("Properties:" in Figure.set.__doc__, Figure(figsize=(2, 1)).set(dpi=50))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True)
+    assert done.stdout == f"{bool(first)} [None]\n"
 
 
 def test_metadata_are_imported_when_something_of_them_is_used() -> None:

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from odefit.engines.kernel.graph import FUNCTIONS, Graph
 from odefit.engines.kernel.ir_body import INTRINSICS, WIDTH, Body
-from odefit.engines.kernel.reverse import pulled
 from odefit.engines.kernel.sparsity import Pattern, pattern_of
 from odefit.engines.kernel.translation import Translator
 from odefit.model.system import TIME, System
@@ -232,6 +231,8 @@ class _Writer:
                 seen = set(self.graph.below([node]))
             worth, w = groups[-1], self.graph.leaf("w", i)
             worth[node] = self.graph.add(worth[node], w) if node in worth else w
+        from odefit.engines.kernel.reverse import pulled
+
         found = [pulled(self.graph, worth, places) for worth in groups]
 
         def store(body: Body, i: int) -> None:
