@@ -14,6 +14,7 @@ from odefit.config.fields import (
     Name,
     NotNegative,
     Positive,
+    Rare,
     Section,
     Seed,
     Unit,
@@ -253,8 +254,12 @@ class DataSection(TableSection):
         description="what a measurement at the very time of a jump is compared with: the value just `before` it or "
         "just `after`; for all, or per observable; auto: before a dose, after an event or a step of an input",
     )
-    simulate: SimulateSection | None = Field(None, description="data made from the model, instead of `csv`")
-    spirals: SpiralsSection | None = Field(None, description="made-up series for `latent_ode`; {} for the defaults")
+    simulate: Annotated[SimulateSection, Rare()] | None = Field(
+        None, description="data made from the model, instead of `csv`"
+    )
+    spirals: Annotated[SpiralsSection, Rare()] | None = Field(
+        None, description="made-up series for `latent_ode`; {} for the defaults"
+    )
     experiments: (
         Annotated[
             Annotated[dict[Label, dict[Name, Cell]], Field(min_length=1), Tag("mapping")]
@@ -269,14 +274,18 @@ class DataSection(TableSection):
         "values `x_0`, its `start`, whether it came to rest before (`steady_state: yes`), and labels to group by: a "
         "CSV with a column `experiment`, or {experiment: {name: number}}",
     )
-    doses: DosesSection | None = Field(None, description="what is put into the states on the way")
-    inputs: dict[Name, InputSection] = Field(default_factory=dict, description="known functions of time, by name")
+    doses: Annotated[DosesSection, Rare()] | None = Field(None, description="what is put into the states on the way")
+    inputs: dict[Name, Annotated[InputSection, Rare()]] = Field(
+        default_factory=dict, description="known functions of time, by name"
+    )
     arrays: dict[Name, Annotated[str, Field(min_length=1)]] = Field(
         default_factory=dict,
         description="argument of a network: an HDF5 file with its values, `inputs/NAME/EXPERIMENT`, or `inputs/NAME/0` "
         "for all experiments",
     )
-    hold_out: HoldOutSection | None = Field(None, description="what the fit does not see and is scored on afterwards")
+    hold_out: Annotated[HoldOutSection, Rare()] | None = Field(
+        None, description="what the fit does not see and is scored on afterwards"
+    )
 
     @property
     def fixed_start(self) -> float | None:

@@ -120,6 +120,26 @@ class Section(BaseModel):
         return reference
 
 
+class Rare:
+    """Marks a section that few configs have: what checks it is made when a config has one.
+
+    To make that of all sections takes as long as to read ten configs.
+    """
+
+    section: type[Section]
+
+    def __get_pydantic_core_schema__(self, source: type[Section], handler: GetCoreSchemaHandler) -> CoreSchema:
+        del handler
+        self.section = source
+        return core_schema.no_info_plain_validator_function(source.model_validate)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        del schema
+        self.section.model_rebuild()
+        # Wrapped, so that the section becomes a definition of its own, as those have it that are not rare.
+        return handler(core_schema.definitions_schema(self.section.__pydantic_core_schema__, []))
+
+
 def _of_a_value(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema of a key, as one of a value that stands alone."""
     kept = {key: part for key, part in schema.items() if key not in ("title", "default")}

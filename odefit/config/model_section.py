@@ -11,6 +11,7 @@ from odefit.config.fields import (
     Formula,
     Label,
     Name,
+    Rare,
     Section,
     by_shape,
     or_list,
@@ -158,7 +159,9 @@ class ModelSection(Section):
         "which parameters or columns of data.experiments had other values then, e.g. {ligand: 0}; a column "
         "`steady_state` (yes or no) chooses experiments",
     )
-    events: list[EventSection] = Field(default_factory=list, max_length=10_000, description="sudden changes of states")
+    events: list[Annotated[EventSection, Rare()]] = Field(
+        default_factory=list, max_length=10_000, description="sudden changes of states"
+    )
     units: dict[Name, Annotated[str, Field(max_length=40)]] = Field(
         default_factory=dict,
         description="of t, states, observables, expressions, inputs and constants: for tables and axes, and what data "
@@ -168,7 +171,7 @@ class ModelSection(Section):
         default_factory=dict,
         description="for reports: what the problem that this was imported from calls states, parameters, observables",
     )
-    networks: dict[Name, NetworkSection] = Field(
+    networks: dict[Name, Annotated[NetworkSection, Rare()]] = Field(
         default_factory=dict, max_length=100, description="neural networks that formulas call by name"
     )
     normalise: bool = Field(True, description="networks take the units of their inputs and outputs from the data")
@@ -183,8 +186,12 @@ class ModelSection(Section):
     measured: list[Name] | None = Field(
         None, min_length=1, max_length=1000, description="`latent_ode`: what was measured, as the columns are called"
     )
-    latent: LatentSection | None = Field(None, description="`latent_ode`: sizes of the model, and its training")
-    library: LibrarySection | None = Field(None, description="`sparse`: what the equations may be made of")
+    latent: Annotated[LatentSection, Rare()] | None = Field(
+        None, description="`latent_ode`: sizes of the model, and its training"
+    )
+    library: Annotated[LibrarySection, Rare()] | None = Field(
+        None, description="`sparse`: what the equations may be made of"
+    )
 
     @field_validator("initial", "events", "units", "original_names", "networks", "expressions", mode="before")
     @classmethod

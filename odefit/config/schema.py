@@ -12,7 +12,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from odefit.config.cluster_section import ClusterSection
 from odefit.config.data_section import DataSection
 from odefit.config.derived_section import DerivedSection
-from odefit.config.fields import Count, Name, NotNegative, OneOf, Positive, Section, Seed
+from odefit.config.fields import Count, Name, NotNegative, OneOf, Positive, Rare, Section, Seed
 from odefit.config.fit_methods import AUTO, METHODS, as_written, method_names, own_keys
 from odefit.config.model_section import ModelSection, ParameterSection
 from odefit.config.noise_section import NoiseSection, noise_shape
@@ -113,7 +113,7 @@ class FitSection(Section):
         description="seconds of CPU time for all searches: as many starts as it takes, and only those that are ahead "
         "to their ends; `starts` are drawn at a time, 20 at least",
     )
-    cluster: ClusterSection | None = Field(
+    cluster: Annotated[ClusterSection, Rare()] | None = Field(
         None, description="compute starts, and what the run is asked, on a cluster of Dask; `pip install odefit[dask]`"
     )
     folds: Annotated[int, Field(ge=2, le=1000)] | None = Field(
@@ -127,7 +127,9 @@ class FitSection(Section):
     evaluations: Count | None = Field(
         None, description="global: evaluations of the objective by the population; default: 1000 for each parameter"
     )
-    track: TrackSection | None = Field(None, description="keep track of the fit in TensorBoard, MLflow or W&B")
+    track: Annotated[TrackSection, Rare()] | None = Field(
+        None, description="keep track of the fit in TensorBoard, MLflow or W&B"
+    )
     # Training: of networks, and of equations with adam
     match: bool | Annotated[int, Field(ge=0, le=100_000_000)] | None = Field(
         None,
@@ -145,14 +147,18 @@ class FitSection(Section):
         description="move starts by multiple shooting: `true` for all, `false` for none; default: all but the first, "
         "where slopes are not matched or bring starts to no common place, and `match` is not `false`",
     )
-    windows: WindowsSection | None = Field(None, description="networks: train on short pieces of the series first")
-    horizon: HorizonSection | None = Field(
+    windows: Annotated[WindowsSection, Rare()] | None = Field(
+        None, description="networks: train on short pieces of the series first"
+    )
+    horizon: Annotated[HorizonSection, Rare()] | None = Field(
         None, description="networks and adam: train on a growing beginning of the series first"
     )
     epochs: Count | None = Field(None, description="passes over the data, the whole series")
     batch_size: Count | None = Field(None, description="adam: experiments per step; default: all")
     learning_rate: Positive | None = Field(None, description="adam: the size of a step")
-    schedule: ScheduleSection | None = Field(None, description="adam: how the learning rate changes over the epochs")
+    schedule: Annotated[ScheduleSection, Rare()] | None = Field(
+        None, description="adam: how the learning rate changes over the epochs"
+    )
     loss: Literal["mse", "nll"] | None = Field(
         None, description="mean squared error, or the negative log-likelihood with sigma estimated"
     )
@@ -202,10 +208,10 @@ class Config(Section):
         Annotated[dict[Name, NoiseSection], Tag("each")] | Annotated[NoiseSection, Tag("all")],
         Discriminator(noise_shape),
     ] = Field(default_factory=dict, description="one noise model for all observables, or one for each")
-    plots: dict[Name, PlotSection] = Field(
+    plots: dict[Name, Annotated[PlotSection, Rare()]] = Field(
         default_factory=dict, max_length=1000, description="pictures of chosen observables and experiments, by name"
     )
-    derived: dict[Name, DerivedSection] = Field(
+    derived: dict[Name, Annotated[DerivedSection, Rare()]] = Field(
         default_factory=dict,
         max_length=1000,
         description="quantities of whole curves, for each experiment: {Cmax: max(conc), AUC: integral(conc, 0, 24)}",
