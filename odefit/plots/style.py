@@ -74,6 +74,9 @@ STYLE: dict[str, Any] = {
     "svg.hashsalt": "odefit",
 }
 
+OF_THE_USER = ("backend", "date.epoch", "timezone")
+"""Settings that are no matter of looks, or hold from the first date on."""
+
 METADATA: dict[str, dict[str, None]] = {
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
@@ -88,10 +91,17 @@ def styled() -> Iterator[None]:
     """
     with matplotlib.rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from", category=UserWarning)
-        matplotlib.rcdefaults()
-        settings: Any = matplotlib.rcParams
-        settings.update(STYLE)
+        _set_style()
         yield
+
+
+def _set_style() -> None:
+    """The defaults where the user's settings differ, and ours: `rcdefaults` would read all styles of the library."""
+    settings: Any = matplotlib.rcParams
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", matplotlib.MatplotlibDeprecationWarning)  # of settings that go
+        defaults = {key: value for key, value in matplotlib.rcParamsDefault.items() if key not in OF_THE_USER}
+        settings.update({key: value for key, value in defaults.items() if settings[key] != value} | STYLE)
 
 
 class Picture(Figure):
