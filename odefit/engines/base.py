@@ -107,7 +107,7 @@ class Solutions(Sequence[Trajectory]):
     @property
     def failed(self) -> int | None:
         """The first member that failed; None where none did."""
-        return next((m for m, failure in enumerate(self.failures) if failure is not None), None)
+        return next(iter(failed_members(self.failures)), None)
 
     def __len__(self) -> int:
         return len(self.failures)
@@ -275,6 +275,11 @@ class Engine(Protocol):
         """How many steps the states alone take, for p [E, L]; None where the engine cannot say."""
         del p, experiments
         return None
+
+
+def failed_members(failures: Sequence[Failure | None]) -> list[int]:
+    """The members that failed."""
+    return [m for m, failure in enumerate(failures) if failure is not None] if any(failures) else []
 
 
 def offsets_of(lengths: Sequence[int] | IntArray) -> IntArray:

@@ -63,7 +63,7 @@ def errors_of(assembly: Assembly, theta: FloatArray, matrix: FloatArray | None) 
     problem = assembly.problem
     names = problem.table.estimated_names
     bound = bounds_met(problem, theta)
-    likelihood, u = Likelihood(problem), problem.table.to_search(theta)
+    likelihood, u = Likelihood(problem, keeps=True), problem.table.to_search(theta)
     covariance = Covariance.of_matrix(names, matrix, {})
     if len(matrix) < len(names) or np.isnan(np.diag(matrix)[bound == 0]).any():
         found = estimate_uncertainty(likelihood, u, bound)

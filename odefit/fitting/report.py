@@ -72,7 +72,7 @@ def summarise(
     """The result, and the covariance behind its errors where there is one."""
     problem = assembly.problem
     table = problem.table
-    likelihood = Likelihood(problem)
+    likelihood = Likelihood(problem, keeps=True)
     u = table.to_search(outcome.theta)
     bound = bounds_met(problem, outcome.theta)
     warnings = list(outcome.warnings)

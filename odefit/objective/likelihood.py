@@ -39,13 +39,15 @@ if TYPE_CHECKING:
 Measured = Sequence[ObservableData]
 """The measurements of all observables, in place of the problem's own: of B points each may have its own."""
 NOT_FINITE = "a prediction or a noise level is not finite, or not positive where it must be"
+MOST_KEPT = 2
+"""Solutions of single points that are kept: of large data they are large."""
 IMPOSSIBLE = "a parameter has a value that its prior excludes"
 
 
 class Likelihood:
     """-ln p(data | theta) - ln p(theta) as a function of the search vector u [P] of the problem's table."""
 
-    def __init__(self, problem: FitProblem, blocks: bool | None = None) -> None:
+    def __init__(self, problem: FitProblem, blocks: bool | None = None, *, keeps: bool = False) -> None:
         """Keep the problem; nothing is solved yet.
 
         Parameters
@@ -54,9 +56,13 @@ class Likelihood:
             The fit.
         blocks
             Whether A is in arrow form (linalg/arrow_matrix.py) if it can be; default where that pays.
+        keeps
+            Whether the last solutions of single points are kept, for a report that asks many things of the same one.
         """
         self.problem = problem
         self.blocks = blocks
+        self.keeps = keeps
+        self._kept: dict[tuple[bytes, bool], SolvedPoints] = {}
         self.failure: str | None = None
         """Why the last evaluation was infinite, as a sentence; None where it was not."""
 
@@ -115,12 +121,26 @@ class Likelihood:
             [B], the engine that solves each point; default the problem's, in one call.
         """
         self.failure = None
-        found = solved_points(self.problem, u, derivatives, engines)
+        if self.keeps and len(u) == 1 and engines is None:
+            found = self._kept_points(u, derivatives)
+        else:
+            found = self._raised_points(u, derivatives, engines)
         if len(u) == 1:
             self.failure = found.failure
-        if not len(found.points):
-            return found
-        return replace(found, moments=self.raised(found.moments, *found.made_from))
+        return found
+
+    def _raised_points(self, u: FloatArray, derivatives: bool, engines: Sequence[Engine] | None) -> SolvedPoints:
+        found = solved_points(self.problem, u, derivatives, engines)
+        return replace(found, moments=self.raised(found.moments, *found.made_from)) if len(found.points) else found
+
+    def _kept_points(self, u: FloatArray, derivatives: bool) -> SolvedPoints:
+        key = u.tobytes(), derivatives
+        if key not in self._kept:
+            found = self._raised_points(u, derivatives, None)
+            while len(self._kept) >= MOST_KEPT:
+                del self._kept[next(iter(self._kept))]
+            self._kept[key] = found
+        return self._kept[key]
 
     def raised(
         self, moments: list[Moments], y: FloatArray, t: FloatArray, p: FloatArray, dy: FloatArray | None
@@ -294,7 +314,7 @@ class Likelihood:
         expected: bool,
         given_data: Measured | None,
     ) -> ScoreRows:
-        rows, owner = ScoreRows(np.array([self.prior_value(one) for one in u])), self.problem.owner
+        rows, owner = ScoreRows(self.prior_values(u)), self.problem.owner
         with np.errstate(all="ignore"):
             for data, observed in zip(given_data or self.problem.data, moments, strict=True):
                 given = None if data.scale_position is None else scales.get(data.scale_position)
@@ -336,17 +356,21 @@ class Likelihood:
 
     def prior_value(self, u: FloatArray) -> float:
         """-ln of the prior density of the estimated parameters at u [P]."""
+        return float(self.prior_values(u[None])[0])
+
+    def prior_values(self, u: FloatArray) -> FloatArray:
+        """The same at u [B, P], [B]."""
         if not self._priors:
-            return 0.0
-        theta = self.problem.table.to_natural(u)
-        return sum(prior.value(float(theta[i])) for _, i, prior in self._priors)
+            return np.zeros(len(u))
+        rows = self.problem.table.to_natural(u).tolist()
+        return np.array([sum(prior.value(theta[i]) for _, i, prior in self._priors) for theta in rows])
 
     def prior_gradients(self, u: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """-ln of the prior densities at u [B, P] with their gradients, [B] and [B, P], and half of z'z, [B]."""
         z, columns, entries = self._prior_rows(u, False)
         gradients = np.zeros(u.shape)
         gradients[:, columns] = z * entries
-        return np.array([self.prior_value(one) for one in u]), gradients, (z**2).sum(axis=1) / 2
+        return self.prior_values(u), gradients, (z**2).sum(axis=1) / 2
 
     def _prior_rows(self, u: FloatArray, expected: bool) -> tuple[FloatArray, list[int], FloatArray]:
         """z [B, n], and the column [n] and value [B, n] of the one entry that a row of A has, of every prior."""

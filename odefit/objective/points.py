@@ -49,10 +49,10 @@ def solved_points(
     local = problem.binding.local(problem.table.to_natural(u))
     solutions = _solutions(problem, local[..., : problem.n_system], derivatives, engines)
     n = len(problem.experiments)
-    failed = np.array([failure is not None for failure in solutions.failures]).reshape(len(u), n)
-    points = np.flatnonzero(~failed.any(axis=1))
-    failure = None
+    points, failure = np.arange(len(u)), None
     if (first := solutions.failed) is not None:
+        failed = np.array([failure is not None for failure in solutions.failures]).reshape(len(u), n)
+        points = np.flatnonzero(~failed.any(axis=1))
         failure = f"experiment {problem.experiments[first % n].name}: {solutions.failures[first]}"
     y = solutions.y.reshape(len(u), -1, solutions.y.shape[-1])
     dy = None if solutions.dy is None else solutions.dy.reshape(*y.shape, solutions.dy.shape[-1])

@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -337,3 +338,34 @@ def test_the_residual_sum_is_on_the_scale_of_the_noise() -> None:
     predictions, _ = exact(problem, u)
     logs = [np.log(g / e.values) for g, e in zip(predictions, problem.experiments, strict=True)]
     assert residual_sum(Likelihood(problem), u) == pytest.approx(sum(np.nansum(r**2) for r in logs), rel=1e-5)
+
+
+def test_what_is_asked_of_the_same_point_is_solved_once() -> None:
+    problem = blow_up()
+    solves = 0
+
+    class Counting:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(problem.engine, name)
+
+        def solve(self, *arguments: Any, **named: Any) -> Any:
+            nonlocal solves
+            solves += 1
+            return problem.engine.solve(*arguments, **named)
+
+    counted = Likelihood(replace(problem, engine=Counting()), keeps=True)  # type: ignore[arg-type]
+    plain, u = Likelihood(problem), np.array([0.1, 0.0])
+    for shift in (0.0, 0.1, 0.0):
+        assert counted.value(u + shift) == plain.value(u + shift) < math.inf
+        assert counted.moments(u + shift, derivatives=False) is not None
+    assert solves == 2
+    np.testing.assert_array_equal(counted.evaluate(u).gradient, plain.evaluate(u).gradient)
+    assert solves == 3
+
+
+def test_a_failure_that_is_kept_is_told_again() -> None:
+    likelihood, u = Likelihood(blow_up(), keeps=True), np.array([5.0, 0.0])
+    assert likelihood.value(u) == math.inf
+    first, likelihood.failure = likelihood.failure, None
+    assert likelihood.moments(u, derivatives=False) is None
+    assert likelihood.failure == first

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
 from odefit.engines.base import offsets_of, times_faults
+from odefit.engines.experiment_sets import ExperimentSets
 from odefit.engines.failure import Failure
 from odefit.records import dataclass
 
@@ -66,20 +67,10 @@ class TimesOf:
 
     def __init__(self, is_shifted: bool) -> None:
         self.is_shifted = is_shifted
-        self._known: dict[tuple[int, ...], tuple[tuple[Experiment, ...], Times]] = {}
+        self._known = ExperimentSets[Times](MAX_SETS)
 
     def __call__(self, experiments: Sequence[Experiment]) -> Times:
-        key = tuple(map(id, experiments))
-        found = self._known.get(key)
-        if found is None:
-            while len(self._known) >= MAX_SETS:
-                del self._known[next(iter(self._known))]
-            # the experiments are kept there, so no other ones can have their ids
-            found = self._known[key] = tuple(experiments), self._made(experiments)
-        return found[1]
-
-    def __getstate__(self) -> dict[str, object]:
-        return {"is_shifted": self.is_shifted, "_known": {}}
+        return self._known.find(experiments, lambda: self._made(experiments))
 
     def _made(self, experiments: Sequence[Experiment]) -> Times:
         lengths = [len(e.times) for e in experiments]

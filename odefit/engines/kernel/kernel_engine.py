@@ -21,7 +21,7 @@ import numpy as np
 
 from odefit.arrays import FloatArray, IntArray, Mask
 from odefit.data.experiments import Experiment
-from odefit.engines.base import Engine, Solutions, SolverOptions, offsets_of
+from odefit.engines.base import Engine, Solutions, SolverOptions, failed_members, offsets_of
 from odefit.engines.failure import Failure, FailureReason
 from odefit.engines.kernel import stepping
 from odefit.engines.kernel.batch import Times, TimesOf
@@ -211,11 +211,10 @@ class KernelEngine(Engine):
                 self._run(call, which[lost], AUTO_EXPLICIT, is_last=True)
             elif lost.any():
                 self._try_stiff(call, experiments, which[lost], status[lost])
-        for m, failure in enumerate(call.failures):
-            if failure is not None:
-                y[call.rows(m)] = np.nan
-                if dy is not None:
-                    dy[call.rows(m)] = np.nan
+        for m in failed_members(call.failures):
+            y[call.rows(m)] = np.nan
+            if dy is not None:
+                dy[call.rows(m)] = np.nan
         return Solutions(y, dy, offsets, tuple(call.failures))
 
     def _members(
@@ -227,7 +226,7 @@ class KernelEngine(Engine):
         if p.shape != (len(chosen), len(self.system.parameters)):
             raise ValueError(f"p has shape {p.shape}, not ({len(chosen)}, {len(self.system.parameters)})")
         times = self._times(experiments)
-        return p, times, chosen, times.first if members is None else offsets_of(times.lengths[chosen].tolist())
+        return p, times, chosen, times.first if members is None else offsets_of(times.lengths[chosen])
 
     @property
     def pulls(self) -> bool:
@@ -305,13 +304,13 @@ class KernelEngine(Engine):
             is_stiff=METHODS[method].is_implicit,
             is_along=call.is_along,
         )
-        for k, m in enumerate(which.tolist()):
-            status = int(ends.status[k])
-            call.failures[m] = (
-                None
-                if status in (stepping.DONE, stepping.STIFF)
-                else self._failure(status, float(ends.reached[k] + call.times.offset[call.chosen[m]]), method)
-            )
+        if any(call.failures):
+            for m in which.tolist():  # another method may have failed on them
+                call.failures[m] = None
+        for k in np.flatnonzero((ends.status != stepping.DONE) & (ends.status != stepping.STIFF)).tolist():
+            m, status = int(which[k]), int(ends.status[k])
+            at = float(ends.reached[k] + call.times.offset[call.chosen[m]])
+            call.failures[m] = self._failure(status, at, method)
         return ends.status
 
     def _try_stiff(self, call: _Call, experiments: Sequence[Experiment], which: IntArray, status: IntArray) -> None:

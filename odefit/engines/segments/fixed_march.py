@@ -16,12 +16,16 @@ from numpy.typing import NDArray
 
 from odefit.arrays import FloatArray, IntArray
 from odefit.data.experiments import Experiment
-from odefit.engines.base import Engine, Solutions, offsets_of
+from odefit.engines.base import Engine, Solutions, failed_members, offsets_of
+from odefit.engines.experiment_sets import ExperimentSets
 from odefit.engines.failure import Failure, FailureReason, IntegrationError
 from odefit.engines.segments.saltation import EventSensitivities
 from odefit.engines.segments.schedule import Segment, Timeline
 from odefit.model.system import System
 from odefit.records import dataclass
+
+MAX_SETS = 8
+"""Sets of experiments whose rounds are remembered."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,8 @@ class Round:
         [n], which rows of the whole experiment lie in it.
     parts
         [n] what the engine solves; none for segments without length.
+    is_whole
+        Whether the engine is asked for just these rows, and for no end behind them.
     """
 
     position: IntArray
@@ -55,6 +61,7 @@ class Round:
     first: IntArray
     n_rows: IntArray
     parts: list[Experiment]
+    is_whole: bool
 
 
 @dataclass(frozen=True)
@@ -103,6 +110,8 @@ def _round(n: int, chosen: Sequence[int], steps: Sequence[_Step], is_first: bool
     position = np.full(n, -1, dtype=np.intp)
     position[chosen] = np.arange(len(chosen))
     segments = [step.segment for step in steps]
+    parts = [segment.experiment for segment in segments if segment.experiment is not None]
+    n_rows = [segment.wanted.stop - segment.wanted.start for segment in segments]
     return Round(
         position,
         is_first,
@@ -111,16 +120,17 @@ def _round(n: int, chosen: Sequence[int], steps: Sequence[_Step], is_first: bool
         np.stack([segment.feeds for segment in segments]),
         np.stack([segment.context for segment in segments]),
         np.array([segment.wanted.start for segment in segments], dtype=np.intp),
-        np.array([segment.wanted.stop - segment.wanted.start for segment in segments], dtype=np.intp),
-        [segment.experiment for segment in segments if segment.experiment is not None],
+        np.array(n_rows, dtype=np.intp),
+        parts,
+        [len(part.times) for part in parts] == n_rows,
     )
 
 
 class FixedWays:
-    """The rounds of the last set of experiments, by their identity."""
+    """The rounds of the last sets of experiments."""
 
     def __init__(self) -> None:
-        self._known: tuple[Sequence[Experiment], list[Round] | None] = (), None
+        self._known = ExperimentSets[list[Round] | None](MAX_SETS)
 
     def rounds(
         self,
@@ -130,11 +140,7 @@ class FixedWays:
         experiments: Sequence[Experiment],
     ) -> list[Round] | None:
         """The rounds of experiments, p [1, L] being any parameters; None where there is no such thing."""
-        known, rounds = self._known
-        if len(known) != len(experiments) or any(a is not b for a, b in zip(known, experiments, strict=True)):
-            rounds = _made(timeline, sensitivities, p, experiments)
-            self._known = tuple(experiments), rounds
-        return rounds
+        return self._known.find(experiments, lambda: _made(timeline, sensitivities, p, experiments))
 
 
 def _made(
@@ -184,9 +190,8 @@ class FixedMarch:
             self.now, self.slope = sensitivities.initial(p)
             self.fraction, self.dfraction = sensitivities.fractions(p)
         n, names = len(sensitivities.segment_system.whole.states), sensitivities.names
-        self.offsets = offsets_of(lengths[chosen].tolist())
-        self.y = np.full((int(self.offsets[-1]), n), np.nan)
-        self.dy = np.full((*self.y.shape, len(names)), np.nan)
+        self.offsets = offsets_of(lengths[chosen])
+        self.shape = (int(self.offsets[-1]), n, len(names))
         self.failures: list[Failure | None] = [None] * len(p)
         self.going = np.ones(len(p), dtype=bool)
         wanted = engine.sensitive if names else ()
@@ -194,22 +199,34 @@ class FixedMarch:
         unchained = 0 if self.is_along else n
         self.columns = [names.index(name) for name in wanted[: len(wanted) - unchained] if name in names]
         self.n_rates = max(len(wanted) - unchained - len(self.columns), 0)
-        for m in np.flatnonzero(~np.isfinite(p).all(axis=1)).tolist():
+        for m in _not_finite(p):
             bad = sensitivities.segment_system.whole.parameters[int(np.argmin(np.isfinite(p[m])))]
             self.fail(m, Failure(FailureReason.PARAMETER_NOT_FINITE, subject=bad))
 
     def run(self, rounds: Sequence[Round], with_slopes: bool) -> Solutions:
         """All of them to their ends."""
+        is_simple = len(rounds) == 1 and rounds[0].is_whole
+        if not is_simple:
+            self.make_room()
         for one in rounds:
             position = one.position[self.chosen]
             which = np.flatnonzero((position >= 0) & self.going)
             which = self.enter(one, which, position[which])
+            if is_simple and len(which) == len(self.p):
+                self.pass_at_once(one)
+                continue
+            if is_simple:
+                self.make_room()
             if len(which):
                 self.pass_through(one, which, position[which])
         for m in np.flatnonzero(~self.going).tolist():
             rows = slice(self.offsets[m], self.offsets[m + 1])
             self.y[rows], self.dy[rows] = np.nan, np.nan
         return Solutions(self.y, self.dy if with_slopes else None, self.offsets, tuple(self.failures))
+
+    def make_room(self) -> None:
+        """For the rows of all members."""
+        self.y, self.dy = np.full(self.shape[:2], np.nan), np.full(self.shape, np.nan)
 
     def fail(self, m: int, failure: Failure) -> None:
         """A member goes no further."""
@@ -222,6 +239,8 @@ class FixedMarch:
             if one.amounts.any():
                 self.now[which] += self.fraction[which, None] * amounts
                 self.slope[which] += amounts[:, :, None] * self.dfraction[which, None, :]
+        if np.isfinite(self.now).all() and np.isfinite(self.slope).all():
+            return which
         finite = np.isfinite(self.now[which]).all(axis=1) & np.isfinite(self.slope[which]).all(axis=(1, 2))
         reason = FailureReason.INITIAL_SENSITIVITIES_NOT_FINITE if one.is_first else FailureReason.STATE_NOT_FINITE
         for k in np.flatnonzero(~finite).tolist():
@@ -236,28 +255,46 @@ class FixedMarch:
             of = np.repeat(which, n_rows)
             self.y[to], self.dy[to] = self.now[of], self.slope[of]
             return
-        feeds = self.fraction[which, None] * one.feeds[position]
-        kept = self.p[which][:, self.sensitivities.kept]
-        rows = np.concatenate([kept, feeds, one.context[position], self.now[which]], axis=1)
-        slopes = bool(self.sensitivities.names)
-        if self.is_along:
-            begins = np.pad(self.slope[which], ((0, 0), (0, 0), (0, self.n_rates)))
-            found = self.engine.solve_along(rows, one.parts, begins, position)
-        else:
-            found = self.engine.solve(rows, one.parts, slopes, position)
-        for k, failure in enumerate(found.failures):
-            if failure is not None:
-                self.fail(int(which[k]), failure)
+        found = self.solved(one, which, position)
         ends, first = found.offsets[1:] - 1, _ranges(found.offsets[:-1], n_rows)
         self.y[to], self.now[which] = found.y[first], found.y[ends]
         if found.dy is None:
             return
         dy = self.chained(one, found.dy, which, position, np.diff(found.offsets))
         self.dy[to], self.slope[which] = dy[first], dy[ends]
-        finite = np.isfinite(dy[first]).all(axis=(1, 2))
-        for m in np.unique(np.repeat(which, n_rows)[~finite]).tolist():
-            if self.going[m]:
-                self.fail(m, Failure(FailureReason.SENSITIVITIES_NOT_FINITE))
+        self.check(dy[first], np.repeat(which, n_rows))
+
+    def pass_at_once(self, one: Round) -> None:
+        """The same where all members go, and the segment is their whole way."""
+        everybody = np.arange(len(self.p))
+        found = self.solved(one, everybody, self.chosen)
+        self.y = found.y
+        if found.dy is None:
+            self.dy = np.empty(self.shape)  # with no names
+        else:
+            self.dy = self.chained(one, found.dy, everybody, self.chosen, np.diff(found.offsets))
+            self.check(self.dy, np.repeat(everybody, np.diff(found.offsets)))
+
+    def solved(self, one: Round, which: IntArray, position: IntArray) -> Solutions:
+        """What the engine finds; those that fail go no further."""
+        feeds = self.fraction[which, None] * one.feeds[position]
+        kept = self.p[which][:, self.sensitivities.kept]
+        rows = np.concatenate([kept, feeds, one.context[position], self.now[which]], axis=1)
+        if self.is_along:
+            begins = np.pad(self.slope[which], ((0, 0), (0, 0), (0, self.n_rates)))
+            found = self.engine.solve_along(rows, one.parts, begins, position)
+        else:
+            found = self.engine.solve(rows, one.parts, bool(self.sensitivities.names), position)
+        for k in failed_members(found.failures):
+            if (failure := found.failures[k]) is not None:
+                self.fail(int(which[k]), failure)
+        return found
+
+    def check(self, dy: FloatArray, owner: IntArray) -> None:
+        """Members whose sensitivities are not finite have failed; owner: of each row of dy [R, S, K]."""
+        for k in _not_finite(dy):
+            if self.going[owner[k]]:
+                self.fail(int(owner[k]), Failure(FailureReason.SENSITIVITIES_NOT_FINITE))
 
     def chained(
         self, one: Round, dy: FloatArray, which: IntArray, position: IntArray, lengths: NDArray[np.intp]
@@ -275,6 +312,14 @@ class FixedMarch:
                 rates = one.feeds[position][:, :, None] * self.dfraction[which, None, :]
                 total = total + dy[:, :, m : m + r] @ rates[own]
         return total
+
+
+def _not_finite(table: FloatArray) -> list[int]:
+    """The rows [n] of a table [n, ...] that are not finite."""
+    finite = np.isfinite(table)
+    if finite.all():
+        return []
+    return [int(k) for k in np.flatnonzero(~finite.reshape(len(table), -1).all(axis=1))]
 
 
 def _ranges(first: IntArray, lengths: IntArray) -> IntArray:

@@ -105,11 +105,17 @@ class EventSensitivities:
     def initial(self, p: FloatArray) -> tuple[FloatArray, FloatArray]:
         """y at the start [E, S] and its derivatives [E, S, K], for parameters p [E, L]."""
         n, k = len(self.segment_system.whole.states), len(self.names)
+        if self._known_start is not None:
+            y = np.empty((len(p), n))
+            y[:] = self._known_start
+            return y, np.zeros((len(p), n, k))
         values = _columns(self._start(*p.T), len(p))
         return values[:, :n], values[:, n:].reshape(len(p), n, k)
 
     def fractions(self, p: FloatArray) -> tuple[FloatArray, FloatArray]:
         """How much of each dose arrives [E], and its derivatives [E, K], for parameters p [E, L]."""
+        if self._fraction.is_number:
+            return np.full(len(p), float(self._fraction)), np.zeros((len(p), len(self.names)))
         values = _columns(self._event_formulas(*p.T), len(p))
         return values[:, 0], values[:, 1 : 1 + len(self.names)]
 
@@ -147,6 +153,12 @@ class EventSensitivities:
         for i, (switch, a, b) in enumerate(zip(self.segment_system.moving, intercepts, slopes, strict=True)):
             sides[i] = (switch.value(-b), switch.value(b)) if b and np.isfinite(a / b) else switch.value(a)
         return sides
+
+    @cached_property
+    def _known_start(self) -> FloatArray | None:
+        """The initial values [S] where all of them are numbers."""
+        start = [sp.sympify(formula) for formula in self.segment_system.whole.start]
+        return np.array([float(y) for y in start]) if all(y.is_number for y in start) else None
 
     @cached_property
     def _start(self) -> Any:

@@ -18,11 +18,12 @@ from odefit import algebra as sp
 from odefit.arrays import FloatArray, IntArray, distinct
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions, SolverOptions, members_of
+from odefit.engines.experiment_sets import ExperimentSets
 from odefit.engines.failure import Failure, FailureReason, IntegrationError, solve_error
 from odefit.engines.segments.fast_times import FastTimes
-from odefit.engines.segments.fixed_march import FixedMarch, is_fixed
+from odefit.engines.segments.fixed_march import MAX_SETS, FixedMarch, is_fixed
 from odefit.engines.segments.march import ArrayMarch, march_all
-from odefit.engines.segments.plan import REMEMBERED, Factory, Plan
+from odefit.engines.segments.plan import Factory, Plan
 from odefit.engines.segments.rest_with_events import RestWithEvents
 from odefit.engines.segments.saltation import EventSensitivities, EventValues, SegmentStarts, ToRest
 from odefit.engines.segments.schedule import Transition, kind_of
@@ -62,7 +63,7 @@ class SegmentedEngine(Engine):
         self._factory, self._calm = factory, resting
         self._plans: dict[Kind, Plan] = {}
         self._callback: Callable[[], None] | None = None
-        self._kinds: dict[int, tuple[Experiment, Kind]] = {}
+        self._kinds = ExperimentSets[Kind](MAX_SETS)
         self._fast = FastTimes(system)
         _check(system)
         self._steady = None if system.rest is None else self._rest()
@@ -131,7 +132,7 @@ class SegmentedEngine(Engine):
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what is compiled: another process makes its own."""
-        return vars(self) | {"_plans": {}, "_kinds": {}}
+        return vars(self) | {"_plans": {}}
 
     def solve(
         self,
@@ -295,15 +296,13 @@ class SegmentedEngine(Engine):
     def _kind(self, experiments: Sequence[Experiment]) -> Kind:
         """What the segments of all of them need."""
         inputs = self._plan(Kind()).segment_system.inputs
-        if len(self._kinds) > REMEMBERED:
-            self._kinds.clear()
-        kinds = []
-        for experiment in experiments:
-            if id(experiment) not in self._kinds:
-                self._kinds[id(experiment)] = experiment, kind_of(experiment, inputs, self.system.dosing)
-            kinds.append(self._kinds[id(experiment)][1])
-        infused = tuple(sorted({state for kind in kinds for state in kind.infused}))
-        return Kind(max((kind.degree for kind in kinds), default=0), infused)
+
+        def make() -> Kind:
+            kinds = [kind_of(experiment, inputs, self.system.dosing) for experiment in experiments]
+            infused = tuple(sorted({state for kind in kinds for state in kind.infused}))
+            return Kind(max((kind.degree for kind in kinds), default=0), infused)
+
+        return self._kinds.find(experiments, make)
 
     def _plan(self, kind: Kind) -> Plan:
         if kind not in self._plans:
