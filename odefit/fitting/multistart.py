@@ -187,7 +187,7 @@ def _starts(assembly: Assembly, method: FitMethod, progress: Progress, memory: M
     if plain_first.are_due(objective, method, points, section):
         plain = short_searched(assembly, search, points[1:], progress, memory, plain_first.PART)
         if (why := plain_first.are_enough(objective, plain)) is not None:
-            progress.note(plain_first.sentence(plain, why))
+            progress.note(why)
             return np.vstack([points[:1], places_of(plain)])
     if section.match is None or section.match:
         progress.now("matching the slopes of the smoothed data")

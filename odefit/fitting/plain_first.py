@@ -47,8 +47,8 @@ def are_due(objective: ProfileLikelihood, method: FitMethod, points: FloatArray,
 
 
 def are_enough(objective: ProfileLikelihood, results: Sequence[StartOutcome]) -> str | None:
-    """Why no start need be moved: half of them have come to one valley and all that is left there is noise, or most of
-    them to one optimum, which explains the data. None where neither is so."""
+    """Why no start need be moved, a sentence for the user: half of them have come to one valley and all that is left
+    there is noise, or most of them to one optimum, which explains the data. None where neither is so."""
     best, values = best_of(results), np.array([r.value for r in results])
     if best is None or best.outcome is None or np.mean(values <= best.value + ALIKE) < AGREED:
         return None
@@ -56,17 +56,17 @@ def are_enough(objective: ProfileLikelihood, results: Sequence[StartOutcome]) ->
     from odefit.fitting.only_noise import leaves_noise
 
     if leaves_noise(objective, best.outcome.u):
-        return "where all that is left is noise"
+        return _sentence(values, ALIKE, "one valley", "where all that is left is noise")
     if np.mean(values <= best.value + SAME_OPTIMUM) >= MOST and explains(objective, best.outcome.u):
-        return "which explains the data"
+        return _sentence(values, SAME_OPTIMUM, "one optimum", "which explains the data")
     return None
 
 
-def sentence(results: Sequence[StartOutcome], why: str) -> str:
-    """What the user should know of it."""
-    best = min(r.value for r in results)
-    n = sum(r.value <= best + ALIKE for r in results)
+def _sentence(values: FloatArray, within: float, where: str, why: str) -> str:
+    """What the user should know of searches that ended at values [n], of which those count that lie as close as this
+    to the lowest."""
+    n = int((values <= values.min() + within).sum())
     return (
-        f"{n} of {len(results)} drawn starts came to one place within {STEPS} steps, {why}, so that none was moved "
-        "first (fit.match: true moves them)."
+        f"{n} of {len(values)} drawn starts came to {where} within {STEPS} steps, {why}, so that none was moved first "
+        "(fit.match: true moves them)."
     )

@@ -16,10 +16,13 @@ from odefit.api import assembled
 from odefit.config.fit_methods import METHODS
 from odefit.fitting.explained import explains
 from odefit.fitting.only_noise import leaves_noise
-from odefit.fitting.plain_first import are_due
+from odefit.fitting.plain_first import are_due, are_enough
 from odefit.fitting.starting_points import starting_points
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.profile import ProfileLikelihood
+from odefit.optimizers.base import SearchOutcome
+from odefit.optimizers.start_pool import StartOutcome
+from odefit.status import Ending, Reason
 
 TIMES = np.linspace(0, 5, 21)
 CURVE = 2 * np.exp(-0.8 * TIMES)
@@ -46,7 +49,7 @@ def objective_of(asked: dict[str, Any], data: pd.DataFrame = DATA) -> ProfileLik
 def test_starts_that_agree_are_not_moved() -> None:
     notes = StopAt()
     run = odefit.fit(config(), data=DATA, progress=notes)
-    assert any("drawn starts came to one place within 20 steps" in note for note in notes.notes)
+    assert any("drawn starts came to one valley within 20 steps" in note for note in notes.notes)
     assert not any("moved by" in note or "were moved first" in note for note in notes.notes)
     assert run.result.starts.at_best >= 7
     assert run.result.estimates["k"].value == pytest.approx(0.8, rel=0.1)
@@ -58,7 +61,7 @@ def test_starts_that_agree_on_a_wrong_curve_are_moved() -> None:
     # A straight line is the best that a constant rate can do, and all starts agree on it.
     notes, wrong = StopAt(), {**CONFIG, "model": {"equations": {"x": "-k"}, "initial": {"x": "A"}}}
     odefit.fit({**wrong, "fit": config()["fit"]}, data=DATA, progress=notes)
-    assert not any("came to one place" in note for note in notes.notes)
+    assert not any("none was moved first" in note for note in notes.notes)
 
 
 def test_starts_that_agree_on_what_explains_the_data_are_not_moved() -> None:
@@ -69,6 +72,25 @@ def test_starts_that_agree_on_what_explains_the_data_are_not_moved() -> None:
     assert not any("were moved first" in note for note in notes.notes)
     moved = odefit.fit(config(match=True), data=data)
     assert run.result.objective.nll == pytest.approx(moved.result.objective.nll)
+
+
+@pytest.mark.parametrize(
+    ("data", "above", "told"),
+    [
+        (DATA, (0.0, 0.005, 1.5, 1.9, 3.0, 40.0), "4 of 6 drawn starts came to one valley"),
+        (DATA, (0.0, 0.005, 2.1, 3.0, 3.0, 40.0), None),
+        (DATA.assign(x=CURVE + 0.06 * np.cos(5 * TIMES)), (0.0, 0.0, 0.0, 0.005, 0.009, 1.5), "5 of 6 drawn"),
+        (DATA.assign(x=CURVE + 0.06 * np.cos(5 * TIMES)), (0.0, 0.0, 0.0, 0.005, 1.5, 1.5), None),
+    ],
+)
+def test_what_is_counted_is_what_decides(data: pd.DataFrame, above: tuple[float, ...], told: str | None) -> None:
+    objective, u = objective_of(config(), data), np.log([0.8, 2.0])
+    ended, bounds = Ending(Reason.GRADIENT_VANISHES), np.zeros(2, dtype=np.int8)
+    results = [
+        StartOutcome(k, u, SearchOutcome(u, v, ended, 1, 1, (v,), bounds), None, 0.0) for k, v in enumerate(above)
+    ]
+    found = are_enough(objective, results)
+    assert found is None if told is None else found is not None and found.startswith(told)
 
 
 def test_a_curve_explains_how_data_vary_within_experiments() -> None:
