@@ -145,7 +145,7 @@ class FitSection(Section):
     shooting: bool | None = Field(
         None,
         description="move starts by multiple shooting: `true` for all, `false` for none; default: all but the first, "
-        "where slopes are not matched or bring starts to no common place, and `match` is not `false`",
+        "where data oscillate whose slopes cannot be matched, and `match` is not `false`",
     )
     windows: Annotated[WindowsSection, Rare()] | None = Field(
         None, description="networks: train on short pieces of the series first"

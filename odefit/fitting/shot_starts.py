@@ -1,7 +1,8 @@
-"""Starts moved by multiple shooting, where slopes cannot be matched or matching them brings starts to no common place.
+"""Starts moved by multiple shooting, where data oscillate and slopes cannot be matched.
 
-It costs about what searches from the same starts cost, so that it is done for as many starts as a count of steps says
-that there is time for.
+It costs more than searches from the same starts, so that it is done for as many starts as a count of steps says that
+there is time for. Without a wrong phase to get away from, short searches come as far for less; and where slopes can be
+matched and bring starts to no common place, shots have brought them to none either.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 
 from odefit.arrays import FloatArray, Mask
 from odefit.collocation.starts import obstacle as obstacle_to_matching
+from odefit.collocation.turning import OFTEN, most_turns
 from odefit.config.schema import FitSection
 from odefit.fitting.offered_starts import bettered, have_come_together
 from odefit.fitting.search_work import EVALUATIONS, seconds_of_start
@@ -55,14 +57,18 @@ def shot_starts(
 
 
 def are_due(objective: ProfileLikelihood, points: FloatArray, section: FitSection) -> bool:
-    """Whether starts [n, P'] are shot: by what the config says, else where they have come to no common place."""
+    """Whether starts [n, P'] are shot: by what the config says, else where data oscillate whose slopes cannot be
+    matched, and the starts have come to no common place."""
+    problem = objective.full.problem
     if section.shooting is False or (section.shooting is None and section.match is False):
+        return False
+    if not section.shooting and (obstacle_to_matching(problem) is None or most_turns(problem) < OFTEN):
         return False
     if not section.shooting and have_come_together(objective, points):
         return False
     from odefit.shooting.starts import obstacle  # what most fits do not need
 
-    return obstacle(objective.full.problem) is None
+    return obstacle(problem) is None
 
 
 def _affordable(objective: ProfileLikelihood, points: FloatArray, section: FitSection) -> int:
@@ -88,7 +94,7 @@ def _most(section: FitSection) -> float:
 def sentence(problem: FitProblem, is_moved: Mask) -> str:
     """What the user should know of it."""
     why = obstacle_to_matching(problem)
-    because = "slopes alone brought them to no common place" if why is None else f"slopes are not matched: {why}"
+    because = "the config asks for it" if why is None else f"slopes are not matched: {why}"
     return (
         f"{int(is_moved.sum())} of {len(is_moved)} starts were moved by multiple shooting, as {because} "
         "(fit.shooting: false is without)."

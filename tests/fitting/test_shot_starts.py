@@ -13,7 +13,8 @@ import odefit.api
 from listeners import StopAt
 from odefit.config.schema import FitSection
 from odefit.errors import ConfigError
-from odefit.fitting.shot_starts import shot_starts
+from odefit.fitting.shot_starts import are_due, shot_starts
+from odefit.fitting.starting_points import starting_points
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.profile import ProfileLikelihood
 from odefit.runs.checkpoint import Forgetful
@@ -57,6 +58,30 @@ def test_what_cannot_be_matched_is_shot() -> None:
         assert abs(estimate.value - true) < 4 * estimate.standard_error
     (told,) = [note for note in notes if "multiple shooting" in note]
     assert "the model has events" in told
+
+
+TIMES = kicked()["time"]
+SMOOTH = {**KICKED, "model": {key: each for key, each in KICKED["model"].items() if key != "events"}}
+SMOOTH["parameters"] = {key: each for key, each in KICKED["parameters"].items() if key != "kick"}
+
+
+@pytest.mark.parametrize(
+    ("config", "x", "shooting", "due"),
+    [
+        (KICKED, np.cos(2 * TIMES), None, True),
+        (KICKED, np.exp(-TIMES), None, False),  # no phase can be wrong
+        (SMOOTH, np.cos(2 * TIMES), None, False),  # slopes can be matched
+        (KICKED, np.exp(-TIMES), True, True),
+        (SMOOTH, np.cos(2 * TIMES), True, True),
+    ],
+)
+def test_shots_are_for_oscillations_that_cannot_be_matched(
+    config: dict[str, Any], x: pd.Series, shooting: bool | None, due: bool
+) -> None:
+    data = pd.DataFrame({"time": TIMES, "x": x})
+    objective = ProfileLikelihood(Likelihood(odefit.api.assembled(config, data=data).problem))
+    points = starting_points(objective, 8, seed=0)
+    assert are_due(objective, points[1:], FitSection(starts=8, shooting=shooting)) == due
 
 
 @pytest.mark.parametrize("fit", [{"shooting": False}, {"match": False}, {"starts": 1}])
