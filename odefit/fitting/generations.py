@@ -23,12 +23,19 @@ from odefit.runs.checkpoint import Memory
 from odefit.runs.progress import Progress
 
 LONE = 3
-"""The lowest place is a lone one when fewer searches than these have come near it."""
+"""The lowest place is a lone one when fewer of the searches from drawn places than these have come near it. Places that
+were put together from it do not count: they come there since it is where they are from."""
 
 SHARE = 0.5
 """The new places of a generation, by the number of the drawn ones."""
 
-MOST = 6
+LOWER = 0.1
+"""Log-likelihood units by which a generation must lead lower to have led anywhere."""
+
+IN_VAIN = 2
+"""Generations in a row that have led nowhere, after which there are no more: one alone may be bad luck."""
+
+MOST = 10
 """The most generations."""
 
 
@@ -37,21 +44,19 @@ def bred(
 ) -> list[StartOutcome]:
     """These short searches, and those from places that are put together from the best, generation by generation.
 
-    Until several come near the lowest place, or a generation leads no lower. Raises Interrupted.
+    As long as the lowest place is a lone one, until generations lead no lower. Raises Interrupted.
     """
-    found, n = list(results), math.ceil(SHARE * len(results))
+    found, n, in_vain = list(results), math.ceil(SHARE * len(results)), 0
+    drawn = np.array([r.value for r in results])
     crossing, seed = Crossing(search.objective, search), assembly.loaded.config.fit.seed
     for number in range(MOST):
-        values = np.array([r.value for r in found])
-        lowest = float(np.min(values, initial=math.inf))
-        if not math.isfinite(lowest) or np.count_nonzero(values <= lowest + ALIKE) >= LONE:
-            break
+        lowest = min((r.value for r in found), default=math.inf)
+        is_lone = math.isfinite(lowest) and np.count_nonzero(drawn <= lowest + ALIKE) < LONE
         elite = different(found, typical_sizes(search.objective), PARENTS)
-        if len(elite) < 2:
+        if not is_lone or in_vain == IN_VAIN or len(elite) < 2:
             break
         children = crossing(elite, n, (seed, number, 2))
         more = short_searched(assembly, search, children, progress, memory, f"generation {number + 1}")
         found += [replace(r, number=len(found) + r.number) for r in more]
-        if not min(r.value for r in more) < lowest - ALIKE:
-            break
+        in_vain = 0 if min(r.value for r in more) < lowest - LOWER else in_vain + 1
     return found

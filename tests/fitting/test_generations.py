@@ -73,12 +73,33 @@ def test_none_where_several_have_come_to_the_lowest_place(
     assert bred(assembly, search, agreed, Silent(), Forgetful()) == agreed
 
 
-def test_the_last_generation_is_one_that_leads_no_lower(
-    problem: tuple[Assembly, LocalSearch, list[StartOutcome]], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("lower", "n"),
+    [
+        ([0.0, 0.0], 2),  # places that come to where they are from do not make it less lone
+        ([0.0, 5.0, 0.0, 0.0], 4),
+        ([5.0, 0.0, 5.0, 0.05, 0.0], 5),
+        ([5.0] * generations.MOST, generations.MOST),
+    ],
+)
+def test_it_ends_after_generations_that_lead_no_lower(
+    problem: tuple[Assembly, LocalSearch, list[StartOutcome]],
+    monkeypatch: pytest.MonkeyPatch,
+    lower: list[float],
+    n: int,
 ) -> None:
     assembly, search, drawn = problem
-    monkeypatch.setattr(generations, "short_searched", lambda *_: drawn[:3])
-    assert len(bred(assembly, search, drawn, Silent(), Forgetful())) == len(drawn) + 3
+    best, gains, asked = min(drawn, key=lambda r: r.value), iter(np.cumsum(lower)), []
+
+    def one_generation(*_: object) -> list[StartOutcome]:
+        asked.append(float(next(gains)))
+        assert best.outcome is not None
+        reached = replace(best.outcome, value=best.value - asked[-1])
+        return [replace(best, outcome=reached)] * 3
+
+    monkeypatch.setattr(generations, "short_searched", one_generation)
+    assert len(bred(assembly, search, drawn, Silent(), Forgetful())) == len(drawn) + 3 * n
+    assert len(asked) == n
 
 
 def test_a_fit_says_how_many_there_were() -> None:
