@@ -2,6 +2,7 @@
 
 Where one place alone is far below all others, a lower one is likely to be missing as well. Searches go wrong in a few
 parameters, and not all in the same, so that new places out of the best ones are worth more than as many drawn ones.
+Each valley has one of its places among these: else the children of the first good one are soon all that there are.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from dataclasses import replace
 import numpy as np
 
 from odefit.fitting.crossing import Crossing
-from odefit.fitting.local_search import LocalSearch, typical_sizes
+from odefit.fitting.local_search import LocalSearch
 from odefit.fitting.offered_starts import ALIKE
 from odefit.fitting.race import PARENTS
-from odefit.fitting.short_searches import different, short_searched
+from odefit.fitting.short_searches import distinct, short_searched
 from odefit.optimizers.start_pool import StartOutcome
 from odefit.problem.assembly import Assembly
 from odefit.runs.checkpoint import Memory
@@ -52,7 +53,7 @@ def bred(
     for number in range(MOST):
         lowest = min((r.value for r in found), default=math.inf)
         is_lone = math.isfinite(lowest) and np.count_nonzero(drawn <= lowest + ALIKE) < LONE
-        elite = different(found, typical_sizes(search.objective), PARENTS)
+        elite = distinct(found, PARENTS)
         if not is_lone or in_vain == IN_VAIN or len(elite) < 2:
             break
         children = crossing(elite, n, (seed, number, 2))

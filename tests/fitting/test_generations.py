@@ -16,7 +16,7 @@ from odefit.config.fit_methods import METHODS
 from odefit.fitting import generations
 from odefit.fitting.generations import LONE, bred
 from odefit.fitting.local_search import LocalSearch
-from odefit.fitting.short_searches import short_searched
+from odefit.fitting.short_searches import distinct, short_searched
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.profile import ProfileLikelihood
 from odefit.optimizers.start_pool import StartOutcome
@@ -100,6 +100,20 @@ def test_it_ends_after_generations_that_lead_no_lower(
     monkeypatch.setattr(generations, "short_searched", one_generation)
     assert len(bred(assembly, search, drawn, Silent(), Forgetful())) == len(drawn) + 3 * n
     assert len(asked) == n
+
+
+def test_of_places_that_are_alike_the_lowest_stands_for_all(
+    problem: tuple[Assembly, LocalSearch, list[StartOutcome]],
+) -> None:
+    *_, drawn = problem
+    assert drawn[0].outcome is not None
+    values = [31.0, 12.0, 10.0, 11.9, np.inf, 14.1, 12.1, 10.5]
+    at = [
+        replace(drawn[0], outcome=replace(drawn[0].outcome, u=np.full(3, k), value=value))
+        for k, value in enumerate(values)
+    ]
+    np.testing.assert_array_equal(distinct(at, 8)[:, 0], [2, 6, 0])
+    np.testing.assert_array_equal(distinct(at, 2)[:, 0], [2, 6])
 
 
 def test_a_fit_says_how_many_there_were() -> None:
