@@ -5,7 +5,7 @@ On the way from formulas to a solution: `translation` puts formulas into a `grap
 `members` are the steppers, which `lowering` turns from Python into IR; `program` calls them, and `kernel_engine` is
 what the rest of the house knows. The gradient of a function of all states is made from `reverse`, the chain rule
 backwards through formulas, and `adjoint` and `stiff_adjoint`, the way back through the steps of both methods, with the
-numbers of `tableaus`; the steppers have theirs in their text, where they are constants of the machine code.
+numbers of `tableaus`, which has them from the steppers.
 
 Why it is made like this. numba would compile the same Python, but its import takes several times llvmlite's (0.03 s
 of CPU) in every process, and it needs up to a second for each model. A C extension would need a wheel for every

@@ -36,11 +36,11 @@ def lowered(sources: Sequence[str], exported: Collection[str]) -> str:
     """The IR of the functions of some modules; only `exported` are seen from outside."""
     body = [statement for source in sources for statement in ast.parse(source).body]
     constants = {
-        target.id: statement.value
+        name.id: value
         for statement in body
         if isinstance(statement, ast.Assign)
-        for target in statement.targets
-        if isinstance(target, ast.Name) and target.id.isupper()
+        for name, value in zip(_listed(statement.targets[0]), _listed(statement.value), strict=False)
+        if isinstance(name, ast.Name) and name.id.isupper()
     }
     functions = [f for f in body if isinstance(f, ast.FunctionDef)]
     signatures = {f.name: _signature(f) for f in functions}
@@ -53,6 +53,10 @@ def lowered(sources: Sequence[str], exported: Collection[str]) -> str:
         *(f"declare <{w} x double> @llvm.fabs.v{w}f64(<{w} x double>)" for w in (WIDTH, WIDTH // 2)),
     ]
     return "\n".join([*texts, *declared, ""])
+
+
+def _listed(node: ast.expr) -> list[ast.expr]:
+    return node.elts if isinstance(node, ast.Tuple) else [node]
 
 
 def _signature(function: ast.FunctionDef) -> Signature:

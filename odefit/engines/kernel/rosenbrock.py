@@ -5,7 +5,7 @@ lowering.py makes machine code of this text; with NumPy arrays it also runs as i
 It is stiffly accurate and L-stable, and solves linear equations only: with W = 1/(h gamma) - J of the beginning of a
 step, in each of eight stages
 
-    W U_i = f(t + c_i h, z + sum_j a_ij U_j) + sum_j (C_ij / h) U_j + d_i h df/dt.
+    W U_i = f(t + T_i h, z + sum_j A_ij U_j) + sum_j (C_ij / h) U_j + D_i h df/dt.
 
 The equations of states and sensitivities are one system whose Jacobian is triangular in blocks, J on the diagonal and
 d(J S + P)/dy below it. So one factorisation serves all columns: the states' column first, then the others, whose right
@@ -49,7 +49,42 @@ from odefit.engines.kernel.stepping import (
     remember,
 )
 
+# The method, in the letters of above; D_1 is gamma. The arguments of the last two stages, and the end of a step, have
+# one stage more than those before, as it is, and T is 1 for these.
+# fmt: off
 GAMMA = 0.21193756319429014
+STIFF_T2, STIFF_T3, STIFF_T4, STIFF_T5 = 0.6358126895828704, 0.4095798393397535, 0.9769306725060716, 0.4288403609558664
+STIFF_D2, STIFF_D3, STIFF_D4, STIFF_D5 = (
+    -0.42387512638858027, -0.3384627126235924, 1.8046452872882734, 2.325825639765069
+)
+STIFF_A21 = 3.0
+STIFF_A31, STIFF_A32 = 2.849394379747939, 0.45842242204463923
+STIFF_A41, STIFF_A42, STIFF_A43 = -6.954028509809101, 2.489845061869568, -10.358996098473584
+STIFF_A51, STIFF_A52, STIFF_A53, STIFF_A54 = (
+    2.8029986275628964, 0.5072464736228206, -0.3988312541770524, -0.04721187230404641
+)
+STIFF_A61, STIFF_A62, STIFF_A63, STIFF_A64, STIFF_A65 = (
+    -7.502846399306121, 2.561846144803919, -11.627539656261098, -0.18268767659942256, 0.030198172008377946
+)
+STIFF_C21 = -14.155112264123755
+STIFF_C31, STIFF_C32 = -17.97296035885952, -2.859693295451294
+STIFF_C41, STIFF_C42, STIFF_C43 = 147.12150275711716, -1.41221402718213, 71.68940251302358
+STIFF_C51, STIFF_C52, STIFF_C53, STIFF_C54 = (
+    165.43517024871676, -0.4592823456491126, 42.90938336958603, -5.961986721573306
+)
+STIFF_C61, STIFF_C62, STIFF_C63, STIFF_C64, STIFF_C65 = (
+    24.854864614690072, -3.0009227002832186, 47.4931110020768, 5.5814197821558125, -0.6610691825249471
+)
+STIFF_C71, STIFF_C72, STIFF_C73, STIFF_C74, STIFF_C75, STIFF_C76 = (
+    30.91273214028599, -3.1208243349937974, 77.79954646070892, 34.28646028294783, -19.097331116725623,
+    -28.087943162872662
+)
+STIFF_C81, STIFF_C82, STIFF_C83, STIFF_C84, STIFF_C85, STIFF_C86, STIFF_C87 = (
+    37.80277123390563, -3.2571969029072276, 112.26918849496327, 66.9347231244047, -40.06618937091002,
+    -54.66780262877968, -9.48861652309627
+)
+# fmt: on
+
 STIFF_SAFETY = 0.9
 STIFF_SLOWEST = 0.2
 STIFF_FASTEST = 6.0
@@ -171,57 +206,46 @@ def integrate_stiff(
             grew = 1.0
             continue
         g = 1.0 / h
-        k1[:size] = f0[:size] + (h * 0.21193756319429014) * ft[:size]
+        k1[:size] = f0[:size] + (h * GAMMA) * ft[:size]
         stage(states, width, size, slopes, pattern, curve, p, t, z, v, w, pivots, e, k1)
-        u[:size] = z[:size] + 3.0 * k1[:size]
-        rates(t + 0.6358126895828704 * h, u, p, k2)
-        k2[:size] = k2[:size] + (h * -0.42387512638858027) * ft[:size] + (g * -14.155112264123755) * k1[:size]
+        u[:size] = z[:size] + STIFF_A21 * k1[:size]
+        rates(t + STIFF_T2 * h, u, p, k2)
+        k2[:size] = k2[:size] + (h * STIFF_D2) * ft[:size] + (g * STIFF_C21) * k1[:size]
         stage(states, width, size, slopes, pattern, curve, p, t, z, v, w, pivots, e, k2)
-        u[:size] = z[:size] + 2.849394379747939 * k1[:size] + 0.45842242204463923 * k2[:size]
-        rates(t + 0.4095798393397535 * h, u, p, k3)
-        k3[:size] = (
-            k3[:size]
-            + (h * -0.3384627126235924) * ft[:size]
-            + (g * -17.97296035885952) * k1[:size]
-            + (g * -2.859693295451294) * k2[:size]
-        )
+        u[:size] = z[:size] + STIFF_A31 * k1[:size] + STIFF_A32 * k2[:size]
+        rates(t + STIFF_T3 * h, u, p, k3)
+        k3[:size] = k3[:size] + (h * STIFF_D3) * ft[:size] + (g * STIFF_C31) * k1[:size] + (g * STIFF_C32) * k2[:size]
         stage(states, width, size, slopes, pattern, curve, p, t, z, v, w, pivots, e, k3)
-        u[:size] = (
-            z[:size] + -6.954028509809101 * k1[:size] + 2.489845061869568 * k2[:size] + -10.358996098473584 * k3[:size]
-        )
-        rates(t + 0.9769306725060716 * h, u, p, k4)
+        u[:size] = z[:size] + STIFF_A41 * k1[:size] + STIFF_A42 * k2[:size] + STIFF_A43 * k3[:size]
+        rates(t + STIFF_T4 * h, u, p, k4)
         k4[:size] = (
             k4[:size]
-            + (h * 1.8046452872882734) * ft[:size]
-            + (g * 147.12150275711716) * k1[:size]
-            + (g * -1.41221402718213) * k2[:size]
-            + (g * 71.68940251302358) * k3[:size]
+            + (h * STIFF_D4) * ft[:size]
+            + (g * STIFF_C41) * k1[:size]
+            + (g * STIFF_C42) * k2[:size]
+            + (g * STIFF_C43) * k3[:size]
         )
         stage(states, width, size, slopes, pattern, curve, p, t, z, v, w, pivots, e, k4)
         u[:size] = (
-            z[:size]
-            + 2.8029986275628964 * k1[:size]
-            + 0.5072464736228206 * k2[:size]
-            + -0.3988312541770524 * k3[:size]
-            + -0.04721187230404641 * k4[:size]
+            z[:size] + STIFF_A51 * k1[:size] + STIFF_A52 * k2[:size] + STIFF_A53 * k3[:size] + STIFF_A54 * k4[:size]
         )
-        rates(t + 0.4288403609558664 * h, u, p, k5)
+        rates(t + STIFF_T5 * h, u, p, k5)
         k5[:size] = (
             k5[:size]
-            + (h * 2.325825639765069) * ft[:size]
-            + (g * 165.43517024871676) * k1[:size]
-            + (g * -0.4592823456491126) * k2[:size]
-            + (g * 42.90938336958603) * k3[:size]
-            + (g * -5.961986721573306) * k4[:size]
+            + (h * STIFF_D5) * ft[:size]
+            + (g * STIFF_C51) * k1[:size]
+            + (g * STIFF_C52) * k2[:size]
+            + (g * STIFF_C53) * k3[:size]
+            + (g * STIFF_C54) * k4[:size]
         )
         stage(states, width, size, slopes, pattern, curve, p, t, z, v, w, pivots, e, k5)
         u[:size] = (
             z[:size]
-            + -7.502846399306121 * k1[:size]
-            + 2.561846144803919 * k2[:size]
-            + -11.627539656261098 * k3[:size]
-            + -0.18268767659942256 * k4[:size]
-            + 0.030198172008377946 * k5[:size]
+            + STIFF_A61 * k1[:size]
+            + STIFF_A62 * k2[:size]
+            + STIFF_A63 * k3[:size]
+            + STIFF_A64 * k4[:size]
+            + STIFF_A65 * k5[:size]
         )
         after = t + h
         if is_last:
@@ -229,36 +253,36 @@ def integrate_stiff(
         rates(after, u, p, k6)
         k6[:size] = (
             k6[:size]
-            + (g * 24.854864614690072) * k1[:size]
-            + (g * -3.0009227002832186) * k2[:size]
-            + (g * 47.4931110020768) * k3[:size]
-            + (g * 5.5814197821558125) * k4[:size]
-            + (g * -0.6610691825249471) * k5[:size]
+            + (g * STIFF_C61) * k1[:size]
+            + (g * STIFF_C62) * k2[:size]
+            + (g * STIFF_C63) * k3[:size]
+            + (g * STIFF_C64) * k4[:size]
+            + (g * STIFF_C65) * k5[:size]
         )
         stage(states, width, size, slopes, pattern, curve, p, t, z, v, w, pivots, e, k6)
         u[:size] = u[:size] + k6[:size]
         rates(after, u, p, k7)
         k7[:size] = (
             k7[:size]
-            + (g * 30.91273214028599) * k1[:size]
-            + (g * -3.1208243349937974) * k2[:size]
-            + (g * 77.79954646070892) * k3[:size]
-            + (g * 34.28646028294783) * k4[:size]
-            + (g * -19.097331116725623) * k5[:size]
-            + (g * -28.087943162872662) * k6[:size]
+            + (g * STIFF_C71) * k1[:size]
+            + (g * STIFF_C72) * k2[:size]
+            + (g * STIFF_C73) * k3[:size]
+            + (g * STIFF_C74) * k4[:size]
+            + (g * STIFF_C75) * k5[:size]
+            + (g * STIFF_C76) * k6[:size]
         )
         stage(states, width, size, slopes, pattern, curve, p, t, z, v, w, pivots, e, k7)
         u[:size] = u[:size] + k7[:size]
         rates(after, u, p, k8)
         k8[:size] = (
             k8[:size]
-            + (g * 37.80277123390563) * k1[:size]
-            + (g * -3.2571969029072276) * k2[:size]
-            + (g * 112.26918849496327) * k3[:size]
-            + (g * 66.9347231244047) * k4[:size]
-            + (g * -40.06618937091002) * k5[:size]
-            + (g * -54.66780262877968) * k6[:size]
-            + (g * -9.48861652309627) * k7[:size]
+            + (g * STIFF_C81) * k1[:size]
+            + (g * STIFF_C82) * k2[:size]
+            + (g * STIFF_C83) * k3[:size]
+            + (g * STIFF_C84) * k4[:size]
+            + (g * STIFF_C85) * k5[:size]
+            + (g * STIFF_C86) * k6[:size]
+            + (g * STIFF_C87) * k7[:size]
         )
         stage(states, width, size, slopes, pattern, curve, p, t, z, v, w, pivots, e, k8)
         u[:size] = u[:size] + k8[:size]

@@ -2,6 +2,10 @@
 
 lowering.py makes machine code of this text; with NumPy arrays it also runs as it stands.
 
+In each of seven stages, the last of which is the first of the next step, and with an error of h sum_i E_i k_i,
+
+    k_i = f(t + C_i h, z + h sum_j A_ij k_j),  and at the end  z + h sum_i B_i k_i.
+
 Steps follow Gustafsson's PI rule; none goes beyond the end of the experiment, so that equations are never evaluated
 outside of it. Between steps the solution is the method's own interpolant, of order 4.
 
@@ -42,6 +46,25 @@ from odefit.engines.kernel.stepping import (
     remember,
     speed,
 )
+
+# The method, in the letters of above; C is 1 for the last two stages, and A_7j are B_j.
+# fmt: off
+C2, C3, C4, C5 = 0.161, 0.327, 0.9, 0.9800255409045097
+A21 = 0.161
+A31, A32 = -0.008480655492356989, 0.335480655492357
+A41, A42, A43 = 2.8971530571054935, -6.359448489975075, 4.3622954328695815
+A51, A52, A53, A54 = 5.325864828439257, -11.748883564062828, 7.4955393428898365, -0.09249506636175525
+A61, A62, A63, A64, A65 = (
+    5.86145544294642, -12.92096931784711, 8.159367898576159, -0.071584973281401, -0.028269050394068383
+)
+B1, B2, B3, B4, B5, B6 = (
+    0.09646076681806523, 0.01, 0.4798896504144996, 1.379008574103742, -3.290069515436081, 2.324710524099774
+)
+E1, E2, E3, E4, E5, E6, E7 = (
+    -0.00178001105222577714, -0.0008164344596567469, 0.007880878010261995, -0.1447110071732629, 0.5823571654525552,
+    -0.45808210592918697, 0.015151515151515152
+)
+# fmt: on
 
 SAFETY = 0.9
 SLOWEST = 0.2
@@ -145,32 +168,23 @@ def integrate(
         if is_last:
             h = end - t
         steps[0] += 1
-        u[:size] = z[:size] + (h * 0.161) * k1[:size]
-        rates(t + 0.161 * h, u, p, k2)
-        u[:size] = z[:size] + (h * -0.008480655492356989) * k1[:size] + (h * 0.335480655492357) * k2[:size]
-        rates(t + 0.327 * h, u, p, k3)
+        u[:size] = z[:size] + (h * A21) * k1[:size]
+        rates(t + C2 * h, u, p, k2)
+        u[:size] = z[:size] + (h * A31) * k1[:size] + (h * A32) * k2[:size]
+        rates(t + C3 * h, u, p, k3)
+        u[:size] = z[:size] + (h * A41) * k1[:size] + (h * A42) * k2[:size] + (h * A43) * k3[:size]
+        rates(t + C4 * h, u, p, k4)
         u[:size] = (
-            z[:size]
-            + (h * 2.8971530571054935) * k1[:size]
-            + (h * -6.359448489975075) * k2[:size]
-            + (h * 4.3622954328695815) * k3[:size]
+            z[:size] + (h * A51) * k1[:size] + (h * A52) * k2[:size] + (h * A53) * k3[:size] + (h * A54) * k4[:size]
         )
-        rates(t + 0.9 * h, u, p, k4)
-        u[:size] = (
-            z[:size]
-            + (h * 5.325864828439257) * k1[:size]
-            + (h * -11.748883564062828) * k2[:size]
-            + (h * 7.4955393428898365) * k3[:size]
-            + (h * -0.09249506636175525) * k4[:size]
-        )
-        rates(t + 0.9800255409045097 * h, u, p, k5)
+        rates(t + C5 * h, u, p, k5)
         v[:size] = (
             z[:size]
-            + (h * 5.86145544294642) * k1[:size]
-            + (h * -12.92096931784711) * k2[:size]
-            + (h * 8.159367898576159) * k3[:size]
-            + (h * -0.071584973281401) * k4[:size]
-            + (h * -0.028269050394068383) * k5[:size]
+            + (h * A61) * k1[:size]
+            + (h * A62) * k2[:size]
+            + (h * A63) * k3[:size]
+            + (h * A64) * k4[:size]
+            + (h * A65) * k5[:size]
         )
         after = t + h
         if is_last:
@@ -178,22 +192,22 @@ def integrate(
         rates(after, v, p, k6)
         u[:size] = (
             z[:size]
-            + (h * 0.09646076681806523) * k1[:size]
-            + (h * 0.01) * k2[:size]
-            + (h * 0.4798896504144996) * k3[:size]
-            + (h * 1.379008574103742) * k4[:size]
-            + (h * -3.290069515436081) * k5[:size]
-            + (h * 2.324710524099774) * k6[:size]
+            + (h * B1) * k1[:size]
+            + (h * B2) * k2[:size]
+            + (h * B3) * k3[:size]
+            + (h * B4) * k4[:size]
+            + (h * B5) * k5[:size]
+            + (h * B6) * k6[:size]
         )
         rates(after, u, p, k7)
         e[:size] = (
-            (h * -0.00178001105222577714) * k1[:size]
-            + (h * -0.0008164344596567469) * k2[:size]
-            + (h * 0.007880878010261995) * k3[:size]
-            + (h * -0.1447110071732629) * k4[:size]
-            + (h * 0.5823571654525552) * k5[:size]
-            + (h * -0.45808210592918697) * k6[:size]
-            + (h * 0.015151515151515152) * k7[:size]
+            (h * E1) * k1[:size]
+            + (h * E2) * k2[:size]
+            + (h * E3) * k3[:size]
+            + (h * E4) * k4[:size]
+            + (h * E5) * k5[:size]
+            + (h * E6) * k6[:size]
+            + (h * E7) * k7[:size]
         )
         e[:size] = (e[:size] / (atol[:size] + rtol[:size] * np.maximum(np.abs(z[:size]), np.abs(u[:size])))) ** 2
         error = sqrt(largest(states, width, e, total))
