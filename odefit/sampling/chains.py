@@ -13,8 +13,8 @@ and does not depend on the others, nor on where it was interrupted.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -103,21 +103,45 @@ class Draws:
         return cls(**arrays, states=[state for part in parts for state in part.states])
 
 
-class Advance(Protocol):
-    """What chains go on by: see `advance`."""
+@dataclass(frozen=True)
+class Request:
+    """Draws that are asked for.
 
-    def __call__(
-        self,
-        density: LogDensity,
-        tuned: Tuned,
-        states: Sequence[State],
-        n: int,
-        numbers: tuple[int, int, int],
-        adapt: float | None = None,
-        chains: Sequence[int] | None = None,
-    ) -> Draws:
-        """n draws of every chain."""
-        ...
+    Parameters
+    ----------
+    tuned
+        By the warm-up, or on its way.
+    states
+        Where the chains are.
+    n
+        How many draws of each.
+    numbers
+        The seed, the kind of draws and the number of the first one: of these follow the random numbers.
+    adapt
+        The acceptance for which each chain learns the length of its steps; None where none does.
+    chains
+        The numbers of the chains, where these are some of them; default all, in their order.
+    """
+
+    tuned: Tuned
+    states: Sequence[State]
+    n: int
+    numbers: tuple[int, int, int]
+    adapt: float | None = None
+    chains: Sequence[int] | None = None
+
+    @property
+    def known(self) -> Sequence[int]:
+        """The numbers of the chains."""
+        return range(len(self.states)) if self.chains is None else self.chains
+
+    def only(self, some: Sequence[int]) -> Request:
+        """The same of the chains at these places."""
+        return replace(self, states=[self.states[k] for k in some], chains=[self.known[k] for k in some])
+
+
+Advance = Callable[[LogDensity, Request], Draws]
+"""What chains go on by: see `advance`."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +216,7 @@ def warmed_up(
     for number, share in enumerate(ROUNDS):
         length = max(1, round(share * warm_up) - done)
         states = states_at(density, tuned, points)
-        draws = go(density, tuned, states, length, (seed, 1, done), adapt=acceptance)
+        draws = go(density, Request(tuned, states, length, (seed, 1, done), acceptance))
         points, done = draws.v[:, -1], done + length
         step = float(np.exp(np.median(np.log(draws.step))))
         accepted = float(draws.jumped[:, length // 2 :].mean())
@@ -227,38 +251,10 @@ def _within(mixture: Mixture, v: FloatArray, before: FloatArray) -> FloatArray:
     return np.asarray(before @ np.linalg.cholesky(scatter))
 
 
-def advance(
-    density: LogDensity,
-    tuned: Tuned,
-    states: Sequence[State],
-    n: int,
-    numbers: tuple[int, int, int],
-    adapt: float | None = None,
-    chains: Sequence[int] | None = None,
-) -> Draws:
-    """n draws of every chain.
-
-    Parameters
-    ----------
-    density
-        What is drawn from.
-    tuned
-        By the warm-up, or on its way.
-    states
-        Where the chains are.
-    n
-        How many.
-    numbers
-        The seed, the kind of draws and the number of the first one: of these follow the random numbers.
-    adapt
-        The acceptance for which each chain learns the length of its steps; None where none does.
-    chains
-        The numbers of the chains, where these are some of them; default all, in their order.
-    """
-    known = range(len(states)) if chains is None else chains
-    walks = [
-        _Walk(tuned, state, n, (numbers[0], c, *numbers[1:]), adapt) for c, state in zip(known, states, strict=True)
-    ]
+def advance(density: LogDensity, request: Request) -> Draws:
+    """The draws of every chain that are asked for."""
+    tuned, known = request.tuned, request.known
+    walks = [_Walk(request, c, state) for c, state in zip(known, request.states, strict=True)]
     asked = {c: next(walk.going) for c, walk in enumerate(walks)}
     while asked:
         active = list(asked)
@@ -277,18 +273,16 @@ def advance(
 class _Walk:
     """One chain on its way: `going` yields the w at which it needs the density."""
 
-    def __init__(self, tuned: Tuned, state: State, n: int, numbers: tuple[int, ...], adapt: float | None) -> None:
-        self.tuned, self.steps = tuned, _Steps(tuned.step, adapt or ACCEPTANCE)
+    def __init__(self, request: Request, chain: int, state: State) -> None:
+        self.tuned, self.steps = request.tuned, _Steps(request.tuned.step, request.adapt or ACCEPTANCE)
         self.drawn: list[_Drawn] = []
         self.state = state
-        self.going = self._walk(state, n, numbers, adapt)
+        self.going = self._walk(request, chain, state)
 
-    def _walk(
-        self, state: State, n: int, numbers: tuple[int, ...], adapt: float | None
-    ) -> Generator[FloatArray, Answer, None]:
-        tuned = self.tuned
-        seed, chain, kind, first = numbers
-        for number in range(first, first + n):
+    def _walk(self, request: Request, chain: int, state: State) -> Generator[FloatArray, Answer, None]:
+        tuned, adapt = request.tuned, request.adapt
+        seed, kind, first = request.numbers
+        for number in range(first, first + request.n):
             rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(chain, kind, number))))
             step = tuned.step if adapt is None else math.exp(self.steps.now)
             moved = yield from transition(state, step, rng)

@@ -22,7 +22,7 @@ from odefit.runs.lock import locked
 from odefit.runs.pace import Pace
 from odefit.runs.progress import Progress
 from odefit.sampling import storage
-from odefit.sampling.chains import Advance, Draws, Tuned, advance, begin, warmed_up
+from odefit.sampling.chains import Advance, Draws, Request, Tuned, advance, begin, warmed_up
 from odefit.sampling.density import LogDensity, Posterior
 from odefit.sampling.modes import modes_of
 from odefit.sampling.nuts import State
@@ -136,7 +136,7 @@ class Work:
         while (done := self.table.values.shape[1]) < draws and not pace.is_over:
             pace.begin()
             n = min(pace.amount, draws - done)
-            found = go(self.posterior, self.tuned, self.states, n, (self.seed, 2, done), chains=self.own)
+            found = go(self.posterior, Request(self.tuned, self.states, n, (self.seed, 2, done), chains=self.own))
             self.table, self.states = self.table.joined(self._rows(found)), found.states
             is_due = pace.end(n)
             diverged = int(self.table.stats["diverging"].sum())
@@ -149,31 +149,18 @@ class Work:
         cluster = current_cluster()
         return advance if cluster is None else partial(self._elsewhere, cluster)
 
-    def _elsewhere(
-        self,
-        cluster: Cluster,
-        density: LogDensity,
-        tuned: Tuned,
-        states: Sequence[State],
-        n: int,
-        numbers: tuple[int, int, int],
-        adapt: float | None = None,
-        chains: Sequence[int] | None = None,
-    ) -> Draws:
+    def _elsewhere(self, cluster: Cluster, density: LogDensity, request: Request) -> Draws:
         """As `advance`. Raises RunError where a chain has lost its worker too often."""
         del density  # workers have their own
-        known = range(len(states)) if chains is None else chains
-
-        def described(some: list[int]) -> tuple[Any, ...]:
-            return tuned, [states[k] for k in some], n, numbers, adapt, [known[k] for k in some]
-
+        n_chains = len(request.states)
         key = send_run(cluster, self, self.run, _built)
-        chunk, all_of_them = cluster.batch or -(-len(states) // cluster.n_workers), range(len(states))
+        chunk, all_of_them = cluster.batch or -(-n_chains // cluster.n_workers), range(n_chains)
         found: list[Draws] = []
-        for some in in_order(cluster.answers(key, self.chains, described, all_of_them, chunk), all_of_them):
+        for some in in_order(cluster.answers(key, self.chains, request.only, all_of_them, chunk), all_of_them):
             for one in some:
                 if one.lost:
-                    raise RunError(self.run.place, f"chain {known[one.number] + 1} has no draws: {one.error}")
+                    chain = request.known[one.number] + 1
+                    raise RunError(self.run.place, f"chain {chain} has no draws: {one.error}")
                 found.append(one.result)
         return Draws.joined(found)
 
@@ -224,7 +211,7 @@ def _built(run: Run, chains: int) -> Compute:
     """What a worker of a cluster advances chains by."""
     posterior = Posterior(Likelihood(run.assembly.problem), chains)
 
-    def advanced(described: tuple[Any, ...]) -> list[Draws]:
-        return advance(posterior, *described).split()
+    def advanced(request: Request) -> list[Draws]:
+        return advance(posterior, request).split()
 
     return advanced

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from odefit.sampling.chains import Draws, Tuned, advance, begin, warmed_up
+from odefit.sampling.chains import Draws, Request, Tuned, advance, begin, warmed_up
 from odefit.sampling.diagnostics import mean_ess, rank_r_hat
 from odefit.sampling.mixture import Mixture
 from odefit.sampling.nuts import State, transition
@@ -60,7 +60,7 @@ def drawn(density: object, mixture: Mixture, n: int = 80, chains: int = 6, seed:
             next(warming)
         except StopIteration as ended:
             tuned, states = ended.value
-            return advance(density, tuned, states, n, (seed, 2, 0)), tuned
+            return advance(density, Request(tuned, states, n, (seed, 2, 0))), tuned
 
 
 def around(mean: list[float], scale: list[float]) -> Mixture:
@@ -116,11 +116,11 @@ def test_draws_go_on_to_the_last_bit() -> None:
     points = begin(density, mixture, 5, 1)
     logp, slopes = density.evaluate(points, [])
     states = [State(p / [1, 0.6], float(a), b * [1, 0.6]) for p, a, b in zip(points, logp, slopes, strict=True)]
-    whole = advance(density, tuned, states, 12, (1, 2, 0))
-    first = advance(density, tuned, states, 5, (1, 2, 0))
-    rest = advance(density, tuned, first.states, 7, (1, 2, 5))
+    whole = advance(density, Request(tuned, states, 12, (1, 2, 0)))
+    first = advance(density, Request(tuned, states, 5, (1, 2, 0)))
+    rest = advance(density, Request(tuned, first.states, 7, (1, 2, 5)))
     assert np.array_equal(np.concatenate([first.v, rest.v], axis=1), whole.v)
-    alone = advance(density, tuned, states[:1], 12, (1, 2, 0))
+    alone = advance(density, Request(tuned, states[:1], 12, (1, 2, 0)))
     assert np.array_equal(alone.v[0], whole.v[0])
 
 
