@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 import odefit
 
@@ -16,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
 import generate  # noqa: E402
 
+from odefit.cli import app  # noqa: E402
 from odefit.config.noise_section import NOISE_MODELS  # noqa: E402
 from odefit.model.language import ALIASES, CONSTANTS, FUNCTIONS  # noqa: E402
 
@@ -43,6 +46,14 @@ def test_the_api_page_names_whatever_is_public() -> None:
     text = (DOCS / "api.md").read_text(encoding="utf-8")
     named = re.findall(r"^\.\. auto\w+:: (\w+)$", text, re.M)
     assert sorted(named) == sorted(set(odefit.__all__) - {"__version__"})
+
+
+def test_the_tables_name_every_command_and_every_function() -> None:
+    first, python = ((DOCS / page).read_text(encoding="utf-8") for page in ("getting-started.md", "python.md"))
+    commands = re.findall(r"`odefit (\w+)", "".join(re.findall(r"^\| `odefit .*", first, re.M)))
+    assert sorted(commands) == sorted(get_command(app).commands)
+    functions = {name for name in odefit.__all__ if inspect.isfunction(getattr(odefit, name))}
+    assert functions <= set(re.findall(r"\b\w+\b", "".join(re.findall(r"^\| `[a-z].*?\|", python, re.M))))
 
 
 def _messages(page: str) -> Iterator[str]:
