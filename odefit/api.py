@@ -296,7 +296,11 @@ def simulate(
     >>> simulated.frame.shape, dict(simulated.truth)
     ((3, 3), {'k': 0.5, 'x_0': 2.0})
     """
-    loaded = loaded_from(config, overrides, None, only_beside)
+    return simulated_from(loaded_from(config, overrides, None, only_beside), out)
+
+
+def simulated_from(loaded: LoadedConfig, out: Path | str | None) -> Simulated:
+    """The same of a config that has been read."""
     for note in loaded.notes:
         log.warning("note: %s", note)
     if out is not None:

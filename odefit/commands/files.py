@@ -71,14 +71,13 @@ def simulate(
     set_: Overrides = None,
 ) -> None:
     """Make the data that CONFIG's `data.simulate` (or `data.spirals`) describes: a CSV, and the truth beside it."""
-    from odefit.api import simulate as run_simulate
-    from odefit.config.source import read_yaml
+    from odefit.api import loaded_from, simulated_from
 
     target = out or Path(f"{config.stem}.csv")
-    read_yaml(config)  # what is no config is named before a file that is in the way
-    check_free([target], overwrite)
     with alive("simulating"):
-        simulated = run_simulate(config, set_ or (), out=target, only_beside=only_beside)
+        loaded = loaded_from(config, set_ or (), None, only_beside)
+        check_free([target], overwrite)
+        simulated = simulated_from(loaded, target)
     rows = sum(len(e.times) for e in simulated.experiments)
     typer.echo(f"{len(simulated.experiments)} experiments, {rows} rows of {', '.join(simulated.observables)}")
     typer.echo(f"written to {target}, and the truth to {target.with_suffix('.truth.yaml')}")
