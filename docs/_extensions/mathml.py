@@ -6,6 +6,7 @@ docutils turns LaTeX into MathML; Sphinx asks for a renderer, and these two func
 from __future__ import annotations
 
 import html
+import re
 from typing import Any
 
 from docutils import nodes
@@ -19,10 +20,13 @@ log = logging.getLogger(__name__)
 
 def _mathml(node: nodes.Node, as_block: bool) -> str:
     try:
-        return str(tex2mathml(node.astext(), as_block=as_block))
+        found = str(tex2mathml(node.astext(), as_block=as_block))
     except MathError as error:
         log.warning("mathematics that cannot be set: %s", error, location=node)
         return html.escape(node.astext())
+    if re.search(r"<munderover>\s*<mi>", found):
+        log.warning("an index below a letter with an accent: write \\bar{y_0}, not \\bar y_0", location=node)
+    return found
 
 
 def _inline(writer: Any, node: nodes.math) -> None:
