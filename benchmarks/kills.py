@@ -208,9 +208,9 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=200, help="at least so many in all")
     parser.add_argument("--kept", type=int, default=0, help="of each problem, at least so many after a checkpoint")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--problem", choices=sorted(PROBLEMS), help="default: all of them")
+    parser.add_argument("--problem", nargs="*", choices=sorted(PROBLEMS), help="default: all of them")
     arguments = parser.parse_args()
-    problems = [arguments.problem] if arguments.problem else list(PROBLEMS)
+    problems = arguments.problem or list(PROBLEMS)
     for problem in problems:
         with tempfile.TemporaryDirectory() as folder:
             done, kept = survive(

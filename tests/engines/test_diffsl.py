@@ -230,7 +230,7 @@ def compare_sensitivities(seed: int, n_systems: int) -> list[str]:
 
 
 def test_compiled_formulas_agree_with_sympy() -> None:
-    checks = ["compare_points()", "compare_random(1, 24)", "compare_sensitivities(2, 8)"]
+    checks = ["compare_points()", "compare_random(1, 8)", "compare_sensitivities(2, 4)"]
     found = ", ".join(f"*t.{check}" for check in checks)
     script = f"import json, test_diffsl as t; print(json.dumps([{found}]))"
     done = subprocess.run(

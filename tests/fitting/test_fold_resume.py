@@ -1,8 +1,7 @@
-"""Killed within a fold, or within a round of any optimizer, a training goes on from there to the same bits."""
+"""Interrupted within a fold, or within a round of any optimizer, a training goes on from there to the same bits."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 
-from commands import killed
 from listeners import StopAt
 from network_problems import base_of, neural
 from odefit.config.load import load_config
@@ -187,13 +185,3 @@ def test_another_fold_does_not_go_on_from_this_one(tmp_path: Path) -> None:
     assert WithinFold(again, 2).restored("training") is None
     assert WithinFold(again, 1).restored("starts") is None
     assert again.restored("training") is None
-
-
-# Kills
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
-def test_killed_within_a_fold_it_gives_what_it_would_have_given() -> None:
-    survived, kept = killed("folds", 1, kept=1)
-    assert survived >= 1
-    assert kept >= 1

@@ -92,7 +92,7 @@ def test_without_a_penalty_there_is_none() -> None:
 
 
 def gradient_by_differences(module: nn.Module, batch: object) -> tuple[Array, Array]:
-    """The gradient to every trained number by autograd, and by central differences."""
+    """The gradient to all trained numbers by autograd, and by central differences, in some random directions."""
     parameters = [q for q in module.parameters() if q.requires_grad]
     module(batch).backward()
     exact = torch.cat([torch.zeros(q.numel()) if q.grad is None else q.grad.reshape(-1) for q in parameters]).numpy()
@@ -105,7 +105,8 @@ def gradient_by_differences(module: nn.Module, batch: object) -> tuple[Array, Ar
                 q.copy_(part.view(q.shape))
             return float(module(batch))
 
-    return exact, central_differences(value, np.zeros(len(start)), 1e-3)
+    directions = np.random.default_rng(3).standard_normal((len(start), 4)) / np.sqrt(len(start))
+    return exact @ directions, central_differences(lambda x: value(directions @ x), np.zeros(4), 1e-3)
 
 
 @pytest.mark.parametrize("kind", ["whole", "windows", "windows, nll", "slopes"])

@@ -45,8 +45,8 @@ def cases(beta: float, gamma: float, i0: float, days: Array) -> Array:
         return [-new, new - gamma * y[1], new]
 
     times = np.append(0.0, days)
-    total = solve_ivp(rates, (0, times[-1]), [N - i0, i0, 0.0], t_eval=times, rtol=1e-10, atol=1e-10).y[2]
-    return np.diff(total)
+    found = solve_ivp(rates, (0, times[-1]), [N - i0, i0, 0.0], "DOP853", t_eval=times, rtol=1e-10, atol=1e-10)
+    return np.diff(found.y[2])
 
 
 def best(days: Array, counts: Array, gaussian: bool = False) -> tuple[Array, float]:
@@ -58,7 +58,7 @@ def best(days: Array, counts: Array, gaussian: bool = False) -> tuple[Array, flo
             return float(np.sum((m - counts) ** 2))
         return float(np.sum(m - counts * np.log(m) + gammaln(counts + 1)))
 
-    found = minimize(miss, np.log([0.9, 0.3, 3.0]), method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-10})
+    found = minimize(miss, np.log([0.9, 0.3, 3.0]), method="BFGS", jac="3-point", options={"gtol": 1e-4})
     return np.exp(found.x), float(found.fun)
 
 

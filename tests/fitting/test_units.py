@@ -5,6 +5,7 @@ Right values: SciPy's solve_ivp at 1e-10 or tighter within least_squares at 1e-1
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,8 @@ def fitted(config: dict[str, Any], *experiments: odefit.Experiment) -> odefit.Ru
     return odefit.fit(config, data=list(experiments))
 
 
-def predators(c: float, e: float, **solver: Any) -> odefit.Run:
-    """Molar prey and predators; then x in units of c, y in units of e moles per litre."""
+def predators(c: float, e: float, **solver: Any) -> tuple[dict[str, Any], list[odefit.Experiment]]:
+    """Molar prey and predators, a config and data; then x in units of c, y in units of e moles per litre."""
     x, y = (np.array([float(v) for v in text.split()]) for text in PREDATORS.values())
     config = {
         "model": {
@@ -41,7 +42,14 @@ def predators(c: float, e: float, **solver: Any) -> odefit.Run:
         },
         "solver": solver,
     }
-    return fitted(config, odefit.Experiment("1", np.arange(7.0), {"x": x / c, "y": y / e}))
+    return config, [odefit.Experiment("1", np.arange(7.0), {"x": x / c, "y": y / e})]
+
+
+@cache
+def micromolar(method: str) -> list[float]:
+    """The estimates in units of 1e-6 moles per litre."""
+    config, data = predators(1e-6, 1e-6, method=method)
+    return values(odefit.fit(config, data=data), 1e-6, 1e-6)
 
 
 def values(run: odefit.Run, c: float, e: float) -> list[float]:
@@ -53,17 +61,27 @@ def values(run: odefit.Run, c: float, e: float) -> list[float]:
 @pytest.mark.parametrize("c, e", [(1.0, 1.0), (1e-3, 1e-3), (1e-6, 1e-9), (1e-9, 1.0), (1e-12, 1e-3)], ids=str)
 @pytest.mark.parametrize("method", ["auto", "bdf"])
 def test_the_unit_does_not_matter(c: float, e: float, method: str) -> None:
-    run = predators(c, e, method=method)
+    config, data = predators(c, e, method=method)
+    run = odefit.fit(config, data=data)
     assert run.result.status == "converged"
     np.testing.assert_allclose(values(run, c, e), RIGHT_PREDATORS, rtol=1e-4)
-    same = predators(1e-6, 1e-6, method=method)
-    np.testing.assert_allclose(values(run, c, e), values(same, 1e-6, 1e-6), rtol=1e-6)
+    np.testing.assert_allclose(values(run, c, e), micromolar(method), rtol=1e-6)
 
 
 @pytest.mark.torch
 def test_the_unit_does_not_matter_to_torchdiffeq() -> None:
-    run = predators(1e-3, 1e-9, method="dopri5")
-    np.testing.assert_allclose(values(run, 1e-3, 1e-9), RIGHT_PREDATORS, rtol=1e-4)
+    """The likelihood around the optimum, and its slopes on log scales, are those of the kernel in units of one."""
+    found = []
+    for c, e, method in ((1e-3, 1e-9, "dopri5"), (1.0, 1.0, "auto")):
+        config, data = predators(c, e, method=method)
+        problem = odefit.load(config, data=data)
+        units = {"a": 1.0, "b": e, "g": 1.0, "d": c, "sigma_x": 1 / c, "sigma_y": 1 / e}
+        x = np.array(RIGHT_PREDATORS) * [1.02, 0.98, 1.01, 1.03, 1.1, 0.9]
+        right = dict(zip(units, x, strict=True))
+        u = problem.to_search(np.array([right[name] * units[name] for name in problem.names]))
+        per_unit = 7 * (np.log(c) + np.log(e))
+        found.append([problem.nll_search(u) + per_unit, *problem.gradient_search(u)])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("size", [1.0, 1e-3, 1e-6, 1e-9])

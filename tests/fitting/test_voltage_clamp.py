@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,8 +39,8 @@ def best() -> float:
     return float(miss.x[0])
 
 
-@pytest.mark.parametrize("method", ["auto", "bdf", "esdirk34", "dopri5"])
-def test_one_rate_of_two_experiments(method: str, tmp_path: Path, best: float) -> None:
+def clamped(method: str, tmp_path: Path) -> tuple[dict[str, Any], list[odefit.Experiment]]:
+    """A config and its data."""
     rows = [f"{name},{t},{v}" for name, points in VOLTAGE.items() for t, v in points]
     (tmp_path / "v.csv").write_text("experiment,time,V\n" + "\n".join(rows) + "\n")
     config = {
@@ -48,6 +49,23 @@ def test_one_rate_of_two_experiments(method: str, tmp_path: Path, best: float) -
         "data": {"start": 0, "inputs": {"V": {"csv": str(tmp_path / "v.csv")}}},
         "solver": {"method": method},
     }
-    run = odefit.fit(config, data=[odefit.Experiment(name, TIMES, {"y": y}) for name, y in CURRENT.items()])
+    return config, [odefit.Experiment(name, TIMES, {"y": y}) for name, y in CURRENT.items()]
+
+
+@pytest.mark.parametrize("method", ["auto", "bdf", "esdirk34"])
+def test_one_rate_of_two_experiments(method: str, tmp_path: Path, best: float) -> None:
+    config, data = clamped(method, tmp_path)
+    run = odefit.fit(config, data=data)
     assert run.result.status == "converged"
     assert run.parameters.loc["k", "value"] == pytest.approx(best, rel=1e-4)
+
+
+@pytest.mark.torch
+def test_torchdiffeq_has_the_same_optimum(tmp_path: Path, best: float) -> None:
+    config, data = clamped("dopri5", tmp_path)
+    problem = odefit.load(config, data=data)
+    assert problem.names[0] == "k"
+    x = np.array([best, 0.1])
+    slope = problem.gradient(x)[0]
+    curvature = (problem.gradient(x + np.array([1e-3, 0]))[0] - slope) / 1e-3
+    assert abs(slope / curvature) < 1e-4 * best

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,6 @@ import torch
 from scipy.stats import norm
 
 import odefit
-from commands import killed
 from latent_runs import rows_of, without_seconds
 from listeners import StopAt
 from odefit.api import check
@@ -221,7 +219,7 @@ def test_a_training_that_breaks_off_keeps_what_it_reached(folder: Path, monkeypa
     assert odefit.load_run("f").result.message == failed.result.message
 
 
-# Interruption, kills
+# Interruption
 
 
 @pytest.mark.parametrize("epochs", [3, 11])
@@ -257,9 +255,3 @@ def test_a_changed_config_is_not_resumed(folder: Path) -> None:
         odefit.fit("c.yaml", ["model.latent.dimension=4"], out="r", resume=True)
     with pytest.raises(RunError, match="the data changed since: the measurements"):
         odefit.fit("c.yaml", ["data.spirals.seed=9"], out="r", resume=True)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
-def test_killed_at_random_moments_it_gives_what_it_would_have_given() -> None:
-    survived, _ = killed("latent", 2)
-    assert survived >= 2

@@ -17,6 +17,7 @@ import importlib
 import io
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -131,15 +132,15 @@ def in_new_python(*arguments: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-def killed(problem: str, kills: int, kept: int = 0) -> tuple[int, int]:
-    """Fits of one problem of benchmarks/kills.py, killed so often at least: how many kills were survived, and how many
-    of them left a checkpoint, which are to be `kept` at least. Fails where a resumed fit differs from one left alone.
+def killed(problems: Sequence[str], kills: int, kept: int) -> dict[str, tuple[int, int]]:
+    """Fits of problems of benchmarks/kills.py, each killed so often at least: of each how many kills were survived, and
+    how many of them left a checkpoint, `kept` at least. Fails where a resumed fit differs from one left alone.
     """
-    wanted = ("--kills", str(kills), "--kept", str(kept), "--seed", "1")
-    code, output, errors = in_new_python(str(KILLS), "--problem", problem, *wanted)
+    wanted = ("--kills", str(kills * len(problems)), "--kept", str(kept), "--seed", "1")
+    code, output, errors = in_new_python(str(KILLS), "--problem", *problems, *wanted)
     assert code == 0, errors
-    survived, _, kept = output.partition(" kills survived, ")
-    return int(survived.split()[-1]), int(kept.split()[0])
+    lines = re.findall(r"^(\w+): (\d+) kills survived, (\d+) of them", output, re.M)
+    return {name: (int(survived), int(left)) for name, survived, left in lines}
 
 
 def _environment() -> dict[str, str]:
