@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ import numpy as np
 
 from odefit.comparison.nesting import Nesting, nesting
 from odefit.comparison.same_data import check_comparable
+from odefit.data.experiments import Experiment
 from odefit.distributions import chi_square_tails
 from odefit.errors import RunError
 from odefit.fitting.run import Run
@@ -234,7 +236,9 @@ def _notes(runs: Sequence[Run], names: Sequence[str], criterion: str) -> list[st
 
 def _conditions_notes(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
     """A note where the same measurements were made under other conditions: that may be meant, or a mistake."""
-    kinds = [identity_of(run.loaded, run.measured)["data"] for run in runs]
+    known = [{n for e in run.measured for n in (*e.constants, *e.formulas)} for run in runs]
+    common = set.intersection(*known)
+    kinds = [identity_of(run.loaded, [_conditions_of(e, common) for e in run.measured])["data"] for run in runs]
     different = [
         f"{name} in {', '.join(kind for kind in CONDITIONS if own.get(kind) != kinds[0].get(kind))}"
         for own, name in zip(kinds[1:], names[1:], strict=True)
@@ -243,6 +247,13 @@ def _conditions_notes(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
     return [f"the experiments are not under the same conditions as in {names[0]}: {'; '.join(different)}"] * bool(
         different
     )
+
+
+def _conditions_of(experiment: Experiment, names: Collection[str]) -> Experiment:
+    """Without labels, by which parameters are grouped, and without constants that another model does not name."""
+    constants = {name: value for name, value in experiment.constants.items() if name in names}
+    formulas = {name: text for name, text in experiment.formulas.items() if name in names}
+    return replace(experiment, labels={}, constants=constants, formulas=formulas)
 
 
 def _judgement(

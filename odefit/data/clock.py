@@ -8,6 +8,7 @@ from dataclasses import replace
 from odefit.data.clock_cells import UNITS, Moments, NotClear, looks_like_time, parse_moments
 from odefit.data.columns import Header
 from odefit.data.csv_cells import MISSING, parse_number
+from odefit.data.grid.grid import Grid
 from odefit.data.grid.whole import whole
 from odefit.data.replicates import replicate_of
 from odefit.data.sample_cells import sample_cells
@@ -15,7 +16,7 @@ from odefit.data.sheets import Sheet
 from odefit.data.split_dates import Split, find_split, together
 from odefit.errors import DataError
 from odefit.records import dataclass
-from odefit.text import clip, plain_label
+from odefit.text import clip, counted, plain_label
 
 FIRST = "first"
 """Says that each experiment counts from its first row."""
@@ -170,8 +171,19 @@ def on_clock(
         elif parse_number(rows[k][time].strip()) is not None and rows[k][time].strip().lower() not in MISSING:
             what = f"'{clip(rows[k][time].strip())}' is a number, and other times are dates; write all in one way"
             raise DataError(grid.header.place(grid.lines[k], grid.header.names[time]), what)
+    _check_calendar(grid, time, [k for (k, _), s in zip(own, moments.seconds, strict=True) if s is None])
     note = "" if known is not None else _note(grid.header, time, moments, clock)
     return replace(grid, rows=rows), clock, note
+
+
+def _check_calendar(grid: Grid, time: int, rows: Sequence[int]) -> None:
+    """A cell that is written as a date and is none, as the 31st of April, is a slip of its own. Raises DataError."""
+    wrong = [k for k in rows if looks_like_time(grid.rows[k][time])]
+    if wrong:
+        cell = clip(grid.rows[wrong[0]][time].strip())
+        likewise = f" (likewise {counted(len(wrong) - 1, 'more row')})" if len(wrong) > 1 else ""
+        what = f"'{cell}' is on no calendar: correct it{likewise}"
+        raise DataError(grid.header.place(grid.lines[wrong[0]], grid.header.names[time]), what)
 
 
 def _in_zone(moments: Moments, zone: float | None, several: bool) -> Moments:

@@ -109,4 +109,6 @@ class ConstantColumns:
         place = f"line {line}" if self.header.where is None else self.header.place(line)
         what = f"changes within experiment {clip(experiment)}: {before} in {place}, {here} here"
         remedy = f"make it an input (`data.inputs: {{{name}: …}}`), or give the experiment one value"
+        if len(self.experiments.names) == 1:
+            remedy = f"`data.experiment: {name}` makes each of its values an experiment; else {remedy}"
         faults.add(int(lines[row]), self.header.names[self.at[name]], f"{what}, and a constant does not; {remedy}")

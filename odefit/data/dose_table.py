@@ -17,6 +17,7 @@ from odefit.data.layouts import TIME, usual_time
 from odefit.data.sheets import Sheet
 from odefit.data.split_dates import NAMES_OF_DATES
 from odefit.data.table_units import Converter, check_said
+from odefit.data.time_names import suggest_time
 from odefit.data.unit_form import NO_UNITS, UnitForm
 from odefit.errors import DataError
 from odefit.text import clip, suggest
@@ -170,7 +171,9 @@ def _find(
             needed.setdefault(role, f"what data.doses.columns calls {role}")
     for role, meaning in needed.items():
         if names[role] not in position:
-            what = f"no column '{clip(names[role])}' for {meaning}; {suggest(names[role], position)}"
+            free = [n for n in position if n not in called.values()]
+            hint = suggest_time(time, free, "time: {}") if role == "time" else suggest(names[role], position)
+            what = f"no column '{clip(names[role])}' for {meaning}; {hint}"
             faults.add(header.line, "", what)
     known = {position.spelled(name) for name in names.values()}
     for name in () if faults.count else position:

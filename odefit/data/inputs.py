@@ -30,6 +30,7 @@ from odefit.data.grid.opening import open_table
 from odefit.data.layouts import TIME, usual_time
 from odefit.data.replicates import replicate_of
 from odefit.data.table_units import Converter
+from odefit.data.time_names import suggest_time
 from odefit.data.unit_form import NO_UNITS, UnitForm
 from odefit.data.unit_form import TIME as UNIT_OF_TIME
 from odefit.records import changed, dataclass
@@ -234,7 +235,9 @@ def _find(
         roles[experiment] = "the experiment"
     for wanted, role in roles.items():
         if wanted not in position:
-            faults.add(header.line, "", f"no column '{clip(wanted)}' for {role}; {suggest(wanted, position)}")
+            free = [n for n in position if n != column]
+            hint = suggest_time(wanted, free, "time: {}") if wanted == time else suggest(wanted, position)
+            faults.add(header.line, "", f"no column '{clip(wanted)}' for {role}; {hint}")
     return position.get(time, 0), position.get(column, 0), None if experiment is None else position.get(experiment, 0)
 
 

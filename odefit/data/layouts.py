@@ -13,6 +13,7 @@ from odefit.data.covariates import CovariateUse, covariate_columns
 from odefit.data.error_list import FaultList
 from odefit.data.side_column import AT_JUMP
 from odefit.data.table_form import PLAIN, TableForm
+from odefit.data.time_names import suggest_time
 from odefit.data.unit_words import split_unit
 from odefit.records import dataclass
 from odefit.text import clip, suggest
@@ -112,7 +113,12 @@ def find_layout(
     finder = _Finder(header, position, names, form, faults)
     if time is None:
         time = usual_time(position)
-    time_at = finder.find(time, "the time", "data.time names the time column")
+    if time in position:
+        time_at = position[time]
+    else:
+        hint = suggest_time(time, [n for n in position if n not in names.values()], "data: {{time: {}}}")
+        faults.add(line, "", f"no column '{clip(time)}' for the time; {hint} (data.time names the time column)")
+        time_at = 0
     if experiment is None and "experiment" in position and "experiment" not in names.values():
         experiment = "experiment"
     experiment_at = None

@@ -16,6 +16,7 @@ from odefit.data.columns import Positions
 from odefit.data.csv_cells import decimal_comma, parse_number
 from odefit.data.grid.grid import Grid
 from odefit.data.layouts import usual_time
+from odefit.data.time_names import suggest_time
 from odefit.data.unit_words import split_unit
 from odefit.data.unused_columns import tells_of_errors
 from odefit.errors import DataError
@@ -88,9 +89,8 @@ def spread(
     across = any(f"{{{CLOCK}}}" in text for texts in columns.values() for text in texts)
     time_at = None if across else position.get(time or usual_time(position))
     if time_at is None and not across:
-        what = (
-            f"no column '{clip(time or CLOCK)}' for the time; {suggest(time or CLOCK, position)} (data.time names it)"
-        )
+        hint = suggest_time(time or CLOCK, list(position), "data: {{time: {}}}")
+        what = f"no column '{clip(time or CLOCK)}' for the time; {hint} (data.time names it)"
         raise DataError(grid.header.place(grid.header.line), what)
     own_at = position.get(experiment or EXPERIMENT)
     taken = {time_at, own_at, *(position.get(name) for name in left)}

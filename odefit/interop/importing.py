@@ -41,6 +41,8 @@ class Imported:
         Of odefit, for the config: `check` where there are data, else `simulate`.
     rows
         Where each row of the data stands in the problem.
+    volumes
+        The compartments of a model that comes alone.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Imported:
     next_command: str
     rows: tuple[str, ...] = ()
     beside: Mapping[str, bytes] = field(default_factory=dict)
+    volumes: tuple[str, ...] = ()
 
     def write(self, folder: Path) -> Path:
         """Write the files into a folder, which is made. Gives the path of the config. Raises RunError."""
@@ -75,9 +78,10 @@ def import_file(path: Path, only_beside: bool | None = None) -> Imported:
     ConfigError
         Every fault of the problem that can be known at once, each with its file and line; nothing is written.
     """
-    faults, rows = Faults(), tuple[str, ...]()
+    faults, rows, volumes = Faults(), tuple[str, ...](), tuple[str, ...]()
     if path.suffix.lower() in SBML_SUFFIXES:
-        draft = draft_of_model(sbml_model(read_sbml(path)), problem_name(path), path.name, faults)
+        model = sbml_model(read_sbml(path))
+        draft, volumes = draft_of_model(model, problem_name(path), path.name, faults), model.compartments
     else:
         problem = read_problem(path, only_beside)
         model = sbml_model(read_sbml(problem.sbml), later_targets(problem.experiments.values()))
@@ -87,7 +91,7 @@ def import_file(path: Path, only_beside: bool | None = None) -> Imported:
     files = config_files(draft, faults)
     faults.check()
     following = "check" if draft.data else "simulate"
-    return Imported(draft.name, files, _summary(draft), tuple(draft.decisions), following, rows, draft.files)
+    return Imported(draft.name, files, _summary(draft), tuple(draft.decisions), following, rows, draft.files, volumes)
 
 
 def _summary(draft: Draft) -> str:

@@ -313,6 +313,8 @@ class _Reader:
         if name in self.names or name in CONSTANTS or name == TIME:
             start = f", or {name}_0 for what it starts from" if f"{name}_0" in self.names else ""
             return f"'{name}' is not a function: write {name}*(...) to multiply{start}"
+        if name in ("increase", "fold_change"):
+            return f"{name} is no function but a kind of observable: write `{{{name}: formula}}` in its place"
         known = [*FUNCTIONS, *ALIASES, *self.networks, "piecewise", "pow"]
         return f"unknown function '{name}'{suggestion(name, known)}"
 

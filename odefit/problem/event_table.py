@@ -8,13 +8,15 @@ from dataclasses import replace
 from odefit.config.data_section import DataSection
 from odefit.config.load import LoadedConfig
 from odefit.config.noise_section import NoiseSection
+from odefit.data.columns import Header, Positions
 from odefit.data.frames import FrameSheet
-from odefit.data.layouts import TIME
-from odefit.data.nonmem.roles import MISSING, NAMES
+from odefit.data.layouts import TIME, usual_time
+from odefit.data.nonmem.roles import MISSING, NAMES, Roles
 from odefit.data.nonmem.table import EventTable, Wanted, check_complete, roles_of, take_apart
 from odefit.data.sheets import Sheet
 from odefit.data.table_form import TableForm
-from odefit.errors import DataError
+from odefit.data.time_names import suggest_time
+from odefit.errors import ConfigError, DataError
 from odefit.model import catalogue
 from odefit.model.system import TIME as UNIT_OF_TIME
 from odefit.model.tokens import written_names
@@ -22,7 +24,7 @@ from odefit.problem.data_file import open_data
 from odefit.problem.formula_texts import named_in_formulas
 from odefit.problem.table_form import table_form
 from odefit.problem.units import dose_units, unit_form
-from odefit.text import clip
+from odefit.text import clip, suggest
 
 FIRST_REPEATS = 20
 """Doses before one at steady state, to begin with."""
@@ -58,6 +60,7 @@ def with_events(loaded: LoadedConfig, repeats: int = FIRST_REPEATS) -> LoadedCon
     if data.format == "nonmem":
         check_complete(roles, sheet.header)
     elif not roles.is_complete:
+        _check_lacking(loaded, roles, sheet.header)
         return loaded
     elif data.doses is not None and (data.doses.csv is not None or data.doses.table is not None):
         what = "has the columns of a table of events, which holds doses, and `data.doses` names doses elsewhere"
@@ -67,6 +70,29 @@ def with_events(loaded: LoadedConfig, repeats: int = FIRST_REPEATS) -> LoadedCon
         )
     roles = replace(roles, at={k: at for k, at in roles.at.items() if sheet.header.names[at] not in data.unused})
     return replace(loaded, events=take_apart(sheet, roles, _wanted(loaded, given, repeats)))
+
+
+def _check_lacking(loaded: LoadedConfig, roles: Roles, header: Header) -> None:
+    """Raises DataError where a file with EVID has no column of times, or of measurements, and none is named.
+
+    What is said else, of formulas whose names are columns of subjects, hides that the file was not taken for a table
+    of events.
+    """
+    config, names = loaded.config, Positions({name: k for k, name in enumerate(header.names)})
+    data = config.data
+    if data.format != "auto" or not {"evid", "id"} <= roles.at.keys() or len(roles.lacking) != 1:
+        return
+    lacking, free = roles.lacking[0], [n for k, n in enumerate(header.names) if k not in roles.at.values()]
+    if lacking == "time":
+        hint = suggest_time("TIME", free, "data: {{time: {}}}")
+        is_there = (data.time or usual_time(names)) in names
+    else:
+        hint = f"`data.value` names it; {suggest('DV', free)}"
+        is_there = any(name in names for name in config.model.observables or _states(loaded))
+        is_there = is_there or any(name in names for name in data.single_columns.values())
+    if not is_there:
+        what = f"has ID and EVID, as a table of events, and no column {lacking.upper()}; {hint}"
+        raise DataError(header.place(header.line), f"{what}; `data.format: table` reads it as any other")
 
 
 def _opened(loaded: LoadedConfig, given: Mapping[str, str]) -> Sheet:
@@ -102,6 +128,9 @@ def _given(data: DataSection) -> dict[str, str]:
 def _wanted(loaded: LoadedConfig, given: Mapping[str, str], repeats: int) -> Wanted:
     config, states = loaded.config, _states(loaded)
     default = None if config.data.doses is None else config.data.doses.state
+    if default is not None and default not in states:
+        where = loaded.where("data", "doses", "state")
+        raise ConfigError(where, f"'{clip(default)}' is no state; {suggest(default, states)}")
     own = {*states, *config.parameters, *config.data.inputs, *(config.model.observables or {})}
     if catalogue.is_known(config.model.name):
         own |= {*catalogue.entry(config.model.name).parameters}

@@ -54,11 +54,13 @@ def with_intervals(loaded: LoadedConfig, system: System, measured: Sequence[Expe
     for name, k in columns.items():
         early = [e for e in measured if not np.isnan(e.values[0, k]) and e.times[0] <= e.start]
         if early:
+            t = early[0].times
+            before = f", `data: {{start: {t[0] - (t[1] - t[0]):g}}}` for one as long as the next" if len(t) > 1 else ""
             faults.add(
                 loaded.where("model", "observables", name),
                 f"experiment {early[0].name} counts {early[0].values[0, k]:g} at t = {early[0].start:g}, where the "
                 f"integration starts: nothing can have grown yet; leave the cell empty, or set data.start to where "
-                "the first interval begins",
+                f"the first interval begins{before}",
             )
     faults.check()
     counted = {base: [_counted(members, k) for k in columns.values()] for base, members in groups.items()}

@@ -9,8 +9,9 @@ import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
 from odefit.data.labels import Labels
+from odefit.data.time_names import bare
 from odefit.model.formulas import name_fault
-from odefit.proposing.words import DOSES, bare
+from odefit.proposing.words import DOSES
 from odefit.records import dataclass
 
 

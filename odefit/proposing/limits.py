@@ -10,8 +10,8 @@ import numpy as np
 from odefit.arrays import FloatArray, IntArray, Mask
 from odefit.data.csv_cells import BELOW, MISSING, SIGNS, decimal_comma, interval, parse_number
 from odefit.data.labels import Labels
+from odefit.data.time_names import bare
 from odefit.proposing.cells import NUMERIC
-from odefit.proposing.words import bare
 from odefit.records import dataclass
 
 FLAGS = r"cens(ored|oring)?|cen|blq|bloq|bql|bdl|below([ _]?(loq|lod|lloq|limit))?"

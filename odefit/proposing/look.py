@@ -19,6 +19,7 @@ from odefit.data.nonmem.roles import find_roles
 from odefit.data.sheets import Sheet
 from odefit.data.spreading import OBSERVABLE, VALUE, spread
 from odefit.data.table_form import TableForm
+from odefit.data.time_names import TIMES, bare, is_called
 from odefit.errors import DataError
 from odefit.proposing.beside import Beside, side_by_side, times_in_headers
 from odefit.proposing.cells import NUMERIC, numbers_of, share_of_numbers
@@ -28,7 +29,7 @@ from odefit.proposing.limits import NO_LIMITS, FoundLimits, limit_columns, limit
 from odefit.proposing.opening import opened, read_cells
 from odefit.proposing.reading import UNSAID, Reading
 from odefit.proposing.remarks import remarks_of
-from odefit.proposing.words import DOSES, ERRORS, MEAN, OBSERVABLES, SENTINELS, SERIES, TIMES, VALUES, bare, is_called
+from odefit.proposing.words import DOSES, ERRORS, MEAN, OBSERVABLES, SENTINELS, SERIES, VALUES
 from odefit.records import dataclass
 from odefit.text import abridged, clip
 

@@ -17,8 +17,8 @@ from odefit.data.grid.table_file import FileForm
 from odefit.data.sheets import Sheet
 from odefit.data.source_files import open_text
 from odefit.data.table_form import TableForm
+from odefit.data.time_names import TIMES, is_called
 from odefit.errors import DataError
-from odefit.proposing.words import TIMES, is_called
 
 
 def opened(path: Path, wanted: Sequence[str], form: FileForm) -> Sheet:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from odefit.arrays import FloatArray
+from odefit.data.time_names import bare
 from odefit.errors import ConfigError
 from odefit.model import catalogue
 from odefit.model.built_in.entry import Entry
@@ -25,7 +26,6 @@ from odefit.proposing.naming import identifier
 from odefit.proposing.scatter import noise_of
 from odefit.proposing.settings import inputs_of, is_what_headers_say
 from odefit.proposing.shapes import begins_with_nothing, experiments_differ, group_of
-from odefit.proposing.words import bare
 from odefit.records import dataclass
 from odefit.text import clip
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from odefit.data.time_names import is_called
 from odefit.model.built_in.entry import Entry
 from odefit.proposing.look import Look
-from odefit.proposing.words import CURRENT, is_called
+from odefit.proposing.words import CURRENT
 
 SUBSTRATE, HARDLY_MORE = "S", 1.1
 """The state that is used up, and by which factor its product may be more than there was of it."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from odefit.arrays import FloatArray
+from odefit.data.time_names import is_called
 from odefit.proposing.constants import Constants
 from odefit.proposing.look import Look
 from odefit.proposing.scatter import are_counts
-from odefit.proposing.words import CURRENT, VOLTAGE, is_called
+from odefit.proposing.words import CURRENT, VOLTAGE
 
 TURNS = 3
 """Turning points from which on a curve is taken for an oscillation."""
@@ -28,6 +30,10 @@ FEW, MANY = 10.0, 20
 LEVEL, STEADY = 0.15, 0.85
 """What falls to a level ends above this share of its most, and covers less than the other share of the way that it
 would in the second half of the time, were the level 0."""
+STILL, MOVING = 0.1, 0.4
+"""What changes by less than this share of its size is a condition, beside others that change by more than the other."""
+BOTH_SIGNS = 0.2
+"""Values on both sides of 0 reach this share of their size on the smaller one."""
 MOST_STATES = 4
 """Of a linear system that is proposed: its matrix has as many parameters as the square."""
 MOST_COMPARED = 100
@@ -44,10 +50,13 @@ def suggestions(look: Look) -> list[str]:
     names = list(look.series)
     if look.kind == "wide" and len(names) > 1 and all(any(is_called(n, w) for n in names) for w in (CURRENT, VOLTAGE)):
         return ["thevenin_cell", "linear"]
+    look = replace(look, series=_moving(look.series))
     shapes = [_shape(pairs) for pairs in look.series.values()]
     if shapes == ["grows", "grows"] and look.kind == "wide" and look.experiments == 1:
         return ["competition", "linear"]
     if len(shapes) == 2 and shapes.count("oscillates") == 2:
+        if any(_has_both_signs(pairs[:, 1]) for pairs in look.series.values()):
+            return ["linear", "van_der_pol", "fitzhugh_nagumo"]  # numbers of animals are not negative
         return ["lotka_volterra", "rosenzweig_macarthur", "brusselator"]
     if len(shapes) == 1:
         if shapes[0] == "grows" and begins_with_nothing(look):
@@ -64,6 +73,17 @@ def suggestions(look: Look) -> list[str]:
     if len(shapes) > MOST_STATES or _are_apart(look):
         return [*_of_one(shapes[0]), "linear"]
     return ["linear"]
+
+
+def _moving(series: Mapping[str, FloatArray]) -> Mapping[str, FloatArray]:
+    """Without what hardly changes beside others that do: a temperature that was noted is no state of the model."""
+    changes = {name: float(np.ptp(pairs[:, 1]) / (np.abs(pairs[:, 1]).max() or 1.0)) for name, pairs in series.items()}
+    found = {name: pairs for name, pairs in series.items() if changes[name] > STILL}
+    return found if found and min(changes[name] for name in found) > MOVING else series
+
+
+def _has_both_signs(values: FloatArray) -> bool:
+    return bool(min(values.max(), -values.min()) > BOTH_SIGNS * np.abs(values).max())
 
 
 def begins_with_nothing(look: Look) -> bool:

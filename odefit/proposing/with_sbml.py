@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,19 +61,25 @@ def sbml_config(look: Look, imported: Imported, out: Path, said: Mapping[str, An
     head = head.replace("\n\nparameters:\n", f"\n  observables: {{{observables}}}\n\nparameters:\n", 1)
     renamed = {name: column for name, column in columns.items() if name != column}
     data = "\n".join(data_lines(look, list(columns), renamed, left, out, said))
-    return f"# {found(look)}.\n{_estimated(head)}\n{data}\n{tail}\nfit: {{starts: 20, seed: 0}}\n"
+    head = head.replace("# Made by `odefit import` from", "# The model is that of")
+    head = re.sub(r"^title: .*\n\n?", "", head, count=1, flags=re.MULTILINE)
+    return f"# {found(look)}.\n{_estimated(head, imported.volumes)}\n{data}\n{tail}\nfit: {{starts: 20, seed: 0}}\n"
 
 
-def _estimated(text: str) -> str:
-    """The constants of the model as unknowns, where they are few and positive."""
-    if not 0 < len(_FIXED.findall(text)) <= MOST:
+def _estimated(text: str, volumes: Collection[str]) -> str:
+    """The constants of the model as unknowns, where they are few and positive, and no volumes of compartments."""
+    names = [one[1] for one in _FIXED.findall(text)]
+    if not 0 < len(set(names) - set(volumes)) <= MOST:
         return text
 
     def unknown(found: re.Match[str]) -> str:
         value = float(found[3])
+        if found[2] in volumes:
+            return f"{found[0]}  # of a compartment"
         if value <= 0:
             return found[0]
         bounds = f"[{number(value / WIDTH)}, {number(value * WIDTH)}]"
         return f"{found[1]}{{value: {found[3]}, bounds: {bounds}, scale: log}}"
 
-    return _FIXED.sub(unknown, text)
+    kept = "constants of the model, estimated here; to keep one: {value: 0.1, estimate: false}"
+    return re.sub(r"(?<=  # )constants; to estimate one: .*", kept, _FIXED.sub(unknown, text))

@@ -150,6 +150,11 @@ def test_a_model_in_sbml() -> None:
     assert config["parameters"]["k"] == {"value": 0.3, "bounds": [0.003, 30], "scale": "log"}
     assert config["data"] == {"csv": "mine.csv", "unused": ["B"]}
     assert odefit.fit("mine.yaml").result.estimates["k"].value == pytest.approx(0.5, abs=0.02)
+    Path("decay.xml").write_text(Path("decay.xml").read_text().replace('size="1"', 'size="2"'))
+    run("init", "mine.csv", "--sbml", "decay.xml", "--overwrite")
+    parameters = config_of()["parameters"]
+    assert parameters["c"] == {"value": 2, "estimate": False}  # a volume is known
+    assert "bounds" in parameters["k"]
     Path("mine.csv").write_text("time,C\n1,6.1\n2,3.7\n")
     _, wrong = run("init", "mine.csv", "--sbml", "decay.xml", "--overwrite", code=2)
     assert "mine.csv: measures C, and the model has A" in wrong

@@ -75,7 +75,7 @@ def test_what_cells_of_time_mean(tmp_path: Path, cells: list[str], data: dict[st
         (["2021-03", "2021-03-05"], {}, "'2021-03' is no day"),
         (["2021-02-29", "2021-366"], {}, "d.csv:2, column time: '2021-02-29'"),
         (["2021-03-01", "2021-03-02"], {"zero": "spring"}, "data.zero: 'spring' is no date"),
-        (["2021-02-01", "2021-02-31"], {}, "d.csv:3, column time: '2021-02-31' is a date"),
+        (["2021-02-01", "2021-02-31"], {}, "d.csv:3, column time: '2021-02-31' is on no calendar"),
     ],
 )
 def test_what_is_not_clear(tmp_path: Path, cells: list[str], data: dict[str, Any], expected: str) -> None:
