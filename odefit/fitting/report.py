@@ -271,7 +271,10 @@ def _plain(parameter: Parameter, value: float, fixed: bool) -> Estimate:
 def _is_meaningless(parameter: Parameter, value: float, error: float) -> bool:
     """Whether a standard error says no more than that the parameter could be anything."""
     size = max(abs(value), abs(parameter.value))
-    return parameter.role == "model" and size > 0 and error > MEANINGLESS_RELATIVE_ERROR * size
+    if parameter.role != "model" and parameter.scale != "log":
+        # What starts from 0 may have an error of any size; between bounds that are known it has a size of its own.
+        size = max(size, parameter.upper - parameter.lower)
+    return 0 < size < math.inf and error > MEANINGLESS_RELATIVE_ERROR * size
 
 
 def _other_optima(

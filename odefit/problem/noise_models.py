@@ -194,6 +194,10 @@ def _fault(name: str, column: int, model: Noise, experiment: Experiment) -> tupl
 
     if model.is_log and (bad := values <= 0).any():
         name_of = "log-normal" if model.model == "lognormal" else model.model
+        k = int(np.flatnonzero(bad)[0])
+        if experiment.other_end is not None and (end := float(experiment.other_end[k, column])) > 0:
+            what = f"values between {values[k]:g} and {end:g} are values below {end:g}: write <{end:g}"
+            return (), f"under {name_of} noise {what}; experiment {experiment.name} at t = {experiment.times[k]:g}"
         return (), f"{name_of} noise needs positive measurements; {at(bad)}"
     if model.model in COUNT_MODELS:
         if (bad := (values < 0) | (values != np.round(values)) & ~np.isnan(values)).any():
