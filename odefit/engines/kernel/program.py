@@ -25,7 +25,6 @@ from odefit.engines.kernel.model_ir import (
 )
 from odefit.engines.kernel.sparsity import Pattern
 from odefit.engines.kernel.stepping import DONE, NO_ROOM, padded
-from odefit.engines.kernel.tableaus import RODAS5P, TSITOURAS
 from odefit.engines.tolerances import absolute_tolerances, parameter_sizes
 from odefit.model.system import System
 from odefit.records import dataclass
@@ -265,6 +264,8 @@ class KernelProgram:
         worth: [R, S] the same of states, in the rows of `solve`. room: for the steps of a member, at first; the others
         are as in `solve`.
         """
+        from odefit.engines.kernel.tableaus import RODAS5P, TSITOURAS  # of the steppers, which are not imported else
+
         room = room or FIRST_ROOM
         n, slopes, pattern = self.states, len(self._columns), np.zeros(1, dtype=np.int64)
         functions = [*self._functions[False], 0, 0, *map(self._adjoint.address, ("pull", "pull_start")), 0]
