@@ -44,9 +44,7 @@ def sample(
     ] = "16",
     warm_up: Annotated[
         int,
-        typer.Option(
-            "--warm-up", min=10, help="Draws to learn scales and steps by; they are made whatever --seconds says."
-        ),
+        typer.Option("--warm-up", min=10, help="Draws to learn scales and steps by; only after them are there any."),
     ] = 200,
     accept: Annotated[
         float, typer.Option("--accept", min=0.1, max=0.999, help="The acceptance that steps are made for.")

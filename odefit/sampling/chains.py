@@ -13,6 +13,7 @@ and does not depend on the others, nor on where it was interrupted.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 
@@ -37,6 +38,10 @@ TRIES = 30
 FIRST_STEP = 0.5
 ARRAYS = ("v", "logp", "acceptance", "steps", "diverged", "jumped", "step")
 """Of draws, by chain."""
+
+
+class OutOfTime(Exception):
+    """The time was over on the way; what the chains were doing is lost, and where they were before is not."""
 
 
 @dataclass(frozen=True)
@@ -251,12 +256,18 @@ def _within(mixture: Mixture, v: FloatArray, before: FloatArray) -> FloatArray:
     return np.asarray(before @ np.linalg.cholesky(scatter))
 
 
-def advance(density: LogDensity, request: Request) -> Draws:
-    """The draws of every chain that are asked for."""
+def advance(density: LogDensity, request: Request, until: float | None = None) -> Draws:
+    """The draws of every chain that are asked for.
+
+    until: when the time is over, by `time.monotonic`, which is looked at between two calls of the density. Raises
+    OutOfTime where that is before the last draw.
+    """
     tuned, known = request.tuned, request.known
     walks = [_Walk(request, c, state) for c, state in zip(known, request.states, strict=True)]
     asked = {c: next(walk.going) for c, walk in enumerate(walks)}
     while asked:
+        if until is not None and time.monotonic() >= until:
+            raise OutOfTime
         active = list(asked)
         # Not as products of matrices, whose last digits depend on how many rows there are.
         v = tuned.centre + np.einsum("bj,ij->bi", np.stack([asked[c] for c in active]), tuned.root)

@@ -127,7 +127,7 @@ def sample(
     seed : int
         Of the draws.
     seconds : float, optional
-        When to end, about; the warm-up is made whole in any case.
+        When to end, about; where the warm-up is not over by then, there is nothing to keep, which is an error.
     overwrite : bool
         Begin anew, also where the folder has other draws.
     cluster : str or mapping, optional
@@ -143,7 +143,8 @@ def sample(
     Raises
     ------
     RunError
-        The run has no estimates, or a network; or its folder has draws of another seed or number of chains.
+        The run has no estimates, or a network; its folder has draws of another seed or number of chains; or the time
+        was over before the warm-up was.
     InputError
         An argument has a value that it cannot have.
 
@@ -180,7 +181,7 @@ def sample(
     with cluster_of(with_cluster(run.loaded, cluster), progress.note, ASKED_AGAIN), work.held(overwrite):
         interrupted = False
         try:
-            work.warm_up(progress)
+            work.warm_up(progress, until)
             progress.begin("draws", draws)
             work.go_on(draws, until, progress, work.write)
         except KeyboardInterrupt:

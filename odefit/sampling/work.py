@@ -22,7 +22,7 @@ from odefit.runs.lock import locked
 from odefit.runs.pace import Pace
 from odefit.runs.progress import Progress
 from odefit.sampling import storage
-from odefit.sampling.chains import Advance, Draws, Request, Tuned, advance, begin, warmed_up
+from odefit.sampling.chains import Advance, Draws, OutOfTime, Request, Tuned, advance, begin, warmed_up
 from odefit.sampling.density import LogDensity, Posterior
 from odefit.sampling.modes import modes_of
 from odefit.sampling.nuts import State
@@ -92,8 +92,11 @@ class Work:
         settings = {"chains": self.chains, "seed": self.seed, "warm_up": self.warm_up_draws}
         return {**settings, "acceptance": self.acceptance, "of": of}
 
-    def warm_up(self, progress: Progress) -> None:
-        """Raises RunError where the posterior cannot be computed at the estimates."""
+    def warm_up(self, progress: Progress, until: float | None = None) -> None:
+        """Raises RunError where the posterior cannot be computed at the estimates, or the time is over before the end.
+
+        until: when that is, by `time.monotonic`.
+        """
         if self.table is not None:
             return
         progress.now("looking for the modes of the posterior")
@@ -108,11 +111,18 @@ class Work:
             )
         progress.begin("warm-up draws", self.warm_up_draws)
         going = warmed_up(
-            self.posterior, mixture, points, self.seed, self.acceptance, self.warm_up_draws, self._advance()
+            self.posterior, mixture, points, self.seed, self.acceptance, self.warm_up_draws, self._advance(until)
         )
+        done = 0
         while True:
             try:
-                progress.part(next(going), "")
+                progress.part(done := next(going), "")
+            except OutOfTime:
+                what = (
+                    f"the time was over after {done} of {self.warm_up_draws} draws of the warm-up, so there is nothing"
+                )
+                remedy = "give it more time (--seconds), or fewer draws to warm up by (--warm-up)"
+                raise RunError(self.run.place, f"{what} to show or to keep; {remedy}") from None
             except StopIteration as ended:
                 self.tuned, self.states = ended.value
                 break
@@ -132,11 +142,14 @@ class Work:
         """Add draws until there are enough, or the time is over. keep: called now and then."""
         assert self.tuned is not None
         assert self.table is not None
-        pace, go = Pace(FIRST_ROUND, ROUND_SECONDS, WRITE_SECONDS, until), self._advance()
+        pace, go = Pace(FIRST_ROUND, ROUND_SECONDS, WRITE_SECONDS, until), self._advance(until)
         while (done := self.table.values.shape[1]) < draws and not pace.is_over:
             pace.begin()
             n = min(pace.amount, draws - done)
-            found = go(self.posterior, Request(self.tuned, self.states, n, (self.seed, 2, done), chains=self.own))
+            try:
+                found = go(self.posterior, Request(self.tuned, self.states, n, (self.seed, 2, done), chains=self.own))
+            except OutOfTime:
+                break  # the draws of this round come again, to the last bit, when somebody goes on
             self.table, self.states = self.table.joined(self._rows(found)), found.states
             is_due = pace.end(n)
             diverged = int(self.table.stats["diverging"].sum())
@@ -144,10 +157,10 @@ class Work:
             if is_due:
                 keep()
 
-    def _advance(self) -> Advance:
-        """What chains go on by: here, or on the workers of a cluster."""
+    def _advance(self, until: float | None) -> Advance:
+        """What chains go on by: here, or on the workers of a cluster, which end their rounds whatever the time is."""
         cluster = current_cluster()
-        return advance if cluster is None else partial(self._elsewhere, cluster)
+        return partial(advance, until=until) if cluster is None else partial(self._elsewhere, cluster)
 
     def _elsewhere(self, cluster: Cluster, density: LogDensity, request: Request) -> Draws:
         """As `advance`. Raises RunError where a chain has lost its worker too often."""

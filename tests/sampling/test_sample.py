@@ -13,7 +13,11 @@ import pytest
 
 import odefit
 from odefit.errors import RunError
+from odefit.runs.pace import Pace
+from odefit.runs.progress import Silent
+from odefit.sampling import chains
 from odefit.sampling.sample import Sampled
+from odefit.sampling.work import Work
 
 LINE: dict[str, Any] = {
     "model": {"equations": {"x": "a"}},
@@ -162,7 +166,47 @@ def test_ctrl_c_keeps_what_is_there(run: odefit.Run) -> None:
     stopped = odefit.sample(replace(run, path=None), 400, chains=2, warm_up=20, progress=Impatient())
     assert stopped.interrupted
     assert 0 < stopped.summary["draws"] < 400
-    assert odefit.sample(replace(run, path=None), 400, chains=2, warm_up=20, seconds=0).summary["draws"] == 0
+
+
+class Clock:
+    """A time that goes on by a second whenever it is asked for; `asked` counts."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def monotonic(self) -> float:
+        self.asked += 1
+        return float(self.asked)
+
+
+def test_a_time_that_is_over_within_the_warm_up_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The warm-up ends between two calls of the density, and says how far it came."""
+    copy = tmp_path / "line"
+    odefit.fit(LINE, data=line(), out=copy)
+    with pytest.raises(RunError, match=r"over after 0 of 20 draws of the warm-up, so there is nothing to show"):
+        odefit.sample(copy, 40, chains=2, warm_up=20, seconds=0)
+    clock = Clock()
+    monkeypatch.setattr(chains, "time", clock)
+    work = Work(odefit.load_run(copy), 2, 0, 20, 0.8, 0.95)
+    with pytest.raises(RunError, match=r"over after 5 of 20 draws of the warm-up.*--seconds.*--warm-up"):
+        work.warm_up(Silent(), until=40.0)
+    assert clock.asked == 40
+    assert not (copy / "posterior.json").exists()
+
+
+def test_a_time_that_is_over_within_a_round_changes_no_later_draw(
+    run: odefit.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = odefit.sample(replace(run, path=None), 30, chains=2, warm_up=20).table.values
+    work = Work(replace(run, path=None), 2, 0, 20, 0.8, 0.95)
+    work.warm_up(Silent())
+    assert work.table is not None
+    monkeypatch.setattr(chains, "time", Clock())
+    monkeypatch.setattr("odefit.sampling.work.Pace", lambda *_: Pace(10, 2.0, 15.0, None))
+    work.go_on(30, 60.0, Silent(), lambda: None)
+    assert 0 < work.table.values.shape[1] < 30
+    work.go_on(30, None, Silent(), lambda: None)
+    assert np.array_equal(work.table.values, whole)
 
 
 @pytest.mark.parametrize(
