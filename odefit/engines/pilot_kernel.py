@@ -32,7 +32,7 @@ DECADES = np.logspace(-9, 0, 37)
 
 class KernelSteps:
     """Explicit steps of a system by the program that has sensitivities to some parameters; `way` yields None where that
-    cannot be made.
+    cannot be made, or may take no step.
 
     sensitive: None where no such program is needed by anybody else.
     """
@@ -55,8 +55,8 @@ class KernelSteps:
     def way(
         self, p: FloatArray, times: FloatArray, atol: FloatArray, most: int
     ) -> tuple[bool, FloatArray, FloatArray] | None:
-        """See `KernelProgram.steps`; most: evaluations."""
-        if self._program is None:
+        """See `KernelProgram.steps`; most: evaluations, of which there may be none left."""
+        if self._program is None or most < STAGES:
             return None
         return self._program.steps(p, times, self._rtol, atol, most // STAGES)
 

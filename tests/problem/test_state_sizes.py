@@ -175,3 +175,21 @@ def test_compiled_steps_say_what_those_in_python_do(dosed: bool) -> None:
     sizes = [state_sizes(system, problem.experiments, p, None, names) for names in (None, problem.engine.sensitive)]
     assert sizes[0].tolist() == sizes[1].tolist()
     assert len(set(sizes[0].tolist())) > 1
+
+
+def test_compiled_steps_that_are_used_up_leave_the_rest_to_others() -> None:
+    """The first piece takes all explicit steps, since its rates are fast; those after the doses may take none."""
+    config: dict[str, Any] = {
+        "model": {
+            "equations": {"fast": "1e5*(slow - fast)", "slow": "-k*slow"},
+            "initial": {"fast": 0, "slow": 2},
+            "observables": {"slow": "slow"},
+        },
+        "parameters": {"k": 0.3},
+    }
+    doses = tuple(odefit.Dose(time, "slow", 20.0) for time in (1.0, 2.0, 3.0))
+    one = odefit.Experiment("1", [0, 1, 2, 5], {"slow": [2, 21, 36, 40]}, doses=doses)
+    problem = assembled(config, data=[one]).problem
+    system, p = problem.engine.system, problem.binding.local(problem.table.values)[:, : problem.n_system]
+    sizes = [state_sizes(system, problem.experiments, p, None, names) for names in (None, problem.engine.sensitive)]
+    assert sizes[0].tolist() == sizes[1].tolist()
