@@ -65,7 +65,7 @@ def numpy_function(
 
     def call(*values: Any) -> list[NDArray[np.float64] | float]:
         with np.errstate(all="ignore"):
-            return compiled(*[np.asarray(value, dtype=np.float64)[()] for value in values])
+            return compiled(*[v if type(v) is np.float64 else np.asarray(v, dtype=np.float64)[()] for v in values])
 
     return call
 

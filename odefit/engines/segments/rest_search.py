@@ -22,8 +22,7 @@ from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, SolverOptions
 from odefit.engines.failure import Failure, FailureReason, IntegrationError
-from odefit.model.derivatives import derivatives
-from odefit.model.functions import numpy_function
+from odefit.model.sloped_functions import sloped_function
 from odefit.model.system import TIME, System
 from odefit.records import dataclass
 
@@ -154,16 +153,14 @@ class RestSearch:
 
     def _values(self, row: FloatArray, t: float, y: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """f [S], J [S, S] and df/dq [S, n_moved]."""
-        n = len(y)
-        values = np.array(self._functions(*y, *row, t), dtype=np.float64).reshape(n, -1)
+        n, values = len(y), self._functions(*y, *row, t)
         return values[:, 0], values[:, 1 : 1 + n], values[:, 1 + n :]
 
     @cached_property
     def _functions(self) -> Any:
-        formulas, states = [sp.sympify(formula) for formula in self.system.rhs], self.system.states
-        parameters = self.system.parameters[: -len(states)]
-        table = zip(formulas, derivatives(formulas, (*states, *parameters[: self.n_moved])), strict=True)
-        return numpy_function([part for f, line in table for part in (f, *line)], (*states, *parameters, TIME))
+        states, parameters = self.system.states, self.system.parameters[: -len(self.system.states)]
+        moved = *states, *parameters[: self.n_moved]
+        return sloped_function(self.system.rhs, moved, (*states, *parameters, TIME))
 
     def __getstate__(self) -> dict[str, Any]:
         """Without compiled functions."""

@@ -23,8 +23,8 @@ from odefit.arrays import FloatArray
 from odefit.engines.failure import Failure, FailureReason, IntegrationError
 from odefit.engines.segments.schedule import EventTimes, Segment, Transition, behind
 from odefit.engines.segments.segment_system import SegmentSystem
-from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function
+from odefit.model.sloped_functions import sloped_function
 from odefit.model.system import TIME, symbol
 from odefit.records import dataclass
 
@@ -104,26 +104,23 @@ class EventSensitivities:
 
     def initial(self, p: FloatArray) -> tuple[FloatArray, FloatArray]:
         """y at the start [E, S] and its derivatives [E, S, K], for parameters p [E, L]."""
-        n, k = len(self.segment_system.whole.states), len(self.names)
         if self._known_start is not None:
-            y = np.empty((len(p), n))
-            y[:] = self._known_start
-            return y, np.zeros((len(p), n, k))
-        values = _columns(self._start(*p.T), len(p))
-        return values[:, :n], values[:, n:].reshape(len(p), n, k)
+            n, k = len(self._known_start), len(self.names)
+            return np.tile(self._known_start, (len(p), 1)), np.zeros((len(p), n, k))
+        values = self._start(*p.T, points=len(p))
+        return values[..., 0], values[..., 1:]
 
     def fractions(self, p: FloatArray) -> tuple[FloatArray, FloatArray]:
         """How much of each dose arrives [E], and its derivatives [E, K], for parameters p [E, L]."""
         if self._fraction.is_number:
             return np.full(len(p), float(self._fraction)), np.zeros((len(p), len(self.names)))
-        values = _columns(self._event_formulas(*p.T), len(p))
-        return values[:, 0], values[:, 1 : 1 + len(self.names)]
+        values = self._event_formulas(*p.T, points=len(p))
+        return values[:, 0, 0], values[:, 0, 1:]
 
     def event_values(self, p: FloatArray) -> list[EventValues]:
         """Of each experiment, for parameters p [E, L]."""
-        k, n_times, n_feeds, n_lengths = len(self.names), len(self._times), len(self._arrivals), len(self._lengths)
-        values = _columns(self._event_formulas(*p.T), len(p))
-        values = values.reshape(len(p), values.shape[1] // (1 + k), 1 + k)
+        n_times, n_feeds, n_lengths = len(self._times), len(self._arrivals), len(self._lengths)
+        values = self._event_formulas(*p.T, points=len(p))
         ends = np.cumsum([1, n_feeds, n_lengths, n_times])
         fraction, (arrival, lengths, times, gaps) = values[:, 0], np.split(values[:, 1:], ends[1:] - 1, axis=1)
         intercept, slope = gaps[:, 0::2], gaps[:, 1::2]
@@ -162,16 +159,14 @@ class EventSensitivities:
 
     @cached_property
     def _start(self) -> Any:
-        start = [sp.sympify(formula) for formula in self.segment_system.whole.start]
-        slopes = [slope for row in derivatives(start, self.names) for slope in row]
-        return numpy_function([*start, *slopes], self.segment_system.whole.parameters)
+        system = self.segment_system.whole
+        return sloped_function(system.start, self.names, system.parameters)
 
     @cached_property
     def _event_formulas(self) -> Any:
         """Fraction, arrivals, lengths, times, and gaps of the switches, each followed by its derivatives."""
         formulas = [self._fraction, *self._arrivals, *self._lengths, *self._times, *self._gaps]
-        table = zip(formulas, derivatives(formulas, self.names), strict=True)
-        return numpy_function([part for f, row in table for part in (f, *row)], self.segment_system.whole.parameters)
+        return sloped_function(formulas, self.names, self.segment_system.whole.parameters)
 
     # -- the way
 
@@ -260,8 +255,7 @@ class EventSensitivities:
         after, h_y, h_t, h_q = y.copy(), np.eye(n), np.zeros(n), np.zeros((n, k))
         if not changed:
             return after, h_y, h_t, h_q
-        values = np.array(self._change(changes)(*y, t, *events.p, *segment.context), dtype=np.float64)
-        values = values.reshape(len(changed), 2 + n + k if k else 1)
+        values = self._change(changes)(*y, t, *events.p, *segment.context)
         after[changed] = values[:, 0]
         if k:
             h_y[changed], h_t[changed], h_q[changed] = values[:, 1 : 1 + n], values[:, 1 + n], values[:, 2 + n :]
@@ -286,8 +280,7 @@ class EventSensitivities:
         if formulas not in self._changes:  # what happens again and again is compiled once
             system, memory = self.segment_system.whole, self.segment_system.rules.memory
             to = (*system.states, *memory, TIME, *self.names) if self.names else ()
-            rows = zip(formulas, derivatives(formulas, to), strict=True)
-            self._changes[formulas] = numpy_function([part for f, row in rows for part in (f, *row)], self.arguments)
+            self._changes[formulas] = sloped_function(formulas, to, self.arguments)
         return self._changes[formulas]
 
     def rates(self, events: EventValues, segment: Segment, y: FloatArray, t: float) -> FloatArray:
@@ -308,11 +301,3 @@ class EventSensitivities:
 
 def _sum(B: FloatArray | None, more: FloatArray) -> FloatArray:
     return more if B is None else B + more
-
-
-def _columns(values: Sequence[Any], n: int) -> FloatArray:
-    """Numbers or arrays [n] as the columns of one array [n, ...]."""
-    out = np.empty((n, len(values)))
-    for i, value in enumerate(values):
-        out[:, i] = value
-    return out

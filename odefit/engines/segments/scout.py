@@ -20,8 +20,7 @@ from odefit.engines.base import Trajectory
 from odefit.engines.segments.saltation import EventSensitivities, EventValues
 from odefit.engines.segments.schedule import Segment
 from odefit.engines.segments.triggers import Rules
-from odefit.model.derivatives import derivatives
-from odefit.model.functions import numpy_function
+from odefit.model.sloped_functions import sloped_function
 from odefit.model.system import TIME
 from odefit.records import dataclass
 
@@ -89,21 +88,13 @@ class GapFunctions:
     def _with_slopes(self) -> Any:
         """Each of the others, then its derivatives to states, to the time and to the names."""
         formulas = [self.rules.gaps[i].formula for i in self._free]
-        rows = derivatives(formulas, (*self._states, TIME, *self._of.names))
-        parts = [part for f, row in zip(formulas, rows, strict=True) for part in (f, *row)]
-        return numpy_function(parts, self._of.arguments)
-
-    @property
-    def _width(self) -> int:
-        """Of each gap's row: the gap and its slopes. There may be no gap: a condition of parameters alone has none."""
-        return 2 + len(self._states) + len(self._of.names)
+        return sloped_function(formulas, (*self._states, TIME, *self._of.names), self._of.arguments)
 
     def at(
         self, t: float, y: FloatArray, events: EventValues, segment: Segment
     ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """Gaps [G] at states and memory y [n], with their derivatives g_y [G, n], g_t [G] and g_q [G, K]."""
-        values = np.array(self._with_slopes(*y, t, *events.p, *segment.context), dtype=np.float64)
-        values = values.reshape(len(self._free), self._width)
+        values = self._with_slopes(*y, t, *events.p, *segment.context)
         n, count = len(self._states), len(self.rules.gaps)
         g, g_t, g_y = np.empty(count), np.ones(count), np.zeros((count, len(y)))
         g_q = np.zeros((count, len(self._of.names)))
@@ -116,14 +107,13 @@ class GapFunctions:
         self, t: FloatArray, y: FloatArray, rates: FloatArray, events: EventValues, segment: Segment
     ) -> tuple[FloatArray, FloatArray]:
         """Gaps and their slopes in time, each [G, T], on a solution y [T, n] with dy/dt = rates [T, n]."""
-        rows = self._with_slopes(*y.T, t, *events.p, *segment.context)
-        values = np.array([np.broadcast_to(row, t.shape) for row in rows], dtype=np.float64)
-        values = values.reshape(len(self._free), self._width, len(t))
+        values = self._with_slopes(*y.T, t, *events.p, *segment.context, points=len(t))
         n, shape = len(self._states), (len(self.rules.gaps), len(t))
         g, slopes = np.empty(shape), np.ones(shape)
-        g[self._free], g[self._due] = values[:, 0], t - y.T[self._times]
+        g[self._free], g[self._due] = values[..., 0].T, t - y.T[self._times]
         with np.errstate(all="ignore"):
-            slopes[self._free] = values[:, 1 + n] + np.einsum("gnt,tn->gt", values[:, 1 : 1 + n], rates[:, :n])
+            along = np.einsum("tgn,tn->gt", values[..., 1 : 1 + n], rates[:, :n])
+            slopes[self._free] = values[..., 1 + n].T + along
         return g, slopes
 
 

@@ -21,8 +21,8 @@ from odefit.engines.failure import Failure, FailureReason, IntegrationError
 from odefit.engines.segments.names import start_name
 from odefit.engines.segments.rest_engines import networks_of, rest_search, weight_shift_of
 from odefit.model.conditions import condition_of
-from odefit.model.derivatives import derivatives
 from odefit.model.functions import numpy_function
+from odefit.model.sloped_functions import sloped_function
 from odefit.model.switches import substitute
 from odefit.model.system import TIME, System, symbol
 from odefit.records import dataclass
@@ -144,10 +144,8 @@ class SteadyState:
     def _start(self, p: FloatArray, names: tuple[str, ...]) -> tuple[FloatArray, FloatArray]:
         """Initial values of the rest and their derivatives."""
         if names not in self._initial_functions:
-            slopes = derivatives(self._initial, names)
-            parts = [part for f, line in zip(self._initial, slopes, strict=True) for part in (f, *line)]
-            self._initial_functions[names] = numpy_function(parts, self.system.parameters)
-        values = np.array(self._initial_functions[names](*p), dtype=np.float64).reshape(len(self._initial), -1)
+            self._initial_functions[names] = sloped_function(self._initial, names, self.system.parameters)
+        values = self._initial_functions[names](*p)
         return values[:, 0], values[:, 1:]
 
 

@@ -25,7 +25,6 @@ from odefit.engines.segments.schedule import Segment, behind, between, parted
 from odefit.engines.segments.schedule_times import NEVER
 from odefit.engines.segments.scout import GapFunctions, Hit, Scout, Standing
 from odefit.engines.segments.triggers import Rule, Rules
-from odefit.model.system import symbol
 from odefit.records import dataclass
 
 MAX_EVENTS = 10_000
@@ -88,7 +87,7 @@ class TriggeredWay:
         self._rules: Rules = gaps.rules
         self._names = bool(sensitivities.names)
         system = sensitivities.segment_system.whole
-        self._moving = {symbol(name) for name in (*system.states, *self._rules.memory)}
+        self._moving = {*system.states, *self._rules.memory}
         self._number, self._at_once, self._times = 0, Counter[int](), list[float]()
         self._standing = Standing(np.empty(0, dtype=bool), np.empty(0, dtype=bool), set())
         self._maps = np.empty((0, 0)), np.empty((0, 0))
@@ -245,8 +244,8 @@ class TriggeredWay:
     def _put(self, changes: Mapping[int, Any], g_y: FloatArray) -> Mask:
         """The gaps whose states all got values that do not depend on what states were, [G]; g_y [G, n]."""
         given = np.zeros(g_y.shape[1], dtype=bool)
-        free = [i for i, formula in changes.items() if sp.sympify(formula).free_symbols.isdisjoint(self._moving)]
-        given[free] = True
+        named = {i: {s.name for s in sp.sympify(formula).free_symbols} for i, formula in changes.items()}
+        given[[i for i, names in named.items() if names.isdisjoint(self._moving)]] = True
         found: Mask = (g_y != 0).any(axis=1) & ((g_y == 0) | given).all(axis=1)
         return found
 
