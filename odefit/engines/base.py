@@ -176,6 +176,11 @@ class Engine(Protocol):
         raise NotImplementedError(what)
 
     @property
+    def can_pull(self) -> bool:
+        """Whether `pull` goes back through the solution, however much it takes."""
+        return False
+
+    @property
     def pulls(self) -> bool:
         """Whether the gradient of a function of all states takes less by `pull` than by sensitivities."""
         return False

@@ -22,7 +22,18 @@ from __future__ import annotations
 from odefit.arrays import FloatArray, IntArray
 from odefit.engines.kernel.interpolant import clear, combine, shares, spread
 from odefit.engines.kernel.rosenbrock import integrate_stiff
-from odefit.engines.kernel.stepping import Curve, Initial, Pull, PullCurve, Rates, arrive, padded, weigh
+from odefit.engines.kernel.stepping import (
+    STANDS_STILL,
+    Curve,
+    Initial,
+    Pull,
+    PullCurve,
+    Rates,
+    arrive,
+    padded,
+    stands_still,
+    weigh,
+)
 from odefit.engines.kernel.stiff_adjoint import go_back_stiff
 from odefit.engines.kernel.tsitouras import integrate
 
@@ -57,7 +68,8 @@ def pull_members(
 
     sizes: L, S, 1, 0, the most steps, those ahead of a stiff problem, 1 for the stiff method, the steps that there is
     room for, K, and the stiff method's pattern. tableau: of the method (tableaus.py).
-    y, worth: [R, S] the states, and what a change of each is worth. gradient: [M, K], of members that are done.
+    y, worth: [R, S] the states, and what a change of each is worth. gradient: [M, K], of members that are done; those
+    whose states stand still are not.
     """
     states = sizes[1]
     sensitive = sizes[8]
@@ -92,7 +104,12 @@ def pull_members(
             )
             if status[m] == 0:
                 record = work[14 * size :]
-                go_back(sizes, tableau, rates, pull, pull_start, own, start[e], count, when, record, worth[at:], back)
+                if stands_still(states, tolerances, record):
+                    status[m] = STANDS_STILL
+                else:
+                    go_back(
+                        sizes, tableau, rates, pull, pull_start, own, start[e], count, when, record, worth[at:], back
+                    )
         else:
             status[m] = integrate_stiff(
                 sizes,
@@ -116,8 +133,9 @@ def pull_members(
             )
             if status[m] == 0:
                 behind = work[16 * size :]
-                go_back_stiff(
+                status[m] = go_back_stiff(
                     sizes,
+                    tolerances,
                     tableau,
                     rates,
                     matrix,

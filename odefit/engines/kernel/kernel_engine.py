@@ -229,19 +229,25 @@ class KernelEngine(Engine):
         return p, times, chosen, times.first if members is None else offsets_of(times.lengths[chosen])
 
     @property
-    def pulls(self) -> bool:
-        """With many parameters."""
-        if len(self.system.states) * len(self.sensitive) < MIN_PULLED or self.remembers:
+    def can_pull(self) -> bool:
+        """Through the steps of the method that it begins with."""
+        if self.remembers:
             return False
         return self._program.can_pull_stiff if METHODS[self._first_method].is_implicit else self._program.can_pull
+
+    @property
+    def pulls(self) -> bool:
+        """With many parameters."""
+        return len(self.system.states) * len(self.sensitive) >= MIN_PULLED and self.can_pull
 
     def pull(
         self, p: FloatArray, experiments: Sequence[Experiment], worth: FloatArray, members: IntArray | None = None
     ) -> FloatArray:
-        """Back through the steps; what both methods leave, by sensitivities. See `Engine.pull`."""
+        """Back through the steps; what both methods leave, or stands still, by sensitivities. See `Engine.pull`."""
         p, times, chosen, offsets = self._members(p, experiments, members)
         gradients, worth = np.full((len(chosen), len(self.sensitive)), np.nan), np.ascontiguousarray(worth)
         left, is_auto = np.flatnonzero(_can_begin(p, times, chosen)), self.options.method == AUTO
+        still = list[int]()
         for method in dict.fromkeys([self._first_method, *([AUTO_IMPLICIT] if is_auto else [])]):
             stiff = METHODS[method].is_implicit
             if not len(left) or (stiff and not self._program.can_pull_stiff):
@@ -250,8 +256,9 @@ class KernelEngine(Engine):
             given = p[left], times, chosen[left], offsets[left], worth, found, self._tolerances, self.options.max_steps
             status = self._program.pull(*given, ahead, stiff)
             gradients[left] = np.where((status == stepping.DONE)[:, None], found, np.nan)
-            left = left[status > stepping.EXPLODES]
-        for m in left.tolist():
+            still += left[status == stepping.STANDS_STILL].tolist()
+            left = left[(status > stepping.EXPLODES) & (status != stepping.STANDS_STILL)]
+        for m in (*left.tolist(), *still):
             own = worth[offsets[m] : offsets[m + 1]]
             gradients[m] = super().pull(p[m : m + 1], experiments, own, chosen[m : m + 1])[0]
         return gradients

@@ -47,9 +47,12 @@ TOO_MANY_STEPS = 8
 STIFF = 9
 SENSITIVITIES_LOST = 10
 NO_ROOM = 11
+STANDS_STILL = 12
 
 # Digits that a state has, with room for the sums in its rates.
 ROUNDING = 2e-14
+# A state that moves by less than this share of its size says nothing of how its derivatives move.
+STILL = 1e-3
 
 
 def padded(length: int) -> int:
@@ -142,6 +145,20 @@ def remember(states: int, room: int, t: float, h: float, z: FloatArray, u: Float
     after[:states] = u[:states]
     record[0] = float(kept + 1)
     return True
+
+
+def stands_still(states: int, tolerances: FloatArray, record: FloatArray) -> bool:
+    """Whether no state moves in the steps that are written down: they are then too long for derivatives, of which the
+    error of a step says nothing. At rest a step may be as long as all times."""
+    kept = int(record[0])
+    first = record[3:]
+    for q in range(kept):
+        after = record[3 + (q + 1) * (states + 2) :]
+        for i in range(states):
+            size = max(abs(first[i]), tolerances[2 + i] / tolerances[0])
+            if abs(after[i] - first[i]) > STILL * size:
+                return False
+    return kept > 0
 
 
 def arrive(

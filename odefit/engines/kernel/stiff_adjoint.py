@@ -23,11 +23,12 @@ from odefit.arrays import FloatArray, IntArray
 from odefit.engines.kernel.elimination import add_to_diagonal, factorize, substitute, substitute_transposed
 from odefit.engines.kernel.interpolant import clear, combine, spread
 from odefit.engines.kernel.rosenbrock import GAMMA, stiff_shares
-from odefit.engines.kernel.stepping import Curve, Pull, PullCurve, Rates, arrive
+from odefit.engines.kernel.stepping import DONE, STANDS_STILL, Curve, Pull, PullCurve, Rates, arrive, stands_still
 
 
 def go_back_stiff(
     sizes: IntArray,
+    tolerances: FloatArray,
     tableau: FloatArray,
     rates: Rates,
     matrix: Rates,
@@ -41,8 +42,9 @@ def go_back_stiff(
     work: FloatArray,
     worth: FloatArray,
     gradient: FloatArray,
-) -> None:
-    """What the parameters of one member are worth, from what `integrate_stiff` left in `work`, behind its vectors."""
+) -> int:
+    """What the parameters of one member are worth, from what `integrate_stiff` left in `work`, behind its vectors; how
+    it ended."""
     states = sizes[1]
     sensitive = sizes[8]
     pattern = sizes[9:]
@@ -55,6 +57,8 @@ def go_back_stiff(
     w = jacobian[entries:]
     record = w[entries:]
     kept = int(record[0])
+    if stands_still(states, tolerances, record):
+        return STANDS_STILL
     d = tableau[8:]
     a = tableau[16:]
     c = tableau[88:]
@@ -119,3 +123,4 @@ def go_back_stiff(
             total[:states] = total[:states] + below[:states]
         end[:states] = total[:states]
     arrive(states, sensitive, row + 1, pull_start, p, worth, below, end, gradient)
+    return DONE
