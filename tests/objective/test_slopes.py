@@ -12,6 +12,7 @@ import odefit
 from odefit.api import assembled
 from odefit.config.fit_methods import METHODS
 from odefit.engines.kernel import kernel_engine
+from odefit.engines.segments import segmented_engine
 from odefit.fitting.local_search import LocalSearch
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.profile import ProfileLikelihood
@@ -94,6 +95,34 @@ def test_every_noise(noise: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch)
         alone = values_and_gradients(one, u[b : b + 1])
         assert alone[0][0] == values[b]
         np.testing.assert_array_equal(alone[1][0], gradients[b])
+
+
+INTERRUPTED: dict[str, dict[str, Any]] = {
+    "fixed doses": {"data": {"doses": {"state": "x", "table": [{"time": t, "amount": 2} for t in (0, 1.5, 3)]}}},
+    "moving doses": {
+        "data": {"doses": {"state": "x", "lag": "k/3", "fraction": "x0/15", "table": [{"time": 0.7, "amount": 2}]}}
+    },
+    "an event": {"model": {"events": [{"when": "x < x0/2", "set": {"x": "x + 1"}}]}},
+    "rest": {"model": {"steady_state": {"feed": 3}}},
+}
+
+
+@pytest.mark.parametrize("what", INTERRUPTED)
+def test_what_interrupts_equations(what: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text(ROWS)
+    given = config("gaussian")
+    model, data = (given.get(key, {}) | INTERRUPTED[what].get(key, {}) for key in ("model", "data"))
+    one = Likelihood(assembled(given | {"model": model, "data": {"csv": str(path), **data}}).problem)
+    table, found = one.problem.table, []
+    u = table.to_search(table.values) + 0.05 * np.arange(3)[:, None]
+    for least in (0, 10**9):
+        monkeypatch.setattr(segmented_engine, "MIN_PULLED", least)
+        assert one.problem.engine.pulls is (least == 0)
+        found.append(values_and_gradients(one, u))
+    (values, gradients), (exact, slopes) = found
+    np.testing.assert_allclose(values, exact, rtol=1e-6)
+    np.testing.assert_allclose(gradients, slopes, rtol=1e-5, atol=1e-6 * np.abs(slopes).max())
 
 
 def test_where_something_stands_in_for_zeros_and_where_the_model_fails(monkeypatch: pytest.MonkeyPatch) -> None:

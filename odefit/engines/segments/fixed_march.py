@@ -65,6 +65,16 @@ class Round:
 
 
 @dataclass(frozen=True)
+class Passage:
+    """What members [n] have passed through: see `way_back.Stretch` for what has the same name there."""
+
+    round: Round
+    which: IntArray
+    position: IntArray
+    rows: FloatArray
+
+
+@dataclass(frozen=True)
 class _Step:
     """A segment of one experiment, with what arrives before it."""
 
@@ -193,6 +203,7 @@ class FixedMarch:
         self.offsets = offsets_of(lengths[chosen])
         self.shape = (int(self.offsets[-1]), n, len(names))
         self.failures: list[Failure | None] = [None] * len(p)
+        self.passages: list[Passage] = []
         self.going = np.ones(len(p), dtype=bool)
         wanted = engine.sensitive if names else ()
         self.is_along = is_along and bool(names)
@@ -203,7 +214,7 @@ class FixedMarch:
             bad = sensitivities.segment_system.whole.parameters[int(np.argmin(np.isfinite(p[m])))]
             self.fail(m, Failure(FailureReason.PARAMETER_NOT_FINITE, subject=bad))
 
-    def run(self, rounds: Sequence[Round], with_slopes: bool) -> Solutions:
+    def run(self, rounds: Sequence[Round]) -> None:
         """All of them to their ends."""
         is_simple = len(rounds) == 1 and rounds[0].is_whole
         if not is_simple:
@@ -222,6 +233,9 @@ class FixedMarch:
         for m in np.flatnonzero(~self.going).tolist():
             rows = slice(self.offsets[m], self.offsets[m + 1])
             self.y[rows], self.dy[rows] = np.nan, np.nan
+
+    def solutions(self, with_slopes: bool) -> Solutions:
+        """Of their whole ways."""
         return Solutions(self.y, self.dy if with_slopes else None, self.offsets, tuple(self.failures))
 
     def make_room(self) -> None:
@@ -250,13 +264,14 @@ class FixedMarch:
     def pass_through(self, one: Round, which: IntArray, position: IntArray) -> None:
         """From the states at the start of a segment to those at its rows and at its end."""
         n_rows = one.n_rows[position]
-        to = _ranges(self.offsets[which] + one.first[position], n_rows)
+        to = ranges(self.offsets[which] + one.first[position], n_rows)
         if not one.parts:
             of = np.repeat(which, n_rows)
             self.y[to], self.dy[to] = self.now[of], self.slope[of]
+            self.passages.append(Passage(one, which, position, self.now[which]))
             return
         found = self.solved(one, which, position)
-        ends, first = found.offsets[1:] - 1, _ranges(found.offsets[:-1], n_rows)
+        ends, first = found.offsets[1:] - 1, ranges(found.offsets[:-1], n_rows)
         self.y[to], self.now[which] = found.y[first], found.y[ends]
         if found.dy is None:
             return
@@ -280,6 +295,7 @@ class FixedMarch:
         feeds = self.fraction[which, None] * one.feeds[position]
         kept = self.p[which][:, self.sensitivities.kept]
         rows = np.concatenate([kept, feeds, one.context[position], self.now[which]], axis=1)
+        self.passages.append(Passage(one, which, position, rows))
         if self.is_along:
             begins = np.pad(self.slope[which], ((0, 0), (0, 0), (0, self.n_rates)))
             found = self.engine.solve_along(rows, one.parts, begins, position)
@@ -322,7 +338,7 @@ def _not_finite(table: FloatArray) -> list[int]:
     return [int(k) for k in np.flatnonzero(~finite.reshape(len(table), -1).all(axis=1))]
 
 
-def _ranges(first: IntArray, lengths: IntArray) -> IntArray:
+def ranges(first: IntArray, lengths: IntArray) -> IntArray:
     """The numbers from each `first` on, as many as `lengths` says, one after the other."""
     before = np.cumsum(lengths) - lengths
     found: IntArray = np.repeat(first - before, lengths) + np.arange(int(lengths.sum()))

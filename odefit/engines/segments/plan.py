@@ -44,6 +44,7 @@ class Plan:
     _timelines: dict[int, Timeline] = field(default_factory=dict)
     _gaps: dict[tuple[str, ...], GapFunctions] = field(default_factory=dict)
     _final: FinalRest | None = None
+    _back: Engine | None = None
     fixed: FixedWays = field(default_factory=FixedWays)
 
     def reset_copy(self) -> Plan:
@@ -97,6 +98,14 @@ class Plan:
         if self._final is None:
             self._final = FinalRest(self.segment_system, self.base.options, calm)
         return self._final
+
+    def back(self, factory: Factory, names: Sequence[str]) -> Engine:
+        """What goes back through segments: to the parameters of each and to its initial values."""
+        if not self.is_along:
+            return self.base
+        if self._back is None:
+            self._back = factory(self.segment_system.plain, self.segment_system.sensitive(names))
+        return self._back
 
     def triggered(
         self,

@@ -14,23 +14,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from odefit import algebra as sp
 from odefit.arrays import FloatArray, IntArray, distinct
 from odefit.data.experiments import Experiment
-from odefit.engines.base import Engine, Solutions, SolverOptions, members_of
+from odefit.engines.base import Engine, Solutions, SolverOptions, members_of, offsets_of
 from odefit.engines.experiment_sets import ExperimentSets
-from odefit.engines.failure import Failure, FailureReason, IntegrationError, solve_error
+from odefit.engines.failure import Failure, IntegrationError, solve_error
+from odefit.engines.segments.checks import check, check_numbers, is_felt
 from odefit.engines.segments.fast_times import FastTimes
 from odefit.engines.segments.fixed_march import MAX_SETS, FixedMarch, is_fixed
 from odefit.engines.segments.march import ArrayMarch, march_all
 from odefit.engines.segments.plan import Factory, Plan
 from odefit.engines.segments.rest_with_events import RestWithEvents
 from odefit.engines.segments.saltation import EventSensitivities, EventValues, SegmentStarts, ToRest
-from odefit.engines.segments.schedule import Transition, kind_of
+from odefit.engines.segments.schedule import kind_of
 from odefit.engines.segments.segment_system import Kind, SegmentSystem
 from odefit.engines.segments.steady_state import SharedRests, SteadyState
-from odefit.errors import ModelError, SolveError
-from odefit.model.system import NetworkCall, System
+from odefit.engines.segments.way_back import RecordedMarch, pull_fixed, pull_marched
+from odefit.errors import SolveError
+from odefit.model.system import System
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 MIN_ALONG = 12
 """States from which on sensitivities begin a segment as they are, where the engine can do that."""
+MIN_PULLED, MIN_MOVED = 1_500, 2
+"""States times sensitive parameters from which on gradients go back, and how many times as many on ways that move."""
 
 
 class SegmentedEngine(Engine):
@@ -65,7 +68,7 @@ class SegmentedEngine(Engine):
         self._callback: Callable[[], None] | None = None
         self._kinds = ExperimentSets[Kind](MAX_SETS)
         self._fast = FastTimes(system)
-        _check(system)
+        check(system)
         self._steady = None if system.rest is None else self._rest()
         self._plan(Kind())  # what cannot be solved is refused here
 
@@ -148,18 +151,86 @@ class SegmentedEngine(Engine):
         plan = self._plan(self._kind(experiments))
         names = self.sensitive if sensitivities else ()
         derived = plan.sensitivities(names)
-        rounds = plan.fixed.rounds(plan.timeline, derived, p[:1], experiments) if self._is_fixed(plan, p) else None
-        if rounds is not None:
-            which = np.arange(len(p)) if members is None else np.asarray(members, dtype=np.intp)
-            lengths = np.array([len(e.times) for e in experiments], dtype=np.intp)
-            found = FixedMarch(plan.base, derived, p, which, lengths, plan.is_along).run(rounds, sensitivities)
+        way = self._fixed(plan, derived, p, experiments, members)
+        if way is not None:
             self._gather_notes()
-            return found
+            return way.solutions(sensitivities)
         marches = self._marched(plan, names, p, chosen)
         while plan.makes_room(one.failure for one in marches):
             marches = self._marched(plan, names, p, chosen)
         self._gather_notes()
         return Solutions.joined([one.trajectory(sensitivities) for one in marches])
+
+    @property
+    def can_pull(self) -> bool:
+        """Where the engine for segments can."""
+        can = self.system.is_mechanistic and not self.remembers
+        return can and self._plan(Kind()).back(self._factory, self.sensitive).can_pull
+
+    @property
+    def pulls(self) -> bool:
+        """With many parameters."""
+        least = MIN_PULLED if is_fixed(self.system) else MIN_MOVED * MIN_PULLED
+        return len(self.system.states) * len(self.sensitive) >= least and self.can_pull
+
+    def pull(
+        self, p: FloatArray, experiments: Sequence[Experiment], worth: FloatArray, members: IntArray | None = None
+    ) -> FloatArray:
+        """Back through the segments; see `Engine.pull` and `way_back`."""
+        p, chosen = members_of(self.system, p, experiments, members)
+        plan = self._plan(self._kind(experiments))
+        back, of = plan.back(self._factory, self.sensitive), plan.sensitivities(self.sensitive)
+        if not back.can_pull:
+            return super().pull(p, experiments, worth, members)
+        way = self._fixed(plan, plan.sensitivities(()), p, experiments, members)
+        if way is not None:
+            found = pull_fixed(back, of, way, worth)
+        else:
+            marches = self._recorded(plan, p, chosen)
+            while plan.makes_room(one.failure for one in marches):
+                marches = self._recorded(plan, p, chosen)
+            offsets = offsets_of([len(e.times) for e in chosen])
+            found = pull_marched(back, plan.sensitivities(self.sensitive), marches, offsets, worth)
+        self._gather_notes()
+        return found
+
+    def _recorded(self, plan: Plan, p: FloatArray, chosen: Sequence[Experiment]) -> list[RecordedMarch]:
+        """The states of each row of p [M, L] on the way of its experiment, and how they go on to the next segment."""
+        of = plan.sensitivities(self.sensitive)
+        marches = [RecordedMarch(of, events, starts) for events, starts in self._ways(plan, of, p, chosen)]
+        march_all(marches, lambda rows, parts: plan.base.solve(np.stack(rows), parts))
+        return marches
+
+    def _fixed(
+        self,
+        plan: Plan,
+        of: EventSensitivities,
+        p: FloatArray,
+        experiments: Sequence[Experiment],
+        members: IntArray | None,
+    ) -> FixedMarch | None:
+        """All members at their ends, where nothing on the way depends on parameters; else None."""
+        known = is_fixed(self.system) and not self._fast.formulas and not plan.segment_system.moving
+        if not (known and plan.base.is_compiled and len(p)):
+            return None
+        if (rounds := plan.fixed.rounds(plan.timeline, of, p[:1], experiments)) is None:
+            return None
+        which = np.arange(len(p)) if members is None else np.asarray(members, dtype=np.intp)
+        lengths = np.array([len(e.times) for e in experiments], dtype=np.intp)
+        way = FixedMarch(plan.base, of, p, which, lengths, plan.is_along)
+        way.run(rounds)
+        return way
+
+    def _ways(
+        self, plan: Plan, of: EventSensitivities, p: FloatArray, chosen: Sequence[Experiment]
+    ) -> list[tuple[EventValues, SegmentStarts]]:
+        """What follows from each row of p [M, L], and where its segments start."""
+        (y, dy), events = of.initial(p), of.event_values(p)
+        rests = None if self._steady is None else self._steady.shared(of.names)
+        return [
+            (events[m], self._segment_starts(plan, of, experiment, events[m], (y[m], dy[m]), rests, []))
+            for m, experiment in enumerate(chosen)
+        ]
 
     def _marched(
         self, plan: Plan, names: Sequence[str], p: FloatArray, chosen: Sequence[Experiment]
@@ -167,13 +238,11 @@ class SegmentedEngine(Engine):
         """Each row of p [M, L] on the way of its experiment, with derivatives to the names."""
         derived = plan.sensitivities(tuple(names))
         wanted = plan.base.sensitive if derived.names else ()
-        (y, dy), events = derived.initial(p), derived.event_values(p)
-        rests = None if self._steady is None else self._steady.shared(derived.names)
-        marches = []
-        for m, experiment in enumerate(chosen):
-            starts = self._segment_starts(plan, derived, experiment, events[m], (y[m], dy[m]), rests, [])
-            is_along = plan.is_along and bool(wanted)
-            marches.append(ArrayMarch(experiment, derived, events[m], starts, wanted, is_along))
+        is_along = plan.is_along and bool(wanted)
+        marches = [
+            ArrayMarch(experiment, derived, events, starts, wanted, is_along)
+            for experiment, (events, starts) in zip(chosen, self._ways(plan, derived, p, chosen), strict=True)
+        ]
         march_all(marches, lambda rows, parts: plan.solve(np.stack(rows), parts, bool(derived.names)))
         return marches
 
@@ -201,7 +270,7 @@ class SegmentedEngine(Engine):
         except IntegrationError:
             return np.empty(0)
         transitions = ((segment.start, segment.transition) for segment in segments)
-        known = [t for t, what in transitions if what is not None and _is_felt(what)]
+        known = [t for t, what in transitions if what is not None and is_felt(what)]
         happened = list[float]()
         if self.system.triggers:
             failure = self._happening(plan, p, experiment, happened)
@@ -268,7 +337,7 @@ class SegmentedEngine(Engine):
         happened: list[float],
     ) -> SegmentStarts:
         """As a generator, so that what cannot begin fails where the others fail."""
-        _check_numbers(self.system, events.p)
+        check_numbers(self.system, events.p)
         if not len(experiment.times):
             return
         timeline, (y, dy) = plan.timeline(experiment), start
@@ -287,11 +356,6 @@ class SegmentedEngine(Engine):
             return
         way = plan.triggered(sensitivities, events, finite, happened, to_rest)
         yield from way.segment_starts(segments, y, dy, rested)
-
-    def _is_fixed(self, plan: Plan, p: FloatArray) -> bool:
-        """Whether nothing on the way depends on the parameters, nor is solved step by step in Python."""
-        known = is_fixed(self.system) and not self._fast.formulas and not plan.segment_system.moving
-        return known and plan.base.is_compiled and bool(len(p))
 
     def _kind(self, experiments: Sequence[Experiment]) -> Kind:
         """What the segments of all of them need."""
@@ -333,24 +397,3 @@ class SegmentedEngine(Engine):
         for note in (note for plan in self._plans.values() for note in plan.base.notes):
             if note not in self.notes:
                 self.notes.append(note)
-
-
-def _is_felt(what: Transition) -> bool:
-    return max(what.event, what.state, what.stretched_by) >= 0
-
-
-def _check(system: System) -> None:
-    """Raises ModelError for a network where there must be a formula."""
-    formulas = [*system.start, *(part for event in system.events for part in (event.time, *event.changes.values()))]
-    formulas += [formula for trigger in system.triggers for formula in trigger.formulas]
-    formulas += [] if system.dosing is None else system.dosing.formulas
-    calls = {str(call.args[0]) for formula in formulas for call in sp.sympify(formula).atoms(NetworkCall)}
-    if calls:
-        raise ModelError("model", f"the network '{min(calls)}' can only stand in equations and observables here")
-
-
-def _check_numbers(system: System, p: FloatArray) -> None:
-    """Raises IntegrationError for a number with which no engine can begin."""
-    if not np.isfinite(p).all():
-        bad = system.parameters[int(np.argmin(np.isfinite(p)))]
-        raise IntegrationError(Failure(FailureReason.PARAMETER_NOT_FINITE, subject=bad))

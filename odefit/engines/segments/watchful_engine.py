@@ -100,10 +100,11 @@ class WatchfulEngine(Engine):
         fast = [m for m, pair in enumerate(zip(rows, chosen, strict=True)) if len(self._stops(*pair))]
         if not fast:
             return self.plain.pull(p, experiments, worth, members)
-        by_sensitivities, offsets = super().pull, offsets_of([len(e.times) for e in chosen])
-        found = []
+        segments = self._in_segments()
+        where_fast = segments.pull if segments.can_pull else super().pull
+        offsets, found = offsets_of([len(e.times) for e in chosen]), []
         for m, experiment in enumerate(chosen):
-            pull = by_sensitivities if m in fast else self.plain.pull
+            pull = where_fast if m in fast else self.plain.pull
             found.append(pull(rows[m : m + 1], [experiment], worth[offsets[m] : offsets[m + 1]]))
         return np.concatenate(found)
 
