@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from importlib.machinery import PathFinder
 from types import ModuleType
 from typing import Any
 
@@ -16,6 +17,12 @@ NAME = "importlib.metadata"
 
 class _Metadata(ModuleType):
     """Stands in the module's place until it is asked for anything but the one function that importers name."""
+
+    def __init__(self) -> None:
+        super().__init__(NAME)
+        # Where the module and its parts are found, for those who import one of these, or look for it.
+        self.__spec__ = PathFinder.find_spec(NAME, importlib.__path__)
+        self.__path__ = getattr(self.__spec__, "submodule_search_locations", None) or []
 
     def entry_points(self, **given: Any) -> Any:
         return _imported().entry_points(**given)
@@ -35,5 +42,5 @@ def _imported() -> Any:
 def put_off() -> None:
     """Let `importlib.metadata` be imported later, unless it is there already."""
     if NAME not in sys.modules:
-        sys.modules[NAME] = stand_in = _Metadata(NAME)
+        sys.modules[NAME] = stand_in = _Metadata()
         importlib.metadata = stand_in

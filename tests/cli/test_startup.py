@@ -76,16 +76,22 @@ from odefit import metadata_later
 metadata_later.put_off()
 import importlib.metadata
 from importlib.metadata import entry_points
-print("email" in sys.modules, hasattr(importlib.metadata, "__path__"), "email" in sys.modules)
+from importlib.util import find_spec
+print("email" in sys.modules, find_spec("importlib.metadata").name, "email" in sys.modules)
 scripts = entry_points(group="console_scripts")
 from importlib.metadata import PackageNotFoundError, version
 real = importlib.metadata
 metadata_later.put_off()
 same = list(real.entry_points(group="console_scripts")) == list(scripts)
 print(same, version("numpy"), sys.modules[real.__name__] is real)
+del sys.modules[real.__name__], sys.modules["importlib.metadata._meta"]
+metadata_later.put_off()
+import importlib.metadata._meta
+print(importlib.metadata._meta.__name__, importlib.metadata.version("numpy"))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
-    expected = f"False False False\nTrue {importlib.metadata.version('numpy')} True\n"
+    numpy = importlib.metadata.version("numpy")
+    expected = f"False importlib.metadata False\nTrue {numpy} True\nimportlib.metadata._meta {numpy}\n"
     assert (done.stdout, done.stderr) == (expected, "")
 
 
