@@ -43,7 +43,7 @@ MANY = 100
 """More starts than that are many, as in collocation/starts.py."""
 
 PILOTS = 50
-"""How many of many starts go ahead of the others, or one less; as many steps as the first stage has."""
+"""How many of many starts go ahead of the others; as many steps as the first stage has."""
 
 ALIKE = 0.01
 """Typical sizes, and log-likelihood units, by which the ends of pilots differ at most that are the same."""
@@ -108,7 +108,7 @@ class EarlyEnds:
     def pilots(self) -> Sequence[int]:
         """The starts that go ahead, wherever the others are searched; none of searches that only go on from optima."""
         is_first = self.factor == 1 and self.many > MANY
-        return range(0, self.many, math.ceil(self.many / PILOTS)) if is_first else ()
+        return [k * self.many // PILOTS for k in range(PILOTS)] if is_first else ()
 
     def results(self, left: Sequence[int]) -> Generator[StartOutcome]:
         """The starts of these numbers as they finish; the others are taken along, since what ends early depends on

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -75,6 +76,18 @@ def test_of_many_starts_some_go_ahead_and_the_others_end_where_these_have(whole:
         other = int(rows["message"][k].split(ENDED)[1].split()[0]) - 1
         assert rows["status"][other] == "converged"
         assert complete["objective"][k] == pytest.approx(rows["objective"][other], abs=0.01)
+
+
+@pytest.mark.parametrize("many", [100, 101, 120, 999, 1000])
+def test_as_many_go_ahead_however_many_there_are(many: int) -> None:
+    searches = early_ends.EarlyEnds.__new__(early_ends.EarlyEnds)
+    searches.factor, searches.many = 1, many
+    ahead = list(searches.pilots)
+    if many > early_ends.MANY:
+        assert len(ahead) == len(set(ahead)) == early_ends.PILOTS
+        assert max(np.diff([*ahead, many])) <= many / early_ends.PILOTS + 1
+    else:
+        assert not ahead
 
 
 @pytest.mark.parametrize("finished", [1, 3, 5, 7])
