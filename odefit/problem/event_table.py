@@ -10,7 +10,7 @@ from odefit.config.load import LoadedConfig
 from odefit.config.noise_section import NoiseSection
 from odefit.data.columns import Header, Positions
 from odefit.data.frames import FrameSheet
-from odefit.data.layouts import TIME, usual_time
+from odefit.data.layouts import OBSERVABLE, TIME, usual_time
 from odefit.data.nonmem.roles import MISSING, NAMES, Roles
 from odefit.data.nonmem.table import EventTable, Wanted, check_complete, roles_of, take_apart
 from odefit.data.sheets import Sheet
@@ -82,14 +82,17 @@ def _check_lacking(loaded: LoadedConfig, roles: Roles, header: Header) -> None:
     data = config.data
     if data.format != "auto" or not {"evid", "id"} <= roles.at.keys() or len(roles.lacking) != 1:
         return
+    if any(not isinstance(column, str) or set(column) & set("{[*") for column in data.columns.values()):
+        return  # lists and patterns say themselves what they do not find
     lacking, free = roles.lacking[0], [n for k, n in enumerate(header.names) if k not in roles.at.values()]
     if lacking == "time":
         hint = suggest_time("TIME", free, "data: {{time: {}}}")
         is_there = (data.time or usual_time(names)) in names
     else:
         hint = f"`data.value` names it; {suggest('DV', free)}"
-        is_there = any(name in names for name in config.model.observables or _states(loaded))
-        is_there = is_there or any(name in names for name in data.single_columns.values())
+        own = [*(config.model.observables or _states(loaded)), *data.single_columns.values()]
+        is_long = "value" in names and any(name in names for name in (data.observable or "", *OBSERVABLE))
+        is_there = is_long or any(name in names for name in own)
     if not is_there:
         what = f"has ID and EVID, as a table of events, and no column {lacking.upper()}; {hint}"
         raise DataError(header.place(header.line), f"{what}; `data.format: table` reads it as any other")

@@ -161,3 +161,22 @@ def test_groups_of_parameters_are_no_other_conditions() -> None:
         for one, more in (({"k": 0.5}, ""), ({"k": {"value": 0.5, "by": "kind"}}, "*w/2"))
     ]  # fmt: skip
     assert not [note for note in odefit.compare(*runs).notes if "conditions" in note]
+
+
+@pytest.mark.parametrize(
+    ("table", "data"),
+    [
+        ("ID,EVID,TIME,c1,c2\n1,0,0,5,5.1\n1,0,1,3,3.1\n", {"columns": {"c": ["c1", "c2"]}}),
+        ("ID,EVID,TIME,c1,c2\n1,0,0,5,5.1\n1,0,1,3,3.1\n", {"columns": {"c": "c{n}"}}),
+        ("ID,EVID,TIME,observable,value\n1,0,0,c,5\n1,0,1,c,3\n", {}),
+    ],
+    ids=["replicates", "pattern", "long"],
+)
+def test_measurements_that_are_found_make_no_table_of_events(table: str, data: dict[str, Any]) -> None:
+    config = {
+        "model": {"equations": {"x": "-r*x"}, "initial": {"x": "estimate"}, "observables": {"c": "x"}},
+        "parameters": {"r": 1},
+    }
+    Path("d.csv").write_text(table)
+    problem = prepare(load_config({**config, "data": {"csv": "d.csv", **data}}))[0].problem
+    assert problem.n_measured == (2 if "value" in table else 4)
