@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import importlib
 import sys
+import threading
 from importlib.machinery import PathFinder
 from types import ModuleType
 from typing import Any
 
 NAME = "importlib.metadata"
+_ONE_AT_A_TIME = threading.Lock()
 
 
 class _Metadata(ModuleType):
@@ -28,14 +30,15 @@ class _Metadata(ModuleType):
         return _imported().entry_points(**given)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # what the import system and `inspect` look for in every module
+        if name.startswith("__") and name != "__all__":  # what `inspect` and others look for in every module
             raise AttributeError(name)
         return getattr(_imported(), name)
 
 
 def _imported() -> Any:
-    if isinstance(sys.modules.get(NAME), _Metadata):
-        del sys.modules[NAME]
+    with _ONE_AT_A_TIME:  # else a second thread could take away what the first one is importing
+        if isinstance(sys.modules.get(NAME), _Metadata):
+            del sys.modules[NAME]
     return importlib.import_module(NAME)
 
 

@@ -95,6 +95,17 @@ print(importlib.metadata._meta.__name__, importlib.metadata.version("numpy"))
     assert (done.stdout, done.stderr) == (expected, "")
 
 
+def test_metadata_that_are_put_off_are_taken_by_a_star() -> None:
+    code = """
+from odefit import metadata_later
+metadata_later.put_off()
+from importlib.metadata import *
+print(version("numpy") == metadata("numpy")["Version"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
 def test_help_needs_no_numbers() -> None:
     code = PROGRAM % (("numpy", "pydantic", *HEAVY),)
     done = subprocess.run(
