@@ -23,7 +23,7 @@ import numpy as np
 
 import odefit
 from odefit.objective.likelihood import Likelihood
-from odefit.sampling.chains import advance, begin, warmed_up
+from odefit.sampling.chains import Request, advance, begin, warmed_up
 from odefit.sampling.density import Posterior
 from odefit.sampling.diagnostics import bulk_ess, rank_r_hat
 from odefit.sampling.mixture import Mixture
@@ -72,7 +72,7 @@ def with_odefit(density: Density, mixture: Mixture, draws: int) -> np.ndarray:
             next(warming)
         except StopIteration as ended:
             tuned, states = ended.value
-            return advance(density, tuned, states, max(draws // 16, 50), (0, 2, 0)).v
+            return advance(density, Request(tuned, states, max(draws // 16, 50), (0, 2, 0))).v
 
 
 def with_nutpie(density: Density, mixture: Mixture, draws: int) -> np.ndarray:
