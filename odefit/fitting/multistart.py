@@ -43,6 +43,7 @@ from odefit.fitting.starts_in_parts import planned
 from odefit.fitting.tally import Tally
 from odefit.fitting.tightening import (
     STEP,
+    again_told,
     continued,
     is_due,
     is_rough,
@@ -158,6 +159,7 @@ def search_starts(
             break
         factor = STEP * found.factor
         begun = points_to_go_on(_going_on(found, section), n_starts)
+        progress.note(again_told(factor, len(begun[0]), found.effect))
         share = None if found.left is None else max(found.left, LEAST_LEFT * (section.budget or 0)) / len(begun[0])
         finer = _search_pass(tightened(assembly, factor), factor, method, begun, progress, memory, share, part)
         if finer.best is None or finer.interrupted:

@@ -37,6 +37,7 @@ from odefit.uncertainty.degrees_of_freedom import (
 )
 from odefit.uncertainty.estimation import Uncertainty, estimate_uncertainty
 from odefit.uncertainty.intervals import natural_intervals
+from odefit.uncertainty.meaning import HARDLY, MEANINGLESS, is_meaningless, without_effect
 from odefit.uncertainty.runs_test import structure_left
 
 if TYPE_CHECKING:
@@ -49,11 +50,8 @@ NO_EFFECT_ERROR = 1e9
 BOUND_TOLERANCE = 1e-8
 NEARLY_ZERO = 1e-6
 """The share of its start below which a parameter on a log scale is on its way to 0."""
-MEANINGLESS_RELATIVE_ERROR = 1e3
-"""Above this multiple of its value, or of the value that it started from, an error says only that nothing is known."""
 INTERCHANGEABLE = 0.999
 """The correlation beyond which one parameter can make up for any change of another."""
-MEANINGLESS = "its standard error would be more than a thousand times its value"
 ERRORS_APART = 3.0
 """Standard errors between two places with the same objective, from which on they are two optima."""
 FEW_ALIKE, MOST_ALIKE = 3, 20
@@ -188,6 +186,7 @@ def _estimates(
     if uncertainty is not None:
         errors = uncertainty.full.standard_errors
         intervals = natural_intervals(u, errors, table.transforms, uncertainty.degrees, widening=uncertainty.widening)
+        silent = without_effect(table, u, uncertainty.rows)
     estimates = {}
     for i, parameter in enumerate(table):
         k = position.get(i)
@@ -197,8 +196,9 @@ def _estimates(
         error, interval, reason = None, None, None
         if uncertainty is not None and intervals is not None:
             reason = uncertainty.full.undetermined.get(parameter.name)
-            if _is_meaningless(parameter, float(theta[i]), float(intervals.standard_errors[k])):
-                reason = reason or _together(uncertainty.covariance, parameter.name) or MEANINGLESS
+            if is_meaningless(parameter, float(theta[i]), float(intervals.standard_errors[k])):
+                meaningless = HARDLY if silent[k] else MEANINGLESS
+                reason = reason or _together(uncertainty.covariance, parameter.name) or meaningless
             elif parameter.name in met.jumps + met.kinks:
                 reason = reason or AT_A_MEASUREMENT
             elif math.isfinite(intervals.standard_errors[k]):
@@ -266,15 +266,6 @@ def _needs_weights(derived: Derived | CurveDerived) -> bool:
 
 def _plain(parameter: Parameter, value: float, fixed: bool) -> Estimate:
     return Estimate(value, scale=parameter.scale, unit=parameter.unit, fixed=fixed)
-
-
-def _is_meaningless(parameter: Parameter, value: float, error: float) -> bool:
-    """Whether a standard error says no more than that the parameter could be anything."""
-    size = max(abs(value), abs(parameter.value))
-    if parameter.role != "model" and parameter.scale != "log":
-        # What starts from 0 may have an error of any size; between bounds that are known it has a size of its own.
-        size = max(size, parameter.upper - parameter.lower)
-    return 0 < size < math.inf and error > MEANINGLESS_RELATIVE_ERROR * size
 
 
 def _other_optima(

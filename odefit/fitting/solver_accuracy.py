@@ -21,6 +21,7 @@ from odefit.objective.problem import FitProblem
 from odefit.problem.assembly import Assembly
 from odefit.records import dataclass
 from odefit.uncertainty.covariance import length_in_errors
+from odefit.uncertainty.meaning import without_effect
 
 HALF_UNIT = 0.5
 """Of the negative log-likelihood, from the optimum to one standard error."""
@@ -158,7 +159,9 @@ def solver_effect(assembly: Assembly, theta: FloatArray) -> SolverEffect | None:
         if assembly.networks is None and len(u) and all(map(math.isfinite, values)):
             coarse, fine = (likelihood.evaluate(u) for likelihood in likelihoods)
             if coarse.is_finite and fine.is_finite:
-                shift = length_in_errors(fine.A, coarse.gradient - fine.gradient, MIN_SINGULAR_SHARE)
+                # A parameter that nothing depends on has errors of the solver for its column, and any shift in those.
+                moving = ~without_effect(problem.table, u, fine.A)
+                shift = length_in_errors(fine.A, coarse.gradient - fine.gradient, MIN_SINGULAR_SHARE, moving)
     except SolveError:
         return None
     if not math.isfinite(values[0]):

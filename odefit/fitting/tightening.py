@@ -140,6 +140,13 @@ def judged_by_solver(assembly: Assembly, outcome: FitOutcome) -> FitOutcome:
     return replace(outcome, effect=effect, status=limit.status, message=limit.message)
 
 
+def again_told(factor: int, n_starts: int, effect: SolverEffect | None) -> str:
+    """What is said before n starts are searched again with the solver's tolerances divided by a factor."""
+    which = "the start goes" if n_starts == 1 else f"the {n_starts:,} starts go"
+    why = f": {effect.account}" if effect is not None and effect.limits else ""
+    return f"the solver limits this fit{why}; {which} on with its tolerances / {factor:,}"
+
+
 def tightening_told(assembly: Assembly, factor: int, first: int, total: int) -> str:
     """A sentence, after a blank, on what was done about the solver's tolerances and at what price; or nothing.
 

@@ -194,7 +194,7 @@ def fisher_covariance(a: Matrix, names: Sequence[str], free: Mask | None = None,
     return Covariance(tuple(names), inverse, np.where(chosen, 1.0, np.nan), undetermined)
 
 
-def length_in_errors(a: Matrix, change: FloatArray, tolerance: float) -> float:
+def length_in_errors(a: Matrix, change: FloatArray, tolerance: float, among: Mask | None = None) -> float:
     """The length of the scoring step for a change of the gradient, in standard errors.
 
     With the information A'A = V S² V' of columns scaled to length one it is |S^-1 V' change|.
@@ -207,8 +207,11 @@ def length_in_errors(a: Matrix, change: FloatArray, tolerance: float) -> float:
         [P], of the gradient.
     tolerance
         Directions in which the data say less than this share of the most are left out.
+    among
+        [P], the parameters that may move; default all.
     """
-    inverse = a.inverse(a.lengths > 0, tolerance)
+    moving = a.lengths > 0
+    inverse = a.inverse(moving if among is None else moving & among, tolerance)
     return float(np.sqrt(max(inverse.quadratic(change), 0.0)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 import odefit
+from commands import run as command
 from from_text import assembled
 from odefit.fitting.run import Run
 from odefit.fitting.stepped_over import contradiction
@@ -63,6 +65,51 @@ def test_a_substrate_that_runs_empty_is_fitted_right() -> None:
     assert run.result.objective.rss == pytest.approx(rss, rel=1e-2)
     assert run.result.tolerances_divided_by > 1
     assert "evaluations more than the" in run.result.message
+
+
+def test_starts_that_are_searched_again_are_announced(tmp_path: Path) -> None:
+    x = experiment().values[:, 0]
+    rows = [f"{t:g},{v:.12g}" for t, v in zip(TIMES, x, strict=True)]
+    (tmp_path / "data.csv").write_text("\n".join(["time,x", *rows, ""]))
+    config = {"model": EMPTIES, "parameters": PARAMETERS, "data": {"csv": "data.csv"}}
+    (tmp_path / "fit.yaml").write_text(json.dumps(config | {"fit": {"starts": 3, "workers": 1}}))
+    told = command("fit", str(tmp_path / "fit.yaml"), "--out", str(tmp_path / "run"), "--no-plots")
+    lines = "\n".join(told).splitlines()
+    again = [line for line in lines if "go on with its tolerances / " in line]
+    assert again
+    assert all(line.startswith("note: the solver limits this fit: at a tenth of its tolerances") for line in again)
+    # Each pass over the starts ends with a line of its own, and each but the first is announced.
+    assert sum(line.startswith("start 3/3") for line in lines) == 1 + len(again)
+
+
+VOLUMES = {
+    "equations": {"A": "-k*B0*A + wide*back*C/narrow", "C": "narrow*k*B0*A/wide - back*C"},
+    "initial": {"A": 1, "C": 0},
+    "observables": {"A": "A"},
+}
+
+
+def test_what_the_data_do_not_depend_on_is_no_fault_of_the_solver() -> None:
+    """With C at 0 first only wide*C/narrow matters, so that neither volume does; and only the product k*B0 does."""
+    k, back = 0.08, 0.05
+    times = np.linspace(0, 60, 13)
+    exact = (back + k * np.exp(-(k + back) * times)) / (k + back)
+    data = odefit.Experiment("a", times, {"A": exact + 0.02 * np.random.default_rng(3).standard_normal(13)})
+    free = {"bounds": [1e-3, 1e2], "scale": "log"}
+    values = {"wide": 1.4, "narrow": 0.45, "k": 0.03, "B0": 1.0, "back": 0.03}
+    config = {
+        "model": VOLUMES,
+        "parameters": {name: {"value": value, **free} for name, value in values.items()},
+        "solver": {"rtol": 1e-8},
+        "fit": {"starts": 4, "seed": 0, "workers": 1},
+    }
+    found = odefit.fit(config, data=[data])
+    assert isinstance(found, Run)
+    assert found.result.status == "converged", found.result.message
+    reasons = {name: found.result.estimates[name].reason or "" for name in values}
+    assert reasons["wide"] == reasons["narrow"] == "the data hardly depend on it, if at all"
+    assert reasons["k"].endswith("only in combination with B0")
+    assert estimate(found, "k") * estimate(found, "B0") == pytest.approx(k, rel=0.2)
 
 
 def test_so_are_two_of_them_from_several_starts() -> None:
