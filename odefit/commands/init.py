@@ -69,6 +69,7 @@ def _proposed(data: Path, said: list[str], model: str | None, sbml: Path | None,
     from odefit import api
     from odefit.data.outputs import write_file
     from odefit.errors import InputError
+    from odefit.proposing.incidence import counted_anew
     from odefit.proposing.look import look_at
     from odefit.proposing.proposal import propose
     from odefit.proposing.reading import how_it_is_read
@@ -87,7 +88,7 @@ def _proposed(data: Path, said: list[str], model: str | None, sbml: Path | None,
     else:
         chosen = model or _asked(likely)
         others = [name for name in likely if name != chosen]
-        text = config_text(look, propose(look, chosen), target, others, reading.keys)
+        text = config_text(look, counted_anew(look, propose(look, chosen)), target, others, reading.keys)
     previous = target.read_bytes() if target.exists() else None
     write_file(target, text)
     try:

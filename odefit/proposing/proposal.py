@@ -78,6 +78,9 @@ class Proposal:
         States whose start is given, since no measurement tells their size.
     inputs
         What the experiment sets in the course of time -> its column, as a current.
+    anew, start
+        The observable that is the growth of its formula since the sample before, and where the first interval begins;
+        None where there is none: see incidence.py.
     """
 
     entry: Entry
@@ -91,6 +94,8 @@ class Proposal:
     called: Mapping[str, str]
     held: Sequence[str]
     inputs: Mapping[str, str]
+    anew: str | None = None
+    start: float | None = None
 
 
 def propose(look: Look, model: str) -> Proposal:

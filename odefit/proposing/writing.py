@@ -37,7 +37,12 @@ def config_text(
     said
         Keys of the section `data` that were given.
     """
-    keys = _compartments(look, proposal) | _inputs(look, proposal, out) | dict(said or {})
+    start = (
+        {}
+        if proposal.start is None
+        else {"start": int(proposal.start) if proposal.start.is_integer() else proposal.start}
+    )
+    keys = _compartments(look, proposal) | _inputs(look, proposal, out) | start | dict(said or {})
     data = data_lines(look, list(proposal.observables), proposal.columns, proposal.left, out, keys)
     return "\n".join([*_head(look, proposal, out, others), *_model(look, proposal), *data, *_fit(look, proposal), ""])
 
@@ -84,8 +89,12 @@ def _model(look: Look, proposal: Proposal) -> Iterator[str]:
         yield f"  initial: {{{inner}}}"
     if proposal.held:
         yield f"  # No measurement tells how large {' and '.join(proposal.held)} is: write yours, such as a dose."
-    inner = ", ".join(f"{name}: {scalar(text)}" for name, text in proposal.observables.items())
-    yield f"  observables: {{{inner}}}"
+    told = proposal.observables
+    shown = {name: f"{{increase: {text}}}" if name == proposal.anew else scalar(text) for name, text in told.items()}
+    if (name := proposal.anew) is not None:
+        yield "  # C adds up all who fall ill; its increase is what is new since the count before. Of a share that is"
+        yield f"  # reported: {{increase: rho*C}}. If {name} says how many are ill at a time: {{{name}: I}}."
+    yield f"  observables: {{{', '.join(f'{key}: {text}' for key, text in shown.items())}}}"
     yield "parameters:"
     yield "  # Starts and bounds from the size of the data: where you know better, say so."
     if any(one.by for one in proposal.unknowns):
