@@ -139,7 +139,7 @@ def test_it_agrees_with_sensitivities_and_with_differences(name: str, monkeypatc
     np.testing.assert_allclose(found[3], by_differences, rtol=2e-4, atol=2e-4 * np.abs(wanted).max())
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if not name.startswith("known")])
+@pytest.mark.parametrize("name", CASES)
 def test_members_grouped_otherwise_give_the_same_numbers(name: str) -> None:
     system, (p, experiments, members) = system_of(name), case(name, 2, 6)
     engine, worth = engine_of(system, "auto", rtol=1e-6), weights(experiments, members, 3)
@@ -148,7 +148,12 @@ def test_members_grouped_otherwise_give_the_same_numbers(name: str) -> None:
     first = np.cumsum([0, *(len(experiments[e].times) for e in members)])
     for m, e in enumerate(members):
         own = worth[first[m] : first[m + 1]]
-        np.testing.assert_array_equal(engine.reset_copy().pull(p[m : m + 1], [experiments[e]], own)[0], together[m])
+        alone = engine.reset_copy().pull(p[m : m + 1], experiments, own, members[m : m + 1])
+        np.testing.assert_array_equal(alone[0], together[m])
+        if np.ptp(experiments[e].inputs["u"].coefficients[:, 0]) > 0 or not name.startswith("known"):
+            # Where no input of any experiment moves another program serves, which rounds otherwise.
+            alone = engine.reset_copy().pull(p[m : m + 1], [experiments[e]], own)
+            np.testing.assert_array_equal(alone[0], together[m])
     order = np.random.default_rng(3).permutation(6)
     moved = np.concatenate([worth[first[m] : first[m + 1]] for m in order])
     np.testing.assert_array_equal(engine.pull(p[order], experiments, moved, members[order]), together[order])
