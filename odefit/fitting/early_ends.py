@@ -24,6 +24,7 @@ from odefit.fitting.multistart_outcome import WITHIN_REGION
 from odefit.fitting.observed_search import ObservedSearch
 from odefit.fitting.search_objective import SearchObjective
 from odefit.fitting.searches import searched
+from odefit.fitting.starting_points import MANY
 from odefit.fitting.starts_in_parts import ENDS
 from odefit.fitting.tightening import continued
 from odefit.optimizers.known_optima import KnownOptima, falls_on_lines
@@ -38,9 +39,6 @@ STAGES = (60, 120)
 
 STAGES_OF_MANY = (20, 20, 140)
 """The same of many starts."""
-
-MANY = 100
-"""More starts than that are many, as in collocation/starts.py."""
 
 PILOTS = 50
 """How many of many starts go ahead of the others; as many steps as the first stage has."""

@@ -78,7 +78,7 @@ def _recorded(problem: FitProblem, networks: nn.ModuleDict) -> FitProblem:
     name = engine.options.method if is_recorded else AUTO_TORCH
     options = replace(engine.options, method=name, adjoint=False, dtype="float64", device="cpu")
     own = nn.ModuleDict({name: networks[name] for name in engine.system.networks})
-    return replace(problem, engine=make_engine(engine.system, options, engine.sensitive, own))
+    return problem.solved_by(make_engine(engine.system, options, engine.sensitive, own))
 
 
 def _derivatives(values: Tensor, parameters: Sequence[Tensor]) -> Tensor:

@@ -12,6 +12,7 @@ import numpy as np
 from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions
+from odefit.engines.experiment_sets import ExperimentSets
 from odefit.engines.failure import Failure, FailureReason
 from odefit.engines.segments.final_rest import FinalRest
 from odefit.engines.segments.fixed_march import FixedWays
@@ -41,7 +42,7 @@ class Plan:
     scouting: Engine
     is_along: bool
     _sensitivities: dict[tuple[str, ...], EventSensitivities] = field(default_factory=dict)
-    _timelines: dict[int, Timeline] = field(default_factory=dict)
+    _timelines: ExperimentSets[Timeline] = field(default_factory=lambda: ExperimentSets(REMEMBERED))
     _gaps: dict[tuple[str, ...], GapFunctions] = field(default_factory=dict)
     _final: FinalRest | None = None
     _back: Engine | None = None
@@ -87,11 +88,7 @@ class Plan:
         return self._sensitivities[names]
 
     def timeline(self, experiment: Experiment) -> Timeline:
-        if len(self._timelines) > REMEMBERED:
-            self._timelines.clear()
-        if id(experiment) not in self._timelines:  # it is kept there, so no other one can have its id
-            self._timelines[id(experiment)] = Timeline(experiment, self.segment_system)
-        return self._timelines[id(experiment)]
+        return self._timelines.find([experiment], lambda: Timeline(experiment, self.segment_system))
 
     def final_rest(self, calm: Factory) -> FinalRest:
         """What is at infinite time."""
