@@ -2,7 +2,7 @@
 
     python tools/house.py                 sizes, docstrings, imports, documentation, releases
     python tools/house.py --seams         also: which files know an optimizer, an engine, a noise model, …
-    python tools/house.py --times         also: how long imports take, and the solver's share of a gradient
+    python tools/house.py --times         also: how long imports take
 
 What it counts: a function is a `def` at any depth, its lines from `def` to its end; it is public where neither it nor
 anything around it begins with an underscore, in files outside of which it can be used. `--times` measures CPU time in
@@ -209,49 +209,6 @@ def code_of(path: Path) -> str:
     return ast.unparse(tree)
 
 
-SOLVER_SHARE = """
-import cProfile, pstats, sys, time
-from odefit.config.load import load_config
-from odefit.fitting.multistart import starting_points
-from odefit.objective.likelihood import Likelihood
-from odefit.objective.profile import ProfileLikelihood
-from odefit.problem.preparation import prepare
-
-objective = ProfileLikelihood(Likelihood(prepare(load_config(sys.argv[1]))[0].problem))
-start = starting_points(objective, 1, 0)[0]
-
-
-def seconds(rounds):
-    begun = time.process_time()
-    for k in range(rounds):
-        objective.evaluate(start * (1 + 1e-9 * k))
-    return time.process_time() - begun
-
-
-seconds(30)
-whole = seconds(300)
-profile = cProfile.Profile(time.process_time)
-profile.runcall(seconds, 300)
-rows = pstats.Stats(profile).stats.items()
-print(sum(row[2] for (_, _, name), row in rows if "pydiffsol" in name) / whole, whole / 300)
-"""
-"""Prints which share of the CPU time of one evaluation with derivatives is spent inside of diffsol, and that time.
-
-Inside of diffsol by the profiler, which adds nothing to compiled code; the whole without it.
-"""
-CONFIGS = ("lynx_hare", "theophylline", "puromycin", "flu_1978")
-
-
-def solver_shares() -> list[tuple[str, str]]:
-    rows = []
-    for name in CONFIGS:
-        command = [sys.executable, "-c", SOLVER_SHARE, str(ROOT / "configs" / f"{name}.yaml")]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        share, whole = map(float, done.stdout.split())
-        rows.append((name, f"{share:.0%} of {whole * 1000:.2f} ms"))
-    return rows
-
-
 def import_times() -> list[tuple[str, str]]:
     """CPU seconds until a statement is done, the least of five processes, with Python's own start taken away."""
     bare = cpu_seconds("pass")
@@ -282,14 +239,13 @@ def show(title: str, rows: Sequence[tuple[str, str]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="The house in numbers.")
     parser.add_argument("--seams", action="store_true", help="which files know an optimizer, an engine, …")
-    parser.add_argument("--times", action="store_true", help="import times, and the solver's share of a gradient")
+    parser.add_argument("--times", action="store_true", help="how long imports take")
     options = parser.parse_args()
     show("the house", table())
     if options.seams:
         show("files that know it by name", seams())
     if options.times:
         show("CPU time of imports", import_times())
-        show("CPU time inside of the solver, of one evaluation with derivatives", solver_shares())
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from odefit.uncertainty.covariance import length_in_errors
 
 WARM_UP = 0.2
 """In training by stages, Adam's rate rises over this share of a stage: its first steps, which are all of full length,
-would else undo what the stage before has reached (benchmarks/README.md)."""
+would else undo what the stage before has reached (benchmarks/networks.md)."""
 CLOSE = 0.5
 """Closer to the optimum than this share of a standard error, a training has found it."""
 
