@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from latent_baseline import ERROR_FLOOR
 from torch import Tensor, nn
 
 from odefit.arrays import FloatArray
 from odefit.data.experiments import Experiment
-from odefit.latent.baseline import ERROR_FLOOR
 from odefit.latent.estimator import split
 from odefit.latent.minibatches import Callback, Minibatch, TrainingOptions, train
 from odefit.latent.model import root_mean_square

@@ -25,22 +25,22 @@ from pathlib import Path
 import numpy as np
 import torch
 from gap_gru import continue_gaps, fit_gaps
+from latent_baseline import BaselineOptions, continue_baseline, fit_baseline, hidden_units
+from latent_errors import draw_forecasts, errors_of, share_of_size
 from timing import describe_machine, duration, show
 from torch import nn
 
 from odefit.arrays import FloatArray
 from odefit.data.atomic_files import atomic_write
 from odefit.data.experiments import Experiment
-from odefit.latent.baseline import BaselineOptions, hidden_units
-from odefit.latent.estimator import continue_baseline, fit_baseline, fit_latent, n_weights, predict
-from odefit.latent.evaluation import errors_of, interpolate, share_of_size
+from odefit.latent.estimator import fit_latent, interpolate, n_weights, predict
 from odefit.latent.minibatches import ADAM, TrainingOptions
 from odefit.latent.model import LatentODE, LatentOptions
 from odefit.latent.objective import ElboOptions
 from odefit.latent.series import read_backwards, series_of
 from odefit.latent.spirals import END, Spirals, draw_spirals
 from odefit.plots import style
-from odefit.plots.latent_curves import draw_forecasts, draw_interpolation
+from odefit.plots.latent_interpolation import draw_interpolation
 from odefit.training.loss_history import Epoch, TrainingOutcome
 
 OBSERVED = 50

@@ -48,12 +48,6 @@ class Add(Expr):
         """The terms of a sum; anything else is a sum of one term."""
         return node.args if isinstance(node, Add) else (node,)
 
-    def as_coeff_Add(self) -> tuple[Any, Any]:
-        first = self.args[0]
-        if not first.is_Number:
-            return ZERO, self
-        return first, self.args[1] if len(self.args) == 2 else Add.raw(*self.args[1:])
-
 
 class Mul(Expr):
     """A product, its number first; `evaluate=False` leaves it as it is written."""
@@ -366,7 +360,6 @@ _install(
         "__neg__": lambda a: Mul(NEGATIVE_ONE, a),
         "__pos__": lambda a: a,
         "as_coeff_Mul": lambda a, **_: (ONE, a),
-        "as_coeff_Add": lambda a: (ZERO, a),
         "as_base_exp": lambda a: (a, ONE),
         "evalf": lambda a, *_: _evalf(a),
     }

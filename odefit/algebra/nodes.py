@@ -52,7 +52,7 @@ class Node(_Open):
     """Every class of nodes by its name."""
 
     is_Number = is_Integer = is_Rational = is_Float = is_Symbol = is_Add = is_Mul = is_Pow = False
-    is_Piecewise = is_Function = is_Relational = is_Boolean = is_Atom = is_Dummy = False
+    is_Piecewise = is_Function = is_Relational = is_Boolean = is_Atom = False
     is_number: Any = False
     is_negative: Any = None
     is_positive: Any = None
@@ -130,10 +130,6 @@ class Node(_Open):
     def xreplace(self, parts: Mapping[Any, Any]) -> Any:
         """The formula with other nodes in place of some."""
         return _replaced(self, lambda node: parts.get(node), {})
-
-    def subs(self, part: Any, other: Any) -> Any:
-        """The formula with another node in place of one."""
-        return self.xreplace({part: other})
 
     def replace(self, query: Any, build: Callable[..., Any]) -> Any:
         """The formula with nodes replaced, inner ones first.

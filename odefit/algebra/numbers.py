@@ -51,9 +51,6 @@ class Number(Expr):
     def as_coeff_Mul(self, rational: bool = False) -> tuple[Any, Any]:
         return (ONE, self) if rational and not self.is_Rational else (self, ONE)
 
-    def as_coeff_Add(self) -> tuple[Any, Any]:
-        return self, ZERO
-
     def as_base_exp(self) -> tuple[Any, Any]:
         return self, ONE
 

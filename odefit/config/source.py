@@ -189,12 +189,8 @@ def split_assignment(text: str) -> tuple[str, str]:
     return dotted, value
 
 
-def set_key(data: dict[str, Any], dotted_key: str, value_text: str) -> dict[str, Any]:
-    """A copy of plain data with one key set to a value in YAML. Raises ConfigError."""
-    return _set(data, dotted_key, value_text)[0]
-
-
 def _set(data: dict[str, Any], dotted: str, text: str) -> tuple[dict[str, Any], KeyPath]:
+    """A copy of plain data with one key set to a value in YAML, and the path of the key. Raises ConfigError."""
     where = f"--set {dotted}"
     segments = dotted.split(".")
     if not all(segments):

@@ -67,8 +67,6 @@ class Model:
         A sentence for everything that had to be decided.
     where
         File and line of each name.
-    rate_ruled
-        Names that have a rate rule.
     """
 
     name: str
@@ -83,4 +81,3 @@ class Model:
     compartments: tuple[str, ...] = ()
     reactions: tuple[str, ...] = ()
     where: Mapping[str, str] = field(default_factory=dict)
-    rate_ruled: frozenset[str] = frozenset()

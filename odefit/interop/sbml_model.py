@@ -115,7 +115,6 @@ class _Builder:
             compartments=tuple(c.getIdAttribute() for c in self.model.getListOfCompartments()),
             reactions=tuple(flow.name for flow in flows),
             where=self.where,
-            rate_ruled=frozenset(r.getVariable() for r in self.model.getListOfRules() if r.isRate()),
         )
 
     # -- constants, rules

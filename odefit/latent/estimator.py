@@ -1,4 +1,4 @@
-"""From experiments to a trained latent ODE or baseline, and from there to predictions."""
+"""From experiments to a trained latent ODE, and from there to predictions."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from odefit.arrays import FloatArray
 from odefit.data.dataset import collate
 from odefit.data.experiments import Experiment
 from odefit.errors import ConfigError, DataError, Fault
-from odefit.latent.baseline import Baseline, BaselineLoss, BaselineOptions
 from odefit.latent.minibatches import Callback, TrainingOptions, train
 from odefit.latent.model import LatentODE, LatentOptions
 from odefit.latent.objective import Elbo, ElboOptions
-from odefit.latent.series import Series, read_backwards, series_of
+from odefit.latent.series import Reading, Series, read_backwards, series_of
 from odefit.model.networks import same_architecture
 from odefit.records import dataclass
 from odefit.training.adam import Memory
@@ -46,14 +45,6 @@ class FittedLatent:
     model: LatentODE
     training: TrainingOutcome
     observed: float | None
-
-
-@dataclass(frozen=True)
-class FittedBaseline:
-    """A trained baseline, and how it was trained."""
-
-    model: Baseline
-    training: TrainingOutcome
 
 
 def fit_latent(
@@ -128,51 +119,6 @@ def _validation(model: LatentODE, kept: Series, observed: float | None) -> Calla
         return _mean_square((model.predict(reading, kept.grid) - kept.values) / model.scale, kept.mask)
 
     return score
-
-
-def fit_baseline(
-    experiments: Sequence[Experiment],
-    hidden: int,
-    options: BaselineOptions,
-    training: TrainingOptions | None = None,
-    *,
-    own_scale: bool = False,
-    validation: float = 0.1,
-    callback: Callback | None = None,
-) -> FittedBaseline:
-    """Train the recurrent baseline.
-
-    Parameters
-    ----------
-    experiments
-        The series, complete and at the same times.
-    hidden
-        Units of the recurrent network.
-    options
-        How it is trained.
-    training, validation, callback
-        As for `fit_latent`.
-    own_scale
-        As that of `LatentOptions`.
-
-    Returns
-    -------
-    FittedBaseline
-    """
-    training = training or TrainingOptions()
-    seen, kept = split(series_of(experiments), validation, training.seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(training.seed)
-        model = Baseline(seen.n_observables, hidden, own_scale)
-    model.set_units(seen)
-    objective = BaselineLoss(model, seen, options)
-
-    def score() -> float:
-        assert kept is not None
-        predicted = model.continue_(kept.values[:, : options.observed], kept.values.shape[1] - options.observed)
-        return _mean_square((predicted - kept.values[:, 1:]) / model.scale, kept.mask[:, 1:])
-
-    return FittedBaseline(model, train(objective, len(seen), training, None if kept is None else score, callback))
 
 
 def check_observed(experiments: Sequence[Experiment], observed: float | None) -> None:
@@ -278,15 +224,34 @@ def noise_of(model: LatentODE, observed: float | None, experiments: Sequence[Exp
 
 
 @torch.no_grad()
-def continue_baseline(model: Baseline, experiments: Sequence[Experiment], observed: int) -> FloatArray:
-    """Predict complete experiments by a baseline, [E, T, O].
+def interpolate(model: LatentODE, reading: Reading, times: torch.Tensor, steps: int) -> FloatArray:
+    """Go straight from the latent start of one series to that of another.
 
-    Each of the observed points is predicted from the true ones before it, the others from its own predictions. The
-    first point, which it cannot predict, is NaN.
+    Where series have sizes of their own, these change in equal proportions.
+
+    Parameters
+    ----------
+    model
+        The latent ODE.
+    reading
+        What is read of the series; the first two count.
+    times
+        [T], elapsed.
+    steps
+        How many series there are on the way, with both ends.
+
+    Returns
+    -------
+    FloatArray
+        [steps, T, O].
     """
-    values = series_of(experiments, model.centre.dtype).values
-    predicted = model.continue_(values[:, :observed], values.shape[1] - observed).to(torch.float64).numpy()
-    return np.concatenate([np.full_like(predicted[:, :1], np.nan), predicted], axis=1)
+    first, second = model.best_start(reading)[:2]
+    small, large = model.size(reading)[:2].log()
+    weights = torch.linspace(0, 1, steps, dtype=first.dtype, device=first.device).unsqueeze(1)
+    z = model.evolve(torch.lerp(first, second, weights), times).transpose(0, 1)
+    size = torch.lerp(small, large, weights).exp().unsqueeze(-1)
+    between: FloatArray = model.decode(z, size).to(torch.float64).cpu().numpy()
+    return between
 
 
 def n_weights(module: nn.Module) -> int:

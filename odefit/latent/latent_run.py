@@ -16,8 +16,7 @@ from odefit.data.experiments import Experiment
 from odefit.data.tables import read_table
 from odefit.engines.torch_engine import MAX_STEPS
 from odefit.errors import FitError, RunError, SolveError
-from odefit.latent.estimator import solve
-from odefit.latent.evaluation import interpolate
+from odefit.latent.estimator import interpolate, solve
 from odefit.latent.model import LatentODE
 from odefit.latent.series import read_backwards, series_of
 from odefit.latent.spirals import draw_spirals

@@ -1,4 +1,4 @@
-"""Series in minibatches, for the training loop of `training/adam.py`: latent ODEs and their baseline are trained by it.
+"""Series in minibatches, for the training loop of `training/adam.py`, which trains latent ODEs.
 
 All randomness of a training (which series are together, what is drawn in a step) comes from one generator, and a
 batch says how far the training is, since the horizon of the objective grows with it.
@@ -26,7 +26,7 @@ ADAM = AdamOptions(epochs=200, learning_rate=1e-2, schedule=Schedule("cosine"), 
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How a latent ODE or its baseline is trained.
+    """How a latent ODE is trained.
 
     Parameters
     ----------

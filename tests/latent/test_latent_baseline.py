@@ -1,4 +1,4 @@
-"""The recurrent baseline, and the errors by which it is compared."""
+"""The recurrent network that benchmarks/latent.py compares with, and the errors by which it does."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ import torch
 
 from odefit.data.experiments import Experiment
 from odefit.errors import DataError
-from odefit.latent.baseline import Baseline, BaselineLoss, BaselineOptions, hidden_units
-from odefit.latent.estimator import continue_baseline, fit_baseline, n_weights
-from odefit.latent.evaluation import errors_of, interpolate, share_of_size
+from odefit.latent.estimator import interpolate, n_weights
 from odefit.latent.minibatches import Minibatch
 from odefit.latent.series import Series, read_backwards
 from odefit.latent.spirals import draw_spirals
+from scripts import script
 from small_latent import generator, random_series, small_training, tiny
+
+with script("benchmarks/latent_baseline.py") as module:
+    Baseline, BaselineLoss, BaselineOptions = module.Baseline, module.BaselineLoss, module.BaselineOptions
+    continue_baseline, fit_baseline, hidden_units = module.continue_baseline, module.fit_baseline, module.hidden_units
+with script("benchmarks/latent_errors.py") as module:
+    draw_forecasts, errors_of, share_of_size = module.draw_forecasts, module.errors_of, module.share_of_size
 
 
 def test_the_baseline_has_as_many_weights() -> None:
@@ -122,7 +127,7 @@ def test_pictures_show_every_series() -> None:
     from matplotlib.figure import Figure
 
     from odefit.plots import style
-    from odefit.plots.latent_curves import draw_forecasts, draw_interpolation
+    from odefit.plots.latent_interpolation import draw_interpolation
 
     spirals = draw_spirals(3, times=40)
     predicted = {"latent ODE": spirals.truth, "GRU": np.zeros_like(spirals.truth)}

@@ -12,8 +12,7 @@ from torch import Tensor
 
 from odefit.data.experiments import Experiment
 from odefit.errors import ModelError
-from odefit.latent.estimator import fit_latent
-from odefit.latent.evaluation import interpolate
+from odefit.latent.estimator import fit_latent, interpolate
 from odefit.latent.model import GatedField, LatentOptions
 from odefit.latent.objective import elbo_terms
 from odefit.latent.refinement import most_probable

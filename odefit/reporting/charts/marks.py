@@ -70,15 +70,6 @@ class Bars:
 Mark = Curve | Band | Dots | Whiskers | Rule | Bars
 
 
-def xs(mark: Mark) -> FloatArray:
-    """What it needs of the axis across."""
-    if isinstance(mark, Rule):
-        return np.array([mark.at]) if mark.upright else np.empty(0)
-    if isinstance(mark, Bars):
-        return mark.edges
-    return np.concatenate([mark.low, mark.high]) if isinstance(mark, Whiskers) and mark.across else mark.x
-
-
 def ys(mark: Mark) -> FloatArray:
     """What it needs of the upright axis; a band nothing, so that it flattens no data."""
     if isinstance(mark, Rule):

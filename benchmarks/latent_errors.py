@@ -1,8 +1,9 @@
-"""Pictures of a latent ODE: series continued beyond what was observed, and series between two others."""
+"""What latent ODEs and their peers are compared by: errors of predictions, and a picture of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,6 +14,50 @@ from odefit.plots import style
 
 PANEL = 1.75
 """Inches: the side of a panel in the plane."""
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Mean squared errors of some series, and the medians over the series of each one's own.
+
+    Reconstruction is what was observed, extrapolation what comes after.
+    """
+
+    reconstruction: float
+    extrapolation: float
+    median_reconstruction: float
+    median_extrapolation: float
+
+
+def errors_of(predicted: FloatArray, truth: FloatArray, observed: int) -> Errors:
+    """Compare predictions with the noise-free truth.
+
+    Parameters
+    ----------
+    predicted, truth
+        [E, T, O]. A point that is not predicted (NaN) does not count.
+    observed
+        The first points, which were read.
+
+    Returns
+    -------
+    Errors
+    """
+    squares = np.square(predicted - truth)
+    first, later = squares[:, :observed], squares[:, observed:]
+    own = [np.nanmean(part, axis=(1, 2)) for part in (first, later)]
+    return Errors(
+        float(np.nanmean(first)), float(np.nanmean(later)), float(np.median(own[0])), float(np.median(own[1]))
+    )
+
+
+def share_of_size(predicted: FloatArray, truth: FloatArray, observed: int) -> float:
+    """The mean over the series of the squared error of the extrapolation, as a share of each one's mean square.
+
+    The mean square is that of the observed part. Large series count no more than small ones.
+    """
+    own = np.nanmean(np.square(predicted - truth)[:, observed:], axis=(1, 2))
+    return float((own / np.square(truth[:, :observed]).mean(axis=(1, 2))).mean())
 
 
 def draw_forecasts(
@@ -58,7 +103,9 @@ def draw_forecasts(
         plane.margins(0.06)
         plane.set_xlabel(names[0])
         course.set_xlabel("time")
-        _tidy(plane, course)
+        for ax in (plane, course):
+            style.tidy_ticks(ax.xaxis, most=4)
+            style.tidy_ticks(ax.yaxis, most=4)
     axes[0, 0].set_ylabel(names[1])
     axes[1, 0].set_ylabel(names[0])
     style.legend(
@@ -90,62 +137,3 @@ def _draw_series(
         ax.plot(*curve(predicted[label]), color=colours[label], linewidth=1.2, zorder=3)
     ax.plot(*curve(truth), color=style.BLACK, linestyle=(0, (4, 2)), linewidth=0.9, zorder=4)
     ax.plot(*curve(measured), "o", color=style.BLACK, markersize=1.8, markeredgewidth=0, alpha=0.8, zorder=5)
-
-
-def draw_interpolation(
-    between: FloatArray,
-    names: Sequence[str] = ("x", "y"),
-    title: str = "Between two latent starts",
-) -> Figure:
-    """Draw series on the way from one latent start to another, side by side in the plane; a diamond is a start.
-
-    Parameters
-    ----------
-    between
-        [K, T, 2], the series.
-    names
-        Of the axes.
-    title
-        Of the picture.
-
-    Returns
-    -------
-    Figure
-    """
-    n = len(between)
-    fig = style.figure(max(n * 1.3, 4.5), 2.1, title, "the first and the last are reconstructions of series")
-    axes = fig.subplots(1, n, squeeze=False, sharex=True, sharey=True)[0]
-    for weight, ax, path in zip(np.linspace(0, 1, n), axes, between, strict=True):
-        ax.plot(*path.T, color=style.BLUE, linewidth=1.1, zorder=3)
-        ax.plot(*path[0], marker="D", color="white", markeredgecolor=style.BLUE, markersize=4, zorder=4)
-        _draw_arrow(ax, path)
-        ax.set_title(f"{weight:.0%} of the way")
-        ax.set_xlabel(names[0])
-        _tidy(ax)
-    axes[0].set_ylabel(names[1])
-    return fig
-
-
-def _draw_arrow(ax: Axes, path: FloatArray) -> None:
-    """An arrow head a little after the start, by which one sees which way round the series goes."""
-    k = max(len(path) // 20, 1)
-    ax.annotate(
-        "",
-        xy=tuple(path[k]),
-        xytext=tuple(path[k - 1]),
-        arrowprops={
-            "arrowstyle": "-|>",
-            "color": style.BLUE,
-            "lw": 0,
-            "mutation_scale": 11,
-            "shrinkA": 0,
-            "shrinkB": 0,
-        },
-        zorder=5,
-    )
-
-
-def _tidy(*axes: Axes) -> None:
-    for ax in axes:
-        style.tidy_ticks(ax.xaxis, most=4)
-        style.tidy_ticks(ax.yaxis, most=4)

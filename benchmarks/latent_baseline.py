@@ -8,16 +8,22 @@ nothing predict that nothing changes: a far better start than predicting zero.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from odefit.arrays import FloatArray
+from odefit.data.experiments import Experiment
 from odefit.errors import DataError
-from odefit.latent.minibatches import Minibatch
+from odefit.latent.estimator import split
+from odefit.latent.minibatches import Callback, Minibatch, TrainingOptions, train
 from odefit.latent.model import root_mean_square
 from odefit.latent.objective import grown, start_points
-from odefit.latent.series import Series
-from odefit.records import dataclass
+from odefit.latent.series import Series, series_of
+from odefit.training.loss_history import TrainingOutcome
 
 ERROR_FLOOR = 1e-4
 """Added to mean squared errors, in squared sizes, before their logarithm: smaller ones need no more effort."""
@@ -175,3 +181,68 @@ class BaselineLoss(nn.Module):
         unit = self.model.scale * self.model.size(values[:, : o.observed])
         error = ((predicted - values[:, 1:]) / unit).square().mean()
         return (error + ERROR_FLOOR).log() if self.model.own_scale else error
+
+
+@dataclass(frozen=True)
+class FittedBaseline:
+    """A trained baseline, and how it was trained."""
+
+    model: Baseline
+    training: TrainingOutcome
+
+
+def fit_baseline(
+    experiments: Sequence[Experiment],
+    hidden: int,
+    options: BaselineOptions,
+    training: TrainingOptions | None = None,
+    *,
+    own_scale: bool = False,
+    validation: float = 0.1,
+    callback: Callback | None = None,
+) -> FittedBaseline:
+    """Train the recurrent baseline.
+
+    Parameters
+    ----------
+    experiments
+        The series, complete and at the same times.
+    hidden
+        Units of the recurrent network.
+    options
+        How it is trained.
+    training, validation, callback
+        As for `fit_latent`.
+    own_scale
+        As that of `LatentOptions`.
+
+    Returns
+    -------
+    FittedBaseline
+    """
+    training = training or TrainingOptions()
+    seen, kept = split(series_of(experiments), validation, training.seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(training.seed)
+        model = Baseline(seen.n_observables, hidden, own_scale)
+    model.set_units(seen)
+    objective = BaselineLoss(model, seen, options)
+
+    def score() -> float:
+        assert kept is not None
+        predicted = model.continue_(kept.values[:, : options.observed], kept.values.shape[1] - options.observed)
+        return float(((predicted - kept.values[:, 1:]) / model.scale).square().mean())
+
+    return FittedBaseline(model, train(objective, len(seen), training, None if kept is None else score, callback))
+
+
+@torch.no_grad()
+def continue_baseline(model: Baseline, experiments: Sequence[Experiment], observed: int) -> FloatArray:
+    """Predict complete experiments by a baseline, [E, T, O].
+
+    Each of the observed points is predicted from the true ones before it, the others from its own predictions. The
+    first point, which it cannot predict, is NaN.
+    """
+    values = series_of(experiments, model.centre.dtype).values
+    predicted = model.continue_(values[:, :observed], values.shape[1] - observed).to(torch.float64).numpy()
+    return np.concatenate([np.full_like(predicted[:, :1], np.nan), predicted], axis=1)
