@@ -194,7 +194,9 @@ class InputSection(Section):
 
     SHORT: ClassVar = ((str, "csv"),)
 
-    csv: str = Field(min_length=1, description="path, relative to the config")
+    csv: str = Field(
+        min_length=1, description="path, relative to the config; a pattern: a file for each experiment, called like it"
+    )
     column: str | None = Field(None, description="the column of its values; default: that of the input's name")
     time: str | None = Field(None, description="the time column")
     experiment: str | None = Field(None, description="the column that names the experiment")

@@ -95,12 +95,17 @@ class ObservableSection(Section):
     increase: Formula | None = Field(
         None, description="the growth of a formula since the sample before, of the first one since the start"
     )
+    over: float | None = Field(
+        None, gt=0, description="increase: how long each interval is, whether a count is missing before it or not"
+    )
     fold_change: Formula | None = Field(None, description="a formula divided by the value that it has at the start")
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        if sum(getattr(self, kind) is not None for kind in type(self).model_fields) != 1:
+        if sum(getattr(self, kind) is not None for kind in ("formula", "increase", "fold_change")) != 1:
             raise ValueError("give exactly one of formula, increase, fold_change")
+        if self.over is not None and self.increase is None:
+            raise ValueError("`over` is for an `increase`")
         return self
 
     @property

@@ -6,6 +6,7 @@ import glob
 import os
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from odefit.config.data_section import ExperimentsFile
@@ -65,10 +66,14 @@ def is_pattern(name: str, folder: Path) -> bool:
 
 
 def matching(name: str, folder: Path) -> list[str]:
-    """The files that a name stands for, numbers in their order; the name itself where it is no pattern."""
+    """The files that a name stands for, numbers in their order; the name itself where it is no pattern.
+
+    `**` is any number of folders, none among them, as in shells and in Python.
+    """
     if not is_pattern(name, folder):
         return [name]
-    return sorted(glob.glob(name, root_dir=folder), key=_by_numbers)[:MOST_FILES]
+    found = islice(glob.iglob(name, root_dir=folder, recursive=True), MOST_FILES)
+    return sorted(dict.fromkeys(found), key=_by_numbers)
 
 
 def _by_numbers(name: str) -> list[tuple[int, str]]:

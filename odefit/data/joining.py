@@ -122,8 +122,10 @@ def _order(grid: Grid, first: Grid, names: Sequence[str], merge: bool) -> list[i
     if (grid.header.delimiter == ";") != (first.header.delimiter == ";"):
         what = f"is written in another way than {show(first.header.path)} (semicolons, decimal commas)"
         raise DataError(grid.header.place(), f"{what}; write all in one way")
-    if {k: v for k, v in grid.units.items() if first.units.get(k, v) != v}:
-        raise DataError(grid.header.place(), f"has other units than {show(first.header.path)}; convert one of them")
+    unlike = next(((k, v) for k, v in grid.units.items() if first.units.get(k, v) != v), None)
+    if unlike is not None:
+        of = f"{clip(unlike[0])} in {clip(unlike[1])}, not {clip(first.units[unlike[0]])}"
+        raise DataError(grid.header.place(), f"has {of} as in {show(first.header.path)}; convert one of them")
     return order
 
 

@@ -34,7 +34,7 @@ from odefit.problem.described import FIRST, Described
 from odefit.problem.exact_rows import check_bounded
 from odefit.problem.formula_reader import names_in
 from odefit.problem.hold_out import split
-from odefit.problem.intervals import with_intervals
+from odefit.problem.intervals import interval_notes, with_intervals
 from odefit.problem.measured_columns import with_measured_columns
 from odefit.problem.network_calls import called_by, names_in_calls, part_of, solved_system, with_constant_calls
 from odefit.problem.network_files import build, given_weights, read_array_tables, weight_priors
@@ -127,7 +127,8 @@ def assemble(
     ConfigError
         With all faults found.
     """
-    draft = _draft(loaded, described, with_intervals(loaded, described.system, measured), fold)
+    measured = with_intervals(loaded, described.system, measured)
+    draft = _draft(loaded, described, measured, fold)
     seen, held = _without_first_rows(draft, draft.parts.seen), _without_first_rows(draft, draft.parts.held)
     check_learnable(draft, seen)
     if for_fit:
@@ -136,12 +137,13 @@ def assemble(
     table = ParameterTable(tuple(draft.builder.rows.values()))
     networks = build(loaded, draft.described.system.networks, draft.arrays)
     formulas = _bind(draft, table, networks)
-    notes: tuple[str, ...] = ()
+    notes = interval_notes(loaded, described.system, measured)
     taken = given_weights(loaded)
     if loaded.earlier is not None:
         from odefit.problem.earlier_start import with_earlier_values
 
-        table, notes = with_earlier_values(table, loaded.earlier)
+        table, more = with_earlier_values(table, loaded.earlier)
+        notes += more
     engine = _engine(draft, formulas, seen, table, networks)
     if loaded.earlier is not None and networks is not None:
         from odefit.problem.earlier_start import take_earlier_weights

@@ -10,14 +10,15 @@ from odefit.config.load import LoadedConfig
 from odefit.data.clock import Clock
 from odefit.data.doses import DoseRow, apply_doses, doses_from_list
 from odefit.data.experiment_table import Conditions, conditions_from_mapping, read_conditions
-from odefit.data.experiments import Experiment, Input
-from odefit.data.inputs import apply_inputs, read_input
+from odefit.data.experiments import Experiment
+from odefit.data.inputs import apply_inputs
 from odefit.data.replicates import replicate_of
 from odefit.data.rest_column import STEADY_STATE
 from odefit.data.starts import Anchor, assume_starts, movable
 from odefit.errors import ConfigError, Faults
 from odefit.model.system import TIME
 from odefit.problem.formula_texts import named_in_formulas
+from odefit.problem.input_files import inputs_of
 from odefit.problem.spread_columns import spread_conditions
 from odefit.problem.table_constants import table_constants
 from odefit.problem.units import dose_units, unit_form
@@ -112,7 +113,7 @@ def under_conditions(
         found = apply_doses(
             found, doses, states, loaded.where("data", "doses"), partial=partial, others=others, free=free
         )
-    inputs = _inputs(loaded, faults, clock, notes)
+    inputs = inputs_of(loaded, faults, clock, notes)
     with faults.catching():
         found, note = assume_starts(found, free, anchor, (known for by in inputs.values() for known in by.values()))
         notes += [] if note is None else [note]
@@ -143,29 +144,6 @@ def _check_rests(loaded: LoadedConfig, conditions: Conditions | None, faults: Fa
         what = "the column chooses which experiments came to rest, and the model has no steady state: "
         where = conditions.where(next(iter(conditions.rests)), STEADY_STATE)
         faults.add(where, f"{what}write `model.steady_state: true`, or remove the column")
-
-
-def _inputs(
-    loaded: LoadedConfig, faults: Faults, clock: tuple[Clock | None, str], notes: list[str]
-) -> dict[str, dict[str | None, Input]]:
-    """The known functions of time, of each experiment or of all."""
-    found = {}
-    for name, section in loaded.config.data.inputs.items():
-        with faults.catching():
-            found[name] = read_input(
-                loaded.folder / section.csv,
-                section.column or name,
-                name=name,
-                time=section.time,
-                experiment=section.experiment,
-                interpolation=section.interpolation,
-                where=loaded.where("data", "inputs", name),
-                clock=clock[0],
-                units=unit_form(loaded, {} if section.unit is None else {name: section.unit}, "inputs", name),
-                time_unit=clock[1],
-                notes=notes,
-            )
-    return found
 
 
 def _doses(

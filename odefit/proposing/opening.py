@@ -22,9 +22,11 @@ from odefit.errors import DataError
 
 
 def opened(path: Path, wanted: Sequence[str], form: FileForm) -> Sheet:
-    """The table; where its header is a name and numbers, the first name is hoped for. Raises DataError."""
+    """The table; hoped for are also the names of times, and the first of a header of numbers. Raises DataError."""
     try:
-        return open_table(path, wanted, form)
+        sheet = open_table(path, wanted, form)
+        called = [name for name in sheet.header.names if name not in wanted and is_called(name, TIMES)]
+        return open_table(path, [*wanted, *called], form) if called else sheet
     except DataError:
         with suppress(OSError, UnicodeDecodeError, ValueError), open_text(path) as file:
             first = re.split(r"[,;\t]", file.readline(1000).strip(), maxsplit=1)[0].strip().strip('"')

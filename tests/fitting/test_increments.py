@@ -221,3 +221,51 @@ def test_the_true_model_may_have_other_observables() -> None:
     np.testing.assert_allclose(
         found.observables[0], np.stack([2 * left[1:], left[1:], -np.diff(left)], axis=1), rtol=1e-8
     )
+
+
+def test_counts_over_a_length_that_is_said_lose_what_is_missing_before_them() -> None:
+    """Days 5, 10 and 11 were never counted: what follows them is that of one day, as by hand, with or without a row."""
+    column = np.array(CASES, dtype=float)
+    column[[4, 9, 10]] = np.nan
+    rows = ~np.isin(np.arange(len(DAYS)), [9, 10])
+
+    def miss(u: Array) -> float:
+        seen = ~np.isnan(column)
+        m = cases(*np.exp(u), DAYS)[seen]
+        return float(np.sum(m - column[seen] * np.log(m) + gammaln(column[seen] + 1)))
+
+    found = minimize(miss, np.log([0.9, 0.3, 3.0]), method="BFGS", jac="3-point", options={"gtol": 1e-4})
+    config = epidemic()
+    config["model"]["observables"] = {"cases": {"increase": "C", "over": 1}}
+    whole = odefit.load(config, data=[odefit.Experiment("town", DAYS, {"cases": column})])
+    few = [odefit.Experiment("town", DAYS[rows], {"cases": column[rows]})]
+    run = odefit.fit(config, data=few)
+    assert whole.nll(whole.x0) == pytest.approx(odefit.load(config, data=few).nll(whole.x0), rel=1e-6)
+    assert run.result.objective.nll == pytest.approx(found.fun, abs=1e-3)
+    np.testing.assert_allclose([run.result.estimates[n].value for n in ("beta", "gamma", "i0")], np.exp(found.x), 5e-3)
+    lines = odefit.plot(run, "time_series").axes[0].lines
+    highest = max(np.nanmax(np.asarray(line.get_ydata(), dtype=float)) for line in lines)
+    assert highest < 1.3 * max(CASES)  # the stairs over lost days are those of a day each
+
+
+def test_counts_after_missing_ones_are_named_with_the_key_that_says_they_are_lost() -> None:
+    column = np.array(CASES, dtype=float)
+    column[[4, 9, 10]] = np.nan
+    said = odefit.check(epidemic(), data=[odefit.Experiment("town", DAYS, {"cases": column})])
+    assert (
+        "note: cases: 2 counts (t = 6, 12) of more than 1, the usual interval: taken for all since the count before; "
+        "where the missing ones are lost, write `{increase: …, over: 1}`"
+    ) in said
+    lost = epidemic()
+    lost["model"]["observables"] = {"cases": {"increase": "C", "over": 1}}
+    assert "missing ones" not in odefit.check(lost, data=[odefit.Experiment("town", DAYS, {"cases": column})])
+
+
+def test_a_length_that_would_count_cases_twice_is_refused() -> None:
+    config = epidemic()
+    config["model"]["observables"] = {"cases": {"increase": "C", "over": 7}}
+    with pytest.raises(odefit.ConfigError, match="`over: 7` is longer than the 1 from one count to the next at t = 2"):
+        odefit.fit(config, data=[odefit.Experiment("town", DAYS, {"cases": CASES})])
+    config["model"]["observables"] = {"cases": {"formula": "C", "over": 7}}
+    with pytest.raises(odefit.ConfigError, match="`over` is for an `increase`"):
+        odefit.check(config, data=[odefit.Experiment("town", DAYS, {"cases": CASES})])

@@ -123,11 +123,13 @@ def _is_plain(header: Header) -> bool:
         return False
     if len(first) != len(header.names):
         return len(header.names) > 1 and any(len(row) == len(header.names) for row in rows)
-    numbers = [cell for cell in first if parse_number(cell) is not None or decimal_comma(cell) is not None]
-    others = [cell for row in rows[1:] for cell in row if parse_number(cell) is not None]
-    if numbers or not others:
+    if any(map(_is_number, first)) or not any(_is_number(cell) for row in rows[1:] for cell in row):
         return True
     return any(cell.lower() in MISSING for cell in first) and not all(map(is_unit, filter(None, first)))
+
+
+def _is_number(cell: str) -> bool:
+    return parse_number(cell) is not None or decimal_comma(cell) is not None
 
 
 def _of_text(path: Path, wanted: Sequence[str], form: FileForm, where: str) -> Grid | None:
