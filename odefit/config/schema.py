@@ -11,8 +11,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from odefit.config.cluster_section import ClusterSection
 from odefit.config.data_section import DataSection
-from odefit.config.derived_section import DerivedSection
-from odefit.config.fields import Count, Name, NotNegative, OneOf, Positive, Rare, Section, Seed
+from odefit.config.fields import Count, Formula, Name, NotNegative, OneOf, Positive, Rare, Section, Seed
 from odefit.config.fit_methods import AUTO, METHODS, as_written, method_names, own_keys
 from odefit.config.model_section import ModelSection, ParameterSection
 from odefit.config.noise_section import NoiseSection, noise_shape
@@ -190,6 +189,21 @@ class FitSection(Section):
         if self.windows is not None and self.windows.random and method not in by_batches:
             raise ValueError(f"windows.random: only for {as_written(by_batches)}; the others see all data at once")
         return self
+
+
+class DerivedSection(Section):
+    """A quantity of a whole curve. `Cmax: max(conc)` is short for `{formula: max(conc)}`.
+
+    See [Quantities of curves](predict.md#quantities-of-curves).
+    """
+
+    SHORT: ClassVar = ((str, "formula"),)
+
+    formula: Formula = Field(
+        description="of parameters and of max, min, time_of_max, time_of_min, integral, mean, value, half_time, "
+        "doubling_time and time_to of an observable, state or expression"
+    )
+    unit: Annotated[str, Field(max_length=40)] | None = Field(None, description="for tables")
 
 
 class Config(Section):

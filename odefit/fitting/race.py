@@ -3,7 +3,7 @@
 Successive halving without a fixed number of starts (L. Li et al., "A system for massively parallel hyperparameter
 tuning", MLSys 2020): each start is searched for a few steps; of all that have come so far the best third goes on for
 twice as many, and of these the best third again. When none is to go on, new starts are drawn, or put together from
-the best so far (recombination.py). A start that has come to where another one is, is not searched twice.
+the best so far (crossing.py). A start that has come to where another one is, is not searched twice.
 
 The race is over when there is nothing left to find, or when the budget is spent. C. G. E. Boender and A. H. G. Rinnooy
 Kan, "Bayesian stopping rules for multistart global optimization methods" (Mathematical Programming 37, 1987): after n

@@ -11,10 +11,10 @@ import pytest
 
 import odefit
 from from_text import assembled
+from odefit.fitting.crossing import recombined
 from odefit.fitting.entrant import Entrant
 from odefit.fitting.loose_rounds import LOOSE, LOOSE_SLOPES, ended_exactly, loosened
 from odefit.fitting.race import FIRST_STEPS, SLOW, Race, Rules
-from odefit.fitting.recombination import recombined
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.profile import ProfileLikelihood
 from odefit.optimizers.base import SearchOutcome
