@@ -62,8 +62,7 @@ def _equations(assembly: Assembly) -> list[str]:
     described, section = assembly.described, assembly.loaded.config.model
     system, starts = described.system, {e.start for e in assembly.measured}
     start = f"{starts.pop():g}" if len(starts) == 1 else "start"
-    # Where formulas have names they are shown as they were written; all in one they would be hard to read.
-    texts = (section.equations or {}) if system.expressions else {}
+    texts = section.equations or {}  # as they were written: no factor moved, no number worked out
     lines = [f"  d{name}/dt = {formula_text(texts.get(name, f), system)}" for name, f in system.equations.items()]
     lines += [f"  {name} = {formula_text(text)}" for name, text in section.expressions.items()]
     words = {ESTIMATE: "estimated", FIRST: "the first measured row", GIVEN: "from the table of experiments"}
@@ -107,12 +106,12 @@ def _measured(assembly: Assembly) -> list[str]:
         for k in range(len(observation.names))
     ]
     lines = []
-    system = assembly.described.system
+    system, given = assembly.described.system, assembly.loaded.config.model.observables or {}
     for name, count in zip(system.observables, counts, strict=True):
-        noise = observation.noise[name]
+        noise = observation.noise_for_readers(name)
         sigma = "from the data" if noise.sigma is None else formula_text(in_unit(noise)).replace(f"[{name}]", "")
         sigma = f"{sigma.removeprefix('1*')} (of the decimal logarithm)" if noise.unit != 1 else sigma
-        formula = formula_text(system.observables[name], system)
+        formula = formula_text(given[name].text if name in given else system.observables[name], system)
         if name in system.compared:
             formula = f"{{{system.compared[name]}: {formula}}}"
         lines.append(f"  {name} = {formula}: {count} values, {noise.model} noise, sigma = {sigma}")

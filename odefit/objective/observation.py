@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from odefit import algebra as sp
 from odefit.arrays import FloatArray, last_first, spread
 from odefit.model.formulas import free_names
 from odefit.model.functions import Networks, numpy_function, torch_function
-from odefit.model.system import TIME, System
+from odefit.model.system import TIME, System, symbol
 from odefit.objective.comparisons import Comparisons
 from odefit.objective.noise.families import family_of
 from odefit.objective.noise.family import Family
@@ -190,6 +190,13 @@ class Observation:
     def names(self) -> tuple[str, ...]:
         """The observables, in the order of the columns."""
         return tuple(self.system.observables)
+
+    def noise_for_readers(self, name: str) -> Noise:
+        """That of an observable whose name stands where the level depends on the prediction."""
+        noise, prediction = self.noise[name], self.system.predicted[name]
+        if noise.sigma is None or prediction.is_Symbol or not prediction.free_symbols:
+            return noise
+        return replace(noise, sigma=noise.sigma.xreplace({prediction: symbol(name)}))
 
     @cached_property
     def comparisons(self) -> Comparisons | None:

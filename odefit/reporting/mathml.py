@@ -34,7 +34,7 @@ _RELATIONS = {
 }
 _TALL = (sp.Piecewise, sp.exp, NetworkCall)
 """What makes an exponent too tall to be read."""
-_CALLED = {"log": "ln", "asin": "arcsin", "acos": "arccos", "atan": "arctan", "sign": "sgn", "Max": "max", "Min": "min"}
+CALLED = {"log": "ln", "asin": "arcsin", "acos": "arccos", "atan": "arctan", "sign": "sgn", "Max": "max", "Min": "min"}
 
 
 def formula(node: Any, last: Collection[str] = ()) -> Markup:
@@ -92,7 +92,7 @@ class _Setter:
             return kinds[name](node)
         if not node.args:
             return element("mi", str(node))
-        return applied(_CALLED.get(name, name), *map(self.of, node.args))
+        return applied(CALLED.get(name, name), *map(self.of, node.args))
 
     def rows(self, node: Any) -> list[Markup]:
         """A formula in rows."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from xml.etree import ElementTree
 
 import pytest
 
@@ -13,31 +12,9 @@ from odefit.model.tokens import written_names
 from odefit.reporting.markup import element
 from odefit.reporting.mathml import formula, number, rows
 from odefit.reporting.symbols import differs, symbol
+from spoken_mathml import said
 
 NETWORKS = {"net": Network("net", 2, 2)}
-
-
-def said(markup: str) -> str:
-    """MathML as a line of text: (a)/(b) for fractions, ^{} and _{} for what is raised and lowered."""
-    return _said(ElementTree.fromstring(f"<math>{markup}</math>"))
-
-
-def _said(node: ElementTree.Element) -> str:
-    parts = [_said(child) for child in node]
-    match node.tag:
-        case "mfrac":
-            return f"({parts[0]})/({parts[1]})"
-        case "msup":
-            return f"{parts[0]}^{{{parts[1]}}}"
-        case "msub":
-            return f"{parts[0]}_{{{parts[1]}}}"
-        case "msqrt":
-            return f"√{{{''.join(parts)}}}"
-        case "mtr":
-            return ", ".join(parts) + "; "
-        case "mspace":
-            return ""
-    return (node.text or "") + "".join(parts)
 
 
 def shown(text: str) -> str:

@@ -21,7 +21,7 @@ def data(run: StoredRun) -> Section:
     """Tables of observables and of experiments."""
     measured = run.measured
     known = [~np.isnan(e.values) for e in measured]
-    first, last = min(e.start for e in measured), max(e.last for e in measured)
+    first, last = min(_first(e) for e in measured), max(e.last for e in measured)
     where = _source(run)
     words = (
         f"{counted(sum(int(k.sum()) for k in known), 'value')} in {counted(len(measured), 'experiment')}, from time "
@@ -63,13 +63,19 @@ def _experiments(measured: tuple[Experiment, ...], dates: Dates | None) -> Table
     has_more = any(e.constants or e.labels or e.formulas or e.doses or e.inputs for e in measured)
     for e in measured[:MOST_ROWS]:
         n = int((~np.isnan(e.values)).sum())
-        ends = [shown(t) if dates is None else date_of(dates, t, e.name) or shown(t) for t in (e.start, e.last)]
+        ends = [shown(t) if dates is None else date_of(dates, t, e.name) or shown(t) for t in (_first(e), e.last)]
         row: list[str | Markup | None] = [e.name, str(n), *ends]
         rows.append([*row, _conditions(e)] if has_more else row)
     header = ["experiment", "values", "from", "to", *(["conditions"] if has_more else [])]
     cut = f"; the first {MOST_ROWS}" if len(measured) > MOST_ROWS else ""
     caption = f"Experiments ({len(measured):,}{cut})"
     return Table(caption, header, rows, frozenset((1, 2, 3)), folded=len(measured) > MOST_OPEN)
+
+
+def _first(e: Experiment) -> float:
+    """The time of its first measurement, which may be later than that of its initial values."""
+    known = e.times[~np.isnan(e.values).all(axis=1)]
+    return float(known[0]) if len(known) and np.isfinite(known[0]) else e.start
 
 
 def _conditions(e: Experiment) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from markupsafe import Markup
 
 from odefit.errors import OdefitError
 from odefit.fitting.run import Run
-from odefit.model.formulas import parse_formula
 from odefit.model.sharing import written_size
-from odefit.model.system import System, Trigger
-from odefit.model.tokens import written_names
+from odefit.model.system import System
 from odefit.problem.described import ESTIMATE, FIRST, GIVEN
 from odefit.reporting.blocks import Block, Bullets, Equations, Paragraph, Section
 from odefit.reporting.markup import element, joined
@@ -20,11 +18,13 @@ from odefit.reporting.mathml import LARGEST, formula, rows
 from odefit.reporting.sections.noise import noise_lines
 from odefit.reporting.symbols import fenced, inline
 from odefit.reporting.symbols import symbol as letter
+from odefit.reporting.written import written_condition, written_formula, written_rows
 from odefit.text import counted
 
 MOST_LINES = 80
 """Equations, expressions, events or parameters that are set."""
 
+_COMMA = Markup(", ")
 Line = tuple[Markup, str, list[Markup]]
 
 
@@ -41,13 +41,14 @@ def model(run: Run) -> Section:
     named = [_line(letter(n), text, system.expressions.get(n), system) for n, text in section.expressions.items()]
     if named:
         blocks.append(Equations(named[:MOST_LINES], "with"))
-    ties = [_line(letter(name), None, f, system) for name, f in described.ties.items()]
+    given_ties = {name: one.formula for name, one in run.loaded.config.parameters.items()}
+    ties = [_line(letter(name), given_ties.get(name), f, system) for name, f in described.ties.items()]
     if ties:
         blocks.append(Equations(ties[:MOST_LINES], "Parameters that follow from others"))
     starts = _starts(run)
     if starts:
         blocks.append(Equations(starts[:MOST_LINES], "At the start"))
-    if happenings := _happenings(system):
+    if happenings := _happenings(run):
         blocks.append(Bullets(happenings[:MOST_LINES]))
     blocks.append(Equations(noise_lines(run)[:MOST_LINES], "Measured"))
     given = dict.fromkeys((d.name.partition("[")[0], d.text) for d in run.assembly.derived)
@@ -76,7 +77,7 @@ def _line(left: Markup, text: str | None, node: Any, system: System) -> Line:
     """A formula as it was written, where the config has it; else as it is computed."""
     if text is not None:
         try:
-            node = parse_formula(text, written_names(text), networks=system.networks)
+            return left, "=", written_rows(text, system.networks)
         except OdefitError:
             return left, "=", [element("mtext", text)]
     if node is None or written_size(node) > LARGEST:
@@ -86,7 +87,7 @@ def _line(left: Markup, text: str | None, node: Any, system: System) -> Line:
 
 def _parsed(text: str, system: System) -> Markup:
     try:
-        return formula(parse_formula(text, written_names(text), networks=system.networks), system.states)
+        return written_formula(text, system.networks)
     except OdefitError:
         return element("mtext", text)
 
@@ -96,47 +97,62 @@ def _starts(run: Run) -> list[Line]:
     times = {e.start for e in run.measured}
     when = element("mn", f"{times.pop():g}") if len(times) == 1 else letter("t_0")
     words = {ESTIMATE: "estimated", FIRST: "the first measured value", GIVEN: "from the table of experiments"}
+    given = run.loaded.config.model.initial
     lines = []
     for state, start in system.initial.items():
         left = joined(letter(state), fenced(when))
-        known = described.starts.get(f"{state}_0")
         said = words.get(described.initial_kind[state])
-        if known is not None:
-            lines.append((left, "=", rows(known)))
-        elif said is not None:
+        if said is not None and f"{state}_0" not in described.starts:
             value = joined(letter(f"{state}_0"), element("mtext", f"\u2003({said})"))
             lines.append((left, "=", [value]))
         else:
-            lines.append((left, "=", rows(start)))
+            text = given.get(state) if said is None and isinstance(given, Mapping) else None
+            lines.append(_line(left, text, described.starts.get(f"{state}_0", start), system))
     return lines
 
 
-def _happenings(system: System) -> list[Markup]:
+def _happenings(run: Run) -> list[Markup]:
+    system, networks = run.assembly.described.system, run.assembly.described.system.networks
     found = []
     if system.rest is not None:
         other = _listed(system.rest.values)
         found.append(joined("Before the start the system is at rest", *([", with ", other] if other else []), "."))
-    for event in system.events:
-        when = element("math", letter("t"), element("mo", "="), formula(event.time))
-        found.append(joined("At ", when, ": ", _listed(event.changes, "becomes"), "."))
-    found += [_trigger(one) for one in system.triggers]
+    for event in run.loaded.config.model.events:
+        changed = joined(*_changes(event.set, networks))
+        if event.when is None:
+            times = _between([written_formula(text, networks) for text in event.times[:MOST_LINES]], element("mo", ","))
+            when = joined("At ", element("math", letter("t"), element("mo", "="), *times))
+        else:
+            when = joined("When ", _mathematics(event.when, networks, is_condition=True), " becomes true")
+        later = () if event.delay is None else (", ", _mathematics(event.delay, networks), " later")
+        found.append(joined(when, *later, ": ", changed, "."))
+    return found + _dosing(run)
+
+
+def _dosing(run: Run) -> list[Markup]:
+    """What becomes of doses on their way into the states."""
+    section, networks = run.loaded.config.data.doses, run.assembly.described.system.networks
+    if section is None or not any(e.doses for e in run.measured):
+        return []
+    found = []
+    if section.lag not in ("0", "0.0"):
+        found.append(joined("A dose comes ", _mathematics(section.lag, networks), " after the time that is given."))
+    if section.fraction not in ("1", "1.0"):
+        found.append(joined("Of a dose the fraction ", _mathematics(section.fraction, networks), " arrives."))
     return found
 
 
-def _trigger(one: Trigger) -> Markup:
-    condition = one.when.args[0].cond if one.when.is_Piecewise else one.when
-    later = () if one.delay is None else (", ", element("math", formula(one.delay)), " later")
-    changed = _listed(one.changes, "becomes")
-    return joined("When ", element("math", formula(condition)), " becomes true", *later, ": ", changed, ".")
+def _changes(values: Mapping[str, str], networks: Collection[str]) -> list[Markup]:
+    return _between([joined(inline(name), " becomes ", _mathematics(text, networks)) for name, text in values.items()])
 
 
-def _listed(values: Mapping[str, Any], verb: str = "") -> Markup:
-    parts: list[str] = []
-    for k, (name, f) in enumerate(values.items()):
-        shown = element("math", formula(f))
-        parts += [", "] if k else []
-        if verb:
-            parts += [inline(name), f" {verb} ", shown]
-        else:
-            parts.append(element("math", letter(name), element("mo", "="), formula(f)))
-    return joined(*parts)
+def _mathematics(text: str, networks: Collection[str], is_condition: bool = False) -> Markup:
+    return element("math", written_condition(text) if is_condition else written_formula(text, networks))
+
+
+def _between(parts: list[Markup], comma: Markup = _COMMA) -> list[Markup]:
+    return [piece for k, part in enumerate(parts) for piece in ((comma, part) if k else (part,))]
+
+
+def _listed(values: Mapping[str, Any]) -> Markup:
+    return joined(*_between([element("math", letter(n), element("mo", "="), formula(f)) for n, f in values.items()]))

@@ -6,14 +6,16 @@ from typing import Any
 
 from markupsafe import Markup
 
+from odefit.config.model_section import ObservableSection
 from odefit.fitting.run import Run
 from odefit.model.sharing import written_size
+from odefit.model.system import System, written
 from odefit.model.system import symbol as symbol_of
-from odefit.model.system import written
 from odefit.objective.observation import Noise
 from odefit.reporting.markup import element, joined
 from odefit.reporting.mathml import LARGEST, formula, number, rows
 from odefit.reporting.symbols import applied, fenced, symbol
+from odefit.reporting.written import written_rows
 from odefit.text import clip
 
 Line = tuple[Markup, str, list[Markup]]
@@ -42,14 +44,17 @@ def noise_lines(run: Run) -> list[Line]:
             inner = element("mtext", clip(written(g, system), 80))
             lines.append((prediction, "=", [applied(given[name].kind.replace("_", " "), inner)]))
         elif g != symbol_of(name):
-            shown = (
-                rows(g, system.states)
-                if written_size(g) <= LARGEST
-                else [element("mtext", "a long formula, see the config")]
-            )
-            lines.append((prediction, "=", shown))
-        lines.append((_measured(name, observation.noise[name]), "∼", [_distribution(name, observation.noise[name])]))
+            lines.append((prediction, "=", _formula_of(g, given.get(name), system)))
+        noise = observation.noise_for_readers(name)
+        lines.append((_measured(name, noise), "∼", [_distribution(name, noise)]))
     return lines
+
+
+def _formula_of(g: Any, given: ObservableSection | None, system: System) -> list[Markup]:
+    """As it was written, where the config has it; else as it is computed."""
+    if given is not None:
+        return written_rows(given.text, system.networks)
+    return rows(g, system.states) if written_size(g) <= LARGEST else [element("mtext", "a long formula")]
 
 
 def _measured(name: str, noise: Noise) -> Markup:
