@@ -32,6 +32,8 @@ def import_(
     typer.echo(f"{imported.name}: {imported.summary}")
     for decision in imported.decisions:
         typer.echo(f"note: {decision}")
+    for warning in imported.warnings:
+        typer.echo(f"warning: {warning}")
     typer.echo(f"written to {', '.join(str(target / name) for name in (*imported.files, *imported.beside))}")
     typer.echo(next_line(imported.next_command, config))
 

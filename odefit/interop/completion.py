@@ -99,7 +99,7 @@ def completed(draft: Draft, model: Model, equations: Equations, conditions: Cond
         draft, [p.name for p in draft.parameters if p.prior is not None and p.name not in used]
     )
     used.update(waiting)
-    dropped = [p.name for p in draft.parameters if p.estimate and p.name not in used]
+    dropped = [p.name for p in draft.parameters if p.estimate and p.name not in {*used, *draft.unnamed}]
     parameters = [p for p in draft.parameters if p.name in used]
     decisions = list(draft.decisions)
     if dropped:

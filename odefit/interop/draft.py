@@ -139,6 +139,8 @@ class Draft:
         For a model without data.
     decisions
         A sentence for each thing that had to be decided.
+    unnamed
+        Parameters of the problem that nothing in it names: what to say of them.
     renamed
         Names of the problem: those that odefit has for them.
     networks, arrays, kinks
@@ -163,6 +165,7 @@ class Draft:
     jumps: bool
     simulate: Times | None
     decisions: Sequence[str]
+    unnamed: Mapping[str, str] = field(default_factory=dict)
     plots: Mapping[str, DraftPlot] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     renamed: Mapping[str, str] = field(default_factory=dict)

@@ -19,7 +19,7 @@ from odefit.interop.petab_problem import PetabProblem
 from odefit.interop.simulation_times import sensible_times
 from odefit.interop.unknowns import priors_in, unknown
 from odefit.interop.visualisation import plots_of
-from odefit.text import clip, suggest
+from odefit.text import clip, closest, suggest
 
 
 def draft_of_problem(problem: PetabProblem, model: Model, faults: Faults) -> Draft:
@@ -34,6 +34,7 @@ def draft_of_problem(problem: PetabProblem, model: Model, faults: Faults) -> Dra
     """
     measured = {row.experiment for row in problem.measurements}
     experiments = [e for e in problem.experiments.values() if e.name in measured]
+    unnamed = _unnamed(problem, model)
     model = _with_table(model, problem)
     conditions = conditions_of(model, experiments, problem.parameters, faults)
     names = [*model.values, *model.rates, *model.expressions, *problem.parameters, *conditions.columns]
@@ -73,6 +74,7 @@ def draft_of_problem(problem: PetabProblem, model: Model, faults: Faults) -> Dra
         jumps=bool(conditions.events or events),
         simulate=None,
         decisions=[*model.decisions, *problem.decisions, *watched.decisions, *decisions, *undrawn],
+        unnamed=unnamed,
         plots=plots,
         notes=model.notes,
     )
@@ -141,6 +143,24 @@ def _check_names(problem: PetabProblem, model: Model, faults: Faults) -> None:
         for column, trees in (("observableParameters", row.parameters), ("noiseParameters", row.noise_parameters)):
             for tree in trees:
                 _unknown(tree, known, f"{row.where}, column {column}", faults)
+
+
+def _unnamed(problem: PetabProblem, model: Model) -> dict[str, str]:
+    """Parameters of the table that nothing names: mostly names of something else, misspelt, which keeps its value."""
+    periods = [period for experiment in problem.experiments.values() for period in experiment.periods]
+    trees = [tree for period in periods for tree in period.changes.values()]
+    trees += [tree for one in problem.observables.values() for tree in (one.formula, one.noise)]
+    trees += [tree for row in problem.measurements for tree in (*row.parameters, *row.noise_parameters)]
+    known = {*model.values, *model.rates, *model.expressions, *model.unset, *problem.arrays}
+    known.update(*(period.changes for period in periods), *map(names_in, trees))
+    found = {}
+    for name, parameter in problem.parameters.items():
+        if name not in known:
+            close = closest(name, sorted(set(model.values) - set(problem.parameters)))
+            hint = f"; did you mean '{clip(close)}', which keeps the value of the model?" if close else ""
+            what = f"nothing in the model or in what was measured has the name '{clip(name)}': this row is left out"
+            found[name] = f"{parameter.where}: {what}{hint}"
+    return found
 
 
 def _unknown(tree: Tree, known: Iterable[str], where: str, faults: Faults) -> None:

@@ -41,7 +41,7 @@ def load_foreign(path: Path, overrides: Sequence[str], given: Given | None, only
     origin = Origin(folder, show(path), DATA, imported.rows)
     with origin.in_its_words():
         loaded = load_config(config, overrides, given, only_beside=only_beside)
-    return replace(loaded, origin=origin, notes=tuple(map(origin.text, loaded.notes)))
+    return replace(loaded, origin=origin, notes=(*imported.warnings, *map(origin.text, loaded.notes)))
 
 
 def keep_import(config: Path, run: Path) -> None:

@@ -37,6 +37,8 @@ class Imported:
         One line: how much of what.
     decisions
         A sentence for each thing that had to be decided.
+    warnings
+        A sentence for each thing that is probably a mistake.
     next_command
         Of odefit, for the config: `check` where there are data, else `simulate`.
     rows
@@ -53,6 +55,7 @@ class Imported:
     rows: tuple[str, ...] = ()
     beside: Mapping[str, bytes] = field(default_factory=dict)
     volumes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def write(self, folder: Path) -> Path:
         """Write the files into a folder, which is made. Gives the path of the config. Raises RunError."""
@@ -91,7 +94,8 @@ def import_file(path: Path, only_beside: bool | None = None) -> Imported:
     files = config_files(draft, faults)
     faults.check()
     following = "check" if draft.data else "simulate"
-    return Imported(draft.name, files, _summary(draft), tuple(draft.decisions), following, rows, draft.files, volumes)
+    decisions, warnings = tuple(draft.decisions), tuple(draft.unnamed.values())
+    return Imported(draft.name, files, _summary(draft), decisions, following, rows, draft.files, volumes, warnings)
 
 
 def _summary(draft: Draft) -> str:

@@ -62,13 +62,18 @@ def problem_name(path: Path) -> str:
 def _version(source: Source) -> int:
     given = source.data.get(MARK)
     if given is None:
-        raise ConfigError(source.where(()), f"is no PEtab problem: it has no key '{MARK}'")
+        what = f"is no PEtab problem: it has no key '{MARK}'; {suggest(MARK, _keys(source.data))}"
+        raise ConfigError(source.where(()), what)
     major = str(given).split(".")[0]
     if major not in ("1", "2"):
         raise ConfigError(
             source.where((MARK,)), f"PEtab {clip(str(given))} is not known; odefit reads versions 1 and 2"
         )
     return int(major)
+
+
+def _keys(holder: Mapping[str, Any]) -> list[str]:
+    return [str(key) for key in holder]
 
 
 class _Files:
@@ -93,7 +98,7 @@ class _Files:
     def needed(self, holder: Mapping[str, Any], keys: tuple[str | int, ...], key: str) -> list[Path]:
         found = self.named(holder, keys, key)
         if not found and key not in holder:
-            self.fault(keys, f"has no key '{key}'; {suggest(key, [str(k) for k in holder])}")
+            self.fault(keys, f"has no key '{key}'; {suggest(key, _keys(holder))}")
         elif not found:
             self.fault((*keys, key), f"names no file: '{key}' is needed")
         return found
@@ -106,6 +111,8 @@ def _version_1(name: str, path: Path, files: _Files, reading: Reading) -> PetabP
     data = files.source.data
     problems = data.get("problems")
     if not isinstance(problems, list) or len(problems) != 1 or not isinstance(problems[0], dict):
+        if problems is None and "problems" not in data:
+            raise ConfigError(files.source.where(()), f"has no key 'problems'; {suggest('problems', _keys(data))}")
         many = isinstance(problems, list) and len(problems) > 1
         what = "holds several problems: write a file for each" if many else "must be a list of one problem"
         raise ConfigError(files.source.where(("problems",)), what)

@@ -82,9 +82,9 @@ class _Writer:
 
     def head(self) -> list[str]:
         lines = [f"# Made by `odefit import` from {self.draft.origin}."]
-        if self.draft.decisions:
+        if said := (*self.draft.decisions, *self.draft.unnamed.values()):
             lines.append("#")
-            lines += [line for decision in self.draft.decisions for line in _comment(decision)]
+            lines += [line for decision in said for line in _comment(decision)]
         return [*lines, f"title: {quoted(self.draft.name)}"]
 
     def model(self) -> list[str]:

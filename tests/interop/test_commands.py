@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -110,3 +111,71 @@ def test_an_import_that_cannot_be_written_says_which_file(
     assert type(caught.value) is odefit.StorageError
     path, reason = tmp_path / "made" / "conversion.yaml", os.strerror(number).lower()
     assert str(caught.value) == f"{path}: cannot be written: {reason}"
+
+
+ROW = """
+    parameterId | parameterScale | lowerBound | upperBound | nominalValue | estimate
+    k1 | log10 | 0.01 | 100 | 0.8 | 1
+    """
+
+
+@pytest.mark.parametrize(
+    ("row", "hint"),
+    [
+        ("k22 | log10 | 0.01 | 100 | 0.9 | 1", "; did you mean 'k2', which keeps the value of the model?"),
+        ("K_2 | log10 | 0.01 | 100 | 0.9 | 0", "; did you mean 'k2', which keeps the value of the model?"),
+        ("velocity | log10 | 0.01 | 100 | 0.9 | 1", ""),
+    ],
+)
+def test_a_row_of_parameters_that_names_nothing_is_a_warning(row: str, hint: str, tmp_path: Path) -> None:
+    path = problem(tmp_path, parameters=ROW + row)
+    name = row.split(" ")[0]
+    what = f"parameters.tsv:3: nothing in the model or in what was measured has the name '{name}': this row is left out"
+    imported = import_file(path)
+    assert [warning.removeprefix(f"{tmp_path}/") for warning in imported.warnings] == [what + hint]
+    assert not [decision for decision in imported.decisions if name in decision]
+    assert what.partition(": ")[2] in odefit.check(path)
+    code, output, _ = command("import", path, "--out", tmp_path / "made")
+    assert code == 0
+    assert f"warning: {imported.warnings[0]}\n" in output
+
+
+def test_rows_of_parameters_that_something_names_are_no_warning(tmp_path: Path) -> None:
+    """Of the model; of an observable; of a measurement; of a condition; and one of the model that changes nothing."""
+    model = CONVERSION.replace(
+        "<listOfParameters>", '<listOfParameters><parameter id="idle" value="1" constant="true"/>'
+    )
+    rows = "".join(f"\n{name} | lin | 0.1 | 10 | 1 | 1" for name in ("gain", "spread", "rate", "idle"))
+    path = problem(
+        tmp_path,
+        model,
+        parameters=ROW.rstrip() + rows,
+        observables="""
+            observableId | observableFormula | noiseFormula
+            obs_a | gain*A | noiseParameter1_obs_a""",
+        conditions="""
+            conditionId | k2
+            c0 | rate""",
+        measurements="""
+            observableId | simulationConditionId | time | measurement | noiseParameters
+            obs_a | c0 | 0 | 0.7 | spread
+            obs_a | c0 | 10 | 0.1 | spread""",
+    )
+    imported = import_file(path)
+    assert imported.warnings == ()
+    assert "left out, for nothing depends on it: idle" in imported.decisions
+
+
+@pytest.mark.parametrize(
+    ("key", "wrong", "said"),
+    [
+        ("problems:", "problem:", "has no key 'problems'; did you mean 'problem'?"),
+        ("format_version:", "formatversion:", "no PEtab problem: it has no key 'format_version'; did you mean"),
+        ("parameter_file:", "parameters_file:", "has no key 'parameter_file'; did you mean 'parameters_file'?"),
+    ],
+)
+def test_a_key_of_the_yaml_file_that_is_nearly_right_is_named(key: str, wrong: str, said: str, tmp_path: Path) -> None:
+    path = problem(tmp_path)
+    path.write_text(path.read_text().replace(key, wrong))
+    with pytest.raises(InputError, match=re.escape(said)):
+        import_file(path)
