@@ -25,7 +25,7 @@ from odefit.model import operators
 from odefit.model.language import ALIASES, CONSTANTS, DIGITS, FUNCTIONS
 from odefit.model.system import TIME, Network, NetworkCall, symbol
 from odefit.model.tokens import LOGIC, Syntax, parse, suggestion
-from odefit.text import clip, counted
+from odefit.text import counted
 from odefit.unsupported import DELAY, DELAYS, DERIVATIVES, derivative_of, of_derivative
 
 MAX_DEPTH = 50  # The deepest that parts of a formula may stand in each other.
@@ -175,7 +175,7 @@ class _Reader:
         state = state or (over and derivative_of(over, self.names))
         if state or (over and over.startswith("d")):
             raise self.syntax.error(of_derivative(state), node)
-        raise self.syntax.error(f"unknown symbol '{clip(token.text, 128)}'{suggestion(token.text, known)}", node)
+        raise self.syntax.unknown(node, known, {*self.arrays, *FUNCTIONS, *ALIASES, *self.networks, "piecewise"})
 
     def double(self, value: float, node: ast.expr) -> Any:
         if not math.isfinite(value):

@@ -13,15 +13,17 @@ import unicodedata
 from collections.abc import Collection
 from itertools import islice
 
-from odefit.errors import ModelError
+from odefit.errors import Fault, ModelError
 from odefit.records import dataclass
-from odefit.text import MOST_COMPARED, closest, did_you_mean
+from odefit.text import MOST_COMPARED, MOST_LISTED, abridged, clip, closest, did_you_mean
 from odefit.unsupported import ALGEBRAIC, of_derivative
 
 MAX_LENGTH = 100_000
 """The most characters of a formula."""
 MAX_BRACKETS = 100
 """The most brackets that may be open at one time."""
+SHORTEST = 3
+"""Letters from which on a name may be the beginning of another that was meant."""
 LOGIC = frozenset({"and", "or", "not"})
 """The words that are operators."""
 
@@ -85,6 +87,21 @@ class Syntax:
         """An error that points at the first character of a node."""
         index = self.columns.get(getattr(node, "col_offset", 0), 0)
         return pointed(self.text, self.where, what, self.tokens[index].start)
+
+    def unknown(self, node: ast.Name, known: Collection[str], others: Collection[str]) -> ModelError:
+        """An error for a symbol that nothing declares, and for all others of the formula that are none.
+
+        `known` may stand where it does, `others` mean something else.
+        """
+        followed = zip(self.tokens, (*(token.text for token in self.tokens[1:]), ""), strict=True)
+        written = [token for token, after in followed if token.kind == "name" and after != "("]
+        first = {token.text: token for token in reversed([*written, self.token(node)])}
+        strange = [token for token in first.values() if token.text not in {*known, *others, *LOGIC}]
+        faults: list[Fault] = []
+        for token in sorted({*strange, self.token(node)}, key=lambda one: one.start):
+            what = f"unknown symbol '{clip(token.text, 128)}'{suggestion(token.text, known) or _there_is(known)}"
+            faults += pointed(self.text, self.where, what, token.start).faults
+        return ModelError(faults=faults)
 
 
 def pointed(text: str, where: str, what: str, position: int) -> ModelError:
@@ -237,9 +254,31 @@ def suggestion(name: str, known: Collection[str]) -> str:
     if twin is not None:
         return f" (did you mean '{twin}'? It is written with another Unicode character)"
     alike = sorted(k for k in known if k.casefold() == name.casefold())
-    close = alike[0] if alike else closest(name, sorted(islice(known, MOST_COMPARED)))
+    close = alike[0] if alike else closest(name, sorted(islice(known, MOST_COMPARED))) or _longer(name, known)
     parts = [did_you_mean(close)] if close else []
     if not name.isascii():
         odd = next(c for c in name if not c.isascii())
         parts.append(f"'{odd}' is the character U+{ord(odd):04X}, not a plain letter")
     return f" ({' '.join(parts)})" if parts else ""
+
+
+def _longer(name: str, known: Collection[str]) -> str | None:
+    """The only name that begins as this one does, or the other way round: `k_degradation` for `kdeg`."""
+    flat = _flat(name)
+    found = [k for k in islice(known, MOST_COMPARED) if min(len(flat), len(_flat(k))) >= SHORTEST and _begins(flat, k)]
+    return found[0] if len(found) == 1 else None
+
+
+def _begins(flat: str, other: str) -> bool:
+    return flat.startswith(_flat(other)) or _flat(other).startswith(flat)
+
+
+def _flat(name: str) -> str:
+    return name.replace("_", "").casefold()
+
+
+def _there_is(known: Collection[str]) -> str:
+    """` (there is: x, y, k; …)`: for a symbol that is like none of these."""
+    names = sorted(islice(known, MOST_COMPARED), key=lambda name: (name in ("e", "pi", "t"), name.casefold(), name))
+    listed = abridged([clip(name) for name in names if name not in ("e", "pi")], MOST_LISTED)
+    return f" (there is: {listed}; a new parameter is declared under `parameters`)"

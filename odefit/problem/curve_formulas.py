@@ -251,8 +251,8 @@ def read_derived(
         try:
             formula = replacing({symbol(n): f for n, f in ties.items()})(parse_formula(text, names, where))
         except ModelError as error:
-            # The lines below the first show the formula with our symbols in the place of curves.
-            said = [fault.what.partition("\n")[0] for fault in error.faults]
+            # The lines below the first show the formula with our symbols in the place of curves; so does what there is.
+            said = [fault.what.partition("\n")[0].partition(" (there is")[0] for fault in error.faults]
             faults.found.extend(Fault(where, f"{what}, in {clip(section.formula, 100)}") for what in said)
             continue
         if not calls:

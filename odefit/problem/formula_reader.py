@@ -65,7 +65,8 @@ class FormulaReader:
             column = self._column(text, {*names, *self.place.section.expressions})
             for fault in error.faults:
                 what, *shown = fault.what.split("\n")  # the formula is shown below
-                what = f"{what}; {column}" if column else what
+                if column and column.partition(" is a column")[0] in what:
+                    what = f"{what.partition(' (there is')[0]}; {column}"
                 self.faults.found.append(Fault(fault.where, "\n".join([what, *shown])))
             nothing: sp.Expr = sp.S.Zero
             return nothing

@@ -527,7 +527,10 @@ def test_a_table_without_rows_and_one_with_too_many_cells(version: int, tmp_path
     ("text", "message"),
     [
         ("format_version: 3\n", "conversion.yaml:1: PEtab 3 is not known; odefit reads versions 1 and 2"),
-        ("format_version: 1\nparameter_file: parameters.tsv\n", "conversion.yaml:1: must be a list of one problem"),
+        (
+            "format_version: 1\nparameter_file: parameters.tsv\n",
+            "conversion.yaml:1: has no key 'problems'; there is: format_version, parameter_file",
+        ),
         (
             "format_version: 2.0.0\nextensions: {timecourse: {required: true}}\n",
             "conversion.yaml:2: needs PEtab's extension 'timecourse', which is not read",

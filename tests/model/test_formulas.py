@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 
 import pytest
@@ -99,6 +100,23 @@ def test_a_name_and_a_function_do_not_clash() -> None:
 @pytest.mark.parametrize("keyword", ["lambda", "is", "in", "if", "class", "True", "None", "yield", "await"])
 def test_keywords_of_python_are_names(keyword: str) -> None:
     assert parse_formula(f"2*{keyword}", [keyword]) == 2 * symbol(keyword)
+
+
+def test_all_symbols_that_are_unknown_are_named_at_once() -> None:
+    with pytest.raises(ModelError) as caught:
+        parse_formula("-kel*x + bta*sin(kel*t) - y/nothing", ["x", "y", "beta", "k_elimination"])
+    assert [str(one).split("\n")[0] for one in caught.value.faults] == [
+        "unknown symbol 'kel' (did you mean 'k_elimination'?)",
+        "unknown symbol 'bta' (did you mean 'beta'?)",
+        "unknown symbol 'nothing' (there is: beta, k_elimination, x, y, t; a new parameter is declared under "
+        "`parameters`)",
+    ]
+    assert [str(one).split("\n")[2].index("^") - 4 for one in caught.value.faults] == [1, 9, 28]
+
+
+def test_a_beginning_that_two_names_have_suggests_neither() -> None:
+    with pytest.raises(ModelError, match=re.escape("unknown symbol 'kel' (there is: k_elim_gut, k_elimination, t;")):
+        parse_formula("kel", ["k_elimination", "k_elim_gut"])
 
 
 def test_the_error_points_at_the_character() -> None:
