@@ -147,12 +147,20 @@ class ObservableData:
         A number that is no scale (zero, negative) becomes NaN, so that the likelihood there is not finite. A family
         without a scale gets zeros.
         """
+        s = self.narrow_scale(block, observed)
+        return spread(s, (*s.shape[:-1], len(block.rows)))
+
+    def narrow_scale(self, block: DataBlock, observed: Moments) -> FloatArray:
+        """The same, [..., 1] where all cells share it: what functions of it alone are then computed once for them."""
         if block.sigma is not None:
             return block.sigma
         if not self.family.has_scale:
-            return np.zeros(len(block.rows))
+            return np.zeros(1)
         s = np.asarray(observed.s, dtype=np.float64)
-        s = at_rows(spread(s, observed.m.shape), block.rows)
+        if not s.ndim:
+            s = s[None]
+        elif s.shape[-1] == observed.m.shape[-1]:
+            s = at_rows(s, block.rows)
         # Counts may have no dispersion, but nothing else has no scale.
         return np.where(s >= 0 if self.family.is_count else s > 0, s, np.nan)
 

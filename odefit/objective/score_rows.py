@@ -70,7 +70,7 @@ class ScoreRows:
         """
         family, part = data.family, data.measured
         d, m = part.values, at_rows(observed.m, part.rows)
-        s = data.scale(part, observed) if given is None else data.in_units(given)
+        s = data.narrow_scale(part, observed) if given is None else data.in_units(given)
         self.total = self.total + _counted(family.nll(d, m, s), part).sum(axis=-1) + data.constant
         experiment = owner[part.rows]
         if observed.dm is not None:

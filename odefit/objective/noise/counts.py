@@ -5,36 +5,36 @@
 is of no use as it stands when a is small, where the first two are large and nearly equal. With Stirling's formula,
 ln Gamma(x) = (x - 1/2) ln x - x + ln(2 pi)/2 + R(x), the large parts cancel by hand:
 
-    ln p = a y² L(a y) + (y - 1/2) ln(1 + a y) + R(n + y) - R(n) - ln y!
-           + y ln m - m - a m² L(a m) - y ln(1 + a m),         L(x) = (ln(1 + x) - x) / x²,  L(0) = -1/2
+    ln p = (n + y) (ln(1 + a y) - ln(1 + a m)) - ln(1 + a y)/2 + y ln m - y + R(n + y) - R(n) - ln y!
 
 and a = 0 is the Poisson distribution, with no case distinction. The scores:
 
     d ln p/dm = (y - m)/V,      d ln p/da = K(y) - y² N(a y) + m² N(a m) - y m/(1 + a m),
-    K(y) = (y - 1/2) y/(1 + a y) + G(n) - G(n + y)/(1 + a y)²,   N(x) = 1/(1 + x) + L(x),   G(x) = x² R'(x).
+    K(y) = (y - 1/2) y/(1 + a y) + G(n) - G(n + y)/(1 + a y)²,   G(x) = x² R'(x),
+    N(x) = 1/(1 + x) + L(x),   L(x) = (ln(1 + x) - x) / x²,   L(0) = -1/2.
 
-m and a are orthogonal. The information in m is 1/V; that in a has no closed form (R. A. Fisher 1941). With the second
-derivative of ln p = sum_(j<y) ln(1 + a j) - (y + n) ln(1 + a m) + ..., whose terms need no Gamma function, it is
+m and a are orthogonal. The information in m is 1/V; that in a is a series (R. A. Fisher 1941), which sums up to
 
-    I = sum_j P(Y > j) (j/(1 + a j))² + m³ B(a m),   B(x) = (2 ln(1 + x) - (2 x + x²)/(1 + x)) / x³,   B(0) = -1/3
+    I = m²/(1 + a m)² oo∫0 exp(-x) E(x) H(a m/(1 + a m) a E(x)) dx,   E(x) = (1 - exp(-a x))/a,   H(x) = -L(-x).
 
-and p(y) follows from p(y - 1) by one factor (`_information_by_recurrence`). P(Y < c), P(Y > c), their derivatives and I
-of many counts are sums over the counts that matter (`summation`).
+P(Y < c), P(Y > c) and their derivatives are sums over the counts that matter (`summation`).
 """
 
 from __future__ import annotations
 
 import functools
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from odefit.arrays import FloatArray
 from odefit.distributions import beta_tail, gamma_tails
-from odefit.objective.noise.family import Family, Row, Tail
+from odefit.linalg.matrix import EPS
+from odefit.objective.noise.family import HALF_LOG_2PI, Family, Row, Tail
 from odefit.objective.noise.special import (
     NO_DISPERSION,
-    information_ratio,
+    each_of,
     log_factorial,
     log_ratio,
     remainder,
@@ -52,22 +52,23 @@ LEAST_MEAN = 1e-100
 """The least mean of counts that are not 0: its inverse has a square."""
 MAX_EXACT_TERMS = 512
 """The most counts whose sum is taken term by term; of longer sums that is half of these, and the rest an integral."""
-MAX_SURVIVAL_TERMS = 512
-"""The most counts over which the information is summed by recurrence; of more, four digits are taken for enough."""
-MAX_INFORMATION_TERMS = 64
-"""What stands for MAX_EXACT_TERMS then."""
 MAX_TERMS_AT_ONCE = 500_000
 """Terms of sums that are in memory at once."""
 QUADRATURE_NODES = 96
 """The nodes of the Gauss-Legendre rule for that integral."""
+NODE_DISTANCE = 0.15
+"""Between the nodes of the rule for the information."""
 
 
 def log_pmf(y: FloatArray, m: FloatArray, a: FloatArray) -> FloatArray:
     """ln p(y) of counts y for m > 0 and a >= 0; the arrays broadcast."""
     a = np.maximum(a, NO_DISPERSION)
-    x, n, w = a * y, 1 / a, a * m
-    of_y = a * y * y * log_ratio(x) + (y - 0.5) * np.log1p(x) + remainder(n + y) - remainder(n) - log_factorial(y)
-    found: FloatArray = of_y + y * (np.log(m) - np.log1p(w)) - m - w * m * log_ratio(w)
+    n = 1 / a
+    above = n + y
+    r_n, r_above, r_next = each_of(remainder, n, above, y + 1.0)
+    of_x = np.log1p(a * y)
+    of_counts = 1 - HALF_LOG_2PI - (y + 0.5) * np.log(y + 1) - r_next
+    found: FloatArray = above * (of_x - np.log1p(a * m)) - 0.5 * of_x + y * np.log(m) + (r_above - r_n) + of_counts
     return found
 
 
@@ -75,8 +76,11 @@ def dispersion_score(y: FloatArray, m: FloatArray, a: FloatArray) -> FloatArray:
     """d ln p/da of counts y for m > 0 and a >= 0; the arrays broadcast."""
     a = np.maximum(a, NO_DISPERSION)
     x, n, w = a * y, 1 / a, a * m
-    k = (y - 0.5) * y / (1 + x) + remainder_slope(n) - remainder_slope(n + y) / (1 + x) / (1 + x)
-    return k - y * y * (1 / (1 + x) + log_ratio(x)) + m * m * (1 / (1 + w) + log_ratio(w)) - y * m / (1 + w)
+    g_n, g_above = each_of(remainder_slope, n, n + y)
+    l_x, l_w = each_of(log_ratio, x, w)
+    of_x, of_w = 1 / (1 + x), 1 / (1 + w)
+    k = (y - 0.5) * y * of_x + g_n - g_above * of_x * of_x
+    return k - y * y * (of_x + l_x) + m * m * (of_w + l_w) - y * m * of_w
 
 
 @functools.cache
@@ -86,9 +90,7 @@ def _gauss_legendre() -> tuple[FloatArray, FloatArray]:
     return (x + 1) / 2, w / 2
 
 
-def summation(
-    start: FloatArray, length: FloatArray, step: FloatArray | float = 1.0, terms: int = 1, most: int = MAX_EXACT_TERMS
-) -> tuple[FloatArray, FloatArray]:
+def summation(start: FloatArray, length: FloatArray, step: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Nodes and weights for sums over many counts.
 
     Sums of up to MAX_EXACT_TERMS counts are exact. Of longer ones the first half of these is exact, and the rest is the
@@ -103,30 +105,26 @@ def summation(
     length
         [M], the number of counts.
     step
-        1 upwards, -1 downwards.
-    terms
-        The fewest terms of an exact sum, those behind its end with weight 0.
-    most
-        What stands for MAX_EXACT_TERMS.
+        [M], 1 upwards, -1 downwards.
 
     Returns
     -------
     y, w
         [M, N] each; sum_j w_j f(y_j) is the sum of f over the counts.
     """
-    n = int(np.clip(np.max(length, initial=1.0), terms, most))
-    by_sum = length <= most
-    taken = np.where(by_sum, length, most // 2)[:, None]
+    n = int(np.clip(np.max(length, initial=1.0), 1, MAX_EXACT_TERMS))
+    by_sum = length <= MAX_EXACT_TERMS
+    taken = np.where(by_sum, length, MAX_EXACT_TERMS // 2)[:, None]
     distance = np.broadcast_to(np.arange(n, dtype=np.float64), (len(length), n))
     w = (distance < taken).astype(np.float64)
     if not by_sum.all():
         nodes, weights = _gauss_legendre()
-        first = most // 2 - 0.5
-        span = np.log(np.maximum(length - 0.5, most) / first)[:, None]
+        first = MAX_EXACT_TERMS // 2 - 0.5
+        span = np.log(np.maximum(length - 0.5, MAX_EXACT_TERMS) / first)[:, None]
         further = first * np.exp(nodes * span)
         distance = np.hstack([distance, further])
         w = np.hstack([w, np.where(by_sum[:, None], 0.0, weights * span * further)])
-    return start[:, None] + np.reshape(step, (-1, 1)) * np.where(w > 0, distance, 0.0), w
+    return start[:, None] + step[:, None] * np.where(w > 0, distance, 0.0), w
 
 
 def support(m: FloatArray, a: FloatArray, first: Any = 0.0, last: Any = np.inf) -> tuple[FloatArray, FloatArray]:
@@ -272,57 +270,31 @@ class Poisson(NegativeBinomial):
 
 
 def dispersion_information(m: FloatArray, a: FloatArray) -> FloatArray:
-    """E[(d ln p/da)²] at means m and dispersions a; to about 1e-4 where many counts matter, else to about 1e-9.
+    """E[(d ln p/da)²] at means m and dispersions a, which broadcast; what comes out for one sees no other."""
+    (x, weight), shape = _information_nodes(), np.broadcast_shapes(m.shape, a.shape)
+    n_parts = math.prod(shape) * len(x) // MAX_TERMS_AT_ONCE + 1
+    if n_parts > 1:
+        pairs = zip(*(np.array_split(np.broadcast_to(one, shape).ravel(), n_parts) for one in (m, a)), strict=True)
+        return np.concatenate([dispersion_information(*pair) for pair in pairs]).reshape(shape)
+    with np.errstate(all="ignore"):
+        a = np.maximum(a, NO_DISPERSION)
+        w = a * m
+        e = -np.expm1(-a[..., None] * x)
+        v = np.minimum(w / (1 + w), 1 - EPS)[..., None] * e  # 1 would have no logarithm
+        information: FloatArray = -(weight * e * log_ratio(-v)).sum(axis=-1) / a * (m / (1 + w)) ** 2
+    return information
 
-    Sums of about the same length are taken together, with as many terms as the next power of two says: what comes out
-    for one does not depend on the others.
+
+@functools.cache
+def _information_nodes() -> tuple[FloatArray, FloatArray]:
+    """Nodes x [N] and weights [N] for the integral of exp(-x) f(x) from 0 to infinity.
+
+    The trapezoidal rule in t of x = exp(t - exp(-t)) is exponentially accurate, on whatever scale f changes (H.
+    Takahasi and M. Mori 1974): the information is right to 1e-12 for a up to 0.3, 1e-8 for 1 and 1e-4 for 10.
     """
-    m, a = np.broadcast_arrays(m, a)
-    known = np.isfinite(m + a)
-    mean, dispersion = np.where(known, m, 1.0).ravel(), np.where(known, a, 0.0).ravel()
-    last = support(mean, dispersion)[1]
-    found = np.empty(mean.shape)
-    terms = np.exp2(np.ceil(np.log2(np.clip(last + 1, 16.0, 2.0 * MAX_SURVIVAL_TERMS)))).astype(np.intp)
-    for n in np.unique(terms).tolist():
-        alike = np.flatnonzero(terms == n)
-        by_sum = n > MAX_SURVIVAL_TERMS
-        at_once = MAX_TERMS_AT_ONCE // (4 * QUADRATURE_NODES if by_sum else n)
-        for first in range(0, len(alike), at_once):
-            some = alike[first : first + at_once]
-            with np.errstate(all="ignore"):
-                if by_sum:
-                    found[some] = _information_by_quadrature(mean[some], dispersion[some])
-                else:
-                    found[some] = _information_by_recurrence(mean[some], dispersion[some], n)
-    return np.where(known, found.reshape(m.shape), np.nan)
-
-
-def _information_by_recurrence(m: FloatArray, a: FloatArray, terms: int) -> FloatArray:
-    """The information from p(0) to p(terms - 1), of means m and dispersions a, [M] each."""
-    first = np.maximum(np.floor(m - 9 * np.sqrt(m + a * m * m)), 0.0)
-    a_, j = a[:, None], np.arange(terms, dtype=np.float64)
-    # What is less than `first` has no probability to speak of; from there on each p is the one before times a factor.
-    factors = (1 + a_ * j[:-1]) * (m / (1 + a * m))[:, None] / j[1:]
-    before = j < first[:, None]
-    p = np.empty((len(m), terms))
-    p[:, 0] = np.exp(log_pmf(first, m, a))
-    p[:, 1:] = np.where(before[:, :-1], 1.0, factors)
-    np.cumprod(p, axis=1, out=p)
-    p[before] = 0.0
-    below = np.zeros_like(p)
-    np.cumsum((j[:-1] / (1 + a_ * j[:-1])) ** 2, axis=1, out=below[:, 1:])
-    information: FloatArray = np.sum(p * below, axis=1) + m**3 * information_ratio(a * m)
-    return information
-
-
-def _information_by_quadrature(m: FloatArray, a: FloatArray) -> FloatArray:
-    """The information as the mean square of the score, of means m and dispersions a, [M] each."""
-    low, high = support(m, a)
-    # Counts beyond MAX_SURVIVAL_TERMS spread over more than MAX_INFORMATION_TERMS: all sums are of the long kind.
-    y, w = summation(low, high - low + 1, most=MAX_INFORMATION_TERMS)
-    p = w * np.exp(log_pmf(y, m[:, None], a[:, None]))
-    information: FloatArray = np.sum(p * dispersion_score(y, m[:, None], a[:, None]) ** 2, axis=1)
-    return information
+    t = np.arange(-22, 25) * NODE_DISTANCE
+    x = np.exp(t - np.exp(-t))
+    return x, NODE_DISTANCE * x * (1 + np.exp(-t)) * np.exp(-x)
 
 
 def _mean_tensor(d: Any, m: Any) -> Any:
