@@ -9,6 +9,7 @@ depth, aliases and size are limited while reading and not after.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import field
 from typing import Any
 
@@ -32,6 +33,10 @@ _SPECIAL |= {w: value for word, value in (("null", None), ("true", True), ("fals
              for w in (word, word.title(), word.upper())}  # fmt: skip
 _SPECIAL |= {sign + w: float(sign + "inf") for sign in ("", "+", "-") for w in (".inf", ".Inf", ".INF")}
 _SPECIAL |= dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan"))
+
+# libyaml reads dozens of times faster. Some of what stands with these signs it reads otherwise than PyYAML, or at all.
+_FAST: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_READ_OTHERWISE = re.compile("[\t?!\x85\u2028\u2029\ufeff]")
 
 _STRING_TAGS = ("!", "tag:yaml.org,2002:str")
 _COLLECTION_TAGS = (None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
@@ -67,8 +72,12 @@ class Node:
 
 def parse_tree(text: str, name: str) -> Node | None:
     """The tree of the only document of a text, or None where there is no document."""
+    if not _READ_OTHERWISE.search(text):
+        # What is wrong, if anything is, PyYAML says.
+        with suppress(yaml.YAMLError, ConfigError, ValueError, RecursionError, MemoryError):
+            return _Builder(text, name, _FAST).document()
     try:
-        return _Builder(text, name).document()
+        return _Builder(text, name, yaml.SafeLoader).document()
     except yaml.YAMLError as error:
         raise _syntax_error(error, text, name) from None
     except (RecursionError, MemoryError):
@@ -81,8 +90,8 @@ def parse_tree(text: str, name: str) -> Node | None:
 class _Builder:
     """Plain data from YAML events."""
 
-    def __init__(self, text: str, name: str) -> None:
-        self.events = yaml.parse(text, Loader=yaml.SafeLoader)
+    def __init__(self, text: str, name: str, loader: Any) -> None:
+        self.events = yaml.parse(text, Loader=loader)
         self.name = name
         self.anchors: dict[str, Node | None] = {}
         self.aliases = 0
@@ -147,7 +156,7 @@ class _Builder:
             return event.value
         if event.tag is not None:
             raise self.fault(line, _bad_tag(event.tag))
-        if event.style is not None:
+        if event.style:
             return event.value
         return self.plain(event.value, line)
 
@@ -179,7 +188,7 @@ class _Builder:
             key = self.key(event, depth, here, isinstance(coming, yaml.CollectionStartEvent))
             child = self.node(coming, depth + 1)
             node.size += 1 + child.size
-            if key == "<<" and getattr(event, "style", None) is None:
+            if key == "<<" and not getattr(event, "style", None):
                 merged += self.merge(child, here)
                 continue
             if key in node.value:

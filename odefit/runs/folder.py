@@ -134,7 +134,8 @@ def write_config(
     for keys, name in (renamed or {}).items():
         _set(config, keys, name)
     note = f"# {loaded.path.name} as odefit resolved it\n"
-    write_text(folder, CONFIG, note + yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    write_text(folder, CONFIG, note + yaml.dump(config, Dumper=dumper, sort_keys=False, allow_unicode=True))
 
 
 def _set(config: dict[str, Any], keys: tuple[str, ...], value: str) -> None:

@@ -8,12 +8,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from odefit.config import yaml_tree
 from odefit.config.source import Source, apply_overrides, parse_yaml, read_yaml
+from odefit.config.yaml_tree import parse_tree
 from odefit.errors import ConfigError
 
+ROOT = Path(__file__).parents[2]
 TEXT = """\
 # a comment
 model:
@@ -344,3 +348,37 @@ def test_nothing_heavy_is_imported() -> None:
         "import sys, odefit.config.source\nassert not {'sympy', 'numpy', 'torch', 'pandas', 'scipy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.skipif(not yaml.__with_libyaml__, reason="PyYAML without libyaml")
+@pytest.mark.parametrize("folder", ["configs", "tests/hostile/configs"])
+def test_libyaml_reads_configs_as_pyyaml_does(folder: str) -> None:
+    read = 0
+    for path in sorted((ROOT / folder).rglob("*.yaml")):
+        text = path.read_text()
+        if yaml_tree._READ_OTHERWISE.search(text):
+            continue
+        found = []
+        for loader in (yaml.CSafeLoader, yaml.SafeLoader):
+            try:
+                found.append(repr(yaml_tree._Builder(text, path.name, loader).document()))
+            except (yaml.YAMLError, ConfigError, ValueError, OverflowError):
+                found.append("refused")
+        assert found[0] == found[1], path
+        read += found[0] != "refused"
+    assert read > 20
+
+
+@pytest.mark.parametrize("text", ["a:\tb", "? a\n: b", "a: !b, c", "a: [b,\n c", "a: 'b", "a: 1\na: 2"])
+def test_what_libyaml_reads_otherwise_or_not_at_all_is_told_as_without_it(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told() -> str:
+        try:
+            return repr(parse_tree(text, "c.yaml"))
+        except ConfigError as error:
+            return str(error)
+
+    fast = told()
+    monkeypatch.setattr(yaml_tree, "_FAST", yaml.SafeLoader)
+    assert told() == fast
