@@ -41,7 +41,7 @@ ARRAYS = ("v", "logp", "acceptance", "steps", "diverged", "jumped", "step")
 
 
 class OutOfTime(Exception):
-    """The time was over on the way; what the chains were doing is lost, and where they were before is not."""
+    """The time was over before there was anything to keep: within the warm-up, or before each chain had a draw."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +159,7 @@ class _Drawn:
     steps: int
     diverged: bool
     jumped: bool
+    state: State
 
 
 class _Steps:
@@ -259,15 +260,19 @@ def _within(mixture: Mixture, v: FloatArray, before: FloatArray) -> FloatArray:
 def advance(density: LogDensity, request: Request, until: float | None = None) -> Draws:
     """The draws of every chain that are asked for.
 
-    until: when the time is over, by `time.monotonic`, which is looked at between two calls of the density. Raises
-    OutOfTime where that is before the last draw.
+    until: when the time is over, by `time.monotonic`, which is looked at between two calls of the density. Where that
+    is before the last draw, as many of each chain come back as the slowest one has: chains are of one length, and none
+    has more of the draws that cost little. Raises OutOfTime where that is none, or steps are learnt.
     """
     tuned, known = request.tuned, request.known
     walks = [_Walk(request, c, state) for c, state in zip(known, request.states, strict=True)]
     asked = {c: next(walk.going) for c, walk in enumerate(walks)}
     while asked:
         if until is not None and time.monotonic() >= until:
-            raise OutOfTime
+            done = min(len(walk.drawn) for walk in walks)
+            if not done or request.adapt is not None:
+                raise OutOfTime
+            return _together(walks, done)
         active = list(asked)
         # Not as products of matrices, whose last digits depend on how many rows there are.
         v = tuned.centre + np.einsum("bj,ij->bi", np.stack([asked[c] for c in active]), tuned.root)
@@ -278,7 +283,7 @@ def advance(density: LogDensity, request: Request, until: float | None = None) -
                 asked[c] = walks[c].going.send((float(logp[k]), slopes[k]))
             except StopIteration:
                 del asked[c]
-    return _together(walks)
+    return _together(walks, request.n)
 
 
 class _Walk:
@@ -287,7 +292,6 @@ class _Walk:
     def __init__(self, request: Request, chain: int, state: State) -> None:
         self.tuned, self.steps = request.tuned, _Steps(request.tuned.step, request.adapt or ACCEPTANCE)
         self.drawn: list[_Drawn] = []
-        self.state = state
         self.going = self._walk(request, chain, state)
 
     def _walk(self, request: Request, chain: int, state: State) -> Generator[FloatArray, Answer, None]:
@@ -308,13 +312,14 @@ class _Walk:
                 gain = logp - state.logp + tuned.mixture.log_density(v) - tuned.mixture.log_density(proposed)
                 if rng.random() < math.exp(min(gain, 0.0)):
                     state, v, jumped = State(w, logp, gradient), proposed, True
-            self.state = state
-            self.drawn.append(_Drawn(v, state.logp, moved.acceptance, moved.steps, moved.diverged, jumped))
+            self.drawn.append(_Drawn(v, state.logp, moved.acceptance, moved.steps, moved.diverged, jumped, state))
 
 
-def _together(walks: Sequence[_Walk]) -> Draws:
+def _together(walks: Sequence[_Walk], n: int) -> Draws:
+    """The first n draws of each."""
+
     def of(name: str) -> FloatArray:
-        return np.array([[getattr(one, name) for one in walk.drawn] for walk in walks], dtype=np.float64)
+        return np.array([[getattr(one, name) for one in walk.drawn[:n]] for walk in walks], dtype=np.float64)
 
     step = np.array([math.exp(walk.steps.mean if walk.steps.n else math.log(walk.tuned.step)) for walk in walks])
     return Draws(
@@ -325,5 +330,5 @@ def _together(walks: Sequence[_Walk]) -> Draws:
         of("diverged"),
         of("jumped"),
         step,
-        [walk.state for walk in walks],
+        [walk.drawn[n - 1].state for walk in walks],
     )

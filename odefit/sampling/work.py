@@ -149,7 +149,7 @@ class Work:
             try:
                 found = go(self.posterior, Request(self.tuned, self.states, n, (self.seed, 2, done), chains=self.own))
             except OutOfTime:
-                break  # the draws of this round come again, to the last bit, when somebody goes on
+                break
             self.table, self.states = self.table.joined(self._rows(found)), found.states
             is_due = pace.end(n)
             diverged = int(self.table.stats["diverging"].sum())

@@ -194,17 +194,23 @@ def test_a_time_that_is_over_within_the_warm_up_leaves_nothing(tmp_path: Path, m
     assert not (copy / "posterior.json").exists()
 
 
-def test_a_time_that_is_over_within_a_round_changes_no_later_draw(
+def test_a_time_that_is_over_within_a_round_keeps_what_all_chains_have_and_changes_no_later_draw(
     run: odefit.Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The only round has all 30 draws of both chains."""
     whole = odefit.sample(replace(run, path=None), 30, chains=2, warm_up=20).table.values
     work = Work(replace(run, path=None), 2, 0, 20, 0.8, 0.95)
     work.warm_up(Silent())
     assert work.table is not None
+    over = iter([False, True])
     monkeypatch.setattr(chains, "time", Clock())
-    monkeypatch.setattr("odefit.sampling.work.Pace", lambda *_: Pace(10, 2.0, 15.0, None))
+    monkeypatch.setattr("odefit.sampling.work.Pace", lambda *_: Pace(30, 2.0, 15.0, None))
+    monkeypatch.setattr(Pace, "is_over", property(lambda _: next(over)))
     work.go_on(30, 60.0, Silent(), lambda: None)
-    assert 0 < work.table.values.shape[1] < 30
+    kept = work.table.values.shape[1]
+    assert 0 < kept < 30
+    assert np.array_equal(work.table.values, whole[:, :kept])
+    monkeypatch.undo()
     work.go_on(30, None, Silent(), lambda: None)
     assert np.array_equal(work.table.values, whole)
 

@@ -13,7 +13,13 @@ SHORT = {
     "neural_cosine": ["fit.windows={points: [10], epochs: [3]}", "fit.epochs=1"],
     "neural_time": ["fit.match=200", "fit.windows={points: [11], epochs: [40]}", "fit.epochs=2"],
     "sigmoid_spiral": ["fit.match=60", "fit.windows={points: [10], epochs: [2], finish: false}"],
-    "potential": ["data.simulate.experiments=12", "fit.windows={points: [13], epochs: [3]}", "fit.epochs=1"],
+    "potential": [
+        "data.simulate.experiments=8",
+        "data.simulate.times={start: 0, stop: 4, count: 16}",
+        "fit.match=60",
+        "fit.windows={points: [8], epochs: [2]}",
+        "fit.epochs=1",
+    ],
     "hybrid_lotka_volterra": ["fit.match=100", "fit.windows={points: [10], epochs: [2], finish: false}"],
 }
 """What tests/fitting/test_network_configs.py fits. What is cut here, tests/cli/test_shipped.py does not."""
