@@ -13,11 +13,16 @@ from dataclasses import replace
 
 import numpy as np
 
+from odefit.arrays import FloatArray
 from odefit.fitting.crossing import Crossing
+from odefit.fitting.explained import explains
 from odefit.fitting.local_search import LocalSearch
 from odefit.fitting.offered_starts import ALIKE
+from odefit.fitting.only_noise import leaves_noise
 from odefit.fitting.race import PARENTS
-from odefit.fitting.short_searches import distinct, short_searched
+from odefit.fitting.short_searches import short_searched
+from odefit.objective.profile import ProfileLikelihood
+from odefit.objective.residuals import pearson_residuals
 from odefit.optimizers.start_pool import StartOutcome
 from odefit.problem.assembly import Assembly
 from odefit.runs.checkpoint import Memory
@@ -25,7 +30,8 @@ from odefit.runs.progress import Progress
 
 LONE = 3
 """The lowest place is a lone one when fewer of the searches from drawn places than these have come near it. Places that
-were put together from it do not count: they come there since it is where they are from."""
+were put together from it do not count: they come there since it is where they are from. Where its curves leave more
+than noise and do not explain the data either, it is one however many have come: they agree on plateaus, too."""
 
 SHARE = 0.5
 """The new places of a generation, by the number of the drawn ones."""
@@ -51,13 +57,41 @@ def bred(
     drawn = np.array([r.value for r in results])
     crossing, seed = Crossing(search.objective, search), assembly.loaded.config.fit.seed
     for number in range(MOST):
-        lowest = min((r.value for r in found), default=math.inf)
-        is_lone = math.isfinite(lowest) and np.count_nonzero(drawn <= lowest + ALIKE) < LONE
-        elite = distinct(found, PARENTS)
-        if not is_lone or in_vain == IN_VAIN or len(elite) < 2:
+        lowest, elite = min((r.value for r in found), default=math.inf), distinct(search.objective, found, PARENTS)
+        if in_vain == IN_VAIN or len(elite) < 2:
+            break
+        if np.count_nonzero(drawn <= lowest + ALIKE) >= LONE and _is_right(search.objective, elite[0]):
             break
         children = crossing(elite, n, (seed, number, 2))
         more = short_searched(assembly, search, children, progress, memory, f"generation {number + 1}")
         found += [replace(r, number=len(found) + r.number) for r in more]
         in_vain = 0 if min(r.value for r in more) < lowest - LOWER else in_vain + 1
     return found
+
+
+def _is_right(objective: ProfileLikelihood, u: FloatArray) -> bool:
+    """Whether searches that agree on u [P'] are believed."""
+    return leaves_noise(objective, u) or explains(objective, u)
+
+
+def distinct(objective: ProfileLikelihood, results: Sequence[StartOutcome], n: int) -> FloatArray:
+    """The best n places of different valleys that searches have come to, [n, P'], or as many as there are.
+
+    Places are in one valley if their curves are no further apart than noise makes them: half of the squared distance of
+    the residuals is what the objective rises by from where these are noise. The lowest stands for all; so it does for
+    all places on a plateau, however far their parameters are apart. Where there are but limits and intervals, which
+    have no residuals, the objectives tell places apart.
+    """
+    chosen, seen = list[FloatArray](), list[tuple[float, FloatArray]]()
+    for r in sorted(results, key=lambda r: r.value):
+        if len(chosen) == n or r.outcome is None or not math.isfinite(r.value):
+            break
+        found = pearson_residuals(objective.full, objective.lift(r.outcome.u))
+        if found is None:
+            continue
+        e = np.concatenate(found)
+        with np.errstate(all="ignore"):
+            apart = [0.5 * np.square(e - other).sum() if len(e) else r.value - value for value, other in seen]
+        if all(not a <= ALIKE for a in apart):
+            chosen, seen = [*chosen, r.outcome.u], [*seen, (r.value, e)]
+    return np.array(chosen)

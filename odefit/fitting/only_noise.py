@@ -37,12 +37,15 @@ def leaves_noise(objective: ProfileLikelihood, u: FloatArray) -> bool:
     return bool(squares > 0 and -TURNING < products / squares * np.sqrt(n_pairs) < FOLLOWING)
 
 
-def _series(problem: FitProblem, residuals: Sequence[FloatArray]) -> list[FloatArray]:
-    """The residuals of each curve in the order of their times: of one formula, however many names it has, in one
-    experiment."""
+def curves_of(problem: FitProblem) -> list[int]:
+    """Which curve each observable is measured on: one formula has one, however many names it has."""
     formulas = list(problem.observation.system.predicted.values())
-    curves = [formulas.index(g) for g in formulas]
-    curve = np.concatenate([np.full(len(d.rows), c) for c, d in zip(curves, problem.data, strict=True)])
+    return [formulas.index(g) for g in formulas]
+
+
+def _series(problem: FitProblem, residuals: Sequence[FloatArray]) -> list[FloatArray]:
+    """The residuals of each curve in one experiment, in the order of their times."""
+    curve = np.concatenate([np.full(len(d.rows), c) for c, d in zip(curves_of(problem), problem.data, strict=True)])
     rows, e = np.concatenate([d.rows for d in problem.data]), np.concatenate(residuals)
     order = np.lexsort((problem.times[rows], problem.owner[rows], curve))
     owner, curve, e = problem.owner[rows][order], curve[order], e[order]

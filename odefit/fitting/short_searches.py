@@ -21,7 +21,7 @@ from odefit.fitting.kept_starts import as_plain, restored
 from odefit.fitting.local_search import LocalSearch
 from odefit.fitting.multistart_outcome import SAME_OPTIMUM
 from odefit.fitting.observed_search import ObservedSearch
-from odefit.fitting.offered_starts import ALIKE, have_come_together
+from odefit.fitting.offered_starts import have_come_together
 from odefit.fitting.race import SAME
 from odefit.fitting.searches import searched
 from odefit.objective.profile import ProfileLikelihood
@@ -93,18 +93,6 @@ def best_places(results: Sequence[StartOutcome], sizes: FloatArray, n: int) -> F
     """Where the best n searches have come to, [n, P'], of which no place has more than its share. sizes: [P']."""
     at = _reached(results)
     return at.u[_different(at, sizes, n)]
-
-
-def distinct(results: Sequence[StartOutcome], n: int) -> FloatArray:
-    """The best n places that searches have come to whose values tell them apart, [n, P'], or as many as there are.
-
-    Of those that are alike, as all places in one valley come to be, the lowest stands for all.
-    """
-    at, chosen = _reached(results), list[int]()
-    for k in range(len(at.u)):
-        if np.isfinite(at.values[k]) and (not chosen or at.values[k] - at.values[chosen[-1]] > ALIKE):
-            chosen.append(k)
-    return at.u[chosen[:n]]
 
 
 def short_searched(

@@ -148,6 +148,16 @@ def test_a_curve_with_two_names_is_one() -> None:
         assert leaves_noise(both, u) == leaves_noise(alone, u)
 
 
+def test_a_curve_with_a_name_for_each_time_is_explained_as_one() -> None:
+    names = [f"x{k}" for k in range(len(TIMES))]
+    long = pd.DataFrame({"time": TIMES, "observable": names, "value": CURVE + NOISE})
+    noise = {name: {"sigma": 0.05, "model": "gaussian"} for name in names}
+    model = {**CONFIG["model"], "observables": dict.fromkeys(names, "x")}
+    objective = objective_of({**config(), "model": model, "noise": noise}, long)
+    assert explains(objective, np.log([0.8, 2.0]))
+    assert not explains(objective, np.log([0.4, 2.0]))
+
+
 def test_an_interrupted_fit_goes_on_to_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = odefit.fit(config(), data=DATA, out=tmp_path / "whole")
     with monkeypatch.context() as patch:
