@@ -113,6 +113,16 @@ def _mismatch(source: str, target: str, own: Any, other: Any, error: Exception) 
     return f"{what}: they measure different things; {MISMATCH}, with what is between them as a factor"
 
 
+def unit_of(text: str) -> Any:
+    """The unit of a text as one of pint's, to calculate with; None where it is none, or has a zero of its own."""
+    try:
+        quantity = _read(plain(text), text)
+        is_plain = quantity.magnitude == 1.0 and (0.0 * quantity).to_base_units().magnitude == 0.0
+    except Exception:  # pint has many, and none of them is of numbers
+        return None
+    return quantity.units if is_plain else None
+
+
 @functools.cache
 def pint_registry() -> Any:
     """The units of pint, and those of _OWN."""

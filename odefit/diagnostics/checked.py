@@ -9,7 +9,9 @@ import numpy as np
 
 from odefit.config.load import LoadedConfig
 from odefit.data.experiments import Experiment
-from odefit.diagnostics.checking import formula_text, in_unit, start_warnings
+from odefit.diagnostics.checking import in_unit, start_warnings
+from odefit.diagnostics.formula_lines import formula_text
+from odefit.diagnostics.unit_consistency import unit_warnings
 from odefit.engines.methods import METHODS
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.parameters import Parameter
@@ -58,7 +60,10 @@ def document(loaded: LoadedConfig, name: str) -> dict[str, Any]:
         "solver": _solver(assembly),
         "start": {"nll": finite_or_none(nll)},
         "notes": [*assembly.notes, *loaded.notes],
-        "warnings": [line.removeprefix("warning: ") for line in start_warnings(assembly)],
+        "warnings": [
+            *(line.removeprefix("warning: ") for line in start_warnings(assembly)),
+            *unit_warnings(loaded),
+        ],
     }
 
 

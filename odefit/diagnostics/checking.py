@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from odefit.config.load import LoadedConfig
+from odefit.diagnostics.formula_lines import formula_text
+from odefit.diagnostics.unit_consistency import unit_warnings
 from odefit.engines.methods import METHODS
 from odefit.engines.tolerances import atol_words
-from odefit.model.sharing import written_size
-from odefit.model.system import System, Trigger, written
+from odefit.model.system import System, Trigger
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.observation import Noise
 from odefit.objective.parameters import Parameter
@@ -25,8 +25,6 @@ from odefit.text import abridged, counted
 if TYPE_CHECKING:
     from odefit.objective.priors import Prior
 
-MAX_OPERATIONS = 2_000
-"""The most operations of a formula that is written down, which is then cut."""
 MAX_LINES = 40
 """The most events, experiments or parameters that are listed one by one."""
 
@@ -47,7 +45,7 @@ def report(loaded: LoadedConfig, name: str) -> str:
         lines += ["", "The data are simulated, so the truth is known."]
     lines += ["", f"Solver: {_solver(assembly)}"]
     lines += [f"note: {note}" for note in assembly.notes]
-    lines += start_warnings(assembly)
+    lines += [*start_warnings(assembly), *(f"warning: {what}" for what in unit_warnings(loaded))]
     return "\n".join(lines)
 
 
@@ -86,17 +84,6 @@ def _trigger_line(one: Trigger, system: System) -> str:
         when = when.replace(sign, word)
     later = "" if one.delay is None else f", {formula_text(one.delay, system)} later"
     return f"  when {when} becomes true{later}: {changes}"
-
-
-def formula_text(formula: Any, system: System | None = None) -> str:
-    """A formula in one short line; that of a system may call its networks."""
-    if not isinstance(formula, str):
-        if written_size(formula) > MAX_OPERATIONS:
-            return "a long formula"
-        formula = str(formula) if system is None else written(formula, system)
-    text = re.sub(r"\d+\.\d+(?:e[+-]?\d+)?", lambda number: f"{float(number[0]):.6g}", formula).replace("**", "^")
-    text = re.sub(r"\b(Abs|Max|Min)(?=\()", lambda name: name[0].lower(), text)  # as they are written in configs
-    return text if len(text) <= 200 else text[:197] + "..."
 
 
 def _measured(assembly: Assembly) -> list[str]:

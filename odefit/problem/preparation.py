@@ -13,6 +13,7 @@ from odefit.data.replicates import Repeats
 from odefit.data.table_beside import Beside
 from odefit.errors import ConfigError
 from odefit.model.system import TIME
+from odefit.problem.arrival import arrival_notes
 from odefit.problem.assembly import Assembly, assemble
 from odefit.problem.conditions import under_conditions
 from odefit.problem.constant_conditions import constant_condition_notes
@@ -53,7 +54,7 @@ def _prepare(loaded: LoadedConfig) -> tuple[Assembly, dict[str, float] | None]:
     notes = constant_condition_notes(loaded, described)
     beside = Beside()
     measured, truth = measurements(loaded, described, notes, beside)
-    notes += first_row_notes(described, measured)
+    notes += [*first_row_notes(described, measured), *arrival_notes(loaded, measured)]
     loaded = with_units_of_data(loaded, described, beside.units)
     assembly = assemble(loaded, described, measured)
     dates = dates_of(loaded, beside.clock)
