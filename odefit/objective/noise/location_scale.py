@@ -75,6 +75,12 @@ class Gaussian(LocationScale):
     has_best_scale = True
     is_normal = True
 
+    def cdf(self, d: FloatArray, m: FloatArray, s: FloatArray, upper: bool = False) -> FloatArray:
+        from scipy.special import ndtr
+
+        x = (d - m) / s
+        return np.asarray(ndtr(-x if upper else x))
+
     def nll(self, d: FloatArray, m: FloatArray, s: FloatArray) -> FloatArray:
         r = (m - d) / s
         return 0.5 * (r * r) + np.log(s) + HALF_LOG_2PI
