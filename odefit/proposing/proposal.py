@@ -162,28 +162,19 @@ def propose(look: Look, model: str) -> Proposal:
         np.inf if look.kind == "events" else 0.0,  # concentrations after doses
         may_be_negative=entry.name in _SWINGING,
     )
-    columns: dict[str, str | Sequence[str]]
-    columns = {name: column for name, column in taken.items() if look.kind != "events" and column != name}
-    if look.beside is not None:
-        columns = {name: look.beside.columns[column] for name, column in taken.items()}
-    if look.kind == "events" and len(taken) > 1:
-        columns = {name: column.rpartition(" ")[2] for name, column in taken.items()}
     left = [name for name in look.series if name not in taken.values()]
-    return Proposal(
-        *(
-            entry,
-            equations,
-            starts,
-            observables,
-            columns,
-            unknowns,
-            noise,
-            left,
-            called,
-            [] if look.constants.dose else list(held),
-            inputs,
-        ),
-    )
+    dosed = [] if look.constants.dose else list(held)
+    said = (entry, equations, starts, observables, _columns(look, taken), unknowns, noise, left, called, dosed, inputs)
+    return Proposal(*said)
+
+
+def _columns(look: Look, taken: Mapping[str, str]) -> dict[str, str | Sequence[str]]:
+    """Observable -> its column or columns, where a config has to say it. taken: observable -> its series."""
+    if look.kind == "events":
+        return {name: series.rpartition(" ")[2] for name, series in taken.items()} if len(taken) > 1 else {}
+    if look.beside is not None:
+        return {name: look.beside.columns[series] for name, series in taken.items()}
+    return {name: series for name, series in taken.items() if series != name}
 
 
 def _matrix(largest: Sequence[float], entries: Sequence[str], span: float) -> list[Unknown]:
