@@ -72,12 +72,12 @@ model:
   hidden: [8]
   latent: {dimension: 3, encoder: 8, decoder: [6], observed: 6, starts: 2, times_per_step: 7, validation: 0.2,
            own_scale: true, constants: 1, refine: 1}
-data: {spirals: {series: 12, times: 20, seed: 2}}
+data: {spirals: {series: 10, times: 14, seed: 2}}
 solver: {step: 2}
-fit: {method: adam, epochs: 40, batch_size: 4, seed: 3}
+fit: {method: adam, epochs: 12, batch_size: 4, seed: 3}
 """
-SHORT = "windows: {points: [6], epochs: [12], random: true}, patience: 40, seed: 3"
-FOLDS = NETWORK + f"fit: {{method: adam, epochs: 6, folds: 2, match: 10, {SHORT}}}\n"
+SHORT = "windows: {points: [6], epochs: [8], random: true}, patience: 40, seed: 3"
+FOLDS = NETWORK + f"fit: {{method: adam, epochs: 4, folds: 2, match: 10, {SHORT}}}\n"
 LBFGS = NETWORK + "fit: {method: lbfgs, epochs: 6, folds: 2, match: 20, windows: {points: [6], epochs: [12]}}\n"
 PROBLEMS = {
     "least_squares": LEAST_SQUARES,
