@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import field
 from functools import cached_property
 from typing import Any
@@ -20,7 +21,7 @@ import numpy as np
 from odefit.arrays import FloatArray, IntArray, distinct
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions, SolverOptions, Trajectory, members_of
-from odefit.engines.failure import Failure, FailureReason
+from odefit.engines.failure import Failure, FailureReason, IntegrationError
 from odefit.engines.pilot_kernel import STAGES, KernelSteps, KernelWays
 from odefit.engines.rough_steps import rough_steps
 from odefit.model.functions import numpy_function
@@ -35,6 +36,8 @@ MAX_EVALUATIONS = 500
 """On one way. What a solution that is not at its end by then has shown is enough."""
 MAX_EXPLICIT = 1_000
 """The same of explicit steps, whose evaluations are all that they cost."""
+MANY_PIECES = 20
+"""Of one way, which explicit steps have then begun to know."""
 PROBE = 1e-6
 """The part of the way after which it is looked what states that are 0 become."""
 LEAST_PROBED = 1e-30
@@ -51,12 +54,20 @@ class Record:
     pieces: list[tuple[FloatArray, FloatArray]] = field(default_factory=list)
     evaluations: int = 0
     explicit_evaluations: int = 0
+    largest: FloatArray | float = 0.0
+    """The largest value of each state so far, [S]."""
+
+    def add(self, times: FloatArray, y: FloatArray) -> None:
+        """One more piece."""
+        self.pieces.append((times, y))
+        if len(y):
+            self.largest = np.maximum(self.largest, np.abs(y).max(axis=0))
 
     @property
-    def largest(self) -> FloatArray | float:
-        """The largest value of each state so far, [S]."""
-        tops = [np.abs(y).max(axis=0) for _, y in self.pieces if len(y)]
-        return np.max(tops, axis=0) if tops else 0.0
+    def is_spent(self) -> bool:
+        """Whether neither kind of steps may be tried any more; after many pieces it was not stiffness that took all."""
+        is_long = len(self.pieces) >= MANY_PIECES or self.evaluations >= MAX_EVALUATIONS
+        return is_long and self.explicit_evaluations > MAX_EXPLICIT - STAGES
 
 
 _Rates = Callable[[float, FloatArray], FloatArray]
@@ -162,6 +173,8 @@ class PilotEngine(Engine):
         start, end = experiment.start, float(times[-1])
         if not np.isfinite(y0).all():
             return _failed(times, n)
+        if self.record.is_spent:  # nor is what comes on the way looked for
+            raise IntegrationError(Failure(FailureReason.GAVE_UP, start))
 
         def rates(t: float, y: FloatArray) -> FloatArray:
             return np.array(self._rates(*y, t, *p), dtype=np.float64)
@@ -179,7 +192,7 @@ class PilotEngine(Engine):
                 if not way.is_complete:
                     way = _Way(times, start, y0, end)
                     self._implicit(way, rates, atol)
-        self.record.pieces.append(way.piece)
+        self.record.add(*way.piece)
         return Trajectory(way.y) if np.isfinite(way.y).all() else _failed(times, n)
 
     def _stepped(self, way: _Way, p: FloatArray, atol: FloatArray) -> bool:
@@ -253,8 +266,9 @@ class Pilot:
         if self._engine is None:
             self._engine = self._made(p)
         for record in (self._record, self._resting):
-            record.pieces, record.evaluations, record.explicit_evaluations = [], 0, 0
-        self._engine.solve(p[None], [experiment])
+            record.pieces, record.evaluations, record.explicit_evaluations, record.largest = [], 0, 0, 0.0
+        with suppress(IntegrationError):
+            self._engine.solve(p[None], [experiment])
         found = self._record if self._record.pieces else self._resting
         return Record(found.pieces, found.evaluations, found.explicit_evaluations)
 
