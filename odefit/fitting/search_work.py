@@ -65,17 +65,19 @@ def seconds_of_start(objective: ProfileLikelihood, points: FloatArray) -> float 
     engine = problem.engine.reset_copy()
     if not engine.is_compiled:
         return None
+    once = problem.together
+    experiments = problem.solved.experiments if once is None else once.experiments
     steps = []
     for u in points[:PROBED]:
-        local = problem.binding.local(problem.table.to_natural(objective.complete(u)))
-        found = engine.count_steps(local[:, : problem.n_system], problem.solved.experiments)
-        steps.append(UNKNOWN_STEPS * len(problem.experiments) if found is None else found)
+        local = problem.binding.local(problem.table.to_natural(objective.complete(u)))[:, : problem.n_system]
+        if once is not None:  # replicates are solved once
+            local = local[once.first]
+        found = engine.count_steps(local, experiments)
+        steps.append(UNKNOWN_STEPS * len(experiments) if found is None else found)
     costs = ONE_BY_ONE if engine.remembers else TOGETHER
     width = 2 + len(problem.observation.sensitive)
     solved = max(steps) * (len(engine.system.states) + 5) * width * costs.step
-    return EVALUATIONS * (
-        2 * len(problem.experiments) * costs.call + solved + len(problem.times) * (width + 5) * costs.row
-    )
+    return EVALUATIONS * (2 * len(experiments) * costs.call + solved + len(problem.times) * (width + 5) * costs.row)
 
 
 def chunk_for_workers(n: int, workers: int, seconds: float | None, most: int) -> int:
