@@ -104,6 +104,16 @@ class Solutions(Sequence[Trajectory]):
             tuple(t.failure for t in trajectories),
         )
 
+    def with_members(self, which: IntArray, theirs: Solutions) -> Solutions:
+        """The same with the solutions of some members [n] replaced, in place."""
+        failures = list(self.failures)
+        for k, m in enumerate(which.tolist()):
+            rows, other = slice(*self.offsets[m : m + 2]), slice(*theirs.offsets[k : k + 2])
+            self.y[rows], failures[m] = theirs.y[other], theirs.failures[k]
+            if self.dy is not None and theirs.dy is not None:
+                self.dy[rows] = theirs.dy[other]
+        return Solutions(self.y, self.dy, self.offsets, tuple(failures))
+
     @property
     def failed(self) -> int | None:
         """The first member that failed; None where none did."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
@@ -19,7 +17,6 @@ from odefit.engines.kernel.kernel_engine import KernelEngine
 from odefit.engines.kernel.model_ir import stiff_text
 from odefit.engines.kernel.sparsity import pattern_of
 from odefit.engines.pilot import Pilot
-from odefit.engines.segments import segmented_engine
 from odefit.model.functions import numpy_function
 from odefit.model.system import System
 from odefit.problem.state_sizes import state_sizes
@@ -128,7 +125,7 @@ def test_sensitivities_that_go_on_are_those_of_the_chain_rule(monkeypatch: pytes
     options = SolverOptions("tsit5", 1e-9, 1e-12)
     names = ("F", "k", "c", "x_0", "when", "lag")
     along = make_engine(system, options, names).solve(p[None], [rows], True)[0]
-    monkeypatch.setattr(segmented_engine, "MIN_ALONG", math.inf)
+    monkeypatch.setattr(KernelEngine, "takes_tangents", False)
     apart = make_engine(system, options, names).solve(p[None], [rows], True)[0]
     np.testing.assert_allclose(along.y, apart.y, rtol=1e-7, atol=1e-10)
     np.testing.assert_allclose(along.dy, apart.dy, rtol=1e-6, atol=1e-8)
@@ -149,7 +146,7 @@ def test_so_they_are_where_nothing_on_the_way_depends_on_parameters(monkeypatch:
     p, members = np.array([[0.8, 1.5, 0.6], [0.5, 1.0, 0.9], [1.1, 0.2, 0.4]]), np.array([1, 0, 0])
     options, names = SolverOptions("tsit5", 1e-9, 1e-12), ("F", "x_0", "k")
     along = make_engine(system, options, names).solve(p, rows, True, members)
-    monkeypatch.setattr(segmented_engine, "MIN_ALONG", math.inf)
+    monkeypatch.setattr(KernelEngine, "takes_tangents", False)
     apart = make_engine(system, options, names).solve(p, rows, True, members)
     np.testing.assert_allclose(along.y, apart.y, rtol=1e-7, atol=1e-10)
     np.testing.assert_allclose(along.dy, apart.dy, rtol=1e-6, atol=1e-8)

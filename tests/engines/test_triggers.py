@@ -14,7 +14,7 @@ from odefit.errors import SolveError
 from odefit.model.system import Network, System
 from small_problems import central_differences
 
-BOTH = ("tsit45", "dopri5")
+BOTH = ("tsit45", "tsit5", "dopri5")
 
 BALL = interrupted(
     {"h": "v", "v": "-g"}, {"h": "h0", "v": 0}, "g e h0", triggers=[{"when": "h < 0", "changes": {"h": 0, "v": "-e*v"}}]

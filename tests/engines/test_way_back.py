@@ -62,12 +62,13 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 SWITCHED = {**EQUATIONS, "x": EQUATIONS["x"] + " + piecewise(0, t < 2, 0.3) - piecewise(s, t < 1 + a, b)/4"}
 
 
-@pytest.fixture(autouse=True, params=[12, 1], ids=["each", "along"])
+@pytest.fixture(autouse=True, params=[False, True], ids=["each", "along"])
 def always(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """However few the parameters are; and whether sensitivities go through segments as they are, or to their starts."""
     monkeypatch.setattr(kernel_engine, "MIN_PULLED", 0)
     monkeypatch.setattr(segmented_engine, "MIN_PULLED", 0)
-    monkeypatch.setattr(segmented_engine, "MIN_ALONG", request.param)
+    if not request.param:
+        monkeypatch.setattr(kernel_engine.KernelEngine, "takes_tangents", False)
 
 
 def system_of(name: str, equations: Any = EQUATIONS) -> System:

@@ -30,6 +30,7 @@ from odefit.engines.kernel.stepping import (
     PullCurve,
     Rates,
     arrive,
+    last_time,
     padded,
     stands_still,
     weigh,
@@ -81,6 +82,7 @@ def pull_members(
         at = row[m] * states
         count = first[e + 1] - first[e]
         when = times[first[e] :]
+        end = last_time(start[e], count, when)
         back = gradient[m * sensitive :]
         # Without derivatives their columns, scales and places are not looked at: any memory will do.
         if sizes[6] == 0:
@@ -92,8 +94,13 @@ def pull_members(
                 tableau,
                 initial,
                 rates,
+                0,
+                rates,
+                curve,
+                tableau,
                 own,
                 start[e],
+                end,
                 count,
                 when,
                 work,
@@ -123,6 +130,7 @@ def pull_members(
                 curve,
                 own,
                 start[e],
+                end,
                 count,
                 when,
                 work,

@@ -36,6 +36,11 @@ class Signature:
     returned: str
 
 
+def listed(node: ast.expr) -> list[ast.expr]:
+    """The parts of a tuple, or what is none alone."""
+    return node.elts if isinstance(node, ast.Tuple) else [node]
+
+
 class Expressions:
     """The text of one function, and its expressions."""
 
@@ -186,7 +191,8 @@ class Expressions:
 
     def _call(self, node: ast.Call) -> Value:
         name = ast.unparse(node.func)
-        values = [self.expression(argument) for argument in node.args]
+        given = [part for a in node.args for part in (listed(a.value) if isinstance(a, ast.Starred) else [a])]
+        values = [self.expression(argument) for argument in given]
         if name in ("min", "max"):
             a, b = (self.cast(value, DOUBLE) for value in values)
             wins = self.new(f"fcmp {'ogt' if name == 'max' else 'olt'} double {b.name}, {a.name}")

@@ -94,33 +94,33 @@ class KernelEngine(Engine):
         unknown = set(self.sensitive) - set(system.parameters)
         if unknown:
             raise ValueError(f"not parameters of the system: {', '.join(sorted(unknown))}")
-        self._tolerances = Tolerances.of(system, options, self.sensitive)
+        self.tolerances = Tolerances.of(system, options, self.sensitive)
         uses_time = any(symbol(TIME) in rate.free_symbols for rate in system.rhs)
         self._times = TimesOf(is_shifted=not uses_time)
         # What cannot be compiled is refused here, not at the first solution.
-        program = self._program
+        program = self.program
         if options.method == AUTO_IMPLICIT:
             program.compile_stiff()
-        self._first_method = options.method
+        self.first_method = options.method
         if options.method == AUTO:
-            self._first_method = AUTO_IMPLICIT if options.begins_stiff and program.can_be_stiff else AUTO_EXPLICIT
+            self.first_method = AUTO_IMPLICIT if options.begins_stiff and program.can_be_stiff else AUTO_EXPLICIT
         from odefit.engines.diffsol.diffsl import jumps
 
         self._first_notes = tuple(jumps(system, self.sensitive))
         self._forget()
 
     @cached_property
-    def _program(self) -> KernelProgram:
+    def program(self) -> KernelProgram:
         """Looked up once, by all of its formulas."""
         return program_of(self.system, self.sensitive)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what is compiled: another process makes its own."""
-        return {name: value for name, value in vars(self).items() if name != "_program"}
+        return {name: value for name, value in vars(self).items() if name != "program"}
 
     def _forget(self) -> None:
         self.notes: list[str] = list(self._first_notes)
-        if self.options.method != self._first_method == AUTO_IMPLICIT:
+        if self.options.method != self.first_method == AUTO_IMPLICIT:
             self._note_stiff(AUTO_IMPLICIT)
         self._stiff: Engine | None = None
         self._turned: str | None = None
@@ -128,12 +128,12 @@ class KernelEngine(Engine):
     @property
     def takes_tangents(self) -> bool:
         """Unless stiff members go to another engine, which cannot do it."""
-        return self.options.method != AUTO or self._program.can_be_stiff
+        return self.options.method != AUTO or self.program.can_be_stiff
 
     @property
     def remembers(self) -> bool:
         """Only where stiff members go to an engine that does, from systems too large for the stiff method here."""
-        return self.options.method == AUTO and not self._program.can_be_stiff
+        return self.options.method == AUTO and not self.program.can_be_stiff
 
     @property
     def is_found_stiff(self) -> bool:
@@ -143,7 +143,7 @@ class KernelEngine(Engine):
     @property
     def method_in_use(self) -> str:
         """What `auto` begins with, until a member has turned out to be stiff."""
-        return self._turned or self._first_method
+        return self._turned or self.first_method
 
     def reset_copy(self) -> KernelEngine:
         """The same engine before its first solve."""
@@ -204,10 +204,10 @@ class KernelEngine(Engine):
         for m in np.flatnonzero(~fine).tolist():
             call.failures[m] = self._fault(p[m], times.faults.get(int(chosen[m])))
         which = np.flatnonzero(fine)
-        status = self._run(call, which, self._first_method)
+        status = self._run(call, which, self.first_method)
         if self.options.method == AUTO:
             lost = status > stepping.EXPLODES
-            if lost.any() and self._first_method == AUTO_IMPLICIT:
+            if lost.any() and self.first_method == AUTO_IMPLICIT:
                 self._run(call, which[lost], AUTO_EXPLICIT, is_last=True)
             elif lost.any():
                 self._try_stiff(call, experiments, which[lost], status[lost])
@@ -233,7 +233,7 @@ class KernelEngine(Engine):
         """Through the steps of the method that it begins with."""
         if self.remembers:
             return False
-        return self._program.can_pull_stiff if METHODS[self._first_method].is_implicit else self._program.can_pull
+        return self.program.can_pull_stiff if METHODS[self.first_method].is_implicit else self.program.can_pull
 
     @property
     def pulls(self) -> bool:
@@ -248,13 +248,13 @@ class KernelEngine(Engine):
         gradients, worth = np.full((len(chosen), len(self.sensitive)), np.nan), np.ascontiguousarray(worth)
         left, is_auto = np.flatnonzero(_can_begin(p, times, chosen)), self.options.method == AUTO
         still = list[int]()
-        for method in dict.fromkeys([self._first_method, *([AUTO_IMPLICIT] if is_auto else [])]):
+        for method in dict.fromkeys([self.first_method, *([AUTO_IMPLICIT] if is_auto else [])]):
             stiff = METHODS[method].is_implicit
-            if not len(left) or (stiff and not self._program.can_pull_stiff):
+            if not len(left) or (stiff and not self.program.can_pull_stiff):
                 break
             found, ahead = np.empty((len(left), len(self.sensitive))), MAX_STIFF_STEPS if is_auto else 0
-            given = p[left], times, chosen[left], offsets[left], worth, found, self._tolerances, self.options.max_steps
-            status = self._program.pull(*given, ahead, stiff)
+            given = p[left], times, chosen[left], offsets[left], worth, found, self.tolerances, self.options.max_steps
+            status = self.program.pull(*given, ahead, stiff)
             gradients[left] = np.where((status == stepping.DONE)[:, None], found, np.nan)
             still += left[status == stepping.STANDS_STILL].tolist()
             left = left[(status > stepping.EXPLODES) & (status != stepping.STANDS_STILL)]
@@ -281,14 +281,14 @@ class KernelEngine(Engine):
         if times.faults or not np.isfinite(p).all():
             return None
         y = np.empty((len(times.times), len(self.system.states)))
-        ends = self._program.solve(
+        ends = self.program.solve(
             p,
             times,
             np.arange(len(experiments)),
             times.first[:-1],
             y,
             None,
-            self._tolerances,
+            self.tolerances,
             self.options.max_steps,
             stiff_steps=MAX_STIFF_STEPS if self.options.method == AUTO and self._turned is None else 0,
             is_stiff=METHODS[self.method_in_use].is_implicit and self.method_in_use != AUTO_STIFF,
@@ -298,14 +298,14 @@ class KernelEngine(Engine):
     def _run(self, call: _Call, which: IntArray, method: str, is_last: bool = False) -> IntArray:
         """Solve some members by a method; their status. is_last: however stiff they are."""
         is_all = len(which) == len(call.chosen)
-        ends = self._program.solve(
+        ends = self.program.solve(
             call.p if is_all else call.p[which],
             call.times,
             call.chosen if is_all else call.chosen[which],
             call.offsets[:-1] if is_all else call.offsets[which],
             call.y,
             call.dy,
-            self._tolerances,
+            self.tolerances,
             self.options.max_steps,
             stiff_steps=MAX_STIFF_STEPS if self.options.method == AUTO and not is_last else 0,
             is_stiff=METHODS[method].is_implicit,
@@ -323,7 +323,7 @@ class KernelEngine(Engine):
     def _try_stiff(self, call: _Call, experiments: Sequence[Experiment], which: IntArray, status: IntArray) -> None:
         """Members that the explicit method has left, by a stiff one; where that fails, what the explicit one says."""
         earlier = [call.failures[m] for m in which.tolist()]
-        if self._program.can_be_stiff:
+        if self.program.can_be_stiff:
             method, solved = AUTO_IMPLICIT, self._run(call, which, AUTO_IMPLICIT) == stepping.DONE
         else:
             method, solved = AUTO_STIFF, self._solve_elsewhere(call, experiments, which)

@@ -7,7 +7,7 @@ The same text runs as Python, with NumPy arrays in place of memory: that is what
   right sides are sums of products, `abs`, `np.maximum` and `** 2` of ranges of the same length and numbers;
 - `for i in range(...)`, `while`, `if`, `break`, `continue`, `return`; `sqrt`, `abs`, `min`, `max`, `isfinite`, `**`,
   `exp`, `tanh`, `erf`, `log1p`;
-- functions of the module, and functions that are arguments.
+- functions of the module, and functions that are arguments; `*(a, b)` stands for arguments.
 
 Arguments say their type: `float`, `int`, `FloatArray`, `IntArray`, or a function type by its name. A local variable has
 the type of what is first assigned to it. Ranges are computed in vectors of WIDTH; what is left over, one by one.
@@ -28,6 +28,7 @@ from odefit.engines.kernel.ir_expressions import (
     Signature,
     Value,
     ir_type,
+    listed,
 )
 from odefit.engines.kernel.ir_ranges import WIDTH, Ranges
 
@@ -39,7 +40,7 @@ def lowered(sources: Sequence[str], exported: Collection[str]) -> str:
         name.id: value
         for statement in body
         if isinstance(statement, ast.Assign)
-        for name, value in zip(_listed(statement.targets[0]), _listed(statement.value), strict=False)
+        for name, value in zip(listed(statement.targets[0]), listed(statement.value), strict=False)
         if isinstance(name, ast.Name) and name.id.isupper()
     }
     functions = [f for f in body if isinstance(f, ast.FunctionDef)]
@@ -53,10 +54,6 @@ def lowered(sources: Sequence[str], exported: Collection[str]) -> str:
         *(f"declare <{w} x double> @llvm.fabs.v{w}f64(<{w} x double>)" for w in (WIDTH, WIDTH // 2)),
     ]
     return "\n".join([*texts, *declared, ""])
-
-
-def _listed(node: ast.expr) -> list[ast.expr]:
-    return node.elts if isinstance(node, ast.Tuple) else [node]
 
 
 def _signature(function: ast.FunctionDef) -> Signature:

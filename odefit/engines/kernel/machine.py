@@ -17,11 +17,14 @@ from odefit.engines.kernel.graph import FUNCTIONS
 from odefit.engines.kernel.ir_body import MATHEMATICS
 
 KERNEL = "odefit.engines.kernel."
-STEPPERS = ("stepping", "interpolant", "tsitouras", "elimination", "rosenbrock", "members", "stiff_adjoint", "adjoint")
+STEPPERS = (
+    *("stepping", "interpolant", "watching", "tsitouras", "elimination", "rosenbrock", "members", "coming", "ways"),
+    *("stiff_adjoint", "adjoint"),
+)
 """The modules of the kernel whose text becomes machine code, and nothing else: they are read, not imported."""
 LOWERING = ("lowering", "ir_ranges", "ir_expressions")
 """Those that make it, imported where it is not in the cache of programs."""
-ENTRY_POINTS = ("solve_members", "pull_members")
+ENTRY_POINTS = ("solve_members", "solve_ways", "pull_members")
 MAX_OPTIMISED = 20_000
 """Characters of a text that passes run over: a model's text has each part once already, and there is little to gain."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from odefit.arrays import FloatArray, IntArray
 from odefit.engines.kernel.rosenbrock import integrate_stiff
-from odefit.engines.kernel.stepping import Curve, Initial, Rates, padded, weigh
+from odefit.engines.kernel.stepping import Curve, Initial, Rates, last_time, padded, weigh
 from odefit.engines.kernel.tsitouras import integrate
 
 
@@ -56,6 +56,7 @@ def solve_members(
         at = row[m]
         count = first[e + 1] - first[e]
         when = times[first[e] :]
+        end = last_time(start[e], count, when)
         out = y[at * states :]
         slope = dy[at * states * slopes :]
         if sizes[6] == 0:
@@ -67,8 +68,13 @@ def solve_members(
                 scales,
                 initial,
                 rates,
+                0,
+                rates,
+                curve,
+                scales,
                 own,
                 start[e],
+                end,
                 count,
                 when,
                 work,
@@ -90,6 +96,7 @@ def solve_members(
                 curve,
                 own,
                 start[e],
+                end,
                 count,
                 when,
                 work,

@@ -12,6 +12,7 @@ time that LLVM takes for one function grows faster than its length.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from odefit.engines.kernel.graph import FUNCTIONS, Graph
 from odefit.engines.kernel.ir_body import INTRINSICS, WIDTH, Body
@@ -143,6 +144,22 @@ def stiff_adjoint_text(system: System, sensitive: Sequence[str]) -> ModelText:
     return writer.whole([*writer.pull("pull_curve", head, writer.places, writer.changes())])
 
 
+def events_text(system: System, sensitive: Sequence[str], gaps: Sequence[Any], changes: Sequence[Any]) -> ModelText:
+    """What comes on the way: formulas of states, time and parameters of the system.
+
+    Functions `gaps(t, y, p, g)` and `changes(t, y, p, h)`, and both with `_along`, which take a direction v [S + 1 + K]
+    of states, time and sensitive parameters: how they change along it.
+    """
+    writer = _Writer(system, sensitive)
+    head = "double %t, ptr noalias %y, ptr noalias %v, ptr noalias %p, ptr noalias %f"
+    parts = list[str]()
+    for name, formulas in (("gaps", gaps), ("changes", changes)):
+        nodes = [writer.reader(formula) for formula in formulas]
+        parts += writer.scalar(name, nodes, ARGUMENTS)
+        parts += writer.scalar(f"{name}_along", [writer.change(node, True) for node in nodes], head)
+    return writer.whole(parts)
+
+
 def _doubles(name: str) -> str:
     return "double, double" if name == "pow" else "double"
 
@@ -155,8 +172,8 @@ class _Writer:
         self.p = {name: graph.leaf("p", i) for i, name in enumerate(system.parameters)}
         y = {name: graph.leaf("y", i) for i, name in enumerate(system.states)}
         self.time = graph.leaf("t")
-        reader = Translator(graph, self.p | {TIME: self.time} | y, "equations")
-        self.rates = [reader(formula) for formula in system.rhs]
+        self.reader = Translator(graph, self.p | {TIME: self.time} | y, "equations")
+        self.rates = [self.reader(formula) for formula in system.rhs]
         self.y = {leaf: k for k, leaf in enumerate(y.values())}
         self.wanted = {self.p[name]: j for j, name in enumerate(sensitive)}
         self.columns = columns_of(len(sensitive))
@@ -215,7 +232,7 @@ class _Writer:
 
     def changes(self) -> list[int]:
         """The derivatives of the rates in the direction v, J v itself with them."""
-        return [self._change(node) for node in self.rates]
+        return [self.change(node) for node in self.rates]
 
     def pull(
         self, name: str, head: str, places: Mapping[int, int], nodes: Sequence[int] | None = None
@@ -277,7 +294,7 @@ class _Writer:
                 {
                     leaf: change
                     for leaf, slope in row.items()
-                    if (leaf in self.y or leaf in self.wanted) and (change := self._change(slope)) != self.graph.zero
+                    if (leaf in self.y or leaf in self.wanted) and (change := self.change(slope)) != self.graph.zero
                 }
                 for row in rows
             ]
@@ -300,12 +317,15 @@ class _Writer:
         """The direction's component of a state, or of the time."""
         return self.graph.leaf("v", len(self.y) if state is None else state)
 
-    def _change(self, node: int) -> int:
-        """The derivative of a node in the direction v."""
+    def change(self, node: int, with_parameters: bool = False) -> int:
+        """The derivative of a node in the direction v, which may go on with sensitive parameters."""
         total = self.graph.zero
         for leaf, slope in self.graph.slopes(node).items():
             if leaf == self.time or leaf in self.y:
                 total = self.graph.add(total, self.graph.multiply(slope, self._along(self.y.get(leaf))))
+            elif with_parameters and leaf in self.wanted:
+                along = self._along(len(self.y) + 1 + self.wanted[leaf])
+                total = self.graph.add(total, self.graph.multiply(slope, along))
         return total
 
     def _cut(

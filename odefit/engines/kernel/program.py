@@ -83,7 +83,7 @@ class Ends:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class Plan:
     """What calls with the same tolerances have in common: arrays that are kept here, their addresses, room to work."""
 
     tolerances: Tolerances
@@ -104,8 +104,8 @@ class KernelProgram:
             False: (self._code.address("initial"), self._code.address("rates")),
             True: (self._code.address("begin"), self._code.address("full")),
         }
-        self._solve = _entry("solve_members", 20)
-        self._plans: dict[tuple[int, int, int, bool, bool], _Plan] = {}
+        self._solve = entry("solve_members", 20)
+        self._plans: dict[tuple[int, int, int, bool, bool], Plan] = {}
 
     @cached_property
     def _stiff(self) -> tuple[machine.MachineCode, Pattern | None]:
@@ -164,10 +164,7 @@ class KernelProgram:
             Whether initial sensitivities stand behind the parameters of each member, [S, C] as z has them.
         """
         count, slopes = len(members), 0 if dy is None else len(self._columns)
-        key = (slopes, max_steps, stiff_steps, is_stiff, is_along)
-        if key not in self._plans or self._plans[key].tolerances is not tolerances:
-            self._plans[key] = self._plan(tolerances, *key)
-        plan = self._plans[key]
+        plan = self.plan(tolerances, slopes, max_steps, stiff_steps, is_stiff, is_along)
         # One array for all that comes back: status, time and steps, 8 bytes each.
         ends, work = np.empty((3, count)), np.empty(plan.room)
         at = address(ends)
@@ -283,7 +280,7 @@ class KernelProgram:
         work = np.empty(vectors + 1 + (room + 1) * (n + 2) + scratch)
         y, reached = np.empty_like(worth), np.empty(len(members))
         status, steps = np.empty((2, len(members)), dtype=np.int64)
-        _entry("pull_members", 23)(
+        entry("pull_members", 23)(
             len(members),
             *map(address, arrays),
             *functions,
@@ -299,9 +296,18 @@ class KernelProgram:
             gradients[left] = own
         return status
 
+    def plan(
+        self, tolerances: Tolerances, slopes: int, max_steps: int, stiff_steps: int, is_stiff: bool, is_along: bool
+    ) -> Plan:
+        """What calls with these numbers have in common; see `solve`."""
+        key = (slopes, max_steps, stiff_steps, is_stiff, is_along)
+        if key not in self._plans or self._plans[key].tolerances is not tolerances:
+            self._plans[key] = self._plan(tolerances, *key)
+        return self._plans[key]
+
     def _plan(
         self, tolerances: Tolerances, slopes: int, max_steps: int, stiff_steps: int, is_stiff: bool, is_along: bool
-    ) -> _Plan:
+    ) -> Plan:
         wide = columns_of(slopes)
         size = padded(self.states * wide)
         pattern: IntArray = np.zeros(1, dtype=np.int64)
@@ -318,7 +324,7 @@ class KernelProgram:
             room = STIFF_VECTORS * size + 2 * self.states + 1 + 2 * (int(pattern[0]) or self.states**2)
         numbers = [stride, self.states, wide, slopes, max_steps, stiff_steps, int(is_stiff), 0, 0, *pattern]
         arrays = (np.array(numbers, dtype=np.int64), np.array(allowed), self._columns, tolerances.sizes)
-        return _Plan(tolerances, arrays, (*map(address, arrays), *functions), room)
+        return Plan(tolerances, arrays, (*map(address, arrays), *functions), room)
 
 
 def with_tangents(p: FloatArray, tangents: FloatArray) -> FloatArray:
@@ -335,8 +341,8 @@ def _compiled(text: ModelText) -> machine.MachineCode:
     return machine.model(text.text)
 
 
-@lru_cache(maxsize=2)
-def _entry(name: str, pointers: int) -> Any:
+@lru_cache(maxsize=3)
+def entry(name: str, pointers: int) -> Any:
     """An entry point of the steppers as a function that is called without Python's lock."""
     kind = ctypes.CFUNCTYPE(None, ctypes.c_int64, *[ctypes.c_void_p] * pointers)
     return kind(machine.stepper().address(name))

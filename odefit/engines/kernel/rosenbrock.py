@@ -105,6 +105,7 @@ def integrate_stiff(
     curve: Curve,
     p: FloatArray,
     start: float,
+    end: float,
     count: int,
     times: FloatArray,
     work: FloatArray,
@@ -113,7 +114,7 @@ def integrate_stiff(
     reached: FloatArray,
     steps: IntArray,
 ) -> int:
-    """One member to the last of its times; how it ended."""
+    """One member from start to end, with what it is at some times on the way; how it ended."""
     states = sizes[1]
     width = sizes[2]
     slopes = sizes[3]
@@ -159,9 +160,8 @@ def integrate_stiff(
     while done < count and times[done] <= t:
         put(states, width, slopes, z, y[done * states :], dy[done * states * slopes :])
         done += 1
-    if done == count:
+    if not t < end:
         return DONE
-    end = times[count - 1]
     rates(t, z, p, f0)
     for i in range(states):
         if not isfinite(f0[i * width]):
@@ -174,7 +174,7 @@ def integrate_stiff(
         return EXPLODES
     grew = STIFF_FASTEST
     is_new = True
-    while done < count:
+    while t < end:
         if steps[0] >= sizes[4]:
             return TOO_MANY_STEPS
         if h <= STIFF_LEAST_STEP * abs(t) or h <= STIFF_TINIEST_STEP:

@@ -48,6 +48,8 @@ STIFF = 9
 SENSITIVITIES_LOST = 10
 NO_ROOM = 11
 STANDS_STILL = 12
+COMES = 13
+TANGLED = 14
 
 # Digits that a state has, with room for the sums in its rates.
 ROUNDING = 2e-14
@@ -58,6 +60,13 @@ STILL = 1e-3
 def padded(length: int) -> int:
     """A length as whole vectors."""
     return (length + 7) // 8 * 8
+
+
+def last_time(start: float, count: int, times: FloatArray) -> float:
+    """Where the last of some times is; the start where there is none."""
+    if count > 0:
+        return float(times[count - 1])
+    return start
 
 
 def weigh(

@@ -24,6 +24,7 @@ import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
 from odefit.engines.kernel.stepping import (
+    COMES,
     DONE,
     EXPLODES,
     INITIAL_NOT_FINITE,
@@ -35,7 +36,9 @@ from odefit.engines.kernel.stepping import (
     SENSITIVITIES_NOT_FINITE,
     STEP_TOO_SMALL,
     STIFF,
+    TANGLED,
     TOO_MANY_STEPS,
+    Curve,
     Initial,
     Rates,
     all_finite,
@@ -46,6 +49,7 @@ from odefit.engines.kernel.stepping import (
     remember,
     speed,
 )
+from odefit.engines.kernel.watching import NOWHERE, first_crossing, missing
 
 # The method, in the letters of above; C is 1 for the last two stages, and A_7j are B_j.
 # fmt: off
@@ -82,6 +86,8 @@ STABILITY_LIMIT = 2.5
 STIFF_STEPS = 15
 SURELY_STIFF_STEPS = 3
 FAR_AHEAD = 20.0
+# Of the end of a step at which a condition changes sides.
+MOST_CORRECTIONS = 8
 
 
 def integrate(
@@ -92,8 +98,13 @@ def integrate(
     scales: FloatArray,
     initial: Initial,
     rates: Rates,
+    conditions: int,
+    gaps: Rates,
+    gap_slopes: Curve,
+    watched: FloatArray,
     p: FloatArray,
     start: float,
+    end: float,
     count: int,
     times: FloatArray,
     work: FloatArray,
@@ -102,7 +113,10 @@ def integrate(
     reached: FloatArray,
     steps: IntArray,
 ) -> int:
-    """One member to the last of its times; how it ended."""
+    """One member from start to end, with what it is at some times on the way; how it ended.
+
+    conditions: how many of them are watched, and end the way where one of them changes sides; see watching.py.
+    """
     states = sizes[1]
     width = sizes[2]
     slopes = sizes[3]
@@ -138,9 +152,8 @@ def integrate(
     while done < count and times[done] <= t:
         put(states, width, slopes, z, y[done * states :], dy[done * states * slopes :])
         done += 1
-    if done == count:
+    if not t < end:
         return DONE
-    end = times[count - 1]
     rates(t, z, p, k1)
     for i in range(states):
         if not isfinite(k1[i * width]):
@@ -154,7 +167,8 @@ def integrate(
     before = 1e-4
     grew = FASTEST
     stiff = 0
-    while done < count:
+    homing = 0
+    while t < end:
         if steps[0] >= sizes[4]:
             return TOO_MANY_STEPS
         if h <= LEAST_STEP * abs(t) or h <= TINIEST_STEP:
@@ -164,7 +178,7 @@ def integrate(
             if not all_finite(size, k7):
                 return SENSITIVITIES_LOST
             return STEP_TOO_SMALL
-        is_last = t + 1.01 * h >= end
+        is_last = homing == 0 and t + 1.01 * h >= end
         if is_last:
             h = end - t
         steps[0] += 1
@@ -217,7 +231,24 @@ def integrate(
             else:
                 h = 0.1 * h
             grew = 1.0
+            homing = 0
             continue
+        if conditions > 0:
+            # A step within which something comes is done again, until it ends there.
+            if homing == 0:
+                share = first_crossing(states, width, t, h, z, k1, u, k7, p, end - start, gaps, watched)
+                if share < NOWHERE:
+                    h = share * h
+                    homing = 1
+                    continue
+            else:
+                off = missing(states, width, after, u, k7, p, gaps, gap_slopes, watched)
+                if not abs(off) <= watched[2]:
+                    if not isfinite(off) or homing > MOST_CORRECTIONS:
+                        return TANGLED
+                    h = h + off
+                    homing += 1
+                    continue
         while done < count and times[done] <= after:
             interpolate(size, (times[done] - t) / h, h, z, k1, k2, k3, k4, k5, k6, k7, e)
             put(states, width, slopes, e, y[done * states :], dy[done * states * slopes :])
@@ -237,6 +268,8 @@ def integrate(
         t = after
         reached[0] = t
         z[:size] = u[:size]
+        if homing > 0:
+            return COMES
         loosen(states, width, slopes, tolerances, columns, scales, p, z, work)
         k1[:size] = k7[:size]
         error = max(error, LEAST_ERROR)

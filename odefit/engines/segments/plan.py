@@ -14,6 +14,8 @@ from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions
 from odefit.engines.experiment_sets import ExperimentSets
 from odefit.engines.failure import Failure, FailureReason
+from odefit.engines.segments.compiled_ways import CompiledWays, way_program
+from odefit.engines.segments.fast_times import FastTimes
 from odefit.engines.segments.final_rest import FinalRest
 from odefit.engines.segments.fixed_march import FixedWays
 from odefit.engines.segments.saltation import EventSensitivities, EventValues, ToRest
@@ -47,12 +49,13 @@ class Plan:
     _final: FinalRest | None = None
     _back: Engine | None = None
     fixed: FixedWays = field(default_factory=FixedWays)
+    _compiled: dict[tuple[str, ...], CompiledWays | None] = field(default_factory=dict)
 
     def reset_copy(self) -> Plan:
         base = self.base.reset_copy()
         scouting = base if self.scouting is self.base else self.scouting.reset_copy()
         final = None if self._final is None else self._final.reset_copy()
-        return replace(self, base=base, scouting=scouting, _final=final)
+        return replace(self, base=base, scouting=scouting, _final=final, _compiled={})
 
     def solve(self, rows: FloatArray, parts: Sequence[Experiment], sensitivities: bool) -> Solutions:
         """Segments from the rows of their marches."""
@@ -70,6 +73,14 @@ class Plan:
         self.segment_system = self.segment_system.with_room(room)
         self._sensitivities, self._gaps, self._final = {}, {}, None
         return True
+
+    def compiled(self, sensitive: tuple[str, ...], fast: FastTimes) -> CompiledWays | None:
+        """What solves whole ways in one call; None where nothing does. fast: where it has to stop besides."""
+        if sensitive not in self._compiled:
+            program = way_program(self.segment_system, self.base, sensitive)
+            ways = None if program is None else CompiledWays(self.segment_system, program, self.timeline, fast)
+            self._compiled[sensitive] = ways
+        return self._compiled[sensitive]
 
     def states(self) -> list[dict[str, Any]]:
         """Of its engine, and of the one that looks for events where that is another one."""

@@ -97,7 +97,7 @@ class EventSensitivities:
         self._gaps = [part for switch in segment_system.moving for part in (switch.intercept, switch.slope)]
         moved_by = {symbol(name) for name in self.names}
         switches = [switch.intercept.free_symbols | switch.slope.free_symbols for switch in segment_system.moving]
-        self._moves = [bool(moved_by & s) for s in [*(time.free_symbols for time in self._times), *switches]]
+        self.moves = [bool(moved_by & s) for s in [*(time.free_symbols for time in self._times), *switches]]
         self._stretches = [bool(moved_by & length.free_symbols) for length in self._lengths]
 
     # -- what follows from parameters, for all experiments at once
@@ -242,7 +242,7 @@ class EventSensitivities:
 
     def moved(self, transition: Transition, events: EventValues) -> FloatArray:
         """The derivative of the time of a transition, [K]."""
-        moves = transition.moved_by >= 0 and self._moves[transition.moved_by]
+        moves = transition.moved_by >= 0 and self.moves[transition.moved_by]
         found = events.dtimes[transition.moved_by] if moves else np.zeros(len(self.names))
         k = transition.stretched_by
         return found + transition.stretch * events.dlengths[k] if k >= 0 and self._stretches[k] else found

@@ -149,3 +149,10 @@ class SegmentSystem:
         fixed: dict[Any, Any] = {switch.part: substitute(switch.part, middle) for switch in self.fixed}
         moving = {switch.part: switch.standing_in(symbol(f"side@{i}")) for i, switch in enumerate(self.moving)}
         return self._polynomials | fixed | moving
+
+
+def named_by_events(system: System) -> set[str]:
+    """What formulas of events name."""
+    formulas = [formula for event in system.events for formula in event.changes.values()]
+    formulas += [formula for trigger in system.triggers for formula in trigger.formulas]
+    return {s.name for formula in formulas for s in sp.sympify(formula).free_symbols}

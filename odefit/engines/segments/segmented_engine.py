@@ -18,7 +18,7 @@ from odefit.arrays import FloatArray, IntArray, distinct
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions, SolverOptions, members_of, offsets_of
 from odefit.engines.experiment_sets import ExperimentSets
-from odefit.engines.failure import Failure, IntegrationError, solve_error
+from odefit.engines.failure import Failure, IntegrationError
 from odefit.engines.segments.checks import check, check_numbers, is_felt
 from odefit.engines.segments.fast_times import FastTimes
 from odefit.engines.segments.fixed_march import MAX_SETS, FixedMarch, is_fixed
@@ -27,7 +27,7 @@ from odefit.engines.segments.plan import Factory, Plan
 from odefit.engines.segments.rest_with_events import RestWithEvents
 from odefit.engines.segments.saltation import EventSensitivities, EventValues, SegmentStarts, ToRest
 from odefit.engines.segments.schedule import kind_of
-from odefit.engines.segments.segment_system import Kind, SegmentSystem
+from odefit.engines.segments.segment_system import Kind, SegmentSystem, named_by_events
 from odefit.engines.segments.steady_state import SharedRests, SteadyState
 from odefit.engines.segments.way_back import RecordedMarch, pull_fixed, pull_marched
 from odefit.errors import SolveError
@@ -37,10 +37,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from odefit.data.dataset import Batch
-    from odefit.engines.segments.march_torch import TensorMarch
 
-MIN_ALONG = 12
-"""States from which on sensitivities begin a segment as they are, where the engine can do that."""
 MIN_PULLED, MIN_MOVED = 1_500, 2
 """States times sensitive parameters from which on gradients go back, and how many times as many on ways that move."""
 
@@ -147,19 +144,49 @@ class SegmentedEngine(Engine):
         """States of each member at the times of its experiment; sensitivities with those of moving doses and events."""
         if sensitivities and not self.system.is_mechanistic:
             raise SolveError("sensitivities need formulas; a system with a network is fitted with fit.method: adam")
-        p, chosen = members_of(self.system, p, experiments, members)
+        rows, _ = members_of(self.system, p, experiments, members)
         plan = self._plan(self._kind(experiments))
         names = self.sensitive if sensitivities else ()
+        compiled = plan.compiled(self.sensitive, self._fast)
+        if compiled is None or not len(rows):
+            return self._solved(plan, names, rows, experiments, members, sensitivities)
+        which = np.arange(len(rows)) if members is None else np.asarray(members, dtype=np.intp)
+        found, left, _ = compiled.solve(plan.sensitivities(names), rows, experiments, which, sensitivities)
+        if not left.any():
+            return found
+        other = np.flatnonzero(left)
+        rest = self._solved(plan, names, rows[other], experiments, which[other], sensitivities)
+        return rest if len(other) == len(rows) else found.with_members(other, rest)
+
+    def _solved(
+        self,
+        plan: Plan,
+        names: tuple[str, ...],
+        p: FloatArray,
+        experiments: Sequence[Experiment],
+        members: IntArray | None,
+        sensitivities: bool,
+    ) -> Solutions:
+        """From segment to segment."""
         derived = plan.sensitivities(names)
         way = self._fixed(plan, derived, p, experiments, members)
         if way is not None:
             self._gather_notes()
             return way.solutions(sensitivities)
+        chosen = experiments if members is None else [experiments[e] for e in members]
         marches = self._marched(plan, names, p, chosen)
         while plan.makes_room(one.failure for one in marches):
             marches = self._marched(plan, names, p, chosen)
         self._gather_notes()
         return Solutions.joined([one.trajectory(sensitivities) for one in marches])
+
+    def count_steps(self, p: FloatArray, experiments: Sequence[Experiment]) -> int | None:
+        """How many steps the states alone take in whole ways, for p [E, L], with what comes between them in steps; None
+        where one goes in parts."""
+        plan = self._plan(self._kind(experiments))
+        compiled = plan.compiled(self.sensitive, self._fast)
+        p = np.asarray(p, dtype=np.float64)
+        return None if compiled is None else compiled.count_steps(plan.sensitivities(()), p, experiments)
 
     @property
     def can_pull(self) -> bool:
@@ -228,7 +255,7 @@ class SegmentedEngine(Engine):
         (y, dy), events = of.initial(p), of.event_values(p)
         rests = None if self._steady is None else self._steady.shared(of.names)
         return [
-            (events[m], self._segment_starts(plan, of, experiment, events[m], (y[m], dy[m]), rests, []))
+            (events[m], self._segment_starts(plan, of, experiment, events[m], (y[m], dy[m]), rests))
             for m, experiment in enumerate(chosen)
         ]
 
@@ -255,7 +282,11 @@ class SegmentedEngine(Engine):
 
         plan = self._plan(self._kind(batch.experiments))
         if isinstance(plan.base, TorchEngine):
-            return self._solve_tensors(plan, p, batch)
+            from odefit.engines.segments.tensors import solve_tensors
+
+            found = solve_tensors(plan, p, batch, self._steady, functools.partial(self._segment_starts, plan))
+            self._gather_notes()
+            return found
         from odefit.engines.autograd import states_of
 
         return states_of(self, p, batch.experiments)
@@ -289,43 +320,6 @@ class SegmentedEngine(Engine):
         march_all([march], lambda rows, parts: plan.base.solve(np.stack(rows), parts))
         return march.failure
 
-    def _solve_tensors(self, plan: Plan, p: Tensor, batch: Batch) -> Tensor:
-        from odefit.engines.segments.march_torch import stacked
-
-        marches = self._marched_tensors(plan, p, batch)
-        while plan.makes_room(one.failure for one in marches):
-            marches = self._marched_tensors(plan, p, batch)
-        self._gather_notes()
-        for experiment, one in zip(batch.experiments, marches, strict=True):
-            if one.failure is not None:
-                raise solve_error(experiment.name, one.failure)
-        return stacked(marches, batch.times.shape[1])
-
-    def _marched_tensors(self, plan: Plan, p: Tensor, batch: Batch) -> list[TensorMarch]:
-        import torch
-
-        from odefit.data.dataset import collate
-        from odefit.engines.segments.march_torch import TensorMarch
-
-        values = p.detach().to("cpu", torch.float64).numpy()
-        derived = plan.sensitivities(self.system.parameters)
-        (y, dy), events = derived.initial(values), derived.event_values(values)
-        rests = None if self._steady is None else self._steady.shared(derived.names)
-        marches = []
-        for e, experiment in enumerate(batch.experiments):
-            starts = self._segment_starts(plan, derived, experiment, events[e], (y[e], dy[e]), rests, [])
-            rest = None
-            if rests is not None and experiment.steady_state:
-                rest = functools.partial(rests.weight_shift, values[e], experiment)
-            marches.append(TensorMarch(p[e], derived, events[e], starts, rest))
-
-        def solve(rows: list[Tensor], parts: list[Experiment]) -> Sequence[Tensor]:
-            together = collate(list(enumerate(parts)), dtype=p.dtype, device=p.device)
-            return plan.base.solve_batch(torch.stack(rows), together).unbind(0)
-
-        march_all(marches, solve)
-        return marches
-
     def _segment_starts(
         self,
         plan: Plan,
@@ -334,9 +328,9 @@ class SegmentedEngine(Engine):
         events: EventValues,
         start: tuple[FloatArray, FloatArray],
         rests: SharedRests | None,
-        happened: list[float],
+        happened: list[float] | None = None,
     ) -> SegmentStarts:
-        """As a generator, so that what cannot begin fails where the others fail."""
+        """As a generator, so that what cannot begin fails where the others fail. happened: takes times of events."""
         check_numbers(self.system, events.p)
         if not len(experiment.times):
             return
@@ -354,7 +348,7 @@ class SegmentedEngine(Engine):
         if not self.system.triggers:
             yield from sensitivities.segment_starts(segments, events, y, dy, to_rest)
             return
-        way = plan.triggered(sensitivities, events, finite, happened, to_rest)
+        way = plan.triggered(sensitivities, events, finite, [] if happened is None else happened, to_rest)
         yield from way.segment_starts(segments, y, dy, rested)
 
     def _kind(self, experiments: Sequence[Experiment]) -> Kind:
@@ -383,10 +377,10 @@ class SegmentedEngine(Engine):
     def _made(self, kind: Kind) -> tuple[SegmentSystem, Engine, bool]:
         """What solves segments, and whether sensitivities go through them as they are.
 
-        Else each segment has those to all its initial values, which are many columns where states are many.
+        Else each segment has those to all its initial values.
         """
-        if len(self.system.states) >= MIN_ALONG and self.sensitive and self.system.is_mechanistic:
-            segment_system = SegmentSystem(self.system, kind, self.sensitive)
+        if self.system.is_mechanistic:
+            segment_system = SegmentSystem(self.system, kind, (*self.sensitive, *named_by_events(self.system)))
             base = self._factory(segment_system.plain, segment_system.along(self.sensitive))
             if base.takes_tangents:
                 return segment_system, base, True
