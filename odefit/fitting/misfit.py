@@ -1,10 +1,10 @@
-"""Measurements that a fit cannot mean: one that makes most of the misfit, and those whose predictions vanish."""
+"""Fits that cannot be meant: one measurement makes most of the misfit, predictions vanish, curves are no use."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from odefit.arrays import FloatArray
+from odefit.arrays import FloatArray, IntArray
 from odefit.distributions import student_tail
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.residuals import pearson_residuals
@@ -23,6 +23,9 @@ FEWEST_OF_ONE = 6
 
 IMPROBABLE = 0.025
 """The probability, among all measurements of an observable, that the others' scatter leaves to one that is named."""
+
+FOLLOWS = 2.0
+"""Standard deviations of von Neumann's ratio below that of random numbers, from which on data follow a pattern."""
 
 SOLVED = 1e3
 """Relative tolerances of the solver within which a residual may be the solver's."""
@@ -68,8 +71,10 @@ def dominant_measurement(likelihood: Likelihood, u: FloatArray) -> str | None:
 
 def _stands_out(most: float, rest: float, degrees: float, n: int) -> bool:
     """Whether the largest of n squared residuals is improbable beside the sum of the others, of so many degrees."""
-    if degrees < FEWEST_BESIDE - 1:
+    if degrees < 1:
         return False
+    if degrees < FEWEST_BESIDE - 1:
+        degrees = 1.0  # the parameters may have taken more from these than their share
     ratio = np.sqrt(most * degrees / rest) if rest > 0 else np.inf
     return bool(2 * n * student_tail(float(ratio), degrees) < IMPROBABLE)
 
@@ -95,6 +100,41 @@ def vanishing_predictions(likelihood: Likelihood, u: FloatArray) -> list[str]:
             more = f", and {len(rows) - 1} more" if len(rows) > 1 else ""
             sentences.append(
                 f"the prediction of {name} in experiment {experiment} at t = {problem.times[first]:g}{more} is zero "
-                "but for the solver's error, which stands in for it: check the model there, or lower solver.atol"
+                "but for the solver's error, which stands in for it: check the model there, leave the row out, or "
+                "lower solver.atol"
             )
     return sentences
+
+
+def useless_curves(likelihood: Likelihood, u: FloatArray) -> list[str]:
+    """A sentence per observable whose curve at u [P] is no nearer to the measurements than their mean is.
+
+    Nothing is said of data without a pattern in time, of which a mean is all there is to say: their successive
+    differences are as large as those of random numbers (J. von Neumann 1941: the ratio of their mean square to the
+    variance is about 2, and nearly normal).
+    """
+    problem, sentences = likelihood.problem, list[str]()
+    moments = likelihood.moments(u, derivatives=False) or [None] * len(problem.data)
+    for name, data, found in zip(problem.observation.names, problem.data, moments, strict=True):
+        if found is None or data.censored is not None or not len(data.rows):
+            continue
+        d = data.values  # on the noise model's own scale, as the predictions are
+        with np.errstate(all="ignore"):
+            about_mean = float(np.sum((d - d.mean()) ** 2))
+            no_nearer = float(np.sum((d - found.m[data.rows]) ** 2)) >= about_mean > 0
+        if no_nearer and _follows(d, problem.owner[data.rows], about_mean):
+            sentences.append(
+                f"the curve of {name} is no nearer to its measurements than their mean is, and they follow a pattern: "
+                "the model explains nothing of it; check the equations, the columns and their units, starts and bounds"
+            )
+    return sentences
+
+
+def _follows(values: FloatArray, owner: IntArray, about_mean: float) -> bool:
+    """Whether values [M] follow a pattern in time within the experiments that they belong to."""
+    together = owner[1:] == owner[:-1]
+    pairs = int(together.sum())
+    if pairs < FEWEST_BESIDE:
+        return False
+    ratio = float(np.mean(np.diff(values)[together] ** 2)) / (about_mean / len(values))
+    return (2 - ratio) / 2 * np.sqrt((pairs**2 + 2 * pairs) / max(pairs - 1, 1)) > FOLLOWS

@@ -14,7 +14,7 @@ from odefit.fitting.combined import combination_warning, combined
 from odefit.fitting.error_notes import error_notes
 from odefit.fitting.explained import plateau_ending
 from odefit.fitting.given_noise import refuted_levels
-from odefit.fitting.misfit import dominant_measurement, vanishing_predictions
+from odefit.fitting.misfit import dominant_measurement, useless_curves, vanishing_predictions
 from odefit.fitting.nonsmooth import NonsmoothParameters, nonsmooth_parameters, parameters_at_measurements
 from odefit.fitting.outcome import FitOutcome
 from odefit.objective.likelihood import Likelihood
@@ -155,6 +155,7 @@ def _doubts(
     elif outcome.status == Status.CONVERGED:
         warnings += structure_left(likelihood, u, any(e.standard_error for e in estimates.values()))
     warnings += vanishing_predictions(likelihood, u)
+    warnings += useless_curves(likelihood, u)
     dominant = dominant_measurement(likelihood, u)
     warnings += [] if dominant is None else [dominant]
     moving = (nonsmooth_parameters(likelihood.problem) if outcome.status == Status.STOPPED else met).sentence

@@ -294,7 +294,7 @@ def test_stiff_reference_end_values(system: System, p: Any, end: float, referenc
     found = one(engine, p, [end])
     np.testing.assert_allclose(found.y[0], reference, rtol=1e-6)
     assert engine.method_in_use == "rodas5p"
-    notes = ["The equations are stiff: tsit5 crawls or fails on them, so rodas5p is used there."]
+    notes = ["For some parameter values the equations are stiff: tsit5 crawls or fails, so rodas5p is used there."]
     assert engine.notes == (notes if method == "auto" else [])
     tight = kernel(system, "rodas5p", 1e-10, 1e-16)
     size = np.abs(tight.solve(np.array([p]), [measured([end / 3])], True)[0].dy).max(axis=0)

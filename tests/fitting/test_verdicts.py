@@ -182,6 +182,38 @@ def test_a_slipped_row_is_one_of_its_own_observable(tmp_path: Path) -> None:
     assert "% of the misfit of y: " in named
 
 
+def test_a_slip_of_three_digits_is_named_among_few_measurements(tmp_path: Path) -> None:
+    """Of six values in each column, where five parameters leave them little more than two degrees of freedom."""
+    t, x, y = np.arange(6.0), np.array([10, 7.4, 5400, 4.1, 3, 2.2]), np.array([0.1, 2.6, 4.5, 6.1, 7, 7.9])
+    decay = {"equations": {"x": "-k*x", "y": "k*x"}}
+    run = fit(decay, {"k": 0.5}, table(tmp_path / "d.csv", "time,x,y", t, x, y))
+    (named,) = (warning for warning in run.result.warnings if "of the misfit" in warning)
+    assert named.startswith("the measurement of x in experiment 1 at t = 2 makes ")
+    x[2] = 5.4
+    run = fit(decay, {"k": 0.5}, table(tmp_path / "d.csv", "time,x,y", t, x, y))
+    assert not any("of the misfit" in warning or "explains nothing" in warning for warning in run.result.warnings)
+
+
+def test_columns_in_each_others_place_are_said_to_be_explained_by_nothing(tmp_path: Path) -> None:
+    """Too few rows for a test of signs; but what falls is called what grows, and no curve is better than a mean."""
+    t, x, y = np.arange(5.0), np.array([0.1, 2.6, 4.5, 6.1, 7]), np.array([10, 7.4, 5.4, 4.1, 3])
+    model = {"equations": {"x": "-k*x", "y": "k*x"}}
+    k = {"k": {"value": 0.5, "bounds": [0.01, 10], "scale": "log"}}
+    run = fit(model, k, table(tmp_path / "d.csv", "time,x,y", t, x, y))
+    said = [warning.partition(" is no nearer")[0] for warning in run.result.warnings if "explains nothing" in warning]
+    assert said == ["the curve of x", "the curve of y"]
+    run = fit(model, k, table(tmp_path / "d.csv", "time,x,y", t, y, x))
+    assert not any("explains nothing" in warning for warning in run.result.warnings)
+
+
+def test_noise_about_a_level_is_no_pattern_that_is_left_unexplained(tmp_path: Path) -> None:
+    """The model says 1, the mean is another: a mean is better than the model, as it must be, and nothing is said."""
+    x = 1 + np.random.default_rng(5).standard_normal(20)
+    model = {"equations": {"x": "-k*(x - 1)"}, "initial": {"x": 1}}
+    run = fit(model, {"k": 0.5}, table(tmp_path / "d.csv", "time,x", np.arange(20.0), x))
+    assert not any("explains nothing" in warning for warning in run.result.warnings)
+
+
 def test_data_without_noise_have_no_row_that_stands_out(tmp_path: Path) -> None:
     t = np.linspace(0, 9, 10)
     x = 50 / (1 + 24 * np.exp(-0.7 * t))

@@ -389,7 +389,10 @@ class KernelEngine(Engine):
         return replace(failure, advice=advice_on_roots(self.system, failure) or advice)
 
     def _note_stiff(self, method: str) -> None:
-        sentence = f"The equations are stiff: {AUTO_EXPLICIT} crawls or fails on them, so {method} is used there."
+        sentence = (
+            f"For some parameter values the equations are stiff: {AUTO_EXPLICIT} crawls or fails, "
+            f"so {method} is used there."
+        )
         if sentence not in self.notes:
             self.notes.append(sentence)
 
