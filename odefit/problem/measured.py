@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -10,15 +11,19 @@ from odefit.config.load import LoadedConfig
 from odefit.data.covariates import CovariateUse
 from odefit.data.experiments import Experiment
 from odefit.data.given import arrange_given
+from odefit.data.grid.arrangements import foreign_arrangement
 from odefit.data.layouts import OBSERVABLE, TIME
 from odefit.data.nonmem.table import EventTable
 from odefit.data.replicates import Repeats
 from odefit.data.table_beside import Beside
 from odefit.data.tables import read_table
+from odefit.errors import DataError
 from odefit.problem.data_file import one_file, open_data
 from odefit.problem.event_table import event_columns, event_form
+from odefit.problem.file_form import file_form
 from odefit.problem.spread_columns import spread_data
 from odefit.problem.table_form import table_form
+from odefit.text import show
 
 
 def read_measured(
@@ -69,25 +74,39 @@ def read_measured(
         columns, label, note = event_columns(events, observables, columns)
         form = replace(event_form(events, form), observable=label, value=None if label is None else events.name("dv"))
         notes += [*events.notes, *([] if note is None else [note])]
-    return read_table(
-        source,
-        observables=observables,
-        time=time,
-        experiment=experiment,
-        columns=columns,
-        only=data.only,
-        ignore=data.ignore,
-        start=data.fixed_start,
-        where=loaded.where("data", "csv"),
-        left_out=left_out,
-        chosen=chosen,
-        notes=notes,
-        use=use,
-        known=known,
-        repeats=repeats,
-        form=form,
-        beside=beside,
-    )
+    with _arrangement_told(loaded):
+        return read_table(
+            source,
+            observables=observables,
+            time=time,
+            experiment=experiment,
+            columns=columns,
+            only=data.only,
+            ignore=data.ignore,
+            start=data.fixed_start,
+            where=loaded.where("data", "csv"),
+            left_out=left_out,
+            chosen=chosen,
+            notes=notes,
+            use=use,
+            known=known,
+            repeats=repeats,
+            form=form,
+            beside=beside,
+        )
+
+
+@contextmanager
+def _arrangement_told(loaded: LoadedConfig) -> Iterator[None]:
+    """What cannot be read is said to be arranged in another way, where it is."""
+    try:
+        yield
+    except DataError:
+        path = one_file(loaded) if loaded.given is None else None
+        what = None if path is None else foreign_arrangement(path, file_form(loaded))
+        if path is not None and what is not None:
+            raise DataError(loaded.where("data", "csv"), f"{show(path)} {what}") from None
+        raise
 
 
 def _wanted(loaded: LoadedConfig, observables: Sequence[str]) -> list[str]:

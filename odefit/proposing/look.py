@@ -14,6 +14,7 @@ from odefit.data.clock import FIRST
 from odefit.data.columns import find_columns
 from odefit.data.csv_cells import MissingCells
 from odefit.data.error_list import FaultList
+from odefit.data.grid.arrangements import foreign_arrangement
 from odefit.data.grid.whole import whole
 from odefit.data.nonmem.roles import find_roles
 from odefit.data.sheets import Sheet
@@ -31,7 +32,7 @@ from odefit.proposing.reading import UNSAID, Reading
 from odefit.proposing.remarks import remarks_of
 from odefit.proposing.words import DOSES, ERRORS, MEAN, OBSERVABLES, SENTINELS, SERIES, VALUES
 from odefit.records import dataclass
-from odefit.text import abridged, clip
+from odefit.text import abridged, clip, show
 
 NEARLY_A_YEAR = 300.0
 """Days."""
@@ -113,6 +114,8 @@ def look_at(path: Path, reading: Reading = UNSAID) -> Look:
         It cannot be read, or it cannot be seen which column holds the times.
     """
     form, time, experiment = reading.form, reading.time, reading.experiment
+    if not reading.columns and not form.file.is_said and (what := foreign_arrangement(path, form.file)) is not None:
+        raise DataError(show(path), what)
     sheet = opened(path, [name for name in (time, experiment, "time", "t", "TIME", "ID", "DV") if name], form.file)
     position = find_columns(sheet.header, FaultList(path))
     for given in (time, experiment, form.observable, form.value):
