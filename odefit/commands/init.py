@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def init(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="The file of measurements.", show_default=False)],
+    files: Annotated[list[Path], typer.Argument(metavar="DATA", help="The file of measurements.", show_default=False)],
     model: Annotated[
         str | None, typer.Option("--model", help="A built-in system, see `odefit models`; default: by the data.")
     ] = None,
@@ -44,7 +44,12 @@ def init(
     from odefit.config.source import CONFIGS
     from odefit.errors import ConfigError, DataError, InputError
     from odefit.proposing.proposal import check_model
+    from odefit.text import counted
 
+    data, *more = files
+    if more:
+        what = f"is looked at alone, and {counted(len(more), 'file')} more named; propose a config from one of them, "
+        raise DataError(str(data), what + 'then write all into it: `data: {csv: "FOLDER/*.csv"}`, an experiment each')
     if data.suffix.lower() in CONFIGS:
         what = "is a config, and no file of measurements: `odefit check` looks at it, `odefit fit` fits it"
         raise DataError(str(data), what)

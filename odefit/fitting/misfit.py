@@ -114,9 +114,11 @@ def useless_curves(likelihood: Likelihood, u: FloatArray) -> list[str]:
     variance is about 2, and nearly normal).
     """
     problem, sentences = likelihood.problem, list[str]()
-    moments = likelihood.moments(u, derivatives=False) or [None] * len(problem.data)
+    moments = likelihood.moments(u, derivatives=False)
+    if moments is None:
+        return []
     for name, data, found in zip(problem.observation.names, problem.data, moments, strict=True):
-        if found is None or data.censored is not None or not len(data.rows):
+        if data.censored is not None or not len(data.rows):
             continue
         d = data.values  # on the noise model's own scale, as the predictions are
         with np.errstate(all="ignore"):
@@ -137,4 +139,4 @@ def _follows(values: FloatArray, owner: IntArray, about_mean: float) -> bool:
     if pairs < FEWEST_BESIDE:
         return False
     ratio = float(np.mean(np.diff(values)[together] ** 2)) / (about_mean / len(values))
-    return (2 - ratio) / 2 * np.sqrt((pairs**2 + 2 * pairs) / max(pairs - 1, 1)) > FOLLOWS
+    return bool((2 - ratio) / 2 * np.sqrt((pairs**2 + 2 * pairs) / (pairs - 1)) > FOLLOWS)

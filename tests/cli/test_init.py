@@ -232,3 +232,26 @@ def test_what_no_measurement_tells_is_given() -> None:
     parameters = config_of()["parameters"]
     assert parameters["T_ref"] == {"value": 298.15, "estimate": False}
     assert parameters["Ea"]["bounds"][0] > 0
+
+
+def test_a_row_of_units_is_no_row_of_data_whatever_the_time_is_called() -> None:
+    """Some cells are numbers without their comma, and the time is called so in German."""
+    rows = "".join(
+        f"{t};{str(x).replace('.', ',')}\r\n" for t, x in zip(range(6), (9.5, 7, 5.5, 4, 3.1, 2.2), strict=True)
+    )
+    Path("mine.csv").write_bytes(f"Zeit;cA\r\nmin;mol/L\r\n{rows}".encode())
+    said, _ = run("init", "mine.csv")
+    assert "mine.csv has a column for each quantity: 6 rows, 1 experiment, Zeit = 0 to 5; measured: cA (6)." in said
+    assert "empty cell" not in said
+    assert "missing" not in config_of()["data"]
+
+
+def test_of_several_files_is_said_how_a_config_reads_them_all() -> None:
+    for name in ("run1", "run2"):
+        Path(f"{name}.csv").write_text("time,x\n0,9\n1,7\n2,5\n")
+    _, wrong = run("init", "run1.csv", "run2.csv", code=2)
+    assert wrong == (
+        "error: run1.csv: is looked at alone, and 1 file more named; propose a config from one of them, then write all "
+        'into it: `data: {csv: "FOLDER/*.csv"}`, an experiment each\n'
+    )
+    assert not Path("run1.yaml").exists()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fuzz_workbooks import Pages, xlsx_parts, zipped
 from odefit.config.load import load_config
 from odefit.data.grid.arrangements import foreign_arrangement
 from odefit.data.grid.table_file import OPEN
@@ -55,11 +56,10 @@ def test_other_tables_are_none_of_these(text: str, tmp_path: Path) -> None:
 
 
 def test_a_plate_in_a_workbook_is_known_as_one(tmp_path: Path) -> None:
-    openpyxl = pytest.importorskip("openpyxl")
-    book = openpyxl.Workbook()
-    for line in PLATES["one"].splitlines():
-        book.active.append([float(cell) if cell[0].isdigit() else cell for cell in line.split(",")])
-    book.save(tmp_path / "d.xlsx")
+    pytest.importorskip("python_calamine")
+    rows = [line.split(",") for line in PLATES["one"].splitlines()]
+    cells = [[float(cell) if cell[0].isdigit() else cell for cell in row] for row in rows]
+    (tmp_path / "d.xlsx").write_bytes(zipped(xlsx_parts([Pages("Plate", cells)])))
     found = foreign_arrangement(tmp_path / "d.xlsx", OPEN)
     assert found is not None
     assert found.startswith("holds a plate")
