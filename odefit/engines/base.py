@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, overload
 
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray
+from odefit.arrays import FloatArray, IntArray, true_at
 from odefit.data.experiments import Experiment
 from odefit.engines.failure import Failure, FailureReason
 from odefit.model.system import System
@@ -205,7 +205,7 @@ class Engine(Protocol):
         found = self.solve(p, experiments, True, members)
         assert found.dy is not None
         gradients = np.zeros((len(found), found.dy.shape[-1]))
-        there = np.flatnonzero(np.diff(found.offsets))
+        there = true_at(np.diff(found.offsets))
         if len(there):
             products = np.einsum("rs,rsk->rk", worth, found.dy)
             gradients[there] = np.add.reduceat(products, found.offsets[there], axis=0)
@@ -326,7 +326,7 @@ def times_fault(times: FloatArray, start: float) -> Failure | None:
 
 def times_faults(times: FloatArray, starts: FloatArray, first: IntArray) -> dict[int, Failure]:
     """The same of E experiments, of those that have a fault: times[first[e]:first[e + 1]] begin at starts[e]."""
-    filled = np.flatnonzero(np.diff(first))
+    filled = true_at(np.diff(first))
     goes_on = np.ones(len(times), dtype=bool)
     goes_on[1:] = times[1:] >= times[:-1]
     goes_on[first[filled]] = starts[filled] <= times[first[filled]]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from odefit.arrays import FloatArray
+from odefit.arrays import FloatArray, true_at
 from odefit.linalg.dense_least_squares import adjoint, times
 from odefit.linalg.matrix import EPS
 
@@ -61,7 +61,7 @@ def _settled(
     a: FloatArray, b: FloatArray, x: FloatArray, side: NDArray[np.int8], low: FloatArray, high: FloatArray
 ) -> tuple[FloatArray, NDArray[np.int8]]:
     """From x in the box to the least of a face of it, and which components that face holds (-1 low, 1 high)."""
-    going = np.flatnonzero((side == 0).any(axis=1))
+    going = true_at((side == 0).any(axis=1))
     while len(going):
         free, own = side[going] == 0, x[going]
         rest = b[going] - times(a[going], np.where(free, 0.0, own))

@@ -108,7 +108,7 @@ class DenseLeastSquares(LeastSquaresStack):
     def take(self, points: IntArray) -> DenseLeastSquares:
         if len(points) == len(self.s):
             return self
-        return DenseLeastSquares(self.s[points], self.V[points], self.U[points], self.c[points])
+        return DenseLeastSquares(*(array.take(points, axis=0) for array in (self.s, self.V, self.U, self.c)))
 
     def put(self, points: IntArray, other: DenseLeastSquares) -> None:
         self.s[points], self.V[points], self.U[points], self.c[points] = other.s, other.V, other.U, other.c
@@ -129,7 +129,9 @@ class _Held(HeldStack):
         return cls(b, np.concatenate([-problem.c, np.zeros((len(damping), n))], axis=1))
 
     def take(self, points: IntArray) -> _Held:
-        return self if len(points) == len(self.B) else _Held(self.B[points], self.target[points])
+        if len(points) == len(self.B):
+            return self
+        return _Held(self.B.take(points, axis=0), self.target.take(points, axis=0))
 
     def solve(self, free: Mask, p: FloatArray) -> FloatArray:
         """By singular values: the shortest solution, whatever the rank."""
@@ -156,7 +158,9 @@ class _StrictlyHeld(HeldStack):
         return cls(problem.curvature(damping), problem.slope_at_zero())
 
     def take(self, points: IntArray) -> _StrictlyHeld:
-        return self if len(points) == len(self.H) else _StrictlyHeld(self.H[points], self.g[points])
+        if len(points) == len(self.H):
+            return self
+        return _StrictlyHeld(self.H.take(points, axis=0), self.g.take(points, axis=0))
 
     def solve(self, free: Mask, p: FloatArray) -> FloatArray:
         held, diagonal = np.where(free, 0.0, p), np.arange(p.shape[1])

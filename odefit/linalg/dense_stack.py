@@ -41,7 +41,7 @@ class DenseStack(MatrixStack):
         return DenseStack(np.take(self.values, columns, axis=2))
 
     def take(self, points: IntArray) -> DenseStack:
-        return self if len(points) == len(self.values) else DenseStack(self.values[points])
+        return self if len(points) == len(self.values) else DenseStack(self.values.take(points, axis=0))
 
     def put(self, points: IntArray, other: DenseStack) -> None:
         self.values[points] = other.values

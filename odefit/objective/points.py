@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray
+from odefit.arrays import FloatArray, IntArray, true_at
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions
 from odefit.objective.observation import Moments
@@ -52,7 +52,7 @@ def solved_points(
     points, failure = np.arange(len(u)), None
     if (first := solutions.failed) is not None:
         failed = np.array([failure is not None for failure in solutions.failures]).reshape(len(u), n)
-        points = np.flatnonzero(~failed.any(axis=1))
+        points = true_at(~failed.any(axis=1))
         failure = f"experiment {problem.experiments[first % n].name}: {solutions.failures[first]}"
     y = solutions.y.reshape(len(u), -1, solutions.y.shape[-1])
     dy = None if solutions.dy is None else solutions.dy.reshape(*y.shape, solutions.dy.shape[-1])

@@ -58,7 +58,10 @@ class Transforms:
         would call impossible. A u outside of its bounds, the end of an interval maybe, stays outside."""
         low, high = self._ends
         lower, upper = self._natural_ends
-        theta = np.where((u > low) & (u < high), np.minimum(np.maximum(theta, lower), upper), theta)
+        within, limited = (u > low) & (u < high), np.minimum(np.maximum(theta, lower), upper)
+        if within.all():
+            return limited
+        theta = np.where(within, limited, theta)
         return np.where(u == low, lower, np.where(u == high, upper, theta))
 
     def to_search(self, theta: FloatArray) -> FloatArray:

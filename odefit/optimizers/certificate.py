@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray
+from odefit.arrays import FloatArray, IntArray, true_at
 from odefit.linalg.bounded_least_squares import bounded_least_squares, shortest
 from odefit.linalg.dense_least_squares import adjoint
 from odefit.linalg.score import Evaluations
@@ -93,7 +93,7 @@ def certify_many(
     none = Certificate(np.inf, np.inf, np.zeros(u.shape[1]))
     found = [none] * len(u)
     values, here = objective.values(u, searches), objective.evaluations(u, searches)
-    good = np.flatnonzero(np.isfinite(values) & here.is_usable)
+    good = true_at(np.isfinite(values) & here.is_usable)
     if not len(good):
         return found
     u, values, searches, here = u[good], values[good], searches[good], here.take(good)
@@ -139,7 +139,7 @@ def _minimisers(here: Evaluations, low: FloatArray, high: FloatArray, size: Floa
     q, r = np.linalg.qr(a / lengths[:, None, :])
     target = -adjoint(q, here.z)
     p = shortest(r, target) / lengths
-    beyond = np.flatnonzero(~((p >= low) & (p <= high)).all(axis=1))
+    beyond = true_at(~((p >= low) & (p <= high)).all(axis=1))
     if len(beyond):
         unit = lengths[beyond]
         found = bounded_least_squares(r[beyond], target[beyond], low[beyond] * unit, high[beyond] * unit)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray
+from odefit.arrays import FloatArray, IntArray, true_at
 from odefit.records import dataclass
 
 BETWEEN = 7
@@ -60,7 +60,7 @@ class KnownOptima:
         above = value[:, None] - self.values
         apart = np.square((u[:, None] - self.u) / self.size).sum(axis=2)
         apart = np.where((above >= -_noise(self.values)) & (above <= self.within), apart, np.inf)
-        near = np.flatnonzero(np.isfinite(apart).any(axis=1))
+        near = true_at(np.isfinite(apart).any(axis=1))
         if len(near):
             nearest = apart[near].argmin(axis=1)
             ends = self.u[nearest], self.values[nearest]
@@ -78,7 +78,7 @@ def falls_on_lines(
     lines = u[:, None] + share * (there - u)[:, None]
     between = values(lines.reshape(-1, u.shape[1]), np.repeat(searches, BETWEEN)).reshape(len(u), BETWEEN)
     ways = np.concatenate([value[:, None], between, lowest[:, None]], axis=1)
-    return np.flatnonzero((np.diff(ways, axis=1) <= _noise(lowest)[:, None]).all(axis=1))
+    return true_at((np.diff(ways, axis=1) <= _noise(lowest)[:, None]).all(axis=1))
 
 
 def _noise(values: FloatArray) -> FloatArray:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from odefit.arrays import FloatArray, IntArray, Mask
+from odefit.arrays import FloatArray, IntArray, Mask, true_at
 from odefit.linalg.score import Evaluations
 from odefit.linalg.stack import HeldStack, LeastSquaresStack
 from odefit.records import dataclass
@@ -87,7 +87,7 @@ class LocalModels:
             [B, P] and [B].
         """
         p, damping, length = full.copy(), np.zeros(len(full)), norm(full)
-        going = np.flatnonzero(length > 1.1 * radius)
+        going = true_at(length > 1.1 * radius)
         if not len(going):
             return p, damping
         # |p| falls as the damping rises, and 1/|p| is nearly linear in it: safeguarded secants.
@@ -105,7 +105,7 @@ class LocalModels:
             middle = np.maximum(np.sqrt(low * high), 1e-3 * high)
             before, length_before = now, n
             now = np.where((low < guess) & (guess < high), guess, middle)
-            left = np.flatnonzero(~((0.9 * r <= n) & (n <= 1.1 * r)))
+            left = true_at(~((0.9 * r <= n) & (n <= 1.1 * r)))
             if not len(left):
                 break
             going, models, r = going[left], models.take(left), r[left]
@@ -116,14 +116,14 @@ class LocalModels:
         """The minimisers [B, P] of m(p) + damping |p|**2 / 2 in the box (the shortest ones, for damping 0)."""
         p = self.problem.minimiser(damping)
         is_out = np.asarray(~((p >= self.low) & (p <= self.high)).all(axis=1))
-        strict = np.flatnonzero(is_out & self.problem.is_strict(damping)) if is_out.any() else np.arange(0)
+        strict = true_at(is_out & self.problem.is_strict(damping)) if is_out.any() else np.arange(0)
         if len(strict):
             models, least = self.take(strict), damping[strict]
             begun = _beyond(p[strict], models.low, models.high)
             found, is_minimum = models._pivoted(models.problem.strictly_held(least), begun)
             done = strict[is_minimum]
             p[done], is_out[done] = found[is_minimum], False
-        out = np.flatnonzero(is_out)
+        out = true_at(is_out)
         if not len(out):
             return p
         models, least = self.take(out), damping[out]
@@ -149,7 +149,7 @@ class LocalModels:
 
         found, is_minimum = pivoted(self, damping, unbounded)
         for share in REGULARISATION:
-            bad = np.flatnonzero(~(is_minimum & (self.decrease(found) >= 0)))
+            bad = true_at(~(is_minimum & (self.decrease(found) >= 0)))
             if not len(bad):
                 break
             some = self.take(bad)
@@ -188,7 +188,7 @@ class LocalModels:
             last = n - 1 - np.argmax(wrong[:, ::-1], axis=1)
             wrong &= (patience > 0)[:, None] | (np.arange(n) == last[:, None])
             side = np.where(wrong, np.where(free, beyond, 0), side)
-            left = np.flatnonzero((count > 0) & (patience > 0) if all_at_once else count)
+            left = true_at((count > 0) & (patience > 0) if all_at_once else count)
             if not len(left):
                 break
             if len(left) < len(points):

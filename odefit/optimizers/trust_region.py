@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray, Mask
+from odefit.arrays import FloatArray, IntArray, Mask, true_at
 from odefit.linalg.matrix import EPS
 from odefit.linalg.score import Evaluations
 from odefit.optimizers.base import BatchObjective, SearchOutcome, at_bound, cauchy_step, coordinate_steps
@@ -154,14 +154,14 @@ class TrustRegionSearches:
         # `values` as well as `evaluations`: an ODE solver answers slightly differently with sensitivities, and
         # later values, which come from `values`, must be compared with their like.
         value = self.values(self.u, everyone)
-        known = np.flatnonzero(np.isfinite(value))
+        known = true_at(np.isfinite(value))
         here, usable = self.evaluations(self.u[known], known) if len(known) else (None, np.zeros(0, dtype=bool))
         good = known[usable]
         for k in np.delete(everyone, good):
             self.endings[k] = Ending(Reason.NO_OBJECTIVE_AT_START)
         if here is None or not len(good):
             return good
-        here = here.take(np.flatnonzero(usable))
+        here = here.take(true_at(usable))
         self.row = np.searchsorted(good, everyone)  # where a search stands in what follows
         self.here, self.last_z = here, here.z.copy()
         self.last_weights = None if here.weights is None else here.weights.copy()
@@ -282,7 +282,7 @@ class TrustRegionSearches:
         still = (np.abs(u - before) <= least).all(axis=1)
         for k, inside in zip(searches[still], within[still], strict=True):
             self.endings[k] = self.at_rest(int(k), bool(inside))
-        moving = np.flatnonzero(~still)
+        moving = true_at(~still)
         searches, p, damping, u, models = searches[moving], p[moving], damping[moving], u[moving], models.take(moving)
         self.n_tried[searches] += 1
         if not len(searches):
@@ -303,7 +303,7 @@ class TrustRegionSearches:
 
     def move(self, u: FloatArray, p: FloatArray, models: LocalModels) -> FloatArray:
         """u + size p, exactly on a bound where p reaches it."""
-        moved = np.clip(u + self.size * p, self.lower, self.upper)
+        moved = np.minimum(np.maximum(u + self.size * p, self.lower), self.upper)
         return np.where(p <= models.low, self.lower, np.where(p >= models.high, self.upper, moved))
 
     def bend(
@@ -324,7 +324,7 @@ class TrustRegionSearches:
         before, now = self.last_u[searches], self.u[searches]
         step = (now - before) / self.size
         share = (p * step).sum(axis=1) / np.maximum(np.square(step).sum(axis=1), TINY)
-        chosen = np.flatnonzero(self.has_last[searches] & (share > 0) & (share <= FARTHEST))
+        chosen = true_at(self.has_last[searches] & (share > 0) & (share <= FARTHEST))
         if not len(chosen):
             return straight
         row, here = self.row[searches[chosen]], self.here.take(self.row[searches[chosen]])
@@ -356,7 +356,7 @@ class TrustRegionSearches:
         bad = np.where(blind, value > self.lowest[searches] + rounding, decrease < 1e-4 * predicted)
         ratio = np.where(predicted > 0, decrease / predicted, -1.0)
         ratio[~np.isfinite(value)] = -np.inf
-        looked = np.flatnonzero(np.isfinite(value) & (predicted > 0) & ~bad)
+        looked = true_at(np.isfinite(value) & (predicted > 0) & ~bad)
         kept = looked[:0]
         if len(looked):
             here, usable = self.evaluations(step.u[looked], searches[looked])
@@ -366,7 +366,7 @@ class TrustRegionSearches:
             along = -(slopes * (step.u[looked] - self.u[searches[looked]])).sum(axis=1) / 2
             real = np.where(blind[looked], along, decrease[looked]) / predicted[looked]
             ratio[looked] = np.where(usable, real, -np.inf)
-            good = np.flatnonzero(usable & (real > 1e-4))
+            good = true_at(usable & (real > 1e-4))
             kept = looked[good]
             if len(kept):
                 self.reach(searches[kept], step.u[kept], value[kept], here.take(good))

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from functools import cache
+from json.encoder import encode_basestring
 from typing import Any
 
 STEP = "  "
 _CONTAINERS = (dict, list, tuple, Mapping)
+_SCALARS = frozenset((str, float, int, bool, type(None)))
 
 
 def indented_json(value: Any, allow_nan: bool = False) -> str:
@@ -37,11 +39,13 @@ def indented_json(value: Any, allow_nan: bool = False) -> str:
 
 def _text(value: Any, line: str, allow_nan: bool) -> str:
     """line: a line break and the blanks before what closes this value."""
-    if not isinstance(value, _CONTAINERS) or not value:
+    if type(value) is str:
+        return encode_basestring(value)
+    if not _is_container(value) or not value:
         return _encode(", ", allow_nan)(value)
     inner = line + STEP
     parts = value.values() if isinstance(value, Mapping) else value
-    if not any(isinstance(part, _CONTAINERS) for part in parts):
+    if not any(map(_is_container, parts)):
         whole = _encode(f",{inner}", allow_nan)(value)
         return f"{whole[0]}{inner}{whole[1:-1]}{line}{whole[-1]}"
     texts = [_text(part, inner, allow_nan) for part in parts]
@@ -51,9 +55,14 @@ def _text(value: Any, line: str, allow_nan: bool) -> str:
     return f"[{inner}{f',{inner}'.join(texts)}{line}]"
 
 
+def _is_container(value: Any) -> bool:
+    # To ask for a Mapping takes as long as to write a number.
+    return type(value) not in _SCALARS and isinstance(value, _CONTAINERS)
+
+
 def _name(key: Any) -> str:
     """A name in quotes; that of a number is its text."""
-    return _encode(", ", True)(key if isinstance(key, str) else json.dumps(key))
+    return encode_basestring(key if isinstance(key, str) else json.dumps(key))
 
 
 @cache

@@ -198,10 +198,10 @@ def _plain(value: Any) -> Any:
         return value if math.isfinite(value) else None
     if value is None or kind in (str, int, bool):
         return value
-    if is_dataclass(value):
-        return {key.name: _plain(getattr(value, key.name)) for key in fields_of(value)}
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
+    if is_dataclass(value):
+        return {key.name: _plain(getattr(value, key.name)) for key in fields_of(value)}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, float | np.floating):

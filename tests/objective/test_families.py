@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from noise_families import CONTINUOUS, COUNTS, NAMES, family, reference
+from odefit.objective.noise import counts
 from odefit.objective.noise.counts import dispersion_information, dispersion_score, log_pmf
 from odefit.objective.noise.l1 import KINK_WIDTH
 from odefit.objective.observation import Noise
@@ -262,6 +263,21 @@ def test_a_long_sum_is_right_to_a_ten_thousandth(m: float, a: float) -> None:
     for side, total in ((-1.0, p[: int(m)].sum()), (1.0, p[int(m) + 1 :].sum())):
         tail = f.tail(side * one, np.array([float(int(m))]), m * one, a * one)
         assert tail.f[0] == pytest.approx(-math.log(total), abs=1e-4)
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_a_quantile_is_the_least_count_that_reaches_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    f, rng = family(name), np.random.default_rng(0)
+    m, a = 10 ** rng.uniform(-3, 3, 30), 10 ** rng.uniform(-4, 0, 30)
+    by_sums = {p: f.quantile(p, m, a) for p in (0.025, 0.5, 0.975)}
+    for p, q in by_sums.items():
+        assert (f.cdf(q, m, a) >= p).all()
+        assert ((f.cdf(q - 1, m, a) < p) | (q == 0)).all()
+    monkeypatch.setattr(counts, "MAX_TERMS_AT_ONCE", 0)
+    for p, q in by_sums.items():
+        np.testing.assert_array_equal(f.quantile(p, m, a), q)
+    strange = f.quantile(0.975, np.array([0.0, -1e-9, np.nan]), np.full(3, 0.1))
+    np.testing.assert_array_equal(strange, [0.0, 0.0, np.nan])
 
 
 @pytest.mark.parametrize("name", COUNTS)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray, Mask
+from odefit.arrays import FloatArray, IntArray, Mask, true_at
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions, SolverOptions, failed_members, offsets_of
 from odefit.engines.failure import Failure, FailureReason
@@ -201,9 +201,9 @@ class KernelEngine(Engine):
         given = p if tangents is None else with_tangents(p, tangents)
         call = _Call(given, times, chosen, offsets, y, dy, [None] * len(chosen), tangents is not None)
         fine = _can_begin(p, times, chosen)
-        for m in np.flatnonzero(~fine).tolist():
+        for m in true_at(~fine).tolist():
             call.failures[m] = self._fault(p[m], times.faults.get(int(chosen[m])))
-        which = np.flatnonzero(fine)
+        which = true_at(fine)
         status = self._run(call, which, self.first_method)
         if self.options.method == AUTO:
             lost = status > stepping.EXPLODES
@@ -246,7 +246,7 @@ class KernelEngine(Engine):
         """Back through the steps; what both methods leave, or stands still, by sensitivities. See `Engine.pull`."""
         p, times, chosen, offsets = self._members(p, experiments, members)
         gradients, worth = np.full((len(chosen), len(self.sensitive)), np.nan), np.ascontiguousarray(worth)
-        left, is_auto = np.flatnonzero(_can_begin(p, times, chosen)), self.options.method == AUTO
+        left, is_auto = true_at(_can_begin(p, times, chosen)), self.options.method == AUTO
         still = list[int]()
         for method in dict.fromkeys([self.first_method, *([AUTO_IMPLICIT] if is_auto else [])]):
             stiff = METHODS[method].is_implicit
@@ -314,7 +314,7 @@ class KernelEngine(Engine):
         if any(call.failures):
             for m in which.tolist():  # another method may have failed on them
                 call.failures[m] = None
-        for k in np.flatnonzero((ends.status != stepping.DONE) & (ends.status != stepping.STIFF)).tolist():
+        for k in true_at((ends.status != stepping.DONE) & (ends.status != stepping.STIFF)).tolist():
             m, status = int(which[k]), int(ends.status[k])
             at = float(ends.reached[k] + call.times.offset[call.chosen[m]])
             call.failures[m] = self._failure(status, at, method)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from odefit.arrays import FloatArray, IntArray
+from odefit.arrays import FloatArray, IntArray, true_at
 from odefit.engines.base import SolverOptions
 from odefit.engines.diffsol.diffsl import TooLarge
 from odefit.engines.kernel import machine
@@ -288,7 +288,7 @@ class KernelProgram:
             *times.addresses,
             *map(address, (rows, work, y, worth, gradients, status, reached, steps)),
         )
-        left = np.flatnonzero(status == NO_ROOM)
+        left = true_at(status == NO_ROOM)
         if len(left):
             own, more = np.empty((len(left), slopes)), min(8 * room, max_steps)
             given = (p[left], times, members[left], rows[left], worth, own, tolerances, max_steps, stiff_steps)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from odefit.arrays import FloatArray, IntArray
+from odefit.arrays import FloatArray, IntArray, true_at
 from odefit.data.experiments import Experiment
 from odefit.engines.base import Engine, Solutions, failed_members, offsets_of
 from odefit.engines.experiment_sets import ExperimentSets
@@ -221,7 +221,7 @@ class FixedMarch:
             self.make_room()
         for one in rounds:
             position = one.position[self.chosen]
-            which = np.flatnonzero((position >= 0) & self.going)
+            which = true_at((position >= 0) & self.going)
             which = self.enter(one, which, position[which])
             if is_simple and len(which) == len(self.p):
                 self.pass_at_once(one)
@@ -230,7 +230,7 @@ class FixedMarch:
                 self.make_room()
             if len(which):
                 self.pass_through(one, which, position[which])
-        for m in np.flatnonzero(~self.going).tolist():
+        for m in true_at(~self.going).tolist():
             rows = slice(self.offsets[m], self.offsets[m + 1])
             self.y[rows], self.dy[rows] = np.nan, np.nan
 
@@ -257,7 +257,7 @@ class FixedMarch:
             return which
         finite = np.isfinite(self.now[which]).all(axis=1) & np.isfinite(self.slope[which]).all(axis=(1, 2))
         reason = FailureReason.INITIAL_SENSITIVITIES_NOT_FINITE if one.is_first else FailureReason.STATE_NOT_FINITE
-        for k in np.flatnonzero(~finite).tolist():
+        for k in true_at(~finite).tolist():
             self.fail(int(which[k]), Failure(reason, float(one.start[position[k]])))
         return which[finite]
 
@@ -335,7 +335,7 @@ def _not_finite(table: FloatArray) -> list[int]:
     finite = np.isfinite(table)
     if finite.all():
         return []
-    return [int(k) for k in np.flatnonzero(~finite.reshape(len(table), -1).all(axis=1))]
+    return [int(k) for k in true_at(~finite.reshape(len(table), -1).all(axis=1))]
 
 
 def ranges(first: IntArray, lengths: IntArray) -> IntArray:

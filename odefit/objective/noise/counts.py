@@ -229,13 +229,24 @@ class NegativeBinomial(Family):
 
     def quantile(self, p: FloatArray | float, m: FloatArray, s: FloatArray) -> FloatArray:
         a = self._dispersion(s)
-        p, m, a = np.broadcast_arrays(np.asarray(p, dtype=np.float64), np.maximum(m, 0.0), a)
-        low, high = np.full(p.shape, -1.0), support(m, a)[1]
+        p, m, a = np.broadcast_arrays(np.asarray(p, dtype=np.float64), np.maximum(m, LEAST_MEAN), a)
+        high = support(m, a)[1]
+        n = np.fmax.reduce(high, axis=None, initial=0.0) + 1
+        if n * m.size <= MAX_TERMS_AT_ONCE:
+            with np.errstate(all="ignore"):
+                below = np.exp(log_pmf(np.arange(n), m[..., None], a[..., None])).cumsum(axis=-1) < p[..., None]
+            high = np.minimum(below.sum(axis=-1), high)
+        else:
+            high = self._quantile_by_halves(p, m, a, high)
+        return np.where(np.isnan(m + a), np.nan, high)
+
+    def _quantile_by_halves(self, p: FloatArray, m: FloatArray, a: FloatArray, high: FloatArray) -> FloatArray:
+        low = np.full(p.shape, -1.0)
         while (high - low > 1).any():
             middle = np.floor((low + high) / 2)
             enough = self.cdf(middle, m, a) >= p
             low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-        return np.where(np.isnan(m + a), np.nan, high)
+        return high
 
     def sample(self, m: FloatArray, s: FloatArray, rng: np.random.Generator) -> FloatArray:
         m, a = np.broadcast_arrays(np.maximum(m, 0.0), self._dispersion(s))
