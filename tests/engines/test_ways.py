@@ -9,6 +9,7 @@ import pytest
 
 from interrupted_systems import Array, engine_of, experiment, interrupted, polygon
 from odefit.data.experiments import Dose, Experiment, Input
+from odefit.engines.pilot import Pilot
 from odefit.engines.segments.plan import Plan
 from odefit.model.system import System
 from small_problems import central_differences
@@ -213,3 +214,15 @@ def test_the_stiff_method_goes_all_the_way_too(name: str, monkeypatch: pytest.Mo
     parts = in_parts(monkeypatch, engine, p, [one])
     np.testing.assert_allclose(found.y, parts.y, rtol=1e-9, atol=1e-10)
     np.testing.assert_allclose(found.dy, parts.dy, rtol=1e-7, atol=1e-8)
+
+
+def test_a_rough_way_of_many_pieces_ends_when_no_steps_are_left() -> None:
+    """Nor does anything stiff look for what explicit steps were too few for."""
+    hours = np.arange(97.0)
+    inputs = {"u": polygon(list(hours), list(6 + 5 * np.sin(hours / 4)))}
+    one = experiment(np.arange(0.53, 96.0, 0.5), inputs=inputs)
+    record = Pilot(ROOM, ROOM.parameters).way(np.array(ROOM_AT), one)
+    assert record.evaluations == 0
+    assert 20 < len(record.pieces) < 500
+    top = max(np.abs(y[:, 0]).max() for _, y in record.pieces)
+    assert 9.9 < top < 10.5
