@@ -11,7 +11,6 @@ from odefit.config.load import LoadedConfig
 from odefit.data.covariates import CovariateUse
 from odefit.data.experiments import Experiment
 from odefit.data.given import arrange_given
-from odefit.data.grid.arrangements import foreign_arrangement
 from odefit.data.layouts import OBSERVABLE, TIME
 from odefit.data.nonmem.table import EventTable
 from odefit.data.replicates import Repeats
@@ -102,6 +101,8 @@ def _arrangement_told(loaded: LoadedConfig) -> Iterator[None]:
     try:
         yield
     except DataError:
+        from odefit.data.grid.arrangements import foreign_arrangement  # which reads workbooks, too
+
         path = one_file(loaded) if loaded.given is None else None
         what = None if path is None else foreign_arrangement(path, file_form(loaded))
         if path is not None and what is not None:
