@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from odefit.config.load import LoadedConfig
+from odefit.config.model_section import EventSection
 from odefit.diagnostics.formula_lines import formula_text
 from odefit.diagnostics.unit_consistency import unit_warnings
 from odefit.engines.methods import METHODS
 from odefit.engines.tolerances import atol_words
-from odefit.model.system import System, Trigger
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.observation import Noise
 from odefit.objective.parameters import Parameter
@@ -64,26 +64,24 @@ def _equations(assembly: Assembly) -> list[str]:
     lines = [f"  d{name}/dt = {formula_text(texts.get(name, f), system)}" for name, f in system.equations.items()]
     lines += [f"  {name} = {formula_text(text)}" for name, text in section.expressions.items()]
     words = {ESTIMATE: "estimated", FIRST: "the first measured row", GIVEN: "from the table of experiments"}
+    given = section.initial if isinstance(section.initial, dict) else {}
     for state, formula in system.initial.items():
-        lines.append(f"  {state}({start}) = {words.get(described.initial_kind[state]) or formula_text(formula)}")
+        said = words.get(described.initial_kind[state]) or formula_text(given.get(state, formula))
+        lines.append(f"  {state}({start}) = {said}")
     if system.rest is not None:
         other = ", ".join(f"{name} = {formula_text(f)}" for name, f in system.rest.values.items())
         lines.append("  from there at rest before the start" + (f", with {other}" if other else ""))
-    for event in system.events[:MAX_LINES]:
-        changes = ", ".join(f"{state} becomes {formula_text(f, system)}" for state, f in event.changes.items())
-        lines.append(f"  at t = {formula_text(event.time)}: {changes}")
-    lines += [_trigger_line(one, system) for one in system.triggers[:MAX_LINES]]
-    return lines
+    happenings = [line for event in section.events for line in _event_lines(event)]
+    return [*lines, *happenings[:MAX_LINES]]
 
 
-def _trigger_line(one: Trigger, system: System) -> str:
-    changes = ", ".join(f"{state} becomes {formula_text(f, system)}" for state, f in one.changes.items())
-    condition = one.when.args[0][1] if one.when.is_Piecewise else one.when
-    when = formula_text(condition)
-    for sign, word in ((" & ", " and "), (" | ", " or "), ("~", "not ")):
-        when = when.replace(sign, word)
-    later = "" if one.delay is None else f", {formula_text(one.delay, system)} later"
-    return f"  when {when} becomes true{later}: {changes}"
+def _event_lines(event: EventSection) -> list[str]:
+    """A line for each time of an event, or one for its condition."""
+    changes = ", ".join(f"{state} becomes {formula_text(text)}" for state, text in event.set.items())
+    if event.when is None:
+        return [f"  at t = {formula_text(time)}: {changes}" for time in event.times]
+    later = "" if event.delay is None else f", {formula_text(event.delay)} later"
+    return [f"  when {formula_text(event.when)} becomes true{later}: {changes}"]
 
 
 def _measured(assembly: Assembly) -> list[str]:
@@ -98,7 +96,9 @@ def _measured(assembly: Assembly) -> list[str]:
         noise = observation.noise_for_readers(name)
         sigma = "from the data" if noise.sigma is None else formula_text(in_unit(noise)).replace(f"[{name}]", "")
         sigma = f"{sigma.removeprefix('1*')} (of the decimal logarithm)" if noise.unit != 1 else sigma
-        formula = formula_text(given[name].text if name in given else system.observables[name], system)
+        # What is called as a state or an expression is shown with what that is.
+        is_named = name in given and given[name].text != name
+        formula = formula_text(given[name].text if is_named else system.observables[name], system)
         if name in system.compared:
             formula = f"{{{system.compared[name]}: {formula}}}"
         lines.append(f"  {name} = {formula}: {count} values, {noise.model} noise, sigma = {sigma}")

@@ -43,7 +43,7 @@ def noise_lines(run: Run) -> list[Line]:
         if name in system.compared:
             inner = element("mtext", clip(written(g, system), 80))
             lines.append((prediction, "=", [applied(given[name].kind.replace("_", " "), inner)]))
-        elif g != symbol_of(name):
+        elif g != symbol_of(name) and not (name in given and given[name].text == name):
             lines.append((prediction, "=", _formula_of(g, given.get(name), system)))
         noise = observation.noise_for_readers(name)
         lines.append((_measured(name, noise), "∼", [_distribution(name, noise)]))
