@@ -17,14 +17,16 @@ from odefit.engines.kernel.graph import FUNCTIONS
 from odefit.engines.kernel.ir_body import MATHEMATICS
 
 KERNEL = "odefit.engines.kernel."
-STEPPERS = (
-    *("stepping", "interpolant", "watching", "tsitouras", "elimination", "rosenbrock", "members", "coming", "ways"),
-    *("stiff_adjoint", "adjoint"),
-)
-"""The modules of the kernel whose text becomes machine code, and nothing else: they are read, not imported."""
+METHODS = ("stepping", "interpolant", "watching", "tsitouras", "elimination", "rosenbrock")
+STEPPERS = {
+    "solve_members": (*METHODS, "members"),
+    "solve_ways": (*METHODS, "coming", "ways"),
+    "pull_members": (*METHODS, "stiff_adjoint", "adjoint"),
+}
+"""Entry point -> the modules of the kernel whose text becomes its machine code, and nothing else: they are read, not
+imported. Each is compiled when it is first needed on a machine, so that a first fit does not wait for all."""
 LOWERING = ("lowering", "ir_ranges", "ir_expressions")
 """Those that make it, imported where it is not in the cache of programs."""
-ENTRY_POINTS = ("solve_members", "solve_ways", "pull_members")
 MAX_OPTIMISED = 20_000
 """Characters of a text that passes run over: a model's text has each part once already, and there is little to gain."""
 
@@ -40,7 +42,7 @@ def available() -> tuple[bool, str]:
     if not hasattr(llvm, "create_pass_builder"):
         return False, "this version of llvmlite is too old"
     try:
-        stepper()  # compiled once per machine, and needed in any case
+        stepper("solve_members")  # compiled once per machine, and needed in any case
     except (RuntimeError, OSError, AttributeError, TypeError) as error:  # of LLVM, or of the library of mathematics
         return False, f"llvmlite does not work on this machine ({error})"
     return True, ""
@@ -123,10 +125,10 @@ def _compiled(text: str, level: int) -> bytes:
     return bytes(machine.emit_object(module))
 
 
-@lru_cache(maxsize=1)
-def stepper() -> MachineCode:
-    """The steppers, for all systems."""
-    return stepper_of(texts([KERNEL + name for name in STEPPERS]), ENTRY_POINTS)
+@lru_cache(maxsize=len(STEPPERS))
+def stepper(name: str) -> MachineCode:
+    """The stepper behind an entry point, for all systems."""
+    return stepper_of(texts([KERNEL + module for module in STEPPERS[name]]), [name])
 
 
 def stepper_of(sources: Sequence[str], entry_points: Sequence[str]) -> MachineCode:

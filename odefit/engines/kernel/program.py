@@ -345,7 +345,7 @@ def _compiled(text: ModelText) -> machine.MachineCode:
 def entry(name: str, pointers: int) -> Any:
     """An entry point of the steppers as a function that is called without Python's lock."""
     kind = ctypes.CFUNCTYPE(None, ctypes.c_int64, *[ctypes.c_void_p] * pointers)
-    return kind(machine.stepper().address(name))
+    return kind(machine.stepper(name).address(name))
 
 
 @lru_cache(maxsize=64)
