@@ -2,16 +2,20 @@
 
 Units are followed through sums, products and powers. Whatever has no unit is taken to fit, and so is any but a small
 number: it may convert. So what is said is wrong, and what is not said need not be right.
+
+Units whose words fit are right whatever the words mean; pint, whose import takes as long as all the rest of a check,
+is asked where they do not.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from odefit import algebra as sp
 from odefit.config.load import LoadedConfig
-from odefit.data.units import unit_of
+from odefit.data.units import plain, unit_of
 from odefit.diagnostics.formula_lines import formula_text
 from odefit.errors import OdefitError
 from odefit.model.formulas import parse_formula
@@ -42,9 +46,16 @@ def unit_warnings(loaded: LoadedConfig) -> list[str]:
     """
     model, parameters = loaded.config.model, loaded.config.parameters
     texts = {**model.units, **{name: one.unit for name, one in parameters.items() if one.unit is not None}}
-    units = {name: found for name, text in texts.items() if (found := unit_of(text)) is not None}
-    if len(units) < 2:
+    words = {name: _words_of(text) for name, text in texts.items()}
+    if len(texts) < 2 or (None not in words.values() and not _faults(loaded, words, _Words({}))):
         return []
+    units = {name: found for name, text in texts.items() if (found := unit_of(text)) is not None}
+    return _faults(loaded, units, unit_of("1"))[:MOST_SAID] if len(units) > 1 else []
+
+
+def _faults(loaded: LoadedConfig, units: dict[str, Any], one: Any) -> list[str]:
+    """By units of either kind, of which `one` is that of a plain number."""
+    model = loaded.config.model
     said = [*_starts(loaded, units)]
     for state in model.equations or {}:
         if state in units:
@@ -54,13 +65,13 @@ def unit_warnings(loaded: LoadedConfig) -> list[str]:
             formula = parse_formula(text, written_names(text))
         except OdefitError:
             continue
-        walk = _Walk(units)
+        walk = _Walk(units, one)
         said += [f"{where}: {fault}" for fault in walk.faults(formula, wanted, what)]
         if walk.found:
             units.pop(what, None)  # what is made of it is not said again
         elif what in model.expressions and walk.known is not None:
             units.setdefault(what, walk.known)
-    return list(dict.fromkeys(said))[:MOST_SAID]
+    return list(dict.fromkeys(said))
 
 
 def _starts(loaded: LoadedConfig, units: Mapping[str, Any]) -> Iterator[str]:
@@ -93,11 +104,45 @@ def _formulas(loaded: LoadedConfig, units: Mapping[str, Any]) -> Iterator[Formul
             yield loaded.where("parameters", name), parameter.formula, units.get(name), name
 
 
+class _Words:
+    """A unit as the powers of its words, whatever these mean."""
+
+    dimensionality = ()  # a word may be that of a plain number
+
+    def __init__(self, powers: Mapping[str, float]) -> None:
+        self.powers = {word: n for word, n in powers.items() if n}
+
+    def __mul__(self, other: _Words) -> _Words:
+        return _Words({w: self.powers.get(w, 0) + other.powers.get(w, 0) for w in {**self.powers, **other.powers}})
+
+    def __truediv__(self, other: _Words) -> _Words:
+        return self * other**-1
+
+    def __pow__(self, exponent: float) -> _Words:
+        return _Words({word: n * exponent for word, n in self.powers.items()})
+
+    def __format__(self, form: str) -> str:
+        return "*".join(f"{word}^{n}" for word, n in self.powers.items())
+
+
+def _words_of(text: str) -> _Words | None:
+    """The words of a unit that is a plain product or quotient; None for any other text."""
+    found = _Words({})
+    for sign, factor in re.findall(r"(^|[*/])([^*/]*)", plain(text)):
+        word = re.fullmatch(r"1|([^\W\d_]+|%)(?:\^(-?\d{1,2}))?", factor.strip())
+        if word is None:
+            return None
+        if word[1]:
+            power = _Words({word[1]: float(word[2] or 1)})
+            found = found / power if sign == "/" else found * power
+    return found
+
+
 class _Walk:
     """Follows units through one formula; `known` is that of the whole, None where it might be any."""
 
-    def __init__(self, units: Mapping[str, Any]) -> None:
-        self.units = units
+    def __init__(self, units: Mapping[str, Any], one: Any) -> None:
+        self.units, self.one = units, one
         self.found: list[str] = []
         self.known: Any = None
 
@@ -120,9 +165,9 @@ class _Walk:
         if node.is_Symbol:
             return self.units.get(node.name)
         if node.is_Number:
-            return unit_of("1") if abs(float(node)) in _COUNTS else None
+            return self.one if abs(float(node)) in _COUNTS else None
         if node.is_Mul:
-            return _product([self.of(part) for part in node.args])
+            return _product(self.one, [self.of(part) for part in node.args])
         if node.is_Pow:
             return self._power(*node.args)
         if kind in _ALIKE or node.is_Relational:
@@ -135,9 +180,9 @@ class _Walk:
                 self.of(pair.cond)
             return self._alike([pair.expr for pair in node.args])
         inner = [self.of(part) for part in node.args if isinstance(part, sp.Basic)]
-        if kind in _WITHOUT and inner and inner[0] is not None and not _are_same(inner[0], unit_of("1")):
+        if kind in _WITHOUT and inner and inner[0] is not None and not _are_same(inner[0], self.one):
             self.found.append(f"{kind} of {formula_text(node.args[0])}, which is in {_name(inner[0])}")
-        return unit_of("1") if kind in _WITHOUT else None
+        return self.one if kind in _WITHOUT else None
 
     def _power(self, base: Any, exponent: Any) -> Any:
         below, above = self.of(base), self.of(exponent)
@@ -151,7 +196,7 @@ class _Walk:
             return None
         first, unit = known[0]
         if any(part.is_Number and part != 0 for part in parts) and not unit.dimensionality:
-            known.append((next(part for part in parts if part.is_Number), unit_of("1")))
+            known.append((next(part for part in parts if part.is_Number), self.one))
         for other, own in known[1:]:
             if not _are_same(own, unit):
                 remedy = "correct a unit, or convert one of them in the formula"
@@ -163,8 +208,8 @@ class _Walk:
         return unit
 
 
-def _product(units: Sequence[Any]) -> Any:
-    found = unit_of("1")
+def _product(one: Any, units: Sequence[Any]) -> Any:
+    found = one
     for unit in units:
         if unit is None:
             return None
@@ -174,6 +219,8 @@ def _product(units: Sequence[Any]) -> Any:
 
 def _ratio(first: Any, second: Any) -> float | None:
     """How many of the second unit the first is; None where they measure different things."""
+    if isinstance(first, _Words):
+        return 1.0 if first.powers == second.powers else None
     quotient = (1.0 * (first / second)).to_base_units()
     return float(quotient.magnitude) if not quotient.dimensionality else None
 

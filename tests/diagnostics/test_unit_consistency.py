@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import odefit
+from odefit.diagnostics import unit_consistency
 
 pytest.importorskip("pint")
 
@@ -109,3 +110,23 @@ def test_what_may_be_right_is_not_mentioned(change: dict[str, Any]) -> None:
 )  # fmt: skip
 def test_units_that_contradict_each_other_are_named_with_what_to_do(change: dict[str, Any], said: list[str]) -> None:
     assert warnings(change) == said
+
+
+@pytest.mark.parametrize(
+    ("change", "asked"),
+    [
+        ({}, False),
+        ({"parameters.half_life": {"formula": "V/CL", "unit": "hour"}}, True),
+        ({"parameters.half_life": {"formula": "V/CL + 1", "unit": "h"}}, True),
+        ({"parameters.half_life": {"formula": "V/CL", "unit": "60 s"}}, True),
+    ],
+    ids=["the same words", "other words", "a number that is added", "no plain product"],
+)
+def test_pint_is_asked_where_words_alone_do_not_fit(
+    change: dict[str, Any], asked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    unit_of = unit_consistency.unit_of
+    monkeypatch.setattr(unit_consistency, "unit_of", lambda text: read.append(text) or unit_of(text))
+    warnings(change)
+    assert bool(read) == asked
