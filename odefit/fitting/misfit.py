@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from odefit.arrays import FloatArray, IntArray
-from odefit.distributions import student_tail
+from odefit.distributions import chi_square_tails, student_tail
 from odefit.objective.likelihood import Likelihood
 from odefit.objective.residuals import pearson_residuals
 
@@ -26,6 +26,9 @@ IMPROBABLE = 0.025
 
 FOLLOWS = 2.0
 """Standard deviations of von Neumann's ratio below that of random numbers, from which on data follow a pattern."""
+
+MOST_LAGS, BY_CHANCE = 10, 0.01
+"""Measurements after which data may repeat themselves, and how probable it is that random numbers seem to."""
 
 SOLVED = 1e3
 """Relative tolerances of the solver within which a residual may be the solver's."""
@@ -111,7 +114,8 @@ def useless_curves(likelihood: Likelihood, u: FloatArray) -> list[str]:
 
     Nothing is said of data without a pattern in time, of which a mean is all there is to say: their successive
     differences are as large as those of random numbers (J. von Neumann 1941: the ratio of their mean square to the
-    variance is about 2, and nearly normal).
+    variance is about 2, and nearly normal), and later ones are not alike either, as they are in oscillations of few
+    points each (G. M. Ljung and G. E. P. Box 1978).
     """
     problem, sentences = likelihood.problem, list[str]()
     moments = likelihood.moments(u, derivatives=False)
@@ -124,7 +128,7 @@ def useless_curves(likelihood: Likelihood, u: FloatArray) -> list[str]:
         with np.errstate(all="ignore"):
             about_mean = float(np.sum((d - d.mean()) ** 2))
             no_nearer = float(np.sum((d - found.m[data.rows]) ** 2)) >= about_mean > 0
-        if no_nearer and _follows(d, problem.owner[data.rows], about_mean):
+        if no_nearer and _follows(d - d.mean(), problem.owner[data.rows]):
             sentences.append(
                 f"the curve of {name} is no nearer to its measurements than their mean is, and they follow a pattern: "
                 "the model explains nothing of it; check the equations, the columns and their units, starts and bounds"
@@ -132,11 +136,19 @@ def useless_curves(likelihood: Likelihood, u: FloatArray) -> list[str]:
     return sentences
 
 
-def _follows(values: FloatArray, owner: IntArray, about_mean: float) -> bool:
-    """Whether values [M] follow a pattern in time within the experiments that they belong to."""
-    together = owner[1:] == owner[:-1]
-    pairs = int(together.sum())
-    if pairs < FEWEST_BESIDE:
-        return False
-    ratio = float(np.mean(np.diff(values)[together] ** 2)) / (about_mean / len(values))
-    return bool((2 - ratio) / 2 * np.sqrt((pairs**2 + 2 * pairs) / (pairs - 1)) > FOLLOWS)
+def _follows(d: FloatArray, owner: IntArray) -> bool:
+    """Whether differences from a mean [M] follow a pattern in time within the experiments that they belong to."""
+    n, squares, portmanteau = len(d), float(np.sum(d * d)), 0.0
+    lags = min(MOST_LAGS, n // 4)
+    for lag in range(1, max(lags, 1) + 1):
+        together = owner[lag:] == owner[:-lag]
+        pairs = int(together.sum())
+        if lag == 1:
+            if pairs < FEWEST_BESIDE:
+                return False
+            ratio = float(np.mean(np.diff(d)[together] ** 2)) / (squares / n)
+            if (2 - ratio) / 2 * np.sqrt((pairs**2 + 2 * pairs) / (pairs - 1)) > FOLLOWS:
+                return True
+        if pairs:
+            portmanteau += n * (n + 2) / pairs * (float(np.sum((d[lag:] * d[:-lag])[together])) / squares) ** 2
+    return lags > 1 and chi_square_tails(portmanteau, lags)[1] < BY_CHANCE

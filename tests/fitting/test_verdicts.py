@@ -214,6 +214,16 @@ def test_noise_about_a_level_is_no_pattern_that_is_left_unexplained(tmp_path: Pa
     assert not any("explains nothing" in warning for warning in run.result.warnings)
 
 
+def test_a_curve_out_of_step_with_an_oscillation_of_few_points_is_told(tmp_path: Path) -> None:
+    """Four and a half points to a turn: neighbours differ as random numbers do, those two further on are opposite."""
+    t = np.arange(60.0)
+    x = np.sin(2 * np.pi * t / 4.5) + 0.1 * np.random.default_rng(6).standard_normal(60)
+    model = {"equations": {"x": "v", "v": "-w^2*x"}, "initial": {"x": 0, "v": "w"}, "observables": {"x": "x"}}
+    near, far = ({"w": {"value": w, "bounds": [0.95 * w, 1.05 * w]}} for w in (1.4, 1.9))
+    said = [fit(model, w, table(tmp_path / "d.csv", "time,x", t, x)).result.warnings for w in (near, far)]
+    assert [any("explains nothing" in warning for warning in one) for one in said] == [False, True]
+
+
 def test_data_without_noise_have_no_row_that_stands_out(tmp_path: Path) -> None:
     t = np.linspace(0, 9, 10)
     x = 50 / (1 + 24 * np.exp(-0.7 * t))

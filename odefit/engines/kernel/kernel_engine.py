@@ -389,11 +389,8 @@ class KernelEngine(Engine):
         return replace(failure, advice=advice_on_roots(self.system, failure) or advice)
 
     def _note_stiff(self, method: str) -> None:
-        sentence = (
-            f"For some parameter values the equations are stiff: {AUTO_EXPLICIT} crawls or fails, "
-            f"so {method} is used there."
-        )
-        if sentence not in self.notes:
+        remedy = f"{AUTO_EXPLICIT} crawls or fails, so {method} is used there."
+        if (sentence := f"For some parameter values the equations are stiff: {remedy}") not in self.notes:
             self.notes.append(sentence)
 
 
