@@ -17,6 +17,7 @@ from odefit.arrays import FloatArray
 from odefit.collocation.cells import measured_cells
 from odefit.collocation.reached import MAX_WORK, Reached, begun, for_all, held, work_of
 from odefit.model.functions import numpy_function
+from odefit.model.system import System
 from odefit.objective.problem import FitProblem
 from odefit.shooting.first_shots import first_shots
 from odefit.shooting.objective import OutOfTime, ShootingEngine, ShootingObjective
@@ -53,6 +54,8 @@ def obstacle(problem: FitProblem) -> str | None:
         return "an observable is compared with an earlier value"
     if any(trigger.delay is not None or trigger.at_start for trigger in system.triggers):
         return "events come later than their conditions, or at the start"
+    if any(_rests(system, state) for trigger in system.triggers for state in trigger.changes):
+        return "events switch a state that nothing else moves, which has no value of its own between measurements"
     if system.dosing is not None and system.dosing.spreads:
         return "infusions have a duration that is not known"
     if not any(len(data.rows) for data in problem.data):
@@ -63,6 +66,11 @@ def obstacle(problem: FitProblem) -> str | None:
     if all(windows_of(problem, latest).node == 0):
         return "too little is measured, or doses are always on their way"
     return None
+
+
+def _rests(system: System, state: str) -> bool:
+    """Whether a state has no rate: 1 or 0, say, as a switch is."""
+    return bool(system.rhs[system.states.index(state)].is_zero)
 
 
 def windows_of(problem: FitProblem, latest: float) -> Windows:

@@ -111,6 +111,24 @@ def test_a_solution_has_no_defects(problem: FitProblem) -> None:
     assert value == pytest.approx(objective.misfit(rows, theta)[0], rel=1e-3, abs=1e-3)
 
 
+@pytest.mark.parametrize(("rate", "expected"), [("0", "events switch a state"), ("-on/5", None)])
+def test_a_switch_has_no_value_of_its_own_in_a_window(rate: str, expected: str | None) -> None:
+    text = f"""
+    model:
+      equations: {{T: -k*(T - 10) + 5*on, on: {rate}}}
+      initial: {{T: 19, on: 1}}
+      observables: {{T: T}}
+      events:
+        - {{when: T > 21, set: {{on: 0}}}}
+        - {{when: T < 18, set: {{on: 1}}}}
+    parameters: {{k: 0.3}}
+    """
+    t = np.arange(12.0)
+    problem = assembled(text, data=table(time=t, T=19.5 + np.sin(t))).problem
+    found = obstacle(problem)
+    assert found is None if expected is None else str(found).startswith(expected)
+
+
 def test_the_gradient_is_that_of_the_value(problem: FitProblem) -> None:
     objective = objective_of(problem)
     y = states_of(problem, objective) + np.random.default_rng(5).uniform(
