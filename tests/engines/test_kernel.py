@@ -386,7 +386,7 @@ def test_another_thread_runs_meanwhile() -> None:
     """It is another thread that ends a call: it sees its steps, and takes back the steps that it may do."""
     code = machine.model(model_text(OSCILLATOR, ()).text)
     entry = ctypes.CFUNCTYPE(None, ctypes.c_int64, *[ctypes.c_void_p] * 20)
-    call = entry(machine.stepper().address("solve_members"))
+    call = entry(machine.stepper("solve_members").address("solve_members"))
     many = 200_000_000
     sizes, tolerances = np.array([2, 2, 1, 0, many, 0, 0, 0]), np.array([1e-6, 1e-6, *[1e-8] * 4])
     none, zero, times, p = np.zeros(1), np.zeros(1, np.int64), np.array([1e12]), np.array([1.0, 1.0])
@@ -561,11 +561,11 @@ def test_without_llvmlite_diffsol_serves(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_where_llvm_does_not_work_diffsol_serves(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken() -> None:
-        raise RuntimeError("no such target")
+    def broken(name: str) -> None:
+        raise RuntimeError(f"no such target for {name}")
 
     monkeypatch.setattr(machine, "stepper", broken)
-    assert machine.available() == (False, "llvmlite does not work on this machine (no such target)")
+    assert machine.available() == (False, "llvmlite does not work on this machine (no such target for solve_members)")
     assert isinstance(make_engine(DECAY, SolverOptions(), ("k",)), DiffsolEngine)
 
 

@@ -171,9 +171,11 @@ def test_an_event_that_comes_again_is_compiled_once() -> None:
     engine = make_engine(system, SolverOptions(), ["k"])
     calls = []
     import odefit.engines.segments.saltation as walk
+    from odefit.engines.segments.plan import Plan
 
     original = walk.sloped_function
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Plan, "compiled", lambda *_: None)  # from segment to segment
         patch.setattr(walk, "sloped_function", lambda *a: calls.append(a) or original(*a))  # type: ignore[func-returns-value]
         times = np.array([0.0, 1.0])
         [found] = engine.solve(

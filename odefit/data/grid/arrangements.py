@@ -47,7 +47,7 @@ def _rows(path: Path, form: FileForm) -> list[list[str]]:
             cells = read_sheet(path, form.sheet)[0]
             return [cells[k] for k in range(min(len(cells), LOOKED_AT))]
         lines = read_lines(path, form).lines[:LOOKED_AT]
-    except (DataError, OSError):
+    except (DataError, OSError, ValueError):  # a name may be none
         return []
     ways = dialects(lines)
     return [split(line, ways[0][1].separator) for line in lines] if ways else []
