@@ -6,7 +6,6 @@ import glob
 import os
 import re
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 from odefit.config.data_section import ExperimentsFile
@@ -72,8 +71,8 @@ def matching(name: str, folder: Path) -> list[str]:
     """
     if not is_pattern(name, folder):
         return [name]
-    found = islice(glob.iglob(name, root_dir=folder, recursive=True), MOST_FILES)
-    return sorted(dict.fromkeys(found), key=_by_numbers)
+    found = dict.fromkeys(glob.iglob(name, root_dir=folder, recursive=True))
+    return sorted((file for file in found if not (folder / file).is_dir()), key=_by_numbers)[:MOST_FILES]
 
 
 def _by_numbers(name: str) -> list[tuple[int, str]]:

@@ -18,6 +18,7 @@ def formula_text(formula: Any, system: System | None = None) -> str:
         if written_size(formula) > MAX_OPERATIONS:
             return "a long formula"
         formula = str(formula) if system is None else written(formula, system)
-    text = re.sub(r"\d+\.\d+(?:e[+-]?\d+)?", lambda number: f"{float(number[0]):.6g}", formula).replace("**", "^")
+    line = " ".join(formula.split()).replace("**", "^")
+    text = re.sub(r"\d+\.\d+(?:e[+-]?\d+)?", lambda number: f"{float(number[0]):.6g}", line)
     text = re.sub(r"\b(Abs|Max|Min)(?=\()", lambda name: name[0].lower(), text)  # as they are written in configs
     return text if len(text) <= 200 else text[:197] + "..."

@@ -34,7 +34,7 @@ def _one(
     files = matching(section.csv, loaded.folder)
     if not files:
         raise ConfigError(where, f"no file matches '{clip(section.csv, 100)}'")
-    found: dict[str | None, Input] = {}
+    found, told = dict[str | None, Input](), list[str]()
     for file in files:
         path = loaded.folder / file
         own = read_input(
@@ -48,11 +48,12 @@ def _one(
             clock=clock[0],
             units=unit_form(loaded, {} if section.unit is None else {name: section.unit}, "inputs", name),
             time_unit=clock[1],
-            notes=notes,
+            notes=told,
         )
         if is_pattern(section.csv, loaded.folder):  # each file is of the experiment that is called like it
             own = {plain_label(path.stem) if key is None else key: known for key, known in own.items()}
         for key in own.keys() & found.keys():
             raise ConfigError(where, f"two files that match '{clip(section.csv, 100)}' have points of experiment {key}")
         found |= own
+    notes += dict.fromkeys(told)  # of units: the same for all files
     return found

@@ -25,6 +25,8 @@ MAX_MORE = 10_000
 """The most intervals that are drawn after those of the data."""
 OVERLAP = 0.1
 """The share of an interval by which the next one may begin before its end: clocks change, months differ."""
+SAME = 1e-3
+"""The share of an interval up to which its begin is that of the data."""
 LONGER = 1.5
 """How much longer than most an interval is that is named for the counts that are missing in it."""
 
@@ -94,7 +96,8 @@ def _no_longer(experiment: Experiment, column: int, over: float, where: str, fau
         what = f"`over: {over:g}` is longer than the {apart} {clip(experiment.name)}, and would count cases twice; "
         what += "keep counts of intervals that do not overlap"
         faults.add(where, what)
-    intervals[:, column, 0] = np.maximum(begins, ends - over)
+    # Ends less a length are not to the last digit where the interval before has ended.
+    intervals[:, column, 0] = np.where(ends - over > begins + SAME * over, ends - over, begins)
     return replace(experiment, intervals=intervals)
 
 

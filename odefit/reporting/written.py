@@ -233,13 +233,22 @@ def _side_by_side(factors: Sequence[tuple[bool, Markup]]) -> Markup:
     return joined(*parts)
 
 
+def _bare(node: ast.expr) -> ast.expr:
+    """Without the plus signs before it, which are not set."""
+    while isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.UAdd):
+        node = node.operand
+    return node
+
+
 def _is_sum(node: ast.expr) -> bool:
+    node = _bare(node)
     return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)
 
 
 def _begins_with_a_sign(node: ast.expr) -> bool:
+    node = _bare(node)
     while isinstance(node, ast.BinOp) and not isinstance(node.op, ast.Pow):
-        node = node.left
+        node = _bare(node.left)
     return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
 
 

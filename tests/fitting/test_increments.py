@@ -261,6 +261,21 @@ def test_counts_after_missing_ones_are_named_with_the_key_that_says_they_are_los
     assert "missing ones" not in odefit.check(lost, data=[odefit.Experiment("town", DAYS, {"cases": column})])
 
 
+def test_a_length_that_is_that_of_all_intervals_changes_none_of_them() -> None:
+    """0.8 less 0.1 is a little more than 0.7: what is left between them would be an interval of its own."""
+    days = 0.1 * DAYS
+    column = np.array(CASES, dtype=float)
+    column[[4, 9, 10]] = np.nan
+    config = epidemic()
+    config["model"]["observables"] = {"cases": {"increase": "C", "over": 0.1}}
+    run = odefit.fit(config, ["fit.max_iterations=1"], data=[odefit.Experiment("town", days, {"cases": column})])
+    [town] = run.assembly.measured
+    begins, ends = town.intervals[~np.isnan(column), 0].T
+    known = np.isin(begins, [town.start, *ends])
+    np.testing.assert_array_equal(~known, np.isin(ends, days[[5, 11]]))  # those after lost counts alone
+    np.testing.assert_allclose((ends - begins)[~known], 0.1)
+
+
 def test_a_length_that_would_count_cases_twice_is_refused() -> None:
     config = epidemic()
     config["model"]["observables"] = {"cases": {"increase": "C", "over": 7}}

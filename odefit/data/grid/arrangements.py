@@ -26,7 +26,7 @@ FEWEST_TIMES = 3
 def foreign_arrangement(path: Path, form: FileForm) -> str | None:
     """What is wrong with the way in which a file is arranged, and what to do; None where nothing is seen."""
     rows = [row for row in _rows(path, form) if any(row)]
-    if _is_plate(rows):
+    if _is_plate(rows, form.header is None):
         return (
             "holds a plate as it lies on the bench, with rows A, B, … and columns 1, 2, …: write a column for each "
             "well, `time,A1,A2,…` (`data.wells` reads them), or a row for each well and time, `well,time,value`"
@@ -53,7 +53,7 @@ def _rows(path: Path, form: FileForm) -> list[list[str]]:
     return [split(line, ways[0][1].separator) for line in lines] if ways else []
 
 
-def _is_plate(rows: Sequence[Sequence[str]]) -> bool:
+def _is_plate(rows: Sequence[Sequence[str]], may_have_no_names: bool) -> bool:
     """Whether a block of it is a whole plate, with its letters and numbers or without; a corner may have a name."""
     for k, row in enumerate(rows):
         columns = _without_empty(row[1:])
@@ -64,7 +64,8 @@ def _is_plate(rows: Sequence[Sequence[str]]) -> bool:
                 return True
     width = len(rows[0]) if rows else 0
     return (
-        width in PLATES
+        may_have_no_names
+        and width in PLATES
         and len(rows) % PLATES[width] == 0
         and all(len(row) == width and all(map(_is_number, row)) for row in rows)
     )

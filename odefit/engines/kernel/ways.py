@@ -195,6 +195,7 @@ def pass_way(
         for j in range(slopes):
             dtau[j] = 0.0
         if s > first:
+            since += t - numbers[(s - 1) * stride + 1]  # times may begin anew with every segment
             if count > 0:
                 at_state(states, width, t, now, own, gaps, watched, before)
             if at[3] >= 0 and slopes > 0:

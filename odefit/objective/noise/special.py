@@ -34,7 +34,7 @@ def log_ratio(x: FloatArray) -> FloatArray:
     found: FloatArray = (np.log1p(large) - large) / (large * large)
     if is_small.any():
         small = x[is_small]
-        total = small / -9
+        total = small / 9
         for k in range(8, 2, -1):
             total = (total - (-1) ** k / k) * small
         found[is_small] = total - 0.5
