@@ -182,6 +182,18 @@ def test_events_without_end_are_said_as_ever(monkeypatch: pytest.MonkeyPatch) ->
     assert np.isnan(found.y).all()
 
 
+def test_events_after_a_late_dose_are_not_taken_for_crowded() -> None:
+    """Each segment begins at time 0; events that come often are counted by a clock that goes on."""
+    teeth = interrupted(
+        {"x": "r"}, {"x": 0}, "r lag F", dosing=("lag", "F"), triggers=[{"when": "x > 1", "changes": {"x": "x - 1"}}]
+    )
+    one = experiment([50.3, 199.7], doses=(Dose(0.05, "x", 0.2), Dose(100.2, "x", 0.25)))
+    engine = engine_of(teeth, "tsit5")
+    found, left, _ = ways(engine, np.array([[0.993, 0.0, 1.0]]), [one], engine.sensitive)
+    assert not left.any()
+    np.testing.assert_allclose(found.y[:, 0], (0.993 * np.array([50.3, 199.7]) + [0.2, 0.45]) % 1, rtol=1e-6)
+
+
 def test_steps_are_counted_through_all_segments() -> None:
     held = Input(HOURS, np.stack([np.sin(HOURS), *np.zeros((3, len(HOURS)))], axis=1))
     one = experiment([6.0, 11.9], inputs={"u": held})

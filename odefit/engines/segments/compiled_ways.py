@@ -108,6 +108,7 @@ class CompiledWays:
         nothing, [M]; and how many steps each took, [M]."""
         lengths = np.array([len(e.times) for e in experiments], dtype=np.intp)
         offsets, names = offsets_of(lengths[which]), of.names
+        assert names in ((), self.program.engine.sensitive)  # arrays in machine code have their length
         y = np.empty((int(offsets[-1]), len(self.parts.whole.states)))
         dy = np.empty((*y.shape, len(names))) if names else None
         steps, left = np.zeros(len(p), dtype=np.int64), np.ones(len(p), dtype=bool)
